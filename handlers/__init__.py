@@ -1,0 +1,42 @@
+"""What people do in Slack, a listener each.
+
+A listener checks, records durably and acknowledges, in this order; reads go on afterwards.
+
+https://docs.slack.dev/tools/bolt-python/concepts/acknowledge
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from slack_bolt import BoltResponse
+from slack_bolt.async_app import AsyncApp, AsyncBoltContext
+
+from handlers import clicks, failures, words
+from handlers.house import Asker, House
+
+__all__ = ["House", "register"]
+
+
+def register(app: AsyncApp, house: House) -> None:
+    """Hang every listener into the app."""
+
+    @app.use
+    async def who_and_where(
+        body: dict[str, Any], context: AsyncBoltContext, next_: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Put here what arrives in every listener as an argument of that name."""
+        context["house"] = house
+        context["asker"] = Asker.of(body)
+        await next_()
+
+    @app.error
+    async def door(error: Exception, body: dict[str, Any]) -> BoltResponse:
+        return await failures.before_ack(house, error, body)
+
+    named = "|".join(map(re.escape, house.config.commands.names))
+    app.command(re.compile(f"^({named})$"))(words.command)
+    app.event("app_mention")(words.mention)
+    app.event("message")(words.message)
+    app.action(re.compile(""))(clicks.press)
+    app.view("form")(clicks.submit)

@@ -1,0 +1,225 @@
+"""THE TABLE: the nine things a person can do, one row each.
+
+The grammar of commands, the buttons, the permissions, the audit's names, the help, the README's
+table and the manifest follow from it; nothing else lists the nine. Their human words are in
+``bot.messages.words``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from bot.models import Noun, Operation
+from bot.secmaster import CommandType, Instance, InstanceStatus, Task, TaskAction, TaskStatus
+
+Snapshot = Task | Instance
+Happened = Callable[[Operation, Snapshot, int], bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A word or text that a command needs beyond the id.
+
+    ``rest`` takes everything that follows; ``json`` must be a JSON array.
+    """
+
+    name: str
+    label: str
+    rest: bool = False
+    json: bool = False
+    longest: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One row.
+
+    ``word`` is SecMaster's own for the call. ``only_when`` are the statuses in which it may be
+    sent at all: a row that has some reads the object before it writes. ``once`` makes one key
+    of all the rows of a noun that share it, so that only one of them is ever sent at a time.
+    ``happened`` reads, after a doubt, whether the write took effect, given the retry count seen
+    before it: yes, no, or None where SecMaster cannot tell. ``on_card`` are the statuses in
+    which the card shows a button for it, ``in_menu`` puts it under "more"; ``asks`` opens a
+    modal for its parameters or its reason first.
+    """
+
+    name: str
+    word: TaskAction | CommandType
+    happened: Happened
+    needs: tuple[Param, ...] = ()
+    aliases: tuple[str, ...] = ()
+    only_when: tuple[str, ...] = ()
+    once: str = ""
+    on_card: tuple[str, ...] = ()
+    in_menu: bool = False
+    asks: bool = False
+    look: Literal["", "primary", "danger"] = ""
+
+    @property
+    def noun(self) -> Noun:
+        return "task" if self.name.startswith("task.") else "instance"
+
+    @property
+    def verb(self) -> str:
+        return self.name.partition(".")[2]
+
+    @property
+    def usage(self) -> str:
+        """How the command is written, without its slash."""
+        needs = [f"<{param.label}>" for param in self.needs]
+        return " ".join([self.noun, self.verb, "<id>", *needs, *["[reason]"] * self.takes_reason])
+
+    @property
+    def takes_reason(self) -> bool:
+        """Whether the words after the id are a reason rather than a parameter."""
+        return bool(self.once)
+
+
+COMMENT = Param("comment", "text", rest=True, longest=3000)
+COMMENT_ID = Param("comment_id", "comment id")
+ATTACHMENT_ID = Param("attachment_id", "attachment id")
+NODE_ID = Param("task_id", "node id")
+NODE_INPUT = Param("input_dataobject", "json", rest=True, json=True, longest=3000)
+
+
+def signed_comment(operation: Operation, text: str) -> str:
+    """Return the comment as SecMaster keeps it.
+
+    It names the person, since the credential names only the bot, and the operation, so that
+    after a doubt it can be told from any other.
+    """
+    who = operation.actor.name or operation.actor.id
+    return f"{text}\n— {who} {_mark(operation)}"
+
+
+def has_comment(operation: Operation, now: Snapshot) -> bool:
+    """Whether the comment of this operation is there: its reference is in no other."""
+    mark = _mark(operation)
+    return isinstance(now, Task) and any(mark in comment.message for comment in now.comments)
+
+
+def _mark(operation: Operation) -> str:
+    return f"(Slack {operation.actor.id}), ref {operation.reference}"
+
+
+def _approved(_operation: Operation, now: Snapshot, _retries: int) -> bool | None:
+    return _ended_as(TaskStatus.FINISHED, now)
+
+
+def _rejected(_operation: Operation, now: Snapshot, _retries: int) -> bool | None:
+    return _ended_as(TaskStatus.CANCELED, now)
+
+
+def _ended_as(wanted: TaskStatus, now: Snapshot) -> bool | None:
+    """Whether a task ended this way; None for any other way, which may be somebody else's."""
+    if now.status == wanted:
+        return True
+    return False if now.status == TaskStatus.WAITING else None
+
+
+def _commented(operation: Operation, now: Snapshot, _retries: int) -> bool | None:
+    return has_comment(operation, now)
+
+
+def _uncommented(operation: Operation, now: Snapshot, _retries: int) -> bool | None:
+    wanted = operation.params["comment_id"]
+    return isinstance(now, Task) and all(comment.id != wanted for comment in now.comments)
+
+
+def _attached(operation: Operation, now: Snapshot, _retries: int) -> bool | None:
+    return isinstance(now, Task) and operation.params["attachment_id"] in now.attachment_id_list
+
+
+def _detached(operation: Operation, now: Snapshot, retries: int) -> bool | None:
+    return not _attached(operation, now, retries)
+
+
+def _retried(_operation: Operation, now: Snapshot, retries: int) -> bool | None:
+    grown = isinstance(now, Instance) and now.retry_count > retries
+    return grown or now.status != InstanceStatus.FAILED
+
+
+def _terminated(_operation: Operation, now: Snapshot, _retries: int) -> bool | None:
+    return now.status in (InstanceStatus.TERMINATING, InstanceStatus.TERMINATED)
+
+
+def _untold(_operation: Operation, _now: Snapshot, _retries: int) -> bool | None:
+    return None
+
+
+WAITING = (TaskStatus.WAITING,)
+FAILED = (InstanceStatus.FAILED,)
+ALIVE = (InstanceStatus.RUNNING, InstanceStatus.RETRYING, InstanceStatus.FAILED)
+ON_CARD = (InstanceStatus.RUNNING, InstanceStatus.FAILED)
+
+TABLE: tuple[Action, ...] = (
+    Action(
+        "task.approve",
+        TaskAction.CONTINUE,
+        _approved,
+        aliases=("continue",),
+        only_when=WAITING,
+        once="decision",
+        on_card=WAITING,
+        look="primary",
+    ),
+    Action(
+        "task.terminate",
+        TaskAction.TERMINATE,
+        _rejected,
+        aliases=("reject",),
+        only_when=WAITING,
+        once="decision",
+        on_card=WAITING,
+        asks=True,
+        look="danger",
+    ),
+    Action(
+        "task.comment",
+        TaskAction.ADD_COMMENT,
+        _commented,
+        needs=(COMMENT,),
+        on_card=WAITING,
+        asks=True,
+    ),
+    Action("task.uncomment", TaskAction.DELETE_COMMENT, _uncommented, needs=(COMMENT_ID,)),
+    Action(
+        "task.attach",
+        TaskAction.ADD_ATTACHMENT,
+        _attached,
+        needs=(ATTACHMENT_ID,),
+        in_menu=True,
+        asks=True,
+    ),
+    Action("task.detach", TaskAction.DELETE_ATTACHMENT, _detached, needs=(ATTACHMENT_ID,)),
+    Action(
+        "instance.retry",
+        CommandType.RETRY,
+        _retried,
+        only_when=FAILED,
+        once="run",
+        on_card=FAILED,
+        look="primary",
+    ),
+    Action(
+        "instance.terminate",
+        CommandType.TERMINATE,
+        _terminated,
+        aliases=("stop",),
+        only_when=ALIVE,
+        once="run",
+        on_card=ON_CARD,
+        asks=True,
+        look="danger",
+    ),
+    Action(
+        "instance.debug",
+        CommandType.DEBUG,
+        _untold,
+        needs=(NODE_ID, NODE_INPUT),
+        on_card=FAILED,
+        asks=True,
+    ),
+)
+
+BY_NAME = {action.name: action for action in TABLE}

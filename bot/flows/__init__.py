@@ -1,0 +1,6 @@
+"""Durable stories: what goes on after the acknowledgement, whatever dies on the way."""
+
+from bot.flows.desk import Desk, Patience, desk, open_desk
+from bot.flows.perform import accept
+
+__all__ = ["Desk", "Patience", "accept", "desk", "open_desk"]

@@ -1,0 +1,88 @@
+"""What every flow works with, and the one place where it lies.
+
+DBOS is one for the whole process and starts recovered flows by itself, with nothing but what was
+recorded; so the desk is one for the whole process too.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.actions import Snapshot
+from bot.messages import Frame
+from bot.models import Operation, Ref
+from bot.secmaster import SecMaster
+from bot.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an operation is kept while SecMaster is in trouble.
+
+    ``pauses`` are the seconds between rounds; when they are used up the operation is given up.
+    After a doubtful write, ``trust`` rounds must all read "not happened" before that is
+    believed: the gateway may still be working on it.
+    """
+
+    pauses: tuple[float, ...] = (1, 2, 4, 8, 15, 30, *(60,) * 9)
+    trust: int = 3
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.pauses)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Desk:
+    """The clients, the memory and the manners. ``launch`` names this run of the process."""
+
+    secmaster: Mapping[str, SecMaster]
+    slack: AsyncWebClient
+    store: Store
+    launch: str
+    console: str = ""
+    patience: Patience = Patience()
+    clock: Callable[[], datetime] = now
+    redraws: defaultdict[Ref, asyncio.Lock] = field(
+        default_factory=lambda: defaultdict(asyncio.Lock)
+    )
+
+    _inherited: set[str] = field(default_factory=set)
+
+    def inherited(self, operation: Operation) -> bool:
+        """Whether a process that died may have begun this step; true once for an operation."""
+        if operation.launch == self.launch or operation.id in self._inherited:
+            return False
+        self._inherited.add(operation.id)
+        return True
+
+    async def look(self, ref: Ref) -> Snapshot:
+        """Read a task or an instance as SecMaster has it now."""
+        client = self.secmaster[ref.workspace]
+        if ref.noun == "task":
+            return await client.show_task(ref.id)
+        return await client.show_workflow_instance(ref.id)
+
+    def frame(self, ref: Ref) -> Frame:
+        """What a card needs to be drawn beyond the object itself."""
+        return Frame(ref=ref, now=self.clock(), console=self.console)
+
+
+_desks: list[Desk] = []
+
+
+def open_desk(desk: Desk) -> None:
+    """Hand the flows what they work with; before DBOS is launched."""
+    _desks[:] = [desk]
+
+
+def desk() -> Desk:
+    return _desks[0]

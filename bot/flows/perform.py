@@ -1,0 +1,173 @@
+"""One action, from its record to its thread: written once, told once, whatever dies on the way.
+
+The order is fixed: look, take the key, leave the reason, write, read again where in doubt,
+write down what happened, then answer in the thread and redraw the cards side by side.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from dbos import DBOS, SetWorkflowID
+from dbos import error as dbos_error
+
+from bot.actions import BY_NAME
+from bot.flows import telling, writing
+from bot.flows.desk import desk
+from bot.flows.writing import Answer, Kind, Sight, Write
+from bot.models import Operation, Outcome, State, Value, Verdict
+
+log = logging.getLogger(__name__)
+
+V = TypeVar("V", bound=Value)
+
+
+async def accept(operation: Operation) -> None:
+    """Record an operation durably: once this returns it will be carried out, crash or not.
+
+    The same id again is the same operation, and does nothing more.
+    """
+    with SetWorkflowID(operation.id):
+        await DBOS.start_workflow_async(perform, operation.model_dump(mode="json"))
+
+
+@DBOS.workflow()
+async def perform(recorded: dict[str, Any]) -> str:
+    """Carry out one recorded operation, and return how it ended."""
+    course = Course(Operation.model_validate(recorded))
+    outcome = await course.run()
+    operation = course.operation
+    if course.holder:
+        await _do("tell the loser", telling.lost, operation, course.holder)
+        return "lost"
+    # Writing it down twice is writing it down once, so this needs no record of its own.
+    await asyncio.to_thread(desk().store.conclude, operation, outcome, desk().clock())
+    await asyncio.gather(
+        _do("reply", telling.outcome, operation, outcome),
+        _do("redraw", telling.redraw, operation.ref),
+    )
+    return outcome.state
+
+
+class Course:
+    """The way of one operation to its outcome, in as many rounds as SecMaster's health asks for.
+
+    Nothing here may depend on the clock or the process: after a crash it runs again from the
+    start, over the answers that its steps recorded.
+    """
+
+    def __init__(self, operation: Operation) -> None:
+        self.operation = operation
+        self.action = BY_NAME[operation.action]
+        self.before = Sight(card=operation.place.card)
+        self.pauses = list(desk().patience.pauses)
+        self.holder: Verdict | None = None
+        self.sent = False
+
+    async def run(self) -> Outcome:
+        """Return the outcome; never raises but for what DBOS itself must see."""
+        try:
+            return await self._settle()
+        except dbos_error.DBOSException:
+            raise
+        except Exception as error:
+            log.exception("operation failed", extra={"reference": self.operation.reference})
+            state = State.UNKNOWN if self.sent else State.FAILED
+            return Outcome(state=state, trouble="own_fault", code=type(error).__name__)
+
+    async def _settle(self) -> Outcome:
+        if self.action.only_when or not self.operation.place.card:
+            refusal = await self._look()
+            if refusal:
+                return refusal
+        claimed = await _ask("claim", Claimed, _claim, self.operation, self.before)
+        self.holder = claimed.holder
+        if self.holder:
+            return Outcome(state=State.FAILED, trouble="lost")
+        if self.operation.reason and self.operation.ref.noun == "task":
+            noted = await self._write(Write.REASON)
+            if noted.state is not State.DONE:
+                return noted.model_copy(
+                    update={"state": State.FAILED, "trouble": "reason_not_left"}
+                )
+        return await self._write(Write.ACTION)
+
+    async def _look(self) -> Outcome | None:
+        """Read until SecMaster answers; return why it can't be done, if it can't."""
+        while True:
+            looked = await _ask("look", writing.Looked, writing.look, self.operation)
+            if looked.answer is None:
+                self._found(looked.sight)
+                return None
+            if looked.answer.kind is Kind.SETTLED or not await self._pause(looked.answer):
+                return looked.answer.outcome
+
+    async def _write(self, write: Write) -> Outcome:
+        """Send; after a doubt read, and send again only when reading did not find it."""
+        self.sent = True
+        doubt, unchanged = False, 0
+        while True:
+            answer = await self._ask_once(write, doubt=doubt)
+            if answer.kind is Kind.SETTLED:
+                return answer.outcome
+            if answer.kind is Kind.DOUBT and not doubt:
+                doubt, unchanged = True, 0
+                continue
+            if answer.kind is Kind.UNCHANGED:
+                unchanged += 1
+                doubt = unchanged < desk().patience.trust
+            if not await self._pause(answer):
+                return answer.outcome
+
+    async def _ask_once(self, write: Write, *, doubt: bool) -> Answer:
+        if doubt:
+            return await _ask(
+                "read again", Answer, writing.reread, self.operation, write, self.before
+            )
+        return await _ask("send", Answer, writing.send, self.operation, write)
+
+    async def _pause(self, answer: Answer) -> bool:
+        """Wait before the next round, telling the thread once; False when patience is used up."""
+        if not self.pauses:
+            return False
+        if len(self.pauses) == len(desk().patience.pauses):
+            await _do("tell of trouble", telling.trouble, self.operation, answer.outcome)
+        await DBOS.sleep_async(self.pauses.pop(0))
+        return True
+
+    def _found(self, sight: Sight) -> None:
+        self.before = sight
+        place = self.operation.place.model_copy(update={"card": sight.card})
+        self.operation = self.operation.model_copy(update={"place": place})
+
+
+class Claimed(Value):
+    holder: Verdict | None = None
+
+
+async def _claim(operation: Operation, before: Sight) -> Claimed:
+    """Take the key of what may only happen once; return who holds it otherwise."""
+    once = BY_NAME[operation.action].once
+    key = f"{operation.ref}:{once}:{before.retry_count}" if once else ""
+    store, at = desk().store, desk().clock()
+    return Claimed(holder=await asyncio.to_thread(store.claim, operation, key, at))
+
+
+async def _ask(name: str, kind: type[V], step: Callable[..., Awaitable[V]], *args: object) -> V:
+    """Run a step once for ever: after a crash its recorded answer stands.
+
+    Plain JSON is recorded, so that the next version can read it.
+    """
+
+    async def recorded() -> dict[str, Any]:
+        return (await step(*args)).model_dump(mode="json")
+
+    return kind.model_validate(await DBOS.run_step_async({"name": name}, recorded))
+
+
+async def _do(name: str, step: Callable[..., Awaitable[None]], *args: object) -> None:
+    async def recorded() -> None:
+        await step(*args)
+
+    await DBOS.run_step_async({"name": name}, recorded)

@@ -1,0 +1,152 @@
+"""The steps that touch SecMaster: look, send, and read again where in doubt.
+
+A step may run twice: the process may die after its effect and before its record. So a write
+that a dead process may have sent is never sent again unread.
+"""
+
+from enum import StrEnum
+
+from bot.actions import BY_NAME, Snapshot, has_comment, signed_comment
+from bot.flows import telling
+from bot.flows.desk import desk
+from bot.models import Operation, Outcome, State, Value
+from bot.secmaster import (
+    CommandType,
+    Instance,
+    Receipt,
+    Refused,
+    SecMasterError,
+    TaskAction,
+)
+
+
+class Write(StrEnum):
+    """The writes an operation may consist of, in their order."""
+
+    REASON = "reason"
+    ACTION = "action"
+
+
+class Kind(StrEnum):
+    """What a step learned.
+
+    ``SETTLED`` is final either way. ``TROUBLE`` means that nothing was sent and that it may be
+    tried again; ``DOUBT`` that something was sent and nobody knows what became of it;
+    ``UNCHANGED`` that SecMaster does not show it, yet.
+    """
+
+    SETTLED = "settled"
+    TROUBLE = "trouble"
+    DOUBT = "doubt"
+    UNCHANGED = "unchanged"
+
+
+class Answer(Value):
+    kind: Kind
+    outcome: Outcome
+
+
+class Sight(Value):
+    """What the look before the write showed, in as far as a later step needs it."""
+
+    status: str = ""
+    retry_count: int = 0
+    card: str = ""
+
+
+class Looked(Value):
+    answer: Answer | None = None
+    sight: Sight = Sight()
+
+
+async def look(operation: Operation) -> Looked:
+    """Read the object, refuse what can't be done now, and make sure that it has a card here."""
+    try:
+        snapshot = await desk().look(operation.ref)
+    except SecMasterError as error:
+        return Looked(answer=_troubled(error, sent=False))
+    if not possible(operation, snapshot):
+        return Looked(
+            answer=_failed(Outcome(state=State.FAILED, trouble="not_now", message=snapshot.status))
+        )
+    try:
+        card = operation.place.card or await telling.card_here(operation, snapshot)
+    except telling.CannotPost as error:
+        return Looked(
+            answer=_failed(Outcome(state=State.FAILED, trouble="cannot_post", code=error.code))
+        )
+    retries = snapshot.retry_count if isinstance(snapshot, Instance) else 0
+    return Looked(sight=Sight(status=snapshot.status, retry_count=retries, card=card))
+
+
+def possible(operation: Operation, snapshot: Snapshot) -> bool:
+    only_when = BY_NAME[operation.action].only_when
+    return not only_when or snapshot.status in only_when
+
+
+async def send(operation: Operation, write: Write) -> Answer:
+    """Send a write, unless a process that died may have sent it already."""
+    if desk().inherited(operation):
+        return Answer(kind=Kind.DOUBT, outcome=Outcome(state=State.UNKNOWN, trouble="restarted"))
+    try:
+        receipt = await _put(operation, write)
+    except SecMasterError as error:
+        return _troubled(error, sent=error.in_doubt)
+    done = Outcome(state=State.DONE, status=receipt.status, request_id=receipt.request_id)
+    return Answer(kind=Kind.SETTLED, outcome=done)
+
+
+async def reread(operation: Operation, write: Write, before: Sight) -> Answer:
+    """Find out by reading whether a doubtful write took effect."""
+    try:
+        now = await desk().look(operation.ref)
+    except SecMasterError as error:
+        return _troubled(error, sent=True)
+    happened = _happened(operation, write, now, before)
+    if happened is None:
+        return _failed(Outcome(state=State.UNKNOWN, trouble="untold", message=now.status))
+    if happened:
+        return Answer(kind=Kind.SETTLED, outcome=Outcome(state=State.DONE, trouble="read"))
+    unchanged = Outcome(state=State.UNKNOWN, trouble="answer_lost", message=now.status)
+    return Answer(kind=Kind.UNCHANGED, outcome=unchanged)
+
+
+def _happened(operation: Operation, write: Write, now: Snapshot, before: Sight) -> bool | None:
+    if write is Write.REASON:
+        return has_comment(operation, now)
+    return BY_NAME[operation.action].happened(operation, now, before.retry_count)
+
+
+async def _put(operation: Operation, write: Write) -> Receipt:
+    client, object_id = desk().secmaster[operation.ref.workspace], operation.ref.id
+    if write is Write.REASON:
+        comment = signed_comment(operation, operation.reason)
+        return await client.update_task(object_id, action=TaskAction.ADD_COMMENT, comment=comment)
+    word, params = BY_NAME[operation.action].word, dict(operation.params)
+    if isinstance(word, CommandType):
+        return await client.update_workflow_instance(object_id, command_type=word, **params)
+    if word is TaskAction.ADD_COMMENT:
+        params["comment"] = signed_comment(operation, params["comment"])
+    return await client.update_task(object_id, action=word, **params)
+
+
+def _troubled(error: SecMasterError, *, sent: bool) -> Answer:
+    """Sort an error: a no is final, anything else passes, and ``sent`` leaves a doubt."""
+    outcome = Outcome(
+        state=State.FAILED,
+        trouble=type(error).__name__,
+        code=error.code,
+        message=error.message,
+        status=error.status,
+        request_id=error.request_id,
+    )
+    if sent:
+        doubt = outcome.model_copy(update={"state": State.UNKNOWN})
+        return Answer(kind=Kind.DOUBT, outcome=doubt)
+    if isinstance(error, Refused):
+        return _failed(outcome)
+    return Answer(kind=Kind.TROUBLE, outcome=outcome)
+
+
+def _failed(outcome: Outcome) -> Answer:
+    return Answer(kind=Kind.SETTLED, outcome=outcome)

@@ -1,0 +1,131 @@
+"""What the bot says of itself and of rights: help, usage, whoami, refusals."""
+
+from collections.abc import Mapping, Sequence
+
+from bot.actions import TABLE, Action
+from bot.config import Config, Role, Rule
+from bot.messages.blocks import Message, context, say, section
+from bot.messages.errors import CANNOT_POST
+from bot.messages.text import code, line, person
+from bot.messages.words import words
+from bot.policy import Member, Refused, covers
+
+
+def help_message(root: str) -> Message:
+    """Every command with what it does."""
+    lists = [
+        ("task list [todo|handled] [text]", "tasks, only you see them"),
+        ("task show <id>", "post the task's card here"),
+        ("instance list [running|failed|…] [text]", "workflow instances, only you see them"),
+        ("instance show <id>", "post the instance's card here"),
+    ]
+    own = [("whoami", "your roles and what they allow"), ("help", "this")]
+    rows = [(action.usage + _also(action), words(action).then.rstrip(".")) for action in TABLE]
+    lines = [
+        f"{code(f'{root} {usage}', 120)} {line(what)}" for usage, what in [*lists, *rows, *own]
+    ]
+    return say(
+        f"How to use {root}",
+        section("*Run SecMaster from here*\n" + "\n".join(lines)),
+        context("Mention me with the same words; in a card's thread the id may be left out."),
+    )
+
+
+def _also(action: Action) -> str:
+    return f"  (also: {', '.join(action.aliases)})" if action.aliases else ""
+
+
+def not_understood(problem: str, usage: str, root: str) -> Message:
+    shown = f"\nWrite {code(f'{root} {usage}', 150)}" if usage else ""
+    return _one(f"🤔 {line(problem, 300)}{shown}\nNothing was sent to SecMaster.")
+
+
+def whoami(member: Member, name: str, config: Config) -> Message:
+    """A person's roles, and for each action the first rule that speaks of it."""
+    roles = ", ".join(line(role, 40) for role in sorted(member.roles)) or "none"
+    lines = [f"{person(member.id)} ({line(name, 60)}), roles: *{roles}*"]
+    if member.guest or member.outsider:
+        who = "A guest" if member.guest else "A person of another organisation"
+        lines.append(f"{who} may look, and change nothing.")
+    else:
+        lines += [_may(action, member, config.rules) for action in TABLE]
+    return _one("\n".join(lines))
+
+
+def _may(action: Action, member: Member, rules: Sequence[Rule]) -> str:
+    said = []
+    for number, rule in enumerate(rules, 1):
+        if not covers(rule, action):
+            continue
+        allowed = not member.roles.isdisjoint(rule.roles)
+        limits = " on some objects" if rule.when else ""
+        why = ", with a reason" if allowed and rule.reason == "required" else ""
+        said.append(f"{'yes' if allowed else 'no'}{limits}{why} (rule {number})")
+        if not rule.when:
+            break
+    mark = "✅" if any(part.startswith("yes") for part in said) else "▫️"
+    return f"{mark} {code(action.name)} {'; '.join(said) or 'no (no rule allows it)'}"
+
+
+def not_allowed(action: Action, refused: Refused, roles: Mapping[str, Role]) -> Message:
+    """Which rule refused, and who may."""
+    said = words(action)
+    why = {
+        "guest": "Guests may look, and change nothing.",
+        "outsider": "People of other organisations may look, and change nothing.",
+        "unknown": "Slack could not be asked who you are, so nothing may be allowed. Try again.",
+        "unread": "SecMaster could not be asked what this is, so no rule can allow it. Try again.",
+        "no-rule": f"No rule allows {code(action.name)}. Ask whoever runs this bot.",
+        "rule": f"{refused.rule.capitalize()} leaves it to {_who(refused.may, roles)}.",
+    }[refused.why]
+    return _one(f"🚫 {why} The {said.noun} was not sent.")
+
+
+def _who(names: Sequence[str], roles: Mapping[str, Role]) -> str:
+    told = []
+    for name in names:
+        role = roles.get(name, Role())
+        people = [
+            *map(person, role.users[:5]),
+            *(f"<!subteam^{line(g, 20)}>" for g in role.usergroups),
+        ]
+        told.append(f"*{line(name, 40)}* ({', '.join(people) or 'nobody'})")
+    return " or ".join(told)
+
+
+def needs_reason(action: Action, root: str) -> Message:
+    usage = f"{root} {action.usage}".replace("[reason]", "<reason>")
+    return _one(f"✏️ This needs a reason: write {code(usage, 150)}. Nothing was sent.")
+
+
+def newer_button() -> Message:
+    return _one(
+        "This button is from another version of this bot and was not understood, so nothing was "
+        "sent. Use the command instead, or show the card again."
+    )
+
+
+def own_fault(reference: str) -> Message:
+    return _one(
+        "Something went wrong on our side, and nothing was sent to SecMaster. Tell whoever runs "
+        f"this bot the reference {code(reference)}."
+    )
+
+
+def plain(text: str) -> Message:
+    return _one(text)
+
+
+def _one(text: str) -> Message:
+    return say(text, section(text))
+
+
+def recorded(action: Action) -> Message:
+    """The acknowledgement of a command: from here on it survives a crash."""
+    return _one(f"📝 The {words(action).noun} is recorded; the card's thread tells how it ends.")
+
+
+def cannot_post(code_: str) -> Message:
+    return _one(
+        f"🚫 {CANNOT_POST.get(code_, 'I may not write in this channel')}. Nothing was sent."
+    )

@@ -1,0 +1,137 @@
+"""Messages and their blocks, within Slack's limits.
+
+https://docs.slack.dev/reference/block-kit/blocks has the limits; slack_sdk's models check them
+again before anything is sent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from slack_sdk.models.blocks import (
+    ActionsBlock,
+    Block,
+    ButtonElement,
+    ConfirmObject,
+    ContextBlock,
+    HeaderBlock,
+    InteractiveElement,
+    MarkdownTextObject,
+    Option,
+    OverflowMenuElement,
+    PlainTextObject,
+    SectionBlock,
+)
+
+from bot.actions import Action
+from bot.messages.text import MARK, clip, line
+from bot.messages.words import words
+from bot.models import Ref
+
+MESSAGE_TEXT = 3900
+SECTION_TEXT = 3000
+CONTEXT_TEXT = 2000
+FIELD_TEXT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a card needs to be drawn beyond the object: which one, when, and the console."""
+
+    ref: Ref
+    now: datetime
+    console: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message: ``text`` is what a notification and a screen reader have."""
+
+    text: str
+    blocks: tuple[Block, ...] = ()
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What chat.postMessage, chat.update and a response_url take."""
+        text = self.text if len(self.text) <= MESSAGE_TEXT else self.text[: MESSAGE_TEXT - 1] + MARK
+        if not self.blocks:
+            return {"text": text}
+        return {"text": text, "blocks": [block.to_dict() for block in self.blocks]}
+
+
+def say(text: str, *blocks: Block) -> Message:
+    return Message(text, blocks)
+
+
+def header(text: str) -> Block:
+    # Plain text: nothing in a name is a mention, a link or markup here.
+    return HeaderBlock(text=PlainTextObject(text=clip(text.strip(), 150) or "—", emoji=False))
+
+
+def section(text: str, accessory: InteractiveElement | None = None) -> Block:
+    return SectionBlock(
+        text=MarkdownTextObject(text=_cut(text, SECTION_TEXT) or "—"), accessory=accessory
+    )
+
+
+def fields(pairs: Sequence[tuple[str, str]]) -> Block:
+    """Up to ten labelled facts, two in a row."""
+    return SectionBlock(
+        fields=[
+            MarkdownTextObject(text=_cut(f"*{label}*\n{value}", FIELD_TEXT))
+            for label, value in pairs[:10]
+        ]
+    )
+
+
+def context(*texts: str) -> Block:
+    return ContextBlock(
+        elements=[MarkdownTextObject(text=_cut(text, CONTEXT_TEXT)) for text in texts[:10] if text]
+    )
+
+
+def actions(elements: Sequence[InteractiveElement]) -> Block:
+    return ActionsBlock(elements=list(elements)[:25])
+
+
+def press(action: Action, ref: Ref, name: str, workspace: str) -> ButtonElement:
+    """The button of an action; one that asks nothing further confirms first."""
+    said = words(action)
+    return ButtonElement(
+        text=said.button,
+        action_id=action.name,
+        value=str(ref),
+        style=action.look or None,
+        confirm=None if action.asks else confirm(action, name, workspace),
+    )
+
+
+def confirm(action: Action, name: str, workspace: str) -> ConfirmObject:
+    """The question before: it repeats what it is about, and where."""
+    said = words(action)
+    return ConfirmObject(
+        title=f"{said.button} this {action.noun}?",
+        text=PlainTextObject(
+            text=f"“{clip(name, 150)}” in workspace {clip(workspace, 40)}. {said.then}", emoji=False
+        ),
+        confirm=said.button,
+        deny="Back",
+        style=action.look if action.look == "danger" else None,
+    )
+
+
+def more(options: Sequence[tuple[str, str]], ref: Ref) -> OverflowMenuElement:
+    """The menu of what is seldom needed: (action id, label)."""
+    return OverflowMenuElement(
+        action_id="more",
+        options=[Option(value=f"{name}|{ref}", label=label) for name, label in options],
+    )
+
+
+def link(url: str, label: str) -> str:
+    return f"<{url}|{line(label)}>" if url.startswith(("https://", "http://")) else ""
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + MARK

@@ -1,0 +1,71 @@
+"""Every kind of failure as one sentence a person can act on."""
+
+from bot.messages.text import code, line
+from bot.models import Outcome
+from bot.secmaster import (
+    AnswerLost,
+    Forbidden,
+    NotFound,
+    Refused,
+    SecMasterError,
+    Unavailable,
+    Unreachable,
+    Unreadable,
+)
+
+CANNOT_POST = {
+    "channel_not_found": "I can't see this channel: invite me to it first",
+    "not_in_channel": "I am not in this channel: invite me to it first",
+    "is_archived": "This channel is archived",
+    "restricted_action": "This channel does not let apps post",
+    "restricted_action_read_only_channel": "This channel does not let apps post",
+    "restricted_action_thread_locked": "This thread is locked",
+}
+
+TROUBLES = {
+    "Unreachable": "SecMaster can't be reached.",
+    "AnswerLost": "SecMaster's answer was lost on the way.",
+    "Unavailable": "SecMaster is not answering properly.",
+    "Unreadable": "SecMaster sent an answer that can't be read.",
+    "restarted": "This bot was restarted in the middle of it.",
+    "untold": "SecMaster does not show whether it did it.",
+    "answer_lost": "SecMaster does not show it.",
+    "own_fault": "Something went wrong on our side.",
+}
+
+
+def trouble_of(ended: Outcome) -> str:
+    """What kept an operation from ending, with SecMaster's own words where there are any."""
+    said = TROUBLES.get(ended.trouble, "SecMaster is in trouble.")
+    detail = ", ".join(
+        filter(None, (f"HTTP {ended.status}" * bool(ended.status), line(ended.code)))
+    )
+    return f"{said} ({detail})" if detail else said
+
+
+def said_no(ended: Outcome) -> str:
+    """SecMaster's code and words, as a clause."""
+    told = ": ".join(
+        filter(None, (code(ended.code) if ended.code else "", line(ended.message, 300)))
+    )
+    return f" ({told})" if told else ""
+
+
+def explain(error: SecMasterError) -> str:
+    """Why something could not be read from SecMaster, and what to do."""
+    sentence = next(said for kind, said in READING.items() if isinstance(error, kind))
+    request = f" Request {code(error.request_id)}." if error.request_id else ""
+    no = f" It said {code(error.code)} {line(error.message, 200)}." if error.code else ""
+    return f"{sentence}{no}{request}"
+
+
+READING: dict[type[SecMasterError], str] = {
+    NotFound: "SecMaster knows nothing of that id in this workspace.",
+    Forbidden: "SecMaster does not let this bot read that: its credentials need looking after.",
+    Refused: "SecMaster refused the request.",
+    Unreachable: "SecMaster can't be reached. Nothing was changed; try again in a moment.",
+    Unavailable: "SecMaster is not answering properly. Nothing was changed; try again in a moment.",
+    AnswerLost: "SecMaster's answer was lost on the way. Nothing was changed; try again.",
+    Unreadable: "SecMaster sent an answer that can't be read. Nothing was changed; try again.",
+    SecMasterError: "SecMaster could not be asked. Nothing was changed; try again.",
+}

@@ -1,0 +1,115 @@
+"""What everybody is told of an operation: one line each, and what was not done."""
+
+from bot.actions import BY_NAME
+from bot.messages.blocks import Message, say, section
+from bot.messages.cards import INSTANCE_STATES, TASK_STATES
+from bot.messages.errors import CANNOT_POST, said_no, trouble_of
+from bot.messages.text import code, line, moment, person, quote
+from bot.messages.words import words
+from bot.models import Operation, Outcome, State, Verdict
+
+
+def outcome(operation: Operation, ended: Outcome, standing: Verdict | None = None) -> Message:
+    """Tell how an operation ended; ``standing`` is what was done to its object before."""
+    who, said = person(operation.actor.id), words(BY_NAME[operation.action])
+    receipt = _receipt(operation, ended)
+    if ended.state is State.DONE:
+        found = " SecMaster's answer was lost; reading it again showed that it is done." * (
+            ended.trouble == "read"
+        )
+        return _line(f"✅ *{said.done}* by {who}.{found}{_told(operation)}{receipt}")
+    if ended.state is State.UNKNOWN:
+        return _line(
+            f"❓ *Nobody can say whether this {said.noun} by {who} took effect.* "
+            f"{trouble_of(ended)} Look at the {operation.ref.noun} in SecMaster before "
+            f"you try again.{receipt}"
+        )
+    return _line(f"❌ {_refusal(operation, ended, standing)}{receipt}")
+
+
+def trouble(operation: Operation, ended: Outcome, patience: float) -> Message:
+    """Tell, once, that an operation is kept while SecMaster is in trouble."""
+    who, said = person(operation.actor.id), words(BY_NAME[operation.action])
+    kept = _minutes(patience)
+    if ended.state is State.UNKNOWN:
+        doing = f"I am reading until it is known whether it took effect, for {kept} at most."
+    else:
+        doing = f"It is kept and tried again for {kept}; there is no need to repeat it."
+    return _line(f"⏳ The {said.noun} by {who} waits. {trouble_of(ended)} {doing}")
+
+
+def lost(operation: Operation, holder: Verdict) -> Message:
+    """Tell whoever came second who came first, and that theirs was not sent."""
+    first = holder.operation
+    who, said = person(first.actor.id), words(BY_NAME[first.action])
+    if holder.state is State.DONE:
+        taken = f"Already {said.done[0].lower()}{said.done[1:]} by {who}, {moment(holder.at)}."
+    else:
+        taken = f"{who} is {said.doing} this {first.ref.noun} right now."
+    mine = words(BY_NAME[operation.action]).noun
+    return _line(f"✋ {taken} Your {mine} was not sent.")
+
+
+def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> str:
+    """Say why it was not done; what SecMaster itself refused is the floor."""
+    said, who = words(BY_NAME[operation.action]), person(operation.actor.id)
+    noun, not_sent = operation.ref.noun, f"The {said.noun} was not sent."
+    sentences = {
+        "not_now": (
+            f"This {noun} is not open to that: {_state(operation, ended.message)}"
+            f"{_by(standing)}. {not_sent}"
+        ),
+        "cannot_post": (
+            f"{CANNOT_POST.get(ended.code, 'I may not write in this channel')}. {not_sent}"
+        ),
+        "NotFound": f"SecMaster knows no {noun} {code(operation.ref.id)} here. {not_sent}",
+        "reason_not_left": (
+            f"The reason could not be left in SecMaster{said_no(ended)}, so nothing was decided."
+        ),
+        "own_fault": (
+            f"Something went wrong on our side and the {said.noun} was not done. Tell whoever "
+            f"runs this bot the reference {code(operation.reference)}."
+        ),
+        **dict.fromkeys(
+            ("Unreachable", "Unavailable", "Unreadable", "AnswerLost"),
+            f"Given up. {trouble_of(ended)} The {said.noun} by {who} was not done. "
+            "Try again when SecMaster is back.",
+        ),
+    }
+    refused = f"SecMaster refused the {said.noun} by {who}{said_no(ended)}. Nothing was changed."
+    return sentences.get(ended.trouble, refused)
+
+
+def _by(standing: Verdict | None) -> str:
+    if standing is None:
+        return ", decided outside Slack or by itself"
+    done = words(BY_NAME[standing.operation.action]).done
+    who = person(standing.operation.actor.id)
+    return f", {done[0].lower()}{done[1:]} by {who}, {moment(standing.at)}"
+
+
+def _state(operation: Operation, status: str) -> str:
+    states = TASK_STATES if operation.ref.noun == "task" else INSTANCE_STATES
+    return states.get(status, line(status, 40))
+
+
+def _told(operation: Operation) -> str:
+    """What the person gave with it: the reason, the comment, the ids."""
+    parts = [quote(operation.reason, 1000)] if operation.reason else []
+    for name, value in operation.params.items():
+        shown = quote(value, 1000) if name == "comment" else f"{name} {code(value, 200)}"
+        parts.append(shown)
+    return "".join(f"\n{part}" for part in parts)
+
+
+def _receipt(operation: Operation, ended: Outcome) -> str:
+    request = f" · request {code(ended.request_id)}" if ended.request_id else ""
+    return f"\n_ref {operation.reference}{request}_"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{round(seconds / 60)} min" if seconds >= 60 else f"{round(seconds)} s"  # noqa: PLR2004
+
+
+def _line(text: str) -> Message:
+    return say(text, section(text))

@@ -1,0 +1,83 @@
+"""Text from SecMaster and from people, made fit to be shown: it is data, never markup.
+
+https://docs.slack.dev/messaging/formatting-message-text: of all characters only ``&``, ``<``
+and ``>`` can open a mention or a link.
+"""
+
+from datetime import datetime, timedelta
+
+ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+MARK = "…"
+
+
+def clip(text: str, limit: int) -> str:
+    """Cut plain text to ``limit`` characters, with a visible mark where something is missing."""
+    text = text.replace("\0", "")
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + MARK
+
+
+def escape(text: str, limit: int = 300) -> str:
+    """Text for mrkdwn, at most ``limit`` characters after escaping and never cut within one."""
+    parts: list[str] = []
+    room = limit
+    for letter in text.replace("\0", ""):
+        part = ESCAPES.get(letter, letter)
+        room -= len(part)
+        parts.append(part)
+        if room < 0:
+            break
+    if room >= 0:
+        return "".join(parts)
+    while parts and sum(map(len, parts)) >= limit:
+        parts.pop()
+    return "".join(parts).rstrip() + MARK
+
+
+def line(text: str, limit: int = 150) -> str:
+    """The same on one line, with nothing that opens or closes code."""
+    return escape(" ".join(text.replace("`", "ˋ").split()), limit)
+
+
+def code(text: str, limit: int = 100) -> str:
+    """A short literal such as an id."""
+    return f"`{line(text, limit)}`" if text.strip() else "—"
+
+
+def block(text: str, limit: int = 800) -> str:
+    """A passage as it is, in a code block that it cannot close."""
+    return f"```{escape(text.replace('`', 'ˋ'), limit)}```"
+
+
+def quote(text: str, limit: int = 1500) -> str:
+    """A passage somebody wrote, every line marked as theirs."""
+    lines = escape(text.replace("`", "ˋ"), limit).splitlines() or [""]
+    return "\n".join(f"> {each}" for each in lines)
+
+
+def person(user: str) -> str:
+    """Name a person of Slack; shown by name, and in a thread it does not ring twice."""
+    return f"<@{line(user, 40)}>"
+
+
+def moment(at: datetime | None) -> str:
+    """A time in the reader's own zone, in UTC where Slack cannot say."""
+    if at is None:
+        return "—"
+    fallback = at.strftime("%Y-%m-%d %H:%M %Z")
+    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{fallback}>"
+
+
+def span(length: timedelta) -> str:
+    """A length of time as people say it: two units at most."""
+    minutes = int(abs(length.total_seconds()) // 60)
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h" if hours and days < 3 else f"{days} d"  # noqa: PLR2004
+    if hours:
+        return f"{hours} h {rest} min" if rest and hours < 3 else f"{hours} h"  # noqa: PLR2004
+    return f"{rest} min"
+
+
+def until(at: datetime, now: datetime) -> str:
+    """How far a time is away: "in 3 h" or "3 h ago"."""
+    return f"in {span(at - now)}" if at > now else f"{span(now - at)} ago"

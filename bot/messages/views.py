@@ -1,0 +1,141 @@
+"""Modals: the form that an action asks with, and the details of one object."""
+
+from typing import Any
+
+from slack_sdk.models.blocks import (
+    Block,
+    InputBlock,
+    PlainTextInputElement,
+    PlainTextObject,
+)
+from slack_sdk.models.views import View
+
+from bot.actions import BY_NAME, Action, Param, Snapshot
+from bot.config import ReasonRule
+from bot.messages.blocks import Frame, context, fields, header, section
+from bot.messages.text import block, clip, code, escape, line, moment
+from bot.messages.words import words
+from bot.models import Place, Ref, Value
+from bot.secmaster import Node, Task
+
+REASON = "reason"
+LONGEST_REASON = 1000
+MANY = 90  # of the hundred blocks a modal may have
+
+
+class Form(Value):
+    """What a modal remembers between its opening and its submission."""
+
+    action: str
+    ref: Ref
+    place: Place
+
+
+def form(kept: Form, title: str, reason: ReasonRule, node: str = "") -> dict[str, Any]:
+    """The modal that asks for an action's parameters, or for its reason."""
+    action, ref = action_of(kept), kept.ref
+    said = words(action)
+    about = f"*{line(title, 150) or '—'}*\n{line(ref.workspace, 40)} · {code(ref.id)}\n{said.then}"
+    parts: list[Block] = [section(about)]
+    parts += [_input(param, node if param.name == "task_id" else "") for param in action.needs]
+    if action.takes_reason and reason != "none":
+        parts.append(_reason())
+    return View(
+        type="modal",
+        callback_id="form",
+        title=clip(f"{said.button} {action.noun}", 24),
+        submit=clip(said.button, 24),
+        close="Back",
+        private_metadata=kept.model_dump_json(),
+        blocks=parts,
+    ).to_dict()
+
+
+def loading(title: str) -> dict[str, Any]:
+    """What stands in a modal while SecMaster is being asked."""
+    return _reading(title, [section("Asking SecMaster…")])
+
+
+def failed(title: str, why: str) -> dict[str, Any]:
+    return _reading(title, [section(why)])
+
+
+def details(frame: Frame, snapshot: Snapshot) -> dict[str, Any]:
+    """Everything about one object that its card has no room for."""
+    parts = _task_details(snapshot) if isinstance(snapshot, Task) else _run_details(snapshot.nodes)
+    top: list[Block] = [header(snapshot.name), context(f"{frame.ref.noun} {code(frame.ref.id)}")]
+    return _reading("Details", (top + parts)[:MANY])
+
+
+def _reading(title: str, parts: list[Block]) -> dict[str, Any]:
+    return View(type="modal", title=clip(title, 24), close="Close", blocks=parts).to_dict()
+
+
+def _input(param: Param, initial: str) -> Block:
+    return InputBlock(
+        block_id=param.name,
+        label=PlainTextObject(text=param.label.capitalize()),
+        element=PlainTextInputElement(
+            action_id=param.name,
+            multiline=param.rest,
+            max_length=min(param.longest, 3000),
+            initial_value=clip(initial, param.longest) or None,
+        ),
+    )
+
+
+def _reason() -> Block:
+    return InputBlock(
+        block_id=REASON,
+        label=PlainTextObject(text="Reason"),
+        hint=PlainTextObject(text="It goes into SecMaster with your name, and into the thread."),
+        element=PlainTextInputElement(
+            action_id=REASON, multiline=True, min_length=1, max_length=LONGEST_REASON
+        ),
+    )
+
+
+def _task_details(task: Task) -> list[Block]:
+    parts: list[Block] = []
+    for label, text in (
+        ("Description", task.description),
+        ("Shown", task.view_parameters),
+        ("To be handled", task.handle_parameters),
+        ("Review comments", task.review_comments),
+    ):
+        if text.strip():
+            parts.append(section(f"*{label}*\n{block(text, 2800)}"))
+    for comment in task.comments:
+        who = f"*{line(comment.user_name, 80) or '—'}* {moment(comment.time)} {code(comment.id)}"
+        parts.append(section(f"{who}\n{escape(comment.message, 2500)}"))
+    files = [code(each) for each in task.attachment_id_list]
+    return parts + ([section("*Attachments*\n" + "\n".join(files[:20]))] if files else [])
+
+
+def _run_details(nodes: tuple[Node, ...]) -> list[Block]:
+    return [part for node in nodes for part in _node(node)]
+
+
+def _node(node: Node) -> list[Block]:
+    facts = [
+        ("Node", f"{line(node.action_name) or '—'}\n{code(node.action_id)}"),
+        ("Status", line(node.status, 40) or "—"),
+        ("Started", moment(node.start_time)),
+        ("Ended", moment(node.end_time)),
+    ]
+    parts = [fields(facts)]
+    for label, text in (("Error", node.error_msg), ("Input", node.input), ("Output", node.output)):
+        if text.strip():
+            parts.append(section(f"*{label}*\n{block(text, 1200)}"))
+    return parts
+
+
+def read(view: dict[str, Any]) -> tuple[Form, dict[str, str]]:
+    """The form that was submitted and what was typed, by block."""
+    values = view["state"]["values"]
+    typed = {name: next(iter(block.values())).get("value") or "" for name, block in values.items()}
+    return Form.model_validate_json(view["private_metadata"]), typed
+
+
+def action_of(kept: Form) -> Action:
+    return BY_NAME[kept.action]

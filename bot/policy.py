@@ -1,0 +1,87 @@
+"""May this person do this? Pure: (rules, actor, action, facts) to Allowed or Refused.
+
+The bot holds one SecMaster credential, so this answer is the only check there is. No rule that
+matches means no.
+"""
+
+import re
+from dataclasses import dataclass
+
+from bot.actions import Action, Snapshot
+from bot.config import ReasonRule, Rule, When
+from bot.secmaster import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What Slack says of a person now: their roles here, and whether they are one of us."""
+
+    id: str
+    roles: frozenset[str] = frozenset()
+    guest: bool = False
+    outsider: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    rule: str
+    reason: ReasonRule = "optional"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """``why`` is one of guest, outsider, rule, no-rule; ``may`` are the roles that could."""
+
+    why: str
+    rule: str = ""
+    may: tuple[str, ...] = ()
+
+
+Decision = Allowed | Refused
+
+
+def needs_facts(rules: tuple[Rule, ...], action: Action) -> bool:
+    """Whether any rule for this action depends on what it is taken on."""
+    return any(rule.when and covers(rule, action) for rule in rules)
+
+
+def decide(
+    rules: tuple[Rule, ...], member: Member, action: Action, facts: Snapshot | None
+) -> Decision:
+    """Answer by the first rule that covers the action and its object.
+
+    ``facts`` may be None only where ``needs_facts`` says no: to pass over a rule because its
+    object is unknown could let a laxer one decide.
+    """
+    if member.outsider:
+        return Refused("outsider")
+    if member.guest:
+        return Refused("guest")
+    for number, rule in enumerate(rules, 1):
+        if not covers(rule, action) or not _applies(rule.when, facts):
+            continue
+        name = f"rule {number}"
+        if member.roles.isdisjoint(rule.roles):
+            return Refused("rule", name, rule.roles)
+        return Allowed(name, rule.reason)
+    return Refused("no-rule")
+
+
+def covers(rule: Rule, action: Action) -> bool:
+    return not {"*", f"{action.noun}.*", action.name}.isdisjoint(rule.actions)
+
+
+def _applies(when: When, facts: Snapshot | None) -> bool:
+    if not when:
+        return True
+    if facts is None:
+        raise ValueError("a rule with `when` was asked without the object it is about")
+    if isinstance(facts, Task):
+        kind, related = facts.business_type, facts.related_object
+    else:
+        kind, related = "", facts.workflow.name
+    return (
+        (not when.business_type or kind in when.business_type)
+        and re.match(when.name, facts.name) is not None
+        and re.match(when.related_object, related) is not None
+    )

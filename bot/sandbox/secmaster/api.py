@@ -1,0 +1,149 @@
+"""SecMaster's nine endpoints and IAM's one: requests into calls of the world, and back.
+
+Paths and replies: https://support.huaweicloud.com/api-secmaster/
+"""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from bot.sandbox.secmaster.front import CALLER, REQUEST_ID
+from bot.sandbox.secmaster.gate import Gate
+from bot.sandbox.secmaster.listing import list_instances, list_tasks, without_topology
+from bot.sandbox.secmaster.wire import INVALID, OK, IamRejection, Person, Record, Rejection
+from bot.sandbox.secmaster.world import World
+
+SOC = "/v1/{project_id}/workspaces/{workspace_id}/soc"
+OBJECTS = "/_sandbox/objects/{attach_id}"
+
+
+class Api:
+    """The service itself, behind the gateway."""
+
+    def __init__(self, world: World, gate: Gate) -> None:
+        self._world = world
+        self._gate = gate
+        # What makes a download link work for whoever was given it, and for no one else.
+        self._signature = secrets.token_hex(16)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Every path; a route's name is SecMaster's name for the operation."""
+        instance = f"{SOC}/workflows/instances"
+        attachment = f"{SOC}/attachment"
+        return [
+            web.get(f"{SOC}/tasks", self.list_tasks, name="ListTasks"),
+            web.get(f"{SOC}/tasks/{{task_id}}", self.show_task, name="ShowTask"),
+            web.put(f"{SOC}/tasks/{{task_id}}", self.update_task, name="UpdateTask"),
+            web.get(instance, self.list_instances, name="ListAopWorkflowInstance"),
+            web.get(f"{instance}/{{id}}", self.show_instance, name="ShowAopWorkflowInstance"),
+            web.put(f"{instance}/{{id}}", self.update_instance, name="UpdateWorkflowInstance"),
+            web.post(f"{attachment}/upload", self.upload, name="UploadAttachment"),
+            web.get(f"{attachment}/{{attach_id}}", self.show_attachment, name="ShowAttachment"),
+            web.get(
+                f"{attachment}/{{attach_id}}/download", self.download, name="DownloadAttachment"
+            ),
+            web.post("/v3/auth/tokens", self.create_token, name="CreateToken"),
+            web.get(OBJECTS, self.serve_object),
+        ]
+
+    async def list_tasks(self, request: web.Request) -> web.Response:
+        found = list_tasks(list(self._world.tasks.values()), request.query)
+        return _envelope(request, **found)
+
+    async def show_task(self, request: web.Request) -> web.Response:
+        return _envelope(request, data=self._world.task(request.match_info["task_id"]))
+
+    async def update_task(self, request: web.Request) -> web.Response:
+        body = await _object(request)
+        task = self._world.update_task(request.match_info["task_id"], body, _person(request))
+        return _envelope(request, data=task)
+
+    async def list_instances(self, request: web.Request) -> web.Response:
+        found = list_instances(list(self._world.instances.values()), request.query)
+        return web.json_response(found)
+
+    async def show_instance(self, request: web.Request) -> web.Response:
+        instance = self._world.instance(request.match_info["id"])
+        with_topology = request.query.get("show_topology", "").lower() == "true"
+        return web.json_response(instance if with_topology else without_topology(instance))
+
+    async def update_instance(self, request: web.Request) -> web.Response:
+        self._world.update_instance(request.match_info["id"], await _object(request))
+        return _envelope(request)
+
+    async def upload(self, request: web.Request) -> web.Response:
+        form = await _form(request)
+        if form.get("fileType") != "user_task":
+            raise Rejection(400, INVALID, "fileType must be user_task")
+        file = form.get("uploadFile")
+        if not isinstance(file, web.FileField):
+            raise Rejection(400, INVALID, "parameter uploadFile is required")
+        stored = self._world.upload(file.filename, file.file.read(), _person(request))
+        shown = {key: stored[key] for key in ("id", "file_name", "workspace_id")}
+        return _envelope(request, data=shown)
+
+    async def show_attachment(self, request: web.Request) -> web.Response:
+        return _envelope(request, data=self._world.attachment(request.match_info["attach_id"]))
+
+    async def download(self, request: web.Request) -> web.Response:
+        attachment = self._world.attachment(request.match_info["attach_id"])
+        path = OBJECTS.format(attach_id=attachment["id"])
+        link = f"{request.scheme}://{request.host}{path}?Signature={self._signature}"
+        return _envelope(request, data=link)
+
+    async def serve_object(self, request: web.Request) -> web.Response:
+        """The object storage behind a download link."""
+        attach_id = request.match_info["attach_id"]
+        signature = request.query.get("Signature", "").encode()
+        if not secrets.compare_digest(signature, self._signature.encode()):
+            raise web.HTTPForbidden
+        if attach_id not in self._world.contents:
+            raise web.HTTPNotFound
+        name = quote(self._world.attachment(attach_id)["file_name"], safe="")
+        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+        return web.Response(body=self._world.contents[attach_id], headers=headers)
+
+    async def create_token(self, request: web.Request) -> web.Response:
+        try:
+            body = await request.json()
+        except ValueError:
+            raise IamRejection(400, "Bad Request", "The request body is not JSON") from None
+        token, described = self._gate.issue(body)
+        return web.json_response(described, status=201, headers={"X-Subject-Token": token})
+
+
+def _envelope(request: web.Request, **rest: Any) -> web.Response:
+    envelope = {
+        "code": OK,
+        "message": "",
+        "request_id": request[REQUEST_ID],
+        "success": True,
+    }
+    return web.json_response(envelope | rest)
+
+
+def _person(request: web.Request) -> Person:
+    return request[CALLER].person
+
+
+async def _form(request: web.Request) -> Mapping[str, str | bytes | bytearray | web.FileField]:
+    if request.content_type != "multipart/form-data":
+        raise Rejection(400, INVALID, "the body must be multipart/form-data")
+    try:
+        return await request.post()
+    except (ValueError, HttpProcessingError) as wrong:
+        raise Rejection(400, INVALID, f"the form cannot be read: {wrong}") from wrong
+
+
+async def _object(request: web.Request) -> Record:
+    try:
+        body = await request.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise Rejection(400, INVALID, "the body must be a JSON object")
+    return body

@@ -1,0 +1,74 @@
+"""What comes in while the sandbox runs: alerts to decide on, and runs that break."""
+
+from uuid import uuid4
+
+from bot.sandbox.secmaster.runs import Script
+from bot.sandbox.secmaster.wire import Record, node_record, stamp
+from bot.sandbox.secmaster.world import World
+
+THROTTLED = (
+    "APIGW.0308 The throttling threshold has been reached: policy api over ratelimit,"
+    "limit:10,time:1 minute"
+)
+UNREACHABLE = (
+    "HTTPSConnectionPool(host='fw-edge-01.corp.example', port=443): Max retries exceeded with "
+    "url: /api/v2/blocklist (Caused by ConnectTimeoutError: timed out after 30 s)"
+)
+TRACEBACK = """\
+Script node exited with code 1
+Traceback (most recent call last):
+  File "/opt/secmaster/aop/runner/sandbox.py", line 214, in execute
+    result = module.run(context, parameters)
+  File "/opt/secmaster/aop/scripts/enrich_alert.py", line 88, in run
+    indicators = [normalize(item) for item in context["alert"]["indicators"]]
+  File "/opt/secmaster/aop/scripts/enrich_alert.py", line 88, in <listcomp>
+    indicators = [normalize(item) for item in context["alert"]["indicators"]]
+  File "/opt/secmaster/aop/scripts/enrich_alert.py", line 41, in normalize
+    return Indicator(kind=item["type"], value=item["value"].strip().lower())
+AttributeError: 'NoneType' object has no attribute 'strip'
+""" + "\n".join(
+    f"2025-08-19 14:53:{second:02d},424 WARN enrich_alert indicator {second} has no value: "
+    '{"type": "ipv4", "value": null, "source": "threat-feed", "confidence": 85}'
+    for second in range(30)
+)
+
+_TASKS = [
+    ("Isolate host ecs-db-{:02d}", "Ransomware note found in /srv/share by HSS."),
+    ("Block IP 198.51.100.{} at the edge firewall", "Brute force on SSH, 4,210 attempts an hour."),
+    ("Disable IAM user contractor-{:02d}", "Two sign-ins from two continents within 8 minutes."),
+    ("隔离主机 ecs-app-{:02d}", "主机安全检测到挖矿进程,需要人工确认。"),
+]
+_FAILURES = [
+    ("Enrich alert with threat intelligence {}", THROTTLED),
+    ("Push blocklist to fw-edge-{:02d}", UNREACHABLE),
+    ("Normalize indicators of alert {}", TRACEBACK),
+]
+
+
+def new_task(world: World, number: int) -> Record:
+    """Add the ``number``-th task to arrive; every third goes on by itself when it is due."""
+    name, description = _TASKS[number % len(_TASKS)]
+    return world.add_task(
+        name=name.format(number + 1),
+        description=description,
+        related_object="Alert response",
+        due_handle="INTERRUPT" if number % 3 else "CONTINUE",
+    )
+
+
+def new_failure(world: World, number: int) -> Record:
+    """Add the ``number``-th run to arrive broken; every second breaks again when retried."""
+    name, error_msg = _FAILURES[number % len(_FAILURES)]
+    now = stamp(world.clock())
+    times = {"start_time": now, "end_time": now}
+    nodes = [
+        node_record(str(uuid4()), "Get alert", status="FINISHED", succeed=True, **times),
+        node_record(str(uuid4()), "Respond", status="FAILED", error_msg=error_msg, **times),
+    ]
+    return world.add_instance(
+        Script(relapse=error_msg if number % 2 else ""),
+        name=name.format(number + 1),
+        status="FAILED",
+        end_time=now,
+        topology={"audit_logs": nodes},
+    )

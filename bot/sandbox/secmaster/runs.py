@@ -1,0 +1,180 @@
+"""Workflow instances: what a command, an approval or the next step does to a run.
+
+It knows no time of its own: whoever owns the clock calls ``advance`` for what is ``moving``.
+"""
+
+import json
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from bot.sandbox.secmaster.wire import (
+    INVALID,
+    NOT_FOUND,
+    WRONG_STATE,
+    Clock,
+    Record,
+    Rejection,
+    needed,
+    node_record,
+    stamp,
+)
+
+
+@dataclass
+class Script:
+    """What lies ahead of a run: its next nodes' names, and what a retry breaks on, if it does."""
+
+    upcoming: list[str] = field(default_factory=list)
+    relapse: str = ""
+
+
+class Runs:
+    """All workflow instances, in wire shape, each with the script it follows."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.instances: dict[str, Record] = {}
+        self.scripts: dict[str, Script] = {}
+        self.moving: set[str] = set()
+        self._clock = clock
+
+    def add(self, instance: Record, script: Script | None = None) -> Record:
+        self.instances[instance["id"]] = instance
+        self.scripts[instance["id"]] = script or Script()
+        return instance
+
+    def get(self, instance_id: str) -> Record:
+        if instance_id not in self.instances:
+            raise Rejection(404, NOT_FOUND, f"instance {instance_id} does not exist")
+        return self.instances[instance_id]
+
+    def command(self, instance_id: str, body: Record) -> None:
+        """Do what UpdateWorkflowInstance was asked to."""
+        instance = self.get(instance_id)
+        match needed(body, "command_type"):
+            case "ActionInstanceRetryCommand":
+                self._retry(instance)
+            case "ActionInstanceTerminateCommand":
+                self._terminate(instance)
+            case "ActionInstanceDebugCommand":
+                _debug(instance, body)
+            case unknown:
+                raise Rejection(400, INVALID, f"command_type {unknown} is not supported")
+
+    def advance(self, instance_id: str) -> None:
+        """Take the next step of a moving run."""
+        instance = self.get(instance_id)
+        match instance["status"]:
+            case "RETRYING":
+                self._restart(instance)
+            case "RUNNING":
+                self._work(instance)
+            case "TERMINATING":
+                self._end(instance, "TERMINATED")
+            case _:
+                self.moving.discard(instance_id)
+
+    def approve(self, instance_id: str) -> None:
+        """Let a run that waits on its approval node go on."""
+        instance = self.instances.get(instance_id)
+        if instance and instance["status"] == "RUNNING":
+            self._next(instance)
+
+    def stop(self, instance_id: str) -> None:
+        """End a run at once, because its approval was refused."""
+        instance = self.instances.get(instance_id)
+        if instance and instance["status"] in ("RUNNING", "RETRYING", "FAILED"):
+            self._end(instance, "TERMINATED")
+
+    def fail(self, instance_id: str, error_msg: str) -> Record:
+        """Break a run where it stands."""
+        instance = self.get(instance_id)
+        _expect(instance, "fail", "RUNNING", "RETRYING")
+        self._break(instance, error_msg)
+        return instance
+
+    def _retry(self, instance: Record) -> None:
+        _expect(instance, "retry", "FAILED")
+        instance |= {
+            "status": "RETRYING",
+            "retry_count": instance["retry_count"] + 1,
+            "end_time": "",
+        }
+        self.moving.add(instance["id"])
+
+    def _terminate(self, instance: Record) -> None:
+        _expect(instance, "terminate", "RUNNING", "RETRYING", "FAILED")
+        instance["status"] = "TERMINATING"
+        self.moving.add(instance["id"])
+
+    def _restart(self, instance: Record) -> None:
+        instance["status"] = "RUNNING"
+        for node in _nodes(instance):
+            if node["status"] == "FAILED":
+                node.update(status="RUNNING", error_msg="", end_time="")
+
+    def _work(self, instance: Record) -> None:
+        relapse = self.scripts[instance["id"]].relapse
+        if relapse:
+            self._break(instance, relapse)
+        else:
+            self._next(instance)
+
+    def _next(self, instance: Record) -> None:
+        self._close(instance, {"status": "FINISHED", "succeed": True})
+        upcoming = self.scripts[instance["id"]].upcoming
+        if not upcoming:
+            self._end(instance, "FINISHED")
+            return
+        node = node_record(str(uuid4()), upcoming.pop(0), parent_instance_id=instance["id"])
+        node["start_time"] = self._now()
+        _nodes(instance).append(node)
+        self.moving.add(instance["id"])
+
+    def _break(self, instance: Record, error_msg: str) -> None:
+        self._close(instance, {"status": "FAILED", "error_msg": error_msg})
+        self._end(instance, "FAILED")
+
+    def _close(self, instance: Record, outcome: Record) -> None:
+        for node in _nodes(instance):
+            if node["status"] == "RUNNING":
+                node.update(outcome, end_time=self._now())
+
+    def _end(self, instance: Record, status: str) -> None:
+        instance |= {"status": status, "end_time": self._now()}
+        self.moving.discard(instance["id"])
+
+    def _now(self) -> str:
+        return stamp(self._clock())
+
+
+def _nodes(instance: Record) -> list[Record]:
+    nodes: list[Record] = instance["topology"]["audit_logs"]
+    return nodes
+
+
+def _expect(instance: Record, act: str, *allowed: str) -> None:
+    if instance["status"] not in allowed:
+        raise Rejection(
+            400, WRONG_STATE, f"cannot {act} an instance whose status is {instance['status']}"
+        )
+
+
+def _debug(instance: Record, body: Record) -> None:
+    action_id = needed(body, "task_id")
+    parameters = _array(needed(body, "input_dataobject"))
+    if instance["trigger_type"] != "DEBUG":
+        _expect(instance, "debug", "RUNNING", "FAILED")
+    node = next((node for node in _nodes(instance) if node["action_id"] == action_id), None)
+    if node is None:
+        raise Rejection(400, INVALID, f"task_id {action_id} is no node of this instance")
+    node["input"] = json.dumps([*json.loads(node["input"] or "[]"), *parameters])
+
+
+def _array(raw: str) -> list[Record]:
+    try:
+        parameters = json.loads(raw)
+    except ValueError:
+        parameters = None
+    if not isinstance(parameters, list):
+        raise Rejection(400, INVALID, "input_dataobject must be a JSON array in a string")
+    return parameters

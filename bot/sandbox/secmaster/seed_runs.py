@@ -1,0 +1,152 @@
+"""The workflow instances a sandbox starts with, their times relative to its clock."""
+
+from datetime import datetime, timedelta
+
+from bot.sandbox.secmaster.arrivals import THROTTLED, TRACEBACK, UNREACHABLE
+from bot.sandbox.secmaster.runs import Script
+from bot.sandbox.secmaster.seed import (
+    INSTANCE_BLOCK_IP,
+    INSTANCE_CHINESE,
+    INSTANCE_DEBUG,
+    INSTANCE_DISABLE_USER,
+    INSTANCE_FAILED,
+    INSTANCE_FAILED_AGAIN,
+    INSTANCE_FAILED_SCRIPT,
+    INSTANCE_FINISHED,
+    INSTANCE_HOSTILE,
+    INSTANCE_ISOLATE,
+    INSTANCE_RETRYING,
+    INSTANCE_RUNNING,
+    INSTANCE_TERMINATED,
+    INSTANCE_TERMINATING,
+    WORKFLOW_BLOCKING,
+    WORKFLOW_CONTAINMENT,
+    WORKFLOW_ENRICHMENT,
+)
+from bot.sandbox.secmaster.wire import Record, node_record, stamp
+from bot.sandbox.secmaster.world import World
+
+_WORKFLOWS = {
+    WORKFLOW_CONTAINMENT: ("Host containment", "host_containment"),
+    WORKFLOW_BLOCKING: ("Block malicious address", "block_malicious_address"),
+    WORKFLOW_ENRICHMENT: ("Alert enrichment", "alert_enrichment"),
+}
+_RUNNING, _FAILED, _DONE = "RUNNING", "FAILED", "FINISHED"
+
+
+def plant_runs(world: World) -> None:
+    """Add every seeded instance; those that wait have a script for after the approval."""
+    _plant_waiting(world)
+    _plant_failed(world)
+    _plant_others(world)
+
+
+def _plant_waiting(world: World) -> None:
+    containment, blocking = WORKFLOW_CONTAINMENT, WORKFLOW_BLOCKING
+    waiting = [
+        (INSTANCE_ISOLATE, "Contain ecs-web-07", containment, "Isolate host"),
+        (INSTANCE_BLOCK_IP, "Block 203.0.113.77", blocking, "Add to blocklist"),
+        (INSTANCE_DISABLE_USER, "Disable svc-backup", containment, "Disable IAM user"),
+        (INSTANCE_CHINESE, "封禁恶意IP 203.0.113.200", blocking, "下发封禁策略"),
+        (INSTANCE_HOSTILE, "Quarantine mail <!here> *urgent*", containment, "Quarantine"),
+    ]
+    for id_, name, workflow, response in waiting:
+        steps = [("Get alert", _DONE), ("Query intelligence", _DONE), ("Approval", _RUNNING)]
+        _plant(world, id_, name, workflow, steps, script=Script(upcoming=[response]))
+
+
+def _plant_failed(world: World) -> None:
+    steps = [("Get alert", _DONE), ("Query intelligence", _DONE), ("Respond", _FAILED)]
+    failed = [
+        (INSTANCE_FAILED, "Enrich alert 20250819-114", WORKFLOW_ENRICHMENT, THROTTLED, ""),
+        (
+            INSTANCE_FAILED_AGAIN,
+            "Push blocklist to fw-edge-01",
+            WORKFLOW_BLOCKING,
+            UNREACHABLE,
+            UNREACHABLE,
+        ),
+        (
+            INSTANCE_FAILED_SCRIPT,
+            "Normalize indicators of alert 20250819-131",
+            WORKFLOW_ENRICHMENT,
+            TRACEBACK,
+            "",
+        ),
+    ]
+    for id_, name, workflow, error_msg, relapse in failed:
+        instance = _plant(
+            world, id_, name, workflow, steps, script=Script(relapse=relapse), status=_FAILED
+        )
+        instance["topology"]["audit_logs"][-1]["error_msg"] = error_msg
+
+
+def _plant_others(world: World) -> None:
+    done = [("Get alert", _DONE), ("Query intelligence", _DONE), ("Approval", _DONE)]
+    busy = [*done, ("Respond", _RUNNING)]
+    over = [*done, ("Respond", _DONE), ("Close alert", _DONE)]
+    others = [
+        (INSTANCE_RUNNING, "Collect evidence from ecs-web-03", busy, "RUNNING", "TIMER"),
+        (INSTANCE_FINISHED, "Block 198.51.100.23", over, "FINISHED", "EVENT"),
+        (INSTANCE_RETRYING, "Enrich alert 20250819-092", busy, "RETRYING", "EVENT"),
+        (INSTANCE_TERMINATING, "Sweep for web shells", busy, "TERMINATING", "MANUAL"),
+        (INSTANCE_TERMINATED, "Isolate host ecs-test-01", done, "TERMINATED", "MANUAL"),
+        (INSTANCE_DEBUG, "Debug of Alert enrichment", busy, "RUNNING", "DEBUG"),
+    ]
+    for id_, name, steps, status, trigger in others:
+        _plant(world, id_, name, WORKFLOW_ENRICHMENT, steps, status=status, trigger_type=trigger)
+
+
+def _plant(  # noqa: PLR0913 -- one row of the tables above
+    world: World,
+    id_: str,
+    name: str,
+    workflow: str,
+    steps: list[tuple[str, str]],
+    *,
+    script: Script | None = None,
+    status: str = "RUNNING",
+    trigger_type: str = "EVENT",
+) -> Record:
+    number = int(id_[-2:])
+    started = world.clock() - timedelta(minutes=20 * number)
+    nodes = [_node(id_, at, step, started) for at, step in enumerate(steps)]
+    ended = status in ("FAILED", "FINISHED", "TERMINATED")
+    return world.add_instance(
+        script,
+        id=id_,
+        name=name,
+        workflow=_workflow(workflow),
+        dataclass={"id": "dc000001", "name": "Alert", "en_name": "Alert"},
+        playbook={"id": "pb000001", "name": "Alert response", "en_name": "Alert response"},
+        trigger_type=trigger_type,
+        status=status,
+        start_time=stamp(started),
+        end_time=stamp(started + timedelta(minutes=5)) if ended else "",
+        retry_count=1 if status == "RETRYING" else 0,
+        defense_id=f"defense-{number:02d}",
+        dataobject_id=f"alert-{number:02d}",
+        topology={"audit_logs": nodes},
+    )
+
+
+def _workflow(id_: str) -> Record:
+    name, name_en = _WORKFLOWS[id_]
+    version_id = id_.replace("fa163e6", "fa163e7")
+    return {"id": id_, "name": name, "name_en": name_en, "version": "v1", "version_id": version_id}
+
+
+def _node(instance_id: str, at: int, step: tuple[str, str], started: datetime) -> Record:
+    name, status = step
+    begun = started + timedelta(minutes=at)
+    return node_record(
+        f"b5848121-79a5-11f0-9f91-fa163e8{instance_id[-2:]}{at:03d}",
+        name,
+        start_time=stamp(begun),
+        end_time="" if status == _RUNNING else stamp(begun + timedelta(seconds=40)),
+        input='[{"key": "alert_id", "type": "String", "value": "20250819-114"}]',
+        output='{"verdict": "malicious"}' if status == _DONE else "",
+        parent_instance_id=instance_id,
+        status=status,
+        succeed=status == _DONE,
+    )

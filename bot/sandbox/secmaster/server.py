@@ -1,0 +1,142 @@
+"""The sandbox as one thing to start, look into and stop."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from bot.sandbox.faults import Faults
+from bot.sandbox.faults import routes as fault_routes
+from bot.sandbox.secmaster.api import Api
+from bot.sandbox.secmaster.clockwork import Clockwork
+from bot.sandbox.secmaster.control import Control
+from bot.sandbox.secmaster.front import Front, add_request_id
+from bot.sandbox.secmaster.gate import Credentials, Gate
+from bot.sandbox.secmaster.journal import Changes, Journal, Received
+from bot.sandbox.secmaster.seed_runs import plant_runs
+from bot.sandbox.secmaster.seed_tasks import plant_tasks
+from bot.sandbox.secmaster.wire import Clock
+from bot.sandbox.secmaster.world import World
+
+UPLOAD_LIMIT = 64 * 1024 * 1024
+WORDS = "A local stand-in for Huawei Cloud SecMaster. Its controls are under /_sandbox/.\n"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SecMasterSandbox:
+    """A SecMaster workspace, its gateway and its IAM on one local port.
+
+    ``clock`` is the server's time: a signature's date is held against it. ``pace`` is the
+    seconds a run takes for a step. What happened survives ``stop`` and another ``start``.
+    """
+
+    def __init__(  # noqa: PLR0913 -- keywords with defaults: a test names the one it is about
+        self,
+        *,
+        ak: str = "demo-ak",
+        sk: str = "demo-sk",
+        security_token: str = "",
+        token: str = "demo-token",  # noqa: S107 -- made up, opens nothing but this sandbox
+        iam_user: str = "demo",
+        iam_password: str = "demo",  # noqa: S107 -- likewise
+        iam_domain: str = "demo",
+        project_id: str = "demo-project",
+        workspace_id: str = "demo-workspace",
+        clock: Clock = utc_now,
+        pace: float = 0.5,
+    ) -> None:
+        credentials = Credentials(
+            ak=ak,
+            sk=sk,
+            security_token=security_token,
+            token=token,
+            iam_user=iam_user,
+            iam_password=iam_password,
+            iam_domain=iam_domain,
+            project_id=project_id,
+        )
+        self.url = ""
+        self.faults = Faults()
+        self.gate = Gate(credentials, clock)
+        self.world = World(
+            clock=clock,
+            project_id=project_id,
+            workspace_id=workspace_id,
+            changed=self._changed,
+        )
+        self._changes = Changes()
+        self._journal = Journal(self._changed)
+        self._clockwork = Clockwork(self.world, pace)
+        self._api = Api(self.world, self.gate)
+        self._control = Control(
+            world=self.world,
+            journal=self._journal,
+            changes=self._changes,
+            clockwork=self._clockwork,
+        )
+        self._front = Front(
+            gate=self.gate,
+            faults=self.faults,
+            journal=self._journal,
+            clock=clock,
+            workspace_id=workspace_id,
+        )
+        self._runner: web.AppRunner | None = None
+        plant_runs(self.world)
+        plant_tasks(self.world)
+
+    @property
+    def requests(self) -> list[Received]:
+        """Every request so far, control requests aside."""
+        return self._journal.requests
+
+    def writes(self, endpoint: str, target: str = "") -> list[Received]:
+        """The requests to an endpoint that took effect, their answers lost or not.
+
+        ``target`` narrows them to a task's or an instance's id.
+        """
+        return self._journal.writes(endpoint, target)
+
+    async def until(self, predicate: Callable[[], bool]) -> None:
+        """Wait until ``predicate`` holds; it is asked again after every change and request."""
+        await self._changes.until(predicate)
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Serve; port 0 takes a free one, to be read from ``url``."""
+        # A handler that a fault keeps asleep must not keep ``stop`` waiting.
+        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        self._control.closing = False
+        self.url = f"http://{host}:{self._runner.addresses[0][1]}"
+        self._clockwork.start()
+
+    async def stop(self) -> None:
+        """Stop serving and end every timer; requests that are being held go on."""
+        self._control.closing = True
+        self._changes.note()
+        await self.faults.clear()
+        await self._clockwork.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def _app(self) -> web.Application:
+        app = web.Application(middlewares=[self._front.middleware], client_max_size=UPLOAD_LIMIT)
+        app.on_response_prepare.append(add_request_id)
+        app.router.add_get("/", _say_what_this_is)
+        app.add_routes(self._api.routes())
+        app.add_routes(self._control.routes())
+        app.add_routes(fault_routes(self.faults))
+        return app
+
+    def _changed(self) -> None:
+        self._changes.note()
+        self._clockwork.tend()
+
+
+async def _say_what_this_is(_request: web.Request) -> web.Response:
+    return web.Response(text=WORDS)

@@ -1,0 +1,11 @@
+"""A Slack workspace on this machine: Web API, Socket Mode, signed requests, and its people.
+
+It refuses what Slack refuses, in Slack's words, so that what works here has a fair chance
+there. It does not keep Slack's rate limits, redeliver events by itself, or send the app the
+events of its own messages.
+"""
+
+from bot.sandbox.slack.delivery import Delivered
+from bot.sandbox.slack.server import SlackSandbox
+
+__all__ = ["Delivered", "SlackSandbox"]

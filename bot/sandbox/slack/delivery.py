@@ -1,0 +1,200 @@
+"""How Slack reaches the app: a signed POST to its request URL, or a Socket Mode envelope.
+
+https://docs.slack.dev/authentication/verifying-requests-from-slack
+"""
+
+import asyncio
+import copy
+import hashlib
+import hmac
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+
+from bot.sandbox.slack.socket_mode import SocketMode
+from bot.sandbox.slack.workspace import APP, BOT_USER, TEAM, Json, Workspace
+
+TIMEOUT = "operation_timeout"
+FAILED = "dispatch_failed"
+OK = 200
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What the app answered. ``error`` is what the person is shown, if anything."""
+
+    status: int = 0
+    body: Any = ""
+    seconds: float = 0
+    error: str = ""
+
+
+@dataclass
+class Sent:
+    """Something sent to the app. ``delivered`` is None while it is under way."""
+
+    kind: str
+    payload: Json
+    delivered: Delivered | None = None
+
+
+@dataclass
+class Delivery:
+    """``patience`` is how long, in seconds, the app may take to acknowledge."""
+
+    workspace: Workspace
+    socket_mode: SocketMode
+    signing_secret: str
+    request_url: str | None
+    patience: float = 3
+    sent: list[Sent] = field(default_factory=list)
+    events: dict[str, Json] = field(default_factory=dict)
+    _retries: dict[str, int] = field(default_factory=dict)
+    _session: aiohttp.ClientSession | None = None
+
+    def start(self) -> None:
+        self._session = aiohttp.ClientSession()
+
+    async def stop(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def command(self, fields: Json) -> Delivered:
+        return await self._send("slash_commands", fields)
+
+    async def interaction(self, payload: Json) -> Delivered:
+        return await self._send("interactive", payload)
+
+    async def event(self, event: Json) -> Delivered:
+        """Wrap an event in its envelope and deliver it; it can be redelivered by its id.
+
+        https://docs.slack.dev/apis/events-api#callback-field
+        """
+        event_id = self.workspace.new_id("Ev")
+        self.events[event_id] = _callback(event, event_id, int(self.workspace.clock()))
+        return await self._send("events_api", self.events[event_id])
+
+    async def redeliver(self, event_id: str, reason: str = "http_timeout") -> Delivered:
+        """Deliver an event once more, as Slack does when it got no answer."""
+        if event_id not in self.events:
+            raise ValueError(f"no event {event_id}")
+        self._retries[event_id] = self._retries.get(event_id, 0) + 1
+        payload, retry = self.events[event_id], (self._retries[event_id], reason)
+        return await self._send("events_api", payload, retry)
+
+    async def raw(
+        self, body: bytes, content_type: str, *, timestamp: str = "", signature: str = ""
+    ) -> Delivered:
+        """POST any bytes to the request URL, rightly signed unless told otherwise."""
+        timestamp = timestamp or str(int(time.time()))
+        headers = {
+            "Content-Type": content_type,
+            "X-Slack-Request-Timestamp": timestamp,
+            "X-Slack-Signature": signature or self.sign(timestamp, body),
+        }
+        return await self._within_patience(self._post(body, headers))
+
+    def sign(self, timestamp: str, body: bytes) -> str:
+        base = b"v0:" + timestamp.encode() + b":" + body
+        return "v0=" + hmac.new(self.signing_secret.encode(), base, hashlib.sha256).hexdigest()
+
+    async def _send(
+        self, kind: str, payload: Json, retry: tuple[int, str] | None = None
+    ) -> Delivered:
+        record = Sent(kind, copy.deepcopy(payload))
+        self.sent.append(record)
+        self.workspace.changes.happened()
+        if self.socket_mode.connections or self.request_url is None:
+            sending = self._over_socket(kind, payload, retry)
+        else:
+            sending = self._over_http(kind, payload, retry)
+        record.delivered = await self._within_patience(sending)
+        self.workspace.changes.happened()
+        return record.delivered
+
+    async def _within_patience(self, sending: Any) -> Delivered:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self.patience):
+                status, body = await sending
+        except TimeoutError:
+            return Delivered(0, "", time.monotonic() - began, TIMEOUT)
+        except (aiohttp.ClientError, ConnectionError) as broken:
+            return Delivered(0, str(broken), time.monotonic() - began, FAILED)
+        return Delivered(status, body, time.monotonic() - began, "" if status == OK else FAILED)
+
+    async def _over_socket(
+        self, kind: str, payload: Json, retry: tuple[int, str] | None
+    ) -> tuple[int, Any]:
+        if not self.socket_mode.connections:
+            raise ConnectionError("the app has no connection open")
+        attempt, reason = retry or (0, "")
+        extra: Json = {}
+        if kind == "events_api":
+            extra = {"retry_attempt": attempt, "retry_reason": reason}
+        return OK, await self.socket_mode.send(kind, payload, extra)
+
+    async def _over_http(
+        self, kind: str, payload: Json, retry: tuple[int, str] | None
+    ) -> tuple[int, Any]:
+        body, content_type = _encoded(kind, payload)
+        # Real time even under a made-up clock: the app compares it with its own.
+        timestamp = str(int(time.time()))
+        headers = {
+            "Content-Type": content_type,
+            "X-Slack-Request-Timestamp": timestamp,
+            "X-Slack-Signature": self.sign(timestamp, body),
+        }
+        if retry is not None:
+            headers |= {"X-Slack-Retry-Num": str(retry[0]), "X-Slack-Retry-Reason": retry[1]}
+        return await self._post(body, headers)
+
+    async def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
+        if self._session is None or self.request_url is None:
+            raise ConnectionError("the app has no request URL")
+        posting = self._session.post(
+            self.request_url, data=body, headers=headers, allow_redirects=False
+        )
+        async with posting as answer:
+            return answer.status, _decoded(await answer.read(), answer.content_type)
+
+
+def _encoded(kind: str, payload: Json) -> tuple[bytes, str]:
+    if kind == "events_api":
+        return json.dumps(payload).encode(), "application/json"
+    form = payload if kind == "slash_commands" else {"payload": json.dumps(payload)}
+    return urlencode(form).encode(), "application/x-www-form-urlencoded"
+
+
+def _decoded(body: bytes, content_type: str) -> Any:
+    text = body.decode(errors="replace")
+    try:
+        return json.loads(text) if content_type == "application/json" and text else text
+    except ValueError:
+        return text
+
+
+def _callback(event: Json, event_id: str, now: int) -> Json:
+    installed = {
+        "enterprise_id": None,
+        "team_id": TEAM,
+        "user_id": BOT_USER,
+        "is_bot": True,
+        "is_enterprise_install": False,
+    }
+    return {
+        "token": "verification-token",
+        "team_id": TEAM,
+        "api_app_id": APP,
+        "event": event,
+        "type": "event_callback",
+        "event_id": event_id,
+        "event_time": now,
+        "authorizations": [installed],
+        "is_ext_shared_channel": False,
+        "event_context": f"4-{event_id}",
+    }

@@ -1,0 +1,110 @@
+"""What Slack tells the app about what a person did, in the shapes it documents.
+
+https://docs.slack.dev/reference/interaction-payloads
+"""
+
+import copy
+
+from bot.sandbox.slack.workspace import APP, TEAM, TEAM_DOMAIN, Channel, Json, Workspace
+
+TOKEN = "verification-token"  # noqa: S105 - the deprecated field every payload carries
+
+
+def channel_name(channel: Channel) -> str:
+    if channel.person:
+        return "directmessage"
+    return "privategroup" if channel.is_private else channel.name
+
+
+def command(
+    workspace: Workspace, user: str, channel: Channel, words: str, response_url: str
+) -> Json:
+    """The form of a slash command.
+
+    https://docs.slack.dev/interactivity/implementing-slash-commands#app_command_handling
+    """
+    name, _, text = words.partition(" ")
+    return {
+        "token": TOKEN,
+        "team_id": TEAM,
+        "team_domain": TEAM_DOMAIN,
+        "channel_id": channel.id,
+        "channel_name": channel_name(channel),
+        "user_id": user,
+        "user_name": workspace.users[user]["name"],
+        "command": name,
+        "text": text.strip(),
+        "api_app_id": APP,
+        "is_enterprise_install": "false",
+        "response_url": response_url,
+        "trigger_id": workspace.permits.new_trigger(user),
+    }
+
+
+def interaction(workspace: Workspace, kind: str, user: str) -> Json:
+    """What every interaction carries."""
+    person = workspace.users[user]
+    return {
+        "type": kind,
+        "team": {"id": TEAM, "domain": TEAM_DOMAIN},
+        "user": {
+            "id": user,
+            "username": person["name"],
+            "name": person["name"],
+            "team_id": person["team_id"],
+        },
+        "api_app_id": APP,
+        "token": TOKEN,
+        "enterprise": None,
+        "is_enterprise_install": False,
+    }
+
+
+def without_metadata(message: Json) -> Json:
+    return {key: copy.deepcopy(value) for key, value in message.items() if key != "metadata"}
+
+
+def in_message(channel: Channel, message: Json, response_url: str) -> Json:
+    """Where a press happened. Slack leaves an ephemeral message itself out."""
+    ephemeral = bool(message.get("is_ephemeral"))
+    container = {
+        "type": "message",
+        "message_ts": message["ts"],
+        "channel_id": channel.id,
+        "is_ephemeral": ephemeral,
+    }
+    if "thread_ts" in message:
+        container["thread_ts"] = message["thread_ts"]
+    place = {
+        "container": container,
+        "channel": {"id": channel.id, "name": channel_name(channel)},
+        "response_url": response_url,
+    }
+    return place if ephemeral else place | {"message": without_metadata(message)}
+
+
+def in_view(view: Json) -> Json:
+    container = {"type": "view", "view_id": view["id"]}
+    return {"container": container, "view": copy.deepcopy(view)}
+
+
+def action(block: Json, element: Json, entry: Json, ts: str) -> Json:
+    """One item of ``actions``."""
+    described: Json = {
+        key: element[key] for key in ("text", "style", "placeholder", "confirm") if key in element
+    }
+    names = {"action_id": element["action_id"], "block_id": block["block_id"]}
+    return {"type": element["type"], **names, **described, **entry, "action_ts": ts}
+
+
+def said(workspace: Workspace, kind: str, channel: Channel, message: Json) -> Json:
+    """A message, as the event about it tells it."""
+    event = without_metadata(message) | {
+        "type": kind,
+        "channel": channel.id,
+        "event_ts": message["ts"],
+    }
+    team = workspace.users[message["user"]]["team_id"]
+    if team != TEAM:
+        event |= {"user_team": team, "source_team": team}
+    return event | ({"channel_type": "im"} if channel.person else {})

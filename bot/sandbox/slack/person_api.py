@@ -1,0 +1,148 @@
+"""The acts and the reads as JSON over HTTP, for a page or a test in another process.
+
+``POST /_sandbox/<act>`` takes the fields of the method of that name in ``person.py``.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError, validate_call
+from pydantic_core import from_json
+
+from bot.sandbox.slack.delivery import Delivered
+from bot.sandbox.slack.permits import SlackError
+from bot.sandbox.slack.workspace import Json
+
+if TYPE_CHECKING:
+    from bot.sandbox.slack.server import SlackSandbox
+
+ACTS = (
+    "command",
+    "press",
+    "press_in_view",
+    "submit",
+    "close",
+    "say",
+    "open_home",
+    "shortcut",
+    "redeliver",
+    "deliver_raw",
+)
+LONGEST_POLL = 60.0
+
+
+class _Poll(BaseModel):
+    since: int = 0
+    timeout: float = 25
+
+
+def routes(sandbox: "SlackSandbox") -> list[web.RouteDef]:
+    """The endpoints under ``/_sandbox``."""
+    acts = [web.post(f"/_sandbox/{name}", _act(getattr(sandbox, name))) for name in ACTS]
+    socket = sandbox.socket_mode
+    return [
+        *acts,
+        web.post("/_sandbox/socket/disconnect", _act(socket.disconnect)),
+        web.post("/_sandbox/socket/silence", _act(socket.go_silent)),
+        *_reads(sandbox),
+    ]
+
+
+def _act(method: Callable[..., Any]) -> Callable[[web.Request], Any]:
+    checked = validate_call(method)
+
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            done = await checked(**await _fields(request))
+        except ValidationError as wrong:
+            return web.json_response({"error": str(wrong)}, status=400)
+        except SlackError as no:
+            return web.json_response({"error": no.code}, status=409)
+        except ValueError as wrong:
+            return web.json_response({"error": str(wrong)}, status=404)
+        return web.json_response(asdict(done) if isinstance(done, Delivered) else done)
+
+    return handle
+
+
+async def _fields(request: web.Request) -> dict[str, Any]:
+    try:
+        fields = from_json(await request.read() or b"{}")
+    except ValueError as wrong:
+        raise web.HTTPBadRequest(text=str(wrong)) from wrong
+    if not isinstance(fields, dict):
+        raise web.HTTPBadRequest(text="the fields of an act are a JSON object")
+    return fields
+
+
+def _reads(sandbox: "SlackSandbox") -> list[web.RouteDef]:
+    async def channel(request: web.Request) -> Any:
+        return sandbox.messages(request.match_info["id"], request.query.get("user"))
+
+    async def thread(request: web.Request) -> Any:
+        where, ts = request.match_info["channel"], request.match_info["ts"]
+        return sandbox.thread(where, ts, request.query.get("user"))
+
+    async def views(request: web.Request) -> Any:
+        user = request.query.get("user", "")
+        return {"views": sandbox.views(user), "home": sandbox.home(user)}
+
+    async def changes(request: web.Request) -> Any:
+        asked = _Poll.model_validate(dict(request.query))
+        await _until_later(sandbox, asked.since, asked.timeout)
+        return {"changes": sandbox.changes.count}
+
+    return [
+        web.get("/_sandbox/channels/{id}", _read(channel)),
+        web.get("/_sandbox/threads/{channel}/{ts}", _read(thread)),
+        web.get("/_sandbox/views", _read(views)),
+        web.get("/_sandbox/people", _read(_shows(lambda: _people(sandbox)))),
+        web.get("/_sandbox/channels", _read(_shows(lambda: _channels(sandbox)))),
+        web.get("/_sandbox/calls", _read(_shows(lambda: [asdict(one) for one in sandbox.calls]))),
+        web.get("/_sandbox/sent", _read(_shows(lambda: [asdict(one) for one in sandbox.sent]))),
+        web.get("/_sandbox/changes", _read(changes)),
+    ]
+
+
+def _shows(look: Callable[[], Any]) -> Callable[[web.Request], Awaitable[Any]]:
+    async def read(_request: web.Request) -> Any:
+        return look()
+
+    return read
+
+
+def _read(look: Callable[[web.Request], Awaitable[Any]]) -> Callable[[web.Request], Any]:
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            return web.json_response(await look(request))
+        except ValidationError as wrong:
+            return web.json_response({"error": str(wrong)}, status=400)
+        except ValueError as wrong:
+            return web.json_response({"error": str(wrong)}, status=404)
+
+    return handle
+
+
+async def _until_later(sandbox: "SlackSandbox", since: int, seconds: float) -> None:
+    """Wait for a change after ``since``, but no longer than asked."""
+    try:
+        async with asyncio.timeout(min(seconds, LONGEST_POLL)):
+            await sandbox.until(lambda: sandbox.changes.count > since)
+    except TimeoutError:
+        return  # the count that did not change is the answer
+
+
+def _people(sandbox: "SlackSandbox") -> list[Json]:
+    workspace = sandbox.workspace
+    return [
+        {**person, "dm": dm.id if (dm := workspace.dm(id_)) else None}
+        for id_, person in workspace.users.items()
+    ]
+
+
+def _channels(sandbox: "SlackSandbox") -> list[Json]:
+    channels = sandbox.workspace.channels.values()
+    return [{**channel.described(), "members": channel.members} for channel in channels]

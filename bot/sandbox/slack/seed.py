@@ -1,0 +1,96 @@
+"""The workspace every sandbox starts with: who works here, in which channels and groups."""
+
+from collections.abc import Callable
+from typing import Any
+
+from bot.sandbox.slack.workspace import APP, BOT, BOT_USER, TEAM, Channel, Json, Workspace
+
+OUTSIDE_TEAM = "T0OTHER"
+
+# id, handle, name, and what sets the person apart
+PEOPLE: list[tuple[str, str, str, Json]] = [
+    ("U0ALICE", "alice", "Alice", {}),
+    ("U0BOB", "bob", "Bob", {}),
+    ("U0CAROL", "carol", "Carol", {}),
+    ("U0DAVE", "dave", "Dave", {}),
+    ("U0GUEST", "guest", "Guest", {"is_restricted": True}),
+    ("U0SOLO", "solo", "Solo", {"is_restricted": True, "is_ultra_restricted": True}),
+    ("U0OUTSIDER", "outsider", "Outsider", {"is_stranger": True, "team_id": OUTSIDE_TEAM}),
+]
+GROUPS = [
+    ("S0SOC", "soc-team", "SOC", ["U0ALICE", "U0BOB"]),
+    ("S0ONCALL", "oncall-team", "On call", ["U0CAROL"]),
+]
+EVERYONE = [person[0] for person in PEOPLE]
+STAFF = ["U0ALICE", "U0BOB", "U0CAROL", "U0DAVE"]
+
+
+def seeded(clock: Callable[[], float]) -> Workspace:
+    """A fresh workspace with the people, groups and channels of the demo."""
+    workspace = Workspace(clock)
+    for id_, handle, name, traits in PEOPLE:
+        workspace.users[id_] = _person(id_, handle, name, **traits)
+        dm = Channel(f"D0{id_[2:]}", "", [id_, BOT_USER], person=id_)
+        workspace.channels[dm.id] = dm
+    workspace.users[BOT_USER] = _bot()
+    for id_, handle, name, members in GROUPS:
+        workspace.groups[id_] = _group(id_, handle, name, members)
+    for channel in _channels():
+        workspace.channels[channel.id] = channel
+    return workspace
+
+
+def _channels() -> list[Channel]:
+    return [
+        Channel("C0SOC", "soc", [*EVERYONE, BOT_USER]),
+        Channel("C0ONCALL", "oncall", [*STAFF, BOT_USER]),
+        Channel("C0GENERAL", "general", [*STAFF, BOT_USER]),
+        Channel("C0RANDOM", "random", [*STAFF]),
+        Channel("C0PRIVATE", "private", ["U0ALICE", "U0BOB"], is_private=True),
+        Channel("C0ARCHIVED", "archived", [*STAFF, BOT_USER], is_archived=True),
+        Channel("C0QUIET", "quiet", [*STAFF], posting_restricted=True),
+    ]
+
+
+def _person(id_: str, handle: str, name: str, **traits: Any) -> Json:
+    email = f"{handle}@example.com"
+    profile = {"real_name": name, "display_name": name, "email": email, "team": TEAM}
+    person = {
+        "id": id_,
+        "team_id": TEAM,
+        "name": handle,
+        "real_name": name,
+        "deleted": False,
+        "tz": "Europe/Berlin",
+        "is_bot": False,
+        "is_admin": False,
+        "is_restricted": False,
+        "is_ultra_restricted": False,
+        "profile": profile,
+    }
+    return person | traits
+
+
+def _bot() -> Json:
+    bot = _person(BOT_USER, "secmaster", "SecMaster", is_bot=True)
+    bot["profile"] = {
+        "real_name": "SecMaster",
+        "display_name": "",
+        "api_app_id": APP,
+        "bot_id": BOT,
+        "team": TEAM,
+    }
+    return bot
+
+
+def _group(id_: str, handle: str, name: str, members: list[str]) -> Json:
+    return {
+        "id": id_,
+        "team_id": TEAM,
+        "is_usergroup": True,
+        "name": name,
+        "handle": handle,
+        "date_delete": 0,
+        "users": members,
+        "user_count": len(members),
+    }

@@ -1,0 +1,145 @@
+"""The Web API over HTTP: reads a call, checks who makes it, runs the method, words the answer.
+
+https://docs.slack.dev/apis/web-api
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from bot.sandbox.faults import Fault, Faults
+from bot.sandbox.slack import chat, directory, modals
+from bot.sandbox.slack.asking import METHODS, Ask
+from bot.sandbox.slack.permits import SlackError
+from bot.sandbox.slack.views import Views
+from bot.sandbox.slack.workspace import Json, Workspace
+
+# Named because they are imported only for the methods they enter in the table.
+__all__ = ["Call", "WebApi", "chat", "directory", "modals"]
+
+NESTED = ("attachments", "blocks", "metadata", "view")
+FOR_ANYONE = ("api.test",)
+FOR_THE_APP = ("apps.connections.open",)
+RATE_LIMITED = 429
+
+
+@dataclass
+class Call:
+    """One call of a method. ``error`` is ``unanswered`` until an answer is under way."""
+
+    method: str
+    args: Json
+    at: float
+    ok: bool = False
+    error: str = "unanswered"
+
+    def answered(self, error: str = "") -> None:
+        self.ok, self.error = not error, error
+
+
+@dataclass
+class WebApi:
+    workspace: Workspace
+    views: Views
+    faults: Faults
+    bot_token: str
+    app_token: str
+    scopes: frozenset[str]
+    socket_url: Callable[[], str]
+    calls: list[Call] = field(default_factory=list)
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.route("*", "/api/{method}", self.answer)]
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Take one call, through whatever fault is on for its method."""
+        args = await _arguments(request)
+        token = _token(request, args)
+        name = request.match_info["method"]
+        call = Call(name, args, self.workspace.clock())
+        self.calls.append(call)
+        self.workspace.changes.happened()
+
+        async def run(_request: web.Request) -> web.Response:
+            return self._run(call, token)
+
+        def refuse(fault: Fault) -> web.Response:
+            answer, code = refusal(fault)
+            call.answered(code)
+            return answer
+
+        answer = await self.faults.meet(name, request, run, refuse)
+        self.workspace.changes.happened()
+        return answer
+
+    def _run(self, call: Call, token: str) -> web.Response:
+        try:
+            body = {"ok": True, **self._result(call, token)}
+        except SlackError as no:
+            body = {"ok": False, "error": no.code, **no.extra}
+        call.answered(body.get("error", ""))
+        headers = {"x-oauth-scopes": ",".join(sorted(self.scopes))}
+        if call.method in METHODS:
+            headers["x-accepted-oauth-scopes"] = METHODS[call.method].scope
+        return web.json_response(body, headers=headers)
+
+    def _result(self, call: Call, token: str) -> Json:
+        if call.method not in METHODS:
+            raise SlackError("unknown_method", req_method=call.method)
+        self._check_token(call.method, token)
+        method = METHODS[call.method]
+        ask = Ask(self.workspace, self.views, call.args, self.scopes, self.socket_url)
+        if method.scope:
+            ask.require(method.scope)
+        return method.run(ask)
+
+    def _check_token(self, method: str, token: str) -> None:
+        if method in FOR_ANYONE:
+            return
+        if not token:
+            raise SlackError("not_authed")
+        if token not in (self.bot_token, self.app_token):
+            raise SlackError("invalid_auth")
+        if (token == self.app_token) != (method in FOR_THE_APP):
+            raise SlackError("not_allowed_token_type")
+
+
+def refusal(fault: Fault) -> tuple[web.Response, str]:
+    """A fault's status in Slack's words, and the error code in it."""
+    limited = fault.status == RATE_LIMITED
+    code = fault.code or ("ratelimited" if limited else "internal_error")
+    wait = fault.retry_after if fault.retry_after is not None else 1 if limited else None
+    headers = {} if wait is None else {"Retry-After": str(wait)}
+    body = {"ok": False, "error": code}
+    return web.json_response(body, status=fault.status or 200, headers=headers), code
+
+
+async def _arguments(request: web.Request) -> Json:
+    """Whatever way they came: query, form, parts or JSON; nested values decoded."""
+    args: Json = dict(request.query)
+    if request.content_type == "application/json":
+        body = _decoded((await request.read()).decode(errors="replace"))
+        args |= body if isinstance(body, dict) else {}
+    elif request.can_read_body:
+        args |= dict(await request.post())
+    for name in NESTED:
+        if isinstance(args.get(name), str):
+            args[name] = _decoded(args[name])
+    return args
+
+
+def _decoded(value: str) -> Any:
+    """The JSON in a text, or the text itself, which the method then refuses."""
+    try:
+        return json.loads(value) if value else None
+    except ValueError:
+        return value
+
+
+def _token(request: web.Request, args: Json) -> str:
+    in_args = args.pop("token", "")
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token if scheme == "Bearer" and token else str(in_args)

@@ -1,0 +1,193 @@
+"""A workspace as Slack keeps it: people, channels, groups and messages.
+
+It knows who can see what and which error Slack gives. It knows nothing of HTTP, of the shape
+of a call, or of who is listening.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.sandbox.slack.changes import Changes
+from bot.sandbox.slack.permits import Permits, SlackError
+
+Json = dict[str, Any]
+
+TEAM = "T0DEMO"
+TEAM_DOMAIN = "demo"
+BOT_USER = "U0BOT"
+BOT = "B0BOT"
+APP = "A0BOT"
+
+TEXT_LIMIT = 40_000
+
+
+@dataclass
+class Channel:
+    id: str
+    name: str
+    members: list[str]
+    is_private: bool = False
+    is_archived: bool = False
+    posting_restricted: bool = False
+    person: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The word Slack's scopes use: ``im``, ``groups`` or ``channels``."""
+        if self.person:
+            return "im"
+        return "groups" if self.is_private else "channels"
+
+    def described(self) -> Json:
+        if self.person:
+            return {"id": self.id, "is_im": True, "user": self.person, "is_archived": False}
+        return {
+            "id": self.id,
+            "name": self.name,
+            "is_channel": not self.is_private,
+            "is_group": self.is_private,
+            "is_im": False,
+            "is_private": self.is_private,
+            "is_archived": self.is_archived,
+            "is_member": BOT_USER in self.members,
+            "num_members": len(self.members),
+        }
+
+
+@dataclass
+class Ephemeral:
+    """A message only one person sees, and no method reads back."""
+
+    user: str
+    channel: str
+    message: Json
+
+
+@dataclass
+class Workspace:
+    clock: Callable[[], float]
+    changes: Changes = field(default_factory=Changes)
+    users: dict[str, Json] = field(default_factory=dict)
+    groups: dict[str, Json] = field(default_factory=dict)
+    channels: dict[str, Channel] = field(default_factory=dict)
+    messages: dict[str, list[Json]] = field(default_factory=dict)
+    ephemerals: list[Ephemeral] = field(default_factory=list)
+    permits: Permits = field(init=False)
+    _last_ts: int = 0
+    _last_id: int = 0
+
+    def __post_init__(self) -> None:
+        self.permits = Permits(self.clock)
+
+    def ts(self) -> str:
+        """The next timestamp: the clock's second, and always later than the one before."""
+        self._last_ts = max(int(self.clock()) * 10_000, self._last_ts) + 1
+        seconds, fraction = divmod(self._last_ts, 10_000)
+        return f"{seconds}.{fraction * 100:06d}"
+
+    def new_id(self, prefix: str) -> str:
+        self._last_id += 1
+        return f"{prefix}{self._last_id:04d}{secrets.token_hex(3).upper()}"
+
+    # Who may speak and read where.
+
+    def find_channel(self, name: str) -> Channel:
+        """The channel of this id, ``#name`` or person, as far as the app can see it."""
+        channel = self.channels.get(name) or self.dm(name) or self._named(name.removeprefix("#"))
+        hidden = channel and channel.is_private and BOT_USER not in channel.members
+        if channel is None or hidden:
+            raise SlackError("channel_not_found")
+        return channel
+
+    def _named(self, name: str) -> Channel | None:
+        return next((one for one in self.channels.values() if one.name == name != ""), None)
+
+    def dm(self, user: str) -> Channel | None:
+        return next((one for one in self.channels.values() if one.person == user != ""), None)
+
+    def check_may_post(self, channel: Channel, scopes: frozenset[str]) -> None:
+        if channel.is_archived:
+            raise SlackError("is_archived")
+        if channel.person or BOT_USER in channel.members:
+            return
+        if channel.posting_restricted:
+            raise SlackError("restricted_action")
+        if "chat:write.public" not in scopes:
+            raise SlackError("not_in_channel")
+
+    # Messages.
+
+    def post(self, channel: str, message: Json, thread_ts: str = "") -> Json:
+        """Add a message, at the end of a thread when there is one."""
+        root = self.message(channel, thread_ts) if thread_ts else None
+        if thread_ts and root is None:
+            raise SlackError("thread_not_found")
+        stored = {"type": "message", "team": TEAM, **message, "ts": self.ts()}
+        if root is not None:
+            root = self.message(channel, root.get("thread_ts", thread_ts)) or root
+            stored["thread_ts"] = root["ts"]
+        self.messages.setdefault(channel, []).append(stored)
+        if root is not None:
+            self._count_replies(channel, root)
+        self.changes.happened()
+        return stored
+
+    def _count_replies(self, channel: str, root: Json) -> None:
+        replies = self.thread(channel, root["ts"])[1:]
+        authors = list(dict.fromkeys(reply["user"] for reply in replies))
+        root.update(
+            thread_ts=root["ts"],
+            reply_count=len(replies),
+            reply_users=authors,
+            reply_users_count=len(authors),
+            latest_reply=replies[-1]["ts"] if replies else root["ts"],
+        )
+
+    def message(self, channel: str, ts: str) -> Json | None:
+        return next((one for one in self.messages.get(channel, []) if one["ts"] == ts), None)
+
+    def thread(self, channel: str, ts: str) -> list[Json]:
+        """The message and its replies, oldest first."""
+        everything = self.messages.get(channel, [])
+        return [one for one in everything if ts in (one["ts"], one.get("thread_ts"))]
+
+    def top_level(self, channel: str) -> list[Json]:
+        """What a channel shows without its threads opened, oldest first."""
+        everything = self.messages.get(channel, [])
+        return [
+            one
+            for one in everything
+            if one.get("thread_ts", one["ts"]) == one["ts"]
+            or one.get("subtype") == "thread_broadcast"
+        ]
+
+    def change(self, message: Json, new: Json) -> None:
+        message.update(new, edited={"user": message["user"], "ts": self.ts()})
+        self.changes.happened()
+
+    def delete(self, channel: str, message: Json) -> None:
+        self.messages[channel].remove(message)
+        root = self.message(channel, message.get("thread_ts", ""))
+        if root is not None:
+            self._count_replies(channel, root)
+        self.changes.happened()
+
+    def whisper(self, user: str, channel: str, message: Json, thread_ts: str = "") -> Json:
+        """Show a message to one person only."""
+        stored = {"type": "message", "team": TEAM, **message, "ts": self.ts(), "is_ephemeral": True}
+        if thread_ts:
+            stored["thread_ts"] = thread_ts
+        self.ephemerals.append(Ephemeral(user, channel, stored))
+        self.changes.happened()
+        return stored
+
+    def whispered(self, user: str, channel: str | None = None) -> Iterator[Ephemeral]:
+        for one in self.ephemerals:
+            if one.user == user and channel in (None, one.channel):
+                yield one
+
+    def find_ephemeral(self, user: str, channel: str, ts: str) -> Ephemeral | None:
+        mine = self.whispered(user, channel)
+        return next((one for one in mine if one.message["ts"] == ts), None)

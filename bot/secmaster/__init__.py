@@ -1,0 +1,80 @@
+"""A typed client for Huawei Cloud SecMaster.
+
+It knows SecMaster's endpoints, shapes and errors, and how requests are signed; it refuses to
+know Slack, settings, databases or who is allowed what, and it never sends a request twice.
+``error.in_doubt`` tells whether a write that failed may have taken effect all the same.
+"""
+
+from bot.secmaster.auth import IamAuth, SigningAuth, TokenAuth
+from bot.secmaster.client import SecMaster
+from bot.secmaster.connection import LIMITS, TIMEOUT, open_http
+from bot.secmaster.errors import (
+    AnswerLost,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Refused,
+    SecMasterError,
+    Unavailable,
+    Unreachable,
+    Unreadable,
+)
+from bot.secmaster.models import (
+    Attachment,
+    BusinessType,
+    CommandType,
+    DueHandle,
+    Instance,
+    InstancePage,
+    InstanceStatus,
+    Named,
+    Node,
+    QueryType,
+    Receipt,
+    Task,
+    TaskAction,
+    TaskComment,
+    TaskPage,
+    TaskStatus,
+    TriggerType,
+    WorkflowRef,
+)
+
+__all__ = [
+    "LIMITS",
+    "TIMEOUT",
+    "AnswerLost",
+    "Attachment",
+    "BusinessType",
+    "CommandType",
+    "Conflict",
+    "DueHandle",
+    "Forbidden",
+    "IamAuth",
+    "Instance",
+    "InstancePage",
+    "InstanceStatus",
+    "Invalid",
+    "Named",
+    "Node",
+    "NotFound",
+    "QueryType",
+    "Receipt",
+    "Refused",
+    "SecMaster",
+    "SecMasterError",
+    "SigningAuth",
+    "Task",
+    "TaskAction",
+    "TaskComment",
+    "TaskPage",
+    "TaskStatus",
+    "TokenAuth",
+    "TriggerType",
+    "Unavailable",
+    "Unreachable",
+    "Unreadable",
+    "WorkflowRef",
+    "open_http",
+]

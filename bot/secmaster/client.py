@@ -1,0 +1,255 @@
+"""SecMaster's endpoints as methods, by SecMaster's own names.
+
+Each method sends one request once and returns what SecMaster said, or raises one of the
+errors. Deciding whether to ask again is left to the caller, who knows what is at stake.
+
+https://support.huaweicloud.com/api-secmaster/
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Self
+
+import httpx
+
+from bot.secmaster.connection import TIMEOUT, open_http
+from bot.secmaster.models import (
+    Attachment,
+    CommandType,
+    Instance,
+    InstancePage,
+    QueryType,
+    Receipt,
+    Task,
+    TaskAction,
+    TaskPage,
+)
+from bot.secmaster.replies import Reply, broken, read
+from bot.secmaster.values import stamp
+from bot.secmaster.wire import JSON, base_url, json_body, query, segment
+
+# Fields without which the action means nothing.
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    TaskAction.ADD_COMMENT: ("comment",),
+    TaskAction.DELETE_COMMENT: ("comment_id",),
+    TaskAction.ADD_ATTACHMENT: ("attachment_id",),
+    TaskAction.DELETE_ATTACHMENT: ("attachment_id",),
+    CommandType.DEBUG: ("task_id", "input_dataobject"),
+}
+
+
+class SecMaster:
+    """One workspace of SecMaster, asked with one credential.
+
+    ``endpoint`` is ``https://secmaster.{region}.myhuaweicloud.com``. Ids are one path segment
+    whatever they contain; an empty one is a ``ValueError`` before anything is sent.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        project_id: str,
+        workspace_id: str,
+        auth: httpx.Auth,
+        timeout: httpx.Timeout = TIMEOUT,
+    ) -> None:
+        workspace = f"/v1/{segment(project_id)}/workspaces/{segment(workspace_id)}/soc"
+        self._base = base_url(endpoint) + workspace
+        self._auth = auth
+        self._http = open_http(timeout)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def show_task(self, task_id: str) -> Task:
+        """https://support.huaweicloud.com/api-secmaster/ShowTask.html."""
+        reply = await self._get(f"/tasks/{segment(task_id)}")
+        return Task.model_validate(reply.object("data"))
+
+    async def list_tasks(  # noqa: PLR0913 - the endpoint's own parameters, each by name
+        self,
+        *,
+        offset: int = 0,
+        limit: int = 10,
+        query_type: QueryType = QueryType.MY_TODO,
+        name: str = "",
+        business_type: str = "",
+        creator_name: str = "",
+        note: str = "",
+        sort_key: str = "",
+        sort_dir: str = "",
+        from_date: datetime | None = None,
+        to_date: datetime | None = None,
+    ) -> TaskPage:
+        """https://support.huaweicloud.com/api-secmaster/ListTasks.html.
+
+        ``offset`` is 0 to 9999, ``limit`` 1 to 100; ``sort_key`` is ``create_time`` or
+        ``update_time``, ``sort_dir`` is ``ASC`` or ``DESC``.
+        """
+        params = {
+            "offset": offset,
+            "limit": limit,
+            "query_type": query_type,
+            "name": name,
+            "business_type": business_type,
+            "creator_name": creator_name,
+            "note": note,
+            "sort_key": sort_key,
+            "sort_dir": sort_dir,
+            "from_date": from_date and stamp(from_date),
+            "to_date": to_date and stamp(to_date),
+        }
+        reply = await self._get("/tasks", params)
+        return TaskPage.of(*reply.rows("data", "total"))
+
+    async def update_task(
+        self,
+        task_id: str,
+        *,
+        action: TaskAction,
+        comment: str = "",
+        comment_id: str = "",
+        attachment_id: str = "",
+    ) -> Receipt:
+        """https://support.huaweicloud.com/api-secmaster/UpdateTask.html.
+
+        ``CONTINUE`` approves, ``TERMINATE`` rejects.
+        """
+        fields = {"comment": comment, "comment_id": comment_id, "attachment_id": attachment_id}
+        _check(action, fields)
+        return await self._put(f"/tasks/{segment(task_id)}", {"action": action, **fields})
+
+    async def show_workflow_instance(
+        self, instance_id: str, *, show_topology: bool = True
+    ) -> Instance:
+        """https://support.huaweicloud.com/api-secmaster/ShowAopWorkflowInstance.html."""
+        params = {"show_topology": "true" if show_topology else "false"}
+        reply = await self._get(f"/workflows/instances/{segment(instance_id)}", params)
+        # It comes without an envelope, so an id is all that tells it from any other object.
+        if "id" not in reply.body:
+            raise reply.unreadable("without a workflow instance")
+        return Instance.model_validate(reply.body)
+
+    async def list_workflow_instances(  # noqa: PLR0913 - the endpoint's own parameters, by name
+        self,
+        *,
+        offset: int = 0,
+        limit: int = 10,
+        workflow_id: str = "",
+        instance_id: str = "",
+        name: str = "",
+        dataobject_id: str = "",
+        dataclass_id: str = "",
+        playbook_id: str = "",
+        defence_id: str = "",
+        status: str = "",
+        trigger_type: str = "",
+        sort_key: str = "",
+        sort_dir: str = "",
+        from_date: datetime | None = None,
+        to_date: datetime | None = None,
+    ) -> InstancePage:
+        """https://support.huaweicloud.com/api-secmaster/ListAopWorkflowInstance.html.
+
+        ``offset`` is 0 to 10000, ``limit`` 1 to 100.
+        """
+        params = {
+            "offset": offset,
+            "limit": limit,
+            "workflow_id": workflow_id,
+            "id": instance_id,
+            "name": name,
+            "dataobject_id": dataobject_id,
+            "dataclass_id": dataclass_id,
+            "playbook_id": playbook_id,
+            "defence_id": defence_id,
+            "status": status,
+            "trigger_type": trigger_type,
+            "sort_key": sort_key,
+            "sort_dir": sort_dir,
+            "from_date": from_date and stamp(from_date),
+            "to_date": to_date and stamp(to_date),
+        }
+        reply = await self._get("/workflows/instances", params)
+        return InstancePage.of(*reply.rows("instances", "count"))
+
+    async def update_workflow_instance(
+        self,
+        instance_id: str,
+        *,
+        command_type: CommandType,
+        task_id: str = "",
+        input_dataobject: str = "",
+    ) -> Receipt:
+        """https://support.huaweicloud.com/api-secmaster/UpdateWorkflowInstance.html.
+
+        ``DEBUG`` needs the node's id in ``task_id``, and in ``input_dataobject`` the JSON text
+        of an array of node parameters. What became of it, only reading the instance tells.
+        """
+        fields = {"task_id": task_id, "input_dataobject": input_dataobject}
+        _check(command_type, fields)
+        path = f"/workflows/instances/{segment(instance_id)}"
+        return await self._put(path, {"command_type": command_type, **fields})
+
+    async def upload_attachment(self, file_name: str, content: bytes) -> Attachment:
+        """https://support.huaweicloud.com/api-secmaster/UploadAttachment.html."""
+        if not file_name:
+            raise ValueError("an attachment needs a file name")
+        reply = await self._request(
+            "POST",
+            "/attachment/upload",
+            data={"fileType": "user_task"},
+            files={"uploadFile": (file_name, content)},
+        )
+        attachment = Attachment.model_validate(reply.object("data"))
+        if not attachment.id:
+            raise reply.unreadable("without the attachment's id")
+        return attachment
+
+    async def show_attachment(self, attachment_id: str) -> Attachment:
+        """https://support.huaweicloud.com/api-secmaster/ShowAttachment.html."""
+        reply = await self._get(f"/attachment/{segment(attachment_id)}")
+        return Attachment.model_validate(reply.object("data"))
+
+    async def download_attachment(self, attachment_id: str) -> str:
+        """https://support.huaweicloud.com/api-secmaster/DownloadAttachment.html.
+
+        Returns a URL in object storage, good for a while; fetching it is the caller's affair.
+        """
+        reply = await self._get(f"/attachment/{segment(attachment_id)}/download")
+        url = reply.body.get("data")
+        if not isinstance(url, str) or not url:
+            raise reply.unreadable("without a download URL")
+        return url
+
+    async def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Reply:
+        return await self._request("GET", f"{path}?{query(params)}" if params else path)
+
+    async def _put(self, path: str, fields: Mapping[str, Any]) -> Receipt:
+        headers = {"Content-Type": JSON}
+        reply = await self._request("PUT", path, content=json_body(fields), headers=headers)
+        sent_along = reply.body.get("data")
+        task = Task.model_validate(sent_along) if isinstance(sent_along, dict) else None
+        return Receipt(status=reply.status, request_id=reply.request_id, task=task)
+
+    async def _request(self, method: str, path: str, **body: Any) -> Reply:
+        """Send one request, once: the only place that touches the network."""
+        url = self._base + path
+        try:
+            response = await self._http.request(method, url, auth=self._auth, **body)
+        except (httpx.RequestError, httpx.InvalidURL) as error:
+            raise broken(error) from error
+        return read(response)
+
+
+def _check(action: str, fields: Mapping[str, str]) -> None:
+    for field in NEEDS.get(action, ()):
+        if not fields[field]:
+            raise ValueError(f"{action} needs {field}")

@@ -1,0 +1,251 @@
+"""SecMaster's own shapes: tasks, workflow instances, attachments, and their words.
+
+It knows SecMaster's names and nothing of what we do with them. Statuses and types stay plain
+strings, since SecMaster may add one any day; the enumerations are for comparing and sending.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from bot.secmaster.values import Flag, JsonText, Moment, Text, Whole
+
+
+class TaskStatus(StrEnum):
+    WAITING = "waiting"
+    FINISHED = "finished"
+    CANCELED = "canceled"
+
+
+class BusinessType(StrEnum):
+    """What a task is about: a version to publish, or a node that waits for a person."""
+
+    WORKFLOWPUBLISH = "WORKFLOWPUBLISH"
+    WORKFLOWNODEAPPROVE = "WORKFLOWNODEAPPROVE"
+    PLAYBOOKPUBLISH = "PLAYBOOKPUBLISH"
+    PLAYBOOKNODEAPPROVE = "PLAYBOOKNODEAPPROVE"
+
+
+class DueHandle(StrEnum):
+    """What happens at the due date when nobody decides."""
+
+    CONTINUE = "CONTINUE"
+    INTERRUPT = "INTERRUPT"
+
+
+class TaskAction(StrEnum):
+    """https://support.huaweicloud.com/api-secmaster/UpdateTask.html."""
+
+    CONTINUE = "CONTINUE"
+    TERMINATE = "TERMINATE"
+    ADD_COMMENT = "ADD_COMMENT"
+    DELETE_COMMENT = "DELETE_COMMENT"
+    ADD_ATTACHMENT = "ADD_ATTACHMENT"
+    DELETE_ATTACHMENT = "DELETE_ATTACHMENT"
+
+
+class QueryType(StrEnum):
+    """Whose tasks ListTasks lists."""
+
+    MY_TODO = "my_todo"
+    ALL_HANDLED = "all_handled"
+
+
+class InstanceStatus(StrEnum):
+    RUNNING = "RUNNING"
+    FAILED = "FAILED"
+    FINISHED = "FINISHED"
+    RETRYING = "RETRYING"
+    TERMINATING = "TERMINATING"
+    TERMINATED = "TERMINATED"
+
+
+class TriggerType(StrEnum):
+    DEBUG = "DEBUG"
+    TIMER = "TIMER"
+    EVENT = "EVENT"
+    MANUAL = "MANUAL"
+
+
+class CommandType(StrEnum):
+    """https://support.huaweicloud.com/api-secmaster/UpdateWorkflowInstance.html."""
+
+    RETRY = "ActionInstanceRetryCommand"
+    TERMINATE = "ActionInstanceTerminateCommand"
+    DEBUG = "ActionInstanceDebugCommand"
+
+
+def _rows(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+Rows = BeforeValidator(_rows)
+
+
+class Shape(BaseModel):
+    """An object on the wire; something else in its place reads as one with empty fields."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", validate_by_name=True, validate_by_alias=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: object) -> object:
+        return value if isinstance(value, dict | cls) else {}
+
+
+class TaskComment(Shape):
+    id: Text = ""
+    message: Text = ""
+    user_id: Text = ""
+    user_name: Text = ""
+    time: Moment = None
+
+
+class Task(Shape):
+    """A to-do task. ``action_instance_id`` is the workflow or playbook instance it holds up."""
+
+    id: Text = ""
+    aopengine_task_id: Text = ""
+    name: Text = ""
+    project_id: Text = ""
+    description: Text = ""
+    create_time: Moment = None
+    creator_id: Text = ""
+    creator_name: Text = ""
+    update_time: Moment = None
+    modifier_id: Text = ""
+    modifier_name: Text = ""
+    approveuser_id: Text = ""
+    approveuser_name: Text = ""
+    approver: Text = ""
+    notes: Text = ""
+    note: Text = ""
+    definition_key: Text = ""
+    due_date: Moment = None
+    action_id: Text = ""
+    action_version_id: Text = ""
+    action_instance_id: Text = ""
+    workspace_id: Text = ""
+    review_comments: Text = ""
+    view_parameters: Text = ""
+    handle_parameters: Text = ""
+    business_type: Text = ""
+    related_object: Text = ""
+    attachment_id_list: Annotated[tuple[Text, ...], Rows] = ()
+    comments: Annotated[tuple[TaskComment, ...], Rows] = ()
+    status: Text = ""
+    due_handle: Text = ""
+
+
+class Named(Shape):
+    id: Text = ""
+    name: Text = ""
+    en_name: Text = ""
+
+
+class WorkflowRef(Shape):
+    id: Text = ""
+    name: Text = ""
+    name_en: Text = ""
+    version: Text = ""
+    version_id: Text = ""
+
+
+class Node(Shape):
+    """One step of a run. ``input`` and ``output`` are JSON text when SecMaster sent objects."""
+
+    instance_type: Text = ""
+    action_id: Text = ""
+    action_name: Text = ""
+    start_time: Moment = None
+    end_time: Moment = None
+    error_msg: Text = ""
+    input: JsonText = ""
+    output: JsonText = ""
+    parent_instance_id: Text = ""
+    status: Text = ""
+    succeed: Flag = None
+
+
+class Instance(Shape):
+    """One run of a workflow; ``nodes`` are empty unless the topology was asked for."""
+
+    id: Text = ""
+    name: Text = ""
+    workflow: WorkflowRef = WorkflowRef()
+    dataclass_: Named = Field(default=Named(), alias="dataclass")
+    playbook: Named = Named()
+    trigger_type: Text = ""
+    status: Text = ""
+    start_time: Moment = None
+    end_time: Moment = None
+    retry_count: Whole = 0
+    defense_id: Text = ""
+    dataobject_id: Text = ""
+    nodes: Annotated[tuple[Node, ...], Rows] = Field(
+        default=(), validation_alias=AliasPath("topology", "audit_logs")
+    )
+
+    @property
+    def failed_node(self) -> Node | None:
+        """The first node that failed."""
+        failed = (n for n in self.nodes if n.status == InstanceStatus.FAILED or n.succeed is False)
+        return next(failed, None)
+
+
+class Attachment(Shape):
+    id: Text = ""
+    file_name: Text = ""
+    file_folder: Text = ""
+    workspace_id: Text = ""
+    creator_id: Text = ""
+    creator_name: Text = ""
+    create_time: Moment = None
+    update_time: Moment = None
+    modifier_id: Text = ""
+    modifier_name: Text = ""
+    is_deleted: Flag = None
+    storage_type: Text = ""
+    storage_url: Text = ""
+
+
+class TaskPage(BaseModel):
+    """Some of the ``total`` tasks that match."""
+
+    model_config = ConfigDict(frozen=True)
+
+    total: int
+    tasks: tuple[Task, ...]
+
+    @classmethod
+    def of(cls, total: int, rows: Sequence[Any]) -> Self:
+        # Where SecMaster's count is missing, what we hold is the least it can be.
+        return cls(total=max(total, len(rows)), tasks=tuple(map(Task.model_validate, rows)))
+
+
+class InstancePage(BaseModel):
+    """Some of the ``total`` instances that match."""
+
+    model_config = ConfigDict(frozen=True)
+
+    total: int
+    instances: tuple[Instance, ...]
+
+    @classmethod
+    def of(cls, total: int, rows: Sequence[Any]) -> Self:
+        instances = tuple(map(Instance.model_validate, rows))
+        return cls(total=max(total, len(rows)), instances=instances)
+
+
+class Receipt(BaseModel):
+    """SecMaster's answer to a write; ``task`` when it sent the task along."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: int
+    request_id: str
+    task: Task | None = None

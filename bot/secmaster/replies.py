@@ -1,0 +1,197 @@
+"""What a reply, or the lack of one, means: a value or one of the errors. Data in, data out."""
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import httpx
+
+from bot.secmaster import errors
+from bot.secmaster.values import text, whole
+
+# What `code` says in the body of a request that succeeded.
+# https://support.huaweicloud.com/api-secmaster/UpdateTask.html
+SUCCESS = "00000000"
+
+# Long enough for any sentence meant for people, short enough for a chat message and a log line.
+LONGEST_TEXT = 500
+
+REFUSALS: dict[int, type[errors.Refused]] = {
+    HTTPStatus.BAD_REQUEST: errors.Invalid,
+    HTTPStatus.UNAUTHORIZED: errors.Forbidden,
+    HTTPStatus.FORBIDDEN: errors.Forbidden,
+    HTTPStatus.NOT_FOUND: errors.NotFound,
+    HTTPStatus.CONFLICT: errors.Conflict,
+    HTTPStatus.UNPROCESSABLE_ENTITY: errors.Invalid,
+}
+
+# Only what httpx raises before the first byte of the request leaves. Anything not listed here
+# counts as sent, so a kind of error that httpx adds one day is treated with caution.
+NOTHING_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+
+E = TypeVar("E", bound=errors.SecMasterError)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Who is being asked; ``unsent`` when that comes before the request itself."""
+
+    name: str
+    unsent: bool = False
+
+
+SECMASTER = Peer("SecMaster")
+IAM = Peer("IAM", unsent=True)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A whole answer; ``body`` is its JSON object, empty when there is none."""
+
+    peer: Peer
+    status: int
+    request_id: str
+    body: dict[str, Any]
+
+    def object(self, key: str) -> dict[str, Any]:
+        value = self.body.get(key)
+        if not isinstance(value, dict):
+            raise self.unreadable(f"without an object in {key!r}")
+        return value
+
+    def rows(self, key: str, total: str) -> tuple[int, list[Any]]:
+        """The count in ``total`` and the list in ``key``, which may be null when there are none."""
+        value = self.body.get(key)
+        if value is None and self.body.get(total) == 0:
+            return 0, []
+        if not isinstance(value, list):
+            raise self.unreadable(f"without a list in {key!r}")
+        return whole(self.body.get(total)), value
+
+    def unreadable(self, how: str) -> errors.Unreadable:
+        return self.error(errors.Unreadable, f"{self.peer.name} answered {self.status} {how}")
+
+    def error(self, kind: type[E], message: str, code: str = "") -> E:
+        name = self.peer.name
+        said = message or f"{name} answered {self.status} without saying why"
+        if self.peer is not SECMASTER and not said.startswith(name):
+            said = f"{name}: {said}"
+        return kind(
+            _clipped(said),
+            code=code,
+            status=self.status,
+            request_id=self.request_id,
+            unsent=self.peer.unsent,
+        )
+
+
+def broken(error: Exception, peer: Peer = SECMASTER) -> errors.SecMasterError:
+    """What it means that httpx raised instead of returning a reply."""
+    # httpx's own words stay out: some quote the header they choke on.
+    kind = type(error).__name__
+    if isinstance(error, NOTHING_SENT):
+        return errors.Unreachable(f"{peer.name} could not be reached ({kind})", unsent=peer.unsent)
+    return errors.AnswerLost(f"{peer.name}'s answer was lost ({kind})", unsent=peer.unsent)
+
+
+def read(response: httpx.Response, peer: Peer = SECMASTER, secrets: Iterable[str] = ()) -> Reply:
+    """Return an answer that says it succeeded, or raise what it says instead."""
+    body = _parsed(response)
+    fields = body if isinstance(body, dict) else {}
+    hidden = [*secrets, *_credentials(response.request)]
+    request_id = response.headers.get("X-Request-Id") or _scalar(fields, "request_id")
+    code, message = complaint(fields)
+    code, message = _plain(code, hidden), _plain(message, hidden)
+    reply = Reply(peer, response.status_code, _plain(request_id, hidden), fields)
+    if not response.is_success:
+        raise _failure(response, reply, code, message)
+    if not isinstance(body, dict):
+        raise reply.unreadable("with something other than a JSON object")
+    if code not in ("", SUCCESS) or fields.get("success") in (False, "false"):
+        raise reply.error(errors.Refused, message, code)
+    return reply
+
+
+def complaint(fields: dict[str, Any]) -> tuple[str, str]:
+    """Code and message of an error body.
+
+    The service, the gateway and IAM each have their own shape: ``{code, message}``,
+    ``{error_code, error_msg}``, ``{errorCode, errorMsg}``, ``{"error": {code, message}}``.
+    """
+    inner = fields.get("error")
+    if isinstance(inner, dict):
+        fields = fields | inner
+    code = _scalar(fields, "code", "error_code", "errorCode")
+    return code, _scalar(fields, "message", "error_msg", "errorMsg", "error")
+
+
+def retry_after(header: str, now: datetime) -> float | None:
+    """Seconds to wait, from a number or a date: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3."""
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", header):
+        seconds = float(header)
+        return seconds if math.isfinite(seconds) else None
+    try:
+        until = parsedate_to_datetime(header)
+        wait = (until.replace(tzinfo=until.tzinfo or UTC) - now).total_seconds()
+    except (ValueError, OverflowError):
+        return None
+    return max(0.0, wait)
+
+
+def _failure(
+    response: httpx.Response, reply: Reply, code: str, message: str
+) -> errors.SecMasterError:
+    if response.is_server_error or reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+        error = reply.error(errors.Unavailable, message, code)
+        error.retry_after = retry_after(response.headers.get("Retry-After", ""), datetime.now(UTC))
+        return error
+    if response.is_client_error:
+        return reply.error(REFUSALS.get(reply.status, errors.Refused), message, code)
+    return reply.unreadable("and did not deal with the request itself")
+
+
+def _parsed(response: httpx.Response) -> object:
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _scalar(fields: dict[str, Any], *names: str) -> str:
+    """The first of these fields with something to read in it; IAM's codes are numbers."""
+    values = (fields.get(name) for name in names)
+    return next((str(v) for v in values if isinstance(v, str | int) and v and v is not True), "")
+
+
+def _credentials(request: httpx.Request) -> list[str]:
+    """What the request carried that must not come back in an error.
+
+    The gateway quotes the request it could not verify: access key, token, signed headers.
+    """
+    headers = request.headers
+    signed = re.findall(r"(?:Access|Signature)=([^,\s]+)", headers.get("Authorization", ""))
+    return [*signed, headers.get("X-Auth-Token", ""), headers.get("X-Security-Token", "")]
+
+
+def _plain(said: str, hidden: Iterable[str]) -> str:
+    """One line of text without credentials."""
+    for secret in filter(None, hidden):
+        said = said.replace(secret, "[hidden]")
+    return _clipped(" ".join(text(said).split()))
+
+
+def _clipped(said: str) -> str:
+    return said if len(said) <= LONGEST_TEXT else said[: LONGEST_TEXT - 1] + "…"

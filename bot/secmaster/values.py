@@ -1,0 +1,98 @@
+"""Single values as SecMaster writes them: text, times, whole numbers.
+
+Reading never fails: a field that is missing, null or of another type reads as empty, because
+one odd field must not hide a task from the people who have to decide about it.
+"""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+# As seconds 1e11 is the year 5138, as milliseconds it is 1973: nothing real lies between.
+MILLISECONDS_FROM = 1e11
+
+_EPOCH = re.compile(r"[0-9]{10,}")
+_Z_BEFORE_OFFSET = re.compile(r"Z\s*(?=[+-]\d)")
+
+
+def text(value: object) -> str:
+    """Any string as it is, anything else as ``""``."""
+    if not isinstance(value, str):
+        return ""
+    # JSON can carry half of a surrogate pair, which no database or chat can store.
+    return value.encode("utf-8", "replace").decode()
+
+
+def json_text(value: object) -> str:
+    """A string as it is, an object or list as its JSON text."""
+    if isinstance(value, str) or value is None:
+        return text(value)
+    return text(json.dumps(value, ensure_ascii=False))
+
+
+def whole(value: object) -> int:
+    """A whole number, also one written as a string; anything else as 0."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return 0
+    try:
+        return int(value)
+    except ValueError:
+        return 0
+
+
+def flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def moment(value: object) -> datetime | None:
+    """A time as SecMaster writes it, always aware; ``None`` when it cannot be read.
+
+    ``2025-08-19T14:53:42.424Z+0800`` is local time with a stray Z: its offset is the truth.
+    Plain ISO 8601 is read too (UTC when it names no offset), and epoch seconds or milliseconds.
+    """
+    if isinstance(value, datetime):
+        return _aware(value)
+    if isinstance(value, str) and not _EPOCH.fullmatch(value):
+        return _from_iso(value)
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        return _from_epoch(value)
+    return None
+
+
+def stamp(time: datetime) -> str:
+    """Write a time the way ListTasks wants it: ``2025-08-19T14:53:42.424Z+0800``."""
+    if time.tzinfo is None:
+        raise ValueError("a time sent to SecMaster must name its offset")
+    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}Z{time:%z}"
+
+
+def _from_iso(value: str) -> datetime | None:
+    try:
+        return _aware(datetime.fromisoformat(_Z_BEFORE_OFFSET.sub("", value.strip())))
+    except ValueError:
+        return None
+
+
+def _from_epoch(value: float | str) -> datetime | None:
+    try:
+        seconds = float(value)
+        if seconds >= MILLISECONDS_FROM:
+            seconds /= 1000
+        # Zero is what an unset integer looks like, and nothing here is older than 1970.
+        return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _aware(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+Text = Annotated[str, BeforeValidator(text)]
+JsonText = Annotated[str, BeforeValidator(json_text)]
+Whole = Annotated[int, BeforeValidator(whole)]
+Flag = Annotated[bool | None, BeforeValidator(flag)]
+Moment = Annotated[datetime | None, BeforeValidator(moment)]

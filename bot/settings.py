@@ -1,0 +1,151 @@
+"""Secrets and addresses, from the environment and ``.env``. Read by the command line alone."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """Settings are missing or contradict each other: one line for each problem."""
+
+
+class Settings(BaseSettings):
+    """Everything that differs between two installations. An empty value counts as not set."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
+    )
+
+    slack_bot_token: SecretStr | None = None
+    slack_signing_secret: SecretStr | None = None
+    slack_app_token: SecretStr | None = None
+    slack_api_url: str = "https://slack.com/api/"
+
+    secmaster_region: str = ""
+    secmaster_endpoint: str = ""
+    secmaster_project_id: str = Field(
+        "", validation_alias=AliasChoices("SECMASTER_PROJECT_ID", "HUAWEICLOUD_SDK_PROJECT_ID")
+    )
+    secmaster_workspace_id: str = ""
+
+    ak: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("HUAWEICLOUD_SDK_AK", "CLOUD_SDK_AK")
+    )
+    sk: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("HUAWEICLOUD_SDK_SK", "CLOUD_SDK_SK")
+    )
+    security_token: SecretStr | None = Field(
+        None, validation_alias="HUAWEICLOUD_SDK_SECURITY_TOKEN"
+    )
+    iam_endpoint: str = Field(
+        "", validation_alias=AliasChoices("IAM_ENDPOINT", "HUAWEICLOUD_SDK_IAM_ENDPOINT")
+    )
+    iam_username: str = ""
+    iam_password: SecretStr | None = None
+    iam_domain: str = ""
+    secmaster_auth_token: SecretStr | None = None
+
+    database_url: str = "sqlite:///secmaster-bot.db"
+    bot_host: str = "127.0.0.1"
+    bot_port: int = Field(3000, ge=0, le=65535)
+    bot_config: Path = Path("secmaster-bot.toml")
+    bot_replica: str = Field("main", pattern=r"^[A-Za-z0-9_-]{1,40}$")
+
+    @property
+    def socket_mode(self) -> bool:
+        return self.slack_app_token is not None
+
+    @property
+    def endpoint(self) -> str:
+        if self.secmaster_endpoint:
+            return self.secmaster_endpoint.rstrip("/")
+        return f"https://secmaster.{self.secmaster_region}.myhuaweicloud.com"
+
+    @property
+    def iam(self) -> str:
+        if self.iam_endpoint:
+            return self.iam_endpoint.rstrip("/")
+        return f"https://iam.{self.secmaster_region}.myhuaweicloud.com"
+
+    @model_validator(mode="after")
+    def complete(self) -> Self:
+        if wrong := [*self._slack_problems(), *self._secmaster_problems(), *self._ways_in()]:
+            raise ValueError("\n".join(wrong))
+        return self
+
+    def _slack_problems(self) -> list[str]:
+        wrong = []
+        if not self.slack_bot_token:
+            wrong.append("SLACK_BOT_TOKEN is missing (Slack app, OAuth & Permissions: xoxb-…)")
+        if not self.slack_app_token and not self.slack_signing_secret:
+            wrong.append(
+                "SLACK_SIGNING_SECRET (HTTP mode) or SLACK_APP_TOKEN (Socket Mode) is missing"
+            )
+        if not self.database_url.startswith(("sqlite:///", "postgresql://")):
+            wrong.append("DATABASE_URL must start with sqlite:/// or postgresql://")
+        return wrong
+
+    def _secmaster_problems(self) -> list[str]:
+        wrong = []
+        if not self.secmaster_region and not self.secmaster_endpoint:
+            wrong.append("SECMASTER_REGION (such as cn-north-4) or SECMASTER_ENDPOINT is missing")
+        if not self.secmaster_project_id:
+            wrong.append("SECMASTER_PROJECT_ID is missing")
+        if not self.secmaster_workspace_id:
+            wrong.append("SECMASTER_WORKSPACE_ID is missing")
+        return wrong
+
+    def _ways_in(self) -> list[str]:
+        """Check that exactly one way to authenticate is given, and given whole."""
+        ways = {
+            "HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK": (self.ak, self.sk),
+            "IAM_USERNAME, IAM_PASSWORD and IAM_DOMAIN": (
+                self.iam_username,
+                self.iam_password,
+                self.iam_domain,
+            ),
+            "SECMASTER_AUTH_TOKEN": (self.secmaster_auth_token,),
+        }
+        begun = [name for name, parts in ways.items() if any(parts)]
+        if len(begun) > 1:
+            return [f"Only one way to sign in to SecMaster may be set, not {' and '.join(begun)}"]
+        if not begun:
+            return [f"No way to sign in to SecMaster is set: give {', or '.join(ways)}"]
+        wrong = [] if all(ways[begun[0]]) else [f"{begun[0]} are needed together"]
+        if self.iam_username and not (self.iam_endpoint or self.secmaster_region):
+            wrong.append("IAM_ENDPOINT is missing: without SECMASTER_REGION it can't be derived")
+        return wrong
+
+
+def load(env_file: Path | None = Path(".env")) -> Settings:
+    """Read the settings; raises SettingsError naming every problem at once."""
+    try:
+        return Settings(_env_file=env_file)
+    except ValidationError as wrong:
+        problems = _problems(wrong)
+        malformed = {str(error["loc"][0]) for error in wrong.errors() if error["loc"]}
+    if malformed:
+        problems += _also_missing(env_file, malformed)
+    raise SettingsError("\n".join(problems))
+
+
+def _also_missing(env_file: Path | None, malformed: set[str]) -> list[str]:
+    """Check again without the malformed ones: pydantic stops before it looks at the whole."""
+    fine = {name: Settings.model_fields[name].default for name in malformed}
+    try:
+        Settings(_env_file=env_file, **fine)
+    except ValidationError as wrong:
+        return _problems(wrong)
+    return []
+
+
+def _problems(wrong: ValidationError) -> list[str]:
+    return [_line(tuple(error["loc"]), error["msg"]) for error in wrong.errors()]
+
+
+def _line(where: tuple[int | str, ...], message: str) -> str:
+    # Only the name and the rule: the value may be a secret.
+    words = message.removeprefix("Value error, ")
+    return f"{str(where[0]).upper()}: {words}" if where else words

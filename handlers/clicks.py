@@ -1,0 +1,78 @@
+"""People press buttons and send forms."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+
+from bot.actions import BY_NAME
+from bot.flows import telling
+from bot.messages import about, lists, views
+from bot.models import Place, Ref
+from handlers import operations, reading
+from handlers.failures import Told, later
+from handlers.house import Asker, House
+from handlers.parsing import Ask, Listing, Show
+
+Body = dict[str, Any]
+
+
+async def press(ack: AsyncAck, action: Body, body: Body, house: House, asker: Asker) -> None:
+    """Any button or menu of ours, told apart by its action id."""
+    name, value = _pressed(action)
+    if name.startswith("page."):
+        later(house, _turn(house, value, asker.place), asker)
+    else:
+        ref = Ref.parse(value)
+        if ref is None:
+            raise Told(about.newer_button())
+        await _on(house, Pressed(name, ref, body["trigger_id"]), asker)
+    await ack()
+
+
+async def submit(ack: AsyncAck, view: Body, house: House, asker: Asker) -> None:
+    """A form is sent."""
+    await operations.submit(house, view, asker)
+    await ack()
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    name: str
+    ref: Ref
+    trigger: str
+
+
+async def _on(house: House, pressed: Pressed, asker: Asker) -> None:
+    """What a press means for the object it names."""
+    ref = pressed.ref
+    match pressed.name:
+        case name if name in BY_NAME:
+            await operations.press(house, Ask(BY_NAME[name], ref), asker, pressed.trigger)
+        case "show":
+            later(house, reading.show(house, Show(ref), asker.place), asker)
+        case "refresh":
+            later(house, telling.redraw(ref), asker)
+        case "details":
+            view = views.loading("Details")
+            opened = await house.desk.slack.views_open(trigger_id=pressed.trigger, view=view)
+            later(house, reading.details(house, ref, opened["view"]["id"]), asker)
+        case _:
+            raise Told(about.newer_button())
+
+
+def _pressed(action: Body) -> tuple[str, str]:
+    """The name and value of what was pressed; a menu's option carries both."""
+    if option := action.get("selected_option"):
+        name, _, value = option.get("value", "").partition("|")
+        return name, value
+    return action.get("action_id", ""), action.get("value", "")
+
+
+async def _turn(house: House, value: str, place: Place) -> None:
+    """Another page of a list, in the place of the one that is shown."""
+    wanted = lists.turned(value)
+    if wanted is None:
+        raise Told(about.newer_button())
+    page = await reading.listing(house, Listing(*wanted))
+    await telling.replace(place, page)

@@ -1,0 +1,90 @@
+"""The one error door: what went wrong, said to the person where they are.
+
+Before the acknowledgement the answer is the acknowledgement; after it, a message that only they
+see, or the modal they look at. What nobody foresaw is told as a reference that is in the log.
+"""
+
+import logging
+import secrets
+from collections.abc import Coroutine
+from typing import Any
+
+from slack_bolt import BoltResponse
+from slack_bolt.error import BoltUnhandledRequestError
+
+from bot.flows import telling
+from bot.messages import Message, about, explain, views
+from bot.secmaster import SecMasterError
+from handlers.guards import NotAllowed
+from handlers.house import Asker, House
+from handlers.parsing import NotUnderstood
+
+log = logging.getLogger(__name__)
+
+
+class Told(Exception):
+    """There is nothing to be done but to say this."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message.text)
+        self.message = message
+
+
+class WrongInput(Exception):
+    """What was typed into one input of a form can't be taken."""
+
+    def __init__(self, block: str, problem: str) -> None:
+        super().__init__(block, problem)
+        self.block = block
+        self.problem = problem
+
+
+def words_for(house: House, error: Exception) -> Message:
+    """The sentence for an error; unknown ones get a reference, and the log the traceback."""
+    match error:
+        case Told():
+            return error.message
+        case NotUnderstood():
+            return about.not_understood(error.problem, error.usage, house.root)
+        case NotAllowed():
+            return about.not_allowed(error.action, error.refused, house.config.roles)
+        case SecMasterError():
+            return about.plain(explain(error))
+        case telling.CannotPost():
+            return about.cannot_post(error.code)
+    reference = secrets.token_hex(3)
+    log.error("unforeseen error", exc_info=error, extra={"reference": reference})
+    return about.own_fault(reference)
+
+
+async def before_ack(house: House, error: Exception, body: dict[str, Any]) -> BoltResponse:
+    """Answer a request whose listener raised: Slack always gets its 200."""
+    if isinstance(error, BoltUnhandledRequestError):
+        return BoltResponse(status=200)
+    if isinstance(error, WrongInput):
+        errors = {error.block: error.problem}
+        return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
+    message = words_for(house, error)
+    if "command" in body:
+        return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
+    if body.get("type") == "view_submission":
+        shown = views.failed("Not sent", message.text)
+        return BoltResponse(status=200, body={"response_action": "update", "view": shown})
+    asker = Asker.of(body)
+    whispering = telling.whisper(asker.place, asker.actor.id, message)
+    house.errands.start(whispering, _give_up)
+    return BoltResponse(status=200)
+
+
+def later(house: House, errand: Coroutine[Any, Any, None], asker: Asker) -> None:
+    """Run a read after the acknowledgement; what it raises is told to whoever asked."""
+
+    async def door(error: Exception) -> None:
+        message = words_for(house, error)
+        house.errands.start(telling.whisper(asker.place, asker.actor.id, message), _give_up)
+
+    house.errands.start(errand, door)
+
+
+async def _give_up(error: Exception) -> None:
+    log.error("somebody could not be told", exc_info=error)

@@ -1,0 +1,70 @@
+"""What every listener works with, and who is asking from where."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bot.config import Config
+from bot.directory import Directory
+from bot.errands import Errands
+from bot.flows import Desk
+from bot.models import Actor, Place
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """``main`` is the alias of the workspace that commands speak of."""
+
+    desk: Desk
+    config: Config
+    directory: Directory
+    errands: Errands
+    bot_user: str
+    main: str = "main"
+
+    @property
+    def root(self) -> str:
+        """What a person types before the words of a command."""
+        return self.config.commands.root or "@bot"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, and where."""
+
+    actor: Actor
+    place: Place
+
+    @classmethod
+    def of(cls, body: dict[str, Any]) -> "Asker":
+        return cls(actor_of(body), place_of(body))
+
+
+def actor_of(body: dict[str, Any]) -> Actor:
+    """The person behind a command, a click, a submission or an event."""
+    if "command" in body:
+        return Actor(id=body["user_id"], name=body.get("user_name", ""), team=body["team_id"])
+    if "event" in body:
+        event = body["event"]
+        team = event.get("user_team") or event.get("team") or body.get("team_id", "")
+        return Actor(id=event.get("user", ""), team=team)
+    user = body["user"]
+    team = user.get("team_id") or (body.get("team") or {}).get("id", "")
+    return Actor(id=user["id"], name=user.get("username") or user.get("name", ""), team=team)
+
+
+def place_of(body: dict[str, Any]) -> Place:
+    """Where they asked; a click in a message knows the message, and perhaps its thread."""
+    if "command" in body:
+        return Place(channel=body["channel_id"], response_url=body.get("response_url", ""))
+    if "event" in body:
+        event = body["event"]
+        return Place(channel=event.get("channel", ""), thread=event.get("thread_ts", ""))
+    container = body.get("container") or {}
+    message = body.get("message") or {}
+    ephemeral = container.get("is_ephemeral", False)
+    return Place(
+        channel=(body.get("channel") or {}).get("id") or container.get("channel_id", ""),
+        card="" if ephemeral else container.get("message_ts", ""),
+        thread=message.get("thread_ts") or container.get("thread_ts", ""),
+        response_url=body.get("response_url", ""),
+    )

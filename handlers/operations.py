@@ -1,0 +1,108 @@
+"""A person asks for one of the nine actions: by words, by a button, or by a form."""
+
+import asyncio
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.actions import NODE_ID, Action
+from bot.flows import accept
+from bot.messages import about, views
+from bot.models import Operation, Place
+from bot.policy import Allowed
+from bot.secmaster import Instance
+from handlers.failures import Told, WrongInput
+from handlers.guards import permit
+from handlers.house import Asker, House
+from handlers.parsing import Ask, NotUnderstood, checked
+
+
+async def ask(house: House, wanted: Ask, asker: Asker, once: str) -> None:
+    """By words. ``once`` names this very command or mention: delivered again, it is the same."""
+    allowed = await permit(house, asker, wanted.action, wanted.ref)
+    if _lacks_reason(allowed, wanted.action, wanted.reason):
+        raise Told(about.needs_reason(wanted.action, house.root))
+    await _accept(house, wanted, asker, once, allowed)
+
+
+async def press(house: House, wanted: Ask, asker: Asker, trigger: str) -> None:
+    """By a button: at once where it was confirmed, by a form where something is to be said."""
+    allowed = await permit(house, asker, wanted.action, wanted.ref)
+    if wanted.action.asks or _lacks_reason(allowed, wanted.action, ""):
+        await _open_form(house, wanted, asker.place, trigger, allowed)
+    else:
+        await _accept(house, wanted, asker, trigger, allowed)
+
+
+async def submit(house: House, view: dict[str, Any], asker: Asker) -> None:
+    """By a form. The right is asked for again, for it may have gone since the form was opened."""
+    kept, typed = views.read(view)
+    action = views.action_of(kept)
+    reason = typed.get(views.REASON, "").strip()
+    params = {param.name: _checked(action, param.name, typed) for param in action.needs}
+    # A modal has no place of its own: it answers where it was opened.
+    asker = replace(asker, place=kept.place)
+    allowed = await permit(house, asker, action, kept.ref)
+    if _lacks_reason(allowed, action, reason):
+        raise WrongInput(views.REASON, "A reason is required.")
+    wanted = Ask(action, kept.ref, params, reason)
+    await _accept(house, wanted, asker, view["id"], allowed)
+
+
+def _lacks_reason(allowed: Allowed, action: Action, reason: str) -> bool:
+    return allowed.reason == "required" and action.takes_reason and not reason
+
+
+def _checked(action: Action, name: str, typed: dict[str, str]) -> str:
+    param = next(param for param in action.needs if param.name == name)
+    try:
+        return checked(param, typed.get(name, "").strip())
+    except NotUnderstood as wrong:
+        raise WrongInput(name, wrong.problem) from wrong
+
+
+async def _open_form(
+    house: House, wanted: Ask, place: Place, trigger: str, allowed: Allowed
+) -> None:
+    slack, ref = house.desk.slack, wanted.ref
+    card = await asyncio.to_thread(house.desk.store.card_at, place.channel, place.card)
+    title = card.title if card else ref.id
+    kept = views.Form(action=wanted.action.name, ref=ref, place=place)
+    form = views.form(kept, title, allowed.reason)
+    opened = await slack.views_open(trigger_id=trigger, view=form)
+
+    async def fill_in() -> None:
+        """Offer the node that failed: nobody types a UUID at three in the morning."""
+        run = await house.desk.look(ref)
+        if isinstance(run, Instance) and run.failed_node:
+            node = run.failed_node.action_id
+            form = views.form(kept, title, allowed.reason, node)
+            view = opened["view"]
+            await slack.views_update(view_id=view["id"], hash=view["hash"], view=form)
+
+    async def leave_empty(_error: Exception) -> None:
+        """Without the offer the form works as well."""
+
+    if NODE_ID in wanted.action.needs:
+        house.errands.start(fill_in(), leave_empty)
+
+
+async def _accept(house: House, wanted: Ask, asker: Asker, once: str, allowed: Allowed) -> None:
+    actor = asker.actor
+    named = actor.model_copy(update={"name": await house.directory.name(actor.id)})
+    key = f"{actor.team}:{once}:{wanted.action.name}:{wanted.ref}"
+    await accept(
+        Operation(
+            id=hashlib.sha256(key.encode()).hexdigest()[:32],
+            action=wanted.action.name,
+            ref=wanted.ref,
+            actor=named,
+            place=asker.place,
+            params=wanted.params,
+            reason=wanted.reason,
+            rule=allowed.rule,
+            accepted_at=datetime.now(UTC),
+            launch=house.desk.launch,
+        )
+    )

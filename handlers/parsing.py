@@ -1,0 +1,235 @@
+"""Words to a request: the grammar of slash commands and mentions. Knows no Slack client.
+
+People paste: case, smart quotes, code marks, Slack's own escapes and whole console links around
+an id are tolerated. Anything that does not make sense as a whole is refused as a whole.
+"""
+
+import difflib
+import json
+import re
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from pydantic import ValidationError
+
+from bot.actions import TABLE, Action, Param
+from bot.models import Noun, Ref
+from bot.secmaster import InstanceStatus
+
+LONGEST_REASON = 1000
+FILTERS: dict[Noun, tuple[str, ...]] = {
+    "task": ("todo", "handled"),
+    "instance": tuple(status.lower() for status in InstanceStatus),
+}
+NOUNS: tuple[Noun, ...] = ("task", "instance")
+
+UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+WRAPPED = re.compile(r"<([^<>|]+)(?:\|([^<>]*))?>")
+QUOTES = str.maketrans("“”„‟«»‘’‚‛", '""""""' + "''''")
+AROUND = "`'\"*<>()[],;"
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Whoami:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    noun: Noun
+    filter: str = ""
+    text: str = ""
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Somebody wants one of the nine actions."""
+
+    action: Action
+    ref: Ref
+    params: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+
+Request = Help | Whoami | Listing | Show | Ask
+
+
+class NotUnderstood(Exception):
+    """The words make no request: ``problem`` says why, ``usage`` how it is written."""
+
+    def __init__(self, problem: str, usage: str = "") -> None:
+        super().__init__(problem, usage)
+        self.problem = problem
+        self.usage = usage
+
+
+def parse(text: str, here: Ref | None = None) -> Request:
+    """Read a command's words; ``here`` is the object whose thread they were written in."""
+    words = text.replace("\u00a0", " ").replace("\u200b", "").strip()
+    first, rest = _split(words)
+    first = first.lower().strip(AROUND)
+    if first in ("", "help", "?"):
+        return Help()
+    if first == "whoami":
+        return Whoami()
+    if first in ("tasks", "instances"):
+        first = first[:-1]
+    for noun in NOUNS:
+        if first == noun:
+            return _about(noun, rest, here)
+    if here and first in _verbs(here.noun):
+        return _about(here.noun, words, here)
+    raise NotUnderstood(f"I don't know “{first[:40]}”.{_closest(first)}", "help")
+
+
+def _about(noun: Noun, words: str, here: Ref | None) -> Request:
+    verb, rest = _split(words)
+    verb = verb.lower().strip(AROUND)
+    if not verb:
+        raise NotUnderstood(f"What about the {noun}?", f"{noun} list")
+    if verb == "list":
+        return _listing(noun, rest)
+    own = here if here and here.noun == noun else None
+    if verb == "show":
+        ref, rest = _ref(noun, rest, own, f"{noun} show <id>")
+        _nothing_left(rest, f"{noun} show <id>")
+        return Show(ref)
+    for action in TABLE:
+        if action.noun == noun and verb in (action.verb, *action.aliases):
+            return _ask(action, rest, own)
+    raise NotUnderstood(f"I don't know “{noun} {verb[:40]}”.{_closest(verb, noun)}", "help")
+
+
+def _listing(noun: Noun, words: str) -> Listing:
+    first, rest = _split(words)
+    if first.lower() in FILTERS[noun]:
+        return Listing(noun, first.lower(), plain(rest)[:100])
+    return Listing(noun, "", plain(words)[:100])
+
+
+def _ask(action: Action, words: str, own: Ref | None) -> Ask:
+    ref, rest = _ref(action.noun, words, own, action.usage)
+    params = {}
+    for param in action.needs:
+        params[param.name], rest = _param(param, rest, action.usage)
+    if action.takes_reason:
+        reason = plain(rest)
+        if len(reason) > LONGEST_REASON:
+            problem = f"The reason has {len(reason):,} characters; {LONGEST_REASON:,} are possible."
+            raise NotUnderstood(problem, action.usage)
+        return Ask(action, ref, params, reason)
+    _nothing_left(rest, action.usage)
+    return Ask(action, ref, params)
+
+
+def _ref(noun: Noun, words: str, own: Ref | None, usage: str) -> tuple[Ref, str]:
+    """Take the id, or in a card's thread the card's own where the next word is no id."""
+    first, rest = _split(words)
+    found = identifier(first)
+    if own and (not found or not UUID.fullmatch(found)) and found != own.id:
+        return own, words
+    if not first:
+        raise NotUnderstood("The id is missing.", usage)
+    try:
+        return Ref(noun=noun, id=found), rest
+    except ValidationError:
+        raise NotUnderstood(f"“{first[:60]}” is no id.", usage) from None
+
+
+def identifier(word: str) -> str:
+    """The id in a pasted word: bare, quoted, in code marks, or in a console link."""
+    if wrapped := WRAPPED.fullmatch(word.strip("`'\"*")):
+        word = wrapped[1]
+    word = unquote(unescape(word)).translate(QUOTES).strip(AROUND)
+    if uuids := UUID.findall(word):
+        return str(uuids[-1])
+    if "://" in word:
+        return re.split(r"[/=]", word.rstrip("/"))[-1]
+    return word
+
+
+def _param(param: Param, words: str, usage: str) -> tuple[str, str]:
+    value, rest = (words.strip(), "") if param.rest else _split(words)
+    value = _json(value, usage) if param.json and value else plain(value)
+    if not param.rest:
+        value = identifier(value)
+    return checked(param, value, usage), rest
+
+
+def checked(param: Param, value: str, usage: str = "") -> str:
+    """Refuse a parameter that is missing, too long, or not of its form."""
+    if not value.strip():
+        raise NotUnderstood(f"The {param.label} is missing.", usage)
+    if len(value) > param.longest:
+        problem = (
+            f"The {param.label} has {len(value):,} characters; {param.longest:,} are possible."
+        )
+        raise NotUnderstood(problem, usage)
+    return _json(value, usage) if param.json else value
+
+
+def _json(text: str, usage: str) -> str:
+    """A JSON array, forgiving code marks and the quotes that phones put in."""
+    text = unescape(text).strip().strip("`").strip()
+    for attempt in (text, text.translate(QUOTES)):
+        try:
+            found = json.loads(attempt)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, list):
+            return attempt
+        raise NotUnderstood("The JSON must be an array: [ … ].", usage)
+    raise NotUnderstood("That is not JSON.", usage)
+
+
+def plain(text: str) -> str:
+    """What somebody typed, without Slack's escapes: mentions by name, links as addresses."""
+    return unescape(WRAPPED.sub(_unwrap, text)).strip()
+
+
+def _unwrap(found: re.Match[str]) -> str:
+    target, label = found[1], found[2]
+    if target[0] in "@#!":
+        sign = {"!": "@"}.get(target[0], target[0])
+        return sign + (label or target[1:]).lstrip("@#")
+    return target.removeprefix("mailto:")
+
+
+def unescape(text: str) -> str:
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _nothing_left(words: str, usage: str) -> None:
+    if words.strip():
+        raise NotUnderstood(f"I can't place “{words.strip()[:60]}”.", usage)
+
+
+def _split(words: str) -> tuple[str, str]:
+    parts = words.strip().split(maxsplit=1)
+    return (*parts, "", "")[0], (*parts, "", "")[1]
+
+
+def _verbs(noun: Noun) -> list[str]:
+    own = [action for action in TABLE if action.noun == noun]
+    return ["show", "list", *(word for each in own for word in (each.verb, *each.aliases))]
+
+
+def _closest(word: str, noun: Noun | None = None) -> str:
+    if noun:
+        known = {verb: f"{noun} {verb}" for verb in _verbs(noun)}
+    else:
+        known = {each: each for each in (*NOUNS, "help", "whoami")}
+        known |= {verb: f"{each} {verb}" for each in reversed(NOUNS) for verb in _verbs(each)}
+    near = difflib.get_close_matches(word, known, n=1)
+    return f" Did you mean `{known[near[0]]}`?" if near else ""

@@ -1,0 +1,93 @@
+"""People write to the bot: slash commands, mentions, and direct messages, in the same words."""
+
+import asyncio
+import re
+from dataclasses import replace
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+
+from bot.flows import telling
+from bot.messages import Message, about
+from bot.models import Ref
+from handlers import operations, reading
+from handlers.failures import later
+from handlers.house import Asker, House
+from handlers.parsing import Ask, Help, Listing, Request, Show, Whoami, parse
+
+Body = dict[str, Any]
+
+
+async def command(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None:
+    """A slash command."""
+    prefix = house.config.commands.prefix(body["command"])
+    request = parse(f"{prefix} {body.get('text', '')}")
+    if isinstance(request, Ask):
+        await operations.ask(house, request, asker, body["trigger_id"])
+        await ack(about.recorded(request.action).text)
+    elif isinstance(request, Help):
+        await ack(response_type="ephemeral", **about.help_message(house.root).payload)
+    else:
+        _answer_later(house, request, asker)
+        await ack()
+
+
+async def mention(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None:
+    """The bot is mentioned with the words of a command, perhaps in a card's thread."""
+    event = body["event"]
+    if not _from_a_person(event):
+        await ack()
+        return
+    text = re.sub(rf"<@{re.escape(house.bot_user)}(\|[^>]*)?>", " ", event.get("text", ""), count=1)
+    here, asker = await _card_above(house, asker)
+    request = parse(text, here)
+    if isinstance(request, Ask):
+        await operations.ask(house, request, asker, body["event_id"])
+    else:
+        _answer_later(house, request, asker)
+    await ack()
+
+
+async def message(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None:
+    """A direct message to the bot; what is said elsewhere is not ours to read."""
+    if body["event"].get("channel_type") == "im" and not body["event"].get("subtype"):
+        await mention(ack, body, house, asker)
+    else:
+        await ack()
+
+
+def _from_a_person(event: Body) -> bool:
+    return bool(event.get("user")) and not event.get("bot_id")
+
+
+async def _card_above(house: House, asker: Asker) -> tuple[Ref | None, Asker]:
+    """The object whose card's thread this is, if it is one."""
+    place = asker.place
+    if not place.thread:
+        return None, asker
+    card = await asyncio.to_thread(house.desk.store.card_at, place.channel, place.thread)
+    if card is None:
+        return None, asker
+    return card.ref, replace(asker, place=place.model_copy(update={"card": card.ts}))
+
+
+def _answer_later(house: House, request: Request, asker: Asker) -> None:
+    """Reads wait for SecMaster, so they answer after the acknowledgement."""
+
+    async def answer() -> None:
+        if isinstance(request, Show):
+            await reading.show(house, request, asker.place)
+        else:
+            message = await _read(house, request, asker)
+            await telling.whisper(asker.place, asker.actor.id, message)
+
+    later(house, answer(), asker)
+
+
+async def _read(house: House, request: Request, asker: Asker) -> Message:
+    match request:
+        case Listing():
+            return await reading.listing(house, request)
+        case Whoami():
+            return await reading.whoami(house, asker.actor)
+    return about.help_message(house.root)

@@ -1,0 +1,224 @@
+"""Socket Mode: envelopes, acks, and connections that come, go, and go silent."""
+
+import asyncio
+import json
+
+import aiohttp
+import pytest
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.sandbox.faults import Fault
+from bot.sandbox.slack import SlackSandbox
+
+BUTTON = {"type": "button", "text": {"type": "plain_text", "text": "Go"}, "action_id": "go"}
+
+
+@pytest.fixture
+async def slack():
+    sandbox = SlackSandbox()
+    await sandbox.start()
+    yield sandbox
+    await sandbox.stop()
+
+
+@pytest.fixture
+async def session():
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+async def client(slack, session):
+    return AsyncWebClient("xoxb-demo", base_url=slack.url + "/api/", session=session)
+
+
+@pytest.fixture
+async def bolt(slack, client):
+    """A Bolt app on a websocket of its own."""
+    app = AsyncApp(client=client, process_before_response=True)
+    handler = AsyncSocketModeHandler(app, "xapp-demo", ping_interval=0.05)
+    await handler.connect_async()
+    await slack.until(lambda: slack.socket_mode.connections)
+    yield app
+    await handler.close_async()
+
+
+@pytest.fixture
+async def connect(client, session):
+    """Open bare websockets, which answer nothing by themselves."""
+    sockets = []
+
+    async def open_one():
+        address = await client.apps_connections_open(app_token="xapp-demo")
+        socket = await session.ws_connect(address["url"], autoping=False)
+        sockets.append(socket)
+        return socket
+
+    yield open_one
+    for socket in sockets:
+        await socket.close()
+
+
+async def test_a_command_is_answered_with_its_ack(slack, bolt):
+    @bolt.command("/secmaster")
+    async def run(ack, command):
+        await ack(text=f"you said {command['text']}")
+
+    delivered = await slack.command("U0ALICE", "C0SOC", "/secmaster hello")
+    assert (delivered.status, delivered.error) == (200, "")
+    assert [one["text"] for one in slack.ephemerals("U0ALICE")] == ["you said hello"]
+
+
+async def test_a_press_a_submission_and_an_event_arrive(slack, client, bolt):
+    seen = []
+
+    @bolt.action("go")
+    async def go(ack, body, client):
+        title = {"type": "plain_text", "text": "T"}
+        view = {"type": "modal", "callback_id": "v", "title": title, "blocks": []}
+        await client.views_open(trigger_id=body["trigger_id"], view={**view, "submit": title})
+        await ack()
+
+    @bolt.view("v")
+    async def submitted(ack):
+        await ack(response_action="clear")
+
+    @bolt.event("app_mention")
+    async def mentioned(event):
+        seen.append(event["text"])
+
+    blocks = [{"type": "actions", "elements": [BUTTON]}]
+    posted = await client.chat_postMessage(channel="C0SOC", text="t", blocks=blocks)
+    await slack.press("U0ALICE", "C0SOC", posted["ts"], "go")
+    [view] = slack.views("U0ALICE")
+    assert (await slack.submit("U0ALICE", view["id"], {})).body == {"response_action": "clear"}
+    assert slack.views("U0ALICE") == []
+    await slack.say("U0DAVE", "C0SOC", "@secmaster hello")
+    assert seen == ["<@U0BOT> hello"]
+
+
+async def test_an_app_told_to_refresh_comes_back_on_a_new_connection(slack, bolt):
+    @bolt.command("/secmaster")
+    async def run(ack):
+        await ack()
+
+    [old] = slack.socket_mode.connections
+    assert await slack.socket_mode.disconnect("refresh_requested") == 1
+    await slack.until(
+        lambda: slack.socket_mode.connections and old not in slack.socket_mode.connections
+    )
+    assert (await slack.command("U0ALICE", "C0SOC", "/secmaster")).error == ""
+
+
+async def test_a_redelivered_event_says_which_attempt_it_is(slack, bolt):
+    seen = []
+
+    @bolt.event("message")
+    async def written(body, request):
+        seen.append((body["event_id"], request.headers["x-slack-retry-num"]))
+
+    await slack.say("U0DAVE", "D0DAVE", "hello")
+    [event_id] = slack.delivery.events
+    await slack.redeliver(event_id)
+    assert seen == [(event_id, ["0"]), (event_id, ["1"])]
+
+
+async def test_a_connection_is_greeted_and_its_envelopes_can_be_acked_by_hand(slack, connect):
+    socket = await connect()
+    hello = await socket.receive_json()
+    assert (hello["type"], hello["num_connections"]) == ("hello", 1)
+    assert "debug_info" in hello
+    command = asyncio.create_task(slack.command("U0ALICE", "C0SOC", "/secmaster"))
+    envelope = await socket.receive_json()
+    assert (envelope["type"], envelope["accepts_response_payload"]) == ("slash_commands", True)
+    await socket.send_str("not an ack")
+    await socket.send_json({"envelope_id": envelope["envelope_id"], "payload": {"text": "hi"}})
+    assert (await command).body == {"text": "hi"}
+
+
+async def test_envelopes_go_round_the_connections(slack, connect):
+    first, second = await connect(), await connect()
+    assert [(await one.receive_json())["num_connections"] for one in (first, second)] == [1, 2]
+    commands = [
+        asyncio.create_task(slack.command("U0ALICE", "C0SOC", f"/secmaster {one}"))
+        for one in range(4)
+    ]
+    seen = []
+    for socket in (first, second, first, second):
+        envelope = await socket.receive_json()
+        seen.append(envelope["payload"]["text"])
+        await socket.send_json({"envelope_id": envelope["envelope_id"]})
+    assert seen == ["0", "1", "2", "3"]
+    assert {one.error for one in await asyncio.gather(*commands)} == {""}
+
+
+async def test_an_eleventh_connection_is_turned_away(slack, connect):
+    for _ in range(10):
+        await connect()
+    extra = await connect()
+    assert (await extra.receive_json())["reason"] == "too_many_websockets"
+    assert (await extra.receive()).type == aiohttp.WSMsgType.CLOSE
+    assert len(slack.socket_mode.connections) == 10
+
+
+async def test_a_silent_connection_loses_envelopes_and_answers_no_ping(slack, connect):
+    slack.delivery.patience = 0.05
+    socket = await connect()
+    await socket.receive_json()
+    await socket.ping(b"are you there")
+    pong = await socket.receive()
+    assert (pong.type, bytes(pong.data)) == (aiohttp.WSMsgType.PONG, b"are you there")
+    await slack.socket_mode.go_silent()
+    await socket.ping(b"and now")
+    lost = await slack.command("U0ALICE", "C0SOC", "/secmaster")
+    assert lost.error == "operation_timeout"
+    await slack.socket_mode.go_silent(silent=False)
+    command = asyncio.create_task(slack.command("U0ALICE", "C0SOC", "/secmaster again"))
+    envelope = await socket.receive_json()
+    assert envelope["payload"]["text"] == "again"
+    await socket.send_json({"envelope_id": envelope["envelope_id"]})
+    assert (await command).error == ""
+
+
+async def test_an_app_without_a_connection_cannot_be_reached(slack):
+    delivered = await slack.command("U0ALICE", "C0SOC", "/secmaster")
+    assert delivered.error == "dispatch_failed"
+
+
+async def test_an_address_is_good_for_one_connection(client, session):
+    address = (await client.apps_connections_open(app_token="xapp-demo"))["url"]
+    async with session.ws_connect(address):
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await session.ws_connect(address)
+
+
+async def test_connections_are_closed_over_http_with_a_reason(slack, session, connect):
+    socket = await connect()
+    await socket.receive_json()
+    body = json.dumps({"reason": "warning"})
+    async with session.post(slack.url + "/_sandbox/socket/disconnect", data=body) as answer:
+        assert await answer.json() == 1
+    goodbye = await socket.receive_json()
+    assert (goodbye["type"], goodbye["reason"]) == ("disconnect", "warning")
+    assert (await socket.receive()).type == aiohttp.WSMsgType.CLOSE
+    assert slack.socket_mode.connections == []
+
+
+async def test_stopping_hangs_up_on_everybody_and_leaves_nothing_running(session):
+    before = asyncio.all_tasks()
+    slack = SlackSandbox()
+    await slack.start()
+    client = AsyncWebClient("xoxb-demo", base_url=slack.url + "/api/", session=session)
+    address = await client.apps_connections_open(app_token="xapp-demo")
+    socket = await session.ws_connect(address["url"])
+    await slack.faults.set(Fault(on="auth.test", hold=True))
+    waiting = asyncio.create_task(client.auth_test())
+    await slack.faults.until_held("auth.test")
+    await slack.stop()
+    assert (await waiting)["ok"]
+    assert (await socket.receive_json())["type"] == "hello"
+    assert (await socket.receive_json())["type"] == "disconnect"
+    assert (await socket.receive()).type == aiohttp.WSMsgType.CLOSE
+    assert asyncio.all_tasks() <= before

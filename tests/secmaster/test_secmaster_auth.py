@@ -1,0 +1,364 @@
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+from datetime import UTC, datetime, timedelta, timezone
+
+import httpx
+import pytest
+from aiohttp import web
+
+from bot.secmaster import (
+    Forbidden,
+    IamAuth,
+    SecMaster,
+    SecMasterError,
+    SigningAuth,
+    TaskAction,
+    TokenAuth,
+    Unavailable,
+    Unreachable,
+    Unreadable,
+    open_http,
+)
+
+NOON = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
+PASSWORD = "pa$$ word-of-the-bot"
+
+
+def clock():
+    return NOON
+
+
+async def signed(auth, request):
+    """The request as it would go out."""
+    flow = auth.async_auth_flow(request)
+    try:
+        return await anext(flow)
+    finally:
+        await flow.aclose()
+
+
+def hexed(body):
+    return hashlib.sha256(body).hexdigest()
+
+
+async def test_a_request_is_signed_as_documented_step_by_step():
+    request = httpx.Request(
+        "PUT",
+        "https://secmaster.cn-north-4.myhuaweicloud.com:8443/v1/p1/soc/tasks/a%2fb%20~c?z=1&a=b%20c&a=B&e=",
+        headers={"Content-Type": "application/json;charset=UTF-8", "X-Ignored": "1"},
+        content=b'{"action": "CONTINUE"}',
+    )
+    sent = await signed(SigningAuth("AK1", "SK1", clock=clock), request)
+    canonical = (
+        "PUT\n"
+        "/v1/p1/soc/tasks/a%2Fb%20~c/\n"
+        "a=B&a=b%20c&e=&z=1\n"
+        "content-type:application/json;charset=UTF-8\n"
+        "host:secmaster.cn-north-4.myhuaweicloud.com:8443\n"
+        "x-sdk-date:20260304T120000Z\n"
+        "\n"
+        "content-type;host;x-sdk-date\n" + hexed(b'{"action": "CONTINUE"}')
+    )
+    to_sign = "SDK-HMAC-SHA256\n20260304T120000Z\n" + hexed(canonical.encode())
+    signature = hmac.new(b"SK1", to_sign.encode(), "sha256").hexdigest()
+    assert sent.headers["X-Sdk-Date"] == "20260304T120000Z"
+    assert sent.headers["Authorization"] == (
+        "SDK-HMAC-SHA256 Access=AK1, "
+        f"SignedHeaders=content-type;host;x-sdk-date, Signature={signature}"
+    )
+
+
+async def test_a_request_without_a_body_signs_the_hash_of_nothing():
+    request = httpx.Request("GET", "https://secmaster.example/")
+    sent = await signed(SigningAuth("AK1", "SK1", clock=clock), request)
+    canonical = (
+        "GET\n/\n\nhost:secmaster.example\nx-sdk-date:20260304T120000Z\n\nhost;x-sdk-date\n"
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    )
+    to_sign = "SDK-HMAC-SHA256\n20260304T120000Z\n" + hexed(canonical.encode())
+    assert sent.headers["Authorization"].endswith(
+        hmac.new(b"SK1", to_sign.encode(), "sha256").hexdigest()
+    )
+
+
+async def test_a_temporary_credential_signs_its_token_too():
+    request = httpx.Request("GET", "https://secmaster.example/x")
+    sent = await signed(SigningAuth("AK1", "SK1", "STS", clock=clock), request)
+    assert sent.headers["X-Security-Token"] == "STS"
+    assert "SignedHeaders=host;x-sdk-date;x-security-token," in sent.headers["Authorization"]
+
+
+async def test_a_clock_anywhere_signs_in_utc():
+    def in_china():
+        return NOON.astimezone(timezone(timedelta(hours=8)))
+
+    sent = await signed(SigningAuth("A", "S", clock=in_china), httpx.Request("GET", "https://x"))
+    assert sent.headers["X-Sdk-Date"] == "20260304T120000Z"
+
+
+async def test_an_upload_is_signed_without_reading_it():
+    async def content():
+        raise AssertionError("read")
+        yield b""
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    request = httpx.Request("POST", "https://x.example/up", headers=headers, content=content())
+    sent = await signed(SigningAuth("AK1", "SK1", clock=clock), request)
+    assert sent.headers["X-Sdk-Content-Sha256"] == "UNSIGNED-PAYLOAD"
+    canonical = (
+        "POST\n/up/\n\ncontent-type:multipart/form-data; boundary=b\nhost:x.example\n"
+        "x-sdk-content-sha256:UNSIGNED-PAYLOAD\nx-sdk-date:20260304T120000Z\n\n"
+        "content-type;host;x-sdk-content-sha256;x-sdk-date\nUNSIGNED-PAYLOAD"
+    )
+    to_sign = "SDK-HMAC-SHA256\n20260304T120000Z\n" + hexed(canonical.encode())
+    assert sent.headers["Authorization"].endswith(
+        hmac.new(b"SK1", to_sign.encode(), "sha256").hexdigest()
+    )
+
+
+async def test_json_from_a_stream_is_read_to_be_signed():
+    async def content():
+        yield b"{}"
+
+    headers = {"Content-Type": "application/json"}
+    stream = httpx.Request("PUT", "https://x.example", headers=headers, content=content())
+    whole = httpx.Request("PUT", "https://x.example", headers=headers, content=b"{}")
+    auth = SigningAuth("AK1", "SK1", clock=clock)
+    first, second = await signed(auth, stream), await signed(auth, whole)
+    assert first.headers["Authorization"] == second.headers["Authorization"]
+
+
+async def test_what_arrives_is_what_was_signed(stand, client_for):
+    client = await client_for(stand.url, SigningAuth("AK1", "SK1", clock=clock))
+    await client.update_task("t/1", action=TaskAction.ADD_COMMENT, comment="误报")
+    [asked] = stand.asked
+    names = ("content-type", "host", "x-sdk-date")
+    lines = "".join(f"{name}:{asked.headers[name]}\n" for name in names)
+    canonical = f"PUT\n{asked.target}/\n\n{lines}\n{';'.join(names)}\n{hexed(asked.body)}"
+    to_sign = f"SDK-HMAC-SHA256\n{asked.headers['x-sdk-date']}\n{hexed(canonical.encode())}"
+    signature = hmac.new(b"SK1", to_sign.encode(), "sha256").hexdigest()
+    assert asked.headers["authorization"].endswith(f"Signature={signature}")
+
+
+@pytest.mark.parametrize("wrong", ["", " x", "x\n", "a\r\nb", "密码", "a\x00"])
+def test_a_credential_no_header_can_carry_is_refused_unseen(wrong):
+    for build in (
+        lambda: SigningAuth(wrong, "sk"),
+        lambda: SigningAuth("ak", wrong),
+        lambda: SigningAuth("ak", "sk", wrong or "\n"),
+        lambda: TokenAuth(wrong),
+    ):
+        with pytest.raises(ValueError, match="must be printable ASCII") as caught:
+            build()
+        assert not wrong.strip() or wrong.strip() not in str(caught.value)
+
+
+class Tokens:
+    """What IAM gives out, and which of it SecMaster accepts."""
+
+    def __init__(self, iam, stand):
+        self.given = 0
+        self.accepted = None
+        self.lasts = timedelta(hours=24)
+        iam.answer = self.give
+        stand.answer = self.check
+
+    def give(self, _):
+        self.given += 1
+        expires = datetime.now(UTC) + self.lasts
+        return web.json_response(
+            {"token": {"expires_at": f"{expires:%Y-%m-%dT%H:%M:%S.%fZ}"}},
+            status=201,
+            headers={"X-Subject-Token": f"secret-token-{self.given}"},
+        )
+
+    def check(self, asked):
+        if self.accepted not in (None, asked.headers["x-auth-token"]):
+            body = {"error_code": "APIGW.0301", "error_msg": f"bad {asked.headers['x-auth-token']}"}
+            return web.json_response(body, status=401)
+        return web.json_response({"code": "00000000", "success": True, "data": {"id": "t1"}})
+
+
+@pytest.fixture
+def tokens(iam, stand):
+    return Tokens(iam, stand)
+
+
+@pytest.fixture
+def iam_auth(stack):
+    async def iam_auth(url, wait=5.0, **options):
+        http = await stack.enter_async_context(open_http(httpx.Timeout(wait)))
+        return IamAuth(url, "bot", PASSWORD, "corp", "p1", http=http, **options)
+
+    return iam_auth
+
+
+@pytest.fixture
+async def client(client_for, stand, iam, iam_auth):
+    return await client_for(stand.url, await iam_auth(iam.url))
+
+
+@pytest.mark.usefixtures("tokens")
+async def test_iam_is_asked_as_documented(iam, stand, client):
+    await client.show_task("t1")
+    [asked] = iam.asked
+    assert (asked.method, asked.target) == ("POST", "/v3/auth/tokens")
+    assert asked.headers["content-type"] == "application/json;charset=UTF-8"
+    user = {"name": "bot", "password": PASSWORD, "domain": {"name": "corp"}}
+    assert asked.json == {
+        "auth": {
+            "identity": {"methods": ["password"], "password": {"user": user}},
+            "scope": {"project": {"id": "p1"}},
+        }
+    }
+    assert stand.asked[0].headers["x-auth-token"] == "secret-token-1"
+
+
+@pytest.mark.usefixtures("tokens")
+async def test_many_callers_share_one_token(iam, stand, client):
+    await asyncio.gather(*(client.show_task("t1") for _ in range(20)))
+    assert len(iam.asked) == 1
+    assert len(stand.asked) == 20
+
+
+async def test_a_token_refused_to_many_callers_is_renewed_once(iam, stand, tokens, client):
+    await client.show_task("t1")
+    tokens.accepted = "secret-token-2"
+    await asyncio.gather(*(client.update_task("t1", action="CONTINUE") for _ in range(20)))
+    assert len(iam.asked) == 2
+    bodies = [asked.body for asked in stand.asked if asked.method == "PUT"]
+    accepted = [a for a in stand.asked if a.headers["x-auth-token"] == "secret-token-2"]
+    assert len(accepted) == 20
+    assert set(bodies) == {b'{"action": "CONTINUE"}'}
+
+
+async def test_a_second_refusal_is_final(iam, stand, tokens, client):
+    tokens.accepted = "nothing"
+    with pytest.raises(Forbidden) as caught:
+        await client.update_task("t1", action=TaskAction.CONTINUE)
+    assert not caught.value.in_doubt
+    assert (len(iam.asked), len(stand.asked)) == (2, 2)
+    assert "secret-token" not in f"{caught.value!r}{vars(caught.value)}"
+
+
+async def test_an_upload_is_sent_whole_again_after_a_refusal(stand, tokens, client):
+    await client.show_task("t1")
+    tokens.accepted = "secret-token-2"
+    await client.upload_attachment("a.txt", b"contents")
+    first, second = stand.asked[1:]
+    assert first.body == second.body
+    assert b"contents" in second.body
+
+
+async def test_a_token_is_renewed_before_it_ends(iam, tokens, client):
+    tokens.lasts = timedelta(minutes=4)
+    await client.show_task("t1")
+    tokens.lasts = timedelta(minutes=6)
+    for _ in range(3):
+        await client.show_task("t1")
+    assert len(iam.asked) == 2
+
+
+@pytest.mark.usefixtures("tokens")
+async def test_a_token_that_names_no_end_is_used_until_it_is_refused(iam, client):
+    iam.says({"token": {}}, 201, X_Subject_Token="secret-token-1")
+    for _ in range(3):
+        await client.show_task("t1")
+    assert len(iam.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (({"error": {"code": 401, "message": f"wrong: {PASSWORD}"}}, 401), Forbidden),
+        ((b"<html>", 503), Unavailable),
+        (({"token": {}}, 201), Unreadable),
+        (({}, 201), Unreadable),
+        ((b"<html>", 201), Unreadable),
+    ],
+)
+async def test_trouble_with_iam_is_named_and_nothing_is_sent_to_secmaster(
+    iam, stand, client, answer, kind
+):
+    iam.says(*answer)
+    with pytest.raises(kind, match="IAM") as caught:
+        await client.update_task("t1", action=TaskAction.CONTINUE)
+    assert not caught.value.in_doubt
+    assert stand.asked == []
+    assert PASSWORD not in f"{caught.value!r}{vars(caught.value)}"
+
+
+async def test_iam_out_of_reach_is_named(stand, client_for, iam_auth):
+    client = await client_for(stand.url, await iam_auth("http://127.0.0.1:1"))
+    with pytest.raises(Unreachable, match="IAM"):
+        await client.show_task("t1")
+
+
+async def test_iam_that_never_answers_leaves_no_doubt_about_the_request(
+    stand, wire, client_for, iam_auth
+):
+    url, _ = await wire(b"", hang_up=False)
+    auth = await iam_auth(url, wait=httpx.Timeout(5, read=0.05))
+    client = await client_for(stand.url, auth)
+    with pytest.raises(SecMasterError, match="IAM") as caught:
+        await client.update_task("t1", action=TaskAction.CONTINUE)
+    assert not caught.value.in_doubt
+    assert stand.asked == []
+
+
+async def test_callers_who_wait_together_share_a_failure_and_later_ones_ask_anew(
+    iam, stand, client
+):
+    iam.says(b"", 503)
+    asked = [client.show_task("t1") for _ in range(20)]
+    failures = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(failure) for failure in failures} == {Unavailable}
+    assert len(iam.asked) == 1
+    Tokens(iam, stand)
+    assert (await client.show_task("t1")).id == "t1"
+
+
+async def test_no_secret_is_shown_by_anything_or_logged(tokens, client, caplog):
+    caplog.set_level(logging.DEBUG)
+    tokens.accepted = "secret-token-2"
+    await client.show_task("t1")
+    shown = f"{client!r} {client._auth!r} {client._auth._token!r} {caplog.text}"
+    signer, giver = SigningAuth("AK-1", "SK-1", "STS-1"), TokenAuth("GIVEN-1")
+    shown += f"{signer!r} {giver!r}"
+    secrets = (PASSWORD, "secret-token", "AK-1", "SK-1", "STS-1", "GIVEN-1")
+    assert not [secret for secret in secrets if secret in shown]
+    assert "v1/p1" in caplog.text
+
+
+async def test_an_iam_user_without_a_password_is_refused_at_the_start():
+    async with open_http() as http:
+        with pytest.raises(ValueError, match="password"):
+            IamAuth("https://iam.example", "bot", "", "corp", "p1", http=http)
+
+
+async def test_a_given_token_is_sent_as_it_is():
+    seen = []
+
+    def answer(request):
+        seen.append(request.headers["X-Auth-Token"])
+        return httpx.Response(200, content=json.dumps({"code": "00000000", "data": {}}))
+
+    client = SecMaster(
+        endpoint="https://x.example", project_id="p", workspace_id="w", auth=TokenAuth("given")
+    )
+    await client._http.aclose()
+    client._http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    async with client:
+        await client.show_task("t")
+    assert seen == ["given"]
+
+
+@pytest.mark.parametrize("body", [{}, {"token": "text"}, b"<html>"])
+async def test_a_token_in_an_answer_nobody_can_read_is_not_used(iam, stand, client, body):
+    iam.says(body, 201, X_Subject_Token="secret-token-1")
+    with pytest.raises(Unreadable, match="IAM"):
+        await client.show_task("t1")
+    assert stand.asked == []

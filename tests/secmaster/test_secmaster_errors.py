@@ -1,0 +1,231 @@
+import json
+import pickle
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.secmaster import (
+    AnswerLost,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Refused,
+    SecMasterError,
+    Unavailable,
+    Unreachable,
+    Unreadable,
+)
+from bot.secmaster.replies import IAM, broken, complaint, read, retry_after
+
+REQUEST = httpx.Request("PUT", "https://secmaster.example/x")
+
+NOTHING_WAS_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"} | {
+    "UnsupportedProtocol"
+}
+
+HTML = b"<html><body><h1>Bad Gateway</h1></body></html>"
+
+
+def family(kind):
+    return {kind}.union(*(family(child) for child in kind.__subclasses__()))
+
+
+def answered(body, status=200, request=REQUEST, **headers):
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(status, content=content, headers=named, request=request)
+
+
+def error_of(response, *args, **kwargs):
+    with pytest.raises(SecMasterError) as caught:
+        read(response, *args, **kwargs)
+    return caught.value
+
+
+@pytest.mark.parametrize("kind", sorted(family(httpx.TransportError), key=lambda k: k.__name__))
+def test_every_broken_exchange_of_httpx_has_its_error(kind):
+    error = broken(kind("secret words"))
+    sent = kind.__name__ not in NOTHING_WAS_SENT
+    assert type(error) is (AnswerLost if sent else Unreachable)
+    assert error.in_doubt is sent
+    assert "secret" not in str(error)
+
+
+def test_an_answer_that_cannot_be_decoded_is_lost():
+    assert type(broken(httpx.DecodingError("bad gzip"))) is AnswerLost
+
+
+def test_a_url_that_cannot_be_asked_reached_nobody():
+    assert type(broken(httpx.InvalidURL("no"))) is Unreachable
+
+
+@pytest.mark.parametrize("kind", sorted(family(SecMasterError), key=lambda k: k.__name__))
+def test_every_error_survives_being_stored(kind):
+    error = kind("words", code="C.1", status=503, request_id="r1", unsent=True)
+    if isinstance(error, Unavailable):
+        error.retry_after = 7.0
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is kind
+    assert vars(copy) == vars(error)
+    assert str(copy) == "words"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "in_doubt"),
+    [
+        (400, Invalid, False),
+        (401, Forbidden, False),
+        (403, Forbidden, False),
+        (404, NotFound, False),
+        (409, Conflict, False),
+        (410, Refused, False),
+        (422, Invalid, False),
+        (429, Unavailable, False),
+        (500, Unavailable, True),
+        (502, Unavailable, True),
+        (503, Unavailable, True),
+        (302, Unreadable, True),
+    ],
+)
+@pytest.mark.parametrize("body", [HTML, b"", {"code": "C", "message": "no"}])
+def test_a_status_has_its_error_whatever_the_body(status, kind, in_doubt, body):
+    error = error_of(answered(body, status))
+    assert type(error) is kind
+    assert error.in_doubt is in_doubt
+    assert error.status == status
+    assert "<" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": "SecMaster.1", "message": "task is finished"},
+        {"error_code": "SecMaster.1", "error_msg": "task is finished"},
+        {"errorCode": "SecMaster.1", "errorMsg": "task is finished"},
+        {"error": {"code": "SecMaster.1", "message": "task is finished"}},
+    ],
+)
+def test_code_and_message_are_found_in_every_shape(body):
+    error = error_of(answered(body, 409, X_Request_Id="r-1"))
+    assert (error.code, error.message, error.request_id) == (
+        "SecMaster.1",
+        "task is finished",
+        "r-1",
+    )
+
+
+@pytest.mark.parametrize(
+    "body", [[], ["x"], "no", 7, None, {"code": [], "message": {}}, {"error": []}]
+)
+def test_an_error_body_in_no_known_shape_still_gives_a_sentence(body):
+    error = error_of(answered(body, 400))
+    assert (error.code, str(error)) == ("", "SecMaster answered 400 without saying why")
+
+
+def test_iams_numbers_are_read_as_codes():
+    assert complaint({"error": {"code": 401, "message": "wrong"}}) == ("401", "wrong")
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["code", "message", "error", "error_msg"]), st.text() | st.none()
+    )
+)
+def test_reading_a_complaint_never_fails(fields):
+    assert all(isinstance(part, str) for part in complaint(fields))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": "SecMaster.7", "message": "no", "success": True},
+        {"code": "SecMaster.7", "message": "no"},
+        {"code": "00000000", "message": "no", "success": False},
+        {"error_code": "APIGW.1", "error_msg": "no"},
+    ],
+)
+def test_a_200_that_says_it_failed_is_a_refusal(body):
+    error = error_of(answered(body))
+    assert type(error) is Refused
+    assert (error.status, error.message, error.in_doubt) == (200, "no", False)
+
+
+@pytest.mark.parametrize("body", [HTML, b"", b"{", b"\xff\xfe\xfd", b"[" * 200_000, [], "text", 3])
+def test_a_200_that_is_no_object_is_unreadable(body):
+    error = error_of(answered(body))
+    assert type(error) is Unreadable
+    assert error.in_doubt
+
+
+def test_the_request_id_is_taken_from_the_body_when_no_header_has_it():
+    assert error_of(answered({"request_id": "b-1"}, 400)).request_id == "b-1"
+    assert read(answered({"request_id": "b-1"}, X_Request_Id="h-1")).request_id == "h-1"
+
+
+def test_a_long_message_is_cut_with_a_visible_mark():
+    message = error_of(answered({"message": "x" * 9000}, 400)).message
+    assert len(message) == 500
+    assert message.endswith("…")
+
+
+def test_a_message_is_one_line():
+    assert str(error_of(answered({"message": "a\n\tb\ud800"}, 400))) == "a b?"
+
+
+def test_credentials_that_come_back_are_hidden():
+    headers = {
+        "Authorization": "SDK-HMAC-SHA256 Access=AKAK, SignedHeaders=host, Signature=5161",
+        "X-Auth-Token": "TOKEN",
+        "X-Security-Token": "SECURITY",
+    }
+    request = httpx.Request("GET", "https://secmaster.example", headers=headers)
+    body = {"code": "TOKEN", "message": "ak AKAK sig 5161 token TOKEN and SECURITY, password pw"}
+    error = error_of(answered(body, 401, request, X_Request_Id="TOKEN"), secrets=["pw"])
+    shown = f"{error!r} {vars(error)}"
+    assert not [s for s in ("AKAK", "5161", "TOKEN", "SECURITY", " pw") if s in shown]
+
+
+def test_trouble_with_iam_is_named_and_leaves_no_doubt_about_the_request():
+    lost = broken(httpx.ReadTimeout("x"), IAM)
+    down = error_of(answered(HTML, 502), IAM)
+    wrong = error_of(answered({"error": {"code": 401, "message": "wrong password"}}, 401), IAM)
+    assert (type(lost), type(down), type(wrong)) == (AnswerLost, Unavailable, Forbidden)
+    assert [error.in_doubt for error in (lost, down, wrong)] == [False, False, False]
+    assert all("IAM" in str(error) for error in (lost, down, wrong))
+
+
+NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        ("1.5", 1.5),
+        ("Thu, 01 Jan 2026 12:01:00 GMT", 60.0),
+        ("Thu, 01 Jan 2026 12:01:00 -0000", 60.0),
+        ("Thu, 01 Jan 2026 11:00:00 GMT", 0.0),
+        ("", None),
+        ("soon", None),
+        ("-3", None),
+        ("9" * 400, None),
+        ("²", None),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_as_a_date(header, seconds):
+    assert retry_after(header, NOW) == seconds
+
+
+@given(st.text())
+def test_reading_retry_after_never_fails(header):
+    seconds = retry_after(header, NOW)
+    assert seconds is None or seconds >= 0
+
+
+def test_retry_after_is_on_the_error():
+    assert error_of(answered(b"", 429, Retry_After="3")).retry_after == 3.0
+    assert error_of(answered(b"", 503)).retry_after is None
