@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     iam_endpoint: str = Field(
         "", validation_alias=AliasChoices("IAM_ENDPOINT", "HUAWEICLOUD_SDK_IAM_ENDPOINT")
     )
+    secmaster_console_url: str = ""
+
     iam_username: str = ""
     iam_password: SecretStr | None = None
     iam_domain: str = ""
@@ -62,6 +64,13 @@ class Settings(BaseSettings):
         if self.secmaster_endpoint:
             return self.secmaster_endpoint.rstrip("/")
         return f"https://secmaster.{self.secmaster_region}.myhuaweicloud.com"
+
+    @property
+    def console_url(self) -> str:
+        """The console's front page; a task's own address there is not documented."""
+        if self.secmaster_console_url or not self.secmaster_region:
+            return self.secmaster_console_url
+        return f"https://console.huaweicloud.com/secmaster/?region={self.secmaster_region}"
 
     @property
     def iam(self) -> str:

@@ -56,6 +56,7 @@ class Desk:
     )
 
     _inherited: set[str] = field(default_factory=set)
+    _flows: set[asyncio.Task[object]] = field(default_factory=set)
 
     def inherited(self, operation: Operation) -> bool:
         """Whether a process that died may have begun this step; true once for an operation."""
@@ -70,6 +71,24 @@ class Desk:
         if ref.noun == "task":
             return await client.show_task(ref.id)
         return await client.show_workflow_instance(ref.id)
+
+    def begin(self) -> None:
+        """Note that the task at hand is a flow, for the shutdown to wait for."""
+        if task := asyncio.current_task():
+            self._flows.add(task)
+            task.add_done_callback(self._flows.discard)
+
+    async def settle(self, seconds: float) -> None:
+        """Give the flows under way a moment to end by themselves."""
+        if self._flows:
+            await asyncio.wait(self._flows, timeout=seconds)
+
+    async def drain(self) -> None:
+        """Break off the others: nothing more can be recorded, and the next start resumes them."""
+        left = list(self._flows)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def frame(self, ref: Ref) -> Frame:
         """What a card needs to be drawn beyond the object itself."""

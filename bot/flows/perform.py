@@ -35,6 +35,7 @@ async def accept(operation: Operation) -> None:
 @DBOS.workflow()
 async def perform(recorded: dict[str, Any]) -> str:
     """Carry out one recorded operation, and return how it ended."""
+    desk().begin()
     course = Course(Operation.model_validate(recorded))
     outcome = await course.run()
     operation = course.operation

@@ -24,8 +24,8 @@ def task_list(
         _row(
             frame.ref.model_copy(update={"noun": "task"}),
             task.id,
-            f"*{line(task.name) or '—'}*\n{task_state(task)} · {line(task.related_object, 80) or '—'}"
-            f" · due {due(task, frame)}",
+            f"*{line(task.name) or '—'}*\n{task_state(task)} · "
+            f"{line(task.related_object, 80) or '—'} · due {due(task, frame)}",
         )
         for task in tasks
     ]

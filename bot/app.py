@@ -1,0 +1,208 @@
+"""The only wiring: settings in, a running bot out. The command line and the tests build it."""
+
+import asyncio
+import secrets
+from contextlib import AsyncExitStack
+from typing import Any, Self
+
+import aiohttp
+import httpx
+import sqlalchemy as sa
+from aiohttp import web
+from dbos import DBOS, DBOSConfig
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.config import Config
+from bot.directory import Directory
+from bot.errands import Errands
+from bot.flows import Desk, Patience, open_desk
+from bot.secmaster import IamAuth, SecMaster, SigningAuth, TokenAuth, open_http
+from bot.server import web_app
+from bot.settings import Settings
+from bot.socket import Sockets
+from bot.store import Store, connect, migrate
+from handlers import House, register
+
+# Raised only when a flow that is under way could not go on with the new code. By default it
+# would be a hash of the code, and every upgrade would strand what is pending.
+FLOWS_VERSION = "1"
+MAIN = "main"
+GRACE = 10.0  # seconds that flows get to end at shutdown; what doesn't is taken up at the start
+
+
+class App:
+    """A bot between ``async with`` and its end. ``url`` is where it listens."""
+
+    def __init__(
+        self, settings: Settings, config: Config, patience: Patience | None = None
+    ) -> None:
+        self.settings = settings
+        self.config = config
+        self.patience = patience or Patience()
+        self.url = ""
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self._stack.aclose()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        """Open everything in the order of need; the stack closes it in the other."""
+        settings = self.settings
+        self.engine = connect(settings.database_url)
+        stack.callback(self.engine.dispose)
+        await asyncio.to_thread(migrate, self.engine)
+        self.slack = await open_slack(settings, stack)
+        identity = await self.slack.auth_test()
+        secmaster = await open_secmaster(settings, stack)
+        self.desk = Desk(
+            secmaster={MAIN: secmaster},
+            slack=self.slack,
+            store=Store(self.engine),
+            launch=secrets.token_hex(8),
+            console=settings.console_url,
+            patience=self.patience,
+        )
+        await self._launch_flows(stack)
+        directory = Directory(self.slack, identity["team_id"], self.config.roles)
+        errands = Errands()
+        stack.push_async_callback(errands.drain)
+        house = House(self.desk, self.config, directory, errands, identity["user_id"])
+        bolt = open_bolt(self.slack, settings, identity.data)
+        register(bolt, house)
+        await self._open_doors(bolt, stack)
+
+    async def _launch_flows(self, stack: AsyncExitStack) -> None:
+        """Start DBOS inside this loop, so that recovered flows share it with the clients."""
+        open_desk(self.desk)
+        DBOS(config=flows_config(self.settings, self.engine))
+        stack.push_async_callback(self.desk.drain)
+        stack.push_async_callback(asyncio.to_thread, DBOS.destroy)
+        stack.push_async_callback(self.desk.settle, GRACE)
+        DBOS.launch()
+
+    async def _open_doors(self, bolt: AsyncApp, stack: AsyncExitStack) -> None:
+        settings = self.settings
+        sockets = None
+        if settings.slack_app_token:
+            sockets = Sockets(bolt, settings.slack_app_token.get_secret_value())
+        self.sockets = sockets
+        secret = settings.slack_signing_secret
+        app = web_app(
+            None if sockets else bolt, secret.get_secret_value() if secret else "", self.ready
+        )
+        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        stack.push_async_callback(runner.cleanup)
+        await runner.setup()
+        site = web.TCPSite(runner, settings.bot_host, settings.bot_port)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+        if sockets:
+            stack.push_async_callback(sockets.close)
+            await sockets.open()
+
+    async def ready(self) -> dict[str, str]:
+        """What has to work before a click can be taken: "ok", or what is wrong."""
+        parts = {"database": await asyncio.to_thread(_database, self.engine)}
+        if self.sockets:
+            parts["slack"] = "ok" if await self.sockets.alive() else "no open connection"
+        return parts
+
+
+async def open_slack(settings: Settings, stack: AsyncExitStack) -> AsyncWebClient:
+    """One session for every call: without it each opens a connection of its own."""
+    session = await stack.enter_async_context(aiohttp.ClientSession(trust_env=True))
+    token = settings.slack_bot_token
+    return AsyncWebClient(
+        token=token.get_secret_value() if token else "",
+        base_url=settings.slack_api_url,
+        session=session,
+        timeout=15,
+        # In the place of the default, which sends again after a broken connection: that can
+        # post a message twice. A 429 was not carried out and is safe to repeat.
+        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=5)],
+    )
+
+
+async def open_secmaster(settings: Settings, stack: AsyncExitStack) -> SecMaster:
+    client = SecMaster(
+        endpoint=settings.endpoint,
+        project_id=settings.secmaster_project_id,
+        workspace_id=settings.secmaster_workspace_id,
+        auth=await _way_in(settings, stack),
+    )
+    return await stack.enter_async_context(client)
+
+
+async def _way_in(settings: Settings, stack: AsyncExitStack) -> httpx.Auth:
+    """The one of the three ways to authenticate that the settings give."""
+    if settings.ak and settings.sk:
+        token = settings.security_token
+        return SigningAuth(
+            settings.ak.get_secret_value(),
+            settings.sk.get_secret_value(),
+            token.get_secret_value() if token else "",
+        )
+    if settings.iam_password:
+        return IamAuth(
+            settings.iam,
+            settings.iam_username,
+            settings.iam_password.get_secret_value(),
+            settings.iam_domain,
+            settings.secmaster_project_id,
+            http=await stack.enter_async_context(open_http()),
+        )
+    given = settings.secmaster_auth_token
+    return TokenAuth(given.get_secret_value() if given else "")
+
+
+def open_bolt(slack: AsyncWebClient, settings: Settings, identity: Any) -> AsyncApp:
+    """Bolt for one workspace: the identity is asked for once, not for each event."""
+    token = settings.slack_bot_token
+    known = AuthorizeResult.from_auth_test_response(
+        bot_token=token.get_secret_value() if token else "", auth_test_response=identity
+    )
+
+    async def authorize() -> AuthorizeResult:
+        return known
+
+    return AsyncApp(
+        client=slack,
+        authorize=authorize,
+        # The response leaves when the listener returns, so it tells what has been recorded.
+        process_before_response=True,
+        # server.py has checked the raw bytes; Socket Mode carries no signature.
+        request_verification_enabled=False,
+        raise_error_for_unhandled_request=True,
+    )
+
+
+def flows_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
+    return {
+        "name": "secmaster-bot",
+        "system_database_url": settings.database_url,
+        "system_database_engine": engine,
+        "application_version": FLOWS_VERSION,
+        # Stable over restarts: a process takes up what the one of its name left behind.
+        "executor_id": settings.bot_replica,
+        "console_log_level": "WARNING",
+        "log_level": "WARNING",
+    }
+
+
+def _database(engine: sa.Engine) -> str:
+    try:
+        with engine.connect() as connection:
+            connection.execute(sa.text("SELECT 1"))
+    except sa.exc.SQLAlchemyError as error:
+        return type(error).__name__
+    return "ok"

