@@ -176,7 +176,13 @@ def open_bolt(slack: AsyncWebClient, settings: Settings, identity: Any) -> Async
         return known
 
     return AsyncApp(
-        client=slack,
+        # Without a token of its own: the one it hands to listeners comes from authorize.
+        client=AsyncWebClient(
+            base_url=slack.base_url,
+            session=slack.session,
+            timeout=slack.timeout,
+            retry_handlers=slack.retry_handlers,
+        ),
         authorize=authorize,
         # The response leaves when the listener returns, so it tells what has been recorded.
         process_before_response=True,

@@ -26,7 +26,7 @@ class Sockets:
 
     async def open(self) -> None:
         for handler in self._handlers:
-            await handler.client.connect()
+            await handler.client.connect_to_new_endpoint()
         self._watch = asyncio.create_task(self._watchdog())
 
     async def close(self) -> None:
@@ -34,7 +34,7 @@ class Sockets:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
         for handler in self._handlers:
-            await handler.client.close()
+            await handler.close_async()  # type: ignore[no-untyped-call]  # the SDK leaves it bare
 
     async def alive(self) -> int:
         """How many connections are open and answer pings."""

@@ -1,6 +1,7 @@
 """Cards: one task or instance as SecMaster has it, and the buttons that fit its state."""
 
 import json
+from typing import Any
 
 from slack_sdk.models.blocks import Block
 
@@ -17,7 +18,7 @@ from bot.messages.blocks import (
     press,
     section,
 )
-from bot.messages.text import block, clip, code, escape, line, moment, person, quote, span, until
+from bot.messages.text import block, code, escape, line, moment, person, quote, span, until
 from bot.messages.words import words
 from bot.models import Verdict
 from bot.secmaster import (
@@ -206,8 +207,17 @@ def _buttons(frame: Frame, snapshot: Snapshot) -> list[Block]:
 
 
 def _pretty(text: str) -> str:
-    """JSON laid out for reading; anything else as it is."""
+    """Parameters as "name: value", other JSON laid out for reading, anything else as it is."""
     try:
-        return json.dumps(json.loads(text), indent=1, ensure_ascii=False)
-    except ValueError:
-        return clip(text, 2000)
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if isinstance(found, list) and all(isinstance(one, dict) and "value" in one for one in found):
+        return "\n".join(_parameter(one) for one in found)
+    return json.dumps(found, indent=1, ensure_ascii=False)
+
+
+def _parameter(one: dict[str, Any]) -> str:
+    value = one["value"]
+    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"{one.get('name') or one.get('key') or '—'}: {shown}"

@@ -1,0 +1,179 @@
+"""The command line: run · demo · doctor · manifest · sandbox."""
+
+import asyncio
+import json
+import logging
+import signal
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from bot import __version__
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback with its locals would show secrets.
+    pretty_exceptions_enable=False,
+    help="Run Huawei Cloud SecMaster from Slack.",
+)
+sandbox = typer.Typer(no_args_is_help=True, help="Run a local stand-in of one of the services.")
+cli.add_typer(sandbox, name="sandbox")
+
+Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+
+
+@cli.command()
+def run() -> None:
+    """Run the bot with the settings of the environment and .env."""
+    from bot import config, settings
+    from bot.app import App
+    from bot.logs import open_log
+
+    open_log()
+    try:
+        given = settings.load()
+        rights = config.load(given.bot_config)
+    except (settings.SettingsError, config.ConfigError) as wrong:
+        _refuse(str(wrong))
+    if not rights.rules:
+        logging.getLogger("bot").warning(
+            "%s allows nobody anything: people can look, and change nothing", given.bot_config
+        )
+
+    async def serve() -> None:
+        async with App(given, rights) as app:
+            logging.getLogger("bot").info(
+                "ready", extra={"url": app.url, "socket_mode": given.socket_mode}
+            )
+            await _until_told()
+            logging.getLogger("bot").info("stopping")
+
+    _main(serve())
+
+
+@cli.command()
+def doctor() -> None:
+    """Check settings, Slack, SecMaster, clocks and database; change nothing."""
+    from bot.doctor import examine
+
+    if not asyncio.run(examine()):
+        raise typer.Exit(1)
+
+
+@cli.command()
+def manifest(
+    url: Annotated[str, typer.Option(help="Where Slack reaches the bot: https://…")] = "",
+    socket: Annotated[bool, typer.Option("--socket", help="For Socket Mode.")] = False,  # noqa: FBT002
+    config_file: Annotated[Path, typer.Option("--config")] = Path("secmaster-bot.toml"),
+) -> None:
+    """Print the app manifest to paste into Slack."""
+    from bot import config
+    from bot.manifest import manifest as make
+
+    if bool(url) == socket:
+        _refuse("Give either --url https://… or --socket.")
+    if url and not url.startswith("https://"):
+        _refuse("Slack posts only to https:// addresses.")
+    try:
+        commands = config.load(config_file).commands
+    except config.ConfigError as wrong:
+        _refuse(str(wrong))
+    typer.echo(json.dumps(make(commands, url), indent=2))
+
+
+@cli.command()
+def demo(
+    slack_port: Port = 8600,
+    secmaster_port: Port = 8610,
+    once: Annotated[bool, typer.Option("--once", help="Play the story and leave.")] = False,  # noqa: FBT002
+) -> None:
+    """Play one story on local stand-ins of Slack and SecMaster, and stay up."""
+    from bot.demo import play
+    from bot.logs import open_log
+
+    open_log(logging.WARNING)
+    _main(play(slack_port, secmaster_port, None if once else _until_told))
+
+
+@sandbox.command("secmaster")
+def sandbox_secmaster(host: Host = "127.0.0.1", port: Port = 8610) -> None:
+    """A local SecMaster: AK demo-ak, SK demo-sk, project demo-project, workspace demo-workspace."""
+    from bot.sandbox.secmaster import SecMasterSandbox
+
+    _main(_serve(SecMasterSandbox(), host, port))
+
+
+@sandbox.command("slack")
+def sandbox_slack(
+    host: Host = "127.0.0.1",
+    port: Port = 8600,
+    request_url: Annotated[
+        str, typer.Option(help="Where to deliver; left out, only Socket Mode is served.")
+    ] = "",
+) -> None:
+    """A local Slack: token xoxb-demo, app token xapp-demo, secret demo-signing-secret."""
+    from bot.sandbox.slack import SlackSandbox
+
+    _main(_serve(SlackSandbox(request_url=request_url or None), host, port))
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+async def _serve(service: Any, host: str, port: int) -> None:
+    await service.start(host, port)
+    typer.echo(f"{service.url} (Ctrl-C stops it)")
+    try:
+        await _until_told()
+    finally:
+        await service.stop()
+
+
+async def _until_told() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    await told.wait()
+
+
+def _main(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end; what keeps it from starting is said in a sentence."""
+    from aiohttp import ClientError
+    from slack_sdk.errors import SlackApiError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(work)
+    except SlackApiError as wrong:
+        _refuse(f"Slack refused: {wrong.response.get('error')}. Run `secmaster-bot doctor`.")
+    except (ClientError, TimeoutError) as wrong:
+        _refuse(f"Slack can't be reached: {wrong}. Run `secmaster-bot doctor`.")
+    except SQLAlchemyError as wrong:
+        _refuse(f"The database can't be used: {type(wrong).__name__}. Check DATABASE_URL.")
+    except OSError as wrong:
+        _refuse(f"{wrong.strerror or wrong}.")
+
+
+def _refuse(why: str) -> NoReturn:
+    typer.echo(why, err=True)
+    raise typer.Exit(2)
+
+
+def main() -> None:
+    """Enter from the console script and from ``python -m bot``."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""One story on local stand-ins of both services: no account, no network.
+
+Everything between the two is the real bot over real HTTP; only the ends are local.
+"""
+
+import asyncio
+import re
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from bot import config
+from bot.app import App
+from bot.models import Ref
+from bot.sandbox.secmaster import SecMasterSandbox, seed
+from bot.sandbox.slack import SlackSandbox
+from bot.settings import Settings
+
+ALICE, BOB, CAROL, BOT = "U0ALICE", "U0BOB", "U0CAROL", "U0BOT"
+SOC, ONCALL = "C0SOC", "C0ONCALL"
+WITHIN = 30  # seconds a scene may take on a slow machine
+
+POLICY = """
+[roles.approver]
+usergroups = ["S0SOC"]        # Alice and Bob
+
+[roles.oncall]
+usergroups = ["S0ONCALL"]     # Carol
+
+[[rules]]
+actions = ["task.approve", "task.terminate"]
+roles = ["approver"]
+
+[[rules]]
+actions = ["task.*"]
+roles = ["approver", "oncall"]
+
+[[rules]]
+actions = ["instance.*"]
+roles = ["oncall"]
+"""
+
+BY_HAND = """\
+[bold]Go on by hand[/bold]: you are whoever you say, and every answer is in the channel.
+
+  [cyan]say() {{ curl -s {slack}/_sandbox/command -H 'content-type: application/json' \\
+    -d '{{"user": "'"$1"'", "channel": "C0SOC", "text": "'"$2"'"}}'; echo; }}[/cyan]
+  [cyan]say U0BOB "/secmaster task list"[/cyan]
+  [cyan]say U0BOB "/task approve {task} checked"[/cyan]
+  [cyan]say U0DAVE "/secmaster whoami"[/cyan]
+  [cyan]curl -s '{slack}/_sandbox/channels/C0SOC?user=U0BOB'[/cyan]   what Bob sees
+  [cyan]curl -s {secmaster}/_sandbox/requests[/cyan]                 what SecMaster received
+
+People: U0ALICE and U0BOB approve, U0CAROL is on call, U0DAVE may look, U0GUEST is a guest.
+Ctrl-C stops it."""
+
+
+async def play(
+    slack_port: int, secmaster_port: int, then: Callable[[], Awaitable[None]] | None
+) -> None:
+    """Start everything, play the story, print its threads, and stay for ``then``."""
+    console = Console(soft_wrap=True, highlight=False)
+    slack, secmaster = SlackSandbox(), SecMasterSandbox()
+    await secmaster.start(port=secmaster_port)
+    try:
+        await slack.start(port=slack_port)
+        with tempfile.TemporaryDirectory(prefix="secmaster-bot-") as folder:
+            settings = _settings(slack, secmaster, Path(folder))
+            async with App(settings, config.parse(POLICY)) as app:
+                slack.request_url = f"{app.url}/slack/events"
+                await Story(slack, secmaster, console).play()
+                console.print(
+                    f"\n[bold]Slack[/bold] {slack.url}   [bold]SecMaster[/bold] "
+                    f"{secmaster.url}   [bold]bot[/bold] {app.url}"
+                )
+                if then:
+                    console.print(_by_hand(slack, secmaster))
+                    await then()
+    finally:
+        await slack.stop()
+        await secmaster.stop()
+
+
+def _settings(slack: SlackSandbox, secmaster: SecMasterSandbox, folder: Path) -> Settings:
+    given: dict[str, Any] = {
+        "slack_bot_token": "xoxb-demo",
+        "slack_signing_secret": "demo-signing-secret",
+        "slack_app_token": "",
+        "slack_api_url": f"{slack.url}/api/",
+        "secmaster_endpoint": secmaster.url,
+        "SECMASTER_PROJECT_ID": "demo-project",
+        "secmaster_workspace_id": "demo-workspace",
+        "HUAWEICLOUD_SDK_AK": "demo-ak",
+        "HUAWEICLOUD_SDK_SK": "demo-sk",
+        "database_url": f"sqlite:///{folder / 'demo.db'}",
+        "bot_port": 0,
+    }
+    return Settings(_env_file=None, **given)
+
+
+def _by_hand(slack: SlackSandbox, secmaster: SecMasterSandbox) -> str:
+    return BY_HAND.format(slack=slack.url, secmaster=secmaster.url, task=seed.TASK_BLOCK_IP)
+
+
+class Story:
+    """What the people do, scene by scene."""
+
+    def __init__(self, slack: SlackSandbox, secmaster: SecMasterSandbox, console: Console) -> None:
+        self.slack = slack
+        self.secmaster = secmaster
+        self.console = console
+
+    async def play(self) -> None:
+        async with asyncio.timeout(4 * WITHIN):
+            task = await self._card(ALICE, SOC, f"/secmaster task show {seed.TASK_ISOLATE}")
+            await self._decide(task)
+            await self._comment(task)
+            self._print("A task in #soc", SOC, task)
+            run = await self._card(
+                CAROL, ONCALL, f"/secmaster instance show {seed.INSTANCE_FAILED}"
+            )
+            await self._retry(run)
+            self._print("A failed workflow in #oncall", ONCALL, run)
+
+    async def _card(self, user: str, channel: str, command: str) -> str:
+        """Somebody asks for a card; returns its ts."""
+        await self.slack.command(user, channel, command)
+        posted = await self.slack.until(lambda: self.slack.messages(channel))
+        return str(posted[-1]["ts"])
+
+    async def _decide(self, card: str) -> None:
+        """Alice approves, and before that is through Bob sends his termination."""
+        await self.slack.press(BOB, SOC, card, "task.terminate")
+        view = self.slack.views(BOB)[-1]
+        await self.slack.press(ALICE, SOC, card, "task.approve")
+        await self.slack.submit(BOB, view["id"], {"reason": "Looks like a false positive"})
+        await self.slack.until(lambda: len(self.slack.thread(SOC, card)) > 1)
+        told = await self.slack.until(lambda: self.slack.ephemerals(BOB))
+        self.console.print(f"[dim]Only Bob sees:[/dim] {self._plain(told[-1]['text'])}\n")
+
+    async def _comment(self, card: str) -> None:
+        """Carol writes in the card's thread, where no id is needed."""
+        before = len(self.slack.thread(SOC, card))
+        text = f"<@{BOT}> comment Host is out of the load balancer since 03:10"
+        await self.slack.say(CAROL, SOC, text, card)
+        await self.slack.until(lambda: len(self.slack.thread(SOC, card)) > before + 1)
+
+    async def _retry(self, card: str) -> None:
+        """Carol retries, waits for the end, and has the card drawn again."""
+        await self.slack.press(CAROL, ONCALL, card, "instance.retry")
+        world = self.secmaster.world
+        await self.secmaster.until(
+            lambda: world.instance(seed.INSTANCE_FAILED)["status"] == "FINISHED"
+        )
+        await self.slack.until(lambda: len(self.slack.thread(ONCALL, card)) > 1)
+        ref = Ref(noun="instance", id=seed.INSTANCE_FAILED)
+        await self.slack.press(CAROL, ONCALL, card, "more", value=f"refresh|{ref}")
+        await self.slack.until(lambda: "Finished" in self.slack.thread(ONCALL, card)[0]["text"])
+
+    def _print(self, title: str, channel: str, card: str) -> None:
+        self.console.rule(f"[bold]{title}[/bold]", align="left")
+        top, *replies = self.slack.thread(channel, card)
+        for line in _lines(top):
+            self.console.print(escape(self._plain(line)))
+        for reply in replies:
+            who = self._plain(f"<@{reply['user']}>")
+            for number, line in enumerate(reply["text"].splitlines()):
+                said = self._plain(line)
+                self.console.print(escape(f"    {who}: {said}" if not number else f"      {said}"))
+        self.console.print()
+
+    def _plain(self, text: str) -> str:
+        """What Slack would show for mrkdwn, near enough for a terminal."""
+        text = re.sub(r"<!date\^[^|]*\|([^>]*)>", r"\1", text)
+        text = re.sub(r"<@(\w+)>", lambda found: f"@{self._name(found[1])}", text)
+        text = re.sub(r"<[^|>]*\|([^>]*)>", r"\1", text).replace("```", "")
+        return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+    def _name(self, user: str) -> str:
+        return str(self.slack.workspace.users.get(user, {}).get("real_name", user))
+
+
+def _lines(message: dict[str, Any]) -> list[str]:
+    """The texts of a message's blocks, and its buttons in one line."""
+    lines: list[str] = []
+    for block in message["blocks"]:
+        parts = [block.get("text"), *block.get("fields", [])]
+        if block["type"] == "context":
+            parts = block["elements"]
+        lines += [part["text"].replace("\n", " ") for part in parts if part]
+        if block["type"] == "actions":
+            names = [each.get("text", {}).get("text", "⋯") for each in block["elements"]]
+            lines.append("  ".join(f"[{name}]" for name in names))
+    return lines

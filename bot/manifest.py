@@ -1,0 +1,71 @@
+"""The Slack app as Slack sees it, for the commands and the way in that are wanted.
+
+https://docs.slack.dev/reference/app-manifest
+"""
+
+from typing import Any
+
+from bot.config import Commands
+
+SCOPES = (
+    "app_mentions:read",  # the same words in a mention
+    "channels:history",  # finding our own reply after a crash
+    "chat:write",
+    "chat:write.public",  # cards in public channels without an invitation
+    "commands",
+    "groups:history",  # as above, in private channels
+    "im:history",  # the same words in a direct message
+    "im:write",
+    "usergroups:read",  # roles by user group
+    "users:read",  # guests and people of other organisations
+)
+EVENTS = ("app_mention", "message.im")
+EVENTS_PATH = "/slack/events"
+PLACEHOLDER = "https://secmaster-bot.example.com"
+
+
+def manifest(commands: Commands, url: str = "") -> dict[str, Any]:
+    """The manifest to paste into Slack; without ``url`` for Socket Mode."""
+    request = {"request_url": url.rstrip("/") + EVENTS_PATH} if url else {}
+    return {
+        "_metadata": {"major_version": 2, "minor_version": 1},
+        "display_information": {
+            "name": "SecMaster",
+            "description": "Decide SecMaster tasks and retry failed workflows from Slack",
+            "background_color": "#1d3557",
+        },
+        "features": {
+            "app_home": {
+                "home_tab_enabled": False,
+                "messages_tab_enabled": True,
+                "messages_tab_read_only_enabled": False,
+            },
+            "bot_user": {"display_name": "secmaster", "always_online": True},
+            "slash_commands": [_command(name, commands, url) for name in commands.names],
+        },
+        "oauth_config": {"scopes": {"bot": list(SCOPES)}},
+        "settings": {
+            "event_subscriptions": {**request, "bot_events": list(EVENTS)},
+            "interactivity": {"is_enabled": True, **request},
+            "org_deploy_enabled": False,
+            "socket_mode_enabled": not url,
+            "token_rotation_enabled": False,
+        },
+    }
+
+
+def _command(name: str, commands: Commands, url: str) -> dict[str, Any]:
+    about = {
+        commands.task: ("SecMaster tasks", "list | show | approve | terminate | comment <id> …"),
+        commands.instance: ("Workflow instances", "list | show | retry | terminate | debug <id> …"),
+        commands.root: ("Run SecMaster", "help | whoami | task … | instance …"),
+    }
+    description, hint = about[name]
+    request = {"url": url.rstrip("/") + EVENTS_PATH} if url else {}
+    return {
+        "command": name,
+        "description": description,
+        "usage_hint": hint,
+        "should_escape": True,
+        **request,
+    }

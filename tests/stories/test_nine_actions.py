@@ -1,0 +1,341 @@
+"""Each of the nine actions, by words and by a button: one write, one line, a card that is true."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from bot.models import Ref
+from bot.sandbox.secmaster import seed
+from tests.town import ALICE, CAROL, ONCALL, SOC, Town
+
+both_modes = pytest.mark.parametrize("mode", ["http", "socket"], indirect=True)
+NODE = "b5848121-79a5-11f0-9f91-fa163e807002"  # the one that failed in INSTANCE_FAILED
+INPUT = '[{"key": "ip", "value": "203.0.113.77"}]'
+MORE = ["more"]
+INSTANCE = "UpdateWorkflowInstance"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One action: how it is written and filled in, what SecMaster gets, and what is seen."""
+
+    name: str
+    object_id: str
+    said: str
+    body: dict[str, Any]
+    words: str = ""
+    also: str = ""
+    filled: dict[str, str] = field(default_factory=dict)
+    user: str = ALICE
+    shows: str = ""
+    hides: str = ""
+    leaves: list[str] | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def noun(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def command(self) -> str:
+        verb = self.name.partition(".")[2]
+        return f"/secmaster {self.noun} {verb} {self.object_id} {self.words}".rstrip()
+
+    @property
+    def short(self) -> str:
+        verb = self.also or self.name.partition(".")[2]
+        return f"/{self.noun} {verb.upper()} `{self.object_id}` {self.words}".rstrip()
+
+    @property
+    def endpoint(self) -> str:
+        return "UpdateTask" if self.noun == "task" else INSTANCE
+
+
+COMMENT = "the host is a decoy 🐝, 可以隔离"
+APPROVE = Case(
+    "task.approve",
+    seed.TASK_ISOLATE,
+    "*Approved*",
+    {"action": "CONTINUE"},
+    also="continue",
+    shows="Approved by",
+    leaves=[],
+)
+TERMINATE = Case(
+    "task.terminate",
+    seed.TASK_BLOCK_IP,
+    "*Terminated*",
+    {"action": "TERMINATE"},
+    also="reject",
+    filled={"reason": "a false alarm"},
+    shows="Terminated by",
+    leaves=[],
+)
+ADD_COMMENT = Case(
+    "task.comment",
+    seed.TASK_ISOLATE,
+    "*Comment added*",
+    {"action": "ADD_COMMENT"},
+    words=COMMENT,
+    filled={"comment": COMMENT},
+    shows=COMMENT,
+)
+ATTACH = Case(
+    "task.attach",
+    seed.TASK_ISOLATE,
+    "*Attachment added*",
+    {"action": "ADD_ATTACHMENT", "attachment_id": seed.ATTACHMENT_UNLISTED},
+    words=seed.ATTACHMENT_UNLISTED,
+    filled={"attachment_id": seed.ATTACHMENT_UNLISTED},
+    shows=seed.ATTACHMENT_UNLISTED,
+)
+RETRY = Case(
+    "instance.retry",
+    seed.INSTANCE_FAILED,
+    "*Retry started*",
+    {"command_type": "ActionInstanceRetryCommand"},
+    user=CAROL,
+    shows="Retry started by",
+)
+STOP = Case(
+    "instance.terminate",
+    seed.INSTANCE_RUNNING,
+    "*Termination started*",
+    {"command_type": "ActionInstanceTerminateCommand"},
+    also="stop",
+    filled={"reason": "it loops"},
+    user=CAROL,
+    shows="Termination started by",
+)
+DEBUG = Case(
+    "instance.debug",
+    seed.INSTANCE_FAILED,
+    "*Debug input sent*",
+    {
+        "command_type": "ActionInstanceDebugCommand",
+        "task_id": NODE,
+        "input_dataobject": INPUT,
+    },
+    words=f"{NODE} {INPUT}",
+    filled={"task_id": NODE, "input_dataobject": INPUT},
+    user=CAROL,
+    leaves=["instance.retry", "instance.terminate", "instance.debug", "more"],
+)
+BY_WORDS = [
+    APPROVE,
+    TERMINATE,
+    ADD_COMMENT,
+    Case(
+        "task.uncomment",
+        seed.TASK_DISABLE_USER,
+        "*Comment deleted*",
+        {"action": "DELETE_COMMENT", "comment_id": seed.COMMENT_FIRST},
+        words=seed.COMMENT_FIRST,
+        hides="The key was used from 192.0.2.14",
+    ),
+    ATTACH,
+    Case(
+        "task.detach",
+        seed.TASK_DISABLE_USER,
+        "*Attachment removed*",
+        {"action": "DELETE_ATTACHMENT", "attachment_id": seed.ATTACHMENT_REPORT},
+        words=seed.ATTACHMENT_REPORT,
+        hides=seed.ATTACHMENT_REPORT,
+    ),
+    RETRY,
+    STOP,
+    DEBUG,
+]
+
+
+@both_modes
+@pytest.mark.parametrize("case", BY_WORDS, ids=str)
+async def test_by_command_it_is_written_once_and_told_in_the_thread_of_a_new_card(
+    town: Town, case: Case
+):
+    delivered = await town.slack.command(case.user, SOC, case.command)
+    assert (delivered.status, delivered.error) == (200, "")
+    await town.whispered(case.user, "is recorded")
+    ts = await town.slack.until(lambda: town.new_card(SOC, set()))
+    await is_done(town, case, ts)
+
+
+@both_modes
+@pytest.mark.parametrize("case", BY_WORDS, ids=str)
+async def test_a_short_command_answers_under_the_card_that_is_there(town: Town, case: Case):
+    ts = await town.card(case.noun, case.object_id)
+    delivered = await town.slack.command(case.user, SOC, case.short)
+    assert (delivered.status, delivered.error) == (200, "")
+    await is_done(town, case, ts)
+    assert [message["ts"] for message in town.slack.messages(SOC)] == [ts]
+
+
+@both_modes
+@pytest.mark.parametrize("case", [APPROVE, RETRY], ids=str)
+async def test_a_button_that_was_confirmed_does_it_at_once(town: Town, case: Case):
+    ts = await town.card(case.noun, case.object_id)
+    button = element(town.message(ts), case.name)
+    assert town.message(ts)["blocks"][0]["text"]["text"] in button["confirm"]["text"]["text"]
+    delivered = await town.slack.press(case.user, SOC, ts, case.name)
+    assert (delivered.status, delivered.error) == (200, "")
+    await is_done(town, case, ts)
+    assert town.slack.views(case.user) == []
+
+
+@both_modes
+@pytest.mark.parametrize("case", [TERMINATE, ADD_COMMENT, ATTACH, STOP, DEBUG], ids=str)
+async def test_a_button_that_asks_opens_a_form_and_the_form_does_it(town: Town, case: Case):
+    ts = await town.card(case.noun, case.object_id)
+    if case.name in town.buttons(ts):
+        delivered = await town.slack.press(case.user, SOC, ts, case.name)
+    else:
+        delivered = await town.slack.press(
+            case.user, SOC, ts, "more", value=option(town.message(ts), case.name)
+        )
+    assert (delivered.status, delivered.error) == (200, "")
+    [view] = await town.slack.until(lambda: town.slack.views(case.user))
+    assert case.object_id in json.dumps(view["blocks"])
+    submitted = await town.slack.submit(case.user, view["id"], case.filled)
+    assert (submitted.status, submitted.error) == (200, "")
+    assert town.slack.views(case.user) == []
+    await is_done(town, case, ts)
+
+
+async def test_a_command_in_another_channel_has_its_own_card_and_both_are_redrawn(town: Town):
+    here = await town.card("task", seed.TASK_ISOLATE)
+    await town.slack.command(ALICE, ONCALL, f"/secmaster task approve {seed.TASK_ISOLATE}")
+    there = await town.slack.until(lambda: town.new_card(ONCALL, set()))
+    [said] = await town.replies(there, channel=ONCALL)
+    assert "*Approved* by <@U0ALICE>" in said
+    await town.slack.until(lambda: not town.buttons(here))
+    await town.slack.until(lambda: not town.buttons(there, channel=ONCALL))
+    assert town.slack.thread(SOC, here)[1:] == []
+    assert "Approved by <@U0ALICE>" in json.dumps(town.message(here))
+
+
+@pytest.mark.parametrize("way", ["command", "form"])
+async def test_a_reason_is_a_comment_that_names_the_person_before_the_decision(
+    town: Town, way: str
+):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    reason = "seen by 3 sensors & <confirmed>"
+    if way == "command":
+        text = f"/secmaster task terminate {seed.TASK_ISOLATE} {reason}"
+        await town.slack.command(ALICE, SOC, text)
+    else:
+        await town.slack.press(ALICE, SOC, ts, "task.terminate")
+        [view] = town.slack.views(ALICE)
+        await town.slack.submit(ALICE, view["id"], {"reason": reason})
+    [said] = await town.replies(ts)
+    shown = "seen by 3 sensors &amp; &lt;confirmed&gt;"
+    assert f"> {shown}" in said
+    first, second = [one for one in town.secmaster.requests if one.method == "PUT"]
+    assert first.body["action"] == "ADD_COMMENT"
+    assert first.body["comment"].startswith(reason)
+    assert "Alice (Slack U0ALICE)" in first.body["comment"]
+    assert second.body["action"] == "TERMINATE"
+    await town.slack.until(lambda: not town.buttons(ts))
+    card = texts(town.message(ts))
+    assert "Terminated by <@U0ALICE> from Slack" in card
+    assert f"> {shown}" in card
+    assert outcomes(town, "task", seed.TASK_ISOLATE) == ["allowed", "done"]
+    assert rows(town, "task", seed.TASK_ISOLATE)[-1]["reason"] == reason
+
+
+async def test_the_reason_of_a_retry_is_told_in_the_thread_and_on_the_card(town: Town):
+    await town.slack.command(CAROL, SOC, f"/instance retry {seed.INSTANCE_FAILED} quota was raised")
+    ts = await town.slack.until(lambda: town.new_card(SOC, set()))
+    [said] = await town.replies(ts)
+    assert "> quota was raised" in said
+    await town.slack.until(lambda: "> quota was raised" in texts(town.message(ts)))
+    assert len([one for one in town.secmaster.requests if one.method == "PUT"]) == 1
+
+
+async def is_done(town: Town, case: Case, ts: str) -> None:
+    """One write, one reply under the card, the card redrawn, and its trace in the audit."""
+    [said] = await town.replies(ts)
+    assert f"{case.said} by <@{case.user}>" in said
+    await town.slack.until(lambda: redrawn(town, case, ts))
+    assert [message["ts"] for message in town.slack.thread(SOC, ts)[1:]] != []
+    written(town, case)
+    assert outcomes(town, case.noun, case.object_id) == ["allowed", "done"]
+    done = rows(town, case.noun, case.object_id)[-1]
+    assert (done["action"], done["actor_id"]) == (case.name, case.user)
+    assert done["request_id"]
+    assert done["request_id"] in said
+    assert len(town.slack.thread(SOC, ts)) == 2
+
+
+def written(town: Town, case: Case) -> None:
+    writes = town.secmaster.writes(case.endpoint, case.object_id)
+    reason = case.filled.get("reason", "")
+    noted = [one for one in writes if reason and reason in one.body.get("comment", "")]
+    [write] = [one for one in writes if one not in noted]
+    assert case.body.items() <= write.body.items()
+    if case.name == "task.comment":
+        assert write.body["comment"].startswith(COMMENT)
+        assert "Alice (Slack U0ALICE)" in write.body["comment"]
+    puts = [one for one in town.secmaster.requests if one.method == "PUT"]
+    assert len(puts) == len(writes)
+
+
+def redrawn(town: Town, case: Case, ts: str) -> bool:
+    message = town.message(ts)
+    card = texts(message)
+    return (
+        "edited" in message
+        and case.shows in card
+        and not (case.hides and case.hides in card)
+        and (case.leaves is None or town.buttons(ts) == case.leaves)
+        and (case.name != "instance.retry" or "instance.retry" not in town.buttons(ts))
+        and (case is not STOP or "instance.terminate" not in town.buttons(ts))
+    )
+
+
+def rows(town: Town, noun: str, object_id: str) -> list[dict[str, Any]]:
+    return town.app.desk.store.audit_of(Ref(noun=noun, id=object_id))
+
+
+def outcomes(town: Town, noun: str, object_id: str) -> list[str]:
+    return [row["outcome"] for row in rows(town, noun, object_id)]
+
+
+def texts(value: Any) -> str:
+    """Every text of a message, as it is shown."""
+    found: list[str] = []
+    walk(value, found.append)
+    return "\n".join(found)
+
+
+def walk(value: Any, seen: Callable[[str], None]) -> None:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if key == "text" and isinstance(each, str):
+                seen(each)
+            else:
+                walk(each, seen)
+    elif isinstance(value, list):
+        for each in value:
+            walk(each, seen)
+
+
+def element(message: dict[str, Any], action_id: str) -> dict[str, Any]:
+    found = [
+        each
+        for block in message["blocks"]
+        if block["type"] == "actions"
+        for each in block["elements"]
+        if each["action_id"] == action_id
+    ]
+    return found[0]
+
+
+def option(message: dict[str, Any], action: str) -> str:
+    """The value of an entry in the card's menu."""
+    values = [each["value"] for each in element(message, "more")["options"]]
+    return next(value for value in values if value.startswith(f"{action}|"))
