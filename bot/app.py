@@ -1,6 +1,7 @@
 """The only wiring: settings in, a running bot out. The command line and the tests build it."""
 
 import asyncio
+import logging
 import secrets
 from contextlib import AsyncExitStack
 from typing import Any, Self
@@ -30,7 +31,7 @@ from handlers import House, register
 # would be a hash of the code, and every upgrade would strand what is pending.
 FLOWS_VERSION = "1"
 MAIN = "main"
-GRACE = 10.0  # seconds that flows get to end at shutdown; what doesn't is taken up at the start
+GRACE = 5.0  # seconds that flows get to end at shutdown; what doesn't is taken up at the start
 
 
 class App:
@@ -84,6 +85,8 @@ class App:
         """Start DBOS inside this loop, so that recovered flows share it with the clients."""
         open_desk(self.desk)
         DBOS(config=flows_config(self.settings, self.engine))
+        logging.getLogger("dbos").handlers.clear()  # its lines go the way of all others
+        logging.getLogger("dbos").propagate = True
         stack.push_async_callback(self.desk.drain)
         stack.push_async_callback(asyncio.to_thread, DBOS.destroy)
         stack.push_async_callback(self.desk.settle, GRACE)

@@ -148,6 +148,7 @@ class Story:
         text = f"<@{BOT}> comment Host is out of the load balancer since 03:10"
         await self.slack.say(CAROL, SOC, text, card)
         await self.slack.until(lambda: len(self.slack.thread(SOC, card)) > before + 1)
+        await self.slack.until(lambda: "03:10" in str(self.slack.thread(SOC, card)[0]))
 
     async def _retry(self, card: str) -> None:
         """Carol retries, waits for the end, and has the card drawn again."""

@@ -34,10 +34,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     name = f"bot_{next(numbers)}"
     with psycopg.connect(uri, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    return uri.replace("/postgres", f"/{name}", 1)
-
-
-both_databases = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
+    return uri.replace("@/postgres", f"@/{name}")
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ plays people through ``slack`` and looks at what they would see.
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from bot.app import App
 from bot.config import parse
 from bot.flows import Patience
@@ -38,6 +40,8 @@ roles = ["approver", "oncall"]
 actions = ["instance.*"]
 roles = ["oncall"]
 """
+both_databases = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
+
 # Long enough for a test's trouble to pass, short enough to be waited for.
 QUICK = Patience(pauses=(0.05,) * 40, trust=3)
 

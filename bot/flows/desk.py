@@ -6,7 +6,8 @@ recorded; so the desk is one for the whole process too.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -55,15 +56,19 @@ class Desk:
         default_factory=lambda: defaultdict(asyncio.Lock)
     )
 
-    _inherited: set[str] = field(default_factory=set)
+    _reached: dict[str, int] = field(default_factory=dict)
     _flows: set[asyncio.Task[object]] = field(default_factory=set)
+    _resting: set[asyncio.Task[object]] = field(default_factory=set)
+    _calmer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def reach(self, operation: Operation) -> None:
+        """Count a step of an operation that really runs here, and not over its record."""
+        if operation.launch != self.launch:
+            self._reached[operation.id] = self._reached.get(operation.id, 0) + 1
 
     def inherited(self, operation: Operation) -> bool:
-        """Whether a process that died may have begun this step; true once for an operation."""
-        if operation.launch == self.launch or operation.id in self._inherited:
-            return False
-        self._inherited.add(operation.id)
-        return True
+        """Whether a process that died may have begun the step at hand: the first that runs here."""
+        return self._reached.get(operation.id) == 1
 
     async def look(self, ref: Ref) -> Snapshot:
         """Read a task or an instance as SecMaster has it now."""
@@ -76,12 +81,30 @@ class Desk:
         """Note that the task at hand is a flow, for the shutdown to wait for."""
         if task := asyncio.current_task():
             self._flows.add(task)
-            task.add_done_callback(self._flows.discard)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        self._flows.discard(task)
+        self._calmer.set()
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Note that the flow at hand only waits, so that no shutdown waits for it."""
+        task = asyncio.current_task()
+        self._resting |= {task} if task else set()
+        self._calmer.set()
+        try:
+            yield
+        finally:
+            self._resting -= {task}
 
     async def settle(self, seconds: float) -> None:
-        """Give the flows under way a moment to end by themselves."""
-        if self._flows:
-            await asyncio.wait(self._flows, timeout=seconds)
+        """Give the flows that are at work a moment to end, or to come to rest."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._flows - self._resting:
+                    self._calmer.clear()
+                    await self._calmer.wait()
 
     async def drain(self) -> None:
         """Break off the others: nothing more can be recorded, and the next start resumes them."""

@@ -62,9 +62,11 @@ class Course:
         self.operation = operation
         self.action = BY_NAME[operation.action]
         self.before = Sight(card=operation.place.card)
-        self.pauses = list(desk().patience.pauses)
+        self.rounds = len(desk().patience.pauses)
+        self.spell = 0
         self.holder: Verdict | None = None
         self.sent = False
+        self.noticed = False
 
     async def run(self) -> Outcome:
         """Return the outcome; never raises but for what DBOS itself must see."""
@@ -82,7 +84,7 @@ class Course:
             refusal = await self._look()
             if refusal:
                 return refusal
-        claimed = await _ask("claim", Claimed, _claim, self.operation, self.before)
+        claimed = await self._ask("claim", Claimed, _claim, self.before)
         self.holder = claimed.holder
         if self.holder:
             return Outcome(state=State.FAILED, trouble="lost")
@@ -97,7 +99,7 @@ class Course:
     async def _look(self) -> Outcome | None:
         """Read until SecMaster answers; return why it can't be done, if it can't."""
         while True:
-            looked = await _ask("look", writing.Looked, writing.look, self.operation)
+            looked = await self._ask("look", writing.Looked, writing.look)
             if looked.answer is None:
                 self._found(looked.sight)
                 return None
@@ -113,7 +115,7 @@ class Course:
             if answer.kind is Kind.SETTLED:
                 return answer.outcome
             if answer.kind is Kind.DOUBT and not doubt:
-                doubt, unchanged = True, 0
+                doubt, unchanged, self.spell = True, 0, 0
                 continue
             if answer.kind is Kind.UNCHANGED:
                 unchanged += 1
@@ -123,19 +125,39 @@ class Course:
 
     async def _ask_once(self, write: Write, *, doubt: bool) -> Answer:
         if doubt:
-            return await _ask(
-                "read again", Answer, writing.reread, self.operation, write, self.before
-            )
-        return await _ask("send", Answer, writing.send, self.operation, write)
+            return await self._ask("read again", Answer, writing.reread, write, self.before)
+        return await self._ask("send", Answer, writing.send, write)
 
     async def _pause(self, answer: Answer) -> bool:
-        """Wait before the next round, telling the thread once; False when patience is used up."""
-        if not self.pauses:
+        """Wait before the next round, longer each time; False when patience is used up.
+
+        Trouble is told to the thread, once. That a write does not show yet is none: the next
+        rounds will tell.
+        """
+        if not self.rounds:
             return False
-        if len(self.pauses) == len(desk().patience.pauses):
+        if answer.kind is not Kind.UNCHANGED and not self.noticed:
+            self.noticed = True
             await _do("tell of trouble", telling.trouble, self.operation, answer.outcome)
-        await DBOS.sleep_async(self.pauses.pop(0))
+        pause = desk().patience.pauses[self.spell]
+        self.rounds, self.spell = self.rounds - 1, self.spell + 1
+        with desk().resting():
+            await DBOS.sleep_async(pause)
         return True
+
+    async def _ask(
+        self, name: str, kind: type[V], step: Callable[..., Awaitable[V]], *args: object
+    ) -> V:
+        """Run a step once for ever: after a crash its recorded answer stands.
+
+        Plain JSON is recorded, so that the next version can read it.
+        """
+
+        async def recorded() -> dict[str, Any]:
+            desk().reach(self.operation)
+            return (await step(self.operation, *args)).model_dump(mode="json")
+
+        return kind.model_validate(await DBOS.run_step_async({"name": name}, recorded))
 
     def _found(self, sight: Sight) -> None:
         self.before = sight
@@ -153,18 +175,6 @@ async def _claim(operation: Operation, before: Sight) -> Claimed:
     key = f"{operation.ref}:{once}:{before.retry_count}" if once else ""
     store, at = desk().store, desk().clock()
     return Claimed(holder=await asyncio.to_thread(store.claim, operation, key, at))
-
-
-async def _ask(name: str, kind: type[V], step: Callable[..., Awaitable[V]], *args: object) -> V:
-    """Run a step once for ever: after a crash its recorded answer stands.
-
-    Plain JSON is recorded, so that the next version can read it.
-    """
-
-    async def recorded() -> dict[str, Any]:
-        return (await step(*args)).model_dump(mode="json")
-
-    return kind.model_validate(await DBOS.run_step_async({"name": name}, recorded))
 
 
 async def _do(name: str, step: Callable[..., Awaitable[None]], *args: object) -> None:

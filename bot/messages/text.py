@@ -4,7 +4,7 @@ https://docs.slack.dev/messaging/formatting-message-text: of all characters only
 and ``>`` can open a mention or a link.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 MARK = "…"
@@ -63,7 +63,7 @@ def moment(at: datetime | None) -> str:
     """A time in the reader's own zone, in UTC where Slack cannot say."""
     if at is None:
         return "—"
-    fallback = at.strftime("%Y-%m-%d %H:%M %Z")
+    fallback = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{fallback}>"
 
 

@@ -1,0 +1,64 @@
+"""One program under test: ``python -m tests.bench.serve <which> <slack> <secmaster> <database>``.
+
+``which`` is ``ours``, ``bolt`` or ``bolt-pbr``. All three stand behind ``bot.server`` on aiohttp,
+with the same check of the raw bytes. Prints its address, and ends when its input does.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import SimpleNamespace
+
+from aiohttp import ClientSession, web
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.app import App, open_secmaster
+from bot.server import web_app
+from bot.settings import Settings
+from tests.bench.bare import Bare
+from tests.bench.child import lines, say
+from tests.town import policy, settings_for
+
+
+@asynccontextmanager
+async def ours(settings: Settings) -> AsyncIterator[str]:
+    async with App(settings, policy()) as app:
+        yield app.url
+
+
+@asynccontextmanager
+async def bare(settings: Settings, *, before: bool) -> AsyncIterator[str]:
+    async with AsyncExitStack() as stack:
+        token = settings.slack_bot_token.get_secret_value()
+        session = await stack.enter_async_context(ClientSession())
+        slack = AsyncWebClient(token, base_url=settings.slack_api_url, session=session)
+        secmaster = await open_secmaster(settings, stack)
+        identity = (await slack.auth_test()).data
+        known = AuthorizeResult.from_auth_test_response(
+            bot_token=token, auth_test_response=identity
+        )
+        bolt = Bare(slack, secmaster, before).app(known)
+        secret = settings.slack_signing_secret.get_secret_value()
+        runner = web.AppRunner(web_app(bolt, secret, _ready), access_log=None)
+        stack.push_async_callback(runner.cleanup)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+
+async def _ready() -> dict[str, str]:
+    return {}
+
+
+async def main(which: str, slack: str, secmaster: str, database: str) -> None:
+    settings = settings_for(SimpleNamespace(url=slack), SimpleNamespace(url=secmaster), database)
+    subject = ours(settings) if which == "ours" else bare(settings, before=which == "bolt-pbr")
+    async with subject as url:
+        say({"url": url})
+        await (await lines()).read()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

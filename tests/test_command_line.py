@@ -1,0 +1,170 @@
+"""What an operator types."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.sandbox.secmaster import SecMasterSandbox
+from bot.sandbox.slack import SlackSandbox
+
+ROOT = Path(__file__).parents[1]
+
+
+async def bot(*arguments: str, folder: Path, **environment: str) -> tuple[int, str]:
+    """Run ``python -m bot``; returns its exit code and all it said."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", *arguments),
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(60):
+        said, _ = await child.communicate()
+    return child.returncode, said.decode()
+
+
+def environment(slack: SlackSandbox, secmaster: SecMasterSandbox) -> dict[str, str]:
+    return {
+        "SLACK_BOT_TOKEN": "xoxb-demo",
+        "SLACK_SIGNING_SECRET": "demo-signing-secret",
+        "SLACK_API_URL": f"{slack.url}/api/",
+        "SECMASTER_ENDPOINT": secmaster.url,
+        "SECMASTER_PROJECT_ID": "demo-project",
+        "SECMASTER_WORKSPACE_ID": "demo-workspace",
+        "HUAWEICLOUD_SDK_AK": "demo-ak",
+        "HUAWEICLOUD_SDK_SK": "demo-sk",
+    }
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder with a policy, as an operator has it."""
+    policy = (ROOT / "secmaster-bot.example.toml").read_text()
+    (tmp_path / "secmaster-bot.toml").write_text(policy)
+    return tmp_path
+
+
+async def test_the_doctor_finds_a_whole_installation_well(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    code, said = await bot("doctor", folder=installed, **environment(slack, secmaster))
+    assert code == 0, said
+    assert said.count("✓") == 7
+    assert [each.endpoint for each in secmaster.requests if each.method != "GET"] == []
+
+
+async def test_the_doctor_finds_a_whole_installation_in_socket_mode_well(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    given = environment(slack, secmaster) | {"SLACK_APP_TOKEN": "xapp-demo"}
+    code, said = await bot("doctor", folder=installed, **given)
+    assert code == 0, said
+    assert "Socket Mode: connections may be opened" in said
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"SLACK_BOT_TOKEN": "xoxb-wrong"}, "SLACK_BOT_TOKEN is refused: invalid_auth"),
+        ({"SLACK_APP_TOKEN": "xapp-wrong"}, "SLACK_APP_TOKEN is refused"),
+        ({"HUAWEICLOUD_SDK_SK": "wrong-secret"}, "refuses these credentials: APIGW.0301"),
+        ({"SECMASTER_WORKSPACE_ID": "other"}, "can't be read"),
+        ({"SECMASTER_ENDPOINT": "http://127.0.0.1:9"}, "can't be read"),
+        ({"SLACK_API_URL": "http://127.0.0.1:9/"}, "can't be reached"),
+        ({"DATABASE_URL": "sqlite:////nowhere/at/all.db"}, "DATABASE_URL can't be used"),
+        ({"BOT_CONFIG": "missing.toml"}, "no rules, so nobody may do anything"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+async def test_the_doctor_names_what_is_wrong_and_no_secret(
+    slack: SlackSandbox,
+    secmaster: SecMasterSandbox,
+    installed: Path,
+    wrong: dict[str, str],
+    told: str,
+):
+    given = environment(slack, secmaster) | wrong
+    code, said = await bot("doctor", folder=installed, **given)
+    assert code == 1
+    assert told in said
+    for secret in ("xoxb-", "xapp-", "demo-signing-secret", "demo-sk", "wrong-secret"):
+        assert secret not in said
+    assert "Traceback" not in said
+
+
+async def test_the_doctor_names_the_scopes_that_are_missing(
+    secmaster: SecMasterSandbox, installed: Path
+):
+    slack = SlackSandbox(scopes=("chat:write", "commands"))
+    await slack.start()
+    try:
+        code, said = await bot("doctor", folder=installed, **environment(slack, secmaster))
+    finally:
+        await slack.stop()
+    assert code == 1
+    assert "usergroups:read" in said
+
+
+async def test_the_manifest_is_printed_for_either_way_in(tmp_path: Path):
+    code, said = await bot("manifest", "--url", "https://bot.example.com/", folder=tmp_path)
+    assert code == 0
+    made = json.loads(said)
+    assert (
+        made["settings"]["interactivity"]["request_url"] == "https://bot.example.com/slack/events"
+    )
+    code, said = await bot("manifest", "--socket", folder=tmp_path)
+    assert json.loads(said)["settings"]["socket_mode_enabled"]
+    for arguments in (
+        (),
+        ("--url", "http://plain.example.com"),
+        ("--socket", "--url", "https://a"),
+    ):
+        code, said = await bot("manifest", *arguments, folder=tmp_path)
+        assert code == 2
+        assert "https://" in said
+
+
+async def test_a_wrong_policy_stops_the_start_and_names_every_line(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, tmp_path: Path
+):
+    (tmp_path / "secmaster-bot.toml").write_text(
+        '[roles.a]\nusers = ["U1"]\n[[rules]]\nactions = ["task.aprove"]\nroles = ["a"]\n'
+        "approvals = 2\n[[routes]]\nchannel = 'C1'\n"
+    )
+    code, said = await bot("run", folder=tmp_path, **environment(slack, secmaster))
+    assert code == 2
+    assert "task.aprove" in said
+    assert "more than one approval is not supported yet" in said
+    assert "cards are not posted by themselves yet" in said
+    assert "Traceback" not in said
+
+
+async def test_a_token_that_slack_refuses_stops_the_start_with_one_sentence(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    given = environment(slack, secmaster) | {"SLACK_BOT_TOKEN": "xoxb-wrong", "BOT_PORT": "0"}
+    code, said = await bot("run", folder=installed, **given)
+    assert code == 2
+    assert "Slack refused: invalid_auth" in said
+    assert "Traceback" not in said
+    assert "xoxb-wrong" not in said
+
+
+async def test_the_demo_plays_its_story_to_the_end(tmp_path: Path):
+    code, said = await bot(
+        *("demo", "--once", "--slack-port", "0", "--secmaster-port", "0"), folder=tmp_path
+    )
+    assert code == 0, said
+    for part in (
+        "*Approved* by @Alice",
+        "@Alice is approving this task right now. Your termination was not sent",
+        "*Comment added* by @Carol",
+        "*Retry started* by @Carol",
+        "*Status* ✅ Finished",
+    ):
+        assert part in said

@@ -1,0 +1,52 @@
+"""The Slack app's manifest: valid by Slack's own schema, and in step with the code."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from bot.config import Commands
+from bot.manifest import PLACEHOLDER, SCOPES, manifest
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = json.loads((ROOT / "tests/data/slack-manifest.schema.2.json").read_text())
+
+
+def committed() -> dict:
+    return yaml.safe_load((ROOT / "manifest.yml").read_text())
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        committed(),
+        manifest(Commands(), "https://bot.example.com"),
+        manifest(Commands()),
+        manifest(Commands(root="/soc", task="", instance=""), "https://bot.example.com"),
+    ],
+    ids=["manifest.yml", "http", "socket", "renamed"],
+)
+def test_slack_takes_the_manifest(made: dict):
+    jsonschema.validate(made, SCHEMA)
+
+
+def test_the_committed_manifest_is_the_one_that_is_printed():
+    assert committed() == manifest(Commands(), PLACEHOLDER)
+
+
+def test_socket_mode_needs_no_address_and_keeps_interactivity_on():
+    made = manifest(Commands())
+    assert "url" not in json.dumps(made)
+    assert made["settings"]["interactivity"] == {"is_enabled": True}
+    assert made["settings"]["socket_mode_enabled"]
+
+
+def test_commands_that_are_left_out_are_not_asked_for():
+    made = manifest(Commands(root="/soc", task="", instance=""))
+    assert [each["command"] for each in made["features"]["slash_commands"]] == ["/soc"]
+
+
+def test_every_scope_is_asked_for_once():
+    assert len(SCOPES) == len(set(SCOPES))

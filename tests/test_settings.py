@@ -1,0 +1,285 @@
+"""Settings: every problem in one message, and no secret in any."""
+
+from itertools import combinations
+
+import pytest
+
+from bot.settings import Settings, SettingsError, load
+
+HTTP = {"SLACK_BOT_TOKEN": "xoxb-secret-1", "SLACK_SIGNING_SECRET": "signing-secret-2"}
+SOCKET = {"SLACK_BOT_TOKEN": "xoxb-secret-1", "SLACK_APP_TOKEN": "xapp-secret-3"}
+WHERE = {
+    "SECMASTER_REGION": "cn-north-4",
+    "SECMASTER_PROJECT_ID": "project",
+    "SECMASTER_WORKSPACE_ID": "workspace",
+}
+SIGNED = {"HUAWEICLOUD_SDK_AK": "ak-secret-4", "HUAWEICLOUD_SDK_SK": "sk-secret-5"}
+IAM = {"IAM_USERNAME": "robot", "IAM_PASSWORD": "password-secret-6", "IAM_DOMAIN": "domain"}
+TOKEN = {"SECMASTER_AUTH_TOKEN": "token-secret-7"}
+WAYS = {"signed": SIGNED, "iam": IAM, "token": TOKEN}
+MORE = {"HUAWEICLOUD_SDK_SECURITY_TOKEN": "sts-secret-8"}
+SECRETS = ("secret-1", "secret-2", "secret-3", "secret-4", "secret-5", "secret-6", "secret-7")
+
+every_way = pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch, tmp_path):
+    """A machine on which nothing of ours is set."""
+    names = {name.upper() for name in Settings.model_fields}
+    for settings_field in Settings.model_fields.values():
+        alias = settings_field.validation_alias
+        names |= {alias} if isinstance(alias, str) else set(getattr(alias, "choices", ()))
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Read settings from a .env file that says this."""
+
+    def read(*parts, **more):
+        given = {key: value for part in parts for key, value in part.items()} | more
+        path = tmp_path / "given.env"
+        path.write_text("".join(f"{key}={value}\n" for key, value in given.items()), "utf-8")
+        return load(path)
+
+    return read
+
+
+@pytest.fixture
+def problems(read):
+    """What a person is told whose settings are wrong."""
+
+    def problems(*parts, **more):
+        with pytest.raises(SettingsError) as caught:
+            read(*parts, **more)
+        told = str(caught.value)
+        assert not any(secret in told for secret in SECRETS)
+        assert not any(secret in repr(caught.value) for secret in SECRETS)
+        return told.splitlines()
+
+    return problems
+
+
+# What is enough.
+
+
+@every_way
+@pytest.mark.parametrize("slack", [HTTP, SOCKET, HTTP | SOCKET], ids=["http", "socket", "both"])
+def test_a_way_to_slack_and_a_way_to_secmaster_are_enough(read, slack, way):
+    settings = read(slack, WHERE, way)
+    assert settings.socket_mode == ("SLACK_APP_TOKEN" in slack)
+    assert settings.endpoint == "https://secmaster.cn-north-4.myhuaweicloud.com"
+    assert settings.iam == "https://iam.cn-north-4.myhuaweicloud.com"
+
+
+def test_the_defaults_are_the_documented_ones(read):
+    settings = read(HTTP, WHERE, TOKEN)
+    assert settings.slack_api_url == "https://slack.com/api/"
+    assert settings.database_url == "sqlite:///secmaster-bot.db"
+    assert (settings.bot_host, settings.bot_port) == ("127.0.0.1", 3000)
+    assert str(settings.bot_config) == "secmaster-bot.toml"
+
+
+def test_an_endpoint_of_ones_own_takes_the_place_of_the_region(read):
+    where = {key: WHERE[key] for key in WHERE if key != "SECMASTER_REGION"}
+    settings = read(HTTP, where, SIGNED, SECMASTER_ENDPOINT="https://sm.example/")
+    assert settings.endpoint == "https://sm.example"
+    assert settings.console_url == ""
+
+
+def test_temporary_keys_come_with_their_token(read):
+    settings = read(HTTP, WHERE, SIGNED, MORE)
+    assert settings.security_token.get_secret_value() == "sts-secret-8"
+
+
+def test_the_other_names_of_a_setting_are_read_too(read):
+    where = {key: WHERE[key] for key in WHERE if key != "SECMASTER_PROJECT_ID"}
+    keys = {"CLOUD_SDK_AK": "ak", "CLOUD_SDK_SK": "sk"}
+    settings = read(HTTP, where, keys, HUAWEICLOUD_SDK_PROJECT_ID="other")
+    assert settings.secmaster_project_id == "other"
+    assert settings.ak.get_secret_value() == "ak"
+    assert settings.sk.get_secret_value() == "sk"
+
+
+def test_our_own_name_of_a_setting_wins_over_the_other(read):
+    settings = read(
+        HTTP, WHERE, SIGNED, {"CLOUD_SDK_AK": "other"}, HUAWEICLOUD_SDK_PROJECT_ID="other"
+    )
+    assert settings.secmaster_project_id == "project"
+    assert settings.ak.get_secret_value() == "ak-secret-4"
+
+
+def test_the_environment_wins_over_the_file(read, monkeypatch):
+    monkeypatch.setenv("SECMASTER_REGION", "eu-west-101")
+    monkeypatch.setenv("BOT_PORT", "4000")
+    settings = read(HTTP, WHERE, TOKEN, BOT_PORT="3001")
+    assert settings.secmaster_region == "eu-west-101"
+    assert settings.bot_port == 4000
+
+
+def test_the_environment_alone_is_enough(monkeypatch):
+    for name, value in (HTTP | WHERE | TOKEN).items():
+        monkeypatch.setenv(name, value)
+    assert load().secmaster_workspace_id == "workspace"
+
+
+def test_the_file_is_looked_for_where_the_bot_is_started(tmp_path):
+    lines = "".join(f"{key}={value}\n" for key, value in (HTTP | WHERE | TOKEN).items())
+    (tmp_path / ".env").write_text(lines, encoding="utf-8")
+    assert load().secmaster_workspace_id == "workspace"
+
+
+def test_quotes_comments_and_other_peoples_settings_in_the_file_do_no_harm(read):
+    settings = read(HTTP, WHERE, {"# a": "comment"}, OTHER="x", SECMASTER_AUTH_TOKEN='"a b # c"')
+    assert settings.secmaster_auth_token.get_secret_value() == "a b # c"
+
+
+# What is missing.
+
+
+def test_with_nothing_set_everything_missing_is_named_at_once(problems):
+    told = "\n".join(problems())
+    for name in (
+        "SLACK_BOT_TOKEN",
+        "SLACK_SIGNING_SECRET",
+        "SLACK_APP_TOKEN",
+        "SECMASTER_REGION",
+        "SECMASTER_ENDPOINT",
+        "SECMASTER_PROJECT_ID",
+        "SECMASTER_WORKSPACE_ID",
+        "HUAWEICLOUD_SDK_AK",
+        "IAM_USERNAME",
+        "SECMASTER_AUTH_TOKEN",
+    ):
+        assert name in told
+
+
+NEEDED = {
+    "SLACK_BOT_TOKEN": HTTP["SLACK_BOT_TOKEN"],
+    "SLACK_SIGNING_SECRET": HTTP["SLACK_SIGNING_SECRET"],
+    **WHERE,
+    **TOKEN,
+}
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [each for count in (1, 2, 3) for each in combinations(NEEDED, count)],
+    ids="+".join,
+)
+def test_each_missing_setting_has_its_own_line(problems, missing):
+    lines = problems({key: NEEDED[key] for key in NEEDED if key not in missing})
+    assert len(lines) == len(missing)
+    for name in missing:
+        assert sum(name in line for line in lines) == 1
+
+
+def test_an_empty_value_counts_as_missing(problems):
+    (line,) = problems(HTTP, WHERE, TOKEN, SECMASTER_WORKSPACE_ID="")
+    assert "SECMASTER_WORKSPACE_ID is missing" in line
+
+
+@pytest.mark.parametrize("way", [SIGNED, IAM], ids=["signed", "iam"])
+def test_half_a_way_in_is_said_to_be_half(problems, way):
+    for missing in way:
+        (line,) = problems(HTTP, WHERE, {key: way[key] for key in way if key != missing})
+        assert "are needed together" in line
+        assert missing in line
+
+
+@pytest.mark.parametrize("pair", list(combinations(WAYS, 2)), ids="+".join)
+def test_two_ways_in_contradict_each_other(problems, pair):
+    (line,) = problems(HTTP, WHERE, *(WAYS[name] for name in pair))
+    assert line.startswith("Only one way")
+    assert all(next(iter(WAYS[name])) in line for name in pair)
+
+
+def test_half_of_one_way_beside_another_is_a_contradiction_too(problems):
+    (line,) = problems(HTTP, WHERE, TOKEN, HUAWEICLOUD_SDK_AK="ak-secret-4")
+    assert line.startswith("Only one way")
+
+
+def test_a_password_without_a_region_needs_to_know_where_to_ask(problems, read):
+    where = {key: WHERE[key] for key in WHERE if key != "SECMASTER_REGION"}
+    where |= {"SECMASTER_ENDPOINT": "https://sm.example"}
+    (line,) = problems(HTTP, where, IAM)
+    assert line.startswith("IAM_ENDPOINT is missing")
+    assert read(HTTP, where, IAM, IAM_ENDPOINT="https://iam.example/").iam == "https://iam.example"
+
+
+@pytest.mark.parametrize("url", ["mysql://x", "secmaster-bot.db", "postgres://x", "sqlite://"])
+def test_a_database_of_another_kind_is_refused(problems, url):
+    (line,) = problems(HTTP, WHERE, TOKEN, DATABASE_URL=url)
+    assert line.startswith("DATABASE_URL must start with")
+
+
+# What is malformed.
+
+
+@pytest.mark.parametrize("port", ["http", "-1", "65536", "3000.5", "1e3"])
+def test_a_bad_port_is_named(problems, port):
+    (line,) = problems(HTTP, WHERE, TOKEN, BOT_PORT=port)
+    assert line.startswith("BOT_PORT: ")
+
+
+@pytest.mark.parametrize("name", ["", " ", "a b", "ä", "x" * 41, "a/b"])
+def test_a_bad_name_of_a_replica_is_named(problems, read, name):
+    if not name.strip():
+        assert read(HTTP, WHERE, TOKEN, BOT_REPLICA=name).bot_replica == "main"
+        return
+    (line,) = problems(HTTP, WHERE, TOKEN, BOT_REPLICA=name)
+    assert line.startswith("BOT_REPLICA: ")
+
+
+def test_what_is_malformed_and_what_is_missing_are_told_together(problems):
+    lines = problems(BOT_PORT="http", BOT_REPLICA="a b")
+    told = "\n".join(lines)
+    for name in (
+        "BOT_PORT",
+        "BOT_REPLICA",
+        "SLACK_BOT_TOKEN",
+        "SLACK_APP_TOKEN",
+        "SECMASTER_REGION",
+    ):
+        assert name in told
+    assert len(lines) == len(set(lines))
+
+
+def test_a_file_that_is_not_utf_8_is_a_problem_like_any_other(tmp_path):
+    path = tmp_path / "latin.env"
+    path.write_bytes(b"IAM_PASSWORD=caf\xe9\n")
+    with pytest.raises(SettingsError):
+        load(path)
+
+
+# Secrets.
+
+
+def test_no_secret_is_seen_in_settings_that_are_printed(read):
+    for way in WAYS.values():
+        settings = read(HTTP, SOCKET, WHERE, way, MORE)
+        shown = f"{settings!r} {settings} {settings.model_dump()}"
+        assert not any(secret in shown for secret in (*SECRETS, "sts-secret-8"))
+
+
+def test_the_password_of_the_database_is_not_seen_either(read):
+    url = "postgresql://bot:hunter2@db.example/bot"
+    settings = read(HTTP, WHERE, TOKEN, DATABASE_URL=url)
+    assert "hunter2" not in f"{settings!r} {settings}"
+
+
+def test_the_password_of_a_refused_database_is_not_told(problems):
+    (line,) = problems(HTTP, WHERE, TOKEN, DATABASE_URL="mysql://bot:hunter2@db.example/bot")
+    assert "hunter2" not in line
+
+
+def test_no_secret_hangs_on_to_the_error_through_its_causes(read):
+    with pytest.raises(SettingsError) as caught:
+        read(HTTP, TOKEN, BOT_PORT="http")
+    error = caught.value
+    while error is not None:
+        assert not any(secret in f"{error!r}{error}" for secret in SECRETS)
+        error = error.__cause__ or error.__context__
