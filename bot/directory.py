@@ -18,6 +18,7 @@ from bot.models import Actor
 from bot.policy import Member
 
 KEPT = 60.0  # seconds
+WITHIN = 1.5  # seconds: an acknowledgement has three, and recording needs some of them
 T = TypeVar("T")
 
 
@@ -61,9 +62,10 @@ class Directory:
     async def member(self, actor: Actor) -> Member:
         """Return what the policy must know of a person; raises LookupFailed."""
         try:
-            user, *groups = await asyncio.gather(
-                self._users.get(actor.id), *map(self._groups.get, self._all_groups())
-            )
+            async with asyncio.timeout(WITHIN):
+                user, *groups = await asyncio.gather(
+                    self._users.get(actor.id), *map(self._groups.get, self._all_groups())
+                )
         except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
             raise LookupFailed(str(error)) from error
         inside = dict(zip(self._all_groups(), groups, strict=True))

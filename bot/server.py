@@ -5,7 +5,6 @@ first, and unsigned garbage must not get that far.
 https://docs.slack.dev/authentication/verifying-requests-from-slack
 """
 
-import asyncio
 import hashlib
 import hmac
 import json
@@ -53,8 +52,7 @@ def _slack(bolt: AsyncApp, secret: str) -> Callable[[web.Request], Awaitable[web
             body = raw.decode()
         except UnicodeDecodeError:
             return web.Response(status=401)
-        # Shielded: Slack hanging up must not leave an operation half recorded.
-        return await asyncio.shield(_dispatch(bolt, body, dict(request.headers)))
+        return await _dispatch(bolt, body, dict(request.headers))
 
     return receive
 

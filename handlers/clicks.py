@@ -7,6 +7,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.actions import BY_NAME
 from bot.flows import telling
+from bot.flows.posting import respond
 from bot.messages import about, lists, views
 from bot.models import Place, Ref
 from handlers import operations, reading
@@ -75,4 +76,4 @@ async def _turn(house: House, value: str, place: Place) -> None:
     if wanted is None:
         raise Told(about.newer_button())
     page = await reading.listing(house, Listing(*wanted))
-    await telling.replace(place, page)
+    await respond(place.response_url, page, replacing=True)

@@ -7,12 +7,15 @@ see, or the modal they look at. What nobody foresaw is told as a reference that 
 import logging
 import secrets
 from collections.abc import Coroutine
+from functools import singledispatch
 from typing import Any
 
 from slack_bolt import BoltResponse
 from slack_bolt.error import BoltUnhandledRequestError
+from slack_sdk.errors import SlackApiError
 
-from bot.flows import telling
+from bot.directory import LookupFailed
+from bot.flows.posting import CannotPost, code_of, whisper
 from bot.messages import Message, about, explain, views
 from bot.secmaster import SecMasterError
 from handlers.guards import NotAllowed
@@ -20,6 +23,9 @@ from handlers.house import Asker, House
 from handlers.parsing import NotUnderstood
 
 log = logging.getLogger(__name__)
+
+# A trigger_id lives three seconds and opens one form.
+TOO_LATE = {"expired_trigger_id", "trigger_exchanged", "invalid_trigger_id"}
 
 
 class Told(Exception):
@@ -39,22 +45,49 @@ class WrongInput(Exception):
         self.problem = problem
 
 
-def words_for(house: House, error: Exception) -> Message:
-    """The sentence for an error; unknown ones get a reference, and the log the traceback."""
-    match error:
-        case Told():
-            return error.message
-        case NotUnderstood():
-            return about.not_understood(error.problem, error.usage, house.root)
-        case NotAllowed():
-            return about.not_allowed(error.action, error.refused, house.config.roles)
-        case SecMasterError():
-            return about.plain(explain(error))
-        case telling.CannotPost():
-            return about.cannot_post(error.code)
+@singledispatch
+def words_for(error: Exception, _house: House) -> Message:
+    """The sentence for an error; unforeseen ones get a reference, and the log the traceback."""
     reference = secrets.token_hex(3)
     log.error("unforeseen error", exc_info=error, extra={"reference": reference})
     return about.own_fault(reference)
+
+
+@words_for.register
+def _told(error: Told, _house: House) -> Message:
+    return error.message
+
+
+@words_for.register
+def _not_understood(error: NotUnderstood, house: House) -> Message:
+    return about.not_understood(error.problem, error.usage, house.root)
+
+
+@words_for.register
+def _not_allowed(error: NotAllowed, house: House) -> Message:
+    return about.not_allowed(error.action, error.refused, house.config.roles)
+
+
+@words_for.register
+def _secmaster(error: SecMasterError, _house: House) -> Message:
+    return about.plain(explain(error))
+
+
+@words_for.register
+def _closed(error: CannotPost, _house: House) -> Message:
+    return about.cannot_post(error.code)
+
+
+@words_for.register
+def _nobody_known(_error: LookupFailed, _house: House) -> Message:
+    return about.plain("Slack could not be asked who you are. Try again in a moment.")
+
+
+@words_for.register
+def _slack(error: SlackApiError, house: House) -> Message:
+    if code_of(error) in TOO_LATE:
+        return about.plain("The form came too late for Slack. Nothing was sent; press again.")
+    return words_for.dispatch(Exception)(error, house)
 
 
 async def before_ack(house: House, error: Exception, body: dict[str, Any]) -> BoltResponse:
@@ -64,14 +97,14 @@ async def before_ack(house: House, error: Exception, body: dict[str, Any]) -> Bo
     if isinstance(error, WrongInput):
         errors = {error.block: error.problem}
         return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
-    message = words_for(house, error)
+    message = words_for(error, house)
     if "command" in body:
         return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
     if body.get("type") == "view_submission":
         shown = views.failed("Not sent", message.text)
         return BoltResponse(status=200, body={"response_action": "update", "view": shown})
     asker = Asker.of(body)
-    whispering = telling.whisper(asker.place, asker.actor.id, message)
+    whispering = whisper(asker.place, asker.actor.id, message)
     house.errands.start(whispering, _give_up)
     return BoltResponse(status=200)
 
@@ -80,8 +113,8 @@ def later(house: House, errand: Coroutine[Any, Any, None], asker: Asker) -> None
     """Run a read after the acknowledgement; what it raises is told to whoever asked."""
 
     async def door(error: Exception) -> None:
-        message = words_for(house, error)
-        house.errands.start(telling.whisper(asker.place, asker.actor.id, message), _give_up)
+        message = words_for(error, house)
+        house.errands.start(whisper(asker.place, asker.actor.id, message), _give_up)
 
     house.errands.start(errand, door)
 

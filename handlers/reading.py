@@ -35,16 +35,12 @@ async def listing(house: House, wanted: Listing) -> Message:
 async def show(house: House, wanted: Show, place: Place) -> None:
     """Post the card here, or in a thread's channel."""
     snapshot = await house.desk.look(wanted.ref)
-    await telling.post_card(place, wanted.ref, snapshot)
+    await telling.show(place, wanted.ref, snapshot)
 
 
 async def whoami(house: House, actor: Actor) -> Message:
     member = await house.directory.member(actor)
     return about.whoami(member, await house.directory.name(actor.id), house.config)
-
-
-async def refresh(ref: Ref) -> None:
-    await telling.redraw(ref)
 
 
 async def details(house: House, ref: Ref, view_id: str) -> None:
@@ -53,5 +49,5 @@ async def details(house: House, ref: Ref, view_id: str) -> None:
         snapshot = await house.desk.look(ref)
         view: dict[str, Any] = views.details(house.desk.frame(ref), snapshot)
     except SecMasterError as error:
-        view = views.failed("Details", words_for(house, error).text)
+        view = views.failed("Details", words_for(error, house).text)
     await house.desk.slack.views_update(view_id=view_id, view=view)

@@ -7,7 +7,7 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
-from bot.flows import telling
+from bot.flows.posting import whisper
 from bot.messages import Message, about
 from bot.models import Ref
 from handlers import operations, reading
@@ -79,7 +79,7 @@ def _answer_later(house: House, request: Request, asker: Asker) -> None:
             await reading.show(house, request, asker.place)
         else:
             message = await _read(house, request, asker)
-            await telling.whisper(asker.place, asker.actor.id, message)
+            await whisper(asker.place, asker.actor.id, message)
 
     later(house, answer(), asker)
 

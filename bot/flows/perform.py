@@ -15,6 +15,7 @@ from dbos import error as dbos_error
 from bot.actions import BY_NAME
 from bot.flows import telling, writing
 from bot.flows.desk import desk
+from bot.flows.posting import UNTIL_HEARD
 from bot.flows.writing import Answer, Kind, Sight, Write
 from bot.models import Operation, Outcome, State, Value, Verdict
 
@@ -44,10 +45,13 @@ async def perform(recorded: dict[str, Any]) -> str:
         return "lost"
     # Writing it down twice is writing it down once, so this needs no record of its own.
     await asyncio.to_thread(desk().store.conclude, operation, outcome, desk().clock())
-    await asyncio.gather(
+    told = await asyncio.gather(
         _do("reply", telling.outcome, operation, outcome),
         _do("redraw", telling.redraw, operation.ref),
+        return_exceptions=True,  # one that fails must not leave the other to itself
     )
+    for error in filter(None, told):
+        raise error
     return outcome.state
 
 
@@ -157,7 +161,8 @@ class Course:
             desk().reach(self.operation)
             return (await step(self.operation, *args)).model_dump(mode="json")
 
-        return kind.model_validate(await DBOS.run_step_async({"name": name}, recorded))
+        answer = await DBOS.run_step_async({"name": name, **UNTIL_HEARD}, recorded)
+        return kind.model_validate(answer)
 
     def _found(self, sight: Sight) -> None:
         self.before = sight
@@ -178,7 +183,9 @@ async def _claim(operation: Operation, before: Sight) -> Claimed:
 
 
 async def _do(name: str, step: Callable[..., Awaitable[None]], *args: object) -> None:
+    """Run a step that tells somebody something, again while Slack is in trouble."""
+
     async def recorded() -> None:
         await step(*args)
 
-    await DBOS.run_step_async({"name": name}, recorded)
+    await DBOS.run_step_async({"name": name, **UNTIL_HEARD}, recorded)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from bot.actions import BY_NAME, Snapshot, has_comment, signed_comment
 from bot.flows import telling
 from bot.flows.desk import desk
+from bot.flows.posting import CannotPost
 from bot.models import Operation, Outcome, State, Value
 from bot.secmaster import (
     CommandType,
@@ -71,7 +72,7 @@ async def look(operation: Operation) -> Looked:
         )
     try:
         card = operation.place.card or await telling.card_here(operation, snapshot)
-    except telling.CannotPost as error:
+    except CannotPost as error:
         return Looked(
             answer=_failed(Outcome(state=State.FAILED, trouble="cannot_post", code=error.code))
         )

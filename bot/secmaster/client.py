@@ -6,13 +6,15 @@ errors. Deciding whether to ask again is left to the caller, who knows what is a
 https://support.huaweicloud.com/api-secmaster/
 """
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Self
 
 import httpx
 
-from bot.secmaster.connection import TIMEOUT, open_http
+from bot.secmaster.connection import TIMEOUT, WHOLE, open_http
+from bot.secmaster.errors import AnswerLost
 from bot.secmaster.models import (
     Attachment,
     CommandType,
@@ -243,9 +245,12 @@ class SecMaster:
         """Send one request, once: the only place that touches the network."""
         url = self._base + path
         try:
-            response = await self._http.request(method, url, auth=self._auth, **body)
+            async with asyncio.timeout(WHOLE):
+                response = await self._http.request(method, url, auth=self._auth, **body)
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise broken(error) from error
+        except TimeoutError as error:
+            raise AnswerLost(f"no whole answer within {WHOLE} s") from error
         return read(response)
 
 

@@ -11,6 +11,9 @@ TIMEOUT = httpx.Timeout(
     pool=30,  # waiting for our own turn is harmless: nothing has been sent
 )
 
+# One request from end to end: an answer that drips in renews each of the above for ever.
+WHOLE = 90  # seconds
+
 LIMITS = httpx.Limits(
     max_connections=8,  # httpx's pool slows as it grows; eight carry more than SecMaster allows
     max_keepalive_connections=8,

@@ -115,6 +115,11 @@ class Store:
         with self.engine.begin() as connection:
             connection.execute(self._insert(cards).values(at=at, **row).on_conflict_do_nothing())
 
+    def forget_card(self, card: Card) -> None:
+        gone = (cards.c.channel == card.channel) & (cards.c.ts == card.ts)
+        with self.engine.begin() as connection:
+            connection.execute(sa.delete(cards).where(gone))
+
     def cards_of(self, ref: Ref) -> list[Card]:
         """The cards of one object, newest first."""
         query = sa.select(cards).where(cards.c.ref == str(ref)).order_by(cards.c.at.desc())

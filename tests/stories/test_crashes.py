@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
@@ -197,9 +195,8 @@ async def test_told_to_stop_it_leaves_what_waits_to_the_next_start(
     assert len(secmaster.writes("UpdateTask")) == 1
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_missing_setting_stops_the_start_with_one_message(
-    tmp_path: Path, database_url: str
+    tmp_path: Path,
 ):
     child = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -160,7 +160,7 @@ async def test_json_that_is_none_is_told_at_its_input_and_can_be_mended(town: To
     view = await form(town, CAROL, ts, "instance.debug")
     await town.slack.until(lambda: NODE in json.dumps(town.slack.views(CAROL)[-1]["blocks"]))
     told = []
-    for typed in ('[{"key": ', '{"key": 1}', "“[1”"):
+    for typed in ('[{"key": ', '{"key": 1}', "[1, "):
         await town.slack.submit(CAROL, view["id"], {"task_id": NODE, "input_dataobject": typed})
         told.append(town.slack.views(CAROL)[-1]["errors"])
     assert told[0] == {"input_dataobject": "That is not JSON."}

@@ -1,0 +1,543 @@
+"""Whatever SecMaster and people write, every message is one that Slack takes and shows safely."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.actions import BY_NAME, TABLE, Action
+from bot.config import Role, Rule
+from bot.config import parse as parse_config
+from bot.messages import (
+    Frame,
+    about,
+    card,
+    explain,
+    instance_list,
+    lists,
+    lost,
+    outcome,
+    task_list,
+    trouble,
+    vanished,
+    views,
+)
+from bot.messages.errors import CANNOT_POST, TROUBLES
+from bot.models import Actor, Operation, Outcome, Place, Ref, State, Verdict
+from bot.policy import Member, Refused
+from bot.sandbox.slack.blocks import check_blocks, check_view
+from bot.secmaster import (
+    BusinessType,
+    Instance,
+    InstanceStatus,
+    Node,
+    SecMasterError,
+    Task,
+    TaskComment,
+    TaskStatus,
+)
+from bot.secmaster.errors import (
+    AnswerLost,
+    Forbidden,
+    NotFound,
+    Unavailable,
+    Unreachable,
+    Unreadable,
+)
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CONSOLE = "https://console.example/x"
+LONG_ID = "9" * 64
+few = settings(max_examples=60, deadline=None)
+some = settings(max_examples=200, deadline=None)
+
+# What a person may see of markup: all of it is ours, and names only whom we named.
+OURS = re.compile(
+    r"<!date\^-?\d+\^\{date_short_pretty\} \{time\}\|[^<>|]*>"
+    r"|<@U0(?:ALICE|BOB)>"
+    r"|<!subteam\^S0SOC>"
+    rf"|<{re.escape(CONSOLE)}\|console>"
+)
+ENTITY = re.compile(r"&(?:amp|lt|gt);")
+
+
+# What Slack takes.
+
+
+def markup_in(part):
+    """Every text of a message or view that Slack reads as markup."""
+    if isinstance(part, dict):
+        if part.get("type") == "mrkdwn":
+            yield part["text"]
+        for each in part.values():
+            yield from markup_in(each)
+    elif isinstance(part, list):
+        for each in part:
+            yield from markup_in(each)
+
+
+def assert_safe(text):
+    rest = re.sub(r"^> ", "", OURS.sub("", text), flags=re.MULTILINE)
+    assert "<" not in rest
+    assert ">" not in rest
+    assert "&" not in ENTITY.sub("", rest)
+
+
+def assert_slack_takes(message):
+    payload = message.payload
+    json.dumps(payload, ensure_ascii=False).encode()
+    assert 0 < len(payload["text"].strip()) <= 4000
+    check_blocks(payload["blocks"])
+    for text in (payload["text"], *markup_in(payload["blocks"])):
+        assert_safe(text)
+
+
+def assert_slack_opens(view):
+    json.dumps(view, ensure_ascii=False).encode()
+    check_view(view, "modal")
+    for text in markup_in(view["blocks"]):
+        assert_safe(text)
+
+
+# What SecMaster and people may write.
+
+NASTY = [
+    *("", " ", "\n", "\0", "\0 \0", "\u200b", "a", "`", "```", "*", "_", "&", "<", ">", "…", "—"),
+    *("<!channel>", "<!here|x>", "<@U0EVIL>", "<#C0SOC>", "<!subteam^S0EVIL>", "&lt;!channel&gt;"),
+    *("<https://evil.example|console>", "<http://evil.example>", "<mailto:a@b.example|x>"),
+    *(
+        "中文任务",
+        "🙂",
+        "👩‍👩‍👧",
+        "e\u0301",
+        "\u202eabc",
+        "\ufeff",
+        "\ud7ff",
+        "\r\n",
+        "\u2028",
+        "\x0b",
+    ),
+    *("{}", "[]", '{"a": 1}', '{"a": "<!channel>`"}', '"\\ud800"', "[" * 2000 + "1", "{", "NaN"),
+    *("waiting", "FAILED", "9" * 5000),
+]
+words = st.one_of(
+    st.sampled_from(NASTY),
+    st.text(max_size=20),
+    st.lists(st.sampled_from(NASTY), max_size=6).map("".join),
+    st.builds(
+        lambda text, times: text * times,
+        st.sampled_from(["x", "中", "🙂", "&", "<", "\n", "a\n", "`", " ", "<!channel> ", "\0"]),
+        st.sampled_from([70, 150, 1000, 3000, 10_000]),
+    ),
+)
+moments = st.none() | st.datetimes(
+    timezones=st.sampled_from(
+        [UTC, timezone(timedelta(hours=14)), timezone(timedelta(hours=-12)), timezone(timedelta(0))]
+    )
+)
+ids = st.sampled_from(["t-1", "909494e3-558e-46b6-a9eb-07a4e1a1d4ac", LONG_ID])
+many = st.sampled_from([0, 1, 3, 4, 20, 100, 300])
+
+
+def several(each):
+    return st.builds(lambda one, times: (one,) * times, each, many) | st.lists(each, max_size=3)
+
+
+comments = st.builds(TaskComment, id=words, message=words, user_name=words, time=moments)
+nodes = st.builds(
+    Node,
+    action_id=words,
+    action_name=words,
+    start_time=moments,
+    end_time=moments,
+    error_msg=words,
+    input=words,
+    output=words,
+    status=st.sampled_from([*InstanceStatus, "", "<!channel>"]),
+    succeed=st.sampled_from([None, True, False]),
+)
+tasks = st.builds(
+    Task,
+    id=ids | words,
+    name=words,
+    description=words,
+    create_time=moments,
+    creator_name=words,
+    update_time=moments,
+    modifier_name=words,
+    approver=words,
+    notes=words,
+    note=words,
+    due_date=moments,
+    review_comments=words,
+    view_parameters=words,
+    handle_parameters=words,
+    business_type=st.sampled_from(list(BusinessType)) | words,
+    related_object=words,
+    attachment_id_list=several(words),
+    comments=several(comments),
+    status=st.sampled_from(list(TaskStatus)) | words,
+    due_handle=st.sampled_from(["CONTINUE", "INTERRUPT", "", "ODD"]),
+)
+runs = st.builds(
+    Instance.model_validate,
+    st.fixed_dictionaries(
+        {
+            "id": ids | words,
+            "name": words,
+            "workflow": st.fixed_dictionaries({"name": words, "version": words}),
+            "playbook": st.fixed_dictionaries({"name": words}),
+            "trigger_type": words,
+            "status": st.sampled_from(list(InstanceStatus)) | words,
+            "start_time": moments,
+            "end_time": moments,
+            "retry_count": st.integers(-(10**20), 10**20),
+            "topology": st.fixed_dictionaries({"audit_logs": several(nodes)}),
+        }
+    ),
+)
+workspaces = st.sampled_from(["main", "w" * 64])
+actors = st.builds(Actor, id=st.sampled_from(["U0ALICE", "U0BOB"]), name=words, team=st.just("T0"))
+
+
+@st.composite
+def operations(draw, noun=None):
+    action = draw(st.sampled_from([row for row in TABLE if noun in (None, row.noun)]))
+    return Operation(
+        id=draw(st.sampled_from(["0f" * 16, "abc123"])),
+        action=action.name,
+        ref=Ref(noun=action.noun, id=draw(ids), workspace=draw(workspaces)),
+        actor=draw(actors),
+        place=Place(channel="C0SOC"),
+        params={param.name: draw(words)[: param.longest] for param in action.needs},
+        reason=draw(words)[:1000] if action.takes_reason else "",
+        accepted_at=NOW,
+    )
+
+
+states = st.sampled_from(State)
+
+
+def verdicts(noun=None):
+    at = st.datetimes(timezones=st.just(UTC))
+    return st.builds(Verdict, operation=operations(noun), state=states, at=at)
+
+
+outcomes = st.builds(
+    Outcome,
+    state=states,
+    trouble=st.sampled_from(
+        [
+            *TROUBLES,
+            *("", "read", "not_now", "cannot_post", "NotFound", "Forbidden", "Conflict", "Invalid"),
+            *("reason_not_left", "own_fault", "odd"),
+        ]
+    ),
+    code=words,
+    message=words,
+    status=st.none() | st.integers(0, 999),
+    request_id=words,
+)
+
+
+def frames(noun):
+    ref = st.builds(Ref, noun=st.just(noun), id=ids, workspace=workspaces)
+    return st.builds(Frame, ref=ref, now=st.just(NOW), console=st.sampled_from(["", CONSOLE]))
+
+
+# Cards.
+
+
+@some
+@given(frames("task"), tasks, st.none() | verdicts("task"))
+def test_any_task_makes_a_card_that_slack_takes(frame, task, verdict):
+    assert_slack_takes(card(frame, task, verdict))
+
+
+@some
+@given(frames("instance"), runs, st.none() | verdicts("instance"))
+def test_any_instance_makes_a_card_that_slack_takes(frame, run, verdict):
+    assert_slack_takes(card(frame, run, verdict))
+
+
+@some
+@given(frames("task") | frames("instance"), words)
+def test_the_card_of_something_that_is_gone_is_one_that_slack_takes(frame, title):
+    message = vanished(frame, title)
+    assert_slack_takes(message)
+    assert not [block for block in message.payload["blocks"] if block["type"] == "actions"]
+
+
+FIELDS = ("name", "description", "view_parameters", "handle_parameters", "notes", "related_object")
+ODD = [
+    " ",
+    "\n\n",
+    "\0",
+    "\0 \0",
+    "\u200b",
+    "[" * 100_000 + "1",
+    '{"half of a pair": "\\ud800"}',
+    "[1, " * 900 + "1" + "]" * 900,
+    "[1, " * 3000 + "1" + "]" * 3000,
+    "9" * 5000,
+    "&" * 10_000,
+    "\n" * 10_000,
+    "<!channel>" * 1000,
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: ascii(odd[:12]))
+@pytest.mark.parametrize("field", FIELDS)
+def test_one_odd_field_does_not_hide_a_task_from_those_who_decide(field, odd):
+    frame = Frame(Ref(noun="task", id="t-1"), NOW)
+    task = Task(**{"id": "t-1", "name": "n", "status": "waiting"} | {field: odd})
+    assert_slack_takes(card(frame, task, None))
+    assert_slack_opens(views.details(frame, task))
+
+
+@pytest.mark.parametrize("zone", [14, 8, 0, -12])
+def test_a_time_that_was_never_set_does_not_hide_a_task(zone):
+    frame = Frame(Ref(noun="task", id="t-1"), NOW)
+    never = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=zone)))
+    assert_slack_takes(card(frame, Task(name="n", create_time=never, due_date=never), None))
+
+
+# Lists.
+
+wanted = st.tuples(
+    st.sampled_from(["", "todo", "handled", "failed"]), words, st.sampled_from([0, 8, 9999])
+)
+totals = st.sampled_from([0, 1, 8, 9, 10**9])
+
+
+@few
+@given(st.lists(tasks, max_size=8), totals, frames("task"), wanted)
+def test_any_page_of_tasks_is_one_that_slack_takes(page, total, frame, asked):
+    assert_slack_takes(task_list(page, total, frame, asked))
+
+
+@few
+@given(st.lists(runs, max_size=8), totals, frames("instance"), wanted)
+def test_any_page_of_instances_is_one_that_slack_takes(page, total, frame, asked):
+    assert_slack_takes(instance_list(page, total, frame, asked))
+
+
+def test_a_page_that_secmaster_made_too_long_is_one_that_slack_takes():
+    frame = Frame(Ref(noun="task", id="list"), NOW)
+    page = [Task(id=f"t-{number}", name="n") for number in range(100)]
+    assert_slack_takes(task_list(page, 100, frame, ("", "", 0)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(words | st.lists(st.sampled_from(["1", "task", "|", "9" * 1000, "²", "-1"])).map("|".join))
+def test_any_value_of_a_paging_button_is_read_or_refused(value):
+    turned = lists.turned(value[:2000])
+    assert turned is None or (turned[0] in ("task", "instance") and 0 <= turned[3] <= 9999)
+
+
+# What people are told.
+
+
+@some
+@given(operations(), outcomes, st.none() | verdicts())
+def test_however_an_operation_ends_slack_takes_the_news(operation, ended, standing):
+    assert_slack_takes(outcome(operation, ended, standing))
+
+
+@few
+@given(operations(), outcomes, st.floats(0, 10**6))
+def test_any_trouble_can_be_told(operation, ended, patience):
+    assert_slack_takes(trouble(operation, ended, patience))
+
+
+@few
+@given(operations(), verdicts())
+def test_whoever_came_second_can_be_told(operation, holder):
+    assert_slack_takes(lost(operation, holder))
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["a\n" * 1500, "&\n" * 1500, "a" + "\n" * 990 + "b" * 2000, "a" + "\u2028" * 990 + "&" * 2000],
+    ids=["short lines", "entities", "empty lines", "other ends"],
+)
+def test_a_comment_of_many_lines_loses_neither_its_mark_nor_the_reference_below(comment):
+    operation = Operation(
+        id="abc123ffff",
+        action="task.comment",
+        ref=Ref(noun="task", id="t-1"),
+        actor=Actor(id="U0ALICE"),
+        place=Place(),
+        params={"comment": comment},
+        accepted_at=NOW,
+    )
+    message = outcome(operation, Outcome(state=State.DONE, request_id="r-1"))
+    assert_slack_takes(message)
+    shown = "".join(markup_in(message.payload["blocks"]))
+    assert "ref abc123 · request `r-1`" in shown
+
+
+ERRORS = (
+    SecMasterError,
+    NotFound,
+    Forbidden,
+    Unreachable,
+    AnswerLost,
+    Unavailable,
+    Unreadable,
+)
+
+
+@few
+@given(st.sampled_from(ERRORS), words, words, words)
+def test_any_error_of_a_read_can_be_told(kind, message, code, request_id):
+    told = explain(kind(message, code=code, request_id=request_id))
+    assert_slack_takes(about.plain(told))
+    assert_slack_opens(views.failed("Details", told))
+
+
+# What the bot says of itself.
+
+roots = st.sampled_from(["/secmaster", "@bot", "/" + "a" * 31])
+
+
+@given(roots)
+def test_help_is_one_that_slack_takes(root):
+    assert_slack_takes(about.help_message(root))
+
+
+@few
+@given(words, words, roots)
+def test_whatever_was_not_understood_can_be_told(problem, usage, root):
+    assert_slack_takes(about.not_understood(problem, usage, root))
+
+
+role_names = st.sampled_from(["approver", "<!channel>", "x" * 100, "中", "&", " "])
+members = st.builds(
+    Member,
+    st.sampled_from(["U0ALICE", "U0BOB"]),
+    st.frozensets(role_names),
+    guest=st.booleans(),
+    outsider=st.booleans(),
+)
+rules = st.builds(
+    Rule,
+    actions=st.lists(st.sampled_from(["*", "task.*", *BY_NAME]), min_size=1, max_size=3),
+    roles=st.lists(role_names, min_size=1, max_size=3),
+    when=st.sampled_from([{}, {"name": "x"}]),
+    reason=st.sampled_from(["required", "optional", "none"]),
+)
+
+
+@few
+@given(members, words, st.lists(rules, max_size=5) | st.builds(lambda rule: [rule] * 200, rules))
+def test_anybody_can_be_told_who_they_are(member, name, held):
+    config = parse_config("").model_copy(update={"rules": tuple(held)})
+    assert_slack_takes(about.whoami(member, name, config))
+
+
+def refusals():
+    why = st.sampled_from(["guest", "outsider", "unknown", "unread", "no-rule", "rule"])
+    return st.builds(
+        Refused, why, st.sampled_from(["", "rule 12"]), st.lists(role_names, max_size=4).map(tuple)
+    )
+
+
+some_roles = st.dictionaries(
+    role_names,
+    st.builds(
+        Role,
+        users=st.lists(st.sampled_from(["U0ALICE", "U0BOB"]), max_size=300),
+        usergroups=st.lists(st.just("S0SOC"), max_size=3),
+    ),
+)
+
+
+@few
+@given(st.sampled_from(TABLE), refusals(), some_roles)
+def test_any_refusal_can_be_told(action, refused, roles):
+    assert_slack_takes(about.not_allowed(action, refused, roles))
+
+
+def test_a_refusal_names_many_groups_without_breaking_a_mention():
+    roles = {"everybody": Role(usergroups=("S0SOC",) * 300)}
+    refused = Refused("rule", "rule 1", ("everybody",))
+    assert_slack_takes(about.not_allowed(BY_NAME["task.approve"], refused, roles))
+
+
+@pytest.mark.parametrize("action", TABLE, ids=list(BY_NAME))
+def test_what_is_said_of_an_action_is_one_that_slack_takes(action):
+    assert_slack_takes(about.needs_reason(action, "/secmaster"))
+    assert_slack_takes(about.recorded(action))
+
+
+@few
+@given(st.sampled_from([*CANNOT_POST, "odd"]), words)
+def test_the_rest_can_be_told_too(code, reference):
+    assert_slack_takes(about.cannot_post(code))
+    assert_slack_takes(about.own_fault(reference))
+    assert_slack_takes(about.newer_button())
+
+
+# Modals.
+
+
+@st.composite
+def forms(draw):
+    action: Action = draw(st.sampled_from(TABLE))
+    place = Place(
+        channel="C0SOC",
+        card="1700000000.000100",
+        thread=draw(st.sampled_from(["", "1700000000.000100"])),
+        response_url=draw(st.sampled_from(["", f"https://hooks.slack.example/{'x' * 300}"])),
+    )
+    ref = Ref(noun=action.noun, id=draw(ids), workspace=draw(workspaces))
+    return views.Form(action=action.name, ref=ref, place=place)
+
+
+@few
+@given(forms(), words, st.sampled_from(["required", "optional", "none"]), words)
+def test_any_form_is_one_that_slack_opens(kept, title, reason, node):
+    view = views.form(kept, title, reason, node)
+    assert_slack_opens(view)
+    typed = {"state": {"values": {}}, "private_metadata": view["private_metadata"]}
+    assert views.read(typed) == (kept, {})
+
+
+@few
+@given(words)
+def test_a_modal_that_waits_or_failed_is_one_that_slack_opens(reference):
+    assert_slack_opens(views.loading("Details"))
+    assert_slack_opens(views.failed("Details", about.own_fault(reference).text))
+
+
+@some
+@given(frames("task"), tasks)
+def test_the_details_of_any_task_are_ones_that_slack_opens(frame, task):
+    assert_slack_opens(views.details(frame, task))
+
+
+@some
+@given(frames("instance"), runs)
+def test_the_details_of_any_instance_are_ones_that_slack_opens(frame, run):
+    assert_slack_opens(views.details(frame, run))
+
+
+@pytest.mark.parametrize("letter", ["x", "中", "🙂", "&"])
+def test_the_details_of_a_long_talk_are_ones_that_slack_opens(letter):
+    frame = Frame(Ref(noun="task", id="t-1"), NOW)
+    talk = [{"id": f"c-{number}", "message": letter * 3000} for number in range(100)]
+    assert_slack_opens(views.details(frame, Task(name="n", comments=talk)))
+
+
+def test_the_details_of_a_long_talk_end_with_what_was_said_last_and_say_what_is_left_out():
+    frame = Frame(Ref(noun="task", id="t-1"), NOW)
+    talk = [{"id": f"c-{number}", "message": f"word {number}."} for number in range(200)]
+    task = Task(name="n", comments=talk, attachment_id_list=["a-1"])
+    shown = "\n".join(markup_in(views.details(frame, task)["blocks"]))
+    assert "word 199." in shown
+    assert "a-1" in shown
+    assert re.search(r"\b\d+ (?:earlier|more)", shown)

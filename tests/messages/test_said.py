@@ -1,0 +1,471 @@
+"""What a person reads and may press: cards, outcomes, refusals, lists, forms."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.actions import BY_NAME
+from bot.config import Role, parse
+from bot.messages import (
+    Frame,
+    about,
+    card,
+    instance_list,
+    lists,
+    lost,
+    outcome,
+    task_list,
+    trouble,
+    vanished,
+    views,
+)
+from bot.models import Actor, Operation, Outcome, Place, Ref, State, Verdict
+from bot.policy import Member, Refused
+from bot.secmaster import Instance, Task
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TASK = Ref(noun="task", id="t-1")
+RUN = Ref(noun="instance", id="i-1")
+WAITING = Task(
+    id="t-1",
+    name="Isolate host 10.0.0.7",
+    business_type="PLAYBOOKNODEAPPROVE",
+    related_object="Ransomware",
+    creator_name="Robot",
+    status="waiting",
+    due_date=NOW + timedelta(hours=3),
+    due_handle="CONTINUE",
+)
+FAILED = Instance.model_validate(
+    {
+        "id": "i-1",
+        "name": "Phishing response",
+        "workflow": {"name": "Phishing", "version": "v3"},
+        "status": "FAILED",
+        "start_time": NOW - timedelta(minutes=7),
+        "end_time": NOW,
+        "retry_count": 2,
+        "topology": {
+            "audit_logs": [
+                {"action_id": "n-1", "action_name": "Fetch mail", "succeed": True},
+                {
+                    "action_id": "n-2",
+                    "action_name": "Block sender",
+                    "status": "FAILED",
+                    "error_msg": "timed out",
+                },
+            ]
+        },
+    }
+)
+
+
+def operation(name, *, user="U0ALICE", reason="", **params):
+    return Operation(
+        id="abc123ffff",
+        action=name,
+        ref=TASK if name.startswith("task.") else RUN,
+        actor=Actor(id=user),
+        place=Place(channel="C0SOC"),
+        params=params,
+        reason=reason,
+        accepted_at=NOW,
+    )
+
+
+def verdict(name, *, state=State.DONE, **more):
+    return Verdict(operation=operation(name, **more), state=state, at=NOW)
+
+
+def blocks_of(shown):
+    return shown["blocks"] if isinstance(shown, dict) else shown.payload["blocks"]
+
+
+def read(shown):
+    """Everything there is to read on a message or view, a line each."""
+
+    def texts(part):
+        if isinstance(part, dict):
+            if isinstance(part.get("text"), str):
+                yield part["text"]
+            for each in part.values():
+                yield from texts(each)
+        elif isinstance(part, list):
+            for each in part:
+                yield from texts(each)
+
+    return "\n".join(texts(blocks_of(shown)))
+
+
+def elements(shown):
+    return [
+        element
+        for block in blocks_of(shown)
+        if block["type"] == "actions"
+        for element in block["elements"]
+    ]
+
+
+def buttons(shown):
+    return [each["action_id"] for each in elements(shown) if each["type"] == "button"]
+
+
+def menu(shown):
+    (more,) = [each for each in elements(shown) if each["type"] == "overflow"]
+    return [option["value"] for option in more["options"]]
+
+
+# Cards of tasks.
+
+
+def test_a_waiting_task_shows_what_is_to_be_decided():
+    shown = read(card(Frame(TASK, NOW), WAITING, None))
+    for part in (
+        "Isolate host 10.0.0.7",
+        "Waiting for a decision",
+        "A playbook waits at an approval",
+        "Ransomware",
+        "Robot",
+        "in 3 h",
+        "goes on by itself",
+        "main · task `t-1`",
+    ):
+        assert part in shown
+
+
+def test_a_waiting_task_has_buttons_that_carry_it():
+    message = card(Frame(TASK, NOW), WAITING, None)
+    assert buttons(message) == ["task.approve", "task.terminate", "task.comment"]
+    assert {each.get("value") for each in elements(message)} == {"1:task:main:t-1", None}
+    assert menu(message) == [
+        "task.attach|1:task:main:t-1",
+        "details|1:task:main:t-1",
+        "refresh|1:task:main:t-1",
+    ]
+
+
+def test_approval_asks_first_and_repeats_what_and_where():
+    approve = elements(card(Frame(TASK, NOW), WAITING, None))[0]
+    asked = approve["confirm"]["text"]["text"]
+    assert "Isolate host 10.0.0.7" in asked
+    assert "workspace main" in asked
+
+
+@pytest.mark.parametrize("status", ["finished", "canceled", "archived", ""])
+def test_a_decided_task_has_no_buttons(status):
+    message = card(Frame(TASK, NOW), WAITING.model_copy(update={"status": status}), None)
+    assert elements(message) == []
+    assert "goes on by itself" not in read(message)
+
+
+def test_a_task_decided_here_says_by_whom_and_why():
+    done = WAITING.model_copy(update={"status": "finished"})
+    shown = read(card(Frame(TASK, NOW), done, verdict("task.approve", reason="known\n<!channel>")))
+    assert "Approved by <@U0ALICE> from Slack" in shown
+    assert "> known\n> &lt;!channel&gt;" in shown
+
+
+def test_a_task_decided_elsewhere_says_so():
+    done = WAITING.model_copy(update={"status": "finished", "approver": "console-user"})
+    assert "Decided outside Slack by console-user" in read(card(Frame(TASK, NOW), done, None))
+
+
+def test_the_latest_comments_and_files_are_shown_and_the_others_counted():
+    talk = [{"user_name": "Bob", "message": f"word {number}"} for number in range(5)]
+    files = [f"a-{number}" for number in range(5)]
+    task = WAITING.model_copy(
+        update={"comments": Task(comments=talk).comments, "attachment_id_list": tuple(files)}
+    )
+    shown = read(card(Frame(TASK, NOW), task, None))
+    assert "2 earlier comments" in shown
+    assert "Bob: word 4" in shown
+    assert "word 1" not in shown
+    assert "`a-4` and 2 more" in shown
+
+
+def test_parameters_are_laid_out_for_reading_and_empty_ones_left_out():
+    task = WAITING.model_copy(
+        update={"handle_parameters": '{"ip":"10.0.0.7"}', "view_parameters": "[{}]"}
+    )
+    shown = read(card(Frame(TASK, NOW), task, None))
+    assert '*To be handled*\n```{\n "ip": "10.0.0.7"\n}```' in shown
+    assert "*Shown*" not in shown
+
+
+def test_an_interrupted_due_date_and_none_are_told_apart():
+    interrupt = WAITING.model_copy(update={"due_handle": "INTERRUPT"})
+    assert "then it is interrupted" in read(card(Frame(TASK, NOW), interrupt, None))
+    none = WAITING.model_copy(update={"due_date": None})
+    assert "*Due*\n—" in read(card(Frame(TASK, NOW), none, None))
+
+
+# Cards of instances.
+
+
+def test_a_failed_run_shows_where_it_failed():
+    shown = read(card(Frame(RUN, NOW, "https://console.example/x"), FAILED, None))
+    for part in ("Failed", "Phishing v3", "Block sender", "`n-2`", "timed out", "7 min"):
+        assert part in shown
+    assert "*Retries*\n2" in shown
+    assert "<https://console.example/x|console>" in shown
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [
+        ("FAILED", ["instance.retry", "instance.terminate", "instance.debug"]),
+        ("RUNNING", ["instance.terminate"]),
+        ("RETRYING", []),
+        ("TERMINATING", []),
+    ],
+)
+def test_a_run_has_the_buttons_that_fit_its_status(status, shown):
+    message = card(Frame(RUN, NOW), FAILED.model_copy(update={"status": status}), None)
+    assert buttons(message) == shown
+    assert menu(message) == ["details|1:instance:main:i-1", "refresh|1:instance:main:i-1"]
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "TERMINATED", "NEW", ""])
+def test_a_run_that_has_ended_has_no_buttons(status):
+    message = card(Frame(RUN, NOW), FAILED.model_copy(update={"status": status}), None)
+    assert elements(message) == []
+
+
+def test_a_run_that_went_well_in_the_end_shows_no_failure():
+    done = FAILED.model_copy(update={"status": "FINISHED"})
+    assert "Block sender" not in read(card(Frame(RUN, NOW), done, None))
+
+
+def test_what_is_gone_has_no_buttons_and_says_so():
+    message = vanished(Frame(TASK, NOW), "Isolate")
+    assert "no longer exists in SecMaster" in read(message)
+    assert elements(message) == []
+
+
+# Outcomes.
+
+
+def test_what_is_done_names_who_with_what_and_the_request():
+    ended = Outcome(state=State.DONE, request_id="r-1")
+    told = outcome(operation("task.comment", comment="two\nlines"), ended).text
+    assert told.startswith("✅ *Comment added* by <@U0ALICE>.")
+    assert "> two\n> lines" in told
+    assert "ref abc123 · request `r-1`" in told
+
+
+def test_what_secmaster_refused_has_its_code_and_words_and_what_was_not_done():
+    ended = Outcome(
+        state=State.FAILED,
+        trouble="Conflict",
+        code="SecMaster.0042",
+        message="not <now>",
+        request_id="r-1",
+    )
+    told = outcome(operation("task.approve"), ended).text
+    assert "`SecMaster.0042`: not &lt;now&gt;" in told
+    assert "Nothing was changed." in told
+    assert "`r-1`" in told
+
+
+def test_what_nobody_knows_is_told_as_unknown():
+    ended = Outcome(state=State.UNKNOWN, trouble="restarted")
+    told = outcome(operation("instance.debug", task_id="n", input_dataobject="[]"), ended).text
+    assert "Nobody can say whether this debug command" in told
+    assert "before you try again" in told
+
+
+def test_what_is_already_decided_says_by_whom():
+    ended = Outcome(state=State.FAILED, trouble="not_now", message="finished")
+    told = outcome(operation("task.terminate"), ended, verdict("task.approve", user="U0BOB")).text
+    assert "✅ Finished, approved by <@U0BOB>" in told
+    assert "The termination was not sent." in told
+    told = outcome(operation("task.terminate"), ended).text
+    assert "decided outside Slack or by itself" in told
+
+
+def test_while_secmaster_is_in_trouble_it_is_said_that_the_work_is_kept():
+    ended = Outcome(state=State.FAILED, trouble="Unavailable", status=503)
+    told = trouble(operation("task.approve"), ended, 3600).text
+    assert "tried again for 60 min" in told
+    assert "HTTP 503" in told
+    doubt = Outcome(state=State.UNKNOWN, trouble="AnswerLost")
+    assert "I am reading until it is known" in trouble(operation("task.approve"), doubt, 45).text
+
+
+def test_whoever_came_second_is_told_who_came_first():
+    told = lost(operation("task.terminate"), verdict("task.approve", user="U0BOB")).text
+    assert "Already approved by <@U0BOB>" in told
+    assert "Your termination was not sent." in told
+    held = verdict("task.approve", user="U0BOB", state=State.PENDING)
+    told = lost(operation("task.terminate"), held).text
+    assert "<@U0BOB> is approving this task right now." in told
+
+
+# Rights.
+
+ROLES = {"approver": Role(users=("U0ALICE",), usergroups=("S0SOC",)), "empty": Role()}
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [
+        (Refused("guest"), "Guests may look"),
+        (Refused("outsider"), "People of other organisations"),
+        (Refused("unknown"), "Slack could not be asked"),
+        (Refused("unread"), "SecMaster could not be asked"),
+        (Refused("no-rule"), "No rule allows `task.approve`"),
+        (
+            Refused("rule", "rule 2", ("approver", "empty")),
+            "Rule 2 leaves it to *approver* (<@U0ALICE>, <!subteam^S0SOC>) or *empty* (nobody).",
+        ),
+    ],
+)
+def test_a_refusal_says_which_rule_and_who_may(refused, said):
+    told = about.not_allowed(BY_NAME["task.approve"], refused, ROLES).text
+    assert said in told
+    assert "The approval was not sent." in told
+
+
+def test_whoami_tells_what_each_role_allows():
+    config = parse(
+        "[roles.approver]\n[roles.oncall]\n"
+        "[[rules]]\nactions = ['task.approve']\nroles = ['approver']\nwhen = { name = 'x' }\n"
+        "[[rules]]\nactions = ['task.*']\nroles = ['approver']\nreason = 'required'\n"
+        "[[rules]]\nactions = ['instance.retry']\nroles = ['oncall']\n"
+    )
+    told = about.whoami(Member("U0ALICE", frozenset({"approver"})), "Alice", config).text
+    assert "roles: *approver*" in told
+    assert (
+        "✅ `task.approve` yes on some objects (rule 1); yes, with a reason (rule 2)"
+        in told.splitlines()
+    )
+    assert "▫️ `instance.retry` no (rule 3)" in told
+    assert "▫️ `instance.debug` no (no rule allows it)" in told
+    guest = about.whoami(Member("U0GUEST", guest=True), "Guest", config).text
+    assert "A guest may look, and change nothing." in guest
+    assert "✅" not in guest
+
+
+def test_help_lists_every_command_with_its_aliases():
+    told = read(about.help_message("/soc"))
+    for action in BY_NAME.values():
+        assert f"/soc {action.usage}".replace("<", "&lt;").replace(">", "&gt;") in told
+        assert all(alias in told for alias in action.aliases)
+    for command in ("task list", "task show", "instance list", "instance show", "whoami", "help"):
+        assert f"`/soc {command}" in told
+
+
+# Lists.
+
+
+def page(count, total, offset, text=""):
+    tasks = [Task(id=f"t-{number}", name=f"name {number}") for number in range(count)]
+    return task_list(tasks, total, Frame(TASK, NOW), ("todo", text, offset))
+
+
+def test_a_list_says_what_it_shows_and_turns_its_pages():
+    middle = page(8, 30, 8, "host")
+    assert "9-16 of 30 todo tasks with “host”" in read(middle)
+    assert buttons(middle) == ["page.previous", "page.next"]
+    turned = [lists.turned(each["value"]) for each in elements(middle)]
+    assert turned == [("task", "todo", "host", 0), ("task", "todo", "host", 16)]
+    assert buttons(page(8, 30, 0)) == ["page.next"]
+    assert buttons(page(6, 30, 24)) == ["page.previous"]
+    assert buttons(page(3, 3, 0)) == []
+
+
+def test_every_row_has_a_button_that_shows_it_unless_its_id_is_odd():
+    rows = [Task(id="t-1", name="n"), Task(id="a b", name="n"), Task(name="n")]
+    message = task_list(rows, 3, Frame(TASK, NOW), ("", "", 0))
+    shown = [block.get("accessory", {}).get("value") for block in blocks_of(message)[1:]]
+    assert shown == ["1:task:main:t-1", None, None]
+
+
+def test_an_empty_list_says_so():
+    assert "No todo tasks." in read(page(0, 0, 0))
+    none = instance_list([], 0, Frame(RUN, NOW), ("failed", "<x>", 0))
+    assert "No failed instances with “&lt;x&gt;”." in read(none)
+
+
+def test_a_page_beyond_the_end_leads_back():
+    assert buttons(page(0, 8, 8)) == ["page.previous"]
+
+
+@pytest.mark.parametrize(
+    "value", ["", "2|task||0|", "1|task||x|", "1|task||-1|", "1|alert||0|", "1|task|0"]
+)
+def test_a_paging_button_of_another_version_is_not_guessed_at(value):
+    assert lists.turned(value) is None
+
+
+def test_a_paging_button_keeps_a_text_with_bars():
+    assert lists.turned("1|instance|failed|8|a|b") == ("instance", "failed", "a|b", 8)
+
+
+# Forms.
+
+
+def form(name, reason="optional", node=""):
+    ref = TASK if name.startswith("task.") else RUN
+    kept = views.Form(action=name, ref=ref, place=Place(channel="C0SOC"))
+    return views.form(kept, "Isolate <host>", reason, node)
+
+
+def inputs(view):
+    return [block["block_id"] for block in view["blocks"] if block["type"] == "input"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "asked"),
+    [
+        ("task.approve", "required", ["reason"]),
+        ("task.terminate", "optional", ["reason"]),
+        ("task.terminate", "none", []),
+        ("task.comment", "optional", ["comment"]),
+        ("task.attach", "optional", ["attachment_id"]),
+        ("instance.debug", "optional", ["task_id", "input_dataobject"]),
+    ],
+)
+def test_a_form_asks_for_what_the_action_needs(name, reason, asked):
+    view = form(name, reason)
+    assert inputs(view) == asked
+    assert "Isolate &lt;host&gt;" in read(view)
+
+
+def test_an_optional_reason_may_be_left_empty_and_a_required_one_may_not():
+    optional = {
+        reason: form("task.terminate", reason)["blocks"][-1].get("optional", False)
+        for reason in ("optional", "required")
+    }
+    assert optional == {"optional": True, "required": False}
+
+
+def test_the_node_that_failed_is_filled_in():
+    view = form("instance.debug", node="n-2")
+    assert view["blocks"][1]["element"]["initial_value"] == "n-2"
+
+
+def test_what_was_typed_is_read_back():
+    view = form("task.terminate")
+    view["state"] = {"values": {"reason": {"reason": {"value": "because"}}}}
+    kept, typed = views.read(view)
+    assert (kept.action, kept.ref, typed) == ("task.terminate", TASK, {"reason": "because"})
+
+
+def test_an_input_left_empty_reads_as_nothing():
+    view = form("task.terminate")
+    view["state"] = {"values": {"reason": {"reason": {"value": None}}}}
+    assert views.read(view)[1] == {"reason": ""}
+
+
+def test_details_show_what_a_card_has_no_room_for():
+    task = WAITING.model_copy(
+        update={
+            "comments": Task(comments=[{"id": "c-1", "user_name": "Bob", "message": "w"}]).comments,
+            "attachment_id_list": ("a-1",),
+        }
+    )
+    shown = read(views.details(Frame(TASK, NOW), task))
+    assert all(part in shown for part in ("`c-1`", "Bob", "`a-1`"))
+    shown = read(views.details(Frame(RUN, NOW), FAILED))
+    assert all(part in shown for part in ("Fetch mail", "`n-1`", "Block sender", "timed out"))

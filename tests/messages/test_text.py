@@ -1,0 +1,194 @@
+"""Text from elsewhere made fit to be shown: escaped, clipped with a mark, never markup."""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from bot.messages.text import (
+    MARK,
+    block,
+    clip,
+    code,
+    escape,
+    line,
+    moment,
+    person,
+    quote,
+    span,
+    until,
+)
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ENTITY = re.compile(r"&(?:amp|lt|gt);")
+TEXT = st.text(st.sampled_from("&<>` \n\tab\0中🙂*_~|!@#")) | st.text()
+LIMIT = st.integers(1, 60)
+
+
+def unescaped(text):
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def assert_no_markup(text):
+    assert not set("<>") & set(text)
+    assert "&" not in ENTITY.sub("", text)
+
+
+# Clipping and escaping.
+
+
+@given(TEXT, LIMIT)
+def test_what_is_clipped_fits_and_is_marked(text, limit):
+    shown = clip(text, limit)
+    whole = text.replace("\0", "")
+    assert len(shown) <= limit
+    assert shown == whole if len(whole) <= limit else shown.endswith(MARK)
+
+
+@settings(max_examples=300)
+@example("&" * 61, 60)
+@example("<!channel>", 4)
+@example("a&", 2)
+@given(TEXT, LIMIT)
+def test_what_is_escaped_fits_and_is_never_cut_within_an_entity(text, limit):
+    shown = escape(text, limit)
+    assert len(shown) <= limit
+    assert_no_markup(shown)
+    whole = text.replace("\0", "")
+    if not shown.endswith(MARK):
+        assert unescaped(shown) == whole
+    else:
+        assert unescaped(shown)[:-1] == whole or whole.startswith(unescaped(shown)[:-1])
+
+
+@given(TEXT)
+def test_what_fits_is_shown_whole(text):
+    assert unescaped(escape(text, 10_000)) == text.replace("\0", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "shown"),
+    [
+        ("<!channel>", 300, "&lt;!channel&gt;"),
+        ("<https://evil.example|click>", 300, "&lt;https://evil.example|click&gt;"),
+        ("&lt;", 300, "&amp;lt;"),
+        ("abcdef", 6, "abcdef"),
+        ("abcdefg", 6, "abcde…"),
+        ("ab&cd", 9, "ab&amp;cd"),
+        ("ab&cd", 8, "ab&amp;…"),
+        ("ab&cd", 7, "ab…"),
+        ("ab   cdef", 6, "ab…"),
+        ("", 6, ""),
+    ],
+)
+def test_escaping_by_example(text, limit, shown):
+    assert escape(text, limit) == shown
+
+
+@given(TEXT, LIMIT)
+def test_a_line_is_one_line_without_code_marks(text, limit):
+    shown = line(text, limit)
+    assert len(shown) <= limit
+    assert "`" not in shown
+    assert len(shown.splitlines()) <= 1
+    assert_no_markup(shown)
+
+
+@given(TEXT, LIMIT)
+def test_a_literal_cannot_leave_its_code_marks(text, limit):
+    shown = code(text, limit)
+    assert shown == "—" or re.fullmatch(r"`[^`\n]*`", shown)
+    assert_no_markup(shown)
+
+
+def test_a_literal_of_nothing_is_a_dash():
+    assert code("") == code("  ") == code("\n") == code("\0") == "—"
+
+
+@given(TEXT, st.integers(1, 900))
+def test_a_passage_cannot_close_its_code_block(text, limit):
+    shown = block(text, limit)
+    assert len(shown) <= limit + 6
+    assert shown.startswith("```")
+    assert shown.endswith("```")
+    assert "`" not in shown[3:-3]
+    assert_no_markup(shown)
+
+
+@given(TEXT, st.integers(1, 900))
+def test_every_line_of_a_quote_is_marked_as_somebodys(text, limit):
+    lines = quote(text, limit).split("\n")
+    assert all(each.startswith("> ") for each in lines)
+    for each in lines:
+        assert_no_markup(each[2:])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\u2028", "\x0b", "\x85"])
+def test_a_quote_does_not_end_before_its_text_does(end):
+    assert quote(f"one{end}two") == "> one\n> two"
+
+
+@given(st.text())
+def test_a_person_is_always_one_mention(user):
+    assert re.fullmatch(r"<@[^<>`]*>", person(user))
+
+
+# Times.
+
+
+def test_a_time_is_shown_in_the_readers_own_zone():
+    assert moment(NOW).startswith("<!date^1772366400^{date_short_pretty} {time}|2026-03-01 12:00")
+
+
+def test_where_slack_cannot_say_a_time_is_in_utc():
+    china = datetime(2026, 3, 1, 20, tzinfo=timezone(timedelta(hours=8)))
+    assert "|2026-03-01 12:00 UTC>" in moment(china)
+
+
+def test_no_time_is_a_dash():
+    assert moment(None) == "—"
+
+
+ZONES = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+EVER = st.datetimes(timezones=st.just(UTC) | ZONES)
+EAST, WEST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
+
+
+@example(datetime(1, 1, 1, tzinfo=EAST))
+@example(datetime(1, 1, 1, tzinfo=UTC))
+@example(datetime.max.replace(tzinfo=WEST))
+@given(EVER)
+def test_any_time_that_secmaster_may_give_can_be_shown(at):
+    assert re.fullmatch(r"<!date\^-?\d+\^[^|<>^]+\|[^<>|]+>", moment(at))
+    assert until(at, NOW)
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [
+        (timedelta(0), "0 min"),
+        (timedelta(seconds=59), "0 min"),
+        (timedelta(minutes=1), "1 min"),
+        (timedelta(minutes=59, seconds=59), "59 min"),
+        (timedelta(hours=1), "1 h"),
+        (timedelta(hours=1, minutes=5), "1 h 5 min"),
+        (timedelta(hours=2, minutes=59), "2 h 59 min"),
+        (timedelta(hours=3, minutes=59), "3 h"),
+        (timedelta(hours=23, minutes=59), "23 h"),
+        (timedelta(days=1), "1 d"),
+        (timedelta(days=2, hours=5), "2 d 5 h"),
+        (timedelta(days=3, hours=5), "3 d"),
+        (timedelta(days=400), "400 d"),
+        (-timedelta(hours=1), "1 h"),
+    ],
+)
+def test_a_length_of_time_is_said_as_people_say_it(length, said):
+    assert span(length) == said
+
+
+def test_it_is_said_how_far_a_time_is_away():
+    assert until(NOW + timedelta(hours=3), NOW) == "in 3 h"
+    assert until(NOW - timedelta(hours=3), NOW) == "3 h ago"
+    assert until(NOW, NOW) == "0 min ago"
