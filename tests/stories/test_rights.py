@@ -141,7 +141,7 @@ async def test_a_refusal_names_the_rule_and_who_may_and_is_in_the_audit(town: To
 async def test_when_slack_cannot_say_who_somebody_is_they_are_refused(town: Town, lookup: str):
     ts = await town.card("task", seed.TASK_ISOLATE)
     troubles = [
-        Fault(on=lookup, code="internal_error"),
+        Fault(on=lookup, status=200, code="internal_error"),
         Fault(on=lookup, status=500),
         Fault(on=lookup, hang_up=True),
         Fault(on=lookup, html=True),
