@@ -7,11 +7,12 @@ when the file is read: a rule somebody believes in must never be silently ignore
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bot.actions import BY_NAME
+from bot.secmaster import BusinessType
 
 NOT_YET = {
     "routes": "cards are not posted by themselves yet",
@@ -53,6 +54,12 @@ def _slash(text: str) -> str:
     return text
 
 
+def _some(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("an empty list covers nothing")
+    return names
+
+
 Pattern = Annotated[str, AfterValidator(_pattern)]
 ActionName = Annotated[str, AfterValidator(_known_action)]
 Slash = Annotated[str, AfterValidator(_slash)]
@@ -69,9 +76,9 @@ class Role(Section):
 class When(Section):
     """What a rule is limited to; every key given must match, patterns from the start."""
 
-    business_type: tuple[str, ...] = ()
-    name: Pattern = ""
-    related_object: Pattern = ""
+    business_type: tuple[BusinessType, ...] = Field((), min_length=1)
+    name: Pattern = Field("", min_length=1)
+    related_object: Pattern = Field("", min_length=1)
 
     def __bool__(self) -> bool:
         return bool(self.business_type or self.name or self.related_object)
@@ -80,8 +87,8 @@ class When(Section):
 class Rule(Section):
     """One rule: who may take these actions, on what, and whether they must say why."""
 
-    actions: tuple[ActionName, ...] = Field(min_length=1)
-    roles: tuple[str, ...] = Field(min_length=1)
+    actions: Annotated[tuple[ActionName, ...], AfterValidator(_some)]
+    roles: Annotated[tuple[str, ...], AfterValidator(_some)]
     when: When = When()
     reason: ReasonRule = "optional"
 
@@ -92,6 +99,12 @@ class Commands(Section):
     root: Slash = "/secmaster"
     task: Slash = "/task"
     instance: Slash = "/instance"
+
+    @model_validator(mode="after")
+    def names_differ(self) -> Self:
+        if len(self.names) > len(set(self.names)):
+            raise ValueError("two commands have the same name")
+        return self
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -107,31 +120,49 @@ class Config(Section):
     rules: tuple[Rule, ...] = ()
     commands: Commands = Commands()
 
-    @model_validator(mode="after")
-    def roles_exist(self) -> "Config":
-        for number, rule in enumerate(self.rules, 1):
-            if missing := [role for role in rule.roles if role not in self.roles]:
-                raise ValueError(f"rule {number} names roles that are not defined: {missing}")
-        return self
-
 
 def parse(text: str, source: str = "secmaster-bot.toml") -> Config:
     """Read the file's text; raises ConfigError with everything that is wrong with it."""
     try:
-        return Config.model_validate(tomllib.loads(text))
+        given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as wrong:
         raise ConfigError(f"{source}: not TOML: {wrong}") from None
+    problems = _undefined_roles(given)
+    try:
+        config = Config.model_validate(given)
     except ValidationError as wrong:
-        lines = [_line(tuple(error["loc"]), error["msg"]) for error in wrong.errors()]
-        raise ConfigError("\n".join(f"{source}: {line}" for line in lines)) from None
+        problems += [_line(tuple(error["loc"]), error["msg"]) for error in wrong.errors()]
+    if problems:
+        raise ConfigError("\n".join(f"{source}: {line}" for line in problems))
+    return config
+
+
+def _undefined_roles(given: dict[str, Any]) -> list[str]:
+    """Roles that rules name and nothing defines; from the raw file, so that nothing hides them."""
+    roles, rules = given.get("roles", {}), given.get("rules", [])
+    if not (isinstance(roles, dict) and isinstance(rules, list)):
+        return []
+    return [
+        f"rules.{number}.roles: {role!r} is not defined under [roles]"
+        for number, rule in enumerate(rules, 1)
+        if isinstance(rule, dict)
+        for role in rule.get("roles", [])
+        if isinstance(role, str) and role not in roles
+    ]
 
 
 def load(path: Path) -> Config:
     """Read the file; a file that is not there leaves nobody any right."""
-    return parse(path.read_text(encoding="utf-8"), str(path)) if path.exists() else Config()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Config()
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise ConfigError(f"{path}: can't be read: {wrong}") from None
+    return parse(text, str(path))
 
 
 def _line(where: tuple[int | str, ...], message: str) -> str:
     place = ".".join(str(part + 1) if isinstance(part, int) else part for part in where)
     why = NOT_YET.get(str(where[-1]), message) if where else message
-    return f"{place}: {why}" if place else why.removeprefix("Value error, ")
+    return f"{place}: {why}".removeprefix(": ").replace("Value error, ", "")

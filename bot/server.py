@@ -28,7 +28,7 @@ def genuine(secret: str, timestamp: str, signature: str, body: bytes, now: float
         return False
     signed = f"v0:{timestamp}:".encode() + body
     expected = "v0=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(expected.encode(), signature.encode())
+    return signature.isascii() and hmac.compare_digest(expected, signature)
 
 
 def web_app(bolt: AsyncApp | None, secret: str, ready: Ready) -> web.Application:
@@ -60,7 +60,9 @@ def _slack(bolt: AsyncApp, secret: str) -> Callable[[web.Request], Awaitable[web
 async def _dispatch(bolt: AsyncApp, body: str, headers: dict[str, str]) -> web.Response:
     try:
         asked = AsyncBoltRequest(body=body, headers={k: [v] for k, v in headers.items()})
-    except ValueError:  # signed, and yet not what Slack sends
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return web.Response(status=400)  # signed, and yet not what Slack sends
+    if not (isinstance(asked.body, dict) and isinstance(asked.body.get("event", {}), dict)):
         return web.Response(status=400)
     said = await bolt.async_dispatch(asked)
     kind = (said.headers.get("content-type") or ["text/plain"])[0].partition(";")[0]

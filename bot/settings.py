@@ -49,7 +49,8 @@ class Settings(BaseSettings):
     iam_domain: str = ""
     secmaster_auth_token: SecretStr | None = None
 
-    database_url: str = "sqlite:///secmaster-bot.db"
+    # Its password must not show in any repr.
+    database_url: str = Field("sqlite:///secmaster-bot.db", repr=False)
     bot_host: str = "127.0.0.1"
     bot_port: int = Field(3000, ge=0, le=65535)
     bot_config: Path = Path("secmaster-bot.toml")
@@ -132,6 +133,8 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
     """Read the settings; raises SettingsError naming every problem at once."""
     try:
         return Settings(_env_file=env_file)
+    except UnicodeDecodeError:
+        raise SettingsError(f"{env_file} is not UTF-8 text") from None
     except ValidationError as wrong:
         problems = _problems(wrong)
         malformed = {str(error["loc"][0]) for error in wrong.errors() if error["loc"]}

@@ -13,7 +13,7 @@ from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 
 from handlers import clicks, failures, words
-from handlers.house import Asker, House
+from handlers.house import Asker, House, names_a_person
 
 __all__ = ["House", "register"]
 
@@ -24,11 +24,14 @@ def register(app: AsyncApp, house: House) -> None:
     @app.use
     async def who_and_where(
         body: dict[str, Any], context: AsyncBoltContext, next_: Callable[[], Awaitable[None]]
-    ) -> None:
+    ) -> BoltResponse | None:
         """Put here what arrives in every listener as an argument of that name."""
+        if not names_a_person(body):
+            return BoltResponse(status=200)
         context["house"] = house
         context["asker"] = Asker.of(body)
         await next_()
+        return None
 
     @app.error
     async def door(error: Exception, body: dict[str, Any]) -> BoltResponse:

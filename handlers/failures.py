@@ -60,7 +60,7 @@ def _told(error: Told, _house: House) -> Message:
 
 @words_for.register
 def _not_understood(error: NotUnderstood, house: House) -> Message:
-    return about.not_understood(error.problem, error.usage, house.root)
+    return about.not_understood(error.problem, error.usage, error.nearest, house.root)
 
 
 @words_for.register

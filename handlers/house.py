@@ -39,6 +39,16 @@ class Asker:
         return cls(actor_of(body), place_of(body))
 
 
+def names_a_person(body: dict[str, Any]) -> bool:
+    """Whether somebody asks: Slack also posts notices of its own, such as app_rate_limited."""
+    if "command" in body:
+        return bool(body.get("user_id") and body.get("channel_id") and body.get("team_id"))
+    if "event" in body:
+        return isinstance(body["event"], dict)
+    user = body.get("user")
+    return isinstance(user, dict) and bool(user.get("id"))
+
+
 def actor_of(body: dict[str, Any]) -> Actor:
     """The person behind a command, a click, a submission or an event."""
     if "command" in body:

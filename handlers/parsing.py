@@ -25,6 +25,7 @@ NOUNS: tuple[Noun, ...] = ("task", "instance")
 
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 WRAPPED = re.compile(r"<([^<>|]+)(?:\|([^<>]*))?>")
+LEADING_LINK = re.compile(r"[`'\"*]*<[^<>|]+\|[^<>]*>[`'\"*,;]*(?=\s|$)")
 QUOTES = str.maketrans("“”„‟«»‘’‚‛", '""""""' + "''''")
 AROUND = "`'\"*<>()[],;"
 
@@ -66,12 +67,16 @@ Request = Help | Whoami | Listing | Show | Ask
 
 
 class NotUnderstood(Exception):
-    """The words make no request: ``problem`` says why, ``usage`` how it is written."""
+    """The words make no request.
 
-    def __init__(self, problem: str, usage: str = "") -> None:
-        super().__init__(problem, usage)
+    ``problem`` says why, ``usage`` how it is written, ``nearest`` what may have been meant.
+    """
+
+    def __init__(self, problem: str, usage: str = "", nearest: str = "") -> None:
+        super().__init__(problem, usage, nearest)
         self.problem = problem
         self.usage = usage
+        self.nearest = nearest
 
 
 def parse(text: str, here: Ref | None = None) -> Request:
@@ -90,12 +95,14 @@ def parse(text: str, here: Ref | None = None) -> Request:
             return _about(noun, rest, here)
     if here and first in _verbs(here.noun):
         return _about(here.noun, words, here)
-    raise NotUnderstood(f"I don't know “{first[:40]}”.{_closest(first)}", "help")
+    raise NotUnderstood(f"I don't know “{first[:40]}”.", "help", _closest(first))
 
 
 def _about(noun: Noun, words: str, here: Ref | None) -> Request:
     verb, rest = _split(words)
     verb = verb.lower().strip(AROUND)
+    if verb == "help":
+        return Help()
     if not verb:
         raise NotUnderstood(f"What about the {noun}?", f"{noun} list")
     if verb == "list":
@@ -108,7 +115,7 @@ def _about(noun: Noun, words: str, here: Ref | None) -> Request:
     for action in TABLE:
         if action.noun == noun and verb in (action.verb, *action.aliases):
             return _ask(action, rest, own)
-    raise NotUnderstood(f"I don't know “{noun} {verb[:40]}”.{_closest(verb, noun)}", "help")
+    raise NotUnderstood(f"I don't know “{noun} {verb[:40]}”.", "help", _closest(verb, noun))
 
 
 def _listing(noun: Noun, words: str) -> Listing:
@@ -160,11 +167,10 @@ def identifier(word: str) -> str:
 
 
 def _param(param: Param, words: str, usage: str) -> tuple[str, str]:
-    value, rest = (words.strip(), "") if param.rest else _split(words)
-    value = _json(value, usage) if param.json and value else plain(value)
-    if not param.rest:
-        value = identifier(value)
-    return checked(param, value, usage), rest
+    if param.rest:
+        return checked(param, plain(words), usage), ""
+    value, rest = _split(words)
+    return checked(param, identifier(value), usage), rest
 
 
 def checked(param: Param, value: str, usage: str = "") -> str:
@@ -181,16 +187,20 @@ def checked(param: Param, value: str, usage: str = "") -> str:
 
 def _json(text: str, usage: str) -> str:
     """A JSON array, forgiving code marks and the quotes that phones put in."""
-    text = unescape(text).strip().strip("`").strip()
+    text = text.strip().strip("`").strip()
     for attempt in (text, text.translate(QUOTES)):
         try:
-            found = json.loads(attempt)
+            found = json.loads(attempt, parse_constant=_no_constant)
         except (ValueError, RecursionError):
             continue
         if isinstance(found, list):
             return attempt
         raise NotUnderstood("The JSON must be an array: [ … ].", usage)
     raise NotUnderstood("That is not JSON.", usage)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def plain(text: str) -> str:
@@ -216,7 +226,11 @@ def _nothing_left(words: str, usage: str) -> None:
 
 
 def _split(words: str) -> tuple[str, str]:
-    parts = words.strip().split(maxsplit=1)
+    """The first word and the rest; a link of Slack's is one word, whatever its label says."""
+    words = words.strip()
+    if link := LEADING_LINK.match(words):
+        return link[0], words[link.end() :].strip()
+    parts = words.split(maxsplit=1)
     return (*parts, "", "")[0], (*parts, "", "")[1]
 
 
@@ -232,4 +246,4 @@ def _closest(word: str, noun: Noun | None = None) -> str:
         known = {each: each for each in (*NOUNS, "help", "whoami")}
         known |= {verb: f"{each} {verb}" for each in reversed(NOUNS) for verb in _verbs(each)}
     near = difflib.get_close_matches(word, known, n=1)
-    return f" Did you mean `{known[near[0]]}`?" if near else ""
+    return known[near[0]] if near else ""

@@ -147,7 +147,7 @@ def test_an_unknown_action_is_one_problem_in_plain_words():
 
 def test_a_rule_for_a_role_that_is_not_defined_is_refused():
     (line,) = problems(ROLES + RULE + "[[rules]]\nactions = ['*']\nroles = ['aprover']")
-    assert line == ("secmaster-bot.toml: rule 2 names roles that are not defined: ['aprover']")
+    assert line == "secmaster-bot.toml: rules.2.roles: 'aprover' is not defined under [roles]"
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def refused(text, here=None):
 def told(text, here=None):
     """What the person reads who wrote something that makes no sense."""
     no = refused(text, here)
-    return about.not_understood(no.problem, no.usage, "/secmaster").text
+    return about.not_understood(no.problem, no.usage, no.nearest, "/secmaster").text
 
 
 COMMANDS = [(action, verb) for action in TABLE for verb in (action.verb, *action.aliases)]
@@ -383,7 +383,7 @@ def test_words_that_are_left_over_are_refused(text):
     ],
 )
 def test_an_unknown_word_gets_the_closest_command(typed, meant):
-    assert f"Did you mean `{meant}`?" in refused(typed).problem
+    assert refused(typed).nearest == meant
 
 
 def test_the_closest_command_is_shown_as_code_a_person_can_copy():
@@ -462,7 +462,7 @@ def test_debug_takes_the_addresses_that_slack_made_links_of(written, sent):
 
 
 @pytest.mark.parametrize(
-    "written", ["{", "[1,", "nope", "[1] [2]", "['a']", "`", BOMB, "[1]" + BOMB]
+    "written", ["{", "[1,", "nope", "[1] [2]", "['a']", "`", BOMB[:2999], "[1]" + BOMB[:2990]]
 )
 def test_broken_json_is_refused_with_the_usage(written):
     no = refused(f"instance debug {ID} node-1 {written}")
@@ -521,7 +521,7 @@ def test_whatever_is_written_is_a_request_or_is_not_understood(text, here):
     try:
         asked = parse(text, here)
     except NotUnderstood as no:
-        assert_slack_takes(about.not_understood(no.problem, no.usage, "/secmaster"))
+        assert_slack_takes(about.not_understood(no.problem, no.usage, no.nearest, "/secmaster"))
         return
     assert isinstance(asked, Help | Whoami | Listing | Show | Ask)
     if isinstance(asked, Ask):

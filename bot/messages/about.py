@@ -6,9 +6,11 @@ from bot.actions import TABLE, Action
 from bot.config import Config, Role, Rule
 from bot.messages.blocks import Message, context, say, section
 from bot.messages.errors import CANNOT_POST
-from bot.messages.text import code, line, person
+from bot.messages.text import code, group, line, person
 from bot.messages.words import words
 from bot.policy import Member, Refused, covers
+
+SHOWN = 5
 
 
 def help_message(root: str) -> Message:
@@ -35,9 +37,10 @@ def _also(action: Action) -> str:
     return f"  (also: {', '.join(action.aliases)})" if action.aliases else ""
 
 
-def not_understood(problem: str, usage: str, root: str) -> Message:
+def not_understood(problem: str, usage: str, nearest: str, root: str) -> Message:
+    near = f" Did you mean {code(nearest)}?" if nearest else ""
     shown = f"\nWrite {code(f'{root} {usage}', 150)}" if usage else ""
-    return _one(f"🤔 {line(problem, 300)}{shown}\nNothing was sent to SecMaster.")
+    return _one(f"🤔 {line(problem, 300)}{near}{shown}\nNothing was sent to SecMaster.")
 
 
 def whoami(member: Member, name: str, config: Config) -> Message:
@@ -85,12 +88,11 @@ def _who(names: Sequence[str], roles: Mapping[str, Role]) -> str:
     told = []
     for name in names:
         role = roles.get(name, Role())
-        people = [
-            *map(person, role.users[:5]),
-            *(f"<!subteam^{line(g, 20)}>" for g in role.usergroups),
-        ]
-        told.append(f"*{line(name, 40)}* ({', '.join(people) or 'nobody'})")
-    return " or ".join(told)
+        people = [*map(person, role.users), *map(group, role.usergroups)]
+        shown = ", ".join(people[:SHOWN]) or "nobody"
+        more = f" and {len(people) - SHOWN} more" if len(people) > SHOWN else ""
+        told.append(f"*{line(name, 40)}* ({shown}{more})")
+    return " or ".join(told[:SHOWN])
 
 
 def needs_reason(action: Action, root: str) -> Message:

@@ -66,12 +66,13 @@ def say(text: str, *blocks: Block) -> Message:
 
 def header(text: str) -> Block:
     # Plain text: nothing in a name is a mention, a link or markup here.
-    return HeaderBlock(text=PlainTextObject(text=clip(text.strip(), 150) or "—", emoji=False))
+    return HeaderBlock(text=PlainTextObject(text=clip(text, 150).strip() or "—", emoji=False))
 
 
 def section(text: str, accessory: InteractiveElement | None = None) -> Block:
     return SectionBlock(
-        text=MarkdownTextObject(text=_cut(text, SECTION_TEXT) or "—"), accessory=accessory
+        text=MarkdownTextObject(text=_cut(text, SECTION_TEXT) if text.strip() else "—"),
+        accessory=accessory,
     )
 
 

@@ -206,15 +206,18 @@ def _buttons(frame: Frame, snapshot: Snapshot) -> list[Block]:
     return [actions([*row, more(menu, ref)])]
 
 
-def _pretty(text: str) -> str:
+def _pretty(given: str) -> str:
     """Parameters as "name: value", other JSON laid out for reading, anything else as it is."""
     try:
-        found = json.loads(text)
+        found = json.loads(given)
     except (ValueError, RecursionError):
-        return text
+        return given
     if isinstance(found, list) and all(isinstance(one, dict) and "value" in one for one in found):
-        return "\n".join(_parameter(one) for one in found)
-    return json.dumps(found, indent=1, ensure_ascii=False)
+        shown = "\n".join(_parameter(one) for one in found)
+    else:
+        shown = json.dumps(found, indent=1, ensure_ascii=False)
+    # JSON can spell half a character, which no message can carry.
+    return shown.encode("utf-8", "replace").decode()
 
 
 def _parameter(one: dict[str, Any]) -> str:

@@ -62,10 +62,11 @@ def _page(noun: str, rows: Sequence[Block], total: int, wanted: tuple[str, str, 
     what = " ".join(
         filter(None, (filtered, f"{noun}s", f"with “{line(text, 60)}”" if text else ""))
     )
-    if not rows:
-        return Message(f"No {what}.", (section(f"No {what}."),))
+    rows = rows[:PAGE]
     shown = f"{offset + 1}-{offset + len(rows)} of {max(total, offset + len(rows))} {what}"
-    turn = _turning(noun, wanted, more=offset + len(rows) < total)
+    if not rows:
+        shown = f"No more {what}." if offset else f"No {what}."
+    turn = _turning(noun, wanted, more=bool(rows) and offset + len(rows) < total)
     return Message(shown, (section(f"*{shown}*"), *rows, *([actions(turn)] if turn else [])))
 
 

@@ -40,7 +40,8 @@ def line(text: str, limit: int = 150) -> str:
 
 def code(text: str, limit: int = 100) -> str:
     """A short literal such as an id."""
-    return f"`{line(text, limit)}`" if text.strip() else "—"
+    shown = line(text, limit)
+    return f"`{shown}`" if shown else "—"
 
 
 def block(text: str, limit: int = 800) -> str:
@@ -49,9 +50,16 @@ def block(text: str, limit: int = 800) -> str:
 
 
 def quote(text: str, limit: int = 1500) -> str:
-    """A passage somebody wrote, every line marked as theirs."""
-    lines = escape(text.replace("`", "ˋ"), limit).splitlines() or [""]
-    return "\n".join(f"> {each}" for each in lines)
+    """A passage somebody wrote, every line marked as theirs; ``limit`` counts the marks too."""
+    kept: list[str] = []
+    room = limit
+    for each in text.replace("`", "ˋ").splitlines() or [""]:
+        if kept and room < len(MARK) + 3:
+            kept[-1] += MARK
+            break
+        kept.append(f"> {escape(each, max(room - 2, 1))}")
+        room -= len(kept[-1]) + 1
+    return "\n".join(kept)
 
 
 def person(user: str) -> str:
@@ -59,11 +67,18 @@ def person(user: str) -> str:
     return f"<@{line(user, 40)}>"
 
 
+def group(usergroup: str) -> str:
+    return f"<!subteam^{line(usergroup, 40)}>"
+
+
 def moment(at: datetime | None) -> str:
     """A time in the reader's own zone, in UTC where Slack cannot say."""
     if at is None:
         return "—"
-    fallback = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    try:
+        fallback = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except OverflowError:  # a time that was never set, at the edge of the calendar
+        fallback = at.strftime("%Y-%m-%d %H:%M %Z")
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{fallback}>"
 
 

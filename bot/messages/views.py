@@ -1,5 +1,7 @@
 """Modals: the form that an action asks with, and the details of one object."""
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from slack_sdk.models.blocks import (
@@ -21,6 +23,8 @@ from bot.secmaster import Node, Task
 REASON = "reason"
 LONGEST_REASON = 1000
 MANY = 90  # of the hundred blocks a modal may have
+BYTES = 200_000  # of the 250,000 a view may have
+FILES = 20
 
 
 class Form(Value):
@@ -39,7 +43,7 @@ def form(kept: Form, title: str, reason: ReasonRule, node: str = "") -> dict[str
     parts: list[Block] = [section(about)]
     parts += [_input(param, node if param.name == "task_id" else "") for param in action.needs]
     if action.takes_reason and reason != "none":
-        parts.append(_reason())
+        parts.append(_reason(required=reason == "required"))
     return View(
         type="modal",
         callback_id="form",
@@ -64,7 +68,20 @@ def details(frame: Frame, snapshot: Snapshot) -> dict[str, Any]:
     """Everything about one object that its card has no room for."""
     parts = _task_details(snapshot) if isinstance(snapshot, Task) else _run_details(snapshot.nodes)
     top: list[Block] = [header(snapshot.name), context(f"{frame.ref.noun} {code(frame.ref.id)}")]
-    return _reading("Details", (top + parts)[:MANY])
+    return _reading("Details", top + _fitting(parts))
+
+
+def _fitting(parts: list[Block]) -> list[Block]:
+    """As many of the parts as a modal carries, saying how many more there are."""
+    kept: list[Block] = []
+    room = BYTES
+    for part in parts[:MANY]:
+        room -= len(json.dumps(part.to_dict()))
+        if room < 0:
+            break
+        kept.append(part)
+    left = len(parts) - len(kept)
+    return [*kept, context(f"{left} more parts are in SecMaster")] if left else kept
 
 
 def _reading(title: str, parts: list[Block]) -> dict[str, Any]:
@@ -84,14 +101,13 @@ def _input(param: Param, initial: str) -> Block:
     )
 
 
-def _reason() -> Block:
+def _reason(*, required: bool) -> Block:
     return InputBlock(
         block_id=REASON,
+        optional=not required,
         label=PlainTextObject(text="Reason"),
         hint=PlainTextObject(text="It goes into SecMaster with your name, and into the thread."),
-        element=PlainTextInputElement(
-            action_id=REASON, multiline=True, min_length=1, max_length=LONGEST_REASON
-        ),
+        element=PlainTextInputElement(action_id=REASON, multiline=True, max_length=LONGEST_REASON),
     )
 
 
@@ -105,11 +121,17 @@ def _task_details(task: Task) -> list[Block]:
     ):
         if text.strip():
             parts.append(section(f"*{label}*\n{block(text, 2800)}"))
-    for comment in task.comments:
+    if task.attachment_id_list:
+        parts.append(section(f"*Attachments*\n{_files(task.attachment_id_list)}"))
+    for comment in reversed(task.comments):  # what was said last is what is looked for
         who = f"*{line(comment.user_name, 80) or '—'}* {moment(comment.time)} {code(comment.id)}"
         parts.append(section(f"{who}\n{escape(comment.message, 2500)}"))
-    files = [code(each) for each in task.attachment_id_list]
-    return parts + ([section("*Attachments*\n" + "\n".join(files[:20]))] if files else [])
+    return parts
+
+
+def _files(ids: Sequence[str]) -> str:
+    rest = f"\n{len(ids) - FILES} more" if len(ids) > FILES else ""
+    return "\n".join(code(each) for each in ids[-FILES:]) + rest
 
 
 def _run_details(nodes: tuple[Node, ...]) -> list[Block]:

@@ -4,6 +4,8 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+from rich.console import Console
+
 from tests.bench.child import Child
 from tests.bench.clicker import Clicker
 from tests.bench.measures import Bench, Measured
@@ -14,7 +16,9 @@ SUBJECTS = ("ours", "bolt", "bolt-pbr")
 
 
 async def main() -> None:
-    show({which: await measured(which) for which in SUBJECTS})
+    with Console(stderr=True).status("measuring, for about two minutes"):
+        everything = {which: await measured(which) for which in SUBJECTS}
+    show(everything)
 
 
 async def measured(which: str) -> Measured:

@@ -8,11 +8,11 @@ from tests.bench.scene import Card, Scene
 
 WARM = 12  # clicks of a kind that nobody counts: connections, caches and code get warm
 ALONE = 200  # clicks one after another, each on a program at rest
-COMMANDS = 50  # the same by slash command
-BURST, BURSTS = 50, 5  # clicks at once, and how often
+COMMANDS = 30  # the same by slash command
+BURST, BURSTS = 50, 4  # clicks at once, and how often
 DELAY = 0.05  # put on every outside call
-DELAYED = 12  # clicks of a kind through that delay
-IN_FLIGHT, RUNS, COMMENTS, APPROVALS = 50, 3, 200, 100  # operations a run
+DELAYED = 10  # clicks of a kind through that delay
+IN_FLIGHT, RUNS, COMMENTS, APPROVALS = 50, 3, 100, 60  # operations a run
 SHARED = 20  # cards that all comments are spread over
 COUNTED = 5  # clicks of a kind whose calls are counted
 
@@ -139,9 +139,11 @@ class Bench:
         return {name: count / len(clicks) for name, count in made.items()}
 
     def _check(self) -> None:
-        """Every click was written exactly once."""
+        """Every click was written exactly once and told exactly once."""
         self.scene.check_written_once(self._approved, len(self._approved))
         self.scene.check_written_once(self._shared, self._commented)
+        cards = clicks = len(self._approved)
+        self.scene.check_posted(cards + SHARED + clicks + self._commented)
 
 
 def _acks(clicks: list[Told]) -> list[float]:

@@ -222,6 +222,11 @@ class Scene:
         if twice := [text for text, count in said.items() if count > 1]:
             raise RuntimeError(f"written twice: {twice}")
 
+    def check_posted(self, count: int) -> None:
+        """Nothing but the cards and a reply to each click was posted."""
+        if len(self.arrivals) != count:
+            raise RuntimeError(f"{len(self.arrivals)} messages instead of {count}")
+
     def _comments(self, task: str) -> list[dict[str, Any]]:
         return self.secmaster.world.tasks[task].get("comments") or []
 

@@ -420,7 +420,7 @@ def test_help_is_one_that_slack_takes(root):
 @few
 @given(words, words, roots)
 def test_whatever_was_not_understood_can_be_told(problem, usage, root):
-    assert_slack_takes(about.not_understood(problem, usage, root))
+    assert_slack_takes(about.not_understood(problem, usage, usage, root))
 
 
 role_names = st.sampled_from(["approver", "<!channel>", "x" * 100, "中", "&", " "])
