@@ -30,7 +30,11 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """``why`` is one of guest, outsider, rule, no-rule; ``may`` are the roles that could."""
+    """``why`` names the kind of no, and ``may`` the roles that could.
+
+    guest, outsider, rule (it leaves it to others), no-rule; or what could not be found out:
+    unknown (who asks), unread (what it is about), gone (there is no such thing).
+    """
 
     why: str
     rule: str = ""

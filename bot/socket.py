@@ -12,7 +12,7 @@ from slack_bolt.async_app import AsyncApp
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 2
-LOOK_EVERY = 5.0  # seconds
+LOOK_EVERY = 1.0  # seconds
 
 
 class Sockets:
@@ -22,6 +22,12 @@ class Sockets:
         self._handlers = [
             AsyncSocketModeHandler(bolt, app_token, ping_interval=5) for _ in range(CONNECTIONS)
         ]
+        for handler in self._handlers:
+            # It would reconnect when the old connection closes, and again when Slack asks for
+            # it, closing the new one with what has already arrived there. Slack's asking and
+            # the watchdog suffice.
+            handler.client.default_auto_reconnect_enabled = False
+            handler.client.auto_reconnect_enabled = False
         self._watch: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -42,13 +48,13 @@ class Sockets:
         return sum(states)
 
     async def _watchdog(self) -> None:
-        """Open anew what is not alive: the client renews itself, but not after every failure."""
+        """Open anew what broke without a word, or does not answer pings."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
             for handler in self._handlers:
                 if await handler.client.is_connected():
                     continue
                 try:
-                    await handler.client.connect_to_new_endpoint(force=True)
+                    await handler.client.connect_to_new_endpoint()
                 except Exception as error:  # noqa: BLE001 - whatever it was, the next look tries again
                     log.warning("socket not reopened", extra={"error": str(error)})

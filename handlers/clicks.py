@@ -25,7 +25,7 @@ async def press(ack: AsyncAck, action: Body, body: Body, house: House, asker: As
         later(house, _turn(house, value, asker.place), asker)
     else:
         ref = Ref.parse(value)
-        if ref is None:
+        if ref is None or ref.workspace not in house.desk.secmaster:
             raise Told(about.newer_button())
         await _on(house, Pressed(name, ref, body["trigger_id"]), asker)
     await ack()

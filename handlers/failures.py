@@ -15,6 +15,7 @@ from slack_bolt.error import BoltUnhandledRequestError
 from slack_sdk.errors import SlackApiError
 
 from bot.directory import LookupFailed
+from bot.flows import telling
 from bot.flows.posting import CannotPost, code_of, whisper
 from bot.messages import Message, about, explain, views
 from bot.secmaster import SecMasterError
@@ -65,7 +66,7 @@ def _not_understood(error: NotUnderstood, house: House) -> Message:
 
 @words_for.register
 def _not_allowed(error: NotAllowed, house: House) -> Message:
-    return about.not_allowed(error.action, error.refused, house.config.roles)
+    return about.not_allowed(error.action, error.ref, error.refused, house.config.roles)
 
 
 @words_for.register
@@ -98,6 +99,8 @@ async def before_ack(house: House, error: Exception, body: dict[str, Any]) -> Bo
         errors = {error.block: error.problem}
         return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
     message = words_for(error, house)
+    if isinstance(error, NotAllowed) and error.refused.why == "gone":
+        house.errands.start(telling.redraw(error.ref), _give_up)
     if "command" in body:
         return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
     if body.get("type") == "view_submission":

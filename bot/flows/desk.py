@@ -16,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.actions import Snapshot
 from bot.messages import Frame
 from bot.models import Operation, Ref
-from bot.secmaster import SecMaster
+from bot.secmaster import NotFound, SecMaster
 from bot.store import Store
 
 
@@ -70,9 +70,16 @@ class Desk:
         """Whether a process that died may have begun the step at hand: the first that runs here."""
         return self._reached.get(operation.id) == 1
 
+    def client(self, ref: Ref) -> SecMaster:
+        """The workspace that an object belongs to; an old card may name one that is gone."""
+        try:
+            return self.secmaster[ref.workspace]
+        except KeyError:
+            raise NotFound(f"the workspace {ref.workspace} is not configured here") from None
+
     async def look(self, ref: Ref) -> Snapshot:
         """Read a task or an instance as SecMaster has it now."""
-        client = self.secmaster[ref.workspace]
+        client = self.client(ref)
         if ref.noun == "task":
             return await client.show_task(ref.id)
         return await client.show_workflow_instance(ref.id)

@@ -119,7 +119,7 @@ def _happened(operation: Operation, write: Write, now: Snapshot, before: Sight) 
 
 
 async def _put(operation: Operation, write: Write) -> Receipt:
-    client, object_id = desk().secmaster[operation.ref.workspace], operation.ref.id
+    client, object_id = desk().client(operation.ref), operation.ref.id
     if write is Write.REASON:
         comment = signed_comment(operation, operation.reason)
         return await client.update_task(object_id, action=TaskAction.ADD_COMMENT, comment=comment)

@@ -8,6 +8,7 @@ from bot.messages.blocks import Message, context, say, section
 from bot.messages.errors import CANNOT_POST
 from bot.messages.text import code, group, line, person
 from bot.messages.words import words
+from bot.models import Ref
 from bot.policy import Member, Refused, covers
 
 SHOWN = 5
@@ -70,13 +71,14 @@ def _may(action: Action, member: Member, rules: Sequence[Rule]) -> str:
     return f"{mark} {code(action.name)} {'; '.join(said) or 'no (no rule allows it)'}"
 
 
-def not_allowed(action: Action, refused: Refused, roles: Mapping[str, Role]) -> Message:
+def not_allowed(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role]) -> Message:
     """Which rule refused, and who may."""
     said = words(action)
     why = {
         "guest": "Guests may look, and change nothing.",
         "outsider": "People of other organisations may look, and change nothing.",
         "unknown": "Slack could not be asked who you are, so nothing may be allowed. Try again.",
+        "gone": f"SecMaster knows no {ref.noun} {code(ref.id)} here.",
         "unread": "SecMaster could not be asked what this is, so no rule can allow it. Try again.",
         "no-rule": f"No rule allows {code(action.name)}. Ask whoever runs this bot.",
         "rule": f"{refused.rule.capitalize()} leaves it to {_who(refused.may, roles)}.",

@@ -93,7 +93,8 @@ def _input(param: Param, initial: str) -> Block:
         block_id=param.name,
         label=PlainTextObject(text=param.label.capitalize()),
         element=PlainTextInputElement(
-            action_id=param.name,
+            # Slack keeps what an input holds while its ids stay, and would not show the offer.
+            action_id=f"{param.name}.offered" if initial else param.name,
             multiline=param.rest,
             max_length=min(param.longest, 3000),
             initial_value=clip(initial, param.longest) or None,

@@ -38,7 +38,7 @@ class Bare:
             return known
 
         app = AsyncApp(
-            client=self.slack,
+            client=AsyncWebClient(session=self.slack.session),  # Bolt itself calls nothing
             authorize=authorize,
             process_before_response=self.before,
             request_verification_enabled=False,

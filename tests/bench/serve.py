@@ -5,7 +5,6 @@ with the same check of the raw bytes. Prints its address, and ends when its inpu
 """
 
 import asyncio
-import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -62,6 +61,4 @@ async def main(which: str, slack: str, secmaster: str, database: str) -> None:
 
 
 if __name__ == "__main__":
-    # It warns that the token beside a known identity is ignored, as it is meant to be.
-    logging.getLogger("slack_bolt").setLevel(logging.ERROR)
     asyncio.run(main(*sys.argv[1:]))

@@ -49,6 +49,7 @@ from bot.secmaster.errors import (
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TASK = Ref(noun="task", id="t-1")
 CONSOLE = "https://console.example/x"
 LONG_ID = "9" * 64
 # A failing example may be megabytes long; saying so must not hide what failed.
@@ -300,7 +301,7 @@ ODD = [
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: ascii(odd[:12]))
 @pytest.mark.parametrize("field", FIELDS)
 def test_one_odd_field_does_not_hide_a_task_from_those_who_decide(field, odd):
-    frame = Frame(Ref(noun="task", id="t-1"), NOW)
+    frame = Frame(TASK, NOW)
     task = Task(**{"id": "t-1", "name": "n", "status": "waiting"} | {field: odd})
     assert_slack_takes(card(frame, task, None))
     assert_slack_opens(views.details(frame, task))
@@ -308,7 +309,7 @@ def test_one_odd_field_does_not_hide_a_task_from_those_who_decide(field, odd):
 
 @pytest.mark.parametrize("zone", [14, 8, 0, -12])
 def test_a_time_that_was_never_set_does_not_hide_a_task(zone):
-    frame = Frame(Ref(noun="task", id="t-1"), NOW)
+    frame = Frame(TASK, NOW)
     never = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=zone)))
     assert_slack_takes(card(frame, Task(name="n", create_time=never, due_date=never), None))
 
@@ -376,7 +377,7 @@ def test_a_comment_of_many_lines_loses_neither_its_mark_nor_the_reference_below(
     operation = Operation(
         id="abc123ffff",
         action="task.comment",
-        ref=Ref(noun="task", id="t-1"),
+        ref=TASK,
         actor=Actor(id="U0ALICE"),
         place=Place(),
         params={"comment": comment},
@@ -467,13 +468,13 @@ some_roles = st.dictionaries(
 @few
 @given(st.sampled_from(TABLE), refusals(), some_roles)
 def test_any_refusal_can_be_told(action, refused, roles):
-    assert_slack_takes(about.not_allowed(action, refused, roles))
+    assert_slack_takes(about.not_allowed(action, TASK, refused, roles))
 
 
 def test_a_refusal_names_many_groups_without_breaking_a_mention():
     roles = {"everybody": Role(usergroups=("S0SOC",) * 300)}
     refused = Refused("rule", "rule 1", ("everybody",))
-    assert_slack_takes(about.not_allowed(BY_NAME["task.approve"], refused, roles))
+    assert_slack_takes(about.not_allowed(BY_NAME["task.approve"], TASK, refused, roles))
 
 
 @pytest.mark.parametrize("action", TABLE, ids=list(BY_NAME))
@@ -536,13 +537,13 @@ def test_the_details_of_any_instance_are_ones_that_slack_opens(frame, run):
 
 @pytest.mark.parametrize("letter", ["x", "中", "🙂", "&"])
 def test_the_details_of_a_long_talk_are_ones_that_slack_opens(letter):
-    frame = Frame(Ref(noun="task", id="t-1"), NOW)
+    frame = Frame(TASK, NOW)
     talk = [{"id": f"c-{number}", "message": letter * 3000} for number in range(100)]
     assert_slack_opens(views.details(frame, Task(name="n", comments=talk)))
 
 
 def test_the_details_of_a_long_talk_end_with_what_was_said_last_and_say_what_is_left_out():
-    frame = Frame(Ref(noun="task", id="t-1"), NOW)
+    frame = Frame(TASK, NOW)
     talk = [{"id": f"c-{number}", "message": f"word {number}."} for number in range(200)]
     task = Task(name="n", comments=talk, attachment_id_list=["a-1"])
     shown = "\n".join(markup_in(views.details(frame, task)["blocks"]))

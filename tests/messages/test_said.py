@@ -321,7 +321,7 @@ ROLES = {"approver": Role(users=("U0ALICE",), usergroups=("S0SOC",)), "empty": R
     ],
 )
 def test_a_refusal_says_which_rule_and_who_may(refused, said):
-    told = about.not_allowed(BY_NAME["task.approve"], refused, ROLES).text
+    told = about.not_allowed(BY_NAME["task.approve"], TASK, refused, ROLES).text
     assert said in told
     assert "The approval was not sent." in told
 
