@@ -65,6 +65,15 @@ class Place(Value):
     response_url: str = ""
 
 
+class Listing(Value):
+    """One page of a list: of what, in which state, whose name holds which text, from where on."""
+
+    noun: Noun
+    filter: str = ""
+    text: str = ""
+    offset: int = 0
+
+
 class Operation(Value):
     """One action asked for by one person, as it is recorded before it is acknowledged.
 

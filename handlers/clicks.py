@@ -13,7 +13,7 @@ from bot.models import Place, Ref
 from handlers import operations, reading
 from handlers.failures import Told, later
 from handlers.house import Asker, House
-from handlers.parsing import Ask, Listing, Show
+from handlers.parsing import Ask, Show
 
 Body = dict[str, Any]
 
@@ -75,5 +75,5 @@ async def _turn(house: House, value: str, place: Place) -> None:
     wanted = lists.turned(value)
     if wanted is None:
         raise Told(about.newer_button())
-    page = await reading.listing(house, Listing(*wanted))
+    page = await reading.listing(house, wanted)
     await respond(place.response_url, page, replacing=True)

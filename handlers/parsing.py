@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 
 from bot.actions import TABLE, Action, Param
-from bot.models import Noun, Ref
+from bot.models import Listing, Noun, Ref
 from bot.secmaster import InstanceStatus
 
 LONGEST_REASON = 1000
@@ -38,14 +38,6 @@ class Help:
 @dataclass(frozen=True, slots=True)
 class Whoami:
     pass
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    noun: Noun
-    filter: str = ""
-    text: str = ""
-    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +113,8 @@ def _about(noun: Noun, words: str, here: Ref | None) -> Request:
 def _listing(noun: Noun, words: str) -> Listing:
     first, rest = _split(words)
     if first.lower() in FILTERS[noun]:
-        return Listing(noun, first.lower(), plain(rest)[:100])
-    return Listing(noun, "", plain(words)[:100])
+        return Listing(noun=noun, filter=first.lower(), text=plain(rest)[:100])
+    return Listing(noun=noun, text=plain(words)[:100])
 
 
 def _ask(action: Action, words: str, own: Ref | None) -> Ask:

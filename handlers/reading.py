@@ -5,31 +5,23 @@ from typing import Any
 from bot import messages
 from bot.flows import telling
 from bot.messages import PAGE, Message, about, views
-from bot.models import Actor, Place, Ref
+from bot.models import Actor, Listing, Place, Ref
 from bot.secmaster import QueryType, SecMasterError
 from handlers.failures import words_for
 from handlers.house import House
-from handlers.parsing import Listing, Show
+from handlers.parsing import Show
 
 
 async def listing(house: House, wanted: Listing) -> Message:
     """One page of tasks or instances."""
-    client = house.desk.secmaster[house.main]
-    frame = house.desk.frame(Ref(noun=wanted.noun, workspace=house.main, id="list"))
-    asked = (wanted.filter, wanted.text, wanted.offset)
+    client, now = house.desk.secmaster[house.main], house.desk.clock()
+    page: dict[str, Any] = {"offset": wanted.offset, "limit": PAGE, "name": wanted.text}
     if wanted.noun == "task":
-        handled = wanted.filter == "handled"
-        tasks = await client.list_tasks(
-            offset=wanted.offset,
-            limit=PAGE,
-            name=wanted.text,
-            query_type=QueryType.ALL_HANDLED if handled else QueryType.MY_TODO,
-        )
-        return messages.task_list(tasks.tasks, tasks.total, frame, asked)
-    runs = await client.list_workflow_instances(
-        offset=wanted.offset, limit=PAGE, name=wanted.text, status=wanted.filter.upper()
-    )
-    return messages.instance_list(runs.instances, runs.total, frame, asked)
+        query = QueryType.ALL_HANDLED if wanted.filter == "handled" else QueryType.MY_TODO
+        tasks = await client.list_tasks(query_type=query, **page)
+        return messages.listing(wanted, tasks.tasks, tasks.total, house.main, now)
+    runs = await client.list_workflow_instances(status=wanted.filter.upper(), **page)
+    return messages.listing(wanted, runs.instances, runs.total, house.main, now)
 
 
 async def show(house: House, wanted: Show, place: Place) -> None:

@@ -9,11 +9,11 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.flows.posting import whisper
 from bot.messages import Message, about
-from bot.models import Place, Ref
+from bot.models import Listing, Place, Ref
 from handlers import operations, reading
 from handlers.failures import later
 from handlers.house import Asker, House
-from handlers.parsing import Ask, Help, Listing, Request, Show, Whoami, parse
+from handlers.parsing import Ask, Help, Request, Show, Whoami, parse
 
 Body = dict[str, Any]
 

@@ -8,13 +8,12 @@ from hypothesis import strategies as st
 
 from bot.actions import BY_NAME, TABLE
 from bot.messages import about
-from bot.models import Ref
+from bot.models import Listing, Ref
 from bot.sandbox.slack.blocks import check_blocks
 from handlers.parsing import (
     LONGEST_REASON,
     Ask,
     Help,
-    Listing,
     NotUnderstood,
     Show,
     Whoami,
@@ -30,6 +29,10 @@ NBSP = "\u00a0"
 TASK = Ref(noun="task", id=ID)
 RUN = Ref(noun="instance", id=ID)
 BOMB = "[" * 100_000
+
+
+def listing(noun, state="", text=""):
+    return Listing(noun=noun, filter=state, text=text)
 
 
 def given_for(param):
@@ -130,18 +133,18 @@ def test_ids_that_are_no_uuids_are_taken_as_they_are():
 @pytest.mark.parametrize(
     ("text", "listing"),
     [
-        ("task list", Listing("task")),
-        ("tasks list", Listing("task")),
-        ("task list todo", Listing("task", "todo")),
-        ("task list HANDLED", Listing("task", "handled")),
-        ("task list todo isolate host", Listing("task", "todo", "isolate host")),
-        ("task list isolate host", Listing("task", "", "isolate host")),
-        ("task list failed", Listing("task", "", "failed")),
-        ("instance list", Listing("instance")),
-        ("instance list Failed", Listing("instance", "failed")),
-        ("instance list running &lt;b&gt; &amp; co", Listing("instance", "running", "<b> & co")),
-        ("instance list todo", Listing("instance", "", "todo")),
-        ("task list <https://evil.example|evil>", Listing("task", "", "https://evil.example")),
+        ("task list", listing("task")),
+        ("tasks list", listing("task")),
+        ("task list todo", listing("task", "todo")),
+        ("task list HANDLED", listing("task", "handled")),
+        ("task list todo isolate host", listing("task", "todo", "isolate host")),
+        ("task list isolate host", listing("task", "", "isolate host")),
+        ("task list failed", listing("task", "", "failed")),
+        ("instance list", listing("instance")),
+        ("instance list Failed", listing("instance", "failed")),
+        ("instance list running &lt;b&gt; &amp; co", listing("instance", "running", "<b> & co")),
+        ("instance list todo", listing("instance", "", "todo")),
+        ("task list <https://evil.example|evil>", listing("task", "", "https://evil.example")),
     ],
 )
 def test_lists_take_a_filter_and_a_text(text, listing):
@@ -149,7 +152,7 @@ def test_lists_take_a_filter_and_a_text(text, listing):
 
 
 def test_the_text_of_a_list_is_kept_short_enough_for_a_button():
-    assert parse(f"task list {'x' * 10_000}") == Listing("task", "", "x" * 100)
+    assert parse(f"task list {'x' * 10_000}") == listing("task", "", "x" * 100)
 
 
 # What is forgiven around an id.

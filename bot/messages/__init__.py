@@ -7,7 +7,7 @@ from bot.messages import about, lists, views
 from bot.messages.blocks import Frame, Message
 from bot.messages.cards import card, vanished
 from bot.messages.errors import explain
-from bot.messages.lists import PAGE, instance_list, task_list
+from bot.messages.lists import PAGE, listing
 from bot.messages.outcomes import lost, outcome, trouble
 
 __all__ = [
@@ -17,11 +17,10 @@ __all__ = [
     "about",
     "card",
     "explain",
-    "instance_list",
+    "listing",
     "lists",
     "lost",
     "outcome",
-    "task_list",
     "trouble",
     "vanished",
     "views",

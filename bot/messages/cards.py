@@ -1,6 +1,7 @@
 """Cards: one task or instance as SecMaster has it, and the buttons that fit its state."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 from slack_sdk.models.blocks import Block
@@ -110,11 +111,11 @@ def instance_state(run: Instance) -> str:
     return INSTANCE_STATES.get(run.status, f"▫️ {line(run.status, 40)}")
 
 
-def due(task: Task, frame: Frame) -> str:
+def due(task: Task, now: datetime) -> str:
     """When a task is due and what happens then; going on by itself is a warning."""
     if task.due_date is None:
         return "—"
-    said = f"{moment(task.due_date)} ({until(task.due_date, frame.now)})"
+    said = f"{moment(task.due_date)} ({until(task.due_date, now)})"
     if task.status != TaskStatus.WAITING:
         return said
     if task.due_handle == DueHandle.CONTINUE:
@@ -128,7 +129,7 @@ def _task_facts(task: Task, frame: Frame) -> list[tuple[str, str]]:
         ("Status", task_state(task)),
         ("Decision", kind),
         ("For", line(task.related_object) or "—"),
-        ("Due", due(task, frame)),
+        ("Due", due(task, frame.now)),
         ("Created by", line(task.creator_name, 80) or "—"),
         ("Created", moment(task.create_time)),
     ]

@@ -16,17 +16,16 @@ from bot.messages import (
     about,
     card,
     explain,
-    instance_list,
+    listing,
     lists,
     lost,
     outcome,
-    task_list,
     trouble,
     vanished,
     views,
 )
 from bot.messages.errors import CANNOT_POST, TROUBLES
-from bot.models import Actor, Operation, Outcome, Place, Ref, State, Verdict
+from bot.models import Actor, Listing, Operation, Outcome, Place, Ref, State, Verdict
 from bot.policy import Member, Refused
 from bot.sandbox.slack.blocks import check_blocks, check_view
 from bot.secmaster import (
@@ -316,35 +315,42 @@ def test_a_time_that_was_never_set_does_not_hide_a_task(zone):
 
 # Lists.
 
-wanted = st.tuples(
-    st.sampled_from(["", "todo", "handled", "failed"]), words, st.sampled_from([0, 8, 9999])
-)
+
+def wanted(noun):
+    return st.builds(
+        Listing,
+        noun=st.just(noun),
+        filter=st.sampled_from(["", "todo", "handled", "failed"]),
+        text=words,
+        offset=st.sampled_from([0, 8, 9999]),
+    )
+
+
 totals = st.sampled_from([0, 1, 8, 9, 10**9])
 
 
 @few
-@given(st.lists(tasks, max_size=8), totals, frames("task"), wanted)
-def test_any_page_of_tasks_is_one_that_slack_takes(page, total, frame, asked):
-    assert_slack_takes(task_list(page, total, frame, asked))
+@given(st.lists(tasks, max_size=8), totals, wanted("task"))
+def test_any_page_of_tasks_is_one_that_slack_takes(page, total, asked):
+    assert_slack_takes(listing(asked, page, total, "main", NOW))
 
 
 @few
-@given(st.lists(runs, max_size=8), totals, frames("instance"), wanted)
-def test_any_page_of_instances_is_one_that_slack_takes(page, total, frame, asked):
-    assert_slack_takes(instance_list(page, total, frame, asked))
+@given(st.lists(runs, max_size=8), totals, wanted("instance"))
+def test_any_page_of_instances_is_one_that_slack_takes(page, total, asked):
+    assert_slack_takes(listing(asked, page, total, "main", NOW))
 
 
 def test_a_page_that_secmaster_made_too_long_is_one_that_slack_takes():
-    frame = Frame(Ref(noun="task", id="list"), NOW)
     page = [Task(id=f"t-{number}", name="n") for number in range(100)]
-    assert_slack_takes(task_list(page, 100, frame, ("", "", 0)))
+    assert_slack_takes(listing(Listing(noun="task"), page, 100, "main", NOW))
 
 
 @settings(max_examples=150, deadline=None)
 @given(words | st.lists(st.sampled_from(["1", "task", "|", "9" * 1000, "²", "-1"])).map("|".join))
 def test_any_value_of_a_paging_button_is_read_or_refused(value):
     turned = lists.turned(value[:2000])
-    assert turned is None or (turned[0] in ("task", "instance") and 0 <= turned[3] <= 9999)
+    assert turned is None or 0 <= turned.offset <= 9999
 
 
 # What people are told.

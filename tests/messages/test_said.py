@@ -10,16 +10,15 @@ from bot.messages import (
     Frame,
     about,
     card,
-    instance_list,
+    listing,
     lists,
     lost,
     outcome,
-    task_list,
     trouble,
     vanished,
     views,
 )
-from bot.models import Actor, Operation, Outcome, Place, Ref, State, Verdict
+from bot.models import Actor, Listing, Operation, Outcome, Place, Ref, State, Verdict
 from bot.policy import Member, Refused
 from bot.secmaster import Instance, Task
 
@@ -360,7 +359,8 @@ def test_help_lists_every_command_with_its_aliases():
 
 def page(count, total, offset, text=""):
     tasks = [Task(id=f"t-{number}", name=f"name {number}") for number in range(count)]
-    return task_list(tasks, total, Frame(TASK, NOW), ("todo", text, offset))
+    asked = Listing(noun="task", filter="todo", text=text, offset=offset)
+    return listing(asked, tasks, total, "main", NOW)
 
 
 def test_a_list_says_what_it_shows_and_turns_its_pages():
@@ -368,7 +368,10 @@ def test_a_list_says_what_it_shows_and_turns_its_pages():
     assert "9-16 of 30 todo tasks with “host”" in read(middle)
     assert buttons(middle) == ["page.previous", "page.next"]
     turned = [lists.turned(each["value"]) for each in elements(middle)]
-    assert turned == [("task", "todo", "host", 0), ("task", "todo", "host", 16)]
+    assert [(each.noun, each.filter, each.text, each.offset) for each in turned] == [
+        ("task", "todo", "host", 0),
+        ("task", "todo", "host", 16),
+    ]
     assert buttons(page(8, 30, 0)) == ["page.next"]
     assert buttons(page(6, 30, 24)) == ["page.previous"]
     assert buttons(page(3, 3, 0)) == []
@@ -376,14 +379,15 @@ def test_a_list_says_what_it_shows_and_turns_its_pages():
 
 def test_every_row_has_a_button_that_shows_it_unless_its_id_is_odd():
     rows = [Task(id="t-1", name="n"), Task(id="a b", name="n"), Task(name="n")]
-    message = task_list(rows, 3, Frame(TASK, NOW), ("", "", 0))
+    message = listing(Listing(noun="task"), rows, 3, "main", NOW)
     shown = [block.get("accessory", {}).get("value") for block in blocks_of(message)[1:]]
     assert shown == ["1:task:main:t-1", None, None]
 
 
 def test_an_empty_list_says_so():
     assert "No todo tasks." in read(page(0, 0, 0))
-    none = instance_list([], 0, Frame(RUN, NOW), ("failed", "<x>", 0))
+    asked = Listing(noun="instance", filter="failed", text="<x>")
+    none = listing(asked, [], 0, "main", NOW)
     assert "No failed instances with “&lt;x&gt;”." in read(none)
 
 
@@ -399,7 +403,8 @@ def test_a_paging_button_of_another_version_is_not_guessed_at(value):
 
 
 def test_a_paging_button_keeps_a_text_with_bars():
-    assert lists.turned("1|instance|failed|8|a|b") == ("instance", "failed", "a|b", 8)
+    wanted = Listing(noun="instance", filter="failed", text="a|b", offset=8)
+    assert lists.turned("1|instance|failed|8|a|b") == wanted
 
 
 # Forms.
