@@ -168,3 +168,16 @@ async def test_the_demo_plays_its_story_to_the_end(tmp_path: Path):
         "*Status* ✅ Finished",
     ):
         assert part in said
+
+
+async def test_missing_settings_stop_the_start_with_one_message(tmp_path: Path):
+    code, said = await bot("run", folder=tmp_path)
+    assert code == 2
+    for name in (
+        "SLACK_BOT_TOKEN",
+        "SLACK_SIGNING_SECRET",
+        "SECMASTER_REGION",
+        "HUAWEICLOUD_SDK_AK",
+    ):
+        assert name in said
+    assert "Traceback" not in said

@@ -14,6 +14,8 @@ from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
 from tests.town import ALICE, POLICY, SOC, both_databases
 
+pytestmark = both_databases
+
 
 class Process:
     """The bot as an operator runs it, in a process of its own that can be killed."""
@@ -106,7 +108,6 @@ async def the_reply(slack: SlackSandbox, ts: str) -> str:
     return str(reply["text"])
 
 
-@both_databases
 async def test_killed_after_the_acknowledgement_and_before_the_write(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ):
@@ -125,7 +126,6 @@ async def test_killed_after_the_acknowledgement_and_before_the_write(
     assert len(slack.thread(SOC, ts)) == 2
 
 
-@both_databases
 async def test_killed_after_the_write_and_before_the_reply(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ):
@@ -143,7 +143,6 @@ async def test_killed_after_the_write_and_before_the_reply(
     assert len(slack.thread(SOC, ts)) == 2
 
 
-@both_databases
 async def test_killed_after_slack_took_the_reply_and_before_that_was_known(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ):
@@ -193,25 +192,3 @@ async def test_told_to_stop_it_leaves_what_waits_to_the_next_start(
         await slack.until(lambda: len(slack.thread(SOC, ts)) == 3)
     assert "*Approved*" in slack.thread(SOC, ts)[-1]["text"]
     assert len(secmaster.writes("UpdateTask")) == 1
-
-
-async def test_a_missing_setting_stops_the_start_with_one_message(
-    tmp_path: Path,
-):
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "bot", "run"),
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])},
-        cwd=tmp_path,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _out, told = await child.communicate()
-    assert child.returncode == 2
-    for name in (
-        "SLACK_BOT_TOKEN",
-        "SLACK_SIGNING_SECRET",
-        "SECMASTER_REGION",
-        "HUAWEICLOUD_SDK_AK",
-    ):
-        assert name in told.decode()
-    assert "Traceback" not in told.decode()

@@ -11,7 +11,11 @@ from bot.models import Ref
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, CAROL, ONCALL, SOC, Town
 
-both_modes = pytest.mark.parametrize("mode", ["http", "socket"], indirect=True)
+both_modes = pytest.mark.parametrize(
+    ("mode", "database_url"),
+    [("http", "sqlite"), ("socket", "sqlite"), ("http", "postgres")],
+    indirect=True,
+)
 NODE = "b5848121-79a5-11f0-9f91-fa163e807002"  # the one that failed in INSTANCE_FAILED
 INPUT = '[{"key": "ip", "value": "203.0.113.77"}]'
 MORE = ["more"]

@@ -8,6 +8,8 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, SOC, Town, both_databases
 
+pytestmark = both_databases
+
 TASK = Ref(noun="task", id=seed.TASK_ISOLATE)
 
 
@@ -19,7 +21,6 @@ def decided(town: Town) -> int:
     return len(town.secmaster.writes("UpdateTask", TASK.id))
 
 
-@both_databases
 async def test_a_write_whose_answer_was_lost_is_found_by_reading_and_not_sent_again(town: Town):
     ts = await town.card("task", TASK.id)
     await town.secmaster.faults.set(Fault(on="UpdateTask", hang_up=True, applied=True))
@@ -61,7 +62,6 @@ async def test_a_comment_whose_answer_was_lost_is_there_once(town: Town):
     assert len([text for text in comments if "seen it" in text]) == 1
 
 
-@both_databases
 async def test_a_write_that_got_lost_on_its_way_is_sent_again_only_after_reading(town: Town):
     ts = await town.card("task", TASK.id)
     await town.secmaster.faults.set(Fault(on="UpdateTask", hang_up=True, times=1))
@@ -75,7 +75,6 @@ async def test_a_write_that_got_lost_on_its_way_is_sent_again_only_after_reading
     assert puts[first + 1 : second].count("ShowTask") >= 3
 
 
-@both_databases
 async def test_while_secmaster_is_down_the_operation_is_kept_and_then_done(town: Town):
     ts = await town.card("task", TASK.id)
     await town.secmaster.stop()

@@ -7,8 +7,9 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, BOB, CAROL, ONCALL, SOC, Town, both_databases
 
+pytestmark = both_databases
 
-@both_databases
+
 async def test_of_two_people_deciding_at_once_one_wins_and_the_other_is_told_who(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)
     await town.slack.press(BOB, SOC, ts, "task.terminate")
@@ -32,7 +33,6 @@ async def test_of_two_people_deciding_at_once_one_wins_and_the_other_is_told_who
     assert sorted(outcomes) == ["allowed", "done", "lost"]
 
 
-@both_databases
 async def test_of_ten_clicks_on_one_button_one_is_sent(town: Town):
     ts = await town.card("task", seed.TASK_PLAYBOOK)
     presses = [town.slack.press(who, SOC, ts, "task.approve") for who in (ALICE, BOB) * 5]
@@ -65,7 +65,6 @@ async def test_after_a_decision_that_failed_anybody_may_decide_again(town: Town)
     assert f"*Approved* by <@{BOB}>" in (await town.replies(ts, 2))[1]
 
 
-@both_databases
 async def test_a_retry_is_sent_once_for_each_time_that_it_failed(town: Town):
     ts = await town.card("instance", seed.INSTANCE_FAILED_AGAIN, user=CAROL, channel=ONCALL)
     await town.secmaster.faults.set(Fault(on="UpdateWorkflowInstance", hold=True))
