@@ -9,7 +9,7 @@ from typing import Any
 from bot.actions import NODE_ID, Action
 from bot.flows import accept
 from bot.messages import about, views
-from bot.models import Operation, Place
+from bot.models import Operation, Place, Ref
 from bot.policy import Allowed
 from bot.secmaster import Instance
 from handlers.failures import Told, WrongInput
@@ -91,6 +91,7 @@ async def _open_form(
 async def _accept(house: House, wanted: Ask, asker: Asker, once: str, allowed: Allowed) -> None:
     actor = asker.actor
     named = actor.model_copy(update={"name": await house.directory.name(actor.id)})
+    place = await _with_card(house, wanted.ref, asker.place)
     key = f"{actor.team}:{once}:{wanted.action.name}:{wanted.ref}"
     await accept(
         Operation(
@@ -98,7 +99,7 @@ async def _accept(house: House, wanted: Ask, asker: Asker, once: str, allowed: A
             action=wanted.action.name,
             ref=wanted.ref,
             actor=named,
-            place=asker.place,
+            place=place,
             params=wanted.params,
             reason=wanted.reason,
             rule=allowed.rule,
@@ -106,3 +107,12 @@ async def _accept(house: House, wanted: Ask, asker: Asker, once: str, allowed: A
             launch=house.desk.launch,
         )
     )
+
+
+async def _with_card(house: House, ref: Ref, place: Place) -> Place:
+    """Answer under the object's card where this channel has one."""
+    if place.card:
+        return place
+    cards = await asyncio.to_thread(house.desk.store.cards_of, ref)
+    here = [card.ts for card in cards if card.channel == place.channel]
+    return place.model_copy(update={"card": here[0]}) if here else place

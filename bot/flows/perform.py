@@ -16,7 +16,7 @@ from bot.actions import BY_NAME
 from bot.flows import telling, writing
 from bot.flows.desk import desk
 from bot.flows.posting import UNTIL_HEARD
-from bot.flows.writing import Answer, Kind, Sight, Write
+from bot.flows.writing import Answer, Kind, Prepared, Sight, Write
 from bot.models import Operation, Outcome, State, Value, Verdict
 
 log = logging.getLogger(__name__)
@@ -84,14 +84,9 @@ class Course:
             return Outcome(state=state, trouble="own_fault", code=type(error).__name__)
 
     async def _settle(self) -> Outcome:
-        if self.action.only_when or not self.operation.place.card:
-            refusal = await self._look()
-            if refusal:
-                return refusal
-        claimed = await self._ask("claim", Claimed, _claim, self.before)
-        self.holder = claimed.holder
-        if self.holder:
-            return Outcome(state=State.FAILED, trouble="lost")
+        refusal = await self._prepare()
+        if refusal:
+            return refusal
         if self.operation.reason and self.operation.ref.noun == "task":
             noted = await self._write(Write.REASON)
             if noted.state is not State.DONE:
@@ -100,15 +95,16 @@ class Course:
                 )
         return await self._write(Write.ACTION)
 
-    async def _look(self) -> Outcome | None:
-        """Read until SecMaster answers; return why it can't be done, if it can't."""
+    async def _prepare(self) -> Outcome | None:
+        """Look and take the key, once SecMaster answers; return why it can't be done, if so."""
         while True:
-            looked = await self._ask("look", writing.Looked, writing.look)
-            if looked.answer is None:
-                self._found(looked.sight)
+            prepared = await self._ask("prepare", Prepared, writing.prepare)
+            self.holder = prepared.holder
+            if prepared.answer is None:
+                self._found(prepared.sight)
                 return None
-            if looked.answer.kind is Kind.SETTLED or not await self._pause(looked.answer):
-                return looked.answer.outcome
+            if prepared.answer.kind is Kind.SETTLED or not await self._pause(prepared.answer):
+                return prepared.answer.outcome
 
     async def _write(self, write: Write) -> Outcome:
         """Send; after a doubt read, and send again only when reading did not find it."""
@@ -168,18 +164,6 @@ class Course:
         self.before = sight
         place = self.operation.place.model_copy(update={"card": sight.card})
         self.operation = self.operation.model_copy(update={"place": place})
-
-
-class Claimed(Value):
-    holder: Verdict | None = None
-
-
-async def _claim(operation: Operation, before: Sight) -> Claimed:
-    """Take the key of what may only happen once; return who holds it otherwise."""
-    once = BY_NAME[operation.action].once
-    key = f"{operation.ref}:{once}:{before.retry_count}" if once else ""
-    store, at = desk().store, desk().clock()
-    return Claimed(holder=await asyncio.to_thread(store.claim, operation, key, at))
 
 
 async def _do(name: str, step: Callable[..., Awaitable[None]], *args: object) -> None:

@@ -121,12 +121,14 @@ async def whisper(place: Place, user: str, message: Message) -> None:
 
 async def respond(url: str, message: Message, *, replacing: bool = False) -> bool:
     """Answer through a response_url; False where it is used up or Slack can't be reached."""
-    session = desk().slack.session  # the same for all of Slack; this needs no token
-    if session is None:
+    slack = desk().slack
+    if slack.session is None:
         return False
     body = {"response_type": "ephemeral", "replace_original": replacing, **message.payload}
     try:
-        async with session.post(url, json=body, timeout=aiohttp.ClientTimeout(10)) as reply:
+        async with slack.session.post(
+            url, json=body, proxy=slack.proxy, timeout=aiohttp.ClientTimeout(10)
+        ) as reply:
             return reply.status == OK
     except (aiohttp.ClientError, TimeoutError):
         return False

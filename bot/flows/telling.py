@@ -21,7 +21,8 @@ PRIVATE = ("not_now", "cannot_post")
 async def outcome(operation: Operation, ended: Outcome) -> None:
     """Answer in the card's thread, or to the person alone where nothing reached SecMaster."""
     if ended.trouble in PRIVATE:
-        standing = await asyncio.to_thread(desk().store.standing, operation.ref)
+        store = desk().store
+        standing = await asyncio.to_thread(store.standing, operation.ref, under_way=True)
         await _privately(operation, messages.outcome(operation, ended, standing))
     else:
         await _in_thread(operation, "outcome", messages.outcome(operation, ended))

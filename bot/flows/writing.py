@@ -4,13 +4,14 @@ A step may run twice: the process may die after its effect and before its record
 that a dead process may have sent is never sent again unread.
 """
 
+import asyncio
 from enum import StrEnum
 
 from bot.actions import BY_NAME, Snapshot, has_comment, signed_comment
 from bot.flows import telling
 from bot.flows.desk import desk
 from bot.flows.posting import CannotPost
-from bot.models import Operation, Outcome, State, Value
+from bot.models import Operation, Outcome, State, Value, Verdict
 from bot.secmaster import (
     CommandType,
     Instance,
@@ -50,34 +51,56 @@ class Answer(Value):
 class Sight(Value):
     """What the look before the write showed, in as far as a later step needs it."""
 
-    status: str = ""
     retry_count: int = 0
     card: str = ""
 
 
-class Looked(Value):
+class Prepared(Value):
+    """What stands before a write: the ``sight``, or an ``answer`` why it can't be sent now.
+
+    ``holder`` is who has taken the key before.
+    """
+
     answer: Answer | None = None
     sight: Sight = Sight()
+    holder: Verdict | None = None
 
 
-async def look(operation: Operation) -> Looked:
+async def prepare(operation: Operation) -> Prepared:
+    """Look at the object where the action or the answer needs it, then take the key."""
+    action = BY_NAME[operation.action]
+    seen = Prepared(sight=Sight(card=operation.place.card))
+    if action.only_when or not operation.place.card:
+        seen = await _look(operation)
+    if seen.answer:
+        return seen
+    key = f"{operation.ref}:{action.once}:{seen.sight.retry_count}" if action.once else ""
+    store, at = desk().store, desk().clock()
+    holder = await asyncio.to_thread(store.claim, operation, key, at)
+    if holder:
+        lost = Outcome(state=State.FAILED, trouble="lost")
+        return Prepared(answer=_settled(lost), holder=holder)
+    return seen
+
+
+async def _look(operation: Operation) -> Prepared:
     """Read the object, refuse what can't be done now, and make sure that it has a card here."""
     try:
         snapshot = await desk().look(operation.ref)
     except SecMasterError as error:
-        return Looked(answer=_troubled(error, sent=False))
+        return Prepared(answer=_troubled(error, sent=False))
     if not possible(operation, snapshot):
-        return Looked(
-            answer=_failed(Outcome(state=State.FAILED, trouble="not_now", message=snapshot.status))
-        )
+        return _impossible("not_now", message=snapshot.status)
     try:
         card = operation.place.card or await telling.card_here(operation, snapshot)
     except CannotPost as error:
-        return Looked(
-            answer=_failed(Outcome(state=State.FAILED, trouble="cannot_post", code=error.code))
-        )
+        return _impossible("cannot_post", code=error.code)
     retries = snapshot.retry_count if isinstance(snapshot, Instance) else 0
-    return Looked(sight=Sight(status=snapshot.status, retry_count=retries, card=card))
+    return Prepared(sight=Sight(retry_count=retries, card=card))
+
+
+def _impossible(trouble: str, **said: str) -> Prepared:
+    return Prepared(answer=_settled(Outcome(state=State.FAILED, trouble=trouble, **said)))
 
 
 def possible(operation: Operation, snapshot: Snapshot) -> bool:
@@ -105,7 +128,7 @@ async def reread(operation: Operation, write: Write, before: Sight) -> Answer:
         return _troubled(error, sent=True)
     happened = _happened(operation, write, now, before)
     if happened is None:
-        return _failed(Outcome(state=State.UNKNOWN, trouble="untold", message=now.status))
+        return _settled(Outcome(state=State.UNKNOWN, trouble="untold", message=now.status))
     if happened:
         return Answer(kind=Kind.SETTLED, outcome=Outcome(state=State.DONE, trouble="read"))
     unchanged = Outcome(state=State.UNKNOWN, trouble="answer_lost", message=now.status)
@@ -145,9 +168,9 @@ def _troubled(error: SecMasterError, *, sent: bool) -> Answer:
         doubt = outcome.model_copy(update={"state": State.UNKNOWN})
         return Answer(kind=Kind.DOUBT, outcome=doubt)
     if isinstance(error, Refused):
-        return _failed(outcome)
+        return _settled(outcome)
     return Answer(kind=Kind.TROUBLE, outcome=outcome)
 
 
-def _failed(outcome: Outcome) -> Answer:
+def _settled(outcome: Outcome) -> Answer:
     return Answer(kind=Kind.SETTLED, outcome=outcome)

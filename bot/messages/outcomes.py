@@ -83,9 +83,11 @@ def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> 
 def _by(standing: Verdict | None) -> str:
     if standing is None:
         return ", decided outside Slack or by itself"
-    done = words(BY_NAME[standing.operation.action]).done
+    said = words(BY_NAME[standing.operation.action])
     who = person(standing.operation.actor.id)
-    return f", {done[0].lower()}{done[1:]} by {who}, {moment(standing.at)}"
+    if standing.state is State.PENDING:
+        return f", and {who} is {said.doing} it right now"
+    return f", {said.done[0].lower()}{said.done[1:]} by {who}, {moment(standing.at)}"
 
 
 def _state(operation: Operation, status: str) -> str:

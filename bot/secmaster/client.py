@@ -7,14 +7,15 @@ https://support.huaweicloud.com/api-secmaster/
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Self
 
 import httpx
 
-from bot.secmaster.connection import TIMEOUT, WHOLE, open_http
-from bot.secmaster.errors import AnswerLost
+from bot.secmaster.connection import AT_ONCE, PATIENCE, TIMEOUT, WHOLE, open_http
+from bot.secmaster.errors import AnswerLost, Unreachable
 from bot.secmaster.models import (
     Attachment,
     CommandType,
@@ -60,6 +61,7 @@ class SecMaster:
         self._base = base_url(endpoint) + workspace
         self._auth = auth
         self._http = open_http(timeout)
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -231,6 +233,18 @@ class SecMaster:
             raise reply.unreadable("without a download URL")
         return url
 
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for a free connection here: in httpx's pool each that waits slows all others."""
+        try:
+            await asyncio.wait_for(self._turns.acquire(), PATIENCE)
+        except TimeoutError as error:
+            raise Unreachable(f"no connection was free within {PATIENCE} s") from error
+        try:
+            yield
+        finally:
+            self._turns.release()
+
     async def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Reply:
         return await self._request("GET", f"{path}?{query(params)}" if params else path)
 
@@ -245,7 +259,7 @@ class SecMaster:
         """Send one request, once: the only place that touches the network."""
         url = self._base + path
         try:
-            async with asyncio.timeout(WHOLE):
+            async with self._turn(), asyncio.timeout(WHOLE):
                 response = await self._http.request(method, url, auth=self._auth, **body)
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise broken(error) from error

@@ -4,19 +4,22 @@ import logging
 
 import httpx
 
+AT_ONCE = 8  # httpx's pool slows as it grows; eight carry more than SecMaster allows
+PATIENCE = 30  # seconds of waiting for our own turn, which is harmless: nothing has been sent
+
 TIMEOUT = httpx.Timeout(
     connect=5,  # within a cloud TCP and TLS take well under a second; longer means nobody is there
     read=30,  # SecMaster moves a flow on before it answers an update; giving up leaves a doubt
     write=10,  # bodies are small, only attachments take a while
-    pool=30,  # waiting for our own turn is harmless: nothing has been sent
+    pool=PATIENCE,
 )
 
 # One request from end to end: an answer that drips in renews each of the above for ever.
 WHOLE = 90  # seconds
 
 LIMITS = httpx.Limits(
-    max_connections=8,  # httpx's pool slows as it grows; eight carry more than SecMaster allows
-    max_keepalive_connections=8,
+    max_connections=AT_ONCE,
+    max_keepalive_connections=AT_ONCE,
     # Shorter than a gateway's own idle limit: a connection that it closes just as we write
     # costs a write whose answer is lost.
     keepalive_expiry=15,

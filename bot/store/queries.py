@@ -98,16 +98,17 @@ class Store:
         }
         connection.execute(self._insert(audit).values(row).on_conflict_do_nothing())
 
-    def standing(self, ref: Ref) -> Verdict | None:
-        """The last operation on this object that was done, for its card to name."""
-        done = (
+    def standing(self, ref: Ref, *, under_way: bool = False) -> Verdict | None:
+        """The last operation on this object that was done, or that is being done."""
+        states = (State.DONE, State.PENDING) if under_way else (State.DONE,)
+        last = (
             sa.select(claims)
-            .where(claims.c.ref == str(ref), claims.c.state == State.DONE)
+            .where(claims.c.ref == str(ref), claims.c.state.in_(states))
             .order_by(claims.c.at.desc())
             .limit(1)
         )
         with self.engine.begin() as connection:
-            row = connection.execute(done).one_or_none()
+            row = connection.execute(last).one_or_none()
         return _verdict(row) if row else None
 
     def add_card(self, card: Card, at: datetime) -> None:

@@ -9,10 +9,10 @@ from tests.bench.scene import Card, Scene
 WARM = 12  # clicks of a kind that nobody counts: connections, caches and code get warm
 ALONE = 200  # clicks one after another, each on a program at rest
 COMMANDS = 30  # the same by slash command
-BURST, BURSTS = 50, 4  # clicks at once, and how often
+BURST, BURSTS = 50, 3  # clicks at once, and how often
 DELAY = 0.05  # put on every outside call
-DELAYED = 9  # clicks of a kind through that delay
-IN_FLIGHT, RUNS, COMMENTS, APPROVALS = 50, 3, 100, 50  # operations a run
+DELAYED = 7  # clicks of a kind through that delay
+IN_FLIGHT, RUNS, COMMENTS, APPROVALS = 50, 3, 80, 50  # operations a run
 SHARED = 20  # cards that all comments are spread over
 COUNTED = 5  # clicks of a kind whose calls are counted
 

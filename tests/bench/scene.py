@@ -24,7 +24,7 @@ from tests.bench.clicker import Ack, Click, Clicker
 from tests.town import ALICE, SOC
 
 AT_MOST = 60  # seconds for anything that is waited for; longer means that it will not come
-QUIET = 0.02  # seconds without a call that pass for "nothing is under way"
+QUIET = 0.015  # seconds without a call that pass for "nothing is under way"
 SHOWING = 20  # cards asked for at once
 
 numbers = itertools.count(1)

@@ -313,7 +313,7 @@ async def test_callers_who_wait_together_share_a_failure_and_later_ones_ask_anew
     iam, stand, client
 ):
     iam.says(b"", 503)
-    asked = [client.show_task("t1") for _ in range(20)]
+    asked = [client.show_task("t1") for _ in range(8)]
     failures = await asyncio.gather(*asked, return_exceptions=True)
     assert {type(failure) for failure in failures} == {Unavailable}
     assert len(iam.asked) == 1
