@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench lock clean
+.PHONY: install demo test check bench lock clean
+
+install: $(READY)
 
 demo: $(READY)
 	$(BIN)/secmaster-bot demo

@@ -129,7 +129,10 @@ def version() -> None:
 
 
 async def _serve(service: Any, host: str, port: int) -> None:
-    await service.start(host, port)
+    try:
+        await service.start(host, port)
+    except OSError as wrong:
+        _refuse(f"{host}:{port} can't be listened on: {wrong}. Choose another with --port.")
     typer.echo(f"{service.url} (Ctrl-C stops it)")
     try:
         await _until_told()
@@ -152,6 +155,9 @@ def _main(work: Coroutine[Any, Any, None]) -> None:
     from slack_sdk.errors import SlackApiError
     from sqlalchemy.exc import SQLAlchemyError
 
+    from bot.app import StartError
+    from bot.store import NameTaken
+
     try:
         with suppress(KeyboardInterrupt):
             asyncio.run(work)
@@ -161,6 +167,13 @@ def _main(work: Coroutine[Any, Any, None]) -> None:
         _refuse(f"Slack can't be reached: {wrong}. Run `secmaster-bot doctor`.")
     except SQLAlchemyError as wrong:
         _refuse(f"The database can't be used: {type(wrong).__name__}. Check DATABASE_URL.")
+    except NameTaken as wrong:
+        _refuse(
+            f"A bot named {wrong} is running on this database already. End it, or give this one "
+            "another BOT_REPLICA."
+        )
+    except StartError as wrong:
+        _refuse(str(wrong))
     except OSError as wrong:
         _refuse(f"{wrong.strerror or wrong}.")
 

@@ -20,13 +20,18 @@ Happened = Callable[[Operation, Snapshot, int], bool | None]
 class Param:
     """A word or text that a command needs beyond the id.
 
-    ``rest`` takes everything that follows; ``json`` must be a JSON array.
+    ``label`` stands for it in a command's usage, ``title`` above its input in a form.
+    ``rest`` takes everything that follows; ``json`` must be a JSON array; ``signed`` is sent
+    with the person's name; a form may offer the node that failed for what is ``offered``.
     """
 
     name: str
     label: str
+    title: str
     rest: bool = False
     json: bool = False
+    signed: bool = False
+    offered: bool = False
     longest: int = 100
 
 
@@ -75,11 +80,14 @@ class Action:
         return bool(self.once)
 
 
-COMMENT = Param("comment", "text", rest=True, longest=3000)
-COMMENT_ID = Param("comment_id", "comment id")
-ATTACHMENT_ID = Param("attachment_id", "attachment id")
-NODE_ID = Param("task_id", "node id")
-NODE_INPUT = Param("input_dataobject", "json", rest=True, json=True, longest=3000)
+LONGEST_REASON = 1000
+COMMENT = Param("comment", "text", "Comment", rest=True, signed=True, longest=3000)
+COMMENT_ID = Param("comment_id", "comment id", "Comment id")
+ATTACHMENT_ID = Param("attachment_id", "attachment id", "Id of the uploaded file")
+NODE_ID = Param("task_id", "node id", "Node id", offered=True)
+NODE_INPUT = Param(
+    "input_dataobject", "json", "Parameters (a JSON array)", rest=True, json=True, longest=3000
+)
 
 
 def signed_comment(operation: Operation, text: str) -> str:

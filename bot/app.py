@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import socket
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
@@ -24,7 +25,7 @@ from bot.secmaster import IamAuth, SecMaster, SigningAuth, TokenAuth, open_http
 from bot.server import web_app
 from bot.settings import Settings
 from bot.socket import Sockets
-from bot.store import Store, connect, migrate
+from bot.store import Store, connect, held, migrate
 from handlers import House, register
 
 # Raised only when a flow that is under way could not go on with the new code. By default it
@@ -32,6 +33,10 @@ from handlers import House, register
 FLOWS_VERSION = "1"
 MAIN = "main"
 GRACE = 5.0  # seconds that flows get to end at shutdown; what doesn't is taken up at the start
+
+
+class StartError(Exception):
+    """The bot can't start: why, and what to do."""
 
 
 class App:
@@ -58,8 +63,12 @@ class App:
     async def _start(self, stack: AsyncExitStack) -> None:
         """Open everything in the order of need; the stack closes it in the other."""
         settings = self.settings
+        # Before any flow is taken up: a second process on this port, or of this name, would
+        # carry out what the first is doing.
+        door = stack.enter_context(listen(settings.bot_host, settings.bot_port))
         self.engine = connect(settings.database_url)
         stack.callback(self.engine.dispose)
+        stack.enter_context(held(self.engine, settings.bot_replica))
         await asyncio.to_thread(migrate, self.engine)
         self.slack = await open_slack(settings, stack)
         identity = await self.slack.auth_test()
@@ -69,6 +78,7 @@ class App:
             slack=self.slack,
             store=Store(self.engine),
             launch=secrets.token_hex(8),
+            names={MAIN: settings.secmaster_workspace_id},
             console=settings.console_url,
             patience=self.patience,
         )
@@ -79,7 +89,7 @@ class App:
         house = House(self.desk, self.config, directory, errands, identity["user_id"])
         bolt = open_bolt(self.slack, settings, identity.data)
         register(bolt, house)
-        await self._open_doors(bolt, stack)
+        await self._open_doors(bolt, door, stack)
 
     async def _launch_flows(self, stack: AsyncExitStack) -> None:
         """Start DBOS inside this loop, so that recovered flows share it with the clients."""
@@ -92,7 +102,7 @@ class App:
         stack.push_async_callback(self.desk.settle, GRACE)
         DBOS.launch()
 
-    async def _open_doors(self, bolt: AsyncApp, stack: AsyncExitStack) -> None:
+    async def _open_doors(self, bolt: AsyncApp, door: socket.socket, stack: AsyncExitStack) -> None:
         settings = self.settings
         sockets = None
         if settings.slack_app_token:
@@ -105,8 +115,7 @@ class App:
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
-        site = web.TCPSite(runner, settings.bot_host, settings.bot_port)
-        await site.start()
+        await web.SockSite(runner, door).start()
         host, port = runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
         if sockets:
@@ -119,6 +128,17 @@ class App:
         if self.sockets:
             parts["slack"] = "ok" if await self.sockets.alive() else "no open connection"
         return parts
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port, or say that somebody else has it."""
+    try:
+        return socket.create_server((host, port))
+    except OSError as wrong:
+        raise StartError(
+            f"{host}:{port} can't be listened on ({wrong.strerror}). Is another bot running? "
+            "Otherwise set BOT_HOST and BOT_PORT."
+        ) from wrong
 
 
 async def open_slack(settings: Settings, stack: AsyncExitStack) -> AsyncWebClient:
@@ -182,7 +202,10 @@ def open_bolt(slack: AsyncWebClient, settings: Settings, identity: Any) -> Async
     async def authorize() -> AuthorizeResult:
         return known
 
+    quiet = logging.getLogger("bot.slack")  # Bolt would set its own logger's level itself
+    quiet.setLevel(logging.WARNING)
     return AsyncApp(
+        logger=quiet,
         # Without a token of its own: the one it hands to listeners comes from authorize.
         client=AsyncWebClient(
             base_url=slack.base_url,

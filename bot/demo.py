@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot import config
-from bot.app import App
+from bot.app import App, StartError
 from bot.models import Ref
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
@@ -49,11 +49,13 @@ BY_HAND = """\
 
   [cyan]say() {{ curl -s {slack}/_sandbox/command -H 'content-type: application/json' \\
     -d '{{"user": "'"$1"'", "channel": "C0SOC", "text": "'"$2"'"}}'; echo; }}[/cyan]
-  [cyan]say U0BOB "/secmaster task list"[/cyan]
-  [cyan]say U0BOB "/task approve {task} checked"[/cyan]
-  [cyan]say U0DAVE "/secmaster whoami"[/cyan]
-  [cyan]curl -s '{slack}/_sandbox/channels/C0SOC?user=U0BOB'[/cyan]   what Bob sees
-  [cyan]curl -s {secmaster}/_sandbox/requests[/cyan]                 what SecMaster received
+  [cyan]see() {{ curl -s "{slack}/_sandbox/channels/C0SOC?user=$1" | python3 -c 'import json, sys
+for m in json.load(sys.stdin)["messages"]: print(m["ts"], m["text"], end="\\n\\n")'; }}[/cyan]
+
+  [cyan]say U0BOB "/secmaster task list"[/cyan]; [cyan]see U0BOB[/cyan]
+  [cyan]say U0BOB "/task approve {task} checked"[/cyan]; [cyan]see U0BOB[/cyan]
+  [cyan]say U0DAVE "/secmaster whoami"[/cyan]; [cyan]see U0DAVE[/cyan]
+  [cyan]curl -s {secmaster}/_sandbox/requests[/cyan]   what SecMaster received
 
 People: U0ALICE and U0BOB approve, U0CAROL is on call, U0DAVE may look, U0GUEST is a guest.
 Ctrl-C stops it."""
@@ -65,9 +67,9 @@ async def play(
     """Start everything, play the story, print its threads, and stay for ``then``."""
     console = Console(soft_wrap=True, highlight=False)
     slack, secmaster = SlackSandbox(), SecMasterSandbox()
-    await secmaster.start(port=secmaster_port)
     try:
-        await slack.start(port=slack_port)
+        await _open(secmaster, secmaster_port, "--secmaster-port")
+        await _open(slack, slack_port, "--slack-port")
         with tempfile.TemporaryDirectory(prefix="secmaster-bot-") as folder:
             settings = _settings(slack, secmaster, Path(folder))
             async with App(settings, config.parse(POLICY)) as app:
@@ -83,6 +85,15 @@ async def play(
     finally:
         await slack.stop()
         await secmaster.stop()
+
+
+async def _open(service: SlackSandbox | SecMasterSandbox, port: int, option: str) -> None:
+    try:
+        await service.start(port=port)
+    except OSError as wrong:
+        raise StartError(
+            f"Port {port} is taken. Is another demo running? Otherwise choose one with {option}."
+        ) from wrong
 
 
 def _settings(slack: SlackSandbox, secmaster: SecMasterSandbox, folder: Path) -> Settings:

@@ -1,10 +1,12 @@
 """What is wrong with this installation? Looks at everything, changes nothing."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import aiohttp
 import sqlalchemy as sa
@@ -137,7 +139,13 @@ async def clock(given: Settings) -> str:
 
 
 async def database(given: Settings) -> str:
-    """Open the database and take its write lock, writing nothing."""
+    """Ask the database for an answer; a file that is not there yet is not made."""
+    url = sa.make_url(given.database_url)
+    file = Path(url.database or "") if url.drivername == "sqlite" else None
+    if file and not file.exists():
+        if not os.access(file.resolve().parent, os.W_OK):
+            raise Ill(f"DATABASE_URL can't be used: {file} can't be made")
+        return f"{file} will be made"
 
     def ask() -> None:
         engine = connect(given.database_url)

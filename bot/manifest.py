@@ -5,7 +5,9 @@ https://docs.slack.dev/reference/app-manifest
 
 from typing import Any
 
+from bot.actions import TABLE
 from bot.config import Commands
+from bot.models import Noun
 
 SCOPES = (
     "app_mentions:read",  # the same words in a mention
@@ -21,12 +23,12 @@ SCOPES = (
 )
 EVENTS = ("app_mention", "message.im")
 EVENTS_PATH = "/slack/events"
-PLACEHOLDER = "https://secmaster-bot.example.com"
 
 
 def manifest(commands: Commands, url: str = "") -> dict[str, Any]:
     """The manifest to paste into Slack; without ``url`` for Socket Mode."""
-    request = {"request_url": url.rstrip("/") + EVENTS_PATH} if url else {}
+    url = url.rstrip("/").removesuffix(EVENTS_PATH)
+    request = {"request_url": url + EVENTS_PATH} if url else {}
     return {
         "_metadata": {"major_version": 2, "minor_version": 1},
         "display_information": {
@@ -54,14 +56,19 @@ def manifest(commands: Commands, url: str = "") -> dict[str, Any]:
     }
 
 
+def _verbs(noun: Noun) -> str:
+    own = [action.verb for action in TABLE if action.noun == noun]
+    return f"list | {' | '.join(['show', *own])} <id> …"
+
+
 def _command(name: str, commands: Commands, url: str) -> dict[str, Any]:
     about = {
-        commands.task: ("SecMaster tasks", "list | show | approve | terminate | comment <id> …"),
-        commands.instance: ("Workflow instances", "list | show | retry | terminate | debug <id> …"),
+        commands.task: ("SecMaster tasks", _verbs("task")),
+        commands.instance: ("Workflow instances", _verbs("instance")),
         commands.root: ("Run SecMaster", "help | whoami | task … | instance …"),
     }
     description, hint = about[name]
-    request = {"url": url.rstrip("/") + EVENTS_PATH} if url else {}
+    request = {"url": url + EVENTS_PATH} if url else {}
     return {
         "command": name,
         "description": description,

@@ -4,6 +4,7 @@ Knows no Slack client, no HTTP and no database. All are frozen, and all can be w
 database as JSON and read back by a newer version.
 """
 
+import unicodedata
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -14,6 +15,12 @@ Noun = Literal["task", "instance"]
 
 # SecMaster's ids are UUIDs; anything longer or stranger is not one, and would not fit a button.
 ObjectId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+def visible(text: str) -> str:
+    """The text without what no eye sees: control and formatting characters, and space around."""
+    kept = (each for each in text if each in "\n\t\u200d" or unicodedata.category(each)[0] != "C")
+    return "".join(kept).strip()
 
 
 class Value(BaseModel):
@@ -113,7 +120,8 @@ class Outcome(Value):
 
     ``failed`` means that it certainly did not happen; ``unknown`` that nobody could tell.
     ``trouble`` names the kind of failure, for whoever words it; ``code`` and ``message`` are
-    SecMaster's own.
+    SecMaster's own. ``seen`` is the status that stood in the way, ``by`` and ``at`` who brought
+    it about and when, as far as SecMaster tells.
     """
 
     state: State
@@ -122,6 +130,9 @@ class Outcome(Value):
     message: str = ""
     status: int | None = None
     request_id: str = ""
+    seen: str = ""
+    by: str = ""
+    at: datetime | None = None
 
 
 class Verdict(Value):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bot.actions import Action, Snapshot
 from bot.config import ReasonRule, Rule, When
+from bot.models import visible
 from bot.secmaster import Task
 
 
@@ -86,6 +87,7 @@ def _applies(when: When, facts: Snapshot | None) -> bool:
         kind, related = "", facts.workflow.name
     return (
         (not when.business_type or kind in when.business_type)
-        and re.match(when.name, facts.name) is not None
-        and re.match(when.related_object, related) is not None
+        # What hides before a word must not hide the word from a rule.
+        and re.match(when.name, visible(facts.name)) is not None
+        and re.match(when.related_object, visible(related)) is not None
     )

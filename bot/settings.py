@@ -1,10 +1,15 @@
 """Secrets and addresses, from the environment and ``.env``. Read by the command line alone."""
 
+import re
 from pathlib import Path
 from typing import Self
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ADDRESSES = ("slack_api_url", "secmaster_endpoint", "iam_endpoint", "secmaster_console_url")
+IDS = ("secmaster_project_id", "secmaster_workspace_id", "secmaster_region")
+ONE_WORD = ("slack_bot_token", "slack_app_token", "slack_signing_secret", "ak", "sk")
 
 
 class SettingsError(Exception):
@@ -81,7 +86,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def complete(self) -> Self:
-        if wrong := [*self._slack_problems(), *self._secmaster_problems(), *self._ways_in()]:
+        problems = (self._slack_problems, self._secmaster_problems, self._ways_in, self._odd_ones)
+        if wrong := [line for check in problems for line in check()]:
             raise ValueError("\n".join(wrong))
         return self
 
@@ -120,13 +126,39 @@ class Settings(BaseSettings):
         }
         begun = [name for name, parts in ways.items() if any(parts)]
         if len(begun) > 1:
-            return [f"Only one way to sign in to SecMaster may be set, not {' and '.join(begun)}"]
+            told = "; ".join(begun)
+            return [f"Only one way to sign in to SecMaster may be set; these are begun: {told}"]
         if not begun:
             return [f"No way to sign in to SecMaster is set: give {', or '.join(ways)}"]
         wrong = [] if all(ways[begun[0]]) else [f"{begun[0]} are needed together"]
         if self.iam_username and not (self.iam_endpoint or self.secmaster_region):
             wrong.append("IAM_ENDPOINT is missing: without SECMASTER_REGION it can't be derived")
         return wrong
+
+    def _odd_ones(self) -> list[str]:
+        """Check what would only fail later, when a header or an address is made of it."""
+        wrong = []
+        for name in sorted(type(self).model_fields):
+            value = getattr(self, name)
+            text = value.get_secret_value() if isinstance(value, SecretStr) else value
+            plain = not isinstance(text, str) or (text.isascii() and text.isprintable())
+            if not plain or (name in ONE_WORD and " " in str(text)):
+                wrong.append(f"{_label(name)} has characters that can't be part of it")
+        wrong += self._unlike(ADDRESSES, r"(https?://[^\s/]+.*)?", "must start with https://")
+        return wrong + self._unlike(
+            IDS, r"[A-Za-z0-9_-]*", "may have letters, digits, - and _ only"
+        )
+
+    def _unlike(self, names: tuple[str, ...], pattern: str, why: str) -> list[str]:
+        odd = [name for name in names if not re.fullmatch(pattern, getattr(self, name))]
+        return [f"{_label(name)} {why}" for name in odd]
+
+
+def _label(name: str) -> str:
+    """A setting's name as an operator writes it."""
+    alias = Settings.model_fields[name].validation_alias
+    first = alias.choices[0] if isinstance(alias, AliasChoices) else alias
+    return str(first or name).upper()
 
 
 def load(env_file: Path | None = Path(".env")) -> Settings:

@@ -1,7 +1,6 @@
 """May they? Asked at the click and again at the submission; no answer means no."""
 
 import asyncio
-from datetime import UTC, datetime
 
 from bot.actions import Action, Snapshot
 from bot.directory import LookupFailed
@@ -29,7 +28,7 @@ async def permit(house: House, asker: Asker, action: Action, ref: Ref) -> Allowe
     answer = await _ask(house, asker.actor, action, ref)
     if isinstance(answer, Allowed):
         return answer
-    now = datetime.now(UTC)
+    now = house.desk.clock()
     attempt = Operation(
         id=f"refused-{now.timestamp():.6f}-{asker.actor.id}"[:64],
         action=action.name,

@@ -7,6 +7,7 @@ from bot.config import Config
 from bot.directory import Directory
 from bot.errands import Errands
 from bot.flows import Desk
+from bot.messages import Message, about
 from bot.models import Actor, Place
 
 
@@ -36,6 +37,11 @@ class House:
     bot_user: str
     main: str = "main"
     recent: Recent = field(default_factory=Recent)
+
+    @property
+    def help(self) -> Message:
+        names = self.config.commands
+        return about.help_message(self.root, {"task": names.task, "instance": names.instance})
 
     @property
     def root(self) -> str:

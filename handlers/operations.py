@@ -3,10 +3,9 @@
 import asyncio
 import hashlib
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
-from bot.actions import NODE_ID, Action
+from bot.actions import Action
 from bot.flows import accept
 from bot.messages import about, views
 from bot.models import Operation, Place, Ref
@@ -67,9 +66,9 @@ async def _open_form(
 ) -> None:
     slack, ref = house.desk.slack, wanted.ref
     card = await asyncio.to_thread(house.desk.store.card_at, place.channel, place.card)
-    title = card.title if card else ref.id
+    shown = (card.title if card else ref.id, house.desk.name(ref))
     kept = views.Form(action=wanted.action.name, ref=ref, place=place)
-    form = views.form(kept, title, allowed.reason)
+    form = views.form(kept, shown, allowed.reason)
     opened = await slack.views_open(trigger_id=trigger, view=form)
 
     async def fill_in() -> None:
@@ -77,14 +76,14 @@ async def _open_form(
         run = await house.desk.look(ref)
         if isinstance(run, Instance) and run.failed_node:
             node = run.failed_node.action_id
-            form = views.form(kept, title, allowed.reason, node)
+            form = views.form(kept, shown, allowed.reason, node)
             view = opened["view"]
             await slack.views_update(view_id=view["id"], hash=view["hash"], view=form)
 
     async def leave_empty(_error: Exception) -> None:
         """Without the offer the form works as well."""
 
-    if NODE_ID in wanted.action.needs:
+    if any(param.offered for param in wanted.action.needs):
         house.errands.start(fill_in(), leave_empty)
 
 
@@ -103,7 +102,7 @@ async def _accept(house: House, wanted: Ask, asker: Asker, once: str, allowed: A
             params=wanted.params,
             reason=wanted.reason,
             rule=allowed.rule,
-            accepted_at=datetime.now(UTC),
+            accepted_at=house.desk.clock(),
             launch=house.desk.launch,
         )
     )

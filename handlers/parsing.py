@@ -12,14 +12,15 @@ from urllib.parse import unquote
 
 from pydantic import ValidationError
 
-from bot.actions import TABLE, Action, Param
+from bot.actions import LONGEST_REASON, TABLE, Action, Param
 from bot.models import Listing, Noun, Ref
 from bot.secmaster import InstanceStatus
 
-LONGEST_REASON = 1000
-FILTERS: dict[Noun, tuple[str, ...]] = {
-    "task": ("todo", "handled"),
-    "instance": tuple(status.lower() for status in InstanceStatus),
+# What may be written, and the state that is meant.
+FILTERS: dict[Noun, dict[str, str]] = {
+    "task": {"todo": "todo", "waiting": "todo", "open": "todo"}
+    | {"handled": "handled", "decided": "handled", "finished": "handled"},
+    "instance": {status.lower(): status.lower() for status in InstanceStatus},
 }
 NOUNS: tuple[Noun, ...] = ("task", "instance")
 
@@ -112,8 +113,8 @@ def _about(noun: Noun, words: str, here: Ref | None) -> Request:
 
 def _listing(noun: Noun, words: str) -> Listing:
     first, rest = _split(words)
-    if first.lower() in FILTERS[noun]:
-        return Listing(noun=noun, filter=first.lower(), text=plain(rest)[:100])
+    if state := FILTERS[noun].get(first.lower()):
+        return Listing(noun=noun, filter=state, text=plain(rest)[:100])
     return Listing(noun=noun, text=plain(words)[:100])
 
 
@@ -152,7 +153,7 @@ def identifier(word: str) -> str:
         word = wrapped[1]
     word = unquote(unescape(word)).translate(QUOTES).strip(AROUND)
     if uuids := UUID.findall(word):
-        return str(uuids[-1])
+        return str(uuids[-1]).lower()  # written otherwise it is the same task, and has one key
     if "://" in word:
         return re.split(r"[/=]", word.rstrip("/"))[-1]
     return word
@@ -214,7 +215,7 @@ def unescape(text: str) -> str:
 
 def _nothing_left(words: str, usage: str) -> None:
     if words.strip():
-        raise NotUnderstood(f"I can't place “{words.strip()[:60]}”.", usage)
+        raise NotUnderstood(f"“{words.strip()[:60]}” is too much here.", usage)
 
 
 def _split(words: str) -> tuple[str, str]:

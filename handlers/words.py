@@ -26,7 +26,7 @@ async def command(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None
         await operations.ask(house, request, asker, body["trigger_id"])
         await ack(about.recorded(request.action).text)
     elif isinstance(request, Help):
-        await ack(response_type="ephemeral", **about.help_message(house.root).payload)
+        await ack(response_type="ephemeral", **house.help.payload)
     else:
         _answer_later(house, request, asker)
         await ack()
@@ -94,4 +94,4 @@ async def _read(house: House, request: Request, asker: Asker) -> Message:
             return await reading.listing(house, request)
         case Whoami():
             return await reading.whoami(house, asker.actor)
-    return about.help_message(house.root)
+    return house.help

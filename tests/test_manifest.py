@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from bot.config import Commands
-from bot.manifest import PLACEHOLDER, SCOPES, manifest
+from bot.manifest import SCOPES, manifest
 
 ROOT = Path(__file__).parents[1]
+PLACEHOLDER = "https://secmaster-bot.example.com"
 SCHEMA = json.loads((ROOT / "tests/data/slack-manifest.schema.2.json").read_text())
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from bot.app import App
 from bot.config import parse
+from bot.demo import POLICY
 from bot.flows import Patience
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
@@ -21,25 +22,6 @@ GUEST, SOLO, OUTSIDER = "U0GUEST", "U0SOLO", "U0OUTSIDER"
 BOT = "U0BOT"
 SOC, ONCALL, RANDOM, PRIVATE = "C0SOC", "C0ONCALL", "C0RANDOM", "C0PRIVATE"
 
-POLICY = """
-[roles.approver]
-usergroups = ["S0SOC"]
-
-[roles.oncall]
-usergroups = ["S0ONCALL"]
-
-[[rules]]
-actions = ["task.approve", "task.terminate"]
-roles = ["approver"]
-
-[[rules]]
-actions = ["task.*"]
-roles = ["approver", "oncall"]
-
-[[rules]]
-actions = ["instance.*"]
-roles = ["oncall"]
-"""
 both_databases = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
 
 # Long enough for a test's trouble to pass, short enough to be waited for.

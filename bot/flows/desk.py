@@ -49,6 +49,7 @@ class Desk:
     slack: AsyncWebClient
     store: Store
     launch: str
+    names: Mapping[str, str] = field(default_factory=dict)
     console: str = ""
     patience: Patience = Patience()
     clock: Callable[[], datetime] = now
@@ -120,9 +121,13 @@ class Desk:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
+    def name(self, ref: Ref) -> str:
+        """What people call the workspace that an object belongs to."""
+        return self.names.get(ref.workspace, ref.workspace)
+
     def frame(self, ref: Ref) -> Frame:
         """What a card needs to be drawn beyond the object itself."""
-        return Frame(ref=ref, now=self.clock(), console=self.console)
+        return Frame(ref, self.clock(), self.name(ref), self.console)
 
 
 _desks: list[Desk] = []

@@ -109,13 +109,15 @@ class Course:
     async def _write(self, write: Write) -> Outcome:
         """Send; after a doubt read, and send again only when reading did not find it."""
         self.sent = True
-        doubt, unchanged = False, 0
+        doubt, unchanged, doubts = False, 0, 0
         while True:
             answer = await self._ask_once(write, doubt=doubt)
             if answer.kind is Kind.SETTLED:
                 return answer.outcome
             if answer.kind is Kind.DOUBT and not doubt:
-                doubt, unchanged, self.spell = True, 0, 0
+                doubt, unchanged, self.spell, doubts = True, 0, 0, doubts + 1
+                if doubts > 1:  # the first may be one lost answer, which reading soon settles
+                    await self._tell(answer)
                 continue
             if answer.kind is Kind.UNCHANGED:
                 unchanged += 1
@@ -131,19 +133,23 @@ class Course:
     async def _pause(self, answer: Answer) -> bool:
         """Wait before the next round, longer each time; False when patience is used up.
 
-        Trouble is told to the thread, once. That a write does not show yet is none: the next
-        rounds will tell.
+        That a write does not show yet is no trouble worth telling: the next rounds will tell.
         """
         if not self.rounds:
             return False
-        if answer.kind is not Kind.UNCHANGED and not self.noticed:
-            self.noticed = True
-            await _do("tell of trouble", telling.trouble, self.operation, answer.outcome)
-        pause = desk().patience.pauses[self.spell]
+        if answer.kind is not Kind.UNCHANGED:
+            await self._tell(answer)
+        pause = max(desk().patience.pauses[self.spell], answer.wait)
         self.rounds, self.spell = self.rounds - 1, self.spell + 1
         with desk().resting():
             await DBOS.sleep_async(pause)
         return True
+
+    async def _tell(self, answer: Answer) -> None:
+        """Tell the thread of trouble, once."""
+        if not self.noticed:
+            self.noticed = True
+            await _do("tell of trouble", telling.trouble, self.operation, answer.outcome)
 
     async def _ask(
         self, name: str, kind: type[V], step: Callable[..., Awaitable[V]], *args: object

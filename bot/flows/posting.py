@@ -85,6 +85,9 @@ async def post(
             channel=channel,
             thread_ts=thread or None,
             metadata={"event_type": EVENT, "event_payload": mark},
+            # An address in somebody's text is text: nothing fetches it for us.
+            unfurl_links=False,
+            unfurl_media=False,
             **message.payload,
         )
     except SlackApiError as error:

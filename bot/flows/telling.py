@@ -9,20 +9,23 @@ from bot.flows import posting
 from bot.flows.desk import desk
 from bot.flows.posting import CannotPost, whisper
 from bot.messages import Message
-from bot.models import Card, Operation, Outcome, Place, Ref, Verdict
+from bot.models import Card, Operation, Outcome, Place, Ref, State, Verdict
 from bot.secmaster import NotFound, SecMasterError
 
 log = logging.getLogger(__name__)
 
 # Where nothing reached SecMaster there is nothing for the thread to know.
 PRIVATE = ("not_now", "cannot_post")
+# What a card tells of: what was done from here, or may have been.
+ON_CARD = (State.DONE, State.UNKNOWN)
 
 
 async def outcome(operation: Operation, ended: Outcome) -> None:
     """Answer in the card's thread, or to the person alone where nothing reached SecMaster."""
     if ended.trouble in PRIVATE:
         store = desk().store
-        standing = await asyncio.to_thread(store.standing, operation.ref, under_way=True)
+        states = (State.DONE, State.PENDING)
+        standing = await asyncio.to_thread(store.standing, operation.ref, *states)
         await _privately(operation, messages.outcome(operation, ended, standing))
     else:
         await _in_thread(operation, "outcome", messages.outcome(operation, ended))
@@ -57,7 +60,7 @@ async def card_here(operation: Operation, snapshot: Snapshot) -> str:
 
 async def show(place: Place, ref: Ref, snapshot: Snapshot, cause: Operation | None = None) -> str:
     """Post a new card into the channel and remember it; returns its ts."""
-    verdict = await asyncio.to_thread(desk().store.standing, ref)
+    verdict = await asyncio.to_thread(desk().store.standing, ref, *ON_CARD)
     drawn = messages.card(desk().frame(ref), snapshot, verdict)
     mark = {"part": "card", "operation": cause.id if cause else ""}
     ts = await posting.post((place.channel, ""), drawn, mark, cause)
@@ -68,7 +71,7 @@ async def show(place: Place, ref: Ref, snapshot: Snapshot, cause: Operation | No
 
 async def _draw(ref: Ref, title: str) -> Message | None:
     """The object's card as it is now; None while SecMaster cannot be read."""
-    standing = asyncio.to_thread(desk().store.standing, ref)
+    standing = asyncio.to_thread(desk().store.standing, ref, *ON_CARD)
     try:
         snapshot, verdict = await asyncio.gather(desk().look(ref), standing)
     except NotFound:

@@ -6,6 +6,7 @@ that a dead process may have sent is never sent again unread.
 
 import asyncio
 from enum import StrEnum
+from typing import Any
 
 from bot.actions import BY_NAME, Snapshot, has_comment, signed_comment
 from bot.flows import telling
@@ -18,8 +19,12 @@ from bot.secmaster import (
     Receipt,
     Refused,
     SecMasterError,
+    Task,
     TaskAction,
+    Unavailable,
 )
+
+LONGEST_WAIT = 60.0  # seconds, whatever Retry-After says
 
 
 class Write(StrEnum):
@@ -44,8 +49,11 @@ class Kind(StrEnum):
 
 
 class Answer(Value):
+    """``wait`` is how many seconds SecMaster asked to be left alone."""
+
     kind: Kind
     outcome: Outcome
+    wait: float = 0
 
 
 class Sight(Value):
@@ -90,7 +98,7 @@ async def _look(operation: Operation) -> Prepared:
     except SecMasterError as error:
         return Prepared(answer=_troubled(error, sent=False))
     if not possible(operation, snapshot):
-        return _impossible("not_now", message=snapshot.status)
+        return _impossible("not_now", **_decided(snapshot))
     try:
         card = operation.place.card or await telling.card_here(operation, snapshot)
     except CannotPost as error:
@@ -99,7 +107,13 @@ async def _look(operation: Operation) -> Prepared:
     return Prepared(sight=Sight(retry_count=retries, card=card))
 
 
-def _impossible(trouble: str, **said: str) -> Prepared:
+def _decided(snapshot: Snapshot) -> dict[str, Any]:
+    if isinstance(snapshot, Task):
+        return {"seen": snapshot.status, "by": snapshot.decider, "at": snapshot.update_time}
+    return {"seen": snapshot.status}
+
+
+def _impossible(trouble: str, **said: Any) -> Prepared:
     return Prepared(answer=_settled(Outcome(state=State.FAILED, trouble=trouble, **said)))
 
 
@@ -128,10 +142,10 @@ async def reread(operation: Operation, write: Write, before: Sight) -> Answer:
         return _troubled(error, sent=True)
     happened = _happened(operation, write, now, before)
     if happened is None:
-        return _settled(Outcome(state=State.UNKNOWN, trouble="untold", message=now.status))
+        return _settled(Outcome(state=State.UNKNOWN, trouble="untold", seen=now.status))
     if happened:
         return Answer(kind=Kind.SETTLED, outcome=Outcome(state=State.DONE, trouble="read"))
-    unchanged = Outcome(state=State.UNKNOWN, trouble="answer_lost", message=now.status)
+    unchanged = Outcome(state=State.UNKNOWN, trouble="answer_lost", seen=now.status)
     return Answer(kind=Kind.UNCHANGED, outcome=unchanged)
 
 
@@ -146,11 +160,13 @@ async def _put(operation: Operation, write: Write) -> Receipt:
     if write is Write.REASON:
         comment = signed_comment(operation, operation.reason)
         return await client.update_task(object_id, action=TaskAction.ADD_COMMENT, comment=comment)
-    word, params = BY_NAME[operation.action].word, dict(operation.params)
+    action = BY_NAME[operation.action]
+    word, params = action.word, dict(operation.params)
+    for param in action.needs:
+        if param.signed:
+            params[param.name] = signed_comment(operation, params[param.name])
     if isinstance(word, CommandType):
         return await client.update_workflow_instance(object_id, command_type=word, **params)
-    if word is TaskAction.ADD_COMMENT:
-        params["comment"] = signed_comment(operation, params["comment"])
     return await client.update_task(object_id, action=word, **params)
 
 
@@ -169,7 +185,8 @@ def _troubled(error: SecMasterError, *, sent: bool) -> Answer:
         return Answer(kind=Kind.DOUBT, outcome=doubt)
     if isinstance(error, Refused):
         return _settled(outcome)
-    return Answer(kind=Kind.TROUBLE, outcome=outcome)
+    wait = error.retry_after if isinstance(error, Unavailable) else None
+    return Answer(kind=Kind.TROUBLE, outcome=outcome, wait=min(wait or 0, LONGEST_WAIT))
 
 
 def _settled(outcome: Outcome) -> Answer:

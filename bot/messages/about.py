@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from bot.actions import TABLE, Action
 from bot.config import Config, Role, Rule
 from bot.messages.blocks import Message, context, say, section
-from bot.messages.errors import CANNOT_POST
+from bot.messages.errors import CANNOT_POST, NO_ROOM
 from bot.messages.text import code, group, line, person
 from bot.messages.words import words
 from bot.models import Ref
@@ -14,34 +14,43 @@ from bot.policy import Member, Refused, covers
 SHOWN = 5
 
 
-def help_message(root: str) -> Message:
-    """Every command with what it does."""
-    lists = [
-        ("task list [todo|handled] [text]", "tasks, only you see them"),
-        ("task show <id>", "post the task's card here"),
-        ("instance list [running|failed|…] [text]", "workflow instances, only you see them"),
-        ("instance show <id>", "post the instance's card here"),
-    ]
+def help_message(root: str, shorts: Mapping[str, str]) -> Message:
+    """Every command with what it does; ``shorts`` are the short commands that there are."""
+    parts = [section("*Run SecMaster from here*")]
+    for noun, title, filters in (
+        ("task", "Tasks", "[todo|handled]"),
+        ("instance", "Workflow instances", "[running|failed|…]"),
+    ):
+        rows = [
+            (f"{noun} list {filters} [text]", "lists them, for your eyes only"),
+            (f"{noun} show <id>", "posts the card here"),
+            *((action.usage, _does(action)) for action in TABLE if action.noun == noun),
+        ]
+        short = f" ({code(shorts[noun])} is short for {code(f'{root} {noun}')})"
+        head = f"*{title}*{short if shorts.get(noun) else ''}"
+        parts.append(section("\n".join([head, *(_row(root, *row) for row in rows)])))
     own = [("whoami", "your roles and what they allow"), ("help", "this")]
-    rows = [(action.usage + _also(action), words(action).then.rstrip(".")) for action in TABLE]
-    lines = [
-        f"{code(f'{root} {usage}', 120)} {line(what)}" for usage, what in [*lists, *rows, *own]
-    ]
-    return say(
-        f"How to use {root}",
-        section("*Run SecMaster from here*\n" + "\n".join(lines)),
-        context("Mention me with the same words; in a card's thread the id may be left out."),
-    )
+    parts.append(section("\n".join(_row(root, *row) for row in own)))
+    hint = "Mention me with the same words; in a card's thread the id may be left out."
+    return say(f"How to use {root}", *parts, context(hint))
 
 
-def _also(action: Action) -> str:
-    return f"  (also: {', '.join(action.aliases)})" if action.aliases else ""
+def _row(root: str, usage: str, what: str) -> str:
+    return f"{code(f'{root} {usage}', 120)} {what}"
+
+
+def _does(action: Action) -> str:
+    also = f" (also {', '.join(map(code, action.aliases))})" if action.aliases else ""
+    return f"{words(action).help}{also}"
 
 
 def not_understood(problem: str, usage: str, nearest: str, root: str) -> Message:
-    near = f" Did you mean {code(nearest)}?" if nearest else ""
-    shown = f"\nWrite {code(f'{root} {usage}', 150)}" if usage else ""
-    return _one(f"🤔 {line(problem, 300)}{near}{shown}\nNothing was sent to SecMaster.")
+    """Say what is wrong with the words, and how they are written or were perhaps meant."""
+    if nearest:
+        hint = f" Did you mean {code(f'{root} {nearest}', 150)}?"
+    else:
+        hint = f"\nWrite {code(f'{root} {usage}', 150)}" if usage else ""
+    return _one(f"🤔 {line(problem, 300)}{hint}\nNothing was sent to SecMaster.")
 
 
 def whoami(member: Member, name: str, config: Config) -> Message:
@@ -62,13 +71,13 @@ def _may(action: Action, member: Member, rules: Sequence[Rule]) -> str:
         if not covers(rule, action):
             continue
         allowed = not member.roles.isdisjoint(rule.roles)
-        limits = " on some objects" if rule.when else ""
-        why = ", with a reason" if allowed and rule.reason == "required" else ""
-        said.append(f"{'yes' if allowed else 'no'}{limits}{why} (rule {number})")
+        why = " with a reason" if allowed and rule.reason == "required" else ""
+        limits = " where its conditions fit" if rule.when else ""
+        said.append(f"{'yes' if allowed else 'no'}{why} by rule {number}{limits}")
         if not rule.when:
             break
     mark = "✅" if any(part.startswith("yes") for part in said) else "▫️"
-    return f"{mark} {code(action.name)} {'; '.join(said) or 'no (no rule allows it)'}"
+    return f"{mark} {code(action.name)} {', otherwise '.join(said) or 'no: no rule allows it'}"
 
 
 def not_allowed(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role]) -> Message:
@@ -81,7 +90,7 @@ def not_allowed(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, 
         "gone": f"SecMaster knows no {ref.noun} {code(ref.id)} here.",
         "unread": "SecMaster could not be asked what this is, so no rule can allow it. Try again.",
         "no-rule": f"No rule allows {code(action.name)}. Ask whoever runs this bot.",
-        "rule": f"{refused.rule.capitalize()} leaves it to {_who(refused.may, roles)}.",
+        "rule": f"You may not do this: {refused.rule} leaves it to {_who(refused.may, roles)}.",
     }[refused.why]
     return _one(f"🚫 {why} The {said.noun} was not sent.")
 
@@ -126,10 +135,11 @@ def _one(text: str) -> Message:
 
 def recorded(action: Action) -> Message:
     """The acknowledgement of a command: from here on it survives a crash."""
-    return _one(f"📝 The {words(action).noun} is recorded; the card's thread tells how it ends.")
+    return _one(
+        f"📝 The {words(action).noun} is recorded. You will be told how it ends, in the card's "
+        "thread or here."
+    )
 
 
 def cannot_post(code_: str) -> Message:
-    return _one(
-        f"🚫 {CANNOT_POST.get(code_, 'I may not write in this channel')}. Nothing was sent."
-    )
+    return _one(f"🚫 {CANNOT_POST.get(code_, NO_ROOM)}. Nothing was posted.")

@@ -24,9 +24,9 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
-from bot.actions import Action
+from bot.actions import Action, Snapshot
 from bot.messages.text import MARK, clip, line
-from bot.messages.words import words
+from bot.messages.words import then, words
 from bot.models import Ref
 
 MESSAGE_TEXT = 3900
@@ -37,10 +37,11 @@ FIELD_TEXT = 2000
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a card needs to be drawn beyond the object: which one, when, and the console."""
+    """What a card needs to be drawn beyond the object: which one, when, and where."""
 
     ref: Ref
     now: datetime
+    workspace: str = ""
     console: str = ""
 
 
@@ -69,9 +70,15 @@ def header(text: str) -> Block:
     return HeaderBlock(text=PlainTextObject(text=clip(text, 150).strip() or "—", emoji=False))
 
 
+def named(name: str, accessory: InteractiveElement | None = None) -> Block:
+    """A name as it is: nothing in plain text is markup."""
+    text = clip(" ".join(name.split()), 150)
+    return SectionBlock(text=PlainTextObject(text=text or "—", emoji=False), accessory=accessory)
+
+
 def section(text: str, accessory: InteractiveElement | None = None) -> Block:
     return SectionBlock(
-        text=MarkdownTextObject(text=_cut(text, SECTION_TEXT) if text.strip() else "—"),
+        text=_mrkdwn(text, SECTION_TEXT),
         accessory=accessory,
     )
 
@@ -79,43 +86,37 @@ def section(text: str, accessory: InteractiveElement | None = None) -> Block:
 def fields(pairs: Sequence[tuple[str, str]]) -> Block:
     """Up to ten labelled facts, two in a row."""
     return SectionBlock(
-        fields=[
-            MarkdownTextObject(text=_cut(f"*{label}*\n{value}", FIELD_TEXT))
-            for label, value in pairs[:10]
-        ]
+        fields=[_mrkdwn(f"*{label}*\n{value}", FIELD_TEXT) for label, value in pairs[:10]]
     )
 
 
 def context(*texts: str) -> Block:
-    return ContextBlock(
-        elements=[MarkdownTextObject(text=_cut(text, CONTEXT_TEXT)) for text in texts[:10] if text]
-    )
+    return ContextBlock(elements=[_mrkdwn(text, CONTEXT_TEXT) for text in texts[:10] if text])
 
 
 def actions(elements: Sequence[InteractiveElement]) -> Block:
     return ActionsBlock(elements=list(elements)[:25])
 
 
-def press(action: Action, ref: Ref, name: str, workspace: str) -> ButtonElement:
+def press(action: Action, frame: Frame, about: Snapshot) -> ButtonElement:
     """The button of an action; one that asks nothing further confirms first."""
-    said = words(action)
     return ButtonElement(
-        text=said.button,
+        text=words(action).button,
         action_id=action.name,
-        value=str(ref),
+        value=str(frame.ref),
         style=action.look or None,
-        confirm=None if action.asks else confirm(action, name, workspace),
+        confirm=None if action.asks else confirm(action, frame, about),
     )
 
 
-def confirm(action: Action, name: str, workspace: str) -> ConfirmObject:
-    """The question before: it repeats what it is about, and where."""
+def confirm(action: Action, frame: Frame, about: Snapshot) -> ConfirmObject:
+    """The question before. Our own words come first: a name could pretend to be more of them."""
+    name = " ".join(about.name.split())
+    facts = f"{then(action, about)}\nWorkspace {clip(frame.workspace, 40)}, {frame.ref.id[-8:]}:"
     said = words(action)
     return ConfirmObject(
         title=f"{said.button} this {action.noun}?",
-        text=PlainTextObject(
-            text=f"“{clip(name, 150)}” in workspace {clip(workspace, 40)}. {said.then}", emoji=False
-        ),
+        text=PlainTextObject(text=f"{facts}\n“{clip(name, 160)}”", emoji=False),
         confirm=said.button,
         deny="Back",
         style=action.look if action.look == "danger" else None,
@@ -132,6 +133,11 @@ def more(options: Sequence[tuple[str, str]], ref: Ref) -> OverflowMenuElement:
 
 def link(url: str, label: str) -> str:
     return f"<{url}|{line(label)}>" if url.startswith(("https://", "http://")) else ""
+
+
+def _mrkdwn(text: str, limit: int) -> MarkdownTextObject:
+    # Verbatim, or Slack would make links of addresses and channels of names in data.
+    return MarkdownTextObject(text=_cut(text, limit) if text.strip() else "—", verbatim=True)
 
 
 def _cut(text: str, limit: int) -> str:

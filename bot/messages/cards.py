@@ -21,24 +21,23 @@ from bot.messages.blocks import (
 )
 from bot.messages.text import block, code, escape, line, moment, person, quote, span, until
 from bot.messages.words import words
-from bot.models import Verdict
+from bot.models import State, Verdict
 from bot.secmaster import (
     BusinessType,
     DueHandle,
     Instance,
     InstanceStatus,
+    Node,
     Task,
     TaskComment,
     TaskStatus,
 )
 
-Verdicts = Verdict | None
-
 KINDS: dict[str, str] = {
-    BusinessType.WORKFLOWNODEAPPROVE: "A workflow waits at an approval",
-    BusinessType.PLAYBOOKNODEAPPROVE: "A playbook waits at an approval",
-    BusinessType.WORKFLOWPUBLISH: "A workflow version is to be published",
-    BusinessType.PLAYBOOKPUBLISH: "A playbook version is to be published",
+    BusinessType.WORKFLOWNODEAPPROVE: "An approval in a workflow",
+    BusinessType.PLAYBOOKNODEAPPROVE: "An approval in a playbook",
+    BusinessType.WORKFLOWPUBLISH: "A workflow version to publish",
+    BusinessType.PLAYBOOKPUBLISH: "A playbook version to publish",
 }
 TASK_STATES: dict[str, str] = {
     TaskStatus.WAITING: "🟡 Waiting for a decision",
@@ -55,46 +54,59 @@ INSTANCE_STATES: dict[str, str] = {
 }
 TRANSIENT = (InstanceStatus.RETRYING, InstanceStatus.TERMINATING)
 LATEST = 3
+DESCRIPTION = 600
+ERROR = 700
 
 
-def card(frame: Frame, snapshot: Snapshot, verdict: Verdicts) -> Message:
+def card(frame: Frame, snapshot: Snapshot, verdict: Verdict | None) -> Message:
     """Draw a card; ``verdict`` is what was last done to its object from here."""
     if isinstance(snapshot, Task):
         return _task_card(snapshot, frame, verdict)
     return _instance_card(snapshot, frame, verdict)
 
 
-def _task_card(task: Task, frame: Frame, verdict: Verdicts) -> Message:
+def _task_card(task: Task, frame: Frame, verdict: Verdict | None) -> Message:
     parts: list[Block] = [header(task.name), fields(_task_facts(task, frame))]
     if task.description:
-        parts.append(section(escape(task.description, 1200)))
+        parts.append(section(escape(task.description, DESCRIPTION)))
     for label, text in (
-        ("Shown", task.view_parameters),
-        ("To be handled", task.handle_parameters),
+        ("Details", task.view_parameters),
+        ("Parameters", task.handle_parameters),
         ("Note", task.notes or task.note),
     ):
         if text.strip(" \n[]{}"):
             parts.append(section(f"*{label}*\n{block(_pretty(text))}"))
-    if decided := _decided(task, verdict):
-        parts.append(section(decided))
+    if task.status != TaskStatus.WAITING:
+        parts.append(section(_decided(task, verdict)))
     parts.append(context(*_attached(task), _where(frame)))
-    parts += _buttons(frame, task)
-    state = task_state(task)
-    return Message(f"{line(task.name)}: {state}", tuple(parts))
+    return Message(f"{line(task.name)}: {task_state(task)}", (*parts, *_buttons(frame, task)))
 
 
-def _instance_card(run: Instance, frame: Frame, verdict: Verdicts) -> Message:
+def _instance_card(run: Instance, frame: Frame, verdict: Verdict | None) -> Message:
     parts: list[Block] = [header(run.name or run.workflow.name), fields(_run_facts(run, frame))]
-    if run.status != InstanceStatus.FINISHED and (failed := run.failed_node):
-        where = f"*Failed at* {line(failed.action_name or failed.action_id)}"
-        parts.append(section(f"{where} ({code(failed.action_id)})"))
-        if failed.error_msg:
-            parts.append(section(block(failed.error_msg, 1500)))
+    parts += _at_node(run)
     if verdict:
         parts.append(section(_done_here(verdict)))
     parts.append(context(_where(frame)))
-    parts += _buttons(frame, run)
-    return Message(f"{line(run.name)}: {instance_state(run)}", tuple(parts))
+    return Message(f"{line(run.name)}: {instance_state(run)}", (*parts, *_buttons(frame, run)))
+
+
+def _at_node(run: Instance) -> list[Block]:
+    """Where the run is, or where it failed and how."""
+    at, failed = run.running_node, run.failed_node
+    if run.status == InstanceStatus.RUNNING and at:
+        return [section(f"*Now at* {_node(at)}")]
+    if run.status == InstanceStatus.FINISHED or failed is None:
+        return []
+    parts: list[Block] = [section(f"*Failed at* {_node(failed)}")]
+    if failed.error_msg:
+        # An error says what matters at its end, below whatever led there.
+        parts.append(section(block(failed.error_msg[-ERROR:])))
+    return parts
+
+
+def _node(node: Node) -> str:
+    return f"{line(node.action_name or node.action_id)} ({code(node.action_id)})"
 
 
 def vanished(frame: Frame, title: str) -> Message:
@@ -112,67 +124,79 @@ def instance_state(run: Instance) -> str:
 
 
 def due(task: Task, now: datetime) -> str:
-    """When a task is due and what happens then; going on by itself is a warning."""
+    """When a waiting task is due and what happens then; going on by itself is a warning."""
     if task.due_date is None:
         return "—"
-    said = f"{moment(task.due_date)} ({until(task.due_date, now)})"
-    if task.status != TaskStatus.WAITING:
-        return said
+    late = task.due_date < now
+    when = f"{moment(task.due_date)} ({until(task.due_date, now)})"
+    said = f"⏰ *Overdue* since {when}" if late else when
     if task.due_handle == DueHandle.CONTINUE:
         return f"{said}\n⚠️ then it *goes on by itself*"
     return f"{said}\nthen it is interrupted" if task.due_handle == DueHandle.INTERRUPT else said
 
 
 def _task_facts(task: Task, frame: Frame) -> list[tuple[str, str]]:
-    kind = KINDS.get(task.business_type, line(task.business_type, 60) or "—")
-    return [
+    waiting = task.status == TaskStatus.WAITING
+    facts = [
         ("Status", task_state(task)),
-        ("Decision", kind),
-        ("For", line(task.related_object) or "—"),
-        ("Due", due(task, frame.now)),
+        ("Decision", KINDS.get(task.business_type, line(task.business_type, 60) or "—")),
+        (_related(task), line(task.related_object) or "—"),
+        ("Due", due(task, frame.now) if waiting else ""),
         ("Created by", line(task.creator_name, 80) or "—"),
         ("Created", moment(task.create_time)),
+        ("Holds up", code(task.action_instance_id) if waiting and task.action_instance_id else ""),
     ]
+    return [(label, value) for label, value in facts if value]
+
+
+def _related(task: Task) -> str:
+    return "Playbook" if task.business_type.startswith("PLAYBOOK") else "Workflow"
 
 
 def _run_facts(run: Instance, frame: Frame) -> list[tuple[str, str]]:
     version = f" {line(run.workflow.version, 40)}" if run.workflow.version else ""
-    ended = run.end_time or (frame.now if run.status in TRANSIENT else None)
-    took = f" ({span(ended - run.start_time)})" if ended and run.start_time else ""
-    return [
+    took = span((run.end_time or frame.now) - run.start_time) if run.start_time else "—"
+    facts = [
         ("Status", instance_state(run)),
         ("Workflow", (line(run.workflow.name) or "—") + version),
-        ("Playbook", line(run.playbook.name) or "—"),
+        ("Playbook", line(run.playbook.name)),
         ("Trigger", line(run.trigger_type, 40).capitalize() or "—"),
         ("Started", moment(run.start_time)),
-        ("Ended", moment(run.end_time) + took),
+        ("Ended" if run.end_time else "Running for", _end(run, took)),
         ("Retries", str(run.retry_count)),
     ]
+    return [(label, value) for label, value in facts if value]
 
 
-def _decided(task: Task, verdict: Verdicts) -> str:
+def _end(run: Instance, took: str) -> str:
+    return f"{moment(run.end_time)} (after {took})" if run.end_time else took
+
+
+def _decided(task: Task, verdict: Verdict | None) -> str:
     """Who decided, when, why and where; SecMaster itself would only name the bot."""
-    if task.status == TaskStatus.WAITING:
-        return ""
     if verdict:
         return _done_here(verdict)
-    who = line(task.approver or task.approveuser_name or task.modifier_name, 80)
-    by = f" by {who}" if who else ""
-    return f"Decided outside Slack{by}, {moment(task.update_time)}."
+    who = line(task.decider, 80)
+    if who:
+        return f"Decided outside Slack by {who}, {moment(task.update_time)}."
+    return f"Decided outside Slack, or by itself at its due date, {moment(task.update_time)}."
 
 
 def _done_here(verdict: Verdict) -> str:
     operation = verdict.operation
-    done = words(BY_NAME[operation.action]).done
-    said = f"{done} by {person(operation.actor.id)} from Slack, {moment(verdict.at)}."
-    return f"{said}\n{quote(operation.reason, 600)}" if operation.reason else said
+    said, who = words(BY_NAME[operation.action]), person(operation.actor.id)
+    if verdict.state is State.UNKNOWN:
+        told = f"The {said.noun} by {who} from Slack, {moment(verdict.at)}, may have done this."
+    else:
+        told = f"{said.done} by {who} from Slack, {moment(verdict.at)}."
+    return f"{told}\n{quote(operation.reason, 600)}" if operation.reason else told
 
 
 def _attached(task: Task) -> list[str]:
     """The latest comments and attachments, and how many more there are."""
     latest = [_comment(each) for each in task.comments[-LATEST:]]
     if more_comments := len(task.comments) - len(latest):
-        latest.insert(0, f"{more_comments} earlier comments")
+        latest.insert(0, f"{more_comments} earlier under Details")
     files = task.attachment_id_list
     if files:
         shown = ", ".join(code(each, 64) for each in files[-LATEST:])
@@ -186,25 +210,20 @@ def _comment(comment: TaskComment) -> str:
 
 
 def _where(frame: Frame) -> str:
-    place = f"{frame.ref.workspace} · {frame.ref.noun} {code(frame.ref.id)}"
+    place = f"{line(frame.workspace, 60)} · {frame.ref.noun} {code(frame.ref.id)}"
     console = link(frame.console, "console")
-    return f"{place} · {console}" if console else place
+    return " · ".join(filter(None, (place, f"as of {moment(frame.now)}", console)))
 
 
-def _buttons(frame: Frame, snapshot: Snapshot) -> list[Block]:
+def _buttons(frame: Frame, about: Snapshot) -> list[Block]:
     """The buttons that fit the state: none once there is nothing left to decide."""
-    ref = frame.ref
-    row = [
-        press(action, ref, snapshot.name, ref.workspace)
-        for action in TABLE
-        if action.noun == ref.noun and snapshot.status in action.on_card
-    ]
-    if not row and snapshot.status not in TRANSIENT:
+    own = [action for action in TABLE if action.noun == frame.ref.noun]
+    row = [press(action, frame, about) for action in own if about.status in action.on_card]
+    if not row and about.status not in TRANSIENT:
         return []
-    menu = [("details", "Details"), ("refresh", "Refresh")]
-    asked = [action for action in TABLE if action.noun == ref.noun and action.in_menu]
-    menu = [(action.name, words(action).button) for action in asked] + menu
-    return [actions([*row, more(menu, ref)])]
+    menu = [(action.name, words(action).button) for action in own if action.in_menu]
+    menu += [("details", "Details"), ("refresh", "Refresh")]
+    return [actions([*row, more(menu, frame.ref)])]
 
 
 def _pretty(given: str) -> str:

@@ -22,6 +22,10 @@ CANNOT_POST = {
     "restricted_action_thread_locked": "This thread is locked",
 }
 
+NO_ROOM = "I may not write in this channel"
+BUSY = "SecMaster is busy (too many requests)."
+TOO_MANY = 429
+
 TROUBLES = {
     "Unreachable": "SecMaster can't be reached.",
     "AnswerLost": "SecMaster's answer was lost on the way.",
@@ -37,6 +41,7 @@ TROUBLES = {
 def trouble_of(ended: Outcome) -> str:
     """What kept an operation from ending, with SecMaster's own words where there are any."""
     said = TROUBLES.get(ended.trouble, "SecMaster is in trouble.")
+    said = BUSY if ended.status == TOO_MANY else said
     detail = ", ".join(
         filter(None, (f"HTTP {ended.status}" * bool(ended.status), line(ended.code)))
     )
@@ -54,6 +59,8 @@ def said_no(ended: Outcome) -> str:
 def explain(error: SecMasterError) -> str:
     """Why something could not be read from SecMaster, and what to do."""
     sentence = next(said for kind, said in READING.items() if isinstance(error, kind))
+    if error.status == TOO_MANY:
+        sentence = f"{BUSY} Nothing was changed; try again in a moment."
     request = f" Request {code(error.request_id)}." if error.request_id else ""
     no = f" It said {code(error.code)} {line(error.message, 200)}." if error.code else ""
     return f"{sentence}{no}{request}"

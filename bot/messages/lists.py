@@ -7,11 +7,11 @@ from pydantic import ValidationError
 from slack_sdk.models.blocks import Block, ButtonElement
 
 from bot.actions import Snapshot
-from bot.messages.blocks import Message, actions, section
+from bot.messages.blocks import Message, actions, context, named, section
 from bot.messages.cards import due, instance_state, task_state
 from bot.messages.text import clip, code, line, moment
 from bot.models import Listing, Ref
-from bot.secmaster import Task
+from bot.secmaster import Task, TaskStatus
 
 PAGE = 8
 TEXT_IN_BUTTON = 100
@@ -21,14 +21,18 @@ LAST = 9999  # the highest offset that SecMaster takes
 def listing(
     wanted: Listing, found: Sequence[Snapshot], total: int, workspace: str, now: datetime
 ) -> Message:
-    """One page of tasks or instances, with buttons to show one and to turn the page."""
-    rows = [_row(wanted, each, workspace, now) for each in found[:PAGE]]
-    until = wanted.offset + len(rows)
+    """One page of tasks or instances, with buttons to show one and to turn the page.
+
+    ``workspace`` is the alias that the buttons carry.
+    """
+    rows = [part for each in found[:PAGE] for part in _row(wanted, each, workspace, now)]
+    until = wanted.offset + len(found[:PAGE])
     text = f"with “{line(wanted.text, 60)}”" if wanted.text else ""
     what = " ".join(filter(None, (wanted.filter, f"{wanted.noun}s", text)))
     shown = f"{wanted.offset + 1}-{until} of {max(total, until)} {what}"
     if not rows:
         shown = f"No more {what}." if wanted.offset else f"No {what}."
+        shown += " Capitals may count." if wanted.text else ""
     turn = _turning(wanted, more=bool(rows) and until < total)
     return Message(shown, (section(f"*{shown}*"), *rows, *([actions(turn)] if turn else [])))
 
@@ -47,19 +51,22 @@ def turned(value: str) -> Listing | None:
         return None
 
 
-def _row(wanted: Listing, found: Snapshot, workspace: str, now: datetime) -> Block:
-    told = f"*{line(found.name) or '—'}*\n{_facts(found, now)}\n{code(found.id)}"
+def _row(wanted: Listing, found: Snapshot, workspace: str, now: datetime) -> list[Block]:
+    facts = context(f"{_facts(found, now)} · {code(found.id)}")
     try:
         ref = Ref(noun=wanted.noun, workspace=workspace, id=found.id)
     except ValidationError:
-        return section(told)
-    return section(told, ButtonElement(text="Show", action_id="show", value=str(ref)))
+        return [named(found.name), facts]
+    show = ButtonElement(text="Show", action_id="show", value=str(ref))
+    return [named(found.name, show), facts]
 
 
 def _facts(found: Snapshot, now: datetime) -> str:
     if isinstance(found, Task):
         related = line(found.related_object, 80) or "—"
-        return f"{task_state(found)} · {related} · due {due(found, now)}"
+        if found.status != TaskStatus.WAITING:
+            return f"{task_state(found)} · {related} · decided {moment(found.update_time)}"
+        return f"{task_state(found)} · {related} · due {due(found, now)}".replace("\n", ", ")
     workflow = line(found.workflow.name, 80) or "—"
     return f"{instance_state(found)} · {workflow} · started {moment(found.start_time)}"
 

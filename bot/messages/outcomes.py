@@ -3,7 +3,7 @@
 from bot.actions import BY_NAME
 from bot.messages.blocks import Message, say, section
 from bot.messages.cards import INSTANCE_STATES, TASK_STATES
-from bot.messages.errors import CANNOT_POST, said_no, trouble_of
+from bot.messages.errors import CANNOT_POST, NO_ROOM, said_no, trouble_of
 from bot.messages.text import code, line, moment, person, quote
 from bot.messages.words import words
 from bot.models import Operation, Outcome, State, Verdict
@@ -40,13 +40,15 @@ def trouble(operation: Operation, ended: Outcome, patience: float) -> Message:
 
 def lost(operation: Operation, holder: Verdict) -> Message:
     """Tell whoever came second who came first, and that theirs was not sent."""
-    first = holder.operation
+    first, mine = holder.operation, words(BY_NAME[operation.action]).noun
+    if (first.actor.id, first.action) == (operation.actor.id, operation.action):
+        way = "done already" if holder.state is State.DONE else "under way"
+        return _line(f"✋ Your {mine} is {way}; this second press was not sent.")
     who, said = person(first.actor.id), words(BY_NAME[first.action])
     if holder.state is State.DONE:
-        taken = f"Already {said.done[0].lower()}{said.done[1:]} by {who}, {moment(holder.at)}."
+        taken = f"Already {_small(said.done)} by {who}, {moment(holder.at)}."
     else:
         taken = f"{who} is {said.doing} this {first.ref.noun} right now."
-    mine = words(BY_NAME[operation.action]).noun
     return _line(f"✋ {taken} Your {mine} was not sent.")
 
 
@@ -54,40 +56,63 @@ def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> 
     """Say why it was not done; what SecMaster itself refused is the floor."""
     said, who = words(BY_NAME[operation.action]), person(operation.actor.id)
     noun, not_sent = operation.ref.noun, f"The {said.noun} was not sent."
+    given_up = (
+        f"Given up. {trouble_of(ended)} The {said.noun} by {who} was not done. "
+        f"Try again when SecMaster is back.{_left(operation)}"
+    )
     sentences = {
-        "not_now": (
-            f"This {noun} is not open to that: {_state(operation, ended.message)}"
-            f"{_by(standing)}. {not_sent}"
-        ),
-        "cannot_post": (
-            f"{CANNOT_POST.get(ended.code, 'I may not write in this channel')}. {not_sent}"
-        ),
-        "NotFound": f"SecMaster knows no {noun} {code(operation.ref.id)} here. {not_sent}",
+        "not_now": f"{_closed(operation, ended, standing)} {not_sent}",
+        "cannot_post": f"{CANNOT_POST.get(ended.code, NO_ROOM)}. {not_sent}",
         "reason_not_left": (
-            f"The reason could not be left in SecMaster{said_no(ended)}, so nothing was decided."
+            f"The reason could not be left in SecMaster{said_no(ended)}, so nothing was decided. "
+            "Try again."
         ),
         "own_fault": (
             f"Something went wrong on our side and the {said.noun} was not done. Tell whoever "
             f"runs this bot the reference {code(operation.reference)}."
         ),
-        **dict.fromkeys(
-            ("Unreachable", "Unavailable", "Unreadable", "AnswerLost"),
-            f"Given up. {trouble_of(ended)} The {said.noun} by {who} was not done. "
-            "Try again when SecMaster is back.",
-        ),
+        **dict.fromkeys(("Unreachable", "Unavailable", "Unreadable", "AnswerLost"), given_up),
     }
-    refused = f"SecMaster refused the {said.noun} by {who}{said_no(ended)}. Nothing was changed."
-    return sentences.get(ended.trouble, refused)
+    if not operation.params:  # with some, it may be the comment or the file that is unknown
+        sentences["NotFound"] = (
+            f"SecMaster knows no {noun} {code(operation.ref.id)} here. {not_sent}"
+        )
+    refused = f"SecMaster refused the {said.noun} by {who}{said_no(ended)}, so it was not done."
+    return sentences.get(ended.trouble, f"{refused}{_left(operation)}")
 
 
-def _by(standing: Verdict | None) -> str:
+def _left(operation: Operation) -> str:
+    """What stands in SecMaster all the same."""
+    if operation.reason and operation.ref.noun == "task":
+        return " A reason that reached SecMaster stays there as a comment."
+    return ""
+
+
+def _closed(operation: Operation, ended: Outcome, standing: Verdict | None) -> str:
+    """Why this is not the time: already decided and by whom, or in another state."""
+    state, action = _state(operation, ended.seen), BY_NAME[operation.action]
+    if operation.ref.noun == "task":
+        return f"This task was already decided: {state}{_by(ended, standing)}."
+    needed = " or ".join(_small(status) for status in action.only_when)
+    now = ""
+    if standing and standing.state is State.PENDING:
+        now = f"; {person(standing.operation.actor.id)} is at it right now"
+    return f"A {words(action).noun} is for an instance that is {needed}; this one is {state}{now}."
+
+
+def _by(ended: Outcome, standing: Verdict | None) -> str:
     if standing is None:
-        return ", decided outside Slack or by itself"
+        who = f" by {line(ended.by, 80)}" if ended.by else ", or by itself,"
+        return f", outside Slack{who} {moment(ended.at)}"
     said = words(BY_NAME[standing.operation.action])
     who = person(standing.operation.actor.id)
     if standing.state is State.PENDING:
         return f", and {who} is {said.doing} it right now"
-    return f", {said.done[0].lower()}{said.done[1:]} by {who}, {moment(standing.at)}"
+    return f", {_small(said.done)} by {who}, {moment(standing.at)}"
+
+
+def _small(text: str) -> str:
+    return text[:1].lower() + text[1:].lower()
 
 
 def _state(operation: Operation, status: str) -> str:
@@ -98,8 +123,9 @@ def _state(operation: Operation, status: str) -> str:
 def _told(operation: Operation) -> str:
     """What the person gave with it: the reason, the comment, the ids."""
     parts = [quote(operation.reason, 1000)] if operation.reason else []
-    for name, value in operation.params.items():
-        shown = quote(value, 1000) if name == "comment" else f"{name} {code(value, 200)}"
+    for param in BY_NAME[operation.action].needs:
+        value = operation.params[param.name]
+        shown = quote(value, 1000) if param.signed else f"{param.label} {code(value, 200)}"
         parts.append(shown)
     return "".join(f"\n{part}" for part in parts)
 

@@ -6,13 +6,15 @@ and ``>`` can open a mention or a link.
 
 from datetime import UTC, datetime, timedelta
 
+from bot.models import visible
+
 ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 MARK = "…"
 
 
 def clip(text: str, limit: int) -> str:
     """Cut plain text to ``limit`` characters, with a visible mark where something is missing."""
-    text = text.replace("\0", "")
+    text = visible(text)
     return text if len(text) <= limit else text[: limit - 1].rstrip() + MARK
 
 
@@ -20,7 +22,7 @@ def escape(text: str, limit: int = 300) -> str:
     """Text for mrkdwn, at most ``limit`` characters after escaping and never cut within one."""
     parts: list[str] = []
     room = limit
-    for letter in text.replace("\0", ""):
+    for letter in visible(text):
         part = ESCAPES.get(letter, letter)
         room -= len(part)
         parts.append(part)

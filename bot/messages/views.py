@@ -12,16 +12,19 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.views import View
 
-from bot.actions import BY_NAME, Action, Param, Snapshot
+from bot.actions import BY_NAME, LONGEST_REASON, Action, Param, Snapshot
 from bot.config import ReasonRule
-from bot.messages.blocks import Frame, context, fields, header, section
+from bot.messages.blocks import Frame, context, fields, header, named, section
 from bot.messages.text import block, clip, code, escape, line, moment
 from bot.messages.words import words
 from bot.models import Place, Ref, Value
 from bot.secmaster import Node, Task
 
 REASON = "reason"
-LONGEST_REASON = 1000
+HINTS = {
+    "task": "It goes into SecMaster with your name, and into the thread.",
+    "instance": "It goes into the thread and the record.",
+}
 MANY = 90  # of the hundred blocks a modal may have
 BYTES = 200_000  # of the 250,000 a view may have
 FILES = 20
@@ -35,19 +38,22 @@ class Form(Value):
     place: Place
 
 
-def form(kept: Form, title: str, reason: ReasonRule, node: str = "") -> dict[str, Any]:
-    """The modal that asks for an action's parameters, or for its reason."""
-    action, ref = action_of(kept), kept.ref
+def form(kept: Form, shown: tuple[str, str], reason: ReasonRule, offer: str = "") -> dict[str, Any]:
+    """The modal that asks for an action's parameters, or for its reason.
+
+    ``shown`` are the object's name and its workspace; ``offer`` fills what may be offered.
+    """
+    action, (name, workspace) = action_of(kept), shown
     said = words(action)
-    about = f"*{line(title, 150) or '—'}*\n{line(ref.workspace, 40)} · {code(ref.id)}\n{said.then}"
-    parts: list[Block] = [section(about)]
-    parts += [_input(param, node if param.name == "task_id" else "") for param in action.needs]
+    about = f"{said.then}\n{line(workspace, 60)} · {code(kept.ref.id)}"
+    parts: list[Block] = [section(about), named(name)]
+    parts += [_input(param, offer if param.offered else "") for param in action.needs]
     if action.takes_reason and reason != "none":
-        parts.append(_reason(required=reason == "required"))
+        parts.append(_reason(action, required=reason == "required"))
     return View(
         type="modal",
         callback_id="form",
-        title=clip(f"{said.button} {action.noun}", 24),
+        title=clip(said.title or f"{said.button} {action.noun}", 24),
         submit=clip(said.button, 24),
         close="Back",
         private_metadata=kept.model_dump_json(),
@@ -91,7 +97,7 @@ def _reading(title: str, parts: list[Block]) -> dict[str, Any]:
 def _input(param: Param, initial: str) -> Block:
     return InputBlock(
         block_id=param.name,
-        label=PlainTextObject(text=param.label.capitalize()),
+        label=PlainTextObject(text=param.title),
         element=PlainTextInputElement(
             # Slack keeps what an input holds while its ids stay, and would not show the offer.
             action_id=f"{param.name}.offered" if initial else param.name,
@@ -102,12 +108,12 @@ def _input(param: Param, initial: str) -> Block:
     )
 
 
-def _reason(*, required: bool) -> Block:
+def _reason(action: Action, *, required: bool) -> Block:
     return InputBlock(
         block_id=REASON,
         optional=not required,
         label=PlainTextObject(text="Reason"),
-        hint=PlainTextObject(text="It goes into SecMaster with your name, and into the thread."),
+        hint=PlainTextObject(text=HINTS[action.noun]),
         element=PlainTextInputElement(action_id=REASON, multiline=True, max_length=LONGEST_REASON),
     )
 

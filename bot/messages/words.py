@@ -2,74 +2,118 @@
 
 from dataclasses import dataclass
 
-from bot.actions import Action
+from bot.actions import Action, Snapshot
+from bot.secmaster import BusinessType, Task
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
     """How an action is spoken of.
 
-    ``button`` asks for it, ``done`` tells that it was, ``doing`` that it is being; ``then`` is
-    what it leads to, and ``noun`` what was asked for.
+    ``button`` asks for it, ``noun`` is what was asked for, ``doing`` that it is being done and
+    ``done`` that it was; ``then`` is what it leads to, and ``help`` what the command does.
     """
 
     button: str
-    done: str
-    doing: str
-    then: str
     noun: str
+    doing: str
+    done: str
+    then: str
+    help: str
+    title: str = ""
 
 
 WORDS = {
     "task.approve": Words(
-        "Approve", "Approved", "approving", "The flow goes on from here.", "approval"
+        button="Approve",
+        noun="approval",
+        doing="approving",
+        done="Approved",
+        then="The flow goes on from here.",
+        help="lets the flow go on",
     ),
     "task.terminate": Words(
-        "Terminate", "Terminated", "terminating", "The task ends and its flow stops.", "termination"
+        button="Terminate",
+        noun="termination",
+        doing="terminating",
+        done="Terminated",
+        then="The task ends and its flow stops.",
+        help="ends the task and its flow",
     ),
     "task.comment": Words(
-        "Comment", "Comment added", "commenting on", "SecMaster keeps it with your name.", "comment"
+        button="Comment",
+        noun="comment",
+        doing="commenting on",
+        done="Comment added",
+        then="SecMaster keeps it with your name.",
+        help="adds a comment with your name",
+        title="Comment on task",
     ),
     "task.uncomment": Words(
-        "Delete comment",
-        "Comment deleted",
-        "deleting a comment of",
-        "The comment is gone from SecMaster.",
-        "deletion of the comment",
+        button="Delete comment",
+        noun="deletion of the comment",
+        doing="deleting a comment of",
+        done="Comment deleted",
+        then="The comment is gone from SecMaster.",
+        help="deletes a comment",
     ),
     "task.attach": Words(
-        "Attach",
-        "Attachment added",
-        "attaching a file to",
-        "The uploaded file is listed with the task.",
-        "attachment",
+        button="Attach",
+        noun="attachment",
+        doing="attaching a file to",
+        done="Attachment added",
+        then="The uploaded file is listed with the task.",
+        help="lists an uploaded file with the task",
+        title="Attach to task",
     ),
     "task.detach": Words(
-        "Detach",
-        "Attachment removed",
-        "detaching a file from",
-        "The file is no longer listed with the task.",
-        "removal of the attachment",
+        button="Detach",
+        noun="removal of the attachment",
+        doing="detaching a file from",
+        done="Attachment removed",
+        then="The file is no longer listed with the task.",
+        help="takes a file off the task",
     ),
     "instance.retry": Words(
-        "Retry", "Retry started", "retrying", "The workflow runs again from what failed.", "retry"
+        button="Retry",
+        noun="retry",
+        doing="retrying",
+        done="Retry started",
+        then="The workflow runs again from what failed.",
+        help="runs again from what failed",
     ),
     "instance.terminate": Words(
-        "Terminate",
-        "Termination started",
-        "terminating",
-        "The run is stopped for good.",
-        "termination",
+        button="Terminate",
+        noun="termination",
+        doing="terminating",
+        done="Termination started",
+        then="The run is stopped for good.",
+        help="stops the run for good",
     ),
     "instance.debug": Words(
-        "Debug",
-        "Debug input sent",
-        "debugging",
-        "The node is given the parameters you enter.",
-        "debug command",
+        button="Debug",
+        noun="debug command",
+        doing="debugging",
+        done="Debug input sent",
+        then="The node is given the parameters you enter.",
+        help="gives a node other parameters",
     ),
+}
+
+# What a decision leads to where it is not about a flow that waits.
+PUBLISHING = {
+    "task.approve": "The version is published.",
+    "task.terminate": "The version is not published.",
 }
 
 
 def words(action: Action) -> Words:
     return WORDS[action.name]
+
+
+def then(action: Action, about: Snapshot) -> str:
+    """What the action leads to for this object."""
+    publishing = (BusinessType.WORKFLOWPUBLISH, BusinessType.PLAYBOOKPUBLISH)
+    if isinstance(about, Task) and about.business_type in publishing:
+        return PUBLISHING.get(action.name, words(action).then)
+    return words(action).then

@@ -140,6 +140,11 @@ class Task(Shape):
     status: Text = ""
     due_handle: Text = ""
 
+    @property
+    def decider(self) -> str:
+        """Whom SecMaster names as having decided, by whichever of its fields it does."""
+        return self.approver or self.approveuser_name or self.modifier_name
+
 
 class Named(Shape):
     id: Text = ""
@@ -192,9 +197,19 @@ class Instance(Shape):
 
     @property
     def failed_node(self) -> Node | None:
-        """The first node that failed."""
-        failed = (n for n in self.nodes if n.status == InstanceStatus.FAILED or n.succeed is False)
-        return next(failed, None)
+        """The first node that failed; one that still runs has not succeeded either."""
+        at_work = (InstanceStatus.RUNNING, "")
+        for node in self.nodes:
+            if node.status == InstanceStatus.FAILED:
+                return node
+            if node.succeed is False and node.status not in at_work:
+                return node
+        return None
+
+    @property
+    def running_node(self) -> Node | None:
+        """The node the run is at."""
+        return next((n for n in self.nodes if n.status == InstanceStatus.RUNNING), None)
 
 
 class Attachment(Shape):

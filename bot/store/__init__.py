@@ -3,7 +3,7 @@
 Knows no Slack and no SecMaster. Its calls block for a moment and are meant for a thread.
 """
 
-from bot.store.engine import connect, migrate
+from bot.store.engine import NameTaken, connect, held, migrate
 from bot.store.queries import Store
 
-__all__ = ["Store", "connect", "migrate"]
+__all__ = ["NameTaken", "Store", "connect", "held", "migrate"]

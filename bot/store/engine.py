@@ -1,5 +1,8 @@
 """One engine for the bot's tables and the durable flows', on SQLite or Postgres."""
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,10 @@ from alembic import command
 from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class NameTaken(Exception):
+    """Another process holds this replica's name."""
 
 
 def connect(url: str) -> sa.Engine:
@@ -33,12 +40,46 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA synchronous=FULL")
 
 
+@contextmanager
+def held(engine: sa.Engine, name: str) -> Iterator[None]:
+    """Hold a replica's name in this database until the end of the process, or of the block.
+
+    Two processes of one name would each carry out the other's pending work. The lock goes with
+    the process, however it ends.
+    """
+    with _postgres_lock(engine, name) if _is_postgres(engine) else _file_lock(engine, name):
+        yield
+
+
+@contextmanager
+def _postgres_lock(engine: sa.Engine, name: str) -> Iterator[None]:
+    ask = sa.text("SELECT pg_try_advisory_lock(hashtext(:name))")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.execute(ask, {"name": f"secmaster-bot {name}"}).scalar():
+            raise NameTaken(name)
+        yield
+
+
+@contextmanager
+def _file_lock(engine: sa.Engine, name: str) -> Iterator[None]:
+    with Path(f"{engine.url.database}.{name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NameTaken(name) from None
+        yield
+
+
+def _is_postgres(engine: sa.Engine) -> bool:
+    return engine.dialect.name == "postgresql"
+
+
 def migrate(engine: sa.Engine) -> None:
     """Bring the bot's tables to this version's shape."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
+        if _is_postgres(engine):
             # Replicas may start together.
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(7362001)"))
         config.attributes["connection"] = connection

@@ -98,9 +98,8 @@ class Store:
         }
         connection.execute(self._insert(audit).values(row).on_conflict_do_nothing())
 
-    def standing(self, ref: Ref, *, under_way: bool = False) -> Verdict | None:
-        """The last operation on this object that was done, or that is being done."""
-        states = (State.DONE, State.PENDING) if under_way else (State.DONE,)
+    def standing(self, ref: Ref, *states: State) -> Verdict | None:
+        """The last operation on this object that is in one of these states."""
         last = (
             sa.select(claims)
             .where(claims.c.ref == str(ref), claims.c.state.in_(states))
