@@ -17,8 +17,14 @@ async def listing(house: House, wanted: Listing) -> Message:
     client, now = house.desk.secmaster[house.main], house.desk.clock()
     page: dict[str, Any] = {"offset": wanted.offset, "limit": PAGE, "name": wanted.text}
     if wanted.noun == "task":
-        query = QueryType.ALL_HANDLED if wanted.filter == "handled" else QueryType.MY_TODO
-        tasks = await client.list_tasks(query_type=query, **page)
+        handled = wanted.filter == "handled"
+        tasks = await client.list_tasks(
+            query_type=QueryType.ALL_HANDLED if handled else QueryType.MY_TODO,
+            # What waits longest is due first; of what is decided the latest is looked for.
+            sort_key="update_time" if handled else "create_time",
+            sort_dir="DESC" if handled else "ASC",
+            **page,
+        )
         return messages.listing(wanted, tasks.tasks, tasks.total, house.main, now)
     runs = await client.list_workflow_instances(status=wanted.filter.upper(), **page)
     return messages.listing(wanted, runs.instances, runs.total, house.main, now)

@@ -19,7 +19,7 @@ from bot.messages.blocks import (
     press,
     section,
 )
-from bot.messages.text import block, code, escape, line, moment, person, quote, span, until
+from bot.messages.text import MARK, block, code, escape, line, moment, person, quote, span, until
 from bot.messages.words import words
 from bot.models import State, Verdict
 from bot.secmaster import (
@@ -55,7 +55,7 @@ INSTANCE_STATES: dict[str, str] = {
 TRANSIENT = (InstanceStatus.RETRYING, InstanceStatus.TERMINATING)
 LATEST = 3
 DESCRIPTION = 600
-ERROR = 700
+ERROR = 600
 
 
 def card(frame: Frame, snapshot: Snapshot, verdict: Verdict | None) -> Message:
@@ -100,9 +100,15 @@ def _at_node(run: Instance) -> list[Block]:
         return []
     parts: list[Block] = [section(f"*Failed at* {_node(failed)}")]
     if failed.error_msg:
-        # An error says what matters at its end, below whatever led there.
-        parts.append(section(block(failed.error_msg[-ERROR:])))
+        parts.append(section(block(_ends(failed.error_msg))))
     return parts
+
+
+def _ends(text: str) -> str:
+    """A long error's beginning and end: one of the two says what matters."""
+    if len(text) <= ERROR:
+        return text
+    return f"{text[: ERROR // 2]}\n{MARK}\n{text[-ERROR // 2 :]}"
 
 
 def _node(node: Node) -> str:

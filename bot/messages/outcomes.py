@@ -102,8 +102,8 @@ def _closed(operation: Operation, ended: Outcome, standing: Verdict | None) -> s
 
 def _by(ended: Outcome, standing: Verdict | None) -> str:
     if standing is None:
-        who = f" by {line(ended.by, 80)}" if ended.by else ", or by itself,"
-        return f", outside Slack{who} {moment(ended.at)}"
+        who = f" by {line(ended.by, 80)}" if ended.by else " or by itself"
+        return f", outside Slack{who}, {moment(ended.at)}"
     said = words(BY_NAME[standing.operation.action])
     who = person(standing.operation.actor.id)
     if standing.state is State.PENDING:
