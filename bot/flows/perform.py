@@ -71,6 +71,7 @@ class Course:
         self.holder: Verdict | None = None
         self.sent = False
         self.noticed = False
+        self.stale = False
 
     async def run(self) -> Outcome:
         """Return the outcome; never raises but for what DBOS itself must see."""
@@ -102,6 +103,7 @@ class Course:
             self.holder = prepared.holder
             if prepared.answer is None:
                 self._found(prepared.sight)
+                self.stale = False
                 return None
             if prepared.answer.kind is Kind.SETTLED or not await self._pause(prepared.answer):
                 return prepared.answer.outcome
@@ -128,7 +130,7 @@ class Course:
     async def _ask_once(self, write: Write, *, doubt: bool) -> Answer:
         if doubt:
             return await self._ask("read again", Answer, writing.reread, write, self.before)
-        return await self._ask("send", Answer, writing.send, write)
+        return await self._ask("send", Answer, writing.send, write, self.stale)
 
     async def _pause(self, answer: Answer) -> bool:
         """Wait before the next round, longer each time; False when patience is used up.
@@ -141,6 +143,7 @@ class Course:
             await self._tell(answer)
         pause = max(desk().patience.pauses[self.spell], answer.wait)
         self.rounds, self.spell = self.rounds - 1, self.spell + 1
+        self.stale = True
         with desk().resting():
             await DBOS.sleep_async(pause)
         return True

@@ -107,6 +107,19 @@ async def _look(operation: Operation) -> Prepared:
     return Prepared(sight=Sight(retry_count=retries, card=card))
 
 
+async def _closed(operation: Operation) -> Answer | None:
+    """Why the object is no longer open to this, if so."""
+    if not BY_NAME[operation.action].only_when:
+        return None
+    try:
+        snapshot = await desk().look(operation.ref)
+    except SecMasterError as error:
+        return _troubled(error, sent=False)
+    if possible(operation, snapshot):
+        return None
+    return _impossible("not_now", **_decided(snapshot)).answer
+
+
 def _decided(snapshot: Snapshot) -> dict[str, Any]:
     if isinstance(snapshot, Task):
         return {"seen": snapshot.status, "by": snapshot.decider, "at": snapshot.update_time}
@@ -122,10 +135,15 @@ def possible(operation: Operation, snapshot: Snapshot) -> bool:
     return not only_when or snapshot.status in only_when
 
 
-async def send(operation: Operation, write: Write) -> Answer:
-    """Send a write, unless a process that died may have sent it already."""
+async def send(operation: Operation, write: Write, stale: bool) -> Answer:  # noqa: FBT001
+    """Send a write, unless a process that died may have sent it already.
+
+    ``stale`` says that time has passed since the look: somebody may have decided meanwhile.
+    """
     if desk().inherited(operation):
         return Answer(kind=Kind.DOUBT, outcome=Outcome(state=State.UNKNOWN, trouble="restarted"))
+    if stale and (closed := await _closed(operation)):
+        return closed
     try:
         receipt = await _put(operation, write)
     except SecMasterError as error:

@@ -5,7 +5,7 @@ import pytest
 from bot.flows import Patience
 from bot.models import Ref
 from bot.sandbox.faults import Fault
-from bot.sandbox.secmaster import seed
+from bot.sandbox.secmaster import Person, seed
 from tests.town import ALICE, SOC, Town, both_databases
 
 pytestmark = both_databases
@@ -135,3 +135,16 @@ async def test_a_reason_that_cannot_be_left_leaves_the_task_undecided(town: Town
     [said] = await town.replies(ts)
     assert "so nothing was decided" in said
     assert town.secmaster.world.task(TASK.id)["status"] == "waiting"
+
+
+async def test_what_was_decided_elsewhere_during_the_outage_is_not_decided_again(town: Town):
+    ts = await town.card("task", TASK.id)
+    await town.secmaster.faults.set(Fault(on="UpdateTask", status=429))
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    await town.replies(ts)
+    person = Person("lin", "Lin Yue")
+    town.secmaster.world.update_task(TASK.id, {"action": "TERMINATE"}, person)
+    await town.secmaster.faults.clear()
+    told = await town.whispered(ALICE, "was already decided")
+    assert "Lin Yue" in told
+    assert [write.body["action"] for write in town.secmaster.writes("UpdateTask", TASK.id)] == []
