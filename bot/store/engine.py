@@ -1,6 +1,8 @@
 """One engine for the bot's tables and the durable flows', on SQLite or Postgres."""
 
 import fcntl
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
+# https://www.sqlite.org/releaselog/3_42_0.html; Debian 12, for one, has an older one.
+KNOWS_SUBSEC = (3, 42)
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -38,6 +42,14 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     # An acknowledged click must survive a power cut too, not only a kill.
     connection.execute("PRAGMA synchronous=FULL")
+
+    if sqlite3.sqlite_version_info < KNOWS_SUBSEC:
+        connection.create_function("unixepoch", 1, _unixepoch)
+
+
+def _unixepoch(_modifier: str) -> float:
+    """Stand in for ``unixepoch('subsec')``: from Python 3.12 on the flows' tables ask for it."""
+    return round(time.time(), 3)
 
 
 @contextmanager
