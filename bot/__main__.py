@@ -7,11 +7,16 @@ import signal
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from bot import __version__
+
+if TYPE_CHECKING:
+    from bot.config import Config
+    from bot.flows import Patience
+    from bot.settings import Settings
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -31,7 +36,6 @@ Host = Annotated[str, typer.Option(help="Address to listen on.")]
 def run() -> None:
     """Run the bot with the settings of the environment and .env."""
     from bot import config, settings
-    from bot.app import App
     from bot.logs import open_log
 
     open_log()
@@ -45,15 +49,7 @@ def run() -> None:
             "%s allows nobody anything: people can look, and change nothing", given.bot_config
         )
 
-    async def serve() -> None:
-        async with App(given, rights) as app:
-            logging.getLogger("bot").info(
-                "ready", extra={"url": app.url, "socket_mode": given.socket_mode}
-            )
-            await _until_told()
-            logging.getLogger("bot").info("stopping")
-
-    _main(serve())
+    _main(serve(given, rights))
 
 
 @cli.command()
@@ -126,6 +122,17 @@ def sandbox_slack(
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
+
+
+async def serve(given: "Settings", rights: "Config", patience: "Patience | None" = None) -> None:
+    """Run the bot until SIGINT or SIGTERM."""
+    from bot.app import App
+
+    log = logging.getLogger("bot")
+    async with App(given, rights, patience) as app:
+        log.info("ready", extra={"url": app.url, "socket_mode": given.socket_mode})
+        await _until_told()
+        log.info("stopping")
 
 
 async def _serve(service: Any, host: str, port: int) -> None:

@@ -143,8 +143,12 @@ def _detached(operation: Operation, now: Snapshot, retries: int) -> bool | None:
 
 
 def _retried(_operation: Operation, now: Snapshot, retries: int) -> bool | None:
-    grown = isinstance(now, Instance) and now.retry_count > retries
-    return grown or now.status != InstanceStatus.FAILED
+    if isinstance(now, Instance) and now.retry_count > retries:
+        return True
+    if now.status == InstanceStatus.FAILED:
+        return False
+    # Terminated or finished without another retry counted, it need not have been this one.
+    return now.status in (InstanceStatus.RETRYING, InstanceStatus.RUNNING) or None
 
 
 def _terminated(_operation: Operation, now: Snapshot, _retries: int) -> bool | None:
@@ -205,7 +209,7 @@ TABLE: tuple[Action, ...] = (
         CommandType.RETRY,
         _retried,
         only_when=FAILED,
-        once="run",
+        once="retry",
         on_card=FAILED,
         look="primary",
     ),
@@ -215,7 +219,7 @@ TABLE: tuple[Action, ...] = (
         _terminated,
         aliases=("stop",),
         only_when=ALIVE,
-        once="run",
+        once="termination",
         on_card=ON_CARD,
         asks=True,
         look="danger",

@@ -32,6 +32,7 @@ from handlers import House, register
 # would be a hash of the code, and every upgrade would strand what is pending.
 FLOWS_VERSION = "1"
 MAIN = "main"
+ANSWER_WITHIN = 2.0  # seconds
 GRACE = 5.0  # seconds that flows get to end at shutdown; what doesn't is taken up at the start
 
 
@@ -124,7 +125,11 @@ class App:
 
     async def ready(self) -> dict[str, str]:
         """What has to work before a click can be taken: "ok", or what is wrong."""
-        parts = {"database": await asyncio.to_thread(_database, self.engine)}
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                parts = {"database": await asyncio.to_thread(_database, self.engine)}
+        except TimeoutError:
+            parts = {"database": "no answer"}
         if self.sockets:
             parts["slack"] = "ok" if await self.sockets.alive() else "no open connection"
         return parts
@@ -133,7 +138,8 @@ class App:
 def listen(host: str, port: int) -> socket.socket:
     """Take the port, or say that somebody else has it."""
     try:
-        return socket.create_server((host, port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
     except OSError as wrong:
         raise StartError(
             f"{host}:{port} can't be listened on ({wrong.strerror}). Is another bot running? "

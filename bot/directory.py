@@ -5,6 +5,7 @@ membership, since a right that can't be checked is not there.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
@@ -17,8 +18,11 @@ from bot.config import Role
 from bot.models import Actor
 from bot.policy import Member
 
+log = logging.getLogger(__name__)
+
+NO_SUCH_GROUP = "no_such_subteam"
 KEPT = 60.0  # seconds
-WITHIN = 1.5  # seconds: an acknowledgement has three, and recording needs some of them
+WITHIN = 1.0  # seconds: an acknowledgement has three, and recording needs some of them
 T = TypeVar("T")
 
 
@@ -96,7 +100,13 @@ class Directory:
         return found
 
     async def _group(self, group: str) -> frozenset[str]:
-        answer = await self._slack.usergroups_users_list(usergroup=group)
+        try:
+            answer = await self._slack.usergroups_users_list(usergroup=group)
+        except SlackApiError as error:
+            if error.response.get("error") != NO_SUCH_GROUP:
+                raise
+            log.warning("user group is gone", extra={"usergroup": group})
+            return frozenset()  # its role is lost, and no other
         return frozenset(answer["users"])
 
 

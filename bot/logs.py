@@ -9,8 +9,10 @@ import structlog
 
 # Slack tokens, and whatever a header or URL carries after a telling name.
 SECRETS = re.compile(
-    r"xox[a-z]-[\w-]+|xapp-[\w-]+|(?i:(?<=signature=)|(?<=x-auth-token: )|(?<=://hooks\.slack\.com/))"
-    r"[^\s\"'&,]+"
+    r"xox[a-z]-[\w-]+|xapp-[\w-]+"
+    r"|(?i:(?:signature|ticket|token|authorization|bearer)['\"]?\s*[=: ]\s*['\"]?)[^\s'\"&,]{8,}"
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|(?<=://hooks\.slack)[^\s'\"]+"
 )
 # Each says at INFO what our own lines say better, addresses with their secrets included.
 CHATTY = ("httpx", "aiohttp.access", "alembic", "slack_bolt", "slack_sdk", "dbos")
@@ -27,14 +29,13 @@ def open_log(level: int = logging.INFO) -> None:
     ]
     terminal = sys.stderr.isatty()
     last = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
-    formatting = [] if terminal else [structlog.processors.format_exc_info]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *formatting,
+                structlog.processors.format_exc_info,
                 _hide,
                 last,
             ],

@@ -34,7 +34,8 @@ class Refused:
     """``why`` names the kind of no, and ``may`` the roles that could.
 
     guest, outsider, rule (it leaves it to others), no-rule; or what could not be found out:
-    unknown (who asks), unread (what it is about), gone (there is no such thing).
+    unknown (who asks), unread (what it is about), unstated (what the rule asks of it), gone
+    (there is no such thing).
     """
 
     why: str
@@ -63,12 +64,15 @@ def decide(
     if member.guest:
         return Refused("guest")
     for number, rule in enumerate(rules, 1):
-        if not covers(rule, action) or not _applies(rule.when, facts):
+        if not covers(rule, action):
             continue
+        fits = _fits(rule.when, facts)
         name = f"rule {number}"
-        if member.roles.isdisjoint(rule.roles):
-            return Refused("rule", name, rule.roles)
-        return Allowed(name, rule.reason)
+        if fits is None:
+            return Refused("unstated", name)
+        if fits:
+            lacking = member.roles.isdisjoint(rule.roles)
+            return Refused("rule", name, rule.roles) if lacking else Allowed(name, rule.reason)
     return Refused("no-rule")
 
 
@@ -76,18 +80,35 @@ def covers(rule: Rule, action: Action) -> bool:
     return not {"*", f"{action.noun}.*", action.name}.isdisjoint(rule.actions)
 
 
-def _applies(when: When, facts: Snapshot | None) -> bool:
+def _fits(when: When, facts: Snapshot | None) -> bool | None:
+    """Whether a rule's conditions hold; None where SecMaster does not state what they ask."""
     if not when:
         return True
     if facts is None:
         raise ValueError("a rule with `when` was asked without the object it is about")
     if isinstance(facts, Task):
         kind, related = facts.business_type, facts.related_object
+    elif when.business_type:
+        return False
     else:
         kind, related = "", facts.workflow.name
-    return (
-        (not when.business_type or kind in when.business_type)
-        # What hides before a word must not hide the word from a rule.
-        and re.match(when.name, visible(facts.name)) is not None
-        and re.match(when.related_object, visible(related)) is not None
-    )
+    stated = {
+        "business_type": kind,
+        "name": _plain(facts.name),
+        "related_object": _plain(related),
+    }
+    asked = [key for key in stated if getattr(when, key)]
+    if not all(stated[key] for key in asked):
+        return None
+    return all(_holds(when, key, stated[key]) for key in asked)
+
+
+def _plain(text: str) -> str:
+    """What a pattern is held against: what hides in a name must not hide it from a rule."""
+    return visible(text.replace("\u200d", ""))
+
+
+def _holds(when: When, key: str, value: str) -> bool:
+    if key == "business_type":
+        return value in when.business_type
+    return re.match(getattr(when, key), value) is not None

@@ -56,7 +56,7 @@ async def _on(house: House, pressed: Pressed, asker: Asker) -> None:
             later(house, telling.redraw(ref), asker)
         case "details":
             view = views.loading("Details")
-            opened = await house.desk.slack.views_open(trigger_id=pressed.trigger, view=view)
+            opened = await operations.open_view(house.desk.slack, pressed.trigger, view)
             later(house, reading.details(house, ref, opened["view"]["id"]), asker)
         case _:
             raise Told(about.newer_button())

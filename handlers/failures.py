@@ -87,7 +87,7 @@ def _nobody_known(_error: LookupFailed, _house: House) -> Message:
 @words_for.register
 def _slack(error: SlackApiError, house: House) -> Message:
     if code_of(error) in TOO_LATE:
-        return about.plain("The form came too late for Slack. Nothing was sent; press again.")
+        return about.too_late()
     return words_for.dispatch(Exception)(error, house)
 
 

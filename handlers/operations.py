@@ -2,19 +2,25 @@
 
 import asyncio
 import hashlib
+import json
 from dataclasses import replace
 from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.actions import Action
 from bot.flows import accept
 from bot.messages import about, views
-from bot.models import Operation, Place, Ref
+from bot.models import Card, Operation, Place, Ref
 from bot.policy import Allowed
 from bot.secmaster import Instance
 from handlers.failures import Told, WrongInput
 from handlers.guards import permit
 from handlers.house import Asker, House
 from handlers.parsing import Ask, NotUnderstood, checked
+
+OPEN_WITHIN = 0.9  # seconds
 
 
 async def ask(house: House, wanted: Ask, asker: Asker, once: str) -> None:
@@ -44,9 +50,13 @@ async def submit(house: House, view: dict[str, Any], asker: Asker) -> None:
     asker = replace(asker, place=kept.place)
     allowed = await permit(house, asker, action, kept.ref)
     if _lacks_reason(allowed, action, reason):
+        if views.REASON not in typed:  # the rule has changed since the form was opened
+            raise Told(about.needs_reason(action, house.root))
         raise WrongInput(views.REASON, "A reason is required.")
     wanted = Ask(action, kept.ref, params, reason)
-    await _accept(house, wanted, asker, view["id"], allowed)
+    # The same words sent twice are one submission; others are another.
+    once = f"{view['id']}:{json.dumps(typed, sort_keys=True)}"
+    await _accept(house, wanted, asker, once, allowed)
 
 
 def _lacks_reason(allowed: Allowed, action: Action, reason: str) -> bool:
@@ -69,7 +79,7 @@ async def _open_form(
     shown = (card.title if card else ref.id, house.desk.name(ref))
     kept = views.Form(action=wanted.action.name, ref=ref, place=place)
     form = views.form(kept, shown, allowed.reason)
-    opened = await slack.views_open(trigger_id=trigger, view=form)
+    opened = await open_view(slack, trigger, form)
 
     async def fill_in() -> None:
         """Offer the node that failed: nobody types a UUID at three in the morning."""
@@ -85,6 +95,16 @@ async def _open_form(
 
     if any(param.offered for param in wanted.action.needs):
         house.errands.start(fill_in(), leave_empty)
+
+
+async def open_view(
+    slack: AsyncWebClient, trigger: str, view: dict[str, Any]
+) -> AsyncSlackResponse:
+    """Open a modal in the time that is left; a click waits three seconds for its answer."""
+    try:
+        return await asyncio.wait_for(slack.views_open(trigger_id=trigger, view=view), OPEN_WITHIN)
+    except TimeoutError as late:
+        raise Told(about.too_late()) from late
 
 
 async def _accept(house: House, wanted: Ask, asker: Asker, once: str, allowed: Allowed) -> None:
@@ -109,9 +129,13 @@ async def _accept(house: House, wanted: Ask, asker: Asker, once: str, allowed: A
 
 
 async def _with_card(house: House, ref: Ref, place: Place) -> Place:
-    """Answer under the object's card where this channel has one."""
-    if place.card:
-        return place
-    cards = await asyncio.to_thread(house.desk.store.cards_of, ref)
-    here = [card.ts for card in cards if card.channel == place.channel]
-    return place.model_copy(update={"card": here[0]}) if here else place
+    """Answer under the card that was pressed, or the one that this channel has."""
+    store = house.desk.store
+    if not place.card:
+        here = await asyncio.to_thread(store.card_in, ref, place.channel)
+        return place.model_copy(update={"card": here.ts}) if here else place
+    if await asyncio.to_thread(store.card_at, place.channel, place.card) is None:
+        # One of ours that a crash kept from being remembered: from now on it is redrawn too.
+        card = Card(ref=ref, channel=place.channel, ts=place.card)
+        await asyncio.to_thread(store.add_card, card, house.desk.clock())
+    return place

@@ -25,6 +25,8 @@ FILTERS: dict[Noun, dict[str, str]] = {
 NOUNS: tuple[Noun, ...] = ("task", "instance")
 
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+# What is meant as an id and is none must not become the reason for deciding another task.
+LIKE_AN_ID = re.compile(r"(?=.*\d)[0-9a-fA-F-]{8,}")
 WRAPPED = re.compile(r"<([^<>|]+)(?:\|([^<>]*))?>")
 LEADING_LINK = re.compile(r"[`'\"*]*<[^<>|]+\|[^<>]*>[`'\"*,;]*(?=\s|$)")
 QUOTES = str.maketrans("“”„‟«»‘’‚‛", '""""""' + "''''")
@@ -138,6 +140,8 @@ def _ref(noun: Noun, words: str, own: Ref | None, usage: str) -> tuple[Ref, str]
     first, rest = _split(words)
     found = identifier(first)
     if own and (not found or not UUID.fullmatch(found)) and found != own.id:
+        if LIKE_AN_ID.fullmatch(found) or "://" in first:
+            raise NotUnderstood(f"“{first[:60]}” is no id.", usage)
         return own, words
     if not first:
         raise NotUnderstood("The id is missing.", usage)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
+from bot.store import connect, held
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,9 +25,18 @@ async def bot(*arguments: str, folder: Path, **environment: str) -> tuple[int, s
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    async with asyncio.timeout(60):
-        said, _ = await child.communicate()
+    try:
+        async with asyncio.timeout(45):
+            said, _ = await child.communicate()
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
     return child.returncode, said.decode()
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def environment(slack: SlackSandbox, secmaster: SecMasterSandbox) -> dict[str, str]:
@@ -56,6 +67,18 @@ async def test_the_doctor_finds_a_whole_installation_well(
     assert code == 0, said
     assert said.count("✓") == 7
     assert [each.endpoint for each in secmaster.requests if each.method != "GET"] == []
+
+
+async def test_the_doctor_leaves_nothing_behind(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    given = environment(slack, secmaster)
+    code, said = await bot("doctor", folder=installed, **given)
+    assert "secmaster-bot.db will be made" in said
+    given |= {"DATABASE_URL": f"sqlite:///{installed / 'other.db'}"}
+    code, said = await bot("doctor", folder=installed, **given)
+    assert code == 0, said
+    assert files_in(installed) == ["secmaster-bot.toml"]
 
 
 async def test_the_doctor_finds_a_whole_installation_in_socket_mode_well(
@@ -117,6 +140,8 @@ async def test_the_manifest_is_printed_for_either_way_in(tmp_path: Path):
     assert (
         made["settings"]["interactivity"]["request_url"] == "https://bot.example.com/slack/events"
     )
+    for address in ("https://bot.example.com/slack/events", "https://bot.example.com"):
+        assert await bot("manifest", "--url", address, folder=tmp_path) == (0, said)
     code, said = await bot("manifest", "--socket", folder=tmp_path)
     assert json.loads(said)["settings"]["socket_mode_enabled"]
     for arguments in (
@@ -155,6 +180,57 @@ async def test_a_token_that_slack_refuses_stops_the_start_with_one_sentence(
     assert "xoxb-wrong" not in said
 
 
+async def test_a_name_that_is_taken_stops_the_start_with_one_sentence(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    url = f"sqlite:///{installed / 'bot.db'}"
+    given = environment(slack, secmaster) | {"DATABASE_URL": url, "BOT_PORT": "0"}
+    with held(connect(url), "main"):
+        code, said = await bot("run", folder=installed, **given)
+    assert code == 2
+    assert "A bot named main is running on this database already." in said
+    assert "BOT_REPLICA" in said
+    assert "Traceback" not in said
+
+
+async def test_a_port_that_is_taken_stops_the_start_with_one_sentence(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        given = environment(slack, secmaster) | {"BOT_PORT": port}
+        code, said = await bot("run", folder=installed, **given)
+    assert code == 2
+    assert f"127.0.0.1:{port} can't be listened on" in said
+    assert "BOT_PORT" in said
+    assert "Traceback" not in said
+    assert files_in(installed) == ["secmaster-bot.toml"]
+
+
+@pytest.mark.parametrize("option", ["--slack-port", "--secmaster-port"])
+async def test_a_demo_whose_port_is_taken_says_so_in_one_sentence(tmp_path: Path, option: str):
+    ports = {"--slack-port": "0", "--secmaster-port": "0"}
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        ports[option] = str(other.getsockname()[1])
+        arguments = [part for pair in ports.items() for part in pair]
+        code, said = await bot("demo", "--once", *arguments, folder=tmp_path)
+    assert code == 2
+    [line] = said.splitlines()
+    assert line.startswith(f"Port {ports[option]} is taken.")
+    assert option in line
+
+
+@pytest.mark.parametrize("service", ["slack", "secmaster"])
+async def test_a_sandbox_whose_port_is_taken_says_so_in_one_sentence(tmp_path: Path, service: str):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        code, said = await bot("sandbox", service, "--port", port, folder=tmp_path)
+    assert code == 2
+    [line] = said.splitlines()
+    assert f"127.0.0.1:{port} can't be listened on" in line
+    assert "--port" in line
+
+
 async def test_the_demo_plays_its_story_to_the_end(tmp_path: Path):
     code, said = await bot(
         *("demo", "--once", "--slack-port", "0", "--secmaster-port", "0"), folder=tmp_path
@@ -168,6 +244,57 @@ async def test_the_demo_plays_its_story_to_the_end(tmp_path: Path):
         "*Status* ✅ Finished",
     ):
         assert part in said
+
+
+async def test_odd_settings_stop_the_start_with_one_message(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    odd = {
+        "SLACK_BOT_TOKEN": "xoxb-wrong\u00e4",
+        "SLACK_API_URL": "slack.example/api/",
+        "SECMASTER_ENDPOINT": "secmaster.example",
+        "SECMASTER_PROJECT_ID": "demo/project",
+        "SECMASTER_WORKSPACE_ID": "../demo",
+        "HUAWEICLOUD_SDK_SK": "wrong-secret\n",
+    }
+    for command in ("run", "doctor"):
+        given = environment(slack, secmaster) | odd
+        code, said = await bot(command, folder=installed, **given)
+        assert code == (2 if command == "run" else 1)
+        for name in odd:
+            assert name in said
+        assert len(said.splitlines()) == len(odd)
+        assert "Traceback" not in said
+        assert "wrong" not in said
+    assert slack.calls == []
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"BOT_HOST": "nowhere.invalid"},
+        {"BOT_HOST": "-"},
+        {"SECMASTER_ENDPOINT": "http://["},
+        {"SECMASTER_ENDPOINT": "https://secmaster.example:port"},
+        {"SLACK_API_URL": "http://["},
+        {"SLACK_API_URL": "https://slack.example:port/api/"},
+        {"DATABASE_URL": "postgresql://bot@localhost:port/bot"},
+        {"DATABASE_URL": "postgresql://[/bot"},
+        {"DATABASE_URL": "sqlite:////nowhere/at/all.db"},
+        {"DATABASE_URL": "sqlite:///."},
+        {"BOT_CONFIG": "."},
+    ],
+    ids=lambda odd: "=".join(*odd.items()),
+)
+async def test_an_address_that_leads_nowhere_stops_the_start_without_a_traceback(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path, odd: dict[str, str]
+):
+    given = environment(slack, secmaster) | {"BOT_PORT": "0"} | odd
+    _code, said = await bot("doctor", folder=installed, **given)
+    assert "Traceback" not in said
+    code, said = await bot("run", folder=installed, **given)
+    assert code == 2
+    assert "Traceback" not in said
 
 
 async def test_missing_settings_stop_the_start_with_one_message(tmp_path: Path):

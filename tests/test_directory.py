@@ -211,9 +211,10 @@ async def test_a_lookup_that_fails_is_nobodys_membership_and_is_not_kept(
 
 
 async def test_a_group_that_slack_does_not_know_gives_nobody_anything(client):
-    directory = Directory(client, TEAM, {"typo": Role(usergroups=("S0TYPO",), users=(ALICE,))})
-    with pytest.raises(LookupFailed, match="no_such_subteam"):
-        await directory.member(actor(ALICE))
+    roles = {"typo": Role(usergroups=("S0TYPO",)), "named": Role(users=(ALICE,))}
+    directory = Directory(client, TEAM, roles)
+    assert (await directory.member(actor(ALICE))).roles == {"named"}
+    assert (await directory.member(actor(BOB))).roles == set()
 
 
 async def test_somebody_whom_slack_does_not_know_may_nothing(directory):

@@ -44,6 +44,14 @@ def test_socket_mode_needs_no_address_and_keeps_interactivity_on():
     assert made["settings"]["socket_mode_enabled"]
 
 
+@pytest.mark.parametrize("end", ["", "/", "/slack/events", "/slack/events/"])
+def test_an_address_is_taken_with_or_without_its_path(end: str):
+    made = manifest(Commands(), f"https://bot.example.com/base{end}")
+    assert made == manifest(Commands(), "https://bot.example.com/base")
+    asked = made["settings"]["event_subscriptions"]["request_url"]
+    assert asked == "https://bot.example.com/base/slack/events"
+
+
 def test_commands_that_are_left_out_are_not_asked_for():
     made = manifest(Commands(root="/soc", task="", instance=""))
     assert [each["command"] for each in made["features"]["slash_commands"]] == ["/soc"]

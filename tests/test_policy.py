@@ -137,6 +137,46 @@ def test_a_rule_with_when_speaks_only_of_what_matches_it(when, applies):
     assert decide(limited, ALICE, APPROVE, ISOLATE) == expected
 
 
+UNSEEN = {
+    "space": " ",
+    "no-break space": "\u00a0",
+    "ideographic space": "\u3000",
+    "tab": "\t",
+    "line": "\n",
+    "nothing": "\0",
+    "soft hyphen": "\u00ad",
+    "zero-width space": "\u200b",
+    "zero-width non-joiner": "\u200c",
+    "zero-width joiner": "\u200d",
+    "word joiner": "\u2060",
+    "byte order mark": "\ufeff",
+    "right to left": "\u202e",
+    "tag": "\U000e0041",
+}
+
+
+@pytest.mark.parametrize("unseen", UNSEEN.values(), ids=list(UNSEEN))
+@pytest.mark.parametrize("limit", ["name", "related_object"])
+def test_nothing_unseen_before_a_name_hides_it_from_a_rule(limit, unseen):
+    strict = rules(
+        f"actions = ['task.approve']\nroles = ['approver']\nwhen = {{ {limit} = 'Isolate' }}",
+        "actions = ['*']\nroles = ['oncall']",
+    )
+    for before in (unseen, unseen * 3, f" {unseen} "):
+        hidden = Task(**{limit: f"{before}Isolate host 7"})
+        assert decide(strict, CAROL, APPROVE, hidden) == Refused("rule", "rule 1", ("approver",))
+
+
+ZERO_WIDTH = [name for name in UNSEEN if "space" not in name and name not in ("tab", "line")]
+
+
+@pytest.mark.parametrize("name", [*ZERO_WIDTH, "zero-width space"])
+def test_nothing_without_width_in_a_name_hides_it_from_a_rule(name):
+    limited = rules("actions = ['*']\nroles = ['approver']\nwhen = { name = 'Isolate host' }")
+    hidden = Task(name=f"Iso{UNSEEN[name]}late host 7")
+    assert decide(limited, ALICE, APPROVE, hidden) == Allowed("rule 1")
+
+
 def test_a_rule_that_does_not_apply_leaves_it_to_the_next():
     both = rules(
         "actions = ['task.approve']\nroles = ['approver']\nwhen = { name = 'isolate' }",
@@ -150,7 +190,14 @@ def test_for_an_instance_the_related_object_is_its_workflow():
     run = Instance(name="run 1", workflow={"name": "isolate-host"})
     limited = rules("actions = ['*']\nroles = ['approver']\nwhen = { related_object = 'isolate' }")
     assert decide(limited, ALICE, RETRY, run) == Allowed("rule 1")
-    assert decide(limited, ALICE, RETRY, Instance(name="isolate")) == Refused("no-rule")
+    other = Instance(name="isolate", workflow={"name": "block"})
+    assert decide(limited, ALICE, RETRY, other) == Refused("no-rule")
+
+
+def test_where_secmaster_does_not_state_what_a_rule_asks_nobody_is_allowed():
+    strict = "actions = ['*']\nroles = ['approver']\nwhen = { name = 'isolate' }"
+    both = rules(strict, "actions = ['*']\nroles = ['approver', 'oncall']")
+    assert decide(both, CAROL, APPROVE, Task(name="")) == Refused("unstated", "rule 1")
 
 
 def test_a_rule_about_a_business_type_never_speaks_of_an_instance():

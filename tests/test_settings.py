@@ -225,6 +225,46 @@ def test_a_bad_port_is_named(problems, port):
     assert line.startswith("BOT_PORT: ")
 
 
+ODD = {
+    "SLACK_BOT_TOKEN": "xoxb-secret-1ä",
+    "SLACK_SIGNING_SECRET": "signing secret-2",
+    "SLACK_API_URL": "slack.example/api/",
+    "SECMASTER_ENDPOINT": "secmaster.example",
+    "SECMASTER_PROJECT_ID": "project/../other",
+    "SECMASTER_WORKSPACE_ID": "work space",
+    "SECMASTER_REGION": "cn-north-4/",
+    "SECMASTER_CONSOLE_URL": "ftp://console.example",
+    "HUAWEICLOUD_SDK_AK": "ak-secret-4\u200b",
+    "HUAWEICLOUD_SDK_SK": "sk-secret-5 ",
+    "IAM_ENDPOINT": "//iam.example",
+    "BOT_HOST": "127.0.0.1\u00a0",
+}
+
+
+def test_everything_that_could_not_be_sent_as_it_is_is_listed_at_once(problems, monkeypatch):
+    for name, value in ODD.items():
+        monkeypatch.setenv(name, value)
+    lines = problems()
+    for name in ODD:
+        assert sum(line.startswith(f"{name} ") for line in lines) == 1, name
+    assert len(lines) == len(ODD)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_each_odd_setting_is_named_alone(problems, monkeypatch, name):
+    given = NEEDED if name not in SIGNED else {**HTTP, **WHERE, **SIGNED}
+    monkeypatch.setenv(name, ODD[name])
+    (line,) = problems({key: given[key] for key in given if key != name})
+    assert line.startswith(f"{name} ")
+
+
+@pytest.mark.parametrize("unprinted", ["\x01", "\n", "\x7f", "\t"])
+def test_what_no_header_can_carry_is_refused(problems, monkeypatch, unprinted):
+    monkeypatch.setenv("SLACK_BOT_TOKEN", f"xoxb-secret-1{unprinted}x")
+    (line,) = problems({key: NEEDED[key] for key in NEEDED if key != "SLACK_BOT_TOKEN"})
+    assert line.startswith("SLACK_BOT_TOKEN ")
+
+
 @pytest.mark.parametrize("name", ["", " ", "a b", "ä", "x" * 41, "a/b"])
 def test_a_bad_name_of_a_replica_is_named(problems, read, name):
     if not name.strip():

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.actions import TABLE
 from bot.app import App
 from bot.config import parse
 from bot.demo import POLICY
@@ -25,7 +26,7 @@ SOC, ONCALL, RANDOM, PRIVATE = "C0SOC", "C0ONCALL", "C0RANDOM", "C0PRIVATE"
 both_databases = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
 
 # Long enough for a test's trouble to pass, short enough to be waited for.
-QUICK = Patience(pauses=(0.05,) * 40, trust=3)
+QUICK = Patience(pauses=(0.05,) * 40, trust=0.14)
 
 
 def settings_for(
@@ -102,6 +103,11 @@ def buttons(message: dict[str, Any]) -> list[str]:
         if block["type"] == "actions"
         for element in block["elements"]
     ]
+
+
+def on_card(noun: str, status: str) -> list[str]:
+    """The buttons that the table puts on an object's card in this status, without its menu."""
+    return [each.name for each in TABLE if each.noun == noun and status in each.on_card]
 
 
 def policy(text: str = POLICY) -> Any:

@@ -5,11 +5,11 @@ recorded; so the desk is one for the whole process too.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from weakref import WeakValueDictionary
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -19,18 +19,20 @@ from bot.models import Operation, Ref
 from bot.secmaster import NotFound, SecMaster
 from bot.store import Store
 
+MOST_KNOWN = 10_000  # operations remembered
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long an operation is kept while SecMaster is in trouble.
 
     ``pauses`` are the seconds between rounds; when they are used up the operation is given up.
-    After a doubtful write, ``trust`` rounds must all read "not happened" before that is
-    believed: the gateway may still be working on it.
+    A doubtful write is looked for during ``trust`` seconds before it is believed lost and sent
+    again: longer than a gateway goes on working on what it took.
     """
 
     pauses: tuple[float, ...] = (1, 2, 4, 8, 15, 30, *(60,) * 9)
-    trust: int = 3
+    trust: float = 60
 
     @property
     def seconds(self) -> float:
@@ -53,43 +55,47 @@ class Desk:
     console: str = ""
     patience: Patience = Patience()
     clock: Callable[[], datetime] = now
-    redraws: defaultdict[Ref, asyncio.Lock] = field(
-        default_factory=lambda: defaultdict(asyncio.Lock)
-    )
-
+    _locks: WeakValueDictionary[Ref, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    _begun: dict[str, None] = field(default_factory=dict)
     _reached: dict[str, int] = field(default_factory=dict)
     _flows: set[asyncio.Task[object]] = field(default_factory=set)
     _resting: set[asyncio.Task[object]] = field(default_factory=set)
     _calmer: asyncio.Event = field(default_factory=asyncio.Event)
 
     def reach(self, operation: Operation) -> None:
-        """Count a step of an operation that really runs here, and not over its record."""
-        if operation.launch != self.launch:
-            self._reached[operation.id] = self._reached.get(operation.id, 0) + 1
+        """Count a step of a resumed operation that really runs here, and not over its record."""
+        if operation.id in self._reached:
+            self._reached[operation.id] += 1
 
     def inherited(self, operation: Operation) -> bool:
-        """Whether a process that died may have begun the step at hand: the first that runs here."""
+        """Whether the step at hand may have been begun before: the first of a resumed operation."""
         return self._reached.get(operation.id) == 1
 
-    def client(self, ref: Ref) -> SecMaster:
-        """The workspace that an object belongs to; an old card may name one that is gone."""
-        try:
-            return self.secmaster[ref.workspace]
-        except KeyError:
-            raise NotFound(f"the workspace {ref.workspace} is not configured here") from None
+    def drawing(self, ref: Ref) -> asyncio.Lock:
+        """One at a time draws the cards of an object, or the older picture might stay."""
+        lock = self._locks.get(ref)
+        if lock is None:
+            lock = self._locks[ref] = asyncio.Lock()
+        return lock
 
-    async def look(self, ref: Ref) -> Snapshot:
-        """Read a task or an instance as SecMaster has it now."""
-        client = self.client(ref)
-        if ref.noun == "task":
-            return await client.show_task(ref.id)
-        return await client.show_workflow_instance(ref.id)
+    def begin(self, operation: Operation) -> None:
+        """Note that the task at hand is a flow, and whether it was begun before.
 
-    def begin(self) -> None:
-        """Note that the task at hand is a flow, for the shutdown to wait for."""
+        By another process that died, or by this one: if DBOS hands an operation out again, its
+        steps must be as careful as after a crash.
+        """
+        if operation.launch != self.launch or operation.id in self._begun:
+            self._reached[operation.id] = 0
+        self._begun[operation.id] = None
+        if len(self._begun) > MOST_KNOWN:
+            del self._begun[next(iter(self._begun))]
         if task := asyncio.current_task():
             self._flows.add(task)
             task.add_done_callback(self._ended)
+
+    def finish(self, operation: Operation) -> None:
+        """Forget what only mattered while it was under way."""
+        self._reached.pop(operation.id, None)
 
     def _ended(self, task: asyncio.Task[object]) -> None:
         self._flows.discard(task)
@@ -120,6 +126,20 @@ class Desk:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+
+    def client(self, ref: Ref) -> SecMaster:
+        """The workspace that an object belongs to; an old card may name one that is gone."""
+        try:
+            return self.secmaster[ref.workspace]
+        except KeyError:
+            raise NotFound(f"the workspace {ref.workspace} is not configured here") from None
+
+    async def look(self, ref: Ref) -> Snapshot:
+        """Read a task or an instance as SecMaster has it now."""
+        client = self.client(ref)
+        if ref.noun == "task":
+            return await client.show_task(ref.id)
+        return await client.show_workflow_instance(ref.id)
 
     def name(self, ref: Ref) -> str:
         """What people call the workspace that an object belongs to."""

@@ -9,19 +9,42 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from dbos import DBOS, SetWorkflowID
+from dbos import DBOS, SetWorkflowID, StepOptions
 from dbos import error as dbos_error
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.actions import BY_NAME
 from bot.flows import telling, writing
 from bot.flows.desk import desk
-from bot.flows.posting import UNTIL_HEARD
+from bot.flows.posting import SlackTrouble
 from bot.flows.writing import Answer, Kind, Prepared, Sight, Write
 from bot.models import Operation, Outcome, State, Value, Verdict
+from bot.secmaster import Refused, SecMasterError
 
 log = logging.getLogger(__name__)
 
+SPENT = dbos_error.DBOSMaxStepRetriesExceeded
 V = TypeVar("V", bound=Value)
+
+
+async def _passes(error: BaseException) -> bool:
+    """Whether a step should be tried again: Slack, SecMaster or the database may come back."""
+    if isinstance(error, SlackTrouble):
+        return error.passes
+    if isinstance(error, SecMasterError):
+        return not isinstance(error, Refused)
+    return isinstance(error, OperationalError | InterfaceError | PoolTimeout)
+
+
+# About an hour in all: an answer outlives an outage of Slack, and a restart of ours as well.
+UNTIL_DONE: StepOptions = {
+    "retries_allowed": True,
+    "interval_seconds": 1,
+    "backoff_rate": 1.5,
+    "max_attempts": 20,
+    "should_retry": _passes,
+}
 
 
 async def accept(operation: Operation) -> None:
@@ -36,22 +59,23 @@ async def accept(operation: Operation) -> None:
 @DBOS.workflow()
 async def perform(recorded: dict[str, Any]) -> str:
     """Carry out one recorded operation, and return how it ended."""
-    desk().begin()
     course = Course(Operation.model_validate(recorded))
+    desk().begin(course.operation)
     outcome = await course.run()
     operation = course.operation
     if course.holder:
         await _do("tell the loser", telling.lost, operation, course.holder)
         return "lost"
-    # Writing it down twice is writing it down once, so this needs no record of its own.
-    await asyncio.to_thread(desk().store.conclude, operation, outcome, desk().clock())
+    # From here on nothing may be lost: a key that is not given back would be held for ever.
+    await _do("conclude", writing.conclude, operation, outcome)
     told = await asyncio.gather(
-        _do("reply", telling.outcome, operation, outcome),
+        _do("reply", telling.outcome, operation, outcome, course.noticed),
         _do("redraw", telling.redraw, operation.ref),
         return_exceptions=True,  # one that fails must not leave the other to itself
     )
     for error in filter(None, told):
         raise error
+    desk().finish(operation)
     return outcome.state
 
 
@@ -77,9 +101,9 @@ class Course:
         """Return the outcome; never raises but for what DBOS itself must see."""
         try:
             return await self._settle()
-        except dbos_error.DBOSException:
-            raise
         except Exception as error:
+            if isinstance(error, dbos_error.DBOSException) and not isinstance(error, SPENT):
+                raise  # DBOS's own affair: the flow is no longer ours
             log.exception("operation failed", extra={"reference": self.operation.reference})
             state = State.UNKNOWN if self.sent else State.FAILED
             return Outcome(state=state, trouble="own_fault", code=type(error).__name__)
@@ -105,40 +129,50 @@ class Course:
                 self._found(prepared.sight)
                 self.stale = False
                 return None
-            if prepared.answer.kind is Kind.SETTLED or not await self._pause(prepared.answer):
+            if prepared.answer.kind is Kind.SETTLED or await self._pause(prepared.answer) is None:
                 return prepared.answer.outcome
 
     async def _write(self, write: Write) -> Outcome:
         """Send; after a doubt read, and send again only when reading did not find it."""
         self.sent = True
-        doubt, unchanged, doubts = False, 0, 0
+        doubts, waited = 0, None
         while True:
-            answer = await self._ask_once(write, doubt=doubt)
+            answer = await self._ask_once(write, doubt=waited is not None)
             if answer.kind is Kind.SETTLED:
-                return answer.outcome
-            if answer.kind is Kind.DOUBT and not doubt:
-                doubt, unchanged, self.spell, doubts = True, 0, 0, doubts + 1
+                return await self._sure(write, answer) if doubts else answer.outcome
+            if answer.kind is Kind.DOUBT and waited is None:
+                doubts, waited, self.spell = doubts + 1, 0.0, 0
                 if doubts > 1:  # the first may be one lost answer, which reading soon settles
                     await self._tell(answer)
                 continue
-            if answer.kind is Kind.UNCHANGED:
-                unchanged += 1
-                doubt = unchanged < desk().patience.trust
-            if not await self._pause(answer):
+            pause = await self._pause(answer)
+            if pause is None:
                 return answer.outcome
+            if waited is not None:
+                waited += pause
+                if answer.kind is Kind.UNCHANGED and waited >= desk().patience.trust:
+                    waited = None
+
+    async def _sure(self, write: Write, answer: Answer) -> Outcome:
+        """After a doubt even a no proves nothing: it may answer what has already been done."""
+        if answer.outcome.state is not State.FAILED:
+            return answer.outcome
+        seen = await self._ask("read again", Answer, writing.reread, write, self.before)
+        return answer.outcome if seen.kind is Kind.UNCHANGED else seen.outcome
 
     async def _ask_once(self, write: Write, *, doubt: bool) -> Answer:
         if doubt:
             return await self._ask("read again", Answer, writing.reread, write, self.before)
-        return await self._ask("send", Answer, writing.send, write, self.stale)
+        seen = self.before if self.stale else None
+        return await self._ask("send", Answer, writing.send, write, seen)
 
-    async def _pause(self, answer: Answer) -> bool:
-        """Wait before the next round, longer each time; False when patience is used up.
+    async def _pause(self, answer: Answer) -> float | None:
+        """Wait before the next round, longer each time; None when patience is used up.
 
         That a write does not show yet is no trouble worth telling: the next rounds will tell.
         """
         if not self.rounds:
-            return False
+            return None
         if answer.kind is not Kind.UNCHANGED:
             await self._tell(answer)
         pause = max(desk().patience.pauses[self.spell], answer.wait)
@@ -146,7 +180,7 @@ class Course:
         self.stale = True
         with desk().resting():
             await DBOS.sleep_async(pause)
-        return True
+        return pause
 
     async def _tell(self, answer: Answer) -> None:
         """Tell the thread of trouble, once."""
@@ -166,7 +200,7 @@ class Course:
             desk().reach(self.operation)
             return (await step(self.operation, *args)).model_dump(mode="json")
 
-        answer = await DBOS.run_step_async({"name": name, **UNTIL_HEARD}, recorded)
+        answer = await DBOS.run_step_async({"name": name, **UNTIL_DONE}, recorded)
         return kind.model_validate(answer)
 
     def _found(self, sight: Sight) -> None:
@@ -181,4 +215,4 @@ async def _do(name: str, step: Callable[..., Awaitable[None]], *args: object) ->
     async def recorded() -> None:
         await step(*args)
 
-    await DBOS.run_step_async({"name": name, **UNTIL_HEARD}, recorded)
+    await DBOS.run_step_async({"name": name, **UNTIL_DONE}, recorded)

@@ -5,11 +5,12 @@ whoever may be posting for the second time looks for the first before.
 """
 
 import logging
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
-from dbos import DBOS, StepOptions
+from dbos import DBOS
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.flows.desk import desk
@@ -17,6 +18,7 @@ from bot.messages import Message
 from bot.models import Card, Operation, Place
 
 log = logging.getLogger(__name__)
+A = TypeVar("A")
 
 CLOCKS_DIFFER = timedelta(minutes=2)
 OK = 200
@@ -35,7 +37,15 @@ NO_ENTRY = {
     "restricted_action_thread_locked",
     "thread_not_found",
 }
-PASSING = {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
+PASSING = {
+    "",  # an answer that could not be read
+    "fatal_error",
+    "internal_error",
+    "rate_limited",
+    "ratelimited",
+    "request_timeout",
+    "service_unavailable",
+}
 
 
 class CannotPost(Exception):
@@ -46,27 +56,37 @@ class CannotPost(Exception):
         self.code = code
 
 
+class SlackTrouble(Exception):
+    """Slack could not be asked or said no; ``code`` is its own word, "" where none came.
+
+    It stands for whatever the client raised, which may hold what cannot be recorded.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+    @property
+    def passes(self) -> bool:
+        """Whether asking again may help."""
+        return self.code in PASSING
+
+
 def code_of(error: SlackApiError) -> str:
     """Slack's word for an error; "" where its answer could not be read."""
     get = getattr(error.response, "get", None)
     return str(get("error") or "") if get else ""
 
 
-async def passes(error: BaseException) -> bool:
-    """Whether trouble with Slack may pass, so that a step should be tried again."""
-    if isinstance(error, SlackApiError):
-        return code_of(error) in {"", *PASSING}
-    return isinstance(error, aiohttp.ClientError | TimeoutError | SlackClientError)
-
-
-# About an hour in all: an answer outlives an outage of Slack, and a restart of ours as well.
-UNTIL_HEARD: StepOptions = {
-    "retries_allowed": True,
-    "interval_seconds": 1,
-    "backoff_rate": 1.5,
-    "max_attempts": 20,
-    "should_retry": passes,
-}
+async def asked(call: Awaitable[A]) -> A:
+    """Await a call to Slack; raises CannotPost or SlackTrouble and nothing of the client's."""
+    try:
+        return await call
+    except SlackApiError as error:
+        code = code_of(error)
+        raise (CannotPost(code) if code in NO_ENTRY else SlackTrouble(code)) from error
+    except (aiohttp.ClientError, TimeoutError, SlackClientError) as error:
+        raise SlackTrouble("") from error
 
 
 async def post(
@@ -80,8 +100,8 @@ async def post(
     channel, thread = place
     if cause and _again(cause) and (ts := await _found(place, mark, cause.accepted_at)):
         return ts
-    try:
-        posted = await desk().slack.chat_postMessage(
+    posted = await asked(
+        desk().slack.chat_postMessage(
             channel=channel,
             thread_ts=thread or None,
             metadata={"event_type": EVENT, "event_payload": mark},
@@ -90,17 +110,13 @@ async def post(
             unfurl_media=False,
             **message.payload,
         )
-    except SlackApiError as error:
-        raise _sorted(error) from error
+    )
     return str(posted["ts"])
 
 
 async def update(card: Card, message: Message) -> None:
     """Draw a card anew; raises CannotPost where it can't be."""
-    try:
-        await desk().slack.chat_update(channel=card.channel, ts=card.ts, **message.payload)
-    except SlackApiError as error:
-        raise _sorted(error) from error
+    await asked(desk().slack.chat_update(channel=card.channel, ts=card.ts, **message.payload))
 
 
 async def whisper(place: Place, user: str, message: Message) -> None:
@@ -108,18 +124,17 @@ async def whisper(place: Place, user: str, message: Message) -> None:
     if place.response_url and await respond(place.response_url, message):
         return
     slack, thread = desk().slack, place.thread or None
+    where = {"channel": place.channel, "thread_ts": thread, **message.payload}
     try:
         if place.channel.startswith("D"):
-            await slack.chat_postMessage(channel=place.channel, thread_ts=thread, **message.payload)
+            await asked(slack.chat_postMessage(**where))
         else:
-            await slack.chat_postEphemeral(
-                channel=place.channel, user=user, thread_ts=thread, **message.payload
-            )
-    except SlackApiError as error:
-        if await passes(error):
+            await asked(slack.chat_postEphemeral(user=user, **where))
+    except (CannotPost, SlackTrouble) as error:
+        if isinstance(error, SlackTrouble) and error.passes:
             raise
-        log.warning("told by direct message", extra={"code": code_of(error)})
-        await slack.chat_postMessage(channel=user, **message.payload)
+        log.warning("told by direct message", extra={"code": error.code})
+        await asked(slack.chat_postMessage(channel=user, **message.payload))
 
 
 async def respond(url: str, message: Message, *, replacing: bool = False) -> bool:
@@ -135,11 +150,6 @@ async def respond(url: str, message: Message, *, replacing: bool = False) -> boo
             return reply.status == OK
     except (aiohttp.ClientError, TimeoutError):
         return False
-
-
-def _sorted(error: SlackApiError) -> Exception:
-    code = code_of(error)
-    return CannotPost(code) if code in NO_ENTRY else error
 
 
 def _again(cause: Operation) -> bool:
@@ -159,9 +169,17 @@ async def _found(place: tuple[str, str], mark: dict[str, str], since: datetime) 
     }
     slack = desk().slack
     if thread:
-        answer = await slack.conversations_replies(ts=thread, **window)
+        looking = slack.conversations_replies(ts=thread, **window)
     else:
-        answer = await slack.conversations_history(**window)
+        looking = slack.conversations_history(**window)
+    try:
+        answer = await asked(looking)
+    except (CannotPost, SlackTrouble) as error:
+        if isinstance(error, SlackTrouble) and error.passes:
+            raise
+        # Public channels may be written in uninvited, but not read.
+        log.warning("own messages can't be looked for", extra={"code": error.code})
+        return ""
     for message in answer["messages"]:
         if message.get("metadata", {}).get("event_payload") == mark:
             return str(message["ts"])

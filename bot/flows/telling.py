@@ -7,34 +7,43 @@ from bot import messages
 from bot.actions import Snapshot
 from bot.flows import posting
 from bot.flows.desk import desk
-from bot.flows.posting import CannotPost, whisper
+from bot.flows.posting import CannotPost, SlackTrouble, whisper
 from bot.messages import Message
 from bot.models import Card, Operation, Outcome, Place, Ref, State, Verdict
-from bot.secmaster import NotFound, SecMasterError
+from bot.secmaster import NotFound
 
 log = logging.getLogger(__name__)
 
 # Where nothing reached SecMaster there is nothing for the thread to know.
 PRIVATE = ("not_now", "cannot_post")
+SHORTLY = 5.0  # seconds
 # What a card tells of: what was done from here, or may have been.
 ON_CARD = (State.DONE, State.UNKNOWN)
 
 
-async def outcome(operation: Operation, ended: Outcome) -> None:
-    """Answer in the card's thread, or to the person alone where nothing reached SecMaster."""
-    if ended.trouble in PRIVATE:
+async def outcome(operation: Operation, ended: Outcome, begun: bool) -> None:  # noqa: FBT001
+    """Answer in the card's thread, or to the person alone where nothing reached SecMaster.
+
+    A thread that was told of trouble is told of the end as well: it has ``begun``.
+    """
+    if ended.trouble in PRIVATE and not begun:
         store = desk().store
         states = (State.DONE, State.PENDING)
         standing = await asyncio.to_thread(store.standing, operation.ref, *states)
         await _privately(operation, messages.outcome(operation, ended, standing))
-    else:
-        await _in_thread(operation, "outcome", messages.outcome(operation, ended))
+        return
+    await _in_thread(operation, "outcome", messages.outcome(operation, ended))
 
 
 async def trouble(operation: Operation, ended: Outcome) -> None:
     """Say once that SecMaster is in trouble and that the operation is kept."""
     line = messages.trouble(operation, ended, desk().patience.seconds)
-    await _in_thread(operation, "trouble", line)
+    try:
+        async with asyncio.timeout(SHORTLY):
+            await _in_thread(operation, "trouble", line)
+    except (SlackTrouble, CannotPost, TimeoutError) as error:
+        # The operation matters more than the news of it, which has an ending to come.
+        log.warning("trouble not told", extra={"error": str(error)})
 
 
 async def lost(operation: Operation, holder: Verdict) -> None:
@@ -44,18 +53,19 @@ async def lost(operation: Operation, holder: Verdict) -> None:
 
 async def redraw(ref: Ref) -> None:
     """Draw every card of an object anew, from what SecMaster says now."""
-    async with desk().redraws[ref]:
+    async with desk().drawing(ref):
         cards = await asyncio.to_thread(desk().store.cards_of, ref)
-        drawn = await _draw(ref, cards[0].title) if cards else None
-        if drawn:
+        if cards:
+            drawn = await _draw(ref, cards[0].title)
             await asyncio.gather(*(_update(card, drawn) for card in cards))
 
 
 async def card_here(operation: Operation, snapshot: Snapshot) -> str:
     """The ts of the object's card in the channel, posting one where there is none."""
-    cards = await asyncio.to_thread(desk().store.cards_of, operation.ref)
-    here = [card.ts for card in cards if card.channel == operation.place.channel]
-    return here[0] if here else await show(operation.place, operation.ref, snapshot, operation)
+    place, ref = operation.place, operation.ref
+    async with desk().drawing(ref):  # two who ask at once get one card
+        here = await asyncio.to_thread(desk().store.card_in, ref, place.channel)
+        return here.ts if here else await show(place, ref, snapshot, operation)
 
 
 async def show(place: Place, ref: Ref, snapshot: Snapshot, cause: Operation | None = None) -> str:
@@ -69,16 +79,13 @@ async def show(place: Place, ref: Ref, snapshot: Snapshot, cause: Operation | No
     return ts
 
 
-async def _draw(ref: Ref, title: str) -> Message | None:
-    """The object's card as it is now; None while SecMaster cannot be read."""
+async def _draw(ref: Ref, title: str) -> Message:
+    """The object's card as it is now."""
     standing = asyncio.to_thread(desk().store.standing, ref, *ON_CARD)
     try:
         snapshot, verdict = await asyncio.gather(desk().look(ref), standing)
     except NotFound:
         return messages.vanished(desk().frame(ref), title)
-    except SecMasterError:
-        log.warning("card not redrawn", extra={"ref": str(ref)})
-        return None
     return messages.card(desk().frame(ref), snapshot, verdict)
 
 
@@ -98,7 +105,9 @@ async def _in_thread(operation: Operation, part: str, message: Message) -> None:
         if place.card:
             await posting.post((place.channel, place.card), message, mark, operation)
             return
-    except CannotPost as error:
+    except (CannotPost, SlackTrouble) as error:
+        if isinstance(error, SlackTrouble) and error.passes:
+            raise
         log.warning("thread closed to us", extra={"code": error.code})
     await _privately(operation, message)
 

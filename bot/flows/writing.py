@@ -5,8 +5,8 @@ that a dead process may have sent is never sent again unread.
 """
 
 import asyncio
+from datetime import timedelta
 from enum import StrEnum
-from typing import Any
 
 from bot.actions import BY_NAME, Snapshot, has_comment, signed_comment
 from bot.flows import telling
@@ -76,58 +76,54 @@ class Prepared(Value):
 
 async def prepare(operation: Operation) -> Prepared:
     """Look at the object where the action or the answer needs it, then take the key."""
-    action = BY_NAME[operation.action]
-    seen = Prepared(sight=Sight(card=operation.place.card))
-    if action.only_when or not operation.place.card:
-        seen = await _look(operation)
-    if seen.answer:
-        return seen
-    key = f"{operation.ref}:{action.once}:{seen.sight.retry_count}" if action.once else ""
+    action, card = BY_NAME[operation.action], operation.place.card
+    snapshot, retries = None, 0
+    if action.only_when or not card:
+        try:
+            snapshot = await desk().look(operation.ref)
+        except SecMasterError as error:
+            return Prepared(answer=_troubled(error, sent=False))
+        if not possible(operation, snapshot):
+            return Prepared(answer=_not_now(snapshot))
+        retries = snapshot.retry_count if isinstance(snapshot, Instance) else 0
+    key = f"{operation.ref}:{action.once}:{retries}" if action.once else ""
     store, at = desk().store, desk().clock()
-    holder = await asyncio.to_thread(store.claim, operation, key, at)
-    if holder:
+    if holder := await asyncio.to_thread(store.claim, operation, key, at):
         lost = Outcome(state=State.FAILED, trouble="lost")
         return Prepared(answer=_settled(lost), holder=holder)
-    return seen
-
-
-async def _look(operation: Operation) -> Prepared:
-    """Read the object, refuse what can't be done now, and make sure that it has a card here."""
-    try:
-        snapshot = await desk().look(operation.ref)
-    except SecMasterError as error:
-        return Prepared(answer=_troubled(error, sent=False))
-    if not possible(operation, snapshot):
-        return _impossible("not_now", **_decided(snapshot))
-    try:
-        card = operation.place.card or await telling.card_here(operation, snapshot)
-    except CannotPost as error:
-        return _impossible("cannot_post", code=error.code)
-    retries = snapshot.retry_count if isinstance(snapshot, Instance) else 0
+    if snapshot and not card:
+        try:
+            card = await telling.card_here(operation, snapshot)
+        except CannotPost as error:
+            closed = Outcome(state=State.FAILED, trouble="cannot_post", code=error.code)
+            return Prepared(answer=_settled(closed))
     return Prepared(sight=Sight(retry_count=retries, card=card))
 
 
-async def _closed(operation: Operation) -> Answer | None:
-    """Why the object is no longer open to this, if so."""
+async def conclude(operation: Operation, outcome: Outcome) -> None:
+    """Write down how it ended, and give back the key unless it is done."""
+    await asyncio.to_thread(desk().store.conclude, operation, outcome, desk().clock())
+
+
+async def _closed(operation: Operation, before: Sight) -> Answer | None:
+    """Why the object is no longer as open to this as it was when it was looked at, if so."""
     if not BY_NAME[operation.action].only_when:
         return None
     try:
         snapshot = await desk().look(operation.ref)
     except SecMasterError as error:
         return _troubled(error, sent=False)
-    if possible(operation, snapshot):
-        return None
-    return _impossible("not_now", **_decided(snapshot)).answer
+    again = isinstance(snapshot, Instance) and snapshot.retry_count != before.retry_count
+    return _not_now(snapshot) if again or not possible(operation, snapshot) else None
 
 
-def _decided(snapshot: Snapshot) -> dict[str, Any]:
+def _not_now(snapshot: Snapshot) -> Answer:
+    """The refusal of what the object is not open to, with who brought that about."""
+    seen = Outcome(state=State.FAILED, trouble="not_now", seen=snapshot.status)
     if isinstance(snapshot, Task):
-        return {"seen": snapshot.status, "by": snapshot.decider, "at": snapshot.update_time}
-    return {"seen": snapshot.status}
-
-
-def _impossible(trouble: str, **said: Any) -> Prepared:
-    return Prepared(answer=_settled(Outcome(state=State.FAILED, trouble=trouble, **said)))
+        told = {"by": snapshot.decider, "at": snapshot.update_time}
+        seen = seen.model_copy(update=told)
+    return _settled(seen)
 
 
 def possible(operation: Operation, snapshot: Snapshot) -> bool:
@@ -135,14 +131,16 @@ def possible(operation: Operation, snapshot: Snapshot) -> bool:
     return not only_when or snapshot.status in only_when
 
 
-async def send(operation: Operation, write: Write, stale: bool) -> Answer:  # noqa: FBT001
-    """Send a write, unless a process that died may have sent it already.
+async def send(operation: Operation, write: Write, stale: Sight | None) -> Answer:
+    """Send a write, unless it may have been sent already, or is no longer what was asked for.
 
-    ``stale`` says that time has passed since the look: somebody may have decided meanwhile.
+    ``stale`` is what was seen before time passed: somebody may have decided meanwhile.
     """
     if desk().inherited(operation):
         return Answer(kind=Kind.DOUBT, outcome=Outcome(state=State.UNKNOWN, trouble="restarted"))
-    if stale and (closed := await _closed(operation)):
+    if desk().clock() - operation.accepted_at > timedelta(seconds=2 * desk().patience.seconds + 60):
+        return _settled(Outcome(state=State.FAILED, trouble="too_old"))
+    if stale and (closed := await _closed(operation, stale)):
         return closed
     try:
         receipt = await _put(operation, write)

@@ -89,6 +89,10 @@ def not_allowed(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, 
         "unknown": "Slack could not be asked who you are, so nothing may be allowed. Try again.",
         "gone": f"SecMaster knows no {ref.noun} {code(ref.id)} here.",
         "unread": "SecMaster could not be asked what this is, so no rule can allow it. Try again.",
+        "unstated": (
+            f"{refused.rule.capitalize()} asks for what SecMaster does not say of this "
+            f"{ref.noun}, so nobody can be allowed. Decide it in SecMaster."
+        ),
         "no-rule": f"No rule allows {code(action.name)}. Ask whoever runs this bot.",
         "rule": f"You may not do this: {refused.rule} leaves it to {_who(refused.may, roles)}.",
     }[refused.why]
@@ -109,6 +113,10 @@ def _who(names: Sequence[str], roles: Mapping[str, Role]) -> str:
 def needs_reason(action: Action, root: str) -> Message:
     usage = f"{root} {action.usage}".replace("[reason]", "<reason>")
     return _one(f"✏️ This needs a reason: write {code(usage, 150)}. Nothing was sent.")
+
+
+def too_late() -> Message:
+    return _one("The form came too late for Slack. Nothing was sent; press again.")
 
 
 def newer_button() -> Message:

@@ -67,6 +67,10 @@ def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> 
             f"The reason could not be left in SecMaster{said_no(ended)}, so nothing was decided. "
             "Try again."
         ),
+        "too_old": (
+            f"The {said.noun} by {who} was recorded {moment(operation.accepted_at)}, which is too "
+            "long ago to still be meant, so it was not sent. Ask again if it is."
+        ),
         "own_fault": (
             f"Something went wrong on our side and the {said.noun} was not done. Tell whoever "
             f"runs this bot the reference {code(operation.reference)}."

@@ -23,7 +23,8 @@ def text(value: object) -> str:
     if not isinstance(value, str):
         return ""
     # JSON can carry half of a surrogate pair, which no database or chat can store.
-    return value.encode("utf-8", "replace").decode()
+    # Nor can Postgres store a NUL.
+    return value.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def json_text(value: object) -> str:

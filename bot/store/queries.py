@@ -1,6 +1,6 @@
 """Everything that is asked of the tables. Each call is one transaction."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +10,7 @@ from bot.models import Card, Operation, Outcome, Ref, State, Verdict
 from bot.store.tables import audit, cards, claims
 
 Row = sa.Row[Any]
+SPENT = timedelta(minutes=1)  # by then SecMaster shows what was done
 
 
 class Store:
@@ -21,9 +22,10 @@ class Store:
     def claim(self, operation: Operation, key: str, at: datetime) -> Verdict | None:
         """Take ``key`` for this operation, or return the one that holds it.
 
-        A key whose operation failed or ended unknown is free again; asking twice for the same
-        operation is asking once. Without a key there is nothing to lose. Either way the
-        attempt is in the audit: ``allowed`` or ``lost``.
+        A key whose operation failed or ended unknown is free again. So is one that was done a
+        while ago: whoever asks has just seen the object open again. Asking twice for the same
+        operation is asking once; without a key there is nothing to lose. Either way the attempt
+        is in the audit: ``allowed`` or ``lost``.
         """
         with self.engine.begin() as connection:
             holder = self._take(connection, operation, key, at) if key else None
@@ -41,7 +43,9 @@ class Store:
             "state": State.PENDING,
             "at": at,
         }
-        free = claims.c.state.in_([State.FAILED, State.UNKNOWN])
+        over = claims.c.state.in_([State.FAILED, State.UNKNOWN])
+        spent = (claims.c.state == State.DONE) & (claims.c.at < at - SPENT)
+        free = sa.or_(over, spent)
         take = self._insert(claims).values(key=key, **mine)
         connection.execute(
             take.on_conflict_do_update(index_elements=["key"], set_=mine, where=free)
@@ -125,6 +129,10 @@ class Store:
         query = sa.select(cards).where(cards.c.ref == str(ref)).order_by(cards.c.at.desc())
         with self.engine.begin() as connection:
             return [card for row in connection.execute(query) if (card := _card(row))]
+
+    def card_in(self, ref: Ref, channel: str) -> Card | None:
+        """The newest card of an object in one channel."""
+        return next((card for card in self.cards_of(ref) if card.channel == channel), None)
 
     def card_at(self, channel: str, ts: str) -> Card | None:
         query = sa.select(cards).where(cards.c.channel == channel, cards.c.ts == ts)

@@ -72,9 +72,10 @@ ENTITY = re.compile(r"&(?:amp|lt|gt);")
 
 
 def markup_in(part):
-    """Every text of a message or view that Slack reads as markup."""
+    """Every text of a message or view that Slack reads as markup, and makes no links of."""
     if isinstance(part, dict):
         if part.get("type") == "mrkdwn":
+            assert part["verbatim"] is True
             yield part["text"]
         for each in part.values():
             yield from markup_in(each)
@@ -244,12 +245,16 @@ outcomes = st.builds(
     message=words,
     status=st.none() | st.integers(0, 999),
     request_id=words,
+    seen=st.sampled_from([*TaskStatus, *InstanceStatus]) | words,
+    by=words,
+    at=moments,
 )
 
 
 def frames(noun):
     ref = st.builds(Ref, noun=st.just(noun), id=ids, workspace=workspaces)
-    return st.builds(Frame, ref=ref, now=st.just(NOW), console=st.sampled_from(["", CONSOLE]))
+    consoles = st.sampled_from(["", CONSOLE])
+    return st.builds(Frame, ref=ref, now=st.just(NOW), workspace=words, console=consoles)
 
 
 # Cards.
@@ -419,9 +424,9 @@ def test_any_error_of_a_read_can_be_told(kind, message, code, request_id):
 roots = st.sampled_from(["/secmaster", "@bot", "/" + "a" * 31])
 
 
-@given(roots)
-def test_help_is_one_that_slack_takes(root):
-    assert_slack_takes(about.help_message(root))
+@given(roots, st.sampled_from(["", "/t", "/" + "a" * 31]))
+def test_help_is_one_that_slack_takes(root, short):
+    assert_slack_takes(about.help_message(root, {"task": short, "instance": short}))
 
 
 @few
@@ -455,7 +460,7 @@ def test_anybody_can_be_told_who_they_are(member, name, held):
 
 
 def refusals():
-    why = st.sampled_from(["guest", "outsider", "unknown", "unread", "no-rule", "rule"])
+    why = st.sampled_from(["guest", "outsider", "unknown", "gone", "unread", "no-rule", "rule"])
     return st.builds(
         Refused, why, st.sampled_from(["", "rule 12"]), st.lists(role_names, max_size=4).map(tuple)
     )
@@ -514,9 +519,9 @@ def forms(draw):
 
 
 @few
-@given(forms(), words, st.sampled_from(["required", "optional", "none"]), words)
-def test_any_form_is_one_that_slack_opens(kept, title, reason, node):
-    view = views.form(kept, title, reason, node)
+@given(forms(), st.tuples(words, words), st.sampled_from(["required", "optional", "none"]), words)
+def test_any_form_is_one_that_slack_opens(kept, shown, reason, node):
+    view = views.form(kept, shown, reason, node)
     assert_slack_opens(view)
     typed = {"state": {"values": {}}, "private_metadata": view["private_metadata"]}
     assert views.read(typed) == (kept, {})

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.actions import BY_NAME
+from bot.actions import BY_NAME, TABLE
 from bot.config import Role, parse
 from bot.messages import (
     Frame,
@@ -18,9 +18,11 @@ from bot.messages import (
     vanished,
     views,
 )
+from bot.messages.words import words
 from bot.models import Actor, Listing, Operation, Outcome, Place, Ref, State, Verdict
 from bot.policy import Member, Refused
 from bot.secmaster import Instance, Task
+from tests.town import on_card
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TASK = Ref(noun="task", id="t-1")
@@ -118,36 +120,71 @@ def menu(shown):
 
 
 def test_a_waiting_task_shows_what_is_to_be_decided():
-    shown = read(card(Frame(TASK, NOW), WAITING, None))
+    shown = read(card(Frame(TASK, NOW, "soc-east"), WAITING, None))
     for part in (
         "Isolate host 10.0.0.7",
         "Waiting for a decision",
-        "A playbook waits at an approval",
+        "An approval in a playbook",
         "Ransomware",
         "Robot",
         "in 3 h",
         "goes on by itself",
-        "main · task `t-1`",
+        "soc-east · task `t-1`",
     ):
         assert part in shown
 
 
 def test_a_waiting_task_has_buttons_that_carry_it():
     message = card(Frame(TASK, NOW), WAITING, None)
-    assert buttons(message) == ["task.approve", "task.terminate", "task.comment"]
+    assert buttons(message) == on_card("task", "waiting")
     assert {each.get("value") for each in elements(message)} == {"1:task:main:t-1", None}
-    assert menu(message) == [
-        "task.attach|1:task:main:t-1",
-        "details|1:task:main:t-1",
-        "refresh|1:task:main:t-1",
-    ]
+    named = [action.name for action in TABLE if action.noun == "task" and action.in_menu]
+    assert menu(message) == [f"{each}|1:task:main:t-1" for each in (*named, "details", "refresh")]
 
 
 def test_approval_asks_first_and_repeats_what_and_where():
-    approve = elements(card(Frame(TASK, NOW), WAITING, None))[0]
-    asked = approve["confirm"]["text"]["text"]
+    asked = confirmation(WAITING)
     assert "Isolate host 10.0.0.7" in asked
-    assert "workspace main" in asked
+    assert "Workspace soc-east" in asked
+    assert "t-1" in asked
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x\n“Another task”",
+        "x\r\nWorkspace other, 12345678:\n“y”",
+        "x\u2028y\x0bz\x85a\x1cb",
+        "\n\n\n",
+        "”\n\nThe task ends.\n“",
+        "x" * 5000,
+        "\u202e\u200b x",
+    ],
+    ids=lambda name: ascii(name[:12]),
+)
+@pytest.mark.parametrize("noun", ["task", "instance"])
+def test_a_confirmation_is_our_own_words_first_and_then_the_name_on_one_line(noun, name):
+    about = (WAITING if noun == "task" else FAILED).model_copy(update={"name": name})
+    first, second, last, *more = confirmation(about).splitlines()
+    assert first == words(BY_NAME["task.approve" if noun == "task" else "instance.retry"]).then
+    assert second == f"Workspace soc-east, {noun[0]}-1:"
+    assert last.startswith("“")
+    assert last.endswith("”")
+    assert more == []
+
+
+def confirmation(about):
+    """What is asked before the first button of this object's card does anything."""
+    ref = TASK if isinstance(about, Task) else RUN
+    button = elements(card(Frame(ref, NOW, "soc-east"), about, None))[0]
+    assert button["confirm"]["text"]["type"] == "plain_text"
+    return button["confirm"]["text"]["text"]
+
+
+@pytest.mark.parametrize("kind", ["WORKFLOWPUBLISH", "PLAYBOOKPUBLISH"])
+def test_approving_a_version_is_asked_as_what_it_is(kind):
+    about = WAITING.model_copy(update={"business_type": kind})
+    assert confirmation(about).startswith("The version is published.\n")
 
 
 @pytest.mark.parametrize("status", ["finished", "canceled", "archived", ""])
@@ -176,7 +213,7 @@ def test_the_latest_comments_and_files_are_shown_and_the_others_counted():
         update={"comments": Task(comments=talk).comments, "attachment_id_list": tuple(files)}
     )
     shown = read(card(Frame(TASK, NOW), task, None))
-    assert "2 earlier comments" in shown
+    assert "2 earlier under Details" in shown
     assert "Bob: word 4" in shown
     assert "word 1" not in shown
     assert "`a-4` and 2 more" in shown
@@ -187,8 +224,12 @@ def test_parameters_are_laid_out_for_reading_and_empty_ones_left_out():
         update={"handle_parameters": '{"ip":"10.0.0.7"}', "view_parameters": "[{}]"}
     )
     shown = read(card(Frame(TASK, NOW), task, None))
-    assert '*To be handled*\n```{\n "ip": "10.0.0.7"\n}```' in shown
-    assert "*Shown*" not in shown
+    assert '*Parameters*\n```{\n "ip": "10.0.0.7"\n}```' in shown
+    assert "*Details*" not in shown
+    listed = '[{"name": "ip", "value": "10.0.0.7"}, {"key": "hours", "value": 4}]'
+    task = WAITING.model_copy(update={"view_parameters": listed})
+    shown = read(card(Frame(TASK, NOW), task, None))
+    assert "*Details*\n```ip: 10.0.0.7\nhours: 4```" in shown
 
 
 def test_an_interrupted_due_date_and_none_are_told_apart():
@@ -202,7 +243,7 @@ def test_an_interrupted_due_date_and_none_are_told_apart():
 
 
 def test_a_failed_run_shows_where_it_failed():
-    shown = read(card(Frame(RUN, NOW, "https://console.example/x"), FAILED, None))
+    shown = read(card(Frame(RUN, NOW, console="https://console.example/x"), FAILED, None))
     for part in ("Failed", "Phishing v3", "Block sender", "`n-2`", "timed out", "7 min"):
         assert part in shown
     assert "*Retries*\n2" in shown
@@ -210,18 +251,16 @@ def test_a_failed_run_shows_where_it_failed():
 
 
 @pytest.mark.parametrize(
-    ("status", "shown"),
-    [
-        ("FAILED", ["instance.retry", "instance.terminate", "instance.debug"]),
-        ("RUNNING", ["instance.terminate"]),
-        ("RETRYING", []),
-        ("TERMINATING", []),
-    ],
+    ("status", "some"),
+    [("FAILED", True), ("RUNNING", True), ("RETRYING", False), ("TERMINATING", False)],
 )
-def test_a_run_has_the_buttons_that_fit_its_status(status, shown):
+def test_a_run_has_the_buttons_that_fit_its_status(status, some):
     message = card(Frame(RUN, NOW), FAILED.model_copy(update={"status": status}), None)
-    assert buttons(message) == shown
-    assert menu(message) == ["details|1:instance:main:i-1", "refresh|1:instance:main:i-1"]
+    assert buttons(message) == on_card("instance", status)
+    assert bool(buttons(message)) is some
+    named = [action.name for action in TABLE if action.noun == "instance" and action.in_menu]
+    entries = [f"{each}|1:instance:main:i-1" for each in (*named, "details", "refresh")]
+    assert menu(message) == entries
 
 
 @pytest.mark.parametrize("status", ["FINISHED", "TERMINATED", "NEW", ""])
@@ -262,7 +301,8 @@ def test_what_secmaster_refused_has_its_code_and_words_and_what_was_not_done():
     )
     told = outcome(operation("task.approve"), ended).text
     assert "`SecMaster.0042`: not &lt;now&gt;" in told
-    assert "Nothing was changed." in told
+    assert "refused the approval by <@U0ALICE>" in told
+    assert "so it was not done." in told
     assert "`r-1`" in told
 
 
@@ -274,12 +314,48 @@ def test_what_nobody_knows_is_told_as_unknown():
 
 
 def test_what_is_already_decided_says_by_whom():
-    ended = Outcome(state=State.FAILED, trouble="not_now", message="finished")
+    ended = Outcome(state=State.FAILED, trouble="not_now", seen="finished")
     told = outcome(operation("task.terminate"), ended, verdict("task.approve", user="U0BOB")).text
     assert "✅ Finished, approved by <@U0BOB>" in told
     assert "The termination was not sent." in told
     told = outcome(operation("task.terminate"), ended).text
-    assert "decided outside Slack or by itself" in told
+    assert "already decided: ✅ Finished, outside Slack or by itself" in told
+    named = ended.model_copy(update={"by": "Lin <Yue>", "at": NOW})
+    told = outcome(operation("task.terminate"), named).text
+    assert "outside Slack by Lin &lt;Yue&gt;, <!date^" in told
+
+
+def test_a_run_that_is_not_in_the_right_state_says_which_that_would_be():
+    ended = Outcome(state=State.FAILED, trouble="not_now", seen="FINISHED")
+    told = outcome(operation("instance.retry"), ended).text
+    assert "A retry is for an instance that is failed; this one is ✅ Finished." in told
+    assert "The retry was not sent." in told
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("task.attach", {"attachment_id": "a-9"}),
+        ("task.detach", {"attachment_id": "a-9"}),
+        ("task.uncomment", {"comment_id": "c-9"}),
+    ],
+)
+def test_where_the_file_or_the_comment_may_be_unknown_the_task_is_not_called_so(name, given):
+    ended = Outcome(state=State.FAILED, trouble="NotFound", code="SecMaster.404", message="no file")
+    told = outcome(operation(name, **given), ended).text
+    assert "`SecMaster.404`: no file" in told
+    assert "was not done" in told
+    assert "knows no task" not in told
+    told = outcome(operation("task.approve"), ended).text
+    assert "SecMaster knows no task `t-1` here." in told
+
+
+def test_a_reason_that_may_have_stayed_in_secmaster_is_not_kept_quiet():
+    ended = Outcome(state=State.FAILED, trouble="Conflict", code="SecMaster.0042")
+    stays = "A reason that reached SecMaster stays there as a comment."
+    assert stays in outcome(operation("task.approve", reason="known"), ended).text
+    assert stays not in outcome(operation("task.approve"), ended).text
+    assert stays not in outcome(operation("instance.retry", reason="known"), ended).text
 
 
 def test_while_secmaster_is_in_trouble_it_is_said_that_the_work_is_kept():
@@ -300,6 +376,15 @@ def test_whoever_came_second_is_told_who_came_first():
     assert "<@U0BOB> is approving this task right now." in told
 
 
+@pytest.mark.parametrize(("state", "way"), [("done", "done already"), ("pending", "under way")])
+def test_whoever_presses_twice_is_told_that_the_second_press_was_not_sent(state, way):
+    told = lost(operation("task.approve"), verdict("task.approve", state=State(state))).text
+    assert told == f"✋ Your approval is {way}; this second press was not sent."
+    told = lost(operation("task.terminate"), verdict("task.approve", state=State(state))).text
+    assert "second press" not in told
+    assert "Your termination was not sent." in told
+
+
 # Rights.
 
 ROLES = {"approver": Role(users=("U0ALICE",), usergroups=("S0SOC",)), "empty": Role()}
@@ -315,7 +400,7 @@ ROLES = {"approver": Role(users=("U0ALICE",), usergroups=("S0SOC",)), "empty": R
         (Refused("no-rule"), "No rule allows `task.approve`"),
         (
             Refused("rule", "rule 2", ("approver", "empty")),
-            "Rule 2 leaves it to *approver* (<@U0ALICE>, <!subteam^S0SOC>) or *empty* (nobody).",
+            "rule 2 leaves it to *approver* (<@U0ALICE>, <!subteam^S0SOC>) or *empty* (nobody).",
         ),
     ],
 )
@@ -335,23 +420,25 @@ def test_whoami_tells_what_each_role_allows():
     told = about.whoami(Member("U0ALICE", frozenset({"approver"})), "Alice", config).text
     assert "roles: *approver*" in told
     assert (
-        "✅ `task.approve` yes on some objects (rule 1); yes, with a reason (rule 2)"
-        in told.splitlines()
-    )
-    assert "▫️ `instance.retry` no (rule 3)" in told
-    assert "▫️ `instance.debug` no (no rule allows it)" in told
+        "✅ `task.approve` yes by rule 1 where its conditions fit, "
+        "otherwise yes with a reason by rule 2"
+    ) in told.splitlines()
+    assert "▫️ `instance.retry` no by rule 3" in told
+    assert "▫️ `instance.debug` no: no rule allows it" in told
     guest = about.whoami(Member("U0GUEST", guest=True), "Guest", config).text
     assert "A guest may look, and change nothing." in guest
     assert "✅" not in guest
 
 
 def test_help_lists_every_command_with_its_aliases():
-    told = read(about.help_message("/soc"))
+    told = read(about.help_message("/soc", {"task": "/t", "instance": ""}))
     for action in BY_NAME.values():
         assert f"/soc {action.usage}".replace("<", "&lt;").replace(">", "&gt;") in told
         assert all(alias in told for alias in action.aliases)
     for command in ("task list", "task show", "instance list", "instance show", "whoami", "help"):
         assert f"`/soc {command}" in told
+    assert "`/t` is short for `/soc task`" in told
+    assert told.count("is short for") == 1
 
 
 # Lists.
@@ -380,8 +467,44 @@ def test_a_list_says_what_it_shows_and_turns_its_pages():
 def test_every_row_has_a_button_that_shows_it_unless_its_id_is_odd():
     rows = [Task(id="t-1", name="n"), Task(id="a b", name="n"), Task(name="n")]
     message = listing(Listing(noun="task"), rows, 3, "main", NOW)
-    shown = [block.get("accessory", {}).get("value") for block in blocks_of(message)[1:]]
+    named = [block for block in blocks_of(message)[1:] if block["type"] == "section"]
+    shown = [block.get("accessory", {}).get("value") for block in named]
     assert shown == ["1:task:main:t-1", None, None]
+
+
+NASTY = "*Approved* `by` <!channel> _x_ &amp; ~y~"
+
+
+def test_in_a_list_a_name_is_plain_text():
+    for row in (Task(id="t-1", name=NASTY), Task(id="a b", name=NASTY)):
+        message = listing(Listing(noun="task"), [row], 1, "main", NOW)
+        assert kinds_of(message, NASTY) == {"plain_text"}
+        assert len(blocks_of(message)[1]["text"]["text"].splitlines()) == 1
+    run = Instance(id="i-1", name=f"{NASTY}\nx")
+    message = listing(Listing(noun="instance"), [run], 1, "main", NOW)
+    assert kinds_of(message, NASTY) == {"plain_text"}
+
+
+@pytest.mark.parametrize("name", ["task.terminate", "task.comment", "instance.debug"])
+def test_in_a_form_a_name_is_plain_text(name):
+    assert kinds_of(form(name, about=NASTY), NASTY) == {"plain_text"}
+
+
+def kinds_of(shown, text):
+    """As what kinds of text something is shown, whichever way it is escaped."""
+
+    def texts(part):
+        if isinstance(part, dict):
+            if isinstance(part.get("text"), str) and "channel" in part["text"]:
+                yield part["type"]
+            for each in part.values():
+                yield from texts(each)
+        elif isinstance(part, list):
+            for each in part:
+                yield from texts(each)
+
+    assert text in read(shown)
+    return set(texts(blocks_of(shown)))
 
 
 def test_an_empty_list_says_so():
@@ -410,10 +533,10 @@ def test_a_paging_button_keeps_a_text_with_bars():
 # Forms.
 
 
-def form(name, reason="optional", node=""):
+def form(name, reason="optional", node="", about="Isolate <host>"):
     ref = TASK if name.startswith("task.") else RUN
     kept = views.Form(action=name, ref=ref, place=Place(channel="C0SOC"))
-    return views.form(kept, "Isolate <host>", reason, node)
+    return views.form(kept, (about, "soc-east"), reason, node)
 
 
 def inputs(view):
@@ -434,7 +557,8 @@ def inputs(view):
 def test_a_form_asks_for_what_the_action_needs(name, reason, asked):
     view = form(name, reason)
     assert inputs(view) == asked
-    assert "Isolate &lt;host&gt;" in read(view)
+    assert "Isolate <host>" in read(view)
+    assert "soc-east" in read(view)
 
 
 def test_an_optional_reason_may_be_left_empty_and_a_required_one_may_not():
@@ -447,7 +571,8 @@ def test_an_optional_reason_may_be_left_empty_and_a_required_one_may_not():
 
 def test_the_node_that_failed_is_filled_in():
     view = form("instance.debug", node="n-2")
-    assert view["blocks"][1]["element"]["initial_value"] == "n-2"
+    [node, _json] = [block for block in view["blocks"] if block["type"] == "input"]
+    assert node["element"]["initial_value"] == "n-2"
 
 
 def test_what_was_typed_is_read_back():

@@ -20,6 +20,7 @@ from bot.messages.text import (
     span,
     until,
 )
+from bot.models import visible
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
@@ -42,7 +43,7 @@ def assert_no_markup(text):
 @given(TEXT, LIMIT)
 def test_what_is_clipped_fits_and_is_marked(text, limit):
     shown = clip(text, limit)
-    whole = text.replace("\0", "")
+    whole = visible(text)
     assert len(shown) <= limit
     assert shown == whole if len(whole) <= limit else shown.endswith(MARK)
 
@@ -56,7 +57,7 @@ def test_what_is_escaped_fits_and_is_never_cut_within_an_entity(text, limit):
     shown = escape(text, limit)
     assert len(shown) <= limit
     assert_no_markup(shown)
-    whole = text.replace("\0", "")
+    whole = visible(text)
     if not shown.endswith(MARK):
         assert unescaped(shown) == whole
     else:
@@ -65,7 +66,23 @@ def test_what_is_escaped_fits_and_is_never_cut_within_an_entity(text, limit):
 
 @given(TEXT)
 def test_what_fits_is_shown_whole(text):
-    assert unescaped(escape(text, 10_000)) == text.replace("\0", "")
+    assert unescaped(escape(text, 10_000)) == visible(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        (" Isolate host\n", "Isolate host"),
+        ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+        ("\u202eevil\u202c", "evil"),
+        ("\ufeffa\u200bb\u2060c\u00add", "abcd"),
+        ("a\0b\x1bc\x7fd", "abcd"),
+        ("封禁恶意IP é e\u0301 🙂 👩‍💻 🇨🇳", "封禁恶意IP é e\u0301 🙂 👩‍💻 🇨🇳"),
+        ("* _ ` & < >", "* _ ` & < >"),
+    ],
+)
+def test_what_no_eye_sees_is_left_out_and_nothing_else(text, seen):
+    assert visible(text) == seen
 
 
 @pytest.mark.parametrize(

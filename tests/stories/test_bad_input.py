@@ -20,18 +20,21 @@ LONG = "x" * 10_000
 TASK, RUN = seed.TASK_ISOLATE, seed.INSTANCE_FAILED
 NODE = "b5848121-79a5-11f0-9f91-fa163e807002"
 NOT_UNDERSTOOD = [
-    ("/secmaster tsk approve 1", ["I don't know “tsk”", "Did you mean `task`?"]),
-    (f"/task aprove {TASK}", ["I don't know “task aprove”", "Did you mean `task approve`?"]),
+    ("/secmaster tsk approve 1", ["I don't know “tsk”", "Did you mean `/secmaster task`?"]),
+    (
+        f"/task aprove {TASK}",
+        ["I don't know “task aprove”", "Did you mean `/secmaster task approve`?"],
+    ),
     (f"/instance approve {RUN}", ["I don't know “instance approve”"]),
-    ("/secmaster approve", ["Did you mean `task approve`?"]),
+    ("/secmaster approve", ["Did you mean `/secmaster task approve`?"]),
     ("/task approve", ["The id is missing.", "`/secmaster task approve &lt;id&gt; [reason]`"]),
     ("/task", ["What about the task?"]),
     ("/task approve @bob please", ["is no id", "task approve &lt;id&gt;"]),
     (f"/task comment {TASK}", ["The text is missing.", "task comment &lt;id&gt; &lt;text&gt;"]),
     (f"/task uncomment {TASK}", ["The comment id is missing."]),
     (f"/task attach {TASK}", ["The attachment id is missing."]),
-    (f"/task attach {TASK} {TASK} and more", ["I can't place “and more”."]),
-    (f"/task show {TASK} now", ["I can't place “now”."]),
+    (f"/task attach {TASK} {TASK} and more", ["“and more” is too much here."]),
+    (f"/task show {TASK} now", ["“now” is too much here."]),
     (f"/instance debug {RUN}", ["The node id is missing."]),
     (f"/instance debug {RUN} {NODE}", ["The json is missing."]),
     (f'/instance debug {RUN} {NODE} [{{"a": ', ["That is not JSON."]),
@@ -67,16 +70,21 @@ async def test_words_that_make_no_request_are_answered_with_what_is_wrong(town: 
 async def test_a_suggested_command_stands_in_code_marks(town: Town):
     await town.slack.command(ALICE, SOC, "/secmaster tsk approve 1")
     await town.slack.until(lambda: town.slack.ephemerals(ALICE))
-    assert "Did you mean `task`?" in town.slack.ephemerals(ALICE)[0]["text"]
+    assert "Did you mean `/secmaster task`?" in town.slack.ephemerals(ALICE)[0]["text"]
 
 
 async def test_an_id_that_secmaster_does_not_know_is_told_to_the_person(town: Town):
-    for words in (f"approve {UNKNOWN}", f"comment {UNKNOWN} hello", f"terminate {UNKNOWN} why"):
+    asked = {
+        f"approve {UNKNOWN}": (f"SecMaster knows no task `{UNKNOWN}` here", "was not sent"),
+        # Where something else might be unknown SecMaster's own words tell what is.
+        f"comment {UNKNOWN} hello": (f"task {UNKNOWN} does not exist", "was not done"),
+        f"terminate {UNKNOWN} why": (f"SecMaster knows no task `{UNKNOWN}` here", "was not sent"),
+    }
+    for words, expected in asked.items():
         before = len(town.slack.ephemerals(ALICE))
         await town.slack.command(ALICE, SOC, f"/task {words}")
         told = await town.slack.until(lambda before=before: answered(town, ALICE, before + 2))
-        assert f"SecMaster knows no task `{UNKNOWN}` here" in told
-        assert "was not sent" in told
+        assert all(part in told for part in expected)
     await town.slack.command(ALICE, SOC, f"/task show {UNKNOWN}")
     await town.whispered(ALICE, "SecMaster knows nothing of that id")
     await town.slack.command(CAROL, SOC, f"/instance retry {UNKNOWN}")
@@ -84,6 +92,20 @@ async def test_an_id_that_secmaster_does_not_know_is_told_to_the_person(town: To
     assert puts(town) == []
     assert town.slack.messages(SOC) == []
     assert [row["outcome"] for row in audit(town, "task", UNKNOWN)] == ["failed"] * 3
+
+
+async def test_a_file_or_a_comment_that_is_unknown_does_not_make_the_task_unknown(town: Town):
+    ts = await town.card("task", TASK)
+    for number, words in enumerate((f"attach {TASK}", f"uncomment {TASK}"), 1):
+        await town.slack.command(ALICE, SOC, f"/task {words} {UNKNOWN}")
+        said = (await town.replies(ts, number))[-1]
+        assert "SecMaster refused" in said
+        assert "was not done" in said
+        assert UNKNOWN in said
+        assert "knows no task" not in said
+    assert [one.status for one in puts(town)] == [404, 404]
+    assert "no longer exists" not in json.dumps(town.message(ts))
+    assert town.buttons(ts)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +143,7 @@ async def test_the_card_of_a_task_that_is_gone_says_so_and_loses_its_buttons(tow
     assert "SecMaster" in (await town.replies(other))[0]
     await town.slack.until(lambda: not town.buttons(other))
     await town.slack.command(CAROL, SOC, f"/instance retry {RUN}")
-    await town.whispered(CAROL, "SecMaster knows no instance")
+    assert f"SecMaster knows no instance `{RUN}` here" in (await town.replies(run))[0]
     await town.slack.until(lambda: not town.buttons(run))
     assert [one for one in puts(town) if one.applied] == []
 
@@ -130,15 +152,16 @@ async def test_what_was_decided_in_the_console_is_not_decided_again(town: Town):
     ts = await town.card("task", TASK)
     town.secmaster.world.update_task(TASK, {"action": "TERMINATE"}, LIN)
     await town.slack.press(ALICE, SOC, ts, "task.approve")
-    told = await town.whispered(ALICE, "not open to that")
-    assert "⛔ Canceled, decided outside Slack" in told
+    told = await town.whispered(ALICE, "was already decided")
+    assert "⛔ Canceled, outside Slack by Lin Yue" in told
     assert "The approval was not sent." in told
     await town.slack.until(lambda: not town.buttons(ts))
     assert "Decided outside Slack by Lin Yue" in json.dumps(town.message(ts))
     await town.slack.command(BOB, ONCALL, f"/task approve {seed.TASK_FINISHED}")
-    await town.whispered(BOB, "not open to that", "✅ Finished")
+    await town.whispered(BOB, "was already decided", "✅ Finished")
     await town.slack.command(CAROL, ONCALL, f"/instance retry {seed.INSTANCE_FINISHED}")
-    await town.whispered(CAROL, "This instance is not open to that", "The retry was not sent.")
+    told = await town.whispered(CAROL, "A retry is for an instance that is failed")
+    assert "this one is ✅ Finished. The retry was not sent." in told
     assert puts(town) == []
     assert town.slack.thread(SOC, ts)[1:] == []
     assert town.slack.messages(ONCALL) == []
@@ -149,7 +172,7 @@ async def test_who_decided_here_before_is_named_to_who_comes_late(town: Town):
     await town.slack.command(ALICE, SOC, f"/task approve {TASK}")
     await town.replies(ts)
     await town.slack.command(BOB, SOC, f"/task terminate {TASK} no")
-    told = await town.whispered(BOB, "not open to that")
+    told = await town.whispered(BOB, "was already decided")
     assert "approved by <@U0ALICE>" in told
     assert "The termination was not sent." in told
     assert len(puts(town)) == 1
@@ -257,7 +280,7 @@ async def test_where_the_bot_may_not_post_it_says_so_and_sends_nothing(
     await town.slack.command(ALICE, channel, f"/task comment {TASK} hello")
     await town.whispered(ALICE, why, "The comment was not sent.")
     await town.slack.command(ALICE, channel, f"/task show {TASK}")
-    await town.whispered(ALICE, why, "Nothing was sent")
+    await town.whispered(ALICE, why, "Nothing was posted")
     await town.slack.command(ALICE, channel, "/task list Block IP")
     await town.whispered(ALICE, "1-1 of 1 tasks")
     [page] = [one for one in town.slack.ephemerals(ALICE) if "1-1 of 1" in one["text"]]
@@ -267,7 +290,7 @@ async def test_where_the_bot_may_not_post_it_says_so_and_sends_nothing(
     assert {one["channel"] for one in town.slack.ephemerals(ALICE)} == {channel}
     assert puts(town) == []
     assert town.slack.messages(channel) == []
-    assert [row["outcome"] for row in audit(town, "task", TASK)] == ["failed", "failed"]
+    assert [row["outcome"] for row in audit(town, "task", TASK)] == ["allowed", "failed"] * 2
 
 
 async def test_a_page_of_html_in_the_place_of_an_answer_is_told(town: Town):

@@ -17,8 +17,20 @@ from tests.town import ALICE, POLICY, SOC, both_databases
 pytestmark = both_databases
 
 
+# What `python -m bot run` does, but less patient: a test can't wait a minute for each doubt.
+RUN = """
+import asyncio
+from bot import config, logs, settings
+from bot.__main__ import serve
+from tests.town import QUICK
+logs.open_log()
+given = settings.load()
+asyncio.run(serve(given, config.load(given.bot_config), QUICK))
+"""
+
+
 class Process:
-    """The bot as an operator runs it, in a process of its own that can be killed."""
+    """The bot in a process of its own that can be killed."""
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self._environment = environment
@@ -28,9 +40,7 @@ class Process:
     async def start(self) -> None:
         self._child = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "bot",
-            "run",
+            *("-c", RUN),
             env=self._environment,
             cwd=self._folder,
             stderr=asyncio.subprocess.PIPE,

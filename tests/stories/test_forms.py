@@ -47,7 +47,7 @@ async def test_terminate_asks_for_its_reason_and_repeats_what_it_is_about(town: 
     asked = json.dumps(view["blocks"])
     assert "Isolate host ecs-web-07" in asked
     assert seed.TASK_ISOLATE in asked
-    assert "main" in asked
+    assert "demo-workspace" in asked
     assert inputs(view) == ["reason"]
     await town.slack.close(ALICE, view["id"])
     assert puts(town) == []
@@ -208,7 +208,7 @@ async def test_a_form_about_what_was_decided_meanwhile_sends_nothing(town: Town)
     view = await form(town, ALICE, ts, "task.terminate")
     town.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "CONTINUE"}, LIN)
     await town.slack.submit(ALICE, view["id"], {"reason": "a decoy"})
-    await town.whispered(ALICE, "not open to that", "✅ Finished", "was not sent")
+    await town.whispered(ALICE, "was already decided", "✅ Finished", "was not sent")
     await town.slack.until(lambda: not town.buttons(ts))
     assert puts(town) == []
     assert town.slack.thread(SOC, ts)[1:] == []

@@ -27,7 +27,7 @@ async def test_a_mention_takes_the_same_words_as_the_command(town: Town):
 async def test_a_refused_or_wrong_mention_is_told_where_it_was_made(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)
     await town.slack.say(DAVE, SOC, "@secmaster approve", ts)
-    await town.whispered(DAVE, "Rule 1 leaves it to *approver*")
+    await town.whispered(DAVE, "rule 1 leaves it to *approver*")
     await town.slack.say(DAVE, SOC, "@secmaster aprove", ts)
     await town.whispered(DAVE, "Did you mean")
     assert [one["thread_ts"] for one in town.slack.ephemerals(DAVE)] == [ts, ts]

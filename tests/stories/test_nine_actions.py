@@ -9,7 +9,7 @@ import pytest
 
 from bot.models import Ref
 from bot.sandbox.secmaster import seed
-from tests.town import ALICE, CAROL, ONCALL, SOC, Town
+from tests.town import ALICE, CAROL, ONCALL, SOC, Town, on_card
 
 both_modes = pytest.mark.parametrize(
     ("mode", "database_url"),
@@ -128,7 +128,7 @@ DEBUG = Case(
     words=f"{NODE} {INPUT}",
     filled={"task_id": NODE, "input_dataobject": INPUT},
     user=CAROL,
-    leaves=["instance.retry", "instance.terminate", "instance.debug", "more"],
+    leaves=[*on_card("instance", "FAILED"), "more"],
 )
 BY_WORDS = [
     APPROVE,

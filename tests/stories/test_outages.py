@@ -116,6 +116,49 @@ async def test_what_stays_in_doubt_is_called_unknown_and_never_a_success(town: T
     assert decided(town) == 1
 
 
+async def test_a_write_that_keeps_failing_while_reads_work_is_told_at_the_second_doubt(
+    town: Town,
+):
+    town.app.desk.patience = Patience(pauses=(0.01,), trust=0.01)
+    ts = await town.card("task", TASK.id)
+    await town.secmaster.faults.set(Fault(on="UpdateTask", status=503))
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    waiting, said = await town.replies(ts, 2)
+    assert f"The approval by <@{ALICE}> waits." in waiting
+    assert "HTTP 503" in waiting
+    assert "reading until it is known" in waiting
+    assert "Nobody can say whether this approval" in said
+    asked = [each.endpoint for each in town.secmaster.requests]
+    assert asked.count("UpdateTask") == 2
+    assert decided(town) == 0
+    assert outcomes(town) == ["allowed", "unknown"]
+
+
+async def test_a_write_that_failed_once_is_not_called_trouble(town: Town):
+    town.app.desk.patience = Patience(pauses=(0.01,), trust=0.01)
+    ts = await town.card("task", TASK.id)
+    await town.secmaster.faults.set(Fault(on="UpdateTask", status=503, times=1))
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    [said] = await town.replies(ts)
+    assert "*Approved*" in said
+    await town.slack.until(lambda: not town.buttons(ts))
+    assert len(await town.replies(ts)) == 1
+    assert decided(town) == 1
+
+
+async def test_when_secmaster_asks_to_be_left_alone_the_pause_is_as_long(town: Town):
+    ts = await town.card("task", TASK.id)
+    await town.secmaster.faults.set(Fault(on="UpdateTask", status=429, retry_after=1, times=1))
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    waiting, said = await town.replies(ts, 2)
+    assert "SecMaster is busy" in waiting
+    assert "no need to repeat it" in waiting
+    assert "*Approved*" in said
+    first, second = [each.at for each in town.secmaster.requests if each.endpoint == "UpdateTask"]
+    assert (second - first).total_seconds() >= 1
+    assert decided(town) == 1
+
+
 async def test_a_refusal_is_told_with_secmasters_words_and_the_request_id(town: Town):
     ts = await town.card("task", TASK.id)
     await town.secmaster.faults.set(Fault(on="UpdateTask", status=403))
@@ -145,6 +188,7 @@ async def test_what_was_decided_elsewhere_during_the_outage_is_not_decided_again
     person = Person("lin", "Lin Yue")
     town.secmaster.world.update_task(TASK.id, {"action": "TERMINATE"}, person)
     await town.secmaster.faults.clear()
-    told = await town.whispered(ALICE, "was already decided")
+    told = (await town.replies(ts, 2))[1]
+    assert "was already decided" in told
     assert "Lin Yue" in told
     assert [write.body["action"] for write in town.secmaster.writes("UpdateTask", TASK.id)] == []

@@ -56,6 +56,20 @@ async def test_whoever_clicks_while_the_first_is_under_way_is_told_so_at_once(to
     assert "*Approved*" in (await town.replies(ts))[0]
 
 
+async def test_whoever_presses_twice_is_told_that_the_second_press_was_not_sent(town: Town):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    await town.secmaster.faults.set(Fault(on="UpdateTask", hold=True))
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    await town.secmaster.faults.until_held("UpdateTask")
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    told = await town.whispered(ALICE, "this second press was not sent")
+    assert "Your approval is under way" in told
+    await town.secmaster.faults.clear()
+    assert f"*Approved* by <@{ALICE}>" in (await town.replies(ts))[0]
+    assert len(town.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)) == 1
+    assert len(town.slack.ephemerals(ALICE)) == 1
+
+
 async def test_after_a_decision_that_failed_anybody_may_decide_again(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)
     await town.secmaster.faults.set(Fault(on="UpdateTask", status=403, times=1))

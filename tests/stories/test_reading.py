@@ -7,7 +7,7 @@ from bot.actions import TABLE
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from bot.sandbox.secmaster.wire import Person
-from tests.town import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, OUTSIDER, SOC, SOLO, Town
+from tests.town import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, OUTSIDER, SOC, SOLO, Town, on_card
 
 LIN = Person("user-lin", "Lin Yue")
 
@@ -39,12 +39,12 @@ async def test_whoami_tells_everybody_their_roles_and_what_they_may(town: Town):
         await town.slack.command(user, SOC, "/secmaster whoami")
         told[user] = await town.whispered(user, f"<@{user}>")
     assert "(Alice), roles: *approver*" in told[ALICE]
-    assert "✅ `task.approve` yes (rule 1)" in told[ALICE]
-    assert "✅ `task.comment` yes (rule 2)" in told[ALICE]
-    assert "▫️ `instance.retry` no (rule 3)" in told[ALICE]
+    assert "✅ `task.approve` yes by rule 1" in told[ALICE]
+    assert "✅ `task.comment` yes by rule 2" in told[ALICE]
+    assert "▫️ `instance.retry` no by rule 3" in told[ALICE]
     assert "(Carol), roles: *oncall*" in told[CAROL]
-    assert "▫️ `task.approve` no (rule 1)" in told[CAROL]
-    assert "✅ `instance.debug` yes (rule 3)" in told[CAROL]
+    assert "▫️ `task.approve` no by rule 1" in told[CAROL]
+    assert "✅ `instance.debug` yes by rule 3" in told[CAROL]
     assert "roles: *none*" in told[DAVE]
     assert "✅" not in told[DAVE]
     assert "A guest may look, and change nothing." in told[GUEST]
@@ -118,13 +118,13 @@ async def test_show_posts_a_card_from_a_list_and_from_a_command(town: Town):
     card = markup(town.message(ts))
     assert town.message(ts)["text"].startswith("Block IP 203.0.113.77 at the edge firewall")
     assert "🟡 Waiting for a decision" in card
-    assert "A workflow waits at an approval" in card
+    assert "An approval in a workflow" in card
     assert "Block malicious address" in card
     assert "⚠️ then it *goes on by itself*" in card
     assert "Scanned 1,024 ports" in card
     assert "203.0.113.77" in card
     assert f"`{seed.TASK_BLOCK_IP}`" in card
-    assert town.buttons(ts) == ["task.approve", "task.terminate", "task.comment", "more"]
+    assert town.buttons(ts) == [*on_card("task", "waiting"), "more"]
     ts = await town.card("instance", seed.INSTANCE_FAILED, user=CAROL)
     card = markup(town.message(ts))
     assert "🔴 Failed" in card

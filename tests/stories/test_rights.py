@@ -7,7 +7,7 @@ import pytest
 from bot.models import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
-from tests.town import ALICE, BOB, CAROL, DAVE, GUEST, OUTSIDER, POLICY, SOC, SOLO, Town
+from tests.town import ALICE, BOB, CAROL, DAVE, GUEST, OUTSIDER, POLICY, SOC, SOLO, Town, on_card
 
 ROLES = POLICY.partition("[[rules]]")[0]
 NO_RULES = ROLES
@@ -111,18 +111,18 @@ async def test_guests_and_outsiders_look_and_change_nothing_whatever_their_role(
 async def test_a_refusal_names_the_rule_and_who_may_and_is_in_the_audit(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)
     await town.slack.press(DAVE, SOC, ts, "task.approve")
-    told = await town.whispered(DAVE, "Rule 1 leaves it to *approver*")
+    told = await town.whispered(DAVE, "rule 1 leaves it to *approver*")
     assert "<!subteam^S0SOC>" in told
     assert "The approval was not sent." in told
     await town.slack.command(CAROL, SOC, f"/task terminate {seed.TASK_ISOLATE} no")
-    await town.whispered(CAROL, "Rule 1 leaves it to *approver*", "termination was not sent")
+    await town.whispered(CAROL, "rule 1 leaves it to *approver*", "termination was not sent")
     await town.slack.press(DAVE, SOC, ts, "task.comment")
-    await town.whispered(DAVE, "Rule 2 leaves it to *approver*", "or *oncall*")
+    await town.whispered(DAVE, "rule 2 leaves it to *approver*", "or *oncall*")
     assert town.slack.views(DAVE) == []
     await town.slack.command(ALICE, SOC, f"/instance retry {seed.INSTANCE_FAILED}")
-    await town.whispered(ALICE, "Rule 3 leaves it to *oncall*", "<!subteam^S0ONCALL>")
+    await town.whispered(ALICE, "rule 3 leaves it to *oncall*", "<!subteam^S0ONCALL>")
     nothing_was_sent(town)
-    assert town.buttons(ts) == ["task.approve", "task.terminate", "task.comment", "more"]
+    assert town.buttons(ts) == [*on_card("task", "waiting"), "more"]
     assert town.slack.thread(SOC, ts)[1:] == []
     rows = audit(town, "task", seed.TASK_ISOLATE)
     assert [(row["outcome"], row["action"], row["actor_id"], row["rule"]) for row in rows] == [
@@ -179,16 +179,17 @@ async def test_when_slack_is_slow_to_say_who_somebody_is_they_are_refused_in_tim
 @pytest.mark.parametrize("rules", [BY_OBJECT], indirect=True, ids=["when"])
 async def test_the_first_rule_that_fits_the_object_decides(town: Town):
     await town.slack.command(ALICE, SOC, f"/task approve {seed.TASK_ISOLATE}")
-    await town.whispered(ALICE, "Rule 1 leaves it to *lead* (<@U0BOB>)")
+    await town.whispered(ALICE, "rule 1 leaves it to *lead* (<@U0BOB>)")
     await town.slack.command(CAROL, SOC, f"/task approve {seed.TASK_BLOCK_IP} why")
-    await town.whispered(CAROL, "Rule 2 leaves it to *approver*")
+    await town.whispered(CAROL, "rule 2 leaves it to *approver*")
     await town.slack.command(BOB, SOC, f"/task approve {seed.TASK_PLAYBOOK} why")
-    await town.whispered(BOB, "Rule 3 leaves it to *oncall*")
+    await town.whispered(BOB, "rule 3 leaves it to *oncall*")
     await town.slack.command(CAROL, SOC, f"/task approve {seed.TASK_PLAYBOOK}")
     await town.whispered(CAROL, "This needs a reason", "&lt;reason&gt;", "Nothing was sent.")
     nothing_was_sent(town)
     await town.slack.command(ALICE, SOC, "/secmaster whoami")
-    await town.whispered(ALICE, "✅ `task.approve` no on some objects (rule 1); yes on some")
+    told = await town.whispered(ALICE, "✅ `task.approve` no by rule 1 where its conditions fit")
+    assert "otherwise yes by rule 2 where its conditions fit, otherwise no by rule 3" in told
     allowed = [
         (BOB, seed.TASK_ISOLATE, "", "rule 1"),
         (ALICE, seed.TASK_BLOCK_IP, "", "rule 2"),

@@ -19,7 +19,7 @@ async def test_every_envelope_is_acked_whatever_came_of_it(town: Town):
     await town.slack.command(ALICE, SOC, "/secmaster nonsense")
     assert "I don't know “nonsense”" in town.slack.ephemerals(ALICE)[-1]["text"]
     await town.slack.press(DAVE, SOC, ts, "task.approve")
-    await town.whispered(DAVE, "Rule 1 leaves it to")
+    await town.whispered(DAVE, "rule 1 leaves it to")
     await town.slack.press(ALICE, SOC, ts, "task.comment")
     [view] = town.slack.views(ALICE)
     await town.slack.submit(ALICE, view["id"], {"comment": " "})

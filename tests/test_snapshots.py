@@ -1,0 +1,53 @@
+"""What is read from SecMaster's snapshot of a run: where it is, and where it failed."""
+
+import pytest
+
+from bot.secmaster import Instance, InstanceStatus
+
+
+def run(*nodes):
+    return Instance.model_validate({"topology": {"audit_logs": list(nodes)}})
+
+
+def node(name, status="", *, succeed=None):
+    return {"action_id": name, "status": status, "succeed": succeed}
+
+
+DONE = node("done", "FINISHED", succeed=True)
+FAILED = node("failed", "FAILED", succeed=False)
+RUNNING = node("running", "RUNNING", succeed=False)
+
+
+def test_a_node_that_still_runs_has_not_failed():
+    assert run(DONE, RUNNING).failed_node is None
+    assert run(DONE, RUNNING, FAILED).failed_node.action_id == "failed"
+
+
+def test_a_node_that_has_not_begun_has_not_failed():
+    assert run(DONE, node("waiting", succeed=False)).failed_node is None
+
+
+@pytest.mark.parametrize("succeed", [False, True, None])
+def test_a_node_that_calls_itself_failed_has_failed(succeed):
+    assert run(DONE, node("x", "FAILED", succeed=succeed)).failed_node.action_id == "x"
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "TERMINATED", "ODD"])
+def test_a_node_that_ended_without_success_has_failed(status):
+    assert run(node("x", status, succeed=False)).failed_node.action_id == "x"
+    assert run(node("x", status, succeed=True), node("y", status)).failed_node is None
+
+
+def test_of_several_nodes_that_failed_the_first_is_told():
+    assert run(DONE, FAILED, node("later", "FAILED")).failed_node.action_id == "failed"
+
+
+def test_the_node_that_runs_is_where_the_run_is():
+    assert run(DONE, FAILED, RUNNING, node("next", "RUNNING")).running_node.action_id == "running"
+
+
+@pytest.mark.parametrize("status", [each for each in InstanceStatus if each != "RUNNING"])
+def test_where_no_node_runs_the_run_is_nowhere(status):
+    assert run(DONE, node("x", status)).running_node is None
+    assert run().running_node is None
+    assert run().failed_node is None
