@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -99,8 +100,8 @@ class Settings(BaseSettings):
             wrong.append(
                 "SLACK_SIGNING_SECRET (HTTP mode) or SLACK_APP_TOKEN (Socket Mode) is missing"
             )
-        if not self.database_url.startswith(("sqlite:///", "postgresql://")):
-            wrong.append("DATABASE_URL must start with sqlite:/// or postgresql://")
+        if not _names_a_database(self.database_url):
+            wrong.append("DATABASE_URL must be sqlite:///file or postgresql://user@host/database")
         return wrong
 
     def _secmaster_problems(self) -> list[str]:
@@ -144,7 +145,8 @@ class Settings(BaseSettings):
             plain = not isinstance(text, str) or (text.isascii() and text.isprintable())
             if not plain or (name in ONE_WORD and " " in str(text)):
                 wrong.append(f"{_label(name)} has characters that can't be part of it")
-        wrong += self._unlike(ADDRESSES, r"(https?://[^\s/]+.*)?", "must start with https://")
+        addresses = [name for name in ADDRESSES if not _leads_somewhere(getattr(self, name))]
+        wrong += [f"{_label(name)} is no address: https://host…" for name in addresses]
         return wrong + self._unlike(
             IDS, r"[A-Za-z0-9_-]*", "may have letters, digits, - and _ only"
         )
@@ -152,6 +154,25 @@ class Settings(BaseSettings):
     def _unlike(self, names: tuple[str, ...], pattern: str, why: str) -> list[str]:
         odd = [name for name in names if not re.fullmatch(pattern, getattr(self, name))]
         return [f"{_label(name)} {why}" for name in odd]
+
+
+def _leads_somewhere(address: str) -> bool:
+    scheme, host = _parts(address)
+    return not address or (scheme in ("http", "https") and host)
+
+
+def _names_a_database(address: str) -> bool:
+    return address.startswith("sqlite:///") or _parts(address)[0] == "postgresql"
+
+
+def _parts(address: str) -> tuple[str, bool]:
+    """An address's scheme, "" if it can't be read, and whether it names a host."""
+    try:
+        parts = urlsplit(address)
+        usable = parts.port != 0 and bool(parts.hostname)  # an odd port raises only here
+    except ValueError:
+        return "", False
+    return parts.scheme, usable
 
 
 def _label(name: str) -> str:

@@ -77,7 +77,8 @@ def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> 
         ),
         **dict.fromkeys(("Unreachable", "Unavailable", "Unreadable", "AnswerLost"), given_up),
     }
-    if not operation.params:  # with some, it may be the comment or the file that is unknown
+    # Where ids are given, it may be the comment or the file that is unknown.
+    if all(param.signed for param in BY_NAME[operation.action].needs):
         sentences["NotFound"] = (
             f"SecMaster knows no {noun} {code(operation.ref.id)} here. {not_sent}"
         )

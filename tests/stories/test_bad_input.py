@@ -76,8 +76,7 @@ async def test_a_suggested_command_stands_in_code_marks(town: Town):
 async def test_an_id_that_secmaster_does_not_know_is_told_to_the_person(town: Town):
     asked = {
         f"approve {UNKNOWN}": (f"SecMaster knows no task `{UNKNOWN}` here", "was not sent"),
-        # Where something else might be unknown SecMaster's own words tell what is.
-        f"comment {UNKNOWN} hello": (f"task {UNKNOWN} does not exist", "was not done"),
+        f"comment {UNKNOWN} hello": (f"SecMaster knows no task `{UNKNOWN}` here", "was not sent"),
         f"terminate {UNKNOWN} why": (f"SecMaster knows no task `{UNKNOWN}` here", "was not sent"),
     }
     for words, expected in asked.items():
