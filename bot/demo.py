@@ -50,7 +50,7 @@ BY_HAND = """\
   [cyan]say() {{ curl -s {slack}/_sandbox/command -H 'content-type: application/json' \\
     -d '{{"user": "'"$1"'", "channel": "C0SOC", "text": "'"$2"'"}}'; echo; }}[/cyan]
   [cyan]see() {{ curl -s "{slack}/_sandbox/channels/C0SOC?user=$1" | python3 -c 'import json, sys
-for m in json.load(sys.stdin)["messages"]: print(m["ts"], m["text"], end="\\n\\n")'; }}[/cyan]
+for m in json.load(sys.stdin): print(m["ts"], m["text"], end="\\n\\n")'; }}[/cyan]
 
   [cyan]say U0BOB "/secmaster task list"[/cyan]; [cyan]see U0BOB[/cyan]
   [cyan]say U0BOB "/task approve {task} checked"[/cyan]; [cyan]see U0BOB[/cyan]

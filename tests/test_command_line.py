@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -308,3 +309,25 @@ async def test_missing_settings_stop_the_start_with_one_message(tmp_path: Path):
     ):
         assert name in said
     assert "Traceback" not in said
+
+
+@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="needs curl, bash")
+async def test_the_commands_that_the_demo_prints_can_be_typed_as_they_stand(tmp_path: Path):
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "demo", "--slack-port", "0", "--secmaster-port", "0"),
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said = (await child.stdout.readuntil(b"Ctrl-C")).decode()
+    script = said[said.index("  say()") : said.index("People:")].replace("   what", "  # what")
+    typed = await asyncio.create_subprocess_exec(
+        *("bash", "-e", "-c", script), stdout=asyncio.subprocess.PIPE
+    )
+    shown = (await typed.communicate())[0].decode()
+    child.terminate()
+    await child.communicate()
+    assert (typed.returncode, child.returncode) == (0, 0)
+    assert "Isolate host ecs-web-07: ✅ Finished" in shown
+    assert "The approval is recorded" in shown
+    assert "ListTasks" in shown
