@@ -7,6 +7,7 @@ write down what happened, then answer in the thread and redraw the cards side by
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from dbos import DBOS, SetWorkflowID, StepOptions
@@ -24,6 +25,7 @@ from bot.secmaster import Refused, SecMasterError
 
 log = logging.getLogger(__name__)
 
+WORTH_TELLING = 5.0  # seconds
 SPENT = dbos_error.DBOSMaxStepRetriesExceeded
 V = TypeVar("V", bound=Value)
 
@@ -65,6 +67,7 @@ async def perform(recorded: dict[str, Any]) -> str:
     operation = course.operation
     if course.holder:
         await _do("tell the loser", telling.lost, operation, course.holder)
+        desk().finish(operation)
         return "lost"
     # From here on nothing may be lost: a key that is not given back would be held for ever.
     await _do("conclude", writing.conclude, operation, outcome)
@@ -77,6 +80,14 @@ async def perform(recorded: dict[str, Any]) -> str:
         raise error
     desk().finish(operation)
     return outcome.state
+
+
+@dataclass(slots=True)
+class Doubt:
+    """A write whose fate nobody knows: how that came about, and for how long it was looked for."""
+
+    cause: Answer
+    waited: float = 0
 
 
 class Course:
@@ -94,6 +105,7 @@ class Course:
         self.spell = 0
         self.holder: Verdict | None = None
         self.sent = False
+        self.doubts = 0
         self.noticed = False
         self.stale = False
 
@@ -135,27 +147,37 @@ class Course:
     async def _write(self, write: Write) -> Outcome:
         """Send; after a doubt read, and send again only when reading did not find it."""
         self.sent = True
-        doubts, waited = 0, None
+        doubt: Doubt | None = None
         while True:
-            answer = await self._ask_once(write, doubt=waited is not None)
+            answer = await self._ask_once(write, doubt=doubt is not None)
             if answer.kind is Kind.SETTLED:
-                return await self._sure(write, answer) if doubts else answer.outcome
-            if answer.kind is Kind.DOUBT and waited is None:
-                doubts, waited, self.spell = doubts + 1, 0.0, 0
-                if doubts > 1:  # the first may be one lost answer, which reading soon settles
-                    await self._tell(answer)
+                return await self._sure(write, answer)
+            if answer.kind is Kind.DOUBT and doubt is None:
+                doubt = await self._doubt(answer)
                 continue
             pause = await self._pause(answer)
             if pause is None:
                 return answer.outcome
-            if waited is not None:
-                waited += pause
-                if answer.kind is Kind.UNCHANGED and waited >= desk().patience.trust:
-                    waited = None
+            if doubt:
+                doubt = await self._look_on(doubt, answer, pause)
+
+    async def _doubt(self, cause: Answer) -> Doubt:
+        self.doubts, self.spell = self.doubts + 1, 0
+        if self.doubts > 1:  # this is more than one answer lost on its way
+            await self._tell(cause)
+        return Doubt(cause)
+
+    async def _look_on(self, doubt: Doubt, answer: Answer, pause: float) -> Doubt | None:
+        """Go on doubting; None once the write has been looked for in vain for long enough."""
+        doubt.waited += pause
+        if doubt.waited >= WORTH_TELLING:
+            await self._tell(doubt.cause)
+        lost = answer.kind is Kind.UNCHANGED and doubt.waited >= desk().patience.trust
+        return None if lost else doubt
 
     async def _sure(self, write: Write, answer: Answer) -> Outcome:
         """After a doubt even a no proves nothing: it may answer what has already been done."""
-        if answer.outcome.state is not State.FAILED:
+        if not self.doubts or answer.outcome.state is not State.FAILED:
             return answer.outcome
         seen = await self._ask("read again", Answer, writing.reread, write, self.before)
         return answer.outcome if seen.kind is Kind.UNCHANGED else seen.outcome

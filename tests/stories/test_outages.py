@@ -192,3 +192,16 @@ async def test_what_was_decided_elsewhere_during_the_outage_is_not_decided_again
     assert "was already decided" in told
     assert "Lin Yue" in told
     assert [write.body["action"] for write in town.secmaster.writes("UpdateTask", TASK.id)] == []
+
+
+async def test_a_doubt_that_lasts_is_told_before_it_is_resolved(town: Town):
+    town.app.desk.patience = Patience(pauses=(0.01, 6, 0.01), trust=60)
+    ts = await town.card("task", TASK.id)
+    await town.secmaster.faults.set(Fault(on="UpdateTask", hang_up=True))
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    waiting, said = await town.replies(ts, 2)
+    assert "SecMaster's answer was lost on the way" in waiting
+    assert "reading until it is known" in waiting
+    assert "Nobody can say whether this approval" in said
+    asked = [each.endpoint for each in town.secmaster.requests]
+    assert asked.count("UpdateTask") == 1
