@@ -16,7 +16,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.directory import LookupFailed
 from bot.flows import telling
-from bot.flows.posting import CannotPost, code_of, whisper
+from bot.flows.posting import CannotPost, SlackTrouble, code_of, whisper
 from bot.messages import Message, about, explain, views
 from bot.secmaster import SecMasterError
 from handlers.guards import NotAllowed
@@ -77,6 +77,11 @@ def _secmaster(error: SecMasterError, _house: House) -> Message:
 @words_for.register
 def _closed(error: CannotPost, _house: House) -> Message:
     return about.cannot_post(error.code)
+
+
+@words_for.register
+def _slack_troubled(_error: SlackTrouble, _house: House) -> Message:
+    return about.plain("Slack is in trouble, so this could not be shown. Try again in a moment.")
 
 
 @words_for.register

@@ -194,6 +194,21 @@ async def test_what_was_decided_elsewhere_during_the_outage_is_not_decided_again
     assert [write.body["action"] for write in town.secmaster.writes("UpdateTask", TASK.id)] == []
 
 
+async def test_a_page_of_html_from_slack_delays_the_reply_and_loses_nothing(town: Town):
+    ts = await town.card("task", TASK.id)
+    await town.slack.faults.set(Fault(on="chat.postMessage", html=True, times=1))
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    [said] = await town.replies(ts)
+    assert "*Approved*" in said
+    assert decided(town) == 1
+
+
+async def test_a_card_that_slack_would_not_take_is_told_as_slacks_trouble(town: Town):
+    await town.slack.faults.set(Fault(on="chat.postMessage", status=500, times=1))
+    await town.slack.command(ALICE, SOC, f"/task show {TASK.id}")
+    assert await town.whispered(ALICE, "Slack is in trouble")
+
+
 async def test_a_doubt_that_lasts_is_told_before_it_is_resolved(town: Town):
     town.app.desk.patience = Patience(pauses=(0.01, 6, 0.01), trust=60)
     ts = await town.card("task", TASK.id)
