@@ -809,16 +809,6 @@ async def test_an_instance_can_be_added_that_breaks_whenever_retried(sandbox, ca
     assert node["error_msg"] == "still no disk"
 
 
-async def test_a_change_ends_a_long_poll(caller, http):
-    seq = (await http.get("/_sandbox/state")).json()["seq"]
-    quiet = await http.get("/_sandbox/changes", params={"since": seq, "timeout": 0.01})
-    assert quiet.json() == {"seq": seq}
-    poll = asyncio.create_task(http.get("/_sandbox/changes", params={"since": seq}))
-    await caller.update(seed.TASK_ISOLATE, "TERMINATE")
-    assert (await poll).json()["seq"] > seq
-    assert (await http.get("/_sandbox/changes", params={"since": "x"})).status_code == 400
-
-
 async def test_tasks_and_failures_arrive_on_a_clock_until_it_is_stopped(sandbox, caller):
     def arrived():
         failed = [one for one in sandbox.world.instances.values() if one["status"] == "FAILED"]
@@ -831,20 +821,16 @@ async def test_tasks_and_failures_arrive_on_a_clock_until_it_is_stopped(sandbox,
     assert (await caller.control("clock", tasks_every=-1)).status_code == 400
 
 
-async def test_the_root_says_what_this_is(http):
-    assert "SecMaster" in (await http.get("/")).text
-
-
 async def test_stopping_ends_everything_and_the_world_survives_a_restart(sandbox, caller, http):
     await caller.update(seed.TASK_ISOLATE, "TERMINATE")
     await caller.control("clock", tasks_every=1000)
     await sandbox.faults.set(Fault(on="ShowTask", hold=True))
     held = asyncio.create_task(caller.show(seed.TASK_BLOCK_IP))
-    poll = asyncio.create_task(http.get("/_sandbox/changes", params={"since": 10**6}))
+    reader = asyncio.create_task(http.get("/_sandbox/news"))
     await sandbox.faults.until_held("ShowTask")
     url = sandbox.url
     await sandbox.stop()
-    await asyncio.gather(held, poll, return_exceptions=True)
+    await asyncio.gather(held, reader, return_exceptions=True)
     with pytest.raises(httpx.TransportError):
         await caller.tasks()
     await sandbox.start(port=int(url.rsplit(":", 1)[1]))

@@ -1031,16 +1031,10 @@ async def test_acts_and_reads_are_json_over_http(slack, client, session, bolt):
     assert await read("faults") == {"active": [], "held": {}}
 
 
-async def test_a_reader_is_woken_by_the_next_change(slack, client, session):
-    changes = f"{slack.url}/_sandbox/changes"
-    now = slack.changes.count
-    async with session.get(changes, params={"since": now, "timeout": "0.01"}) as answer:
-        assert await answer.json() == {"changes": now}
-
-    async def wait():
-        async with session.get(changes, params={"since": now}) as answer:
-            return (await answer.json())["changes"]
-
-    waiting = asyncio.create_task(wait())
-    await client.chat_postMessage(channel="C0SOC", text="t")
-    assert await waiting > now
+async def test_a_reader_is_told_the_news_at_once_and_after_each_change(slack, client, session):
+    async with session.get(f"{slack.url}/_sandbox/news") as news:
+        assert news.content_type == "text/event-stream"
+        assert await news.content.readuntil(b"\n\n") == b"data: %d\n\n" % slack.changes.count
+        await client.chat_postMessage(channel="C0SOC", text="t")
+        while await news.content.readuntil(b"\n\n") != b"data: %d\n\n" % slack.changes.count:
+            pass

@@ -1,7 +1,5 @@
 """The sandbox's own endpoints, for a test, a demo or a page: look at the world, and stir it."""
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Literal
@@ -10,9 +8,10 @@ from uuid import uuid4
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bot.sandbox.changes import Changes
 from bot.sandbox.secmaster.arrivals import THROTTLED
 from bot.sandbox.secmaster.clockwork import Clockwork
-from bot.sandbox.secmaster.journal import Changes, Journal
+from bot.sandbox.secmaster.journal import Journal
 from bot.sandbox.secmaster.runs import Script
 from bot.sandbox.secmaster.wire import Person, Record, Rejection, node_record, stamp
 from bot.sandbox.secmaster.world import World
@@ -64,18 +63,12 @@ class _Rates(_Asked):
     failures_every: float = Field(0, ge=0)
 
 
-class _Since(_Asked):
-    since: int = 0
-    timeout: float = Field(30, ge=0, le=300)
-
-
 class Control:
     """Handlers for everything under ``/_sandbox/`` but the faults."""
 
     def __init__(
         self, *, world: World, journal: Journal, changes: Changes, clockwork: Clockwork
     ) -> None:
-        self.closing = False
         self._world = world
         self._journal = journal
         self._changes = changes
@@ -85,7 +78,6 @@ class Control:
         return [
             web.get("/_sandbox/state", self.state),
             web.get("/_sandbox/requests", self.requests),
-            web.get("/_sandbox/changes", _told(self.changed)),
             web.post("/_sandbox/tasks", _told(self.add_task)),
             web.post("/_sandbox/tasks/{id}/decide", _told(self.decide)),
             web.post("/_sandbox/instances", _told(self.add_instance)),
@@ -95,7 +87,7 @@ class Control:
 
     async def state(self, _request: web.Request) -> web.Response:
         state = {
-            "seq": self._changes.seq,
+            "changes": self._changes.count,
             "now": stamp(self._world.clock()),
             "clock": self._clockwork.rates,
             "tasks": list(self._world.tasks.values()),
@@ -106,14 +98,6 @@ class Control:
     async def requests(self, _request: web.Request) -> web.Response:
         received = [asdict(one) | {"at": one.at.isoformat()} for one in self._journal.requests]
         return web.json_response({"requests": received})
-
-    async def changed(self, request: web.Request) -> web.Response:
-        """Answer once there has been a change after ``since``, or ``timeout`` has passed."""
-        asked = _Since.model_validate(dict(request.query))
-        news = self._changes.until(lambda: self._changes.seq > asked.since or self.closing)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(news, asked.timeout)
-        return web.json_response({"seq": self._changes.seq})
 
     async def add_task(self, request: web.Request) -> web.Response:
         asked = _NewTask.model_validate_json(await _body(request))

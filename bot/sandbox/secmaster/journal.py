@@ -1,6 +1,5 @@
-"""What was asked of the sandbox, and the news that something has changed."""
+"""What was asked of the sandbox."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,24 +25,6 @@ class Received:
     request_id: str
     at: datetime
     applied: bool
-
-
-class Changes:
-    """A counter of changes, and waiting for one."""
-
-    def __init__(self) -> None:
-        self.seq = 0
-        self._next = asyncio.Event()
-
-    def note(self) -> None:
-        """Something has changed: wake everyone who waits."""
-        self.seq += 1
-        self._next.set()
-        self._next = asyncio.Event()
-
-    async def until(self, predicate: Callable[[], bool]) -> None:
-        while not predicate():
-            await self._next.wait()
 
 
 class Journal:

@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from bot.sandbox import pages
+from bot.sandbox.changes import Changes
+from bot.sandbox.changes import routes as news_routes
 from bot.sandbox.faults import Faults
 from bot.sandbox.faults import routes as fault_routes
 from bot.sandbox.secmaster.api import Api
@@ -12,14 +15,13 @@ from bot.sandbox.secmaster.clockwork import Clockwork
 from bot.sandbox.secmaster.control import Control
 from bot.sandbox.secmaster.front import Front, add_request_id
 from bot.sandbox.secmaster.gate import Credentials, Gate
-from bot.sandbox.secmaster.journal import Changes, Journal, Received
+from bot.sandbox.secmaster.journal import Journal, Received
 from bot.sandbox.secmaster.seed_runs import plant_runs
 from bot.sandbox.secmaster.seed_tasks import plant_tasks
 from bot.sandbox.secmaster.wire import Clock
 from bot.sandbox.secmaster.world import World
 
 UPLOAD_LIMIT = 64 * 1024 * 1024
-WORDS = "A local stand-in for Huawei Cloud SecMaster. Its controls are under /_sandbox/.\n"
 
 
 def utc_now() -> datetime:
@@ -106,18 +108,17 @@ class SecMasterSandbox:
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Serve; port 0 takes a free one, to be read from ``url``."""
+        self._changes.open()
         # A handler that a fault keeps asleep must not keep ``stop`` waiting.
         self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
-        self._control.closing = False
         self.url = f"http://{host}:{self._runner.addresses[0][1]}"
         self._clockwork.start()
 
     async def stop(self) -> None:
         """Stop serving and end every timer; requests that are being held go on."""
-        self._control.closing = True
-        self._changes.note()
+        self._changes.close()
         await self.faults.clear()
         await self._clockwork.stop()
         if self._runner is not None:
@@ -127,16 +128,13 @@ class SecMasterSandbox:
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self._front.middleware], client_max_size=UPLOAD_LIMIT)
         app.on_response_prepare.append(add_request_id)
-        app.router.add_get("/", _say_what_this_is)
         app.add_routes(self._api.routes())
         app.add_routes(self._control.routes())
         app.add_routes(fault_routes(self.faults))
+        app.add_routes(news_routes(self._changes))
+        app.add_routes(pages.routes("console"))
         return app
 
     def _changed(self) -> None:
-        self._changes.note()
+        self._changes.happened()
         self._clockwork.tend()
-
-
-async def _say_what_this_is(_request: web.Request) -> web.Response:
-    return web.Response(text=WORDS)

@@ -3,13 +3,12 @@
 ``POST /_sandbox/<act>`` takes the fields of the method of that name in ``person.py``.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
-from pydantic import BaseModel, ValidationError, validate_call
+from pydantic import ValidationError, validate_call
 from pydantic_core import from_json
 
 from bot.sandbox.slack.delivery import Delivered
@@ -31,12 +30,6 @@ ACTS = (
     "redeliver",
     "deliver_raw",
 )
-LONGEST_POLL = 60.0
-
-
-class _Poll(BaseModel):
-    since: int = 0
-    timeout: float = 25
 
 
 def routes(sandbox: "SlackSandbox") -> list[web.RouteDef]:
@@ -90,11 +83,6 @@ def _reads(sandbox: "SlackSandbox") -> list[web.RouteDef]:
         user = request.query.get("user", "")
         return {"views": sandbox.views(user), "home": sandbox.home(user)}
 
-    async def changes(request: web.Request) -> Any:
-        asked = _Poll.model_validate(dict(request.query))
-        await _until_later(sandbox, asked.since, asked.timeout)
-        return {"changes": sandbox.changes.count}
-
     return [
         web.get("/_sandbox/channels/{id}", _read(channel)),
         web.get("/_sandbox/threads/{channel}/{ts}", _read(thread)),
@@ -103,7 +91,6 @@ def _reads(sandbox: "SlackSandbox") -> list[web.RouteDef]:
         web.get("/_sandbox/channels", _read(_shows(lambda: _channels(sandbox)))),
         web.get("/_sandbox/calls", _read(_shows(lambda: [asdict(one) for one in sandbox.calls]))),
         web.get("/_sandbox/sent", _read(_shows(lambda: [asdict(one) for one in sandbox.sent]))),
-        web.get("/_sandbox/changes", _read(changes)),
     ]
 
 
@@ -118,21 +105,10 @@ def _read(look: Callable[[web.Request], Awaitable[Any]]) -> Callable[[web.Reques
     async def handle(request: web.Request) -> web.Response:
         try:
             return web.json_response(await look(request))
-        except ValidationError as wrong:
-            return web.json_response({"error": str(wrong)}, status=400)
         except ValueError as wrong:
             return web.json_response({"error": str(wrong)}, status=404)
 
     return handle
-
-
-async def _until_later(sandbox: "SlackSandbox", since: int, seconds: float) -> None:
-    """Wait for a change after ``since``, but no longer than asked."""
-    try:
-        async with asyncio.timeout(min(seconds, LONGEST_POLL)):
-            await sandbox.until(lambda: sandbox.changes.count > since)
-    except TimeoutError:
-        return  # the count that did not change is the answer
 
 
 def _people(sandbox: "SlackSandbox") -> list[Json]:

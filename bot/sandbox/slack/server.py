@@ -6,7 +6,9 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from bot.sandbox import changes as news
 from bot.sandbox import faults as trouble
+from bot.sandbox import pages
 from bot.sandbox.slack import person_api
 from bot.sandbox.slack.asking import ALL_SCOPES
 from bot.sandbox.slack.delivery import Delivery, Sent
@@ -78,6 +80,7 @@ class SlackSandbox(Acting, Reading):
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; on a free port by default."""
+        self.changes.open()
         app = web.Application(client_max_size=LARGEST_BODY)
         app.add_routes(self._routes())
         self._runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
@@ -88,6 +91,7 @@ class SlackSandbox(Acting, Reading):
 
     async def stop(self) -> None:
         """Let go of what is held, hang up, and stop listening."""
+        self.changes.close()
         await self.faults.clear()
         await self.socket_mode.disconnect()
         await self.delivery.stop()
@@ -104,6 +108,8 @@ class SlackSandbox(Acting, Reading):
             *self.socket_mode.routes(),
             *ResponseUrls(self.workspace, self.faults).routes(),
             *trouble.routes(self.faults),
+            *news.routes(self.changes),
+            *pages.routes("slack"),
             *person_api.routes(self),
         ]
 

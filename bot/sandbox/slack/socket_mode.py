@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
-from bot.sandbox.slack.changes import Changes
+from bot.sandbox.changes import Changes
 from bot.sandbox.slack.workspace import APP, Json
 
 CONNECTIONS = 10

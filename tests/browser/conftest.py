@@ -1,0 +1,68 @@
+"""A real Chromium in front of the sandboxes' pages."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = (
+    "--no-sandbox",  # tests may run as root
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+)
+WITHIN = 10_000  # milliseconds a page may take to show something on a slow machine
+DESKTOP, PHONE = (1280, 800), (390, 844)
+
+Open = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium itself. Where there is none its tests are skipped, but never in CI."""
+    if CHROMIUM is None and not os.environ.get("CI"):
+        pytest.skip("no chromium on this machine: apt-get install chromium fonts-noto-color-emoji")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM or "chromium", args=list(FLAGS)
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def open_page(browser: Browser) -> AsyncIterator[Open]:
+    """Open an address in a window of its own; what the page complains of fails the test.
+
+    ``size`` is (width, height), ``dark`` the person's taste.
+    """
+    complaints: list[str] = []
+
+    async def open_(url: str, size: tuple[int, int] = DESKTOP, *, dark: bool = False) -> Page:
+        width, height = size
+        context = await browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            locale="en-GB",
+            timezone_id="Europe/Berlin",
+        )
+        context.set_default_timeout(WITHIN)
+        page = await context.new_page()
+        page.on("console", lambda said: _note(said, complaints))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        await page.goto(url)
+        return page
+
+    yield open_
+    assert complaints == []
+
+
+def _note(said: ConsoleMessage, complaints: list[str]) -> None:
+    if said.type in ("error", "warning"):
+        complaints.append(f"{said.type}: {said.text} {said.location.get('url', '')}")
