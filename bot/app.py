@@ -79,6 +79,7 @@ class App:
             slack=self.slack,
             store=Store(self.engine),
             launch=secrets.token_hex(8),
+            bot_user=identity["user_id"],
             names={MAIN: settings.secmaster_workspace_id},
             console=settings.console_url,
             patience=self.patience,
@@ -87,7 +88,7 @@ class App:
         directory = Directory(self.slack, identity["team_id"], self.config.roles)
         errands = Errands()
         stack.push_async_callback(errands.drain)
-        house = House(self.desk, self.config, directory, errands, identity["user_id"])
+        house = House(self.desk, self.config, directory, errands)
         bolt = open_bolt(self.slack, settings, identity.data)
         register(bolt, house)
         await self._open_doors(bolt, door, stack)

@@ -34,7 +34,6 @@ class House:
     config: Config
     directory: Directory
     errands: Errands
-    bot_user: str
     main: str = "main"
     recent: Recent = field(default_factory=Recent)
 

@@ -1,12 +1,12 @@
 """People write to the bot: slash commands, mentions, and direct messages, in the same words."""
 
-import asyncio
 import re
 from dataclasses import replace
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
+from bot.flows import telling
 from bot.flows.posting import whisper
 from bot.messages import Message, about
 from bot.models import Listing, Place, Ref
@@ -38,8 +38,10 @@ async def mention(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None
     if not _from_a_person(event):
         await ack()
         return
-    text = re.sub(rf"<@{re.escape(house.bot_user)}(\|[^>]*)?>", " ", event.get("text", ""), count=1)
-    here = await _object_above(house, asker.place)
+    text = re.sub(
+        rf"<@{re.escape(house.desk.bot_user)}(\|[^>]*)?>", " ", event.get("text", ""), count=1
+    )
+    here = await _object_above(asker.place)
     request = parse(text, here)
     if isinstance(request, Ask):
         await operations.ask(house, request, _under(here, request, asker), body["event_id"])
@@ -60,12 +62,9 @@ def _from_a_person(event: Body) -> bool:
     return bool(event.get("user")) and not event.get("bot_id")
 
 
-async def _object_above(house: House, place: Place) -> Ref | None:
+async def _object_above(place: Place) -> Ref | None:
     """The object whose card's thread this is, if it is one."""
-    if not place.thread:
-        return None
-    card = await asyncio.to_thread(house.desk.store.card_at, place.channel, place.thread)
-    return card.ref if card else None
+    return await telling.object_of(place.channel, place.thread) if place.thread else None
 
 
 def _under(here: Ref | None, request: Ask, asker: Asker) -> Asker:

@@ -45,12 +45,16 @@ def now() -> datetime:
 
 @dataclass(slots=True)
 class Desk:
-    """The clients, the memory and the manners. ``launch`` names this run of the process."""
+    """The clients, the memory and the manners.
+
+    ``launch`` names this run of the process, ``bot_user`` is who we are in Slack.
+    """
 
     secmaster: Mapping[str, SecMaster]
     slack: AsyncWebClient
     store: Store
     launch: str
+    bot_user: str
     names: Mapping[str, str] = field(default_factory=dict)
     console: str = ""
     patience: Patience = Patience()

@@ -152,6 +152,16 @@ async def respond(url: str, message: Message, *, replacing: bool = False) -> boo
         return False
 
 
+async def own_mark(channel: str, ts: str) -> dict[str, str]:
+    """What one of our own messages can be found by; empty for anybody else's."""
+    looking = desk().slack.conversations_replies(
+        channel=channel, ts=ts, limit=1, include_all_metadata=True
+    )
+    messages = (await asked(looking))["messages"]
+    ours = [one for one in messages if one["ts"] == ts and one.get("user") == desk().bot_user]
+    return ours[0].get("metadata", {}).get("event_payload", {}) if ours else {}
+
+
 def _again(cause: Operation) -> bool:
     """Whether somebody may have posted this before: a dead process, or our own last attempt."""
     status = DBOS.step_status

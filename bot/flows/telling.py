@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 # Where nothing reached SecMaster there is nothing for the thread to know.
 PRIVATE = ("not_now", "cannot_post")
 SHORTLY = 5.0  # seconds
+SOON = 0.9  # seconds; what is asked before the acknowledgement has three in all
 # What a card tells of: what was done from here, or may have been.
 ON_CARD = (State.DONE, State.UNKNOWN)
 
@@ -65,14 +66,37 @@ async def card_here(operation: Operation, snapshot: Snapshot) -> str:
     place, ref = operation.place, operation.ref
     async with desk().drawing(ref):  # two who ask at once get one card
         here = await asyncio.to_thread(desk().store.card_in, ref, place.channel)
-        return here.ts if here else await show(place, ref, snapshot, operation)
+        return here.ts if here else await _post_card(place, ref, snapshot, operation)
 
 
-async def show(place: Place, ref: Ref, snapshot: Snapshot, cause: Operation | None = None) -> str:
-    """Post a new card into the channel and remember it; returns its ts."""
+async def show(place: Place, ref: Ref, snapshot: Snapshot) -> None:
+    """Post a new card into the channel; whoever looks for one meanwhile waits and finds it."""
+    async with desk().drawing(ref):
+        await _post_card(place, ref, snapshot, None)
+
+
+async def object_of(channel: str, ts: str) -> Ref | None:
+    """The object whose card a message is, if it is one.
+
+    A card that Slack shows already and we have not remembered yet, or that a crash kept from
+    being remembered, says it itself.
+    """
+    card = await asyncio.to_thread(desk().store.card_at, channel, ts)
+    if card:
+        return card.ref
+    try:
+        async with asyncio.timeout(SOON):
+            return Ref.parse((await posting.own_mark(channel, ts)).get("ref", ""))
+    except (SlackTrouble, CannotPost, TimeoutError) as error:
+        log.warning("a thread can't be looked at", extra={"error": str(error)})
+        return None
+
+
+async def _post_card(place: Place, ref: Ref, snapshot: Snapshot, cause: Operation | None) -> str:
+    """Post a card and remember it; returns its ts."""
     verdict = await asyncio.to_thread(desk().store.standing, ref, *ON_CARD)
     drawn = messages.card(desk().frame(ref), snapshot, verdict)
-    mark = {"part": "card", "operation": cause.id if cause else ""}
+    mark = {"part": "card", "operation": cause.id if cause else "", "ref": str(ref)}
     ts = await posting.post((place.channel, ""), drawn, mark, cause)
     card = Card(ref=ref, channel=place.channel, ts=ts, title=snapshot.name)
     await asyncio.to_thread(desk().store.add_card, card, desk().clock())

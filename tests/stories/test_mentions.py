@@ -2,10 +2,13 @@
 
 import json
 
+from bot.models import Ref
+from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, BOT, CAROL, DAVE, GUEST, SOC, Town
 
 DM = "D0ALICE"
+ISOLATE = Ref(noun="task", id=seed.TASK_ISOLATE)
 
 
 async def test_a_mention_takes_the_same_words_as_the_command(town: Town):
@@ -80,6 +83,24 @@ async def test_in_a_thread_that_is_no_cards_the_card_is_posted_in_the_channel(to
     await town.slack.say(ALICE, SOC, text, said["ts"])
     ts = await town.slack.until(lambda: bots(town, SOC))
     assert "*Approved*" in (await town.replies(ts))[0]
+
+
+async def test_a_card_that_was_posted_and_not_remembered_is_known_by_what_it_carries(town: Town):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    async with town.app.desk.drawing(ISOLATE):  # it is remembered by then
+        [card] = town.app.desk.store.cards_of(ISOLATE)
+        town.app.desk.store.forget_card(card)
+    await town.slack.say(ALICE, SOC, "@secmaster approve it is the decoy", ts)
+    assert "*Approved* by <@U0ALICE>" in (await town.replies(ts, 2))[-1]
+    await town.slack.until(lambda: not town.buttons(ts))
+    assert len([one for one in town.slack.messages(SOC) if one["user"] == BOT]) == 1
+
+
+async def test_a_thread_that_slack_does_not_let_us_look_at_is_no_cards(town: Town):
+    said = await town.slack.say(ALICE, SOC, "what about this host?")
+    await town.slack.faults.set(Fault(on="conversations.replies", code="missing_scope", status=200))
+    await town.slack.say(ALICE, SOC, "@secmaster approve", said["ts"])
+    await town.whispered(ALICE, "I don't know “approve”")
 
 
 async def test_a_direct_message_needs_no_mention(town: Town):
