@@ -22,7 +22,8 @@ class Param:
 
     ``label`` stands for it in a command's usage, ``title`` above its input in a form.
     ``rest`` takes everything that follows; ``json`` must be a JSON array; ``signed`` is sent
-    with the person's name; a form may offer the node that failed for what is ``offered``.
+    with the person's name; a form may offer the node that failed for what is ``offered``. What
+    is ``said`` may be taken from a message: such an action is in the menu of messages too.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Param:
     json: bool = False
     signed: bool = False
     offered: bool = False
+    said: bool = False
     longest: int = 100
 
 
@@ -81,7 +83,7 @@ class Action:
 
 
 LONGEST_REASON = 1000
-COMMENT = Param("comment", "text", "Comment", rest=True, signed=True, longest=3000)
+COMMENT = Param("comment", "text", "Comment", rest=True, signed=True, said=True, longest=3000)
 COMMENT_ID = Param("comment_id", "comment id", "Comment id")
 ATTACHMENT_ID = Param("attachment_id", "attachment id", "Id of the uploaded file")
 NODE_ID = Param("task_id", "node id", "Node id", offered=True)
@@ -235,3 +237,4 @@ TABLE: tuple[Action, ...] = (
 )
 
 BY_NAME = {action.name: action for action in TABLE}
+FROM_MESSAGES = tuple(action for action in TABLE if any(param.said for param in action.needs))

@@ -5,8 +5,9 @@ https://docs.slack.dev/reference/app-manifest
 
 from typing import Any
 
-from bot.actions import TABLE
+from bot.actions import FROM_MESSAGES, TABLE, Action
 from bot.config import Commands
+from bot.messages.words import words
 from bot.models import Noun
 
 SCOPES = (
@@ -21,8 +22,14 @@ SCOPES = (
     "usergroups:read",  # roles by user group
     "users:read",  # guests and people of other organisations
 )
-EVENTS = ("app_mention", "message.im")
+EVENTS = ("app_home_opened", "app_mention", "message.im")
 EVENTS_PATH = "/slack/events"
+WHAT_WAITS = {
+    "name": "What waits",
+    "type": "global",
+    "callback_id": "waiting",
+    "description": "Tasks that wait for a decision, and runs that failed",
+}
 
 
 def manifest(commands: Commands, url: str = "") -> dict[str, Any]:
@@ -38,11 +45,12 @@ def manifest(commands: Commands, url: str = "") -> dict[str, Any]:
         },
         "features": {
             "app_home": {
-                "home_tab_enabled": False,
+                "home_tab_enabled": True,
                 "messages_tab_enabled": True,
                 "messages_tab_read_only_enabled": False,
             },
             "bot_user": {"display_name": "secmaster", "always_online": True},
+            "shortcuts": [WHAT_WAITS, *map(_shortcut, FROM_MESSAGES)],
             "slash_commands": [_command(name, commands, url) for name in commands.names],
         },
         "oauth_config": {"scopes": {"bot": list(SCOPES)}},
@@ -59,6 +67,16 @@ def manifest(commands: Commands, url: str = "") -> dict[str, Any]:
 def _verbs(noun: Noun) -> str:
     own = [action.verb for action in TABLE if action.noun == noun]
     return f"list | {' | '.join(['show', *own])} <id> …"
+
+
+def _shortcut(action: Action) -> dict[str, Any]:
+    said = words(action)
+    return {
+        "name": said.title or f"{said.button} {action.noun}",
+        "type": "message",
+        "callback_id": action.name,
+        "description": f"Take this message, in the thread of a card, as the {said.noun}",
+    }
 
 
 def _command(name: str, commands: Commands, url: str) -> dict[str, Any]:

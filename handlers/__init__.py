@@ -12,7 +12,8 @@ from typing import Any
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 
-from handlers import clicks, failures, words
+from bot.actions import FROM_MESSAGES
+from handlers import clicks, failures, shortcuts, words
 from handlers.house import Asker, House, names_a_person
 
 __all__ = ["House", "register"]
@@ -41,5 +42,9 @@ def register(app: AsyncApp, house: House) -> None:
     app.command(re.compile(f"^({named})$"))(words.command)
     app.event("app_mention")(words.mention)
     app.event("message")(words.message)
+    app.event("app_home_opened")(shortcuts.home)
+    app.shortcut("waiting")(shortcuts.anywhere)
+    for action in FROM_MESSAGES:
+        app.shortcut(action.name)(shortcuts.on_message)
     app.action(re.compile(""))(clicks.press)
     app.view("form")(clicks.submit)

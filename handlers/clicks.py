@@ -23,11 +23,14 @@ async def press(ack: AsyncAck, action: Body, body: Body, house: House, asker: As
     name, value = _pressed(action)
     if name.startswith("page."):
         later(house, _turn(house, value, asker.place), asker)
+    elif name == "home":
+        later(house, reading.home(house, asker.actor.id), asker)
     else:
         ref = Ref.parse(value)
         if ref is None or ref.workspace not in house.desk.secmaster:
             raise Told(about.newer_button())
-        await _on(house, Pressed(name, ref, body["trigger_id"]), asker)
+        pressed = Pressed(name, ref, body["trigger_id"], in_modal=_in_modal(body))
+        await _on(house, pressed, asker)
     await ack()
 
 
@@ -42,6 +45,7 @@ class Pressed:
     name: str
     ref: Ref
     trigger: str
+    in_modal: bool
 
 
 async def _on(house: House, pressed: Pressed, asker: Asker) -> None:
@@ -51,15 +55,21 @@ async def _on(house: House, pressed: Pressed, asker: Asker) -> None:
         case name if name in BY_NAME:
             await operations.press(house, Ask(BY_NAME[name], ref), asker, pressed.trigger)
         case "show":
-            later(house, reading.show(house, Show(ref), asker.place), asker)
+            later(house, reading.show(house, Show(ref), asker), asker)
         case "refresh":
             later(house, telling.redraw(ref), asker)
         case "details":
             view = views.loading("Details")
-            opened = await operations.open_view(house.desk.slack, pressed.trigger, view)
+            opened = await operations.open_view(
+                house.desk.slack, pressed.trigger, view, upon=pressed.in_modal
+            )
             later(house, reading.details(house, ref, opened["view"]["id"]), asker)
         case _:
             raise Told(about.newer_button())
+
+
+def _in_modal(body: Body) -> bool:
+    return (body.get("view") or {}).get("type") == "modal"
 
 
 def _pressed(action: Body) -> tuple[str, str]:

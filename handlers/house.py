@@ -1,6 +1,6 @@
 """What every listener works with, and who is asking from where."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.config import Config
@@ -58,6 +58,10 @@ class Asker:
     @classmethod
     def of(cls, body: dict[str, Any]) -> "Asker":
         return cls(actor_of(body), place_of(body))
+
+    def under(self, card: str) -> "Asker":
+        """The same, answered under this card."""
+        return replace(self, place=self.place.model_copy(update={"card": card}))
 
 
 def names_a_person(body: dict[str, Any]) -> bool:

@@ -78,31 +78,36 @@ async def _open_form(
     card = await asyncio.to_thread(house.desk.store.card_at, place.channel, place.card)
     shown = (card.title if card else ref.id, house.desk.name(ref))
     kept = views.Form(action=wanted.action.name, ref=ref, place=place)
-    form = views.form(kept, shown, allowed.reason)
+    form = views.form(kept, shown, allowed.reason, wanted.params)
     opened = await open_view(slack, trigger, form)
 
     async def fill_in() -> None:
         """Offer the node that failed: nobody types a UUID at three in the morning."""
         run = await house.desk.look(ref)
         if isinstance(run, Instance) and run.failed_node:
-            node = run.failed_node.action_id
-            form = views.form(kept, shown, allowed.reason, node)
+            offers = {each.name: run.failed_node.action_id for each in offered}
+            form = views.form(kept, shown, allowed.reason, offers)
             view = opened["view"]
             await slack.views_update(view_id=view["id"], hash=view["hash"], view=form)
 
     async def leave_empty(_error: Exception) -> None:
         """Without the offer the form works as well."""
 
-    if any(param.offered for param in wanted.action.needs):
+    offered = [param for param in wanted.action.needs if param.offered]
+    if offered:
         house.errands.start(fill_in(), leave_empty)
 
 
 async def open_view(
-    slack: AsyncWebClient, trigger: str, view: dict[str, Any]
+    slack: AsyncWebClient, trigger: str, view: dict[str, Any], *, upon: bool = False
 ) -> AsyncSlackResponse:
-    """Open a modal in the time that is left; a click waits three seconds for its answer."""
+    """Open a modal, ``upon`` another one or alone, in the time that is left.
+
+    A click waits three seconds for its answer.
+    """
+    opening = slack.views_push if upon else slack.views_open
     try:
-        return await asyncio.wait_for(slack.views_open(trigger_id=trigger, view=view), OPEN_WITHIN)
+        return await asyncio.wait_for(opening(trigger_id=trigger, view=view), OPEN_WITHIN)
     except TimeoutError as late:
         raise Told(about.too_late()) from late
 

@@ -1,37 +1,91 @@
-"""A person looks: lists, cards, details, who they are. Nothing here changes SecMaster."""
+"""A person looks: lists, cards, details, what waits. Nothing here changes SecMaster."""
 
+import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from bot import messages
-from bot.flows import telling
+from bot.flows import posting, telling
 from bot.messages import PAGE, Message, about, views
 from bot.models import Actor, Listing, Place, Ref
-from bot.secmaster import QueryType, SecMasterError
+from bot.secmaster import InstancePage, QueryType, SecMasterError, TaskPage
 from handlers.failures import words_for
-from handlers.house import House
+from handlers.house import Asker, House
 from handlers.parsing import Show
 
 
 async def listing(house: House, wanted: Listing) -> Message:
     """One page of tasks or instances."""
-    client, now = house.desk.secmaster[house.main], house.desk.clock()
-    page: dict[str, Any] = {"offset": wanted.offset, "limit": PAGE, "name": wanted.text}
+    now = house.desk.clock()
     if wanted.noun == "task":
-        handled = wanted.filter == "handled"
-        tasks = await client.list_tasks(
-            query_type=QueryType.ALL_HANDLED if handled else QueryType.MY_TODO,
-            # What waits longest is due first; of what is decided the latest is looked for.
-            sort_key="update_time" if handled else "create_time",
-            sort_dir="DESC" if handled else "ASC",
-            **page,
-        )
+        tasks = await _tasks(house, wanted)
         return messages.listing(wanted, tasks.tasks, tasks.total, house.main, now)
-    runs = await client.list_workflow_instances(status=wanted.filter.upper(), **page)
+    runs = await _runs(house, wanted)
     return messages.listing(wanted, runs.instances, runs.total, house.main, now)
 
 
-async def show(house: House, wanted: Show, place: Place) -> None:
-    """Post the card here, or in a thread's channel."""
+async def _tasks(house: House, wanted: Listing) -> TaskPage:
+    handled = wanted.filter == "handled"
+    return await house.desk.secmaster[house.main].list_tasks(
+        query_type=QueryType.ALL_HANDLED if handled else QueryType.MY_TODO,
+        # What waits longest is due first; of what is decided the latest is looked for.
+        sort_key="update_time" if handled else "create_time",
+        sort_dir="DESC" if handled else "ASC",
+        offset=wanted.offset,
+        limit=PAGE,
+        name=wanted.text,
+    )
+
+
+async def _runs(house: House, wanted: Listing) -> InstancePage:
+    return await house.desk.secmaster[house.main].list_workflow_instances(
+        status=wanted.filter.upper(), offset=wanted.offset, limit=PAGE, name=wanted.text
+    )
+
+
+async def home(house: House, user: str) -> None:
+    """Draw somebody's Home with what waits now; what went wrong is told in it."""
+    view = await _waiting(house, views.home, views.troubled_home)
+    await house.desk.slack.views_publish(user_id=user, view=view)
+
+
+async def waiting(house: House, view_id: str) -> None:
+    """Fill the modal that was opened at once."""
+    view = await _waiting(house, views.waiting, partial(views.failed, views.WAITING))
+    await house.desk.slack.views_update(view_id=view_id, view=view)
+
+
+async def _waiting(
+    house: House,
+    drawn: Callable[[views.Waiting], dict[str, Any]],
+    troubled: Callable[[str], dict[str, Any]],
+) -> dict[str, Any]:
+    try:
+        tasks, runs = await asyncio.gather(
+            _tasks(house, Listing(noun="task", filter="todo")),
+            _runs(house, Listing(noun="instance", filter="failed")),
+        )
+    except SecMasterError as error:
+        return troubled(words_for(error, house).text)
+    return drawn(
+        views.Waiting(
+            tasks=tasks.tasks,
+            tasks_total=tasks.total,
+            failed=runs.instances,
+            failed_total=runs.total,
+            alias=house.main,
+            root=house.root,
+            now=house.desk.clock(),
+        )
+    )
+
+
+async def show(house: House, wanted: Show, asker: Asker) -> None:
+    """Post the card here, in a thread's channel, or from Home in our chat."""
+    place = asker.place
+    if not place.channel:
+        place = Place(channel=await posting.chat_with(asker.actor.id))
     snapshot = await house.desk.look(wanted.ref)
     await telling.show(place, wanted.ref, snapshot)
 

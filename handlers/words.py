@@ -1,7 +1,6 @@
 """People write to the bot: slash commands, mentions, and direct messages, in the same words."""
 
 import re
-from dataclasses import replace
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck
@@ -71,7 +70,7 @@ def _under(here: Ref | None, request: Ask, asker: Asker) -> Asker:
     """Answer in this thread if it is that of the object's own card, and of no other."""
     if request.ref != here:
         return asker
-    return replace(asker, place=asker.place.model_copy(update={"card": asker.place.thread}))
+    return asker.under(asker.place.thread)
 
 
 def _answer_later(house: House, request: Request, asker: Asker) -> None:
@@ -79,7 +78,7 @@ def _answer_later(house: House, request: Request, asker: Asker) -> None:
 
     async def answer() -> None:
         if isinstance(request, Show):
-            await reading.show(house, request, asker.place)
+            await reading.show(house, request, asker)
         else:
             message = await _read(house, request, asker)
             await whisper(asker.place, asker.actor.id, message)

@@ -152,6 +152,12 @@ async def respond(url: str, message: Message, *, replacing: bool = False) -> boo
         return False
 
 
+async def chat_with(user: str) -> str:
+    """The channel id of our direct messages with somebody."""
+    opened = await asked(desk().slack.conversations_open(users=user))
+    return str(opened["channel"]["id"])
+
+
 async def own_mark(channel: str, ts: str) -> dict[str, str]:
     """What one of our own messages can be found by; empty for anybody else's."""
     looking = desk().slack.conversations_replies(

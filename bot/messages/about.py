@@ -115,6 +115,14 @@ def needs_reason(action: Action, root: str) -> Message:
     return _one(f"✏️ This needs a reason: write {code(usage, 150)}. Nothing was sent.")
 
 
+def no_card_above(action: Action) -> Message:
+    said = words(action)
+    return _one(
+        f"This message is not in the thread of a {action.noun}'s card, so the {said.noun} would "
+        f"have no {action.noun}. Nothing was sent; use it on a message under a card."
+    )
+
+
 def too_late() -> Message:
     return _one("The form came too late for Slack. Nothing was sent; press again.")
 

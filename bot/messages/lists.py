@@ -10,10 +10,11 @@ from bot.actions import Snapshot
 from bot.messages.blocks import Message, actions, context, named, section
 from bot.messages.cards import due, instance_state, task_state
 from bot.messages.text import clip, code, line, moment
-from bot.models import Listing, Ref
+from bot.models import Listing, Noun, Ref
 from bot.secmaster import Task, TaskStatus
 
 PAGE = 8
+SHOW = ("Show", "show")
 TEXT_IN_BUTTON = 100
 LAST = 9999  # the highest offset that SecMaster takes
 
@@ -25,7 +26,7 @@ def listing(
 
     ``workspace`` is the alias that the buttons carry.
     """
-    rows = [part for each in found[:PAGE] for part in _row(wanted, each, workspace, now)]
+    rows = [part for each in found[:PAGE] for part in row(each, workspace, now, SHOW)]
     until = wanted.offset + len(found[:PAGE])
     text = f"with “{line(wanted.text, 60)}”" if wanted.text else ""
     what = " ".join(filter(None, (wanted.filter, f"{wanted.noun}s", text)))
@@ -51,14 +52,19 @@ def turned(value: str) -> Listing | None:
         return None
 
 
-def _row(wanted: Listing, found: Snapshot, workspace: str, now: datetime) -> list[Block]:
+def row(found: Snapshot, workspace: str, now: datetime, button: tuple[str, str]) -> list[Block]:
+    """One task or instance in two lines, with a button of this label and action id."""
     facts = context(f"{_facts(found, now)} · {code(found.id)}")
+    noun: Noun = "task" if isinstance(found, Task) else "instance"
     try:
-        ref = Ref(noun=wanted.noun, workspace=workspace, id=found.id)
+        ref = Ref(noun=noun, workspace=workspace, id=found.id)
     except ValidationError:
         return [named(found.name), facts]
-    show = ButtonElement(text="Show", action_id="show", value=str(ref))
-    return [named(found.name, show), facts]
+    label, action_id = button
+    return [
+        named(found.name, ButtonElement(text=label, action_id=action_id, value=str(ref))),
+        facts,
+    ]
 
 
 def _facts(found: Snapshot, now: datetime) -> str:

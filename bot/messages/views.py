@@ -1,11 +1,14 @@
-"""Modals: the form that an action asks with, and the details of one object."""
+"""Views: the form that an action asks with, the details of one object, and what waits."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from slack_sdk.models.blocks import (
     Block,
+    ButtonElement,
     InputBlock,
     PlainTextInputElement,
     PlainTextObject,
@@ -14,13 +17,15 @@ from slack_sdk.models.views import View
 
 from bot.actions import BY_NAME, LONGEST_REASON, Action, Param, Snapshot
 from bot.config import ReasonRule
-from bot.messages.blocks import Frame, context, fields, header, named, section
+from bot.messages.blocks import Frame, actions, context, fields, header, named, section
+from bot.messages.lists import PAGE, SHOW, row
 from bot.messages.text import block, clip, code, escape, line, moment
 from bot.messages.words import words
 from bot.models import Place, Ref, Value
-from bot.secmaster import Node, Task
+from bot.secmaster import Instance, Node, Task
 
 REASON = "reason"
+WAITING = "What waits"
 HINTS = {
     "task": "It goes into SecMaster with your name, and into the thread.",
     "instance": "It goes into the thread and the record.",
@@ -28,6 +33,19 @@ HINTS = {
 MANY = 90  # of the hundred blocks a modal may have
 BYTES = 200_000  # of the 250,000 a view may have
 FILES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits, oldest first, of how many; ``root`` is the command that lists the rest."""
+
+    tasks: Sequence[Task]
+    tasks_total: int
+    failed: Sequence[Instance]
+    failed_total: int
+    alias: str
+    root: str
+    now: datetime
 
 
 class Form(Value):
@@ -38,16 +56,19 @@ class Form(Value):
     place: Place
 
 
-def form(kept: Form, shown: tuple[str, str], reason: ReasonRule, offer: str = "") -> dict[str, Any]:
+def form(
+    kept: Form, shown: tuple[str, str], reason: ReasonRule, filled: Mapping[str, str]
+) -> dict[str, Any]:
     """The modal that asks for an action's parameters, or for its reason.
 
-    ``shown`` are the object's name and its workspace; ``offer`` fills what may be offered.
+    ``shown`` are the object's name and its workspace; ``filled`` is what stands in the inputs
+    already, by parameter.
     """
     action, (name, workspace) = action_of(kept), shown
     said = words(action)
     about = f"{said.then}\n{line(workspace, 60)} · {code(kept.ref.id)}"
     parts: list[Block] = [section(about), named(name)]
-    parts += [_input(param, offer if param.offered else "") for param in action.needs]
+    parts += [_input(param, filled.get(param.name, "")) for param in action.needs]
     if action.takes_reason and reason != "none":
         parts.append(_reason(action, required=reason == "required"))
     return View(
@@ -88,6 +109,39 @@ def _fitting(parts: list[Block]) -> list[Block]:
         kept.append(part)
     left = len(parts) - len(kept)
     return [*kept, context(f"{left} more parts are in SecMaster")] if left else kept
+
+
+def waiting(found: Waiting) -> dict[str, Any]:
+    """What waits for people, in a modal."""
+    return _reading(WAITING, _what_waits(found, ("Details", "details")))
+
+
+def home(found: Waiting) -> dict[str, Any]:
+    """What waits for people, in the app's Home; a card of it is shown in the chat beside it."""
+    again = ButtonElement(text="Refresh", action_id="home")
+    return _home([*_what_waits(found, SHOW), actions([again])])
+
+
+def troubled_home(why: str) -> dict[str, Any]:
+    return _home([section(why), actions([ButtonElement(text="Try again", action_id="home")])])
+
+
+def _home(parts: list[Block]) -> dict[str, Any]:
+    return View(type="home", blocks=parts).to_dict()
+
+
+def _what_waits(found: Waiting, button: tuple[str, str]) -> list[Block]:
+    parts: list[Block] = []
+    for title, noun, objects, total in (
+        ("Waiting for a decision", "task", found.tasks, found.tasks_total),
+        ("Failed", "instance", found.failed, found.failed_total),
+    ):
+        parts.append(header(f"{title}: {max(total, len(objects))}"))
+        for each in objects[:PAGE]:
+            parts += row(each, found.alias, found.now, button)
+        if left := total - len(objects[:PAGE]):
+            parts.append(context(f"and {left} more: {code(f'{found.root} {noun} list')}"))
+    return [*parts, context(f"as of {moment(found.now)}")]
 
 
 def _reading(title: str, parts: list[Block]) -> dict[str, Any]:

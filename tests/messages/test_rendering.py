@@ -100,9 +100,9 @@ def assert_slack_takes(message):
         assert_safe(text)
 
 
-def assert_slack_opens(view):
+def assert_slack_opens(view, kind="modal"):
     json.dumps(view, ensure_ascii=False).encode()
-    check_view(view, "modal")
+    check_view(view, kind)
     for text in markup_in(view["blocks"]):
         assert_safe(text)
 
@@ -521,7 +521,8 @@ def forms(draw):
 @few
 @given(forms(), st.tuples(words, words), st.sampled_from(["required", "optional", "none"]), words)
 def test_any_form_is_one_that_slack_opens(kept, shown, reason, node):
-    view = views.form(kept, shown, reason, node)
+    filled = {param.name: node for param in views.action_of(kept).needs}
+    view = views.form(kept, shown, reason, filled)
     assert_slack_opens(view)
     typed = {"state": {"values": {}}, "private_metadata": view["private_metadata"]}
     assert views.read(typed) == (kept, {})
@@ -532,6 +533,20 @@ def test_any_form_is_one_that_slack_opens(kept, shown, reason, node):
 def test_a_modal_that_waits_or_failed_is_one_that_slack_opens(reference):
     assert_slack_opens(views.loading("Details"))
     assert_slack_opens(views.failed("Details", about.own_fault(reference).text))
+
+
+@some
+@given(st.lists(tasks, max_size=9), st.lists(runs, max_size=9), st.integers(0, 10**6))
+def test_whatever_waits_is_shown_in_a_home_and_a_modal_that_slack_takes(open_tasks, failed, total):
+    found = views.Waiting(open_tasks, total, failed, total, "main", "/secmaster", NOW)
+    assert_slack_opens(views.waiting(found))
+    assert_slack_opens(views.home(found), "home")
+
+
+@few
+@given(words)
+def test_a_home_says_what_went_wrong(reference):
+    assert_slack_opens(views.troubled_home(about.own_fault(reference).text), "home")
 
 
 @some

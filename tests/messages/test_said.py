@@ -536,7 +536,8 @@ def test_a_paging_button_keeps_a_text_with_bars():
 def form(name, reason="optional", node="", about="Isolate <host>"):
     ref = TASK if name.startswith("task.") else RUN
     kept = views.Form(action=name, ref=ref, place=Place(channel="C0SOC"))
-    return views.form(kept, (about, "soc-east"), reason, node)
+    filled = {param.name: node for param in views.action_of(kept).needs if param.offered}
+    return views.form(kept, (about, "soc-east"), reason, filled)
 
 
 def inputs(view):

@@ -1,0 +1,45 @@
+"""People use a shortcut, from anywhere or from a message's menu, or open the app's Home."""
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+
+from bot.actions import BY_NAME
+from bot.flows import telling
+from bot.messages import about, views
+from handlers import operations, reading
+from handlers.failures import Told, later
+from handlers.house import Asker, House
+from handlers.parsing import Ask, plain
+
+Body = dict[str, Any]
+
+
+async def home(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None:
+    """Home is opened. It is drawn anew each time; the chat beside it has nothing to draw."""
+    if body["event"].get("tab") == "home":
+        later(house, reading.home(house, asker.actor.id), asker)
+    await ack()
+
+
+async def anywhere(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None:
+    """A shortcut of ours from wherever somebody is: it shows what waits."""
+    view = views.loading(views.WAITING)
+    opened = await operations.open_view(house.desk.slack, body["trigger_id"], view)
+    later(house, reading.waiting(house, opened["view"]["id"]), asker)
+    await ack()
+
+
+async def on_message(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None:
+    """A message in a card's thread becomes what is said to SecMaster, once it was looked over."""
+    action, message = BY_NAME[body["callback_id"]], body["message"]
+    card = message.get("thread_ts") or message["ts"]
+    ref = await telling.object_of(asker.place.channel, card)
+    if ref is None or ref.noun != action.noun:
+        raise Told(about.no_card_above(action))
+    ours = message.get("user") == house.desk.bot_user
+    said = "" if ours else plain(message.get("text", ""))
+    params = {param.name: said[: param.longest] for param in action.needs if param.said}
+    here = asker.under(card)
+    await operations.press(house, Ask(action, ref, params), here, body["trigger_id"])
+    await ack()
