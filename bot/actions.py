@@ -5,6 +5,7 @@ table and the manifest follow from it; nothing else lists the nine. Their human 
 ``bot.messages.words``.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -92,6 +93,11 @@ NODE_INPUT = Param(
 )
 
 
+def digest(snapshot: Snapshot) -> str:
+    """What was seen of an object: another digest means that something about it has changed."""
+    return hashlib.sha256(snapshot.model_dump_json().encode()).hexdigest()
+
+
 def signed_comment(operation: Operation, text: str) -> str:
     """Return the comment as SecMaster keeps it.
 
@@ -165,6 +171,9 @@ WAITING = (TaskStatus.WAITING,)
 FAILED = (InstanceStatus.FAILED,)
 ALIVE = (InstanceStatus.RUNNING, InstanceStatus.RETRYING, InstanceStatus.FAILED)
 ON_CARD = (InstanceStatus.RUNNING, InstanceStatus.FAILED)
+
+# Statuses that somebody or something may still change.
+UNSETTLED = (*WAITING, *ALIVE, InstanceStatus.TERMINATING)
 
 TABLE: tuple[Action, ...] = (
     Action(

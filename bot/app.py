@@ -20,7 +20,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.config import Config
 from bot.directory import Directory
 from bot.errands import Errands
-from bot.flows import Desk, Patience, open_desk
+from bot.flows import Desk, Patience, keep_watch, open_desk
 from bot.secmaster import IamAuth, SecMaster, SigningAuth, TokenAuth, open_http
 from bot.server import web_app
 from bot.settings import Settings
@@ -92,6 +92,9 @@ class App:
         bolt = open_bolt(self.slack, settings, identity.data)
         register(bolt, house)
         await self._open_doors(bolt, door, stack)
+        if self.config.watch.every:
+            watching = asyncio.create_task(keep_watch(self.config.watch.every))
+            stack.push_async_callback(_ended, watching)
 
     async def _launch_flows(self, stack: AsyncExitStack) -> None:
         """Start DBOS inside this loop, so that recovered flows share it with the clients."""
@@ -243,6 +246,11 @@ def flows_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
         "console_log_level": "WARNING",
         "log_level": "WARNING",
     }
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _database(engine: sa.Engine) -> str:

@@ -115,10 +115,17 @@ class Commands(Section):
         return {self.task: "task", self.instance: "instance"}.get(command, "")
 
 
+class Watch(Section):
+    """How often cards are held against SecMaster, in seconds; 0 is never."""
+
+    every: float = Field(15, ge=0, le=3600)
+
+
 class Config(Section):
     roles: dict[str, Role] = {}
     rules: tuple[Rule, ...] = ()
     commands: Commands = Commands()
+    watch: Watch = Watch()
 
 
 def parse(text: str, source: str = "secmaster-bot.toml") -> Config:

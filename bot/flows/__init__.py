@@ -2,5 +2,6 @@
 
 from bot.flows.desk import Desk, Patience, desk, open_desk
 from bot.flows.perform import accept
+from bot.flows.watch import keep_watch
 
-__all__ = ["Desk", "Patience", "accept", "desk", "open_desk"]
+__all__ = ["Desk", "Patience", "accept", "desk", "keep_watch", "open_desk"]

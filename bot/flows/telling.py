@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from bot import messages
-from bot.actions import Snapshot
+from bot.actions import UNSETTLED, Snapshot, digest
 from bot.flows import posting
 from bot.flows.desk import desk
 from bot.flows.posting import CannotPost, SlackTrouble, whisper
@@ -52,13 +52,18 @@ async def lost(operation: Operation, holder: Verdict) -> None:
     await _privately(operation, messages.lost(operation, holder))
 
 
-async def redraw(ref: Ref) -> None:
-    """Draw every card of an object anew, from what SecMaster says now."""
+async def redraw(ref: Ref, seen: str = "") -> None:
+    """Draw every card of an object anew, from what SecMaster says now.
+
+    Nothing is drawn where that is what was ``seen`` already.
+    """
     async with desk().drawing(ref):
         cards = await asyncio.to_thread(desk().store.cards_of, ref)
-        if cards:
-            drawn = await _draw(ref, cards[0].title)
+        snapshot = await _look(ref) if cards else None
+        if cards and not (snapshot and digest(snapshot) == seen):
+            drawn = await _draw(ref, snapshot, cards[0].title)
             await asyncio.gather(*(_update(card, drawn) for card in cards))
+        await _watch(ref, snapshot)
 
 
 async def card_here(operation: Operation, snapshot: Snapshot) -> str:
@@ -100,17 +105,32 @@ async def _post_card(place: Place, ref: Ref, snapshot: Snapshot, cause: Operatio
     ts = await posting.post((place.channel, ""), drawn, mark, cause)
     card = Card(ref=ref, channel=place.channel, ts=ts, title=snapshot.name)
     await asyncio.to_thread(desk().store.add_card, card, desk().clock())
+    await _watch(ref, snapshot)
     return ts
 
 
-async def _draw(ref: Ref, title: str) -> Message:
-    """The object's card as it is now."""
-    standing = asyncio.to_thread(desk().store.standing, ref, *ON_CARD)
+async def _look(ref: Ref) -> Snapshot | None:
+    """The object as it is now; None where SecMaster no longer knows it."""
     try:
-        snapshot, verdict = await asyncio.gather(desk().look(ref), standing)
+        return await desk().look(ref)
     except NotFound:
+        return None
+
+
+async def _draw(ref: Ref, snapshot: Snapshot | None, title: str) -> Message:
+    if snapshot is None:
         return messages.vanished(desk().frame(ref), title)
+    verdict = await asyncio.to_thread(desk().store.standing, ref, *ON_CARD)
     return messages.card(desk().frame(ref), snapshot, verdict)
+
+
+async def _watch(ref: Ref, snapshot: Snapshot | None) -> None:
+    """Have the cards follow what is not settled, from what they show now."""
+    store = desk().store
+    if snapshot and snapshot.status in UNSETTLED:
+        await asyncio.to_thread(store.watch, ref, digest(snapshot), desk().clock())
+    else:
+        await asyncio.to_thread(store.unwatch, ref)
 
 
 async def _update(card: Card, drawn: Message) -> None:

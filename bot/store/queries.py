@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.models import Card, Operation, Outcome, Ref, State, Verdict
-from bot.store.tables import audit, cards, claims
+from bot.store.tables import audit, cards, claims, watched
 
 Row = sa.Row[Any]
 SPENT = timedelta(minutes=1)  # by then SecMaster shows what was done
@@ -139,6 +139,32 @@ class Store:
         with self.engine.begin() as connection:
             row = connection.execute(query).one_or_none()
         return _card(row) if row else None
+
+    def watch(self, ref: Ref, seen: str, at: datetime) -> None:
+        """Have an object looked at from time to time; ``seen`` is what its cards show now."""
+        looked = {"seen": seen, "looked_at": at}
+        row = self._insert(watched).values(ref=str(ref), since=at, **looked)
+        with self.engine.begin() as connection:
+            connection.execute(row.on_conflict_do_update(index_elements=["ref"], set_=looked))
+
+    def unwatch(self, ref: Ref) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(sa.delete(watched).where(watched.c.ref == str(ref)))
+
+    def watched(self, most: int, since: datetime) -> list[tuple[Ref, str]]:
+        """Up to so many objects watched since then with what was seen of each.
+
+        Those not looked at for longest come first.
+        """
+        query = (
+            sa.select(watched)
+            .where(watched.c.since > since)
+            .order_by(watched.c.looked_at)
+            .limit(most)
+        )
+        with self.engine.begin() as connection:
+            rows = connection.execute(query).all()
+        return [(ref, row.seen) for row in rows if (ref := Ref.parse(row.ref))]
 
     def audit_of(self, ref: Ref) -> list[dict[str, Any]]:
         """Every attempt on one object, oldest first."""

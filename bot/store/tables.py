@@ -26,6 +26,16 @@ cards = sa.Table(
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
 )
 
+# What is not settled and has a card somewhere, with what its cards show of it.
+watched = sa.Table(
+    "watched",
+    metadata,
+    sa.Column("ref", sa.String(255), primary_key=True),
+    sa.Column("seen", sa.String(64), nullable=False),
+    sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False, index=True),
+)
+
 # Only ever added to.
 audit = sa.Table(
     "audit",
