@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install demo test check bench lock clean
+.PHONY: install demo test check bench screenshots lock clean
 
 install: $(READY)
 
@@ -22,6 +22,9 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench
+
+screenshots: $(READY)
+	$(BIN)/python -m tests.browser.screenshots
 
 # Hashes are checked: what runs here is what was locked, byte for byte.
 $(READY): requirements.lock pyproject.toml

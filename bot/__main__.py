@@ -113,9 +113,12 @@ def sandbox_slack(
     ] = "",
 ) -> None:
     """A local Slack: token xoxb-demo, app token xapp-demo, secret demo-signing-secret."""
+    from bot.config import Commands
+    from bot.manifest import manifest
     from bot.sandbox.slack import SlackSandbox
 
-    _main(_serve(SlackSandbox(request_url=request_url or None), host, port))
+    app = manifest(Commands())
+    _main(_serve(SlackSandbox(request_url=request_url or None, manifest=app), host, port))
 
 
 @cli.command()

@@ -6,7 +6,8 @@ Everything between the two is the real bot over real HTTP; only the ends are loc
 import asyncio
 import re
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from rich.markup import escape
 
 from bot import config
 from bot.app import App, StartError
+from bot.config import Commands
+from bot.manifest import manifest
 from bot.models import Ref
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
@@ -44,20 +47,23 @@ actions = ["instance.*"]
 roles = ["oncall"]
 """
 
-BY_HAND = """\
-[bold]Go on by hand[/bold]: you are whoever you say, and every answer is in the channel.
+WATCH = """
+[watch]
+every = 1                     # seconds: what is done in the console shows on the cards soon
+"""
 
-  [cyan]say() {{ curl -s {slack}/_sandbox/command -H 'content-type: application/json' \\
-    -d '{{"user": "'"$1"'", "channel": "C0SOC", "text": "'"$2"'"}}'; echo; }}[/cyan]
-  [cyan]see() {{ curl -s "{slack}/_sandbox/channels/C0SOC?user=$1" | python3 -c 'import json, sys
-for m in json.load(sys.stdin): print(m["ts"], m["text"], end="\\n\\n")'; }}[/cyan]
+OPEN = """\
+[bold]Open them side by side[/bold], and you see both ends of every click:
 
-  [cyan]say U0BOB "/secmaster task list"[/cyan]; [cyan]see U0BOB[/cyan]
-  [cyan]say U0BOB "/task approve {task} checked"[/cyan]; [cyan]see U0BOB[/cyan]
-  [cyan]say U0DAVE "/secmaster whoami"[/cyan]; [cyan]see U0DAVE[/cyan]
-  [cyan]curl -s {secmaster}/_sandbox/requests[/cyan]   what SecMaster received
+  [cyan]{slack}[/cyan]   the local Slack, where you are Alice, who may approve
+  [cyan]{secmaster}[/cyan]   the local SecMaster's console
 
-People: U0ALICE and U0BOB approve, U0CAROL is on call, U0DAVE may look, U0GUEST is a guest.
+In #soc a card waits for a decision: press Approve, or Terminate with a reason. In #oncall a run
+has failed: as Carol, who is on call, press Retry. Under "Acting as" you are somebody else: Bob
+may approve too, Dave may look, and there are guests and somebody from another organisation.
+Type / for the commands; the app's Home and its shortcuts are there too. In the console, decide a
+task, let a run fail, or switch a fault on, and watch the cards.
+
 Ctrl-C stops it."""
 
 
@@ -66,22 +72,29 @@ async def play(
 ) -> None:
     """Start everything, play the story, print its threads, and stay for ``then``."""
     console = Console(soft_wrap=True, highlight=False)
-    slack, secmaster = SlackSandbox(), SecMasterSandbox()
+    async with stage(slack_port, secmaster_port) as (slack, secmaster):
+        story = Story(slack, secmaster, console)
+        await story.play()
+        if then:
+            await story.leave_open()
+            console.print(OPEN.format(slack=slack.url, secmaster=secmaster.url))
+            await then()
+
+
+@asynccontextmanager
+async def stage(
+    slack_port: int = 0, secmaster_port: int = 0
+) -> AsyncIterator[tuple[SlackSandbox, SecMasterSandbox]]:
+    """Both stand-ins with the bot between them."""
+    slack, secmaster = SlackSandbox(manifest=manifest(Commands())), SecMasterSandbox()
     try:
         await _open(secmaster, secmaster_port, "--secmaster-port")
         await _open(slack, slack_port, "--slack-port")
         with tempfile.TemporaryDirectory(prefix="secmaster-bot-") as folder:
             settings = _settings(slack, secmaster, Path(folder))
-            async with App(settings, config.parse(POLICY)) as app:
+            async with App(settings, config.parse(POLICY + WATCH)) as app:
                 slack.request_url = f"{app.url}/slack/events"
-                await Story(slack, secmaster, console).play()
-                console.print(
-                    f"\n[bold]Slack[/bold] {slack.url}   [bold]SecMaster[/bold] "
-                    f"{secmaster.url}   [bold]bot[/bold] {app.url}"
-                )
-                if then:
-                    console.print(_by_hand(slack, secmaster))
-                    await then()
+                yield slack, secmaster
     finally:
         await slack.stop()
         await secmaster.stop()
@@ -107,14 +120,11 @@ def _settings(slack: SlackSandbox, secmaster: SecMasterSandbox, folder: Path) ->
         "secmaster_workspace_id": "demo-workspace",
         "HUAWEICLOUD_SDK_AK": "demo-ak",
         "HUAWEICLOUD_SDK_SK": "demo-sk",
+        "SECMASTER_CONSOLE_URL": secmaster.url,
         "database_url": f"sqlite:///{folder / 'demo.db'}",
         "bot_port": 0,
     }
     return Settings(_env_file=None, **given)
-
-
-def _by_hand(slack: SlackSandbox, secmaster: SecMasterSandbox) -> str:
-    return BY_HAND.format(slack=slack.url, secmaster=secmaster.url, task=seed.TASK_BLOCK_IP)
 
 
 class Story:
@@ -137,10 +147,16 @@ class Story:
             await self._retry(run)
             self._print("A failed workflow in #oncall", ONCALL, run)
 
+    async def leave_open(self) -> None:
+        """Two cards for whoever opens the page."""
+        await self._card(ALICE, SOC, f"/secmaster task show {seed.TASK_BLOCK_IP}")
+        await self._card(CAROL, ONCALL, f"/secmaster instance show {seed.INSTANCE_FAILED_AGAIN}")
+
     async def _card(self, user: str, channel: str, command: str) -> str:
         """Somebody asks for a card; returns its ts."""
+        before = len(self.slack.messages(channel))
         await self.slack.command(user, channel, command)
-        posted = await self.slack.until(lambda: self.slack.messages(channel))
+        posted = await self.slack.until(lambda: self.slack.messages(channel)[before:])
         return str(posted[-1]["ts"])
 
     async def _decide(self, card: str) -> None:

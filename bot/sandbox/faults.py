@@ -2,12 +2,14 @@
 
 Both sandboxes let a person or a test switch a fault on for an endpoint (SecMaster's
 ``UpdateTask``, Slack's ``chat.postMessage``, or ``*``) and off again, over HTTP:
-``GET``, ``POST`` and ``DELETE /_sandbox/faults``.
+``GET``, ``POST`` and ``DELETE /_sandbox/faults``, or ``/_sandbox/faults/<number>`` for one.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -45,24 +47,44 @@ class Fault(BaseModel):
 
 
 class Faults:
-    """The faults that are on, and the requests they keep waiting."""
+    """The faults that are on, each with a number, and the requests they keep waiting.
 
-    def __init__(self) -> None:
-        self.active: list[Fault] = []
+    ``tell`` is called when one goes on or off.
+    """
+
+    def __init__(self, tell: Callable[[], None]) -> None:
         self.held: Counter[str] = Counter()
+        self._tell = tell
+        self._numbers = count(1)
+        self._active: dict[int, Fault] = {}
         self._changed = asyncio.Condition()
 
     async def set(self, fault: Fault) -> Fault:
-        async with self._changed:
-            self.active.append(fault)
-            self._changed.notify_all()
+        await self._keep(self._active | {next(self._numbers): fault})
         return fault
 
     async def clear(self, on: str | None = None) -> None:
         """Switch off the faults of one endpoint, or all; what they held goes on."""
+        left = {at: one for at, one in self._active.items() if on not in (None, one.on)}
+        await self._keep(left)
+
+    async def switch_off(self, number: int) -> None:
+        """Switch off one fault; one that is off already stays off."""
+        await self._keep({at: one for at, one in self._active.items() if at != number})
+
+    async def _keep(self, faults: dict[int, Fault]) -> None:
         async with self._changed:
-            self.active = [fault for fault in self.active if on not in (None, fault.on)]
+            self._active = faults
             self._changed.notify_all()
+        self._tell()
+
+    def listed(self) -> list[dict[str, Any]]:
+        """The faults that the next request may meet, without those that are used up."""
+        return [
+            {"number": number} | fault.model_dump(exclude_defaults=True)
+            for number, fault in self._active.items()
+            if fault.times != 0
+        ]
 
     async def until_held(self, on: str, count: int = 1) -> None:
         """Wait until ``count`` requests to the endpoint are being held."""
@@ -91,7 +113,7 @@ class Faults:
         return await _spoil(fault, request, answer, refusal)
 
     def _take(self, on: str) -> Fault | None:
-        for fault in self.active:
+        for fault in self._active.values():
             if fault.on in (on, "*") and fault.times != 0:
                 fault.times = fault.times and fault.times - 1
                 return fault
@@ -101,7 +123,9 @@ class Faults:
         async with self._changed:
             self.held[on] += 1
             self._changed.notify_all()
-            await self._changed.wait_for(lambda: all(fault is not still for still in self.active))
+            await self._changed.wait_for(
+                lambda: all(fault is not still for still in self._active.values())
+            )
             self.held[on] -= 1
 
 
@@ -109,22 +133,40 @@ def routes(faults: Faults) -> list[web.RouteDef]:
     """The faults' own endpoints, to be added to a sandbox's."""
 
     async def show(_request: web.Request) -> web.Response:
-        active = [fault.model_dump(exclude_defaults=True) for fault in faults.active]
-        return web.json_response({"active": active, "held": dict(+faults.held)})
+        return web.json_response({"active": faults.listed(), "held": dict(+faults.held)})
 
     async def switch_on(request: web.Request) -> web.Response:
         try:
             await faults.set(Fault.model_validate_json(await request.read()))
         except ValidationError as wrong:
-            return web.json_response({"error": str(wrong)}, status=400)
+            return web.json_response({"error": worded(wrong)}, status=400)
         return await show(request)
 
     async def switch_off(request: web.Request) -> web.Response:
         await faults.clear(request.query.get("on"))
         return await show(request)
 
+    async def switch_off_one(request: web.Request) -> web.Response:
+        await faults.switch_off(int(request.match_info["number"]))
+        return await show(request)
+
     path = "/_sandbox/faults"
-    return [web.get(path, show), web.post(path, switch_on), web.delete(path, switch_off)]
+    return [
+        web.get(path, show),
+        web.post(path, switch_on),
+        web.delete(path, switch_off),
+        web.delete(path + r"/{number:\d+}", switch_off_one),
+    ]
+
+
+def worded(wrong: ValidationError) -> str:
+    """Everything that is wrong with what was sent, in one line."""
+    return "; ".join(_said(one["loc"], one["msg"]) for one in wrong.errors())
+
+
+def _said(where: tuple[int | str, ...], message: str) -> str:
+    field = ".".join(map(str, where))
+    return f"{field}: {message}" if field else message
 
 
 async def _spoil(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests.bench import page
 from tests.bench.child import Child
 from tests.bench.clicker import Clicker
 from tests.bench.measures import Bench, Measured
@@ -18,7 +19,9 @@ SUBJECTS = ("ours", "bolt", "bolt-pbr")
 async def main() -> None:
     with Console(stderr=True).status("measuring, for about two minutes"):
         everything = {which: await measured(which) for which in SUBJECTS}
+        looked = await page.measured()
     show(everything)
+    page.show(looked)
 
 
 async def measured(which: str) -> Measured:

@@ -45,15 +45,7 @@ async def open_page(browser: Browser) -> AsyncIterator[Open]:
     complaints: list[str] = []
 
     async def open_(url: str, size: tuple[int, int] = DESKTOP, *, dark: bool = False) -> Page:
-        width, height = size
-        context = await browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if dark else "light",
-            locale="en-GB",
-            timezone_id="Europe/Berlin",
-        )
-        context.set_default_timeout(WITHIN)
-        page = await context.new_page()
+        page = await window(browser, "about:blank", size, dark=dark)
         page.on("console", lambda said: _note(said, complaints))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         await page.goto(url)
@@ -63,6 +55,25 @@ async def open_page(browser: Browser) -> AsyncIterator[Open]:
     assert complaints == []
 
 
+async def window(browser: Browser, url: str, size: tuple[int, int], *, dark: bool = False) -> Page:
+    """A window of its own, of this width and height, at an address."""
+    width, height = size
+    context = await browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if dark else "light",
+        locale="en-GB",
+        timezone_id="Europe/Berlin",
+    )
+    context.set_default_timeout(WITHIN)
+    page = await context.new_page()
+    await page.goto(url)
+    return page
+
+
 def _note(said: ConsoleMessage, complaints: list[str]) -> None:
-    if said.type in ("error", "warning"):
+    # What a server refuses is part of a story, and told on the page.
+    refused = said.text.startswith(
+        "Failed to load resource: the server responded with a status of 4"
+    )
+    if said.type in ("error", "warning") and not refused:
         complaints.append(f"{said.type}: {said.text} {said.location.get('url', '')}")

@@ -8,8 +8,11 @@ import pytest
 from secmaster_fixtures import SOC, Caller, signed
 
 from bot.sandbox.faults import Fault
-from bot.sandbox.secmaster import SecMasterSandbox, seed
+from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
 from bot.sandbox.secmaster.wire import BUSINESS_TYPES, STATUSES, read_stamp
+
+LIN = Person("user-lin", "Lin Yue")
+RETRY = {"command_type": "ActionInstanceRetryCommand"}
 
 
 @pytest.fixture
@@ -392,7 +395,7 @@ async def test_a_retry_retries_runs_and_finishes(sandbox, caller):
 
 async def test_a_retry_goes_through_its_statuses_one_step_at_a_time():
     world = SecMasterSandbox().world
-    world.update_instance(seed.INSTANCE_FAILED, {"command_type": "ActionInstanceRetryCommand"})
+    world.update_instance(seed.INSTANCE_FAILED, RETRY, LIN)
     statuses = [world.instance(seed.INSTANCE_FAILED)["status"]]
     while seed.INSTANCE_FAILED in world.moving:
         world.advance(seed.INSTANCE_FAILED)
@@ -841,9 +844,7 @@ async def test_stopping_ends_everything_and_the_world_survives_a_restart(sandbox
 async def test_stopping_ends_the_timers_of_runs_and_arrivals():
     sandbox = SecMasterSandbox(pace=1000)
     await sandbox.start()
-    sandbox.world.update_instance(
-        seed.INSTANCE_FAILED, {"command_type": "ActionInstanceRetryCommand"}
-    )
+    sandbox.world.update_instance(seed.INSTANCE_FAILED, RETRY, LIN)
     async with httpx.AsyncClient(base_url=sandbox.url) as http:
         await Caller(http).control("clock", tasks_every=1000, failures_every=1000)
     timers = [task for task in asyncio.all_tasks() if "Clockwork." in repr(task)]

@@ -884,6 +884,15 @@ async def test_a_home_tab_is_published_when_it_is_opened(slack, bolt):
     assert (await slack.press_in_view("U0CAROL", home["id"], "approve")).error == ""
 
 
+async def test_one_of_several_buttons_with_the_same_action_is_pressed_in_a_view(slack, client):
+    blocks = [{**buttons(APPROVE | {"value": one}), "block_id": one} for one in ("one", "two")]
+    await client.views_publish(user_id="U0CAROL", view={"type": "home", "blocks": blocks})
+    home = slack.home("U0CAROL")["id"]
+    await slack.press_in_view("U0CAROL", home, "approve", block_id="two")
+    [action] = slack.sent[-1].payload["actions"]
+    assert (action["block_id"], action["value"]) == ("two", "two")
+
+
 async def test_a_home_is_published_under_its_hash_to_somebody(client):
     view = {"type": "home", "blocks": CARD}
     first = (await client.views_publish(user_id="U0BOB", view=view))["view"]

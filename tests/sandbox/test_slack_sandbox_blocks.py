@@ -384,6 +384,49 @@ def test_a_view_is_not_larger_than_slack_takes():
         check_view(heavy, "modal")
 
 
+def test_an_alert_stands_in_modals_only():
+    alert = {"type": "alert", "text": mrkdwn("x" * 200), "level": "warning"}
+    check_view(modal(blocks=[alert]), "modal")
+    unsupported = "[ERROR] unsupported type: alert [json-pointer:{}/blocks/0/type]"
+    _, messages = complaints(check_view, {"type": "home", "blocks": [alert]}, "home")
+    assert messages == [unsupported.format("/view")]
+    assert complaints(check_blocks, [alert]) == ("invalid_blocks", [unsupported.format("")])
+    _, messages = complaints(
+        check_view, modal(blocks=[alert | {"text": mrkdwn("x" * 201), "level": "loud"}]), "modal"
+    )
+    levels = "default, info, warning, error, success"
+    assert messages == [
+        "[ERROR] must be less than 201 characters [json-pointer:/view/blocks/0/text/text]",
+        f"[ERROR] must be one of: {levels} [json-pointer:/view/blocks/0/level]",
+    ]
+
+
+def test_a_message_takes_so_much_markdown_in_all():
+    half = {"type": "markdown", "text": "x" * 6000}
+    check_blocks([half, half])
+    _, messages = complaints(check_blocks, [half, half, {"type": "markdown", "text": "x"}])
+    assert messages == [
+        "[ERROR] no more than 12000 characters of markdown allowed [json-pointer:/blocks]"
+    ]
+
+
+def test_a_picture_has_one_source():
+    picture = {"type": "image", "alt_text": "t"}
+    url, file = {"image_url": "https://example.com/x.png"}, {"slack_file": {"id": "F0"}}
+    check_blocks([picture | url, picture | file])
+    wrong = "[ERROR] must have either image_url or slack_file [json-pointer:/blocks/0]"
+    for source in ({}, url | file):
+        assert complaints(check_blocks, [picture | source]) == ("invalid_blocks", [wrong])
+
+
+def test_a_column_is_aligned_or_left_as_it_is():
+    settings = [None, {"align": "right", "is_wrapped": True}]
+    check_blocks([table(1, 2) | {"column_settings": settings}])
+    _, messages = complaints(check_blocks, [table(1, 1) | {"column_settings": [{"align": "top"}]}])
+    where = "/blocks/0/column_settings/0/align"
+    assert messages == [f"[ERROR] must be one of: left, center, right [json-pointer:{where}]"]
+
+
 def test_ids_are_made_up_only_where_they_are_missing():
     made = iter("123456789")
     blocks = [

@@ -54,7 +54,9 @@ export async function post(path, fields = {}) {
 
 export async function answered(reply) {
   const body = await reply.json().catch(() => ({}));
-  if (!reply.ok) throw new Error(body.error || body.error_msg || `HTTP ${reply.status}`);
+  if (!reply.ok) {
+    throw new Error(body.error || body.error_msg || body.message || `HTTP ${reply.status}`);
+  }
   return body;
 }
 
@@ -85,4 +87,41 @@ export function live(look, tell) {
   news.onopen = () => tell(true);
   news.onerror = () => tell(false);
   return see;
+}
+
+/**
+ * Make the children of `parent` be those of `items`, in their order, touching only what differs:
+ * focus, scrolling and what was typed stay. `draw(item, old)` returns an item's node; `old` is
+ * the one it had, which it may update and return.
+ */
+export function keyed(parent, items, key, draw) {
+  const focused = document.activeElement;
+  const before = new Map([...parent.children].map((node) => [node.dataset.key, node]));
+  const wanted = new Set(items.map((item) => String(key(item))));
+  for (const [id, node] of before) if (!wanted.has(id)) node.remove();
+  let at = parent.firstElementChild;
+  for (const item of items) {
+    const id = String(key(item));
+    const old = before.get(id);
+    const node = draw(item, old);
+    node.dataset.key = id;
+    if (old && old !== node) {
+      old.replaceWith(node);
+      if (at === old) at = node;
+    }
+    at = placed(parent, node, at);
+  }
+  // Moving a node takes the focus from it.
+  if (focused !== document.activeElement && parent.contains(focused)) {
+    focused.focus({ preventScroll: true });
+  }
+}
+
+/** Put `node` where `at` is, and return what comes after it. */
+function placed(parent, node, at) {
+  if (node === at) return at.nextElementSibling;
+  // The one in between is to go further down: it is cheaper to move than all that follow it.
+  if (at && node === at.nextElementSibling) return node.nextElementSibling;
+  parent.insertBefore(node, at);
+  return at;
 }

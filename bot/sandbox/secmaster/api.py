@@ -50,6 +50,10 @@ class Api:
             web.get(OBJECTS, self.serve_object),
         ]
 
+    def endpoints(self) -> list[str]:
+        """SecMaster's names for its operations, for whoever is to choose one."""
+        return [str(route.kwargs["name"]) for route in self.routes() if "name" in route.kwargs]
+
     async def list_tasks(self, request: web.Request) -> web.Response:
         found = list_tasks(list(self._world.tasks.values()), request.query)
         return _envelope(request, **found)
@@ -72,7 +76,8 @@ class Api:
         return web.json_response(instance if with_topology else without_topology(instance))
 
     async def update_instance(self, request: web.Request) -> web.Response:
-        self._world.update_instance(request.match_info["id"], await _object(request))
+        body = await _object(request)
+        self._world.update_instance(request.match_info["id"], body, _person(request))
         return _envelope(request)
 
     async def upload(self, request: web.Request) -> web.Response:

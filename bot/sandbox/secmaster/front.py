@@ -43,7 +43,7 @@ class Call:
     endpoint: str
     request: web.Request
     raw: bytes
-    signed_by: str = ""
+    caller: Caller | None = None
     written_down: bool = False
 
 
@@ -96,9 +96,8 @@ class Front:
             )
         if call.endpoint == "CreateToken":
             return
-        caller = self._gate.admit(request.method, request.raw_path, request.headers, call.raw)
-        call.signed_by = caller.signed_by
-        request[CALLER] = caller
+        call.caller = self._gate.admit(request.method, request.raw_path, request.headers, call.raw)
+        request[CALLER] = call.caller
         self._gate.check_project(request.match_info["project_id"])
         if request.match_info["workspace_id"] != self._workspace_id:
             raise Rejection(404, NOT_FOUND, "the workspace does not exist")
@@ -114,7 +113,8 @@ class Front:
                 query=dict(request.query),
                 body=_parsed(call.raw),
                 status=status,
-                signed_by=call.signed_by,
+                signed_by=call.caller.signed_by if call.caller else "",
+                key=call.caller.key if call.caller else "",
                 request_id=request[REQUEST_ID],
                 at=self._clock(),
                 applied=applied,

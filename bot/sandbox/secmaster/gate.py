@@ -50,13 +50,19 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who was let in, and by which proof: ``aksk``, ``token`` or ``iam``."""
+    """Who was let in, by which proof (``aksk``, ``token`` or ``iam``), and with whose key."""
 
-    person: Person
+    id: str
+    name: str
     signed_by: str
+    key: str = ""
+
+    @property
+    def person(self) -> Person:
+        return Person(self.id, self.name, via=f"{self.signed_by} {self.key}".rstrip())
 
 
-BOT = Person("07a1c0de00000000000000000000b070", "secmaster-bot")
+BOT = ("07a1c0de00000000000000000000b070", "secmaster-bot")
 
 
 class Gate:
@@ -109,11 +115,12 @@ class Gate:
 
     def _holder(self, token: str) -> Caller:
         if _same(token, self._credentials.token):
-            return Caller(BOT, "token")
+            return Caller(*BOT, "token")
         expires_at = next((at for known, at in self.issued.items() if _same(known, token)), None)
         if expires_at is None or expires_at <= self._clock():
             raise _no("Incorrect IAM authentication information: decrypt token fail")
-        return Caller(Person("iam-user", self._credentials.iam_user), "iam")
+        user = self._credentials.iam_user
+        return Caller("iam-user", user, "iam", user)
 
     def _signer(
         self, method: str, raw_path: str, headers: Mapping[str, str], body: bytes
@@ -133,7 +140,7 @@ class Gate:
         ]
         if not all(proofs):
             raise _no("Incorrect IAM authentication information: verify aksk signature fail")
-        return Caller(BOT, "aksk")
+        return Caller(*BOT, "aksk", ak)
 
     def _check_date(self, date: str) -> None:
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 
@@ -12,7 +13,8 @@ class Received:
 
     ``status`` is what the service answered, whether or not the answer arrived; a request that
     a fault kept from the service has the fault's status, or 0 if it was hung up on.
-    ``signed_by`` is ``aksk``, ``token``, ``iam`` or "". ``applied``: it took effect.
+    ``signed_by`` is ``aksk``, ``token``, ``iam`` or "", ``key`` the AK or the IAM user's name;
+    a token is a secret and has none. ``applied``: it took effect.
     """
 
     endpoint: str
@@ -22,9 +24,19 @@ class Received:
     body: Any
     status: int
     signed_by: str
+    key: str
     request_id: str
     at: datetime
     applied: bool
+
+    @property
+    def write(self) -> bool:
+        """It was to change something; a token that is asked for changes nothing."""
+        return self.method != "GET" and self.endpoint != "CreateToken"
+
+    def concerns(self, target: str) -> bool:
+        """``target`` is an id in the path, or "" for any."""
+        return not target or target in self.path.split("/")
 
 
 class Journal:
@@ -38,6 +50,17 @@ class Journal:
         self.requests.append(received)
         self._changed()
 
+    def find(
+        self, target: str = "", *, writes: bool = False, limit: int | None = None
+    ) -> list[Received]:
+        """The newest ``limit`` requests about ``target``, or only the writes of them."""
+        newest = (
+            one
+            for one in reversed(self.requests)
+            if one.concerns(target) and (one.write or not writes)
+        )
+        return list(islice(newest, limit))[::-1]
+
     def writes(self, endpoint: str, target: str = "") -> list[Received]:
         """The requests to an endpoint that took effect; ``target`` is an id in their path."""
         return [
@@ -46,5 +69,5 @@ class Journal:
             if one.endpoint == endpoint
             and one.applied
             and one.method != "GET"
-            and (not target or target in one.path.split("/"))
+            and one.concerns(target)
         ]

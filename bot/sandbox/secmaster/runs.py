@@ -7,11 +7,13 @@ import json
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from bot.sandbox.secmaster.history import ITSELF, History
 from bot.sandbox.secmaster.wire import (
     INVALID,
     NOT_FOUND,
     WRONG_STATE,
     Clock,
+    Person,
     Record,
     Rejection,
     needed,
@@ -31,15 +33,17 @@ class Script:
 class Runs:
     """All workflow instances, in wire shape, each with the script it follows."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, history: History) -> None:
         self.instances: dict[str, Record] = {}
         self.scripts: dict[str, Script] = {}
         self.moving: set[str] = set()
         self._clock = clock
+        self._history = history
 
     def add(self, instance: Record, script: Script | None = None) -> Record:
         self.instances[instance["id"]] = instance
         self.scripts[instance["id"]] = script or Script()
+        self._introduce(instance)
         return instance
 
     def get(self, instance_id: str) -> Record:
@@ -47,16 +51,17 @@ class Runs:
             raise Rejection(404, NOT_FOUND, f"instance {instance_id} does not exist")
         return self.instances[instance_id]
 
-    def command(self, instance_id: str, body: Record) -> None:
-        """Do what UpdateWorkflowInstance was asked to."""
+    def command(self, instance_id: str, body: Record, by: Person) -> None:
+        """Do what UpdateWorkflowInstance was asked to, in the name of ``by``."""
         instance = self.get(instance_id)
         match needed(body, "command_type"):
             case "ActionInstanceRetryCommand":
-                self._retry(instance)
+                self._retry(instance, by)
             case "ActionInstanceTerminateCommand":
-                self._terminate(instance)
+                self._terminate(instance, by)
             case "ActionInstanceDebugCommand":
-                _debug(instance, body)
+                node = _debug(instance, body)
+                self._history.add(instance_id, f"given parameters at {node}", by)
             case unknown:
                 raise Rejection(400, INVALID, f"command_type {unknown} is not supported")
 
@@ -69,7 +74,7 @@ class Runs:
             case "RUNNING":
                 self._work(instance)
             case "TERMINATING":
-                self._end(instance, "TERMINATED")
+                self._finish(instance, "TERMINATED")
             case _:
                 self.moving.discard(instance_id)
 
@@ -83,16 +88,27 @@ class Runs:
         """End a run at once, because its approval was refused."""
         instance = self.instances.get(instance_id)
         if instance and instance["status"] in ("RUNNING", "RETRYING", "FAILED"):
-            self._end(instance, "TERMINATED")
+            self._finish(instance, "TERMINATED")
 
-    def fail(self, instance_id: str, error_msg: str) -> Record:
-        """Break a run where it stands."""
+    def fail(self, instance_id: str, error_msg: str, by: Person) -> Record:
+        """Break a run where it stands, in the name of ``by``."""
         instance = self.get(instance_id)
         _expect(instance, "fail", "RUNNING", "RETRYING")
-        self._break(instance, error_msg)
+        self._break(instance, error_msg, by)
         return instance
 
-    def _retry(self, instance: Record) -> None:
+    def _introduce(self, instance: Record) -> None:
+        """Write down how a run came to where it is added."""
+        id_, status, ended = instance["id"], instance["status"], instance["end_time"]
+        self._history.add(id_, "started", at=instance["start_time"])
+        for node in _nodes(instance):
+            if node["status"] == "FAILED":
+                what, error_msg = f"failed at {node['action_name']}", node["error_msg"]
+                self._history.add(id_, what, detail=error_msg, at=ended)
+        if status in ("FINISHED", "TERMINATED"):
+            self._history.add(id_, status.lower(), at=ended)
+
+    def _retry(self, instance: Record, by: Person) -> None:
         _expect(instance, "retry", "FAILED")
         instance |= {
             "status": "RETRYING",
@@ -100,11 +116,13 @@ class Runs:
             "end_time": "",
         }
         self.moving.add(instance["id"])
+        self._history.add(instance["id"], "retried", by)
 
-    def _terminate(self, instance: Record) -> None:
+    def _terminate(self, instance: Record, by: Person) -> None:
         _expect(instance, "terminate", "RUNNING", "RETRYING", "FAILED")
         instance["status"] = "TERMINATING"
         self.moving.add(instance["id"])
+        self._history.add(instance["id"], "told to terminate", by)
 
     def _restart(self, instance: Record) -> None:
         instance["status"] = "RUNNING"
@@ -123,21 +141,30 @@ class Runs:
         self._close(instance, {"status": "FINISHED", "succeed": True})
         upcoming = self.scripts[instance["id"]].upcoming
         if not upcoming:
-            self._end(instance, "FINISHED")
+            self._finish(instance, "FINISHED")
             return
         node = node_record(str(uuid4()), upcoming.pop(0), parent_instance_id=instance["id"])
         node["start_time"] = self._now()
         _nodes(instance).append(node)
         self.moving.add(instance["id"])
+        self._history.add(instance["id"], f"reached {node['action_name']}")
 
-    def _break(self, instance: Record, error_msg: str) -> None:
-        self._close(instance, {"status": "FAILED", "error_msg": error_msg})
+    def _break(self, instance: Record, error_msg: str, by: Person = ITSELF) -> None:
+        failed = self._close(instance, {"status": "FAILED", "error_msg": error_msg})
         self._end(instance, "FAILED")
+        at = f" at {', '.join(failed)}" if failed else ""
+        self._history.add(instance["id"], f"failed{at}", by, detail=error_msg)
 
-    def _close(self, instance: Record, outcome: Record) -> None:
-        for node in _nodes(instance):
-            if node["status"] == "RUNNING":
-                node.update(outcome, end_time=self._now())
+    def _close(self, instance: Record, outcome: Record) -> list[str]:
+        """End the nodes that run; returns their names."""
+        running = [node for node in _nodes(instance) if node["status"] == "RUNNING"]
+        for node in running:
+            node.update(outcome, end_time=self._now())
+        return [node["action_name"] for node in running]
+
+    def _finish(self, instance: Record, status: str) -> None:
+        self._end(instance, status)
+        self._history.add(instance["id"], status.lower())
 
     def _end(self, instance: Record, status: str) -> None:
         instance |= {"status": status, "end_time": self._now()}
@@ -159,7 +186,8 @@ def _expect(instance: Record, act: str, *allowed: str) -> None:
         )
 
 
-def _debug(instance: Record, body: Record) -> None:
+def _debug(instance: Record, body: Record) -> str:
+    """Add parameters to a node's input; returns the node's name."""
     action_id = needed(body, "task_id")
     parameters = _array(needed(body, "input_dataobject"))
     if instance["trigger_type"] != "DEBUG":
@@ -168,6 +196,7 @@ def _debug(instance: Record, body: Record) -> None:
     if node is None:
         raise Rejection(400, INVALID, f"task_id {action_id} is no node of this instance")
     node["input"] = json.dumps([*json.loads(node["input"] or "[]"), *parameters])
+    return str(node["action_name"])
 
 
 def _array(raw: str) -> list[Record]:

@@ -75,10 +75,10 @@ def _plant_failed(world: World) -> None:
         ),
     ]
     for id_, name, workflow, error_msg, relapse in failed:
-        instance = _plant(
-            world, id_, name, workflow, steps, script=Script(relapse=relapse), status=_FAILED
+        script = Script(relapse=relapse)
+        _plant(
+            world, id_, name, workflow, steps, script=script, status=_FAILED, error_msg=error_msg
         )
-        instance["topology"]["audit_logs"][-1]["error_msg"] = error_msg
 
 
 def _plant_others(world: World) -> None:
@@ -107,12 +107,14 @@ def _plant(  # noqa: PLR0913 -- one row of the tables above
     script: Script | None = None,
     status: str = "RUNNING",
     trigger_type: str = "EVENT",
-) -> Record:
+    error_msg: str = "",
+) -> None:
     number = int(id_[-2:])
     started = world.clock() - timedelta(minutes=20 * number)
     nodes = [_node(id_, at, step, started) for at, step in enumerate(steps)]
+    nodes[-1]["error_msg"] = error_msg
     ended = status in ("FAILED", "FINISHED", "TERMINATED")
-    return world.add_instance(
+    world.add_instance(
         script,
         id=id_,
         name=name,

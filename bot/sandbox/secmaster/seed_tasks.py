@@ -199,7 +199,7 @@ def _plant_handled(world: World) -> None:
         "age": timedelta(days=2),
     }
     handled["modifier_name"] = _ANALYST.name
-    _add(
+    finished = _add(
         world,
         TASK_FINISHED,
         "Block IP 198.51.100.23 at the edge firewall",
@@ -209,7 +209,7 @@ def _plant_handled(world: World) -> None:
         status="finished",
         **handled,
     )
-    _add(
+    canceled = _add(
         world,
         TASK_CANCELED,
         "Isolate host ecs-test-01",
@@ -219,7 +219,7 @@ def _plant_handled(world: World) -> None:
         status="canceled",
         **handled,
     )
-    _add(
+    published = _add(
         world,
         TASK_PUBLISHED,
         "Publish playbook Credential leak response v1",
@@ -228,6 +228,8 @@ def _plant_handled(world: World) -> None:
         status="finished",
         **handled,
     )
+    for task, what in ((finished, "continued"), (canceled, "terminated"), (published, "continued")):
+        world.history.add(task["id"], what, _ANALYST, at=task["update_time"])
 
 
 def _plant_discussion(world: World) -> None:
@@ -235,19 +237,24 @@ def _plant_discussion(world: World) -> None:
     world.upload("网络拓扑.txt", b"edge -> waf -> ecs\n", _ANALYST, id_=ATTACHMENT_UNLISTED)
     task = world.task(TASK_DISABLE_USER)
     task["attachment_id_list"].append(ATTACHMENT_REPORT)
+    attached = stamp(world.clock() - timedelta(minutes=55))
+    world.history.add(
+        TASK_DISABLE_USER, "file attached", _ANALYST, detail="web-shells.txt", at=attached
+    )
     said = [
         (COMMENT_FIRST, _ANALYST, "The key was used from 192.0.2.14 this morning."),
         (COMMENT_SECOND, _ENGINEER, "备份任务今晚 22:00 之前不运行,可以停用。"),
     ]
-    now = int(world.clock().timestamp() * 1000)
     for minutes, (id_, person, message) in zip((40, 15), said, strict=True):
+        at = world.clock() - timedelta(minutes=minutes)
+        world.history.add(TASK_DISABLE_USER, "commented", person, detail=message, at=stamp(at))
         task["comments"].append(
             {
                 "id": id_,
                 "message": message,
                 "user_id": person.id,
                 "user_name": person.name,
-                "time": now - minutes * 60_000,
+                "time": int(at.timestamp() * 1000),
             }
         )
 

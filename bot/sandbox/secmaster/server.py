@@ -61,7 +61,7 @@ class SecMasterSandbox:
             project_id=project_id,
         )
         self.url = ""
-        self.faults = Faults()
+        self.faults = Faults(self._changed)
         self.gate = Gate(credentials, clock)
         self.world = World(
             clock=clock,
@@ -78,6 +78,8 @@ class SecMasterSandbox:
             journal=self._journal,
             changes=self._changes,
             clockwork=self._clockwork,
+            faults=self.faults,
+            endpoints=self._api.endpoints(),
         )
         self._front = Front(
             gate=self.gate,

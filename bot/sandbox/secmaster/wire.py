@@ -86,10 +86,11 @@ class IamRejection(Rejection):
 
 @dataclass(frozen=True)
 class Person:
-    """Whoever SecMaster writes down as the one who did it."""
+    """Whoever SecMaster writes down as the one who did it, and the way they came in by."""
 
     id: str
     name: str
+    via: str = "console"
 
 
 def stamp(moment: datetime) -> str:

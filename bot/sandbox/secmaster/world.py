@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from bot.sandbox.secmaster.history import History
 from bot.sandbox.secmaster.runs import Runs, Script
 from bot.sandbox.secmaster.wire import (
     INVALID,
@@ -24,7 +25,8 @@ from bot.sandbox.secmaster.wire import (
 # Undocumented; the real one must have some limit, and a client must meet its refusal.
 COMMENT_LIMIT = 4096
 DUE_IN = timedelta(days=15)
-SYSTEM = Person("system", "system")
+SYSTEM = Person("system", "system", via="")
+CONSOLE = Person("", "")
 
 
 class World:
@@ -44,7 +46,8 @@ class World:
         self.tasks: dict[str, Record] = {}
         self.attachments: dict[str, Record] = {}
         self.contents: dict[str, bytes] = {}
-        self.runs = Runs(clock)
+        self.history = History(clock)
+        self.runs = Runs(clock, self.history)
         self._changed = changed
 
     @property
@@ -74,20 +77,20 @@ class World:
             case "ADD_COMMENT":
                 self._comment(task, needed(body, "comment"), by)
             case "DELETE_COMMENT":
-                _uncomment(task, needed(body, "comment_id"))
+                self._uncomment(task, needed(body, "comment_id"), by)
             case "ADD_ATTACHMENT":
-                self._attach(task, needed(body, "attachment_id"))
+                self._attach(task, needed(body, "attachment_id"), by)
             case "DELETE_ATTACHMENT":
-                _detach(task, needed(body, "attachment_id"))
+                self._detach(task, needed(body, "attachment_id"), by)
             case unknown:
                 raise Rejection(400, INVALID, f"action {unknown} is not supported")
         self._touch(task, by)
         self._changed()
         return task
 
-    def update_instance(self, instance_id: str, body: Record) -> None:
-        """Do what UpdateWorkflowInstance was asked to."""
-        self.runs.command(instance_id, body)
+    def update_instance(self, instance_id: str, body: Record, by: Person) -> None:
+        """Do what UpdateWorkflowInstance was asked to, in the name of ``by``."""
+        self.runs.command(instance_id, body, by)
         self._changed()
 
     def advance(self, instance_id: str) -> None:
@@ -98,7 +101,7 @@ class World:
         self._changed()
 
     def fail(self, instance_id: str, error_msg: str) -> Record:
-        instance = self.runs.fail(instance_id, error_msg)
+        instance = self.runs.fail(instance_id, error_msg, CONSOLE)
         self._changed()
         return instance
 
@@ -144,6 +147,8 @@ class World:
         if task["business_type"] == "WORKFLOWNODEAPPROVE" and not task["action_instance_id"]:
             task["action_instance_id"] = self._held_up(task["name"])["id"]
         self.tasks[task["id"]] = task
+        creator = Person(task["creator_id"], task["creator_name"], via="")
+        self.history.add(task["id"], "created", creator, at=task["create_time"])
         self._changed()
         return task
 
@@ -165,15 +170,18 @@ class World:
         task["approver"] = by.name
         if decision == "CONTINUE":
             task["status"] = "finished"
+            self.history.add(task["id"], "continued", by)
             self.runs.approve(task["action_instance_id"])
         else:
             task["status"] = "canceled"
+            self.history.add(task["id"], "terminated", by)
             self.runs.stop(task["action_instance_id"])
 
     def _cancel_tasks(self, instance_id: str) -> None:
         for task in self.tasks.values():
             if task["action_instance_id"] == instance_id and task["status"] == "waiting":
                 task["status"] = "canceled"
+                self.history.add(task["id"], "canceled with its instance")
                 self._touch(task, SYSTEM)
 
     def _comment(self, task: Record, message: str, by: Person) -> None:
@@ -187,13 +195,31 @@ class World:
             "time": int(self.clock().timestamp() * 1000),
         }
         task["comments"] = [*_listed(task, "comments"), comment]
+        self.history.add(task["id"], "commented", by, detail=message)
 
-    def _attach(self, task: Record, attachment_id: str) -> None:
-        self.attachment(attachment_id)
+    def _uncomment(self, task: Record, comment_id: str, by: Person) -> None:
+        comments = _listed(task, "comments")
+        gone = next((comment for comment in comments if comment["id"] == comment_id), None)
+        if gone is None:
+            raise Rejection(404, NOT_FOUND, f"comment {comment_id} does not exist")
+        task["comments"] = [comment for comment in comments if comment is not gone]
+        self.history.add(task["id"], "comment removed", by, detail=gone["message"])
+
+    def _attach(self, task: Record, attachment_id: str, by: Person) -> None:
+        name = self.attachment(attachment_id)["file_name"]
         listed = _listed(task, "attachment_id_list")
         if attachment_id in listed:
             raise Rejection(400, INVALID, f"attachment {attachment_id} is already listed")
         task["attachment_id_list"] = [*listed, attachment_id]
+        self.history.add(task["id"], "file attached", by, detail=name)
+
+    def _detach(self, task: Record, attachment_id: str, by: Person) -> None:
+        listed = _listed(task, "attachment_id_list")
+        if attachment_id not in listed:
+            raise Rejection(400, INVALID, f"attachment {attachment_id} is not listed")
+        task["attachment_id_list"] = [id_ for id_ in listed if id_ != attachment_id]
+        name = self.attachment(attachment_id)["file_name"]
+        self.history.add(task["id"], "file taken off", by, detail=name)
 
     def _touch(self, task: Record, by: Person) -> None:
         task |= {
@@ -212,18 +238,3 @@ def _found(records: dict[str, Record], kind: str, id_: str) -> Record:
 def _listed(task: Record, field: str) -> list[Any]:
     """A list in a task, which may as well be missing or null."""
     return task.get(field) or []
-
-
-def _uncomment(task: Record, comment_id: str) -> None:
-    comments = _listed(task, "comments")
-    left = [comment for comment in comments if comment["id"] != comment_id]
-    if len(left) == len(comments):
-        raise Rejection(404, NOT_FOUND, f"comment {comment_id} does not exist")
-    task["comments"] = left
-
-
-def _detach(task: Record, attachment_id: str) -> None:
-    listed = _listed(task, "attachment_id_list")
-    if attachment_id not in listed:
-        raise Rejection(400, INVALID, f"attachment {attachment_id} is not listed")
-    task["attachment_id_list"] = [id_ for id_ in listed if id_ != attachment_id]

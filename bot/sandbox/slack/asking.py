@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bot.sandbox.slack.filestore import Files
+from bot.sandbox.slack.limits import Tier
 from bot.sandbox.slack.permits import SlackError
 from bot.sandbox.slack.rules import complaint
 from bot.sandbox.slack.views import Views
@@ -37,6 +39,7 @@ class Ask:
 
     workspace: Workspace
     views: Views
+    files: Files
     args: Json
     scopes: frozenset[str]
     socket_url: Callable[[], str]
@@ -48,9 +51,13 @@ class Ask:
     def need(self, name: str) -> Any:
         """An argument the method cannot do without."""
         if self.args.get(name) in (None, ""):
-            messages = [complaint(f"missing required field: {name}", "")]
-            raise SlackError("invalid_arguments", response_metadata={"messages": messages})
+            raise self.refused(f"missing required field: {name}", "")
         return self.args[name]
+
+    def refused(self, why: str, pointer: str) -> SlackError:
+        """The error about an argument, with the words for it."""
+        messages = [str(complaint(why, pointer))]
+        return SlackError("invalid_arguments", response_metadata={"messages": messages})
 
     def flag(self, name: str) -> bool:
         return self.args.get(name) in (True, 1, "1", "true", "True")
@@ -88,17 +95,18 @@ Method = Callable[[Ask], Json]
 @dataclass(frozen=True)
 class Listed:
     run: Method
+    tier: Tier
     scope: str
 
 
 METHODS: dict[str, Listed] = {}
 
 
-def method(name: str, scope: str = "") -> Callable[[Method], Method]:
+def method(name: str, tier: Tier, scope: str = "") -> Callable[[Method], Method]:
     """Enter a function in the table of Web API methods."""
 
     def enter(run: Method) -> Method:
-        METHODS[name] = Listed(run, scope)
+        METHODS[name] = Listed(run, tier, scope)
         return run
 
     return enter

@@ -7,6 +7,18 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from bot.sandbox.slack.elements import (
+    CHOICES,
+    ID,
+    IMAGE,
+    IMAGE_KEYS,
+    INPUTS,
+    PICTURE,
+    PRESSED,
+    plain,
+    rich,
+    text_object,
+)
 from bot.sandbox.slack.permits import SlackError
 from bot.sandbox.slack.rules import (
     Complaints,
@@ -16,6 +28,7 @@ from bot.sandbox.slack.rules import (
     complaint,
     flag,
     listed,
+    nullable,
     number,
     shape,
     text,
@@ -25,106 +38,12 @@ from bot.sandbox.slack.rules import (
 )
 from bot.sandbox.slack.workspace import Json
 
+MARKDOWN = 12_000
 MESSAGE_BLOCKS = 50
 VIEW_BLOCKS = 100
 VIEW_BYTES = 250_000
 METADATA_BYTES = 8_000
-ID = text(255)
-URL = text(3000)
 
-
-def plain(most: int, least: int = 1) -> Rule:
-    return typed({"plain_text": _text_object(most, least)})
-
-
-def rich(most: int) -> Rule:
-    """Text that may carry markup."""
-    return typed({"plain_text": _text_object(most), "mrkdwn": _text_object(most)})
-
-
-def _text_object(most: int, least: int = 1) -> Rule:
-    needs = {"type": anything, "text": text(most, least)}
-    return shape(needs, {"emoji": flag, "verbatim": flag})
-
-
-def _element(needs: dict[str, Rule] | None = None, may: dict[str, Rule] | None = None) -> Rule:
-    always = {"action_id": ID, "confirm": CONFIRM, "focus_on_load": flag}
-    return shape({"type": anything, **(needs or {})}, always | (may or {}))
-
-
-def _options(value: Any, pointer: str) -> Complaints:
-    """A select has either options or groups of them."""
-    if ("options" in value) == ("option_groups" in value):
-        yield complaint("must have either options or option_groups", pointer)
-
-
-CONFIRM = shape(
-    {"title": plain(100), "text": rich(300), "confirm": plain(30), "deny": plain(30)},
-    {"style": word("primary", "danger")},
-)
-OPTION = shape({"text": plain(75), "value": text(150)}, {"description": plain(75), "url": URL})
-CHOICE = shape({"text": rich(75), "value": text(150)}, {"description": rich(75)})
-GROUPS = listed(shape({"label": plain(75), "options": listed(OPTION, 100)}), 100)
-HINT = {"placeholder": plain(150)}
-SELECT = HINT | {"options": listed(OPTION, 100), "option_groups": GROUPS}
-SEVERAL = {"max_selected_items": number(1, 100)}
-TYPED = HINT | {
-    "initial_value": text(3000, 0),
-    "dispatch_action_config": anything,
-}
-LENGTHS = {"min_length": number(0, 3000), "max_length": number(1, 3000), "multiline": flag}
-BOUNDS = {"min_value": text(50), "max_value": text(50)}
-WHERE = {"filter": anything, "default_to_current_conversation": flag, "response_url_enabled": flag}
-STRINGS = listed(text(255), 100)
-
-IMAGE_KEYS: dict[str, Rule] = {"image_url": URL, "slack_file": anything}
-IMAGE = shape({"type": anything, "alt_text": text(2000)}, IMAGE_KEYS)
-BUTTON = _element(
-    {"text": plain(75)},
-    {
-        "value": text(2000),
-        "url": URL,
-        "style": word("primary", "danger"),
-        "accessibility_label": text(75),
-    },
-)
-
-CHOICES: dict[str, Rule] = {
-    "static_select": also(_element(may=SELECT | {"initial_option": OPTION}), _options),
-    "multi_static_select": also(
-        _element(may=SELECT | SEVERAL | {"initial_options": listed(OPTION, 100)}), _options
-    ),
-    "external_select": _element(
-        may=HINT | {"initial_option": OPTION, "min_query_length": number(0, 1000)}
-    ),
-    "users_select": _element(may=HINT | {"initial_user": text(255)}),
-    "multi_users_select": _element(may=HINT | SEVERAL | {"initial_users": STRINGS}),
-    "channels_select": _element(may=HINT | WHERE | {"initial_channel": text(255)}),
-    "multi_channels_select": _element(may=HINT | SEVERAL | {"initial_channels": STRINGS}),
-    "conversations_select": _element(may=HINT | WHERE | {"initial_conversation": text(255)}),
-    "multi_conversations_select": _element(
-        may=HINT | WHERE | SEVERAL | {"initial_conversations": STRINGS}
-    ),
-    "datepicker": _element(may=HINT | {"initial_date": text(10)}),
-    "timepicker": _element(may=HINT | {"initial_time": text(5), "timezone": text(255)}),
-    "datetimepicker": _element(may={"initial_date_time": number(10**9, 10**10 - 1)}),
-    "radio_buttons": _element({"options": listed(CHOICE, 10)}, {"initial_option": CHOICE}),
-    "checkboxes": _element(
-        {"options": listed(CHOICE, 10)}, {"initial_options": listed(CHOICE, 10)}
-    ),
-}
-PRESSED: dict[str, Rule] = {
-    "button": BUTTON,
-    "overflow": _element({"options": listed(OPTION, 5)}),
-}
-INPUTS: dict[str, Rule] = CHOICES | {
-    "plain_text_input": _element(may=TYPED | LENGTHS),
-    "email_text_input": _element(may=TYPED),
-    "url_text_input": _element(may=TYPED),
-    "number_input": _element({"is_decimal_allowed": flag}, TYPED | BOUNDS),
-    "file_input": _element(may={"filetypes": STRINGS, "max_files": number(1, 10)}),
-    "rich_text_input": _element(may=HINT | {"initial_value": anything}),
-}
 
 RICH_PARTS = typed(
     dict.fromkeys(
@@ -136,16 +55,27 @@ RICH_PARTS = typed(
         ),
         shape(
             {"type": anything, "elements": listed(anything, 1000, 0)},
-            {"style": anything, "indent": number(0, 8), "offset": anything, "border": anything},
+            {
+                "style": anything,
+                "indent": number(0, 8),
+                "offset": anything,
+                "border": anything,
+                "language": text(255),
+            },
         ),
     )
 )
 CELL = typed(
     {
         "raw_text": shape({"type": anything, "text": text(3000)}),
-        "rich_text": shape({"type": anything, "elements": listed(RICH_PARTS, 100)}),
+        "rich_text": shape(
+            {"type": anything, "elements": listed(RICH_PARTS, 100)}, {"block_id": ID}
+        ),
     }
 )
+
+
+COLUMN = shape({}, {"align": word("left", "center", "right"), "is_wrapped": flag})
 
 
 def _block(needs: dict[str, Rule], may: dict[str, Rule] | None = None) -> Rule:
@@ -172,12 +102,12 @@ BLOCKS: dict[str, Rule] = {
     ),
     "header": _block({"text": plain(150)}),
     "divider": _block({}),
-    "image": _block({"alt_text": text(2000)}, IMAGE_KEYS | {"title": plain(2000)}),
+    "image": also(_block({"alt_text": text(2000)}, IMAGE_KEYS | {"title": plain(2000)}), PICTURE),
     "context": _block(
         {
             "elements": listed(
                 typed(
-                    {"image": IMAGE, "plain_text": _text_object(3000), "mrkdwn": _text_object(3000)}
+                    {"image": IMAGE, "plain_text": text_object(3000), "mrkdwn": text_object(3000)}
                 ),
                 10,
             )
@@ -194,9 +124,17 @@ BLOCKS: dict[str, Rule] = {
     "rich_text": _block({"elements": listed(RICH_PARTS, 100)}),
 }
 MESSAGE_ONLY: dict[str, Rule] = {
-    "markdown": _block({"text": text(12_000)}),
+    "markdown": _block({"text": text(MARKDOWN)}),
     "table": _block(
-        {"rows": listed(listed(CELL, 20), 100)}, {"column_settings": listed(anything, 20)}
+        {"rows": listed(listed(CELL, 20), 100)}, {"column_settings": listed(nullable(COLUMN), 20)}
+    ),
+}
+
+
+MODAL_ONLY: dict[str, Rule] = {
+    # https://docs.slack.dev/reference/block-kit/blocks/alert-block
+    "alert": _block(
+        {"text": rich(200)}, {"level": word("default", "info", "warning", "error", "success")}
     ),
 }
 
@@ -207,16 +145,27 @@ def _one_table(value: Any, pointer: str) -> Complaints:
         yield complaint("only one table is allowed in a message", f"{pointer}/{at}")
 
 
+def _markdown(value: Any, pointer: str) -> Complaints:
+    """The limit is on all the markdown of a message.
+
+    https://docs.slack.dev/reference/block-kit/blocks/markdown-block
+    """
+    if sum(len(block["text"]) for block in value if block["type"] == "markdown") > MARKDOWN:
+        yield complaint(f"no more than {MARKDOWN} characters of markdown allowed", pointer)
+
+
 def _submit(value: Any, pointer: str) -> Complaints:
     asks = any(block["type"] == "input" for block in value["blocks"])
     if asks and "submit" not in value:
         yield complaint("missing required field: submit", pointer)
 
 
-MESSAGE = also(
-    also(listed(typed(BLOCKS | MESSAGE_ONLY), MESSAGE_BLOCKS, 0), unique("block_id")), _one_table
-)
-IN_VIEW = also(listed(typed(BLOCKS), VIEW_BLOCKS, 0), unique("block_id"))
+def _blocks(rules: dict[str, Rule], most: int) -> Rule:
+    return also(listed(typed(rules), most, 0), unique("block_id"))
+
+
+MESSAGE = also(also(_blocks(BLOCKS | MESSAGE_ONLY, MESSAGE_BLOCKS), _one_table), _markdown)
+ANY_BLOCKS = _blocks(BLOCKS | MESSAGE_ONLY | MODAL_ONLY, VIEW_BLOCKS)
 VIEW_MAY: dict[str, Rule] = {
     "private_metadata": text(3000, 0),
     "callback_id": text(255, 0),
@@ -229,8 +178,9 @@ MODAL_MAY = VIEW_MAY | {
     "notify_on_close": flag,
     "submit_disabled": flag,
 }
-MODAL = also(shape({"type": anything, "title": plain(24), "blocks": IN_VIEW}, MODAL_MAY), _submit)
-HOME = shape({"type": anything, "blocks": IN_VIEW}, VIEW_MAY)
+IN_MODAL = _blocks(BLOCKS | MODAL_ONLY, VIEW_BLOCKS)
+MODAL = also(shape({"type": anything, "title": plain(24), "blocks": IN_MODAL}, MODAL_MAY), _submit)
+HOME = shape({"type": anything, "blocks": _blocks(BLOCKS, VIEW_BLOCKS)}, VIEW_MAY)
 
 
 def check_blocks(blocks: Any) -> None:
@@ -265,7 +215,7 @@ def _any_object(value: Any, pointer: str) -> Complaints:
 
 
 def _refuse(code: str, complaints: Complaints) -> None:
-    messages = list(complaints)
+    messages = [str(one) for one in complaints]
     if messages:
         raise SlackError(code, errors=messages, response_metadata={"messages": messages})
 

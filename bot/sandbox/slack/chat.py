@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.sandbox.slack.asking import Ask, method
 from bot.sandbox.slack.blocks import check_blocks, check_metadata, with_ids
+from bot.sandbox.slack.limits import Tier
 from bot.sandbox.slack.permits import SlackError
 from bot.sandbox.slack.workspace import (
     APP,
@@ -22,13 +23,16 @@ from bot.sandbox.slack.workspace import (
 BOT_PROFILE = {"id": BOT, "app_id": APP, "name": "SecMaster", "deleted": False}
 
 
-def from_bot(workspace: Workspace, args: Json) -> Json:
-    """The bot's message with this text and these blocks, once both are found acceptable."""
+def from_bot(workspace: Workspace, args: Json, *, may_be_empty: bool = False) -> Json:
+    """The bot's message with this text and these blocks, once both are found acceptable.
+
+    ``may_be_empty`` is for one that carries something else.
+    """
     text, blocks = args.get("text") or "", args.get("blocks") or []
     if args.get("attachments"):
         raise SlackError("invalid_attachments")
     check_blocks(blocks)
-    if not isinstance(text, str) or not (text.strip() or blocks):
+    if not isinstance(text, str) or not (text.strip() or blocks or may_be_empty):
         raise SlackError("no_text")
     if len(text) > TEXT_LIMIT:
         raise SlackError("msg_too_long")
@@ -37,7 +41,7 @@ def from_bot(workspace: Workspace, args: Json) -> Json:
     return message | ({"blocks": with_ids(blocks, workspace.new_id)} if blocks else {})
 
 
-@method("chat.postMessage", "chat:write")
+@method("chat.postMessage", Tier.POSTING, "chat:write")
 def post_message(ask: Ask) -> Json:
     channel = ask.workspace.find_channel(str(ask.need("channel")))
     ask.workspace.check_may_post(channel, ask.scopes)
@@ -57,7 +61,7 @@ def _metadata(ask: Ask) -> Json:
     return {"metadata": metadata}
 
 
-@method("chat.postEphemeral", "chat:write")
+@method("chat.postEphemeral", Tier.FOUR, "chat:write")
 def post_ephemeral(ask: Ask) -> Json:
     channel = ask.workspace.find_channel(str(ask.need("channel")))
     user = str(ask.need("user"))
@@ -69,7 +73,7 @@ def post_ephemeral(ask: Ask) -> Json:
     return {"message_ts": shown["ts"]}
 
 
-@method("chat.update", "chat:write")
+@method("chat.update", Tier.THREE, "chat:write")
 def update(ask: Ask) -> Json:
     """What is left out stays; an empty list of blocks or empty metadata removes them."""
     channel, message = _own_message(ask, "cant_update_message")
@@ -83,7 +87,7 @@ def update(ask: Ask) -> Json:
     return {"channel": channel.id, "ts": message["ts"], "text": message["text"], "message": message}
 
 
-@method("chat.delete", "chat:write")
+@method("chat.delete", Tier.THREE, "chat:write")
 def delete(ask: Ask) -> Json:
     channel, message = _own_message(ask, "cant_delete_message")
     ask.workspace.delete(channel.id, message)
@@ -105,7 +109,7 @@ def _message(ask: Ask, channel: Channel, ts: Any) -> Json:
     return message
 
 
-@method("chat.getPermalink")
+@method("chat.getPermalink", Tier.HUNDREDS)
 def get_permalink(ask: Ask) -> Json:
     channel = ask.workspace.find_channel(str(ask.need("channel")))
     message = _message(ask, channel, ask.need("message_ts"))
@@ -117,15 +121,9 @@ def get_permalink(ask: Ask) -> Json:
     return {"channel": channel.id, "permalink": link}
 
 
-@method("reactions.add", "reactions:write")
+@method("reactions.add", Tier.THREE, "reactions:write")
 def add_reaction(ask: Ask) -> Json:
     channel = ask.workspace.find_channel(str(ask.need("channel")))
     message = _message(ask, channel, ask.need("timestamp"))
-    name = str(ask.need("name"))
-    reactions = message.setdefault("reactions", [])
-    reaction = next((one for one in reactions if one["name"] == name), None)
-    if reaction and BOT_USER in reaction["users"]:
-        raise SlackError("already_reacted")
-    reactions.append({"name": name, "users": [BOT_USER], "count": 1})
-    ask.workspace.changes.happened()
+    ask.workspace.react(message, str(ask.need("name")), BOT_USER)
     return {}

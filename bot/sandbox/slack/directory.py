@@ -6,24 +6,34 @@ https://docs.slack.dev/reference/methods
 import math
 
 from bot.sandbox.slack.asking import Ask, method
+from bot.sandbox.slack.limits import Tier
 from bot.sandbox.slack.permits import SlackError
-from bot.sandbox.slack.workspace import APP, BOT, BOT_USER, TEAM, TEAM_DOMAIN, Channel, Json
+from bot.sandbox.slack.workspace import (
+    APP,
+    BOT,
+    BOT_USER,
+    TEAM,
+    TEAM_DOMAIN,
+    TEAM_NAME,
+    Channel,
+    Json,
+)
 
 KINDS = {"public_channel": "channels", "private_channel": "groups", "im": "im"}
 
 
-@method("api.test")
+@method("api.test", Tier.FOUR)
 def api_test(ask: Ask) -> Json:
     if error := ask.text("error"):
         raise SlackError(error, args=ask.args)
     return {"args": ask.args}
 
 
-@method("auth.test")
+@method("auth.test", Tier.HUNDREDS)
 def auth_test(_ask: Ask) -> Json:
     return {
         "url": f"https://{TEAM_DOMAIN}.slack.com/",
-        "team": "Demo",
+        "team": TEAM_NAME,
         "user": "secmaster",
         "team_id": TEAM,
         "user_id": BOT_USER,
@@ -32,7 +42,7 @@ def auth_test(_ask: Ask) -> Json:
     }
 
 
-@method("apps.connections.open")
+@method("apps.connections.open", Tier.ONE)
 def open_connection(ask: Ask) -> Json:
     """A fresh address for one websocket.
 
@@ -41,7 +51,7 @@ def open_connection(ask: Ask) -> Json:
     return {"url": ask.socket_url()}
 
 
-@method("bots.info", "users:read")
+@method("bots.info", Tier.THREE, "users:read")
 def bot(ask: Ask) -> Json:
     if ask.text("bot", BOT) != BOT:
         raise SlackError("bot_not_found")
@@ -52,7 +62,7 @@ def bot(ask: Ask) -> Json:
 # Conversations.
 
 
-@method("conversations.history")
+@method("conversations.history", Tier.THREE)
 def history(ask: Ask) -> Json:
     """Newest first; replies only where they were broadcast."""
     channel = _readable(ask)
@@ -60,7 +70,7 @@ def history(ask: Ask) -> Json:
     return _messages(ask, found)
 
 
-@method("conversations.replies")
+@method("conversations.replies", Tier.THREE)
 def replies(ask: Ask) -> Json:
     """The message that was asked for, then its replies, oldest first."""
     channel = _readable(ask)
@@ -100,12 +110,12 @@ def _messages(ask: Ask, messages: list[Json]) -> Json:
     return {"messages": page, "has_more": more, "response_metadata": onward}
 
 
-@method("conversations.info")
+@method("conversations.info", Tier.THREE)
 def channel_info(ask: Ask) -> Json:
     return {"channel": _visible(ask).described()}
 
 
-@method("conversations.members")
+@method("conversations.members", Tier.FOUR)
 def members(ask: Ask) -> Json:
     people = [{"id": one} for one in _visible(ask).members]
     page, onward = ask.page(people)
@@ -118,12 +128,12 @@ def _visible(ask: Ask) -> Channel:
     return channel
 
 
-@method("conversations.list")
+@method("conversations.list", Tier.TWO)
 def channels(ask: Ask) -> Json:
     return _channels(ask, mine=False)
 
 
-@method("users.conversations")
+@method("users.conversations", Tier.THREE)
 def own_channels(ask: Ask) -> Json:
     return _channels(ask, mine=True)
 
@@ -143,7 +153,7 @@ def _channels(ask: Ask, *, mine: bool) -> Json:
     return {"channels": page, "response_metadata": onward}
 
 
-@method("conversations.open", "im:write")
+@method("conversations.open", Tier.THREE, "im:write")
 def open_dm(ask: Ask) -> Json:
     dm = ask.workspace.dm(ask.text("users")) or ask.workspace.channels.get(ask.text("channel"))
     if dm is None or not dm.person:
@@ -151,7 +161,7 @@ def open_dm(ask: Ask) -> Json:
     return {"channel": dm.described() if ask.flag("return_im") else {"id": dm.id}}
 
 
-@method("conversations.join", "channels:join")
+@method("conversations.join", Tier.THREE, "channels:join")
 def join(ask: Ask) -> Json:
     channel = ask.workspace.find_channel(str(ask.need("channel")))
     if channel.is_archived or channel.kind != "channels":
@@ -167,7 +177,7 @@ def join(ask: Ask) -> Json:
 # People.
 
 
-@method("users.info", "users:read")
+@method("users.info", Tier.FOUR, "users:read")
 def person(ask: Ask) -> Json:
     found = ask.workspace.users.get(str(ask.need("user")))
     if found is None:
@@ -175,7 +185,7 @@ def person(ask: Ask) -> Json:
     return {"user": _as_allowed(ask, found)}
 
 
-@method("users.list", "users:read")
+@method("users.list", Tier.TWO, "users:read")
 def people(ask: Ask) -> Json:
     page, onward = ask.page([_as_allowed(ask, one) for one in ask.workspace.users.values()])
     return {"members": page, "response_metadata": onward}
@@ -189,7 +199,7 @@ def _as_allowed(ask: Ask, user: Json) -> Json:
     return user | {"profile": profile}
 
 
-@method("usergroups.list", "usergroups:read")
+@method("usergroups.list", Tier.TWO, "usergroups:read")
 def groups(ask: Ask) -> Json:
     hidden = () if ask.flag("include_users") else ("users",)
     listed = [
@@ -199,7 +209,7 @@ def groups(ask: Ask) -> Json:
     return {"usergroups": listed}
 
 
-@method("usergroups.users.list", "usergroups:read")
+@method("usergroups.users.list", Tier.TWO, "usergroups:read")
 def group_members(ask: Ask) -> Json:
     group = ask.workspace.groups.get(str(ask.need("usergroup")))
     if group is None:

@@ -4,6 +4,7 @@ https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload#
 """
 
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any
 
 from bot.sandbox.slack.workspace import Json
@@ -34,6 +35,8 @@ KEYS = {
     "file_input": "files",
 }
 NUMBERS = {"selected_date_time"}
+MOST_FILES = 10
+LARGEST_ENTERED = 10 * 1024**2
 
 
 def elements(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:
@@ -122,7 +125,22 @@ def check_input(block: Json, state: Json) -> str:
         return "too_short"
     if isinstance(value, str) and len(value) > element.get("max_length", 3000):
         return "too_long"
+    if element["type"] == "file_input":
+        return _check_files(element, value)
     return _check_number(element, value) if element["type"] == "number_input" else ""
+
+
+def _check_files(element: Json, files: list[Json]) -> str:
+    """How many, of which kinds, how large.
+
+    https://docs.slack.dev/reference/block-kit/block-elements/file-input-element
+    """
+    if len(files) > element.get("max_files", MOST_FILES):
+        return "too_many_files"
+    wanted = {f".{each.removeprefix('.').lower()}" for each in element.get("filetypes", [])}
+    if wanted and any(PurePath(file["name"]).suffix.lower() not in wanted for file in files):
+        return "file_type_not_allowed"
+    return "file_too_large" if any(file["size"] > LARGEST_ENTERED for file in files) else ""
 
 
 def _check_number(element: Json, value: str) -> str:

@@ -107,4 +107,7 @@ def said(workspace: Workspace, kind: str, channel: Channel, message: Json) -> Js
     team = workspace.users[message["user"]]["team_id"]
     if team != TEAM:
         event |= {"user_team": team, "source_team": team}
+    if kind == "message" and "files" in message:
+        # https://docs.slack.dev/reference/events/message/file_share
+        event["subtype"] = "file_share"
     return event | ({"channel_type": "im"} if channel.person else {})

@@ -5,17 +5,14 @@ answered. An act that a person could not do here and now is a ``ValueError``.
 """
 
 import copy
+from collections.abc import Sequence
 
 from bot.sandbox.slack import payloads
 from bot.sandbox.slack.delivery import OK, Delivered, Delivery
-from bot.sandbox.slack.entries import (
-    KEYS,
-    Entered,
-    check_input,
-    entry,
-    find_element,
-    initial_state,
-)
+from bot.sandbox.slack.entries import find_element, initial_state
+from bot.sandbox.slack.filestore import Files
+from bot.sandbox.slack.filling import FindFile, fill_in, pressed, touch
+from bot.sandbox.slack.links import link_shared
 from bot.sandbox.slack.replies import show_command_answer, show_view_answer
 from bot.sandbox.slack.text import typed_in_command, typed_in_message
 from bot.sandbox.slack.views import Views
@@ -27,10 +24,19 @@ class Acting:
 
     url: str
 
-    def __init__(self, workspace: Workspace, modals: Views, delivery: Delivery) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        modals: Views,
+        files: Files,
+        delivery: Delivery,
+        unfurl_domains: Sequence[str],
+    ) -> None:
         self.workspace = workspace
         self.modals = modals
+        self.files = files
         self.delivery = delivery
+        self._unfurl_domains = unfurl_domains
 
     async def command(
         self, user: str, channel: str, text: str, *, escape: bool = True
@@ -64,8 +70,8 @@ class Acting:
         message = self._visible_message(user, channel, ts)
         blocks = message.get("blocks", [])
         block, element = find_element(blocks, action_id, block_id)
-        entered = _pressed(element, value, forge_value=forge_value)
-        state = {"values": _touched(initial_state(blocks), block, element, entered)}
+        entered = pressed(element, value, self._files_of(user), forge_value=forge_value)
+        state = {"values": touch(initial_state(blocks), block, element, entered)}
         payload = {
             **payloads.interaction(self.workspace, "block_actions", user),
             **payloads.in_message(place, message, self._hook_url(user, channel, ts)),
@@ -76,7 +82,13 @@ class Acting:
         return await self.delivery.interaction(payload)
 
     async def press_in_view(
-        self, user: str, view_id: str, action_id: str, value: str | list[str] | None = None
+        self,
+        user: str,
+        view_id: str,
+        action_id: str,
+        value: str | list[str] | None = None,
+        *,
+        block_id: str = "",
     ) -> Delivered:
         """Press or pick in the modal a person is looking at, or in their home tab.
 
@@ -84,9 +96,9 @@ class Acting:
         """
         self._person(user)
         view = self.modals.shown(user, view_id)
-        block, element = find_element(view["blocks"], action_id)
-        entered = _pressed(element, value, forge_value=False)
-        _touched(view["state"]["values"], block, element, entered)
+        block, element = find_element(view["blocks"], action_id, block_id)
+        entered = pressed(element, value, self._files_of(user))
+        touch(view["state"]["values"], block, element, entered)
         self.workspace.changes.happened()
         if block["type"] == "input" and not block.get("dispatch_action"):
             return Delivered(OK)
@@ -109,7 +121,7 @@ class Acting:
         view = self.modals.top(user, view_id)
         if not view["submit"]:
             raise ValueError(f"view {view_id} has no submit button")
-        wrong = _fill_in(view, values)
+        wrong = fill_in(view, values, self._files_of(user))
         if wrong:
             self.modals.refuse(view_id, wrong)
             return Delivered(body=wrong, error=next(iter(wrong.values())))
@@ -139,23 +151,40 @@ class Acting:
         }
         return await self.delivery.interaction(payload)
 
-    async def say(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Json:
-        """Write a message; the app hears of a mention, and of everything in its own chats."""
+    async def say(
+        self,
+        user: str,
+        channel: str,
+        text: str = "",
+        thread_ts: str | None = None,
+        files: Sequence[str] = (),
+    ) -> Json:
+        """Write a message, with files by their ids.
+
+        The app hears of a mention, of links to its domains, and of everything in its own chats.
+        """
         place = self._place(user, channel)
-        if place.is_archived or not text.strip():
-            raise ValueError(
-                "nothing can be said here" if place.is_archived else "nothing was said"
-            )
+        if place.is_archived:
+            raise ValueError("nothing can be said here")
+        if not text.strip() and not files:
+            raise ValueError("nothing was said")
         if thread_ts:
             self._visible_message(user, channel, thread_ts)
-        message = {"user": user, "text": typed_in_message(self.workspace, text)}
+        attached = [self.files.owned(user, file_id) for file_id in files]
+        message: Json = {"user": user, "text": typed_in_message(self.workspace, text)}
+        if attached:
+            message["files"] = self.files.share(attached, place)
         said = self.workspace.post(channel, message, thread_ts or "")
-        mentions = f"<@{BOT_USER}>" in said["text"] and BOT_USER in place.members
-        kind = "message" if place.person else "app_mention" if mentions else ""
-        if kind:
-            event = payloads.said(self.workspace, kind, place, said)
+        for event in self._events_about(place, said):
             await self.delivery.event(event)
         return copy.deepcopy(said)
+
+    def _events_about(self, place: Channel, said: Json) -> list[Json]:
+        mentions = f"<@{BOT_USER}>" in said["text"] and BOT_USER in place.members
+        kind = "message" if place.person else "app_mention" if mentions else ""
+        told = payloads.said(self.workspace, kind, place, said) if kind else None
+        links = link_shared(self.workspace, place, said, self._unfurl_domains)
+        return [event for event in (told, links) if event]
 
     async def open_home(self, user: str) -> Delivered:
         """Look at the app's home tab."""
@@ -224,43 +253,15 @@ class Acting:
             raise ValueError(f"{user} sees no message {ts} in {channel}")
         return message
 
+    def _files_of(self, user: str) -> FindFile:
+        """Finds a file that this person puts into one of the app's inputs."""
+
+        def give(file_id: str) -> Json:
+            file = self.files.owned(user, file_id)
+            file.given_to_app = True
+            return self.files.described(file)
+
+        return give
+
     def _hook_url(self, user: str, channel: str, original: str = "") -> str:
         return f"{self.url}/_hooks/{self.workspace.permits.new_hook(user, channel, original)}"
-
-
-def _pressed(element: Json, value: Entered, *, forge_value: bool) -> Json:
-    if element["type"] != "button":
-        return entry(element, value)
-    if forge_value:
-        return {"value": value}
-    if value not in (None, element.get("value")):
-        raise ValueError(f"the button's value is {element.get('value')!r}")
-    return entry(element, None)
-
-
-def _touched(values: Json, block: Json, element: Json, entered: Json) -> Json:
-    """The state after an element was changed, which a button or an overflow menu has not."""
-    if element["type"] in KEYS and element["type"] != "overflow":
-        new = {"type": element["type"], **entered}
-        values.setdefault(block["block_id"], {})[element["action_id"]] = new
-    return values
-
-
-def _fill_in(view: Json, values: dict[str, str | list[str]]) -> dict[str, str]:
-    """Enter the values in the view; what Slack itself has against them, by block."""
-    inputs = [block for block in view["blocks"] if block["type"] == "input"]
-    known = {block["block_id"] for block in inputs} | {
-        block["element"]["action_id"] for block in inputs
-    }
-    if unknown := values.keys() - known:
-        raise ValueError(f"no input {', '.join(sorted(unknown))} in this view")
-    wrong: dict[str, str] = {}
-    for block in inputs:
-        element = block["element"]
-        state = view["state"]["values"][block["block_id"]]
-        given = values.get(block["block_id"], values.get(element["action_id"]))
-        if given is not None:
-            state[element["action_id"]] = {"type": element["type"], **entry(element, given)}
-        if complaint := check_input(block, state[element["action_id"]]):
-            wrong[block["block_id"]] = complaint
-    return wrong

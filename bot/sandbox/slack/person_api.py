@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import ValidationError, validate_call
 from pydantic_core import from_json
 
+from bot.sandbox.slack import page_api
 from bot.sandbox.slack.delivery import Delivered
 from bot.sandbox.slack.permits import SlackError
 from bot.sandbox.slack.workspace import Json
@@ -25,6 +26,7 @@ ACTS = (
     "submit",
     "close",
     "say",
+    "mark",
     "open_home",
     "shortcut",
     "redeliver",
@@ -36,8 +38,14 @@ def routes(sandbox: "SlackSandbox") -> list[web.RouteDef]:
     """The endpoints under ``/_sandbox``."""
     acts = [web.post(f"/_sandbox/{name}", _act(getattr(sandbox, name))) for name in ACTS]
     socket = sandbox.socket_mode
+
+    async def limit(*, on: bool) -> Json:
+        sandbox.limits.on = on
+        return {"on": on}
+
     return [
         *acts,
+        web.post("/_sandbox/limits", _act(limit)),
         web.post("/_sandbox/socket/disconnect", _act(socket.disconnect)),
         web.post("/_sandbox/socket/silence", _act(socket.go_silent)),
         *_reads(sandbox),
@@ -83,10 +91,16 @@ def _reads(sandbox: "SlackSandbox") -> list[web.RouteDef]:
         user = request.query.get("user", "")
         return {"views": sandbox.views(user), "home": sandbox.home(user)}
 
+    async def page(request: web.Request) -> Any:
+        return page_api.seen_since(sandbox, request.query)
+
     return [
         web.get("/_sandbox/channels/{id}", _read(channel)),
         web.get("/_sandbox/threads/{channel}/{ts}", _read(thread)),
         web.get("/_sandbox/views", _read(views)),
+        web.get("/_sandbox/page", _read(page)),
+        web.get("/_sandbox/workspace", _read(_shows(lambda: page_api.described(sandbox)))),
+        web.get("/_sandbox/limits", _read(_shows(lambda: {"on": sandbox.limits.on}))),
         web.get("/_sandbox/people", _read(_shows(lambda: _people(sandbox)))),
         web.get("/_sandbox/channels", _read(_shows(lambda: _channels(sandbox)))),
         web.get("/_sandbox/calls", _read(_shows(lambda: [asdict(one) for one in sandbox.calls]))),

@@ -1,9 +1,12 @@
 """What a person sees: channels, threads, their own ephemerals, views and home."""
 
 import copy
+from collections.abc import Iterable
+from itertools import chain
 
+from bot.sandbox.slack.unread import mark_read
 from bot.sandbox.slack.views import Views
-from bot.sandbox.slack.workspace import Json, Workspace
+from bot.sandbox.slack.workspace import Channel, Json, Workspace, is_top_level
 
 
 class Reading:
@@ -14,19 +17,13 @@ class Reading:
 
     def messages(self, channel: str, user: str | None = None) -> list[Json]:
         """A channel without its threads opened, with what only ``user`` sees in it."""
-        self._check(channel, user)
-        whispers = [one for one in self.ephemerals(user or "", channel) if "thread_ts" not in one]
-        shown = [*copy.deepcopy(self.workspace.top_level(channel)), *whispers]
-        return sorted(shown, key=lambda one: float(one["ts"]))
+        place = self.readable(channel, user)
+        return copy.deepcopy(shown_in_channel(self.workspace, place.id, user or ""))
 
     def thread(self, channel: str, ts: str, user: str | None = None) -> list[Json]:
         """A message and its replies, with what only ``user`` sees in the thread."""
-        self._check(channel, user)
-        whispers = [
-            one for one in self.ephemerals(user or "", channel) if one.get("thread_ts") == ts
-        ]
-        shown = [*copy.deepcopy(self.workspace.thread(channel, ts)), *whispers]
-        return sorted(shown, key=lambda one: float(one["ts"]))
+        place = self.readable(channel, user)
+        return copy.deepcopy(shown_in_thread(self.workspace, place.id, ts, user or ""))
 
     def ephemerals(self, user: str, channel: str | None = None) -> list[Json]:
         """What only this person sees, with the channel it is shown in."""
@@ -34,6 +31,10 @@ class Reading:
             {**copy.deepcopy(one.message), "channel": one.channel}
             for one in self.workspace.whispered(user, channel)
         ]
+
+    async def mark(self, user: str, channel: str) -> bool:
+        """Read a channel up to its newest message; whether there was anything new in it."""
+        return mark_read(self.workspace, user, self.readable(channel, user))
 
     def views(self, user: str) -> list[Json]:
         """The stack of modals, the one on top last, each with the errors it shows."""
@@ -45,9 +46,29 @@ class Reading:
     def home(self, user: str) -> Json | None:
         return copy.deepcopy(self.modals.homes.get(user))
 
-    def _check(self, channel: str, user: str | None) -> None:
+    def readable(self, channel: str, user: str | None) -> Channel:
+        """The channel, which this person may look into."""
         place = self.workspace.channels.get(channel)
         if place is None:
             raise ValueError(f"there is no channel {channel}")
+        if user and user not in self.workspace.users:
+            raise ValueError(f"nobody is called {user}")
         if user and place.kind != "channels" and user not in place.members:
             raise ValueError(f"{user} does not see {channel}")
+        return place
+
+
+def shown_in_channel(workspace: Workspace, channel: str, user: str) -> list[Json]:
+    """The messages themselves, oldest first: of everybody, and for ``user`` alone."""
+    whispers = [one.message for one in workspace.whispered(user, channel)]
+    return _by_time(workspace.top_level(channel), filter(is_top_level, whispers))
+
+
+def shown_in_thread(workspace: Workspace, channel: str, ts: str, user: str) -> list[Json]:
+    whispers = [one.message for one in workspace.whispered(user, channel)]
+    mine = [message for message in whispers if message.get("thread_ts") == ts]
+    return _by_time(workspace.thread(channel, ts), mine)
+
+
+def _by_time(*messages: Iterable[Json]) -> list[Json]:
+    return sorted(chain(*messages), key=lambda one: float(one["ts"]))

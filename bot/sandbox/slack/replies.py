@@ -123,8 +123,7 @@ def _answer_to(workspace: Workspace, hook: Hook, answer: Json) -> None:
     original = ephemeral.message if ephemeral else workspace.message(hook.channel, hook.original)
     if original and answer.get("delete_original"):
         if ephemeral:
-            workspace.ephemerals.remove(ephemeral)
-            workspace.changes.happened()
+            workspace.unwhisper(ephemeral)
         else:
             workspace.delete(hook.channel, original)
     elif original and answer.get("replace_original"):

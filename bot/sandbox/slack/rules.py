@@ -4,14 +4,37 @@ A rule takes a value and the JSON pointer to it, and yields complaints.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-Complaints = Iterator[str]
+
+@dataclass(frozen=True)
+class Complaint:
+    """What is wrong at a place. Of constraints, Slack documents the shape of ``enum`` only."""
+
+    message: str
+    pointer: str
+    constraint: dict[str, Any] | None = None
+
+    def __str__(self) -> str:
+        return f"[ERROR] {self.message} [json-pointer:{self.pointer}]"
+
+    def described(self) -> dict[str, Any]:
+        """As ``blocks.validate`` tells it."""
+        wrong = {
+            "pointer": self.pointer,
+            "code": "failed_constraint",
+            "message": self.message,
+        }
+        return wrong | ({"constraint": self.constraint} if self.constraint else {})
+
+
+Complaints = Iterator[Complaint]
 Rule = Callable[[Any, str], Complaints]
 
 
-def complaint(text: str, pointer: str) -> str:
-    return f"[ERROR] {text} [json-pointer:{pointer}]"
+def complaint(message: str, pointer: str, **constraint: Any) -> Complaint:
+    return Complaint(message, pointer, constraint)
 
 
 def text(most: int, least: int = 1) -> Rule:
@@ -21,9 +44,11 @@ def text(most: int, least: int = 1) -> Rule:
         if not isinstance(value, str):
             yield complaint("must provide a string", pointer)
         elif len(value) > most:
-            yield complaint(f"must be less than {most + 1} characters", pointer)
+            wrong = f"must be less than {most + 1} characters"
+            yield complaint(wrong, pointer, type="max_length", expected=most, got=len(value))
         elif len(value.strip()) < least:
-            yield complaint(f"must be more than {least - 1} characters", pointer)
+            wrong = f"must be more than {least - 1} characters"
+            yield complaint(wrong, pointer, type="min_length", expected=least, got=len(value))
 
     return rule
 
@@ -50,7 +75,8 @@ def word(*allowed: str) -> Rule:
 
     def rule(value: Any, pointer: str) -> Complaints:
         if value not in allowed:
-            yield complaint(f"must be one of: {', '.join(allowed)}", pointer)
+            wrong = f"must be one of: {', '.join(allowed)}"
+            yield complaint(wrong, pointer, type="enum", expected=list(allowed), got=value)
 
     return rule
 
@@ -67,9 +93,11 @@ def listed(item: Rule, most: int, least: int = 1) -> Rule:
             yield complaint("must provide an array", pointer)
             return
         if len(value) > most:
-            yield complaint(f"no more than {most} items allowed", pointer)
+            wrong = f"no more than {most} items allowed"
+            yield complaint(wrong, pointer, type="max_items", expected=most, got=len(value))
         if len(value) < least:
-            yield complaint(f"no fewer than {least} items allowed", pointer)
+            wrong = f"no fewer than {least} items allowed"
+            yield complaint(wrong, pointer, type="min_items", expected=least, got=len(value))
         for at, each in enumerate(value):
             yield from item(each, f"{pointer}/{at}")
 
@@ -96,6 +124,21 @@ def shape(needs: dict[str, Rule], may: dict[str, Rule] | None = None) -> Rule:
     return rule
 
 
+def one_of(*keys: str) -> Rule:
+    """An object with exactly one of these keys."""
+
+    def rule(value: Any, pointer: str) -> Complaints:
+        if sum(key in value for key in keys) != 1:
+            yield complaint(f"must have either {' or '.join(keys)}", pointer)
+
+    return rule
+
+
+def nullable(rule: Rule) -> Rule:
+    """Null, or what the rule says."""
+    return lambda value, pointer: iter(()) if value is None else rule(value, pointer)
+
+
 def typed(rules: dict[str, Rule]) -> Rule:
     """An object whose ``type`` says which of these rules it follows."""
 
@@ -104,7 +147,8 @@ def typed(rules: dict[str, Rule]) -> Rule:
         if not isinstance(kind, str):
             yield complaint("missing required field: type", pointer)
         elif kind not in rules:
-            yield complaint(f"unsupported type: {kind}", f"{pointer}/type")
+            wrong, where = f"unsupported type: {kind}", f"{pointer}/type"
+            yield complaint(wrong, where, type="enum", expected=list(rules), got=kind)
         else:
             yield from rules[kind](value, pointer)
 

@@ -12,6 +12,10 @@ from bot.sandbox import pages
 from bot.sandbox.slack import person_api
 from bot.sandbox.slack.asking import ALL_SCOPES
 from bot.sandbox.slack.delivery import Delivery, Sent
+from bot.sandbox.slack.file_api import FileApi
+from bot.sandbox.slack.filestore import LARGEST, Files
+from bot.sandbox.slack.limits import Limits
+from bot.sandbox.slack.manifest import read_manifest
 from bot.sandbox.slack.person import Acting
 from bot.sandbox.slack.reading import Reading
 from bot.sandbox.slack.replies import ResponseUrls
@@ -19,10 +23,12 @@ from bot.sandbox.slack.seed import seeded
 from bot.sandbox.slack.socket_mode import SocketMode
 from bot.sandbox.slack.views import Views
 from bot.sandbox.slack.web_api import Call, WebApi
+from bot.sandbox.slack.workspace import Json
 
 T = TypeVar("T")
 SHUTDOWN_SECONDS = 1.0
-LARGEST_BODY = 4 * 1024**2
+# A file, and the form it may come in.
+LARGEST_BODY = LARGEST + 1024**2
 
 
 class SlackSandbox(Acting, Reading):
@@ -40,24 +46,33 @@ class SlackSandbox(Acting, Reading):
         signing_secret: str = "demo-signing-secret",  # noqa: S107 - likewise
         request_url: str | None = None,
         scopes: Iterable[str] = ALL_SCOPES,
+        manifest: Json | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         workspace = seeded(clock)
         self.url = ""
+        self.manifest = read_manifest(manifest)
         self.changes = workspace.changes
-        self.faults = trouble.Faults()
+        self.faults = trouble.Faults(self.changes.happened)
         self.socket_mode = SocketMode(self.changes)
         delivery = Delivery(workspace, self.socket_mode, signing_secret, request_url)
-        super().__init__(workspace, Views(workspace), delivery)
+        scopes = frozenset(scopes)
+        domains = self.manifest.features.unfurl_domains if "links:read" in scopes else []
+        files = Files(workspace, lambda: self.url)
+        super().__init__(workspace, Views(workspace), files, delivery, domains)
+        self.limits = Limits(clock)
         self._web_api = WebApi(
             workspace,
             self.modals,
+            files,
             self.faults,
+            self.limits,
             bot_token,
             app_token,
-            frozenset(scopes),
+            scopes,
             self._socket_url,
         )
+        self._file_api = FileApi(files, self.faults, bot_token, scopes)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -105,6 +120,7 @@ class SlackSandbox(Acting, Reading):
     def _routes(self) -> list[web.RouteDef]:
         return [
             *self._web_api.routes(),
+            *self._file_api.routes(),
             *self.socket_mode.routes(),
             *ResponseUrls(self.workspace, self.faults).routes(),
             *trouble.routes(self.faults),

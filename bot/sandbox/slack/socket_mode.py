@@ -5,6 +5,7 @@ https://docs.slack.dev/apis/events-api/using-socket-mode
 
 import asyncio
 import json
+import random
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,7 +34,8 @@ class SocketMode:
     connections: list[Connection] = field(default_factory=list)
     _tickets: set[str] = field(default_factory=set)
     _waiting: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
-    _turn: int = 0
+    # Chance, but the same in every run.
+    _chance: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311
     _opened: int = 0
 
     def routes(self) -> list[web.RouteDef]:
@@ -46,9 +48,8 @@ class SocketMode:
         return f"{PATH}?ticket={ticket}&app_id={APP}"
 
     async def send(self, kind: str, payload: Json, extra: Json) -> Any:
-        """Give an envelope to the next connection, and wait for what comes with its ack."""
-        connection = self.connections[self._turn % len(self.connections)]
-        self._turn += 1
+        """Give an envelope to any connection, and wait for what comes with its ack."""
+        connection = self._chance.choice(self.connections)
         envelope_id = secrets.token_hex(16)
         envelope = {
             "type": kind,

@@ -17,6 +17,12 @@ def escape(text: str) -> str:
     return re.sub("[&<>]", lambda found: MARKS[found[0]], text)
 
 
+def unescape(text: str) -> str:
+    """The opposite, of nothing but what Slack escapes."""
+    back = {escaped: mark for mark, escaped in MARKS.items()}
+    return re.sub("|".join(back), lambda found: back[found[0]], text)
+
+
 def typed_in_command(workspace: Workspace, text: str) -> str:
     """A command's text under ``should_escape``: names become ids that carry the name."""
     return TOKEN.sub(lambda found: _token(workspace, found[0]), text)

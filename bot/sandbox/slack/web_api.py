@@ -11,16 +11,18 @@ from typing import Any
 from aiohttp import web
 
 from bot.sandbox.faults import Fault, Faults
-from bot.sandbox.slack import chat, directory, modals
+from bot.sandbox.slack import chat, directory, files, links, modals, validation
 from bot.sandbox.slack.asking import METHODS, Ask
+from bot.sandbox.slack.filestore import Files
+from bot.sandbox.slack.limits import Limits
 from bot.sandbox.slack.permits import SlackError
 from bot.sandbox.slack.views import Views
 from bot.sandbox.slack.workspace import Json, Workspace
 
 # Named because they are imported only for the methods they enter in the table.
-__all__ = ["Call", "WebApi", "chat", "directory", "modals"]
+__all__ = ["Call", "WebApi", "chat", "directory", "files", "links", "modals", "validation"]
 
-NESTED = ("attachments", "blocks", "metadata", "view")
+NESTED = ("attachments", "blocks", "files", "message", "metadata", "unfurls", "view")
 FOR_ANYONE = ("api.test",)
 FOR_THE_APP = ("apps.connections.open",)
 RATE_LIMITED = 429
@@ -44,7 +46,9 @@ class Call:
 class WebApi:
     workspace: Workspace
     views: Views
+    files: Files
     faults: Faults
+    limits: Limits
     bot_token: str
     app_token: str
     scopes: frozenset[str]
@@ -76,6 +80,11 @@ class WebApi:
         return answer
 
     def _run(self, call: Call, token: str) -> web.Response:
+        if wait := self._wait(call):
+            limited = Fault(on=call.method, status=RATE_LIMITED, retry_after=wait)
+            answer, code = refusal(limited)
+            call.answered(code)
+            return answer
         try:
             body = {"ok": True, **self._result(call, token)}
         except SlackError as no:
@@ -86,12 +95,18 @@ class WebApi:
             headers["x-accepted-oauth-scopes"] = METHODS[call.method].scope
         return web.json_response(body, headers=headers)
 
+    def _wait(self, call: Call) -> int:
+        if not self.limits.on or call.method not in METHODS:
+            return 0
+        channel = str(call.args.get("channel", ""))
+        return self.limits.wait(call.method, METHODS[call.method].tier, channel)
+
     def _result(self, call: Call, token: str) -> Json:
         if call.method not in METHODS:
             raise SlackError("unknown_method", req_method=call.method)
         self._check_token(call.method, token)
         method = METHODS[call.method]
-        ask = Ask(self.workspace, self.views, call.args, self.scopes, self.socket_url)
+        ask = Ask(self.workspace, self.views, self.files, call.args, self.scopes, self.socket_url)
         if method.scope:
             ask.require(method.scope)
         return method.run(ask)

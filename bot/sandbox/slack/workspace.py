@@ -15,6 +15,7 @@ from bot.sandbox.slack.permits import Permits, SlackError
 Json = dict[str, Any]
 
 TEAM = "T0DEMO"
+TEAM_NAME = "Demo"
 TEAM_DOMAIN = "demo"
 BOT_USER = "U0BOT"
 BOT = "B0BOT"
@@ -65,8 +66,16 @@ class Ephemeral:
     message: Json
 
 
+def is_top_level(message: Json) -> bool:
+    """Whether a channel shows the message without its thread opened."""
+    broadcast = message.get("subtype") == "thread_broadcast"
+    return broadcast or message.get("thread_ts", message["ts"]) == message["ts"]
+
+
 @dataclass
 class Workspace:
+    """Everything there is. ``read`` is the last ts each person has read of each channel."""
+
     clock: Callable[[], float]
     changes: Changes = field(default_factory=Changes)
     users: dict[str, Json] = field(default_factory=dict)
@@ -74,7 +83,9 @@ class Workspace:
     channels: dict[str, Channel] = field(default_factory=dict)
     messages: dict[str, list[Json]] = field(default_factory=dict)
     ephemerals: list[Ephemeral] = field(default_factory=list)
+    read: dict[tuple[str, str], str] = field(default_factory=dict)
     permits: Permits = field(init=False)
+    _touched: dict[str, int] = field(default_factory=dict)
     _last_ts: int = 0
     _last_id: int = 0
 
@@ -131,8 +142,18 @@ class Workspace:
         self.messages.setdefault(channel, []).append(stored)
         if root is not None:
             self._count_replies(channel, root)
-        self.changes.happened()
+        self.touch(stored)
         return stored
+
+    def touch(self, *messages: Json) -> None:
+        """Note that these look different now; every visible change of a message ends here."""
+        self.changes.happened()
+        for message in messages:
+            self._touched[message["ts"]] = self.changes.count
+
+    def touched(self, message: Json) -> int:
+        """The count of changes at which the message last came to look different."""
+        return self._touched[message["ts"]]
 
     def _count_replies(self, channel: str, root: Json) -> None:
         replies = self.thread(channel, root["ts"])[1:]
@@ -144,6 +165,7 @@ class Workspace:
             reply_users_count=len(authors),
             latest_reply=replies[-1]["ts"] if replies else root["ts"],
         )
+        self.touch(root)
 
     def message(self, channel: str, ts: str) -> Json | None:
         return next((one for one in self.messages.get(channel, []) if one["ts"] == ts), None)
@@ -155,24 +177,39 @@ class Workspace:
 
     def top_level(self, channel: str) -> list[Json]:
         """What a channel shows without its threads opened, oldest first."""
-        everything = self.messages.get(channel, [])
-        return [
-            one
-            for one in everything
-            if one.get("thread_ts", one["ts"]) == one["ts"]
-            or one.get("subtype") == "thread_broadcast"
-        ]
+        return [one for one in self.messages.get(channel, []) if is_top_level(one)]
 
     def change(self, message: Json, new: Json) -> None:
         message.update(new, edited={"user": message["user"], "ts": self.ts()})
-        self.changes.happened()
+        self.touch(message)
+
+    def react(self, message: Json, name: str, user: str) -> None:
+        reactions = message.setdefault("reactions", [])
+        reaction = next((one for one in reactions if one["name"] == name), None)
+        if reaction is None:
+            reaction = {"name": name, "users": [], "count": 0}
+            reactions.append(reaction)
+        if user in reaction["users"]:
+            raise SlackError("already_reacted")
+        reaction["users"].append(user)
+        reaction["count"] += 1
+        self.touch(message)
+
+    def drop_file(self, file_id: str) -> None:
+        """Leave of a file, wherever it was shown, only that there was one."""
+        for message in [one for channel in self.messages.values() for one in channel]:
+            files = message.get("files", [])
+            if any(file["id"] == file_id for file in files):
+                gone = {"id": file_id, "mode": "tombstone"}
+                message["files"] = [gone if one["id"] == file_id else one for one in files]
+                self.touch(message)
 
     def delete(self, channel: str, message: Json) -> None:
         self.messages[channel].remove(message)
         root = self.message(channel, message.get("thread_ts", ""))
         if root is not None:
             self._count_replies(channel, root)
-        self.changes.happened()
+        self.touch()
 
     def whisper(self, user: str, channel: str, message: Json, thread_ts: str = "") -> Json:
         """Show a message to one person only."""
@@ -180,8 +217,12 @@ class Workspace:
         if thread_ts:
             stored["thread_ts"] = thread_ts
         self.ephemerals.append(Ephemeral(user, channel, stored))
-        self.changes.happened()
+        self.touch(stored)
         return stored
+
+    def unwhisper(self, ephemeral: Ephemeral) -> None:
+        self.ephemerals.remove(ephemeral)
+        self.touch()
 
     def whispered(self, user: str, channel: str | None = None) -> Iterator[Ephemeral]:
         for one in self.ephemerals:

@@ -1,0 +1,168 @@
+// A list of messages: each drawn once, redrawn when it changed, in order, with days between them.
+
+import { h, keyed } from "./dom.js";
+import { focusAgain, focusWithin } from "./focus.js";
+import { aside } from "./notices.js";
+import { Scroll } from "./scrolling.js";
+import { dayName, dayOf } from "./times.js";
+
+const TOGETHER = 300; // seconds within which one author's messages stand under one name
+const STOPPED = ":is(li, .more)[tabindex='0']";
+const MORE = ":scope > .message > .more";
+const STEPS = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 };
+
+let made = 0;
+
+/** The messages of a channel or a thread, and lines that the page itself adds. */
+export class Conversation {
+  /** `ways`: {draw(message), open(message), arrived(message)}, the last for what is new. */
+  constructor(label, ways) {
+    this.ways = ways;
+    this.asides = [];
+    this.list = h("ol", { class: "messages", "aria-label": label });
+    this.list.addEventListener("keydown", (event) => this.onKey(event));
+    this.list.addEventListener("focusin", (event) => this.onFocus(event));
+    this.scroll = new Scroll(this.list);
+    this.forget();
+  }
+
+  forget() {
+    this.items = new Map();
+    this.days = new Map();
+    this.key = "";
+    this.list.replaceChildren();
+  }
+
+  /** Show `messages`, oldest first, of the conversation called `key`. */
+  show(key, messages) {
+    const first = key !== this.key;
+    if (first) this.forget();
+    this.key = key;
+    const fresh = messages.filter((message) => this.take(message));
+    const kept = new Set(messages.map((message) => message.ts));
+    for (const ts of this.items.keys()) if (!kept.has(ts)) this.items.delete(ts);
+    this.arrange();
+    if (first) this.scroll.toEnd();
+    else if (fresh.length) this.tell(fresh);
+  }
+
+  tell(fresh) {
+    this.scroll.grew();
+    fresh.forEach(this.ways.arrived);
+  }
+
+  /** Draw a message if it is new or changed; whether it is new. */
+  take(message) {
+    const known = this.items.get(message.ts);
+    if (known?.message === message) return false;
+    const drawn = JSON.stringify(message);
+    if (known?.drawn === drawn) return false;
+    const item = known ?? this.newItem(message);
+    Object.assign(item, { drawn, message });
+    this.redraw(item);
+    return !known;
+  }
+
+  newItem(message) {
+    const near = h("div", { class: "near" });
+    const node = h("li", { data: { ts: message.ts }, tabIndex: -1 }, near);
+    const item = { id: message.ts, at: Number(message.ts), node, near };
+    this.items.set(message.ts, item);
+    return item;
+  }
+
+  redraw(item) {
+    const focus = focusWithin(item.node);
+    item.node.classList.toggle("ephemeral", Boolean(item.message.is_ephemeral));
+    item.node.replaceChildren(this.ways.draw(item.message), item.near);
+    if (focus) focusAgain(focus);
+  }
+
+  /** Put a line of the page's own at the end; it stays in this conversation. Gives its removal. */
+  say(words, { pending = false, key = this.key } = {}) {
+    const last = [...this.items.values()].at(-1);
+    const node = h("li", { class: "aside", tabIndex: -1 });
+    const line = { id: `aside-${(made += 1)}`, key, at: last?.at ?? 0, node };
+    const dismiss = () => this.drop(line);
+    line.node.append(...aside(words, { pending, dismiss }));
+    this.asides.push(line);
+    this.arrange();
+    this.scroll.grew();
+    return dismiss;
+  }
+
+  drop(line) {
+    this.asides = this.asides.filter((each) => each !== line);
+    this.arrange();
+  }
+
+  /** Put a line under a message; it goes with the next one, or when dismissed. */
+  sayNear(ts, words) {
+    const near = this.items.get(ts)?.near;
+    if (!near) return;
+    const dismiss = () => near.replaceChildren();
+    near.replaceChildren(h("p", { class: "aside", role: "alert" }, aside(words, { dismiss })));
+  }
+
+  arrange() {
+    const asides = this.asides.filter((line) => line.key === this.key);
+    const rows = [...this.items.values(), ...asides].sort((one, two) => one.at - two.at);
+    const placed = rows.flatMap((row, at) => this.placed(row, rows[at - 1]));
+    keyed(this.list, placed, (row) => row.id, (row) => row.node);
+    const current = this.list.querySelector(STOPPED)?.closest("li") ?? this.stops().at(-1);
+    if (current) this.stopAt(current);
+  }
+
+  placed(row, before) {
+    if (!row.message) return [row];
+    const sameDay = Boolean(before) && dayOf(before.at) === dayOf(row.at);
+    row.node.classList.toggle("continued", sameDay && together(before, row));
+    return sameDay ? [row] : [this.dayAt(row.at), row];
+  }
+
+  dayAt(ts) {
+    const id = dayOf(ts);
+    if (!this.days.has(id)) this.days.set(id, { id, node: h("li", { class: "day" }) });
+    const day = this.days.get(id);
+    day.node.textContent = dayName(ts);
+    return day;
+  }
+
+  // The keyboard: one message at a time is in the order of Tab.
+
+  stops() {
+    return [...this.list.querySelectorAll("li[tabindex]")];
+  }
+
+  stopAt(node) {
+    for (const each of this.list.querySelectorAll(STOPPED)) each.tabIndex = -1;
+    for (const each of [node, node.querySelector(MORE)]) if (each) each.tabIndex = 0;
+  }
+
+  onFocus(event) {
+    const item = event.target.closest("li[tabindex]");
+    if (item) this.stopAt(item);
+  }
+
+  onKey(event) {
+    const item = event.target.closest("li[tabindex]");
+    if (!item || event.target !== item || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Enter") this.ways.open(this.items.get(item.dataset.ts)?.message);
+    if (!(event.key in STEPS)) return;
+    event.preventDefault();
+    const stops = this.stops();
+    stops[stops.indexOf(item) + STEPS[event.key]]?.focus();
+  }
+
+  /** Bring the keyboard to a message, if it is here. */
+  focus(ts) {
+    this.items.get(ts)?.node.focus();
+  }
+}
+
+function together(before, { message, at }) {
+  const other = before.message;
+  if (!other || other.reply_count || other.is_ephemeral) return false;
+  if (message.blocks || message.is_ephemeral) return false;
+  return other.user === message.user && at - before.at < TOGETHER;
+}

@@ -1,0 +1,31 @@
+// Where this window stands, by its address: #person/channel/thread or #person/channel/home.
+
+const HOME = "home";
+
+/** The place in the address: {user, channel, thread, home}; what is not said is "" or false. */
+export function here() {
+  const parts = decodeURIComponent(location.hash.slice(1)).split("/");
+  const [user = "", channel = "", at = ""] = parts;
+  return { user, channel, thread: at === HOME ? "" : at, home: at === HOME };
+}
+
+/** The address of a place within this page, for a link. */
+export function address({ user, channel, thread = "", home = false }) {
+  return `#${[user, channel, home ? HOME : thread].filter(Boolean).join("/")}`;
+}
+
+/** Go to a place, so that the browser's Back leads here again. */
+export function go(place) {
+  location.hash = address(place);
+}
+
+/** Stand elsewhere without a step in the browser's history. */
+export function stand(place) {
+  history.replaceState(null, "", address(place));
+  dispatchEvent(new HashChangeEvent("hashchange"));
+}
+
+/** The name under which drafts and notices of a conversation are kept. */
+export function conversationOf({ user, channel, thread }) {
+  return [user, channel, thread].join("/");
+}

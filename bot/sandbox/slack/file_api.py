@@ -1,0 +1,129 @@
+"""The bytes of files over HTTP: in from the app and from people, out to both.
+
+https://docs.slack.dev/messaging/working-with-files
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from aiohttp import BodyPartReader, web
+
+from bot.sandbox.faults import Fault, Faults
+from bot.sandbox.slack.filestore import LARGEST, TOO_LARGE, Files, StoredFile
+from bot.sandbox.slack.permits import SlackError
+from bot.sandbox.slack.web_api import refusal
+from bot.sandbox.slack.workspace import TEAM
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+CHUNK = 1024**2
+
+# Slack answers 200 with a page to sign in on, so that a client which looks only at the status
+# keeps the page for the file. Some are first redirected there, which is easier to notice.
+SIGN_IN = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in</body></html>"
+
+
+@dataclass(frozen=True)
+class FileApi:
+    """Faults can be set on ``upload_url`` and ``url_private``, the app's ways."""
+
+    files: Files
+    faults: Faults
+    bot_token: str
+    scopes: frozenset[str]
+
+    def routes(self) -> list[web.RouteDef]:
+        download = self._with_faults("url_private", self._download)
+        return [
+            web.post("/_upload/{ticket}", self._with_faults("upload_url", self._receive)),
+            web.get(f"/files-pri/{TEAM}-{{id}}/{{name}}", download),
+            web.get(f"/files-pri/{TEAM}-{{id}}/download/{{name}}", download),
+            web.post("/_sandbox/upload", self._upload),
+            web.get("/_sandbox/files/{id}", self._show),
+        ]
+
+    def _with_faults(
+        self, on: str, handler: Handler
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        def refuse(fault: Fault) -> web.Response:
+            return refusal(fault)[0]
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return await self.faults.meet(on, request, handler, refuse)
+
+        return handle
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        try:
+            content = await _content(request)
+            self.files.receive(request.match_info["ticket"], content)
+        except ValueError as wrong:
+            return web.Response(text=str(wrong), status=400)
+        return web.Response(text=f"OK - {len(content)}")
+
+    async def _download(self, request: web.Request) -> web.Response:
+        allowed = request.headers.get("Authorization") == f"Bearer {self.bot_token}"
+        try:
+            file = self.files.for_app(request.match_info["id"])
+        except SlackError as no:
+            allowed, file = allowed and no.code == "file_deleted", None
+        if not allowed or "files:read" not in self.scopes:
+            return web.Response(text=SIGN_IN, content_type="text/html")
+        return _bytes(file) if file else web.Response(text="file_deleted", status=404)
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        user, name = request.query.get("user", ""), request.query.get("name", "")
+        try:
+            file = self.files.upload(user, name, await _content(request))
+        except ValueError as wrong:
+            status = 413 if str(wrong) == TOO_LARGE else 404
+            return web.json_response({"error": str(wrong)}, status=status)
+        return web.json_response(self.files.described(file))
+
+    async def _show(self, request: web.Request) -> web.Response:
+        try:
+            file = self.files.shown_to(request.query.get("user", ""), request.match_info["id"])
+        except ValueError as wrong:
+            return web.json_response({"error": str(wrong)}, status=404)
+        return _bytes(file)
+
+
+async def _content(request: web.Request) -> bytes:
+    """The bytes themselves, or the first part of a form."""
+    try:
+        content = await (_first_part(request) if _is_form(request) else request.read())
+    except web.HTTPRequestEntityTooLarge:
+        raise ValueError(TOO_LARGE) from None
+    if len(content) > LARGEST:
+        raise ValueError(TOO_LARGE)
+    return content
+
+
+def _is_form(request: web.Request) -> bool:
+    return request.content_type == "multipart/form-data"
+
+
+async def _first_part(request: web.Request) -> bytes:
+    part = await (await request.multipart()).next()
+    content = b""
+    while isinstance(part, BodyPartReader) and (chunk := await part.read_chunk(CHUNK)):
+        content += chunk
+        if len(content) > LARGEST:
+            raise ValueError(TOO_LARGE)
+    return content
+
+
+def _bytes(file: StoredFile) -> web.Response:
+    """The file as something to keep, never to be shown as a page of this address.
+
+    https://www.rfc-editor.org/rfc/rfc6266
+    """
+    plain = re.sub(r"[^\w. -]", "_", file.name, flags=re.ASCII)
+    headers = {
+        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''"
+        + quote(file.name, safe=""),
+        "X-Content-Type-Options": "nosniff",
+    }
+    return web.Response(body=file.content, content_type=file.mimetype, headers=headers)

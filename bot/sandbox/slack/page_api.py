@@ -1,0 +1,122 @@
+"""What the browser page asks for: the workspace once, and what changed for one person since."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bot.sandbox.slack.payloads import without_metadata
+from bot.sandbox.slack.reading import shown_in_channel, shown_in_thread
+from bot.sandbox.slack.unread import calls_for, unread
+from bot.sandbox.slack.workspace import TEAM, TEAM_NAME, Channel, Json, Workspace, is_top_level
+
+if TYPE_CHECKING:
+    from bot.sandbox.slack.server import SlackSandbox
+
+
+def described(sandbox: "SlackSandbox") -> Json:
+    """Who and what there is; it stays the same for as long as the sandbox runs."""
+    workspace = sandbox.workspace
+    named = [one for one in workspace.channels.values() if not one.person]
+    return {
+        "team": {"id": TEAM, "name": TEAM_NAME},
+        "people": [_person(workspace, one) for one in workspace.users.values()],
+        "groups": [
+            {key: group[key] for key in ("id", "handle", "name", "users")}
+            for group in workspace.groups.values()
+        ],
+        "channels": [{"id": one.id, "name": one.name} for one in named],
+        "app": sandbox.manifest.described(),
+    }
+
+
+def _person(workspace: Workspace, user: Json) -> Json:
+    dm = workspace.dm(user["id"])
+    return {
+        "id": user["id"],
+        "handle": user["name"],
+        "name": user["real_name"],
+        "kind": _kind(user),
+        "dm": dm.id if dm else None,
+    }
+
+
+def _kind(user: Json) -> str:
+    if user["is_bot"]:
+        return "bot"
+    if user["team_id"] != TEAM:
+        return "outsider"
+    if user["is_ultra_restricted"]:
+        return "single-channel guest"
+    return "guest" if user["is_restricted"] else "member"
+
+
+def seen_since(sandbox: "SlackSandbox", query: Mapping[str, str]) -> Json:
+    """What ``user`` sees now; of messages, those that changed after ``since`` changes.
+
+    ``channel``, and within it ``thread``, say which of them the person has open.
+    """
+    user, where, ts = (query.get(name, "") for name in ("user", "channel", "thread"))
+    if user not in sandbox.workspace.users:
+        raise ValueError(f"nobody is called {user}")
+    page = Page(sandbox, user, _since(sandbox, query.get("since") or "0"))
+    return {
+        "changes": sandbox.changes.count,
+        "channels": page.channels(),
+        "channel": page.channel(where) if where else None,
+        "thread": page.thread(where, ts) if ts else None,
+        "views": sandbox.views(user),
+        "home": sandbox.home(user),
+    }
+
+
+def _since(sandbox: "SlackSandbox", since: str) -> int:
+    if not since.isdecimal():
+        raise ValueError(f"since is a count of changes, not {since}")
+    # A page that outlived the sandbox it knew has counted further: it needs everything.
+    return int(since) if int(since) <= sandbox.changes.count else 0
+
+
+@dataclass(frozen=True)
+class Page:
+    """One person's view of the workspace."""
+
+    sandbox: "SlackSandbox"
+    user: str
+    since: int
+
+    def channels(self) -> list[Json]:
+        everywhere = self.sandbox.workspace.channels.values()
+        return [self._listed(one) for one in everywhere if self.user in one.members]
+
+    def _listed(self, channel: Channel) -> Json:
+        workspace = self.sandbox.workspace
+        new = unread(workspace, self.user, channel)
+        mentioned = any(channel.person or calls_for(workspace, self.user, one) for one in new)
+        return {
+            "id": channel.id,
+            "name": self.sandbox.manifest.name if channel.person else channel.name,
+            "kind": channel.kind,
+            "is_archived": channel.is_archived,
+            "is_member": self.user in channel.members,
+            "unread": sum(map(is_top_level, new)),
+            "mentioned": mentioned,
+        }
+
+    def channel(self, channel: str) -> Json:
+        place = self.sandbox.readable(channel, self.user)
+        shown = shown_in_channel(self.sandbox.workspace, place.id, self.user)
+        return {"id": place.id, **self._news(shown)}
+
+    def thread(self, channel: str, ts: str) -> Json:
+        place = self.sandbox.readable(channel, self.user)
+        if self.sandbox.workspace.message(place.id, ts) is None:
+            raise ValueError(f"there is no thread {ts} in {channel}")
+        shown = shown_in_thread(self.sandbox.workspace, place.id, ts, self.user)
+        return {"ts": ts, **self._news(shown)}
+
+    def _news(self, shown: list[Json]) -> Json:
+        touched = self.sandbox.workspace.touched
+        return {
+            "order": [one["ts"] for one in shown],
+            "messages": [without_metadata(one) for one in shown if touched(one) > self.since],
+        }

@@ -1,0 +1,336 @@
+"""What the browser page reads: who is here, and what changed for one person since."""
+
+import aiohttp
+import pytest
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.webhook.async_client import AsyncWebhookClient
+
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.slack.asking import ALL_SCOPES
+
+MANIFEST = {
+    "display_information": {"name": "SecMaster"},
+    "features": {
+        "app_home": {"home_tab_enabled": False},
+        "bot_user": {"display_name": "guard", "always_online": True},
+        "slash_commands": [
+            {"command": "/task", "description": "Tasks", "usage_hint": "list", "url": "https://x"}
+        ],
+        "shortcuts": [
+            {"name": "Note", "type": "message", "callback_id": "note", "description": "Take note"}
+        ],
+    },
+}
+SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "hello"}}
+
+
+@pytest.fixture
+async def client(slack):
+    async with aiohttp.ClientSession() as session:
+        yield AsyncWebClient("xoxb-demo", base_url=slack.url + "/api/", session=session)
+
+
+@pytest.fixture
+async def read(client, slack):
+    async def get(path, **query):
+        async with client.session.get(f"{slack.url}/_sandbox/{path}", params=query) as answer:
+            return answer.status, await answer.json()
+
+    return get
+
+
+@pytest.fixture
+async def page(read):
+    """One person's page; Bob's, unless it says whose."""
+
+    async def look(**query):
+        status, seen = await read("page", **{"user": "U0BOB", **query})
+        assert status == 200
+        return seen
+
+    return look
+
+
+@pytest.fixture
+async def act(client, slack):
+    async def post(name, **fields):
+        async with client.session.post(f"{slack.url}/_sandbox/{name}", json=fields) as answer:
+            return answer.status, await answer.json()
+
+    return post
+
+
+def texts(shown):
+    return [message["text"] for message in shown["messages"]]
+
+
+# The workspace.
+
+
+async def test_the_workspace_says_who_and_what_there_is(read):
+    _, shown = await read("workspace")
+    assert shown["team"] == {"id": "T0DEMO", "name": "Demo"}
+    assert {one["handle"]: one["kind"] for one in shown["people"]} == {
+        "alice": "member",
+        "bob": "member",
+        "carol": "member",
+        "dave": "member",
+        "guest": "guest",
+        "solo": "single-channel guest",
+        "outsider": "outsider",
+        "secmaster": "bot",
+    }
+    by_id = {one["id"]: one for one in shown["people"]}
+    assert by_id["U0BOB"] == {
+        "id": "U0BOB",
+        "handle": "bob",
+        "name": "Bob",
+        "kind": "member",
+        "dm": "D0BOB",
+    }
+    assert by_id["U0BOT"]["dm"] is None
+    group = {"id": "S0ONCALL", "handle": "oncall-team", "name": "On call", "users": ["U0CAROL"]}
+    assert group in shown["groups"]
+    assert {"id": "C0SOC", "name": "soc"} in shown["channels"]
+    assert all(one["name"] for one in shown["channels"])
+    assert shown["app"] == {
+        "user": "U0BOT",
+        "name": "SecMaster",
+        "commands": [],
+        "shortcuts": [],
+        "home": True,
+    }
+
+
+async def test_the_app_is_described_by_its_manifest():
+    slack = SlackSandbox(manifest=MANIFEST)
+    await slack.start()
+    async with aiohttp.ClientSession() as session:
+        async with session.get(slack.url + "/_sandbox/workspace") as answer:
+            app = (await answer.json())["app"]
+        async with session.get(slack.url + "/_sandbox/page?user=U0BOB") as answer:
+            [dm] = [one for one in (await answer.json())["channels"] if one["kind"] == "im"]
+    await slack.stop()
+    assert app == {
+        "user": "U0BOT",
+        "name": "guard",
+        "commands": [{"command": "/task", "description": "Tasks", "usage_hint": "list"}],
+        "shortcuts": MANIFEST["features"]["shortcuts"],
+        "home": False,
+    }
+    assert dm["name"] == "guard"
+
+
+# What changed.
+
+
+async def test_a_page_lists_the_channels_a_person_is_in(page):
+    seen = await page(user="U0GUEST")
+    assert (seen["channel"], seen["thread"], seen["views"], seen["home"]) == (None, None, [], None)
+    assert seen["channels"] == [
+        {
+            "id": "D0GUEST",
+            "name": "SecMaster",
+            "kind": "im",
+            "is_archived": False,
+            "is_member": True,
+            "unread": 0,
+            "mentioned": False,
+        },
+        {
+            "id": "C0SOC",
+            "name": "soc",
+            "kind": "channels",
+            "is_archived": False,
+            "is_member": True,
+            "unread": 0,
+            "mentioned": False,
+        },
+    ]
+    assert "C0PRIVATE" in {one["id"] for one in (await page())["channels"]}
+
+
+async def test_a_page_gets_what_changed_since_and_the_order_of_all(slack, client, page):
+    first = await client.chat_postMessage(channel="C0SOC", text="first")
+    second = await client.chat_postMessage(channel="C0SOC", text="second")
+    both = [first["ts"], second["ts"]]
+    seen = await page(channel="C0SOC")
+    assert (seen["channel"]["order"], texts(seen["channel"])) == (both, ["first", "second"])
+    assert seen["channel"]["id"] == "C0SOC"
+    assert seen["changes"] == slack.changes.count
+
+    async def news():
+        nonlocal seen
+        seen = await page(channel="C0SOC", since=seen["changes"])
+        assert seen["channel"]["order"] == both
+        return seen["channel"]["messages"]
+
+    assert await news() == []
+    await client.chat_update(channel="C0SOC", ts=first["ts"], text="changed")
+    assert [one["text"] for one in await news()] == ["changed"]
+    await client.reactions_add(channel="C0SOC", timestamp=second["ts"], name="eyes")
+    [reacted] = await news()
+    assert reacted["reactions"] == [{"name": "eyes", "users": ["U0BOT"], "count": 1}]
+    reply = await slack.say("U0ALICE", "C0SOC", "reply", thread_ts=first["ts"])
+    [root] = await news()
+    assert (root["ts"], root["reply_count"]) == (first["ts"], 1)
+    slack.workspace.delete("C0SOC", slack.workspace.message("C0SOC", reply["ts"]))
+    assert [one["reply_count"] for one in await news()] == [0]
+    both = [second["ts"]]
+    await client.chat_delete(channel="C0SOC", ts=first["ts"])
+    assert await news() == []
+
+
+async def test_a_page_that_outlived_the_sandbox_it_knew_gets_everything(client, page):
+    await client.chat_postMessage(channel="C0SOC", text="first")
+    assert texts((await page(channel="C0SOC", since=10**6))["channel"]) == ["first"]
+
+
+async def test_only_its_person_sees_an_ephemeral_message_and_its_replacement(slack, client, page):
+    shown = await client.chat_postEphemeral(channel="C0SOC", user="U0BOB", text="psst")
+    seen = await page(channel="C0SOC")
+    [whisper] = seen["channel"]["messages"]
+    assert (whisper["text"], whisper["is_ephemeral"]) == ("psst", True)
+    assert (await page(user="U0ALICE", channel="C0SOC"))["channel"]["order"] == []
+    hook = slack.workspace.permits.new_hook("U0BOB", "C0SOC", shown["message_ts"])
+    webhook = AsyncWebhookClient(f"{slack.url}/_hooks/{hook}", session=client.session)
+    await webhook.send_dict({"text": "done", "replace_original": True})
+    seen = await page(channel="C0SOC", since=seen["changes"])
+    assert texts(seen["channel"]) == ["done"]
+    await webhook.send_dict({"delete_original": True})
+    assert (await page(channel="C0SOC"))["channel"]["order"] == []
+
+
+async def test_a_thread_begins_with_its_root_and_has_what_is_for_one_alone(client, page):
+    mark = {"event_type": "t", "event_payload": {}}
+    root = await client.chat_postMessage(channel="C0SOC", text="root", metadata=mark)
+    await client.chat_postMessage(channel="C0SOC", text="reply", thread_ts=root["ts"])
+    await client.chat_postEphemeral(
+        channel="C0SOC", user="U0BOB", text="psst", thread_ts=root["ts"]
+    )
+    thread = (await page(channel="C0SOC", thread=root["ts"]))["thread"]
+    assert thread["ts"] == root["ts"]
+    assert texts(thread) == ["root", "reply", "psst"]
+    assert thread["order"] == [one["ts"] for one in thread["messages"]]
+    assert not any("metadata" in one for one in thread["messages"])
+    assert (await page(channel="C0SOC"))["channel"]["order"] == [root["ts"]]
+
+
+async def test_views_and_home_are_on_the_page(slack, client, page):
+    home = {"type": "home", "blocks": [SECTION]}
+    await client.views_publish(user_id="U0BOB", view=home)
+    title = {"type": "plain_text", "text": "T"}
+    modal = {"type": "modal", "title": title, "blocks": [SECTION], "submit": title}
+    trigger = slack.workspace.permits.new_trigger("U0BOB")
+    await client.views_open(trigger_id=trigger, view=modal)
+    seen = await page()
+    assert [(view["type"], view["errors"]) for view in seen["views"]] == [("modal", {})]
+    assert seen["home"]["type"] == "home"
+    assert (await page(user="U0ALICE"))["views"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ({"user": "U0NOBODY"}, "nobody is called U0NOBODY"),
+        ({"user": "U0DAVE", "channel": "C0NOWHERE"}, "there is no channel C0NOWHERE"),
+        ({"user": "U0DAVE", "channel": "C0PRIVATE"}, "U0DAVE does not see C0PRIVATE"),
+        ({"user": "U0DAVE", "channel": "D0BOB"}, "U0DAVE does not see D0BOB"),
+        (
+            {"user": "U0DAVE", "channel": "C0SOC", "thread": "1.0"},
+            "there is no thread 1.0 in C0SOC",
+        ),
+        ({"user": "U0DAVE", "since": "x"}, "since is a count of changes, not x"),
+    ],
+)
+async def test_what_is_not_there_is_said_in_words(read, query, why):
+    assert await read("page", **query) == (404, {"error": why})
+
+
+# Reading.
+
+
+async def state(page, channel, user="U0BOB"):
+    listed = (await page(user=user))["channels"]
+    [one] = [each for each in listed if each["id"] == channel]
+    return one["unread"], one["mentioned"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mentioned"),
+    [
+        ("hello", False),
+        ("<@U0BOB> look", True),
+        ("<@U0BOB|bob> look", True),
+        ("<@U0BOBBY> look", False),
+        ("<!subteam^S0SOC|@soc-team> look", True),
+        ("<!subteam^S0ONCALL> look", False),
+        ("<!here> look", True),
+        ("<!channel|@channel> look", True),
+    ],
+)
+async def test_what_others_wrote_is_unread_and_may_call_for_somebody(client, page, text, mentioned):
+    await client.chat_postMessage(channel="C0SOC", text=text)
+    assert await state(page, "C0SOC") == (1, mentioned)
+
+
+async def test_blocks_call_for_people_too(client, page):
+    text = {"type": "mrkdwn", "text": "<@U0BOB> look"}
+    blocks = [{"type": "section", "text": text}]
+    await client.chat_postMessage(channel="C0SOC", text="look", blocks=blocks)
+    assert await state(page, "C0SOC") == (1, True)
+
+
+async def test_a_reply_is_no_unread_message_of_the_channel_but_may_call(slack, client, page, act):
+    root = await client.chat_postMessage(channel="C0SOC", text="root")
+    await act("mark", user="U0BOB", channel="C0SOC")
+    await slack.say("U0ALICE", "C0SOC", "quiet", thread_ts=root["ts"])
+    assert await state(page, "C0SOC") == (0, False)
+    await slack.say("U0ALICE", "C0SOC", "@bob look", thread_ts=root["ts"])
+    assert await state(page, "C0SOC") == (0, True)
+
+
+async def test_an_ephemeral_message_is_unread_to_its_person(client, page):
+    await client.chat_postEphemeral(channel="C0SOC", user="U0BOB", text="psst")
+    assert await state(page, "C0SOC") == (1, False)
+    assert await state(page, "C0SOC", "U0ALICE") == (0, False)
+
+
+async def test_everything_in_a_direct_message_calls_for_its_person(client, page):
+    await client.chat_postMessage(channel="U0BOB", text="hello")
+    assert await state(page, "D0BOB") == (1, True)
+
+
+async def test_what_is_read_is_read_by_one_person_and_changes_something_once(
+    slack, client, page, act
+):
+    await client.chat_postMessage(channel="C0SOC", text="<!here>")
+    await client.chat_postMessage(channel="C0SOC", text="again")
+    assert await state(page, "C0SOC") == (2, True)
+    assert await act("mark", user="U0BOB", channel="C0SOC") == (200, True)
+    assert await state(page, "C0SOC") == (0, False)
+    assert await state(page, "C0SOC", "U0ALICE") == (2, True)
+    before = slack.changes.count
+    assert await act("mark", user="U0BOB", channel="C0SOC") == (200, False)
+    await slack.say("U0BOB", "C0SOC", "my own words")
+    said = slack.changes.count
+    assert await act("mark", user="U0BOB", channel="C0SOC") == (200, False)
+    assert (said, slack.changes.count) == (before + 1, before + 1)
+    assert await state(page, "C0SOC") == (0, False)
+    assert await state(page, "C0SOC", "U0ALICE") == (3, True)
+    assert (await act("mark", user="U0DAVE", channel="C0PRIVATE"))[0] == 404
+
+
+async def test_looking_wakes_nobody(slack, read, page):
+    before = slack.changes.count
+    await page(channel="C0SOC")
+    await read("workspace")
+    assert slack.changes.count == before
+
+
+async def test_reactions_of_two_are_counted_together():
+    workspace = SlackSandbox(scopes=ALL_SCOPES).workspace
+    message = workspace.post("C0SOC", {"user": "U0BOB", "text": "hello"})
+    workspace.react(message, "eyes", "U0BOT")
+    workspace.react(message, "eyes", "U0BOB")
+    assert message["reactions"] == [{"name": "eyes", "users": ["U0BOT", "U0BOB"], "count": 2}]

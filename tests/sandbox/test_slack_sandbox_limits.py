@@ -1,0 +1,106 @@
+"""Slack's rate limits, which the sandbox keeps when it is asked to."""
+
+import aiohttp
+import pytest
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.slack.limits import POSTING_BURST
+
+
+class Clock:
+    """Time that passes only when a test lets it."""
+
+    def __init__(self):
+        self.now = 1_800_000_000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+async def slack(clock):
+    sandbox = SlackSandbox(clock=clock)
+    await sandbox.start()
+    yield sandbox
+    await sandbox.stop()
+
+
+@pytest.fixture
+async def client(slack):
+    async with aiohttp.ClientSession() as session:
+        yield AsyncWebClient("xoxb-demo", base_url=slack.url + "/api/", session=session)
+
+
+@pytest.fixture
+async def post(client):
+    async def say(channel="C0SOC"):
+        await client.chat_postMessage(channel=channel, text="t")
+
+    return say
+
+
+async def wait(call):
+    """How long Slack asks to wait before this is tried again."""
+    with pytest.raises(SlackApiError) as caught:
+        await call
+    answer = caught.value.response
+    assert (answer.status_code, answer.data) == (429, {"ok": False, "error": "ratelimited"})
+    return int(answer.headers["Retry-After"])
+
+
+async def test_nothing_is_limited_unless_asked(slack, post):
+    for _ in range(POSTING_BURST + 1):
+        await post()
+    assert len(slack.messages("C0SOC")) == POSTING_BURST + 1
+
+
+async def test_a_channel_takes_a_short_burst_and_then_a_message_a_second(slack, clock, post):
+    slack.limits.on = True
+    for _ in range(POSTING_BURST):
+        await post()
+    assert await wait(post()) == 1
+    await post("C0ONCALL")
+    clock.now += 1
+    await post()
+    assert await wait(post()) == 1
+    assert len(slack.messages("C0SOC")) == POSTING_BURST + 1
+    assert slack.calls[-1].error == "ratelimited"
+
+
+@pytest.mark.parametrize(
+    ("method", "calls", "seconds"),
+    [("usergroups.list", 20, 3), ("bots.info", 50, 2), ("users.list", 20, 3)],
+)
+async def test_a_method_is_called_as_often_a_minute_as_its_tier_says(
+    slack, client, method, calls, seconds
+):
+    slack.limits.on = True
+    for _ in range(calls):
+        await client.api_call(method)
+    assert await wait(client.api_call(method)) == seconds
+    await client.api_call("auth.test")
+    slack.limits.clock.now += seconds
+    await client.api_call(method)
+
+
+async def test_limits_are_switched_over_http(slack, client, post):
+    url = slack.url + "/_sandbox/limits"
+    async with client.session.post(url, json={"on": True}) as answer:
+        assert await answer.json() == {"on": True}
+    async with client.session.get(url) as answer:
+        assert await answer.json() == {"on": True}
+    for _ in range(POSTING_BURST):
+        await post()
+    await wait(post())
+    async with client.session.post(url, json={"on": False}) as answer:
+        assert await answer.json() == {"on": False}
+    await post()
+    async with client.session.post(url, json={"on": "perhaps"}) as answer:
+        assert answer.status == 400
