@@ -216,6 +216,7 @@ async def test_what_waits_opens_from_the_shortcuts_with_details_upon_it(sit):
 
 async def test_a_task_is_approved_with_the_keyboard_alone(town: Town, sit):
     page = await sit(ALICE)
+    await expect(page.get_by_role("textbox")).to_be_enabled()
     await page.keyboard.press("/")
     await expect(page.get_by_role("textbox")).to_be_focused()
     await page.keyboard.type("/ta")
