@@ -24,7 +24,8 @@ class Param:
     ``label`` stands for it in a command's usage, ``title`` above its input in a form.
     ``rest`` takes everything that follows; ``json`` must be a JSON array; ``signed`` is sent
     with the person's name; a form may offer the node that failed for what is ``offered``. What
-    is ``said`` may be taken from a message: such an action is in the menu of messages too.
+    is ``said``, and a ``file``, may be taken from a message: such an action is in the menu of
+    messages too. A command gives a file by its id in SecMaster, a form takes it from Slack.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Param:
     signed: bool = False
     offered: bool = False
     said: bool = False
+    file: bool = False
     longest: int = 100
 
 
@@ -78,6 +80,11 @@ class Action:
         return " ".join([self.noun, self.verb, "<id>", *needs, *["[reason]"] * self.takes_reason])
 
     @property
+    def takes_file(self) -> bool:
+        """Whether a form takes what it needs from Slack's files."""
+        return any(param.file for param in self.needs)
+
+    @property
     def takes_reason(self) -> bool:
         """Whether the words after the id are a reason rather than a parameter."""
         return bool(self.once)
@@ -86,7 +93,8 @@ class Action:
 LONGEST_REASON = 1000
 COMMENT = Param("comment", "text", "Comment", rest=True, signed=True, said=True, longest=3000)
 COMMENT_ID = Param("comment_id", "comment id", "Comment id")
-ATTACHMENT_ID = Param("attachment_id", "attachment id", "Id of the uploaded file")
+FILE = Param("attachment_id", "attachment id", "Files", file=True)
+ATTACHMENT_ID = Param("attachment_id", "attachment id", "Attachment id")
 NODE_ID = Param("task_id", "node id", "Node id", offered=True)
 NODE_INPUT = Param(
     "input_dataobject", "json", "Parameters (a JSON array)", rest=True, json=True, longest=3000
@@ -210,7 +218,7 @@ TABLE: tuple[Action, ...] = (
         "task.attach",
         TaskAction.ADD_ATTACHMENT,
         _attached,
-        needs=(ATTACHMENT_ID,),
+        needs=(FILE,),
         in_menu=True,
         asks=True,
     ),
@@ -246,4 +254,6 @@ TABLE: tuple[Action, ...] = (
 )
 
 BY_NAME = {action.name: action for action in TABLE}
-FROM_MESSAGES = tuple(action for action in TABLE if any(param.said for param in action.needs))
+FROM_MESSAGES = tuple(
+    action for action in TABLE if any(param.said or param.file for param in action.needs)
+)

@@ -16,6 +16,7 @@ SCOPES = (
     "chat:write",
     "chat:write.public",  # cards in public channels without an invitation
     "commands",
+    "files:read",  # what is attached from Slack
     "groups:history",  # as above, in private channels
     "im:history",  # the same words in a direct message
     "im:write",

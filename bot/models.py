@@ -72,6 +72,13 @@ class Place(Value):
     response_url: str = ""
 
 
+class File(Value):
+    """A file that somebody put into Slack, by its id; its name is for reading."""
+
+    id: ObjectId
+    name: str = ""
+
+
 class Listing(Value):
     """One page of a list: of what, in which state, whose name holds which text, from where on."""
 
@@ -86,7 +93,8 @@ class Operation(Value):
 
     ``id`` comes from what can happen only once (a click, a command, a modal): the same id is
     the same operation. ``rule`` is the rule that allowed it. ``launch`` names the run of the
-    process that accepted it: another run finding it knows that it has been recovered.
+    process that accepted it: another run finding it knows that it has been recovered. A
+    ``file`` is brought to SecMaster first, and its id there then is among the ``params``.
     """
 
     id: str
@@ -96,6 +104,7 @@ class Operation(Value):
     place: Place
     params: dict[str, str] = {}
     reason: str = ""
+    file: File | None = None
     rule: str = ""
     accepted_at: datetime
     launch: str = ""

@@ -45,7 +45,9 @@ async def submit(house: House, view: dict[str, Any], asker: Asker) -> None:
     kept, typed = views.read(view)
     action = views.action_of(kept)
     reason = typed.get(views.REASON, "").strip()
-    params = {param.name: _checked(action, param.name, typed) for param in action.needs}
+    params = {
+        param.name: _checked(action, param.name, typed) for param in action.needs if not param.file
+    }
     # A modal has no place of its own: it answers where it was opened.
     asker = replace(asker, place=kept.place)
     allowed = await permit(house, asker, action, kept.ref)
@@ -53,10 +55,11 @@ async def submit(house: House, view: dict[str, Any], asker: Asker) -> None:
         if views.REASON not in typed:  # the rule has changed since the form was opened
             raise Told(about.needs_reason(action, house.root))
         raise WrongInput(views.REASON, "A reason is required.")
-    wanted = Ask(action, kept.ref, params, reason)
+    if action.takes_file and not kept.files:
+        raise WrongInput(action.needs[0].name, "A file is required.")
     # The same words sent twice are one submission; others are another.
     once = f"{view['id']}:{json.dumps(typed, sort_keys=True)}"
-    await _accept(house, wanted, asker, once, allowed)
+    await _accept(house, Ask(action, kept.ref, params, reason, kept.files), asker, once, allowed)
 
 
 def _lacks_reason(allowed: Allowed, action: Action, reason: str) -> bool:
@@ -77,7 +80,7 @@ async def _open_form(
     slack, ref = house.desk.slack, wanted.ref
     card = await asyncio.to_thread(house.desk.store.card_at, place.channel, place.card)
     shown = (card.title if card else ref.id, house.desk.name(ref))
-    kept = views.Form(action=wanted.action.name, ref=ref, place=place)
+    kept = views.Form(action=wanted.action.name, ref=ref, place=place, files=wanted.files)
     form = views.form(kept, shown, allowed.reason, wanted.params)
     opened = await open_view(slack, trigger, form)
 
@@ -113,24 +116,27 @@ async def open_view(
 
 
 async def _accept(house: House, wanted: Ask, asker: Asker, once: str, allowed: Allowed) -> None:
+    """Record what is wanted: one operation, or one for each file."""
     actor = asker.actor
     named = actor.model_copy(update={"name": await house.directory.name(actor.id)})
     place = await _with_card(house, wanted.ref, asker.place)
-    key = f"{actor.team}:{once}:{wanted.action.name}:{wanted.ref}"
-    await accept(
-        Operation(
-            id=hashlib.sha256(key.encode()).hexdigest()[:32],
-            action=wanted.action.name,
-            ref=wanted.ref,
-            actor=named,
-            place=place,
-            params=wanted.params,
-            reason=wanted.reason,
-            rule=allowed.rule,
-            accepted_at=house.desk.clock(),
-            launch=house.desk.launch,
+    for file in wanted.files or (None,):
+        key = f"{actor.team}:{once}:{wanted.action.name}:{wanted.ref}:{file.id if file else ''}"
+        await accept(
+            Operation(
+                id=hashlib.sha256(key.encode()).hexdigest()[:32],
+                action=wanted.action.name,
+                ref=wanted.ref,
+                actor=named,
+                place=place,
+                params=wanted.params,
+                reason=wanted.reason,
+                file=file,
+                rule=allowed.rule,
+                accepted_at=house.desk.clock(),
+                launch=house.desk.launch,
+            )
         )
-    )
 
 
 async def _with_card(house: House, ref: Ref, place: Place) -> Place:

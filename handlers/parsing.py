@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 
 from bot.actions import LONGEST_REASON, TABLE, Action, Param
-from bot.models import Listing, Noun, Ref
+from bot.models import File, Listing, Noun, Ref
 from bot.secmaster import InstanceStatus
 
 # What may be written, and the state that is meant.
@@ -56,6 +56,7 @@ class Ask:
     ref: Ref
     params: dict[str, str] = field(default_factory=dict)
     reason: str = ""
+    files: tuple[File, ...] = ()
 
 
 Request = Help | Whoami | Listing | Show | Ask

@@ -4,9 +4,10 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
-from bot.actions import BY_NAME
+from bot.actions import BY_NAME, Action
 from bot.flows import telling
 from bot.messages import about, views
+from bot.models import File
 from handlers import operations, reading
 from handlers.failures import Told, later
 from handlers.house import Asker, House
@@ -37,9 +38,18 @@ async def on_message(ack: AsyncAck, body: Body, house: House, asker: Asker) -> N
     ref = await telling.object_of(asker.place.channel, card)
     if ref is None or ref.noun != action.noun:
         raise Told(about.no_card_above(action))
+    wanted = Ask(action, ref, _said(message, action, house), files=_files(message, action))
+    await operations.press(house, wanted, asker.under(card), body["trigger_id"])
+    await ack()
+
+
+def _said(message: Body, action: Action, house: House) -> dict[str, str]:
+    """What the message says, for the parameters that take it; nothing is said by our own card."""
     ours = message.get("user") == house.desk.bot_user
     said = "" if ours else plain(message.get("text", ""))
-    params = {param.name: said[: param.longest] for param in action.needs if param.said}
-    here = asker.under(card)
-    await operations.press(house, Ask(action, ref, params), here, body["trigger_id"])
-    await ack()
+    return {param.name: said[: param.longest] for param in action.needs if param.said}
+
+
+def _files(message: Body, action: Action) -> tuple[File, ...]:
+    """The message's files, as many as one form takes; without any the form asks for some."""
+    return views.files_in(message)[: views.MOST_FILES] if action.takes_file else ()

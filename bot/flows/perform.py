@@ -1,7 +1,7 @@
 """One action, from its record to its thread: written once, told once, whatever dies on the way.
 
-The order is fixed: look, take the key, leave the reason, write, read again where in doubt,
-write down what happened, then answer in the thread and redraw the cards side by side.
+The order is fixed: look, take the key, bring the file, leave the reason, write, read again where
+in doubt, write down what happened, then answer in the thread and redraw the cards side by side.
 """
 
 import asyncio
@@ -16,8 +16,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.actions import BY_NAME
-from bot.flows import telling, writing
+from bot.flows import files, telling, writing
 from bot.flows.desk import desk
+from bot.flows.files import Brought
 from bot.flows.posting import SlackTrouble
 from bot.flows.writing import Answer, Kind, Prepared, Sight, Write
 from bot.models import Operation, Outcome, State, Value, Verdict
@@ -121,7 +122,7 @@ class Course:
             return Outcome(state=state, trouble="own_fault", code=type(error).__name__)
 
     async def _settle(self) -> Outcome:
-        refusal = await self._prepare()
+        refusal = await self._prepare() or await self._bring()
         if refusal:
             return refusal
         if self.operation.reason and self.operation.ref.noun == "task":
@@ -143,6 +144,17 @@ class Course:
                 return None
             if prepared.answer.kind is Kind.SETTLED or await self._pause(prepared.answer) is None:
                 return prepared.answer.outcome
+
+    async def _bring(self) -> Outcome | None:
+        """Have the operation's file brought to SecMaster, if it has one; why it can't be, if so."""
+        while self.operation.file:
+            brought = await self._ask("bring the file", Brought, files.bring)
+            if brought.answer is None:
+                self._uploaded(brought.attachment_id)
+                return None
+            if brought.answer.kind is Kind.SETTLED or await self._pause(brought.answer) is None:
+                return brought.answer.outcome
+        return None
 
     async def _write(self, write: Write) -> Outcome:
         """Send; after a doubt read, and send again only when reading did not find it."""
@@ -229,6 +241,11 @@ class Course:
         self.before = sight
         place = self.operation.place.model_copy(update={"card": sight.card})
         self.operation = self.operation.model_copy(update={"place": place})
+
+    def _uploaded(self, attachment_id: str) -> None:
+        [name] = [param.name for param in self.action.needs if param.file]
+        params = self.operation.params | {name: attachment_id}
+        self.operation = self.operation.model_copy(update={"params": params})
 
 
 async def _do(name: str, step: Callable[..., Awaitable[None]], *args: object) -> None:

@@ -82,7 +82,7 @@ async def prepare(operation: Operation) -> Prepared:
         try:
             snapshot = await desk().look(operation.ref)
         except SecMasterError as error:
-            return Prepared(answer=_troubled(error, sent=False))
+            return Prepared(answer=troubled(error, sent=False))
         if not possible(operation, snapshot):
             return Prepared(answer=_not_now(snapshot))
         retries = snapshot.retry_count if isinstance(snapshot, Instance) else 0
@@ -90,13 +90,13 @@ async def prepare(operation: Operation) -> Prepared:
     store, at = desk().store, desk().clock()
     if holder := await asyncio.to_thread(store.claim, operation, key, at):
         lost = Outcome(state=State.FAILED, trouble="lost")
-        return Prepared(answer=_settled(lost), holder=holder)
+        return Prepared(answer=settled(lost), holder=holder)
     if snapshot and not card:
         try:
             card = await telling.card_here(operation, snapshot)
         except CannotPost as error:
             closed = Outcome(state=State.FAILED, trouble="cannot_post", code=error.code)
-            return Prepared(answer=_settled(closed))
+            return Prepared(answer=settled(closed))
     return Prepared(sight=Sight(retry_count=retries, card=card))
 
 
@@ -112,7 +112,7 @@ async def _closed(operation: Operation, before: Sight) -> Answer | None:
     try:
         snapshot = await desk().look(operation.ref)
     except SecMasterError as error:
-        return _troubled(error, sent=False)
+        return troubled(error, sent=False)
     again = isinstance(snapshot, Instance) and snapshot.retry_count != before.retry_count
     return _not_now(snapshot) if again or not possible(operation, snapshot) else None
 
@@ -123,7 +123,7 @@ def _not_now(snapshot: Snapshot) -> Answer:
     if isinstance(snapshot, Task):
         told = {"by": snapshot.decider, "at": snapshot.update_time}
         seen = seen.model_copy(update=told)
-    return _settled(seen)
+    return settled(seen)
 
 
 def possible(operation: Operation, snapshot: Snapshot) -> bool:
@@ -139,13 +139,13 @@ async def send(operation: Operation, write: Write, stale: Sight | None) -> Answe
     if desk().inherited(operation):
         return Answer(kind=Kind.DOUBT, outcome=Outcome(state=State.UNKNOWN, trouble="restarted"))
     if desk().clock() - operation.accepted_at > timedelta(seconds=2 * desk().patience.seconds + 60):
-        return _settled(Outcome(state=State.FAILED, trouble="too_old"))
+        return settled(Outcome(state=State.FAILED, trouble="too_old"))
     if stale and (closed := await _closed(operation, stale)):
         return closed
     try:
         receipt = await _put(operation, write)
     except SecMasterError as error:
-        return _troubled(error, sent=error.in_doubt)
+        return troubled(error, sent=error.in_doubt)
     done = Outcome(state=State.DONE, status=receipt.status, request_id=receipt.request_id)
     return Answer(kind=Kind.SETTLED, outcome=done)
 
@@ -155,10 +155,10 @@ async def reread(operation: Operation, write: Write, before: Sight) -> Answer:
     try:
         now = await desk().look(operation.ref)
     except SecMasterError as error:
-        return _troubled(error, sent=True)
+        return troubled(error, sent=True)
     happened = _happened(operation, write, now, before)
     if happened is None:
-        return _settled(Outcome(state=State.UNKNOWN, trouble="untold", seen=now.status))
+        return settled(Outcome(state=State.UNKNOWN, trouble="untold", seen=now.status))
     if happened:
         return Answer(kind=Kind.SETTLED, outcome=Outcome(state=State.DONE, trouble="read"))
     unchanged = Outcome(state=State.UNKNOWN, trouble="answer_lost", seen=now.status)
@@ -186,7 +186,7 @@ async def _put(operation: Operation, write: Write) -> Receipt:
     return await client.update_task(object_id, action=word, **params)
 
 
-def _troubled(error: SecMasterError, *, sent: bool) -> Answer:
+def troubled(error: SecMasterError, *, sent: bool) -> Answer:
     """Sort an error: a no is final, anything else passes, and ``sent`` leaves a doubt."""
     outcome = Outcome(
         state=State.FAILED,
@@ -200,10 +200,10 @@ def _troubled(error: SecMasterError, *, sent: bool) -> Answer:
         doubt = outcome.model_copy(update={"state": State.UNKNOWN})
         return Answer(kind=Kind.DOUBT, outcome=doubt)
     if isinstance(error, Refused):
-        return _settled(outcome)
+        return settled(outcome)
     wait = error.retry_after if isinstance(error, Unavailable) else None
     return Answer(kind=Kind.TROUBLE, outcome=outcome, wait=min(wait or 0, LONGEST_WAIT))
 
 
-def _settled(outcome: Outcome) -> Answer:
+def settled(outcome: Outcome) -> Answer:
     return Answer(kind=Kind.SETTLED, outcome=outcome)

@@ -67,6 +67,10 @@ def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> 
             f"The reason could not be left in SecMaster{said_no(ended)}, so nothing was decided. "
             "Try again."
         ),
+        "file_not_had": (
+            f"Slack did not hand out the file ({code(ended.code)}), so it was not attached. "
+            "Share it again, or upload it in SecMaster."
+        ),
         "too_old": (
             f"The {said.noun} by {who} was recorded {moment(operation.accepted_at)}, which is too "
             "long ago to still be meant, so it was not sent. Ask again if it is."
@@ -128,6 +132,8 @@ def _state(operation: Operation, status: str) -> str:
 def _told(operation: Operation) -> str:
     """What the person gave with it: the reason, the comment, the ids."""
     parts = [quote(operation.reason, 1000)] if operation.reason else []
+    if operation.file:
+        parts.append(f"📎 {line(operation.file.name, 200)}")
     for param in BY_NAME[operation.action].needs:
         value = operation.params[param.name]
         shown = quote(value, 1000) if param.signed else f"{param.label} {code(value, 200)}"

@@ -13,6 +13,7 @@ from slack_sdk.models.blocks import (
     PlainTextInputElement,
     PlainTextObject,
 )
+from slack_sdk.models.blocks.block_elements import FileInputElement
 from slack_sdk.models.views import View
 
 from bot.actions import BY_NAME, LONGEST_REASON, Action, Param, Snapshot
@@ -21,7 +22,7 @@ from bot.messages.blocks import Frame, actions, context, fields, header, named, 
 from bot.messages.lists import PAGE, SHOW, row
 from bot.messages.text import block, clip, code, escape, line, moment
 from bot.messages.words import words
-from bot.models import Place, Ref, Value
+from bot.models import File, Place, Ref, Value
 from bot.secmaster import Instance, Node, Task
 
 REASON = "reason"
@@ -33,6 +34,8 @@ HINTS = {
 MANY = 90  # of the hundred blocks a modal may have
 BYTES = 200_000  # of the 250,000 a view may have
 FILES = 20
+MOST_FILES = 10  # in one form
+NAME = 100  # characters of a file's name; a form remembers 3,000 in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Form(Value):
     action: str
     ref: Ref
     place: Place
+    files: tuple[File, ...] = ()
 
 
 def form(
@@ -68,7 +72,10 @@ def form(
     said = words(action)
     about = f"{said.then}\n{line(workspace, 60)} · {code(kept.ref.id)}"
     parts: list[Block] = [section(about), named(name)]
-    parts += [_input(param, filled.get(param.name, "")) for param in action.needs]
+    parts += [
+        _files_input(param, kept.files) if param.file else _input(param, filled.get(param.name, ""))
+        for param in action.needs
+    ]
     if action.takes_reason and reason != "none":
         parts.append(_reason(action, required=reason == "required"))
     return View(
@@ -162,6 +169,17 @@ def _input(param: Param, initial: str) -> Block:
     )
 
 
+def _files_input(param: Param, given: Sequence[File]) -> Block:
+    """The files that a message gave, or an input for some."""
+    if given:
+        return section("\n".join(f"📎 {line(file.name, 150)}" for file in given))
+    return InputBlock(
+        block_id=param.name,
+        label=PlainTextObject(text=param.title),
+        element=FileInputElement(action_id=param.name, max_files=MOST_FILES),
+    )
+
+
 def _reason(action: Action, *, required: bool) -> Block:
     return InputBlock(
         block_id=REASON,
@@ -214,10 +232,22 @@ def _node(node: Node) -> list[Block]:
 
 
 def read(view: dict[str, Any]) -> tuple[Form, dict[str, str]]:
-    """The form that was submitted and what was typed, by block."""
+    """The form that was submitted, with the files it was given, and what was typed, by block."""
     values = view["state"]["values"]
-    typed = {name: next(iter(block.values())).get("value") or "" for name, block in values.items()}
-    return Form.model_validate_json(view["private_metadata"]), typed
+    entered = {name: next(iter(block.values())) for name, block in values.items()}
+    given = [file for each in entered.values() for file in files_in(each)]
+    kept = Form.model_validate_json(view["private_metadata"])
+    typed = {name: each.get("value") or "" for name, each in entered.items()}
+    return kept.model_copy(update={"files": (*kept.files, *given)}), typed
+
+
+def files_in(given: dict[str, Any]) -> tuple[File, ...]:
+    """The files of a message or of an input, as a form can carry them."""
+    return tuple(
+        File(id=each["id"], name=clip(each.get("name") or each["id"], NAME))
+        for each in given.get("files") or ()
+        if each.get("mode") != "tombstone"  # what is left of a deleted one
+    )
 
 
 def action_of(kept: Form) -> Action:

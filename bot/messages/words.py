@@ -62,8 +62,8 @@ WORDS = {
         noun="attachment",
         doing="attaching a file to",
         done="Attachment added",
-        then="The uploaded file is listed with the task.",
-        help="lists an uploaded file with the task",
+        then="The file is listed with the task.",
+        help="lists an uploaded file with the task; on its card, a file of yours",
         title="Attach to task",
     ),
     "task.detach": Words(

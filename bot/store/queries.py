@@ -93,7 +93,7 @@ class Store:
             "actor_id": operation.actor.id,
             "actor_name": operation.actor.name,
             "channel": operation.place.channel,
-            "params": operation.params,
+            "params": operation.params | (operation.file.model_dump() if operation.file else {}),
             "reason": operation.reason,
             "rule": operation.rule,
             "detail": "",

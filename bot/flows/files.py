@@ -1,0 +1,102 @@
+"""A file on its way out of Slack and into SecMaster.
+
+Bringing it twice does no harm: an upload that no task lists hangs nowhere.
+"""
+
+import logging
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from bot.flows.desk import desk
+from bot.flows.posting import CannotPost, SlackTrouble, asked
+from bot.flows.writing import Answer, settled, troubled
+from bot.models import Operation, Outcome, State, Value
+from bot.secmaster import SecMasterError
+
+log = logging.getLogger(__name__)
+
+OK = 200
+LARGEST = 20 * 1024**2  # bytes; all of it is in memory on its way
+SLACK = ".slack.com"
+
+
+class NotHad(Exception):
+    """Slack does not hand the file out, and asking again would not help; ``code`` says why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Brought(Value):
+    """The id SecMaster gave the file, or an ``answer`` why it has none."""
+
+    answer: Answer | None = None
+    attachment_id: str = ""
+
+
+async def bring(operation: Operation) -> Brought:
+    """Take the operation's file out of Slack and upload it."""
+    try:
+        name, content = await _fetched(operation.file.id if operation.file else "")
+        uploaded = await desk().client(operation.ref).upload_attachment(name, content)
+    except NotHad as no:
+        refused = Outcome(state=State.FAILED, trouble="file_not_had", code=no.code)
+        return Brought(answer=settled(refused))
+    except SecMasterError as error:
+        return Brought(answer=troubled(error, sent=False))
+    return Brought(attachment_id=uploaded.id)
+
+
+async def _fetched(file_id: str) -> tuple[str, bytes]:
+    """A file's name and content, asked of Slack anew: what was said of it before may be old.
+
+    https://docs.slack.dev/reference/objects/file-object
+    """
+    try:
+        file = (await asked(desk().slack.files_info(file=file_id)))["file"]
+    except (CannotPost, SlackTrouble) as error:
+        if isinstance(error, SlackTrouble) and error.passes:
+            raise
+        raise NotHad(error.code) from error
+    if file.get("is_external") or not _slacks_own(file.get("url_private_download", "")):
+        raise NotHad("not_stored_in_slack")
+    if file["size"] > LARGEST:
+        raise NotHad("file_too_large")
+    return file.get("name") or file_id, await _content(file)
+
+
+def _slacks_own(url: str) -> bool:
+    """Whether our token may go there: to Slack, and nowhere else."""
+    there, api = urlsplit(url), urlsplit(desk().slack.base_url)
+    if (there.scheme, there.netloc) == (api.scheme, api.netloc):
+        return True
+    return there.scheme == "https" and (there.hostname or "").endswith(SLACK)
+
+
+async def _content(file: dict[str, Any]) -> bytes:
+    slack = desk().slack
+    if slack.session is None:
+        raise SlackTrouble("")
+    headers = {"Authorization": f"Bearer {slack.token}"}
+    whole = aiohttp.ClientTimeout(60)
+    try:
+        async with slack.session.get(
+            file["url_private_download"],
+            headers=headers,
+            proxy=slack.proxy,
+            timeout=whole,
+            allow_redirects=False,
+        ) as reply:
+            content = await reply.content.read(LARGEST + 1) if reply.status == OK else b""
+            status = reply.status
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise SlackTrouble("") from error
+    # Without the right to it Slack answers with a page to sign in, and calls that a success.
+    if status >= 500:  # noqa: PLR2004
+        raise SlackTrouble("")
+    if len(content) != file["size"]:
+        raise NotHad("no_permission" if status == OK else f"http_{status}")
+    return content
