@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 NO_SUCH_GROUP = "no_such_subteam"
 KEPT = 60.0  # seconds
-WITHIN = 1.0  # seconds: an acknowledgement has three, and recording needs some of them
+WITHIN = 0.8  # seconds: an acknowledgement has three, and recording needs some of them
 T = TypeVar("T")
 
 

@@ -153,9 +153,10 @@ class Verdict(Value):
 
 
 class Card(Value):
-    """One message in Slack that shows one task or instance."""
+    """One message in Slack that shows one task or instance; ``seen`` is what of it, "" unknown."""
 
     ref: Ref
     channel: str
     ts: str
     title: str = ""
+    seen: str = ""

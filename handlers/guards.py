@@ -10,7 +10,7 @@ from bot.secmaster import NotFound, SecMasterError
 from handlers.house import Asker, House
 
 # Slack waits three seconds for the acknowledgement, and recording needs some of them.
-READ_WITHIN = 1.0
+READ_WITHIN = 0.8
 
 
 class NotAllowed(Exception):

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.actions import Action
 from bot.flows import accept
 from bot.messages import about, views
-from bot.models import Card, Operation, Place, Ref
+from bot.models import Card, File, Operation, Place, Ref
 from bot.policy import Allowed
 from bot.secmaster import Instance
 from handlers.failures import Told, WrongInput
@@ -20,7 +21,9 @@ from handlers.guards import permit
 from handlers.house import Asker, House
 from handlers.parsing import Ask, NotUnderstood, checked
 
-OPEN_WITHIN = 0.9  # seconds
+log = logging.getLogger(__name__)
+
+OPEN_WITHIN = 0.8  # seconds
 
 
 async def ask(house: House, wanted: Ask, asker: Asker, once: str) -> None:
@@ -120,23 +123,30 @@ async def _accept(house: House, wanted: Ask, asker: Asker, once: str, allowed: A
     actor = asker.actor
     named = actor.model_copy(update={"name": await house.directory.name(actor.id)})
     place = await _with_card(house, wanted.ref, asker.place)
+    recorded: list[File] = []
     for file in wanted.files or (None,):
         key = f"{actor.team}:{once}:{wanted.action.name}:{wanted.ref}:{file.id if file else ''}"
-        await accept(
-            Operation(
-                id=hashlib.sha256(key.encode()).hexdigest()[:32],
-                action=wanted.action.name,
-                ref=wanted.ref,
-                actor=named,
-                place=place,
-                params=wanted.params,
-                reason=wanted.reason,
-                file=file,
-                rule=allowed.rule,
-                accepted_at=house.desk.clock(),
-                launch=house.desk.launch,
-            )
+        operation = Operation(
+            id=hashlib.sha256(key.encode()).hexdigest()[:32],
+            action=wanted.action.name,
+            ref=wanted.ref,
+            actor=named,
+            place=place,
+            params=wanted.params,
+            reason=wanted.reason,
+            file=file,
+            rule=allowed.rule,
+            accepted_at=house.desk.clock(),
+            launch=house.desk.launch,
         )
+        try:
+            await accept(operation)
+        except Exception as error:
+            if not recorded:
+                raise
+            log.exception("recorded in part", extra={"reference": operation.reference})
+            raise Told(about.recorded_in_part(recorded, len(wanted.files))) from error
+        recorded += [file] if file else []
 
 
 async def _with_card(house: House, ref: Ref, place: Place) -> Place:

@@ -5,8 +5,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from slack_sdk.errors import SlackApiError
+
 from bot import messages
 from bot.flows import posting, telling
+from bot.flows.posting import code_of
 from bot.messages import PAGE, Message, about, views
 from bot.models import Actor, Listing, Place, Ref
 from bot.secmaster import InstancePage, QueryType, SecMasterError, TaskPage
@@ -53,7 +56,15 @@ async def home(house: House, user: str) -> None:
 async def waiting(house: House, view_id: str) -> None:
     """Fill the modal that was opened at once."""
     view = await _waiting(house, views.waiting, partial(views.failed, views.WAITING))
-    await house.desk.slack.views_update(view_id=view_id, view=view)
+    await _fill(house, view_id, view)
+
+
+async def _fill(house: House, view_id: str, view: dict[str, Any]) -> None:
+    try:
+        await house.desk.slack.views_update(view_id=view_id, view=view)
+    except SlackApiError as error:
+        if code_of(error) != "not_found":  # who asked has closed it meanwhile
+            raise
 
 
 async def _waiting(
@@ -102,4 +113,4 @@ async def details(house: House, ref: Ref, view_id: str) -> None:
         view: dict[str, Any] = views.details(house.desk.frame(ref), snapshot)
     except SecMasterError as error:
         view = views.failed("Details", words_for(error, house).text)
-    await house.desk.slack.views_update(view_id=view_id, view=view)
+    await _fill(house, view_id, view)

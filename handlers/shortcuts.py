@@ -46,10 +46,13 @@ async def on_message(ack: AsyncAck, body: Body, house: House, asker: Asker) -> N
 def _said(message: Body, action: Action, house: House) -> dict[str, str]:
     """What the message says, for the parameters that take it; nothing is said by our own card."""
     ours = message.get("user") == house.desk.bot_user
-    said = "" if ours else plain(message.get("text", ""))
-    return {param.name: said[: param.longest] for param in action.needs if param.said}
+    said = "" if ours else plain(message.get("text") or "")
+    return {param.name: said for param in action.needs if param.said}
 
 
 def _files(message: Body, action: Action) -> tuple[File, ...]:
-    """The message's files, as many as one form takes; without any the form asks for some."""
-    return views.files_in(message)[: views.MOST_FILES] if action.takes_file else ()
+    """The message's files; without any the form asks for some."""
+    files = views.files_in(message) if action.takes_file else ()
+    if len(files) > views.MOST_FILES:
+        raise Told(about.too_many_files(len(files), views.MOST_FILES))
+    return files

@@ -59,7 +59,9 @@ class Desk:
     console: str = ""
     patience: Patience = Patience()
     clock: Callable[[], datetime] = now
-    _locks: WeakValueDictionary[Ref, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    # A file is in memory on its way: few at a time, and decisions keep their connections.
+    bringing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     _begun: dict[str, None] = field(default_factory=dict)
     _reached: dict[str, int] = field(default_factory=dict)
     _flows: set[asyncio.Task[object]] = field(default_factory=set)
@@ -77,9 +79,19 @@ class Desk:
 
     def drawing(self, ref: Ref) -> asyncio.Lock:
         """One at a time draws the cards of an object, or the older picture might stay."""
-        lock = self._locks.get(ref)
+        return self._lock(str(ref))
+
+    def placing(self, ref: Ref, channel: str) -> asyncio.Lock:
+        """One at a time looks for an object's card in a channel and posts one.
+
+        A lock of its own: a decision must not wait until Slack has let all cards be drawn.
+        """
+        return self._lock(f"{ref} in {channel}")
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        lock = self._locks.get(name)
         if lock is None:
-            lock = self._locks[ref] = asyncio.Lock()
+            lock = self._locks[name] = asyncio.Lock()
         return lock
 
     def begin(self, operation: Operation) -> None:

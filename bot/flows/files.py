@@ -11,15 +11,17 @@ import aiohttp
 
 from bot.flows.desk import desk
 from bot.flows.posting import CannotPost, SlackTrouble, asked
-from bot.flows.writing import Answer, settled, troubled
+from bot.flows.writing import Answer, Kind, settled, troubled
 from bot.models import Operation, Outcome, State, Value
 from bot.secmaster import SecMasterError
 
 log = logging.getLogger(__name__)
 
-OK = 200
+OK, SERVERS = 200, 500
+PASSING = (408, 429)
 LARGEST = 20 * 1024**2  # bytes; all of it is in memory on its way
-SLACK = ".slack.com"
+CHUNK = 64 * 1024
+WHOLE = 60  # seconds for one file
 
 
 class NotHad(Exception):
@@ -40,8 +42,12 @@ class Brought(Value):
 async def bring(operation: Operation) -> Brought:
     """Take the operation's file out of Slack and upload it."""
     try:
-        name, content = await _fetched(operation.file.id if operation.file else "")
-        uploaded = await desk().client(operation.ref).upload_attachment(name, content)
+        async with desk().bringing:
+            name, content = await _fetched(operation.file.id if operation.file else "")
+            uploaded = await desk().client(operation.ref).upload_attachment(name, content)
+    except SlackTrouble as error:
+        late = Outcome(state=State.FAILED, trouble="file_late", code=error.code)
+        return Brought(answer=Answer(kind=Kind.TROUBLE, outcome=late))
     except NotHad as no:
         refused = Outcome(state=State.FAILED, trouble="file_not_had", code=no.code)
         return Brought(answer=settled(refused))
@@ -69,34 +75,42 @@ async def _fetched(file_id: str) -> tuple[str, bytes]:
 
 
 def _slacks_own(url: str) -> bool:
-    """Whether our token may go there: to Slack, and nowhere else."""
+    """Whether our token may go there: to where the Web API is, and its own subdomains."""
     there, api = urlsplit(url), urlsplit(desk().slack.base_url)
     if (there.scheme, there.netloc) == (api.scheme, api.netloc):
         return True
-    return there.scheme == "https" and (there.hostname or "").endswith(SLACK)
+    return there.scheme == "https" and (there.hostname or "").endswith(f".{api.hostname}")
 
 
 async def _content(file: dict[str, Any]) -> bytes:
-    slack = desk().slack
-    if slack.session is None:
-        raise SlackTrouble("")
-    headers = {"Authorization": f"Bearer {slack.token}"}
-    whole = aiohttp.ClientTimeout(60)
-    try:
-        async with slack.session.get(
-            file["url_private_download"],
-            headers=headers,
-            proxy=slack.proxy,
-            timeout=whole,
-            allow_redirects=False,
-        ) as reply:
-            content = await reply.content.read(LARGEST + 1) if reply.status == OK else b""
-            status = reply.status
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise SlackTrouble("") from error
+    """The bytes; raises NotHad where they are not the file's, SlackTrouble where they may come."""
+    status, content = await _download(file["url_private_download"])
+    if status in PASSING or status >= SERVERS:
+        raise SlackTrouble(f"http_{status}")
     # Without the right to it Slack answers with a page to sign in, and calls that a success.
-    if status >= 500:  # noqa: PLR2004
-        raise SlackTrouble("")
     if len(content) != file["size"]:
         raise NotHad("no_permission" if status == OK else f"http_{status}")
     return content
+
+
+async def _download(url: str) -> tuple[int, bytes]:
+    """The HTTP status, and up to a byte more than the largest file."""
+    slack, content = desk().slack, bytearray()
+    if slack.session is None:
+        raise SlackTrouble("")
+    asking = slack.session.get(
+        url,
+        headers={"Authorization": f"Bearer {slack.token}"},
+        proxy=slack.proxy,
+        timeout=aiohttp.ClientTimeout(WHOLE),
+        allow_redirects=False,
+    )
+    try:
+        async with asking as reply:
+            async for chunk in reply.content.iter_chunked(CHUNK):
+                content += chunk
+                if len(content) > LARGEST:
+                    break
+            return reply.status, bytes(content)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise SlackTrouble("") from error

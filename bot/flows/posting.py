@@ -94,8 +94,8 @@ async def post(
 ) -> str:
     """Post into (channel, thread or "") once, and return the ts.
 
-    ``mark`` is what the message can be found by. For an operation that another process began,
-    or at a second attempt, it is looked for first.
+    ``mark`` is what the message carries; by its part and operation it can be found. For an
+    operation that another process began, or at a second attempt, it is looked for first.
     """
     channel, thread = place
     if cause and _again(cause) and (ts := await _found(place, mark, cause.accepted_at)):
@@ -197,6 +197,7 @@ async def _found(place: tuple[str, str], mark: dict[str, str], since: datetime) 
         log.warning("own messages can't be looked for", extra={"code": error.code})
         return ""
     for message in answer["messages"]:
-        if message.get("metadata", {}).get("event_payload") == mark:
+        carried = message.get("metadata", {}).get("event_payload", {})
+        if all(carried.get(key) == mark[key] for key in ("part", "operation")):
             return str(message["ts"])
     return ""

@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 # Where nothing reached SecMaster there is nothing for the thread to know.
 PRIVATE = ("not_now", "cannot_post")
 SHORTLY = 5.0  # seconds
-SOON = 0.9  # seconds; what is asked before the acknowledgement has three in all
+VANISHED = "vanished"
+SOON = 0.5  # seconds; what is asked before the acknowledgement has three in all
 # What a card tells of: what was done from here, or may have been.
 ON_CARD = (State.DONE, State.UNKNOWN)
 
@@ -52,31 +53,49 @@ async def lost(operation: Operation, holder: Verdict) -> None:
     await _privately(operation, messages.lost(operation, holder))
 
 
-async def redraw(ref: Ref, seen: str = "") -> None:
-    """Draw every card of an object anew, from what SecMaster says now.
+async def redraw(ref: Ref) -> None:
+    """Draw every card of an object anew, from what SecMaster says now."""
+    await _draw_cards(ref, every=True)
 
-    Nothing is drawn where that is what was ``seen`` already.
-    """
+
+async def follow(ref: Ref) -> int:
+    """Draw those cards of an object that show something else than is so; returns how many."""
+    return await _draw_cards(ref, every=False)
+
+
+async def _draw_cards(ref: Ref, *, every: bool) -> int:
     async with desk().drawing(ref):
-        cards = await asyncio.to_thread(desk().store.cards_of, ref)
-        snapshot = await _look(ref) if cards else None
-        if cards and not (snapshot and digest(snapshot) == seen):
-            drawn = await _draw(ref, snapshot, cards[0].title)
-            await asyncio.gather(*(_update(card, drawn) for card in cards))
-        await _watch(ref, snapshot)
+        store = desk().store
+        cards = await asyncio.to_thread(store.cards_of, ref)
+        if not cards:
+            return 0
+        snapshot = await _look(ref)
+        sight = digest(snapshot) if snapshot else VANISHED
+        behind = [card for card in cards if every or card.seen != sight]
+        if behind:
+            drawn = await _draw(ref, snapshot, behind[0].title)
+            updates = (_update(card, drawn, sight) for card in behind)
+            # All end under the lock: one that came late would bring an older picture back.
+            ended = await asyncio.gather(*updates, return_exceptions=True)
+            for error in filter(None, ended):
+                raise error
+        # SecMaster's gateway can lose a task for a moment: what vanished may come back.
+        open_ = snapshot is None or snapshot.status in UNSETTLED
+        await asyncio.to_thread(store.looked, ref, desk().clock(), open_=open_)
+        return len(behind)
 
 
 async def card_here(operation: Operation, snapshot: Snapshot) -> str:
     """The ts of the object's card in the channel, posting one where there is none."""
     place, ref = operation.place, operation.ref
-    async with desk().drawing(ref):  # two who ask at once get one card
+    async with desk().placing(ref, place.channel):  # two who ask at once get one card
         here = await asyncio.to_thread(desk().store.card_in, ref, place.channel)
         return here.ts if here else await _post_card(place, ref, snapshot, operation)
 
 
 async def show(place: Place, ref: Ref, snapshot: Snapshot) -> None:
     """Post a new card into the channel; whoever looks for one meanwhile waits and finds it."""
-    async with desk().drawing(ref):
+    async with desk().placing(ref, place.channel):
         await _post_card(place, ref, snapshot, None)
 
 
@@ -103,9 +122,9 @@ async def _post_card(place: Place, ref: Ref, snapshot: Snapshot, cause: Operatio
     drawn = messages.card(desk().frame(ref), snapshot, verdict)
     mark = {"part": "card", "operation": cause.id if cause else "", "ref": str(ref)}
     ts = await posting.post((place.channel, ""), drawn, mark, cause)
-    card = Card(ref=ref, channel=place.channel, ts=ts, title=snapshot.name)
+    seen = digest(snapshot)
+    card = Card(ref=ref, channel=place.channel, ts=ts, title=snapshot.name, seen=seen)
     await asyncio.to_thread(desk().store.add_card, card, desk().clock())
-    await _watch(ref, snapshot)
     return ts
 
 
@@ -124,22 +143,19 @@ async def _draw(ref: Ref, snapshot: Snapshot | None, title: str) -> Message:
     return messages.card(desk().frame(ref), snapshot, verdict)
 
 
-async def _watch(ref: Ref, snapshot: Snapshot | None) -> None:
-    """Have the cards follow what is not settled, from what they show now."""
+async def _update(card: Card, drawn: Message, sight: str) -> None:
+    """Draw one card; raises only what may pass, for then it is drawn later."""
     store = desk().store
-    if snapshot and snapshot.status in UNSETTLED:
-        await asyncio.to_thread(store.watch, ref, digest(snapshot), desk().clock())
-    else:
-        await asyncio.to_thread(store.unwatch, ref)
-
-
-async def _update(card: Card, drawn: Message) -> None:
     try:
         await posting.update(card, drawn)
-    except CannotPost as error:
+    except (CannotPost, SlackTrouble) as error:
+        if isinstance(error, SlackTrouble) and error.passes:
+            raise
         log.warning("card not redrawn", extra={"ref": str(card.ref), "code": error.code})
         if error.code == "message_not_found":  # somebody deleted it
-            await asyncio.to_thread(desk().store.forget_card, card)
+            await asyncio.to_thread(store.forget_card, card)
+            return
+    await asyncio.to_thread(store.drawn, card, sight)
 
 
 async def _in_thread(operation: Operation, part: str, message: Message) -> None:

@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 
 UNASKABLE = (AnswerLost, Unavailable, Unreachable)
 MOST = 20  # objects a round
-FOLLOWED = timedelta(days=7)  # a run that failed and that nobody retries stays failed for ever
+DRAWN = 10  # cards a round: Slack takes fifty updates a minute, and decisions need some of them
+FOLLOWED = timedelta(days=30)  # a run that failed and that nobody retries stays failed for ever
 
 
 async def keep_watch(every: float) -> None:
@@ -35,11 +36,13 @@ async def keep_watch(every: float) -> None:
 
 async def look_once() -> None:
     """One round: draw the cards of what has changed; raises what every object would meet."""
-    store, now = desk().store, desk().clock()
-    for ref, seen in await asyncio.to_thread(store.watched, MOST, now - FOLLOWED):
+    store, now, left = desk().store, desk().clock(), DRAWN
+    for ref in await asyncio.to_thread(store.unsettled, MOST, now - FOLLOWED):
         # Before it is looked at, or one that can't be read would stand before all others.
-        await asyncio.to_thread(store.watch, ref, seen, now)
+        await asyncio.to_thread(store.looked, ref, now, open_=True)
         try:
-            await telling.redraw(ref, seen)
+            left -= await telling.follow(ref)
         except (Refused, Unreadable, SlackTrouble) as error:
             log.warning("a card can't follow", extra={"ref": str(ref), "error": str(error)})
+        if left <= 0:
+            return

@@ -8,7 +8,7 @@ from bot.messages.blocks import Message, context, say, section
 from bot.messages.errors import CANNOT_POST, NO_ROOM
 from bot.messages.text import code, group, line, person
 from bot.messages.words import words
-from bot.models import Ref
+from bot.models import File, Ref
 from bot.policy import Member, Refused, covers
 
 SHOWN = 5
@@ -120,6 +120,20 @@ def no_card_above(action: Action) -> Message:
     return _one(
         f"This message is not in the thread of a {action.noun}'s card, so the {said.noun} would "
         f"have no {action.noun}. Nothing was sent; use it on a message under a card."
+    )
+
+
+def recorded_in_part(files: Sequence[File], of: int) -> Message:
+    names = ", ".join(line(file.name, 100) for file in files)
+    return _one(
+        f"Something went wrong on our side after {len(files)} of {of} files were recorded: "
+        f"{names}. You will be told how those end. The others were not sent; send them again."
+    )
+
+
+def too_many_files(number: int, most: int) -> Message:
+    return _one(
+        f"This message has {number} files; {most} can be attached at once. Nothing was sent."
     )
 
 

@@ -34,6 +34,7 @@ TROUBLES = {
     "restarted": "This bot was restarted in the middle of it.",
     "untold": "SecMaster does not show whether it did it.",
     "answer_lost": "SecMaster does not show it.",
+    "file_late": "Slack does not hand out the file at the moment.",
     "own_fault": "Something went wrong on our side.",
 }
 

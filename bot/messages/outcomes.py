@@ -12,7 +12,7 @@ from bot.models import Operation, Outcome, State, Verdict
 def outcome(operation: Operation, ended: Outcome, standing: Verdict | None = None) -> Message:
     """Tell how an operation ended; ``standing`` is what was done to its object before."""
     who, said = person(operation.actor.id), words(BY_NAME[operation.action])
-    receipt = _receipt(operation, ended)
+    receipt = _named_file(operation) + _receipt(operation, ended)
     if ended.state is State.DONE:
         found = " SecMaster's answer was lost; reading it again showed that it is done." * (
             ended.trouble == "read"
@@ -70,6 +70,10 @@ def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> 
         "file_not_had": (
             f"Slack did not hand out the file ({code(ended.code)}), so it was not attached. "
             "Share it again, or upload it in SecMaster."
+        ),
+        "file_late": (
+            "Given up. Slack did not answer when it was asked for the file, so it was not "
+            "attached. Share it again."
         ),
         "too_old": (
             f"The {said.noun} by {who} was recorded {moment(operation.accepted_at)}, which is too "
@@ -132,13 +136,15 @@ def _state(operation: Operation, status: str) -> str:
 def _told(operation: Operation) -> str:
     """What the person gave with it: the reason, the comment, the ids."""
     parts = [quote(operation.reason, 1000)] if operation.reason else []
-    if operation.file:
-        parts.append(f"📎 {line(operation.file.name, 200)}")
     for param in BY_NAME[operation.action].needs:
         value = operation.params[param.name]
         shown = quote(value, 1000) if param.signed else f"{param.label} {code(value, 200)}"
         parts.append(shown)
     return "".join(f"\n{part}" for part in parts)
+
+
+def _named_file(operation: Operation) -> str:
+    return f"\n📎 {line(operation.file.name, 200)}" if operation.file else ""
 
 
 def _receipt(operation: Operation, ended: Outcome) -> str:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.models import Card, Operation, Outcome, Ref, State, Verdict
-from bot.store.tables import audit, cards, claims, watched
+from bot.store.tables import audit, cards, claims
 
 Row = sa.Row[Any]
 SPENT = timedelta(minutes=1)  # by then SecMaster shows what was done
@@ -115,9 +115,10 @@ class Store:
         return _verdict(row) if row else None
 
     def add_card(self, card: Card, at: datetime) -> None:
-        row = {"channel": card.channel, "ts": card.ts, "ref": str(card.ref), "title": card.title}
+        """Remember a card; it is followed until it is known to be settled."""
+        row = card.model_dump() | {"ref": str(card.ref), "at": at, "open": True, "looked_at": at}
         with self.engine.begin() as connection:
-            connection.execute(self._insert(cards).values(at=at, **row).on_conflict_do_nothing())
+            connection.execute(self._insert(cards).values(row).on_conflict_do_nothing())
 
     def forget_card(self, card: Card) -> None:
         gone = (cards.c.channel == card.channel) & (cards.c.ts == card.ts)
@@ -140,31 +141,33 @@ class Store:
             row = connection.execute(query).one_or_none()
         return _card(row) if row else None
 
-    def watch(self, ref: Ref, seen: str, at: datetime) -> None:
-        """Have an object looked at from time to time; ``seen`` is what its cards show now."""
-        looked = {"seen": seen, "looked_at": at}
-        row = self._insert(watched).values(ref=str(ref), since=at, **looked)
+    def drawn(self, card: Card, seen: str) -> None:
+        """Note what a card shows now."""
+        this = (cards.c.channel == card.channel) & (cards.c.ts == card.ts)
         with self.engine.begin() as connection:
-            connection.execute(row.on_conflict_do_update(index_elements=["ref"], set_=looked))
+            connection.execute(sa.update(cards).where(this).values(seen=seen))
 
-    def unwatch(self, ref: Ref) -> None:
+    def looked(self, ref: Ref, at: datetime, *, open_: bool) -> None:
+        """Note that an object was held against its cards, and whether it may still change."""
+        own = cards.c.ref == str(ref)
         with self.engine.begin() as connection:
-            connection.execute(sa.delete(watched).where(watched.c.ref == str(ref)))
+            connection.execute(sa.update(cards).where(own).values(open=open_, looked_at=at))
 
-    def watched(self, most: int, since: datetime) -> list[tuple[Ref, str]]:
-        """Up to so many objects watched since then with what was seen of each.
+    def unsettled(self, most: int, since: datetime) -> list[Ref]:
+        """Up to so many objects with a card posted since then that may still change.
 
         Those not looked at for longest come first.
         """
         query = (
-            sa.select(watched)
-            .where(watched.c.since > since)
-            .order_by(watched.c.looked_at)
+            sa.select(cards.c.ref)
+            .where(cards.c.open, cards.c.at > since)
+            .group_by(cards.c.ref)
+            .order_by(sa.func.min(cards.c.looked_at))
             .limit(most)
         )
         with self.engine.begin() as connection:
             rows = connection.execute(query).all()
-        return [(ref, row.seen) for row in rows if (ref := Ref.parse(row.ref))]
+        return [ref for row in rows if (ref := Ref.parse(row.ref))]
 
     def audit_of(self, ref: Ref) -> list[dict[str, Any]]:
         """Every attempt on one object, oldest first."""
@@ -180,4 +183,6 @@ def _verdict(row: Row) -> Verdict:
 
 def _card(row: Row) -> Card | None:
     ref = Ref.parse(row.ref)
-    return Card(ref=ref, channel=row.channel, ts=row.ts, title=row.title) if ref else None
+    if ref is None:
+        return None
+    return Card(ref=ref, channel=row.channel, ts=row.ts, title=row.title, seen=row.seen)

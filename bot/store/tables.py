@@ -16,6 +16,8 @@ claims = sa.Table(
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
 )
 
+# ``seen`` is what a card shows, ``open`` whether that may still change, ``looked_at`` when its
+# object was last held against it.
 cards = sa.Table(
     "cards",
     metadata,
@@ -24,15 +26,8 @@ cards = sa.Table(
     sa.Column("ref", sa.String(255), nullable=False, index=True),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-)
-
-# What is not settled and has a card somewhere, with what its cards show of it.
-watched = sa.Table(
-    "watched",
-    metadata,
-    sa.Column("ref", sa.String(255), primary_key=True),
     sa.Column("seen", sa.String(64), nullable=False),
-    sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("open", sa.Boolean, nullable=False),
     sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False, index=True),
 )
 

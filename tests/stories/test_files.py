@@ -1,14 +1,16 @@
 """A file of Slack's becomes an attachment of a task, whatever happens on its way."""
 
 import json
+import random
 from typing import Any
 
 import pytest
 
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
-from tests.town import CAROL, DAVE, SOC, Town, both_databases
+from tests.town import ALICE, CAROL, DAVE, SOC, Town, both_databases
 
+NAMES = {"one.txt", "two.txt"}
 CONTENT = b"%PDF-1.7 \x00\xff evidence"
 
 
@@ -55,13 +57,57 @@ async def test_a_message_without_files_asks_for_some(town: Town):
     assert asked == "file_input"
 
 
-@pytest.mark.parametrize("fault", ["files.info", "url_private"])
-async def test_while_slack_is_in_trouble_the_file_waits(town: Town, fault: str):
+@pytest.mark.parametrize(("fault", "status"), [("files.info", 503), ("url_private", 429)])
+async def test_while_slack_is_in_trouble_the_file_waits(town: Town, fault: str, status: int):
     ts = await town.card("task", seed.TASK_ISOLATE)
-    await town.slack.faults.set(Fault(on=fault, status=503, times=1))
+    await town.slack.faults.set(Fault(on=fault, status=status, retry_after=1, times=1))
     await attach(town, ts, "a.txt")
-    assert "*Attachment added*" in (await town.replies(ts))[-1]
+    told, said = await town.replies(ts, 2)
+    assert "Slack does not hand out the file at the moment." in told
+    assert "*Attachment added*" in said
     assert attached(town) == {"a.txt": CONTENT}
+
+
+async def test_a_file_of_many_pieces_arrives_whole(town: Town):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    view = await attach_form(town, ts)
+    content = random.Random(1).randbytes(3 * 1024**2)
+    file = town.slack.files.upload(CAROL, "memory.dmp", content)
+    await town.slack.submit(CAROL, view["id"], {"attachment_id": [file.id]})
+    assert "*Attachment added*" in (await town.replies(ts))[-1]
+    assert attached(town) == {"memory.dmp": content}
+
+
+async def test_of_several_files_the_one_that_failed_is_named(town: Town):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    view = await attach_form(town, ts)
+    files = [town.slack.files.upload(CAROL, name, CONTENT) for name in sorted(NAMES)]
+    await town.slack.faults.set(Fault(on="url_private", html=True, status=200, times=1))
+    await town.slack.submit(CAROL, view["id"], {"attachment_id": [file.id for file in files]})
+    failed, done = sorted(await town.replies(ts, 2), key=lambda said: "added" in said)
+    assert "(`no_permission`), so it was not attached" in failed
+    assert {name for said in (failed, done) for name in NAMES if f"📎 {name}" in said} == NAMES
+
+
+async def test_more_files_than_one_form_takes_are_refused_and_none_is_left_out_unsaid(town: Town):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    files = [town.slack.files.upload(DAVE, f"{number}.txt", CONTENT) for number in range(11)]
+    said = await town.slack.say(DAVE, SOC, "", ts, files=[file.id for file in files])
+    await town.slack.shortcut(CAROL, "task.attach", SOC, said["ts"])
+    await town.whispered(CAROL, "This message has 11 files; 10 can be attached at once.")
+
+
+async def test_uploads_leave_room_for_a_decision(town: Town):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    view = await attach_form(town, ts)
+    files = [town.slack.files.upload(CAROL, f"{number}.txt", CONTENT) for number in range(10)]
+    await town.secmaster.faults.set(Fault(on="UploadAttachment", hold=True))
+    await town.slack.submit(CAROL, view["id"], {"attachment_id": [file.id for file in files]})
+    await town.secmaster.faults.until_held("UploadAttachment", 2)
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    assert "*Approved*" in (await town.replies(ts))[-1]
+    await town.secmaster.faults.clear()
+    await town.replies(ts, 11)
 
 
 @pytest.mark.parametrize(

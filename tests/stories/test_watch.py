@@ -1,16 +1,34 @@
 """Cards follow what is done elsewhere, without anybody pressing anything."""
 
+import asyncio
 import json
+from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
+from bot.app import App
 from bot.demo import POLICY
-from bot.models import Ref
+from bot.flows.watch import look_once
+from bot.models import Card, Ref
 from bot.sandbox.faults import Fault
-from bot.sandbox.secmaster import Person, Received, seed
-from tests.town import CAROL, ONCALL, SOC, Town, both_databases
+from bot.sandbox.secmaster import Person, Received, SecMasterSandbox, seed
+from bot.sandbox.slack import SlackSandbox
+from tests.town import (
+    ALICE,
+    CAROL,
+    ONCALL,
+    QUICK,
+    SOC,
+    Town,
+    both_databases,
+    policy,
+    settings_for,
+)
 
 ISOLATE = Ref(noun="task", id=seed.TASK_ISOLATE)
+# A round is made where the story says so.
+BY_HAND = pytest.mark.parametrize("rules", [POLICY], ids=["by-hand"])
 EVERA = Person("console-evera", "Evera")
 
 
@@ -28,7 +46,7 @@ async def test_a_decision_in_the_console_is_on_every_card(town: Town):
     await town.slack.until(lambda: not town.buttons(second, channel=ONCALL))
     assert "Decided outside Slack by Evera" in json.dumps(town.message(first))
     async with town.app.desk.drawing(ISOLATE):  # the round is through
-        assert watched(town) == []
+        assert unsettled(town) == []
 
 
 async def test_a_comment_in_the_console_is_on_the_card_and_the_buttons_stay(town: Town):
@@ -63,10 +81,88 @@ async def test_the_cards_follow_again_once_secmaster_can_be_asked(town: Town):
 
 async def test_one_that_can_not_be_read_does_not_stand_before_the_others(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)
-    store, at = town.app.desk.store, town.app.desk.clock()
-    store.watch(Ref(noun="task", workspace="gone", id="x"), "", at)
+    gone = Card(ref=Ref(noun="task", workspace="gone", id="x"), channel=SOC, ts="1.000100")
+    town.app.desk.store.add_card(gone, town.app.desk.clock() - timedelta(minutes=1))
     town.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "CONTINUE"}, EVERA)
     await town.slack.until(lambda: not town.buttons(ts))
+
+
+@BY_HAND
+async def test_a_newer_card_elsewhere_leaves_no_older_one_behind(town: Town):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    town.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "TERMINATE"}, EVERA)
+    await town.card("task", seed.TASK_ISOLATE, channel=ONCALL, user=CAROL)
+    async with town.app.desk.placing(ISOLATE, ONCALL):
+        await look_once()
+    assert not town.buttons(ts)
+    assert unsettled(town) == []
+
+
+@BY_HAND
+async def test_what_a_gateway_lost_for_a_moment_comes_back(town: Town):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    await town.secmaster.faults.set(Fault(on="ShowTask", html=True, status=404, times=1))
+    async with town.app.desk.placing(ISOLATE, SOC):
+        await look_once()
+    assert "no longer exists" in town.message(ts)["text"]
+    await look_once()
+    assert town.buttons(ts)
+
+
+@BY_HAND
+async def test_a_card_that_slack_refuses_for_good_does_not_have_the_others_drawn_for_ever(
+    town: Town,
+):
+    await town.card("task", seed.TASK_ISOLATE)
+    await town.card("task", seed.TASK_ISOLATE, channel=ONCALL, user=CAROL)
+    said = {"action": "ADD_COMMENT", "comment": "host is drained"}
+    town.secmaster.world.update_task(seed.TASK_ISOLATE, said, EVERA)
+    no = Fault(on="chat.update", status=200, code="edit_window_closed", times=1)
+    await town.slack.faults.set(no)
+    async with town.app.desk.placing(ISOLATE, ONCALL):
+        for _ in range(3):
+            await look_once()
+    assert len([one for one in town.slack.calls if one.method == "chat.update"]) == 2
+
+
+@BY_HAND
+async def test_a_decision_does_not_wait_until_slack_lets_cards_be_drawn(town: Town):
+    await town.card("task", seed.TASK_ISOLATE)
+    said = {"action": "ADD_COMMENT", "comment": "host is drained"}
+    town.secmaster.world.update_task(seed.TASK_ISOLATE, said, EVERA)
+    await town.slack.faults.set(Fault(on="chat.update", hold=True))
+    async with town.app.desk.placing(ISOLATE, SOC):
+        round_ = asyncio.create_task(look_once())
+    await town.slack.faults.until_held("chat.update")
+    await town.slack.command(ALICE, ONCALL, f"/task approve {seed.TASK_ISOLATE}")
+    await town.secmaster.until(lambda: town.secmaster.writes("UpdateTask", seed.TASK_ISOLATE))
+    await town.slack.faults.clear()
+    await round_
+
+
+@both_databases
+async def test_cards_from_before_they_followed_are_followed_too(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str
+):
+    settings = settings_for(slack, secmaster, database_url)
+    async with App(settings, policy(), QUICK) as app:
+        slack.request_url = f"{app.url}/slack/events"
+        town = Town(slack, secmaster, app)
+        ts = await town.card("task", seed.TASK_ISOLATE)
+        async with app.desk.placing(ISOLATE, SOC):
+            _back_to_the_first_version(app.engine)
+    secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "TERMINATE"}, EVERA)
+    async with App(settings, policy(), QUICK):
+        await look_once()
+    assert not town.buttons(ts)
+
+
+def _back_to_the_first_version(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP INDEX ix_cards_looked_at"))
+        for column in ("seen", "open", "looked_at"):
+            connection.execute(sa.text(f"ALTER TABLE cards DROP COLUMN {column}"))
+        connection.execute(sa.text("UPDATE bot_schema_version SET version_num = '0001'"))
 
 
 def looks(town: Town, status: int) -> list[Received]:
@@ -74,6 +170,6 @@ def looks(town: Town, status: int) -> list[Received]:
     return [one for one in asked if one.status == status]
 
 
-def watched(town: Town) -> list[tuple[Ref, str]]:
+def unsettled(town: Town) -> list[Ref]:
     store = town.app.desk.store
-    return store.watched(10, town.app.desk.clock().replace(year=2000))
+    return store.unsettled(10, town.app.desk.clock().replace(year=2000))
