@@ -94,6 +94,7 @@ async def stage(
             settings = _settings(slack, secmaster, Path(folder))
             async with App(settings, config.parse(POLICY + WATCH)) as app:
                 slack.request_url = f"{app.url}/slack/events"
+                slack.links = [("SecMaster console", secmaster.url)]
                 yield slack, secmaster
     finally:
         await slack.stop()

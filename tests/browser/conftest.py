@@ -5,7 +5,7 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
@@ -20,6 +20,7 @@ FLAGS = (
 WITHIN = 10_000  # milliseconds a page may take to show something on a slow machine
 DESKTOP, PHONE = (1280, 800), (390, 844)
 
+expect.set_options(timeout=WITHIN)
 Open = Callable[..., Awaitable[Page]]
 
 

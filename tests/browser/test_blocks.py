@@ -15,8 +15,8 @@ BARE = """\
 <html lang="en">
 <title>Blocks</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="/_page/base.css">
-<link rel="stylesheet" href="/_page/blocks.css">
+<link rel="stylesheet" href="/_page/shared/base.css">
+<link rel="stylesheet" href="/_page/blocks/blocks.css">
 """
 # What a page does with blocks: it keeps what it is told, and a press lasts until it is let go.
 STAGE = """
@@ -50,7 +50,7 @@ async () => {
       return { id: `F-${file.name}`, name: file.name };
     },
   };
-  window.blocks = await import("/_page/blocks.js");
+  window.blocks = await import("/_page/blocks/blocks.js");
 }
 """
 DRAW = """
@@ -784,6 +784,34 @@ async def test_typing_is_told_and_counted(stage):
         await draw(stage, question("Text", kind))
         await stage.get_by_label("Text").fill("12")
         assert await heard(stage) == [["fill", "b", "a", "12"]]
+
+
+async def test_an_input_that_dispatches_is_pressed_as_it_is_configured(stage):
+    def dispatching(*on, **more):
+        given = {"dispatch_action_config": {"trigger_actions_on": list(on)}} if on else {}
+        block = question("Name", "plain_text_input", **given, **more)
+        return block | {"dispatch_action": True}
+
+    await draw(stage, dispatching())
+    box = stage.get_by_label("Name")
+    await box.press_sequentially("ab")
+    assert await heard(stage) == [["fill", "b", "a", "a"], ["fill", "b", "a", "ab"]]
+    await expect(box).to_have_accessible_description("Press Enter to send this.")
+    await box.press("Enter")
+    assert await heard(stage) == [["press", "b", "a", "ab"]]
+
+    await draw(stage, dispatching("on_character_entered", multiline=True))
+    await box.press_sequentially("x")
+    await box.press("Enter")
+    pressed = [value for kind, _, _, value in await heard(stage) if kind == "press"]
+    assert pressed == ["x", "x\n"]
+
+    await draw(
+        stage, question("Name", "static_select", options=COLOURS) | {"dispatch_action": True}
+    )
+    await stage.get_by_role("combobox").click()
+    await stage.get_by_role("option", name="Green").click()
+    assert await heard(stage) == [["press", "b", "a", "green"]]
 
 
 async def test_what_was_entered_stays_through_another_drawing(stage):

@@ -144,7 +144,19 @@ async def test_each_person_has_their_own_channels_and_a_reload_stays(
     await channel(page, "private").click()
     await expect(page.get_by_role("heading", name="#private")).to_be_visible()
 
-    await page.get_by_label("Acting as").select_option(label="Outsider · other organisation")
+    chooser = page.get_by_label("Acting as")
+    await expect(chooser.get_by_role("option")).to_have_text(
+        [
+            "Alice · SOC",
+            "Bob · SOC",
+            "Carol · On call",
+            "Dave · member",
+            "Guest · guest",
+            "Solo · single-channel guest",
+            "Outsider · other organisation",
+        ]
+    )
+    await chooser.select_option(label="Outsider · other organisation")
 
     await expect(page.get_by_role("heading", name="#soc")).to_be_visible()
     await expect(channel(page, "private")).to_have_count(0)
@@ -394,6 +406,51 @@ async def test_a_form_that_is_changed_keeps_what_was_typed_where_the_fields_stay
     await expect(form.get_by_role("button", name="Show")).to_be_focused()
 
 
+async def test_rich_text_is_reported_as_a_structure(
+    slack: SlackSandbox, app: App, open_page: Open
+) -> None:
+    app.opens(modal("New task", field("why", "Reason", type="rich_text_input")))
+    page = await open_page(at(slack))
+    await write(page, "/task new")
+    form = page.get_by_role("dialog", name="New task")
+    await form.get_by_label("Reason").fill("first\nsecond")
+    await form.get_by_role("button", name="Save").click()
+    await expect(form).to_be_hidden()
+    values = slack.sent[-1].payload["view"]["state"]["values"]
+    lines = [{"type": "text", "text": "first\n"}, {"type": "text", "text": "second"}]
+    section = {"type": "rich_text_section", "elements": lines}
+    assert values["why"]["typed"] == {
+        "type": "rich_text_input",
+        "rich_text_value": {"type": "rich_text", "elements": [section]},
+    }
+
+
+async def test_an_input_that_dispatches_changes_the_form_under_the_keyboard(
+    slack: SlackSandbox, app: App, open_page: Open
+) -> None:
+    typing = {"trigger_actions_on": ["on_character_entered"]}
+    name = field("name", "Name", dispatch_action_config=typing) | {"dispatch_action": True}
+    app.opens(modal("Rename", name, field("why", "Reason")))
+    page = await open_page(at(slack))
+    await write(page, "/task new")
+    form = page.get_by_role("dialog", name="Rename")
+    await form.get_by_label("Reason").fill("because")
+
+    async def echo(payload: Json) -> None:
+        view, [action] = payload["view"], payload["actions"]
+        assert action["block_id"] == "name"
+        shown = {"type": "section", "text": words(f"Hello {action['value']}")}
+        changed = modal("Rename", name, field("why", "Reason"), shown)
+        await app.client.views_update(view_id=view["id"], view=changed)
+
+    app.answer = echo
+    await form.get_by_label("Name").press_sequentially("Ana")
+    await expect(form.get_by_text("Hello Ana", exact=True)).to_be_visible()
+    await expect(form.get_by_label("Name")).to_be_focused()
+    await expect(form.get_by_label("Name")).to_have_value("Ana")
+    await expect(form.get_by_label("Reason")).to_have_value("because")
+
+
 async def test_a_form_that_the_app_does_not_take_stays_open(
     slack: SlackSandbox, app: App, open_page: Open
 ) -> None:
@@ -451,6 +508,64 @@ async def test_files_go_along_and_come_back(
     assert [file["name"] for file in slack.messages(SOC)[-1]["files"]] == ["evidence.txt"]
 
 
+DROP = """
+(box, [kind, name]) => {
+  const carried = new DataTransfer();
+  carried.items.add(new File([name], name));
+  const given = { bubbles: true, cancelable: true };
+  box.dispatchEvent(kind === "paste"
+    ? new ClipboardEvent(kind, { ...given, clipboardData: carried })
+    : new DragEvent(kind, { ...given, dataTransfer: carried }));
+}
+"""
+
+
+async def test_files_are_pasted_and_dropped(slack: SlackSandbox, open_page: Open) -> None:
+    page = await open_page(at(slack))
+    box = page.get_by_label("Message #soc")
+    await box.evaluate(DROP, ["paste", "pasted.txt"])
+    await box.evaluate(DROP, ["drop", "dropped.txt"])
+    going = page.get_by_role("list", name="Files to send").get_by_role("listitem")
+    await expect(going).to_have_text([re.compile("pasted.txt10 B"), re.compile("dropped.txt11 B")])
+    await page.get_by_role("button", name="Send").click()
+    await expect(messages(page).filter(has_text="dropped.txt")).to_be_visible()
+    sent = [file["name"] for file in slack.messages(SOC)[-1]["files"]]
+    assert sent == ["pasted.txt", "dropped.txt"]
+
+
+async def test_a_link_is_unfolded_and_a_reply_comes_into_the_channel_too(
+    slack: SlackSandbox, app: App, open_page: Open
+) -> None:
+    url = "https://console.example.com/tasks/1"
+    said = await slack.say(BOB, SOC, f"see {url}")
+    about = {"title": "Task 1", "title_link": url, "text": "*waits* for a decision"}
+    await app.client.chat_unfurl(channel=SOC, ts=said["ts"], unfurls={url: about})
+    await app.post("for everybody", thread_ts=said["ts"], reply_broadcast=True)
+    page = await open_page(at(slack))
+    unfolded = messages(page).filter(has_text="see https")
+    await expect(unfolded.get_by_role("link", name="Task 1")).to_have_attribute("href", url)
+    await expect(unfolded.locator("strong").filter(has_text="waits")).to_be_visible()
+
+    loud = messages(page).filter(has_text="for everybody")
+    await expect(loud).to_contain_text("replied to a thread")
+    await loud.get_by_role("link", name="thread").click()
+    await expect(replies(page)).to_contain_text(["see https", "for everybody"])
+    await expect(page.get_by_role("complementary").get_by_text("replied to a")).to_have_count(0)
+
+
+async def test_the_way_to_other_pages_is_shown(slack: SlackSandbox, open_page: Open) -> None:
+    slack.links = [("Console", "https://console.example.com/"), ("No way", "javascript:alert(1)")]
+    page = await open_page(at(slack))
+    navigation = page.get_by_role("navigation", name="Workspace")
+    way = navigation.get_by_role("link", name="Console")
+    await expect(way).to_have_attribute("href", "https://console.example.com/")
+    await expect(way).to_have_attribute("target", "_blank")
+    await expect(navigation.get_by_text("No way")).to_have_count(0)
+    assert SlackSandbox(links=[("Console", "https://x.example/")]).links == [
+        ("Console", "https://x.example/")
+    ]
+
+
 async def test_the_home_of_the_app(slack: SlackSandbox, app: App, open_page: Open) -> None:
     page = await open_page(at(slack))
     await channel(page, "SecMaster").click()
@@ -467,6 +582,29 @@ async def test_the_home_of_the_app(slack: SlackSandbox, app: App, open_page: Ope
     home = page.get_by_role("region", name="Home")
     await home.get_by_role("button", name="Approve").click()
     await expect(home.get_by_text("two")).to_be_visible()
+
+
+async def test_of_two_buttons_with_one_action_the_pressed_one_is_told(
+    slack: SlackSandbox, app: App, open_page: Open
+) -> None:
+    rows = [
+        {"type": "actions", "block_id": row, "elements": [SHOW | {"value": row}]}
+        for row in ("first", "second")
+    ]
+    await app.client.views_publish(user_id=ALICE, view={"type": "home", "blocks": rows})
+
+    async def again(payload: Json) -> None:
+        shown = {"type": "section", "text": words(payload["actions"][0]["value"])}
+        view = {"type": "home", "blocks": [*rows, shown]}
+        await app.client.views_publish(user_id=ALICE, view=view)
+
+    page = await open_page(at(slack, channel="D0ALICE", inside="home"))
+    home = page.get_by_role("region", name="Home")
+    await slack.until(lambda: slack.sent)
+    app.answer = again
+    await home.get_by_role("button", name="Show").nth(1).click()
+    await expect(home.get_by_text("second", exact=True)).to_be_visible()
+    await expect(home.get_by_role("button", name="Show").nth(1)).to_be_focused()
 
 
 async def test_shortcuts_of_a_message_and_of_the_workspace(
@@ -507,6 +645,17 @@ async def test_one_part_at_a_time_on_a_phone(
     await expect(page.get_by_role("navigation", name="Workspace")).to_be_hidden()
     wide = await page.evaluate("document.documentElement.scrollWidth")
     assert wide == PHONE[0]
+
+
+async def test_on_a_phone_one_begins_with_what_is_new(
+    slack: SlackSandbox, app: App, open_page: Open
+) -> None:
+    await app.post(f"<@{ALICE}> look")
+    page = await open_page(slack.url, PHONE)
+    await expect(channel(page, "soc 1 unread, mentions you")).to_be_visible()
+    await expect(page.get_by_role("main")).to_be_hidden()
+    await channel(page, "soc").click()
+    await expect(messages(page).filter(has_text="@Alice look")).to_be_visible()
 
 
 async def test_a_long_channel_stays_where_it_is_read(slack: SlackSandbox, open_page: Open) -> None:

@@ -145,6 +145,37 @@ async def test_a_comment_is_written_in_the_thread_or_taken_from_a_message(town: 
     ]
 
 
+async def test_a_file_is_attached_from_the_card_and_from_a_message(town: Town, sit):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    page = await sit(CAROL)
+    await message(page, ts).get_by_role("button", name="More actions").first.click()
+    await page.get_by_role("menuitem", name="Attach").click()
+    form = page.get_by_role("dialog")
+    await form.locator("input[type=file]").set_input_files(text_file("seen.txt"))
+    await expect(form).to_contain_text("seen.txt")
+    await form.get_by_role("button", name="Attach", exact=True).click()
+    await expect(form).to_be_hidden()
+    thread = await open_thread(page, ts)
+    await expect(thread).to_contain_text("Attachment added by @Carol")
+    await thread.locator("input[type=file]").set_input_files(text_file("dump.txt"))
+    await expect(thread).to_contain_text("dump.txt")
+    await thread.get_by_role("button", name="Send").click()
+    said = thread.get_by_role("listitem").filter(has_text="dump.txt")
+    await said.hover()
+    await said.get_by_role("button", name="More actions").click()
+    await page.get_by_role("menuitem", name="Attach to task").click()
+    await expect(form).to_contain_text("dump.txt")
+    await form.get_by_role("button", name="Attach", exact=True).click()
+    await expect(thread.get_by_text("Attachment added")).to_have_count(2)
+    files = town.secmaster.world.task(seed.TASK_ISOLATE)["attachment_id_list"]
+    names = [town.secmaster.world.attachment(one)["file_name"] for one in files[-2:]]
+    assert names == ["seen.txt", "dump.txt"]
+
+
+def text_file(name: str) -> dict:
+    return {"name": name, "mimeType": "text/plain", "buffer": b"at 03:10"}
+
+
 async def test_a_guest_is_refused_for_their_eyes_only(town: Town, sit):
     ts = await town.card("task", seed.TASK_ISOLATE)
     guest, alice = await asyncio.gather(sit(GUEST), sit(ALICE))
@@ -216,7 +247,7 @@ async def test_what_waits_opens_from_the_shortcuts_with_details_upon_it(sit):
 
 async def test_a_task_is_approved_with_the_keyboard_alone(town: Town, sit):
     page = await sit(ALICE)
-    await expect(page.get_by_role("textbox")).to_be_enabled()
+    await expect(page.get_by_role("textbox")).to_be_visible()
     await page.keyboard.press("/")
     await expect(page.get_by_role("textbox")).to_be_focused()
     await page.keyboard.type("/ta")

@@ -1,6 +1,7 @@
 """The sandboxes' pages: files as they stand, with no build step between writing and reading.
 
-``slack.*`` is the workspace, ``console.*`` the SecMaster console; the rest serves both.
+``slack/`` is the workspace, ``console/`` the SecMaster console; ``blocks/`` draws Block Kit, and
+``shared/`` serves both pages.
 """
 
 from pathlib import Path
@@ -29,22 +30,22 @@ HEADERS = {
 
 
 def routes(page: str) -> list[web.RouteDef]:
-    """A sandbox's page at ``/``, and every page's files under ``/_page/``."""
+    """A sandbox's page at ``/``, and every page's files at ``/_page/<folder>/<name>``."""
 
     async def first(_request: web.Request) -> web.Response:
-        return _file(f"{page}.html")
+        return _file(page, "index.html")
 
     async def other(request: web.Request) -> web.Response:
-        return _file(request.match_info["name"])
+        return _file(request.match_info["folder"], request.match_info["name"])
 
-    return [web.get("/", first), web.get("/_page/{name}", other)]
+    return [web.get("/", first), web.get("/_page/{folder}/{name}", other)]
 
 
-def _file(name: str) -> web.Response:
-    known = {path.name: path for path in FOLDER.iterdir() if path.suffix in KINDS}
-    if name not in known:
+def _file(folder: str, name: str) -> web.Response:
+    there = {(path.parent.name, path.name): path for path in FOLDER.glob("*/*")}
+    path = there.get((folder, name))
+    if path is None or path.suffix not in KINDS:
         raise web.HTTPNotFound
-    path = known[name]
     return web.Response(
         body=path.read_bytes(), content_type=KINDS[path.suffix], charset="utf-8", headers=HEADERS
     )

@@ -71,12 +71,24 @@ def entry(element: Json, value: Entered) -> Json:
 def _one(element: Json, key: str, value: Entered) -> Any:
     if key in NUMBERS:
         return int(str(value))
+    if element["type"] == "rich_text_input":
+        return _rich_text(str(value))
     if not key.startswith("selected_option") or element["type"] == "external_select":
         return value
     for option in options(element):
         if option["value"] == value:
             return option
     raise ValueError(f"{element['action_id']!r} has no option {value!r}")
+
+
+def _rich_text(plain: str) -> Json:
+    """What is typed without any styling, a text element for each line.
+
+    https://docs.slack.dev/reference/block-kit/block-elements/rich-text-input-element
+    """
+    lines = [{"type": "text", "text": line} for line in plain.splitlines(keepends=True)]
+    section = {"type": "rich_text_section", "elements": lines}
+    return {"type": "rich_text", "elements": [section]}
 
 
 def options(element: Json) -> list[Json]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def described(sandbox: "SlackSandbox") -> Json:
-    """Who and what there is; it stays the same for as long as the sandbox runs."""
+    """Who and what there is, which a page reads once."""
     workspace = sandbox.workspace
     named = [one for one in workspace.channels.values() if not one.person]
     return {
@@ -26,6 +26,7 @@ def described(sandbox: "SlackSandbox") -> Json:
         ],
         "channels": [{"id": one.id, "name": one.name} for one in named],
         "app": sandbox.manifest.described(),
+        "links": [{"name": name, "url": url} for name, url in sandbox.links],
     }
 
 

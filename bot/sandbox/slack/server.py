@@ -35,7 +35,8 @@ class SlackSandbox(Acting, Reading):
     """A Slack workspace on this machine.
 
     The Web API is at ``url + "/api/"``. The app is reached at ``request_url``, or over its own
-    websockets when it has some or there is no ``request_url``.
+    websockets when it has some or there is no ``request_url``. ``links`` are names and addresses
+    that the page shows beside the channels; they may be set later too, before a page is opened.
     """
 
     def __init__(  # noqa: PLR0913 - an app's whole configuration, each with a demo's default
@@ -47,11 +48,13 @@ class SlackSandbox(Acting, Reading):
         request_url: str | None = None,
         scopes: Iterable[str] = ALL_SCOPES,
         manifest: Json | None = None,
+        links: Iterable[tuple[str, str]] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         workspace = seeded(clock)
         self.url = ""
         self.manifest = read_manifest(manifest)
+        self.links = list(links)
         self.changes = workspace.changes
         self.faults = trouble.Faults(self.changes.happened)
         self.socket_mode = SocketMode(self.changes)

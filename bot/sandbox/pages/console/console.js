@@ -1,18 +1,17 @@
 // The console: tasks, instances, requests and faults of the sandbox, as they are right now.
 
-import { get, h, live } from "./dom.js";
-import { addInstance, addTask, setArrivals } from "./console_acts.js";
-import { Detail } from "./console_detail.js";
-import { Faults } from "./console_faults.js";
+import { get, h, live } from "../shared/dom.js";
+import { addInstance, addTask, setArrivals } from "./acts.js";
+import { Faults } from "./faults.js";
 import {
   INSTANCE_STATES, instanceHistory, instanceParts, instanceRow, instanceSaid,
-} from "./console_instances.js";
-import { List } from "./console_list.js";
-import { Requests } from "./console_requests.js";
+} from "./instances.js";
+import { Detail, List } from "./panes.js";
+import { Requests } from "./requests.js";
 import {
   TASK_STATES, taskHistory, taskParts, taskRow, taskSaid,
-} from "./console_tasks.js";
-import { moment } from "./console_words.js";
+} from "./tasks.js";
+import { moment } from "./words.js";
 
 const AGAIN = 15_000; // milliseconds until what is said of times is said anew
 const connection = document.querySelector("#connection");

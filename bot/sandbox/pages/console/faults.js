@@ -1,9 +1,9 @@
 // Trouble on request: which faults are on, and a form to switch on another.
 
-import { answered, h, keyed, post } from "./dom.js";
-import { sender } from "./console_asking.js";
-import { unlessSame } from "./console_parts.js";
-import { trouble } from "./console_words.js";
+import { answered, h, keyed, post } from "../shared/dom.js";
+import { sender } from "./acts.js";
+import { unlessSame } from "./parts.js";
+import { trouble } from "./words.js";
 
 const PATH = "/_sandbox/faults";
 const STATUSES = [429, 500, 502, 503].map((status) => [status, String(status)]);

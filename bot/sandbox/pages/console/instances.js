@@ -1,9 +1,9 @@
 // How a workflow instance is listed, and everything there is to see of one.
 
-import { h } from "./dom.js";
-import { fail } from "./console_acts.js";
-import { code, facts, history, listPart, part, shownTime, state } from "./console_parts.js";
-import { moment, span } from "./console_words.js";
+import { h } from "../shared/dom.js";
+import { fail } from "./acts.js";
+import { code, facts, history, listPart, part, shownTime, state } from "./parts.js";
+import { moment, span } from "./words.js";
 
 export const INSTANCE_STATES = [
   "FAILED", "RUNNING", "RETRYING", "TERMINATING", "FINISHED", "TERMINATED",

@@ -1,7 +1,7 @@
 // The pieces every pane of the console is made of.
 
-import { h, keyed } from "./dom.js";
-import { STATES, author, clock, moment, pretty } from "./console_words.js";
+import { h, keyed } from "../shared/dom.js";
+import { STATES, author, clock, moment, pretty } from "./words.js";
 
 const models = new WeakMap();
 

@@ -1,7 +1,7 @@
 // What the sandbox was asked by its clients, newest first.
 
-import { get, h, keyed } from "./dom.js";
-import { code, facts, mark, shownTime, unlessSame } from "./console_parts.js";
+import { get, h, keyed } from "../shared/dom.js";
+import { code, facts, mark, shownTime, unlessSame } from "./parts.js";
 
 const STEP = 100;
 

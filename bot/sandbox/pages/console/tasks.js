@@ -1,12 +1,11 @@
 // How a task is listed, and everything there is to see of one.
 
-import { h } from "./dom.js";
-import { actAs, decide, personField } from "./console_acts.js";
-import { sender } from "./console_asking.js";
+import { h } from "../shared/dom.js";
+import { actAs, decide, personField, sender } from "./acts.js";
 import {
   code, facts, history, lastingPart, listPart, mark, part, shownTime, state,
-} from "./console_parts.js";
-import { AT_DUE, BUSINESS, bytes, due, moment, pretty, span } from "./console_words.js";
+} from "./parts.js";
+import { AT_DUE, BUSINESS, bytes, due, moment, pretty, span } from "./words.js";
 
 export const TASK_STATES = ["waiting", "finished", "canceled"];
 

@@ -60,28 +60,33 @@ export async function answered(reply) {
   return body;
 }
 
-/**
- * Call `look` now and after every change of the server, one look at a time: what changes during
- * a look is seen by the next. `tell(false)` says that the server is gone, `tell(true)` that it
- * is back. Returns a function that asks for another look.
- */
-export function live(look, tell) {
-  let looking = false;
+/** A function that runs `act`, one run at a time: calls during a run are one more run after it. */
+export function onceMore(act) {
+  let running = false;
   let again = false;
-  async function see() {
+  return async () => {
     again = true;
-    if (looking) return;
-    looking = true;
+    if (running) return;
+    running = true;
     while (again) {
       again = false;
       try {
-        await look();
+        await act();
       } catch (error) {
         console.error(error);
       }
     }
-    looking = false;
-  }
+    running = false;
+  };
+}
+
+/**
+ * Call `look` now and after every change of the server, one look at a time. `tell(false)` says
+ * that the server is gone, `tell(true)` that it is back. Returns a function that asks for another
+ * look.
+ */
+export function live(look, tell) {
+  const see = onceMore(look);
   const news = new EventSource("/_sandbox/news");
   news.onmessage = see;
   news.onopen = () => tell(true);

@@ -1,6 +1,7 @@
 // Doing things as a person: each act is told to the server, and how it went comes back in a word.
 
-import { post } from "./dom.js";
+import { post } from "../shared/dom.js";
+import { failure } from "./notices.js";
 
 /** Do `name` as the server knows it. "" when it went well, else Slack's code or some words. */
 export async function act(name, fields) {
@@ -12,7 +13,52 @@ export async function act(name, fields) {
 }
 
 /** What a pressed element is called in a notice. */
-export function nameOf(element) {
+export function labelOf(element) {
   const words = element.text?.text ?? element.placeholder?.text;
   return words ? `“${words}”` : "Your choice";
+}
+
+/** Why a line is not sent as it stands; "" when it may be. */
+export function refusal(text, { thread }, workspace) {
+  if (!text.startsWith("/")) return "";
+  const [word] = text.split(/\s/, 1);
+  // An app that told no manifest has commands that only it knows.
+  if (workspace.app.commands.length && !workspace.command(text)) {
+    return `${word} is no command of this workspace, so nothing was sent. ` +
+      "To send it as a message, put a space before the slash.";
+  }
+  if (!thread) return "";
+  const { handle } = workspace.person(workspace.app.user);
+  const instead = `@${handle} ${text.slice(1).trim()}`;
+  return `Slash commands don’t work in threads; mention the app instead: ${instead}`;
+}
+
+/** How a command that is being written goes on. */
+export function hint(text, { thread } = {}, workspace) {
+  const command = thread || !/\s/.test(text) ? null : workspace.command(text);
+  return command?.usage_hint ? `${command.command} ${command.usage_hint}` : "";
+}
+
+/**
+ * Send what was written; whether that worked. `say(words, {pending})` adds a line to the
+ * conversation and returns a function that takes it away.
+ */
+export async function send(place, text, files, say) {
+  return text.startsWith("/") ? command(place, text, say) : message(place, text, files, say);
+}
+
+async function command({ user, channel }, text, say) {
+  const [word] = text.split(/\s/, 1);
+  const done = say(`Running ${text} …`, { pending: true });
+  const error = await act("command", { user, channel, text: text.trim() });
+  done();
+  if (error) say(failure(word, error));
+  return !error;
+}
+
+async function message({ user, channel, thread }, text, files, say) {
+  const fields = { user, channel, text: text.trim(), files: files.map((file) => file.id) };
+  const error = await act("say", thread ? { ...fields, thread_ts: thread } : fields);
+  if (error) say(failure("Sending", error));
+  return !error;
 }

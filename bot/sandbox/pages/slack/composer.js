@@ -1,9 +1,9 @@
 // Where a person writes: text, files, completion, and what is kept when sending fails.
 
-import { Chips } from "./chips.js";
-import { h } from "./dom.js";
-import { draftOf, filesOf, keepDraft } from "./drafts.js";
-import { Suggestions } from "./suggestions.js";
+import { h } from "../shared/dom.js";
+import { Suggestions } from "./completion.js";
+import { Chips } from "./files.js";
+import { draftOf, filesOf, keepDraft } from "./redrawing.js";
 
 /** The box under a conversation. */
 export class Composer {

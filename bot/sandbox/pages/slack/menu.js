@@ -1,9 +1,7 @@
 // A menu that a button opens: a popover of choices, worked by mouse, touch or arrow keys.
 
-import { h } from "./dom.js";
-
-const GAP = 4;
-const STEPS = { ArrowDown: 1, ArrowUp: -1 };
+import { h } from "../shared/dom.js";
+import { moved, place } from "../shared/popup.js";
 
 /** Open a menu at `button`. `items`: {text, quiet?, pick} or {heading}. */
 export function openMenu(button, label, items) {
@@ -18,7 +16,7 @@ export function openMenu(button, label, items) {
   document.body.append(menu);
   button.setAttribute("aria-expanded", "true");
   menu.showPopover();
-  beside(menu, button);
+  place(menu, button);
   menu.querySelector("[role=menuitem]")?.focus();
 }
 
@@ -38,18 +36,9 @@ function choice({ text, quiet, pick }) {
 
 function step(event) {
   const choices = [...event.currentTarget.querySelectorAll("[role=menuitem]")];
-  const at = choices.indexOf(document.activeElement);
   if (event.key === "Tab") event.currentTarget.hidePopover();
-  if (!(event.key in STEPS)) return;
+  const to = moved(event.key, choices.indexOf(document.activeElement), choices.length);
+  if (to === undefined) return;
   event.preventDefault();
-  choices.at((at + STEPS[event.key]) % choices.length).focus();
-}
-
-function beside(menu, button) {
-  const near = button.getBoundingClientRect();
-  const { width, height } = menu.getBoundingClientRect();
-  const below = near.bottom + GAP + height < innerHeight;
-  const top = below ? near.bottom + GAP : near.top - GAP - height;
-  menu.style.left = `${Math.max(GAP, Math.min(near.left, innerWidth - width - GAP))}px`;
-  menu.style.top = `${Math.max(GAP, top)}px`;
+  choices[to].focus();
 }

@@ -1,7 +1,7 @@
 // One message as people see it: who, when, what, and what hangs on it.
 
-import { drawBlocks, drawMrkdwn, drawText } from "./blocks.js";
-import { h, link } from "./dom.js";
+import { drawBlocks, drawMrkdwn, drawText } from "../blocks/blocks.js";
+import { h, link } from "../shared/dom.js";
 import { drawFile } from "./files.js";
 import { address } from "./place.js";
 import { ago, clock, full, machine } from "./times.js";
@@ -66,7 +66,7 @@ function body(message, context) {
     return [h("div", { class: "blocks" }, drawBlocks(message.blocks, context)), edited];
   }
   if (!message.text) return edited;
-  return h("div", { class: "blocks text" }, drawMrkdwn(message.text, context), edited);
+  return h("div", { class: "blocks" }, drawMrkdwn(message.text, context), edited);
 }
 
 /** https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments */
@@ -74,11 +74,11 @@ function attachment(each, context) {
   const title = each.title ?? "";
   const text = each.text ?? (title ? "" : each.fallback ?? "");
   return h("div", { class: "attachment" },
-    each.pretext ? h("p", {}, drawMrkdwn(each.pretext, context)) : null,
+    each.pretext ? h("div", { class: "blocks" }, drawMrkdwn(each.pretext, context)) : null,
     each.author_name ? h("p", { class: "quiet" }, each.author_name) : null,
     title ? h("p", { class: "title" }, link(each.title_link ?? each.from_url, title)) : null,
     each.blocks ? h("div", { class: "blocks" }, drawBlocks(each.blocks, context)) : null,
-    text && !each.blocks ? h("div", { class: "blocks text" }, drawMrkdwn(text, context)) : null,
+    text && !each.blocks ? h("div", { class: "blocks" }, drawMrkdwn(text, context)) : null,
     each.footer ? h("p", { class: "quiet" }, each.footer) : null);
 }
 
@@ -98,7 +98,7 @@ function replies(message, { inThread, place }) {
   if (inThread || !message.reply_count) return null;
   const words = message.reply_count === 1 ? "1 reply" : `${message.reply_count} replies`;
   const last = h("span", { class: "quiet", data: { ago: message.latest_reply } },
-    `last ${ago(message.latest_reply)}`);
+    `last reply ${ago(message.latest_reply)}`);
   const href = address({ ...place, thread: message.ts, home: false });
   return h("p", { class: "replies" }, h("a", { href }, words), " · ", last);
 }

@@ -1,10 +1,11 @@
 // The modals a person has open: the one on top is shown, with what they typed in it.
 
+import { h } from "../shared/dom.js";
 import { act } from "./acts.js";
-import { h } from "./dom.js";
-import { forget, submission } from "./entered.js";
-import { firstControl, focusAgain, focusWithin, placeOf } from "./focus.js";
 import { failure, isMistake } from "./notices.js";
+import {
+  firstControl, focusAgain, focusWithin, forget, placeOf, submission,
+} from "./redrawing.js";
 import { drawView } from "./views.js";
 
 /** The dialog for modals. */

@@ -1,6 +1,6 @@
 // What the page itself has to say: failures in words, short news, and what is only heard.
 
-import { h } from "./dom.js";
+import { h } from "../shared/dom.js";
 
 // https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response
 const FAILURES = {

@@ -1,20 +1,19 @@
 // The page of the local Slack: who looks at what, brought up to date with every change.
 
+import { live } from "../shared/dom.js";
 import { act } from "./acts.js";
-import { Channels } from "./channels.js";
-import { live } from "./dom.js";
 import { upload } from "./files.js";
-import { closedWords, isNarrow, nameOf, showPart, showTabs, showTitles } from "./frame.js";
-import { Home } from "./home.js";
-import { bindKeys } from "./keys.js";
 import { openMenu } from "./menu.js";
 import { Modals } from "./modals.js";
+import {
+  Channels, bindKeys, closedWords, isNarrow, showPart, showTabs, showTitles,
+} from "./navigation.js";
 import { failure, toast } from "./notices.js";
 import { Pane } from "./pane.js";
 import { address, go, here, stand } from "./place.js";
-import { Sight } from "./sight.js";
 import { ago } from "./times.js";
-import { readWorkspace } from "./workspace.js";
+import { Home } from "./views.js";
+import { Sight, readWorkspace } from "./workspace.js";
 
 const MINUTE = 60_000;
 const NOWHERE = { channel: "", thread: "", home: false };
@@ -37,6 +36,7 @@ class Page {
     this.pane = new Pane(node("main"), "message", "Messages", {
       ...shared, shortcuts: shortcuts && ((button) => this.openShortcuts(button)),
     });
+    this.pane.hide(true); // nothing can be written before it is known where
     this.thread = new Pane(node("thread"), "reply", "Replies", { ...shared, inThread: true });
     this.home = new Home(node("home"), base);
     this.modals = new Modals(node("modal"), base, () => this.seen());
@@ -52,6 +52,7 @@ class Page {
     node("close-thread").addEventListener("click", () => this.leaveThread());
     bindKeys({ write: () => this.write(), leave: () => this.leaveThread() });
     setInterval(tickAgo, MINUTE);
+    if (!location.hash) showPart("workspace");
   }
 
   /** What every block on the page is drawn with. */
@@ -135,7 +136,7 @@ class Page {
     this.pane.hide(place.home);
     if (place.home) this.home.show(place.user, sight.home);
     else {
-      const label = `Message ${nameOf(channel)}`;
+      const label = `Message ${workspace.nameOf(channel)}`;
       this.pane.show({ ...place, thread: "" }, sight.channel, label, closedWords(channel));
     }
   }
@@ -216,7 +217,7 @@ class Page {
 
 function tickAgo() {
   for (const each of document.querySelectorAll("[data-ago]")) {
-    each.textContent = `last ${ago(each.dataset.ago)}`;
+    each.textContent = `last reply ${ago(each.dataset.ago)}`;
   }
 }
 

@@ -1,17 +1,16 @@
 // A conversation with its composer: the channel's in the middle, the thread's beside it.
 
-import { act, nameOf } from "./acts.js";
+import { act, hint, labelOf, refusal, send } from "./acts.js";
+import { offers } from "./completion.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
-import { fill, entered, keeps } from "./entered.js";
 import { upload } from "./files.js";
 import { openMenu } from "./menu.js";
 import { drawMessage, plainText } from "./message.js";
 import { failure, heard, toast } from "./notices.js";
-import { offers } from "./offers.js";
 import { address, conversationOf, go } from "./place.js";
+import { entered, fill, keeps } from "./redrawing.js";
 import { pressable } from "./views.js";
-import { hint, refusal, send } from "./writing.js";
 
 /** One pane. `ways`: {workspace, base(), channels(), inThread, shortcuts?(button)}. */
 export class Pane {
@@ -84,7 +83,7 @@ export class Pane {
     const { user, channel } = this.place;
     const pressed = { action_id: element.action_id, block_id: block.block_id, value };
     const error = await act("press", { user, channel, ts, ...pressed });
-    if (error) this.conversation.sayNear(ts, failure(nameOf(element), error));
+    if (error) this.conversation.sayNear(ts, failure(labelOf(element), error));
   }
 
   async send(place, text, files) {
@@ -120,7 +119,7 @@ export class Pane {
       quiet: shortcut.description,
       pick: () => this.use(shortcut, message),
     }));
-    return rows.length ? [{ heading: this.workspace.app.name }, ...rows] : [];
+    return rows.length ? [{ heading: this.workspace.appName }, ...rows] : [];
   }
 
   async use({ callback_id: id, name }, { ts }) {

@@ -1,10 +1,10 @@
 // Views of the app, in a modal or as its Home: drawn, filled in, and pressed.
 
-import { act, nameOf } from "./acts.js";
-import { drawBlocks } from "./blocks.js";
-import { h } from "./dom.js";
-import { fill, inView, keeps, unheard } from "./entered.js";
+import { drawBlocks } from "../blocks/blocks.js";
+import { h } from "../shared/dom.js";
+import { act, labelOf } from "./acts.js";
 import { failure, mistake } from "./notices.js";
+import { fill, focusAgain, focusWithin, inView, keeps, unheard } from "./redrawing.js";
 
 /** A view's blocks as a person sees them; `failed(words)` hears of a press that went wrong. */
 export function drawView(view, { user, base, failed }) {
@@ -23,19 +23,55 @@ function mistakes({ errors = {} }) {
 }
 
 async function press({ view, user, failed }, block, element, value) {
-  const pressed = { user, view_id: view.id, action_id: element.action_id };
+  const tell = (where, { action_id }, given) =>
+    act("press_in_view", {
+      user, view_id: view.id, block_id: where.block_id, action_id, value: given,
+    });
   if (keeps(element)) fill(view.id, block, element, value);
-  await tellTyped(user, view);
-  const error = await act("press_in_view", { ...pressed, value: pressable(element, value) });
-  failed(error ? failure(nameOf(element), error) : "");
-}
-
-/** An app that hears of a press also hears what is typed in the view by then. */
-async function tellTyped(user, view) {
-  for (const [action, value] of unheard(view)) {
-    await act("press_in_view", { user, view_id: view.id, action_id: action, value });
-  }
+  // An app that hears of a press also hears what is typed in the view by then.
+  for (const [input, typed] of unheard(view)) await tell(input, input.element, typed);
+  const error = await tell(block, element, pressable(element, value));
+  failed(error ? failure(labelOf(element), error) : "");
 }
 
 /** What a press carries: a button's own value is known to the server. */
 export const pressable = (element, value) => (element.type === "button" ? null : value);
+
+/** The Home tab, in `host`. */
+export class Home {
+  constructor(host, base) {
+    Object.assign(this, { host, base });
+    this.notice = h("p", { class: "problem", role: "alert" });
+    this.drawn = h("div", {});
+    host.append(this.notice, this.drawn);
+  }
+
+  /** Tell the app that a person looks at its Home. */
+  async open(user) {
+    this.say("");
+    const error = await act("open_home", { user });
+    if (error) this.say(failure("Opening Home", error));
+  }
+
+  say(words) {
+    this.notice.textContent = words;
+  }
+
+  /** Show a person's Home as the app last published it. */
+  show(user, view) {
+    const look = `${user} ${view?.hash}`;
+    if (look === this.shown) return;
+    this.shown = look;
+    const focus = focusWithin(this.drawn);
+    this.drawn.replaceChildren(view ? this.draw(user, view) : empty());
+    if (focus) focusAgain(focus, this.drawn);
+  }
+
+  draw(user, view) {
+    return drawView(view, { user, base: this.base(), failed: (words) => this.say(words) });
+  }
+}
+
+function empty() {
+  return h("p", { class: "quiet" }, "The app has not drawn its Home yet.");
+}
