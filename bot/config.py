@@ -118,7 +118,7 @@ class Commands(Section):
 class Watch(Section):
     """How often cards are held against SecMaster, in seconds; 0 is never."""
 
-    every: float = Field(15, ge=0, le=3600)
+    every: float = Field(15, ge=0, le=3600, strict=True, allow_inf_nan=False)
 
 
 class Config(Section):

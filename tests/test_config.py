@@ -260,3 +260,14 @@ def test_what_slack_would_not_take_as_a_command_is_refused(name):
 )
 def test_two_commands_of_one_name_are_refused(text):
     assert any("commands" in line for line in problems(f"[commands]\n{text}"))
+
+
+@pytest.mark.parametrize(("text", "every"), [("", 15), ("[watch]\nevery = 0", 0)])
+def test_cards_follow_every_15_seconds_or_as_said(text, every):
+    assert parse(text).watch.every == every
+
+
+@pytest.mark.parametrize("every", ["-1", "3601", "nan", "'often'", "true"])
+def test_an_odd_pause_between_rounds_is_refused(every):
+    with pytest.raises(ConfigError, match=r"watch\.every"):
+        parse(f"[watch]\nevery = {every}")
