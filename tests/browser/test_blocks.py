@@ -567,8 +567,9 @@ async def test_a_question_is_asked_before_the_press(stage):
 
     await go.click()
     await stage.keyboard.press("Enter")
-    await expect(dialog).to_have_count(0)
+    await stage.wait_for_function("heard.length")
     assert await heard(stage) == [["press", "b", "go", None]]
+    await expect(dialog).to_have_count(0)
 
 
 async def test_a_refused_choice_is_taken_back(stage):

@@ -177,7 +177,6 @@ class Scroll {
       "New messages below ↓");
     this.area = h("div", { class: "scroller", on: { scroll: () => this.scrolled() } }, list);
     this.node = h("div", { class: "reading" }, this.area, this.pill);
-    this.last = 0;
     this.toEnd();
     const sizes = new ResizeObserver(() => this.atEnd && this.toEnd());
     sizes.observe(list);
@@ -189,10 +188,12 @@ class Scroll {
     this.isAtEnd();
     this.area.classList.add("at-end");
     this.area.scrollTop = this.area.scrollHeight;
+    this.last = this.area.scrollTop;
   }
 
   /** Something was added below. */
   grew() {
+    this.scrolled(); // the event of a person's scrolling may be yet to come
     if (!this.atEnd) this.pill.hidden = false;
   }
 
