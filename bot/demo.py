@@ -49,7 +49,7 @@ roles = ["oncall"]
 
 WATCH = """
 [watch]
-every = 1                     # seconds: what is done in the console shows on the cards soon
+every = 3                     # seconds: what is done in the console shows on the cards soon
 """
 
 OPEN = """\

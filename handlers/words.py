@@ -10,9 +10,9 @@ from bot.flows.posting import whisper
 from bot.messages import Message, about
 from bot.models import Listing, Place, Ref
 from handlers import operations, reading
-from handlers.failures import later
+from handlers.failures import Told, later
 from handlers.house import Asker, House
-from handlers.parsing import Ask, Help, Request, Show, Whoami, parse
+from handlers.parsing import Ask, Help, NotUnderstood, Request, Show, Whoami, parse
 
 Body = dict[str, Any]
 
@@ -41,7 +41,13 @@ async def mention(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None
         rf"<@{re.escape(house.desk.bot_user)}(\|[^>]*)?>", " ", event.get("text", ""), count=1
     )
     here = await _object_above(asker.place)
-    request = parse(text, here)
+    try:
+        request = parse(text, here)
+    except NotUnderstood as wrong:
+        # Where one can mention us, there may be no slash commands: a thread has none.
+        us = f"@{await house.directory.name(house.desk.bot_user)}"
+        told = about.not_understood(wrong.problem, wrong.usage, wrong.nearest, us)
+        raise Told(told) from wrong
     if isinstance(request, Ask):
         await operations.ask(house, request, _under(here, request, asker), body["event_id"])
     elif house.recent.is_new(body["event_id"]):

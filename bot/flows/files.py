@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 OK, SERVERS = 200, 500
 PASSING = (408, 429)
 LARGEST = 20 * 1024**2  # bytes; all of it is in memory on its way
+TOO_LARGE = "file_too_large"
 CHUNK = 64 * 1024
 WHOLE = 60  # seconds for one file
 
@@ -49,7 +50,8 @@ async def bring(operation: Operation) -> Brought:
         late = Outcome(state=State.FAILED, trouble="file_late", code=error.code)
         return Brought(answer=Answer(kind=Kind.TROUBLE, outcome=late))
     except NotHad as no:
-        refused = Outcome(state=State.FAILED, trouble="file_not_had", code=no.code)
+        trouble = TOO_LARGE if no.code == TOO_LARGE else "file_not_had"
+        refused = Outcome(state=State.FAILED, trouble=trouble, code=no.code)
         return Brought(answer=settled(refused))
     except SecMasterError as error:
         return Brought(answer=troubled(error, sent=False))
@@ -70,7 +72,7 @@ async def _fetched(file_id: str) -> tuple[str, bytes]:
     if file.get("is_external") or not _slacks_own(file.get("url_private_download", "")):
         raise NotHad("not_stored_in_slack")
     if file["size"] > LARGEST:
-        raise NotHad("file_too_large")
+        raise NotHad(TOO_LARGE)
     return file.get("name") or file_id, await _content(file)
 
 

@@ -22,7 +22,10 @@ def help_message(root: str, shorts: Mapping[str, str]) -> Message:
         ("instance", "Workflow instances", "[running|failed|…]"),
     ):
         rows = [
-            (f"{noun} list {filters} [text]", "lists them, for your eyes only"),
+            (
+                f"{noun} list {filters} [text]",
+                "lists what waits or what is asked for, for your eyes only",
+            ),
             (f"{noun} show <id>", "posts the card here"),
             *((action.usage, _does(action)) for action in TABLE if action.noun == noun),
         ]

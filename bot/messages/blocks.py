@@ -76,6 +76,11 @@ def named(name: str, accessory: InteractiveElement | None = None) -> Block:
     return SectionBlock(text=PlainTextObject(text=text or "—", emoji=False), accessory=accessory)
 
 
+def passage(text: str, limit: int) -> Block:
+    """Paragraphs of somebody's as they are: with markup in them they could pose as ours."""
+    return SectionBlock(text=PlainTextObject(text=clip(text, limit) or "—", emoji=False))
+
+
 def section(text: str, accessory: InteractiveElement | None = None) -> Block:
     return SectionBlock(
         text=_mrkdwn(text, SECTION_TEXT),

@@ -16,10 +16,11 @@ from bot.messages.blocks import (
     header,
     link,
     more,
+    passage,
     press,
     section,
 )
-from bot.messages.text import MARK, block, code, escape, line, moment, person, quote, span, until
+from bot.messages.text import MARK, block, code, line, moment, person, quote, span, until
 from bot.messages.words import words
 from bot.models import State, Verdict
 from bot.secmaster import (
@@ -66,9 +67,9 @@ def card(frame: Frame, snapshot: Snapshot, verdict: Verdict | None) -> Message:
 
 
 def _task_card(task: Task, frame: Frame, verdict: Verdict | None) -> Message:
-    parts: list[Block] = [header(task.name), fields(_task_facts(task, frame))]
+    parts: list[Block] = [header(task.name), fields(facts(frame, task))]
     if task.description:
-        parts.append(section(escape(task.description, DESCRIPTION)))
+        parts.append(passage(task.description, DESCRIPTION))
     for label, text in (
         ("Details", task.view_parameters),
         ("Parameters", task.handle_parameters),
@@ -83,7 +84,7 @@ def _task_card(task: Task, frame: Frame, verdict: Verdict | None) -> Message:
 
 
 def _instance_card(run: Instance, frame: Frame, verdict: Verdict | None) -> Message:
-    parts: list[Block] = [header(run.name or run.workflow.name), fields(_run_facts(run, frame))]
+    parts: list[Block] = [header(run.name or run.workflow.name), fields(facts(frame, run))]
     parts += _at_node(run)
     if verdict:
         parts.append(section(_done_here(verdict)))
@@ -139,6 +140,13 @@ def due(task: Task, now: datetime) -> str:
     if task.due_handle == DueHandle.CONTINUE:
         return f"{said}\n⚠️ then it *goes on by itself*"
     return f"{said}\nthen it is interrupted" if task.due_handle == DueHandle.INTERRUPT else said
+
+
+def facts(frame: Frame, snapshot: Snapshot) -> list[tuple[str, str]]:
+    """What a card says of its object in a few words, each with its label."""
+    if isinstance(snapshot, Task):
+        return _task_facts(snapshot, frame)
+    return _run_facts(snapshot, frame)
 
 
 def _task_facts(task: Task, frame: Frame) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from bot.secmaster import Task, TaskStatus
 
 PAGE = 8
 SHOW = ("Show", "show")
+WAITING = (("task", ""), ("task", "todo"))  # a list of tasks is of these, unless it says more
 TEXT_IN_BUTTON = 100
 LAST = 9999  # the highest offset that SecMaster takes
 
@@ -29,7 +30,8 @@ def listing(
     rows = [part for each in found[:PAGE] for part in row(each, workspace, now, SHOW)]
     until = wanted.offset + len(found[:PAGE])
     text = f"with “{line(wanted.text, 60)}”" if wanted.text else ""
-    what = " ".join(filter(None, (wanted.filter, f"{wanted.noun}s", text)))
+    kind = "waiting" if (wanted.noun, wanted.filter) in WAITING else wanted.filter
+    what = " ".join(filter(None, (kind, f"{wanted.noun}s", text)))
     shown = f"{wanted.offset + 1}-{until} of {max(total, until)} {what}"
     if not rows:
         shown = f"No more {what}." if wanted.offset else f"No {what}."
@@ -72,9 +74,16 @@ def _facts(found: Snapshot, now: datetime) -> str:
         related = line(found.related_object, 80) or "—"
         if found.status != TaskStatus.WAITING:
             return f"{task_state(found)} · {related} · decided {moment(found.update_time)}"
-        return f"{task_state(found)} · {related} · due {due(found, now)}".replace("\n", ", ")
+        return f"{task_state(found)} · {related} · {_due(found, now)}"
     workflow = line(found.workflow.name, 80) or "—"
     return f"{instance_state(found)} · {workflow} · started {moment(found.start_time)}"
+
+
+def _due(task: Task, now: datetime) -> str:
+    if task.due_date is None:
+        return "no due date"
+    said = due(task, now).replace("\n", ", ")
+    return said if task.due_date < now else f"due {said}"
 
 
 def _turning(wanted: Listing, *, more: bool) -> list[ButtonElement]:

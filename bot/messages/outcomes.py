@@ -71,6 +71,10 @@ def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> 
             f"Slack did not hand out the file ({code(ended.code)}), so it was not attached. "
             "Share it again, or upload it in SecMaster."
         ),
+        "file_too_large": (
+            "The file is too large to be brought to SecMaster from here (20 MB at most), so it "
+            "was not attached. Upload it in SecMaster."
+        ),
         "file_late": (
             "Given up. Slack did not answer when it was asked for the file, so it was not "
             "attached. Share it again."

@@ -19,6 +19,7 @@ from slack_sdk.models.views import View
 from bot.actions import BY_NAME, LONGEST_REASON, Action, Param, Snapshot
 from bot.config import ReasonRule
 from bot.messages.blocks import Frame, actions, context, fields, header, named, section
+from bot.messages.cards import facts
 from bot.messages.lists import PAGE, SHOW, row
 from bot.messages.text import block, clip, code, escape, line, moment
 from bot.messages.words import words
@@ -101,7 +102,11 @@ def failed(title: str, why: str) -> dict[str, Any]:
 def details(frame: Frame, snapshot: Snapshot) -> dict[str, Any]:
     """Everything about one object that its card has no room for."""
     parts = _task_details(snapshot) if isinstance(snapshot, Task) else _run_details(snapshot.nodes)
-    top: list[Block] = [header(snapshot.name), context(f"{frame.ref.noun} {code(frame.ref.id)}")]
+    top: list[Block] = [
+        header(snapshot.name),
+        fields(facts(frame, snapshot)),
+        context(f"{frame.ref.noun} {code(frame.ref.id)}"),
+    ]
     return _reading("Details", top + _fitting(parts))
 
 
@@ -194,8 +199,8 @@ def _task_details(task: Task) -> list[Block]:
     parts: list[Block] = []
     for label, text in (
         ("Description", task.description),
-        ("Shown", task.view_parameters),
-        ("To be handled", task.handle_parameters),
+        ("Details", task.view_parameters),
+        ("Parameters", task.handle_parameters),
         ("Review comments", task.review_comments),
     ):
         if text.strip():

@@ -37,7 +37,7 @@ WORDS = {
         noun="termination",
         doing="terminating",
         done="Terminated",
-        then="The task ends and its flow stops.",
+        then="The task ends: what waits for it stops, or is not published.",
         help="ends the task and its flow",
     ),
     "task.comment": Words(

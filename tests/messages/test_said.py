@@ -452,7 +452,7 @@ def page(count, total, offset, text=""):
 
 def test_a_list_says_what_it_shows_and_turns_its_pages():
     middle = page(8, 30, 8, "host")
-    assert "9-16 of 30 todo tasks with “host”" in read(middle)
+    assert "9-16 of 30 waiting tasks with “host”" in read(middle)
     assert buttons(middle) == ["page.previous", "page.next"]
     turned = [lists.turned(each["value"]) for each in elements(middle)]
     assert [(each.noun, each.filter, each.text, each.offset) for each in turned] == [
@@ -508,7 +508,7 @@ def kinds_of(shown, text):
 
 
 def test_an_empty_list_says_so():
-    assert "No todo tasks." in read(page(0, 0, 0))
+    assert "No waiting tasks." in read(page(0, 0, 0))
     asked = Listing(noun="instance", filter="failed", text="<x>")
     none = listing(asked, [], 0, "main", NOW)
     assert "No failed instances with “&lt;x&gt;”." in read(none)
@@ -600,3 +600,24 @@ def test_details_show_what_a_card_has_no_room_for():
     assert all(part in shown for part in ("`c-1`", "Bob", "`a-1`"))
     shown = read(views.details(Frame(RUN, NOW), FAILED))
     assert all(part in shown for part in ("Fetch mail", "`n-1`", "Block sender", "timed out"))
+
+
+def test_a_description_can_not_pose_as_the_cards_own_words():
+    posing = WAITING.model_copy(update={"description": "*Status* ✅ approved by <@U0ALICE>"})
+    blocks = card(Frame(TASK, NOW), posing, None).payload["blocks"]
+    [said] = [each["text"] for each in blocks if "approved by" in str(each.get("text"))]
+    assert said == {"type": "plain_text", "text": posing.description, "emoji": False}
+
+
+def test_details_begin_with_the_cards_facts():
+    shown = read(views.details(Frame(TASK, NOW), WAITING))
+    assert "Waiting for a decision" in shown
+    assert "goes on by itself" in shown
+
+
+def test_what_is_late_in_a_list_is_not_due_as_well():
+    late = WAITING.model_copy(update={"due_date": NOW - timedelta(hours=1)})
+    found = [late, WAITING, WAITING.model_copy(update={"due_date": None})]
+    shown = read(listing(Listing(noun="task"), found, 3, "main", NOW).payload)
+    assert "due ⏰" not in shown
+    assert "no due date" in shown

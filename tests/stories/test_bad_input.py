@@ -281,7 +281,7 @@ async def test_where_the_bot_may_not_post_it_says_so_and_sends_nothing(
     await town.slack.command(ALICE, channel, f"/task show {TASK}")
     await town.whispered(ALICE, why, "Nothing was posted")
     await town.slack.command(ALICE, channel, "/task list Block IP")
-    await town.whispered(ALICE, "1-1 of 1 tasks")
+    await town.whispered(ALICE, "1-1 of 1 waiting tasks")
     [page] = [one for one in town.slack.ephemerals(ALICE) if "1-1 of 1" in one["text"]]
     await town.slack.press(ALICE, channel, page["ts"], "show")
     await town.slack.until(lambda: answered(town, ALICE, 7))
@@ -317,10 +317,10 @@ async def test_a_page_that_cannot_be_turned_stays_and_says_why(town: Town):
     await town.secmaster.faults.set(Fault(on="ListTasks", status=500))
     await town.slack.press(ALICE, SOC, ts, "page.next")
     await town.whispered(ALICE, "SecMaster is not answering properly")
-    assert "1-8 of 12 tasks" in town.slack.ephemerals(ALICE)[0]["text"]
+    assert "1-8 of 12 waiting tasks" in town.slack.ephemerals(ALICE)[0]["text"]
     await town.secmaster.faults.clear()
     await town.slack.press(ALICE, SOC, ts, "page.next")
-    await town.whispered(ALICE, "9-12 of 12 tasks")
+    await town.whispered(ALICE, "9-12 of 12 waiting tasks")
 
 
 async def test_when_slack_asks_to_wait_the_reply_still_comes_and_comes_once(town: Town):
@@ -341,7 +341,7 @@ async def test_when_slack_asks_to_wait_the_reply_still_comes_and_comes_once(town
 async def listed(town: Town) -> str:
     """The ts of a list with more than a page."""
     await town.slack.command(ALICE, SOC, "/task list")
-    await town.whispered(ALICE, "1-8 of 12 tasks")
+    await town.whispered(ALICE, "1-8 of 12 waiting tasks")
     return str(town.slack.ephemerals(ALICE)[-1]["ts"])
 
 

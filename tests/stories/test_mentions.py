@@ -32,7 +32,7 @@ async def test_a_refused_or_wrong_mention_is_told_where_it_was_made(town: Town):
     await town.slack.say(DAVE, SOC, "@secmaster approve", ts)
     await town.whispered(DAVE, "rule 1 leaves it to *approver*")
     await town.slack.say(DAVE, SOC, "@secmaster aprove", ts)
-    await town.whispered(DAVE, "Did you mean")
+    await town.whispered(DAVE, "Did you mean `@SecMaster task approve`?")
     assert [one["thread_ts"] for one in town.slack.ephemerals(DAVE)] == [ts, ts]
     await town.slack.say(GUEST, SOC, f"@secmaster task approve {seed.TASK_ISOLATE}")
     await town.whispered(GUEST, "Guests may look, and change nothing.")
@@ -105,7 +105,7 @@ async def test_a_thread_that_slack_does_not_let_us_look_at_is_no_cards(town: Tow
 
 async def test_a_direct_message_needs_no_mention(town: Town):
     await town.slack.say(ALICE, DM, "task list")
-    await town.slack.until(lambda: said_in(town, "1-8 of 12 tasks"))
+    await town.slack.until(lambda: said_in(town, "1-8 of 12 waiting tasks"))
     await town.slack.say(ALICE, DM, f"task approve {seed.TASK_ISOLATE}")
     ts = await town.slack.until(lambda: card_in(town, "Isolate host ecs-web-07"))
     [said] = await town.replies(ts, channel=DM)

@@ -55,13 +55,13 @@ async def test_whoami_tells_everybody_their_roles_and_what_they_may(town: Town):
 
 async def test_the_task_list_turns_its_pages_in_place_for_one_person(town: Town):
     await town.slack.command(ALICE, SOC, "/secmaster task list")
-    await town.whispered(ALICE, "1-8 of 12 tasks")
+    await town.whispered(ALICE, "1-8 of 12 waiting tasks")
     [page] = town.slack.ephemerals(ALICE)
     assert turns(page) == ["page.next"]
     first = shown_ids(page)
     assert len(first) == 8
     await town.slack.press(ALICE, SOC, page["ts"], "page.next")
-    await town.whispered(ALICE, "9-12 of 12 tasks")
+    await town.whispered(ALICE, "9-12 of 12 waiting tasks")
     [page] = town.slack.ephemerals(ALICE)
     assert turns(page) == ["page.previous"]
     second = shown_ids(page)
@@ -70,7 +70,7 @@ async def test_the_task_list_turns_its_pages_in_place_for_one_person(town: Town)
     }
     assert not set(first) & set(second)
     await town.slack.press(ALICE, SOC, page["ts"], "page.previous")
-    await town.whispered(ALICE, "1-8 of 12 tasks")
+    await town.whispered(ALICE, "1-8 of 12 waiting tasks")
     [page] = town.slack.ephemerals(ALICE)
     assert (turns(page), shown_ids(page)) == (["page.next"], first)
     assert town.slack.ephemerals(BOB) == []
@@ -82,12 +82,12 @@ async def test_the_task_list_narrows_by_state_and_text(town: Town):
     await town.whispered(ALICE, "1-3 of 3 handled tasks")
     assert "✅ Finished" in markup(town.slack.ephemerals(ALICE)[-1])
     await town.slack.command(ALICE, SOC, "/secmaster tasks list TODO Block IP")
-    await town.whispered(ALICE, "1-1 of 1 todo tasks with “Block IP”")
+    await town.whispered(ALICE, "1-1 of 1 waiting tasks with “Block IP”")
     assert shown_ids(town.slack.ephemerals(ALICE)[-1]) == [seed.TASK_BLOCK_IP]
     await town.slack.command(ALICE, SOC, "/task list 封禁恶意IP")
-    await town.whispered(ALICE, "1-1 of 1 tasks with “封禁恶意IP”")
+    await town.whispered(ALICE, "1-1 of 1 waiting tasks with “封禁恶意IP”")
     await town.slack.command(ALICE, SOC, "/task list <nothing> & like this")
-    await town.whispered(ALICE, "No tasks with “&lt;nothing&gt; &amp; like this”.")
+    await town.whispered(ALICE, "No waiting tasks with “&lt;nothing&gt; &amp; like this”.")
     assert turns(town.slack.ephemerals(ALICE)[-1]) == []
 
 

@@ -103,9 +103,9 @@ async def test_guests_and_outsiders_look_and_change_nothing_whatever_their_role(
     assert town.slack.views(user) == []
     nothing_was_sent(town)
     await town.slack.command(user, SOC, "/task list")
-    await town.whispered(user, "1-8 of 12 tasks")
+    await town.whispered(user, "1-8 of 12 waiting tasks")
     await town.slack.press(user, SOC, town.slack.ephemerals(user)[-1]["ts"], "page.next")
-    await town.whispered(user, "9-12 of 12 tasks")
+    await town.whispered(user, "9-12 of 12 waiting tasks")
 
 
 async def test_a_refusal_names_the_rule_and_who_may_and_is_in_the_audit(town: Town):
