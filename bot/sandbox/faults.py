@@ -30,7 +30,7 @@ class Fault(BaseModel):
     and ``drip`` (per byte) are in seconds; ``times`` is how many requests meet it, default all.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     on: str
     times: int | None = None

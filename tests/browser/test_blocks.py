@@ -35,6 +35,7 @@ async () => {
       channel: named([{ id: "C0SOC", name: "soc" }]),
       group: named([{ id: "S0SOC", name: "soc-team" }]),
     },
+    owner: "stage",
     me: "U0ALICE",
     people: () => people,
     channels: () => [{ id: "C0SOC", name: "soc" }, { id: "C0ONCALL", name: "oncall" }],
@@ -250,7 +251,21 @@ async def test_hostile_text_runs_nothing_and_mentions_nobody(stage):
     assert await stage.evaluate("window.hacked") is None
 
 
-UNITS = ["*", "_a *a ~a ", "*a ", "<", "<a", "`", "&gt; ", "[", ":a", "- - ", "&", "https://"]
+UNITS = [
+    "*",
+    "_a *a ~a ",
+    "*a ",
+    "<",
+    "<a",
+    "`",
+    "&gt; ",
+    "[",
+    ":a",
+    "- - ",
+    "&",
+    "https://",
+    "http://[",
+]
 
 
 async def test_long_hostile_text_comes_out_whole(stage):
@@ -545,6 +560,29 @@ async def test_a_button_waits_for_its_answer_and_is_pressed_once(stage):
     await expect(go).to_have_attribute("aria-busy", "false")
     await expect(go).to_be_focused()
     assert await heard(stage) == [["press", "b", "go", None]]
+
+
+async def test_a_card_that_is_drawn_again_is_not_pressed_again_before_the_answer(stage):
+    votes = {"type": "feedback_buttons", "action_id": "vote"}
+    for name, words in (("positive_button", "Good"), ("negative_button", "Bad")):
+        votes[name] = {"text": plain(words), "value": words}
+    card = [actions(button()), {"type": "context_actions", "block_id": "c", "elements": [votes]}]
+    await draw(stage, *card)
+    await stage.evaluate("hold = true")
+    for pressed, also in (("Go", "Go"), ("Good", "Bad")):
+        await stage.get_by_role("button", name=pressed, exact=True).click()
+        await draw(stage, *card)
+        again = stage.get_by_role("button", name=also, exact=True)
+        await expect(again).to_have_attribute("aria-busy", "true")
+        await again.dispatch_event("click")
+        await stage.evaluate("letGo()")
+        await expect(again).to_have_attribute("aria-busy", "false")
+    await again.click()
+    assert await heard(stage) == [
+        ["press", "b", "go", None],
+        ["press", "c", "vote", "Good"],
+        ["press", "c", "vote", "Bad"],
+    ]
 
 
 async def test_a_question_is_asked_before_the_press(stage):

@@ -111,6 +111,17 @@ async def test_a_signed_request_shows_with_its_signer_body_and_answer(secmaster,
     await expect(page.get_by_role("heading", name="Isolate host ecs-web-07")).to_be_focused()
 
 
+async def test_an_odd_request_does_not_keep_the_others_from_the_list(secmaster, client, open_page):
+    page = await open_page(f"{secmaster.url}/#requests")
+    await page.request.put(f"{secmaster.url}/v1/odd", data={"action": {"toString": None}})
+    await page.request.put(f"{secmaster.url}/v1/long", data={"action": "long " * 1000})
+    await client.show_task(seed.TASK_ISOLATE)
+    asked = region(page, "Requests").get_by_role("listitem")
+    await expect(asked).to_have_count(3)
+    await expect(asked.filter(has_text=re.compile("(long ?){16}"))).to_have_count(1)
+    await expect(asked.filter(has_text=re.compile("(long ?){17}"))).to_have_count(0)
+
+
 async def test_an_instance_is_made_to_fail_and_shows_where_and_why(secmaster, client, open_page):
     page = await open_page(f"{secmaster.url}/#instance/{seed.INSTANCE_RUNNING}")
     await page.get_by_role("button", name="Make it fail…").click()

@@ -406,6 +406,31 @@ async def test_a_form_that_is_changed_keeps_what_was_typed_where_the_fields_stay
     await expect(form.get_by_role("button", name="Show")).to_be_focused()
 
 
+async def test_a_choice_that_a_changed_form_no_longer_offers_is_dropped(
+    slack: SlackSandbox, app: App, open_page: Open
+) -> None:
+    def form_of(*names: str) -> Json:
+        options = [{"text": words(name), "value": name} for name in names]
+        levels = field("level", "Level", type="static_select", options=options)
+        return modal("New task", levels, {"type": "actions", "elements": [SHOW]})
+
+    async def change(payload: Json) -> None:
+        await app.client.views_update(view_id=payload["view"]["id"], view=form_of("Low", "Mid"))
+
+    app.opens(form_of("Low", "High"))
+    page = await open_page(at(slack))
+    await write(page, "/task new")
+    level = page.get_by_role("dialog").get_by_role("combobox", name="Level")
+    await level.click()
+    await page.get_by_role("option", name="High").click()
+    await expect(level).to_have_value("High")
+    app.answer = change
+    await page.get_by_role("button", name="Show").click()
+    await expect(level).to_have_value("")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Please fill this in.")).to_be_visible()
+
+
 async def test_rich_text_is_reported_as_a_structure(
     slack: SlackSandbox, app: App, open_page: Open
 ) -> None:
@@ -465,6 +490,21 @@ async def test_a_form_that_the_app_does_not_take_stays_open(
     await expect(form.get_by_label("Name")).to_have_value("Isolate host")
 
 
+async def test_a_form_that_could_not_be_closed_comes_back(
+    slack: SlackSandbox, app: App, open_page: Open
+) -> None:
+    app.opens(modal("New task", field("name", "Name")))
+    page = await open_page(at(slack))
+    refusal = {"error": "too busy"}
+    await page.route("**/_sandbox/close", lambda route: route.fulfill(status=409, json=refusal))
+    await write(page, "/task new")
+    form = page.get_by_role("dialog", name="New task")
+    await form.get_by_label("Name").fill("Isolate host")
+    await form.evaluate("(dialog) => dialog.close()")  # as a second Escape does
+    await expect(form.get_by_role("alert")).to_contain_text("Closing failed: too busy")
+    await expect(form.get_by_label("Name")).to_have_value("Isolate host")
+
+
 async def test_forms_on_top_of_forms_go_back_one_by_one(
     slack: SlackSandbox, app: App, open_page: Open
 ) -> None:
@@ -518,6 +558,14 @@ DROP = """
     : new DragEvent(kind, { ...given, dataTransfer: carried }));
 }
 """
+
+
+async def test_a_file_that_was_deleted_leaves_a_line(slack: SlackSandbox, open_page: Open) -> None:
+    gone = {"id": "F1", "mode": "tombstone"}
+    slack.workspace.post(SOC, {"user": BOB, "text": "see", "files": [gone]})
+    page = await open_page(at(slack))
+    await expect(messages(page).get_by_text("This file was deleted.")).to_be_visible()
+    await expect(messages(page).get_by_role("link")).to_have_count(0)
 
 
 async def test_files_are_pasted_and_dropped(slack: SlackSandbox, open_page: Open) -> None:
@@ -688,6 +736,88 @@ async def test_a_lost_stream_is_told_and_made_up_for(
     await app.post("meanwhile")
     await expect(messages(page).filter(has_text="meanwhile")).to_be_visible()
     await expect(page.get_by_text("Reconnecting…")).to_be_hidden()
+
+
+HIDDEN = "Object.defineProperty(document, 'hidden', { value: true, configurable: true })"
+SEEN = "delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))"
+
+
+async def test_many_windows_that_nobody_sees_leave_room_for_one_more(
+    slack: SlackSandbox, app: App, open_page: Open
+) -> None:
+    page = await open_page(at(slack))
+    others = [await page.context.new_page() for _ in range(6)]
+    for other in others:
+        await other.add_init_script(HIDDEN)
+        await other.goto(at(slack))
+    await app.post("the news")
+    await expect(messages(page).filter(has_text="the news")).to_be_visible()
+    await others[-1].evaluate(SEEN)
+    await expect(messages(others[-1]).filter(has_text="the news")).to_be_visible()
+
+
+async def test_a_thread_stays_open_when_a_look_fails_and_is_looked_at_again(
+    slack: SlackSandbox, app: App, browser: Browser
+) -> None:
+    ts = await app.post("a card")
+    page = await browser.new_page()
+    await page.goto(at(slack, inside=ts))
+    await expect(replies(page)).to_have_count(2)
+    await page.route(
+        "**/_sandbox/page?*", lambda route: route.fulfill(status=503, body="<p>"), times=1
+    )
+    await app.post("meanwhile", thread_ts=ts)
+    await expect(replies(page).filter(has_text="meanwhile")).to_be_visible()
+    await expect(page.get_by_text("This thread is gone.")).to_have_count(0)
+
+
+async def test_a_message_that_cannot_be_shown_keeps_nothing_else_from_it(
+    slack: SlackSandbox, app: App, open_page: Open
+) -> None:
+    page = await open_page(at(slack))
+    await expect(page.get_by_label("Message #soc")).to_be_visible()
+    broken = {"user": BOB, "text": "broken", "attachments": [{"pretext": 5}]}
+    slack.workspace.post(SOC, broken)
+    await app.post("after it")
+    await expect(messages(page).filter(has_text="after it")).to_be_visible()
+    await expect(messages(page)).to_contain_text(
+        [re.compile("^Today"), "This message can't be shown here.", "after it"]
+    )
+    app.opens(modal("New task", field("name", "Name")))
+    await write(page, "/task new")
+    await expect(page.get_by_role("dialog", name="New task")).to_be_visible()
+
+
+async def test_what_is_entered_in_a_card_is_seen_by_nobody_else(
+    slack: SlackSandbox, app: App, open_page: Open
+) -> None:
+    await app.post("a card", blocks=[field("why", "Reason")])
+    page = await open_page(at(slack))
+    await page.get_by_label("Reason").fill("a secret")
+    for person, entered in ((BOB, ""), (ALICE, "a secret")):
+        await page.get_by_label("Acting as").select_option(person)
+        await expect(page).to_have_url(at(slack, person))
+        await expect(page.get_by_label("Reason")).to_have_value(entered)
+
+
+async def test_a_command_keeps_the_files_that_it_cannot_carry(
+    slack: SlackSandbox, app: App, open_page: Open
+) -> None:
+    page = await open_page(at(slack))
+    await page.get_by_label("Message #soc").evaluate(DROP, ["drop", "evidence.txt"])
+    await write(page, "/task list")
+    await expect(page.get_by_role("alert")).to_contain_text("A command can’t carry files")
+    await expect(page.get_by_role("button", name="Remove evidence.txt")).to_be_visible()
+    await expect(page.get_by_label("Message #soc")).to_have_value("/task list")
+    assert app.slack.sent == []
+
+
+@pytest.mark.parametrize("hash_", ["%", f"{ALICE}%2F{SOC}", f"{ALICE}/{SOC}/"])
+async def test_an_address_that_is_mangled_leads_somewhere(
+    slack: SlackSandbox, open_page: Open, hash_: str
+) -> None:
+    page = await open_page(f"{slack.url}/#{hash_}")
+    await expect(page.get_by_role("heading", name="#soc")).to_be_visible()
 
 
 async def test_what_could_not_be_said_is_kept(slack: SlackSandbox, browser: Browser) -> None:

@@ -78,7 +78,7 @@ async def test_terminate_asks_for_a_reason_and_refuses_none(town: Town, sit):
     page = await sit(ALICE)
     await message(page, ts).get_by_role("button", name="Terminate").click()
     form = page.get_by_role("dialog")
-    await expect(form).to_contain_text("The task ends: what waits for it stops, or is not published.")
+    await expect(form).to_contain_text("The task ends: what waits for it stops")
     await form.get_by_role("button", name="Terminate").click()
     await expect(form.get_by_role("alert").first).to_contain_text("Please fill this in")
     reason = form.get_by_label("Reason")

@@ -180,11 +180,11 @@ async def test_a_hand_computed_signature_is_let_in():
     sandbox = SecMasterSandbox(clock=lambda: then)
     await sandbox.start()
     headers = {
-        "Host": "secmaster.example",
+        "Host": "localhost",
         "X-Sdk-Date": "20250819T065342Z",
         "Authorization": (
             "SDK-HMAC-SHA256 Access=demo-ak, SignedHeaders=host;x-sdk-date, "
-            "Signature=a5ad5d6e9f3d9686526553bcb138280c4fb824df9561d322936567f0a53414a9"
+            "Signature=21fa5a4c1d018d3085a0945ff2402d7fc66a4189477c042da388a715a74091b9"
         ),
     }
     async with httpx.AsyncClient(base_url=sandbox.url) as http:

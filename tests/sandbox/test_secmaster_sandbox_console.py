@@ -215,3 +215,25 @@ async def test_switching_a_fault_or_the_clock_is_news(http):
     await http.post("/_sandbox/clock", json={"tasks_every": 1000})
     told.append((await state(http))["changes"])
     assert told == sorted(set(told))
+
+
+# What is too much
+
+
+async def test_the_list_of_requests_cuts_long_bodies(secmaster, caller, http):
+    await caller.update(seed.TASK_ISOLATE, "ADD_COMMENT", comment="x" * 30_000)
+    await http.put(
+        f"{SOC}/tasks/{seed.TASK_ISOLATE}", json=["y" * 30_000], headers={"X-Auth-Token": "no"}
+    )
+    proved, unproved = [one["body"] for one in await requests(http, target=seed.TASK_ISOLATE)]
+    assert len(proved) == 20_000
+    assert proved.endswith("x [cut: 30,040 characters]")
+    assert unproved.endswith("y [cut: 30,004 characters]")
+    kept = [one.body for one in secmaster.requests]
+    assert kept == [{"action": "ADD_COMMENT", "comment": "x" * 30_000}, unproved]
+
+
+@pytest.mark.parametrize("rate", ["tasks_every", "failures_every"])
+@pytest.mark.parametrize(("seconds", "status"), [(0, 200), (0.001, 200), (1e-9, 400), (-1, 400)])
+async def test_arrivals_leave_time_to_breathe(caller, rate, seconds, status):
+    assert (await caller.control("clock", **{rate: seconds})).status_code == status

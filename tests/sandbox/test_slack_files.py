@@ -293,6 +293,28 @@ async def test_nobody_says_nothing_or_what_is_not_theirs(slack, upload):
     assert slack.messages("C0SOC") == []
 
 
+@pytest.mark.parametrize(
+    ("name", "served"),
+    [
+        ("shot.png", "image/png"),
+        ("drawing.svg", "application/octet-stream"),
+        ("code.js", "application/octet-stream"),
+    ],
+)
+async def test_only_a_picture_is_served_to_a_page_as_what_it_is(
+    slack, session, upload, name, served
+):
+    _, file = await upload(name=name)
+    url = f"{slack.url}/_sandbox/files/{file['id']}?user=U0BOB"
+    async with session.get(url) as answer:
+        assert answer.content_type == served
+
+
+async def test_a_name_longer_than_any_disk_takes_is_cut(upload):
+    _, file = await upload(name="n" * 300)
+    assert file["name"] == "n" * 255
+
+
 async def test_people_say_files_and_read_them_over_http(slack, session, upload):
     name = '"x"/../\r\n报告\N{GRINNING FACE}.html'
     status, file = await upload(name=name)
@@ -303,7 +325,7 @@ async def test_people_say_files_and_read_them_over_http(slack, session, upload):
     url = f"{slack.url}/_sandbox/files/{file['id']}"
     async with session.get(url, params={"user": "U0ALICE"}) as answer:
         assert await answer.read() == HELLO
-        assert answer.content_type == "text/html"
+        assert answer.content_type == "application/octet-stream"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.content_disposition.type == "attachment"
         assert answer.content_disposition.filename == name

@@ -274,11 +274,52 @@ async def test_what_others_wrote_is_unread_and_may_call_for_somebody(client, pag
     assert await state(page, "C0SOC") == (1, mentioned)
 
 
-async def test_blocks_call_for_people_too(client, page):
-    text = {"type": "mrkdwn", "text": "<@U0BOB> look"}
-    blocks = [{"type": "section", "text": text}]
-    await client.chat_postMessage(channel="C0SOC", text="look", blocks=blocks)
+def rich(**element):
+    return {
+        "type": "rich_text",
+        "elements": [{"type": "rich_text_section", "elements": [element]}],
+    }
+
+
+def section(kind):
+    return {"type": "section", "text": {"type": kind, "text": "<@U0BOB> look"}}
+
+
+@pytest.mark.parametrize(
+    ("block", "mentioned"),
+    [
+        (section("mrkdwn"), True),
+        (section("plain_text"), False),
+        (SECTION, False),
+        (rich(type="user", user_id="U0BOB"), True),
+        (rich(type="usergroup", usergroup_id="S0SOC"), True),
+        (rich(type="usergroup", usergroup_id="S0ONCALL"), False),
+        (rich(type="broadcast", range="here"), True),
+        (rich(type="text", text="<@U0BOB>"), False),
+    ],
+)
+async def test_blocks_call_for_people_and_their_text_does_not(client, page, block, mentioned):
+    await client.chat_postMessage(channel="C0SOC", text="<@U0BOB> look", blocks=[block])
+    assert await state(page, "C0SOC") == (1, mentioned)
+
+
+async def test_an_edit_may_call_for_somebody(client, page):
+    posted = await client.chat_postMessage(channel="C0SOC", text="hello")
+    await client.chat_update(channel="C0SOC", ts=posted["ts"], text="<@U0BOB> hello")
     assert await state(page, "C0SOC") == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("user", "status"), [("U0DAVE", 200), ("U0GUEST", 404), ("U0SOLO", 404), ("U0OUTSIDER", 404)]
+)
+async def test_only_staff_look_into_a_public_channel_they_are_not_in(read, slack, user, status):
+    slack.workspace.channels["C0RANDOM"].members.remove("U0DAVE")
+    assert (await read("page", user=user, channel="C0RANDOM"))[0] == status
+
+
+async def test_a_message_has_an_end(slack):
+    with pytest.raises(ValueError, match="40,000 characters at most"):
+        await slack.say("U0BOB", "C0SOC", "x" * 40_001)
 
 
 async def test_a_reply_is_no_unread_message_of_the_channel_but_may_call(slack, client, page, act):

@@ -811,6 +811,7 @@ async def test_a_submission_is_answered_in_five_ways(slack, client, trigger, ans
     ("answer", "code"),
     [
         ({"response_action": "errors", "errors": {"elsewhere": "x"}}, "invalid_view_errors"),
+        ({"response_action": "errors", "errors": {"comment": {"a": 1}}}, "invalid_view_errors"),
         ({"response_action": "update", "view": {"type": "modal"}}, "invalid_arguments"),
         ({"response_action": "dance"}, "invalid_response_action"),
     ],
@@ -826,6 +827,24 @@ async def test_an_unreadable_answer_to_a_submission_leaves_the_modal_open(
         delivered = await slack.submit("U0ALICE", view["id"], {"comment": "hello"})
     assert delivered.error == code
     assert len(slack.views("U0ALICE")) == 1
+
+
+@pytest.mark.parametrize("kind", ["static_select", "multi_static_select"])
+async def test_an_update_drops_what_was_picked_when_it_is_no_option_any_more(
+    slack, client, trigger, kind
+):
+    def picking(*values):
+        offered = [{"text": plain(value), "value": value} for value in values]
+        menu = {"type": kind, "action_id": "pick", "options": offered}
+        return modal({"type": "actions", "block_id": "menu", "elements": [menu]})
+
+    view = (await client.views_open(trigger_id=trigger(), view=picking("old", "both")))["view"]
+    for picked, kept in (("both", True), ("old", False)):
+        await client.views_update(view_id=view["id"], view=picking("old", "both"))
+        await slack.press_in_view("U0ALICE", view["id"], "pick", picked)
+        await client.views_update(view_id=view["id"], view=picking("new", "both"))
+        [shown] = slack.views("U0ALICE")
+        assert (picked in str(shown["state"])) is kept
 
 
 async def test_pressing_in_a_modal_fills_it_in_and_an_update_keeps_what_was_entered(

@@ -6,7 +6,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.slack.limits import POSTING_BURST
+from bot.sandbox.slack.limits import SHORT_BURST
 
 
 class Clock:
@@ -56,21 +56,22 @@ async def wait(call):
 
 
 async def test_nothing_is_limited_unless_asked(slack, post):
-    for _ in range(POSTING_BURST + 1):
+    for _ in range(SHORT_BURST + 1):
         await post()
-    assert len(slack.messages("C0SOC")) == POSTING_BURST + 1
+    assert len(slack.messages("C0SOC")) == SHORT_BURST + 1
 
 
 async def test_a_channel_takes_a_short_burst_and_then_a_message_a_second(slack, clock, post):
     slack.limits.on = True
-    for _ in range(POSTING_BURST):
+    for _ in range(SHORT_BURST):
         await post()
     assert await wait(post()) == 1
+    assert await wait(post("#soc")) == 1
     await post("C0ONCALL")
     clock.now += 1
     await post()
     assert await wait(post()) == 1
-    assert len(slack.messages("C0SOC")) == POSTING_BURST + 1
+    assert len(slack.messages("C0SOC")) == SHORT_BURST + 1
     assert slack.calls[-1].error == "ratelimited"
 
 
@@ -90,13 +91,20 @@ async def test_a_method_is_called_as_often_a_minute_as_its_tier_says(
     await client.api_call(method)
 
 
+async def test_a_few_connections_may_be_opened_at_once(slack, client):
+    slack.limits.on = True
+    for _ in range(SHORT_BURST):
+        await client.apps_connections_open(app_token="xapp-demo")
+    assert await wait(client.apps_connections_open(app_token="xapp-demo")) == 60
+
+
 async def test_limits_are_switched_over_http(slack, client, post):
     url = slack.url + "/_sandbox/limits"
     async with client.session.post(url, json={"on": True}) as answer:
         assert await answer.json() == {"on": True}
     async with client.session.get(url) as answer:
         assert await answer.json() == {"on": True}
-    for _ in range(POSTING_BURST):
+    for _ in range(SHORT_BURST):
         await post()
     await wait(post())
     async with client.session.post(url, json={"on": False}) as answer:

@@ -52,6 +52,11 @@ async def test_the_app_hears_of_links_to_its_domains(slack):
     }
 
 
+async def test_nobody_types_a_link_under_a_false_label(slack):
+    said = await slack.say("U0BOB", "C0SOC", "http://evil.example/x|https://good.example")
+    assert said["text"] == "<http://evil.example/x%7Chttps://good.example>"
+
+
 async def test_a_link_in_a_thread_and_in_a_mention_is_told_beside_it(slack):
     root = await slack.say("U0BOB", "C0SOC", "root")
     await slack.say("U0BOB", "C0SOC", f"@secmaster {URL}", thread_ts=root["ts"])
@@ -106,6 +111,8 @@ async def test_a_preview_is_attached_and_replaced(slack, client):
         ({"unfurls": "[not json"}, "invalid_unfurls_format"),
         ({"unfurls": {URL: "text"}}, "invalid_unfurls_format"),
         ({"unfurls": {"https://example.com/elsewhere": {"text": "t"}}}, "cannot_unfurl_message"),
+        ({"unfurls": {URL: {"title": ["t"]}}}, "invalid_unfurls_format"),
+        ({"unfurls": {URL: {"text": "t", "pretext": {}}}}, "invalid_unfurls_format"),
         ({"unfurls": {URL: {"blocks": [{"type": "nonsense"}]}}}, "invalid_blocks"),
     ],
 )

@@ -18,7 +18,7 @@ async def test_a_mention_takes_the_same_words_as_the_command(town: Town):
     assert "*Approved* by <@U0ALICE>" in said
     assert "> confirmed" in said
     await town.slack.until(lambda: not town.buttons(ts))
-    await town.slack.say(DAVE, SOC, "Hey @secmaster help")
+    await town.slack.say(DAVE, SOC, "Hey @SecMaster help")
     await town.slack.say(DAVE, SOC, "@secmaster task list handled")
     await town.whispered(DAVE, "of 4 handled tasks")
     await town.slack.say(DAVE, SOC, "@secmaster whoami")

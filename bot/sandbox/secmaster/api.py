@@ -11,6 +11,7 @@ from urllib.parse import quote
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from bot.sandbox import strict_json
 from bot.sandbox.secmaster.front import CALLER, REQUEST_ID
 from bot.sandbox.secmaster.gate import Gate
 from bot.sandbox.secmaster.listing import list_instances, list_tasks, without_topology
@@ -109,12 +110,15 @@ class Api:
         if attach_id not in self._world.contents:
             raise web.HTTPNotFound
         name = quote(self._world.attachment(attach_id)["file_name"], safe="")
-        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+        headers = {
+            "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+            "X-Content-Type-Options": "nosniff",
+        }
         return web.Response(body=self._world.contents[attach_id], headers=headers)
 
     async def create_token(self, request: web.Request) -> web.Response:
         try:
-            body = await request.json()
+            body = strict_json.loads(await request.read())
         except ValueError:
             raise IamRejection(400, "Bad Request", "The request body is not JSON") from None
         token, described = self._gate.issue(body)
@@ -146,7 +150,7 @@ async def _form(request: web.Request) -> Mapping[str, str | bytes | bytearray | 
 
 async def _object(request: web.Request) -> Record:
     try:
-        body = await request.json()
+        body = strict_json.loads(await request.read())
     except ValueError:
         body = None
     if not isinstance(body, dict):

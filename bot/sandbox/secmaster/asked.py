@@ -1,16 +1,17 @@
 """What may be asked of the sandbox's own endpoints."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bot.sandbox.secmaster.arrivals import THROTTLED
 
 _YEAR = 365 * 24 * 3600.0
+QUICKEST = 0.001
 
 
 class _Asked(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class NewTask(_Asked):
@@ -58,11 +59,20 @@ class NewInstance(_Asked):
     relapse: str = ""
 
 
+def _bearable(seconds: float) -> float:
+    if seconds and seconds < QUICKEST:
+        raise ValueError(f"must be 0, or at least {QUICKEST}")
+    return seconds
+
+
+Every = Annotated[float, AfterValidator(_bearable)]
+
+
 class Rates(_Asked):
     """Seconds from one arrival to the next; 0 for none."""
 
-    tasks_every: float = Field(0, ge=0)
-    failures_every: float = Field(0, ge=0)
+    tasks_every: Every = 0
+    failures_every: Every = 0
 
 
 class Wanted(_Asked):

@@ -1,19 +1,20 @@
 """The sandbox's own endpoints, for a test, a demo or a page: look at the world, and stir it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from uuid import uuid4
 
 from aiohttp import web
 from pydantic import ValidationError
 
+from bot.sandbox import strict_json
 from bot.sandbox.changes import Changes
 from bot.sandbox.faults import Faults, worded
 from bot.sandbox.secmaster import asked
 from bot.sandbox.secmaster.arrivals import THROTTLED
 from bot.sandbox.secmaster.clockwork import Clockwork
-from bot.sandbox.secmaster.journal import Journal
+from bot.sandbox.secmaster.journal import Journal, Received, shortened
 from bot.sandbox.secmaster.runs import Script
 from bot.sandbox.secmaster.wire import Person, Record, Rejection, node_record, stamp
 from bot.sandbox.secmaster.world import World
@@ -73,13 +74,13 @@ class Control:
             "endpoints": self._endpoints,
             "received": len(self._journal.requests),
         }
-        return web.json_response(state)
+        return web.json_response(state, dumps=strict_json.dumps)
 
     async def requests(self, request: web.Request) -> web.Response:
         wanted = asked.Wanted.model_validate(dict(request.query))
         found = self._journal.find(wanted.target, writes=wanted.writes, limit=wanted.limit)
-        shown = [asdict(one) | {"at": one.at.isoformat(), "write": one.write} for one in found]
-        return web.json_response({"requests": shown})
+        shown = [_shown(one) for one in found]
+        return web.json_response({"requests": shown}, dumps=strict_json.dumps)
 
     async def add_task(self, request: web.Request) -> web.Response:
         new = asked.NewTask.model_validate_json(await _body(request))
@@ -113,6 +114,11 @@ class Control:
         await self._clockwork.set_rates(**rates.model_dump())
         self._changes.happened()
         return web.json_response(self._clockwork.rates)
+
+
+def _shown(one: Received) -> Record:
+    told = {"at": one.at.isoformat(), "write": one.write, "body": shortened(one.body)}
+    return asdict(replace(one, body=None)) | told
 
 
 async def _body(request: web.Request) -> bytes:

@@ -4,7 +4,6 @@ Endpoint known, faults met, caller proved, project right; each request is writte
 and each answer carries an ``X-Request-Id``.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +11,10 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from bot.sandbox import strict_json
 from bot.sandbox.faults import Fault, Faults, Handler
 from bot.sandbox.secmaster.gate import Caller, Gate
-from bot.sandbox.secmaster.journal import Journal, Received
+from bot.sandbox.secmaster.journal import Journal, Received, shortened
 from bot.sandbox.secmaster.wire import (
     NOT_FOUND,
     Clock,
@@ -104,14 +104,15 @@ class Front:
 
     def _write_down(self, call: Call, status: int, *, applied: bool) -> None:
         call.written_down = True
-        request = call.request
+        request, body = call.request, _parsed(call.raw)
         self._journal.add(
             Received(
                 endpoint=call.endpoint,
                 method=request.method,
                 path=request.path,
                 query=dict(request.query),
-                body=_parsed(call.raw),
+                # Whoever proves nothing gets little to be remembered.
+                body=body if call.caller else shortened(body),
                 status=status,
                 signed_by=call.caller.signed_by if call.caller else "",
                 key=call.caller.key if call.caller else "",
@@ -160,7 +161,7 @@ async def _bounded(request: web.Request, handler: Handler) -> web.StreamResponse
 
 def _parsed(raw: bytes) -> Any:
     try:
-        return json.loads(raw)
+        return strict_json.loads(raw)
     except ValueError:
         return None
 

@@ -1,10 +1,13 @@
 """What was asked of the sandbox."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
+
+MOST_SHOWN = 20_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,15 @@ class Received:
     def concerns(self, target: str) -> bool:
         """``target`` is an id in the path, or "" for any."""
         return not target or target in self.path.split("/")
+
+
+def shortened(body: Any) -> Any:
+    """A body as it is, or the beginning of its JSON and how long that was."""
+    text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+    if len(text) <= MOST_SHOWN:
+        return body
+    mark = f" [cut: {len(text):,} characters]"
+    return text[: MOST_SHOWN - len(mark)] + mark
 
 
 class Journal:

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from bot.sandbox import strict_json
 from bot.sandbox.secmaster.history import ITSELF, History
 from bot.sandbox.secmaster.wire import (
     INVALID,
@@ -201,7 +202,7 @@ def _debug(instance: Record, body: Record) -> str:
 
 def _array(raw: str) -> list[Record]:
     try:
-        parameters = json.loads(raw)
+        parameters = strict_json.loads(raw)
     except ValueError:
         parameters = None
     if not isinstance(parameters, list):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from bot.sandbox import pages
+from bot.sandbox import origin, pages
 from bot.sandbox.changes import Changes
 from bot.sandbox.changes import routes as news_routes
 from bot.sandbox.faults import Faults
@@ -112,7 +112,7 @@ class SecMasterSandbox:
         """Serve; port 0 takes a free one, to be read from ``url``."""
         self._changes.open()
         # A handler that a fault keeps asleep must not keep ``stop`` waiting.
-        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.2)
+        self._runner = web.AppRunner(self._app(host), access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         self.url = f"http://{host}:{self._runner.addresses[0][1]}"
@@ -127,8 +127,9 @@ class SecMasterSandbox:
             await self._runner.cleanup()
             self._runner = None
 
-    def _app(self) -> web.Application:
-        app = web.Application(middlewares=[self._front.middleware], client_max_size=UPLOAD_LIMIT)
+    def _app(self, host: str) -> web.Application:
+        middlewares = [origin.guard(host), self._front.middleware]
+        app = web.Application(middlewares=middlewares, client_max_size=UPLOAD_LIMIT)
         app.on_response_prepare.append(add_request_id)
         app.add_routes(self._api.routes())
         app.add_routes(self._control.routes())

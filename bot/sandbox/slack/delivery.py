@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
+from bot.sandbox import strict_json
 from bot.sandbox.slack.socket_mode import SocketMode
 from bot.sandbox.slack.workspace import APP, BOT_USER, TEAM, Json, Workspace
 
@@ -173,7 +174,7 @@ def _encoded(kind: str, payload: Json) -> tuple[bytes, str]:
 def _decoded(body: bytes, content_type: str) -> Any:
     text = body.decode(errors="replace")
     try:
-        return json.loads(text) if content_type == "application/json" and text else text
+        return strict_json.loads(text) if content_type == "application/json" and text else text
     except ValueError:
         return text
 

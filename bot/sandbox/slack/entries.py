@@ -115,17 +115,28 @@ def held(state: Json) -> Any:
     return next((value for key, value in state.items() if key != "type"), None)
 
 
-def carried_over(old: Json, new: Json) -> Json:
-    """The new state, with what was entered in elements the old one also had."""
-    return {
-        block_id: {
-            action_id: kept
-            if (kept := old.get(block_id, {}).get(action_id)) and kept["type"] == state["type"]
-            else state
-            for action_id, state in actions.items()
-        }
-        for block_id, actions in new.items()
-    }
+def carried_over(old: Json, blocks: list[Json]) -> Json:
+    """The state of these blocks, with what was entered in elements the old ones also had."""
+    new = initial_state(blocks)
+    for block, element in elements(blocks):
+        fresh = new.get(block["block_id"], {})
+        action_id = element["action_id"]
+        entered = old.get(block["block_id"], {}).get(action_id)
+        if action_id in fresh and entered and entered["type"] == element["type"]:
+            fresh[action_id] = _still_there(element, entered)
+    return new
+
+
+def _still_there(element: Json, entered: Json) -> Json:
+    """What was entered, without picked options that the element no longer has."""
+    key = KEYS[element["type"]]
+    if not key.startswith("selected_option") or element["type"] == "external_select":
+        return entered
+    left = {option["value"] for option in options(element)}
+    picked = entered[key]
+    if isinstance(picked, list):
+        return entered | {key: [one for one in picked if one["value"] in left]}
+    return entered | {key: picked if picked and picked["value"] in left else None}
 
 
 def check_input(block: Json, state: Json) -> str:

@@ -15,6 +15,7 @@ from bot.sandbox.slack.permits import SlackError
 from bot.sandbox.slack.workspace import BOT_USER, TEAM, TEAM_DOMAIN, Channel, Json, Workspace
 
 LARGEST = 64 * 1024**2
+LONGEST_NAME = 255
 TOO_LARGE = "a file may have 64 MiB at most"
 
 # What Slack calls a file by its extension; the list is longer than what a sandbox needs.
@@ -186,7 +187,7 @@ class Files:
 
     def _new(self, user: str, name: str) -> StoredFile:
         # JSON can carry half of a surrogate pair, which no address can.
-        sound = name.encode(errors="replace").decode()
+        sound = name[:LONGEST_NAME].encode(errors="replace").decode()
         return StoredFile(self.workspace.new_id("F"), user, sound, int(self.workspace.clock()))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 # Slack promises that short bursts pass, and no number.
-POSTING_BURST = 5
+SHORT_BURST = 5
 
 
 class Tier(Enum):
@@ -27,7 +27,7 @@ class Tier(Enum):
 
     @property
     def burst(self) -> int:
-        return POSTING_BURST if self is Tier.POSTING else int(self.value)
+        return SHORT_BURST if self in (Tier.POSTING, Tier.ONE) else int(self.value)
 
 
 @dataclass

@@ -12,10 +12,15 @@ from bot.sandbox.slack.asking import Ask, method
 from bot.sandbox.slack.blocks import check_blocks, with_ids
 from bot.sandbox.slack.limits import Tier
 from bot.sandbox.slack.permits import SlackError
+from bot.sandbox.slack.rules import text
 from bot.sandbox.slack.text import unescape
-from bot.sandbox.slack.workspace import APP, BOT, BOT_USER, Channel, Json, Workspace
+from bot.sandbox.slack.workspace import APP, BOT, BOT_USER, TEXT_LIMIT, Channel, Json, Workspace
 
 LINK = re.compile(r"<(https?://[^>|]+)")
+# https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments
+_WORDS = ("author_icon", "author_link", "author_name", "color", "fallback", "footer", "footer_icon")
+_MORE_WORDS = ("image_url", "pretext", "text", "thumb_url", "title", "title_link")
+PREVIEW = dict.fromkeys((*_WORDS, *_MORE_WORDS), text(TEXT_LIMIT, 0))
 
 
 def link_shared(
@@ -98,6 +103,8 @@ def _unfurls(ask: Ask) -> dict[str, Any]:
 
 
 def _attachment(ask: Ask, url: str, preview: Json) -> Json:
+    if any(list(PREVIEW[key](preview[key], "")) for key in PREVIEW.keys() & preview.keys()):
+        raise SlackError("invalid_unfurls_format")
     about = {"from_url": url, "is_app_unfurl": True, "app_id": APP, "bot_id": BOT}
     if "blocks" not in preview:
         return preview | about

@@ -16,7 +16,7 @@ from bot.sandbox.slack.links import link_shared
 from bot.sandbox.slack.replies import show_command_answer, show_view_answer
 from bot.sandbox.slack.text import typed_in_command, typed_in_message
 from bot.sandbox.slack.views import Views
-from bot.sandbox.slack.workspace import BOT_USER, Channel, Json, Workspace
+from bot.sandbox.slack.workspace import BOT_USER, TEXT_LIMIT, Channel, Json, Workspace
 
 
 class Acting:
@@ -168,6 +168,8 @@ class Acting:
             raise ValueError("nothing can be said here")
         if not text.strip() and not files:
             raise ValueError("nothing was said")
+        if len(text) > TEXT_LIMIT:
+            raise ValueError(f"a message has {TEXT_LIMIT:,} characters at most")
         if thread_ts:
             self._visible_message(user, channel, thread_ts)
         attached = [self.files.owned(user, file_id) for file_id in files]

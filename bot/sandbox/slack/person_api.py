@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from pydantic import ValidationError, validate_call
-from pydantic_core import from_json
 
+from bot.sandbox import strict_json
 from bot.sandbox.slack import page_api
 from bot.sandbox.slack.delivery import Delivered
 from bot.sandbox.slack.permits import SlackError
@@ -71,7 +71,7 @@ def _act(method: Callable[..., Any]) -> Callable[[web.Request], Any]:
 
 async def _fields(request: web.Request) -> dict[str, Any]:
     try:
-        fields = from_json(await request.read() or b"{}")
+        fields = strict_json.loads(await request.read() or b"{}")
     except ValueError as wrong:
         raise web.HTTPBadRequest(text=str(wrong)) from wrong
     if not isinstance(fields, dict):
@@ -118,7 +118,7 @@ def _shows(look: Callable[[], Any]) -> Callable[[web.Request], Awaitable[Any]]:
 def _read(look: Callable[[web.Request], Awaitable[Any]]) -> Callable[[web.Request], Any]:
     async def handle(request: web.Request) -> web.Response:
         try:
-            return web.json_response(await look(request))
+            return web.json_response(await look(request), dumps=strict_json.dumps)
         except ValueError as wrong:
             return web.json_response({"error": str(wrong)}, status=404)
 

@@ -6,7 +6,7 @@ from itertools import chain
 
 from bot.sandbox.slack.unread import mark_read
 from bot.sandbox.slack.views import Views
-from bot.sandbox.slack.workspace import Channel, Json, Workspace, is_top_level
+from bot.sandbox.slack.workspace import TEAM, Channel, Json, Workspace, is_top_level
 
 
 class Reading:
@@ -53,9 +53,15 @@ class Reading:
             raise ValueError(f"there is no channel {channel}")
         if user and user not in self.workspace.users:
             raise ValueError(f"nobody is called {user}")
-        if user and place.kind != "channels" and user not in place.members:
+        if user and not (user in place.members or self._may_look_round(user, place)):
             raise ValueError(f"{user} does not see {channel}")
         return place
+
+    def _may_look_round(self, user: str, place: Channel) -> bool:
+        """Public channels are open to the workspace's own full members."""
+        person = self.workspace.users[user]
+        own = person["team_id"] == TEAM and not person["is_restricted"]
+        return own and place.kind == "channels"
 
 
 def shown_in_channel(workspace: Workspace, channel: str, user: str) -> list[Json]:

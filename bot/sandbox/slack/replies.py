@@ -1,11 +1,12 @@
 """What the app says back outside the Web API: with an acknowledgement, or to a response_url."""
 
-import json
 from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
+from bot.sandbox import strict_json
 from bot.sandbox.faults import Fault, Faults
 from bot.sandbox.slack.chat import from_bot
 from bot.sandbox.slack.delivery import Delivered
@@ -81,6 +82,8 @@ def _show_errors(modals: Views, user: str, view_id: str, errors: Any) -> None:
     inputs = {block["block_id"] for block in blocks if block["type"] == "input"}
     if not isinstance(errors, dict) or not errors or errors.keys() - inputs:
         raise SlackError("invalid_view_errors")
+    if not all(isinstance(said, str) for said in errors.values()):
+        raise SlackError("invalid_view_errors")
     modals.refuse(view_id, errors)
 
 
@@ -108,7 +111,9 @@ class ResponseUrls:
 
         return await self.faults.meet(ON, request, run, refuse)
 
-    def _run(self, hook_id: str, answer: Json) -> web.Response:
+    def _run(self, hook_id: str, answer: Json | None) -> web.Response:
+        if answer is None:
+            return web.Response(text="invalid_payload", status=400)
         try:
             hook = self.workspace.permits.find_hook(hook_id)
             _answer_to(self.workspace, hook, answer)
@@ -135,13 +140,13 @@ def _answer_to(workspace: Workspace, hook: Hook, answer: Json) -> None:
         _show(workspace, hook.user, hook.channel, answer)
 
 
-async def _said(request: web.Request) -> Json:
-    """The body, as JSON or as the ``payload`` of a form."""
+async def _said(request: web.Request) -> Json | None:
+    """The body, as JSON or as the ``payload`` of a form, unless it cannot be read."""
     try:
         if request.content_type == "application/json":
-            body = await request.json()
+            body = strict_json.loads(await request.read() or b"{}")
         else:
-            body = json.loads(str((await request.post()).get("payload", "{}")))
-    except ValueError:
-        return {}
+            body = strict_json.loads(str((await request.post()).get("payload", "{}")))
+    except (ValueError, LookupError, HttpProcessingError):
+        return None
     return body if isinstance(body, dict) else {}

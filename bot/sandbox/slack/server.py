@@ -8,7 +8,7 @@ from aiohttp import web
 
 from bot.sandbox import changes as news
 from bot.sandbox import faults as trouble
-from bot.sandbox import pages
+from bot.sandbox import origin, pages
 from bot.sandbox.slack import person_api
 from bot.sandbox.slack.asking import ALL_SCOPES
 from bot.sandbox.slack.delivery import Delivery, Sent
@@ -99,7 +99,7 @@ class SlackSandbox(Acting, Reading):
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; on a free port by default."""
         self.changes.open()
-        app = web.Application(client_max_size=LARGEST_BODY)
+        app = web.Application(middlewares=[origin.guard(host)], client_max_size=LARGEST_BODY)
         app.add_routes(self._routes())
         self._runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()

@@ -4,7 +4,6 @@ https://docs.slack.dev/apis/events-api/using-socket-mode
 """
 
 import asyncio
-import json
 import random
 import secrets
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
+from bot.sandbox import strict_json
 from bot.sandbox.changes import Changes
 from bot.sandbox.slack.workspace import APP, Json
 
@@ -116,7 +116,7 @@ class SocketMode:
 
     def _acknowledge(self, text: str) -> None:
         try:
-            ack = json.loads(text)
+            ack = strict_json.loads(text)
             waiting = self._waiting.get(ack["envelope_id"])
         except (ValueError, KeyError, TypeError):
             return  # Slack ignores what is no ack

@@ -39,9 +39,10 @@ def _token(workspace: Workspace, token: str) -> str:
     if token in SPECIALS:
         return SPECIALS[token]
     if token.startswith("http"):
-        return f"<{escape(token)}>"
+        # A bar would begin a label, which is not the typist's to give.
+        return f"<{escape(token.replace('|', '%7C'))}>"
     known = {**_mentions(workspace), **_channels(workspace)}
-    return known.get(token) or escape(token)
+    return known.get(token.lower()) or escape(token)
 
 
 def _mentions(workspace: Workspace) -> dict[str, str]:

@@ -1,12 +1,10 @@
 """What a person has not read in a channel yet, and whether it calls for them."""
 
-import json
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
+from bot.sandbox.slack.mentions import EVERYBODY
 from bot.sandbox.slack.workspace import Channel, Json, Workspace
-
-TO_ALL = ("<!here", "<!channel", "<!everyone")
 
 
 def unread(workspace: Workspace, user: str, channel: Channel) -> list[Json]:
@@ -25,10 +23,7 @@ def unread(workspace: Workspace, user: str, channel: Channel) -> list[Json]:
 def calls_for(workspace: Workspace, user: str, message: Json) -> bool:
     """Whether the message mentions this person, a group they are in, or everybody."""
     groups = [id_ for id_, group in workspace.groups.items() if user in group["users"]]
-    marks = (f"<@{user}", *(f"<!subteam^{id_}" for id_ in groups), *TO_ALL)
-    # A message's blocks may mention whom its text, their stand-in in notifications, does not.
-    said = json.dumps([message["text"], message.get("blocks", [])])
-    return any(f"{mark}{end}" in said for mark in marks for end in ">|")
+    return not workspace.called(message).isdisjoint((user, EVERYBODY, *groups))
 
 
 def mark_read(workspace: Workspace, user: str, channel: Channel) -> bool:

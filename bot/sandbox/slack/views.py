@@ -54,7 +54,7 @@ class Views:
         new = self._complete(view, view_id=old["id"])
         for key in ("root_view_id", "previous_view_id"):
             new[key] = old[key]
-        new["state"] = {"values": carried_over(old["state"]["values"], new["state"]["values"])}
+        new["state"] = {"values": carried_over(old["state"]["values"], new["blocks"])}
         self.errors.pop(old["id"], None)
         old.clear()
         old.update(new)

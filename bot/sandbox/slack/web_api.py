@@ -3,13 +3,14 @@
 https://docs.slack.dev/apis/web-api
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
+from bot.sandbox import strict_json
 from bot.sandbox.faults import Fault, Faults
 from bot.sandbox.slack import chat, directory, files, links, modals, validation
 from bot.sandbox.slack.asking import METHODS, Ask
@@ -60,7 +61,7 @@ class WebApi:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Take one call, through whatever fault is on for its method."""
-        args = await _arguments(request)
+        args, unreadable = await _arguments(request)
         token = _token(request, args)
         name = request.match_info["method"]
         call = Call(name, args, self.workspace.clock())
@@ -68,7 +69,7 @@ class WebApi:
         self.workspace.changes.happened()
 
         async def run(_request: web.Request) -> web.Response:
-            return self._run(call, token)
+            return self._run(call, token, unreadable)
 
         def refuse(fault: Fault) -> web.Response:
             answer, code = refusal(fault)
@@ -79,29 +80,37 @@ class WebApi:
         self.workspace.changes.happened()
         return answer
 
-    def _run(self, call: Call, token: str) -> web.Response:
+    def _run(self, call: Call, token: str, unreadable: str) -> web.Response:
         if wait := self._wait(call):
             limited = Fault(on=call.method, status=RATE_LIMITED, retry_after=wait)
             answer, code = refusal(limited)
             call.answered(code)
             return answer
         try:
-            body = {"ok": True, **self._result(call, token)}
+            body = {"ok": True, **self._result(call, token, unreadable)}
         except SlackError as no:
             body = {"ok": False, "error": no.code, **no.extra}
         call.answered(body.get("error", ""))
         headers = {"x-oauth-scopes": ",".join(sorted(self.scopes))}
         if call.method in METHODS:
             headers["x-accepted-oauth-scopes"] = METHODS[call.method].scope
-        return web.json_response(body, headers=headers)
+        return web.json_response(body, headers=headers, dumps=strict_json.dumps)
 
     def _wait(self, call: Call) -> int:
         if not self.limits.on or call.method not in METHODS:
             return 0
-        channel = str(call.args.get("channel", ""))
-        return self.limits.wait(call.method, METHODS[call.method].tier, channel)
+        return self.limits.wait(call.method, METHODS[call.method].tier, self._channel(call))
 
-    def _result(self, call: Call, token: str) -> Json:
+    def _channel(self, call: Call) -> str:
+        """One channel has one limit, by whichever of its names it is called."""
+        try:
+            return self.workspace.find_channel(str(call.args.get("channel", ""))).id
+        except SlackError:
+            return ""
+
+    def _result(self, call: Call, token: str, unreadable: str) -> Json:
+        if unreadable:
+            raise SlackError(unreadable)
         if call.method not in METHODS:
             raise SlackError("unknown_method", req_method=call.method)
         self._check_token(call.method, token)
@@ -132,24 +141,49 @@ def refusal(fault: Fault) -> tuple[web.Response, str]:
     return web.json_response(body, status=fault.status or 200, headers=headers), code
 
 
-async def _arguments(request: web.Request) -> Json:
-    """Whatever way they came: query, form, parts or JSON; nested values decoded."""
+async def _arguments(request: web.Request) -> tuple[Json, str]:
+    """Whatever way they came: query, form, parts or JSON; nested values decoded.
+
+    Beside them the error of a body that cannot be read.
+    """
     args: Json = dict(request.query)
-    if request.content_type == "application/json":
-        body = _decoded((await request.read()).decode(errors="replace"))
-        args |= body if isinstance(body, dict) else {}
-    elif request.can_read_body:
-        args |= dict(await request.post())
+    try:
+        args |= await _in_body(request)
+    except SlackError as no:
+        return args, no.code
     for name in NESTED:
         if isinstance(args.get(name), str):
             args[name] = _decoded(args[name])
-    return args
+    return args, ""
+
+
+async def _in_body(request: web.Request) -> Json:
+    if request.content_type == "application/json":
+        return _object(await request.read())
+    try:
+        form = await request.post() if request.can_read_body else {}
+    except LookupError:
+        raise SlackError("invalid_charset") from None
+    except (ValueError, HttpProcessingError):
+        raise SlackError("invalid_form_data") from None
+    # No method takes a file among its arguments.
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def _object(body: bytes) -> Json:
+    try:
+        value = strict_json.loads(body) if body else {}
+    except ValueError:
+        raise SlackError("invalid_json") from None
+    if not isinstance(value, dict):
+        raise SlackError("json_not_object")
+    return value
 
 
 def _decoded(value: str) -> Any:
     """The JSON in a text, or the text itself, which the method then refuses."""
     try:
-        return json.loads(value) if value else None
+        return strict_json.loads(value) if value else None
     except ValueError:
         return value
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.sandbox.changes import Changes
+from bot.sandbox.slack.mentions import called
 from bot.sandbox.slack.permits import Permits, SlackError
 
 Json = dict[str, Any]
@@ -86,6 +87,7 @@ class Workspace:
     read: dict[tuple[str, str], str] = field(default_factory=dict)
     permits: Permits = field(init=False)
     _touched: dict[str, int] = field(default_factory=dict)
+    _called: dict[str, frozenset[str]] = field(default_factory=dict)
     _last_ts: int = 0
     _last_id: int = 0
 
@@ -150,10 +152,15 @@ class Workspace:
         self.changes.happened()
         for message in messages:
             self._touched[message["ts"]] = self.changes.count
+            self._called[message["ts"]] = called(message)
 
     def touched(self, message: Json) -> int:
         """The count of changes at which the message last came to look different."""
         return self._touched[message["ts"]]
+
+    def called(self, message: Json) -> frozenset[str]:
+        """Whom the message calls, as ``mentions`` tells it."""
+        return self._called[message["ts"]]
 
     def _count_replies(self, channel: str, root: Json) -> None:
         replies = self.thread(channel, root["ts"])[1:]

@@ -1,7 +1,7 @@
 // How Slack's blocks are drawn: their layout, with everything in them that can be used.
 // https://docs.slack.dev/reference/block-kit
 
-import { h, link } from "../shared/dom.js";
+import { h, link, own } from "../shared/dom.js";
 import { cannotDraw, newId } from "./control.js";
 import { drawElement, drawElements, picture } from "./elements.js";
 import { feedback } from "./buttons.js";
@@ -21,14 +21,15 @@ export function drawBlocks(blocks, context) {
 function drawBlock(block, context) {
   const node = drawnOrNot(block, context);
   node.classList.add("block");
-  node.dataset.blockId = block?.block_id ?? "";
   return node;
 }
 
 function drawnOrNot(block, context) {
   try {
     const draw = BLOCKS.get(block.type);
-    return draw ? draw(block, context) : cannotDraw(block.type, "block");
+    const node = draw ? draw(block, context) : cannotDraw(block.type, "block");
+    node.dataset.blockId = block.block_id ?? "";
+    return node;
   } catch (error) {
     const kind = typeof block?.type === "string" ? `“${block.type}” block` : "block";
     return h("p", { class: "undrawn", title: error.message }, `This ${kind} can't be read`);
@@ -145,7 +146,7 @@ function tableCell({ type, text, elements }, context) {
 
 function input(block, context) {
   const [id, label, hint, wrong] = [newId(), newId(), newId(), newId()];
-  const error = context.errors?.[block.block_id];
+  const error = own(context.errors, block.block_id);
   const aria = {
     id,
     "aria-labelledby": label,

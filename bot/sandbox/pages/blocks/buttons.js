@@ -2,7 +2,7 @@
 
 import { h, link, safe } from "../shared/dom.js";
 import { moved, openBeside } from "../shared/popup.js";
-import { cannotDraw, control, described, newId, use } from "./control.js";
+import { cannotDraw, control, described, newId, stillBusy, use } from "./control.js";
 import { drawText } from "./mrkdwn.js";
 
 const LOOKS = new Map([
@@ -24,10 +24,17 @@ export function button(slot) {
 export function feedback(block, context) {
   return block.elements.flatMap((element) => {
     const slot = { block, element, context, aria: {} };
-    if (element.type === "icon_button") return button(slot);
-    if (element.type !== "feedback_buttons") return cannotDraw(element.type, "element");
-    return [element.positive_button, element.negative_button].map((each) => vote(slot, each));
+    const nodes = feedbackNodes(slot);
+    for (const node of nodes) stillBusy(slot, node);
+    return nodes;
   });
+}
+
+function feedbackNodes(slot) {
+  const { type, positive_button: yes, negative_button: no } = slot.element;
+  if (type === "icon_button") return [button(slot)];
+  if (type === "feedback_buttons") return [vote(slot, yes), vote(slot, no)];
+  return [cannotDraw(type, "element")];
 }
 
 function vote(slot, choice) {

@@ -7,6 +7,7 @@ import { drawText } from "./mrkdwn.js";
 // the aria attributes that name it there.
 
 let made = 0;
+const underWay = new Map(); // presses that are not answered yet, by what was pressed
 
 /** An id that no other element of the page has. */
 export function newId() {
@@ -39,14 +40,39 @@ export function held({ block, element, context }) {
   return bareAll(element[first]);
 }
 
+const identity = ({ block, element, context }) =>
+  JSON.stringify([context.owner, block.block_id, element.action_id]);
+
+/** Show an element that was drawn again while it is pressed as the busy one it is. */
+export async function stillBusy(slot, node) {
+  const press = underWay.get(identity(slot));
+  if (!press) return;
+  node.setAttribute("aria-busy", "true");
+  await press;
+  node.setAttribute("aria-busy", "false");
+}
+
 /** Tell the page of a use, after its confirmation; false when that was refused. */
-export async function use({ block, element, context }, node, entered, url = "") {
-  if (node.getAttribute("aria-busy") === "true") return false;
+export async function use(slot, node, entered, url = "") {
+  const { block, element, context } = slot;
+  if (underWay.has(identity(slot))) return false;
   if (element.confirm && !(await ask(element.confirm, context))) return false;
   if (safe(url)) window.open(safe(url), "_blank", "noopener,noreferrer");
   if (block.type === "input" && !block.dispatch_action) context.fill(block, element, entered);
-  else await busy(node, () => context.press(block, element, entered));
+  else await busy(node, () => press(slot, entered));
   return true;
+}
+
+async function press(slot, entered) {
+  const { block, element, context } = slot;
+  const { promise, resolve } = Promise.withResolvers();
+  underWay.set(identity(slot), promise);
+  try {
+    await context.press(block, element, entered);
+  } finally {
+    underWay.delete(identity(slot));
+    resolve();
+  }
 }
 
 /** Keep a control from being used while `work` goes on. */

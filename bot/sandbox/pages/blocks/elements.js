@@ -4,7 +4,7 @@
 import { h, safe } from "../shared/dom.js";
 import { button, overflow } from "./buttons.js";
 import { choices, dated, localMinute, unixSeconds } from "./choices.js";
-import { cannotDraw } from "./control.js";
+import { cannotDraw, stillBusy } from "./control.js";
 import { fileInput, richInput, typed } from "./inputs.js";
 import { channelGroup, externalSelect, peopleGroup, picker, staticGroups } from "./picker.js";
 
@@ -23,7 +23,10 @@ function kindOf({ type, placeholder }) {
 export function drawElement(slot) {
   const { type } = slot.element;
   const draw = ELEMENTS.get(type);
-  return draw ? draw(slot) : cannotDraw(type, "element");
+  if (!draw) return cannotDraw(type, "element");
+  const node = draw(slot);
+  stillBusy(slot, node);
+  return node;
 }
 
 /** A picture this page may load; its words where there is none, or it turns out broken. */

@@ -3,6 +3,7 @@
 import { h, link, safe } from "../shared/dom.js";
 import { EMOJI } from "./emoji.js";
 
+const LONGEST = 3000; // letters of an address, as Slack takes it in a block
 const WORD = /[\p{L}\p{N}]/u;
 
 /** Inline nodes so far, pairing the marks of styles as they come; a mark left alone is text. */
@@ -49,7 +50,10 @@ class Runs {
   }
 }
 
-/** Read `text` by the first rule that fits at each place; a rule's act declines with `false`. */
+/**
+ * Read `text` by the first rule that fits at each place. A rule's act declines with `false`, or
+ * says how many letters it took if not all that it found.
+ */
 export function scan(text, rules, context) {
   const runs = new Runs();
   let at = 0;
@@ -61,7 +65,8 @@ function step(text, at, rules, runs, context) {
   for (const [pattern, act] of rules) {
     pattern.lastIndex = at;
     const found = pattern.exec(text);
-    if (found && act(found, runs, context) !== false) return found[0].length;
+    const took = found ? act(found, runs, context) : false;
+    if (took !== false) return took ?? found[0].length;
   }
   runs.add(text[at]);
   return 1;
@@ -96,8 +101,16 @@ export function bareLink({ 0: found, index, input }, runs, decode) {
   if (WORD.test(input[index - 1] ?? " ")) return false;
   const address = found.replace(/[.,;:!?'"*_~)\]}]{1,40}$/, "");
   const shown = decode(address);
-  if (!safe(shown)) return false;
+  if (found.length > LONGEST || !safe(shown)) return asFarAsTheNext(found, runs);
   runs.add(link(shown, shown), found.slice(address.length));
+  return found.length;
+}
+
+/** Take what is no address as text: looking for one in it letter by letter takes too long. */
+function asFarAsTheNext(found, runs) {
+  const [stretch] = found.split(/(?!^)(?=https?:\/\/)/, 1);
+  runs.add(stretch);
+  return stretch.length;
 }
 
 export const SHORT_NAME = [/:([a-z0-9_+'-]{1,60}):/y, asEmoji];

@@ -15,7 +15,7 @@ const MARKDOWN = [
     ([, label, address], runs) => (safe(address) ? runs.add(link(address, label)) : false),
   ],
   [/<(https?:[^\s<>]{1,3000})>/y, ([, address], runs) => runs.add(link(address, address))],
-  [/https?:\/\/[^\s<>]+/y, (found, runs) => bareLink(found, runs, (address) => address)],
+  [/https?:\/\/[^\s<>]{1,3001}/y, (found, runs) => bareLink(found, runs, (address) => address)],
   SHORT_NAME,
   [/\*{3}|_{3}/y, (found, runs) => asBoth(found, runs)],
   [/\*\*|__/y, (found, runs) => runs.mark(found[0], "strong", edges(found))],

@@ -18,7 +18,7 @@ const MARKED = [
 ];
 
 const ADDRESS = [
-  /https?:\/\/(?:(?!&[lg]t;)[^\s<>])+/y,
+  /https?:\/\/(?:(?!&[lg]t;)[^\s<>]){1,3001}/y,
   (found, runs) => bareLink(found, runs, decoded),
 ];
 

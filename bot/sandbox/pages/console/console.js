@@ -1,6 +1,6 @@
 // The console: tasks, instances, requests and faults of the sandbox, as they are right now.
 
-import { get, h, live } from "../shared/dom.js";
+import { decoded, get, h, live } from "../shared/dom.js";
 import { addInstance, addTask, setArrivals } from "./acts.js";
 import { Faults } from "./faults.js";
 import {
@@ -90,14 +90,6 @@ function route() {
   const [hash, id = ""] = location.hash.slice(1).split("/");
   const tab = tabs.find((one) => one.noun === hash || one.hash === hash) ?? tabs[0];
   return { tab, id: tab.noun === hash ? decoded(id) : "" };
-}
-
-function decoded(part) {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
 }
 
 function known(id) {

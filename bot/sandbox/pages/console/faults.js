@@ -1,6 +1,6 @@
 // Trouble on request: which faults are on, and a form to switch on another.
 
-import { answered, h, keyed, post } from "../shared/dom.js";
+import { answered, h, keyed, post, reached } from "../shared/dom.js";
 import { sender } from "./acts.js";
 import { unlessSame } from "./parts.js";
 import { trouble } from "./words.js";
@@ -82,7 +82,7 @@ export class Faults {
   async switchOff(which) {
     this.refused.textContent = "";
     try {
-      await answered(await fetch(PATH + which, { method: "DELETE" }));
+      await answered(await reached(PATH + which, { method: "DELETE" }));
     } catch (error) {
       this.refused.textContent = error.message;
     }

@@ -129,7 +129,7 @@ export class Detail {
     if (id !== this.id) this.renew(id);
     const had = this.node.contains(document.activeElement);
     this.none.hidden = Boolean(object);
-    this.none.textContent = id ? `There is no ${this.noun} ${id}.` : `Choose a ${this.noun}.`;
+    this.none.textContent = id ? `There is no ${this.noun} ${id}.` : `Choose one of the ${this.noun}s.`;
     this.heading.hidden = !object;
     const name = object?.name ?? "";
     if (this.heading.textContent !== name) this.heading.textContent = name;

@@ -1,6 +1,6 @@
 // The pieces every pane of the console is made of.
 
-import { h, keyed } from "../shared/dom.js";
+import { h, keyed, own } from "../shared/dom.js";
 import { STATES, author, clock, moment, pretty } from "./words.js";
 
 const models = new WeakMap();
@@ -22,7 +22,7 @@ export function mark(text, tone) {
 }
 
 export function state(status) {
-  const [word, tone] = STATES[status] ?? [status, "quiet"];
+  const [word, tone] = own(STATES, status) ?? [status, "quiet"];
   return mark(word, tone);
 }
 

@@ -4,6 +4,7 @@ import { get, h, keyed } from "../shared/dom.js";
 import { code, facts, mark, shownTime, unlessSame } from "./parts.js";
 
 const STEP = 100;
+const LONGEST = 80; // letters of an act that is named in a request's line
 
 /** A list of requests, all of them or those about one object, that is read as it is needed. */
 export class Requests {
@@ -35,8 +36,16 @@ export class Requests {
     const { requests } = await get(path);
     this.none.hidden = requests.length > 0;
     this.more.hidden = requests.length < this.limit;
-    const draw = unlessSame((request, old) => this.drawRow(request, old));
+    const draw = unlessSame((request) => this.drawnOrNot(request));
     keyed(this.rows, requests.reverse(), (request) => request.request_id, draw);
+  }
+
+  drawnOrNot(request) {
+    try {
+      return this.drawRow(request);
+    } catch ({ message: title }) {
+      return h("li", { class: "quiet", title }, "This request can't be shown here.");
+    }
   }
 
   drawRow(request) {
@@ -89,7 +98,8 @@ function summary(request) {
 
 /** What a write was to do: SecMaster says it in the body. */
 function act({ body }) {
-  return String(body?.action ?? body?.command_type ?? "");
+  const said = [body?.action, body?.command_type].find((each) => typeof each === "string") ?? "";
+  return said.slice(0, LONGEST);
 }
 
 function answer({ status }) {

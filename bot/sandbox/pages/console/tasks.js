@@ -1,6 +1,6 @@
 // How a task is listed, and everything there is to see of one.
 
-import { h } from "../shared/dom.js";
+import { h, own } from "../shared/dom.js";
 import { actAs, decide, personField, sender } from "./acts.js";
 import {
   code, facts, history, lastingPart, listPart, mark, part, shownTime, state,
@@ -15,7 +15,7 @@ export function taskRow(task, now) {
   return {
     ...place(task, noted),
     mark: noted,
-    about: [BUSINESS[task.business_type], task.related_object, age(task.create_time, now)]
+    about: [own(BUSINESS, task.business_type), task.related_object, age(task.create_time, now)]
       .filter(Boolean).join(" · "),
   };
 }
@@ -77,14 +77,14 @@ function about(task, view) {
   const { comments: _talk, ...rest } = task;
   return part("About", [rest, run?.name], () =>
     facts([
-      ["Business type", BUSINESS[task.business_type] ?? task.business_type],
+      ["Business type", own(BUSINESS, task.business_type) ?? task.business_type],
       ["Related object", task.related_object],
       ["Instance", run ? instanceLink(run) : task.action_instance_id],
       ["Created", h("span", {}, shownTime(task.create_time, view.now),
         ` by ${task.creator_name || "nobody known"}`)],
       ["Updated", shownTime(task.update_time, view.now)],
       ["Due", shownTime(task.due_date, view.now)],
-      ["When it is due", AT_DUE[task.due_handle ?? ""] ?? task.due_handle],
+      ["When it is due", own(AT_DUE, task.due_handle ?? "") ?? task.due_handle],
       ["Notes", task.notes],
       ["Id", h("code", {}, task.id)],
     ]));

@@ -16,7 +16,9 @@ export function h(tag, props = {}, ...children) {
     else if (name in node && !name.startsWith("aria")) node[name] = value;
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
+  for (const child of children.flat(Infinity)) {
+    if (child !== null && child !== undefined) node.append(child);
+  }
   return node;
 }
 
@@ -41,23 +43,47 @@ export function link(address, ...children) {
   return h("a", { href, target: "_blank", rel: "noopener noreferrer" }, ...children);
 }
 
+/** What `object` itself has under a name that others chose; never what it inherits. */
+export function own(object, name) {
+  return Object.hasOwn(object ?? {}, name) ? object[name] : undefined;
+}
+
+/** A part of an address without its escapes; as it is where they are broken. */
+export function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 /** Read JSON; throws an Error with the server's own words. */
 export async function get(path) {
-  return answered(await fetch(path));
+  return answered(await reached(path));
 }
 
 /** Send JSON and read the answer; throws an Error with the server's own words. */
 export async function post(path, fields = {}) {
   const headers = { "Content-Type": "application/json" };
-  return answered(await fetch(path, { method: "POST", headers, body: JSON.stringify(fields) }));
+  return answered(await reached(path, { method: "POST", headers, body: JSON.stringify(fields) }));
 }
 
-export async function answered(reply) {
-  const body = await reply.json().catch(() => ({}));
-  if (!reply.ok) {
-    throw new Error(body.error || body.error_msg || body.message || `HTTP ${reply.status}`);
+/** What `fetch` answers; throws an Error in words where nobody does. */
+export async function reached(path, asked) {
+  try {
+    return await fetch(path, asked);
+  } catch {
+    throw new Error("the local stand-in does not answer, so it is unknown whether it was taken");
   }
-  return body;
+}
+
+/** The JSON of a reply; for a refusal or anything else an Error with its `status`. */
+export async function answered(reply) {
+  const body = await reply.json().catch(() => undefined);
+  if (reply.ok && body !== undefined) return body;
+  const words = body?.error || body?.error_msg || body?.message;
+  const otherwise = reply.ok ? "the answer is no JSON" : `HTTP ${reply.status}`;
+  throw Object.assign(new Error(words || otherwise), { status: reply.status });
 }
 
 /** A function that runs `act`, one run at a time: calls during a run are one more run after it. */
@@ -80,18 +106,41 @@ export function onceMore(act) {
   };
 }
 
+const RETRY = 1000; // milliseconds until a look that failed is tried again
+
 /**
  * Call `look` now and after every change of the server, one look at a time. `tell(false)` says
  * that the server is gone, `tell(true)` that it is back. Returns a function that asks for another
  * look.
  */
 export function live(look, tell) {
-  const see = onceMore(look);
+  let news = null;
+  const see = onceMore(async () => {
+    try {
+      await look();
+    } catch (error) {
+      console.error(error);
+      // A stream that comes back brings another look by itself.
+      if (news?.readyState === EventSource.OPEN) setTimeout(see, RETRY);
+    }
+  });
+  // Browsers allow few connections to one server: windows that nobody sees must not hold them.
+  const follow = () => {
+    news?.close();
+    news = document.hidden ? null : newsStream(see, tell);
+  };
+  document.addEventListener("visibilitychange", follow);
+  follow();
+  return see;
+}
+
+/** The server's stream of changes; its first event comes at once. */
+function newsStream(see, tell) {
   const news = new EventSource("/_sandbox/news");
   news.onmessage = see;
   news.onopen = () => tell(true);
   news.onerror = () => tell(false);
-  return see;
+  return news;
 }
 
 /**

@@ -19,7 +19,7 @@ export function labelOf(element) {
 }
 
 /** Why a line is not sent as it stands; "" when it may be. */
-export function refusal(text, { thread }, workspace) {
+export function refusal({ text, files }, { thread }, workspace) {
   if (!text.startsWith("/")) return "";
   const [word] = text.split(/\s/, 1);
   // An app that told no manifest has commands that only it knows.
@@ -27,6 +27,7 @@ export function refusal(text, { thread }, workspace) {
     return `${word} is no command of this workspace, so nothing was sent. ` +
       "To send it as a message, put a space before the slash.";
   }
+  if (files.length) return "A command can’t carry files: remove them, or send them as a message.";
   if (!thread) return "";
   const { handle } = workspace.person(workspace.app.user);
   const instead = `@${handle} ${text.slice(1).trim()}`;

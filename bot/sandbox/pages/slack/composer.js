@@ -8,7 +8,7 @@ import { draftOf, filesOf, keepDraft } from "./redrawing.js";
 /** The box under a conversation. */
 export class Composer {
   /**
-   * `ways`: {offers(before, place), hint(text), refusal(text, place), upload(file),
+   * `ways`: {offers(before, place), hint(text), refusal({text, files}, place), upload(file),
    * send(place, text, files) → Promise<boolean>, shortcuts(button)}; `id` is the text field's.
    */
   constructor(id, ways) {
@@ -129,7 +129,7 @@ export class Composer {
     const { place, key } = this;
     const text = this.field.value;
     if (this.submit.disabled) return;
-    this.problem.textContent = this.ways.refusal(text, place);
+    this.problem.textContent = this.ways.refusal({ text, files: this.chips.chips }, place);
     if (this.problem.textContent) return;
     keepDraft(key, "");
     const files = this.chips.take();

@@ -58,8 +58,8 @@ export class Conversation {
     const drawn = JSON.stringify(message);
     if (known?.drawn === drawn) return false;
     const item = known ?? this.newItem(message);
+    if (!this.redraw(item, message)) return false;
     Object.assign(item, { drawn, message });
-    this.redraw(item);
     return !known;
   }
 
@@ -71,11 +71,24 @@ export class Conversation {
     return item;
   }
 
-  redraw(item) {
+  /** Draw a message in its item; false when it can't be drawn, which is said in its place. */
+  redraw(item, message) {
     const focus = focusWithin(item.node);
-    item.node.classList.toggle("ephemeral", Boolean(item.message.is_ephemeral));
-    item.node.replaceChildren(this.ways.draw(item.message), item.near);
+    const { drawn, node } = this.drawnOrNot(message);
+    item.node.classList.toggle("ephemeral", Boolean(message.is_ephemeral));
+    item.node.replaceChildren(node, item.near);
     if (focus) focusAgain(focus);
+    return drawn;
+  }
+
+  drawnOrNot(message) {
+    try {
+      return { drawn: true, node: this.ways.draw(message) };
+    } catch ({ message: title }) {
+      const words = "This message can't be shown here.";
+      const line = h("p", { class: "undrawn", title }, words);
+      return { drawn: false, node: h("div", { class: "blocks" }, line) };
+    }
   }
 
   /** Put a line of the page's own at the end; it stays in this conversation. Gives its removal. */
@@ -114,7 +127,7 @@ export class Conversation {
   }
 
   placed(row, before) {
-    if (!row.message) return [row];
+    if (!row.near) return [row];
     const sameDay = Boolean(before) && dayOf(before.at) === dayOf(row.at);
     row.node.classList.toggle("continued", sameDay && together(before, row));
     return sameDay ? [row] : [this.dayAt(row.at), row];
@@ -162,7 +175,7 @@ export class Conversation {
 
 function together(before, { message, at }) {
   const other = before.message;
-  if (!other || other.reply_count || other.is_ephemeral) return false;
+  if (!message || !other || other.reply_count || other.is_ephemeral) return false;
   if (message.blocks || message.is_ephemeral) return false;
   return other.user === message.user && at - before.at < TOGETHER;
 }

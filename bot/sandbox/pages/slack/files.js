@@ -1,17 +1,20 @@
 // Files: sending them to the server, and showing them before and after they are sent.
 
-import { answered, h, safe } from "../shared/dom.js";
+import { answered, h, reached, safe } from "../shared/dom.js";
 
 const UNITS = ["B", "kB", "MB", "GB"];
 
 /** Send a file's bytes as a person; answers the server's file object. */
 export async function upload(user, file) {
   const query = new URLSearchParams({ user, name: file.name });
-  return answered(await fetch(`/_sandbox/upload?${query}`, { method: "POST", body: file }));
+  return answered(await reached(`/_sandbox/upload?${query}`, { method: "POST", body: file }));
 }
 
 /** A file as a card, with a way to download it as `user`. */
 export function drawFile(file, user) {
+  if (file.mode === "tombstone") {
+    return h("p", { class: "attached quiet" }, "This file was deleted.");
+  }
   const path = `/_sandbox/files/${encodeURIComponent(file.id)}?${new URLSearchParams({ user })}`;
   const name = file.title || file.name;
   const href = safe(new URL(path, location.href));
@@ -93,7 +96,7 @@ export class Chips {
   chip(chip) {
     const on = { click: () => this.remove(this.chips, chip) };
     return h("li", {},
-      h("span", {}, chip.name),
+      h("span", { class: "name" }, chip.name),
       h("span", { class: "quiet" }, chip.id ? size(chip.size) : "uploading…"),
       h("button", {
         class: "bare small", type: "button", "aria-label": `Remove ${chip.name}`, on,

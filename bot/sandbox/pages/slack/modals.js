@@ -41,9 +41,14 @@ export class Modals {
   showTop(old) {
     const again = old?.id === this.top.id;
     const look = JSON.stringify([this.top.hash, this.top.errors, this.views.length]);
-    if (again && look === this.shown) return;
+    if (again && look === this.shown) return this.open();
     this.shown = look;
-    this.draw(again);
+    return this.draw(again);
+  }
+
+  /** A second Escape closes a dialog whatever the page says. */
+  open() {
+    if (!this.dialog.open) this.dialog.showModal();
   }
 
   hide() {
@@ -56,7 +61,7 @@ export class Modals {
     const focus = focusWithin(this.dialog);
     if (!again) this.reset();
     this.dialog.replaceChildren(this.form());
-    if (!this.dialog.open) this.dialog.showModal();
+    this.open();
     const wrong = this.dialog.querySelector("[aria-invalid=true]");
     if (wrong) wrong.focus();
     else if (again && focus) focusAgain(focus, this.dialog);
@@ -97,6 +102,7 @@ export class Modals {
   }
 
   submitting() {
+    this.button = null;
     if (!this.top.submit) return null;
     this.button = h("button", { class: "primary", type: "submit" }, this.top.submit.text);
     this.showBusy();
@@ -105,6 +111,7 @@ export class Modals {
 
   /** The button keeps the focus while the app works. */
   showBusy() {
+    if (!this.button) return;
     this.button.setAttribute("aria-disabled", `${this.busy}`);
     this.button.textContent = this.busy ? "Sending…" : this.top.submit.text;
   }
@@ -116,7 +123,7 @@ export class Modals {
 
   async submit(event) {
     event.preventDefault();
-    if (this.busy) return;
+    if (this.busy || !this.top.submit) return;
     const { user, top } = this;
     this.setBusy(true);
     this.say("");

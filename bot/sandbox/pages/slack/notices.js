@@ -1,6 +1,6 @@
 // What the page itself has to say: failures in words, short news, and what is only heard.
 
-import { h } from "../shared/dom.js";
+import { h, own } from "../shared/dom.js";
 
 // https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response
 const FAILURES = {
@@ -19,6 +19,9 @@ const MISTAKES = {
   not_a_number: "Please give a number.",
   out_of_range: "This number is out of range.",
   not_an_email: "Please give an email address.",
+  file_too_large: "A file given in a form may have 10 MB at most.",
+  file_type_not_allowed: "Files of this kind are not taken here.",
+  too_many_files: "Please choose fewer files.",
   not_a_url: "Please give a web address, beginning with https://.",
 };
 const SECONDS_SHOWN = 4;
@@ -27,15 +30,15 @@ let fading = 0;
 
 /** "/task failed: the app did not answer within 3 seconds (operation_timeout)" */
 export function failure(what, error) {
-  const words = FAILURES[error];
+  const words = own(FAILURES, error);
   return `${what} failed: ${words ? `${words} (${error})` : error}`;
 }
 
 /** Whether this is a mistake in a field, which is told at the field. */
-export const isMistake = (error) => error in MISTAKES;
+export const isMistake = (error) => Object.hasOwn(MISTAKES, error);
 
 /** A field's error for a person: our words for Slack's codes, an app's words as they are. */
-export const mistake = (error) => MISTAKES[error] ?? error;
+export const mistake = (error) => own(MISTAKES, error) ?? error;
 
 /** Say something short at the edge of the page, for a moment; "" takes it away. */
 export function toast(words) {

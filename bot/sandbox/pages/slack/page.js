@@ -45,7 +45,6 @@ class Page {
   start() {
     this.see = live(() => this.look(), (up) => (node("connection").hidden = up));
     addEventListener("hashchange", () => this.see());
-    document.addEventListener("visibilitychange", () => this.see());
     node("skip").addEventListener("click", (event) => this.skip(event));
     node("to-channels").addEventListener("click", () => this.toChannels());
     node("leave-thread").addEventListener("click", () => this.leaveThread());
@@ -92,12 +91,12 @@ class Page {
     try {
       await this.sight.read(place);
     } catch (error) {
-      if (!place.thread) throw error;
+      if (!place.thread || error.status !== 404) throw error;
       toast("This thread is gone.");
       stand({ ...place, thread: "" });
       return;
     }
-    if (address(place) === location.hash) this.show(place);
+    if (address(place) === address(here())) this.show(place);
   }
 
   /** The place, or one that there is for a person who exists. */
@@ -119,13 +118,15 @@ class Page {
     const { sight, at: before } = this;
     const channel = sight.channels.find(({ id }) => id === place.channel);
     this.at = place;
-    this.channels.show(place, sight.channels);
-    showTitles(this.workspace, place, channel, sight.channels);
-    this.showMain(place, channel);
-    this.showThread(place, channel);
-    this.modals.show(place.user, sight.views);
-    this.markRead(place, channel);
-    this.moved(before, place);
+    attempt(
+      () => this.channels.show(place, sight.channels),
+      () => showTitles(this.workspace, place, channel, sight.channels),
+      () => this.showMain(place, channel),
+      () => this.showThread(place, channel),
+      () => this.modals.show(place.user, sight.views),
+      () => this.markRead(place, channel),
+      () => this.moved(before, place),
+    );
   }
 
   showMain(place, channel) {
@@ -212,6 +213,17 @@ class Page {
     const error = await act("shortcut", { user: this.at.user, callback_id: id });
     toast("");
     if (error) conversation.say(failure(name, error), { key });
+  }
+}
+
+/** Do all of it: what fails keeps nothing else from being shown. */
+function attempt(...acts) {
+  for (const act of acts) {
+    try {
+      act();
+    } catch (error) {
+      console.error(error);
+    }
   }
 }
 

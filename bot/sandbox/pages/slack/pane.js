@@ -24,7 +24,7 @@ export class Pane {
     this.composer = new Composer(id, {
       offers: (before, place) => offers(before, { ...this, place, channels: this.channels() }),
       hint: (text, place) => hint(text, place, this.workspace),
-      refusal: (text, place) => refusal(text, place, this.workspace),
+      refusal: (written, place) => refusal(written, place, this.workspace),
       upload: (file) => upload(this.place.user, file),
       send: (...written) => this.send(...written),
       shortcuts: ways.shortcuts,
@@ -66,9 +66,11 @@ export class Pane {
   }
 
   contextOf(message) {
-    const owner = `${this.place.channel} ${message.ts}`;
+    const { user, channel } = this.place;
+    const owner = JSON.stringify([user, channel, message.ts]);
     return {
       ...this.base(),
+      owner,
       errors: {},
       entered: (block, element) => entered(owner, block, element),
       fill: (block, element, value) => fill(owner, block, element, value),

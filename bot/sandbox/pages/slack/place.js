@@ -1,10 +1,12 @@
 // Where this window stands, by its address: #person/channel/thread or #person/channel/home.
 
+import { decoded } from "../shared/dom.js";
+
 const HOME = "home";
 
 /** The place in the address: {user, channel, thread, home}; what is not said is "" or false. */
 export function here() {
-  const parts = decodeURIComponent(location.hash.slice(1)).split("/");
+  const parts = decoded(location.hash.slice(1)).split("/");
   const [user = "", channel = "", at = ""] = parts;
   return { user, channel, thread: at === HOME ? "" : at, home: at === HOME };
 }

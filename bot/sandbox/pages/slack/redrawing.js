@@ -1,6 +1,9 @@
 // What outlives a redrawing of the page: where the keyboard is, and what a person has begun.
 
+import { own } from "../shared/dom.js";
+
 const typed = new Map(); // what was entered, by owner and element
+const drafts = new Map(); // unsent text, by conversation
 const files = new Map(); // what goes with the next message, by conversation
 let last = null;
 
@@ -64,7 +67,7 @@ function caretOf(element) {
 
 // What was entered in blocks.
 
-const key = (block, element) => `${block.block_id} ${element.action_id}`;
+const key = (block, element) => JSON.stringify([block.block_id, element.action_id]);
 
 /** Keep a value of `owner`: a view's id, or a message's place. */
 export function fill(owner, block, element, value) {
@@ -72,9 +75,18 @@ export function fill(owner, block, element, value) {
   typed.get(owner).set(key(block, element), { block, element, value });
 }
 
-/** The value last kept; undefined when nobody touched it. */
+/** The value last kept; undefined when nobody touched it, or it is no longer offered. */
 export function entered(owner, block, element) {
-  return typed.get(owner)?.get(key(block, element))?.value;
+  return offered(element, typed.get(owner)?.get(key(block, element))?.value);
+}
+
+/** What of a choice there still is among an element's options. */
+function offered({ options, option_groups: groups }, chosen) {
+  const all = options ?? groups?.flatMap((group) => group.options);
+  if (!all) return chosen;
+  const isThere = (value) => all.some((option) => option.value === value);
+  if (Array.isArray(chosen)) return chosen.filter(isThere);
+  return isThere(chosen) ? chosen : undefined;
 }
 
 /** Whether an element keeps what was picked in it. */
@@ -89,7 +101,8 @@ export function forget(owner) {
 export function inView(view, block, element) {
   const mine = entered(view.id, block, element);
   if (mine !== undefined) return mine;
-  return bare(view.state?.values?.[block.block_id]?.[element.action_id]);
+  const state = own(own(view.state?.values, block.block_id), element.action_id);
+  return offered(element, bare(state));
 }
 
 /** What is typed in the inputs a view has now, by block id, as a submission takes it. */
@@ -116,15 +129,20 @@ function bare(state) {
 
 const one = (value) => value?.value ?? value?.id ?? value;
 
-// What is about to be said: text outlives a reload, files do not.
+// What is about to be said: text outlives a reload if the browser has room for it, files do not.
 
 /** The unsent text of a conversation. */
-export const draftOf = (key) => sessionStorage.getItem(`draft ${key}`) ?? "";
+export const draftOf = (key) => drafts.get(key) ?? sessionStorage.getItem(`draft ${key}`) ?? "";
 
 /** Keep the unsent text of a conversation. */
 export function keepDraft(key, text) {
-  if (text) sessionStorage.setItem(`draft ${key}`, text);
-  else sessionStorage.removeItem(`draft ${key}`);
+  drafts.set(key, text);
+  try {
+    sessionStorage.setItem(`draft ${key}`, text);
+  } catch (error) {
+    if (error.name !== "QuotaExceededError") throw error;
+    sessionStorage.removeItem(`draft ${key}`);
+  }
 }
 
 /** The files that go with a conversation's next message: a list that is kept. */

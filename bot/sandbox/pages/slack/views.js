@@ -10,6 +10,7 @@ import { fill, focusAgain, focusWithin, inView, keeps, unheard } from "./redrawi
 export function drawView(view, { user, base, failed }) {
   const context = {
     ...base,
+    owner: view.id,
     entered: (block, element) => inView(view, block, element),
     errors: mistakes(view),
     fill: (block, element, value) => fill(view.id, block, element, value),

@@ -1,6 +1,6 @@
 // Who and what is in the workspace, and what one person in one place sees of it.
 
-import { get } from "../shared/dom.js";
+import { get, own } from "../shared/dom.js";
 import { address } from "./place.js";
 
 const KINDS = { bot: "app", outsider: "other organisation" };
@@ -62,7 +62,7 @@ class Workspace {
 }
 
 /** What sets a person apart, in a word or two. */
-export const kindOf = (person) => KINDS[person.kind] ?? person.kind;
+export const kindOf = (person) => own(KINDS, person.kind) ?? person.kind;
 
 function namesOf(things, key) {
   const names = new Map(things.map((thing) => [thing.id, thing[key]]));

@@ -1,0 +1,74 @@
+"""JSON that no sandbox can keep is refused where it comes in, by each in its own words."""
+
+import httpx
+import pytest
+from secmaster_fixtures import SOC
+
+from bot.sandbox import strict_json
+from bot.sandbox.secmaster import seed
+
+BAD = ['{"text": 1e999}', '{"text": NaN}', '{"text": -Infinity}']
+BAD += ['{"text": ' + "[" * deep + "]" * deep + "}" for deep in (101, 600, 100_000)]
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+async def send():
+    async with httpx.AsyncClient(headers=JSON) as http:
+
+        async def request(method, url, body, **headers):
+            answer = await http.request(method, url, content=body, headers=headers)
+            return answer.status_code, answer.text
+
+        yield request
+
+
+def test_a_hundred_levels_are_read():
+    text = "[" * 100 + "]" * 100
+    assert strict_json.dumps(strict_json.loads(text)) == text
+
+
+@pytest.mark.parametrize("body", BAD, ids=range(len(BAD)))
+async def test_slack_refuses_what_it_cannot_keep(slack, send, body):
+    _, said = await send("POST", slack.url + "/api/chat.postMessage", body)
+    assert '"invalid_json"' in said
+    hook = slack.workspace.permits.new_hook("U0BOB", "C0SOC", "")
+    assert await send("POST", f"{slack.url}/_hooks/{hook}", body) == (400, "invalid_payload")
+    assert (await send("POST", slack.url + "/_sandbox/say", body))[0] == 400
+    assert (await send("GET", slack.url + "/_sandbox/calls", ""))[0] == 200
+
+
+@pytest.mark.parametrize("body", BAD, ids=range(len(BAD)))
+async def test_secmaster_refuses_what_it_cannot_keep(secmaster, send, body):
+    token = {"X-Auth-Token": "demo-token"}
+    path = f"{secmaster.url}{SOC}/tasks/{seed.TASK_ISOLATE}"
+    status, said = await send("PUT", path, body, **token)
+    assert (status, "must be a JSON object" in said) == (400, True)
+    assert (await send("POST", secmaster.url + "/v3/auth/tokens", body))[0] == 400
+    assert (await send("GET", secmaster.url + "/_sandbox/requests", ""))[0] == 200
+
+
+@pytest.mark.parametrize("number", ["1e999", "NaN", "Infinity"])
+async def test_faults_and_rates_are_finite(secmaster, send, number):
+    for path, field in (("faults", '"on": "*", "delay"'), ("clock", '"tasks_every"')):
+        body = f"{{{field}: {number}}}"
+        assert (await send("POST", f"{secmaster.url}/_sandbox/{path}", body))[0] == 400
+
+
+FORM = "multipart/form-data; boundary=b"
+FILE = '--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nx\r\n--b--\r\n'
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "said"),
+    [
+        (FORM, FILE, '"ok": true'),
+        ("multipart/form-data", FILE, '"invalid_form_data"'),
+        ("application/x-www-form-urlencoded; charset=nonsense", "a=b", '"invalid_charset"'),
+        ("application/json", "[]", '"json_not_object"'),
+    ],
+)
+async def test_slack_says_what_is_wrong_with_a_body(slack, send, kind, body, said):
+    status, answer = await send("POST", slack.url + "/api/api.test", body, **{"Content-Type": kind})
+    assert (status, said in answer) == (200, True)
+    assert (await send("GET", slack.url + "/_sandbox/calls", ""))[0] == 200
