@@ -124,7 +124,7 @@ class Scene:
         place = Place(channel=SOC, card=card.ts)
         kept = views.Form(action="task.comment", ref=card.ref, place=place)
         typed = {"type": "plain_text_input", "value": _text()}
-        view = views.form(kept, ("A task", "demo-workspace"), "optional") | {
+        view = views.form(kept, ("A task", "demo-workspace"), "optional", {}) | {
             "id": workspace.new_id("V"),
             "state": {"values": {"comment": {"comment": typed}}},
         }
