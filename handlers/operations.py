@@ -13,7 +13,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.actions import Action
 from bot.flows import accept
 from bot.messages import about, views
-from bot.models import Card, File, Operation, Place, Ref
+from bot.models import Card, Operation, Place, Ref
 from bot.policy import Allowed
 from bot.secmaster import Instance
 from handlers.failures import Told, WrongInput
@@ -120,33 +120,44 @@ async def open_view(
 
 async def _accept(house: House, wanted: Ask, asker: Asker, once: str, allowed: Allowed) -> None:
     """Record what is wanted: one operation, or one for each file."""
+    first = await _operation(house, wanted, asker, once, allowed)
+    if not wanted.files:
+        await accept(first)
+    for number, file in enumerate(wanted.files):
+        try:
+            await accept(
+                first.model_copy(update={"id": _id(f"{first.id}:{file.id}"), "file": file})
+            )
+        except Exception as error:
+            if not number:
+                raise
+            log.exception("recorded in part", extra={"reference": first.reference})
+            told = about.recorded_in_part(wanted.files[:number], len(wanted.files))
+            raise Told(told) from error
+
+
+async def _operation(
+    house: House, wanted: Ask, asker: Asker, once: str, allowed: Allowed
+) -> Operation:
     actor = asker.actor
     named = actor.model_copy(update={"name": await house.directory.name(actor.id)})
-    place = await _with_card(house, wanted.ref, asker.place)
-    recorded: list[File] = []
-    for file in wanted.files or (None,):
-        key = f"{actor.team}:{once}:{wanted.action.name}:{wanted.ref}:{file.id if file else ''}"
-        operation = Operation(
-            id=hashlib.sha256(key.encode()).hexdigest()[:32],
-            action=wanted.action.name,
-            ref=wanted.ref,
-            actor=named,
-            place=place,
-            params=wanted.params,
-            reason=wanted.reason,
-            file=file,
-            rule=allowed.rule,
-            accepted_at=house.desk.clock(),
-            launch=house.desk.launch,
-        )
-        try:
-            await accept(operation)
-        except Exception as error:
-            if not recorded:
-                raise
-            log.exception("recorded in part", extra={"reference": operation.reference})
-            raise Told(about.recorded_in_part(recorded, len(wanted.files))) from error
-        recorded += [file] if file else []
+    return Operation(
+        id=_id(f"{actor.team}:{once}:{wanted.action.name}:{wanted.ref}"),
+        action=wanted.action.name,
+        ref=wanted.ref,
+        actor=named,
+        place=await _with_card(house, wanted.ref, asker.place),
+        params=wanted.params,
+        reason=wanted.reason,
+        rule=allowed.rule,
+        accepted_at=house.desk.clock(),
+        launch=house.desk.launch,
+    )
+
+
+def _id(key: str) -> str:
+    """The same for the same key: what is delivered twice is one operation."""
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 async def _with_card(house: House, ref: Ref, place: Place) -> Place:

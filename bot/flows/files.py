@@ -3,19 +3,16 @@
 Bringing it twice does no harm: an upload that no task lists hangs nowhere.
 """
 
-import logging
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from bot.flows.desk import desk
-from bot.flows.posting import CannotPost, SlackTrouble, asked
+from bot.flows.posting import SlackTrouble, asked
 from bot.flows.writing import Answer, Kind, settled, troubled
-from bot.models import Operation, Outcome, State, Value
+from bot.models import File, Operation, Outcome, State, Value
 from bot.secmaster import SecMasterError
-
-log = logging.getLogger(__name__)
 
 OK, SERVERS = 200, 500
 PASSING = (408, 429)
@@ -40,11 +37,11 @@ class Brought(Value):
     attachment_id: str = ""
 
 
-async def bring(operation: Operation) -> Brought:
-    """Take the operation's file out of Slack and upload it."""
+async def bring(operation: Operation, file: File) -> Brought:
+    """Take a file out of Slack and upload it where the operation's object is."""
     try:
         async with desk().bringing:
-            name, content = await _fetched(operation.file.id if operation.file else "")
+            name, content = await _fetched(file.id)
             uploaded = await desk().client(operation.ref).upload_attachment(name, content)
     except SlackTrouble as error:
         late = Outcome(state=State.FAILED, trouble="file_late", code=error.code)
@@ -65,8 +62,8 @@ async def _fetched(file_id: str) -> tuple[str, bytes]:
     """
     try:
         file = (await asked(desk().slack.files_info(file=file_id)))["file"]
-    except (CannotPost, SlackTrouble) as error:
-        if isinstance(error, SlackTrouble) and error.passes:
+    except SlackTrouble as error:
+        if error.passes:
             raise
         raise NotHad(error.code) from error
     if file.get("is_external") or not _slacks_own(file.get("url_private_download", "")):

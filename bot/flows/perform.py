@@ -147,8 +147,8 @@ class Course:
 
     async def _bring(self) -> Outcome | None:
         """Have the operation's file brought to SecMaster, if it has one; why it can't be, if so."""
-        while self.operation.file:
-            brought = await self._ask("bring the file", Brought, files.bring)
+        while file := self.operation.file:
+            brought = await self._ask("bring the file", Brought, files.bring, file)
             if brought.answer is None:
                 self._uploaded(brought.attachment_id)
                 return None

@@ -48,14 +48,6 @@ PASSING = {
 }
 
 
-class CannotPost(Exception):
-    """Slack will not let us write there; ``code`` is its own word."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 class SlackTrouble(Exception):
     """Slack could not be asked or said no; ``code`` is its own word, "" where none came.
 
@@ -72,6 +64,10 @@ class SlackTrouble(Exception):
         return self.code in PASSING
 
 
+class CannotPost(SlackTrouble):
+    """Slack will not let us write there, now or later."""
+
+
 def code_of(error: SlackApiError) -> str:
     """Slack's word for an error; "" where its answer could not be read."""
     get = getattr(error.response, "get", None)
@@ -79,7 +75,7 @@ def code_of(error: SlackApiError) -> str:
 
 
 async def asked(call: Awaitable[A]) -> A:
-    """Await a call to Slack; raises CannotPost or SlackTrouble and nothing of the client's."""
+    """Await a call to Slack; raises SlackTrouble and nothing of the client's."""
     try:
         return await call
     except SlackApiError as error:
@@ -130,8 +126,8 @@ async def whisper(place: Place, user: str, message: Message) -> None:
             await asked(slack.chat_postMessage(**where))
         else:
             await asked(slack.chat_postEphemeral(user=user, **where))
-    except (CannotPost, SlackTrouble) as error:
-        if isinstance(error, SlackTrouble) and error.passes:
+    except SlackTrouble as error:
+        if error.passes:
             raise
         log.warning("told by direct message", extra={"code": error.code})
         await asked(slack.chat_postMessage(channel=user, **message.payload))
@@ -190,8 +186,8 @@ async def _found(place: tuple[str, str], mark: dict[str, str], since: datetime) 
         looking = slack.conversations_history(**window)
     try:
         answer = await asked(looking)
-    except (CannotPost, SlackTrouble) as error:
-        if isinstance(error, SlackTrouble) and error.passes:
+    except SlackTrouble as error:
+        if error.passes:
             raise
         # Public channels may be written in uninvited, but not read.
         log.warning("own messages can't be looked for", extra={"code": error.code})

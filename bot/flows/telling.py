@@ -7,7 +7,7 @@ from bot import messages
 from bot.actions import UNSETTLED, Snapshot, digest
 from bot.flows import posting
 from bot.flows.desk import desk
-from bot.flows.posting import CannotPost, SlackTrouble, whisper
+from bot.flows.posting import SlackTrouble, whisper
 from bot.messages import Message
 from bot.models import Card, Operation, Outcome, Place, Ref, State, Verdict
 from bot.secmaster import NotFound
@@ -43,7 +43,7 @@ async def trouble(operation: Operation, ended: Outcome) -> None:
     try:
         async with asyncio.timeout(SHORTLY):
             await _in_thread(operation, "trouble", line)
-    except (SlackTrouble, CannotPost, TimeoutError) as error:
+    except (SlackTrouble, TimeoutError) as error:
         # The operation matters more than the news of it, which has an ending to come.
         log.warning("trouble not told", extra={"error": str(error)})
 
@@ -111,7 +111,7 @@ async def object_of(channel: str, ts: str) -> Ref | None:
     try:
         async with asyncio.timeout(SOON):
             return Ref.parse((await posting.own_mark(channel, ts)).get("ref", ""))
-    except (SlackTrouble, CannotPost, TimeoutError) as error:
+    except (SlackTrouble, TimeoutError) as error:
         log.warning("a thread can't be looked at", extra={"error": str(error)})
         return None
 
@@ -148,8 +148,8 @@ async def _update(card: Card, drawn: Message, sight: str) -> None:
     store = desk().store
     try:
         await posting.update(card, drawn)
-    except (CannotPost, SlackTrouble) as error:
-        if isinstance(error, SlackTrouble) and error.passes:
+    except SlackTrouble as error:
+        if error.passes:
             raise
         log.warning("card not redrawn", extra={"ref": str(card.ref), "code": error.code})
         if error.code == "message_not_found":  # somebody deleted it
@@ -165,8 +165,8 @@ async def _in_thread(operation: Operation, part: str, message: Message) -> None:
         if place.card:
             await posting.post((place.channel, place.card), message, mark, operation)
             return
-    except (CannotPost, SlackTrouble) as error:
-        if isinstance(error, SlackTrouble) and error.passes:
+    except SlackTrouble as error:
+        if error.passes:
             raise
         log.warning("thread closed to us", extra={"code": error.code})
     await _privately(operation, message)
