@@ -17,17 +17,6 @@ TOKEN = {"Authorization": "Bearer xoxb-demo"}
 
 
 @pytest.fixture
-async def session():
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-async def client(slack, session):
-    return AsyncWebClient("xoxb-demo", base_url=slack.url + "/api/", session=session)
-
-
-@pytest.fixture
 async def upload(slack, session):
     """Have a person upload a file; Bob, unless it says who."""
 

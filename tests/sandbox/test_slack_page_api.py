@@ -2,7 +2,6 @@
 
 import aiohttp
 import pytest
-from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.sandbox.slack import SlackSandbox
@@ -22,12 +21,6 @@ MANIFEST = {
     },
 }
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "hello"}}
-
-
-@pytest.fixture
-async def client(slack):
-    async with aiohttp.ClientSession() as session:
-        yield AsyncWebClient("xoxb-demo", base_url=slack.url + "/api/", session=session)
 
 
 @pytest.fixture

@@ -43,17 +43,6 @@ async def slack(clock):
     await sandbox.stop()
 
 
-@pytest.fixture
-async def session():
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-async def client(slack, session):
-    return web_client(slack, session)
-
-
 def web_client(slack, session, token="xoxb-demo"):
     return AsyncWebClient(token, base_url=slack.url + "/api/", session=session)
 

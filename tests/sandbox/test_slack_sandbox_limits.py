@@ -1,9 +1,7 @@
 """Slack's rate limits, which the sandbox keeps when it is asked to."""
 
-import aiohttp
 import pytest
 from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.limits import SHORT_BURST
@@ -30,12 +28,6 @@ async def slack(clock):
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
-
-
-@pytest.fixture
-async def client(slack):
-    async with aiohttp.ClientSession() as session:
-        yield AsyncWebClient("xoxb-demo", base_url=slack.url + "/api/", session=session)
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Links of the app's domains: the app hears of them, and shows what is behind them."""
 
-import aiohttp
 import pytest
 from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.asking import ALL_SCOPES
@@ -20,12 +18,6 @@ async def slack():
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
-
-
-@pytest.fixture
-async def client(slack):
-    async with aiohttp.ClientSession() as session:
-        yield AsyncWebClient("xoxb-demo", base_url=slack.url + "/api/", session=session)
 
 
 def events(slack):

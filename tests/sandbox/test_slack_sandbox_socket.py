@@ -24,17 +24,6 @@ async def slack():
 
 
 @pytest.fixture
-async def session():
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-async def client(slack, session):
-    return AsyncWebClient("xoxb-demo", base_url=slack.url + "/api/", session=session)
-
-
-@pytest.fixture
 async def bolt(slack, client):
     """A Bolt app on a websocket of its own."""
     app = AsyncApp(client=client, process_before_response=True)
