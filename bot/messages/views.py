@@ -41,7 +41,7 @@ NAME = 100  # characters of a file's name; a form remembers 3,000 in all
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits, oldest first, of how many; ``root`` is the command that lists the rest."""
+    """What waits, of how many; ``root`` is the command that lists the rest."""
 
     tasks: Sequence[Task]
     tasks_total: int
