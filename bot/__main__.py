@@ -1,4 +1,4 @@
-"""The command line: run · demo · doctor · manifest · sandbox."""
+"""The command line: run · demo · doctor · policy · audit · manifest · sandbox."""
 
 import asyncio
 import json
@@ -27,8 +27,14 @@ cli = typer.Typer(
 )
 sandbox = typer.Typer(no_args_is_help=True, help="Run a local stand-in of one of the services.")
 cli.add_typer(sandbox, name="sandbox")
+audit = typer.Typer(no_args_is_help=True, help="Check or copy the record of who did what.")
+cli.add_typer(audit, name="audit")
+policy = typer.Typer(no_args_is_help=True, help="Ask the policy without Slack and SecMaster.")
+cli.add_typer(policy, name="policy")
 
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")]
+Database = Annotated[str, typer.Option(help="The bot's database; left out, that of the settings.")]
+Policy = Annotated[Path, typer.Option("--config", help="The policy.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 
 
@@ -96,6 +102,82 @@ def demo(
     _main(play(slack_port, secmaster_port, None if once else _until_told))
 
 
+@audit.command("verify")
+def audit_verify(
+    noted: Annotated[str, typer.Option(help="A head written down earlier.")] = "",
+    database: Database = "",
+) -> None:
+    """Find records that were changed, removed, inserted or moved."""
+    from bot.auditing import Refused, verify
+
+    try:
+        whole = verify(database, noted)
+    except Refused as wrong:
+        _refuse(str(wrong))
+    if not whole:
+        raise typer.Exit(1)
+
+
+@audit.command("export")
+def audit_export(
+    since: Annotated[str, typer.Option(help="2026-11-01, 2026-11-01T10:00 (UTC), 7d or 12h.")] = "",
+    form: Annotated[str, typer.Option("--format", help="jsonl, csv or md.")] = "jsonl",
+    output: Annotated[Path | None, typer.Option(help="A new file to write to.")] = None,
+    database: Database = "",
+) -> None:
+    """Copy the records, oldest first."""
+    from bot.auditing import Refused, export
+
+    try:
+        export(form, database, since, output)
+    except Refused as wrong:
+        _refuse(str(wrong))
+
+
+@policy.command("check")
+def policy_check(
+    cases: Annotated[Path, typer.Argument(help="A TOML file of cases.")],
+    config_file: Policy = Path("secmaster-bot.toml"),
+) -> None:
+    """Hold the policy against cases that say what it must answer; a difference exits 1."""
+    from bot.cases import CasesError
+    from bot.config import ConfigError
+    from bot.policing import check
+
+    try:
+        met = check(cases, config_file)
+    except (CasesError, ConfigError) as wrong:
+        _refuse(str(wrong))
+    if not met:
+        raise typer.Exit(1)
+
+
+@policy.command("explain")
+def policy_explain(  # noqa: PLR0913, PLR0917 - each is an option
+    user: Annotated[str, typer.Option(help="Slack member id.")],
+    action: Annotated[str, typer.Option(help="Such as task.approve.")],
+    task: Annotated[str, typer.Option(help="One of the cases' [tasks].")] = "",
+    instance: Annotated[str, typer.Option(help="One of the cases' [instances].")] = "",
+    workspace: Annotated[str, typer.Option(help="Where it is done.")] = "main",
+    break_glass: Annotated[bool, typer.Option("--break-glass", help="Alone.")] = False,  # noqa: FBT002
+    cases: Annotated[Path | None, typer.Option(help="A TOML file of cases.")] = None,
+    config_file: Policy = Path("secmaster-bot.toml"),
+) -> None:
+    """Say whether somebody may do something, why, and who could; a no exits 1."""
+    from bot.cases import CasesError
+    from bot.config import ConfigError
+    from bot.policing import explain
+
+    asked = {"user": user, "action": action, "workspace": workspace, "break_glass": break_glass}
+    asked |= {key: name for key, name in {"task": task, "instance": instance}.items() if name}
+    try:
+        allowed = explain(asked, cases, config_file)
+    except (CasesError, ConfigError) as wrong:
+        _refuse(str(wrong))
+    if not allowed:
+        raise typer.Exit(1)
+
+
 @sandbox.command("secmaster")
 def sandbox_secmaster(host: Host = "127.0.0.1", port: Port = 8610) -> None:
     """A local SecMaster: AK demo-ak, SK demo-sk, project demo-project, workspace demo-workspace."""
@@ -134,6 +216,7 @@ async def serve(given: "Settings", rights: "Config", patience: "Patience | None"
     log = logging.getLogger("bot")
     async with App(given, rights, patience) as app:
         log.info("ready", extra={"url": app.url, "socket_mode": given.socket_mode})
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app.reload)
         await _until_told()
         log.info("stopping")
 

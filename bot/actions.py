@@ -5,12 +5,12 @@ table and the manifest follow from it; nothing else lists the nine. Their human 
 ``bot.messages.words``.
 """
 
-import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.models import Noun, Operation
+from bot.models import Actor, Noun, Operation, visible
 from bot.secmaster import CommandType, Instance, InstanceStatus, Task, TaskAction, TaskStatus
 
 Snapshot = Task | Instance
@@ -101,29 +101,72 @@ NODE_INPUT = Param(
 )
 
 
-def digest(snapshot: Snapshot) -> str:
-    """What was seen of an object: another digest means that something about it has changed."""
-    return hashlib.sha256(snapshot.model_dump_json().encode()).hexdigest()
+def signed_comment(operation: Operation, text: str, permalink: str = "") -> str:
+    """Return somebody's text as SecMaster keeps it.
 
-
-def signed_comment(operation: Operation, text: str) -> str:
-    """Return the comment as SecMaster keeps it.
-
-    It names the person, since the credential names only the bot, and the operation, so that
-    after a doubt it can be told from any other.
+    It names the person, since the credential names only the bot, where they said it, and the
+    operation, so that after a doubt it can be told from any other.
     """
-    who = operation.actor.name or operation.actor.id
-    return f"{text}\n— {who} {_mark(operation)}"
+    return f"{_unsigned(text)}\n{_signature(operation, permalink)}"
+
+
+def attributed(operation: Operation) -> bool:
+    """Whether a comment in SecMaster is to say who decided, and why."""
+    if operation.ref.noun != "task" or not BY_NAME[operation.action].once:
+        return False
+    comment = operation.terms.comment
+    return comment == "always" or bool(operation.reason and comment == "reason")
+
+
+def attribution(operation: Operation, noun: str, permalink: str = "") -> str:
+    """What is said to SecMaster of a decision: what it is, and why everybody wanted it."""
+    alone = ", decided alone by breaking the glass" if operation.terms.glass else ""
+    parts = [f"{noun.capitalize()} from Slack{alone}"]
+    parts += [_unsigned(operation.reason)] if operation.reason else []
+    for vote in operation.backing:
+        said = f": {_unsigned(' '.join(vote.reason.split()))}" if vote.reason else ""
+        parts.append(f"With {_named(vote.actor)} (Slack {vote.actor.id}){said}")
+    return "\n".join([*parts, _signature(operation, permalink)])
+
+
+def _signature(operation: Operation, permalink: str) -> str:
+    place, lender = operation.place, operation.terms.lender
+    named = f"#{place.channel_name} ({place.channel})" if place.channel_name else place.channel
+    parts = [
+        f"— {_named(operation.actor)} {mark(operation)}",
+        f"by the right of Slack {lender}" if lender else "",
+        f"in {named}" if named else "",
+        permalink,
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def mark(operation: Operation) -> str:
+    """What no other operation's comment holds."""
+    return f"(Slack {operation.actor.id}), ref {operation.reference}"
+
+
+def signed_by(user: str, message: str) -> bool:
+    """Whether a comment ends with the signature that a person of Slack gets here."""
+    last = message.rstrip().rpartition("\n")[2]
+    return re.match(rf"— .*\(Slack {re.escape(user)}\), ref [0-9a-f]{{6}}\b", last) is not None
 
 
 def has_comment(operation: Operation, now: Snapshot) -> bool:
     """Whether the comment of this operation is there: its reference is in no other."""
-    mark = _mark(operation)
-    return isinstance(now, Task) and any(mark in comment.message for comment in now.comments)
+    own = mark(operation)
+    return isinstance(now, Task) and any(own in comment.message for comment in now.comments)
 
 
-def _mark(operation: Operation) -> str:
-    return f"(Slack {operation.actor.id}), ref {operation.reference}"
+def _named(actor: Actor) -> str:
+    """A name on one line, in which no bracket can pose as our own."""
+    name = " ".join(visible(actor.name or actor.id).split())
+    return name.translate(str.maketrans("()", "[]"))[:80]
+
+
+def _unsigned(text: str) -> str:
+    """A text in which no line can pose as one of ours: they all name somebody of Slack."""
+    return re.sub(r"(?mi)^(?=.*\(\s*slack\b)", "> ", text)
 
 
 def _approved(_operation: Operation, now: Snapshot, _retries: int) -> bool | None:

@@ -17,7 +17,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.config import Config
+from bot.config import Config, ConfigError, Live
 from bot.directory import Directory
 from bot.errands import Errands
 from bot.flows import Desk, Patience, keep_watch, open_desk
@@ -27,6 +27,8 @@ from bot.settings import Settings
 from bot.socket import Sockets
 from bot.store import Store, connect, held, migrate
 from handlers import House, register
+
+log = logging.getLogger(__name__)
 
 # Raised only when a flow that is under way could not go on with the new code. By default it
 # would be a hash of the code, and every upgrade would strand what is pending.
@@ -47,7 +49,7 @@ class App:
         self, settings: Settings, config: Config, patience: Patience | None = None
     ) -> None:
         self.settings = settings
-        self.config = config
+        self.policy = Live(config, settings.bot_config)
         self.patience = patience or Patience()
         self.url = ""
         self._stack = AsyncExitStack()
@@ -63,7 +65,7 @@ class App:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         """Open everything in the order of need; the stack closes it in the other."""
-        settings = self.settings
+        settings, config = self.settings, self.policy.now
         # Before any flow is taken up: a second process on this port, or of this name, would
         # carry out what the first is doing.
         door = stack.enter_context(listen(settings.bot_host, settings.bot_port))
@@ -85,16 +87,34 @@ class App:
             patience=self.patience,
         )
         await self._launch_flows(stack)
-        directory = Directory(self.slack, identity["team_id"], self.config.roles)
+        directory = Directory(
+            self.slack, identity["team_id"], lambda: self.policy.now, self._lenders
+        )
         errands = Errands()
         stack.push_async_callback(errands.drain)
-        house = House(self.desk, self.config, directory, errands)
+        house = House(self.desk, self.policy, directory, errands)
         bolt = open_bolt(self.slack, settings, identity.data)
         register(bolt, house)
         await self._open_doors(bolt, door, stack)
-        if self.config.watch.every:
-            watching = asyncio.create_task(keep_watch(self.config.watch.every))
+        if config.watch.every:
+            watching = asyncio.create_task(keep_watch(config.watch.every))
             stack.push_async_callback(_ended, watching)
+
+    async def _lenders(self, user: str) -> list[str]:
+        """Who lent somebody their rights, for now."""
+        lending, at = self.desk.store.lending, self.desk.clock()
+        return [loan.lender for loan in await asyncio.to_thread(lending.to, user, at)]
+
+    def reload(self) -> None:
+        """Read the policy again; a file that can't be used leaves the one before in force."""
+        try:
+            before = self.policy.reload()
+        except ConfigError as wrong:
+            kept = "policy not read again, the one before stays in force"
+            log.warning(kept, extra={"problems": str(wrong)})
+            return
+        now = self.policy.now
+        log.info("policy read again", extra={"before": before.digest, "now": now.digest})
 
     async def _launch_flows(self, stack: AsyncExitStack) -> None:
         """Start DBOS inside this loop, so that recovered flows share it with the clients."""

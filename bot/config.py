@@ -4,48 +4,25 @@ A file because people review it in pull requests. A key that the code does not h
 when the file is read: a rule somebody believes in must never be silently ignored.
 """
 
+import hashlib
 import re
 import tomllib
+from collections import Counter
+from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from bot.actions import BY_NAME
-from bot.secmaster import BusinessType
+from bot.models import visible
+from bot.rules import Length, Role, Rule, Section
 
-NOT_YET = {
-    "routes": "cards are not posted by themselves yet",
-    "approvals": "more than one approval is not supported yet",
-    "self": "refusing the creator is not supported yet",
-    "confirm": "typed confirmation is not supported yet",
-    "break_glass": "passing a second approver is not supported yet",
-}
+NOT_YET = {"routes": "cards are not posted by themselves yet"}
 
 
 class ConfigError(Exception):
     """The file is wrong: one line for each problem."""
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as wrong:
-        raise ValueError(f"{text!r} is not a pattern: {wrong}") from None
-    return text
-
-
-def _known_action(text: str) -> str:
-    nouns = {"*", *(f"{action.noun}.*" for action in BY_NAME.values())}
-    if text not in BY_NAME and text not in nouns:
-        raise ValueError(
-            f"{text!r} is no action; there are {', '.join(sorted({*BY_NAME, *nouns}))}"
-        )
-    return text
 
 
 def _slash(text: str) -> str:
@@ -54,43 +31,21 @@ def _slash(text: str) -> str:
     return text
 
 
-def _some(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not names:
-        raise ValueError("an empty list covers nothing")
-    return names
+def _domain(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", text):
+        raise ValueError(f"{text!r} is no domain in small letters, such as example.com")
+    return text
 
 
-Pattern = Annotated[str, AfterValidator(_pattern)]
-ActionName = Annotated[str, AfterValidator(_known_action)]
+def _person_name(text: str) -> str:
+    if not text or visible(text) != text:
+        raise ValueError(f"{text!r} is no name: it is empty, or has what no eye sees")
+    return text
+
+
 Slash = Annotated[str, AfterValidator(_slash)]
-
-
-ReasonRule = Literal["required", "optional", "none"]
-
-
-class Role(Section):
-    users: tuple[str, ...] = ()
-    usergroups: tuple[str, ...] = ()
-
-
-class When(Section):
-    """What a rule is limited to; every key given must match, patterns from the start."""
-
-    business_type: tuple[BusinessType, ...] = Field((), min_length=1)
-    name: Pattern = Field("", min_length=1)
-    related_object: Pattern = Field("", min_length=1)
-
-    def __bool__(self) -> bool:
-        return bool(self.business_type or self.name or self.related_object)
-
-
-class Rule(Section):
-    """One rule: who may take these actions, on what, and whether they must say why."""
-
-    actions: Annotated[tuple[ActionName, ...], AfterValidator(_some)]
-    roles: Annotated[tuple[str, ...], AfterValidator(_some)]
-    when: When = When()
-    reason: ReasonRule = "optional"
+Domain = Annotated[str, AfterValidator(_domain)]
+PersonName = Annotated[str, AfterValidator(_person_name)]
 
 
 class Commands(Section):
@@ -121,11 +76,95 @@ class Watch(Section):
     every: float = Field(15, ge=0, le=3600, strict=True, allow_inf_nan=False)
 
 
+class Identities(Section):
+    """Who people of Slack are in SecMaster: by their Slack id, or by their e-mail's domain.
+
+    With ``email_domain = "example.com"``, alice@example.com is the IAM user of that name or of
+    the name alice.
+    """
+
+    users: dict[str, PersonName] = Field({})
+    email_domain: Domain | None = None
+
+    @model_validator(mode="after")
+    def nobody_is_two(self) -> Self:
+        counted = Counter(name.casefold() for name in self.users.values())
+        if twice := [name for name, times in counted.items() if times > 1]:
+            raise ValueError(f"several people are {', '.join(twice)}; each is one person")
+        return self
+
+    def __bool__(self) -> bool:
+        return bool(self.users or self.email_domain)
+
+
+class Rights(Section):
+    """The roles that may use what is not about a task or an instance; none, nobody."""
+
+    audit: tuple[str, ...] = ()
+    reload: tuple[str, ...] = ()
+    delegate: tuple[str, ...] = ()
+
+
+class BreakGlass(Section):
+    """The channel that is told whenever somebody decided alone what asks for several."""
+
+    channel: str = ""
+
+
+class Delegation(Section):
+    """For how long rights may be lent at most."""
+
+    longest: Length = timedelta(hours=24)
+
+
+class Attribution(Section):
+    """Which decisions leave a comment in SecMaster that names who decided."""
+
+    comment: Literal["always", "reason", "never"] = "always"
+
+
 class Config(Section):
-    roles: dict[str, Role] = {}
+    roles: dict[str, Role] = Field({})
     rules: tuple[Rule, ...] = ()
+    rights: Rights = Rights()
+    identities: Identities = Identities()
+    break_glass: BreakGlass = BreakGlass()
+    delegation: Delegation = Delegation()
+    attribution: Attribution = Attribution()
     commands: Commands = Commands()
     watch: Watch = Watch()
+
+    @model_validator(mode="after")
+    def rules_have_what_they_need(self) -> Self:
+        wrong = []
+        if not self.identities and any(not rule.own for rule in self.rules):
+            wrong.append("self = false needs [identities], to know who is who in SecMaster")
+        if not self.break_glass.channel and any(rule.break_glass for rule in self.rules):
+            wrong.append("break_glass needs a channel to be told: [break_glass] channel")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    @property
+    def digest(self) -> str:
+        """Names this policy in records: another digest is another policy."""
+        return hashlib.sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()[:12]
+
+
+class Live:
+    """The policy that stands now. A file that can't be used leaves the one before in force."""
+
+    def __init__(self, config: Config, path: Path) -> None:
+        self.now = config
+        self._path = path
+
+    def reload(self) -> Config:
+        """Read the file again and return what stood before; raises ConfigError."""
+        before = self.now
+        if not self._path.exists():
+            raise ConfigError(f"{self._path}: not there")
+        self.now = load(self._path)
+        return before
 
 
 def parse(text: str, source: str = "secmaster-bot.toml") -> Config:
@@ -145,17 +184,27 @@ def parse(text: str, source: str = "secmaster-bot.toml") -> Config:
 
 
 def _undefined_roles(given: dict[str, Any]) -> list[str]:
-    """Roles that rules name and nothing defines; from the raw file, so that nothing hides them."""
-    roles, rules = given.get("roles", {}), given.get("rules", [])
-    if not (isinstance(roles, dict) and isinstance(rules, list)):
+    """Roles that are named and nothing defines; from the raw file, so that nothing hides them."""
+    defined = given.get("roles", {})
+    if not isinstance(defined, dict):
         return []
     return [
-        f"rules.{number}.roles: {role!r} is not defined under [roles]"
-        for number, rule in enumerate(rules, 1)
-        if isinstance(rule, dict)
-        for role in rule.get("roles", [])
-        if isinstance(role, str) and role not in roles
+        f"{place}: {role!r} is not defined under [roles]"
+        for place, roles in _named_roles(given)
+        if isinstance(roles, list)
+        for role in roles
+        if isinstance(role, str) and role not in defined
     ]
+
+
+def _named_roles(given: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    rules, rights = given.get("rules", []), given.get("rights", {})
+    for number, rule in enumerate(rules if isinstance(rules, list) else [], 1):
+        for key in ("roles", "break_glass"):
+            if isinstance(rule, dict):
+                yield f"rules.{number}.{key}", rule.get(key)
+    for right, roles in rights.items() if isinstance(rights, dict) else ():
+        yield f"rights.{right}", roles
 
 
 def load(path: Path) -> Config:

@@ -7,16 +7,18 @@ membership, since a right that can't be checked is not there.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta, timezone
 from typing import Any, Generic, TypeVar
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.config import Role
+from bot.config import Config
 from bot.models import Actor
-from bot.policy import Member
+from bot.policy import Identity, Member, identify
 
 log = logging.getLogger(__name__)
 
@@ -53,13 +55,23 @@ def _failed(answer: asyncio.Future[Any]) -> bool:
     return answer.done() and (answer.cancelled() or answer.exception() is not None)
 
 
-class Directory:
-    """Answers who a person is now. ``team`` is our own workspace's id."""
+Lenders = Callable[[str], Awaitable[Sequence[str]]]
 
-    def __init__(self, slack: AsyncWebClient, team: str, roles: Mapping[str, Role]) -> None:
+
+class Directory:
+    """Answers who a person is now.
+
+    ``team`` is our own workspace's id, ``config`` gives the policy that stands, and ``lenders``
+    names who lent somebody their rights.
+    """
+
+    def __init__(
+        self, slack: AsyncWebClient, team: str, config: Callable[[], Config], lenders: Lenders
+    ) -> None:
         self._slack = slack
         self._team = team
-        self._roles = roles
+        self._config = config
+        self._lenders = lenders
         self._users: Kept[dict[str, Any]] = Kept(self._user)
         self._groups: Kept[frozenset[str]] = Kept(self._group)
 
@@ -67,18 +79,41 @@ class Directory:
         """Return what the policy must know of a person; raises LookupFailed."""
         try:
             async with asyncio.timeout(WITHIN):
-                user, *groups = await asyncio.gather(
-                    self._users.get(actor.id), *map(self._groups.get, self._all_groups())
-                )
+                own, lenders = await asyncio.gather(self._member(actor), self._lenders(actor.id))
+                asked = (self._member(Actor(id=lender, team=self._team)) for lender in lenders)
+                return replace(own, lenders=tuple(await asyncio.gather(*asked)))
         except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
             raise LookupFailed(str(error)) from error
-        inside = dict(zip(self._all_groups(), groups, strict=True))
+
+    async def _member(self, actor: Actor) -> Member:
+        """Ask about one person, without what others lent them."""
+        config = self._config()
+        groups = sorted({group for role in config.roles.values() for group in role.usergroups})
+        user, *found = await asyncio.gather(
+            self._users.get(actor.id), *map(self._groups.get, groups)
+        )
+        inside = {group for group, people in zip(groups, found, strict=True) if actor.id in people}
         roles = frozenset(
             name
-            for name, role in self._roles.items()
-            if actor.id in role.users or any(actor.id in inside[group] for group in role.usergroups)
+            for name, role in config.roles.items()
+            if actor.id in role.users or inside.intersection(role.usergroups)
         )
-        return Member(actor.id, roles, guest=_guest(user), outsider=self._outsider(actor, user))
+        return Member(
+            actor.id,
+            roles if not user.get("deleted") else frozenset(),
+            guest=_guest(user),
+            outsider=self._outsider(actor, user),
+            identities=(_identity(config, actor.id, user),),
+        )
+
+    async def zone(self, user: str) -> timezone:
+        """A person's offset from UTC now; raises LookupFailed."""
+        try:
+            async with asyncio.timeout(WITHIN):
+                profile = await self._users.get(user)
+        except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
+            raise LookupFailed(str(error)) from error
+        return timezone(timedelta(seconds=int(profile.get("tz_offset") or 0)))
 
     async def name(self, user: str) -> str:
         """The name a person goes by; their id while Slack can't be asked."""
@@ -87,9 +122,6 @@ class Directory:
         except (SlackApiError, aiohttp.ClientError, TimeoutError):
             return user
         return str(profile.get("real_name") or profile.get("name") or user)
-
-    def _all_groups(self) -> list[str]:
-        return sorted({group for role in self._roles.values() for group in role.usergroups})
 
     def _outsider(self, actor: Actor, user: dict[str, Any]) -> bool:
         teams = {user.get("team_id") or self._team, actor.team or self._team}
@@ -112,3 +144,10 @@ class Directory:
 
 def _guest(user: dict[str, Any]) -> bool:
     return bool(user.get("is_restricted") or user.get("is_ultra_restricted"))
+
+
+def _identity(config: Config, user_id: str, user: dict[str, Any]) -> Identity:
+    """Who this is in SecMaster; an address that Slack has not confirmed is nobody's."""
+    confirmed = user.get("is_email_confirmed") is not False
+    email = (user.get("profile") or {}).get("email") or ""
+    return identify(config.identities, user_id, email if confirmed else "")

@@ -4,6 +4,7 @@ Knows no Slack client, no HTTP and no database. All are frozen, and all can be w
 database as JSON and read back by a newer version.
 """
 
+import re
 import unicodedata
 from datetime import datetime
 from enum import StrEnum
@@ -35,12 +36,12 @@ class Ref(Value):
     workspace: ObjectId = "main"
 
     def __str__(self) -> str:
-        """What a button carries: opaque and versioned, so that old cards keep their buttons."""
+        """Opaque and versioned: what buttons and the database carry is read for ever."""
         return f"1:{self.noun}:{self.workspace}:{self.id}"
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read a button's value; None for one that this version cannot read."""
+        """Read it back; None for one that this version cannot read."""
         version, _, rest = text.partition(":")
         noun, _, rest = rest.partition(":")
         workspace, _, object_id = rest.partition(":")
@@ -63,13 +64,15 @@ class Place(Value):
     """Where somebody asked, and so where the answer goes.
 
     ``card`` is the ts of the card they pressed on or wrote under, ``thread`` that of any thread
-    they wrote in; ``response_url`` answers only them, for 30 minutes.
+    they wrote in; ``response_url`` answers only them, for 30 minutes. The channel's name is for
+    reading, where Slack tells it.
     """
 
     channel: str = ""
     card: str = ""
     thread: str = ""
     response_url: str = ""
+    channel_name: str = ""
 
 
 class File(Value):
@@ -88,13 +91,73 @@ class Listing(Value):
     offset: int = 0
 
 
+class Terms(Value):
+    """Under which terms a rule allows something.
+
+    So many distinct people must ask for it within ``expires`` seconds. ``glass`` is the channel
+    that is told when somebody decides alone all the same, ``lender`` who lent them the right.
+    ``comment`` is whether SecMaster is to keep a comment that names who decided.
+    """
+
+    approvals: int = 1
+    expires: float = 3600
+    may_break: bool = False
+    glass: str = ""
+    lender: str = ""
+    comment: Literal["always", "reason", "never"] = "reason"
+    policy: str = ""
+    identity: str = ""
+
+
+class Say(StrEnum):
+    """What somebody says to an action that asks for several people."""
+
+    YES = "yes"
+    WITHDRAW = "withdraw"
+    REFUSE = "refuse"
+
+
+class Vote(Value):
+    """One person's yes: by which operation, when, why, and by whose right if not their own."""
+
+    operation: str
+    actor: Actor
+    at: datetime
+    reason: str = ""
+    lender: str = ""
+
+    @property
+    def authority(self) -> str:
+        """Whose right it is that was used: it counts once, whoever uses it."""
+        return self.lender or self.actor.id
+
+
+class Ballot(Value):
+    """An action that waits for more people: who has said yes, of how many, and until when.
+
+    ``id`` is the operation that opened it.
+    """
+
+    id: str
+    action: str
+    votes: tuple[Vote, ...]
+    needed: int
+    expires_at: datetime
+    may_break: bool = False
+
+
 class Operation(Value):
     """One action asked for by one person, as it is recorded before it is acknowledged.
 
     ``id`` comes from what can happen only once (a click, a command, a modal): the same id is
-    the same operation. ``rule`` is the rule that allowed it. ``launch`` names the run of the
-    process that accepted it: another run finding it knows that it has been recovered. A
-    ``file`` is brought to SecMaster first, and its id there then is among the ``params``.
+    the same operation. ``rule`` is the rule that allowed it, under its ``terms``. ``launch``
+    names the run of the process that accepted it: another run finding it knows that it has been
+    recovered. A ``file`` is brought to SecMaster first, and its id there then is among the
+    ``params``. ``seen`` is the digest of what the card showed, "" where nobody can tell;
+    ``backing`` are the others whose yes it needed.
+
+    A flow that is under way must take the same course after an upgrade: whatever decides about
+    its course is recorded here, and the default is how it was before.
     """
 
     id: str
@@ -106,6 +169,10 @@ class Operation(Value):
     reason: str = ""
     file: File | None = None
     rule: str = ""
+    terms: Terms = Terms()
+    say: Say = Say.YES
+    seen: str = ""
+    backing: tuple[Vote, ...] = ()
     accepted_at: datetime
     launch: str = ""
 
@@ -116,9 +183,15 @@ class Operation(Value):
 
 
 class State(StrEnum):
-    """How an operation ended, or that it has not."""
+    """How an operation ended, or that it has not.
+
+    ``doubt`` is a write that was sent and whose fate is being looked for; ``counted`` a yes that
+    waits for others.
+    """
 
     PENDING = "pending"
+    DOUBT = "doubt"
+    COUNTED = "counted"
     DONE = "done"
     FAILED = "failed"
     UNKNOWN = "unknown"
@@ -130,7 +203,9 @@ class Outcome(Value):
     ``failed`` means that it certainly did not happen; ``unknown`` that nobody could tell.
     ``trouble`` names the kind of failure, for whoever words it; ``code`` and ``message`` are
     SecMaster's own. ``seen`` is the status that stood in the way, ``by`` and ``at`` who brought
-    it about and when, as far as SecMaster tells.
+    it about and when, as far as SecMaster tells. ``before`` and ``after`` are the statuses
+    around the write, ``sight`` the digest of what was read right before it; ``took`` is seconds
+    since it was accepted.
     """
 
     state: State
@@ -142,6 +217,22 @@ class Outcome(Value):
     seen: str = ""
     by: str = ""
     at: datetime | None = None
+    changes: tuple["Change", ...] = ()
+    ballot: Ballot | None = None
+    ended: Ballot | None = None
+    outdated: tuple[Vote, ...] = ()
+    before: str = ""
+    after: str = ""
+    sight: str = ""
+    took: float = 0
+
+
+class Change(Value):
+    """One thing about an object that is no longer as it was shown."""
+
+    label: str
+    before: str = ""
+    after: str = ""
 
 
 class Verdict(Value):
@@ -152,11 +243,51 @@ class Verdict(Value):
     at: datetime
 
 
+class Loan(Value):
+    """Rights that somebody lends somebody else."""
+
+    lender: str
+    borrower: str
+    until: datetime
+
+
+class Seen(Value):
+    """An object as it was read: the digest of what of it matters, and all of it as JSON."""
+
+    digest: str = ""
+    snapshot: str = ""
+
+
+class Shown(Value):
+    """What a button carries: the object, and the digest of what the card showed of it."""
+
+    ref: Ref
+    seen: str = ""
+
+    def __str__(self) -> str:
+        return f"2:{str(self.ref)[2:]}:{self.seen}" if self.seen else str(self.ref)
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read a button's value, an older card's too; None for one that can't be read here."""
+        version, _, rest = text.partition(":")
+        if version != "2":
+            ref = Ref.parse(text)
+            return cls(ref=ref) if ref else None
+        named, _, seen = rest.rpartition(":")
+        ref = Ref.parse(f"1:{named}")
+        return cls(ref=ref, seen=seen) if ref and re.fullmatch(r"[0-9a-f]{32}", seen) else None
+
+
 class Card(Value):
-    """One message in Slack that shows one task or instance; ``seen`` is what of it, "" unknown."""
+    """One message in Slack that shows one task or instance.
+
+    ``seen`` is the digest of all that it shows, ``sight`` that of what of it matters; "" unknown.
+    """
 
     ref: Ref
     channel: str
     ts: str
     title: str = ""
     seen: str = ""
+    sight: str = ""

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ADDRESSES = ("slack_api_url", "secmaster_endpoint", "iam_endpoint", "secmaster_console_url")
 IDS = ("secmaster_project_id", "secmaster_workspace_id", "secmaster_region")
+NO_DATABASE = "DATABASE_URL must be sqlite:///file or postgresql://user@host/database"
 ONE_WORD = ("slack_bot_token", "slack_app_token", "slack_signing_secret", "ak", "sk")
 
 
@@ -17,12 +18,19 @@ class SettingsError(Exception):
     """Settings are missing or contradict each other: one line for each problem."""
 
 
-class Settings(BaseSettings):
-    """Everything that differs between two installations. An empty value counts as not set."""
+class Database(BaseSettings):
+    """Where the bot's memory is: all that somebody needs who only reads it."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
     )
+
+    # Its password must not show in any repr.
+    database_url: str = Field("sqlite:///secmaster-bot.db", repr=False)
+
+
+class Settings(Database):
+    """Everything that differs between two installations. An empty value counts as not set."""
 
     slack_bot_token: SecretStr | None = None
     slack_signing_secret: SecretStr | None = None
@@ -55,8 +63,6 @@ class Settings(BaseSettings):
     iam_domain: str = ""
     secmaster_auth_token: SecretStr | None = None
 
-    # Its password must not show in any repr.
-    database_url: str = Field("sqlite:///secmaster-bot.db", repr=False)
     bot_host: str = "127.0.0.1"
     bot_port: int = Field(3000, ge=0, le=65535)
     bot_config: Path = Path("secmaster-bot.toml")
@@ -101,7 +107,7 @@ class Settings(BaseSettings):
                 "SLACK_SIGNING_SECRET (HTTP mode) or SLACK_APP_TOKEN (Socket Mode) is missing"
             )
         if not _names_a_database(self.database_url):
-            wrong.append("DATABASE_URL must be sqlite:///file or postgresql://user@host/database")
+            wrong.append(NO_DATABASE)
         return wrong
 
     def _secmaster_problems(self) -> list[str]:
@@ -194,6 +200,17 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
     if malformed:
         problems += _also_missing(env_file, malformed)
     raise SettingsError("\n".join(problems))
+
+
+def database_url(given: str = "", env_file: Path | None = Path(".env")) -> str:
+    """The database's address: this one, or else the one that the settings name."""
+    try:
+        address = given or Database(_env_file=env_file).database_url
+    except UnicodeDecodeError:
+        raise SettingsError(f"{env_file} is not UTF-8 text") from None
+    if not _names_a_database(address):
+        raise SettingsError(NO_DATABASE)
+    return address
 
 
 def _also_missing(env_file: Path | None, malformed: set[str]) -> list[str]:

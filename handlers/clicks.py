@@ -9,11 +9,11 @@ from bot.actions import BY_NAME
 from bot.flows import telling
 from bot.flows.posting import respond
 from bot.messages import about, lists, views
-from bot.models import Place, Ref
+from bot.models import Place, Say, Shown
 from handlers import operations, reading
 from handlers.failures import Told, later
 from handlers.house import Asker, House
-from handlers.parsing import Ask, Show
+from handlers.requests import Ask, Show, Unsay
 
 Body = dict[str, Any]
 
@@ -26,10 +26,11 @@ async def press(ack: AsyncAck, action: Body, body: Body, house: House, asker: As
     elif name == "home":
         later(house, reading.home(house, asker.actor.id), asker)
     else:
-        ref = Ref.parse(value)
-        if ref is None or ref.workspace not in house.desk.secmaster:
+        wanted, _, carried = value.rpartition("|")
+        shown = Shown.parse(carried)
+        if shown is None or shown.ref.workspace not in house.desk.secmaster:
             raise Told(about.newer_button())
-        pressed = Pressed(name, ref, body["trigger_id"], in_modal=_in_modal(body))
+        pressed = Pressed(name, shown, body["trigger_id"], _in_modal(body), wanted)
         await _on(house, pressed, asker)
     await ack()
 
@@ -42,18 +43,27 @@ async def submit(ack: AsyncAck, view: Body, house: House, asker: Asker) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
+    """A button by its ``name``; ``wanted`` is the action it is about, if that is another."""
+
     name: str
-    ref: Ref
+    shown: Shown
     trigger: str
     in_modal: bool
+    wanted: str = ""
 
 
 async def _on(house: House, pressed: Pressed, asker: Asker) -> None:
     """What a press means for the object it names."""
-    ref = pressed.ref
+    ref = pressed.shown.ref
     match pressed.name:
         case name if name in BY_NAME:
-            await operations.press(house, Ask(BY_NAME[name], ref), asker, pressed.trigger)
+            wanted = Ask(BY_NAME[name], ref, seen=pressed.shown.seen)
+            await operations.press(house, wanted, asker, pressed.trigger)
+        case "break-glass" if pressed.wanted in BY_NAME:
+            wanted = Ask(BY_NAME[pressed.wanted], ref, seen=pressed.shown.seen, glass=True)
+            await operations.press(house, wanted, asker, pressed.trigger)
+        case "withdraw" | "refuse":
+            await operations.unsay(house, Unsay(Say(pressed.name), ref), asker, pressed.trigger)
         case "show":
             later(house, reading.show(house, Show(ref), asker), asker)
         case "refresh":

@@ -17,9 +17,9 @@ from slack_sdk.errors import SlackApiError
 from bot.directory import LookupFailed
 from bot.flows import telling
 from bot.flows.posting import CannotPost, SlackTrouble, code_of, whisper
-from bot.messages import Message, about, explain, views
+from bot.messages import Message, about, explain, rights, views
 from bot.secmaster import SecMasterError
-from handlers.guards import NotAllowed
+from handlers.guards import NoRight, NotAllowed
 from handlers.house import Asker, House
 from handlers.parsing import NotUnderstood
 
@@ -67,6 +67,11 @@ def _not_understood(error: NotUnderstood, house: House) -> Message:
 @words_for.register
 def _not_allowed(error: NotAllowed, house: House) -> Message:
     return about.not_allowed(error.action, error.ref, error.refused, house.config.roles)
+
+
+@words_for.register
+def _no_right(error: NoRight, house: House) -> Message:
+    return rights.no_right(error.right, error.roles, house.config.roles)
 
 
 @words_for.register

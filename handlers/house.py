@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.config import Config
+from bot.config import Config, Live
 from bot.directory import Directory
 from bot.errands import Errands
 from bot.flows import Desk
@@ -28,14 +28,18 @@ class Recent:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """``main`` is the alias of the workspace that commands speak of."""
+    """``policy`` is read again when told; ``main`` is the workspace that commands speak of."""
 
     desk: Desk
-    config: Config
+    policy: Live
     directory: Directory
     errands: Errands
     main: str = "main"
     recent: Recent = field(default_factory=Recent)
+
+    @property
+    def config(self) -> Config:
+        return self.policy.now
 
     @property
     def help(self) -> Message:
@@ -90,7 +94,11 @@ def actor_of(body: dict[str, Any]) -> Actor:
 def place_of(body: dict[str, Any]) -> Place:
     """Where they asked; a click in a message knows the message, and perhaps its thread."""
     if "command" in body:
-        return Place(channel=body["channel_id"], response_url=body.get("response_url", ""))
+        return Place(
+            channel=body["channel_id"],
+            response_url=body.get("response_url", ""),
+            channel_name=_named(body.get("channel_name")),
+        )
     if "event" in body:
         event = body["event"]
         return Place(channel=event.get("channel", ""), thread=event.get("thread_ts", ""))
@@ -102,4 +110,10 @@ def place_of(body: dict[str, Any]) -> Place:
         card="" if ephemeral else container.get("message_ts", ""),
         thread=message.get("thread_ts") or container.get("thread_ts", ""),
         response_url=body.get("response_url", ""),
+        channel_name=_named((body.get("channel") or {}).get("name")),
     )
+
+
+def _named(name: str | None) -> str:
+    """A channel's name; Slack calls what is private by its kind, and never by its name."""
+    return "" if name in (None, "privategroup", "directmessage", "mpdm") else str(name)

@@ -10,16 +10,18 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.actions import Action
+from bot import sight
+from bot.actions import BY_NAME, Action
 from bot.flows import accept
 from bot.messages import about, views
-from bot.models import Card, Operation, Place, Ref
+from bot.models import Card, Operation, Place, Ref, Say, Terms
 from bot.policy import Allowed
 from bot.secmaster import Instance
 from handlers.failures import Told, WrongInput
-from handlers.guards import permit
+from handlers.guards import Permit, permit
 from handlers.house import Asker, House
-from handlers.parsing import Ask, NotUnderstood, checked
+from handlers.parsing import NotUnderstood, checked
+from handlers.requests import Ask, Unsay
 
 log = logging.getLogger(__name__)
 
@@ -28,19 +30,22 @@ OPEN_WITHIN = 0.8  # seconds
 
 async def ask(house: House, wanted: Ask, asker: Asker, once: str) -> None:
     """By words. ``once`` names this very command or mention: delivered again, it is the same."""
-    allowed = await permit(house, asker, wanted.action, wanted.ref)
-    if _lacks_reason(allowed, wanted.action, wanted.reason):
-        raise Told(about.needs_reason(wanted.action, house.root))
-    await _accept(house, wanted, asker, once, allowed)
+    given = await permit(house, asker, wanted.action, wanted.ref, glass=wanted.glass)
+    if given.allowed.confirm:
+        raise Told(about.needs_name(wanted.action))
+    if _lacks_reason(given, wanted.action, wanted.reason):
+        raise Told(about.needs_reason(wanted.action, house.root, glass=wanted.glass))
+    await _accept(house, wanted, asker, once, given)
 
 
 async def press(house: House, wanted: Ask, asker: Asker, trigger: str) -> None:
     """By a button: at once where it was confirmed, by a form where something is to be said."""
-    allowed = await permit(house, asker, wanted.action, wanted.ref)
-    if wanted.action.asks or _lacks_reason(allowed, wanted.action, ""):
-        await _open_form(house, wanted, asker.place, trigger, allowed)
+    given = await permit(house, asker, wanted.action, wanted.ref, glass=wanted.glass)
+    forms = wanted.action.asks or given.allowed.confirm
+    if forms or _lacks_reason(given, wanted.action, ""):
+        await _open_form(house, wanted, asker.place, trigger, given)
     else:
-        await _accept(house, wanted, asker, trigger, allowed)
+        await _accept(house, wanted, asker, trigger, given)
 
 
 async def submit(house: House, view: dict[str, Any], asker: Asker) -> None:
@@ -53,20 +58,46 @@ async def submit(house: House, view: dict[str, Any], asker: Asker) -> None:
     }
     # A modal has no place of its own: it answers where it was opened.
     asker = replace(asker, place=kept.place)
-    allowed = await permit(house, asker, action, kept.ref)
-    if _lacks_reason(allowed, action, reason):
+    given = await permit(house, asker, action, kept.ref, glass=kept.glass)
+    if _lacks_reason(given, action, reason):
         if views.REASON not in typed:  # the rule has changed since the form was opened
-            raise Told(about.needs_reason(action, house.root))
+            raise Told(about.needs_reason(action, house.root, glass=kept.glass))
         raise WrongInput(views.REASON, "A reason is required.")
+    if given.allowed.confirm:
+        _check_name(kept, typed)
     if action.takes_file and not kept.files:
         raise WrongInput(action.needs[0].name, "A file is required.")
     # The same words sent twice are one submission; others are another.
     once = f"{view['id']}:{json.dumps(typed, sort_keys=True)}"
-    await _accept(house, Ask(action, kept.ref, params, reason, kept.files), asker, once, allowed)
+    wanted = Ask(action, kept.ref, params, reason, kept.files, kept.seen, kept.glass)
+    await _accept(house, wanted, asker, once, given)
 
 
-def _lacks_reason(allowed: Allowed, action: Action, reason: str) -> bool:
-    return allowed.reason == "required" and action.takes_reason and not reason
+async def unsay(house: House, wanted: Unsay, asker: Asker, once: str) -> None:
+    """Take a yes back, which needs no right, or refuse what waits for more people, which does."""
+    store = house.desk.store
+    ballot = await asyncio.to_thread(store.ballot, wanted.ref, house.desk.clock())
+    if ballot is None:
+        raise Told(about.nothing_waits(wanted.ref))
+    action = BY_NAME[ballot.action]
+    given = Permit(Allowed(""), Terms())
+    if wanted.say is Say.REFUSE:
+        given = await permit(house, asker, action, wanted.ref)
+    asked = Ask(action, wanted.ref, reason=wanted.reason)
+    operation = await _operation(house, asked, asker, f"{wanted.say}:{once}", given)
+    await accept(operation.model_copy(update={"say": wanted.say}))
+
+
+def _check_name(kept: views.Form, typed: dict[str, str]) -> None:
+    """Whoever confirms by typing has to have read what it is."""
+    if views.NAME not in typed or not kept.named:  # the rule has changed since it was opened
+        raise Told(about.needs_name(views.action_of(kept)))
+    if views.name_digest(typed[views.NAME]) != kept.named:
+        raise WrongInput(views.NAME, "That is not its name. Type the name that stands above.")
+
+
+def _lacks_reason(given: Permit, action: Action, reason: str) -> bool:
+    return given.allowed.reason == "required" and action.takes_reason and not reason
 
 
 def _checked(action: Action, name: str, typed: dict[str, str]) -> str:
@@ -77,14 +108,20 @@ def _checked(action: Action, name: str, typed: dict[str, str]) -> str:
         raise WrongInput(name, wrong.problem) from wrong
 
 
-async def _open_form(
-    house: House, wanted: Ask, place: Place, trigger: str, allowed: Allowed
-) -> None:
+async def _open_form(house: House, wanted: Ask, place: Place, trigger: str, given: Permit) -> None:
     slack, ref = house.desk.slack, wanted.ref
-    card = await asyncio.to_thread(house.desk.store.card_at, place.channel, place.card)
-    shown = (card.title if card else ref.id, house.desk.name(ref))
-    kept = views.Form(action=wanted.action.name, ref=ref, place=place, files=wanted.files)
-    form = views.form(kept, shown, allowed.reason, wanted.params)
+    name = await _name(house, wanted, place)
+    shown = (name or ref.id, house.desk.name(ref))
+    kept = views.Form(
+        action=wanted.action.name,
+        ref=ref,
+        place=place,
+        files=wanted.files,
+        seen=wanted.seen,
+        glass=wanted.glass,
+        named=views.name_digest(name) if given.allowed.confirm else "",
+    )
+    form = views.form(kept, shown, given.allowed.reason, wanted.params)
     opened = await open_view(slack, trigger, form)
 
     async def fill_in() -> None:
@@ -92,7 +129,7 @@ async def _open_form(
         run = await house.desk.look(ref)
         if isinstance(run, Instance) and run.failed_node:
             offers = {each.name: run.failed_node.action_id for each in offered}
-            form = views.form(kept, shown, allowed.reason, offers)
+            form = views.form(kept, shown, given.allowed.reason, offers)
             view = opened["view"]
             await slack.views_update(view_id=view["id"], hash=view["hash"], view=form)
 
@@ -102,6 +139,16 @@ async def _open_form(
     offered = [param for param in wanted.action.needs if param.offered]
     if offered:
         house.errands.start(fill_in(), leave_empty)
+
+
+async def _name(house: House, wanted: Ask, place: Place) -> str:
+    """What the person saw it called; the name that is typed is held against that."""
+    store = house.desk.store
+    kept = await asyncio.to_thread(store.sight, wanted.seen) if wanted.seen else ""
+    if saw := sight.read(wanted.ref.noun, kept):
+        return saw.name
+    card = await asyncio.to_thread(store.card_at, place.channel, place.card)
+    return card.title if card else ""
 
 
 async def open_view(
@@ -118,9 +165,9 @@ async def open_view(
         raise Told(about.too_late()) from late
 
 
-async def _accept(house: House, wanted: Ask, asker: Asker, once: str, allowed: Allowed) -> None:
+async def _accept(house: House, wanted: Ask, asker: Asker, once: str, given: Permit) -> None:
     """Record what is wanted: one operation, or one for each file."""
-    first = await _operation(house, wanted, asker, once, allowed)
+    first = await _operation(house, wanted, asker, once, given)
     if not wanted.files:
         await accept(first)
     for number, file in enumerate(wanted.files):
@@ -137,19 +184,23 @@ async def _accept(house: House, wanted: Ask, asker: Asker, once: str, allowed: A
 
 
 async def _operation(
-    house: House, wanted: Ask, asker: Asker, once: str, allowed: Allowed
+    house: House, wanted: Ask, asker: Asker, once: str, given: Permit
 ) -> Operation:
     actor = asker.actor
     named = actor.model_copy(update={"name": await house.directory.name(actor.id)})
+    place, seen = await _with_card(house, wanted.ref, asker.place)
     return Operation(
         id=_id(f"{actor.team}:{once}:{wanted.action.name}:{wanted.ref}"),
         action=wanted.action.name,
         ref=wanted.ref,
         actor=named,
-        place=await _with_card(house, wanted.ref, asker.place),
+        place=place,
         params=wanted.params,
         reason=wanted.reason,
-        rule=allowed.rule,
+        rule=given.allowed.rule,
+        terms=given.terms,
+        # By words nobody says what they saw: it is what the card here shows.
+        seen=wanted.seen or seen,
         accepted_at=house.desk.clock(),
         launch=house.desk.launch,
     )
@@ -160,14 +211,19 @@ def _id(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
-async def _with_card(house: House, ref: Ref, place: Place) -> Place:
-    """Answer under the card that was pressed, or the one that this channel has."""
+async def _with_card(house: House, ref: Ref, place: Place) -> tuple[Place, str]:
+    """Answer under the card that was pressed, or the one that this channel has.
+
+    Returned with the digest of what that card shows.
+    """
     store = house.desk.store
     if not place.card:
         here = await asyncio.to_thread(store.card_in, ref, place.channel)
-        return place.model_copy(update={"card": here.ts}) if here else place
-    if await asyncio.to_thread(store.card_at, place.channel, place.card) is None:
+        there = place.model_copy(update={"card": here.ts}) if here else place
+        return there, here.sight if here else ""
+    card = await asyncio.to_thread(store.card_at, place.channel, place.card)
+    if card is None:
         # One of ours that a crash kept from being remembered: from now on it is redrawn too.
-        card = Card(ref=ref, channel=place.channel, ts=place.card)
-        await asyncio.to_thread(store.add_card, card, house.desk.clock())
-    return place
+        forgotten = Card(ref=ref, channel=place.channel, ts=place.card)
+        await asyncio.to_thread(store.add_card, forgotten, house.desk.clock())
+    return place, card.sight if card else ""

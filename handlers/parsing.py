@@ -7,14 +7,29 @@ an id are tolerated. Anything that does not make sense as a whole is refused as 
 import difflib
 import json
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import unquote
 
 from pydantic import ValidationError
 
 from bot.actions import LONGEST_REASON, TABLE, Action, Param
-from bot.models import File, Listing, Noun, Ref
+from bot.models import Listing, Noun, Ref, Say
 from bot.secmaster import InstanceStatus
+from handlers.requests import (
+    Ask,
+    Audit,
+    Help,
+    Lend,
+    Loans,
+    Reload,
+    Request,
+    Show,
+    TakeBack,
+    Unsay,
+    Whoami,
+    Why,
+)
 
 # What may be written, and the state that is meant.
 FILTERS: dict[Noun, dict[str, str]] = {
@@ -23,6 +38,8 @@ FILTERS: dict[Noun, dict[str, str]] = {
     "instance": {status.lower(): status.lower() for status in InstanceStatus},
 }
 NOUNS: tuple[Noun, ...] = ("task", "instance")
+GLASS_USAGE = "break-glass task approve <id> <reason>"
+UNSAYING = {"withdraw": Say.WITHDRAW, "refuse": Say.REFUSE}
 
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 # What is meant as an id and is none must not become the reason for deciding another task.
@@ -30,36 +47,16 @@ LIKE_AN_ID = re.compile(r"(?=.*\d)[0-9a-fA-F-]{8,}")
 WRAPPED = re.compile(r"<([^<>|]+)(?:\|([^<>]*))?>")
 LEADING_LINK = re.compile(r"[`'\"*]*<[^<>|]+\|[^<>]*>[`'\"*,;]*(?=\s|$)")
 QUOTES = str.maketrans("“”„‟«»‘’‚‛", '""""""' + "''''")
+PERSON = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>[,;]?")
 AROUND = "`'\"*<>()[],;"
 
 
-@dataclass(frozen=True, slots=True)
-class Help:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Whoami:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Show:
-    ref: Ref
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Somebody wants one of the nine actions."""
-
-    action: Action
-    ref: Ref
-    params: dict[str, str] = field(default_factory=dict)
-    reason: str = ""
-    files: tuple[File, ...] = ()
-
-
-Request = Help | Whoami | Listing | Show | Ask
+PLAIN: dict[str, Request] = {
+    "whoami": Whoami(),
+    "reload": Reload(),
+    "delegations": Loans(),
+}
+ABOUT_ONE: dict[str, type[Why] | type[Audit]] = {"why": Why, "audit": Audit}
 
 
 class NotUnderstood(Exception):
@@ -82,16 +79,55 @@ def parse(text: str, here: Ref | None = None) -> Request:
     first = first.lower().strip(AROUND)
     if first in ("", "help", "?"):
         return Help()
-    if first == "whoami":
-        return Whoami()
-    if first in ("tasks", "instances"):
-        first = first[:-1]
+    if reader := READERS.get(first):
+        return reader(first, rest, here)
     for noun in NOUNS:
-        if first == noun:
+        if first in (noun, f"{noun}s"):
             return _about(noun, rest, here)
     if here and first in _verbs(here.noun):
         return _about(here.noun, words, here)
     raise NotUnderstood(f"I don't know “{first[:40]}”.", "help", _closest(first))
+
+
+def _plain_word(word: str, words: str, _here: Ref | None) -> Request:
+    """A word that stands alone."""
+    _nothing_left(words, word)
+    return PLAIN[word]
+
+
+def _breaking(_word: str, words: str, here: Ref | None) -> Ask:
+    """An action that is to be decided alone."""
+    asked = parse(words, here)
+    if not isinstance(asked, Ask):
+        raise NotUnderstood("What is to be decided alone?", GLASS_USAGE)
+    return replace(asked, glass=True)
+
+
+def _about_one(word: str, words: str, here: Ref | None) -> Why | Audit:
+    """Why and audit: with or without a noun before the id."""
+    first, rest = _split(words)
+    nouns: tuple[Noun, ...] = tuple(each for each in NOUNS if each == first.lower())
+    words = rest if nouns else words
+    if not words and here:
+        return ABOUT_ONE[word](here.id, nouns or (here.noun,))
+    ref, rest = _ref("task", words, None, f"{word} <id>")
+    _nothing_left(rest, f"{word} <id>")
+    return ABOUT_ONE[word](ref.id, nouns or NOUNS)
+
+
+def _lending(word: str, words: str, _here: Ref | None) -> Lend | TakeBack:
+    """To whom, and until when."""
+    usage = {"delegate": "delegate @person until 18:00", "revoke": "revoke @person"}[word]
+    first, rest = _split(words)
+    person = PERSON.fullmatch(first)
+    if person is None:
+        raise NotUnderstood(f"“{first[:60]}” is nobody I know." if first else "Whom?", usage)
+    if word == "revoke":
+        _nothing_left(rest, usage)
+        return TakeBack(person[1])
+    if not rest:
+        raise NotUnderstood("Until when?", usage)
+    return Lend(person[1], rest)
 
 
 def _about(noun: Noun, words: str, here: Ref | None) -> Request:
@@ -108,6 +144,10 @@ def _about(noun: Noun, words: str, here: Ref | None) -> Request:
         ref, rest = _ref(noun, rest, own, f"{noun} show <id>")
         _nothing_left(rest, f"{noun} show <id>")
         return Show(ref)
+    if verb in UNSAYING:
+        usage = f"{noun} {verb} <id> [reason]"
+        ref, rest = _ref(noun, rest, own, usage)
+        return Unsay(UNSAYING[verb], ref, _reason(rest, usage))
     for action in TABLE:
         if action.noun == noun and verb in (action.verb, *action.aliases):
             return _ask(action, rest, own)
@@ -127,13 +167,17 @@ def _ask(action: Action, words: str, own: Ref | None) -> Ask:
     for param in action.needs:
         params[param.name], rest = _param(param, rest, action.usage)
     if action.takes_reason:
-        reason = plain(rest)
-        if len(reason) > LONGEST_REASON:
-            problem = f"The reason has {len(reason):,} characters; {LONGEST_REASON:,} are possible."
-            raise NotUnderstood(problem, action.usage)
-        return Ask(action, ref, params, reason)
+        return Ask(action, ref, params, _reason(rest, action.usage))
     _nothing_left(rest, action.usage)
     return Ask(action, ref, params)
+
+
+def _reason(words: str, usage: str) -> str:
+    reason = plain(words)
+    if len(reason) > LONGEST_REASON:
+        problem = f"The reason has {len(reason):,} characters; {LONGEST_REASON:,} are possible."
+        raise NotUnderstood(problem, usage)
+    return reason
 
 
 def _ref(noun: Noun, words: str, own: Ref | None, usage: str) -> tuple[Ref, str]:
@@ -234,14 +278,29 @@ def _split(words: str) -> tuple[str, str]:
 
 def _verbs(noun: Noun) -> list[str]:
     own = [action for action in TABLE if action.noun == noun]
-    return ["show", "list", *(word for each in own for word in (each.verb, *each.aliases))]
+    return [
+        "show",
+        "list",
+        *UNSAYING,
+        *(word for each in own for word in (each.verb, *each.aliases)),
+    ]
+
+
+Reader = Callable[[str, str, Ref | None], Request]
+READERS: dict[str, Reader] = {
+    **dict.fromkeys(PLAIN, _plain_word),
+    **dict.fromkeys(ABOUT_ONE, _about_one),
+    "delegate": _lending,
+    "revoke": _lending,
+    "break-glass": _breaking,
+}
 
 
 def _closest(word: str, noun: Noun | None = None) -> str:
     if noun:
         known = {verb: f"{noun} {verb}" for verb in _verbs(noun)}
     else:
-        known = {each: each for each in (*NOUNS, "help", "whoami")}
+        known = {each: each for each in (*NOUNS, "help", *READERS)}
         known |= {verb: f"{each} {verb}" for each in reversed(NOUNS) for verb in _verbs(each)}
     near = difflib.get_close_matches(word, known, n=1)
     return known[near[0]] if near else ""

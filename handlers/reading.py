@@ -15,7 +15,7 @@ from bot.models import Actor, Listing, Place, Ref
 from bot.secmaster import InstancePage, QueryType, SecMasterError, TaskPage
 from handlers.failures import words_for
 from handlers.house import Asker, House
-from handlers.parsing import Show
+from handlers.requests import Show
 
 
 async def listing(house: House, wanted: Listing) -> Message:

@@ -11,7 +11,8 @@ from bot.models import File
 from handlers import operations, reading
 from handlers.failures import Told, later
 from handlers.house import Asker, House
-from handlers.parsing import Ask, plain
+from handlers.parsing import plain
+from handlers.requests import Ask
 
 Body = dict[str, Any]
 

@@ -9,12 +9,24 @@ from bot.flows import telling
 from bot.flows.posting import whisper
 from bot.messages import Message, about
 from bot.models import Listing, Place, Ref
-from handlers import operations, reading
+from handlers import operations, reading, rights
 from handlers.failures import Told, later
 from handlers.house import Asker, House
-from handlers.parsing import Ask, Help, NotUnderstood, Request, Show, Whoami, parse
+from handlers.parsing import NotUnderstood, parse
+from handlers.requests import (
+    Ask,
+    Help,
+    Lend,
+    Reload,
+    Request,
+    Show,
+    TakeBack,
+    Unsay,
+    Whoami,
+)
 
 Body = dict[str, Any]
+ON_RECORD = (Lend, TakeBack, Reload)
 
 
 async def command(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None:
@@ -24,10 +36,16 @@ async def command(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None
     if isinstance(request, Ask):
         await operations.ask(house, request, asker, body["trigger_id"])
         await ack(about.recorded(request.action).text)
+    elif isinstance(request, Unsay):
+        await operations.unsay(house, request, asker, body["trigger_id"])
+        await ack(about.recorded_unsaid().text)
+    elif isinstance(request, ON_RECORD):
+        told = await rights.answer(house, request, asker, body["trigger_id"])
+        await ack(response_type="ephemeral", **told.payload)
     elif isinstance(request, Help):
         await ack(response_type="ephemeral", **house.help.payload)
     else:
-        _answer_later(house, request, asker)
+        _answer_later(house, request, asker, body["trigger_id"])
         await ack()
 
 
@@ -50,8 +68,10 @@ async def mention(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None
         raise Told(told) from wrong
     if isinstance(request, Ask):
         await operations.ask(house, request, _under(here, request, asker), body["event_id"])
+    elif isinstance(request, Unsay):
+        await operations.unsay(house, request, _under(here, request, asker), body["event_id"])
     elif house.recent.is_new(body["event_id"]):
-        _answer_later(house, request, asker)
+        _answer_later(house, request, asker, body["event_id"])
     await ack()
 
 
@@ -72,30 +92,32 @@ async def _object_above(place: Place) -> Ref | None:
     return await telling.object_of(place.channel, place.thread) if place.thread else None
 
 
-def _under(here: Ref | None, request: Ask, asker: Asker) -> Asker:
+def _under(here: Ref | None, request: Ask | Unsay, asker: Asker) -> Asker:
     """Answer in this thread if it is that of the object's own card, and of no other."""
     if request.ref != here:
         return asker
     return asker.under(asker.place.thread)
 
 
-def _answer_later(house: House, request: Request, asker: Asker) -> None:
+def _answer_later(house: House, request: Request, asker: Asker, once: str) -> None:
     """Reads wait for SecMaster, so they answer after the acknowledgement."""
 
     async def answer() -> None:
         if isinstance(request, Show):
             await reading.show(house, request, asker)
         else:
-            message = await _read(house, request, asker)
+            message = await _read(house, request, asker, once)
             await whisper(asker.place, asker.actor.id, message)
 
     later(house, answer(), asker)
 
 
-async def _read(house: House, request: Request, asker: Asker) -> Message:
+async def _read(house: House, request: Request, asker: Asker, once: str) -> Message:
     match request:
         case Listing():
             return await reading.listing(house, request)
         case Whoami():
             return await reading.whoami(house, asker.actor)
-    return house.help
+        case Help():
+            return house.help
+    return await rights.answer(house, request, asker, once)

@@ -161,12 +161,12 @@ async def test_a_wrong_policy_stops_the_start_and_names_every_line(
 ):
     (tmp_path / "secmaster-bot.toml").write_text(
         '[roles.a]\nusers = ["U1"]\n[[rules]]\nactions = ["task.aprove"]\nroles = ["a"]\n'
-        "approvals = 2\n[[routes]]\nchannel = 'C1'\n"
+        "approvals = 0\n[[routes]]\nchannel = 'C1'\n"
     )
     code, said = await bot("run", folder=tmp_path, **environment(slack, secmaster))
     assert code == 2
     assert "task.aprove" in said
-    assert "more than one approval is not supported yet" in said
+    assert "rules.1.approvals" in said
     assert "cards are not posted by themselves yet" in said
     assert "Traceback" not in said
 

@@ -1,13 +1,20 @@
 """The policy file: everything in it is honoured, or the file is refused with the reason."""
 
+import re
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.config import Config, ConfigError, load, parse
+from bot.config import Config, ConfigError, Live, load, parse
+from bot.rules import Rule, When
 
+EXAMPLE = (Path(__file__).parents[1] / "secmaster-bot.example.toml").read_text()
 ROLES = "[roles.approver]\nusers = ['U0ALICE']\n"
 RULE = "[[rules]]\nactions = ['task.approve']\nroles = ['approver']\n"
+NEEDS = "[identities]\nemail_domain = 'example.com'\n[break_glass]\nchannel = 'C0GLASS'\n"
 
 
 def problems(text):
@@ -74,30 +81,9 @@ def test_a_file_that_is_not_utf_8_is_refused_by_name(tmp_path):
 # Keys that nobody honours.
 
 
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        (
-            ROLES + RULE + "approvals = 2",
-            "rules.1.approvals: more than one approval is not supported yet",
-        ),
-        (ROLES + RULE + "self = false", "rules.1.self: refusing the creator is not supported yet"),
-        (
-            ROLES + RULE + "confirm = 'name'",
-            "rules.1.confirm: typed confirmation is not supported yet",
-        ),
-        (
-            ROLES + RULE + "break_glass = true",
-            "rules.1.break_glass: passing a second approver is not supported yet",
-        ),
-        (
-            "[[routes]]\nchannel = 'C0SOC'",
-            "routes: cards are not posted by themselves yet",
-        ),
-    ],
-)
-def test_what_is_not_supported_yet_is_refused_and_said_so(text, line):
-    assert problems(text) == [f"secmaster-bot.toml: {line}"]
+def test_what_is_not_supported_yet_is_refused_and_said_so():
+    (line,) = problems("[[routes]]\nchannel = 'C0SOC'")
+    assert line == "secmaster-bot.toml: routes: cards are not posted by themselves yet"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +97,15 @@ def test_what_is_not_supported_yet_is_refused_and_said_so(text, line):
         (ROLES + RULE + "when = { nmae = 'x' }", "rules.1.when.nmae"),
         (ROLES + RULE + "when = { status = 'x' }", "rules.1.when.status"),
         (ROLES + RULE + RULE + "reasons = 'none'", "rules.2.reasons"),
+        (ROLES + RULE + "own = false", "rules.1.own"),
+        (ROLES + RULE + "approval = 2", "rules.1.approval"),
         ("[commands]\nroots = '/x'", "commands.roots"),
+        ("[identity]\nemail_domain = 'example.com'", "identity"),
+        ("[identities]\ndomain = 'example.com'", "identities.domain"),
+        ("[break_glass]\nchannels = ['C0']", "break_glass.channels"),
+        ("[rights]\naudits = []", "rights.audits"),
+        ("[delegation]\nmax = '1h'", "delegation.max"),
+        ("[attribution]\ncomments = 'never'", "attribution.comments"),
     ],
 )
 def test_a_mistyped_key_is_refused_by_its_place(text, where):
@@ -175,13 +169,295 @@ def test_an_empty_list_of_business_types_is_not_read_as_all_of_them():
     assert "rules.1.when.business_type" in line
 
 
+# The terms of a rule.
+
+
+def test_every_term_of_a_rule_is_read_as_written():
+    (rule,) = parse(
+        ROLES
+        + NEEDS
+        + """
+        [[rules]]
+        name = "two of us"
+        actions = ["task.approve", "task.terminate"]
+        roles = ["approver"]
+        when = { workspace = ["main"], overdue = false }
+        approvals = 2
+        expires = "30m"
+        self = false
+        confirm = "type-name"
+        break_glass = ["approver"]
+        """
+    ).rules
+    assert (rule.name, rule.approvals, rule.own, rule.confirm) == (
+        *("two of us", 2, False, "type-name"),
+    )
+    assert rule.expires == timedelta(minutes=30)
+    assert rule.break_glass == ("approver",)
+    assert rule.when.workspace == ("main",)
+    assert rule.when.overdue is False
+
+
+def test_a_rule_that_says_no_more_asks_for_one_person_and_nothing_else():
+    (rule,) = parse(ROLES + RULE).rules
+    assert (rule.approvals, rule.own, rule.confirm, rule.break_glass) == (1, True, "", ())
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("approvals = 0", "rules.1.approvals"),
+        ("approvals = 10", "rules.1.approvals"),
+        ("approvals = true", "rules.1.approvals"),
+        ("approvals = '2'", "rules.1.approvals"),
+        ("approvals = 2.0", "rules.1.approvals"),
+        ("self = 'no'", "rules.1.self"),
+        ("self = 0", "rules.1.self"),
+        ("confirm = 'name'", "rules.1.confirm"),
+        ("confirm = true", "rules.1.confirm"),
+        ("approvals = 2\nbreak_glass = true", "rules.1.break_glass"),
+        ("approvals = 2\nbreak_glass = []", "rules.1.break_glass"),
+        ("name = 'a (b)'", "rules.1.name"),
+        (f"name = '{'x' * 41}'", "rules.1.name"),
+        ("when = { workspace = 'main' }", "rules.1.when.workspace"),
+        ("when = { workspace = [] }", "rules.1.when.workspace"),
+        ("when = { overdue = 'yes' }", "rules.1.when.overdue"),
+    ],
+)
+def test_a_term_that_cannot_be_meant_is_refused_by_its_place(text, where):
+    (line,) = problems(ROLES + NEEDS + RULE + text)
+    assert line.startswith(f"secmaster-bot.toml: {where}: ")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("30m", timedelta(minutes=30)),
+        ("4h", timedelta(hours=4)),
+        ("2 d", timedelta(days=2)),
+        ("30d", timedelta(days=30)),
+    ],
+)
+def test_a_length_of_time_is_a_number_with_its_unit(written, meant):
+    assert parse(f"[delegation]\nlongest = '{written}'").delegation.longest == meant
+
+
+@pytest.mark.parametrize("written", ["'31d'", "'9999999h'", "'721h'"])
+def test_a_length_of_time_beyond_thirty_days_is_refused(written):
+    (line,) = problems(f"[delegation]\nlongest = {written}")
+    assert line == f"secmaster-bot.toml: delegation.longest: {written} is longer than 30 days"
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["'0h'", "'-1h'", "'1'", "'h'", "'1.5h'", "'1h30m'", "'1w'", "'١h'", "''", "60", "true"],
+)
+def test_what_is_no_length_of_time_is_refused_and_one_is_described(written):
+    for text, where in (
+        (f"[delegation]\nlongest = {written}", "delegation.longest"),
+        (ROLES + RULE + f"approvals = 2\nexpires = {written}", "rules.1.expires"),
+    ):
+        (line,) = problems(text)
+        assert line.startswith(f"secmaster-bot.toml: {where}: ")
+        assert line.endswith("is no length of time: write a number with s, m, h or d")
+
+
+@pytest.mark.parametrize("actions", ["'*'", "'task.*'", "'task.approve', 'task.comment'"])
+def test_several_people_cannot_share_what_can_be_done_twice(actions):
+    (line,) = problems(
+        ROLES + f"[[rules]]\nactions = [{actions}]\nroles = ['approver']\napprovals = 2"
+    )
+    assert line.startswith("secmaster-bot.toml: rules.1: approvals: several people can't share ")
+    assert "task.comment" in line
+    assert "task.approve" not in line
+    assert line.endswith("; give it its own rule")
+
+
+@pytest.mark.parametrize("action", ["task.approve", "task.terminate", "instance.retry"])
+def test_several_people_may_share_what_is_done_once(action):
+    text = f"[[rules]]\nactions = ['{action}']\nroles = ['approver']\napprovals = 9"
+    assert parse(ROLES + text).rules[0].approvals == 9
+
+
+@pytest.mark.parametrize("actions", ["'*'", "'instance.*'", "'task.approve', 'instance.retry'"])
+def test_a_rule_cannot_refuse_the_creator_of_what_has_none(actions):
+    (line,) = problems(
+        ROLES + NEEDS + f"[[rules]]\nactions = [{actions}]\nroles = ['approver']\nself = false"
+    )
+    assert line.startswith("secmaster-bot.toml: rules.1: self: SecMaster names no creator for ")
+    assert "instance.retry" in line
+    assert "task.approve" not in line
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "break_glass = ['approver']",
+            "rules.1: break_glass: there is no second approver to pass; add approvals",
+        ),
+        (
+            "expires = '1h'",
+            "rules.1: expires: one approval does not wait for another; add approvals",
+        ),
+    ],
+)
+def test_a_term_about_several_people_is_refused_where_one_is_enough(text, line):
+    assert problems(ROLES + NEEDS + RULE + text) == [f"secmaster-bot.toml: {line}"]
+
+
+def test_refusing_the_creator_needs_to_know_who_is_who():
+    assert problems(ROLES + RULE + "self = false") == [
+        "secmaster-bot.toml: self = false needs [identities], to know who is who in SecMaster"
+    ]
+    known = ROLES + RULE + "self = false\n[identities]\n"
+    assert not parse(known + "users = { U0ALICE = 'alice' }").rules[0].own
+    assert not parse(known + "email_domain = 'example.com'").rules[0].own
+
+
+def test_breaking_the_glass_needs_a_channel_that_is_told():
+    text = ROLES + RULE + "approvals = 2\nbreak_glass = ['approver']\n"
+    assert problems(text) == [
+        "secmaster-bot.toml: break_glass needs a channel to be told: [break_glass] channel"
+    ]
+    assert parse(text + "[break_glass]\nchannel = 'C0GLASS'").break_glass.channel == "C0GLASS"
+
+
+def test_all_that_the_rules_need_is_asked_for_at_once():
+    (line,) = problems(ROLES + RULE + "self = false\napprovals = 2\nbreak_glass = ['approver']")
+    assert "[identities]" in line
+    assert "[break_glass] channel" in line
+
+
+# Who is who, and who may use the rest.
+
+
+def test_whoever_is_who_in_secmaster_is_read_as_written():
+    given = parse("[identities]\nusers = { U0ALICE = 'A.Liddell' }\nemail_domain = 'a.example.com'")
+    assert given.identities.users == {"U0ALICE": "A.Liddell"}
+    assert given.identities.email_domain == "a.example.com"
+    assert not parse("[identities]").identities
+
+
+@pytest.mark.parametrize("second", ["alice", "ALICE"])
+def test_two_people_cannot_be_the_same_in_secmaster(second):
+    (line,) = problems(f"[identities.users]\nU0ALICE = 'alice'\nU0BOB = '{second}'\nU0EVE = 'eve'")
+    assert line == "secmaster-bot.toml: identities: several people are alice; each is one person"
+
+
+@pytest.mark.parametrize("name", ["''", "' '", "'alice '", '"ali\\u200bce"', '"\\u00a0alice"'])
+def test_a_name_with_what_no_eye_sees_is_refused(name):
+    (line,) = problems(f"[identities.users]\nU0ALICE = {name}")
+    assert line.startswith("secmaster-bot.toml: identities.users.U0ALICE: ")
+    assert "is no name" in line
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["", "example", "Example.com", "@example.com", "a@example.com", "example.com.", "*.com"],
+)
+def test_what_is_no_domain_is_refused(domain):
+    (line,) = problems(f"[identities]\nemail_domain = '{domain}'")
+    assert line.startswith("secmaster-bot.toml: identities.email_domain: ")
+    assert "is no domain in small letters" in line
+
+
+@pytest.mark.parametrize("right", ["audit", "reload", "delegate"])
+def test_a_right_belongs_to_the_roles_that_are_named_and_else_to_nobody(right):
+    assert getattr(parse("").rights, right) == ()
+    given = parse(ROLES + f"[rights]\n{right} = ['approver']")
+    assert getattr(given.rights, right) == ("approver",)
+    assert problems(ROLES + f"[rights]\n{right} = ['aprover', 'approver']") == [
+        f"secmaster-bot.toml: rights.{right}: 'aprover' is not defined under [roles]"
+    ]
+
+
+def test_a_role_that_may_break_the_glass_must_be_defined():
+    (line,) = problems(ROLES + NEEDS + RULE + "approvals = 2\nbreak_glass = ['chief']")
+    assert line == "secmaster-bot.toml: rules.1.break_glass: 'chief' is not defined under [roles]"
+
+
+@pytest.mark.parametrize("text", ["rights = 3", "[rights]\naudit = 'approver'", "rights = [1]"])
+def test_rights_that_are_not_lists_of_roles_are_refused(text):
+    assert all("rights" in line for line in problems(text))
+
+
+@pytest.mark.parametrize("comment", ["always", "reason", "never"])
+def test_decisions_leave_a_comment_as_said(comment):
+    assert parse(f"[attribution]\ncomment = '{comment}'").attribution.comment == comment
+
+
+def test_another_kind_of_attribution_is_refused():
+    (line,) = problems("[attribution]\ncomment = 'sometimes'")
+    assert line.startswith("secmaster-bot.toml: attribution.comment: ")
+
+
+def test_the_standing_terms_are_a_day_of_lending_and_a_comment_always():
+    assert parse("").delegation.longest == timedelta(hours=24)
+    assert parse("").attribution.comment == "always"
+
+
+# Another policy while the bot runs.
+
+
+def test_the_digest_is_another_for_another_policy_and_the_same_for_the_same():
+    once = parse(ROLES + NEEDS + RULE).digest
+    assert parse("# a comment\n" + ROLES + NEEDS + RULE).digest == once
+    others = ("self = false", "confirm = 'type-name'", "approvals = 2", "name = 'x'")
+    assert len({once, *(parse(ROLES + NEEDS + RULE + each).digest for each in others)}) == 5
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "policy.toml"
+    path.write_text(ROLES + RULE)
+    return path
+
+
+def test_a_policy_that_is_read_again_stands_and_the_one_before_is_returned(path):
+    first = load(path)
+    live = Live(first, path)
+    path.write_text(ROLES + RULE + RULE)
+    assert live.reload() == first
+    assert len(live.now.rules) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("colour = 'red'", "policy.toml: colour: "),
+        ("[[rules]", "policy.toml: not TOML: "),
+        (ROLES + RULE + "roles = ['one']", "policy.toml: not TOML: "),
+        (RULE, "policy.toml: rules.1.roles: 'approver' is not defined under [roles]"),
+    ],
+)
+def test_a_policy_that_cannot_be_used_leaves_the_one_before_in_force(path, text, told):
+    first = load(path)
+    live = Live(first, path)
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        live.reload()
+    assert told in str(caught.value)
+    assert live.now is first
+
+
+def test_a_policy_that_is_gone_leaves_the_one_before_in_force(path):
+    first = load(path)
+    live = Live(first, path)
+    path.unlink()
+    with pytest.raises(ConfigError, match=r"policy\.toml: not there"):
+        live.reload()
+    assert live.now is first
+
+
 # All at once.
 
 
 def test_several_problems_are_listed_together():
     lines = problems(
         "[roles.approver]\nuser = ['U0ALICE']\n"
-        "[[rules]]\nactions = ['task.aprove']\nroles = ['approver']\napprovals = 2\n"
+        "[[rules]]\nactions = ['task.aprove']\nroles = ['approver']\napprovals = 0\n"
         "when = { name = '(' }\n"
         "[[routes]]\nchannel = 'C0SOC'\n"
     )
@@ -199,7 +475,7 @@ def test_every_rule_with_an_undefined_role_is_listed():
 
 
 def test_an_undefined_role_is_listed_beside_other_problems():
-    lines = problems("[[rules]]\nactions = ['*']\nroles = ['one']\napprovals = 2")
+    lines = problems("[[rules]]\nactions = ['*']\nroles = ['one']\napprovals = 0")
     assert any("approvals" in line for line in lines)
     assert any("'one'" in line for line in lines)
 
@@ -213,6 +489,9 @@ def test_what_is_not_toml_is_refused_in_one_line(text):
 @settings(max_examples=150, deadline=None)
 @example("roles = 3")
 @example("rules = [3]")
+@example("rights = 3")
+@example("rules = [{roles = 3, break_glass = 3}]")
+@example("[identities]\nusers = 3")
 @example("[roles]\nself = 3")
 @example("[rules]\n1 = 3")
 @given(st.text())
@@ -221,6 +500,41 @@ def test_whatever_stands_in_the_file_it_is_read_or_refused(text):
         assert isinstance(parse(text), Config)
     except ConfigError as wrong:
         assert str(wrong).startswith("secmaster-bot.toml: ")  # noqa: PT017 - either is right
+
+
+# The example.
+
+
+def test_the_example_asks_for_nothing_that_has_to_be_set_up_first():
+    config = parse(EXAMPLE)
+    assert all(rule.approvals == 1 and rule.own for rule in config.rules)
+    assert (config.rights.audit, config.rights.reload, config.rights.delegate) == ((), (), ())
+    assert not config.identities
+
+
+def test_whatever_is_commented_out_in_the_example_may_be_taken_as_it_stands():
+    config = parse(re.sub(r"(?m)^# (?=\[\w+\]$|\w+ = )", "", EXAMPLE))
+    first = config.rules[0]
+    assert (first.approvals, first.own, first.confirm) == (2, False, "type-name")
+    assert first.break_glass == ("oncall",)
+    assert config.break_glass.channel
+    assert config.identities.users
+    assert config.rights.audit
+    assert config.rights.reload
+    assert config.rights.delegate
+
+
+@pytest.mark.parametrize("section", Config.model_fields)
+def test_the_example_shows_every_section(section):
+    assert re.search(rf"(?m)^(# )?\[+{section}\b", EXAMPLE)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [field.alias or name for each in (Rule, When) for name, field in each.model_fields.items()],
+)
+def test_the_example_shows_every_key_of_a_rule(key):
+    assert re.search(rf"\b{key} =", EXAMPLE)
 
 
 # The names of the commands.

@@ -6,10 +6,11 @@ import aiohttp
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.config import Role
+from bot.config import Config
 from bot.directory import Directory, Kept, LookupFailed
 from bot.models import Actor
 from bot.policy import Member
+from bot.rules import Role
 from bot.sandbox.faults import Fault
 from tests.town import ALICE, BOB, CAROL, DAVE, GUEST, OUTSIDER, SOLO
 
@@ -57,9 +58,18 @@ def clock():
 
 @pytest.fixture
 def directory(client, clock):
-    directory = Directory(client, TEAM, ROLES)
+    directory = open_directory(client, ROLES)
     directory._users._clock = directory._groups._clock = clock
     return directory
+
+
+async def nobody(_user):
+    return []
+
+
+def open_directory(client, roles, lenders=nobody):
+    config = Config(roles=roles)
+    return Directory(client, TEAM, lambda: config, lenders)
 
 
 def asked(slack, method):
@@ -118,13 +128,13 @@ async def test_where_the_team_is_not_told_slack_is_believed(directory):
 
 
 async def test_without_roles_no_group_is_asked_for(slack, client):
-    assert await Directory(client, TEAM, {}).member(actor(ALICE)) == Member(ALICE)
+    assert await open_directory(client, {}).member(actor(ALICE)) == Member(ALICE)
     assert asked(slack, "usergroups.users.list") == []
 
 
 async def test_a_group_that_two_roles_share_is_asked_for_once(slack, client):
     roles = {"one": Role(usergroups=("S0SOC",)), "two": Role(usergroups=("S0SOC",))}
-    member = await Directory(client, TEAM, roles).member(actor(BOB))
+    member = await open_directory(client, roles).member(actor(BOB))
     assert member.roles == {"one", "two"}
     assert len(asked(slack, "usergroups.users.list")) == 1
 
@@ -212,7 +222,7 @@ async def test_a_lookup_that_fails_is_nobodys_membership_and_is_not_kept(
 
 async def test_a_group_that_slack_does_not_know_gives_nobody_anything(client):
     roles = {"typo": Role(usergroups=("S0TYPO",)), "named": Role(users=(ALICE,))}
-    directory = Directory(client, TEAM, roles)
+    directory = open_directory(client, roles)
     assert (await directory.member(actor(ALICE))).roles == {"named"}
     assert (await directory.member(actor(BOB))).roles == set()
 

@@ -11,7 +11,7 @@ import pytest
 
 from bot.actions import TABLE
 from bot.app import App
-from bot.config import Config, Watch, parse
+from bot.config import Attribution, Config, Watch, parse
 from bot.demo import POLICY
 from bot.flows import Patience
 from bot.sandbox.secmaster import SecMasterSandbox
@@ -111,6 +111,11 @@ def on_card(noun: str, status: str) -> list[str]:
 
 
 def policy(text: str = POLICY) -> Config:
-    """The policy file's meaning; cards follow only where a story says so."""
-    read = parse(text)
-    return read if "[watch]" in text else read.model_copy(update={"watch": Watch(every=0)})
+    """The policy file's meaning.
+
+    Cards follow only where a story says so, and a decision without a reason leaves a comment
+    only where it says that.
+    """
+    quiet = {"watch": Watch(every=0), "attribution": Attribution(comment="reason")}
+    left = {key: value for key, value in quiet.items() if f"[{key}]" not in text}
+    return parse(text).model_copy(update=left)

@@ -15,7 +15,7 @@ from dbos import error as dbos_error
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bot.actions import BY_NAME
+from bot.actions import BY_NAME, attributed
 from bot.flows import files, telling, writing
 from bot.flows.desk import desk
 from bot.flows.files import Brought
@@ -64,23 +64,42 @@ async def perform(recorded: dict[str, Any]) -> str:
     """Carry out one recorded operation, and return how it ended."""
     course = Course(Operation.model_validate(recorded))
     desk().begin(course.operation)
-    outcome = await course.run()
+    outcome = (await course.run()).model_copy(update=course.aside)
     operation = course.operation
     if course.holder:
         await _do("tell the loser", telling.lost, operation, course.holder)
         desk().finish(operation)
         return "lost"
     # From here on nothing may be lost: a key that is not given back would be held for ever.
-    await _do("conclude", writing.conclude, operation, outcome)
-    told = await asyncio.gather(
+    ended = await _told("conclude", writing.conclude, operation, outcome, course.before)
+    outcome = ended or outcome
+    await _side_by_side(
         _do("reply", telling.outcome, operation, outcome, course.noticed),
         _do("redraw", telling.redraw, operation.ref),
-        return_exceptions=True,  # one that fails must not leave the other to itself
+        *([_do("announce", telling.announce, operation, outcome)] if operation.terms.glass else []),
     )
-    for error in filter(None, told):
-        raise error
+    if outcome.ballot and outcome.ballot.id == operation.id:
+        await _lapse(operation)
     desk().finish(operation)
     return outcome.state
+
+
+async def _lapse(operation: Operation) -> None:
+    """Wait until the ballot that this opened is over; if it still waits then, end it and say so."""
+    with desk().resting():
+        await DBOS.sleep_async(operation.terms.expires)
+    lapsed = await _told("lapse", writing.lapse, operation)
+    if lapsed and lapsed.ended:
+        await _side_by_side(
+            _do("say that it lapsed", telling.lapsed, operation, lapsed.ended),
+            _do("redraw lapsed", telling.redraw, operation.ref),
+        )
+
+
+async def _side_by_side(*saying: Awaitable[None]) -> None:
+    """Await them all; one that fails must not leave the others to themselves."""
+    for error in filter(None, await asyncio.gather(*saying, return_exceptions=True)):
+        raise error
 
 
 @dataclass(slots=True)
@@ -108,6 +127,7 @@ class Course:
         self.sent = False
         self.doubts = 0
         self.noticed = False
+        self.aside: dict[str, object] = {}
         self.stale = False
 
     async def run(self) -> Outcome:
@@ -125,7 +145,7 @@ class Course:
         refusal = await self._prepare() or await self._bring()
         if refusal:
             return refusal
-        if self.operation.reason and self.operation.ref.noun == "task":
+        if attributed(self.operation):
             noted = await self._write(Write.REASON)
             if noted.state is not State.DONE:
                 return noted.model_copy(
@@ -138,8 +158,9 @@ class Course:
         while True:
             prepared = await self._ask("prepare", Prepared, writing.prepare)
             self.holder = prepared.holder
+            if prepared.sight.card:
+                self._found(prepared)
             if prepared.answer is None:
-                self._found(prepared.sight)
                 self.stale = False
                 return None
             if prepared.answer.kind is Kind.SETTLED or await self._pause(prepared.answer) is None:
@@ -198,7 +219,7 @@ class Course:
         if doubt:
             return await self._ask("read again", Answer, writing.reread, write, self.before)
         seen = self.before if self.stale else None
-        return await self._ask("send", Answer, writing.send, write, seen)
+        return await self._ask("send", Answer, writing.send, write, seen, self.before.permalink)
 
     async def _pause(self, answer: Answer) -> float | None:
         """Wait before the next round, longer each time; None when patience is used up.
@@ -237,10 +258,13 @@ class Course:
         answer = await DBOS.run_step_async({"name": name, **UNTIL_DONE}, recorded)
         return kind.model_validate(answer)
 
-    def _found(self, sight: Sight) -> None:
-        self.before = sight
-        place = self.operation.place.model_copy(update={"card": sight.card})
-        self.operation = self.operation.model_copy(update={"place": place})
+    def _found(self, prepared: Prepared) -> None:
+        """Take over what the look showed: where the card is, and who else said yes."""
+        self.before = prepared.sight
+        self.aside = {"ended": prepared.ended, "outdated": prepared.outdated}
+        place = self.operation.place.model_copy(update={"card": self.before.card})
+        known = {"place": place, "backing": prepared.backing}
+        self.operation = self.operation.model_copy(update=known)
 
     def _uploaded(self, attachment_id: str) -> None:
         [name] = [param.name for param in self.action.needs if param.file]
@@ -255,3 +279,15 @@ async def _do(name: str, step: Callable[..., Awaitable[None]], *args: object) ->
         await step(*args)
 
     await DBOS.run_step_async({"name": name, **UNTIL_DONE}, recorded)
+
+
+async def _told(
+    name: str, step: Callable[..., Awaitable[Outcome]], *args: object
+) -> Outcome | None:
+    """Run a step that says how something ended; what an older version recorded of it is None."""
+
+    async def recorded() -> dict[str, Any]:
+        return (await step(*args)).model_dump(mode="json")
+
+    kept = await DBOS.run_step_async({"name": name, **UNTIL_DONE}, recorded)
+    return Outcome.model_validate(kept) if kept else None

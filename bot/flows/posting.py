@@ -4,6 +4,7 @@ Slack has no idempotency key for a message: ours carry metadata that names the o
 whoever may be posting for the second time looks for the first before.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ A = TypeVar("A")
 CLOCKS_DIFFER = timedelta(minutes=2)
 OK = 200
 EVENT = "secmaster_bot"
+SOON = 0.5  # seconds; what somebody waits for has to do without the rest
 
 # What https://docs.slack.dev/reference/methods/chat.postMessage answers for a place where we
 # may not write; asking again would not change it.
@@ -152,6 +154,17 @@ async def chat_with(user: str) -> str:
     """The channel id of our direct messages with somebody."""
     opened = await asked(desk().slack.conversations_open(users=user))
     return str(opened["channel"]["id"])
+
+
+async def permalink(channel: str, ts: str) -> str:
+    """A message's address; "" where Slack does not tell it soon."""
+    try:
+        async with asyncio.timeout(SOON):
+            looking = desk().slack.chat_getPermalink(channel=channel, message_ts=ts)
+            return str((await asked(looking))["permalink"])
+    except (SlackTrouble, TimeoutError) as error:
+        log.warning("a message's address is not known", extra={"error": str(error)})
+        return ""
 
 
 async def own_mark(channel: str, ts: str) -> dict[str, str]:

@@ -2,25 +2,25 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
-from bot import messages
-from bot.actions import UNSETTLED, Snapshot, digest
+from bot import messages, sight
+from bot.actions import UNSETTLED, Snapshot
 from bot.flows import posting
 from bot.flows.desk import desk
-from bot.flows.posting import SlackTrouble, whisper
+from bot.flows.posting import CannotPost, SlackTrouble, whisper
 from bot.messages import Message
-from bot.models import Card, Operation, Outcome, Place, Ref, State, Verdict
-from bot.secmaster import NotFound
+from bot.models import Ballot, Card, Operation, Outcome, Place, Ref, State, Verdict
+from bot.secmaster import NotFound, SecMasterError
 
 log = logging.getLogger(__name__)
 
 # Where nothing reached SecMaster there is nothing for the thread to know.
-PRIVATE = ("not_now", "cannot_post")
+PRIVATE = ("not_now", "cannot_post", "changed", "voted", "same_right", "no_ballot", "too_late")
 SHORTLY = 5.0  # seconds
 VANISHED = "vanished"
-SOON = 0.5  # seconds; what is asked before the acknowledgement has three in all
 # What a card tells of: what was done from here, or may have been.
-ON_CARD = (State.DONE, State.UNKNOWN)
+ON_CARD = (State.DONE, State.UNKNOWN, State.DOUBT)
 
 
 async def outcome(operation: Operation, ended: Outcome, begun: bool) -> None:  # noqa: FBT001
@@ -30,11 +30,38 @@ async def outcome(operation: Operation, ended: Outcome, begun: bool) -> None:  #
     """
     if ended.trouble in PRIVATE and not begun:
         store = desk().store
-        states = (State.DONE, State.PENDING)
+        states = (State.DONE, State.PENDING, State.DOUBT)
         standing = await asyncio.to_thread(store.standing, operation.ref, *states)
-        await _privately(operation, messages.outcome(operation, ended, standing))
+        said = messages.outcome(operation, ended, standing)
+        await _privately(operation, await _to_decide_again(operation, ended) or said)
         return
     await _in_thread(operation, "outcome", messages.outcome(operation, ended))
+
+
+async def _to_decide_again(operation: Operation, ended: Outcome) -> Message | None:
+    """What has changed, with a button to decide on that; None where it is not about that."""
+    if ended.trouble != "changed":
+        return None
+    kept = await asyncio.to_thread(desk().store.sight, ended.sight)
+    about = sight.read(operation.ref.noun, kept)
+    return messages.changed(operation, ended, desk().frame(operation.ref), about) if about else None
+
+
+async def announce(operation: Operation, ended: Outcome) -> None:
+    """Tell the channel for it that somebody decided alone what asks for several people."""
+    place, mark = operation.place, {"part": "announcement", "operation": operation.id}
+    link = await posting.permalink(place.channel, place.card) if place.card else ""
+    said = messages.glass_broken(operation, ended, desk().name(operation.ref), link)
+    try:
+        await posting.post((operation.terms.glass, ""), said, mark, operation)
+    except CannotPost as error:
+        log.exception("breaking the glass could not be announced")
+        await _in_thread(operation, "not announced", messages.not_announced(operation, error.code))
+
+
+async def lapsed(operation: Operation, ballot: Ballot) -> None:
+    """Tell the thread that too few people said yes in time."""
+    await _in_thread(operation, "lapsed", messages.lapsed(operation, ballot))
 
 
 async def trouble(operation: Operation, ended: Outcome) -> None:
@@ -43,9 +70,33 @@ async def trouble(operation: Operation, ended: Outcome) -> None:
     try:
         async with asyncio.timeout(SHORTLY):
             await _in_thread(operation, "trouble", line)
+            if ended.state is State.UNKNOWN:
+                await _draw_doubt(operation)
     except (SlackTrouble, TimeoutError) as error:
         # The operation matters more than the news of it, which has an ending to come.
         log.warning("trouble not told", extra={"error": str(error)})
+
+
+async def _draw_doubt(operation: Operation) -> None:
+    """Show on the cards that nobody knows yet what became of a write."""
+    await asyncio.to_thread(desk().store.doubt, operation)
+    try:
+        await redraw(operation.ref)
+    except SecMasterError:
+        await _draw_from_memory(operation.ref)
+
+
+async def _draw_from_memory(ref: Ref) -> None:
+    """Draw the cards from what was read last, while SecMaster can't be asked."""
+    async with desk().drawing(ref):
+        store = desk().store
+        cards = await asyncio.to_thread(store.cards_of, ref)
+        digests = [card.sight for card in cards if card.sight]
+        kept = await asyncio.to_thread(store.sight, digests[0]) if digests else ""
+        if snapshot := sight.read(ref.noun, kept):
+            frame = replace(desk().frame(ref), unread=True)
+            drawn = messages.card(frame, snapshot, *await _standing(ref))
+            await asyncio.gather(*(posting.update(card, drawn) for card in cards))
 
 
 async def lost(operation: Operation, holder: Verdict) -> None:
@@ -70,11 +121,12 @@ async def _draw_cards(ref: Ref, *, every: bool) -> int:
         if not cards:
             return 0
         snapshot = await _look(ref)
-        sight = digest(snapshot) if snapshot else VANISHED
-        behind = [card for card in cards if every or card.seen != sight]
+        seen = sight.whole(snapshot) if snapshot else VANISHED
+        behind = [card for card in cards if every or card.seen != seen]
         if behind:
             drawn = await _draw(ref, snapshot, behind[0].title)
-            updates = (_update(card, drawn, sight) for card in behind)
+            kept = await _keep(ref, snapshot)
+            updates = (_update(card, drawn, (seen, kept)) for card in behind)
             # All end under the lock: one that came late would bring an older picture back.
             ended = await asyncio.gather(*updates, return_exceptions=True)
             for error in filter(None, ended):
@@ -109,7 +161,7 @@ async def object_of(channel: str, ts: str) -> Ref | None:
     if card:
         return card.ref
     try:
-        async with asyncio.timeout(SOON):
+        async with asyncio.timeout(posting.SOON):
             return Ref.parse((await posting.own_mark(channel, ts)).get("ref", ""))
     except (SlackTrouble, TimeoutError) as error:
         log.warning("a thread can't be looked at", extra={"error": str(error)})
@@ -118,14 +170,29 @@ async def object_of(channel: str, ts: str) -> Ref | None:
 
 async def _post_card(place: Place, ref: Ref, snapshot: Snapshot, cause: Operation | None) -> str:
     """Post a card and remember it; returns its ts."""
-    verdict = await asyncio.to_thread(desk().store.standing, ref, *ON_CARD)
-    drawn = messages.card(desk().frame(ref), snapshot, verdict)
+    drawn, kept = await _draw(ref, snapshot, ""), await _keep(ref, snapshot)
     mark = {"part": "card", "operation": cause.id if cause else "", "ref": str(ref)}
     ts = await posting.post((place.channel, ""), drawn, mark, cause)
-    seen = digest(snapshot)
-    card = Card(ref=ref, channel=place.channel, ts=ts, title=snapshot.name, seen=seen)
+    shown = {"title": snapshot.name, "seen": sight.whole(snapshot), "sight": kept}
+    card = Card(ref=ref, channel=place.channel, ts=ts, **shown)
     await asyncio.to_thread(desk().store.add_card, card, desk().clock())
     return ts
+
+
+async def _standing(ref: Ref) -> tuple[Verdict | None, Ballot | None]:
+    """What was done to an object from here, and what waits for more people."""
+    store = desk().store
+    verdict = await asyncio.to_thread(store.standing, ref, *ON_CARD)
+    return verdict, await asyncio.to_thread(store.ballot, ref, desk().clock())
+
+
+async def _keep(ref: Ref, snapshot: Snapshot | None) -> str:
+    """Remember what a card shows before it shows it, and return its digest."""
+    if snapshot is None:
+        return ""
+    seen = sight.seen(snapshot)
+    await asyncio.to_thread(desk().store.keep_sight, ref, seen, desk().clock())
+    return seen.digest
 
 
 async def _look(ref: Ref) -> Snapshot | None:
@@ -139,11 +206,10 @@ async def _look(ref: Ref) -> Snapshot | None:
 async def _draw(ref: Ref, snapshot: Snapshot | None, title: str) -> Message:
     if snapshot is None:
         return messages.vanished(desk().frame(ref), title)
-    verdict = await asyncio.to_thread(desk().store.standing, ref, *ON_CARD)
-    return messages.card(desk().frame(ref), snapshot, verdict)
+    return messages.card(desk().frame(ref), snapshot, *await _standing(ref))
 
 
-async def _update(card: Card, drawn: Message, sight: str) -> None:
+async def _update(card: Card, drawn: Message, shown: tuple[str, str]) -> None:
     """Draw one card; raises only what may pass, for then it is drawn later."""
     store = desk().store
     try:
@@ -155,7 +221,7 @@ async def _update(card: Card, drawn: Message, sight: str) -> None:
         if error.code == "message_not_found":  # somebody deleted it
             await asyncio.to_thread(store.forget_card, card)
             return
-    await asyncio.to_thread(store.drawn, card, sight)
+    await asyncio.to_thread(store.drawn, card, *shown)
 
 
 async def _in_thread(operation: Operation, part: str, message: Message) -> None:

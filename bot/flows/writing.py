@@ -8,11 +8,20 @@ import asyncio
 from datetime import timedelta
 from enum import StrEnum
 
-from bot.actions import BY_NAME, Snapshot, has_comment, signed_comment
-from bot.flows import telling
+from bot import sight
+from bot.actions import (
+    BY_NAME,
+    Snapshot,
+    attributed,
+    attribution,
+    has_comment,
+    signed_comment,
+)
+from bot.flows import posting, telling
 from bot.flows.desk import desk
 from bot.flows.posting import CannotPost
-from bot.models import Operation, Outcome, State, Value, Verdict
+from bot.messages.words import words
+from bot.models import Ballot, Operation, Outcome, Say, Seen, State, Value, Verdict, Vote
 from bot.secmaster import (
     CommandType,
     Instance,
@@ -23,6 +32,7 @@ from bot.secmaster import (
     TaskAction,
     Unavailable,
 )
+from bot.store import Claimed, Poll
 
 LONGEST_WAIT = 60.0  # seconds, whatever Retry-After says
 
@@ -57,52 +67,161 @@ class Answer(Value):
 
 
 class Sight(Value):
-    """What the look before the write showed, in as far as a later step needs it."""
+    """What the look before the write showed, in as far as a later step needs it.
+
+    ``closed`` is Slack's word where the channel takes no card.
+    """
 
     retry_count: int = 0
     card: str = ""
+    permalink: str = ""
+    status: str = ""
+    digest: str = ""
+    closed: str = ""
 
 
 class Prepared(Value):
     """What stands before a write: the ``sight``, or an ``answer`` why it can't be sent now.
 
-    ``holder`` is who has taken the key before.
+    ``holder`` is who has taken the key before, ``backing`` are the others whose yes it needed;
+    ``ended`` is what it put an end to, ``outdated`` who said yes to something that has changed.
     """
 
     answer: Answer | None = None
     sight: Sight = Sight()
     holder: Verdict | None = None
+    backing: tuple[Vote, ...] = ()
+    ended: Ballot | None = None
+    outdated: tuple[Vote, ...] = ()
 
 
 async def prepare(operation: Operation) -> Prepared:
     """Look at the object where the action or the answer needs it, then take the key."""
-    action, card = BY_NAME[operation.action], operation.place.card
-    snapshot, retries = None, 0
-    if action.only_when or not card:
-        try:
-            snapshot = await desk().look(operation.ref)
-        except SecMasterError as error:
-            return Prepared(answer=troubled(error, sent=False))
-        if not possible(operation, snapshot):
-            return Prepared(answer=_not_now(snapshot))
-        retries = snapshot.retry_count if isinstance(snapshot, Instance) else 0
-    key = f"{operation.ref}:{action.once}:{retries}" if action.once else ""
-    store, at = desk().store, desk().clock()
-    if holder := await asyncio.to_thread(store.claim, operation, key, at):
-        lost = Outcome(state=State.FAILED, trouble="lost")
-        return Prepared(answer=settled(lost), holder=holder)
-    if snapshot and not card:
-        try:
-            card = await telling.card_here(operation, snapshot)
-        except CannotPost as error:
-            closed = Outcome(state=State.FAILED, trouble="cannot_post", code=error.code)
-            return Prepared(answer=settled(closed))
-    return Prepared(sight=Sight(retry_count=retries, card=card))
+    if operation.say is not Say.YES:
+        return Prepared(answer=settled(await _take_back(operation)))
+    looked, permalink = await asyncio.gather(_look(operation), _permalink(operation))
+    if isinstance(looked, Answer):
+        return Prepared(answer=looked)
+    retries = looked.retry_count if isinstance(looked, Instance) else 0
+    seen = sight.seen(looked) if looked else Seen()
+    once = BY_NAME[operation.action].once
+    key = f"{operation.ref}:{once}:{retries}" if once else ""
+    claimed = await asyncio.to_thread(desk().store.claim, operation, key, desk().clock(), seen)
+    if claimed.holder or claimed.poll.trouble:
+        return _not_counted(operation, claimed)
+    found = Sight(
+        retry_count=retries,
+        card=operation.place.card,
+        permalink=permalink,
+        status=looked.status if looked else "",
+        digest=seen.digest,
+    )
+    if looked and not found.card:
+        found = await _with_card(operation, looked, found)
+    return _claimed(claimed.poll, found)
 
 
-async def conclude(operation: Operation, outcome: Outcome) -> None:
-    """Write down how it ended, and give back the key unless it is done."""
-    await asyncio.to_thread(desk().store.conclude, operation, outcome, desk().clock())
+async def _look(operation: Operation) -> Snapshot | Answer | None:
+    """The object, where the action or the answer needs it, or why this can't be done now."""
+    if not BY_NAME[operation.action].only_when and operation.place.card:
+        return None
+    try:
+        snapshot = await desk().look(operation.ref)
+    except SecMasterError as error:
+        return troubled(error, sent=False)
+    return await _not_open(operation, snapshot, operation.seen) or snapshot
+
+
+def _not_counted(operation: Operation, claimed: Claimed) -> Prepared:
+    """Somebody else has the key, or this yes adds nothing."""
+    others = claimed.holder.operation.backing if claimed.holder else ()
+    if any(vote.operation == operation.id for vote in others):
+        # It was counted before a crash, and somebody else's then was enough.
+        return Prepared(answer=settled(Outcome(state=State.COUNTED)))
+    trouble = claimed.poll.trouble or "lost"
+    no = Outcome(state=State.FAILED, trouble=trouble, ballot=claimed.poll.ballot)
+    return Prepared(answer=settled(no), holder=claimed.holder)
+
+
+async def _with_card(operation: Operation, snapshot: Snapshot, found: Sight) -> Sight:
+    """Where the answer goes: without a card it is told to the person alone."""
+    try:
+        card = await telling.card_here(operation, snapshot)
+    except CannotPost as error:
+        return found.model_copy(update={"closed": error.code})
+    there = operation.model_copy(
+        update={"place": operation.place.model_copy(update={"card": card})}
+    )
+    return found.model_copy(update={"card": card, "permalink": await _permalink(there)})
+
+
+def _claimed(poll: Poll, found: Sight) -> Prepared:
+    """The key is ours, or the yes is counted and waits for others."""
+    answer = None
+    if poll.ballot:
+        answer = settled(Outcome(state=State.COUNTED, ballot=poll.ballot))
+    elif found.closed:
+        answer = settled(Outcome(state=State.FAILED, trouble="cannot_post", code=found.closed))
+    return Prepared(
+        answer=answer,
+        sight=found,
+        backing=poll.backing,
+        ended=poll.ended,
+        outdated=poll.outdated,
+    )
+
+
+async def _permalink(operation: Operation) -> str:
+    """Where this is talked about, for SecMaster's comment."""
+    place, signs = operation.place, any(each.signed for each in BY_NAME[operation.action].needs)
+    if not place.card or not (signs or attributed(operation)):
+        return ""
+    return await posting.permalink(place.channel, place.card)
+
+
+async def _take_back(operation: Operation) -> Outcome:
+    """Withdraw one's yes, or refuse what waits for more."""
+    poll = await asyncio.to_thread(desk().store.withdraw, operation, desk().clock())
+    if poll is None or poll.trouble:
+        return Outcome(state=State.FAILED, trouble=poll.trouble if poll else "no_ballot")
+    return Outcome(state=State.DONE, ballot=poll.ballot, ended=poll.ended)
+
+
+async def _not_open(operation: Operation, snapshot: Snapshot, seen: str) -> Answer | None:
+    """Why this can't be done now: the object is in another state, or not what was seen."""
+    if not possible(operation, snapshot):
+        return _not_now(snapshot)
+    now = sight.seen(snapshot)
+    if not BY_NAME[operation.action].only_when or seen in ("", now.digest):
+        return None
+    store = desk().store
+    before = sight.read(operation.ref.noun, await asyncio.to_thread(store.sight, seen))
+    changes = sight.changes(before, snapshot, operation.actor.id) if before else ()
+    if before and not changes:
+        return None
+    await asyncio.to_thread(store.keep_sight, operation.ref, now, desk().clock())
+    changed = Outcome(state=State.FAILED, trouble="changed", changes=changes, sight=now.digest)
+    return settled(changed)
+
+
+async def lapse(operation: Operation) -> Outcome:
+    """End the ballot that this opened, if its time is over and it still waits."""
+    lapsed = await asyncio.to_thread(desk().store.lapse, operation, desk().clock())
+    state = State.FAILED if lapsed else State.DONE
+    return Outcome(state=state, trouble="lapsed", ended=lapsed)
+
+
+async def conclude(operation: Operation, outcome: Outcome, before: Sight) -> Outcome:
+    """Write down how it ended and how long it took, and give back the key unless it is done."""
+    at = desk().clock()
+    told = {
+        "took": max(0.0, (at - operation.accepted_at).total_seconds()),
+        "before": before.status,
+        "sight": outcome.sight or before.digest,
+    }
+    ended = outcome.model_copy(update=told)
+    await asyncio.to_thread(desk().store.conclude, operation, ended, at)
+    return ended
 
 
 async def _closed(operation: Operation, before: Sight) -> Answer | None:
@@ -113,8 +232,9 @@ async def _closed(operation: Operation, before: Sight) -> Answer | None:
         snapshot = await desk().look(operation.ref)
     except SecMasterError as error:
         return troubled(error, sent=False)
-    again = isinstance(snapshot, Instance) and snapshot.retry_count != before.retry_count
-    return _not_now(snapshot) if again or not possible(operation, snapshot) else None
+    if isinstance(snapshot, Instance) and snapshot.retry_count != before.retry_count:
+        return _not_now(snapshot)
+    return await _not_open(operation, snapshot, before.digest)
 
 
 def _not_now(snapshot: Snapshot) -> Answer:
@@ -131,7 +251,7 @@ def possible(operation: Operation, snapshot: Snapshot) -> bool:
     return not only_when or snapshot.status in only_when
 
 
-async def send(operation: Operation, write: Write, stale: Sight | None) -> Answer:
+async def send(operation: Operation, write: Write, stale: Sight | None, permalink: str) -> Answer:
     """Send a write, unless it may have been sent already, or is no longer what was asked for.
 
     ``stale`` is what was seen before time passed: somebody may have decided meanwhile.
@@ -143,10 +263,15 @@ async def send(operation: Operation, write: Write, stale: Sight | None) -> Answe
     if stale and (closed := await _closed(operation, stale)):
         return closed
     try:
-        receipt = await _put(operation, write)
+        receipt = await _put(operation, write, permalink)
     except SecMasterError as error:
         return troubled(error, sent=error.in_doubt)
-    done = Outcome(state=State.DONE, status=receipt.status, request_id=receipt.request_id)
+    done = Outcome(
+        state=State.DONE,
+        status=receipt.status,
+        request_id=receipt.request_id,
+        after=receipt.task.status if receipt.task else "",
+    )
     return Answer(kind=Kind.SETTLED, outcome=done)
 
 
@@ -160,7 +285,8 @@ async def reread(operation: Operation, write: Write, before: Sight) -> Answer:
     if happened is None:
         return settled(Outcome(state=State.UNKNOWN, trouble="untold", seen=now.status))
     if happened:
-        return Answer(kind=Kind.SETTLED, outcome=Outcome(state=State.DONE, trouble="read"))
+        done = Outcome(state=State.DONE, trouble="read", after=now.status)
+        return Answer(kind=Kind.SETTLED, outcome=done)
     unchanged = Outcome(state=State.UNKNOWN, trouble="answer_lost", seen=now.status)
     return Answer(kind=Kind.UNCHANGED, outcome=unchanged)
 
@@ -171,16 +297,17 @@ def _happened(operation: Operation, write: Write, now: Snapshot, before: Sight) 
     return BY_NAME[operation.action].happened(operation, now, before.retry_count)
 
 
-async def _put(operation: Operation, write: Write) -> Receipt:
+async def _put(operation: Operation, write: Write, permalink: str) -> Receipt:
     client, object_id = desk().client(operation.ref), operation.ref.id
     if write is Write.REASON:
-        comment = signed_comment(operation, operation.reason)
+        noun = words(BY_NAME[operation.action]).noun
+        comment = attribution(operation, noun, permalink)
         return await client.update_task(object_id, action=TaskAction.ADD_COMMENT, comment=comment)
     action = BY_NAME[operation.action]
     word, params = action.word, dict(operation.params)
     for param in action.needs:
         if param.signed:
-            params[param.name] = signed_comment(operation, params[param.name])
+            params[param.name] = signed_comment(operation, params[param.name], permalink)
     if isinstance(word, CommandType):
         return await client.update_workflow_instance(object_id, command_type=word, **params)
     return await client.update_task(object_id, action=word, **params)

@@ -3,12 +3,13 @@
 Pure: knows neither Slack's client nor SecMaster's, only their values.
 """
 
-from bot.messages import about, lists, views
+from bot.messages import about, lists, rights, stories, views
 from bot.messages.blocks import Frame, Message
 from bot.messages.cards import card, vanished
+from bot.messages.changed import changed
 from bot.messages.errors import explain
 from bot.messages.lists import PAGE, listing
-from bot.messages.outcomes import lost, outcome, trouble
+from bot.messages.outcomes import glass_broken, lapsed, lost, not_announced, outcome, trouble
 
 __all__ = [
     "PAGE",
@@ -16,11 +17,17 @@ __all__ = [
     "Message",
     "about",
     "card",
+    "changed",
     "explain",
+    "glass_broken",
+    "lapsed",
     "listing",
     "lists",
     "lost",
+    "not_announced",
     "outcome",
+    "rights",
+    "stories",
     "trouble",
     "vanished",
     "views",

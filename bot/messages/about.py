@@ -3,15 +3,32 @@
 from collections.abc import Mapping, Sequence
 
 from bot.actions import TABLE, Action
-from bot.config import Config, Role, Rule
+from bot.config import Config
 from bot.messages.blocks import Message, context, say, section
 from bot.messages.errors import CANNOT_POST, NO_ROOM
-from bot.messages.text import code, group, line, person
+from bot.messages.rights import who
+from bot.messages.text import code, line, person
 from bot.messages.words import words
 from bot.models import File, Ref
-from bot.policy import Member, Refused, covers
+from bot.policy import Member, Refused, titled
+from bot.rules import Role, Rule, covers
 
-SHOWN = 5
+# What is not about one action: how it is written, and what it does.
+SEVERAL = (
+    ("withdraw <id>", "takes your yes back, where several people are asked for"),
+    ("refuse <id> [reason]", "ends what waits for more people"),
+)
+OWN = (
+    ("break-glass task approve <id> <reason>", "decides alone what asks for several people"),
+    ("why <id>", "which rule lets or stops you, and who could"),
+    ("whoami", "your roles and what they allow"),
+    ("delegate @person until 18:00", "lends somebody your rights (or `for 2h`)"),
+    ("revoke @person", "takes them back"),
+    ("delegations", "what you lend and are lent"),
+    ("audit <id>", "one object's story, for those allowed"),
+    ("reload", "reads the policy again, for those allowed"),
+    ("help", "this"),
+)
 
 
 def help_message(root: str, shorts: Mapping[str, str]) -> Message:
@@ -28,12 +45,12 @@ def help_message(root: str, shorts: Mapping[str, str]) -> Message:
             ),
             (f"{noun} show <id>", "posts the card here"),
             *((action.usage, _does(action)) for action in TABLE if action.noun == noun),
+            *((f"{noun} {usage}", does) for usage, does in SEVERAL),
         ]
         short = f" ({code(shorts[noun])} is short for {code(f'{root} {noun}')})"
         head = f"*{title}*{short if shorts.get(noun) else ''}"
         parts.append(section("\n".join([head, *(_row(root, *row) for row in rows)])))
-    own = [("whoami", "your roles and what they allow"), ("help", "this")]
-    parts.append(section("\n".join(_row(root, *row) for row in own)))
+    parts.append(section("\n".join(["*Rights*", *(_row(root, *row) for row in OWN)])))
     hint = "Mention me with the same words; in a card's thread the id may be left out."
     return say(f"How to use {root}", *parts, context(hint))
 
@@ -69,18 +86,30 @@ def whoami(member: Member, name: str, config: Config) -> Message:
 
 
 def _may(action: Action, member: Member, rules: Sequence[Rule]) -> str:
-    said = []
-    for number, rule in enumerate(rules, 1):
+    told = []
+    for title, rule in titled(rules):
         if not covers(rule, action):
             continue
         allowed = not member.roles.isdisjoint(rule.roles)
-        why = " with a reason" if allowed and rule.reason == "required" else ""
         limits = " where its conditions fit" if rule.when else ""
-        said.append(f"{'yes' if allowed else 'no'}{why} by rule {number}{limits}")
+        told.append(
+            f"{'yes' if allowed else 'no'}{_asks(rule) if allowed else ''} by {title}{limits}"
+        )
         if not rule.when:
             break
-    mark = "✅" if any(part.startswith("yes") for part in said) else "▫️"
-    return f"{mark} {code(action.name)} {', otherwise '.join(said) or 'no: no rule allows it'}"
+    mark = "✅" if any(part.startswith("yes") for part in told) else "▫️"
+    return f"{mark} {code(action.name)} {', otherwise '.join(told) or 'no: no rule allows it'}"
+
+
+def _asks(rule: Rule) -> str:
+    """What a rule asks for besides a role."""
+    parts = [
+        "a reason" if rule.reason == "required" else "",
+        f"{rule.approvals} people" if rule.approvals > 1 else "",
+        "the name typed" if rule.confirm else "",
+    ]
+    asked = " and ".join(filter(None, parts))
+    return f" with {asked}" if asked else ""
 
 
 def not_allowed(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role]) -> Message:
@@ -97,25 +126,41 @@ def not_allowed(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, 
             f"{ref.noun}, so nobody can be allowed. Decide it in SecMaster."
         ),
         "no-rule": f"No rule allows {code(action.name)}. Ask whoever runs this bot.",
-        "rule": f"You may not do this: {refused.rule} leaves it to {_who(refused.may, roles)}.",
+        "rule": f"You may not do this: {refused.rule} leaves it to {who(refused.may, roles)}.",
+        "self": (
+            f"You created this task, and {refused.rule} leaves it to somebody else of "
+            f"{who(refused.may, roles)}."
+        ),
+        "unmapped": (
+            f"{refused.rule.capitalize()} refuses whoever created the task, and nobody told me "
+            "who you are in SecMaster. Ask whoever runs this bot."
+        ),
+        "glass": (
+            f"You may not break the glass: {refused.rule} leaves it to {who(refused.may, roles)}."
+        ),
+        "no-glass": f"{refused.rule.capitalize()} has no glass to break: ask without.",
     }[refused.why]
     return _one(f"🚫 {why} The {said.noun} was not sent.")
 
 
-def _who(names: Sequence[str], roles: Mapping[str, Role]) -> str:
-    told = []
-    for name in names:
-        role = roles.get(name, Role())
-        people = [*map(person, role.users), *map(group, role.usergroups)]
-        shown = ", ".join(people[:SHOWN]) or "nobody"
-        more = f" and {len(people) - SHOWN} more" if len(people) > SHOWN else ""
-        told.append(f"*{line(name, 40)}* ({shown}{more})")
-    return " or ".join(told[:SHOWN])
+def needs_reason(action: Action, root: str, *, glass: bool = False) -> Message:
+    usage = f"{action.usage}".replace("[reason]", "<reason>")
+    words_ = f"{root} break-glass {usage}" if glass else f"{root} {usage}"
+    return _one(f"✏️ This needs a reason: write {code(words_, 150)}. Nothing was sent.")
 
 
-def needs_reason(action: Action, root: str) -> Message:
-    usage = f"{root} {action.usage}".replace("[reason]", "<reason>")
-    return _one(f"✏️ This needs a reason: write {code(usage, 150)}. Nothing was sent.")
+def needs_name(action: Action) -> Message:
+    said = words(action)
+    return _one(
+        f"✏️ This asks for the {action.noun}'s name to be typed: press *{said.button}* on its card. "
+        "Nothing was sent."
+    )
+
+
+def nothing_waits(ref: Ref) -> Message:
+    return _one(
+        f"Nothing about {ref.noun} {code(ref.id)} waits for more people. Nothing was changed."
+    )
 
 
 def no_card_above(action: Action) -> Message:
@@ -172,6 +217,10 @@ def recorded(action: Action) -> Message:
         f"📝 The {words(action).noun} is recorded. You will be told how it ends, in the card's "
         "thread or here."
     )
+
+
+def recorded_unsaid() -> Message:
+    return _one("📝 Recorded. You will be told how it ends, in the card's thread or here.")
 
 
 def cannot_post(code_: str) -> Message:

@@ -27,7 +27,8 @@ from slack_sdk.models.blocks import (
 from bot.actions import Action, Snapshot
 from bot.messages.text import MARK, clip, line
 from bot.messages.words import then, words
-from bot.models import Ref
+from bot.models import Ref, Shown
+from bot.sight import digest
 
 MESSAGE_TEXT = 3900
 SECTION_TEXT = 3000
@@ -37,12 +38,16 @@ FIELD_TEXT = 2000
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a card needs to be drawn beyond the object: which one, when, and where."""
+    """What a card needs to be drawn beyond the object: which one, when, and where.
+
+    ``unread`` is when SecMaster can't be asked, and the object is as it was read last.
+    """
 
     ref: Ref
     now: datetime
     workspace: str = ""
     console: str = ""
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,7 @@ def press(action: Action, frame: Frame, about: Snapshot) -> ButtonElement:
     return ButtonElement(
         text=words(action).button,
         action_id=action.name,
-        value=str(frame.ref),
+        value=str(Shown(ref=frame.ref, seen=digest(about))),
         style=action.look or None,
         confirm=None if action.asks else confirm(action, frame, about),
     )

@@ -7,6 +7,7 @@ from typing import Any
 from slack_sdk.models.blocks import Block
 
 from bot.actions import BY_NAME, TABLE, Snapshot
+from bot.messages import ballots
 from bot.messages.blocks import (
     Frame,
     Message,
@@ -20,9 +21,9 @@ from bot.messages.blocks import (
     press,
     section,
 )
-from bot.messages.text import MARK, block, code, line, moment, person, quote, span, until
+from bot.messages.text import MARK, block, code, line, moment, quote, span, until
 from bot.messages.words import words
-from bot.models import State, Verdict
+from bot.models import Ballot, State, Verdict
 from bot.secmaster import (
     BusinessType,
     DueHandle,
@@ -59,14 +60,34 @@ DESCRIPTION = 600
 ERROR = 600
 
 
-def card(frame: Frame, snapshot: Snapshot, verdict: Verdict | None) -> Message:
-    """Draw a card; ``verdict`` is what was last done to its object from here."""
+def card(
+    frame: Frame, snapshot: Snapshot, verdict: Verdict | None, ballot: Ballot | None = None
+) -> Message:
+    """Draw a card.
+
+    ``verdict`` is what was last done to its object from here, ``ballot`` what waits for more
+    people.
+    """
     if isinstance(snapshot, Task):
-        return _task_card(snapshot, frame, verdict)
-    return _instance_card(snapshot, frame, verdict)
+        name, state, parts = snapshot.name, task_state(snapshot), _of_task(snapshot, frame, verdict)
+    else:
+        name, state, parts = snapshot.name, instance_state(snapshot), _of_run(snapshot, frame)
+    if verdict and _worth_showing(snapshot, verdict):
+        parts.append(section(_done_here(verdict)))
+    if ballot and snapshot.status in BY_NAME[ballot.action].only_when:
+        parts += ballots.on_card(frame, snapshot, ballot)
+    comments = _attached(snapshot) if isinstance(snapshot, Task) else []
+    parts.append(context(*comments, _where(frame)))
+    return Message(f"{line(name)}: {state}", (*parts, *_buttons(frame, snapshot)))
 
 
-def _task_card(task: Task, frame: Frame, verdict: Verdict | None) -> Message:
+def _worth_showing(snapshot: Snapshot, verdict: Verdict) -> bool:
+    """Whether what was done here is still to be told: a task that waits was not decided by it."""
+    waiting = isinstance(snapshot, Task) and snapshot.status == TaskStatus.WAITING
+    return verdict.state is State.DOUBT or not waiting
+
+
+def _of_task(task: Task, frame: Frame, verdict: Verdict | None) -> list[Block]:
     parts: list[Block] = [header(task.name), fields(facts(frame, task))]
     if task.description:
         parts.append(passage(task.description, DESCRIPTION))
@@ -77,19 +98,14 @@ def _task_card(task: Task, frame: Frame, verdict: Verdict | None) -> Message:
     ):
         if text.strip(" \n[]{}"):
             parts.append(section(f"*{label}*\n{block(_pretty(text))}"))
-    if task.status != TaskStatus.WAITING:
-        parts.append(section(_decided(task, verdict)))
-    parts.append(context(*_attached(task), _where(frame)))
-    return Message(f"{line(task.name)}: {task_state(task)}", (*parts, *_buttons(frame, task)))
+    if task.status != TaskStatus.WAITING and not verdict:
+        parts.append(section(_decided_elsewhere(task)))
+    return parts
 
 
-def _instance_card(run: Instance, frame: Frame, verdict: Verdict | None) -> Message:
-    parts: list[Block] = [header(run.name or run.workflow.name), fields(facts(frame, run))]
-    parts += _at_node(run)
-    if verdict:
-        parts.append(section(_done_here(verdict)))
-    parts.append(context(_where(frame)))
-    return Message(f"{line(run.name)}: {instance_state(run)}", (*parts, *_buttons(frame, run)))
+def _of_run(run: Instance, frame: Frame) -> list[Block]:
+    head = header(run.name or run.workflow.name)
+    return [head, fields(facts(frame, run)), *_at_node(run)]
 
 
 def _at_node(run: Instance) -> list[Block]:
@@ -186,10 +202,8 @@ def _end(run: Instance, took: str) -> str:
     return f"{moment(run.end_time)} (after {took})" if run.end_time else took
 
 
-def _decided(task: Task, verdict: Verdict | None) -> str:
-    """Who decided, when, why and where; SecMaster itself would only name the bot."""
-    if verdict:
-        return _done_here(verdict)
+def _decided_elsewhere(task: Task) -> str:
+    """Who decided; what was decided from here tells more than SecMaster, which names the bot."""
     who = line(task.decider, 80)
     if who:
         return f"Decided outside Slack by {who}, {moment(task.update_time)}."
@@ -198,11 +212,15 @@ def _decided(task: Task, verdict: Verdict | None) -> str:
 
 def _done_here(verdict: Verdict) -> str:
     operation = verdict.operation
-    said, who = words(BY_NAME[operation.action]), person(operation.actor.id)
-    if verdict.state is State.UNKNOWN:
-        told = f"The {said.noun} by {who} from Slack, {moment(verdict.at)}, may have done this."
-    else:
-        told = f"{said.done} by {who} from Slack, {moment(verdict.at)}."
+    said, who = words(BY_NAME[operation.action]), ballots.by(operation)
+    when = moment(verdict.at)
+    told = {
+        State.UNKNOWN: f"The {said.noun} by {who} from Slack, {when}, may have done this.",
+        State.DOUBT: (
+            f"❓ *Whether the {said.noun} by {who} took effect is not known yet.* SecMaster is "
+            "read until it is, or given up; the thread will tell."
+        ),
+    }.get(verdict.state, f"{said.done} by {who} from Slack, {when}.")
     return f"{told}\n{quote(operation.reason, 600)}" if operation.reason else told
 
 
@@ -226,7 +244,8 @@ def _comment(comment: TaskComment) -> str:
 def _where(frame: Frame) -> str:
     place = f"{line(frame.workspace, 60)} · {frame.ref.noun} {code(frame.ref.id)}"
     console = link(frame.console, "console")
-    return " · ".join(filter(None, (place, f"as of {moment(frame.now)}", console)))
+    since = "SecMaster can't be read now" if frame.unread else f"as of {moment(frame.now)}"
+    return " · ".join(filter(None, (place, since, console)))
 
 
 def _buttons(frame: Frame, about: Snapshot) -> list[Block]:

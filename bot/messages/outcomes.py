@@ -1,30 +1,66 @@
 """What everybody is told of an operation: one line each, and what was not done."""
 
-from bot.actions import BY_NAME
+from bot.actions import BY_NAME, attributed
+from bot.messages import ballots, blocks
 from bot.messages.blocks import Message, say, section
 from bot.messages.cards import INSTANCE_STATES, TASK_STATES
+from bot.messages.changed import differences
 from bot.messages.errors import CANNOT_POST, NO_ROOM, said_no, trouble_of
 from bot.messages.text import code, line, moment, person, quote
 from bot.messages.words import words
-from bot.models import Operation, Outcome, State, Verdict
+from bot.models import Ballot, Operation, Outcome, Say, State, Verdict
+
+UNDER_WAY = (State.PENDING, State.DOUBT)
 
 
 def outcome(operation: Operation, ended: Outcome, standing: Verdict | None = None) -> Message:
     """Tell how an operation ended; ``standing`` is what was done to its object before."""
-    who, said = person(operation.actor.id), words(BY_NAME[operation.action])
-    receipt = _named_file(operation) + _receipt(operation, ended)
+    said = words(BY_NAME[operation.action])
+    receipt = _named_file(operation) + ballots.besides(ended) + _receipt(operation, ended)
+    if ended.state is State.COUNTED:
+        return _line(f"{ballots.counted(operation, ended)}{_told(operation)}{receipt}")
+    if ended.state is State.DONE and operation.say is not Say.YES:
+        return _line(f"{ballots.taken_back(operation, ended)}{_told(operation)}")
     if ended.state is State.DONE:
         found = " SecMaster's answer was lost; reading it again showed that it is done." * (
             ended.trouble == "read"
         )
+        who = ballots.by(operation)
         return _line(f"✅ *{said.done}* by {who}.{found}{_told(operation)}{receipt}")
     if ended.state is State.UNKNOWN:
         return _line(
-            f"❓ *Nobody can say whether this {said.noun} by {who} took effect.* "
-            f"{trouble_of(ended)} Look at the {operation.ref.noun} in SecMaster before "
+            f"❓ *Nobody can say whether this {said.noun} by {person(operation.actor.id)} took "
+            f"effect.* {trouble_of(ended)} Look at the {operation.ref.noun} in SecMaster before "
             f"you try again.{receipt}"
         )
     return _line(f"❌ {_refusal(operation, ended, standing)}{receipt}")
+
+
+def lapsed(operation: Operation, ballot: Ballot) -> Message:
+    """Tell that too few people said yes in time."""
+    return _line(f"{ballots.lapsed(ballot)}\n_ref {operation.reference}_")
+
+
+def glass_broken(operation: Operation, ended: Outcome, workspace: str, link: str) -> Message:
+    """Announce that somebody decided alone what asks for several people."""
+    said, who = words(BY_NAME[operation.action]), person(operation.actor.id)
+    how = {State.DONE: f"{said.done}.", State.UNKNOWN: "Whether it took effect is not known."}
+    about = f"{operation.ref.noun} {code(operation.ref.id)} of {line(workspace, 60)}"
+    there = blocks.link(link, "its thread")
+    where = f" in {there}" if there else ""
+    return _line(
+        f"🔨 *{who} broke the glass* for the {said.noun} of {about}{where}, which "
+        f"{operation.rule} leaves to several people. {how.get(ended.state, 'It was not done.')}"
+        f"\n{quote(operation.reason, 1000)}{_receipt(operation, ended)}"
+    )
+
+
+def not_announced(operation: Operation, code_: str) -> Message:
+    """Tell that nobody was told of a broken glass."""
+    return _line(
+        f"⚠️ That {person(operation.actor.id)} broke the glass could not be announced where it "
+        f"should be ({code(code_)}). Tell whoever runs this bot."
+    )
 
 
 def trouble(operation: Operation, ended: Outcome, patience: float) -> Message:
@@ -62,6 +98,14 @@ def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> 
     )
     sentences = {
         "not_now": f"{_closed(operation, ended, standing)} {not_sent}",
+        "changed": f"Changed since {who} looked. {not_sent}\n{differences(ended)}",
+        "voted": f"You have said yes to this {said.noun}; {not_yet(ended)} {not_sent}",
+        "same_right": (
+            "The right that you use was used for this already: it counts once, whoever uses it. "
+            f"{not_sent}"
+        ),
+        "no_ballot": f"There is no {said.noun} that waits for a yes of yours. Nothing was changed.",
+        "too_late": f"The {said.noun} is being sent right now, so nothing could be taken back.",
         "cannot_post": f"{CANNOT_POST.get(ended.code, NO_ROOM)}. {not_sent}",
         "reason_not_left": (
             f"The reason could not be left in SecMaster{said_no(ended)}, so nothing was decided. "
@@ -100,8 +144,8 @@ def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> 
 
 def _left(operation: Operation) -> str:
     """What stands in SecMaster all the same."""
-    if operation.reason and operation.ref.noun == "task":
-        return " A reason that reached SecMaster stays there as a comment."
+    if attributed(operation):
+        return " A comment on it that reached SecMaster stays there."
     return ""
 
 
@@ -112,7 +156,7 @@ def _closed(operation: Operation, ended: Outcome, standing: Verdict | None) -> s
         return f"This task was already decided: {state}{_by(ended, standing)}."
     needed = " or ".join(_small(status) for status in action.only_when)
     now = ""
-    if standing and standing.state is State.PENDING:
+    if standing and standing.state in UNDER_WAY:
         now = f"; {person(standing.operation.actor.id)} is at it right now"
     return f"A {words(action).noun} is for an instance that is {needed}; this one is {state}{now}."
 
@@ -123,7 +167,7 @@ def _by(ended: Outcome, standing: Verdict | None) -> str:
         return f", outside Slack{who}, {moment(ended.at)}"
     said = words(BY_NAME[standing.operation.action])
     who = person(standing.operation.actor.id)
-    if standing.state is State.PENDING:
+    if standing.state in UNDER_WAY:
         return f", and {who} is {said.doing} it right now"
     return f", {_small(said.done)} by {who}, {moment(standing.at)}"
 
@@ -152,8 +196,20 @@ def _named_file(operation: Operation) -> str:
 
 
 def _receipt(operation: Operation, ended: Outcome) -> str:
-    request = f" · request {code(ended.request_id)}" if ended.request_id else ""
-    return f"\n_ref {operation.reference}{request}_"
+    """What an auditor looks for: our reference, the rule, SecMaster's answer, and how long."""
+    parts = [
+        f"ref {operation.reference}",
+        operation.rule,
+        f"HTTP {ended.status}" if ended.status else "",
+        f"request {code(ended.request_id)}" if ended.request_id else "",
+        f"{ended.took:.1f} s" if ended.took else "",
+    ]
+    return f"\n_{' · '.join(filter(None, parts))}_"
+
+
+def not_yet(ended: Outcome) -> str:
+    left = ended.ballot.needed - len(ended.ballot.votes) if ended.ballot else 1
+    return f"{left} more must say so." if left > 1 else "one more must say so."
 
 
 def _minutes(seconds: float) -> str:

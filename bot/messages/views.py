@@ -1,5 +1,6 @@
 """Views: the form that an action asks with, the details of one object, and what waits."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,16 +18,17 @@ from slack_sdk.models.blocks.block_elements import FileInputElement
 from slack_sdk.models.views import View
 
 from bot.actions import BY_NAME, LONGEST_REASON, Action, Param, Snapshot
-from bot.config import ReasonRule
 from bot.messages.blocks import Frame, actions, context, fields, header, named, section
 from bot.messages.cards import facts
 from bot.messages.lists import PAGE, SHOW, row
 from bot.messages.text import block, clip, code, escape, line, moment
 from bot.messages.words import words
-from bot.models import File, Place, Ref, Value
+from bot.models import File, Place, Ref, Value, visible
+from bot.rules import ReasonRule
 from bot.secmaster import Instance, Node, Task
 
 REASON = "reason"
+NAME = "name"
 WAITING = "What waits"
 HINTS = {
     "task": "It goes into SecMaster with your name, and into the thread.",
@@ -36,7 +38,7 @@ MANY = 90  # of the hundred blocks a modal may have
 BYTES = 200_000  # of the 250,000 a view may have
 FILES = 20
 MOST_FILES = 10  # in one form
-NAME = 100  # characters of a file's name; a form remembers 3,000 in all
+FILE_NAME = 100  # characters of a file's name; a form remembers 3,000 in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,24 @@ class Waiting:
 
 
 class Form(Value):
-    """What a modal remembers between its opening and its submission."""
+    """What a modal remembers between its opening and its submission.
+
+    ``seen`` is the digest of what the card showed, ``named`` that of the name to be typed.
+    """
 
     action: str
     ref: Ref
     place: Place
     files: tuple[File, ...] = ()
+    seen: str = ""
+    glass: bool = False
+    named: str = ""
+
+
+def name_digest(name: str) -> str:
+    """What a typed name is held against: the letters count, not their case or the space."""
+    plain = " ".join(visible(name).casefold().split())
+    return hashlib.sha256(plain.encode("utf-8", "replace")).hexdigest()[:32] if plain else ""
 
 
 def form(
@@ -72,6 +86,8 @@ def form(
     action, (name, workspace) = action_of(kept), shown
     said = words(action)
     about = f"{said.then}\n{line(workspace, 60)} · {code(kept.ref.id)}"
+    if kept.glass:
+        about = f"🔨 You decide alone what asks for several people. It is announced.\n{about}"
     parts: list[Block] = [section(about), named(name)]
     parts += [
         _files_input(param, kept.files) if param.file else _input(param, filled.get(param.name, ""))
@@ -79,10 +95,13 @@ def form(
     ]
     if action.takes_reason and reason != "none":
         parts.append(_reason(action, required=reason == "required"))
+    if kept.named:
+        parts.append(_typed_name(action))
+    title = "Break the glass" if kept.glass else said.title or f"{said.button} {action.noun}"
     return View(
         type="modal",
         callback_id="form",
-        title=clip(said.title or f"{said.button} {action.noun}", 24),
+        title=clip(title, 24),
         submit=clip(said.button, 24),
         close="Back",
         private_metadata=kept.model_dump_json(),
@@ -195,6 +214,15 @@ def _reason(action: Action, *, required: bool) -> Block:
     )
 
 
+def _typed_name(action: Action) -> Block:
+    return InputBlock(
+        block_id=NAME,
+        label=PlainTextObject(text=f"Type the {action.noun}'s name"),
+        hint=PlainTextObject(text="As it stands above, so that it is the one you mean."),
+        element=PlainTextInputElement(action_id=NAME, max_length=3000),
+    )
+
+
 def _task_details(task: Task) -> list[Block]:
     parts: list[Block] = []
     for label, text in (
@@ -249,7 +277,7 @@ def read(view: dict[str, Any]) -> tuple[Form, dict[str, str]]:
 def files_in(given: dict[str, Any]) -> tuple[File, ...]:
     """The files of a message or of an input, as a form can carry them."""
     return tuple(
-        File(id=each["id"], name=clip(each.get("name") or each["id"], NAME))
+        File(id=each["id"], name=clip(each.get("name") or each["id"], FILE_NAME))
         for each in given.get("files") or ()
         if each.get("mode") != "tombstone"  # what is left of a deleted one
     )

@@ -3,7 +3,20 @@
 Knows no Slack and no SecMaster. Its calls block for a moment and are meant for a thread.
 """
 
-from bot.store.engine import NameTaken, connect, held, migrate
-from bot.store.queries import Store
+from bot.store.ballots import Poll
+from bot.store.engine import NameTaken, connect, held, look_into, migrate, shapes
+from bot.store.lending import Lending
+from bot.store.queries import Claimed, Store
 
-__all__ = ["NameTaken", "Store", "connect", "held", "migrate"]
+__all__ = [
+    "Claimed",
+    "Lending",
+    "NameTaken",
+    "Poll",
+    "Store",
+    "connect",
+    "held",
+    "look_into",
+    "migrate",
+    "shapes",
+]

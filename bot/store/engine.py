@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 # https://www.sqlite.org/releaselog/3_42_0.html; Debian 12, for one, has an older one.
 KNOWS_SUBSEC = (3, 42)
@@ -33,6 +35,32 @@ def connect(url: str) -> sa.Engine:
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def look_into(url: str) -> sa.Engine:
+    """Open for reading alone; a file that is not there is not made."""
+    if url.startswith("postgresql"):
+        return connect(url).execution_options(postgresql_readonly=True)
+    file = f"file:{quote(str(sa.make_url(url).database))}"
+    address = sa.URL.create("sqlite", database=file, query={"mode": "rw", "uri": "true"})
+    engine = sa.create_engine(address, pool_size=1)
+    sa.event.listen(engine, "connect", _only_read)
+    return engine
+
+
+def _only_read(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA busy_timeout=30000")
+    connection.execute("PRAGMA query_only=ON")
+
+
+def shapes(engine: sa.Engine) -> tuple[str, str]:
+    """The version of the tables' shape, "" if there are none, and the one that is known here."""
+    newest = ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
+    if not sa.inspect(engine).has_table("bot_schema_version"):
+        return "", newest
+    with engine.connect() as connection:
+        found = connection.execute(sa.text("SELECT version_num FROM bot_schema_version")).scalar()
+    return str(found or ""), newest
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

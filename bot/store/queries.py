@@ -1,41 +1,91 @@
 """Everything that is asked of the tables. Each call is one transaction."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.models import Card, Operation, Outcome, Ref, State, Verdict
-from bot.store.tables import audit, cards, claims
+from bot.models import Ballot, Card, Operation, Outcome, Ref, Say, Seen, State, Value, Verdict
+from bot.store import ballots, chain
+from bot.store.ballots import Poll
+from bot.store.lending import Lending
+from bot.store.tables import cards, claims, sights, votes
 
 Row = sa.Row[Any]
 SPENT = timedelta(minutes=1)  # by then SecMaster shows what was done
+NOBODY = Poll()
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What asking for a key came to: the ``holder`` if somebody else has it, or the ``poll``.
+
+    The operation is as it goes on: with the others who said yes.
+    """
+
+    operation: Operation
+    holder: Verdict | None = None
+    poll: Poll = NOBODY
 
 
 class Store:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
+        self.lending = Lending(engine)
         dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
         self._insert = dialect.insert
 
-    def claim(self, operation: Operation, key: str, at: datetime) -> Verdict | None:
-        """Take ``key`` for this operation, or return the one that holds it.
+    def claim(self, operation: Operation, key: str, at: datetime, seen: Seen) -> Claimed:
+        """Take ``key`` for this operation, or say who holds it, or for whom it waits.
 
         A key whose operation failed or ended unknown is free again. So is one that was done a
         while ago: whoever asks has just seen the object open again. Asking twice for the same
         operation is asking once; without a key there is nothing to lose. Either way the attempt
-        is in the audit: ``allowed`` or ``lost``.
+        is in the audit: ``allowed``, ``counted`` or ``lost``.
         """
         with self.engine.begin() as connection:
-            holder = self._take(connection, operation, key, at) if key else None
-            detail = f"to {holder.operation.actor.id}" if holder else ""
-            self._note(connection, operation, "lost" if holder else "allowed", at, detail=detail)
-        return holder
+            ballots.hold(connection, operation.ref)
+            _keep_sight(self._insert, connection, operation.ref, seen, at)
+            holder = self._holder(connection, operation, key, at) if key else None
+            if holder:
+                self._note(
+                    connection, operation, "lost", at, detail=f"to {holder.operation.actor.id}"
+                )
+                return Claimed(operation, holder=holder)
+            poll = ballots.poll(connection, operation, key, seen.digest, at) if key else NOBODY
+            if poll.trouble:
+                return Claimed(operation, poll=poll)
+            backed = operation.model_copy(update={"backing": poll.backing})
+            if not poll.ballot and key:
+                self._take(connection, backed, key, at)
+            outcome = State.COUNTED if poll.ballot else "allowed"
+            self._note(
+                connection,
+                backed,
+                outcome,
+                at,
+                sight=seen.digest,
+                ballot=poll.ballot,
+                ended=poll.ended,
+            )
+        return Claimed(backed, poll=poll)
+
+    def _holder(
+        self, connection: sa.Connection, operation: Operation, key: str, at: datetime
+    ) -> Verdict | None:
+        """Who holds a key that is not free."""
+        over = claims.c.state.in_([State.FAILED, State.UNKNOWN])
+        spent = (claims.c.state == State.DONE) & (claims.c.at < at - SPENT)
+        held = sa.select(claims).where(claims.c.key == key, sa.not_(sa.or_(over, spent)))
+        row = connection.execute(held).one_or_none()
+        return None if row is None or row.operation_id == operation.id else _verdict(row)
 
     def _take(
         self, connection: sa.Connection, operation: Operation, key: str, at: datetime
-    ) -> Verdict | None:
+    ) -> None:
         mine = {
             "ref": str(operation.ref),
             "operation_id": operation.id,
@@ -43,15 +93,51 @@ class Store:
             "state": State.PENDING,
             "at": at,
         }
-        over = claims.c.state.in_([State.FAILED, State.UNKNOWN])
-        spent = (claims.c.state == State.DONE) & (claims.c.at < at - SPENT)
-        free = sa.or_(over, spent)
         take = self._insert(claims).values(key=key, **mine)
-        connection.execute(
-            take.on_conflict_do_update(index_elements=["key"], set_=mine, where=free)
+        connection.execute(take.on_conflict_do_update(index_elements=["key"], set_=mine))
+
+    def withdraw(self, operation: Operation, at: datetime) -> Poll | None:
+        """Take a yes back, or with a refusal end what waits; None if there is nothing to end."""
+        end = ballots.withdraw if operation.say is Say.WITHDRAW else ballots.refuse
+        with self.engine.begin() as connection:
+            ballots.hold(connection, operation.ref)
+            if self._under_way(connection, operation.ref):
+                return Poll(trouble="too_late")
+            poll = end(connection, operation, at)
+            if poll:
+                more = {"ballot": poll.ballot, "ended": poll.ended}
+                self._note(connection, operation, operation.say, at, **more)
+            return poll
+
+    def lapse(self, operation: Operation, at: datetime) -> Ballot | None:
+        """End the ballot that an operation opened if its time is over, and return it."""
+        with self.engine.begin() as connection:
+            ballots.hold(connection, operation.ref)
+            if self._under_way(connection, operation.ref):
+                return None
+            lapsed = ballots.lapse(connection, operation.id, at)
+            if lapsed:
+                self._note(connection, operation, "lapsed", at, ended=lapsed)
+            return lapsed
+
+    def _under_way(self, connection: sa.Connection, ref: Ref) -> bool:
+        running = claims.c.state.in_([State.PENDING, State.DOUBT])
+        return bool(
+            connection.execute(
+                sa.select(claims.c.key).where(claims.c.ref == str(ref), running)
+            ).first()
         )
-        row = connection.execute(sa.select(claims).where(claims.c.key == key)).one()
-        return None if row.operation_id == operation.id else _verdict(row)
+
+    def ballot(self, ref: Ref, at: datetime) -> Ballot | None:
+        """What waits for more people on an object."""
+        with self.engine.begin() as connection:
+            return ballots.standing(connection, ref, at)
+
+    def doubt(self, operation: Operation) -> None:
+        """Note that nobody knows yet what became of a write."""
+        mine = (claims.c.operation_id == operation.id) & (claims.c.state == State.PENDING)
+        with self.engine.begin() as connection:
+            connection.execute(sa.update(claims).where(mine).values(state=State.DOUBT))
 
     def refuse(self, operation: Operation, detail: str, at: datetime) -> None:
         with self.engine.begin() as connection:
@@ -60,12 +146,12 @@ class Store:
     def conclude(self, operation: Operation, outcome: Outcome, at: datetime) -> None:
         """Write down how an operation ended, and free what it held unless it is done."""
         detail = " ".join(filter(None, (outcome.trouble, outcome.code, outcome.message)))
+        own = claims.c.operation_id == operation.id
         with self.engine.begin() as connection:
-            connection.execute(
-                sa.update(claims)
-                .where(claims.c.operation_id == operation.id)
-                .values(state=outcome.state, at=at)
-            )
+            connection.execute(sa.update(claims).where(own).values(state=outcome.state, at=at))
+            if outcome.state in (State.DONE, State.UNKNOWN):
+                keys = sa.select(claims.c.key).where(own)
+                ballots.drop(connection, votes.c.key.in_(keys))
             self._note(
                 connection,
                 operation,
@@ -74,6 +160,10 @@ class Store:
                 detail=detail,
                 status=outcome.status,
                 request_id=outcome.request_id,
+                before=outcome.before,
+                after=outcome.after,
+                sight=outcome.sight,
+                took=outcome.took,
             )
 
     def _note(
@@ -84,23 +174,23 @@ class Store:
         at: datetime,
         **more: Any,
     ) -> None:
-        row = {
+        """Add an attempt to the audit, once for each outcome."""
+        told = operation.model_dump(mode="json", exclude={"id", "ref", "launch", "accepted_at"})
+        told["place"].pop("response_url")  # whoever has it can answer in our name
+        own = {
             "at": at,
             "operation_id": operation.id,
             "outcome": outcome,
-            "action": operation.action,
-            "ref": str(operation.ref),
-            "actor_id": operation.actor.id,
-            "actor_name": operation.actor.name,
-            "channel": operation.place.channel,
-            "params": operation.params | (operation.file.model_dump() if operation.file else {}),
-            "reason": operation.reason,
-            "rule": operation.rule,
-            "detail": "",
-            "request_id": "",
-            **more,
+            "target": str(operation.ref),
+            "accepted_at": operation.accepted_at.isoformat(),
         }
-        connection.execute(self._insert(audit).values(row).on_conflict_do_nothing())
+        extra = {key: _plain(value) for key, value in more.items() if value not in (None, "")}
+        chain.append(connection, told | own | extra)
+
+    def note(self, entry: Mapping[str, Any]) -> None:
+        """Add to the audit what is not about a task or an instance."""
+        with self.engine.begin() as connection:
+            chain.append(connection, entry)
 
     def standing(self, ref: Ref, *states: State) -> Verdict | None:
         """The last operation on this object that is in one of these states."""
@@ -141,17 +231,30 @@ class Store:
             row = connection.execute(query).one_or_none()
         return _card(row) if row else None
 
-    def drawn(self, card: Card, seen: str) -> None:
+    def drawn(self, card: Card, seen: str, sight: str) -> None:
         """Note what a card shows now."""
         this = (cards.c.channel == card.channel) & (cards.c.ts == card.ts)
         with self.engine.begin() as connection:
-            connection.execute(sa.update(cards).where(this).values(seen=seen))
+            connection.execute(sa.update(cards).where(this).values(seen=seen, sight=sight))
+
+    def keep_sight(self, ref: Ref, seen: Seen, at: datetime) -> None:
+        """Remember what an object was like, for as long as somebody may ask what was seen."""
+        with self.engine.begin() as connection:
+            _keep_sight(self._insert, connection, ref, seen, at)
+
+    def sight(self, digest: str) -> str:
+        """What was seen, as JSON, by its digest; "" where that is not known."""
+        query = sa.select(sights.c.snapshot).where(sights.c.digest == digest)
+        with self.engine.begin() as connection:
+            return str(connection.execute(query).scalar() or "")
 
     def looked(self, ref: Ref, at: datetime, *, open_: bool) -> None:
         """Note that an object was held against its cards, and whether it may still change."""
         own = cards.c.ref == str(ref)
         with self.engine.begin() as connection:
             connection.execute(sa.update(cards).where(own).values(open=open_, looked_at=at))
+            if not open_:  # nobody's yes is needed any more
+                ballots.drop(connection, votes.c.ref == str(ref))
 
     def unsettled(self, most: int, since: datetime) -> list[Ref]:
         """Up to so many objects with a card posted since then that may still change.
@@ -169,11 +272,19 @@ class Store:
             rows = connection.execute(query).all()
         return [ref for row in rows if (ref := Ref.parse(row.ref))]
 
-    def audit_of(self, ref: Ref) -> list[dict[str, Any]]:
+    def audit_of(self, target: Ref | str) -> list[dict[str, Any]]:
         """Every attempt on one object, oldest first."""
-        query = sa.select(audit).where(audit.c.ref == str(ref)).order_by(audit.c.id)
-        with self.engine.begin() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+        return list(chain.entries(self.engine, target=str(target)))
+
+
+def _keep_sight(insert: Any, connection: sa.Connection, ref: Ref, seen: Seen, at: datetime) -> None:
+    if seen.digest:
+        row = {"digest": seen.digest, "ref": str(ref), "snapshot": seen.snapshot, "at": at}
+        connection.execute(insert(sights).values(row).on_conflict_do_nothing())
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, Value) else value
 
 
 def _verdict(row: Row) -> Verdict:
@@ -185,4 +296,11 @@ def _card(row: Row) -> Card | None:
     ref = Ref.parse(row.ref)
     if ref is None:
         return None
-    return Card(ref=ref, channel=row.channel, ts=row.ts, title=row.title, seen=row.seen)
+    return Card(
+        ref=ref,
+        channel=row.channel,
+        ts=row.ts,
+        title=row.title,
+        seen=row.seen,
+        sight=row.sight,
+    )

@@ -16,8 +16,8 @@ claims = sa.Table(
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
 )
 
-# ``seen`` is what a card shows, ``open`` whether that may still change, ``looked_at`` when its
-# object was last held against it.
+# ``seen`` is the digest of all that a card shows, ``sight`` that of what of it matters; ``open``
+# is whether that may still change, ``looked_at`` when its object was last held against it.
 cards = sa.Table(
     "cards",
     metadata,
@@ -29,26 +29,69 @@ cards = sa.Table(
     sa.Column("seen", sa.String(64), nullable=False),
     sa.Column("open", sa.Boolean, nullable=False),
     sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False, index=True),
+    sa.Column("sight", sa.String(64), nullable=False),
 )
 
-# Only ever added to.
+# Who has said yes to an action that asks for several people: one row for each person, and one
+# for each right that was used. They are taken out once it was sent, or is over.
+votes = sa.Table(
+    "votes",
+    metadata,
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("actor_id", sa.String(32), primary_key=True),
+    sa.Column("authority", sa.String(32), nullable=False),
+    sa.Column("ballot", sa.String(64), nullable=False, index=True),
+    sa.Column("ref", sa.String(255), nullable=False, index=True),
+    sa.Column("operation", sa.JSON, nullable=False),
+    sa.Column("sight", sa.String(64), nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+    sa.UniqueConstraint("key", "authority", name="one_vote_a_right"),
+)
+
+# What was seen of an object, by the digest of what mattered about it.
+sights = sa.Table(
+    "sights",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("ref", sa.String(255), nullable=False, index=True),
+    sa.Column("snapshot", sa.Text, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+)
+
+# Who lent their rights to whom, until when; what was taken back ends when it was.
+delegations = sa.Table(
+    "delegations",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("lender", sa.String(32), nullable=False, index=True),
+    sa.Column("borrower", sa.String(32), nullable=False, index=True),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+)
+
+# SQLite keeps a whole number as its own key only if it is called INTEGER.
+COUNT = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+# Only ever added to, and each record is chained to the one before: see ``chain``. What stands
+# beside ``record`` repeats it, to be searched for. ``once`` is the operation and its outcome.
 audit = sa.Table(
     "audit",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("operation_id", sa.String(64), nullable=False),
-    sa.Column("outcome", sa.String(16), nullable=False),
-    sa.Column("action", sa.String(64), nullable=False),
-    sa.Column("ref", sa.String(255), nullable=False, index=True),
-    sa.Column("actor_id", sa.String(32), nullable=False),
-    sa.Column("actor_name", sa.Text, nullable=False),
-    sa.Column("channel", sa.String(32), nullable=False),
-    sa.Column("params", sa.JSON, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("rule", sa.Text, nullable=False),
-    sa.Column("detail", sa.Text, nullable=False),
-    sa.Column("status", sa.Integer),
-    sa.Column("request_id", sa.Text, nullable=False),
-    sa.UniqueConstraint("operation_id", "outcome", name="audit_once"),
+    sa.Column("number", COUNT, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.String(32), nullable=False),
+    sa.Column("target", sa.String(255), nullable=False, index=True),
+    sa.Column("once", sa.String(160), nullable=False, index=True, unique=True),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+# One row: the last record's number and hash, which tell when the tail was cut off. Whoever
+# writes a record holds it, so that numbers have no gaps.
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("number", COUNT, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
 )

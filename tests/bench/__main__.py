@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import page
+from tests.bench import audit, page
 from tests.bench.child import Child
 from tests.bench.clicker import Clicker
 from tests.bench.measures import Bench, Measured
@@ -20,8 +20,10 @@ async def main() -> None:
     with Console(stderr=True).status("measuring, for about two minutes"):
         everything = {which: await measured(which) for which in SUBJECTS}
         looked = await page.measured()
+        kept = await asyncio.to_thread(audit.measured)
     show(everything)
     page.show(looked)
+    audit.show(kept)
 
 
 async def measured(which: str) -> Measured:

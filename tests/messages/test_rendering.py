@@ -9,7 +9,6 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from bot.actions import BY_NAME, TABLE, Action
-from bot.config import Role, Rule
 from bot.config import parse as parse_config
 from bot.messages import (
     Frame,
@@ -27,6 +26,7 @@ from bot.messages import (
 from bot.messages.errors import CANNOT_POST, TROUBLES
 from bot.models import Actor, Listing, Operation, Outcome, Place, Ref, State, Verdict
 from bot.policy import Member, Refused
+from bot.rules import Role, Rule
 from bot.sandbox.slack.blocks import check_blocks, check_view
 from bot.secmaster import (
     BusinessType,

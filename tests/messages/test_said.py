@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.actions import BY_NAME, TABLE
-from bot.config import Role, parse
+from bot.config import parse
 from bot.messages import (
     Frame,
     about,
@@ -19,9 +19,11 @@ from bot.messages import (
     views,
 )
 from bot.messages.words import words
-from bot.models import Actor, Listing, Operation, Outcome, Place, Ref, State, Verdict
+from bot.models import Actor, Listing, Operation, Outcome, Place, Ref, Shown, State, Verdict
 from bot.policy import Member, Refused
+from bot.rules import Role
 from bot.secmaster import Instance, Task
+from bot.sight import digest
 from tests.town import on_card
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -137,7 +139,9 @@ def test_a_waiting_task_shows_what_is_to_be_decided():
 def test_a_waiting_task_has_buttons_that_carry_it():
     message = card(Frame(TASK, NOW), WAITING, None)
     assert buttons(message) == on_card("task", "waiting")
-    assert {each.get("value") for each in elements(message)} == {"1:task:main:t-1", None}
+    shown = str(Shown(ref=TASK, seen=digest(WAITING)))
+    assert shown.startswith("2:task:main:t-1:")
+    assert {each.get("value") for each in elements(message)} == {shown, None}
     named = [action.name for action in TABLE if action.noun == "task" and action.in_menu]
     assert menu(message) == [f"{each}|1:task:main:t-1" for each in (*named, "details", "refresh")]
 
@@ -352,7 +356,7 @@ def test_where_the_file_or_the_comment_may_be_unknown_the_task_is_not_called_so(
 
 def test_a_reason_that_may_have_stayed_in_secmaster_is_not_kept_quiet():
     ended = Outcome(state=State.FAILED, trouble="Conflict", code="SecMaster.0042")
-    stays = "A reason that reached SecMaster stays there as a comment."
+    stays = "A comment on it that reached SecMaster stays there."
     assert stays in outcome(operation("task.approve", reason="known"), ended).text
     assert stays not in outcome(operation("task.approve"), ended).text
     assert stays not in outcome(operation("instance.retry", reason="known"), ended).text

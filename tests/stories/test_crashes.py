@@ -15,6 +15,7 @@ from bot.sandbox.slack import SlackSandbox
 from tests.town import ALICE, POLICY, SOC, both_databases
 
 pytestmark = both_databases
+QUIETLY = '[attribution]\ncomment = "reason"\n'
 
 
 # What `python -m bot run` does, but less patient: a test can't wait a minute for each doubt.
@@ -79,7 +80,7 @@ async def process(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, folder: Path
 ) -> AsyncIterator[Process]:
     """Run the bot between the two, with nothing but environment variables and a policy file."""
-    (folder / "secmaster-bot.toml").write_text(POLICY)
+    (folder / "secmaster-bot.toml").write_text(POLICY + QUIETLY)
     port = _free_port()
     environment = {
         "PATH": os.environ["PATH"],

@@ -238,7 +238,7 @@ async def test_a_reason_is_a_comment_that_names_the_person_before_the_decision(
     assert f"> {shown}" in said
     first, second = [one for one in town.secmaster.requests if one.method == "PUT"]
     assert first.body["action"] == "ADD_COMMENT"
-    assert first.body["comment"].startswith(reason)
+    assert f"\n{reason}\n" in first.body["comment"]
     assert "Alice (Slack U0ALICE)" in first.body["comment"]
     assert second.body["action"] == "TERMINATE"
     await town.slack.until(lambda: not town.buttons(ts))
@@ -266,7 +266,7 @@ async def is_done(town: Town, case: Case, ts: str) -> None:
     written(town, case)
     assert outcomes(town, case.noun, case.object_id) == ["allowed", "done"]
     done = rows(town, case.noun, case.object_id)[-1]
-    assert (done["action"], done["actor_id"]) == (case.name, case.user)
+    assert (done["action"], done["actor"]["id"]) == (case.name, case.user)
     assert done["request_id"]
     assert done["request_id"] in said
     assert len(town.slack.thread(SOC, ts)) == 2

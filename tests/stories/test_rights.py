@@ -125,12 +125,12 @@ async def test_a_refusal_names_the_rule_and_who_may_and_is_in_the_audit(town: To
     assert town.buttons(ts) == [*on_card("task", "waiting"), "more"]
     assert town.slack.thread(SOC, ts)[1:] == []
     rows = audit(town, "task", seed.TASK_ISOLATE)
-    assert [(row["outcome"], row["action"], row["actor_id"], row["rule"]) for row in rows] == [
+    assert [(row["outcome"], row["action"], row["actor"]["id"], row["rule"]) for row in rows] == [
         ("refused", "task.approve", DAVE, "rule 1"),
         ("refused", "task.terminate", CAROL, "rule 1"),
         ("refused", "task.comment", DAVE, "rule 2"),
     ]
-    assert {row["channel"] for row in rows} == {SOC}
+    assert {row["place"]["channel"] for row in rows} == {SOC}
     [row] = audit(town, "instance", seed.INSTANCE_FAILED)
     assert (row["outcome"], row["rule"]) == ("refused", "rule 3")
     await town.slack.command(CAROL, SOC, f"/task comment {seed.TASK_ISOLATE} this one I may")

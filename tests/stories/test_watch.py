@@ -2,10 +2,12 @@
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config as AlembicConfig
 
 from bot.app import App
 from bot.demo import POLICY
@@ -14,6 +16,8 @@ from bot.models import Card, Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, Received, SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
+from bot.store.engine import MIGRATIONS
+from bot.store.tables import metadata
 from tests.town import (
     ALICE,
     CAROL,
@@ -150,19 +154,25 @@ async def test_cards_from_before_they_followed_are_followed_too(
         town = Town(slack, secmaster, app)
         ts = await town.card("task", seed.TASK_ISOLATE)
         async with app.desk.placing(ISOLATE, SOC):
-            _back_to_the_first_version(app.engine)
+            _back_to_the_first_version(app.engine, ts)
     secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "TERMINATE"}, EVERA)
     async with App(settings, policy(), QUICK):
         await look_once()
     assert not town.buttons(ts)
 
 
-def _back_to_the_first_version(engine: sa.Engine) -> None:
+def _back_to_the_first_version(engine: sa.Engine, ts: str) -> None:
+    """The bot's tables as the first version left them, with one card."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    row = {"channel": SOC, "ts": ts, "ref": str(ISOLATE), "title": "", "at": datetime.now(UTC)}
     with engine.begin() as connection:
-        connection.execute(sa.text("DROP INDEX ix_cards_looked_at"))
-        for column in ("seen", "open", "looked_at"):
-            connection.execute(sa.text(f"ALTER TABLE cards DROP COLUMN {column}"))
-        connection.execute(sa.text("UPDATE bot_schema_version SET version_num = '0001'"))
+        metadata.drop_all(connection)
+        connection.execute(sa.text("DROP TABLE bot_schema_version"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        columns = [sa.column(name) for name in row]
+        connection.execute(sa.insert(sa.table("cards", *columns)).values(row))
 
 
 def looks(town: Town, status: int) -> list[Received]:

@@ -1,0 +1,203 @@
+"""Who has said yes so far to an action that asks for several people.
+
+Everything here happens inside the caller's transaction, which holds the object: so votes,
+withdrawals and the taking of the key come one after another, whoever is at it and wherever.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.models import Ballot, Operation, Ref, Vote
+from bot.store.tables import votes
+
+Row = sa.Row[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """What a yes came to.
+
+    ``backing`` are the others who said yes to the same, and ``ballot`` what it waits for, None
+    if that is enough. ``ended`` is another action's ballot that it put an end to, ``outdated``
+    who said yes to something that has changed since. ``trouble`` names why it does not count:
+    voted (they have said so), same-right (the right they use was used).
+    """
+
+    backing: tuple[Vote, ...] = ()
+    ballot: Ballot | None = None
+    ended: Ballot | None = None
+    outdated: tuple[Vote, ...] = ()
+    trouble: str = ""
+
+
+def hold(connection: sa.Connection, ref: Ref) -> None:
+    """Let nobody else vote on this object, or take its keys, until the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        lock = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:ref, 0))")
+        connection.execute(lock, {"ref": str(ref)})
+    else:
+        drop(connection, sa.false())  # a transaction begins with the first write there
+
+
+def poll(
+    connection: sa.Connection, operation: Operation, key: str, sight: str, at: datetime
+) -> Poll:
+    """Count somebody's yes, where several people are needed or have begun to say it."""
+    standing = _rows(connection, votes.c.key == key, at)
+    same = [row for row in standing if _asked(row).action == operation.action]
+    ended = _ballot([row for row in standing if row not in same])
+    if ended:  # to want something else is to refuse
+        drop(connection, votes.c.ballot == ended.id)
+    if operation.terms.glass:
+        others = [row for row in same if row.actor_id != operation.actor.id]
+        return Poll(backing=_votes(others), ended=ended)
+    if operation.terms.approvals == 1 and not same:
+        return Poll(ended=ended)
+    outdated = [row for row in same if row.sight != sight]
+    for row in outdated:
+        drop(connection, (votes.c.key == key) & (votes.c.actor_id == row.actor_id))
+    valid = [row for row in same if row not in outdated]
+    counted = _count(connection, operation, (key, sight), at, valid)
+    others = [row for row in outdated if row.actor_id != operation.actor.id]
+    return replace(counted, ended=ended, outdated=_votes(others))
+
+
+def _count(
+    connection: sa.Connection,
+    operation: Operation,
+    about: tuple[str, str],
+    at: datetime,
+    valid: list[Row],
+) -> Poll:
+    """Add a yes to those that are valid, and say whether it is enough now."""
+    mine = _vote(operation, at)
+    own = [row for row in valid if row.actor_id == operation.actor.id]
+    if not own and any(row.authority == mine.authority for row in valid):
+        return Poll(trouble="same_right")
+    if not own:
+        _add(connection, operation, about, mine, valid)
+        valid = _rows(connection, votes.c.key == about[0], at)
+    ballot = _ballot(valid)
+    if ballot is None or len(ballot.votes) >= ballot.needed:
+        return Poll(backing=_votes([row for row in valid if row.actor_id != operation.actor.id]))
+    again = own and _asked(own[0]).id != operation.id
+    return Poll(ballot=ballot, trouble="voted" if again else "")
+
+
+def _add(
+    connection: sa.Connection,
+    operation: Operation,
+    about: tuple[str, str],
+    mine: Vote,
+    valid: Sequence[Row],
+) -> None:
+    """Write a yes down; the first one opens the ballot and says until when it is open."""
+    key, sight = about
+    opened = valid[0] if valid else None
+    until = _utc(opened.expires_at) if opened else _until(operation)
+    row = {
+        "key": key,
+        "actor_id": operation.actor.id,
+        "authority": mine.authority,
+        "ballot": opened.ballot if opened else operation.id,
+        "ref": str(operation.ref),
+        "operation": operation.model_dump(mode="json"),
+        "sight": sight,
+        "at": mine.at,
+        "expires_at": until,
+    }
+    # What ran out and was not swept up yet must not stand in the way.
+    own = (votes.c.actor_id == operation.actor.id) | (votes.c.authority == mine.authority)
+    drop(connection, (votes.c.key == key) & own)
+    connection.execute(sa.insert(votes).values(row))
+
+
+def _until(operation: Operation) -> datetime:
+    """Reckon when a ballot that this opens is over: by the operation's record, as its flow does."""
+    return operation.accepted_at + timedelta(seconds=operation.terms.expires)
+
+
+def withdraw(connection: sa.Connection, operation: Operation, at: datetime) -> Poll | None:
+    """Take somebody's yes back; None if there is none."""
+    own = (votes.c.ref == str(operation.ref)) & (votes.c.actor_id == operation.actor.id)
+    mine = [row for row in _rows(connection, own, at) if _asked(row).action == operation.action]
+    if not mine:
+        return None
+    drop(connection, own & (votes.c.ballot == mine[0].ballot))
+    left = _ballot(_rows(connection, votes.c.ballot == mine[0].ballot, at))
+    return Poll(ballot=left, ended=None if left else _ballot(mine))
+
+
+def refuse(connection: sa.Connection, operation: Operation, at: datetime) -> Poll | None:
+    """End what waits for more people; None if nothing does."""
+    ended = standing(connection, operation.ref, at)
+    if ended is None or ended.action != operation.action:
+        return None
+    drop(connection, votes.c.ballot == ended.id)
+    return Poll(ended=ended)
+
+
+def lapse(connection: sa.Connection, ballot: str, at: datetime) -> Ballot | None:
+    """End a ballot whose time is over, and return it; None if it is not, or no longer open."""
+    over = (votes.c.ballot == ballot) & (votes.c.expires_at <= at)
+    lapsed = _ballot(connection.execute(sa.select(votes).where(over).order_by(votes.c.at)).all())
+    drop(connection, over)
+    return lapsed
+
+
+def standing(connection: sa.Connection, ref: Ref, at: datetime) -> Ballot | None:
+    """What waits for more people on this object."""
+    rows = _rows(connection, votes.c.ref == str(ref), at)
+    return _ballot([row for row in rows if row.ballot == rows[-1].ballot])
+
+
+def _rows(connection: sa.Connection, which: sa.ColumnElement[bool], at: datetime) -> list[Row]:
+    """Votes that still count, oldest first."""
+    query = sa.select(votes).where(which, votes.c.expires_at > at)
+    return list(connection.execute(query.order_by(votes.c.at, votes.c.actor_id)).all())
+
+
+def drop(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    """Forget votes: of what was sent, is over, or can't be any more."""
+    connection.execute(sa.delete(votes).where(which))
+
+
+def _ballot(rows: Sequence[Row]) -> Ballot | None:
+    """Return them as a ballot; of the rules that people voted under the strictest counts."""
+    if not rows:
+        return None
+    asked = [_asked(row) for row in rows]
+    return Ballot(
+        id=rows[0].ballot,
+        action=asked[0].action,
+        votes=_votes(rows),
+        needed=max(each.terms.approvals for each in asked),
+        expires_at=_utc(rows[0].expires_at),
+        may_break=any(each.terms.may_break for each in asked),
+    )
+
+
+def _votes(rows: Sequence[Row]) -> tuple[Vote, ...]:
+    return tuple(_vote(_asked(row), _utc(row.at)) for row in rows)
+
+
+def _vote(operation: Operation, at: datetime) -> Vote:
+    return Vote(
+        operation=operation.id,
+        actor=operation.actor,
+        at=at,
+        reason=operation.reason,
+        lender=operation.terms.lender,
+    )
+
+
+def _asked(row: Row) -> Operation:
+    return Operation.model_validate(row.operation)
+
+
+def _utc(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=UTC)  # SQLite keeps no zone

@@ -1,0 +1,169 @@
+"""Rights themselves are asked about: why, by whom lent, what was decided, and the policy anew."""
+
+import asyncio
+import hashlib
+import logging
+from datetime import datetime
+from typing import Any
+
+from bot.actions import TABLE
+from bot.config import ConfigError
+from bot.flows.posting import SlackTrouble, chat_with, post
+from bot.messages import Message, stories
+from bot.messages import rights as said
+from bot.models import Actor, Loan, Noun, Ref
+from bot.secmaster import NotFound
+from handlers import guards
+from handlers.failures import Told
+from handlers.house import Asker, House
+from handlers.requests import Audit, Lend, Loans, Request, TakeBack, Why
+from handlers.times import moment
+
+log = logging.getLogger(__name__)
+
+
+async def answer(house: House, request: Request, asker: Asker, once: str) -> Message:
+    """Do what is asked about rights, and say what came of it; it is on record by then.
+
+    ``once`` names this very command: delivered again, it is the same.
+    """
+    match request:
+        case Why():
+            return await why(house, request, asker.actor)
+        case Audit():
+            return await audit(house, request, asker.actor)
+        case Loans():
+            return await loans(house, asker.actor)
+        case Lend():
+            return await lend(house, request, asker, once)
+        case TakeBack():
+            return await take_back(house, request.borrower, asker, once)
+        case _:
+            return await reload(house, asker)
+
+
+async def why(house: House, wanted: Why, actor: Actor) -> Message:
+    """Which rule lets or stops the person for each action, and who could."""
+    ref = await _found(house, wanted.id, wanted.nouns)
+    actions = [action for action in TABLE if action.noun == ref.noun]
+    asked = (guards.ask(house, actor, action, ref) for action in actions)
+    answers = [decision for _member, decision in await asyncio.gather(*asked)]
+    return said.why(ref, list(zip(actions, answers, strict=True)), house.config.roles)
+
+
+async def audit(house: House, wanted: Audit, actor: Actor) -> Message:
+    """One object's story, for those who may read it."""
+    await guards.right(house, actor, "audit")
+    store = house.desk.store
+    for noun in wanted.nouns:
+        ref = Ref(noun=noun, id=wanted.id, workspace=house.main)
+        if entries := await asyncio.to_thread(store.audit_of, ref):
+            return stories.story(ref, entries)
+    return said.no_story(wanted.id)
+
+
+async def _found(house: House, object_id: str, nouns: tuple[Noun, ...]) -> Ref:
+    """The task or the instance of that id, whichever there is."""
+    *others, last = (Ref(noun=noun, id=object_id, workspace=house.main) for noun in nouns)
+    for ref in others:
+        try:
+            await house.desk.look(ref)
+        except NotFound:
+            continue
+        return ref
+    await house.desk.look(last)
+    return last
+
+
+async def reload(house: House, asker: Asker) -> Message:
+    """Read the policy again; a file that can't be used leaves the one before in force."""
+    await guards.right(house, asker.actor, "reload")
+    try:
+        before = house.policy.reload()
+    except ConfigError as wrong:
+        log.warning("policy not read again", extra={"problems": str(wrong)})
+        return said.not_reloaded(str(wrong))
+    now = house.config
+    told = {"before": before.digest, "policy": now.digest}
+    at = house.desk.clock()
+    entry = _entry("reload", asker, at, "policy", f"reload-{now.digest}-{at.timestamp():.6f}")
+    await asyncio.to_thread(house.desk.store.note, entry | told)
+    return said.reloaded(before, now)
+
+
+async def lend(house: House, wanted: Lend, asker: Asker, once: str) -> Message:
+    """Lend one's own rights to somebody for a stated time."""
+    lender = await guards.right(house, asker.actor, "delegate")
+    now, lending = house.desk.clock(), house.desk.store.lending
+    until = moment(wanted.until, now, await house.directory.zone(asker.actor.id))
+    await _check_loan(house, asker.actor, wanted.borrower, until)
+    loan = Loan(lender=lender.id, borrower=wanted.borrower, until=until)
+    entry = _entry("delegate", asker, now, wanted.borrower, _id(once)) | {
+        "until": until.isoformat(),
+        "roles": sorted(lender.roles),
+        "policy": house.config.digest,
+    }
+    await asyncio.to_thread(lending.lend, _id(once), loan, now, entry)
+    _tell(house, wanted.borrower, said.lent_to_you(loan))
+    return said.lent(loan, sorted(lender.roles))
+
+
+async def _check_loan(house: House, lender: Actor, borrower: str, until: datetime) -> None:
+    """Refuse what would be beyond what may be lent, or to nobody who may act."""
+    longest = house.config.delegation.longest
+    if until - house.desk.clock() > longest:
+        raise Told(said.too_long(longest))
+    if borrower in (lender.id, house.desk.bot_user):
+        raise Told(said.not_lendable_to(borrower))
+    member = await house.directory.member(Actor(id=borrower))
+    if member.guest or member.outsider:
+        raise Told(said.not_lendable_to(borrower))
+
+
+async def take_back(house: House, borrower: str, asker: Asker, once: str) -> Message:
+    """End a loan; nobody needs a right for that."""
+    now, lender = house.desk.clock(), asker.actor.id
+    entry = _entry("revoke", asker, now, borrower, _id(once))
+    lending = house.desk.store.lending
+    if not await asyncio.to_thread(lending.take_back, lender, borrower, now, entry):
+        return said.nothing_lent(borrower)
+    _tell(house, borrower, said.taken_from_you(lender))
+    return said.taken_back(borrower)
+
+
+async def loans(house: House, actor: Actor) -> Message:
+    """What somebody lent and was lent."""
+    lending, now = house.desk.store.lending, house.desk.clock()
+    by = await asyncio.to_thread(lending.by, actor.id, now)
+    return said.loans(by, await asyncio.to_thread(lending.to, actor.id, now))
+
+
+def _tell(house: House, user: str, message: Message) -> None:
+    """Tell somebody in our chat with them, in their own time."""
+
+    async def tell() -> None:
+        await post((await chat_with(user), ""), message, {}, None)
+
+    async def untold(error: Exception) -> None:
+        if not isinstance(error, SlackTrouble):
+            raise error
+        log.warning("a loan could not be told", extra={"user": user, "code": error.code})
+
+    house.errands.start(tell(), untold)
+
+
+def _entry(action: str, asker: Asker, at: datetime, target: str, id_: str) -> dict[str, Any]:
+    """What the audit keeps of it."""
+    return {
+        "at": at,
+        "operation_id": id_,
+        "outcome": "done",
+        "action": action,
+        "target": target,
+        "actor": asker.actor.model_dump(),
+        "place": asker.place.model_dump(exclude={"response_url"}),
+    }
+
+
+def _id(once: str) -> str:
+    return hashlib.sha256(once.encode()).hexdigest()[:32]

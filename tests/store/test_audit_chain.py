@@ -1,0 +1,397 @@
+"""Nothing that was written into the audit can be changed unseen."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from bot.store import chain, connect, look_into
+from tests.store.ledger import (
+    AUDIT,
+    START,
+    do,
+    entry,
+    opened,
+    rewrite,
+    rows,
+    sentences,
+    write,
+)
+from tests.town import both_databases
+
+SEVERAL = 8
+numbers = count(1)
+
+any_text = st.text(st.characters(exclude_categories=()), max_size=300)
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | any_text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[sa.Engine]:
+    with opened(database_url) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with several records, to be copied."""
+    file = tmp_path_factory.mktemp("audit") / "bot.db"
+    with opened(f"sqlite:///{file}", SEVERAL):
+        pass
+    return file
+
+
+@contextmanager
+def copied(file: Path) -> Iterator[sa.Engine]:
+    with tempfile.TemporaryDirectory() as folder:
+        engine = sa.create_engine(f"sqlite:///{shutil.copy(file, folder)}")
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+@both_databases
+def test_records_come_back_in_their_order_each_with_its_hash(engine: sa.Engine):
+    write(engine, 3)
+    found = list(chain.entries(engine))
+    assert [record["number"] for record in found] == [1, 2, 3]
+    assert [record["reason"] for record in found] == [f"because of {n}" for n in (1, 2, 3)]
+    assert found[0]["at"] == "2026-11-01T11:00:00.000000+00:00"
+    whole = chain.verify(engine, noted=found[1]["hash"].upper() + "\n")
+    assert whole == chain.Verified(records=3, head=found[-1]["hash"], problems=(), total=0)
+
+
+@both_databases
+def test_an_audit_without_records_is_whole(engine: sa.Engine):
+    assert chain.verify(engine, noted=chain.GENESIS) == chain.Verified(0, chain.GENESIS, (), 0)
+    assert list(chain.entries(engine)) == []
+
+
+@both_databases
+def test_the_same_outcome_of_the_same_operation_is_written_once(engine: sa.Engine):
+    write(engine, 2)
+    write(engine, 3)
+    with engine.begin() as connection:
+        chain.append(connection, entry(1, reason="another"))
+        chain.append(connection, entry(1, outcome="failed"))
+    assert [record["operation_id"] for record in chain.entries(engine)] == [
+        *("operation-1", "operation-2", "operation-3", "operation-1")
+    ]
+    assert chain.verify(engine).total == 0
+
+
+@both_databases
+def test_what_is_rolled_back_leaves_no_gap(engine: sa.Engine):
+    write(engine, 1)
+    with engine.connect() as connection:
+        chain.append(connection, entry(2))
+        connection.rollback()
+    write(engine, 1, first=3)
+    assert [record["reason"] for record in chain.entries(engine)] == [
+        "because of 1",
+        "because of 3",
+    ]
+    assert chain.verify(engine).total == 0
+
+
+@both_databases
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(more=st.dictionaries(any_text, any_json, max_size=3), target=any_text)
+def test_any_text_comes_back_as_it_was(engine: sa.Engine, more: dict[str, Any], target: str):
+    told = more | entry(next(numbers), target=target)
+    with engine.begin() as connection:
+        chain.append(connection, told)
+    found = list(chain.entries(engine, target=target))[-1]
+    assert found | {"at": told["at"]} == told | {"number": found["number"], "hash": found["hash"]}
+    assert chain.verify(engine).total == 0
+
+
+def test_a_time_without_a_zone_is_refused(engine: sa.Engine):
+    with pytest.raises(ValueError, match="no zone"), engine.begin() as connection:
+        chain.append(connection, entry(1, at=START.replace(tzinfo=None)))
+    assert chain.verify(engine).records == 0
+
+
+@both_databases
+def test_more_records_than_a_page_are_read_and_chosen_from(engine: sa.Engine):
+    many = 2 * chain.PAGE + 5
+    write(engine, many)
+    found = [record["number"] for record in chain.entries(engine)]
+    assert found == list(range(1, many + 1))
+    odd = [record["number"] for record in chain.entries(engine, target="1:task:main:t1")]
+    assert odd == found[::2]
+    since = START + timedelta(hours=many - 2)
+    assert [record["number"] for record in chain.entries(engine, since=since)] == found[-3:]
+    assert chain.count(engine, since) == 3
+    assert chain.count(engine) == many
+
+
+def test_records_written_while_it_is_verified_are_no_problem(engine: sa.Engine):
+    write(engine, chain.PAGE)
+    told = []
+
+    def write_more(done: int, of: int) -> None:
+        told.append((done, of))
+        if len(told) < 3:
+            write(engine, 2, first=done + 1)
+
+    found = chain.verify(engine, told=write_more)
+    assert (found.records, found.problems) == (chain.PAGE + 4, ())
+    assert told == [(chain.PAGE + more, chain.PAGE + more) for more in (0, 2, 4)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(choice=st.data())
+def test_any_changed_byte_is_found(written: Path, choice: st.DataObject):
+    table, row, column = choice.draw(
+        st.tuples(st.just("audit"), st.integers(1, SEVERAL), st.sampled_from(AUDIT[1:]))
+        | st.just(("audit_head", SEVERAL, "hash"))
+    )
+    where = f"FROM {table} WHERE number = {row}"
+    with copied(written) as engine:
+        with engine.connect() as connection:
+            text = connection.execute(sa.text(f"SELECT {column} {where}")).scalar_one().encode()
+        at = choice.draw(st.integers(0, len(text) - 1), "position")
+        others = st.integers(0, 255).filter(lambda byte: byte != text[at])
+        instead = choice.draw(st.just(b"") | others.map(lambda byte: bytes([byte])), "byte")
+        kind = choice.draw(st.sampled_from(["TEXT", "BLOB"]))
+        change = f"UPDATE {table} SET {column} = CAST(:raw AS {kind}) WHERE number = {row}"
+        do(engine, change, raw=text[:at] + instead + text[at + 1 :])
+        found = chain.verify(engine)
+        assert found.total
+        assert {number for number, _ in found.problems} == {row if table == "audit" else 0}
+        assert len(list(chain.entries(engine))) == SEVERAL
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    column=st.sampled_from(["audit.number", "audit_head.number", "audit_head.id"]),
+    row=st.integers(1, SEVERAL),
+    instead=st.integers(-(2**63), 2**63 - 1),
+)
+def test_any_changed_number_is_found(written: Path, column: str, row: int, instead: int):
+    table, _, name = column.partition(".")
+    assume(instead not in range(1, SEVERAL + 1))
+    where = f"WHERE number = {row}" if table == "audit" else ""
+    with copied(written) as engine:
+        do(engine, f"UPDATE {table} SET {name} = :instead {where}", instead=instead)
+        assert chain.verify(engine).total
+
+
+@pytest.mark.parametrize("column", [*(f"audit.{name}" for name in AUDIT[1:]), "audit_head.hash"])
+def test_text_that_is_text_no_longer_is_found(written: Path, column: str):
+    table, _, name = column.partition(".")
+    with copied(written) as engine:
+        do(engine, f"UPDATE {table} SET {name} = CAST({name} AS BLOB) WHERE number = {SEVERAL}")
+        assert chain.verify(engine).total
+
+
+@pytest.mark.parametrize("instead", ["'x'", "8.5", "CAST('8' AS BLOB)"])
+def test_a_head_that_counts_nothing_is_found(written: Path, instead: str):
+    with copied(written) as engine:
+        do(engine, f"UPDATE audit_head SET number = {instead}")
+        assert sentences(chain.verify(engine)) == [
+            "The head is gone, doubled, or not what was written."
+        ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(choice=st.data())
+def test_whatever_is_removed_inserted_or_reordered_is_found(written: Path, choice: st.DataObject):
+    with copied(written) as engine:
+        before = rows(engine)
+        noted = chain.verify(engine).head
+        after = _rearranged(before, choice)
+        if choice.draw(st.booleans(), "number anew"):
+            after = [row | {"number": number} for number, row in enumerate(after, start=1)]
+        assume(after != before)
+        fit = choice.draw(st.booleans(), "make the head fit")
+        rewrite(engine, after, head=fit)
+        only_cut = after == before[: len(after)]
+        assert chain.verify(engine).total or (fit and only_cut)
+        assert chain.verify(engine, noted=noted).total
+
+
+def _rearranged(before: list[dict[str, Any]], choice: st.DataObject) -> list[dict[str, Any]]:
+    one, other = choice.draw(
+        st.lists(st.integers(0, len(before) - 1), min_size=2, max_size=2, unique=True)
+    )
+    after = list(before)
+    match choice.draw(st.sampled_from(["remove", "swap", "insert", "cut"])):
+        case "remove":
+            del after[one]
+        case "swap":
+            after[one] = before[other] | {"number": one + 1}
+            after[other] = before[one] | {"number": other + 1}
+        case "insert":
+            made = before[one] | {"once": "made:up", "number": choice.draw(st.integers(-9, 0))}
+            after.insert(other, made)
+        case "cut":
+            del after[max(one, other) :]
+    return after
+
+
+@both_databases
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            "UPDATE audit SET record = replace(record, 'Alice', 'Mallory') WHERE number = 2",
+            ["Record 2 was changed, or its hash was, or it does not belong here."],
+        ),
+        (
+            "UPDATE audit SET hash = replace(hash, substr(hash, 9, 1), 'x') WHERE number = 2",
+            ["Record 2 was changed, or its hash was, or it does not belong here."],
+        ),
+        (
+            "UPDATE audit SET at = '2020', once = 'x', target = 'y' WHERE number = 2",
+            ["Record 2 has columns that differ from it: at, target, once."],
+        ),
+        (
+            "UPDATE audit SET record = '[]' WHERE number = 2",
+            [
+                "Record 2 was changed, or its hash was, or it does not belong here.",
+                "Record 2 is not JSON.",
+            ],
+        ),
+        ("DELETE FROM audit WHERE number = 2", ["Record 2 is missing."]),
+        ("DELETE FROM audit WHERE number IN (2, 3)", ["Record 2 and all up to 3 are missing."]),
+        ("DELETE FROM audit WHERE number > 4", ["Record 5 and all up to 8 are missing."]),
+        ("DELETE FROM audit", ["Record 1 and all up to 8 are missing."]),
+        (
+            "UPDATE audit_head SET number = 7",
+            ["Record 8 stands behind the head, which says 7."],
+        ),
+        ("UPDATE audit_head SET hash = 'x'", ["The head does not match the last record."]),
+        ("DELETE FROM audit_head", ["The head is gone, doubled, or not what was written."]),
+        (
+            "INSERT INTO audit_head SELECT 2, number, hash FROM audit_head",
+            ["The head is gone, doubled, or not what was written."],
+        ),
+        (
+            "UPDATE audit SET number = 0 WHERE number = 8",
+            ["Record 0 was inserted: the first has number 1.", "Record 8 is missing."],
+        ),
+    ],
+)
+def test_what_was_done_to_the_audit_is_said(engine: sa.Engine, change: str, told: list[str]):
+    write(engine, SEVERAL)
+    do(engine, change)
+    assert sentences(chain.verify(engine)) == told
+
+
+def test_each_bad_record_is_named_and_no_other(engine: sa.Engine):
+    write(engine, 6)
+    do(engine, "UPDATE audit SET hash = 'x' WHERE number IN (2, 3)")
+    do(engine, "UPDATE audit SET record = replace(record, 'Alice', 'Bob') WHERE number = 5")
+    assert [number for number, _ in chain.verify(engine).problems] == [2, 3, 5]
+
+
+@both_databases
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"at": "\\ud800", "target": "\\ud800", "operation_id": "\\u0000", "number": 2}',
+        '{"at": [], "target": {}, "number": "2"}',
+        "{}",
+        "null",
+        "",
+        "[" * 100_000,
+        "9" * 5000,
+    ],
+    ids=lambda record: record[:20],
+)
+def test_whatever_stands_there_instead_of_a_record_is_found(engine: sa.Engine, record: str):
+    write(engine, 3)
+    do(engine, "UPDATE audit SET record = :record WHERE number = 2", record=record)
+    assert {number for number, _ in chain.verify(engine).problems} == {2}
+    assert len(list(chain.entries(engine))) == 3
+
+
+def test_of_many_problems_the_first_hundred_are_told_and_all_are_counted(engine: sa.Engine):
+    write(engine, 250)
+    do(engine, "UPDATE audit SET target = 'nobody'")
+    found = chain.verify(engine)
+    assert [number for number, _ in found.problems] == list(range(1, 101))
+    assert found.total == 250
+
+
+@both_databases
+def test_a_tail_that_was_written_anew_is_found_by_a_noted_head(engine: sa.Engine):
+    write(engine, 5)
+    noted = chain.verify(engine).head
+    rewrite(engine, rows(engine)[:3], head=True)
+    write(engine, 2, first=14)
+    assert chain.verify(engine).problems == ()
+    assert sentences(chain.verify(engine, noted=noted)) == [
+        "The head that was noted does not occur: records were replaced since, or cut off."
+    ]
+
+
+@both_databases
+def test_writers_at_once_make_one_unbroken_chain(engine: sa.Engine, database_url: str):
+    def work(writer: int) -> None:
+        own = connect(database_url)
+        for number in range(20):
+            with own.begin() as connection:
+                chain.append(connection, entry(number))
+            with own.begin() as connection:
+                chain.append(connection, entry(100 * writer + number))
+        own.dispose()
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(work, range(1, 7)))
+    found = chain.verify(engine)
+    assert (found.records, found.problems) == (20 + 6 * 20, ())
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_role_that_may_only_add_can_write_and_not_change(engine: sa.Engine, database_url: str):
+    name = f"clerk_{engine.url.database}"
+    do(
+        engine,
+        f"CREATE ROLE {name} LOGIN",
+        f"GRANT SELECT, INSERT ON audit TO {name}",
+        f"GRANT SELECT, UPDATE ON audit_head TO {name}",
+    )
+    url = sa.make_url(database_url).set(username=name).render_as_string(hide_password=False)
+    clerk = connect(url)
+    try:
+        write(clerk, 3)
+        for change in ("UPDATE audit SET record = ''", "DELETE FROM audit", "TRUNCATE audit"):
+            with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
+                do(clerk, change)
+        found = chain.verify(clerk)
+    finally:
+        clerk.dispose()
+    assert (found.records, found.problems) == (3, ())
+
+
+@pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
+def test_who_looks_into_the_audit_cannot_change_it(engine: sa.Engine, database_url: str):
+    write(engine, 3)
+    auditor = look_into(database_url)
+    try:
+        assert chain.verify(auditor).records == 3
+        with pytest.raises(sa.exc.SQLAlchemyError, match=r"read-?only"):
+            write(auditor, 1, first=4)
+    finally:
+        auditor.dispose()
+    assert chain.verify(engine).records == 3

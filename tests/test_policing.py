@@ -1,0 +1,514 @@
+"""What an operator is told, in CI, of what the bot would answer."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from bot import cases
+from bot.__main__ import cli
+from bot.cases import Cases, CasesError
+from bot.config import Config
+
+ROOT = Path(__file__).parents[1]
+POLICY = """
+[roles.approver]
+users = ["U0ALICE"]
+usergroups = ["S0SOC"]
+[roles.chief]
+users = ["U0FRANK"]
+[identities]
+email_domain = "example.com"
+[break_glass]
+channel = "C0GLASS"
+[[rules]]
+name = "isolation"
+actions = ["task.approve"]
+roles = ["approver"]
+when = { name = "Isolate" }
+approvals = 2
+self = false
+break_glass = ["chief"]
+[[rules]]
+actions = ["task.terminate"]
+roles = ["chief"]
+when = { overdue = true }
+[[rules]]
+actions = ["task.*"]
+roles = ["approver"]
+[[rules]]
+actions = ["instance.retry"]
+roles = ["chief"]
+when = { workspace = ["soc"] }
+[[rules]]
+actions = ["instance.debug"]
+roles = ["chief"]
+when = { related_object = "Night" }
+"""
+WORLD = """
+now = 2026-11-21T12:00:00Z
+[usergroups]
+S0SOC = ["U0BOB", "U0GUEST", "U0OUT", "U0ERIN"]
+[people.U0ALICE]
+email = "alice@example.com"
+[people.U0BOB]
+email = "bob@example.com"
+[people.U0GUEST]
+guest = true
+[people.U0OUT]
+outsider = true
+[people.U0DAVE]
+email = "dave@example.com"
+borrows = ["U0ALICE"]
+[tasks.isolate]
+name = "Isolate host web-01"
+business_type = "PLAYBOOKNODEAPPROVE"
+creator_name = "bob"
+due_date = 2026-11-21T11:59:59Z
+[tasks.anonymous]
+name = "Isolate host web-02"
+due_date = "2026-11-21T20:00:00.000Z+0800"
+[tasks.nameless]
+creator_name = "bob"
+[instances.nightly]
+name = "run 7"
+workflow = { name = "Nightly" }
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "policy.toml").write_text(POLICY)
+    return tmp_path
+
+
+def bot(*arguments):
+    """Type a command; returns its exit code and all it said."""
+    ran = CliRunner().invoke(cli, [str(each) for each in arguments])
+    assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
+    return ran.exit_code, ran.output
+
+
+def check(folder, text):
+    path = folder / "cases.toml"
+    path.write_text(text)
+    return bot("policy", "check", path, "--config", folder / "policy.toml")
+
+
+def explain(folder, question, text=WORLD):
+    path = folder / "cases.toml"
+    path.write_text(text)
+    options = ("--cases", path, "--config", folder / "policy.toml")
+    return bot("policy", "explain", *question.split(), *options)
+
+
+def case(user, action, *lines):
+    return "\n".join(["[[cases]]", f"user = '{user}'", f"action = '{action}'", *lines, ""])
+
+
+ISOLATE = "task = 'isolate'"
+ALLOWED, REFUSED = "expect = 'allowed'", "expect = 'refused'"
+GLASS = "break_glass = true"
+
+
+# The answers.
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            case("U0ALICE", "task.approve", ISOLATE, ALLOWED, "rule = 'isolation'"),
+            "U0ALICE task.approve isolate: allowed, rule 1 (isolation): 2 people within 1 h",
+        ),
+        (
+            case("U0BOB", "task.approve", ISOLATE, REFUSED, "why = 'self'"),
+            "U0BOB task.approve isolate: refused, rule 1 (isolation) ",
+        ),
+        (
+            case("U0ERIN", "task.approve", ISOLATE, REFUSED, "why = 'unmapped'"),
+            "U0ERIN task.approve isolate: refused, rule 1 (isolation) ",
+        ),
+        (
+            case("U0ALICE", "task.approve", "task = 'anonymous'", REFUSED, "why = 'unstated'"),
+            "refused, rule 1 (isolation) ",
+        ),
+        (
+            case("U0ALICE", "task.approve", "task = 'nameless'", REFUSED, "why = 'unstated'"),
+            "refused, rule 1 (isolation) ",
+        ),
+        (
+            case("U0EVE", "task.approve", ISOLATE, REFUSED, "why = 'rule'", "rule = 'rule 1'"),
+            "rule 1 (isolation) leaves it to approver",
+        ),
+        (
+            case("U0GUEST", "task.comment", REFUSED, "why = 'guest'"),
+            "U0GUEST task.comment: refused, guests ",
+        ),
+        (
+            case("U0OUT", "task.comment", REFUSED, "why = 'outsider'"),
+            "U0OUT task.comment: refused, people of other ",
+        ),
+        (
+            case("U0FRANK", "task.approve", ISOLATE, GLASS, REFUSED, "why = 'unmapped'"),
+            "U0FRANK task.approve isolate breaking the glass: refused, ",
+        ),
+        (
+            case("U0ALICE", "task.approve", ISOLATE, GLASS, REFUSED, "why = 'glass'"),
+            "leaves breaking the glass to chief",
+        ),
+        (
+            case("U0ALICE", "task.comment", GLASS, REFUSED, "why = 'no-glass'"),
+            "rule 3 has no glass to break",
+        ),
+        (
+            case("U0DAVE", "task.comment", ALLOWED, "rule = 'rule 3'", "approvals = 1"),
+            "U0DAVE task.comment: allowed, rule 3: by a lent right",
+        ),
+        (
+            case("U0FRANK", "task.terminate", ISOLATE, ALLOWED, "rule = 'rule 2'"),
+            "U0FRANK task.terminate isolate: allowed, rule 2",
+        ),
+        (
+            case("U0FRANK", "task.terminate", "task = 'anonymous'", REFUSED, "rule = 'rule 3'"),
+            "rule 3 leaves it to approver",
+        ),
+        (
+            case("U0FRANK", "instance.retry", REFUSED, "why = 'no-rule'"),
+            "U0FRANK instance.retry: refused, no rule allows it to anybody",
+        ),
+        (
+            case("U0FRANK", "instance.retry", "workspace = 'soc'", ALLOWED),
+            "U0FRANK instance.retry in soc: allowed, rule 4",
+        ),
+        (
+            case("U0FRANK", "instance.retry", "workspace = ['main', 'soc']", ALLOWED),
+            "U0FRANK instance.retry in main: allowed, rule 4",
+        ),
+        (
+            case("U0FRANK", "instance.debug", "instance = 'nightly'", ALLOWED),
+            "U0FRANK instance.debug nightly: allowed, rule 5",
+        ),
+    ],
+)
+def test_each_case_is_answered_as_the_bot_would(folder, asked, said):
+    code, told = check(folder, WORLD + asked)
+    assert "✓ 1. " in told
+    assert said in told
+    assert told.endswith("Cases: 1, answered otherwise: 0.\n")
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        (REFUSED, "expected refused"),
+        (f"{REFUSED}\nwhy = 'self'", "expected refused (self)"),
+        (f"{ALLOWED}\nrule = 'rule 2'", "expected allowed by rule 2"),
+        (f"{ALLOWED}\nrule = 'isolate'", "expected allowed by isolate"),
+        (f"{ALLOWED}\napprovals = 1", "expected allowed with approvals = 1"),
+    ],
+)
+def test_a_case_that_is_answered_otherwise_is_said_and_fails(folder, wrong, expected):
+    right = case("U0EVE", "task.comment", REFUSED)
+    code, told = check(folder, WORLD + right + case("U0ALICE", "task.approve", ISOLATE, wrong))
+    first, second, last = told.splitlines()
+    assert first.startswith("✓ 1. U0EVE task.comment: refused, ")
+    assert second.startswith("✗ 2. U0ALICE task.approve isolate: allowed, ")
+    assert second.endswith(f"; {expected}")
+    assert last == "Cases: 2, answered otherwise: 1."
+    assert code == 1
+
+
+@pytest.mark.parametrize("wrong", [ALLOWED, f"{REFUSED}\nwhy = 'self'", f"{REFUSED}\nrule = 'x'"])
+def test_a_refusal_that_is_not_the_expected_one_fails(folder, wrong):
+    code, told = check(folder, WORLD + case("U0EVE", "task.approve", ISOLATE, wrong))
+    assert "✗ 1. U0EVE task.approve isolate: refused, rule 1 (isolation) leaves it to" in told
+    assert code == 1
+
+
+@pytest.mark.parametrize("rule", ["rule 1", "isolation", "rule 1 (isolation)"])
+def test_a_rule_goes_by_its_number_its_name_or_both(folder, rule):
+    asked = case("U0ALICE", "task.approve", ISOLATE, ALLOWED, f"rule = '{rule}'")
+    assert check(folder, WORLD + asked)[0] == 0
+
+
+def test_a_rule_that_is_named_like_a_number_is_not_taken_for_that_one(folder):
+    policy = POLICY.replace('name = "isolation"', 'name = "rule 3"')
+    (folder / "policy.toml").write_text(policy)
+    asked = case("U0ALICE", "task.approve", ISOLATE, ALLOWED, "rule = 'rule 3'")
+    assert check(folder, WORLD + asked)[0] == 1
+
+
+def test_without_a_time_it_is_now(folder):
+    year = datetime.now(UTC).year
+    tasks = "".join(
+        f"[tasks.{name}]\nname = 'x'\ndue_date = {year + away}-01-01T00:00:00Z\n"
+        for name, away in {"late": 0, "early": 1}.items()
+    )
+    late = case("U0FRANK", "task.terminate", "task = 'late'", ALLOWED)
+    early = case("U0FRANK", "task.terminate", "task = 'early'", REFUSED)
+    assert check(folder, tasks + late + early)[0] == 0
+
+
+def test_a_user_group_that_is_not_listed_is_empty_and_said_so(folder):
+    code, told = check(folder, case("U0BOB", "task.comment", REFUSED))
+    assert "Note: [usergroups] says nothing of S0SOC: taken as empty." in told
+    assert code == 0
+
+
+def test_a_user_group_that_no_role_has_is_said(folder):
+    text = "[usergroups]\nS0SOC = []\nS0SCO = ['U0BOB']\n" + case("U0BOB", "task.comment", REFUSED)
+    code, told = check(folder, text)
+    assert told.startswith("Note: [usergroups] lists S0SCO, which no role has.\n")
+    assert code == 0
+
+
+# Files that can't be meant.
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[people.U0ALICE]\nemial = 'x'", "people.U0ALICE.emial: nothing reads this key"),
+        ("[people.U0ALICE]\nguest = 'no'", "people.U0ALICE.guest: "),
+        ("[tasks.isolate]\ncreater_name = 'x'", "tasks.isolate.creater_name: nothing reads"),
+        ("[tasks.isolate]\nname = 3", "tasks.isolate.name: "),
+        ("[tasks]\nisolate = 3", "tasks.isolate: "),
+        ("[tasks.isolate]\ndue_date = 'soon'", "tasks.isolate.due_date: soon is no time: write"),
+        ("[tasks.isolate]\ndue_date = 2026-11-21", "tasks.isolate.due_date: 2026-11-21 is no time"),
+        ("now = 3", "now: 3 is no time: write it as "),
+        ("[instances.x.workflow]\nnmae = 'x'", "instances.x.workflow.nmae: nothing reads this key"),
+        ("[usergroups]\nS0SOC = 'U0ALICE'", "usergroups.S0SOC: "),
+        ("[[case]]", "case: nothing reads this key"),
+        ("[[cases]]\naction = 'task.comment'\nexpect = 'allowed'", "cases.1.user: is missing"),
+        (case("U0ALICE", "task.comment"), "cases.1.expect: is missing"),
+        (case("", "task.comment", ALLOWED), "cases.1.user: "),
+        (case("U0ALICE", "task.comment", "expect = 'yes'"), "cases.1.expect: "),
+        (case("U0ALICE", "task.aprove", ALLOWED), "cases.1.action: 'task.aprove' is no action; "),
+        (case("U0ALICE", "task.*", ALLOWED), "cases.1.action: 'task.*' is no action; "),
+        (
+            case("U0ALICE", "task.approve", ISOLATE, ALLOWED),
+            "cases.1.task: 'isolate' is not defined under [tasks]; there are none",
+        ),
+        (
+            "[instances.a]\n[instances.b]\n"
+            + case("U0ALICE", "instance.retry", "instance = 'c'", ALLOWED),
+            "cases.1.instance: 'c' is not defined under [instances]; there are a, b",
+        ),
+        (
+            case("U0ALICE", "task.approve", ALLOWED),
+            "cases.1: a rule asks what task.approve is done on: name the task",
+        ),
+        (
+            "[instances.a]\n" + case("U0ALICE", "task.approve", "instance = 'a'", ALLOWED),
+            "cases.1: task.approve is done on a task, and this names an instance",
+        ),
+        (
+            "[tasks.a]\n" + case("U0ALICE", "instance.retry", "task = 'a'", ALLOWED),
+            "cases.1: instance.retry is done on an instance, and this names a task",
+        ),
+        (case("U0ALICE", "task.comment", ALLOWED, "why = 'rule'"), "cases.1: why: only a refusal"),
+        (case("U0ALICE", "task.comment", REFUSED, "why = 'no'"), "cases.1.why: "),
+        (
+            case("U0ALICE", "task.comment", REFUSED, "approvals = 2"),
+            "cases.1: approvals: a refusal",
+        ),
+        (case("U0ALICE", "task.comment", ALLOWED, "approvals = 0"), "cases.1.approvals: "),
+        (case("U0ALICE", "task.comment", ALLOWED, "workspace = []"), "cases.1.workspace: "),
+        (case("U0ALICE", "task.comment", ALLOWED, "glass = true"), "cases.1.glass: nothing reads"),
+        ("", "has no [[cases]], so nothing would be checked"),
+        ("[[cases]", "not TOML: "),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_sentence(folder, text, line):
+    code, told = check(folder, text)
+    assert code == 2
+    assert told.startswith(f"{folder / 'cases.toml'}: {line}")
+    assert len(told.splitlines()) == 1
+
+
+def test_all_problems_are_listed_at_once(folder):
+    code, told = check(
+        folder,
+        "[people.U0ALICE]\nemial = 'x'\n"
+        + case("U0ALICE", "task.aprove", ISOLATE, ALLOWED)
+        + case("U0ALICE", "instance.retry", "instance = 'x'", "expects = 'allowed'"),
+    )
+    assert code == 2
+    for place in ("people.U0ALICE.emial", "cases.1.action", "cases.1.task", "cases.2.instance"):
+        assert f"{folder / 'cases.toml'}: {place}: " in told
+    assert "cases.2.expect: is missing" in told
+    assert "cases.2.expects: nothing reads this key" in told
+
+
+def test_a_policy_given_as_cases_is_told_how_it_is_meant(folder):
+    path = folder / "policy.toml"
+    code, told = bot("policy", "check", path, "--config", path)
+    assert code == 2
+    assert told.startswith(f"{path}: is a policy, and here cases are meant: give it with --config")
+
+
+@pytest.mark.parametrize("missing", ["cases.toml", "policy.toml"])
+def test_a_file_that_is_not_there_is_no_empty_file(folder, missing):
+    (folder / "cases.toml").write_text(case("U0ALICE", "task.comment", REFUSED))
+    (folder / missing).unlink()
+    code, told = bot("policy", "check", folder / "cases.toml", "--config", folder / "policy.toml")
+    assert code == 2
+    assert told.startswith(f"{folder / missing}: not there")
+
+
+@pytest.mark.parametrize("broken", ["cases.toml", "policy.toml"])
+def test_a_file_that_cannot_be_read_is_refused_by_name(folder, broken):
+    (folder / "cases.toml").write_text(case("U0ALICE", "task.comment", ALLOWED))
+    (folder / broken).write_bytes(b"# caf\xe9\n")
+    code, told = bot("policy", "check", folder / "cases.toml", "--config", folder / "policy.toml")
+    assert code == 2
+    assert told.startswith(f"{folder / broken}: can't be read: ")
+
+
+def test_a_wrong_policy_is_refused_with_all_its_lines(folder):
+    (folder / "policy.toml").write_text("colour = 'red'\n[watch]\nevery = -1")
+    code, told = check(folder, case("U0ALICE", "task.comment", REFUSED))
+    assert code == 2
+    assert "policy.toml: colour: " in told
+    assert "policy.toml: watch.every: " in told
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@example("cases = 3")
+@example("cases = [3]")
+@example(
+    "tasks = 3\n[[cases]]\nuser = 'x'\naction = 'task.approve'\ntask = 'x'\nexpect = 'allowed'"
+)
+@example("[[cases]]\nuser = 'x'\naction = 3\ntask = []\nexpect = 'allowed'")
+@given(st.text())
+def test_whatever_stands_in_the_file_it_is_read_or_refused(tmp_path, text):
+    path = tmp_path / "cases.toml"
+    path.write_text(text, encoding="utf-8", newline="")
+    try:
+        assert isinstance(cases.load(path, Config()), Cases)
+    except CasesError as wrong:
+        assert str(wrong).startswith(f"{path}: ")  # noqa: PT017 - either is right
+
+
+# One question.
+
+
+def test_a_yes_says_by_which_rule_and_who_else_could(folder):
+    code, told = explain(folder, "--user U0ALICE --action task.approve --task isolate")
+    assert code == 0
+    assert told.splitlines() == [
+        "✓ U0ALICE task.approve isolate: allowed, rule 1 (isolation): 2 people within 1 h",
+        "  roles of U0ALICE: approver",
+        "  in SecMaster: alice@example.com",
+        "  left to: approver",
+        "  could: U0ALICE, U0DAVE",
+    ]
+
+
+def test_a_no_says_why_and_who_could(folder):
+    code, told = explain(folder, "--user U0EVE --action task.comment")
+    assert code == 1
+    assert told.splitlines() == [
+        "✗ U0EVE task.comment: refused, rule 3 leaves it to approver",
+        "  roles of U0EVE: none",
+        "  in SecMaster: not known",
+        "  left to: approver",
+        "  could: U0ALICE, U0BOB, U0DAVE, U0ERIN",
+    ]
+
+
+def test_lent_rights_are_named_with_whose_they_are(folder):
+    code, told = explain(folder, "--user U0DAVE --action task.comment")
+    assert code == 0
+    assert "  roles of U0DAVE: none\n" in told
+    assert "  lent by U0ALICE: approver\n" in told
+
+
+def test_breaking_the_glass_is_another_question(folder):
+    question = "--user U0FRANK --action task.approve --task isolate"
+    frank = "[people.U0FRANK]\nemail = 'frank@example.com'\n"
+    assert explain(folder, question, WORLD + frank)[0] == 1
+    code, told = explain(folder, f"{question} --break-glass", WORLD + frank)
+    assert code == 0
+    assert "breaking the glass: allowed, rule 1 (isolation): a reason, announced" in told
+    assert "  could: U0FRANK\n" in told
+
+
+def test_whoever_could_is_named_though_only_the_policy_knows_them(folder):
+    code, told = explain(folder, "--user U0ALICE --action task.terminate --task isolate")
+    assert code == 1
+    assert "  could: U0FRANK\n" in told
+
+
+def test_where_nobody_could_that_is_said(folder):
+    code, told = explain(folder, "--user U0ALICE --action instance.terminate")
+    assert code == 1
+    assert "  could: nobody who is named here\n" in told
+
+
+def test_a_question_about_another_workspace_names_it(folder):
+    question = "--user U0FRANK --action instance.retry"
+    assert explain(folder, question)[0] == 1
+    assert explain(folder, f"{question} --workspace soc")[0] == 0
+
+
+def test_a_question_needs_no_cases_where_no_rule_asks_about_the_object(folder):
+    options = ("--action", "task.comment", "--config", folder / "policy.toml")
+    assert bot("policy", "explain", "--user", "U0ALICE", *options)[0] == 0
+    code, told = bot("policy", "explain", "--user", "U0BOB", *options)
+    assert code == 1
+    assert "Note: [usergroups] says nothing of S0SOC: taken as empty." in told
+
+
+@pytest.mark.parametrize(
+    ("question", "line"),
+    [
+        ("--user U0ALICE --action task.aprove", "action: 'task.aprove' is no action; there are "),
+        ("--user U0ALICE --action task.comment --task x", "task: 'x' is not defined under [tasks]"),
+        ("--user U0ALICE --action task.approve", "a rule asks what task.approve is done on: name"),
+        ("--user U0ALICE --action task.comment --instance nightly", "task.comment is done on a"),
+    ],
+)
+def test_a_question_that_cannot_be_meant_is_refused_in_one_sentence(folder, question, line):
+    code, told = explain(folder, question)
+    assert code == 2
+    assert told.startswith(line)
+    assert len(told.splitlines()) == 1
+
+
+def test_it_runs_where_there_is_neither_slack_nor_secmaster_nor_any_setting(folder):
+    (folder / "secmaster-bot.toml").write_text(POLICY)
+    (folder / "cases.toml").write_text(WORLD + case("U0ALICE", "task.comment", ALLOWED))
+    ran = subprocess.run(
+        [sys.executable, "-m", "bot", "policy", "check", "cases.toml"],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=45,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("✓ 1. U0ALICE task.comment: allowed, rule 3")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("cases.toml", "policy.toml", "secmaster-bot.toml"),
+    ]
+
+
+def test_brackets_and_line_breaks_of_a_file_are_shown_as_they_are(folder):
+    text = '[tasks."[red]x\\ny[/red]"]\nname = "x"\n' + case(
+        "U0ALICE", "task.comment", 'task = "[red]x\\ny[/red]"', ALLOWED
+    )
+    code, told = check(folder, text)
+    assert code == 0
+    assert "U0ALICE task.comment [red]x y[/red]: allowed" in told
