@@ -82,10 +82,10 @@ def manifest(
     if url and not url.startswith("https://"):
         _refuse("Slack posts only to https:// addresses.")
     try:
-        commands = config.load(config_file).commands
+        rights = config.load(config_file)
     except config.ConfigError as wrong:
         _refuse(str(wrong))
-    typer.echo(json.dumps(make(commands, url), indent=2))
+    typer.echo(json.dumps(make(rights, url), indent=2))
 
 
 @cli.command()
@@ -195,11 +195,11 @@ def sandbox_slack(
     ] = "",
 ) -> None:
     """A local Slack: token xoxb-demo, app token xapp-demo, secret demo-signing-secret."""
-    from bot.config import Commands
+    from bot.config import Config
     from bot.manifest import manifest
     from bot.sandbox.slack import SlackSandbox
 
-    app = manifest(Commands())
+    app = manifest(Config())
     _main(_serve(SlackSandbox(request_url=request_url or None, manifest=app), host, port))
 
 

@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from bot import config
 from bot.app import App, StartError
-from bot.config import Commands
+from bot.config import Config
 from bot.manifest import manifest
 from bot.models import Ref
 from bot.sandbox.secmaster import SecMasterSandbox, seed
@@ -47,7 +47,26 @@ actions = ["instance.*"]
 roles = ["oncall"]
 """
 
-WATCH = """
+# What the first rule that fits decides comes first: accounts take two people.
+GRAVE = """
+[[rules]]
+name = "accounts"
+actions = ["task.approve"]
+roles = ["approver"]
+when = { name = "(?i)disable" }
+approvals = 2
+expires = "30m"
+break_glass = ["oncall"]
+"""
+
+BESIDES = """
+[break_glass]
+channel = "C0ONCALL"
+
+[rights]
+audit = ["approver"]
+delegate = ["approver", "oncall"]
+
 [watch]
 every = 3                     # seconds: what is done in the console shows on the cards soon
 """
@@ -58,9 +77,11 @@ OPEN = """\
   [cyan]{slack}[/cyan]   the local Slack, where you are Alice, who may approve
   [cyan]{secmaster}[/cyan]   the local SecMaster's console
 
-In #soc a card waits for a decision: press Approve, or Terminate with a reason. In #oncall a run
-has failed: as Carol, who is on call, press Retry. Under "Acting as" you are somebody else: Bob
-may approve too, Dave may look, and there are guests and somebody from another organisation.
+In #soc two cards wait for a decision. "Block …" takes one person: press Approve, or Terminate
+with a reason. "Disable …" takes two: Alice and Bob, or Carol, who may break the glass. In #oncall
+a run has failed: as Carol, who is on call, press Retry. Under "Acting as" you are somebody else:
+Dave may look, and there are guests and somebody from another organisation.
+Ask /secmaster why with an id who may do what, and /secmaster audit what was done.
 Type / for the commands; the app's Home and its shortcuts are there too. In the console, decide a
 task, let a run fail, or switch a fault on, and watch the cards.
 
@@ -86,13 +107,13 @@ async def stage(
     slack_port: int = 0, secmaster_port: int = 0
 ) -> AsyncIterator[tuple[SlackSandbox, SecMasterSandbox]]:
     """Both stand-ins with the bot between them."""
-    slack, secmaster = SlackSandbox(manifest=manifest(Commands())), SecMasterSandbox()
+    slack, secmaster = SlackSandbox(manifest=manifest(Config())), SecMasterSandbox()
     try:
         await _open(secmaster, secmaster_port, "--secmaster-port")
         await _open(slack, slack_port, "--slack-port")
         with tempfile.TemporaryDirectory(prefix="secmaster-bot-") as folder:
             settings = _settings(slack, secmaster, Path(folder))
-            async with App(settings, config.parse(POLICY + WATCH)) as app:
+            async with App(settings, config.parse(GRAVE + POLICY + BESIDES)) as app:
                 slack.request_url = f"{app.url}/slack/events"
                 slack.links = [("SecMaster console", secmaster.url)]
                 yield slack, secmaster
@@ -149,7 +170,8 @@ class Story:
             self._print("A failed workflow in #oncall", ONCALL, run)
 
     async def leave_open(self) -> None:
-        """Two cards for whoever opens the page."""
+        """A few cards for whoever opens the page."""
+        await self._card(ALICE, SOC, f"/secmaster task show {seed.TASK_DISABLE_USER}")
         await self._card(ALICE, SOC, f"/secmaster task show {seed.TASK_BLOCK_IP}")
         await self._card(CAROL, ONCALL, f"/secmaster instance show {seed.INSTANCE_FAILED_AGAIN}")
 

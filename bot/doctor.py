@@ -17,7 +17,7 @@ from slack_sdk.errors import SlackApiError
 from bot import config, settings
 from bot.app import open_secmaster, open_slack
 from bot.logs import hide
-from bot.manifest import SCOPES
+from bot.manifest import scopes
 from bot.secmaster import Forbidden, SecMasterError
 from bot.settings import Settings
 from bot.store import connect
@@ -61,13 +61,17 @@ def _print(console: Console, name: str, said: str, *, well: bool) -> None:
 
 
 async def policy(given: Settings) -> str:
-    try:
-        rights = config.load(given.bot_config)
-    except config.ConfigError as wrong:
-        raise Ill(str(wrong)) from wrong
+    rights = _rights(given)
     if not rights.rules:
         raise Ill(f"{given.bot_config} has no rules, so nobody may do anything")
     return f"{len(rights.roles)} roles, {len(rights.rules)} rules"
+
+
+def _rights(given: Settings) -> config.Config:
+    try:
+        return config.load(given.bot_config)
+    except config.ConfigError as wrong:
+        raise Ill(str(wrong)) from wrong
 
 
 async def slack(given: Settings) -> str:
@@ -81,7 +85,8 @@ async def slack(given: Settings) -> str:
         except (aiohttp.ClientError, TimeoutError) as wrong:
             raise Ill(f"{given.slack_api_url} can't be reached: {wrong}") from wrong
     has = {scope.strip() for scope in identity.headers.get("x-oauth-scopes", "").split(",")}
-    if missing := sorted(set(SCOPES) - has):
+    rights = _rights(given)
+    if missing := sorted(set(scopes(rights)) - has):
         raise Ill(f"scopes are missing, reinstall the app with them: {', '.join(missing)}")
     return f"{identity['user']} in {identity['team']}, all scopes"
 

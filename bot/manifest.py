@@ -6,7 +6,7 @@ https://docs.slack.dev/reference/app-manifest
 from typing import Any
 
 from bot.actions import FROM_MESSAGES, TABLE, Action
-from bot.config import Commands
+from bot.config import Commands, Config
 from bot.messages.words import words
 from bot.models import Noun
 
@@ -23,6 +23,7 @@ SCOPES = (
     "usergroups:read",  # roles by user group
     "users:read",  # guests and people of other organisations
 )
+EMAILS = "users:read.email"  # who people are in SecMaster, where their addresses tell
 EVENTS = ("app_home_opened", "app_mention", "message.im")
 EVENTS_PATH = "/slack/events"
 WHAT_WAITS = {
@@ -33,8 +34,14 @@ WHAT_WAITS = {
 }
 
 
-def manifest(commands: Commands, url: str = "") -> dict[str, Any]:
+def scopes(config: Config) -> tuple[str, ...]:
+    """What this policy needs to be granted."""
+    return (*SCOPES, EMAILS) if config.identities.email_domain else SCOPES
+
+
+def manifest(config: Config, url: str = "") -> dict[str, Any]:
     """The manifest to paste into Slack; without ``url`` for Socket Mode."""
+    commands = config.commands
     url = url.rstrip("/").removesuffix(EVENTS_PATH)
     request = {"request_url": url + EVENTS_PATH} if url else {}
     return {
@@ -54,7 +61,7 @@ def manifest(commands: Commands, url: str = "") -> dict[str, Any]:
             "shortcuts": [WHAT_WAITS, *map(_shortcut, FROM_MESSAGES)],
             "slash_commands": [_command(name, commands, url) for name in commands.names],
         },
-        "oauth_config": {"scopes": {"bot": list(SCOPES)}},
+        "oauth_config": {"scopes": {"bot": list(scopes(config))}},
         "settings": {
             "event_subscriptions": {**request, "bot_events": list(EVENTS)},
             "interactivity": {"is_enabled": True, **request},
@@ -84,7 +91,7 @@ def _command(name: str, commands: Commands, url: str) -> dict[str, Any]:
     about = {
         commands.task: ("SecMaster tasks", _verbs("task")),
         commands.instance: ("Workflow instances", _verbs("instance")),
-        commands.root: ("Run SecMaster", "help | whoami | task … | instance …"),
+        commands.root: ("Run SecMaster", "help | task … | instance … | why <id> | delegate …"),
     }
     description, hint = about[name]
     request = {"url": url + EVENTS_PATH} if url else {}

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from bot.actions import Action
+from bot.actions import Action, Snapshot
 from bot.directory import LookupFailed
 from bot.models import Actor, Operation, Ref, Terms
 from bot.policy import Allowed, Decision, Matter, Member, Refused, decide, needs_facts
@@ -73,16 +73,21 @@ async def ask(
         member = await house.directory.member(actor)
     except LookupFailed:
         return Member(actor.id), Refused("unknown")
-    matter = Matter(frozenset({ref.workspace, house.desk.name(ref)}), house.desk.clock())
+    about: Snapshot | None = None
     if needs_facts(rules, action):
         try:
-            facts = await asyncio.wait_for(house.desk.look(ref), READ_WITHIN)
+            about = await asyncio.wait_for(house.desk.look(ref), READ_WITHIN)
         except NotFound:
             return member, Refused("gone")
         except (SecMasterError, TimeoutError):
             return member, Refused("unread")
-        matter = Matter(matter.workspaces, matter.now, facts)
-    return member, decide(rules, member, action, matter, glass=glass)
+    return member, decide(rules, member, action, matter(house, ref, about), glass=glass)
+
+
+def matter(house: House, ref: Ref, about: Snapshot | None) -> Matter:
+    """What the policy must know of an object; a workspace goes by its alias and by its name."""
+    names = frozenset({ref.workspace, house.desk.name(ref)})
+    return Matter(names, house.desk.clock(), about)
 
 
 def _terms(house: House, member: Member, answer: Decision) -> Terms:

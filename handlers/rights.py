@@ -3,15 +3,18 @@
 import asyncio
 import hashlib
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.actions import TABLE
+from bot.actions import TABLE, Action, Snapshot
 from bot.config import ConfigError
 from bot.flows.posting import SlackTrouble, chat_with, post
 from bot.messages import Message, stories
 from bot.messages import rights as said
 from bot.models import Actor, Loan, Noun, Ref
+from bot.policy import Allowed, Matter, Member, decide
+from bot.rules import Rule
 from bot.secmaster import NotFound
 from handlers import guards
 from handlers.failures import Told
@@ -44,11 +47,19 @@ async def answer(house: House, request: Request, asker: Asker, once: str) -> Mes
 
 async def why(house: House, wanted: Why, actor: Actor) -> Message:
     """Which rule lets or stops the person for each action, and who could."""
-    ref = await _found(house, wanted.id, wanted.nouns)
-    actions = [action for action in TABLE if action.noun == ref.noun]
-    asked = (guards.ask(house, actor, action, ref) for action in actions)
-    answers = [decision for _member, decision in await asyncio.gather(*asked)]
-    return said.why(ref, list(zip(actions, answers, strict=True)), house.config.roles)
+    ref, about = await _found(house, wanted.id, wanted.nouns)
+    member = await house.directory.member(actor)
+    rules, matter = house.config.rules, guards.matter(house, ref, about)
+    answers = [
+        (action, decide(rules, member, action, matter), _may_break(rules, member, action, matter))
+        for action in TABLE
+        if action.noun == ref.noun
+    ]
+    return said.why(ref, answers, house.config.roles)
+
+
+def _may_break(rules: Sequence[Rule], member: Member, action: Action, about: Matter) -> bool:
+    return isinstance(decide(rules, member, action, about, glass=True), Allowed)
 
 
 async def audit(house: House, wanted: Audit, actor: Actor) -> Message:
@@ -62,17 +73,15 @@ async def audit(house: House, wanted: Audit, actor: Actor) -> Message:
     return said.no_story(wanted.id)
 
 
-async def _found(house: House, object_id: str, nouns: tuple[Noun, ...]) -> Ref:
+async def _found(house: House, object_id: str, nouns: tuple[Noun, ...]) -> tuple[Ref, Snapshot]:
     """The task or the instance of that id, whichever there is."""
     *others, last = (Ref(noun=noun, id=object_id, workspace=house.main) for noun in nouns)
     for ref in others:
         try:
-            await house.desk.look(ref)
+            return ref, await house.desk.look(ref)
         except NotFound:
             continue
-        return ref
-    await house.desk.look(last)
-    return last
+    return last, await house.desk.look(last)
 
 
 async def reload(house: House, asker: Asker) -> Message:

@@ -7,10 +7,11 @@ import jsonschema
 import pytest
 import yaml
 
-from bot.config import Commands
+from bot.config import Commands, Config
 from bot.manifest import SCOPES, manifest
 
 ROOT = Path(__file__).parents[1]
+RENAMED = Config(commands=Commands(root="/soc", task="", instance=""))
 PLACEHOLDER = "https://secmaster-bot.example.com"
 SCHEMA = json.loads((ROOT / "tests/data/slack-manifest.schema.2.json").read_text())
 
@@ -23,9 +24,9 @@ def committed() -> dict:
     "made",
     [
         committed(),
-        manifest(Commands(), "https://bot.example.com"),
-        manifest(Commands()),
-        manifest(Commands(root="/soc", task="", instance=""), "https://bot.example.com"),
+        manifest(Config(), "https://bot.example.com"),
+        manifest(Config()),
+        manifest(RENAMED, "https://bot.example.com"),
     ],
     ids=["manifest.yml", "http", "socket", "renamed"],
 )
@@ -34,11 +35,11 @@ def test_slack_takes_the_manifest(made: dict):
 
 
 def test_the_committed_manifest_is_the_one_that_is_printed():
-    assert committed() == manifest(Commands(), PLACEHOLDER)
+    assert committed() == manifest(Config(), PLACEHOLDER)
 
 
 def test_socket_mode_needs_no_address_and_keeps_interactivity_on():
-    made = manifest(Commands())
+    made = manifest(Config())
     assert "url" not in json.dumps(made)
     assert made["settings"]["interactivity"] == {"is_enabled": True}
     assert made["settings"]["socket_mode_enabled"]
@@ -46,14 +47,14 @@ def test_socket_mode_needs_no_address_and_keeps_interactivity_on():
 
 @pytest.mark.parametrize("end", ["", "/", "/slack/events", "/slack/events/"])
 def test_an_address_is_taken_with_or_without_its_path(end: str):
-    made = manifest(Commands(), f"https://bot.example.com/base{end}")
-    assert made == manifest(Commands(), "https://bot.example.com/base")
+    made = manifest(Config(), f"https://bot.example.com/base{end}")
+    assert made == manifest(Config(), "https://bot.example.com/base")
     asked = made["settings"]["event_subscriptions"]["request_url"]
     assert asked == "https://bot.example.com/base/slack/events"
 
 
 def test_commands_that_are_left_out_are_not_asked_for():
-    made = manifest(Commands(root="/soc", task="", instance=""))
+    made = manifest(RENAMED)
     assert [each["command"] for each in made["features"]["slash_commands"]] == ["/soc"]
 
 

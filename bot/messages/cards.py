@@ -1,6 +1,7 @@
 """Cards: one task or instance as SecMaster has it, and the buttons that fit its state."""
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -238,7 +239,9 @@ def _attached(task: Task) -> list[str]:
 
 
 def _comment(comment: TaskComment) -> str:
-    return f"💬 {line(comment.user_name, 60) or '—'}: {line(comment.message, 300)}"
+    # Where it was said is in SecMaster's own record; on a card it would hide what was said.
+    said = re.sub(r"(, ref [0-9a-f]{6}), in .*\Z", r"\1", comment.message)
+    return f"💬 {line(comment.user_name, 60) or '—'}: {line(said, 300)}"
 
 
 def _where(frame: Frame) -> str:

@@ -202,9 +202,16 @@ def _receipt(operation: Operation, ended: Outcome) -> str:
         operation.rule,
         f"HTTP {ended.status}" if ended.status else "",
         f"request {code(ended.request_id)}" if ended.request_id else "",
-        f"{ended.took:.1f} s" if ended.took else "",
+        _took(ended.took),
     ]
     return f"\n_{' · '.join(filter(None, parts))}_"
+
+
+def _took(seconds: float) -> str:
+    """How long it took since it was accepted; "" where that is not known."""
+    if not seconds:
+        return ""
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 def not_yet(ended: Outcome) -> str:

@@ -53,13 +53,19 @@ def _terms(allowed: Allowed) -> str:
     return f": {asked}" if asked else ""
 
 
-def why(ref: Ref, answers: Sequence[tuple[Action, Decision]], known: Mapping[str, Role]) -> Message:
-    """For each action which rule lets or stops the person, and who could."""
+def why(
+    ref: Ref, answers: Sequence[tuple[Action, Decision, bool]], known: Mapping[str, Role]
+) -> Message:
+    """For each action which rule lets or stops the person, and who may.
+
+    The last of the three is whether the person may break the glass for it.
+    """
     lines = [f"*What you may do with {ref.noun} {code(ref.id)}*"]
-    for action, decision in answers:
+    for action, decision, breaks in answers:
         mark = "✅" if isinstance(decision, Allowed) else "▫️"
-        could = f"; could: {who(decision.may, known)}" if decision.may else ""
-        lines.append(f"{mark} {code(action.name)} {line(because(decision), 300)}{could}")
+        others = f"; may: {who(decision.may, known)}" if decision.may else ""
+        alone = "; you may break the glass" if breaks else ""
+        lines.append(f"{mark} {code(action.name)} {line(because(decision), 300)}{others}{alone}")
     return _said("\n".join(lines))
 
 

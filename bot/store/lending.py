@@ -20,13 +20,14 @@ class Lending:
 
         The same id again is the same loan; ``entry`` is what the audit keeps of it.
         """
+        until = loan.until.astimezone(UTC)  # SQLite keeps no zone
         row = {"id": id_, "lender": loan.lender, "borrower": loan.borrower, "at": at}
         known = sa.select(delegations.c.id).where(delegations.c.id == id_)
         with self.engine.begin() as connection:
             if connection.execute(known).first():
                 return
             self._end(connection, loan.lender, loan.borrower, at)
-            connection.execute(sa.insert(delegations).values(**row, until=loan.until))
+            connection.execute(sa.insert(delegations).values(**row, until=until))
             chain.append(connection, entry)
 
     def take_back(self, lender: str, borrower: str, at: datetime, entry: dict[str, Any]) -> bool:
@@ -62,4 +63,4 @@ def _loans(rows: Sequence[sa.Row[Any]]) -> list[Loan]:
 
 
 def _utc(at: datetime) -> datetime:
-    return at if at.tzinfo else at.replace(tzinfo=UTC)  # SQLite keeps no zone
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

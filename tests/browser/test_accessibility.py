@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from bot.config import Commands
+from bot.config import Config
 from bot.manifest import manifest
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
@@ -45,7 +45,7 @@ MARKUP = """
 
 @pytest.fixture
 async def slack():
-    sandbox = SlackSandbox(manifest=manifest(Commands()))
+    sandbox = SlackSandbox(manifest=manifest(Config()))
     await sandbox.start()
     yield sandbox
     await sandbox.stop()

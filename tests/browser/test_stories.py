@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from bot.config import Commands
+from bot.config import Config
 from bot.demo import POLICY
 from bot.manifest import manifest
 from bot.sandbox.faults import Fault
@@ -21,7 +21,7 @@ FOLLOWING = POLICY + "[watch]\nevery = 0.1\n"
 
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackSandbox]:
-    sandbox = SlackSandbox(manifest=manifest(Commands()))
+    sandbox = SlackSandbox(manifest=manifest(Config()))
     await sandbox.start()
     yield sandbox
     await sandbox.stop()

@@ -1,0 +1,241 @@
+"""What protects a decision, as people see it: several people, what has changed, who may and why."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from bot.config import Config
+from bot.demo import POLICY
+from bot.flows import Patience
+from bot.manifest import manifest
+from bot.sandbox.faults import Fault
+from bot.sandbox.secmaster import Person, seed
+from bot.sandbox.slack import SlackSandbox
+from tests.town import ALICE, BOB, CAROL, DAVE, ONCALL, SOC, Town
+
+GRAVE = """
+[[rules]]
+name = "grave"
+actions = ["task.approve"]
+roles = ["approver"]
+{}
+"""
+BESIDES = f"""
+[break_glass]
+channel = "{ONCALL}"
+[rights]
+audit = ["approver"]
+delegate = ["approver"]
+"""
+TWO = GRAVE.format('approvals = 2\nbreak_glass = ["oncall"]') + POLICY + BESIDES
+SHORT = GRAVE.format('approvals = 2\nexpires = "3s"') + POLICY + BESIDES
+TYPED = GRAVE.format('confirm = "type-name"') + POLICY + BESIDES
+NAME = "Isolate host ecs-web-07"
+TASK = f"/secmaster {{}} {seed.TASK_ISOLATE}"
+
+
+@pytest.fixture
+def rules(request: pytest.FixtureRequest) -> str:
+    return str(getattr(request, "param", TWO))
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackSandbox]:
+    sandbox = SlackSandbox(manifest=manifest(Config()))
+    await sandbox.start()
+    yield sandbox
+    await sandbox.stop()
+
+
+@pytest.fixture
+def sit(open_page, town: Town):
+    """Sit somebody down before a channel."""
+
+    async def sit(user: str, channel: str = SOC, **window) -> Page:
+        return await open_page(f"{town.slack.url}/#{user}/{channel}", **window)
+
+    return sit
+
+
+def message(page: Page, ts: str) -> Locator:
+    return page.get_by_role("main").locator(f"li[data-ts='{ts}']")
+
+
+async def press(page: Page, ts: str, button: str) -> None:
+    await message(page, ts).get_by_role("button", name=button, exact=True).click()
+
+
+async def decide(page: Page, ts: str, button: str) -> None:
+    """Press a card's button and say yes to its question."""
+    await press(page, ts, button)
+    await page.get_by_role("alertdialog").get_by_role("button", name=button, exact=True).click()
+
+
+async def open_thread(page: Page, ts: str) -> Locator:
+    await message(page, ts).get_by_role("link", name="repl").click()
+    return page.get_by_role("complementary")
+
+
+async def write(page: Page, words: str) -> None:
+    box = page.get_by_role("main").get_by_role("textbox")
+    await box.fill(words)
+    await box.press("Enter")
+
+
+def decisions(town: Town) -> list[str]:
+    writes = town.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)
+    return [one.body["action"] for one in writes if one.body["action"] != "ADD_COMMENT"]
+
+
+async def test_two_people_approve_and_each_sees_how_far_it_is(town: Town, sit):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    alice, bob = await asyncio.gather(sit(ALICE), sit(BOB))
+    await decide(alice, ts, "Approve")
+    await expect(message(bob, ts)).to_contain_text("Approval: 1 of 2 said yes")
+    await expect(message(bob, ts)).to_contain_text("@Alice")
+    await press(alice, ts, "Take back my yes")
+    await expect(message(bob, ts)).not_to_contain_text("1 of 2")
+    await decide(alice, ts, "Approve")
+    await expect(message(bob, ts)).to_contain_text("1 of 2 said yes")
+    assert decisions(town) == []
+    await decide(bob, ts, "Approve")
+    await expect(message(alice, ts)).to_contain_text("Approved by @Bob, with @Alice")
+    await expect(message(alice, ts).get_by_role("button", name="Approve")).to_have_count(0)
+    thread = await open_thread(alice, ts)
+    await expect(thread).to_contain_text("rule 1 (grave) · HTTP 200 · request")
+    assert decisions(town) == ["CONTINUE"]
+
+
+async def test_a_refusal_asks_first_and_ends_it(town: Town, sit):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    alice, bob = await asyncio.gather(sit(ALICE), sit(BOB))
+    await decide(alice, ts, "Approve")
+    await expect(message(bob, ts)).to_contain_text("1 of 2 said yes")
+    await press(bob, ts, "Refuse")
+    question = bob.get_by_role("alertdialog")
+    await expect(question).to_contain_text("Nobody's yes counts any more.")
+    await question.get_by_role("button", name="Refuse").click()
+    await expect(message(alice, ts)).not_to_contain_text("1 of 2")
+    thread = await open_thread(alice, ts)
+    await expect(thread).to_contain_text("@Bob refused the approval. The yes of @Alice no longer")
+    assert decisions(town) == []
+
+
+@pytest.mark.parametrize("rules", [SHORT], ids=["three-seconds"])
+async def test_what_too_few_wanted_in_time_lapses_by_itself(town: Town, sit):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    page = await sit(ALICE)
+    await decide(page, ts, "Approve")
+    await expect(message(page, ts)).to_contain_text("1 of 2 said yes")
+    await expect(message(page, ts)).not_to_contain_text("1 of 2", timeout=15_000)
+    thread = await open_thread(page, ts)
+    await expect(thread).to_contain_text("The approval lapsed: 1 of 2 said yes in time (@Alice)")
+
+
+async def test_who_breaks_the_glass_says_why_and_a_channel_is_told(town: Town, sit):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    alice, carol = await asyncio.gather(sit(ALICE), sit(CAROL))
+    await decide(alice, ts, "Approve")
+    await press(alice, ts, "Break the glass")
+    told = alice.get_by_role("listitem").filter(has_text="You may not break the glass")
+    await expect(told).to_contain_text("oncall")
+    await press(carol, ts, "Break the glass")
+    form = carol.get_by_role("dialog")
+    await expect(form).to_contain_text("It is announced.")
+    await form.get_by_label("Reason").fill("it spreads, Bob does not answer")
+    await form.get_by_role("button", name="Approve").click()
+    await expect(message(alice, ts)).to_contain_text("Approved by @Carol, who broke the glass")
+    oncall = await sit(ALICE, ONCALL)
+    announced = oncall.get_by_role("main").get_by_role("listitem").filter(has_text="broke the")
+    await expect(announced).to_contain_text("it spreads, Bob does not answer")
+    await expect(announced.get_by_role("link", name="its thread")).to_be_visible()
+    assert decisions(town) == ["CONTINUE"]
+
+
+@pytest.mark.parametrize("rules", [POLICY], ids=["plain"])
+async def test_what_has_changed_is_shown_and_decided_upon_again(town: Town, sit):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    page = await sit(ALICE)
+    await expect(message(page, ts).get_by_role("button", name="Approve")).to_be_visible()
+    said = {"action": "ADD_COMMENT", "comment": "wait: it is the wrong host"}
+    town.secmaster.world.update_task(seed.TASK_ISOLATE, said, Person("console-eve", "Eve"))
+    await decide(page, ts, "Approve")
+    told = page.get_by_role("listitem").filter(has_text="Changed since you looked")
+    await expect(told).to_contain_text("New comment: Eve: wait: it is the wrong host")
+    await expect(told).to_contain_text("Only visible to you")
+    assert decisions(town) == []
+    await told.get_by_role("button", name="Approve").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Approve").click()
+    await expect(message(page, ts)).to_contain_text("Approved by @Alice")
+    assert decisions(town) == ["CONTINUE"]
+
+
+@pytest.mark.parametrize("rules", [TYPED], ids=["type-name"])
+async def test_the_gravest_asks_for_the_name_to_be_typed(town: Town, sit):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    page = await sit(ALICE)
+    await decide(page, ts, "Approve")
+    form = page.get_by_role("dialog")
+    await form.get_by_label("Type the task's name").fill("isolate something else")
+    await form.get_by_role("button", name="Approve").click()
+    await expect(form).to_contain_text("That is not its name.")
+    assert decisions(town) == []
+    await form.get_by_label("Type the task's name").fill(f" {NAME.lower()}")
+    await form.get_by_role("button", name="Approve").click()
+    await expect(message(page, ts)).to_contain_text("Approved by @Alice")
+
+
+async def test_why_tells_the_rule_and_audit_the_story(town: Town, sit):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    page = await sit(ALICE)
+    await write(page, TASK.format("why"))
+    told = page.get_by_role("listitem").filter(has_text="What you may do with task")
+    await expect(told).to_contain_text("task.approve rule 1 (grave): 2 people within 1 h")
+    await decide(page, ts, "Approve")
+    await expect(message(page, ts)).to_contain_text("1 of 2 said yes")
+    await write(page, TASK.format("audit"))
+    story = page.get_by_role("listitem").filter(has_text="What the audit has of task")
+    await expect(story).to_contain_text("said yes: approval by @Alice")
+    dave = await sit(DAVE)
+    await write(dave, TASK.format("audit"))
+    refused = dave.get_by_role("listitem").filter(has_text="audit is for approver")
+    await expect(refused).to_contain_text("Nothing was done.")
+
+
+async def test_rights_are_lent_and_both_names_stand_in_the_thread(town: Town, sit):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    alice, dave = await asyncio.gather(sit(ALICE), sit(DAVE))
+    await write(alice, "/secmaster delegate @dave for 2h")
+    lent = alice.get_by_role("listitem").filter(has_text="@Dave may do until")
+    await expect(lent).to_contain_text("roles: approver")
+    await press(dave, ts, "Terminate")
+    form = dave.get_by_role("dialog")
+    await form.get_by_label("Reason").fill("as Alice asked")
+    await form.get_by_role("button", name="Terminate").click()
+    await expect(message(dave, ts)).to_contain_text("Terminated by @Dave (by the right of @Alice)")
+    thread = await open_thread(alice, ts)
+    await expect(thread).to_contain_text("Terminated by @Dave (by the right of @Alice)")
+    assert decisions(town) == ["TERMINATE"]
+
+
+@pytest.mark.parametrize("rules", [POLICY], ids=["plain"])
+async def test_what_nobody_knows_yet_stands_on_the_card_until_it_is_known(town: Town, sit):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    page = await sit(ALICE)
+    card = message(page, ts)
+    town.app.desk.patience = Patience(pauses=(0.1,) * 300, trust=0.14)  # as long as it takes
+    lost = Fault(on="UpdateTask", applied=True, hold=True, hang_up=True)
+    await town.secmaster.faults.set(lost)
+    await decide(page, ts, "Approve")
+    await town.secmaster.faults.until_held("UpdateTask")
+    await town.secmaster.faults.set(Fault(on="ShowTask", status=503))
+    await town.secmaster.faults.clear("UpdateTask")
+    await expect(card).to_contain_text("took effect is not known yet")
+    await expect(card).to_contain_text("SecMaster can't be read now")
+    await town.secmaster.faults.clear()
+    await expect(card).to_contain_text("Approved by @Alice")
+    thread = await open_thread(page, ts)
+    await expect(thread).to_contain_text("I am reading until it is known whether it took effect")
+    assert decisions(town) == ["CONTINUE"]
