@@ -215,8 +215,8 @@ async def serve(given: "Settings", rights: "Config", patience: "Patience | None"
 
     log = logging.getLogger("bot")
     async with App(given, rights, patience) as app:
-        log.info("ready", extra={"url": app.url, "socket_mode": given.socket_mode})
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app.reload)
+        log.info("ready", extra={"url": app.url, "socket_mode": given.socket_mode})
         await _until_told()
         log.info("stopping")
 

@@ -6,6 +6,7 @@ table and the manifest follow from it; nothing else lists the nine. Their human 
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -91,6 +92,7 @@ class Action:
 
 
 LONGEST_REASON = 1000
+SHOWN_REASON = 80  # of the others who said yes: with nine people a comment has to fit
 COMMENT = Param("comment", "text", "Comment", rest=True, signed=True, said=True, longest=3000)
 COMMENT_ID = Param("comment_id", "comment id", "Comment id")
 FILE = Param("attachment_id", "attachment id", "Files", file=True)
@@ -124,7 +126,8 @@ def attribution(operation: Operation, noun: str, permalink: str = "") -> str:
     parts = [f"{noun.capitalize()} from Slack{alone}"]
     parts += [_unsigned(operation.reason)] if operation.reason else []
     for vote in operation.backing:
-        said = f": {_unsigned(' '.join(vote.reason.split()))}" if vote.reason else ""
+        reason = _unsigned(" ".join(vote.reason.split()))
+        said = f": {reason[:SHOWN_REASON]}" if reason else ""
         parts.append(f"With {_named(vote.actor)} (Slack {vote.actor.id}){said}")
     return "\n".join([*parts, _signature(operation, permalink)])
 
@@ -143,13 +146,11 @@ def _signature(operation: Operation, permalink: str) -> str:
 
 def mark(operation: Operation) -> str:
     """What no other operation's comment holds."""
-    return f"(Slack {operation.actor.id}), ref {operation.reference}"
+    return mark_of(operation.actor.id, operation.reference)
 
 
-def signed_by(user: str, message: str) -> bool:
-    """Whether a comment ends with the signature that a person of Slack gets here."""
-    last = message.rstrip().rpartition("\n")[2]
-    return re.match(rf"— .*\(Slack {re.escape(user)}\), ref [0-9a-f]{{6}}\b", last) is not None
+def mark_of(user: str, reference: str) -> str:
+    return f"(Slack {user}), ref {reference}"
 
 
 def has_comment(operation: Operation, now: Snapshot) -> bool:
@@ -166,7 +167,13 @@ def _named(actor: Actor) -> str:
 
 def _unsigned(text: str) -> str:
     """A text in which no line can pose as one of ours: they all name somebody of Slack."""
-    return re.sub(r"(?mi)^(?=.*\(\s*slack\b)", "> ", text)
+    lines = visible(text).splitlines()
+    return "\n".join(f"> {line}" if _poses(line) else line for line in lines)
+
+
+def _poses(line: str) -> bool:
+    plain = unicodedata.normalize("NFKC", line.replace("\u200d", ""))
+    return re.search(r"\(\s*slack\b", plain, re.IGNORECASE) is not None
 
 
 def _approved(_operation: Operation, now: Snapshot, _retries: int) -> bool | None:

@@ -90,9 +90,9 @@ class App:
         directory = Directory(
             self.slack, identity["team_id"], lambda: self.policy.now, self._lenders
         )
-        errands = Errands()
-        stack.push_async_callback(errands.drain)
-        house = House(self.desk, self.policy, directory, errands)
+        self._errands = Errands()
+        stack.push_async_callback(self._errands.drain)
+        house = House(self.desk, self.policy, directory, self._errands)
         bolt = open_bolt(self.slack, settings, identity.data)
         register(bolt, house)
         await self._open_doors(bolt, door, stack)
@@ -113,8 +113,19 @@ class App:
             kept = "policy not read again, the one before stays in force"
             log.warning(kept, extra={"problems": str(wrong)})
             return
-        now = self.policy.now
-        log.info("policy read again", extra={"before": before.digest, "now": now.digest})
+        told = {"before": before.digest, "now": self.policy.now.digest}
+        log.info("policy read again", extra=told)
+        entry = {
+            "at": self.desk.clock(),
+            "operation_id": secrets.token_hex(16),
+            "outcome": "done",
+            "action": "reload",
+            "target": "policy",
+            "actor": {"id": "operator"},
+            "terms": {"policy": told["now"]},
+            "before": told["before"],
+        }
+        self._errands.start(asyncio.to_thread(self.desk.store.note, entry), _unnoted)
 
     async def _launch_flows(self, stack: AsyncExitStack) -> None:
         """Start DBOS inside this loop, so that recovered flows share it with the clients."""
@@ -266,6 +277,10 @@ def flows_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
         "console_log_level": "WARNING",
         "log_level": "WARNING",
     }
+
+
+async def _unnoted(error: Exception) -> None:
+    log.error("reading the policy again is not on record", exc_info=error)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

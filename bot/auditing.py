@@ -31,8 +31,9 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 # What a record has beyond these goes into "more", as JSON: nothing is left out.
 COLUMNS = (
     *("number", "at", "operation_id", "outcome", "action", "target", "actor.id", "actor.name"),
-    *("place.channel", "params", "reason", "rule", "detail", "status", "request_id"),
-    *("more", "hash"),
+    *("terms.identity", "terms.lender", "terms.glass", "place.channel", "params", "reason"),
+    *("rule", "terms.policy", "seen", "before", "after", "detail", "status", "request_id"),
+    *("took", "more", "hash"),
 )
 
 
@@ -234,7 +235,7 @@ def _cells(record: Record) -> list[str]:
 
 def _flat(record: Record) -> Iterator[tuple[str, Any]]:
     for name, value in record.items():
-        if name in ("actor", "place") and isinstance(value, dict):
+        if name in ("actor", "place", "terms") and isinstance(value, dict):
             yield from ((f"{name}.{part}", kept) for part, kept in value.items())
         else:
             yield name, value

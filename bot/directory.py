@@ -81,7 +81,10 @@ class Directory:
             async with asyncio.timeout(WITHIN):
                 own, lenders = await asyncio.gather(self._member(actor), self._lenders(actor.id))
                 asked = (self._member(Actor(id=lender, team=self._team)) for lender in lenders)
-                return replace(own, lenders=tuple(await asyncio.gather(*asked)))
+                # Whoever can't be asked about lends nothing; one's own right does not need them.
+                found = await asyncio.gather(*asked, return_exceptions=True)
+                lent = tuple(member for member in found if isinstance(member, Member))
+                return replace(own, lenders=lent)
         except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
             raise LookupFailed(str(error)) from error
 

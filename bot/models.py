@@ -118,13 +118,17 @@ class Say(StrEnum):
 
 
 class Vote(Value):
-    """One person's yes: by which operation, when, why, and by whose right if not their own."""
+    """One person's yes: by which operation, when, why, and by whose right if not their own.
+
+    ``sight`` is the digest of what they said yes to.
+    """
 
     operation: str
     actor: Actor
     at: datetime
     reason: str = ""
     lender: str = ""
+    sight: str = ""
 
     @property
     def authority(self) -> str:
@@ -154,7 +158,8 @@ class Operation(Value):
     names the run of the process that accepted it: another run finding it knows that it has been
     recovered. A ``file`` is brought to SecMaster first, and its id there then is among the
     ``params``. ``seen`` is the digest of what the card showed, "" where nobody can tell;
-    ``backing`` are the others whose yes it needed.
+    ``backing`` are the others whose yes it needed, ``struck`` those whose yes it found to count
+    no longer, since they may not say it any more.
 
     A flow that is under way must take the same course after an upgrade: whatever decides about
     its course is recorded here, and the default is how it was before.
@@ -173,6 +178,7 @@ class Operation(Value):
     say: Say = Say.YES
     seen: str = ""
     backing: tuple[Vote, ...] = ()
+    struck: tuple[Vote, ...] = ()
     accepted_at: datetime
     launch: str = ""
 

@@ -6,8 +6,9 @@ and a record says on what was decided.
 
 import hashlib
 import json
+from collections.abc import Collection
 
-from bot.actions import Snapshot, signed_by
+from bot.actions import Snapshot
 from bot.models import Change, Noun, Seen
 from bot.secmaster import Instance, Task, TaskComment
 
@@ -20,9 +21,9 @@ def whole(snapshot: Snapshot) -> str:
 
 
 def digest(snapshot: Snapshot) -> str:
-    """The digest of what matters."""
-    seen = [_facts(snapshot), _comments(snapshot)]
-    told = json.dumps(seen, sort_keys=True)  # in ASCII: half a character has bytes as well
+    """The digest of what matters, and of which object it is."""
+    facts = [snapshot.id, _facts(snapshot), _comments(snapshot)]
+    told = json.dumps(facts, sort_keys=True)  # in ASCII: half a character has bytes as well
     return hashlib.sha256(told.encode()).hexdigest()[:LENGTH]
 
 
@@ -39,10 +40,10 @@ def read(noun: Noun, kept: str) -> Snapshot | None:
     return kind.model_validate_json(kept)
 
 
-def changes(before: Snapshot, after: Snapshot, reader: str) -> tuple[Change, ...]:
+def changes(before: Snapshot, after: Snapshot, own: Collection[str] = ()) -> tuple[Change, ...]:
     """What matters and is no longer the same, by the names of SecMaster's fields.
 
-    What the reader, a person of Slack, has said from there is no news to them.
+    ``own`` are the marks of what the reader has said from here: it is no news to them.
     """
     old, new = _facts(before), _facts(after)
     facts = [
@@ -50,7 +51,7 @@ def changes(before: Snapshot, after: Snapshot, reader: str) -> tuple[Change, ...
         for key, text in new.items()
         if text != old.get(key, "")
     ]
-    had, has = _comments(before, reader), _comments(after, reader)
+    had, has = _comments(before, own), _comments(after, own)
     gone = [Change(label="comment", before=had[key]) for key in had if has.get(key) != had[key]]
     come = [Change(label="comment", after=has[key]) for key in has if has[key] != had.get(key)]
     return (*facts, *gone, *come)
@@ -90,14 +91,19 @@ def _of_run(run: Instance) -> dict[str, str]:
     }
 
 
-def _comments(snapshot: Snapshot, reader: str = "") -> dict[str, str]:
-    """Each comment by its id: who, and what; without the reader's own."""
+def _comments(snapshot: Snapshot, own: Collection[str] = ()) -> dict[str, str]:
+    """Each comment by its id: who, and what; without the reader's own.
+
+    Of several with one mark only the first is theirs: whoever copies it comes later.
+    """
     comments = snapshot.comments if isinstance(snapshot, Task) else ()
-    return {
-        comment.id: _said(comment)
-        for comment in comments
-        if not (reader and signed_by(reader, comment.message))
-    }
+    left, told = set(own), {}
+    for comment in comments:
+        mine = {mark for mark in left if mark in comment.message}
+        left -= mine
+        if not mine:
+            told[comment.id] = _said(comment)
+    return told
 
 
 def _said(comment: TaskComment) -> str:

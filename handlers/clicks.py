@@ -63,7 +63,8 @@ async def _on(house: House, pressed: Pressed, asker: Asker) -> None:
             wanted = Ask(BY_NAME[pressed.wanted], ref, seen=pressed.shown.seen, glass=True)
             await operations.press(house, wanted, asker, pressed.trigger)
         case "withdraw" | "refuse":
-            await operations.unsay(house, Unsay(Say(pressed.name), ref), asker, pressed.trigger)
+            unsaid = Unsay(Say(pressed.name), ref, action=pressed.wanted)
+            await operations.unsay(house, unsaid, asker, pressed.trigger)
         case "show":
             later(house, reading.show(house, Show(ref), asker), asker)
         case "refresh":

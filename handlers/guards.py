@@ -1,11 +1,14 @@
 """May they? Asked at the click and again at the submission; no answer means no."""
 
 import asyncio
+import secrets
 from dataclasses import dataclass
+from typing import Any
 
 from bot.actions import Action, Snapshot
+from bot.config import Config
 from bot.directory import LookupFailed
-from bot.models import Actor, Operation, Ref, Terms
+from bot.models import Operation, Ref, Terms, Vote
 from bot.policy import Allowed, Decision, Matter, Member, Refused, decide, needs_facts
 from bot.secmaster import NotFound, SecMasterError
 from handlers.house import Asker, House
@@ -35,23 +38,53 @@ class NoRight(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """The answer that allows it, and the terms that are recorded with it."""
+    """The answer that allows it, the terms that are recorded with it, and on what it was given.
+
+    ``about`` is the object as it was asked about, None where no rule asks for it.
+    """
 
     allowed: Allowed
     terms: Terms
+    about: Snapshot | None = None
 
 
 async def permit(
     house: House, asker: Asker, action: Action, ref: Ref, *, glass: bool = False
 ) -> Permit:
     """Return what allows it, or raise NotAllowed and leave a record of the attempt."""
-    member, answer = await ask(house, asker.actor, action, ref, glass=glass)
-    terms = _terms(house, member, answer)
+    config = house.config  # one policy from the question to the record, whatever is read anew
+    member, about = Member(asker.actor.id), None
+    answer: Decision = Refused("unknown")
+    try:
+        member = await house.directory.member(asker.actor)
+        about = await _facts(house, config, action, ref)
+        answer = decide(config.rules, member, action, matter(house, ref, about), glass=glass)
+    except LookupFailed:
+        pass
+    except NotFound:
+        answer = Refused("gone")
+    except (SecMasterError, TimeoutError):
+        answer = Refused("unread")
+    terms = _terms(config, member, answer)
     if isinstance(answer, Allowed):
-        return Permit(answer, terms)
-    now = house.desk.clock()
+        return Permit(answer, terms, about)
+    await _refused(house, asker, (action, ref), answer, terms)
+    raise NotAllowed(action, ref, answer)
+
+
+async def _facts(house: House, config: Config, action: Action, ref: Ref) -> Snapshot | None:
+    """The object, if any rule asks what it is."""
+    if not needs_facts(config.rules, action):
+        return None
+    return await asyncio.wait_for(house.desk.look(ref), READ_WITHIN)
+
+
+async def _refused(
+    house: House, asker: Asker, what: tuple[Action, Ref], answer: Refused, terms: Terms
+) -> None:
+    now, (action, ref) = house.desk.clock(), what
     attempt = Operation(
-        id=f"refused-{now.timestamp():.6f}-{asker.actor.id}"[:64],
+        id=secrets.token_hex(16),
         action=action.name,
         ref=ref,
         actor=asker.actor,
@@ -61,27 +94,21 @@ async def permit(
         accepted_at=now,
     )
     await asyncio.to_thread(house.desk.store.refuse, attempt, answer.why, now)
-    raise NotAllowed(action, ref, answer)
 
 
-async def ask(
-    house: House, actor: Actor, action: Action, ref: Ref, *, glass: bool = False
-) -> tuple[Member, Decision]:
-    """Ask the policy, with what it has to know of the person and of the object."""
-    rules = house.config.rules
-    try:
-        member = await house.directory.member(actor)
-    except LookupFailed:
-        return Member(actor.id), Refused("unknown")
-    about: Snapshot | None = None
-    if needs_facts(rules, action):
-        try:
-            about = await asyncio.wait_for(house.desk.look(ref), READ_WITHIN)
-        except NotFound:
-            return member, Refused("gone")
-        except (SecMasterError, TimeoutError):
-            return member, Refused("unread")
-    return member, decide(rules, member, action, matter(house, ref, about), glass=glass)
+async def without_right(
+    house: House, action: Action, ref: Ref, about: Snapshot | None
+) -> tuple[Vote, ...]:
+    """Whoever has said yes to this and may not any more; raises LookupFailed."""
+    ballots = await asyncio.to_thread(house.desk.store.ballots, ref, house.desk.clock())
+    votes = [vote for each in ballots if each.action == action.name for vote in each.votes]
+    members = await asyncio.gather(*(house.directory.member(vote.actor) for vote in votes))
+    rules, asked = house.config.rules, matter(house, ref, about)
+    return tuple(
+        vote
+        for vote, member in zip(votes, members, strict=True)
+        if isinstance(decide(rules, member, action, asked), Refused)
+    )
 
 
 def matter(house: House, ref: Ref, about: Snapshot | None) -> Matter:
@@ -90,8 +117,7 @@ def matter(house: House, ref: Ref, about: Snapshot | None) -> Matter:
     return Matter(names, house.desk.clock(), about)
 
 
-def _terms(house: House, member: Member, answer: Decision) -> Terms:
-    config = house.config
+def _terms(config: Config, member: Member, answer: Decision) -> Terms:
     terms = Terms(
         comment=config.attribution.comment,
         policy=config.digest,
@@ -109,10 +135,29 @@ def _terms(house: House, member: Member, answer: Decision) -> Terms:
     return terms.model_copy(update=given)
 
 
-async def right(house: House, actor: Actor, name: str) -> Member:
-    """Return who asks, if one of their roles has this right; raises NoRight or LookupFailed."""
+async def right(house: House, asker: Asker, name: str) -> Member:
+    """Return who asks, if one of their roles has this right.
+
+    Raises NoRight, and leaves a record of the attempt; or LookupFailed.
+    """
     roles: tuple[str, ...] = getattr(house.config.rights, name)
-    member = await house.directory.member(actor)
+    member = await house.directory.member(asker.actor)
     if member.guest or member.outsider or member.roles.isdisjoint(roles):
+        refused = entry(house, asker, name, "refused", secrets.token_hex(16))
+        await asyncio.to_thread(house.desk.store.note, refused)
         raise NoRight(name, roles)
     return member
+
+
+def entry(house: House, asker: Asker, action: str, outcome: str, id_: str) -> dict[str, Any]:
+    """What the audit keeps of what is about no task and no instance."""
+    return {
+        "at": house.desk.clock(),
+        "operation_id": id_,
+        "outcome": outcome,
+        "action": action,
+        "target": "policy",
+        "actor": asker.actor.model_dump(),
+        "place": asker.place.model_dump(exclude={"response_url"}),
+        "terms": {"policy": house.config.digest},
+    }

@@ -11,14 +11,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot import sight
-from bot.actions import BY_NAME, Action
+from bot.actions import BY_NAME, Action, Snapshot
 from bot.flows import accept
 from bot.messages import about, views
-from bot.models import Card, Operation, Place, Ref, Say, Terms
+from bot.models import Card, Operation, Place, Ref, Say, Terms, visible
 from bot.policy import Allowed
 from bot.secmaster import Instance
 from handlers.failures import Told, WrongInput
-from handlers.guards import Permit, permit
+from handlers.guards import Permit, permit, without_right
 from handlers.house import Asker, House
 from handlers.parsing import NotUnderstood, checked
 from handlers.requests import Ask, Unsay
@@ -75,17 +75,23 @@ async def submit(house: House, view: dict[str, Any], asker: Asker) -> None:
 
 async def unsay(house: House, wanted: Unsay, asker: Asker, once: str) -> None:
     """Take a yes back, which needs no right, or refuse what waits for more people, which does."""
-    store = house.desk.store
-    ballot = await asyncio.to_thread(store.ballot, wanted.ref, house.desk.clock())
-    if ballot is None:
-        raise Told(about.nothing_waits(wanted.ref))
-    action = BY_NAME[ballot.action]
+    action = BY_NAME[wanted.action or await _waiting(house, wanted.ref)]
     given = Permit(Allowed(""), Terms())
     if wanted.say is Say.REFUSE:
         given = await permit(house, asker, action, wanted.ref)
     asked = Ask(action, wanted.ref, reason=wanted.reason)
     operation = await _operation(house, asked, asker, f"{wanted.say}:{once}", given)
     await accept(operation.model_copy(update={"say": wanted.say}))
+
+
+async def _waiting(house: House, ref: Ref) -> str:
+    """The action that waits for more people; of two, words do not say which is meant."""
+    ballots = await asyncio.to_thread(house.desk.store.ballots, ref, house.desk.clock())
+    if not ballots:
+        raise Told(about.nothing_waits(ref))
+    if len(ballots) > 1:
+        raise Told(about.several_wait(ref))
+    return ballots[0].action
 
 
 def _check_name(kept: views.Form, typed: dict[str, str]) -> None:
@@ -110,8 +116,8 @@ def _checked(action: Action, name: str, typed: dict[str, str]) -> str:
 
 async def _open_form(house: House, wanted: Ask, place: Place, trigger: str, given: Permit) -> None:
     slack, ref = house.desk.slack, wanted.ref
-    name = await _name(house, wanted, place)
-    shown = (name or ref.id, house.desk.name(ref))
+    name = visible(await _name(house, wanted, place)) or ref.id
+    shown = (name, house.desk.name(ref))
     kept = views.Form(
         action=wanted.action.name,
         ref=ref,
@@ -168,6 +174,8 @@ async def open_view(
 async def _accept(house: House, wanted: Ask, asker: Asker, once: str, given: Permit) -> None:
     """Record what is wanted: one operation, or one for each file."""
     first = await _operation(house, wanted, asker, once, given)
+    if given.terms.approvals > 1:
+        first = await _without_the_struck(house, first, given)
     if not wanted.files:
         await accept(first)
     for number, file in enumerate(wanted.files):
@@ -183,12 +191,23 @@ async def _accept(house: House, wanted: Ask, asker: Asker, once: str, given: Per
             raise Told(told) from error
 
 
+async def _without_the_struck(house: House, operation: Operation, given: Permit) -> Operation:
+    """Count nobody's yes who may not say it any more, and remember whose it was."""
+    action = BY_NAME[operation.action]
+    struck = await without_right(house, action, operation.ref, given.about)
+    if struck:
+        await asyncio.to_thread(house.desk.store.strike, operation.ref, struck, house.desk.clock())
+    return operation.model_copy(update={"struck": struck})
+
+
 async def _operation(
     house: House, wanted: Ask, asker: Asker, once: str, given: Permit
 ) -> Operation:
     actor = asker.actor
     named = actor.model_copy(update={"name": await house.directory.name(actor.id)})
-    place, seen = await _with_card(house, wanted.ref, asker.place)
+    place, shown = await _with_card(house, wanted.ref, asker.place)
+    # By words nobody says what they saw: it is what the card here shows, or what was allowed.
+    seen = wanted.seen or shown or await _kept(house, wanted.ref, given.about)
     return Operation(
         id=_id(f"{actor.team}:{once}:{wanted.action.name}:{wanted.ref}"),
         action=wanted.action.name,
@@ -199,11 +218,19 @@ async def _operation(
         reason=wanted.reason,
         rule=given.allowed.rule,
         terms=given.terms,
-        # By words nobody says what they saw: it is what the card here shows.
-        seen=wanted.seen or seen,
+        seen=seen,
         accepted_at=house.desk.clock(),
         launch=house.desk.launch,
     )
+
+
+async def _kept(house: House, ref: Ref, about: Snapshot | None) -> str:
+    """Remember what somebody was allowed to act on, and return its digest."""
+    if about is None:
+        return ""
+    seen = sight.seen(about)
+    await asyncio.to_thread(house.desk.store.keep_sight, ref, seen, house.desk.clock())
+    return seen.digest
 
 
 def _id(key: str) -> str:

@@ -97,7 +97,8 @@ def _plain_word(word: str, words: str, _here: Ref | None) -> Request:
 
 def _breaking(_word: str, words: str, here: Ref | None) -> Ask:
     """An action that is to be decided alone."""
-    asked = parse(words, here)
+    again = _split(words)[0].lower().strip(AROUND) == "break-glass"
+    asked = None if again else parse(words, here)
     if not isinstance(asked, Ask):
         raise NotUnderstood("What is to be decided alone?", GLASS_USAGE)
     return replace(asked, glass=True)

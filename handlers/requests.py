@@ -39,11 +39,15 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Unsay:
-    """Somebody takes their yes back, or refuses what waits for more people."""
+    """Somebody takes their yes back, or refuses what waits for more people.
+
+    A button names the action that it is about; words mean the only one that waits.
+    """
 
     say: Say
     ref: Ref
     reason: str = ""
+    action: str = ""
 
 
 @dataclass(frozen=True, slots=True)

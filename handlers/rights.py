@@ -5,7 +5,6 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from bot.actions import TABLE, Action, Snapshot
 from bot.config import ConfigError
@@ -34,7 +33,7 @@ async def answer(house: House, request: Request, asker: Asker, once: str) -> Mes
         case Why():
             return await why(house, request, asker.actor)
         case Audit():
-            return await audit(house, request, asker.actor)
+            return await audit(house, request, asker)
         case Loans():
             return await loans(house, asker.actor)
         case Lend():
@@ -42,7 +41,7 @@ async def answer(house: House, request: Request, asker: Asker, once: str) -> Mes
         case TakeBack():
             return await take_back(house, request.borrower, asker, once)
         case _:
-            return await reload(house, asker)
+            return await reload(house, asker, once)
 
 
 async def why(house: House, wanted: Why, actor: Actor) -> Message:
@@ -62,9 +61,9 @@ def _may_break(rules: Sequence[Rule], member: Member, action: Action, about: Mat
     return isinstance(decide(rules, member, action, about, glass=True), Allowed)
 
 
-async def audit(house: House, wanted: Audit, actor: Actor) -> Message:
+async def audit(house: House, wanted: Audit, asker: Asker) -> Message:
     """One object's story, for those who may read it."""
-    await guards.right(house, actor, "audit")
+    await guards.right(house, asker, "audit")
     store = house.desk.store
     for noun in wanted.nouns:
         ref = Ref(noun=noun, id=wanted.id, workspace=house.main)
@@ -84,35 +83,29 @@ async def _found(house: House, object_id: str, nouns: tuple[Noun, ...]) -> tuple
     return last, await house.desk.look(last)
 
 
-async def reload(house: House, asker: Asker) -> Message:
+async def reload(house: House, asker: Asker, once: str) -> Message:
     """Read the policy again; a file that can't be used leaves the one before in force."""
-    await guards.right(house, asker.actor, "reload")
+    await guards.right(house, asker, "reload")
     try:
         before = house.policy.reload()
     except ConfigError as wrong:
         log.warning("policy not read again", extra={"problems": str(wrong)})
         return said.not_reloaded(str(wrong))
-    now = house.config
-    told = {"before": before.digest, "policy": now.digest}
-    at = house.desk.clock()
-    entry = _entry("reload", asker, at, "policy", f"reload-{now.digest}-{at.timestamp():.6f}")
-    await asyncio.to_thread(house.desk.store.note, entry | told)
-    return said.reloaded(before, now)
+    done = guards.entry(house, asker, "reload", "done", _id(once)) | {"before": before.digest}
+    await asyncio.to_thread(house.desk.store.note, done)
+    return said.reloaded(before, house.config)
 
 
 async def lend(house: House, wanted: Lend, asker: Asker, once: str) -> Message:
     """Lend one's own rights to somebody for a stated time."""
-    lender = await guards.right(house, asker.actor, "delegate")
+    lender = await guards.right(house, asker, "delegate")
     now, lending = house.desk.clock(), house.desk.store.lending
     until = moment(wanted.until, now, await house.directory.zone(asker.actor.id))
     await _check_loan(house, asker.actor, wanted.borrower, until)
     loan = Loan(lender=lender.id, borrower=wanted.borrower, until=until)
-    entry = _entry("delegate", asker, now, wanted.borrower, _id(once)) | {
-        "until": until.isoformat(),
-        "roles": sorted(lender.roles),
-        "policy": house.config.digest,
-    }
-    await asyncio.to_thread(lending.lend, _id(once), loan, now, entry)
+    done = guards.entry(house, asker, "delegate", "done", _id(once))
+    lent = {"target": wanted.borrower, "until": until.isoformat(), "roles": sorted(lender.roles)}
+    await asyncio.to_thread(lending.lend, _id(once), loan, now, done | lent)
     _tell(house, wanted.borrower, said.lent_to_you(loan))
     return said.lent(loan, sorted(lender.roles))
 
@@ -132,9 +125,9 @@ async def _check_loan(house: House, lender: Actor, borrower: str, until: datetim
 async def take_back(house: House, borrower: str, asker: Asker, once: str) -> Message:
     """End a loan; nobody needs a right for that."""
     now, lender = house.desk.clock(), asker.actor.id
-    entry = _entry("revoke", asker, now, borrower, _id(once))
+    done = guards.entry(house, asker, "revoke", "done", _id(once)) | {"target": borrower}
     lending = house.desk.store.lending
-    if not await asyncio.to_thread(lending.take_back, lender, borrower, now, entry):
+    if not await asyncio.to_thread(lending.take_back, lender, borrower, now, done):
         return said.nothing_lent(borrower)
     _tell(house, borrower, said.taken_from_you(lender))
     return said.taken_back(borrower)
@@ -159,19 +152,6 @@ def _tell(house: House, user: str, message: Message) -> None:
         log.warning("a loan could not be told", extra={"user": user, "code": error.code})
 
     house.errands.start(tell(), untold)
-
-
-def _entry(action: str, asker: Asker, at: datetime, target: str, id_: str) -> dict[str, Any]:
-    """What the audit keeps of it."""
-    return {
-        "at": at,
-        "operation_id": id_,
-        "outcome": "done",
-        "action": action,
-        "target": target,
-        "actor": asker.actor.model_dump(),
-        "place": asker.place.model_dump(exclude={"response_url"}),
-    }
 
 
 def _id(once: str) -> str:

@@ -23,7 +23,10 @@ def moment(text: str, now: datetime, zone: tzinfo) -> datetime:
         then = _at(here, clock)
         return then if then > here else then + timedelta(days=1)
     if word != "for" and (day := DAY.fullmatch(given.upper())):
-        return _on(day, zone, text)
+        then = _on(day, zone, text)
+        if then <= here:
+            raise NotUnderstood(f"“{text[:60]}” is over.", USAGE)
+        return then
     try:
         return now + length(given)
     except ValueError:

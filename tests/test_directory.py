@@ -262,3 +262,65 @@ async def test_while_slack_cannot_be_asked_a_person_goes_by_the_id(slack, direct
     assert await directory.name(ALICE) == ALICE
     await slack.faults.clear()
     assert await directory.name(ALICE) == "Alice"
+
+
+# Lent rights.
+
+
+async def test_many_clicks_at_once_ask_once_about_each_group_and_each_person(slack, client):
+    async def lenders(_user):
+        return [CAROL]
+
+    directory = open_directory(client, ROLES, lenders)
+    await slack.faults.set(Fault(on="usergroups.users.list", hold=True))
+    users = [ALICE, BOB, DAVE] * 10
+    waiting = [asyncio.create_task(directory.member(actor(user))) for user in users]
+    await slack.faults.until_held("usergroups.users.list", 2)
+    await slack.faults.clear()
+    members = await asyncio.gather(*waiting)
+    assert {lender.id for member in members for lender in member.lenders} == {CAROL}
+    assert [member.lenders[0].roles for member in members] == [{"oncall"}] * 30
+    assert len(asked(slack, "usergroups.users.list")) == 2
+    assert len(asked(slack, "users.info")) == 4
+
+
+async def test_what_lenders_were_lent_is_not_theirs_to_lend(client):
+    async def lenders(user):
+        return {DAVE: [CAROL], CAROL: [ALICE]}.get(user, [])
+
+    member = await open_directory(client, ROLES, lenders).member(actor(DAVE))
+    [lender] = member.lenders
+    assert (lender.id, lender.roles, lender.lenders) == (CAROL, {"oncall"}, ())
+
+
+async def test_a_lender_who_left_has_nothing_to_lend(slack, client):
+    async def lenders(_user):
+        return [ALICE]
+
+    slack.workspace.users[ALICE]["deleted"] = True
+    member = await open_directory(client, ROLES, lenders).member(actor(DAVE))
+    assert member.lenders[0].roles == set()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: str(f.model_dump(exclude_defaults=True)))
+async def test_while_a_lender_cannot_be_asked_about_nobody_is_known(slack, client, fault):
+    async def lenders(_user):
+        return [ALICE]
+
+    directory = open_directory(client, ROLES, lenders)
+    await open_directory(client, ROLES).member(actor(DAVE))
+    await slack.faults.set(fault.model_copy(update={"on": "users.info"}))
+    with pytest.raises(LookupFailed):
+        await directory.member(actor(DAVE))
+    await slack.faults.clear()
+    assert "approver" in (await directory.member(actor(DAVE))).lenders[0].roles
+
+
+async def test_a_persons_zone_is_their_own_and_utc_where_slack_does_not_tell(slack, directory):
+    slack.workspace.users[ALICE]["tz_offset"] = -3600
+    slack.workspace.users[BOB]["tz_offset"] = None
+    assert (await directory.zone(ALICE)).utcoffset(None).total_seconds() == -3600
+    assert (await directory.zone(BOB)).utcoffset(None).total_seconds() == 0
+    await slack.faults.set(Fault(on="users.info", status=500))
+    with pytest.raises(LookupFailed):
+        await directory.zone(CAROL)

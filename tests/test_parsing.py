@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.actions import BY_NAME, TABLE
 from bot.messages import about
-from bot.models import Listing, Ref
+from bot.models import Listing, Ref, Say
 from bot.sandbox.slack.blocks import check_blocks
 from handlers.parsing import (
     LONGEST_REASON,
@@ -21,6 +21,7 @@ from handlers.parsing import (
     identifier,
     parse,
 )
+from handlers.requests import Audit, Lend, Loans, Reload, TakeBack, Unsay, Why
 
 ID = "909494e3-558e-46b6-a9eb-07a4e1a1d4ac"
 OTHER = "7f3c1a52-0d4e-4b8a-9c11-5a0e4f2b6d77"
@@ -580,3 +581,121 @@ def test_whatever_is_typed_into_a_form_is_taken_or_refused(text, param):
         return
     assert value.strip()
     assert len(value) <= param.longest
+
+
+# Rights.
+
+
+@pytest.mark.parametrize("word", ["why", "WHY", "audit"])
+@pytest.mark.parametrize(
+    "words",
+    [ID, f"`{ID}`", f"<{CONSOLE}>", f"<{CONSOLE}|the task>", f" {ID.upper()} ", f"“{ID}”"],
+)
+def test_why_and_audit_take_an_id_of_either_noun(word, words):
+    kind = Audit if word == "audit" else Why
+    assert parse(f"{word} {words}") == kind(ID, ("task", "instance"))
+
+
+@pytest.mark.parametrize("noun", ["task", "instance"])
+@pytest.mark.parametrize(("word", "kind"), [("why", Why), ("audit", Audit)])
+def test_why_and_audit_take_a_noun_before_the_id(word, kind, noun):
+    assert parse(f"{word} {noun} {ID}") == kind(ID, (noun,))
+    assert parse(f"{word} {noun.upper()} {ID}") == kind(ID, (noun,))
+
+
+@pytest.mark.parametrize("here", [TASK, RUN])
+@pytest.mark.parametrize(("word", "kind"), [("why", Why), ("audit", Audit)])
+def test_in_a_thread_why_and_audit_are_about_its_object_or_the_one_that_is_named(word, kind, here):
+    assert parse(word, here) == kind(ID, (here.noun,))
+    assert parse(f"{word} {OTHER}", here) == kind(OTHER, ("task", "instance"))
+
+
+@pytest.mark.parametrize("word", ["why", "audit"])
+@pytest.mark.parametrize("words", ["", "task", "instance", "not an id", f"{ID} and more", "<>"])
+def test_why_and_audit_without_one_id_are_refused_with_how_they_are_written(word, words):
+    with pytest.raises(NotUnderstood) as refused:
+        parse(f"{word} {words}")
+    assert refused.value.usage == f"{word} <id>"
+
+
+@pytest.mark.parametrize(
+    ("words", "request_"),
+    [
+        ("delegate <@U0BOB|bob> until 18:00", Lend("U0BOB", "until 18:00")),
+        ("delegate <@U0BOB> for 2h", Lend("U0BOB", "for 2h")),
+        ("DELEGATE <@W0BOB|bob>, 18:00", Lend("W0BOB", "18:00")),
+        ("delegate <@U0BOB|b o b> until 18:00", Lend("U0BOB", "until 18:00")),
+        ("revoke <@U0BOB|bob>", TakeBack("U0BOB")),
+        ("reload", Reload()),
+        ("delegations", Loans()),
+        ("`delegations`", Loans()),
+    ],
+)
+def test_rights_are_lent_and_read_by_these_words(words, request_):
+    assert parse(words) == request_
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("delegate", "Whom?"),
+        ("revoke", "Whom?"),
+        ("delegate bob until 18:00", "“bob” is nobody I know."),
+        ("delegate @bob until 18:00", "“@bob” is nobody I know."),
+        ("delegate U0BOB until 18:00", "“U0BOB” is nobody I know."),
+        ("delegate <!subteam^S0SOC|@soc> until 18:00", "is nobody I know."),
+        ("delegate <!channel> until 18:00", "is nobody I know."),
+        ("delegate <#C0SOC|soc> until 18:00", "is nobody I know."),
+        ("delegate <@U0BOB|bob>", "Until when?"),
+        ("revoke <@U0BOB|bob> now", "“now” is too much here."),
+        ("reload now", "“now” is too much here."),
+        ("delegations of bob", "“of bob” is too much here."),
+        ("break-glass", "What is to be decided alone?"),
+        (f"break-glass task show {ID}", "What is to be decided alone?"),
+        (f"break-glass why {ID}", "What is to be decided alone?"),
+    ],
+)
+def test_what_makes_no_sense_about_rights_is_refused_as_a_whole(words, problem):
+    with pytest.raises(NotUnderstood) as refused:
+        parse(words)
+    assert problem in refused.value.problem
+
+
+def test_a_decision_alone_is_asked_for_by_a_word_before_it():
+    asked = parse(f"break-glass task approve {ID} it spreads")
+    assert (asked.action, asked.ref, asked.reason, asked.glass) == (
+        BY_NAME["task.approve"],
+        TASK,
+        "it spreads",
+        True,
+    )
+    assert parse("break-glass approve it spreads", TASK) == asked
+    assert not parse(f"task approve {ID} break-glass").glass
+
+
+@pytest.mark.parametrize(("verb", "say"), [("withdraw", Say.WITHDRAW), ("refuse", Say.REFUSE)])
+def test_a_yes_is_taken_back_or_refused_with_or_without_a_reason(verb, say):
+    assert parse(f"task {verb} {ID}") == Unsay(say, TASK)
+    assert parse(f"task {verb} {ID} on second thought") == Unsay(say, TASK, "on second thought")
+    assert parse(f"{verb} on second thought", TASK) == Unsay(say, TASK, "on second thought")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(["delegate", "revoke", "why", "audit", "reload", "break-glass", "task refuse"]),
+    st.text(max_size=40)
+    | st.lists(
+        st.sampled_from(["<@U0BOB|bob>", "<@", ">", "|", ID, "task", "until", "18:00", "<!here>"]),
+        max_size=5,
+    ).map(" ".join),
+    st.sampled_from([None, TASK, RUN]),
+)
+@example("break-glass", "break-glass " * 300 + f"task approve {ID}", None)
+def test_any_words_about_rights_make_a_request_or_are_refused(word, words, here):
+    try:
+        request = parse(f"{word} {words}", here)
+    except NotUnderstood as wrong:
+        message = about.not_understood(wrong.problem, wrong.usage, wrong.nearest, "/secmaster")
+        check_blocks(message.payload["blocks"])
+        return
+    assert request

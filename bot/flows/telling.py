@@ -8,7 +8,7 @@ from bot import messages, sight
 from bot.actions import UNSETTLED, Snapshot
 from bot.flows import posting
 from bot.flows.desk import desk
-from bot.flows.posting import CannotPost, SlackTrouble, whisper
+from bot.flows.posting import SlackTrouble, whisper
 from bot.messages import Message
 from bot.models import Ballot, Card, Operation, Outcome, Place, Ref, State, Verdict
 from bot.secmaster import NotFound, SecMasterError
@@ -54,7 +54,9 @@ async def announce(operation: Operation, ended: Outcome) -> None:
     said = messages.glass_broken(operation, ended, desk().name(operation.ref), link)
     try:
         await posting.post((operation.terms.glass, ""), said, mark, operation)
-    except CannotPost as error:
+    except SlackTrouble as error:
+        if error.passes:
+            raise
         log.exception("breaking the glass could not be announced")
         await _in_thread(operation, "not announced", messages.not_announced(operation, error.code))
 
@@ -81,8 +83,9 @@ async def _draw_doubt(operation: Operation) -> None:
     """Show on the cards that nobody knows yet what became of a write."""
     await asyncio.to_thread(desk().store.doubt, operation)
     try:
-        await redraw(operation.ref)
-    except SecMasterError:
+        async with asyncio.timeout(SHORTLY / 2):  # half is for memory, if there is no answer
+            await redraw(operation.ref)
+    except (SecMasterError, TimeoutError):
         await _draw_from_memory(operation.ref)
 
 
@@ -179,11 +182,11 @@ async def _post_card(place: Place, ref: Ref, snapshot: Snapshot, cause: Operatio
     return ts
 
 
-async def _standing(ref: Ref) -> tuple[Verdict | None, Ballot | None]:
+async def _standing(ref: Ref) -> tuple[Verdict | None, tuple[Ballot, ...]]:
     """What was done to an object from here, and what waits for more people."""
     store = desk().store
     verdict = await asyncio.to_thread(store.standing, ref, *ON_CARD)
-    return verdict, await asyncio.to_thread(store.ballot, ref, desk().clock())
+    return verdict, await asyncio.to_thread(store.ballots, ref, desk().clock())
 
 
 async def _keep(ref: Ref, snapshot: Snapshot | None) -> str:

@@ -15,6 +15,8 @@ from bot.actions import (
     attributed,
     attribution,
     has_comment,
+    mark,
+    mark_of,
     signed_comment,
 )
 from bot.flows import posting, telling
@@ -25,6 +27,7 @@ from bot.models import Ballot, Operation, Outcome, Say, Seen, State, Value, Verd
 from bot.secmaster import (
     CommandType,
     Instance,
+    NotFound,
     Receipt,
     Refused,
     SecMasterError,
@@ -32,7 +35,7 @@ from bot.secmaster import (
     TaskAction,
     Unavailable,
 )
-from bot.store import Claimed, Poll
+from bot.store import Claimed
 
 LONGEST_WAIT = 60.0  # seconds, whatever Retry-After says
 
@@ -67,17 +70,13 @@ class Answer(Value):
 
 
 class Sight(Value):
-    """What the look before the write showed, in as far as a later step needs it.
-
-    ``closed`` is Slack's word where the channel takes no card.
-    """
+    """What the look before the write showed, in as far as a later step needs it."""
 
     retry_count: int = 0
     card: str = ""
     permalink: str = ""
     status: str = ""
     digest: str = ""
-    closed: str = ""
 
 
 class Prepared(Value):
@@ -96,29 +95,53 @@ class Prepared(Value):
 
 
 async def prepare(operation: Operation) -> Prepared:
-    """Look at the object where the action or the answer needs it, then take the key."""
+    """Look at the object where the action or the answer needs it, then take the key.
+
+    What may fail comes before the key is taken: a step that is tried again must not have
+    counted already.
+    """
     if operation.say is not Say.YES:
         return Prepared(answer=settled(await _take_back(operation)))
     looked, permalink = await asyncio.gather(_look(operation), _permalink(operation))
     if isinstance(looked, Answer):
         return Prepared(answer=looked)
+    found = Sight(card=operation.place.card, permalink=permalink)
+    if looked and not found.card:
+        try:
+            found = await _with_card(operation, looked)
+        except CannotPost as error:
+            closed = Outcome(state=State.FAILED, trouble="cannot_post", code=error.code)
+            return Prepared(answer=settled(closed))
+    return await _claim(operation, looked, found)
+
+
+async def _claim(operation: Operation, looked: Snapshot | None, found: Sight) -> Prepared:
+    """Take the key, or let the yes count where more people are needed."""
     retries = looked.retry_count if isinstance(looked, Instance) else 0
     seen = sight.seen(looked) if looked else Seen()
     once = BY_NAME[operation.action].once
     key = f"{operation.ref}:{once}:{retries}" if once else ""
     claimed = await asyncio.to_thread(desk().store.claim, operation, key, desk().clock(), seen)
-    if claimed.holder or claimed.poll.trouble:
-        return _not_counted(operation, claimed)
-    found = Sight(
-        retry_count=retries,
-        card=operation.place.card,
-        permalink=permalink,
-        status=looked.status if looked else "",
-        digest=seen.digest,
+    poll = claimed.poll
+    saw = {"retry_count": retries, "status": looked.status if looked else "", "digest": seen.digest}
+    return Prepared(
+        answer=_answer(claimed),
+        holder=claimed.holder,
+        sight=found.model_copy(update=saw),
+        backing=poll.backing,
+        ended=poll.ended,
+        outdated=poll.outdated,
     )
-    if looked and not found.card:
-        found = await _with_card(operation, looked, found)
-    return _claimed(claimed.poll, found)
+
+
+def _answer(claimed: Claimed) -> Answer | None:
+    """Why nothing is to be sent now; None where the key was taken."""
+    poll = claimed.poll
+    if claimed.holder:
+        return settled(Outcome(state=State.FAILED, trouble="lost"))
+    if poll.trouble and poll.trouble != "over":
+        return settled(Outcome(state=State.FAILED, trouble=poll.trouble, ballot=poll.ballot))
+    return None if poll.enough else settled(Outcome(state=State.COUNTED, ballot=poll.ballot))
 
 
 async def _look(operation: Operation) -> Snapshot | Answer | None:
@@ -132,43 +155,12 @@ async def _look(operation: Operation) -> Snapshot | Answer | None:
     return await _not_open(operation, snapshot, operation.seen) or snapshot
 
 
-def _not_counted(operation: Operation, claimed: Claimed) -> Prepared:
-    """Somebody else has the key, or this yes adds nothing."""
-    others = claimed.holder.operation.backing if claimed.holder else ()
-    if any(vote.operation == operation.id for vote in others):
-        # It was counted before a crash, and somebody else's then was enough.
-        return Prepared(answer=settled(Outcome(state=State.COUNTED)))
-    trouble = claimed.poll.trouble or "lost"
-    no = Outcome(state=State.FAILED, trouble=trouble, ballot=claimed.poll.ballot)
-    return Prepared(answer=settled(no), holder=claimed.holder)
-
-
-async def _with_card(operation: Operation, snapshot: Snapshot, found: Sight) -> Sight:
-    """Where the answer goes: without a card it is told to the person alone."""
-    try:
-        card = await telling.card_here(operation, snapshot)
-    except CannotPost as error:
-        return found.model_copy(update={"closed": error.code})
-    there = operation.model_copy(
-        update={"place": operation.place.model_copy(update={"card": card})}
-    )
-    return found.model_copy(update={"card": card, "permalink": await _permalink(there)})
-
-
-def _claimed(poll: Poll, found: Sight) -> Prepared:
-    """The key is ours, or the yes is counted and waits for others."""
-    answer = None
-    if poll.ballot:
-        answer = settled(Outcome(state=State.COUNTED, ballot=poll.ballot))
-    elif found.closed:
-        answer = settled(Outcome(state=State.FAILED, trouble="cannot_post", code=found.closed))
-    return Prepared(
-        answer=answer,
-        sight=found,
-        backing=poll.backing,
-        ended=poll.ended,
-        outdated=poll.outdated,
-    )
+async def _with_card(operation: Operation, snapshot: Snapshot) -> Sight:
+    """Where the answer goes; raises CannotPost."""
+    card = await telling.card_here(operation, snapshot)
+    place = operation.place.model_copy(update={"card": card})
+    there = operation.model_copy(update={"place": place})
+    return Sight(card=card, permalink=await _permalink(there))
 
 
 async def _permalink(operation: Operation) -> str:
@@ -196,7 +188,8 @@ async def _not_open(operation: Operation, snapshot: Snapshot, seen: str) -> Answ
         return None
     store = desk().store
     before = sight.read(operation.ref.noun, await asyncio.to_thread(store.sight, seen))
-    changes = sight.changes(before, snapshot, operation.actor.id) if before else ()
+    own = await asyncio.to_thread(_own_marks, operation)
+    changes = sight.changes(before, snapshot, own) if before else ()
     if before and not changes:
         return None
     await asyncio.to_thread(store.keep_sight, operation.ref, now, desk().clock())
@@ -204,11 +197,32 @@ async def _not_open(operation: Operation, snapshot: Snapshot, seen: str) -> Answ
     return settled(changed)
 
 
+def _own_marks(operation: Operation) -> set[str]:
+    """What marks the comments that this person left from here, by what is on record."""
+    actor = operation.actor.id
+    entries = desk().store.audit_of(operation.ref)
+    theirs = [each for each in entries if (each.get("actor") or {}).get("id") == actor]
+    return {mark(operation), *(mark_of(actor, each["operation_id"][:6]) for each in theirs)}
+
+
 async def lapse(operation: Operation) -> Outcome:
-    """End the ballot that this opened, if its time is over and it still waits."""
+    """End the ballot that this opened, if its time is over and it still waits.
+
+    What was settled elsewhere meanwhile needs nobody to ask again, and nobody is told.
+    """
     lapsed = await asyncio.to_thread(desk().store.lapse, operation, desk().clock())
-    state = State.FAILED if lapsed else State.DONE
-    return Outcome(state=state, trouble="lapsed", ended=lapsed)
+    if lapsed and await _still_open(operation):
+        return Outcome(state=State.FAILED, trouble="lapsed", ended=lapsed)
+    return Outcome(state=State.DONE)
+
+
+async def _still_open(operation: Operation) -> bool:
+    try:
+        return possible(operation, await desk().look(operation.ref))
+    except NotFound:
+        return False
+    except SecMasterError:
+        return True
 
 
 async def conclude(operation: Operation, outcome: Outcome, before: Sight) -> Outcome:

@@ -163,6 +163,13 @@ def nothing_waits(ref: Ref) -> Message:
     )
 
 
+def several_wait(ref: Ref) -> Message:
+    return _one(
+        f"More than one action on {ref.noun} {code(ref.id)} waits for more people. Press the "
+        "button on its card; nothing was changed."
+    )
+
+
 def no_card_above(action: Action) -> Message:
     said = words(action)
     return _one(

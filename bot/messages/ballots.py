@@ -13,21 +13,26 @@ SHOWN = 200  # characters of each reason on a card
 
 
 def on_card(frame: Frame, about: Snapshot, ballot: Ballot) -> list[Block]:
-    """Who has said yes so far, of how many and until when, and what one can do about it."""
-    action = BY_NAME[ballot.action]
+    """Who has said yes so far, of how many and until when, and what one can do about it.
+
+    Whoever said yes to what has changed since is named, and not counted.
+    """
+    action, now = BY_NAME[ballot.action], digest(about)
+    counted = [vote for vote in ballot.votes if vote.sight in ("", now)]
+    valid = ballot.model_copy(update={"votes": tuple(counted)})
     noun, far = words(action).noun, until(ballot.expires_at, frame.now)
-    lines = [f"🗳️ *{noun.capitalize()}: {_of(ballot)} said yes*"]
-    lines += [_yes(vote) for vote in ballot.votes]
-    lines.append(f"Open until {moment(ballot.expires_at)} ({far}); {_missing(ballot)}.")
-    return [
-        section("\n".join(lines)),
-        actions(_buttons(Shown(ref=frame.ref, seen=digest(about)), action, ballot)),
-    ]
+    lines = [f"🗳️ *{noun.capitalize()}: {_of(valid)} said yes*"]
+    lines += [_yes(vote, counts=vote in counted) for vote in ballot.votes]
+    lines.append(f"Open until {moment(ballot.expires_at)} ({far}); {_missing(valid)}.")
+    shown = Shown(ref=frame.ref, seen=now)
+    return [section("\n".join(lines)), actions(_buttons(shown, action, ballot))]
 
 
-def _yes(vote: Vote) -> str:
-    said = f"{people([vote])}, {moment(vote.at)}"
-    return f"✅ {said}\n{quote(vote.reason, SHOWN)}" if vote.reason else f"✅ {said}"
+def _yes(vote: Vote, *, counts: bool) -> str:
+    said = f"✅ {people([vote])}, {moment(vote.at)}"
+    if not counts:
+        said = f"⚠️ {people([vote])}, {moment(vote.at)}: to what has changed since"
+    return f"{said}\n{quote(vote.reason, SHOWN)}" if vote.reason else said
 
 
 def _buttons(shown: Shown, action: Action, ballot: Ballot) -> list[ButtonElement]:
@@ -81,9 +86,12 @@ def lapsed(ballot: Ballot) -> str:
     )
 
 
-def besides(ended: Outcome) -> str:
+def besides(operation: Operation, ended: Outcome) -> str:
     """What else it brought about: votes that no longer count."""
     parts = []
+    if operation.struck:
+        gone = people(operation.struck)
+        parts.append(f"The yes of {gone} no longer counts: they may not say it any more.")
     if ended.outdated:
         parts.append(
             f"The yes of {people(ended.outdated)} no longer counts: it was to what has changed "
@@ -117,7 +125,5 @@ def _of(ballot: Ballot) -> str:
 
 
 def _missing(ballot: Ballot) -> str:
-    left = max(ballot.needed - len(ballot.votes), 0)
-    if not left:
-        return "it can be sent again by any of them"
+    left = ballot.needed - len(ballot.votes)
     return f"{left} more {'people' if left > 1 else 'person'} must say so"

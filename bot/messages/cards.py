@@ -1,7 +1,7 @@
 """Cards: one task or instance as SecMaster has it, and the buttons that fit its state."""
 
 import json
-import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -62,11 +62,14 @@ ERROR = 600
 
 
 def card(
-    frame: Frame, snapshot: Snapshot, verdict: Verdict | None, ballot: Ballot | None = None
+    frame: Frame,
+    snapshot: Snapshot,
+    verdict: Verdict | None,
+    waiting: Sequence[Ballot] = (),
 ) -> Message:
     """Draw a card.
 
-    ``verdict`` is what was last done to its object from here, ``ballot`` what waits for more
+    ``verdict`` is what was last done to its object from here, ``waiting`` what waits for more
     people.
     """
     if isinstance(snapshot, Task):
@@ -75,8 +78,9 @@ def card(
         name, state, parts = snapshot.name, instance_state(snapshot), _of_run(snapshot, frame)
     if verdict and _worth_showing(snapshot, verdict):
         parts.append(section(_done_here(verdict)))
-    if ballot and snapshot.status in BY_NAME[ballot.action].only_when:
-        parts += ballots.on_card(frame, snapshot, ballot)
+    for ballot in waiting:
+        if snapshot.status in BY_NAME[ballot.action].only_when:
+            parts += ballots.on_card(frame, snapshot, ballot)
     comments = _attached(snapshot) if isinstance(snapshot, Task) else []
     parts.append(context(*comments, _where(frame)))
     return Message(f"{line(name)}: {state}", (*parts, *_buttons(frame, snapshot)))
@@ -239,9 +243,7 @@ def _attached(task: Task) -> list[str]:
 
 
 def _comment(comment: TaskComment) -> str:
-    # Where it was said is in SecMaster's own record; on a card it would hide what was said.
-    said = re.sub(r"(, ref [0-9a-f]{6}), in .*\Z", r"\1", comment.message)
-    return f"💬 {line(comment.user_name, 60) or '—'}: {line(said, 300)}"
+    return f"💬 {line(comment.user_name, 60) or '—'}: {line(comment.message, 300)}"
 
 
 def _where(frame: Frame) -> str:

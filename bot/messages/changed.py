@@ -1,16 +1,19 @@
 """What is no longer as it was shown: the difference, and a button to decide on that."""
 
 from datetime import datetime
+from itertools import takewhile
 
 from bot.actions import BY_NAME, Snapshot
 from bot.messages.blocks import Frame, Message, actions, press, say, section
 from bot.messages.cards import INSTANCE_STATES, KINDS, TASK_STATES
-from bot.messages.text import line, moment, quote
+from bot.messages.text import MARK, line, moment, quote
 from bot.messages.words import words
 from bot.models import Change, Operation, Outcome
 from bot.secmaster import DueHandle
 
 MOST = 12
+LONGEST = 100  # of each text: all of them fit one section
+LEAD = 20  # characters of what is the same, before what differs
 LABELS = {
     "status": "Status",
     "name": "Name",
@@ -63,12 +66,22 @@ def differences(ended: Outcome) -> str:
 def _difference(change: Change) -> str:
     if change.label == "comment":
         what = "New comment" if change.after else "Comment deleted"
-        return f"💬 {what}: {line(change.after or change.before, 200)}"
+        return f"💬 {what}: {line(change.after or change.before, 2 * LONGEST)}"
     label = LABELS.get(change.label, change.label)
-    return f"• *{label}*: {_shown(change, change.before)} → {_shown(change, change.after)}"
+    before, after = _apart(change.before, change.after)
+    return f"• *{label}*: {_shown(change, before)} → {_shown(change, after)}"
+
+
+def _apart(before: str, after: str) -> tuple[str, str]:
+    """Two texts from where they differ on, if that would be cut off otherwise."""
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))
+    same = sum(1 for _ in alike) - LEAD
+    if same <= LONGEST - 2 * LEAD:
+        return before, after
+    return MARK + before[same:], MARK + after[same:]
 
 
 def _shown(change: Change, text: str) -> str:
     if change.label == "due_date" and text:
         return moment(datetime.fromisoformat(text))
-    return AS_WORDS.get(text) or line(text, 200) or "nothing"
+    return AS_WORDS.get(text) or line(text, LONGEST) or "nothing"

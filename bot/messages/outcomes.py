@@ -16,11 +16,13 @@ UNDER_WAY = (State.PENDING, State.DOUBT)
 def outcome(operation: Operation, ended: Outcome, standing: Verdict | None = None) -> Message:
     """Tell how an operation ended; ``standing`` is what was done to its object before."""
     said = words(BY_NAME[operation.action])
-    receipt = _named_file(operation) + ballots.besides(ended) + _receipt(operation, ended)
+    receipt = (
+        _named_file(operation) + ballots.besides(operation, ended) + _receipt(operation, ended)
+    )
     if ended.state is State.COUNTED:
         return _line(f"{ballots.counted(operation, ended)}{_told(operation)}{receipt}")
     if ended.state is State.DONE and operation.say is not Say.YES:
-        return _line(f"{ballots.taken_back(operation, ended)}{_told(operation)}")
+        return _line(f"{ballots.taken_back(operation, ended)}{_told(operation)}{receipt}")
     if ended.state is State.DONE:
         found = " SecMaster's answer was lost; reading it again showed that it is done." * (
             ended.trouble == "read"
@@ -98,7 +100,9 @@ def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> 
     )
     sentences = {
         "not_now": f"{_closed(operation, ended, standing)} {not_sent}",
-        "changed": f"Changed since {who} looked. {not_sent}\n{differences(ended)}",
+        "changed": (
+            f"Changed since {who} looked. {not_sent}{_left(operation)}\n{differences(ended)}"
+        ),
         "voted": f"You have said yes to this {said.noun}; {not_yet(ended)} {not_sent}",
         "same_right": (
             "The right that you use was used for this already: it counts once, whoever uses it. "
@@ -108,8 +112,8 @@ def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> 
         "too_late": f"The {said.noun} is being sent right now, so nothing could be taken back.",
         "cannot_post": f"{CANNOT_POST.get(ended.code, NO_ROOM)}. {not_sent}",
         "reason_not_left": (
-            f"The reason could not be left in SecMaster{said_no(ended)}, so nothing was decided. "
-            "Try again."
+            f"The comment that names who decides could not be left in SecMaster{said_no(ended)}, "
+            "so nothing was decided. Try again."
         ),
         "file_not_had": (
             f"Slack did not hand out the file ({code(ended.code)}), so it was not attached. "

@@ -12,6 +12,7 @@ from bot.policy import Allowed, Decision, Refused
 from bot.rules import Role
 
 SHOWN = 5
+BREAKS = "; you may break the glass"
 WHY = {
     "guest": "guests may look, and change nothing",
     "outsider": "people of other organisations may look, and change nothing",
@@ -60,13 +61,15 @@ def why(
 
     The last of the three is whether the person may break the glass for it.
     """
-    lines = [f"*What you may do with {ref.noun} {code(ref.id)}*"]
-    for action, decision, breaks in answers:
-        mark = "✅" if isinstance(decision, Allowed) else "▫️"
-        others = f"; may: {who(decision.may, known)}" if decision.may else ""
-        alone = "; you may break the glass" if breaks else ""
-        lines.append(f"{mark} {code(action.name)} {line(because(decision), 300)}{others}{alone}")
-    return _said("\n".join(lines))
+    head = f"*What you may do with {ref.noun} {code(ref.id)}*"
+    lines = [_answer(action, decision, known) + BREAKS * b for action, decision, b in answers]
+    return say("\n".join([head, *lines]), section(head), *map(section, lines))
+
+
+def _answer(action: Action, decision: Decision, known: Mapping[str, Role]) -> str:
+    mark = "✅" if isinstance(decision, Allowed) else "▫️"
+    others = f"; may: {who(decision.may, known)}" if decision.may else ""
+    return f"{mark} {code(action.name)} {line(because(decision), 300)}{others}"
 
 
 def who(names: Sequence[str], known: Mapping[str, Role]) -> str:

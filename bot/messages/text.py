@@ -86,7 +86,10 @@ def moment(at: datetime | None) -> str:
 
 def span(length: timedelta) -> str:
     """A length of time as people say it: two units at most."""
-    minutes = int(abs(length.total_seconds()) // 60)
+    seconds = int(abs(length.total_seconds()))
+    if 0 < seconds < 60:  # noqa: PLR2004
+        return f"{seconds} s"
+    minutes = seconds // 60
     days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
     if days:
         return f"{days} d {hours} h" if hours and days < 3 else f"{days} d"  # noqa: PLR2004

@@ -39,6 +39,7 @@ BYTES = 200_000  # of the 250,000 a view may have
 FILES = 20
 MOST_FILES = 10  # in one form
 FILE_NAME = 100  # characters of a file's name; a form remembers 3,000 in all
+TYPED = 140  # characters of a name that are to be typed: a form shows ten more
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,11 @@ class Form(Value):
 
 
 def name_digest(name: str) -> str:
-    """What a typed name is held against: the letters count, not their case or the space."""
-    plain = " ".join(visible(name).casefold().split())
+    """What a typed name is held against: the letters count, not their case or the space.
+
+    Of a long one only as many as a form shows.
+    """
+    plain = " ".join(visible(name).casefold().split())[:TYPED]
     return hashlib.sha256(plain.encode("utf-8", "replace")).hexdigest()[:32] if plain else ""
 
 

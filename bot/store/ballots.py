@@ -21,12 +21,15 @@ Row = sa.Row[Any]
 class Poll:
     """What a yes came to.
 
-    ``backing`` are the others who said yes to the same, and ``ballot`` what it waits for, None
-    if that is enough. ``ended`` is another action's ballot that it put an end to, ``outdated``
-    who said yes to something that has changed since. ``trouble`` names why it does not count:
-    voted (they have said so), same-right (the right they use was used).
+    It may be ``enough`` to be sent, and ``backing`` are the others who said yes to the same;
+    otherwise ``ballot`` is what it waits for. ``ended`` is another action's ballot that it put
+    an end to, ``outdated`` who said yes to something that has changed since. ``trouble`` names
+    why it does not count: voted (they have said so), same_right (the right they use was used),
+    too_old (it would be over by now), over (it was counted before, and is over), too_late (it
+    is being sent).
     """
 
+    enough: bool = False
     backing: tuple[Vote, ...] = ()
     ballot: Ballot | None = None
     ended: Ballot | None = None
@@ -47,23 +50,23 @@ def poll(
     connection: sa.Connection, operation: Operation, key: str, sight: str, at: datetime
 ) -> Poll:
     """Count somebody's yes, where several people are needed or have begun to say it."""
-    standing = _rows(connection, votes.c.key == key, at)
+    standing = _rows(connection, votes.c.ref == str(operation.ref), at)
     same = [row for row in standing if _asked(row).action == operation.action]
-    ended = _ballot([row for row in standing if row not in same])
+    ended = _ballot([row for row in standing if row not in same and row.key == key])
     if ended:  # to want something else is to refuse
         drop(connection, votes.c.ballot == ended.id)
-    if operation.terms.glass:
-        others = [row for row in same if row.actor_id != operation.actor.id]
-        return Poll(backing=_votes(others), ended=ended)
-    if operation.terms.approvals == 1 and not same:
-        return Poll(ended=ended)
-    outdated = [row for row in same if row.sight != sight]
+    # A run that failed once more has another key, and was another sight.
+    outdated = [row for row in same if (row.key, row.sight) != (key, sight)]
     for row in outdated:
-        drop(connection, (votes.c.key == key) & (votes.c.actor_id == row.actor_id))
+        drop(connection, (votes.c.key == row.key) & (votes.c.actor_id == row.actor_id))
     valid = [row for row in same if row not in outdated]
-    counted = _count(connection, operation, (key, sight), at, valid)
-    others = [row for row in outdated if row.actor_id != operation.actor.id]
-    return replace(counted, ended=ended, outdated=_votes(others))
+    if operation.terms.glass:
+        counted = Poll(enough=True, backing=_others(operation, valid))
+    elif operation.terms.approvals == 1 and not valid:
+        counted = Poll(enough=True)
+    else:
+        counted = _count(connection, operation, (key, sight), at, valid)
+    return replace(counted, ended=ended, outdated=_others(operation, outdated))
 
 
 def _count(
@@ -76,14 +79,17 @@ def _count(
     """Add a yes to those that are valid, and say whether it is enough now."""
     mine = _vote(operation, at)
     own = [row for row in valid if row.actor_id == operation.actor.id]
-    if not own and any(row.authority == mine.authority for row in valid):
+    if any(row.authority == mine.authority for row in valid if row not in own):
         return Poll(trouble="same_right")
+    lasting = timedelta(seconds=operation.terms.expires)
+    if not own and operation.accepted_at + lasting <= at:  # as what is not counted any more
+        return Poll(trouble="too_old")
     if not own:
         _add(connection, operation, about, mine, valid)
         valid = _rows(connection, votes.c.key == about[0], at)
-    ballot = _ballot(valid)
-    if ballot is None or len(ballot.votes) >= ballot.needed:
-        return Poll(backing=_votes([row for row in valid if row.actor_id != operation.actor.id]))
+    ballot = _ballot(valid, operation.terms.approvals)
+    if ballot and len(ballot.votes) >= ballot.needed:
+        return Poll(enough=True, backing=_others(operation, valid))
     again = own and _asked(own[0]).id != operation.id
     return Poll(ballot=ballot, trouble="voted" if again else "")
 
@@ -98,7 +104,7 @@ def _add(
     """Write a yes down; the first one opens the ballot and says until when it is open."""
     key, sight = about
     opened = valid[0] if valid else None
-    until = _utc(opened.expires_at) if opened else _until(operation)
+    lasting = timedelta(seconds=operation.terms.expires)
     row = {
         "key": key,
         "actor_id": operation.actor.id,
@@ -108,7 +114,7 @@ def _add(
         "operation": operation.model_dump(mode="json"),
         "sight": sight,
         "at": mine.at,
-        "expires_at": until,
+        "expires_at": _utc(opened.expires_at) if opened else mine.at + lasting,
     }
     # What ran out and was not swept up yet must not stand in the way.
     own = (votes.c.actor_id == operation.actor.id) | (votes.c.authority == mine.authority)
@@ -116,9 +122,25 @@ def _add(
     connection.execute(sa.insert(votes).values(row))
 
 
-def _until(operation: Operation) -> datetime:
-    """Reckon when a ballot that this opens is over: by the operation's record, as its flow does."""
-    return operation.accepted_at + timedelta(seconds=operation.terms.expires)
+def joined(connection: sa.Connection, operation: Operation) -> Ballot | None:
+    """The ballot that the yes of just this operation stands in; None if it was taken out."""
+    about = sa.select(votes).where(votes.c.ref == str(operation.ref)).order_by(votes.c.at)
+    rows = connection.execute(about).all()
+    own = [row.ballot for row in rows if _asked(row).id == operation.id]
+    return _ballot([row for row in rows if row.ballot in own])
+
+
+def changed(connection: sa.Connection, operation: Operation, key: str, sight: str) -> bool:
+    """Whether those who backed an operation said yes to something else than there is now."""
+    backing = votes.c.actor_id.in_([vote.actor.id for vote in operation.backing])
+    other = (votes.c.key == key) & backing & (votes.c.sight != sight)
+    return connection.execute(sa.select(votes.c.key).where(other)).first() is not None
+
+
+def keys(connection: sa.Connection, operation: Operation) -> set[str]:
+    """What is voted on where somebody wants an operation's action."""
+    rows = connection.execute(sa.select(votes).where(votes.c.ref == str(operation.ref)))
+    return {row.key for row in rows if _asked(row).action == operation.action}
 
 
 def withdraw(connection: sa.Connection, operation: Operation, at: datetime) -> Poll | None:
@@ -134,8 +156,9 @@ def withdraw(connection: sa.Connection, operation: Operation, at: datetime) -> P
 
 def refuse(connection: sa.Connection, operation: Operation, at: datetime) -> Poll | None:
     """End what waits for more people; None if nothing does."""
-    ended = standing(connection, operation.ref, at)
-    if ended is None or ended.action != operation.action:
+    rows = _rows(connection, votes.c.ref == str(operation.ref), at)
+    ended = _last([row for row in rows if _asked(row).action == operation.action])
+    if ended is None:
         return None
     drop(connection, votes.c.ballot == ended.id)
     return Poll(ended=ended)
@@ -149,9 +172,26 @@ def lapse(connection: sa.Connection, ballot: str, at: datetime) -> Ballot | None
     return lapsed
 
 
-def standing(connection: sa.Connection, ref: Ref, at: datetime) -> Ballot | None:
+def standing(connection: sa.Connection, ref: Ref, at: datetime) -> tuple[Ballot, ...]:
     """What waits for more people on this object."""
     rows = _rows(connection, votes.c.ref == str(ref), at)
+    opened = dict.fromkeys(row.ballot for row in rows)
+    found = (_ballot([row for row in rows if row.ballot == each]) for each in opened)
+    return tuple(ballot for ballot in found if ballot)
+
+
+def strike(connection: sa.Connection, ref: Ref, struck: Sequence[Vote]) -> list[Operation]:
+    """Drop these votes, and return the operations by which they were cast."""
+    gone = {vote.operation for vote in struck}
+    rows = connection.execute(sa.select(votes).where(votes.c.ref == str(ref))).all()
+    cast = [(row, _asked(row)) for row in rows if _asked(row).id in gone]
+    for row, _operation in cast:
+        drop(connection, (votes.c.key == row.key) & (votes.c.actor_id == row.actor_id))
+    return [operation for _row, operation in cast]
+
+
+def _last(rows: Sequence[Row]) -> Ballot | None:
+    """Of several ballots the one that was voted on last."""
     return _ballot([row for row in rows if row.ballot == rows[-1].ballot])
 
 
@@ -166,8 +206,11 @@ def drop(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
     connection.execute(sa.delete(votes).where(which))
 
 
-def _ballot(rows: Sequence[Row]) -> Ballot | None:
-    """Return them as a ballot; of the rules that people voted under the strictest counts."""
+def _ballot(rows: Sequence[Row], needed: int = 1) -> Ballot | None:
+    """Return them as a ballot; of the rules that people voted under the strictest counts.
+
+    Whoever votes anew does so under a rule that may have changed: so many are ``needed`` there.
+    """
     if not rows:
         return None
     asked = [_asked(row) for row in rows]
@@ -175,14 +218,19 @@ def _ballot(rows: Sequence[Row]) -> Ballot | None:
         id=rows[0].ballot,
         action=asked[0].action,
         votes=_votes(rows),
-        needed=max(each.terms.approvals for each in asked),
+        needed=max(needed, *(each.terms.approvals for each in asked)),
         expires_at=_utc(rows[0].expires_at),
         may_break=any(each.terms.may_break for each in asked),
     )
 
 
 def _votes(rows: Sequence[Row]) -> tuple[Vote, ...]:
-    return tuple(_vote(_asked(row), _utc(row.at)) for row in rows)
+    cast = ((row, _vote(_asked(row), _utc(row.at))) for row in rows)
+    return tuple(vote.model_copy(update={"sight": row.sight}) for row, vote in cast)
+
+
+def _others(operation: Operation, rows: Sequence[Row]) -> tuple[Vote, ...]:
+    return _votes([row for row in rows if row.actor_id != operation.actor.id])
 
 
 def _vote(operation: Operation, at: datetime) -> Vote:

@@ -46,6 +46,13 @@ def append(connection: sa.Connection, entry: Mapping[str, Any]) -> None:
     connection.execute(sa.update(audit_head).where(audit_head.c.id == 1).values(last))
 
 
+def noted(connection: sa.Connection, operation_id: str, outcome: str) -> bool:
+    """Whether there is a record of this operation with this outcome."""
+    once = _beside({"operation_id": operation_id, "outcome": outcome})["once"]
+    known = sa.select(audit.c.number).where(audit.c.once == once)
+    return connection.execute(known).first() is not None
+
+
 def _hold_head(connection: sa.Connection) -> Row:
     """Read the head, and keep other writers waiting until the transaction ends."""
     own = audit_head.c.id == 1

@@ -1,6 +1,7 @@
 """Everything that is asked of the tables. Each call is one transaction."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,15 +9,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.models import Ballot, Card, Operation, Outcome, Ref, Say, Seen, State, Value, Verdict
+from bot.models import Ballot, Card, Operation, Outcome, Ref, Say, Seen, State, Value, Verdict, Vote
 from bot.store import ballots, chain
 from bot.store.ballots import Poll
 from bot.store.lending import Lending
-from bot.store.tables import cards, claims, sights, votes
+from bot.store.tables import audit, cards, claims, sights, votes
 
 Row = sa.Row[Any]
 SPENT = timedelta(minutes=1)  # by then SecMaster shows what was done
+UNDER_WAY = (State.PENDING, State.DOUBT)
 NOBODY = Poll()
+FREE = Poll(enough=True)  # without a key there is nothing to share
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +52,37 @@ class Store:
         with self.engine.begin() as connection:
             ballots.hold(connection, operation.ref)
             _keep_sight(self._insert, connection, operation.ref, seen, at)
+            taken = _taken(connection, operation, key)
+            if taken and not ballots.changed(connection, taken, key, seen.digest):
+                return Claimed(taken, poll=Poll(enough=True, backing=taken.backing))
+            if taken:  # those who backed it said yes to what has changed since
+                _give_back(connection, taken)
             holder = self._holder(connection, operation, key, at) if key else None
-            if holder:
-                self._note(
-                    connection, operation, "lost", at, detail=f"to {holder.operation.actor.id}"
+            if not taken and chain.noted(connection, operation.id, State.COUNTED):
+                # Before a crash; since then it may have been enough, or taken back, or be over.
+                ballot = None if holder else ballots.joined(connection, operation)
+                return Claimed(
+                    operation, poll=Poll(ballot=ballot, trouble="" if ballot else "over")
                 )
+            if holder:
+                detail = f"to {holder.operation.actor.id}"
+                self._note(connection, operation, "lost", at, detail=detail)
                 return Claimed(operation, holder=holder)
-            poll = ballots.poll(connection, operation, key, seen.digest, at) if key else NOBODY
-            if poll.trouble:
-                return Claimed(operation, poll=poll)
-            backed = operation.model_copy(update={"backing": poll.backing})
-            if not poll.ballot and key:
-                self._take(connection, backed, key, at)
-            outcome = State.COUNTED if poll.ballot else "allowed"
-            self._note(
-                connection,
-                backed,
-                outcome,
-                at,
-                sight=seen.digest,
-                ballot=poll.ballot,
-                ended=poll.ended,
-            )
+            return self._polled(connection, operation, key, at, seen)
+
+    def _polled(
+        self, connection: sa.Connection, operation: Operation, key: str, at: datetime, seen: Seen
+    ) -> Claimed:
+        """Take a free key if nobody else is needed for it, or count the yes."""
+        poll = ballots.poll(connection, operation, key, seen.digest, at) if key else FREE
+        if poll.trouble:
+            return Claimed(operation, poll=poll)
+        backed = operation.model_copy(update={"backing": poll.backing})
+        if key and poll.enough:
+            self._take(connection, backed, key, at)
+        outcome = "allowed" if poll.enough else State.COUNTED
+        told = {"sight": seen.digest, "ballot": poll.ballot, "ended": poll.ended}
+        self._note(connection, backed, outcome, at, **told)
         return Claimed(backed, poll=poll)
 
     def _holder(
@@ -101,7 +113,9 @@ class Store:
         end = ballots.withdraw if operation.say is Say.WITHDRAW else ballots.refuse
         with self.engine.begin() as connection:
             ballots.hold(connection, operation.ref)
-            if self._under_way(connection, operation.ref):
+            if kept := _kept(connection, operation, operation.say):
+                return kept
+            if _under_way(connection, ballots.keys(connection, operation)):
                 return Poll(trouble="too_late")
             poll = end(connection, operation, at)
             if poll:
@@ -113,25 +127,26 @@ class Store:
         """End the ballot that an operation opened if its time is over, and return it."""
         with self.engine.begin() as connection:
             ballots.hold(connection, operation.ref)
-            if self._under_way(connection, operation.ref):
+            if kept := _kept(connection, operation, "lapsed"):
+                return kept.ended
+            if _under_way(connection, ballots.keys(connection, operation)):
                 return None
             lapsed = ballots.lapse(connection, operation.id, at)
             if lapsed:
                 self._note(connection, operation, "lapsed", at, ended=lapsed)
             return lapsed
 
-    def _under_way(self, connection: sa.Connection, ref: Ref) -> bool:
-        running = claims.c.state.in_([State.PENDING, State.DOUBT])
-        return bool(
-            connection.execute(
-                sa.select(claims.c.key).where(claims.c.ref == str(ref), running)
-            ).first()
-        )
-
-    def ballot(self, ref: Ref, at: datetime) -> Ballot | None:
-        """What waits for more people on an object."""
+    def ballots(self, ref: Ref, at: datetime) -> tuple[Ballot, ...]:
+        """What waits for more people on an object, what was asked for first at the beginning."""
         with self.engine.begin() as connection:
             return ballots.standing(connection, ref, at)
+
+    def strike(self, ref: Ref, struck: Sequence[Vote], at: datetime) -> None:
+        """Count no longer what people have said who may not say it any more."""
+        with self.engine.begin() as connection:
+            ballots.hold(connection, ref)
+            for operation in ballots.strike(connection, ref, struck):
+                self._note(connection, operation, "struck", at)
 
     def doubt(self, operation: Operation) -> None:
         """Note that nobody knows yet what became of a write."""
@@ -146,12 +161,12 @@ class Store:
     def conclude(self, operation: Operation, outcome: Outcome, at: datetime) -> None:
         """Write down how an operation ended, and free what it held unless it is done."""
         detail = " ".join(filter(None, (outcome.trouble, outcome.code, outcome.message)))
-        own = claims.c.operation_id == operation.id
+        own = (claims.c.operation_id == operation.id) & claims.c.state.in_(UNDER_WAY)
+        held = sa.select(claims.c.key).where(own)
         with self.engine.begin() as connection:
+            # It was for this once: whatever came of it, to want it again is to say so again.
+            ballots.drop(connection, votes.c.key.in_(held))
             connection.execute(sa.update(claims).where(own).values(state=outcome.state, at=at))
-            if outcome.state in (State.DONE, State.UNKNOWN):
-                keys = sa.select(claims.c.key).where(own)
-                ballots.drop(connection, votes.c.key.in_(keys))
             self._note(
                 connection,
                 operation,
@@ -253,8 +268,6 @@ class Store:
         own = cards.c.ref == str(ref)
         with self.engine.begin() as connection:
             connection.execute(sa.update(cards).where(own).values(open=open_, looked_at=at))
-            if not open_:  # nobody's yes is needed any more
-                ballots.drop(connection, votes.c.ref == str(ref))
 
     def unsettled(self, most: int, since: datetime) -> list[Ref]:
         """Up to so many objects with a card posted since then that may still change.
@@ -281,6 +294,36 @@ def _keep_sight(insert: Any, connection: sa.Connection, ref: Ref, seen: Seen, at
     if seen.digest:
         row = {"digest": seen.digest, "ref": str(ref), "snapshot": seen.snapshot, "at": at}
         connection.execute(insert(sights).values(row).on_conflict_do_nothing())
+
+
+def _taken(connection: sa.Connection, operation: Operation, key: str) -> Operation | None:
+    """An operation as it went on with the key, if a step of its comes here anew."""
+    mine = (claims.c.key == key) & (claims.c.operation_id == operation.id)
+    row = connection.execute(sa.select(claims).where(mine)).one_or_none()
+    return _verdict(row).operation if row else None
+
+
+def _give_back(connection: sa.Connection, operation: Operation) -> None:
+    connection.execute(sa.delete(claims).where(claims.c.operation_id == operation.id))
+
+
+def _kept(connection: sa.Connection, operation: Operation, outcome: str) -> Poll | None:
+    """What is on record of a poll that ended so; None if it did not."""
+    record = sa.select(audit.c.record).where(audit.c.once == f"{operation.id}:{outcome}")
+    text = connection.execute(record).scalar()
+    if text is None:
+        return None
+    told = json.loads(text)
+    ballot, ended = (told.get(each) for each in ("ballot", "ended"))
+    return Poll(
+        ballot=Ballot.model_validate(ballot) if ballot else None,
+        ended=Ballot.model_validate(ended) if ended else None,
+    )
+
+
+def _under_way(connection: sa.Connection, keys: set[str]) -> bool:
+    running = claims.c.key.in_(keys) & claims.c.state.in_(UNDER_WAY)
+    return connection.execute(sa.select(claims.c.key).where(running)).first() is not None
 
 
 def _plain(value: Any) -> Any:

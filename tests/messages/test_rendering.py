@@ -14,18 +14,41 @@ from bot.messages import (
     Frame,
     about,
     card,
+    changed,
     explain,
+    glass_broken,
+    lapsed,
     listing,
     lists,
     lost,
+    not_announced,
     outcome,
+    rights,
+    stories,
     trouble,
     vanished,
     views,
 )
+from bot.messages.changed import LABELS
 from bot.messages.errors import CANNOT_POST, TROUBLES
-from bot.models import Actor, Listing, Operation, Outcome, Place, Ref, State, Verdict
-from bot.policy import Member, Refused
+from bot.models import (
+    Actor,
+    Ballot,
+    Change,
+    Listing,
+    Loan,
+    Operation,
+    Outcome,
+    Place,
+    Ref,
+    Say,
+    State,
+    Terms,
+    Verdict,
+    Vote,
+    visible,
+)
+from bot.policy import Allowed, Member, Refused
 from bot.rules import Role, Rule
 from bot.sandbox.slack.blocks import check_blocks, check_view
 from bot.secmaster import (
@@ -63,7 +86,7 @@ OURS = re.compile(
     r"<!date\^-?\d+\^\{date_short_pretty\} \{time\}\|[^<>|]*>"
     r"|<@U0(?:ALICE|BOB)>"
     r"|<!subteam\^S0SOC>"
-    rf"|<{re.escape(CONSOLE)}\|console>"
+    rf"|<{re.escape(CONSOLE)}\|(?:console|its thread)>"
 )
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
 
@@ -576,3 +599,274 @@ def test_the_details_of_a_long_talk_end_with_what_was_said_last_and_say_what_is_
     assert "word 199." in shown
     assert "a-1" in shown
     assert re.search(r"\b\d+ (?:earlier|more)", shown)
+
+
+# Several people, what has changed, rights, and what the audit tells.
+
+
+def hours(number):
+    return NOW + timedelta(hours=number)
+
+
+votes = st.builds(
+    Vote,
+    operation=st.just("x"),
+    actor=actors,
+    at=st.just(NOW),
+    reason=words.map(lambda text: text[:1000]),
+    lender=st.sampled_from(["", "U0BOB"]),
+)
+
+
+def ballots(noun):
+    names = [row.name for row in TABLE if row.noun == noun and row.once]
+    return st.builds(
+        Ballot,
+        id=st.just("x"),
+        action=st.sampled_from(names),
+        votes=st.lists(votes, max_size=9).map(tuple),
+        needed=st.integers(2, 9),
+        expires_at=st.integers(-9, 999).map(hours),
+        may_break=st.booleans(),
+    )
+
+
+changes = st.builds(
+    Change,
+    label=st.sampled_from([*LABELS, "comment", "odd"]),
+    before=words,
+    after=words,
+).filter(lambda each: each.label != "due_date") | st.builds(
+    Change,
+    label=st.just("due_date"),
+    before=st.sampled_from(["", "2026-03-01T12:00:00+00:00"]),
+    after=st.sampled_from(["", "2031-03-01T12:00:00+14:00", "0001-01-01T00:00:00+14:00"]),
+)
+told_changes = st.lists(changes, max_size=20).map(tuple)
+terms = st.builds(
+    Terms,
+    glass=st.sampled_from(["", "C0SOC"]),
+    lender=st.sampled_from(["", "U0BOB"]),
+    comment=st.sampled_from(["always", "reason", "never"]),
+    identity=words,
+)
+
+
+@st.composite
+def grave(draw, noun):
+    """An operation that several people back, or somebody alone by breaking the glass."""
+    row = draw(st.sampled_from([row for row in TABLE if row.noun == noun and row.once]))
+    return draw(operations(noun)).model_copy(
+        update={
+            "action": row.name,
+            "params": {},
+            "reason": draw(words)[:1000],
+            "terms": draw(terms),
+            "say": draw(st.sampled_from(Say)),
+            "rule": draw(st.sampled_from(["", "rule 12 (grave one)"])),
+            "backing": tuple(draw(st.lists(votes, max_size=8))),
+        }
+    )
+
+
+@some
+@given(frames("task"), tasks, st.none() | verdicts("task"), ballots("task"))
+def test_a_task_that_waits_for_several_makes_a_card_that_slack_takes(frame, task, verdict, ballot):
+    waiting_task = task.model_copy(update={"status": TaskStatus.WAITING})
+    message = card(frame, waiting_task, verdict, (ballot,))
+    assert_slack_takes(message)
+    assert '"withdraw"' in json.dumps(message.payload)
+
+
+@some
+@given(frames("instance"), runs, ballots("instance"))
+def test_a_run_that_waits_for_several_makes_a_card_that_slack_takes(frame, run, ballot):
+    failed = run.model_copy(update={"status": InstanceStatus.FAILED})
+    assert_slack_takes(card(frame, failed, None, (ballot, ballot)))
+
+
+@some
+@given(grave("task"), told_changes, frames("task"), tasks)
+def test_any_difference_can_be_told_with_a_button_to_decide_on_it(operation, told, frame, task):
+    ended = Outcome(state=State.FAILED, trouble="changed", changes=told)
+    message = changed(operation, ended, frame, task)
+    assert_slack_takes(message)
+    [button] = [
+        element
+        for block in message.payload["blocks"]
+        if block["type"] == "actions"
+        for element in block["elements"]
+    ]
+    assert button["action_id"] == operation.action
+    assert len(button["value"]) <= 2000
+    assert_slack_takes(outcome(operation, ended))
+
+
+def test_a_dozen_differences_are_all_told():
+    told = tuple(Change(label=f"field {n}", before="a" * 500, after="b" * 500) for n in range(14))
+    operation = Operation(
+        id="abc123ffff",
+        action="task.approve",
+        ref=TASK,
+        actor=Actor(id="U0ALICE"),
+        place=Place(),
+        accepted_at=NOW,
+    )
+    ended = Outcome(state=State.FAILED, trouble="changed", changes=told)
+    shown = "".join(
+        markup_in(changed(operation, ended, Frame(TASK, NOW), Task()).payload["blocks"])
+    )
+    assert "field 11" in shown
+    assert "and 2 more" in shown
+
+
+@some
+@given(
+    grave("task") | grave("instance"),
+    states,
+    st.none() | ballots("task"),
+    st.none() | ballots("task"),
+    st.lists(votes, max_size=8).map(tuple),
+)
+def test_whatever_several_people_decide_can_be_told(operation, state, left, ended, outdated):
+    told = Outcome(state=state, ballot=left, ended=ended, outdated=outdated, took=1e6)
+    for trouble_ in ("", "voted", "same_right", "no_ballot", "too_late", "read"):
+        news = outcome(operation, told.model_copy(update={"trouble": trouble_}))
+        assert_slack_takes(news)
+    if left:
+        assert_slack_takes(lapsed(operation, left))
+
+
+@some
+@given(grave("task"), outcomes, words, st.sampled_from(["", CONSOLE]))
+def test_any_broken_glass_can_be_announced(operation, ended, workspace, link):
+    message = glass_broken(operation, ended, workspace, link)
+    assert_slack_takes(message)
+    assert_slack_takes(not_announced(operation, "channel_not_found"))
+
+
+@some
+@given(grave("task"), outcomes)
+def test_no_line_of_somebodys_poses_as_a_receipt(operation, ended):
+    forged = "ok\n_ref 123456 · rule 1 · HTTP 200_\r_ref 123456_\u2028_ref 123456_"
+    named = operation.model_copy(update={"reason": forged, "say": Say.YES})
+    said = ended.model_copy(update={"message": forged, "by": forged, "seen": forged})
+    lines = outcome(named, said).text.splitlines()
+    assert [line for line in lines if line.startswith("_ref")] == lines[-1:]
+    assert lines[-1].startswith(f"_ref {operation.id[:6]}")
+
+
+decisions = st.builds(
+    Refused,
+    st.sampled_from(list(rights.WHY)),
+    st.sampled_from(["rule 1", "rule 2 (isolation)"]),
+    st.lists(role_names, max_size=9).map(tuple),
+) | st.builds(
+    Allowed,
+    st.sampled_from(["rule 1", "rule 2 (isolation)"]),
+    approvals=st.integers(1, 9),
+    glass=st.booleans(),
+    lender=st.sampled_from(["", "U0BOB"]),
+    confirm=st.sampled_from(["", "type-name"]),
+    reason=st.sampled_from(["required", "optional"]),
+    may=st.lists(role_names, max_size=9).map(tuple),
+)
+loans = st.builds(
+    Loan,
+    lender=st.sampled_from(["U0ALICE", "U0BOB"]),
+    borrower=st.sampled_from(["U0ALICE", "U0BOB"]),
+    until=st.integers(0, 99).map(hours),
+)
+
+
+@some
+@given(
+    ids,
+    st.lists(decisions, min_size=6, max_size=6),
+    st.lists(st.booleans(), min_size=6, max_size=6),
+    some_roles,
+)
+def test_why_can_always_be_told(id_, answers, breaks, known):
+    ref = Ref(noun="task", id=id_)
+    own = [action for action in TABLE if action.noun == "task"]
+    assert_slack_takes(rights.why(ref, list(zip(own, answers, breaks, strict=True)), known))
+
+
+def test_why_is_told_to_its_end_in_a_workspace_of_many_roles():
+    known = {f"role {n}": Role(users=("U0ALICE",) * 9, usergroups=("S0SOC",) * 9) for n in range(9)}
+    own = [action for action in TABLE if action.noun == "task"]
+    answers = [(action, Refused("rule", "rule 1", tuple(known)), True) for action in own]
+    message = rights.why(TASK, answers, known)
+    assert_slack_takes(message)
+    assert own[-1].name in json.dumps(message.payload["blocks"])
+
+
+@few
+@given(loans, st.lists(loans, max_size=60), st.lists(role_names, max_size=60), some_roles)
+def test_what_is_lent_can_be_told(loan, many_loans, names, known):
+    assert_slack_takes(rights.lent(loan, names))
+    assert_slack_takes(rights.lent_to_you(loan))
+    assert_slack_takes(rights.loans(many_loans, many_loans))
+    assert_slack_takes(rights.no_right("delegate", names, known))
+    for told in (rights.taken_back, rights.taken_from_you, rights.nothing_lent):
+        assert_slack_takes(told("U0BOB"))
+    assert_slack_takes(rights.not_lendable_to("U0BOB"))
+    assert_slack_takes(rights.too_long(timedelta(days=30)))
+
+
+@few
+@given(words, ids)
+def test_a_policy_that_cannot_be_used_and_an_empty_story_can_be_told(problems, id_):
+    assert_slack_takes(rights.not_reloaded(problems))
+    assert_slack_takes(rights.no_story(id_))
+    assert_slack_takes(rights.reloaded(parse_config(""), parse_config("")))
+
+
+entries = st.fixed_dictionaries(
+    {
+        "number": st.integers(1, 10**9),
+        "at": st.just("2026-03-01T12:00:00.000000+00:00"),
+        "operation_id": st.sampled_from(["0f" * 16, "refused-1772366400.000000-U0ALICE"]),
+        "outcome": st.sampled_from([*stories.OUTCOMES, "<!channel>"]),
+    },
+    optional={
+        "action": st.sampled_from([*BY_NAME, "reload", "<!channel>`"]),
+        "actor": st.none() | st.fixed_dictionaries({"id": st.just("U0ALICE"), "name": words}),
+        "rule": words,
+        "detail": words,
+        "seen": st.just("0" * 32),
+        "before": words,
+        "after": words,
+        "status": st.integers(0, 999),
+        "request_id": words,
+        "reason": words,
+        "terms": st.fixed_dictionaries(
+            {"lender": st.sampled_from(["", "U0BOB"]), "identity": words, "glass": st.just("C0SOC")}
+        ),
+    },
+).filter(lambda entry: (entry.get("actor") or {}).get("id"))
+
+
+@some
+@given(ids, several(entries))
+def test_any_story_can_be_told(id_, told):
+    assert_slack_takes(stories.story(Ref(noun="task", id=id_), told))
+
+
+@few
+@given(forms(), words, st.sampled_from(["required", "optional", "none"]))
+def test_a_form_that_asks_for_the_name_is_one_that_slack_opens(kept, name, reason):
+    asking = kept.model_copy(
+        update={"named": views.name_digest(name) or "0" * 32, "glass": True, "seen": "0" * 32}
+    )
+    view = views.form(asking, (name, "main"), reason, {})
+    assert_slack_opens(view)
+    assert [block["block_id"] for block in view["blocks"] if block.get("block_id") == "name"]
+
+
+@few
+@given(words, words)
+def test_only_the_same_letters_are_the_same_name(one, other):
+    same = views.name_digest(one) == views.name_digest(other)
+    plain = [" ".join(visible(each).casefold().split())[:140] for each in (one, other)]
+    assert same == (plain[0] == plain[1])

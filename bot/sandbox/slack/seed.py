@@ -92,6 +92,6 @@ def _group(id_: str, handle: str, name: str, members: list[str]) -> Json:
         "name": name,
         "handle": handle,
         "date_delete": 0,
-        "users": members,
+        "users": [*members],
         "user_count": len(members),
     }

@@ -1,0 +1,197 @@
+"""SecMaster knows only the bot: a comment there names who decided, and every receipt adds up."""
+
+import re
+from typing import Any
+
+import pytest
+
+from bot.demo import POLICY
+from bot.models import Ref
+from bot.sandbox.faults import Fault
+from bot.sandbox.secmaster import seed
+from tests.town import ALICE, BOB, CAROL, SOC, Town, both_databases
+
+TASK = Ref(noun="task", id=seed.TASK_ISOLATE)
+ALWAYS = POLICY + '[attribution]\ncomment = "always"\n'
+REASON = POLICY + '[attribution]\ncomment = "reason"\n'
+NEVER = POLICY + '[attribution]\ncomment = "never"\n'
+TWO = f"""
+[[rules]]
+actions = ["task.approve"]
+roles = ["approver"]
+approvals = 2
+{ALWAYS}"""
+SIGNED = r"— Alice \(Slack U0ALICE\), ref [0-9a-f]{6}, in #soc \(C0SOC\), https://\S+/archives/C0SOC/p\d+"
+RECEIPT = r"ref [0-9a-f]{6} · rule \d+ · HTTP 200 · request `[\w-]+` · [0-9.]+ m?s"
+
+
+@pytest.fixture
+def rules(request: pytest.FixtureRequest) -> str:
+    return str(getattr(request, "param", ALWAYS))
+
+
+def with_policy(text: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("rules", [text], indirect=True, ids=["policy"])
+
+
+@both_databases
+async def test_a_decision_leaves_who_made_it_where_and_the_way_there(town: Town):
+    ts = await town.card("task", TASK.id)
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    [said] = await town.replies(ts)
+    [left] = comments(town)
+    assert re.fullmatch(rf"Approval from Slack\n{SIGNED}", left)
+    assert f"/archives/C0SOC/p{ts.replace('.', '')}" in left
+    assert re.search(r"ref ([0-9a-f]{6})", left)[1] in said
+    assert words(town) == ["ADD_COMMENT", "CONTINUE"]
+
+
+async def test_the_reason_is_left_with_it(town: Town):
+    ts = await town.card("task", TASK.id)
+    await town.slack.press(ALICE, SOC, ts, "task.terminate")
+    [view] = town.slack.views(ALICE)
+    await town.slack.submit(ALICE, view["id"], {"reason": "a decoy,\nas Bob said"})
+    await town.replies(ts)
+    [left] = comments(town)
+    assert re.fullmatch(rf"Termination from Slack\na decoy,\nas Bob said\n{SIGNED}", left)
+
+
+@with_policy(REASON)
+async def test_only_where_a_reason_is_given_if_the_policy_says_so(town: Town):
+    ts = await town.card("task", TASK.id)
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    await town.replies(ts)
+    assert words(town) == ["CONTINUE"]
+    other = await town.card("task", seed.TASK_BLOCK_IP)
+    await town.slack.command(ALICE, SOC, f"/task approve {seed.TASK_BLOCK_IP} seen it")
+    await town.replies(other)
+    assert words(town, seed.TASK_BLOCK_IP) == ["ADD_COMMENT", "CONTINUE"]
+
+
+@with_policy(NEVER)
+async def test_never_leaves_nothing_even_with_a_reason(town: Town):
+    ts = await town.card("task", TASK.id)
+    await town.slack.command(ALICE, SOC, f"/task approve {TASK.id} seen it")
+    [said] = await town.replies(ts)
+    assert "> seen it" in said
+    assert words(town) == ["CONTINUE"]
+
+
+async def test_a_comment_names_its_author_and_the_way_to_the_thread(town: Town):
+    ts = await town.card("task", TASK.id)
+    await town.slack.command(ALICE, SOC, f"/task comment {TASK.id} drained")
+    await town.replies(ts)
+    [left] = comments(town)
+    assert re.fullmatch(rf"drained\n{SIGNED}", left)
+    assert words(town) == ["ADD_COMMENT"]
+
+
+async def test_a_decision_without_a_card_is_signed_with_the_card_it_gets(town: Town):
+    await town.slack.command(ALICE, SOC, f"/task approve {TASK.id}")
+    ts = await town.slack.until(lambda: town.new_card(SOC, set()))
+    await town.replies(ts)
+    assert f"/archives/C0SOC/p{ts.replace('.', '')}" in comments(town)[0]
+
+
+async def test_without_the_address_of_the_thread_the_rest_is_left(town: Town):
+    ts = await town.card("task", TASK.id)
+    await town.slack.faults.set(Fault(on="chat.getPermalink", status=500))
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    await town.replies(ts)
+    [left] = comments(town)
+    assert left.endswith("in #soc (C0SOC)")
+
+
+async def test_a_run_has_no_comments_and_is_retried_without(town: Town):
+    ts = await town.card("instance", seed.INSTANCE_FAILED, user=CAROL)
+    await town.slack.press(CAROL, SOC, ts, "instance.retry")
+    [said] = await town.replies(ts)
+    assert re.search(RECEIPT, said)
+
+
+@with_policy(TWO)
+async def test_all_who_said_yes_are_named_with_their_reasons(town: Town):
+    ts = await town.card("task", TASK.id)
+    await town.slack.command(ALICE, SOC, f"/task approve {TASK.id} the shells are real")
+    await town.replies(ts)
+    assert comments(town) == []
+    await town.slack.press(BOB, SOC, ts, "task.approve")
+    await town.replies(ts, 2)
+    [left] = comments(town)
+    assert "\nWith Alice (Slack U0ALICE): the shells are real\n" in left
+    assert left.splitlines()[-1].startswith("— Bob (Slack U0BOB), ref ")
+
+
+async def test_a_comment_that_cannot_be_left_leaves_the_task_undecided(town: Town):
+    ts = await town.card("task", TASK.id)
+    await town.secmaster.faults.set(Fault(on="UpdateTask", status=400, times=1))
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    [said] = await town.replies(ts)
+    assert "so nothing was decided" in said
+    assert town.secmaster.world.task(TASK.id)["status"] == "waiting"
+
+
+async def test_a_comment_whose_answer_was_lost_is_left_once(town: Town):
+    ts = await town.card("task", TASK.id)
+    lost = Fault(on="UpdateTask", hang_up=True, applied=True, times=1)
+    await town.secmaster.faults.set(lost)
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    await town.replies(ts)
+    assert len(comments(town)) == 1
+    assert words(town) == ["ADD_COMMENT", "CONTINUE"]
+
+
+# Receipts.
+
+
+async def test_what_was_done_has_its_receipt(town: Town):
+    ts = await town.card("task", TASK.id)
+    await town.slack.command(ALICE, SOC, f"/task comment {TASK.id} drained")
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    for said in await town.replies(ts, 2):
+        assert re.search(RECEIPT, said.splitlines()[-1])
+
+
+async def test_what_secmaster_refused_has_its_receipt(town: Town):
+    ts = await town.card("task", TASK.id)
+    await town.secmaster.faults.set(Fault(on="UpdateTask", status=403))
+    await town.slack.command(ALICE, SOC, f"/task comment {TASK.id} drained")
+    [said] = await town.replies(ts)
+    last = said.splitlines()[-1]
+    assert re.search(r"ref [0-9a-f]{6} · rule 2 · HTTP 403 · request `", last)
+
+
+async def test_what_was_given_up_has_its_receipt(town: Town):
+    ts = await town.card("task", TASK.id)
+    await town.secmaster.faults.set(Fault(on="*", status=503))
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    said = (await town.replies(ts, 2))[1]
+    assert "Given up" in said
+    assert re.search(r"ref [0-9a-f]{6} · rule 1 · HTTP 503 · .*[0-9.]+ m?s", said.splitlines()[-1])
+
+
+@with_policy(TWO)
+async def test_a_yes_its_withdrawal_and_a_refusal_have_their_receipts(town: Town):
+    ts = await town.card("task", TASK.id)
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    await town.replies(ts)
+    await town.slack.until(lambda: "withdraw" in town.buttons(ts))
+    await town.slack.press(ALICE, SOC, ts, "withdraw")
+    await town.replies(ts, 2)
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    await town.replies(ts, 3)
+    await town.slack.until(lambda: "refuse" in town.buttons(ts))
+    await town.slack.press(BOB, SOC, ts, "refuse")
+    said = await town.replies(ts, 4)
+    for line in said:
+        assert re.search(r"ref [0-9a-f]{6}", line.splitlines()[-1]), line
+    for line in (said[0], said[2], said[3]):
+        assert "rule 1" in line.splitlines()[-1]
+
+
+def comments(town: Town) -> list[str]:
+    return [each["message"] for each in town.secmaster.world.task(TASK.id)["comments"] or []]
+
+
+def words(town: Town, task: str = TASK.id) -> list[Any]:
+    return [one.body["action"] for one in town.secmaster.writes("UpdateTask", task)]
