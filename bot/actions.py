@@ -92,6 +92,7 @@ class Action:
 
 
 LONGEST_REASON = 1000
+TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 SHOWN_REASON = 80  # of the others who said yes: with nine people a comment has to fit
 COMMENT = Param("comment", "text", "Comment", rest=True, signed=True, said=True, longest=3000)
 COMMENT_ID = Param("comment_id", "comment id", "Comment id")
@@ -166,14 +167,15 @@ def _named(actor: Actor) -> str:
 
 
 def _unsigned(text: str) -> str:
-    """A text in which no line can pose as one of ours: they all name somebody of Slack."""
-    lines = visible(text).splitlines()
-    return "\n".join(f"> {line}" if _poses(line) else line for line in lines)
+    """The whole text, in which no line can pose as one of ours: they all name somebody of Slack."""
+    lines = text.splitlines(keepends=True)
+    return "".join(f"> {line}" if _poses(line) else line for line in lines)
 
 
 def _poses(line: str) -> bool:
-    plain = unicodedata.normalize("NFKC", line.replace("\u200d", ""))
-    return re.search(r"\(\s*slack\b", plain, re.IGNORECASE) is not None
+    """Whether a line may be read as ours, through letters that look alike or that turn it round."""
+    plain = unicodedata.normalize("NFKC", visible(line.replace("\u200d", "")))
+    return re.search(r"\(\s*slack\b", plain, re.IGNORECASE) is not None or bool(TURNS & set(line))
 
 
 def _approved(_operation: Operation, now: Snapshot, _retries: int) -> bool | None:

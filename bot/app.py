@@ -25,7 +25,7 @@ from bot.secmaster import IamAuth, SecMaster, SigningAuth, TokenAuth, open_http
 from bot.server import web_app
 from bot.settings import Settings
 from bot.socket import Sockets
-from bot.store import Store, connect, held, migrate
+from bot.store import Store, close, connect, held, migrate
 from handlers import House, register
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class App:
         # carry out what the first is doing.
         door = stack.enter_context(listen(settings.bot_host, settings.bot_port))
         self.engine = connect(settings.database_url)
-        stack.callback(self.engine.dispose)
+        stack.callback(close, self.engine)
         stack.enter_context(held(self.engine, settings.bot_replica))
         await asyncio.to_thread(migrate, self.engine)
         self.slack = await open_slack(settings, stack)
@@ -274,6 +274,8 @@ def flows_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
         # Unbounded, its threads wait in line for the database and for each other: on two cores
         # four of them halved the slowest of fifty acknowledgements.
         "max_executor_threads": 4 if engine.dialect.name == "sqlite" else 16,
+        # A shutdown waits for one turn of it; a second would be most of what a story takes.
+        "notification_listener_polling_interval_sec": 0.2,
         "console_log_level": "WARNING",
         "log_level": "WARNING",
     }

@@ -62,7 +62,7 @@ async def _on(house: House, pressed: Pressed, asker: Asker) -> None:
         case "break-glass" if pressed.wanted in BY_NAME:
             wanted = Ask(BY_NAME[pressed.wanted], ref, seen=pressed.shown.seen, glass=True)
             await operations.press(house, wanted, asker, pressed.trigger)
-        case "withdraw" | "refuse":
+        case "withdraw" | "refuse" if pressed.wanted in BY_NAME:
             unsaid = Unsay(Say(pressed.name), ref, action=pressed.wanted)
             await operations.unsay(house, unsaid, asker, pressed.trigger)
         case "show":

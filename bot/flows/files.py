@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from bot.flows.answers import Answer, Kind, settled, troubled
 from bot.flows.desk import desk
 from bot.flows.posting import SlackTrouble, asked
-from bot.flows.writing import Answer, Kind, settled, troubled
 from bot.models import File, Operation, Outcome, State, Value
 from bot.secmaster import SecMasterError
 

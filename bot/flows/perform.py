@@ -16,11 +16,12 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.actions import BY_NAME, attributed
-from bot.flows import files, telling, writing
+from bot.flows import files, preparing, telling, writing
+from bot.flows.answers import Answer, Kind, Prepared, Sight
 from bot.flows.desk import desk
 from bot.flows.files import Brought
 from bot.flows.posting import SlackTrouble
-from bot.flows.writing import Answer, Kind, Prepared, Sight, Write
+from bot.flows.writing import Write
 from bot.models import Operation, Outcome, State, Value, Verdict
 from bot.secmaster import Refused, SecMasterError
 
@@ -88,7 +89,7 @@ async def _lapse(operation: Operation) -> None:
     """Wait until the ballot that this opened is over; if it still waits then, end it and say so."""
     with desk().resting():
         await DBOS.sleep_async(operation.terms.expires)
-    lapsed = await _told("lapse", writing.lapse, operation)
+    lapsed = await _told("lapse", preparing.lapse, operation)
     if lapsed and lapsed.ended:
         await _side_by_side(
             _do("say that it lapsed", telling.lapsed, operation, lapsed.ended),
@@ -127,6 +128,7 @@ class Course:
         self.sent = False
         self.doubts = 0
         self.noticed = False
+        self.doubted = False
         self.aside: dict[str, object] = {}
         self.stale = False
 
@@ -156,7 +158,7 @@ class Course:
     async def _prepare(self) -> Outcome | None:
         """Look and take the key, once SecMaster answers; return why it can't be done, if so."""
         while True:
-            prepared = await self._ask("prepare", Prepared, writing.prepare)
+            prepared = await self._ask("prepare", Prepared, preparing.prepare)
             self.holder = prepared.holder
             if prepared.sight.card:
                 self._found(prepared)
@@ -238,9 +240,11 @@ class Course:
         return pause
 
     async def _tell(self, answer: Answer) -> None:
-        """Tell the thread of trouble, once."""
-        if not self.noticed:
-            self.noticed = True
+        """Tell the thread of trouble, once, and of a doubt even after other trouble."""
+        # An operation without a policy's name is older, and was told of no second one.
+        doubt = answer.outcome.state is State.UNKNOWN and bool(self.operation.terms.policy)
+        if not self.noticed or (doubt and not self.doubted):
+            self.noticed, self.doubted = True, self.doubted or doubt
             await _do("tell of trouble", telling.trouble, self.operation, answer.outcome)
 
     async def _ask(

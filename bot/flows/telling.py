@@ -71,8 +71,9 @@ async def trouble(operation: Operation, ended: Outcome) -> None:
     line = messages.trouble(operation, ended, desk().patience.seconds)
     try:
         async with asyncio.timeout(SHORTLY):
-            await _in_thread(operation, "trouble", line)
-            if ended.state is State.UNKNOWN:
+            doubt = ended.state is State.UNKNOWN
+            await _in_thread(operation, "doubt" if doubt else "trouble", line)
+            if doubt:
                 await _draw_doubt(operation)
     except (SlackTrouble, TimeoutError) as error:
         # The operation matters more than the news of it, which has an ending to come.
@@ -136,7 +137,7 @@ async def _draw_cards(ref: Ref, *, every: bool) -> int:
                 raise error
         # SecMaster's gateway can lose a task for a moment: what vanished may come back.
         open_ = snapshot is None or snapshot.status in UNSETTLED
-        await asyncio.to_thread(store.looked, ref, desk().clock(), open_=open_)
+        await asyncio.to_thread(store.looked, cards, open_=open_)
         return len(behind)
 
 

@@ -39,7 +39,7 @@ async def look_once() -> None:
     store, now, left = desk().store, desk().clock(), DRAWN
     for ref in await asyncio.to_thread(store.unsettled, MOST, now - FOLLOWED):
         # Before it is looked at, or one that can't be read would stand before all others.
-        await asyncio.to_thread(store.looked, ref, now, open_=True)
+        await asyncio.to_thread(store.looking, ref, now)
         try:
             left -= await telling.follow(ref)
         except (Refused, Unreadable, SlackTrouble) as error:

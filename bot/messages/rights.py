@@ -12,6 +12,7 @@ from bot.policy import Allowed, Decision, Refused
 from bot.rules import Role
 
 SHOWN = 5
+MOST = 20  # loans in one message
 BREAKS = "; you may break the glass"
 WHY = {
     "guest": "guests may look, and change nothing",
@@ -144,12 +145,11 @@ def too_long(longest: timedelta) -> Message:
 
 def loans(by: Sequence[Loan], to: Sequence[Loan]) -> Message:
     """What somebody lent and was lent."""
-    lines = [
-        f"🤝 {person(loan.borrower)} has your rights until {moment(loan.until)}." for loan in by
-    ]
-    lines += [
-        f"🤝 You have {person(loan.lender)}'s rights until {moment(loan.until)}." for loan in to
-    ]
+    gave = [f"{person(loan.borrower)} has your rights until {moment(loan.until)}." for loan in by]
+    has = [f"You have {person(loan.lender)}'s rights until {moment(loan.until)}." for loan in to]
+    lines = [f"🤝 {each}" for each in (*gave, *has)]
+    if more := lines[MOST:]:
+        lines = [*lines[:MOST], f"and {len(more)} more"]
     return _said("\n".join(lines) or "You lend nobody your rights, and nobody lends you theirs.")
 
 

@@ -4,7 +4,7 @@ Knows no Slack and no SecMaster. Its calls block for a moment and are meant for 
 """
 
 from bot.store.ballots import Poll
-from bot.store.engine import NameTaken, connect, held, look_into, migrate, shapes
+from bot.store.engine import NameTaken, close, connect, held, look_into, migrate, shapes
 from bot.store.lending import Lending
 from bot.store.queries import Claimed, Store
 
@@ -14,6 +14,7 @@ __all__ = [
     "NameTaken",
     "Poll",
     "Store",
+    "close",
     "connect",
     "held",
     "look_into",

@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 
 # https://www.sqlite.org/releaselog/3_42_0.html; Debian 12, for one, has an older one.
 KNOWS_SUBSEC = (3, 42)
+COME_BACK = 2.0  # seconds
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -61,6 +62,17 @@ def shapes(engine: sa.Engine) -> tuple[str, str]:
     with engine.connect() as connection:
         found = connection.execute(sa.text("SELECT version_num FROM bot_schema_version")).scalar()
     return str(found or ""), newest
+
+
+def close(engine: sa.Engine) -> None:
+    """Close every connection, once calls that were broken off have come back from their threads.
+
+    The pool would forget those that are out, and leave them open.
+    """
+    pool, last = engine.pool, time.monotonic() + COME_BACK
+    while isinstance(pool, sa.QueuePool) and pool.checkedout() and time.monotonic() < last:
+        time.sleep(0.01)
+    engine.dispose()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

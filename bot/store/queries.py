@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.models import Ballot, Card, Operation, Outcome, Ref, Say, Seen, State, Value, Verdict, Vote
+from bot.models import Ballot, Operation, Outcome, Ref, Say, Seen, State, Value, Verdict, Vote
 from bot.store import ballots, chain
 from bot.store.ballots import Poll
+from bot.store.cards import Cards
 from bot.store.lending import Lending
-from bot.store.tables import audit, cards, claims, sights, votes
+from bot.store.tables import audit, claims, votes
 
 Row = sa.Row[Any]
 SPENT = timedelta(minutes=1)  # by then SecMaster shows what was done
@@ -34,12 +34,12 @@ class Claimed:
     poll: Poll = NOBODY
 
 
-class Store:
+class Store(Cards):
+    """Who holds what, who said what, and what came of it; and the cards."""
+
     def __init__(self, engine: sa.Engine) -> None:
-        self.engine = engine
+        super().__init__(engine)
         self.lending = Lending(engine)
-        dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
-        self._insert = dialect.insert
 
     def claim(self, operation: Operation, key: str, at: datetime, seen: Seen) -> Claimed:
         """Take ``key`` for this operation, or say who holds it, or for whom it waits.
@@ -51,7 +51,7 @@ class Store:
         """
         with self.engine.begin() as connection:
             ballots.hold(connection, operation.ref)
-            _keep_sight(self._insert, connection, operation.ref, seen, at)
+            self._keep(connection, operation.ref, seen, at)
             taken = _taken(connection, operation, key)
             if taken and not ballots.changed(connection, taken, key, seen.digest):
                 return Claimed(taken, poll=Poll(enough=True, backing=taken.backing))
@@ -82,7 +82,8 @@ class Store:
             self._take(connection, backed, key, at)
         outcome = "allowed" if poll.enough else State.COUNTED
         told = {"sight": seen.digest, "ballot": poll.ballot, "ended": poll.ended}
-        self._note(connection, backed, outcome, at, **told)
+        outdated = [vote.actor.id for vote in poll.outdated]
+        self._note(connection, backed, outcome, at, **told, outdated=outdated or None)
         return Claimed(backed, poll=poll)
 
     def _holder(
@@ -219,81 +220,9 @@ class Store:
             row = connection.execute(last).one_or_none()
         return _verdict(row) if row else None
 
-    def add_card(self, card: Card, at: datetime) -> None:
-        """Remember a card; it is followed until it is known to be settled."""
-        row = card.model_dump() | {"ref": str(card.ref), "at": at, "open": True, "looked_at": at}
-        with self.engine.begin() as connection:
-            connection.execute(self._insert(cards).values(row).on_conflict_do_nothing())
-
-    def forget_card(self, card: Card) -> None:
-        gone = (cards.c.channel == card.channel) & (cards.c.ts == card.ts)
-        with self.engine.begin() as connection:
-            connection.execute(sa.delete(cards).where(gone))
-
-    def cards_of(self, ref: Ref) -> list[Card]:
-        """The cards of one object, newest first."""
-        query = sa.select(cards).where(cards.c.ref == str(ref)).order_by(cards.c.at.desc())
-        with self.engine.begin() as connection:
-            return [card for row in connection.execute(query) if (card := _card(row))]
-
-    def card_in(self, ref: Ref, channel: str) -> Card | None:
-        """The newest card of an object in one channel."""
-        return next((card for card in self.cards_of(ref) if card.channel == channel), None)
-
-    def card_at(self, channel: str, ts: str) -> Card | None:
-        query = sa.select(cards).where(cards.c.channel == channel, cards.c.ts == ts)
-        with self.engine.begin() as connection:
-            row = connection.execute(query).one_or_none()
-        return _card(row) if row else None
-
-    def drawn(self, card: Card, seen: str, sight: str) -> None:
-        """Note what a card shows now."""
-        this = (cards.c.channel == card.channel) & (cards.c.ts == card.ts)
-        with self.engine.begin() as connection:
-            connection.execute(sa.update(cards).where(this).values(seen=seen, sight=sight))
-
-    def keep_sight(self, ref: Ref, seen: Seen, at: datetime) -> None:
-        """Remember what an object was like, for as long as somebody may ask what was seen."""
-        with self.engine.begin() as connection:
-            _keep_sight(self._insert, connection, ref, seen, at)
-
-    def sight(self, digest: str) -> str:
-        """What was seen, as JSON, by its digest; "" where that is not known."""
-        query = sa.select(sights.c.snapshot).where(sights.c.digest == digest)
-        with self.engine.begin() as connection:
-            return str(connection.execute(query).scalar() or "")
-
-    def looked(self, ref: Ref, at: datetime, *, open_: bool) -> None:
-        """Note that an object was held against its cards, and whether it may still change."""
-        own = cards.c.ref == str(ref)
-        with self.engine.begin() as connection:
-            connection.execute(sa.update(cards).where(own).values(open=open_, looked_at=at))
-
-    def unsettled(self, most: int, since: datetime) -> list[Ref]:
-        """Up to so many objects with a card posted since then that may still change.
-
-        Those not looked at for longest come first.
-        """
-        query = (
-            sa.select(cards.c.ref)
-            .where(cards.c.open, cards.c.at > since)
-            .group_by(cards.c.ref)
-            .order_by(sa.func.min(cards.c.looked_at))
-            .limit(most)
-        )
-        with self.engine.begin() as connection:
-            rows = connection.execute(query).all()
-        return [ref for row in rows if (ref := Ref.parse(row.ref))]
-
     def audit_of(self, target: Ref | str) -> list[dict[str, Any]]:
         """Every attempt on one object, oldest first."""
         return list(chain.entries(self.engine, target=str(target)))
-
-
-def _keep_sight(insert: Any, connection: sa.Connection, ref: Ref, seen: Seen, at: datetime) -> None:
-    if seen.digest:
-        row = {"digest": seen.digest, "ref": str(ref), "snapshot": seen.snapshot, "at": at}
-        connection.execute(insert(sights).values(row).on_conflict_do_nothing())
 
 
 def _taken(connection: sa.Connection, operation: Operation, key: str) -> Operation | None:
@@ -333,17 +262,3 @@ def _plain(value: Any) -> Any:
 def _verdict(row: Row) -> Verdict:
     at = row.at if row.at.tzinfo else row.at.replace(tzinfo=UTC)  # SQLite keeps no zone
     return Verdict(operation=Operation.model_validate(row.operation), state=row.state, at=at)
-
-
-def _card(row: Row) -> Card | None:
-    ref = Ref.parse(row.ref)
-    if ref is None:
-        return None
-    return Card(
-        ref=ref,
-        channel=row.channel,
-        ts=row.ts,
-        title=row.title,
-        seen=row.seen,
-        sight=row.sight,
-    )

@@ -185,7 +185,7 @@ def test_any_time_that_secmaster_may_give_can_be_shown(at):
 @pytest.mark.parametrize(
     ("length", "said"),
     [
-        (timedelta(0), "59 s"),
+        (timedelta(0), "0 min"),
         (timedelta(seconds=59), "59 s"),
         (timedelta(minutes=1), "1 min"),
         (timedelta(minutes=59, seconds=59), "59 min"),

@@ -210,7 +210,7 @@ async def test_chinese_and_emoji_and_very_long_names_arrive_whole(town: Town):
     comment = "同意 👩‍💻 é \u202e x² “quoted” <b>"
     await town.slack.command(ALICE, SOC, f"/task comment {seed.TASK_CHINESE} {comment}")
     await town.replies(ts)
-    assert puts(town)[0].body["comment"].startswith(comment)
+    assert comment in puts(town)[0].body["comment"]
     long = await town.card("task", seed.TASK_LONG)
     assert len(town.message(long)["blocks"][0]["text"]["text"]) <= 150
     await town.slack.command(ALICE, SOC, f"/task approve {seed.TASK_LONG} {'原' * 1000}")
@@ -289,7 +289,7 @@ async def test_where_the_bot_may_not_post_it_says_so_and_sends_nothing(
     assert {one["channel"] for one in town.slack.ephemerals(ALICE)} == {channel}
     assert puts(town) == []
     assert town.slack.messages(channel) == []
-    assert [row["outcome"] for row in audit(town, "task", TASK)] == ["allowed", "failed"] * 2
+    assert [row["outcome"] for row in audit(town, "task", TASK)] == ["failed"] * 2
 
 
 async def test_a_page_of_html_in_the_place_of_an_answer_is_told(town: Town):

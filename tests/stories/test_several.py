@@ -7,6 +7,7 @@ import json
 import pytest
 
 from bot.demo import POLICY
+from bot.models import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
 from tests.town import (
@@ -20,6 +21,7 @@ from tests.town import (
     SOC,
     Town,
     both_databases,
+    policy,
 )
 
 TWO = f"""
@@ -306,6 +308,38 @@ async def test_ten_clicks_of_two_people_are_one_write(town: Town):
     )
     assert len(await town.replies(ts, 2)) == 2
     assert decisions(town) == ["CONTINUE"]
+
+
+async def test_whoever_has_lost_the_right_is_counted_no_longer(town: Town):
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    await say_yes(town, ALICE, ts, 1)
+    without_alice = TWO.replace('usergroups = ["S0SOC"]', f'users = ["{BOB}", "{CAROL}"]')
+    town.app.policy.now = policy(without_alice)
+    said = await say_yes(town, BOB, ts, 2)
+    assert "*1 of 2 said yes*" in said
+    assert "The yes of <@U0ALICE> no longer counts: they may not say it any more." in said
+    assert decisions(town) == []
+    assert "*Approved* by <@U0CAROL>, with <@U0BOB>" in await say_yes(town, CAROL, ts, 3)
+    assert decisions(town) == ["CONTINUE"]
+    rows = town.app.desk.store.audit_of(Ref(noun="task", id=seed.TASK_ISOLATE))
+    [struck] = [row for row in rows if row["outcome"] == "struck"]
+    assert struck["actor"]["id"] == ALICE
+
+
+async def test_a_refusal_is_of_what_its_button_says_and_of_nothing_else(town: Town):
+    both = TWO.replace('actions = ["task.approve"]', 'actions = ["task.approve", "task.terminate"]')
+    town.app.policy.now = policy(both)
+    ts = await town.card("task", seed.TASK_ISOLATE)
+    await say_yes(town, ALICE, ts, 1)
+    await town.slack.until(lambda: "refuse" in town.buttons(ts))
+    await town.slack.faults.set(Fault(on="chat.update", hold=True))
+    await town.slack.press(BOB, SOC, ts, "task.terminate")
+    await town.slack.submit(BOB, town.slack.views(BOB)[-1]["id"], {"reason": "a decoy"})
+    assert "This ended the approval" in (await town.replies(ts, 2))[-1]
+    await town.slack.press(ALICE, SOC, ts, "refuse")  # of the approval: it is over already
+    assert "Nothing was changed" in await town.whispered(ALICE, "There is no approval that waits")
+    await town.slack.faults.clear()
+    await town.slack.until(lambda: "Termination: 1 of 2 said yes" in texts(town, ts))
 
 
 def guest(town: Town) -> list[str]:

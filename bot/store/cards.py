@@ -1,0 +1,110 @@
+"""Which messages are cards, what each shows, and what was seen on them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bot.models import Card, Ref, Seen
+from bot.store.tables import cards, sights
+
+
+class Cards:
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
+        self._insert = dialect.insert
+
+    def add_card(self, card: Card, at: datetime) -> None:
+        """Remember a card; it is followed until it is known to be settled."""
+        row = card.model_dump() | {"ref": str(card.ref), "at": at, "open": True, "looked_at": at}
+        with self.engine.begin() as connection:
+            connection.execute(self._insert(cards).values(row).on_conflict_do_nothing())
+
+    def forget_card(self, card: Card) -> None:
+        gone = (cards.c.channel == card.channel) & (cards.c.ts == card.ts)
+        with self.engine.begin() as connection:
+            connection.execute(sa.delete(cards).where(gone))
+
+    def cards_of(self, ref: Ref) -> list[Card]:
+        """The cards of one object, newest first."""
+        query = sa.select(cards).where(cards.c.ref == str(ref)).order_by(cards.c.at.desc())
+        with self.engine.begin() as connection:
+            return [card for row in connection.execute(query) if (card := _card(row))]
+
+    def card_in(self, ref: Ref, channel: str) -> Card | None:
+        """The newest card of an object in one channel."""
+        return next((card for card in self.cards_of(ref) if card.channel == channel), None)
+
+    def card_at(self, channel: str, ts: str) -> Card | None:
+        query = sa.select(cards).where(cards.c.channel == channel, cards.c.ts == ts)
+        with self.engine.begin() as connection:
+            row = connection.execute(query).one_or_none()
+        return _card(row) if row else None
+
+    def drawn(self, card: Card, seen: str, sight: str) -> None:
+        """Note what a card shows now."""
+        this = (cards.c.channel == card.channel) & (cards.c.ts == card.ts)
+        with self.engine.begin() as connection:
+            connection.execute(sa.update(cards).where(this).values(seen=seen, sight=sight))
+
+    def keep_sight(self, ref: Ref, seen: Seen, at: datetime) -> None:
+        """Remember what an object was like, for as long as somebody may ask what was seen."""
+        with self.engine.begin() as connection:
+            self._keep(connection, ref, seen, at)
+
+    def sight(self, digest: str) -> str:
+        """What was seen, as JSON, by its digest; "" where that is not known."""
+        query = sa.select(sights.c.snapshot).where(sights.c.digest == digest)
+        with self.engine.begin() as connection:
+            return str(connection.execute(query).scalar() or "")
+
+    def looking(self, ref: Ref, at: datetime) -> None:
+        """Note that an object is held against its cards."""
+        own = cards.c.ref == str(ref)
+        with self.engine.begin() as connection:
+            connection.execute(sa.update(cards).where(own).values(looked_at=at))
+
+    def looked(self, shown: Sequence[Card], *, open_: bool) -> None:
+        """Note whether what these cards show may still change; others may have come meanwhile."""
+        these = [(card.channel, card.ts) for card in shown]
+        own = sa.tuple_(cards.c.channel, cards.c.ts).in_(these)
+        with self.engine.begin() as connection:
+            connection.execute(sa.update(cards).where(own).values(open=open_))
+
+    def unsettled(self, most: int, since: datetime) -> list[Ref]:
+        """Up to so many objects with a card posted since then that may still change.
+
+        Those not looked at for longest come first.
+        """
+        query = (
+            sa.select(cards.c.ref)
+            .where(cards.c.open, cards.c.at > since)
+            .group_by(cards.c.ref)
+            .order_by(sa.func.min(cards.c.looked_at))
+            .limit(most)
+        )
+        with self.engine.begin() as connection:
+            rows = connection.execute(query).all()
+        return [ref for row in rows if (ref := Ref.parse(row.ref))]
+
+    def _keep(self, connection: sa.Connection, ref: Ref, seen: Seen, at: datetime) -> None:
+        if seen.digest:
+            row = {"digest": seen.digest, "ref": str(ref), "snapshot": seen.snapshot, "at": at}
+            connection.execute(self._insert(sights).values(row).on_conflict_do_nothing())
+
+
+def _card(row: sa.Row[Any]) -> Card | None:
+    ref = Ref.parse(row.ref)
+    if ref is None:
+        return None
+    return Card(
+        ref=ref,
+        channel=row.channel,
+        ts=row.ts,
+        title=row.title,
+        seen=row.seen,
+        sight=row.sight,
+    )
