@@ -134,6 +134,8 @@ class App:
         logging.getLogger("dbos").handlers.clear()  # its lines go the way of all others
         logging.getLogger("dbos").propagate = True
         stack.push_async_callback(self.desk.drain)
+        # That a flow is broken off is no news: the next start takes it up.
+        stack.callback(logging.getLogger("dbos").setLevel, logging.ERROR)
         stack.push_async_callback(asyncio.to_thread, DBOS.destroy)
         stack.push_async_callback(self.desk.settle, GRACE)
         DBOS.launch()

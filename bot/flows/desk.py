@@ -19,7 +19,7 @@ from bot.models import Operation, Ref
 from bot.secmaster import NotFound, SecMaster
 from bot.store import Store
 
-MOST_KNOWN = 10_000  # operations remembered
+MOST_KNOWN = 10_000  # operations, and addresses, remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ class Desk:
     clock: Callable[[], datetime] = now
     # A file is in memory on its way: few at a time, and decisions keep their connections.
     bringing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    # Where cards are, by channel and ts: their addresses never change.
+    addresses: dict[tuple[str, str], str] = field(default_factory=dict)
     _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     _begun: dict[str, None] = field(default_factory=dict)
     _reached: dict[str, int] = field(default_factory=dict)

@@ -14,7 +14,7 @@ import aiohttp
 from dbos import DBOS
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.flows.desk import desk
+from bot.flows.desk import MOST_KNOWN, desk
 from bot.messages import Message
 from bot.models import Card, Operation, Place
 
@@ -157,14 +157,21 @@ async def chat_with(user: str) -> str:
 
 
 async def permalink(channel: str, ts: str) -> str:
-    """A message's address; "" where Slack does not tell it soon."""
+    """A message's address, asked for once; "" where Slack does not tell it soon."""
+    known = desk().addresses
+    if address := known.get((channel, ts)):
+        return address
     try:
         async with asyncio.timeout(SOON):
-            looking = desk().slack.chat_getPermalink(channel=channel, message_ts=ts)
-            return str((await asked(looking))["permalink"])
+            asking = desk().slack.chat_getPermalink(channel=channel, message_ts=ts)
+            address = str((await asked(asking))["permalink"])
     except (SlackTrouble, TimeoutError) as error:
         log.warning("a message's address is not known", extra={"error": str(error)})
         return ""
+    if len(known) >= MOST_KNOWN:
+        del known[next(iter(known))]
+    known[channel, ts] = address
+    return address
 
 
 async def own_mark(channel: str, ts: str) -> dict[str, str]:

@@ -179,7 +179,9 @@ async def _post_card(place: Place, ref: Ref, snapshot: Snapshot, cause: Operatio
     ts = await posting.post((place.channel, ""), drawn, mark, cause)
     shown = {"title": snapshot.name, "seen": sight.whole(snapshot), "sight": kept}
     card = Card(ref=ref, channel=place.channel, ts=ts, **shown)
-    await asyncio.to_thread(desk().store.add_card, card, desk().clock())
+    # Its address is asked for now, so that no decision waits for it.
+    remembering = asyncio.to_thread(desk().store.add_card, card, desk().clock())
+    await asyncio.gather(remembering, posting.permalink(place.channel, ts))
     return ts
 
 

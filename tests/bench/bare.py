@@ -17,7 +17,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.messages import views
-from bot.models import Ref
+from bot.models import Shown
 from bot.secmaster import SecMaster, TaskAction
 
 Body = dict[str, Any]
@@ -61,7 +61,7 @@ class Bare:
         return listen
 
     async def _pressed(self, body: Body) -> None:
-        ref = Ref.parse(body["actions"][0]["value"])
+        ref = Shown.parse(body["actions"][0]["value"]).ref
         await self.secmaster.update_task(ref.id, action=TaskAction.CONTINUE)
         channel, thread = body["channel"]["id"], body["container"]["message_ts"]
         await self._say(channel, thread, f"Approved by <@{body['user']['id']}>")

@@ -140,8 +140,8 @@ class Bench:
 
     def _check(self) -> None:
         """Every click was written exactly once and told exactly once."""
-        self.scene.check_written_once(self._approved, len(self._approved))
-        self.scene.check_written_once(self._shared, self._commented)
+        self.scene.check_written_once(self._approved, len(self._approved), "CONTINUE")
+        self.scene.check_written_once(self._shared, self._commented, "ADD_COMMENT")
         cards = clicks = len(self._approved)
         self.scene.check_posted(cards + SHARED + clicks + self._commented)
 

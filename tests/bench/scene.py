@@ -12,7 +12,7 @@ from typing import Any
 
 from bot import messages
 from bot.messages import Frame, views
-from bot.models import Place, Ref
+from bot.models import Place, Ref, Shown
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox, payloads
@@ -99,7 +99,8 @@ class Scene:
                 _block, button = find_element(message.get("blocks", []), "task.approve")
             except ValueError:
                 continue
-            found[button["value"]] = message
+            shown = Shown.parse(button["value"])
+            found[str(shown.ref if shown else "")] = message
         return [Card(ref, found[str(ref)]) for ref in refs]
 
     # Clicks.
@@ -212,10 +213,11 @@ class Scene:
         for sandbox in sandboxes:
             await sandbox.faults.clear("*")
 
-    def check_written_once(self, cards: list[Card], clicks: int) -> None:
-        """Every click on these cards is one write at SecMaster, and no comment is there twice."""
+    def check_written_once(self, cards: list[Card], clicks: int, action: str) -> None:
+        """Every click on these cards is one such write, and no comment is there twice."""
         ids = {card.ref.id for card in cards}
-        written = [one for one in self.secmaster.writes("UpdateTask") if one.path[-36:] in ids]
+        writes = self.secmaster.writes("UpdateTask")
+        written = [one for one in writes if one.path[-36:] in ids and one.body["action"] == action]
         if len(written) != clicks:
             raise RuntimeError(f"{clicks} clicks caused {len(written)} writes")
         said = Counter(comment["message"] for id_ in ids for comment in self._comments(id_))

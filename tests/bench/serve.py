@@ -15,6 +15,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.app import App, open_secmaster
+from bot.demo import POLICY
 from bot.server import web_app
 from bot.settings import Settings
 from tests.bench.bare import Bare
@@ -24,7 +25,8 @@ from tests.town import policy, settings_for
 
 @asynccontextmanager
 async def ours(settings: Settings) -> AsyncIterator[str]:
-    async with App(settings, policy()) as app:
+    # A comment names who decided, as it does where nobody says otherwise.
+    async with App(settings, policy(POLICY + "[attribution]\n")) as app:
         yield app.url
 
 

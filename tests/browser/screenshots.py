@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, async_playwright
 from rich.console import Console
 
-from bot.demo import ALICE, CAROL, ONCALL, SOC, Story, stage
+from bot.demo import ALICE, BOB, CAROL, ONCALL, SOC, Story, stage
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
 from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS, PHONE, window
@@ -24,6 +24,7 @@ async def main() -> None:
         for name, take in (("channel", channel), ("thread", thread), ("modal", modal)):
             await shoot(await take(browser, slack), name)
         await shoot(await phone(browser, slack), "phone")
+        await shoot(await several(browser, slack), "several")
         await shoot(await console(browser, secmaster), "console")
         await browser.close()
 
@@ -36,7 +37,7 @@ async def shoot(page: Page, name: str) -> None:
 
 async def channel(browser: Browser, slack: SlackSandbox) -> Page:
     page = await window(browser, f"{slack.url}/#{ALICE}/{SOC}", DESKTOP)
-    await page.get_by_role("button", name="Approve").wait_for()
+    await page.get_by_role("button", name="Approve").last.wait_for()
     return page
 
 
@@ -49,7 +50,7 @@ async def thread(browser: Browser, slack: SlackSandbox) -> Page:
 
 async def modal(browser: Browser, slack: SlackSandbox) -> Page:
     page = await window(browser, f"{slack.url}/#{ALICE}/{SOC}", DESKTOP, dark=True)
-    await page.get_by_role("button", name="Terminate").click()
+    await page.get_by_role("button", name="Terminate").last.click()
     await page.get_by_label("Reason").fill("The address is our own vulnerability scanner.")
     return page
 
@@ -58,6 +59,16 @@ async def phone(browser: Browser, slack: SlackSandbox) -> Page:
     page = await window(browser, f"{slack.url}/#{CAROL}/{ONCALL}", PHONE)
     await page.get_by_role("button", name="Retry").click()
     await page.get_by_role("alertdialog").wait_for()
+    return page
+
+
+async def several(browser: Browser, slack: SlackSandbox) -> Page:
+    """Alice has said yes, and Bob looks at the card."""
+    grave = next(m["ts"] for m in slack.messages(SOC) if "Disable" in m["text"])
+    await slack.press(ALICE, SOC, grave, "task.approve")
+    page = await window(browser, f"{slack.url}/#{BOB}/{SOC}", DESKTOP)
+    await page.get_by_text("1 of 2 said yes").wait_for()
+    await page.get_by_role("button", name="Break the glass").scroll_into_view_if_needed()
     return page
 
 
