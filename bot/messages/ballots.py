@@ -126,4 +126,6 @@ def _of(ballot: Ballot) -> str:
 
 def _missing(ballot: Ballot) -> str:
     left = ballot.needed - len(ballot.votes)
+    if left < 1:  # a stricter rule was taken back meanwhile
+        return "one of them has to say so again"
     return f"{left} more {'people' if left > 1 else 'person'} must say so"

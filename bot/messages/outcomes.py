@@ -22,7 +22,8 @@ def outcome(operation: Operation, ended: Outcome, standing: Verdict | None = Non
     if ended.state is State.COUNTED:
         return _line(f"{ballots.counted(operation, ended)}{_told(operation)}{receipt}")
     if ended.state is State.DONE and operation.say is not Say.YES:
-        return _line(f"{ballots.taken_back(operation, ended)}{_told(operation)}{receipt}")
+        done = ballots.taken_back(operation, ended)
+        return _line(f"{done}{_told(operation)}{_receipt(operation, ended)}")
     if ended.state is State.DONE:
         found = " SecMaster's answer was lost; reading it again showed that it is done." * (
             ended.trouble == "read"
