@@ -24,6 +24,8 @@ OUTCOMES = {
     "failed": "❌ failed",
     "unknown": "❓ unknown",
 }
+# What failed was not the action itself, where somebody took a yes back or refused.
+UNSAID = {"withdraw": "taking back a yes to the ", "refuse": "refusal of the "}
 
 
 def story(ref: Ref, entries: Sequence[dict[str, Any]]) -> Message:
@@ -38,6 +40,8 @@ def story(ref: Ref, entries: Sequence[dict[str, Any]]) -> Message:
 def _entry(entry: dict[str, Any]) -> str:
     who, action = (entry.get("actor") or {}).get("id", ""), entry.get("action", "")
     noun = words(BY_NAME[action]).noun if action in BY_NAME else line(action, 40)
+    if entry["outcome"] == "failed":
+        noun = UNSAID.get(entry.get("say", ""), "") + noun
     outcome = OUTCOMES.get(entry["outcome"], line(entry["outcome"], 20))
     parts = [
         f"*{entry['number']}* {moment(datetime.fromisoformat(entry['at']))}",

@@ -168,6 +168,8 @@ class Store(Cards):
             # It was for this once: whatever came of it, to want it again is to say so again.
             ballots.drop(connection, votes.c.key.in_(held))
             connection.execute(sa.update(claims).where(own).values(state=outcome.state, at=at))
+            if operation.say is not Say.YES and outcome.state is State.DONE:
+                return  # on record as what it was: "done" would read as the action itself
             self._note(
                 connection,
                 operation,

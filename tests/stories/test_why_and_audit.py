@@ -224,6 +224,17 @@ async def test_no_record_can_answer_in_our_name(town: Town):
     assert "xoxb" not in kept
 
 
+async def test_a_refusal_is_not_on_record_as_the_action_it_kept_from_being_done(town: Town):
+    ts = await town.card("task", TASK.id)
+    await town.slack.press(ALICE, SOC, ts, "task.approve")
+    await town.slack.until(lambda: "refuse" in town.buttons(ts))
+    await town.slack.press(BOB, SOC, ts, "refuse")
+    await town.replies(ts, 2)
+    await town.slack.until(lambda: "refuse" not in town.buttons(ts))
+    told = [row["outcome"] for row in town.app.desk.store.audit_of(TASK)]
+    assert told == ["counted", "refuse"]
+
+
 def record(town: Town, outcome: str) -> dict[str, Any]:
     rows = town.app.desk.store.audit_of(TASK)
     return next(row for row in reversed(rows) if row["outcome"] == outcome)
