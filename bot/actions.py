@@ -51,7 +51,8 @@ class Action:
     ``happened`` reads, after a doubt, whether the write took effect, given the retry count seen
     before it: yes, no, or None where SecMaster cannot tell. ``on_card`` are the statuses in
     which the card shows a button for it, ``in_menu`` puts it under "more"; ``asks`` opens a
-    modal for its parameters or its reason first.
+    modal for its parameters or its reason first. What can be done to ``many`` is done to up to
+    twenty objects with one confirmation.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Action:
     on_card: tuple[str, ...] = ()
     in_menu: bool = False
     asks: bool = False
+    many: bool = False
     look: Literal["", "primary", "danger"] = ""
 
     @property
@@ -84,6 +86,11 @@ class Action:
     def takes_file(self) -> bool:
         """Whether a form takes what it needs from Slack's files."""
         return any(param.file for param in self.needs)
+
+    @property
+    def retries(self) -> bool:
+        """Whether it makes a run try again: that is counted, and followed to its end."""
+        return self.once == "retry"
 
     @property
     def takes_reason(self) -> bool:
@@ -232,6 +239,9 @@ FAILED = (InstanceStatus.FAILED,)
 ALIVE = (InstanceStatus.RUNNING, InstanceStatus.RETRYING, InstanceStatus.FAILED)
 ON_CARD = (InstanceStatus.RUNNING, InstanceStatus.FAILED)
 
+# Statuses in which somebody is waited for.
+WAITED_FOR = (*WAITING, *FAILED)
+
 # Statuses that somebody or something may still change.
 UNSETTLED = (*WAITING, *ALIVE, InstanceStatus.TERMINATING)
 
@@ -244,6 +254,7 @@ TABLE: tuple[Action, ...] = (
         only_when=WAITING,
         once="decision",
         on_card=WAITING,
+        many=True,
         look="primary",
     ),
     Action(
@@ -255,6 +266,7 @@ TABLE: tuple[Action, ...] = (
         once="decision",
         on_card=WAITING,
         asks=True,
+        many=True,
         look="danger",
     ),
     Action(
@@ -282,6 +294,7 @@ TABLE: tuple[Action, ...] = (
         only_when=FAILED,
         once="retry",
         on_card=FAILED,
+        many=True,
         look="primary",
     ),
     Action(
@@ -293,6 +306,7 @@ TABLE: tuple[Action, ...] = (
         once="termination",
         on_card=ON_CARD,
         asks=True,
+        many=True,
         look="danger",
     ),
     Action(
@@ -309,3 +323,13 @@ BY_NAME = {action.name: action for action in TABLE}
 FROM_MESSAGES = tuple(
     action for action in TABLE if any(param.said or param.file for param in action.needs)
 )
+
+
+def for_many(noun: Noun) -> tuple[Action, ...]:
+    """What can be done to many objects of this noun at once."""
+    return tuple(action for action in TABLE if action.noun == noun and action.many)
+
+
+def choosable(noun: Noun) -> frozenset[str]:
+    """The statuses in which all of that is possible."""
+    return frozenset.intersection(*(frozenset(each.only_when) for each in for_many(noun)))

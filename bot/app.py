@@ -20,13 +20,16 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.config import Config, ConfigError, Live
 from bot.directory import Directory
 from bot.errands import Errands
-from bot.flows import Desk, Patience, keep_watch, open_desk
+from bot.flows import Desk, Patience, Time, Watch, digests, open_desk
+from bot.flows.health import health
+from bot.metrics import exposition
 from bot.secmaster import IamAuth, SecMaster, SigningAuth, TokenAuth, open_http
 from bot.server import web_app
 from bot.settings import Settings
 from bot.socket import Sockets
 from bot.store import Store, close, connect, held, migrate
 from handlers import House, register
+from handlers.home import Refreshing
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +49,14 @@ class App:
     """A bot between ``async with`` and its end. ``url`` is where it listens."""
 
     def __init__(
-        self, settings: Settings, config: Config, patience: Patience | None = None
+        self,
+        settings: Settings,
+        config: Config,
+        patience: Patience | None = None,
+        time: Time | None = None,
     ) -> None:
         self.settings = settings
+        self.time = time or Time()
         self.policy = Live(config, settings.bot_config)
         self.patience = patience or Patience()
         self.url = ""
@@ -75,7 +83,10 @@ class App:
         await asyncio.to_thread(migrate, self.engine)
         self.slack = await open_slack(settings, stack)
         identity = await self.slack.auth_test()
-        secmaster = await open_secmaster(settings, stack)
+        secmaster = await open_secmaster(settings, stack, self.time)
+        self.directory = Directory(
+            self.slack, identity["team_id"], lambda: self.policy.now, self._lenders
+        )
         self.desk = Desk(
             secmaster={MAIN: secmaster},
             slack=self.slack,
@@ -85,19 +96,22 @@ class App:
             names={MAIN: settings.secmaster_workspace_id},
             console=settings.console_url,
             patience=self.patience,
+            clock=self.time.now,
+            sleep=self.time.sleep,
+            policy=lambda: self.policy.now,
+            members=self.directory.members,
+            replica=settings.bot_replica,
         )
         await self._launch_flows(stack)
-        directory = Directory(
-            self.slack, identity["team_id"], lambda: self.policy.now, self._lenders
-        )
         self._errands = Errands()
         stack.push_async_callback(self._errands.drain)
-        house = House(self.desk, self.policy, directory, self._errands)
+        house = House(self.desk, self.policy, self.directory, self._errands)
         bolt = open_bolt(self.slack, settings, identity.data)
         register(bolt, house)
+        self.desk.after_round += [digests.enqueue, Refreshing(house)]
         await self._open_doors(bolt, door, stack)
         if config.watch.every:
-            watching = asyncio.create_task(keep_watch(config.watch.every))
+            watching = asyncio.create_task(Watch().run(config.watch.every))
             stack.push_async_callback(_ended, watching)
 
     async def _lenders(self, user: str) -> list[str]:
@@ -126,6 +140,8 @@ class App:
             "before": told["before"],
         }
         self._errands.start(asyncio.to_thread(self.desk.store.note, entry), _unnoted)
+        rethinking = asyncio.to_thread(self.desk.store.known.rethink, self.desk.clock())
+        self._errands.start(rethinking, _unnoted)
 
     async def _launch_flows(self, stack: AsyncExitStack) -> None:
         """Start DBOS inside this loop, so that recovered flows share it with the clients."""
@@ -148,7 +164,11 @@ class App:
         self.sockets = sockets
         secret = settings.slack_signing_secret
         app = web_app(
-            None if sockets else bolt, secret.get_secret_value() if secret else "", self.ready
+            None if sockets else bolt,
+            secret.get_secret_value() if secret else "",
+            self.ready,
+            self.metrics,
+            self.time.now,
         )
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         stack.push_async_callback(runner.cleanup)
@@ -160,16 +180,36 @@ class App:
             stack.push_async_callback(sockets.close)
             await sockets.open()
 
-    async def ready(self) -> dict[str, str]:
-        """What has to work before a click can be taken: "ok", or what is wrong."""
+    async def ready(self) -> dict[str, Any]:
+        """What has to work before a click can be taken, "ok" or what is wrong; and the watch."""
+        parts: dict[str, Any] = {}
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                parts = {"database": await asyncio.to_thread(_database, self.engine)}
+                parts["database"] = await asyncio.to_thread(_database, self.engine)
+                if parts["database"] == "ok":
+                    parts["watch"] = await self._watched()
         except TimeoutError:
-            parts = {"database": "no answer"}
+            parts["database"] = "no answer"
         if self.sockets:
             parts["slack"] = "ok" if await self.sockets.alive() else "no open connection"
         return parts
+
+    async def _watched(self) -> dict[str, Any]:
+        """How the watch of each workspace fares: times as ISO 8601, ``behind_by`` in seconds."""
+        fares = await health(self.policy.now.watch.every)
+        return {
+            each.workspace: {
+                "since": each.since.isoformat(),
+                "last_round": each.ended_at.isoformat() if each.ended_at else None,
+                "behind_by": round(fares.behind[each.workspace]),
+                "trouble": each.trouble,
+                "replica": each.replica,
+            }
+            for each in fares.rounds
+        }
+
+    async def metrics(self) -> bytes:
+        return exposition(await health(self.policy.now.watch.every))
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -203,17 +243,17 @@ async def open_slack(settings: Settings, stack: AsyncExitStack) -> AsyncWebClien
     )
 
 
-async def open_secmaster(settings: Settings, stack: AsyncExitStack) -> SecMaster:
+async def open_secmaster(settings: Settings, stack: AsyncExitStack, time: Time) -> SecMaster:
     client = SecMaster(
         endpoint=settings.endpoint,
         project_id=settings.secmaster_project_id,
         workspace_id=settings.secmaster_workspace_id,
-        auth=await _way_in(settings, stack),
+        auth=await _way_in(settings, stack, time),
     )
     return await stack.enter_async_context(client)
 
 
-async def _way_in(settings: Settings, stack: AsyncExitStack) -> httpx.Auth:
+async def _way_in(settings: Settings, stack: AsyncExitStack, time: Time) -> httpx.Auth:
     """The one of the three ways to authenticate that the settings give."""
     if settings.ak and settings.sk:
         token = settings.security_token
@@ -221,6 +261,7 @@ async def _way_in(settings: Settings, stack: AsyncExitStack) -> httpx.Auth:
             settings.ak.get_secret_value(),
             settings.sk.get_secret_value(),
             token.get_secret_value() if token else "",
+            clock=time.now,
         )
     if settings.iam_password:
         return IamAuth(
@@ -230,6 +271,7 @@ async def _way_in(settings: Settings, stack: AsyncExitStack) -> httpx.Auth:
             settings.iam_domain,
             settings.secmaster_project_id,
             http=await stack.enter_async_context(open_http()),
+            clock=time.now,
         )
     given = settings.secmaster_auth_token
     return TokenAuth(given.get_secret_value() if given else "")

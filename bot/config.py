@@ -1,7 +1,8 @@
-"""Who may do what, and what the commands are called: ``secmaster-bot.toml``.
+"""Who may do what, where cards are brought to, and what the commands are called.
 
-A file because people review it in pull requests. A key that the code does not honour is refused
-when the file is read: a rule somebody believes in must never be silently ignored.
+The policy file ``secmaster-bot.toml``: a file because people review it in pull requests. A key
+that the code does not honour is refused when the file is read: a rule somebody believes in must
+never be silently ignored.
 """
 
 import hashlib
@@ -21,9 +22,8 @@ from pydantic import (
 )
 
 from bot.models import visible
+from bot.routes import Brake, ChannelId, Digest, Route, UsergroupId, UserId, consistent
 from bot.rules import Length, Role, Rule, Section
-
-NOT_YET = {"routes": "cards are not posted by themselves yet"}
 
 
 class ConfigError(Exception):
@@ -76,9 +76,21 @@ class Commands(Section):
 
 
 class Watch(Section):
-    """How often cards are held against SecMaster, in seconds; 0 is never."""
+    """How SecMaster is watched: ``every`` so many seconds; 0 is never.
+
+    At the very first start what is older than ``fresh`` is summed up, and failures of one
+    workflow within ``gather`` share a card. Cards of a closed channel go to ``fallback``.
+    ``admins`` are told what keeps the bot from its work; ``oncall`` are the user groups whose
+    members are on call, a ``shift`` at a time.
+    """
 
     every: float = Field(15, ge=0, le=3600, strict=True, allow_inf_nan=False)
+    fresh: Length = timedelta(hours=1)
+    gather: Length = timedelta(hours=1)
+    fallback: ChannelId = ""
+    admins: tuple[UserId, ...] = ()
+    oncall: tuple[UsergroupId, ...] = ()
+    shift: Length = timedelta(hours=12)
 
 
 class Identities(Section):
@@ -108,6 +120,7 @@ class Rights(Section):
     audit: tuple[str, ...] = ()
     reload: tuple[str, ...] = ()
     delegate: tuple[str, ...] = ()
+    watch: tuple[str, ...] = ()
 
 
 class BreakGlass(Section):
@@ -131,6 +144,9 @@ class Attribution(Section):
 class Config(Section):
     roles: dict[str, Role] = Field({})
     rules: tuple[Rule, ...] = ()
+    routes: Annotated[tuple[Route, ...], AfterValidator(consistent)] = ()
+    digests: tuple[Digest, ...] = ()
+    brake: Brake | None = None
     rights: Rights = Rights()
     identities: Identities = Identities()
     break_glass: BreakGlass = BreakGlass()
@@ -140,12 +156,14 @@ class Config(Section):
     watch: Watch = Watch()
 
     @model_validator(mode="after")
-    def rules_have_what_they_need(self) -> Self:
+    def has_what_it_needs(self) -> Self:
         wrong = []
         if not self.identities and any(not rule.own for rule in self.rules):
             wrong.append("self = false needs [identities], to know who is who in SecMaster")
         if not self.break_glass.channel and any(rule.break_glass for rule in self.rules):
             wrong.append("break_glass needs a channel to be told: [break_glass] channel")
+        if not self.watch.every and (self.routes or self.digests):
+            wrong.append("routes and digests need [watch] every above 0: else nothing watches")
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
@@ -225,5 +243,4 @@ def load(path: Path) -> Config:
 
 def _line(where: tuple[int | str, ...], message: str) -> str:
     place = ".".join(str(part + 1) if isinstance(part, int) else part for part in where)
-    why = NOT_YET.get(str(where[-1]), message) if where else message
-    return f"{place}: {why}".removeprefix(": ").replace("Value error, ", "")
+    return f"{place}: {message}".removeprefix(": ").replace("Value error, ", "")

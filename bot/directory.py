@@ -109,6 +109,13 @@ class Directory:
             identities=(_identity(config, actor.id, user),),
         )
 
+    async def members(self, group: str) -> frozenset[str]:
+        """The people of a user group now; raises LookupFailed."""
+        try:
+            return await self._groups.get(group)
+        except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
+            raise LookupFailed(str(error)) from error
+
     async def zone(self, user: str) -> timezone:
         """A person's offset from UTC now; raises LookupFailed."""
         try:

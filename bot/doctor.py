@@ -16,6 +16,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot import config, settings
 from bot.app import open_secmaster, open_slack
+from bot.flows import Time
 from bot.logs import hide
 from bot.manifest import scopes
 from bot.secmaster import Forbidden, SecMasterError
@@ -110,7 +111,7 @@ async def secmaster(given: Settings) -> str:
     """Read one task page: it needs the address, the credentials, the ids and the right to read."""
     async with AsyncExitStack() as stack:
         try:
-            page = await (await open_secmaster(given, stack)).list_tasks(limit=1)
+            page = await (await open_secmaster(given, stack, Time())).list_tasks(limit=1)
         except Forbidden as wrong:
             raise Ill(f"{given.endpoint} refuses these credentials: {_said(wrong)}") from wrong
         except (SecMasterError, ValueError) as wrong:

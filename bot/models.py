@@ -91,12 +91,41 @@ class Listing(Value):
     offset: int = 0
 
 
+class Several(Value):
+    """What many are chosen from: those whose name holds a text, or one workflow's failed runs."""
+
+    noun: Noun
+    workspace: ObjectId = "main"
+    text: str = ""
+    workflow_id: ObjectId | Literal[""] = ""
+
+    def __str__(self) -> str:
+        """What a button carries."""
+        return f"1|{self.noun}|{self.workspace}|{self.text}|{self.workflow_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read a button's value; None for one that can't be read here."""
+        version, _, rest = text.partition("|")
+        noun, _, rest = rest.partition("|")
+        workspace, _, rest = rest.partition("|")
+        name, bar, workflow_id = rest.rpartition("|")
+        given = {"noun": noun, "workspace": workspace, "text": name, "workflow_id": workflow_id}
+        try:
+            found = cls.model_validate(given)
+        except ValidationError:
+            return None
+        return found if version == "1" and bar else None
+
+
 class Terms(Value):
     """Under which terms a rule allows something.
 
     So many distinct people must ask for it within ``expires`` seconds. ``glass`` is the channel
     that is told when somebody decides alone all the same, ``lender`` who lent them the right.
-    ``comment`` is whether SecMaster is to keep a comment that names who decided.
+    ``comment`` is whether SecMaster is to keep a comment that names who decided. More than
+    ``brake`` retries of what ``gathers`` names within ``brake_within`` seconds ask for a second
+    person; ``braked`` is that they did.
     """
 
     approvals: int = 1
@@ -107,6 +136,10 @@ class Terms(Value):
     comment: Literal["always", "reason", "never"] = "reason"
     policy: str = ""
     identity: str = ""
+    gathers: str = ""
+    brake: int = 0
+    brake_within: float = 0
+    braked: bool = False
 
 
 class Say(StrEnum):
@@ -139,7 +172,7 @@ class Vote(Value):
 class Ballot(Value):
     """An action that waits for more people: who has said yes, of how many, and until when.
 
-    ``id`` is the operation that opened it.
+    ``id`` is the operation that opened it; ``braked`` is that only the retry brake asks for it.
     """
 
     id: str
@@ -148,6 +181,7 @@ class Ballot(Value):
     needed: int
     expires_at: datetime
     may_break: bool = False
+    braked: bool = False
 
 
 class Operation(Value):
@@ -159,7 +193,8 @@ class Operation(Value):
     recovered. A ``file`` is brought to SecMaster first, and its id there then is among the
     ``params``. ``seen`` is the digest of what the card showed, "" where nobody can tell;
     ``backing`` are the others whose yes it needed, ``struck`` those whose yes it found to count
-    no longer, since they may not say it any more.
+    no longer, since they may not say it any more. One of many names the message that tells of
+    the ``batch`` by its ts.
 
     A flow that is under way must take the same course after an upgrade: whatever decides about
     its course is recorded here, and the default is how it was before.
@@ -179,6 +214,7 @@ class Operation(Value):
     seen: str = ""
     backing: tuple[Vote, ...] = ()
     struck: tuple[Vote, ...] = ()
+    batch: str = ""
     accepted_at: datetime
     launch: str = ""
 
@@ -203,6 +239,43 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Item(Value):
+    """One of many operations, and what its object was called."""
+
+    operation: Operation
+    name: str
+
+
+class Omitted(Value):
+    """One of many objects that is left out.
+
+    ``why`` names the kind of reason: refused (by the policy, ``detail`` says how), people or name
+    (the rule asks for several people, or for the name typed), reason (it asks for one), settled,
+    changed, gone or unread.
+    """
+
+    ref: Ref
+    name: str
+    why: str
+    detail: str = ""
+
+
+class Batch(Value):
+    """Many operations that one person confirmed at once, as they are recorded.
+
+    ``omitted`` are those that were confirmed and then not allowed any more.
+    """
+
+    id: str
+    items: tuple[Item, ...]
+    omitted: tuple[Omitted, ...] = ()
+
+    @property
+    def cause(self) -> Operation:
+        """What stands for all of them: who asked for what, where and when."""
+        return self.items[0].operation.model_copy(update={"id": self.id})
+
+
 class Outcome(Value):
     """What became of an operation at SecMaster.
 
@@ -211,7 +284,8 @@ class Outcome(Value):
     SecMaster's own. ``seen`` is the status that stood in the way, ``by`` and ``at`` who brought
     it about and when, as far as SecMaster tells. ``before`` and ``after`` are the statuses
     around the write, ``sight`` the digest of what was read right before it; ``took`` is seconds
-    since it was accepted.
+    since it was accepted. ``follow`` is the retry count of a run before it was retried, where the
+    run is to be followed to its end.
     """
 
     state: State
@@ -231,6 +305,7 @@ class Outcome(Value):
     after: str = ""
     sight: str = ""
     took: float = 0
+    follow: int | None = None
 
 
 class Change(Value):
@@ -289,6 +364,8 @@ class Card(Value):
     """One message in Slack that shows one task or instance.
 
     ``seen`` is the digest of all that it shows, ``sight`` that of what of it matters; "" unknown.
+    A message that ``gathers`` the failures of one workflow is the card of each of them;
+    ``mention`` are those whom it called.
     """
 
     ref: Ref
@@ -297,3 +374,76 @@ class Card(Value):
     title: str = ""
     seen: str = ""
     sight: str = ""
+    gathers: str = ""
+    mention: tuple[str, ...] = ()
+
+
+class NoticeKind(StrEnum):
+    """What the bot posts by itself."""
+
+    CARD = "card"
+    REMINDER = "reminder"
+    AWAKE = "awake"
+    ENDED = "ended"
+    EXCERPT = "excerpt"
+    BACKLOG = "backlog"
+    DIGEST = "digest"
+    CLOSED = "closed"
+
+
+class Notice(Value):
+    """One thing that the bot is to post by itself, as it is written down.
+
+    ``mention`` are people (U…) and user groups (S…) to be called; ``route`` is why it goes there.
+    ``thread`` is the ts it is posted under, where that is not the object's card. What was
+    ``held_until`` the end of quiet hours is summed up then. ``meant`` is the channel it was
+    for, where that is closed. ``told`` is what else its words need.
+    """
+
+    kind: NoticeKind
+    ref: Ref | None = None
+    mention: tuple[str, ...] = ()
+    route: str = ""
+    gathers: str = ""
+    thread: str = ""
+    held_until: datetime | None = None
+    meant: str = ""
+    told: dict[str, str] = {}
+
+
+class Due(Value):
+    """A notice on its way: what it must happen only ``once`` by, where, and when at the earliest.
+
+    ``number`` is its place in line; ``sending_at`` is when somebody began to post it.
+    """
+
+    once: str
+    channel: str
+    notice: Notice
+    not_before: datetime
+    number: int = 0
+    sending_at: datetime | None = None
+
+
+class Follow(Value):
+    """A run that was retried from here, to be followed to its end.
+
+    ``retries`` is its retry count before; ``at`` is when it was looked at last.
+    """
+
+    operation: Operation
+    retries: int
+    at: datetime
+
+
+class Round(Value):
+    """How the watch of a workspace fares: since when, when its last good round ended, and why not.
+
+    ``replica`` is who did it.
+    """
+
+    workspace: str
+    since: datetime
+    ended_at: datetime | None = None
+    trouble: str = ""
+    replica: str = ""

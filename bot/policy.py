@@ -4,15 +4,23 @@ The bot holds one SecMaster credential, so this answer is the only check there i
 matches means no, and so does whatever can't be known.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bot.actions import Action, Snapshot
 from bot.config import Identities
-from bot.models import visible
-from bot.rules import ConfirmRule, ReasonRule, Rule, When, covers
+from bot.rules import (
+    ConfirmRule,
+    ReasonRule,
+    Rule,
+    When,
+    covers,
+    matches,
+    numbered,
+    plain,
+    stated,
+)
 from bot.secmaster import Task
 
 
@@ -33,7 +41,7 @@ def identify(identities: Identities, user: str, email: str) -> Identity:
     """
     if given := identities.users.get(user):
         return Identity(_names(given))
-    address = _plain(email).casefold()
+    address = plain(email).casefold()
     local, _, domain = address.rpartition("@")
     if not local or domain != identities.email_domain:
         return Identity()
@@ -44,7 +52,7 @@ def identify(identities: Identities, user: str, email: str) -> Identity:
 
 def _names(*names: str) -> frozenset[str]:
     """Names as they are compared; one of which nothing can be seen is none."""
-    return frozenset(_plain(name).casefold() for name in names) - {""}
+    return frozenset(plain(name).casefold() for name in names) - {""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +180,7 @@ def _decide(
 
 def titled(rules: Sequence[Rule]) -> Iterator[tuple[str, Rule]]:
     """Each rule with what it is called: its number, and its name if it has one."""
-    for number, rule in enumerate(rules, 1):
-        yield f"rule {number}" + (f" ({rule.name})" if rule.name else ""), rule
+    return numbered("rule", rules)
 
 
 def _by(rule: Rule, title: str, member: Member, about: Snapshot | None, *, glass: bool) -> Decision:
@@ -213,7 +220,7 @@ def _own(member: Member, about: Snapshot | None) -> str:
 
 def _fits(when: When, matter: Matter) -> bool | None:
     """Whether a rule's conditions hold; None where SecMaster does not state what they ask."""
-    if when.workspace and matter.workspaces.isdisjoint(when.workspace):
+    if not when.is_in(matter.workspaces):
         return False
     if not when.asks_the_object:
         return True
@@ -222,32 +229,12 @@ def _fits(when: When, matter: Matter) -> bool | None:
     return _holds(when, matter.snapshot, matter.now)
 
 
-def _holds(when: When, facts: Snapshot, now: datetime) -> bool | None:
-    if isinstance(facts, Task):
-        kind, related, due = facts.business_type, facts.related_object, facts.due_date
-    elif when.business_type:
+def _holds(when: When, about: Snapshot, now: datetime) -> bool | None:
+    facts = stated(about)
+    if not facts.keys() >= set(when.asked):
         return False
-    else:
-        kind, related, due = "", facts.workflow.name, None
-    stated = {
-        "business_type": kind,
-        "name": _plain(facts.name),
-        "related_object": _plain(related),
-    }
-    asked = [key for key in stated if getattr(when, key)]
-    if not all(stated[key] for key in asked):
+    if not all(facts[key] for key in when.asked):
         return None
-    late = due is not None and due < now
+    late = isinstance(about, Task) and about.due_date is not None and about.due_date < now
     in_time = when.overdue is None or when.overdue is late
-    return in_time and all(_matches(when, key, stated[key]) for key in asked)
-
-
-def _plain(text: str) -> str:
-    """What a pattern is held against: what hides in a name must not hide it from a rule."""
-    return visible(text.replace("\u200d", ""))
-
-
-def _matches(when: When, key: str, value: str) -> bool:
-    if key == "business_type":
-        return value in when.business_type
-    return re.match(getattr(when, key), value) is not None
+    return in_time and all(matches(when, key, facts[key]) for key in when.asked)

@@ -1,9 +1,12 @@
-"""One rule of the policy, and what its keys may say. Knows no file and no person."""
+"""One rule of the policy, and what its keys may say. Knows no file and no person.
+
+Rules and routes are limited in the same words, and so both are matched here.
+"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -15,14 +18,20 @@ from pydantic import (
     model_validator,
 )
 
-from bot.actions import BY_NAME, TABLE, Action
-from bot.secmaster import BusinessType
+from bot.actions import BY_NAME, TABLE, Action, Snapshot
+from bot.models import visible
+from bot.secmaster import BusinessType, Task
 
 ReasonRule = Literal["required", "optional", "none"]
 ConfirmRule = Literal["", "type-name"]
 
+T = TypeVar("T")
+
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 LONGEST = timedelta(days=30)
+
+# What only the object can answer, in the order in which it is asked.
+OF_OBJECTS = ("business_type", "name", "related_object", "workflow", "playbook")
 
 
 class Section(BaseModel):
@@ -48,10 +57,11 @@ def _known_action(text: str) -> str:
     return text
 
 
-def _some(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not names:
+def some(given: tuple[T, ...]) -> tuple[T, ...]:
+    """Return them; raises ValueError where there are none."""
+    if not given:
         raise ValueError("an empty list covers nothing")
-    return names
+    return given
 
 
 def length(text: object) -> timedelta:
@@ -69,7 +79,7 @@ Length = Annotated[timedelta, BeforeValidator(length)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 ActionName = Annotated[str, AfterValidator(_known_action)]
 RuleName = Annotated[str, StringConstraints(pattern=r"^[\w .:/-]{0,40}$")]
-Names = Annotated[tuple[str, ...], AfterValidator(_some)]
+Names = Annotated[tuple[str, ...], AfterValidator(some)]
 
 
 class Role(Section):
@@ -77,29 +87,52 @@ class Role(Section):
     usergroups: tuple[str, ...] = ()
 
 
-class When(Section):
-    """What a rule is limited to; every key given must match, patterns from the start.
+class About(Section):
+    """What something must be like; every key given must match, patterns from the start."""
 
-    A task without a due date is not overdue, and an instance never is.
-    """
-
-    business_type: tuple[BusinessType, ...] = Field((), min_length=1)
+    business_type: Annotated[tuple[BusinessType, ...], AfterValidator(some)] = ()
     name: Pattern = Field("", min_length=1)
     related_object: Pattern = Field("", min_length=1)
-    workspace: tuple[str, ...] = Field((), min_length=1)
-    overdue: bool | None = Field(None, strict=True)
+    workspace: Names = ()
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The keys given that only the object can answer."""
+        return tuple(key for key in OF_OBJECTS if getattr(self, key, ()))
 
     @property
     def asks_the_object(self) -> bool:
         """Whether it can only be answered by who knows the object."""
-        stated = self.business_type or self.name or self.related_object
-        return bool(stated) or self.overdue is not None
+        return bool(self.asked)
+
+    def is_in(self, workspaces: frozenset[str]) -> bool:
+        """Whether the workspace that goes by these names is one of those given, if any are."""
+        return not self.workspace or not workspaces.isdisjoint(self.workspace)
 
     def __bool__(self) -> bool:
         return self.asks_the_object or bool(self.workspace)
 
 
-class Rule(Section):
+class When(About):
+    """What a rule is limited to. A task without a due date is not overdue, an instance never is."""
+
+    overdue: bool | None = Field(None, strict=True)
+
+    @property
+    def asks_the_object(self) -> bool:
+        return super().asks_the_object or self.overdue is not None
+
+
+class Entry(Section):
+    """One of an ordered list in the file."""
+
+    name: RuleName = ""
+
+
+EntryT = TypeVar("EntryT", bound=Entry)
+
+
+class Rule(Entry):
     """One rule: who may take these actions, on what, and under which terms.
 
     ``approvals`` distinct people must ask for the same within ``expires``; ``own`` (``self`` in
@@ -107,8 +140,7 @@ class Rule(Section):
     role may decide alone all the same.
     """
 
-    name: RuleName = ""
-    actions: Annotated[tuple[ActionName, ...], AfterValidator(_some)]
+    actions: Annotated[tuple[ActionName, ...], AfterValidator(some)]
     roles: Names
     when: When = When()
     reason: ReasonRule = "optional"
@@ -116,7 +148,7 @@ class Rule(Section):
     expires: Length = timedelta(hours=1)
     own: bool = Field(default=True, alias="self", strict=True)
     confirm: ConfirmRule = ""
-    break_glass: Annotated[tuple[str, ...], AfterValidator(_some)] = Field(())
+    break_glass: Names = ()
 
     @property
     def covered(self) -> tuple[Action, ...]:
@@ -141,3 +173,44 @@ def _names(actions: Iterable[Action]) -> str:
 
 def covers(rule: Rule, action: Action) -> bool:
     return not {"*", f"{action.noun}.*", action.name}.isdisjoint(rule.actions)
+
+
+def numbered(kind: str, entries: Sequence[EntryT]) -> Iterator[tuple[str, EntryT]]:
+    """Each entry with what it is called: its number, and its name if it has one."""
+    for number, entry in enumerate(entries, 1):
+        yield f"{kind} {number}" + (f" ({entry.name})" if entry.name else ""), entry
+
+
+def stated(about: Snapshot) -> dict[str, str]:
+    """What SecMaster states of an object by the keys that may be asked; "" where it does not.
+
+    A key is missing where such an object never has it.
+    """
+    if not isinstance(about, Task):
+        workflow, playbook = plain(about.workflow.name), plain(about.playbook.name)
+        return {
+            "name": plain(about.name),
+            "related_object": workflow,
+            "workflow": workflow,
+            "playbook": playbook,
+        }
+    kind, related = about.business_type, plain(about.related_object)
+    owners = [key for key in ("workflow", "playbook") if kind.startswith(key.upper())]
+    return {
+        "business_type": kind,
+        "name": plain(about.name),
+        "related_object": related,
+        **dict.fromkeys(owners, related),
+    }
+
+
+def matches(limits: About, key: str, value: str) -> bool:
+    """Whether what SecMaster states is what this key asks for."""
+    if key == "business_type":
+        return value in limits.business_type
+    return re.match(getattr(limits, key), value) is not None
+
+
+def plain(text: str) -> str:
+    """What a pattern is held against: what hides in a name must not hide it from a rule."""
+    return visible(text.replace("\u200d", ""))

@@ -8,16 +8,23 @@ https://docs.slack.dev/authentication/verifying-requests-from-slack
 import hashlib
 import hmac
 import json
-import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 
 MOST_BYTES = 1024 * 1024
 MOST_SECONDS = 300
 
-Ready = Callable[[], Awaitable[dict[str, str]]]
+Ready = Callable[[], Awaitable[dict[str, Any]]]
+Metrics = Callable[[], Awaitable[bytes]]
+Clock = Callable[[], datetime]
+
+_now: Clock = partial(datetime.now, UTC)
 
 
 def genuine(secret: str, timestamp: str, signature: str, body: bytes, now: float) -> bool:
@@ -31,22 +38,27 @@ def genuine(secret: str, timestamp: str, signature: str, body: bytes, now: float
     return signature.isascii() and hmac.compare_digest(expected, signature)
 
 
-def web_app(bolt: AsyncApp | None, secret: str, ready: Ready) -> web.Application:
+def web_app(
+    bolt: AsyncApp | None, secret: str, ready: Ready, metrics: Metrics, clock: Clock = _now
+) -> web.Application:
     """The routes. Without ``bolt`` (Socket Mode) there is only the health to be asked for."""
     app = web.Application(client_max_size=MOST_BYTES)
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz(ready))
+    app.router.add_get("/metrics", _metrics(metrics))
     if bolt:
-        app.router.add_post("/slack/events", _slack(bolt, secret))
+        app.router.add_post("/slack/events", _slack(bolt, secret, clock))
     return app
 
 
-def _slack(bolt: AsyncApp, secret: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _slack(
+    bolt: AsyncApp, secret: str, clock: Clock
+) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def receive(request: web.Request) -> web.Response:
         raw = await request.read()  # answers 413 by itself beyond the application's limit
         stamp = request.headers.get("X-Slack-Request-Timestamp", "")
         signature = request.headers.get("X-Slack-Signature", "")
-        if not genuine(secret, stamp, signature, raw, time.time()):
+        if not genuine(secret, stamp, signature, raw, clock().timestamp()):
             return web.Response(status=401)
         try:
             body = raw.decode()
@@ -76,11 +88,20 @@ async def _healthz(_request: web.Request) -> web.Response:
 def _readyz(ready: Ready) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_request: web.Request) -> web.Response:
         parts = await ready()
-        well = all(state == "ok" for state in parts.values())
+        # Whether a click can be taken; how the watch fares stands there to be read.
+        well = all(state == "ok" for state in parts.values() if isinstance(state, str))
         return web.Response(
             status=200 if well else 503,
             text=json.dumps(parts) + "\n",
             content_type="application/json",
         )
+
+    return answer
+
+
+def _metrics(metrics: Metrics) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_request: web.Request) -> web.Response:
+        headers = {"Content-Type": CONTENT_TYPE_LATEST}
+        return web.Response(body=await metrics(), headers=headers)
 
     return answer

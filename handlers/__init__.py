@@ -13,7 +13,7 @@ from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 
 from bot.actions import FROM_MESSAGES
-from handlers import clicks, failures, shortcuts, words
+from handlers import clicks, failures, many, shortcuts, words
 from handlers.house import Asker, House, names_a_person
 
 __all__ = ["House", "register"]
@@ -48,3 +48,5 @@ def register(app: AsyncApp, house: House) -> None:
         app.shortcut(action.name)(shortcuts.on_message)
     app.action(re.compile(""))(clicks.press)
     app.view("form")(clicks.submit)
+    app.view("choosing")(many.chosen)
+    app.view("confirming")(many.confirmed)

@@ -6,11 +6,11 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck
 
 from bot.actions import BY_NAME
-from bot.flows import telling
+from bot.flows import cards
 from bot.flows.posting import respond
 from bot.messages import about, lists, views
-from bot.models import Place, Say, Shown
-from handlers import operations, reading
+from bot.models import Place, Say, Several, Shown
+from handlers import home, many, operations, reading, watching
 from handlers.failures import Told, later
 from handlers.house import Asker, House
 from handlers.requests import Ask, Show, Unsay
@@ -23,8 +23,13 @@ async def press(ack: AsyncAck, action: Body, body: Body, house: House, asker: As
     name, value = _pressed(action)
     if name.startswith("page."):
         later(house, _turn(house, value, asker.place), asker)
-    elif name == "home":
-        later(house, reading.home(house, asker.actor.id), asker)
+    elif name.partition(".")[0] == "home":
+        later(house, home.pressed(house, asker.actor, value), asker)
+    elif name == "several":
+        several = Several.parse(value)
+        if several is None:
+            raise Told(about.newer_button())
+        await many.choose(house, several, asker, body["trigger_id"], upon=_in_modal(body))
     else:
         wanted, _, carried = value.rpartition("|")
         shown = Shown.parse(carried)
@@ -65,10 +70,13 @@ async def _on(house: House, pressed: Pressed, asker: Asker) -> None:
         case "withdraw" | "refuse" if pressed.wanted in BY_NAME:
             unsaid = Unsay(Say(pressed.name), ref, action=pressed.wanted)
             await operations.unsay(house, unsaid, asker, pressed.trigger)
+        case name if name.startswith("snooze."):
+            until = name.removeprefix("snooze.")
+            later(house, watching.snooze(house, ref, until, asker, pressed.trigger), asker)
         case "show":
             later(house, reading.show(house, Show(ref), asker), asker)
         case "refresh":
-            later(house, telling.redraw(ref), asker)
+            later(house, cards.redraw(ref), asker)
         case "details":
             view = views.loading("Details")
             opened = await operations.open_view(

@@ -15,7 +15,7 @@ from slack_bolt.error import BoltUnhandledRequestError
 from slack_sdk.errors import SlackApiError
 
 from bot.directory import LookupFailed
-from bot.flows import telling
+from bot.flows import cards
 from bot.flows.posting import CannotPost, SlackTrouble, code_of, whisper
 from bot.messages import Message, about, explain, rights, views
 from bot.secmaster import SecMasterError
@@ -110,7 +110,7 @@ async def before_ack(house: House, error: Exception, body: dict[str, Any]) -> Bo
         return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
     message = words_for(error, house)
     if isinstance(error, NotAllowed) and error.refused.why == "gone":
-        house.errands.start(telling.redraw(error.ref), _give_up)
+        house.errands.start(cards.redraw(error.ref), _give_up)
     if "command" in body:
         return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
     if body.get("type") == "view_submission":

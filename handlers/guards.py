@@ -11,6 +11,7 @@ from bot.directory import LookupFailed
 from bot.models import Operation, Ref, Terms, Vote
 from bot.policy import Allowed, Decision, Matter, Member, Refused, decide, needs_facts
 from bot.secmaster import NotFound, SecMasterError
+from bot.store import gathering
 from handlers.house import Asker, House
 
 # Slack waits three seconds for the acknowledgement, and recording needs some of them.
@@ -67,14 +68,15 @@ async def permit(
         answer = Refused("unread")
     terms = _terms(config, member, answer)
     if isinstance(answer, Allowed):
-        return Permit(answer, terms, about)
+        return Permit(answer, _braked(config, action, about, terms), about)
     await _refused(house, asker, (action, ref), answer, terms)
     raise NotAllowed(action, ref, answer)
 
 
 async def _facts(house: House, config: Config, action: Action, ref: Ref) -> Snapshot | None:
     """The object, if any rule asks what it is."""
-    if not needs_facts(config.rules, action):
+    braked = config.brake is not None and action.retries
+    if not (braked or needs_facts(config.rules, action)):
         return None
     return await asyncio.wait_for(house.desk.look(ref), READ_WITHIN)
 
@@ -133,6 +135,15 @@ def _terms(config: Config, member: Member, answer: Decision) -> Terms:
         "lender": answer.lender,
     }
     return terms.model_copy(update=given)
+
+
+def _braked(config: Config, action: Action, about: Snapshot | None, terms: Terms) -> Terms:
+    """The terms of a retry, which ask for a second person where there were too many of late."""
+    if config.brake is None or not action.retries or about is None:
+        return terms
+    within = config.brake.within.total_seconds()
+    brake = {"gathers": gathering(about), "brake": config.brake.retries, "brake_within": within}
+    return terms.model_copy(update=brake)
 
 
 async def right(house: House, asker: Asker, name: str) -> Member:

@@ -13,6 +13,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot import sight
 from bot.actions import BY_NAME, Action, Snapshot
 from bot.flows import accept
+from bot.flows.posting import SlackTrouble, chat_with
 from bot.messages import about, views
 from bot.models import Card, Operation, Place, Ref, Say, Terms, visible
 from bot.policy import Allowed
@@ -153,7 +154,7 @@ async def _name(house: House, wanted: Ask, place: Place) -> str:
     kept = await asyncio.to_thread(store.sight, wanted.seen) if wanted.seen else ""
     if saw := sight.read(wanted.ref.noun, kept):
         return saw.name
-    card = await asyncio.to_thread(store.card_at, place.channel, place.card)
+    card = await asyncio.to_thread(store.card_at, place.channel, place.card, wanted.ref)
     return card.title if card else ""
 
 
@@ -173,9 +174,7 @@ async def open_view(
 
 async def _accept(house: House, wanted: Ask, asker: Asker, once: str, given: Permit) -> None:
     """Record what is wanted: one operation, or one for each file."""
-    first = await _operation(house, wanted, asker, once, given)
-    if given.terms.approvals > 1:
-        first = await _without_the_struck(house, first, given)
+    first = await operation_of(house, wanted, await _somewhere(asker), once, given)
     if not wanted.files:
         await accept(first)
     for number, file in enumerate(wanted.files):
@@ -189,6 +188,28 @@ async def _accept(house: House, wanted: Ask, asker: Asker, once: str, given: Per
             log.exception("recorded in part", extra={"reference": first.reference})
             told = about.recorded_in_part(wanted.files[:number], len(wanted.files))
             raise Told(told) from error
+
+
+async def _somewhere(asker: Asker) -> Asker:
+    """The same; what is asked for on Home, which is in no channel, is answered in our chat."""
+    if asker.place.channel:
+        return asker
+    try:
+        async with asyncio.timeout(OPEN_WITHIN):
+            channel = await chat_with(asker.actor.id)
+    except (SlackTrouble, TimeoutError) as error:
+        raise Told(about.no_chat()) from error
+    return replace(asker, place=asker.place.model_copy(update={"channel": channel}))
+
+
+async def operation_of(
+    house: House, wanted: Ask, asker: Asker, once: str, given: Permit
+) -> Operation:
+    """What is wanted as it is recorded; the same ``once`` about the same is the same operation."""
+    operation = await _operation(house, wanted, asker, once, given)
+    if given.terms.approvals > 1 or given.terms.brake:
+        return await _without_the_struck(house, operation, given)
+    return operation
 
 
 async def _without_the_struck(house: House, operation: Operation, given: Permit) -> Operation:
@@ -248,7 +269,7 @@ async def _with_card(house: House, ref: Ref, place: Place) -> tuple[Place, str]:
         here = await asyncio.to_thread(store.card_in, ref, place.channel)
         there = place.model_copy(update={"card": here.ts}) if here else place
         return there, here.sight if here else ""
-    card = await asyncio.to_thread(store.card_at, place.channel, place.card)
+    card = await asyncio.to_thread(store.card_at, place.channel, place.card, ref)
     if card is None:
         # One of ours that a crash kept from being remembered: from now on it is redrawn too.
         forgotten = Card(ref=ref, channel=place.channel, ts=place.card)

@@ -14,17 +14,22 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 
 from bot.actions import LONGEST_REASON, TABLE, Action, Param
-from bot.models import Listing, Noun, Ref, Say
+from bot.models import Listing, Noun, Ref, Say, Several
 from bot.secmaster import InstanceStatus
 from handlers.requests import (
     Ask,
     Audit,
+    HandOver,
     Help,
     Lend,
     Loans,
+    OnCall,
     Reload,
     Request,
+    Routes,
     Show,
+    Status,
+    Subscribe,
     TakeBack,
     Unsay,
     Whoami,
@@ -55,6 +60,11 @@ PLAIN: dict[str, Request] = {
     "whoami": Whoami(),
     "reload": Reload(),
     "delegations": Loans(),
+    "status": Status(),
+    "digest": HandOver(),
+    "oncall": OnCall(),
+    "watch": Subscribe(wanted=True),
+    "unwatch": Subscribe(wanted=False),
 }
 ABOUT_ONE: dict[str, type[Why] | type[Audit]] = {"why": Why, "audit": Audit}
 
@@ -131,6 +141,20 @@ def _lending(word: str, words: str, _here: Ref | None) -> Lend | TakeBack:
     return Lend(person[1], rest)
 
 
+def _routes(_word: str, words: str, here: Ref | None) -> Routes:
+    """All routes, or what they make of one object."""
+    first, rest = _split(words)
+    if not first:
+        return Routes()
+    if first.lower() != "test":
+        raise NotUnderstood(f"“{first[:40]}” is too much here.", "routes test <id>")
+    if not rest and here:
+        return Routes(here.id)
+    ref, rest = _ref("task", rest, None, "routes test <id>")
+    _nothing_left(rest, "routes test <id>")
+    return Routes(ref.id)
+
+
 def _about(noun: Noun, words: str, here: Ref | None) -> Request:
     verb, rest = _split(words)
     verb = verb.lower().strip(AROUND)
@@ -140,6 +164,8 @@ def _about(noun: Noun, words: str, here: Ref | None) -> Request:
         raise NotUnderstood(f"What about the {noun}?", f"{noun} list")
     if verb == "list":
         return _listing(noun, rest)
+    if verb == "several":
+        return Several(noun=noun, text=plain(rest)[:100])
     own = here if here and here.noun == noun else None
     if verb == "show":
         ref, rest = _ref(noun, rest, own, f"{noun} show <id>")
@@ -282,6 +308,7 @@ def _verbs(noun: Noun) -> list[str]:
     return [
         "show",
         "list",
+        "several",
         *UNSAYING,
         *(word for each in own for word in (each.verb, *each.aliases)),
     ]
@@ -293,6 +320,7 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys(ABOUT_ONE, _about_one),
     "delegate": _lending,
     "revoke": _lending,
+    "routes": _routes,
     "break-glass": _breaking,
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
-from bot.flows import posting, telling
+from bot.flows import cards, posting
 from bot.flows.posting import code_of
 from bot.messages import PAGE, Message, about, views
 from bot.models import Actor, Listing, Place, Ref
@@ -98,7 +98,7 @@ async def show(house: House, wanted: Show, asker: Asker) -> None:
     if not place.channel:
         place = Place(channel=await posting.chat_with(asker.actor.id))
     snapshot = await house.desk.look(wanted.ref)
-    await telling.show(place, wanted.ref, snapshot)
+    await cards.show(place, wanted.ref, snapshot)
 
 
 async def whoami(house: House, actor: Actor) -> Message:
@@ -109,7 +109,7 @@ async def whoami(house: House, actor: Actor) -> Message:
 async def details(house: House, ref: Ref, view_id: str) -> None:
     """Fill the modal that was opened at once; what went wrong is told in it."""
     try:
-        snapshot = await house.desk.look(ref)
+        snapshot = await cards.look(ref)
         view: dict[str, Any] = views.details(house.desk.frame(ref), snapshot)
     except SecMasterError as error:
         view = views.failed("Details", words_for(error, house).text)

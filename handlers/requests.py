@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from bot.actions import Action
-from bot.models import File, Listing, Noun, ObjectId, Ref, Say
+from bot.models import File, Listing, Noun, ObjectId, Ref, Say, Several
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,35 @@ class Reload:
 
 
 @dataclass(frozen=True, slots=True)
+class Status:
+    """Somebody wants to know how the watch fares."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Somebody wants to know what a hand-over now would tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnCall:
+    """Somebody wants to know who is on call, and what waits for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Somebody wants to know where cards go: all of them, or that of one object."""
+
+    id: ObjectId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """Somebody wants this channel told of all that comes, or no longer."""
+
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Lend:
     """Somebody lends their rights: ``until`` as they wrote it."""
 
@@ -90,5 +119,22 @@ class Loans:
 
 
 Request = (
-    Help | Whoami | Listing | Show | Ask | Unsay | Why | Audit | Reload | Lend | TakeBack | Loans
+    Help
+    | Whoami
+    | Listing
+    | Several
+    | Show
+    | Ask
+    | Unsay
+    | Why
+    | Audit
+    | Reload
+    | Status
+    | HandOver
+    | OnCall
+    | Routes
+    | Subscribe
+    | Lend
+    | TakeBack
+    | Loans
 )

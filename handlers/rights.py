@@ -46,7 +46,7 @@ async def answer(house: House, request: Request, asker: Asker, once: str) -> Mes
 
 async def why(house: House, wanted: Why, actor: Actor) -> Message:
     """Which rule lets or stops the person for each action, and who could."""
-    ref, about = await _found(house, wanted.id, wanted.nouns)
+    ref, about = await found(house, wanted.id, wanted.nouns)
     member = await house.directory.member(actor)
     rules, matter = house.config.rules, guards.matter(house, ref, about)
     answers = [
@@ -72,7 +72,7 @@ async def audit(house: House, wanted: Audit, asker: Asker) -> Message:
     return said.no_story(wanted.id)
 
 
-async def _found(house: House, object_id: str, nouns: tuple[Noun, ...]) -> tuple[Ref, Snapshot]:
+async def found(house: House, object_id: str, nouns: tuple[Noun, ...]) -> tuple[Ref, Snapshot]:
     """The task or the instance of that id, whichever there is."""
     *others, last = (Ref(noun=noun, id=object_id, workspace=house.main) for noun in nouns)
     for ref in others:

@@ -5,9 +5,10 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck
 
 from bot.actions import BY_NAME, Action
-from bot.flows import telling
+from bot.flows import cards
 from bot.messages import about, views
 from bot.models import File
+from handlers import home as homes
 from handlers import operations, reading
 from handlers.failures import Told, later
 from handlers.house import Asker, House
@@ -20,7 +21,7 @@ Body = dict[str, Any]
 async def home(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None:
     """Home is opened. It is drawn anew each time; the chat beside it has nothing to draw."""
     if body["event"].get("tab") == "home":
-        later(house, reading.home(house, asker.actor.id), asker)
+        later(house, homes.opened(house, asker.actor), asker)
     await ack()
 
 
@@ -36,7 +37,7 @@ async def on_message(ack: AsyncAck, body: Body, house: House, asker: Asker) -> N
     """A message in a card's thread becomes what is said to SecMaster, once it was looked over."""
     action, message = BY_NAME[body["callback_id"]], body["message"]
     card = message.get("thread_ts") or message["ts"]
-    ref = await telling.object_of(asker.place.channel, card)
+    ref = await cards.object_of(asker.place.channel, card)
     if ref is None or ref.noun != action.noun:
         raise Told(about.no_card_above(action))
     wanted = Ask(action, ref, _said(message, action, house), files=_files(message, action))

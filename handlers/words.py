@@ -5,21 +5,27 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
-from bot.flows import telling
+from bot.flows import cards
 from bot.flows.posting import whisper
-from bot.messages import Message, about
-from bot.models import Listing, Place, Ref
-from handlers import operations, reading, rights
+from bot.messages import Message, about, many
+from bot.models import Listing, Place, Ref, Several
+from handlers import operations, reading, rights, shifts, watching
 from handlers.failures import Told, later
 from handlers.house import Asker, House
+from handlers.many import choose
 from handlers.parsing import NotUnderstood, parse
 from handlers.requests import (
     Ask,
+    HandOver,
     Help,
     Lend,
+    OnCall,
     Reload,
     Request,
+    Routes,
     Show,
+    Status,
+    Subscribe,
     TakeBack,
     Unsay,
     Whoami,
@@ -39,6 +45,9 @@ async def command(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None
     elif isinstance(request, Unsay):
         await operations.unsay(house, request, asker, body["trigger_id"])
         await ack(about.recorded_unsaid().text)
+    elif isinstance(request, Several):
+        await choose(house, request, asker, body["trigger_id"])
+        await ack()
     elif isinstance(request, ON_RECORD):
         told = await rights.answer(house, request, asker, body["trigger_id"])
         await ack(response_type="ephemeral", **told.payload)
@@ -89,7 +98,7 @@ def _from_a_person(event: Body) -> bool:
 
 async def _object_above(place: Place) -> Ref | None:
     """The object whose card's thread this is, if it is one."""
-    return await telling.object_of(place.channel, place.thread) if place.thread else None
+    return await cards.object_of(place.channel, place.thread) if place.thread else None
 
 
 def _under(here: Ref | None, request: Ask | Unsay, asker: Asker) -> Asker:
@@ -120,4 +129,15 @@ async def _read(house: House, request: Request, asker: Asker, once: str) -> Mess
             return await reading.whoami(house, asker.actor)
         case Help():
             return house.help
+        case Several():
+            return many.needs_form(request.noun, house.root)
+        case HandOver() | OnCall() | Routes() | Status() | Subscribe():
+            return await _of_the_watch(house, request, asker, once)
     return await rights.answer(house, request, asker, once)
+
+
+async def _of_the_watch(house: House, request: Request, asker: Asker, once: str) -> Message:
+    """What is answered from what the watch knows, or changes what it does."""
+    if isinstance(request, HandOver | OnCall):
+        return await shifts.answer(house, request)
+    return await watching.answer(house, request, asker, once)

@@ -14,9 +14,9 @@ import pytest
 from bot.app import App
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
-from tests.town import POLICY, QUICK, Town, policy, settings_for
+from tests.town import POLICY, QUICK, Hands, Town, policy, settings_for
 
-WITHIN = 60  # seconds: what waits for something that never comes must fail, not hang
+WITHIN = 12  # seconds: what waits for something that never comes must fail, not hang
 numbers = itertools.count(1)
 
 
@@ -56,16 +56,22 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def secmaster() -> AsyncIterator[SecMasterSandbox]:
-    sandbox = SecMasterSandbox(pace=0)
+def hands() -> Hands:
+    """The clock of the bot and of both services; a test may set it forward."""
+    return Hands()
+
+
+@pytest.fixture
+async def secmaster(hands: Hands) -> AsyncIterator[SecMasterSandbox]:
+    sandbox = SecMasterSandbox(pace=0, clock=hands.now)
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
 
 
 @pytest.fixture
-async def slack() -> AsyncIterator[SlackSandbox]:
-    sandbox = SlackSandbox()
+async def slack(hands: Hands) -> AsyncIterator[SlackSandbox]:
+    sandbox = SlackSandbox(clock=lambda: hands.now().timestamp())
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
@@ -84,10 +90,15 @@ def rules() -> str:
 
 
 @pytest.fixture
-async def town(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, mode: str, rules: str
+async def town(  # noqa: PLR0917 - pytest passes fixtures by name
+    slack: SlackSandbox,
+    secmaster: SecMasterSandbox,
+    hands: Hands,
+    database_url: str,
+    mode: str,
+    rules: str,
 ) -> AsyncIterator[Town]:
     settings = settings_for(slack, secmaster, database_url, socket=mode == "socket")
-    async with App(settings, policy(rules), QUICK) as app:
+    async with App(settings, policy(rules), QUICK, hands) as app:
         slack.request_url = None if mode == "socket" else f"{app.url}/slack/events"
-        yield Town(slack, secmaster, app)
+        yield Town(slack, secmaster, app, hands)

@@ -8,12 +8,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.config import Config, ConfigError, Live, load, parse
+from bot.config import Config, ConfigError, Live, Rights, Watch, load, parse
+from bot.routes import Brake, Digest, Escalation, Quiet, Route, Scope
 from bot.rules import Rule, When
 
 EXAMPLE = (Path(__file__).parents[1] / "secmaster-bot.example.toml").read_text()
 ROLES = "[roles.approver]\nusers = ['U0ALICE']\n"
 RULE = "[[rules]]\nactions = ['task.approve']\nroles = ['approver']\n"
+ROUTE = "[[routes]]\nchannel = 'C0SOC'\ntasks = true\n"
+DIGEST = "[[digests]]\nchannel = 'C0SOC'\nat = ['08:30']\n"
 NEEDS = "[identities]\nemail_domain = 'example.com'\n[break_glass]\nchannel = 'C0GLASS'\n"
 
 
@@ -81,11 +84,6 @@ def test_a_file_that_is_not_utf_8_is_refused_by_name(tmp_path):
 # Keys that nobody honours.
 
 
-def test_what_is_not_supported_yet_is_refused_and_said_so():
-    (line,) = problems("[[routes]]\nchannel = 'C0SOC'")
-    assert line == "secmaster-bot.toml: routes: cards are not posted by themselves yet"
-
-
 @pytest.mark.parametrize(
     ("text", "where"),
     [
@@ -106,6 +104,19 @@ def test_what_is_not_supported_yet_is_refused_and_said_so():
         ("[rights]\naudits = []", "rights.audits"),
         ("[delegation]\nmax = '1h'", "delegation.max"),
         ("[attribution]\ncomments = 'never'", "attribution.comments"),
+        ("[watch]\neach = 5", "watch.each"),
+        ("[brake]\nretries = 3\nwithin = '1h'\nper = 'workflow'", "brake.per"),
+        ("routes = [{channel = 'C0SOC', tasks = true, go_on = true}]", "routes.1.go_on"),
+        (ROUTE + "task = true", "routes.1.task"),
+        (ROUTE + "when = { status = 'waiting' }", "routes.1.when.status"),
+        (ROUTE + "when = { overdue = true }", "routes.1.when.overdue"),
+        (
+            ROUTE + "quiet = { from = '22:00', until = '07:00', tz = 'UTC' }",
+            "routes.1.quiet.tz",
+        ),
+        (ROUTE + "escalate = { after = '1h', to = 'x', at = 3 }", "routes.1.escalate.at"),
+        (DIGEST + "zones = 'UTC'", "digests.1.zones"),
+        (ROLES + RULE + "when = { workflow = 'x' }", "rules.1.when.workflow"),
     ],
 )
 def test_a_mistyped_key_is_refused_by_its_place(text, where):
@@ -363,7 +374,7 @@ def test_what_is_no_domain_is_refused(domain):
     assert "is no domain in small letters" in line
 
 
-@pytest.mark.parametrize("right", ["audit", "reload", "delegate"])
+@pytest.mark.parametrize("right", Rights.model_fields)
 def test_a_right_belongs_to_the_roles_that_are_named_and_else_to_nobody(right):
     assert getattr(parse("").rights, right) == ()
     given = parse(ROLES + f"[rights]\n{right} = ['approver']")
@@ -398,6 +409,294 @@ def test_the_standing_terms_are_a_day_of_lending_and_a_comment_always():
     assert parse("").attribution.comment == "always"
 
 
+# Where cards are brought to.
+
+
+def test_every_key_of_a_route_is_read_as_written():
+    first, second = parse(
+        """
+        [[routes]]
+        name = "isolations"
+        channel = "C0SOC"
+        tasks = true
+        instances = ["FAILED", "TERMINATED"]
+        when = { workflow = "Host", playbook = "Ransom", workspace = ["main"], name = "Isolate" }
+        mention = ["S0ONCALL", "U0ALICE"]
+        quiet = { from = "22:00", until = "07:30", zone = "Europe/Berlin" }
+        remind = ["30m", "4h"]
+        escalate = { after = "2h", to = "leads" }
+        continue = true
+
+        [[routes]]
+        name = "leads"
+        usergroup = "S0LEADS"
+        tasks = true
+        """
+    ).routes
+    assert (first.name, first.channel, first.usergroup) == ("isolations", "C0SOC", "")
+    assert (first.tasks, first.instances) == (True, ("FAILED", "TERMINATED"))
+    assert (first.when.workflow, first.when.playbook) == ("Host", "Ransom")
+    assert (first.when.name, first.when.workspace) == ("Isolate", ("main",))
+    assert first.mention == ("S0ONCALL", "U0ALICE")
+    assert first.quiet == Quiet.model_validate(
+        {"from": "22:00", "until": "07:30", "zone": "Europe/Berlin"}
+    )
+    assert first.remind == (timedelta(hours=4), timedelta(minutes=30))
+    assert first.escalate == Escalation(after="2h", to="leads")
+    assert first.go_on
+    assert (second.usergroup, second.instances, second.mention) == ("S0LEADS", (), ())
+    assert (second.quiet, second.escalate, second.remind) == (None, None, ())
+    assert not second.when
+    assert not second.go_on
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("channel = '#soc'", "routes.1.channel"),
+        ("channel = 'D0ALICE'", "routes.1.channel"),
+        ("channel = 'C0'", "routes.1.channel"),
+        ("channel = ''", "routes.1.channel"),
+        ("channel = 'C0SOC '", "routes.1.channel"),
+        ("channel = 'c0soc'", "routes.1.channel"),
+        ("user = 'S0SOC'", "routes.1.user"),
+        ("user = 'alice'", "routes.1.user"),
+        ("usergroup = 'U0ALICE'", "routes.1.usergroup"),
+        ("usergroup = '@soc'", "routes.1.usergroup"),
+        ("mention = ['C0SOC']", "routes.1.mention.1"),
+        ("mention = ['U0ALICE', '@here']", "routes.1.mention.2"),
+        ("mention = ['U0ALICE', 'U0ALICE']", "routes.1.mention"),
+        ("tasks = 'yes'", "routes.1.tasks"),
+        ("tasks = 1", "routes.1.tasks"),
+        ("instances = ['waiting']", "routes.1.instances.1"),
+        ("instances = 'FAILED'", "routes.1.instances"),
+        ("instances = ['FAILED', 'FAILED']", "routes.1.instances"),
+        ("continue = 'yes'", "routes.1.continue"),
+        ("name = 'a (b)'", "routes.1.name"),
+        ("when = { workflow = '(' }", "routes.1.when.workflow"),
+        ("when = { playbook = '' }", "routes.1.when.playbook"),
+        ("when = { business_type = ['x'] }", "routes.1.when.business_type.1"),
+        ("remind = ['soon']", "routes.1.remind.1"),
+        ("remind = ['1h', '60m']", "routes.1.remind"),
+        ("escalate = { to = 'leads' }", "routes.1.escalate.after"),
+        ("escalate = { after = '1h' }", "routes.1.escalate.to"),
+        ("quiet = { from = '22:00' }", "routes.1.quiet.until"),
+        ("quiet = { from = '24:00', until = '07:00' }", "routes.1.quiet.from"),
+        ("quiet = { from = '22', until = '07:00' }", "routes.1.quiet.from"),
+        ("quiet = { from = 22:00:00, until = '07:00' }", "routes.1.quiet.from"),
+        ("quiet = { from = '7:00', until = '22:00' }", "routes.1.quiet.from"),
+        ("quiet = { from = '22:00', until = '07:60' }", "routes.1.quiet.until"),
+        ("quiet = { from = '22:00', until = '٠٧:00' }", "routes.1.quiet.until"),
+        ("quiet = { from = '22:00', until = '22:00' }", "routes.1.quiet"),
+    ],
+)
+def test_what_cannot_be_meant_by_a_route_is_refused_by_its_place(text, where):
+    key = text.partition(" ")[0]
+    rest = "".join(
+        each for each in ("channel = 'C0SOC'\n", "tasks = true\n") if not each.startswith(key)
+    )
+    (line,) = problems(f"[[routes]]\n{rest}{text}")
+    assert line.startswith(f"secmaster-bot.toml: {where}: ")
+
+
+ZONES = ["CEST!", "", "Europe", "Europe/berlin/x", "../UTC", "/etc/passwd", "a" * 300, "a\\u0000"]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_what_is_no_time_zone_is_refused(zone):
+    for text, where in (
+        (
+            f"{ROUTE}quiet = {{ from = '22:00', until = '07:00', zone = \"{zone}\" }}",
+            "routes.1.quiet",
+        ),
+        (f'{DIGEST}zone = "{zone}"', "digests.1"),
+    ):
+        (line,) = problems(text)
+        assert line.startswith(f"secmaster-bot.toml: {where}.zone: ")
+        assert line.endswith("is no time zone, such as Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("tasks = true", "a route leads to one place: give channel, user or usergroup"),
+        (
+            "tasks = true\nchannel = 'C0SOC'\nuser = 'U0ALICE'",
+            "a route leads to one place: give channel, user or usergroup",
+        ),
+        (
+            "tasks = true\nuser = 'U0ALICE'\nusergroup = 'S0SOC'",
+            "a route leads to one place: give channel, user or usergroup",
+        ),
+        (
+            "channel = 'C0SOC'",
+            "a route takes something: give tasks = true, instances, or both",
+        ),
+        (
+            "channel = 'C0SOC'\ntasks = false\ninstances = []",
+            "a route takes something: give tasks = true, instances, or both",
+        ),
+        (
+            "channel = 'C0SOC'\ninstances = ['FAILED']\nremind = ['1h']",
+            "remind: only tasks have a due date; add tasks = true",
+        ),
+        (
+            "channel = 'C0SOC'\ninstances = ['FAILED']\nwhen.business_type = ['WORKFLOWPUBLISH']",
+            "when: only tasks have a business_type; add tasks = true",
+        ),
+    ],
+)
+def test_a_route_that_would_do_nothing_is_refused(text, why):
+    assert problems(f"[[routes]]\n{text}") == [f"secmaster-bot.toml: routes.1: {why}"]
+
+
+def test_a_route_for_instances_alone_may_escalate():
+    text = "[[routes]]\nchannel = 'C0RUNS'\ninstances = ['FAILED']\n"
+    (first, _) = parse(
+        text + "escalate = { after = '1h', to = 'leads' }\n" + ROUTE + "name = 'leads'"
+    ).routes
+    assert first.escalate.after == timedelta(hours=1)
+
+
+def named(*pairs):
+    """Routes of these names, each with the name of the one that it escalates to, if any."""
+    return "".join(
+        f"{ROUTE}name = '{name}'\n"
+        + (f"escalate = {{ after = '1h', to = '{to}' }}\n" if to else "")
+        for name, to in pairs
+    )
+
+
+@pytest.mark.parametrize(
+    ("pairs", "why"),
+    [
+        ([("a", ""), ("b", ""), ("a", "")], "2 routes are called 'a'; give each its own name"),
+        ([("a", "b")], "route 1 (a) escalates to 'b', and no route is called that"),
+        ([("", "b"), ("a", "")], "route 1 escalates to 'b', and no route is called that"),
+        ([("a", ""), ("", ""), ("b", " ")], "route 3 (b) escalates to ' ', and no route is called"),
+        ([("a", "a")], "escalations go in a circle: a → a"),
+        ([("a", "b"), ("b", "a")], "escalations go in a circle: a → b → a"),
+        (
+            [("", "a"), ("a", "b"), ("b", "c"), ("c", "b")],
+            "escalations go in a circle: b → c → b",
+        ),
+        (
+            [("a", "a"), ("b", "c"), ("c", "b")],
+            "escalations go in a circle: a → a; escalations go in a circle: b → c → b",
+        ),
+    ],
+)
+def test_routes_that_do_not_fit_together_are_refused(pairs, why):
+    (line,) = problems(named(*pairs))
+    assert line.startswith(f"secmaster-bot.toml: routes: {why}")
+    assert line.count("circle") == why.count("circle")
+
+
+def test_no_route_escalates_to_the_one_without_a_name():
+    (line,) = problems(ROUTE + ROUTE + "escalate = { after = '1h', to = '' }")
+    assert line == (
+        "secmaster-bot.toml: routes: route 2 escalates to '', and no route is called that"
+    )
+
+
+def test_routes_may_escalate_to_one_another_in_a_row_and_several_to_one():
+    some = parse(named(("a", "c"), ("b", "c"), ("c", "d"), ("d", ""), ("", "a"), ("", ""))).routes
+    assert [route.escalate and route.escalate.to for route in some] == (
+        ["c", "c", "d", None, "a", None]
+    )
+
+
+@pytest.mark.parametrize("text", [ROUTE, DIGEST, ROUTE + DIGEST])
+def test_routes_and_digests_need_a_watch(text):
+    assert problems(text + "[watch]\nevery = 0") == [
+        "secmaster-bot.toml: routes and digests need [watch] every above 0: else nothing watches"
+    ]
+    assert parse(text + "[watch]\nevery = 1").watch.every == 1
+
+
+def test_a_digest_is_read_as_written():
+    (digest,) = parse(
+        "[[digests]]\nchannel = 'G0SOC'\nat = ['20:30', '08:05']\nzone = 'Asia/Shanghai'"
+    ).digests
+    assert (digest.channel, digest.zone) == ("G0SOC", "Asia/Shanghai")
+    assert [f"{each:%H:%M}" for each in digest.at] == ["20:30", "08:05"]
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("at = ['08:30']", "digests.1.channel"),
+        ("channel = 'C0SOC'", "digests.1.at"),
+        ("channel = 'C0SOC'\nat = []", "digests.1.at"),
+        ("channel = 'C0SOC'\nat = '08:30'", "digests.1.at"),
+        ("channel = 'C0SOC'\nat = ['08:30', '08:30']", "digests.1.at"),
+        ("channel = 'C0SOC'\nat = ['08:30', 'noon']", "digests.1.at.2"),
+        ("channel = 'C0SOC'\nat = ['noon']", "digests.1.at.1"),
+        ("channel = 'U0ALICE'\nat = ['08:30']", "digests.1.channel"),
+    ],
+)
+def test_a_digest_that_is_not_whole_is_refused_by_its_place(text, where):
+    (line,) = problems(f"[[digests]]\n{text}")
+    assert line.startswith(f"secmaster-bot.toml: {where}: ")
+
+
+def test_a_brake_stands_only_where_it_is_set():
+    assert parse("").brake is None
+    assert parse("[brake]\nretries = 3\nwithin = '1h'").brake == Brake(retries=3, within="1h")
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("retries = 0\nwithin = '1h'", "brake.retries"),
+        ("retries = 101\nwithin = '1h'", "brake.retries"),
+        ("retries = true\nwithin = '1h'", "brake.retries"),
+        ("retries = '3'\nwithin = '1h'", "brake.retries"),
+        ("retries = 3.0\nwithin = '1h'", "brake.retries"),
+        ("retries = 3", "brake.within"),
+        ("within = '1h'", "brake.retries"),
+        ("retries = 3\nwithin = 60", "brake.within"),
+    ],
+)
+def test_a_brake_that_is_not_whole_is_refused_by_its_place(text, where):
+    (line,) = problems(f"[brake]\n{text}")
+    assert line.startswith(f"secmaster-bot.toml: {where}: ")
+
+
+def test_the_standing_terms_of_the_watch_are_these():
+    watch = parse("").watch
+    assert (watch.fresh, watch.gather) == (timedelta(hours=1), timedelta(hours=1))
+    assert (watch.fallback, watch.admins, watch.oncall) == ("", (), ())
+    assert watch.shift == timedelta(hours=12)
+
+
+def test_the_terms_of_the_watch_are_read_as_written():
+    watch = parse(
+        "[watch]\nfresh = '2d'\ngather = '5m'\nfallback = 'C0LOST'\nadmins = ['U0ALICE']\n"
+        "oncall = ['S0ONCALL']\nshift = '8h'"
+    ).watch
+    assert (watch.fresh, watch.gather) == (timedelta(days=2), timedelta(minutes=5))
+    assert (watch.fallback, watch.admins, watch.oncall) == ("C0LOST", ("U0ALICE",), ("S0ONCALL",))
+    assert watch.shift == timedelta(hours=8)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("fresh = '0h'", "watch.fresh"),
+        ("gather = 60", "watch.gather"),
+        ("shift = 'night'", "watch.shift"),
+        ("fallback = 'U0ALICE'", "watch.fallback"),
+        ("admins = ['S0SOC']", "watch.admins.1"),
+        ("admins = 'U0ALICE'", "watch.admins"),
+        ("oncall = ['S0SOC', 'U0ALICE']", "watch.oncall.2"),
+    ],
+)
+def test_what_cannot_be_meant_by_the_watch_is_refused_by_its_place(text, where):
+    (line,) = problems(f"[watch]\n{text}")
+    assert line.startswith(f"secmaster-bot.toml: {where}: ")
+
+
 # Another policy while the bot runs.
 
 
@@ -406,6 +705,8 @@ def test_the_digest_is_another_for_another_policy_and_the_same_for_the_same():
     assert parse("# a comment\n" + ROLES + NEEDS + RULE).digest == once
     others = ("self = false", "confirm = 'type-name'", "approvals = 2", "name = 'x'")
     assert len({once, *(parse(ROLES + NEEDS + RULE + each).digest for each in others)}) == 5
+    routed = ("", "name = 'x'", "continue = true", "mention = ['U0ALICE']", DIGEST)
+    assert len({once, *(parse(ROLES + NEEDS + RULE + ROUTE + each).digest for each in routed)}) == 6
 
 
 @pytest.fixture
@@ -493,6 +794,10 @@ def test_what_is_not_toml_is_refused_in_one_line(text):
 @example("rules = [{roles = 3, break_glass = 3}]")
 @example("[identities]\nusers = 3")
 @example("[roles]\nself = 3")
+@example("routes = 3")
+@example("routes = [3]")
+@example("digests = [{at = 3, zone = 3}]")
+@example("[[routes]]\nquiet = 3\nescalate = []\nremind = 3\nmention = {}")
 @example("[rules]\n1 = 3")
 @given(st.text())
 def test_whatever_stands_in_the_file_it_is_read_or_refused(text):
@@ -508,20 +813,24 @@ def test_whatever_stands_in_the_file_it_is_read_or_refused(text):
 def test_the_example_asks_for_nothing_that_has_to_be_set_up_first():
     config = parse(EXAMPLE)
     assert all(rule.approvals == 1 and rule.own for rule in config.rules)
-    assert (config.rights.audit, config.rights.reload, config.rights.delegate) == ((), (), ())
+    assert config.rights == Rights()
     assert not config.identities
+    assert (config.routes, config.digests, config.brake) == ((), (), None)
+    assert config.watch == Watch()
 
 
 def test_whatever_is_commented_out_in_the_example_may_be_taken_as_it_stands():
-    config = parse(re.sub(r"(?m)^# (?=\[\w+\]$|\w+ = )", "", EXAMPLE))
+    config = parse(re.sub(r"(?m)^# (?=\[+\w+\]+$|\w+ = )", "", EXAMPLE))
     first = config.rules[0]
     assert (first.approvals, first.own, first.confirm) == (2, False, "type-name")
     assert first.break_glass == ("oncall",)
     assert config.break_glass.channel
     assert config.identities.users
-    assert config.rights.audit
-    assert config.rights.reload
-    assert config.rights.delegate
+    assert all(config.rights.model_dump().values())
+    assert config.brake
+    assert config.digests
+    assert [route.escalate is not None for route in config.routes] == [True, False]
+    assert (config.watch.fallback, config.watch.admins, config.watch.oncall) != ("", (), ())
 
 
 @pytest.mark.parametrize("section", Config.model_fields)
@@ -531,9 +840,13 @@ def test_the_example_shows_every_section(section):
 
 @pytest.mark.parametrize(
     "key",
-    [field.alias or name for each in (Rule, When) for name, field in each.model_fields.items()],
+    [
+        field.alias or name
+        for each in (Rule, When, Rights, Watch, Route, Scope, Quiet, Escalation, Digest, Brake)
+        for name, field in each.model_fields.items()
+    ],
 )
-def test_the_example_shows_every_key_of_a_rule(key):
+def test_the_example_shows_every_key(key):
     assert re.search(rf"\b{key} =", EXAMPLE)
 
 

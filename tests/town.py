@@ -4,7 +4,10 @@ Everything is real and on loopback: HTTP or websockets on both sides, and a data
 plays people through ``slack`` and looks at what they would see.
 """
 
-from dataclasses import dataclass
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from bot.actions import TABLE
 from bot.app import App
 from bot.config import Attribution, Config, Watch, parse
 from bot.demo import POLICY
-from bot.flows import Patience
+from bot.flows import Patience, Time
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.settings import Settings
@@ -25,8 +28,32 @@ SOC, ONCALL, RANDOM, PRIVATE = "C0SOC", "C0ONCALL", "C0RANDOM", "C0PRIVATE"
 
 both_databases = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
 
+
 # Long enough for a test's trouble to pass, short enough to be waited for.
-QUICK = Patience(pauses=(0.05,) * 40, trust=0.14)
+class Hands(Time):
+    """The time as it is, and as far ahead as a test sets it; whoever waits for it then goes on."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta(0)
+        self._moved = asyncio.Event()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def forward(self, **by: float) -> None:
+        """Set it forward, by so many hours or minutes."""
+        self._ahead += timedelta(**by)
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    async def sleep(self, seconds: float) -> None:
+        until = self.now() + timedelta(seconds=seconds)
+        while (left := (until - self.now()).total_seconds()) > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), left)
+
+
+QUICK = Patience(pauses=(0.05,) * 40, trust=0.14, redraw=0.05, pace=0.01)
 
 
 def settings_for(
@@ -57,6 +84,7 @@ class Town:
     slack: SlackSandbox
     secmaster: SecMasterSandbox
     app: App
+    hands: Hands = field(default_factory=Hands)
 
     async def card(
         self, noun: str, object_id: str, *, user: str = ALICE, channel: str = SOC

@@ -5,7 +5,7 @@ recorded; so the desk is one for the whole process too.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +14,8 @@ from weakref import WeakValueDictionary
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.actions import Snapshot
+from bot.config import Config
+from bot.flows.redraws import Redraws
 from bot.messages import Frame
 from bot.models import Operation, Ref
 from bot.secmaster import NotFound, SecMaster
@@ -28,26 +30,41 @@ class Patience:
 
     ``pauses`` are the seconds between rounds; when they are used up the operation is given up.
     A doubtful write is looked for during ``trust`` seconds before it is believed lost and sent
-    again: longer than a gateway goes on working on what it took.
+    again: longer than a gateway goes on working on what it took. ``redraw`` is the least number of
+    seconds between two drawings of one object's cards, ``pace`` that between two messages that
+    the bot posts into a channel by itself: Slack takes one a second, and people's come first.
     """
 
     pauses: tuple[float, ...] = (1, 2, 4, 8, 15, 30, *(60,) * 9)
     trust: float = 60
+    redraw: float = 1
+    pace: float = 1.2
 
     @property
     def seconds(self) -> float:
         return sum(self.pauses)
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
+class Time:
+    """The time, and waiting for it."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+async def _nobody(_group: str) -> frozenset[str]:
+    return frozenset()
 
 
 @dataclass(slots=True)
 class Desk:
     """The clients, the memory and the manners.
 
-    ``launch`` names this run of the process, ``bot_user`` is who we are in Slack.
+    ``launch`` names this run of the process, ``bot_user`` is who we are in Slack; ``members``
+    are those of a user group now.
     """
 
     secmaster: Mapping[str, SecMaster]
@@ -58,17 +75,27 @@ class Desk:
     names: Mapping[str, str] = field(default_factory=dict)
     console: str = ""
     patience: Patience = Patience()
-    clock: Callable[[], datetime] = now
+    clock: Callable[[], datetime] = field(default_factory=lambda: Time().now)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    policy: Callable[[], Config] = Config
+    members: Callable[[str], Awaitable[frozenset[str]]] = _nobody
+    replica: str = "main"
+    # What wants to know that a round of the watch is through.
+    after_round: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     # A file is in memory on its way: few at a time, and decisions keep their connections.
     bringing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     # Where cards are, by channel and ts: their addresses never change.
     addresses: dict[tuple[str, str], str] = field(default_factory=dict)
+    redraws: Redraws = field(init=False)
     _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     _begun: dict[str, None] = field(default_factory=dict)
     _reached: dict[str, int] = field(default_factory=dict)
     _flows: set[asyncio.Task[object]] = field(default_factory=set)
     _resting: set[asyncio.Task[object]] = field(default_factory=set)
     _calmer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.redraws = Redraws(self.patience.redraw)
 
     def reach(self, operation: Operation) -> None:
         """Count a step of a resumed operation that really runs here, and not over its record."""
@@ -144,6 +171,7 @@ class Desk:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        await self.redraws.close()
 
     def client(self, ref: Ref) -> SecMaster:
         """The workspace that an object belongs to; an old card may name one that is gone."""

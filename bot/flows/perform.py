@@ -16,7 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.actions import BY_NAME, attributed
-from bot.flows import files, preparing, telling, writing
+from bot.flows import cards, files, preparing, telling, writing
 from bot.flows.answers import Answer, Kind, Prepared, Sight
 from bot.flows.desk import desk
 from bot.flows.files import Brought
@@ -76,7 +76,7 @@ async def perform(recorded: dict[str, Any]) -> str:
     outcome = ended or outcome
     await _side_by_side(
         _do("reply", telling.outcome, operation, outcome, course.noticed),
-        _do("redraw", telling.redraw, operation.ref),
+        _do("redraw", cards.redraw, operation.ref),
         *([_do("announce", telling.announce, operation, outcome)] if operation.terms.glass else []),
     )
     if outcome.ballot and outcome.ballot.id == operation.id:
@@ -93,7 +93,7 @@ async def _lapse(operation: Operation) -> None:
     if lapsed and lapsed.ended:
         await _side_by_side(
             _do("say that it lapsed", telling.lapsed, operation, lapsed.ended),
-            _do("redraw lapsed", telling.redraw, operation.ref),
+            _do("redraw lapsed", cards.redraw, operation.ref),
         )
 
 

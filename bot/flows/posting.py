@@ -32,6 +32,7 @@ NO_ENTRY = {
     "cant_update_message",
     "channel_not_found",
     "is_archived",
+    "is_inactive",
     "message_not_found",
     "not_in_channel",
     "restricted_action",
@@ -88,20 +89,28 @@ async def asked(call: Awaitable[A]) -> A:
 
 
 async def post(
-    place: tuple[str, str], message: Message, mark: dict[str, str], cause: Operation | None
+    place: tuple[str, str],
+    message: Message,
+    mark: dict[str, str],
+    cause: Operation | None,
+    *,
+    loud: bool = False,
 ) -> str:
     """Post into (channel, thread or "") once, and return the ts.
+
+    ``loud`` shows a reply in the channel as well.
 
     ``mark`` is what the message carries; by its part and operation it can be found. For an
     operation that another process began, or at a second attempt, it is looked for first.
     """
     channel, thread = place
-    if cause and _again(cause) and (ts := await _found(place, mark, cause.accepted_at)):
+    if cause and _again(cause) and (ts := await found(place, mark, cause.accepted_at)):
         return ts
     posted = await asked(
         desk().slack.chat_postMessage(
             channel=channel,
             thread_ts=thread or None,
+            reply_broadcast=loud or None,
             metadata={"event_type": EVENT, "event_payload": mark},
             # An address in somebody's text is text: nothing fetches it for us.
             unfurl_links=False,
@@ -174,6 +183,14 @@ async def permalink(channel: str, ts: str) -> str:
     return address
 
 
+async def has_file(channel: str, thread: str, title: str) -> bool:
+    """Whether we have shared a file of this title in a thread: files carry no mark of ours."""
+    looking = desk().slack.conversations_replies(channel=channel, ts=thread, limit=200)
+    replies = (await asked(looking))["messages"]
+    ours = [each for each in replies if each.get("user") == desk().bot_user]
+    return any(file.get("title") == title for each in ours for file in each.get("files") or ())
+
+
 async def own_mark(channel: str, ts: str) -> dict[str, str]:
     """What one of our own messages can be found by; empty for anybody else's."""
     looking = desk().slack.conversations_replies(
@@ -190,7 +207,7 @@ def _again(cause: Operation) -> bool:
     return cause.launch != desk().launch or bool(status and status.current_attempt)
 
 
-async def _found(place: tuple[str, str], mark: dict[str, str], since: datetime) -> str:
+async def found(place: tuple[str, str], mark: dict[str, str], since: datetime) -> str:
     """The ts of our own message with this mark since then, "" if there is none."""
     channel, thread = place
     window: dict[str, Any] = {

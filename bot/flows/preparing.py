@@ -8,7 +8,7 @@ import asyncio
 
 from bot import sight
 from bot.actions import BY_NAME, Snapshot, attributed, mark, mark_of
-from bot.flows import posting, telling
+from bot.flows import cards, posting
 from bot.flows.answers import Answer, Prepared, Sight, settled, troubled
 from bot.flows.desk import desk
 from bot.flows.posting import CannotPost
@@ -76,7 +76,7 @@ async def _look(operation: Operation) -> Snapshot | Answer | None:
 
 async def _with_card(operation: Operation, snapshot: Snapshot) -> Sight:
     """Where the answer goes; raises CannotPost."""
-    card = await telling.card_here(operation, snapshot)
+    card = await cards.card_here(operation, snapshot)
     place = operation.place.model_copy(update={"card": card})
     there = operation.model_copy(update={"place": place})
     return Sight(card=card, permalink=await _permalink(there))

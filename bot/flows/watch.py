@@ -1,48 +1,314 @@
-"""The cards of what is not settled follow SecMaster, whoever changes it and wherever.
+"""The watch: SecMaster's lists become cards and reminders, and cards follow what is done elsewhere.
 
-Each round reads a few objects, those not looked at for longest first, so that its cost does not
-grow with their number. It only ever draws: what it misses, the next round sees.
+One replica at a time does it, round after round. A round costs a handful of requests however much
+waits; what it has to say goes into the outbox together with what it has learned, so that nothing
+is lost and nothing said twice, whatever dies on the way.
 """
 
 import asyncio
 import logging
-from datetime import timedelta
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from bot.flows import telling
+from bot.flows import cards, notices
 from bot.flows.desk import desk
+from bot.flows.feeds import Feed, News, Row
 from bot.flows.posting import SlackTrouble
-from bot.secmaster import AnswerLost, Refused, Unavailable, Unreachable, Unreadable
+from bot.flows.sending import KEPT, Lanes
+from bot.models import Due, Follow, Notice, NoticeKind, Ref, Round
+from bot.secmaster import (
+    AnswerLost,
+    Instance,
+    InstanceStatus,
+    NotFound,
+    Refused,
+    SecMasterError,
+    Task,
+    Unavailable,
+    Unreachable,
+    Unreadable,
+)
+from bot.store import Known, NameTaken, Sighting, held
 
 log = logging.getLogger(__name__)
 
 UNASKABLE = (AnswerLost, Unavailable, Unreachable)
-MOST = 20  # objects a round
+NAME = "watch.leader"  # no replica can have it: their names have no dot
+AT_ONCE = 500  # objects written down in one transaction: a click must not wait for all of them
+LOOKS = 20  # objects a round that have changed or left a list
 DRAWN = 10  # cards a round: Slack takes fifty updates a minute, and decisions need some of them
+ROLLING = 5  # objects a round that no list speaks of
+LISTED = 2  # and that the lists speak of
 FOLLOWED = timedelta(days=30)  # a run that failed and that nobody retries stays failed for ever
+GIVEN_UP = timedelta(days=1)  # a run that was retried and does not end
+LONGEST_PAUSE = 300.0  # seconds between two rounds while SecMaster is in trouble
+ENDS = (InstanceStatus.FINISHED, InstanceStatus.TERMINATED)
 
 
-async def keep_watch(every: float) -> None:
-    """Look again and again, ``every`` so many seconds, until cancelled."""
-    while True:
-        await asyncio.sleep(every)
+@dataclass(slots=True)
+class Watch:
+    """Rounds without end, by whichever replica holds the lead.
+
+    ``feeds`` remember how far they are; a replica that takes the lead begins with new ones.
+    """
+
+    feeds: list[Feed] = field(default_factory=list)
+    lanes: Lanes = field(default_factory=Lanes)
+    _troubled: int = 0
+
+    async def run(self, every: float) -> None:
+        """Lead whenever nobody else does, ``every`` so many seconds, until cancelled."""
         try:
-            await look_once()
+            while True:
+                with suppress(NameTaken), held(desk().store.engine, NAME) as still:
+                    await self._lead(every, still)
+                await desk().sleep(every)
+        finally:
+            await self.lanes.close()
+
+    async def _lead(self, every: float, still: Callable[[], bool]) -> None:
+        """Make round after round for as long as nobody else may think to lead."""
+        self.feeds = [
+            Feed(workspace, noun) for workspace in desk().secmaster for noun in ("task", "instance")
+        ]
+        log.info("this replica watches now")
+        while await asyncio.to_thread(still):
+            pause = await self.round()
+            await desk().sleep(max(every, pause))
+
+    async def round(self) -> float:
+        """One round; returns how many seconds SecMaster wants to be left alone for."""
+        pause = 0.0
+        for workspace in desk().secmaster:
+            began = desk().clock()
+            trouble, wait = await self._watched(workspace, began)
+            self._troubled = self._troubled + 1 if trouble else 0
+            await self._note(workspace, began, trouble)
+            if trouble:
+                pause = max(pause, wait, min(LONGEST_PAUSE, 2.0**self._troubled))
+        await self._besides()
+        return pause
+
+    async def _watched(self, workspace: str, began: datetime) -> tuple[str, float]:
+        """Watch one workspace; returns what went wrong, and how long SecMaster asked to wait."""
+        try:
+            before = await asyncio.to_thread(desk().store.known.round, workspace)
+            first = before is None or before.ended_at is None
+            for feed in self.feeds:
+                if feed.workspace == workspace:
+                    await _read(feed, began, first=first)
+            if first:
+                await _sum_up_backlog(workspace, began)
+            await self._catch_up()
         except UNASKABLE as error:
-            log.warning("cards can't follow", extra={"error": str(error)})
-        except Exception:
+            log.warning("SecMaster can't be watched", extra={"error": str(error)})
+            wait = error.retry_after if isinstance(error, Unavailable) else None
+            return _named(error), wait or 0.0
+        except Exception as error:
             # Whatever one round met, the next is to come.
             log.exception("a round of the watch broke off")
+            return _named(error), 0.0
+        return "", 0.0
+
+    async def _note(self, workspace: str, began: datetime, trouble: str) -> None:
+        store = desk().store.known
+        before = await asyncio.to_thread(store.round, workspace)
+        ended = desk().clock() if not trouble else before.ended_at if before else None
+        done = Round(
+            workspace=workspace,
+            since=began,
+            ended_at=ended,
+            trouble=trouble,
+            replica=desk().replica,
+        )
+        await asyncio.to_thread(store.round_ended, done)
+
+    async def _catch_up(self) -> None:
+        """Bring the cards up to what the lists said, and look at what no list speaks of."""
+        known, left = desk().store.known, DRAWN
+        for ref in await asyncio.to_thread(known.stale, LOOKS):
+            left -= await _follow(ref)
+            if left <= 0:
+                return
+        for follow in await asyncio.to_thread(desk().store.follows.all, LOOKS):
+            left -= await _follow_run(follow)
+        await look_once(max(1, left))
+
+    async def _besides(self) -> None:
+        """What needs no SecMaster: what is due by now, and what is to be posted."""
+        try:
+            await _think(desk().clock())
+            await asyncio.to_thread(desk().store.outbox.forget, desk().clock() - KEPT)
+            for listener in desk().after_round:
+                await listener()
+            await self.lanes.wake()
+        except Exception:
+            log.exception("what is due could not be written down")
 
 
-async def look_once() -> None:
-    """One round: draw the cards of what has changed; raises what every object would meet."""
-    store, now, left = desk().store, desk().clock(), DRAWN
-    for ref in await asyncio.to_thread(store.unsettled, MOST, now - FOLLOWED):
+async def look_once(most: int = DRAWN) -> None:
+    """Hold against SecMaster what has cards, longest ago first.
+
+    Most of it no list speaks of; a few others, since a list may not tell of every change.
+    """
+    store, now = desk().store, desk().clock()
+    refs = await asyncio.to_thread(store.unsettled, ROLLING, now - FOLLOWED)
+    refs += await asyncio.to_thread(store.unsettled, LISTED, now - FOLLOWED, listed=True)
+    for ref in refs:
         # Before it is looked at, or one that can't be read would stand before all others.
         await asyncio.to_thread(store.looking, ref, now)
-        try:
-            left -= await telling.follow(ref)
-        except (Refused, Unreadable, SlackTrouble) as error:
-            log.warning("a card can't follow", extra={"ref": str(ref), "error": str(error)})
-        if left <= 0:
+        most -= await _follow(ref)
+        if most <= 0:
             return
+
+
+async def _follow(ref: Ref) -> int:
+    try:
+        return await cards.follow(ref)
+    except (Refused, Unreadable, SlackTrouble) as error:
+        log.warning("a card can't follow", extra={"ref": str(ref), "error": str(error)})
+        return 0
+
+
+# What the lists say.
+
+
+async def _read(feed: Feed, now: datetime, *, first: bool) -> None:
+    """Read one list, and where its count says that something is missing, find out what."""
+    await _take(await feed.news(), now, first=first)
+    if not (feed.walking or await feed.differs()):
+        return
+    if not feed.walking:
+        await _take(await feed.handled(), now, first=first)
+        if not await feed.differs(anew=True) or await asyncio.to_thread(_looks_left):
+            return
+    await _take(await feed.walk(), now, first=first)
+
+
+def _looks_left() -> bool:
+    """Whether something is still to be looked at: it may be all that is missing."""
+    return bool(desk().store.known.stale(1))
+
+
+async def _take(news: News, now: datetime, *, first: bool) -> None:
+    """Write down what is new, with what is to be posted for it."""
+    store = desk().store.known
+    fresh = now - desk().policy().watch.fresh
+    for start in range(0, len(news.came), AT_ONCE):
+        seen: list[Sighting] = []
+        found: list[Due] = []
+        for row in news.came[start : start + AT_ONCE]:
+            backlog = first and (_began(row) or now) < fresh
+            seen.append(_sighting(row, now, backlog=backlog))
+            found += [] if backlog else await notices.arrived(row.ref, row.snapshot, now)
+        await asyncio.to_thread(store.note, seen, found, now)
+    for start in range(0, len(news.changed), AT_ONCE):
+        rows = news.changed[start : start + AT_ONCE]
+        again = [_sighting(row, now, backlog=False) for row in rows]
+        await asyncio.to_thread(store.changed, again, (), now)
+
+
+def _sighting(row: Row, now: datetime, *, backlog: bool) -> Sighting:
+    ref, snapshot = row.ref, row.snapshot
+    when = notices.next_at(ref, snapshot, now, backlog=backlog)
+    return Sighting(ref, snapshot, row.digest, backlog=backlog, next_at=when)
+
+
+def _began(row: Row) -> datetime | None:
+    """When people began to be waited for, as far as SecMaster says."""
+    seen = row.snapshot
+    return seen.create_time if isinstance(seen, Task) else seen.end_time or seen.start_time
+
+
+async def _sum_up_backlog(workspace: str, now: datetime) -> None:
+    """Say once, wherever it would have gone, what was there before the watch began."""
+    store, told = desk().store, defaultdict[str, list[Known]](list)
+    for each in await asyncio.to_thread(store.known.backlog, workspace):
+        for route in notices.routes_of(each.ref, each.snapshot):
+            async for channel in notices.channels(route):
+                told[channel].append(each)
+    found = [
+        Due(
+            once=f"backlog:{workspace}:{channel}",
+            channel=channel,
+            notice=Notice(kind=NoticeKind.BACKLOG, told=_counted(there, now)),
+            not_before=now,
+        )
+        for channel, there in told.items()
+    ]
+    await asyncio.to_thread(store.outbox.add, found, now)
+
+
+def _counted(there: list[Known], now: datetime) -> dict[str, str]:
+    tasks = [each.snapshot for each in there if isinstance(each.snapshot, Task)]
+    times = [at for each in tasks if (at := each.create_time)]
+    overdue = [each for each in tasks if each.due_date and each.due_date < now]
+    return {
+        "tasks": str(len(tasks)),
+        "failed": str(len(there) - len(tasks)),
+        "overdue": str(len(overdue)),
+        "oldest": min(times).isoformat() if times else "",
+    }
+
+
+# What time says.
+
+
+async def _think(now: datetime) -> None:
+    """Write down what is due to be said by now: reminders, escalations, the end of a snooze."""
+    store = desk().store.known
+    for known in await asyncio.to_thread(store.to_think_of, now, AT_ONCE):
+        found, upcoming = await notices.to_say(known, now)
+        await asyncio.to_thread(store.thought_of, [(known.ref, upcoming)], found, now)
+
+
+async def _follow_run(follow: Follow) -> int:
+    """Look at a run that was retried from here; its end is told in the thread."""
+    store, now, asked = desk().store, desk().clock(), follow.operation
+    await asyncio.to_thread(store.follows.put_last, follow, now)
+    drawn = await _follow(asked.ref)
+    try:
+        run = await cards.look(asked.ref)
+    except NotFound:
+        await asyncio.to_thread(store.follows.ended, follow, (), now)
+        return drawn
+    except SecMasterError as error:
+        if isinstance(error, UNASKABLE):
+            raise
+        return drawn
+    ended = isinstance(run, Instance) and _has_ended(run, follow)
+    if ended or now - asked.accepted_at > GIVEN_UP:
+        said = [_end(follow, run, now)] if ended and isinstance(run, Instance) else []
+        await asyncio.to_thread(store.follows.ended, follow, said, now)
+    return drawn
+
+
+def _has_ended(run: Instance, follow: Follow) -> bool:
+    """Whether the retry is over: a failure that was there before it is not its end."""
+    again = run.retry_count > follow.retries
+    after = run.end_time is not None and run.end_time > follow.operation.accepted_at
+    return run.status in ENDS or (run.status == InstanceStatus.FAILED and (again or after))
+
+
+def _end(follow: Follow, run: Instance, now: datetime) -> Due:
+    asked, node = follow.operation, run.failed_node
+    took = (run.end_time or now) - asked.accepted_at
+    told = {
+        "status": run.status,
+        "by": asked.actor.id,
+        "node": (node.action_name or node.action_id) if node else "",
+        "error": node.error_msg if node else "",
+        "seconds": str(max(0, int(took.total_seconds()))),
+        "retries": str(run.retry_count),
+    }
+    thread = asked.place.card or asked.place.thread
+    notice = Notice(kind=NoticeKind.ENDED, ref=asked.ref, thread=thread, told=told)
+    channel = asked.place.channel
+    return Due(once=f"ended:{asked.id}", channel=channel, notice=notice, not_before=now)
+
+
+def _named(error: Exception) -> str:
+    return type(error).__name__

@@ -93,6 +93,7 @@ async def conclude(operation: Operation, outcome: Outcome, before: Sight) -> Out
         "took": max(0.0, (at - operation.accepted_at).total_seconds()),
         "before": before.status,
         "sight": outcome.sight or before.digest,
+        "follow": before.retry_count if BY_NAME[operation.action].retries else None,
     }
     ended = outcome.model_copy(update=told)
     await asyncio.to_thread(desk().store.conclude, operation, ended, at)

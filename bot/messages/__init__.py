@@ -3,7 +3,21 @@
 Pure: knows neither Slack's client nor SecMaster's, only their values.
 """
 
-from bot.messages import about, lists, rights, stories, views
+from bot.messages import (
+    about,
+    batches,
+    digest,
+    gathered,
+    home,
+    lists,
+    many,
+    notices,
+    oncall,
+    rights,
+    stories,
+    views,
+    watching,
+)
 from bot.messages.blocks import Frame, Message
 from bot.messages.cards import card, vanished
 from bot.messages.changed import changed
@@ -16,19 +30,27 @@ __all__ = [
     "Frame",
     "Message",
     "about",
+    "batches",
     "card",
     "changed",
+    "digest",
     "explain",
+    "gathered",
     "glass_broken",
+    "home",
     "lapsed",
     "listing",
     "lists",
     "lost",
+    "many",
     "not_announced",
+    "notices",
+    "oncall",
     "outcome",
     "rights",
     "stories",
     "trouble",
     "vanished",
     "views",
+    "watching",
 ]

@@ -17,6 +17,7 @@ from bot.rules import Role, Rule, covers
 SEVERAL = (
     ("withdraw <id>", "takes your yes back, where several people are asked for"),
     ("refuse <id> [reason]", "ends what waits for more people"),
+    ("several [text]", "selects up to 20 of what waits, for one confirmation"),
 )
 OWN = (
     ("break-glass task approve <id> <reason>", "decides alone what asks for several people"),
@@ -26,6 +27,11 @@ OWN = (
     ("revoke @person", "takes them back"),
     ("delegations", "what you lend and are lent"),
     ("audit <id>", "one object's story, for those allowed"),
+    ("oncall", "who is on call, and what presses"),
+    ("digest", "what a hand-over now would tell, for your eyes only"),
+    ("status", "how the watch fares"),
+    ("routes", "where cards go; `routes test <id>` says why"),
+    ("watch", "has this channel told of all that comes (`unwatch` ends it), for those allowed"),
     ("reload", "reads the policy again, for those allowed"),
     ("help", "this"),
 )
@@ -114,8 +120,13 @@ def _asks(rule: Rule) -> str:
 
 def not_allowed(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role]) -> Message:
     """Which rule refused, and who may."""
-    said = words(action)
-    why = {
+    why = refusal(action, ref, refused, roles)
+    return _one(f"🚫 {why} The {words(action).noun} was not sent.")
+
+
+def refusal(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role]) -> str:
+    """The same as one sentence."""
+    return {
         "guest": "Guests may look, and change nothing.",
         "outsider": "People of other organisations may look, and change nothing.",
         "unknown": "Slack could not be asked who you are, so nothing may be allowed. Try again.",
@@ -140,7 +151,6 @@ def not_allowed(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, 
         ),
         "no-glass": f"{refused.rule.capitalize()} has no glass to break: ask without.",
     }[refused.why]
-    return _one(f"🚫 {why} The {said.noun} was not sent.")
 
 
 def needs_reason(action: Action, root: str, *, glass: bool = False) -> Message:
@@ -194,6 +204,13 @@ def too_many_files(number: int, most: int) -> Message:
 
 def too_late() -> Message:
     return _one("The form came too late for Slack. Nothing was sent; press again.")
+
+
+def no_chat() -> Message:
+    return _one(
+        "Slack did not open our chat in time, where this would be answered. Nothing was sent; "
+        "press again."
+    )
 
 
 def newer_button() -> Message:

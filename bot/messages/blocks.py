@@ -28,6 +28,7 @@ from bot.actions import Action, Snapshot
 from bot.messages.text import MARK, clip, line
 from bot.messages.words import then, words
 from bot.models import Ref, Shown
+from bot.secmaster import Instance
 from bot.sight import digest
 
 MESSAGE_TEXT = 3900
@@ -41,6 +42,8 @@ class Frame:
     """What a card needs to be drawn beyond the object: which one, when, and where.
 
     ``unread`` is when SecMaster can't be asked, and the object is as it was read last.
+    ``mention`` are those whom the card called; ``snoozed_by`` wants to be left alone by it
+    ``snoozed_until`` then.
     """
 
     ref: Ref
@@ -48,6 +51,9 @@ class Frame:
     workspace: str = ""
     console: str = ""
     unread: bool = False
+    mention: tuple[str, ...] = ()
+    snoozed_until: datetime | None = None
+    snoozed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +129,25 @@ def confirm(action: Action, frame: Frame, about: Snapshot) -> ConfirmObject:
     """The question before. Our own words come first: a name could pretend to be more of them."""
     name = " ".join(about.name.split())
     facts = f"{then(action, about)}\nWorkspace {clip(frame.workspace, 40)}, {frame.ref.id[-8:]}:"
+    failed = _failure(about) if action.retries else ""
     said = words(action)
     return ConfirmObject(
         title=f"{said.button} this {action.noun}?",
-        text=PlainTextObject(text=f"{facts}\n“{clip(name, 160)}”", emoji=False),
+        text=PlainTextObject(
+            text=f"{facts}\n“{clip(name, 160 - len(failed))}”{failed}", emoji=False
+        ),
         confirm=said.button,
         deny="Back",
         style=action.look if action.look == "danger" else None,
     )
+
+
+def _failure(about: Snapshot) -> str:
+    """What failed, for whoever is about to try it again."""
+    node = about.failed_node if isinstance(about, Instance) else None
+    if node is None:
+        return ""
+    return f"\nFailed at {clip(node.action_name, 30)}: {clip(' '.join(node.error_msg.split()), 70)}"
 
 
 def more(options: Sequence[tuple[str, str]], ref: Ref) -> OverflowMenuElement:

@@ -7,7 +7,7 @@ from typing import Any
 
 from slack_sdk.models.blocks import Block
 
-from bot.actions import BY_NAME, TABLE, Snapshot
+from bot.actions import BY_NAME, TABLE, WAITED_FOR, Snapshot
 from bot.messages import ballots
 from bot.messages.blocks import (
     Frame,
@@ -22,7 +22,19 @@ from bot.messages.blocks import (
     press,
     section,
 )
-from bot.messages.text import MARK, block, code, line, moment, quote, span, until
+from bot.messages.text import (
+    MARK,
+    block,
+    clip,
+    code,
+    line,
+    mention,
+    moment,
+    person,
+    quote,
+    span,
+    until,
+)
 from bot.messages.words import words
 from bot.models import Ballot, State, Verdict
 from bot.secmaster import (
@@ -56,9 +68,13 @@ INSTANCE_STATES: dict[str, str] = {
     InstanceStatus.TERMINATED: "⛔ Terminated",
 }
 TRANSIENT = (InstanceStatus.RETRYING, InstanceStatus.TERMINATING)
+# What the menu offers to whoever wants to be left alone by it: until when, as the words say.
+SNOOZES = [("snooze.1", "Snooze 1 h"), ("snooze.9", "Snooze until 9:00")]
+AWAKE = [("snooze.0", "End the snooze")]
 LATEST = 3
 DESCRIPTION = 600
 ERROR = 600
+EXCERPT = 200  # characters of what a failed node was given and said
 
 
 def card(
@@ -81,9 +97,23 @@ def card(
     for ballot in waiting:
         if snapshot.status in BY_NAME[ballot.action].only_when:
             parts += ballots.on_card(frame, snapshot, ballot)
+    parts += _snoozed(frame, snapshot)
     comments = _attached(snapshot) if isinstance(snapshot, Task) else []
-    parts.append(context(*comments, _where(frame)))
+    parts.append(context(*comments, where(frame)))
+    parts[1:1] = called(frame) if snapshot.status in WAITED_FOR else []
     return Message(f"{line(name)}: {state}", (*parts, *_buttons(frame, snapshot)))
+
+
+def called(frame: Frame) -> list[Block]:
+    """Whom the card calls."""
+    return [section(mention(frame.mention))] if frame.mention else []
+
+
+def _snoozed(frame: Frame, about: Snapshot) -> list[Block]:
+    if frame.snoozed_until is None or about.status not in WAITED_FOR:
+        return []
+    left_alone = f"{moment(frame.snoozed_until)} ({until(frame.snoozed_until, frame.now)})"
+    return [section(f"😴 Snoozed by {person(frame.snoozed_by)} until {left_alone}.")]
 
 
 def _worth_showing(snapshot: Snapshot, verdict: Verdict) -> bool:
@@ -110,19 +140,22 @@ def _of_task(task: Task, frame: Frame, verdict: Verdict | None) -> list[Block]:
 
 def _of_run(run: Instance, frame: Frame) -> list[Block]:
     head = header(run.name or run.workflow.name)
-    return [head, fields(facts(frame, run)), *_at_node(run)]
+    return [head, fields(facts(frame, run)), *_atnode_title(run)]
 
 
-def _at_node(run: Instance) -> list[Block]:
+def _atnode_title(run: Instance) -> list[Block]:
     """Where the run is, or where it failed and how."""
     at, failed = run.running_node, run.failed_node
     if run.status == InstanceStatus.RUNNING and at:
-        return [section(f"*Now at* {_node(at)}")]
+        return [section(f"*Now at* {node_title(at)}")]
     if run.status == InstanceStatus.FINISHED or failed is None:
         return []
-    parts: list[Block] = [section(f"*Failed at* {_node(failed)}")]
+    parts: list[Block] = [section(f"*Failed at* {node_title(failed)}")]
     if failed.error_msg:
         parts.append(section(block(_ends(failed.error_msg))))
+    for label, text in (("Input", failed.input), ("Output", failed.output)):
+        if text.strip(" \n[]{}"):
+            parts.append(section(f"*{label}* {block(clip(text, EXCERPT))}"))
     return parts
 
 
@@ -133,14 +166,14 @@ def _ends(text: str) -> str:
     return f"{text[: ERROR // 2]}\n{MARK}\n{text[-ERROR // 2 :]}"
 
 
-def _node(node: Node) -> str:
+def node_title(node: Node) -> str:
     return f"{line(node.action_name or node.action_id)} ({code(node.action_id)})"
 
 
 def vanished(frame: Frame, title: str) -> Message:
     """The card of something that SecMaster no longer knows: no buttons."""
     gone = f"⚪ This {frame.ref.noun} no longer exists in SecMaster."
-    return Message(f"{line(title)}: {gone}", (header(title), section(gone), context(_where(frame))))
+    return Message(f"{line(title)}: {gone}", (header(title), section(gone), context(where(frame))))
 
 
 def task_state(task: Task) -> str:
@@ -246,7 +279,7 @@ def _comment(comment: TaskComment) -> str:
     return f"💬 {line(comment.user_name, 60) or '—'}: {line(comment.message, 300)}"
 
 
-def _where(frame: Frame) -> str:
+def where(frame: Frame) -> str:
     place = f"{line(frame.workspace, 60)} · {frame.ref.noun} {code(frame.ref.id)}"
     console = link(frame.console, "console")
     since = "SecMaster can't be read now" if frame.unread else f"as of {moment(frame.now)}"
@@ -261,6 +294,8 @@ def _buttons(frame: Frame, about: Snapshot) -> list[Block]:
         return []
     menu = [(action.name, words(action).button) for action in own if action.in_menu]
     menu += [("details", "Details"), ("refresh", "Refresh")]
+    if about.status in WAITED_FOR:
+        menu += AWAKE if frame.snoozed_until else SNOOZES
     return [actions([*row, more(menu, frame.ref)])]
 
 

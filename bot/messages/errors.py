@@ -17,6 +17,7 @@ CANNOT_POST = {
     "channel_not_found": "I can't see this channel: invite me to it first",
     "not_in_channel": "I am not in this channel: invite me to it first",
     "is_archived": "This channel is archived",
+    "is_inactive": "This channel is archived",
     "restricted_action": "This channel does not let apps post",
     "restricted_action_read_only_channel": "This channel does not let apps post",
     "restricted_action_thread_locked": "This thread is locked",

@@ -6,11 +6,12 @@ from datetime import datetime
 from pydantic import ValidationError
 from slack_sdk.models.blocks import Block, ButtonElement
 
-from bot.actions import Snapshot
+from bot.actions import Snapshot, choosable
 from bot.messages.blocks import Message, actions, context, named, section
 from bot.messages.cards import due, instance_state, task_state
+from bot.messages.many import several_button
 from bot.messages.text import clip, code, line, moment
-from bot.models import Listing, Noun, Ref
+from bot.models import Listing, Noun, Ref, Several
 from bot.secmaster import Task, TaskStatus
 
 PAGE = 8
@@ -37,6 +38,9 @@ def listing(
         shown = f"No more {what}." if wanted.offset else f"No {what}."
         shown += " Capitals may count." if wanted.text else ""
     turn = _turning(wanted, more=bool(rows) and until < total)
+    if any(each.status in choosable(wanted.noun) for each in found[:PAGE]):
+        text = clip(wanted.text, TEXT_IN_BUTTON)
+        turn.append(several_button(Several(noun=wanted.noun, workspace=workspace, text=text)))
     return Message(shown, (section(f"*{shown}*"), *rows, *([actions(turn)] if turn else [])))
 
 

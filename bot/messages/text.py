@@ -4,6 +4,7 @@ https://docs.slack.dev/messaging/formatting-message-text: of all characters only
 and ``>`` can open a mention or a link.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from bot.models import visible
@@ -71,6 +72,12 @@ def person(user: str) -> str:
 
 def group(usergroup: str) -> str:
     return f"<!subteam^{line(usergroup, 40)}>"
+
+
+def mention(called: Sequence[str]) -> str:
+    """Call people and user groups, if any; followed by a space."""
+    named = (group(each) if each.startswith("S") else person(each) for each in called)
+    return "".join(f"{each} " for each in named)
 
 
 def moment(at: datetime | None) -> str:

@@ -5,17 +5,22 @@ Knows no Slack and no SecMaster. Its calls block for a moment and are meant for 
 
 from bot.store.ballots import Poll
 from bot.store.engine import NameTaken, close, connect, held, look_into, migrate, shapes
+from bot.store.known import Known, Sighting, Tally, gathering
 from bot.store.lending import Lending
 from bot.store.queries import Claimed, Store
 
 __all__ = [
     "Claimed",
+    "Known",
     "Lending",
     "NameTaken",
     "Poll",
+    "Sighting",
     "Store",
+    "Tally",
     "close",
     "connect",
+    "gathering",
     "held",
     "look_into",
     "migrate",

@@ -6,13 +6,14 @@ withdrawals and the taking of the key come one after another, whoever is at it a
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from bot.models import Ballot, Operation, Ref, Vote
 from bot.store.tables import votes
+from bot.store.times import utc
 
 Row = sa.Row[Any]
 
@@ -37,8 +38,11 @@ class Poll:
     trouble: str = ""
 
 
-def hold(connection: sa.Connection, ref: Ref) -> None:
-    """Let nobody else vote on this object, or take its keys, until the transaction ends."""
+def hold(connection: sa.Connection, ref: Ref | str) -> None:
+    """Let nobody else vote on this object, or take its keys, until the transaction ends.
+
+    Or of what is named so: all that hold several hold the object first.
+    """
     if connection.dialect.name == "postgresql":
         lock = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:ref, 0))")
         connection.execute(lock, {"ref": str(ref)})
@@ -114,7 +118,7 @@ def _add(
         "operation": operation.model_dump(mode="json"),
         "sight": sight,
         "at": mine.at,
-        "expires_at": _utc(opened.expires_at) if opened else mine.at + lasting,
+        "expires_at": utc(opened.expires_at) if opened else mine.at + lasting,
     }
     # What ran out and was not swept up yet must not stand in the way.
     own = (votes.c.actor_id == operation.actor.id) | (votes.c.authority == mine.authority)
@@ -219,13 +223,14 @@ def _ballot(rows: Sequence[Row], needed: int = 1) -> Ballot | None:
         action=asked[0].action,
         votes=_votes(rows),
         needed=max(needed, *(each.terms.approvals for each in asked)),
-        expires_at=_utc(rows[0].expires_at),
+        expires_at=utc(rows[0].expires_at),
         may_break=any(each.terms.may_break for each in asked),
+        braked=any(each.terms.braked for each in asked),
     )
 
 
 def _votes(rows: Sequence[Row]) -> tuple[Vote, ...]:
-    cast = ((row, _vote(_asked(row), _utc(row.at))) for row in rows)
+    cast = ((row, _vote(_asked(row), utc(row.at))) for row in rows)
     return tuple(vote.model_copy(update={"sight": row.sight}) for row, vote in cast)
 
 
@@ -245,7 +250,3 @@ def _vote(operation: Operation, at: datetime) -> Vote:
 
 def _asked(row: Row) -> Operation:
     return Operation.model_validate(row.operation)
-
-
-def _utc(at: datetime) -> datetime:
-    return at if at.tzinfo else at.replace(tzinfo=UTC)  # SQLite keeps no zone

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.models import Card, Ref, Seen
-from bot.store.tables import cards, sights
+from bot.store.tables import cards, known, sights
+from bot.store.times import utc
 
 
 class Cards:
@@ -19,7 +20,13 @@ class Cards:
 
     def add_card(self, card: Card, at: datetime) -> None:
         """Remember a card; it is followed until it is known to be settled."""
-        row = card.model_dump() | {"ref": str(card.ref), "at": at, "open": True, "looked_at": at}
+        row = card.model_dump() | {
+            "ref": str(card.ref),
+            "at": at,
+            "open": True,
+            "looked_at": at,
+            "mention": " ".join(card.mention),
+        }
         with self.engine.begin() as connection:
             connection.execute(self._insert(cards).values(row).on_conflict_do_nothing())
 
@@ -38,15 +45,32 @@ class Cards:
         """The newest card of an object in one channel."""
         return next((card for card in self.cards_of(ref) if card.channel == channel), None)
 
-    def card_at(self, channel: str, ts: str) -> Card | None:
+    def cards_at(self, channel: str, ts: str) -> list[Card]:
+        """What a message is the card of: one object, or the failures that it gathers."""
         query = sa.select(cards).where(cards.c.channel == channel, cards.c.ts == ts)
         with self.engine.begin() as connection:
+            rows = connection.execute(query.order_by(cards.c.looked_at.desc(), cards.c.ref)).all()
+        return [card for row in rows if (card := _card(row))]
+
+    def card_at(self, channel: str, ts: str, ref: Ref) -> Card | None:
+        """The card of an object that a message is."""
+        return next((card for card in self.cards_at(channel, ts) if card.ref == ref), None)
+
+    def gathering(
+        self, channel: str, gathers: str, since: datetime
+    ) -> tuple[Card, datetime] | None:
+        """The latest message in a channel that gathers these since then, and when it was posted."""
+        own = (cards.c.channel == channel) & (cards.c.gathers == gathers) & (cards.c.at > since)
+        query = sa.select(cards).where(own).order_by(cards.c.at.desc()).limit(1)
+        with self.engine.begin() as connection:
             row = connection.execute(query).one_or_none()
-        return _card(row) if row else None
+        card = _card(row) if row else None
+        return (card, utc(row.at)) if row and card else None
 
     def drawn(self, card: Card, seen: str, sight: str) -> None:
         """Note what a card shows now."""
         this = (cards.c.channel == card.channel) & (cards.c.ts == card.ts)
+        this &= cards.c.ref == str(card.ref)
         with self.engine.begin() as connection:
             connection.execute(sa.update(cards).where(this).values(seen=seen, sight=sight))
 
@@ -69,19 +93,22 @@ class Cards:
 
     def looked(self, shown: Sequence[Card], *, open_: bool) -> None:
         """Note whether what these cards show may still change; others may have come meanwhile."""
-        these = [(card.channel, card.ts) for card in shown]
-        own = sa.tuple_(cards.c.channel, cards.c.ts).in_(these)
+        these = [(card.channel, card.ts, str(card.ref)) for card in shown]
+        own = sa.tuple_(cards.c.channel, cards.c.ts, cards.c.ref).in_(these)
         with self.engine.begin() as connection:
             connection.execute(sa.update(cards).where(own).values(open=open_))
 
-    def unsettled(self, most: int, since: datetime) -> list[Ref]:
+    def unsettled(self, most: int, since: datetime, *, listed: bool = False) -> list[Ref]:
         """Up to so many objects with a card posted since then that may still change.
 
-        Those not looked at for longest come first.
+        Those that the lists of what waits speak of, or the others; not looked at for longest
+        first.
         """
+        there = sa.exists().where(known.c.ref == cards.c.ref, known.c.open)
+        which = there if listed else sa.not_(there)
         query = (
             sa.select(cards.c.ref)
-            .where(cards.c.open, cards.c.at > since)
+            .where(cards.c.open, cards.c.at > since, which)
             .group_by(cards.c.ref)
             .order_by(sa.func.min(cards.c.looked_at))
             .limit(most)
@@ -107,4 +134,6 @@ def _card(row: sa.Row[Any]) -> Card | None:
         title=row.title,
         seen=row.seen,
         sight=row.sight,
+        gathers=row.gathers,
+        mention=tuple(row.mention.split()),
     )

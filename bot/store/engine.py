@@ -3,7 +3,7 @@
 import fcntl
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -93,33 +93,44 @@ def _unixepoch(_modifier: str) -> float:
 
 
 @contextmanager
-def held(engine: sa.Engine, name: str) -> Iterator[None]:
+def held(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]:
     """Hold a replica's name in this database until the end of the process, or of the block.
+
+    Yields whether it is still held: a connection that broke has let go of it.
 
     Two processes of one name would each carry out the other's pending work. The lock goes with
     the process, however it ends.
     """
-    with _postgres_lock(engine, name) if _is_postgres(engine) else _file_lock(engine, name):
-        yield
+    lock = _postgres_lock if _is_postgres(engine) else _file_lock
+    with lock(engine, name) as still:
+        yield still
 
 
 @contextmanager
-def _postgres_lock(engine: sa.Engine, name: str) -> Iterator[None]:
+def _postgres_lock(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]:
     ask = sa.text("SELECT pg_try_advisory_lock(hashtext(:name))")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if not connection.execute(ask, {"name": f"secmaster-bot {name}"}).scalar():
             raise NameTaken(name)
-        yield
+        yield lambda: _answers(connection)
+
+
+def _answers(connection: sa.Connection) -> bool:
+    try:
+        connection.execute(sa.text("SELECT 1"))
+    except sa.exc.SQLAlchemyError:
+        return False
+    return True
 
 
 @contextmanager
-def _file_lock(engine: sa.Engine, name: str) -> Iterator[None]:
+def _file_lock(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]:
     with Path(f"{engine.url.database}.{name}.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise NameTaken(name) from None
-        yield
+        yield lambda: True
 
 
 def _is_postgres(engine: sa.Engine) -> bool:

@@ -1,7 +1,7 @@
 """Who lent their rights to whom, until when. Knows nothing of what the rights are."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from bot.models import Loan
 from bot.store import chain
 from bot.store.tables import delegations
+from bot.store.times import kept, utc
 
 
 class Lending:
@@ -20,7 +21,7 @@ class Lending:
 
         The same id again is the same loan; ``entry`` is what the audit keeps of it.
         """
-        until = loan.until.astimezone(UTC)  # SQLite keeps no zone
+        until = kept(loan.until)
         row = {"id": id_, "lender": loan.lender, "borrower": loan.borrower, "at": at}
         known = sa.select(delegations.c.id).where(delegations.c.id == id_)
         with self.engine.begin() as connection:
@@ -59,8 +60,4 @@ class Lending:
 
 
 def _loans(rows: Sequence[sa.Row[Any]]) -> list[Loan]:
-    return [Loan(lender=row.lender, borrower=row.borrower, until=_utc(row.until)) for row in rows]
-
-
-def _utc(at: datetime) -> datetime:
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return [Loan(lender=row.lender, borrower=row.borrower, until=utc(row.until)) for row in rows]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,8 +12,13 @@ from bot.models import Ballot, Operation, Outcome, Ref, Say, Seen, State, Value,
 from bot.store import ballots, chain
 from bot.store.ballots import Poll
 from bot.store.cards import Cards
+from bot.store.follows import Follows, follow
+from bot.store.homes import Homes
+from bot.store.known import Watched
 from bot.store.lending import Lending
+from bot.store.outbox import Outbox
 from bot.store.tables import audit, claims, votes
+from bot.store.times import utc
 
 Row = sa.Row[Any]
 SPENT = timedelta(minutes=1)  # by then SecMaster shows what was done
@@ -40,6 +45,10 @@ class Store(Cards):
     def __init__(self, engine: sa.Engine) -> None:
         super().__init__(engine)
         self.lending = Lending(engine)
+        self.known = Watched(engine)
+        self.outbox = Outbox(engine)
+        self.follows = Follows(engine)
+        self.homes = Homes(engine)
 
     def claim(self, operation: Operation, key: str, at: datetime, seen: Seen) -> Claimed:
         """Take ``key`` for this operation, or say who holds it, or for whom it waits.
@@ -74,6 +83,10 @@ class Store(Cards):
         self, connection: sa.Connection, operation: Operation, key: str, at: datetime, seen: Seen
     ) -> Claimed:
         """Take a free key if nobody else is needed for it, or count the yes."""
+        if _braked(connection, operation, at):
+            asked = {"approvals": max(2, operation.terms.approvals), "braked": True}
+            terms = operation.terms.model_copy(update=asked)
+            operation = operation.model_copy(update={"terms": terms})
         poll = ballots.poll(connection, operation, key, seen.digest, at) if key else FREE
         if poll.trouble:
             return Claimed(operation, poll=poll)
@@ -167,6 +180,8 @@ class Store(Cards):
         with self.engine.begin() as connection:
             # It was for this once: whatever came of it, to want it again is to say so again.
             ballots.drop(connection, votes.c.key.in_(held))
+            if outcome.state is State.DONE and outcome.follow is not None:
+                follow(connection, operation, outcome.follow, at)
             connection.execute(sa.update(claims).where(own).values(state=outcome.state, at=at))
             if operation.say is not Say.YES and outcome.state is State.DONE:
                 return  # on record as what it was: "done" would read as the action itself
@@ -252,6 +267,27 @@ def _kept(connection: sa.Connection, operation: Operation, outcome: str) -> Poll
     )
 
 
+def _braked(connection: sa.Connection, operation: Operation, at: datetime) -> bool:
+    """Whether what is retried was retried so often lately that a second person is asked for."""
+    terms = operation.terms
+    if not terms.brake or terms.glass:
+        return False
+    ballots.hold(connection, f"retries of {operation.ref.workspace}:{terms.gathers}")
+    since = at - timedelta(seconds=terms.brake_within)
+    sent = claims.c.key.like("%:retry:%") & (claims.c.at > since)
+    lately = connection.execute(
+        sa.select(claims.c.operation).where(sent, claims.c.state.in_((State.DONE, *UNDER_WAY)))
+    )
+    others = [Operation.model_validate(row.operation) for row in lately]
+    same = [each for each in others if _alike(each, operation)]
+    return len(same) >= terms.brake
+
+
+def _alike(one: Operation, other: Operation) -> bool:
+    workspaces = (one.ref.workspace, other.ref.workspace)
+    return one.terms.gathers == other.terms.gathers and workspaces[0] == workspaces[1]
+
+
 def _under_way(connection: sa.Connection, keys: set[str]) -> bool:
     running = claims.c.key.in_(keys) & claims.c.state.in_(UNDER_WAY)
     return connection.execute(sa.select(claims.c.key).where(running)).first() is not None
@@ -262,5 +298,5 @@ def _plain(value: Any) -> Any:
 
 
 def _verdict(row: Row) -> Verdict:
-    at = row.at if row.at.tzinfo else row.at.replace(tzinfo=UTC)  # SQLite keeps no zone
-    return Verdict(operation=Operation.model_validate(row.operation), state=row.state, at=at)
+    asked = Operation.model_validate(row.operation)
+    return Verdict(operation=asked, state=row.state, at=utc(row.at))

@@ -154,6 +154,60 @@ async def test_a_task_is_added_and_its_name_runs_nothing(secmaster, open_page):
     await expect(page.locator("img")).to_have_count(0)
 
 
+async def test_a_task_is_deleted_after_a_question(secmaster, open_page):
+    page = await open_page(f"{secmaster.url}/{ISOLATE}")
+    await page.get_by_role("button", name="Delete…").click()
+    question = page.get_by_role("dialog", name="Delete this task?")
+    await expect(question).to_contain_text("Isolate host ecs-web-07")
+    await question.get_by_role("button", name="Cancel").click()
+    assert secmaster.world.task(seed.TASK_ISOLATE)["status"] == "waiting"
+    await page.get_by_role("button", name="Delete…").click()
+    await question.get_by_role("button", name="Delete").click()
+    await expect(page.get_by_text(f"There is no task {seed.TASK_ISOLATE}.")).to_be_visible()
+    await expect(region(page, "Tasks").get_by_role("listitem")).to_have_count(14)
+    assert seed.TASK_ISOLATE not in secmaster.world.tasks
+
+
+async def test_a_run_is_deleted_after_a_question(secmaster, open_page):
+    page = await open_page(f"{secmaster.url}/#instance/{seed.INSTANCE_FAILED}")
+    await page.get_by_role("button", name="Delete…").click()
+    question = page.get_by_role("dialog", name="Delete this instance?")
+    await question.get_by_role("button", name="Delete").click()
+    await expect(page.get_by_text(f"There is no instance {seed.INSTANCE_FAILED}.")).to_be_visible()
+    assert seed.INSTANCE_FAILED not in secmaster.world.instances
+
+
+async def test_ten_thousand_objects_are_let_in_and_found_again(secmaster, open_page):
+    page = await open_page(secmaster.url)
+    await page.get_by_role("button", name="Many at once…").click()
+    question = page.get_by_role("dialog", name="Let many arrive")
+    await question.get_by_label("Tasks").fill("10000")
+    await question.get_by_label("Failed instances").fill("1000")
+    await question.get_by_role("button", name="Let them arrive").click()
+    tasks = region(page, "Tasks")
+    await expect(page.get_by_role("link", name="Tasks 10012 waiting")).to_be_visible()
+    await expect(page.get_by_role("link", name="Instances 1003 failed")).to_be_visible()
+    await expect(tasks.get_by_role("listitem")).to_have_count(200)
+    await expect(tasks.get_by_role("status")).to_have_text(
+        "The newest 200 are shown; there are 9,815 more."
+    )
+    await tasks.get_by_label("Filter tasks by text").fill("ecs-web")
+    await expect(tasks.get_by_role("listitem")).to_have_count(1)
+    await expect(tasks.get_by_role("status")).to_have_text("1 of 10015 shown")
+    await row(tasks, "Isolate host ecs-web-07").click()
+    await tasks.get_by_label("Filter tasks by text").fill("")
+    await expect(tasks.get_by_role("listitem")).to_have_count(200)
+    await expect(page.get_by_role("heading", name="Isolate host ecs-web-07")).to_be_visible()
+    await row(page, "Contain ecs-web-07").click()
+    await expect(page.get_by_role("heading", name="Contain ecs-web-07")).to_be_visible()
+    runs = region(page, "Instances")
+    await runs.get_by_role("button", name="Failed 1003").click()
+    await expect(runs.get_by_role("status")).to_have_text(
+        "The newest 200 are shown; there are 803 more."
+    )
+    await expect(runs.get_by_role("listitem").first).to_contain_text("Failed")
+
+
 async def test_a_fault_is_switched_on_met_and_switched_off(secmaster, client, open_page):
     page = await open_page(f"{secmaster.url}/#faults")
     await page.get_by_label("Endpoint").select_option("ShowTask")

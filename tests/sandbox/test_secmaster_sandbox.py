@@ -850,7 +850,7 @@ async def test_stopping_ends_the_timers_of_runs_and_arrivals():
     async with httpx.AsyncClient(base_url=sandbox.url) as http:
         await Caller(http).control("clock", tasks_every=1000, failures_every=1000)
     timers = [task for task in asyncio.all_tasks() if "Clockwork." in repr(task)]
-    assert len(timers) == 3
+    assert len(timers) == 4
     await sandbox.stop()
     assert all(timer.done() for timer in timers)
     assert status_of(sandbox, seed.INSTANCE_FAILED) == "RETRYING"

@@ -123,6 +123,28 @@ async def test_an_upload_address_takes_what_was_announced_once(client, session):
         assert answer.status == 400
 
 
+async def test_a_file_that_the_app_shares_in_a_thread_is_on_the_page_there(slack, client, session):
+    root = await client.chat_postMessage(channel="C0SOC", text="root")
+    file_id = await waiting(client, session)
+    await client.files_completeUploadExternal(
+        files=[{"id": file_id, "title": "All of them"}],
+        channel_id="C0SOC",
+        thread_ts=root["ts"],
+        initial_comment="The whole list",
+    )
+    query = {"user": "U0BOB", "channel": "C0SOC", "thread": root["ts"]}
+    async with session.get(f"{slack.url}/_sandbox/page", params=query) as answer:
+        seen = await answer.json()
+    assert [one["text"] for one in seen["channel"]["messages"]] == ["root"]
+    [_, reply] = seen["thread"]["messages"]
+    assert reply["text"] == "The whole list"
+    [file] = reply["files"]
+    assert (file["id"], file["title"], file["size"]) == (file_id, "All of them", len(HELLO))
+    assert seen["channel"]["messages"][0]["reply_count"] == 1
+    shown = await fetched(session, f"{slack.url}/_sandbox/files/{file_id}?user=U0BOB")
+    assert (shown[0], shown[2]) == (200, HELLO)
+
+
 @pytest.mark.parametrize(
     ("args", "code"),
     [

@@ -127,7 +127,9 @@ async def test_a_page_lists_the_channels_a_person_is_in(page):
             "kind": "im",
             "is_archived": False,
             "is_member": True,
+            "has_app": True,
             "unread": 0,
+            "more_unread": False,
             "mentioned": False,
         },
         {
@@ -136,7 +138,9 @@ async def test_a_page_lists_the_channels_a_person_is_in(page):
             "kind": "channels",
             "is_archived": False,
             "is_member": True,
+            "has_app": True,
             "unread": 0,
+            "more_unread": False,
             "mentioned": False,
         },
     ]

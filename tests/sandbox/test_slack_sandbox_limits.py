@@ -90,6 +90,24 @@ async def test_a_few_connections_may_be_opened_at_once(slack, client):
     assert await wait(client.apps_connections_open(app_token="xapp-demo")) == 60
 
 
+async def test_every_call_that_was_refused_is_on_record(slack, clock, post):
+    slack.limits.on = True
+    for _ in range(SHORT_BURST):
+        await post()
+    for _ in range(3):
+        clock.now += 0.25
+        await wait(post())
+    clock.now += 0.25
+    await post()
+    refused = [call for call in slack.calls if call.error == "ratelimited"]
+    assert [(call.method, call.args["channel"]) for call in refused] == [
+        ("chat.postMessage", "C0SOC")
+    ] * 3
+    assert [call.at for call in refused] == [clock.now - 0.75, clock.now - 0.5, clock.now - 0.25]
+    assert len([call for call in slack.calls if call.ok]) == SHORT_BURST + 1
+    assert len(slack.messages("C0SOC")) == SHORT_BURST + 1
+
+
 async def test_limits_are_switched_over_http(slack, client, post):
     url = slack.url + "/_sandbox/limits"
     async with client.session.post(url, json={"on": True}) as answer:

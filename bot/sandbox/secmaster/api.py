@@ -14,7 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from bot.sandbox import strict_json
 from bot.sandbox.secmaster.front import CALLER, REQUEST_ID
 from bot.sandbox.secmaster.gate import Gate
-from bot.sandbox.secmaster.listing import list_instances, list_tasks, without_topology
+from bot.sandbox.secmaster.listing import Listing, without_topology
 from bot.sandbox.secmaster.wire import INVALID, OK, IamRejection, Person, Record, Rejection
 from bot.sandbox.secmaster.world import World
 
@@ -28,6 +28,7 @@ class Api:
     def __init__(self, world: World, gate: Gate) -> None:
         self._world = world
         self._gate = gate
+        self._listing = Listing(world)
         # What makes a download link work for whoever was given it, and for no one else.
         self._signature = secrets.token_hex(16)
 
@@ -56,8 +57,7 @@ class Api:
         return [str(route.kwargs["name"]) for route in self.routes() if "name" in route.kwargs]
 
     async def list_tasks(self, request: web.Request) -> web.Response:
-        found = list_tasks(list(self._world.tasks.values()), request.query)
-        return _envelope(request, **found)
+        return _envelope(request, **self._listing.tasks(request.query))
 
     async def show_task(self, request: web.Request) -> web.Response:
         return _envelope(request, data=self._world.task(request.match_info["task_id"]))
@@ -68,8 +68,7 @@ class Api:
         return _envelope(request, data=task)
 
     async def list_instances(self, request: web.Request) -> web.Response:
-        found = list_instances(list(self._world.instances.values()), request.query)
-        return web.json_response(found)
+        return web.json_response(self._listing.instances(request.query))
 
     async def show_instance(self, request: web.Request) -> web.Response:
         instance = self._world.instance(request.match_info["id"])

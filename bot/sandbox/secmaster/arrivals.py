@@ -1,10 +1,13 @@
 """What comes in while the sandbox runs: alerts to decide on, and runs that break."""
 
-from uuid import uuid4
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
 
 from bot.sandbox.secmaster.runs import Script
 from bot.sandbox.secmaster.wire import Record, node_record, stamp
-from bot.sandbox.secmaster.world import World
+
+if TYPE_CHECKING:
+    from bot.sandbox.secmaster.world import World
 
 THROTTLED = (
     "APIGW.0308 The throttling threshold has been reached: policy api over ratelimit,"
@@ -33,30 +36,50 @@ AttributeError: 'NoneType' object has no attribute 'strip'
 )
 
 _TASKS = [
-    ("Isolate host ecs-db-{:02d}", "Ransomware note found in /srv/share by HSS."),
-    ("Block IP 198.51.100.{} at the edge firewall", "Brute force on SSH, 4,210 attempts an hour."),
-    ("Disable IAM user contractor-{:02d}", "Two sign-ins from two continents within 8 minutes."),
-    ("隔离主机 ecs-app-{:02d}", "主机安全检测到挖矿进程,需要人工确认。"),
+    ("Isolate host ecs-db-{number:02d}", "Ransomware note found in /srv/share by HSS."),
+    (
+        "Block IP 198.51.{net}.{host} at the edge firewall",
+        "Brute force on SSH, 4,210 attempts an hour.",
+    ),
+    (
+        "Disable IAM user contractor-{number:02d}",
+        "Two sign-ins from two continents within 8 minutes.",
+    ),
+    ("隔离主机 ecs-app-{number:02d}", "主机安全检测到挖矿进程,需要人工确认。"),
 ]
 _FAILURES = [
-    ("Enrich alert with threat intelligence {}", THROTTLED),
-    ("Push blocklist to fw-edge-{:02d}", UNREACHABLE),
-    ("Normalize indicators of alert {}", TRACEBACK),
+    ("Enrich alert with threat intelligence {number}", THROTTLED),
+    ("Push blocklist to fw-edge-{number:02d}", UNREACHABLE),
+    ("Normalize indicators of alert {number}", TRACEBACK),
+]
+
+# What the failing runs are runs of: many failures share a workflow.
+_KINDS = ("Enrich alert", "Push blocklist", "Normalize indicators", "Notify owner", "Close alert")
+_SCOPES = ("production", "office", "cloud", "partners")
+WORKFLOWS: list[Record] = [
+    {
+        "id": str(UUID(int=0xE1426FD5BF483B718F8EFA163E700000 + number)),
+        "name": f"{kind}, {scope}",
+        "name_en": f"{kind}_{scope}".lower().replace(" ", "_"),
+        "version": "v1",
+        "version_id": str(UUID(int=0x0696648D9D204E21B1FDFA163E700000 + number)),
+    }
+    for number, (kind, scope) in enumerate((kind, scope) for scope in _SCOPES for kind in _KINDS)
 ]
 
 
-def new_task(world: World, number: int) -> Record:
+def new_task(world: "World", number: int) -> Record:
     """Add the ``number``-th task to arrive; every third goes on by itself when it is due."""
     name, description = _TASKS[number % len(_TASKS)]
     return world.add_task(
-        name=name.format(number + 1),
+        name=_named(name, number + 1),
         description=description,
         related_object="Alert response",
         due_handle="INTERRUPT" if number % 3 else "CONTINUE",
     )
 
 
-def new_failure(world: World, number: int) -> Record:
+def new_failure(world: "World", number: int) -> Record:
     """Add the ``number``-th run to arrive broken; every second breaks again when retried."""
     name, error_msg = _FAILURES[number % len(_FAILURES)]
     now = stamp(world.clock())
@@ -67,8 +90,14 @@ def new_failure(world: World, number: int) -> Record:
     ]
     return world.add_instance(
         Script(relapse=error_msg if number % 2 else ""),
-        name=name.format(number + 1),
+        name=_named(name, number + 1),
+        workflow=dict(WORKFLOWS[number % len(WORKFLOWS)]),
         status="FAILED",
         end_time=now,
         topology={"audit_logs": nodes},
     )
+
+
+def _named(pattern: str, number: int) -> str:
+    net, host = divmod(number, 256)
+    return pattern.format(number=number, net=(100 + net) % 256, host=host)

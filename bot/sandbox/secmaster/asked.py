@@ -8,6 +8,7 @@ from bot.sandbox.secmaster.arrivals import THROTTLED
 
 _YEAR = 365 * 24 * 3600.0
 QUICKEST = 0.001
+MOST_AT_ONCE = 20_000
 
 
 class _Asked(BaseModel):
@@ -57,6 +58,22 @@ class NewInstance(_Asked):
     trigger_type: Literal["DEBUG", "TIMER", "EVENT", "MANUAL"] = "EVENT"
     error_msg: str = ""
     relapse: str = ""
+
+
+class Burst(_Asked):
+    """How many tasks and failed runs to let arrive at once."""
+
+    tasks: int = Field(0, ge=0, le=MOST_AT_ONCE)
+    failures: int = Field(0, ge=0, le=MOST_AT_ONCE)
+
+
+class Looking(_Asked):
+    """What the console looks at: the object that is open, and the filter of one list."""
+
+    open: str = ""
+    noun: Literal["", "task", "instance"] = ""
+    status: str = ""
+    text: str = ""
 
 
 def _bearable(seconds: float) -> float:

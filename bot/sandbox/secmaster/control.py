@@ -15,6 +15,7 @@ from bot.sandbox.secmaster import asked
 from bot.sandbox.secmaster.arrivals import THROTTLED
 from bot.sandbox.secmaster.clockwork import Clockwork
 from bot.sandbox.secmaster.journal import Journal, Received, shortened
+from bot.sandbox.secmaster.overview import overview
 from bot.sandbox.secmaster.runs import Script
 from bot.sandbox.secmaster.wire import Person, Record, Rejection, node_record, stamp
 from bot.sandbox.secmaster.world import World
@@ -44,32 +45,29 @@ class Control:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.get("/_sandbox/state", self.state),
+            web.get("/_sandbox/state", _told(self.state)),
             web.get("/_sandbox/requests", _told(self.requests)),
             web.post("/_sandbox/tasks", _told(self.add_task)),
+            web.delete("/_sandbox/tasks/{id}", _told(self.delete_task)),
             web.post("/_sandbox/tasks/{id}/decide", _told(self.decide)),
             web.post("/_sandbox/tasks/{id}/comment", _told(self.comment)),
             web.post("/_sandbox/instances", _told(self.add_instance)),
+            web.delete("/_sandbox/instances/{id}", _told(self.delete_instance)),
             web.post("/_sandbox/instances/{id}/fail", _told(self.fail)),
+            web.post("/_sandbox/arrivals", _told(self.add_many)),
             web.post("/_sandbox/clock", _told(self.set_clock)),
         ]
 
-    async def state(self, _request: web.Request) -> web.Response:
+    async def state(self, request: web.Request) -> web.Response:
         world = self._world
-        state = {
+        state = overview(world, asked.Looking.model_validate(dict(request.query))) | {
             "changes": self._changes.count,
             "now": stamp(world.clock()),
             "clock": self._clockwork.rates,
-            "tasks": list(world.tasks.values()),
-            "instances": list(world.instances.values()),
             "attachments": [
                 attachment | {"size": len(world.contents[id_])}
                 for id_, attachment in world.attachments.items()
             ],
-            "history": {
-                id_: [asdict(event) for event in events]
-                for id_, events in world.history.events.items()
-            },
             "faults": self._faults.listed(),
             "endpoints": self._endpoints,
             "received": len(self._journal.requests),
@@ -88,6 +86,17 @@ class Control:
         if new.due_in is not None:
             fields["due_date"] = stamp(self._world.clock() + timedelta(seconds=new.due_in))
         return web.json_response(self._world.add_task(**fields), status=201)
+
+    async def delete_task(self, request: web.Request) -> web.Response:
+        return web.json_response(self._world.delete_task(request.match_info["id"]))
+
+    async def delete_instance(self, request: web.Request) -> web.Response:
+        return web.json_response(self._world.delete_instance(request.match_info["id"]))
+
+    async def add_many(self, request: web.Request) -> web.Response:
+        burst = asked.Burst.model_validate_json(await _body(request))
+        self._world.add_many(burst.tasks, burst.failures)
+        return web.json_response(burst.model_dump(), status=201)
 
     async def decide(self, request: web.Request) -> web.Response:
         decision = asked.Decision.model_validate_json(await _body(request))

@@ -35,3 +35,6 @@ class History:
         """Write down what happened ``at`` a wire time, now unless told."""
         event = Event(at or stamp(self._clock()), what, by.name, by.via, detail)
         self.events[id_].append(event)
+
+    def forget(self, id_: str) -> None:
+        self.events.pop(id_, None)

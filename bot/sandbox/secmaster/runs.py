@@ -52,6 +52,14 @@ class Runs:
             raise Rejection(404, NOT_FOUND, f"instance {instance_id} does not exist")
         return self.instances[instance_id]
 
+    def delete(self, instance_id: str) -> Record:
+        """Forget a run, wherever it stands."""
+        instance = self.get(instance_id)
+        del self.instances[instance_id], self.scripts[instance_id]
+        self.moving.discard(instance_id)
+        self._history.forget(instance_id)
+        return instance
+
     def command(self, instance_id: str, body: Record, by: Person) -> None:
         """Do what UpdateWorkflowInstance was asked to, in the name of ``by``."""
         instance = self.get(instance_id)

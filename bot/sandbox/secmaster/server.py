@@ -104,6 +104,13 @@ class SecMasterSandbox:
         """
         return self._journal.writes(endpoint, target)
 
+    def tick(self) -> list[str]:
+        """Apply at once what is due by the clock as it is now; the ids of the tasks that ended.
+
+        For a test that set its clock forward: no timer can know of that.
+        """
+        return self.world.expire()
+
     async def until(self, predicate: Callable[[], bool]) -> None:
         """Wait until ``predicate`` holds; it is asked again after every change and request."""
         await self._changes.until(predicate)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
 Record = dict[str, Any]
@@ -93,12 +94,16 @@ class Person:
     via: str = "console"
 
 
+SYSTEM = Person("system", "system", via="")
+
+
 def stamp(moment: datetime) -> str:
     """``2025-08-19T14:53:42.424Z+0800``: a literal Z, then the offset that counts."""
     local = moment.astimezone(CHINA)
     return f"{local:%Y-%m-%dT%H:%M:%S}.{local.microsecond // 1000:03d}Z{local:%z}"
 
 
+@lru_cache(maxsize=65_536)  # the lists read the same few thousand again and again
 def read_stamp(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ%z")
 
@@ -116,6 +121,12 @@ def needed(body: Record, key: str) -> str:
     if not value.strip():
         raise Rejection(400, INVALID, f"parameter {key} is required")
     return value
+
+
+def found(records: dict[str, Record], kind: str, id_: str) -> Record:
+    if id_ not in records:
+        raise Rejection(404, NOT_FOUND, f"{kind} {id_} does not exist")
+    return records[id_]
 
 
 def task_record(**fields: Any) -> Record:

@@ -1,31 +1,28 @@
 """The state of one SecMaster workspace and every change it allows. No HTTP, no timers."""
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from bot.sandbox.secmaster.arrivals import new_failure, new_task
 from bot.sandbox.secmaster.history import History
 from bot.sandbox.secmaster.runs import Runs, Script
+from bot.sandbox.secmaster.tasks import Tasks
 from bot.sandbox.secmaster.wire import (
-    INVALID,
-    NOT_FOUND,
-    NOT_WAITING,
+    SYSTEM,
     Clock,
     Person,
     Record,
-    Rejection,
+    found,
     instance_record,
-    needed,
     node_record,
     stamp,
     task_record,
 )
 
-# Undocumented; the real one must have some limit, and a client must meet its refusal.
-COMMENT_LIMIT = 4096
 DUE_IN = timedelta(days=15)
-SYSTEM = Person("system", "system", via="")
 CONSOLE = Person("", "")
 
 
@@ -43,12 +40,18 @@ class World:
         self.clock = clock
         self.project_id = project_id
         self.workspace_id = workspace_id
-        self.tasks: dict[str, Record] = {}
         self.attachments: dict[str, Record] = {}
         self.contents: dict[str, bytes] = {}
         self.history = History(clock)
         self.runs = Runs(clock, self.history)
-        self._changed = changed
+        self.changes = 0  # told or not
+        self._tasks = Tasks(clock, self.history, self.runs, self.attachments)
+        self._tell = changed
+        self._quiet = False
+
+    @property
+    def tasks(self) -> dict[str, Record]:
+        return self._tasks.tasks
 
     @property
     def instances(self) -> dict[str, Record]:
@@ -59,32 +62,23 @@ class World:
         """The instances that have a next step to take."""
         return self.runs.moving
 
+    @property
+    def next_due(self) -> datetime | None:
+        """When ``expire`` has something to do next, unless it was decided by then."""
+        return self._tasks.due.next()
+
     def task(self, task_id: str) -> Record:
-        return _found(self.tasks, "task", task_id)
+        return self._tasks.get(task_id)
 
     def instance(self, instance_id: str) -> Record:
         return self.runs.get(instance_id)
 
     def attachment(self, attachment_id: str) -> Record:
-        return _found(self.attachments, "attachment", attachment_id)
+        return found(self.attachments, "attachment", attachment_id)
 
     def update_task(self, task_id: str, body: Record, by: Person) -> Record:
         """Do what UpdateTask was asked to, in the name of ``by``."""
-        task = self.task(task_id)
-        match needed(body, "action"):
-            case "CONTINUE" | "TERMINATE" as decision:
-                self._decide(task, decision, by)
-            case "ADD_COMMENT":
-                self._comment(task, needed(body, "comment"), by)
-            case "DELETE_COMMENT":
-                self._uncomment(task, needed(body, "comment_id"), by)
-            case "ADD_ATTACHMENT":
-                self._attach(task, needed(body, "attachment_id"), by)
-            case "DELETE_ATTACHMENT":
-                self._detach(task, needed(body, "attachment_id"), by)
-            case unknown:
-                raise Rejection(400, INVALID, f"action {unknown} is not supported")
-        self._touch(task, by)
+        task = self._tasks.update(task_id, body, by)
         self._changed()
         return task
 
@@ -97,8 +91,30 @@ class World:
         """Take the next step of a moving run; one that is terminated leaves nothing to decide."""
         self.runs.advance(instance_id)
         if self.instances[instance_id]["status"] == "TERMINATED":
-            self._cancel_tasks(instance_id)
+            self._tasks.cancel_about(instance_id)
         self._changed()
+
+    def expire(self) -> list[str]:
+        """End the waiting tasks whose due date has passed as each one's ``due_handle`` says.
+
+        The ids of those that ended. A task that was overdue when it was added stays as it is.
+        """
+        ended = self._tasks.expire()
+        if ended:
+            self._changed()
+        return ended
+
+    def delete_task(self, task_id: str) -> Record:
+        """Forget a task; the run it holds up goes on waiting."""
+        task = self._tasks.delete(task_id)
+        self._changed()
+        return task
+
+    def delete_instance(self, instance_id: str) -> Record:
+        """Forget a run; a task about it stays."""
+        instance = self.runs.delete(instance_id)
+        self._changed()
+        return instance
 
     def fail(self, instance_id: str, error_msg: str) -> Record:
         instance = self.runs.fail(instance_id, error_msg, CONSOLE)
@@ -146,9 +162,7 @@ class World:
         task["aopengine_task_id"] = task["aopengine_task_id"] or task["id"]
         if task["business_type"] == "WORKFLOWNODEAPPROVE" and not task["action_instance_id"]:
             task["action_instance_id"] = self._held_up(task["name"])["id"]
-        self.tasks[task["id"]] = task
-        creator = Person(task["creator_id"], task["creator_name"], via="")
-        self.history.add(task["id"], "created", creator, at=task["create_time"])
+        self._tasks.add(task)
         self._changed()
         return task
 
@@ -159,82 +173,29 @@ class World:
         self._changed()
         return instance
 
+    def add_many(self, tasks: int, failures: int) -> None:
+        """Let so many tasks and failed runs arrive at once, as one change."""
+        with self._as_one_change():
+            for number in range(tasks):
+                new_task(self, number)
+            for number in range(failures):
+                new_failure(self, number)
+
+    @contextmanager
+    def _as_one_change(self) -> Iterator[None]:
+        self._quiet = True
+        try:
+            yield
+        finally:
+            self._quiet = False
+            self._changed()
+
+    def _changed(self) -> None:
+        self.changes += 1
+        if not self._quiet:
+            self._tell()
+
     def _held_up(self, name: str) -> Record:
         waiting = node_record(str(uuid4()), "Approval", start_time=stamp(self.clock()))
         script = Script(upcoming=[name or "Response"])
         return self.add_instance(script, name=name, topology={"audit_logs": [waiting]})
-
-    def _decide(self, task: Record, decision: str, by: Person) -> None:
-        if task["status"] != "waiting":
-            raise Rejection(400, NOT_WAITING, f"the task is already {task['status']}")
-        task["approver"] = by.name
-        if decision == "CONTINUE":
-            task["status"] = "finished"
-            self.history.add(task["id"], "continued", by)
-            self.runs.approve(task["action_instance_id"])
-        else:
-            task["status"] = "canceled"
-            self.history.add(task["id"], "terminated", by)
-            self.runs.stop(task["action_instance_id"])
-
-    def _cancel_tasks(self, instance_id: str) -> None:
-        for task in self.tasks.values():
-            if task["action_instance_id"] == instance_id and task["status"] == "waiting":
-                task["status"] = "canceled"
-                self.history.add(task["id"], "canceled with its instance")
-                self._touch(task, SYSTEM)
-
-    def _comment(self, task: Record, message: str, by: Person) -> None:
-        if len(message) > COMMENT_LIMIT:
-            raise Rejection(400, INVALID, f"comment is longer than {COMMENT_LIMIT} characters")
-        comment = {
-            "id": str(uuid4()),
-            "message": message,
-            "user_id": by.id,
-            "user_name": by.name,
-            "time": int(self.clock().timestamp() * 1000),
-        }
-        task["comments"] = [*_listed(task, "comments"), comment]
-        self.history.add(task["id"], "commented", by, detail=message)
-
-    def _uncomment(self, task: Record, comment_id: str, by: Person) -> None:
-        comments = _listed(task, "comments")
-        gone = next((comment for comment in comments if comment["id"] == comment_id), None)
-        if gone is None:
-            raise Rejection(404, NOT_FOUND, f"comment {comment_id} does not exist")
-        task["comments"] = [comment for comment in comments if comment is not gone]
-        self.history.add(task["id"], "comment removed", by, detail=gone["message"])
-
-    def _attach(self, task: Record, attachment_id: str, by: Person) -> None:
-        name = self.attachment(attachment_id)["file_name"]
-        listed = _listed(task, "attachment_id_list")
-        if attachment_id in listed:
-            raise Rejection(400, INVALID, f"attachment {attachment_id} is already listed")
-        task["attachment_id_list"] = [*listed, attachment_id]
-        self.history.add(task["id"], "file attached", by, detail=name)
-
-    def _detach(self, task: Record, attachment_id: str, by: Person) -> None:
-        listed = _listed(task, "attachment_id_list")
-        if attachment_id not in listed:
-            raise Rejection(400, INVALID, f"attachment {attachment_id} is not listed")
-        task["attachment_id_list"] = [id_ for id_ in listed if id_ != attachment_id]
-        name = self.attachment(attachment_id)["file_name"]
-        self.history.add(task["id"], "file taken off", by, detail=name)
-
-    def _touch(self, task: Record, by: Person) -> None:
-        task |= {
-            "update_time": stamp(self.clock()),
-            "modifier_id": by.id,
-            "modifier_name": by.name,
-        }
-
-
-def _found(records: dict[str, Record], kind: str, id_: str) -> Record:
-    if id_ not in records:
-        raise Rejection(404, NOT_FOUND, f"{kind} {id_} does not exist")
-    return records[id_]
-
-
-def _listed(task: Record, field: str) -> list[Any]:
-    """A list in a task, which may as well be missing or null."""
-    return task.get(field) or []

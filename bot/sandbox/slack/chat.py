@@ -75,8 +75,14 @@ def post_ephemeral(ask: Ask) -> Json:
 
 @method("chat.update", Tier.THREE, "chat:write")
 def update(ask: Ask) -> Json:
-    """What is left out stays; an empty list of blocks or empty metadata removes them."""
+    """What is left out stays; an empty list of blocks or empty metadata removes them.
+
+    In an archived channel it is ``is_inactive``, where the other methods say ``is_archived``:
+    https://docs.slack.dev/reference/methods/chat.update
+    """
     channel, message = _own_message(ask, "cant_update_message")
+    if channel.is_archived:
+        raise SlackError("is_inactive")
     kept = {key: message[key] for key in ("text", "blocks") if key in message}
     given = {key: ask.args[key] for key in ("text", "blocks") if ask.args.get(key) is not None}
     new = from_bot(ask.workspace, kept | given) | _metadata(ask)
@@ -124,6 +130,8 @@ def get_permalink(ask: Ask) -> Json:
 @method("reactions.add", Tier.THREE, "reactions:write")
 def add_reaction(ask: Ask) -> Json:
     channel = ask.workspace.find_channel(str(ask.need("channel")))
+    if channel.is_archived:
+        raise SlackError("is_archived")
     message = _message(ask, channel, ask.need("timestamp"))
     ask.workspace.react(message, str(ask.need("name")), BOT_USER)
     return {}

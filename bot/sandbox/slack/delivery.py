@@ -91,7 +91,7 @@ class Delivery:
         self, body: bytes, content_type: str, *, timestamp: str = "", signature: str = ""
     ) -> Delivered:
         """POST any bytes to the request URL, rightly signed unless told otherwise."""
-        timestamp = timestamp or str(int(time.time()))
+        timestamp = timestamp or str(int(self.workspace.clock()))
         headers = {
             "Content-Type": content_type,
             "X-Slack-Request-Timestamp": timestamp,
@@ -144,7 +144,7 @@ class Delivery:
     ) -> tuple[int, Any]:
         body, content_type = _encoded(kind, payload)
         # Real time even under a made-up clock: the app compares it with its own.
-        timestamp = str(int(time.time()))
+        timestamp = str(int(self.workspace.clock()))
         headers = {
             "Content-Type": content_type,
             "X-Slack-Request-Timestamp": timestamp,

@@ -8,6 +8,7 @@ import math
 from bot.sandbox.slack.asking import Ask, method
 from bot.sandbox.slack.limits import Tier
 from bot.sandbox.slack.permits import SlackError
+from bot.sandbox.slack.timeline import Row
 from bot.sandbox.slack.workspace import (
     APP,
     BOT,
@@ -66,7 +67,7 @@ def bot(ask: Ask) -> Json:
 def history(ask: Ask) -> Json:
     """Newest first; replies only where they were broadcast."""
     channel = _readable(ask)
-    found = _between(ask, ask.workspace.top_level(channel.id))[::-1]
+    found = _between(ask, ask.workspace.in_channel(channel.id).top)[::-1]
     return _messages(ask, found)
 
 
@@ -74,10 +75,12 @@ def history(ask: Ask) -> Json:
 def replies(ask: Ask) -> Json:
     """The message that was asked for, then its replies, oldest first."""
     channel = _readable(ask)
-    thread = ask.workspace.thread(channel.id, str(ask.need("ts")))
-    if not thread:
+    ts = str(ask.need("ts"))
+    root = ask.workspace.message(channel.id, ts)
+    said = ask.workspace.in_channel(channel.id).replies(ts)
+    if root is None and not said:
         raise SlackError("thread_not_found")
-    return _messages(ask, [thread[0], *_between(ask, thread[1:])])
+    return _messages(ask, [*([root] if root else []), *_between(ask, said)])
 
 
 def _readable(ask: Ask) -> Channel:
@@ -88,11 +91,9 @@ def _readable(ask: Ask) -> Channel:
     return channel
 
 
-def _between(ask: Ask, messages: list[Json]) -> list[Json]:
+def _between(ask: Ask, messages: Row) -> list[Json]:
     oldest, latest = _edge(ask, "oldest", 0), _edge(ask, "latest", math.inf)
-    edges = (oldest, latest) if ask.flag("inclusive") else ()
-    moments = [(float(one["ts"]), one) for one in messages]
-    return [one for at, one in moments if oldest < at < latest or at in edges]
+    return messages.between(oldest, latest, inclusive=ask.flag("inclusive"))
 
 
 def _edge(ask: Ask, name: str, default: float) -> float:

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 from bot.sandbox.slack.payloads import without_metadata
 from bot.sandbox.slack.reading import shown_in_channel, shown_in_thread
-from bot.sandbox.slack.unread import calls_for, unread
-from bot.sandbox.slack.workspace import TEAM, TEAM_NAME, Channel, Json, Workspace, is_top_level
+from bot.sandbox.slack.timeline import is_top_level
+from bot.sandbox.slack.unread import MOST_COUNTED, calls_for, unread
+from bot.sandbox.slack.workspace import BOT_USER, TEAM, TEAM_NAME, Channel, Json, Workspace
 
 if TYPE_CHECKING:
     from bot.sandbox.slack.server import SlackSandbox
+
+MOST_SHOWN = 600  # messages of a channel or a thread, the newest
 
 
 def described(sandbox: "SlackSandbox") -> Json:
@@ -99,21 +102,27 @@ class Page:
             "kind": channel.kind,
             "is_archived": channel.is_archived,
             "is_member": self.user in channel.members,
+            "has_app": BOT_USER in channel.members,
             "unread": sum(map(is_top_level, new)),
+            "more_unread": len(new) >= MOST_COUNTED,
             "mentioned": mentioned,
         }
 
     def channel(self, channel: str) -> Json:
         place = self.sandbox.readable(channel, self.user)
-        shown = shown_in_channel(self.sandbox.workspace, place.id, self.user)
-        return {"id": place.id, **self._news(shown)}
+        workspace = self.sandbox.workspace
+        shown = shown_in_channel(workspace, place.id, self.user, MOST_SHOWN)
+        older = max(0, len(workspace.in_channel(place.id).top) - len(shown))
+        return {"id": place.id, "older": older, **self._news(shown)}
 
     def thread(self, channel: str, ts: str) -> Json:
         place = self.sandbox.readable(channel, self.user)
-        if self.sandbox.workspace.message(place.id, ts) is None:
+        workspace = self.sandbox.workspace
+        if workspace.message(place.id, ts) is None:
             raise ValueError(f"there is no thread {ts} in {channel}")
-        shown = shown_in_thread(self.sandbox.workspace, place.id, ts, self.user)
-        return {"ts": ts, **self._news(shown)}
+        shown = shown_in_thread(workspace, place.id, ts, self.user, MOST_SHOWN)
+        older = max(0, len(workspace.in_channel(place.id).replies(ts)) - MOST_SHOWN)
+        return {"ts": ts, "older": older, **self._news(shown)}
 
     def _news(self, shown: list[Json]) -> Json:
         touched = self.sandbox.workspace.touched

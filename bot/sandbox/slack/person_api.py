@@ -1,10 +1,12 @@
 """The acts and the reads as JSON over HTTP, for a page or a test in another process.
 
-``POST /_sandbox/<act>`` takes the fields of the method of that name in ``person.py``.
+``POST /_sandbox/<act>`` takes the fields of the method of that name in ``person.py``, or in
+``arranging.py``.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -32,11 +34,13 @@ ACTS = (
     "redeliver",
     "deliver_raw",
 )
+ARRANGEMENTS = ("archive", "unarchive", "remove_bot", "add_bot")
 
 
 def routes(sandbox: "SlackSandbox") -> list[web.RouteDef]:
     """The endpoints under ``/_sandbox``."""
-    acts = [web.post(f"/_sandbox/{name}", _act(getattr(sandbox, name))) for name in ACTS]
+    names = (*ACTS, *ARRANGEMENTS)
+    acts = [web.post(f"/_sandbox/{name}", _act(getattr(sandbox, name))) for name in names]
     socket = sandbox.socket_mode
 
     async def limit(*, on: bool) -> Json:
@@ -57,14 +61,16 @@ def _act(method: Callable[..., Any]) -> Callable[[web.Request], Any]:
 
     async def handle(request: web.Request) -> web.Response:
         try:
-            done = await checked(**await _fields(request))
+            done = checked(**await _fields(request))
+            done = await done if isawaitable(done) else done
         except ValidationError as wrong:
             return web.json_response({"error": str(wrong)}, status=400)
         except SlackError as no:
             return web.json_response({"error": no.code}, status=409)
         except ValueError as wrong:
             return web.json_response({"error": str(wrong)}, status=404)
-        return web.json_response(asdict(done) if isinstance(done, Delivered) else done)
+        done = asdict(done) if isinstance(done, Delivered) else done
+        return web.json_response({} if done is None else done)
 
     return handle
 

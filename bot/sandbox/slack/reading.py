@@ -1,16 +1,18 @@
 """What a person sees: channels, threads, their own ephemerals, views and home."""
 
 import copy
-from collections.abc import Iterable
-from itertools import chain
 
+from bot.sandbox.slack.timeline import is_top_level
 from bot.sandbox.slack.unread import mark_read
 from bot.sandbox.slack.views import Views
-from bot.sandbox.slack.workspace import TEAM, Channel, Json, Workspace, is_top_level
+from bot.sandbox.slack.workspace import TEAM, Channel, Json, Workspace
 
 
 class Reading:
-    """Copies of what is shown, so that a reader holds on to a moment."""
+    """Copies of what is shown, so that a reader holds on to a moment.
+
+    All readers of a moment share its copies: they are there to be looked at.
+    """
 
     workspace: Workspace
     modals: Views
@@ -18,12 +20,12 @@ class Reading:
     def messages(self, channel: str, user: str | None = None) -> list[Json]:
         """A channel without its threads opened, with what only ``user`` sees in it."""
         place = self.readable(channel, user)
-        return copy.deepcopy(shown_in_channel(self.workspace, place.id, user or ""))
+        return shown_in_channel(self.workspace, place.id, user or "")
 
     def thread(self, channel: str, ts: str, user: str | None = None) -> list[Json]:
         """A message and its replies, with what only ``user`` sees in the thread."""
         place = self.readable(channel, user)
-        return copy.deepcopy(shown_in_thread(self.workspace, place.id, ts, user or ""))
+        return shown_in_thread(self.workspace, place.id, ts, user or "")
 
     def ephemerals(self, user: str, channel: str | None = None) -> list[Json]:
         """What only this person sees, with the channel it is shown in."""
@@ -64,17 +66,29 @@ class Reading:
         return own and place.kind == "channels"
 
 
-def shown_in_channel(workspace: Workspace, channel: str, user: str) -> list[Json]:
-    """The messages themselves, oldest first: of everybody, and for ``user`` alone."""
-    whispers = [one.message for one in workspace.whispered(user, channel)]
-    return _by_time(workspace.top_level(channel), filter(is_top_level, whispers))
+def shown_in_channel(
+    workspace: Workspace, channel: str, user: str, most: int | None = None
+) -> list[Json]:
+    """What everybody and what only ``user`` sees there, oldest first; the newest few where asked.
+
+    The messages are copies that all readers share.
+    """
+    whispers = [copy.deepcopy(one.message) for one in workspace.whispered(user, channel)]
+    posted = workspace.copies(channel).top.newest(most)
+    shown = _by_time(posted, [one for one in whispers if is_top_level(one)])
+    return shown[-most:] if most else shown
 
 
-def shown_in_thread(workspace: Workspace, channel: str, ts: str, user: str) -> list[Json]:
-    whispers = [one.message for one in workspace.whispered(user, channel)]
+def shown_in_thread(
+    workspace: Workspace, channel: str, ts: str, user: str, most: int | None = None
+) -> list[Json]:
+    """A message and its replies, or the newest of them, with what only ``user`` sees among them."""
+    whispers = [copy.deepcopy(one.message) for one in workspace.whispered(user, channel)]
     mine = [message for message in whispers if message.get("thread_ts") == ts]
-    return _by_time(workspace.thread(channel, ts), mine)
+    return _by_time(workspace.copies(channel).thread(ts, most), mine)
 
 
-def _by_time(*messages: Iterable[Json]) -> list[Json]:
-    return sorted(chain(*messages), key=lambda one: float(one["ts"]))
+def _by_time(posted: list[Json], whispers: list[Json]) -> list[Json]:
+    if not whispers:
+        return posted
+    return sorted([*posted, *whispers], key=lambda one: float(one["ts"]))

@@ -10,6 +10,7 @@ from bot.sandbox import changes as news
 from bot.sandbox import faults as trouble
 from bot.sandbox import origin, pages
 from bot.sandbox.slack import person_api
+from bot.sandbox.slack.arranging import Arranging
 from bot.sandbox.slack.asking import ALL_SCOPES
 from bot.sandbox.slack.delivery import Delivery, Sent
 from bot.sandbox.slack.file_api import FileApi
@@ -31,7 +32,7 @@ SHUTDOWN_SECONDS = 1.0
 LARGEST_BODY = LARGEST + 1024**2
 
 
-class SlackSandbox(Acting, Reading):
+class SlackSandbox(Acting, Arranging, Reading):
     """A Slack workspace on this machine.
 
     The Web API is at ``url + "/api/"``. The app is reached at ``request_url``, or over its own

@@ -1,23 +1,28 @@
 """What a person has not read in a channel yet, and whether it calls for them."""
 
 from collections.abc import Iterable, Iterator
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from bot.sandbox.slack.mentions import EVERYBODY
 from bot.sandbox.slack.workspace import Channel, Json, Workspace
 
+MOST_COUNTED = 999
+
 
 def unread(workspace: Workspace, user: str, channel: Channel) -> list[Json]:
-    """What others wrote there since this person last read it, replies in threads included."""
+    """What others wrote there since this person last read it, replies in threads included.
+
+    Of a great many, the newest.
+    """
     read = float(workspace.read.get((user, channel.id), 0))
 
     def newer(messages: Iterable[Json]) -> Iterator[Json]:
-        return takewhile(lambda one: float(one["ts"]) > read, messages)
+        new = takewhile(lambda one: float(one["ts"]) > read, messages)
+        return islice((one for one in new if one["user"] != user), MOST_COUNTED)
 
-    posted = newer(reversed(workspace.messages.get(channel.id, [])))
+    posted = newer(reversed(workspace.in_channel(channel.id).all))
     whispered = [one.message for one in workspace.whispered(user, channel.id)]
-    both = [*posted, *newer(reversed(whispered))]
-    return [message for message in both if message["user"] != user]
+    return [*posted, *newer(reversed(whispered))][:MOST_COUNTED]
 
 
 def calls_for(workspace: Workspace, user: str, message: Json) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from bot.sandbox.changes import Changes
 from bot.sandbox.slack.mentions import called
 from bot.sandbox.slack.permits import Permits, SlackError
+from bot.sandbox.slack.timeline import Shelf, Timeline
 
 Json = dict[str, Any]
 
@@ -67,12 +68,6 @@ class Ephemeral:
     message: Json
 
 
-def is_top_level(message: Json) -> bool:
-    """Whether a channel shows the message without its thread opened."""
-    broadcast = message.get("subtype") == "thread_broadcast"
-    return broadcast or message.get("thread_ts", message["ts"]) == message["ts"]
-
-
 @dataclass
 class Workspace:
     """Everything there is. ``read`` is the last ts each person has read of each channel."""
@@ -82,12 +77,13 @@ class Workspace:
     users: dict[str, Json] = field(default_factory=dict)
     groups: dict[str, Json] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
-    messages: dict[str, list[Json]] = field(default_factory=dict)
+    messages: dict[str, Timeline] = field(default_factory=dict)
     ephemerals: list[Ephemeral] = field(default_factory=list)
     read: dict[tuple[str, str], str] = field(default_factory=dict)
     permits: Permits = field(init=False)
     _touched: dict[str, int] = field(default_factory=dict)
     _called: dict[str, frozenset[str]] = field(default_factory=dict)
+    _channel_of: dict[str, str] = field(default_factory=dict)
     _last_ts: int = 0
     _last_id: int = 0
 
@@ -141,9 +137,10 @@ class Workspace:
         if root is not None:
             root = self.message(channel, root.get("thread_ts", thread_ts)) or root
             stored["thread_ts"] = root["ts"]
-        self.messages.setdefault(channel, []).append(stored)
+        self.messages.setdefault(channel, Timeline()).put(stored)
+        self._channel_of[stored["ts"]] = channel
         if root is not None:
-            self._count_replies(channel, root)
+            self._count_reply(root, stored)
         self.touch(stored)
         return stored
 
@@ -153,6 +150,7 @@ class Workspace:
         for message in messages:
             self._touched[message["ts"]] = self.changes.count
             self._called[message["ts"]] = called(message)
+            self.in_channel(self._channel_of.get(message["ts"], "")).changed(message["ts"])
 
     def touched(self, message: Json) -> int:
         """The count of changes at which the message last came to look different."""
@@ -162,29 +160,36 @@ class Workspace:
         """Whom the message calls, as ``mentions`` tells it."""
         return self._called[message["ts"]]
 
-    def _count_replies(self, channel: str, root: Json) -> None:
-        replies = self.thread(channel, root["ts"])[1:]
+    def _count_reply(self, root: Json, reply: Json) -> None:
+        authors = root.get("reply_users", [])
+        authors = authors if reply["user"] in authors else [*authors, reply["user"]]
+        self._say_replies(root, root.get("reply_count", 0) + 1, authors, reply["ts"])
+
+    def _recount_replies(self, channel: str, root: Json) -> None:
+        replies = self.in_channel(channel).replies(root["ts"]).newest()
         authors = list(dict.fromkeys(reply["user"] for reply in replies))
+        self._say_replies(root, len(replies), authors, [root, *replies][-1]["ts"])
+
+    def _say_replies(self, root: Json, count: int, authors: list[str], latest: str) -> None:
         root.update(
             thread_ts=root["ts"],
-            reply_count=len(replies),
+            reply_count=count,
             reply_users=authors,
             reply_users_count=len(authors),
-            latest_reply=replies[-1]["ts"] if replies else root["ts"],
+            latest_reply=latest,
         )
         self.touch(root)
 
+    def in_channel(self, channel: str) -> Timeline:
+        """The channel's messages; for a channel without any, an empty timeline."""
+        return self.messages.get(channel) or Timeline()
+
     def message(self, channel: str, ts: str) -> Json | None:
-        return next((one for one in self.messages.get(channel, []) if one["ts"] == ts), None)
+        return self.in_channel(channel).by_ts.get(ts)
 
-    def thread(self, channel: str, ts: str) -> list[Json]:
-        """The message and its replies, oldest first."""
-        everything = self.messages.get(channel, [])
-        return [one for one in everything if ts in (one["ts"], one.get("thread_ts"))]
-
-    def top_level(self, channel: str) -> list[Json]:
-        """What a channel shows without its threads opened, oldest first."""
-        return [one for one in self.messages.get(channel, []) if is_top_level(one)]
+    def copies(self, channel: str) -> Shelf:
+        """The channel's messages as they look now, for whoever is to hold on to a moment."""
+        return self.in_channel(channel).copies()
 
     def change(self, message: Json, new: Json) -> None:
         message.update(new, edited={"user": message["user"], "ts": self.ts()})
@@ -212,10 +217,10 @@ class Workspace:
                 self.touch(message)
 
     def delete(self, channel: str, message: Json) -> None:
-        self.messages[channel].remove(message)
+        self.messages[channel].drop(message)
         root = self.message(channel, message.get("thread_ts", ""))
         if root is not None:
-            self._count_replies(channel, root)
+            self._recount_replies(channel, root)
         self.touch()
 
     def whisper(self, user: str, channel: str, message: Json, thread_ts: str = "") -> Json:

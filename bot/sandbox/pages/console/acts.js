@@ -1,6 +1,7 @@
 // What a person can do in the console, each with the question it asks first.
 
-import { h, post } from "../shared/dom.js";
+import { answered, h, post, reached } from "../shared/dom.js";
+import { ask } from "./forms.js";
 import { AT_DUE, BUSINESS } from "./words.js";
 
 let person = "Console user";
@@ -45,6 +46,27 @@ export function fail(instance) {
     tone: "danger solid",
     send: (values) => post(`/_sandbox/instances/${instance.id}/fail`, values),
   });
+}
+
+/** Ask whether to delete an object; `noun` is "task" or "instance". */
+export function remove(noun, { id, name }) {
+  return ask({
+    title: `Delete this ${noun}?`,
+    about: name,
+    fields: [],
+    verb: "Delete",
+    tone: "danger solid",
+    send: async () => {
+      const path = `/_sandbox/${noun}s/${encodeURIComponent(id)}`;
+      await answered(await reached(path, { method: "DELETE" }));
+    },
+  });
+}
+
+/** The button that asks it. */
+export function removal(noun, object) {
+  const click = () => remove(noun, object);
+  return h("button", { class: "danger", on: { click } }, "Delete…");
 }
 
 /** Ask for a task to add; `runs` are the instances that it may be about. */
@@ -139,63 +161,18 @@ export function setArrivals(rates) {
   });
 }
 
-let numbers = 0;
-
-/**
- * A labelled control. `field`: name, label, and optionally `kind` (textarea, select, number,
- * text), `options` ([value, label] of a select), `hint`, and properties of the control.
- */
-function control({ name, label, kind = "text", options = [], hint, ...properties }) {
-  const id = `control-${++numbers}`;
-  const tag = ["textarea", "select"].includes(kind) ? kind : "input";
-  const type = tag === "input" ? { type: kind } : {};
-  const choices = options.map(([value, text]) => h("option", { value }, text));
-  const described = hint ? { "aria-describedby": `${id}-hint` } : {};
-  const input = h(tag, { id, name, ...type, ...described }, choices);
-  Object.assign(input, properties);
-  return h("p", { class: "field" },
-    h("label", { htmlFor: id }, label),
-    input,
-    hint ? h("small", { id: `${id}-hint`, class: "quiet" }, hint) : null);
-}
-
-/**
- * A form that sends what was entered and says beside it what the server refused. `send` gets the
- * values by name, `done` is called once it went through.
- */
-export function sender({ fields, verb, tone = "primary", send, done, extra = [] }) {
-  const refused = h("p", { class: "refused", role: "alert" });
-  const button = h("button", { class: tone, text: verb });
-  async function submit(event) {
-    event.preventDefault();
-    refused.textContent = "";
-    button.disabled = true;
-    try {
-      await send(Object.fromEntries(new FormData(form)));
-      done(form);
-    } catch (error) {
-      refused.textContent = error.message;
-    }
-    button.disabled = false;
-  }
-  const form = h("form", { class: "sender", on: { submit } },
-    fields.map(control), refused, h("p", { class: "acts" }, extra, button));
-  return form;
-}
-
-/** Ask in a dialog; resolves to whether it was sent. */
-export function ask({ title, about, ...question }) {
-  return new Promise((resolve) => {
-    const cancel = h("button", { type: "button", on: { click: () => dialog.close() } }, "Cancel");
-    const done = () => dialog.close("sent");
-    const form = sender({ ...question, done, extra: [cancel] });
-    const dialog = h("dialog", { class: "ask", "aria-label": title },
-      h("h2", {}, title), about ? h("p", { class: "about" }, about) : null, form);
-    dialog.addEventListener("close", () => {
-      dialog.remove();
-      resolve(dialog.returnValue === "sent");
-    });
-    document.body.append(dialog);
-    dialog.showModal();
+/** Ask how many tasks and failed instances are to arrive at once. */
+export function letArrive() {
+  const many = { kind: "number", min: 0, max: 20_000, step: 1, required: true };
+  return ask({
+    title: "Let many arrive",
+    about: "All of them come in at once.",
+    fields: [
+      { name: "tasks", label: "Tasks", value: 100, ...many },
+      { name: "failures", label: "Failed instances", value: 10, ...many },
+    ],
+    verb: "Let them arrive",
+    send: ({ tasks, failures }) =>
+      post("/_sandbox/arrivals", { tasks: Number(tasks), failures: Number(failures) }),
   });
 }

@@ -1,7 +1,7 @@
 // The console: tasks, instances, requests and faults of the sandbox, as they are right now.
 
 import { decoded, get, h, live } from "../shared/dom.js";
-import { addInstance, addTask, setArrivals } from "./acts.js";
+import { addInstance, addTask, letArrive, setArrivals } from "./acts.js";
 import { Faults } from "./faults.js";
 import {
   INSTANCE_STATES, instanceHistory, instanceParts, instanceRow, instanceSaid,
@@ -18,11 +18,13 @@ const connection = document.querySelector("#connection");
 const main = document.querySelector("main");
 let see = () => {};
 let state = null;
+let everything = { task: [], instance: [] }; // that the server told of: listed, open, or near it
 let ahead = 0; // milliseconds of the sandbox's clock before this machine's
 
 const button = (text, click) => h("button", { on: { click } }, text);
 const arrivals = ["tasks", "instances"].map(() =>
   button("Arrivals…", () => setArrivals(state.clock)));
+const bursts = ["tasks", "instances"].map(() => button("Many at once…", letArrive));
 const shared = { changed: () => see(), name: known };
 
 const panes = {
@@ -33,7 +35,7 @@ const panes = {
       states: TASK_STATES,
       row: taskRow,
       said: taskSaid,
-      tools: [button("Add a task…", () => addTask(state.instances)), arrivals[0]],
+      tools: [button("Add a task…", () => addTask(state.instances)), arrivals[0], bursts[0]],
     },
     { parts: taskParts, past: taskHistory },
   ),
@@ -44,7 +46,7 @@ const panes = {
       states: INSTANCE_STATES,
       row: instanceRow,
       said: instanceSaid,
-      tools: [button("Add an instance…", addInstance), arrivals[1]],
+      tools: [button("Add an instance…", addInstance), arrivals[1], bursts[1]],
     },
     { parts: instanceParts, past: instanceHistory },
   ),
@@ -70,7 +72,7 @@ for (const tab of tabs) {
 
 function pane(list, detail) {
   const made = {
-    list: new List(list),
+    list: new List({ ...list, changed: () => see() }),
     detail: new Detail({ noun: list.noun, title: list.title, ...detail, ...shared }),
   };
   made.node = h("div", { class: "panes" }, made.list.node, made.detail.node);
@@ -94,7 +96,7 @@ function route() {
 
 function known(id) {
   for (const noun of ["task", "instance"]) {
-    const found = state[`${noun}s`].find((one) => one.id === id);
+    const found = everything[noun].find((one) => one.id === id);
     if (found) return { noun, name: found.name };
   }
   return null;
@@ -104,25 +106,23 @@ function draw() {
   if (!state) return;
   const { tab, id } = route();
   drawTabs(tab);
-  const view = { state, now: Date.now() + ahead };
+  const view = { state, known: everything, now: Date.now() + ahead };
   if (tab.noun) drawPane(tab.noun, id, view);
   else faults.draw(view);
 }
 
 function drawPane(noun, id, view) {
   const { list, detail, node } = panes[noun];
-  const objects = state[`${noun}s`];
+  const totals = { found: state.found[noun], counts: state.counts[noun] };
   node.classList.toggle("open", Boolean(id));
-  list.draw(objects, id, view.now);
-  detail.draw(objects.find((one) => one.id === id) ?? null, id, view);
+  list.draw(state[`${noun}s`], totals, id, view.now);
+  detail.draw(everything[noun].find((one) => one.id === id) ?? null, id, view);
 }
 
 function drawTabs(open) {
-  const waiting = state.tasks.filter(({ status }) => status === "waiting").length;
-  const failed = state.instances.filter(({ status }) => status === "FAILED").length;
   const counts = [
-    [waiting, "waiting"],
-    [failed, "failed"],
+    [state.counts.task.waiting ?? 0, "waiting"],
+    [state.counts.instance.FAILED ?? 0, "failed"],
     [state.received, ""],
     [state.faults.length, "on"],
   ];
@@ -140,12 +140,23 @@ function drawTabs(open) {
 }
 
 async function look() {
-  state = await get("/_sandbox/state");
+  state = await get(`/_sandbox/state?${wanted()}`);
+  everything = { task: withNear("tasks"), instance: withNear("instances") };
   ahead = moment(state.now) - Date.now();
   draw();
   const { tab } = route();
   const shown = tab.noun ? panes[tab.noun].detail.requests : tab.hash === "requests" && requests;
   if (shown) await shown.look();
+}
+
+function wanted() {
+  const { tab, id } = route();
+  return new URLSearchParams({ open: id, ...(tab.noun ? panes[tab.noun].list.filter : {}) });
+}
+
+function withNear(kind) {
+  const listed = new Set(state[kind].map(({ id }) => id));
+  return [...state[kind], ...state.near[kind].filter(({ id }) => !listed.has(id))];
 }
 
 /** Follow the address, and take the focus along to what it opened or left. */

@@ -1,7 +1,7 @@
 // Trouble on request: which faults are on, and a form to switch on another.
 
 import { answered, h, keyed, post, reached } from "../shared/dom.js";
-import { sender } from "./acts.js";
+import { sender } from "./forms.js";
 import { unlessSame } from "./parts.js";
 import { trouble } from "./words.js";
 

@@ -1,7 +1,7 @@
 // How a workflow instance is listed, and everything there is to see of one.
 
 import { h } from "../shared/dom.js";
-import { fail } from "./acts.js";
+import { fail, removal } from "./acts.js";
 import { code, facts, history, listPart, part, shownTime, state } from "./parts.js";
 import { moment, span } from "./words.js";
 
@@ -54,19 +54,20 @@ function head(instance) {
   return part("State", [instance.status, instance.retry_count], () => [
     h("p", { class: "marks" },
       state(instance.status), instance.retry_count ? h("span", {}, retries(instance)) : ""),
-    BREAKABLE.includes(instance.status) ? failure(instance) : [],
+    h("p", { class: "acts" },
+      BREAKABLE.includes(instance.status) ? failure(instance) : [],
+      removal("instance", instance)),
   ]);
 }
 
 function failure(instance) {
   const click = () => fail(instance);
-  return h("p", { class: "acts" },
-    h("button", { class: "danger", on: { click } }, "Make it fail…"));
+  return h("button", { class: "danger", on: { click } }, "Make it fail…");
 }
 
 function about(instance, view) {
   const { topology: _nodes, ...rest } = instance;
-  const tasks = view.state.tasks.filter((task) => task.action_instance_id === instance.id);
+  const tasks = view.known.task.filter((task) => task.action_instance_id === instance.id);
   return part("About", [rest, tasks.map(({ id, name }) => [id, name])], () =>
     facts([
       ["Workflow", [instance.workflow.name, instance.workflow.version].join(" ").trim()],

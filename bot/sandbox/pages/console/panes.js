@@ -12,14 +12,17 @@ import { STATES } from "./words.js";
  * latest `at`; `said(object)` is what the text filter looks through; `tools` are nodes.
  */
 export class List {
-  constructor({ noun, title, states, row, said, tools }) {
+  constructor({ noun, title, states, row, said, tools, changed }) {
     this.noun = noun;
     this.row = row;
     this.said = said;
     this.states = ["", ...states];
     this.chosen = "";
-    this.drawn = [[], "", 0];
-    const again = () => this.draw(...this.drawn);
+    this.drawn = [[], { found: 0, counts: {} }, "", 0];
+    const again = () => {
+      this.draw(...this.drawn);
+      changed();
+    };
     this.text = h("input", { type: "search", placeholder: "Filter", on: { input: again },
       "aria-label": `Filter ${title.toLowerCase()} by text` });
     this.choices = h("div", { class: "choices", role: "group", "aria-label": "State" });
@@ -36,13 +39,21 @@ export class List {
     again();
   }
 
-  /** Show `objects`; `selected` is the id of the one that is open, `now` the server's time. */
-  draw(objects, selected, now) {
-    this.drawn = [objects, selected, now];
-    this.drawChoices(objects);
+  /** What the server is to look for, so that it finds what is not among the newest. */
+  get filter() {
+    return { noun: this.noun, status: this.chosen, text: this.text.value.trim() };
+  }
+
+  /**
+   * Show `objects`, the newest of those that were found; `totals` has how many were `found`, and
+   * the `counts` of all there are by status. `selected` is the id of the one that is open, `now`
+   * the server's time.
+   */
+  draw(objects, totals, selected, now) {
+    this.drawn = [objects, totals, selected, now];
+    this.drawChoices(totals.counts);
     const found = objects.filter((object) => this.lets(object));
-    const all = found.length === objects.length;
-    const said = all ? "" : `${found.length} of ${objects.length} shown`;
+    const said = shownOf(found.length, totals.found - objects.length, total(totals.counts));
     if (this.shown.textContent !== said) this.shown.textContent = said;
     const rows = found.map((object) => this.model(object, selected, now)).sort(firstFirst);
     keyed(this.rows, rows, (row) => row.id, unlessSame((row, old) => this.drawRow(row, old)));
@@ -82,9 +93,8 @@ export class List {
     return row;
   }
 
-  drawChoices(objects) {
-    const counts = { "": objects.length };
-    for (const { status } of objects) counts[status] = (counts[status] ?? 0) + 1;
+  drawChoices(byStatus) {
+    const counts = { ...byStatus, "": total(byStatus) };
     const offered = this.states.filter((one) => counts[one] || one === this.chosen || !one);
     const choices = offered.map((one) => [one, counts[one] ?? 0, one === this.chosen]);
     keyed(this.choices, choices, ([one]) => one, drawChoice);
@@ -94,6 +104,16 @@ export class List {
   focus(id) {
     this.rows.querySelector(`a[data-id="${CSS.escape(id)}"]`)?.focus();
   }
+}
+
+function total(counts) {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
+
+/** How many rows there are, where there are more objects: `more` were found and not sent. */
+function shownOf(shown, more, all) {
+  if (more > 0) return `The newest ${shown} are shown; there are ${more.toLocaleString("en")} more.`;
+  return shown === all ? "" : `${shown} of ${all} shown`;
 }
 
 function drawChoice([status, count, chosen], old) {
@@ -129,7 +149,7 @@ export class Detail {
     if (id !== this.id) this.renew(id);
     const had = this.node.contains(document.activeElement);
     this.none.hidden = Boolean(object);
-    this.none.textContent = id ? `There is no ${this.noun} ${id}.` : `Choose one of the ${this.noun}s.`;
+    this.none.textContent = id ? this.missing(id, view) : `Choose one of the ${this.noun}s.`;
     this.heading.hidden = !object;
     const name = object?.name ?? "";
     if (this.heading.textContent !== name) this.heading.textContent = name;
@@ -137,6 +157,11 @@ export class Detail {
     drawParts(this.right, object ? [this.past(object, view), this.asked()] : []);
     // What had the focus may be gone by what happened.
     if (had && document.activeElement === document.body) this.focus();
+  }
+
+  /** An object that is not among the newest is known once the server was asked for it. */
+  missing(id, { state }) {
+    return id === state.looking.open ? `There is no ${this.noun} ${id}.` : "";
   }
 
   renew(id) {

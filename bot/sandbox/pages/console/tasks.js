@@ -1,7 +1,8 @@
 // How a task is listed, and everything there is to see of one.
 
 import { h, own } from "../shared/dom.js";
-import { actAs, decide, personField, sender } from "./acts.js";
+import { actAs, decide, personField, removal } from "./acts.js";
+import { sender } from "./forms.js";
 import {
   code, facts, history, lastingPart, listPart, mark, part, shownTime, state,
 } from "./parts.js";
@@ -60,20 +61,22 @@ function head(task, view) {
       state(task.status),
       noted ? mark(noted.text, noted.tone) : "",
       task.approver ? h("span", {}, `Decided by ${task.approver}`) : ""),
-    task.status === "waiting" ? decisions(task) : [],
+    h("p", { class: "acts" },
+      task.status === "waiting" ? decisions(task) : [], removal("task", task)),
   ]);
 }
 
 function decisions(task) {
   const button = (text, tone, action) =>
     h("button", { class: tone, on: { click: () => decide(task, action) } }, text);
-  return h("p", { class: "acts" },
+  return [
     button("Continue…", "primary", "CONTINUE"),
-    button("Terminate…", "danger", "TERMINATE"));
+    button("Terminate…", "danger", "TERMINATE"),
+  ];
 }
 
 function about(task, view) {
-  const run = view.state.instances.find(({ id }) => id === task.action_instance_id);
+  const run = view.known.instance.find(({ id }) => id === task.action_instance_id);
   const { comments: _talk, ...rest } = task;
   return part("About", [rest, run?.name], () =>
     facts([

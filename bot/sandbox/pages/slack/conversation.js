@@ -15,7 +15,10 @@ let made = 0;
 
 /** The messages of a channel or a thread, and lines that the page itself adds. */
 export class Conversation {
-  /** `ways`: {draw(message), open(message), arrived(message)}, the last for what is new. */
+  /**
+   * `ways`: {draw(message), open(message), arrived(message), inThread?}; `arrived` is called for
+   * what is new.
+   */
   constructor(label, ways) {
     this.ways = ways;
     this.asides = [];
@@ -33,11 +36,15 @@ export class Conversation {
     this.list.replaceChildren();
   }
 
-  /** Show `messages`, oldest first, of the conversation called `key`. */
-  show(key, messages) {
+  /**
+   * Show `messages`, oldest first, of the conversation called `key`; `older` is how many there are
+   * besides.
+   */
+  show(key, messages, older = 0) {
     const first = key !== this.key;
     if (first) this.forget();
     this.key = key;
+    this.older = older;
     const fresh = messages.filter((message) => this.take(message));
     const kept = new Set(messages.map((message) => message.ts));
     for (const ts of this.items.keys()) if (!kept.has(ts)) this.items.delete(ts);
@@ -121,9 +128,18 @@ export class Conversation {
     const asides = this.asides.filter((line) => line.key === this.key);
     const rows = [...this.items.values(), ...asides].sort((one, two) => one.at - two.at);
     const placed = rows.flatMap((row, at) => this.placed(row, rows[at - 1]));
+    // A thread begins with the message it is about, and what is left out comes after it.
+    if (this.older) placed.splice(this.ways.inThread ? 2 : 0, 0, this.olderRow());
     keyed(this.list, placed, (row) => row.id, (row) => row.node);
     const current = this.list.querySelector(STOPPED)?.closest("li") ?? this.stops().at(-1);
     if (current) this.stopAt(current);
+  }
+
+  olderRow() {
+    const said = `${this.older.toLocaleString("en")} older messages are not shown.`;
+    this.notShown ??= h("li", { class: "quiet older" });
+    if (this.notShown.textContent !== said) this.notShown.textContent = said;
+    return { id: "older", node: this.notShown };
   }
 
   placed(row, before) {

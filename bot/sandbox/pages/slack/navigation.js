@@ -80,7 +80,8 @@ function inside(channel, workspace) {
   ].filter(Boolean);
 }
 
-function news({ unread, mentioned }) {
+function news({ unread: count, more_unread: more, mentioned }) {
+  const unread = count && more ? `${count}+` : count;
   const said = [unread && `${unread} unread`, mentioned && "mentions you"].filter(Boolean);
   if (!said.length) return null;
   return h("span", { class: mentioned ? "news mentions" : "news" },

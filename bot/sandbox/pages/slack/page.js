@@ -2,6 +2,7 @@
 
 import { live } from "../shared/dom.js";
 import { act } from "./acts.js";
+import { openArrangements } from "./arranging.js";
 import { upload } from "./files.js";
 import { openMenu } from "./menu.js";
 import { Modals } from "./modals.js";
@@ -49,6 +50,7 @@ class Page {
     node("to-channels").addEventListener("click", () => this.toChannels());
     node("leave-thread").addEventListener("click", () => this.leaveThread());
     node("close-thread").addEventListener("click", () => this.leaveThread());
+    node("arrange").addEventListener("click", ({ currentTarget }) => this.arrange(currentTarget));
     bindKeys({ write: () => this.write(), leave: () => this.leaveThread() });
     setInterval(tickAgo, MINUTE);
     if (!location.hash) showPart("workspace");
@@ -134,6 +136,7 @@ class Page {
     const hasHome = workspace.app.home && channel.id === workspace.appChat(place.user);
     showTabs(place, hasHome);
     node("home").hidden = !place.home;
+    node("arrange").hidden = channel.kind === "im";
     this.pane.hide(place.home);
     if (place.home) this.home.show(place.user, sight.home);
     else {
@@ -190,6 +193,11 @@ class Page {
   write() {
     const pane = this.at.thread ? this.thread : this.pane;
     pane.composer.focus();
+  }
+
+  arrange(button) {
+    const channel = this.sight.channels.find(({ id }) => id === this.at.channel);
+    openArrangements(button, channel, this.workspace.appName);
   }
 
   skip(event) {

@@ -20,6 +20,7 @@ export class Pane {
       draw: (message) => this.draw(message),
       open: (message) => this.openThread(message),
       arrived: (message) => this.tell(message),
+      inThread: ways.inThread,
     });
     this.composer = new Composer(id, {
       offers: (before, place) => offers(before, { ...this, place, channels: this.channels() }),
@@ -42,7 +43,7 @@ export class Pane {
     this.place = place;
     const key = conversationOf(place);
     this.composer.at(key, place, label, closed);
-    this.conversation.show(key, seen.messages);
+    this.conversation.show(key, seen.messages, seen.older);
   }
 
   author(message) {

@@ -104,5 +104,5 @@ function merged(seen, known) {
   const byTs = new Map(known?.messages.map((message) => [message.ts, message]));
   for (const message of seen.messages) byTs.set(message.ts, message);
   const messages = seen.order.map((ts) => byTs.get(ts)).filter(Boolean);
-  return { messages, lacks: messages.length < seen.order.length };
+  return { messages, older: seen.older, lacks: messages.length < seen.order.length };
 }

@@ -1,0 +1,280 @@
+"""The cards of an object: posted once where they belong, and drawn from what SecMaster says."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot import messages, sight
+from bot.actions import UNSETTLED, Snapshot
+from bot.flows import posting
+from bot.flows.desk import desk
+from bot.flows.posting import SlackTrouble
+from bot.messages import Frame, Message
+from bot.models import Ballot, Card, Notice, Operation, Place, Ref, State, Verdict
+from bot.secmaster import NotFound
+from bot.store import Known
+
+log = logging.getLogger(__name__)
+
+VANISHED = "vanished"
+# What a card tells of: what was done from here, or may have been.
+ON_CARD = (State.DONE, State.UNKNOWN, State.DOUBT)
+GATHERED = 200  # failures of one workflow whose rows are read to draw one card
+Standing = tuple[Verdict | None, tuple[Ballot, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the cards of an object are drawn from; ``snapshot`` is None where there is none."""
+
+    ref: Ref
+    snapshot: Snapshot | None
+    standing: Standing
+    snoozed: tuple[datetime, str] | None = None
+    unread: bool = False
+
+    @property
+    def seen(self) -> str:
+        return sight.whole(self.snapshot) if self.snapshot else VANISHED
+
+
+async def redraw(ref: Ref) -> None:
+    """Draw every card of an object anew, from what SecMaster says now.
+
+    Those who ask while that is being done share the next drawing.
+    """
+
+    async def draw() -> None:
+        await _draw_cards(ref, every=True)
+
+    await desk().redraws.share(str(ref), draw)
+
+
+async def follow(ref: Ref) -> int:
+    """Draw those cards of an object that show something else than is so; returns how many."""
+    return await _draw_cards(ref, every=False)
+
+
+async def look(ref: Ref) -> Snapshot:
+    """Read an object, and let the watch know what it is like now; raises NotFound."""
+    known, now = desk().store.known, desk().clock()
+    try:
+        snapshot = await desk().look(ref)
+    except NotFound:
+        await asyncio.to_thread(known.looked, ref, None, now)
+        raise
+    await asyncio.to_thread(known.looked, ref, snapshot, now)
+    return snapshot
+
+
+async def _draw_cards(ref: Ref, *, every: bool) -> int:
+    async with desk().drawing(ref):
+        store = desk().store
+        cards = await asyncio.to_thread(store.cards_of, ref)
+        if not cards and not await asyncio.to_thread(store.known.knows, ref):
+            return 0
+        picture = await _picture(ref, await _look(ref))
+        behind = [card for card in cards if every or card.seen != picture.seen]
+        if behind:
+            kept = await _keep(ref, picture.snapshot)
+            updates = (_update(card, picture, kept) for card in behind)
+            # All end under the lock: one that came late would bring an older picture back.
+            ended = await asyncio.gather(*updates, return_exceptions=True)
+            for error in filter(None, ended):
+                raise error
+        # SecMaster's gateway can lose a task for a moment: what vanished may come back.
+        open_ = picture.snapshot is None or picture.snapshot.status in UNSETTLED
+        await asyncio.to_thread(store.looked, cards, open_=open_)
+        return len(behind)
+
+
+async def redraw_from_memory(ref: Ref) -> None:
+    """Draw the cards from what was read last, while SecMaster can't be asked."""
+    async with desk().drawing(ref):
+        store = desk().store
+        cards = await asyncio.to_thread(store.cards_of, ref)
+        digests = [card.sight for card in cards if card.sight]
+        kept = await asyncio.to_thread(store.sight, digests[0]) if digests else ""
+        if snapshot := sight.read(ref.noun, kept):
+            picture = replace(await _picture(ref, snapshot), unread=True)
+            await asyncio.gather(*(_draw(card, picture) for card in cards))
+
+
+async def card_here(operation: Operation, snapshot: Snapshot) -> str:
+    """The ts of the object's card in the channel, posting one where there is none."""
+    place, ref = operation.place, operation.ref
+    async with desk().placing(ref, place.channel):  # two who ask at once get one card
+        here = await asyncio.to_thread(desk().store.card_in, ref, place.channel)
+        if here:
+            return here.ts
+        card = Card(ref=ref, channel=place.channel, ts="", title=snapshot.name)
+        mark = {"part": "card", "operation": operation.id, "ref": str(ref)}
+        return await _post(card, snapshot, mark, operation)
+
+
+async def show(place: Place, ref: Ref, snapshot: Snapshot) -> None:
+    """Post a new card into the channel; whoever looks for one meanwhile waits and finds it."""
+    async with desk().placing(ref, place.channel):
+        card = Card(ref=ref, channel=place.channel, ts="", title=snapshot.name)
+        await _post(card, snapshot, {"part": "card", "operation": "", "ref": str(ref)}, None)
+
+
+async def bring(
+    channel: str, snapshot: Snapshot, notice: Notice, mark: dict[str, str], posted: str
+) -> str:
+    """Post the card of what has come, unless it was ``posted``; returns its ts.
+
+    The caller holds the object's place in the channel.
+    """
+    if notice.ref is None:
+        raise ValueError("a card is of something")
+    card = Card(
+        ref=notice.ref,
+        channel=channel,
+        ts=posted,
+        title=snapshot.name,
+        gathers=notice.gathers,
+        mention=notice.mention,
+    )
+    return await _post(card, snapshot, mark, None, notice)
+
+
+async def gather(channel: str, snapshot: Snapshot, notice: Notice) -> bool:
+    """Let a card of the same workflow's failures show this one too; False if there is none."""
+    store, now, ref = desk().store, desk().clock(), notice.ref
+    if not notice.gathers or ref is None:
+        return False
+    since = now - desk().policy().watch.gather
+    found = await asyncio.to_thread(store.gathering, channel, notice.gathers, since)
+    if found is None:
+        return False
+    message, at = found
+    kept = await _keep(ref, snapshot)
+    shown = {"ref": ref, "title": snapshot.name, "seen": "", "sight": kept}
+    await asyncio.to_thread(store.add_card, message.model_copy(update=shown), at)
+    # Many may come at once: they share a drawing.
+    card = message.model_copy(update=shown)
+
+    async def draw() -> None:
+        await _update(card, await _picture(ref, snapshot), kept)
+
+    await desk().redraws.share(f"{message.channel} {message.ts}", draw)
+    return True
+
+
+async def object_of(channel: str, ts: str) -> Ref | None:
+    """The object whose card a message is, if it is one.
+
+    A card that Slack shows already and we have not remembered yet, or that a crash kept from
+    being remembered, says it itself. Of one that gathers several nobody can tell.
+    """
+    cards = await asyncio.to_thread(desk().store.cards_at, channel, ts)
+    if cards:
+        return cards[0].ref if len(cards) == 1 else None
+    try:
+        async with asyncio.timeout(posting.SOON):
+            return Ref.parse((await posting.own_mark(channel, ts)).get("ref", ""))
+    except (SlackTrouble, TimeoutError) as error:
+        log.warning("a thread can't be looked at", extra={"error": str(error)})
+        return None
+
+
+async def _post(
+    card: Card,
+    snapshot: Snapshot,
+    mark: dict[str, str],
+    cause: Operation | None,
+    notice: Notice | None = None,
+) -> str:
+    """Post a card, unless it has a ts, and remember it; returns its ts."""
+    kept, picture = await _keep(card.ref, snapshot), await _picture(card.ref, snapshot)
+    ts = card.ts
+    if not ts:
+        drawn = _drawn(card, picture)
+        said = messages.notices.meant(drawn, notice) if notice else drawn
+        ts = await posting.post((card.channel, ""), said, mark, cause)
+    shown = {"ts": ts, "seen": picture.seen, "sight": kept}
+    remembered = card.model_copy(update=shown)
+    # Its address is asked for now, so that no decision waits for it.
+    remembering = asyncio.to_thread(desk().store.add_card, remembered, desk().clock())
+    await asyncio.gather(remembering, posting.permalink(card.channel, ts))
+    return ts
+
+
+async def _picture(ref: Ref, snapshot: Snapshot | None) -> Picture:
+    """What was done to an object from here, what waits for more people, and who snoozed it."""
+    store, now = desk().store, desk().clock()
+    verdict = await asyncio.to_thread(store.standing, ref, *ON_CARD)
+    waiting = await asyncio.to_thread(store.ballots, ref, now)
+    known = await asyncio.to_thread(store.known.of, [ref])
+    snoozed = _snoozed(known[0], now) if known else None
+    return Picture(ref, snapshot, (verdict, waiting), snoozed)
+
+
+def _snoozed(known: Known, now: datetime) -> tuple[datetime, str] | None:
+    until = known.snoozed_until
+    return (until, known.snoozed_by) if until and until > now else None
+
+
+async def _keep(ref: Ref, snapshot: Snapshot | None) -> str:
+    """Remember what a card shows before it shows it, and return its digest."""
+    if snapshot is None:
+        return ""
+    seen = sight.seen(snapshot)
+    await asyncio.to_thread(desk().store.keep_sight, ref, seen, desk().clock())
+    return seen.digest
+
+
+async def _look(ref: Ref) -> Snapshot | None:
+    """The object as it is now; None where SecMaster no longer knows it."""
+    try:
+        return await look(ref)
+    except NotFound:
+        return None
+
+
+async def _draw(card: Card, picture: Picture) -> None:
+    """Draw one card; one that gathers several is drawn from what is known of all of them."""
+    together = await asyncio.to_thread(desk().store.cards_at, card.channel, card.ts)
+    if len(together) < 2:  # noqa: PLR2004 - one is no gathering
+        await posting.update(card, _drawn(card, picture))
+        return
+    refs = [each.ref for each in together][:GATHERED]
+    known = await asyncio.to_thread(desk().store.known.of, refs)
+    frame = replace(desk().frame(card.ref), mention=card.mention)
+    drawn = messages.gathered.card(frame, known, len(together))
+    await posting.update(card, drawn)
+
+
+def _drawn(card: Card, picture: Picture) -> Message:
+    frame = _frame(card, picture)
+    if picture.snapshot is None:
+        return messages.vanished(frame, card.title)
+    return messages.card(frame, picture.snapshot, *picture.standing)
+
+
+def _frame(card: Card, picture: Picture) -> Frame:
+    until, by = picture.snoozed or (None, "")
+    return replace(
+        desk().frame(card.ref),
+        unread=picture.unread,
+        mention=card.mention,
+        snoozed_until=until,
+        snoozed_by=by,
+    )
+
+
+async def _update(card: Card, picture: Picture, kept: str) -> None:
+    """Draw one card; raises only what may pass, for then it is drawn later."""
+    store = desk().store
+    try:
+        await _draw(card, picture)
+    except SlackTrouble as error:
+        if error.passes:
+            raise
+        log.warning("card not redrawn", extra={"ref": str(card.ref), "code": error.code})
+        if error.code == "message_not_found":  # somebody deleted it
+            await asyncio.to_thread(store.forget_card, card)
+            return
+    await asyncio.to_thread(store.drawn, card, picture.seen, kept)

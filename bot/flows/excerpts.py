@@ -1,0 +1,41 @@
+"""What a failed run was given and said, as a file in the thread where a card has no room."""
+
+import asyncio
+
+from bot import messages
+from bot.actions import Snapshot
+from bot.flows import posting
+from bot.flows.desk import desk
+from bot.models import Due, Notice, NoticeKind, Ref
+from bot.secmaster import Instance
+
+
+async def wanted(card: Due, snapshot: Snapshot, channel: str, thread: str) -> None:
+    """Have a file posted under a card that could not show all of the failed node."""
+    if not isinstance(snapshot, Instance) or not messages.gathered.is_long(snapshot):
+        return
+    now, ref = desk().clock(), card.notice.ref
+    notice = Notice(kind=NoticeKind.EXCERPT, ref=ref, thread=thread)
+    # Of the same failure one file in each channel.
+    once = f"excerpt:{ref}:{snapshot.retry_count}:{channel}"
+    due = Due(once=once, channel=card.channel, notice=notice, not_before=now)
+    await asyncio.to_thread(desk().store.outbox.add, [due], now)
+
+
+async def share(ref: Ref, channel: str, thread: str, *, perhaps_again: bool) -> None:
+    """Upload what the failed node was given and said, as a text file."""
+    run = await desk().look(ref)
+    if not isinstance(run, Instance) or run.failed_node is None:
+        return
+    name = f"{run.failed_node.action_id or run.id}-{run.retry_count}.txt"
+    if perhaps_again and await posting.has_file(channel, thread, name):
+        return
+    upload = desk().slack.files_upload_v2(
+        filename=name,
+        title=name,
+        content=messages.gathered.whole_failure(run),
+        channel=channel,
+        thread_ts=thread,
+        initial_comment=messages.gathered.EXCERPT,
+    )
+    await posting.asked(upload)

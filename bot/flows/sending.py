@@ -1,0 +1,260 @@
+"""Posting what the bot says by itself: a line for each channel, in order, at Slack's pace.
+
+What was about to be posted when a process died is looked for in Slack before it is posted.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bot import messages
+from bot.actions import WAITED_FOR, Snapshot
+from bot.flows import cards, excerpts, posting
+from bot.flows.desk import desk
+from bot.flows.posting import CannotPost, SlackTrouble
+from bot.messages import Message
+from bot.models import Due, Notice, NoticeKind, Ref
+from bot.secmaster import NotFound, SecMasterError
+
+log = logging.getLogger(__name__)
+
+TRIED_AGAIN = timedelta(hours=1)  # a channel that is closed to us
+LATER = timedelta(minutes=10)  # what could not be posted, for a reason nobody foresaw
+TROUBLED = 5.0  # seconds to wait before Slack or SecMaster is asked again
+KEPT = timedelta(days=30)  # what was posted longer ago is forgotten
+
+
+@dataclass(slots=True)
+class Lanes:
+    """A line for each channel; each ends when there is nothing left to post in it now."""
+
+    _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def wake(self) -> None:
+        """See to it that whatever is ready is being posted."""
+        ready = await asyncio.to_thread(desk().store.outbox.channels, desk().clock())
+        for channel in ready:
+            if channel not in self._running:
+                self._running[channel] = asyncio.create_task(self._run(channel))
+
+    async def _run(self, channel: str) -> None:
+        try:
+            await _lane(channel)
+        finally:
+            del self._running[channel]
+
+    async def close(self) -> None:
+        lanes = list(self._running.values())
+        for lane in lanes:
+            lane.cancel()
+        await asyncio.gather(*lanes, return_exceptions=True)
+
+
+async def _lane(channel: str) -> None:
+    """Post what is ready in one channel, in order."""
+    outbox = desk().store.outbox
+    while due := await asyncio.to_thread(outbox.first, channel, desk().clock()):
+        try:
+            if await _elsewhere(channel):
+                return
+            posted = await _post(due)
+        except CannotPost as error:
+            await _closed(channel, error.code)
+            return
+        except (SlackTrouble, SecMasterError) as error:
+            log.warning("a notice waits", extra={"once": due.once, "error": str(error)})
+            await desk().sleep(TROUBLED)
+            continue
+        except Exception:
+            # One that can't be posted, for whatever reason, must not stand before all others.
+            log.exception("a notice is left for later", extra={"once": due.once})
+            await asyncio.to_thread(outbox.later, [due.number], desk().clock() + LATER)
+            continue
+        if posted:
+            await desk().sleep(desk().patience.pace)
+
+
+async def _post(due: Due) -> bool:
+    """Post what is first in line, with whatever quiet hours held back beside it.
+
+    Returns whether there is a new message in the channel.
+    """
+    outbox, held = desk().store.outbox, [due]
+    if due.notice.held_until:
+        held = await asyncio.to_thread(
+            outbox.held, due.channel, due.notice.held_until, desk().clock()
+        )
+    numbers = [each.number for each in held]
+    since = due.sending_at
+    if since is None:
+        await asyncio.to_thread(outbox.sending, numbers, desk().clock())
+    place = await _place(due.channel)
+    if len(held) > 1:
+        posted = await _summed_up(held, place, since)
+    else:
+        posted = await POSTING[due.notice.kind](due, place, since)
+    await asyncio.to_thread(outbox.done, numbers, desk().clock())
+    return posted
+
+
+async def _place(channel: str) -> str:
+    """A channel's id; for a person that of our chat with them."""
+    return await posting.chat_with(channel) if channel[0] in "UW" else channel
+
+
+# A channel that is closed to us.
+
+
+async def _elsewhere(channel: str) -> bool:
+    """Whether a channel is known as closed; what waits for it then goes to the fallback."""
+    outbox, now = desk().store.outbox, desk().clock()
+    if not await asyncio.to_thread(outbox.is_closed, channel, now, TRIED_AGAIN):
+        return False
+    await _to_fallback(channel)
+    return True
+
+
+async def _to_fallback(channel: str) -> None:
+    fallback = desk().policy().watch.fallback
+    if fallback and fallback != channel:
+        await asyncio.to_thread(desk().store.outbox.readdress, channel, fallback)
+
+
+async def _closed(channel: str, code: str) -> None:
+    """Report once to the admins that a channel is closed, and use the fallback."""
+    outbox, now = desk().store.outbox, desk().clock()
+    log.warning("a channel is closed to us", extra={"channel": channel, "code": code})
+    if await asyncio.to_thread(outbox.close, channel, code, now):
+        notice = Notice(kind=NoticeKind.CLOSED, told={"channel": channel, "code": code})
+        admins = desk().policy().watch.admins
+        reports = [
+            Due(once=f"closed:{channel}:{now}:{who}", channel=who, notice=notice, not_before=now)
+            for who in admins
+            if who != channel
+        ]
+        await asyncio.to_thread(outbox.add, reports, now)
+    await _to_fallback(channel)
+
+
+# What there is to post, each by its kind; all return whether there is a new message.
+
+
+async def _card(due: Due, place: str, since: datetime | None) -> bool:
+    """A card, unless the channel has one, or there is nothing to decide any more."""
+    ref, notice = _about(due), due.notice
+    snapshot = await _look(ref)
+    if snapshot is None or snapshot.status not in WAITED_FOR:
+        return False
+    store, origin = desk().store, notice.told.get("from", "")
+    async with desk().placing(ref, place):
+        here = await asyncio.to_thread(store.card_in, ref, place)
+        if here and origin:
+            await _reply(due, place, here.ts, messages.notices.escalated(notice, snapshot), since)
+            return True
+        if here:
+            return False
+        if await cards.gather(place, snapshot, notice):
+            return False
+        found = await _found(due, place, "", since)
+        ts = await cards.bring(place, snapshot, notice, _mark(due), found)
+    await asyncio.to_thread(desk().store.outbox.reopen, due.channel)
+    await excerpts.wanted(due, snapshot, place, ts)
+    return True
+
+
+async def _reminder(due: Due, place: str, since: datetime | None) -> bool:
+    """A word in the thread of the object's card; where there is none, the card is the word."""
+    ref, notice = _about(due), due.notice
+    snapshot = await _look(ref)
+    if snapshot is None or snapshot.status not in WAITED_FOR:
+        return False
+    here = await asyncio.to_thread(desk().store.card_in, ref, place)
+    if here is None:
+        return await _card(due, place, since)
+    said = messages.notices.reminder(notice, snapshot, desk().clock())
+    loud = messages.notices.goes_on(snapshot)
+    await _reply(due, place, here.ts, said, since, loud=loud)
+    await cards.redraw(ref)
+    return True
+
+
+async def _awake(due: Due, place: str, since: datetime | None) -> bool:
+    ref = _about(due)
+    snapshot = await _look(ref)
+    here = await asyncio.to_thread(desk().store.card_in, ref, place)
+    if snapshot is None or here is None or snapshot.status not in WAITED_FOR:
+        return False
+    await _reply(due, place, here.ts, messages.notices.awake(due.notice, snapshot), since)
+    await cards.redraw(ref)
+    return True
+
+
+async def _ended(due: Due, place: str, since: datetime | None) -> bool:
+    await _reply(due, place, due.notice.thread, messages.notices.ended(due.notice), since)
+    return True
+
+
+async def _plain(due: Due, place: str, since: datetime | None) -> bool:
+    await _reply(due, place, "", messages.notices.plain(due.notice), since)
+    return True
+
+
+async def _excerpt(due: Due, place: str, since: datetime | None) -> bool:
+    await excerpts.share(_about(due), place, due.notice.thread, perhaps_again=since is not None)
+    return True
+
+
+POSTING = {
+    NoticeKind.CARD: _card,
+    NoticeKind.REMINDER: _reminder,
+    NoticeKind.AWAKE: _awake,
+    NoticeKind.ENDED: _ended,
+    NoticeKind.EXCERPT: _excerpt,
+    NoticeKind.BACKLOG: _plain,
+    NoticeKind.DIGEST: _plain,
+    NoticeKind.CLOSED: _plain,
+}
+
+
+async def _summed_up(held: list[Due], place: str, since: datetime | None) -> bool:
+    """One message for all that quiet hours held back and that still waits."""
+    refs = [each.notice.ref for each in held if each.notice.ref]
+    known = await asyncio.to_thread(desk().store.known.of, list(dict.fromkeys(refs)))
+    if waiting := [each for each in known if each.open]:
+        said = messages.notices.summary(waiting, len(known), desk().clock())
+        await _reply(held[0], place, "", said, since)
+    return bool(waiting)
+
+
+async def _reply(  # noqa: PLR0913 - where, what, and whether it was said before
+    due: Due, place: str, thread: str, said: Message, since: datetime | None, *, loud: bool = False
+) -> None:
+    """Post once; ``loud`` shows it in the channel as well."""
+    if not await _found(due, place, thread, since):
+        message = messages.notices.meant(said, due.notice)
+        await posting.post((place, thread), message, _mark(due), None, loud=loud)
+
+
+async def _found(due: Due, place: str, thread: str, since: datetime | None) -> str:
+    """The ts of this notice if it was posted before a crash."""
+    return await posting.found((place, thread), _mark(due), since) if since else ""
+
+
+def _mark(due: Due) -> dict[str, str]:
+    ref = {"ref": str(due.notice.ref)} if due.notice.kind is NoticeKind.CARD else {}
+    return {"part": due.notice.kind, "operation": due.once} | ref
+
+
+def _about(due: Due) -> Ref:
+    if due.notice.ref is None:
+        raise ValueError(f"{due.once} is about nothing")
+    return due.notice.ref
+
+
+async def _look(ref: Ref) -> Snapshot | None:
+    """The object as it is now, which the watch then knows as well; None where there is none."""
+    try:
+        return await cards.look(ref)
+    except NotFound:
+        return None

@@ -1,0 +1,79 @@
+"""Failures of one workflow on one card, and what is too long for a card at all."""
+
+from collections.abc import Sequence
+
+from slack_sdk.models.blocks import Block
+
+from bot.actions import TABLE
+from bot.messages.blocks import Frame, Message, actions, context, header, press, section
+from bot.messages.cards import ERROR, called, instance_state, node_title, where
+from bot.messages.many import several_button
+from bot.messages.text import block, clip, line, moment
+from bot.models import Several
+from bot.secmaster import Instance, InstanceStatus
+from bot.store import Known
+
+SHOWN = 4  # runs with their buttons
+SHORT = 200  # characters of each error
+EXCERPT = "What the failed node was given and said, in full"
+
+
+def card(frame: Frame, known: Sequence[Known], total: int) -> Message:
+    """Draw one card for all: those that failed last first, with buttons while they are failed."""
+    runs = [each for each in known if isinstance(each.snapshot, Instance)]
+    failed = [each for each in runs if each.open]
+    name = next(filter(None, map(_workflow, runs)), "—")
+    state = f"🔴 {len(failed)} of {total} failed runs still are" if failed else "✅ None is failed"
+    rows = [part for each in (failed or runs)[:SHOWN] for part in _row(frame, each)]
+    left = total - min(len(failed or runs), SHOWN)
+    more: list[Block] = [context(f"and {left} more")] if left > 0 else []
+    ids = {each.snapshot.workflow.id for each in failed if isinstance(each.snapshot, Instance)}
+    if len(failed) > 1 and len(ids) == 1:
+        chosen = Several(noun="instance", workspace=frame.ref.workspace, workflow_id=ids.pop())
+        more.append(actions([several_button(chosen)]))
+    head = [header(name), section(f"*{state}*"), *called(frame)]
+    return Message(f"{name}: {state}", (*head, *rows, *more, context(where(frame))))
+
+
+def _workflow(known: Known) -> str:
+    return line(known.snapshot.workflow.name) if isinstance(known.snapshot, Instance) else ""
+
+
+def _row(frame: Frame, known: Known) -> list[Block]:
+    """One run: where it failed and how, and what can be done about it."""
+    run = known.snapshot
+    if not isinstance(run, Instance):
+        return []
+    own = Frame(known.ref, frame.now, frame.workspace, frame.console)
+    when = moment(run.end_time or run.start_time)
+    tries = f" · {run.retry_count} retries" if run.retry_count else ""
+    text = f"*{line(run.name)}* · {instance_state(run)} · {when}{tries}"
+    if (node := run.failed_node) and known.open:
+        text += f"\nat {node_title(node)}"
+        text += f"\n{block(clip(node.error_msg, SHORT))}" if node.error_msg else ""
+    buttons = [
+        press(action, own, run)
+        for action in TABLE
+        if action.noun == "instance" and run.status in action.on_card
+    ]
+    return [section(text), *([actions(buttons)] if buttons else [])]
+
+
+def is_long(run: Instance) -> bool:
+    """Whether a card can't show all that its failed node was given and said."""
+    node = run.failed_node
+    if run.status != InstanceStatus.FAILED or node is None:
+        return False
+    return any(len(text) > ERROR for text in (node.error_msg, node.input, node.output))
+
+
+def whole_failure(run: Instance) -> str:
+    """All that the failed node was given and said, as plain text."""
+    node = run.failed_node
+    if node is None:
+        return ""
+    parts = [f"{run.name} ({run.id}), failed at {node.action_name} ({node.action_id})"]
+    for label, text in (("Error", node.error_msg), ("Input", node.input), ("Output", node.output)):
+        if text.strip():
+            parts.append(f"{label}\n{'=' * len(label)}\n{text}")
+    return "\n\n".join(parts) + "\n"

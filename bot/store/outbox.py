@@ -1,0 +1,177 @@
+"""What the bot is to post by itself, in order, each thing once; and where it can't.
+
+A line for each channel. Knows neither Slack nor the words.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bot.models import Due, Notice
+from bot.store.tables import closed, outbox, subscriptions
+from bot.store.times import kept, utc, utc_or_none
+
+AT_ONCE = 500  # rows in one statement: SQLite takes only so many values
+WAITS = outbox.c.done_at.is_(None)
+
+
+def enqueue(
+    connection: sa.Connection, insert: Callable[..., Any], notices: Sequence[Due], at: datetime
+) -> None:
+    """Write down what is to be posted, in the caller's transaction; what is known is not again."""
+    rows = [_row(each, at) for each in notices]
+    for start in range(0, len(rows), AT_ONCE):
+        some = insert(outbox).values(rows[start : start + AT_ONCE])
+        connection.execute(some.on_conflict_do_nothing(index_elements=["once"]))
+
+
+class Outbox:
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
+        self._insert = dialect.insert
+
+    def add(self, notices: Sequence[Due], at: datetime) -> None:
+        with self.engine.begin() as connection:
+            enqueue(connection, self._insert, notices, at)
+
+    def channels(self, at: datetime) -> list[str]:
+        """Where something is to be posted now."""
+        ready = WAITS & (outbox.c.not_before <= kept(at))
+        with self.engine.begin() as connection:
+            query = sa.select(outbox.c.channel).where(ready).distinct()
+            return [row.channel for row in connection.execute(query)]
+
+    def first(self, channel: str, at: datetime) -> Due | None:
+        """What is to be posted next in a channel, by now."""
+        with self.engine.begin() as connection:
+            row = connection.execute(self._line(channel, at).limit(1)).one_or_none()
+        return _due(row) if row else None
+
+    def held(self, channel: str, until: datetime, at: datetime) -> list[Due]:
+        """All that quiet hours held back until then in a channel."""
+        with self.engine.begin() as connection:
+            line = [_due(row) for row in connection.execute(self._line(channel, at))]
+        return [each for each in line if each.notice.held_until == until]
+
+    def _line(self, channel: str, at: datetime) -> sa.Select[Any]:
+        ready = WAITS & (outbox.c.channel == channel) & (outbox.c.not_before <= kept(at))
+        return sa.select(outbox).where(ready).order_by(outbox.c.number)
+
+    def waiting(self) -> int:
+        with self.engine.begin() as connection:
+            query = sa.select(sa.func.count()).select_from(outbox).where(WAITS)
+            return int(connection.execute(query).scalar_one())
+
+    def sending(self, numbers: Sequence[int], at: datetime) -> None:
+        """Note that these are about to be posted: after a crash they may have been."""
+        self._set(numbers, sending_at=at)
+
+    def done(self, numbers: Sequence[int], at: datetime) -> None:
+        self._set(numbers, done_at=at)
+
+    def later(self, numbers: Sequence[int], at: datetime) -> None:
+        """Leave these for later; they keep their place in line among what is ready then."""
+        self._set(numbers, not_before=kept(at))
+
+    def _set(self, numbers: Sequence[int], **told: Any) -> None:
+        with self.engine.begin() as connection:
+            these = outbox.c.number.in_(numbers)
+            connection.execute(sa.update(outbox).where(these).values(**told))
+
+    def forget(self, before: datetime) -> None:
+        """Drop what was posted long ago; nobody can ask for it once more by then."""
+        with self.engine.begin() as connection:
+            connection.execute(sa.delete(outbox).where(outbox.c.done_at < kept(before)))
+
+    # Channels that are closed to us, and channels that asked for what comes.
+
+    def close(self, channel: str, code: str, at: datetime) -> bool:
+        """Note that nothing can be posted in a channel; True if that is news."""
+        row = {"channel": channel, "code": code, "at": at, "tried_at": at}
+        insert = self._insert(closed).values(row)
+        with self.engine.begin() as connection:
+            known = connection.execute(sa.select(closed).where(closed.c.channel == channel)).first()
+            connection.execute(
+                insert.on_conflict_do_update(
+                    index_elements=["channel"], set_={"tried_at": at, "code": code}
+                )
+            )
+        return known is None
+
+    def reopen(self, channel: str) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(sa.delete(closed).where(closed.c.channel == channel))
+
+    def is_closed(self, channel: str, at: datetime, again: timedelta) -> bool:
+        """Whether a channel is closed, and was tried too short a time ago to be tried again."""
+        own = (closed.c.channel == channel) & (closed.c.tried_at > kept(at - again))
+        with self.engine.begin() as connection:
+            return connection.execute(sa.select(closed.c.channel).where(own)).first() is not None
+
+    def all_closed(self) -> list[tuple[str, str]]:
+        """The channels that are closed to us, each with Slack's word for why."""
+        with self.engine.begin() as connection:
+            rows = connection.execute(sa.select(closed).order_by(closed.c.at)).all()
+        return [(row.channel, row.code) for row in rows]
+
+    def readdress(self, channel: str, to: str) -> None:
+        """Have what waits for a channel posted in another, in the same order."""
+        with self.engine.begin() as connection:
+            rows = connection.execute(
+                sa.select(outbox).where(WAITS, outbox.c.channel == channel)
+            ).all()
+            for row in rows:
+                notice = Notice.model_validate(row.notice)
+                meant = notice.model_copy(update={"meant": notice.meant or channel, "thread": ""})
+                move = sa.update(outbox).where(outbox.c.number == row.number)
+                told = {"channel": to, "notice": meant.model_dump(mode="json"), "sending_at": None}
+                connection.execute(move.values(**told))
+
+    def subscribe(self, channel: str, actor_id: str, at: datetime) -> bool:
+        """Have a channel told of all that comes; False if it is already."""
+        row = {"channel": channel, "actor_id": actor_id, "at": at}
+        with self.engine.begin() as connection:
+            insert = self._insert(subscriptions).values(row).on_conflict_do_nothing()
+            return bool(connection.execute(insert).rowcount)
+
+    def unsubscribe(self, channel: str) -> bool:
+        """Have a channel told no longer; False if it was not."""
+        own = subscriptions.c.channel == channel
+        with self.engine.begin() as connection:
+            return bool(connection.execute(sa.delete(subscriptions).where(own)).rowcount)
+
+    def subscribed(self) -> list[str]:
+        with self.engine.begin() as connection:
+            query = sa.select(subscriptions.c.channel).order_by(subscriptions.c.at)
+            return [row.channel for row in connection.execute(query)]
+
+    def knows(self, once: str) -> bool:
+        """Whether this was written down already."""
+        query = sa.select(outbox.c.number).where(outbox.c.once == once)
+        with self.engine.begin() as connection:
+            return connection.execute(query).first() is not None
+
+
+def _row(each: Due, at: datetime) -> dict[str, Any]:
+    return {
+        "once": each.once,
+        "channel": each.channel,
+        "notice": each.notice.model_dump(mode="json"),
+        "at": at,
+        "not_before": kept(each.not_before),
+    }
+
+
+def _due(row: sa.Row[Any]) -> Due:
+    return Due(
+        once=row.once,
+        channel=row.channel,
+        notice=Notice.model_validate(row.notice),
+        not_before=utc(row.not_before),
+        number=row.number,
+        sending_at=utc_or_none(row.sending_at),
+    )

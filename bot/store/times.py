@@ -1,0 +1,17 @@
+"""Times as the tables keep them: SQLite keeps no zone, so all are in UTC."""
+
+from datetime import UTC, datetime
+
+
+def utc(at: datetime) -> datetime:
+    """A time that was read, with its zone again."""
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def utc_or_none(at: datetime | None) -> datetime | None:
+    return utc(at) if at else None
+
+
+def kept(at: datetime | None) -> datetime | None:
+    """A time to be written down."""
+    return at.astimezone(UTC) if at else None

@@ -1,0 +1,181 @@
+"""A channel with more messages than anybody reads: found by ts and by thread, never searched."""
+
+import asyncio
+import random
+
+import pytest
+
+from bot.sandbox.slack.timeline import Row, Timeline
+
+SOC = "C0SOC"
+
+
+def message(at, **more):
+    return {"ts": f"{at}.000100", "text": str(at), **more}
+
+
+# The order of messages
+
+
+def test_a_row_finds_what_lies_between_two_moments():
+    row = Row()
+    for at in range(10, 20):
+        row.put(message(at))
+    assert said(row.between(12.0001, 14.0001)) == ["13"]
+    assert said(row.between(12.0001, 14.0001, inclusive=True)) == ["12", "13", "14"]
+    assert said(row.between(17.5)) == ["18", "19"]
+    assert said(row.between(latest=11.5)) == ["10", "11"]
+    assert said(row.newest(2)) == ["18", "19"]
+    assert row.between(25) == []
+
+
+def test_a_row_is_kept_in_order_whatever_is_put_in_and_taken_out():
+    chance, row, plain = random.Random(1), Row(), {}
+    for _ in range(500):
+        at = chance.randrange(100)
+        if chance.random() < 0.4:
+            row.drop(message(at)["ts"])
+            plain.pop(at, None)
+        else:
+            row.put(message(at, text=f"{at} again"))
+            plain[at] = f"{at} again"
+    assert said(row) == [plain[at] for at in sorted(plain)]
+    assert said(reversed(row)) == said(row)[::-1]
+    assert len(row) == len(plain)
+
+
+def test_a_timeline_keeps_threads_apart_from_the_channel():
+    messages = Timeline()
+    root, other = message(1), message(2)
+    reply = message(3, thread_ts=root["ts"])
+    broadcast = message(4, thread_ts=root["ts"], subtype="thread_broadcast")
+    for one in (root, other, reply, broadcast):
+        messages.put(one)
+    assert said(messages.top) == ["1", "2", "4"]
+    assert said(messages.thread(root["ts"])) == ["1", "3", "4"]
+    assert said(messages.thread(root["ts"], most=1)) == ["1", "4"]
+    assert said(messages.thread(reply["ts"])) == ["3"]
+    messages.drop(root)
+    assert said(messages.thread(root["ts"])) == ["3", "4"]
+    messages.drop(broadcast)
+    assert (said(messages.top), said(messages)) == (["2"], ["2", "3"])
+
+
+def test_a_copy_is_made_once_for_each_time_a_message_looks_different():
+    messages = Timeline()
+    for at in range(100):
+        messages.put(message(at))
+    before = messages.copies().top.newest()
+    messages.by_ts["50.000100"]["text"] = "new"
+    messages.changed("50.000100")
+    after = messages.copies().top.newest()
+    assert [one["ts"] for one, other in zip(before, after, strict=True) if one is not other] == [
+        "50.000100"
+    ]
+    assert (before[50]["text"], after[50]["text"]) == ("50", "new")
+    messages.drop(messages.by_ts["50.000100"])
+    assert len(messages.copies().top) == 99
+
+
+# What calls and tests see of it
+
+
+async def test_a_reader_holds_on_to_a_moment_at_no_cost_for_what_stays(slack, client):
+    first = (await client.chat_postMessage(channel=SOC, text="first"))["ts"]
+    await client.chat_postMessage(channel=SOC, text="second")
+    before = slack.messages(SOC)
+    await client.chat_update(channel=SOC, ts=first, text="changed")
+    await client.chat_postMessage(channel=SOC, text="reply", thread_ts=first)
+    after = slack.messages(SOC)
+    assert (said(before), said(after)) == (["first", "second"], ["changed", "second"])
+    assert before[1] is after[1]
+    assert said(slack.thread(SOC, first)) == ["changed", "reply"]
+    assert slack.thread(SOC, first)[0]["reply_count"] == 1
+
+
+async def test_a_thread_counts_its_replies_and_their_authors(slack, client):
+    root = (await client.chat_postMessage(channel=SOC, text="card"))["ts"]
+    await client.chat_postMessage(channel=SOC, text="one", thread_ts=root)
+    await slack.say("U0BOB", SOC, "two", thread_ts=root)
+    last = await client.chat_postMessage(channel=SOC, text="three", thread_ts=root)
+    counted = slack.messages(SOC)[0]
+    assert counted["reply_count"] == 3
+    assert counted["reply_users"] == ["U0BOT", "U0BOB"]
+    assert counted["latest_reply"] == last["ts"]
+    await client.chat_delete(channel=SOC, ts=last["ts"])
+    counted = slack.messages(SOC)[0]
+    assert (counted["reply_count"], counted["reply_users_count"]) == (2, 2)
+    assert counted["latest_reply"] == slack.thread(SOC, root)[-1]["ts"]
+
+
+async def test_history_pages_through_thousands_newest_first(slack, client):
+    posted = [post(slack, str(number)) for number in range(1000)]
+    read, cursor = [], ""
+    while cursor or not read:
+        page = await client.conversations_history(channel=SOC, limit=200, cursor=cursor)
+        read += page["messages"]
+        cursor = page["response_metadata"]["next_cursor"]
+    assert [one["ts"] for one in read] == [one["ts"] for one in reversed(posted)]
+    edge = posted[990]["ts"]
+    newer = await client.conversations_history(channel=SOC, oldest=edge)
+    assert len(newer["messages"]) == 9
+    from_it_on = await client.conversations_history(channel=SOC, oldest=edge, inclusive=True)
+    assert len(from_it_on["messages"]) == 10
+
+
+async def test_whoever_waits_is_asked_again_once_for_each_turn(slack, client):
+    asked = []
+
+    def arrived():
+        asked.append(len(slack.messages(SOC)))
+        return asked[-1] == 1000
+
+    waiting = asyncio.create_task(slack.until(arrived))
+    await client.api_test()
+    for number in range(1000):
+        post(slack, str(number))
+    await waiting
+    assert asked[-1] == 1000
+    assert len(asked) < 10
+
+
+async def test_the_page_shows_the_latest_few_hundred_and_says_how_many_more(slack, session):
+    posted = [post(slack, str(number)) for number in range(1200)]
+    for number in range(650):
+        post(slack, f"reply {number}", posted[-1]["ts"])
+    seen = await look(slack, session, channel=SOC, thread=posted[-1]["ts"])
+    channel, thread = seen["channel"], seen["thread"]
+    assert channel["order"] == [one["ts"] for one in posted[-600:]]
+    assert (len(channel["messages"]), channel["older"]) == (600, 600)
+    assert thread["order"][0] == posted[-1]["ts"]
+    assert (len(thread["order"]), thread["older"]) == (601, 50)
+    [soc] = [one for one in seen["channels"] if one["id"] == SOC]
+    assert soc["more_unread"]
+    post(slack, "one more")
+    news = await look(slack, session, channel=SOC, since=seen["changes"])
+    assert said(news["channel"]["messages"]) == ["one more"]
+    assert news["channel"]["older"] == 601
+
+
+@pytest.mark.parametrize("count", [0, 600])
+async def test_a_channel_that_is_shown_whole_has_nothing_older(slack, session, count):
+    for number in range(count):
+        post(slack, str(number))
+    seen = await look(slack, session, channel=SOC)
+    assert (len(seen["channel"]["order"]), seen["channel"]["older"]) == (count, 0)
+
+
+async def look(slack, session, **query):
+    query = {"user": "U0ALICE", **query}
+    async with session.get(f"{slack.url}/_sandbox/page", params=query) as answer:
+        assert answer.status == 200
+        return await answer.json()
+
+
+def post(slack, text, thread_ts=""):
+    said_by_bot = {"user": "U0BOT", "bot_id": "B0BOT", "text": text}
+    return slack.workspace.post(SOC, said_by_bot, thread_ts)
+
+
+def said(messages):
+    return [one["text"] for one in messages]
