@@ -17,6 +17,7 @@ SCOPES = (
     "chat:write.public",  # cards in public channels without an invitation
     "commands",
     "files:read",  # what is attached from Slack
+    "files:write",  # what a failed run was given and said, where a card has no room
     "groups:history",  # as above, in private channels
     "im:history",  # the same words in a direct message
     "im:write",

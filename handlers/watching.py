@@ -101,9 +101,9 @@ async def _until(house: House, wanted: str, asker: Asker) -> datetime | None:
     """Until when somebody wants to be left alone; None to be so no longer."""
     now = house.desk.clock()
     match wanted:
-        case "1":
+        case "1h":
             return now + HOUR
-        case "9":
+        case "9h":
             return moment(MORNING, now, await house.directory.zone(asker.actor.id))
         case _:
             return None

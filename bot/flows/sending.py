@@ -15,7 +15,7 @@ from bot.flows.desk import desk
 from bot.flows.posting import CannotPost, SlackTrouble
 from bot.messages import Message
 from bot.models import Due, Notice, NoticeKind, Ref
-from bot.secmaster import NotFound, SecMasterError
+from bot.secmaster import NotFound, Refused, SecMasterError
 
 log = logging.getLogger(__name__)
 
@@ -62,17 +62,25 @@ async def _lane(channel: str) -> None:
         except CannotPost as error:
             await _closed(channel, error.code)
             return
-        except (SlackTrouble, SecMasterError) as error:
-            log.warning("a notice waits", extra={"once": due.once, "error": str(error)})
-            await desk().sleep(TROUBLED)
-            continue
-        except Exception:
+        except Exception as error:
+            if _passes(error):
+                log.warning("a notice waits", extra={"once": due.once, "error": str(error)})
+                await desk().sleep(TROUBLED)
+                continue
             # One that can't be posted, for whatever reason, must not stand before all others.
             log.exception("a notice is left for later", extra={"once": due.once})
             await asyncio.to_thread(outbox.later, [due.number], desk().clock() + LATER)
             continue
         if posted:
+            await asyncio.to_thread(outbox.reopen, channel)
             await desk().sleep(desk().patience.pace)
+
+
+def _passes(error: Exception) -> bool:
+    """Whether the same may go well in a moment; what Slack or SecMaster refuses does not."""
+    if isinstance(error, SlackTrouble):
+        return error.passes
+    return isinstance(error, SecMasterError) and not isinstance(error, Refused)
 
 
 async def _post(due: Due) -> bool:
@@ -152,15 +160,15 @@ async def _card(due: Due, place: str, since: datetime | None) -> bool:
         if here and origin:
             await _reply(due, place, here.ts, messages.notices.escalated(notice, snapshot), since)
             return True
-        if here:
+        if here and not since:
             return False
-        if await cards.gather(place, snapshot, notice):
+        if not here and await cards.gather(place, snapshot, notice):
             return False
-        found = await _found(due, place, "", since)
-        ts = await cards.bring(place, snapshot, notice, _mark(due), found)
-    await asyncio.to_thread(desk().store.outbox.reopen, due.channel)
+        found = here.ts if here else await _found(due, place, "", since)
+        ts = found if here else await cards.bring(place, snapshot, notice, _mark(due), found)
+    # After a crash as well: the card may be all that was posted.
     await excerpts.wanted(due, snapshot, place, ts)
-    return True
+    return here is None
 
 
 async def _reminder(due: Due, place: str, since: datetime | None) -> bool:

@@ -202,19 +202,16 @@ async def _take(news: News, now: datetime, *, first: bool) -> None:
         found: list[Due] = []
         for row in news.came[start : start + AT_ONCE]:
             backlog = first and (_began(row) or now) < fresh
-            seen.append(_sighting(row, now, backlog=backlog))
+            when = notices.next_at(row.ref, row.snapshot, now, backlog=backlog)
+            came = Sighting(row.ref, row.snapshot, row.digest, backlog=backlog, next_at=when)
+            seen.append(came)
             found += [] if backlog else await notices.arrived(row.ref, row.snapshot, now)
         await asyncio.to_thread(store.note, seen, found, now)
     for start in range(0, len(news.changed), AT_ONCE):
         rows = news.changed[start : start + AT_ONCE]
-        again = [_sighting(row, now, backlog=False) for row in rows]
-        await asyncio.to_thread(store.changed, again, (), now)
-
-
-def _sighting(row: Row, now: datetime, *, backlog: bool) -> Sighting:
-    ref, snapshot = row.ref, row.snapshot
-    when = notices.next_at(ref, snapshot, now, backlog=backlog)
-    return Sighting(ref, snapshot, row.digest, backlog=backlog, next_at=when)
+        # Thought of at once: another due date may be another reminder, and one may be due.
+        again = [Sighting(row.ref, row.snapshot, row.digest, next_at=now) for row in rows]
+        await asyncio.to_thread(store.changed, again, now)
 
 
 def _began(row: Row) -> datetime | None:

@@ -134,7 +134,7 @@ def confirm(action: Action, frame: Frame, about: Snapshot) -> ConfirmObject:
     return ConfirmObject(
         title=f"{said.button} this {action.noun}?",
         text=PlainTextObject(
-            text=f"{facts}\n“{clip(name, 160 - len(failed))}”{failed}", emoji=False
+            text=f"{facts}{failed}\n“{clip(name, 160 - len(failed))}”", emoji=False
         ),
         confirm=said.button,
         deny="Back",

@@ -68,9 +68,10 @@ INSTANCE_STATES: dict[str, str] = {
     InstanceStatus.TERMINATED: "⛔ Terminated",
 }
 TRANSIENT = (InstanceStatus.RETRYING, InstanceStatus.TERMINATING)
-# What the menu offers to whoever wants to be left alone by it: until when, as the words say.
-SNOOZES = [("snooze.1", "Snooze 1 h"), ("snooze.9", "Snooze until 9:00")]
-AWAKE = [("snooze.0", "End the snooze")]
+# What the menu offers to whoever wants to be left alone by it. An option carries 150 characters,
+# and with the longest ids these names leave none over.
+SNOOZES = [("snooze.1h", "Snooze 1 h"), ("snooze.9h", "Snooze until 9:00")]
+AWAKE = [("snooze.0h", "End the snooze")]
 LATEST = 3
 DESCRIPTION = 600
 ERROR = 600

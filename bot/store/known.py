@@ -89,7 +89,7 @@ class Watched:
                 connection.execute(self._insert(known).values(some).on_conflict_do_nothing())
             enqueue(connection, self._insert, notices, at)
 
-    def changed(self, seen: Sequence[Sighting], notices: Sequence[Due], at: datetime) -> None:
+    def changed(self, seen: Sequence[Sighting], at: datetime) -> None:
         """Take over what a list says anew; whoever has a card of it has to be shown."""
         with self.engine.begin() as connection:
             for each in seen:
@@ -97,7 +97,6 @@ class Watched:
                 fresh = _facts(each.snapshot) | {"settled_at": _settled(each.snapshot, at)}
                 told = fresh | {"digest": each.digest, "next_at": kept(each.next_at)}
                 connection.execute(sa.update(known).where(own).values(stale=CARDED, **told))
-            enqueue(connection, self._insert, notices, at)
 
     def looked(self, ref: Ref, snapshot: Snapshot | None, at: datetime) -> None:
         """Take over what a look showed; None is that there is no such object any more."""

@@ -3,11 +3,13 @@
 import asyncio
 import json
 import sys
+from pathlib import Path
 from typing import Any, Self
 
 LONGEST_LINE = 64 * 1024**2  # bytes; a burst of clicks is one line
 READY_WITHIN = 30  # seconds
 GONE_WITHIN = 15  # seconds
+HOME = Path(__file__).parents[2]
 
 
 class Child:
@@ -20,7 +22,7 @@ class Child:
     async def __aenter__(self) -> Self:
         pipe = asyncio.subprocess.PIPE
         self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=pipe, stdout=pipe, limit=LONGEST_LINE
+            *self._command, stdin=pipe, stdout=pipe, limit=LONGEST_LINE, cwd=HOME
         )
         return self
 
@@ -31,6 +33,15 @@ class Child:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+
+    async def kill(self) -> None:
+        """SIGKILL: no handler, no clean-up, no last word."""
+        self._process.kill()
+        await self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     async def tell(self, said: Any) -> None:
         self._process.stdin.write(json.dumps(said).encode() + b"\n")

@@ -143,7 +143,20 @@ def test_a_waiting_task_has_buttons_that_carry_it():
     assert shown.startswith("2:task:main:t-1:")
     assert {each.get("value") for each in elements(message)} == {shown, None}
     named = [action.name for action in TABLE if action.noun == "task" and action.in_menu]
-    assert menu(message) == [f"{each}|1:task:main:t-1" for each in (*named, "details", "refresh")]
+    entries = (*named, "details", "refresh", "snooze.1h", "snooze.9h")
+    assert menu(message) == [f"{each}|1:task:main:t-1" for each in entries]
+
+
+def test_who_snoozed_it_and_until_when_stands_on_the_card_and_can_be_ended():
+    until = NOW + timedelta(hours=1)
+    message = card(Frame(TASK, NOW, snoozed_until=until, snoozed_by="U0BOB"), WAITING, None)
+    assert "😴 Snoozed by <@U0BOB> until" in read(message)
+    assert menu(message)[-1] == "snooze.0h|1:task:main:t-1"
+
+
+def test_whom_a_card_calls_stands_at_its_top():
+    message = card(Frame(TASK, NOW, mention=("S0SOC", "U0BOB")), WAITING, None)
+    assert blocks_of(message)[1]["text"]["text"] == "<!subteam^S0SOC> <@U0BOB> "
 
 
 def test_approval_asks_first_and_repeats_what_and_where():
@@ -169,12 +182,12 @@ def test_approval_asks_first_and_repeats_what_and_where():
 @pytest.mark.parametrize("noun", ["task", "instance"])
 def test_a_confirmation_is_our_own_words_first_and_then_the_name_on_one_line(noun, name):
     about = (WAITING if noun == "task" else FAILED).model_copy(update={"name": name})
-    first, second, last, *more = confirmation(about).splitlines()
+    first, second, *failed, last = confirmation(about).splitlines()
     assert first == words(BY_NAME["task.approve" if noun == "task" else "instance.retry"]).then
     assert second == f"Workspace soc-east, {noun[0]}-1:"
     assert last.startswith("“")
     assert last.endswith("”")
-    assert more == []
+    assert failed == ([] if noun == "task" else ["Failed at Block sender: timed out"])
 
 
 def confirmation(about):
@@ -263,8 +276,8 @@ def test_a_run_has_the_buttons_that_fit_its_status(status, some):
     assert buttons(message) == on_card("instance", status)
     assert bool(buttons(message)) is some
     named = [action.name for action in TABLE if action.noun == "instance" and action.in_menu]
-    entries = [f"{each}|1:instance:main:i-1" for each in (*named, "details", "refresh")]
-    assert menu(message) == entries
+    named += ["details", "refresh", *(["snooze.1h", "snooze.9h"] if status == "FAILED" else [])]
+    assert menu(message) == [f"{each}|1:instance:main:i-1" for each in named]
 
 
 @pytest.mark.parametrize("status", ["FINISHED", "TERMINATED", "NEW", ""])

@@ -136,7 +136,7 @@ async def test_a_snooze_keeps_reminders_back_and_ends_with_a_word(town: Town):
     said = await town.replies(ts, 2)
     assert "The snooze is over" in said[-1]
     await town.slack.until(lambda: "Snoozed by" not in text_of(town, ts))
-    [entry] = [e for e in town.app.desk.store.audit_of(f"1:task:main:{ref_of(town, ts)}")]
+    [entry] = town.app.desk.store.audit_of(f"1:task:main:{ref_of(town, ts)}")
     assert (entry["action"], entry["actor"]["id"]) == ("snooze", ALICE)
 
 
@@ -194,7 +194,7 @@ async def waiting(town: Town, *, due_in: float, **fields: Any) -> str:
 async def snooze(town: Town, who: str, ts: str) -> None:
     """Pick "Snooze 1 h" from the card's menu."""
     ref = f"1:task:main:{ref_of(town, ts)}"
-    await town.slack.press(who, SOC, ts, "more", value=f"snooze.1|{ref}")
+    await town.slack.press(who, SOC, ts, "more", value=f"snooze.1h|{ref}")
 
 
 async def rounds(town: Town, count: int) -> None:

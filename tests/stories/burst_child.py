@@ -1,0 +1,32 @@
+"""The bot in a process of its own, by a clock that runs fast: it is there to be killed.
+
+``python -m tests.stories.burst_child <slack> <secmaster> <database> <policy> <epoch> <speed>``
+prints its address, and ends when its input does.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+from bot.app import App
+from bot.config import parse
+from bot.flows import Patience
+from tests.bench.child import lines, say
+from tests.fast import Fast
+from tests.town import settings_for
+
+
+async def main(*given: str) -> None:
+    slack, secmaster, database, policy, epoch, speed = given
+    settings = settings_for(SimpleNamespace(url=slack), SimpleNamespace(url=secmaster), database)
+    fast = Fast(float(epoch), float(speed))
+    # The pause between two drawings is by the loop's own clock.
+    patience = Patience(redraw=Patience().redraw / fast.speed)
+    async with App(settings, parse(Path(policy).read_text()), patience, fast) as app:
+        say({"url": app.url})
+        await (await lines()).read()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
