@@ -172,7 +172,8 @@ class Vote(Value):
 class Ballot(Value):
     """An action that waits for more people: who has said yes, of how many, and until when.
 
-    ``id`` is the operation that opened it; ``braked`` is that only the retry brake asks for it.
+    ``id`` is the operation that opened it; ``braked`` is that only the retry brake asks for it,
+    after ``brake`` retries of its workflow within ``brake_within`` seconds.
     """
 
     id: str
@@ -182,6 +183,8 @@ class Ballot(Value):
     expires_at: datetime
     may_break: bool = False
     braked: bool = False
+    brake: int = 0
+    brake_within: float = 0
 
 
 class Operation(Value):
@@ -414,7 +417,8 @@ class Notice(Value):
 class Due(Value):
     """A notice on its way: what it must happen only ``once`` by, where, and when at the earliest.
 
-    ``number`` is its place in line; ``sending_at`` is when somebody began to post it.
+    ``number`` is its place in line; ``sending_at`` is when somebody began to post it, and
+    ``sending_by`` which process that was.
     """
 
     once: str
@@ -423,6 +427,7 @@ class Due(Value):
     not_before: datetime
     number: int = 0
     sending_at: datetime | None = None
+    sending_by: str = ""
 
 
 class Follow(Value):

@@ -52,6 +52,12 @@ def _distinct(given: tuple[T, ...]) -> tuple[T, ...]:
     return given
 
 
+def _watched(given: tuple[InstanceStatus, ...]) -> tuple[InstanceStatus, ...]:
+    if any(status != InstanceStatus.FAILED for status in given):
+        raise ValueError("of instances only those that FAILED are watched")
+    return _distinct(given)
+
+
 def _longest_first(given: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     return tuple(sorted(given, reverse=True))
 
@@ -132,7 +138,7 @@ class Route(Entry):
     user: UserId = ""
     usergroup: UsergroupId = ""
     tasks: bool = Field(default=False, strict=True)
-    instances: Annotated[tuple[InstanceStatus, ...], AfterValidator(_distinct)] = ()
+    instances: Annotated[tuple[InstanceStatus, ...], AfterValidator(_watched)] = ()
     when: Scope = Scope()
     mention: Annotated[tuple[MentionId, ...], AfterValidator(_distinct)] = ()
     quiet: Quiet | None = None

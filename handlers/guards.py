@@ -139,10 +139,11 @@ def _terms(config: Config, member: Member, answer: Decision) -> Terms:
 
 def _braked(config: Config, action: Action, about: Snapshot | None, terms: Terms) -> Terms:
     """The terms of a retry, which ask for a second person where there were too many of late."""
-    if config.brake is None or not action.retries or about is None:
+    workflow = gathering(about) if about else ""
+    if config.brake is None or not action.retries or not workflow:
         return terms
     within = config.brake.within.total_seconds()
-    brake = {"gathers": gathering(about), "brake": config.brake.retries, "brake_within": within}
+    brake = {"gathers": workflow, "brake": config.brake.retries, "brake_within": within}
     return terms.model_copy(update=brake)
 
 

@@ -53,7 +53,7 @@ class Hands(Time):
                 await asyncio.wait_for(self._moved.wait(), left)
 
 
-QUICK = Patience(pauses=(0.05,) * 40, trust=0.14, redraw=0.05, pace=0.01)
+QUICK = Patience(pauses=(0.05,) * 40, trust=0.14, redraw=0.05, pace=0.01, takeover=0)
 
 
 def settings_for(

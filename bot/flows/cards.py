@@ -1,7 +1,9 @@
 """The cards of an object: posted once where they belong, and drawn from what SecMaster says."""
 
 import asyncio
+import functools
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -140,27 +142,39 @@ async def bring(
     return await _post(card, snapshot, mark, None, notice)
 
 
-async def gather(channel: str, snapshot: Snapshot, notice: Notice) -> bool:
-    """Let a card of the same workflow's failures show this one too; False if there is none."""
-    store, now, ref = desk().store, desk().clock(), notice.ref
-    if not notice.gathers or ref is None:
+async def gather(channel: str, runs: Sequence[tuple[Ref, Snapshot]], gathers: str) -> bool:
+    """Let a card of the same workflow's failures show these too; False if none can."""
+    store = desk().store
+    since = desk().clock() - desk().policy().watch.gather
+    found = await asyncio.to_thread(store.gathering, channel, gathers, since) if gathers else None
+    if found is None or not runs:
+        return found is not None
+    joined = [await _join(*found, *run) for run in runs]
+    card, picture = joined[-1]
+    try:
+        # Many may come at once: they share a drawing.
+        drawing = functools.partial(_draw, card, picture)
+        await desk().redraws.share(f"{card.channel} {card.ts}", drawing)
+    except SlackTrouble as error:
+        if error.passes:
+            raise
+        # What can't be drawn there must not be hidden there: it has a card of its own.
+        log.warning("a card can't gather", extra={"ref": str(card.ref), "code": error.code})
+        for card, _ in joined:
+            await asyncio.to_thread(store.forget_card, card, only=card.ref)
         return False
-    since = now - desk().policy().watch.gather
-    found = await asyncio.to_thread(store.gathering, channel, notice.gathers, since)
-    if found is None:
-        return False
-    message, at = found
-    kept = await _keep(ref, snapshot)
-    shown = {"ref": ref, "title": snapshot.name, "seen": "", "sight": kept}
-    await asyncio.to_thread(store.add_card, message.model_copy(update=shown), at)
-    # Many may come at once: they share a drawing.
-    card = message.model_copy(update=shown)
-
-    async def draw() -> None:
-        await _update(card, await _picture(ref, snapshot), kept)
-
-    await desk().redraws.share(f"{message.channel} {message.ts}", draw)
+    for card, picture in joined:
+        await asyncio.to_thread(store.drawn, card, picture.seen, card.sight)
     return True
+
+
+async def _join(message: Card, at: datetime, ref: Ref, snapshot: Snapshot) -> tuple[Card, Picture]:
+    """Remember that a message is the card of this one too, though it does not show it yet."""
+    kept, picture = await _kept_picture(ref, snapshot)
+    shown = {"ref": ref, "title": snapshot.name, "seen": "", "sight": kept}
+    card = message.model_copy(update=shown)
+    await asyncio.to_thread(desk().store.add_card, card, at)
+    return card, picture
 
 
 async def object_of(channel: str, ts: str) -> Ref | None:
@@ -188,7 +202,7 @@ async def _post(
     notice: Notice | None = None,
 ) -> str:
     """Post a card, unless it has a ts, and remember it; returns its ts."""
-    kept, picture = await _keep(card.ref, snapshot), await _picture(card.ref, snapshot)
+    kept, picture = await _kept_picture(card.ref, snapshot)
     ts = card.ts
     if not ts:
         drawn = _drawn(card, picture)
@@ -196,20 +210,36 @@ async def _post(
         ts = await posting.post((card.channel, ""), said, mark, cause)
     shown = {"ts": ts, "seen": picture.seen, "sight": kept}
     remembered = card.model_copy(update=shown)
-    # Its address is asked for now, so that no decision waits for it.
     remembering = asyncio.to_thread(desk().store.add_card, remembered, desk().clock())
-    await asyncio.gather(remembering, posting.permalink(card.channel, ts))
+    # Its address is asked for now, so that no decision waits for it; but not for what the watch
+    # brings: Slack tells five a second, of all that come only few are decided on here.
+    asking = [] if notice else [posting.permalink(card.channel, ts)]
+    await asyncio.gather(remembering, *asking)
     return ts
 
 
 async def _picture(ref: Ref, snapshot: Snapshot | None) -> Picture:
     """What was done to an object from here, what waits for more people, and who snoozed it."""
-    store, now = desk().store, desk().clock()
-    verdict = await asyncio.to_thread(store.standing, ref, *ON_CARD)
-    waiting = await asyncio.to_thread(store.ballots, ref, now)
-    known = await asyncio.to_thread(store.known.of, [ref])
+    return await asyncio.to_thread(_read, ref, snapshot, desk().clock())
+
+
+async def _kept_picture(ref: Ref, snapshot: Snapshot) -> tuple[str, Picture]:
+    """The same, with what the card shows remembered: each trip to a thread is a wait."""
+
+    def both() -> tuple[str, Picture]:
+        seen, now = sight.seen(snapshot), desk().clock()
+        desk().store.keep_sight(ref, seen, now)
+        return seen.digest, _read(ref, snapshot, now)
+
+    return await asyncio.to_thread(both)
+
+
+def _read(ref: Ref, snapshot: Snapshot | None, now: datetime) -> Picture:
+    store = desk().store
+    standing = (store.standing(ref, *ON_CARD), store.ballots(ref, now))
+    known = store.known.of([ref])
     snoozed = _snoozed(known[0], now) if known else None
-    return Picture(ref, snapshot, (verdict, waiting), snoozed)
+    return Picture(ref, snapshot, standing, snoozed)
 
 
 def _snoozed(known: Known, now: datetime) -> tuple[datetime, str] | None:
@@ -240,11 +270,23 @@ async def _draw(card: Card, picture: Picture) -> None:
     if len(together) < 2:  # noqa: PLR2004 - one is no gathering
         await posting.update(card, _drawn(card, picture))
         return
-    refs = [each.ref for each in together][:GATHERED]
-    known = await asyncio.to_thread(desk().store.known.of, refs)
-    frame = replace(desk().frame(card.ref), mention=card.mention)
-    drawn = messages.gathered.card(frame, known, len(together))
-    await posting.update(card, drawn)
+    frame, shown = replace(desk().frame(card.ref), mention=card.mention), None
+    drawn = await _gathered(card, frame)
+    while drawn.payload != shown:  # another of them may have changed, and been drawn before
+        await posting.update(card, drawn)
+        shown, drawn = drawn.payload, await _gathered(card, frame)
+
+
+async def _gathered(card: Card, frame: Frame) -> Message:
+    """All that a card gathers, as it is known now."""
+    store = desk().store
+    refs = [each.ref for each in await asyncio.to_thread(store.cards_at, card.channel, card.ts)]
+    known = await asyncio.to_thread(store.known.of, refs[:GATHERED])
+    waiting = {
+        each.ref: await asyncio.to_thread(store.ballots, each.ref, frame.now)
+        for each in messages.gathered.shown(known)
+    }
+    return messages.gathered.card(frame, known, len(refs), waiting)
 
 
 def _drawn(card: Card, picture: Picture) -> Message:

@@ -32,13 +32,15 @@ class Patience:
     A doubtful write is looked for during ``trust`` seconds before it is believed lost and sent
     again: longer than a gateway goes on working on what it took. ``redraw`` is the least number of
     seconds between two drawings of one object's cards, ``pace`` that between two messages that
-    the bot posts into a channel by itself: Slack takes one a second, and people's come first.
+    the bot posts into a channel by itself: Slack takes one a second, and people's come first. What
+    another process is posting is taken over after ``takeover`` seconds: longer than a call lasts.
     """
 
     pauses: tuple[float, ...] = (1, 2, 4, 8, 15, 30, *(60,) * 9)
     trust: float = 60
     redraw: float = 1
     pace: float = 1.2
+    takeover: float = 20
 
     @property
     def seconds(self) -> float:

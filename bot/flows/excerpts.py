@@ -7,7 +7,7 @@ from bot.actions import Snapshot
 from bot.flows import posting
 from bot.flows.desk import desk
 from bot.models import Due, Notice, NoticeKind, Ref
-from bot.secmaster import Instance
+from bot.secmaster import Instance, NotFound
 
 
 async def wanted(card: Due, snapshot: Snapshot, channel: str, thread: str) -> None:
@@ -24,7 +24,10 @@ async def wanted(card: Due, snapshot: Snapshot, channel: str, thread: str) -> No
 
 async def share(ref: Ref, channel: str, thread: str, *, perhaps_again: bool) -> None:
     """Upload what the failed node was given and said, as a text file."""
-    run = await desk().look(ref)
+    try:
+        run = await desk().look(ref)
+    except NotFound:
+        return
     if not isinstance(run, Instance) or run.failed_node is None:
         return
     name = f"{run.failed_node.action_id or run.id}-{run.retry_count}.txt"

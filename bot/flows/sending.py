@@ -5,6 +5,7 @@ What was about to be posted when a process died is looked for in Slack before it
 
 import asyncio
 import logging
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 TRIED_AGAIN = timedelta(hours=1)  # a channel that is closed to us
 LATER = timedelta(minutes=10)  # what could not be posted, for a reason nobody foresaw
 TROUBLED = 5.0  # seconds to wait before Slack or SecMaster is asked again
+DRAWN = 50  # failures that wait for one drawing of their card
 KEPT = timedelta(days=30)  # what was posted longer ago is forgotten
 
 
@@ -54,10 +56,10 @@ class Lanes:
 async def _lane(channel: str) -> None:
     """Post what is ready in one channel, in order."""
     outbox = desk().store.outbox
+    if await _elsewhere(channel):
+        return
     while due := await asyncio.to_thread(outbox.first, channel, desk().clock()):
         try:
-            if await _elsewhere(channel):
-                return
             posted = await _post(due)
         except CannotPost as error:
             await _closed(channel, error.code)
@@ -72,7 +74,6 @@ async def _lane(channel: str) -> None:
             await asyncio.to_thread(outbox.later, [due.number], desk().clock() + LATER)
             continue
         if posted:
-            await asyncio.to_thread(outbox.reopen, channel)
             await desk().sleep(desk().patience.pace)
 
 
@@ -93,17 +94,36 @@ async def _post(due: Due) -> bool:
         held = await asyncio.to_thread(
             outbox.held, due.channel, due.notice.held_until, desk().clock()
         )
+    elif due.notice.gathers and due.sending_at is None:
+        held = await asyncio.to_thread(outbox.alike, due, desk().clock(), DRAWN)
+    if not await _in_hand(due, held):
+        return False
     numbers = [each.number for each in held]
-    since = due.sending_at
-    if since is None:
-        await asyncio.to_thread(outbox.sending, numbers, desk().clock())
-    place = await _place(due.channel)
-    if len(held) > 1:
+    since, place = due.sending_at, await _place(due.channel)
+    if len(held) == 1:
+        posted = await POSTING[due.notice.kind](due, place, since)
+    elif due.notice.held_until:
         posted = await _summed_up(held, place, since)
     else:
-        posted = await POSTING[due.notice.kind](due, place, since)
-    await asyncio.to_thread(outbox.done, numbers, desk().clock())
+        posted = await _together(held, place)
+    opens = due.channel if posted else ""
+    await asyncio.to_thread(outbox.done, numbers, desk().clock(), opens=opens)
     return posted
+
+
+async def _in_hand(due: Due, held: list[Due]) -> bool:
+    """Take what is first in line in hand; False if another process may still be at it.
+
+    One that lost the lead without knowing may be posting for as long as a call to Slack lasts.
+    """
+    mine, now = desk().launch, desk().clock()
+    if due.sending_at is None or due.sending_by == mine:
+        return await asyncio.to_thread(desk().store.outbox.sending, held, mine, now)
+    left = desk().patience.takeover - (now - due.sending_at).total_seconds()
+    if left > 0:
+        await desk().sleep(left)
+        return False
+    return await asyncio.to_thread(desk().store.outbox.sending, held, mine, now)
 
 
 async def _place(channel: str) -> str:
@@ -162,13 +182,31 @@ async def _card(due: Due, place: str, since: datetime | None) -> bool:
             return True
         if here and not since:
             return False
-        if not here and await cards.gather(place, snapshot, notice):
+        if here:  # posted before a crash, perhaps without what belongs under it
+            ts = here.ts
+        elif await cards.gather(place, [(ref, snapshot)], notice.gathers):
             return False
-        found = here.ts if here else await _found(due, place, "", since)
-        ts = found if here else await cards.bring(place, snapshot, notice, _mark(due), found)
-    # After a crash as well: the card may be all that was posted.
+        else:
+            found = await _found(due, place, "", since)
+            ts = await cards.bring(place, snapshot, notice, _mark(due), found)
     await excerpts.wanted(due, snapshot, place, ts)
     return here is None
+
+
+async def _together(these: list[Due], place: str) -> bool:
+    """Failures of one workflow: a card for the first, and one drawing of it with all others."""
+    first, *others = these
+    posted = await _card(first, place, None)
+    async with AsyncExitStack() as places:
+        failed = []
+        for ref in map(_about, others):
+            await places.enter_async_context(desk().placing(ref, place))
+            run = await _look(ref)
+            here = await asyncio.to_thread(desk().store.card_in, ref, place)
+            failed += [(ref, run)] if run and run.status in WAITED_FOR and not here else []
+        gathered = not failed or await cards.gather(place, failed, first.notice.gathers)
+    # The first has no card any more, or none that can be drawn: the next has one.
+    return (not gathered and await _together(others, place)) or posted
 
 
 async def _reminder(due: Due, place: str, since: datetime | None) -> bool:

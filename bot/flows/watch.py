@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -44,6 +43,7 @@ ROLLING = 5  # objects a round that no list speaks of
 LISTED = 2  # and that the lists speak of
 FOLLOWED = timedelta(days=30)  # a run that failed and that nobody retries stays failed for ever
 GIVEN_UP = timedelta(days=1)  # a run that was retried and does not end
+STANDS = timedelta(minutes=1)  # a failure for so long after a retry is a new one
 LONGEST_PAUSE = 300.0  # seconds between two rounds while SecMaster is in trouble
 ENDS = (InstanceStatus.FINISHED, InstanceStatus.TERMINATED)
 
@@ -61,13 +61,16 @@ class Watch:
 
     async def run(self, every: float) -> None:
         """Lead whenever nobody else does, ``every`` so many seconds, until cancelled."""
-        try:
-            while True:
-                with suppress(NameTaken), held(desk().store.engine, NAME) as still:
+        while True:
+            try:
+                with held(desk().store.engine, NAME) as still:
                     await self._lead(every, still)
-                await desk().sleep(every)
-        finally:
-            await self.lanes.close()
+            except NameTaken:
+                pass
+            except Exception:
+                # Without its database nothing can be watched; it will be back.
+                log.exception("the watch broke off")
+            await desk().sleep(every)
 
     async def _lead(self, every: float, still: Callable[[], bool]) -> None:
         """Make round after round for as long as nobody else may think to lead."""
@@ -75,9 +78,12 @@ class Watch:
             Feed(workspace, noun) for workspace in desk().secmaster for noun in ("task", "instance")
         ]
         log.info("this replica watches now")
-        while await asyncio.to_thread(still):
-            pause = await self.round()
-            await desk().sleep(max(every, pause))
+        try:
+            while await asyncio.to_thread(still):
+                pause = await self.round()
+                await desk().sleep(max(every, pause))
+        finally:
+            await self.lanes.close()
 
     async def round(self) -> float:
         """One round; returns how many seconds SecMaster wants to be left alone for."""
@@ -132,21 +138,21 @@ class Watch:
         for ref in await asyncio.to_thread(known.stale, LOOKS):
             left -= await _follow(ref)
             if left <= 0:
-                return
+                break
+        # However much changes: whoever retried waits to be told.
         for follow in await asyncio.to_thread(desk().store.follows.all, LOOKS):
             left -= await _follow_run(follow)
-        await look_once(max(1, left))
+        if left > 0:
+            await look_once(left)
 
     async def _besides(self) -> None:
         """What needs no SecMaster: what is due by now, and what is to be posted."""
-        try:
-            await _think(desk().clock())
-            await asyncio.to_thread(desk().store.outbox.forget, desk().clock() - KEPT)
-            for listener in desk().after_round:
-                await listener()
-            await self.lanes.wake()
-        except Exception:
-            log.exception("what is due could not be written down")
+        for step in (_think, _forget, *desk().after_round, self.lanes.wake):
+            try:
+                await step()
+            except Exception:
+                # Whatever one of them met, the others do their part.
+                log.exception("a part of the round broke off")
 
 
 async def look_once(most: int = DRAWN) -> None:
@@ -170,6 +176,9 @@ async def _follow(ref: Ref) -> int:
         return await cards.follow(ref)
     except (Refused, Unreadable, SlackTrouble) as error:
         log.warning("a card can't follow", extra={"ref": str(ref), "error": str(error)})
+        # What Slack did not take is tried again; what can't be read must not stand before others.
+        again = isinstance(error, SlackTrouble)
+        await asyncio.to_thread(desk().store.known.mark, ref, stale=again)
         return 0
 
 
@@ -254,12 +263,27 @@ def _counted(there: list[Known], now: datetime) -> dict[str, str]:
 # What time says.
 
 
-async def _think(now: datetime) -> None:
+async def _forget() -> None:
+    """Drop what was posted long ago."""
+    await asyncio.to_thread(desk().store.outbox.forget, desk().clock() - KEPT)
+
+
+async def _think() -> None:
     """Write down what is due to be said by now: reminders, escalations, the end of a snooze."""
-    store = desk().store.known
-    for known in await asyncio.to_thread(store.to_think_of, now, AT_ONCE):
-        found, upcoming = await notices.to_say(known, now)
-        await asyncio.to_thread(store.thought_of, [(known.ref, upcoming)], found, now)
+    store, now = desk().store.known, desk().clock()
+    more = True
+    while more:
+        due = await asyncio.to_thread(store.to_think_of, now, AT_ONCE)
+        more = len(due) == AT_ONCE
+        for known in due:
+            try:
+                found, upcoming = await notices.to_say(known, now)
+            except Exception:
+                # A user group that can't be asked for, say: the others do not wait for it.
+                log.exception("what is due can't be said", extra={"ref": str(known.ref)})
+                more = False
+                continue
+            await asyncio.to_thread(store.thought_of, [(known.ref, upcoming)], found, now)
 
 
 async def _follow_run(follow: Follow) -> int:
@@ -276,18 +300,24 @@ async def _follow_run(follow: Follow) -> int:
         if isinstance(error, UNASKABLE):
             raise
         return drawn
-    ended = isinstance(run, Instance) and _has_ended(run, follow)
+    ended = isinstance(run, Instance) and _has_ended(run, follow, now)
     if ended or now - asked.accepted_at > GIVEN_UP:
         said = [_end(follow, run, now)] if ended and isinstance(run, Instance) else []
         await asyncio.to_thread(store.follows.ended, follow, said, now)
     return drawn
 
 
-def _has_ended(run: Instance, follow: Follow) -> bool:
-    """Whether the retry is over: a failure that was there before it is not its end."""
-    again = run.retry_count > follow.retries
-    after = run.end_time is not None and run.end_time > follow.operation.accepted_at
-    return run.status in ENDS or (run.status == InstanceStatus.FAILED and (again or after))
+def _has_ended(run: Instance, follow: Follow, now: datetime) -> bool:
+    """Whether the retry is over: a failure that was there before it is not its end.
+
+    A retry may count before the failure is gone, and SecMaster's clock may be behind ours.
+    """
+    if run.status != InstanceStatus.FAILED:
+        return run.status in ENDS
+    asked = follow.operation.accepted_at
+    if run.end_time is not None and run.end_time > asked:
+        return True
+    return run.retry_count > follow.retries and now - asked > STANDS
 
 
 def _end(follow: Follow, run: Instance, now: datetime) -> Due:
@@ -295,6 +325,7 @@ def _end(follow: Follow, run: Instance, now: datetime) -> Due:
     took = (run.end_time or now) - asked.accepted_at
     told = {
         "status": run.status,
+        "name": run.name,
         "by": asked.actor.id,
         "node": (node.action_name or node.action_id) if node else "",
         "error": node.error_msg if node else "",

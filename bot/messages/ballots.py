@@ -1,10 +1,12 @@
 """What waits for several people: on the card, in the thread, and when it is over."""
 
+from datetime import timedelta
+
 from slack_sdk.models.blocks import Block, ButtonElement, ConfirmObject, PlainTextObject
 
 from bot.actions import BY_NAME, Action, Snapshot
 from bot.messages.blocks import Frame, actions, section
-from bot.messages.text import moment, person, quote, until
+from bot.messages.text import moment, person, quote, span, until
 from bot.messages.words import words
 from bot.models import Ballot, Operation, Outcome, Say, Shown, Vote
 from bot.sight import digest
@@ -21,7 +23,7 @@ def on_card(frame: Frame, about: Snapshot, ballot: Ballot) -> list[Block]:
     counted = [vote for vote in ballot.votes if vote.sight in ("", now)]
     valid = ballot.model_copy(update={"votes": tuple(counted)})
     noun, far = words(action).noun, until(ballot.expires_at, frame.now)
-    lines = [f"🗳️ *{noun.capitalize()}: {_of(valid)} said yes*"]
+    lines = [f"🗳️ *{noun.capitalize()}: {_of(valid)} said yes*", *_braked(ballot)]
     lines += [_yes(vote, counts=vote in counted) for vote in ballot.votes]
     lines.append(f"Open until {moment(ballot.expires_at)} ({far}); {_missing(valid)}.")
     shown = Shown(ref=frame.ref, seen=now)
@@ -61,7 +63,8 @@ def counted(operation: Operation, ended: Outcome) -> str:
     ballot = ended.ballot
     return (
         f"🗳️ *{_of(ballot)} said yes* to the {noun}: now {who}. {_missing(ballot).capitalize()} "
-        f"before {moment(ballot.expires_at)}. Nothing was sent yet."
+        f"before {moment(ballot.expires_at)}. {''.join(f'{why} ' for why in _braked(ballot))}"
+        "Nothing was sent yet."
     )
 
 
@@ -122,6 +125,16 @@ def people(votes: tuple[Vote, ...] | list[Vote]) -> str:
 
 def _of(ballot: Ballot) -> str:
     return f"{len(ballot.votes)} of {ballot.needed}"
+
+
+def _braked(ballot: Ballot) -> list[str]:
+    """Why a second person is asked for though no rule does."""
+    if not ballot.braked:
+        return []
+    within = span(timedelta(seconds=ballot.brake_within))
+    times = "once" if ballot.brake == 1 else f"{ballot.brake} times"
+    why = f"🧯 This workflow was retried at least {times} within {within}"
+    return [f"{why}, so a second person is asked for."]
 
 
 def _missing(ballot: Ballot) -> str:

@@ -1,15 +1,16 @@
 """Failures of one workflow on one card, and what is too long for a card at all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from slack_sdk.models.blocks import Block
 
-from bot.actions import TABLE
+from bot.actions import BY_NAME, TABLE
+from bot.messages import ballots
 from bot.messages.blocks import Frame, Message, actions, context, header, press, section
 from bot.messages.cards import ERROR, called, instance_state, node_title, where
 from bot.messages.many import several_button
 from bot.messages.text import block, clip, line, moment
-from bot.models import Several
+from bot.models import Ballot, Ref, Several
 from bot.secmaster import Instance, InstanceStatus
 from bot.store import Known
 
@@ -18,13 +19,24 @@ SHORT = 200  # characters of each error
 EXCERPT = "What the failed node was given and said, in full"
 
 
-def card(frame: Frame, known: Sequence[Known], total: int) -> Message:
-    """Draw one card for all: those that failed last first, with buttons while they are failed."""
+Waiting = Mapping[Ref, Sequence[Ballot]]
+
+
+def shown(known: Sequence[Known]) -> list[Known]:
+    """Those that have a row: those that are failed, or all where none is."""
+    return ([each for each in known if each.open] or list(known))[:SHOWN]
+
+
+def card(frame: Frame, known: Sequence[Known], total: int, waiting: Waiting) -> Message:
+    """Draw one card for all: those that failed last first, with buttons while they are failed.
+
+    ``waiting`` is what waits for more people, by its run.
+    """
     runs = [each for each in known if isinstance(each.snapshot, Instance)]
     failed = [each for each in runs if each.open]
     name = next(filter(None, map(_workflow, runs)), "—")
     state = f"🔴 {len(failed)} of {total} failed runs still are" if failed else "✅ None is failed"
-    rows = [part for each in (failed or runs)[:SHOWN] for part in _row(frame, each)]
+    rows = [part for each in shown(runs) for part in _row(frame, each, waiting.get(each.ref, ()))]
     left = total - min(len(failed or runs), SHOWN)
     more: list[Block] = [context(f"and {left} more")] if left > 0 else []
     ids = {each.snapshot.workflow.id for each in failed if isinstance(each.snapshot, Instance)}
@@ -39,7 +51,7 @@ def _workflow(known: Known) -> str:
     return line(known.snapshot.workflow.name) if isinstance(known.snapshot, Instance) else ""
 
 
-def _row(frame: Frame, known: Known) -> list[Block]:
+def _row(frame: Frame, known: Known, waiting: Sequence[Ballot]) -> list[Block]:
     """One run: where it failed and how, and what can be done about it."""
     run = known.snapshot
     if not isinstance(run, Instance):
@@ -56,7 +68,13 @@ def _row(frame: Frame, known: Known) -> list[Block]:
         for action in TABLE
         if action.noun == "instance" and run.status in action.on_card
     ]
-    return [section(text), *([actions(buttons)] if buttons else [])]
+    asked = [
+        part
+        for ballot in waiting
+        if run.status in BY_NAME[ballot.action].only_when
+        for part in ballots.on_card(own, run, ballot)
+    ]
+    return [section(text), *asked, *([actions(buttons)] if buttons else [])]
 
 
 def is_long(run: Instance) -> bool:

@@ -61,14 +61,16 @@ def ended(notice: Notice) -> Message:
     told = notice.told
     took = span(timedelta(seconds=int(told.get("seconds", "0"))))
     by = f"{person(told['by'])} " if told.get("by") else ""
+    # A thread may be that of several, and a fallback channel knows of none.
+    of = f": {line(told['name'])}" if told.get("name") else ""
     if told["status"] == InstanceStatus.FINISHED:
-        return _one(f"{by}✅ *The retry finished* after {took}.")
+        return _one(f"{by}✅ *The retry finished* after {took}{of}.")
     if told["status"] != InstanceStatus.FAILED:
         state = INSTANCE_STATES.get(told["status"], line(told["status"], 40))
-        return _one(f"{by}The retry ended after {took}: {state}.")
+        return _one(f"{by}The retry ended after {took}, {state}{of}.")
     at = f" at {line(told['node'])}" if told.get("node") else ""
     error = f"\n{block(told['error'], ERROR)}" if told.get("error") else ""
-    return _one(f"{by}🔴 *The retry failed again*{at} after {took}.{error}")
+    return _one(f"{by}🔴 *The retry failed again*{at} after {took}{of}.{error}")
 
 
 def plain(notice: Notice) -> Message:
@@ -99,9 +101,9 @@ def _counted(number: str, one: str, several: str) -> str:
 
 def closed(notice: Notice) -> Message:
     """That a channel takes nothing any more; for the admins."""
-    channel, why = notice.told["channel"], notice.told["code"]
+    channel, why = _place(notice.told["channel"]), notice.told["code"]
     return _one(
-        f"⚠️ I can't post in <#{line(channel, 40)}> any more ({code(why)}). Its cards go to the "
+        f"⚠️ I can't post in {channel} any more ({code(why)}). Its cards go to the "
         "fallback channel, if there is one, until it is open to me again. Invite me, or change "
         "its route."
     )
@@ -125,13 +127,17 @@ def meant(message: Message, notice: Notice) -> Message:
     """The same, saying why it stands here, if that is not where it belongs."""
     said = []
     if notice.meant:
-        name = notice.meant if notice.meant[0] in "UW" else f"<#{line(notice.meant, 40)}>"
-        said.append(f"↪️ Meant for {name}, where I can't post.")
+        said.append(f"↪️ Meant for {_place(notice.meant)}, where I can't post.")
     if notice.told.get("from") and notice.kind == "card":
         said.append(_escalated(notice))
     if not said:
         return message
     return Message(message.text, (context(" ".join(said)), *message.blocks))
+
+
+def _place(channel: str) -> str:
+    """A channel by its name, or whose chat with us it is."""
+    return person(channel) if channel[0] in "UW" else f"<#{line(channel, 40)}>"
 
 
 def _one(text: str) -> Message:

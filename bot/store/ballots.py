@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.models import Ballot, Operation, Ref, Vote
+from bot.models import Ballot, Operation, Ref, Terms, Vote
 from bot.store.tables import votes
 from bot.store.times import utc
 
@@ -218,6 +218,7 @@ def _ballot(rows: Sequence[Row], needed: int = 1) -> Ballot | None:
     if not rows:
         return None
     asked = [_asked(row) for row in rows]
+    braked = next((each.terms for each in asked if each.terms.braked), Terms())
     return Ballot(
         id=rows[0].ballot,
         action=asked[0].action,
@@ -225,7 +226,9 @@ def _ballot(rows: Sequence[Row], needed: int = 1) -> Ballot | None:
         needed=max(needed, *(each.terms.approvals for each in asked)),
         expires_at=utc(rows[0].expires_at),
         may_break=any(each.terms.may_break for each in asked),
-        braked=any(each.terms.braked for each in asked),
+        braked=braked.braked,
+        brake=braked.brake,
+        brake_within=braked.brake_within,
     )
 
 

@@ -30,8 +30,10 @@ class Cards:
         with self.engine.begin() as connection:
             connection.execute(self._insert(cards).values(row).on_conflict_do_nothing())
 
-    def forget_card(self, card: Card) -> None:
+    def forget_card(self, card: Card, *, only: Ref | None = None) -> None:
+        """Forget a message that is no more, or that it shows ``only`` this object."""
         gone = (cards.c.channel == card.channel) & (cards.c.ts == card.ts)
+        gone &= cards.c.ref == str(only) if only else sa.true()
         with self.engine.begin() as connection:
             connection.execute(sa.delete(cards).where(gone))
 

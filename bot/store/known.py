@@ -117,6 +117,12 @@ class Watched:
                 connection.execute(mark.values(stale=True))
         return len(gone)
 
+    def mark(self, ref: Ref, *, stale: bool) -> None:
+        """Have an object looked at again, or not."""
+        own = sa.update(known).where(known.c.ref == str(ref))
+        with self.engine.begin() as connection:
+            connection.execute(own.values(stale=stale))
+
     def stale(self, most: int) -> list[Ref]:
         """Up to so many objects that were changed since they were looked at; oldest first."""
         query = sa.select(known.c.ref).where(known.c.stale).order_by(known.c.first_at).limit(most)

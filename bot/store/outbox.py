@@ -57,6 +57,17 @@ class Outbox:
             line = [_due(row) for row in connection.execute(self._line(channel, at))]
         return [each for each in line if each.notice.held_until == until]
 
+    def alike(self, due: Due, at: datetime, most: int) -> list[Due]:
+        """This one, which is first in line, and after it what is gathered with it.
+
+        What may have been posted before a crash is not among them.
+        """
+        with self.engine.begin() as connection:
+            line = connection.execute(self._line(due.channel, at).limit(AT_ONCE)).all()
+        fresh = [each for each in map(_due, line) if each.sending_at is None]
+        same = [each for each in fresh if _gathering(each) == _gathering(due)]
+        return [due, *(each for each in same if each.number != due.number)][:most]
+
     def _line(self, channel: str, at: datetime) -> sa.Select[Any]:
         ready = WAITS & (outbox.c.channel == channel) & (outbox.c.not_before <= kept(at))
         return sa.select(outbox).where(ready).order_by(outbox.c.number)
@@ -66,12 +77,32 @@ class Outbox:
             query = sa.select(sa.func.count()).select_from(outbox).where(WAITS)
             return int(connection.execute(query).scalar_one())
 
-    def sending(self, numbers: Sequence[int], at: datetime) -> None:
-        """Note that these are about to be posted: after a crash they may have been."""
-        self._set(numbers, sending_at=at)
+    def sending(self, these: Sequence[Due], by: str, at: datetime) -> bool:
+        """Note that these are about to be posted: after a crash they may have been.
 
-    def done(self, numbers: Sequence[int], at: datetime) -> None:
-        self._set(numbers, done_at=at)
+        False if somebody else has taken them in hand since they were read.
+        """
+        first = these[0]
+        taken = outbox.c.sending_by == first.sending_by, outbox.c.number == first.number
+        with self.engine.begin() as connection:
+            own = sa.update(outbox).where(*taken, WAITS).values(sending_by=by, sending_at=at)
+            if not connection.execute(own).rowcount:
+                return False
+            if rest := [each.number for each in these[1:]]:
+                also = sa.update(outbox).where(outbox.c.number.in_(rest))
+                connection.execute(also.values(sending_by=by, sending_at=at))
+        return True
+
+    def done(self, numbers: Sequence[int], at: datetime, *, opens: str = "") -> None:
+        """Note that these are through; ``opens`` is a channel that is not closed to us after all.
+
+        One call for both: there is one for each message.
+        """
+        with self.engine.begin() as connection:
+            these = outbox.c.number.in_(numbers)
+            connection.execute(sa.update(outbox).where(these).values(done_at=at))
+            if opens:
+                connection.execute(sa.delete(closed).where(closed.c.channel == opens))
 
     def later(self, numbers: Sequence[int], at: datetime) -> None:
         """Leave these for later; they keep their place in line among what is ready then."""
@@ -102,10 +133,6 @@ class Outbox:
             )
         return known is None
 
-    def reopen(self, channel: str) -> None:
-        with self.engine.begin() as connection:
-            connection.execute(sa.delete(closed).where(closed.c.channel == channel))
-
     def is_closed(self, channel: str, at: datetime, again: timedelta) -> bool:
         """Whether a channel is closed, and was tried too short a time ago to be tried again."""
         own = (closed.c.channel == channel) & (closed.c.tried_at > kept(at - again))
@@ -128,7 +155,12 @@ class Outbox:
                 notice = Notice.model_validate(row.notice)
                 meant = notice.model_copy(update={"meant": notice.meant or channel, "thread": ""})
                 move = sa.update(outbox).where(outbox.c.number == row.number)
-                told = {"channel": to, "notice": meant.model_dump(mode="json"), "sending_at": None}
+                told = {
+                    "channel": to,
+                    "notice": meant.model_dump(mode="json"),
+                    "sending_at": None,
+                    "sending_by": "",
+                }
                 connection.execute(move.values(**told))
 
     def subscribe(self, channel: str, actor_id: str, at: datetime) -> bool:
@@ -156,6 +188,12 @@ class Outbox:
             return connection.execute(query).first() is not None
 
 
+def _gathering(due: Due) -> tuple[object, ...]:
+    """By what failures that come are posted together; those that are handed on are not."""
+    notice = due.notice
+    return notice.kind, notice.gathers, notice.mention, notice.held_until, notice.told
+
+
 def _row(each: Due, at: datetime) -> dict[str, Any]:
     return {
         "once": each.once,
@@ -163,6 +201,7 @@ def _row(each: Due, at: datetime) -> dict[str, Any]:
         "notice": each.notice.model_dump(mode="json"),
         "at": at,
         "not_before": kept(each.not_before),
+        "sending_by": "",
     }
 
 
@@ -174,4 +213,5 @@ def _due(row: sa.Row[Any]) -> Due:
         not_before=utc(row.not_before),
         number=row.number,
         sending_at=utc_or_none(row.sending_at),
+        sending_by=row.sending_by,
     )

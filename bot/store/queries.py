@@ -180,11 +180,11 @@ class Store(Cards):
         with self.engine.begin() as connection:
             # It was for this once: whatever came of it, to want it again is to say so again.
             ballots.drop(connection, votes.c.key.in_(held))
-            if outcome.state is State.DONE and outcome.follow is not None:
-                follow(connection, operation, outcome.follow, at)
             connection.execute(sa.update(claims).where(own).values(state=outcome.state, at=at))
             if operation.say is not Say.YES and outcome.state is State.DONE:
                 return  # on record as what it was: "done" would read as the action itself
+            if outcome.state is State.DONE and outcome.follow is not None:
+                follow(connection, operation, outcome.follow, at)
             self._note(
                 connection,
                 operation,

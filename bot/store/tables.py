@@ -128,7 +128,7 @@ audit_head = sa.Table(
 
 # What is to be posted, in the order in which it was written down: each once, whoever writes it
 # down again. ``channel`` may be a person, for our chat with them. ``sending_at`` is when somebody
-# began to post it: who finds it set looks in Slack first.
+# began to post it, ``sending_by`` which process: who finds it set looks in Slack first.
 outbox = sa.Table(
     "outbox",
     metadata,
@@ -139,6 +139,7 @@ outbox = sa.Table(
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
     sa.Column("sending_at", sa.DateTime(timezone=True)),
+    sa.Column("sending_by", sa.String(64), nullable=False),
     sa.Column("done_at", sa.DateTime(timezone=True)),
     sa.Index("ix_outbox_waiting", "done_at", "channel", "number"),
 )

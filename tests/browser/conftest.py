@@ -3,9 +3,22 @@
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    async_playwright,
+    expect,
+)
+
+from bot.config import Config
+from bot.manifest import manifest
+from bot.sandbox.slack import SlackSandbox
+from tests.town import SOC, Hands, Town
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
@@ -22,6 +35,7 @@ DESKTOP, PHONE = (1280, 800), (390, 844)
 
 expect.set_options(timeout=WITHIN)
 Open = Callable[..., Awaitable[Page]]
+Sit = Callable[..., Awaitable[Page]]
 
 
 @pytest.fixture
@@ -78,3 +92,41 @@ def _note(said: ConsoleMessage, complaints: list[str]) -> None:
     )
     if said.type in ("error", "warning") and not refused:
         complaints.append(f"{said.type}: {said.text} {said.location.get('url', '')}")
+
+
+@pytest.fixture
+async def slack(hands: Hands) -> AsyncIterator[SlackSandbox]:
+    """A Slack that has our app's manifest: its commands and shortcuts are on the page."""
+    sandbox = SlackSandbox(manifest=manifest(Config()), clock=lambda: hands.now().timestamp())
+    await sandbox.start()
+    yield sandbox
+    await sandbox.stop()
+
+
+@pytest.fixture
+def sit(open_page: Open, town: Town) -> Sit:
+    """Sit somebody down before a channel."""
+
+    async def sit(user: str, channel: str = SOC, **window: Any) -> Page:
+        return await open_page(f"{town.slack.url}/#{user}/{channel}", **window)
+
+    return sit
+
+
+def message(page: Page, ts: str) -> Locator:
+    return page.get_by_role("main").locator(f"li[data-ts='{ts}']")
+
+
+async def press(page: Page, ts: str, button: str) -> None:
+    await message(page, ts).get_by_role("button", name=button, exact=True).click()
+
+
+async def decide(page: Page, ts: str, button: str) -> None:
+    """Press a card's button and say yes to its question."""
+    await press(page, ts, button)
+    await page.get_by_role("alertdialog").get_by_role("button", name=button, exact=True).click()
+
+
+async def open_thread(page: Page, ts: str) -> Locator:
+    await message(page, ts).get_by_role("link", name="repl").click()
+    return page.get_by_role("complementary")

@@ -1,55 +1,18 @@
 """What people see: the whole product through two pages, with the real bot between them."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Page, expect
 
-from bot.config import Config
 from bot.demo import POLICY
-from bot.manifest import manifest
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
-from bot.sandbox.slack import SlackSandbox
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import PHONE, decide, message, open_thread
 from tests.town import ALICE, BOB, CAROL, GUEST, ONCALL, SOC, Town
 
 REASONED = POLICY.replace('["approver"]\n', '["approver"]\nreason = "required"\n', 1)
 FOLLOWING = POLICY + "[watch]\nevery = 0.1\n"
-
-
-@pytest.fixture
-async def slack() -> AsyncIterator[SlackSandbox]:
-    sandbox = SlackSandbox(manifest=manifest(Config()))
-    await sandbox.start()
-    yield sandbox
-    await sandbox.stop()
-
-
-@pytest.fixture
-def sit(open_page, town: Town):
-    """Sit somebody down before a channel."""
-
-    async def sit(user: str, channel: str = SOC, **window) -> Page:
-        return await open_page(f"{town.slack.url}/#{user}/{channel}", **window)
-
-    return sit
-
-
-def message(page: Page, ts: str) -> Locator:
-    return page.get_by_role("main").locator(f"li[data-ts='{ts}']")
-
-
-async def decide(page: Page, ts: str, button: str) -> None:
-    """Press a card's button and say yes to its question."""
-    await message(page, ts).get_by_role("button", name=button, exact=True).click()
-    await page.get_by_role("alertdialog").get_by_role("button", name=button, exact=True).click()
-
-
-async def open_thread(page: Page, ts: str) -> Locator:
-    await message(page, ts).get_by_role("link", name="repl").click()
-    return page.get_by_role("complementary")
 
 
 async def test_approve_asks_first_and_then_the_card_and_its_thread_tell(town: Town, sit):

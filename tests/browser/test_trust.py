@@ -1,19 +1,16 @@
 """What protects a decision, as people see it: several people, what has changed, who may and why."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Page, expect
 
-from bot.config import Config
 from bot.demo import POLICY
 from bot.flows import Patience
-from bot.manifest import manifest
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
-from bot.sandbox.slack import SlackSandbox
-from tests.town import ALICE, BOB, CAROL, DAVE, ONCALL, SOC, Town
+from tests.browser.conftest import decide, message, open_thread, press
+from tests.town import ALICE, BOB, CAROL, DAVE, ONCALL, Town
 
 GRAVE = """
 [[rules]]
@@ -39,43 +36,6 @@ TASK = f"/secmaster {{}} {seed.TASK_ISOLATE}"
 @pytest.fixture
 def rules(request: pytest.FixtureRequest) -> str:
     return str(getattr(request, "param", TWO))
-
-
-@pytest.fixture
-async def slack() -> AsyncIterator[SlackSandbox]:
-    sandbox = SlackSandbox(manifest=manifest(Config()))
-    await sandbox.start()
-    yield sandbox
-    await sandbox.stop()
-
-
-@pytest.fixture
-def sit(open_page, town: Town):
-    """Sit somebody down before a channel."""
-
-    async def sit(user: str, channel: str = SOC, **window) -> Page:
-        return await open_page(f"{town.slack.url}/#{user}/{channel}", **window)
-
-    return sit
-
-
-def message(page: Page, ts: str) -> Locator:
-    return page.get_by_role("main").locator(f"li[data-ts='{ts}']")
-
-
-async def press(page: Page, ts: str, button: str) -> None:
-    await message(page, ts).get_by_role("button", name=button, exact=True).click()
-
-
-async def decide(page: Page, ts: str, button: str) -> None:
-    """Press a card's button and say yes to its question."""
-    await press(page, ts, button)
-    await page.get_by_role("alertdialog").get_by_role("button", name=button, exact=True).click()
-
-
-async def open_thread(page: Page, ts: str) -> Locator:
-    await message(page, ts).get_by_role("link", name="repl").click()
-    return page.get_by_role("complementary")
 
 
 async def write(page: Page, words: str) -> None:
