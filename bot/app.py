@@ -186,8 +186,8 @@ class App:
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
                 parts["database"] = await asyncio.to_thread(_database, self.engine)
-                if parts["database"] == "ok":
-                    parts["watch"] = await self._watched()
+                if parts["database"] == "ok" and (watched := await self._watched()):
+                    parts["watch"] = watched
         except TimeoutError:
             parts["database"] = "no answer"
         if self.sockets:

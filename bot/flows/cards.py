@@ -47,10 +47,12 @@ async def redraw(ref: Ref) -> None:
     Those who ask while that is being done share the next drawing.
     """
 
-    async def draw() -> None:
-        await _draw_cards(ref, every=True)
+    await desk().redraws.share(str(ref), lambda: draw(ref))
 
-    await desk().redraws.share(str(ref), draw)
+
+async def draw(ref: Ref) -> None:
+    """The same for the caller alone, who may break it off."""
+    await _draw_cards(ref, every=True)
 
 
 async def follow(ref: Ref) -> int:

@@ -94,7 +94,7 @@ async def _post(due: Due) -> bool:
         held = await asyncio.to_thread(
             outbox.held, due.channel, due.notice.held_until, desk().clock()
         )
-    elif due.notice.gathers and due.sending_at is None:
+    elif _may_gather(due):
         held = await asyncio.to_thread(outbox.alike, due, desk().clock(), DRAWN)
     if not await _in_hand(due, held):
         return False
@@ -109,6 +109,13 @@ async def _post(due: Due) -> bool:
     opens = due.channel if posted else ""
     await asyncio.to_thread(outbox.done, numbers, desk().clock(), opens=opens)
     return posted
+
+
+def _may_gather(due: Due) -> bool:
+    """Whether it is a failure that came, and that nobody can have posted before."""
+    notice = due.notice
+    came = notice.kind is NoticeKind.CARD and not notice.told
+    return came and bool(notice.gathers) and due.sending_at is None
 
 
 async def _in_hand(due: Due, held: list[Due]) -> bool:

@@ -85,7 +85,7 @@ async def _draw_doubt(operation: Operation) -> None:
     await asyncio.to_thread(desk().store.doubt, operation)
     try:
         async with asyncio.timeout(SHORTLY / 2):  # half is for memory, if there is no answer
-            await cards.redraw(operation.ref)
+            await cards.draw(operation.ref)
     except (SecMasterError, TimeoutError):
         await cards.redraw_from_memory(operation.ref)
 

@@ -58,9 +58,9 @@ class Outbox:
         return [each for each in line if each.notice.held_until == until]
 
     def alike(self, due: Due, at: datetime, most: int) -> list[Due]:
-        """This one, which is first in line, and after it what is gathered with it.
+        """What is first in line, and after it what is gathered with it.
 
-        What may have been posted before a crash is not among them.
+        What may have been posted before a crash is not among that.
         """
         with self.engine.begin() as connection:
             line = connection.execute(self._line(due.channel, at).limit(AT_ONCE)).all()

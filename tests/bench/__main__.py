@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import audit, page
+from tests.bench import audit, page, watching
 from tests.bench.child import Child
 from tests.bench.clicker import Clicker
 from tests.bench.measures import Bench, Measured
@@ -17,12 +17,14 @@ SUBJECTS = ("ours", "bolt", "bolt-pbr")
 
 
 async def main() -> None:
-    with Console(stderr=True).status("measuring, for about two minutes"):
+    with Console(stderr=True).status("measuring, for about three minutes"):
         everything = {which: await measured(which) for which in SUBJECTS}
         looked = await page.measured()
+        watched = await watching.measured()
         kept = await asyncio.to_thread(audit.measured)
     show(everything)
     page.show(looked)
+    watching.show(watched)
     audit.show(kept)
 
 

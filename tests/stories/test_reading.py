@@ -209,6 +209,7 @@ def turns(message: dict[str, Any]) -> list[str]:
         for block in message["blocks"]
         if block["type"] == "actions"
         for element in block["elements"]
+        if element["action_id"].startswith("page.")
     ]
 
 

@@ -21,7 +21,7 @@ AFTER = BEFORE.replace('usergroups = ["S0ONCALL"]', f'users = ["{DAVE}"]')
 WRONG = [
     ("not toml [", "not TOML"),
     (AFTER.replace('roles = ["oncall"]', 'roles = ["nobody"]'), "'nobody' is not defined"),
-    (AFTER + "[routes]\n", "cards are not posted by themselves yet"),
+    (AFTER + '[[routes]]\nchannel = "C0SOC"\n', "a route takes something"),
     (AFTER.replace("task.approve", "task.aprove"), "'task.aprove' is no action"),
     (AFTER + '[attribution]\ncomment = "<!channel>```"\n', "attribution.comment"),
 ]

@@ -1,0 +1,127 @@
+"""What a round of the watch costs: requests, time and memory, by how many tasks wait.
+
+As a process of its own, ``python -m tests.bench.watching <slack> <secmaster> <database>``, it
+makes a round for each line that it is told, and says how long that took and what it holds.
+"""
+
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+from rich.console import Console
+from rich.table import Table
+
+from bot.app import App
+from bot.flows import Watch
+from bot.flows.feeds import Feed
+from bot.sandbox.secmaster import Person, SecMasterSandbox
+from bot.sandbox.slack import SlackSandbox
+from tests.bench.child import Child, lines, say
+from tests.town import policy, settings_for
+
+WAITING = (100, 1_000, 10_000)  # tasks
+ROUNDS = 5  # of each kind
+NEW = 10  # tasks that come between two rounds, and as many that are decided
+EVERA = Person("console-evera", "Evera")
+MB = 1024**2
+NOTES = f"""\
+At rest: nothing has changed. Changes: {NEW} tasks have come, and {NEW} were decided elsewhere.
+Median of {ROUNDS} rounds; memory is what the process holds after them. Nothing is routed: a card
+costs a request to either service when it is posted, and when it follows, ten cards a round at
+most."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One round. ``took`` is in seconds, ``held`` in bytes."""
+
+    requests: int
+    took: float
+    held: int
+
+
+async def measured() -> dict[int, dict[str, list[Cost]]]:
+    """For each number of waiting tasks, the first round and those of either kind."""
+    return {count: await _measured(count) for count in WAITING}
+
+
+async def _measured(count: int) -> dict[str, list[Cost]]:
+    slack, secmaster = SlackSandbox(), SecMasterSandbox(pace=0)
+    await slack.start()
+    await secmaster.start()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            database = f"sqlite:///{Path(folder) / 'bot.db'}"
+            given = (slack.url, secmaster.url, database)
+            async with Child("tests.bench.watching", *given) as program:
+                await program.ready()
+                return await _rounds(program, secmaster, count)
+    finally:
+        await slack.stop()
+        await secmaster.stop()
+
+
+async def _rounds(program: Child, secmaster: SecMasterSandbox, count: int) -> dict[str, list[Cost]]:
+    async def costs(times: int, before: Callable[[], None]) -> list[Cost]:
+        found = []
+        for _ in range(times):
+            before()
+            there = len(secmaster.requests)
+            await program.tell("round")
+            heard = await program.hear()
+            found.append(Cost(len(secmaster.requests) - there, **heard))
+        return found
+
+    def change() -> None:
+        waiting = [one for one in secmaster.world.tasks.values() if one["status"] == "waiting"]
+        for task in waiting[:NEW]:
+            secmaster.world.update_task(task["id"], {"action": "TERMINATE"}, EVERA)
+        secmaster.world.add_many(NEW, 0)
+
+    return {
+        "first": await costs(1, lambda: secmaster.world.add_many(count, 0)),
+        "at rest": await costs(ROUNDS, lambda: None),
+        "changes": await costs(ROUNDS, change),
+    }
+
+
+def show(everything: dict[int, dict[str, list[Cost]]]) -> None:
+    table = Table("Tasks", "Round", "requests", "took", "memory", title="A round of the watch")
+    for count, kinds in everything.items():
+        for kind, costs in kinds.items():
+            asked = statistics.median(cost.requests for cost in costs)
+            took = statistics.median(cost.took for cost in costs) * 1000
+            held = max(cost.held for cost in costs) / MB
+            table.add_row(f"{count:,}", kind, f"{asked:g}", f"{took:,.0f} ms", f"{held:.0f} MB")
+    console = Console(width=100)
+    console.print(table)
+    console.print(NOTES, highlight=False)
+
+
+async def main(slack: str, secmaster: str, database: str) -> None:
+    settings = settings_for(SimpleNamespace(url=slack), SimpleNamespace(url=secmaster), database)
+    async with App(settings, policy()):
+        watch = Watch([Feed("main", "task"), Feed("main", "instance")])
+        say("ready")
+        reader = await lines()
+        while await reader.readline():
+            began = time.perf_counter()
+            await watch.round()
+            say({"took": time.perf_counter() - began, "held": _held()})
+
+
+def _held() -> int:
+    """The bytes of memory that this process holds, as Linux tells it; 0 elsewhere."""
+    told = Path("/proc/self/statm")
+    return int(told.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if told.exists() else 0
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
