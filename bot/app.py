@@ -21,8 +21,7 @@ from bot.config import Config, ConfigError, Live
 from bot.directory import Directory
 from bot.errands import Errands
 from bot.flows import Desk, Patience, Time, Watch, digests, open_desk
-from bot.flows.health import health
-from bot.metrics import exposition
+from bot.readiness import Readiness
 from bot.secmaster import IamAuth, SecMaster, SigningAuth, TokenAuth, open_http
 from bot.server import web_app
 from bot.settings import Settings
@@ -37,7 +36,6 @@ log = logging.getLogger(__name__)
 # would be a hash of the code, and every upgrade would strand what is pending.
 FLOWS_VERSION = "1"
 MAIN = "main"
-ANSWER_WITHIN = 2.0  # seconds
 GRACE = 5.0  # seconds that flows get to end at shutdown; what doesn't is taken up at the start
 
 
@@ -161,13 +159,12 @@ class App:
         sockets = None
         if settings.slack_app_token:
             sockets = Sockets(bolt, settings.slack_app_token.get_secret_value())
-        self.sockets = sockets
+        self.readiness = Readiness(self.engine, sockets, lambda: self.policy.now.watch.every)
         secret = settings.slack_signing_secret
         app = web_app(
             None if sockets else bolt,
             secret.get_secret_value() if secret else "",
-            self.ready,
-            self.metrics,
+            self.readiness,
             self.time.now,
         )
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
@@ -179,37 +176,6 @@ class App:
         if sockets:
             stack.push_async_callback(sockets.close)
             await sockets.open()
-
-    async def ready(self) -> dict[str, Any]:
-        """What has to work before a click can be taken, "ok" or what is wrong; and the watch."""
-        parts: dict[str, Any] = {}
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                parts["database"] = await asyncio.to_thread(_database, self.engine)
-                if parts["database"] == "ok" and (watched := await self._watched()):
-                    parts["watch"] = watched
-        except TimeoutError:
-            parts["database"] = "no answer"
-        if self.sockets:
-            parts["slack"] = "ok" if await self.sockets.alive() else "no open connection"
-        return parts
-
-    async def _watched(self) -> dict[str, Any]:
-        """How the watch of each workspace fares: times as ISO 8601, ``behind_by`` in seconds."""
-        fares = await health(self.policy.now.watch.every)
-        return {
-            each.workspace: {
-                "since": each.since.isoformat(),
-                "last_round": each.ended_at.isoformat() if each.ended_at else None,
-                "behind_by": round(fares.behind[each.workspace]),
-                "trouble": each.trouble,
-                "replica": each.replica,
-            }
-            for each in fares.rounds
-        }
-
-    async def metrics(self) -> bytes:
-        return exposition(await health(self.policy.now.watch.every))
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -332,12 +298,3 @@ async def _unnoted(error: Exception) -> None:
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _database(engine: sa.Engine) -> str:
-    try:
-        with engine.connect() as connection:
-            connection.execute(sa.text("SELECT 1"))
-    except sa.exc.SQLAlchemyError as error:
-        return type(error).__name__
-    return "ok"

@@ -5,7 +5,7 @@ Knows no person's rights, no Slack client and no clock.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
@@ -223,17 +223,19 @@ def why(
     matches; noun (it takes no such objects), status, or the key of its ``when`` that fails first;
     passed (an earlier one was the last to be looked at).
     """
-    told, over = [], False
+    told, over, facts = [], False, stated(snapshot)
     for route in routes:
-        word = "passed" if over else _failing(route, snapshot, workspaces) or "matches"
+        word = "passed" if over else _failing(route, snapshot, workspaces, facts) or "matches"
         told.append((route, word))
         over = over or (word == "matches" and not route.go_on)
     return tuple(told)
 
 
-def _failing(route: Route, snapshot: Snapshot, workspaces: frozenset[str]) -> str:
+def _failing(
+    route: Route, snapshot: Snapshot, workspaces: frozenset[str], facts: Mapping[str, str]
+) -> str:
     """The first condition that fails; "" if none does."""
-    statuses, limits, facts = route.statuses(snapshot), route.when, stated(snapshot)
+    statuses, limits = route.statuses(snapshot), route.when
     if not statuses:
         return "noun"
     if snapshot.status not in statuses:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -20,11 +20,17 @@ from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 MOST_BYTES = 1024 * 1024
 MOST_SECONDS = 300
 
-Ready = Callable[[], Awaitable[dict[str, Any]]]
-Metrics = Callable[[], Awaitable[bytes]]
 Clock = Callable[[], datetime]
 
 _now: Clock = partial(datetime.now, UTC)
+
+
+class Health(Protocol):
+    """What there is to be asked for: each part's state, and metrics for Prometheus."""
+
+    async def parts(self) -> dict[str, Any]: ...
+
+    async def metrics(self) -> bytes: ...
 
 
 def genuine(secret: str, timestamp: str, signature: str, body: bytes, now: float) -> bool:
@@ -39,13 +45,13 @@ def genuine(secret: str, timestamp: str, signature: str, body: bytes, now: float
 
 
 def web_app(
-    bolt: AsyncApp | None, secret: str, ready: Ready, metrics: Metrics, clock: Clock = _now
+    bolt: AsyncApp | None, secret: str, health: Health, clock: Clock = _now
 ) -> web.Application:
     """The routes. Without ``bolt`` (Socket Mode) there is only the health to be asked for."""
     app = web.Application(client_max_size=MOST_BYTES)
     app.router.add_get("/healthz", _healthz)
-    app.router.add_get("/readyz", _readyz(ready))
-    app.router.add_get("/metrics", _metrics(metrics))
+    app.router.add_get("/readyz", _readyz(health))
+    app.router.add_get("/metrics", _metrics(health))
     if bolt:
         app.router.add_post("/slack/events", _slack(bolt, secret, clock))
     return app
@@ -85,9 +91,9 @@ async def _healthz(_request: web.Request) -> web.Response:
     return web.Response(text="ok\n")
 
 
-def _readyz(ready: Ready) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _readyz(health: Health) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_request: web.Request) -> web.Response:
-        parts = await ready()
+        parts = await health.parts()
         # Whether a click can be taken; how the watch fares stands there to be read.
         well = all(state == "ok" for state in parts.values() if isinstance(state, str))
         return web.Response(
@@ -99,9 +105,9 @@ def _readyz(ready: Ready) -> Callable[[web.Request], Awaitable[web.Response]]:
     return answer
 
 
-def _metrics(metrics: Metrics) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _metrics(health: Health) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_request: web.Request) -> web.Response:
         headers = {"Content-Type": CONTENT_TYPE_LATEST}
-        return web.Response(body=await metrics(), headers=headers)
+        return web.Response(body=await health.metrics(), headers=headers)
 
     return answer

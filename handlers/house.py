@@ -1,5 +1,6 @@
 """What every listener works with, and who is asking from where."""
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -66,6 +67,11 @@ class Asker:
     def under(self, card: str) -> "Asker":
         """The same, answered under this card."""
         return replace(self, place=self.place.model_copy(update={"card": card}))
+
+
+def id_of(once: str) -> str:
+    """The id of what happens only once: what is delivered twice is the same."""
+    return hashlib.sha256(once.encode()).hexdigest()[:32]
 
 
 def names_a_person(body: dict[str, Any]) -> bool:

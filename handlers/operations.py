@@ -1,7 +1,6 @@
 """A person asks for one of the nine actions: by words, by a button, or by a form."""
 
 import asyncio
-import hashlib
 import json
 import logging
 from dataclasses import replace
@@ -20,7 +19,7 @@ from bot.policy import Allowed
 from bot.secmaster import Instance
 from handlers.failures import Told, WrongInput
 from handlers.guards import Permit, permit, without_right
-from handlers.house import Asker, House
+from handlers.house import Asker, House, id_of
 from handlers.parsing import NotUnderstood, checked
 from handlers.requests import Ask, Unsay
 
@@ -180,7 +179,7 @@ async def _accept(house: House, wanted: Ask, asker: Asker, once: str, given: Per
     for number, file in enumerate(wanted.files):
         try:
             await accept(
-                first.model_copy(update={"id": _id(f"{first.id}:{file.id}"), "file": file})
+                first.model_copy(update={"id": id_of(f"{first.id}:{file.id}"), "file": file})
             )
         except Exception as error:
             if not number:
@@ -230,7 +229,7 @@ async def _operation(
     # By words nobody says what they saw: it is what the card here shows, or what was allowed.
     seen = wanted.seen or shown or await _kept(house, wanted.ref, given.about)
     return Operation(
-        id=_id(f"{actor.team}:{once}:{wanted.action.name}:{wanted.ref}"),
+        id=id_of(f"{actor.team}:{once}:{wanted.action.name}:{wanted.ref}"),
         action=wanted.action.name,
         ref=wanted.ref,
         actor=named,
@@ -252,11 +251,6 @@ async def _kept(house: House, ref: Ref, about: Snapshot | None) -> str:
     seen = sight.seen(about)
     await asyncio.to_thread(house.desk.store.keep_sight, ref, seen, house.desk.clock())
     return seen.digest
-
-
-def _id(key: str) -> str:
-    """The same for the same key: what is delivered twice is one operation."""
-    return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 async def _with_card(house: House, ref: Ref, place: Place) -> tuple[Place, str]:

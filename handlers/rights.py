@@ -1,7 +1,6 @@
 """Rights themselves are asked about: why, by whom lent, what was decided, and the policy anew."""
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,7 +16,7 @@ from bot.rules import Rule
 from bot.secmaster import NotFound
 from handlers import guards
 from handlers.failures import Told
-from handlers.house import Asker, House
+from handlers.house import Asker, House, id_of
 from handlers.requests import Audit, Lend, Loans, Request, TakeBack, Why
 from handlers.times import moment
 
@@ -91,7 +90,7 @@ async def reload(house: House, asker: Asker, once: str) -> Message:
     except ConfigError as wrong:
         log.warning("policy not read again", extra={"problems": str(wrong)})
         return said.not_reloaded(str(wrong))
-    done = guards.entry(house, asker, "reload", "done", _id(once)) | {"before": before.digest}
+    done = guards.entry(house, asker, "reload", "done", id_of(once)) | {"before": before.digest}
     await asyncio.to_thread(house.desk.store.note, done)
     return said.reloaded(before, house.config)
 
@@ -103,9 +102,9 @@ async def lend(house: House, wanted: Lend, asker: Asker, once: str) -> Message:
     until = moment(wanted.until, now, await house.directory.zone(asker.actor.id))
     await _check_loan(house, asker.actor, wanted.borrower, until)
     loan = Loan(lender=lender.id, borrower=wanted.borrower, until=until)
-    done = guards.entry(house, asker, "delegate", "done", _id(once))
+    done = guards.entry(house, asker, "delegate", "done", id_of(once))
     lent = {"target": wanted.borrower, "until": until.isoformat(), "roles": sorted(lender.roles)}
-    await asyncio.to_thread(lending.lend, _id(once), loan, now, done | lent)
+    await asyncio.to_thread(lending.lend, id_of(once), loan, now, done | lent)
     _tell(house, wanted.borrower, said.lent_to_you(loan))
     return said.lent(loan, sorted(lender.roles))
 
@@ -125,7 +124,7 @@ async def _check_loan(house: House, lender: Actor, borrower: str, until: datetim
 async def take_back(house: House, borrower: str, asker: Asker, once: str) -> Message:
     """End a loan; nobody needs a right for that."""
     now, lender = house.desk.clock(), asker.actor.id
-    done = guards.entry(house, asker, "revoke", "done", _id(once)) | {"target": borrower}
+    done = guards.entry(house, asker, "revoke", "done", id_of(once)) | {"target": borrower}
     lending = house.desk.store.lending
     if not await asyncio.to_thread(lending.take_back, lender, borrower, now, done):
         return said.nothing_lent(borrower)
@@ -152,7 +151,3 @@ def _tell(house: House, user: str, message: Message) -> None:
         log.warning("a loan could not be told", extra={"user": user, "code": error.code})
 
     house.errands.start(tell(), untold)
-
-
-def _id(once: str) -> str:
-    return hashlib.sha256(once.encode()).hexdigest()[:32]

@@ -1,7 +1,6 @@
 """People ask about the watch, have a channel told of what comes, or want to be left alone by it."""
 
 import asyncio
-import hashlib
 from datetime import datetime, timedelta
 
 from bot.actions import TABLE, WAITED_FOR, Action
@@ -15,7 +14,7 @@ from bot.store import Known
 from handlers import guards
 from handlers.failures import Told
 from handlers.guards import NotAllowed
-from handlers.house import Asker, House
+from handlers.house import Asker, House, id_of
 from handlers.requests import Request, Routes, Subscribe
 from handlers.rights import found
 from handlers.times import moment
@@ -74,7 +73,7 @@ async def subscribe(house: House, asker: Asker, once: str, *, wanted: bool) -> M
     else:
         await asyncio.to_thread(outbox.unsubscribe, channel)
     name = "watch" if wanted else "unwatch"
-    done = guards.entry(house, asker, name, "done", _id(once)) | {"target": channel}
+    done = guards.entry(house, asker, name, "done", id_of(once)) | {"target": channel}
     await asyncio.to_thread(house.desk.store.note, done)
     return watching.done(wanted)
 
@@ -90,7 +89,7 @@ async def snooze(house: House, ref: Ref, wanted: str, asker: Asker, once: str) -
     if not await asyncio.to_thread(store.known.snooze, ref, until or now, asker.actor.id, now):
         raise Told(watching.not_snoozable())
     name = "snooze" if until else "wake"
-    entry = guards.entry(house, asker, name, "done", _id(once))
+    entry = guards.entry(house, asker, name, "done", id_of(once))
     told = {"target": str(ref), "until": until.isoformat() if until else None}
     await asyncio.to_thread(store.note, entry | told)
     await _tell(asker, known[0], until, once)
@@ -135,7 +134,3 @@ async def _tell(asker: Asker, known: Known, until: datetime | None, once: str) -
         await posting.post((place.channel, place.card), said, mark, None)
     else:
         await posting.whisper(place, by, said)
-
-
-def _id(once: str) -> str:
-    return hashlib.sha256(once.encode()).hexdigest()[:32]

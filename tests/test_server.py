@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import time
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import httpx
@@ -275,8 +276,8 @@ async def served():
     """Serve the routes by themselves, without a bot behind them."""
     runners = []
 
-    async def serve(bolt, ready):
-        runner = web.AppRunner(web_app(bolt, "", ready, no_metrics))
+    async def serve(bolt, **parts):
+        runner = web.AppRunner(web_app(bolt, "", Health(parts)))
         runners.append(runner)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -288,10 +289,7 @@ async def served():
 
 
 async def test_it_says_which_part_is_not_ready(served):
-    async def ready():
-        return {"database": "ok", "slack": "no open connection"}
-
-    url = await served(None, ready)
+    url = await served(None, database="ok", slack="no open connection")
     async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
         answer = await client.get("/readyz")
         alive = await client.get("/healthz")
@@ -301,10 +299,7 @@ async def test_it_says_which_part_is_not_ready(served):
 
 
 async def test_in_socket_mode_nothing_can_be_posted(served):
-    async def ready():
-        return {}
-
-    url = await served(None, ready)
+    url = await served(None)
     async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
         answer = await client.post("/slack/events", content=COMMAND, headers=headers(COMMAND))
     assert answer.status_code == 404
@@ -339,5 +334,14 @@ def test_what_slack_signed_within_five_minutes_is_genuine(body, stamp, age):
     assert not genuine("other", str(stamp), signature(body, stamp), body, stamp)
 
 
-async def no_metrics() -> bytes:
-    return b""
+@dataclass
+class Health:
+    """What a bot would tell."""
+
+    told: dict[str, str]
+
+    async def parts(self):
+        return self.told
+
+    async def metrics(self):
+        return b""

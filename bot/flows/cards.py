@@ -46,7 +46,6 @@ async def redraw(ref: Ref) -> None:
 
     Those who ask while that is being done share the next drawing.
     """
-
     await desk().redraws.share(str(ref), lambda: draw(ref))
 
 

@@ -4,8 +4,7 @@ Each notice has a name by which it happens only once, so that whoever thinks of 
 restart or with another policy, says nothing twice.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,8 +29,10 @@ class Item:
     origin: str = ""
 
 
-async def arrived(ref: Ref, snapshot: Snapshot, now: datetime) -> list[Due]:
-    """A card of what has come, wherever it is to go."""
+async def arrived(
+    ref: Ref, snapshot: Snapshot, now: datetime, subscribed: Sequence[str]
+) -> list[Due]:
+    """A card of what has come, wherever it is to go; ``subscribed`` are channels told of all."""
     found = []
     for route in routes_of(ref, snapshot):
         notice = Notice(
@@ -47,7 +48,6 @@ async def arrived(ref: Ref, snapshot: Snapshot, now: datetime) -> list[Due]:
             async for channel in channels(route)
         ]
     notice = Notice(kind=NoticeKind.CARD, ref=ref, gathers=gathering(snapshot))
-    subscribed = await asyncio.to_thread(desk().store.outbox.subscribed)
     found += [_due(f"card:{ref}:{each}", each, notice, now, None) for each in subscribed]
     return found
 

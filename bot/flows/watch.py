@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 UNASKABLE = (AnswerLost, Unavailable, Unreachable)
 NAME = "watch.leader"  # no replica can have it: their names have no dot
-AT_ONCE = 500  # objects written down in one transaction: a click must not wait for all of them
+AT_ONCE = 100  # objects written down in one transaction: a click must not wait for all of them
 LOOKS = 20  # objects a round that have changed or left a list
 DRAWN = 10  # cards a round: Slack takes fifty updates a minute, and decisions need some of them
 ROLLING = 5  # objects a round that no list speaks of
@@ -206,15 +206,17 @@ async def _take(news: News, now: datetime, *, first: bool) -> None:
     """Write down what is new, with what is to be posted for it."""
     store = desk().store.known
     fresh = now - desk().policy().watch.fresh
+    told = await asyncio.to_thread(desk().store.outbox.subscribed) if news.came else []
     for start in range(0, len(news.came), AT_ONCE):
         seen: list[Sighting] = []
         found: list[Due] = []
         for row in news.came[start : start + AT_ONCE]:
+            await asyncio.sleep(0)  # clicks come between
             backlog = first and (_began(row) or now) < fresh
             when = notices.next_at(row.ref, row.snapshot, now, backlog=backlog)
             came = Sighting(row.ref, row.snapshot, row.digest, backlog=backlog, next_at=when)
             seen.append(came)
-            found += [] if backlog else await notices.arrived(row.ref, row.snapshot, now)
+            found += [] if backlog else await notices.arrived(row.ref, row.snapshot, now, told)
         await asyncio.to_thread(store.note, seen, found, now)
     for start in range(0, len(news.changed), AT_ONCE):
         rows = news.changed[start : start + AT_ONCE]

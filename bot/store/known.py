@@ -85,8 +85,8 @@ class Watched:
         """Remember what came, and what is to be posted for it; what is known stays as it is."""
         rows = [_row(each, at) for each in came]
         with self.engine.begin() as connection:
-            for some in _slices(rows):
-                connection.execute(self._insert(known).values(some).on_conflict_do_nothing())
+            if rows:  # one statement for each row: made once, and not anew for each number of rows
+                connection.execute(self._insert(known).on_conflict_do_nothing(), rows)
             enqueue(connection, self._insert, notices, at)
 
     def changed(self, seen: Sequence[Sighting], at: datetime) -> None:

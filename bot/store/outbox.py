@@ -14,7 +14,7 @@ from bot.models import Due, Notice
 from bot.store.tables import closed, outbox, subscriptions
 from bot.store.times import kept, utc, utc_or_none
 
-AT_ONCE = 500  # rows in one statement: SQLite takes only so many values
+AHEAD = 500  # rows of a line that are looked at for what is posted together
 WAITS = outbox.c.done_at.is_(None)
 
 
@@ -23,9 +23,9 @@ def enqueue(
 ) -> None:
     """Write down what is to be posted, in the caller's transaction; what is known is not again."""
     rows = [_row(each, at) for each in notices]
-    for start in range(0, len(rows), AT_ONCE):
-        some = insert(outbox).values(rows[start : start + AT_ONCE])
-        connection.execute(some.on_conflict_do_nothing(index_elements=["once"]))
+    if rows:
+        once = insert(outbox).on_conflict_do_nothing(index_elements=["once"])
+        connection.execute(once, rows)
 
 
 class Outbox:
@@ -63,7 +63,7 @@ class Outbox:
         What may have been posted before a crash is not among that.
         """
         with self.engine.begin() as connection:
-            line = connection.execute(self._line(due.channel, at).limit(AT_ONCE)).all()
+            line = connection.execute(self._line(due.channel, at).limit(AHEAD)).all()
         fresh = [each for each in map(_due, line) if each.sending_at is None]
         same = [each for each in fresh if _gathering(each) == _gathering(due)]
         return [due, *(each for each in same if each.number != due.number)][:most]

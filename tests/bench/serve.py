@@ -43,19 +43,21 @@ async def bare(settings: Settings, *, before: bool) -> AsyncIterator[str]:
         )
         bolt = Bare(slack, secmaster, before).app(known)
         secret = settings.slack_signing_secret.get_secret_value()
-        runner = web.AppRunner(web_app(bolt, secret, _ready, _metrics), access_log=None)
+        runner = web.AppRunner(web_app(bolt, secret, Well()), access_log=None)
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
 
 
-async def _ready() -> dict[str, str]:
-    return {}
+class Well:
+    """The health of a program that is not asked for it."""
 
+    async def parts(self) -> dict[str, str]:
+        return {}
 
-async def _metrics() -> bytes:
-    return b""
+    async def metrics(self) -> bytes:
+        return b""
 
 
 async def main(which: str, slack: str, secmaster: str, database: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from bot.app import App
-from bot.config import parse
+from bot.config import load
 from bot.flows import Patience
 from tests.bench.child import lines, say
 from tests.fast import Fast
@@ -23,7 +23,7 @@ async def main(*given: str) -> None:
     fast = Fast(float(epoch), float(speed))
     # The pause between two drawings is by the loop's own clock.
     patience = Patience(redraw=Patience().redraw / fast.speed)
-    async with App(settings, parse(Path(policy).read_text()), patience, fast) as app:
+    async with App(settings, load(Path(policy)), patience, fast) as app:
         say({"url": app.url})
         await (await lines()).read()
 

@@ -49,7 +49,7 @@ async def test_while_one_connection_is_renewed_the_other_takes_the_clicks(town: 
     assert "*Approved* by <@U0ALICE>" in (await town.replies(ts))[0]
     await town.slack.until(lambda: len(sockets.connections) == 2)
     assert first not in sockets.connections
-    assert await town.app.ready() == {"database": "ok", "slack": "ok"}
+    assert await town.app.readiness.parts() == {"database": "ok", "slack": "ok"}
 
 
 async def test_nothing_is_lost_while_connections_are_renewed_one_after_the_other(town: Town):

@@ -83,4 +83,4 @@ async def is_done_once(town: Town, ts: str) -> None:
     puts = [each for each in town.secmaster.requests if each.method == "PUT"]
     assert len(puts) == 1
     assert len(town.slack.thread(SOC, ts)) == 2
-    assert await town.app.ready() == {"database": "ok"}
+    assert await town.app.readiness.parts() == {"database": "ok"}
