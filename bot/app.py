@@ -296,5 +296,7 @@ async def _unnoted(error: Exception) -> None:
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    """Break it off, more than once if need be: ``wait_for`` of Python 3.11 can lose that."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=1)

@@ -13,7 +13,8 @@ from bot.flows import posting
 from bot.flows.desk import desk
 from bot.flows.posting import SlackTrouble
 from bot.messages import Frame, Message
-from bot.models import Ballot, Card, Notice, Operation, Place, Ref, State, Verdict
+from bot.models import Ballot, Card, Operation, Place, Ref, State, Verdict
+from bot.notice import Notice
 from bot.secmaster import NotFound
 from bot.store import Known
 

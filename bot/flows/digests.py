@@ -15,7 +15,8 @@ from bot.flows.deeds import Deed, deeds
 from bot.flows.desk import desk
 from bot.messages.digest import Decider, HandOver, Late, Retrier
 from bot.messages.oncall import SOON
-from bot.models import Due, Notice, NoticeKind, Ref
+from bot.models import Ref
+from bot.notice import Due, Notice, NoticeKind
 from bot.routes import Digest
 from bot.secmaster import Task
 from bot.store import Known

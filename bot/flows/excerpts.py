@@ -6,7 +6,8 @@ from bot import messages
 from bot.actions import Snapshot
 from bot.flows import posting
 from bot.flows.desk import desk
-from bot.models import Due, Notice, NoticeKind, Ref
+from bot.models import Ref
+from bot.notice import Due, Notice, NoticeKind
 from bot.secmaster import Instance, NotFound
 
 

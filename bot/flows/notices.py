@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from bot.actions import Snapshot
 from bot.flows.desk import desk
-from bot.models import Due, Notice, NoticeKind, Ref
+from bot.models import Ref
+from bot.notice import Due, Notice, NoticeKind
 from bot.routes import Route, chosen
 from bot.secmaster import DueHandle, Task
 from bot.store import Known, gathering

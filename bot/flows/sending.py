@@ -15,7 +15,8 @@ from bot.flows import cards, excerpts, posting
 from bot.flows.desk import desk
 from bot.flows.posting import CannotPost, SlackTrouble
 from bot.messages import Message
-from bot.models import Due, Notice, NoticeKind, Ref
+from bot.models import Ref
+from bot.notice import Due, Notice, NoticeKind
 from bot.secmaster import NotFound, Refused, SecMasterError
 
 log = logging.getLogger(__name__)

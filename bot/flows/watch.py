@@ -17,7 +17,8 @@ from bot.flows.desk import desk
 from bot.flows.feeds import Feed, News, Row
 from bot.flows.posting import SlackTrouble
 from bot.flows.sending import KEPT, Lanes
-from bot.models import Due, Follow, Notice, NoticeKind, Ref, Round
+from bot.models import Follow, Ref, Round
+from bot.notice import Due, Notice, NoticeKind
 from bot.secmaster import (
     AnswerLost,
     Instance,

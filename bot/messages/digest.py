@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from bot.messages.blocks import Message, say, section
 from bot.messages.text import line, moment, span
-from bot.models import Notice, Value
+from bot.models import Value
+from bot.notice import Notice
 
 NAMED = 8  # people in one sentence
 NAME = 50  # characters of each: all of it has to fit into one block

@@ -9,7 +9,7 @@ from bot.messages.blocks import Message, context, say, section
 from bot.messages.cards import INSTANCE_STATES
 from bot.messages.lists import SHOW, row
 from bot.messages.text import block, code, line, mention, moment, person, span, until
-from bot.models import Notice
+from bot.notice import Notice
 from bot.secmaster import DueHandle, InstanceStatus, Task
 from bot.store import Known
 

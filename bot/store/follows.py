@@ -6,7 +6,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.models import Due, Follow, Operation
+from bot.models import Follow, Operation
+from bot.notice import Due
 from bot.store.outbox import enqueue
 from bot.store.tables import follows
 from bot.store.times import kept, utc

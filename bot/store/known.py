@@ -14,7 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bot import sight
 from bot.actions import WAITED_FOR, Snapshot
-from bot.models import Due, Noun, Ref, Round
+from bot.models import Noun, Ref, Round
+from bot.notice import Due
 from bot.secmaster import Task
 from bot.store.outbox import enqueue
 from bot.store.tables import cards, known, rounds

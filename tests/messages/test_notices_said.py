@@ -6,18 +6,8 @@ import pytest
 
 from bot.messages import ballots, gathered, notices
 from bot.messages.blocks import Frame
-from bot.models import (
-    Actor,
-    Ballot,
-    Notice,
-    NoticeKind,
-    Operation,
-    Outcome,
-    Place,
-    Ref,
-    State,
-    Vote,
-)
+from bot.models import Actor, Ballot, Operation, Outcome, Place, Ref, State, Vote
+from bot.notice import Notice, NoticeKind
 from bot.secmaster import Instance, Task
 from bot.store import Known
 

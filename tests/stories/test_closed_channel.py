@@ -188,7 +188,12 @@ async def test_one_that_slack_refuses_for_another_reason_does_not_stand_before_t
 async def test_one_that_secmaster_refuses_to_show_does_not_stand_before_the_others(town: Town):
     await began(town)
     await town.secmaster.faults.set(Fault(on="ShowTask", status=403, times=1))
-    tasks(town, "Isolate a", "Isolate b")
+    tasks(town, "Isolate a")
+    shown = "ShowTask", 403
+    await town.secmaster.until(
+        lambda: shown in [(one.endpoint, one.status) for one in town.secmaster.requests]
+    )
+    tasks(town, "Isolate b")
     await town.slack.until(lambda: card_of(town, SOC, "Isolate b"))
     assert not card_of(town, SOC, "Isolate a")
     town.hands.forward(minutes=11)

@@ -108,6 +108,7 @@ async def test_a_first_round_that_broke_off_is_made_again_and_says_nothing_twice
     assert not card_of(town, SOC, "Isolate old")
 
 
+@pytest.mark.parametrize("rules", [RULES.replace("0.02", "1")], ids=["each second"])
 async def test_how_it_fares_is_told_alike_to_people_probes_and_prometheus(town: Town):
     await began(town)
     told = await asked(town, ALICE, "/secmaster status")
