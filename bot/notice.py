@@ -3,6 +3,8 @@
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import Field
+
 from bot.models import Ref, Value
 
 
@@ -36,14 +38,14 @@ class Notice(Value):
     thread: str = ""
     held_until: datetime | None = None
     meant: str = ""
-    told: dict[str, str] = {}
+    told: dict[str, str] = Field({})
 
 
 class Due(Value):
     """A notice on its way: what it must happen only ``once`` by, where, and when at the earliest.
 
-    ``number`` is its place in line; ``sending_at`` is when somebody began to post it, and
-    ``sending_by`` which process that was.
+    ``number`` is its place in line. ``sending_at`` is when somebody began to post it, ``tried_at``
+    when that was tried last, and ``sending_by`` which process did.
     """
 
     once: str
@@ -51,5 +53,6 @@ class Due(Value):
     notice: Notice
     not_before: datetime
     number: int = 0
+    tried_at: datetime | None = None
     sending_at: datetime | None = None
     sending_by: str = ""

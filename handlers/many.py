@@ -17,12 +17,12 @@ from slack_sdk.errors import SlackApiError
 from bot import sight
 from bot.actions import BY_NAME, Snapshot, choosable
 from bot.flows import decide
-from bot.flows.posting import code_of
+from bot.flows.posting import CLOCKS_DIFFER, code_of
 from bot.messages import about, many, views
 from bot.messages.many import Choice, Confirmation, Taken
 from bot.messages.words import then
 from bot.models import Batch, Item, Omitted, Place, Ref, Several, Shown
-from bot.secmaster import InstanceStatus, NotFound, QueryType, SecMasterError
+from bot.secmaster import InstanceStatus, NotFound, QueryType, SecMasterError, Task
 from handlers import operations
 from handlers.failures import Told, WrongInput, later, words_for
 from handlers.guards import NotAllowed, Permit, permit
@@ -178,7 +178,7 @@ async def _check(house: House, asker: Asker, wanted: Ask) -> Taken | Omitted:
         return await _left(house, wanted, "gone" if isinstance(error, NotFound) else "unread")
     if now.status not in wanted.action.only_when:
         return await _left(house, wanted, "settled")
-    if _changed(await _seen(house, wanted), now):
+    if _changed(await _seen(house, wanted), now) or await _commented(house, wanted, now):
         return await _left(house, wanted, "changed")
     seen = sight.seen(now)
     await asyncio.to_thread(house.desk.store.keep_sight, wanted.ref, seen, house.desk.clock())
@@ -190,6 +190,17 @@ def _changed(listed: Snapshot | None, now: Snapshot) -> bool:
     """Whether what the list said is no longer so; a list says less than the object itself."""
     changes = sight.changes(listed, now) if listed else ()
     return any(each.before for each in changes)
+
+
+async def _commented(house: House, wanted: Ask, now: Snapshot) -> bool:
+    """Whether somebody has commented since it was listed, whether the list has comments or not."""
+    store, listed = house.desk.store, await _seen(house, wanted)
+    at = await asyncio.to_thread(store.seen_at, wanted.seen)
+    if at is None or not isinstance(now, Task) or not isinstance(listed, Task):
+        return False
+    known, since = {each.id for each in listed.comments}, at - CLOCKS_DIFFER
+    new = [each for each in now.comments if each.id not in known]
+    return any(each.time is None or each.time >= since for each in new)
 
 
 async def _recordable(house: House, asker: Asker, wanted: Ask, once: str) -> Item | Omitted:

@@ -92,6 +92,7 @@ async def reload(house: House, asker: Asker, once: str) -> Message:
         return said.not_reloaded(str(wrong))
     done = guards.entry(house, asker, "reload", "done", id_of(once)) | {"before": before.digest}
     await asyncio.to_thread(house.desk.store.note, done)
+    await asyncio.to_thread(house.desk.store.known.rethink, house.desk.clock())
     return said.reloaded(before, house.config)
 
 

@@ -86,7 +86,7 @@ async def snooze(house: House, ref: Ref, wanted: str, asker: Asker, once: str) -
     await _may_snooze(house, known[0], asker)
     until = await _until(house, wanted, asker)
     store, now = house.desk.store, house.desk.clock()
-    if not await asyncio.to_thread(store.known.snooze, ref, until or now, asker.actor.id, now):
+    if not await asyncio.to_thread(store.known.snooze, ref, until, asker.actor.id, now):
         raise Told(watching.not_snoozable())
     name = "snooze" if until else "wake"
     entry = guards.entry(house, asker, name, "done", id_of(once))

@@ -50,7 +50,8 @@ class Hands(Time):
         until = self.now() + timedelta(seconds=seconds)
         while (left := (until - self.now()).total_seconds()) > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._moved.wait()
 
 
 QUICK = Patience(pauses=(0.05,) * 40, trust=0.14, redraw=0.05, pace=0.01, takeover=0)

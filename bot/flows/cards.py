@@ -284,11 +284,12 @@ async def _gathered(card: Card, frame: Frame) -> Message:
     store = desk().store
     refs = [each.ref for each in await asyncio.to_thread(store.cards_at, card.channel, card.ts)]
     known = await asyncio.to_thread(store.known.of, refs[:GATHERED])
+    failed = await asyncio.to_thread(store.known.waiting, refs)
     waiting = {
         each.ref: await asyncio.to_thread(store.ballots, each.ref, frame.now)
         for each in messages.gathered.shown(known)
     }
-    return messages.gathered.card(frame, known, len(refs), waiting)
+    return messages.gathered.card(frame, known, (failed, len(refs)), waiting)
 
 
 def _drawn(card: Card, picture: Picture) -> Message:

@@ -61,6 +61,7 @@ class Feed:
     _offset: int = 0
     _found: set[str] = field(default_factory=set)
     _began: datetime | None = None
+    _last: bool = True
 
     async def news(self) -> News:
         """Read newest first until a page says nothing new."""
@@ -109,18 +110,20 @@ class Feed:
             news.came += page.came
             news.changed += page.changed
             pages += 1
-            # One page again: what left the list meanwhile has moved the others up.
             self._offset += PAGE
-            ended = len(rows) < PAGE
+            ended = self._last
             if pages == WALKED:
                 break
-        if not ended:
+        if not ended and self._offset <= LAST:
             return news
         began, self._began = self._began, None
-        mark = (self.workspace, self.noun, self._found, began)
-        missing = await asyncio.to_thread(store.missing, *mark)
-        if not missing and not news:
+        if not ended:  # SecMaster lists no more than this, so who knows what lies behind
             self.explained = await self._difference()
+            return news
+        mark = (self.workspace, self.noun, self._found, began)
+        await asyncio.to_thread(store.missing, *mark)
+        # By so much its count differs from what it lists, whatever the reason.
+        self.explained = self.total - len(self._found)
         return news
 
     @property
@@ -135,7 +138,7 @@ class Feed:
         while offset <= LAST:
             rows = await self._page(which, offset)
             yield rows
-            if len(rows) < PAGE:
+            if self._last:
                 return
             offset += PAGE
         log.warning("SecMaster lists no more than this", extra={"noun": self.noun})
@@ -160,6 +163,7 @@ class Feed:
                 query_type=kind, sort_key=key, sort_dir=order, offset=offset, limit=PAGE
             )
             found, total = tasks.tasks, tasks.total
+        self._last = len(found) < PAGE
         if which != "handled":
             self.total = total
         return [row for each in found if (row := self._row(each))]

@@ -4,7 +4,7 @@ Each notice has a name by which it happens only once, so that whoever thinks of 
 restart or with another policy, says nothing twice.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,9 +30,7 @@ class Item:
     origin: str = ""
 
 
-async def arrived(
-    ref: Ref, snapshot: Snapshot, now: datetime, subscribed: Sequence[str]
-) -> list[Due]:
+def arrived(ref: Ref, snapshot: Snapshot, now: datetime, subscribed: Sequence[str]) -> list[Due]:
     """A card of what has come, wherever it is to go; ``subscribed`` are channels told of all."""
     found = []
     for route in routes_of(ref, snapshot):
@@ -43,11 +41,8 @@ async def arrived(
             route=route.name,
             gathers=gathering(snapshot),
         )
-        held = _held(route, snapshot, now)
-        found += [
-            _due(f"card:{ref}:{channel}", channel, notice, now, held)
-            async for channel in channels(route)
-        ]
+        channel, held = channel_of(route), _held(route, snapshot, now)
+        found.append(_due(f"card:{ref}:{channel}", channel, notice, now, held))
     notice = Notice(kind=NoticeKind.CARD, ref=ref, gathers=gathering(snapshot))
     found += [_due(f"card:{ref}:{each}", each, notice, now, None) for each in subscribed]
     return found
@@ -58,13 +53,9 @@ def routes_of(ref: Ref, snapshot: Snapshot) -> tuple[Route, ...]:
     return chosen(desk().policy().routes, snapshot, workspaces)
 
 
-async def channels(route: Route) -> AsyncIterator[str]:
+def channel_of(route: Route) -> str:
     """Where a route leads: a channel, a person's chat with us, or that of each of a group."""
-    if not route.usergroup:
-        yield route.channel or route.user
-        return
-    for user in sorted(await desk().members(route.usergroup)):
-        yield user
+    return route.channel or route.user or route.usergroup
 
 
 def _held(route: Route, snapshot: Snapshot, at: datetime) -> datetime | None:
@@ -137,7 +128,7 @@ def silence_approves(snapshot: Snapshot, until: datetime) -> bool:
     return snapshot.due_date is not None and snapshot.due_date <= until
 
 
-async def to_say(known: Known, now: datetime) -> tuple[list[Due], datetime | None]:
+def to_say(known: Known, now: datetime) -> tuple[list[Due], datetime | None]:
     """What is to be said of an object now, and when to think of it next."""
     items = agenda(known)
     upcoming = min((item.at for item in items if item.at > now), default=None)
@@ -145,18 +136,14 @@ async def to_say(known: Known, now: datetime) -> tuple[list[Due], datetime | Non
     reminders = [item for item in ready if item.kind is NoticeKind.REMINDER]
     # Of several that were missed only the last one is still news.
     missed = {item for item in reminders if any(_later(other, item) for other in reminders)}
-    found = []
-    for item in ready:
-        if item not in missed:
-            found += await _said(known, item, now)
-    return found, upcoming
+    return [_said(known, item, now) for item in ready if item not in missed], upcoming
 
 
 def _later(one: Item, than: Item) -> bool:
     return one.route == than.route and one.before < than.before
 
 
-async def _said(known: Known, item: Item, now: datetime) -> list[Due]:
+def _said(known: Known, item: Item, now: datetime) -> Due:
     told = {"before": str(int(item.before.total_seconds()))}
     if item.kind is NoticeKind.AWAKE:
         told = {"by": known.snoozed_by}
@@ -168,16 +155,13 @@ async def _said(known: Known, item: Item, now: datetime) -> list[Due]:
         gathers=gathering(known.snapshot),
         told=told | ({"from": item.origin} if item.origin else {}),
     )
-    held = _held(item.route, known.snapshot, now)
-    return [
-        _due(f"{_named(known, item)}:{channel}", channel, notice, now, held)
-        async for channel in channels(item.route)
-    ]
+    channel, held = channel_of(item.route), _held(item.route, known.snapshot, now)
+    return _due(f"{_named(known, item)}:{channel}", channel, notice, now, held)
 
 
 def _named(known: Known, item: Item) -> str:
     """The name by which it is said once: another due date is another reminder."""
     if item.origin:
-        return f"escalated:{known.ref}"
+        return f"escalated:{known.ref}:{known.first_at.isoformat(timespec='seconds')}"
     stamp = item.at.isoformat(timespec="seconds")
     return f"{item.kind}:{known.ref}:{stamp}"

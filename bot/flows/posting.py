@@ -39,7 +39,14 @@ NO_ENTRY = {
     "restricted_action_read_only_channel",
     "restricted_action_thread_locked",
     "thread_not_found",
+    # A person whom no app can write to any more.
+    "cannot_dm_bot",
+    "user_disabled",
+    "user_not_found",
+    "user_not_visible",
 }
+# What is only missing itself: the channel it stood in is as open as before.
+GONE = {"message_not_found", "thread_not_found"}
 PASSING = {
     "",  # an answer that could not be read
     "fatal_error",

@@ -22,7 +22,8 @@ from bot.secmaster import NotFound, Refused, SecMasterError
 log = logging.getLogger(__name__)
 
 TRIED_AGAIN = timedelta(hours=1)  # a channel that is closed to us
-LATER = timedelta(minutes=10)  # what could not be posted, for a reason nobody foresaw
+LATER = timedelta(minutes=1)  # what could not be posted, for a reason nobody foresaw
+TRIES = 3  # before one that can't be posted makes room for the next
 TROUBLED = 5.0  # seconds to wait before Slack or SecMaster is asked again
 DRAWN = 50  # failures that wait for one drawing of their card
 KEPT = timedelta(days=30)  # what was posted longer ago is forgotten
@@ -59,23 +60,41 @@ async def _lane(channel: str) -> None:
     outbox = desk().store.outbox
     if await _elsewhere(channel):
         return
+    last, tries = "", 0
     while due := await asyncio.to_thread(outbox.first, channel, desk().clock()):
         try:
             posted = await _post(due)
         except CannotPost as error:
+            if error.code in posting.GONE:
+                await _without_its_card(due)
+                continue
             await _closed(channel, error.code)
             return
         except Exception as error:
-            if _passes(error):
+            tries = tries + 1 if due.once == last else 1
+            last = due.once
+            if _passes(error) and tries < TRIES:
                 log.warning("a notice waits", extra={"once": due.once, "error": str(error)})
                 await desk().sleep(TROUBLED)
                 continue
             # One that can't be posted, for whatever reason, must not stand before all others.
-            log.exception("a notice is left for later", extra={"once": due.once})
+            log.warning("a notice is left for later", exc_info=error, extra={"once": due.once})
             await asyncio.to_thread(outbox.later, [due.number], desk().clock() + LATER)
             continue
         if posted:
             await desk().sleep(desk().patience.pace)
+
+
+async def _without_its_card(due: Due) -> None:
+    """Somebody deleted the message that this belongs under: a card is posted anew, or nothing."""
+    outbox, ref = desk().store.outbox, due.notice.ref
+    place = await _place(due.channel)
+    for card in await asyncio.to_thread(desk().store.cards_of, ref) if ref else []:
+        if card.channel == place:
+            await asyncio.to_thread(desk().store.forget_card, card)
+    if due.notice.thread:
+        log.warning("a thread is gone", extra={"once": due.once})
+        await asyncio.to_thread(outbox.done, [due.number], desk().clock())
 
 
 def _passes(error: Exception) -> bool:
@@ -91,6 +110,8 @@ async def _post(due: Due) -> bool:
     Returns whether there is a new message in the channel.
     """
     outbox, held = desk().store.outbox, [due]
+    if due.channel[0] == "S":
+        return await _to_each(due)
     if due.notice.held_until:
         held = await asyncio.to_thread(
             outbox.held, due.channel, due.notice.held_until, desk().clock()
@@ -106,10 +127,23 @@ async def _post(due: Due) -> bool:
     elif due.notice.held_until:
         posted = await _summed_up(held, place, since)
     else:
-        posted = await _together(held, place)
+        posted, numbers = await _together(held, place)
     opens = due.channel if posted else ""
     await asyncio.to_thread(outbox.done, numbers, desk().clock(), opens=opens)
     return posted
+
+
+async def _to_each(due: Due) -> bool:
+    """Hand what is for a user group on to each of its members, as they are now."""
+    outbox, now = desk().store.outbox, desk().clock()
+    members = sorted(await desk().members(due.channel))
+    each = [
+        due.model_copy(update={"once": f"{due.once}:{user}", "channel": user, "not_before": now})
+        for user in members
+    ]
+    await asyncio.to_thread(outbox.add, each, now)
+    await asyncio.to_thread(outbox.done, [due.number], now)
+    return False
 
 
 def _may_gather(due: Due) -> bool:
@@ -127,7 +161,7 @@ async def _in_hand(due: Due, held: list[Due]) -> bool:
     mine, now = desk().launch, desk().clock()
     if due.sending_at is None or due.sending_by == mine:
         return await asyncio.to_thread(desk().store.outbox.sending, held, mine, now)
-    left = desk().patience.takeover - (now - due.sending_at).total_seconds()
+    left = desk().patience.takeover - (now - (due.tried_at or due.sending_at)).total_seconds()
     if left > 0:
         await desk().sleep(left)
         return False
@@ -192,7 +226,7 @@ async def _card(due: Due, place: str, since: datetime | None) -> bool:
             return False
         if here:  # posted before a crash, perhaps without what belongs under it
             ts = here.ts
-        elif await cards.gather(place, [(ref, snapshot)], notice.gathers):
+        elif not origin and await cards.gather(place, [(ref, snapshot)], notice.gathers):
             return False
         else:
             found = await _found(due, place, "", since)
@@ -201,20 +235,24 @@ async def _card(due: Due, place: str, since: datetime | None) -> bool:
     return here is None
 
 
-async def _together(these: list[Due], place: str) -> bool:
-    """Failures of one workflow: a card for the first, and one drawing of it with all others."""
+async def _together(these: list[Due], place: str) -> tuple[bool, list[int]]:
+    """Failures of one workflow: a card for the first, and one drawing of it with all others.
+
+    Returns whether there is a new message, and the numbers of those that are through.
+    """
     first, *others = these
     posted = await _card(first, place, None)
     async with AsyncExitStack() as places:
         failed = []
-        for ref in map(_about, others):
+        # What was meant for another channel may be here twice.
+        for ref in sorted({_about(each) for each in others} - {_about(first)}, key=str):
             await places.enter_async_context(desk().placing(ref, place))
             run = await _look(ref)
             here = await asyncio.to_thread(desk().store.card_in, ref, place)
             failed += [(ref, run)] if run and run.status in WAITED_FOR and not here else []
         gathered = not failed or await cards.gather(place, failed, first.notice.gathers)
-    # The first has no card any more, or none that can be drawn: the next has one.
-    return (not gathered and await _together(others, place)) or posted
+    # The first may have no card any more, or none that can be drawn: then it is the next's turn.
+    return posted, [each.number for each in (these if gathered else [first])]
 
 
 async def _reminder(due: Due, place: str, since: datetime | None) -> bool:

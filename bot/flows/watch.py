@@ -8,7 +8,8 @@ is lost and nothing said twice, whatever dies on the way.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -41,10 +42,12 @@ AT_ONCE = 100  # objects written down in one transaction: a click must not wait 
 LOOKS = 20  # objects a round that have changed or left a list
 DRAWN = 10  # cards a round: Slack takes fifty updates a minute, and decisions need some of them
 ROLLING = 5  # objects a round that no list speaks of
+IN_A_ROW = 3  # objects that can't be read one after the other
 LISTED = 2  # and that the lists speak of
 FOLLOWED = timedelta(days=30)  # a run that failed and that nobody retries stays failed for ever
 GIVEN_UP = timedelta(days=1)  # a run that was retried and does not end
 STANDS = timedelta(minutes=1)  # a failure for so long after a retry is a new one
+AGAIN = timedelta(minutes=1)  # until what could not be thought of is thought of again
 LONGEST_PAUSE = 300.0  # seconds between two rounds while SecMaster is in trouble
 ENDS = (InstanceStatus.FINISHED, InstanceStatus.TERMINATED)
 
@@ -64,7 +67,7 @@ class Watch:
         """Lead whenever nobody else does, ``every`` so many seconds, until cancelled."""
         while True:
             try:
-                with held(desk().store.engine, NAME) as still:
+                async with _held() as still:
                     await self._lead(every, still)
             except NameTaken:
                 pass
@@ -95,7 +98,7 @@ class Watch:
             self._troubled = self._troubled + 1 if trouble else 0
             await self._note(workspace, began, trouble)
             if trouble:
-                pause = max(pause, wait, min(LONGEST_PAUSE, 2.0**self._troubled))
+                pause = max(pause, wait, min(LONGEST_PAUSE, 2.0 ** min(self._troubled, 10)))
         await self._besides()
         return pause
 
@@ -106,7 +109,7 @@ class Watch:
             first = before is None or before.ended_at is None
             for feed in self.feeds:
                 if feed.workspace == workspace:
-                    await _read(feed, began, first=first)
+                    await _read(feed, first=first)
             if first:
                 await _sum_up_backlog(workspace, began)
             await self._catch_up()
@@ -135,9 +138,16 @@ class Watch:
 
     async def _catch_up(self) -> None:
         """Bring the cards up to what the lists said, and look at what no list speaks of."""
-        known, left = desk().store.known, DRAWN
+        known, left, failing = desk().store.known, DRAWN, 0
         for ref in await asyncio.to_thread(known.stale, LOOKS):
-            left -= await _follow(ref)
+            try:
+                left -= await _follow(ref)
+                failing = 0
+            except UNASKABLE:
+                # One that can't be read is not SecMaster's trouble; several are.
+                failing += 1
+                if failing == IN_A_ROW:
+                    raise
             if left <= 0:
                 break
         # However much changes: whoever retried waits to be told.
@@ -154,6 +164,17 @@ class Watch:
             except Exception:
                 # Whatever one of them met, the others do their part.
                 log.exception("a part of the round broke off")
+
+
+@asynccontextmanager
+async def _held() -> AsyncIterator[Callable[[], bool]]:
+    """Hold the lead; the database is asked in a thread, since it may let one wait."""
+    lock = held(desk().store.engine, NAME)
+    still = await asyncio.to_thread(lock.__enter__)
+    try:
+        yield still
+    finally:
+        await asyncio.shield(asyncio.to_thread(lock.__exit__, None, None, None))
 
 
 async def look_once(most: int = DRAWN) -> None:
@@ -186,16 +207,16 @@ async def _follow(ref: Ref) -> int:
 # What the lists say.
 
 
-async def _read(feed: Feed, now: datetime, *, first: bool) -> None:
+async def _read(feed: Feed, *, first: bool) -> None:
     """Read one list, and where its count says that something is missing, find out what."""
-    await _take(await feed.news(), now, first=first)
+    await _take(await feed.news(), first=first)
     if not (feed.walking or await feed.differs()):
         return
     if not feed.walking:
-        await _take(await feed.handled(), now, first=first)
+        await _take(await feed.handled(), first=first)
         if not await feed.differs(anew=True) or await asyncio.to_thread(_looks_left):
             return
-    await _take(await feed.walk(), now, first=first)
+    await _take(await feed.walk(), first=first)
 
 
 def _looks_left() -> bool:
@@ -203,9 +224,9 @@ def _looks_left() -> bool:
     return bool(desk().store.known.stale(1))
 
 
-async def _take(news: News, now: datetime, *, first: bool) -> None:
+async def _take(news: News, *, first: bool) -> None:
     """Write down what is new, with what is to be posted for it."""
-    store = desk().store.known
+    store, now = desk().store.known, desk().clock()
     fresh = now - desk().policy().watch.fresh
     told = await asyncio.to_thread(desk().store.outbox.subscribed) if news.came else []
     for start in range(0, len(news.came), AT_ONCE):
@@ -217,7 +238,7 @@ async def _take(news: News, now: datetime, *, first: bool) -> None:
             when = notices.next_at(row.ref, row.snapshot, now, backlog=backlog)
             came = Sighting(row.ref, row.snapshot, row.digest, backlog=backlog, next_at=when)
             seen.append(came)
-            found += [] if backlog else await notices.arrived(row.ref, row.snapshot, now, told)
+            found += [] if backlog else notices.arrived(row.ref, row.snapshot, now, told)
         await asyncio.to_thread(store.note, seen, found, now)
     for start in range(0, len(news.changed), AT_ONCE):
         rows = news.changed[start : start + AT_ONCE]
@@ -237,8 +258,7 @@ async def _sum_up_backlog(workspace: str, now: datetime) -> None:
     store, told = desk().store, defaultdict[str, list[Known]](list)
     for each in await asyncio.to_thread(store.known.backlog, workspace):
         for route in notices.routes_of(each.ref, each.snapshot):
-            async for channel in notices.channels(route):
-                told[channel].append(each)
+            told[notices.channel_of(route)].append(each)
     found = [
         Due(
             once=f"backlog:{workspace}:{channel}",
@@ -280,12 +300,11 @@ async def _think() -> None:
         more = len(due) == AT_ONCE
         for known in due:
             try:
-                found, upcoming = await notices.to_say(known, now)
+                found, upcoming = notices.to_say(known, now)
             except Exception:
-                # A user group that can't be asked for, say: the others do not wait for it.
+                # Whatever it is: the others do not wait for it.
                 log.exception("what is due can't be said", extra={"ref": str(known.ref)})
-                more = False
-                continue
+                found, upcoming = [], now + AGAIN
             await asyncio.to_thread(store.thought_of, [(known.ref, upcoming)], found, now)
 
 

@@ -280,8 +280,10 @@ def _comment(comment: TaskComment) -> str:
     return f"💬 {line(comment.user_name, 60) or '—'}: {line(comment.message, 300)}"
 
 
-def where(frame: Frame) -> str:
-    place = f"{line(frame.workspace, 60)} · {frame.ref.noun} {code(frame.ref.id)}"
+def where(frame: Frame, *, several: bool = False) -> str:
+    """In which workspace, of which object unless there are ``several``, and as of when."""
+    one = "" if several else f"{frame.ref.noun} {code(frame.ref.id)}"
+    place = " · ".join(filter(None, (line(frame.workspace, 60), one)))
     console = link(frame.console, "console")
     since = "SecMaster can't be read now" if frame.unread else f"as of {moment(frame.now)}"
     return " · ".join(filter(None, (place, since, console)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from pydantic import ValidationError
 from slack_sdk.models.blocks import Block
 
 from bot.actions import BY_NAME, TABLE
@@ -27,24 +28,36 @@ def shown(known: Sequence[Known]) -> list[Known]:
     return ([each for each in known if each.open] or list(known))[:SHOWN]
 
 
-def card(frame: Frame, known: Sequence[Known], total: int, waiting: Waiting) -> Message:
+def card(
+    frame: Frame, known: Sequence[Known], counted: tuple[int, int], waiting: Waiting
+) -> Message:
     """Draw one card for all: those that failed last first, with buttons while they are failed.
 
+    ``known`` are as many as are read; ``counted`` says how many are failed, of how many in all.
     ``waiting`` is what waits for more people, by its run.
     """
+    still, total = counted
     runs = [each for each in known if isinstance(each.snapshot, Instance)]
     failed = [each for each in runs if each.open]
     name = next(filter(None, map(_workflow, runs)), "—")
-    state = f"🔴 {len(failed)} of {total} failed runs still are" if failed else "✅ None is failed"
+    state = f"🔴 {still} of {total} runs that failed still are" if still else "✅ None is failed"
     rows = [part for each in shown(runs) for part in _row(frame, each, waiting.get(each.ref, ()))]
-    left = total - min(len(failed or runs), SHOWN)
+    left = (still or total) - min(len(failed or runs), SHOWN)
     more: list[Block] = [context(f"and {left} more")] if left > 0 else []
     ids = {each.snapshot.workflow.id for each in failed if isinstance(each.snapshot, Instance)}
-    if len(failed) > 1 and len(ids) == 1:
-        chosen = Several(noun="instance", workspace=frame.ref.workspace, workflow_id=ids.pop())
+    if len(failed) > 1 and len(ids) == 1 and (chosen := _several(frame, ids.pop())):
         more.append(actions([several_button(chosen)]))
     head = [header(name), section(f"*{state}*"), *called(frame)]
-    return Message(f"{name}: {state}", (*head, *rows, *more, context(where(frame))))
+    return Message(f"{name}: {state}", (*head, *rows, *more, context(where(frame, several=True))))
+
+
+def _several(frame: Frame, workflow_id: str) -> Several | None:
+    """All failed runs of a workflow; None where its id could not be carried by a button."""
+    try:
+        chosen = Several(noun="instance", workspace=frame.ref.workspace, workflow_id=workflow_id)
+    except ValidationError:
+        return None
+    return chosen if workflow_id else None
 
 
 def _workflow(known: Known) -> str:

@@ -237,7 +237,9 @@ class SecMaster:
     async def _turn(self) -> AsyncIterator[None]:
         """Wait for a free connection here: in httpx's pool each that waits slows all others."""
         try:
-            await asyncio.wait_for(self._turns.acquire(), PATIENCE)
+            # Not wait_for: in Python 3.11 it may swallow that the caller is being cancelled.
+            async with asyncio.timeout(PATIENCE):
+                await self._turns.acquire()
         except TimeoutError as error:
             raise Unreachable(f"no connection was free within {PATIENCE} s") from error
         try:

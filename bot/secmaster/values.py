@@ -14,6 +14,9 @@ from pydantic import BeforeValidator
 # As seconds 1e11 is the year 5138, as milliseconds it is 1973: nothing real lies between.
 MILLISECONDS_FROM = 1e11
 
+# A time that was never set comes as one at the edge of the calendar, where no zone may be applied.
+OLDEST, NEWEST = 1, 9999
+
 _EPOCH = re.compile(r"[0-9]{10,}")
 _Z_BEFORE_OFFSET = re.compile(r"Z\s*(?=[+-]\d)")
 
@@ -54,6 +57,11 @@ def moment(value: object) -> datetime | None:
     ``2025-08-19T14:53:42.424Z+0800`` is local time with a stray Z: its offset is the truth.
     Plain ISO 8601 is read too (UTC when it names no offset), and epoch seconds or milliseconds.
     """
+    read = _read(value)
+    return read if read and OLDEST < read.year < NEWEST else None
+
+
+def _read(value: object) -> datetime | None:
     if isinstance(value, datetime):
         return _aware(value)
     if isinstance(value, str) and not _EPOCH.fullmatch(value):

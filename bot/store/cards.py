@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.models import Card, Ref, Seen
 from bot.store.tables import cards, known, sights
-from bot.store.times import utc
+from bot.store.times import utc, utc_or_none
 
 
 class Cards:
@@ -48,10 +48,16 @@ class Cards:
         return next((card for card in self.cards_of(ref) if card.channel == channel), None)
 
     def cards_at(self, channel: str, ts: str) -> list[Card]:
-        """What a message is the card of: one object, or the failures that it gathers."""
-        query = sa.select(cards).where(cards.c.channel == channel, cards.c.ts == ts)
+        """What a message is the card of: one object, or the failures that it gathers.
+
+        Those that are failed come first, what failed last before the others: so they stand still
+        under somebody's finger.
+        """
+        own = sa.select(cards).outerjoin(known, known.c.ref == cards.c.ref)
+        query = own.where(cards.c.channel == channel, cards.c.ts == ts)
+        order = sa.func.coalesce(known.c.open, sa.false()).desc(), known.c.first_at.desc()
         with self.engine.begin() as connection:
-            rows = connection.execute(query.order_by(cards.c.looked_at.desc(), cards.c.ref)).all()
+            rows = connection.execute(query.order_by(*order, cards.c.ref)).all()
         return [card for row in rows if (card := _card(row))]
 
     def card_at(self, channel: str, ts: str, ref: Ref) -> Card | None:
@@ -86,6 +92,12 @@ class Cards:
         query = sa.select(sights.c.snapshot).where(sights.c.digest == digest)
         with self.engine.begin() as connection:
             return str(connection.execute(query).scalar() or "")
+
+    def seen_at(self, digest: str) -> datetime | None:
+        """When something was seen first, by its digest."""
+        query = sa.select(sights.c.at).where(sights.c.digest == digest)
+        with self.engine.begin() as connection:
+            return utc_or_none(connection.execute(query).scalar())
 
     def looking(self, ref: Ref, at: datetime) -> None:
         """Note that an object is held against its cards."""

@@ -4,6 +4,7 @@ One row for each object that it has come across. Knows no list and no route: who
 came says what is to be posted for it, and both are written down together or not at all.
 """
 
+import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from bot.store.times import kept, utc, utc_or_none
 
 Row = sa.Row[Any]
 AT_ONCE = 500  # rows in one statement: SQLite takes only so many values
+NAMED = 200  # characters of a workflow's id or name; what is longer is hashed
 CARDED = sa.exists().where(cards.c.ref == known.c.ref)
 
 
@@ -95,13 +97,19 @@ class Watched:
         with self.engine.begin() as connection:
             for each in seen:
                 own = known.c.ref == str(each.ref)
-                fresh = _facts(each.snapshot) | {"settled_at": _settled(each.snapshot, at)}
+                times = {
+                    "first_at": _first_at(each.snapshot, at),
+                    "settled_at": _settled(each.snapshot, at),
+                }
+                fresh = _facts(each.snapshot) | times
                 told = fresh | {"digest": each.digest, "next_at": kept(each.next_at)}
                 connection.execute(sa.update(known).where(own).values(stale=CARDED, **told))
 
     def looked(self, ref: Ref, snapshot: Snapshot | None, at: datetime) -> None:
         """Take over what a look showed; None is that there is no such object any more."""
-        told = _facts(snapshot) if snapshot else {"open": False}
+        told: dict[str, Any] = {"open": False}
+        if snapshot:
+            told = {"first_at": _first_at(snapshot, at)} | _facts(snapshot)
         settled = _settled(snapshot, at)
         own = sa.update(known).where(known.c.ref == str(ref))
         with self.engine.begin() as connection:
@@ -142,6 +150,15 @@ class Watched:
         """Whether the watch has come across an object."""
         return bool(self.digests([ref]))
 
+    def waiting(self, refs: Sequence[Ref]) -> int:
+        """How many of these are open."""
+        found = 0
+        with self.engine.begin() as connection:
+            for some in _slices([str(ref) for ref in refs]):
+                query = _count(known.c.ref.in_(some) & known.c.open)
+                found += int(connection.execute(query).scalar_one())
+        return found
+
     def of(self, refs: Sequence[Ref]) -> list[Known]:
         """What is known of these, in this order."""
         query = sa.select(known).where(known.c.ref.in_([str(ref) for ref in refs]))
@@ -159,20 +176,10 @@ class Watched:
         query = sa.select(known).where(known.c.noun == "instance", known.c.open)
         return self._some(query.order_by(known.c.first_at.desc(), known.c.ref), most)
 
-    def gathered(self, gathers: str, most: int) -> list[Known]:
-        """The runs of one workflow that failed and still are, latest first."""
-        query = sa.select(known).where(known.c.gathers == gathers, known.c.open)
-        return self._some(query.order_by(known.c.first_at.desc(), known.c.ref), most)
-
     def backlog(self, workspace: str) -> list[Known]:
         """What is open and was there before the watch began."""
         own = known.c.backlog & known.c.open & (known.c.workspace == workspace)
         return self._some(sa.select(known).where(own), None)
-
-    def settled(self, since: datetime, until: datetime) -> list[Known]:
-        """What was settled in that time."""
-        within = (known.c.settled_at >= kept(since)) & (known.c.settled_at < kept(until))
-        return self._some(sa.select(known).where(within), None)
 
     def _some(self, query: sa.Select[Any], most: int | None) -> list[Known]:
         with self.engine.begin() as connection:
@@ -200,8 +207,11 @@ class Watched:
         with self.engine.begin() as connection:
             connection.execute(sa.update(known).where(known.c.open).values(next_at=kept(at)))
 
-    def snooze(self, ref: Ref, until: datetime, by: str, at: datetime) -> bool:
-        """Leave people alone with an object until then; False if it is not known as open."""
+    def snooze(self, ref: Ref, until: datetime | None, by: str, at: datetime) -> bool:
+        """Leave people alone with an object until then; False if it is not known as open.
+
+        None ends it.
+        """
         told = {"snoozed_until": kept(until), "snoozed_by": by, "next_at": kept(at)}
         own = (known.c.ref == str(ref)) & known.c.open
         with self.engine.begin() as connection:
@@ -277,12 +287,21 @@ def _facts(snapshot: Snapshot) -> dict[str, Any]:
 
 def gathering(snapshot: Snapshot) -> str:
     """By what failures are gathered: their workflow; "" for a task, and where none is stated."""
-    return "" if isinstance(snapshot, Task) else snapshot.workflow.id or snapshot.workflow.name
+    if isinstance(snapshot, Task):
+        return ""
+    named = snapshot.workflow.id or snapshot.workflow.name
+    return named if len(named) <= NAMED else hashlib.sha256(named.encode()).hexdigest()
 
 
 def _open(snapshot: Snapshot) -> bool:
     """Whether somebody is waited for: a task that waits, a run that failed."""
     return snapshot.status in WAITED_FOR
+
+
+def _first_at(snapshot: Snapshot, at: datetime) -> Any:
+    """Since when people are waited for: what is open again is waited for anew."""
+    again = sa.not_(known.c.open) & sa.literal(_open(snapshot))
+    return sa.case((again, kept(at)), else_=known.c.first_at)
 
 
 def _settled(snapshot: Snapshot | None, at: datetime) -> Any:

@@ -85,12 +85,14 @@ class Outbox:
         first = these[0]
         taken = outbox.c.sending_by == first.sending_by, outbox.c.number == first.number
         with self.engine.begin() as connection:
-            own = sa.update(outbox).where(*taken, WAITS).values(sending_by=by, sending_at=at)
+            first_time = sa.func.coalesce(outbox.c.sending_at, kept(at))
+            told = {"sending_by": by, "sending_at": first_time, "tried_at": kept(at)}
+            own = sa.update(outbox).where(*taken, WAITS).values(**told)
             if not connection.execute(own).rowcount:
                 return False
             if rest := [each.number for each in these[1:]]:
                 also = sa.update(outbox).where(outbox.c.number.in_(rest))
-                connection.execute(also.values(sending_by=by, sending_at=at))
+                connection.execute(also.values(**told))
         return True
 
     def done(self, numbers: Sequence[int], at: datetime, *, opens: str = "") -> None:
@@ -212,6 +214,7 @@ def _due(row: sa.Row[Any]) -> Due:
         notice=Notice.model_validate(row.notice),
         not_before=utc(row.not_before),
         number=row.number,
+        tried_at=utc_or_none(row.tried_at),
         sending_at=utc_or_none(row.sending_at),
         sending_by=row.sending_by,
     )

@@ -140,6 +140,7 @@ outbox = sa.Table(
     sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
     sa.Column("sending_at", sa.DateTime(timezone=True)),
     sa.Column("sending_by", sa.String(64), nullable=False),
+    sa.Column("tried_at", sa.DateTime(timezone=True)),
     sa.Column("done_at", sa.DateTime(timezone=True)),
     sa.Index("ix_outbox_waiting", "done_at", "channel", "number"),
 )

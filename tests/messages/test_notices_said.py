@@ -90,7 +90,7 @@ def test_what_a_rule_asks_several_people_for_blames_no_brake():
 
 def test_a_card_of_several_shows_who_is_waited_for_beside_the_run_it_is_about():
     known = [Known(Ref(noun="instance", id=each), run(each), NOW) for each in ("r1", "r2")]
-    drawn = gathered.card(frame(), known, 2, {known[1].ref: (ballot(),)})
+    drawn = gathered.card(frame(), known, (2, 2), {known[1].ref: (ballot(),)})
     texts = [each.get("text", {}).get("text", "") for each in drawn.payload["blocks"]]
     [first] = [at for at, text in enumerate(texts) if text.startswith("*Run r1*")]
     [second] = [at for at, text in enumerate(texts) if text.startswith("*Run r2*")]
@@ -101,13 +101,13 @@ def test_a_card_of_several_shows_who_is_waited_for_beside_the_run_it_is_about():
 def test_a_card_of_many_fits_into_a_message():
     known = [Known(Ref(noun="instance", id=f"r{each}"), run("x" * 200), NOW) for each in range(50)]
     waiting = {each.ref: (ballot(),) for each in known}
-    assert len(gathered.card(frame(), known, 50, waiting).payload["blocks"]) <= 50
+    assert len(gathered.card(frame(), known, (50, 50), waiting).payload["blocks"]) <= 50
     assert len(gathered.shown(known)) == gathered.SHOWN
 
 
 def test_where_none_is_failed_any_more_the_rows_stay_and_their_buttons_go():
     over = [Known(REF, run("r1", "FINISHED"), NOW, open=False)]
-    drawn = gathered.card(frame(), over, 1, {REF: (ballot(),)})
+    drawn = gathered.card(frame(), over, (0, 1), {REF: (ballot(),)})
     assert drawn.text.endswith("✅ None is failed")
     assert [each["type"] for each in drawn.payload["blocks"]].count("actions") == 0
 

@@ -130,7 +130,7 @@ async def test_failures_of_one_workflow_are_one_card_and_each_has_its_own_retry(
         advance(town, run, 2)
         ended = (await town.replies(ts, 2 * number, channel=ONCALL))[-1]
         assert f"✅ *The retry finished* after 0 min: {run['name']}." in ended
-        left = f"{3 - number} of 3 failed runs still are" if number < 3 else "None is failed"
+        left = f"{3 - number} of 3 runs that failed still are" if number < 3 else "None is failed"
         await town.slack.until(lambda left=left: left in text_of(town, ts))
     assert town.buttons(ts, channel=ONCALL) == []
     assert len(cards(town)) == 1
@@ -408,7 +408,7 @@ async def retried(town: Town, run: dict[str, Any], who: str) -> str:
 async def three(town: Town) -> tuple[list[dict[str, Any]], str]:
     """Three failures of one workflow, on one card."""
     runs = [await failed(town, number=number) for number in range(1, 4)]
-    shown = "3 of 3 failed runs still are"
+    shown = "3 of 3 runs that failed still are"
     ts = await town.slack.until(
         lambda: next((m["ts"] for m in cards(town) if shown in m["text"]), "")
     )

@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sending_at", sa.DateTime(timezone=True)),
         sa.Column("sending_by", sa.String(64), nullable=False),
+        sa.Column("tried_at", sa.DateTime(timezone=True)),
         sa.Column("done_at", sa.DateTime(timezone=True)),
     )
     op.create_index("ix_outbox_waiting", "outbox", ["done_at", "channel", "number"])
