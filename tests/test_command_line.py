@@ -167,7 +167,7 @@ async def test_a_wrong_policy_stops_the_start_and_names_every_line(
     assert code == 2
     assert "task.aprove" in said
     assert "rules.1.approvals" in said
-    assert "cards are not posted by themselves yet" in said
+    assert "is no channel's id" in said
     assert "Traceback" not in said
 
 
