@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install demo test check bench screenshots lock clean
+.PHONY: install demo test burst check bench screenshots lock clean
 
 install: $(READY)
 
@@ -13,6 +13,10 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest
+
+# The burst in full, ten thousand tasks and a thousand failures: three minutes and more.
+burst: $(READY)
+	BURST=full $(BIN)/pytest tests/stories/test_burst.py
 
 check: $(READY)
 	$(BIN)/ruff format --check .
