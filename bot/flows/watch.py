@@ -170,11 +170,14 @@ class Watch:
 async def _held() -> AsyncIterator[Callable[[], bool]]:
     """Hold the lead; the database is asked in a thread, since it may let one wait."""
     lock = held(desk().store.engine, NAME)
-    still = await asyncio.to_thread(lock.__enter__)
+    taking = asyncio.create_task(asyncio.to_thread(lock.__enter__))
     try:
-        yield still
+        yield await asyncio.shield(taking)
     finally:
-        await asyncio.shield(asyncio.to_thread(lock.__exit__, None, None, None))
+        # Whoever stopped waiting for it may have got it all the same.
+        await asyncio.wait([taking])
+        if not taking.exception():
+            await asyncio.shield(asyncio.to_thread(lock.__exit__, None, None, None))
 
 
 async def look_once(most: int = DRAWN) -> None:

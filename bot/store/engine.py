@@ -72,7 +72,13 @@ def close(engine: sa.Engine) -> None:
     pool, last = engine.pool, time.monotonic() + COME_BACK
     while isinstance(pool, sa.QueuePool) and pool.checkedout() and time.monotonic() < last:
         time.sleep(0.01)
+    # One that is about to ask for its connection would open one that nobody closes.
+    sa.event.listen(engine, "do_connect", _too_late)
     engine.dispose()
+
+
+def _too_late(*_: Any) -> None:
+    raise sa.exc.InvalidRequestError("the database was closed")
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
