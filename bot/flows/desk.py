@@ -88,6 +88,8 @@ class Desk:
     bringing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     # Where cards are, by channel and ts: their addresses never change.
     addresses: dict[tuple[str, str], str] = field(default_factory=dict)
+    # Our chats with people, by their ids; as many as there are people.
+    chats: dict[str, str] = field(default_factory=dict)
     redraws: Redraws = field(init=False)
     _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     _begun: dict[str, None] = field(default_factory=dict)

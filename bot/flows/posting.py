@@ -167,9 +167,12 @@ async def respond(url: str, message: Message, *, replacing: bool = False) -> boo
 
 
 async def chat_with(user: str) -> str:
-    """The channel id of our direct messages with somebody."""
-    opened = await asked(desk().slack.conversations_open(users=user))
-    return str(opened["channel"]["id"])
+    """The channel id of our direct messages with somebody, asked for once: it never changes."""
+    known = desk().chats
+    if user not in known:
+        opened = await asked(desk().slack.conversations_open(users=user))
+        known[user] = str(opened["channel"]["id"])
+    return known[user]
 
 
 async def permalink(channel: str, ts: str) -> str:

@@ -93,8 +93,8 @@ def no_right(right: str, names: Sequence[str], known: Mapping[str, Role]) -> Mes
 def reloaded(before: Config, now: Config) -> Message:
     if before.digest == now.digest:
         return _said(f"The policy is read again; it says what it said ({code(now.digest)}).")
-    at_start = (before.commands, before.watch) != (now.commands, now.watch)
-    names = " What changed of [commands] or [watch] needs a restart." * at_start
+    at_start = (before.commands, before.watch.every) != (now.commands, now.watch.every)
+    names = " What changed of [commands] or of [watch] every needs a restart." * at_start
     counted = f"{len(now.roles)} roles and {len(now.rules)} rules"
     return _said(
         f"♻️ The policy is read again: {counted}, {code(before.digest)} → {code(now.digest)}. "

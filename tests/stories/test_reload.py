@@ -71,7 +71,7 @@ async def test_what_has_not_changed_is_said_to_be_the_same(town: Town):
 async def test_what_needs_a_restart_is_said_to_need_one(town: Town, file: Path):
     write(file, BEFORE.replace("every = 0", "every = 5"))
     await town.slack.command(ALICE, SOC, "/secmaster reload")
-    await town.whispered(ALICE, "What changed of [commands] or [watch] needs a restart.")
+    await town.whispered(ALICE, "What changed of [commands] or of [watch] every needs a restart.")
 
 
 @pytest.mark.parametrize("user", [CAROL, DAVE, GUEST])
