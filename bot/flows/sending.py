@@ -11,17 +11,16 @@ from datetime import datetime, timedelta
 
 from bot import messages
 from bot.actions import WAITED_FOR, Snapshot
-from bot.flows import cards, excerpts, posting
+from bot.flows import cards, excerpts, fallback, posting
 from bot.flows.desk import desk
 from bot.flows.posting import CannotPost, SlackTrouble
 from bot.messages import Message
 from bot.models import Ref
-from bot.notice import Due, Notice, NoticeKind
+from bot.notice import Due, NoticeKind
 from bot.secmaster import NotFound, Refused, SecMasterError
 
 log = logging.getLogger(__name__)
 
-TRIED_AGAIN = timedelta(hours=1)  # a channel that is closed to us
 LATER = timedelta(minutes=1)  # what could not be posted, for a reason nobody foresaw
 TRIES = 3  # before one that can't be posted makes room for the next
 TROUBLED = 5.0  # seconds to wait before Slack or SecMaster is asked again
@@ -58,7 +57,7 @@ class Lanes:
 async def _lane(channel: str) -> None:
     """Post what is ready in one channel, in order."""
     outbox = desk().store.outbox
-    if await _elsewhere(channel):
+    if await fallback.elsewhere(channel):
         return
     last, tries = "", 0
     while due := await asyncio.to_thread(outbox.first, channel, desk().clock()):
@@ -68,7 +67,7 @@ async def _lane(channel: str) -> None:
             if error.code in posting.GONE:
                 await _without_its_card(due)
                 continue
-            await _closed(channel, error.code)
+            await fallback.closed(channel, error.code)
             return
         except Exception as error:
             tries = tries + 1 if due.once == last else 1
@@ -171,40 +170,6 @@ async def _in_hand(due: Due, held: list[Due]) -> bool:
 async def _place(channel: str) -> str:
     """A channel's id; for a person that of our chat with them."""
     return await posting.chat_with(channel) if channel[0] in "UW" else channel
-
-
-# A channel that is closed to us.
-
-
-async def _elsewhere(channel: str) -> bool:
-    """Whether a channel is known as closed; what waits for it then goes to the fallback."""
-    outbox, now = desk().store.outbox, desk().clock()
-    if not await asyncio.to_thread(outbox.is_closed, channel, now, TRIED_AGAIN):
-        return False
-    await _to_fallback(channel)
-    return True
-
-
-async def _to_fallback(channel: str) -> None:
-    fallback = desk().policy().watch.fallback
-    if fallback and fallback != channel:
-        await asyncio.to_thread(desk().store.outbox.readdress, channel, fallback)
-
-
-async def _closed(channel: str, code: str) -> None:
-    """Report once to the admins that a channel is closed, and use the fallback."""
-    outbox, now = desk().store.outbox, desk().clock()
-    log.warning("a channel is closed to us", extra={"channel": channel, "code": code})
-    if await asyncio.to_thread(outbox.close, channel, code, now):
-        notice = Notice(kind=NoticeKind.CLOSED, told={"channel": channel, "code": code})
-        admins = desk().policy().watch.admins
-        reports = [
-            Due(once=f"closed:{channel}:{now}:{who}", channel=who, notice=notice, not_before=now)
-            for who in admins
-            if who != channel
-        ]
-        await asyncio.to_thread(outbox.add, reports, now)
-    await _to_fallback(channel)
 
 
 # What there is to post, each by its kind; all return whether there is a new message.

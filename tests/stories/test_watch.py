@@ -11,7 +11,7 @@ from alembic.config import Config as AlembicConfig
 
 from bot.app import App
 from bot.demo import POLICY
-from bot.flows.watch import look_once
+from bot.flows.following import look_once
 from bot.models import Card, Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, Received, SecMasterSandbox, seed
