@@ -83,7 +83,11 @@ class App:
         identity = await self.slack.auth_test()
         secmaster = await open_secmaster(settings, stack, self.time)
         self.directory = Directory(
-            self.slack, identity["team_id"], lambda: self.policy.now, self._lenders
+            self.slack,
+            identity["team_id"],
+            lambda: self.policy.now,
+            self._lenders,
+            within=self.patience.ask,
         )
         self.desk = Desk(
             secmaster={MAIN: secmaster},

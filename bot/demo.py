@@ -19,6 +19,7 @@ from bot.app import App, StartError
 from bot.config import Config
 from bot.manifest import manifest
 from bot.models import Noun, Ref
+from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
 from bot.settings import Settings
@@ -208,13 +209,16 @@ class Story:
         return [ts for ts, mark in told if mark.get("event_payload", {}).get("ref") == ref]
 
     async def _decide(self, card: str) -> None:
-        """Alice approves, and before that is through Bob sends his termination."""
+        """Alice approves, and while SecMaster works on it Bob sends his termination."""
         await self.slack.press(BOB, SOC, card, "task.terminate")
         view = self.slack.views(BOB)[-1]
+        await self.secmaster.faults.set(Fault(on="UpdateTask", hold=True))
         await self.slack.press(ALICE, SOC, card, "task.approve")
+        await self.secmaster.faults.until_held("UpdateTask")
         await self.slack.submit(BOB, view["id"], {"reason": "Looks like a false positive"})
-        await self.slack.until(lambda: len(self.slack.thread(SOC, card)) > 1)
         told = await self.slack.until(lambda: self.slack.ephemerals(BOB))
+        await self.secmaster.faults.clear()
+        await self.slack.until(lambda: len(self.slack.thread(SOC, card)) > 1)
         self.console.print(f"[dim]Only Bob sees:[/dim] {self._plain(told[-1]['text'])}\n")
 
     async def _comment(self, card: str) -> None:

@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 
 NO_SUCH_GROUP = "no_such_subteam"
 KEPT = 60.0  # seconds
-WITHIN = 0.8  # seconds: an acknowledgement has three, and recording needs some of them
 T = TypeVar("T")
 
 
@@ -61,13 +60,19 @@ Lenders = Callable[[str], Awaitable[Sequence[str]]]
 class Directory:
     """Answers who a person is now.
 
-    ``team`` is our own workspace's id, ``config`` gives the policy that stands, and ``lenders``
-    names who lent somebody their rights.
+    ``team`` is our own workspace's id, ``config`` gives the policy that stands, ``lenders``
+    names who lent somebody their rights, and ``within`` is how many seconds an answer may take.
     """
 
     def __init__(
-        self, slack: AsyncWebClient, team: str, config: Callable[[], Config], lenders: Lenders
+        self,
+        slack: AsyncWebClient,
+        team: str,
+        config: Callable[[], Config],
+        lenders: Lenders,
+        within: float,
     ) -> None:
+        self._within = within
         self._slack = slack
         self._team = team
         self._config = config
@@ -78,7 +83,7 @@ class Directory:
     async def member(self, actor: Actor) -> Member:
         """Return what the policy must know of a person; raises LookupFailed."""
         try:
-            async with asyncio.timeout(WITHIN):
+            async with asyncio.timeout(self._within):
                 own, lenders = await asyncio.gather(self._member(actor), self._lenders(actor.id))
                 asked = (self._member(Actor(id=lender, team=self._team)) for lender in lenders)
                 # Whoever can't be asked about lends nothing; one's own right does not need them.
@@ -119,7 +124,7 @@ class Directory:
     async def zone(self, user: str) -> timezone:
         """A person's offset from UTC now; raises LookupFailed."""
         try:
-            async with asyncio.timeout(WITHIN):
+            async with asyncio.timeout(self._within):
                 profile = await self._users.get(user)
         except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
             raise LookupFailed(str(error)) from error

@@ -80,7 +80,7 @@ async def _on(house: House, pressed: Pressed, asker: Asker) -> None:
         case "details":
             view = views.loading("Details")
             opened = await operations.open_view(
-                house.desk.slack, pressed.trigger, view, upon=pressed.in_modal
+                house.desk, pressed.trigger, view, upon=pressed.in_modal
             )
             later(house, reading.details(house, ref, opened["view"]["id"]), asker)
         case _:

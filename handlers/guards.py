@@ -14,9 +14,6 @@ from bot.secmaster import NotFound, SecMasterError
 from bot.store import gathering
 from handlers.house import Asker, House
 
-# Slack waits three seconds for the acknowledgement, and recording needs some of them.
-READ_WITHIN = 0.8
-
 
 class NotAllowed(Exception):
     """The policy said no."""
@@ -78,7 +75,8 @@ async def _facts(house: House, config: Config, action: Action, ref: Ref) -> Snap
     braked = config.brake is not None and action.retries
     if not (braked or needs_facts(config.rules, action)):
         return None
-    return await asyncio.wait_for(house.desk.look(ref), READ_WITHIN)
+    async with asyncio.timeout(house.desk.patience.ask):
+        return await house.desk.look(ref)
 
 
 async def _refused(

@@ -44,7 +44,7 @@ async def choose(
     if wanted.workspace not in house.desk.secmaster:
         raise Told(about.newer_button())
     loading = views.loading(many.CHOOSE)
-    opened = await operations.open_view(house.desk.slack, trigger, loading, upon=upon)
+    opened = await operations.open_view(house.desk, trigger, loading, upon=upon)
     later(house, _offer(house, wanted, asker.place, opened["view"]["id"]), asker)
 
 

@@ -6,12 +6,12 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot import sight
 from bot.actions import BY_NAME, Action, Snapshot
 from bot.flows import accept
+from bot.flows.desk import Desk
 from bot.flows.posting import SlackTrouble, chat_with
 from bot.messages import about, views
 from bot.models import Card, Operation, Place, Ref, Say, Terms, visible
@@ -24,8 +24,6 @@ from handlers.parsing import NotUnderstood, checked
 from handlers.requests import Ask, Unsay
 
 log = logging.getLogger(__name__)
-
-OPEN_WITHIN = 0.8  # seconds
 
 
 async def ask(house: House, wanted: Ask, asker: Asker, once: str) -> None:
@@ -128,7 +126,7 @@ async def _open_form(house: House, wanted: Ask, place: Place, trigger: str, give
         named=views.name_digest(name) if given.allowed.confirm else "",
     )
     form = views.form(kept, shown, given.allowed.reason, wanted.params)
-    opened = await open_view(slack, trigger, form)
+    opened = await open_view(house.desk, trigger, form)
 
     async def fill_in() -> None:
         """Offer the node that failed: nobody types a UUID at three in the morning."""
@@ -158,22 +156,20 @@ async def _name(house: House, wanted: Ask, place: Place) -> str:
 
 
 async def open_view(
-    slack: AsyncWebClient, trigger: str, view: dict[str, Any], *, upon: bool = False
+    desk: Desk, trigger: str, view: dict[str, Any], *, upon: bool = False
 ) -> AsyncSlackResponse:
-    """Open a modal, ``upon`` another one or alone, in the time that is left.
-
-    A click waits three seconds for its answer.
-    """
-    opening = slack.views_push if upon else slack.views_open
+    """Open a modal, ``upon`` another one or alone, in the time that is left."""
+    opening = desk.slack.views_push if upon else desk.slack.views_open
     try:
-        return await asyncio.wait_for(opening(trigger_id=trigger, view=view), OPEN_WITHIN)
+        async with asyncio.timeout(desk.patience.ask):
+            return await opening(trigger_id=trigger, view=view)
     except TimeoutError as late:
         raise Told(about.too_late()) from late
 
 
 async def _accept(house: House, wanted: Ask, asker: Asker, once: str, given: Permit) -> None:
     """Record what is wanted: one operation, or one for each file."""
-    first = await operation_of(house, wanted, await _somewhere(asker), once, given)
+    first = await operation_of(house, wanted, await _somewhere(house, asker), once, given)
     if not wanted.files:
         await accept(first)
     for number, file in enumerate(wanted.files):
@@ -189,12 +185,12 @@ async def _accept(house: House, wanted: Ask, asker: Asker, once: str, given: Per
             raise Told(told) from error
 
 
-async def _somewhere(asker: Asker) -> Asker:
+async def _somewhere(house: House, asker: Asker) -> Asker:
     """The same; what is asked for on Home, which is in no channel, is answered in our chat."""
     if asker.place.channel:
         return asker
     try:
-        async with asyncio.timeout(OPEN_WITHIN):
+        async with asyncio.timeout(house.desk.patience.ask):
             channel = await chat_with(asker.actor.id)
     except (SlackTrouble, TimeoutError) as error:
         raise Told(about.no_chat()) from error

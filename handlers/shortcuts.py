@@ -28,7 +28,7 @@ async def home(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None:
 async def anywhere(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None:
     """A shortcut of ours from wherever somebody is: it shows what waits."""
     view = views.loading(views.WAITING)
-    opened = await operations.open_view(house.desk.slack, body["trigger_id"], view)
+    opened = await operations.open_view(house.desk, body["trigger_id"], view)
     later(house, reading.waiting(house, opened["view"]["id"]), asker)
     await ack()
 

@@ -12,9 +12,10 @@ import psycopg
 import pytest
 
 from bot.app import App
+from bot.flows import Patience
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
-from tests.town import POLICY, QUICK, Hands, Town, policy, settings_for
+from tests.town import PATIENCE, POLICY, QUICK, Hands, Town, policy, settings_for
 
 WITHIN = 60  # seconds: what waits for something that never comes must fail, not hang
 numbers = itertools.count(1)
@@ -71,7 +72,7 @@ async def secmaster(hands: Hands) -> AsyncIterator[SecMasterSandbox]:
 
 @pytest.fixture
 async def slack(hands: Hands) -> AsyncIterator[SlackSandbox]:
-    sandbox = SlackSandbox(clock=lambda: hands.now().timestamp())
+    sandbox = SlackSandbox(clock=lambda: hands.now().timestamp(), patience=PATIENCE)
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
@@ -90,6 +91,12 @@ def rules() -> str:
 
 
 @pytest.fixture
+def patience(request: pytest.FixtureRequest) -> Patience:
+    """How long the bot lets things take; a test may have its own."""
+    return getattr(request, "param", QUICK)
+
+
+@pytest.fixture
 async def town(  # noqa: PLR0917 - pytest passes fixtures by name
     slack: SlackSandbox,
     secmaster: SecMasterSandbox,
@@ -97,8 +104,9 @@ async def town(  # noqa: PLR0917 - pytest passes fixtures by name
     database_url: str,
     mode: str,
     rules: str,
+    patience: Patience,
 ) -> AsyncIterator[Town]:
     settings = settings_for(slack, secmaster, database_url, socket=mode == "socket")
-    async with App(settings, policy(rules), QUICK, hands) as app:
+    async with App(settings, policy(rules), patience, hands) as app:
         slack.request_url = None if mode == "socket" else f"{app.url}/slack/events"
         yield Town(slack, secmaster, app, hands)

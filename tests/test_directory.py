@@ -67,9 +67,9 @@ async def nobody(_user):
     return []
 
 
-def open_directory(client, roles, lenders=nobody):
+def open_directory(client, roles, lenders=nobody, within=20):
     config = Config(roles=roles)
-    return Directory(client, TEAM, lambda: config, lenders)
+    return Directory(client, TEAM, lambda: config, lenders, within)
 
 
 def asked(slack, method):

@@ -6,7 +6,7 @@ plays people through ``slack`` and looks at what they would see.
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from bot.config import Attribution, Config, Watch, parse
 from bot.demo import POLICY
 from bot.flows import Patience, Time
 from bot.sandbox.secmaster import SecMasterSandbox
+from bot.sandbox.secmaster.journal import Received
 from bot.sandbox.slack import SlackSandbox
 from bot.settings import Settings
 
@@ -29,7 +30,6 @@ SOC, ONCALL, RANDOM, PRIVATE = "C0SOC", "C0ONCALL", "C0RANDOM", "C0PRIVATE"
 both_databases = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
 
 
-# Long enough for a test's trouble to pass, short enough to be waited for.
 class Hands(Time):
     """The time as it is, and as far ahead as a test sets it; whoever waits for it then goes on."""
 
@@ -54,7 +54,20 @@ class Hands(Time):
                     await self._moved.wait()
 
 
-QUICK = Patience(pauses=(0.05,) * 40, trust=0.14, redraw=0.05, pace=0.01, takeover=0)
+PATIENCE = 20  # seconds, where a machine that has other things to do may be slow
+# Long enough for a test's trouble to pass, short enough to be waited for.
+QUICK = Patience(
+    pauses=(0.05,) * 40,
+    trust=0.14,
+    redraw=0.05,
+    pace=0.01,
+    takeover=0,
+    ask=PATIENCE,
+    aside=PATIENCE,
+)
+
+# A story about what happens when somebody does not answer in time has to wait for that.
+in_time = pytest.mark.parametrize("patience", [replace(QUICK, ask=2)], indirect=True, ids=["2 s"])
 
 
 def settings_for(
@@ -116,6 +129,15 @@ class Town:
             if all(part in message["text"] for part in containing):
                 return str(message["text"])
         return ""
+
+    async def rounds(self, count: int = 4) -> None:
+        """Wait until the watch has made so many more rounds from their beginning."""
+        asked = len(self.lists()) + count + 1
+        await self.secmaster.until(lambda: len(self.lists()) > asked)
+
+    def lists(self) -> list[Received]:
+        """The watch's requests for the list of what waits, one for each round."""
+        return [one for one in self.secmaster.requests if one.endpoint == "ListTasks"]
 
     def message(self, ts: str, *, channel: str = SOC) -> dict[str, Any]:
         return next(m for m in self.slack.messages(channel) if m["ts"] == ts)

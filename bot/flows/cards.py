@@ -189,7 +189,7 @@ async def object_of(channel: str, ts: str) -> Ref | None:
     if cards:
         return cards[0].ref if len(cards) == 1 else None
     try:
-        async with asyncio.timeout(posting.SOON):
+        async with asyncio.timeout(desk().patience.aside):
             return Ref.parse((await posting.own_mark(channel, ts)).get("ref", ""))
     except (SlackTrouble, TimeoutError) as error:
         log.warning("a thread can't be looked at", extra={"error": str(error)})

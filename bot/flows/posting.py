@@ -24,7 +24,6 @@ A = TypeVar("A")
 CLOCKS_DIFFER = timedelta(minutes=2)
 OK = 200
 EVENT = "secmaster_bot"
-SOON = 0.5  # seconds; what somebody waits for has to do without the rest
 
 # What https://docs.slack.dev/reference/methods/chat.postMessage answers for a place where we
 # may not write; asking again would not change it.
@@ -181,7 +180,7 @@ async def permalink(channel: str, ts: str) -> str:
     if address := known.get((channel, ts)):
         return address
     try:
-        async with asyncio.timeout(SOON):
+        async with asyncio.timeout(desk().patience.aside):
             asking = desk().slack.chat_getPermalink(channel=channel, message_ts=ts)
             address = str((await asked(asking))["permalink"])
     except (SlackTrouble, TimeoutError) as error:

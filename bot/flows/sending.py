@@ -100,7 +100,9 @@ def _passes(error: Exception) -> bool:
     """Whether the same may go well in a moment; what Slack or SecMaster refuses does not."""
     if isinstance(error, SlackTrouble):
         return error.passes
-    return isinstance(error, SecMasterError) and not isinstance(error, Refused)
+    if isinstance(error, SecMasterError):
+        return not isinstance(error, Refused)
+    return isinstance(error, TimeoutError)
 
 
 async def _post(due: Due) -> bool:
@@ -119,17 +121,23 @@ async def _post(due: Due) -> bool:
         held = await asyncio.to_thread(outbox.alike, due, desk().clock(), DRAWN)
     if not await _in_hand(due, held):
         return False
-    numbers = [each.number for each in held]
-    since, place = due.sending_at, await _place(due.channel)
-    if len(held) == 1:
-        posted = await POSTING[due.notice.kind](due, place, since)
-    elif due.notice.held_until:
-        posted = await _summed_up(held, place, since)
-    else:
-        posted, numbers = await _together(held, place)
+    # Slack may ask to wait for longer than nobody else thinks that we are at it.
+    async with asyncio.timeout(desk().patience.post):
+        posted, through = await _posted(held)
     opens = due.channel if posted else ""
-    await asyncio.to_thread(outbox.done, numbers, desk().clock(), opens=opens)
+    await asyncio.to_thread(outbox.done, through, desk().clock(), opens=opens)
     return posted
+
+
+async def _posted(held: list[Due]) -> tuple[bool, list[int]]:
+    """Whether there is a new message now, and the numbers of those that are through."""
+    first, numbers = held[0], [each.number for each in held]
+    since, place = first.sending_at, await _place(first.channel)
+    if len(held) == 1:
+        return await POSTING[first.notice.kind](first, place, since), numbers
+    if first.notice.held_until:
+        return await _summed_up(held, place, since), numbers
+    return await _together(held, place)
 
 
 async def _to_each(due: Due) -> bool:

@@ -4,7 +4,7 @@ import fcntl
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +16,6 @@ from alembic.script import ScriptDirectory
 
 # https://www.sqlite.org/releaselog/3_42_0.html; Debian 12, for one, has an older one.
 KNOWS_SUBSEC = (3, 42)
-COME_BACK = 2.0  # seconds
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -65,20 +64,26 @@ def shapes(engine: sa.Engine) -> tuple[str, str]:
 
 
 def close(engine: sa.Engine) -> None:
-    """Close every connection, once calls that were broken off have come back from their threads.
+    """Close every connection, and one that is in use as soon as it is given back.
 
-    The pool would forget those that are out, and leave them open.
+    Calls that were broken off go on in their threads. Whichever of them waits for a connection is
+    refused in its turn; after the pool's own ``dispose`` it would wait for half a minute, and
+    the process with it, and a connection that was in use would stay open.
     """
-    pool, last = engine.pool, time.monotonic() + COME_BACK
-    while isinstance(pool, sa.QueuePool) and pool.checkedout() and time.monotonic() < last:
-        time.sleep(0.01)
-    # One that is about to ask for its connection would open one that nobody closes.
     sa.event.listen(engine, "do_connect", _too_late)
-    engine.dispose()
+    sa.event.listen(engine, "checkin", _for_good)
+    idle = engine.pool.checkedin() if isinstance(engine.pool, sa.QueuePool) else 0
+    for _ in range(idle):
+        with suppress(sa.exc.InvalidRequestError):
+            engine.connect().close()
 
 
 def _too_late(*_: Any) -> None:
     raise sa.exc.InvalidRequestError("the database was closed")
+
+
+def _for_good(_connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
+    record.invalidate()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

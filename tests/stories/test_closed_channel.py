@@ -10,7 +10,6 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster.arrivals import WORKFLOWS
 from bot.sandbox.secmaster.wire import stamp
 from tests.stories.test_arrivals import began, card_of
-from tests.stories.test_due import rounds
 from tests.town import ALICE, BOB, CAROL, ONCALL, SOC, Town, both_databases
 
 ROUTES = """
@@ -46,7 +45,7 @@ async def test_cards_go_to_the_fallback_and_each_admin_is_told_once(town: Town):
     town.slack.archive(SOC)
     names = tasks(town, "Isolate a", "Isolate b", "Isolate c")
     await town.slack.until(lambda: all(card_of(town, ONCALL, name) for name in names))
-    await rounds(town, 4)
+    await town.rounds(4)
     for name in names:
         [card] = named(town, ONCALL, name)
         assert "Meant for <#C0SOC>, where I can't post." in json.dumps(card)
@@ -71,7 +70,7 @@ async def test_an_hour_later_the_channel_is_tried_again_and_another_closure_is_r
     tasks(town, "Isolate c")
     await town.slack.until(lambda: card_of(town, SOC, "Isolate c"))
     assert not card_of(town, ONCALL, "Isolate c")
-    await rounds(town, 4)
+    await town.rounds(4)
     assert town.app.desk.store.outbox.all_closed() == []
     town.slack.archive(SOC)
     tasks(town, "Isolate d")
@@ -87,7 +86,7 @@ async def test_while_it_stays_closed_it_is_tried_each_hour_and_reported_once(tow
         tasks(town, name)
         await town.slack.until(lambda name=name: card_of(town, ONCALL, name))
         town.hands.forward(minutes=61)
-    await rounds(town, 4)
+    await town.rounds(4)
     assert len(reports(town, ALICE)) == 1
     tried = [call for call in posts(town) if call.args["channel"] == SOC and not call.ok]
     assert len(tried) == 3
@@ -105,7 +104,7 @@ async def test_a_reminder_that_is_posted_tells_that_the_channel_is_open_again(to
     town.slack.unarchive(SOC)
     town.hands.forward(hours=2, minutes=1)
     await town.replies(ts)
-    await rounds(town, 4)
+    await town.rounds(4)
     assert town.app.desk.store.outbox.all_closed() == []
 
 
@@ -117,10 +116,10 @@ async def test_without_a_fallback_they_wait_and_come_in_order_once_it_opens(town
     names = ["Isolate a", "Isolate b", "Isolate c"]
     for name in names:
         tasks(town, name)
-        await rounds(town, 2)
+        await town.rounds(2)
     assert len(reports(town, ALICE)) == 1
     town.slack.unarchive(SOC)
-    await rounds(town, 4)
+    await town.rounds(4)
     assert not any(card_of(town, SOC, name) for name in names)
     town.hands.forward(minutes=61)
     await town.slack.until(lambda: all(card_of(town, SOC, name) for name in names))
@@ -137,7 +136,7 @@ async def test_where_the_fallback_is_closed_too_nothing_is_lost_nor_said_for_eve
     for admin in (ALICE, BOB):
         await town.slack.until(lambda admin=admin: len(reports(town, admin)) == 2)
     before = len(posts(town))
-    await rounds(town, 10)
+    await town.rounds(10)
     assert len(posts(town)) == before
     assert len(reports(town, ALICE)) == 2
     town.slack.unarchive(ONCALL)

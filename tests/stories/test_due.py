@@ -75,7 +75,7 @@ async def test_no_reminder_comes_once_it_is_settled(town: Town):
     town.secmaster.world.update_task(task, {"action": "TERMINATE"}, EVERA)
     await town.slack.until(lambda: not town.buttons(ts))
     town.hands.forward(hours=7, minutes=45)
-    await rounds(town, 3)
+    await town.rounds(3)
     assert town.slack.thread(SOC, ts)[1:] == []
 
 
@@ -90,7 +90,7 @@ async def test_what_was_missed_while_the_bot_was_down_is_said_once_and_as_it_is_
         again = Town(town.slack, town.secmaster, app, town.hands)
         [said] = await again.replies(ts)
         assert "in 19 min" in said
-        await rounds(again, 3)
+        await again.rounds(3)
         assert len(town.slack.thread(SOC, ts)) == 2
     town.app._stack.push_async_callback(nothing)
 
@@ -130,7 +130,7 @@ async def test_a_snooze_keeps_reminders_back_and_ends_with_a_word(town: Town):
     assert said.startswith("😴 <@U0ALICE> snoozed this until")
     await town.slack.until(lambda: "😴 Snoozed by <@U0ALICE>" in text_of(town, ts))
     town.hands.forward(minutes=45)
-    await rounds(town, 3)
+    await town.rounds(3)
     assert len(town.slack.thread(SOC, ts)) == 2
     town.hands.forward(minutes=20)
     said = await town.replies(ts, 2)
@@ -162,10 +162,10 @@ async def test_quiet_hours_hold_cards_back_and_end_with_a_summary(town: Town):
     await began(town)
     names = ["Isolate host a", "Isolate host b", "Isolate host c"]
     tasks = [town.secmaster.world.add_task(name=name) for name in names]
-    await rounds(town, 3)
+    await town.rounds(3)
     assert not any(card_of(town, SOC, name) for name in names)
     town.secmaster.world.update_task(tasks[1]["id"], {"action": "TERMINATE"}, EVERA)
-    await rounds(town, 3)
+    await town.rounds(3)
     town.hands.forward(hours=24)
     [said] = await town.slack.until(lambda: summaries(town))
     assert "3 came; 2 still wait." in said["text"]
@@ -195,16 +195,6 @@ async def snooze(town: Town, who: str, ts: str) -> None:
     """Pick "Snooze 1 h" from the card's menu."""
     ref = f"1:task:main:{ref_of(town, ts)}"
     await town.slack.press(who, SOC, ts, "more", value=f"snooze.1h|{ref}")
-
-
-async def rounds(town: Town, count: int) -> None:
-    """Wait until so many more rounds are through."""
-    asked = len(lists(town)) + count + 1
-    await town.secmaster.until(lambda: len(lists(town)) > asked)
-
-
-def lists(town: Town) -> list[Any]:
-    return [one for one in town.secmaster.requests if one.endpoint == "ListTasks"]
 
 
 def ref_of(town: Town, ts: str) -> str:

@@ -134,16 +134,16 @@ async def test_a_home_that_would_look_the_same_or_is_left_alone_is_not_drawn_aga
     await began(town)
     await opened(town, ALICE)
     await opened(town, CAROL)
-    await rounds(town, 3)
+    await town.rounds(3)
     before = len(published(town))
-    await rounds(town, 3)
+    await town.rounds(3)
     assert len(published(town)) == before
     town.hands.forward(minutes=20)
     town.app.desk.store.homes.open(CAROL, {}, town.hands.now())
     new_failure(town.secmaster.world, 0)  # Alice may not retry, and looks elsewhere
     new_task(town.secmaster.world, 0)
     await town.slack.until(lambda: "retry: 4" in said(town.slack.home(CAROL)))
-    await rounds(town, 3)
+    await town.rounds(3)
     assert "*12* waiting for me" in said(town.slack.home(ALICE))
 
 
@@ -242,16 +242,6 @@ async def began(town: Town) -> None:
     first = town.app.desk.store.known.round("main")
     if first is None or first.ended_at is None:
         await through.wait()
-
-
-async def rounds(town: Town, number: int) -> None:
-    """Wait until the watch has asked so many times more."""
-    before = asked(town)
-    await town.secmaster.until(lambda: asked(town) >= before + number)
-
-
-def asked(town: Town) -> int:
-    return sum(one.endpoint == "ListTasks" for one in town.secmaster.requests)
 
 
 async def opened(town: Town, user: str) -> dict:

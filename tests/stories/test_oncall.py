@@ -185,7 +185,7 @@ async def test_the_thread_is_told_of_an_end_that_came_while_the_bot_was_down(
     async with again(town, database_url) as anew:
         said = (await anew.replies(ts, 2, channel=ONCALL))[-1]
         assert "✅ *The retry finished*" in said
-        await rounds(anew)
+        await anew.rounds()
         assert len(town.slack.thread(ONCALL, ts)) == 3
 
 
@@ -214,7 +214,7 @@ async def test_a_failure_that_stands_for_a_moment_after_the_retry_is_not_its_end
     run |= stood | ({"retry_count": 1} if counted else {})
     await town.secmaster.faults.clear()
     await town.replies(ts, 1, channel=ONCALL)
-    await rounds(town)
+    await town.rounds()
     assert len(town.slack.thread(ONCALL, ts)) == 2
     run |= after
     advance(town, run, 2)
@@ -470,16 +470,6 @@ def ref_of(town: Town, ts: str) -> Ref:
     ref = Ref.parse(town.message(ts)["metadata"]["event_payload"]["ref"])
     assert ref
     return ref
-
-
-async def rounds(town: Town, count: int = 4) -> None:
-    """Wait until so many more rounds are through."""
-    asked = len(lists(town)) + count + 1
-    await town.secmaster.until(lambda: len(lists(town)) > asked)
-
-
-def lists(town: Town) -> list[Any]:
-    return [one for one in town.secmaster.requests if one.endpoint == "ListTasks"]
 
 
 @asynccontextmanager

@@ -7,7 +7,20 @@ import pytest
 from bot.models import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
-from tests.town import ALICE, BOB, CAROL, DAVE, GUEST, OUTSIDER, POLICY, SOC, SOLO, Town, on_card
+from tests.town import (
+    ALICE,
+    BOB,
+    CAROL,
+    DAVE,
+    GUEST,
+    OUTSIDER,
+    POLICY,
+    SOC,
+    SOLO,
+    Town,
+    in_time,
+    on_card,
+)
 
 ROLES = POLICY.partition("[[rules]]")[0]
 NO_RULES = ROLES
@@ -166,6 +179,7 @@ async def test_when_slack_cannot_say_who_somebody_is_they_are_refused(town: Town
     assert "*Approved* by <@U0ALICE>" in (await town.replies(ts))[0]
 
 
+@in_time
 async def test_when_slack_is_slow_to_say_who_somebody_is_they_are_refused_in_time(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)
     await town.slack.faults.set(Fault(on="usergroups.users.list", hold=True))
@@ -202,6 +216,7 @@ async def test_the_first_rule_that_fits_the_object_decides(town: Town):
         assert audit(town, "task", task)[-1]["rule"] == rule
 
 
+@in_time
 @pytest.mark.parametrize("rules", [BY_OBJECT], indirect=True, ids=["when"])
 async def test_an_object_that_cannot_be_read_lets_no_rule_allow_it(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)

@@ -80,7 +80,7 @@ async def test_the_first_round_sums_up_what_is_old_and_brings_what_is_young(
         [said] = await slack.until(lambda: summaries(town, ONCALL))
         assert "3 runs failed" in said
         await began(town)
-        await rounds(town)
+        await town.rounds()
         assert not card_of(town, SOC, "Isolate old")
         assert len(slack.messages(ONCALL)) == 1
 
@@ -101,7 +101,7 @@ async def test_a_first_round_that_broke_off_is_made_again_and_says_nothing_twice
     async with again(town, database_url, RULES) as town:
         await slack.until(lambda: summaries(town, SOC) and summaries(town, ONCALL))
         await began(town)
-        await rounds(town)
+        await town.rounds()
     [said] = summaries(town, SOC)
     assert "13 tasks wait" in said
     assert len([m for m in slack.messages(SOC) if m["text"].startswith("Isolate young")]) == 1
@@ -147,7 +147,7 @@ async def test_an_outage_is_named_grows_and_is_over_when_it_is_over(town: Town, 
     await town.secmaster.faults.clear()
     town.hands.forward(minutes=5)
     await town.slack.until(lambda: card_of(town, SOC, "Isolate meanwhile"))
-    await rounds(town)
+    await town.rounds()
     watch = (await ready(town))["watch"]["main"]
     assert (watch["behind_by"], watch["trouble"]) == (0, "")
 
@@ -160,9 +160,9 @@ async def test_it_waits_for_as_long_as_secmaster_asks_to_be_left_alone(town: Tow
     assert "Trouble: Unavailable" in await asked(town, ALICE, "/secmaster status")
     assert len(refused(town, 429)) == 1
     await town.secmaster.faults.clear()
-    asked_before = len(lists(town))
+    asked_before = len(town.lists())
     town.hands.forward(seconds=30)
-    await town.secmaster.until(lambda: len(lists(town)) > asked_before)
+    await town.secmaster.until(lambda: len(town.lists()) > asked_before)
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
@@ -229,18 +229,8 @@ async def metrics(town: Town) -> dict[tuple[str, str, str], float]:
     }
 
 
-async def rounds(town: Town, count: int = 4) -> None:
-    """Wait until so many more rounds are through."""
-    asked_before = len(lists(town)) + count + 1
-    await town.secmaster.until(lambda: len(lists(town)) > asked_before)
-
-
-def lists(town: Town) -> list[Any]:
-    return [one for one in town.secmaster.requests if one.endpoint == "ListTasks"]
-
-
 def refused(town: Town, status: int) -> list[Any]:
-    return [one for one in lists(town) if one.status == status]
+    return [one for one in town.lists() if one.status == status]
 
 
 @asynccontextmanager

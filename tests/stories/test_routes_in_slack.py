@@ -13,7 +13,6 @@ from bot.sandbox.secmaster.arrivals import WORKFLOWS
 from bot.sandbox.secmaster.wire import stamp
 from bot.sandbox.slack import SlackSandbox
 from tests.stories.test_arrivals import began, card_of
-from tests.stories.test_due import rounds
 from tests.stories.test_oncall import again
 from tests.town import (
     ALICE,
@@ -92,7 +91,7 @@ async def test_the_first_that_matches_is_the_last_unless_it_goes_on(town: Town):
     await town.slack.until(lambda: card_of(town, SOC, "Isolate"))
     come(town, "Restart host z")
     await town.slack.until(lambda: card_of(town, ONCALL, "Restart"))
-    await rounds(town, 3)
+    await town.rounds(3)
     assert not card_of(town, ONCALL, "Isolate")
 
 
@@ -114,7 +113,7 @@ async def test_a_user_group_is_a_card_in_each_members_chat_and_one_decision(town
 async def test_what_nobody_routes_has_no_card_and_can_be_asked_for(town: Town):
     await began(town)
     task = come(town, "Odd one")
-    await rounds(town, 4)
+    await town.rounds(4)
     assert not any(card_of(town, place, "Odd") for place in town.slack.workspace.channels)
     told = await asked(town, DAVE, f"/secmaster routes test {task}")
     assert "No card is posted for it." in told
@@ -174,7 +173,7 @@ async def test_who_may_has_a_channel_told_of_all_that_comes_also_after_a_restart
         said = town.slack.messages(SOC)[-1]["text"]
         assert f"<@{BOB}> had this channel told no longer" in said
         come(anew, "Odd last one")
-        await rounds(anew, 4)
+        await anew.rounds(4)
         assert not card_of(town, SOC, "Odd last one")
         entries = anew.app.desk.store.audit_of(SOC)
         told = [(each["outcome"], each["action"], each["actor"]["id"]) for each in entries]
@@ -186,7 +185,7 @@ async def test_a_channel_that_has_a_route_and_asked_for_all_has_one_card(town: T
     await asked(town, ALICE, "/secmaster watch")
     come(town, "Isolate host z")
     await town.slack.until(lambda: card_of(town, SOC, "Isolate"))
-    await rounds(town, 4)
+    await town.rounds(4)
     assert len([m for m in town.slack.messages(SOC) if m["text"].startswith("Isolate")]) == 1
 
 
@@ -238,7 +237,7 @@ async def test_a_new_policy_changes_where_cards_go_and_what_is_remembered(
         app.reload()
         [said] = await town.replies(ts)
         assert "(in 3 h)" in said
-        await rounds(town, 4)
+        await town.rounds(4)
         assert len(slack.thread(SOC, ts)) == 2
         assert not card_of(town, SOC, "Isolate host y")
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,9 +15,9 @@ from bot.sandbox.secmaster import seed
 from bot.sandbox.secmaster.arrivals import WORKFLOWS
 from bot.secmaster.values import stamp
 from tests.stories.test_arrivals import began, card_of
-from tests.stories.test_due import EVERA, ref_of, rounds, snooze
+from tests.stories.test_due import EVERA, ref_of, snooze
 from tests.stories.test_many import ask, from_list
-from tests.town import ALICE, ONCALL, SOC, Town
+from tests.town import ALICE, ONCALL, QUICK, SOC, Town
 
 WATCH = '\n[watch]\nevery = 0.02\nfallback = "C0ONCALL"\nadmins = ["U0ALICE"]\n'
 SOC_ROUTE = '\n[[routes]]\nname = "soc"\nchannel = "C0SOC"\ntasks = true\nremind = ["1h"]\n'
@@ -78,7 +79,7 @@ async def test_a_card_that_was_deleted_does_not_close_its_channel(town: Town):
     due = stamp(town.hands.now() + timedelta(hours=3))
     town.secmaster.world.add_task(name="Deleted", due_date=due)
     ts = await town.slack.until(lambda: card_of(town, SOC, "Deleted"))
-    await rounds(town, 2)
+    await town.rounds(2)
     town.slack.workspace.delete(SOC, town.slack.workspace.message(SOC, ts))
     town.hands.forward(hours=2, minutes=1)
     await town.slack.until(lambda: card_of(town, SOC, "Deleted"))
@@ -106,11 +107,24 @@ async def test_whose_answer_was_lost_is_found_however_long_slack_was_in_trouble(
     await town.slack.until(lambda: card_of(town, SOC, "Once"))
     for _ in range(4):
         town.hands.forward(minutes=1)
-        await rounds(town, 2)
+        await town.rounds(2)
     await town.slack.faults.clear()
     town.hands.forward(minutes=2)
     waiting = town.app.desk.store.outbox.waiting
     await town.secmaster.until(lambda: waiting() == 0)
+    assert len(cards_with(town, SOC, "Once")) == 1
+
+
+@under(SOC_ROUTE)
+@pytest.mark.parametrize("patience", [replace(QUICK, post=0.5)], indirect=True, ids=["post"])
+async def test_while_slack_asks_to_wait_for_long_nothing_is_kept_in_hand(town: Town):
+    """Another replica may take over what this one would post in ten minutes."""
+    await began(town)
+    await town.slack.faults.set(Fault(on="chat.postMessage", status=429, retry_after=600, times=1))
+    town.secmaster.world.add_task(name="Once")
+    await town.slack.until(lambda: [one for one in town.slack.calls if "history" in one.method])
+    await town.slack.until(lambda: card_of(town, SOC, "Once"))
+    await town.rounds(2)
     assert len(cards_with(town, SOC, "Once")) == 1
 
 
@@ -121,7 +135,7 @@ async def test_the_rows_of_a_gathered_card_stand_still_the_latest_first(town: To
         run(town, number)
         await town.slack.until(lambda number=number: rows(town)[:1] == [f"Run {number}"])
         town.hands.forward(seconds=10)
-    await rounds(town, 5)
+    await town.rounds(5)
     assert rows(town) == ["Run 5", "Run 4", "Run 3", "Run 2"]
 
 
@@ -134,13 +148,13 @@ async def test_a_run_that_fails_again_is_waited_for_anew(town: Town):
     world.update_instance(failed["id"], {"command_type": "ActionInstanceRetryCommand"}, EVERA)
     await town.secmaster.until(lambda: failed["status"] == "FINISHED")
     ref = Ref(noun="instance", id=failed["id"])
-    await rounds(town, 3)  # a list that was read before the retry says once more that it failed
+    await town.rounds(3)  # a list that was read before the retry says once more that it failed
     await town.secmaster.until(lambda: not known.of([ref])[0].open)
     town.hands.forward(minutes=40)
     failed.update(status="FAILED", retry_count=1, end_time=stamp(town.hands.now()))
     world.add_task(name="Something changes")
     await town.secmaster.until(lambda: known.of([ref])[0].open)
-    await rounds(town, 3)
+    await town.rounds(3)
     assert not town.slack.messages(ONCALL)
     town.hands.forward(minutes=31)
     await town.slack.until(lambda: town.slack.messages(ONCALL))
@@ -156,7 +170,7 @@ async def test_the_end_of_a_snooze_is_told_once(town: Town):
     ref = f"1:task:main:{ref_of(town, ts)}"
     await town.slack.press(ALICE, SOC, ts, "more", value=f"snooze.0h|{ref}")
     await town.replies(ts, 2)
-    await rounds(town, 5)
+    await town.rounds(5)
     assert len(town.slack.thread(SOC, ts)) == 3
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import aiohttp
 
 from bot.sandbox import strict_json
+from bot.sandbox.slack.permits import PATIENCE
 from bot.sandbox.slack.socket_mode import SocketMode
 from bot.sandbox.slack.workspace import APP, BOT_USER, TEAM, Json, Workspace
 
@@ -51,7 +52,7 @@ class Delivery:
     socket_mode: SocketMode
     signing_secret: str
     request_url: str | None
-    patience: float = 3
+    patience: float = PATIENCE
     sent: list[Sent] = field(default_factory=list)
     events: dict[str, Json] = field(default_factory=dict)
     _retries: dict[str, int] = field(default_factory=dict)

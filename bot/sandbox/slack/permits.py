@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-TRIGGER_SECONDS = 3
+PATIENCE = 3.0  # seconds that an app may take to answer, and to use a trigger id
 HOOK_SECONDS = 30 * 60
 HOOK_USES = 5
 
@@ -40,6 +40,7 @@ class Hook:
 @dataclass
 class Permits:
     clock: Callable[[], float]
+    patience: float = PATIENCE
     triggers: dict[str, Trigger] = field(default_factory=dict)
     hooks: dict[str, Hook] = field(default_factory=dict)
 
@@ -58,7 +59,7 @@ class Permits:
             raise SlackError("invalid_trigger_id")
         if trigger.used:
             raise SlackError("trigger_exchanged")
-        if self.clock() - trigger.at > TRIGGER_SECONDS:
+        if self.clock() - trigger.at > self.patience:
             raise SlackError("expired_trigger_id")
         trigger.used = True
         return trigger.user

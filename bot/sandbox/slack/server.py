@@ -17,6 +17,7 @@ from bot.sandbox.slack.file_api import FileApi
 from bot.sandbox.slack.filestore import LARGEST, Files
 from bot.sandbox.slack.limits import Limits
 from bot.sandbox.slack.manifest import read_manifest
+from bot.sandbox.slack.permits import PATIENCE
 from bot.sandbox.slack.person import Acting
 from bot.sandbox.slack.reading import Reading
 from bot.sandbox.slack.replies import ResponseUrls
@@ -38,6 +39,7 @@ class SlackSandbox(Acting, Arranging, Reading):
     The Web API is at ``url + "/api/"``. The app is reached at ``request_url``, or over its own
     websockets when it has some or there is no ``request_url``. ``links`` are names and addresses
     that the page shows beside the channels; they may be set later too, before a page is opened.
+    The app has ``patience`` seconds to answer, and to use a trigger id.
     """
 
     def __init__(  # noqa: PLR0913 - an app's whole configuration, each with a demo's default
@@ -51,15 +53,17 @@ class SlackSandbox(Acting, Arranging, Reading):
         manifest: Json | None = None,
         links: Iterable[tuple[str, str]] = (),
         clock: Callable[[], float] = time.time,
+        patience: float = PATIENCE,
     ) -> None:
         workspace = seeded(clock)
+        workspace.permits.patience = patience
         self.url = ""
         self.manifest = read_manifest(manifest)
         self.links = list(links)
         self.changes = workspace.changes
         self.faults = trouble.Faults(self.changes.happened)
         self.socket_mode = SocketMode(self.changes)
-        delivery = Delivery(workspace, self.socket_mode, signing_secret, request_url)
+        delivery = Delivery(workspace, self.socket_mode, signing_secret, request_url, patience)
         scopes = frozenset(scopes)
         domains = self.manifest.features.unfurl_domains if "links:read" in scopes else []
         files = Files(workspace, lambda: self.url)

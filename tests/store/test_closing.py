@@ -1,0 +1,54 @@
+"""What becomes of connections that are in use, and of whoever waits for one, at the end."""
+
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from bot.store import close, connect
+from tests.town import both_databases
+
+SOON = 10  # seconds; the pool itself would let them wait for thirty
+
+
+@both_databases
+def test_whoever_waits_for_a_connection_is_refused_and_none_is_left_open(database_url: str):
+    engine = connect(database_url)
+    opened = []
+    sa.event.listen(engine, "connect", lambda connection, _record: opened.append(connection))
+    in_use = [engine.connect() for _ in range(1 if "sqlite" in database_url else 15)]
+    with ThreadPoolExecutor(4) as threads:
+        waiting = [threads.submit(engine.connect) for _ in range(4)]
+        threading.Event().wait(0.2)  # nothing says when they stand in line
+        close(engine)
+        for connection in in_use:
+            connection.close()
+        for each in waiting:
+            with pytest.raises(sa.exc.InvalidRequestError, match="was closed"):
+                each.result(timeout=SOON)
+    assert [is_open(each) for each in opened] == [False] * len(in_use)
+
+
+@both_databases
+def test_what_is_idle_is_closed_and_nothing_is_opened_anew(database_url: str):
+    engine = connect(database_url)
+    opened = []
+    sa.event.listen(engine, "connect", lambda connection, _record: opened.append(connection))
+    used = [engine.connect() for _ in range(1 if "sqlite" in database_url else 3)]
+    for connection in used:
+        connection.close()
+    close(engine)
+    assert [is_open(each) for each in opened] == [False] * len(used)
+    with pytest.raises(sa.exc.InvalidRequestError, match="was closed"):
+        engine.connect()
+
+
+def is_open(connection: object) -> bool:
+    try:
+        connection.cursor()
+    except (sqlite3.Error, psycopg.Error):
+        return False
+    return True
