@@ -11,8 +11,9 @@ install: $(READY)
 demo: $(READY)
 	$(BIN)/secmaster-bot demo
 
+# As many at once as there are processors.
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 # The burst in full, ten thousand tasks and a thousand failures: three minutes and more.
 burst: $(READY)

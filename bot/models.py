@@ -91,33 +91,6 @@ class Listing(Value):
     offset: int = 0
 
 
-class Several(Value):
-    """What many are chosen from: those whose name holds a text, or one workflow's failed runs."""
-
-    noun: Noun
-    workspace: ObjectId = "main"
-    text: str = ""
-    workflow_id: ObjectId | Literal[""] = ""
-
-    def __str__(self) -> str:
-        """What a button carries."""
-        return f"1|{self.noun}|{self.workspace}|{self.text}|{self.workflow_id}"
-
-    @classmethod
-    def parse(cls, text: str) -> Self | None:
-        """Read a button's value; None for one that can't be read here."""
-        version, _, rest = text.partition("|")
-        noun, _, rest = rest.partition("|")
-        workspace, _, rest = rest.partition("|")
-        name, bar, workflow_id = rest.rpartition("|")
-        given = {"noun": noun, "workspace": workspace, "text": name, "workflow_id": workflow_id}
-        try:
-            found = cls.model_validate(given)
-        except ValidationError:
-            return None
-        return found if version == "1" and bar else None
-
-
 class Terms(Value):
     """Under which terms a rule allows something.
 
@@ -242,43 +215,6 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Item(Value):
-    """One of many operations, and what its object was called."""
-
-    operation: Operation
-    name: str
-
-
-class Omitted(Value):
-    """One of many objects that is left out.
-
-    ``why`` names the kind of reason: refused (by the policy, ``detail`` says how), people or name
-    (the rule asks for several people, or for the name typed), reason (it asks for one), settled,
-    changed, gone or unread.
-    """
-
-    ref: Ref
-    name: str
-    why: str
-    detail: str = ""
-
-
-class Batch(Value):
-    """Many operations that one person confirmed at once, as they are recorded.
-
-    ``omitted`` are those that were confirmed and then not allowed any more.
-    """
-
-    id: str
-    items: tuple[Item, ...]
-    omitted: tuple[Omitted, ...] = ()
-
-    @property
-    def cause(self) -> Operation:
-        """What stands for all of them: who asked for what, where and when."""
-        return self.items[0].operation.model_copy(update={"id": self.id})
-
-
 class Outcome(Value):
     """What became of an operation at SecMaster.
 
@@ -368,7 +304,8 @@ class Card(Value):
 
     ``seen`` is the digest of all that it shows, ``sight`` that of what of it matters; "" unknown.
     A message that ``gathers`` the failures of one workflow is the card of each of them;
-    ``mention`` are those whom it called.
+    ``mention`` are those whom it called, ``meant`` is the channel it was for, where that is closed,
+    and ``origin`` the route that it was escalated from.
     """
 
     ref: Ref
@@ -379,6 +316,8 @@ class Card(Value):
     sight: str = ""
     gathers: str = ""
     mention: tuple[str, ...] = ()
+    meant: str = ""
+    origin: str = ""
 
 
 class Follow(Value):

@@ -8,8 +8,9 @@ from slack_bolt.async_app import AsyncAck
 from bot.actions import BY_NAME
 from bot.flows import cards
 from bot.flows.posting import respond
+from bot.many import Several
 from bot.messages import about, lists, views
-from bot.models import Place, Say, Several, Shown
+from bot.models import Place, Say, Shown
 from handlers import home, many, operations, reading, watching
 from handlers.failures import Told, later
 from handlers.house import Asker, House

@@ -80,7 +80,7 @@ def _rounds(house: House) -> list[Round]:
     """How the watch fares; none where it knows not yet, or no longer, what there is."""
     if not house.config.watch.every:
         return []
-    rounds = {each.workspace: each for each in house.desk.store.known.rounds() if each.ended_at}
+    rounds = {each.workspace: each for each in house.desk.store.rounds.all() if each.ended_at}
     return list(rounds.values()) if rounds.keys() >= house.desk.secmaster.keys() else []
 
 

@@ -18,10 +18,11 @@ from bot import sight
 from bot.actions import BY_NAME, Snapshot, choosable
 from bot.flows import decide
 from bot.flows.posting import CLOCKS_DIFFER, code_of
+from bot.many import Batch, Item, Omitted, Several
 from bot.messages import about, many, views
 from bot.messages.many import Choice, Confirmation, Taken
 from bot.messages.words import then
-from bot.models import Batch, Item, Omitted, Place, Ref, Several, Shown
+from bot.models import Place, Ref, Shown
 from bot.secmaster import InstanceStatus, NotFound, QueryType, SecMasterError, Task
 from handlers import operations
 from handlers.failures import Told, WrongInput, later, words_for

@@ -14,7 +14,8 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 
 from bot.actions import LONGEST_REASON, TABLE, Action, Param
-from bot.models import Listing, Noun, Ref, Say, Several
+from bot.many import Several
+from bot.models import Listing, Noun, Ref, Say
 from bot.secmaster import InstanceStatus
 from handlers.requests import (
     Ask,

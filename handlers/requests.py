@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from bot.actions import Action
-from bot.models import File, Listing, Noun, ObjectId, Ref, Say, Several
+from bot.many import Several
+from bot.models import File, Listing, Noun, ObjectId, Ref, Say
 
 
 @dataclass(frozen=True, slots=True)

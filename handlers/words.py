@@ -7,8 +7,9 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.flows import cards
 from bot.flows.posting import whisper
+from bot.many import Several
 from bot.messages import Message, about, many
-from bot.models import Listing, Place, Ref, Several
+from bot.models import Listing, Place, Ref
 from handlers import operations, reading, rights, shifts, watching
 from handlers.failures import Told, later
 from handlers.house import Asker, House

@@ -16,9 +16,10 @@ from bot.flows import posting
 from bot.flows.desk import desk
 from bot.flows.perform import SPENT, UNTIL_DONE, accept
 from bot.flows.posting import SlackTrouble
+from bot.many import Batch, Item
 from bot.messages import Message, batches
 from bot.messages.batches import Ended
-from bot.models import Batch, Item, Operation, Outcome, Place, State, Verdict
+from bot.models import Operation, Outcome, Place, State, Verdict
 
 log = logging.getLogger(__name__)
 

@@ -140,8 +140,10 @@ async def bring(
         title=snapshot.name,
         gathers=notice.gathers,
         mention=notice.mention,
+        meant=notice.meant,
+        origin=notice.told.get("from", ""),
     )
-    return await _post(card, snapshot, mark, None, notice)
+    return await _post(card, snapshot, mark, None, brought=True)
 
 
 async def gather(channel: str, runs: Sequence[tuple[Ref, Snapshot]], gathers: str) -> bool:
@@ -201,21 +203,20 @@ async def _post(
     snapshot: Snapshot,
     mark: dict[str, str],
     cause: Operation | None,
-    notice: Notice | None = None,
+    *,
+    brought: bool = False,
 ) -> str:
     """Post a card, unless it has a ts, and remember it; returns its ts."""
     kept, picture = await _kept_picture(card.ref, snapshot)
     ts = card.ts
     if not ts:
-        drawn = _drawn(card, picture)
-        said = messages.notices.meant(drawn, notice) if notice else drawn
-        ts = await posting.post((card.channel, ""), said, mark, cause)
+        ts = await posting.post((card.channel, ""), _drawn(card, picture), mark, cause)
     shown = {"ts": ts, "seen": picture.seen, "sight": kept}
     remembered = card.model_copy(update=shown)
     remembering = asyncio.to_thread(desk().store.add_card, remembered, desk().clock())
     # Its address is asked for now, so that no decision waits for it; but not for what the watch
     # brings: Slack tells five a second, of all that come only few are decided on here.
-    asking = [] if notice else [posting.permalink(card.channel, ts)]
+    asking = [] if brought else [posting.permalink(card.channel, ts)]
     await asyncio.gather(remembering, *asking)
     return ts
 
@@ -289,14 +290,17 @@ async def _gathered(card: Card, frame: Frame) -> Message:
         each.ref: await asyncio.to_thread(store.ballots, each.ref, frame.now)
         for each in messages.gathered.shown(known)
     }
-    return messages.gathered.card(frame, known, (failed, len(refs)), waiting)
+    drawn = messages.gathered.card(frame, known, (failed, len(refs)), waiting)
+    return messages.notices.placed(drawn, card.meant, card.origin)
 
 
 def _drawn(card: Card, picture: Picture) -> Message:
     frame = _frame(card, picture)
     if picture.snapshot is None:
-        return messages.vanished(frame, card.title)
-    return messages.card(frame, picture.snapshot, *picture.standing)
+        drawn = messages.vanished(frame, card.title)
+    else:
+        drawn = messages.card(frame, picture.snapshot, *picture.standing)
+    return messages.notices.placed(drawn, card.meant, card.origin)
 
 
 def _frame(card: Card, picture: Picture) -> Frame:

@@ -44,7 +44,7 @@ async def enqueue() -> None:
 def _enqueue(digest: Digest, at: datetime) -> None:
     store, now = desk().store, desk().clock()
     once = f"digest:{digest.channel}:{at.isoformat()}"
-    began = min((each.since for each in store.known.rounds()), default=now)
+    began = min((each.since for each in store.rounds.all()), default=now)
     if at <= began or now - at > LATEST or store.outbox.knows(once):
         return
     facts = gathered(digest.last(at - MOMENT), at)

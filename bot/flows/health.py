@@ -17,7 +17,7 @@ async def health(every: float) -> Health:
 
 def _health(every: float) -> Health:
     store, now = desk().store, desk().clock()
-    rounds = tuple(store.known.rounds())
+    rounds = tuple(store.rounds.all())
     return Health(
         every=every,
         rounds=rounds,

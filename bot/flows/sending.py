@@ -297,7 +297,7 @@ async def _reply(  # noqa: PLR0913 - where, what, and whether it was said before
 ) -> None:
     """Post once; ``loud`` shows it in the channel as well."""
     if not await _found(due, place, thread, since):
-        message = messages.notices.meant(said, due.notice)
+        message = messages.notices.placed(said, due.notice.meant)
         await posting.post((place, thread), message, _mark(due), None, loud=loud)
 
 

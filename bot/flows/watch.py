@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 NAME = "watch.leader"  # no replica can have it: their names have no dot
 AT_ONCE = 100  # objects written down in one transaction: a click must not wait for all of them
 AGAIN = timedelta(minutes=1)  # until what could not be thought of is thought of again
+REMEMBERED = timedelta(days=90)  # what was settled longer ago nobody asks about
 LONGEST_PAUSE = 300.0  # seconds between two rounds while SecMaster is in trouble
 
 
@@ -84,7 +85,7 @@ class Watch:
     async def _watched(self, workspace: str, began: datetime) -> tuple[str, float]:
         """Watch one workspace; returns what went wrong, and how long SecMaster asked to wait."""
         try:
-            before = await asyncio.to_thread(desk().store.known.round, workspace)
+            before = await asyncio.to_thread(desk().store.rounds.of, workspace)
             first = before is None or before.ended_at is None
             for feed in self.feeds:
                 if feed.workspace == workspace:
@@ -103,8 +104,8 @@ class Watch:
         return "", 0.0
 
     async def _note(self, workspace: str, began: datetime, trouble: str) -> None:
-        store = desk().store.known
-        before = await asyncio.to_thread(store.round, workspace)
+        rounds = desk().store.rounds
+        before = await asyncio.to_thread(rounds.of, workspace)
         ended = desk().clock() if not trouble else before.ended_at if before else None
         done = Round(
             workspace=workspace,
@@ -113,7 +114,7 @@ class Watch:
             trouble=trouble,
             replica=desk().replica,
         )
-        await asyncio.to_thread(store.round_ended, done)
+        await asyncio.to_thread(rounds.ended, done)
 
     async def _besides(self) -> None:
         """What needs no SecMaster: what is due by now, and what is to be posted."""
@@ -222,8 +223,10 @@ def _counted(there: list[Known], now: datetime) -> dict[str, str]:
 
 
 async def _forget() -> None:
-    """Drop what was posted long ago."""
-    await asyncio.to_thread(desk().store.outbox.forget, desk().clock() - KEPT)
+    """Drop what was posted, and what was settled, long ago."""
+    now, store = desk().clock(), desk().store
+    await asyncio.to_thread(store.outbox.forget, now - KEPT)
+    await asyncio.to_thread(store.known.forget, now - REMEMBERED)
 
 
 async def _think() -> None:

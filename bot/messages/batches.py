@@ -7,12 +7,13 @@ from slack_sdk.models.blocks import Block, RawTextObject, TableBlock
 from slack_sdk.models.blocks.basic_components import TableBlockColumnSettings
 
 from bot.actions import BY_NAME
+from bot.many import Batch, Item
 from bot.messages import many
 from bot.messages.blocks import Message, named, say, section
 from bot.messages.cards import INSTANCE_STATES, TASK_STATES
 from bot.messages.text import clip, line, person, quote
 from bot.messages.words import words
-from bot.models import Batch, Item, Operation, Outcome, State, Verdict
+from bot.models import Operation, Outcome, State, Verdict
 
 LEFT_OUT = {
     "refused": "Not allowed any more",

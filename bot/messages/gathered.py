@@ -6,12 +6,13 @@ from pydantic import ValidationError
 from slack_sdk.models.blocks import Block
 
 from bot.actions import BY_NAME, TABLE
+from bot.many import Several
 from bot.messages import ballots
 from bot.messages.blocks import Frame, Message, actions, context, header, press, section
 from bot.messages.cards import ERROR, called, instance_state, node_title, where
 from bot.messages.many import several_button
 from bot.messages.text import block, clip, line, moment
-from bot.models import Ballot, Ref, Several
+from bot.models import Ballot, Ref
 from bot.secmaster import Instance, InstanceStatus
 from bot.store import Known
 

@@ -19,18 +19,11 @@ from slack_sdk.models.blocks import (
 from slack_sdk.models.views import View
 
 from bot.actions import BY_NAME, Action, Snapshot, for_many
+from bot.many import Omitted, Several
 from bot.messages.blocks import Message, context, named, say, section
 from bot.messages.text import clip, code, line, quote, until
 from bot.messages.words import words
-from bot.models import (
-    Noun,
-    Omitted,
-    Place,
-    Ref,
-    Several,
-    Shown,
-    Value,
-)
+from bot.models import Noun, Place, Ref, Shown, Value
 from bot.secmaster import Task
 from bot.sight import digest
 

@@ -43,11 +43,12 @@ def reminder(notice: Notice, snapshot: Snapshot, now: datetime) -> Message:
 
 def escalated(notice: Notice, snapshot: Snapshot) -> Message:
     """That it was brought here a second time, since nobody acted."""
-    return _one(f"{mention(notice.mention)}{_escalated(notice)} {line(snapshot.name)} still waits.")
+    why = _escalated(notice.told.get("from", ""))
+    return _one(f"{mention(notice.mention)}{why} {line(snapshot.name)} still waits.")
 
 
-def _escalated(notice: Notice) -> str:
-    return f"⬆️ Escalated from {line(notice.told.get('from', ''), 60)}: nobody has acted in time."
+def _escalated(origin: str) -> str:
+    return f"⬆️ Escalated from {line(origin, 60)}: nobody has acted in time."
 
 
 def awake(notice: Notice, snapshot: Snapshot) -> Message:
@@ -123,13 +124,13 @@ def summary(waiting: Sequence[Known], came: int, now: datetime) -> Message:
     return say(head, section(head), *rows, *more)
 
 
-def meant(message: Message, notice: Notice) -> Message:
-    """The same, saying why it stands here, if that is not where it belongs."""
+def placed(message: Message, meant: str, origin: str = "") -> Message:
+    """The same, saying why it stands here: ``meant`` for a closed channel, or escalated."""
     said = []
-    if notice.meant:
-        said.append(f"↪️ Meant for {_place(notice.meant)}, where I can't post.")
-    if notice.told.get("from") and notice.kind == "card":
-        said.append(_escalated(notice))
+    if meant:
+        said.append(f"↪️ Meant for {_place(meant)}, where I can't post.")
+    if origin:
+        said.append(_escalated(origin))
     if not said:
         return message
     return Message(message.text, (context(" ".join(said)), *message.blocks))

@@ -150,4 +150,6 @@ def _card(row: sa.Row[Any]) -> Card | None:
         sight=row.sight,
         gathers=row.gathers,
         mention=tuple(row.mention.split()),
+        meant=row.meant,
+        origin=row.origin,
     )

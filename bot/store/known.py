@@ -1,4 +1,4 @@
-"""What the watch knows of SecMaster's tasks and instances, and how it fares.
+"""What the watch knows of SecMaster's tasks and instances.
 
 One row for each object that it has come across. Knows no list and no route: whoever notes what
 came says what is to be posted for it, and both are written down together or not at all.
@@ -15,11 +15,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bot import sight
 from bot.actions import WAITED_FOR, Snapshot
-from bot.models import Noun, Ref, Round
+from bot.models import Noun, Ref
 from bot.notice import Due
 from bot.secmaster import Task
 from bot.store.outbox import enqueue
-from bot.store.tables import cards, known, rounds
+from bot.store.tables import cards, known
 from bot.store.times import kept, utc, utc_or_none
 
 Row = sa.Row[Any]
@@ -217,25 +217,11 @@ class Watched:
         with self.engine.begin() as connection:
             return bool(connection.execute(sa.update(known).where(own).values(**told)).rowcount)
 
-    # How it fares.
-
-    def round(self, workspace: str) -> Round | None:
-        """How the watch of a workspace fares; None if it never began."""
-        return next((each for each in self.rounds() if each.workspace == workspace), None)
-
-    def rounds(self) -> list[Round]:
+    def forget(self, before: datetime) -> None:
+        """Drop what was settled before then; what is open stays for as long as it is."""
+        settled = sa.not_(known.c.open) & (known.c.settled_at < kept(before))
         with self.engine.begin() as connection:
-            return [_round(row) for row in connection.execute(sa.select(rounds)).all()]
-
-    def round_ended(self, of: Round) -> None:
-        """Write down how a round went; when the watch began stays as it was."""
-        row = of.model_dump() | {"since": kept(of.since), "ended_at": kept(of.ended_at)}
-        told = {key: row[key] for key in ("ended_at", "trouble", "replica")}
-        insert = self._insert(rounds).values(row)
-        with self.engine.begin() as connection:
-            connection.execute(
-                insert.on_conflict_do_update(index_elements=["workspace"], set_=told)
-            )
+            connection.execute(sa.delete(known).where(settled))
 
     # For whoever takes over.
 
@@ -333,16 +319,6 @@ def _known(row: Row) -> Known:
 
 def _refs(rows: Sequence[Row]) -> list[Ref]:
     return [ref for row in rows if (ref := Ref.parse(row.ref))]
-
-
-def _round(row: Row) -> Round:
-    return Round(
-        workspace=row.workspace,
-        since=utc(row.since),
-        ended_at=utc_or_none(row.ended_at),
-        trouble=row.trouble,
-        replica=row.replica,
-    )
 
 
 def _count(which: sa.ColumnElement[bool]) -> sa.Select[int]:

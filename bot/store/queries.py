@@ -17,6 +17,7 @@ from bot.store.homes import Homes
 from bot.store.known import Watched
 from bot.store.lending import Lending
 from bot.store.outbox import Outbox
+from bot.store.rounds import Rounds
 from bot.store.tables import audit, claims, votes
 from bot.store.times import utc
 
@@ -46,6 +47,7 @@ class Store(Cards):
         super().__init__(engine)
         self.lending = Lending(engine)
         self.known = Watched(engine)
+        self.rounds = Rounds(engine)
         self.outbox = Outbox(engine)
         self.follows = Follows(engine)
         self.homes = Homes(engine)

@@ -19,7 +19,7 @@ claims = sa.Table(
 # ``seen`` is the digest of all that a card shows, ``sight`` that of what of it matters; ``open``
 # is whether that may still change, ``looked_at`` when its object was last held against it.
 # A message that gathers the failures of one workflow, its ``gathers``, has a row for each of them.
-# ``mention`` is whom it called when it was posted.
+# ``mention`` is whom it called when it was posted; ``meant`` and ``origin`` are why it is there.
 cards = sa.Table(
     "cards",
     metadata,
@@ -34,6 +34,8 @@ cards = sa.Table(
     sa.Column("sight", sa.String(64), nullable=False),
     sa.Column("gathers", sa.String(255), nullable=False),
     sa.Column("mention", sa.Text, nullable=False),
+    sa.Column("meant", sa.String(32), nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
 )
 
 # Who has said yes to an action that asks for several people: one row for each person, and one

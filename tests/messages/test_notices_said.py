@@ -51,8 +51,7 @@ def test_nothing_of_a_run_is_markup(status: str):
 def test_a_closed_channel_or_chat_is_named_as_people_know_it(channel: str, named: str):
     said = notices.closed(notice(channel=channel, code="is_archived")).text
     assert said.startswith(f"⚠️ I can't post in {named} any more (`is_archived`).")
-    meant = notice(**ENDED).model_copy(update={"meant": channel})
-    [why, *_rest] = notices.meant(notices.ended(meant), meant).payload["blocks"]
+    [why, *_rest] = notices.placed(notices.ended(notice(**ENDED)), channel).payload["blocks"]
     assert why["elements"][0]["text"] == f"↪️ Meant for {named}, where I can't post."
 
 

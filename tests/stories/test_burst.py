@@ -74,7 +74,7 @@ class Burst:
 
     async def begun(self) -> None:
         """Wait until the first round is through: what is there by then is no news."""
-        while (first := self.store.known.round("main")) is None or first.ended_at is None:
+        while (first := self.store.rounds.of("main")) is None or first.ended_at is None:
             await self.a_list()
         await self.through()
 

@@ -10,6 +10,7 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster.arrivals import WORKFLOWS
 from bot.sandbox.secmaster.wire import stamp
 from tests.stories.test_arrivals import began, card_of
+from tests.stories.test_due import EVERA
 from tests.town import ALICE, BOB, CAROL, ONCALL, SOC, Town, both_databases
 
 ROUTES = """
@@ -49,6 +50,11 @@ async def test_cards_go_to_the_fallback_and_each_admin_is_told_once(town: Town):
     for name in names:
         [card] = named(town, ONCALL, name)
         assert "Meant for <#C0SOC>, where I can't post." in json.dumps(card)
+    [card] = named(town, ONCALL, names[0])
+    task = card["metadata"]["event_payload"]["ref"].rpartition(":")[2]
+    town.secmaster.world.update_task(task, {"action": "CONTINUE"}, EVERA)
+    await town.slack.until(lambda: not town.buttons(card["ts"], channel=ONCALL))
+    assert "Meant for <#C0SOC>" in json.dumps(named(town, ONCALL, names[0]))
     for admin in (ALICE, BOB):
         [report] = reports(town, admin)
         assert report.startswith("⚠️ I can't post in <#C0SOC> any more (`is_archived`).")

@@ -31,9 +31,10 @@ asyncio.run(serve(given, config.load(given.bot_config), QUICK))
 
 
 class Process:
-    """The bot in a process of its own that can be killed."""
+    """The bot in a process of its own that can be killed; it listens at ``url``."""
 
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+    def __init__(self, environment: dict[str, str], folder: Path, url: str) -> None:
+        self.url = url
         self._environment = environment
         self._folder = folder
         self._child: asyncio.subprocess.Process | None = None
@@ -77,11 +78,17 @@ def _free_port() -> int:
 
 @asynccontextmanager
 async def process(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, folder: Path
+    slack: SlackSandbox,
+    secmaster: SecMasterSandbox,
+    database_url: str,
+    folder: Path,
+    *,
+    rules: str = POLICY + QUIETLY,
+    replica: str = "main",
 ) -> AsyncIterator[Process]:
     """Run the bot between the two, with nothing but environment variables and a policy file."""
-    (folder / "secmaster-bot.toml").write_text(POLICY + QUIETLY)
-    port = _free_port()
+    (folder / "secmaster-bot.toml").write_text(rules)
+    url = f"http://127.0.0.1:{(port := _free_port())}"
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(Path(__file__).parents[2]),
@@ -95,9 +102,10 @@ async def process(
         "HUAWEICLOUD_SDK_SK": "demo-sk",
         "DATABASE_URL": database_url,
         "BOT_PORT": str(port),
+        "BOT_REPLICA": replica,
     }
-    slack.request_url = f"http://127.0.0.1:{port}/slack/events"
-    running = Process(environment, folder)
+    slack.request_url = f"{url}/slack/events"
+    running = Process(environment, folder, url)
     async with asyncio.timeout(60):
         await running.start()
         try:

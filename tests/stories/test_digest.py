@@ -10,6 +10,7 @@ from bot.app import App
 from bot.demo import POLICY
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
+from tests.stories.test_arrivals import began
 from tests.town import (
     ALICE,
     BOB,
@@ -162,12 +163,6 @@ async def test_who_is_on_call_is_told_with_what_presses_most(town: Town):
 async def test_where_nothing_watches_nothing_is_made_up(town: Town, words: str):
     await town.slack.command(DAVE, SOC, f"/secmaster {words}")
     await town.whispered(DAVE, "Nothing watches SecMaster here")
-
-
-async def began(town: Town) -> None:
-    """Wait until the first round is through."""
-    store = town.app.desk.store.known
-    await town.secmaster.until(lambda: bool((r := store.round("main")) and r.ended_at))
 
 
 async def settled(town: Town, waiting: int) -> None:

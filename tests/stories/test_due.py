@@ -120,6 +120,9 @@ async def test_what_nobody_decides_is_escalated_to_the_other_route(town: Town):
     assert "Escalated from soc" in shown
     await town.slack.press(ALICE, ONCALL, other, "task.approve")
     await town.slack.until(lambda: not town.buttons(ts))
+    await town.slack.until(lambda: not town.buttons(other, channel=ONCALL))
+    redrawn = json.dumps(town.message(other, channel=ONCALL), ensure_ascii=False)
+    assert "Escalated from soc" in redrawn
 
 
 @both_databases

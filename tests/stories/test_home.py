@@ -239,7 +239,7 @@ async def began(town: Town) -> None:
         through.set()
 
     town.app.desk.after_round.append(told)
-    first = town.app.desk.store.known.round("main")
+    first = town.app.desk.store.rounds.of("main")
     if first is None or first.ended_at is None:
         await through.wait()
 

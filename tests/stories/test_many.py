@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bot.demo import POLICY
+from bot.many import Several
 from bot.messages.many import several_button
-from bot.models import Several
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox

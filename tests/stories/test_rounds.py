@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.wire import stamp
 from bot.sandbox.slack import SlackSandbox
 from tests.stories.test_arrivals import ROUTES, began, card_of
-from tests.stories.test_crashes import Process, _free_port
+from tests.stories.test_crashes import process
 from tests.stories.test_oncall import again
 from tests.stories.test_routes_in_slack import asked
 from tests.town import (
@@ -166,27 +164,40 @@ async def test_it_waits_for_as_long_as_secmaster_asks_to_be_left_alone(town: Tow
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+@pytest.mark.parametrize("end", ["stop", "kill"])
 async def test_of_two_replicas_one_watches_and_the_other_takes_over(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+    slack: SlackSandbox,
+    secmaster: SecMasterSandbox,
+    database_url: str,
+    tmp_path: Path,
+    end: str,
 ):
     async with AsyncExitStack() as stack:
         both = {}
         for name in ("a", "b"):
-            (tmp_path / name).mkdir()
-            (tmp_path / name / "secmaster-bot.toml").write_text(RULES)
-            there = replica(slack, secmaster, database_url, tmp_path / name)
-            both[name] = await stack.enter_async_context(there)
+            (folder := tmp_path / name).mkdir()
+            bot = process(slack, secmaster, database_url, folder, rules=RULES, replica=name)
+            both[name] = await stack.enter_async_context(bot)
         secmaster.world.add_task(name="Isolate first")
         await slack.until(lambda: named(slack, "Isolate first"))
-        leader = (await told(both["a"][1]))["watch"]["main"]["replica"]
-        assert leader == (await told(both["b"][1]))["watch"]["main"]["replica"]
-        process, _url = both.pop(leader)
-        await process.stop()
-        [(other, (_process, url))] = both.items()
-        secmaster.world.add_task(name="Isolate second")
-        await slack.until(lambda: named(slack, "Isolate second"))
-        assert (await told(url))["watch"]["main"]["replica"] == other
-    assert [len(named(slack, f"Isolate {each}")) for each in ("first", "second")] == [1, 1]
+        leader = (await told(both["a"].url))["watch"]["main"]["replica"]
+        assert leader == (await told(both["b"].url))["watch"]["main"]["replica"]
+        first = both.pop(leader)
+        if end == "kill":  # when Slack has taken a card, and nobody has been told so
+            await slack.faults.set(Fault(on="chat.postMessage", hold=True, applied=True))
+            secmaster.world.add_task(name="Isolate second")
+            await slack.faults.until_held("chat.postMessage")
+            await first.kill()
+            await slack.faults.clear()
+        else:
+            await first.stop()
+            secmaster.world.add_task(name="Isolate second")
+        [(other, second)] = both.items()
+        secmaster.world.add_task(name="Isolate third")
+        await slack.until(lambda: named(slack, "Isolate third"))
+        assert (await told(second.url))["watch"]["main"]["replica"] == other
+    for name in ("first", "second", "third"):
+        assert len(named(slack, f"Isolate {name}")) == 1
     assert len([m for m in slack.messages(SOC) if "I watch SecMaster" in m["text"]]) == 1
 
 
@@ -231,32 +242,3 @@ async def metrics(town: Town) -> dict[tuple[str, str, str], float]:
 
 def refused(town: Town, status: int) -> list[Any]:
     return [one for one in town.lists() if one.status == status]
-
-
-@asynccontextmanager
-async def replica(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, folder: Path
-) -> AsyncIterator[tuple[Process, str]]:
-    """A replica in a process of its own, called as its folder is, and where it listens."""
-    port = _free_port()
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-        "SLACK_BOT_TOKEN": "xoxb-demo",
-        "SLACK_SIGNING_SECRET": "demo-signing-secret",
-        "SLACK_API_URL": f"{slack.url}/api/",
-        "SECMASTER_ENDPOINT": secmaster.url,
-        "SECMASTER_PROJECT_ID": "demo-project",
-        "SECMASTER_WORKSPACE_ID": "demo-workspace",
-        "HUAWEICLOUD_SDK_AK": "demo-ak",
-        "HUAWEICLOUD_SDK_SK": "demo-sk",
-        "DATABASE_URL": database_url,
-        "BOT_PORT": str(port),
-        "BOT_REPLICA": folder.name,
-    }
-    running = Process(environment, folder)
-    await running.start()
-    try:
-        yield running, f"http://127.0.0.1:{port}"
-    finally:
-        await running.stop()

@@ -128,6 +128,24 @@ async def test_while_slack_asks_to_wait_for_long_nothing_is_kept_in_hand(town: T
     assert len(cards_with(town, SOC, "Once")) == 1
 
 
+@under(SOC_ROUTE)
+async def test_what_was_settled_long_ago_is_forgotten_and_what_waits_is_not(town: Town):
+    await began(town)
+    refs = []
+    for name in ("Decided", "Waits"):
+        town.secmaster.world.add_task(name=name)
+        ts = await town.slack.until(lambda name=name: card_of(town, SOC, name))
+        refs.append(Ref(noun="task", id=ref_of(town, ts)))
+    town.secmaster.world.update_task(refs[0].id, {"action": "CONTINUE"}, EVERA)
+    of = town.app.desk.store.known.of
+    await town.secmaster.until(lambda: not of(refs)[0].open)
+    town.hands.forward(days=91)
+    await town.secmaster.until(lambda: [each.ref for each in of(refs)] == refs[1:])
+    await town.rounds(3)
+    assert [each.ref for each in of(refs)] == refs[1:]
+    assert len(cards_with(town, SOC, "Waits")) == 1
+
+
 @under(ESCALATES)
 async def test_the_rows_of_a_gathered_card_stand_still_the_latest_first(town: Town):
     await began(town)

@@ -105,6 +105,8 @@ def _gather_cards() -> None:
         sa.Column("sight", sa.String(64), nullable=False),
         sa.Column("gathers", sa.String(255), nullable=False, server_default=""),
         sa.Column("mention", sa.Text, nullable=False, server_default=""),
+        sa.Column("meant", sa.String(32), nullable=False, server_default=""),
+        sa.Column("origin", sa.Text, nullable=False, server_default=""),
     )
     op.execute(f"INSERT INTO cards ({CARD}) SELECT {CARD} FROM cards_before")  # noqa: S608 - ours
     op.drop_table("cards_before")
