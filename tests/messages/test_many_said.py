@@ -11,18 +11,15 @@ from bot.actions import BY_NAME, TABLE, choosable, for_many
 from bot.messages import batches, listing, many
 from bot.messages.batches import Ended
 from bot.messages.many import Choice, Confirmation, Open, Taken
+from bot.many import Batch, Item, Omitted, Several
 from bot.models import (
     Actor,
     Ballot,
-    Batch,
-    Item,
     Listing,
-    Omitted,
     Operation,
     Outcome,
     Place,
     Ref,
-    Several,
     Shown,
     State,
     Verdict,

@@ -14,10 +14,13 @@ async def test_of_two_people_deciding_at_once_one_wins_and_the_other_is_told_who
     ts = await town.card("task", seed.TASK_ISOLATE)
     await town.slack.press(BOB, SOC, ts, "task.terminate")
     form = town.slack.views(BOB)[-1]
+    await town.secmaster.faults.set(Fault(on="UpdateTask", hold=True))
     await asyncio.gather(
         town.slack.press(ALICE, SOC, ts, "task.approve"),
         town.slack.submit(BOB, form["id"], {"reason": "false positive"}),
     )
+    await town.slack.until(lambda: town.slack.ephemerals(ALICE) or town.slack.ephemerals(BOB))
+    await town.secmaster.faults.clear()
     [said] = await town.replies(ts)
     winner, loser = (ALICE, BOB) if "*Approved*" in said else (BOB, ALICE)
     assert f"by <@{winner}>" in said

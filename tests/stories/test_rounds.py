@@ -194,10 +194,10 @@ async def test_of_two_replicas_one_watches_and_the_other_takes_over(
             secmaster.world.add_task(name="Isolate second")
         [(other, second)] = both.items()
         secmaster.world.add_task(name="Isolate third")
-        await slack.until(lambda: named(slack, "Isolate third"))
+        names = [f"Isolate {each}" for each in ("first", "second", "third")]
+        await slack.until(lambda: all(named(slack, name) for name in names))
         assert (await told(second.url))["watch"]["main"]["replica"] == other
-    for name in ("first", "second", "third"):
-        assert len(named(slack, f"Isolate {name}")) == 1
+    assert [len(named(slack, name)) for name in names] == [1, 1, 1]
     assert len([m for m in slack.messages(SOC) if "I watch SecMaster" in m["text"]]) == 1
 
 
