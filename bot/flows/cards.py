@@ -146,11 +146,12 @@ async def bring(
     return await _post(card, snapshot, mark, None, brought=True)
 
 
-async def gather(channel: str, runs: Sequence[tuple[Ref, Snapshot]], gathers: str) -> bool:
+async def gather(channel: str, runs: Sequence[tuple[Ref, Snapshot]], notice: Notice) -> bool:
     """Let a card of the same workflow's failures show these too; False if none can."""
-    store = desk().store
+    store, gathers = desk().store, notice.gathers
     since = desk().clock() - desk().policy().watch.gather
-    found = await asyncio.to_thread(store.gathering, channel, gathers, since) if gathers else None
+    which = (channel, gathers, notice.meant, since)
+    found = await asyncio.to_thread(store.gathering, *which) if gathers else None
     if found is None or not runs:
         return found is not None
     joined = [await _join(*found, *run) for run in runs]

@@ -15,16 +15,18 @@ from bot.flows import cards, excerpts, fallback, posting
 from bot.flows.desk import desk
 from bot.flows.posting import CannotPost, SlackTrouble
 from bot.messages import Message
-from bot.models import Ref
+from bot.models import Card, Ref
 from bot.notice import Due, NoticeKind
-from bot.secmaster import NotFound, Refused, SecMasterError
+from bot.secmaster import NotFound, Refused, SecMasterError, Unreadable
 
 log = logging.getLogger(__name__)
 
-LATER = timedelta(minutes=1)  # what could not be posted, for a reason nobody foresaw
-TRIES = 3  # before one that can't be posted makes room for the next
 TROUBLED = 5.0  # seconds to wait before Slack or SecMaster is asked again
+ITS_PLACE = timedelta(minutes=1)  # for which one that trouble keeps waiting stays first in line
+# Then it makes room for the others, for longer each time: many such must not starve a channel.
+LATER, LATEST = timedelta(minutes=1), timedelta(minutes=2)
 DRAWN = 50  # failures that wait for one drawing of their card
+NOBODY = "no_members"  # our word for a user group that is empty or gone
 KEPT = timedelta(days=30)  # what was posted longer ago is forgotten
 
 
@@ -59,7 +61,6 @@ async def _lane(channel: str) -> None:
     outbox = desk().store.outbox
     if await fallback.elsewhere(channel):
         return
-    last, tries = "", 0
     while due := await asyncio.to_thread(outbox.first, channel, desk().clock()):
         try:
             posted = await _post(due)
@@ -70,15 +71,15 @@ async def _lane(channel: str) -> None:
             await fallback.closed(channel, error.code)
             return
         except Exception as error:
-            tries = tries + 1 if due.once == last else 1
-            last = due.once
-            if _passes(error) and tries < TRIES:
+            waited = desk().clock() - (due.sending_at or desk().clock())
+            if _passes(error) and waited < ITS_PLACE:
                 log.warning("a notice waits", extra={"once": due.once, "error": str(error)})
                 await desk().sleep(TROUBLED)
                 continue
             # One that can't be posted, for whatever reason, must not stand before all others.
             log.warning("a notice is left for later", exc_info=error, extra={"once": due.once})
-            await asyncio.to_thread(outbox.later, [due.number], desk().clock() + LATER)
+            again = desk().clock() + min(max(waited, LATER), LATEST)
+            await asyncio.to_thread(outbox.later, [due.number], again)
             continue
         if posted:
             await desk().sleep(desk().patience.pace)
@@ -97,11 +98,11 @@ async def _without_its_card(due: Due) -> None:
 
 
 def _passes(error: Exception) -> bool:
-    """Whether the same may go well in a moment; what Slack or SecMaster refuses does not."""
+    """Whether the same may go well in a moment; what can't be read or is refused does not."""
     if isinstance(error, SlackTrouble):
         return error.passes
     if isinstance(error, SecMasterError):
-        return not isinstance(error, Refused)
+        return not isinstance(error, Refused | Unreadable)
     return isinstance(error, TimeoutError)
 
 
@@ -144,12 +145,14 @@ async def _to_each(due: Due) -> bool:
     """Hand what is for a user group on to each of its members, as they are now."""
     outbox, now = desk().store.outbox, desk().clock()
     members = sorted(await desk().members(due.channel))
+    if not members:
+        raise CannotPost(NOBODY)
     each = [
         due.model_copy(update={"once": f"{due.once}:{user}", "channel": user, "not_before": now})
         for user in members
     ]
     await asyncio.to_thread(outbox.add, each, now)
-    await asyncio.to_thread(outbox.done, [due.number], now)
+    await asyncio.to_thread(outbox.done, [due.number], now, opens=due.channel)
     return False
 
 
@@ -189,23 +192,38 @@ async def _card(due: Due, place: str, since: datetime | None) -> bool:
     snapshot = await _look(ref)
     if snapshot is None or snapshot.status not in WAITED_FOR:
         return False
-    store, origin = desk().store, notice.told.get("from", "")
+    origin = notice.told.get("from", "")
     async with desk().placing(ref, place):
-        here = await asyncio.to_thread(store.card_in, ref, place)
-        if here and origin:
+        here = await _card_here(ref, place)
+        # Its own card, posted before a crash, needs no word that it was escalated.
+        own = here is not None and since is not None and here.origin == origin
+        if here and origin and not own:
             await _reply(due, place, here.ts, messages.notices.escalated(notice, snapshot), since)
             return True
         if here and not since:
             return False
         if here:  # posted before a crash, perhaps without what belongs under it
             ts = here.ts
-        elif not origin and await cards.gather(place, [(ref, snapshot)], notice.gathers):
-            return False
         else:
             found = await _found(due, place, "", since)
+            if not (found or origin) and await cards.gather(place, [(ref, snapshot)], notice):
+                return False
             ts = await cards.bring(place, snapshot, notice, _mark(due), found)
     await excerpts.wanted(due, snapshot, place, ts)
     return here is None
+
+
+async def _card_here(ref: Ref, place: str) -> Card | None:
+    """The card that an object has in a channel.
+
+    One that was to be drawn with others when that broke off is shown nowhere yet: it has none.
+    """
+    store = desk().store
+    card = await asyncio.to_thread(store.card_in, ref, place)
+    if card and card.gathers and not card.seen:
+        await asyncio.to_thread(store.forget_card, card, only=ref)
+        return None
+    return card
 
 
 async def _together(these: list[Due], place: str) -> tuple[bool, list[int]]:
@@ -221,9 +239,9 @@ async def _together(these: list[Due], place: str) -> tuple[bool, list[int]]:
         for ref in sorted({_about(each) for each in others} - {_about(first)}, key=str):
             await places.enter_async_context(desk().placing(ref, place))
             run = await _look(ref)
-            here = await asyncio.to_thread(desk().store.card_in, ref, place)
+            here = await _card_here(ref, place)
             failed += [(ref, run)] if run and run.status in WAITED_FOR and not here else []
-        gathered = not failed or await cards.gather(place, failed, first.notice.gathers)
+        gathered = not failed or await cards.gather(place, failed, first.notice)
     # The first may have no card any more, or none that can be drawn: then it is the next's turn.
     return posted, [each.number for each in (these if gathered else [first])]
 
@@ -266,7 +284,17 @@ async def _plain(due: Due, place: str, since: datetime | None) -> bool:
 
 
 async def _excerpt(due: Due, place: str, since: datetime | None) -> bool:
-    await excerpts.share(_about(due), place, due.notice.thread, perhaps_again=since is not None)
+    """The card says the same in short: where no file can be shared, it has to be enough."""
+    again, thread = since is not None, due.notice.thread
+    if not thread:  # it belongs under a card in a channel that is closed by now
+        return False
+    try:
+        await excerpts.share(_about(due), place, thread, perhaps_again=again)
+    except SlackTrouble as error:
+        if error.passes:
+            raise
+        log.warning("an excerpt can't be shared", extra={"once": due.once, "code": error.code})
+        return False
     return True
 
 

@@ -137,8 +137,10 @@ def placed(message: Message, meant: str, origin: str = "") -> Message:
 
 
 def _place(channel: str) -> str:
-    """A channel by its name, or whose chat with us it is."""
-    return person(channel) if channel[0] in "UW" else f"<#{line(channel, 40)}>"
+    """A channel by its name, whose chat with us it is, or a user group."""
+    if channel[0] in "UWS":
+        return mention([channel]).strip()
+    return f"<#{line(channel, 40)}>"
 
 
 def _one(text: str) -> Message:

@@ -65,10 +65,14 @@ class Cards:
         return next((card for card in self.cards_at(channel, ts) if card.ref == ref), None)
 
     def gathering(
-        self, channel: str, gathers: str, since: datetime
+        self, channel: str, gathers: str, meant: str, since: datetime
     ) -> tuple[Card, datetime] | None:
-        """The latest message in a channel that gathers these since then, and when it was posted."""
+        """The latest message in a channel that gathers these since then, and when it was posted.
+
+        What was escalated, or ``meant`` for another channel, is not mixed with what was not.
+        """
         own = (cards.c.channel == channel) & (cards.c.gathers == gathers) & (cards.c.at > since)
+        own &= (cards.c.meant == meant) & (cards.c.origin == "")
         query = sa.select(cards).where(own).order_by(cards.c.at.desc()).limit(1)
         with self.engine.begin() as connection:
             row = connection.execute(query).one_or_none()

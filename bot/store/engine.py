@@ -74,7 +74,7 @@ def close(engine: sa.Engine) -> None:
     sa.event.listen(engine, "checkin", _for_good)
     idle = engine.pool.checkedin() if isinstance(engine.pool, sa.QueuePool) else 0
     for _ in range(idle):
-        with suppress(sa.exc.InvalidRequestError):
+        with suppress(sa.exc.SQLAlchemyError):
             engine.connect().close()
 
 
@@ -123,7 +123,10 @@ def _postgres_lock(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if not connection.execute(ask, {"name": f"secmaster-bot {name}"}).scalar():
             raise NameTaken(name)
-        yield lambda: _answers(connection)
+        try:
+            yield lambda: _answers(connection)
+        finally:
+            connection.invalidate()  # back in the pool it would hold the lock for ever
 
 
 def _answers(connection: sa.Connection) -> bool:

@@ -218,8 +218,8 @@ class Watched:
             return bool(connection.execute(sa.update(known).where(own).values(**told)).rowcount)
 
     def forget(self, before: datetime) -> None:
-        """Drop what was settled before then; what is open stays for as long as it is."""
-        settled = sa.not_(known.c.open) & (known.c.settled_at < kept(before))
+        """Drop what was settled before then, and has been drawn since."""
+        settled = sa.not_(known.c.open | known.c.stale) & (known.c.settled_at < kept(before))
         with self.engine.begin() as connection:
             connection.execute(sa.delete(known).where(settled))
 
@@ -291,14 +291,21 @@ def _first_at(snapshot: Snapshot, at: datetime) -> Any:
 
 
 def _settled(snapshot: Snapshot | None, at: datetime) -> Any:
-    """When somebody stopped being waited for, as SecMaster has it: the first time counts."""
+    """When somebody stopped being waited for, as SecMaster has it: the first time counts.
+
+    A run that failed and is then terminated may keep the time at which it failed.
+    """
     if snapshot and _open(snapshot):
         return None
-    if isinstance(snapshot, Task):
-        at = snapshot.update_time or at
-    elif snapshot:
-        at = snapshot.end_time or at
-    return sa.func.coalesce(known.c.settled_at, kept(at))
+    told = _ended(snapshot) or at
+    when = sa.case((known.c.first_at < kept(told), kept(told)), else_=kept(at))
+    return sa.func.coalesce(known.c.settled_at, when)
+
+
+def _ended(snapshot: Snapshot | None) -> datetime | None:
+    if snapshot is None:
+        return None
+    return snapshot.update_time if isinstance(snapshot, Task) else snapshot.end_time
 
 
 def _known(row: Row) -> Known:

@@ -193,7 +193,10 @@ class Outbox:
 def _gathering(due: Due) -> tuple[object, ...]:
     """By what failures that come are posted together; those that are handed on are not."""
     notice = due.notice
-    return notice.kind, notice.gathers, notice.mention, notice.held_until, notice.told
+    return (
+        *(notice.kind, notice.gathers, notice.mention),
+        *(notice.held_until, notice.meant, notice.told),
+    )
 
 
 def _row(each: Due, at: datetime) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot.actions import BY_NAME, TABLE, choosable, for_many
+from bot.many import Batch, Item, Omitted, Several
 from bot.messages import batches, listing, many
 from bot.messages.batches import Ended
 from bot.messages.many import Choice, Confirmation, Open, Taken
-from bot.many import Batch, Item, Omitted, Several
 from bot.models import (
     Actor,
     Ballot,

@@ -1,14 +1,15 @@
-"""What becomes of connections that are in use, and of whoever waits for one, at the end."""
+"""What becomes at the end of connections, of whoever waits for one, and of locks."""
 
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 
-from bot.store import close, connect
+from bot.store import close, connect, held
 from tests.town import both_databases
 
 SOON = 10  # seconds; the pool itself would let them wait for thirty
@@ -44,6 +45,20 @@ def test_what_is_idle_is_closed_and_nothing_is_opened_anew(database_url: str):
     assert [is_open(each) for each in opened] == [False] * len(used)
     with pytest.raises(sa.exc.InvalidRequestError, match="was closed"):
         engine.connect()
+
+
+@both_databases
+def test_a_lock_is_free_once_its_holder_has_left_by_an_error(database_url: str):
+    one, other = connect(database_url), connect(database_url)
+    for connection in [one.connect() for _ in range(1 if "sqlite" in database_url else 4)]:
+        connection.close()
+    with suppress(RuntimeError), held(one, "watch.leader"):
+        raise RuntimeError
+    for engine in (other, one, other):
+        with held(engine, "watch.leader") as still:
+            assert still()
+    close(one)
+    close(other)
 
 
 def is_open(connection: object) -> bool:

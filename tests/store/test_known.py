@@ -1,0 +1,60 @@
+"""What is known of SecMaster's objects: when something was settled, and what is forgotten."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.models import Ref
+from bot.secmaster import Instance
+from bot.store import Sighting, Store, close, connect, migrate
+from tests.town import both_databases
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(days=120)
+REF = Ref(noun="instance", id="run-1")
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    engine = connect(database_url)
+    migrate(engine)
+    yield Store(engine)
+    close(engine)
+
+
+def run(status: str, ended: datetime = LONG_AGO) -> Instance:
+    return Instance(id=REF.id, name="Run", status=status, end_time=ended)
+
+
+def settled(store: Store) -> list[datetime]:
+    within = LONG_AGO - timedelta(days=1), NOW + timedelta(days=1)
+    return [at for _known, at in store.known.settlements(*within)]
+
+
+@both_databases
+def test_a_run_that_failed_long_ago_and_is_terminated_today_was_settled_today(store: Store):
+    store.known.note([Sighting(REF, run("FAILED"), "d")], [], LONG_AGO + timedelta(minutes=1))
+    store.known.looked(REF, run("TERMINATED"), NOW)
+    assert settled(store) == [NOW]
+
+
+@both_databases
+def test_a_run_was_settled_when_secmaster_says_it_ended(store: Store):
+    store.known.note([Sighting(REF, run("FAILED"), "d")], [], LONG_AGO)
+    ended = NOW - timedelta(hours=2)
+    store.known.looked(REF, run("FINISHED", ended), NOW)
+    store.known.looked(REF, run("FINISHED", ended), NOW + timedelta(minutes=1))
+    assert settled(store) == [ended]
+
+
+@both_databases
+def test_what_was_settled_long_ago_is_forgotten_once_it_is_drawn(store: Store):
+    store.known.note([Sighting(REF, run("FAILED"), "d")], [], LONG_AGO)
+    store.known.looked(REF, run("FINISHED", LONG_AGO + timedelta(hours=1)), NOW)
+    store.known.mark(REF, stale=True)
+    store.known.forget(NOW - timedelta(days=90))
+    assert store.known.stale(5) == [REF]
+    store.known.mark(REF, stale=False)
+    store.known.forget(NOW - timedelta(days=90))
+    assert not store.known.knows(REF)
