@@ -17,6 +17,7 @@ from rich.markup import escape
 from bot import config
 from bot.app import App, StartError
 from bot.config import Config
+from bot.flows import Patience
 from bot.manifest import manifest
 from bot.models import Noun, Ref
 from bot.sandbox.faults import Fault
@@ -27,6 +28,7 @@ from bot.settings import Settings
 ALICE, BOB, CAROL, BOT = "U0ALICE", "U0BOB", "U0CAROL", "U0BOT"
 SOC, ONCALL = "C0SOC", "C0ONCALL"
 WITHIN = 30  # seconds a scene may take on a slow machine
+UNHURRIED = Patience(ask=2)  # and it may be slower than a server with each answer, too
 
 POLICY = """
 [roles.approver]
@@ -135,7 +137,8 @@ async def stage(
         await _open(slack, slack_port, "--slack-port")
         with tempfile.TemporaryDirectory(prefix="secmaster-bot-") as folder:
             settings = _settings(slack, secmaster, Path(folder))
-            async with App(settings, config.parse(GRAVE + POLICY + BESIDES)) as app:
+            policy = config.parse(GRAVE + POLICY + BESIDES)
+            async with App(settings, policy, UNHURRIED) as app:
                 slack.request_url = f"{app.url}/slack/events"
                 slack.links = [("SecMaster console", secmaster.url)]
                 yield slack, secmaster

@@ -16,7 +16,6 @@ from bot.actions import BY_NAME, TABLE, Action
 from bot.directory import LookupFailed
 from bot.flows import posting
 from bot.flows.deeds import Deed, deeds
-from bot.flows.posting import SlackTrouble
 from bot.messages import about, home, views
 from bot.messages.home import Done, Home, HomeWanted, Line
 from bot.messages.oncall import SOON
@@ -107,7 +106,7 @@ async def _draw(house: House, actor: Actor, board: Board, shown: str = "") -> bo
     while drawn != (wanted := await asyncio.to_thread(homes.wanted, actor.id)):
         found = await asyncio.to_thread(_home, house, board, member, HomeWanted.kept(wanted))
         view = home.view(found)
-        if home.digest(view) == shown:
+        if drawn is None and home.digest(view) == shown:
             return False
         await asyncio.to_thread(_keep, house, found)
         await _publish(house, actor.id, view)
@@ -199,8 +198,8 @@ async def _redrawn(house: House, user: str, board: Board, shown: str) -> bool:
     """Draw one Home again; one that can't be drawn must not stand before the others."""
     try:
         return await _draw(house, Actor(id=user), board, shown)
-    except (LookupFailed, SlackTrouble) as error:
-        log.warning("a Home is not drawn", extra={"user": user, "error": str(error)})
+    except Exception as error:
+        log.warning("a Home is not drawn", exc_info=error, extra={"user": user})
         return False
 
 

@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 AT_ONCE = 8  # checks side by side: SecMaster's client has no more connections
 TRIES, PAUSE = 12, 0.25  # a view that was pushed is there once Slack has our answer
+# A list of runs has no nodes; new comments are looked for by their time.
+UNLISTED = {"failed_node", "error_msg", "comment"}
 NEVER = datetime.max.replace(tzinfo=UTC)
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -188,9 +190,9 @@ async def _check(house: House, asker: Asker, wanted: Ask) -> Taken | Omitted:
 
 
 def _changed(listed: Snapshot | None, now: Snapshot) -> bool:
-    """Whether what the list said is no longer so; a list says less than the object itself."""
+    """Whether the object is not as the list had it, in whatever a list tells."""
     changes = sight.changes(listed, now) if listed else ()
-    return any(each.before for each in changes)
+    return any(each.before or each.label not in UNLISTED for each in changes)
 
 
 async def _commented(house: House, wanted: Ask, now: Snapshot) -> bool:

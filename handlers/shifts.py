@@ -33,7 +33,8 @@ async def waiting(house: House) -> Message:
     known, now = house.desk.store.known, house.desk.clock()
     tally = await asyncio.to_thread(known.tally, now, SOON)
     pressing = await asyncio.to_thread(known.open_tasks, PRESSING)
-    return oncall.answer(await on_call(house), tally, pressing, now)
+    unread = await asyncio.to_thread(digests.unread_since)
+    return oncall.answer(await on_call(house), tally, pressing, now, unread)
 
 
 async def on_call(house: House) -> tuple[str, ...] | None:

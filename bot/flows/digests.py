@@ -24,6 +24,7 @@ from bot.store import Known
 log = logging.getLogger(__name__)
 
 LATEST = timedelta(hours=6)  # an older one is news to nobody
+PATIENT = timedelta(hours=1)  # to wait for SecMaster, before it is told as far as is known
 NAMED = 3  # of the tasks that are overdue
 OVERLAP = timedelta(hours=1)  # what SecMaster has as decided then may be on record here later
 MOMENT = timedelta(microseconds=1)
@@ -47,10 +48,18 @@ def _enqueue(digest: Digest, at: datetime) -> None:
     began = min((each.since for each in store.rounds.all()), default=now)
     if at <= began or now - at > LATEST or store.outbox.knows(once):
         return
+    if unread_since() and now - at < PATIENT:
+        return  # what was decided meanwhile belongs into this one, and no other would have it
     facts = gathered(digest.last(at - MOMENT), at)
     notice = Notice(kind=NoticeKind.DIGEST, told={"facts": facts.model_dump_json()})
     due = Due(once=once, channel=digest.channel, notice=notice, not_before=now)
     store.outbox.add([due], now)
+
+
+def unread_since() -> datetime | None:
+    """Since when SecMaster can't be read; None if it can."""
+    rounds = desk().store.rounds.all()
+    return min((each.ended_at or each.since for each in rounds if each.trouble), default=None)
 
 
 def gathered(since: datetime, until: datetime) -> HandOver:
@@ -79,6 +88,7 @@ def gathered(since: datetime, until: datetime) -> HandOver:
         retried=len(refs),
         recovered=_recovered(refs),
         glass=tuple(_name(deed) for deed in done if deed.glass),
+        unread_since=unread_since(),
     )
 
 

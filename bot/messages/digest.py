@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from bot.messages.blocks import Message, say, section
+from bot.messages.oncall import unread
 from bot.messages.text import line, moment, span
 from bot.models import Value
 from bot.notice import Notice
@@ -41,6 +42,7 @@ class HandOver(Value):
     ``elsewhere`` were decided, and by nobody here; ``median`` is how many seconds the ``timed``
     ones took to be decided. ``late`` are the oldest of the ``overdue``. Of the ``retried`` runs
     ``recovered`` are no longer failed. ``glass`` are those who decided alone, once for each time.
+    ``unread_since`` is since when SecMaster could not be read, if it could not.
     """
 
     since: datetime
@@ -57,6 +59,7 @@ class HandOver(Value):
     retried: int = 0
     recovered: int = 0
     glass: tuple[str, ...] = ()
+    unread_since: datetime | None = None
 
     @property
     def quiet(self) -> bool:
@@ -80,6 +83,7 @@ def digest(facts: HandOver) -> Message:
         told = (_decided(facts), _speed(facts), _glass(facts), _waiting(facts))
         failed = " ".join(filter(None, (_failed(facts), _retried(facts))))
         text = "\n".join(filter(None, (f"*Hand-over, {when}*", *told, failed)))
+    text += f"\n{unread(facts.unread_since)}" if facts.unread_since else ""
     return say(text, section(text))
 
 

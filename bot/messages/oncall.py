@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from bot.messages.blocks import Message, say, section
 from bot.messages.lists import SHOW, row
-from bot.messages.text import person, span
+from bot.messages.text import moment, person, span
 from bot.store import Known, Tally
 
 NAMED = 30  # people
@@ -23,11 +23,20 @@ def people(on_call: Sequence[str] | None) -> str:
     return ", ".join(named) + (f" and {left} more" if left > 0 else "")
 
 
+def unread(since: datetime) -> str:
+    """That all this may be old."""
+    return f"⚠️ SecMaster can't be read since {moment(since)}; this is what was known before."
+
+
 def answer(
-    on_call: Sequence[str] | None, tally: Tally, pressing: Sequence[Known], now: datetime
+    on_call: Sequence[str] | None,
+    tally: Tally,
+    pressing: Sequence[Known],
+    now: datetime,
+    unread_since: datetime | None,
 ) -> Message:
     """Who is on call and what waits for them, with what presses most to be shown."""
-    counts = counted(tally)
+    counts = counted(tally) + (f"\n{unread(unread_since)}" if unread_since else "")
     rows = [part for each in pressing for part in row(each.snapshot, each.ref.workspace, now, SHOW)]
     who = f"*On call now:* {people(on_call)}"
     return say(f"On call now: {people(on_call)} {counts}", section(f"{who}\n{counts}"), *rows)

@@ -20,8 +20,9 @@ class Homes:
 
     def open(self, user: str, wanted: dict[str, Any], at: datetime) -> None:
         """Note that somebody looks at their Home, and at what of it."""
-        told = {"wanted": wanted, "opened_at": kept(at)}
-        insert = self._insert(homes).values(user=user, shown="", **told)
+        # What it showed before may be drawn over: with that Slack could not be asked, for one.
+        told = {"wanted": wanted, "opened_at": kept(at), "shown": ""}
+        insert = self._insert(homes).values(user=user, **told)
         with self.engine.begin() as connection:
             connection.execute(insert.on_conflict_do_update(index_elements=["user"], set_=told))
 

@@ -169,7 +169,8 @@ class Watched:
     def open_tasks(self, most: int) -> list[Known]:
         """Tasks that wait, due soonest first."""
         query = sa.select(known).where(known.c.noun == "task", known.c.open)
-        return self._some(query.order_by(known.c.due_at.is_(None), known.c.due_at), most)
+        soonest = known.c.due_at.is_(None), known.c.due_at, known.c.ref
+        return self._some(query.order_by(*soonest), most)
 
     def failures(self, most: int) -> list[Known]:
         """Runs that failed, latest first."""

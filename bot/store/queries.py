@@ -24,6 +24,7 @@ from bot.store.times import utc
 Row = sa.Row[Any]
 SPENT = timedelta(minutes=1)  # by then SecMaster shows what was done
 UNDER_WAY = (State.PENDING, State.DOUBT)
+PERHAPS_SENT = (State.DONE, State.UNKNOWN, *UNDER_WAY)
 NOBODY = Poll()
 FREE = Poll(enough=True)  # without a key there is nothing to share
 
@@ -278,7 +279,7 @@ def _braked(connection: sa.Connection, operation: Operation, at: datetime) -> bo
     since = at - timedelta(seconds=terms.brake_within)
     sent = claims.c.key.like("%:retry:%") & (claims.c.at > since)
     lately = connection.execute(
-        sa.select(claims.c.operation).where(sent, claims.c.state.in_((State.DONE, *UNDER_WAY)))
+        sa.select(claims.c.operation).where(sent, claims.c.state.in_(PERHAPS_SENT))
     )
     others = [Operation.model_validate(row.operation) for row in lately]
     same = [each for each in others if _alike(each, operation)]

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 
 from bot.app import App
 from bot.demo import POLICY
+from bot.flows.digests import unread_since
+from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
 from tests.stories.test_arrivals import began
@@ -69,6 +71,34 @@ async def test_a_hand_over_says_who_did_what_and_what_still_waits(town: Town):
     assert "10 tasks still wait" in said
     assert "2 runs are failed now. Carol retried 1; 1 of 1 run is no longer failed." in said
     assert "<@" not in said
+
+
+async def test_a_hand_over_waits_for_secmaster_so_that_nothing_is_left_out(town: Town):
+    await began(town)
+    await town.secmaster.faults.set(Fault(on="*", status=503))
+    town.secmaster.world.update_task(seed.TASK_BLOCK_IP, {"action": "TERMINATE"}, EVERA)
+    await town.secmaster.until(lambda: unread_since() is not None)
+    town.hands.forward(minutes=3)
+    await rounds(town)
+    assert handed_over(town) == []
+    await town.slack.command(DAVE, SOC, "/secmaster oncall")
+    await town.whispered(DAVE, "SecMaster can't be read since", "this is what was known before")
+    await town.secmaster.faults.clear()
+    town.hands.forward(minutes=6)
+    [said] = await told(town, 1)
+    assert "1 task was decided outside Slack, or ended by itself" in said
+    assert "11 tasks still wait" in said
+    assert "can't be read" not in said
+
+
+async def test_a_hand_over_that_waited_for_an_hour_says_that_it_may_be_old(town: Town):
+    await began(town)
+    await town.secmaster.faults.set(Fault(on="*", status=503))
+    await town.secmaster.until(lambda: unread_since() is not None)
+    town.hands.forward(minutes=63)
+    [said] = await told(town, 1)
+    assert "12 tasks still wait" in said
+    assert "⚠️ SecMaster can't be read since" in said
 
 
 @both_databases

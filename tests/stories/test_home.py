@@ -95,6 +95,16 @@ async def test_whoever_has_to_type_a_name_is_shown_the_one_they_saw(town: Town):
     assert "*Approved* by <@U0ALICE>" in (await town.replies(card["ts"], channel=CHAT))[0]
 
 
+async def test_a_home_that_slack_could_not_be_asked_about_is_drawn_once_it_can(town: Town):
+    await began(town)
+    await opened(town, ALICE)
+    town.app.directory._users._answers.clear()
+    await town.slack.faults.set(Fault(on="users.info", status=500))
+    assert "could not be asked who you are" in said(await opened(town, ALICE))
+    await town.slack.faults.clear()
+    await town.slack.until(lambda: "*12* waiting for me" in said(town.slack.home(ALICE)))
+
+
 @pytest.mark.parametrize("rules", [ONE_ROUND], ids=["one-round"])
 async def test_what_has_changed_since_home_was_drawn_is_not_decided_blindly(town: Town):
     await began(town)

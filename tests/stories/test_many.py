@@ -137,6 +137,31 @@ async def test_what_was_decided_or_changed_since_it_was_listed_is_left_out(town:
     assert decided(town) == [seed.TASK_CHINESE]
 
 
+@pytest.mark.parametrize(
+    "come",
+    [
+        {"notes": "DO NOT APPROVE: wrong host"},
+        {"handle_parameters": '{"host": "prod-db"}'},
+        {"attachment_id_list": ["proof-1"]},
+        {"due_handle": "CONTINUE"},
+    ],
+    ids=lambda come: next(iter(come)),
+)
+async def test_what_was_empty_when_it_was_listed_and_is_not_now_is_left_out(
+    town: Town, come: dict[str, Any]
+):
+    [field] = come
+    task = town.secmaster.world.tasks[seed.TASK_CHINESE]
+    task |= {"notes": "", "note": "", field: [] if field == "attachment_id_list" else ""}
+    view = await from_list(town, ALICE, "task")
+    task |= come
+    question = await ask(town, ALICE, view, "task.approve", THREE)
+    told = json.dumps(question["blocks"])
+    assert "Left out: 1" in told
+    assert "It has changed since it was listed" in told
+    assert seed.TASK_CHINESE in told
+
+
 @pytest.mark.parametrize("rules", [SPECIAL], indirect=True, ids=["special"])
 async def test_what_asks_for_more_than_a_press_is_left_out_and_told(town: Town):
     question = await tasks(town, ALICE, THREE)
