@@ -42,20 +42,22 @@ ENDS = (InstanceStatus.FINISHED, InstanceStatus.TERMINATED)
 async def catch_up() -> None:
     """Bring the cards up to what the lists said, and look at what no list speaks of."""
     known, left, failing = desk().store.known, DRAWN, 0
+    trouble: SecMasterError | None = None
     for ref in await asyncio.to_thread(known.stale, LOOKS):
         try:
             left -= await _follow(ref)
             failing = 0
-        except UNASKABLE:
+        except UNASKABLE as error:
             # One that can't be read is not SecMaster's trouble; several are.
             failing += 1
-            if failing == IN_A_ROW:
-                raise
-        if left <= 0:
+            trouble = error if failing == IN_A_ROW else None
+        if trouble or left <= 0:
             break
     # However much changes: whoever retried waits to be told.
     for follow in await asyncio.to_thread(desk().store.follows.all, LOOKS):
         left -= await _follow_run(follow)
+    if trouble:
+        raise trouble
     if left > 0:
         await look_once(left)
 

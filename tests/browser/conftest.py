@@ -18,7 +18,7 @@ from playwright.async_api import (
 from bot.config import Config
 from bot.manifest import manifest
 from bot.sandbox.slack import SlackSandbox
-from tests.town import SOC, Hands, Town
+from tests.town import PATIENCE, SOC, Hands, Town
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
@@ -97,7 +97,9 @@ def _note(said: ConsoleMessage, complaints: list[str]) -> None:
 @pytest.fixture
 async def slack(hands: Hands) -> AsyncIterator[SlackSandbox]:
     """A Slack that has our app's manifest: its commands and shortcuts are on the page."""
-    sandbox = SlackSandbox(manifest=manifest(Config()), clock=lambda: hands.now().timestamp())
+    sandbox = SlackSandbox(
+        manifest=manifest(Config()), clock=lambda: hands.now().timestamp(), patience=PATIENCE
+    )
     await sandbox.start()
     yield sandbox
     await sandbox.stop()

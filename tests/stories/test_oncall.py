@@ -242,6 +242,22 @@ async def test_a_run_that_is_retried_in_the_console_is_followed_to_its_end(town:
     assert town.slack.thread(ONCALL, ts)[1:] == []
 
 
+async def test_the_end_of_a_retry_is_told_though_some_tasks_can_not_be_read(town: Town):
+    run = await failed(town)
+    tasks = [town.secmaster.world.add_task(name=f"Odd {number}") for number in range(3)]
+    for task in tasks:
+        await town.slack.until(lambda task=task: card_of(town, SOC, task["name"]))
+    ts = await retried(town, run, CAROL)
+    await town.secmaster.faults.set(Fault(on="ShowTask", status=503))
+    for task in tasks:
+        comment = {"action": "ADD_COMMENT", "comment": "look again"}
+        town.secmaster.world.update_task(task["id"], comment, EVERA)
+    await town.secmaster.until(lambda: town.app.desk.store.rounds.of("main").trouble)
+    advance(town, run, 2)
+    town.hands.forward(minutes=6)
+    assert "*The retry finished*" in (await town.replies(ts, 2, channel=ONCALL))[-1]
+
+
 # The brake.
 
 
