@@ -101,8 +101,13 @@ def _counted(number: str, one: str, several: str) -> str:
 
 
 def closed(notice: Notice) -> Message:
-    """That a channel takes nothing any more; for the admins."""
+    """That a channel takes nothing any more, or that nobody is in a group; for the admins."""
     channel, why = _place(notice.told["channel"]), notice.told["code"]
+    if notice.told["channel"][0] == "S":
+        return _one(
+            f"⚠️ Nobody is in {channel} ({code(why)}). What is for it goes to the fallback channel, "
+            "if there is one, until somebody is. Add people to it, or change its route."
+        )
     return _one(
         f"⚠️ I can't post in {channel} any more ({code(why)}). Its cards go to the "
         "fallback channel, if there is one, until it is open to me again. Invite me, or change "
@@ -128,7 +133,8 @@ def placed(message: Message, meant: str, origin: str = "") -> Message:
     """The same, saying why it stands here: ``meant`` for a closed channel, or escalated."""
     said = []
     if meant:
-        said.append(f"↪️ Meant for {_place(meant)}, where I can't post.")
+        why = "which nobody is in" if meant[0] == "S" else "where I can't post"
+        said.append(f"↪️ Meant for {_place(meant)}, {why}.")
     if origin:
         said.append(_escalated(origin))
     if not said:

@@ -112,10 +112,11 @@ async def test_what_is_for_a_group_that_nobody_is_in_goes_to_the_fallback(town: 
     town.secmaster.world.add_task(name="Page")
     ts = await town.slack.until(lambda: card_of(town, ONCALL, "Page"))
     meant = json.dumps(town.message(ts, channel=ONCALL), ensure_ascii=False)
-    assert "Meant for <!subteam^S0GONE>" in meant
+    assert "Meant for <!subteam^S0GONE>, which nobody is in." in meant
     chat = town.slack.workspace.dm(ALICE)
     assert chat
-    await town.slack.until(lambda: "(`no_members`)" in json.dumps(town.slack.messages(chat.id)))
+    report = "Nobody is in <!subteam^S0GONE> (`no_members`)."
+    await town.slack.until(lambda: report in json.dumps(town.slack.messages(chat.id)))
 
 
 @under(FALLBACK, FAILURES.format(SOC))
