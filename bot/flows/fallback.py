@@ -10,12 +10,14 @@ from bot.notice import Due, Notice, NoticeKind
 log = logging.getLogger(__name__)
 
 TRIED_AGAIN = timedelta(hours=1)  # until a closed channel is tried again
+ASKED_AGAIN = timedelta(minutes=1)  # until a group that was empty is: people come with each shift
 
 
 async def elsewhere(channel: str) -> bool:
     """Whether a channel is known as closed; what waits for it then goes to the fallback."""
     outbox, now = desk().store.outbox, desk().clock()
-    if not await asyncio.to_thread(outbox.is_closed, channel, now, TRIED_AGAIN):
+    again = ASKED_AGAIN if channel[0] == "S" else TRIED_AGAIN
+    if not await asyncio.to_thread(outbox.is_closed, channel, now, again):
         return False
     await _to_fallback(channel)
     return True

@@ -23,8 +23,7 @@ log = logging.getLogger(__name__)
 
 TROUBLED = 5.0  # seconds to wait before Slack or SecMaster is asked again
 ITS_PLACE = timedelta(minutes=1)  # for which one that trouble keeps waiting stays first in line
-# Then it makes room for the others, for longer each time: many such must not starve a channel.
-LATER, LATEST = timedelta(minutes=1), timedelta(minutes=2)
+LATER = timedelta(minutes=2)  # until it is tried again: many such must not starve a channel
 DRAWN = 50  # failures that wait for one drawing of their card
 NOBODY = "no_members"  # our word for a user group that is empty or gone
 KEPT = timedelta(days=30)  # what was posted longer ago is forgotten
@@ -78,8 +77,7 @@ async def _lane(channel: str) -> None:
                 continue
             # One that can't be posted, for whatever reason, must not stand before all others.
             log.warning("a notice is left for later", exc_info=error, extra={"once": due.once})
-            again = desk().clock() + min(max(waited, LATER), LATEST)
-            await asyncio.to_thread(outbox.later, [due.number], again)
+            await asyncio.to_thread(outbox.later, [due.number], desk().clock() + LATER)
             continue
         if posted:
             await desk().sleep(desk().patience.pace)
@@ -122,7 +120,7 @@ async def _post(due: Due) -> bool:
         held = await asyncio.to_thread(outbox.alike, due, desk().clock(), DRAWN)
     if not await _in_hand(due, held):
         return False
-    # Slack may ask to wait for longer than nobody else thinks that we are at it.
+    # Slack may ask to wait for so long that another process takes over meanwhile.
     async with asyncio.timeout(desk().patience.post):
         posted, through = await _posted(held)
     opens = due.channel if posted else ""

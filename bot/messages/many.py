@@ -35,6 +35,7 @@ NAME = 75  # characters of an option's text
 ACTION, OBJECTS, REASON = "action", "objects", "reason"
 CHOOSE = "Select several"
 WAITING = {"task": "wait for a decision", "instance": "have failed"}
+WAITS = {"task": "waits for a decision", "instance": "has failed"}
 
 WHY = {
     "people": "It asks for several people: decide it on its card.",
@@ -164,7 +165,8 @@ def confirming(
         why = one.detail or WHY[one.why]
         parts += [named(one.name), context(f"{why} · {code(one.ref.id)}")]
     submit = f"{words(action).button} {len(taken)}" if taken else ""
-    return _view(kept, parts, title=f"{words(action).button} {what}", submit=submit)
+    title = f"{words(action).button} {what}" if taken else CHOOSE
+    return _view(kept, parts, title=title, submit=submit)
 
 
 def too_few() -> str:
@@ -220,6 +222,8 @@ def _narrowed(wanted: Several) -> str:
 
 def _how_many(wanted: Several, there: Open, shown: int) -> str:
     these = f"{wanted.noun}s {WAITING[wanted.noun]}{_narrowed(wanted)}"
+    if there.total == shown == 1:
+        return f"1 {wanted.noun} {WAITS[wanted.noun]}{_narrowed(wanted)}."
     if there.total <= shown:
         return f"{shown} {these}."
     narrower = code(f"{there.root} {wanted.noun} several <text>")

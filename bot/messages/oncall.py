@@ -25,7 +25,7 @@ def people(on_call: Sequence[str] | None) -> str:
 
 def unread(since: datetime) -> str:
     """That all this may be old."""
-    return f"⚠️ SecMaster can't be read since {moment(since)}; this is what was known before."
+    return f"⚠️ SecMaster can't be read now; this is as of {moment(since)}."
 
 
 def answer(

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,9 +18,7 @@ SOON = 10  # seconds; the pool itself would let them wait for thirty
 
 @both_databases
 def test_whoever_waits_for_a_connection_is_refused_and_none_is_left_open(database_url: str):
-    engine = connect(database_url)
-    opened = []
-    sa.event.listen(engine, "connect", lambda connection, _record: opened.append(connection))
+    engine, opened = watched(database_url)
     in_use = [engine.connect() for _ in range(1 if "sqlite" in database_url else 15)]
     with ThreadPoolExecutor(4) as threads:
         waiting = [threads.submit(engine.connect) for _ in range(4)]
@@ -35,9 +34,7 @@ def test_whoever_waits_for_a_connection_is_refused_and_none_is_left_open(databas
 
 @both_databases
 def test_what_is_idle_is_closed_and_nothing_is_opened_anew(database_url: str):
-    engine = connect(database_url)
-    opened = []
-    sa.event.listen(engine, "connect", lambda connection, _record: opened.append(connection))
+    engine, opened = watched(database_url)
     used = [engine.connect() for _ in range(1 if "sqlite" in database_url else 3)]
     for connection in used:
         connection.close()
@@ -59,6 +56,13 @@ def test_a_lock_is_free_once_its_holder_has_left_by_an_error(database_url: str):
             assert still()
     close(one)
     close(other)
+
+
+def watched(database_url: str) -> tuple[sa.Engine, list[Any]]:
+    """An engine, and every connection that it opens."""
+    engine, opened = connect(database_url), []
+    sa.event.listen(engine, "connect", lambda connection, _record: opened.append(connection))
+    return engine, opened
 
 
 def is_open(connection: object) -> bool:

@@ -193,6 +193,7 @@ async def test_a_reason_that_is_required_is_asked_for_and_goes_with_each(town: T
 async def test_a_guest_is_refused_for_each_of_them_and_it_is_on_record(town: Town):
     view = await from_list(town, GUEST, "task")
     question = await ask(town, GUEST, view, "task.terminate", THREE)
+    assert question["title"]["text"] == "Select several"
     told = json.dumps(question["blocks"])
     assert told.count("Guests may look, and change nothing.") == 3
     assert question["submit"] is None
@@ -311,6 +312,7 @@ async def test_a_text_narrows_what_is_offered_and_a_mention_is_told_how(town: To
     await town.slack.command(ALICE, SOC, "/secmaster task several Isolate host")
     view = await filled(town, ALICE, "choosing")
     assert {id_of(value) for value in values(view)} == {seed.TASK_ISOLATE}
+    assert "1 task waits for a decision with" in json.dumps(view["blocks"])
     await town.slack.command(ALICE, SOC, "/secmaster task several nothing like it")
     empty = await town.slack.until(
         lambda: [v for v in town.slack.views(ALICE) if "No tasks wait" in json.dumps(v["blocks"])]
