@@ -36,7 +36,7 @@ async def decide(batch: Batch) -> None:
         await DBOS.start_workflow_async(decide_many, batch.model_dump(mode="json"))
 
 
-@DBOS.workflow()
+@DBOS.workflow(name="decide_batch")
 async def decide_many(recorded: dict[str, Any]) -> str:
     """Carry out what was confirmed, and tell how each ended."""
     batch = Batch.model_validate(recorded)

@@ -60,7 +60,7 @@ async def accept(operation: Operation) -> None:
         await DBOS.start_workflow_async(perform, operation.model_dump(mode="json"))
 
 
-@DBOS.workflow()
+@DBOS.workflow(name="perform")
 async def perform(recorded: dict[str, Any]) -> str:
     """Carry out one recorded operation, and return how it ended."""
     course = Course(Operation.model_validate(recorded))
