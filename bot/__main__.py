@@ -14,8 +14,8 @@ import typer
 from bot import __version__
 
 if TYPE_CHECKING:
-    from bot.config import Config
-    from bot.flows import Patience
+    from bot.policy.config import Config
+    from bot.services import Patience
     from bot.settings import Settings
 
 cli = typer.Typer(
@@ -41,8 +41,9 @@ Host = Annotated[str, typer.Option(help="Address to listen on.")]
 @cli.command()
 def run() -> None:
     """Run the bot with the settings of the environment and .env."""
-    from bot import config, settings
+    from bot import settings
     from bot.logs import open_log
+    from bot.policy import config
 
     open_log()
     try:
@@ -61,7 +62,7 @@ def run() -> None:
 @cli.command()
 def doctor() -> None:
     """Check settings, Slack, SecMaster, clocks and database; change nothing."""
-    from bot.doctor import examine
+    from bot.cli.doctor_checks import examine
 
     if not asyncio.run(examine()):
         raise typer.Exit(1)
@@ -74,8 +75,8 @@ def manifest(
     config_file: Annotated[Path, typer.Option("--config")] = Path("secmaster-bot.toml"),
 ) -> None:
     """Print the app manifest to paste into Slack."""
-    from bot import config
-    from bot.manifest import manifest as make
+    from bot.policy import config
+    from bot.slack.manifest import manifest as make
 
     if bool(url) == socket:
         _refuse("Give either --url https://… or --socket.")
@@ -95,7 +96,7 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Play the story and leave.")] = False,  # noqa: FBT002
 ) -> None:
     """Play one story on local stand-ins of Slack and SecMaster, and stay up."""
-    from bot.demo import play
+    from bot.cli.demo_story import play
     from bot.logs import open_log
 
     open_log(logging.WARNING)
@@ -108,7 +109,7 @@ def audit_verify(
     database: Database = "",
 ) -> None:
     """Find records that were changed, removed, inserted or moved."""
-    from bot.auditing import Refused, verify
+    from bot.cli.audit_report import Refused, verify
 
     try:
         whole = verify(database, noted)
@@ -126,7 +127,7 @@ def audit_export(
     database: Database = "",
 ) -> None:
     """Copy the records, oldest first."""
-    from bot.auditing import Refused, export
+    from bot.cli.audit_report import Refused, export
 
     try:
         export(form, database, since, output)
@@ -140,9 +141,9 @@ def policy_check(
     config_file: Policy = Path("secmaster-bot.toml"),
 ) -> None:
     """Hold the policy against cases that say what it must answer; a difference exits 1."""
-    from bot.cases import CasesError
-    from bot.config import ConfigError
-    from bot.policing import check
+    from bot.cli.policy_check import check
+    from bot.policy.cases import CasesError
+    from bot.policy.config import ConfigError
 
     try:
         met = check(cases, config_file)
@@ -164,9 +165,9 @@ def policy_explain(  # noqa: PLR0913, PLR0917 - each is an option
     config_file: Policy = Path("secmaster-bot.toml"),
 ) -> None:
     """Say whether somebody may do something, why, and who could; a no exits 1."""
-    from bot.cases import CasesError
-    from bot.config import ConfigError
-    from bot.policing import explain
+    from bot.cli.policy_check import explain
+    from bot.policy.cases import CasesError
+    from bot.policy.config import ConfigError
 
     asked = {"user": user, "action": action, "workspace": workspace, "break_glass": break_glass}
     asked |= {key: name for key, name in {"task": task, "instance": instance}.items() if name}
@@ -195,9 +196,9 @@ def sandbox_slack(
     ] = "",
 ) -> None:
     """A local Slack: token xoxb-demo, app token xapp-demo, secret demo-signing-secret."""
-    from bot.config import Config
-    from bot.manifest import manifest
+    from bot.policy.config import Config
     from bot.sandbox.slack import SlackSandbox
+    from bot.slack.manifest import manifest
 
     app = manifest(Config())
     _main(_serve(SlackSandbox(request_url=request_url or None, manifest=app), host, port))

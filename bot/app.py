@@ -17,16 +17,18 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.config import Config, ConfigError, Live
-from bot.directory import Directory
-from bot.errands import Errands
-from bot.flows import Desk, Patience, Time, Watch, digests, open_desk
-from bot.readiness import Readiness
+from bot.notifications import digests
+from bot.policy.config import Config, ConfigError, Live
+from bot.runtime.background import Errands
 from bot.secmaster import IamAuth, SecMaster, SigningAuth, TokenAuth, open_http
-from bot.server import web_app
+from bot.services import Desk, Patience, Time, open_desk
 from bot.settings import Settings
-from bot.socket import Sockets
+from bot.slack.directory import Directory
 from bot.store import Store, close, connect, held, migrate
+from bot.watch.poller import Watch
+from bot.web.health import Readiness
+from bot.web.server import web_app
+from bot.web.socket_mode import Sockets
 from handlers import House, register
 from handlers.home import Refreshing
 

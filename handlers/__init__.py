@@ -12,9 +12,9 @@ from typing import Any
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 
-from bot.actions import FROM_MESSAGES
-from handlers import clicks, failures, many, shortcuts, words
-from handlers.house import Asker, House, names_a_person
+from bot.domain.actions import FROM_MESSAGES
+from handlers import batch, buttons, commands, errors, shortcuts
+from handlers.context import Asker, House, names_a_person
 
 __all__ = ["House", "register"]
 
@@ -36,17 +36,17 @@ def register(app: AsyncApp, house: House) -> None:
 
     @app.error
     async def door(error: Exception, body: dict[str, Any]) -> BoltResponse:
-        return await failures.before_ack(house, error, body)
+        return await errors.before_ack(house, error, body)
 
     named = "|".join(map(re.escape, house.config.commands.names))
-    app.command(re.compile(f"^({named})$"))(words.command)
-    app.event("app_mention")(words.mention)
-    app.event("message")(words.message)
+    app.command(re.compile(f"^({named})$"))(commands.command)
+    app.event("app_mention")(commands.mention)
+    app.event("message")(commands.message)
     app.event("app_home_opened")(shortcuts.home)
     app.shortcut("waiting")(shortcuts.anywhere)
     for action in FROM_MESSAGES:
         app.shortcut(action.name)(shortcuts.on_message)
-    app.action(re.compile(""))(clicks.press)
-    app.view("form")(clicks.submit)
-    app.view("choosing")(many.chosen)
-    app.view("confirming")(many.confirmed)
+    app.action(re.compile(""))(buttons.press)
+    app.view("form")(buttons.submit)
+    app.view("choosing")(batch.chosen)
+    app.view("confirming")(batch.confirmed)

@@ -7,25 +7,26 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
-from bot import sight
-from bot.actions import BY_NAME, TABLE, Action
-from bot.directory import LookupFailed
-from bot.flows import posting
-from bot.flows.deeds import Deed, deeds
-from bot.messages import about, home, views
+from bot.domain import snapshots
+from bot.domain.actions import BY_NAME, TABLE, Action
+from bot.domain.models import Actor, Round
+from bot.messages import command_help, home, modals
 from bot.messages.home import Done, Home, HomeWanted, Line
 from bot.messages.oncall import SOON
-from bot.models import Actor, Round
-from bot.policy import Allowed, Member, decide
+from bot.operations import authorization
+from bot.policy.decide import Allowed, Member, decide
+from bot.slack import gateway
+from bot.slack.directory import LookupFailed
 from bot.store import Known
-from handlers import guards, reading
-from handlers.failures import Told, words_for
-from handlers.house import House
-from handlers.shifts import on_call
+from bot.store.history import Deed, deeds
+from handlers import queries
+from handlers.context import House
+from handlers.errors import Told, words_for
+from handlers.oncall import on_call
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ async def pressed(house: House, actor: Actor, value: str) -> None:
     """Draw somebody's Home as the button or the option that they pressed says."""
     wanted = HomeWanted.parse(value) if value else None
     if value and wanted is None:
-        raise Told(about.newer_button())
+        raise Told(command_help.newer_button())
     await opened(house, actor, wanted)
 
 
@@ -60,13 +61,13 @@ async def opened(house: House, actor: Actor, wanted: HomeWanted | None = None) -
     """Draw somebody's Home, with what they want to see of it from now on."""
     rounds = await asyncio.to_thread(_rounds, house)
     if not rounds:
-        await reading.home(house, actor.id)
+        await queries.home(house, actor.id)
         return
     await asyncio.to_thread(_open, house, actor.id, wanted)
     try:
         await _draw(house, actor, await _board(house, rounds))
     except LookupFailed as error:
-        await _publish(house, actor.id, views.troubled_home(words_for(error, house).text))
+        await _publish(house, actor.id, modals.troubled_home(words_for(error, house).text))
 
 
 def _open(house: House, user: str, wanted: HomeWanted | None) -> None:
@@ -92,10 +93,16 @@ async def _board(house: House, rounds: Sequence[Round]) -> Board:
         tasks=tasks,
         unseen=max(0, tally.waiting - len(tasks)),
         failed=await asyncio.to_thread(known.failures, MOST),
-        done=await asyncio.to_thread(lambda: [deed for deed in deeds(since) if deed.sure]),
+        done=await asyncio.to_thread(
+            lambda: [deed for deed in deeds(house.desk.store.engine, since) if deed.sure]
+        ),
         on_call=await on_call(house),
         rounds=rounds,
     )
+
+
+def _sure_deeds(house: House, since: datetime) -> list[Deed]:
+    return [deed for deed in deeds(house.desk.store.engine, since) if deed.sure]
 
 
 async def _draw(house: House, actor: Actor, board: Board, shown: str = "") -> bool:
@@ -131,7 +138,7 @@ def _home(house: House, board: Board, member: Member, wanted: HomeWanted) -> Hom
 
 
 def _line(house: House, member: Member, known: Known, asked: Sequence[Action]) -> Line:
-    rules, about = house.config.rules, guards.matter(house, known.ref, known.snapshot)
+    rules, about = house.config.rules, authorization.matter(house, known.ref, known.snapshot)
     may = [each for each in asked if isinstance(decide(rules, member, each, about), Allowed)]
     return Line(house.desk.frame(known.ref), known.snapshot, tuple(may))
 
@@ -147,12 +154,12 @@ def _done(house: House, user: str, done: Sequence[Deed]) -> list[Done]:
 def _keep(house: House, found: Home) -> None:
     """Remember what is shown with buttons, so that what changes before a press can be told."""
     for each in chain.from_iterable(home.shown(found)):
-        seen = sight.seen(each.snapshot)
+        seen = snapshots.seen(each.snapshot)
         house.desk.store.keep_sight(each.frame.ref, seen, house.desk.clock())
 
 
 async def _publish(house: House, user: str, view: dict[str, Any]) -> None:
-    await posting.asked(house.desk.slack.views_publish(user_id=user, view=view))
+    await gateway.asked(house.desk.slack.views_publish(user_id=user, view=view))
 
 
 @dataclass(slots=True)

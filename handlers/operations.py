@@ -8,18 +8,18 @@ from typing import Any
 
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot import sight
-from bot.actions import BY_NAME, Action, Snapshot
-from bot.flows import accept
-from bot.flows.desk import Desk
-from bot.flows.posting import SlackTrouble, chat_with
-from bot.messages import about, views
-from bot.models import Card, Operation, Place, Ref, Say, Terms, visible
-from bot.policy import Allowed
+from bot.domain import snapshots
+from bot.domain.actions import BY_NAME, Action, Snapshot
+from bot.domain.models import Card, Operation, Place, Ref, Say, Terms, visible
+from bot.messages import command_help, modals
+from bot.operations.authorization import Permit, permit, without_right
+from bot.operations.workflow import accept
+from bot.policy.decide import Allowed
 from bot.secmaster import Instance
-from handlers.failures import Told, WrongInput
-from handlers.guards import Permit, permit, without_right
-from handlers.house import Asker, House, id_of
+from bot.services import Desk
+from bot.slack.gateway import SlackTrouble, chat_with
+from handlers.context import Asker, House, id_of
+from handlers.errors import Told, WrongInput
 from handlers.parsing import NotUnderstood, checked
 from handlers.requests import Ask, Unsay
 
@@ -30,9 +30,9 @@ async def ask(house: House, wanted: Ask, asker: Asker, once: str) -> None:
     """By words. ``once`` names this very command or mention: delivered again, it is the same."""
     given = await permit(house, asker, wanted.action, wanted.ref, glass=wanted.glass)
     if given.allowed.confirm:
-        raise Told(about.needs_name(wanted.action))
+        raise Told(command_help.needs_name(wanted.action))
     if _lacks_reason(given, wanted.action, wanted.reason):
-        raise Told(about.needs_reason(wanted.action, house.root, glass=wanted.glass))
+        raise Told(command_help.needs_reason(wanted.action, house.root, glass=wanted.glass))
     await _accept(house, wanted, asker, once, given)
 
 
@@ -48,9 +48,9 @@ async def press(house: House, wanted: Ask, asker: Asker, trigger: str) -> None:
 
 async def submit(house: House, view: dict[str, Any], asker: Asker) -> None:
     """By a form. The right is asked for again, for it may have gone since the form was opened."""
-    kept, typed = views.read(view)
-    action = views.action_of(kept)
-    reason = typed.get(views.REASON, "").strip()
+    kept, typed = modals.read(view)
+    action = modals.action_of(kept)
+    reason = typed.get(modals.REASON, "").strip()
     params = {
         param.name: _checked(action, param.name, typed) for param in action.needs if not param.file
     }
@@ -58,9 +58,9 @@ async def submit(house: House, view: dict[str, Any], asker: Asker) -> None:
     asker = replace(asker, place=kept.place)
     given = await permit(house, asker, action, kept.ref, glass=kept.glass)
     if _lacks_reason(given, action, reason):
-        if views.REASON not in typed:  # the rule has changed since the form was opened
-            raise Told(about.needs_reason(action, house.root, glass=kept.glass))
-        raise WrongInput(views.REASON, "A reason is required.")
+        if modals.REASON not in typed:  # the rule has changed since the form was opened
+            raise Told(command_help.needs_reason(action, house.root, glass=kept.glass))
+        raise WrongInput(modals.REASON, "A reason is required.")
     if given.allowed.confirm:
         _check_name(kept, typed)
     if action.takes_file and not kept.files:
@@ -86,18 +86,18 @@ async def _waiting(house: House, ref: Ref) -> str:
     """The action that waits for more people; of two, words do not say which is meant."""
     ballots = await asyncio.to_thread(house.desk.store.ballots, ref, house.desk.clock())
     if not ballots:
-        raise Told(about.nothing_waits(ref))
+        raise Told(command_help.nothing_waits(ref))
     if len(ballots) > 1:
-        raise Told(about.several_wait(ref))
+        raise Told(command_help.several_wait(ref))
     return ballots[0].action
 
 
-def _check_name(kept: views.Form, typed: dict[str, str]) -> None:
+def _check_name(kept: modals.Form, typed: dict[str, str]) -> None:
     """Whoever confirms by typing has to have read what it is."""
-    if views.NAME not in typed or not kept.named:  # the rule has changed since it was opened
-        raise Told(about.needs_name(views.action_of(kept)))
-    if views.name_digest(typed[views.NAME]) != kept.named:
-        raise WrongInput(views.NAME, "That is not its name. Type the name that stands above.")
+    if modals.NAME not in typed or not kept.named:  # the rule has changed since it was opened
+        raise Told(command_help.needs_name(modals.action_of(kept)))
+    if modals.name_digest(typed[modals.NAME]) != kept.named:
+        raise WrongInput(modals.NAME, "That is not its name. Type the name that stands above.")
 
 
 def _lacks_reason(given: Permit, action: Action, reason: str) -> bool:
@@ -116,16 +116,16 @@ async def _open_form(house: House, wanted: Ask, place: Place, trigger: str, give
     slack, ref = house.desk.slack, wanted.ref
     name = visible(await _name(house, wanted, place)) or ref.id
     shown = (name, house.desk.name(ref))
-    kept = views.Form(
+    kept = modals.Form(
         action=wanted.action.name,
         ref=ref,
         place=place,
         files=wanted.files,
         seen=wanted.seen,
         glass=wanted.glass,
-        named=views.name_digest(name) if given.allowed.confirm else "",
+        named=modals.name_digest(name) if given.allowed.confirm else "",
     )
-    form = views.form(kept, shown, given.allowed.reason, wanted.params)
+    form = modals.form(kept, shown, given.allowed.reason, wanted.params)
     opened = await open_view(house.desk, trigger, form)
 
     async def fill_in() -> None:
@@ -133,7 +133,7 @@ async def _open_form(house: House, wanted: Ask, place: Place, trigger: str, give
         run = await house.desk.look(ref)
         if isinstance(run, Instance) and run.failed_node:
             offers = {each.name: run.failed_node.action_id for each in offered}
-            form = views.form(kept, shown, given.allowed.reason, offers)
+            form = modals.form(kept, shown, given.allowed.reason, offers)
             view = opened["view"]
             await slack.views_update(view_id=view["id"], hash=view["hash"], view=form)
 
@@ -149,7 +149,7 @@ async def _name(house: House, wanted: Ask, place: Place) -> str:
     """What the person saw it called; the name that is typed is held against that."""
     store = house.desk.store
     kept = await asyncio.to_thread(store.sight, wanted.seen) if wanted.seen else ""
-    if saw := sight.read(wanted.ref.noun, kept):
+    if saw := snapshots.read(wanted.ref.noun, kept):
         return saw.name
     card = await asyncio.to_thread(store.card_at, place.channel, place.card, wanted.ref)
     return card.title if card else ""
@@ -164,7 +164,7 @@ async def open_view(
         async with asyncio.timeout(desk.patience.ask):
             return await opening(trigger_id=trigger, view=view)
     except TimeoutError as late:
-        raise Told(about.too_late()) from late
+        raise Told(command_help.too_late()) from late
 
 
 async def _accept(house: House, wanted: Ask, asker: Asker, once: str, given: Permit) -> None:
@@ -181,7 +181,7 @@ async def _accept(house: House, wanted: Ask, asker: Asker, once: str, given: Per
             if not number:
                 raise
             log.exception("recorded in part", extra={"reference": first.reference})
-            told = about.recorded_in_part(wanted.files[:number], len(wanted.files))
+            told = command_help.recorded_in_part(wanted.files[:number], len(wanted.files))
             raise Told(told) from error
 
 
@@ -193,7 +193,7 @@ async def _somewhere(house: House, asker: Asker) -> Asker:
         async with asyncio.timeout(house.desk.patience.ask):
             channel = await chat_with(asker.actor.id)
     except (SlackTrouble, TimeoutError) as error:
-        raise Told(about.no_chat()) from error
+        raise Told(command_help.no_chat()) from error
     return replace(asker, place=asker.place.model_copy(update={"channel": channel}))
 
 
@@ -244,7 +244,7 @@ async def _kept(house: House, ref: Ref, about: Snapshot | None) -> str:
     """Remember what somebody was allowed to act on, and return its digest."""
     if about is None:
         return ""
-    seen = sight.seen(about)
+    seen = snapshots.seen(about)
     await asyncio.to_thread(house.desk.store.keep_sight, ref, seen, house.desk.clock())
     return seen.digest
 

@@ -13,9 +13,9 @@ from urllib.parse import unquote
 
 from pydantic import ValidationError
 
-from bot.actions import LONGEST_REASON, TABLE, Action, Param
-from bot.many import Several
-from bot.models import Listing, Noun, Ref, Say
+from bot.domain.actions import LONGEST_REASON, TABLE, Action, Param
+from bot.domain.batches import Several
+from bot.domain.models import Listing, Noun, Ref, Say
 from bot.secmaster import InstanceStatus
 from handlers.requests import (
     Ask,

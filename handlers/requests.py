@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from bot.actions import Action
-from bot.many import Several
-from bot.models import File, Listing, Noun, ObjectId, Ref, Say
+from bot.domain.actions import Action
+from bot.domain.batches import Several
+from bot.domain.models import File, Listing, Noun, ObjectId, Ref, Say
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,14 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
-from bot.actions import BY_NAME, Action
-from bot.flows import cards
-from bot.messages import about, views
-from bot.models import File
+from bot.domain.actions import BY_NAME, Action
+from bot.domain.models import File
+from bot.messages import command_help, modals
+from bot.slack import cards
 from handlers import home as homes
-from handlers import operations, reading
-from handlers.failures import Told, later
-from handlers.house import Asker, House
+from handlers import operations, queries
+from handlers.context import Asker, House
+from handlers.errors import Told, later
 from handlers.parsing import plain
 from handlers.requests import Ask
 
@@ -27,9 +27,9 @@ async def home(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None:
 
 async def anywhere(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None:
     """A shortcut of ours from wherever somebody is: it shows what waits."""
-    view = views.loading(views.WAITING)
+    view = modals.loading(modals.WAITING)
     opened = await operations.open_view(house.desk, body["trigger_id"], view)
-    later(house, reading.waiting(house, opened["view"]["id"]), asker)
+    later(house, queries.waiting(house, opened["view"]["id"]), asker)
     await ack()
 
 
@@ -39,7 +39,7 @@ async def on_message(ack: AsyncAck, body: Body, house: House, asker: Asker) -> N
     card = message.get("thread_ts") or message["ts"]
     ref = await cards.object_of(asker.place.channel, card)
     if ref is None or ref.noun != action.noun:
-        raise Told(about.no_card_above(action))
+        raise Told(command_help.no_card_above(action))
     wanted = Ask(action, ref, _said(message, action, house), files=_files(message, action))
     await operations.press(house, wanted, asker.under(card), body["trigger_id"])
     await ack()
@@ -54,7 +54,7 @@ def _said(message: Body, action: Action, house: House) -> dict[str, str]:
 
 def _files(message: Body, action: Action) -> tuple[File, ...]:
     """The message's files; without any the form asks for some."""
-    files = views.files_in(message) if action.takes_file else ()
-    if len(files) > views.MOST_FILES:
-        raise Told(about.too_many_files(len(files), views.MOST_FILES))
+    files = modals.files_in(message) if action.takes_file else ()
+    if len(files) > modals.MOST_FILES:
+        raise Told(command_help.too_many_files(len(files), modals.MOST_FILES))
     return files

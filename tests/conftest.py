@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from bot.app import App
-from bot.flows import Patience
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
+from bot.services import Patience
 from tests.town import PATIENCE, POLICY, QUICK, Hands, Town, policy, settings_for
 
 WITHIN = 60  # seconds: what waits for something that never comes must fail, not hang

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bot.flows import Time
+from bot.services import Time
 
 
 @dataclass(frozen=True)

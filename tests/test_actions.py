@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.actions import BY_NAME, TABLE, has_comment, signed_comment
-from bot.messages.words import WORDS, words
-from bot.models import Actor, Operation, Place, Ref
+from bot.domain.actions import BY_NAME, TABLE, has_comment, signed_comment
+from bot.domain.models import Actor, Operation, Place, Ref
+from bot.messages.labels import WORDS, words
 from bot.secmaster import Instance, InstanceStatus, SecMaster, Task, TaskStatus
 
 every_action = pytest.mark.parametrize("action", TABLE, ids=[action.name for action in TABLE])

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.actions import TABLE
-from bot.config import load
-from bot.manifest import SCOPES
-from bot.messages.words import WORDS
+from bot.domain.actions import TABLE
+from bot.messages.labels import WORDS
+from bot.policy.config import load
 from bot.settings import Settings
+from bot.slack.manifest import SCOPES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.config import Config, ConfigError, Live, Rights, Watch, load, parse
-from bot.routes import Brake, Digest, Escalation, Quiet, Route, Scope
-from bot.rules import Rule, When
+from bot.policy.config import Config, ConfigError, Live, Rights, Watch, load, parse
+from bot.policy.routes import Brake, Digest, Escalation, Quiet, Route, Scope
+from bot.policy.rules import Rule, When
 
 EXAMPLE = (Path(__file__).parents[1] / "secmaster-bot.example.toml").read_text()
 ROLES = "[roles.approver]\nusers = ['U0ALICE']\n"

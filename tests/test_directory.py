@@ -6,12 +6,12 @@ import aiohttp
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.config import Config
-from bot.directory import Directory, Kept, LookupFailed
-from bot.models import Actor
-from bot.policy import Member
-from bot.rules import Role
+from bot.domain.models import Actor
+from bot.policy.config import Config
+from bot.policy.decide import Member
+from bot.policy.rules import Role
 from bot.sandbox.faults import Fault
+from bot.slack.directory import Directory, Kept, LookupFailed
 from tests.town import ALICE, BOB, CAROL, DAVE, GUEST, OUTSIDER, SOLO
 
 TEAM = "T0DEMO"

@@ -7,8 +7,8 @@ import jsonschema
 import pytest
 import yaml
 
-from bot.config import Commands, Config
-from bot.manifest import SCOPES, manifest
+from bot.policy.config import Commands, Config
+from bot.slack.manifest import SCOPES, manifest
 
 ROOT = Path(__file__).parents[1]
 RENAMED = Config(commands=Commands(root="/soc", task="", instance=""))

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.actions import BY_NAME, TABLE
-from bot.messages import about
-from bot.models import Listing, Ref, Say
+from bot.domain.actions import BY_NAME, TABLE
+from bot.domain.models import Listing, Ref, Say
+from bot.messages import command_help
 from bot.sandbox.slack.blocks import check_blocks
 from handlers.parsing import (
     LONGEST_REASON,
@@ -64,7 +64,7 @@ def refused(text, here=None):
 def told(text, here=None):
     """What the person reads who wrote something that makes no sense."""
     no = refused(text, here)
-    return about.not_understood(no.problem, no.usage, no.nearest, "/secmaster").text
+    return command_help.not_understood(no.problem, no.usage, no.nearest, "/secmaster").text
 
 
 COMMANDS = [(action, verb) for action in TABLE for verb in (action.verb, *action.aliases)]
@@ -552,7 +552,9 @@ def test_whatever_is_written_is_a_request_or_is_not_understood(text, here):
     try:
         asked = parse(text, here)
     except NotUnderstood as no:
-        assert_slack_takes(about.not_understood(no.problem, no.usage, no.nearest, "/secmaster"))
+        assert_slack_takes(
+            command_help.not_understood(no.problem, no.usage, no.nearest, "/secmaster")
+        )
         return
     assert isinstance(asked, Request)
     if isinstance(asked, Ask):
@@ -695,7 +697,9 @@ def test_any_words_about_rights_make_a_request_or_are_refused(word, words, here)
     try:
         request = parse(f"{word} {words}", here)
     except NotUnderstood as wrong:
-        message = about.not_understood(wrong.problem, wrong.usage, wrong.nearest, "/secmaster")
+        message = command_help.not_understood(
+            wrong.problem, wrong.usage, wrong.nearest, "/secmaster"
+        )
         check_blocks(message.payload["blocks"])
         return
     assert request

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from bot import cases
 from bot.__main__ import cli
-from bot.cases import Cases, CasesError
-from bot.config import Config
+from bot.policy import cases
+from bot.policy.cases import Cases, CasesError
+from bot.policy.config import Config
 
 ROOT = Path(__file__).parents[1]
 POLICY = """

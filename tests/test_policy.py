@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.actions import BY_NAME, TABLE
-from bot.config import Identities, parse
-from bot.policy import (
+from bot.domain.actions import BY_NAME, TABLE
+from bot.policy.config import Identities, parse
+from bot.policy.decide import (
     Allowed,
     Identity,
     Matter,
@@ -19,7 +19,7 @@ from bot.policy import (
     identify,
     needs_facts,
 )
-from bot.rules import Rule, covers
+from bot.policy.rules import Rule, covers
 from bot.secmaster import Instance, Task
 
 APPROVE, RETRY, COMMENT = (

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from bot.config import parse
-from bot.routes import Digest, Quiet, Route, chosen, titled, why
+from bot.policy.config import parse
+from bot.policy.routes import Digest, Quiet, Route, chosen, titled, why
 from bot.secmaster import Instance, InstanceStatus, Task
 
 MAIN = frozenset({"main", "SOC workspace"})

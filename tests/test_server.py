@@ -13,7 +13,7 @@ from aiohttp import web
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.server import MOST_BYTES, genuine, web_app
+from bot.web.server import MOST_BYTES, genuine, web_app
 from tests.town import ALICE, SOC
 
 SECRET = "demo-signing-secret"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot import sight
-from bot.models import Ref, Shown
+from bot.domain import snapshots
+from bot.domain.models import Ref, Shown
 from bot.secmaster import Instance, Task, TaskComment
 
 SEEN = Task(
@@ -66,8 +66,8 @@ texts = st.text(max_size=30) | st.sampled_from(["\ud800", "\0", "", "x" * 5000])
 )
 def test_what_matters_is_in_the_digest_and_is_told_as_one_change(field, value):
     now = SEEN.model_copy(update={field: value})
-    assert sight.digest(now) != sight.digest(SEEN)
-    assert len(sight.changes(SEEN, now)) == 1
+    assert snapshots.digest(now) != snapshots.digest(SEEN)
+    assert len(snapshots.changes(SEEN, now)) == 1
 
 
 @pytest.mark.parametrize(
@@ -76,38 +76,38 @@ def test_what_matters_is_in_the_digest_and_is_told_as_one_change(field, value):
 )
 def test_what_does_not_matter_changes_no_digest(field, value):
     now = SEEN.model_copy(update={field: value})
-    assert sight.digest(now) == sight.digest(SEEN)
-    assert sight.changes(SEEN, now) == ()
-    assert sight.whole(now) != sight.whole(SEEN)
+    assert snapshots.digest(now) == snapshots.digest(SEEN)
+    assert snapshots.changes(SEEN, now) == ()
+    assert snapshots.whole(now) != snapshots.whole(SEEN)
 
 
 @pytest.mark.parametrize("update", [{"status": "RETRYING"}, {"retry_count": 2}, {"name": "x"}])
 def test_of_a_run_its_state_and_its_retries_matter(update):
     now = RUN.model_copy(update=update)
-    assert sight.digest(now) != sight.digest(RUN)
-    [change] = sight.changes(RUN, now)
+    assert snapshots.digest(now) != snapshots.digest(RUN)
+    [change] = snapshots.changes(RUN, now)
     assert change.label == next(iter(update))
 
 
 def test_comments_come_go_and_are_rewritten():
     again = SEEN.model_copy(update={"comments": (comment("c-1", "other"), comment("c-2", "new"))})
-    told = [(each.before, each.after) for each in sight.changes(SEEN, again)]
+    told = [(each.before, each.after) for each in snapshots.changes(SEEN, again)]
     assert told == [("Lin: first", ""), ("", "Lin: other"), ("", "Lin: new")]
 
 
 def test_what_the_reader_said_from_here_is_no_news_to_them_and_is_to_others():
     now = SEEN.model_copy(update={"comments": (*SEEN.comments, comment("c-2", OWN))})
-    assert sight.digest(now) != sight.digest(SEEN)
-    assert sight.changes(SEEN, now, [MARK]) == ()
-    assert len(sight.changes(SEEN, now)) == 1
-    assert len(sight.changes(SEEN, now, ["(Slack U0ALICE), ref ffffff"])) == 1
+    assert snapshots.digest(now) != snapshots.digest(SEEN)
+    assert snapshots.changes(SEEN, now, [MARK]) == ()
+    assert len(snapshots.changes(SEEN, now)) == 1
+    assert len(snapshots.changes(SEEN, now, ["(Slack U0ALICE), ref ffffff"])) == 1
 
 
 @pytest.mark.parametrize("copy", [OWN, f"stop\n{OWN}", f"{OWN}\nbut stop", MARK])
 def test_a_copy_of_what_the_reader_said_is_news(copy):
     both = (*SEEN.comments, comment("c-2", OWN), comment("c-3", copy))
     now = SEEN.model_copy(update={"comments": both})
-    [change] = sight.changes(SEEN, now, [MARK])
+    [change] = snapshots.changes(SEEN, now, [MARK])
     assert change.after == f"Lin: {copy}"
 
 
@@ -117,21 +117,23 @@ def test_what_is_kept_is_read_back_as_it_was(name, description, said):
     comments = tuple(comment(f"c-{number}", text) for number, text in enumerate(said))
     task = Task(id="t-1", name=name, description=description, comments=comments)
     try:
-        kept = sight.seen(task)
+        kept = snapshots.seen(task)
     except UnicodeEncodeError:
         pytest.fail("half a character keeps a task from being decided")
-    assert sight.digest(sight.read("task", kept.snapshot)) == kept.digest
-    assert sight.changes(task, sight.read("task", kept.snapshot)) == ()
+    assert snapshots.digest(snapshots.read("task", kept.snapshot)) == kept.digest
+    assert snapshots.changes(task, snapshots.read("task", kept.snapshot)) == ()
 
 
 def test_where_nothing_was_kept_nothing_is_read():
-    assert sight.read("task", "") is None
+    assert snapshots.read("task", "") is None
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from([SEEN, RUN]), st.sampled_from(["task", "instance"]))
 def test_a_button_carries_its_picture_and_is_read_back(snapshot, noun):
-    shown = Shown(ref=Ref(noun=noun, id="9" * 64, workspace="w" * 64), seen=sight.digest(snapshot))
+    shown = Shown(
+        ref=Ref(noun=noun, id="9" * 64, workspace="w" * 64), seen=snapshots.digest(snapshot)
+    )
     assert Shown.parse(str(shown)) == shown
     assert len(f"task.terminate|{shown}") <= 2000
     assert Shown.parse(str(shown.ref)) == Shown(ref=shown.ref)

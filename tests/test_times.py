@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.parsing import NotUnderstood
-from handlers.times import moment
+from handlers.time_parsing import moment
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
 BERLIN = timezone(timedelta(hours=1))

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from bot.actions import TABLE
 from bot.app import App
-from bot.config import Attribution, Config, Watch, parse
-from bot.demo import POLICY
-from bot.flows import Patience, Time
+from bot.cli.demo_story import POLICY
+from bot.domain.actions import TABLE
+from bot.policy.config import Attribution, Config, Watch, parse
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.journal import Received
 from bot.sandbox.slack import SlackSandbox
+from bot.services import Patience, Time
 from bot.settings import Settings
 
 ALICE, BOB, CAROL, DAVE = "U0ALICE", "U0BOB", "U0CAROL", "U0DAVE"

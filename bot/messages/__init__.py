@@ -4,53 +4,60 @@ Pure: knows neither Slack's client nor SecMaster's, only their values.
 """
 
 from bot.messages import (
-    about,
-    batches,
+    audit_history,
+    batch_forms,
+    batch_results,
+    command_help,
     digest,
-    gathered,
+    failure_groups,
     home,
     lists,
-    many,
-    notices,
+    modals,
+    notifications,
     oncall,
-    rights,
-    stories,
-    views,
-    watching,
+    permissions,
+    watch,
 )
 from bot.messages.blocks import Frame, Message
 from bot.messages.cards import card, vanished
-from bot.messages.changed import changed
+from bot.messages.changes import changed
 from bot.messages.errors import explain
 from bot.messages.lists import PAGE, listing
-from bot.messages.outcomes import glass_broken, lapsed, lost, not_announced, outcome, trouble
+from bot.messages.operation_results import (
+    glass_broken,
+    lapsed,
+    lost,
+    not_announced,
+    outcome,
+    trouble,
+)
 
 __all__ = [
     "PAGE",
     "Frame",
     "Message",
-    "about",
-    "batches",
+    "audit_history",
+    "batch_forms",
+    "batch_results",
     "card",
     "changed",
+    "command_help",
     "digest",
     "explain",
-    "gathered",
+    "failure_groups",
     "glass_broken",
     "home",
     "lapsed",
     "listing",
     "lists",
     "lost",
-    "many",
+    "modals",
     "not_announced",
-    "notices",
+    "notifications",
     "oncall",
     "outcome",
-    "rights",
-    "stories",
+    "permissions",
     "trouble",
     "vanished",
-    "views",
-    "watching",
+    "watch",
 ]

@@ -24,12 +24,12 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
-from bot.actions import Action, Snapshot
+from bot.domain.actions import Action, Snapshot
+from bot.domain.models import Ref, Shown
+from bot.domain.snapshots import digest
+from bot.messages.labels import then, words
 from bot.messages.text import MARK, clip, line
-from bot.messages.words import then, words
-from bot.models import Ref, Shown
 from bot.secmaster import Instance
-from bot.sight import digest
 
 MESSAGE_TEXT = 3900
 SECTION_TEXT = 3000

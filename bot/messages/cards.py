@@ -7,8 +7,9 @@ from typing import Any
 
 from slack_sdk.models.blocks import Block
 
-from bot.actions import BY_NAME, TABLE, WAITED_FOR, Snapshot
-from bot.messages import ballots
+from bot.domain.actions import BY_NAME, TABLE, WAITED_FOR, Snapshot
+from bot.domain.models import Ballot, State, Verdict
+from bot.messages import approvals
 from bot.messages.blocks import (
     Frame,
     Message,
@@ -22,6 +23,7 @@ from bot.messages.blocks import (
     press,
     section,
 )
+from bot.messages.labels import words
 from bot.messages.text import (
     MARK,
     block,
@@ -35,8 +37,6 @@ from bot.messages.text import (
     span,
     until,
 )
-from bot.messages.words import words
-from bot.models import Ballot, State, Verdict
 from bot.secmaster import (
     BusinessType,
     DueHandle,
@@ -97,7 +97,7 @@ def card(
         parts.append(section(_done_here(verdict)))
     for ballot in waiting:
         if snapshot.status in BY_NAME[ballot.action].only_when:
-            parts += ballots.on_card(frame, snapshot, ballot)
+            parts += approvals.on_card(frame, snapshot, ballot)
     parts += _snoozed(frame, snapshot)
     comments = _attached(snapshot) if isinstance(snapshot, Task) else []
     parts.append(context(*comments, where(frame)))
@@ -251,7 +251,7 @@ def _decided_elsewhere(task: Task) -> str:
 
 def _done_here(verdict: Verdict) -> str:
     operation = verdict.operation
-    said, who = words(BY_NAME[operation.action]), ballots.by(operation)
+    said, who = words(BY_NAME[operation.action]), approvals.by(operation)
     when = moment(verdict.at)
     told = {
         State.UNKNOWN: f"The {said.noun} by {who} from Slack, {when}, may have done this.",

@@ -6,11 +6,11 @@ It names people without calling them: a summary must wake nobody up.
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from bot.domain.models import Value
+from bot.domain.notifications import Notice
 from bot.messages.blocks import Message, say, section
 from bot.messages.oncall import unread
 from bot.messages.text import line, moment, span
-from bot.models import Value
-from bot.notice import Notice
 
 NAMED = 8  # people in one sentence
 NAME = 50  # characters of each: all of it has to fit into one block

@@ -1,7 +1,7 @@
 """Every kind of failure as one sentence a person can act on."""
 
+from bot.domain.models import Outcome
 from bot.messages.text import code, line
-from bot.models import Outcome
 from bot.secmaster import (
     AnswerLost,
     Forbidden,

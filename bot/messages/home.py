@@ -22,13 +22,13 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.views import View
 
-from bot.actions import Action, Snapshot
+from bot.domain.actions import Action, Snapshot
+from bot.domain.models import Ref, Value
 from bot.messages.blocks import Frame, actions, context, header, named, press, section
 from bot.messages.cards import node_title
+from bot.messages.labels import words
 from bot.messages.oncall import SOON, people
 from bot.messages.text import code, line, moment, span
-from bot.messages.words import words
-from bot.models import Ref, Value
 from bot.secmaster import DueHandle, Instance, Task
 
 TASKS = 8  # on a page

@@ -6,13 +6,13 @@ from datetime import datetime
 from pydantic import ValidationError
 from slack_sdk.models.blocks import Block, ButtonElement
 
-from bot.actions import Snapshot, choosable
-from bot.many import Several
+from bot.domain.actions import Snapshot, choosable
+from bot.domain.batches import Several
+from bot.domain.models import Listing, Noun, Ref
+from bot.messages.batch_forms import several_button
 from bot.messages.blocks import Message, actions, context, named, section
 from bot.messages.cards import due, instance_state, task_state
-from bot.messages.many import several_button
 from bot.messages.text import clip, code, line, moment
-from bot.models import Listing, Noun, Ref
 from bot.secmaster import Task, TaskStatus
 
 PAGE = 8

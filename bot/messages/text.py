@@ -7,7 +7,7 @@ and ``>`` can open a mention or a link.
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from bot.models import visible
+from bot.domain.models import visible
 
 ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 MARK = "…"

@@ -3,11 +3,11 @@
 Knows no Slack and no SecMaster. Its calls block for a moment and are meant for a thread.
 """
 
-from bot.store.ballots import Poll
+from bot.store.approvals import Poll
+from bot.store.claims import Claimed, Store
+from bot.store.delegations import Lending
 from bot.store.engine import NameTaken, close, connect, held, look_into, migrate, shapes
-from bot.store.known import Known, Sighting, Tally, gathering
-from bot.store.lending import Lending
-from bot.store.queries import Claimed, Store
+from bot.store.tracked import Known, Sighting, Tally, gathering
 
 __all__ = [
     "Claimed",

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.models import Card, Ref, Seen
+from bot.domain.models import Card, Ref, Seen
 from bot.store.tables import cards, known, sights
 from bot.store.times import utc, utc_or_none
 

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.notice import Due, Notice
+from bot.domain.notifications import Due, Notice
 from bot.store.tables import closed, outbox, subscriptions
 from bot.store.times import kept, utc, utc_or_none
 

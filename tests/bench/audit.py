@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
 
-from bot.store import chain, connect, migrate
+from bot.store import audit_log, connect, migrate
 
 RECORDS = 10_000
 
@@ -22,7 +22,7 @@ def measured() -> dict[str, float]:
         begun = time.perf_counter()
         _write(engine)
         written = time.perf_counter()
-        found = chain.verify(engine)
+        found = audit_log.verify(engine)
         verified = time.perf_counter()
         engine.dispose()
     if found.total or found.records != RECORDS:
@@ -33,7 +33,7 @@ def measured() -> dict[str, float]:
 def _write(engine: sa.Engine) -> None:
     for number in range(RECORDS):
         with engine.begin() as connection:
-            chain.append(connection, _entry(number))
+            audit_log.append(connection, _entry(number))
 
 
 def _entry(number: int) -> dict[str, object]:

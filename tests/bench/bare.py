@@ -16,8 +16,8 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.messages import views
-from bot.models import Shown
+from bot.domain.models import Shown
+from bot.messages import modals
 from bot.secmaster import SecMaster, TaskAction
 
 Body = dict[str, Any]
@@ -67,7 +67,7 @@ class Bare:
         await self._say(channel, thread, f"Approved by <@{body['user']['id']}>")
 
     async def _submitted(self, body: Body) -> None:
-        kept, typed = views.read(body["view"])
+        kept, typed = modals.read(body["view"])
         await self._comment(kept.ref.id, typed["comment"])
         who = f"Comment by <@{body['user']['id']}>"
         await self._say(kept.place.channel, kept.place.card, who)

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot import messages
-from bot.messages import Frame, views
-from bot.models import Place, Ref, Shown
+from bot.domain.models import Place, Ref, Shown
+from bot.messages import Frame, modals
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox, payloads
@@ -123,9 +123,9 @@ class Scene:
         """The form that the card's comment button opens, filled in and sent."""
         workspace = self.slack.workspace
         place = Place(channel=SOC, card=card.ts)
-        kept = views.Form(action="task.comment", ref=card.ref, place=place)
+        kept = modals.Form(action="task.comment", ref=card.ref, place=place)
         typed = {"type": "plain_text_input", "value": _text()}
-        view = views.form(kept, ("A task", "demo-workspace"), "optional", {}) | {
+        view = modals.form(kept, ("A task", "demo-workspace"), "optional", {}) | {
             "id": workspace.new_id("V"),
             "state": {"values": {"comment": {"comment": typed}}},
         }

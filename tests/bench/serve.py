@@ -15,10 +15,10 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.app import App, open_secmaster
-from bot.demo import POLICY
-from bot.flows import Time
-from bot.server import web_app
+from bot.cli.demo_story import POLICY
+from bot.services import Time
 from bot.settings import Settings
+from bot.web.server import web_app
 from tests.bench.bare import Bare
 from tests.bench.child import lines, say
 from tests.town import policy, settings_for

@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.app import App
-from bot.flows import Watch
-from bot.flows.feeds import Feed
 from bot.sandbox.secmaster import Person, SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
+from bot.watch.list_sync import Feed
+from bot.watch.poller import Watch
 from tests.bench.child import Child, lines, say
 from tests.town import policy, settings_for
 

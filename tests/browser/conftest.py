@@ -15,9 +15,9 @@ from playwright.async_api import (
     expect,
 )
 
-from bot.config import Config
-from bot.manifest import manifest
+from bot.policy.config import Config
 from bot.sandbox.slack import SlackSandbox
+from bot.slack.manifest import manifest
 from tests.town import PATIENCE, SOC, Hands, Town
 
 CHROMIUM = shutil.which("chromium")

@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, async_playwright
 from rich.console import Console
 
-from bot.demo import ALICE, BOB, CAROL, ONCALL, SOC, Story, stage
+from bot.cli.demo_story import ALICE, BOB, CAROL, ONCALL, SOC, Story, stage
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
 from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS, PHONE, window

@@ -3,10 +3,10 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from bot.config import Config
-from bot.manifest import manifest
+from bot.policy.config import Config
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
+from bot.slack.manifest import manifest
 from tests.browser.conftest import Open
 from tests.town import ALICE, SOC, Town
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from playwright.async_api import Page, expect
 
-from bot.demo import POLICY
+from bot.cli.demo_story import POLICY
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.browser.conftest import PHONE, decide, message, open_thread

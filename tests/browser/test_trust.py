@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from playwright.async_api import Page, expect
 
-from bot.demo import POLICY
-from bot.flows import Patience
+from bot.cli.demo_story import POLICY
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
+from bot.services import Patience
 from tests.browser.conftest import decide, message, open_thread, press
 from tests.town import ALICE, BOB, CAROL, DAVE, ONCALL, Town
 

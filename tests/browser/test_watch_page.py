@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import expect
 
-from bot.demo import POLICY
+from bot.cli.demo_story import POLICY
 from bot.sandbox.secmaster.arrivals import new_failure, new_task
 from bot.secmaster.values import stamp
 from tests.browser.conftest import PHONE, decide, message, open_thread

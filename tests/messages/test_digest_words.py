@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_rendering import assert_slack_takes, words
 
+from bot.domain.notifications import Notice, NoticeKind
 from bot.messages.digest import Decider, HandOver, Late, Retrier, digest, posted
-from bot.notice import Notice, NoticeKind
 
 UNTIL = datetime(2026, 3, 1, 8, tzinfo=UTC)
 SINCE = UNTIL - timedelta(hours=12)

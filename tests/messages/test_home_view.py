@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_rendering import assert_slack_opens, frames, runs, tasks, words
 
-from bot.actions import BY_NAME
+from bot.domain.actions import BY_NAME
+from bot.domain.models import Ref, Shown
+from bot.domain.snapshots import digest as sight_of
 from bot.messages import Frame
 from bot.messages.home import Done, Home, HomeWanted, Line, digest, shown, view
-from bot.models import Ref, Shown
 from bot.secmaster import DueHandle, Instance, Node, Task
-from bot.sight import digest as sight_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 APPROVE, TERMINATE = BY_NAME["task.approve"], BY_NAME["task.terminate"]

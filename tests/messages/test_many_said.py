@@ -7,12 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bot.actions import BY_NAME, TABLE, choosable, for_many
-from bot.many import Batch, Item, Omitted, Several
-from bot.messages import batches, listing, many
-from bot.messages.batches import Ended
-from bot.messages.many import Choice, Confirmation, Open, Taken
-from bot.models import (
+from bot.domain.actions import BY_NAME, TABLE, choosable, for_many
+from bot.domain.batches import Batch, Item, Omitted, Several
+from bot.domain.models import (
     Actor,
     Ballot,
     Listing,
@@ -25,6 +22,9 @@ from bot.models import (
     Verdict,
     Vote,
 )
+from bot.messages import batch_forms, batch_results, listing
+from bot.messages.batch_forms import Choice, Confirmation, Open, Taken
+from bot.messages.batch_results import Ended
 from bot.secmaster import Instance, Task
 from tests.messages.test_rendering import (
     assert_slack_opens,
@@ -76,7 +76,7 @@ def test_what_can_be_done_to_many_is_what_the_table_says():
     ],
 )
 def test_a_button_is_read_back_as_it_was_made(wanted):
-    button = many.several_button(wanted).to_dict()
+    button = batch_forms.several_button(wanted).to_dict()
     assert button["action_id"] == "several"
     assert Several.parse(button["value"]) == wanted
 
@@ -105,7 +105,7 @@ def test_a_list_offers_it_where_something_can_be_chosen(page, offered):
 
 def test_what_is_due_or_began_stands_below_each_name():
     task = Task(id="t-1", name="Isolate", related_object="Alert", due_date=NOW + timedelta(hours=3))
-    view = many.choosing(
+    view = batch_forms.choosing(
         Several(noun="task"), Choice(noun="task", place=PLACE), Open([task], 1, "/secmaster", NOW)
     )
     [objects] = [each for each in view["blocks"] if each.get("block_id") == "objects"]
@@ -116,8 +116,8 @@ def test_what_is_due_or_began_stands_below_each_name():
 
 
 def test_twenty_objects_with_the_longest_reason_fit_into_what_a_view_remembers():
-    view = many.confirming(
-        confirmation("r" * many.LONGEST_REASON, twenty(TASK.id)), [], [], "workspace"
+    view = batch_forms.confirming(
+        confirmation("r" * batch_forms.LONGEST_REASON, twenty(TASK.id)), [], [], "workspace"
     )
     assert len(view["private_metadata"]) < 2500
     kept = Confirmation.model_validate_json(view["private_metadata"])
@@ -142,7 +142,7 @@ def test_twenty_objects_with_the_longest_reason_fit_into_what_a_view_remembers()
     ],
 )
 def test_a_row_says_in_a_few_words_how_one_ended(ending, said):
-    assert batches.result(ending) == said
+    assert batch_results.result(ending) == said
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_a_row_says_in_a_few_words_how_one_ended(ending, said):
 )
 def test_a_row_names_who_came_first(state, said):
     first = Verdict(operation=operation("task.terminate"), state=state, at=NOW)
-    assert batches.result(ended(failed("lost"), holder=first)) == said
-    assert batches.result(ended(failed("not_now", seen="canceled"), standing=first)) == said
+    assert batch_results.result(ended(failed("lost"), holder=first)) == said
+    assert batch_results.result(ended(failed("not_now", seen="canceled"), standing=first)) == said
 
 
 @pytest.mark.parametrize(
@@ -163,25 +163,25 @@ def test_a_row_says_for_how_many_people_one_waits(needed, said):
     ballot = Ballot(
         id="abc123def", action="task.approve", votes=(vote,), needed=needed, expires_at=NOW
     )
-    assert batches.result(ended(Outcome(state=State.COUNTED, ballot=ballot))) == said
+    assert batch_results.result(ended(Outcome(state=State.COUNTED, ballot=ballot))) == said
 
 
 def test_a_run_that_is_no_longer_open_is_called_by_its_state():
     run = operation("instance.retry", ref=Ref(noun="instance", id="i-1"))
     closed = Ended(Item(operation=run, name="x"), failed("not_now", seen="RUNNING"))
-    assert batches.result(closed) == "Not now: it is running"
+    assert batch_results.result(closed) == "Not now: it is running"
 
 
 def test_the_table_counts_what_is_done_and_tells_what_was_left_out():
     left = Omitted(ref=TASK, name="Grave", why="people")
     batch = Batch(id="b", items=(Item(operation=operation(), name="Isolate"),), omitted=(left,))
-    table = batches.results(batch, [ended(Outcome(state=State.DONE))])
+    table = batch_results.results(batch, [ended(Outcome(state=State.DONE))])
     assert table.text.splitlines() == [
         "⚠️ *Approved: 1 of 2 tasks* for <@U0BOB>",
         "Isolate host: Approved (abc123)",
         "Grave: Left out: asks for several people (—)",
     ]
-    assert batches.progress(batch, 0).text == "⏳ Approving 1 task for <@U0BOB>: 0 of 1 done"
+    assert batch_results.progress(batch, 0).text == "⏳ Approving 1 task for <@U0BOB>: 0 of 1 done"
 
 
 @some
@@ -191,7 +191,7 @@ def test_any_tasks_can_be_chosen_from(found, workspace, text, preselected):
     wanted = Several(noun="task", workspace=workspace, text=text[:100], workflow_id=workflow)
     unique = list({each.id: each for each in found}.values())
     there = Open(unique, len(unique) + 3, "/secmaster", NOW)
-    assert_slack_opens(many.choosing(wanted, Choice(noun="task", place=PLACE), there))
+    assert_slack_opens(batch_forms.choosing(wanted, Choice(noun="task", place=PLACE), there))
 
 
 @few
@@ -200,18 +200,18 @@ def test_any_runs_can_be_chosen_from(found, workspace):
     wanted = Several(noun="instance", workspace=workspace)
     unique = list({each.id: each for each in found}.values())
     there = Open(unique, len(unique), "@bot", NOW)
-    assert_slack_opens(many.choosing(wanted, Choice(noun="instance", place=PLACE), there))
+    assert_slack_opens(batch_forms.choosing(wanted, Choice(noun="instance", place=PLACE), there))
 
 
 @some
-@given(words, words, words, st.sampled_from(sorted({*many.WHY, "refused"})), ids)
+@given(words, words, words, st.sampled_from(sorted({*batch_forms.WHY, "refused"})), ids)
 def test_any_twenty_can_be_asked_about(name, reason, workspace, why, id_):
     kept = confirmation(reason[:100], twenty(id_))
     taken = [Taken(shown=each, name=name, then="It goes on.") for each in kept.shown[:10]]
     detail = "You may not." if why == "refused" else ""
     left = [Omitted(ref=each.ref, name=name, why=why, detail=detail) for each in kept.shown[10:]]
-    assert_slack_opens(many.confirming(kept, taken, left, workspace))
-    assert_slack_opens(many.confirming(kept, [], left, workspace))
+    assert_slack_opens(batch_forms.confirming(kept, taken, left, workspace))
+    assert_slack_opens(batch_forms.confirming(kept, [], left, workspace))
 
 
 @some
@@ -221,9 +221,9 @@ def test_however_many_end_slack_takes_the_table(one, name, outcome, first):
     item = Item(operation=one, name=name)
     left = Omitted(ref=one.ref, name=name, why="refused")
     batch = Batch(id="b", items=(item,) * 20, omitted=(left,))
-    assert_slack_takes(batches.progress(batch, 7))
-    assert_slack_takes(batches.results(batch, [Ended(item, outcome, first, first)] * 20))
-    assert_slack_takes(batches.among(name, one, batches.progress(batch, 7)))
+    assert_slack_takes(batch_results.progress(batch, 7))
+    assert_slack_takes(batch_results.results(batch, [Ended(item, outcome, first, first)] * 20))
+    assert_slack_takes(batch_results.among(name, one, batch_results.progress(batch, 7)))
 
 
 def twenty(id_):

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.messages import ballots, gathered, notices
+from bot.domain.models import Actor, Ballot, Operation, Outcome, Place, Ref, State, Vote
+from bot.domain.notifications import Notice, NoticeKind
+from bot.messages import approvals, failure_groups, notifications
 from bot.messages.blocks import Frame
-from bot.models import Actor, Ballot, Operation, Outcome, Place, Ref, State, Vote
-from bot.notice import Notice, NoticeKind
 from bot.secmaster import Instance, Task
 from bot.store import Known
 
@@ -18,28 +18,28 @@ ENDED = {"status": "FINISHED", "name": "Enrich 7", "by": "U0CAROL", "seconds": "
 
 
 def test_how_a_retry_ended_names_the_run_and_who_retried_it():
-    assert notices.ended(notice(**ENDED)).text == (
+    assert notifications.ended(notice(**ENDED)).text == (
         "<@U0CAROL> ✅ *The retry finished* after 2 min: Enrich 7."
     )
-    assert notices.ended(notice(**(ENDED | {"status": "TERMINATED"}))).text == (
+    assert notifications.ended(notice(**(ENDED | {"status": "TERMINATED"}))).text == (
         "<@U0CAROL> The retry ended after 2 min, ⛔ Terminated: Enrich 7."
     )
     failed = {"status": "FAILED", "node": "Respond", "error": "no route"}
     again = notice(**(ENDED | failed))
-    assert notices.ended(again).text == (
+    assert notifications.ended(again).text == (
         "<@U0CAROL> 🔴 *The retry failed again* at Respond after 2 min: Enrich 7.\n```no route```"
     )
 
 
 def test_an_end_from_before_runs_were_named_is_told_without():
     told = {key: value for key, value in ENDED.items() if key != "name"}
-    assert notices.ended(notice(**told)).text.endswith("after 2 min.")
+    assert notifications.ended(notice(**told)).text.endswith("after 2 min.")
 
 
 @pytest.mark.parametrize("status", ["FINISHED", "FAILED", "<!here>"])
 def test_nothing_of_a_run_is_markup(status: str):
     told = {**ENDED, "status": status, "name": HOSTILE, "node": HOSTILE, "error": HOSTILE}
-    said = notices.ended(notice(**told)).text
+    said = notifications.ended(notice(**told)).text
     assert "<!channel>" not in said
     assert "<!here>" not in said
     assert said.count("```") in (0, 2)
@@ -49,25 +49,27 @@ def test_nothing_of_a_run_is_markup(status: str):
     ("channel", "named"), [("C0SOC", "<#C0SOC>"), ("U0CAROL", "<@U0CAROL>"), ("G0OLD", "<#G0OLD>")]
 )
 def test_a_closed_channel_or_chat_is_named_as_people_know_it(channel: str, named: str):
-    said = notices.closed(notice(channel=channel, code="is_archived")).text
+    said = notifications.closed(notice(channel=channel, code="is_archived")).text
     assert said.startswith(f"⚠️ I can't post in {named} any more (`is_archived`).")
-    [why, *_rest] = notices.placed(notices.ended(notice(**ENDED)), channel).payload["blocks"]
+    [why, *_rest] = notifications.placed(notifications.ended(notice(**ENDED)), channel).payload[
+        "blocks"
+    ]
     assert why["elements"][0]["text"] == f"↪️ Meant for {named}, where I can't post."
 
 
 def test_what_waited_before_counts_and_leaves_out_what_there_is_none_of():
     told = {"tasks": "1", "failed": "0", "overdue": "2", "oldest": ""}
-    said = notices.backlog(notice(**told)).text
+    said = notifications.backlog(notice(**told)).text
     assert "Before that, 1 task waits, 2 are overdue. These" in said
 
 
 def test_a_reminder_says_what_happens_if_nobody_decides():
     due = NOW + timedelta(minutes=30)
     task = Task(id="t1", name="Isolate x", status="waiting", due_date=due, due_handle="CONTINUE")
-    assert "silence approves *Isolate x*" in notices.reminder(notice(), task, NOW).text
+    assert "silence approves *Isolate x*" in notifications.reminder(notice(), task, NOW).text
     stops = task.model_copy(update={"due_handle": "INTERRUPT"})
-    assert notices.reminder(notice(), stops, NOW).text.endswith("Then it is interrupted.")
-    late = notices.reminder(notice(), task, due + timedelta(hours=1)).text
+    assert notifications.reminder(notice(), stops, NOW).text.endswith("Then it is interrupted.")
+    late = notifications.reminder(notice(), task, due + timedelta(hours=1)).text
     assert late.startswith("⏰ *Overdue* since")
 
 
@@ -76,20 +78,20 @@ def test_a_braked_retry_says_why_in_the_thread_and_on_the_card(brake: int, times
     why = f"This workflow was retried at least {times} within 15 min, so a second person is asked"
     waiting = ballot(braked=True, brake=brake, brake_within=900)
     outcome = Outcome(state=State.COUNTED, ballot=waiting)
-    assert why in ballots.counted(operation(), outcome)
-    assert ballots.counted(operation(), outcome).endswith("Nothing was sent yet.")
-    [said, _buttons] = ballots.on_card(frame(), run("r1"), waiting)
+    assert why in approvals.counted(operation(), outcome)
+    assert approvals.counted(operation(), outcome).endswith("Nothing was sent yet.")
+    [said, _buttons] = approvals.on_card(frame(), run("r1"), waiting)
     assert why in said.to_dict()["text"]["text"]
 
 
 def test_what_a_rule_asks_several_people_for_blames_no_brake():
     outcome = Outcome(state=State.COUNTED, ballot=ballot())
-    assert "retried" not in ballots.counted(operation(), outcome)
+    assert "retried" not in approvals.counted(operation(), outcome)
 
 
 def test_a_card_of_several_shows_who_is_waited_for_beside_the_run_it_is_about():
     known = [Known(Ref(noun="instance", id=each), run(each), NOW) for each in ("r1", "r2")]
-    drawn = gathered.card(frame(), known, (2, 2), {known[1].ref: (ballot(),)})
+    drawn = failure_groups.card(frame(), known, (2, 2), {known[1].ref: (ballot(),)})
     texts = [each.get("text", {}).get("text", "") for each in drawn.payload["blocks"]]
     [first] = [at for at, text in enumerate(texts) if text.startswith("*Run r1*")]
     [second] = [at for at, text in enumerate(texts) if text.startswith("*Run r2*")]
@@ -100,13 +102,13 @@ def test_a_card_of_several_shows_who_is_waited_for_beside_the_run_it_is_about():
 def test_a_card_of_many_fits_into_a_message():
     known = [Known(Ref(noun="instance", id=f"r{each}"), run("x" * 200), NOW) for each in range(50)]
     waiting = {each.ref: (ballot(),) for each in known}
-    assert len(gathered.card(frame(), known, (50, 50), waiting).payload["blocks"]) <= 50
-    assert len(gathered.shown(known)) == gathered.SHOWN
+    assert len(failure_groups.card(frame(), known, (50, 50), waiting).payload["blocks"]) <= 50
+    assert len(failure_groups.shown(known)) == failure_groups.SHOWN
 
 
 def test_where_none_is_failed_any_more_the_rows_stay_and_their_buttons_go():
     over = [Known(REF, run("r1", "FINISHED"), NOW, open=False)]
-    drawn = gathered.card(frame(), over, (0, 1), {REF: (ballot(),)})
+    drawn = failure_groups.card(frame(), over, (0, 1), {REF: (ballot(),)})
     assert drawn.text.endswith("✅ None is failed")
     assert [each["type"] for each in drawn.payload["blocks"]].count("actions") == 0
 

@@ -8,30 +8,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from bot.actions import BY_NAME, TABLE, Action
-from bot.config import parse as parse_config
-from bot.messages import (
-    Frame,
-    about,
-    card,
-    changed,
-    explain,
-    glass_broken,
-    lapsed,
-    listing,
-    lists,
-    lost,
-    not_announced,
-    outcome,
-    rights,
-    stories,
-    trouble,
-    vanished,
-    views,
-)
-from bot.messages.changed import LABELS
-from bot.messages.errors import CANNOT_POST, TROUBLES
-from bot.models import (
+from bot.domain.actions import BY_NAME, TABLE, Action
+from bot.domain.models import (
     Actor,
     Ballot,
     Change,
@@ -48,8 +26,30 @@ from bot.models import (
     Vote,
     visible,
 )
-from bot.policy import Allowed, Member, Refused
-from bot.rules import Role, Rule
+from bot.messages import (
+    Frame,
+    audit_history,
+    card,
+    changed,
+    command_help,
+    explain,
+    glass_broken,
+    lapsed,
+    listing,
+    lists,
+    lost,
+    modals,
+    not_announced,
+    outcome,
+    permissions,
+    trouble,
+    vanished,
+)
+from bot.messages.changes import LABELS
+from bot.messages.errors import CANNOT_POST, TROUBLES
+from bot.policy.config import parse as parse_config
+from bot.policy.decide import Allowed, Member, Refused
+from bot.policy.rules import Role, Rule
 from bot.sandbox.slack.blocks import check_blocks, check_view
 from bot.secmaster import (
     BusinessType,
@@ -331,7 +331,7 @@ def test_one_odd_field_does_not_hide_a_task_from_those_who_decide(field, odd):
     frame = Frame(TASK, NOW)
     task = Task(**{"id": "t-1", "name": "n", "status": "waiting"} | {field: odd})
     assert_slack_takes(card(frame, task, None))
-    assert_slack_opens(views.details(frame, task))
+    assert_slack_opens(modals.details(frame, task))
 
 
 @pytest.mark.parametrize("zone", [14, 8, 0, -12])
@@ -438,8 +438,8 @@ ERRORS = (
 @given(st.sampled_from(ERRORS), words, words, words)
 def test_any_error_of_a_read_can_be_told(kind, message, code, request_id):
     told = explain(kind(message, code=code, request_id=request_id))
-    assert_slack_takes(about.plain(told))
-    assert_slack_opens(views.failed("Details", told))
+    assert_slack_takes(command_help.plain(told))
+    assert_slack_opens(modals.failed("Details", told))
 
 
 # What the bot says of itself.
@@ -449,13 +449,13 @@ roots = st.sampled_from(["/secmaster", "@bot", "/" + "a" * 31])
 
 @given(roots, st.sampled_from(["", "/t", "/" + "a" * 31]))
 def test_help_is_one_that_slack_takes(root, short):
-    assert_slack_takes(about.help_message(root, {"task": short, "instance": short}))
+    assert_slack_takes(command_help.help_message(root, {"task": short, "instance": short}))
 
 
 @few
 @given(words, words, roots)
 def test_whatever_was_not_understood_can_be_told(problem, usage, root):
-    assert_slack_takes(about.not_understood(problem, usage, usage, root))
+    assert_slack_takes(command_help.not_understood(problem, usage, usage, root))
 
 
 role_names = st.sampled_from(["approver", "<!channel>", "x" * 100, "中", "&", " "])
@@ -479,7 +479,7 @@ rules = st.builds(
 @given(members, words, st.lists(rules, max_size=5) | st.builds(lambda rule: [rule] * 200, rules))
 def test_anybody_can_be_told_who_they_are(member, name, held):
     config = parse_config("").model_copy(update={"rules": tuple(held)})
-    assert_slack_takes(about.whoami(member, name, config))
+    assert_slack_takes(command_help.whoami(member, name, config))
 
 
 def refusals():
@@ -502,27 +502,27 @@ some_roles = st.dictionaries(
 @few
 @given(st.sampled_from(TABLE), refusals(), some_roles)
 def test_any_refusal_can_be_told(action, refused, roles):
-    assert_slack_takes(about.not_allowed(action, TASK, refused, roles))
+    assert_slack_takes(command_help.not_allowed(action, TASK, refused, roles))
 
 
 def test_a_refusal_names_many_groups_without_breaking_a_mention():
     roles = {"everybody": Role(usergroups=("S0SOC",) * 300)}
     refused = Refused("rule", "rule 1", ("everybody",))
-    assert_slack_takes(about.not_allowed(BY_NAME["task.approve"], TASK, refused, roles))
+    assert_slack_takes(command_help.not_allowed(BY_NAME["task.approve"], TASK, refused, roles))
 
 
 @pytest.mark.parametrize("action", TABLE, ids=list(BY_NAME))
 def test_what_is_said_of_an_action_is_one_that_slack_takes(action):
-    assert_slack_takes(about.needs_reason(action, "/secmaster"))
-    assert_slack_takes(about.recorded(action))
+    assert_slack_takes(command_help.needs_reason(action, "/secmaster"))
+    assert_slack_takes(command_help.recorded(action))
 
 
 @few
 @given(st.sampled_from([*CANNOT_POST, "odd"]), words)
 def test_the_rest_can_be_told_too(code, reference):
-    assert_slack_takes(about.cannot_post(code))
-    assert_slack_takes(about.own_fault(reference))
-    assert_slack_takes(about.newer_button())
+    assert_slack_takes(command_help.cannot_post(code))
+    assert_slack_takes(command_help.own_fault(reference))
+    assert_slack_takes(command_help.newer_button())
 
 
 # Modals.
@@ -538,64 +538,64 @@ def forms(draw):
         response_url=draw(st.sampled_from(["", f"https://hooks.slack.example/{'x' * 300}"])),
     )
     ref = Ref(noun=action.noun, id=draw(ids), workspace=draw(workspaces))
-    return views.Form(action=action.name, ref=ref, place=place)
+    return modals.Form(action=action.name, ref=ref, place=place)
 
 
 @few
 @given(forms(), st.tuples(words, words), st.sampled_from(["required", "optional", "none"]), words)
 def test_any_form_is_one_that_slack_opens(kept, shown, reason, node):
-    filled = {param.name: node for param in views.action_of(kept).needs}
-    view = views.form(kept, shown, reason, filled)
+    filled = {param.name: node for param in modals.action_of(kept).needs}
+    view = modals.form(kept, shown, reason, filled)
     assert_slack_opens(view)
     typed = {"state": {"values": {}}, "private_metadata": view["private_metadata"]}
-    assert views.read(typed) == (kept, {})
+    assert modals.read(typed) == (kept, {})
 
 
 @few
 @given(words)
 def test_a_modal_that_waits_or_failed_is_one_that_slack_opens(reference):
-    assert_slack_opens(views.loading("Details"))
-    assert_slack_opens(views.failed("Details", about.own_fault(reference).text))
+    assert_slack_opens(modals.loading("Details"))
+    assert_slack_opens(modals.failed("Details", command_help.own_fault(reference).text))
 
 
 @some
 @given(st.lists(tasks, max_size=9), st.lists(runs, max_size=9), st.integers(0, 10**6))
 def test_whatever_waits_is_shown_in_a_home_and_a_modal_that_slack_takes(open_tasks, failed, total):
-    found = views.Waiting(open_tasks, total, failed, total, "main", "/secmaster", NOW)
-    assert_slack_opens(views.waiting(found))
-    assert_slack_opens(views.home(found), "home")
+    found = modals.Waiting(open_tasks, total, failed, total, "main", "/secmaster", NOW)
+    assert_slack_opens(modals.waiting(found))
+    assert_slack_opens(modals.home(found), "home")
 
 
 @few
 @given(words)
 def test_a_home_says_what_went_wrong(reference):
-    assert_slack_opens(views.troubled_home(about.own_fault(reference).text), "home")
+    assert_slack_opens(modals.troubled_home(command_help.own_fault(reference).text), "home")
 
 
 @some
 @given(frames("task"), tasks)
 def test_the_details_of_any_task_are_ones_that_slack_opens(frame, task):
-    assert_slack_opens(views.details(frame, task))
+    assert_slack_opens(modals.details(frame, task))
 
 
 @some
 @given(frames("instance"), runs)
 def test_the_details_of_any_instance_are_ones_that_slack_opens(frame, run):
-    assert_slack_opens(views.details(frame, run))
+    assert_slack_opens(modals.details(frame, run))
 
 
 @pytest.mark.parametrize("letter", ["x", "中", "🙂", "&"])
 def test_the_details_of_a_long_talk_are_ones_that_slack_opens(letter):
     frame = Frame(TASK, NOW)
     talk = [{"id": f"c-{number}", "message": letter * 3000} for number in range(100)]
-    assert_slack_opens(views.details(frame, Task(name="n", comments=talk)))
+    assert_slack_opens(modals.details(frame, Task(name="n", comments=talk)))
 
 
 def test_the_details_of_a_long_talk_end_with_what_was_said_last_and_say_what_is_left_out():
     frame = Frame(TASK, NOW)
     talk = [{"id": f"c-{number}", "message": f"word {number}."} for number in range(200)]
     task = Task(name="n", comments=talk, attachment_id_list=["a-1"])
-    shown = "\n".join(markup_in(views.details(frame, task)["blocks"]))
+    shown = "\n".join(markup_in(modals.details(frame, task)["blocks"]))
     assert "word 199." in shown
     assert "a-1" in shown
     assert re.search(r"\b\d+ (?:earlier|more)", shown)
@@ -758,7 +758,7 @@ def test_no_line_of_somebodys_poses_as_a_receipt(operation, ended):
 
 decisions = st.builds(
     Refused,
-    st.sampled_from(list(rights.WHY)),
+    st.sampled_from(list(permissions.WHY)),
     st.sampled_from(["rule 1", "rule 2 (isolation)"]),
     st.lists(role_names, max_size=9).map(tuple),
 ) | st.builds(
@@ -789,14 +789,14 @@ loans = st.builds(
 def test_why_can_always_be_told(id_, answers, breaks, known):
     ref = Ref(noun="task", id=id_)
     own = [action for action in TABLE if action.noun == "task"]
-    assert_slack_takes(rights.why(ref, list(zip(own, answers, breaks, strict=True)), known))
+    assert_slack_takes(permissions.why(ref, list(zip(own, answers, breaks, strict=True)), known))
 
 
 def test_why_is_told_to_its_end_in_a_workspace_of_many_roles():
     known = {f"role {n}": Role(users=("U0ALICE",) * 9, usergroups=("S0SOC",) * 9) for n in range(9)}
     own = [action for action in TABLE if action.noun == "task"]
     answers = [(action, Refused("rule", "rule 1", tuple(known)), True) for action in own]
-    message = rights.why(TASK, answers, known)
+    message = permissions.why(TASK, answers, known)
     assert_slack_takes(message)
     assert own[-1].name in json.dumps(message.payload["blocks"])
 
@@ -804,22 +804,22 @@ def test_why_is_told_to_its_end_in_a_workspace_of_many_roles():
 @few
 @given(loans, st.lists(loans, max_size=60), st.lists(role_names, max_size=60), some_roles)
 def test_what_is_lent_can_be_told(loan, many_loans, names, known):
-    assert_slack_takes(rights.lent(loan, names))
-    assert_slack_takes(rights.lent_to_you(loan))
-    assert_slack_takes(rights.loans(many_loans, many_loans))
-    assert_slack_takes(rights.no_right("delegate", names, known))
-    for told in (rights.taken_back, rights.taken_from_you, rights.nothing_lent):
+    assert_slack_takes(permissions.lent(loan, names))
+    assert_slack_takes(permissions.lent_to_you(loan))
+    assert_slack_takes(permissions.loans(many_loans, many_loans))
+    assert_slack_takes(permissions.no_right("delegate", names, known))
+    for told in (permissions.taken_back, permissions.taken_from_you, permissions.nothing_lent):
         assert_slack_takes(told("U0BOB"))
-    assert_slack_takes(rights.not_lendable_to("U0BOB"))
-    assert_slack_takes(rights.too_long(timedelta(days=30)))
+    assert_slack_takes(permissions.not_lendable_to("U0BOB"))
+    assert_slack_takes(permissions.too_long(timedelta(days=30)))
 
 
 @few
 @given(words, ids)
 def test_a_policy_that_cannot_be_used_and_an_empty_story_can_be_told(problems, id_):
-    assert_slack_takes(rights.not_reloaded(problems))
-    assert_slack_takes(rights.no_story(id_))
-    assert_slack_takes(rights.reloaded(parse_config(""), parse_config("")))
+    assert_slack_takes(permissions.not_reloaded(problems))
+    assert_slack_takes(permissions.no_story(id_))
+    assert_slack_takes(permissions.reloaded(parse_config(""), parse_config("")))
 
 
 entries = st.fixed_dictionaries(
@@ -827,7 +827,7 @@ entries = st.fixed_dictionaries(
         "number": st.integers(1, 10**9),
         "at": st.just("2026-03-01T12:00:00.000000+00:00"),
         "operation_id": st.sampled_from(["0f" * 16, "refused-1772366400.000000-U0ALICE"]),
-        "outcome": st.sampled_from([*stories.OUTCOMES, "<!channel>"]),
+        "outcome": st.sampled_from([*audit_history.OUTCOMES, "<!channel>"]),
     },
     optional={
         "action": st.sampled_from([*BY_NAME, "reload", "<!channel>`"]),
@@ -850,16 +850,16 @@ entries = st.fixed_dictionaries(
 @some
 @given(ids, several(entries))
 def test_any_story_can_be_told(id_, told):
-    assert_slack_takes(stories.story(Ref(noun="task", id=id_), told))
+    assert_slack_takes(audit_history.story(Ref(noun="task", id=id_), told))
 
 
 @few
 @given(forms(), words, st.sampled_from(["required", "optional", "none"]))
 def test_a_form_that_asks_for_the_name_is_one_that_slack_opens(kept, name, reason):
     asking = kept.model_copy(
-        update={"named": views.name_digest(name) or "0" * 32, "glass": True, "seen": "0" * 32}
+        update={"named": modals.name_digest(name) or "0" * 32, "glass": True, "seen": "0" * 32}
     )
-    view = views.form(asking, (name, "main"), reason, {})
+    view = modals.form(asking, (name, "main"), reason, {})
     assert_slack_opens(view)
     assert [block["block_id"] for block in view["blocks"] if block.get("block_id") == "name"]
 
@@ -867,6 +867,6 @@ def test_a_form_that_asks_for_the_name_is_one_that_slack_opens(kept, name, reaso
 @few
 @given(words, words)
 def test_only_the_same_letters_are_the_same_name(one, other):
-    same = views.name_digest(one) == views.name_digest(other)
+    same = modals.name_digest(one) == modals.name_digest(other)
     plain = [" ".join(visible(each).casefold().split())[:140] for each in (one, other)]
     assert same == (plain[0] == plain[1])

@@ -4,26 +4,26 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.actions import BY_NAME, TABLE
-from bot.config import parse
+from bot.domain.actions import BY_NAME, TABLE
+from bot.domain.models import Actor, Listing, Operation, Outcome, Place, Ref, Shown, State, Verdict
+from bot.domain.snapshots import digest
 from bot.messages import (
     Frame,
-    about,
     card,
+    command_help,
     listing,
     lists,
     lost,
+    modals,
     outcome,
     trouble,
     vanished,
-    views,
 )
-from bot.messages.words import words
-from bot.models import Actor, Listing, Operation, Outcome, Place, Ref, Shown, State, Verdict
-from bot.policy import Member, Refused
-from bot.rules import Role
+from bot.messages.labels import words
+from bot.policy.config import parse
+from bot.policy.decide import Member, Refused
+from bot.policy.rules import Role
 from bot.secmaster import Instance, Task
-from bot.sight import digest
 from tests.town import on_card
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -422,7 +422,7 @@ ROLES = {"approver": Role(users=("U0ALICE",), usergroups=("S0SOC",)), "empty": R
     ],
 )
 def test_a_refusal_says_which_rule_and_who_may(refused, said):
-    told = about.not_allowed(BY_NAME["task.approve"], TASK, refused, ROLES).text
+    told = command_help.not_allowed(BY_NAME["task.approve"], TASK, refused, ROLES).text
     assert said in told
     assert "The approval was not sent." in told
 
@@ -434,7 +434,7 @@ def test_whoami_tells_what_each_role_allows():
         "[[rules]]\nactions = ['task.*']\nroles = ['approver']\nreason = 'required'\n"
         "[[rules]]\nactions = ['instance.retry']\nroles = ['oncall']\n"
     )
-    told = about.whoami(Member("U0ALICE", frozenset({"approver"})), "Alice", config).text
+    told = command_help.whoami(Member("U0ALICE", frozenset({"approver"})), "Alice", config).text
     assert "roles: *approver*" in told
     assert (
         "✅ `task.approve` yes by rule 1 where its conditions fit, "
@@ -442,13 +442,13 @@ def test_whoami_tells_what_each_role_allows():
     ) in told.splitlines()
     assert "▫️ `instance.retry` no by rule 3" in told
     assert "▫️ `instance.debug` no: no rule allows it" in told
-    guest = about.whoami(Member("U0GUEST", guest=True), "Guest", config).text
+    guest = command_help.whoami(Member("U0GUEST", guest=True), "Guest", config).text
     assert "A guest may look, and change nothing." in guest
     assert "✅" not in guest
 
 
 def test_help_lists_every_command_with_its_aliases():
-    told = read(about.help_message("/soc", {"task": "/t", "instance": ""}))
+    told = read(command_help.help_message("/soc", {"task": "/t", "instance": ""}))
     for action in BY_NAME.values():
         assert f"/soc {action.usage}".replace("<", "&lt;").replace(">", "&gt;") in told
         assert all(alias in told for alias in action.aliases)
@@ -552,9 +552,9 @@ def test_a_paging_button_keeps_a_text_with_bars():
 
 def form(name, reason="optional", node="", about="Isolate <host>"):
     ref = TASK if name.startswith("task.") else RUN
-    kept = views.Form(action=name, ref=ref, place=Place(channel="C0SOC"))
-    filled = {param.name: node for param in views.action_of(kept).needs if param.offered}
-    return views.form(kept, (about, "soc-east"), reason, filled)
+    kept = modals.Form(action=name, ref=ref, place=Place(channel="C0SOC"))
+    filled = {param.name: node for param in modals.action_of(kept).needs if param.offered}
+    return modals.form(kept, (about, "soc-east"), reason, filled)
 
 
 def inputs(view):
@@ -596,14 +596,14 @@ def test_the_node_that_failed_is_filled_in():
 def test_what_was_typed_is_read_back():
     view = form("task.terminate")
     view["state"] = {"values": {"reason": {"reason": {"value": "because"}}}}
-    kept, typed = views.read(view)
+    kept, typed = modals.read(view)
     assert (kept.action, kept.ref, typed) == ("task.terminate", TASK, {"reason": "because"})
 
 
 def test_an_input_left_empty_reads_as_nothing():
     view = form("task.terminate")
     view["state"] = {"values": {"reason": {"reason": {"value": None}}}}
-    assert views.read(view)[1] == {"reason": ""}
+    assert modals.read(view)[1] == {"reason": ""}
 
 
 def test_details_show_what_a_card_has_no_room_for():
@@ -613,9 +613,9 @@ def test_details_show_what_a_card_has_no_room_for():
             "attachment_id_list": ("a-1",),
         }
     )
-    shown = read(views.details(Frame(TASK, NOW), task))
+    shown = read(modals.details(Frame(TASK, NOW), task))
     assert all(part in shown for part in ("`c-1`", "Bob", "`a-1`"))
-    shown = read(views.details(Frame(RUN, NOW), FAILED))
+    shown = read(modals.details(Frame(RUN, NOW), FAILED))
     assert all(part in shown for part in ("Fetch mail", "`n-1`", "Block sender", "timed out"))
 
 
@@ -627,7 +627,7 @@ def test_a_description_can_not_pose_as_the_cards_own_words():
 
 
 def test_details_begin_with_the_cards_facts():
-    shown = read(views.details(Frame(TASK, NOW), WAITING))
+    shown = read(modals.details(Frame(TASK, NOW), WAITING))
     assert "Waiting for a decision" in shown
     assert "goes on by itself" in shown
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bot.domain.models import visible
 from bot.messages.text import (
     MARK,
     block,
@@ -20,7 +21,6 @@ from bot.messages.text import (
     span,
     until,
 )
-from bot.models import visible
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENTITY = re.compile(r"&(?:amp|lt|gt);")

@@ -67,7 +67,7 @@ def test_a_copy_is_made_once_for_each_time_a_message_looks_different():
         messages.put(message(at))
     before = messages.copies().top.newest()
     messages.by_ts["50.000100"]["text"] = "new"
-    messages.changed("50.000100")
+    messages.changes("50.000100")
     after = messages.copies().top.newest()
     assert [one["ts"] for one, other in zip(before, after, strict=True) if one is not other] == [
         "50.000100"

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.store import chain, connect, migrate
+from bot.store import audit_log, connect, migrate
 
 START = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
 AUDIT = ("number", "at", "target", "once", "record", "hash")
@@ -34,7 +34,7 @@ def entry(number: int, **more: Any) -> dict[str, Any]:
 def write(engine: sa.Engine, many: int, first: int = 1) -> None:
     with engine.begin() as connection:
         for number in range(first, first + many):
-            chain.append(connection, entry(number))
+            audit_log.append(connection, entry(number))
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def rewrite(engine: sa.Engine, kept: Rows, *, head: bool) -> None:
         if kept:
             connection.execute(sa.text(insert), kept)
     if head:
-        last = kept[-1] if kept else {"number": 0, "hash": chain.GENESIS}
+        last = kept[-1] if kept else {"number": 0, "hash": audit_log.GENESIS}
         do(
             engine,
             "UPDATE audit_head SET number = :number, hash = :hash",
@@ -79,5 +79,5 @@ def rewrite(engine: sa.Engine, kept: Rows, *, head: bool) -> None:
         )
 
 
-def sentences(found: chain.Verified) -> list[str]:
+def sentences(found: audit_log.Verified) -> list[str]:
     return [sentence for _number, sentence in found.problems]

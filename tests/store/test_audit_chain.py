@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from bot.store import chain, connect, look_into
+from bot.store import audit_log, connect, look_into
 from tests.store.ledger import (
     AUDIT,
     START,
@@ -68,18 +68,20 @@ def copied(file: Path) -> Iterator[sa.Engine]:
 @both_databases
 def test_records_come_back_in_their_order_each_with_its_hash(engine: sa.Engine):
     write(engine, 3)
-    found = list(chain.entries(engine))
+    found = list(audit_log.entries(engine))
     assert [record["number"] for record in found] == [1, 2, 3]
     assert [record["reason"] for record in found] == [f"because of {n}" for n in (1, 2, 3)]
     assert found[0]["at"] == "2026-11-01T11:00:00.000000+00:00"
-    whole = chain.verify(engine, noted=found[1]["hash"].upper() + "\n")
-    assert whole == chain.Verified(records=3, head=found[-1]["hash"], problems=(), total=0)
+    whole = audit_log.verify(engine, noted=found[1]["hash"].upper() + "\n")
+    assert whole == audit_log.Verified(records=3, head=found[-1]["hash"], problems=(), total=0)
 
 
 @both_databases
 def test_an_audit_without_records_is_whole(engine: sa.Engine):
-    assert chain.verify(engine, noted=chain.GENESIS) == chain.Verified(0, chain.GENESIS, (), 0)
-    assert list(chain.entries(engine)) == []
+    assert audit_log.verify(engine, noted=audit_log.GENESIS) == audit_log.Verified(
+        0, audit_log.GENESIS, (), 0
+    )
+    assert list(audit_log.entries(engine)) == []
 
 
 @both_databases
@@ -87,26 +89,26 @@ def test_the_same_outcome_of_the_same_operation_is_written_once(engine: sa.Engin
     write(engine, 2)
     write(engine, 3)
     with engine.begin() as connection:
-        chain.append(connection, entry(1, reason="another"))
-        chain.append(connection, entry(1, outcome="failed"))
-    assert [record["operation_id"] for record in chain.entries(engine)] == [
+        audit_log.append(connection, entry(1, reason="another"))
+        audit_log.append(connection, entry(1, outcome="failed"))
+    assert [record["operation_id"] for record in audit_log.entries(engine)] == [
         *("operation-1", "operation-2", "operation-3", "operation-1")
     ]
-    assert chain.verify(engine).total == 0
+    assert audit_log.verify(engine).total == 0
 
 
 @both_databases
 def test_what_is_rolled_back_leaves_no_gap(engine: sa.Engine):
     write(engine, 1)
     with engine.connect() as connection:
-        chain.append(connection, entry(2))
+        audit_log.append(connection, entry(2))
         connection.rollback()
     write(engine, 1, first=3)
-    assert [record["reason"] for record in chain.entries(engine)] == [
+    assert [record["reason"] for record in audit_log.entries(engine)] == [
         "because of 1",
         "because of 3",
     ]
-    assert chain.verify(engine).total == 0
+    assert audit_log.verify(engine).total == 0
 
 
 @both_databases
@@ -117,34 +119,34 @@ def test_what_is_rolled_back_leaves_no_gap(engine: sa.Engine):
 def test_any_text_comes_back_as_it_was(engine: sa.Engine, more: dict[str, Any], target: str):
     told = more | entry(next(numbers), target=target)
     with engine.begin() as connection:
-        chain.append(connection, told)
-    found = list(chain.entries(engine, target=target))[-1]
+        audit_log.append(connection, told)
+    found = list(audit_log.entries(engine, target=target))[-1]
     assert found | {"at": told["at"]} == told | {"number": found["number"], "hash": found["hash"]}
-    assert chain.verify(engine).total == 0
+    assert audit_log.verify(engine).total == 0
 
 
 def test_a_time_without_a_zone_is_refused(engine: sa.Engine):
     with pytest.raises(ValueError, match="no zone"), engine.begin() as connection:
-        chain.append(connection, entry(1, at=START.replace(tzinfo=None)))
-    assert chain.verify(engine).records == 0
+        audit_log.append(connection, entry(1, at=START.replace(tzinfo=None)))
+    assert audit_log.verify(engine).records == 0
 
 
 @both_databases
 def test_more_records_than_a_page_are_read_and_chosen_from(engine: sa.Engine):
-    many = 2 * chain.PAGE + 5
+    many = 2 * audit_log.PAGE + 5
     write(engine, many)
-    found = [record["number"] for record in chain.entries(engine)]
+    found = [record["number"] for record in audit_log.entries(engine)]
     assert found == list(range(1, many + 1))
-    odd = [record["number"] for record in chain.entries(engine, target="1:task:main:t1")]
+    odd = [record["number"] for record in audit_log.entries(engine, target="1:task:main:t1")]
     assert odd == found[::2]
     since = START + timedelta(hours=many - 2)
-    assert [record["number"] for record in chain.entries(engine, since=since)] == found[-3:]
-    assert chain.count(engine, since) == 3
-    assert chain.count(engine) == many
+    assert [record["number"] for record in audit_log.entries(engine, since=since)] == found[-3:]
+    assert audit_log.count(engine, since) == 3
+    assert audit_log.count(engine) == many
 
 
 def test_records_written_while_it_is_verified_are_no_problem(engine: sa.Engine):
-    write(engine, chain.PAGE)
+    write(engine, audit_log.PAGE)
     told = []
 
     def write_more(done: int, of: int) -> None:
@@ -152,9 +154,9 @@ def test_records_written_while_it_is_verified_are_no_problem(engine: sa.Engine):
         if len(told) < 3:
             write(engine, 2, first=done + 1)
 
-    found = chain.verify(engine, told=write_more)
-    assert (found.records, found.problems) == (chain.PAGE + 4, ())
-    assert told == [(chain.PAGE + more, chain.PAGE + more) for more in (0, 2, 4)]
+    found = audit_log.verify(engine, told=write_more)
+    assert (found.records, found.problems) == (audit_log.PAGE + 4, ())
+    assert told == [(audit_log.PAGE + more, audit_log.PAGE + more) for more in (0, 2, 4)]
 
 
 @settings(max_examples=300, deadline=None)
@@ -174,10 +176,10 @@ def test_any_changed_byte_is_found(written: Path, choice: st.DataObject):
         kind = choice.draw(st.sampled_from(["TEXT", "BLOB"]))
         change = f"UPDATE {table} SET {column} = CAST(:raw AS {kind}) WHERE number = {row}"
         do(engine, change, raw=text[:at] + instead + text[at + 1 :])
-        found = chain.verify(engine)
+        found = audit_log.verify(engine)
         assert found.total
         assert {number for number, _ in found.problems} == {row if table == "audit" else 0}
-        assert len(list(chain.entries(engine))) == SEVERAL
+        assert len(list(audit_log.entries(engine))) == SEVERAL
 
 
 @settings(max_examples=60, deadline=None)
@@ -192,7 +194,7 @@ def test_any_changed_number_is_found(written: Path, column: str, row: int, inste
     where = f"WHERE number = {row}" if table == "audit" else ""
     with copied(written) as engine:
         do(engine, f"UPDATE {table} SET {name} = :instead {where}", instead=instead)
-        assert chain.verify(engine).total
+        assert audit_log.verify(engine).total
 
 
 @pytest.mark.parametrize("column", [*(f"audit.{name}" for name in AUDIT[1:]), "audit_head.hash"])
@@ -200,14 +202,14 @@ def test_text_that_is_text_no_longer_is_found(written: Path, column: str):
     table, _, name = column.partition(".")
     with copied(written) as engine:
         do(engine, f"UPDATE {table} SET {name} = CAST({name} AS BLOB) WHERE number = {SEVERAL}")
-        assert chain.verify(engine).total
+        assert audit_log.verify(engine).total
 
 
 @pytest.mark.parametrize("instead", ["'x'", "8.5", "CAST('8' AS BLOB)"])
 def test_a_head_that_counts_nothing_is_found(written: Path, instead: str):
     with copied(written) as engine:
         do(engine, f"UPDATE audit_head SET number = {instead}")
-        assert sentences(chain.verify(engine)) == [
+        assert sentences(audit_log.verify(engine)) == [
             "The head is gone, doubled, or not what was written."
         ]
 
@@ -217,7 +219,7 @@ def test_a_head_that_counts_nothing_is_found(written: Path, instead: str):
 def test_whatever_is_removed_inserted_or_reordered_is_found(written: Path, choice: st.DataObject):
     with copied(written) as engine:
         before = rows(engine)
-        noted = chain.verify(engine).head
+        noted = audit_log.verify(engine).head
         after = _rearranged(before, choice)
         if choice.draw(st.booleans(), "number anew"):
             after = [row | {"number": number} for number, row in enumerate(after, start=1)]
@@ -225,8 +227,8 @@ def test_whatever_is_removed_inserted_or_reordered_is_found(written: Path, choic
         fit = choice.draw(st.booleans(), "make the head fit")
         rewrite(engine, after, head=fit)
         only_cut = after == before[: len(after)]
-        assert chain.verify(engine).total or (fit and only_cut)
-        assert chain.verify(engine, noted=noted).total
+        assert audit_log.verify(engine).total or (fit and only_cut)
+        assert audit_log.verify(engine, noted=noted).total
 
 
 def _rearranged(before: list[dict[str, Any]], choice: st.DataObject) -> list[dict[str, Any]]:
@@ -294,14 +296,14 @@ def _rearranged(before: list[dict[str, Any]], choice: st.DataObject) -> list[dic
 def test_what_was_done_to_the_audit_is_said(engine: sa.Engine, change: str, told: list[str]):
     write(engine, SEVERAL)
     do(engine, change)
-    assert sentences(chain.verify(engine)) == told
+    assert sentences(audit_log.verify(engine)) == told
 
 
 def test_each_bad_record_is_named_and_no_other(engine: sa.Engine):
     write(engine, 6)
     do(engine, "UPDATE audit SET hash = 'x' WHERE number IN (2, 3)")
     do(engine, "UPDATE audit SET record = replace(record, 'Alice', 'Bob') WHERE number = 5")
-    assert [number for number, _ in chain.verify(engine).problems] == [2, 3, 5]
+    assert [number for number, _ in audit_log.verify(engine).problems] == [2, 3, 5]
 
 
 @both_databases
@@ -321,14 +323,14 @@ def test_each_bad_record_is_named_and_no_other(engine: sa.Engine):
 def test_whatever_stands_there_instead_of_a_record_is_found(engine: sa.Engine, record: str):
     write(engine, 3)
     do(engine, "UPDATE audit SET record = :record WHERE number = 2", record=record)
-    assert {number for number, _ in chain.verify(engine).problems} == {2}
-    assert len(list(chain.entries(engine))) == 3
+    assert {number for number, _ in audit_log.verify(engine).problems} == {2}
+    assert len(list(audit_log.entries(engine))) == 3
 
 
 def test_of_many_problems_the_first_hundred_are_told_and_all_are_counted(engine: sa.Engine):
     write(engine, 250)
     do(engine, "UPDATE audit SET target = 'nobody'")
-    found = chain.verify(engine)
+    found = audit_log.verify(engine)
     assert [number for number, _ in found.problems] == list(range(1, 101))
     assert found.total == 250
 
@@ -336,11 +338,11 @@ def test_of_many_problems_the_first_hundred_are_told_and_all_are_counted(engine:
 @both_databases
 def test_a_tail_that_was_written_anew_is_found_by_a_noted_head(engine: sa.Engine):
     write(engine, 5)
-    noted = chain.verify(engine).head
+    noted = audit_log.verify(engine).head
     rewrite(engine, rows(engine)[:3], head=True)
     write(engine, 2, first=14)
-    assert chain.verify(engine).problems == ()
-    assert sentences(chain.verify(engine, noted=noted)) == [
+    assert audit_log.verify(engine).problems == ()
+    assert sentences(audit_log.verify(engine, noted=noted)) == [
         "The head that was noted does not occur: records were replaced since, or cut off."
     ]
 
@@ -351,14 +353,14 @@ def test_writers_at_once_make_one_unbroken_chain(engine: sa.Engine, database_url
         own = connect(database_url)
         for number in range(20):
             with own.begin() as connection:
-                chain.append(connection, entry(number))
+                audit_log.append(connection, entry(number))
             with own.begin() as connection:
-                chain.append(connection, entry(100 * writer + number))
+                audit_log.append(connection, entry(100 * writer + number))
         own.dispose()
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(work, range(1, 7)))
-    found = chain.verify(engine)
+    found = audit_log.verify(engine)
     assert (found.records, found.problems) == (20 + 6 * 20, ())
 
 
@@ -378,7 +380,7 @@ def test_a_role_that_may_only_add_can_write_and_not_change(engine: sa.Engine, da
         for change in ("UPDATE audit SET record = ''", "DELETE FROM audit", "TRUNCATE audit"):
             with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
                 do(clerk, change)
-        found = chain.verify(clerk)
+        found = audit_log.verify(clerk)
     finally:
         clerk.dispose()
     assert (found.records, found.problems) == (3, ())
@@ -389,9 +391,9 @@ def test_who_looks_into_the_audit_cannot_change_it(engine: sa.Engine, database_u
     write(engine, 3)
     auditor = look_into(database_url)
     try:
-        assert chain.verify(auditor).records == 3
+        assert audit_log.verify(auditor).records == 3
         with pytest.raises(sa.exc.SQLAlchemyError, match=r"read-?only"):
             write(auditor, 1, first=4)
     finally:
         auditor.dispose()
-    assert chain.verify(engine).records == 3
+    assert audit_log.verify(engine).records == 3

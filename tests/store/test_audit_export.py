@@ -20,9 +20,9 @@ from alembic.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import auditing
-from bot.auditing import COLUMNS, Refused, moment
-from bot.store import chain, connect
+from bot.cli import audit_report
+from bot.cli.audit_report import COLUMNS, Refused, moment
+from bot.store import audit_log, connect
 from bot.store.engine import MIGRATIONS
 from tests.store.ledger import do, entry, opened, write
 
@@ -68,7 +68,7 @@ def refused(*arguments: str, folder: Path, **more: str) -> str:
 
 
 def test_a_whole_audit_is_said_to_be_whole_with_its_head(engine: sa.Engine, tmp_path: Path):
-    head = chain.verify(engine).head
+    head = audit_log.verify(engine).head
     code, said, complaint = audit("verify", folder=tmp_path)
     assert (code, complaint) == (0, "")
     assert said.splitlines()[:2] == ["The audit is whole: 3 records.", f"Head: {head}"]
@@ -167,7 +167,7 @@ def test_a_file_of_any_name_is_opened(tmp_path: Path):
 def test_records_are_copied_one_a_line(engine: sa.Engine, tmp_path: Path):
     code, said, complaint = audit("export", folder=tmp_path)
     assert (code, complaint) == (0, "")
-    kept = list(chain.entries(engine))
+    kept = list(audit_log.entries(engine))
     assert [json.loads(line) for line in said.splitlines()] == kept
     code, said, _ = audit("export", "--since", "2026-11-01T12:00", folder=tmp_path)
     assert [json.loads(line) for line in said.splitlines()] == kept[1:]
@@ -176,7 +176,7 @@ def test_records_are_copied_one_a_line(engine: sa.Engine, tmp_path: Path):
 
 def test_a_copy_can_be_verified_without_the_bot(engine: sa.Engine, tmp_path: Path):
     with engine.begin() as connection:
-        chain.append(connection, entry(4, reason="é 审批 \ud83d\0", half=0.5))
+        audit_log.append(connection, entry(4, reason="é 审批 \ud83d\0", half=0.5))
     _, said, _ = audit("export", folder=tmp_path)
     before = "0" * 64
     for line in said.splitlines():
@@ -185,13 +185,15 @@ def test_a_copy_can_be_verified_without_the_bot(engine: sa.Engine, tmp_path: Pat
         text = json.dumps(record, sort_keys=True, separators=(",", ":"))
         assert hashlib.sha256((before + text).encode()).hexdigest() == told
         before = told
-    assert before == chain.verify(engine).head
+    assert before == audit_log.verify(engine).head
 
 
 def test_a_spreadsheet_gets_columns_and_no_formula(engine: sa.Engine, tmp_path: Path):
     odd = {"reason": '=HYPERLINK("http://x")', "rule": 'a,\r\n"b"', "votes": [1], "status": 7}
     with engine.begin() as connection:
-        chain.append(connection, entry(4, actor={"id": "U1", "name": "@all", "team": "T1"}, **odd))
+        audit_log.append(
+            connection, entry(4, actor={"id": "U1", "name": "@all", "team": "T1"}, **odd)
+        )
     code, said, _ = audit("export", "--format", "csv", folder=tmp_path)
     assert code == 0
     heading, *rows = csv.reader(io.StringIO(said, newline=""))
@@ -204,13 +206,13 @@ def test_a_spreadsheet_gets_columns_and_no_formula(engine: sa.Engine, tmp_path: 
     assert last["params"] == '{"action": "isolate"}'
     assert last["more"] == '{"actor.team":"T1","votes":[1]}'
     assert (last["status"], last["detail"]) == ("7", "")
-    assert last["hash"] == chain.verify(engine).head
+    assert last["hash"] == audit_log.verify(engine).head
 
 
 def test_a_page_gets_a_table_that_nothing_in_it_breaks(engine: sa.Engine, tmp_path: Path):
     odd = "a|b `c` <b>&\r\nd [e](http://x) \\"
     with engine.begin() as connection:
-        chain.append(connection, entry(4, reason=odd))
+        audit_log.append(connection, entry(4, reason=odd))
     code, said, _ = audit("export", "--format", "md", folder=tmp_path)
     assert code == 0
     assert len(said.splitlines()) == 2 + 4
@@ -223,12 +225,12 @@ def test_a_page_gets_a_table_that_nothing_in_it_breaks(engine: sa.Engine, tmp_pa
 def test_no_text_leaves_its_cell(texts: list[str]):
     record = {"number": 1, "reason": texts[0], "actor": {"id": texts[1]}, "hash": texts[2]}
     table = io.StringIO()
-    auditing.WRITERS["md"]([record], table)
+    audit_report.WRITERS["md"]([record], table)
     [_, _, line] = table.getvalue().splitlines()
     assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == len(COLUMNS) + 1
     assert not re.search(r"<(?!br>)|>(?<!<br>)", line)
     sheet = io.StringIO(newline="")
-    auditing.WRITERS["csv"]([record], sheet)
+    audit_report.WRITERS["csv"]([record], sheet)
     sheet.seek(0)
     _, row = csv.reader(sheet)
     told = dict(zip(COLUMNS, row, strict=True))

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 
-from bot.store import chain, connect, migrate
+from bot.store import audit_log, connect, migrate
 from bot.store.engine import MIGRATIONS
 from bot.store.tables import metadata
 from tests.store.ledger import do, entry
@@ -74,7 +74,7 @@ def _at(engine: sa.Engine, at: datetime) -> Any:
 def test_old_records_are_chained_with_all_they_said(before: sa.Engine):
     keep(before, old(1), old(2, outcome="failed", status=None, params="{}"))
     migrate(before)
-    first, second = chain.entries(before)
+    first, second = audit_log.entries(before)
     assert len(first.pop("hash")) == 64
     assert first == {
         "number": 1,
@@ -93,27 +93,27 @@ def test_old_records_are_chained_with_all_they_said(before: sa.Engine):
         "request_id": "r1",
     }
     assert (second["outcome"], second["status"], second["params"]) == ("failed", None, {})
-    assert chain.verify(before) == chain.Verified(2, second["hash"], (), 0)
+    assert audit_log.verify(before) == audit_log.Verified(2, second["hash"], (), 0)
 
 
 @both_databases
 def test_the_chain_goes_on_after_the_old_records(before: sa.Engine):
-    keep(before, *(old(number) for number in range(1, 2 * chain.PAGE + 2)))
+    keep(before, *(old(number) for number in range(1, 2 * audit_log.PAGE + 2)))
     migrate(before)
     with before.begin() as connection:
-        chain.append(connection, entry(1))  # was written by the version before
-        chain.append(connection, entry(9999))
-    found = list(chain.entries(before, target="1:task:main:t1"))
-    numbers = list(range(1, 2 * chain.PAGE + 3))
+        audit_log.append(connection, entry(1))  # was written by the version before
+        audit_log.append(connection, entry(9999))
+    found = list(audit_log.entries(before, target="1:task:main:t1"))
+    numbers = list(range(1, 2 * audit_log.PAGE + 3))
     assert [record["number"] for record in found] == numbers
     assert [record["operation_id"] for record in found][-2:] == ["operation-2001", "operation-9999"]
-    assert chain.verify(before).problems == ()
+    assert audit_log.verify(before).problems == ()
 
 
 @both_databases
 def test_a_database_without_records_is_changed_too(before: sa.Engine):
     migrate(before)
-    assert chain.verify(before) == chain.Verified(0, chain.GENESIS, (), 0)
+    assert audit_log.verify(before) == audit_log.Verified(0, audit_log.GENESIS, (), 0)
 
 
 @both_databases
@@ -149,4 +149,4 @@ def test_a_change_that_fails_leaves_the_old_audit_as_it_was(before: sa.Engine):
     ]
     do(before, "DROP TABLE audit_head")
     migrate(before)
-    assert chain.verify(before).records == 2
+    assert audit_log.verify(before).records == 2

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.models import Actor, Operation, Outcome, Place, Ref, Seen, State, Terms
+from bot.domain.models import Actor, Operation, Outcome, Place, Ref, Seen, State, Terms
 from bot.store import Store, close, connect, migrate
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.models import Ref
+from bot.domain.models import Ref
 from bot.secmaster import Instance
 from bot.store import Sighting, Store, close, connect, migrate
 from tests.town import both_databases

@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bot.models import Actor, Operation, Outcome, Place, Ref, Say, Seen, State, Terms
+from bot.domain.models import Actor, Operation, Outcome, Place, Ref, Say, Seen, State, Terms
 from bot.store import Claimed, Store, connect, migrate
 
 START = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from bot.app import App
-from bot.config import load
-from bot.flows import Patience
+from bot.policy.config import load
+from bot.services import Patience
 from tests.bench.child import lines, say
 from tests.fast import Fast
 from tests.town import settings_for

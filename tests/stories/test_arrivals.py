@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bot.demo import POLICY
+from bot.cli.demo_story import POLICY
 from bot.sandbox.secmaster import Person
 from bot.sandbox.secmaster.arrivals import new_failure, new_task
 from tests.town import ALICE, ONCALL, SOC, Town, both_databases

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.demo import POLICY
+from bot.cli.demo_story import POLICY
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster.arrivals import WORKFLOWS
 from bot.sandbox.secmaster.wire import stamp

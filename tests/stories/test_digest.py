@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from bot.app import App
-from bot.demo import POLICY
-from bot.flows.digests import unread_since
+from bot.cli.demo_story import POLICY
+from bot.notifications.digests import unread_since
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox

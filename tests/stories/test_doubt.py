@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from bot.demo import POLICY
-from bot.flows import Patience
-from bot.models import Ref
+from bot.cli.demo_story import POLICY
+from bot.domain.models import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
+from bot.services import Patience
 from tests.town import ALICE, BOB, CAROL, SOC, Town, both_databases
 
 TASK = Ref(noun="task", id=seed.TASK_ISOLATE)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.app import App
-from bot.demo import POLICY
+from bot.cli.demo_story import POLICY
 from bot.sandbox.secmaster import Person
 from bot.secmaster.values import stamp
 from tests.stories.test_arrivals import began, card_of

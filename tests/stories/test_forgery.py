@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.actions import attribution, signed_comment
-from bot.demo import POLICY
-from bot.models import Actor, Operation, Place, Ref, Terms, Vote
+from bot.cli.demo_story import POLICY
+from bot.domain.actions import attribution, signed_comment
+from bot.domain.models import Actor, Operation, Place, Ref, Terms, Vote
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, BOB, SOC, Town
 

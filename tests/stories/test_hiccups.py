@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bot.demo import POLICY
-from bot.flows import following
+from bot.cli.demo_story import POLICY
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster.arrivals import TRACEBACK
+from bot.watch import reconcile
 from tests.stories.test_arrivals import began, card_of
 from tests.stories.test_oncall import failed
 from tests.town import ALICE, ONCALL, SOC, Town
@@ -74,7 +74,7 @@ async def test_however_many_can_not_be_read_what_comes_after_them_is_brought(tow
 async def test_a_failure_that_joined_a_card_which_could_not_be_drawn_is_drawn_later(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(following, "LISTED", 0)  # or a look that is nobody's turn would mend it
+    monkeypatch.setattr(reconcile, "LISTED", 0)  # or a look that is nobody's turn would mend it
     await failed(town)
     await town.slack.until(lambda: card_of(town, ONCALL, "Run 0"))
     await through(town)

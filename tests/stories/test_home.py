@@ -6,7 +6,7 @@ import json
 import pytest
 
 from bot.app import App
-from bot.demo import POLICY
+from bot.cli.demo_story import POLICY
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox
 from bot.sandbox.secmaster.arrivals import new_failure, new_task

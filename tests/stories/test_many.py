@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.demo import POLICY
-from bot.many import Several
-from bot.messages.many import several_button
+from bot.cli.demo_story import POLICY
+from bot.domain.batches import Several
+from bot.messages.batch_forms import several_button
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox

@@ -2,7 +2,7 @@
 
 import json
 
-from bot.models import Ref
+from bot.domain.models import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, BOT, CAROL, DAVE, GUEST, SOC, Town

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.models import Ref
+from bot.domain.models import Ref
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, CAROL, ONCALL, SOC, Town, on_card
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from bot.app import App
-from bot.demo import POLICY
-from bot.models import Ref
+from bot.cli.demo_story import POLICY
+from bot.domain.models import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox
 from bot.sandbox.secmaster.arrivals import THROTTLED, TRACEBACK, WORKFLOWS

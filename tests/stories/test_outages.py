@@ -2,10 +2,10 @@
 
 import pytest
 
-from bot.flows import Patience
-from bot.models import Ref
+from bot.domain.models import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
+from bot.services import Patience
 from tests.town import ALICE, SOC, Town, both_databases
 
 pytestmark = both_databases

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.models import Ref
+from bot.domain.models import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, BOB, CAROL, ONCALL, SOC, Town, both_databases

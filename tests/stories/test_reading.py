@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from bot.actions import TABLE
+from bot.domain.actions import TABLE
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from bot.sandbox.secmaster.wire import Person

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bot import config
 from bot.app import App
-from bot.demo import POLICY
+from bot.cli.demo_story import POLICY
+from bot.policy import config
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
 from tests.stories.test_crashes import Process, process

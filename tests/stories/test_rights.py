@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.models import Ref
+from bot.domain.models import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.town import (

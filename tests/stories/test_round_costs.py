@@ -2,10 +2,10 @@
 
 import pytest
 
-from bot.flows import Watch
-from bot.flows.feeds import Feed
-from bot.models import Ref
+from bot.domain.models import Ref
 from bot.sandbox.secmaster import Person, SecMasterSandbox
+from bot.watch.list_sync import Feed
+from bot.watch.poller import Watch
 from tests.town import Town
 
 AT_REST = 2  # one page of either list

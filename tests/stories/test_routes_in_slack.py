@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bot import config
 from bot.app import App
-from bot.demo import POLICY
+from bot.cli.demo_story import POLICY
+from bot.policy import config
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.arrivals import WORKFLOWS
 from bot.sandbox.secmaster.wire import stamp

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from bot.demo import POLICY
-from bot.models import Ref
+from bot.cli.demo_story import POLICY
+from bot.domain.models import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
 from tests.town import (

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bot.demo import POLICY
-from bot.models import Ref
+from bot.cli.demo_story import POLICY
+from bot.domain.models import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
 from tests.town import ALICE, BOB, CAROL, SOC, Town, both_databases

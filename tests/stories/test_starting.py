@@ -3,9 +3,9 @@
 import pytest
 
 from bot.app import App, StartError
-from bot.flows import Patience
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
+from bot.services import Patience
 from bot.store import NameTaken
 from tests.town import ALICE, SOC, Town, both_databases, policy
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bot.demo import POLICY
-from bot.models import Ref
+from bot.cli.demo_story import POLICY
+from bot.domain.models import Ref
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, CAROL, SOC, Town, both_databases
 

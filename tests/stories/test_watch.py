@@ -10,14 +10,14 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 
 from bot.app import App
-from bot.demo import POLICY
-from bot.flows.following import look_once
-from bot.models import Card, Ref
+from bot.cli.demo_story import POLICY
+from bot.domain.models import Card, Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, Received, SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
 from bot.store.engine import MIGRATIONS
 from bot.store.tables import metadata
+from bot.watch.reconcile import look_once
 from tests.town import (
     ALICE,
     CAROL,

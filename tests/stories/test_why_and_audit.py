@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bot.demo import POLICY
-from bot.models import Ref
+from bot.cli.demo_story import POLICY
+from bot.domain.models import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
-from bot.store import chain
+from bot.store import audit_log
 from tests.town import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, SOC, Town, both_databases
 
 TASK = Ref(noun="task", id=seed.TASK_ISOLATE)
@@ -139,7 +139,7 @@ async def test_the_story_of_a_task_is_whole_and_read_by_those_who_may(town: Town
         f"ref `{done['operation_id'][:6]}`",
     ):
         assert part in story
-    found = await asyncio.to_thread(chain.verify, town.app.engine)
+    found = await asyncio.to_thread(audit_log.verify, town.app.engine)
     assert found.problems == ()
     assert found.records == len(chain_of(town))
 
@@ -241,7 +241,7 @@ def record(town: Town, outcome: str) -> dict[str, Any]:
 
 
 def chain_of(town: Town) -> list[dict[str, Any]]:
-    return list(chain.entries(town.app.engine))
+    return list(audit_log.entries(town.app.engine))
 
 
 def nothing_was_sent(town: Town) -> None:

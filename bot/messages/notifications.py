@@ -1,0 +1,156 @@
+"""What the bot says by itself: reminders, how a retry ended, what waited before, what is closed."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.domain.actions import Snapshot
+from bot.domain.notifications import Notice
+from bot.messages import digest
+from bot.messages.blocks import Message, context, say, section
+from bot.messages.cards import INSTANCE_STATES
+from bot.messages.lists import SHOW, row
+from bot.messages.text import block, code, line, mention, moment, person, span, until
+from bot.secmaster import DueHandle, InstanceStatus, Task
+from bot.store import Known
+
+SUMMED = 12  # objects that a summary shows
+ERROR = 400
+
+
+def goes_on(snapshot: Snapshot) -> bool:
+    """Whether silence approves it."""
+    return isinstance(snapshot, Task) and snapshot.due_handle == DueHandle.CONTINUE
+
+
+def reminder(notice: Notice, snapshot: Snapshot, now: datetime) -> Message:
+    """That something is due; louder where silence approves it."""
+    due = snapshot.due_date if isinstance(snapshot, Task) else None
+    when = f"{moment(due)} ({until(due, now)})" if due else "soon"
+    called = mention(notice.mention)
+    if due and due < now:
+        said = f"⏰ *Overdue* since {when}, and nobody has decided."
+    elif goes_on(snapshot):
+        said = (
+            f"🚨 *Goes on by itself {when}*: if nobody decides before, silence approves "
+            f"*{line(snapshot.name)}*."
+        )
+    else:
+        interrupted = isinstance(snapshot, Task) and snapshot.due_handle == DueHandle.INTERRUPT
+        then = " Then it is interrupted." if interrupted else ""
+        said = f"⏰ Due {when}, and nobody has decided yet.{then}"
+    return _one(f"{called}{said}")
+
+
+def escalated(notice: Notice, snapshot: Snapshot) -> Message:
+    """That it was brought here a second time, since nobody acted."""
+    why = _escalated(notice.told.get("from", ""))
+    return _one(f"{mention(notice.mention)}{why} {line(snapshot.name)} still waits.")
+
+
+def _escalated(origin: str) -> str:
+    return f"⬆️ Escalated from {line(origin, 60)}: nobody has acted in time."
+
+
+def awake(notice: Notice, snapshot: Snapshot) -> Message:
+    by = notice.told.get("by", "")
+    who = f"{person(by)} " if by else ""
+    return _one(f"🔔 {who}The snooze is over: *{line(snapshot.name)}* still waits.")
+
+
+def ended(notice: Notice) -> Message:
+    """How a run ended that was retried from here."""
+    told = notice.told
+    took = span(timedelta(seconds=int(told.get("seconds", "0"))))
+    by = f"{person(told['by'])} " if told.get("by") else ""
+    # A thread may be that of several, and a fallback channel knows of none.
+    of = f": {line(told['name'])}" if told.get("name") else ""
+    if told["status"] == InstanceStatus.FINISHED:
+        return _one(f"{by}✅ *The retry finished* after {took}{of}.")
+    if told["status"] != InstanceStatus.FAILED:
+        state = INSTANCE_STATES.get(told["status"], line(told["status"], 40))
+        return _one(f"{by}The retry ended after {took}, {state}{of}.")
+    at = f" at {line(told['node'])}" if told.get("node") else ""
+    error = f"\n{block(told['error'], ERROR)}" if told.get("error") else ""
+    return _one(f"{by}🔴 *The retry failed again*{at} after {took}{of}.{error}")
+
+
+def plain(notice: Notice) -> Message:
+    """What is about no single object."""
+    return PLAIN[notice.kind](notice)
+
+
+def backlog(notice: Notice) -> Message:
+    """What was there before the watch began."""
+    told = notice.told
+    parts = [
+        _counted(told["tasks"], "task waits", "tasks wait"),
+        _counted(told["failed"], "run failed", "runs failed"),
+        _counted(told["overdue"], "is overdue", "are overdue"),
+    ]
+    oldest = told.get("oldest", "")
+    since = f" The oldest is from {moment(datetime.fromisoformat(oldest))}." if oldest else ""
+    return _one(
+        f"👋 I watch SecMaster from now on. Before that, {', '.join(filter(None, parts))}.{since} "
+        "These get no card of their own; the lists have them, and what comes from now on is "
+        "brought here."
+    )
+
+
+def _counted(number: str, one: str, several: str) -> str:
+    return "" if number == "0" else f"{number} {one if number == '1' else several}"
+
+
+def closed(notice: Notice) -> Message:
+    """That a channel takes nothing any more, or that nobody is in a group; for the admins."""
+    channel, why = _place(notice.told["channel"]), notice.told["code"]
+    if notice.told["channel"][0] == "S":
+        return _one(
+            f"⚠️ Nobody is in {channel} ({code(why)}). What is for it goes to the fallback channel, "
+            "if there is one, until somebody is. Add people to it, or change its route."
+        )
+    return _one(
+        f"⚠️ I can't post in {channel} any more ({code(why)}). Its cards go to the "
+        "fallback channel, if there is one, until it is open to me again. Invite me, or change "
+        "its route."
+    )
+
+
+def summary(waiting: Sequence[Known], came: int, now: datetime) -> Message:
+    """What came during quiet hours and still waits."""
+    still = len(waiting)
+    head = f"🌅 *During quiet hours {came} came; {still} still wait{'s' * (still == 1)}.*"
+    rows = [
+        part
+        for each in waiting[:SUMMED]
+        for part in row(each.snapshot, each.ref.workspace, now, SHOW)
+    ]
+    left = still - SUMMED
+    more = [context(f"and {left} more, in the lists")] if left > 0 else []
+    return say(head, section(head), *rows, *more)
+
+
+def placed(message: Message, meant: str, origin: str = "") -> Message:
+    """The same, saying why it stands here: ``meant`` for a closed channel, or escalated."""
+    said = []
+    if meant:
+        why = "which nobody is in" if meant[0] == "S" else "where I can't post"
+        said.append(f"↪️ Meant for {_place(meant)}, {why}.")
+    if origin:
+        said.append(_escalated(origin))
+    if not said:
+        return message
+    return Message(message.text, (context(" ".join(said)), *message.blocks))
+
+
+def _place(channel: str) -> str:
+    """A channel by its name, whose chat with us it is, or a user group."""
+    if channel[0] in "UWS":
+        return mention([channel]).strip()
+    return f"<#{line(channel, 40)}>"
+
+
+def _one(text: str) -> Message:
+    return say(text, section(text))
+
+
+PLAIN = {"backlog": backlog, "closed": closed, "digest": digest.posted}

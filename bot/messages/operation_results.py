@@ -1,0 +1,232 @@
+"""What everybody is told of an operation: one line each, and what was not done."""
+
+from bot.domain.actions import BY_NAME, attributed
+from bot.domain.models import Ballot, Operation, Outcome, Say, State, Verdict
+from bot.messages import approvals, blocks
+from bot.messages.blocks import Message, say, section
+from bot.messages.cards import INSTANCE_STATES, TASK_STATES
+from bot.messages.changes import differences
+from bot.messages.errors import CANNOT_POST, NO_ROOM, said_no, trouble_of
+from bot.messages.labels import words
+from bot.messages.text import code, line, moment, person, quote
+
+UNDER_WAY = (State.PENDING, State.DOUBT)
+
+
+def outcome(operation: Operation, ended: Outcome, standing: Verdict | None = None) -> Message:
+    """Tell how an operation ended; ``standing`` is what was done to its object before."""
+    said = words(BY_NAME[operation.action])
+    receipt = (
+        _named_file(operation) + approvals.besides(operation, ended) + _receipt(operation, ended)
+    )
+    if ended.state is State.COUNTED:
+        return _line(f"{approvals.counted(operation, ended)}{_told(operation)}{receipt}")
+    if ended.state is State.DONE and operation.say is not Say.YES:
+        done = approvals.taken_back(operation, ended)
+        return _line(f"{done}{_told(operation)}{_receipt(operation, ended)}")
+    if ended.state is State.DONE:
+        found = " SecMaster's answer was lost; reading it again showed that it is done." * (
+            ended.trouble == "read"
+        )
+        who = approvals.by(operation)
+        return _line(f"✅ *{said.done}* by {who}.{found}{_told(operation)}{receipt}")
+    if ended.state is State.UNKNOWN:
+        return _line(
+            f"❓ *Nobody can say whether this {said.noun} by {person(operation.actor.id)} took "
+            f"effect.* {trouble_of(ended)} Look at the {operation.ref.noun} in SecMaster before "
+            f"you try again.{receipt}"
+        )
+    return _line(f"❌ {_refusal(operation, ended, standing)}{receipt}")
+
+
+def lapsed(operation: Operation, ballot: Ballot) -> Message:
+    """Tell that too few people said yes in time."""
+    return _line(f"{approvals.lapsed(ballot)}\n_ref {operation.reference}_")
+
+
+def glass_broken(operation: Operation, ended: Outcome, workspace: str, link: str) -> Message:
+    """Announce that somebody decided alone what asks for several people."""
+    said, who = words(BY_NAME[operation.action]), person(operation.actor.id)
+    how = {State.DONE: f"{said.done}.", State.UNKNOWN: "Whether it took effect is not known."}
+    about = f"{operation.ref.noun} {code(operation.ref.id)} of {line(workspace, 60)}"
+    there = blocks.link(link, "its thread")
+    where = f" in {there}" if there else ""
+    return _line(
+        f"🔨 *{who} broke the glass* for the {said.noun} of {about}{where}, which "
+        f"{operation.rule} leaves to several people. {how.get(ended.state, 'It was not done.')}"
+        f"\n{quote(operation.reason, 1000)}{_receipt(operation, ended)}"
+    )
+
+
+def not_announced(operation: Operation, code_: str) -> Message:
+    """Tell that nobody was told of a broken glass."""
+    return _line(
+        f"⚠️ That {person(operation.actor.id)} broke the glass could not be announced where it "
+        f"should be ({code(code_)}). Tell whoever runs this bot."
+    )
+
+
+def trouble(operation: Operation, ended: Outcome, patience: float) -> Message:
+    """Tell, once, that an operation is kept while SecMaster is in trouble."""
+    who, said = person(operation.actor.id), words(BY_NAME[operation.action])
+    kept = _minutes(patience)
+    if ended.state is State.UNKNOWN:
+        doing = f"I am reading until it is known whether it took effect, for {kept} at most."
+    else:
+        doing = f"It is kept and tried again for {kept}; there is no need to repeat it."
+    return _line(f"⏳ The {said.noun} by {who} waits. {trouble_of(ended)} {doing}")
+
+
+def lost(operation: Operation, holder: Verdict) -> Message:
+    """Tell whoever came second who came first, and that theirs was not sent."""
+    first, mine = holder.operation, words(BY_NAME[operation.action]).noun
+    if (first.actor.id, first.action) == (operation.actor.id, operation.action):
+        way = "done already" if holder.state is State.DONE else "under way"
+        return _line(f"✋ Your {mine} is {way}; this second press was not sent.")
+    who, said = person(first.actor.id), words(BY_NAME[first.action])
+    if holder.state is State.DONE:
+        taken = f"Already {_small(said.done)} by {who}, {moment(holder.at)}."
+    else:
+        taken = f"{who} is {said.doing} this {first.ref.noun} right now."
+    return _line(f"✋ {taken} Your {mine} was not sent.")
+
+
+def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> str:
+    """Say why it was not done; what SecMaster itself refused is the floor."""
+    said, who = words(BY_NAME[operation.action]), person(operation.actor.id)
+    noun, not_sent = operation.ref.noun, f"The {said.noun} was not sent."
+    given_up = (
+        f"Given up. {trouble_of(ended)} The {said.noun} by {who} was not done. "
+        f"Try again when SecMaster is back.{_left(operation)}"
+    )
+    sentences = {
+        "not_now": f"{_closed(operation, ended, standing)} {not_sent}",
+        "changed": (
+            f"Changed since {who} looked. {not_sent}{_left(operation)}\n{differences(ended)}"
+        ),
+        "voted": f"You have said yes to this {said.noun}; {not_yet(ended)} {not_sent}",
+        "same_right": (
+            "The right that you use was used for this already: it counts once, whoever uses it. "
+            f"{not_sent}"
+        ),
+        "no_ballot": f"There is no {said.noun} that waits for a yes of yours. Nothing was changed.",
+        "too_late": f"The {said.noun} is being sent right now, so nothing could be taken back.",
+        "cannot_post": f"{CANNOT_POST.get(ended.code, NO_ROOM)}. {not_sent}",
+        "reason_not_left": (
+            f"The comment that names who decides could not be left in SecMaster{said_no(ended)}, "
+            "so nothing was decided. Try again."
+        ),
+        "file_not_had": (
+            f"Slack did not hand out the file ({code(ended.code)}), so it was not attached. "
+            "Share it again, or upload it in SecMaster."
+        ),
+        "file_too_large": (
+            "The file is too large to be brought to SecMaster from here (20 MB at most), so it "
+            "was not attached. Upload it in SecMaster."
+        ),
+        "file_late": (
+            "Given up. Slack did not answer when it was asked for the file, so it was not "
+            "attached. Share it again."
+        ),
+        "too_old": (
+            f"The {said.noun} by {who} was recorded {moment(operation.accepted_at)}, which is too "
+            "long ago to still be meant, so it was not sent. Ask again if it is."
+        ),
+        "own_fault": (
+            f"Something went wrong on our side and the {said.noun} was not done. Tell whoever "
+            f"runs this bot the reference {code(operation.reference)}."
+        ),
+        **dict.fromkeys(("Unreachable", "Unavailable", "Unreadable", "AnswerLost"), given_up),
+    }
+    # Where ids are given, it may be the comment or the file that is unknown.
+    if all(param.signed for param in BY_NAME[operation.action].needs):
+        sentences["NotFound"] = (
+            f"SecMaster knows no {noun} {code(operation.ref.id)} here. {not_sent}"
+        )
+    refused = f"SecMaster refused the {said.noun} by {who}{said_no(ended)}, so it was not done."
+    return sentences.get(ended.trouble, f"{refused}{_left(operation)}")
+
+
+def _left(operation: Operation) -> str:
+    """What stands in SecMaster all the same."""
+    if attributed(operation):
+        return " A comment on it that reached SecMaster stays there."
+    return ""
+
+
+def _closed(operation: Operation, ended: Outcome, standing: Verdict | None) -> str:
+    """Why this is not the time: already decided and by whom, or in another state."""
+    state, action = _state(operation, ended.seen), BY_NAME[operation.action]
+    if operation.ref.noun == "task":
+        return f"This task was already decided: {state}{_by(ended, standing)}."
+    needed = " or ".join(_small(status) for status in action.only_when)
+    now = ""
+    if standing and standing.state in UNDER_WAY:
+        now = f"; {person(standing.operation.actor.id)} is at it right now"
+    return f"A {words(action).noun} is for an instance that is {needed}; this one is {state}{now}."
+
+
+def _by(ended: Outcome, standing: Verdict | None) -> str:
+    if standing is None:
+        who = f" by {line(ended.by, 80)}" if ended.by else " or by itself"
+        return f", outside Slack{who}, {moment(ended.at)}"
+    said = words(BY_NAME[standing.operation.action])
+    who = person(standing.operation.actor.id)
+    if standing.state in UNDER_WAY:
+        return f", and {who} is {said.doing} it right now"
+    return f", {_small(said.done)} by {who}, {moment(standing.at)}"
+
+
+def _small(text: str) -> str:
+    return text[:1].lower() + text[1:].lower()
+
+
+def _state(operation: Operation, status: str) -> str:
+    states = TASK_STATES if operation.ref.noun == "task" else INSTANCE_STATES
+    return states.get(status, line(status, 40))
+
+
+def _told(operation: Operation) -> str:
+    """What the person gave with it: the reason, the comment, the ids."""
+    parts = [quote(operation.reason, 1000)] if operation.reason else []
+    for param in BY_NAME[operation.action].needs:
+        value = operation.params[param.name]
+        shown = quote(value, 1000) if param.signed else f"{param.label} {code(value, 200)}"
+        parts.append(shown)
+    return "".join(f"\n{part}" for part in parts)
+
+
+def _named_file(operation: Operation) -> str:
+    return f"\n📎 {line(operation.file.name, 200)}" if operation.file else ""
+
+
+def _receipt(operation: Operation, ended: Outcome) -> str:
+    """What an auditor looks for: our reference, the rule, SecMaster's answer, and how long."""
+    parts = [
+        f"ref {operation.reference}",
+        operation.rule,
+        f"HTTP {ended.status}" if ended.status else "",
+        f"request {code(ended.request_id)}" if ended.request_id else "",
+        _took(ended.took),
+    ]
+    return f"\n_{' · '.join(filter(None, parts))}_"
+
+
+def _took(seconds: float) -> str:
+    """How long it took since it was accepted; "" where that is not known."""
+    if not seconds:
+        return ""
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def not_yet(ended: Outcome) -> str:
+    left = ended.ballot.needed - len(ended.ballot.votes) if ended.ballot else 1
+    return f"{left} more must say so." if left > 1 else "one more must say so."
+
+
+def _minutes(seconds: float) -> str:
+    return f"{round(seconds / 60)} min" if seconds >= 60 else f"{round(seconds)} s"  # noqa: PLR2004
+
+
+def _line(text: str) -> Message:
+    return say(text, section(text))

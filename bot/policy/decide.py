@@ -1,0 +1,240 @@
+"""May this person do this? Pure: (rules, who, what, about what) to Allowed or Refused.
+
+The bot holds one SecMaster credential, so this answer is the only check there is. No rule that
+matches means no, and so does whatever can't be known.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from bot.domain.actions import Action, Snapshot
+from bot.policy.config import Identities
+from bot.policy.rules import (
+    ConfirmRule,
+    ReasonRule,
+    Rule,
+    When,
+    covers,
+    matches,
+    numbered,
+    plain,
+    stated,
+)
+from bot.secmaster import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who somebody is in SecMaster, in small letters: the names it may be; none, unknown."""
+
+    names: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return max(self.names, key=lambda name: (len(name), name), default="")
+
+
+def identify(identities: Identities, user: str, email: str) -> Identity:
+    """Who a person of Slack is in SecMaster: as the policy says, or else by their e-mail.
+
+    A name that the policy gives to somebody else is not guessed to be theirs.
+    """
+    if given := identities.users.get(user):
+        return Identity(_names(given))
+    address = plain(email).casefold()
+    local, _, domain = address.rpartition("@")
+    if not local or domain != identities.email_domain:
+        return Identity()
+    names = _names(local, address)
+    taken = not names.isdisjoint(_names(*identities.users.values()))
+    return Identity() if taken else Identity(names)
+
+
+def _names(*names: str) -> frozenset[str]:
+    """Names as they are compared; one of which nothing can be seen is none."""
+    return frozenset(plain(name).casefold() for name in names) - {""}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What is known of a person now: their roles, who they are, and whether they are one of us.
+
+    ``lenders`` lent them their rights; ``lender`` is whose roles these are, if not their own.
+    """
+
+    id: str
+    roles: frozenset[str] = frozenset()
+    guest: bool = False
+    outsider: bool = False
+    identities: tuple[Identity, ...] = (Identity(),)
+    lenders: tuple["Member", ...] = ()
+    lender: str = ""
+
+    def borrowing(self, lender: "Member") -> "Member":
+        """Return them with another's roles, and with what keeps either of the two from acting."""
+        return replace(
+            self,
+            roles=lender.roles,
+            guest=self.guest or lender.guest,
+            outsider=self.outsider or lender.outsider,
+            identities=self.identities + lender.identities,
+            lender=lender.id,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What something is done about: in which workspace, by whichever of its names, and when.
+
+    ``snapshot`` may be None only where ``needs_facts`` says no.
+    """
+
+    workspaces: frozenset[str]
+    now: datetime
+    snapshot: Snapshot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Under which rule, and what it asks for; ``may`` are the roles it leaves this to."""
+
+    rule: str
+    reason: ReasonRule = "optional"
+    confirm: ConfirmRule = ""
+    approvals: int = 1
+    expires: float = 3600
+    may_break: bool = False
+    glass: bool = False
+    lender: str = ""
+    may: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """``why`` names the kind of no, and ``may`` the roles that could.
+
+    guest, outsider, rule (it leaves it to others), self (the creator may not), glass (not by
+    this person), no-glass (there is none to break), no-rule; or what could not be found out:
+    unknown (who asks), unmapped (who that is in SecMaster), unread (what it is about), unstated
+    (what the rule asks of it), gone (there is no such thing).
+    """
+
+    why: str
+    rule: str = ""
+    may: tuple[str, ...] = field(default=())
+
+
+Decision = Allowed | Refused
+
+# A right that somebody lent helps where one's own was missing, and nowhere else.
+LENDABLE = ("rule",)
+
+
+def needs_facts(rules: Sequence[Rule], action: Action) -> bool:
+    """Whether any rule for this action depends on what it is taken on."""
+    return any(
+        (rule.when.asks_the_object or not rule.own) and covers(rule, action) for rule in rules
+    )
+
+
+def decide(
+    rules: Sequence[Rule],
+    member: Member,
+    action: Action,
+    matter: Matter,
+    *,
+    glass: bool = False,
+) -> Decision:
+    """Answer by one's own right, or else by that of whoever lent theirs.
+
+    ``glass`` asks to decide alone what asks for several people: nobody can lend that.
+    """
+    own = _decide(rules, member, action, matter, glass=glass)
+    if isinstance(own, Allowed) or own.why not in LENDABLE or glass:
+        return own
+    for lender in member.lenders:
+        lent = _decide(rules, member.borrowing(lender), action, matter, glass=False)
+        if isinstance(lent, Allowed):
+            return lent
+    return own
+
+
+def _decide(
+    rules: Sequence[Rule], member: Member, action: Action, matter: Matter, *, glass: bool
+) -> Decision:
+    """Answer by the first rule that covers the action and what it is about."""
+    if member.outsider:
+        return Refused("outsider")
+    if member.guest:
+        return Refused("guest")
+    for title, rule in titled(rules):
+        if not covers(rule, action):
+            continue
+        fits = _fits(rule.when, matter)
+        if fits is None:
+            return Refused("unstated", title)
+        if fits:
+            return _by(rule, title, member, matter.snapshot, glass=glass)
+    return Refused("no-rule")
+
+
+def titled(rules: Sequence[Rule]) -> Iterator[tuple[str, Rule]]:
+    """Each rule with what it is called: its number, and its name if it has one."""
+    return numbered("rule", rules)
+
+
+def _by(rule: Rule, title: str, member: Member, about: Snapshot | None, *, glass: bool) -> Decision:
+    """Answer by the rule that decides."""
+    may = rule.break_glass if glass else rule.roles
+    if glass and not may:
+        return Refused("no-glass", title, rule.roles)
+    if member.roles.isdisjoint(may):
+        return Refused("glass" if glass else "rule", title, may)
+    if not rule.own and (why := _own(member, about)):
+        return Refused(why, title, rule.roles)
+    return Allowed(
+        title,
+        "required" if glass else rule.reason,
+        rule.confirm,
+        approvals=1 if glass else rule.approvals,
+        expires=rule.expires.total_seconds(),
+        may_break=bool(rule.break_glass),
+        glass=glass,
+        lender=member.lender,
+        may=rule.roles,
+    )
+
+
+def _own(member: Member, about: Snapshot | None) -> str:
+    """Why this may be the person's own task: that it is, or that nobody can tell; "" if not."""
+    if not isinstance(about, Task):
+        return "unstated"
+    known = _names(about.creator_id, about.creator_name)
+    if any(known & identity.names for identity in member.identities):
+        return "self"
+    # An identity is a name: an id that differs from it says nothing.
+    if not _names(about.creator_name):
+        return "unstated"
+    return "" if all(identity.names for identity in member.identities) else "unmapped"
+
+
+def _fits(when: When, matter: Matter) -> bool | None:
+    """Whether a rule's conditions hold; None where SecMaster does not state what they ask."""
+    if not when.is_in(matter.workspaces):
+        return False
+    if not when.asks_the_object:
+        return True
+    if matter.snapshot is None:
+        raise ValueError("a rule with `when` was asked without the object it is about")
+    return _holds(when, matter.snapshot, matter.now)
+
+
+def _holds(when: When, about: Snapshot, now: datetime) -> bool | None:
+    facts = stated(about)
+    if not facts.keys() >= set(when.asked):
+        return False
+    if not all(facts[key] for key in when.asked):
+        return None
+    late = isinstance(about, Task) and about.due_date is not None and about.due_date < now
+    in_time = when.overdue is None or when.overdue is late
+    return in_time and all(matches(when, key, facts[key]) for key in when.asked)

@@ -1,0 +1,105 @@
+"""The Slack app as Slack sees it, for the commands and the way in that are wanted.
+
+https://docs.slack.dev/reference/app-manifest
+"""
+
+from typing import Any
+
+from bot.domain.actions import FROM_MESSAGES, TABLE, Action
+from bot.domain.models import Noun
+from bot.messages.labels import words
+from bot.policy.config import Commands, Config
+
+SCOPES = (
+    "app_mentions:read",  # the same words in a mention
+    "channels:history",  # finding our own reply after a crash
+    "chat:write",
+    "chat:write.public",  # cards in public channels without an invitation
+    "commands",
+    "files:read",  # what is attached from Slack
+    "files:write",  # what a failed run was given and said, where a card has no room
+    "groups:history",  # as above, in private channels
+    "im:history",  # the same words in a direct message
+    "im:write",
+    "usergroups:read",  # roles by user group
+    "users:read",  # guests and people of other organisations
+)
+EMAILS = "users:read.email"  # who people are in SecMaster, where their addresses tell
+EVENTS = ("app_home_opened", "app_mention", "message.im")
+EVENTS_PATH = "/slack/events"
+WHAT_WAITS = {
+    "name": "What waits",
+    "type": "global",
+    "callback_id": "waiting",
+    "description": "Tasks that wait for a decision, and runs that failed",
+}
+
+
+def scopes(config: Config) -> tuple[str, ...]:
+    """What this policy needs to be granted."""
+    return (*SCOPES, EMAILS) if config.identities.email_domain else SCOPES
+
+
+def manifest(config: Config, url: str = "") -> dict[str, Any]:
+    """The manifest to paste into Slack; without ``url`` for Socket Mode."""
+    commands = config.commands
+    url = url.rstrip("/").removesuffix(EVENTS_PATH)
+    request = {"request_url": url + EVENTS_PATH} if url else {}
+    return {
+        "_metadata": {"major_version": 2, "minor_version": 1},
+        "display_information": {
+            "name": "SecMaster",
+            "description": "Decide SecMaster tasks and retry failed workflows from Slack",
+            "background_color": "#1d3557",
+        },
+        "features": {
+            "app_home": {
+                "home_tab_enabled": True,
+                "messages_tab_enabled": True,
+                "messages_tab_read_only_enabled": False,
+            },
+            "bot_user": {"display_name": "secmaster", "always_online": True},
+            "shortcuts": [WHAT_WAITS, *map(_shortcut, FROM_MESSAGES)],
+            "slash_commands": [_command(name, commands, url) for name in commands.names],
+        },
+        "oauth_config": {"scopes": {"bot": list(scopes(config))}},
+        "settings": {
+            "event_subscriptions": {**request, "bot_events": list(EVENTS)},
+            "interactivity": {"is_enabled": True, **request},
+            "org_deploy_enabled": False,
+            "socket_mode_enabled": not url,
+            "token_rotation_enabled": False,
+        },
+    }
+
+
+def _verbs(noun: Noun) -> str:
+    own = [action.verb for action in TABLE if action.noun == noun]
+    return f"list | {' | '.join(['show', *own])} <id> …"
+
+
+def _shortcut(action: Action) -> dict[str, Any]:
+    said = words(action)
+    return {
+        "name": said.title or f"{said.button} {action.noun}",
+        "type": "message",
+        "callback_id": action.name,
+        "description": f"Take this message, in the thread of a card, as the {said.noun}",
+    }
+
+
+def _command(name: str, commands: Commands, url: str) -> dict[str, Any]:
+    about = {
+        commands.task: ("SecMaster tasks", _verbs("task")),
+        commands.instance: ("Workflow instances", _verbs("instance")),
+        commands.root: ("Run SecMaster", "help | task … | instance … | why <id> | delegate …"),
+    }
+    description, hint = about[name]
+    request = {"url": url + EVENTS_PATH} if url else {}
+    return {
+        "command": name,
+        "description": description,
+        "usage_hint": hint,
+        "should_escape": True,
+        **request,
+    }

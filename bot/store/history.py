@@ -1,0 +1,51 @@
+"""What people did from here lately, as the audit has it.
+
+Knows the audit's records, and nothing of how they came about.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.domain.actions import BY_NAME, Action
+from bot.domain.models import Actor, Ref, State
+from bot.store import audit_log
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One of the nine actions that took effect, or may have: then it is not ``sure``.
+
+    With ``glass`` somebody decided alone what asks for several people.
+    """
+
+    actor: Actor
+    action: Action
+    ref: Ref
+    at: datetime
+    sure: bool = True
+    glass: bool = False
+
+
+def deeds(engine: sa.Engine, since: datetime) -> Iterator[Deed]:
+    """What was done since then, oldest first; blocks, and is meant for a thread."""
+    entries = audit_log.entries(engine, since=since)
+    return (deed for entry in entries if (deed := _deed(entry)))
+
+
+def _deed(entry: dict[str, Any]) -> Deed | None:
+    ref = Ref.parse(str(entry.get("target")))
+    action, outcome = BY_NAME.get(entry.get("action", "")), entry.get("outcome")
+    if ref is None or action is None or outcome not in (State.DONE, State.UNKNOWN):
+        return None
+    return Deed(
+        actor=Actor.model_validate(entry["actor"]),
+        action=action,
+        ref=ref,
+        at=datetime.fromisoformat(entry["at"]),
+        sure=outcome == State.DONE,
+        glass=bool((entry.get("terms") or {}).get("glass")),
+    )

@@ -1,0 +1,250 @@
+"""The watch: SecMaster's lists become cards and reminders, and cards follow what is done elsewhere.
+
+One replica at a time does it, round after round. A round costs a handful of requests however much
+waits; what it has to say goes into the outbox together with what it has learned, so that nothing
+is lost and nothing said twice, whatever dies on the way.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bot.domain.models import Round
+from bot.domain.notifications import Due, Notice, NoticeKind
+from bot.notifications import planner
+from bot.notifications.dispatcher import KEPT, Lanes
+from bot.secmaster import Task, Unavailable
+from bot.services import desk
+from bot.store import Known, NameTaken, Sighting, held
+from bot.watch.list_sync import Feed, News, Row
+from bot.watch.reconcile import UNASKABLE, catch_up
+
+log = logging.getLogger(__name__)
+
+NAME = "watch.leader"  # no replica can have it: their names have no dot
+AT_ONCE = 100  # objects written down in one transaction: a click must not wait for all of them
+AGAIN = timedelta(minutes=1)  # until what could not be thought of is thought of again
+REMEMBERED = timedelta(days=90)  # what was settled longer ago nobody asks about
+LONGEST_PAUSE = 300.0  # seconds between two rounds while SecMaster is in trouble
+
+
+@dataclass(slots=True)
+class Watch:
+    """Rounds without end, by whichever replica holds the lead.
+
+    ``feeds`` remember how far they are; a replica that takes the lead begins with new ones.
+    """
+
+    feeds: list[Feed] = field(default_factory=list)
+    lanes: Lanes = field(default_factory=Lanes)
+    _troubled: int = 0
+
+    async def run(self, every: float) -> None:
+        """Lead whenever nobody else does, ``every`` so many seconds, until cancelled."""
+        while True:
+            try:
+                async with _held() as still:
+                    await self._lead(every, still)
+            except NameTaken:
+                pass
+            except Exception:
+                # Without its database nothing can be watched; it will be back.
+                log.exception("the watch broke off")
+            await desk().sleep(every)
+
+    async def _lead(self, every: float, still: Callable[[], bool]) -> None:
+        """Make round after round for as long as nobody else may think to lead."""
+        self.feeds = [
+            Feed(workspace, noun) for workspace in desk().secmaster for noun in ("task", "instance")
+        ]
+        log.info("this replica watches now")
+        try:
+            while await asyncio.to_thread(still):
+                pause = await self.round()
+                await desk().sleep(max(every, pause))
+        finally:
+            await self.lanes.close()
+
+    async def round(self) -> float:
+        """One round; returns how many seconds SecMaster wants to be left alone for."""
+        pause = 0.0
+        for workspace in desk().secmaster:
+            began = desk().clock()
+            trouble, wait = await self._watched(workspace, began)
+            self._troubled = self._troubled + 1 if trouble else 0
+            await self._note(workspace, began, trouble)
+            if trouble:
+                pause = max(pause, wait, min(LONGEST_PAUSE, 2.0 ** min(self._troubled, 10)))
+        await self._besides()
+        return pause
+
+    async def _watched(self, workspace: str, began: datetime) -> tuple[str, float]:
+        """Watch one workspace; returns what went wrong, and how long SecMaster asked to wait."""
+        try:
+            before = await asyncio.to_thread(desk().store.rounds.of, workspace)
+            first = before is None or before.ended_at is None
+            for feed in self.feeds:
+                if feed.workspace == workspace:
+                    await _read(feed, first=first)
+            if first:
+                await _sum_up_backlog(workspace, began)
+            await catch_up()
+        except UNASKABLE as error:
+            log.warning("SecMaster can't be watched", extra={"error": str(error)})
+            wait = error.retry_after if isinstance(error, Unavailable) else None
+            return _named(error), wait or 0.0
+        except Exception as error:
+            # Whatever one round met, the next is to come.
+            log.exception("a round of the watch broke off")
+            return _named(error), 0.0
+        return "", 0.0
+
+    async def _note(self, workspace: str, began: datetime, trouble: str) -> None:
+        rounds = desk().store.rounds
+        before = await asyncio.to_thread(rounds.of, workspace)
+        ended = desk().clock() if not trouble else before.ended_at if before else None
+        done = Round(
+            workspace=workspace,
+            since=began,
+            ended_at=ended,
+            trouble=trouble,
+            replica=desk().replica,
+        )
+        await asyncio.to_thread(rounds.ended, done)
+
+    async def _besides(self) -> None:
+        """What needs no SecMaster: what is due by now, and what is to be posted."""
+        for step in (_think, _forget, *desk().after_round, self.lanes.wake):
+            try:
+                await step()
+            except Exception:
+                # Whatever one of them met, the others do their part.
+                log.exception("a part of the round broke off")
+
+
+@asynccontextmanager
+async def _held() -> AsyncIterator[Callable[[], bool]]:
+    """Hold the lead; the database is asked in a thread, since it may let one wait."""
+    lock = held(desk().store.engine, NAME)
+    taking = asyncio.create_task(asyncio.to_thread(lock.__enter__))
+    try:
+        yield await asyncio.shield(taking)
+    finally:
+        # Whoever stopped waiting for it may have got it all the same.
+        await asyncio.wait([taking])
+        if not taking.exception():
+            await asyncio.shield(asyncio.to_thread(lock.__exit__, None, None, None))
+
+
+# What the lists say.
+
+
+async def _read(feed: Feed, *, first: bool) -> None:
+    """Read one list, and where its count says that something is missing, find out what."""
+    await _take(await feed.news(), first=first)
+    if not (feed.walking or await feed.differs()):
+        return
+    if not feed.walking:
+        await _take(await feed.handled(), first=first)
+        if not await feed.differs(anew=True) or await asyncio.to_thread(_looks_left):
+            return
+    await _take(await feed.walk(), first=first)
+
+
+def _looks_left() -> bool:
+    """Whether something is still to be looked at: it may be all that is missing."""
+    return bool(desk().store.known.stale(1))
+
+
+async def _take(news: News, *, first: bool) -> None:
+    """Write down what is new, with what is to be posted for it."""
+    store, now = desk().store.known, desk().clock()
+    fresh = now - desk().policy().watch.fresh
+    told = await asyncio.to_thread(desk().store.outbox.subscribed) if news.came else []
+    for start in range(0, len(news.came), AT_ONCE):
+        seen: list[Sighting] = []
+        found: list[Due] = []
+        for row in news.came[start : start + AT_ONCE]:
+            await asyncio.sleep(0)  # clicks come between
+            backlog = first and (_began(row) or now) < fresh
+            when = planner.next_at(row.ref, row.snapshot, now, backlog=backlog)
+            came = Sighting(row.ref, row.snapshot, row.digest, backlog=backlog, next_at=when)
+            seen.append(came)
+            found += [] if backlog else planner.arrived(row.ref, row.snapshot, now, told)
+        await asyncio.to_thread(store.note, seen, found, now)
+    for start in range(0, len(news.changed), AT_ONCE):
+        rows = news.changed[start : start + AT_ONCE]
+        # Thought of at once: another due date may be another reminder, and one may be due.
+        again = [Sighting(row.ref, row.snapshot, row.digest, next_at=now) for row in rows]
+        await asyncio.to_thread(store.changed, again, now)
+
+
+def _began(row: Row) -> datetime | None:
+    """When people began to be waited for, as far as SecMaster says."""
+    seen = row.snapshot
+    return seen.create_time if isinstance(seen, Task) else seen.end_time or seen.start_time
+
+
+async def _sum_up_backlog(workspace: str, now: datetime) -> None:
+    """Say once, wherever it would have gone, what was there before the watch began."""
+    store, told = desk().store, defaultdict[str, list[Known]](list)
+    for each in await asyncio.to_thread(store.known.backlog, workspace):
+        for route in planner.routes_of(each.ref, each.snapshot):
+            told[planner.channel_of(route)].append(each)
+    found = [
+        Due(
+            once=f"backlog:{workspace}:{channel}",
+            channel=channel,
+            notice=Notice(kind=NoticeKind.BACKLOG, told=_counted(there, now)),
+            not_before=now,
+        )
+        for channel, there in told.items()
+    ]
+    await asyncio.to_thread(store.outbox.add, found, now)
+
+
+def _counted(there: list[Known], now: datetime) -> dict[str, str]:
+    tasks = [each.snapshot for each in there if isinstance(each.snapshot, Task)]
+    times = [at for each in tasks if (at := each.create_time)]
+    overdue = [each for each in tasks if each.due_date and each.due_date < now]
+    return {
+        "tasks": str(len(tasks)),
+        "failed": str(len(there) - len(tasks)),
+        "overdue": str(len(overdue)),
+        "oldest": min(times).isoformat() if times else "",
+    }
+
+
+# What time says.
+
+
+async def _forget() -> None:
+    """Drop what was posted, and what was settled, long ago."""
+    now, store = desk().clock(), desk().store
+    await asyncio.to_thread(store.outbox.forget, now - KEPT)
+    await asyncio.to_thread(store.known.forget, now - REMEMBERED)
+
+
+async def _think() -> None:
+    """Write down what is due to be said by now: reminders, escalations, the end of a snooze."""
+    store, now = desk().store.known, desk().clock()
+    more = True
+    while more:
+        due = await asyncio.to_thread(store.to_think_of, now, AT_ONCE)
+        more = len(due) == AT_ONCE
+        for known in due:
+            try:
+                found, upcoming = planner.to_say(known, now)
+            except Exception:
+                # Whatever it is: the others do not wait for it.
+                log.exception("what is due can't be said", extra={"ref": str(known.ref)})
+                found, upcoming = [], now + AGAIN
+            await asyncio.to_thread(store.thought_of, [(known.ref, upcoming)], found, now)
+
+
+def _named(error: Exception) -> str:
+    return type(error).__name__

@@ -1,0 +1,127 @@
+"""What every listener works with, and who is asking from where."""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bot.domain.models import Actor, Place
+from bot.messages import Message, command_help
+from bot.policy.config import Config, Live
+from bot.runtime.background import Errands
+from bot.services import Desk
+from bot.slack.directory import Directory
+
+
+class Recent:
+    """What was asked lately. Slack delivers an event up to four times within five minutes."""
+
+    def __init__(self, most: int = 5000) -> None:
+        self._seen: dict[str, None] = {}
+        self._most = most
+
+    def is_new(self, event_id: str) -> bool:
+        new = event_id not in self._seen
+        self._seen[event_id] = None
+        if len(self._seen) > self._most:
+            del self._seen[next(iter(self._seen))]
+        return new
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """``policy`` is read again when told; ``main`` is the workspace that commands speak of."""
+
+    desk: Desk
+    policy: Live
+    directory: Directory
+    errands: Errands
+    main: str = "main"
+    recent: Recent = field(default_factory=Recent)
+
+    @property
+    def config(self) -> Config:
+        return self.policy.now
+
+    @property
+    def help(self) -> Message:
+        names = self.config.commands
+        return command_help.help_message(
+            self.root, {"task": names.task, "instance": names.instance}
+        )
+
+    @property
+    def root(self) -> str:
+        """What a person types before the words of a command."""
+        return self.config.commands.root or "@bot"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, and where."""
+
+    actor: Actor
+    place: Place
+
+    @classmethod
+    def of(cls, body: dict[str, Any]) -> "Asker":
+        return cls(actor_of(body), place_of(body))
+
+    def under(self, card: str) -> "Asker":
+        """The same, answered under this card."""
+        return replace(self, place=self.place.model_copy(update={"card": card}))
+
+
+def id_of(once: str) -> str:
+    """The id of what happens only once: what is delivered twice is the same."""
+    return hashlib.sha256(once.encode()).hexdigest()[:32]
+
+
+def names_a_person(body: dict[str, Any]) -> bool:
+    """Whether somebody asks: Slack also posts notices of its own, such as app_rate_limited."""
+    if "command" in body:
+        return bool(body.get("user_id") and body.get("channel_id") and body.get("team_id"))
+    if "event" in body:
+        return isinstance(body["event"], dict)
+    user = body.get("user")
+    return isinstance(user, dict) and bool(user.get("id"))
+
+
+def actor_of(body: dict[str, Any]) -> Actor:
+    """The person behind a command, a click, a submission or an event."""
+    if "command" in body:
+        return Actor(id=body["user_id"], name=body.get("user_name", ""), team=body["team_id"])
+    if "event" in body:
+        event = body["event"]
+        team = event.get("user_team") or event.get("team") or body.get("team_id", "")
+        return Actor(id=event.get("user", ""), team=team)
+    user = body["user"]
+    team = user.get("team_id") or (body.get("team") or {}).get("id", "")
+    return Actor(id=user["id"], name=user.get("username") or user.get("name", ""), team=team)
+
+
+def place_of(body: dict[str, Any]) -> Place:
+    """Where they asked; a click in a message knows the message, and perhaps its thread."""
+    if "command" in body:
+        return Place(
+            channel=body["channel_id"],
+            response_url=body.get("response_url", ""),
+            channel_name=_named(body.get("channel_name")),
+        )
+    if "event" in body:
+        event = body["event"]
+        return Place(channel=event.get("channel", ""), thread=event.get("thread_ts", ""))
+    container = body.get("container") or {}
+    message = body.get("message") or {}
+    ephemeral = container.get("is_ephemeral", False)
+    return Place(
+        channel=(body.get("channel") or {}).get("id") or container.get("channel_id", ""),
+        card="" if ephemeral else container.get("message_ts", ""),
+        thread=message.get("thread_ts") or container.get("thread_ts", ""),
+        response_url=body.get("response_url", ""),
+        channel_name=_named((body.get("channel") or {}).get("name")),
+    )
+
+
+def _named(name: str | None) -> str:
+    """A channel's name; Slack calls what is private by its kind, and never by its name."""
+    return "" if name in (None, "privategroup", "directmessage", "mpdm") else str(name)

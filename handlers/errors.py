@@ -1,0 +1,138 @@
+"""The one error door: what went wrong, said to the person where they are.
+
+Before the acknowledgement the answer is the acknowledgement; after it, a message that only they
+see, or the modal they look at. What nobody foresaw is told as a reference that is in the log.
+"""
+
+import logging
+import secrets
+from collections.abc import Coroutine
+from functools import singledispatch
+from typing import Any
+
+from slack_bolt import BoltResponse
+from slack_bolt.error import BoltUnhandledRequestError
+from slack_sdk.errors import SlackApiError
+
+from bot.messages import Message, command_help, explain, modals, permissions
+from bot.operations.authorization import NoRight, NotAllowed
+from bot.secmaster import SecMasterError
+from bot.slack import cards
+from bot.slack.directory import LookupFailed
+from bot.slack.gateway import CannotPost, SlackTrouble, code_of, whisper
+from handlers.context import Asker, House
+from handlers.parsing import NotUnderstood
+
+log = logging.getLogger(__name__)
+
+# A trigger_id lives three seconds and opens one form.
+TOO_LATE = {"expired_trigger_id", "trigger_exchanged", "invalid_trigger_id"}
+
+
+class Told(Exception):
+    """There is nothing to be done but to say this."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message.text)
+        self.message = message
+
+
+class WrongInput(Exception):
+    """What was typed into one input of a form can't be taken."""
+
+    def __init__(self, block: str, problem: str) -> None:
+        super().__init__(block, problem)
+        self.block = block
+        self.problem = problem
+
+
+@singledispatch
+def words_for(error: Exception, _house: House) -> Message:
+    """The sentence for an error; unforeseen ones get a reference, and the log the traceback."""
+    reference = secrets.token_hex(3)
+    log.error("unforeseen error", exc_info=error, extra={"reference": reference})
+    return command_help.own_fault(reference)
+
+
+@words_for.register
+def _told(error: Told, _house: House) -> Message:
+    return error.message
+
+
+@words_for.register
+def _not_understood(error: NotUnderstood, house: House) -> Message:
+    return command_help.not_understood(error.problem, error.usage, error.nearest, house.root)
+
+
+@words_for.register
+def _not_allowed(error: NotAllowed, house: House) -> Message:
+    return command_help.not_allowed(error.action, error.ref, error.refused, house.config.roles)
+
+
+@words_for.register
+def _no_right(error: NoRight, house: House) -> Message:
+    return permissions.no_right(error.right, error.roles, house.config.roles)
+
+
+@words_for.register
+def _secmaster(error: SecMasterError, _house: House) -> Message:
+    return command_help.plain(explain(error))
+
+
+@words_for.register
+def _closed(error: CannotPost, _house: House) -> Message:
+    return command_help.cannot_post(error.code)
+
+
+@words_for.register
+def _slack_troubled(_error: SlackTrouble, _house: House) -> Message:
+    return command_help.plain(
+        "Slack is in trouble, so this could not be shown. Try again in a moment."
+    )
+
+
+@words_for.register
+def _nobody_known(_error: LookupFailed, _house: House) -> Message:
+    return command_help.plain("Slack could not be asked who you are. Try again in a moment.")
+
+
+@words_for.register
+def _slack(error: SlackApiError, house: House) -> Message:
+    if code_of(error) in TOO_LATE:
+        return command_help.too_late()
+    return words_for.dispatch(Exception)(error, house)
+
+
+async def before_ack(house: House, error: Exception, body: dict[str, Any]) -> BoltResponse:
+    """Answer a request whose listener raised: Slack always gets its 200."""
+    if isinstance(error, BoltUnhandledRequestError):
+        return BoltResponse(status=200)
+    if isinstance(error, WrongInput):
+        errors = {error.block: error.problem}
+        return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
+    message = words_for(error, house)
+    if isinstance(error, NotAllowed) and error.refused.why == "gone":
+        house.errands.start(cards.redraw(error.ref), _give_up)
+    if "command" in body:
+        return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
+    if body.get("type") == "view_submission":
+        shown = modals.failed("Not sent", message.text)
+        return BoltResponse(status=200, body={"response_action": "update", "view": shown})
+    asker = Asker.of(body)
+    whispering = whisper(asker.place, asker.actor.id, message)
+    house.errands.start(whispering, _give_up)
+    return BoltResponse(status=200)
+
+
+def later(house: House, errand: Coroutine[Any, Any, None], asker: Asker) -> None:
+    """Run a read after the acknowledgement; what it raises is told to whoever asked."""
+
+    async def door(error: Exception) -> None:
+        message = words_for(error, house)
+        house.errands.start(whisper(asker.place, asker.actor.id, message), _give_up)
+
+    house.errands.start(errand, door)
+
+
+async def _give_up(error: Exception) -> None:
+    log.error("somebody could not be told", exc_info=error)
