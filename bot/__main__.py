@@ -15,7 +15,7 @@ from bot import __version__
 
 if TYPE_CHECKING:
     from bot.policy.config import Config
-    from bot.services import Patience
+    from bot.runtime.timeouts import Timeouts
     from bot.settings import Settings
 
 cli = typer.Typer(
@@ -210,7 +210,7 @@ def version() -> None:
     typer.echo(__version__)
 
 
-async def serve(given: "Settings", rights: "Config", patience: "Patience | None" = None) -> None:
+async def serve(given: "Settings", rights: "Config", patience: "Timeouts | None" = None) -> None:
     """Run the bot until SIGINT or SIGTERM."""
     from bot.app import App
 
@@ -250,7 +250,7 @@ def _main(work: Coroutine[Any, Any, None]) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     from bot.app import StartError
-    from bot.store import NameTaken
+    from bot.store import NameInUse, UnsupportedDatabase
 
     try:
         with suppress(KeyboardInterrupt):
@@ -261,12 +261,12 @@ def _main(work: Coroutine[Any, Any, None]) -> None:
         _refuse(f"Slack can't be reached: {wrong}. Run `secmaster-bot doctor`.")
     except SQLAlchemyError as wrong:
         _refuse(f"The database can't be used: {type(wrong).__name__}. Check DATABASE_URL.")
-    except NameTaken as wrong:
+    except NameInUse as wrong:
         _refuse(
             f"A bot named {wrong} is running on this database already. End it, or give this one "
             "another BOT_REPLICA."
         )
-    except StartError as wrong:
+    except (StartError, UnsupportedDatabase) as wrong:
         _refuse(str(wrong))
     except OSError as wrong:
         _refuse(f"{wrong.strerror or wrong}.")

@@ -18,19 +18,21 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.notifications import digests
-from bot.policy.config import Config, ConfigError, Live
-from bot.runtime.background import Errands
+from bot.policy.config import Config, ConfigError, PolicyHolder
+from bot.runtime.background import BackgroundTasks
+from bot.runtime.clock import Clock
+from bot.runtime.timeouts import Timeouts
 from bot.secmaster import IamAuth, SecMaster, SigningAuth, TokenAuth, open_http
-from bot.services import Desk, Patience, Time, open_desk
+from bot.services import Services, set_services
 from bot.settings import Settings
 from bot.slack.directory import Directory
-from bot.store import Store, close, connect, held, migrate
-from bot.watch.poller import Watch
+from bot.store import Store, close, connect, hold_name, migrate
+from bot.watch.poller import Poller
 from bot.web.health import Readiness
 from bot.web.server import web_app
 from bot.web.socket_mode import Sockets
-from handlers import House, register
-from handlers.home import Refreshing
+from handlers import AppContext, register
+from handlers.home import HomeRefresher
 
 log = logging.getLogger(__name__)
 
@@ -52,13 +54,13 @@ class App:
         self,
         settings: Settings,
         config: Config,
-        patience: Patience | None = None,
-        time: Time | None = None,
+        patience: Timeouts | None = None,
+        time: Clock | None = None,
     ) -> None:
         self.settings = settings
-        self.time = time or Time()
-        self.policy = Live(config, settings.bot_config)
-        self.patience = patience or Patience()
+        self.time = time or Clock()
+        self.policy = PolicyHolder(config, settings.bot_config)
+        self.patience = patience or Timeouts()
         self.url = ""
         self._stack = AsyncExitStack()
 
@@ -73,13 +75,13 @@ class App:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         """Open everything in the order of need; the stack closes it in the other."""
-        settings, config = self.settings, self.policy.now
+        settings, config = self.settings, self.policy.current
         # Before any flow is taken up: a second process on this port, or of this name, would
         # carry out what the first is doing.
         door = stack.enter_context(listen(settings.bot_host, settings.bot_port))
         self.engine = connect(settings.database_url)
         stack.callback(close, self.engine)
-        stack.enter_context(held(self.engine, settings.bot_replica))
+        stack.enter_context(hold_name(self.engine, settings.bot_replica))
         await asyncio.to_thread(migrate, self.engine)
         self.slack = await open_slack(settings, stack)
         identity = await self.slack.auth_test()
@@ -87,41 +89,41 @@ class App:
         self.directory = Directory(
             self.slack,
             identity["team_id"],
-            lambda: self.policy.now,
+            lambda: self.policy.current,
             self._lenders,
-            within=self.patience.ask,
+            within=self.patience.before_ack,
         )
-        self.desk = Desk(
+        self.desk = Services(
             secmaster={MAIN: secmaster},
             slack=self.slack,
             store=Store(self.engine),
-            launch=secrets.token_hex(8),
+            process_id=secrets.token_hex(8),
             bot_user=identity["user_id"],
-            names={MAIN: settings.secmaster_workspace_id},
-            console=settings.console_url,
-            patience=self.patience,
+            workspace_names={MAIN: settings.secmaster_workspace_id},
+            console_url=settings.console_url,
+            timeouts=self.patience,
             clock=self.time.now,
             sleep=self.time.sleep,
-            policy=lambda: self.policy.now,
-            members=self.directory.members,
+            policy=lambda: self.policy.current,
+            members=self.directory.group_members,
             replica=settings.bot_replica,
         )
         await self._launch_flows(stack)
-        self._errands = Errands()
+        self._errands = BackgroundTasks()
         stack.push_async_callback(self._errands.drain)
-        house = House(self.desk, self.policy, self.directory, self._errands)
+        house = AppContext(self.desk, self.policy, self.directory, self._errands)
         bolt = open_bolt(self.slack, settings, identity.data)
         register(bolt, house)
-        self.desk.after_round += [digests.enqueue, Refreshing(house)]
+        self.desk.after_poll += [digests.enqueue_due, HomeRefresher(house)]
         await self._open_doors(bolt, door, stack)
         if config.watch.every:
-            watching = asyncio.create_task(Watch().run(config.watch.every))
+            watching = asyncio.create_task(Poller().run(config.watch.every))
             stack.push_async_callback(_ended, watching)
 
     async def _lenders(self, user: str) -> list[str]:
         """Who lent somebody their rights, for now."""
-        lending, at = self.desk.store.lending, self.desk.clock()
-        return [loan.lender for loan in await asyncio.to_thread(lending.to, user, at)]
+        lending, at = self.desk.store.delegations, self.desk.clock()
+        return [loan.delegator for loan in await asyncio.to_thread(lending.received, user, at)]
 
     def reload(self) -> None:
         """Read the policy again; a file that can't be used leaves the one before in force."""
@@ -131,7 +133,7 @@ class App:
             kept = "policy not read again, the one before stays in force"
             log.warning(kept, extra={"problems": str(wrong)})
             return
-        told = {"before": before.digest, "now": self.policy.now.digest}
+        told = {"before": before.fingerprint, "now": self.policy.current.fingerprint}
         log.info("policy read again", extra=told)
         entry = {
             "at": self.desk.clock(),
@@ -143,13 +145,13 @@ class App:
             "terms": {"policy": told["now"]},
             "before": told["before"],
         }
-        self._errands.start(asyncio.to_thread(self.desk.store.note, entry), _unnoted)
-        rethinking = asyncio.to_thread(self.desk.store.known.rethink, self.desk.clock())
+        self._errands.start(asyncio.to_thread(self.desk.store.record, entry), _unnoted)
+        rethinking = asyncio.to_thread(self.desk.store.tracked.reschedule_all, self.desk.clock())
         self._errands.start(rethinking, _unnoted)
 
     async def _launch_flows(self, stack: AsyncExitStack) -> None:
         """Start DBOS inside this loop, so that recovered flows share it with the clients."""
-        open_desk(self.desk)
+        set_services(self.desk)
         DBOS(config=flows_config(self.settings, self.engine))
         logging.getLogger("dbos").handlers.clear()  # its lines go the way of all others
         logging.getLogger("dbos").propagate = True
@@ -165,7 +167,7 @@ class App:
         sockets = None
         if settings.slack_app_token:
             sockets = Sockets(bolt, settings.slack_app_token.get_secret_value())
-        self.readiness = Readiness(self.engine, sockets, lambda: self.policy.now.watch.every)
+        self.readiness = Readiness(self.engine, sockets, lambda: self.policy.current.watch.every)
         secret = settings.slack_signing_secret
         app = web_app(
             None if sockets else bolt,
@@ -215,7 +217,7 @@ async def open_slack(settings: Settings, stack: AsyncExitStack) -> AsyncWebClien
     )
 
 
-async def open_secmaster(settings: Settings, stack: AsyncExitStack, time: Time) -> SecMaster:
+async def open_secmaster(settings: Settings, stack: AsyncExitStack, time: Clock) -> SecMaster:
     client = SecMaster(
         endpoint=settings.endpoint,
         project_id=settings.secmaster_project_id,
@@ -225,7 +227,7 @@ async def open_secmaster(settings: Settings, stack: AsyncExitStack, time: Time) 
     return await stack.enter_async_context(client)
 
 
-async def _way_in(settings: Settings, stack: AsyncExitStack, time: Time) -> httpx.Auth:
+async def _way_in(settings: Settings, stack: AsyncExitStack, time: Clock) -> httpx.Auth:
     """The one of the three ways to authenticate that the settings give."""
     if settings.ak and settings.sk:
         token = settings.security_token

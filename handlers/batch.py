@@ -15,20 +15,23 @@ from slack_bolt.async_app import AsyncAck
 from slack_sdk.errors import SlackApiError
 
 from bot.domain import snapshots
-from bot.domain.actions import BY_NAME, Snapshot, choosable
-from bot.domain.batches import Batch, Item, Omitted, Several
-from bot.domain.models import Place, Ref, Shown
+from bot.domain.actions import BY_NAME, batch_statuses
+from bot.domain.batches import Batch, BatchItem, BatchQuery, SkippedItem
+from bot.domain.cards import ButtonValue
+from bot.domain.objects import Ref
+from bot.domain.slack import SlackLocation
+from bot.domain.snapshots import Snapshot
 from bot.messages import batch_forms, command_help, modals
-from bot.messages.batch_forms import Choice, Confirmation, Taken
-from bot.messages.labels import then
-from bot.operations.authorization import NotAllowed, Permit, permit
-from bot.operations.batch import decide
+from bot.messages.batch_forms import BatchConfirmation, BatchFormState, SelectedItem
+from bot.messages.labels import consequence
+from bot.operations.authorization import Grant, NotAllowed, authorize
+from bot.operations.batch import start_batch
 from bot.secmaster import InstanceStatus, NotFound, QueryType, SecMasterError, Task
-from bot.slack.gateway import CLOCKS_DIFFER, code_of
+from bot.slack.gateway import CLOCK_SKEW, code_of
 from handlers import operations
-from handlers.context import Asker, House
-from handlers.errors import Told, WrongInput, later, words_for
-from handlers.requests import Ask
+from handlers.context import AppContext, Requester
+from handlers.errors import InvalidInput, UserError, error_message, run_after_ack
+from handlers.requests import ActionRequest
 
 T = TypeVar("T")
 
@@ -40,43 +43,46 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-async def choose(
-    house: House, wanted: Several, asker: Asker, trigger: str, *, upon: bool = False
+async def open_form(
+    house: AppContext, wanted: BatchQuery, asker: Requester, trigger: str, *, upon: bool = False
 ) -> None:
     """Open the choosing view at once; what can be chosen comes into it later."""
-    if wanted.workspace not in house.desk.secmaster:
-        raise Told(command_help.newer_button())
+    if wanted.workspace not in house.services.secmaster:
+        raise UserError(command_help.newer_button())
     loading = modals.loading(batch_forms.CHOOSE)
-    opened = await operations.open_view(house.desk, trigger, loading, upon=upon)
-    later(house, _offer(house, wanted, asker.place, opened["view"]["id"]), asker)
+    opened = await operations.open_view(house.services, trigger, loading, upon=upon)
+    run_after_ack(house, _offer(house, wanted, asker.location, opened["view"]["id"]), asker)
 
 
-async def _offer(house: House, wanted: Several, place: Place, view_id: str) -> None:
+async def _offer(house: AppContext, wanted: BatchQuery, place: SlackLocation, view_id: str) -> None:
     """Fill the choosing view; what went wrong is told in it."""
-    kept = Choice(
-        noun=wanted.noun, place=Place(channel=place.channel, channel_name=place.channel_name)
+    kept = BatchFormState(
+        kind=wanted.kind,
+        location=SlackLocation(channel=place.channel, channel_name=place.channel_name),
     )
     try:
         found, total = await _found(house, wanted)
     except SecMasterError as error:
         await _fill(
-            house, modals.failed(batch_forms.CHOOSE, words_for(error, house).text), view_id=view_id
+            house,
+            modals.failed(batch_forms.CHOOSE, error_message(error, house).text),
+            view_id=view_id,
         )
         return
     await asyncio.to_thread(_keep, house, wanted, found)
-    there = batch_forms.Open(found, total, house.root, house.desk.clock())
-    await _fill(house, batch_forms.choosing(wanted, kept, there), view_id=view_id)
+    there = batch_forms.BatchOptions(found, total, house.root, house.services.clock())
+    await _fill(house, batch_forms.selection_form(wanted, kept, there), view_id=view_id)
 
 
-async def _found(house: House, wanted: Several) -> tuple[Sequence[Snapshot], int]:
+async def _found(house: AppContext, wanted: BatchQuery) -> tuple[Sequence[Snapshot], int]:
     """What is open to it, in the order in which it matters, and how many there are in all."""
-    client = house.desk.secmaster[wanted.workspace]
-    if wanted.noun == "task":
+    client = house.services.secmaster[wanted.workspace]
+    if wanted.kind == "task":
         tasks = await client.list_tasks(
             query_type=QueryType.MY_TODO,
             sort_key="create_time",
             sort_dir="ASC",
-            limit=batch_forms.LISTED,
+            limit=batch_forms.MAX_OPTIONS,
             name=wanted.text,
         )
         due = sorted(tasks.tasks, key=lambda each: each.due_date or NEVER)
@@ -84,111 +90,130 @@ async def _found(house: House, wanted: Several) -> tuple[Sequence[Snapshot], int
     runs = await client.list_workflow_instances(
         status=InstanceStatus.FAILED,
         workflow_id=wanted.workflow_id,
-        limit=batch_forms.LISTED,
+        limit=batch_forms.MAX_OPTIONS,
         name=wanted.text,
     )
     newest = sorted(runs.instances, key=lambda each: each.start_time or LONG_AGO, reverse=True)
     return _open(wanted, newest), runs.total
 
 
-def _open(wanted: Several, found: Sequence[Snapshot]) -> list[Snapshot]:
-    return [each for each in found if each.status in choosable(wanted.noun)]
+def _open(wanted: BatchQuery, found: Sequence[Snapshot]) -> list[Snapshot]:
+    return [each for each in found if each.status in batch_statuses(wanted.kind)]
 
 
-def _keep(house: House, wanted: Several, found: Sequence[Snapshot]) -> None:
+def _keep(house: AppContext, wanted: BatchQuery, found: Sequence[Snapshot]) -> None:
     """Remember what is listed, so that what changes before it is confirmed is noticed."""
     for each in found:
-        ref = Ref.parse(f"1:{wanted.noun}:{wanted.workspace}:{each.id}")
+        ref = Ref.parse(f"1:{wanted.kind}:{wanted.workspace}:{each.id}")
         if ref:
-            house.desk.store.keep_sight(ref, snapshots.seen(each), house.desk.clock())
+            house.services.store.save_snapshot(ref, snapshots.stored(each), house.services.clock())
 
 
-async def chosen(ack: AsyncAck, view: dict[str, Any], house: House, asker: Asker) -> None:
+async def submit_selection(
+    ack: AsyncAck, view: dict[str, Any], house: AppContext, asker: Requester
+) -> None:
     """Answer at once with a view that waits, and fill it once each object is checked."""
-    kept, given = batch_forms.chosen(view)
+    kept, given = batch_forms.read_selection(view)
     if given is None:
-        raise Told(command_help.newer_button())
+        raise UserError(command_help.newer_button())
     if not given.action:
-        raise WrongInput(batch_forms.ACTION, "Choose what to do.")
-    if not given.picked:
-        raise WrongInput(batch_forms.OBJECTS, batch_forms.too_few())
-    if len(given.picked) > batch_forms.MOST:
-        raise WrongInput(batch_forms.OBJECTS, batch_forms.too_many(len(given.picked)))
+        raise InvalidInput(batch_forms.ACTION, "Choose what to do.")
+    if not given.items:
+        raise InvalidInput(batch_forms.OBJECTS, batch_forms.too_few())
+    if len(given.items) > batch_forms.MAX_OBJECTS:
+        raise InvalidInput(batch_forms.OBJECTS, batch_forms.too_many(len(given.items)))
     name = secrets.token_hex(16)  # the answer does not tell the id of the view that it pushes
-    asker = replace(asker, place=kept.place)
-    later(house, _question(house, given, asker, name), asker)
+    asker = replace(asker, location=kept.location)
+    run_after_ack(house, _question(house, given, asker, name), asker)
     loading = modals.loading(batch_forms.CHOOSE) | {"external_id": name}
     await ack(response_action="push", view=loading)
 
 
-async def _question(house: House, given: batch_forms.Choosing, asker: Asker, name: str) -> None:
+async def _question(
+    house: AppContext, given: batch_forms.BatchSelection, asker: Requester, name: str
+) -> None:
     """Fill the confirming view."""
-    asks = _asks(given.action, given.picked, given.reason)
+    asks = _asks(given.action, given.items, given.reason)
     checked = await _each(asks, lambda wanted: _check(house, asker, wanted))
-    taken = [one for one in checked if isinstance(one, Taken)]
-    left = [one for one in checked if isinstance(one, Omitted)]
-    ref = given.picked[0].ref
-    kept = Confirmation(
+    taken = [one for one in checked if isinstance(one, SelectedItem)]
+    left = [one for one in checked if isinstance(one, SkippedItem)]
+    ref = given.items[0].ref
+    kept = BatchConfirmation(
         action=given.action,
         workspace=ref.workspace,
-        place=asker.place,
+        location=asker.location,
         reason=given.reason,
-        picked=tuple(f"{one.shown.ref.id}:{one.shown.seen}" for one in taken),
+        items=tuple(f"{one.button.ref.id}:{one.button.decision_fingerprint}" for one in taken),
     )
-    view = batch_forms.confirming(kept, taken, left, house.desk.name(ref))
+    view = batch_forms.confirmation_form(kept, taken, left, house.services.workspace_name(ref))
     await _fill(house, view | {"external_id": name}, external_id=name)
 
 
-async def confirmed(ack: AsyncAck, view: dict[str, Any], house: House, asker: Asker) -> None:
+async def submit_confirmation(
+    ack: AsyncAck, view: dict[str, Any], house: AppContext, asker: Requester
+) -> None:
     """Ask for the rights again, record all of it, and only then acknowledge."""
-    kept = Confirmation.model_validate_json(view["private_metadata"])
-    asker = replace(asker, place=kept.place)
-    asks = _asks(kept.action, kept.shown, kept.reason)
+    kept = BatchConfirmation.model_validate_json(view["private_metadata"])
+    asker = replace(asker, location=kept.location)
+    asks = _asks(kept.action, kept.buttons, kept.reason)
     given = await _each(asks, lambda wanted: _recordable(house, asker, wanted, view["id"]))
-    items = tuple(one for one in given if isinstance(one, Item))
-    left = tuple(one for one in given if isinstance(one, Omitted))
+    items = tuple(one for one in given if isinstance(one, BatchItem))
+    left = tuple(one for one in given if isinstance(one, SkippedItem))
     if not items:
-        shown = batch_forms.confirming(kept, [], left, house.desk.name(asks[0].ref))
+        shown = batch_forms.confirmation_form(
+            kept, [], left, house.services.workspace_name(asks[0].ref)
+        )
         await ack(response_action="update", view=shown)
         return
     # A second delivery of the same confirmation is the same batch.
-    await decide(Batch(id=f"many:{asker.actor.team}:{view['id']}", items=items, omitted=left))
+    await start_batch(Batch(id=f"many:{asker.actor.team}:{view['id']}", items=items, skipped=left))
     await ack(response_action="clear")
 
 
-def _asks(action: str, picked: Sequence[Shown], reason: str) -> list[Ask]:
+def _asks(action: str, picked: Sequence[ButtonValue], reason: str) -> list[ActionRequest]:
     once = {each.ref: each for each in picked}.values()
-    return [Ask(BY_NAME[action], one.ref, reason=reason, seen=one.seen) for one in once]
+    return [
+        ActionRequest(
+            BY_NAME[action], one.ref, reason=reason, decision_fingerprint=one.decision_fingerprint
+        )
+        for one in once
+    ]
 
 
-async def _each(asks: Sequence[Ask], ask: Callable[[Ask], Awaitable[T]]) -> list[T]:
+async def _each(
+    asks: Sequence[ActionRequest], ask: Callable[[ActionRequest], Awaitable[T]]
+) -> list[T]:
     """Ask about each, a few side by side."""
     turns = asyncio.Semaphore(AT_ONCE)
 
-    async def one(wanted: Ask) -> T:
+    async def one(wanted: ActionRequest) -> T:
         async with turns:
             return await ask(wanted)
 
     return await asyncio.gather(*map(one, asks))
 
 
-async def _check(house: House, asker: Asker, wanted: Ask) -> Taken | Omitted:
+async def _check(
+    house: AppContext, asker: Requester, wanted: ActionRequest
+) -> SelectedItem | SkippedItem:
     """Whether one may be decided now, by the policy and by what it is."""
     given = await _permitted(house, asker, wanted)
-    if isinstance(given, Omitted):
+    if isinstance(given, SkippedItem):
         return given
     try:
-        now = given.about or await house.desk.look(wanted.ref)
+        now = given.snapshot or await house.services.read(wanted.ref)
     except SecMasterError as error:
         return await _left(house, wanted, "gone" if isinstance(error, NotFound) else "unread")
-    if now.status not in wanted.action.only_when:
+    if now.status not in wanted.action.allowed_statuses:
         return await _left(house, wanted, "settled")
     if _changed(await _seen(house, wanted), now) or await _commented(house, wanted, now):
         return await _left(house, wanted, "changed")
-    seen = snapshots.seen(now)
-    await asyncio.to_thread(house.desk.store.keep_sight, wanted.ref, seen, house.desk.clock())
-    shown = Shown(ref=wanted.ref, seen=seen.digest)
-    return Taken(shown=shown, name=now.name, then=then(wanted.action, now))
+    seen = snapshots.stored(now)
+    await asyncio.to_thread(
+        house.services.store.save_snapshot, wanted.ref, seen, house.services.clock()
+    )
+    shown = ButtonValue(ref=wanted.ref, decision_fingerprint=seen.fingerprint)
+    return SelectedItem(button=shown, name=now.name, consequence=consequence(wanted.action, now))
 
 
 def _changed(listed: Snapshot | None, now: Snapshot) -> bool:
@@ -197,29 +222,33 @@ def _changed(listed: Snapshot | None, now: Snapshot) -> bool:
     return any(each.before or each.label not in UNLISTED for each in changes)
 
 
-async def _commented(house: House, wanted: Ask, now: Snapshot) -> bool:
+async def _commented(house: AppContext, wanted: ActionRequest, now: Snapshot) -> bool:
     """Whether somebody has commented since it was listed, whether the list has comments or not."""
-    store, listed = house.desk.store, await _seen(house, wanted)
-    at = await asyncio.to_thread(store.seen_at, wanted.seen)
+    store, listed = house.services.store, await _seen(house, wanted)
+    at = await asyncio.to_thread(store.snapshot_saved_at, wanted.decision_fingerprint)
     if at is None or not isinstance(now, Task) or not isinstance(listed, Task):
         return False
-    known, since = {each.id for each in listed.comments}, at - CLOCKS_DIFFER
+    known, since = {each.id for each in listed.comments}, at - CLOCK_SKEW
     new = [each for each in now.comments if each.id not in known]
     return any(each.time is None or each.time >= since for each in new)
 
 
-async def _recordable(house: House, asker: Asker, wanted: Ask, once: str) -> Item | Omitted:
+async def _recordable(
+    house: AppContext, asker: Requester, wanted: ActionRequest, once: str
+) -> BatchItem | SkippedItem:
     given = await _permitted(house, asker, wanted)
-    if isinstance(given, Omitted):
+    if isinstance(given, SkippedItem):
         return given
     operation = await operations.operation_of(house, wanted, asker, once, given)
-    return Item(operation=operation, name=await _name(house, wanted))
+    return BatchItem(operation=operation, name=await _name(house, wanted))
 
 
-async def _permitted(house: House, asker: Asker, wanted: Ask) -> Permit | Omitted:
+async def _permitted(
+    house: AppContext, asker: Requester, wanted: ActionRequest
+) -> Grant | SkippedItem:
     """The right to decide one with others: what asks for more than a press is left out."""
     try:
-        given = await permit(house, asker, wanted.action, wanted.ref)
+        given = await authorize(house, asker, wanted.action, wanted.ref)
     except NotAllowed as no:
         detail = command_help.refusal(no.action, no.ref, no.refused, house.config.roles)
         return await _left(house, wanted, "refused", detail)
@@ -232,29 +261,35 @@ async def _permitted(house: House, asker: Asker, wanted: Ask) -> Permit | Omitte
     return given
 
 
-async def _left(house: House, wanted: Ask, why: str, detail: str = "") -> Omitted:
-    return Omitted(ref=wanted.ref, name=await _name(house, wanted), why=why, detail=detail)
+async def _left(
+    house: AppContext, wanted: ActionRequest, why: str, detail: str = ""
+) -> SkippedItem:
+    return SkippedItem(ref=wanted.ref, name=await _name(house, wanted), reason=why, detail=detail)
 
 
-async def _name(house: House, wanted: Ask) -> str:
+async def _name(house: AppContext, wanted: ActionRequest) -> str:
     """What the person saw it called."""
     seen = await _seen(house, wanted)
     return seen.name if seen else wanted.ref.id
 
 
-async def _seen(house: House, wanted: Ask) -> Snapshot | None:
-    kept = await asyncio.to_thread(house.desk.store.sight, wanted.seen) if wanted.seen else ""
-    return snapshots.read(wanted.ref.noun, kept)
+async def _seen(house: AppContext, wanted: ActionRequest) -> Snapshot | None:
+    kept = (
+        await asyncio.to_thread(house.services.store.snapshot_json, wanted.decision_fingerprint)
+        if wanted.decision_fingerprint
+        else ""
+    )
+    return snapshots.parse(wanted.ref.kind, kept)
 
 
-async def _fill(house: House, view: dict[str, Any], **which: str) -> None:
+async def _fill(house: AppContext, view: dict[str, Any], **which: str) -> None:
     """Update a view, by its id or by our own name for it, once Slack has it.
 
     One that never comes was closed by who asked.
     """
     for _ in range(TRIES):
         try:
-            await house.desk.slack.views_update(view=view, **which)
+            await house.services.slack.views_update(view=view, **which)
         except SlackApiError as error:
             if code_of(error) != "not_found":
                 raise

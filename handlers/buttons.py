@@ -6,86 +6,97 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck
 
 from bot.domain.actions import BY_NAME
-from bot.domain.batches import Several
-from bot.domain.models import Place, Say, Shown
+from bot.domain.approvals import ApprovalIntent
+from bot.domain.batches import BatchQuery
+from bot.domain.cards import ButtonValue
+from bot.domain.slack import SlackLocation
 from bot.messages import command_help, lists, modals
 from bot.slack import cards
 from bot.slack.gateway import respond
 from handlers import batch, home, operations, queries, watch
-from handlers.context import Asker, House
-from handlers.errors import Told, later
-from handlers.requests import Ask, Show, Unsay
+from handlers.context import AppContext, Requester
+from handlers.errors import UserError, run_after_ack
+from handlers.requests import ActionRequest, ChangeApproval, ShowCard
 
 Body = dict[str, Any]
 
 
-async def press(ack: AsyncAck, action: Body, body: Body, house: House, asker: Asker) -> None:
+async def press(
+    ack: AsyncAck, action: Body, body: Body, house: AppContext, asker: Requester
+) -> None:
     """Any button or menu of ours, told apart by its action id."""
     name, value = _pressed(action)
     if name.startswith("page."):
-        later(house, _turn(house, value, asker.place), asker)
+        run_after_ack(house, _turn(house, value, asker.location), asker)
     elif name.partition(".")[0] == "home":
-        later(house, home.pressed(house, asker.actor, value), asker)
+        run_after_ack(house, home.pressed(house, asker.actor, value), asker)
     elif name == "several":
-        several = Several.parse(value)
+        several = BatchQuery.parse(value)
         if several is None:
-            raise Told(command_help.newer_button())
-        await batch.choose(house, several, asker, body["trigger_id"], upon=_in_modal(body))
+            raise UserError(command_help.newer_button())
+        await batch.open_form(house, several, asker, body["trigger_id"], upon=_in_modal(body))
     else:
         wanted, _, carried = value.rpartition("|")
-        shown = Shown.parse(carried)
-        if shown is None or shown.ref.workspace not in house.desk.secmaster:
-            raise Told(command_help.newer_button())
-        pressed = Pressed(name, shown, body["trigger_id"], _in_modal(body), wanted)
+        shown = ButtonValue.parse(carried)
+        if shown is None or shown.ref.workspace not in house.services.secmaster:
+            raise UserError(command_help.newer_button())
+        pressed = ButtonPress(name, shown, body["trigger_id"], _in_modal(body), wanted)
         await _on(house, pressed, asker)
     await ack()
 
 
-async def submit(ack: AsyncAck, view: Body, house: House, asker: Asker) -> None:
+async def submit(ack: AsyncAck, view: Body, house: AppContext, asker: Requester) -> None:
     """A form is sent."""
     await operations.submit(house, view, asker)
     await ack()
 
 
 @dataclass(frozen=True, slots=True)
-class Pressed:
+class ButtonPress:
     """A button by its ``name``; ``wanted`` is the action it is about, if that is another."""
 
     name: str
-    shown: Shown
-    trigger: str
+    button: ButtonValue
+    trigger_id: str
     in_modal: bool
-    wanted: str = ""
+    action_name: str = ""
 
 
-async def _on(house: House, pressed: Pressed, asker: Asker) -> None:
+async def _on(house: AppContext, pressed: ButtonPress, asker: Requester) -> None:
     """What a press means for the object it names."""
-    ref = pressed.shown.ref
+    ref = pressed.button.ref
     match pressed.name:
         case name if name in BY_NAME:
-            wanted = Ask(BY_NAME[name], ref, seen=pressed.shown.seen)
-            await operations.press(house, wanted, asker, pressed.trigger)
-        case "break-glass" if pressed.wanted in BY_NAME:
-            wanted = Ask(BY_NAME[pressed.wanted], ref, seen=pressed.shown.seen, glass=True)
-            await operations.press(house, wanted, asker, pressed.trigger)
-        case "withdraw" | "refuse" if pressed.wanted in BY_NAME:
-            unsaid = Unsay(Say(pressed.name), ref, action=pressed.wanted)
-            await operations.unsay(house, unsaid, asker, pressed.trigger)
+            wanted = ActionRequest(
+                BY_NAME[name], ref, decision_fingerprint=pressed.button.decision_fingerprint
+            )
+            await operations.press(house, wanted, asker, pressed.trigger_id)
+        case "break-glass" if pressed.action_name in BY_NAME:
+            wanted = ActionRequest(
+                BY_NAME[pressed.action_name],
+                ref,
+                decision_fingerprint=pressed.button.decision_fingerprint,
+                break_glass=True,
+            )
+            await operations.press(house, wanted, asker, pressed.trigger_id)
+        case "withdraw" | "refuse" if pressed.action_name in BY_NAME:
+            unsaid = ChangeApproval(ApprovalIntent(pressed.name), ref, action=pressed.action_name)
+            await operations.change_approval(house, unsaid, asker, pressed.trigger_id)
         case name if name.startswith("snooze."):
             until = name.removeprefix("snooze.")
-            later(house, watch.snooze(house, ref, until, asker, pressed.trigger), asker)
+            run_after_ack(house, watch.snooze(house, ref, until, asker, pressed.trigger_id), asker)
         case "show":
-            later(house, queries.show(house, Show(ref), asker), asker)
+            run_after_ack(house, queries.show(house, ShowCard(ref), asker), asker)
         case "refresh":
-            later(house, cards.redraw(ref), asker)
+            run_after_ack(house, cards.redraw(ref), asker)
         case "details":
             view = modals.loading("Details")
             opened = await operations.open_view(
-                house.desk, pressed.trigger, view, upon=pressed.in_modal
+                house.services, pressed.trigger_id, view, upon=pressed.in_modal
             )
-            later(house, queries.details(house, ref, opened["view"]["id"]), asker)
+            run_after_ack(house, queries.details(house, ref, opened["view"]["id"]), asker)
         case _:
-            raise Told(command_help.newer_button())
+            raise UserError(command_help.newer_button())
 
 
 def _in_modal(body: Body) -> bool:
@@ -100,10 +111,10 @@ def _pressed(action: Body) -> tuple[str, str]:
     return action.get("action_id", ""), action.get("value", "")
 
 
-async def _turn(house: House, value: str, place: Place) -> None:
+async def _turn(house: AppContext, value: str, place: SlackLocation) -> None:
     """Another page of a list, in the place of the one that is shown."""
-    wanted = lists.turned(value)
+    wanted = lists.parse_page_button(value)
     if wanted is None:
-        raise Told(command_help.newer_button())
+        raise UserError(command_help.newer_button())
     page = await queries.listing(house, wanted)
     await respond(place.response_url, page, replacing=True)

@@ -5,87 +5,90 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
-from bot.domain.batches import Several
-from bot.domain.models import Listing, Place, Ref
+from bot.domain.batches import BatchQuery
+from bot.domain.objects import ListQuery, Ref
+from bot.domain.slack import SlackLocation
 from bot.messages import Message, batch_forms, command_help
 from bot.slack import cards
-from bot.slack.gateway import whisper
+from bot.slack.gateway import send_private
 from handlers import oncall, operations, permissions, queries, watch
-from handlers.batch import choose
-from handlers.context import Asker, House
-from handlers.errors import Told, later
-from handlers.parsing import NotUnderstood, parse
+from handlers.batch import open_form
+from handlers.context import AppContext, Requester
+from handlers.errors import UserError, run_after_ack
+from handlers.parsing import ParseError, parse
 from handlers.requests import (
-    Ask,
-    HandOver,
-    Help,
-    Lend,
-    OnCall,
-    Reload,
+    ActionRequest,
+    ChangeApproval,
+    CreateDelegation,
+    ReloadPolicy,
     Request,
-    Routes,
-    Show,
-    Status,
-    Subscribe,
-    TakeBack,
-    Unsay,
+    RevokeDelegation,
+    SetSubscription,
+    ShowCard,
+    ShowDigest,
+    ShowHelp,
+    ShowOnCall,
+    ShowRoutes,
+    ShowStatus,
     Whoami,
 )
 
 Body = dict[str, Any]
-ON_RECORD = (Lend, TakeBack, Reload)
+ON_RECORD = (CreateDelegation, RevokeDelegation, ReloadPolicy)
 
 
-async def command(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None:
+async def command(ack: AsyncAck, body: Body, house: AppContext, asker: Requester) -> None:
     """A slash command."""
     prefix = house.config.commands.prefix(body["command"])
     request = parse(f"{prefix} {body.get('text', '')}")
-    if isinstance(request, Ask):
-        await operations.ask(house, request, asker, body["trigger_id"])
+    if isinstance(request, ActionRequest):
+        await operations.run_command(house, request, asker, body["trigger_id"])
         await ack(command_help.recorded(request.action).text)
-    elif isinstance(request, Unsay):
-        await operations.unsay(house, request, asker, body["trigger_id"])
+    elif isinstance(request, ChangeApproval):
+        await operations.change_approval(house, request, asker, body["trigger_id"])
         await ack(command_help.recorded_unsaid().text)
-    elif isinstance(request, Several):
-        await choose(house, request, asker, body["trigger_id"])
+    elif isinstance(request, BatchQuery):
+        await open_form(house, request, asker, body["trigger_id"])
         await ack()
     elif isinstance(request, ON_RECORD):
         told = await permissions.answer(house, request, asker, body["trigger_id"])
         await ack(response_type="ephemeral", **told.payload)
-    elif isinstance(request, Help):
+    elif isinstance(request, ShowHelp):
         await ack(response_type="ephemeral", **house.help.payload)
     else:
         _answer_later(house, request, asker, body["trigger_id"])
         await ack()
 
 
-async def mention(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None:
+async def mention(ack: AsyncAck, body: Body, house: AppContext, asker: Requester) -> None:
     """The bot is mentioned with the words of a command, perhaps in a card's thread."""
     event = body["event"]
     if not _from_a_person(event):
         await ack()
         return
     text = re.sub(
-        rf"<@{re.escape(house.desk.bot_user)}(\|[^>]*)?>", " ", event.get("text", ""), count=1
+        rf"<@{re.escape(house.services.bot_user)}(\|[^>]*)?>", " ", event.get("text", ""), count=1
     )
-    here = await _object_above(asker.place)
+    here = await _object_above(asker.location)
     try:
         request = parse(text, here)
-    except NotUnderstood as wrong:
+    except ParseError as wrong:
         # Where one can mention us, there may be no slash commands: a thread has none.
-        us = f"@{await house.directory.name(house.desk.bot_user)}"
+        us = f"@{await house.directory.name(house.services.bot_user)}"
         told = command_help.not_understood(wrong.problem, wrong.usage, wrong.nearest, us)
-        raise Told(told) from wrong
-    if isinstance(request, Ask):
-        await operations.ask(house, request, _under(here, request, asker), body["event_id"])
-    elif isinstance(request, Unsay):
-        await operations.unsay(house, request, _under(here, request, asker), body["event_id"])
-    elif house.recent.is_new(body["event_id"]):
+        raise UserError(told) from wrong
+    if isinstance(request, ActionRequest):
+        await operations.run_command(house, request, _under(here, request, asker), body["event_id"])
+    elif isinstance(request, ChangeApproval):
+        await operations.change_approval(
+            house, request, _under(here, request, asker), body["event_id"]
+        )
+    elif house.seen_events.is_new(body["event_id"]):
         _answer_later(house, request, asker, body["event_id"])
     await ack()
 
 
-async def message(ack: AsyncAck, body: Body, house: House, asker: Asker) -> None:
+async def message(ack: AsyncAck, body: Body, house: AppContext, asker: Requester) -> None:
     """A direct message to the bot; what is said elsewhere is not ours to read."""
     if body["event"].get("channel_type") == "im" and not body["event"].get("subtype"):
         await mention(ack, body, house, asker)
@@ -97,48 +100,52 @@ def _from_a_person(event: Body) -> bool:
     return bool(event.get("user")) and not event.get("bot_id")
 
 
-async def _object_above(place: Place) -> Ref | None:
+async def _object_above(place: SlackLocation) -> Ref | None:
     """The object whose card's thread this is, if it is one."""
     return await cards.object_of(place.channel, place.thread) if place.thread else None
 
 
-def _under(here: Ref | None, request: Ask | Unsay, asker: Asker) -> Asker:
+def _under(
+    here: Ref | None, request: ActionRequest | ChangeApproval, asker: Requester
+) -> Requester:
     """Answer in this thread if it is that of the object's own card, and of no other."""
     if request.ref != here:
         return asker
-    return asker.under(asker.place.thread)
+    return asker.under(asker.location.thread)
 
 
-def _answer_later(house: House, request: Request, asker: Asker, once: str) -> None:
+def _answer_later(house: AppContext, request: Request, asker: Requester, once: str) -> None:
     """Reads wait for SecMaster, so they answer after the acknowledgement."""
 
     async def answer() -> None:
-        if isinstance(request, Show):
+        if isinstance(request, ShowCard):
             await queries.show(house, request, asker)
         else:
             message = await _read(house, request, asker, once)
-            await whisper(asker.place, asker.actor.id, message)
+            await send_private(asker.location, asker.actor.id, message)
 
-    later(house, answer(), asker)
+    run_after_ack(house, answer(), asker)
 
 
-async def _read(house: House, request: Request, asker: Asker, once: str) -> Message:
+async def _read(house: AppContext, request: Request, asker: Requester, once: str) -> Message:
     match request:
-        case Listing():
+        case ListQuery():
             return await queries.listing(house, request)
         case Whoami():
             return await queries.whoami(house, asker.actor)
-        case Help():
+        case ShowHelp():
             return house.help
-        case Several():
-            return batch_forms.needs_form(request.noun, house.root)
-        case HandOver() | OnCall() | Routes() | Status() | Subscribe():
+        case BatchQuery():
+            return batch_forms.needs_form(request.kind, house.root)
+        case ShowDigest() | ShowOnCall() | ShowRoutes() | ShowStatus() | SetSubscription():
             return await _of_the_watch(house, request, asker, once)
     return await permissions.answer(house, request, asker, once)
 
 
-async def _of_the_watch(house: House, request: Request, asker: Asker, once: str) -> Message:
+async def _of_the_watch(
+    house: AppContext, request: Request, asker: Requester, once: str
+) -> Message:
     """What is answered from what the watch knows, or changes what it does."""
-    if isinstance(request, HandOver | OnCall):
+    if isinstance(request, ShowDigest | ShowOnCall):
         return await oncall.answer(house, request)
     return await watch.answer(house, request, asker, once)

@@ -4,15 +4,15 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.domain.models import Actor, Place
+from bot.domain.slack import Actor, SlackLocation
 from bot.messages import Message, command_help
-from bot.policy.config import Config, Live
-from bot.runtime.background import Errands
-from bot.services import Desk
+from bot.policy.config import Config, PolicyHolder
+from bot.runtime.background import BackgroundTasks
+from bot.services import Services
 from bot.slack.directory import Directory
 
 
-class Recent:
+class SeenEvents:
     """What was asked lately. Slack delivers an event up to four times within five minutes."""
 
     def __init__(self, most: int = 5000) -> None:
@@ -28,19 +28,19 @@ class Recent:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class AppContext:
     """``policy`` is read again when told; ``main`` is the workspace that commands speak of."""
 
-    desk: Desk
-    policy: Live
+    services: Services
+    policy: PolicyHolder
     directory: Directory
-    errands: Errands
-    main: str = "main"
-    recent: Recent = field(default_factory=Recent)
+    background: BackgroundTasks
+    workspace: str = "main"
+    seen_events: SeenEvents = field(default_factory=SeenEvents)
 
     @property
     def config(self) -> Config:
-        return self.policy.now
+        return self.policy.current
 
     @property
     def help(self) -> Message:
@@ -56,27 +56,27 @@ class House:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Requester:
     """Who asks, and where."""
 
     actor: Actor
-    place: Place
+    location: SlackLocation
 
     @classmethod
-    def of(cls, body: dict[str, Any]) -> "Asker":
-        return cls(actor_of(body), place_of(body))
+    def of(cls, body: dict[str, Any]) -> "Requester":
+        return cls(actor_of(body), location_of(body))
 
-    def under(self, card: str) -> "Asker":
+    def under(self, card: str) -> "Requester":
         """The same, answered under this card."""
-        return replace(self, place=self.place.model_copy(update={"card": card}))
+        return replace(self, location=self.location.model_copy(update={"card": card}))
 
 
-def id_of(once: str) -> str:
+def stable_id(once: str) -> str:
     """The id of what happens only once: what is delivered twice is the same."""
     return hashlib.sha256(once.encode()).hexdigest()[:32]
 
 
-def names_a_person(body: dict[str, Any]) -> bool:
+def has_requester(body: dict[str, Any]) -> bool:
     """Whether somebody asks: Slack also posts notices of its own, such as app_rate_limited."""
     if "command" in body:
         return bool(body.get("user_id") and body.get("channel_id") and body.get("team_id"))
@@ -99,21 +99,21 @@ def actor_of(body: dict[str, Any]) -> Actor:
     return Actor(id=user["id"], name=user.get("username") or user.get("name", ""), team=team)
 
 
-def place_of(body: dict[str, Any]) -> Place:
+def location_of(body: dict[str, Any]) -> SlackLocation:
     """Where they asked; a click in a message knows the message, and perhaps its thread."""
     if "command" in body:
-        return Place(
+        return SlackLocation(
             channel=body["channel_id"],
             response_url=body.get("response_url", ""),
             channel_name=_named(body.get("channel_name")),
         )
     if "event" in body:
         event = body["event"]
-        return Place(channel=event.get("channel", ""), thread=event.get("thread_ts", ""))
+        return SlackLocation(channel=event.get("channel", ""), thread=event.get("thread_ts", ""))
     container = body.get("container") or {}
     message = body.get("message") or {}
     ephemeral = container.get("is_ephemeral", False)
-    return Place(
+    return SlackLocation(
         channel=(body.get("channel") or {}).get("id") or container.get("channel_id", ""),
         card="" if ephemeral else container.get("message_ts", ""),
         thread=message.get("thread_ts") or container.get("thread_ts", ""),

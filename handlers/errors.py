@@ -19,9 +19,9 @@ from bot.operations.authorization import NoRight, NotAllowed
 from bot.secmaster import SecMasterError
 from bot.slack import cards
 from bot.slack.directory import LookupFailed
-from bot.slack.gateway import CannotPost, SlackTrouble, code_of, whisper
-from handlers.context import Asker, House
-from handlers.parsing import NotUnderstood
+from bot.slack.gateway import CannotPost, SlackFailed, code_of, send_private
+from handlers.context import AppContext, Requester
+from handlers.parsing import ParseError
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 TOO_LATE = {"expired_trigger_id", "trigger_exchanged", "invalid_trigger_id"}
 
 
-class Told(Exception):
+class UserError(Exception):
     """There is nothing to be done but to say this."""
 
     def __init__(self, message: Message) -> None:
@@ -37,7 +37,7 @@ class Told(Exception):
         self.message = message
 
 
-class WrongInput(Exception):
+class InvalidInput(Exception):
     """What was typed into one input of a form can't be taken."""
 
     def __init__(self, block: str, problem: str) -> None:
@@ -47,91 +47,93 @@ class WrongInput(Exception):
 
 
 @singledispatch
-def words_for(error: Exception, _house: House) -> Message:
+def error_message(error: Exception, _house: AppContext) -> Message:
     """The sentence for an error; unforeseen ones get a reference, and the log the traceback."""
     reference = secrets.token_hex(3)
     log.error("unforeseen error", exc_info=error, extra={"reference": reference})
     return command_help.own_fault(reference)
 
 
-@words_for.register
-def _told(error: Told, _house: House) -> Message:
+@error_message.register
+def _told(error: UserError, _house: AppContext) -> Message:
     return error.message
 
 
-@words_for.register
-def _not_understood(error: NotUnderstood, house: House) -> Message:
+@error_message.register
+def _not_understood(error: ParseError, house: AppContext) -> Message:
     return command_help.not_understood(error.problem, error.usage, error.nearest, house.root)
 
 
-@words_for.register
-def _not_allowed(error: NotAllowed, house: House) -> Message:
+@error_message.register
+def _not_allowed(error: NotAllowed, house: AppContext) -> Message:
     return command_help.not_allowed(error.action, error.ref, error.refused, house.config.roles)
 
 
-@words_for.register
-def _no_right(error: NoRight, house: House) -> Message:
+@error_message.register
+def _no_right(error: NoRight, house: AppContext) -> Message:
     return permissions.no_right(error.right, error.roles, house.config.roles)
 
 
-@words_for.register
-def _secmaster(error: SecMasterError, _house: House) -> Message:
+@error_message.register
+def _secmaster(error: SecMasterError, _house: AppContext) -> Message:
     return command_help.plain(explain(error))
 
 
-@words_for.register
-def _closed(error: CannotPost, _house: House) -> Message:
+@error_message.register
+def _closed(error: CannotPost, _house: AppContext) -> Message:
     return command_help.cannot_post(error.code)
 
 
-@words_for.register
-def _slack_troubled(_error: SlackTrouble, _house: House) -> Message:
+@error_message.register
+def _slack_troubled(_error: SlackFailed, _house: AppContext) -> Message:
     return command_help.plain(
         "Slack is in trouble, so this could not be shown. Try again in a moment."
     )
 
 
-@words_for.register
-def _nobody_known(_error: LookupFailed, _house: House) -> Message:
+@error_message.register
+def _nobody_known(_error: LookupFailed, _house: AppContext) -> Message:
     return command_help.plain("Slack could not be asked who you are. Try again in a moment.")
 
 
-@words_for.register
-def _slack(error: SlackApiError, house: House) -> Message:
+@error_message.register
+def _slack(error: SlackApiError, house: AppContext) -> Message:
     if code_of(error) in TOO_LATE:
         return command_help.too_late()
-    return words_for.dispatch(Exception)(error, house)
+    return error_message.dispatch(Exception)(error, house)
 
 
-async def before_ack(house: House, error: Exception, body: dict[str, Any]) -> BoltResponse:
+async def answer_before_ack(
+    house: AppContext, error: Exception, body: dict[str, Any]
+) -> BoltResponse:
     """Answer a request whose listener raised: Slack always gets its 200."""
     if isinstance(error, BoltUnhandledRequestError):
         return BoltResponse(status=200)
-    if isinstance(error, WrongInput):
+    if isinstance(error, InvalidInput):
         errors = {error.block: error.problem}
         return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
-    message = words_for(error, house)
-    if isinstance(error, NotAllowed) and error.refused.why == "gone":
-        house.errands.start(cards.redraw(error.ref), _give_up)
+    message = error_message(error, house)
+    if isinstance(error, NotAllowed) and error.refused.reason == "gone":
+        house.background.start(cards.redraw(error.ref), _give_up)
     if "command" in body:
         return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
     if body.get("type") == "view_submission":
         shown = modals.failed("Not sent", message.text)
         return BoltResponse(status=200, body={"response_action": "update", "view": shown})
-    asker = Asker.of(body)
-    whispering = whisper(asker.place, asker.actor.id, message)
-    house.errands.start(whispering, _give_up)
+    asker = Requester.of(body)
+    whispering = send_private(asker.location, asker.actor.id, message)
+    house.background.start(whispering, _give_up)
     return BoltResponse(status=200)
 
 
-def later(house: House, errand: Coroutine[Any, Any, None], asker: Asker) -> None:
+def run_after_ack(house: AppContext, errand: Coroutine[Any, Any, None], asker: Requester) -> None:
     """Run a read after the acknowledgement; what it raises is told to whoever asked."""
 
     async def door(error: Exception) -> None:
-        message = words_for(error, house)
-        house.errands.start(whisper(asker.place, asker.actor.id, message), _give_up)
+        message = error_message(error, house)
+        house.background.start(send_private(asker.location, asker.actor.id, message), _give_up)
 
-    house.errands.start(errand, door)
+    house.background.start(errand, door)
 
 
 async def _give_up(error: Exception) -> None:

@@ -4,44 +4,44 @@ import asyncio
 
 from bot.messages import Message, command_help, digest, oncall
 from bot.messages.oncall import SOON
-from bot.messages.watch import NOTHING_WATCHES
+from bot.messages.watch import NOT_WATCHING
 from bot.notifications import digests
 from bot.slack.directory import LookupFailed
-from handlers.context import House
-from handlers.errors import Told
-from handlers.requests import HandOver, OnCall
+from handlers.context import AppContext
+from handlers.errors import UserError
+from handlers.requests import ShowDigest, ShowOnCall
 
 PRESSING = 3  # tasks that are named
 
 
-async def answer(house: House, request: HandOver | OnCall) -> Message:
+async def answer(house: AppContext, request: ShowDigest | ShowOnCall) -> Message:
     """Answer from what the watch knows."""
     if not house.config.watch.every:
-        raise Told(command_help.plain(NOTHING_WATCHES))
-    return await (hand_over if isinstance(request, HandOver) else waiting)(house)
+        raise UserError(command_help.plain(NOT_WATCHING))
+    return await (hand_over if isinstance(request, ShowDigest) else waiting)(house)
 
 
-async def hand_over(house: House) -> Message:
+async def hand_over(house: AppContext) -> Message:
     """What would be handed over now, for the length of a shift."""
-    now = house.desk.clock()
+    now = house.services.clock()
     since = now - house.config.watch.shift
-    return digest.digest(await asyncio.to_thread(digests.gathered, since, now))
+    return digest.digest(await asyncio.to_thread(digests.collect, since, now))
 
 
-async def waiting(house: House) -> Message:
+async def waiting(house: AppContext) -> Message:
     """Who is on call, and what waits for them."""
-    known, now = house.desk.store.known, house.desk.clock()
-    tally = await asyncio.to_thread(known.tally, now, SOON)
+    known, now = house.services.store.tracked, house.services.clock()
+    tally = await asyncio.to_thread(known.open_counts, now, SOON)
     pressing = await asyncio.to_thread(known.open_tasks, PRESSING)
     unread = await asyncio.to_thread(digests.unread_since)
-    return oncall.answer(await on_call(house), tally, pressing, now, unread)
+    return oncall.on_call(await on_call(house), tally, pressing, now, unread)
 
 
-async def on_call(house: House) -> tuple[str, ...] | None:
+async def on_call(house: AppContext) -> tuple[str, ...] | None:
     """The people of the user groups that are on call; None where Slack could not be asked."""
     groups = house.config.watch.oncall
     try:
-        found = await asyncio.gather(*map(house.desk.members, groups))
+        found = await asyncio.gather(*map(house.services.members, groups))
     except LookupFailed:
         return None
     return tuple(sorted(frozenset().union(*found)))

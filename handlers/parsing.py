@@ -13,39 +13,40 @@ from urllib.parse import unquote
 
 from pydantic import ValidationError
 
-from bot.domain.actions import LONGEST_REASON, TABLE, Action, Param
-from bot.domain.batches import Several
-from bot.domain.models import Listing, Noun, Ref, Say
+from bot.domain.actions import MAX_REASON, TABLE, Action, Param
+from bot.domain.approvals import ApprovalIntent
+from bot.domain.batches import BatchQuery
+from bot.domain.objects import ListQuery, ObjectKind, Ref
 from bot.secmaster import InstanceStatus
 from handlers.requests import (
-    Ask,
-    Audit,
-    HandOver,
-    Help,
-    Lend,
-    Loans,
-    OnCall,
-    Reload,
+    ActionRequest,
+    ChangeApproval,
+    CreateDelegation,
+    ExplainPolicy,
+    ListDelegations,
+    ReloadPolicy,
     Request,
-    Routes,
-    Show,
-    Status,
-    Subscribe,
-    TakeBack,
-    Unsay,
+    RevokeDelegation,
+    SetSubscription,
+    ShowAudit,
+    ShowCard,
+    ShowDigest,
+    ShowHelp,
+    ShowOnCall,
+    ShowRoutes,
+    ShowStatus,
     Whoami,
-    Why,
 )
 
 # What may be written, and the state that is meant.
-FILTERS: dict[Noun, dict[str, str]] = {
+FILTERS: dict[ObjectKind, dict[str, str]] = {
     "task": {"todo": "todo", "waiting": "todo", "open": "todo"}
     | {"handled": "handled", "decided": "handled", "finished": "handled"},
     "instance": {status.lower(): status.lower() for status in InstanceStatus},
 }
-NOUNS: tuple[Noun, ...] = ("task", "instance")
+KINDS: tuple[ObjectKind, ...] = ("task", "instance")
 GLASS_USAGE = "break-glass task approve <id> <reason>"
-UNSAYING = {"withdraw": Say.WITHDRAW, "refuse": Say.REFUSE}
+INTENTS = {"withdraw": ApprovalIntent.WITHDRAW, "refuse": ApprovalIntent.DECLINE}
 
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 # What is meant as an id and is none must not become the reason for deciding another task.
@@ -59,18 +60,21 @@ AROUND = "`'\"*<>()[],;"
 
 PLAIN: dict[str, Request] = {
     "whoami": Whoami(),
-    "reload": Reload(),
-    "delegations": Loans(),
-    "status": Status(),
-    "digest": HandOver(),
-    "oncall": OnCall(),
-    "watch": Subscribe(wanted=True),
-    "unwatch": Subscribe(wanted=False),
+    "reload": ReloadPolicy(),
+    "delegations": ListDelegations(),
+    "status": ShowStatus(),
+    "digest": ShowDigest(),
+    "oncall": ShowOnCall(),
+    "watch": SetSubscription(subscribe=True),
+    "unwatch": SetSubscription(subscribe=False),
 }
-ABOUT_ONE: dict[str, type[Why] | type[Audit]] = {"why": Why, "audit": Audit}
+ABOUT_OBJECT: dict[str, type[ExplainPolicy] | type[ShowAudit]] = {
+    "why": ExplainPolicy,
+    "audit": ShowAudit,
+}
 
 
-class NotUnderstood(Exception):
+class ParseError(Exception):
     """The words make no request.
 
     ``problem`` says why, ``usage`` how it is written, ``nearest`` what may have been meant.
@@ -89,15 +93,15 @@ def parse(text: str, here: Ref | None = None) -> Request:
     first, rest = _split(words)
     first = first.lower().strip(AROUND)
     if first in ("", "help", "?"):
-        return Help()
-    if reader := READERS.get(first):
+        return ShowHelp()
+    if reader := PARSERS.get(first):
         return reader(first, rest, here)
-    for noun in NOUNS:
+    for noun in KINDS:
         if first in (noun, f"{noun}s"):
             return _about(noun, rest, here)
-    if here and first in _verbs(here.noun):
-        return _about(here.noun, words, here)
-    raise NotUnderstood(f"I don't know “{first[:40]}”.", "help", _closest(first))
+    if here and first in _verbs(here.kind):
+        return _about(here.kind, words, here)
+    raise ParseError(f"I don't know “{first[:40]}”.", "help", _closest(first))
 
 
 def _plain_word(word: str, words: str, _here: Ref | None) -> Request:
@@ -106,122 +110,122 @@ def _plain_word(word: str, words: str, _here: Ref | None) -> Request:
     return PLAIN[word]
 
 
-def _breaking(_word: str, words: str, here: Ref | None) -> Ask:
+def _breaking(_word: str, words: str, here: Ref | None) -> ActionRequest:
     """An action that is to be decided alone."""
     again = _split(words)[0].lower().strip(AROUND) == "break-glass"
     asked = None if again else parse(words, here)
-    if not isinstance(asked, Ask):
-        raise NotUnderstood("What is to be decided alone?", GLASS_USAGE)
-    return replace(asked, glass=True)
+    if not isinstance(asked, ActionRequest):
+        raise ParseError("What is to be decided alone?", GLASS_USAGE)
+    return replace(asked, break_glass=True)
 
 
-def _about_one(word: str, words: str, here: Ref | None) -> Why | Audit:
+def _about_one(word: str, words: str, here: Ref | None) -> ExplainPolicy | ShowAudit:
     """Why and audit: with or without a noun before the id."""
     first, rest = _split(words)
-    nouns: tuple[Noun, ...] = tuple(each for each in NOUNS if each == first.lower())
+    nouns: tuple[ObjectKind, ...] = tuple(each for each in KINDS if each == first.lower())
     words = rest if nouns else words
     if not words and here:
-        return ABOUT_ONE[word](here.id, nouns or (here.noun,))
+        return ABOUT_OBJECT[word](here.id, nouns or (here.kind,))
     ref, rest = _ref("task", words, None, f"{word} <id>")
     _nothing_left(rest, f"{word} <id>")
-    return ABOUT_ONE[word](ref.id, nouns or NOUNS)
+    return ABOUT_OBJECT[word](ref.id, nouns or KINDS)
 
 
-def _lending(word: str, words: str, _here: Ref | None) -> Lend | TakeBack:
+def _lending(word: str, words: str, _here: Ref | None) -> CreateDelegation | RevokeDelegation:
     """To whom, and until when."""
     usage = {"delegate": "delegate @person until 18:00", "revoke": "revoke @person"}[word]
     first, rest = _split(words)
     person = PERSON.fullmatch(first)
     if person is None:
-        raise NotUnderstood(f"“{first[:60]}” is nobody I know." if first else "Whom?", usage)
+        raise ParseError(f"“{first[:60]}” is nobody I know." if first else "Whom?", usage)
     if word == "revoke":
         _nothing_left(rest, usage)
-        return TakeBack(person[1])
+        return RevokeDelegation(person[1])
     if not rest:
-        raise NotUnderstood("Until when?", usage)
-    return Lend(person[1], rest)
+        raise ParseError("Until when?", usage)
+    return CreateDelegation(person[1], rest)
 
 
-def _routes(_word: str, words: str, here: Ref | None) -> Routes:
+def _routes(_word: str, words: str, here: Ref | None) -> ShowRoutes:
     """All routes, or what they make of one object."""
     first, rest = _split(words)
     if not first:
-        return Routes()
+        return ShowRoutes()
     if first.lower() != "test":
-        raise NotUnderstood(f"“{first[:40]}” is too much here.", "routes test <id>")
+        raise ParseError(f"“{first[:40]}” is too much here.", "routes test <id>")
     if not rest and here:
-        return Routes(here.id)
+        return ShowRoutes(here.id)
     ref, rest = _ref("task", rest, None, "routes test <id>")
     _nothing_left(rest, "routes test <id>")
-    return Routes(ref.id)
+    return ShowRoutes(ref.id)
 
 
-def _about(noun: Noun, words: str, here: Ref | None) -> Request:
+def _about(noun: ObjectKind, words: str, here: Ref | None) -> Request:
     verb, rest = _split(words)
     verb = verb.lower().strip(AROUND)
     if verb == "help":
-        return Help()
+        return ShowHelp()
     if not verb:
-        raise NotUnderstood(f"What about the {noun}?", f"{noun} list")
+        raise ParseError(f"What about the {noun}?", f"{noun} list")
     if verb == "list":
         return _listing(noun, rest)
     if verb == "several":
-        return Several(noun=noun, text=plain(rest)[:100])
-    own = here if here and here.noun == noun else None
+        return BatchQuery(kind=noun, text=plain(rest)[:100])
+    own = here if here and here.kind == noun else None
     if verb == "show":
         ref, rest = _ref(noun, rest, own, f"{noun} show <id>")
         _nothing_left(rest, f"{noun} show <id>")
-        return Show(ref)
-    if verb in UNSAYING:
+        return ShowCard(ref)
+    if verb in INTENTS:
         usage = f"{noun} {verb} <id> [reason]"
         ref, rest = _ref(noun, rest, own, usage)
-        return Unsay(UNSAYING[verb], ref, _reason(rest, usage))
+        return ChangeApproval(INTENTS[verb], ref, _reason(rest, usage))
     for action in TABLE:
-        if action.noun == noun and verb in (action.verb, *action.aliases):
+        if action.kind == noun and verb in (action.verb, *action.aliases):
             return _ask(action, rest, own)
-    raise NotUnderstood(f"I don't know “{noun} {verb[:40]}”.", "help", _closest(verb, noun))
+    raise ParseError(f"I don't know “{noun} {verb[:40]}”.", "help", _closest(verb, noun))
 
 
-def _listing(noun: Noun, words: str) -> Listing:
+def _listing(noun: ObjectKind, words: str) -> ListQuery:
     first, rest = _split(words)
     if state := FILTERS[noun].get(first.lower()):
-        return Listing(noun=noun, filter=state, text=plain(rest)[:100])
-    return Listing(noun=noun, text=plain(words)[:100])
+        return ListQuery(kind=noun, filter=state, text=plain(rest)[:100])
+    return ListQuery(kind=noun, text=plain(words)[:100])
 
 
-def _ask(action: Action, words: str, own: Ref | None) -> Ask:
-    ref, rest = _ref(action.noun, words, own, action.usage)
+def _ask(action: Action, words: str, own: Ref | None) -> ActionRequest:
+    ref, rest = _ref(action.kind, words, own, action.usage)
     params = {}
-    for param in action.needs:
+    for param in action.params:
         params[param.name], rest = _param(param, rest, action.usage)
     if action.takes_reason:
-        return Ask(action, ref, params, _reason(rest, action.usage))
+        return ActionRequest(action, ref, params, _reason(rest, action.usage))
     _nothing_left(rest, action.usage)
-    return Ask(action, ref, params)
+    return ActionRequest(action, ref, params)
 
 
 def _reason(words: str, usage: str) -> str:
     reason = plain(words)
-    if len(reason) > LONGEST_REASON:
-        problem = f"The reason has {len(reason):,} characters; {LONGEST_REASON:,} are possible."
-        raise NotUnderstood(problem, usage)
+    if len(reason) > MAX_REASON:
+        problem = f"The reason has {len(reason):,} characters; {MAX_REASON:,} are possible."
+        raise ParseError(problem, usage)
     return reason
 
 
-def _ref(noun: Noun, words: str, own: Ref | None, usage: str) -> tuple[Ref, str]:
+def _ref(noun: ObjectKind, words: str, own: Ref | None, usage: str) -> tuple[Ref, str]:
     """Take the id, or in a card's thread the card's own where the next word is no id."""
     first, rest = _split(words)
     found = identifier(first)
     if own and (not found or not UUID.fullmatch(found)) and found != own.id:
         if LIKE_AN_ID.fullmatch(found) or "://" in first:
-            raise NotUnderstood(f"“{first[:60]}” is no id.", usage)
+            raise ParseError(f"“{first[:60]}” is no id.", usage)
         return own, words
     if not first:
-        raise NotUnderstood("The id is missing.", usage)
+        raise ParseError("The id is missing.", usage)
     try:
-        return Ref(noun=noun, id=found), rest
+        return Ref(kind=noun, id=found), rest
     except ValidationError:
-        raise NotUnderstood(f"“{first[:60]}” is no id.", usage) from None
+        raise ParseError(f"“{first[:60]}” is no id.", usage) from None
 
 
 def identifier(word: str) -> str:
@@ -238,20 +242,20 @@ def identifier(word: str) -> str:
 
 def _param(param: Param, words: str, usage: str) -> tuple[str, str]:
     if param.rest:
-        return checked(param, plain(words), usage), ""
+        return check_param(param, plain(words), usage), ""
     value, rest = _split(words)
-    return checked(param, identifier(value), usage), rest
+    return check_param(param, identifier(value), usage), rest
 
 
-def checked(param: Param, value: str, usage: str = "") -> str:
+def check_param(param: Param, value: str, usage: str = "") -> str:
     """Refuse a parameter that is missing, too long, or not of its form."""
     if not value.strip():
-        raise NotUnderstood(f"The {param.label} is missing.", usage)
-    if len(value) > param.longest:
+        raise ParseError(f"The {param.label} is missing.", usage)
+    if len(value) > param.max_length:
         problem = (
-            f"The {param.label} has {len(value):,} characters; {param.longest:,} are possible."
+            f"The {param.label} has {len(value):,} characters; {param.max_length:,} are possible."
         )
-        raise NotUnderstood(problem, usage)
+        raise ParseError(problem, usage)
     return _json(value, usage) if param.json else value
 
 
@@ -265,8 +269,8 @@ def _json(text: str, usage: str) -> str:
             continue
         if isinstance(found, list):
             return attempt
-        raise NotUnderstood("The JSON must be an array: [ … ].", usage)
-    raise NotUnderstood("That is not JSON.", usage)
+        raise ParseError("The JSON must be an array: [ … ].", usage)
+    raise ParseError("That is not JSON.", usage)
 
 
 def _no_constant(name: str) -> None:
@@ -292,7 +296,7 @@ def unescape(text: str) -> str:
 
 def _nothing_left(words: str, usage: str) -> None:
     if words.strip():
-        raise NotUnderstood(f"“{words.strip()[:60]}” is too much here.", usage)
+        raise ParseError(f"“{words.strip()[:60]}” is too much here.", usage)
 
 
 def _split(words: str) -> tuple[str, str]:
@@ -304,21 +308,21 @@ def _split(words: str) -> tuple[str, str]:
     return (*parts, "", "")[0], (*parts, "", "")[1]
 
 
-def _verbs(noun: Noun) -> list[str]:
-    own = [action for action in TABLE if action.noun == noun]
+def _verbs(noun: ObjectKind) -> list[str]:
+    own = [action for action in TABLE if action.kind == noun]
     return [
         "show",
         "list",
         "several",
-        *UNSAYING,
+        *INTENTS,
         *(word for each in own for word in (each.verb, *each.aliases)),
     ]
 
 
 Reader = Callable[[str, str, Ref | None], Request]
-READERS: dict[str, Reader] = {
+PARSERS: dict[str, Reader] = {
     **dict.fromkeys(PLAIN, _plain_word),
-    **dict.fromkeys(ABOUT_ONE, _about_one),
+    **dict.fromkeys(ABOUT_OBJECT, _about_one),
     "delegate": _lending,
     "revoke": _lending,
     "routes": _routes,
@@ -326,11 +330,11 @@ READERS: dict[str, Reader] = {
 }
 
 
-def _closest(word: str, noun: Noun | None = None) -> str:
+def _closest(word: str, noun: ObjectKind | None = None) -> str:
     if noun:
         known = {verb: f"{noun} {verb}" for verb in _verbs(noun)}
     else:
-        known = {each: each for each in (*NOUNS, "help", *READERS)}
-        known |= {verb: f"{each} {verb}" for each in reversed(NOUNS) for verb in _verbs(each)}
+        known = {each: each for each in (*KINDS, "help", *PARSERS)}
+        known |= {verb: f"{each} {verb}" for each in reversed(KINDS) for verb in _verbs(each)}
     near = difflib.get_close_matches(word, known, n=1)
     return known[near[0]] if near else ""

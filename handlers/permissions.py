@@ -5,152 +5,172 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.domain.actions import TABLE, Action, Snapshot
-from bot.domain.models import Actor, Loan, Noun, Ref
+from bot.domain.actions import TABLE, Action
+from bot.domain.delegations import Delegation
+from bot.domain.objects import ObjectKind, Ref
+from bot.domain.slack import Actor
+from bot.domain.snapshots import Snapshot
 from bot.messages import Message, audit_history
 from bot.messages import permissions as said
 from bot.operations import authorization
 from bot.policy.config import ConfigError
-from bot.policy.decide import Allowed, Matter, Member, decide
+from bot.policy.decide import Allowed, PolicyContext, Principal, decide
 from bot.policy.rules import Rule
 from bot.secmaster import NotFound
-from bot.slack.gateway import SlackTrouble, chat_with, post
-from handlers.context import Asker, House, id_of
-from handlers.errors import Told
-from handlers.requests import Audit, Lend, Loans, Request, TakeBack, Why
-from handlers.time_parsing import moment
+from bot.slack.gateway import SlackFailed, open_dm, post
+from handlers.context import AppContext, Requester, stable_id
+from handlers.errors import UserError
+from handlers.requests import (
+    CreateDelegation,
+    ExplainPolicy,
+    ListDelegations,
+    Request,
+    RevokeDelegation,
+    ShowAudit,
+)
+from handlers.time_parsing import parse_moment
 
 log = logging.getLogger(__name__)
 
 
-async def answer(house: House, request: Request, asker: Asker, once: str) -> Message:
+async def answer(house: AppContext, request: Request, asker: Requester, once: str) -> Message:
     """Do what is asked about rights, and say what came of it; it is on record by then.
 
     ``once`` names this very command: delivered again, it is the same.
     """
     match request:
-        case Why():
+        case ExplainPolicy():
             return await why(house, request, asker.actor)
-        case Audit():
+        case ShowAudit():
             return await audit(house, request, asker)
-        case Loans():
-            return await loans(house, asker.actor)
-        case Lend():
-            return await lend(house, request, asker, once)
-        case TakeBack():
-            return await take_back(house, request.borrower, asker, once)
+        case ListDelegations():
+            return await list_delegations(house, asker.actor)
+        case CreateDelegation():
+            return await create_delegation(house, request, asker, once)
+        case RevokeDelegation():
+            return await revoke_delegation(house, request.delegate, asker, once)
         case _:
             return await reload(house, asker, once)
 
 
-async def why(house: House, wanted: Why, actor: Actor) -> Message:
+async def why(house: AppContext, wanted: ExplainPolicy, actor: Actor) -> Message:
     """Which rule lets or stops the person for each action, and who could."""
-    ref, about = await found(house, wanted.id, wanted.nouns)
-    member = await house.directory.member(actor)
-    rules, matter = house.config.rules, authorization.matter(house, ref, about)
+    ref, about = await find_object(house, wanted.id, wanted.kinds)
+    member = await house.directory.principal(actor)
+    rules, matter = house.config.rules, authorization.policy_context(house, ref, about)
     answers = [
         (action, decide(rules, member, action, matter), _may_break(rules, member, action, matter))
         for action in TABLE
-        if action.noun == ref.noun
+        if action.kind == ref.kind
     ]
     return said.why(ref, answers, house.config.roles)
 
 
-def _may_break(rules: Sequence[Rule], member: Member, action: Action, about: Matter) -> bool:
-    return isinstance(decide(rules, member, action, about, glass=True), Allowed)
+def _may_break(
+    rules: Sequence[Rule], member: Principal, action: Action, about: PolicyContext
+) -> bool:
+    return isinstance(decide(rules, member, action, about, break_glass=True), Allowed)
 
 
-async def audit(house: House, wanted: Audit, asker: Asker) -> Message:
+async def audit(house: AppContext, wanted: ShowAudit, asker: Requester) -> Message:
     """One object's story, for those who may read it."""
-    await authorization.right(house, asker, "audit")
-    store = house.desk.store
-    for noun in wanted.nouns:
-        ref = Ref(noun=noun, id=wanted.id, workspace=house.main)
-        if entries := await asyncio.to_thread(store.audit_of, ref):
-            return audit_history.story(ref, entries)
-    return said.no_story(wanted.id)
+    await authorization.require_right(house, asker, "audit")
+    store = house.services.store
+    for noun in wanted.kinds:
+        ref = Ref(kind=noun, id=wanted.id, workspace=house.workspace)
+        if entries := await asyncio.to_thread(store.audit_entries, ref):
+            return audit_history.history(ref, entries)
+    return said.no_history(wanted.id)
 
 
-async def found(house: House, object_id: str, nouns: tuple[Noun, ...]) -> tuple[Ref, Snapshot]:
+async def find_object(
+    house: AppContext, object_id: str, nouns: tuple[ObjectKind, ...]
+) -> tuple[Ref, Snapshot]:
     """The task or the instance of that id, whichever there is."""
-    *others, last = (Ref(noun=noun, id=object_id, workspace=house.main) for noun in nouns)
+    *others, last = (Ref(kind=noun, id=object_id, workspace=house.workspace) for noun in nouns)
     for ref in others:
         try:
-            return ref, await house.desk.look(ref)
+            return ref, await house.services.read(ref)
         except NotFound:
             continue
-    return last, await house.desk.look(last)
+    return last, await house.services.read(last)
 
 
-async def reload(house: House, asker: Asker, once: str) -> Message:
+async def reload(house: AppContext, asker: Requester, once: str) -> Message:
     """Read the policy again; a file that can't be used leaves the one before in force."""
-    await authorization.right(house, asker, "reload")
+    await authorization.require_right(house, asker, "reload")
     try:
         before = house.policy.reload()
     except ConfigError as wrong:
         log.warning("policy not read again", extra={"problems": str(wrong)})
         return said.not_reloaded(str(wrong))
-    done = authorization.entry(house, asker, "reload", "done", id_of(once)) | {
-        "before": before.digest
+    done = authorization.audit_entry(house, asker, "reload", "done", stable_id(once)) | {
+        "before": before.fingerprint
     }
-    await asyncio.to_thread(house.desk.store.note, done)
-    await asyncio.to_thread(house.desk.store.known.rethink, house.desk.clock())
+    await asyncio.to_thread(house.services.store.record, done)
+    await asyncio.to_thread(house.services.store.tracked.reschedule_all, house.services.clock())
     return said.reloaded(before, house.config)
 
 
-async def lend(house: House, wanted: Lend, asker: Asker, once: str) -> Message:
+async def create_delegation(
+    house: AppContext, wanted: CreateDelegation, asker: Requester, once: str
+) -> Message:
     """Lend one's own rights to somebody for a stated time."""
-    lender = await authorization.right(house, asker, "delegate")
-    now, lending = house.desk.clock(), house.desk.store.lending
-    until = moment(wanted.until, now, await house.directory.zone(asker.actor.id))
-    await _check_loan(house, asker.actor, wanted.borrower, until)
-    loan = Loan(lender=lender.id, borrower=wanted.borrower, until=until)
-    done = authorization.entry(house, asker, "delegate", "done", id_of(once))
-    lent = {"target": wanted.borrower, "until": until.isoformat(), "roles": sorted(lender.roles)}
-    await asyncio.to_thread(lending.lend, id_of(once), loan, now, done | lent)
-    _tell(house, wanted.borrower, said.lent_to_you(loan))
-    return said.lent(loan, sorted(lender.roles))
+    lender = await authorization.require_right(house, asker, "delegate")
+    now, lending = house.services.clock(), house.services.store.delegations
+    until = parse_moment(wanted.until, now, await house.directory.time_zone(asker.actor.id))
+    await _check_loan(house, asker.actor, wanted.delegate, until)
+    loan = Delegation(delegator=lender.id, delegate=wanted.delegate, until=until)
+    done = authorization.audit_entry(house, asker, "delegate", "done", stable_id(once))
+    lent = {"target": wanted.delegate, "until": until.isoformat(), "roles": sorted(lender.roles)}
+    await asyncio.to_thread(lending.create, stable_id(once), loan, now, done | lent)
+    _tell(house, wanted.delegate, said.delegation_received(loan))
+    return said.delegation_created(loan, sorted(lender.roles))
 
 
-async def _check_loan(house: House, lender: Actor, borrower: str, until: datetime) -> None:
+async def _check_loan(house: AppContext, lender: Actor, borrower: str, until: datetime) -> None:
     """Refuse what would be beyond what may be lent, or to nobody who may act."""
     longest = house.config.delegation.longest
-    if until - house.desk.clock() > longest:
-        raise Told(said.too_long(longest))
-    if borrower in (lender.id, house.desk.bot_user):
-        raise Told(said.not_lendable_to(borrower))
-    member = await house.directory.member(Actor(id=borrower))
+    if until - house.services.clock() > longest:
+        raise UserError(said.delegation_too_long(longest))
+    if borrower in (lender.id, house.services.bot_user):
+        raise UserError(said.cannot_delegate_to(borrower))
+    member = await house.directory.principal(Actor(id=borrower))
     if member.guest or member.outsider:
-        raise Told(said.not_lendable_to(borrower))
+        raise UserError(said.cannot_delegate_to(borrower))
 
 
-async def take_back(house: House, borrower: str, asker: Asker, once: str) -> Message:
+async def revoke_delegation(
+    house: AppContext, borrower: str, asker: Requester, once: str
+) -> Message:
     """End a loan; nobody needs a right for that."""
-    now, lender = house.desk.clock(), asker.actor.id
-    done = authorization.entry(house, asker, "revoke", "done", id_of(once)) | {"target": borrower}
-    lending = house.desk.store.lending
-    if not await asyncio.to_thread(lending.take_back, lender, borrower, now, done):
-        return said.nothing_lent(borrower)
-    _tell(house, borrower, said.taken_from_you(lender))
-    return said.taken_back(borrower)
+    now, lender = house.services.clock(), asker.actor.id
+    done = authorization.audit_entry(house, asker, "revoke", "done", stable_id(once)) | {
+        "target": borrower
+    }
+    lending = house.services.store.delegations
+    if not await asyncio.to_thread(lending.revoke, lender, borrower, now, done):
+        return said.no_delegation(borrower)
+    _tell(house, borrower, said.delegation_withdrawn(lender))
+    return said.delegation_revoked(borrower)
 
 
-async def loans(house: House, actor: Actor) -> Message:
+async def list_delegations(house: AppContext, actor: Actor) -> Message:
     """What somebody lent and was lent."""
-    lending, now = house.desk.store.lending, house.desk.clock()
-    by = await asyncio.to_thread(lending.by, actor.id, now)
-    return said.loans(by, await asyncio.to_thread(lending.to, actor.id, now))
+    lending, now = house.services.store.delegations, house.services.clock()
+    by = await asyncio.to_thread(lending.granted, actor.id, now)
+    return said.delegations(by, await asyncio.to_thread(lending.received, actor.id, now))
 
 
-def _tell(house: House, user: str, message: Message) -> None:
+def _tell(house: AppContext, user: str, message: Message) -> None:
     """Tell somebody in our chat with them, in their own time."""
 
     async def tell() -> None:
-        await post((await chat_with(user), ""), message, {}, None)
+        await post((await open_dm(user), ""), message, {}, None)
 
     async def untold(error: Exception) -> None:
-        if not isinstance(error, SlackTrouble):
+        if not isinstance(error, SlackFailed):
             raise error
         log.warning("a loan could not be told", extra={"user": user, "code": error.code})
 
-    house.errands.start(tell(), untold)
+    house.background.start(tell(), untold)

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, field
 
 from bot.domain.actions import Action
-from bot.domain.batches import Several
-from bot.domain.models import File, Listing, Noun, ObjectId, Ref, Say
+from bot.domain.approvals import ApprovalIntent
+from bot.domain.batches import BatchQuery
+from bot.domain.objects import ListQuery, ObjectId, ObjectKind, Ref
+from bot.domain.slack import SlackFile
 
 
 @dataclass(frozen=True, slots=True)
-class Help:
+class ShowHelp:
     pass
 
 
@@ -18,12 +20,12 @@ class Whoami:
 
 
 @dataclass(frozen=True, slots=True)
-class Show:
+class ShowCard:
     ref: Ref
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ActionRequest:
     """Somebody wants one of the nine actions, having ``seen`` what has this digest.
 
     With ``glass`` they want to decide alone what asks for several people.
@@ -33,109 +35,109 @@ class Ask:
     ref: Ref
     params: dict[str, str] = field(default_factory=dict)
     reason: str = ""
-    files: tuple[File, ...] = ()
-    seen: str = ""
-    glass: bool = False
+    files: tuple[SlackFile, ...] = ()
+    decision_fingerprint: str = ""
+    break_glass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Unsay:
+class ChangeApproval:
     """Somebody takes their yes back, or refuses what waits for more people.
 
     A button names the action that it is about; words mean the only one that waits.
     """
 
-    say: Say
+    intent: ApprovalIntent
     ref: Ref
     reason: str = ""
     action: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Why:
+class ExplainPolicy:
     """Somebody wants to know which rule lets or stops them; without a noun it is either."""
 
     id: ObjectId
-    nouns: tuple[Noun, ...] = ("task", "instance")
+    kinds: tuple[ObjectKind, ...] = ("task", "instance")
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
+class ShowAudit:
     """Somebody wants the story of one object."""
 
     id: ObjectId
-    nouns: tuple[Noun, ...] = ("task", "instance")
+    kinds: tuple[ObjectKind, ...] = ("task", "instance")
 
 
 @dataclass(frozen=True, slots=True)
-class Reload:
+class ReloadPolicy:
     pass
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class ShowStatus:
     """Somebody wants to know how the watch fares."""
 
 
 @dataclass(frozen=True, slots=True)
-class HandOver:
+class ShowDigest:
     """Somebody wants to know what a hand-over now would tell."""
 
 
 @dataclass(frozen=True, slots=True)
-class OnCall:
+class ShowOnCall:
     """Somebody wants to know who is on call, and what waits for them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Routes:
+class ShowRoutes:
     """Somebody wants to know where cards go: all of them, or that of one object."""
 
     id: ObjectId | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Subscribe:
+class SetSubscription:
     """Somebody wants this channel told of all that comes, or no longer."""
 
-    wanted: bool
+    subscribe: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Lend:
+class CreateDelegation:
     """Somebody lends their rights: ``until`` as they wrote it."""
 
-    borrower: str
+    delegate: str
     until: str
 
 
 @dataclass(frozen=True, slots=True)
-class TakeBack:
-    borrower: str
+class RevokeDelegation:
+    delegate: str
 
 
 @dataclass(frozen=True, slots=True)
-class Loans:
+class ListDelegations:
     """Somebody wants to know what they lent and were lent."""
 
 
 Request = (
-    Help
+    ShowHelp
     | Whoami
-    | Listing
-    | Several
-    | Show
-    | Ask
-    | Unsay
-    | Why
-    | Audit
-    | Reload
-    | Status
-    | HandOver
-    | OnCall
-    | Routes
-    | Subscribe
-    | Lend
-    | TakeBack
-    | Loans
+    | ListQuery
+    | BatchQuery
+    | ShowCard
+    | ActionRequest
+    | ChangeApproval
+    | ExplainPolicy
+    | ShowAudit
+    | ReloadPolicy
+    | ShowStatus
+    | ShowDigest
+    | ShowOnCall
+    | ShowRoutes
+    | SetSubscription
+    | CreateDelegation
+    | RevokeDelegation
+    | ListDelegations
 )

@@ -3,15 +3,15 @@
 import re
 from datetime import datetime, timedelta, tzinfo
 
-from bot.policy.rules import length
-from handlers.parsing import NotUnderstood
+from bot.policy.rules import parse_duration
+from handlers.parsing import ParseError
 
 USAGE = "delegate @person until 18:00"
 CLOCK = re.compile(r"([01]?\d|2[0-3])[:.]([0-5]\d)")
 DAY = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\S+)")
 
 
-def moment(text: str, now: datetime, zone: tzinfo) -> datetime:
+def parse_moment(text: str, now: datetime, zone: tzinfo) -> datetime:
     """Read a moment in the person's own zone; one that is over today is tomorrow's.
 
     Raises NotUnderstood.
@@ -25,12 +25,12 @@ def moment(text: str, now: datetime, zone: tzinfo) -> datetime:
     if word != "for" and (day := DAY.fullmatch(given.upper())):
         then = _on(day, zone, text)
         if then <= here:
-            raise NotUnderstood(f"“{text[:60]}” is over.", USAGE)
+            raise ParseError(f"“{text[:60]}” is over.", USAGE)
         return then
     try:
-        return now + length(given)
+        return now + parse_duration(given)
     except ValueError:
-        raise NotUnderstood(f"“{text[:60]}” is no time that I know.", USAGE) from None
+        raise ParseError(f"“{text[:60]}” is no time that I know.", USAGE) from None
 
 
 def _at(day: datetime, clock: re.Match[str]) -> datetime:
@@ -44,5 +44,5 @@ def _on(day: re.Match[str], zone: tzinfo, text: str) -> datetime:
     except ValueError:
         clock = None
     if clock is None:
-        raise NotUnderstood(f"“{text[:60]}” is no time that I know.", USAGE)
+        raise ParseError(f"“{text[:60]}” is no time that I know.", USAGE)
     return _at(midnight, clock)

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from bot.app import App
+from bot.runtime.timeouts import Timeouts
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
-from bot.services import Patience
 from tests.town import PATIENCE, POLICY, QUICK, Hands, Town, policy, settings_for
 
 WITHIN = 60  # seconds: what waits for something that never comes must fail, not hang
@@ -95,7 +95,7 @@ def rules() -> str:
 
 
 @pytest.fixture
-def patience(request: pytest.FixtureRequest) -> Patience:
+def patience(request: pytest.FixtureRequest) -> Timeouts:
     """How long the bot lets things take; a test may have its own."""
     return getattr(request, "param", QUICK)
 
@@ -108,7 +108,7 @@ async def town(  # noqa: PLR0917 - pytest passes fixtures by name
     database_url: str,
     mode: str,
     rules: str,
-    patience: Patience,
+    patience: Timeouts,
 ) -> AsyncIterator[Town]:
     settings = settings_for(slack, secmaster, database_url, socket=mode == "socket")
     async with App(settings, policy(rules), patience, hands) as app:

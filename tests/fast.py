@@ -5,11 +5,11 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bot.services import Time
+from bot.runtime.clock import Clock
 
 
 @dataclass(frozen=True)
-class Fast(Time):
+class Fast(Clock):
     """``epoch`` is the moment at which it was right, in seconds of the machine's own clock.
 
     A machine's monotonic clock is one for all its processes.

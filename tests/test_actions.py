@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.actions import BY_NAME, TABLE, has_comment, signed_comment
-from bot.domain.models import Actor, Operation, Place, Ref
-from bot.messages.labels import WORDS, words
+from bot.domain.actions import BY_NAME, TABLE
+from bot.domain.attribution import has_comment, signed_comment
+from bot.domain.objects import Ref
+from bot.domain.operations import Operation
+from bot.domain.slack import Actor, SlackLocation
+from bot.messages.labels import LABELS, labels
 from bot.secmaster import Instance, InstanceStatus, SecMaster, Task, TaskStatus
 
 every_action = pytest.mark.parametrize("action", TABLE, ids=[action.name for action in TABLE])
@@ -19,16 +22,16 @@ def operation(name, *, number="1", user="U0ALICE", who="Alice", **params):
     return Operation(
         id=f"abcde{number}ffff",
         action=name,
-        ref=Ref(noun=BY_NAME[name].noun, id="t-1"),
+        ref=Ref(kind=BY_NAME[name].kind, id="t-1"),
         actor=Actor(id=user, name=who),
-        place=Place(channel="C0SOC"),
+        location=SlackLocation(channel="C0SOC"),
         params=params,
         accepted_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
 
 
 def happened(name, now, *, retries=0, **params):
-    return BY_NAME[name].happened(operation(name, **params), now, retries)
+    return BY_NAME[name].took_effect(operation(name, **params), now, retries)
 
 
 # The table.
@@ -36,84 +39,86 @@ def happened(name, now, *, retries=0, **params):
 
 def test_names_are_unique_and_written_noun_dot_verb():
     assert len(BY_NAME) == len(TABLE)
-    assert all(name == f"{row.noun}.{row.verb}" for name, row in BY_NAME.items())
+    assert all(name == f"{row.kind}.{row.verb}" for name, row in BY_NAME.items())
 
 
 @pytest.mark.parametrize("noun", ["task", "instance"])
 def test_no_two_commands_of_a_noun_share_a_word(noun):
-    rows = [row for row in TABLE if row.noun == noun]
+    rows = [row for row in TABLE if row.kind == noun]
     spoken = ["list", "show", "help", *(word for row in rows for word in (row.verb, *row.aliases))]
     assert len(spoken) == len(set(spoken))
     assert all(word == word.lower() and word.isalpha() for word in spoken)
 
 
 def test_every_row_has_its_words_and_there_are_no_words_without_a_row():
-    assert set(WORDS) == set(BY_NAME)
+    assert set(LABELS) == set(BY_NAME)
 
 
 @every_action
 def test_the_words_of_a_row_fit_where_slack_shows_them(action):
-    said = words(action)
-    assert all((said.button, said.done, said.doing, said.then, said.noun))
+    said = labels(action)
+    assert all((said.button, said.done, said.doing, said.consequence, said.noun))
     assert len(said.button) <= 24  # a modal's title and submit button
-    assert len(f"{said.button} this {action.noun}?") <= 100  # the title of a confirmation
-    assert len(said.then) <= 90  # what a confirmation's 300 leave beside a name
+    assert len(f"{said.button} this {action.kind}?") <= 100  # the title of a confirmation
+    assert len(said.consequence) <= 90  # what a confirmation's 300 leave beside a name
 
 
 @every_action
 def test_usage_names_every_part_in_order(action):
-    wanted = [f"<{param.label}>" for param in action.needs]
+    wanted = [f"<{param.label}>" for param in action.params]
     reason = ["[reason]"] if action.takes_reason else []
-    assert action.usage == " ".join([action.noun, action.verb, "<id>", *wanted, *reason])
+    assert action.usage == " ".join([action.kind, action.verb, "<id>", *wanted, *reason])
 
 
 @every_action
 def test_a_button_whose_action_needs_something_asks_for_it(action):
-    shown = action.on_card or action.in_menu
-    assert not (shown and action.needs) or action.asks
+    shown = action.button_statuses or action.in_menu
+    assert not (shown and action.params) or action.opens_form
 
 
 @every_action
 def test_a_button_is_shown_only_where_its_action_may_be_sent(action):
-    assert not action.only_when or set(action.on_card) <= set(action.only_when)
+    assert not action.allowed_statuses or set(action.button_statuses) <= set(
+        action.allowed_statuses
+    )
 
 
 @every_action
 def test_what_may_happen_only_once_is_looked_at_before_it_is_sent(action):
-    assert not action.once or action.only_when
+    assert not action.claim_group or action.allowed_statuses
 
 
 @every_action
 def test_a_row_takes_either_a_reason_or_a_text_of_its_own(action):
-    assert not (action.takes_reason and any(param.rest for param in action.needs))
+    assert not (action.takes_reason and any(param.rest for param in action.params))
 
 
 @every_action
 def test_only_the_last_parameter_takes_the_rest(action):
-    assert not any(param.rest for param in action.needs[:-1])
-    assert all(param.rest for param in action.needs if param.json)
+    assert not any(param.rest for param in action.params[:-1])
+    assert all(param.rest for param in action.params if param.json)
 
 
 @every_action
 def test_statuses_are_secmasters_own(action):
-    known = set(TaskStatus if action.noun == "task" else InstanceStatus)
-    assert {*action.only_when, *action.on_card} <= known
+    known = set(TaskStatus if action.kind == "task" else InstanceStatus)
+    assert {*action.allowed_statuses, *action.button_statuses} <= known
 
 
 @every_action
 def test_the_parameters_are_what_the_client_takes(action):
-    call = SecMaster.update_task if action.noun == "task" else SecMaster.update_workflow_instance
-    assert {param.name for param in action.needs} <= set(inspect.signature(call).parameters)
+    call = SecMaster.update_task if action.kind == "task" else SecMaster.update_workflow_instance
+    assert {param.name for param in action.params} <= set(inspect.signature(call).parameters)
 
 
 @every_action
 def test_a_parameter_fits_the_input_of_a_modal(action):
-    assert all(0 < param.longest <= 3000 for param in action.needs)
-    assert len({param.name for param in action.needs}) == len(action.needs)
+    assert all(0 < param.max_length <= 3000 for param in action.params)
+    assert len({param.name for param in action.params}) == len(action.params)
 
 
 def test_both_decisions_of_a_task_are_one_key():
-    assert BY_NAME["task.approve"].once == BY_NAME["task.terminate"].once != ""
+    assert BY_NAME["task.approve"].claim_group == BY_NAME["task.terminate"].claim_group != ""
 
 
 # Has it happened?

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.actions import TABLE
-from bot.messages.labels import WORDS
+from bot.messages.labels import LABELS
 from bot.policy.config import load
 from bot.settings import Settings
 from bot.slack.manifest import SCOPES
@@ -43,8 +43,8 @@ def test_the_example_has_no_setting_that_is_not_there():
 @pytest.mark.parametrize("action", TABLE, ids=lambda action: action.name)
 def test_the_readmes_table_has_every_action_with_its_call(action):
     [row] = [line for line in README.splitlines() if line.startswith(f"| `{action.name}` |")]
-    assert f"`{action.word}`" in row
-    assert all(f"`{param.name}`" in row for param in action.needs)
+    assert f"`{action.command}`" in row
+    assert all(f"`{param.name}`" in row for param in action.params)
 
 
 def test_the_readmes_table_has_no_other_action():
@@ -54,7 +54,7 @@ def test_the_readmes_table_has_no_other_action():
 
 
 def test_every_action_has_its_words_and_no_words_lack_an_action():
-    assert set(WORDS) == {action.name for action in TABLE}
+    assert set(LABELS) == {action.name for action in TABLE}
 
 
 @pytest.mark.parametrize("scope", SCOPES)

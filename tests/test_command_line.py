@@ -13,7 +13,7 @@ import pytest
 
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
-from bot.store import connect, held
+from bot.store import connect, hold_name
 
 ROOT = Path(__file__).parents[1]
 
@@ -187,7 +187,7 @@ async def test_a_name_that_is_taken_stops_the_start_with_one_sentence(
 ):
     url = f"sqlite:///{installed / 'bot.db'}"
     given = environment(slack, secmaster) | {"DATABASE_URL": url, "BOT_PORT": "0"}
-    with held(connect(url), "main"):
+    with hold_name(connect(url), "main"):
         code, said = await bot("run", folder=installed, **given)
     assert code == 2
     assert "A bot named main is running on this database already." in said

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.policy.config import Config, ConfigError, Live, Rights, Watch, load, parse
-from bot.policy.routes import Brake, Digest, Escalation, Quiet, Route, Scope
-from bot.policy.rules import Rule, When
+from bot.policy.config import Config, ConfigError, PolicyHolder, Rights, WatchConfig, load, parse
+from bot.policy.routes import Brake, DigestSchedule, Escalation, Quiet, Route, RouteConditions
+from bot.policy.rules import Rule, RuleConditions
 
 EXAMPLE = (Path(__file__).parents[1] / "secmaster-bot.example.toml").read_text()
 ROLES = "[roles.approver]\nusers = ['U0ALICE']\n"
@@ -200,7 +200,7 @@ def test_every_term_of_a_rule_is_read_as_written():
         break_glass = ["approver"]
         """
     ).rules
-    assert (rule.name, rule.approvals, rule.own, rule.confirm) == (
+    assert (rule.name, rule.approvals, rule.creator_allowed, rule.confirm) == (
         *("two of us", 2, False, "type-name"),
     )
     assert rule.expires == timedelta(minutes=30)
@@ -211,7 +211,12 @@ def test_every_term_of_a_rule_is_read_as_written():
 
 def test_a_rule_that_says_no_more_asks_for_one_person_and_nothing_else():
     (rule,) = parse(ROLES + RULE).rules
-    assert (rule.approvals, rule.own, rule.confirm, rule.break_glass) == (1, True, "", ())
+    assert (rule.approvals, rule.creator_allowed, rule.confirm, rule.break_glass) == (
+        1,
+        True,
+        "",
+        (),
+    )
 
 
 @pytest.mark.parametrize(
@@ -323,8 +328,8 @@ def test_refusing_the_creator_needs_to_know_who_is_who():
         "secmaster-bot.toml: self = false needs [identities], to know who is who in SecMaster"
     ]
     known = ROLES + RULE + "self = false\n[identities]\n"
-    assert not parse(known + "users = { U0ALICE = 'alice' }").rules[0].own
-    assert not parse(known + "email_domain = 'example.com'").rules[0].own
+    assert not parse(known + "users = { U0ALICE = 'alice' }").rules[0].creator_allowed
+    assert not parse(known + "email_domain = 'example.com'").rules[0].creator_allowed
 
 
 def test_breaking_the_glass_needs_a_channel_that_is_told():
@@ -443,11 +448,11 @@ def test_every_key_of_a_route_is_read_as_written():
     )
     assert first.remind == (timedelta(hours=4), timedelta(minutes=30))
     assert first.escalate == Escalation(after="2h", to="leads")
-    assert first.go_on
+    assert first.continues
     assert (second.usergroup, second.instances, second.mention) == ("S0LEADS", (), ())
     assert (second.quiet, second.escalate, second.remind) == (None, None, ())
     assert not second.when
-    assert not second.go_on
+    assert not second.continues
 
 
 @pytest.mark.parametrize(
@@ -702,12 +707,15 @@ def test_what_cannot_be_meant_by_the_watch_is_refused_by_its_place(text, where):
 
 
 def test_the_digest_is_another_for_another_policy_and_the_same_for_the_same():
-    once = parse(ROLES + NEEDS + RULE).digest
-    assert parse("# a comment\n" + ROLES + NEEDS + RULE).digest == once
+    once = parse(ROLES + NEEDS + RULE).fingerprint
+    assert parse("# a comment\n" + ROLES + NEEDS + RULE).fingerprint == once
     others = ("self = false", "confirm = 'type-name'", "approvals = 2", "name = 'x'")
-    assert len({once, *(parse(ROLES + NEEDS + RULE + each).digest for each in others)}) == 5
+    assert len({once, *(parse(ROLES + NEEDS + RULE + each).fingerprint for each in others)}) == 5
     routed = ("", "name = 'x'", "continue = true", "mention = ['U0ALICE']", DIGEST)
-    assert len({once, *(parse(ROLES + NEEDS + RULE + ROUTE + each).digest for each in routed)}) == 6
+    assert (
+        len({once, *(parse(ROLES + NEEDS + RULE + ROUTE + each).fingerprint for each in routed)})
+        == 6
+    )
 
 
 @pytest.fixture
@@ -719,10 +727,10 @@ def path(tmp_path):
 
 def test_a_policy_that_is_read_again_stands_and_the_one_before_is_returned(path):
     first = load(path)
-    live = Live(first, path)
+    live = PolicyHolder(first, path)
     path.write_text(ROLES + RULE + RULE)
     assert live.reload() == first
-    assert len(live.now.rules) == 2
+    assert len(live.current.rules) == 2
 
 
 @pytest.mark.parametrize(
@@ -736,21 +744,21 @@ def test_a_policy_that_is_read_again_stands_and_the_one_before_is_returned(path)
 )
 def test_a_policy_that_cannot_be_used_leaves_the_one_before_in_force(path, text, told):
     first = load(path)
-    live = Live(first, path)
+    live = PolicyHolder(first, path)
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:
         live.reload()
     assert told in str(caught.value)
-    assert live.now is first
+    assert live.current is first
 
 
 def test_a_policy_that_is_gone_leaves_the_one_before_in_force(path):
     first = load(path)
-    live = Live(first, path)
+    live = PolicyHolder(first, path)
     path.unlink()
     with pytest.raises(ConfigError, match=r"policy\.toml: not there"):
         live.reload()
-    assert live.now is first
+    assert live.current is first
 
 
 # All at once.
@@ -813,17 +821,17 @@ def test_whatever_stands_in_the_file_it_is_read_or_refused(text):
 
 def test_the_example_asks_for_nothing_that_has_to_be_set_up_first():
     config = parse(EXAMPLE)
-    assert all(rule.approvals == 1 and rule.own for rule in config.rules)
+    assert all(rule.approvals == 1 and rule.creator_allowed for rule in config.rules)
     assert config.rights == Rights()
     assert not config.identities
     assert (config.routes, config.digests, config.brake) == ((), (), None)
-    assert config.watch == Watch()
+    assert config.watch == WatchConfig()
 
 
 def test_whatever_is_commented_out_in_the_example_may_be_taken_as_it_stands():
     config = parse(re.sub(r"(?m)^# (?=\[+\w+\]+$|\w+ = )", "", EXAMPLE))
     first = config.rules[0]
-    assert (first.approvals, first.own, first.confirm) == (2, False, "type-name")
+    assert (first.approvals, first.creator_allowed, first.confirm) == (2, False, "type-name")
     assert first.break_glass == ("oncall",)
     assert config.break_glass.channel
     assert config.identities.users
@@ -843,7 +851,18 @@ def test_the_example_shows_every_section(section):
     "key",
     [
         field.alias or name
-        for each in (Rule, When, Rights, Watch, Route, Scope, Quiet, Escalation, Digest, Brake)
+        for each in (
+            Rule,
+            RuleConditions,
+            Rights,
+            WatchConfig,
+            Route,
+            RouteConditions,
+            Quiet,
+            Escalation,
+            DigestSchedule,
+            Brake,
+        )
         for name, field in each.model_fields.items()
     ],
 )

@@ -6,12 +6,13 @@ import aiohttp
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.models import Actor
+from bot.domain.slack import Actor
 from bot.policy.config import Config
-from bot.policy.decide import Member
+from bot.policy.decide import Principal
 from bot.policy.rules import Role
+from bot.runtime.ttl_cache import TtlCache
 from bot.sandbox.faults import Fault
-from bot.slack.directory import Directory, Kept, LookupFailed
+from bot.slack.directory import Directory, LookupFailed
 from tests.town import ALICE, BOB, CAROL, DAVE, GUEST, OUTSIDER, SOLO
 
 TEAM = "T0DEMO"
@@ -93,48 +94,48 @@ def actor(user, team=TEAM):
     ],
 )
 async def test_roles_come_from_user_groups_and_from_people(directory, user, roles):
-    assert await directory.member(actor(user)) == Member(user, frozenset(roles))
+    assert await directory.principal(actor(user)) == Principal(user, frozenset(roles))
 
 
 @pytest.mark.parametrize("user", [GUEST, SOLO])
 async def test_guests_are_known_for_guests(directory, user):
-    assert await directory.member(actor(user)) == Member(user, guest=True)
+    assert await directory.principal(actor(user)) == Principal(user, guest=True)
 
 
 async def test_somebody_of_another_organisation_is_an_outsider(directory):
-    assert await directory.member(actor(OUTSIDER)) == Member(OUTSIDER, outsider=True)
+    assert await directory.principal(actor(OUTSIDER)) == Principal(OUTSIDER, outsider=True)
 
 
 async def test_somebody_who_comes_in_from_another_workspace_is_an_outsider(directory):
-    member = await directory.member(actor(ALICE, team="T0OTHER"))
+    member = await directory.principal(actor(ALICE, team="T0OTHER"))
     assert member.outsider
 
 
 async def test_a_stranger_who_shows_our_team_is_still_an_outsider(slack, directory):
     slack.workspace.users[BOB]["is_stranger"] = True
-    assert (await directory.member(actor(BOB))).outsider
+    assert (await directory.principal(actor(BOB))).outsider
 
 
 async def test_a_person_of_another_team_is_an_outsider_even_when_slack_says_no_more(
     slack, directory
 ):
     slack.workspace.users[BOB]["team_id"] = "T0OTHER"
-    assert (await directory.member(actor(BOB))).outsider
+    assert (await directory.principal(actor(BOB))).outsider
 
 
 async def test_where_the_team_is_not_told_slack_is_believed(directory):
-    assert not (await directory.member(Actor(id=ALICE))).outsider
-    assert (await directory.member(Actor(id=OUTSIDER))).outsider
+    assert not (await directory.principal(Actor(id=ALICE))).outsider
+    assert (await directory.principal(Actor(id=OUTSIDER))).outsider
 
 
 async def test_without_roles_no_group_is_asked_for(slack, client):
-    assert await open_directory(client, {}).member(actor(ALICE)) == Member(ALICE)
+    assert await open_directory(client, {}).principal(actor(ALICE)) == Principal(ALICE)
     assert asked(slack, "usergroups.users.list") == []
 
 
 async def test_a_group_that_two_roles_share_is_asked_for_once(slack, client):
     roles = {"one": Role(usergroups=("S0SOC",)), "two": Role(usergroups=("S0SOC",))}
-    member = await open_directory(client, roles).member(actor(BOB))
+    member = await open_directory(client, roles).principal(actor(BOB))
     assert member.roles == {"one", "two"}
     assert len(asked(slack, "usergroups.users.list")) == 1
 
@@ -152,38 +153,40 @@ async def test_somebody_without_a_real_name_goes_by_the_handle(slack, directory)
 
 
 async def test_an_answer_is_kept_for_a_minute_and_no_longer(slack, directory, clock):
-    assert "approver" in (await directory.member(actor(BOB))).roles
+    assert "approver" in (await directory.principal(actor(BOB))).roles
     slack.workspace.groups["S0SOC"]["users"].remove(BOB)
     slack.workspace.users[BOB]["is_restricted"] = True
     clock.now += 60
-    assert await directory.member(actor(BOB)) == Member(BOB, frozenset({"approver"}))
+    assert await directory.principal(actor(BOB)) == Principal(BOB, frozenset({"approver"}))
     clock.now += 0.1
-    assert await directory.member(actor(BOB)) == Member(BOB, guest=True)
+    assert await directory.principal(actor(BOB)) == Principal(BOB, guest=True)
     assert len(asked(slack, "users.info")) == 2
 
 
 async def test_groups_are_kept_for_everybody_and_people_each_for_themselves(slack, directory):
     for user in (ALICE, BOB, CAROL, ALICE):
-        await directory.member(actor(user))
+        await directory.principal(actor(user))
     assert len(asked(slack, "usergroups.users.list")) == 2
     assert [call["user"] for call in asked(slack, "users.info")] == [ALICE, BOB, CAROL]
 
 
 async def test_many_who_ask_at_once_cause_one_lookup(slack, directory):
     await slack.faults.set(Fault(on="users.info", hold=True))
-    waiting = [asyncio.create_task(directory.member(actor(ALICE))) for _ in range(50)]
+    waiting = [asyncio.create_task(directory.principal(actor(ALICE))) for _ in range(50)]
     await slack.faults.until_held("users.info")
     await slack.faults.clear()
-    assert set(await asyncio.gather(*waiting)) == {Member(ALICE, frozenset({"approver", "chief"}))}
+    assert set(await asyncio.gather(*waiting)) == {
+        Principal(ALICE, frozenset({"approver", "chief"}))
+    }
     assert len(asked(slack, "users.info")) == 1
     assert len(asked(slack, "usergroups.users.list")) == 2
 
 
 async def test_when_the_first_to_ask_goes_away_the_others_still_get_their_answer(slack, directory):
     await slack.faults.set(Fault(on="users.info", hold=True))
-    first = asyncio.create_task(directory.member(actor(ALICE)))
+    first = asyncio.create_task(directory.principal(actor(ALICE)))
     await slack.faults.until_held("users.info")
-    others = [asyncio.create_task(directory.member(actor(ALICE))) for _ in range(5)]
+    others = [asyncio.create_task(directory.principal(actor(ALICE))) for _ in range(5)]
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     await slack.faults.clear()
@@ -199,7 +202,7 @@ async def test_the_minute_counts_from_the_question_and_not_from_the_answer(clock
         clock.now += 50
         return next(answers)
 
-    kept = Kept(look_up, clock)
+    kept = TtlCache(look_up, clock)
     assert await kept.get("x") == "old"
     clock.now += 11
     assert await kept.get("x") == "new"
@@ -215,33 +218,33 @@ async def test_a_lookup_that_fails_is_nobodys_membership_and_is_not_kept(
 ):
     await slack.faults.set(fault.model_copy(update={"on": method}))
     with pytest.raises(LookupFailed):
-        await directory.member(actor(ALICE))
+        await directory.principal(actor(ALICE))
     await slack.faults.clear()
-    assert "approver" in (await directory.member(actor(ALICE))).roles
+    assert "approver" in (await directory.principal(actor(ALICE))).roles
 
 
 async def test_a_group_that_slack_does_not_know_gives_nobody_anything(client):
     roles = {"typo": Role(usergroups=("S0TYPO",)), "named": Role(users=(ALICE,))}
     directory = open_directory(client, roles)
-    assert (await directory.member(actor(ALICE))).roles == {"named"}
-    assert (await directory.member(actor(BOB))).roles == set()
+    assert (await directory.principal(actor(ALICE))).roles == {"named"}
+    assert (await directory.principal(actor(BOB))).roles == set()
 
 
 async def test_somebody_whom_slack_does_not_know_may_nothing(directory):
     with pytest.raises(LookupFailed, match="user_not_found"):
-        await directory.member(actor("U0NOBODY"))
+        await directory.principal(actor("U0NOBODY"))
 
 
 async def test_when_nobody_listens_the_lookup_fails(slack, directory):
     await slack.stop()
     with pytest.raises(LookupFailed):
-        await directory.member(actor(ALICE))
+        await directory.principal(actor(ALICE))
     assert await directory.name(ALICE) == ALICE
 
 
 async def test_everybody_who_waited_for_a_lookup_that_fails_is_told(slack, directory):
     await slack.faults.set(Fault(on="users.info", hold=True, applied=True, status=500))
-    waiting = [asyncio.create_task(directory.member(actor(ALICE))) for _ in range(10)]
+    waiting = [asyncio.create_task(directory.principal(actor(ALICE))) for _ in range(10)]
     await slack.faults.until_held("users.info")
     await slack.faults.clear()
     ended = await asyncio.gather(*waiting, return_exceptions=True)
@@ -252,7 +255,7 @@ async def test_everybody_who_waited_for_a_lookup_that_fails_is_told(slack, direc
 async def test_no_token_is_seen_in_what_a_failed_lookup_says(slack, directory):
     await slack.faults.set(Fault(on="users.info", status=500))
     with pytest.raises(LookupFailed) as caught:
-        await directory.member(actor(ALICE))
+        await directory.principal(actor(ALICE))
     assert "xoxb-demo" not in f"{caught.value!r} {caught.value.__cause__!r}"
 
 
@@ -274,12 +277,12 @@ async def test_many_clicks_at_once_ask_once_about_each_group_and_each_person(sla
     directory = open_directory(client, ROLES, lenders)
     await slack.faults.set(Fault(on="usergroups.users.list", hold=True))
     users = [ALICE, BOB, DAVE] * 10
-    waiting = [asyncio.create_task(directory.member(actor(user))) for user in users]
+    waiting = [asyncio.create_task(directory.principal(actor(user))) for user in users]
     await slack.faults.until_held("usergroups.users.list", 2)
     await slack.faults.clear()
     members = await asyncio.gather(*waiting)
-    assert {lender.id for member in members for lender in member.lenders} == {CAROL}
-    assert [member.lenders[0].roles for member in members] == [{"oncall"}] * 30
+    assert {lender.id for member in members for lender in member.delegators} == {CAROL}
+    assert [member.delegators[0].roles for member in members] == [{"oncall"}] * 30
     assert len(asked(slack, "usergroups.users.list")) == 2
     assert len(asked(slack, "users.info")) == 4
 
@@ -288,9 +291,9 @@ async def test_what_lenders_were_lent_is_not_theirs_to_lend(client):
     async def lenders(user):
         return {DAVE: [CAROL], CAROL: [ALICE]}.get(user, [])
 
-    member = await open_directory(client, ROLES, lenders).member(actor(DAVE))
-    [lender] = member.lenders
-    assert (lender.id, lender.roles, lender.lenders) == (CAROL, {"oncall"}, ())
+    member = await open_directory(client, ROLES, lenders).principal(actor(DAVE))
+    [lender] = member.delegators
+    assert (lender.id, lender.roles, lender.delegators) == (CAROL, {"oncall"}, ())
 
 
 async def test_a_lender_who_left_has_nothing_to_lend(slack, client):
@@ -298,8 +301,8 @@ async def test_a_lender_who_left_has_nothing_to_lend(slack, client):
         return [ALICE]
 
     slack.workspace.users[ALICE]["deleted"] = True
-    member = await open_directory(client, ROLES, lenders).member(actor(DAVE))
-    assert member.lenders[0].roles == set()
+    member = await open_directory(client, ROLES, lenders).principal(actor(DAVE))
+    assert member.delegators[0].roles == set()
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: str(f.model_dump(exclude_defaults=True)))
@@ -308,19 +311,19 @@ async def test_while_a_lender_cannot_be_asked_about_nobody_is_known(slack, clien
         return [ALICE]
 
     directory = open_directory(client, ROLES, lenders)
-    await open_directory(client, ROLES).member(actor(DAVE))
+    await open_directory(client, ROLES).principal(actor(DAVE))
     await slack.faults.set(fault.model_copy(update={"on": "users.info"}))
     with pytest.raises(LookupFailed):
-        await directory.member(actor(DAVE))
+        await directory.principal(actor(DAVE))
     await slack.faults.clear()
-    assert "approver" in (await directory.member(actor(DAVE))).lenders[0].roles
+    assert "approver" in (await directory.principal(actor(DAVE))).delegators[0].roles
 
 
 async def test_a_persons_zone_is_their_own_and_utc_where_slack_does_not_tell(slack, directory):
     slack.workspace.users[ALICE]["tz_offset"] = -3600
     slack.workspace.users[BOB]["tz_offset"] = None
-    assert (await directory.zone(ALICE)).utcoffset(None).total_seconds() == -3600
-    assert (await directory.zone(BOB)).utcoffset(None).total_seconds() == 0
+    assert (await directory.time_zone(ALICE)).utcoffset(None).total_seconds() == -3600
+    assert (await directory.time_zone(BOB)).utcoffset(None).total_seconds() == 0
     await slack.faults.set(Fault(on="users.info", status=500))
     with pytest.raises(LookupFailed):
-        await directory.zone(CAROL)
+        await directory.time_zone(CAROL)

@@ -12,12 +12,12 @@ from bot.policy.config import Identities, parse
 from bot.policy.decide import (
     Allowed,
     Identity,
-    Matter,
-    Member,
+    PolicyContext,
+    Principal,
     Refused,
     decide,
     identify,
-    needs_facts,
+    needs_snapshot,
 )
 from bot.policy.rules import Rule, covers
 from bot.secmaster import Instance, Task
@@ -27,10 +27,10 @@ APPROVE, RETRY, COMMENT = (
     BY_NAME["instance.retry"],
     BY_NAME["task.comment"],
 )
-ALICE = Member("U0ALICE", frozenset({"approver"}), identities=(Identity(frozenset({"alice"})),))
-CAROL = Member("U0CAROL", frozenset({"oncall"}), identities=(Identity(frozenset({"carol"})),))
-FRANK = Member("U0FRANK", frozenset({"chief"}), identities=(Identity(frozenset({"frank"})),))
-DAVE = Member("U0DAVE", identities=(Identity(frozenset({"dave"})),))
+ALICE = Principal("U0ALICE", frozenset({"approver"}), identities=(Identity(frozenset({"alice"})),))
+CAROL = Principal("U0CAROL", frozenset({"oncall"}), identities=(Identity(frozenset({"carol"})),))
+FRANK = Principal("U0FRANK", frozenset({"chief"}), identities=(Identity(frozenset({"frank"})),))
+DAVE = Principal("U0DAVE", identities=(Identity(frozenset({"dave"})),))
 ROLES = """
 [roles.approver]
 users = ['U0ALICE']
@@ -58,7 +58,7 @@ def rule(actions, roles, **more):
 
 def on(snapshot=None, *workspaces):
     """What something is done about, in a workspace that goes by these names."""
-    return Matter(frozenset(workspaces or ("main",)), NOW, snapshot)
+    return PolicyContext(frozenset(workspaces or ("main",)), NOW, snapshot)
 
 
 def answer(some, member, action, snapshot=None, **more):
@@ -67,7 +67,7 @@ def answer(some, member, action, snapshot=None, **more):
 
 def by(number, *may, reason="optional", **more):
     """Allowed by this rule, which leaves it to these roles."""
-    return Allowed(f"rule {number}", reason, may=may, **more)
+    return Allowed(f"rule {number}", reason, roles=may, **more)
 
 
 # First match decides.
@@ -132,9 +132,9 @@ def test_the_rule_that_allows_says_whether_a_reason_is_needed(reason):
 @pytest.mark.parametrize(
     ("stranger", "why"),
     [
-        (Member("U0GUEST", frozenset({"approver"}), guest=True), "guest"),
-        (Member("U0OUT", frozenset({"approver"}), outsider=True), "outsider"),
-        (Member("U0OUT", frozenset({"approver"}), guest=True, outsider=True), "outsider"),
+        (Principal("U0GUEST", frozenset({"approver"}), guest=True), "guest"),
+        (Principal("U0OUT", frozenset({"approver"}), outsider=True), "outsider"),
+        (Principal("U0OUT", frozenset({"approver"}), guest=True, outsider=True), "outsider"),
     ],
 )
 def test_guests_and_outsiders_are_refused_whatever_their_roles(action, stranger, why):
@@ -251,10 +251,10 @@ def test_facts_are_needed_only_where_a_rule_for_the_action_asks_for_them():
         "actions = ['task.approve']\nroles = ['approver']\nwhen = { name = 'isolate' }",
         "actions = ['*']\nroles = ['oncall']",
     )
-    assert needs_facts(mixed, APPROVE)
-    assert not needs_facts(mixed, COMMENT)
-    assert not needs_facts(mixed, RETRY)
-    assert not needs_facts((), APPROVE)
+    assert needs_snapshot(mixed, APPROVE)
+    assert not needs_snapshot(mixed, COMMENT)
+    assert not needs_snapshot(mixed, RETRY)
+    assert not needs_snapshot((), APPROVE)
 
 
 def test_a_rule_about_an_object_is_never_passed_over_for_want_of_the_object():
@@ -274,7 +274,7 @@ def test_a_rule_about_a_workspace_takes_it_by_any_of_its_names(names, applies):
     limited = rules(f"actions = ['*']\nroles = ['approver']\nwhen = {{ workspace = {names} }}")
     expected = by(1, "approver") if applies else Refused("no-rule")
     assert decide(limited, ALICE, APPROVE, on(None, "main", "soc")) == expected
-    assert not needs_facts(limited, APPROVE)
+    assert not needs_snapshot(limited, APPROVE)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_a_rule_about_overdue_tasks_goes_by_the_due_date(due, late, asked):
     )
     expected = by(1, "approver") if asked is late else Refused("no-rule")
     assert answer(limited, ALICE, APPROVE, Task(due_date=due)) == expected
-    assert needs_facts(limited, APPROVE)
+    assert needs_snapshot(limited, APPROVE)
 
 
 def test_an_instance_is_never_overdue():
@@ -328,8 +328,8 @@ def test_the_answer_says_what_the_rule_asks_for():
         "type-name",
         approvals=2,
         expires=1800,
-        may_break=True,
-        may=("approver",),
+        break_glass_allowed=True,
+        roles=("approver",),
     )
     assert answer(strict, CAROL, APPROVE) == Refused("rule", "rule 1 (two of us)", ("approver",))
 
@@ -357,7 +357,7 @@ NOT_OWN = rules("actions = ['task.*']\nroles = ['approver']\nself = false")
 )
 def test_where_the_creator_may_not_it_must_be_known_that_it_is_somebody_else(creator, expected):
     assert answer(NOT_OWN, ALICE, APPROVE, Task(**creator)) == expected
-    assert needs_facts(NOT_OWN, APPROVE)
+    assert needs_snapshot(NOT_OWN, APPROVE)
 
 
 def test_somebody_who_is_not_known_in_secmaster_may_be_the_creator():
@@ -380,26 +380,26 @@ GLASS = rules(
 
 
 def test_who_may_break_the_glass_decides_alone_and_must_say_why():
-    broken = answer(GLASS, FRANK, APPROVE, glass=True)
+    broken = answer(GLASS, FRANK, APPROVE, break_glass=True)
     assert isinstance(broken, Allowed)
-    assert (broken.approvals, broken.reason, broken.glass) == (1, "required", True)
+    assert (broken.approvals, broken.reason, broken.break_glass) == (1, "required", True)
 
 
 def test_the_right_to_break_the_glass_and_the_rules_own_are_two():
     assert answer(GLASS, FRANK, APPROVE) == Refused("rule", "rule 1", ("approver",))
-    assert answer(GLASS, ALICE, APPROVE, glass=True) == Refused("glass", "rule 1", ("chief",))
+    assert answer(GLASS, ALICE, APPROVE, break_glass=True) == Refused("glass", "rule 1", ("chief",))
 
 
 def test_where_a_rule_has_no_glass_nobody_breaks_it():
     terminate = BY_NAME["task.terminate"]
     for member in (ALICE, FRANK):
         refused = Refused("no-glass", "rule 2", ("approver",))
-        assert answer(GLASS, member, terminate, glass=True) == refused
+        assert answer(GLASS, member, terminate, break_glass=True) == refused
 
 
 def test_nobody_can_lend_the_right_to_break_the_glass():
-    lent = replace(ALICE, lenders=(FRANK,))
-    assert answer(GLASS, lent, APPROVE, glass=True) == Refused("glass", "rule 1", ("chief",))
+    lent = replace(ALICE, delegators=(FRANK,))
+    assert answer(GLASS, lent, APPROVE, break_glass=True) == Refused("glass", "rule 1", ("chief",))
 
 
 def test_the_creator_does_not_break_the_glass_where_the_creator_may_not():
@@ -408,44 +408,44 @@ def test_the_creator_does_not_break_the_glass_where_the_creator_may_not():
         "break_glass = ['chief']"
     )
     own, other = Task(creator_name="frank"), Task(creator_name="bob")
-    assert answer(both, FRANK, APPROVE, own, glass=True).why == "self"
-    assert isinstance(answer(both, FRANK, APPROVE, other, glass=True), Allowed)
+    assert answer(both, FRANK, APPROVE, own, break_glass=True).reason == "self"
+    assert isinstance(answer(both, FRANK, APPROVE, other, break_glass=True), Allowed)
 
 
 @pytest.mark.parametrize("kind", ["guest", "outsider"])
 def test_guests_and_outsiders_do_not_break_the_glass(kind):
     stranger = replace(FRANK, **{kind: True})
-    assert answer(GLASS, stranger, APPROVE, glass=True) == Refused(kind)
+    assert answer(GLASS, stranger, APPROVE, break_glass=True) == Refused(kind)
 
 
 # Rights that somebody lent.
 
-BORROWER = replace(DAVE, lenders=(ALICE,))
+BORROWER = replace(DAVE, delegators=(ALICE,))
 APPROVER = rules("actions = ['task.approve']\nroles = ['approver']")
 
 
 def test_a_lent_right_helps_where_ones_own_is_missing_and_names_the_lender():
     assert answer(APPROVER, DAVE, APPROVE) == Refused("rule", "rule 1", ("approver",))
-    assert answer(APPROVER, BORROWER, APPROVE) == by(1, "approver", lender="U0ALICE")
+    assert answer(APPROVER, BORROWER, APPROVE) == by(1, "approver", delegator="U0ALICE")
 
 
 def test_who_has_the_right_does_not_use_the_lent_one():
-    assert answer(APPROVER, replace(ALICE, lenders=(FRANK,)), APPROVE) == by(1, "approver")
+    assert answer(APPROVER, replace(ALICE, delegators=(FRANK,)), APPROVE) == by(1, "approver")
 
 
 def test_nobody_lends_what_they_do_not_have():
-    lent = replace(DAVE, lenders=(CAROL, FRANK))
+    lent = replace(DAVE, delegators=(CAROL, FRANK))
     assert answer(APPROVER, lent, APPROVE) == Refused("rule", "rule 1", ("approver",))
     assert answer(APPROVER, BORROWER, COMMENT) == Refused("no-rule")
 
 
 def test_any_of_the_lenders_will_do():
-    lent = replace(DAVE, lenders=(CAROL, FRANK, ALICE))
-    assert answer(APPROVER, lent, APPROVE) == by(1, "approver", lender="U0ALICE")
+    lent = replace(DAVE, delegators=(CAROL, FRANK, ALICE))
+    assert answer(APPROVER, lent, APPROVE) == by(1, "approver", delegator="U0ALICE")
 
 
 def test_what_somebody_was_lent_they_cannot_lend_on():
-    second = replace(CAROL, lenders=(BORROWER,))
+    second = replace(CAROL, delegators=(BORROWER,))
     assert answer(APPROVER, second, APPROVE) == Refused("rule", "rule 1", ("approver",))
 
 
@@ -454,7 +454,7 @@ def test_a_guest_or_outsider_neither_borrows_nor_lends(kind):
     borrower = replace(BORROWER, **{kind: True})
     assert answer(APPROVER, borrower, APPROVE) == Refused(kind)
     lender = replace(ALICE, **{kind: True})
-    lent = replace(DAVE, lenders=(lender,))
+    lent = replace(DAVE, delegators=(lender,))
     assert answer(APPROVER, lent, APPROVE) == Refused("rule", "rule 1", ("approver",))
 
 
@@ -464,7 +464,9 @@ def test_a_guest_or_outsider_neither_borrows_nor_lends(kind):
 def test_where_the_creator_may_not_neither_borrower_nor_lender_may_be_it(creator, allowed):
     task = Task(creator_name=creator)
     expected = (
-        by(1, "approver", lender="U0ALICE") if allowed else Refused("rule", "rule 1", ("approver",))
+        by(1, "approver", delegator="U0ALICE")
+        if allowed
+        else Refused("rule", "rule 1", ("approver",))
     )
     assert answer(NOT_OWN, BORROWER, APPROVE, task) == expected
 
@@ -474,13 +476,13 @@ def test_where_the_creator_may_not_both_must_be_known_in_secmaster(unknown):
     nobody = (Identity(),)
     lender = replace(ALICE, identities=nobody) if unknown == "lender" else ALICE
     borrower = replace(DAVE, identities=nobody) if unknown == "borrower" else DAVE
-    lent = replace(borrower, lenders=(lender,))
-    assert answer(NOT_OWN, lent, APPROVE, Task(creator_name="bob")).why == "rule"
+    lent = replace(borrower, delegators=(lender,))
+    assert answer(NOT_OWN, lent, APPROVE, Task(creator_name="bob")).reason == "rule"
 
 
 def test_the_creator_does_not_pass_by_a_lent_right():
-    lent = replace(ALICE, lenders=(replace(ALICE, id="U0ERIN", identities=FRANK.identities),))
-    assert answer(NOT_OWN, lent, APPROVE, Task(creator_name="alice")).why == "self"
+    lent = replace(ALICE, delegators=(replace(ALICE, id="U0ERIN", identities=FRANK.identities),))
+    assert answer(NOT_OWN, lent, APPROVE, Task(creator_name="alice")).reason == "self"
 
 
 # Who is who in SecMaster.
@@ -563,7 +565,7 @@ IDENTITIES = st.frozensets(st.sampled_from(["alice", "bob", "carol"]), max_size=
     lambda names: (Identity(names),)
 )
 ALONE = st.builds(
-    Member,
+    Principal,
     st.sampled_from(["U0X", "U0Y", "U0Z"]),
     st.frozensets(ROLE),
     guest=st.booleans(),
@@ -571,7 +573,7 @@ ALONE = st.builds(
     identities=IDENTITIES,
 )
 MEMBERS = st.builds(
-    lambda member, lenders: replace(member, lenders=tuple(lenders)),
+    lambda member, lenders: replace(member, delegators=tuple(lenders)),
     ALONE,
     st.lists(ALONE, max_size=3, unique_by=lambda each: each.id),
 )
@@ -590,13 +592,13 @@ GLASSES = st.booleans()
 
 @given(MEMBERS, ACTIONS, st.none() | FACTS, GLASSES)
 def test_without_rules_nobody_whatsoever_may_do_anything(member, action, facts, glass):
-    assert isinstance(answer((), member, action, facts, glass=glass), Refused)
+    assert isinstance(answer((), member, action, facts, break_glass=glass), Refused)
 
 
 @given(RULES, MEMBERS, ACTIONS, FACTS, GLASSES)
 def test_where_no_rule_covers_an_action_nobody_may(some, member, action, facts, glass):
     others = tuple(each for each in some if not covers(each, action))
-    assert isinstance(answer(others, member, action, facts, glass=glass), Refused)
+    assert isinstance(answer(others, member, action, facts, break_glass=glass), Refused)
 
 
 @given(PLAIN_RULES, ALONE, ACTIONS)
@@ -617,44 +619,44 @@ def test_rules_added_at_the_end_never_change_an_answer_already_given(
     both, member, action, facts, glass
 ):
     some, more = both
-    before = answer(some, member, action, facts, glass=glass)
+    before = answer(some, member, action, facts, break_glass=glass)
     if before != Refused("no-rule"):
-        assert answer(some + more, member, action, facts, glass=glass) == before
+        assert answer(some + more, member, action, facts, break_glass=glass) == before
 
 
 @given(RULES, MEMBERS, ACTIONS, FACTS, GLASSES)
 def test_whoever_is_allowed_by_a_lent_right_has_it_from_one_lender_alone(
     some, member, action, facts, glass
 ):
-    told = answer(some, member, action, facts, glass=glass)
-    alone = replace(member, lenders=())
-    if isinstance(told, Refused) or not told.lender:
-        assert told == answer(some, alone, action, facts, glass=glass)
+    told = answer(some, member, action, facts, break_glass=glass)
+    alone = replace(member, delegators=())
+    if isinstance(told, Refused) or not told.delegator:
+        assert told == answer(some, alone, action, facts, break_glass=glass)
         return
-    lenders = [each for each in member.lenders if each.id == told.lender]
-    expected = replace(told, lender="")
-    assert expected in [answer(some, each, action, facts, glass=glass) for each in lenders]
+    lenders = [each for each in member.lenders if each.id == told.delegator]
+    expected = replace(told, delegator="")
+    assert expected in [answer(some, each, action, facts, break_glass=glass) for each in lenders]
     # What keeps the borrower from acting keeps them from it with every role there is.
     anything = replace(alone, roles=frozenset("abc"))
-    assert isinstance(answer(some, anything, action, facts, glass=glass), Allowed)
+    assert isinstance(answer(some, anything, action, facts, break_glass=glass), Allowed)
     assert not glass
 
 
 @given(RULES, MEMBERS, ACTIONS, FACTS, GLASSES)
 def test_guests_and_outsiders_never_may(some, member, action, facts, glass):
     for stranger in (replace(member, guest=True), replace(member, outsider=True)):
-        assert isinstance(answer(some, stranger, action, facts, glass=glass), Refused)
-        lent = replace(member, roles=frozenset(), lenders=(stranger,))
-        assert isinstance(answer(some, lent, action, facts, glass=glass), Refused)
+        assert isinstance(answer(some, stranger, action, facts, break_glass=glass), Refused)
+        lent = replace(member, roles=frozenset(), delegators=(stranger,))
+        assert isinstance(answer(some, lent, action, facts, break_glass=glass), Refused)
 
 
 @given(RULES, MEMBERS, TASKS, GLASSES)
 def test_no_lent_right_and_no_glass_lets_a_creator_pass_a_rule_that_refuses_them(
     some, member, task, glass
 ):
-    told = answer(some, member, APPROVE, task, glass=glass)
-    if isinstance(told, Allowed) and not some[int(told.rule.split()[1]) - 1].own:
-        for each in [member, *(one for one in member.lenders if one.id == told.lender)]:
+    told = answer(some, member, APPROVE, task, break_glass=glass)
+    if isinstance(told, Allowed) and not some[int(told.rule.split()[1]) - 1].creator_allowed:
+        for each in [member, *(one for one in member.lenders if one.id == told.delegator)]:
             names = each.identities[0].names
             assert names
             assert names.isdisjoint({task.creator_name, task.creator_id})

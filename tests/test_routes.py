@@ -8,7 +8,14 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from bot.policy.config import parse
-from bot.policy.routes import Digest, Quiet, Route, chosen, titled, why
+from bot.policy.routes import (
+    DigestSchedule,
+    Quiet,
+    Route,
+    explain_routes,
+    matching_routes,
+    titled_routes,
+)
 from bot.secmaster import Instance, InstanceStatus, Task
 
 MAIN = frozenset({"main", "SOC workspace"})
@@ -37,28 +44,28 @@ def routes(*lines):
 
 
 def words(some, snapshot, workspaces=MAIN):
-    return [word for _, word in why(some, snapshot, workspaces)]
+    return [word for _, word in explain_routes(some, snapshot, workspaces)]
 
 
 # The first that matches.
 
 
 def test_without_routes_nothing_goes_anywhere():
-    assert chosen((), ISOLATE, MAIN) == ()
-    assert why((), RUN, MAIN) == ()
+    assert matching_routes((), ISOLATE, MAIN) == ()
+    assert explain_routes((), RUN, MAIN) == ()
 
 
 def test_the_first_route_that_matches_is_the_last_that_is_looked_at():
     some = routes(RUNS, TASKS, "user = 'U0ALICE'\ntasks = true\ninstances = ['FAILED']")
-    assert chosen(some, ISOLATE, MAIN) == (some[1],)
+    assert matching_routes(some, ISOLATE, MAIN) == (some[1],)
     assert words(some, ISOLATE) == ["noun", "matches", "passed"]
-    assert chosen(some, RUN, MAIN) == (some[0],)
+    assert matching_routes(some, RUN, MAIN) == (some[0],)
     assert words(some, RUN) == ["matches", "passed", "passed"]
 
 
 def test_a_route_that_says_so_lets_the_next_ones_be_looked_at():
     some = routes(f"{TASKS}\ncontinue = true", RUNS, TASKS, TASKS)
-    assert chosen(some, ISOLATE, MAIN) == (some[0], some[2])
+    assert matching_routes(some, ISOLATE, MAIN) == (some[0], some[2])
     assert words(some, ISOLATE) == ["matches", "noun", "matches", "passed"]
 
 
@@ -82,12 +89,12 @@ def test_an_instance_goes_where_its_status_is_taken(status):
     some = routes("channel = 'C0RUNS'\ninstances = ['FAILED']", TASKS)
     taken = status == "FAILED"
     assert words(some, run)[0] == ("matches" if taken else "status")
-    assert chosen(some, run, MAIN) == (some[:1] if taken else ())
+    assert matching_routes(some, run, MAIN) == (some[:1] if taken else ())
 
 
 def test_one_route_may_take_both():
     (both,) = routes(f"{TASKS}\ninstances = ['FAILED']")
-    assert chosen((both,), ISOLATE, MAIN) == chosen((both,), RUN, MAIN) == (both,)
+    assert matching_routes((both,), ISOLATE, MAIN) == matching_routes((both,), RUN, MAIN) == (both,)
 
 
 # What a route is limited to.
@@ -121,7 +128,7 @@ def test_one_route_may_take_both():
 def test_a_route_with_when_takes_only_the_tasks_that_match_it(when, word):
     limited = routes(f"{TASKS}\nwhen = {when}")
     assert words(limited, ISOLATE) == [word]
-    assert chosen(limited, ISOLATE, MAIN) == (limited if word == "matches" else ())
+    assert matching_routes(limited, ISOLATE, MAIN) == (limited if word == "matches" else ())
 
 
 def test_a_task_of_a_playbook_matches_by_the_playbook_and_by_no_workflow():
@@ -177,7 +184,7 @@ def test_nothing_unseen_in_a_name_leads_a_card_past_its_route(key):
 
 def test_a_route_is_called_by_its_number_and_its_name():
     some = routes(TASKS, f"{TASKS}\nname = 'isolations'")
-    assert list(titled(some)) == [("route 1", some[0]), ("route 2 (isolations)", some[1])]
+    assert list(titled_routes(some)) == [("route 1", some[0]), ("route 2 (isolations)", some[1])]
 
 
 # Whatever the routes.
@@ -217,23 +224,25 @@ OBJECTS = st.sampled_from([ISOLATE, RANSOM, RUN, Task(), Instance(), Task(status
 def test_a_reason_is_given_for_every_route_in_order_and_the_chosen_are_those_that_match(
     some, snapshot
 ):
-    told = why(some, snapshot, MAIN)
+    told = explain_routes(some, snapshot, MAIN)
     assert tuple(route for route, _ in told) == some
-    assert chosen(some, snapshot, MAIN) == tuple(r for r, word in told if word == "matches")
+    assert matching_routes(some, snapshot, MAIN) == tuple(
+        r for r, word in told if word == "matches"
+    )
 
 
 @given(ROUTES, OBJECTS)
 def test_all_but_the_last_of_the_chosen_say_that_the_next_are_looked_at(some, snapshot):
-    found = chosen(some, snapshot, MAIN)
-    assert all(route.go_on for route in found[:-1])
+    found = matching_routes(some, snapshot, MAIN)
+    assert all(route.continues for route in found[:-1])
     passed = words(some, snapshot).count("passed")
-    assert (passed > 0) <= (bool(found) and not found[-1].go_on)
+    assert (passed > 0) <= (bool(found) and not found[-1].continues)
 
 
 @given(ROUTES, ROUTES, OBJECTS)
 def test_routes_added_at_the_end_never_take_a_card_from_where_it_went(some, more, snapshot):
-    before = chosen(some, snapshot, MAIN)
-    assert chosen(some + more, snapshot, MAIN)[: len(before)] == before
+    before = matching_routes(some, snapshot, MAIN)
+    assert matching_routes(some + more, snapshot, MAIN)[: len(before)] == before
 
 
 # Quiet hours.
@@ -393,7 +402,7 @@ def test_where_no_clock_changes_it_is_quiet_just_when_the_clock_says_so(hours, n
 
 
 def digest(*times, zone="UTC"):
-    return Digest(channel="C0SOC", at=times, zone=zone)
+    return DigestSchedule(channel="C0SOC", at=times, zone=zone)
 
 
 def test_a_digest_comes_at_each_of_its_times_in_whichever_order_they_stand():

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain import snapshots
-from bot.domain.models import Ref, Shown
+from bot.domain.cards import ButtonValue
+from bot.domain.objects import Ref
 from bot.secmaster import Instance, Task, TaskComment
 
 SEEN = Task(
@@ -66,7 +67,7 @@ texts = st.text(max_size=30) | st.sampled_from(["\ud800", "\0", "", "x" * 5000])
 )
 def test_what_matters_is_in_the_digest_and_is_told_as_one_change(field, value):
     now = SEEN.model_copy(update={field: value})
-    assert snapshots.digest(now) != snapshots.digest(SEEN)
+    assert snapshots.decision_fingerprint(now) != snapshots.decision_fingerprint(SEEN)
     assert len(snapshots.changes(SEEN, now)) == 1
 
 
@@ -76,15 +77,15 @@ def test_what_matters_is_in_the_digest_and_is_told_as_one_change(field, value):
 )
 def test_what_does_not_matter_changes_no_digest(field, value):
     now = SEEN.model_copy(update={field: value})
-    assert snapshots.digest(now) == snapshots.digest(SEEN)
+    assert snapshots.decision_fingerprint(now) == snapshots.decision_fingerprint(SEEN)
     assert snapshots.changes(SEEN, now) == ()
-    assert snapshots.whole(now) != snapshots.whole(SEEN)
+    assert snapshots.rendered_fingerprint(now) != snapshots.rendered_fingerprint(SEEN)
 
 
 @pytest.mark.parametrize("update", [{"status": "RETRYING"}, {"retry_count": 2}, {"name": "x"}])
 def test_of_a_run_its_state_and_its_retries_matter(update):
     now = RUN.model_copy(update=update)
-    assert snapshots.digest(now) != snapshots.digest(RUN)
+    assert snapshots.decision_fingerprint(now) != snapshots.decision_fingerprint(RUN)
     [change] = snapshots.changes(RUN, now)
     assert change.label == next(iter(update))
 
@@ -97,7 +98,7 @@ def test_comments_come_go_and_are_rewritten():
 
 def test_what_the_reader_said_from_here_is_no_news_to_them_and_is_to_others():
     now = SEEN.model_copy(update={"comments": (*SEEN.comments, comment("c-2", OWN))})
-    assert snapshots.digest(now) != snapshots.digest(SEEN)
+    assert snapshots.decision_fingerprint(now) != snapshots.decision_fingerprint(SEEN)
     assert snapshots.changes(SEEN, now, [MARK]) == ()
     assert len(snapshots.changes(SEEN, now)) == 1
     assert len(snapshots.changes(SEEN, now, ["(Slack U0ALICE), ref ffffff"])) == 1
@@ -117,32 +118,35 @@ def test_what_is_kept_is_read_back_as_it_was(name, description, said):
     comments = tuple(comment(f"c-{number}", text) for number, text in enumerate(said))
     task = Task(id="t-1", name=name, description=description, comments=comments)
     try:
-        kept = snapshots.seen(task)
+        kept = snapshots.stored(task)
     except UnicodeEncodeError:
         pytest.fail("half a character keeps a task from being decided")
-    assert snapshots.digest(snapshots.read("task", kept.snapshot)) == kept.digest
-    assert snapshots.changes(task, snapshots.read("task", kept.snapshot)) == ()
+    assert (
+        snapshots.decision_fingerprint(snapshots.parse("task", kept.snapshot)) == kept.fingerprint
+    )
+    assert snapshots.changes(task, snapshots.parse("task", kept.snapshot)) == ()
 
 
 def test_where_nothing_was_kept_nothing_is_read():
-    assert snapshots.read("task", "") is None
+    assert snapshots.parse("task", "") is None
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from([SEEN, RUN]), st.sampled_from(["task", "instance"]))
 def test_a_button_carries_its_picture_and_is_read_back(snapshot, noun):
-    shown = Shown(
-        ref=Ref(noun=noun, id="9" * 64, workspace="w" * 64), seen=snapshots.digest(snapshot)
+    shown = ButtonValue(
+        ref=Ref(kind=noun, id="9" * 64, workspace="w" * 64),
+        decision_fingerprint=snapshots.decision_fingerprint(snapshot),
     )
-    assert Shown.parse(str(shown)) == shown
+    assert ButtonValue.parse(str(shown)) == shown
     assert len(f"task.terminate|{shown}") <= 2000
-    assert Shown.parse(str(shown.ref)) == Shown(ref=shown.ref)
+    assert ButtonValue.parse(str(shown.ref)) == ButtonValue(ref=shown.ref)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60) | st.from_regex(r"2:task:main:t-1:[0-9a-fg]{30,34}", fullmatch=True))
 def test_any_value_of_a_button_is_read_or_refused(value):
-    shown = Shown.parse(value)
+    shown = ButtonValue.parse(value)
     assert shown is None or str(shown) == value
 
 

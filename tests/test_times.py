@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.parsing import NotUnderstood
-from handlers.time_parsing import moment
+from handlers.parsing import ParseError
+from handlers.time_parsing import parse_moment
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
 BERLIN = timezone(timedelta(hours=1))
@@ -44,7 +44,7 @@ moments = st.datetimes(
     ],
 )
 def test_what_people_write_is_read_in_their_own_zone(text, then):
-    assert moment(text, NOW, BERLIN) == then
+    assert parse_moment(text, NOW, BERLIN) == then
 
 
 @pytest.mark.parametrize(
@@ -65,26 +65,26 @@ def test_what_people_write_is_read_in_their_own_zone(text, then):
     ],
 )
 def test_what_is_no_time_is_refused_and_says_how_one_is_written(text):
-    with pytest.raises(NotUnderstood) as refused:
-        moment(text, NOW, BERLIN)
+    with pytest.raises(ParseError) as refused:
+        parse_moment(text, NOW, BERLIN)
     assert refused.value.usage
     assert len(refused.value.problem) < 120
 
 
 @pytest.mark.parametrize("text", ["2026-03-01 13:30", "until 2026-02-28 23:00", "2020-01-01 10:00"])
 def test_a_day_that_is_over_is_refused(text):
-    with pytest.raises(NotUnderstood, match="is over"):
-        moment(text, NOW, BERLIN)
+    with pytest.raises(ParseError, match="is over"):
+        parse_moment(text, NOW, BERLIN)
 
 
 def test_the_day_is_the_persons_and_not_that_of_utc():
-    assert moment("until 03:00", NOW, KIRITIMATI) == datetime(2026, 3, 1, 13, 0, tzinfo=UTC)
+    assert parse_moment("until 03:00", NOW, KIRITIMATI) == datetime(2026, 3, 1, 13, 0, tzinfo=UTC)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 23), st.integers(0, 59), moments, zones)
 def test_a_time_of_day_is_the_next_one_and_shows_so_on_their_clock(hour, minute, now, zone):
-    then = moment(f"until {hour}:{minute:02}", now, zone)
+    then = parse_moment(f"until {hour}:{minute:02}", now, zone)
     assert timedelta(0) < then - now <= timedelta(days=1)
     assert (then.astimezone(zone).hour, then.astimezone(zone).minute) == (hour, minute)
 
@@ -93,7 +93,7 @@ def test_a_time_of_day_is_the_next_one_and_shows_so_on_their_clock(hour, minute,
 @given(st.text(max_size=40) | st.from_regex(r"(until |for )?[0-9:. dhmsT-]{1,16}", fullmatch=True))
 def test_anything_is_a_moment_to_come_or_refused(text):
     try:
-        then = moment(text, NOW, BERLIN)
-    except NotUnderstood:
+        then = parse_moment(text, NOW, BERLIN)
+    except ParseError:
         return
     assert then > NOW

@@ -15,11 +15,12 @@ import pytest
 from bot.app import App
 from bot.cli.demo_story import POLICY
 from bot.domain.actions import TABLE
-from bot.policy.config import Attribution, Config, Watch, parse
+from bot.policy.config import Attribution, Config, WatchConfig, parse
+from bot.runtime.clock import Clock
+from bot.runtime.timeouts import Timeouts
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.journal import Received
 from bot.sandbox.slack import SlackSandbox
-from bot.services import Patience, Time
 from bot.settings import Settings
 
 ALICE, BOB, CAROL, DAVE = "U0ALICE", "U0BOB", "U0CAROL", "U0DAVE"
@@ -30,7 +31,7 @@ SOC, ONCALL, RANDOM, PRIVATE = "C0SOC", "C0ONCALL", "C0RANDOM", "C0PRIVATE"
 both_databases = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
 
 
-class Hands(Time):
+class Hands(Clock):
     """The time as it is, and as far ahead as a test sets it; whoever waits for it then goes on."""
 
     def __init__(self) -> None:
@@ -56,18 +57,20 @@ class Hands(Time):
 
 PATIENCE = 20  # seconds, where a machine that has other things to do may be slow
 # Long enough for a test's trouble to pass, short enough to be waited for.
-QUICK = Patience(
+QUICK = Timeouts(
     pauses=(0.05,) * 40,
-    trust=0.14,
-    redraw=0.05,
-    pace=0.01,
+    settle=0.14,
+    render_interval=0.05,
+    post_interval=0.01,
     takeover=0,
-    ask=PATIENCE,
-    aside=PATIENCE,
+    before_ack=PATIENCE,
+    optional=PATIENCE,
 )
 
 # A story about what happens when somebody does not answer in time has to wait for that.
-in_time = pytest.mark.parametrize("patience", [replace(QUICK, ask=2)], indirect=True, ids=["2 s"])
+in_time = pytest.mark.parametrize(
+    "patience", [replace(QUICK, before_ack=2)], indirect=True, ids=["2 s"]
+)
 
 
 def settings_for(
@@ -158,7 +161,7 @@ def buttons(message: dict[str, Any]) -> list[str]:
 
 def on_card(noun: str, status: str) -> list[str]:
     """The buttons that the table puts on an object's card in this status, without its menu."""
-    return [each.name for each in TABLE if each.noun == noun and status in each.on_card]
+    return [each.name for each in TABLE if each.kind == noun and status in each.button_statuses]
 
 
 def policy(text: str = POLICY) -> Config:
@@ -167,6 +170,6 @@ def policy(text: str = POLICY) -> Config:
     Cards follow only where a story says so, and a decision without a reason leaves a comment
     only where it says that.
     """
-    quiet = {"watch": Watch(every=0), "attribution": Attribution(comment="reason")}
+    quiet = {"watch": WatchConfig(every=0), "attribution": Attribution(comment="reason")}
     left = {key: value for key, value in quiet.items() if f"[{key}]" not in text}
     return parse(text).model_copy(update=left)

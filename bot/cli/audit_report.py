@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bot import settings
-from bot.store import audit_log, look_into, shapes
+from bot.store import UnsupportedDatabase, audit_log, open_read_only, schema_versions
 
 Record = dict[str, Any]
 Writer = Callable[[Iterable[Record], TextIO], None]
@@ -31,9 +31,25 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 # What a record has beyond these goes into "more", as JSON: nothing is left out.
 COLUMNS = (
     *("number", "at", "operation_id", "outcome", "action", "target", "actor.id", "actor.name"),
-    *("terms.identity", "terms.lender", "terms.glass", "place.channel", "params", "reason"),
-    *("rule", "terms.policy", "seen", "before", "after", "detail", "status", "request_id"),
-    *("took", "more", "hash"),
+    *(
+        "terms.identity",
+        "terms.delegator",
+        "terms.break_glass_channel",
+        "location.channel",
+        "params",
+        "reason",
+    ),
+    *(
+        "rule",
+        "terms.policy",
+        "decision_fingerprint",
+        "status_before",
+        "status_after",
+        "detail",
+        "status",
+        "request_id",
+    ),
+    *("duration", "more", "hash"),
 )
 
 
@@ -50,7 +66,7 @@ def opened(database: str) -> Iterator[sa.Engine]:
         raise Refused(f"{wrong}.") from None
     _check_file(url)
     try:
-        engine = look_into(url)
+        engine = open_read_only(url)
         try:
             _check_shape(engine)
             yield engine
@@ -81,7 +97,10 @@ def _is_there(file: str) -> bool:
 
 
 def _check_shape(engine: sa.Engine) -> None:
-    found, known = shapes(engine)
+    try:
+        found, known = schema_versions(engine)
+    except UnsupportedDatabase as error:
+        raise Refused(str(error)) from None
     if not found:
         raise Refused("This database has no audit: the bot has never run on it.")
     if found < known:
@@ -235,7 +254,7 @@ def _cells(record: Record) -> list[str]:
 
 def _flat(record: Record) -> Iterator[tuple[str, Any]]:
     for name, value in record.items():
-        if name in ("actor", "place", "terms") and isinstance(value, dict):
+        if name in ("actor", "location", "terms") and isinstance(value, dict):
             yield from ((f"{name}.{part}", kept) for part, kept in value.items())
         else:
             yield name, value

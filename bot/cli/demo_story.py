@@ -15,20 +15,20 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot.app import App, StartError
-from bot.domain.models import Noun, Ref
+from bot.domain.objects import ObjectKind, Ref
 from bot.policy import config
 from bot.policy.config import Config
+from bot.runtime.timeouts import Timeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
-from bot.services import Patience
 from bot.settings import Settings
 from bot.slack.manifest import manifest
 
 ALICE, BOB, CAROL, BOT = "U0ALICE", "U0BOB", "U0CAROL", "U0BOT"
 SOC, ONCALL = "C0SOC", "C0ONCALL"
 WITHIN = 30  # seconds a scene may take on a slow machine
-UNHURRIED = Patience(ask=2)  # and it may be slower than a server with each answer, too
+UNHURRIED = Timeouts(before_ack=2)  # and it may be slower than a server with each answer, too
 
 POLICY = """
 [roles.approver]
@@ -198,9 +198,9 @@ class Story:
         await self._card(ALICE, SOC, "task", seed.TASK_BLOCK_IP)
         await self._card(CAROL, ONCALL, "instance", seed.INSTANCE_FAILED_AGAIN)
 
-    async def _card(self, user: str, channel: str, noun: Noun, object_id: str) -> str:
+    async def _card(self, user: str, channel: str, noun: ObjectKind, object_id: str) -> str:
         """Somebody asks for a card; returns its ts. Others come by themselves meanwhile."""
-        ref = str(Ref(noun=noun, id=object_id))
+        ref = str(Ref(kind=noun, id=object_id))
         before = self._cards(channel, ref)
         await self.slack.command(user, channel, f"/secmaster {noun} show {object_id}")
         posted = await self.slack.until(lambda: self._cards(channel, ref)[len(before) :])

@@ -18,8 +18,8 @@ from bot import settings
 from bot.app import open_secmaster, open_slack
 from bot.logs import hide
 from bot.policy import config
+from bot.runtime.clock import Clock
 from bot.secmaster import Forbidden, SecMasterError
-from bot.services import Time
 from bot.settings import Settings
 from bot.slack.manifest import scopes
 from bot.store import connect
@@ -112,7 +112,7 @@ async def secmaster(given: Settings) -> str:
     """Read one task page: it needs the address, the credentials, the ids and the right to read."""
     async with AsyncExitStack() as stack:
         try:
-            page = await (await open_secmaster(given, stack, Time())).list_tasks(limit=1)
+            page = await (await open_secmaster(given, stack, Clock())).list_tasks(limit=1)
         except Forbidden as wrong:
             raise Ill(f"{given.endpoint} refuses these credentials: {_said(wrong)}") from wrong
         except (SecMasterError, ValueError) as wrong:

@@ -11,13 +11,13 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from bot.domain.actions import Snapshot
-from bot.domain.models import visible
-from bot.messages.permissions import because
+from bot.domain.objects import visible
+from bot.domain.snapshots import Snapshot
+from bot.messages.permissions import explain_decision
 from bot.policy import cases, config
 from bot.policy.cases import Case, Cases, CasesError, Person, Question
 from bot.policy.config import Config
-from bot.policy.decide import Allowed, Decision, Matter, Member, decide, identify
+from bot.policy.decide import Allowed, Decision, PolicyContext, Principal, decide, identify
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,18 @@ class World:
     told: Cases
 
     def answer(self, asked: Question) -> Decision:
-        matter = Matter(frozenset(asked.workspace), self.told.now, self._object(asked))
+        matter = PolicyContext(frozenset(asked.workspace), self.told.now, self._object(asked))
         return decide(
-            self.policy.rules, self.member(asked.user), asked.row, matter, glass=asked.break_glass
+            self.policy.rules,
+            self.member(asked.user),
+            asked.row,
+            matter,
+            break_glass=asked.break_glass,
         )
 
-    def member(self, user: str) -> Member:
+    def member(self, user: str) -> Principal:
         borrows = self.told.people.get(user, Person()).borrows
-        return replace(self._alone(user), lenders=tuple(map(self._alone, borrows)))
+        return replace(self._alone(user), delegators=tuple(map(self._alone, borrows)))
 
     def could(self, asked: Question) -> list[str]:
         """Everybody who is named anywhere and would be allowed the same."""
@@ -60,11 +64,11 @@ class World:
             return self.told.tasks[asked.task].read()
         return self.told.instances[asked.instance].read()
 
-    def _alone(self, user: str) -> Member:
+    def _alone(self, user: str) -> Principal:
         """Somebody without what others lent them."""
         person = self.told.people.get(user, Person())
         inside = {group for group, users in self.told.usergroups.items() if user in users}
-        return Member(
+        return Principal(
             user,
             frozenset(
                 name
@@ -106,7 +110,7 @@ def explain(
     console = console or Console()
     rules = _policy(policy)
     known = cases.load(path, rules) if path else Cases()
-    question = cases.ask(asked, known, rules)
+    question = cases.parse_question(asked, known, rules)
     world = World(rules, known)
     answer = world.answer(question)
     _print_notes(console, world)
@@ -121,10 +125,10 @@ def _reasons(world: World, asked: Question, answer: Decision) -> Iterator[tuple[
     yield f"roles of {asked.user}", ", ".join(sorted(member.roles)) or "none"
     if world.policy.identities:
         yield "in SecMaster", str(member.identities[0]) or "not known"
-    for lender in member.lenders:
+    for lender in member.delegators:
         yield f"lent by {lender.id}", ", ".join(sorted(lender.roles)) or "nothing"
-    if answer.may:
-        yield "left to", ", ".join(answer.may)
+    if answer.roles:
+        yield "left to", ", ".join(answer.roles)
     yield "could", ", ".join(world.could(asked)) or "nobody who is named here"
 
 
@@ -137,7 +141,7 @@ def _print_case(console: Console, world: World, number: int, case: Case) -> bool
 
 
 def _said(answer: Decision) -> str:
-    return f"{'allowed' if isinstance(answer, Allowed) else 'refused'}, {because(answer)}"
+    return f"{'allowed' if isinstance(answer, Allowed) else 'refused'}, {explain_decision(answer)}"
 
 
 def _mark(*, well: bool) -> str:

@@ -5,17 +5,17 @@ table and the manifest follow from it; nothing else lists the nine. Their human 
 ``bot.messages.words``.
 """
 
-import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.domain.models import Actor, Noun, Operation, visible
+from bot.domain.attribution import has_comment
+from bot.domain.objects import ObjectKind
+from bot.domain.operations import Operation
+from bot.domain.snapshots import Snapshot
 from bot.secmaster import CommandType, Instance, InstanceStatus, Task, TaskAction, TaskStatus
 
-Snapshot = Task | Instance
-Happened = Callable[[Operation, Snapshot, int], bool | None]
+EffectCheck = Callable[[Operation, Snapshot, int], bool | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ class Param:
     rest: bool = False
     json: bool = False
     signed: bool = False
-    offered: bool = False
-    said: bool = False
+    suggested: bool = False
+    from_message: bool = False
     file: bool = False
-    longest: int = 100
+    max_length: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +56,20 @@ class Action:
     """
 
     name: str
-    word: TaskAction | CommandType
-    happened: Happened
-    needs: tuple[Param, ...] = ()
+    command: TaskAction | CommandType
+    took_effect: EffectCheck
+    params: tuple[Param, ...] = ()
     aliases: tuple[str, ...] = ()
-    only_when: tuple[str, ...] = ()
-    once: str = ""
-    on_card: tuple[str, ...] = ()
+    allowed_statuses: tuple[str, ...] = ()
+    claim_group: str = ""
+    button_statuses: tuple[str, ...] = ()
     in_menu: bool = False
-    asks: bool = False
-    many: bool = False
-    look: Literal["", "primary", "danger"] = ""
+    opens_form: bool = False
+    batchable: bool = False
+    style: Literal["", "primary", "danger"] = ""
 
     @property
-    def noun(self) -> Noun:
+    def kind(self) -> ObjectKind:
         return "task" if self.name.startswith("task.") else "instance"
 
     @property
@@ -79,145 +79,71 @@ class Action:
     @property
     def usage(self) -> str:
         """How the command is written, without its slash."""
-        needs = [f"<{param.label}>" for param in self.needs]
-        return " ".join([self.noun, self.verb, "<id>", *needs, *["[reason]"] * self.takes_reason])
+        needs = [f"<{param.label}>" for param in self.params]
+        return " ".join([self.kind, self.verb, "<id>", *needs, *["[reason]"] * self.takes_reason])
 
     @property
     def takes_file(self) -> bool:
         """Whether a form takes what it needs from Slack's files."""
-        return any(param.file for param in self.needs)
+        return any(param.file for param in self.params)
 
     @property
-    def retries(self) -> bool:
+    def is_retry(self) -> bool:
         """Whether it makes a run try again: that is counted, and followed to its end."""
-        return self.once == "retry"
+        return self.claim_group == "retry"
 
     @property
     def takes_reason(self) -> bool:
         """Whether the words after the id are a reason rather than a parameter."""
-        return bool(self.once)
+        return bool(self.claim_group)
 
 
-LONGEST_REASON = 1000
-TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-SHOWN_REASON = 80  # of the others who said yes: with nine people a comment has to fit
-COMMENT = Param("comment", "text", "Comment", rest=True, signed=True, said=True, longest=3000)
+MAX_REASON = 1000
+COMMENT = Param(
+    "comment", "text", "Comment", rest=True, signed=True, from_message=True, max_length=3000
+)
 COMMENT_ID = Param("comment_id", "comment id", "Comment id")
 FILE = Param("attachment_id", "attachment id", "Files", file=True)
 ATTACHMENT_ID = Param("attachment_id", "attachment id", "Attachment id")
-NODE_ID = Param("task_id", "node id", "Node id", offered=True)
+NODE_ID = Param("task_id", "node id", "Node id", suggested=True)
 NODE_INPUT = Param(
-    "input_dataobject", "json", "Parameters (a JSON array)", rest=True, json=True, longest=3000
+    "input_dataobject", "json", "Parameters (a JSON array)", rest=True, json=True, max_length=3000
 )
 
 
-def signed_comment(operation: Operation, text: str, permalink: str = "") -> str:
-    """Return somebody's text as SecMaster keeps it.
-
-    It names the person, since the credential names only the bot, where they said it, and the
-    operation, so that after a doubt it can be told from any other.
-    """
-    return f"{_unsigned(text)}\n{_signature(operation, permalink)}"
+def _task_finished(_operation: Operation, now: Snapshot, _retries: int) -> bool | None:
+    return _has_status(TaskStatus.FINISHED, now)
 
 
-def attributed(operation: Operation) -> bool:
-    """Whether a comment in SecMaster is to say who decided, and why."""
-    if operation.ref.noun != "task" or not BY_NAME[operation.action].once:
-        return False
-    comment = operation.terms.comment
-    return comment == "always" or bool(operation.reason and comment == "reason")
+def _task_canceled(_operation: Operation, now: Snapshot, _retries: int) -> bool | None:
+    return _has_status(TaskStatus.CANCELED, now)
 
 
-def attribution(operation: Operation, noun: str, permalink: str = "") -> str:
-    """What is said to SecMaster of a decision: what it is, and why everybody wanted it."""
-    alone = ", decided alone by breaking the glass" if operation.terms.glass else ""
-    parts = [f"{noun.capitalize()} from Slack{alone}"]
-    parts += [_unsigned(operation.reason)] if operation.reason else []
-    for vote in operation.backing:
-        reason = _unsigned(" ".join(vote.reason.split()))
-        said = f": {reason[:SHOWN_REASON]}" if reason else ""
-        parts.append(f"With {_named(vote.actor)} (Slack {vote.actor.id}){said}")
-    return "\n".join([*parts, _signature(operation, permalink)])
-
-
-def _signature(operation: Operation, permalink: str) -> str:
-    place, lender = operation.place, operation.terms.lender
-    named = f"#{place.channel_name} ({place.channel})" if place.channel_name else place.channel
-    parts = [
-        f"— {_named(operation.actor)} {mark(operation)}",
-        f"by the right of Slack {lender}" if lender else "",
-        f"in {named}" if named else "",
-        permalink,
-    ]
-    return ", ".join(filter(None, parts))
-
-
-def mark(operation: Operation) -> str:
-    """What no other operation's comment holds."""
-    return mark_of(operation.actor.id, operation.reference)
-
-
-def mark_of(user: str, reference: str) -> str:
-    return f"(Slack {user}), ref {reference}"
-
-
-def has_comment(operation: Operation, now: Snapshot) -> bool:
-    """Whether the comment of this operation is there: its reference is in no other."""
-    own = mark(operation)
-    return isinstance(now, Task) and any(own in comment.message for comment in now.comments)
-
-
-def _named(actor: Actor) -> str:
-    """A name on one line, in which no bracket can pose as our own."""
-    name = " ".join(visible(actor.name or actor.id).split())
-    return name.translate(str.maketrans("()", "[]"))[:80]
-
-
-def _unsigned(text: str) -> str:
-    """The whole text, in which no line can pose as one of ours: they all name somebody of Slack."""
-    lines = text.splitlines(keepends=True)
-    return "".join(f"> {line}" if _poses(line) else line for line in lines)
-
-
-def _poses(line: str) -> bool:
-    """Whether a line may be read as ours, through letters that look alike or that turn it round."""
-    plain = unicodedata.normalize("NFKC", visible(line.replace("\u200d", "")))
-    return re.search(r"\(\s*slack\b", plain, re.IGNORECASE) is not None or bool(TURNS & set(line))
-
-
-def _approved(_operation: Operation, now: Snapshot, _retries: int) -> bool | None:
-    return _ended_as(TaskStatus.FINISHED, now)
-
-
-def _rejected(_operation: Operation, now: Snapshot, _retries: int) -> bool | None:
-    return _ended_as(TaskStatus.CANCELED, now)
-
-
-def _ended_as(wanted: TaskStatus, now: Snapshot) -> bool | None:
+def _has_status(wanted: TaskStatus, now: Snapshot) -> bool | None:
     """Whether a task ended this way; None for any other way, which may be somebody else's."""
     if now.status == wanted:
         return True
     return False if now.status == TaskStatus.WAITING else None
 
 
-def _commented(operation: Operation, now: Snapshot, _retries: int) -> bool | None:
+def _comment_present(operation: Operation, now: Snapshot, _retries: int) -> bool | None:
     return has_comment(operation, now)
 
 
-def _uncommented(operation: Operation, now: Snapshot, _retries: int) -> bool | None:
+def _comment_absent(operation: Operation, now: Snapshot, _retries: int) -> bool | None:
     wanted = operation.params["comment_id"]
     return isinstance(now, Task) and all(comment.id != wanted for comment in now.comments)
 
 
-def _attached(operation: Operation, now: Snapshot, _retries: int) -> bool | None:
+def _attachment_present(operation: Operation, now: Snapshot, _retries: int) -> bool | None:
     return isinstance(now, Task) and operation.params["attachment_id"] in now.attachment_id_list
 
 
-def _detached(operation: Operation, now: Snapshot, retries: int) -> bool | None:
-    return not _attached(operation, now, retries)
+def _attachment_absent(operation: Operation, now: Snapshot, retries: int) -> bool | None:
+    return not _attachment_present(operation, now, retries)
 
 
-def _retried(_operation: Operation, now: Snapshot, retries: int) -> bool | None:
+def _retry_visible(_operation: Operation, now: Snapshot, retries: int) -> bool | None:
     if isinstance(now, Instance) and now.retry_count > retries:
         return True
     if now.status == InstanceStatus.FAILED:
@@ -226,110 +152,122 @@ def _retried(_operation: Operation, now: Snapshot, retries: int) -> bool | None:
     return now.status in (InstanceStatus.RETRYING, InstanceStatus.RUNNING) or None
 
 
-def _terminated(_operation: Operation, now: Snapshot, _retries: int) -> bool | None:
+def _instance_terminated(_operation: Operation, now: Snapshot, _retries: int) -> bool | None:
     return now.status in (InstanceStatus.TERMINATING, InstanceStatus.TERMINATED)
 
 
-def _untold(_operation: Operation, _now: Snapshot, _retries: int) -> bool | None:
+def _not_readable(_operation: Operation, _now: Snapshot, _retries: int) -> bool | None:
     return None
 
 
 WAITING = (TaskStatus.WAITING,)
 FAILED = (InstanceStatus.FAILED,)
 ALIVE = (InstanceStatus.RUNNING, InstanceStatus.RETRYING, InstanceStatus.FAILED)
-ON_CARD = (InstanceStatus.RUNNING, InstanceStatus.FAILED)
+TERMINABLE_ON_CARD = (InstanceStatus.RUNNING, InstanceStatus.FAILED)
 
 # Statuses in which somebody is waited for.
-WAITED_FOR = (*WAITING, *FAILED)
+OPEN_STATUSES = (*WAITING, *FAILED)
 
 # Statuses that somebody or something may still change.
-UNSETTLED = (*WAITING, *ALIVE, InstanceStatus.TERMINATING)
+CHANGEABLE_STATUSES = (*WAITING, *ALIVE, InstanceStatus.TERMINATING)
 
 TABLE: tuple[Action, ...] = (
     Action(
         "task.approve",
         TaskAction.CONTINUE,
-        _approved,
+        _task_finished,
         aliases=("continue",),
-        only_when=WAITING,
-        once="decision",
-        on_card=WAITING,
-        many=True,
-        look="primary",
+        allowed_statuses=WAITING,
+        claim_group="decision",
+        button_statuses=WAITING,
+        batchable=True,
+        style="primary",
     ),
     Action(
         "task.terminate",
         TaskAction.TERMINATE,
-        _rejected,
+        _task_canceled,
         aliases=("reject",),
-        only_when=WAITING,
-        once="decision",
-        on_card=WAITING,
-        asks=True,
-        many=True,
-        look="danger",
+        allowed_statuses=WAITING,
+        claim_group="decision",
+        button_statuses=WAITING,
+        opens_form=True,
+        batchable=True,
+        style="danger",
     ),
     Action(
         "task.comment",
         TaskAction.ADD_COMMENT,
-        _commented,
-        needs=(COMMENT,),
-        on_card=WAITING,
-        asks=True,
+        _comment_present,
+        params=(COMMENT,),
+        button_statuses=WAITING,
+        opens_form=True,
     ),
-    Action("task.uncomment", TaskAction.DELETE_COMMENT, _uncommented, needs=(COMMENT_ID,)),
+    Action("task.uncomment", TaskAction.DELETE_COMMENT, _comment_absent, params=(COMMENT_ID,)),
     Action(
         "task.attach",
         TaskAction.ADD_ATTACHMENT,
-        _attached,
-        needs=(FILE,),
+        _attachment_present,
+        params=(FILE,),
         in_menu=True,
-        asks=True,
+        opens_form=True,
     ),
-    Action("task.detach", TaskAction.DELETE_ATTACHMENT, _detached, needs=(ATTACHMENT_ID,)),
+    Action(
+        "task.detach", TaskAction.DELETE_ATTACHMENT, _attachment_absent, params=(ATTACHMENT_ID,)
+    ),
     Action(
         "instance.retry",
         CommandType.RETRY,
-        _retried,
-        only_when=FAILED,
-        once="retry",
-        on_card=FAILED,
-        many=True,
-        look="primary",
+        _retry_visible,
+        allowed_statuses=FAILED,
+        claim_group="retry",
+        button_statuses=FAILED,
+        batchable=True,
+        style="primary",
     ),
     Action(
         "instance.terminate",
         CommandType.TERMINATE,
-        _terminated,
+        _instance_terminated,
         aliases=("stop",),
-        only_when=ALIVE,
-        once="termination",
-        on_card=ON_CARD,
-        asks=True,
-        many=True,
-        look="danger",
+        allowed_statuses=ALIVE,
+        claim_group="termination",
+        button_statuses=TERMINABLE_ON_CARD,
+        opens_form=True,
+        batchable=True,
+        style="danger",
     ),
     Action(
         "instance.debug",
         CommandType.DEBUG,
-        _untold,
-        needs=(NODE_ID, NODE_INPUT),
-        on_card=FAILED,
-        asks=True,
+        _not_readable,
+        params=(NODE_ID, NODE_INPUT),
+        button_statuses=FAILED,
+        opens_form=True,
     ),
 )
 
 BY_NAME = {action.name: action for action in TABLE}
-FROM_MESSAGES = tuple(
-    action for action in TABLE if any(param.said or param.file for param in action.needs)
+MESSAGE_ACTIONS = tuple(
+    action for action in TABLE if any(param.from_message or param.file for param in action.params)
 )
 
 
-def for_many(noun: Noun) -> tuple[Action, ...]:
+def batch_actions(noun: ObjectKind) -> tuple[Action, ...]:
     """What can be done to many objects of this noun at once."""
-    return tuple(action for action in TABLE if action.noun == noun and action.many)
+    return tuple(action for action in TABLE if action.kind == noun and action.batchable)
 
 
-def choosable(noun: Noun) -> frozenset[str]:
+def batch_statuses(noun: ObjectKind) -> frozenset[str]:
     """The statuses in which all of that is possible."""
-    return frozenset.intersection(*(frozenset(each.only_when) for each in for_many(noun)))
+    return frozenset.intersection(
+        *(frozenset(each.allowed_statuses) for each in batch_actions(noun))
+    )
+
+
+def needs_attribution(operation: Operation) -> bool:
+    """Whether a comment in SecMaster is to say who decided, and why."""
+    if operation.ref.kind != "task" or not BY_NAME[operation.action].claim_group:
+        return False
+    comment = operation.terms.comment
+    return comment == "always" or bool(operation.reason and comment == "reason")

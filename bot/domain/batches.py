@@ -4,29 +4,30 @@ from typing import Literal, Self
 
 from pydantic import ValidationError
 
-from bot.domain.models import Noun, ObjectId, Operation, Ref, Value
+from bot.domain.objects import ObjectId, ObjectKind, Ref, Value
+from bot.domain.operations import Operation
 
 
-class Several(Value):
+class BatchQuery(Value):
     """What many are chosen from: those whose name holds a text, or one workflow's failed runs."""
 
-    noun: Noun
+    kind: ObjectKind
     workspace: ObjectId = "main"
     text: str = ""
     workflow_id: ObjectId | Literal[""] = ""
 
     def __str__(self) -> str:
         """What a button carries."""
-        return f"1|{self.noun}|{self.workspace}|{self.text}|{self.workflow_id}"
+        return f"1|{self.kind}|{self.workspace}|{self.text}|{self.workflow_id}"
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """Read a button's value; None for one that can't be read here."""
         version, _, rest = text.partition("|")
-        noun, _, rest = rest.partition("|")
+        kind, _, rest = rest.partition("|")
         workspace, _, rest = rest.partition("|")
         name, bar, workflow_id = rest.rpartition("|")
-        given = {"noun": noun, "workspace": workspace, "text": name, "workflow_id": workflow_id}
+        given = {"kind": kind, "workspace": workspace, "text": name, "workflow_id": workflow_id}
         try:
             found = cls.model_validate(given)
         except ValidationError:
@@ -34,14 +35,14 @@ class Several(Value):
         return found if version == "1" and bar else None
 
 
-class Item(Value):
+class BatchItem(Value):
     """One of many operations, and what its object was called."""
 
     operation: Operation
     name: str
 
 
-class Omitted(Value):
+class SkippedItem(Value):
     """One of many objects that is left out.
 
     ``why`` names the kind of reason: refused (by the policy, ``detail`` says how), people or name
@@ -51,7 +52,7 @@ class Omitted(Value):
 
     ref: Ref
     name: str
-    why: str
+    reason: str
     detail: str = ""
 
 
@@ -62,10 +63,10 @@ class Batch(Value):
     """
 
     id: str
-    items: tuple[Item, ...]
-    omitted: tuple[Omitted, ...] = ()
+    items: tuple[BatchItem, ...]
+    skipped: tuple[SkippedItem, ...] = ()
 
     @property
-    def cause(self) -> Operation:
+    def operation(self) -> Operation:
         """What stands for all of them: who asked for what, where and when."""
         return self.items[0].operation.model_copy(update={"id": self.id})

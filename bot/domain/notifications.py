@@ -5,23 +5,23 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from bot.domain.models import Ref, Value
+from bot.domain.objects import Ref, Value
 
 
-class NoticeKind(StrEnum):
+class NotificationKind(StrEnum):
     """What the bot posts by itself."""
 
     CARD = "card"
     REMINDER = "reminder"
-    AWAKE = "awake"
-    ENDED = "ended"
-    EXCERPT = "excerpt"
+    SNOOZE_ENDED = "snooze_ended"
+    RETRY_ENDED = "retry_ended"
+    FAILURE_DETAILS = "failure_details"
     BACKLOG = "backlog"
     DIGEST = "digest"
-    CLOSED = "closed"
+    CHANNEL_CLOSED = "channel_closed"
 
 
-class Notice(Value):
+class Notification(Value):
     """One thing that the bot is to post by itself, as it is written down.
 
     ``mention`` are people (U…) and user groups (S…) to be called; ``route`` is why it goes there.
@@ -30,27 +30,27 @@ class Notice(Value):
     for, where that is closed. ``told`` is what else its words need.
     """
 
-    kind: NoticeKind
+    kind: NotificationKind
     ref: Ref | None = None
-    mention: tuple[str, ...] = ()
+    mentions: tuple[str, ...] = ()
     route: str = ""
-    gathers: str = ""
-    thread: str = ""
+    failure_group: str = ""
+    thread_ts: str = ""
     held_until: datetime | None = None
-    meant: str = ""
-    told: dict[str, str] = Field({})
+    intended_channel: str = ""
+    details: dict[str, str] = Field({})
 
 
-class Due(Value):
+class OutboxEntry(Value):
     """A notice on its way: what it must happen only ``once`` by, where, and when at the earliest.
 
     ``number`` is its place in line. ``sending_at`` is when somebody began to post it, ``tried_at``
     when that was tried last, and ``sending_by`` which process did.
     """
 
-    once: str
+    dedupe_key: str
     channel: str
-    notice: Notice
+    notification: Notification
     not_before: datetime
     number: int = 0
     tried_at: datetime | None = None

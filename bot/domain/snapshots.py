@@ -8,31 +8,51 @@ import hashlib
 import json
 from collections.abc import Collection
 
-from bot.domain.actions import Snapshot
-from bot.domain.models import Change, Noun, Seen
+from bot.domain.objects import ObjectKind, Value
 from bot.secmaster import Instance, Task, TaskComment
 
-LENGTH = 32  # of a digest: a button has room for it, and nobody finds another sight with the same
+Snapshot = Task | Instance
+
+FINGERPRINT_LENGTH = (
+    32  # of a digest: a button has room for it, and nobody finds another sight with the same
+)
 
 
-def whole(snapshot: Snapshot) -> str:
+class Change(Value):
+    """One thing about an object that is no longer as it was shown."""
+
+    label: str
+    before: str = ""
+    after: str = ""
+
+
+class StoredSnapshot(Value):
+    """An object as it was read: the digest of what of it matters, and all of it as JSON."""
+
+    fingerprint: str = ""
+    snapshot: str = ""
+
+
+def rendered_fingerprint(snapshot: Snapshot) -> str:
     """The digest of everything: another one means that a card may look different."""
     return hashlib.sha256(snapshot.model_dump_json().encode()).hexdigest()
 
 
-def digest(snapshot: Snapshot) -> str:
+def decision_fingerprint(snapshot: Snapshot) -> str:
     """The digest of what matters, and of which object it is."""
     facts = [snapshot.id, _facts(snapshot), _comments(snapshot)]
     told = json.dumps(facts, sort_keys=True)  # in ASCII: half a character has bytes as well
-    return hashlib.sha256(told.encode()).hexdigest()[:LENGTH]
+    return hashlib.sha256(told.encode()).hexdigest()[:FINGERPRINT_LENGTH]
 
 
-def seen(snapshot: Snapshot) -> Seen:
+def stored(snapshot: Snapshot) -> StoredSnapshot:
     """What is kept of it."""
-    return Seen(digest=digest(snapshot), snapshot=snapshot.model_dump_json())
+    return StoredSnapshot(
+        fingerprint=decision_fingerprint(snapshot), snapshot=snapshot.model_dump_json()
+    )
 
 
-def read(noun: Noun, kept: str) -> Snapshot | None:
+def parse(noun: ObjectKind, kept: str) -> Snapshot | None:
     """What was kept, read back; None where nothing was."""
     if not kept:
         return None

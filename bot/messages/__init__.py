@@ -18,34 +18,34 @@ from bot.messages import (
     permissions,
     watch,
 )
-from bot.messages.blocks import Frame, Message
-from bot.messages.cards import card, vanished
-from bot.messages.changes import changed
+from bot.messages.blocks import Message, RenderContext
+from bot.messages.cards import card, vanished_card
+from bot.messages.changes import changed_object
 from bot.messages.errors import explain
 from bot.messages.lists import PAGE, listing
 from bot.messages.operation_results import (
-    glass_broken,
+    break_glass_used,
     lapsed,
     lost,
     not_announced,
     outcome,
-    trouble,
+    still_trying,
 )
 
 __all__ = [
     "PAGE",
-    "Frame",
     "Message",
+    "RenderContext",
     "audit_history",
     "batch_forms",
     "batch_results",
+    "break_glass_used",
     "card",
-    "changed",
+    "changed_object",
     "command_help",
     "digest",
     "explain",
     "failure_groups",
-    "glass_broken",
     "home",
     "lapsed",
     "listing",
@@ -57,7 +57,7 @@ __all__ = [
     "oncall",
     "outcome",
     "permissions",
-    "trouble",
-    "vanished",
+    "still_trying",
+    "vanished_card",
     "watch",
 ]

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain.actions import BY_NAME
-from bot.domain.models import Ref
-from bot.messages.blocks import Message, context, say, section
-from bot.messages.labels import words
-from bot.messages.text import code, line, moment, person, quote
+from bot.domain.objects import Ref
+from bot.messages.blocks import Message, context, new_message, section
+from bot.messages.labels import labels
+from bot.messages.text import code, date_token, inline, mention_user, quote
 
 LATEST = 20
 OUTCOMES = {
@@ -28,27 +28,31 @@ OUTCOMES = {
 UNSAID = {"withdraw": "taking back a yes to the ", "refuse": "refusal of the "}
 
 
-def story(ref: Ref, entries: Sequence[dict[str, Any]]) -> Message:
+def history(ref: Ref, entries: Sequence[dict[str, Any]]) -> Message:
     """Every attempt on an object, the latest last."""
-    head = f"*What the audit has of {ref.noun} {code(ref.id)}*"
+    head = f"*What the audit has of {ref.kind} {code(ref.id)}*"
     rest = len(entries) - LATEST
     earlier = [context(f"{rest} earlier: `secmaster-bot audit export`")] if rest > 0 else []
     latest = (section(_entry(each)) for each in entries[-LATEST:])
-    return say(f"What the audit has of {ref.noun} {line(ref.id)}", section(head), *earlier, *latest)
+    return new_message(
+        f"What the audit has of {ref.kind} {inline(ref.id)}", section(head), *earlier, *latest
+    )
 
 
 def _entry(entry: dict[str, Any]) -> str:
     who, action = (entry.get("actor") or {}).get("id", ""), entry.get("action", "")
-    noun = words(BY_NAME[action]).noun if action in BY_NAME else line(action, 40)
+    noun = labels(BY_NAME[action]).noun if action in BY_NAME else inline(action, 40)
     if entry["outcome"] == "failed":
-        noun = UNSAID.get(entry.get("say", ""), "") + noun
-    outcome = OUTCOMES.get(entry["outcome"], line(entry["outcome"], 20))
+        noun = UNSAID.get(entry.get("intent", ""), "") + noun
+    outcome = OUTCOMES.get(entry["outcome"], inline(entry["outcome"], 20))
     parts = [
-        f"*{entry['number']}* {moment(datetime.fromisoformat(entry['at']))}",
-        f"{outcome}: {noun} by {person(who)}{_as(entry)}",
-        line(entry.get("rule", ""), 60),
-        line(entry.get("detail", ""), 200),
-        f"saw {code(entry['seen'][:12])}" if entry.get("seen") else "",
+        f"*{entry['number']}* {date_token(datetime.fromisoformat(entry['at']))}",
+        f"{outcome}: {noun} by {mention_user(who)}{_as(entry)}",
+        inline(entry.get("rule", ""), 60),
+        inline(entry.get("detail", ""), 200),
+        f"saw {code(entry['decision_fingerprint'][:12])}"
+        if entry.get("decision_fingerprint")
+        else "",
         _around(entry),
         f"HTTP {entry['status']}" if entry.get("status") else "",
         f"request {code(entry['request_id'])}" if entry.get("request_id") else "",
@@ -61,16 +65,19 @@ def _entry(entry: dict[str, Any]) -> str:
 def _as(entry: dict[str, Any]) -> str:
     """By whose right, and who that is in SecMaster."""
     terms = entry.get("terms") or {}
-    lender, known = terms.get("lender"), terms.get("identity")
+    lender, known = terms.get("delegator"), terms.get("identity")
     parts = [
-        f"{line(known, 60)} in SecMaster" if known else "",
-        f"by the right of {person(lender)}" if lender else "",
-        "broke the glass" if terms.get("glass") else "",
+        f"{inline(known, 60)} in SecMaster" if known else "",
+        f"by the right of {mention_user(lender)}" if lender else "",
+        "broke the glass" if terms.get("break_glass_channel") else "",
     ]
     told = ", ".join(filter(None, parts))
     return f" ({told})" if told else ""
 
 
 def _around(entry: dict[str, Any]) -> str:
-    before, after = line(entry.get("before", ""), 40), line(entry.get("after", ""), 40)
+    before, after = (
+        inline(entry.get("status_before", ""), 40),
+        inline(entry.get("status_after", ""), 40),
+    )
     return f"{before or '—'} → {after or '—'}" if before or after else ""

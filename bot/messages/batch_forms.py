@@ -18,17 +18,19 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.views import View
 
-from bot.domain.actions import BY_NAME, Action, Snapshot, for_many
-from bot.domain.batches import Omitted, Several
-from bot.domain.models import Noun, Place, Ref, Shown, Value
-from bot.domain.snapshots import digest
-from bot.messages.blocks import Message, context, named, say, section
-from bot.messages.labels import words
-from bot.messages.text import clip, code, line, quote, until
+from bot.domain.actions import BY_NAME, Action, batch_actions
+from bot.domain.batches import BatchQuery, SkippedItem
+from bot.domain.cards import ButtonValue
+from bot.domain.objects import ObjectKind, Ref, Value
+from bot.domain.slack import SlackLocation
+from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.messages.blocks import Message, context, new_message, plain_name, section
+from bot.messages.labels import labels
+from bot.messages.text import clip, code, inline, quote, relative_time
 from bot.secmaster import Task
 
-MOST = 20
-LISTED = 100  # options that a menu may have
+MAX_OBJECTS = 20
+MAX_OPTIONS = 100  # options that a menu may have
 LONGEST_REASON = 500  # a view remembers 3,000 characters in all, and twenty objects need most
 VALUE = 150  # characters of an option's value
 NAME = 75  # characters of an option's text
@@ -37,7 +39,7 @@ CHOOSE = "Select several"
 WAITING = {"task": "wait for a decision", "instance": "have failed"}
 WAITS = {"task": "waits for a decision", "instance": "has failed"}
 
-WHY = {
+SKIP_REASONS = {
     "people": "It asks for several people: decide it on its card.",
     "name": "It asks for its name to be typed: decide it on its card.",
     "reason": "It needs a reason: go back and give one.",
@@ -48,124 +50,133 @@ WHY = {
 }
 
 
-class Choice(Value):
+class BatchFormState(Value):
     """What the choosing view remembers."""
 
-    noun: Noun
-    place: Place
+    kind: ObjectKind
+    location: SlackLocation
 
 
-class Choosing(Value):
+class BatchSelection(Value):
     """What somebody chose: to do what to which objects, and why."""
 
     action: str
-    picked: tuple[Shown, ...]
+    items: tuple[ButtonValue, ...]
     reason: str
 
 
-class Taken(Value):
+class SelectedItem(Value):
     """One of many objects that is to be confirmed: as it was read, and what happens then."""
 
-    shown: Shown
+    button: ButtonValue
     name: str
-    then: str
+    consequence: str
 
 
-class Confirmation(Value):
+class BatchConfirmation(Value):
     """What the confirming view remembers: each object as its id and the digest of what was read."""
 
     action: str
     workspace: str
-    place: Place
+    location: SlackLocation
     reason: str
-    picked: tuple[str, ...]
+    items: tuple[str, ...]
 
     @property
-    def shown(self) -> tuple[Shown, ...]:
-        noun = BY_NAME[self.action].noun
-        pairs = [each.partition(":") for each in self.picked]
+    def buttons(self) -> tuple[ButtonValue, ...]:
+        noun = BY_NAME[self.action].kind
+        pairs = [each.partition(":") for each in self.items]
         return tuple(
-            Shown(ref=Ref(noun=noun, id=id_, workspace=self.workspace), seen=seen)
+            ButtonValue(
+                ref=Ref(kind=noun, id=id_, workspace=self.workspace), decision_fingerprint=seen
+            )
             for id_, _, seen in pairs
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class BatchOptions:
     """What can be chosen, of how many; ``root`` is the command that narrows it."""
 
-    found: Sequence[Snapshot]
+    objects: Sequence[Snapshot]
     total: int
     root: str
     now: datetime
 
 
-def several_button(wanted: Several, label: str = CHOOSE) -> ButtonElement:
+def batch_button(wanted: BatchQuery, label: str = CHOOSE) -> ButtonElement:
     """The button to choose many with; where it is about a workflow, all its failed runs."""
     return ButtonElement(text=label, action_id="several", value=str(wanted))
 
 
-def choosing(wanted: Several, kept: Choice, there: Open) -> dict[str, Any]:
+def selection_form(wanted: BatchQuery, kept: BatchFormState, there: BatchOptions) -> dict[str, Any]:
     """The view that asks what to do, and to which."""
-    options = [one for each in there.found[:LISTED] if (one := _option(wanted, each, there.now))]
+    options = [
+        one for each in there.objects[:MAX_OPTIONS] if (one := _option(wanted, each, there.now))
+    ]
     if not options:
         return _view(
-            kept, [section(f"No {wanted.noun}s {WAITING[wanted.noun]}{_narrowed(wanted)}.")]
+            kept, [section(f"No {wanted.kind}s {WAITING[wanted.kind]}{_narrowed(wanted)}.")]
         )
-    whole = wanted.noun == "instance" and wanted.workflow_id
+    whole = wanted.kind == "instance" and wanted.workflow_id
     objects = StaticMultiSelectElement(
         action_id=OBJECTS,
         options=options,
-        initial_options=options[:MOST] if whole else None,
-        max_selected_items=MOST,
-        placeholder=f"Up to {MOST}",
+        initial_options=options[:MAX_OBJECTS] if whole else None,
+        max_selected_items=MAX_OBJECTS,
+        placeholder=f"Up to {MAX_OBJECTS}",
     )
     parts: list[Block] = [
         section(_how_many(wanted, there, len(options))),
         _input(
             ACTION, "What to do", RadioButtonsElement(action_id=ACTION, options=_actions(wanted))
         ),
-        _input(OBJECTS, f"{wanted.noun.capitalize()}s", objects),
+        _input(OBJECTS, f"{wanted.kind.capitalize()}s", objects),
         _reason(),
     ]
     return _view(kept, parts, callback="choosing", submit="Next")
 
 
-def chosen(view: dict[str, Any]) -> tuple[Choice, Choosing | None]:
+def read_selection(view: dict[str, Any]) -> tuple[BatchFormState, BatchSelection | None]:
     """What was chosen; None where an option is from another version."""
     values = view["state"]["values"]
     entered = {name: next(iter(block.values())) for name, block in values.items()}
     option = entered[ACTION].get("selected_option") or {}
     given = entered[OBJECTS].get("selected_options") or []
-    picked = [Shown.parse(each["value"]) for each in given]
+    picked = [ButtonValue.parse(each["value"]) for each in given]
     reason = (entered[REASON].get("value") or "").strip()
-    kept = Choice.model_validate_json(view["private_metadata"])
+    kept = BatchFormState.model_validate_json(view["private_metadata"])
     action = option.get("value", "")
-    known = tuple(each for each in picked if each and each.ref.noun == kept.noun)
-    able = [each.name for each in for_many(kept.noun)]
+    known = tuple(each for each in picked if each and each.ref.kind == kept.kind)
+    able = [each.name for each in batch_actions(kept.kind)]
     if len(known) < len(picked) or action not in (*able, ""):
         return kept, None
-    return kept, Choosing(action=action, picked=known, reason=reason)
+    return kept, BatchSelection(action=action, items=known, reason=reason)
 
 
-def confirming(
-    kept: Confirmation, taken: Sequence[Taken], left: Sequence[Omitted], workspace: str
+def confirmation_form(
+    kept: BatchConfirmation,
+    taken: Sequence[SelectedItem],
+    left: Sequence[SkippedItem],
+    workspace: str,
 ) -> dict[str, Any]:
     """The question before: what is done to which, and what is left out and why."""
     action = BY_NAME[kept.action]
     what = count(action, len(taken))
-    asked = f"*{words(action).button} {what} of {line(workspace, 60)}?* Each is decided on its own."
+    asked = (
+        f"*{labels(action).button} {what} of {inline(workspace, 60)}?* Each is decided on its own."
+    )
     parts: list[Block] = [section(asked if taken else "*None of them can be decided so.*")]
     parts += [section(quote(kept.reason, 1000))] if kept.reason and taken else []
     for each in taken:
-        then = f"{each.then} · {line(workspace, 60)} · {code(each.shown.ref.id)}"
-        parts += [named(each.name), context(then)]
+        then = f"{each.consequence} · {inline(workspace, 60)} · {code(each.button.ref.id)}"
+        parts += [plain_name(each.name), context(then)]
     parts += [section(f"*Left out: {len(left)}*")] if left else []
     for one in left:
-        why = one.detail or WHY[one.why]
-        parts += [named(one.name), context(f"{why} · {code(one.ref.id)}")]
-    submit = f"{words(action).button} {len(taken)}" if taken else ""
-    title = f"{words(action).button} {what}" if taken else CHOOSE
+        why = one.detail or SKIP_REASONS[one.reason]
+        parts += [plain_name(one.name), context(f"{why} · {code(one.ref.id)}")]
+    submit = f"{labels(action).button} {len(taken)}" if taken else ""
+    title = f"{labels(action).button} {what}" if taken else CHOOSE
     return _view(kept, parts, title=title, submit=submit)
 
 
@@ -174,25 +185,25 @@ def too_few() -> str:
 
 
 def too_many(number: int) -> str:
-    return f"{number} are selected; {MOST} are possible at once."
+    return f"{number} are selected; {MAX_OBJECTS} are possible at once."
 
 
-def needs_form(noun: Noun, root: str) -> Message:
+def needs_form(noun: ObjectKind, root: str) -> Message:
     """Tell whoever mentioned us that Slack opens no form for a mention."""
     written = "" if root.startswith("@") else f"write {code(f'{root} {noun} several')}, or "
     text = (
         f"Slack opens no form for a mention: {written}press *{CHOOSE}* under a list. "
         "Nothing was sent."
     )
-    return say(text, section(text))
+    return new_message(text, section(text))
 
 
-def _option(wanted: Several, found: Snapshot, now: datetime) -> Option | None:
+def _option(wanted: BatchQuery, found: Snapshot, now: datetime) -> Option | None:
     try:
-        ref = Ref(noun=wanted.noun, workspace=wanted.workspace, id=found.id)
+        ref = Ref(kind=wanted.kind, workspace=wanted.workspace, id=found.id)
     except ValidationError:
         return None
-    value = str(Shown(ref=ref, seen=digest(found)))
+    value = str(ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(found)))
     return Option(
         value=value if len(value) <= VALUE else str(ref),
         text=PlainTextObject(text=clip(_plain(found.name), NAME) or ref.id, emoji=False),
@@ -202,9 +213,11 @@ def _option(wanted: Several, found: Snapshot, now: datetime) -> Option | None:
 
 def _facts(found: Snapshot, now: datetime) -> str:
     if isinstance(found, Task):
-        due = f"due {until(found.due_date, now)}" if found.due_date else "no due date"
+        due = f"due {relative_time(found.due_date, now)}" if found.due_date else "no due date"
         return " · ".join(filter(None, (due, _plain(found.related_object))))
-    started = f"started {until(found.start_time, now)}" if found.start_time else "not started"
+    started = (
+        f"started {relative_time(found.start_time, now)}" if found.start_time else "not started"
+    )
     return " · ".join(filter(None, (started, _plain(found.workflow.name))))
 
 
@@ -212,32 +225,32 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def _narrowed(wanted: Several) -> str:
+def _narrowed(wanted: BatchQuery) -> str:
     parts = (
-        f"with “{line(wanted.text, 60)}”" if wanted.text else "",
+        f"with “{inline(wanted.text, 60)}”" if wanted.text else "",
         f"of workflow {code(wanted.workflow_id)}" if wanted.workflow_id else "",
     )
     return "".join(f" {part}" for part in parts if part)
 
 
-def _how_many(wanted: Several, there: Open, shown: int) -> str:
-    these = f"{wanted.noun}s {WAITING[wanted.noun]}{_narrowed(wanted)}"
+def _how_many(wanted: BatchQuery, there: BatchOptions, shown: int) -> str:
+    these = f"{wanted.kind}s {WAITING[wanted.kind]}{_narrowed(wanted)}"
     if there.total == shown == 1:
-        return f"1 {wanted.noun} {WAITS[wanted.noun]}{_narrowed(wanted)}."
+        return f"1 {wanted.kind} {WAITS[wanted.kind]}{_narrowed(wanted)}."
     if there.total <= shown:
         return f"{shown} {these}."
-    narrower = code(f"{there.root} {wanted.noun} several <text>")
+    narrower = code(f"{there.root} {wanted.kind} several <text>")
     return f"{there.total} {these}; {shown} of them are here. For others write {narrower}."
 
 
-def _actions(wanted: Several) -> list[Option]:
+def _actions(wanted: BatchQuery) -> list[Option]:
     return [
         Option(
             value=each.name,
-            text=PlainTextObject(text=words(each).button),
-            description=PlainTextObject(text=clip(words(each).then, NAME)),
+            text=PlainTextObject(text=labels(each).button),
+            description=PlainTextObject(text=clip(labels(each).consequence, NAME)),
         )
-        for each in for_many(wanted.noun)
+        for each in batch_actions(wanted.kind)
     ]
 
 
@@ -276,4 +289,4 @@ def _view(
 
 
 def count(action: Action, number: int) -> str:
-    return f"{number} {action.noun}{'s' * (number != 1)}"
+    return f"{number} {action.kind}{'s' * (number != 1)}"

@@ -7,21 +7,21 @@ from slack_sdk.models.blocks import Block, RawTextObject, TableBlock
 from slack_sdk.models.blocks.basic_components import TableBlockColumnSettings
 
 from bot.domain.actions import BY_NAME
-from bot.domain.batches import Batch, Item
-from bot.domain.models import Operation, Outcome, State, Verdict
+from bot.domain.batches import Batch, BatchItem
+from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.messages import batch_forms
-from bot.messages.blocks import Message, named, say, section
+from bot.messages.blocks import Message, new_message, plain_name, section
 from bot.messages.cards import INSTANCE_STATES, TASK_STATES
-from bot.messages.labels import words
-from bot.messages.text import clip, line, person, quote
+from bot.messages.labels import labels
+from bot.messages.text import clip, inline, mention_user, quote
 
-LEFT_OUT = {
+SKIP_LABELS = {
     "refused": "Not allowed any more",
     "people": "Left out: asks for several people",
     "name": "Left out: asks for its name to be typed",
     "reason": "Left out: needs a reason",
 }
-REFUSALS = {
+FAILURE_LABELS = {
     "changed": "Changed since you looked",
     "too_old": "Not sent: it came too late",
     "voted": "You have said yes to it already",
@@ -38,93 +38,103 @@ REFUSALS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class BatchItemResult:
     """How one of many ended, None where it has not; ``holder`` or ``standing`` came before it."""
 
-    item: Item
+    item: BatchItem
     outcome: Outcome | None = None
-    holder: Verdict | None = None
-    standing: Verdict | None = None
+    holder: StandingOperation | None = None
+    standing_operation: StandingOperation | None = None
 
 
 def progress(batch: Batch, done: int) -> Message:
     """How far it is."""
-    cause = batch.cause
+    cause = batch.operation
     action = BY_NAME[cause.action]
-    doing = words(action).doing.capitalize()
+    doing = labels(action).doing.capitalize()
     of = len(batch.items)
-    what = f"{doing} {batch_forms.count(action, of)} for {person(cause.actor.id)}"
+    what = f"{doing} {batch_forms.count(action, of)} for {mention_user(cause.actor.id)}"
     text = f"⏳ {what}: {done} of {of} done"
-    return say(text, section(text))
+    return new_message(text, section(text))
 
 
-def results(batch: Batch, ended: Sequence[Ended]) -> Message:
+def results(batch: Batch, ended: Sequence[BatchItemResult]) -> Message:
     """The table that takes the place of the progress."""
-    cause = batch.cause
+    cause = batch.operation
     action = BY_NAME[cause.action]
-    done = sum(1 for each in ended if each.outcome and each.outcome.state is State.DONE)
-    of = len(ended) + len(batch.omitted)
+    done = sum(1 for each in ended if each.outcome and each.outcome.state is OperationState.DONE)
+    of = len(ended) + len(batch.skipped)
     mark = "✅" if done == of else "⚠️"
-    what = f"{words(action).done}: {done} of {batch_forms.count(action, of)}"
-    head = f"{mark} *{what}* for {person(cause.actor.id)}"
+    what = f"{labels(action).done}: {done} of {batch_forms.count(action, of)}"
+    head = f"{mark} *{what}* for {mention_user(cause.actor.id)}"
     reason = f"\n{quote(cause.reason, 1000)}" if cause.reason else ""
     rows = [(one.item.name, result(one), one.item.operation.reference) for one in ended]
-    rows += [(one.name, LEFT_OUT.get(one.why, "Left out"), "—") for one in batch.omitted]
-    told = "\n".join(f"{line(name, 80)}: {line(said, 80)} ({ref})" for name, said, ref in rows)
-    table = _table([(action.noun.capitalize(), "Result", "Ref"), *rows])
+    rows += [(one.name, SKIP_LABELS.get(one.reason, "Left out"), "—") for one in batch.skipped]
+    told = "\n".join(f"{inline(name, 80)}: {inline(said, 80)} ({ref})" for name, said, ref in rows)
+    table = _table([(action.kind.capitalize(), "Result", "Ref"), *rows])
     return Message(f"{head}\n{told}", (section(f"{head}{reason}"), table))
 
 
-def result(ended: Ended) -> str:
+def result(ended: BatchItemResult) -> str:
     """How one of many ended, in a few plain words."""
     outcome, operation = ended.outcome, ended.item.operation
     if outcome is None:
         return "Not known yet: see the thread"
-    if outcome.state is State.FAILED:
+    if outcome.state is OperationState.FAILED:
         return _refusal(ended, outcome)
     sentences = {
-        State.DONE: words(BY_NAME[operation.action]).done,
-        State.COUNTED: _waits(outcome),
+        OperationState.DONE: labels(BY_NAME[operation.action]).done,
+        OperationState.COUNTED: _waits(outcome),
     }
     return sentences.get(outcome.state, "Unknown: look in SecMaster")
 
 
-def _refusal(ended: Ended, outcome: Outcome) -> str:
-    closed = outcome.trouble == "not_now"
-    if first := ended.holder or (ended.standing if closed else None):
+def _refusal(ended: BatchItemResult, outcome: Outcome) -> str:
+    closed = outcome.reason_code == "not_now"
+    if first := ended.holder or (ended.standing_operation if closed else None):
         return _second(first)
     if closed:
         return _closed(ended.item.operation, outcome)
     no = f"SecMaster refused ({outcome.code})" if outcome.code else "SecMaster refused"
-    return REFUSALS.get(outcome.trouble, no)
+    return FAILURE_LABELS.get(outcome.reason_code, no)
 
 
-def among(name: str, operation: Operation, message: Message) -> Message:
+def item_message(name: str, operation: Operation, message: Message) -> Message:
     """What is said of one of many, which has to say of which it speaks."""
     name = name or operation.ref.id
-    return Message(f"*{line(name, 120)}*\n{message.text}", (named(name), *message.blocks))
+    return Message(f"*{inline(name, 120)}*\n{message.text}", (plain_name(name), *message.blocks))
 
 
 def _waits(ended: Outcome) -> str:
-    left = ended.ballot.needed - len(ended.ballot.votes) if ended.ballot else 1
+    left = (
+        ended.approval_request.needed - len(ended.approval_request.approvals)
+        if ended.approval_request
+        else 1
+    )
     return f"Waits for {left} more people" if left > 1 else "Waits for a second person"
 
 
-def _second(first: Verdict) -> str:
+def _second(first: StandingOperation) -> str:
     """Who came before, by name: a cell has no mentions."""
     operation = first.operation
-    said, who = words(BY_NAME[operation.action]), operation.actor.name or operation.actor.id
-    if first.state is State.DONE:
+    said, who = labels(BY_NAME[operation.action]), operation.actor.name or operation.actor.id
+    if first.state is OperationState.DONE:
         return f"Already {said.done.lower()} by {who}"
     return f"{who} is {said.doing} it right now"
 
 
 def _closed(operation: Operation, ended: Outcome) -> str:
-    if operation.ref.noun == "task":
-        state = TASK_STATES.get(ended.seen, ended.seen).lstrip("🟡✅⛔ ").lower()
-        by = f" by {ended.by}" if ended.by else ""
+    if operation.ref.kind == "task":
+        state = (
+            TASK_STATES.get(ended.blocking_status, ended.blocking_status).lstrip("🟡✅⛔ ").lower()
+        )
+        by = f" by {ended.decided_by}" if ended.decided_by else ""
         return f"Already decided{by}: {state}"
-    state = INSTANCE_STATES.get(ended.seen, ended.seen).lstrip("🔵🔴✅🔁🟠⛔ ").lower()
+    state = (
+        INSTANCE_STATES.get(ended.blocking_status, ended.blocking_status)
+        .lstrip("🔵🔴✅🔁🟠⛔ ")
+        .lower()
+    )
     return f"Not now: it is {state}"
 
 

@@ -24,11 +24,12 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
-from bot.domain.actions import Action, Snapshot
-from bot.domain.models import Ref, Shown
-from bot.domain.snapshots import digest
-from bot.messages.labels import then, words
-from bot.messages.text import MARK, clip, line
+from bot.domain.actions import Action
+from bot.domain.cards import ButtonValue
+from bot.domain.objects import Ref
+from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.messages.labels import consequence, labels
+from bot.messages.text import ELLIPSIS, clip, inline
 from bot.secmaster import Instance
 
 MESSAGE_TEXT = 3900
@@ -38,7 +39,7 @@ FIELD_TEXT = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class RenderContext:
     """What a card needs to be drawn beyond the object: which one, when, and where.
 
     ``unread`` is when SecMaster can't be asked, and the object is as it was read last.
@@ -49,9 +50,9 @@ class Frame:
     ref: Ref
     now: datetime
     workspace: str = ""
-    console: str = ""
-    unread: bool = False
-    mention: tuple[str, ...] = ()
+    console_url: str = ""
+    stale: bool = False
+    mentions: tuple[str, ...] = ()
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
 
@@ -66,13 +67,17 @@ class Message:
     @property
     def payload(self) -> dict[str, Any]:
         """What chat.postMessage, chat.update and a response_url take."""
-        text = self.text if len(self.text) <= MESSAGE_TEXT else self.text[: MESSAGE_TEXT - 1] + MARK
+        text = (
+            self.text
+            if len(self.text) <= MESSAGE_TEXT
+            else self.text[: MESSAGE_TEXT - 1] + ELLIPSIS
+        )
         if not self.blocks:
             return {"text": text}
         return {"text": text, "blocks": [block.to_dict() for block in self.blocks]}
 
 
-def say(text: str, *blocks: Block) -> Message:
+def new_message(text: str, *blocks: Block) -> Message:
     return Message(text, blocks)
 
 
@@ -81,13 +86,13 @@ def header(text: str) -> Block:
     return HeaderBlock(text=PlainTextObject(text=clip(text, 150).strip() or "—", emoji=False))
 
 
-def named(name: str, accessory: InteractiveElement | None = None) -> Block:
+def plain_name(name: str, accessory: InteractiveElement | None = None) -> Block:
     """A name as it is: nothing in plain text is markup."""
     text = clip(" ".join(name.split()), 150)
     return SectionBlock(text=PlainTextObject(text=text or "—", emoji=False), accessory=accessory)
 
 
-def passage(text: str, limit: int) -> Block:
+def plain_text(text: str, limit: int) -> Block:
     """Paragraphs of somebody's as they are: with markup in them they could pose as ours."""
     return SectionBlock(text=PlainTextObject(text=clip(text, limit) or "—", emoji=False))
 
@@ -114,31 +119,33 @@ def actions(elements: Sequence[InteractiveElement]) -> Block:
     return ActionsBlock(elements=list(elements)[:25])
 
 
-def press(action: Action, frame: Frame, about: Snapshot) -> ButtonElement:
+def action_button(action: Action, frame: RenderContext, about: Snapshot) -> ButtonElement:
     """The button of an action; one that asks nothing further confirms first."""
     return ButtonElement(
-        text=words(action).button,
+        text=labels(action).button,
         action_id=action.name,
-        value=str(Shown(ref=frame.ref, seen=digest(about))),
-        style=action.look or None,
-        confirm=None if action.asks else confirm(action, frame, about),
+        value=str(ButtonValue(ref=frame.ref, decision_fingerprint=decision_fingerprint(about))),
+        style=action.style or None,
+        confirm=None if action.opens_form else confirm(action, frame, about),
     )
 
 
-def confirm(action: Action, frame: Frame, about: Snapshot) -> ConfirmObject:
+def confirm(action: Action, frame: RenderContext, about: Snapshot) -> ConfirmObject:
     """The question before. Our own words come first: a name could pretend to be more of them."""
     name = " ".join(about.name.split())
-    facts = f"{then(action, about)}\nWorkspace {clip(frame.workspace, 40)}, {frame.ref.id[-8:]}:"
-    failed = _failure(about) if action.retries else ""
-    said = words(action)
+    facts = (
+        f"{consequence(action, about)}\nWorkspace {clip(frame.workspace, 40)}, {frame.ref.id[-8:]}:"
+    )
+    failed = _failure(about) if action.is_retry else ""
+    said = labels(action)
     return ConfirmObject(
-        title=f"{said.button} this {action.noun}?",
+        title=f"{said.button} this {action.kind}?",
         text=PlainTextObject(
             text=f"{facts}{failed}\n“{clip(name, 160 - len(failed))}”", emoji=False
         ),
         confirm=said.button,
         deny="Back",
-        style=action.look if action.look == "danger" else None,
+        style=action.style if action.style == "danger" else None,
     )
 
 
@@ -150,7 +157,7 @@ def _failure(about: Snapshot) -> str:
     return f"\nFailed at {clip(node.action_name, 30)}: {clip(' '.join(node.error_msg.split()), 70)}"
 
 
-def more(options: Sequence[tuple[str, str]], ref: Ref) -> OverflowMenuElement:
+def overflow_menu(options: Sequence[tuple[str, str]], ref: Ref) -> OverflowMenuElement:
     """The menu of what is seldom needed: (action id, label)."""
     return OverflowMenuElement(
         action_id="more",
@@ -159,7 +166,7 @@ def more(options: Sequence[tuple[str, str]], ref: Ref) -> OverflowMenuElement:
 
 
 def link(url: str, label: str) -> str:
-    return f"<{url}|{line(label)}>" if url.startswith(("https://", "http://")) else ""
+    return f"<{url}|{inline(label)}>" if url.startswith(("https://", "http://")) else ""
 
 
 def _mrkdwn(text: str, limit: int) -> MarkdownTextObject:
@@ -168,4 +175,4 @@ def _mrkdwn(text: str, limit: int) -> MarkdownTextObject:
 
 
 def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + MARK
+    return text if len(text) <= limit else text[: limit - 1] + ELLIPSIS

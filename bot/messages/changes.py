@@ -3,12 +3,13 @@
 from datetime import datetime
 from itertools import takewhile
 
-from bot.domain.actions import BY_NAME, Snapshot
-from bot.domain.models import Change, Operation, Outcome
-from bot.messages.blocks import Frame, Message, actions, press, say, section
-from bot.messages.cards import INSTANCE_STATES, KINDS, TASK_STATES
-from bot.messages.labels import words
-from bot.messages.text import MARK, line, moment, quote
+from bot.domain.actions import BY_NAME
+from bot.domain.operations import Operation, Outcome
+from bot.domain.snapshots import Change, Snapshot
+from bot.messages.blocks import Message, RenderContext, action_button, actions, new_message, section
+from bot.messages.cards import BUSINESS_TYPES, INSTANCE_STATES, TASK_STATES
+from bot.messages.labels import labels
+from bot.messages.text import ELLIPSIS, date_token, inline, quote
 from bot.secmaster import DueHandle
 
 MOST = 12
@@ -33,26 +34,28 @@ LABELS = {
     "failed_node": "Failed at",
     "error_msg": "Error",
 }
-AS_WORDS = {
+VALUE_LABELS = {
     **TASK_STATES,
     **INSTANCE_STATES,
-    **KINDS,
+    **BUSINESS_TYPES,
     DueHandle.CONTINUE: "it goes on by itself",
     DueHandle.INTERRUPT: "it is interrupted",
 }
-UNTOLD = "What it was before is not known any more: look at the card."
+NO_DIFFERENCE = "What it was before is not known any more: look at the card."
 
 
-def changed(operation: Operation, ended: Outcome, frame: Frame, about: Snapshot) -> Message:
+def changed_object(
+    operation: Operation, ended: Outcome, frame: RenderContext, about: Snapshot
+) -> Message:
     """Tell somebody what has changed since they looked, and let them decide again."""
     action = BY_NAME[operation.action]
-    noun = words(action).noun
+    noun = labels(action).noun
     head = f"🔄 *Changed since you looked*, so the {noun} was not sent. Look, and decide again."
     parts = [section("\n".join([head, differences(ended)]))]
     if operation.reason:
         parts.append(section(f"You had written:\n{quote(operation.reason)}"))
     text = f"Changed since you looked: the {noun} was not sent."
-    return say(text, *parts, actions([press(action, frame, about)]))
+    return new_message(text, *parts, actions([action_button(action, frame, about)]))
 
 
 def differences(ended: Outcome) -> str:
@@ -60,13 +63,13 @@ def differences(ended: Outcome) -> str:
     lines = [_difference(each) for each in ended.changes[:MOST]]
     if more := len(ended.changes) - MOST:
         lines += [f"and {more} more"] * (more > 0)
-    return "\n".join(lines) or UNTOLD
+    return "\n".join(lines) or NO_DIFFERENCE
 
 
 def _difference(change: Change) -> str:
     if change.label == "comment":
         what = "New comment" if change.after else "Comment deleted"
-        return f"💬 {what}: {line(change.after or change.before, 2 * LONGEST)}"
+        return f"💬 {what}: {inline(change.after or change.before, 2 * LONGEST)}"
     label = LABELS.get(change.label, change.label)
     before, after = _apart(change.before, change.after)
     return f"• *{label}*: {_shown(change, before)} → {_shown(change, after)}"
@@ -78,10 +81,10 @@ def _apart(before: str, after: str) -> tuple[str, str]:
     same = sum(1 for _ in alike) - LEAD
     if same <= LONGEST - 2 * LEAD:
         return before, after
-    return MARK + before[same:], MARK + after[same:]
+    return ELLIPSIS + before[same:], ELLIPSIS + after[same:]
 
 
 def _shown(change: Change, text: str) -> str:
     if change.label == "due_date" and text:
-        return moment(datetime.fromisoformat(text))
-    return AS_WORDS.get(text) or line(text, LONGEST) or "nothing"
+        return date_token(datetime.fromisoformat(text))
+    return VALUE_LABELS.get(text) or inline(text, LONGEST) or "nothing"

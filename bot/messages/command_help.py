@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 from bot.domain.actions import TABLE, Action
-from bot.domain.models import File, Ref
-from bot.messages.blocks import Message, context, say, section
-from bot.messages.errors import CANNOT_POST, NO_ROOM
-from bot.messages.labels import words
-from bot.messages.permissions import who
-from bot.messages.text import code, line, person
+from bot.domain.objects import Ref
+from bot.domain.slack import SlackFile
+from bot.messages.blocks import Message, context, new_message, section
+from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT
+from bot.messages.labels import labels
+from bot.messages.permissions import role_members
+from bot.messages.text import code, inline, mention_user
 from bot.policy.config import Config
-from bot.policy.decide import Member, Refused, titled
+from bot.policy.decide import Principal, Refused, titled_rules
 from bot.policy.rules import Role, Rule, covers
 
 # What is not about one action: how it is written, and what it does.
@@ -51,7 +52,7 @@ def help_message(root: str, shorts: Mapping[str, str]) -> Message:
                 "lists what waits or what is asked for, for your eyes only",
             ),
             (f"{noun} show <id>", "posts the card here"),
-            *((action.usage, _does(action)) for action in TABLE if action.noun == noun),
+            *((action.usage, _does(action)) for action in TABLE if action.kind == noun),
             *((f"{noun} {usage}", does) for usage, does in SEVERAL),
         ]
         short = f" ({code(shorts[noun])} is short for {code(f'{root} {noun}')})"
@@ -59,7 +60,7 @@ def help_message(root: str, shorts: Mapping[str, str]) -> Message:
         parts.append(section("\n".join([head, *(_row(root, *row) for row in rows)])))
     parts.append(section("\n".join(["*Rights*", *(_row(root, *row) for row in OWN)])))
     hint = "Mention me with the same words; in a card's thread the id may be left out."
-    return say(f"How to use {root}", *parts, context(hint))
+    return new_message(f"How to use {root}", *parts, context(hint))
 
 
 def _row(root: str, usage: str, what: str) -> str:
@@ -68,7 +69,7 @@ def _row(root: str, usage: str, what: str) -> str:
 
 def _does(action: Action) -> str:
     also = f" (also {', '.join(map(code, action.aliases))})" if action.aliases else ""
-    return f"{words(action).help}{also}"
+    return f"{labels(action).help}{also}"
 
 
 def not_understood(problem: str, usage: str, nearest: str, root: str) -> Message:
@@ -77,13 +78,13 @@ def not_understood(problem: str, usage: str, nearest: str, root: str) -> Message
         hint = f" Did you mean {code(f'{root} {nearest}', 150)}?"
     else:
         hint = f"\nWrite {code(f'{root} {usage}', 150)}" if usage else ""
-    return _one(f"🤔 {line(problem, 300)}{hint}\nNothing was sent to SecMaster.")
+    return _one(f"🤔 {inline(problem, 300)}{hint}\nNothing was sent to SecMaster.")
 
 
-def whoami(member: Member, name: str, config: Config) -> Message:
+def whoami(member: Principal, name: str, config: Config) -> Message:
     """A person's roles, and for each action the first rule that speaks of it."""
-    roles = ", ".join(line(role, 40) for role in sorted(member.roles)) or "none"
-    lines = [f"{person(member.id)} ({line(name, 60)}), roles: *{roles}*"]
+    roles = ", ".join(inline(role, 40) for role in sorted(member.roles)) or "none"
+    lines = [f"{mention_user(member.id)} ({inline(name, 60)}), roles: *{roles}*"]
     if member.guest or member.outsider:
         who = "A guest" if member.guest else "A person of another organisation"
         lines.append(f"{who} may look, and change nothing.")
@@ -92,9 +93,9 @@ def whoami(member: Member, name: str, config: Config) -> Message:
     return _one("\n".join(lines))
 
 
-def _may(action: Action, member: Member, rules: Sequence[Rule]) -> str:
+def _may(action: Action, member: Principal, rules: Sequence[Rule]) -> str:
     told = []
-    for title, rule in titled(rules):
+    for title, rule in titled_rules(rules):
         if not covers(rule, action):
             continue
         allowed = not member.roles.isdisjoint(rule.roles)
@@ -122,7 +123,7 @@ def _asks(rule: Rule) -> str:
 def not_allowed(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role]) -> Message:
     """Which rule refused, and who may."""
     why = refusal(action, ref, refused, roles)
-    return _one(f"🚫 {why} The {words(action).noun} was not sent.")
+    return _one(f"🚫 {why} The {labels(action).noun} was not sent.")
 
 
 def refusal(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role]) -> str:
@@ -131,27 +132,27 @@ def refusal(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role
         "guest": "Guests may look, and change nothing.",
         "outsider": "People of other organisations may look, and change nothing.",
         "unknown": "Slack could not be asked who you are, so nothing may be allowed. Try again.",
-        "gone": f"SecMaster knows no {ref.noun} {code(ref.id)} here.",
+        "gone": f"SecMaster knows no {ref.kind} {code(ref.id)} here.",
         "unread": "SecMaster could not be asked what this is, so no rule can allow it. Try again.",
         "unstated": (
             f"{refused.rule.capitalize()} asks for what SecMaster does not say of this "
-            f"{ref.noun}, so nobody can be allowed. Decide it in SecMaster."
+            f"{ref.kind}, so nobody can be allowed. Decide it in SecMaster."
         ),
         "no-rule": f"No rule allows {code(action.name)}. Ask whoever runs this bot.",
-        "rule": f"You may not do this: {refused.rule} leaves it to {who(refused.may, roles)}.",
+        "rule": f"You may not do this: {refused.rule} leaves it to {role_members(refused.roles, roles)}.",
         "self": (
             f"You created this task, and {refused.rule} leaves it to somebody else of "
-            f"{who(refused.may, roles)}."
+            f"{role_members(refused.roles, roles)}."
         ),
         "unmapped": (
             f"{refused.rule.capitalize()} refuses whoever created the task, and nobody told me "
             "who you are in SecMaster. Ask whoever runs this bot."
         ),
         "glass": (
-            f"You may not break the glass: {refused.rule} leaves it to {who(refused.may, roles)}."
+            f"You may not break the glass: {refused.rule} leaves it to {role_members(refused.roles, roles)}."
         ),
         "no-glass": f"{refused.rule.capitalize()} has no glass to break: ask without.",
-    }[refused.why]
+    }[refused.reason]
 
 
 def needs_reason(action: Action, root: str, *, glass: bool = False) -> Message:
@@ -161,36 +162,36 @@ def needs_reason(action: Action, root: str, *, glass: bool = False) -> Message:
 
 
 def needs_name(action: Action) -> Message:
-    said = words(action)
+    said = labels(action)
     return _one(
-        f"✏️ This asks for the {action.noun}'s name to be typed: press *{said.button}* on its card. "
+        f"✏️ This asks for the {action.kind}'s name to be typed: press *{said.button}* on its card. "
         "Nothing was sent."
     )
 
 
 def nothing_waits(ref: Ref) -> Message:
     return _one(
-        f"Nothing about {ref.noun} {code(ref.id)} waits for more people. Nothing was changed."
+        f"Nothing about {ref.kind} {code(ref.id)} waits for more people. Nothing was changed."
     )
 
 
 def several_wait(ref: Ref) -> Message:
     return _one(
-        f"More than one action on {ref.noun} {code(ref.id)} waits for more people. Press the "
+        f"More than one action on {ref.kind} {code(ref.id)} waits for more people. Press the "
         "button on its card; nothing was changed."
     )
 
 
 def no_card_above(action: Action) -> Message:
-    said = words(action)
+    said = labels(action)
     return _one(
-        f"This message is not in the thread of a {action.noun}'s card, so the {said.noun} would "
-        f"have no {action.noun}. Nothing was sent; use it on a message under a card."
+        f"This message is not in the thread of a {action.kind}'s card, so the {said.noun} would "
+        f"have no {action.kind}. Nothing was sent; use it on a message under a card."
     )
 
 
-def recorded_in_part(files: Sequence[File], of: int) -> Message:
-    names = ", ".join(line(file.name, 100) for file in files)
+def recorded_in_part(files: Sequence[SlackFile], of: int) -> Message:
+    names = ", ".join(inline(file.name, 100) for file in files)
     return _one(
         f"Something went wrong on our side after {len(files)} of {of} files were recorded: "
         f"{names}. You will be told how those end. The others were not sent; send them again."
@@ -233,13 +234,13 @@ def plain(text: str) -> Message:
 
 
 def _one(text: str) -> Message:
-    return say(text, section(text))
+    return new_message(text, section(text))
 
 
 def recorded(action: Action) -> Message:
     """The acknowledgement of a command: from here on it survives a crash."""
     return _one(
-        f"📝 The {words(action).noun} is recorded. You will be told how it ends, in the card's "
+        f"📝 The {labels(action).noun} is recorded. You will be told how it ends, in the card's "
         "thread or here."
     )
 
@@ -249,4 +250,4 @@ def recorded_unsaid() -> Message:
 
 
 def cannot_post(code_: str) -> Message:
-    return _one(f"🚫 {CANNOT_POST.get(code_, NO_ROOM)}. Nothing was posted.")
+    return _one(f"🚫 {CANNOT_POST.get(code_, CANNOT_POST_DEFAULT)}. Nothing was posted.")

@@ -4,76 +4,26 @@ It names people without calling them: a summary must wake nobody up.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from bot.domain.models import Value
-from bot.domain.notifications import Notice
-from bot.messages.blocks import Message, say, section
-from bot.messages.oncall import unread
-from bot.messages.text import line, moment, span
+from bot.domain.notifications import Notification
+from bot.domain.shift_digest import DeciderCounts, ShiftSummary
+from bot.messages.blocks import Message, new_message, section
+from bot.messages.oncall import stale_warning
+from bot.messages.text import date_token, format_duration, inline
 
 NAMED = 8  # people in one sentence
 NAME = 50  # characters of each: all of it has to fit into one block
 
 
-class Decider(Value):
-    """How much somebody decided from here."""
-
-    name: str
-    approved: int = 0
-    terminated: int = 0
-
-
-class Retrier(Value):
-    name: str
-    retried: int
-
-
-class Late(Value):
-    """A task that is overdue, since when."""
-
-    name: str
-    due: datetime
-
-
-class HandOver(Value):
-    """What is handed over: what happened ``since`` then ``until`` then, and how it stands now.
-
-    ``elsewhere`` were decided, and by nobody here; ``median`` is how many seconds the ``timed``
-    ones took to be decided. ``late`` are the oldest of the ``overdue``. Of the ``retried`` runs
-    ``recovered`` are no longer failed. ``glass`` are those who decided alone, once for each time.
-    ``unread_since`` is since when SecMaster could not be read, if it could not.
-    """
-
-    since: datetime
-    until: datetime
-    deciders: tuple[Decider, ...] = ()
-    elsewhere: int = 0
-    median: float = 0
-    timed: int = 0
-    waiting: int = 0
-    overdue: int = 0
-    late: tuple[Late, ...] = ()
-    failed: int = 0
-    retriers: tuple[Retrier, ...] = ()
-    retried: int = 0
-    recovered: int = 0
-    glass: tuple[str, ...] = ()
-    unread_since: datetime | None = None
-
-    @property
-    def quiet(self) -> bool:
-        return not (self.deciders or self.elsewhere or self.retriers or self.glass or self.overdue)
-
-
-def posted(notice: Notice) -> Message:
+def digest_notification(notice: Notification) -> Message:
     """A digest as it was written down for a channel."""
-    return digest(HandOver.model_validate_json(notice.told["facts"]))
+    return digest(ShiftSummary.model_validate_json(notice.details["facts"]))
 
 
-def digest(facts: HandOver) -> Message:
+def digest(facts: ShiftSummary) -> Message:
     """The whole in a few sentences; a quiet shift in one line."""
-    when = f"{moment(facts.since)} to {moment(facts.until)}"
+    when = f"{date_token(facts.since)} to {date_token(facts.until)}"
     if facts.quiet:
         text = (
             f"🌙 *A quiet shift, {when}.* Nothing was decided or retried. "
@@ -83,13 +33,13 @@ def digest(facts: HandOver) -> Message:
         told = (_decided(facts), _speed(facts), _glass(facts), _waiting(facts))
         failed = " ".join(filter(None, (_failed(facts), _retried(facts))))
         text = "\n".join(filter(None, (f"*Hand-over, {when}*", *told, failed)))
-    text += f"\n{unread(facts.unread_since)}" if facts.unread_since else ""
-    return say(text, section(text))
+    text += f"\n{stale_warning(facts.stale_since)}" if facts.stale_since else ""
+    return new_message(text, section(text))
 
 
-def _decided(facts: HandOver) -> str:
+def _decided(facts: ShiftSummary) -> str:
     here = sum(each.approved + each.terminated for each in facts.deciders)
-    elsewhere = _elsewhere(facts.elsewhere)
+    elsewhere = _elsewhere(facts.decided_outside)
     if not here:
         return f"✅ {elsewhere}" if elsewhere else ""
     who = _listed(map(_decider, facts.deciders), "others")
@@ -103,28 +53,28 @@ def _elsewhere(number: int) -> str:
     return f"{_tasks(number)} decided outside Slack, or ended {alone}."
 
 
-def _decider(each: Decider) -> str:
+def _decider(each: DeciderCounts) -> str:
     did = [f"approved {each.approved}"] if each.approved else []
     did += [f"terminated {each.terminated}"] if each.terminated else []
-    return f"{line(each.name, NAME)} {' and '.join(did)}"
+    return f"{inline(each.name, NAME)} {' and '.join(did)}"
 
 
-def _speed(facts: HandOver) -> str:
+def _speed(facts: ShiftSummary) -> str:
     if not facts.timed:
         return ""
-    took = span(timedelta(seconds=facts.median))
+    took = format_duration(timedelta(seconds=facts.median))
     return f"⏱️ The median time to a decision was {took}, over {_counted(facts.timed, 'task')}."
 
 
-def _glass(facts: HandOver) -> str:
-    if not facts.glass:
+def _glass(facts: ShiftSummary) -> str:
+    if not facts.break_glass_users:
         return ""
-    often = "once" if len(facts.glass) == 1 else f"{len(facts.glass)} times"
-    who = _listed((line(name, NAME) for name in dict.fromkeys(facts.glass)), "others")
+    often = "once" if len(facts.break_glass_users) == 1 else f"{len(facts.break_glass_users)} times"
+    who = _listed((inline(name, NAME) for name in dict.fromkeys(facts.break_glass_users)), "others")
     return f"🔨 The glass was broken {often}: by {who}."
 
 
-def _waiting(facts: HandOver) -> str:
+def _waiting(facts: ShiftSummary) -> str:
     if not facts.waiting:
         return "🟢 No task waits."
     waits = f"{_counted(facts.waiting, 'task')} still {'waits' if facts.waiting == 1 else 'wait'}"
@@ -132,21 +82,23 @@ def _waiting(facts: HandOver) -> str:
     if not facts.overdue:
         return f"🟡 {waits}, {'not' if one else 'none of them'} overdue."
     late = "and is overdue" if one else f"{facts.overdue:,} of them overdue"
-    oldest = [f"{line(each.name, NAME)} since {moment(each.due)}" for each in facts.late]
+    oldest = [
+        f"{inline(each.name, NAME)} since {date_token(each.due)}" for each in facts.oldest_overdue
+    ]
     named = f": {'; '.join(oldest)}" if oldest else ""
     return f"⏰ {waits}, *{late}*{named}."
 
 
-def _failed(facts: HandOver) -> str:
+def _failed(facts: ShiftSummary) -> str:
     if not facts.failed:
         return "🟢 No run is failed."
     return f"🔴 {_counted(facts.failed, 'run')} {'is' if facts.failed == 1 else 'are'} failed now."
 
 
-def _retried(facts: HandOver) -> str:
+def _retried(facts: ShiftSummary) -> str:
     if not facts.retriers:
         return ""
-    told = (f"{line(each.name, NAME)} retried {each.retried}" for each in facts.retriers)
+    told = (f"{inline(each.name, NAME)} retried {each.retried}" for each in facts.retriers)
     over = f"{facts.recovered} of {_counted(facts.retried, 'run')}"
     now = "is" if facts.recovered == 1 else "are"
     return f"{_listed(told, 'others')}; {over} {now} no longer failed."

@@ -1,7 +1,7 @@
 """Every kind of failure as one sentence a person can act on."""
 
-from bot.domain.models import Outcome
-from bot.messages.text import code, line
+from bot.domain.operations import Outcome
+from bot.messages.text import code, inline
 from bot.secmaster import (
     AnswerLost,
     Forbidden,
@@ -23,11 +23,11 @@ CANNOT_POST = {
     "restricted_action_thread_locked": "This thread is locked",
 }
 
-NO_ROOM = "I may not write in this channel"
+CANNOT_POST_DEFAULT = "I may not write in this channel"
 BUSY = "SecMaster is busy (too many requests)."
 TOO_MANY = 429
 
-TROUBLES = {
+FAILURE_SENTENCES = {
     "Unreachable": "SecMaster can't be reached.",
     "AnswerLost": "SecMaster's answer was lost on the way.",
     "Unavailable": "SecMaster is not answering properly.",
@@ -40,35 +40,35 @@ TROUBLES = {
 }
 
 
-def trouble_of(ended: Outcome) -> str:
+def failure_sentence(ended: Outcome) -> str:
     """What kept an operation from ending, with SecMaster's own words where there are any."""
-    said = TROUBLES.get(ended.trouble, "SecMaster is in trouble.")
+    said = FAILURE_SENTENCES.get(ended.reason_code, "SecMaster is in trouble.")
     said = BUSY if ended.status == TOO_MANY else said
     detail = ", ".join(
-        filter(None, (f"HTTP {ended.status}" * bool(ended.status), line(ended.code)))
+        filter(None, (f"HTTP {ended.status}" * bool(ended.status), inline(ended.code)))
     )
     return f"{said} ({detail})" if detail else said
 
 
-def said_no(ended: Outcome) -> str:
+def refusal_clause(ended: Outcome) -> str:
     """SecMaster's code and words, as a clause."""
     told = ": ".join(
-        filter(None, (code(ended.code) if ended.code else "", line(ended.message, 300)))
+        filter(None, (code(ended.code) if ended.code else "", inline(ended.message, 300)))
     )
     return f" ({told})" if told else ""
 
 
 def explain(error: SecMasterError) -> str:
     """Why something could not be read from SecMaster, and what to do."""
-    sentence = next(said for kind, said in READING.items() if isinstance(error, kind))
+    sentence = next(said for kind, said in READ_FAILURES.items() if isinstance(error, kind))
     if error.status == TOO_MANY:
         sentence = f"{BUSY} Nothing was changed; try again in a moment."
     request = f" Request {code(error.request_id)}." if error.request_id else ""
-    no = f" It said {code(error.code)} {line(error.message, 200)}." if error.code else ""
+    no = f" It said {code(error.code)} {inline(error.message, 200)}." if error.code else ""
     return f"{sentence}{no}{request}"
 
 
-READING: dict[type[SecMasterError], str] = {
+READ_FAILURES: dict[type[SecMasterError], str] = {
     NotFound: "SecMaster knows nothing of that id in this workspace.",
     Forbidden: "SecMaster does not let this bot read that: its credentials need looking after.",
     Refused: "SecMaster refused the request.",

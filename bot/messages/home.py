@@ -22,13 +22,22 @@ from slack_sdk.models.blocks import (
 )
 from slack_sdk.models.views import View
 
-from bot.domain.actions import Action, Snapshot
-from bot.domain.models import Ref, Value
-from bot.messages.blocks import Frame, actions, context, header, named, press, section
+from bot.domain.actions import Action
+from bot.domain.objects import Ref, Value
+from bot.domain.snapshots import Snapshot
+from bot.messages.blocks import (
+    RenderContext,
+    action_button,
+    actions,
+    context,
+    header,
+    plain_name,
+    section,
+)
 from bot.messages.cards import node_title
-from bot.messages.labels import words
-from bot.messages.oncall import SOON, people
-from bot.messages.text import code, line, moment, span
+from bot.messages.labels import labels
+from bot.messages.oncall import SOON, on_call_names
+from bot.messages.text import code, date_token, format_duration, inline
 from bot.secmaster import DueHandle, Instance, Task
 
 TASKS = 8  # on a page
@@ -38,12 +47,12 @@ Tasks = Literal["mine", "overdue", "soon", "all"]
 FILTERS: dict[Tasks, str] = {
     "mine": "All that wait for me",
     "overdue": "Overdue",
-    "soon": f"Due in {span(SOON)}",
+    "soon": f"Due in {format_duration(SOON)}",
     "all": "Everything that waits",
 }
 
 
-class HomeWanted(Value):
+class HomeOptions(Value):
     """What somebody wants to see on their Home, kept for them and carried by its buttons."""
 
     tasks: Tasks = "mine"
@@ -51,7 +60,7 @@ class HomeWanted(Value):
     runs_page: int = Field(0, ge=0)
 
     @classmethod
-    def kept(cls, found: dict[str, Any]) -> Self:
+    def load(cls, found: dict[str, Any]) -> Self:
         """What was kept; what another version kept and this one can't read is as at first."""
         try:
             return cls.model_validate(found)
@@ -71,15 +80,15 @@ class HomeWanted(Value):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class HomeRow:
     """One task or run, and which actions the person may take on it now."""
 
-    frame: Frame
+    frame: RenderContext
     snapshot: Snapshot
-    may: tuple[Action, ...] = ()
+    actions: tuple[Action, ...] = ()
 
     @property
-    def is_late(self) -> bool:
+    def is_overdue(self) -> bool:
         due = _due(self.snapshot)
         return due is not None and due < self.frame.now
 
@@ -90,7 +99,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class HomeDecision:
     """What the person did; ``name`` is its object's, "" where that is not known."""
 
     action: Action
@@ -109,14 +118,14 @@ class Home:
     not be asked; ``troubled`` is that SecMaster can't be, since ``as_of``.
     """
 
-    wanted: HomeWanted
-    tasks: Sequence[Line]
-    failed: Sequence[Line]
-    done: Sequence[Done]
+    options: HomeOptions
+    tasks: Sequence[HomeRow]
+    failed: Sequence[HomeRow]
+    decisions: Sequence[HomeDecision]
     on_call: Sequence[str] | None
     as_of: datetime
-    unseen: int = 0
-    troubled: bool = False
+    unchecked: int = 0
+    stale: bool = False
 
 
 def view(home: Home) -> dict[str, Any]:
@@ -129,21 +138,21 @@ def view(home: Home) -> dict[str, Any]:
         *_runs(home),
         DividerBlock(),
         header("What I did this shift"),
-        section("\n".join(map(_done, home.done[:DECIDED])) or "Nothing yet."),
+        section("\n".join(map(_done, home.decisions[:DECIDED])) or "Nothing yet."),
         header("On call now"),
-        section(people(home.on_call)),
+        section(on_call_names(home.on_call)),
         actions([again]),
-        context(f"as of {moment(home.as_of)}"),
+        context(f"as of {date_token(home.as_of)}"),
     ]
     return View(type="home", blocks=parts).to_dict()
 
 
-def digest(drawn: dict[str, Any]) -> str:
+def view_fingerprint(drawn: dict[str, Any]) -> str:
     """Names what a Home shows, as of whenever."""
     return hashlib.sha256(json.dumps(drawn["blocks"][:-1]).encode()).hexdigest()
 
 
-def shown(home: Home) -> tuple[Sequence[Line], Sequence[Line]]:
+def visible_rows(home: Home) -> tuple[Sequence[HomeRow], Sequence[HomeRow]]:
     """The tasks and the runs on the pages that are looked at."""
     return _tasks(home).lines, _failures(home).lines
 
@@ -152,62 +161,64 @@ def shown(home: Home) -> tuple[Sequence[Line], Sequence[Line]]:
 class _Page:
     """Some of so many in all, ``number`` pages on; a page that is no longer there is the last."""
 
-    lines: Sequence[Line]
+    lines: Sequence[HomeRow]
     number: int
     size: int
     total: int
 
     @classmethod
-    def of(cls, lines: Sequence[Line], wanted: int, size: int) -> Self:
+    def of(cls, lines: Sequence[HomeRow], wanted: int, size: int) -> Self:
         number = min(wanted, max(0, len(lines) - 1) // size)
         start = number * size
         return cls(lines[start : start + size], number, size, len(lines))
 
 
 def _tasks(home: Home) -> _Page:
-    lets_through: dict[Tasks, Callable[[Line], bool]] = {
-        "mine": lambda each: bool(each.may),
-        "overdue": lambda each: bool(each.may) and each.is_late,
-        "soon": lambda each: bool(each.may) and each.is_soon,
+    lets_through: dict[Tasks, Callable[[HomeRow], bool]] = {
+        "mine": lambda each: bool(each.actions),
+        "overdue": lambda each: bool(each.actions) and each.is_overdue,
+        "soon": lambda each: bool(each.actions) and each.is_soon,
         "all": lambda _each: True,
     }
-    chosen = list(filter(lets_through[home.wanted.tasks], home.tasks))
-    return _Page.of(chosen, home.wanted.tasks_page, TASKS)
+    chosen = list(filter(lets_through[home.options.tasks], home.tasks))
+    return _Page.of(chosen, home.options.tasks_page, TASKS)
 
 
 def _failures(home: Home) -> _Page:
-    return _Page.of(home.failed, home.wanted.runs_page, RUNS)
+    return _Page.of(home.failed, home.options.runs_page, RUNS)
 
 
 def _trouble(home: Home) -> list[Block]:
     told = "⚠️ SecMaster can't be read now; this is what was known before."
-    return [section(told)] if home.troubled else []
+    return [section(told)] if home.stale else []
 
 
 def _queue(home: Home) -> list[Block]:
-    mine = [each for each in home.tasks if each.may]
-    late, soon = sum(each.is_late for each in mine), sum(each.is_soon for each in mine)
-    counts = f"*{len(mine)}* waiting for me · *{late}* overdue · *{soon}* due in {span(SOON)}"
-    parts: list[Block] = [header("My queue"), section(counts, _filter(home.wanted))]
-    if home.unseen:
-        looked = f"{len(home.tasks):,} of {len(home.tasks) + home.unseen:,} tasks that wait"
+    mine = [each for each in home.tasks if each.actions]
+    late, soon = sum(each.is_overdue for each in mine), sum(each.is_soon for each in mine)
+    counts = (
+        f"*{len(mine)}* waiting for me · *{late}* overdue · *{soon}* due in {format_duration(SOON)}"
+    )
+    parts: list[Block] = [header("My queue"), section(counts, _filter(home.options))]
+    if home.unchecked:
+        looked = f"{len(home.tasks):,} of {len(home.tasks) + home.unchecked:,} tasks that wait"
         parts.append(context(f"Counted among the {looked}: those due soonest."))
     page = _tasks(home)
     rows = [part for each in page.lines for part in _task(each)]
-    parts += rows or [section(_nothing(home.wanted))]
-    return parts + _turning(page, "tasks", home.wanted)
+    parts += rows or [section(_nothing(home.options))]
+    return parts + _turning(page, "tasks", home.options)
 
 
-def _nothing(wanted: HomeWanted) -> str:
+def _nothing(wanted: HomeOptions) -> str:
     said = {
         "mine": "Nothing waits for you.",
         "overdue": "Nothing that waits for you is overdue.",
-        "soon": f"Nothing that waits for you is due in {span(SOON)}.",
+        "soon": f"Nothing that waits for you is due in {format_duration(SOON)}.",
     }
     return said.get(wanted.tasks, "Nothing waits.")
 
 
-def _filter(wanted: HomeWanted) -> StaticSelectElement:
+def _filter(wanted: HomeOptions) -> StaticSelectElement:
     options = {key: _option(key, label) for key, label in FILTERS.items()}
     return StaticSelectElement(
         action_id="home.tasks",
@@ -219,21 +230,21 @@ def _filter(wanted: HomeWanted) -> StaticSelectElement:
 
 def _option(key: Tasks, label: str) -> Option:
     # Another filter begins on its first page; the runs' page is not worth an option's room.
-    return Option(value=f"home|{HomeWanted(tasks=key)}", text=PlainTextObject(text=label))
+    return Option(value=f"home|{HomeOptions(tasks=key)}", text=PlainTextObject(text=label))
 
 
-def _task(each: Line) -> list[Block]:
+def _task(each: HomeRow) -> list[Block]:
     task = each.snapshot
-    related = line(task.related_object, 80) if isinstance(task, Task) else ""
+    related = inline(task.related_object, 80) if isinstance(task, Task) else ""
     facts = " · ".join(filter(None, (_when(each), related, code(task.id))))
-    return [named(task.name), context(facts), _buttons(each, each.may)]
+    return [plain_name(task.name), context(facts), _buttons(each, each.actions)]
 
 
-def _when(each: Line) -> str:
+def _when(each: HomeRow) -> str:
     due = _due(each.snapshot)
     if due is None:
         return "no due date"
-    said = f"⏰ *Overdue* since {moment(due)}" if each.is_late else f"due {moment(due)}"
+    said = f"⏰ *Overdue* since {date_token(due)}" if each.is_overdue else f"due {date_token(due)}"
     task = each.snapshot
     by_itself = isinstance(task, Task) and task.due_handle == DueHandle.CONTINUE
     return f"{said}, ⚠️ then it *goes on by itself*" if by_itself else said
@@ -243,25 +254,29 @@ def _runs(home: Home) -> list[Block]:
     page = _failures(home)
     rows = [part for each in page.lines for part in _run(each)]
     head = header(f"Failed runs I may retry: {page.total}")
-    return [head, *(rows or [section("None.")]), *_turning(page, "runs", home.wanted)]
+    return [head, *(rows or [section("None.")]), *_turning(page, "runs", home.options)]
 
 
-def _run(each: Line) -> list[Block]:
+def _run(each: HomeRow) -> list[Block]:
     run = each.snapshot
     if not isinstance(run, Instance):
         return []
-    facts = [line(run.workflow.name, 80), f"failed {moment(run.end_time or run.start_time)}"]
+    facts = [inline(run.workflow.name, 80), f"failed {date_token(run.end_time or run.start_time)}"]
     facts += [f"at {node_title(run.failed_node)}"] if run.failed_node else []
     facts += [f"{run.retry_count} retries"] if run.retry_count else []
     # Without its nodes nobody saw where it failed, so nothing can be asked for on that sight.
-    may = each.may if run.nodes else ()
+    may = each.actions if run.nodes else ()
     rest = () if run.nodes else ("Details",)
     shown_facts = " · ".join([*filter(None, facts), code(run.id)])
-    return [named(run.name or run.workflow.name), context(shown_facts), _buttons(each, may, rest)]
+    return [
+        plain_name(run.name or run.workflow.name),
+        context(shown_facts),
+        _buttons(each, may, rest),
+    ]
 
 
-def _buttons(each: Line, may: Sequence[Action], rest: Sequence[str] = ()) -> Block:
-    own = [press(action, each.frame, each.snapshot) for action in may]
+def _buttons(each: HomeRow, may: Sequence[Action], rest: Sequence[str] = ()) -> Block:
+    own = [action_button(action, each.frame, each.snapshot) for action in may]
     plain = [
         ButtonElement(text=label, action_id=label.lower(), value=str(each.frame.ref))
         for label in ("Show", *rest)
@@ -269,7 +284,7 @@ def _buttons(each: Line, may: Sequence[Action], rest: Sequence[str] = ()) -> Blo
     return actions([*own, *plain])
 
 
-def _turning(page: _Page, which: str, wanted: HomeWanted) -> list[Block]:
+def _turning(page: _Page, which: str, wanted: HomeOptions) -> list[Block]:
     """Where in the whole this page is, with buttons to the pages beside it."""
     if page.total <= page.size:
         return []
@@ -288,6 +303,6 @@ def _due(snapshot: Snapshot) -> datetime | None:
     return snapshot.due_date if isinstance(snapshot, Task) else None
 
 
-def _done(each: Done) -> str:
-    what = f"*{line(each.name, 120)}*" if each.name else f"{each.ref.noun} {code(each.ref.id)}"
-    return f"{words(each.action).done}: {what}, {moment(each.at)}"
+def _done(each: HomeDecision) -> str:
+    what = f"*{inline(each.name, 120)}*" if each.name else f"{each.ref.kind} {code(each.ref.id)}"
+    return f"{labels(each.action).done}: {what}, {date_token(each.at)}"

@@ -17,13 +17,15 @@ from slack_sdk.models.blocks import (
 from slack_sdk.models.blocks.block_elements import FileInputElement
 from slack_sdk.models.views import View
 
-from bot.domain.actions import BY_NAME, LONGEST_REASON, Action, Param, Snapshot
-from bot.domain.models import File, Place, Ref, Value, visible
-from bot.messages.blocks import Frame, actions, context, fields, header, named, section
+from bot.domain.actions import BY_NAME, MAX_REASON, Action, Param
+from bot.domain.objects import Ref, Value, visible
+from bot.domain.slack import SlackFile, SlackLocation
+from bot.domain.snapshots import Snapshot
+from bot.messages.blocks import RenderContext, actions, context, fields, header, plain_name, section
 from bot.messages.cards import facts
-from bot.messages.labels import words
-from bot.messages.lists import PAGE, SHOW, row
-from bot.messages.text import block, clip, code, escape, line, moment
+from bot.messages.labels import labels
+from bot.messages.lists import PAGE, SHOW, object_row
+from bot.messages.text import clip, code, code_block, date_token, escape, inline
 from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance, Node, Task
 
@@ -43,7 +45,7 @@ TYPED = 140  # characters of a name that are to be typed: a form shows ten more
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingObjects:
     """What waits, of how many; ``root`` is the command that lists the rest."""
 
     tasks: Sequence[Task]
@@ -55,7 +57,7 @@ class Waiting:
     now: datetime
 
 
-class Form(Value):
+class FormState(Value):
     """What a modal remembers between its opening and its submission.
 
     ``seen`` is the digest of what the card showed, ``named`` that of the name to be typed.
@@ -63,14 +65,14 @@ class Form(Value):
 
     action: str
     ref: Ref
-    place: Place
-    files: tuple[File, ...] = ()
-    seen: str = ""
-    glass: bool = False
-    named: str = ""
+    location: SlackLocation
+    files: tuple[SlackFile, ...] = ()
+    decision_fingerprint: str = ""
+    break_glass: bool = False
+    name_hash: str = ""
 
 
-def name_digest(name: str) -> str:
+def hash_name(name: str) -> str:
     """What a typed name is held against: the letters count, not their case or the space.
 
     Of a long one only as many as a form shows.
@@ -80,7 +82,7 @@ def name_digest(name: str) -> str:
 
 
 def form(
-    kept: Form, shown: tuple[str, str], reason: ReasonRule, filled: Mapping[str, str]
+    kept: FormState, shown: tuple[str, str], reason: ReasonRule, filled: Mapping[str, str]
 ) -> dict[str, Any]:
     """The modal that asks for an action's parameters, or for its reason.
 
@@ -88,20 +90,20 @@ def form(
     already, by parameter.
     """
     action, (name, workspace) = action_of(kept), shown
-    said = words(action)
-    about = f"{said.then}\n{line(workspace, 60)} · {code(kept.ref.id)}"
-    if kept.glass:
+    said = labels(action)
+    about = f"{said.consequence}\n{inline(workspace, 60)} · {code(kept.ref.id)}"
+    if kept.break_glass:
         about = f"🔨 You decide alone what asks for several people. It is announced.\n{about}"
-    parts: list[Block] = [section(about), named(name)]
+    parts: list[Block] = [section(about), plain_name(name)]
     parts += [
         _files_input(param, kept.files) if param.file else _input(param, filled.get(param.name, ""))
-        for param in action.needs
+        for param in action.params
     ]
     if action.takes_reason and reason != "none":
         parts.append(_reason(action, required=reason == "required"))
-    if kept.named:
+    if kept.name_hash:
         parts.append(_typed_name(action))
-    title = "Break the glass" if kept.glass else said.title or f"{said.button} {action.noun}"
+    title = "Break the glass" if kept.break_glass else said.title or f"{said.button} {action.kind}"
     return View(
         type="modal",
         callback_id="form",
@@ -122,13 +124,13 @@ def failed(title: str, why: str) -> dict[str, Any]:
     return _reading(title, [section(why)])
 
 
-def details(frame: Frame, snapshot: Snapshot) -> dict[str, Any]:
+def details(frame: RenderContext, snapshot: Snapshot) -> dict[str, Any]:
     """Everything about one object that its card has no room for."""
     parts = _task_details(snapshot) if isinstance(snapshot, Task) else _run_details(snapshot.nodes)
     top: list[Block] = [
         header(snapshot.name),
         fields(facts(frame, snapshot)),
-        context(f"{frame.ref.noun} {code(frame.ref.id)}"),
+        context(f"{frame.ref.kind} {code(frame.ref.id)}"),
     ]
     return _reading("Details", top + _fitting(parts))
 
@@ -146,18 +148,18 @@ def _fitting(parts: list[Block]) -> list[Block]:
     return [*kept, context(f"{left} more parts are in SecMaster")] if left else kept
 
 
-def waiting(found: Waiting) -> dict[str, Any]:
+def waiting(found: WaitingObjects) -> dict[str, Any]:
     """What waits for people, in a modal."""
     return _reading(WAITING, _what_waits(found, ("Details", "details")))
 
 
-def home(found: Waiting) -> dict[str, Any]:
+def home(found: WaitingObjects) -> dict[str, Any]:
     """What waits for people, in the app's Home; a card of it is shown in the chat beside it."""
     again = ButtonElement(text="Refresh", action_id="home")
     return _home([*_what_waits(found, SHOW), actions([again])])
 
 
-def troubled_home(why: str) -> dict[str, Any]:
+def failed_home(why: str) -> dict[str, Any]:
     return _home([section(why), actions([ButtonElement(text="Try again", action_id="home")])])
 
 
@@ -165,7 +167,7 @@ def _home(parts: list[Block]) -> dict[str, Any]:
     return View(type="home", blocks=parts).to_dict()
 
 
-def _what_waits(found: Waiting, button: tuple[str, str]) -> list[Block]:
+def _what_waits(found: WaitingObjects, button: tuple[str, str]) -> list[Block]:
     parts: list[Block] = []
     for title, noun, objects, total in (
         ("Waiting for a decision", "task", found.tasks, found.tasks_total),
@@ -173,10 +175,10 @@ def _what_waits(found: Waiting, button: tuple[str, str]) -> list[Block]:
     ):
         parts.append(header(f"{title}: {max(total, len(objects))}"))
         for each in objects[:PAGE]:
-            parts += row(each, found.alias, found.now, button)
+            parts += object_row(each, found.alias, found.now, button)
         if left := total - len(objects[:PAGE]):
             parts.append(context(f"and {left} more: {code(f'{found.root} {noun} list')}"))
-    return [*parts, context(f"as of {moment(found.now)}")]
+    return [*parts, context(f"as of {date_token(found.now)}")]
 
 
 def _reading(title: str, parts: list[Block]) -> dict[str, Any]:
@@ -191,16 +193,16 @@ def _input(param: Param, initial: str) -> Block:
             # Slack keeps what an input holds while its ids stay, and would not show the offer.
             action_id=f"{param.name}.offered" if initial else param.name,
             multiline=param.rest,
-            max_length=min(param.longest, 3000),
-            initial_value=clip(initial, param.longest) or None,
+            max_length=min(param.max_length, 3000),
+            initial_value=clip(initial, param.max_length) or None,
         ),
     )
 
 
-def _files_input(param: Param, given: Sequence[File]) -> Block:
+def _files_input(param: Param, given: Sequence[SlackFile]) -> Block:
     """The files that a message gave, or an input for some."""
     if given:
-        return section("\n".join(f"📎 {line(file.name, 150)}" for file in given))
+        return section("\n".join(f"📎 {inline(file.name, 150)}" for file in given))
     return InputBlock(
         block_id=param.name,
         label=PlainTextObject(text=param.title),
@@ -213,15 +215,15 @@ def _reason(action: Action, *, required: bool) -> Block:
         block_id=REASON,
         optional=not required,
         label=PlainTextObject(text="Reason"),
-        hint=PlainTextObject(text=HINTS[action.noun]),
-        element=PlainTextInputElement(action_id=REASON, multiline=True, max_length=LONGEST_REASON),
+        hint=PlainTextObject(text=HINTS[action.kind]),
+        element=PlainTextInputElement(action_id=REASON, multiline=True, max_length=MAX_REASON),
     )
 
 
 def _typed_name(action: Action) -> Block:
     return InputBlock(
         block_id=NAME,
-        label=PlainTextObject(text=f"Type the {action.noun}'s name"),
+        label=PlainTextObject(text=f"Type the {action.kind}'s name"),
         hint=PlainTextObject(text="As it stands above, so that it is the one you mean."),
         element=PlainTextInputElement(action_id=NAME, max_length=3000),
     )
@@ -236,11 +238,11 @@ def _task_details(task: Task) -> list[Block]:
         ("Review comments", task.review_comments),
     ):
         if text.strip():
-            parts.append(section(f"*{label}*\n{block(text, 2800)}"))
+            parts.append(section(f"*{label}*\n{code_block(text, 2800)}"))
     if task.attachment_id_list:
         parts.append(section(f"*Attachments*\n{_files(task.attachment_id_list)}"))
     for comment in reversed(task.comments):  # what was said last is what is looked for
-        who = f"*{line(comment.user_name, 80) or '—'}* {moment(comment.time)} {code(comment.id)}"
+        who = f"*{inline(comment.user_name, 80) or '—'}* {date_token(comment.time)} {code(comment.id)}"
         parts.append(section(f"{who}\n{escape(comment.message, 2500)}"))
     return parts
 
@@ -256,36 +258,36 @@ def _run_details(nodes: tuple[Node, ...]) -> list[Block]:
 
 def _node(node: Node) -> list[Block]:
     facts = [
-        ("Node", f"{line(node.action_name) or '—'}\n{code(node.action_id)}"),
-        ("Status", line(node.status, 40) or "—"),
-        ("Started", moment(node.start_time)),
-        ("Ended", moment(node.end_time)),
+        ("Node", f"{inline(node.action_name) or '—'}\n{code(node.action_id)}"),
+        ("Status", inline(node.status, 40) or "—"),
+        ("Started", date_token(node.start_time)),
+        ("Ended", date_token(node.end_time)),
     ]
     parts = [fields(facts)]
     for label, text in (("Error", node.error_msg), ("Input", node.input), ("Output", node.output)):
         if text.strip():
-            parts.append(section(f"*{label}*\n{block(text, 1200)}"))
+            parts.append(section(f"*{label}*\n{code_block(text, 1200)}"))
     return parts
 
 
-def read(view: dict[str, Any]) -> tuple[Form, dict[str, str]]:
+def read_form(view: dict[str, Any]) -> tuple[FormState, dict[str, str]]:
     """The form that was submitted, with the files it was given, and what was typed, by block."""
     values = view["state"]["values"]
     entered = {name: next(iter(block.values())) for name, block in values.items()}
     given = [file for each in entered.values() for file in files_in(each)]
-    kept = Form.model_validate_json(view["private_metadata"])
+    kept = FormState.model_validate_json(view["private_metadata"])
     typed = {name: each.get("value") or "" for name, each in entered.items()}
     return kept.model_copy(update={"files": (*kept.files, *given)}), typed
 
 
-def files_in(given: dict[str, Any]) -> tuple[File, ...]:
+def files_in(given: dict[str, Any]) -> tuple[SlackFile, ...]:
     """The files of a message or of an input, as a form can carry them."""
     return tuple(
-        File(id=each["id"], name=clip(each.get("name") or each["id"], FILE_NAME))
+        SlackFile(id=each["id"], name=clip(each.get("name") or each["id"], FILE_NAME))
         for each in given.get("files") or ()
         if each.get("mode") != "tombstone"  # what is left of a deleted one
     )
 
 
-def action_of(kept: Form) -> Action:
+def action_of(kept: FormState) -> Action:
     return BY_NAME[kept.action]

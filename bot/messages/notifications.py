@@ -3,36 +3,45 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.actions import Snapshot
-from bot.domain.notifications import Notice
+from bot.domain.notifications import Notification, NotificationKind
+from bot.domain.snapshots import Snapshot
+from bot.domain.tracking import TrackedObject
 from bot.messages import digest
-from bot.messages.blocks import Message, context, say, section
+from bot.messages.blocks import Message, context, new_message, section
 from bot.messages.cards import INSTANCE_STATES
-from bot.messages.lists import SHOW, row
-from bot.messages.text import block, code, line, mention, moment, person, span, until
+from bot.messages.lists import SHOW, object_row
+from bot.messages.text import (
+    code,
+    code_block,
+    date_token,
+    format_duration,
+    inline,
+    mention_all,
+    mention_user,
+    relative_time,
+)
 from bot.secmaster import DueHandle, InstanceStatus, Task
-from bot.store import Known
 
 SUMMED = 12  # objects that a summary shows
 ERROR = 400
 
 
-def goes_on(snapshot: Snapshot) -> bool:
+def auto_approves(snapshot: Snapshot) -> bool:
     """Whether silence approves it."""
     return isinstance(snapshot, Task) and snapshot.due_handle == DueHandle.CONTINUE
 
 
-def reminder(notice: Notice, snapshot: Snapshot, now: datetime) -> Message:
+def reminder(notice: Notification, snapshot: Snapshot, now: datetime) -> Message:
     """That something is due; louder where silence approves it."""
     due = snapshot.due_date if isinstance(snapshot, Task) else None
-    when = f"{moment(due)} ({until(due, now)})" if due else "soon"
-    called = mention(notice.mention)
+    when = f"{date_token(due)} ({relative_time(due, now)})" if due else "soon"
+    called = mention_all(notice.mentions)
     if due and due < now:
         said = f"⏰ *Overdue* since {when}, and nobody has decided."
-    elif goes_on(snapshot):
+    elif auto_approves(snapshot):
         said = (
             f"🚨 *Goes on by itself {when}*: if nobody decides before, silence approves "
-            f"*{line(snapshot.name)}*."
+            f"*{inline(snapshot.name)}*."
         )
     else:
         interrupted = isinstance(snapshot, Task) and snapshot.due_handle == DueHandle.INTERRUPT
@@ -41,54 +50,54 @@ def reminder(notice: Notice, snapshot: Snapshot, now: datetime) -> Message:
     return _one(f"{called}{said}")
 
 
-def escalated(notice: Notice, snapshot: Snapshot) -> Message:
+def escalated(notice: Notification, snapshot: Snapshot) -> Message:
     """That it was brought here a second time, since nobody acted."""
-    why = _escalated(notice.told.get("from", ""))
-    return _one(f"{mention(notice.mention)}{why} {line(snapshot.name)} still waits.")
+    why = _escalated(notice.details.get("from", ""))
+    return _one(f"{mention_all(notice.mentions)}{why} {inline(snapshot.name)} still waits.")
 
 
 def _escalated(origin: str) -> str:
-    return f"⬆️ Escalated from {line(origin, 60)}: nobody has acted in time."
+    return f"⬆️ Escalated from {inline(origin, 60)}: nobody has acted in time."
 
 
-def awake(notice: Notice, snapshot: Snapshot) -> Message:
-    by = notice.told.get("by", "")
-    who = f"{person(by)} " if by else ""
-    return _one(f"🔔 {who}The snooze is over: *{line(snapshot.name)}* still waits.")
+def snooze_ended(notice: Notification, snapshot: Snapshot) -> Message:
+    by = notice.details.get("by", "")
+    who = f"{mention_user(by)} " if by else ""
+    return _one(f"🔔 {who}The snooze is over: *{inline(snapshot.name)}* still waits.")
 
 
-def ended(notice: Notice) -> Message:
+def retry_ended(notice: Notification) -> Message:
     """How a run ended that was retried from here."""
-    told = notice.told
-    took = span(timedelta(seconds=int(told.get("seconds", "0"))))
-    by = f"{person(told['by'])} " if told.get("by") else ""
+    told = notice.details
+    took = format_duration(timedelta(seconds=int(told.get("seconds", "0"))))
+    by = f"{mention_user(told['by'])} " if told.get("by") else ""
     # A thread may be that of several, and a fallback channel knows of none.
-    of = f": {line(told['name'])}" if told.get("name") else ""
+    of = f": {inline(told['name'])}" if told.get("name") else ""
     if told["status"] == InstanceStatus.FINISHED:
         return _one(f"{by}✅ *The retry finished* after {took}{of}.")
     if told["status"] != InstanceStatus.FAILED:
-        state = INSTANCE_STATES.get(told["status"], line(told["status"], 40))
+        state = INSTANCE_STATES.get(told["status"], inline(told["status"], 40))
         return _one(f"{by}The retry ended after {took}, {state}{of}.")
-    at = f" at {line(told['node'])}" if told.get("node") else ""
-    error = f"\n{block(told['error'], ERROR)}" if told.get("error") else ""
+    at = f" at {inline(told['node'])}" if told.get("node") else ""
+    error = f"\n{code_block(told['error'], ERROR)}" if told.get("error") else ""
     return _one(f"{by}🔴 *The retry failed again*{at} after {took}{of}.{error}")
 
 
-def plain(notice: Notice) -> Message:
+def standalone(notice: Notification) -> Message:
     """What is about no single object."""
     return PLAIN[notice.kind](notice)
 
 
-def backlog(notice: Notice) -> Message:
+def backlog(notice: Notification) -> Message:
     """What was there before the watch began."""
-    told = notice.told
+    told = notice.details
     parts = [
         _counted(told["tasks"], "task waits", "tasks wait"),
         _counted(told["failed"], "run failed", "runs failed"),
         _counted(told["overdue"], "is overdue", "are overdue"),
     ]
     oldest = told.get("oldest", "")
-    since = f" The oldest is from {moment(datetime.fromisoformat(oldest))}." if oldest else ""
+    since = f" The oldest is from {date_token(datetime.fromisoformat(oldest))}." if oldest else ""
     return _one(
         f"👋 I watch SecMaster from now on. Before that, {', '.join(filter(None, parts))}.{since} "
         "These get no card of their own; the lists have them, and what comes from now on is "
@@ -100,10 +109,10 @@ def _counted(number: str, one: str, several: str) -> str:
     return "" if number == "0" else f"{number} {one if number == '1' else several}"
 
 
-def closed(notice: Notice) -> Message:
+def channel_closed(notice: Notification) -> Message:
     """That a channel takes nothing any more, or that nobody is in a group; for the admins."""
-    channel, why = _place(notice.told["channel"]), notice.told["code"]
-    if notice.told["channel"][0] == "S":
+    channel, why = _place(notice.details["channel"]), notice.details["code"]
+    if notice.details["channel"][0] == "S":
         return _one(
             f"⚠️ Nobody is in {channel} ({code(why)}). What is for it goes to the fallback channel, "
             "if there is one, until somebody is. Add people to it, or change its route."
@@ -115,21 +124,21 @@ def closed(notice: Notice) -> Message:
     )
 
 
-def summary(waiting: Sequence[Known], came: int, now: datetime) -> Message:
+def quiet_summary(waiting: Sequence[TrackedObject], came: int, now: datetime) -> Message:
     """What came during quiet hours and still waits."""
     still = len(waiting)
     head = f"🌅 *During quiet hours {came} came; {still} still wait{'s' * (still == 1)}.*"
     rows = [
         part
         for each in waiting[:SUMMED]
-        for part in row(each.snapshot, each.ref.workspace, now, SHOW)
+        for part in object_row(each.snapshot, each.ref.workspace, now, SHOW)
     ]
     left = still - SUMMED
     more = [context(f"and {left} more, in the lists")] if left > 0 else []
-    return say(head, section(head), *rows, *more)
+    return new_message(head, section(head), *rows, *more)
 
 
-def placed(message: Message, meant: str, origin: str = "") -> Message:
+def with_origin(message: Message, meant: str, origin: str = "") -> Message:
     """The same, saying why it stands here: ``meant`` for a closed channel, or escalated."""
     said = []
     if meant:
@@ -145,12 +154,16 @@ def placed(message: Message, meant: str, origin: str = "") -> Message:
 def _place(channel: str) -> str:
     """A channel by its name, whose chat with us it is, or a user group."""
     if channel[0] in "UWS":
-        return mention([channel]).strip()
-    return f"<#{line(channel, 40)}>"
+        return mention_all([channel]).strip()
+    return f"<#{inline(channel, 40)}>"
 
 
 def _one(text: str) -> Message:
-    return say(text, section(text))
+    return new_message(text, section(text))
 
 
-PLAIN = {"backlog": backlog, "closed": closed, "digest": digest.posted}
+PLAIN = {
+    NotificationKind.BACKLOG: backlog,
+    NotificationKind.CHANNEL_CLOSED: channel_closed,
+    NotificationKind.DIGEST: digest.digest_notification,
+}

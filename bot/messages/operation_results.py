@@ -1,54 +1,62 @@
 """What everybody is told of an operation: one line each, and what was not done."""
 
-from bot.domain.actions import BY_NAME, attributed
-from bot.domain.models import Ballot, Operation, Outcome, Say, State, Verdict
+from bot.domain.actions import BY_NAME, needs_attribution
+from bot.domain.approvals import ApprovalIntent, ApprovalRequest
+from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.messages import approvals, blocks
-from bot.messages.blocks import Message, say, section
+from bot.messages.blocks import Message, new_message, section
 from bot.messages.cards import INSTANCE_STATES, TASK_STATES
 from bot.messages.changes import differences
-from bot.messages.errors import CANNOT_POST, NO_ROOM, said_no, trouble_of
-from bot.messages.labels import words
-from bot.messages.text import code, line, moment, person, quote
+from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT, failure_sentence, refusal_clause
+from bot.messages.labels import labels
+from bot.messages.text import code, date_token, inline, mention_user, quote
 
-UNDER_WAY = (State.PENDING, State.DOUBT)
+UNDER_WAY = (OperationState.PENDING, OperationState.IN_DOUBT)
 
 
-def outcome(operation: Operation, ended: Outcome, standing: Verdict | None = None) -> Message:
+def outcome(
+    operation: Operation, ended: Outcome, standing: StandingOperation | None = None
+) -> Message:
     """Tell how an operation ended; ``standing`` is what was done to its object before."""
-    said = words(BY_NAME[operation.action])
+    said = labels(BY_NAME[operation.action])
     receipt = (
-        _named_file(operation) + approvals.besides(operation, ended) + _receipt(operation, ended)
+        _named_file(operation)
+        + approvals.side_effects(operation, ended)
+        + _receipt(operation, ended)
     )
-    if ended.state is State.COUNTED:
-        return _line(f"{approvals.counted(operation, ended)}{_told(operation)}{receipt}")
-    if ended.state is State.DONE and operation.say is not Say.YES:
-        done = approvals.taken_back(operation, ended)
+    if ended.state is OperationState.COUNTED:
+        return _line(f"{approvals.approval_counted(operation, ended)}{_told(operation)}{receipt}")
+    if ended.state is OperationState.DONE and operation.intent is not ApprovalIntent.GIVE:
+        done = approvals.approval_changed(operation, ended)
         return _line(f"{done}{_told(operation)}{_receipt(operation, ended)}")
-    if ended.state is State.DONE:
+    if ended.state is OperationState.DONE:
         found = " SecMaster's answer was lost; reading it again showed that it is done." * (
-            ended.trouble == "read"
+            ended.reason_code == "read"
         )
-        who = approvals.by(operation)
+        who = approvals.actor_names(operation)
         return _line(f"✅ *{said.done}* by {who}.{found}{_told(operation)}{receipt}")
-    if ended.state is State.UNKNOWN:
+    if ended.state is OperationState.UNKNOWN:
         return _line(
-            f"❓ *Nobody can say whether this {said.noun} by {person(operation.actor.id)} took "
-            f"effect.* {trouble_of(ended)} Look at the {operation.ref.noun} in SecMaster before "
+            f"❓ *Nobody can say whether this {said.noun} by {mention_user(operation.actor.id)} took "
+            f"effect.* {failure_sentence(ended)} Look at the {operation.ref.kind} in SecMaster before "
             f"you try again.{receipt}"
         )
     return _line(f"❌ {_refusal(operation, ended, standing)}{receipt}")
 
 
-def lapsed(operation: Operation, ballot: Ballot) -> Message:
+def lapsed(operation: Operation, ballot: ApprovalRequest) -> Message:
     """Tell that too few people said yes in time."""
     return _line(f"{approvals.lapsed(ballot)}\n_ref {operation.reference}_")
 
 
-def glass_broken(operation: Operation, ended: Outcome, workspace: str, link: str) -> Message:
+def break_glass_used(operation: Operation, ended: Outcome, workspace: str, link: str) -> Message:
     """Announce that somebody decided alone what asks for several people."""
-    said, who = words(BY_NAME[operation.action]), person(operation.actor.id)
-    how = {State.DONE: f"{said.done}.", State.UNKNOWN: "Whether it took effect is not known."}
-    about = f"{operation.ref.noun} {code(operation.ref.id)} of {line(workspace, 60)}"
+    said, who = labels(BY_NAME[operation.action]), mention_user(operation.actor.id)
+    how = {
+        OperationState.DONE: f"{said.done}.",
+        OperationState.UNKNOWN: "Whether it took effect is not known.",
+    }
+    about = f"{operation.ref.kind} {code(operation.ref.id)} of {inline(workspace, 60)}"
     there = blocks.link(link, "its thread")
     where = f" in {there}" if there else ""
     return _line(
@@ -61,42 +69,42 @@ def glass_broken(operation: Operation, ended: Outcome, workspace: str, link: str
 def not_announced(operation: Operation, code_: str) -> Message:
     """Tell that nobody was told of a broken glass."""
     return _line(
-        f"⚠️ That {person(operation.actor.id)} broke the glass could not be announced where it "
+        f"⚠️ That {mention_user(operation.actor.id)} broke the glass could not be announced where it "
         f"should be ({code(code_)}). Tell whoever runs this bot."
     )
 
 
-def trouble(operation: Operation, ended: Outcome, patience: float) -> Message:
+def still_trying(operation: Operation, ended: Outcome, patience: float) -> Message:
     """Tell, once, that an operation is kept while SecMaster is in trouble."""
-    who, said = person(operation.actor.id), words(BY_NAME[operation.action])
+    who, said = mention_user(operation.actor.id), labels(BY_NAME[operation.action])
     kept = _minutes(patience)
-    if ended.state is State.UNKNOWN:
+    if ended.state is OperationState.UNKNOWN:
         doing = f"I am reading until it is known whether it took effect, for {kept} at most."
     else:
         doing = f"It is kept and tried again for {kept}; there is no need to repeat it."
-    return _line(f"⏳ The {said.noun} by {who} waits. {trouble_of(ended)} {doing}")
+    return _line(f"⏳ The {said.noun} by {who} waits. {failure_sentence(ended)} {doing}")
 
 
-def lost(operation: Operation, holder: Verdict) -> Message:
+def lost(operation: Operation, holder: StandingOperation) -> Message:
     """Tell whoever came second who came first, and that theirs was not sent."""
-    first, mine = holder.operation, words(BY_NAME[operation.action]).noun
+    first, mine = holder.operation, labels(BY_NAME[operation.action]).noun
     if (first.actor.id, first.action) == (operation.actor.id, operation.action):
-        way = "done already" if holder.state is State.DONE else "under way"
+        way = "done already" if holder.state is OperationState.DONE else "under way"
         return _line(f"✋ Your {mine} is {way}; this second press was not sent.")
-    who, said = person(first.actor.id), words(BY_NAME[first.action])
-    if holder.state is State.DONE:
-        taken = f"Already {_small(said.done)} by {who}, {moment(holder.at)}."
+    who, said = mention_user(first.actor.id), labels(BY_NAME[first.action])
+    if holder.state is OperationState.DONE:
+        taken = f"Already {_small(said.done)} by {who}, {date_token(holder.at)}."
     else:
-        taken = f"{who} is {said.doing} this {first.ref.noun} right now."
+        taken = f"{who} is {said.doing} this {first.ref.kind} right now."
     return _line(f"✋ {taken} Your {mine} was not sent.")
 
 
-def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> str:
+def _refusal(operation: Operation, ended: Outcome, standing: StandingOperation | None) -> str:
     """Say why it was not done; what SecMaster itself refused is the floor."""
-    said, who = words(BY_NAME[operation.action]), person(operation.actor.id)
-    noun, not_sent = operation.ref.noun, f"The {said.noun} was not sent."
+    said, who = labels(BY_NAME[operation.action]), mention_user(operation.actor.id)
+    noun, not_sent = operation.ref.kind, f"The {said.noun} was not sent."
     given_up = (
-        f"Given up. {trouble_of(ended)} The {said.noun} by {who} was not done. "
+        f"Given up. {failure_sentence(ended)} The {said.noun} by {who} was not done. "
         f"Try again when SecMaster is back.{_left(operation)}"
     )
     sentences = {
@@ -104,16 +112,16 @@ def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> 
         "changed": (
             f"Changed since {who} looked. {not_sent}{_left(operation)}\n{differences(ended)}"
         ),
-        "voted": f"You have said yes to this {said.noun}; {not_yet(ended)} {not_sent}",
+        "voted": f"You have said yes to this {said.noun}; {approvals_missing(ended)} {not_sent}",
         "same_right": (
             "The right that you use was used for this already: it counts once, whoever uses it. "
             f"{not_sent}"
         ),
         "no_ballot": f"There is no {said.noun} that waits for a yes of yours. Nothing was changed.",
         "too_late": f"The {said.noun} is being sent right now, so nothing could be taken back.",
-        "cannot_post": f"{CANNOT_POST.get(ended.code, NO_ROOM)}. {not_sent}",
+        "cannot_post": f"{CANNOT_POST.get(ended.code, CANNOT_POST_DEFAULT)}. {not_sent}",
         "reason_not_left": (
-            f"The comment that names who decides could not be left in SecMaster{said_no(ended)}, "
+            f"The comment that names who decides could not be left in SecMaster{refusal_clause(ended)}, "
             "so nothing was decided. Try again."
         ),
         "file_not_had": (
@@ -129,7 +137,7 @@ def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> 
             "attached. Share it again."
         ),
         "too_old": (
-            f"The {said.noun} by {who} was recorded {moment(operation.accepted_at)}, which is too "
+            f"The {said.noun} by {who} was recorded {date_token(operation.accepted_at)}, which is too "
             "long ago to still be meant, so it was not sent. Ask again if it is."
         ),
         "own_fault": (
@@ -139,42 +147,44 @@ def _refusal(operation: Operation, ended: Outcome, standing: Verdict | None) -> 
         **dict.fromkeys(("Unreachable", "Unavailable", "Unreadable", "AnswerLost"), given_up),
     }
     # Where ids are given, it may be the comment or the file that is unknown.
-    if all(param.signed for param in BY_NAME[operation.action].needs):
+    if all(param.signed for param in BY_NAME[operation.action].params):
         sentences["NotFound"] = (
             f"SecMaster knows no {noun} {code(operation.ref.id)} here. {not_sent}"
         )
-    refused = f"SecMaster refused the {said.noun} by {who}{said_no(ended)}, so it was not done."
-    return sentences.get(ended.trouble, f"{refused}{_left(operation)}")
+    refused = (
+        f"SecMaster refused the {said.noun} by {who}{refusal_clause(ended)}, so it was not done."
+    )
+    return sentences.get(ended.reason_code, f"{refused}{_left(operation)}")
 
 
 def _left(operation: Operation) -> str:
     """What stands in SecMaster all the same."""
-    if attributed(operation):
+    if needs_attribution(operation):
         return " A comment on it that reached SecMaster stays there."
     return ""
 
 
-def _closed(operation: Operation, ended: Outcome, standing: Verdict | None) -> str:
+def _closed(operation: Operation, ended: Outcome, standing: StandingOperation | None) -> str:
     """Why this is not the time: already decided and by whom, or in another state."""
-    state, action = _state(operation, ended.seen), BY_NAME[operation.action]
-    if operation.ref.noun == "task":
+    state, action = _state(operation, ended.blocking_status), BY_NAME[operation.action]
+    if operation.ref.kind == "task":
         return f"This task was already decided: {state}{_by(ended, standing)}."
-    needed = " or ".join(_small(status) for status in action.only_when)
+    needed = " or ".join(_small(status) for status in action.allowed_statuses)
     now = ""
     if standing and standing.state in UNDER_WAY:
-        now = f"; {person(standing.operation.actor.id)} is at it right now"
-    return f"A {words(action).noun} is for an instance that is {needed}; this one is {state}{now}."
+        now = f"; {mention_user(standing.operation.actor.id)} is at it right now"
+    return f"A {labels(action).noun} is for an instance that is {needed}; this one is {state}{now}."
 
 
-def _by(ended: Outcome, standing: Verdict | None) -> str:
+def _by(ended: Outcome, standing: StandingOperation | None) -> str:
     if standing is None:
-        who = f" by {line(ended.by, 80)}" if ended.by else " or by itself"
-        return f", outside Slack{who}, {moment(ended.at)}"
-    said = words(BY_NAME[standing.operation.action])
-    who = person(standing.operation.actor.id)
+        who = f" by {inline(ended.decided_by, 80)}" if ended.decided_by else " or by itself"
+        return f", outside Slack{who}, {date_token(ended.decided_at)}"
+    said = labels(BY_NAME[standing.operation.action])
+    who = mention_user(standing.operation.actor.id)
     if standing.state in UNDER_WAY:
         return f", and {who} is {said.doing} it right now"
-    return f", {_small(said.done)} by {who}, {moment(standing.at)}"
+    return f", {_small(said.done)} by {who}, {date_token(standing.at)}"
 
 
 def _small(text: str) -> str:
@@ -182,14 +192,14 @@ def _small(text: str) -> str:
 
 
 def _state(operation: Operation, status: str) -> str:
-    states = TASK_STATES if operation.ref.noun == "task" else INSTANCE_STATES
-    return states.get(status, line(status, 40))
+    states = TASK_STATES if operation.ref.kind == "task" else INSTANCE_STATES
+    return states.get(status, inline(status, 40))
 
 
 def _told(operation: Operation) -> str:
     """What the person gave with it: the reason, the comment, the ids."""
     parts = [quote(operation.reason, 1000)] if operation.reason else []
-    for param in BY_NAME[operation.action].needs:
+    for param in BY_NAME[operation.action].params:
         value = operation.params[param.name]
         shown = quote(value, 1000) if param.signed else f"{param.label} {code(value, 200)}"
         parts.append(shown)
@@ -197,7 +207,7 @@ def _told(operation: Operation) -> str:
 
 
 def _named_file(operation: Operation) -> str:
-    return f"\n📎 {line(operation.file.name, 200)}" if operation.file else ""
+    return f"\n📎 {inline(operation.file.name, 200)}" if operation.file else ""
 
 
 def _receipt(operation: Operation, ended: Outcome) -> str:
@@ -207,7 +217,7 @@ def _receipt(operation: Operation, ended: Outcome) -> str:
         operation.rule,
         f"HTTP {ended.status}" if ended.status else "",
         f"request {code(ended.request_id)}" if ended.request_id else "",
-        _took(ended.took),
+        _took(ended.duration),
     ]
     return f"\n_{' · '.join(filter(None, parts))}_"
 
@@ -219,8 +229,12 @@ def _took(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
-def not_yet(ended: Outcome) -> str:
-    left = ended.ballot.needed - len(ended.ballot.votes) if ended.ballot else 1
+def approvals_missing(ended: Outcome) -> str:
+    left = (
+        ended.approval_request.needed - len(ended.approval_request.approvals)
+        if ended.approval_request
+        else 1
+    )
     return f"{left} more must say so." if left > 1 else "one more must say so."
 
 
@@ -229,4 +243,4 @@ def _minutes(seconds: float) -> str:
 
 
 def _line(text: str) -> Message:
-    return say(text, section(text))
+    return new_message(text, section(text))

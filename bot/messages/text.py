@@ -7,16 +7,16 @@ and ``>`` can open a mention or a link.
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from bot.domain.models import visible
+from bot.domain.objects import visible
 
 ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-MARK = "…"
+ELLIPSIS = "…"
 
 
 def clip(text: str, limit: int) -> str:
     """Cut plain text to ``limit`` characters, with a visible mark where something is missing."""
     text = visible(text)
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + MARK
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
 
 
 def escape(text: str, limit: int = 300) -> str:
@@ -33,21 +33,21 @@ def escape(text: str, limit: int = 300) -> str:
         return "".join(parts)
     while parts and sum(map(len, parts)) >= limit:
         parts.pop()
-    return "".join(parts).rstrip() + MARK
+    return "".join(parts).rstrip() + ELLIPSIS
 
 
-def line(text: str, limit: int = 150) -> str:
+def inline(text: str, limit: int = 150) -> str:
     """The same on one line, with nothing that opens or closes code."""
     return escape(" ".join(text.replace("`", "ˋ").split()), limit)
 
 
 def code(text: str, limit: int = 100) -> str:
     """A short literal such as an id."""
-    shown = line(text, limit)
+    shown = inline(text, limit)
     return f"`{shown}`" if shown else "—"
 
 
-def block(text: str, limit: int = 800) -> str:
+def code_block(text: str, limit: int = 800) -> str:
     """A passage as it is, in a code block that it cannot close."""
     return f"```{escape(text.replace('`', 'ˋ'), limit)}```"
 
@@ -57,30 +57,30 @@ def quote(text: str, limit: int = 1500) -> str:
     kept: list[str] = []
     room = limit
     for each in text.replace("`", "ˋ").splitlines() or [""]:
-        if kept and room < len(MARK) + 3:
-            kept[-1] += MARK
+        if kept and room < len(ELLIPSIS) + 3:
+            kept[-1] += ELLIPSIS
             break
         kept.append(f"> {escape(each, max(room - 2, 1))}")
         room -= len(kept[-1]) + 1
     return "\n".join(kept)
 
 
-def person(user: str) -> str:
+def mention_user(user: str) -> str:
     """Name a person of Slack; shown by name, and in a thread it does not ring twice."""
-    return f"<@{line(user, 40)}>"
+    return f"<@{inline(user, 40)}>"
 
 
-def group(usergroup: str) -> str:
-    return f"<!subteam^{line(usergroup, 40)}>"
+def mention_group(usergroup: str) -> str:
+    return f"<!subteam^{inline(usergroup, 40)}>"
 
 
-def mention(called: Sequence[str]) -> str:
+def mention_all(called: Sequence[str]) -> str:
     """Call people and user groups, if any; followed by a space."""
-    named = (group(each) if each.startswith("S") else person(each) for each in called)
+    named = (mention_group(each) if each.startswith("S") else mention_user(each) for each in called)
     return "".join(f"{each} " for each in named)
 
 
-def moment(at: datetime | None) -> str:
+def date_token(at: datetime | None) -> str:
     """A time in the reader's own zone, in UTC where Slack cannot say."""
     if at is None:
         return "—"
@@ -91,7 +91,7 @@ def moment(at: datetime | None) -> str:
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{fallback}>"
 
 
-def span(length: timedelta) -> str:
+def format_duration(length: timedelta) -> str:
     """A length of time as people say it: two units at most."""
     seconds = int(abs(length.total_seconds()))
     if 0 < seconds < 60:  # noqa: PLR2004
@@ -105,6 +105,6 @@ def span(length: timedelta) -> str:
     return f"{rest} min"
 
 
-def until(at: datetime, now: datetime) -> str:
+def relative_time(at: datetime, now: datetime) -> str:
     """How far a time is away: "in 3 h" or "3 h ago"."""
-    return f"in {span(at - now)}" if at > now else f"{span(now - at)} ago"
+    return f"in {format_duration(at - now)}" if at > now else f"{format_duration(now - at)} ago"

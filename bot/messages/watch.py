@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 
-from bot.domain.models import Ref, Round
-from bot.domain.watch_status import Health
-from bot.messages.blocks import Message, say, section
-from bot.messages.text import code, line, moment, person, span
-from bot.policy.routes import Digest, Route
+from bot.domain.objects import Ref
+from bot.domain.watch_status import PollStatus, WatchStatus
+from bot.messages.blocks import Message, new_message, section
+from bot.messages.text import code, date_token, format_duration, inline, mention_user
+from bot.policy.routes import DigestSchedule, Route
 
 WHY = {
     "matches": "✅ takes it",
@@ -15,38 +15,50 @@ WHY = {
     "noun": "▫️ takes no such objects",
     "status": "▫️ is for another status",
 }
-NOTHING_WATCHES = "Nothing watches SecMaster here: `[watch] every` is 0."
+NOT_WATCHING = "Nothing watches SecMaster here: `[watch] every` is 0."
 
 
-def status(fares: Health) -> Message:
+def status(fares: WatchStatus) -> Message:
     """How the watch fares: since when, its last round, how far behind, and what is in line."""
-    if not fares.every:
-        return _one(NOTHING_WATCHES)
-    if not fares.rounds:
+    if not fares.interval:
+        return _one(NOT_WATCHING)
+    if not fares.polls:
         return _one("The watch has not begun yet: its first round is under way.")
-    lines = [_round(each, fares.behind[each.workspace]) for each in fares.rounds]
-    for each in fares.rounds:
+    lines = [_round(each, fares.behind[each.workspace]) for each in fares.polls]
+    for each in fares.polls:
         tasks, runs = (fares.open[each.workspace, noun] for noun in ("task", "instance"))
-        lines.append(f"{line(each.workspace, 60)}: {tasks} tasks wait, {runs} runs are failed.")
-    lines.append(f"Messages to be posted: {fares.waiting}.")
-    lines += [f"⚠️ Closed to me: {_target(each)} ({code(why)})" for each, why in fares.closed]
+        lines.append(f"{inline(each.workspace, 60)}: {tasks} tasks wait, {runs} runs are failed.")
+    lines.append(f"Messages to be posted: {fares.queued}.")
+    lines += [
+        f"⚠️ Closed to me: {_target(each)} ({code(why)})" for each, why in fares.closed_channels
+    ]
     return _one("\n".join(lines))
 
 
-def _round(each: Round, behind: float) -> str:
-    name = line(each.workspace, 60)
-    said = f"👁️ *{name}* is watched since {moment(each.since)} by {line(each.replica, 40)}; "
-    said += f"last good round {moment(each.ended_at)}" if each.ended_at else "no good round yet"
-    late = f", *behind by {span(timedelta(seconds=max(1, behind)))}*" if behind else ", not behind"
-    trouble = f". ⚠️ Trouble: {line(each.trouble, 100)}" if each.trouble else ""
+def _round(each: PollStatus, behind: float) -> str:
+    name = inline(each.workspace, 60)
+    said = f"👁️ *{name}* is watched since {date_token(each.since)} by {inline(each.replica, 40)}; "
+    said += (
+        f"last good round {date_token(each.last_success_at)}"
+        if each.last_success_at
+        else "no good round yet"
+    )
+    late = (
+        f", *behind by {format_duration(timedelta(seconds=max(1, behind)))}*"
+        if behind
+        else ", not behind"
+    )
+    trouble = f". ⚠️ Trouble: {inline(each.failure, 100)}" if each.failure else ""
     return f"{said}{late}{trouble}."
 
 
-def routes(there: Sequence[tuple[str, Route]], digests: Sequence[Digest], here: bool) -> Message:  # noqa: FBT001
+def routes(
+    there: Sequence[tuple[str, Route]], digests: Sequence[DigestSchedule], here: bool
+) -> Message:
     """Every route in its order, the digests, and whether this channel asked for what comes."""
-    lines = [f"*{line(title, 60)}*: {_route(route)}" for title, route in there]
+    lines = [f"*{inline(title, 60)}*: {_route(route)}" for title, route in there]
     lines += [
-        f"*digest*: {_target(each.channel)} at {_clock(*each.at)} ({line(each.zone, 40)})"
+        f"*digest*: {_target(each.channel)} at {_clock(*each.at)} ({inline(each.zone, 40)})"
         for each in digests
     ]
     if here:
@@ -62,12 +74,14 @@ def _route(route: Route) -> str:
         told.append("where " + ", ".join(f"{key} {_limit(value)}" for key, value in limits.items()))
     if route.quiet:
         hours = _clock(route.quiet.start), _clock(route.quiet.until)
-        told.append(f"quiet {' to '.join(hours)} ({line(route.quiet.zone, 40)})")
+        told.append(f"quiet {' to '.join(hours)} ({inline(route.quiet.zone, 40)})")
     if route.remind:
-        told.append(f"reminds {', '.join(map(span, route.remind))} before it is due")
+        told.append(f"reminds {', '.join(map(format_duration, route.remind))} before it is due")
     if route.escalate:
-        told.append(f"escalates to {line(route.escalate.to)} after {span(route.escalate.after)}")
-    if route.go_on:
+        told.append(
+            f"escalates to {inline(route.escalate.to)} after {format_duration(route.escalate.after)}"
+        )
+    if route.continues:
         told.append("and goes on")
     return "; ".join(told)
 
@@ -84,16 +98,16 @@ def _target(to: str) -> str:
     """A channel by its name, a person, or a group, none of whom this calls."""
     if to.startswith("S"):
         return f"each of {code(to)}"
-    return person(to) if to[0] in "UW" else f"<#{line(to, 40)}>"
+    return mention_user(to) if to[0] in "UW" else f"<#{inline(to, 40)}>"
 
 
-def tested(
+def route_test(
     ref: Ref, answers: Sequence[tuple[str, Route, str]], subscribed: Sequence[str]
 ) -> Message:
     """Where a card of this object would go, and why not elsewhere."""
-    head = f"*Where {ref.noun} {code(ref.id)} goes*"
+    head = f"*Where {ref.kind} {code(ref.id)} goes*"
     lines = [
-        f"{_why(word)}: *{line(title, 60)}*: {_route(route)}" for title, route, word in answers
+        f"{_why(word)}: *{inline(title, 60)}*: {_route(route)}" for title, route, word in answers
     ]
     lines += [f"✅ {_target(each)} asked for all that comes" for each in subscribed]
     if not any(word == "matches" for _title, _route_, word in answers) and not subscribed:
@@ -106,20 +120,22 @@ def _why(word: str) -> str:
 
 
 def subscribed(actor: str) -> Message:
-    return _one(f"🔔 {person(actor)} had this channel told of all that comes in SecMaster.")
+    return _one(f"🔔 {mention_user(actor)} had this channel told of all that comes in SecMaster.")
 
 
 def unsubscribed(actor: str) -> Message:
-    return _one(f"🔕 {person(actor)} had this channel told no longer of what comes in SecMaster.")
+    return _one(
+        f"🔕 {mention_user(actor)} had this channel told no longer of what comes in SecMaster."
+    )
 
 
-def done(watching: bool) -> Message:  # noqa: FBT001
+def subscription_changed(watching: bool) -> Message:  # noqa: FBT001
     if watching:
         return _one("This channel is told of all that comes from now on. `unwatch` ends it.")
     return _one("This channel is told no longer of what comes; the routes stay as they are.")
 
 
-def not_news(watching: bool) -> Message:  # noqa: FBT001
+def subscription_unchanged(watching: bool) -> Message:  # noqa: FBT001
     if watching:
         return _one("This channel is told of all that comes already. Nothing was changed.")
     return _one("This channel had not asked for what comes. Nothing was changed.")
@@ -130,17 +146,19 @@ def not_here() -> Message:
 
 
 def snoozed(by: str, until: datetime) -> Message:
-    return _one(f"😴 {person(by)} snoozed this until {moment(until)}: no reminders until then.")
+    return _one(
+        f"😴 {mention_user(by)} snoozed this until {date_token(until)}: no reminders until then."
+    )
 
 
-def woken(by: str) -> Message:
-    return _one(f"🔔 {person(by)} ended the snooze: reminders come again.")
+def snooze_ended(by: str) -> Message:
+    return _one(f"🔔 {mention_user(by)} ended the snooze: reminders come again.")
 
 
-def with_warning(said: Message, until: datetime) -> Message:
+def with_auto_approval_warning(said: Message, until: datetime) -> Message:
     """The same, where silence approves before the snooze is over."""
     return _one(
-        f"{said.text}\n⚠️ It goes on by itself before {moment(until)}: reminders of that come "
+        f"{said.text}\n⚠️ It goes on by itself before {date_token(until)}: reminders of that come "
         "all the same."
     )
 
@@ -152,4 +170,4 @@ def not_snoozable() -> Message:
 
 
 def _one(text: str) -> Message:
-    return say(text, section(text))
+    return new_message(text, section(text))

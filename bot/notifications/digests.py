@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
 
-from bot.domain.actions import WAITED_FOR
-from bot.domain.models import Ref
-from bot.domain.notifications import Due, Notice, NoticeKind
-from bot.messages.digest import Decider, HandOver, Late, Retrier
+from bot.domain.actions import OPEN_STATUSES
+from bot.domain.notifications import Notification, NotificationKind, OutboxEntry
+from bot.domain.objects import Ref
+from bot.domain.shift_digest import DeciderCounts, OverdueTask, RetrierCounts, ShiftSummary
+from bot.domain.tracking import TrackedObject
 from bot.messages.oncall import SOON
-from bot.policy.routes import Digest
+from bot.policy.routes import DigestSchedule
 from bot.secmaster import Task
-from bot.services import desk
-from bot.store import Known
-from bot.store.history import Deed, deeds
+from bot.services import services
+from bot.store.history import AuditedAction, audited_actions
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +30,11 @@ OVERLAP = timedelta(hours=1)  # what SecMaster has as decided then may be on rec
 MOMENT = timedelta(microseconds=1)
 
 
-async def enqueue() -> None:
+async def enqueue_due() -> None:
     """After a round of the watch: write down each digest whose time has come, once."""
-    for digest in desk().policy().digests:
+    for digest in services().policy().digests:
         # What was settled before its time is known once a round has begun after it.
-        at = digest.last(desk().clock() - timedelta(seconds=desk().policy().watch.every))
+        at = digest.last(services().clock() - timedelta(seconds=services().policy().watch.every))
         try:
             await asyncio.to_thread(_enqueue, digest, at)
         except Exception:
@@ -42,62 +42,64 @@ async def enqueue() -> None:
             log.exception("a digest could not be written down", extra={"channel": digest.channel})
 
 
-def _enqueue(digest: Digest, at: datetime) -> None:
-    store, now = desk().store, desk().clock()
+def _enqueue(digest: DigestSchedule, at: datetime) -> None:
+    store, now = services().store, services().clock()
     once = f"digest:{digest.channel}:{at.isoformat()}"
-    began = min((each.since for each in store.rounds.all()), default=now)
-    if at <= began or now - at > LATEST or store.outbox.knows(once):
+    began = min((each.since for each in store.poll_statuses.all()), default=now)
+    if at <= began or now - at > LATEST or store.outbox.contains(once):
         return
     if unread_since() and now - at < PATIENT:
         return  # what was decided meanwhile belongs into this one, and no other would have it
-    facts = gathered(digest.last(at - MOMENT), at)
-    notice = Notice(kind=NoticeKind.DIGEST, told={"facts": facts.model_dump_json()})
-    due = Due(once=once, channel=digest.channel, notice=notice, not_before=now)
+    facts = collect(digest.last(at - MOMENT), at)
+    notice = Notification(kind=NotificationKind.DIGEST, details={"facts": facts.model_dump_json()})
+    due = OutboxEntry(dedupe_key=once, channel=digest.channel, notification=notice, not_before=now)
     store.outbox.add([due], now)
 
 
 def unread_since() -> datetime | None:
     """Since when SecMaster can't be read; None if it can."""
-    rounds = desk().store.rounds.all()
-    return min((each.ended_at or each.since for each in rounds if each.trouble), default=None)
+    rounds = services().store.poll_statuses.all()
+    return min(
+        (each.last_success_at or each.since for each in rounds if each.failure), default=None
+    )
 
 
-def gathered(since: datetime, until: datetime) -> HandOver:
+def collect(since: datetime, until: datetime) -> ShiftSummary:
     """What happened in that time, and how it stands now; blocks, and is meant for a thread."""
-    known, now = desk().store.known, desk().clock()
-    lately = list(deeds(desk().store.engine, since - OVERLAP))
-    done = [deed for deed in lately if deed.sure and since <= deed.at < until]
-    ours = {deed.ref for deed in lately if deed.action.once == "decision"}
+    known, now = services().store.tracked, services().clock()
+    lately = list(audited_actions(services().store.engine, since - OVERLAP))
+    done = [deed for deed in lately if deed.certain and since <= deed.at < until]
+    ours = {deed.ref for deed in lately if deed.action.claim_group == "decision"}
     settled = [(each, at) for each, at in known.settlements(since, until) if _was_decided(each)]
     took = [wait for each, at in settled if (wait := _wait(each, at)) is not None]
-    retries = [deed for deed in done if deed.action.retries]
+    retries = [deed for deed in done if deed.action.is_retry]
     refs = {deed.ref for deed in retries}
-    tally = known.tally(now, SOON)
-    return HandOver(
+    tally = known.open_counts(now, SOON)
+    return ShiftSummary(
         since=since,
         until=until,
         deciders=_deciders(done),
-        elsewhere=sum(each.ref not in ours for each, _ in settled),
+        decided_outside=sum(each.ref not in ours for each, _ in settled),
         median=median(took) if took else 0,
         timed=len(took),
         waiting=tally.waiting,
         overdue=tally.overdue,
-        late=_late(known.open_tasks(NAMED), now),
+        oldest_overdue=_late(known.open_tasks(NAMED), now),
         failed=tally.failed,
         retriers=_retriers(retries),
         retried=len(refs),
         recovered=_recovered(refs),
-        glass=tuple(_name(deed) for deed in done if deed.glass),
-        unread_since=unread_since(),
+        break_glass_users=tuple(_name(deed) for deed in done if deed.break_glass),
+        stale_since=unread_since(),
     )
 
 
-def _was_decided(known: Known) -> bool:
+def _was_decided(known: TrackedObject) -> bool:
     """Whether a task ended; one that is no longer there was decided by nobody."""
-    return known.ref.noun == "task" and known.snapshot.status not in WAITED_FOR
+    return known.ref.kind == "task" and known.snapshot.status not in OPEN_STATUSES
 
 
-def _wait(known: Known, until: datetime) -> float | None:
+def _wait(known: TrackedObject, until: datetime) -> float | None:
     """How many seconds a task waited, where SecMaster says since when."""
     task = known.snapshot
     if not isinstance(task, Task) or task.create_time is None:
@@ -105,38 +107,38 @@ def _wait(known: Known, until: datetime) -> float | None:
     return max(0.0, (until - task.create_time).total_seconds())
 
 
-def _deciders(done: Sequence[Deed]) -> tuple[Decider, ...]:
+def _deciders(done: Sequence[AuditedAction]) -> tuple[DeciderCounts, ...]:
     """Who decided how many, the busiest first; two of one name are two people."""
     names, approved, terminated = {}, Counter[str](), Counter[str]()
     for deed in done:
-        if deed.action.once == "decision":
+        if deed.action.claim_group == "decision":
             names[deed.actor.id] = _name(deed)
             counter = approved if deed.action.name == "task.approve" else terminated
             counter[deed.actor.id] += 1
     busiest = (approved + terminated).most_common()
     return tuple(
-        Decider(name=names[who], approved=approved[who], terminated=terminated[who])
+        DeciderCounts(name=names[who], approved=approved[who], terminated=terminated[who])
         for who, _ in busiest
     )
 
 
-def _retriers(retries: Sequence[Deed]) -> tuple[Retrier, ...]:
+def _retriers(retries: Sequence[AuditedAction]) -> tuple[RetrierCounts, ...]:
     names = {deed.actor.id: _name(deed) for deed in retries}
     counted = Counter(deed.actor.id for deed in retries).most_common()
-    return tuple(Retrier(name=names[who], retried=number) for who, number in counted)
+    return tuple(RetrierCounts(name=names[who], retried=number) for who, number in counted)
 
 
 def _recovered(refs: set[Ref]) -> int:
-    return sum(not each.open for each in desk().store.known.of(list(refs)))
+    return sum(not each.open for each in services().store.tracked.get(list(refs)))
 
 
-def _late(soonest: Sequence[Known], now: datetime) -> tuple[Late, ...]:
+def _late(soonest: Sequence[TrackedObject], now: datetime) -> tuple[OverdueTask, ...]:
     return tuple(
-        Late(name=task.name, due=task.due_date)
+        OverdueTask(name=task.name, due=task.due_date)
         for each in soonest
         if isinstance(task := each.snapshot, Task) and task.due_date and task.due_date < now
     )
 
 
-def _name(deed: Deed) -> str:
+def _name(deed: AuditedAction) -> str:
     return deed.actor.name or deed.actor.id

@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot import messages
-from bot.domain.actions import WAITED_FOR, Snapshot
-from bot.domain.models import Card, Ref
-from bot.domain.notifications import Due, NoticeKind
+from bot.domain.actions import OPEN_STATUSES
+from bot.domain.cards import Card
+from bot.domain.notifications import NotificationKind, OutboxEntry
+from bot.domain.objects import Ref
+from bot.domain.snapshots import Snapshot
 from bot.messages import Message
 from bot.notifications import failure_details, fallback
 from bot.secmaster import NotFound, Refused, SecMasterError, Unreadable
-from bot.services import desk
+from bot.services import services
 from bot.slack import cards, gateway
-from bot.slack.gateway import CannotPost, SlackTrouble
+from bot.slack.gateway import CannotPost, SlackFailed
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +33,14 @@ KEPT = timedelta(days=30)  # what was posted longer ago is forgotten
 
 
 @dataclass(slots=True)
-class Lanes:
+class ChannelWorkers:
     """A line for each channel; each ends when there is nothing left to post in it now."""
 
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def wake(self) -> None:
         """See to it that whatever is ready is being posted."""
-        ready = await asyncio.to_thread(desk().store.outbox.channels, desk().clock())
+        ready = await asyncio.to_thread(services().store.outbox.ready_channels, services().clock())
         for channel in ready:
             if channel not in self._running:
                 self._running[channel] = asyncio.create_task(self._run(channel))
@@ -58,144 +60,150 @@ class Lanes:
 
 async def _lane(channel: str) -> None:
     """Post what is ready in one channel, in order."""
-    outbox = desk().store.outbox
-    if await fallback.elsewhere(channel):
+    outbox = services().store.outbox
+    if await fallback.redirect_if_closed(channel):
         return
-    while due := await asyncio.to_thread(outbox.first, channel, desk().clock()):
+    while due := await asyncio.to_thread(outbox.next_entry, channel, services().clock()):
         try:
             posted = await _post(due)
         except CannotPost as error:
-            if error.code in gateway.GONE:
+            if error.code in gateway.MESSAGE_GONE_CODES:
                 await _without_its_card(due)
                 continue
-            await fallback.closed(channel, error.code)
+            await fallback.report_closed(channel, error.code)
             return
         except Exception as error:
-            waited = desk().clock() - (due.sending_at or desk().clock())
+            waited = services().clock() - (due.sending_at or services().clock())
             if _passes(error) and waited < ITS_PLACE:
-                log.warning("a notice waits", extra={"once": due.once, "error": str(error)})
-                await desk().sleep(TROUBLED)
+                log.warning(
+                    "a notice waits", extra={"dedupe_key": due.dedupe_key, "error": str(error)}
+                )
+                await services().sleep(TROUBLED)
                 continue
             # One that can't be posted, for whatever reason, must not stand before all others.
-            log.warning("a notice is left for later", exc_info=error, extra={"once": due.once})
-            await asyncio.to_thread(outbox.later, [due.number], desk().clock() + LATER)
+            log.warning(
+                "a notice is left for later", exc_info=error, extra={"dedupe_key": due.dedupe_key}
+            )
+            await asyncio.to_thread(outbox.postpone, [due.number], services().clock() + LATER)
             continue
         if posted:
-            await desk().sleep(desk().patience.pace)
+            await services().sleep(services().timeouts.post_interval)
 
 
-async def _without_its_card(due: Due) -> None:
+async def _without_its_card(due: OutboxEntry) -> None:
     """Somebody deleted the message that this belongs under: a card is posted anew, or nothing."""
-    outbox, ref = desk().store.outbox, due.notice.ref
+    outbox, ref = services().store.outbox, due.notification.ref
     place = await _place(due.channel)
-    for card in await asyncio.to_thread(desk().store.cards_of, ref) if ref else []:
+    for card in await asyncio.to_thread(services().store.cards_of, ref) if ref else []:
         if card.channel == place:
-            await asyncio.to_thread(desk().store.forget_card, card)
-    if due.notice.thread:
-        log.warning("a thread is gone", extra={"once": due.once})
-        await asyncio.to_thread(outbox.done, [due.number], desk().clock())
+            await asyncio.to_thread(services().store.forget_card, card)
+    if due.notification.thread_ts:
+        log.warning("a thread is gone", extra={"dedupe_key": due.dedupe_key})
+        await asyncio.to_thread(outbox.mark_done, [due.number], services().clock())
 
 
 def _passes(error: Exception) -> bool:
     """Whether the same may go well in a moment; what can't be read or is refused does not."""
-    if isinstance(error, SlackTrouble):
-        return error.passes
+    if isinstance(error, SlackFailed):
+        return error.is_temporary
     if isinstance(error, SecMasterError):
         return not isinstance(error, Refused | Unreadable)
     return isinstance(error, TimeoutError)
 
 
-async def _post(due: Due) -> bool:
+async def _post(due: OutboxEntry) -> bool:
     """Post what is first in line, with whatever quiet hours held back beside it.
 
     Returns whether there is a new message in the channel.
     """
-    outbox, held = desk().store.outbox, [due]
+    outbox, held = services().store.outbox, [due]
     if due.channel[0] == "S":
         return await _to_each(due)
-    if due.notice.held_until:
+    if due.notification.held_until:
         held = await asyncio.to_thread(
-            outbox.held, due.channel, due.notice.held_until, desk().clock()
+            outbox.held_entries, due.channel, due.notification.held_until, services().clock()
         )
     elif _may_gather(due):
-        held = await asyncio.to_thread(outbox.alike, due, desk().clock(), DRAWN)
+        held = await asyncio.to_thread(outbox.group_entries, due, services().clock(), DRAWN)
     if not await _in_hand(due, held):
         return False
     # Slack may ask to wait for so long that another process takes over meanwhile.
-    async with asyncio.timeout(desk().patience.post):
+    async with asyncio.timeout(services().timeouts.post):
         posted, through = await _posted(held)
     opens = due.channel if posted else ""
-    await asyncio.to_thread(outbox.done, through, desk().clock(), opens=opens)
+    await asyncio.to_thread(outbox.mark_done, through, services().clock(), opens=opens)
     return posted
 
 
-async def _posted(held: list[Due]) -> tuple[bool, list[int]]:
+async def _posted(held: list[OutboxEntry]) -> tuple[bool, list[int]]:
     """Whether there is a new message now, and the numbers of those that are through."""
     first, numbers = held[0], [each.number for each in held]
     since, place = first.sending_at, await _place(first.channel)
     if len(held) == 1:
-        return await POSTING[first.notice.kind](first, place, since), numbers
-    if first.notice.held_until:
+        return await POSTING[first.notification.kind](first, place, since), numbers
+    if first.notification.held_until:
         return await _summed_up(held, place, since), numbers
     return await _together(held, place)
 
 
-async def _to_each(due: Due) -> bool:
+async def _to_each(due: OutboxEntry) -> bool:
     """Hand what is for a user group on to each of its members, as they are now."""
-    outbox, now = desk().store.outbox, desk().clock()
-    members = sorted(await desk().members(due.channel))
+    outbox, now = services().store.outbox, services().clock()
+    members = sorted(await services().members(due.channel))
     if not members:
         raise CannotPost(NOBODY)
     each = [
-        due.model_copy(update={"once": f"{due.once}:{user}", "channel": user, "not_before": now})
+        due.model_copy(
+            update={"dedupe_key": f"{due.dedupe_key}:{user}", "channel": user, "not_before": now}
+        )
         for user in members
     ]
     await asyncio.to_thread(outbox.add, each, now)
-    await asyncio.to_thread(outbox.done, [due.number], now, opens=due.channel)
+    await asyncio.to_thread(outbox.mark_done, [due.number], now, opens=due.channel)
     return False
 
 
-def _may_gather(due: Due) -> bool:
+def _may_gather(due: OutboxEntry) -> bool:
     """Whether it is a failure that came, and that nobody can have posted before."""
-    notice = due.notice
-    came = notice.kind is NoticeKind.CARD and not notice.told
-    return came and bool(notice.gathers) and due.sending_at is None
+    notice = due.notification
+    came = notice.kind is NotificationKind.CARD and not notice.details
+    return came and bool(notice.failure_group) and due.sending_at is None
 
 
-async def _in_hand(due: Due, held: list[Due]) -> bool:
+async def _in_hand(due: OutboxEntry, held: list[OutboxEntry]) -> bool:
     """Take what is first in line in hand; False if another process may still be at it.
 
     One that lost the lead without knowing may be posting for as long as a call to Slack lasts.
     """
-    mine, now = desk().launch, desk().clock()
+    mine, now = services().process_id, services().clock()
     if due.sending_at is None or due.sending_by == mine:
-        return await asyncio.to_thread(desk().store.outbox.sending, held, mine, now)
-    left = desk().patience.takeover - (now - (due.tried_at or due.sending_at)).total_seconds()
+        return await asyncio.to_thread(services().store.outbox.mark_sending, held, mine, now)
+    left = services().timeouts.takeover - (now - (due.tried_at or due.sending_at)).total_seconds()
     if left > 0:
-        await desk().sleep(left)
+        await services().sleep(left)
         return False
-    return await asyncio.to_thread(desk().store.outbox.sending, held, mine, now)
+    return await asyncio.to_thread(services().store.outbox.mark_sending, held, mine, now)
 
 
 async def _place(channel: str) -> str:
     """A channel's id; for a person that of our chat with them."""
-    return await gateway.chat_with(channel) if channel[0] in "UW" else channel
+    return await gateway.open_dm(channel) if channel[0] in "UW" else channel
 
 
 # What there is to post, each by its kind; all return whether there is a new message.
 
 
-async def _card(due: Due, place: str, since: datetime | None) -> bool:
+async def _card(due: OutboxEntry, place: str, since: datetime | None) -> bool:
     """A card, unless the channel has one, or there is nothing to decide any more."""
-    ref, notice = _about(due), due.notice
+    ref, notice = _about(due), due.notification
     snapshot = await _look(ref)
-    if snapshot is None or snapshot.status not in WAITED_FOR:
+    if snapshot is None or snapshot.status not in OPEN_STATUSES:
         return False
-    origin = notice.told.get("from", "")
-    async with desk().placing(ref, place):
+    origin = notice.details.get("from", "")
+    async with services().card_lock(ref, place):
         here = await _card_here(ref, place)
         # Its own card, posted before a crash, needs no word that it was escalated.
-        own = here is not None and since is not None and here.origin == origin
+        own = here is not None and since is not None and here.escalated_from == origin
         if here and origin and not own:
             await _reply(
                 due, place, here.ts, messages.notifications.escalated(notice, snapshot), since
@@ -207,10 +215,10 @@ async def _card(due: Due, place: str, since: datetime | None) -> bool:
             ts = here.ts
         else:
             found = await _found(due, place, "", since)
-            if not (found or origin) and await cards.gather(place, [(ref, snapshot)], notice):
+            if not (found or origin) and await cards.add_to_group(place, [(ref, snapshot)], notice):
                 return False
-            ts = await cards.bring(place, snapshot, notice, _mark(due), found)
-    await failure_details.wanted(due, snapshot, place, ts)
+            ts = await cards.post_notified(place, snapshot, notice, _mark(due), found)
+    await failure_details.enqueue_if_long(due, snapshot, place, ts)
     return here is None
 
 
@@ -219,15 +227,15 @@ async def _card_here(ref: Ref, place: str) -> Card | None:
 
     One that was to be drawn with others when that broke off is shown nowhere yet: it has none.
     """
-    store = desk().store
+    store = services().store
     card = await asyncio.to_thread(store.card_in, ref, place)
-    if card and card.gathers and not card.seen:
+    if card and card.failure_group and not card.rendered_fingerprint:
         await asyncio.to_thread(store.forget_card, card, only=ref)
         return None
     return card
 
 
-async def _together(these: list[Due], place: str) -> tuple[bool, list[int]]:
+async def _together(these: list[OutboxEntry], place: str) -> tuple[bool, list[int]]:
     """Failures of one workflow: a card for the first, and one drawing of it with all others.
 
     Returns whether there is a new message, and the numbers of those that are through.
@@ -238,117 +246,135 @@ async def _together(these: list[Due], place: str) -> tuple[bool, list[int]]:
         failed = []
         # What was meant for another channel may be here twice.
         for ref in sorted({_about(each) for each in others} - {_about(first)}, key=str):
-            await places.enter_async_context(desk().placing(ref, place))
+            await places.enter_async_context(services().card_lock(ref, place))
             run = await _look(ref)
             here = await _card_here(ref, place)
-            failed += [(ref, run)] if run and run.status in WAITED_FOR and not here else []
-        gathered = not failed or await cards.gather(place, failed, first.notice)
+            failed += [(ref, run)] if run and run.status in OPEN_STATUSES and not here else []
+        gathered = not failed or await cards.add_to_group(place, failed, first.notification)
     # The first may have no card any more, or none that can be drawn: then it is the next's turn.
     return posted, [each.number for each in (these if gathered else [first])]
 
 
-async def _reminder(due: Due, place: str, since: datetime | None) -> bool:
+async def _reminder(due: OutboxEntry, place: str, since: datetime | None) -> bool:
     """A word in the thread of the object's card; where there is none, the card is the word."""
-    ref, notice = _about(due), due.notice
+    ref, notice = _about(due), due.notification
     snapshot = await _look(ref)
-    if snapshot is None or snapshot.status not in WAITED_FOR:
+    if snapshot is None or snapshot.status not in OPEN_STATUSES:
         return False
-    here = await asyncio.to_thread(desk().store.card_in, ref, place)
+    here = await asyncio.to_thread(services().store.card_in, ref, place)
     if here is None:
         return await _card(due, place, since)
-    said = messages.notifications.reminder(notice, snapshot, desk().clock())
-    loud = messages.notifications.goes_on(snapshot)
+    said = messages.notifications.reminder(notice, snapshot, services().clock())
+    loud = messages.notifications.auto_approves(snapshot)
     await _reply(due, place, here.ts, said, since, loud=loud)
     await cards.redraw(ref)
     return True
 
 
-async def _awake(due: Due, place: str, since: datetime | None) -> bool:
+async def _awake(due: OutboxEntry, place: str, since: datetime | None) -> bool:
     ref = _about(due)
     snapshot = await _look(ref)
-    here = await asyncio.to_thread(desk().store.card_in, ref, place)
-    if snapshot is None or here is None or snapshot.status not in WAITED_FOR:
+    here = await asyncio.to_thread(services().store.card_in, ref, place)
+    if snapshot is None or here is None or snapshot.status not in OPEN_STATUSES:
         return False
-    await _reply(due, place, here.ts, messages.notifications.awake(due.notice, snapshot), since)
+    await _reply(
+        due, place, here.ts, messages.notifications.snooze_ended(due.notification, snapshot), since
+    )
     await cards.redraw(ref)
     return True
 
 
-async def _ended(due: Due, place: str, since: datetime | None) -> bool:
-    await _reply(due, place, due.notice.thread, messages.notifications.ended(due.notice), since)
+async def _ended(due: OutboxEntry, place: str, since: datetime | None) -> bool:
+    await _reply(
+        due,
+        place,
+        due.notification.thread_ts,
+        messages.notifications.retry_ended(due.notification),
+        since,
+    )
     return True
 
 
-async def _plain(due: Due, place: str, since: datetime | None) -> bool:
-    await _reply(due, place, "", messages.notifications.plain(due.notice), since)
+async def _plain(due: OutboxEntry, place: str, since: datetime | None) -> bool:
+    await _reply(due, place, "", messages.notifications.standalone(due.notification), since)
     return True
 
 
-async def _excerpt(due: Due, place: str, since: datetime | None) -> bool:
+async def _excerpt(due: OutboxEntry, place: str, since: datetime | None) -> bool:
     """The card says the same in short: where no file can be shared, it has to be enough."""
-    again, thread = since is not None, due.notice.thread
+    again, thread = since is not None, due.notification.thread_ts
     if not thread:  # it belongs under a card in a channel that is closed by now
         return False
     try:
         await failure_details.share(_about(due), place, thread, perhaps_again=again)
-    except SlackTrouble as error:
-        if error.passes:
+    except SlackFailed as error:
+        if error.is_temporary:
             raise
-        log.warning("an excerpt can't be shared", extra={"once": due.once, "code": error.code})
+        log.warning(
+            "an excerpt can't be shared", extra={"dedupe_key": due.dedupe_key, "code": error.code}
+        )
         return False
     return True
 
 
 POSTING = {
-    NoticeKind.CARD: _card,
-    NoticeKind.REMINDER: _reminder,
-    NoticeKind.AWAKE: _awake,
-    NoticeKind.ENDED: _ended,
-    NoticeKind.EXCERPT: _excerpt,
-    NoticeKind.BACKLOG: _plain,
-    NoticeKind.DIGEST: _plain,
-    NoticeKind.CLOSED: _plain,
+    NotificationKind.CARD: _card,
+    NotificationKind.REMINDER: _reminder,
+    NotificationKind.SNOOZE_ENDED: _awake,
+    NotificationKind.RETRY_ENDED: _ended,
+    NotificationKind.FAILURE_DETAILS: _excerpt,
+    NotificationKind.BACKLOG: _plain,
+    NotificationKind.DIGEST: _plain,
+    NotificationKind.CHANNEL_CLOSED: _plain,
 }
 
 
-async def _summed_up(held: list[Due], place: str, since: datetime | None) -> bool:
+async def _summed_up(held: list[OutboxEntry], place: str, since: datetime | None) -> bool:
     """One message for all that quiet hours held back and that still waits."""
-    refs = [each.notice.ref for each in held if each.notice.ref]
-    known = await asyncio.to_thread(desk().store.known.of, list(dict.fromkeys(refs)))
+    refs = [each.notification.ref for each in held if each.notification.ref]
+    known = await asyncio.to_thread(services().store.tracked.get, list(dict.fromkeys(refs)))
     if waiting := [each for each in known if each.open]:
-        said = messages.notifications.summary(waiting, len(known), desk().clock())
+        said = messages.notifications.quiet_summary(waiting, len(known), services().clock())
         await _reply(held[0], place, "", said, since)
     return bool(waiting)
 
 
 async def _reply(  # noqa: PLR0913 - where, what, and whether it was said before
-    due: Due, place: str, thread: str, said: Message, since: datetime | None, *, loud: bool = False
+    due: OutboxEntry,
+    place: str,
+    thread: str,
+    said: Message,
+    since: datetime | None,
+    *,
+    loud: bool = False,
 ) -> None:
     """Post once; ``loud`` shows it in the channel as well."""
     if not await _found(due, place, thread, since):
-        message = messages.notifications.placed(said, due.notice.meant)
+        message = messages.notifications.with_origin(said, due.notification.intended_channel)
         await gateway.post((place, thread), message, _mark(due), None, loud=loud)
 
 
-async def _found(due: Due, place: str, thread: str, since: datetime | None) -> str:
+async def _found(due: OutboxEntry, place: str, thread: str, since: datetime | None) -> str:
     """The ts of this notice if it was posted before a crash."""
-    return await gateway.found((place, thread), _mark(due), since) if since else ""
+    return await gateway.find_posted((place, thread), _mark(due), since) if since else ""
 
 
-def _mark(due: Due) -> dict[str, str]:
-    ref = {"ref": str(due.notice.ref)} if due.notice.kind is NoticeKind.CARD else {}
-    return {"part": due.notice.kind, "operation": due.once} | ref
+def _mark(due: OutboxEntry) -> dict[str, str]:
+    ref = (
+        {"ref": str(due.notification.ref)} if due.notification.kind is NotificationKind.CARD else {}
+    )
+    return {"part": due.notification.kind, "operation": due.dedupe_key} | ref
 
 
-def _about(due: Due) -> Ref:
-    if due.notice.ref is None:
-        raise ValueError(f"{due.once} is about nothing")
-    return due.notice.ref
+def _about(due: OutboxEntry) -> Ref:
+    if due.notification.ref is None:
+        raise ValueError(f"{due.dedupe_key} is about nothing")
+    return due.notification.ref
 
 
 async def _look(ref: Ref) -> Snapshot | None:
     """The object as it is now, which the watch then knows as well; None where there is none."""
     try:
-        return await cards.look(ref)
+        return await cards.read_and_track(ref)
     except NotFound:
         return None

@@ -3,30 +3,32 @@
 import asyncio
 
 from bot import messages
-from bot.domain.actions import Snapshot
-from bot.domain.models import Ref
-from bot.domain.notifications import Due, Notice, NoticeKind
+from bot.domain.notifications import Notification, NotificationKind, OutboxEntry
+from bot.domain.objects import Ref
+from bot.domain.snapshots import Snapshot
 from bot.secmaster import Instance, NotFound
-from bot.services import desk
+from bot.services import services
 from bot.slack import gateway
 
 
-async def wanted(card: Due, snapshot: Snapshot, channel: str, thread: str) -> None:
+async def enqueue_if_long(card: OutboxEntry, snapshot: Snapshot, channel: str, thread: str) -> None:
     """Have a file posted under a card that could not show all of the failed node."""
-    if not isinstance(snapshot, Instance) or not messages.failure_groups.is_long(snapshot):
+    if not isinstance(snapshot, Instance) or not messages.failure_groups.needs_details_file(
+        snapshot
+    ):
         return
-    now, ref = desk().clock(), card.notice.ref
-    notice = Notice(kind=NoticeKind.EXCERPT, ref=ref, thread=thread)
+    now, ref = services().clock(), card.notification.ref
+    notice = Notification(kind=NotificationKind.FAILURE_DETAILS, ref=ref, thread_ts=thread)
     # Of the same failure one file in each channel.
     once = f"excerpt:{ref}:{snapshot.retry_count}:{channel}"
-    due = Due(once=once, channel=card.channel, notice=notice, not_before=now)
-    await asyncio.to_thread(desk().store.outbox.add, [due], now)
+    due = OutboxEntry(dedupe_key=once, channel=card.channel, notification=notice, not_before=now)
+    await asyncio.to_thread(services().store.outbox.add, [due], now)
 
 
 async def share(ref: Ref, channel: str, thread: str, *, perhaps_again: bool) -> None:
     """Upload what the failed node was given and said, as a text file."""
     try:
-        run = await desk().look(ref)
+        run = await services().read(ref)
     except NotFound:
         return
     if not isinstance(run, Instance) or run.failed_node is None:
@@ -34,12 +36,12 @@ async def share(ref: Ref, channel: str, thread: str, *, perhaps_again: bool) -> 
     name = f"{run.failed_node.action_id or run.id}-{run.retry_count}.txt"
     if perhaps_again and await gateway.has_file(channel, thread, name):
         return
-    upload = desk().slack.files_upload_v2(
+    upload = services().slack.files_upload_v2(
         filename=name,
         title=name,
-        content=messages.failure_groups.whole_failure(run),
+        content=messages.failure_groups.failure_details(run),
         channel=channel,
         thread_ts=thread,
-        initial_comment=messages.failure_groups.EXCERPT,
+        initial_comment=messages.failure_groups.DETAILS_COMMENT,
     )
-    await gateway.asked(upload)
+    await gateway.call(upload)

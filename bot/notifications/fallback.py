@@ -4,8 +4,8 @@ import asyncio
 import logging
 from datetime import timedelta
 
-from bot.domain.notifications import Due, Notice, NoticeKind
-from bot.services import desk
+from bot.domain.notifications import Notification, NotificationKind, OutboxEntry
+from bot.services import services
 
 log = logging.getLogger(__name__)
 
@@ -13,9 +13,9 @@ TRIED_AGAIN = timedelta(hours=1)  # until a closed channel is tried again
 ASKED_AGAIN = timedelta(minutes=1)  # until a group that was empty is: people come with each shift
 
 
-async def elsewhere(channel: str) -> bool:
+async def redirect_if_closed(channel: str) -> bool:
     """Whether a channel is known as closed; what waits for it then goes to the fallback."""
-    outbox, now = desk().store.outbox, desk().clock()
+    outbox, now = services().store.outbox, services().clock()
     again = ASKED_AGAIN if channel[0] == "S" else TRIED_AGAIN
     if not await asyncio.to_thread(outbox.is_closed, channel, now, again):
         return False
@@ -24,20 +24,27 @@ async def elsewhere(channel: str) -> bool:
 
 
 async def _to_fallback(channel: str) -> None:
-    fallback = desk().policy().watch.fallback
+    fallback = services().policy().watch.fallback
     if fallback and fallback != channel:
-        await asyncio.to_thread(desk().store.outbox.readdress, channel, fallback)
+        await asyncio.to_thread(services().store.outbox.redirect, channel, fallback)
 
 
-async def closed(channel: str, code: str) -> None:
+async def report_closed(channel: str, code: str) -> None:
     """Report once to the admins that a channel is closed, and use the fallback."""
-    outbox, now = desk().store.outbox, desk().clock()
+    outbox, now = services().store.outbox, services().clock()
     log.warning("a channel is closed to us", extra={"channel": channel, "code": code})
-    if await asyncio.to_thread(outbox.close, channel, code, now):
-        notice = Notice(kind=NoticeKind.CLOSED, told={"channel": channel, "code": code})
-        admins = desk().policy().watch.admins
+    if await asyncio.to_thread(outbox.mark_closed, channel, code, now):
+        notice = Notification(
+            kind=NotificationKind.CHANNEL_CLOSED, details={"channel": channel, "code": code}
+        )
+        admins = services().policy().watch.admins
         reports = [
-            Due(once=f"closed:{channel}:{now}:{who}", channel=who, notice=notice, not_before=now)
+            OutboxEntry(
+                dedupe_key=f"closed:{channel}:{now}:{who}",
+                channel=who,
+                notification=notice,
+                not_before=now,
+            )
             for who in admins
             if who != channel
         ]

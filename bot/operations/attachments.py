@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from bot.domain.models import File, Operation, Outcome, State, Value
-from bot.operations.step_results import Answer, Kind, settled, troubled
+from bot.domain.objects import Value
+from bot.domain.operations import Operation, OperationState, Outcome
+from bot.domain.slack import SlackFile
+from bot.operations.step_results import ResultKind, StepResult, failed, final
 from bot.secmaster import SecMasterError
-from bot.services import desk
-from bot.slack.gateway import SlackTrouble, asked
+from bot.services import services
+from bot.slack.gateway import SlackFailed, call
 
 OK, SERVERS = 200, 500
 PASSING = (408, 429)
@@ -22,7 +24,7 @@ CHUNK = 64 * 1024
 WHOLE = 60  # seconds for one file
 
 
-class NotHad(Exception):
+class FileUnavailable(Exception):
     """Slack does not hand the file out, and asking again would not help; ``code`` says why."""
 
     def __init__(self, code: str) -> None:
@@ -30,29 +32,29 @@ class NotHad(Exception):
         self.code = code
 
 
-class Brought(Value):
+class UploadResult(Value):
     """The id SecMaster gave the file, or an ``answer`` why it has none."""
 
-    answer: Answer | None = None
+    result: StepResult | None = None
     attachment_id: str = ""
 
 
-async def bring(operation: Operation, file: File) -> Brought:
+async def upload(operation: Operation, file: SlackFile) -> UploadResult:
     """Take a file out of Slack and upload it where the operation's object is."""
     try:
-        async with desk().bringing:
+        async with services().uploads:
             name, content = await _fetched(file.id)
-            uploaded = await desk().client(operation.ref).upload_attachment(name, content)
-    except SlackTrouble as error:
-        late = Outcome(state=State.FAILED, trouble="file_late", code=error.code)
-        return Brought(answer=Answer(kind=Kind.TROUBLE, outcome=late))
-    except NotHad as no:
+            uploaded = await services().client(operation.ref).upload_attachment(name, content)
+    except SlackFailed as error:
+        late = Outcome(state=OperationState.FAILED, reason_code="file_late", code=error.code)
+        return UploadResult(result=StepResult(kind=ResultKind.RETRYABLE, outcome=late))
+    except FileUnavailable as no:
         trouble = TOO_LARGE if no.code == TOO_LARGE else "file_not_had"
-        refused = Outcome(state=State.FAILED, trouble=trouble, code=no.code)
-        return Brought(answer=settled(refused))
+        refused = Outcome(state=OperationState.FAILED, reason_code=trouble, code=no.code)
+        return UploadResult(result=final(refused))
     except SecMasterError as error:
-        return Brought(answer=troubled(error, sent=False))
-    return Brought(attachment_id=uploaded.id)
+        return UploadResult(result=failed(error, sent=False))
+    return UploadResult(attachment_id=uploaded.id)
 
 
 async def _fetched(file_id: str) -> tuple[str, bytes]:
@@ -61,21 +63,21 @@ async def _fetched(file_id: str) -> tuple[str, bytes]:
     https://docs.slack.dev/reference/objects/file-object
     """
     try:
-        file = (await asked(desk().slack.files_info(file=file_id)))["file"]
-    except SlackTrouble as error:
-        if error.passes:
+        file = (await call(services().slack.files_info(file=file_id)))["file"]
+    except SlackFailed as error:
+        if error.is_temporary:
             raise
-        raise NotHad(error.code) from error
+        raise FileUnavailable(error.code) from error
     if file.get("is_external") or not _slacks_own(file.get("url_private_download", "")):
-        raise NotHad("not_stored_in_slack")
+        raise FileUnavailable("not_stored_in_slack")
     if file["size"] > LARGEST:
-        raise NotHad(TOO_LARGE)
+        raise FileUnavailable(TOO_LARGE)
     return file.get("name") or file_id, await _content(file)
 
 
 def _slacks_own(url: str) -> bool:
     """Whether our token may go there: to where the Web API is, and its own subdomains."""
-    there, api = urlsplit(url), urlsplit(desk().slack.base_url)
+    there, api = urlsplit(url), urlsplit(services().slack.base_url)
     if (there.scheme, there.netloc) == (api.scheme, api.netloc):
         return True
     return there.scheme == "https" and (there.hostname or "").endswith(f".{api.hostname}")
@@ -85,18 +87,18 @@ async def _content(file: dict[str, Any]) -> bytes:
     """The bytes; raises NotHad where they are not the file's, SlackTrouble where they may come."""
     status, content = await _download(file["url_private_download"])
     if status in PASSING or status >= SERVERS:
-        raise SlackTrouble(f"http_{status}")
+        raise SlackFailed(f"http_{status}")
     # Without the right to it Slack answers with a page to sign in, and calls that a success.
     if len(content) != file["size"]:
-        raise NotHad("no_permission" if status == OK else f"http_{status}")
+        raise FileUnavailable("no_permission" if status == OK else f"http_{status}")
     return content
 
 
 async def _download(url: str) -> tuple[int, bytes]:
     """The HTTP status, and up to a byte more than the largest file."""
-    slack, content = desk().slack, bytearray()
+    slack, content = services().slack, bytearray()
     if slack.session is None:
-        raise SlackTrouble("")
+        raise SlackFailed("")
     asking = slack.session.get(
         url,
         headers={"Authorization": f"Bearer {slack.token}"},
@@ -112,4 +114,4 @@ async def _download(url: str) -> tuple[int, bytes]:
                     break
             return reply.status, bytes(content)
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise SlackTrouble("") from error
+        raise SlackFailed("") from error

@@ -5,14 +5,25 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from bot.domain.actions import Action, Snapshot
-from bot.domain.models import Operation, Ref, Terms, Vote
+from bot.domain.actions import Action
+from bot.domain.approvals import Approval
+from bot.domain.objects import Ref
+from bot.domain.operations import Operation, PolicyTerms
+from bot.domain.snapshots import Snapshot
+from bot.domain.tracking import failure_group
 from bot.policy.config import Config
-from bot.policy.decide import Allowed, Decision, Matter, Member, Refused, decide, needs_facts
+from bot.policy.decide import (
+    Allowed,
+    Decision,
+    PolicyContext,
+    Principal,
+    Refused,
+    decide,
+    needs_snapshot,
+)
 from bot.secmaster import NotFound, SecMasterError
 from bot.slack.directory import LookupFailed
-from bot.store import gathering
-from handlers.context import Asker, House
+from handlers.context import AppContext, Requester
 
 
 class NotAllowed(Exception):
@@ -35,28 +46,30 @@ class NoRight(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Permit:
+class Grant:
     """The answer that allows it, the terms that are recorded with it, and on what it was given.
 
     ``about`` is the object as it was asked about, None where no rule asks for it.
     """
 
     allowed: Allowed
-    terms: Terms
-    about: Snapshot | None = None
+    terms: PolicyTerms
+    snapshot: Snapshot | None = None
 
 
-async def permit(
-    house: House, asker: Asker, action: Action, ref: Ref, *, glass: bool = False
-) -> Permit:
+async def authorize(
+    house: AppContext, asker: Requester, action: Action, ref: Ref, *, glass: bool = False
+) -> Grant:
     """Return what allows it, or raise NotAllowed and leave a record of the attempt."""
     config = house.config  # one policy from the question to the record, whatever is read anew
-    member, about = Member(asker.actor.id), None
+    member, about = Principal(asker.actor.id), None
     answer: Decision = Refused("unknown")
     try:
-        member = await house.directory.member(asker.actor)
+        member = await house.directory.principal(asker.actor)
         about = await _facts(house, config, action, ref)
-        answer = decide(config.rules, member, action, matter(house, ref, about), glass=glass)
+        answer = decide(
+            config.rules, member, action, policy_context(house, ref, about), break_glass=glass
+        )
     except LookupFailed:
         pass
     except NotFound:
@@ -65,45 +78,51 @@ async def permit(
         answer = Refused("unread")
     terms = _terms(config, member, answer)
     if isinstance(answer, Allowed):
-        return Permit(answer, _braked(config, action, about, terms), about)
+        return Grant(answer, _braked(config, action, about, terms), about)
     await _refused(house, asker, (action, ref), answer, terms)
     raise NotAllowed(action, ref, answer)
 
 
-async def _facts(house: House, config: Config, action: Action, ref: Ref) -> Snapshot | None:
+async def _facts(house: AppContext, config: Config, action: Action, ref: Ref) -> Snapshot | None:
     """The object, if any rule asks what it is."""
-    braked = config.brake is not None and action.retries
-    if not (braked or needs_facts(config.rules, action)):
+    braked = config.brake is not None and action.is_retry
+    if not (braked or needs_snapshot(config.rules, action)):
         return None
-    async with asyncio.timeout(house.desk.patience.ask):
-        return await house.desk.look(ref)
+    async with asyncio.timeout(house.services.timeouts.before_ack):
+        return await house.services.read(ref)
 
 
 async def _refused(
-    house: House, asker: Asker, what: tuple[Action, Ref], answer: Refused, terms: Terms
+    house: AppContext,
+    asker: Requester,
+    what: tuple[Action, Ref],
+    answer: Refused,
+    terms: PolicyTerms,
 ) -> None:
-    now, (action, ref) = house.desk.clock(), what
+    now, (action, ref) = house.services.clock(), what
     attempt = Operation(
         id=secrets.token_hex(16),
         action=action.name,
         ref=ref,
         actor=asker.actor,
-        place=asker.place,
+        location=asker.location,
         rule=answer.rule,
         terms=terms,
         accepted_at=now,
     )
-    await asyncio.to_thread(house.desk.store.refuse, attempt, answer.why, now)
+    await asyncio.to_thread(house.services.store.record_refusal, attempt, answer.reason, now)
 
 
-async def without_right(
-    house: House, action: Action, ref: Ref, about: Snapshot | None
-) -> tuple[Vote, ...]:
+async def revoked_approvals(
+    house: AppContext, action: Action, ref: Ref, about: Snapshot | None
+) -> tuple[Approval, ...]:
     """Whoever has said yes to this and may not any more; raises LookupFailed."""
-    ballots = await asyncio.to_thread(house.desk.store.ballots, ref, house.desk.clock())
-    votes = [vote for each in ballots if each.action == action.name for vote in each.votes]
-    members = await asyncio.gather(*(house.directory.member(vote.actor) for vote in votes))
-    rules, asked = house.config.rules, matter(house, ref, about)
+    ballots = await asyncio.to_thread(
+        house.services.store.approval_requests, ref, house.services.clock()
+    )
+    votes = [vote for each in ballots if each.action == action.name for vote in each.approvals]
+    members = await asyncio.gather(*(house.directory.principal(vote.actor) for vote in votes))
+    rules, asked = house.config.rules, policy_context(house, ref, about)
     return tuple(
         vote
         for vote, member in zip(votes, members, strict=True)
@@ -111,16 +130,16 @@ async def without_right(
     )
 
 
-def matter(house: House, ref: Ref, about: Snapshot | None) -> Matter:
+def policy_context(house: AppContext, ref: Ref, about: Snapshot | None) -> PolicyContext:
     """What the policy must know of an object; a workspace goes by its alias and by its name."""
-    names = frozenset({ref.workspace, house.desk.name(ref)})
-    return Matter(names, house.desk.clock(), about)
+    names = frozenset({ref.workspace, house.services.workspace_name(ref)})
+    return PolicyContext(names, house.services.clock(), about)
 
 
-def _terms(config: Config, member: Member, answer: Decision) -> Terms:
-    terms = Terms(
+def _terms(config: Config, member: Principal, answer: Decision) -> PolicyTerms:
+    terms = PolicyTerms(
         comment=config.attribution.comment,
-        policy=config.digest,
+        policy=config.fingerprint,
         identity=str(member.identities[0]),
     )
     if isinstance(answer, Refused):
@@ -128,46 +147,54 @@ def _terms(config: Config, member: Member, answer: Decision) -> Terms:
     given = {
         "approvals": answer.approvals,
         "expires": answer.expires,
-        "may_break": answer.may_break,
-        "glass": config.break_glass.channel if answer.glass else "",
-        "lender": answer.lender,
+        "break_glass_allowed": answer.break_glass_allowed,
+        "break_glass_channel": config.break_glass.channel if answer.break_glass else "",
+        "delegator": answer.delegator,
     }
     return terms.model_copy(update=given)
 
 
-def _braked(config: Config, action: Action, about: Snapshot | None, terms: Terms) -> Terms:
+def _braked(
+    config: Config, action: Action, about: Snapshot | None, terms: PolicyTerms
+) -> PolicyTerms:
     """The terms of a retry, which ask for a second person where there were too many of late."""
-    workflow = gathering(about) if about else ""
-    if config.brake is None or not action.retries or not workflow:
+    workflow = failure_group(about) if about else ""
+    if config.brake is None or not action.is_retry or not workflow:
         return terms
     within = config.brake.within.total_seconds()
-    brake = {"gathers": workflow, "brake": config.brake.retries, "brake_within": within}
+    brake = {
+        "failure_group": workflow,
+        "brake_retries": config.brake.retries,
+        "brake_within": within,
+    }
     return terms.model_copy(update=brake)
 
 
-async def right(house: House, asker: Asker, name: str) -> Member:
+async def require_right(house: AppContext, asker: Requester, name: str) -> Principal:
     """Return who asks, if one of their roles has this right.
 
     Raises NoRight, and leaves a record of the attempt; or LookupFailed.
     """
     roles: tuple[str, ...] = getattr(house.config.rights, name)
-    member = await house.directory.member(asker.actor)
+    member = await house.directory.principal(asker.actor)
     if member.guest or member.outsider or member.roles.isdisjoint(roles):
-        refused = entry(house, asker, name, "refused", secrets.token_hex(16))
-        await asyncio.to_thread(house.desk.store.note, refused)
+        refused = audit_entry(house, asker, name, "refused", secrets.token_hex(16))
+        await asyncio.to_thread(house.services.store.record, refused)
         raise NoRight(name, roles)
     return member
 
 
-def entry(house: House, asker: Asker, action: str, outcome: str, id_: str) -> dict[str, Any]:
+def audit_entry(
+    house: AppContext, asker: Requester, action: str, outcome: str, id_: str
+) -> dict[str, Any]:
     """What the audit keeps of what is about no task and no instance."""
     return {
-        "at": house.desk.clock(),
+        "at": house.services.clock(),
         "operation_id": id_,
         "outcome": outcome,
         "action": action,
         "target": "policy",
         "actor": asker.actor.model_dump(),
-        "place": asker.place.model_dump(exclude={"response_url"}),
-        "terms": {"policy": house.config.digest},
+        "location": asker.location.model_dump(exclude={"response_url"}),
+        "terms": {"policy": house.config.fingerprint},
     }

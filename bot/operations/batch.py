@@ -12,14 +12,15 @@ from typing import Any
 
 from dbos import DBOS, SetWorkflowID
 
-from bot.domain.batches import Batch, Item
-from bot.domain.models import Operation, Outcome, Place, State, Verdict
+from bot.domain.batches import Batch, BatchItem
+from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.slack import SlackLocation
 from bot.messages import Message, batch_results
-from bot.messages.batch_results import Ended
-from bot.operations.workflow import SPENT, UNTIL_DONE, accept
-from bot.services import desk
+from bot.messages.batch_results import BatchItemResult
+from bot.operations.workflow import RETRIES_EXHAUSTED, RETRY_OPTIONS, start
+from bot.services import services
 from bot.slack import gateway
-from bot.slack.gateway import SlackTrouble
+from bot.slack.gateway import SlackFailed
 
 log = logging.getLogger(__name__)
 
@@ -30,30 +31,30 @@ SHORTLY = 5.0  # seconds
 LONGEST = 7200.0  # seconds of waiting: by then each has ended, or nobody knows why not
 
 
-async def decide(batch: Batch) -> None:
+async def start_batch(batch: Batch) -> None:
     """Record many operations durably; the same id again is the same batch."""
     with SetWorkflowID(batch.id):
-        await DBOS.start_workflow_async(decide_many, batch.model_dump(mode="json"))
+        await DBOS.start_workflow_async(decide_batch, batch.model_dump(mode="json"))
 
 
 @DBOS.workflow(name="decide_batch")
-async def decide_many(recorded: dict[str, Any]) -> str:
+async def decide_batch(recorded: dict[str, Any]) -> str:
     """Carry out what was confirmed, and tell how each ended."""
     batch = Batch.model_validate(recorded)
-    desk().begin(batch.cause)
+    services().track(batch.operation)
     try:
-        place = Place.model_validate(await _step("announce", _announce, batch))
-    except (SlackTrouble, SPENT):
+        place = SlackLocation.model_validate(await _step("announce", _announce, batch))
+    except (SlackFailed, RETRIES_EXHAUSTED):
         # Nobody could be told how it ends, so nothing is begun.
         log.exception("many could not be announced", extra={"batch": batch.id})
         return "untold"
     progress = Progress(batch, place)
     for number, item in enumerate(batch.items):
         await progress.until(number, AT_ONCE - 1)
-        await accept(_placed(item.operation, place))
+        await start(_placed(item.operation, place))
     await progress.until(len(batch.items), 0)
     await _step("tell the results", _conclude, batch, place)
-    desk().finish(batch.cause)
+    services().forget(batch.operation)
     return "told"
 
 
@@ -63,7 +64,7 @@ class Progress:
     What it remembers is for this process alone: no course depends on it.
     """
 
-    def __init__(self, batch: Batch, place: Place) -> None:
+    def __init__(self, batch: Batch, place: SlackLocation) -> None:
         self.batch = batch
         self.place = place
         self.ended: set[str] = set()
@@ -72,7 +73,7 @@ class Progress:
 
     async def until(self, begun: int, most: int) -> None:
         """Wait until at most so many of those begun are under way."""
-        with desk().resting():
+        with services().waiting():
             await _step(f"wait after {begun}", self._wait, begun, most)
 
     async def _wait(self, begun: int, most: int) -> None:
@@ -85,7 +86,7 @@ class Progress:
                 return
             await asyncio.sleep(LOOK_EVERY)
 
-    async def _look(self, items: Sequence[Item]) -> None:
+    async def _look(self, items: Sequence[BatchItem]) -> None:
         for item in items:
             if item.operation.id not in self.ended and await _has_ended(item):
                 self.ended.add(item.operation.id)
@@ -99,49 +100,49 @@ class Progress:
         try:
             async with asyncio.timeout(SHORTLY):
                 await _update(self.place, batch_results.progress(self.batch, done))
-        except (SlackTrouble, TimeoutError) as error:
+        except (SlackFailed, TimeoutError) as error:
             log.warning("progress not told", extra={"error": str(error)})
 
 
 async def _announce(batch: Batch) -> dict[str, Any]:
     """Post the message that tells of all, where it was asked or in our chat with the person."""
-    cause, said = batch.cause, batch_results.progress(batch, 0)
+    cause, said = batch.operation, batch_results.progress(batch, 0)
     mark = {"part": "batch", "operation": batch.id}
-    place = cause.place.model_copy(update={"card": ""})
+    place = cause.location.model_copy(update={"card": ""})
     try:
         if place.channel:
             ts = await gateway.post((place.channel, ""), said, mark, cause)
             return place.model_copy(update={"card": ts}).model_dump(mode="json")
-    except SlackTrouble as error:
-        if error.passes:
+    except SlackFailed as error:
+        if error.is_temporary:
             raise
         log.warning("channel closed to us", extra={"code": error.code})
-    chat = await gateway.chat_with(cause.actor.id)
+    chat = await gateway.open_dm(cause.actor.id)
     ts = await gateway.post((chat, ""), said, mark, cause)
-    return Place(channel=chat, card=ts).model_dump(mode="json")
+    return SlackLocation(channel=chat, card=ts).model_dump(mode="json")
 
 
-def _placed(operation: Operation, place: Place) -> Operation:
+def _placed(operation: Operation, place: SlackLocation) -> Operation:
     """The operation, answered under its own card there, or else under the message of all."""
-    own = bool(operation.place.card) and operation.place.channel == place.channel
-    there = operation.place if own else place
-    return operation.model_copy(update={"place": there, "batch": place.card})
+    own = bool(operation.location.card) and operation.location.channel == place.channel
+    there = operation.location if own else place
+    return operation.model_copy(update={"location": there, "batch_ts": place.card})
 
 
-async def _conclude(batch: Batch, place: Place) -> None:
+async def _conclude(batch: Batch, place: SlackLocation) -> None:
     """Put the table in the place of the progress; to the person alone where that is closed."""
     ended = [await _told(item) for item in batch.items]
     table = batch_results.results(batch, ended)
     try:
         await _update(place, table)
-    except SlackTrouble as error:
-        if error.passes:
+    except SlackFailed as error:
+        if error.is_temporary:
             raise
         log.warning("message of many is closed to us", extra={"code": error.code})
-        await gateway.whisper(place, batch.cause.actor.id, table)
+        await gateway.send_private(place, batch.operation.actor.id, table)
 
 
-async def _has_ended(item: Item) -> bool:
+async def _has_ended(item: BatchItem) -> bool:
     """Whether one has ended; what can't be asked now is asked again."""
     try:
         return (await _end(item)).outcome is not None
@@ -150,33 +151,33 @@ async def _has_ended(item: Item) -> bool:
         return False
 
 
-async def _end(item: Item) -> Ended:
+async def _end(item: BatchItem) -> BatchItemResult:
     """How one ended, by the record of its own flow."""
     for step in await DBOS.list_workflow_steps_async(item.operation.id):
         found = step["output"] if isinstance(step["output"], dict) else {}
         if step["function_name"] == "prepare" and found.get("holder"):
-            lost = Outcome(state=State.FAILED, trouble="lost")
-            return Ended(item, lost, Verdict.model_validate(found["holder"]))
+            lost = Outcome(state=OperationState.FAILED, reason_code="lost")
+            return BatchItemResult(item, lost, StandingOperation.model_validate(found["holder"]))
         if step["function_name"] == "conclude":
-            known = found or {"state": State.UNKNOWN, "trouble": "own_fault"}
-            return Ended(item, Outcome.model_validate(known))
-    return Ended(item)
+            known = found or {"state": OperationState.UNKNOWN, "reason_code": "own_fault"}
+            return BatchItemResult(item, Outcome.model_validate(known))
+    return BatchItemResult(item)
 
 
-async def _told(item: Item) -> Ended:
+async def _told(item: BatchItem) -> BatchItemResult:
     """The same with who came before it, where it was no longer open."""
     ended = await _end(item)
-    if ended.outcome is None or ended.outcome.trouble != "not_now":
+    if ended.outcome is None or ended.outcome.reason_code != "not_now":
         return ended
-    states = (State.DONE, State.PENDING, State.DOUBT)
-    ref, store = item.operation.ref, desk().store
-    standing = await asyncio.to_thread(store.standing, ref, *states)
-    return Ended(item, ended.outcome, standing=standing)
+    states = (OperationState.DONE, OperationState.PENDING, OperationState.IN_DOUBT)
+    ref, store = item.operation.ref, services().store
+    standing = await asyncio.to_thread(store.standing_operation, ref, *states)
+    return BatchItemResult(item, ended.outcome, standing_operation=standing)
 
 
-async def _update(place: Place, message: Message) -> None:
-    slack = desk().slack
-    await gateway.asked(slack.chat_update(channel=place.channel, ts=place.card, **message.payload))
+async def _update(place: SlackLocation, message: Message) -> None:
+    slack = services().slack
+    await gateway.call(slack.chat_update(channel=place.channel, ts=place.card, **message.payload))
 
 
 async def _step(name: str, step: Callable[..., Awaitable[Any]], *args: object) -> Any:
@@ -185,4 +186,4 @@ async def _step(name: str, step: Callable[..., Awaitable[Any]], *args: object) -
     async def recorded() -> Any:
         return await step(*args)
 
-    return await DBOS.run_step_async({"name": name, **UNTIL_DONE}, recorded)
+    return await DBOS.run_step_async({"name": name, **RETRY_OPTIONS}, recorded)

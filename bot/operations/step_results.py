@@ -2,13 +2,15 @@
 
 from enum import StrEnum
 
-from bot.domain.models import Ballot, Outcome, State, Value, Verdict, Vote
+from bot.domain.approvals import Approval, ApprovalRequest
+from bot.domain.objects import Value
+from bot.domain.operations import OperationState, Outcome, StandingOperation
 from bot.secmaster import Refused, SecMasterError, Unavailable
 
-LONGEST_WAIT = 60.0  # seconds, whatever Retry-After says
+MAX_RETRY_AFTER = 60.0  # seconds, whatever Retry-After says
 
 
-class Kind(StrEnum):
+class ResultKind(StrEnum):
     """What a step learned.
 
     ``SETTLED`` is final either way. ``TROUBLE`` means that nothing was sent and that it may be
@@ -16,63 +18,65 @@ class Kind(StrEnum):
     ``UNCHANGED`` that SecMaster does not show it, yet.
     """
 
-    SETTLED = "settled"
-    TROUBLE = "trouble"
-    DOUBT = "doubt"
-    UNCHANGED = "unchanged"
+    FINAL = "settled"
+    RETRYABLE = "trouble"
+    IN_DOUBT = "doubt"
+    NOT_VISIBLE = "unchanged"
 
 
-class Answer(Value):
+class StepResult(Value):
     """``wait`` is how many seconds SecMaster asked to be left alone."""
 
-    kind: Kind
+    kind: ResultKind
     outcome: Outcome
-    wait: float = 0
+    retry_after: float = 0
 
 
-class Sight(Value):
+class Preflight(Value):
     """What the look before the write showed, in as far as a later step needs it."""
 
     retry_count: int = 0
-    card: str = ""
+    card_ts: str = ""
     permalink: str = ""
     status: str = ""
-    digest: str = ""
+    decision_fingerprint: str = ""
 
 
-class Prepared(Value):
+class PreflightResult(Value):
     """What stands before a write: the ``sight``, or an ``answer`` why it can't be sent now.
 
     ``holder`` is who has taken the key before, ``backing`` are the others whose yes it needed;
     ``ended`` is what it put an end to, ``outdated`` who said yes to something that has changed.
     """
 
-    answer: Answer | None = None
-    sight: Sight = Sight()
-    holder: Verdict | None = None
-    backing: tuple[Vote, ...] = ()
-    ended: Ballot | None = None
-    outdated: tuple[Vote, ...] = ()
+    result: StepResult | None = None
+    preflight: Preflight = Preflight()
+    holder: StandingOperation | None = None
+    co_approvers: tuple[Approval, ...] = ()
+    ended_request: ApprovalRequest | None = None
+    outdated_approvals: tuple[Approval, ...] = ()
 
 
-def troubled(error: SecMasterError, *, sent: bool) -> Answer:
+def failed(error: SecMasterError, *, sent: bool) -> StepResult:
     """Sort an error: a no is final, anything else passes, and ``sent`` leaves a doubt."""
     outcome = Outcome(
-        state=State.FAILED,
-        trouble=type(error).__name__,
+        state=OperationState.FAILED,
+        reason_code=type(error).__name__,
         code=error.code,
         message=error.message,
         status=error.status,
         request_id=error.request_id,
     )
     if sent:
-        doubt = outcome.model_copy(update={"state": State.UNKNOWN})
-        return Answer(kind=Kind.DOUBT, outcome=doubt)
+        doubt = outcome.model_copy(update={"state": OperationState.UNKNOWN})
+        return StepResult(kind=ResultKind.IN_DOUBT, outcome=doubt)
     if isinstance(error, Refused):
-        return settled(outcome)
+        return final(outcome)
     wait = error.retry_after if isinstance(error, Unavailable) else None
-    return Answer(kind=Kind.TROUBLE, outcome=outcome, wait=min(wait or 0, LONGEST_WAIT))
+    return StepResult(
+        kind=ResultKind.RETRYABLE, outcome=outcome, retry_after=min(wait or 0, MAX_RETRY_AFTER)
+    )
 
 
-def settled(outcome: Outcome) -> Answer:
-    return Answer(kind=Kind.SETTLED, outcome=outcome)
+def final(outcome: Outcome) -> StepResult:
+    return StepResult(kind=ResultKind.FINAL, outcome=outcome)

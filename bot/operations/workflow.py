@@ -15,35 +15,36 @@ from dbos import error as dbos_error
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bot.domain.actions import BY_NAME, attributed
-from bot.domain.models import Operation, Outcome, State, Value, Verdict
+from bot.domain.actions import BY_NAME, needs_attribution
+from bot.domain.objects import Value
+from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.operations import attachments, preflight, replies, write
-from bot.operations.attachments import Brought
-from bot.operations.step_results import Answer, Kind, Prepared, Sight
-from bot.operations.write import Write
+from bot.operations.attachments import UploadResult
+from bot.operations.step_results import Preflight, PreflightResult, ResultKind, StepResult
+from bot.operations.write import WriteKind
 from bot.secmaster import Refused, SecMasterError
-from bot.services import desk
+from bot.services import services
 from bot.slack import cards
-from bot.slack.gateway import SlackTrouble
+from bot.slack.gateway import SlackFailed
 
 log = logging.getLogger(__name__)
 
 WORTH_TELLING = 5.0  # seconds
-SPENT = dbos_error.DBOSMaxStepRetriesExceeded
+RETRIES_EXHAUSTED = dbos_error.DBOSMaxStepRetriesExceeded
 V = TypeVar("V", bound=Value)
 
 
 async def _passes(error: BaseException) -> bool:
     """Whether a step should be tried again: Slack, SecMaster or the database may come back."""
-    if isinstance(error, SlackTrouble):
-        return error.passes
+    if isinstance(error, SlackFailed):
+        return error.is_temporary
     if isinstance(error, SecMasterError):
         return not isinstance(error, Refused)
     return isinstance(error, OperationalError | InterfaceError | PoolTimeout)
 
 
 # About an hour in all: an answer outlives an outage of Slack, and a restart of ours as well.
-UNTIL_DONE: StepOptions = {
+RETRY_OPTIONS: StepOptions = {
     "retries_allowed": True,
     "interval_seconds": 1,
     "backoff_rate": 1.5,
@@ -52,7 +53,7 @@ UNTIL_DONE: StepOptions = {
 }
 
 
-async def accept(operation: Operation) -> None:
+async def start(operation: Operation) -> None:
     """Record an operation durably: once this returns it will be carried out, crash or not.
 
     The same id again is the same operation, and does nothing more.
@@ -64,13 +65,13 @@ async def accept(operation: Operation) -> None:
 @DBOS.workflow(name="perform")
 async def perform(recorded: dict[str, Any]) -> str:
     """Carry out one recorded operation, and return how it ended."""
-    course = Course(Operation.model_validate(recorded))
-    desk().begin(course.operation)
+    course = OperationRunner(Operation.model_validate(recorded))
+    services().track(course.operation)
     outcome = (await course.run()).model_copy(update=course.aside)
     operation = course.operation
     if course.holder:
         await _do("tell the loser", replies.lost, operation, course.holder)
-        desk().finish(operation)
+        services().forget(operation)
         return "lost"
     # From here on nothing may be lost: a key that is not given back would be held for ever.
     ended = await _told("conclude", write.conclude, operation, outcome, course.before)
@@ -78,22 +79,26 @@ async def perform(recorded: dict[str, Any]) -> str:
     await _side_by_side(
         _do("reply", replies.outcome, operation, outcome, course.noticed),
         _do("redraw", cards.redraw, operation.ref),
-        *([_do("announce", replies.announce, operation, outcome)] if operation.terms.glass else []),
+        *(
+            [_do("announce", replies.announce, operation, outcome)]
+            if operation.terms.break_glass_channel
+            else []
+        ),
     )
-    if outcome.ballot and outcome.ballot.id == operation.id:
+    if outcome.approval_request and outcome.approval_request.id == operation.id:
         await _lapse(operation)
-    desk().finish(operation)
+    services().forget(operation)
     return outcome.state
 
 
 async def _lapse(operation: Operation) -> None:
     """Wait until the ballot that this opened is over; if it still waits then, end it and say so."""
-    with desk().resting():
+    with services().waiting():
         await DBOS.sleep_async(operation.terms.expires)
     lapsed = await _told("lapse", preflight.lapse, operation)
-    if lapsed and lapsed.ended:
+    if lapsed and lapsed.ended_request:
         await _side_by_side(
-            _do("say that it lapsed", replies.lapsed, operation, lapsed.ended),
+            _do("say that it lapsed", replies.lapsed, operation, lapsed.ended_request),
             _do("redraw lapsed", cards.redraw, operation.ref),
         )
 
@@ -105,14 +110,14 @@ async def _side_by_side(*saying: Awaitable[None]) -> None:
 
 
 @dataclass(slots=True)
-class Doubt:
+class UnconfirmedWrite:
     """A write whose fate nobody knows: how that came about, and for how long it was looked for."""
 
-    cause: Answer
+    cause: StepResult
     waited: float = 0
 
 
-class Course:
+class OperationRunner:
     """The way of one operation to its outcome, in as many rounds as SecMaster's health asks for.
 
     Nothing here may depend on the clock or the process: after a crash it runs again from the
@@ -122,10 +127,10 @@ class Course:
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
         self.action = BY_NAME[operation.action]
-        self.before = Sight(card=operation.place.card)
-        self.rounds = len(desk().patience.pauses)
+        self.before = Preflight(card_ts=operation.location.card)
+        self.rounds = len(services().timeouts.pauses)
         self.spell = 0
-        self.holder: Verdict | None = None
+        self.holder: StandingOperation | None = None
         self.sent = False
         self.doubts = 0
         self.noticed = False
@@ -138,57 +143,62 @@ class Course:
         try:
             return await self._settle()
         except Exception as error:
-            if isinstance(error, dbos_error.DBOSException) and not isinstance(error, SPENT):
+            if isinstance(error, dbos_error.DBOSException) and not isinstance(
+                error, RETRIES_EXHAUSTED
+            ):
                 raise  # DBOS's own affair: the flow is no longer ours
             log.exception("operation failed", extra={"reference": self.operation.reference})
-            state = State.UNKNOWN if self.sent else State.FAILED
-            return Outcome(state=state, trouble="own_fault", code=type(error).__name__)
+            state = OperationState.UNKNOWN if self.sent else OperationState.FAILED
+            return Outcome(state=state, reason_code="own_fault", code=type(error).__name__)
 
     async def _settle(self) -> Outcome:
         refusal = await self._prepare() or await self._bring()
         if refusal:
             return refusal
-        if attributed(self.operation):
-            noted = await self._write(Write.REASON)
-            if noted.state is not State.DONE:
+        if needs_attribution(self.operation):
+            noted = await self._write(WriteKind.ATTRIBUTION)
+            if noted.state is not OperationState.DONE:
                 return noted.model_copy(
-                    update={"state": State.FAILED, "trouble": "reason_not_left"}
+                    update={"state": OperationState.FAILED, "reason_code": "reason_not_left"}
                 )
-        return await self._write(Write.ACTION)
+        return await self._write(WriteKind.ACTION)
 
     async def _prepare(self) -> Outcome | None:
         """Look and take the key, once SecMaster answers; return why it can't be done, if so."""
         while True:
-            prepared = await self._ask("prepare", Prepared, preflight.prepare)
+            prepared = await self._ask("prepare", PreflightResult, preflight.run)
             self.holder = prepared.holder
-            if prepared.sight.card:
+            if prepared.preflight.card_ts:
                 self._found(prepared)
-            if prepared.answer is None:
+            if prepared.result is None:
                 self.stale = False
                 return None
-            if prepared.answer.kind is Kind.SETTLED or await self._pause(prepared.answer) is None:
-                return prepared.answer.outcome
+            if (
+                prepared.result.kind is ResultKind.FINAL
+                or await self._pause(prepared.result) is None
+            ):
+                return prepared.result.outcome
 
     async def _bring(self) -> Outcome | None:
         """Have the operation's file brought to SecMaster, if it has one; why it can't be, if so."""
         while file := self.operation.file:
-            brought = await self._ask("bring the file", Brought, attachments.bring, file)
-            if brought.answer is None:
+            brought = await self._ask("bring the file", UploadResult, attachments.upload, file)
+            if brought.result is None:
                 self._uploaded(brought.attachment_id)
                 return None
-            if brought.answer.kind is Kind.SETTLED or await self._pause(brought.answer) is None:
-                return brought.answer.outcome
+            if brought.result.kind is ResultKind.FINAL or await self._pause(brought.result) is None:
+                return brought.result.outcome
         return None
 
-    async def _write(self, kind: Write) -> Outcome:
+    async def _write(self, kind: WriteKind) -> Outcome:
         """Send; after a doubt read, and send again only when reading did not find it."""
         self.sent = True
-        doubt: Doubt | None = None
+        doubt: UnconfirmedWrite | None = None
         while True:
             answer = await self._ask_once(kind, doubt=doubt is not None)
-            if answer.kind is Kind.SETTLED:
+            if answer.kind is ResultKind.FINAL:
                 return await self._sure(kind, answer)
-            if answer.kind is Kind.DOUBT and doubt is None:
+            if answer.kind is ResultKind.IN_DOUBT and doubt is None:
                 doubt = await self._doubt(answer)
                 continue
             pause = await self._pause(answer)
@@ -197,53 +207,55 @@ class Course:
             if doubt:
                 doubt = await self._look_on(doubt, answer, pause)
 
-    async def _doubt(self, cause: Answer) -> Doubt:
+    async def _doubt(self, cause: StepResult) -> UnconfirmedWrite:
         self.doubts, self.spell = self.doubts + 1, 0
         if self.doubts > 1:  # this is more than one answer lost on its way
             await self._tell(cause)
-        return Doubt(cause)
+        return UnconfirmedWrite(cause)
 
-    async def _look_on(self, doubt: Doubt, answer: Answer, pause: float) -> Doubt | None:
+    async def _look_on(
+        self, doubt: UnconfirmedWrite, answer: StepResult, pause: float
+    ) -> UnconfirmedWrite | None:
         """Go on doubting; None once the write has been looked for in vain for long enough."""
         doubt.waited += pause
         if doubt.waited >= WORTH_TELLING:
             await self._tell(doubt.cause)
-        lost = answer.kind is Kind.UNCHANGED and doubt.waited >= desk().patience.trust
+        lost = answer.kind is ResultKind.NOT_VISIBLE and doubt.waited >= services().timeouts.settle
         return None if lost else doubt
 
-    async def _sure(self, kind: Write, answer: Answer) -> Outcome:
+    async def _sure(self, kind: WriteKind, answer: StepResult) -> Outcome:
         """After a doubt even a no proves nothing: it may answer what has already been done."""
-        if not self.doubts or answer.outcome.state is not State.FAILED:
+        if not self.doubts or answer.outcome.state is not OperationState.FAILED:
             return answer.outcome
-        seen = await self._ask("read again", Answer, write.reread, kind, self.before)
-        return answer.outcome if seen.kind is Kind.UNCHANGED else seen.outcome
+        seen = await self._ask("read again", StepResult, write.verify, kind, self.before)
+        return answer.outcome if seen.kind is ResultKind.NOT_VISIBLE else seen.outcome
 
-    async def _ask_once(self, kind: Write, *, doubt: bool) -> Answer:
+    async def _ask_once(self, kind: WriteKind, *, doubt: bool) -> StepResult:
         if doubt:
-            return await self._ask("read again", Answer, write.reread, kind, self.before)
+            return await self._ask("read again", StepResult, write.verify, kind, self.before)
         seen = self.before if self.stale else None
-        return await self._ask("send", Answer, write.send, kind, seen, self.before.permalink)
+        return await self._ask("send", StepResult, write.send, kind, seen, self.before.permalink)
 
-    async def _pause(self, answer: Answer) -> float | None:
+    async def _pause(self, answer: StepResult) -> float | None:
         """Wait before the next round, longer each time; None when patience is used up.
 
         That a write does not show yet is no trouble worth telling: the next rounds will tell.
         """
         if not self.rounds:
             return None
-        if answer.kind is not Kind.UNCHANGED:
+        if answer.kind is not ResultKind.NOT_VISIBLE:
             await self._tell(answer)
-        pause = max(desk().patience.pauses[self.spell], answer.wait)
+        pause = max(services().timeouts.pauses[self.spell], answer.retry_after)
         self.rounds, self.spell = self.rounds - 1, self.spell + 1
         self.stale = True
-        with desk().resting():
+        with services().waiting():
             await DBOS.sleep_async(pause)
         return pause
 
-    async def _tell(self, answer: Answer) -> None:
+    async def _tell(self, answer: StepResult) -> None:
         """Tell the thread of trouble, once, and of a doubt even after other trouble."""
         # An operation without a policy's name is older, and was told of no second one.
-        doubt = answer.outcome.state is State.UNKNOWN and bool(self.operation.terms.policy)
+        doubt = answer.outcome.state is OperationState.UNKNOWN and bool(self.operation.terms.policy)
         if not self.noticed or (doubt and not self.doubted):
             self.noticed, self.doubted = True, self.doubted or doubt
             await _do("tell of trouble", replies.trouble, self.operation, answer.outcome)
@@ -257,22 +269,25 @@ class Course:
         """
 
         async def recorded() -> dict[str, Any]:
-            desk().reach(self.operation)
+            services().count_step(self.operation)
             return (await step(self.operation, *args)).model_dump(mode="json")
 
-        answer = await DBOS.run_step_async({"name": name, **UNTIL_DONE}, recorded)
+        answer = await DBOS.run_step_async({"name": name, **RETRY_OPTIONS}, recorded)
         return kind.model_validate(answer)
 
-    def _found(self, prepared: Prepared) -> None:
+    def _found(self, prepared: PreflightResult) -> None:
         """Take over what the look showed: where the card is, and who else said yes."""
-        self.before = prepared.sight
-        self.aside = {"ended": prepared.ended, "outdated": prepared.outdated}
-        place = self.operation.place.model_copy(update={"card": self.before.card})
-        known = {"place": place, "backing": prepared.backing}
+        self.before = prepared.preflight
+        self.aside = {
+            "ended_request": prepared.ended_request,
+            "outdated_approvals": prepared.outdated_approvals,
+        }
+        place = self.operation.location.model_copy(update={"card": self.before.card_ts})
+        known = {"location": place, "co_approvers": prepared.co_approvers}
         self.operation = self.operation.model_copy(update=known)
 
     def _uploaded(self, attachment_id: str) -> None:
-        [name] = [param.name for param in self.action.needs if param.file]
+        [name] = [param.name for param in self.action.params if param.file]
         params = self.operation.params | {name: attachment_id}
         self.operation = self.operation.model_copy(update={"params": params})
 
@@ -283,7 +298,7 @@ async def _do(name: str, step: Callable[..., Awaitable[None]], *args: object) ->
     async def recorded() -> None:
         await step(*args)
 
-    await DBOS.run_step_async({"name": name, **UNTIL_DONE}, recorded)
+    await DBOS.run_step_async({"name": name, **RETRY_OPTIONS}, recorded)
 
 
 async def _told(
@@ -294,5 +309,5 @@ async def _told(
     async def recorded() -> dict[str, Any]:
         return (await step(*args)).model_dump(mode="json")
 
-    kept = await DBOS.run_step_async({"name": name, **UNTIL_DONE}, recorded)
+    kept = await DBOS.run_step_async({"name": name, **RETRY_OPTIONS}, recorded)
     return Outcome.model_validate(kept) if kept else None

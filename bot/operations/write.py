@@ -8,77 +8,92 @@ import asyncio
 from datetime import timedelta
 from enum import StrEnum
 
-from bot.domain.actions import BY_NAME, Snapshot, attribution, has_comment, signed_comment
-from bot.domain.models import Operation, Outcome, State
-from bot.messages.labels import words
-from bot.operations.preflight import closed
-from bot.operations.step_results import Answer, Kind, Sight, settled, troubled
+from bot.domain.actions import BY_NAME
+from bot.domain.attribution import attribution_comment, has_comment, signed_comment
+from bot.domain.operations import Operation, OperationState, Outcome
+from bot.domain.snapshots import Snapshot
+from bot.messages.labels import labels
+from bot.operations.preflight import recheck
+from bot.operations.step_results import Preflight, ResultKind, StepResult, failed, final
 from bot.secmaster import CommandType, Receipt, SecMasterError, TaskAction
-from bot.services import desk
+from bot.services import services
 
 
-class Write(StrEnum):
+class WriteKind(StrEnum):
     """The writes an operation may consist of, in their order."""
 
-    REASON = "reason"
+    ATTRIBUTION = "reason"
     ACTION = "action"
 
 
-async def send(operation: Operation, write: Write, stale: Sight | None, permalink: str) -> Answer:
+async def send(
+    operation: Operation, write: WriteKind, stale: Preflight | None, permalink: str
+) -> StepResult:
     """Send a write, unless it may have been sent already, or is no longer what was asked for.
 
     ``stale`` is what was seen before time passed: somebody may have decided meanwhile.
     """
-    if desk().inherited(operation):
-        return Answer(kind=Kind.DOUBT, outcome=Outcome(state=State.UNKNOWN, trouble="restarted"))
-    if desk().clock() - operation.accepted_at > timedelta(seconds=2 * desk().patience.seconds + 60):
-        return settled(Outcome(state=State.FAILED, trouble="too_old"))
-    if stale and (no := await closed(operation, stale)):
+    if services().may_have_run(operation):
+        return StepResult(
+            kind=ResultKind.IN_DOUBT,
+            outcome=Outcome(state=OperationState.UNKNOWN, reason_code="restarted"),
+        )
+    if services().clock() - operation.accepted_at > timedelta(
+        seconds=2 * services().timeouts.seconds + 60
+    ):
+        return final(Outcome(state=OperationState.FAILED, reason_code="too_old"))
+    if stale and (no := await recheck(operation, stale)):
         return no
     try:
         receipt = await _put(operation, write, permalink)
     except SecMasterError as error:
-        return troubled(error, sent=error.in_doubt)
+        return failed(error, sent=error.in_doubt)
     done = Outcome(
-        state=State.DONE,
+        state=OperationState.DONE,
         status=receipt.status,
         request_id=receipt.request_id,
-        after=receipt.task.status if receipt.task else "",
+        status_after=receipt.task.status if receipt.task else "",
     )
-    return Answer(kind=Kind.SETTLED, outcome=done)
+    return StepResult(kind=ResultKind.FINAL, outcome=done)
 
 
-async def reread(operation: Operation, write: Write, before: Sight) -> Answer:
+async def verify(operation: Operation, write: WriteKind, before: Preflight) -> StepResult:
     """Find out by reading whether a doubtful write took effect."""
     try:
-        now = await desk().look(operation.ref)
+        now = await services().read(operation.ref)
     except SecMasterError as error:
-        return troubled(error, sent=True)
+        return failed(error, sent=True)
     happened = _happened(operation, write, now, before)
     if happened is None:
-        return settled(Outcome(state=State.UNKNOWN, trouble="untold", seen=now.status))
+        return final(
+            Outcome(state=OperationState.UNKNOWN, reason_code="untold", blocking_status=now.status)
+        )
     if happened:
-        done = Outcome(state=State.DONE, trouble="read", after=now.status)
-        return Answer(kind=Kind.SETTLED, outcome=done)
-    unchanged = Outcome(state=State.UNKNOWN, trouble="answer_lost", seen=now.status)
-    return Answer(kind=Kind.UNCHANGED, outcome=unchanged)
+        done = Outcome(state=OperationState.DONE, reason_code="read", status_after=now.status)
+        return StepResult(kind=ResultKind.FINAL, outcome=done)
+    unchanged = Outcome(
+        state=OperationState.UNKNOWN, reason_code="answer_lost", blocking_status=now.status
+    )
+    return StepResult(kind=ResultKind.NOT_VISIBLE, outcome=unchanged)
 
 
-def _happened(operation: Operation, write: Write, now: Snapshot, before: Sight) -> bool | None:
-    if write is Write.REASON:
+def _happened(
+    operation: Operation, write: WriteKind, now: Snapshot, before: Preflight
+) -> bool | None:
+    if write is WriteKind.ATTRIBUTION:
         return has_comment(operation, now)
-    return BY_NAME[operation.action].happened(operation, now, before.retry_count)
+    return BY_NAME[operation.action].took_effect(operation, now, before.retry_count)
 
 
-async def _put(operation: Operation, write: Write, permalink: str) -> Receipt:
-    client, object_id = desk().client(operation.ref), operation.ref.id
-    if write is Write.REASON:
-        noun = words(BY_NAME[operation.action]).noun
-        comment = attribution(operation, noun, permalink)
+async def _put(operation: Operation, write: WriteKind, permalink: str) -> Receipt:
+    client, object_id = services().client(operation.ref), operation.ref.id
+    if write is WriteKind.ATTRIBUTION:
+        noun = labels(BY_NAME[operation.action]).noun
+        comment = attribution_comment(operation, noun, permalink)
         return await client.update_task(object_id, action=TaskAction.ADD_COMMENT, comment=comment)
     action = BY_NAME[operation.action]
-    word, params = action.word, dict(operation.params)
-    for param in action.needs:
+    word, params = action.command, dict(operation.params)
+    for param in action.params:
         if param.signed:
             params[param.name] = signed_comment(operation, params[param.name], permalink)
     if isinstance(word, CommandType):
@@ -86,15 +101,15 @@ async def _put(operation: Operation, write: Write, permalink: str) -> Receipt:
     return await client.update_task(object_id, action=word, **params)
 
 
-async def conclude(operation: Operation, outcome: Outcome, before: Sight) -> Outcome:
+async def conclude(operation: Operation, outcome: Outcome, before: Preflight) -> Outcome:
     """Write down how it ended and how long it took, and give back the key unless it is done."""
-    at = desk().clock()
+    at = services().clock()
     told = {
-        "took": max(0.0, (at - operation.accepted_at).total_seconds()),
-        "before": before.status,
-        "sight": outcome.sight or before.digest,
-        "follow": before.retry_count if BY_NAME[operation.action].retries else None,
+        "duration": max(0.0, (at - operation.accepted_at).total_seconds()),
+        "status_before": before.status,
+        "preflight_fingerprint": outcome.preflight_fingerprint or before.decision_fingerprint,
+        "retries_before": before.retry_count if BY_NAME[operation.action].is_retry else None,
     }
     ended = outcome.model_copy(update=told)
-    await asyncio.to_thread(desk().store.conclude, operation, ended, at)
+    await asyncio.to_thread(services().store.conclude, operation, ended, at)
     return ended

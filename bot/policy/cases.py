@@ -23,7 +23,7 @@ from pydantic_core import ErrorDetails
 
 from bot.domain.actions import BY_NAME, Action
 from bot.policy.config import Config
-from bot.policy.decide import Allowed, Decision, needs_facts
+from bot.policy.decide import Allowed, Decision, needs_snapshot
 from bot.policy.rules import Section
 from bot.secmaster import Instance, Task
 from bot.secmaster.values import moment
@@ -100,7 +100,7 @@ class InstanceFacts(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CaseScope:
     """What a question may speak of: the objects of the file, and what the rules ask about."""
 
     policy: Config
@@ -108,8 +108,8 @@ class Known:
     instance: frozenset[str] = frozenset()
 
 
-def _known_here(info: ValidationInfo) -> Known:
-    if not isinstance(info.context, Known):
+def _known_here(info: ValidationInfo) -> CaseScope:
+    if not isinstance(info.context, CaseScope):
         raise TypeError("a question is read with what it may speak of")
     return info.context
 
@@ -144,10 +144,10 @@ class Question(Section):
 
     @model_validator(mode="after")
     def is_about_what_it_is_done_on(self, info: ValidationInfo) -> Self:
-        noun, other = ("task", "instance") if self.row.noun == "task" else ("instance", "task")
+        noun, other = ("task", "instance") if self.row.kind == "task" else ("instance", "task")
         if getattr(self, other):
             raise ValueError(f"{self.action} is done on {ONE[noun]}, and this names {ONE[other]}")
-        if not self.about and needs_facts(_known_here(info).policy.rules, self.row):
+        if not self.about and needs_snapshot(_known_here(info).policy.rules, self.row):
             raise ValueError(f"a rule asks what {self.action} is done on: name the {noun}")
         return self
 
@@ -185,7 +185,7 @@ class Case(Question):
             return False
         if isinstance(answer, Allowed):
             return self.expect == "allowed" and self.approvals in (None, answer.approvals)
-        return self.expect == "refused" and self.why in (None, answer.why)
+        return self.expect == "refused" and self.why in (None, answer.reason)
 
 
 def _is_called(title: str, wanted: str) -> bool:
@@ -222,7 +222,7 @@ def load(path: Path, policy: Config) -> Cases:
             f"{path}: is a policy, and here cases are meant: give it with --config, and as CASES "
             "a file whose [[cases]] say what it must answer"
         )
-    objects = Known(policy, _keys(given, "tasks"), _keys(given, "instances"))
+    objects = CaseScope(policy, _keys(given, "tasks"), _keys(given, "instances"))
     try:
         return Cases.model_validate(given, context=objects)
     except ValidationError as wrong:
@@ -235,9 +235,9 @@ def _keys(given: dict[str, Any], table: str) -> frozenset[str]:
     return frozenset(found) if isinstance(found, dict) else frozenset()
 
 
-def ask(given: dict[str, Any], cases: Cases, policy: Config) -> Question:
+def parse_question(given: dict[str, Any], cases: Cases, policy: Config) -> Question:
     """Read one question about what the file describes; raises CasesError."""
-    objects = Known(policy, frozenset(cases.tasks), frozenset(cases.instances))
+    objects = CaseScope(policy, frozenset(cases.tasks), frozenset(cases.instances))
     try:
         return Question.model_validate(given, context=objects)
     except ValidationError as wrong:

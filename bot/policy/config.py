@@ -21,9 +21,17 @@ from pydantic import (
     model_validator,
 )
 
-from bot.domain.models import visible
-from bot.policy.routes import Brake, ChannelId, Digest, Route, UsergroupId, UserId, consistent
-from bot.policy.rules import Length, Role, Rule, Section
+from bot.domain.objects import visible
+from bot.policy.routes import (
+    Brake,
+    ChannelId,
+    DigestSchedule,
+    Route,
+    UsergroupId,
+    UserId,
+    check_consistency,
+)
+from bot.policy.rules import Duration, Role, Rule, Section
 
 
 class ConfigError(Exception):
@@ -75,7 +83,7 @@ class Commands(Section):
         return {self.task: "task", self.instance: "instance"}.get(command, "")
 
 
-class Watch(Section):
+class WatchConfig(Section):
     """How SecMaster is watched: ``every`` so many seconds; 0 is never.
 
     At the very first start what is older than ``fresh`` is summed up, and failures of one
@@ -85,12 +93,12 @@ class Watch(Section):
     """
 
     every: float = Field(15, ge=0, le=3600, strict=True, allow_inf_nan=False)
-    fresh: Length = timedelta(hours=1)
-    gather: Length = timedelta(hours=1)
+    fresh: Duration = timedelta(hours=1)
+    gather: Duration = timedelta(hours=1)
     fallback: ChannelId = ""
     admins: tuple[UserId, ...] = ()
     oncall: tuple[UsergroupId, ...] = ()
-    shift: Length = timedelta(hours=12)
+    shift: Duration = timedelta(hours=12)
 
 
 class Identities(Section):
@@ -132,7 +140,7 @@ class BreakGlass(Section):
 class Delegation(Section):
     """For how long rights may be lent at most."""
 
-    longest: Length = timedelta(hours=24)
+    longest: Duration = timedelta(hours=24)
 
 
 class Attribution(Section):
@@ -144,8 +152,8 @@ class Attribution(Section):
 class Config(Section):
     roles: dict[str, Role] = Field({})
     rules: tuple[Rule, ...] = ()
-    routes: Annotated[tuple[Route, ...], AfterValidator(consistent)] = ()
-    digests: tuple[Digest, ...] = ()
+    routes: Annotated[tuple[Route, ...], AfterValidator(check_consistency)] = ()
+    digests: tuple[DigestSchedule, ...] = ()
     brake: Brake | None = None
     rights: Rights = Rights()
     identities: Identities = Identities()
@@ -153,12 +161,12 @@ class Config(Section):
     delegation: Delegation = Delegation()
     attribution: Attribution = Attribution()
     commands: Commands = Commands()
-    watch: Watch = Watch()
+    watch: WatchConfig = WatchConfig()
 
     @model_validator(mode="after")
     def has_what_it_needs(self) -> Self:
         wrong = []
-        if not self.identities and any(not rule.own for rule in self.rules):
+        if not self.identities and any(not rule.creator_allowed for rule in self.rules):
             wrong.append("self = false needs [identities], to know who is who in SecMaster")
         if not self.break_glass.channel and any(rule.break_glass for rule in self.rules):
             wrong.append("break_glass needs a channel to be told: [break_glass] channel")
@@ -169,24 +177,24 @@ class Config(Section):
         return self
 
     @property
-    def digest(self) -> str:
+    def fingerprint(self) -> str:
         """Names this policy in records: another digest is another policy."""
         return hashlib.sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()[:12]
 
 
-class Live:
+class PolicyHolder:
     """The policy that stands now. A file that can't be used leaves the one before in force."""
 
     def __init__(self, config: Config, path: Path) -> None:
-        self.now = config
+        self.current = config
         self._path = path
 
     def reload(self) -> Config:
         """Read the file again and return what stood before; raises ConfigError."""
-        before = self.now
+        before = self.current
         if not self._path.exists():
             raise ConfigError(f"{self._path}: not there")
-        self.now = load(self._path)
+        self.current = load(self._path)
         return before
 
 

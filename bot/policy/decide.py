@@ -8,18 +8,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from bot.domain.actions import Action, Snapshot
+from bot.domain.actions import Action
+from bot.domain.snapshots import Snapshot
 from bot.policy.config import Identities
 from bot.policy.rules import (
     ConfirmRule,
     ReasonRule,
     Rule,
-    When,
+    RuleConditions,
     covers,
     matches,
+    normalize,
     numbered,
-    plain,
-    stated,
+    stated_values,
 )
 from bot.secmaster import Task
 
@@ -41,7 +42,7 @@ def identify(identities: Identities, user: str, email: str) -> Identity:
     """
     if given := identities.users.get(user):
         return Identity(_names(given))
-    address = plain(email).casefold()
+    address = normalize(email).casefold()
     local, _, domain = address.rpartition("@")
     if not local or domain != identities.email_domain:
         return Identity()
@@ -52,11 +53,11 @@ def identify(identities: Identities, user: str, email: str) -> Identity:
 
 def _names(*names: str) -> frozenset[str]:
     """Names as they are compared; one of which nothing can be seen is none."""
-    return frozenset(plain(name).casefold() for name in names) - {""}
+    return frozenset(normalize(name).casefold() for name in names) - {""}
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class Principal:
     """What is known of a person now: their roles, who they are, and whether they are one of us.
 
     ``lenders`` lent them their rights; ``lender`` is whose roles these are, if not their own.
@@ -67,10 +68,10 @@ class Member:
     guest: bool = False
     outsider: bool = False
     identities: tuple[Identity, ...] = (Identity(),)
-    lenders: tuple["Member", ...] = ()
-    lender: str = ""
+    delegators: tuple["Principal", ...] = ()
+    delegator: str = ""
 
-    def borrowing(self, lender: "Member") -> "Member":
+    def acting_for(self, lender: "Principal") -> "Principal":
         """Return them with another's roles, and with what keeps either of the two from acting."""
         return replace(
             self,
@@ -78,12 +79,12 @@ class Member:
             guest=self.guest or lender.guest,
             outsider=self.outsider or lender.outsider,
             identities=self.identities + lender.identities,
-            lender=lender.id,
+            delegator=lender.id,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Matter:
+class PolicyContext:
     """What something is done about: in which workspace, by whichever of its names, and when.
 
     ``snapshot`` may be None only where ``needs_facts`` says no.
@@ -103,10 +104,10 @@ class Allowed:
     confirm: ConfirmRule = ""
     approvals: int = 1
     expires: float = 3600
-    may_break: bool = False
-    glass: bool = False
-    lender: str = ""
-    may: tuple[str, ...] = ()
+    break_glass_allowed: bool = False
+    break_glass: bool = False
+    delegator: str = ""
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,55 +120,56 @@ class Refused:
     (what the rule asks of it), gone (there is no such thing).
     """
 
-    why: str
+    reason: str
     rule: str = ""
-    may: tuple[str, ...] = field(default=())
+    roles: tuple[str, ...] = field(default=())
 
 
 Decision = Allowed | Refused
 
 # A right that somebody lent helps where one's own was missing, and nowhere else.
-LENDABLE = ("rule",)
+DELEGABLE = ("rule",)
 
 
-def needs_facts(rules: Sequence[Rule], action: Action) -> bool:
+def needs_snapshot(rules: Sequence[Rule], action: Action) -> bool:
     """Whether any rule for this action depends on what it is taken on."""
     return any(
-        (rule.when.asks_the_object or not rule.own) and covers(rule, action) for rule in rules
+        (rule.when.asks_the_object or not rule.creator_allowed) and covers(rule, action)
+        for rule in rules
     )
 
 
 def decide(
     rules: Sequence[Rule],
-    member: Member,
+    member: Principal,
     action: Action,
-    matter: Matter,
+    matter: PolicyContext,
     *,
-    glass: bool = False,
+    break_glass: bool = False,
 ) -> Decision:
     """Answer by one's own right, or else by that of whoever lent theirs.
 
     ``glass`` asks to decide alone what asks for several people: nobody can lend that.
     """
-    own = _decide(rules, member, action, matter, glass=glass)
-    if isinstance(own, Allowed) or own.why not in LENDABLE or glass:
+    own = _decide(rules, member, action, matter, glass=break_glass)
+    if isinstance(own, Allowed) or own.reason not in DELEGABLE or break_glass:
         return own
-    for lender in member.lenders:
-        lent = _decide(rules, member.borrowing(lender), action, matter, glass=False)
+    for lender in member.delegators:
+        lent = _decide(rules, member.acting_for(lender), action, matter, glass=False)
         if isinstance(lent, Allowed):
             return lent
     return own
 
 
 def _decide(
-    rules: Sequence[Rule], member: Member, action: Action, matter: Matter, *, glass: bool
+    rules: Sequence[Rule], member: Principal, action: Action, matter: PolicyContext, *, glass: bool
 ) -> Decision:
     """Answer by the first rule that covers the action and what it is about."""
     if member.outsider:
         return Refused("outsider")
     if member.guest:
         return Refused("guest")
-    for title, rule in titled(rules):
+    for title, rule in titled_rules(rules):
         if not covers(rule, action):
             continue
         fits = _fits(rule.when, matter)
@@ -178,19 +180,21 @@ def _decide(
     return Refused("no-rule")
 
 
-def titled(rules: Sequence[Rule]) -> Iterator[tuple[str, Rule]]:
+def titled_rules(rules: Sequence[Rule]) -> Iterator[tuple[str, Rule]]:
     """Each rule with what it is called: its number, and its name if it has one."""
     return numbered("rule", rules)
 
 
-def _by(rule: Rule, title: str, member: Member, about: Snapshot | None, *, glass: bool) -> Decision:
+def _by(
+    rule: Rule, title: str, member: Principal, about: Snapshot | None, *, glass: bool
+) -> Decision:
     """Answer by the rule that decides."""
     may = rule.break_glass if glass else rule.roles
     if glass and not may:
         return Refused("no-glass", title, rule.roles)
     if member.roles.isdisjoint(may):
         return Refused("glass" if glass else "rule", title, may)
-    if not rule.own and (why := _own(member, about)):
+    if not rule.creator_allowed and (why := _own(member, about)):
         return Refused(why, title, rule.roles)
     return Allowed(
         title,
@@ -198,14 +202,14 @@ def _by(rule: Rule, title: str, member: Member, about: Snapshot | None, *, glass
         rule.confirm,
         approvals=1 if glass else rule.approvals,
         expires=rule.expires.total_seconds(),
-        may_break=bool(rule.break_glass),
-        glass=glass,
-        lender=member.lender,
-        may=rule.roles,
+        break_glass_allowed=bool(rule.break_glass),
+        break_glass=glass,
+        delegator=member.delegator,
+        roles=rule.roles,
     )
 
 
-def _own(member: Member, about: Snapshot | None) -> str:
+def _own(member: Principal, about: Snapshot | None) -> str:
     """Why this may be the person's own task: that it is, or that nobody can tell; "" if not."""
     if not isinstance(about, Task):
         return "unstated"
@@ -218,9 +222,9 @@ def _own(member: Member, about: Snapshot | None) -> str:
     return "" if all(identity.names for identity in member.identities) else "unmapped"
 
 
-def _fits(when: When, matter: Matter) -> bool | None:
+def _fits(when: RuleConditions, matter: PolicyContext) -> bool | None:
     """Whether a rule's conditions hold; None where SecMaster does not state what they ask."""
-    if not when.is_in(matter.workspaces):
+    if not when.includes_workspace(matter.workspaces):
         return False
     if not when.asks_the_object:
         return True
@@ -229,12 +233,12 @@ def _fits(when: When, matter: Matter) -> bool | None:
     return _holds(when, matter.snapshot, matter.now)
 
 
-def _holds(when: When, about: Snapshot, now: datetime) -> bool | None:
-    facts = stated(about)
-    if not facts.keys() >= set(when.asked):
+def _holds(when: RuleConditions, about: Snapshot, now: datetime) -> bool | None:
+    facts = stated_values(about)
+    if not facts.keys() >= set(when.object_keys):
         return False
-    if not all(facts[key] for key in when.asked):
+    if not all(facts[key] for key in when.object_keys):
         return None
     late = isinstance(about, Task) and about.due_date is not None and about.due_date < now
     in_time = when.overdue is None or when.overdue is late
-    return in_time and all(matches(when, key, facts[key]) for key in when.asked)
+    return in_time and all(matches(when, key, facts[key]) for key in when.object_keys)

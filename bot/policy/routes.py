@@ -12,18 +12,19 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from bot.domain.actions import WAITING, Snapshot
+from bot.domain.actions import WAITING
+from bot.domain.snapshots import Snapshot
 from bot.policy.rules import (
-    About,
+    Conditions,
+    Duration,
     Entry,
-    Length,
     Pattern,
     Section,
     T,
     matches,
+    non_empty,
     numbered,
-    some,
-    stated,
+    stated_values,
 )
 from bot.secmaster import InstanceStatus, Task
 
@@ -123,11 +124,11 @@ class Quiet(Section):
 class Escalation(Section):
     """What nobody settled ``after`` so long goes ``to`` another route as well, by its name."""
 
-    after: Length
+    after: Duration
     to: str
 
 
-class Scope(About):
+class RouteConditions(Conditions):
     """What a route is limited to. What SecMaster does not state does not match.
 
     ``workflow`` and ``playbook`` are those of a run, or those that a task belongs to.
@@ -150,14 +151,14 @@ class Route(Entry):
     usergroup: UsergroupId = ""
     tasks: bool = Field(default=False, strict=True)
     instances: Annotated[tuple[InstanceStatus, ...], AfterValidator(_watched)] = ()
-    when: Scope = Scope()
+    when: RouteConditions = RouteConditions()
     mention: Annotated[tuple[MentionId, ...], AfterValidator(_distinct)] = ()
     quiet: Quiet | None = None
     remind: Annotated[
-        tuple[Length, ...], AfterValidator(_distinct), AfterValidator(_longest_first)
+        tuple[Duration, ...], AfterValidator(_distinct), AfterValidator(_longest_first)
     ] = ()
     escalate: Escalation | None = None
-    go_on: bool = Field(default=False, alias="continue", strict=True)
+    continues: bool = Field(default=False, alias="continue", strict=True)
 
     @model_validator(mode="after")
     def leads_somewhere(self) -> Self:
@@ -183,11 +184,11 @@ class Route(Entry):
         return self.instances
 
 
-class Digest(Section):
+class DigestSchedule(Section):
     """A summary in a channel, every day at these times by the clocks of ``zone``."""
 
     channel: ChannelId
-    at: Annotated[tuple[Clock, ...], AfterValidator(some), AfterValidator(_distinct)]
+    at: Annotated[tuple[Clock, ...], AfterValidator(non_empty), AfterValidator(_distinct)]
     zone: Zone = "UTC"
 
     def last(self, before: datetime) -> datetime:
@@ -210,23 +211,23 @@ class Brake(Section):
     """More than so many ``retries`` of a workflow ``within`` this time ask for a second person."""
 
     retries: int = Field(ge=1, le=100, strict=True)
-    within: Length
+    within: Duration
 
 
-def titled(routes: Sequence[Route]) -> Iterator[tuple[str, Route]]:
+def titled_routes(routes: Sequence[Route]) -> Iterator[tuple[str, Route]]:
     """Each route with what it is called: its number, and its name if it has one."""
     return numbered("route", routes)
 
 
-def chosen(
+def matching_routes(
     routes: Iterable[Route], snapshot: Snapshot, workspaces: frozenset[str]
 ) -> tuple[Route, ...]:
     """Those that an object goes to, in order; its workspace goes by any of these names."""
-    told = why(routes, snapshot, workspaces)
+    told = explain_routes(routes, snapshot, workspaces)
     return tuple(route for route, word in told if word == "matches")
 
 
-def why(
+def explain_routes(
     routes: Iterable[Route], snapshot: Snapshot, workspaces: frozenset[str]
 ) -> tuple[tuple[Route, str], ...]:
     """For each route whether an object goes there, in one word.
@@ -234,11 +235,11 @@ def why(
     matches; noun (it takes no such objects), status, or the key of its ``when`` that fails first;
     passed (an earlier one was the last to be looked at).
     """
-    told, over, facts = [], False, stated(snapshot)
+    told, over, facts = [], False, stated_values(snapshot)
     for route in routes:
         word = "passed" if over else _failing(route, snapshot, workspaces, facts) or "matches"
         told.append((route, word))
-        over = over or (word == "matches" and not route.go_on)
+        over = over or (word == "matches" and not route.continues)
     return tuple(told)
 
 
@@ -251,17 +252,17 @@ def _failing(
         return "noun"
     if snapshot.status not in statuses:
         return "status"
-    if not limits.is_in(workspaces):
+    if not limits.includes_workspace(workspaces):
         return "workspace"
-    unlike = (key for key in limits.asked if not _fits(limits, key, facts.get(key, "")))
+    unlike = (key for key in limits.object_keys if not _fits(limits, key, facts.get(key, "")))
     return next(unlike, "")
 
 
-def _fits(limits: Scope, key: str, value: str) -> bool:
+def _fits(limits: RouteConditions, key: str, value: str) -> bool:
     return bool(value) and matches(limits, key, value)
 
 
-def consistent(routes: tuple[Route, ...]) -> tuple[Route, ...]:
+def check_consistency(routes: tuple[Route, ...]) -> tuple[Route, ...]:
     """Return them if their names and escalations fit together; raises ValueError."""
     if wrong := [*_doubled(routes), *_leading_nowhere(routes), *_circles(routes)]:
         raise ValueError("; ".join(wrong))
@@ -277,7 +278,7 @@ def _doubled(routes: Sequence[Route]) -> Iterator[str]:
 
 def _leading_nowhere(routes: Sequence[Route]) -> Iterator[str]:
     names = {route.name for route in routes if route.name}
-    for title, route in titled(routes):
+    for title, route in titled_routes(routes):
         if route.escalate and route.escalate.to not in names:
             yield f"{title} escalates to {route.escalate.to!r}, and no route is called that"
 

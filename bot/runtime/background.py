@@ -7,14 +7,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-Door = Callable[[Exception], Awaitable[None]]
+ErrorHandler = Callable[[Exception], Awaitable[None]]
 
 
-class Errands:
+class BackgroundTasks:
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
 
-    def start(self, errand: Coroutine[Any, Any, None], door: Door) -> None:
+    def start(self, errand: Coroutine[Any, Any, None], door: ErrorHandler) -> None:
         """Run an errand on the side; ``door`` is handed what it raises."""
         task = asyncio.create_task(_run(errand, door))
         self._running.add(task)
@@ -30,7 +30,7 @@ class Errands:
         await asyncio.gather(*late, return_exceptions=True)
 
 
-async def _run(errand: Coroutine[Any, Any, None], door: Door) -> None:
+async def _run(errand: Coroutine[Any, Any, None], door: ErrorHandler) -> None:
     try:
         await errand
     except Exception as error:  # noqa: BLE001 - the door is where every error of an errand goes

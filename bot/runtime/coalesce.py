@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 Draw = Callable[[], Awaitable[None]]
 
 
-class Redraws:
+class Coalescer:
     """``pause`` is the least number of seconds between two drawings of one thing."""
 
     def __init__(self, pause: float) -> None:
@@ -18,7 +18,7 @@ class Redraws:
         self._next: dict[str, asyncio.Task[None]] = {}
         self._last: dict[str, asyncio.Task[None]] = {}
 
-    async def share(self, name: str, draw: Draw) -> None:
+    async def run(self, name: str, draw: Draw) -> None:
         """Await a drawing that begins after this call; raises what it raises."""
         turn = self._next.get(name)
         if turn is None:

@@ -6,55 +6,30 @@ membership, since a right that can't be checked is not there.
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta, timezone
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.models import Actor
+from bot.domain.slack import Actor
 from bot.policy.config import Config
-from bot.policy.decide import Identity, Member, identify
+from bot.policy.decide import Identity, Principal, identify
+from bot.runtime.ttl_cache import TtlCache
 
 log = logging.getLogger(__name__)
 
 NO_SUCH_GROUP = "no_such_subteam"
-KEPT = 60.0  # seconds
-T = TypeVar("T")
 
 
 class LookupFailed(Exception):
     """Slack could not be asked who somebody is, so nothing may be allowed."""
 
 
-class Kept(Generic[T]):
-    """What a lookup answered, for a while; one lookup at a time for each key."""
-
-    def __init__(
-        self, look_up: Callable[[str], Awaitable[T]], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._look_up = look_up
-        self._clock = clock
-        self._answers: dict[str, tuple[float, asyncio.Future[T]]] = {}
-
-    async def get(self, key: str) -> T:
-        asked, answer = self._answers.get(key, (0.0, None))
-        if answer is None or self._clock() - asked > KEPT or _failed(answer):
-            answer = asyncio.ensure_future(self._look_up(key))
-            self._answers[key] = (self._clock(), answer)
-        # Shielded: the first to ask may go away, the others still wait.
-        return await asyncio.shield(answer)
-
-
-def _failed(answer: asyncio.Future[Any]) -> bool:
-    return answer.done() and (answer.cancelled() or answer.exception() is not None)
-
-
-Lenders = Callable[[str], Awaitable[Sequence[str]]]
+FindDelegators = Callable[[str], Awaitable[Sequence[str]]]
 
 
 class Directory:
@@ -69,7 +44,7 @@ class Directory:
         slack: AsyncWebClient,
         team: str,
         config: Callable[[], Config],
-        lenders: Lenders,
+        lenders: FindDelegators,
         within: float,
     ) -> None:
         self._within = within
@@ -77,10 +52,10 @@ class Directory:
         self._team = team
         self._config = config
         self._lenders = lenders
-        self._users: Kept[dict[str, Any]] = Kept(self._user)
-        self._groups: Kept[frozenset[str]] = Kept(self._group)
+        self._users: TtlCache[dict[str, Any]] = TtlCache(self._user)
+        self._groups: TtlCache[frozenset[str]] = TtlCache(self._group)
 
-    async def member(self, actor: Actor) -> Member:
+    async def principal(self, actor: Actor) -> Principal:
         """Return what the policy must know of a person; raises LookupFailed."""
         try:
             async with asyncio.timeout(self._within):
@@ -88,12 +63,12 @@ class Directory:
                 asked = (self._member(Actor(id=lender, team=self._team)) for lender in lenders)
                 # Whoever can't be asked about lends nothing; one's own right does not need them.
                 found = await asyncio.gather(*asked, return_exceptions=True)
-                lent = tuple(member for member in found if isinstance(member, Member))
-                return replace(own, lenders=lent)
+                lent = tuple(member for member in found if isinstance(member, Principal))
+                return replace(own, delegators=lent)
         except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
             raise LookupFailed(str(error)) from error
 
-    async def _member(self, actor: Actor) -> Member:
+    async def _member(self, actor: Actor) -> Principal:
         """Ask about one person, without what others lent them."""
         config = self._config()
         groups = sorted({group for role in config.roles.values() for group in role.usergroups})
@@ -106,7 +81,7 @@ class Directory:
             for name, role in config.roles.items()
             if actor.id in role.users or inside.intersection(role.usergroups)
         )
-        return Member(
+        return Principal(
             actor.id,
             roles if not user.get("deleted") else frozenset(),
             guest=_guest(user),
@@ -114,14 +89,14 @@ class Directory:
             identities=(_identity(config, actor.id, user),),
         )
 
-    async def members(self, group: str) -> frozenset[str]:
+    async def group_members(self, group: str) -> frozenset[str]:
         """The people of a user group now; raises LookupFailed."""
         try:
             return await self._groups.get(group)
         except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
             raise LookupFailed(str(error)) from error
 
-    async def zone(self, user: str) -> timezone:
+    async def time_zone(self, user: str) -> timezone:
         """A person's offset from UTC now; raises LookupFailed."""
         try:
             async with asyncio.timeout(self._within):

@@ -14,20 +14,22 @@ import aiohttp
 from dbos import DBOS
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.domain.models import Card, Operation, Place
+from bot.domain.cards import Card
+from bot.domain.operations import Operation
+from bot.domain.slack import SlackLocation
 from bot.messages import Message
-from bot.services import MOST_KNOWN, desk
+from bot.services import MAX_REMEMBERED, services
 
 log = logging.getLogger(__name__)
 A = TypeVar("A")
 
-CLOCKS_DIFFER = timedelta(minutes=2)
+CLOCK_SKEW = timedelta(minutes=2)
 OK = 200
-EVENT = "secmaster_bot"
+METADATA_EVENT = "secmaster_bot"
 
 # What https://docs.slack.dev/reference/methods/chat.postMessage answers for a place where we
 # may not write; asking again would not change it.
-NO_ENTRY = {
+CHANNEL_CLOSED_CODES = {
     "cant_update_message",
     "channel_not_found",
     "is_archived",
@@ -45,8 +47,8 @@ NO_ENTRY = {
     "user_not_visible",
 }
 # What is only missing itself: the channel it stood in is as open as before.
-GONE = {"message_not_found", "thread_not_found"}
-PASSING = {
+MESSAGE_GONE_CODES = {"message_not_found", "thread_not_found"}
+TEMPORARY_CODES = {
     "",  # an answer that could not be read
     "fatal_error",
     "internal_error",
@@ -57,7 +59,7 @@ PASSING = {
 }
 
 
-class SlackTrouble(Exception):
+class SlackFailed(Exception):
     """Slack could not be asked or said no; ``code`` is its own word, "" where none came.
 
     It stands for whatever the client raised, which may hold what cannot be recorded.
@@ -68,12 +70,12 @@ class SlackTrouble(Exception):
         self.code = code
 
     @property
-    def passes(self) -> bool:
+    def is_temporary(self) -> bool:
         """Whether asking again may help."""
-        return self.code in PASSING
+        return self.code in TEMPORARY_CODES
 
 
-class CannotPost(SlackTrouble):
+class CannotPost(SlackFailed):
     """Slack will not let us write there, now or later."""
 
 
@@ -83,15 +85,15 @@ def code_of(error: SlackApiError) -> str:
     return str(get("error") or "") if get else ""
 
 
-async def asked(call: Awaitable[A]) -> A:
+async def call(call: Awaitable[A]) -> A:
     """Await a call to Slack; raises SlackTrouble and nothing of the client's."""
     try:
         return await call
     except SlackApiError as error:
         code = code_of(error)
-        raise (CannotPost(code) if code in NO_ENTRY else SlackTrouble(code)) from error
+        raise (CannotPost(code) if code in CHANNEL_CLOSED_CODES else SlackFailed(code)) from error
     except (aiohttp.ClientError, TimeoutError, SlackClientError) as error:
-        raise SlackTrouble("") from error
+        raise SlackFailed("") from error
 
 
 async def post(
@@ -110,14 +112,14 @@ async def post(
     operation that another process began, or at a second attempt, it is looked for first.
     """
     channel, thread = place
-    if cause and _again(cause) and (ts := await found(place, mark, cause.accepted_at)):
+    if cause and _again(cause) and (ts := await find_posted(place, mark, cause.accepted_at)):
         return ts
-    posted = await asked(
-        desk().slack.chat_postMessage(
+    posted = await call(
+        services().slack.chat_postMessage(
             channel=channel,
             thread_ts=thread or None,
             reply_broadcast=loud or None,
-            metadata={"event_type": EVENT, "event_payload": mark},
+            metadata={"event_type": METADATA_EVENT, "event_payload": mark},
             # An address in somebody's text is text: nothing fetches it for us.
             unfurl_links=False,
             unfurl_media=False,
@@ -129,30 +131,30 @@ async def post(
 
 async def update(card: Card, message: Message) -> None:
     """Draw a card anew; raises CannotPost where it can't be."""
-    await asked(desk().slack.chat_update(channel=card.channel, ts=card.ts, **message.payload))
+    await call(services().slack.chat_update(channel=card.channel, ts=card.ts, **message.payload))
 
 
-async def whisper(place: Place, user: str, message: Message) -> None:
+async def send_private(place: SlackLocation, user: str, message: Message) -> None:
     """Answer one person where they asked; in a direct message if that place is closed to us."""
     if place.response_url and await respond(place.response_url, message):
         return
-    slack, thread = desk().slack, place.thread or None
+    slack, thread = services().slack, place.thread or None
     where = {"channel": place.channel, "thread_ts": thread, **message.payload}
     try:
         if place.channel.startswith("D"):
-            await asked(slack.chat_postMessage(**where))
+            await call(slack.chat_postMessage(**where))
         else:
-            await asked(slack.chat_postEphemeral(user=user, **where))
-    except SlackTrouble as error:
-        if error.passes:
+            await call(slack.chat_postEphemeral(user=user, **where))
+    except SlackFailed as error:
+        if error.is_temporary:
             raise
         log.warning("told by direct message", extra={"code": error.code})
-        await asked(slack.chat_postMessage(channel=user, **message.payload))
+        await call(slack.chat_postMessage(channel=user, **message.payload))
 
 
 async def respond(url: str, message: Message, *, replacing: bool = False) -> bool:
     """Answer through a response_url; False where it is used up or Slack can't be reached."""
-    slack = desk().slack
+    slack = services().slack
     if slack.session is None:
         return False
     body = {"response_type": "ephemeral", "replace_original": replacing, **message.payload}
@@ -165,28 +167,28 @@ async def respond(url: str, message: Message, *, replacing: bool = False) -> boo
         return False
 
 
-async def chat_with(user: str) -> str:
+async def open_dm(user: str) -> str:
     """The channel id of our direct messages with somebody, asked for once: it never changes."""
-    known = desk().chats
+    known = services().dm_channels
     if user not in known:
-        opened = await asked(desk().slack.conversations_open(users=user))
+        opened = await call(services().slack.conversations_open(users=user))
         known[user] = str(opened["channel"]["id"])
     return known[user]
 
 
 async def permalink(channel: str, ts: str) -> str:
     """A message's address, asked for once; "" where Slack does not tell it soon."""
-    known = desk().addresses
+    known = services().permalinks
     if address := known.get((channel, ts)):
         return address
     try:
-        async with asyncio.timeout(desk().patience.aside):
-            asking = desk().slack.chat_getPermalink(channel=channel, message_ts=ts)
-            address = str((await asked(asking))["permalink"])
-    except (SlackTrouble, TimeoutError) as error:
+        async with asyncio.timeout(services().timeouts.optional):
+            asking = services().slack.chat_getPermalink(channel=channel, message_ts=ts)
+            address = str((await call(asking))["permalink"])
+    except (SlackFailed, TimeoutError) as error:
         log.warning("a message's address is not known", extra={"error": str(error)})
         return ""
-    if len(known) >= MOST_KNOWN:
+    if len(known) >= MAX_REMEMBERED:
         del known[next(iter(known))]
     known[channel, ts] = address
     return address
@@ -194,46 +196,46 @@ async def permalink(channel: str, ts: str) -> str:
 
 async def has_file(channel: str, thread: str, title: str) -> bool:
     """Whether we have shared a file of this title in a thread: files carry no mark of ours."""
-    looking = desk().slack.conversations_replies(channel=channel, ts=thread, limit=200)
-    replies = (await asked(looking))["messages"]
-    ours = [each for each in replies if each.get("user") == desk().bot_user]
+    looking = services().slack.conversations_replies(channel=channel, ts=thread, limit=200)
+    replies = (await call(looking))["messages"]
+    ours = [each for each in replies if each.get("user") == services().bot_user]
     return any(file.get("title") == title for each in ours for file in each.get("files") or ())
 
 
-async def own_mark(channel: str, ts: str) -> dict[str, str]:
+async def own_metadata(channel: str, ts: str) -> dict[str, str]:
     """What one of our own messages can be found by; empty for anybody else's."""
-    looking = desk().slack.conversations_replies(
+    looking = services().slack.conversations_replies(
         channel=channel, ts=ts, limit=1, include_all_metadata=True
     )
-    messages = (await asked(looking))["messages"]
-    ours = [one for one in messages if one["ts"] == ts and one.get("user") == desk().bot_user]
+    messages = (await call(looking))["messages"]
+    ours = [one for one in messages if one["ts"] == ts and one.get("user") == services().bot_user]
     return ours[0].get("metadata", {}).get("event_payload", {}) if ours else {}
 
 
 def _again(cause: Operation) -> bool:
     """Whether somebody may have posted this before: a dead process, or our own last attempt."""
     status = DBOS.step_status
-    return cause.launch != desk().launch or bool(status and status.current_attempt)
+    return cause.process_id != services().process_id or bool(status and status.current_attempt)
 
 
-async def found(place: tuple[str, str], mark: dict[str, str], since: datetime) -> str:
+async def find_posted(place: tuple[str, str], mark: dict[str, str], since: datetime) -> str:
     """The ts of our own message with this mark since then, "" if there is none."""
     channel, thread = place
     window: dict[str, Any] = {
         "channel": channel,
-        "oldest": str((since - CLOCKS_DIFFER).timestamp()),
+        "oldest": str((since - CLOCK_SKEW).timestamp()),
         "include_all_metadata": True,
         "limit": 200,
     }
-    slack = desk().slack
+    slack = services().slack
     if thread:
         looking = slack.conversations_replies(ts=thread, **window)
     else:
         looking = slack.conversations_history(**window)
     try:
-        answer = await asked(looking)
-    except SlackTrouble as error:
-        if error.passes:
+        answer = await call(looking)
+    except SlackFailed as error:
+        if error.is_temporary:
             raise
         # Public channels may be written in uninvited, but not read.
         log.warning("own messages can't be looked for", extra={"code": error.code})

@@ -5,9 +5,9 @@ https://docs.slack.dev/reference/app-manifest
 
 from typing import Any
 
-from bot.domain.actions import FROM_MESSAGES, TABLE, Action
-from bot.domain.models import Noun
-from bot.messages.labels import words
+from bot.domain.actions import MESSAGE_ACTIONS, TABLE, Action
+from bot.domain.objects import ObjectKind
+from bot.messages.labels import labels
 from bot.policy.config import Commands, Config
 
 SCOPES = (
@@ -27,7 +27,7 @@ SCOPES = (
 EMAILS = "users:read.email"  # who people are in SecMaster, where their addresses tell
 EVENTS = ("app_home_opened", "app_mention", "message.im")
 EVENTS_PATH = "/slack/events"
-WHAT_WAITS = {
+WAITING_SHORTCUT = {
     "name": "What waits",
     "type": "global",
     "callback_id": "waiting",
@@ -59,7 +59,7 @@ def manifest(config: Config, url: str = "") -> dict[str, Any]:
                 "messages_tab_read_only_enabled": False,
             },
             "bot_user": {"display_name": "secmaster", "always_online": True},
-            "shortcuts": [WHAT_WAITS, *map(_shortcut, FROM_MESSAGES)],
+            "shortcuts": [WAITING_SHORTCUT, *map(_shortcut, MESSAGE_ACTIONS)],
             "slash_commands": [_command(name, commands, url) for name in commands.names],
         },
         "oauth_config": {"scopes": {"bot": list(scopes(config))}},
@@ -73,15 +73,15 @@ def manifest(config: Config, url: str = "") -> dict[str, Any]:
     }
 
 
-def _verbs(noun: Noun) -> str:
-    own = [action.verb for action in TABLE if action.noun == noun]
+def _verbs(noun: ObjectKind) -> str:
+    own = [action.verb for action in TABLE if action.kind == noun]
     return f"list | {' | '.join(['show', *own])} <id> …"
 
 
 def _shortcut(action: Action) -> dict[str, Any]:
-    said = words(action)
+    said = labels(action)
     return {
-        "name": said.title or f"{said.button} {action.noun}",
+        "name": said.title or f"{said.button} {action.kind}",
         "type": "message",
         "callback_id": action.name,
         "description": f"Take this message, in the thread of a card, as the {said.noun}",

@@ -3,26 +3,29 @@
 Knows no Slack and no SecMaster. Its calls block for a moment and are meant for a thread.
 """
 
-from bot.store.approvals import Poll
-from bot.store.claims import Claimed, Store
-from bot.store.delegations import Lending
-from bot.store.engine import NameTaken, close, connect, held, look_into, migrate, shapes
-from bot.store.tracked import Known, Sighting, Tally, gathering
+from bot.store.claims import ClaimResult, Store
+from bot.store.delegations import Delegations
+from bot.store.engine import (
+    NameInUse,
+    UnsupportedDatabase,
+    close,
+    connect,
+    hold_name,
+    migrate,
+    open_read_only,
+    schema_versions,
+)
 
 __all__ = [
-    "Claimed",
-    "Known",
-    "Lending",
-    "NameTaken",
-    "Poll",
-    "Sighting",
+    "ClaimResult",
+    "Delegations",
+    "NameInUse",
     "Store",
-    "Tally",
+    "UnsupportedDatabase",
     "close",
     "connect",
-    "gathering",
-    "held",
-    "look_into",
+    "hold_name",
     "migrate",
-    "shapes",
+    "open_read_only",
+    "schema_versions",
 ]

@@ -33,7 +33,7 @@ def append(connection: sa.Connection, entry: Mapping[str, Any]) -> None:
     written = dict(entry) | {"at": _utc(entry["at"])}
     head = _hold_head(connection)
     beside = _beside(written)
-    known = sa.select(audit.c.number).where(audit.c.once == beside["once"])
+    known = sa.select(audit.c.number).where(audit.c.dedupe_key == beside["dedupe_key"])
     if connection.execute(known).first():
         return
     number = head.number + 1
@@ -41,15 +41,15 @@ def append(connection: sa.Connection, entry: Mapping[str, Any]) -> None:
     record = json.dumps(
         written | {"number": number}, sort_keys=True, separators=(",", ":"), allow_nan=False
     )
-    last = {"number": number, "hash": link(head.hash.encode(), record.encode()).decode()}
+    last = {"number": number, "hash": chained_hash(head.hash.encode(), record.encode()).decode()}
     connection.execute(sa.insert(audit).values(**beside, **last, record=record))
     connection.execute(sa.update(audit_head).where(audit_head.c.id == 1).values(last))
 
 
-def noted(connection: sa.Connection, operation_id: str, outcome: str) -> bool:
+def is_recorded(connection: sa.Connection, operation_id: str, outcome: str) -> bool:
     """Whether there is a record of this operation with this outcome."""
-    once = _beside({"operation_id": operation_id, "outcome": outcome})["once"]
-    known = sa.select(audit.c.number).where(audit.c.once == once)
+    once = _beside({"operation_id": operation_id, "outcome": outcome})["dedupe_key"]
+    known = sa.select(audit.c.number).where(audit.c.dedupe_key == once)
     return connection.execute(known).first() is not None
 
 
@@ -62,7 +62,7 @@ def _hold_head(connection: sa.Connection) -> Row:
     return connection.execute(sa.select(audit_head).where(own).with_for_update()).one()
 
 
-def link(before: bytes, record: bytes) -> bytes:
+def chained_hash(before: bytes, record: bytes) -> bytes:
     """The hash of a record that stands after the one with this hash."""
     return hashlib.sha256(before + record).hexdigest().encode()
 
@@ -72,7 +72,7 @@ def _beside(record: Mapping[str, Any]) -> dict[str, str]:
     return {
         "at": _fitting(str(record.get("at")), 32),
         "target": _fitting(str(record.get("target")), 255),
-        "once": _fitting(f"{record.get('operation_id')}:{record.get('outcome')}", 160),
+        "dedupe_key": _fitting(f"{record.get('operation_id')}:{record.get('outcome')}", 160),
     }
 
 
@@ -254,10 +254,13 @@ class _Walk:
 
     def _hold_against_hash(self, row: Row) -> None:
         own, record = _bytes(row.hash), _bytes(row.record)
-        known = self.stored is None or own in (link(self.stored, record), link(self.due, record))
+        known = self.stored is None or own in (
+            chained_hash(self.stored, record),
+            chained_hash(self.due, record),
+        )
         if not known:
             self._tell(row.number, "was changed, or its hash was, or it does not belong here.")
-        self.due = own if known else link(self.due, record)
+        self.due = own if known else chained_hash(self.due, record)
         self.stored = own
 
     def _hold_against_columns(self, row: Row) -> None:

@@ -8,48 +8,40 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.domain.models import (
-    Ballot,
-    Operation,
-    Outcome,
-    Ref,
-    Say,
-    Seen,
-    State,
-    Value,
-    Verdict,
-    Vote,
-)
+from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest, ApprovalResult
+from bot.domain.objects import Ref, Value
+from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.snapshots import StoredSnapshot
 from bot.store import approvals, audit_log
-from bot.store.approvals import Poll
 from bot.store.cards import Cards
-from bot.store.delegations import Lending
-from bot.store.followed_retries import Follows, follow
-from bot.store.home_views import Homes
+from bot.store.delegations import Delegations
+from bot.store.followed_retries import FollowedRetries, follow_retry
+from bot.store.home_views import HomeViews
 from bot.store.outbox import Outbox
-from bot.store.poll_status import Rounds
-from bot.store.tables import audit, claims, votes
-from bot.store.times import utc
-from bot.store.tracked import Watched
+from bot.store.poll_status import PollStatuses
+from bot.store.tables import approvals as approvals_table
+from bot.store.tables import audit, claims
+from bot.store.times import from_db
+from bot.store.tracked import TrackedObjects
 
 Row = sa.Row[Any]
 SPENT = timedelta(minutes=1)  # by then SecMaster shows what was done
-UNDER_WAY = (State.PENDING, State.DOUBT)
-PERHAPS_SENT = (State.DONE, State.UNKNOWN, *UNDER_WAY)
-NOBODY = Poll()
-FREE = Poll(enough=True)  # without a key there is nothing to share
+UNDER_WAY = (OperationState.PENDING, OperationState.IN_DOUBT)
+PERHAPS_SENT = (OperationState.DONE, OperationState.UNKNOWN, *UNDER_WAY)
+NOBODY = ApprovalResult()
+FREE = ApprovalResult(enough=True)  # without a key there is nothing to share
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimResult:
     """What asking for a key came to: the ``holder`` if somebody else has it, or the ``poll``.
 
     The operation is as it goes on: with the others who said yes.
     """
 
     operation: Operation
-    holder: Verdict | None = None
-    poll: Poll = NOBODY
+    holder: StandingOperation | None = None
+    approval: ApprovalResult = NOBODY
 
 
 class Store(Cards):
@@ -57,14 +49,16 @@ class Store(Cards):
 
     def __init__(self, engine: sa.Engine) -> None:
         super().__init__(engine)
-        self.lending = Lending(engine)
-        self.known = Watched(engine)
-        self.rounds = Rounds(engine)
+        self.delegations = Delegations(engine)
+        self.tracked = TrackedObjects(engine)
+        self.poll_statuses = PollStatuses(engine)
         self.outbox = Outbox(engine)
-        self.follows = Follows(engine)
-        self.homes = Homes(engine)
+        self.followed_retries = FollowedRetries(engine)
+        self.home_views = HomeViews(engine)
 
-    def claim(self, operation: Operation, key: str, at: datetime, seen: Seen) -> Claimed:
+    def claim(
+        self, operation: Operation, key: str, at: datetime, seen: StoredSnapshot
+    ) -> ClaimResult:
         """Take ``key`` for this operation, or say who holds it, or for whom it waits.
 
         A key whose operation failed or ended unknown is free again. So is one that was done a
@@ -73,52 +67,72 @@ class Store(Cards):
         is in the audit: ``allowed``, ``counted`` or ``lost``.
         """
         with self.engine.begin() as connection:
-            approvals.hold(connection, operation.ref)
+            approvals.lock_object(connection, operation.ref)
             self._keep(connection, operation.ref, seen, at)
             taken = _taken(connection, operation, key)
-            if taken and not approvals.changed(connection, taken, key, seen.digest):
-                return Claimed(taken, poll=Poll(enough=True, backing=taken.backing))
+            if taken and not approvals.approved_other_version(
+                connection, taken, key, seen.fingerprint
+            ):
+                return ClaimResult(
+                    taken, approval=ApprovalResult(enough=True, co_approvers=taken.co_approvers)
+                )
             if taken:  # those who backed it said yes to what has changed since
                 _give_back(connection, taken)
             holder = self._holder(connection, operation, key, at) if key else None
-            if not taken and audit_log.noted(connection, operation.id, State.COUNTED):
+            if not taken and audit_log.is_recorded(
+                connection, operation.id, OperationState.COUNTED
+            ):
                 # Before a crash; since then it may have been enough, or taken back, or be over.
-                ballot = None if holder else approvals.joined(connection, operation)
-                return Claimed(
-                    operation, poll=Poll(ballot=ballot, trouble="" if ballot else "over")
+                ballot = None if holder else approvals.request_of(connection, operation)
+                return ClaimResult(
+                    operation,
+                    approval=ApprovalResult(request=ballot, reason="" if ballot else "over"),
                 )
             if holder:
                 detail = f"to {holder.operation.actor.id}"
                 self._note(connection, operation, "lost", at, detail=detail)
-                return Claimed(operation, holder=holder)
+                return ClaimResult(operation, holder=holder)
             return self._polled(connection, operation, key, at, seen)
 
     def _polled(
-        self, connection: sa.Connection, operation: Operation, key: str, at: datetime, seen: Seen
-    ) -> Claimed:
+        self,
+        connection: sa.Connection,
+        operation: Operation,
+        key: str,
+        at: datetime,
+        seen: StoredSnapshot,
+    ) -> ClaimResult:
         """Take a free key if nobody else is needed for it, or count the yes."""
         if _braked(connection, operation, at):
-            asked = {"approvals": max(2, operation.terms.approvals), "braked": True}
+            asked = {"approvals": max(2, operation.terms.approvals), "brake_applied": True}
             terms = operation.terms.model_copy(update=asked)
             operation = operation.model_copy(update={"terms": terms})
-        poll = approvals.poll(connection, operation, key, seen.digest, at) if key else FREE
-        if poll.trouble:
-            return Claimed(operation, poll=poll)
-        backed = operation.model_copy(update={"backing": poll.backing})
+        poll = (
+            approvals.add_approval(connection, operation, key, seen.fingerprint, at)
+            if key
+            else FREE
+        )
+        if poll.reason:
+            return ClaimResult(operation, approval=poll)
+        backed = operation.model_copy(update={"co_approvers": poll.co_approvers})
         if key and poll.enough:
             self._take(connection, backed, key, at)
-        outcome = "allowed" if poll.enough else State.COUNTED
-        told = {"sight": seen.digest, "ballot": poll.ballot, "ended": poll.ended}
-        outdated = [vote.actor.id for vote in poll.outdated]
-        self._note(connection, backed, outcome, at, **told, outdated=outdated or None)
-        return Claimed(backed, poll=poll)
+        outcome = "allowed" if poll.enough else OperationState.COUNTED
+        told = {
+            "preflight_fingerprint": seen.fingerprint,
+            "request": poll.request,
+            "ended_request": poll.ended_request,
+        }
+        outdated = [vote.actor.id for vote in poll.outdated_approvals]
+        self._note(connection, backed, outcome, at, **told, outdated_approvals=outdated or None)
+        return ClaimResult(backed, approval=poll)
 
     def _holder(
         self, connection: sa.Connection, operation: Operation, key: str, at: datetime
-    ) -> Verdict | None:
+    ) -> StandingOperation | None:
         """Who holds a key that is not free."""
-        over = claims.c.state.in_([State.FAILED, State.UNKNOWN])
-        spent = (claims.c.state == State.DONE) & (claims.c.at < at - SPENT)
+        over = claims.c.state.in_([OperationState.FAILED, OperationState.UNKNOWN])
+        spent = (claims.c.state == OperationState.DONE) & (claims.c.at < at - SPENT)
         held = sa.select(claims).where(claims.c.key == key, sa.not_(sa.or_(over, spent)))
         row = connection.execute(held).one_or_none()
         return None if row is None or row.operation_id == operation.id else _verdict(row)
@@ -130,75 +144,77 @@ class Store(Cards):
             "ref": str(operation.ref),
             "operation_id": operation.id,
             "operation": operation.model_dump(mode="json"),
-            "state": State.PENDING,
+            "state": OperationState.PENDING,
             "at": at,
         }
         take = self._insert(claims).values(key=key, **mine)
         connection.execute(take.on_conflict_do_update(index_elements=["key"], set_=mine))
 
-    def withdraw(self, operation: Operation, at: datetime) -> Poll | None:
+    def withdraw(self, operation: Operation, at: datetime) -> ApprovalResult | None:
         """Take a yes back, or with a refusal end what waits; None if there is nothing to end."""
-        end = approvals.withdraw if operation.say is Say.WITHDRAW else approvals.refuse
+        end = (
+            approvals.withdraw if operation.intent is ApprovalIntent.WITHDRAW else approvals.decline
+        )
         with self.engine.begin() as connection:
-            approvals.hold(connection, operation.ref)
-            if kept := _kept(connection, operation, operation.say):
+            approvals.lock_object(connection, operation.ref)
+            if kept := _kept(connection, operation, operation.intent):
                 return kept
-            if _under_way(connection, approvals.keys(connection, operation)):
-                return Poll(trouble="too_late")
+            if _under_way(connection, approvals.claim_keys(connection, operation)):
+                return ApprovalResult(reason="too_late")
             poll = end(connection, operation, at)
             if poll:
-                more = {"ballot": poll.ballot, "ended": poll.ended}
-                self._note(connection, operation, operation.say, at, **more)
+                more = {"request": poll.request, "ended_request": poll.ended_request}
+                self._note(connection, operation, operation.intent, at, **more)
             return poll
 
-    def lapse(self, operation: Operation, at: datetime) -> Ballot | None:
+    def lapse(self, operation: Operation, at: datetime) -> ApprovalRequest | None:
         """End the ballot that an operation opened if its time is over, and return it."""
         with self.engine.begin() as connection:
-            approvals.hold(connection, operation.ref)
+            approvals.lock_object(connection, operation.ref)
             if kept := _kept(connection, operation, "lapsed"):
-                return kept.ended
-            if _under_way(connection, approvals.keys(connection, operation)):
+                return kept.ended_request
+            if _under_way(connection, approvals.claim_keys(connection, operation)):
                 return None
             lapsed = approvals.lapse(connection, operation.id, at)
             if lapsed:
-                self._note(connection, operation, "lapsed", at, ended=lapsed)
+                self._note(connection, operation, "lapsed", at, ended_request=lapsed)
             return lapsed
 
-    def ballots(self, ref: Ref, at: datetime) -> tuple[Ballot, ...]:
+    def approval_requests(self, ref: Ref, at: datetime) -> tuple[ApprovalRequest, ...]:
         """What waits for more people on an object, what was asked for first at the beginning."""
         with self.engine.begin() as connection:
-            return approvals.standing(connection, ref, at)
+            return approvals.open_requests(connection, ref, at)
 
-    def strike(self, ref: Ref, struck: Sequence[Vote], at: datetime) -> None:
+    def revoke_approvals(self, ref: Ref, struck: Sequence[Approval], at: datetime) -> None:
         """Count no longer what people have said who may not say it any more."""
         with self.engine.begin() as connection:
-            approvals.hold(connection, ref)
-            for operation in approvals.strike(connection, ref, struck):
+            approvals.lock_object(connection, ref)
+            for operation in approvals.revoke(connection, ref, struck):
                 self._note(connection, operation, "struck", at)
 
-    def doubt(self, operation: Operation) -> None:
+    def mark_in_doubt(self, operation: Operation) -> None:
         """Note that nobody knows yet what became of a write."""
-        mine = (claims.c.operation_id == operation.id) & (claims.c.state == State.PENDING)
+        mine = (claims.c.operation_id == operation.id) & (claims.c.state == OperationState.PENDING)
         with self.engine.begin() as connection:
-            connection.execute(sa.update(claims).where(mine).values(state=State.DOUBT))
+            connection.execute(sa.update(claims).where(mine).values(state=OperationState.IN_DOUBT))
 
-    def refuse(self, operation: Operation, detail: str, at: datetime) -> None:
+    def record_refusal(self, operation: Operation, detail: str, at: datetime) -> None:
         with self.engine.begin() as connection:
             self._note(connection, operation, "refused", at, detail=detail)
 
     def conclude(self, operation: Operation, outcome: Outcome, at: datetime) -> None:
         """Write down how an operation ended, and free what it held unless it is done."""
-        detail = " ".join(filter(None, (outcome.trouble, outcome.code, outcome.message)))
+        detail = " ".join(filter(None, (outcome.reason_code, outcome.code, outcome.message)))
         own = (claims.c.operation_id == operation.id) & claims.c.state.in_(UNDER_WAY)
         held = sa.select(claims.c.key).where(own)
         with self.engine.begin() as connection:
             # It was for this once: whatever came of it, to want it again is to say so again.
-            approvals.drop(connection, votes.c.key.in_(held))
+            approvals.delete(connection, approvals_table.c.key.in_(held))
             connection.execute(sa.update(claims).where(own).values(state=outcome.state, at=at))
-            if operation.say is not Say.YES and outcome.state is State.DONE:
+            if operation.intent is not ApprovalIntent.GIVE and outcome.state is OperationState.DONE:
                 return  # on record as what it was: "done" would read as the action itself
-            if outcome.state is State.DONE and outcome.follow is not None:
-                follow(connection, operation, outcome.follow, at)
+            if outcome.state is OperationState.DONE and outcome.retries_before is not None:
+                follow_retry(connection, operation, outcome.retries_before, at)
             self._note(
                 connection,
                 operation,
@@ -207,10 +223,10 @@ class Store(Cards):
                 detail=detail,
                 status=outcome.status,
                 request_id=outcome.request_id,
-                before=outcome.before,
-                after=outcome.after,
-                sight=outcome.sight,
-                took=outcome.took,
+                status_before=outcome.status_before,
+                status_after=outcome.status_after,
+                preflight_fingerprint=outcome.preflight_fingerprint,
+                duration=outcome.duration,
             )
 
     def _note(
@@ -222,8 +238,8 @@ class Store(Cards):
         **more: Any,
     ) -> None:
         """Add an attempt to the audit, once for each outcome."""
-        told = operation.model_dump(mode="json", exclude={"id", "ref", "launch", "accepted_at"})
-        told["place"].pop("response_url")  # whoever has it can answer in our name
+        told = operation.model_dump(mode="json", exclude={"id", "ref", "process_id", "accepted_at"})
+        told["location"].pop("response_url")  # whoever has it can answer in our name
         own = {
             "at": at,
             "operation_id": operation.id,
@@ -234,12 +250,12 @@ class Store(Cards):
         extra = {key: _plain(value) for key, value in more.items() if value not in (None, "")}
         audit_log.append(connection, told | own | extra)
 
-    def note(self, entry: Mapping[str, Any]) -> None:
+    def record(self, entry: Mapping[str, Any]) -> None:
         """Add to the audit what is not about a task or an instance."""
         with self.engine.begin() as connection:
             audit_log.append(connection, entry)
 
-    def standing(self, ref: Ref, *states: State) -> Verdict | None:
+    def standing_operation(self, ref: Ref, *states: OperationState) -> StandingOperation | None:
         """The last operation on this object that is in one of these states."""
         last = (
             sa.select(claims)
@@ -251,7 +267,7 @@ class Store(Cards):
             row = connection.execute(last).one_or_none()
         return _verdict(row) if row else None
 
-    def audit_of(self, target: Ref | str) -> list[dict[str, Any]]:
+    def audit_entries(self, target: Ref | str) -> list[dict[str, Any]]:
         """Every attempt on one object, oldest first."""
         return list(audit_log.entries(self.engine, target=str(target)))
 
@@ -267,26 +283,26 @@ def _give_back(connection: sa.Connection, operation: Operation) -> None:
     connection.execute(sa.delete(claims).where(claims.c.operation_id == operation.id))
 
 
-def _kept(connection: sa.Connection, operation: Operation, outcome: str) -> Poll | None:
+def _kept(connection: sa.Connection, operation: Operation, outcome: str) -> ApprovalResult | None:
     """What is on record of a poll that ended so; None if it did not."""
-    record = sa.select(audit.c.record).where(audit.c.once == f"{operation.id}:{outcome}")
+    record = sa.select(audit.c.record).where(audit.c.dedupe_key == f"{operation.id}:{outcome}")
     text = connection.execute(record).scalar()
     if text is None:
         return None
     told = json.loads(text)
-    ballot, ended = (told.get(each) for each in ("ballot", "ended"))
-    return Poll(
-        ballot=Ballot.model_validate(ballot) if ballot else None,
-        ended=Ballot.model_validate(ended) if ended else None,
+    ballot, ended = (told.get(each) for each in ("request", "ended_request"))
+    return ApprovalResult(
+        request=ApprovalRequest.model_validate(ballot) if ballot else None,
+        ended_request=ApprovalRequest.model_validate(ended) if ended else None,
     )
 
 
 def _braked(connection: sa.Connection, operation: Operation, at: datetime) -> bool:
     """Whether what is retried was retried so often lately that a second person is asked for."""
     terms = operation.terms
-    if not terms.brake or terms.glass:
+    if not terms.brake_retries or terms.break_glass_channel:
         return False
-    approvals.hold(connection, f"retries of {operation.ref.workspace}:{terms.gathers}")
+    approvals.lock_object(connection, f"retries of {operation.ref.workspace}:{terms.failure_group}")
     since = at - timedelta(seconds=terms.brake_within)
     sent = claims.c.key.like("%:retry:%") & (claims.c.at > since)
     lately = connection.execute(
@@ -294,12 +310,12 @@ def _braked(connection: sa.Connection, operation: Operation, at: datetime) -> bo
     )
     others = [Operation.model_validate(row.operation) for row in lately]
     same = [each for each in others if _alike(each, operation)]
-    return len(same) >= terms.brake
+    return len(same) >= terms.brake_retries
 
 
 def _alike(one: Operation, other: Operation) -> bool:
     workspaces = (one.ref.workspace, other.ref.workspace)
-    return one.terms.gathers == other.terms.gathers and workspaces[0] == workspaces[1]
+    return one.terms.failure_group == other.terms.failure_group and workspaces[0] == workspaces[1]
 
 
 def _under_way(connection: sa.Connection, keys: set[str]) -> bool:
@@ -311,6 +327,6 @@ def _plain(value: Any) -> Any:
     return value.model_dump(mode="json") if isinstance(value, Value) else value
 
 
-def _verdict(row: Row) -> Verdict:
+def _verdict(row: Row) -> StandingOperation:
     asked = Operation.model_validate(row.operation)
-    return Verdict(operation=asked, state=row.state, at=utc(row.at))
+    return StandingOperation(operation=asked, state=row.state, at=from_db(row.at))

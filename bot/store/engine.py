@@ -14,12 +14,18 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from bot.store.tables import UNRELEASED_VERSION_TABLE, VERSION_TABLE
+
 # https://www.sqlite.org/releaselog/3_42_0.html; Debian 12, for one, has an older one.
 KNOWS_SUBSEC = (3, 42)
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-class NameTaken(Exception):
+class UnsupportedDatabase(Exception):
+    """A database that this version can't use; the text says why, and what to do now."""
+
+
+class NameInUse(Exception):
     """Another process holds this replica's name."""
 
 
@@ -37,7 +43,7 @@ def connect(url: str) -> sa.Engine:
     return engine
 
 
-def look_into(url: str) -> sa.Engine:
+def open_read_only(url: str) -> sa.Engine:
     """Open for reading alone; a file that is not there is not made."""
     if url.startswith("postgresql"):
         return connect(url).execution_options(postgresql_readonly=True)
@@ -53,14 +59,23 @@ def _only_read(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA query_only=ON")
 
 
-def shapes(engine: sa.Engine) -> tuple[str, str]:
-    """The version of the tables' shape, "" if there are none, and the one that is known here."""
+def schema_versions(engine: sa.Engine) -> tuple[str, str]:
+    """Return the version of the database's tables, "" where there are none, and the newest one.
+
+    Raises UnsupportedDatabase for tables that no release has made.
+    """
     newest = ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
-    if not sa.inspect(engine).has_table("bot_schema_version"):
+    inspector = sa.inspect(engine)
+    if inspector.has_table(UNRELEASED_VERSION_TABLE):
+        raise UnsupportedDatabase(
+            "This database was made by a build from before the first release, and this version "
+            "can't read it. Keep it for its records, and name a new one with DATABASE_URL."
+        )
+    if not inspector.has_table(VERSION_TABLE):
         return "", newest
     with engine.connect() as connection:
-        found = connection.execute(sa.text("SELECT version_num FROM bot_schema_version")).scalar()
-    return str(found or ""), newest
+        version = connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 - our own constant
+    return str(version or ""), newest
 
 
 def close(engine: sa.Engine) -> None:
@@ -104,7 +119,7 @@ def _unixepoch(_modifier: str) -> float:
 
 
 @contextmanager
-def held(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]:
+def hold_name(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]:
     """Hold a replica's name in this database until the end of the process, or of the block.
 
     Yields whether it is still held: a connection that broke has let go of it.
@@ -122,7 +137,7 @@ def _postgres_lock(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]
     ask = sa.text("SELECT pg_try_advisory_lock(hashtext(:name))")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if not connection.execute(ask, {"name": f"secmaster-bot {name}"}).scalar():
-            raise NameTaken(name)
+            raise NameInUse(name)
         try:
             yield lambda: _answers(connection)
         finally:
@@ -143,7 +158,7 @@ def _file_lock(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise NameTaken(name) from None
+            raise NameInUse(name) from None
         yield lambda: True
 
 
@@ -152,12 +167,22 @@ def _is_postgres(engine: sa.Engine) -> bool:
 
 
 def migrate(engine: sa.Engine) -> None:
-    """Bring the bot's tables to this version's shape."""
+    """Create the bot's tables, or bring them to this version; raises UnsupportedDatabase."""
+    current, newest = schema_versions(engine)
+    if current > newest:
+        raise UnsupportedDatabase(
+            "This database was written by a newer version of the bot. Start that one, or name "
+            "another database with DATABASE_URL."
+        )
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
         if _is_postgres(engine):
             # Replicas may start together.
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(7362001)"))
+        else:
+            # The driver opens a transaction at the first write of rows only, and by then the
+            # tables would stand for good: half of them must never.
+            connection.execute(sa.text("BEGIN IMMEDIATE"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -11,12 +11,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.domain.actions import BY_NAME, Action
-from bot.domain.models import Actor, Ref, State
+from bot.domain.objects import Ref
+from bot.domain.operations import OperationState
+from bot.domain.slack import Actor
 from bot.store import audit_log
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class AuditedAction:
     """One of the nine actions that took effect, or may have: then it is not ``sure``.
 
     With ``glass`` somebody decided alone what asks for several people.
@@ -26,26 +28,30 @@ class Deed:
     action: Action
     ref: Ref
     at: datetime
-    sure: bool = True
-    glass: bool = False
+    certain: bool = True
+    break_glass: bool = False
 
 
-def deeds(engine: sa.Engine, since: datetime) -> Iterator[Deed]:
+def audited_actions(engine: sa.Engine, since: datetime) -> Iterator[AuditedAction]:
     """What was done since then, oldest first; blocks, and is meant for a thread."""
     entries = audit_log.entries(engine, since=since)
     return (deed for entry in entries if (deed := _deed(entry)))
 
 
-def _deed(entry: dict[str, Any]) -> Deed | None:
+def _deed(entry: dict[str, Any]) -> AuditedAction | None:
     ref = Ref.parse(str(entry.get("target")))
     action, outcome = BY_NAME.get(entry.get("action", "")), entry.get("outcome")
-    if ref is None or action is None or outcome not in (State.DONE, State.UNKNOWN):
+    if (
+        ref is None
+        or action is None
+        or outcome not in (OperationState.DONE, OperationState.UNKNOWN)
+    ):
         return None
-    return Deed(
+    return AuditedAction(
         actor=Actor.model_validate(entry["actor"]),
         action=action,
         ref=ref,
         at=datetime.fromisoformat(entry["at"]),
-        sure=outcome == State.DONE,
-        glass=bool((entry.get("terms") or {}).get("glass")),
+        certain=outcome == OperationState.DONE,
+        break_glass=bool((entry.get("terms") or {}).get("break_glass_channel")),
     )

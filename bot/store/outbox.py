@@ -10,21 +10,24 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.domain.notifications import Due, Notice
-from bot.store.tables import closed, outbox, subscriptions
-from bot.store.times import kept, utc, utc_or_none
+from bot.domain.notifications import Notification, OutboxEntry
+from bot.store.tables import closed_channels, outbox, subscriptions
+from bot.store.times import from_db, from_db_or_none, to_utc
 
 AHEAD = 500  # rows of a line that are looked at for what is posted together
 WAITS = outbox.c.done_at.is_(None)
 
 
 def enqueue(
-    connection: sa.Connection, insert: Callable[..., Any], notices: Sequence[Due], at: datetime
+    connection: sa.Connection,
+    insert: Callable[..., Any],
+    notices: Sequence[OutboxEntry],
+    at: datetime,
 ) -> None:
     """Write down what is to be posted, in the caller's transaction; what is known is not again."""
     rows = [_row(each, at) for each in notices]
     if rows:
-        once = insert(outbox).on_conflict_do_nothing(index_elements=["once"])
+        once = insert(outbox).on_conflict_do_nothing(index_elements=["dedupe_key"])
         connection.execute(once, rows)
 
 
@@ -34,30 +37,30 @@ class Outbox:
         dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
         self._insert = dialect.insert
 
-    def add(self, notices: Sequence[Due], at: datetime) -> None:
+    def add(self, notices: Sequence[OutboxEntry], at: datetime) -> None:
         with self.engine.begin() as connection:
             enqueue(connection, self._insert, notices, at)
 
-    def channels(self, at: datetime) -> list[str]:
+    def ready_channels(self, at: datetime) -> list[str]:
         """Where something is to be posted now."""
-        ready = WAITS & (outbox.c.not_before <= kept(at))
+        ready = WAITS & (outbox.c.not_before <= to_utc(at))
         with self.engine.begin() as connection:
             query = sa.select(outbox.c.channel).where(ready).distinct()
             return [row.channel for row in connection.execute(query)]
 
-    def first(self, channel: str, at: datetime) -> Due | None:
+    def next_entry(self, channel: str, at: datetime) -> OutboxEntry | None:
         """What is to be posted next in a channel, by now."""
         with self.engine.begin() as connection:
             row = connection.execute(self._line(channel, at).limit(1)).one_or_none()
         return _due(row) if row else None
 
-    def held(self, channel: str, until: datetime, at: datetime) -> list[Due]:
+    def held_entries(self, channel: str, until: datetime, at: datetime) -> list[OutboxEntry]:
         """All that quiet hours held back until then in a channel."""
         with self.engine.begin() as connection:
             line = [_due(row) for row in connection.execute(self._line(channel, at))]
-        return [each for each in line if each.notice.held_until == until]
+        return [each for each in line if each.notification.held_until == until]
 
-    def alike(self, due: Due, at: datetime, most: int) -> list[Due]:
+    def group_entries(self, due: OutboxEntry, at: datetime, most: int) -> list[OutboxEntry]:
         """What is first in line, and after it what is gathered with it.
 
         What may have been posted before a crash is not among that.
@@ -69,15 +72,15 @@ class Outbox:
         return [due, *(each for each in same if each.number != due.number)][:most]
 
     def _line(self, channel: str, at: datetime) -> sa.Select[Any]:
-        ready = WAITS & (outbox.c.channel == channel) & (outbox.c.not_before <= kept(at))
+        ready = WAITS & (outbox.c.channel == channel) & (outbox.c.not_before <= to_utc(at))
         return sa.select(outbox).where(ready).order_by(outbox.c.number)
 
-    def waiting(self) -> int:
+    def count(self) -> int:
         with self.engine.begin() as connection:
             query = sa.select(sa.func.count()).select_from(outbox).where(WAITS)
             return int(connection.execute(query).scalar_one())
 
-    def sending(self, these: Sequence[Due], by: str, at: datetime) -> bool:
+    def mark_sending(self, these: Sequence[OutboxEntry], by: str, at: datetime) -> bool:
         """Note that these are about to be posted: after a crash they may have been.
 
         False if somebody else has taken them in hand since they were read.
@@ -85,8 +88,8 @@ class Outbox:
         first = these[0]
         taken = outbox.c.sending_by == first.sending_by, outbox.c.number == first.number
         with self.engine.begin() as connection:
-            first_time = sa.func.coalesce(outbox.c.sending_at, kept(at))
-            told = {"sending_by": by, "sending_at": first_time, "tried_at": kept(at)}
+            first_time = sa.func.coalesce(outbox.c.sending_at, to_utc(at))
+            told = {"sending_by": by, "sending_at": first_time, "tried_at": to_utc(at)}
             own = sa.update(outbox).where(*taken, WAITS).values(**told)
             if not connection.execute(own).rowcount:
                 return False
@@ -95,7 +98,7 @@ class Outbox:
                 connection.execute(also.values(**told))
         return True
 
-    def done(self, numbers: Sequence[int], at: datetime, *, opens: str = "") -> None:
+    def mark_done(self, numbers: Sequence[int], at: datetime, *, opens: str = "") -> None:
         """Note that these are through; ``opens`` is a channel that is not closed to us after all.
 
         One call for both: there is one for each message.
@@ -104,30 +107,34 @@ class Outbox:
             these = outbox.c.number.in_(numbers)
             connection.execute(sa.update(outbox).where(these).values(done_at=at))
             if opens:
-                connection.execute(sa.delete(closed).where(closed.c.channel == opens))
+                connection.execute(
+                    sa.delete(closed_channels).where(closed_channels.c.channel == opens)
+                )
 
-    def later(self, numbers: Sequence[int], at: datetime) -> None:
+    def postpone(self, numbers: Sequence[int], at: datetime) -> None:
         """Leave these for later; they keep their place in line among what is ready then."""
-        self._set(numbers, not_before=kept(at))
+        self._set(numbers, not_before=to_utc(at))
 
     def _set(self, numbers: Sequence[int], **told: Any) -> None:
         with self.engine.begin() as connection:
             these = outbox.c.number.in_(numbers)
             connection.execute(sa.update(outbox).where(these).values(**told))
 
-    def forget(self, before: datetime) -> None:
+    def purge(self, before: datetime) -> None:
         """Drop what was posted long ago; nobody can ask for it once more by then."""
         with self.engine.begin() as connection:
-            connection.execute(sa.delete(outbox).where(outbox.c.done_at < kept(before)))
+            connection.execute(sa.delete(outbox).where(outbox.c.done_at < to_utc(before)))
 
     # Channels that are closed to us, and channels that asked for what comes.
 
-    def close(self, channel: str, code: str, at: datetime) -> bool:
+    def mark_closed(self, channel: str, code: str, at: datetime) -> bool:
         """Note that nothing can be posted in a channel; True if that is news."""
         row = {"channel": channel, "code": code, "at": at, "tried_at": at}
-        insert = self._insert(closed).values(row)
+        insert = self._insert(closed_channels).values(row)
         with self.engine.begin() as connection:
-            known = connection.execute(sa.select(closed).where(closed.c.channel == channel)).first()
+            known = connection.execute(
+                sa.select(closed_channels).where(closed_channels.c.channel == channel)
+            ).first()
             connection.execute(
                 insert.on_conflict_do_update(
                     index_elements=["channel"], set_={"tried_at": at, "code": code}
@@ -137,29 +144,38 @@ class Outbox:
 
     def is_closed(self, channel: str, at: datetime, again: timedelta) -> bool:
         """Whether a channel is closed, and was tried too short a time ago to be tried again."""
-        own = (closed.c.channel == channel) & (closed.c.tried_at > kept(at - again))
+        own = (closed_channels.c.channel == channel) & (
+            closed_channels.c.tried_at > to_utc(at - again)
+        )
         with self.engine.begin() as connection:
-            return connection.execute(sa.select(closed.c.channel).where(own)).first() is not None
+            return (
+                connection.execute(sa.select(closed_channels.c.channel).where(own)).first()
+                is not None
+            )
 
-    def all_closed(self) -> list[tuple[str, str]]:
+    def closed_channels(self) -> list[tuple[str, str]]:
         """The channels that are closed to us, each with Slack's word for why."""
         with self.engine.begin() as connection:
-            rows = connection.execute(sa.select(closed).order_by(closed.c.at)).all()
+            rows = connection.execute(
+                sa.select(closed_channels).order_by(closed_channels.c.at)
+            ).all()
         return [(row.channel, row.code) for row in rows]
 
-    def readdress(self, channel: str, to: str) -> None:
+    def redirect(self, channel: str, to: str) -> None:
         """Have what waits for a channel posted in another, in the same order."""
         with self.engine.begin() as connection:
             rows = connection.execute(
                 sa.select(outbox).where(WAITS, outbox.c.channel == channel)
             ).all()
             for row in rows:
-                notice = Notice.model_validate(row.notice)
-                meant = notice.model_copy(update={"meant": notice.meant or channel, "thread": ""})
+                notice = Notification.model_validate(row.notification)
+                meant = notice.model_copy(
+                    update={"intended_channel": notice.intended_channel or channel, "thread_ts": ""}
+                )
                 move = sa.update(outbox).where(outbox.c.number == row.number)
                 told = {
                     "channel": to,
-                    "notice": meant.model_dump(mode="json"),
+                    "notification": meant.model_dump(mode="json"),
                     "sending_at": None,
                     "sending_by": "",
                 }
@@ -178,46 +194,46 @@ class Outbox:
         with self.engine.begin() as connection:
             return bool(connection.execute(sa.delete(subscriptions).where(own)).rowcount)
 
-    def subscribed(self) -> list[str]:
+    def subscriptions(self) -> list[str]:
         with self.engine.begin() as connection:
             query = sa.select(subscriptions.c.channel).order_by(subscriptions.c.at)
             return [row.channel for row in connection.execute(query)]
 
-    def knows(self, once: str) -> bool:
+    def contains(self, once: str) -> bool:
         """Whether this was written down already."""
-        query = sa.select(outbox.c.number).where(outbox.c.once == once)
+        query = sa.select(outbox.c.number).where(outbox.c.dedupe_key == once)
         with self.engine.begin() as connection:
             return connection.execute(query).first() is not None
 
 
-def _gathering(due: Due) -> tuple[object, ...]:
+def _gathering(due: OutboxEntry) -> tuple[object, ...]:
     """By what failures that come are posted together; those that are handed on are not."""
-    notice = due.notice
+    notice = due.notification
     return (
-        *(notice.kind, notice.gathers, notice.mention),
-        *(notice.held_until, notice.meant, notice.told),
+        *(notice.kind, notice.failure_group, notice.mentions),
+        *(notice.held_until, notice.intended_channel, notice.details),
     )
 
 
-def _row(each: Due, at: datetime) -> dict[str, Any]:
+def _row(each: OutboxEntry, at: datetime) -> dict[str, Any]:
     return {
-        "once": each.once,
+        "dedupe_key": each.dedupe_key,
         "channel": each.channel,
-        "notice": each.notice.model_dump(mode="json"),
+        "notification": each.notification.model_dump(mode="json"),
         "at": at,
-        "not_before": kept(each.not_before),
+        "not_before": to_utc(each.not_before),
         "sending_by": "",
     }
 
 
-def _due(row: sa.Row[Any]) -> Due:
-    return Due(
-        once=row.once,
+def _due(row: sa.Row[Any]) -> OutboxEntry:
+    return OutboxEntry(
+        dedupe_key=row.dedupe_key,
         channel=row.channel,
-        notice=Notice.model_validate(row.notice),
-        not_before=utc(row.not_before),
+        notification=Notification.model_validate(row.notification),
+        not_before=from_db(row.not_before),
         number=row.number,
-        tried_at=utc_or_none(row.tried_at),
-        sending_at=utc_or_none(row.sending_at),
+        tried_at=from_db_or_none(row.tried_at),
+        sending_at=from_db_or_none(row.sending_at),
         sending_by=row.sending_by,
     )

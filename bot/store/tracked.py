@@ -4,9 +4,7 @@ One row for each object that it has come across. Knows no list and no route: who
 came says what is to be posted for it, and both are written down together or not at all.
 """
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,59 +12,22 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.domain import snapshots
-from bot.domain.actions import WAITED_FOR, Snapshot
-from bot.domain.models import Noun, Ref
-from bot.domain.notifications import Due
+from bot.domain.actions import OPEN_STATUSES
+from bot.domain.notifications import OutboxEntry
+from bot.domain.objects import ObjectKind, Ref
+from bot.domain.snapshots import Snapshot
+from bot.domain.tracking import ListedObject, OpenCounts, TrackedObject, failure_group
 from bot.secmaster import Task
 from bot.store.outbox import enqueue
-from bot.store.tables import cards, known
-from bot.store.times import kept, utc, utc_or_none
+from bot.store.tables import cards, tracked_objects
+from bot.store.times import from_db, from_db_or_none, to_utc
 
 Row = sa.Row[Any]
 AT_ONCE = 500  # rows in one statement: SQLite takes only so many values
-NAMED = 200  # characters of a workflow's id or name; what is longer is hashed
-CARDED = sa.exists().where(cards.c.ref == known.c.ref)
+CARDED = sa.exists().where(cards.c.ref == tracked_objects.c.ref)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of an object, since when, and whether somebody wants to be left alone by it."""
-
-    ref: Ref
-    snapshot: Snapshot
-    first_at: datetime
-    open: bool = True
-    backlog: bool = False
-    snoozed_until: datetime | None = None
-    snoozed_by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """An object as a list of SecMaster's has it.
-
-    ``digest`` tells whether the list says anything new of it. ``next_at`` is when it is to be
-    thought of next.
-    """
-
-    ref: Ref
-    snapshot: Snapshot
-    digest: str
-    backlog: bool = False
-    next_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How many tasks wait, how many of them are overdue or due soon; how many runs are failed."""
-
-    waiting: int
-    overdue: int
-    soon: int
-    failed: int
-
-
-class Watched:
+class TrackedObjects:
     """The watch's memory. Each call is one transaction."""
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -76,186 +37,245 @@ class Watched:
 
     # What came, and what changed.
 
-    def digests(self, refs: Collection[Ref]) -> dict[str, tuple[str, bool]]:
+    def fingerprints(self, refs: Collection[Ref]) -> dict[str, tuple[str, bool]]:
         """For each of these objects that is known: its row's digest, and whether it is open."""
         names = [str(ref) for ref in refs]
-        query = sa.select(known.c.ref, known.c.digest, known.c.open)
+        query = sa.select(
+            tracked_objects.c.ref, tracked_objects.c.fingerprint, tracked_objects.c.open
+        )
         with self.engine.begin() as connection:
-            rows = connection.execute(query.where(known.c.ref.in_(names))).all()
-        return {row.ref: (row.digest, row.open) for row in rows}
+            rows = connection.execute(query.where(tracked_objects.c.ref.in_(names))).all()
+        return {row.ref: (row.fingerprint, row.open) for row in rows}
 
-    def note(self, came: Sequence[Sighting], notices: Sequence[Due], at: datetime) -> None:
+    def add(
+        self, came: Sequence[ListedObject], notices: Sequence[OutboxEntry], at: datetime
+    ) -> None:
         """Remember what came, and what is to be posted for it; what is known stays as it is."""
         rows = [_row(each, at) for each in came]
         with self.engine.begin() as connection:
             if rows:  # one statement for each row: made once, and not anew for each number of rows
-                connection.execute(self._insert(known).on_conflict_do_nothing(), rows)
+                connection.execute(self._insert(tracked_objects).on_conflict_do_nothing(), rows)
             enqueue(connection, self._insert, notices, at)
 
-    def changed(self, seen: Sequence[Sighting], at: datetime) -> None:
+    def update_listed(self, seen: Sequence[ListedObject], at: datetime) -> None:
         """Take over what a list says anew; whoever has a card of it has to be shown."""
         with self.engine.begin() as connection:
             for each in seen:
-                own = known.c.ref == str(each.ref)
+                own = tracked_objects.c.ref == str(each.ref)
                 times = {
-                    "first_at": _first_at(each.snapshot, at),
+                    "open_since": _first_at(each.snapshot, at),
                     "settled_at": _settled(each.snapshot, at),
                 }
                 fresh = _facts(each.snapshot) | times
-                told = fresh | {"digest": each.digest, "next_at": kept(each.next_at)}
-                connection.execute(sa.update(known).where(own).values(stale=CARDED, **told))
+                told = fresh | {
+                    "fingerprint": each.fingerprint,
+                    "next_check_at": to_utc(each.next_check_at),
+                }
+                connection.execute(
+                    sa.update(tracked_objects).where(own).values(stale=CARDED, **told)
+                )
 
-    def looked(self, ref: Ref, snapshot: Snapshot | None, at: datetime) -> None:
+    def update_read(self, ref: Ref, snapshot: Snapshot | None, at: datetime) -> None:
         """Take over what a look showed; None is that there is no such object any more."""
         told: dict[str, Any] = {"open": False}
         if snapshot:
-            told = {"first_at": _first_at(snapshot, at)} | _facts(snapshot)
+            told = {"open_since": _first_at(snapshot, at)} | _facts(snapshot)
         settled = _settled(snapshot, at)
-        own = sa.update(known).where(known.c.ref == str(ref))
+        own = sa.update(tracked_objects).where(tracked_objects.c.ref == str(ref))
         with self.engine.begin() as connection:
             connection.execute(own.values(stale=False, settled_at=settled, **told))
 
-    def missing(self, workspace: str, noun: Noun, found: Collection[str], before: datetime) -> int:
+    def mark_missing(
+        self, workspace: str, noun: ObjectKind, found: Collection[str], before: datetime
+    ) -> int:
         """Mark what is open here, was so before then, and was not found; returns how many."""
-        own = (known.c.workspace == workspace) & (known.c.noun == noun) & known.c.open
-        query = sa.select(known.c.ref).where(own, known.c.first_at < before)
+        own = (
+            (tracked_objects.c.workspace == workspace)
+            & (tracked_objects.c.kind == noun)
+            & tracked_objects.c.open
+        )
+        query = sa.select(tracked_objects.c.ref).where(own, tracked_objects.c.open_since < before)
         with self.engine.begin() as connection:
             gone = [row.ref for row in connection.execute(query) if row.ref not in found]
             for some in _slices(gone):
-                mark = sa.update(known).where(known.c.ref.in_(some))
+                mark = sa.update(tracked_objects).where(tracked_objects.c.ref.in_(some))
                 connection.execute(mark.values(stale=True))
         return len(gone)
 
-    def mark(self, ref: Ref, *, stale: bool) -> None:
+    def mark_stale(self, ref: Ref, *, stale: bool) -> None:
         """Have an object looked at again, or not."""
-        own = sa.update(known).where(known.c.ref == str(ref))
+        own = sa.update(tracked_objects).where(tracked_objects.c.ref == str(ref))
         with self.engine.begin() as connection:
             connection.execute(own.values(stale=stale))
 
     def stale(self, most: int) -> list[Ref]:
         """Up to so many objects that were changed since they were looked at; oldest first."""
-        query = sa.select(known.c.ref).where(known.c.stale).order_by(known.c.first_at).limit(most)
+        query = (
+            sa.select(tracked_objects.c.ref)
+            .where(tracked_objects.c.stale)
+            .order_by(tracked_objects.c.open_since)
+            .limit(most)
+        )
         with self.engine.begin() as connection:
             return _refs(connection.execute(query).all())
 
     # What is known.
 
-    def count(self, workspace: str, noun: Noun) -> int:
+    def count(self, workspace: str, noun: ObjectKind) -> int:
         """How many objects are open."""
-        own = (known.c.workspace == workspace) & (known.c.noun == noun) & known.c.open
+        own = (
+            (tracked_objects.c.workspace == workspace)
+            & (tracked_objects.c.kind == noun)
+            & tracked_objects.c.open
+        )
         with self.engine.begin() as connection:
             return int(connection.execute(_count(own)).scalar_one())
 
-    def knows(self, ref: Ref) -> bool:
+    def contains(self, ref: Ref) -> bool:
         """Whether the watch has come across an object."""
-        return bool(self.digests([ref]))
+        return bool(self.fingerprints([ref]))
 
-    def waiting(self, refs: Sequence[Ref]) -> int:
+    def count_open(self, refs: Sequence[Ref]) -> int:
         """How many of these are open."""
         found = 0
         with self.engine.begin() as connection:
             for some in _slices([str(ref) for ref in refs]):
-                query = _count(known.c.ref.in_(some) & known.c.open)
+                query = _count(tracked_objects.c.ref.in_(some) & tracked_objects.c.open)
                 found += int(connection.execute(query).scalar_one())
         return found
 
-    def of(self, refs: Sequence[Ref]) -> list[Known]:
+    def get(self, refs: Sequence[Ref]) -> list[TrackedObject]:
         """What is known of these, in this order."""
-        query = sa.select(known).where(known.c.ref.in_([str(ref) for ref in refs]))
+        query = sa.select(tracked_objects).where(
+            tracked_objects.c.ref.in_([str(ref) for ref in refs])
+        )
         with self.engine.begin() as connection:
             found = {row.ref: row for row in connection.execute(query)}
         return [_known(found[str(ref)]) for ref in refs if str(ref) in found]
 
-    def open_tasks(self, most: int) -> list[Known]:
+    def open_tasks(self, most: int) -> list[TrackedObject]:
         """Tasks that wait, due soonest first."""
-        query = sa.select(known).where(known.c.noun == "task", known.c.open)
-        soonest = known.c.due_at.is_(None), known.c.due_at, known.c.ref
+        query = sa.select(tracked_objects).where(
+            tracked_objects.c.kind == "task", tracked_objects.c.open
+        )
+        soonest = (
+            tracked_objects.c.due_at.is_(None),
+            tracked_objects.c.due_at,
+            tracked_objects.c.ref,
+        )
         return self._some(query.order_by(*soonest), most)
 
-    def failures(self, most: int) -> list[Known]:
+    def open_failures(self, most: int) -> list[TrackedObject]:
         """Runs that failed, latest first."""
-        query = sa.select(known).where(known.c.noun == "instance", known.c.open)
-        return self._some(query.order_by(known.c.first_at.desc(), known.c.ref), most)
+        query = sa.select(tracked_objects).where(
+            tracked_objects.c.kind == "instance", tracked_objects.c.open
+        )
+        return self._some(
+            query.order_by(tracked_objects.c.open_since.desc(), tracked_objects.c.ref), most
+        )
 
-    def backlog(self, workspace: str) -> list[Known]:
+    def backlog(self, workspace: str) -> list[TrackedObject]:
         """What is open and was there before the watch began."""
-        own = known.c.backlog & known.c.open & (known.c.workspace == workspace)
-        return self._some(sa.select(known).where(own), None)
+        own = (
+            tracked_objects.c.backlog
+            & tracked_objects.c.open
+            & (tracked_objects.c.workspace == workspace)
+        )
+        return self._some(sa.select(tracked_objects).where(own), None)
 
-    def _some(self, query: sa.Select[Any], most: int | None) -> list[Known]:
+    def _some(self, query: sa.Select[Any], most: int | None) -> list[TrackedObject]:
         with self.engine.begin() as connection:
             return [_known(row) for row in connection.execute(query.limit(most))]
 
     # Time.
 
-    def to_think_of(self, at: datetime, most: int) -> list[Known]:
+    def check_due(self, at: datetime, most: int) -> list[TrackedObject]:
         """Objects that are open and whose time has come."""
-        due = known.c.open & (known.c.next_at <= kept(at))
-        return self._some(sa.select(known).where(due).order_by(known.c.next_at), most)
+        due = tracked_objects.c.open & (tracked_objects.c.next_check_at <= to_utc(at))
+        return self._some(
+            sa.select(tracked_objects).where(due).order_by(tracked_objects.c.next_check_at), most
+        )
 
-    def thought_of(
-        self, next_at: Iterable[tuple[Ref, datetime | None]], notices: Sequence[Due], at: datetime
+    def mark_checked(
+        self,
+        next_at: Iterable[tuple[Ref, datetime | None]],
+        notices: Sequence[OutboxEntry],
+        at: datetime,
     ) -> None:
         """Write down when these are to be thought of next, and what is to be posted now."""
         with self.engine.begin() as connection:
             for ref, when in next_at:
-                own = known.c.ref == str(ref)
-                connection.execute(sa.update(known).where(own).values(next_at=kept(when)))
+                own = tracked_objects.c.ref == str(ref)
+                connection.execute(
+                    sa.update(tracked_objects).where(own).values(next_check_at=to_utc(when))
+                )
             enqueue(connection, self._insert, notices, at)
 
-    def rethink(self, at: datetime) -> None:
+    def reschedule_all(self, at: datetime) -> None:
         """Have everything that is open thought of again: the policy has changed."""
         with self.engine.begin() as connection:
-            connection.execute(sa.update(known).where(known.c.open).values(next_at=kept(at)))
+            connection.execute(
+                sa.update(tracked_objects)
+                .where(tracked_objects.c.open)
+                .values(next_check_at=to_utc(at))
+            )
 
     def snooze(self, ref: Ref, until: datetime | None, by: str, at: datetime) -> bool:
         """Leave people alone with an object until then; False if it is not known as open.
 
         None ends it.
         """
-        told = {"snoozed_until": kept(until), "snoozed_by": by, "next_at": kept(at)}
-        own = (known.c.ref == str(ref)) & known.c.open
+        told = {"snoozed_until": to_utc(until), "snoozed_by": by, "next_check_at": to_utc(at)}
+        own = (tracked_objects.c.ref == str(ref)) & tracked_objects.c.open
         with self.engine.begin() as connection:
-            return bool(connection.execute(sa.update(known).where(own).values(**told)).rowcount)
+            return bool(
+                connection.execute(sa.update(tracked_objects).where(own).values(**told)).rowcount
+            )
 
-    def forget(self, before: datetime) -> None:
+    def purge(self, before: datetime) -> None:
         """Drop what was settled before then, and has been drawn since."""
-        settled = sa.not_(known.c.open | known.c.stale) & (known.c.settled_at < kept(before))
+        settled = sa.not_(tracked_objects.c.open | tracked_objects.c.stale) & (
+            tracked_objects.c.settled_at < to_utc(before)
+        )
         with self.engine.begin() as connection:
-            connection.execute(sa.delete(known).where(settled))
+            connection.execute(sa.delete(tracked_objects).where(settled))
 
     # For whoever takes over.
 
-    def tally(self, at: datetime, within: timedelta) -> Tally:
+    def open_counts(self, at: datetime, within: timedelta) -> OpenCounts:
         """Count what is open; ``within`` is how soon after ``at`` a task is due soon."""
-        task, overdue = known.c.noun == "task", known.c.due_at < kept(at)
-        soon = (known.c.due_at >= kept(at)) & (known.c.due_at < kept(at + within))
-        kinds = (task, task & overdue, task & soon, known.c.noun == "instance")
+        task, overdue = tracked_objects.c.kind == "task", tracked_objects.c.due_at < to_utc(at)
+        soon = (tracked_objects.c.due_at >= to_utc(at)) & (
+            tracked_objects.c.due_at < to_utc(at + within)
+        )
+        kinds = (task, task & overdue, task & soon, tracked_objects.c.kind == "instance")
         query = sa.select(*(sa.func.count(sa.case((kind, 1))) for kind in kinds))
         with self.engine.begin() as connection:
-            counts = connection.execute(query.where(known.c.open)).one()
-        return Tally(*map(int, counts))
+            counts = connection.execute(query.where(tracked_objects.c.open)).one()
+        return OpenCounts(*map(int, counts))
 
-    def settlements(self, since: datetime, until: datetime) -> list[tuple[Known, datetime]]:
+    def settlements(self, since: datetime, until: datetime) -> list[tuple[TrackedObject, datetime]]:
         """What was settled in that time, and when."""
-        within = (known.c.settled_at >= kept(since)) & (known.c.settled_at < kept(until))
+        within = (tracked_objects.c.settled_at >= to_utc(since)) & (
+            tracked_objects.c.settled_at < to_utc(until)
+        )
         with self.engine.begin() as connection:
-            rows = connection.execute(sa.select(known).where(within)).all()
-        return [(_known(row), utc(row.settled_at)) for row in rows]
+            rows = connection.execute(sa.select(tracked_objects).where(within)).all()
+        return [(_known(row), from_db(row.settled_at)) for row in rows]
 
 
-def _row(each: Sighting, at: datetime) -> dict[str, Any]:
+def _row(each: ListedObject, at: datetime) -> dict[str, Any]:
     ref = each.ref
     return {
         "ref": str(ref),
-        "noun": ref.noun,
+        "kind": ref.kind,
         "workspace": ref.workspace,
         "stale": False,
         "backlog": each.backlog,
-        "digest": each.digest,
-        "first_at": at,
-        "settled_at": None if _open(each.snapshot) else kept(at),
-        "next_at": kept(each.next_at),
+        "fingerprint": each.fingerprint,
+        "open_since": at,
+        "settled_at": None if _open(each.snapshot) else to_utc(at),
+        "next_check_at": to_utc(each.next_check_at),
         "snoozed_until": None,
         "snoozed_by": "",
         **_facts(each.snapshot),
@@ -266,29 +286,21 @@ def _facts(snapshot: Snapshot) -> dict[str, Any]:
     """What stands in columns of their own, to be asked for."""
     told: dict[str, Any] = {"open": _open(snapshot), "snapshot": snapshot.model_dump_json()}
     if isinstance(snapshot, Task):
-        times = {"created_at": kept(snapshot.create_time), "due_at": kept(snapshot.due_date)}
-        return told | times | {"gathers": ""}
-    times = {"created_at": kept(snapshot.start_time), "due_at": None}
-    return told | times | {"gathers": gathering(snapshot)}
-
-
-def gathering(snapshot: Snapshot) -> str:
-    """By what failures are gathered: their workflow; "" for a task, and where none is stated."""
-    if isinstance(snapshot, Task):
-        return ""
-    named = snapshot.workflow.id or snapshot.workflow.name
-    return named if len(named) <= NAMED else hashlib.sha256(named.encode()).hexdigest()
+        times = {"created_at": to_utc(snapshot.create_time), "due_at": to_utc(snapshot.due_date)}
+        return told | times | {"failure_group": ""}
+    times = {"created_at": to_utc(snapshot.start_time), "due_at": None}
+    return told | times | {"failure_group": failure_group(snapshot)}
 
 
 def _open(snapshot: Snapshot) -> bool:
     """Whether somebody is waited for: a task that waits, a run that failed."""
-    return snapshot.status in WAITED_FOR
+    return snapshot.status in OPEN_STATUSES
 
 
 def _first_at(snapshot: Snapshot, at: datetime) -> Any:
     """Since when people are waited for: what is open again is waited for anew."""
-    again = sa.not_(known.c.open) & sa.literal(_open(snapshot))
-    return sa.case((again, kept(at)), else_=known.c.first_at)
+    again = sa.not_(tracked_objects.c.open) & sa.literal(_open(snapshot))
+    return sa.case((again, to_utc(at)), else_=tracked_objects.c.open_since)
 
 
 def _settled(snapshot: Snapshot | None, at: datetime) -> Any:
@@ -299,8 +311,8 @@ def _settled(snapshot: Snapshot | None, at: datetime) -> Any:
     if snapshot and _open(snapshot):
         return None
     told = _ended(snapshot) or at
-    when = sa.case((known.c.first_at < kept(told), kept(told)), else_=kept(at))
-    return sa.func.coalesce(known.c.settled_at, when)
+    when = sa.case((tracked_objects.c.open_since < to_utc(told), to_utc(told)), else_=to_utc(at))
+    return sa.func.coalesce(tracked_objects.c.settled_at, when)
 
 
 def _ended(snapshot: Snapshot | None) -> datetime | None:
@@ -309,18 +321,18 @@ def _ended(snapshot: Snapshot | None) -> datetime | None:
     return snapshot.update_time if isinstance(snapshot, Task) else snapshot.end_time
 
 
-def _known(row: Row) -> Known:
+def _known(row: Row) -> TrackedObject:
     ref = Ref.parse(row.ref)
-    snapshot = snapshots.read(row.noun, row.snapshot)
+    snapshot = snapshots.parse(row.kind, row.snapshot)
     if ref is None or snapshot is None:
         raise ValueError(f"the row of {row.ref} can't be read")
-    return Known(
+    return TrackedObject(
         ref=ref,
         snapshot=snapshot,
-        first_at=utc(row.first_at),
+        open_since=from_db(row.open_since),
         open=row.open,
         backlog=row.backlog,
-        snoozed_until=utc_or_none(row.snoozed_until),
+        snoozed_until=from_db_or_none(row.snoozed_until),
         snoozed_by=row.snoozed_by,
     )
 
@@ -330,7 +342,7 @@ def _refs(rows: Sequence[Row]) -> list[Ref]:
 
 
 def _count(which: sa.ColumnElement[bool]) -> sa.Select[int]:
-    return sa.select(sa.func.count()).select_from(known).where(which)
+    return sa.select(sa.func.count()).select_from(tracked_objects).where(which)
 
 
 def _slices(rows: Sequence[Any]) -> Iterable[Sequence[Any]]:

@@ -13,11 +13,10 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from bot.domain.actions import Snapshot
-from bot.domain.models import Noun, Ref
-from bot.domain.snapshots import whole
+from bot.domain.objects import ObjectKind, Ref
+from bot.domain.snapshots import Snapshot, rendered_fingerprint
 from bot.secmaster import InstanceStatus, QueryType
-from bot.services import desk
+from bot.services import services
 
 log = logging.getLogger(__name__)
 
@@ -27,27 +26,27 @@ WALKED = 25  # pages of a walk in one round
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ListedRow:
     """An object as a list has it, with the digest of that."""
 
     ref: Ref
     snapshot: Snapshot
-    digest: str
+    fingerprint: str
 
 
 @dataclass(slots=True)
-class News:
+class ListDelta:
     """What a list says that was not known, oldest first."""
 
-    came: list[Row] = field(default_factory=list)
-    changed: list[Row] = field(default_factory=list)
+    added: list[ListedRow] = field(default_factory=list)
+    changed: list[ListedRow] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.came or self.changed)
+        return bool(self.added or self.changed)
 
 
 @dataclass(slots=True)
-class Feed:
+class ListSynchronizer:
     """The list of what waits in a workspace: tasks, or runs that failed.
 
     A walk goes on from round to round; ``explained`` is by how much SecMaster's count differs
@@ -55,40 +54,40 @@ class Feed:
     """
 
     workspace: str
-    noun: Noun
+    kind: ObjectKind
     total: int = 0
-    explained: int = 0
+    accepted_difference: int = 0
     _offset: int = 0
     _found: set[str] = field(default_factory=set)
     _began: datetime | None = None
     _last: bool = True
 
-    async def news(self) -> News:
+    async def newest(self) -> ListDelta:
         """Read newest first until a page says nothing new."""
-        news = News()
+        news = ListDelta()
         async for rows in self._pages("newest"):
             page = await self._sorted(rows)
-            news.came += page.came
+            news.added += page.added
             news.changed += page.changed
             if not page:
                 break
-        news.came.reverse()
+        news.added.reverse()
         news.changed.reverse()
         return news
 
-    async def differs(self, *, anew: bool = False) -> bool:
+    async def count_differs(self, *, anew: bool = False) -> bool:
         """Whether SecMaster's count and ours differ by what nothing has explained yet.
 
         ``anew`` asks SecMaster once more: people decide between the two counts.
         """
         if anew:
             await self._page("newest", 0)
-        return await self._difference() != self.explained
+        return await self._difference() != self.accepted_difference
 
-    async def handled(self) -> News:
+    async def handled(self) -> ListDelta:
         """Read what was handled, newest first, until a page has nothing that is open here."""
-        news = News()
-        if self.noun != "task":
+        news = ListDelta()
+        if self.kind != "task":
             return news  # of runs there is no such list
         async for rows in self._pages("handled"):
             known = await self._known(rows)
@@ -98,16 +97,16 @@ class Feed:
                 break
         return news
 
-    async def walk(self) -> News:
+    async def full_scan(self) -> ListDelta:
         """Go on along the whole list; at its end what was not met is marked to be looked at."""
-        store = desk().store.known
+        store = services().store.tracked
         if self._began is None:
-            self._offset, self._found, self._began = 0, set(), desk().clock()
-        news, pages, ended = News(), 0, True
+            self._offset, self._found, self._began = 0, set(), services().clock()
+        news, pages, ended = ListDelta(), 0, True
         async for rows in self._pages("oldest", self._offset):
             self._found |= {str(row.ref) for row in rows}
             page = await self._sorted(rows)
-            news.came += page.came
+            news.added += page.added
             news.changed += page.changed
             pages += 1
             self._offset += PAGE
@@ -118,37 +117,37 @@ class Feed:
             return news
         began, self._began = self._began, None
         if not ended:  # SecMaster lists no more than this, so who knows what lies behind
-            self.explained = await self._difference()
+            self.accepted_difference = await self._difference()
             return news
-        mark = (self.workspace, self.noun, self._found, began)
-        await asyncio.to_thread(store.missing, *mark)
+        mark = (self.workspace, self.kind, self._found, began)
+        await asyncio.to_thread(store.mark_missing, *mark)
         # By so much its count differs from what it lists, whatever the reason.
-        self.explained = self.total - len(self._found)
+        self.accepted_difference = self.total - len(self._found)
         return news
 
     @property
-    def walking(self) -> bool:
+    def scanning(self) -> bool:
         return self._began is not None
 
     async def _difference(self) -> int:
-        here = await asyncio.to_thread(desk().store.known.count, self.workspace, self.noun)
+        here = await asyncio.to_thread(services().store.tracked.count, self.workspace, self.kind)
         return self.total - here
 
-    async def _pages(self, which: str, offset: int = 0) -> AsyncIterator[list[Row]]:
+    async def _pages(self, which: str, offset: int = 0) -> AsyncIterator[list[ListedRow]]:
         while offset <= LAST:
             rows = await self._page(which, offset)
             yield rows
             if self._last:
                 return
             offset += PAGE
-        log.warning("SecMaster lists no more than this", extra={"noun": self.noun})
+        log.warning("SecMaster lists no more than this", extra={"kind": self.kind})
 
-    async def _page(self, which: str, offset: int) -> list[Row]:
-        client = desk().secmaster[self.workspace]
+    async def _page(self, which: str, offset: int) -> list[ListedRow]:
+        client = services().secmaster[self.workspace]
         order = "ASC" if which == "oldest" else "DESC"
         key = "create_time" if which == "oldest" else "update_time"
         found: tuple[Snapshot, ...]
-        if self.noun == "instance":
+        if self.kind == "instance":
             runs = await client.list_workflow_instances(
                 status=InstanceStatus.FAILED,
                 sort_key=key,
@@ -168,26 +167,26 @@ class Feed:
             self.total = total
         return [row for each in found if (row := self._row(each))]
 
-    def _row(self, snapshot: Snapshot) -> Row | None:
+    def _row(self, snapshot: Snapshot) -> ListedRow | None:
         try:
-            ref = Ref(noun=self.noun, workspace=self.workspace, id=snapshot.id)
+            ref = Ref(kind=self.kind, workspace=self.workspace, id=snapshot.id)
         except ValidationError:  # an id that no button can carry
-            log.warning("an object has no usable id", extra={"noun": self.noun})
+            log.warning("an object has no usable id", extra={"kind": self.kind})
             return None
-        return Row(ref, snapshot, whole(snapshot))
+        return ListedRow(ref, snapshot, rendered_fingerprint(snapshot))
 
-    async def _sorted(self, rows: list[Row]) -> News:
+    async def _sorted(self, rows: list[ListedRow]) -> ListDelta:
         """What of a page is new, and what has changed."""
         known = await self._known(rows)
-        news = News()
+        news = ListDelta()
         for row in rows:
             before = known.get(str(row.ref))
             if before is None:
-                news.came.append(row)
-            elif before != (row.digest, True):
+                news.added.append(row)
+            elif before != (row.fingerprint, True):
                 news.changed.append(row)
         return news
 
-    async def _known(self, rows: list[Row]) -> dict[str, tuple[str, bool]]:
+    async def _known(self, rows: list[ListedRow]) -> dict[str, tuple[str, bool]]:
         refs = [row.ref for row in rows]
-        return await asyncio.to_thread(desk().store.known.digests, refs)
+        return await asyncio.to_thread(services().store.tracked.fingerprints, refs)

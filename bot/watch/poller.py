@@ -13,14 +13,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.domain.models import Round
-from bot.domain.notifications import Due, Notice, NoticeKind
+from bot.domain.notifications import Notification, NotificationKind, OutboxEntry
+from bot.domain.tracking import ListedObject, TrackedObject
+from bot.domain.watch_status import PollStatus
 from bot.notifications import planner
-from bot.notifications.dispatcher import KEPT, Lanes
+from bot.notifications.dispatcher import KEPT, ChannelWorkers
 from bot.secmaster import Task, Unavailable
-from bot.services import desk
-from bot.store import Known, NameTaken, Sighting, held
-from bot.watch.list_sync import Feed, News, Row
+from bot.services import services
+from bot.store import NameInUse, hold_name
+from bot.watch.list_sync import ListDelta, ListedRow, ListSynchronizer
 from bot.watch.reconcile import UNASKABLE, catch_up
 
 log = logging.getLogger(__name__)
@@ -33,14 +34,14 @@ LONGEST_PAUSE = 300.0  # seconds between two rounds while SecMaster is in troubl
 
 
 @dataclass(slots=True)
-class Watch:
+class Poller:
     """Rounds without end, by whichever replica holds the lead.
 
     ``feeds`` remember how far they are; a replica that takes the lead begins with new ones.
     """
 
-    feeds: list[Feed] = field(default_factory=list)
-    lanes: Lanes = field(default_factory=Lanes)
+    synchronizers: list[ListSynchronizer] = field(default_factory=list)
+    workers: ChannelWorkers = field(default_factory=ChannelWorkers)
     _troubled: int = 0
 
     async def run(self, every: float) -> None:
@@ -49,31 +50,33 @@ class Watch:
             try:
                 async with _held() as still:
                     await self._lead(every, still)
-            except NameTaken:
+            except NameInUse:
                 pass
             except Exception:
                 # Without its database nothing can be watched; it will be back.
                 log.exception("the watch broke off")
-            await desk().sleep(every)
+            await services().sleep(every)
 
     async def _lead(self, every: float, still: Callable[[], bool]) -> None:
         """Make round after round for as long as nobody else may think to lead."""
-        self.feeds = [
-            Feed(workspace, noun) for workspace in desk().secmaster for noun in ("task", "instance")
+        self.synchronizers = [
+            ListSynchronizer(workspace, noun)
+            for workspace in services().secmaster
+            for noun in ("task", "instance")
         ]
         log.info("this replica watches now")
         try:
             while await asyncio.to_thread(still):
-                pause = await self.round()
-                await desk().sleep(max(every, pause))
+                pause = await self.poll()
+                await services().sleep(max(every, pause))
         finally:
-            await self.lanes.close()
+            await self.workers.close()
 
-    async def round(self) -> float:
+    async def poll(self) -> float:
         """One round; returns how many seconds SecMaster wants to be left alone for."""
         pause = 0.0
-        for workspace in desk().secmaster:
-            began = desk().clock()
+        for workspace in services().secmaster:
+            began = services().clock()
             trouble, wait = await self._watched(workspace, began)
             self._troubled = self._troubled + 1 if trouble else 0
             await self._note(workspace, began, trouble)
@@ -85,9 +88,9 @@ class Watch:
     async def _watched(self, workspace: str, began: datetime) -> tuple[str, float]:
         """Watch one workspace; returns what went wrong, and how long SecMaster asked to wait."""
         try:
-            before = await asyncio.to_thread(desk().store.rounds.of, workspace)
-            first = before is None or before.ended_at is None
-            for feed in self.feeds:
+            before = await asyncio.to_thread(services().store.poll_statuses.get, workspace)
+            first = before is None or before.last_success_at is None
+            for feed in self.synchronizers:
                 if feed.workspace == workspace:
                     await _read(feed, first=first)
             if first:
@@ -104,21 +107,21 @@ class Watch:
         return "", 0.0
 
     async def _note(self, workspace: str, began: datetime, trouble: str) -> None:
-        rounds = desk().store.rounds
-        before = await asyncio.to_thread(rounds.of, workspace)
-        ended = desk().clock() if not trouble else before.ended_at if before else None
-        done = Round(
+        rounds = services().store.poll_statuses
+        before = await asyncio.to_thread(rounds.get, workspace)
+        ended = services().clock() if not trouble else before.last_success_at if before else None
+        done = PollStatus(
             workspace=workspace,
             since=began,
-            ended_at=ended,
-            trouble=trouble,
-            replica=desk().replica,
+            last_success_at=ended,
+            failure=trouble,
+            replica=services().replica,
         )
-        await asyncio.to_thread(rounds.ended, done)
+        await asyncio.to_thread(rounds.save, done)
 
     async def _besides(self) -> None:
         """What needs no SecMaster: what is due by now, and what is to be posted."""
-        for step in (_think, _forget, *desk().after_round, self.lanes.wake):
+        for step in (_think, _forget, *services().after_poll, self.workers.wake):
             try:
                 await step()
             except Exception:
@@ -129,7 +132,7 @@ class Watch:
 @asynccontextmanager
 async def _held() -> AsyncIterator[Callable[[], bool]]:
     """Hold the lead; the database is asked in a thread, since it may let one wait."""
-    lock = held(desk().store.engine, NAME)
+    lock = hold_name(services().store.engine, NAME)
     taking = asyncio.create_task(asyncio.to_thread(lock.__enter__))
     try:
         yield await asyncio.shield(taking)
@@ -143,47 +146,51 @@ async def _held() -> AsyncIterator[Callable[[], bool]]:
 # What the lists say.
 
 
-async def _read(feed: Feed, *, first: bool) -> None:
+async def _read(feed: ListSynchronizer, *, first: bool) -> None:
     """Read one list, and where its count says that something is missing, find out what."""
-    await _take(await feed.news(), first=first)
-    if not (feed.walking or await feed.differs()):
+    await _take(await feed.newest(), first=first)
+    if not (feed.scanning or await feed.count_differs()):
         return
-    if not feed.walking:
+    if not feed.scanning:
         await _take(await feed.handled(), first=first)
-        if not await feed.differs(anew=True) or await asyncio.to_thread(_looks_left):
+        if not await feed.count_differs(anew=True) or await asyncio.to_thread(_looks_left):
             return
-    await _take(await feed.walk(), first=first)
+    await _take(await feed.full_scan(), first=first)
 
 
 def _looks_left() -> bool:
     """Whether something is still to be looked at: it may be all that is missing."""
-    return bool(desk().store.known.stale(1))
+    return bool(services().store.tracked.stale(1))
 
 
-async def _take(news: News, *, first: bool) -> None:
+async def _take(news: ListDelta, *, first: bool) -> None:
     """Write down what is new, with what is to be posted for it."""
-    store, now = desk().store.known, desk().clock()
-    fresh = now - desk().policy().watch.fresh
-    told = await asyncio.to_thread(desk().store.outbox.subscribed) if news.came else []
-    for start in range(0, len(news.came), AT_ONCE):
-        seen: list[Sighting] = []
-        found: list[Due] = []
-        for row in news.came[start : start + AT_ONCE]:
+    store, now = services().store.tracked, services().clock()
+    fresh = now - services().policy().watch.fresh
+    told = await asyncio.to_thread(services().store.outbox.subscriptions) if news.added else []
+    for start in range(0, len(news.added), AT_ONCE):
+        seen: list[ListedObject] = []
+        found: list[OutboxEntry] = []
+        for row in news.added[start : start + AT_ONCE]:
             await asyncio.sleep(0)  # clicks come between
             backlog = first and (_began(row) or now) < fresh
-            when = planner.next_at(row.ref, row.snapshot, now, backlog=backlog)
-            came = Sighting(row.ref, row.snapshot, row.digest, backlog=backlog, next_at=when)
+            when = planner.first_check_at(row.ref, row.snapshot, now, backlog=backlog)
+            came = ListedObject(
+                row.ref, row.snapshot, row.fingerprint, backlog=backlog, next_check_at=when
+            )
             seen.append(came)
-            found += [] if backlog else planner.arrived(row.ref, row.snapshot, now, told)
-        await asyncio.to_thread(store.note, seen, found, now)
+            found += [] if backlog else planner.card_entries(row.ref, row.snapshot, now, told)
+        await asyncio.to_thread(store.add, seen, found, now)
     for start in range(0, len(news.changed), AT_ONCE):
         rows = news.changed[start : start + AT_ONCE]
         # Thought of at once: another due date may be another reminder, and one may be due.
-        again = [Sighting(row.ref, row.snapshot, row.digest, next_at=now) for row in rows]
-        await asyncio.to_thread(store.changed, again, now)
+        again = [
+            ListedObject(row.ref, row.snapshot, row.fingerprint, next_check_at=now) for row in rows
+        ]
+        await asyncio.to_thread(store.update_listed, again, now)
 
 
-def _began(row: Row) -> datetime | None:
+def _began(row: ListedRow) -> datetime | None:
     """When people began to be waited for, as far as SecMaster says."""
     seen = row.snapshot
     return seen.create_time if isinstance(seen, Task) else seen.end_time or seen.start_time
@@ -191,15 +198,15 @@ def _began(row: Row) -> datetime | None:
 
 async def _sum_up_backlog(workspace: str, now: datetime) -> None:
     """Say once, wherever it would have gone, what was there before the watch began."""
-    store, told = desk().store, defaultdict[str, list[Known]](list)
-    for each in await asyncio.to_thread(store.known.backlog, workspace):
+    store, told = services().store, defaultdict[str, list[TrackedObject]](list)
+    for each in await asyncio.to_thread(store.tracked.backlog, workspace):
         for route in planner.routes_of(each.ref, each.snapshot):
-            told[planner.channel_of(route)].append(each)
+            told[planner.destination(route)].append(each)
     found = [
-        Due(
-            once=f"backlog:{workspace}:{channel}",
+        OutboxEntry(
+            dedupe_key=f"backlog:{workspace}:{channel}",
             channel=channel,
-            notice=Notice(kind=NoticeKind.BACKLOG, told=_counted(there, now)),
+            notification=Notification(kind=NotificationKind.BACKLOG, details=_counted(there, now)),
             not_before=now,
         )
         for channel, there in told.items()
@@ -207,7 +214,7 @@ async def _sum_up_backlog(workspace: str, now: datetime) -> None:
     await asyncio.to_thread(store.outbox.add, found, now)
 
 
-def _counted(there: list[Known], now: datetime) -> dict[str, str]:
+def _counted(there: list[TrackedObject], now: datetime) -> dict[str, str]:
     tasks = [each.snapshot for each in there if isinstance(each.snapshot, Task)]
     times = [at for each in tasks if (at := each.create_time)]
     overdue = [each for each in tasks if each.due_date and each.due_date < now]
@@ -224,26 +231,26 @@ def _counted(there: list[Known], now: datetime) -> dict[str, str]:
 
 async def _forget() -> None:
     """Drop what was posted, and what was settled, long ago."""
-    now, store = desk().clock(), desk().store
-    await asyncio.to_thread(store.outbox.forget, now - KEPT)
-    await asyncio.to_thread(store.known.forget, now - REMEMBERED)
+    now, store = services().clock(), services().store
+    await asyncio.to_thread(store.outbox.purge, now - KEPT)
+    await asyncio.to_thread(store.tracked.purge, now - REMEMBERED)
 
 
 async def _think() -> None:
     """Write down what is due to be said by now: reminders, escalations, the end of a snooze."""
-    store, now = desk().store.known, desk().clock()
+    store, now = services().store.tracked, services().clock()
     more = True
     while more:
-        due = await asyncio.to_thread(store.to_think_of, now, AT_ONCE)
+        due = await asyncio.to_thread(store.check_due, now, AT_ONCE)
         more = len(due) == AT_ONCE
         for known in due:
             try:
-                found, upcoming = planner.to_say(known, now)
+                found, upcoming = planner.due_entries(known, now)
             except Exception:
                 # Whatever it is: the others do not wait for it.
                 log.exception("what is due can't be said", extra={"ref": str(known.ref)})
                 found, upcoming = [], now + AGAIN
-            await asyncio.to_thread(store.thought_of, [(known.ref, upcoming)], found, now)
+            await asyncio.to_thread(store.mark_checked, [(known.ref, upcoming)], found, now)
 
 
 def _named(error: Exception) -> str:

@@ -8,8 +8,9 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
-from bot.domain.models import Follow, Ref
-from bot.domain.notifications import Due, Notice, NoticeKind
+from bot.domain.notifications import Notification, NotificationKind, OutboxEntry
+from bot.domain.objects import Ref
+from bot.domain.tracking import FollowedRetry
 from bot.secmaster import (
     AnswerLost,
     Instance,
@@ -21,9 +22,9 @@ from bot.secmaster import (
     Unreachable,
     Unreadable,
 )
-from bot.services import desk
+from bot.services import services
 from bot.slack import cards
-from bot.slack.gateway import SlackTrouble
+from bot.slack.gateway import SlackFailed
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ ENDS = (InstanceStatus.FINISHED, InstanceStatus.TERMINATED)
 
 async def catch_up() -> None:
     """Bring the cards up to what the lists said, and look at what no list speaks of."""
-    known, left, failing = desk().store.known, DRAWN, 0
+    known, left, failing = services().store.tracked, DRAWN, 0
     trouble: SecMasterError | None = None
     for ref in await asyncio.to_thread(known.stale, LOOKS):
         try:
@@ -54,25 +55,25 @@ async def catch_up() -> None:
         if trouble or left <= 0:
             break
     # However much changes: whoever retried waits to be told.
-    for follow in await asyncio.to_thread(desk().store.follows.all, LOOKS):
+    for follow in await asyncio.to_thread(services().store.followed_retries.all, LOOKS):
         left -= await _follow_run(follow)
     if trouble:
         raise trouble
     if left > 0:
-        await look_once(left)
+        await check_unlisted(left)
 
 
-async def look_once(most: int = DRAWN) -> None:
+async def check_unlisted(most: int = DRAWN) -> None:
     """Hold against SecMaster what has cards, longest ago first.
 
     Most of it no list speaks of; a few others, since a list may not tell of every change.
     """
-    store, now = desk().store, desk().clock()
-    refs = await asyncio.to_thread(store.unsettled, ROLLING, now - FOLLOWED)
-    refs += await asyncio.to_thread(store.unsettled, LISTED, now - FOLLOWED, listed=True)
+    store, now = services().store, services().clock()
+    refs = await asyncio.to_thread(store.cards_to_check, ROLLING, now - FOLLOWED)
+    refs += await asyncio.to_thread(store.cards_to_check, LISTED, now - FOLLOWED, listed=True)
     for ref in refs:
         # Before it is looked at, or one that can't be read would stand before all others.
-        await asyncio.to_thread(store.looking, ref, now)
+        await asyncio.to_thread(store.mark_checking, ref, now)
         most -= await _follow(ref)
         if most <= 0:
             return
@@ -80,24 +81,24 @@ async def look_once(most: int = DRAWN) -> None:
 
 async def _follow(ref: Ref) -> int:
     try:
-        return await cards.follow(ref)
-    except (Refused, Unreadable, SlackTrouble) as error:
+        return await cards.redraw_outdated(ref)
+    except (Refused, Unreadable, SlackFailed) as error:
         log.warning("a card can't follow", extra={"ref": str(ref), "error": str(error)})
         # What Slack did not take is tried again; what can't be read must not stand before others.
-        again = isinstance(error, SlackTrouble)
-        await asyncio.to_thread(desk().store.known.mark, ref, stale=again)
+        again = isinstance(error, SlackFailed)
+        await asyncio.to_thread(services().store.tracked.mark_stale, ref, stale=again)
         return 0
 
 
-async def _follow_run(follow: Follow) -> int:
+async def _follow_run(follow: FollowedRetry) -> int:
     """Look at a run that was retried from here; its end is told in the thread."""
-    store, now, asked = desk().store, desk().clock(), follow.operation
-    await asyncio.to_thread(store.follows.put_last, follow, now)
+    store, now, asked = services().store, services().clock(), follow.operation
+    await asyncio.to_thread(store.followed_retries.mark_checked, follow, now)
     drawn = await _follow(asked.ref)
     try:
-        run = await cards.look(asked.ref)
+        run = await cards.read_and_track(asked.ref)
     except NotFound:
-        await asyncio.to_thread(store.follows.ended, follow, (), now)
+        await asyncio.to_thread(store.followed_retries.finish, follow, (), now)
         return drawn
     except SecMasterError as error:
         if isinstance(error, UNASKABLE):
@@ -106,11 +107,11 @@ async def _follow_run(follow: Follow) -> int:
     ended = isinstance(run, Instance) and _has_ended(run, follow, now)
     if ended or now - asked.accepted_at > GIVEN_UP:
         said = [_end(follow, run, now)] if ended and isinstance(run, Instance) else []
-        await asyncio.to_thread(store.follows.ended, follow, said, now)
+        await asyncio.to_thread(store.followed_retries.finish, follow, said, now)
     return drawn
 
 
-def _has_ended(run: Instance, follow: Follow, now: datetime) -> bool:
+def _has_ended(run: Instance, follow: FollowedRetry, now: datetime) -> bool:
     """Whether the retry is over: a failure that was there before it is not its end.
 
     A retry may count before the failure is gone, and SecMaster's clock may be behind ours.
@@ -120,10 +121,10 @@ def _has_ended(run: Instance, follow: Follow, now: datetime) -> bool:
     asked = follow.operation.accepted_at
     if run.end_time is not None and run.end_time > asked:
         return True
-    return run.retry_count > follow.retries and now - asked > STANDS
+    return run.retry_count > follow.retries_before and now - asked > STANDS
 
 
-def _end(follow: Follow, run: Instance, now: datetime) -> Due:
+def _end(follow: FollowedRetry, run: Instance, now: datetime) -> OutboxEntry:
     asked, node = follow.operation, run.failed_node
     took = (run.end_time or now) - asked.accepted_at
     told = {
@@ -135,7 +136,11 @@ def _end(follow: Follow, run: Instance, now: datetime) -> Due:
         "seconds": str(max(0, int(took.total_seconds()))),
         "retries": str(run.retry_count),
     }
-    thread = asked.place.card or asked.place.thread
-    notice = Notice(kind=NoticeKind.ENDED, ref=asked.ref, thread=thread, told=told)
-    channel = asked.place.channel
-    return Due(once=f"ended:{asked.id}", channel=channel, notice=notice, not_before=now)
+    thread = asked.location.card or asked.location.thread
+    notice = Notification(
+        kind=NotificationKind.RETRY_ENDED, ref=asked.ref, thread_ts=thread, details=told
+    )
+    channel = asked.location.channel
+    return OutboxEntry(
+        dedupe_key=f"ended:{asked.id}", channel=channel, notification=notice, not_before=now
+    )

@@ -3,36 +3,36 @@
 import asyncio
 from datetime import datetime
 
-from bot.domain.models import Noun, Round
-from bot.domain.watch_status import Health
-from bot.services import desk
+from bot.domain.objects import ObjectKind
+from bot.domain.watch_status import PollStatus, WatchStatus
+from bot.services import services
 
-NOUNS: tuple[Noun, ...] = ("task", "instance")
+NOUNS: tuple[ObjectKind, ...] = ("task", "instance")
 
 
-async def health(every: float) -> Health:
+async def watch_status(every: float) -> WatchStatus:
     """Ask the database; ``every`` is how often a round is made, in seconds."""
     return await asyncio.to_thread(_health, every)
 
 
-def _health(every: float) -> Health:
-    store, now = desk().store, desk().clock()
-    rounds = tuple(store.rounds.all())
-    return Health(
-        every=every,
-        rounds=rounds,
+def _health(every: float) -> WatchStatus:
+    store, now = services().store, services().clock()
+    rounds = tuple(store.poll_statuses.all())
+    return WatchStatus(
+        interval=every,
+        polls=rounds,
         behind={each.workspace: _behind(each, every, now) for each in rounds},
         open={
-            (each.workspace, noun): store.known.count(each.workspace, noun)
+            (each.workspace, noun): store.tracked.count(each.workspace, noun)
             for each in rounds
             for noun in NOUNS
         },
-        waiting=store.outbox.waiting(),
-        closed=tuple(store.outbox.all_closed()),
+        queued=store.outbox.count(),
+        closed_channels=tuple(store.outbox.closed_channels()),
     )
 
 
-def _behind(of: Round, every: float, now: datetime) -> float:
+def _behind(of: PollStatus, every: float, now: datetime) -> float:
     """Seconds since a round should have ended: one takes its time, too."""
-    late = (now - (of.ended_at or of.since)).total_seconds() - 2 * every
+    late = (now - (of.last_success_at or of.since)).total_seconds() - 2 * every
     return max(0.0, late)

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.watch.status import health
+from bot.watch.status import watch_status
 from bot.web.metrics import exposition
 from bot.web.socket_mode import Sockets
 
@@ -40,20 +40,20 @@ class Readiness:
         return parts
 
     async def metrics(self) -> bytes:
-        return exposition(await health(self.every()))
+        return exposition(await watch_status(self.every()))
 
     async def _watched(self) -> dict[str, Any]:
         """How the watch of each workspace fares: times as ISO 8601, ``behind_by`` in seconds."""
-        fares = await health(self.every())
+        fares = await watch_status(self.every())
         return {
             each.workspace: {
                 "since": each.since.isoformat(),
-                "last_round": each.ended_at.isoformat() if each.ended_at else None,
+                "last_round": each.last_success_at.isoformat() if each.last_success_at else None,
                 "behind_by": round(fares.behind[each.workspace]),
-                "trouble": each.trouble,
+                "trouble": each.failure,
                 "replica": each.replica,
             }
-            for each in fares.rounds
+            for each in fares.polls
         }
 
 

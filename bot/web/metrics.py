@@ -9,12 +9,12 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from bot.domain.watch_status import Health
+from bot.domain.watch_status import WatchStatus
 
 NAME = "secmaster_bot"
 
 
-def exposition(health: Health) -> bytes:
+def exposition(health: WatchStatus) -> bytes:
     """What ``/metrics`` answers."""
     registry = CollectorRegistry()
     registry.register(_Gauges(health))
@@ -24,7 +24,7 @@ def exposition(health: Health) -> bytes:
 class _Gauges(Collector):
     """What is so at the moment: nothing is counted in the process, so replicas agree."""
 
-    def __init__(self, health: Health) -> None:
+    def __init__(self, health: WatchStatus) -> None:
         self._health = health
 
     def collect(self) -> Iterable[Metric]:
@@ -32,18 +32,18 @@ class _Gauges(Collector):
         since = _gauge("watch_since_seconds", "When the watch began.", "workspace")
         ended = _gauge("watch_last_round_seconds", "When its last good round ended.", "workspace")
         behind = _gauge("watch_behind_seconds", "How late the next round is.", "workspace")
-        for each in of.rounds:
+        for each in of.polls:
             since.add_metric([each.workspace], each.since.timestamp())
             behind.add_metric([each.workspace], of.behind[each.workspace])
-            if each.ended_at:
-                ended.add_metric([each.workspace], each.ended_at.timestamp())
-        waits = _gauge("waiting", "Tasks that wait and runs that failed.", "workspace", "noun")
+            if each.last_success_at:
+                ended.add_metric([each.workspace], each.last_success_at.timestamp())
+        waits = _gauge("waiting", "Tasks that wait and runs that failed.", "workspace", "kind")
         for (workspace, noun), number in of.open.items():
             waits.add_metric([workspace, noun], number)
         posts = _gauge("outbox_waiting", "Messages to be posted.")
-        posts.add_metric([], of.waiting)
+        posts.add_metric([], of.queued)
         closed = _gauge("channels_closed", "Channels that take no message.")
-        closed.add_metric([], len(of.closed))
+        closed.add_metric([], len(of.closed_channels))
         return (since, ended, behind, waits, posts, closed)
 
 

@@ -44,7 +44,7 @@ def _entry(number: int) -> dict[str, object]:
         "action": "task.approve",
         "target": f"1:task:main:{number:032x}",
         "actor": {"id": "U0ALICE", "name": "Alice"},
-        "place": {"channel": "C0SOC"},
+        "location": {"channel": "C0SOC"},
         "params": {},
         "reason": "isolated, no business impact",
         "rule": "analysts decide on tasks",

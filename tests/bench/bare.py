@@ -16,7 +16,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.models import Shown
+from bot.domain.cards import ButtonValue
 from bot.messages import modals
 from bot.secmaster import SecMaster, TaskAction
 
@@ -61,16 +61,16 @@ class Bare:
         return listen
 
     async def _pressed(self, body: Body) -> None:
-        ref = Shown.parse(body["actions"][0]["value"]).ref
+        ref = ButtonValue.parse(body["actions"][0]["value"]).ref
         await self.secmaster.update_task(ref.id, action=TaskAction.CONTINUE)
         channel, thread = body["channel"]["id"], body["container"]["message_ts"]
         await self._say(channel, thread, f"Approved by <@{body['user']['id']}>")
 
     async def _submitted(self, body: Body) -> None:
-        kept, typed = modals.read(body["view"])
+        kept, typed = modals.read_form(body["view"])
         await self._comment(kept.ref.id, typed["comment"])
         who = f"Comment by <@{body['user']['id']}>"
-        await self._say(kept.place.channel, kept.place.card, who)
+        await self._say(kept.location.channel, kept.location.card, who)
 
     async def _typed(self, body: Body) -> None:
         """``task comment <id> <text>``; without a memory there is no card's thread to answer in."""

@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot import messages
-from bot.domain.models import Place, Ref, Shown
-from bot.messages import Frame, modals
+from bot.domain.cards import ButtonValue
+from bot.domain.objects import Ref
+from bot.domain.slack import SlackLocation
+from bot.messages import RenderContext, modals
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox, payloads
@@ -72,7 +74,7 @@ class Scene:
     async def cards(self, count: int, *, by_command: bool) -> list[Card]:
         """New waiting tasks with a card each, posted by the bot itself or else by us."""
         tasks = [self.secmaster.world.add_task(name=f"Task {next(numbers)}") for _ in range(count)]
-        refs = [Ref(noun="task", id=task["id"]) for task in tasks]
+        refs = [Ref(kind="task", id=task["id"]) for task in tasks]
         if by_command:
             for some in range(0, count, SHOWING):
                 await self._show(refs[some : some + SHOWING])
@@ -88,7 +90,9 @@ class Scene:
         await self.until_arrived(there + len(refs))
 
     def _draw(self, task: dict[str, Any]) -> None:
-        frame = Frame(ref=Ref(noun="task", id=task["id"]), now=datetime.now(UTC), console="")
+        frame = RenderContext(
+            ref=Ref(kind="task", id=task["id"]), now=datetime.now(UTC), console_url=""
+        )
         drawn = messages.card(frame, Task.model_validate(task), None)
         self.slack.workspace.post(SOC, from_bot(self.slack.workspace, drawn.payload))
 
@@ -99,7 +103,7 @@ class Scene:
                 _block, button = find_element(message.get("blocks", []), "task.approve")
             except ValueError:
                 continue
-            shown = Shown.parse(button["value"])
+            shown = ButtonValue.parse(button["value"])
             found[str(shown.ref if shown else "")] = message
         return [Card(ref, found[str(ref)]) for ref in refs]
 
@@ -122,8 +126,8 @@ class Scene:
     def comment(self, card: Card) -> Click:
         """The form that the card's comment button opens, filled in and sent."""
         workspace = self.slack.workspace
-        place = Place(channel=SOC, card=card.ts)
-        kept = modals.Form(action="task.comment", ref=card.ref, place=place)
+        place = SlackLocation(channel=SOC, card=card.ts)
+        kept = modals.FormState(action="task.comment", ref=card.ref, location=place)
         typed = {"type": "plain_text_input", "value": _text()}
         view = modals.form(kept, ("A task", "demo-workspace"), "optional", {}) | {
             "id": workspace.new_id("V"),

@@ -21,8 +21,8 @@ from rich.table import Table
 from bot.app import App
 from bot.sandbox.secmaster import Person, SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
-from bot.watch.list_sync import Feed
-from bot.watch.poller import Watch
+from bot.watch.list_sync import ListSynchronizer
+from bot.watch.poller import Poller
 from tests.bench.child import Child, lines, say
 from tests.town import policy, settings_for
 
@@ -111,12 +111,12 @@ def show(everything: dict[int, dict[str, list[Cost]]]) -> None:
 async def main(slack: str, secmaster: str, database: str) -> None:
     settings = settings_for(SimpleNamespace(url=slack), SimpleNamespace(url=secmaster), database)
     async with App(settings, policy()):
-        watch = Watch([Feed("main", "task"), Feed("main", "instance")])
+        watch = Poller([ListSynchronizer("main", "task"), ListSynchronizer("main", "instance")])
         say("ready")
         reader = await lines()
         while await reader.readline():
             began = time.perf_counter()
-            await watch.round()
+            await watch.poll()
             say({"took": time.perf_counter() - began, "held": _held()})
 
 

@@ -6,9 +6,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from bot.cli.demo_story import POLICY
+from bot.runtime.timeouts import Timeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
-from bot.services import Patience
 from tests.browser.conftest import decide, message, open_thread, press
 from tests.town import ALICE, BOB, CAROL, DAVE, ONCALL, Town
 
@@ -185,7 +185,7 @@ async def test_what_nobody_knows_yet_stands_on_the_card_until_it_is_known(town: 
     ts = await town.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     card = message(page, ts)
-    town.app.desk.patience = Patience(pauses=(0.1,) * 300, trust=0.14)  # as long as it takes
+    town.app.desk.timeouts = Timeouts(pauses=(0.1,) * 300, settle=0.14)  # as long as it takes
     lost = Fault(on="UpdateTask", applied=True, hold=True, hang_up=True)
     await town.secmaster.faults.set(lost)
     await decide(page, ts, "Approve")

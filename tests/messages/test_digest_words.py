@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_rendering import assert_slack_takes, words
 
-from bot.domain.notifications import Notice, NoticeKind
-from bot.messages.digest import Decider, HandOver, Late, Retrier, digest, posted
+from bot.domain.notifications import Notification, NotificationKind
+from bot.domain.shift_digest import DeciderCounts, OverdueTask, RetrierCounts, ShiftSummary
+from bot.messages.digest import digest, digest_notification
 
 UNTIL = datetime(2026, 3, 1, 8, tzinfo=UTC)
 SINCE = UNTIL - timedelta(hours=12)
@@ -16,25 +17,28 @@ counts = st.integers(0, 10**6)
 
 
 def test_a_shift_is_told_in_a_few_sentences():
-    facts = HandOver(
+    facts = ShiftSummary(
         since=SINCE,
         until=UNTIL,
         deciders=(
-            Decider(name="Alice", approved=5, terminated=1),
-            Decider(name="Bob", approved=3),
-            Decider(name="Eve <!channel>", terminated=1),
+            DeciderCounts(name="Alice", approved=5, terminated=1),
+            DeciderCounts(name="Bob", approved=3),
+            DeciderCounts(name="Eve <!channel>", terminated=1),
         ),
-        elsewhere=3,
+        decided_outside=3,
         median=840,
         timed=12,
         waiting=8,
         overdue=2,
-        late=(Late(name="Isolate host", due=SINCE), Late(name="Block IP", due=UNTIL)),
+        oldest_overdue=(
+            OverdueTask(name="Isolate host", due=SINCE),
+            OverdueTask(name="Block IP", due=UNTIL),
+        ),
         failed=3,
-        retriers=(Retrier(name="Carol", retried=4),),
+        retriers=(RetrierCounts(name="Carol", retried=4),),
         retried=4,
         recovered=3,
-        glass=("Carol", "Carol"),
+        break_glass_users=("Carol", "Carol"),
     )
     assert read(facts).splitlines() == [
         "*Hand-over, 2026-02-28 20:00 UTC to 2026-03-01 08:00 UTC*",
@@ -54,12 +58,12 @@ def test_a_shift_is_told_in_a_few_sentences():
 
 
 def test_a_quiet_shift_is_told_in_one_line():
-    told = read(HandOver(since=SINCE, until=UNTIL))
+    told = read(ShiftSummary(since=SINCE, until=UNTIL))
     assert told == (
         "🌙 *A quiet shift, 2026-02-28 20:00 UTC to 2026-03-01 08:00 UTC.* Nothing was decided or "
         "retried. 🟢 No task waits. 🟢 No run is failed."
     )
-    told = read(HandOver(since=SINCE, until=UNTIL, waiting=1, failed=1))
+    told = read(ShiftSummary(since=SINCE, until=UNTIL, waiting=1, failed=1))
     assert "1 task still waits, none of them overdue." not in told
     assert "1 task still waits, not overdue." in told
     assert "1 run is failed now." in told
@@ -67,48 +71,52 @@ def test_a_quiet_shift_is_told_in_one_line():
 
 
 def test_what_is_overdue_keeps_a_shift_from_being_quiet():
-    told = read(HandOver(since=SINCE, until=UNTIL, waiting=1, overdue=1))
+    told = read(ShiftSummary(since=SINCE, until=UNTIL, waiting=1, overdue=1))
     assert "quiet" not in told
     assert "1 task still waits, *and is overdue*." in told
 
 
 def test_what_was_only_decided_elsewhere_names_nobody_here():
-    told = read(HandOver(since=SINCE, until=UNTIL, elsewhere=1))
+    told = read(ShiftSummary(since=SINCE, until=UNTIL, decided_outside=1))
     assert "✅ 1 task was decided outside Slack, or ended by itself when it was due." in told
     assert "decided here" not in told
 
 
 def test_nobody_is_called_and_only_some_of_many_are_named():
-    many = tuple(Decider(name=f"<@U{number}>", approved=1) for number in range(40))
-    told = read(HandOver(since=SINCE, until=UNTIL, deciders=many))
+    many = tuple(DeciderCounts(name=f"<@U{number}>", approved=1) for number in range(40))
+    told = read(ShiftSummary(since=SINCE, until=UNTIL, deciders=many))
     assert "<@" not in told
     assert "and 32 others." in told
 
 
 def test_a_notice_carries_the_facts_and_has_the_same_words():
-    facts = HandOver(since=SINCE, until=UNTIL, deciders=(Decider(name="Bob", approved=1),))
-    notice = Notice(kind=NoticeKind.DIGEST, told={"facts": facts.model_dump_json()})
-    assert posted(Notice.model_validate_json(notice.model_dump_json())) == digest(facts)
+    facts = ShiftSummary(
+        since=SINCE, until=UNTIL, deciders=(DeciderCounts(name="Bob", approved=1),)
+    )
+    notice = Notification(kind=NotificationKind.DIGEST, details={"facts": facts.model_dump_json()})
+    assert digest_notification(
+        Notification.model_validate_json(notice.model_dump_json())
+    ) == digest(facts)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(words, max_size=40), counts, st.floats(0, 10**9))
 def test_whatever_people_and_tasks_are_called_it_is_one_message(names, number, seconds):
-    facts = HandOver(
+    facts = ShiftSummary(
         since=SINCE,
         until=UNTIL,
-        deciders=tuple(Decider(name=name, approved=number, terminated=1) for name in names),
-        elsewhere=number,
+        deciders=tuple(DeciderCounts(name=name, approved=number, terminated=1) for name in names),
+        decided_outside=number,
         median=seconds,
         timed=number,
         waiting=number,
         overdue=number,
-        late=tuple(Late(name=name, due=SINCE) for name in names[:3]),
+        oldest_overdue=tuple(OverdueTask(name=name, due=SINCE) for name in names[:3]),
         failed=number,
-        retriers=tuple(Retrier(name=name, retried=number) for name in names),
+        retriers=tuple(RetrierCounts(name=name, retried=number) for name in names),
         retried=number,
         recovered=number,
-        glass=tuple(names),
+        break_glass_users=tuple(names),
     )
     assert_slack_takes(digest(facts))
 

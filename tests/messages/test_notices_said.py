@@ -4,42 +4,45 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.models import Actor, Ballot, Operation, Outcome, Place, Ref, State, Vote
-from bot.domain.notifications import Notice, NoticeKind
+from bot.domain.approvals import Approval, ApprovalRequest
+from bot.domain.notifications import Notification, NotificationKind
+from bot.domain.objects import Ref
+from bot.domain.operations import Operation, OperationState, Outcome
+from bot.domain.slack import Actor, SlackLocation
+from bot.domain.tracking import TrackedObject
 from bot.messages import approvals, failure_groups, notifications
-from bot.messages.blocks import Frame
+from bot.messages.blocks import RenderContext
 from bot.secmaster import Instance, Task
-from bot.store import Known
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOSTILE = "<!channel> `x` ```"
-REF = Ref(noun="instance", id="r1")
+REF = Ref(kind="instance", id="r1")
 ENDED = {"status": "FINISHED", "name": "Enrich 7", "by": "U0CAROL", "seconds": "130"}
 
 
 def test_how_a_retry_ended_names_the_run_and_who_retried_it():
-    assert notifications.ended(notice(**ENDED)).text == (
+    assert notifications.retry_ended(notice(**ENDED)).text == (
         "<@U0CAROL> ✅ *The retry finished* after 2 min: Enrich 7."
     )
-    assert notifications.ended(notice(**(ENDED | {"status": "TERMINATED"}))).text == (
+    assert notifications.retry_ended(notice(**(ENDED | {"status": "TERMINATED"}))).text == (
         "<@U0CAROL> The retry ended after 2 min, ⛔ Terminated: Enrich 7."
     )
     failed = {"status": "FAILED", "node": "Respond", "error": "no route"}
     again = notice(**(ENDED | failed))
-    assert notifications.ended(again).text == (
+    assert notifications.retry_ended(again).text == (
         "<@U0CAROL> 🔴 *The retry failed again* at Respond after 2 min: Enrich 7.\n```no route```"
     )
 
 
 def test_an_end_from_before_runs_were_named_is_told_without():
     told = {key: value for key, value in ENDED.items() if key != "name"}
-    assert notifications.ended(notice(**told)).text.endswith("after 2 min.")
+    assert notifications.retry_ended(notice(**told)).text.endswith("after 2 min.")
 
 
 @pytest.mark.parametrize("status", ["FINISHED", "FAILED", "<!here>"])
 def test_nothing_of_a_run_is_markup(status: str):
     told = {**ENDED, "status": status, "name": HOSTILE, "node": HOSTILE, "error": HOSTILE}
-    said = notifications.ended(notice(**told)).text
+    said = notifications.retry_ended(notice(**told)).text
     assert "<!channel>" not in said
     assert "<!here>" not in said
     assert said.count("```") in (0, 2)
@@ -49,11 +52,11 @@ def test_nothing_of_a_run_is_markup(status: str):
     ("channel", "named"), [("C0SOC", "<#C0SOC>"), ("U0CAROL", "<@U0CAROL>"), ("G0OLD", "<#G0OLD>")]
 )
 def test_a_closed_channel_or_chat_is_named_as_people_know_it(channel: str, named: str):
-    said = notifications.closed(notice(channel=channel, code="is_archived")).text
+    said = notifications.channel_closed(notice(channel=channel, code="is_archived")).text
     assert said.startswith(f"⚠️ I can't post in {named} any more (`is_archived`).")
-    [why, *_rest] = notifications.placed(notifications.ended(notice(**ENDED)), channel).payload[
-        "blocks"
-    ]
+    [why, *_rest] = notifications.with_origin(
+        notifications.retry_ended(notice(**ENDED)), channel
+    ).payload["blocks"]
     assert why["elements"][0]["text"] == f"↪️ Meant for {named}, where I can't post."
 
 
@@ -76,21 +79,21 @@ def test_a_reminder_says_what_happens_if_nobody_decides():
 @pytest.mark.parametrize(("brake", "times"), [(1, "once"), (3, "3 times")])
 def test_a_braked_retry_says_why_in_the_thread_and_on_the_card(brake: int, times: str):
     why = f"This workflow was retried at least {times} within 15 min, so a second person is asked"
-    waiting = ballot(braked=True, brake=brake, brake_within=900)
-    outcome = Outcome(state=State.COUNTED, ballot=waiting)
-    assert why in approvals.counted(operation(), outcome)
-    assert approvals.counted(operation(), outcome).endswith("Nothing was sent yet.")
-    [said, _buttons] = approvals.on_card(frame(), run("r1"), waiting)
+    waiting = ballot(brake_applied=True, brake_retries=brake, brake_within=900)
+    outcome = Outcome(state=OperationState.COUNTED, approval_request=waiting)
+    assert why in approvals.approval_counted(operation(), outcome)
+    assert approvals.approval_counted(operation(), outcome).endswith("Nothing was sent yet.")
+    [said, _buttons] = approvals.request_blocks(frame(), run("r1"), waiting)
     assert why in said.to_dict()["text"]["text"]
 
 
 def test_what_a_rule_asks_several_people_for_blames_no_brake():
-    outcome = Outcome(state=State.COUNTED, ballot=ballot())
-    assert "retried" not in approvals.counted(operation(), outcome)
+    outcome = Outcome(state=OperationState.COUNTED, approval_request=ballot())
+    assert "retried" not in approvals.approval_counted(operation(), outcome)
 
 
 def test_a_card_of_several_shows_who_is_waited_for_beside_the_run_it_is_about():
-    known = [Known(Ref(noun="instance", id=each), run(each), NOW) for each in ("r1", "r2")]
+    known = [TrackedObject(Ref(kind="instance", id=each), run(each), NOW) for each in ("r1", "r2")]
     drawn = failure_groups.card(frame(), known, (2, 2), {known[1].ref: (ballot(),)})
     texts = [each.get("text", {}).get("text", "") for each in drawn.payload["blocks"]]
     [first] = [at for at, text in enumerate(texts) if text.startswith("*Run r1*")]
@@ -100,25 +103,28 @@ def test_a_card_of_several_shows_who_is_waited_for_beside_the_run_it_is_about():
 
 
 def test_a_card_of_many_fits_into_a_message():
-    known = [Known(Ref(noun="instance", id=f"r{each}"), run("x" * 200), NOW) for each in range(50)]
+    known = [
+        TrackedObject(Ref(kind="instance", id=f"r{each}"), run("x" * 200), NOW)
+        for each in range(50)
+    ]
     waiting = {each.ref: (ballot(),) for each in known}
     assert len(failure_groups.card(frame(), known, (50, 50), waiting).payload["blocks"]) <= 50
-    assert len(failure_groups.shown(known)) == failure_groups.SHOWN
+    assert len(failure_groups.visible_rows(known)) == failure_groups.SHOWN
 
 
 def test_where_none_is_failed_any_more_the_rows_stay_and_their_buttons_go():
-    over = [Known(REF, run("r1", "FINISHED"), NOW, open=False)]
+    over = [TrackedObject(REF, run("r1", "FINISHED"), NOW, open=False)]
     drawn = failure_groups.card(frame(), over, (0, 1), {REF: (ballot(),)})
     assert drawn.text.endswith("✅ None is failed")
     assert [each["type"] for each in drawn.payload["blocks"]].count("actions") == 0
 
 
-def notice(**told: str) -> Notice:
-    return Notice(kind=NoticeKind.ENDED, told=told)
+def notice(**told: str) -> Notification:
+    return Notification(kind=NotificationKind.RETRY_ENDED, details=told)
 
 
-def frame() -> Frame:
-    return Frame(REF, NOW, "main", "")
+def frame() -> RenderContext:
+    return RenderContext(REF, NOW, "main", "")
 
 
 def run(name: str, status: str = "FAILED") -> Instance:
@@ -131,13 +137,13 @@ def operation() -> Operation:
         action="instance.retry",
         ref=REF,
         actor=Actor(id="U0CAROL", team="T0DEMO"),
-        place=Place(channel="C0SOC"),
+        location=SlackLocation(channel="C0SOC"),
         accepted_at=NOW,
     )
 
 
-def ballot(**told: float) -> Ballot:
-    vote = Vote(operation="o" * 32, actor=Actor(id="U0CAROL", team="T0DEMO"), at=NOW)
+def ballot(**told: float) -> ApprovalRequest:
+    vote = Approval(operation_id="o" * 32, actor=Actor(id="U0CAROL", team="T0DEMO"), at=NOW)
     later = NOW + timedelta(hours=1)
-    given = {"id": "b", "action": "instance.retry", "votes": (vote,), "needed": 2}
-    return Ballot.model_validate({**given, "expires_at": later, **told})
+    given = {"id": "b", "action": "instance.retry", "approvals": (vote,), "needed": 2}
+    return ApprovalRequest.model_validate({**given, "expires_at": later, **told})

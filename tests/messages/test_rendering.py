@@ -9,31 +9,20 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, TABLE, Action
-from bot.domain.models import (
-    Actor,
-    Ballot,
-    Change,
-    Listing,
-    Loan,
-    Operation,
-    Outcome,
-    Place,
-    Ref,
-    Say,
-    State,
-    Terms,
-    Verdict,
-    Vote,
-    visible,
-)
+from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
+from bot.domain.delegations import Delegation
+from bot.domain.objects import ListQuery, Ref, visible
+from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerms, StandingOperation
+from bot.domain.slack import Actor, SlackLocation
+from bot.domain.snapshots import Change
 from bot.messages import (
-    Frame,
+    RenderContext,
     audit_history,
+    break_glass_used,
     card,
-    changed,
+    changed_object,
     command_help,
     explain,
-    glass_broken,
     lapsed,
     listing,
     lists,
@@ -42,13 +31,13 @@ from bot.messages import (
     not_announced,
     outcome,
     permissions,
-    trouble,
-    vanished,
+    still_trying,
+    vanished_card,
 )
 from bot.messages.changes import LABELS
-from bot.messages.errors import CANNOT_POST, TROUBLES
+from bot.messages.errors import CANNOT_POST, FAILURE_SENTENCES
 from bot.policy.config import parse as parse_config
-from bot.policy.decide import Allowed, Member, Refused
+from bot.policy.decide import Allowed, Principal, Refused
 from bot.policy.rules import Role, Rule
 from bot.sandbox.slack.blocks import check_blocks, check_view
 from bot.secmaster import (
@@ -71,7 +60,7 @@ from bot.secmaster.errors import (
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-TASK = Ref(noun="task", id="t-1")
+TASK = Ref(kind="task", id="t-1")
 CONSOLE = "https://console.example/x"
 LONG_ID = "9" * 64
 # A failing example may be megabytes long; saying so must not hide what failed.
@@ -233,33 +222,33 @@ actors = st.builds(Actor, id=st.sampled_from(["U0ALICE", "U0BOB"]), name=words, 
 
 @st.composite
 def operations(draw, noun=None):
-    action = draw(st.sampled_from([row for row in TABLE if noun in (None, row.noun)]))
+    action = draw(st.sampled_from([row for row in TABLE if noun in (None, row.kind)]))
     return Operation(
         id=draw(st.sampled_from(["0f" * 16, "abc123"])),
         action=action.name,
-        ref=Ref(noun=action.noun, id=draw(ids), workspace=draw(workspaces)),
+        ref=Ref(kind=action.kind, id=draw(ids), workspace=draw(workspaces)),
         actor=draw(actors),
-        place=Place(channel="C0SOC"),
-        params={param.name: draw(words)[: param.longest] for param in action.needs},
+        location=SlackLocation(channel="C0SOC"),
+        params={param.name: draw(words)[: param.max_length] for param in action.params},
         reason=draw(words)[:1000] if action.takes_reason else "",
         accepted_at=NOW,
     )
 
 
-states = st.sampled_from(State)
+states = st.sampled_from(OperationState)
 
 
 def verdicts(noun=None):
     at = st.datetimes(timezones=st.just(UTC))
-    return st.builds(Verdict, operation=operations(noun), state=states, at=at)
+    return st.builds(StandingOperation, operation=operations(noun), state=states, at=at)
 
 
 outcomes = st.builds(
     Outcome,
     state=states,
-    trouble=st.sampled_from(
+    reason_code=st.sampled_from(
         [
-            *TROUBLES,
+            *FAILURE_SENTENCES,
             *("", "read", "not_now", "cannot_post", "NotFound", "Forbidden", "Conflict", "Invalid"),
             *("reason_not_left", "own_fault", "odd"),
         ]
@@ -268,16 +257,18 @@ outcomes = st.builds(
     message=words,
     status=st.none() | st.integers(0, 999),
     request_id=words,
-    seen=st.sampled_from([*TaskStatus, *InstanceStatus]) | words,
-    by=words,
-    at=moments,
+    blocking_status=st.sampled_from([*TaskStatus, *InstanceStatus]) | words,
+    decided_by=words,
+    decided_at=moments,
 )
 
 
 def frames(noun):
-    ref = st.builds(Ref, noun=st.just(noun), id=ids, workspace=workspaces)
+    ref = st.builds(Ref, kind=st.just(noun), id=ids, workspace=workspaces)
     consoles = st.sampled_from(["", CONSOLE])
-    return st.builds(Frame, ref=ref, now=st.just(NOW), workspace=words, console=consoles)
+    return st.builds(
+        RenderContext, ref=ref, now=st.just(NOW), workspace=words, console_url=consoles
+    )
 
 
 # Cards.
@@ -298,7 +289,7 @@ def test_any_instance_makes_a_card_that_slack_takes(frame, run, verdict):
 @some
 @given(frames("task") | frames("instance"), words)
 def test_the_card_of_something_that_is_gone_is_one_that_slack_takes(frame, title):
-    message = vanished(frame, title)
+    message = vanished_card(frame, title)
     assert_slack_takes(message)
     assert not [block for block in message.payload["blocks"] if block["type"] == "actions"]
 
@@ -328,7 +319,7 @@ ODD = [
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: ascii(odd[:12]))
 @pytest.mark.parametrize("field", FIELDS)
 def test_one_odd_field_does_not_hide_a_task_from_those_who_decide(field, odd):
-    frame = Frame(TASK, NOW)
+    frame = RenderContext(TASK, NOW)
     task = Task(**{"id": "t-1", "name": "n", "status": "waiting"} | {field: odd})
     assert_slack_takes(card(frame, task, None))
     assert_slack_opens(modals.details(frame, task))
@@ -336,7 +327,7 @@ def test_one_odd_field_does_not_hide_a_task_from_those_who_decide(field, odd):
 
 @pytest.mark.parametrize("zone", [14, 8, 0, -12])
 def test_a_time_that_was_never_set_does_not_hide_a_task(zone):
-    frame = Frame(TASK, NOW)
+    frame = RenderContext(TASK, NOW)
     never = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=zone)))
     assert_slack_takes(card(frame, Task(name="n", create_time=never, due_date=never), None))
 
@@ -346,8 +337,8 @@ def test_a_time_that_was_never_set_does_not_hide_a_task(zone):
 
 def wanted(noun):
     return st.builds(
-        Listing,
-        noun=st.just(noun),
+        ListQuery,
+        kind=st.just(noun),
         filter=st.sampled_from(["", "todo", "handled", "failed"]),
         text=words,
         offset=st.sampled_from([0, 8, 9999]),
@@ -371,13 +362,13 @@ def test_any_page_of_instances_is_one_that_slack_takes(page, total, asked):
 
 def test_a_page_that_secmaster_made_too_long_is_one_that_slack_takes():
     page = [Task(id=f"t-{number}", name="n") for number in range(100)]
-    assert_slack_takes(listing(Listing(noun="task"), page, 100, "main", NOW))
+    assert_slack_takes(listing(ListQuery(kind="task"), page, 100, "main", NOW))
 
 
 @settings(max_examples=150, deadline=None)
 @given(words | st.lists(st.sampled_from(["1", "task", "|", "9" * 1000, "²", "-1"])).map("|".join))
 def test_any_value_of_a_paging_button_is_read_or_refused(value):
-    turned = lists.turned(value[:2000])
+    turned = lists.parse_page_button(value[:2000])
     assert turned is None or 0 <= turned.offset <= 9999
 
 
@@ -393,7 +384,7 @@ def test_however_an_operation_ends_slack_takes_the_news(operation, ended, standi
 @few
 @given(operations(), outcomes, st.floats(0, 10**6))
 def test_any_trouble_can_be_told(operation, ended, patience):
-    assert_slack_takes(trouble(operation, ended, patience))
+    assert_slack_takes(still_trying(operation, ended, patience))
 
 
 @few
@@ -413,11 +404,11 @@ def test_a_comment_of_many_lines_loses_neither_its_mark_nor_the_reference_below(
         action="task.comment",
         ref=TASK,
         actor=Actor(id="U0ALICE"),
-        place=Place(),
+        location=SlackLocation(),
         params={"comment": comment},
         accepted_at=NOW,
     )
-    message = outcome(operation, Outcome(state=State.DONE, request_id="r-1"))
+    message = outcome(operation, Outcome(state=OperationState.DONE, request_id="r-1"))
     assert_slack_takes(message)
     shown = "".join(markup_in(message.payload["blocks"]))
     assert "ref abc123 · request `r-1`" in shown
@@ -460,7 +451,7 @@ def test_whatever_was_not_understood_can_be_told(problem, usage, root):
 
 role_names = st.sampled_from(["approver", "<!channel>", "x" * 100, "中", "&", " "])
 members = st.builds(
-    Member,
+    Principal,
     st.sampled_from(["U0ALICE", "U0BOB"]),
     st.frozensets(role_names),
     guest=st.booleans(),
@@ -531,24 +522,24 @@ def test_the_rest_can_be_told_too(code, reference):
 @st.composite
 def forms(draw):
     action: Action = draw(st.sampled_from(TABLE))
-    place = Place(
+    place = SlackLocation(
         channel="C0SOC",
         card="1700000000.000100",
         thread=draw(st.sampled_from(["", "1700000000.000100"])),
         response_url=draw(st.sampled_from(["", f"https://hooks.slack.example/{'x' * 300}"])),
     )
-    ref = Ref(noun=action.noun, id=draw(ids), workspace=draw(workspaces))
-    return modals.Form(action=action.name, ref=ref, place=place)
+    ref = Ref(kind=action.kind, id=draw(ids), workspace=draw(workspaces))
+    return modals.FormState(action=action.name, ref=ref, location=place)
 
 
 @few
 @given(forms(), st.tuples(words, words), st.sampled_from(["required", "optional", "none"]), words)
 def test_any_form_is_one_that_slack_opens(kept, shown, reason, node):
-    filled = {param.name: node for param in modals.action_of(kept).needs}
+    filled = {param.name: node for param in modals.action_of(kept).params}
     view = modals.form(kept, shown, reason, filled)
     assert_slack_opens(view)
     typed = {"state": {"values": {}}, "private_metadata": view["private_metadata"]}
-    assert modals.read(typed) == (kept, {})
+    assert modals.read_form(typed) == (kept, {})
 
 
 @few
@@ -561,7 +552,7 @@ def test_a_modal_that_waits_or_failed_is_one_that_slack_opens(reference):
 @some
 @given(st.lists(tasks, max_size=9), st.lists(runs, max_size=9), st.integers(0, 10**6))
 def test_whatever_waits_is_shown_in_a_home_and_a_modal_that_slack_takes(open_tasks, failed, total):
-    found = modals.Waiting(open_tasks, total, failed, total, "main", "/secmaster", NOW)
+    found = modals.WaitingObjects(open_tasks, total, failed, total, "main", "/secmaster", NOW)
     assert_slack_opens(modals.waiting(found))
     assert_slack_opens(modals.home(found), "home")
 
@@ -569,7 +560,7 @@ def test_whatever_waits_is_shown_in_a_home_and_a_modal_that_slack_takes(open_tas
 @few
 @given(words)
 def test_a_home_says_what_went_wrong(reference):
-    assert_slack_opens(modals.troubled_home(command_help.own_fault(reference).text), "home")
+    assert_slack_opens(modals.failed_home(command_help.own_fault(reference).text), "home")
 
 
 @some
@@ -586,13 +577,13 @@ def test_the_details_of_any_instance_are_ones_that_slack_opens(frame, run):
 
 @pytest.mark.parametrize("letter", ["x", "中", "🙂", "&"])
 def test_the_details_of_a_long_talk_are_ones_that_slack_opens(letter):
-    frame = Frame(TASK, NOW)
+    frame = RenderContext(TASK, NOW)
     talk = [{"id": f"c-{number}", "message": letter * 3000} for number in range(100)]
     assert_slack_opens(modals.details(frame, Task(name="n", comments=talk)))
 
 
 def test_the_details_of_a_long_talk_end_with_what_was_said_last_and_say_what_is_left_out():
-    frame = Frame(TASK, NOW)
+    frame = RenderContext(TASK, NOW)
     talk = [{"id": f"c-{number}", "message": f"word {number}."} for number in range(200)]
     task = Task(name="n", comments=talk, attachment_id_list=["a-1"])
     shown = "\n".join(markup_in(modals.details(frame, task)["blocks"]))
@@ -609,25 +600,25 @@ def hours(number):
 
 
 votes = st.builds(
-    Vote,
-    operation=st.just("x"),
+    Approval,
+    operation_id=st.just("x"),
     actor=actors,
     at=st.just(NOW),
     reason=words.map(lambda text: text[:1000]),
-    lender=st.sampled_from(["", "U0BOB"]),
+    delegator=st.sampled_from(["", "U0BOB"]),
 )
 
 
 def ballots(noun):
-    names = [row.name for row in TABLE if row.noun == noun and row.once]
+    names = [row.name for row in TABLE if row.kind == noun and row.claim_group]
     return st.builds(
-        Ballot,
+        ApprovalRequest,
         id=st.just("x"),
         action=st.sampled_from(names),
-        votes=st.lists(votes, max_size=9).map(tuple),
+        approvals=st.lists(votes, max_size=9).map(tuple),
         needed=st.integers(2, 9),
         expires_at=st.integers(-9, 999).map(hours),
-        may_break=st.booleans(),
+        break_glass_allowed=st.booleans(),
     )
 
 
@@ -644,9 +635,9 @@ changes = st.builds(
 )
 told_changes = st.lists(changes, max_size=20).map(tuple)
 terms = st.builds(
-    Terms,
-    glass=st.sampled_from(["", "C0SOC"]),
-    lender=st.sampled_from(["", "U0BOB"]),
+    PolicyTerms,
+    break_glass_channel=st.sampled_from(["", "C0SOC"]),
+    delegator=st.sampled_from(["", "U0BOB"]),
     comment=st.sampled_from(["always", "reason", "never"]),
     identity=words,
 )
@@ -655,16 +646,16 @@ terms = st.builds(
 @st.composite
 def grave(draw, noun):
     """An operation that several people back, or somebody alone by breaking the glass."""
-    row = draw(st.sampled_from([row for row in TABLE if row.noun == noun and row.once]))
+    row = draw(st.sampled_from([row for row in TABLE if row.kind == noun and row.claim_group]))
     return draw(operations(noun)).model_copy(
         update={
             "action": row.name,
             "params": {},
             "reason": draw(words)[:1000],
             "terms": draw(terms),
-            "say": draw(st.sampled_from(Say)),
+            "say": draw(st.sampled_from(ApprovalIntent)),
             "rule": draw(st.sampled_from(["", "rule 12 (grave one)"])),
-            "backing": tuple(draw(st.lists(votes, max_size=8))),
+            "co_approvers": tuple(draw(st.lists(votes, max_size=8))),
         }
     )
 
@@ -688,8 +679,8 @@ def test_a_run_that_waits_for_several_makes_a_card_that_slack_takes(frame, run, 
 @some
 @given(grave("task"), told_changes, frames("task"), tasks)
 def test_any_difference_can_be_told_with_a_button_to_decide_on_it(operation, told, frame, task):
-    ended = Outcome(state=State.FAILED, trouble="changed", changes=told)
-    message = changed(operation, ended, frame, task)
+    ended = Outcome(state=OperationState.FAILED, reason_code="changed", changes=told)
+    message = changed_object(operation, ended, frame, task)
     assert_slack_takes(message)
     [button] = [
         element
@@ -709,12 +700,14 @@ def test_a_dozen_differences_are_all_told():
         action="task.approve",
         ref=TASK,
         actor=Actor(id="U0ALICE"),
-        place=Place(),
+        location=SlackLocation(),
         accepted_at=NOW,
     )
-    ended = Outcome(state=State.FAILED, trouble="changed", changes=told)
+    ended = Outcome(state=OperationState.FAILED, reason_code="changed", changes=told)
     shown = "".join(
-        markup_in(changed(operation, ended, Frame(TASK, NOW), Task()).payload["blocks"])
+        markup_in(
+            changed_object(operation, ended, RenderContext(TASK, NOW), Task()).payload["blocks"]
+        )
     )
     assert "field 11" in shown
     assert "and 2 more" in shown
@@ -729,9 +722,15 @@ def test_a_dozen_differences_are_all_told():
     st.lists(votes, max_size=8).map(tuple),
 )
 def test_whatever_several_people_decide_can_be_told(operation, state, left, ended, outdated):
-    told = Outcome(state=state, ballot=left, ended=ended, outdated=outdated, took=1e6)
+    told = Outcome(
+        state=state,
+        approval_request=left,
+        ended_request=ended,
+        outdated_approvals=outdated,
+        duration=1e6,
+    )
     for trouble_ in ("", "voted", "same_right", "no_ballot", "too_late", "read"):
-        news = outcome(operation, told.model_copy(update={"trouble": trouble_}))
+        news = outcome(operation, told.model_copy(update={"reason_code": trouble_}))
         assert_slack_takes(news)
     if left:
         assert_slack_takes(lapsed(operation, left))
@@ -740,7 +739,7 @@ def test_whatever_several_people_decide_can_be_told(operation, state, left, ende
 @some
 @given(grave("task"), outcomes, words, st.sampled_from(["", CONSOLE]))
 def test_any_broken_glass_can_be_announced(operation, ended, workspace, link):
-    message = glass_broken(operation, ended, workspace, link)
+    message = break_glass_used(operation, ended, workspace, link)
     assert_slack_takes(message)
     assert_slack_takes(not_announced(operation, "channel_not_found"))
 
@@ -749,8 +748,10 @@ def test_any_broken_glass_can_be_announced(operation, ended, workspace, link):
 @given(grave("task"), outcomes)
 def test_no_line_of_somebodys_poses_as_a_receipt(operation, ended):
     forged = "ok\n_ref 123456 · rule 1 · HTTP 200_\r_ref 123456_\u2028_ref 123456_"
-    named = operation.model_copy(update={"reason": forged, "say": Say.YES})
-    said = ended.model_copy(update={"message": forged, "by": forged, "seen": forged})
+    named = operation.model_copy(update={"reason": forged, "intent": ApprovalIntent.GIVE})
+    said = ended.model_copy(
+        update={"message": forged, "decided_by": forged, "blocking_status": forged}
+    )
     lines = outcome(named, said).text.splitlines()
     assert [line for line in lines if line.startswith("_ref")] == lines[-1:]
     assert lines[-1].startswith(f"_ref {operation.id[:6]}")
@@ -758,23 +759,23 @@ def test_no_line_of_somebodys_poses_as_a_receipt(operation, ended):
 
 decisions = st.builds(
     Refused,
-    st.sampled_from(list(permissions.WHY)),
+    st.sampled_from(list(permissions.REFUSAL_TEXTS)),
     st.sampled_from(["rule 1", "rule 2 (isolation)"]),
     st.lists(role_names, max_size=9).map(tuple),
 ) | st.builds(
     Allowed,
     st.sampled_from(["rule 1", "rule 2 (isolation)"]),
     approvals=st.integers(1, 9),
-    glass=st.booleans(),
-    lender=st.sampled_from(["", "U0BOB"]),
+    break_glass=st.booleans(),
+    delegator=st.sampled_from(["", "U0BOB"]),
     confirm=st.sampled_from(["", "type-name"]),
     reason=st.sampled_from(["required", "optional"]),
-    may=st.lists(role_names, max_size=9).map(tuple),
+    roles=st.lists(role_names, max_size=9).map(tuple),
 )
 loans = st.builds(
-    Loan,
-    lender=st.sampled_from(["U0ALICE", "U0BOB"]),
-    borrower=st.sampled_from(["U0ALICE", "U0BOB"]),
+    Delegation,
+    delegator=st.sampled_from(["U0ALICE", "U0BOB"]),
+    delegate=st.sampled_from(["U0ALICE", "U0BOB"]),
     until=st.integers(0, 99).map(hours),
 )
 
@@ -787,14 +788,14 @@ loans = st.builds(
     some_roles,
 )
 def test_why_can_always_be_told(id_, answers, breaks, known):
-    ref = Ref(noun="task", id=id_)
-    own = [action for action in TABLE if action.noun == "task"]
+    ref = Ref(kind="task", id=id_)
+    own = [action for action in TABLE if action.kind == "task"]
     assert_slack_takes(permissions.why(ref, list(zip(own, answers, breaks, strict=True)), known))
 
 
 def test_why_is_told_to_its_end_in_a_workspace_of_many_roles():
     known = {f"role {n}": Role(users=("U0ALICE",) * 9, usergroups=("S0SOC",) * 9) for n in range(9)}
-    own = [action for action in TABLE if action.noun == "task"]
+    own = [action for action in TABLE if action.kind == "task"]
     answers = [(action, Refused("rule", "rule 1", tuple(known)), True) for action in own]
     message = permissions.why(TASK, answers, known)
     assert_slack_takes(message)
@@ -804,21 +805,25 @@ def test_why_is_told_to_its_end_in_a_workspace_of_many_roles():
 @few
 @given(loans, st.lists(loans, max_size=60), st.lists(role_names, max_size=60), some_roles)
 def test_what_is_lent_can_be_told(loan, many_loans, names, known):
-    assert_slack_takes(permissions.lent(loan, names))
-    assert_slack_takes(permissions.lent_to_you(loan))
-    assert_slack_takes(permissions.loans(many_loans, many_loans))
+    assert_slack_takes(permissions.delegation_created(loan, names))
+    assert_slack_takes(permissions.delegation_received(loan))
+    assert_slack_takes(permissions.delegations(many_loans, many_loans))
     assert_slack_takes(permissions.no_right("delegate", names, known))
-    for told in (permissions.taken_back, permissions.taken_from_you, permissions.nothing_lent):
+    for told in (
+        permissions.delegation_revoked,
+        permissions.delegation_withdrawn,
+        permissions.no_delegation,
+    ):
         assert_slack_takes(told("U0BOB"))
-    assert_slack_takes(permissions.not_lendable_to("U0BOB"))
-    assert_slack_takes(permissions.too_long(timedelta(days=30)))
+    assert_slack_takes(permissions.cannot_delegate_to("U0BOB"))
+    assert_slack_takes(permissions.delegation_too_long(timedelta(days=30)))
 
 
 @few
 @given(words, ids)
 def test_a_policy_that_cannot_be_used_and_an_empty_story_can_be_told(problems, id_):
     assert_slack_takes(permissions.not_reloaded(problems))
-    assert_slack_takes(permissions.no_story(id_))
+    assert_slack_takes(permissions.no_history(id_))
     assert_slack_takes(permissions.reloaded(parse_config(""), parse_config("")))
 
 
@@ -834,14 +839,18 @@ entries = st.fixed_dictionaries(
         "actor": st.none() | st.fixed_dictionaries({"id": st.just("U0ALICE"), "name": words}),
         "rule": words,
         "detail": words,
-        "seen": st.just("0" * 32),
+        "decision_fingerprint": st.just("0" * 32),
         "before": words,
         "after": words,
         "status": st.integers(0, 999),
         "request_id": words,
         "reason": words,
         "terms": st.fixed_dictionaries(
-            {"lender": st.sampled_from(["", "U0BOB"]), "identity": words, "glass": st.just("C0SOC")}
+            {
+                "delegator": st.sampled_from(["", "U0BOB"]),
+                "identity": words,
+                "break_glass_channel": st.just("C0SOC"),
+            }
         ),
     },
 ).filter(lambda entry: (entry.get("actor") or {}).get("id"))
@@ -850,14 +859,18 @@ entries = st.fixed_dictionaries(
 @some
 @given(ids, several(entries))
 def test_any_story_can_be_told(id_, told):
-    assert_slack_takes(audit_history.story(Ref(noun="task", id=id_), told))
+    assert_slack_takes(audit_history.history(Ref(kind="task", id=id_), told))
 
 
 @few
 @given(forms(), words, st.sampled_from(["required", "optional", "none"]))
 def test_a_form_that_asks_for_the_name_is_one_that_slack_opens(kept, name, reason):
     asking = kept.model_copy(
-        update={"named": modals.name_digest(name) or "0" * 32, "glass": True, "seen": "0" * 32}
+        update={
+            "name_hash": modals.hash_name(name) or "0" * 32,
+            "break_glass": True,
+            "decision_fingerprint": "0" * 32,
+        }
     )
     view = modals.form(asking, (name, "main"), reason, {})
     assert_slack_opens(view)
@@ -867,6 +880,6 @@ def test_a_form_that_asks_for_the_name_is_one_that_slack_opens(kept, name, reaso
 @few
 @given(words, words)
 def test_only_the_same_letters_are_the_same_name(one, other):
-    same = modals.name_digest(one) == modals.name_digest(other)
+    same = modals.hash_name(one) == modals.hash_name(other)
     plain = [" ".join(visible(each).casefold().split())[:140] for each in (one, other)]
     assert same == (plain[0] == plain[1])

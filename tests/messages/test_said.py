@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.domain.actions import BY_NAME, TABLE
-from bot.domain.models import Actor, Listing, Operation, Outcome, Place, Ref, Shown, State, Verdict
-from bot.domain.snapshots import digest
+from bot.domain.cards import ButtonValue
+from bot.domain.objects import ListQuery, Ref
+from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.slack import Actor, SlackLocation
+from bot.domain.snapshots import decision_fingerprint
 from bot.messages import (
-    Frame,
+    RenderContext,
     card,
     command_help,
     listing,
@@ -16,19 +19,19 @@ from bot.messages import (
     lost,
     modals,
     outcome,
-    trouble,
-    vanished,
+    still_trying,
+    vanished_card,
 )
-from bot.messages.labels import words
+from bot.messages.labels import labels
 from bot.policy.config import parse
-from bot.policy.decide import Member, Refused
+from bot.policy.decide import Principal, Refused
 from bot.policy.rules import Role
 from bot.secmaster import Instance, Task
 from tests.town import on_card
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-TASK = Ref(noun="task", id="t-1")
-RUN = Ref(noun="instance", id="i-1")
+TASK = Ref(kind="task", id="t-1")
+RUN = Ref(kind="instance", id="i-1")
 WAITING = Task(
     id="t-1",
     name="Isolate host 10.0.0.7",
@@ -69,15 +72,15 @@ def operation(name, *, user="U0ALICE", reason="", **params):
         action=name,
         ref=TASK if name.startswith("task.") else RUN,
         actor=Actor(id=user),
-        place=Place(channel="C0SOC"),
+        location=SlackLocation(channel="C0SOC"),
         params=params,
         reason=reason,
         accepted_at=NOW,
     )
 
 
-def verdict(name, *, state=State.DONE, **more):
-    return Verdict(operation=operation(name, **more), state=state, at=NOW)
+def verdict(name, *, state=OperationState.DONE, **more):
+    return StandingOperation(operation=operation(name, **more), state=state, at=NOW)
 
 
 def blocks_of(shown):
@@ -122,7 +125,7 @@ def menu(shown):
 
 
 def test_a_waiting_task_shows_what_is_to_be_decided():
-    shown = read(card(Frame(TASK, NOW, "soc-east"), WAITING, None))
+    shown = read(card(RenderContext(TASK, NOW, "soc-east"), WAITING, None))
     for part in (
         "Isolate host 10.0.0.7",
         "Waiting for a decision",
@@ -137,25 +140,25 @@ def test_a_waiting_task_shows_what_is_to_be_decided():
 
 
 def test_a_waiting_task_has_buttons_that_carry_it():
-    message = card(Frame(TASK, NOW), WAITING, None)
+    message = card(RenderContext(TASK, NOW), WAITING, None)
     assert buttons(message) == on_card("task", "waiting")
-    shown = str(Shown(ref=TASK, seen=digest(WAITING)))
+    shown = str(ButtonValue(ref=TASK, decision_fingerprint=decision_fingerprint(WAITING)))
     assert shown.startswith("2:task:main:t-1:")
     assert {each.get("value") for each in elements(message)} == {shown, None}
-    named = [action.name for action in TABLE if action.noun == "task" and action.in_menu]
+    named = [action.name for action in TABLE if action.kind == "task" and action.in_menu]
     entries = (*named, "details", "refresh", "snooze.1h", "snooze.9h")
     assert menu(message) == [f"{each}|1:task:main:t-1" for each in entries]
 
 
 def test_who_snoozed_it_and_until_when_stands_on_the_card_and_can_be_ended():
     until = NOW + timedelta(hours=1)
-    message = card(Frame(TASK, NOW, snoozed_until=until, snoozed_by="U0BOB"), WAITING, None)
+    message = card(RenderContext(TASK, NOW, snoozed_until=until, snoozed_by="U0BOB"), WAITING, None)
     assert "😴 Snoozed by <@U0BOB> until" in read(message)
     assert menu(message)[-1] == "snooze.0h|1:task:main:t-1"
 
 
 def test_whom_a_card_calls_stands_at_its_top():
-    message = card(Frame(TASK, NOW, mention=("S0SOC", "U0BOB")), WAITING, None)
+    message = card(RenderContext(TASK, NOW, mentions=("S0SOC", "U0BOB")), WAITING, None)
     assert blocks_of(message)[1]["text"]["text"] == "<!subteam^S0SOC> <@U0BOB> "
 
 
@@ -183,7 +186,9 @@ def test_approval_asks_first_and_repeats_what_and_where():
 def test_a_confirmation_is_our_own_words_first_and_then_the_name_on_one_line(noun, name):
     about = (WAITING if noun == "task" else FAILED).model_copy(update={"name": name})
     first, second, *failed, last = confirmation(about).splitlines()
-    assert first == words(BY_NAME["task.approve" if noun == "task" else "instance.retry"]).then
+    assert (
+        first == labels(BY_NAME["task.approve" if noun == "task" else "instance.retry"]).consequence
+    )
     assert second == f"Workspace soc-east, {noun[0]}-1:"
     assert last.startswith("“")
     assert last.endswith("”")
@@ -193,7 +198,7 @@ def test_a_confirmation_is_our_own_words_first_and_then_the_name_on_one_line(nou
 def confirmation(about):
     """What is asked before the first button of this object's card does anything."""
     ref = TASK if isinstance(about, Task) else RUN
-    button = elements(card(Frame(ref, NOW, "soc-east"), about, None))[0]
+    button = elements(card(RenderContext(ref, NOW, "soc-east"), about, None))[0]
     assert button["confirm"]["text"]["type"] == "plain_text"
     return button["confirm"]["text"]["text"]
 
@@ -206,21 +211,25 @@ def test_approving_a_version_is_asked_as_what_it_is(kind):
 
 @pytest.mark.parametrize("status", ["finished", "canceled", "archived", ""])
 def test_a_decided_task_has_no_buttons(status):
-    message = card(Frame(TASK, NOW), WAITING.model_copy(update={"status": status}), None)
+    message = card(RenderContext(TASK, NOW), WAITING.model_copy(update={"status": status}), None)
     assert elements(message) == []
     assert "goes on by itself" not in read(message)
 
 
 def test_a_task_decided_here_says_by_whom_and_why():
     done = WAITING.model_copy(update={"status": "finished"})
-    shown = read(card(Frame(TASK, NOW), done, verdict("task.approve", reason="known\n<!channel>")))
+    shown = read(
+        card(RenderContext(TASK, NOW), done, verdict("task.approve", reason="known\n<!channel>"))
+    )
     assert "Approved by <@U0ALICE> from Slack" in shown
     assert "> known\n> &lt;!channel&gt;" in shown
 
 
 def test_a_task_decided_elsewhere_says_so():
     done = WAITING.model_copy(update={"status": "finished", "approver": "console-user"})
-    assert "Decided outside Slack by console-user" in read(card(Frame(TASK, NOW), done, None))
+    assert "Decided outside Slack by console-user" in read(
+        card(RenderContext(TASK, NOW), done, None)
+    )
 
 
 def test_the_latest_comments_and_files_are_shown_and_the_others_counted():
@@ -229,7 +238,7 @@ def test_the_latest_comments_and_files_are_shown_and_the_others_counted():
     task = WAITING.model_copy(
         update={"comments": Task(comments=talk).comments, "attachment_id_list": tuple(files)}
     )
-    shown = read(card(Frame(TASK, NOW), task, None))
+    shown = read(card(RenderContext(TASK, NOW), task, None))
     assert "2 earlier under Details" in shown
     assert "Bob: word 4" in shown
     assert "word 1" not in shown
@@ -240,27 +249,29 @@ def test_parameters_are_laid_out_for_reading_and_empty_ones_left_out():
     task = WAITING.model_copy(
         update={"handle_parameters": '{"ip":"10.0.0.7"}', "view_parameters": "[{}]"}
     )
-    shown = read(card(Frame(TASK, NOW), task, None))
+    shown = read(card(RenderContext(TASK, NOW), task, None))
     assert '*Parameters*\n```{\n "ip": "10.0.0.7"\n}```' in shown
     assert "*Details*" not in shown
     listed = '[{"name": "ip", "value": "10.0.0.7"}, {"key": "hours", "value": 4}]'
     task = WAITING.model_copy(update={"view_parameters": listed})
-    shown = read(card(Frame(TASK, NOW), task, None))
+    shown = read(card(RenderContext(TASK, NOW), task, None))
     assert "*Details*\n```ip: 10.0.0.7\nhours: 4```" in shown
 
 
 def test_an_interrupted_due_date_and_none_are_told_apart():
     interrupt = WAITING.model_copy(update={"due_handle": "INTERRUPT"})
-    assert "then it is interrupted" in read(card(Frame(TASK, NOW), interrupt, None))
+    assert "then it is interrupted" in read(card(RenderContext(TASK, NOW), interrupt, None))
     none = WAITING.model_copy(update={"due_date": None})
-    assert "*Due*\n—" in read(card(Frame(TASK, NOW), none, None))
+    assert "*Due*\n—" in read(card(RenderContext(TASK, NOW), none, None))
 
 
 # Cards of instances.
 
 
 def test_a_failed_run_shows_where_it_failed():
-    shown = read(card(Frame(RUN, NOW, console="https://console.example/x"), FAILED, None))
+    shown = read(
+        card(RenderContext(RUN, NOW, console_url="https://console.example/x"), FAILED, None)
+    )
     for part in ("Failed", "Phishing v3", "Block sender", "`n-2`", "timed out", "7 min"):
         assert part in shown
     assert "*Retries*\n2" in shown
@@ -272,27 +283,27 @@ def test_a_failed_run_shows_where_it_failed():
     [("FAILED", True), ("RUNNING", True), ("RETRYING", False), ("TERMINATING", False)],
 )
 def test_a_run_has_the_buttons_that_fit_its_status(status, some):
-    message = card(Frame(RUN, NOW), FAILED.model_copy(update={"status": status}), None)
+    message = card(RenderContext(RUN, NOW), FAILED.model_copy(update={"status": status}), None)
     assert buttons(message) == on_card("instance", status)
     assert bool(buttons(message)) is some
-    named = [action.name for action in TABLE if action.noun == "instance" and action.in_menu]
+    named = [action.name for action in TABLE if action.kind == "instance" and action.in_menu]
     named += ["details", "refresh", *(["snooze.1h", "snooze.9h"] if status == "FAILED" else [])]
     assert menu(message) == [f"{each}|1:instance:main:i-1" for each in named]
 
 
 @pytest.mark.parametrize("status", ["FINISHED", "TERMINATED", "NEW", ""])
 def test_a_run_that_has_ended_has_no_buttons(status):
-    message = card(Frame(RUN, NOW), FAILED.model_copy(update={"status": status}), None)
+    message = card(RenderContext(RUN, NOW), FAILED.model_copy(update={"status": status}), None)
     assert elements(message) == []
 
 
 def test_a_run_that_went_well_in_the_end_shows_no_failure():
     done = FAILED.model_copy(update={"status": "FINISHED"})
-    assert "Block sender" not in read(card(Frame(RUN, NOW), done, None))
+    assert "Block sender" not in read(card(RenderContext(RUN, NOW), done, None))
 
 
 def test_what_is_gone_has_no_buttons_and_says_so():
-    message = vanished(Frame(TASK, NOW), "Isolate")
+    message = vanished_card(RenderContext(TASK, NOW), "Isolate")
     assert "no longer exists in SecMaster" in read(message)
     assert elements(message) == []
 
@@ -301,7 +312,7 @@ def test_what_is_gone_has_no_buttons_and_says_so():
 
 
 def test_what_is_done_names_who_with_what_and_the_request():
-    ended = Outcome(state=State.DONE, request_id="r-1")
+    ended = Outcome(state=OperationState.DONE, request_id="r-1")
     told = outcome(operation("task.comment", comment="two\nlines"), ended).text
     assert told.startswith("✅ *Comment added* by <@U0ALICE>.")
     assert "> two\n> lines" in told
@@ -310,8 +321,8 @@ def test_what_is_done_names_who_with_what_and_the_request():
 
 def test_what_secmaster_refused_has_its_code_and_words_and_what_was_not_done():
     ended = Outcome(
-        state=State.FAILED,
-        trouble="Conflict",
+        state=OperationState.FAILED,
+        reason_code="Conflict",
         code="SecMaster.0042",
         message="not <now>",
         request_id="r-1",
@@ -324,26 +335,26 @@ def test_what_secmaster_refused_has_its_code_and_words_and_what_was_not_done():
 
 
 def test_what_nobody_knows_is_told_as_unknown():
-    ended = Outcome(state=State.UNKNOWN, trouble="restarted")
+    ended = Outcome(state=OperationState.UNKNOWN, reason_code="restarted")
     told = outcome(operation("instance.debug", task_id="n", input_dataobject="[]"), ended).text
     assert "Nobody can say whether this debug command" in told
     assert "before you try again" in told
 
 
 def test_what_is_already_decided_says_by_whom():
-    ended = Outcome(state=State.FAILED, trouble="not_now", seen="finished")
+    ended = Outcome(state=OperationState.FAILED, reason_code="not_now", blocking_status="finished")
     told = outcome(operation("task.terminate"), ended, verdict("task.approve", user="U0BOB")).text
     assert "✅ Finished, approved by <@U0BOB>" in told
     assert "The termination was not sent." in told
     told = outcome(operation("task.terminate"), ended).text
     assert "already decided: ✅ Finished, outside Slack or by itself" in told
-    named = ended.model_copy(update={"by": "Lin <Yue>", "at": NOW})
+    named = ended.model_copy(update={"decided_by": "Lin <Yue>", "decided_at": NOW})
     told = outcome(operation("task.terminate"), named).text
     assert "outside Slack by Lin &lt;Yue&gt;, <!date^" in told
 
 
 def test_a_run_that_is_not_in_the_right_state_says_which_that_would_be():
-    ended = Outcome(state=State.FAILED, trouble="not_now", seen="FINISHED")
+    ended = Outcome(state=OperationState.FAILED, reason_code="not_now", blocking_status="FINISHED")
     told = outcome(operation("instance.retry"), ended).text
     assert "A retry is for an instance that is failed; this one is ✅ Finished." in told
     assert "The retry was not sent." in told
@@ -358,7 +369,9 @@ def test_a_run_that_is_not_in_the_right_state_says_which_that_would_be():
     ],
 )
 def test_where_the_file_or_the_comment_may_be_unknown_the_task_is_not_called_so(name, given):
-    ended = Outcome(state=State.FAILED, trouble="NotFound", code="SecMaster.404", message="no file")
+    ended = Outcome(
+        state=OperationState.FAILED, reason_code="NotFound", code="SecMaster.404", message="no file"
+    )
     told = outcome(operation(name, **given), ended).text
     assert "`SecMaster.404`: no file" in told
     assert "was not done" in told
@@ -368,7 +381,7 @@ def test_where_the_file_or_the_comment_may_be_unknown_the_task_is_not_called_so(
 
 
 def test_a_reason_that_may_have_stayed_in_secmaster_is_not_kept_quiet():
-    ended = Outcome(state=State.FAILED, trouble="Conflict", code="SecMaster.0042")
+    ended = Outcome(state=OperationState.FAILED, reason_code="Conflict", code="SecMaster.0042")
     stays = "A comment on it that reached SecMaster stays there."
     assert stays in outcome(operation("task.approve", reason="known"), ended).text
     assert stays not in outcome(operation("task.approve"), ended).text
@@ -376,28 +389,34 @@ def test_a_reason_that_may_have_stayed_in_secmaster_is_not_kept_quiet():
 
 
 def test_while_secmaster_is_in_trouble_it_is_said_that_the_work_is_kept():
-    ended = Outcome(state=State.FAILED, trouble="Unavailable", status=503)
-    told = trouble(operation("task.approve"), ended, 3600).text
+    ended = Outcome(state=OperationState.FAILED, reason_code="Unavailable", status=503)
+    told = still_trying(operation("task.approve"), ended, 3600).text
     assert "tried again for 60 min" in told
     assert "HTTP 503" in told
-    doubt = Outcome(state=State.UNKNOWN, trouble="AnswerLost")
-    assert "I am reading until it is known" in trouble(operation("task.approve"), doubt, 45).text
+    doubt = Outcome(state=OperationState.UNKNOWN, reason_code="AnswerLost")
+    assert (
+        "I am reading until it is known" in still_trying(operation("task.approve"), doubt, 45).text
+    )
 
 
 def test_whoever_came_second_is_told_who_came_first():
     told = lost(operation("task.terminate"), verdict("task.approve", user="U0BOB")).text
     assert "Already approved by <@U0BOB>" in told
     assert "Your termination was not sent." in told
-    held = verdict("task.approve", user="U0BOB", state=State.PENDING)
+    held = verdict("task.approve", user="U0BOB", state=OperationState.PENDING)
     told = lost(operation("task.terminate"), held).text
     assert "<@U0BOB> is approving this task right now." in told
 
 
 @pytest.mark.parametrize(("state", "way"), [("done", "done already"), ("pending", "under way")])
 def test_whoever_presses_twice_is_told_that_the_second_press_was_not_sent(state, way):
-    told = lost(operation("task.approve"), verdict("task.approve", state=State(state))).text
+    told = lost(
+        operation("task.approve"), verdict("task.approve", state=OperationState(state))
+    ).text
     assert told == f"✋ Your approval is {way}; this second press was not sent."
-    told = lost(operation("task.terminate"), verdict("task.approve", state=State(state))).text
+    told = lost(
+        operation("task.terminate"), verdict("task.approve", state=OperationState(state))
+    ).text
     assert "second press" not in told
     assert "Your termination was not sent." in told
 
@@ -434,7 +453,7 @@ def test_whoami_tells_what_each_role_allows():
         "[[rules]]\nactions = ['task.*']\nroles = ['approver']\nreason = 'required'\n"
         "[[rules]]\nactions = ['instance.retry']\nroles = ['oncall']\n"
     )
-    told = command_help.whoami(Member("U0ALICE", frozenset({"approver"})), "Alice", config).text
+    told = command_help.whoami(Principal("U0ALICE", frozenset({"approver"})), "Alice", config).text
     assert "roles: *approver*" in told
     assert (
         "✅ `task.approve` yes by rule 1 where its conditions fit, "
@@ -442,7 +461,7 @@ def test_whoami_tells_what_each_role_allows():
     ) in told.splitlines()
     assert "▫️ `instance.retry` no by rule 3" in told
     assert "▫️ `instance.debug` no: no rule allows it" in told
-    guest = command_help.whoami(Member("U0GUEST", guest=True), "Guest", config).text
+    guest = command_help.whoami(Principal("U0GUEST", guest=True), "Guest", config).text
     assert "A guest may look, and change nothing." in guest
     assert "✅" not in guest
 
@@ -463,7 +482,7 @@ def test_help_lists_every_command_with_its_aliases():
 
 def page(count, total, offset, text=""):
     tasks = [Task(id=f"t-{number}", name=f"name {number}") for number in range(count)]
-    asked = Listing(noun="task", filter="todo", text=text, offset=offset)
+    asked = ListQuery(kind="task", filter="todo", text=text, offset=offset)
     return listing(asked, tasks, total, "main", NOW)
 
 
@@ -471,8 +490,8 @@ def test_a_list_says_what_it_shows_and_turns_its_pages():
     middle = page(8, 30, 8, "host")
     assert "9-16 of 30 waiting tasks with “host”" in read(middle)
     assert buttons(middle) == ["page.previous", "page.next"]
-    turned = [lists.turned(each["value"]) for each in elements(middle)]
-    assert [(each.noun, each.filter, each.text, each.offset) for each in turned] == [
+    turned = [lists.parse_page_button(each["value"]) for each in elements(middle)]
+    assert [(each.kind, each.filter, each.text, each.offset) for each in turned] == [
         ("task", "todo", "host", 0),
         ("task", "todo", "host", 16),
     ]
@@ -483,7 +502,7 @@ def test_a_list_says_what_it_shows_and_turns_its_pages():
 
 def test_every_row_has_a_button_that_shows_it_unless_its_id_is_odd():
     rows = [Task(id="t-1", name="n"), Task(id="a b", name="n"), Task(name="n")]
-    message = listing(Listing(noun="task"), rows, 3, "main", NOW)
+    message = listing(ListQuery(kind="task"), rows, 3, "main", NOW)
     named = [block for block in blocks_of(message)[1:] if block["type"] == "section"]
     shown = [block.get("accessory", {}).get("value") for block in named]
     assert shown == ["1:task:main:t-1", None, None]
@@ -494,11 +513,11 @@ NASTY = "*Approved* `by` <!channel> _x_ &amp; ~y~"
 
 def test_in_a_list_a_name_is_plain_text():
     for row in (Task(id="t-1", name=NASTY), Task(id="a b", name=NASTY)):
-        message = listing(Listing(noun="task"), [row], 1, "main", NOW)
+        message = listing(ListQuery(kind="task"), [row], 1, "main", NOW)
         assert kinds_of(message, NASTY) == {"plain_text"}
         assert len(blocks_of(message)[1]["text"]["text"].splitlines()) == 1
     run = Instance(id="i-1", name=f"{NASTY}\nx")
-    message = listing(Listing(noun="instance"), [run], 1, "main", NOW)
+    message = listing(ListQuery(kind="instance"), [run], 1, "main", NOW)
     assert kinds_of(message, NASTY) == {"plain_text"}
 
 
@@ -526,7 +545,7 @@ def kinds_of(shown, text):
 
 def test_an_empty_list_says_so():
     assert "No waiting tasks." in read(page(0, 0, 0))
-    asked = Listing(noun="instance", filter="failed", text="<x>")
+    asked = ListQuery(kind="instance", filter="failed", text="<x>")
     none = listing(asked, [], 0, "main", NOW)
     assert "No failed instances with “&lt;x&gt;”." in read(none)
 
@@ -539,12 +558,12 @@ def test_a_page_beyond_the_end_leads_back():
     "value", ["", "2|task||0|", "1|task||x|", "1|task||-1|", "1|alert||0|", "1|task|0"]
 )
 def test_a_paging_button_of_another_version_is_not_guessed_at(value):
-    assert lists.turned(value) is None
+    assert lists.parse_page_button(value) is None
 
 
 def test_a_paging_button_keeps_a_text_with_bars():
-    wanted = Listing(noun="instance", filter="failed", text="a|b", offset=8)
-    assert lists.turned("1|instance|failed|8|a|b") == wanted
+    wanted = ListQuery(kind="instance", filter="failed", text="a|b", offset=8)
+    assert lists.parse_page_button("1|instance|failed|8|a|b") == wanted
 
 
 # Forms.
@@ -552,8 +571,8 @@ def test_a_paging_button_keeps_a_text_with_bars():
 
 def form(name, reason="optional", node="", about="Isolate <host>"):
     ref = TASK if name.startswith("task.") else RUN
-    kept = modals.Form(action=name, ref=ref, place=Place(channel="C0SOC"))
-    filled = {param.name: node for param in modals.action_of(kept).needs if param.offered}
+    kept = modals.FormState(action=name, ref=ref, location=SlackLocation(channel="C0SOC"))
+    filled = {param.name: node for param in modals.action_of(kept).params if param.suggested}
     return modals.form(kept, (about, "soc-east"), reason, filled)
 
 
@@ -596,14 +615,14 @@ def test_the_node_that_failed_is_filled_in():
 def test_what_was_typed_is_read_back():
     view = form("task.terminate")
     view["state"] = {"values": {"reason": {"reason": {"value": "because"}}}}
-    kept, typed = modals.read(view)
+    kept, typed = modals.read_form(view)
     assert (kept.action, kept.ref, typed) == ("task.terminate", TASK, {"reason": "because"})
 
 
 def test_an_input_left_empty_reads_as_nothing():
     view = form("task.terminate")
     view["state"] = {"values": {"reason": {"reason": {"value": None}}}}
-    assert modals.read(view)[1] == {"reason": ""}
+    assert modals.read_form(view)[1] == {"reason": ""}
 
 
 def test_details_show_what_a_card_has_no_room_for():
@@ -613,21 +632,21 @@ def test_details_show_what_a_card_has_no_room_for():
             "attachment_id_list": ("a-1",),
         }
     )
-    shown = read(modals.details(Frame(TASK, NOW), task))
+    shown = read(modals.details(RenderContext(TASK, NOW), task))
     assert all(part in shown for part in ("`c-1`", "Bob", "`a-1`"))
-    shown = read(modals.details(Frame(RUN, NOW), FAILED))
+    shown = read(modals.details(RenderContext(RUN, NOW), FAILED))
     assert all(part in shown for part in ("Fetch mail", "`n-1`", "Block sender", "timed out"))
 
 
 def test_a_description_can_not_pose_as_the_cards_own_words():
     posing = WAITING.model_copy(update={"description": "*Status* ✅ approved by <@U0ALICE>"})
-    blocks = card(Frame(TASK, NOW), posing, None).payload["blocks"]
+    blocks = card(RenderContext(TASK, NOW), posing, None).payload["blocks"]
     [said] = [each["text"] for each in blocks if "approved by" in str(each.get("text"))]
     assert said == {"type": "plain_text", "text": posing.description, "emoji": False}
 
 
 def test_details_begin_with_the_cards_facts():
-    shown = read(modals.details(Frame(TASK, NOW), WAITING))
+    shown = read(modals.details(RenderContext(TASK, NOW), WAITING))
     assert "Waiting for a decision" in shown
     assert "goes on by itself" in shown
 
@@ -635,6 +654,6 @@ def test_details_begin_with_the_cards_facts():
 def test_what_is_late_in_a_list_is_not_due_as_well():
     late = WAITING.model_copy(update={"due_date": NOW - timedelta(hours=1)})
     found = [late, WAITING, WAITING.model_copy(update={"due_date": None})]
-    shown = read(listing(Listing(noun="task"), found, 3, "main", NOW).payload)
+    shown = read(listing(ListQuery(kind="task"), found, 3, "main", NOW).payload)
     assert "due ⏰" not in shown
     assert "no due date" in shown

@@ -7,19 +7,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.domain.models import visible
+from bot.domain.objects import visible
 from bot.messages.text import (
-    MARK,
-    block,
+    ELLIPSIS,
     clip,
     code,
+    code_block,
+    date_token,
     escape,
-    line,
-    moment,
-    person,
+    format_duration,
+    inline,
+    mention_user,
     quote,
-    span,
-    until,
+    relative_time,
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -45,7 +45,7 @@ def test_what_is_clipped_fits_and_is_marked(text, limit):
     shown = clip(text, limit)
     whole = visible(text)
     assert len(shown) <= limit
-    assert shown == whole if len(whole) <= limit else shown.endswith(MARK)
+    assert shown == whole if len(whole) <= limit else shown.endswith(ELLIPSIS)
 
 
 @settings(max_examples=300)
@@ -58,7 +58,7 @@ def test_what_is_escaped_fits_and_is_never_cut_within_an_entity(text, limit):
     assert len(shown) <= limit
     assert_no_markup(shown)
     whole = visible(text)
-    if not shown.endswith(MARK):
+    if not shown.endswith(ELLIPSIS):
         assert unescaped(shown) == whole
     else:
         assert unescaped(shown)[:-1] == whole or whole.startswith(unescaped(shown)[:-1])
@@ -106,7 +106,7 @@ def test_escaping_by_example(text, limit, shown):
 
 @given(TEXT, LIMIT)
 def test_a_line_is_one_line_without_code_marks(text, limit):
-    shown = line(text, limit)
+    shown = inline(text, limit)
     assert len(shown) <= limit
     assert "`" not in shown
     assert len(shown.splitlines()) <= 1
@@ -126,7 +126,7 @@ def test_a_literal_of_nothing_is_a_dash():
 
 @given(TEXT, st.integers(1, 900))
 def test_a_passage_cannot_close_its_code_block(text, limit):
-    shown = block(text, limit)
+    shown = code_block(text, limit)
     assert len(shown) <= limit + 6
     assert shown.startswith("```")
     assert shown.endswith("```")
@@ -149,23 +149,25 @@ def test_a_quote_does_not_end_before_its_text_does(end):
 
 @given(st.text())
 def test_a_person_is_always_one_mention(user):
-    assert re.fullmatch(r"<@[^<>`]*>", person(user))
+    assert re.fullmatch(r"<@[^<>`]*>", mention_user(user))
 
 
 # Times.
 
 
 def test_a_time_is_shown_in_the_readers_own_zone():
-    assert moment(NOW).startswith("<!date^1772366400^{date_short_pretty} {time}|2026-03-01 12:00")
+    assert date_token(NOW).startswith(
+        "<!date^1772366400^{date_short_pretty} {time}|2026-03-01 12:00"
+    )
 
 
 def test_where_slack_cannot_say_a_time_is_in_utc():
     china = datetime(2026, 3, 1, 20, tzinfo=timezone(timedelta(hours=8)))
-    assert "|2026-03-01 12:00 UTC>" in moment(china)
+    assert "|2026-03-01 12:00 UTC>" in date_token(china)
 
 
 def test_no_time_is_a_dash():
-    assert moment(None) == "—"
+    assert date_token(None) == "—"
 
 
 ZONES = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -178,8 +180,8 @@ EAST, WEST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
 @example(datetime.max.replace(tzinfo=WEST))
 @given(EVER)
 def test_any_time_that_secmaster_may_give_can_be_shown(at):
-    assert re.fullmatch(r"<!date\^-?\d+\^[^|<>^]+\|[^<>|]+>", moment(at))
-    assert until(at, NOW)
+    assert re.fullmatch(r"<!date\^-?\d+\^[^|<>^]+\|[^<>|]+>", date_token(at))
+    assert relative_time(at, NOW)
 
 
 @pytest.mark.parametrize(
@@ -202,10 +204,10 @@ def test_any_time_that_secmaster_may_give_can_be_shown(at):
     ],
 )
 def test_a_length_of_time_is_said_as_people_say_it(length, said):
-    assert span(length) == said
+    assert format_duration(length) == said
 
 
 def test_it_is_said_how_far_a_time_is_away():
-    assert until(NOW + timedelta(hours=3), NOW) == "in 3 h"
-    assert until(NOW - timedelta(hours=3), NOW) == "3 h ago"
-    assert until(NOW, NOW) == "0 min ago"
+    assert relative_time(NOW + timedelta(hours=3), NOW) == "in 3 h"
+    assert relative_time(NOW - timedelta(hours=3), NOW) == "3 h ago"
+    assert relative_time(NOW, NOW) == "0 min ago"

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bot.store import audit_log, connect, migrate
 
 START = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
-AUDIT = ("number", "at", "target", "once", "record", "hash")
+AUDIT = ("number", "at", "target", "dedupe_key", "record", "hash")
 Rows = list[dict[str, Any]]
 
 
@@ -23,7 +23,7 @@ def entry(number: int, **more: Any) -> dict[str, Any]:
         "action": "task.approve",
         "target": f"1:task:main:t{number % 2}",
         "actor": {"id": "U0ALICE", "name": "Alice"},
-        "place": {"channel": "C0SOC"},
+        "location": {"channel": "C0SOC"},
         "params": {"action": "isolate"},
         "reason": f"because of {number}",
         "status": None,

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from bot.store import audit_log, connect, look_into
+from bot.store import audit_log, connect, open_read_only
 from tests.store.ledger import (
     AUDIT,
     START,
@@ -243,7 +243,10 @@ def _rearranged(before: list[dict[str, Any]], choice: st.DataObject) -> list[dic
             after[one] = before[other] | {"number": one + 1}
             after[other] = before[one] | {"number": other + 1}
         case "insert":
-            made = before[one] | {"once": "made:up", "number": choice.draw(st.integers(-9, 0))}
+            made = before[one] | {
+                "dedupe_key": "made:up",
+                "number": choice.draw(st.integers(-9, 0)),
+            }
             after.insert(other, made)
         case "cut":
             del after[max(one, other) :]
@@ -263,8 +266,8 @@ def _rearranged(before: list[dict[str, Any]], choice: st.DataObject) -> list[dic
             ["Record 2 was changed, or its hash was, or it does not belong here."],
         ),
         (
-            "UPDATE audit SET at = '2020', once = 'x', target = 'y' WHERE number = 2",
-            ["Record 2 has columns that differ from it: at, target, once."],
+            "UPDATE audit SET at = '2020', dedupe_key = 'x', target = 'y' WHERE number = 2",
+            ["Record 2 has columns that differ from it: at, target, dedupe_key."],
         ),
         (
             "UPDATE audit SET record = '[]' WHERE number = 2",
@@ -389,7 +392,7 @@ def test_a_role_that_may_only_add_can_write_and_not_change(engine: sa.Engine, da
 @pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
 def test_who_looks_into_the_audit_cannot_change_it(engine: sa.Engine, database_url: str):
     write(engine, 3)
-    auditor = look_into(database_url)
+    auditor = open_read_only(database_url)
     try:
         assert audit_log.verify(auditor).records == 3
         with pytest.raises(sa.exc.SQLAlchemyError, match=r"read-?only"):

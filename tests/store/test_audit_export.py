@@ -15,15 +15,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.cli import audit_report
 from bot.cli.audit_report import COLUMNS, Refused, moment
 from bot.store import audit_log, connect
-from bot.store.engine import MIGRATIONS
 from tests.store.ledger import do, entry, opened, write
 
 ROOT = Path(__file__).parents[2]
@@ -119,23 +116,19 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path):
     assert "The database can't be read" in refused("verify", folder=tmp_path)
 
 
-def test_an_older_database_is_refused_and_stays_as_it_is(tmp_path: Path):
+def test_a_database_from_before_the_first_release_is_refused_and_stays_as_it_is(tmp_path: Path):
     engine = connect(f"sqlite:///{tmp_path / 'secmaster-bot.db'}")
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0002")
-    for asked in ("verify", "export"):
-        assert "an older version" in refused(asked, folder=tmp_path)
-    assert "id" in {column["name"] for column in sa.inspect(engine).get_columns("audit")}
+    do(engine, "CREATE TABLE bot_schema_version (version_num VARCHAR(32))")
+    for command in ("verify", "export"):
+        assert "before the first release" in refused(command, folder=tmp_path)
+    assert sa.inspect(engine).get_table_names() == ["bot_schema_version"]
     engine.dispose()
 
 
 def test_a_newer_database_and_an_empty_one_are_refused(engine: sa.Engine, tmp_path: Path):
-    do(engine, "UPDATE bot_schema_version SET version_num = '9999'")
+    do(engine, "UPDATE secmaster_bot_version SET version_num = '9999'")
     assert "a newer version" in refused("verify", folder=tmp_path)
-    do(engine, "DELETE FROM bot_schema_version")
+    do(engine, "DELETE FROM secmaster_bot_version")
     assert "has no audit" in refused("verify", folder=tmp_path)
     (tmp_path / "empty.db").touch()
     said = refused("verify", "--database", "sqlite:///empty.db", folder=tmp_path)

@@ -4,23 +4,28 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.models import Actor, Operation, Outcome, Place, Ref, Seen, State, Terms
+from bot.domain.objects import Ref
+from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerms
+from bot.domain.slack import Actor, SlackLocation
+from bot.domain.snapshots import StoredSnapshot
 from bot.store import Store, close, connect, migrate
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-SEEN = Seen(digest="d" * 32, snapshot="{}")
+SEEN = StoredSnapshot(fingerprint="d" * 32, snapshot="{}")
 WITHIN = 3600
 
 
 @pytest.mark.parametrize(
     ("state", "braked"),
     [
-        (State.DONE, [False, False, True]),
-        (State.UNKNOWN, [False, False, True]),
-        (State.FAILED, [False, False, False]),
+        (OperationState.DONE, [False, False, True]),
+        (OperationState.UNKNOWN, [False, False, True]),
+        (OperationState.FAILED, [False, False, False]),
     ],
 )
-def test_what_was_sent_or_may_have_been_counts(database_url: str, state: State, braked: list[bool]):
+def test_what_was_sent_or_may_have_been_counts(
+    database_url: str, state: OperationState, braked: list[bool]
+):
     engine = connect(database_url)
     migrate(engine)
     store, found = Store(engine), []
@@ -28,7 +33,7 @@ def test_what_was_sent_or_may_have_been_counts(database_url: str, state: State, 
         at = NOW + timedelta(minutes=2 * number)
         retry = operation(number, at)
         claimed = store.claim(retry, f"{retry.ref}:retry:0", at, SEEN)
-        found.append(bool(claimed.poll.ballot and claimed.poll.ballot.braked))
+        found.append(bool(claimed.approval.request and claimed.approval.request.brake_applied))
         store.conclude(claimed.operation, Outcome(state=state), at)
     close(engine)
     assert found == braked
@@ -38,9 +43,9 @@ def operation(number: int, at: datetime) -> Operation:
     return Operation(
         id=f"{number:032x}",
         action="instance.retry",
-        ref=Ref(noun="instance", id=f"run-{number}"),
+        ref=Ref(kind="instance", id=f"run-{number}"),
         actor=Actor(id="U0CAROL"),
-        place=Place(channel="C0ONCALL", card="1"),
-        terms=Terms(gathers="workflow", brake=2, brake_within=WITHIN),
+        location=SlackLocation(channel="C0ONCALL", card="1"),
+        terms=PolicyTerms(failure_group="workflow", brake_retries=2, brake_within=WITHIN),
         accepted_at=at,
     )

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from bot.store import close, connect, held
+from bot.store import close, connect, hold_name
 from tests.town import both_databases
 
 SOON = 10  # seconds; the pool itself would let them wait for thirty
@@ -49,10 +49,10 @@ def test_a_lock_is_free_once_its_holder_has_left_by_an_error(database_url: str):
     one, other = connect(database_url), connect(database_url)
     for connection in [one.connect() for _ in range(1 if "sqlite" in database_url else 4)]:
         connection.close()
-    with suppress(RuntimeError), held(one, "watch.leader"):
+    with suppress(RuntimeError), hold_name(one, "watch.leader"):
         raise RuntimeError
     for engine in (other, one, other):
-        with held(engine, "watch.leader") as still:
+        with hold_name(engine, "watch.leader") as still:
             assert still()
     close(one)
     close(other)

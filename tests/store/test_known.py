@@ -5,14 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.models import Ref
+from bot.domain.objects import Ref
+from bot.domain.tracking import ListedObject
 from bot.secmaster import Instance
-from bot.store import Sighting, Store, close, connect, migrate
+from bot.store import Store, close, connect, migrate
 from tests.town import both_databases
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=120)
-REF = Ref(noun="instance", id="run-1")
+REF = Ref(kind="instance", id="run-1")
 
 
 @pytest.fixture
@@ -29,32 +30,32 @@ def run(status: str, ended: datetime = LONG_AGO) -> Instance:
 
 def settled(store: Store) -> list[datetime]:
     within = LONG_AGO - timedelta(days=1), NOW + timedelta(days=1)
-    return [at for _known, at in store.known.settlements(*within)]
+    return [at for _known, at in store.tracked.settlements(*within)]
 
 
 @both_databases
 def test_a_run_that_failed_long_ago_and_is_terminated_today_was_settled_today(store: Store):
-    store.known.note([Sighting(REF, run("FAILED"), "d")], [], LONG_AGO + timedelta(minutes=1))
-    store.known.looked(REF, run("TERMINATED"), NOW)
+    store.tracked.add([ListedObject(REF, run("FAILED"), "d")], [], LONG_AGO + timedelta(minutes=1))
+    store.tracked.update_read(REF, run("TERMINATED"), NOW)
     assert settled(store) == [NOW]
 
 
 @both_databases
 def test_a_run_was_settled_when_secmaster_says_it_ended(store: Store):
-    store.known.note([Sighting(REF, run("FAILED"), "d")], [], LONG_AGO)
+    store.tracked.add([ListedObject(REF, run("FAILED"), "d")], [], LONG_AGO)
     ended = NOW - timedelta(hours=2)
-    store.known.looked(REF, run("FINISHED", ended), NOW)
-    store.known.looked(REF, run("FINISHED", ended), NOW + timedelta(minutes=1))
+    store.tracked.update_read(REF, run("FINISHED", ended), NOW)
+    store.tracked.update_read(REF, run("FINISHED", ended), NOW + timedelta(minutes=1))
     assert settled(store) == [ended]
 
 
 @both_databases
 def test_what_was_settled_long_ago_is_forgotten_once_it_is_drawn(store: Store):
-    store.known.note([Sighting(REF, run("FAILED"), "d")], [], LONG_AGO)
-    store.known.looked(REF, run("FINISHED", LONG_AGO + timedelta(hours=1)), NOW)
-    store.known.mark(REF, stale=True)
-    store.known.forget(NOW - timedelta(days=90))
-    assert store.known.stale(5) == [REF]
-    store.known.mark(REF, stale=False)
-    store.known.forget(NOW - timedelta(days=90))
-    assert not store.known.knows(REF)
+    store.tracked.add([ListedObject(REF, run("FAILED"), "d")], [], LONG_AGO)
+    store.tracked.update_read(REF, run("FINISHED", LONG_AGO + timedelta(hours=1)), NOW)
+    store.tracked.mark_stale(REF, stale=True)
+    store.tracked.purge(NOW - timedelta(days=90))
+    assert store.tracked.stale(5) == [REF]
+    store.tracked.mark_stale(REF, stale=False)
+    store.tracked.purge(NOW - timedelta(days=90))
+    assert not store.tracked.contains(REF)

@@ -15,12 +15,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bot.domain.models import Actor, Operation, Outcome, Place, Ref, Say, Seen, State, Terms
-from bot.store import Claimed, Store, connect, migrate
+from bot.domain.approvals import ApprovalIntent
+from bot.domain.objects import Ref
+from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerms
+from bot.domain.slack import Actor, SlackLocation
+from bot.domain.snapshots import StoredSnapshot
+from bot.store import ClaimResult, Store, connect, migrate
 
 START = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
-TASK = Ref(noun="task", id="t1")
-RUN = Ref(noun="instance", id="i1")
+TASK = Ref(kind="task", id="t1")
+RUN = Ref(kind="instance", id="i1")
 KEY = f"{TASK}:decision:0"
 EXPIRES, SPENT = 100, 60  # seconds
 APPROVE, TERMINATE = "task.approve", "task.terminate"
@@ -32,24 +36,29 @@ Entry = dict[str, Any]
 
 
 def asked(number: object, who: str, **more: Any) -> Operation:
-    given = {"action": APPROVE, "ref": TASK, "accepted_at": START, "place": Place(channel="C0SOC")}
+    given = {
+        "action": APPROVE,
+        "ref": TASK,
+        "accepted_at": START,
+        "location": SlackLocation(channel="C0SOC"),
+    }
     return Operation(**{"id": f"op-{number}", "actor": Actor(id=who)} | given | more)
 
 
-def terms(approvals: int = 2, **more: Any) -> Terms:
-    return Terms(approvals=approvals, expires=EXPIRES, **more)
+def terms(approvals: int = 2, **more: Any) -> PolicyTerms:
+    return PolicyTerms(approvals=approvals, expires=EXPIRES, **more)
 
 
-def seen(sight: int = 0) -> Seen:
-    return Seen(digest=f"{sight:032x}", snapshot="{}")
+def seen(sight: int = 0) -> StoredSnapshot:
+    return StoredSnapshot(fingerprint=f"{sight:032x}", snapshot="{}")
 
 
-def answer(claimed: Claimed) -> str:
+def answer(claimed: ClaimResult) -> str:
     if claimed.holder:
         return "lost"
-    if claimed.poll.trouble:
-        return claimed.poll.trouble
-    return "allowed" if claimed.poll.enough else "counted"
+    if claimed.approval.reason:
+        return claimed.approval.reason
+    return "allowed" if claimed.approval.enough else "counted"
 
 
 @dataclass
@@ -61,7 +70,7 @@ class Yes:
 
     @property
     def right(self) -> str:
-        return self.operation.terms.lender or self.operation.actor.id
+        return self.operation.terms.delegator or self.operation.actor.id
 
 
 class Table:
@@ -69,7 +78,7 @@ class Table:
 
     def __init__(self) -> None:
         self.now = START
-        self.sight = seen(0).digest
+        self.sight = seen(0).fingerprint
         self.hands: list[Yes] = []
         self.until = START
         self.holder: Operation | None = None
@@ -97,7 +106,9 @@ class Table:
         return told
 
     def _count(self, operation: Operation) -> str:
-        if operation.terms.glass or (operation.terms.approvals == 1 and not self.hands):
+        if operation.terms.break_glass_channel or (
+            operation.terms.approvals == 1 and not self.hands
+        ):
             return "allowed"
         own = self.hand(operation.actor.id, operation.action)
         new = Yes(operation, self.sight)
@@ -114,8 +125,8 @@ class Table:
             return "allowed"
         return "voted" if own else "counted"
 
-    def end(self, state: State) -> None:
-        self.holder, self.done_at = None, self.now if state is State.DONE else None
+    def end(self, state: OperationState) -> None:
+        self.holder, self.done_at = None, self.now if state is OperationState.DONE else None
         self.hands = []
 
 
@@ -144,26 +155,31 @@ def check(record: list[Entry]) -> None:
 
 def _ends(entry: Entry, one: Entry) -> bool:
     if entry["outcome"] == "lapsed":
-        return one["operation_id"] in {vote["operation"] for vote in entry["ended"]["votes"]}
+        return one["operation_id"] in {
+            vote["operation_id"] for vote in entry["ended_request"]["approvals"]
+        }
     own = entry["outcome"] == "refuse" or one["actor"]["id"] == entry["actor"]["id"]
     return own and one["action"] == entry["action"]
 
 
 def _check_backing(entry: Entry, said: dict[str, Entry]) -> None:
-    backing = [said[vote["operation"]] for vote in entry["backing"]]
+    backing = [said[vote["operation_id"]] for vote in entry["co_approvers"]]
     for one in backing:
-        assert (one["action"], one["sight"]) == (entry["action"], entry["sight"])
+        assert (one["action"], one["preflight_fingerprint"]) == (
+            entry["action"],
+            entry["preflight_fingerprint"],
+        )
         age = datetime.fromisoformat(entry["at"]) - datetime.fromisoformat(one["at"])
         assert age < timedelta(seconds=EXPIRES)
     everybody = [*backing, entry]
-    if not entry["terms"]["glass"]:
+    if not entry["terms"]["break_glass_channel"]:
         needed = max(one["terms"]["approvals"] for one in everybody)
         assert len({one["actor"]["id"] for one in everybody}) >= needed
         assert len({_right(one) for one in everybody}) >= needed
 
 
 def _right(one: Entry) -> str:
-    return str(one["terms"]["lender"] or one["actor"]["id"])
+    return str(one["terms"]["delegator"] or one["actor"]["id"])
 
 
 @cache
@@ -187,12 +203,12 @@ class Quorum(RuleBasedStateMachine):
         self.came_to: dict[str, tuple[Operation, str]] = {}
 
     def teardown(self) -> None:
-        record = self.store.audit_of(TASK)
+        record = self.store.audit_entries(TASK)
         self.store.engine.dispose()
         self.folder.cleanup()
         check(record)
 
-    def claim(self, operation: Operation) -> Claimed:
+    def claim(self, operation: Operation) -> ClaimResult:
         now, sight = self.table.now, int(self.table.sight, 16)
         return self.store.claim(operation, KEY, now, seen(sight))
 
@@ -210,7 +226,7 @@ class Quorum(RuleBasedStateMachine):
             others = {y.operation.id for y in self.table.hands} - {operation.id}
             mine = self.table.hand(operation.actor.id, operation.action)
             others -= {mine.operation.id} if mine else set()
-            assert {vote.operation for vote in claimed.operation.backing} == others
+            assert {vote.operation_id for vote in claimed.operation.co_approvers} == others
 
     @rule(
         who=people,
@@ -222,12 +238,12 @@ class Quorum(RuleBasedStateMachine):
     def say_yes(self, who: str, action: str, lender: str, needed: int, late: int) -> None:
         lender = "" if lender == who else lender
         at = self.table.now - timedelta(seconds=late)
-        own = terms(needed, lender=lender)
+        own = terms(needed, delegator=lender)
         self.ask(self.new(who, action=action, terms=own, accepted_at=at))
 
     @rule(who=people, action=actions)
     def break_the_glass(self, who: str, action: str) -> None:
-        self.ask(self.new(who, action=action, terms=terms(1, glass="C0ONCALL")))
+        self.ask(self.new(who, action=action, terms=terms(1, break_glass_channel="C0ONCALL")))
 
     @precondition(lambda self: self.came_to)
     @rule(pick=st.randoms(use_true_random=False))
@@ -250,9 +266,9 @@ class Quorum(RuleBasedStateMachine):
     @rule(who=people, action=actions, twice=st.booleans())
     def withdraw(self, who: str, action: str, twice: bool) -> None:  # noqa: FBT001
         mine = self.table.hand(who, action) if not self.table.holder else None
-        operation = self.new(who, action=action, say=Say.WITHDRAW)
+        operation = self.new(who, action=action, say=ApprovalIntent.WITHDRAW)
         poll = self.store.withdraw(operation, self.table.now)
-        assert bool(poll and not poll.trouble) is bool(mine)
+        assert bool(poll and not poll.reason) is bool(mine)
         if mine:
             self.table.hands.remove(mine)
             self.again(operation, twice=twice)
@@ -261,10 +277,10 @@ class Quorum(RuleBasedStateMachine):
     def refuse(self, who: str, action: str, twice: bool) -> None:  # noqa: FBT001
         self.table.sweep() if not self.table.holder else None
         waits = [y for y in self.table.hands if y.operation.action == action]
-        operation = self.new(who, action=action, say=Say.REFUSE)
+        operation = self.new(who, action=action, say=ApprovalIntent.DECLINE)
         poll = self.store.withdraw(operation, self.table.now)
         ends = bool(waits and not self.table.holder)
-        assert bool(poll and not poll.trouble) is ends
+        assert bool(poll and not poll.reason) is ends
         if ends:
             self.table.hands = []
             self.again(operation, twice=twice)
@@ -275,19 +291,28 @@ class Quorum(RuleBasedStateMachine):
             self.ask(self.new(operation.actor.id, action=operation.action, terms=terms()))
             poll = self.store.withdraw(operation, self.table.now)
             assert poll
-            assert not poll.trouble
+            assert not poll.reason
 
     @rule(sight=st.integers(0, 2))
     def the_object_changes(self, sight: int) -> None:
-        self.table.sight = seen(sight).digest
+        self.table.sight = seen(sight).fingerprint
 
     @rule(seconds=st.sampled_from((1, 30, 61, 100, 200)))
     def time_passes(self, seconds: int) -> None:
         self.table.now += timedelta(seconds=seconds)
 
     @precondition(lambda self: self.table.holder)
-    @rule(state=st.sampled_from((State.DONE, State.FAILED, State.FAILED, State.UNKNOWN)))
-    def the_holder_ends(self, state: State) -> None:
+    @rule(
+        state=st.sampled_from(
+            (
+                OperationState.DONE,
+                OperationState.FAILED,
+                OperationState.FAILED,
+                OperationState.UNKNOWN,
+            )
+        )
+    )
+    def the_holder_ends(self, state: OperationState) -> None:
         holder = self.table.holder
         assert holder
         self.store.conclude(holder, Outcome(state=state), self.table.now)
@@ -298,9 +323,9 @@ class Quorum(RuleBasedStateMachine):
     def what_ended_is_written_down_again(self, pick: random.Random) -> None:
         operation, before = pick.choice(sorted(self.came_to.values(), key=lambda one: one[0].id))
         if before == "counted":
-            self.store.conclude(operation, Outcome(state=State.COUNTED), self.table.now)
+            self.store.conclude(operation, Outcome(state=OperationState.COUNTED), self.table.now)
         elif operation != self.table.holder:
-            self.store.conclude(operation, Outcome(state=State.DONE), self.table.now)
+            self.store.conclude(operation, Outcome(state=OperationState.DONE), self.table.now)
 
     @precondition(lambda self: self.came_to)
     @rule(pick=st.randoms(use_true_random=False))
@@ -318,8 +343,8 @@ class Quorum(RuleBasedStateMachine):
 
     @invariant()
     def the_card_shows_whose_yes_counts(self) -> None:
-        ballots = self.store.ballots(TASK, self.table.now)
-        shown = {vote.operation for ballot in ballots for vote in ballot.votes}
+        ballots = self.store.approval_requests(TASK, self.table.now)
+        shown = {vote.operation_id for ballot in ballots for vote in ballot.approvals}
         counts = self.table.hands if self.table.now < self.table.until else []
         assert shown == {yes.operation.id for yes in counts}
 
@@ -339,13 +364,13 @@ def store(database_url: str) -> Any:
 def test_a_yes_that_comes_after_its_time_sends_nothing(store: Store):
     late = START + timedelta(seconds=EXPIRES)
     assert answer(store.claim(asked(1, "U0ALICE", terms=terms()), KEY, late, seen())) == "too_old"
-    assert store.ballots(TASK, late) == ()
+    assert store.approval_requests(TASK, late) == ()
 
 
 def test_a_yes_that_was_taken_back_is_not_counted_when_its_step_is_played_again(store: Store):
     yes = asked(1, "U0ALICE", terms=terms())
     store.claim(yes, KEY, START, seen())
-    store.withdraw(asked(2, "U0ALICE", say=Say.WITHDRAW), START)
+    store.withdraw(asked(2, "U0ALICE", say=ApprovalIntent.WITHDRAW), START)
     assert answer(store.claim(yes, KEY, START, seen())) == "over"
     assert answer(store.claim(asked(3, "U0BOB", terms=terms()), KEY, START, seen())) == "counted"
 
@@ -362,9 +387,9 @@ def test_a_run_that_failed_once_more_needs_everybody_anew(store: Store):
     more = {"action": "instance.retry", "ref": RUN, "terms": terms()}
     store.claim(asked(1, "U0ALICE", **more), f"{RUN}:retry:0", START, seen(0))
     now = store.claim(asked(2, "U0BOB", **more), f"{RUN}:retry:1", START, seen(1))
-    assert [vote.actor.id for vote in now.poll.outdated] == ["U0ALICE"]
-    [ballot] = store.ballots(RUN, START)
-    assert [vote.actor.id for vote in ballot.votes] == ["U0BOB"]
+    assert [vote.actor.id for vote in now.approval.outdated_approvals] == ["U0ALICE"]
+    [ballot] = store.approval_requests(RUN, START)
+    assert [vote.actor.id for vote in ballot.approvals] == ["U0BOB"]
 
 
 def test_what_is_sent_of_one_kind_keeps_nobody_from_taking_back_another(store: Store):
@@ -372,9 +397,9 @@ def test_what_is_sent_of_one_kind_keeps_nobody_from_taking_back_another(store: S
     store.claim(asked(1, "U0ALICE", **retry, terms=terms()), f"{RUN}:retry:0", START, seen())
     stop = asked(2, "U0BOB", action="instance.terminate", ref=RUN)
     store.claim(stop, f"{RUN}:termination:0", START, seen())
-    poll = store.withdraw(asked(3, "U0ALICE", **retry, say=Say.WITHDRAW), START)
+    poll = store.withdraw(asked(3, "U0ALICE", **retry, say=ApprovalIntent.WITHDRAW), START)
     assert poll
-    assert not poll.trouble
+    assert not poll.reason
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
@@ -386,7 +411,7 @@ def test_on_many_connections_at_once_nobody_sends_alone(store: Store, database_u
         list(pool.map(_meddle, stores, range(seed * crowd, (seed + 1) * crowd)))
     for one in stores:
         one.engine.dispose()
-    record = store.audit_of(TASK)
+    record = store.audit_entries(TASK)
     check(record)
     assert {"allowed", "counted", "withdraw"} <= {entry["outcome"] for entry in record}
 
@@ -397,15 +422,19 @@ def _meddle(store: Store, seed: int) -> None:
     for number in range(40):
         who, action = chance.choice(PEOPLE), chance.choice((APPROVE, APPROVE, APPROVE, TERMINATE))
         lender = chance.choice(("", "", "", *PEOPLE))
-        own = terms(chance.choice((2, 3)), lender="" if lender == who else lender)
+        own = terms(chance.choice((2, 3)), delegator="" if lender == who else lender)
         operation = asked(f"{seed}-{number}", who, action=action, terms=own)
         now = START + timedelta(milliseconds=number)
         match chance.randrange(8):
             case 0:
-                store.withdraw(operation.model_copy(update={"say": Say.WITHDRAW}), now)
+                store.withdraw(
+                    operation.model_copy(update={"intent": ApprovalIntent.WITHDRAW}), now
+                )
             case 1 if chance.random() < 0.3:
-                store.withdraw(operation.model_copy(update={"say": Say.REFUSE}), now)
+                store.withdraw(operation.model_copy(update={"intent": ApprovalIntent.DECLINE}), now)
             case _:
                 if answer(store.claim(operation, KEY, now, seen())) == "allowed":
-                    state = chance.choice((State.FAILED, State.FAILED, State.UNKNOWN))
+                    state = chance.choice(
+                        (OperationState.FAILED, OperationState.FAILED, OperationState.UNKNOWN)
+                    )
                     store.conclude(operation, Outcome(state=state), now)

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 from bot.app import App
 from bot.policy.config import load
-from bot.services import Patience
+from bot.runtime.timeouts import Timeouts
 from tests.bench.child import lines, say
 from tests.fast import Fast
 from tests.town import settings_for
@@ -22,7 +22,7 @@ async def main(*given: str) -> None:
     settings = settings_for(SimpleNamespace(url=slack), SimpleNamespace(url=secmaster), database)
     fast = Fast(float(epoch), float(speed))
     # The pause between two drawings is by the loop's own clock.
-    patience = Patience(redraw=Patience().redraw / fast.speed)
+    patience = Timeouts(render_interval=Timeouts().render_interval / fast.speed)
     async with App(settings, load(Path(policy)), patience, fast) as app:
         say({"url": app.url})
         await (await lines()).read()

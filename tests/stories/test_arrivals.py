@@ -72,8 +72,8 @@ async def test_a_card_follows_what_is_done_in_the_console(town: Town):
 
 async def began(town: Town) -> None:
     """Wait until the first round is through."""
-    rounds = town.app.desk.store.rounds
-    await town.secmaster.until(lambda: bool((r := rounds.of("main")) and r.ended_at))
+    rounds = town.app.desk.store.poll_statuses
+    await town.secmaster.until(lambda: bool((r := rounds.get("main")) and r.last_success_at))
 
 
 def card_of(town: Town, channel: str, name: str) -> str:

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from bot.cli.demo_story import POLICY
-from bot.domain.models import Ref
+from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, BOB, CAROL, SOC, Town, both_databases
 
-TASK = Ref(noun="task", id=seed.TASK_ISOLATE)
+TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 ALWAYS = POLICY + '[attribution]\ncomment = "always"\n'
 REASON = POLICY + '[attribution]\ncomment = "reason"\n'
 NEVER = POLICY + '[attribution]\ncomment = "never"\n'

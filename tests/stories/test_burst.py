@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.cli.demo_story import POLICY
-from bot.domain.models import Ref
+from bot.domain.objects import Ref
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.workspace import BOT_USER, Channel
@@ -74,17 +74,19 @@ class Burst:
 
     async def begun(self) -> None:
         """Wait until the first round is through: what is there by then is no news."""
-        while (first := self.store.rounds.of("main")) is None or first.ended_at is None:
+        while (
+            first := self.store.poll_statuses.get("main")
+        ) is None or first.last_success_at is None:
             await self.a_list()
         await self.through()
 
     async def through(self) -> None:
         """Wait until all that waits is known, and all that is to be posted is."""
         open_tasks, failed = len(self._waiting()), len(self._failed())
-        known, outbox = self.store.known, self.store.outbox
+        known, outbox = self.store.tracked, self.store.outbox
         while known.count("main", "task") < open_tasks:
             await self.a_list()
-        while known.count("main", "instance") < failed or outbox.waiting():
+        while known.count("main", "instance") < failed or outbox.count():
             await self.a_list()
 
     def _waiting(self) -> list[dict[str, Any]]:

@@ -21,7 +21,8 @@ QUIETLY = '[attribution]\ncomment = "reason"\n'
 # What `python -m bot run` does, but less patient: a test can't wait a minute for each doubt.
 RUN = """
 import asyncio
-from bot import config, logs, settings
+from bot import logs, settings
+from bot.policy import config
 from bot.__main__ import serve
 from tests.town import QUICK
 logs.open_log()

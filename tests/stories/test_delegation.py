@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from bot.cli.demo_story import POLICY
-from bot.domain.models import Loan, Ref
+from bot.domain.delegations import Delegation
+from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, BOB, CAROL, DAVE, GUEST, OUTSIDER, SOC, Town, both_databases
 
-TASK = Ref(noun="task", id=seed.TASK_ISOLATE)
+TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 LENDING = f"""
 {POLICY}
 [rights]
@@ -71,9 +72,13 @@ async def test_the_borrower_may_what_the_lender_may_and_everything_names_both(to
     assert "by the right of Slack U0ALICE" in left
     await town.slack.until(lambda: not town.buttons(ts))
     assert "by the right of <@U0ALICE>" in json.dumps(town.message(ts))
-    done = town.app.desk.store.audit_of(TASK)[-1]
-    assert (done["outcome"], done["actor"]["id"], done["terms"]["lender"]) == ("done", DAVE, ALICE)
-    [loan] = town.app.desk.store.audit_of(DAVE)
+    done = town.app.desk.store.audit_entries(TASK)[-1]
+    assert (done["outcome"], done["actor"]["id"], done["terms"]["delegator"]) == (
+        "done",
+        DAVE,
+        ALICE,
+    )
+    [loan] = town.app.desk.store.audit_entries(DAVE)
     assert (loan["action"], loan["actor"]["id"], loan["roles"]) == ("delegate", ALICE, ["approver"])
 
 
@@ -121,7 +126,10 @@ async def test_what_is_taken_back_is_gone_at_once(town: Town):
     ts = await town.card("task", TASK.id)
     await town.slack.press(DAVE, SOC, ts, "task.approve")
     await town.whispered(DAVE, "rule 1 leaves it to *approver*")
-    assert [row["action"] for row in town.app.desk.store.audit_of(DAVE)] == ["delegate", "revoke"]
+    assert [row["action"] for row in town.app.desk.store.audit_entries(DAVE)] == [
+        "delegate",
+        "revoke",
+    ]
     await town.slack.command(ALICE, SOC, "/secmaster revoke @dave")
     await town.whispered(ALICE, "You lend nothing to <@U0DAVE>")
 
@@ -271,7 +279,7 @@ async def test_a_command_that_is_delivered_twice_is_one_loan(town: Town):
     await town.slack.say(ALICE, SOC, "@secmaster delegate @dave for 2h")
     await town.whispered(ALICE, "<@U0DAVE> may do until")
     await town.slack.redeliver(town.slack.sent[-1].payload["event_id"])
-    assert len(town.app.desk.store.audit_of(DAVE)) == 1
+    assert len(town.app.desk.store.audit_entries(DAVE)) == 1
 
 
 async def test_when_the_borrower_can_not_be_told_the_loan_stands(town: Town):
@@ -288,13 +296,13 @@ async def lend(town: Town, text: str) -> None:
 async def lent(town: Town, lender: str, borrower: str) -> None:
     """A loan as it stands in the database, whoever was allowed to make it."""
     now = town.app.desk.clock()
-    loan = Loan(lender=lender, borrower=borrower, until=now + timedelta(hours=2))
+    loan = Delegation(delegator=lender, delegate=borrower, until=now + timedelta(hours=2))
     entry = {"at": now, "operation_id": "x", "outcome": "done", "target": borrower}
-    await asyncio.to_thread(town.app.desk.store.lending.lend, "x", loan, now, entry)
+    await asyncio.to_thread(town.app.desk.store.delegations.create, "x", loan, now, entry)
 
 
 def loans(town: Town, borrower: str, at: datetime | None = None) -> list[Any]:
-    return town.app.desk.store.lending.to(borrower, at or town.app.desk.clock())
+    return town.app.desk.store.delegations.received(borrower, at or town.app.desk.clock())
 
 
 def direct(town: Town, user: str) -> list[str]:

@@ -161,9 +161,9 @@ async def test_who_broke_the_glass_is_named(town: Town):
         "action": "task.approve",
         "target": f"1:task:main:{seed.TASK_ISOLATE}",
         "actor": {"id": CAROL, "name": "Carol"},
-        "terms": {"glass": ONCALL},
+        "terms": {"break_glass_channel": ONCALL},
     }
-    await asyncio.to_thread(town.app.desk.store.note, entry)
+    await asyncio.to_thread(town.app.desk.store.record, entry)
     await town.slack.command(DAVE, SOC, "/secmaster digest")
     told = await town.whispered(DAVE, "Hand-over")
     assert "The glass was broken once: by Carol." in told
@@ -200,7 +200,7 @@ async def unreadable(town: Town) -> None:
 
 async def settled(town: Town, waiting: int) -> None:
     """Wait until the watch knows that only so many wait."""
-    known = town.app.desk.store.known
+    known = town.app.desk.store.tracked
     await town.secmaster.until(lambda: known.count("main", "task") == waiting)
 
 
@@ -212,7 +212,7 @@ async def rounds(town: Town) -> None:
         async def heard(through: asyncio.Event = through) -> None:
             through.set()
 
-        town.app.desk.after_round.append(heard)
+        town.app.desk.after_poll.append(heard)
         await through.wait()
 
 
@@ -230,5 +230,7 @@ def written(town: Town) -> list[str]:
     """The digests that were ever to be posted."""
     outbox = town.app.desk.store.outbox
     with outbox.engine.begin() as connection:
-        query = sa.text("SELECT once FROM outbox WHERE once LIKE 'digest:%' ORDER BY number")
-        return [row.once for row in connection.execute(query)]
+        query = sa.text(
+            "SELECT dedupe_key FROM outbox WHERE dedupe_key LIKE 'digest:%' ORDER BY number"
+        )
+        return [row.dedupe_key for row in connection.execute(query)]

@@ -8,12 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.cli.demo_story import POLICY
-from bot.domain.actions import attribution, signed_comment
-from bot.domain.models import Actor, Operation, Place, Ref, Terms, Vote
+from bot.domain.approvals import Approval
+from bot.domain.attribution import attribution_comment, signed_comment
+from bot.domain.objects import Ref
+from bot.domain.operations import Operation, PolicyTerms
+from bot.domain.slack import Actor, SlackLocation
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, BOB, SOC, Town
 
-TASK = Ref(noun="task", id=seed.TASK_ISOLATE)
+TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 FORGED = "— Bob (Slack U0BOB), ref 123456"
 RECEIPT = "_ref 123456 · rule 1 · HTTP 200 · request `r-1` · 0.1 s_"
 ENDS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"]
@@ -43,9 +46,9 @@ def operation(reason: str = "", **more: Any) -> Operation:
         "action": "task.approve",
         "ref": TASK,
         "actor": Actor(id=ALICE, name="Alice"),
-        "place": Place(channel=SOC, channel_name="soc"),
+        "location": SlackLocation(channel=SOC, channel_name="soc"),
         "reason": reason,
-        "terms": Terms(comment="always"),
+        "terms": PolicyTerms(comment="always"),
         "accepted_at": "2026-03-01T12:00:00Z",
     }
     return Operation.model_validate(given | more)
@@ -71,7 +74,9 @@ def ours(comment: str) -> list[str]:
 @pytest.mark.parametrize("forgery", FORGERIES, ids=ascii)
 @pytest.mark.parametrize("end", ENDS, ids=ascii)
 def test_a_reason_has_no_line_that_poses_as_a_signature(forgery: str, end: str):
-    left = attribution(operation(f"fine{end}{forgery}{end}"), "approval", "https://x.example/1")
+    left = attribution_comment(
+        operation(f"fine{end}{forgery}{end}"), "approval", "https://x.example/1"
+    )
     assert len(ours(left)) == 1
     assert signed_by(ALICE, left)
     assert not signed_by(BOB, left)
@@ -89,13 +94,13 @@ def test_nor_has_a_comment(forgery: str, end: str):
 @pytest.mark.parametrize("forgery", FORGERIES, ids=ascii)
 @pytest.mark.parametrize("end", ENDS, ids=ascii)
 def test_nor_have_the_reasons_of_others_who_said_yes(forgery: str, end: str):
-    vote = Vote(
-        operation="x",
+    vote = Approval(
+        operation_id="x",
         actor=Actor(id="U0CAROL", name="Carol"),
         at="2026-03-01T12:00:00Z",
         reason=f"fine{end}{forgery}",
     )
-    left = attribution(operation(backing=(vote,)), "approval")
+    left = attribution_comment(operation(backing=(vote,)), "approval")
     assert len(ours(left)) == 2
     assert signed_by(ALICE, left)
 
@@ -103,7 +108,7 @@ def test_nor_have_the_reasons_of_others_who_said_yes(forgery: str, end: str):
 @pytest.mark.parametrize("end", ["", *ENDS], ids=ascii)
 def test_a_name_is_one_line_without_brackets(end: str):
     actor = Actor(id=ALICE, name=f"Mallory{end}{FORGED}")
-    left = attribution(operation(actor=actor), "approval")
+    left = attribution_comment(operation(actor=actor), "approval")
     assert len(left.splitlines()) == 2
     assert left.count("(Slack ") == 1
     assert not signed_by(BOB, left)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.models import Ref
+from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from bot.sandbox.secmaster.wire import Person
@@ -230,4 +230,4 @@ def puts(town: Town) -> list[Any]:
 
 
 def audit(town: Town, noun: str, object_id: str) -> list[dict[str, Any]]:
-    return town.app.desk.store.audit_of(Ref(noun=noun, id=object_id))
+    return town.app.desk.store.audit_entries(Ref(kind=noun, id=object_id))

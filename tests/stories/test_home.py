@@ -11,7 +11,7 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox
 from bot.sandbox.secmaster.arrivals import new_failure, new_task
 from bot.sandbox.slack import SlackSandbox
-from handlers.home import Refreshing
+from handlers.home import HomeRefresher
 from tests.town import (
     ALICE,
     BOB,
@@ -149,7 +149,7 @@ async def test_a_home_that_would_look_the_same_or_is_left_alone_is_not_drawn_aga
     await town.rounds(3)
     assert len(published(town)) == before
     town.hands.forward(minutes=20)
-    town.app.desk.store.homes.open(CAROL, {}, town.hands.now())
+    town.app.desk.store.home_views.save_options(CAROL, {}, town.hands.now())
     new_failure(town.secmaster.world, 0)  # Alice may not retry, and looks elsewhere
     new_task(town.secmaster.world, 0)
     await town.slack.until(lambda: "retry: 4" in said(town.slack.home(CAROL)))
@@ -160,17 +160,17 @@ async def test_a_home_that_would_look_the_same_or_is_left_alone_is_not_drawn_aga
 @pytest.mark.parametrize("rules", [ONE_ROUND], ids=["one-round"])
 async def test_only_so_many_homes_are_drawn_in_a_round_and_each_has_its_turn(town: Town):
     await began(town)
-    homes, house = town.app.desk.store.homes, refreshing(town).house
-    await house.errands.drain()
+    homes, house = town.app.desk.store.home_views, refreshing(town).house
+    await house.background.drain()
     for user in (ALICE, BOB, CAROL, DAVE, GUEST):
-        homes.open(user, {}, town.hands.now())
-    by_two = Refreshing(house, at_once=2)
+        homes.save_options(user, {}, town.hands.now())
+    by_two = HomeRefresher(house, at_once=2)
     turns = []
     for _ in range(4):
-        homes.shown(ALICE, "")  # something is new for Alice in every round
+        homes.save_fingerprint(ALICE, "")  # something is new for Alice in every round
         before = len(published(town))
         await by_two()
-        await house.errands.drain()
+        await house.background.drain()
         turns.append({call.args["user_id"] for call in published(town)[before:]})
     assert turns == [{ALICE, BOB}, {CAROL, DAVE}, {GUEST, ALICE}, {ALICE}]
 
@@ -248,9 +248,9 @@ async def began(town: Town) -> None:
     async def told() -> None:
         through.set()
 
-    town.app.desk.after_round.append(told)
-    first = town.app.desk.store.rounds.of("main")
-    if first is None or first.ended_at is None:
+    town.app.desk.after_poll.append(told)
+    first = town.app.desk.store.poll_statuses.get("main")
+    if first is None or first.last_success_at is None:
         await through.wait()
 
 
@@ -267,8 +267,8 @@ def drawn(town: Town, user: str) -> int:
     return sum(call.ok and call.args["user_id"] == user for call in published(town))
 
 
-def refreshing(town: Town) -> Refreshing:
-    return next(each for each in town.app.desk.after_round if isinstance(each, Refreshing))
+def refreshing(town: Town) -> HomeRefresher:
+    return next(each for each in town.app.desk.after_poll if isinstance(each, HomeRefresher))
 
 
 def published(town: Town) -> list:

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from bot.cli.demo_story import POLICY
-from bot.domain.models import Ref
+from bot.domain.objects import Ref
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, BOB, SOC, Town, both_databases
 
-TASK = Ref(noun="task", id=seed.TASK_ISOLATE)
+TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 NOT_SELF = f"""
 [[rules]]
 name = "four eyes"
@@ -150,4 +150,4 @@ def decided(town: Town) -> int:
 
 
 def audit(town: Town) -> list[dict[str, Any]]:
-    return town.app.desk.store.audit_of(TASK)
+    return town.app.desk.store.audit_entries(TASK)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bot.cli.demo_story import POLICY
-from bot.domain.batches import Several
-from bot.messages.batch_forms import several_button
+from bot.domain.batches import BatchQuery
+from bot.messages.batch_forms import batch_button
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
@@ -205,7 +205,7 @@ async def test_a_guest_is_refused_for_each_of_them_and_it_is_on_record(town: Tow
 async def test_a_right_that_is_gone_by_the_confirmation_is_told_in_the_table(town: Town):
     question = await tasks(town, ALICE, THREE)
     strict = POLICY.replace("[[rules]]", SPECIAL.partition(POLICY)[0].strip() + "\n\n[[rules]]", 1)
-    town.app.policy.now = policy(strict)
+    town.app.policy.current = policy(strict)
     await confirm(town, ALICE, question)
     table = await results(town)
     assert "Approved: 1 of 3 tasks" in table["text"]
@@ -235,7 +235,7 @@ async def test_more_than_twenty_or_none_are_refused_in_the_form(town: Town):
 async def test_all_failed_runs_of_one_workflow_are_chosen_and_retried(town: Town):
     workflow = town.secmaster.world.instances[seed.INSTANCE_FAILED]["workflow"]["id"]
     failed = failed_of(town, workflow)
-    ts = await button(town, Several(noun="instance", workflow_id=workflow))
+    ts = await button(town, BatchQuery(kind="instance", workflow_id=workflow))
     await town.slack.press(CAROL, SOC, ts, "several")
     view = await filled(town, CAROL, "choosing")
     assert {id_of(value) for value in picked(view)} == failed
@@ -253,7 +253,7 @@ async def test_what_the_retry_brake_stops_waits_for_a_second_person(town: Town):
     workflow = town.secmaster.world.instances[seed.INSTANCE_FAILED]["workflow"]["id"]
     failed = failed_of(town, workflow)
     assert len(failed) > 1
-    ts = await button(town, Several(noun="instance", workflow_id=workflow))
+    ts = await button(town, BatchQuery(kind="instance", workflow_id=workflow))
     await town.slack.press(CAROL, SOC, ts, "several")
     view = await filled(town, CAROL, "choosing")
     await confirm(town, CAROL, await ask(town, CAROL, view, "instance.retry"))
@@ -336,7 +336,7 @@ async def test_more_than_a_hundred_are_said_to_be_more(town: Town):
 
 
 async def test_a_newer_button_is_told_and_trouble_while_listing_too(town: Town):
-    ts = await button(town, Several(noun="task"))
+    ts = await button(town, BatchQuery(kind="task"))
     for value in ("2|task|main||", "1|task|elsewhere||", "1|tasks|main||", "1|task"):
         await town.slack.press(ALICE, SOC, ts, "several", value=value, forge_value=True)
         await town.whispered(ALICE, "This button is from another version")
@@ -494,9 +494,9 @@ def said(town: Town, text: str, *, channel: str = SOC) -> dict[str, Any] | None:
     return next((m for m in town.slack.messages(channel) if text in m["text"]), None)
 
 
-async def button(town: Town, wanted: Several) -> str:
+async def button(town: Town, wanted: BatchQuery) -> str:
     """A message of the bot with the button; returns its ts."""
-    block = {"type": "actions", "elements": [several_button(wanted).to_dict()]}
+    block = {"type": "actions", "elements": [batch_button(wanted).to_dict()]}
     posted = await town.app.slack.chat_postMessage(channel=SOC, text="many", blocks=[block])
     return str(posted["ts"])
 
@@ -552,4 +552,4 @@ def target(write: Any) -> str:
 
 
 def audit(town: Town, task_id: str) -> list[dict[str, Any]]:
-    return town.app.desk.store.audit_of(f"1:task:main:{task_id}")
+    return town.app.desk.store.audit_entries(f"1:task:main:{task_id}")

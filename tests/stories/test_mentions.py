@@ -2,13 +2,13 @@
 
 import json
 
-from bot.domain.models import Ref
+from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, BOT, CAROL, DAVE, GUEST, SOC, Town
 
 DM = "D0ALICE"
-ISOLATE = Ref(noun="task", id=seed.TASK_ISOLATE)
+ISOLATE = Ref(kind="task", id=seed.TASK_ISOLATE)
 
 
 async def test_a_mention_takes_the_same_words_as_the_command(town: Town):
@@ -87,7 +87,7 @@ async def test_in_a_thread_that_is_no_cards_the_card_is_posted_in_the_channel(to
 
 async def test_a_card_that_was_posted_and_not_remembered_is_known_by_what_it_carries(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)
-    async with town.app.desk.placing(ISOLATE, SOC):  # it is remembered by then
+    async with town.app.desk.card_lock(ISOLATE, SOC):  # it is remembered by then
         [card] = town.app.desk.store.cards_of(ISOLATE)
         town.app.desk.store.forget_card(card)
     await town.slack.say(ALICE, SOC, "@secmaster approve it is the decoy", ts)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.models import Ref
+from bot.domain.objects import Ref
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, CAROL, ONCALL, SOC, Town, on_card
 
@@ -42,22 +42,22 @@ class Case:
         return self.name
 
     @property
-    def noun(self) -> str:
+    def kind(self) -> str:
         return self.name.partition(".")[0]
 
     @property
     def command(self) -> str:
         verb = self.name.partition(".")[2]
-        return f"/secmaster {self.noun} {verb} {self.object_id} {self.words}".rstrip()
+        return f"/secmaster {self.kind} {verb} {self.object_id} {self.words}".rstrip()
 
     @property
     def short(self) -> str:
         verb = self.also or self.name.partition(".")[2]
-        return f"/{self.noun} {verb.upper()} `{self.object_id}` {self.words}".rstrip()
+        return f"/{self.kind} {verb.upper()} `{self.object_id}` {self.words}".rstrip()
 
     @property
     def endpoint(self) -> str:
-        return "UpdateTask" if self.noun == "task" else INSTANCE
+        return "UpdateTask" if self.kind == "task" else INSTANCE
 
 
 COMMENT = "the host is a decoy 🐝, 可以隔离"
@@ -170,7 +170,7 @@ async def test_by_command_it_is_written_once_and_told_in_the_thread_of_a_new_car
 
 @pytest.mark.parametrize("case", BY_WORDS, ids=str)
 async def test_a_short_command_answers_under_the_card_that_is_there(town: Town, case: Case):
-    ts = await town.card(case.noun, case.object_id)
+    ts = await town.card(case.kind, case.object_id)
     delivered = await town.slack.command(case.user, SOC, case.short)
     assert (delivered.status, delivered.error) == (200, "")
     await is_done(town, case, ts)
@@ -180,7 +180,7 @@ async def test_a_short_command_answers_under_the_card_that_is_there(town: Town, 
 @both_modes
 @pytest.mark.parametrize("case", [APPROVE, RETRY], ids=str)
 async def test_a_button_that_was_confirmed_does_it_at_once(town: Town, case: Case):
-    ts = await town.card(case.noun, case.object_id)
+    ts = await town.card(case.kind, case.object_id)
     button = element(town.message(ts), case.name)
     assert town.message(ts)["blocks"][0]["text"]["text"] in button["confirm"]["text"]["text"]
     delivered = await town.slack.press(case.user, SOC, ts, case.name)
@@ -192,7 +192,7 @@ async def test_a_button_that_was_confirmed_does_it_at_once(town: Town, case: Cas
 @both_modes
 @pytest.mark.parametrize("case", [TERMINATE, ADD_COMMENT, STOP, DEBUG], ids=str)
 async def test_a_button_that_asks_opens_a_form_and_the_form_does_it(town: Town, case: Case):
-    ts = await town.card(case.noun, case.object_id)
+    ts = await town.card(case.kind, case.object_id)
     if case.name in town.buttons(ts):
         delivered = await town.slack.press(case.user, SOC, ts, case.name)
     else:
@@ -264,8 +264,8 @@ async def is_done(town: Town, case: Case, ts: str) -> None:
     assert f"{case.said} by <@{case.user}>" in said
     await town.slack.until(lambda: redrawn(town, case, ts))
     written(town, case)
-    assert outcomes(town, case.noun, case.object_id) == ["allowed", "done"]
-    done = rows(town, case.noun, case.object_id)[-1]
+    assert outcomes(town, case.kind, case.object_id) == ["allowed", "done"]
+    done = rows(town, case.kind, case.object_id)[-1]
     assert (done["action"], done["actor"]["id"]) == (case.name, case.user)
     assert done["request_id"]
     assert done["request_id"] in said
@@ -299,7 +299,7 @@ def redrawn(town: Town, case: Case, ts: str) -> bool:
 
 
 def rows(town: Town, noun: str, object_id: str) -> list[dict[str, Any]]:
-    return town.app.desk.store.audit_of(Ref(noun=noun, id=object_id))
+    return town.app.desk.store.audit_entries(Ref(kind=noun, id=object_id))
 
 
 def outcomes(town: Town, noun: str, object_id: str) -> list[str]:

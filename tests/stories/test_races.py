@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.domain.models import Ref
+from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, BOB, CAROL, ONCALL, SOC, Town, both_databases
@@ -32,7 +32,9 @@ async def test_of_two_people_deciding_at_once_one_wins_and_the_other_is_told_who
         if write.body["action"] in ("CONTINUE", "TERMINATE")
     ]
     assert len(decisions) == 1
-    outcomes = [row["outcome"] for row in town.app.desk.store.audit_of(_task(seed.TASK_ISOLATE))]
+    outcomes = [
+        row["outcome"] for row in town.app.desk.store.audit_entries(_task(seed.TASK_ISOLATE))
+    ]
     assert sorted(outcomes) == ["allowed", "done", "lost"]
 
 
@@ -96,7 +98,7 @@ async def test_a_retry_is_sent_once_for_each_time_that_it_failed(town: Town):
     await town.slack.command(CAROL, ONCALL, again)
     await town.whispered(CAROL, "Changed since you looked")
     await town.slack.until(lambda: "Failed" in town.message(ts, channel=ONCALL)["text"])
-    async with town.app.desk.drawing(Ref(noun="instance", id=seed.INSTANCE_FAILED_AGAIN)):
+    async with town.app.desk.render_lock(Ref(kind="instance", id=seed.INSTANCE_FAILED_AGAIN)):
         await town.slack.command(CAROL, ONCALL, again)
     await town.replies(ts, 2, channel=ONCALL)
     assert retries(town) == 2
@@ -107,4 +109,4 @@ def retries(town: Town) -> int:
 
 
 def _task(object_id: str) -> Ref:
-    return Ref(noun="task", id=object_id)
+    return Ref(kind="task", id=object_id)

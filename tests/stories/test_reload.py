@@ -47,17 +47,17 @@ async def town(
 
 
 async def test_the_changed_file_holds_from_then_on_and_is_on_record(town: Town, file: Path):
-    before = town.app.policy.now.digest
+    before = town.app.policy.current.fingerprint
     write(file, AFTER)
     await retried(town, CAROL, "*Retry started* by <@U0CAROL>", seed.INSTANCE_FAILED)
     await town.slack.command(ALICE, SOC, "/secmaster reload")
-    now = town.app.policy.now.digest
+    now = town.app.policy.current.fingerprint
     told = await town.whispered(ALICE, "The policy is read again", "It holds from now on.")
     assert f"`{before}` → `{now}`" in told
     await town.slack.command(CAROL, SOC, f"/instance retry {seed.INSTANCE_FAILED_AGAIN}")
     await town.whispered(CAROL, "rule 3 leaves it to *oncall*", "<@U0DAVE>")
     await retried(town, DAVE, "*Retry started* by <@U0DAVE>", seed.INSTANCE_FAILED_AGAIN)
-    [entry] = town.app.desk.store.audit_of("policy")
+    [entry] = town.app.desk.store.audit_entries("policy")
     assert (entry["action"], entry["actor"]["id"]) == ("reload", ALICE)
     assert (entry["before"], entry["terms"]["policy"]) == (before, now)
     assert "response_url" not in str(entry)
@@ -77,11 +77,11 @@ async def test_what_needs_a_restart_is_said_to_need_one(town: Town, file: Path):
 @pytest.mark.parametrize("user", [CAROL, DAVE, GUEST])
 async def test_others_are_refused_and_the_file_is_not_read(town: Town, file: Path, user: str):
     write(file, "not toml [")
-    before = town.app.policy.now
+    before = town.app.policy.current
     await town.slack.command(user, SOC, "/secmaster reload")
     await town.whispered(user, "`reload` is for *approver*", "Nothing was done.")
-    assert town.app.policy.now is before
-    [entry] = town.app.desk.store.audit_of("policy")
+    assert town.app.policy.current is before
+    [entry] = town.app.desk.store.audit_entries("policy")
     assert (entry["outcome"], entry["action"], entry["actor"]["id"]) == ("refused", "reload", user)
 
 
@@ -89,13 +89,13 @@ async def test_others_are_refused_and_the_file_is_not_read(town: Town, file: Pat
 async def test_a_file_that_is_wrong_leaves_the_rules_before_in_force_and_says_why(
     town: Town, file: Path, text: str, problem: str
 ):
-    before = town.app.policy.now
+    before = town.app.policy.current
     write(file, text)
     await town.slack.command(ALICE, SOC, "/secmaster reload")
     told = await town.whispered(ALICE, "can't be used", "the one before stays in force")
     assert problem in told
     assert "<!channel>" not in told
-    assert town.app.policy.now is before
+    assert town.app.policy.current is before
     await retried(town, CAROL, "*Retry started* by <@U0CAROL>", seed.INSTANCE_FAILED)
 
 

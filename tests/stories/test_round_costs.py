@@ -2,10 +2,10 @@
 
 import pytest
 
-from bot.domain.models import Ref
+from bot.domain.objects import Ref
 from bot.sandbox.secmaster import Person, SecMasterSandbox
-from bot.watch.list_sync import Feed
-from bot.watch.poller import Watch
+from bot.watch.list_sync import ListSynchronizer
+from bot.watch.poller import Poller
 from tests.town import Town
 
 AT_REST = 2  # one page of either list
@@ -39,30 +39,30 @@ async def test_one_deleted_task_is_found_by_one_walk_along_the_list(town: Town, 
     town.secmaster.world.delete_task(gone)
     pages = waiting(town.secmaster) // 100 + 1
     assert await asked(town, watch, rounds=3) <= 3 * AT_REST + CHANGES + pages + 1
-    [known] = town.app.desk.store.known.of([Ref(noun="task", id=gone)])
+    [known] = town.app.desk.store.tracked.get([Ref(kind="task", id=gone)])
     assert not known.open
     assert await asked(town, watch) == AT_REST
 
 
-async def knowing(town: Town, tasks: int) -> Watch:
+async def knowing(town: Town, tasks: int) -> Poller:
     """A watch that has come across so many tasks, and is told to make its rounds."""
     town.secmaster.world.add_many(tasks, 0)
-    watch = Watch([Feed("main", "task"), Feed("main", "instance")])
-    await watch.round()
+    watch = Poller([ListSynchronizer("main", "task"), ListSynchronizer("main", "instance")])
+    await watch.poll()
     assert open_here(town) == waiting(town.secmaster) >= tasks
     return watch
 
 
-async def asked(town: Town, watch: Watch, rounds: int = 1) -> int:
+async def asked(town: Town, watch: Poller, rounds: int = 1) -> int:
     """How many requests so many rounds cost."""
     before = len(town.secmaster.requests)
     for _ in range(rounds):
-        await watch.round()
+        await watch.poll()
     return len(town.secmaster.requests) - before
 
 
 def open_here(town: Town) -> int:
-    return town.app.desk.store.known.count("main", "task")
+    return town.app.desk.store.tracked.count("main", "task")
 
 
 def waiting(secmaster: SecMasterSandbox) -> int:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bot.cli.demo_story import POLICY
-from bot.domain.models import Ref
+from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
 from tests.town import (
@@ -316,21 +316,21 @@ async def test_whoever_has_lost_the_right_is_counted_no_longer(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)
     await say_yes(town, ALICE, ts, 1)
     without_alice = TWO.replace('usergroups = ["S0SOC"]', f'users = ["{BOB}", "{CAROL}"]')
-    town.app.policy.now = policy(without_alice)
+    town.app.policy.current = policy(without_alice)
     said = await say_yes(town, BOB, ts, 2)
     assert "*1 of 2 said yes*" in said
     assert "The yes of <@U0ALICE> no longer counts: they may not say it any more." in said
     assert decisions(town) == []
     assert "*Approved* by <@U0CAROL>, with <@U0BOB>" in await say_yes(town, CAROL, ts, 3)
     assert decisions(town) == ["CONTINUE"]
-    rows = town.app.desk.store.audit_of(Ref(noun="task", id=seed.TASK_ISOLATE))
+    rows = town.app.desk.store.audit_entries(Ref(kind="task", id=seed.TASK_ISOLATE))
     [struck] = [row for row in rows if row["outcome"] == "struck"]
     assert struck["actor"]["id"] == ALICE
 
 
 async def test_a_refusal_is_of_what_its_button_says_and_of_nothing_else(town: Town):
     both = TWO.replace('actions = ["task.approve"]', 'actions = ["task.approve", "task.terminate"]')
-    town.app.policy.now = policy(both)
+    town.app.policy.current = policy(both)
     ts = await town.card("task", seed.TASK_ISOLATE)
     await say_yes(town, ALICE, ts, 1)
     await town.slack.until(lambda: "refuse" in town.buttons(ts))

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from bot.cli.demo_story import POLICY
-from bot.domain.models import Ref
+from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
 from tests.town import ALICE, BOB, CAROL, SOC, Town, both_databases
 
-TASK = Ref(noun="task", id=seed.TASK_ISOLATE)
+TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 LIN = Person("user-lin", "Lin Yue")
 PARAMETERS = '[{"key": "hours", "name": "hours", "type": "String", "value": "99"}]'
 
@@ -301,4 +301,4 @@ def decisions(town: Town) -> list[str]:
 
 
 def audit(town: Town) -> list[dict[str, Any]]:
-    return town.app.desk.store.audit_of(TASK)
+    return town.app.desk.store.audit_entries(TASK)

@@ -3,10 +3,10 @@
 import pytest
 
 from bot.app import App, StartError
+from bot.runtime.timeouts import Timeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
-from bot.services import Patience
-from bot.store import NameTaken
+from bot.store import NameInUse
 from tests.town import ALICE, SOC, Town, both_databases, policy
 
 pytestmark = both_databases
@@ -16,7 +16,7 @@ async def test_a_second_bot_of_the_same_name_is_refused_and_what_is_pending_is_w
     town: Town,
 ):
     ts = await pending(town)
-    with pytest.raises(NameTaken, match="main"):
+    with pytest.raises(NameInUse, match="main"):
         await start(town, bot_port=0)
     await is_done_once(town, ts)
 
@@ -38,7 +38,7 @@ async def test_a_name_and_a_port_are_free_again_after_a_start_that_was_refused(t
     for _ in range(2):
         with pytest.raises(StartError):
             await start(town, bot_port=port, bot_replica="other")
-        with pytest.raises(NameTaken):
+        with pytest.raises(NameInUse):
             await start(town, bot_port=0)
     await is_done_once(town, await pending(town))
 
@@ -47,7 +47,7 @@ async def test_after_its_end_the_same_bot_starts_again_on_the_same_port(town: To
     ts = await town.card("task", seed.TASK_ISOLATE)
     port = int(town.app.url.rpartition(":")[2])
     await town.app.__aexit__(None, None, None)
-    async with App(settings(town, bot_port=port), policy(), Patience()) as again:
+    async with App(settings(town, bot_port=port), policy(), Timeouts()) as again:
         assert again.url == town.app.url
         await town.slack.press(ALICE, SOC, ts, "task.approve")
         await town.replies(ts)
@@ -64,7 +64,7 @@ async def pending(town: Town) -> str:
 
 
 async def start(town: Town, **changed: object) -> None:
-    async with App(settings(town, **changed), policy(), Patience()):
+    async with App(settings(town, **changed), policy(), Timeouts()):
         raise AssertionError("a second bot started")
 
 

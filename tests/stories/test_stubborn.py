@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.cli.demo_story import POLICY
-from bot.domain.models import Ref
+from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from bot.sandbox.secmaster.arrivals import WORKFLOWS
@@ -83,7 +83,7 @@ async def test_a_card_that_was_deleted_does_not_close_its_channel(town: Town):
     town.slack.workspace.delete(SOC, town.slack.workspace.message(SOC, ts))
     town.hands.forward(hours=2, minutes=1)
     await town.slack.until(lambda: card_of(town, SOC, "Deleted"))
-    assert town.app.desk.store.outbox.all_closed() == []
+    assert town.app.desk.store.outbox.closed_channels() == []
 
 
 @under(BOSS)
@@ -110,7 +110,7 @@ async def test_whose_answer_was_lost_is_found_however_long_slack_was_in_trouble(
         await town.rounds(2)
     await town.slack.faults.clear()
     town.hands.forward(minutes=2)
-    waiting = town.app.desk.store.outbox.waiting
+    waiting = town.app.desk.store.outbox.count
     await town.secmaster.until(lambda: waiting() == 0)
     assert len(cards_with(town, SOC, "Once")) == 1
 
@@ -135,9 +135,9 @@ async def test_what_was_settled_long_ago_is_forgotten_and_what_waits_is_not(town
     for name in ("Decided", "Waits"):
         town.secmaster.world.add_task(name=name)
         ts = await town.slack.until(lambda name=name: card_of(town, SOC, name))
-        refs.append(Ref(noun="task", id=ref_of(town, ts)))
+        refs.append(Ref(kind="task", id=ref_of(town, ts)))
     town.secmaster.world.update_task(refs[0].id, {"action": "CONTINUE"}, EVERA)
-    of = town.app.desk.store.known.of
+    of = town.app.desk.store.tracked.get
     await town.secmaster.until(lambda: not of(refs)[0].open)
     town.hands.forward(days=91)
     await town.secmaster.until(lambda: [each.ref for each in of(refs)] == refs[1:])
@@ -162,16 +162,16 @@ async def test_a_run_that_fails_again_is_waited_for_anew(town: Town):
     await began(town)
     failed = run(town, 1)
     await town.slack.until(lambda: card_of(town, SOC, "Run 1"))
-    world, known = town.secmaster.world, town.app.desk.store.known
+    world, known = town.secmaster.world, town.app.desk.store.tracked
     world.update_instance(failed["id"], {"command_type": "ActionInstanceRetryCommand"}, EVERA)
     await town.secmaster.until(lambda: failed["status"] == "FINISHED")
-    ref = Ref(noun="instance", id=failed["id"])
+    ref = Ref(kind="instance", id=failed["id"])
     await town.rounds(3)  # a list that was read before the retry says once more that it failed
-    await town.secmaster.until(lambda: not known.of([ref])[0].open)
+    await town.secmaster.until(lambda: not known.get([ref])[0].open)
     town.hands.forward(minutes=40)
     failed.update(status="FAILED", retry_count=1, end_time=stamp(town.hands.now()))
     world.add_task(name="Something changes")
-    await town.secmaster.until(lambda: known.of([ref])[0].open)
+    await town.secmaster.until(lambda: known.get([ref])[0].open)
     await town.rounds(3)
     assert not town.slack.messages(ONCALL)
     town.hands.forward(minutes=31)

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from bot.cli.demo_story import POLICY
-from bot.domain.models import Ref
+from bot.domain.objects import Ref
 from bot.sandbox.secmaster import seed
 from tests.town import ALICE, CAROL, SOC, Town, both_databases
 
-TASK = Ref(noun="task", id=seed.TASK_ISOLATE)
+TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 NAME = "Isolate host ecs-web-07"
 NAMED = f"""
 [[rules]]

@@ -2,35 +2,26 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config as AlembicConfig
 
-from bot.app import App
 from bot.cli.demo_story import POLICY
-from bot.domain.models import Card, Ref
+from bot.domain.cards import Card
+from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
-from bot.sandbox.secmaster import Person, Received, SecMasterSandbox, seed
-from bot.sandbox.slack import SlackSandbox
-from bot.store.engine import MIGRATIONS
-from bot.store.tables import metadata
-from bot.watch.reconcile import look_once
+from bot.sandbox.secmaster import Person, Received, seed
+from bot.watch.reconcile import check_unlisted
 from tests.town import (
     ALICE,
     CAROL,
     ONCALL,
-    QUICK,
     SOC,
     Town,
     both_databases,
-    policy,
-    settings_for,
 )
 
-ISOLATE = Ref(noun="task", id=seed.TASK_ISOLATE)
+ISOLATE = Ref(kind="task", id=seed.TASK_ISOLATE)
 # A round is made where the story says so.
 BY_HAND = pytest.mark.parametrize("rules", [POLICY], ids=["by-hand"])
 EVERA = Person("console-evera", "Evera")
@@ -49,7 +40,7 @@ async def test_a_decision_in_the_console_is_on_every_card(town: Town):
     await town.slack.until(lambda: not town.buttons(first))
     await town.slack.until(lambda: not town.buttons(second, channel=ONCALL))
     assert "Decided outside Slack by Evera" in json.dumps(town.message(first))
-    async with town.app.desk.drawing(ISOLATE):  # the round is through
+    async with town.app.desk.render_lock(ISOLATE):  # the round is through
         assert unsettled(town) == []
 
 
@@ -85,7 +76,7 @@ async def test_the_cards_follow_again_once_secmaster_can_be_asked(town: Town):
 
 async def test_one_that_can_not_be_read_does_not_stand_before_the_others(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)
-    gone = Card(ref=Ref(noun="task", workspace="gone", id="x"), channel=SOC, ts="1.000100")
+    gone = Card(ref=Ref(kind="task", workspace="gone", id="x"), channel=SOC, ts="1.000100")
     town.app.desk.store.add_card(gone, town.app.desk.clock() - timedelta(minutes=1))
     town.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "CONTINUE"}, EVERA)
     await town.slack.until(lambda: not town.buttons(ts))
@@ -96,8 +87,8 @@ async def test_a_newer_card_elsewhere_leaves_no_older_one_behind(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)
     town.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "TERMINATE"}, EVERA)
     await town.card("task", seed.TASK_ISOLATE, channel=ONCALL, user=CAROL)
-    async with town.app.desk.placing(ISOLATE, ONCALL):
-        await look_once()
+    async with town.app.desk.card_lock(ISOLATE, ONCALL):
+        await check_unlisted()
     assert not town.buttons(ts)
     assert unsettled(town) == []
 
@@ -106,10 +97,10 @@ async def test_a_newer_card_elsewhere_leaves_no_older_one_behind(town: Town):
 async def test_what_a_gateway_lost_for_a_moment_comes_back(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)
     await town.secmaster.faults.set(Fault(on="ShowTask", html=True, status=404, times=1))
-    async with town.app.desk.placing(ISOLATE, SOC):
-        await look_once()
+    async with town.app.desk.card_lock(ISOLATE, SOC):
+        await check_unlisted()
     assert "no longer exists" in town.message(ts)["text"]
-    await look_once()
+    await check_unlisted()
     assert town.buttons(ts)
 
 
@@ -123,9 +114,9 @@ async def test_a_card_that_slack_refuses_for_good_does_not_have_the_others_drawn
     town.secmaster.world.update_task(seed.TASK_ISOLATE, said, EVERA)
     no = Fault(on="chat.update", status=200, code="edit_window_closed", times=1)
     await town.slack.faults.set(no)
-    async with town.app.desk.placing(ISOLATE, ONCALL):
+    async with town.app.desk.card_lock(ISOLATE, ONCALL):
         for _ in range(3):
-            await look_once()
+            await check_unlisted()
     assert len([one for one in town.slack.calls if one.method == "chat.update"]) == 2
 
 
@@ -135,44 +126,13 @@ async def test_a_decision_does_not_wait_until_slack_lets_cards_be_drawn(town: To
     said = {"action": "ADD_COMMENT", "comment": "host is drained"}
     town.secmaster.world.update_task(seed.TASK_ISOLATE, said, EVERA)
     await town.slack.faults.set(Fault(on="chat.update", hold=True))
-    async with town.app.desk.placing(ISOLATE, SOC):
-        round_ = asyncio.create_task(look_once())
+    async with town.app.desk.card_lock(ISOLATE, SOC):
+        round_ = asyncio.create_task(check_unlisted())
     await town.slack.faults.until_held("chat.update")
     await town.slack.command(ALICE, ONCALL, f"/task approve {seed.TASK_ISOLATE}")
     await town.secmaster.until(lambda: town.secmaster.writes("UpdateTask", seed.TASK_ISOLATE))
     await town.slack.faults.clear()
     await round_
-
-
-@both_databases
-async def test_cards_from_before_they_followed_are_followed_too(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str
-):
-    settings = settings_for(slack, secmaster, database_url)
-    async with App(settings, policy(), QUICK) as app:
-        slack.request_url = f"{app.url}/slack/events"
-        town = Town(slack, secmaster, app)
-        ts = await town.card("task", seed.TASK_ISOLATE)
-        async with app.desk.placing(ISOLATE, SOC):
-            _back_to_the_first_version(app.engine, ts)
-    secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "TERMINATE"}, EVERA)
-    async with App(settings, policy(), QUICK):
-        await look_once()
-    assert not town.buttons(ts)
-
-
-def _back_to_the_first_version(engine: sa.Engine, ts: str) -> None:
-    """The bot's tables as the first version left them, with one card."""
-    config = AlembicConfig()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    row = {"channel": SOC, "ts": ts, "ref": str(ISOLATE), "title": "", "at": datetime.now(UTC)}
-    with engine.begin() as connection:
-        metadata.drop_all(connection)
-        connection.execute(sa.text("DROP TABLE bot_schema_version"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        columns = [sa.column(name) for name in row]
-        connection.execute(sa.insert(sa.table("cards", *columns)).values(row))
 
 
 def looks(town: Town, status: int) -> list[Received]:
@@ -182,4 +142,4 @@ def looks(town: Town, status: int) -> list[Received]:
 
 def unsettled(town: Town) -> list[Ref]:
     store = town.app.desk.store
-    return store.unsettled(10, town.app.desk.clock().replace(year=2000))
+    return store.cards_to_check(10, town.app.desk.clock().replace(year=2000))

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from bot.cli.demo_story import POLICY
-from bot.domain.models import Ref
+from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from bot.store import audit_log
 from tests.town import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, SOC, Town, both_databases
 
-TASK = Ref(noun="task", id=seed.TASK_ISOLATE)
-RUN = Ref(noun="instance", id=seed.INSTANCE_FAILED)
+TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
+RUN = Ref(kind="instance", id=seed.INSTANCE_FAILED)
 UNKNOWN = "3e4c170e-7cc9-11f0-9216-fa163e209999"
 RULES = f"""
 [[rules]]
@@ -58,7 +58,7 @@ async def test_why_names_for_each_action_the_rule_that_lets_or_stops_and_who_cou
     assert "▫️ `task.approve` rule 1 (grave) leaves it to approver; " in told
     assert "✅" not in told
     nothing_was_sent(town)
-    assert town.app.desk.store.audit_of(TASK) == []
+    assert town.app.desk.store.audit_entries(TASK) == []
 
 
 @pytest.mark.parametrize("noun", ["", "instance "])
@@ -135,7 +135,7 @@ async def test_the_story_of_a_task_is_whole_and_read_by_those_who_may(town: Town
         "waiting → finished",
         "HTTP 200",
         f"request `{done['request_id']}`",
-        f"saw `{done['seen'][:12]}`",
+        f"saw `{done['decision_fingerprint'][:12]}`",
         f"ref `{done['operation_id'][:6]}`",
     ):
         assert part in story
@@ -148,22 +148,26 @@ async def test_a_record_has_all_that_an_auditor_asks_for(town: Town):
     ts = await town.card("task", seed.TASK_BLOCK_IP)
     await town.slack.command(ALICE, SOC, f"/task approve {seed.TASK_BLOCK_IP} the shells are real")
     await town.replies(ts)
-    entry = town.app.desk.store.audit_of(Ref(noun="task", id=seed.TASK_BLOCK_IP))[-1]
+    entry = town.app.desk.store.audit_entries(Ref(kind="task", id=seed.TASK_BLOCK_IP))[-1]
     assert entry["actor"] == {"id": ALICE, "name": "Alice", "team": "T0DEMO"}
-    assert entry["place"]["channel"] == SOC
-    assert entry["place"]["card"] == ts
+    assert entry["location"]["channel"] == SOC
+    assert entry["location"]["card"] == ts
     assert entry["action"] == "task.approve"
     assert entry["target"] == f"1:task:main:{seed.TASK_BLOCK_IP}"
     assert entry["rule"] == "rule 2"
     assert entry["reason"] == "the shells are real"
-    assert entry["terms"]["policy"] == town.app.policy.now.digest
+    assert entry["terms"]["policy"] == town.app.policy.current.fingerprint
     assert entry["terms"]["identity"] == "alice@example.com"
-    assert (entry["before"], entry["after"], entry["outcome"]) == ("waiting", "finished", "done")
+    assert (entry["status_before"], entry["status_after"], entry["outcome"]) == (
+        "waiting",
+        "finished",
+        "done",
+    )
     assert entry["status"] == 200
     assert entry["request_id"]
-    assert entry["took"] > 0
-    assert len(entry["seen"]) == len(entry["sight"]) == 32
-    assert town.app.desk.store.sight(entry["seen"])
+    assert entry["duration"] > 0
+    assert len(entry["decision_fingerprint"]) == len(entry["preflight_fingerprint"]) == 32
+    assert town.app.desk.store.snapshot_json(entry["decision_fingerprint"])
 
 
 @pytest.mark.parametrize("user", [CAROL, DAVE, GUEST])
@@ -231,12 +235,12 @@ async def test_a_refusal_is_not_on_record_as_the_action_it_kept_from_being_done(
     await town.slack.press(BOB, SOC, ts, "refuse")
     await town.replies(ts, 2)
     await town.slack.until(lambda: "refuse" not in town.buttons(ts))
-    told = [row["outcome"] for row in town.app.desk.store.audit_of(TASK)]
+    told = [row["outcome"] for row in town.app.desk.store.audit_entries(TASK)]
     assert told == ["counted", "refuse"]
 
 
 def record(town: Town, outcome: str) -> dict[str, Any]:
-    rows = town.app.desk.store.audit_of(TASK)
+    rows = town.app.desk.store.audit_entries(TASK)
     return next(row for row in reversed(rows) if row["outcome"] == outcome)
 
 

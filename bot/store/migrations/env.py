@@ -2,12 +2,12 @@
 
 from alembic import context
 
-from bot.store.tables import metadata
+from bot.store.tables import VERSION_TABLE, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    version_table="bot_schema_version",
+    version_table=VERSION_TABLE,
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -1,0 +1,152 @@
+"""The tables of the first release."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+COUNT = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+GENESIS = "0" * 64  # the head of an audit without a record
+
+
+def upgrade() -> None:
+    op.create_table(
+        "claims",
+        sa.Column("key", sa.String(255), primary_key=True),
+        sa.Column("ref", sa.String(255), nullable=False, index=True),
+        sa.Column("operation_id", sa.String(64), nullable=False),
+        sa.Column("operation", sa.JSON, nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "cards",
+        sa.Column("channel", sa.String(32), primary_key=True),
+        sa.Column("ts", sa.String(32), primary_key=True),
+        sa.Column("ref", sa.String(255), primary_key=True, index=True),
+        sa.Column("title", sa.Text, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("rendered_fingerprint", sa.String(64), nullable=False),
+        sa.Column("open", sa.Boolean, nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False, index=True),
+        sa.Column("decision_fingerprint", sa.String(64), nullable=False),
+        sa.Column("failure_group", sa.String(255), nullable=False),
+        sa.Column("mentions", sa.Text, nullable=False),
+        sa.Column("intended_channel", sa.String(32), nullable=False),
+        sa.Column("escalated_from", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "approvals",
+        sa.Column("key", sa.String(255), primary_key=True),
+        sa.Column("actor_id", sa.String(32), primary_key=True),
+        sa.Column("authority", sa.String(32), nullable=False),
+        sa.Column("request_id", sa.String(64), nullable=False, index=True),
+        sa.Column("ref", sa.String(255), nullable=False, index=True),
+        sa.Column("operation", sa.JSON, nullable=False),
+        sa.Column("decision_fingerprint", sa.String(64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.UniqueConstraint("key", "authority", name="one_approval_per_authority"),
+    )
+    op.create_table(
+        "snapshots",
+        sa.Column("fingerprint", sa.String(64), primary_key=True),
+        sa.Column("ref", sa.String(255), nullable=False, index=True),
+        sa.Column("snapshot", sa.Text, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "delegations",
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("delegator", sa.String(32), nullable=False, index=True),
+        sa.Column("delegate", sa.String(32), nullable=False, index=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "tracked_objects",
+        sa.Column("ref", sa.String(255), primary_key=True),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("workspace", sa.String(64), nullable=False),
+        sa.Column("open", sa.Boolean, nullable=False),
+        sa.Column("stale", sa.Boolean, nullable=False),
+        sa.Column("backlog", sa.Boolean, nullable=False),
+        sa.Column("failure_group", sa.String(255), nullable=False, index=True),
+        sa.Column("fingerprint", sa.String(64), nullable=False),
+        sa.Column("snapshot", sa.Text, nullable=False),
+        sa.Column("open_since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True)),
+        sa.Column("due_at", sa.DateTime(timezone=True)),
+        sa.Column("settled_at", sa.DateTime(timezone=True), index=True),
+        sa.Column("next_check_at", sa.DateTime(timezone=True), index=True),
+        sa.Column("snoozed_until", sa.DateTime(timezone=True)),
+        sa.Column("snoozed_by", sa.String(32), nullable=False),
+    )
+    op.create_index("ix_tracked_objects_open", "tracked_objects", ["workspace", "kind", "open"])
+    op.create_table(
+        "audit",
+        sa.Column("number", COUNT, primary_key=True, autoincrement=False),
+        sa.Column("at", sa.String(32), nullable=False),
+        sa.Column("target", sa.String(255), nullable=False, index=True),
+        sa.Column("dedupe_key", sa.String(160), nullable=False, index=True, unique=True),
+        sa.Column("record", sa.Text, nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+    )
+    audit_head = op.create_table(
+        "audit_head",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("number", COUNT, nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+    )
+    op.execute(sa.insert(audit_head).values(id=1, number=0, hash=GENESIS))
+    op.create_table(
+        "outbox",
+        sa.Column("number", COUNT, primary_key=True, autoincrement=True),
+        sa.Column("dedupe_key", sa.String(255), nullable=False, unique=True),
+        sa.Column("channel", sa.String(32), nullable=False),
+        sa.Column("notification", sa.JSON, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sending_at", sa.DateTime(timezone=True)),
+        sa.Column("sending_by", sa.String(64), nullable=False),
+        sa.Column("tried_at", sa.DateTime(timezone=True)),
+        sa.Column("done_at", sa.DateTime(timezone=True)),
+    )
+    op.create_index("ix_outbox_waiting", "outbox", ["done_at", "channel", "number"])
+    op.create_table(
+        "followed_retries",
+        sa.Column("operation_id", sa.String(64), primary_key=True),
+        sa.Column("ref", sa.String(255), nullable=False, index=True),
+        sa.Column("operation", sa.JSON, nullable=False),
+        sa.Column("retries_before", sa.Integer, nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "poll_status",
+        sa.Column("workspace", sa.String(64), primary_key=True),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_success_at", sa.DateTime(timezone=True)),
+        sa.Column("failure", sa.Text, nullable=False),
+        sa.Column("replica", sa.String(64), nullable=False),
+    )
+    op.create_table(
+        "subscriptions",
+        sa.Column("channel", sa.String(32), primary_key=True),
+        sa.Column("actor_id", sa.String(32), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "closed_channels",
+        sa.Column("channel", sa.String(32), primary_key=True),
+        sa.Column("code", sa.String(64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "home_views",
+        sa.Column("user", sa.String(32), primary_key=True),
+        sa.Column("options", sa.JSON, nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False, index=True),
+        sa.Column("fingerprint", sa.String(64), nullable=False),
+    )
