@@ -80,13 +80,14 @@ def test_a_list_is_kept_until_something_changes():
     for offset in ("0", "3", "6"):
         listing.tasks({"limit": "3", "offset": offset})
     listing.tasks({"name": "Isolate"})
-    assert len(listing._kept) == 2
-    kept = listing._kept["tasks",]
-    assert listing._found("tasks", {"limit": "100"}) is kept
+    assert len(listing.cache) == 2
+    cached = listing.cache["tasks",]
+    listing.tasks({"limit": "100"})
+    assert listing.cache["tasks",] is cached
     world.update_task(seed.TASK_ISOLATE, {"action": "CONTINUE"}, LIN)
-    shown = listing.tasks({"limit": "100"})["data"]
-    assert listing._kept["tasks",] is not kept
-    assert seed.TASK_ISOLATE not in {task["id"] for task in shown}
+    tasks = listing.tasks({"limit": "100"})["data"]
+    assert listing.cache["tasks",] is not cached
+    assert seed.TASK_ISOLATE not in {task["id"] for task in tasks}
 
 
 def test_a_record_that_is_taken_away_behind_the_world_is_not_listed():
@@ -101,7 +102,7 @@ def test_no_more_lists_are_kept_than_are_of_use():
     listing = Listing(SecMasterSandbox().world)
     for number in range(1000):
         listing.tasks({"name": str(number)})
-    assert len(listing._kept) <= 64
+    assert len(listing.cache) <= 64
 
 
 # Deleting

@@ -9,6 +9,7 @@ from secmaster_fixtures import SOC, Caller, signed
 
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
+from bot.sandbox.secmaster.scheduler import TIMER
 from bot.sandbox.secmaster.wire import BUSINESS_TYPES, STATUSES, read_stamp
 
 LIN = Person("user-lin", "Lin Yue")
@@ -250,7 +251,7 @@ async def test_a_token_is_issued_for_a_password_and_lets_in(sandbox, http):
     assert (await http.get(f"{SOC}/tasks", headers=headers)).status_code == 200
     assert sandbox.requests[-1].signed_by == "iam"
     assert len(sandbox.writes("CreateToken")) == 1
-    sandbox.gate.revoke()
+    sandbox.authenticator.revoke()
     assert (await http.get(f"{SOC}/tasks", headers=headers)).status_code == 401
 
 
@@ -849,7 +850,7 @@ async def test_stopping_ends_the_timers_of_runs_and_arrivals():
     sandbox.world.update_instance(seed.INSTANCE_FAILED, RETRY, LIN)
     async with httpx.AsyncClient(base_url=sandbox.url) as http:
         await Caller(http).control("clock", tasks_every=1000, failures_every=1000)
-    timers = [task for task in asyncio.all_tasks() if "Clockwork." in repr(task)]
+    timers = [task for task in asyncio.all_tasks() if task.get_name() == TIMER]
     assert len(timers) == 4
     await sandbox.stop()
     assert all(timer.done() for timer in timers)

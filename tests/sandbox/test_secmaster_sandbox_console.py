@@ -135,7 +135,7 @@ async def test_a_request_says_whose_key_signed_it(secmaster, http):
     await http.send(signed(url))
     await http.send(signed(url, sk="wrong"))
     await http.get(url)
-    secmaster.gate.issued["from-iam"] = secmaster.world.clock() + timedelta(hours=1)
+    secmaster.authenticator.issued["from-iam"] = secmaster.world.clock() + timedelta(hours=1)
     await http.get(url, headers={"X-Auth-Token": "from-iam"})
     shown = [(one["signed_by"], one["key"]) for one in await requests(http)]
     assert shown == [("aksk", "demo-ak"), ("", ""), ("token", ""), ("iam", "demo")]

@@ -5,7 +5,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.slack.asking import ALL_SCOPES
+from bot.sandbox.slack.methods import ALL_SCOPES
 
 SOC, RANDOM, PRIVATE = "C0SOC", "C0RANDOM", "C0PRIVATE"
 

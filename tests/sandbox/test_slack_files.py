@@ -9,8 +9,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox.faults import Fault
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.slack.asking import ALL_SCOPES
-from bot.sandbox.slack.filestore import LARGEST
+from bot.sandbox.slack.file_store import LARGEST
+from bot.sandbox.slack.methods import ALL_SCOPES
 
 HELLO = b"hello, world"
 TOKEN = {"Authorization": "Bearer xoxb-demo"}

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from bot.sandbox.slack.timeline import Row, Timeline
+from bot.sandbox.slack.timeline import MessageList, Timeline
 
 SOC = "C0SOC"
 
@@ -18,7 +18,7 @@ def message(at, **more):
 
 
 def test_a_row_finds_what_lies_between_two_moments():
-    row = Row()
+    row = MessageList()
     for at in range(10, 20):
         row.put(message(at))
     assert said(row.between(12.0001, 14.0001)) == ["13"]
@@ -30,7 +30,7 @@ def test_a_row_finds_what_lies_between_two_moments():
 
 
 def test_a_row_is_kept_in_order_whatever_is_put_in_and_taken_out():
-    chance, row, plain = random.Random(1), Row(), {}
+    chance, row, plain = random.Random(1), MessageList(), {}
     for _ in range(500):
         at = chance.randrange(100)
         if chance.random() < 0.4:

@@ -5,7 +5,7 @@ import pytest
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.slack.asking import ALL_SCOPES
+from bot.sandbox.slack.methods import ALL_SCOPES
 
 MANIFEST = {
     "display_information": {"name": "SecMaster"},

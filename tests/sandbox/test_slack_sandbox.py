@@ -15,7 +15,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.sandbox.faults import Fault
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.slack.asking import ALL_SCOPES
+from bot.sandbox.slack.methods import ALL_SCOPES
 
 READING = {"channels:read", "groups:read", "im:read", "channels:join"}
 

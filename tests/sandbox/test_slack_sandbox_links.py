@@ -4,7 +4,7 @@ import pytest
 from slack_sdk.errors import SlackApiError
 
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.slack.asking import ALL_SCOPES
+from bot.sandbox.slack.methods import ALL_SCOPES
 
 MANIFEST = {"features": {"unfurl_domains": ["example.com"]}}
 URL = "https://console.example.com/tasks?id=1&copy=2"
