@@ -1,4 +1,4 @@
-"""How the local Slack is called: with a session of one's own, or with Slack's own client."""
+"""Fixtures that call the local Slack: a plain HTTP session, and Slack's own client."""
 
 import aiohttp
 import pytest

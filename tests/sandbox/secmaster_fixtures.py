@@ -1,4 +1,4 @@
-"""A caller of the local SecMaster that signs on its own, by the published rules."""
+"""A client of the local SecMaster, and a signer by the published rules, without the bot's code."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""JSON that no sandbox can keep is refused where it comes in, by each in its own words."""
+"""JSON that a sandbox cannot store is refused, by each sandbox in its service's words."""
 
 import httpx
 import pytest

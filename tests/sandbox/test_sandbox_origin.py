@@ -1,4 +1,4 @@
-"""Whom the sandboxes serve: programs and their own pages, not other sites in the same browser."""
+"""The sandboxes serve programs and their own pages, not other sites in the same browser."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Channels that an administrator closes, opens, and takes the app out of."""
+"""Channels that an administrator archives, unarchives, and takes the app out of."""
 
 import pytest
 from slack_sdk.errors import SlackApiError

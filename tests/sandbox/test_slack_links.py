@@ -1,4 +1,4 @@
-"""Links of the app's domains: the app hears of them, and shows what is behind them."""
+"""Links to the app's domains: the event about them, and the previews the app attaches."""
 
 import pytest
 from slack_sdk.errors import SlackApiError

@@ -1,4 +1,4 @@
-"""A channel with more messages than anybody reads: found by ts and by thread, never searched."""
+"""A channel with many messages, which are found by ts and by thread without a search."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""What the browser page reads: who is here, and what changed for one person since."""
+"""The data behind the browser page: the workspace once, then one person's changes."""
 
 import aiohttp
 import pytest

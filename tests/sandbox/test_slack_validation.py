@@ -1,4 +1,4 @@
-"""blocks.validate: what Slack has against blocks, a message or a view, without showing them."""
+"""blocks.validate: the errors in blocks, a message or a view, without posting them."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Slack as an app and its people meet it: real HTTP, the real SDK, a real Bolt app."""
+"""The local Slack as an app and people use it: real HTTP, Slack's SDK, a Bolt app."""
 
 import asyncio
 import json

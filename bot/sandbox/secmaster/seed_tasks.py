@@ -47,20 +47,20 @@ _FAR = timedelta(days=12)
 _REPORT = b"Host ecs-web-07: 3 web shells under /var/www/uploads, first seen 04:12.\n"
 
 
-def plant_tasks(world: World) -> None:
+def add_tasks(world: World) -> None:
     """Add every seeded task, with its attachments and comments.
 
     The instances must have been added before.
     """
-    plant_node_approvals(world)
-    plant_awkward_approvals(world)
-    plant_playbook_approvals(world)
-    plant_publications(world)
-    plant_handled(world)
-    plant_discussion(world)
+    add_node_approvals(world)
+    add_awkward_approvals(world)
+    add_playbook_approvals(world)
+    add_publications(world)
+    add_handled(world)
+    add_discussion(world)
 
 
-def plant_node_approvals(world: World) -> None:
+def add_node_approvals(world: World) -> None:
     """Add approvals of workflow nodes that are due soon, later and much later."""
     _add(
         world,
@@ -100,7 +100,7 @@ def plant_node_approvals(world: World) -> None:
     )
 
 
-def plant_awkward_approvals(world: World) -> None:
+def add_awkward_approvals(world: World) -> None:
     """Add an overdue approval in Chinese, and one whose name an attacker chose."""
     _add(
         world,
@@ -128,7 +128,7 @@ def plant_awkward_approvals(world: World) -> None:
     )
 
 
-def plant_playbook_approvals(world: World) -> None:
+def add_playbook_approvals(world: World) -> None:
     """Add approvals of playbook nodes: an ordinary, an overdue and a very long one."""
     playbook: Record = {"business_type": "PLAYBOOKNODEAPPROVE", "action_id": PLAYBOOK_RESPONSE}
     _add(
@@ -161,7 +161,7 @@ def plant_playbook_approvals(world: World) -> None:
     )
 
 
-def plant_publications(world: World) -> None:
+def add_publications(world: World) -> None:
     """Add approvals of workflows and playbooks to publish, one with hardly any fields."""
     workflow: Record = {"business_type": "WORKFLOWPUBLISH", "creator_name": _ENGINEER.name}
     playbook: Record = {"business_type": "PLAYBOOKPUBLISH", "creator_name": _ENGINEER.name}
@@ -198,7 +198,7 @@ def plant_publications(world: World) -> None:
         del sparse[field]
 
 
-def plant_handled(world: World) -> None:
+def add_handled(world: World) -> None:
     """Add tasks that are decided already."""
     handled: Record = {
         "approver": _ANALYST.name,
@@ -239,7 +239,7 @@ def plant_handled(world: World) -> None:
         world.history.add(task["id"], what, _ANALYST, at=task["update_time"])
 
 
-def plant_discussion(world: World) -> None:
+def add_discussion(world: World) -> None:
     """Add comments and an attachment to one task, and a file that no task lists."""
     world.upload("web-shells.txt", _REPORT, _ANALYST, id_=ATTACHMENT_REPORT)
     world.upload("网络拓扑.txt", b"edge -> waf -> ecs\n", _ANALYST, id_=ATTACHMENT_UNLISTED)

@@ -12,8 +12,8 @@ from bot.sandbox.secmaster.control import Control
 from bot.sandbox.secmaster.gateway import Gateway, add_request_id
 from bot.sandbox.secmaster.journal import Journal, Received
 from bot.sandbox.secmaster.scheduler import Scheduler
-from bot.sandbox.secmaster.seed_runs import plant_runs
-from bot.sandbox.secmaster.seed_tasks import plant_tasks
+from bot.sandbox.secmaster.seed_instances import add_instances
+from bot.sandbox.secmaster.seed_tasks import add_tasks
 from bot.sandbox.secmaster.wire import Clock
 from bot.sandbox.secmaster.world import World
 
@@ -85,8 +85,8 @@ class SecMasterSandbox:
             workspace_id=workspace_id,
         )
         self._runner: web.AppRunner | None = None
-        plant_runs(self.world)
-        plant_tasks(self.world)
+        add_instances(self.world)
+        add_tasks(self.world)
 
     @property
     def requests(self) -> list[Received]:

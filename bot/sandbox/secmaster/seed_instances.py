@@ -34,14 +34,14 @@ _WORKFLOWS = {
 _RUNNING, _FAILED, _DONE = "RUNNING", "FAILED", "FINISHED"
 
 
-def plant_runs(world: World) -> None:
+def add_instances(world: World) -> None:
     """Add every seeded instance; those that wait have a script for after the approval."""
-    plant_waiting(world)
-    plant_failed(world)
-    plant_others(world)
+    add_waiting(world)
+    add_failed(world)
+    add_others(world)
 
 
-def plant_waiting(world: World) -> None:
+def add_waiting(world: World) -> None:
     """Add the instances that wait at an approval node."""
     containment, blocking = WORKFLOW_CONTAINMENT, WORKFLOW_BLOCKING
     waiting = [
@@ -53,10 +53,10 @@ def plant_waiting(world: World) -> None:
     ]
     for id_, name, workflow, response in waiting:
         steps = [("Get alert", _DONE), ("Query intelligence", _DONE), ("Approval", _RUNNING)]
-        _plant(world, id_, name, workflow, steps, script=Script(upcoming=[response]))
+        _add(world, id_, name, workflow, steps, script=Script(upcoming=[response]))
 
 
-def plant_failed(world: World) -> None:
+def add_failed(world: World) -> None:
     """Add the failed instances, each with the error its retry meets, if any."""
     steps = [("Get alert", _DONE), ("Query intelligence", _DONE), ("Respond", _FAILED)]
     failed = [
@@ -78,12 +78,10 @@ def plant_failed(world: World) -> None:
     ]
     for id_, name, workflow, error_msg, relapse in failed:
         script = Script(relapse=relapse)
-        _plant(
-            world, id_, name, workflow, steps, script=script, status=_FAILED, error_msg=error_msg
-        )
+        _add(world, id_, name, workflow, steps, script=script, status=_FAILED, error_msg=error_msg)
 
 
-def plant_others(world: World) -> None:
+def add_others(world: World) -> None:
     """Add an instance of every other status, and one that is debugged."""
     done = [("Get alert", _DONE), ("Query intelligence", _DONE), ("Approval", _DONE)]
     busy = [*done, ("Respond", _RUNNING)]
@@ -97,10 +95,10 @@ def plant_others(world: World) -> None:
         (INSTANCE_DEBUG, "Debug of Alert enrichment", busy, "RUNNING", "DEBUG"),
     ]
     for id_, name, steps, status, trigger in others:
-        _plant(world, id_, name, WORKFLOW_ENRICHMENT, steps, status=status, trigger_type=trigger)
+        _add(world, id_, name, WORKFLOW_ENRICHMENT, steps, status=status, trigger_type=trigger)
 
 
-def _plant(  # noqa: PLR0913 -- one row of the tables above
+def _add(  # noqa: PLR0913 -- one row of the tables above
     world: World,
     id_: str,
     name: str,
