@@ -13,7 +13,7 @@ from bot.sandbox.slack.delivery import Delivery, Sent
 from bot.sandbox.slack.file_store import LARGEST, Files
 from bot.sandbox.slack.file_transfer import FileTransfer
 from bot.sandbox.slack.limits import Limits
-from bot.sandbox.slack.manifest import read_manifest
+from bot.sandbox.slack.manifest import Manifest, read_manifest
 from bot.sandbox.slack.methods import ALL_SCOPES
 from bot.sandbox.slack.page_state import PageState
 from bot.sandbox.slack.permits import PATIENCE
@@ -57,17 +57,17 @@ class SlackSandbox(PersonActions, AdminActions, PersonQueries):
         workspace = seeded_workspace(clock)
         workspace.permits.patience = patience
         self.url = ""
-        self.manifest = read_manifest(manifest)
         self.changes = workspace.changes
         self.faults = faults.Faults(self.changes.happened)
         self.socket_mode = SocketMode(self.changes)
         delivery = Delivery(workspace, self.socket_mode, signing_secret, request_url, patience)
         scopes = frozenset(scopes)
-        domains = self.manifest.features.unfurl_domains if "links:read" in scopes else []
+        app = read_manifest(manifest)
+        domains = app.features.unfurl_domains if "links:read" in scopes else []
         files = Files(workspace, lambda: self.url)
         super().__init__(workspace, Views(workspace), files, delivery, domains)
         self.limits = Limits(clock)
-        self._page = PageState(self, self.manifest, list(links))
+        self._page = PageState(self, app, list(links))
         self._web_api = WebApi(
             workspace,
             self.modals,
@@ -89,6 +89,15 @@ class SlackSandbox(PersonActions, AdminActions, PersonQueries):
     @request_url.setter
     def request_url(self, url: str | None) -> None:
         self.delivery.request_url = url
+
+    @property
+    def manifest(self) -> Manifest:
+        """The app's manifest as the page shows it."""
+        return self._page.manifest
+
+    @manifest.setter
+    def manifest(self, manifest: Manifest) -> None:
+        self._page.manifest = manifest
 
     @property
     def links(self) -> list[tuple[str, str]]:
