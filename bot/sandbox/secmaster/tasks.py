@@ -125,11 +125,11 @@ class Tasks:
 
     def _uncomment(self, task: Record, comment_id: str, by: Person) -> None:
         comments = _list(task, "comments")
-        removed = next((comment for comment in comments if comment["id"] == comment_id), None)
-        if removed is None:
+        comment = next((item for item in comments if item["id"] == comment_id), None)
+        if comment is None:
             raise Rejection(404, NOT_FOUND, f"comment {comment_id} does not exist")
-        task["comments"] = [comment for comment in comments if comment is not removed]
-        self._history.add(task["id"], "comment removed", by, detail=removed["message"])
+        task["comments"] = [item for item in comments if item is not comment]
+        self._history.add(task["id"], "comment removed", by, detail=comment["message"])
 
     def _attach(self, task: Record, attachment_id: str, by: Person) -> None:
         name = find_record(self._attachments, "attachment", attachment_id)["file_name"]

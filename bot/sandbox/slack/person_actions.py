@@ -178,10 +178,10 @@ class PersonActions:
             raise ValueError(f"a message has {TEXT_LIMIT:,} characters at most")
         if thread_ts:
             self._visible_message(user, channel, thread_ts)
-        attached = [self.files.owned(user, file_id) for file_id in files]
+        attachments = [self.files.owned(user, file_id) for file_id in files]
         message: Json = {"user": user, "text": typed_in_message(self.workspace, text)}
-        if attached:
-            message["files"] = self.files.share(attached, target)
+        if attachments:
+            message["files"] = self.files.share(attachments, target)
         message = self.workspace.post(channel, message, thread_ts or "")
         # All events are drawn from the message as it was posted, before the app may change it.
         mention = f"<@{BOT_USER}>" in message["text"] and BOT_USER in target.members
