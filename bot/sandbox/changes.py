@@ -1,4 +1,4 @@
-"""A count of everything that happened, and ways to hear of the next thing."""
+"""A count of all changes to a sandbox, and ways to wait for the next one."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,11 +6,13 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from bot.sandbox.connection import is_disconnected
+
 T = TypeVar("T")
 
 
 class Changes:
-    """Counts changes; whoever waits is woken by each one.
+    """Counts changes, and wakes those who wait at each one.
 
     An event that is replaced at each change stands in for a condition: state changes in plain
     functions, and a condition can only be notified by a coroutine that holds its lock.
@@ -22,6 +24,7 @@ class Changes:
         self._next = asyncio.Event()
 
     def happened(self) -> None:
+        """Count a change, and wake everybody who waits for one."""
         self.count += 1
         self._next.set()
         self._next = asyncio.Event()
@@ -30,23 +33,23 @@ class Changes:
         self.closed = False
 
     def close(self) -> None:
-        """Let every reader of the news go home."""
+        """End every stream of changes."""
         self.closed = True
         self.happened()
 
     async def after(self, count: int) -> None:
-        """Wait until more than ``count`` has happened."""
+        """Wait until there have been more than ``count`` changes."""
         await self.until(lambda: self.count > count)
 
     async def until(self, predicate: Callable[[], T]) -> T:
-        """The first truthy value of ``predicate``, which is asked again after each change."""
-        while not (found := predicate()):
+        """Return the first truthy value of ``predicate``, called again after each change."""
+        while not (value := predicate()):
             await self._next.wait()
-        return found
+        return value
 
 
 def routes(changes: Changes) -> list[web.RouteDef]:
-    """``GET /_sandbox/news``: the count as a stream of events, at once and after each change.
+    """Build ``GET /_sandbox/news``, which streams the count, at once and after each change.
 
     https://html.spec.whatwg.org/multipage/server-sent-events.html
     """
@@ -56,15 +59,11 @@ def routes(changes: Changes) -> list[web.RouteDef]:
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
         await stream.prepare(request)
-        while not changes.closed and not _gone(request):
-            told = changes.count
-            await stream.write(f"data: {told}\n\n".encode())
-            # Whatever else changes in this turn of the loop is the same piece of news.
-            await changes.after(told)
+        while not changes.closed and not is_disconnected(request):
+            count = changes.count
+            await stream.write(f"data: {count}\n\n".encode())
+            # All changes of one turn of the event loop are sent as one.
+            await changes.after(count)
         return stream
 
     return [web.get("/_sandbox/news", news)]
-
-
-def _gone(request: web.Request) -> bool:
-    return request.transport is None or request.transport.is_closing()

@@ -1,4 +1,4 @@
-"""Trouble on request: what a network, a gateway or a service does on a bad day.
+"""Faults that can be switched on: failures of the network, a gateway or a service.
 
 Both sandboxes let a person or a test switch a fault on for an endpoint (SecMaster's
 ``UpdateTask``, Slack's ``chat.postMessage``, or ``*``) and off again, over HTTP:
@@ -14,6 +14,8 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bot.sandbox.connection import is_disconnected
+
 PAGE = "<html><head><title>502</title></head><body><h1>Bad Gateway</h1></body></html>"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -21,13 +23,14 @@ Refusal = Callable[["Fault"], web.Response]
 
 
 class Fault(BaseModel):
-    """One kind of trouble for one endpoint, ``*`` for all.
+    """A fault on one endpoint, ``*`` for all.
 
-    ``applied`` says whether the request takes effect before the trouble shows: a hang-up
-    with ``applied`` is an answer lost on its way back, one without is a request lost on its
-    way there. ``hold`` keeps requests waiting until the fault is cleared; one whose caller
-    has gone by then has no effect. ``cut`` breaks off in the middle of the answer. ``delay``
-    and ``drip`` (per byte) are in seconds; ``times`` is how many requests meet it, default all.
+    ``applied`` says whether the request takes effect before it fails: a hang-up with
+    ``applied`` is an answer lost on its way back, one without is a request lost on its way
+    there. ``hold`` keeps requests waiting until the fault is cleared; one whose caller has
+    disconnected by then has no effect. ``cut`` breaks off in the middle of the answer.
+    ``delay`` and ``drip`` (per byte) are in seconds; ``times`` is how many requests meet the
+    fault, by default all.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -47,39 +50,42 @@ class Fault(BaseModel):
 
 
 class Faults:
-    """The faults that are on, each with a number, and the requests they keep waiting.
+    """The active faults, each with a number, and how many requests they hold by endpoint.
 
-    ``tell`` is called when one goes on or off.
+    ``changed`` is called when one is switched on or off.
     """
 
-    def __init__(self, tell: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[], None]) -> None:
         self.held: Counter[str] = Counter()
-        self._tell = tell
+        self._notify = changed
         self._numbers = count(1)
         self._active: dict[int, Fault] = {}
         self._changed = asyncio.Condition()
 
     async def set(self, fault: Fault) -> Fault:
-        await self._keep(self._active | {next(self._numbers): fault})
+        """Switch a fault on."""
+        await self._replace(self._active | {next(self._numbers): fault})
         return fault
 
     async def clear(self, on: str | None = None) -> None:
-        """Switch off the faults of one endpoint, or all; what they held goes on."""
-        left = {at: one for at, one in self._active.items() if on not in (None, one.on)}
-        await self._keep(left)
+        """Switch off the faults of one endpoint, or all; requests they hold are released."""
+        remaining = {
+            number: fault for number, fault in self._active.items() if on not in (None, fault.on)
+        }
+        await self._replace(remaining)
 
     async def switch_off(self, number: int) -> None:
         """Switch off one fault; one that is off already stays off."""
-        await self._keep({at: one for at, one in self._active.items() if at != number})
+        await self._replace({key: fault for key, fault in self._active.items() if key != number})
 
-    async def _keep(self, faults: dict[int, Fault]) -> None:
+    async def _replace(self, faults: dict[int, Fault]) -> None:
         async with self._changed:
             self._active = faults
             self._changed.notify_all()
-        self._tell()
+        self._notify()
 
     def listed(self) -> list[dict[str, Any]]:
-        """The faults that the next request may meet, without those that are used up."""
+        """List the faults that the next request may meet, without those that are used up."""
         return [
             {"number": number} | fault.model_dump(exclude_defaults=True)
             for number, fault in self._active.items()
@@ -96,41 +102,39 @@ class Faults:
     ) -> web.StreamResponse:
         """Answer ``request`` to endpoint ``on`` through whatever fault is on for it.
 
-        ``refusal`` words a fault's status as the service would.
+        ``refusal`` answers with a fault's status as the service would.
         """
-        fault = self._take(on)
+        matching = (
+            item for item in self._active.values() if item.on in (on, "*") and item.times != 0
+        )
+        fault = next(matching, None)
         if fault is None:
             return await handler(request)
+        fault.times = fault.times and fault.times - 1
         await asyncio.sleep(fault.delay)
         if fault.hold and not fault.applied:
             await self._hold(fault, on)
-        if _gone(request):
+        if is_disconnected(request):
             return web.Response()
-        spoiled = bool(fault.hang_up or fault.html or fault.status)
-        answer = web.Response() if spoiled and not fault.applied else await handler(request)
+        replaced = bool(fault.hang_up or fault.html or fault.status)
+        response = web.Response() if replaced and not fault.applied else await handler(request)
         if fault.hold and fault.applied:
             await self._hold(fault, on)
-        return await _spoil(fault, request, answer, refusal)
-
-    def _take(self, on: str) -> Fault | None:
-        for fault in self._active.values():
-            if fault.on in (on, "*") and fault.times != 0:
-                fault.times = fault.times and fault.times - 1
-                return fault
-        return None
+        return await _spoil(fault, request, response, refusal)
 
     async def _hold(self, fault: Fault, on: str) -> None:
+        """Wait until the fault is switched off."""
         async with self._changed:
             self.held[on] += 1
             self._changed.notify_all()
             await self._changed.wait_for(
-                lambda: all(fault is not still for still in self._active.values())
+                lambda: all(fault is not active for active in self._active.values())
             )
             self.held[on] -= 1
 
 
 def routes(faults: Faults) -> list[web.RouteDef]:
-    """The faults' own endpoints, to be added to a sandbox's."""
+    """Build the endpoints under ``/_sandbox/faults``."""
 
     async def show(_request: web.Request) -> web.Response:
         return web.json_response({"active": faults.listed(), "held": dict(+faults.held)})
@@ -138,8 +142,8 @@ def routes(faults: Faults) -> list[web.RouteDef]:
     async def switch_on(request: web.Request) -> web.Response:
         try:
             await faults.set(Fault.model_validate_json(await request.read()))
-        except ValidationError as wrong:
-            return web.json_response({"error": worded(wrong)}, status=400)
+        except ValidationError as error:
+            return web.json_response({"error": error_message(error)}, status=400)
         return await show(request)
 
     async def switch_off(request: web.Request) -> web.Response:
@@ -159,19 +163,19 @@ def routes(faults: Faults) -> list[web.RouteDef]:
     ]
 
 
-def worded(wrong: ValidationError) -> str:
-    """Everything that is wrong with what was sent, in one line."""
-    return "; ".join(_said(one["loc"], one["msg"]) for one in wrong.errors())
-
-
-def _said(where: tuple[int | str, ...], message: str) -> str:
-    field = ".".join(map(str, where))
-    return f"{field}: {message}" if field else message
+def error_message(error: ValidationError) -> str:
+    """Return every error of a validation in one line, each with its field."""
+    messages = []
+    for item in error.errors():
+        field = ".".join(map(str, item["loc"]))
+        messages.append(f"{field}: {item['msg']}" if field else item["msg"])
+    return "; ".join(messages)
 
 
 async def _spoil(
-    fault: Fault, request: web.Request, answer: web.StreamResponse, refusal: Refusal
+    fault: Fault, request: web.Request, response: web.StreamResponse, refusal: Refusal
 ) -> web.StreamResponse:
+    """Return what the fault lets the client see in place of ``response``."""
     if fault.hang_up:
         return _hang_up(request)
     if fault.html:
@@ -179,29 +183,28 @@ async def _spoil(
     if fault.status:
         return refusal(fault)
     if fault.cut or fault.drip:
-        return await _drip(fault, request, answer)
-    return answer
-
-
-def _gone(request: web.Request) -> bool:
-    return request.transport is None or request.transport.is_closing()
+        return await _drip(fault, request, response)
+    return response
 
 
 def _hang_up(request: web.Request) -> web.Response:
+    """Cut the connection; the returned response never arrives."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
 
 
 async def _drip(
-    fault: Fault, request: web.Request, answer: web.StreamResponse
+    fault: Fault, request: web.Request, response: web.StreamResponse
 ) -> web.StreamResponse:
-    body = answer.body if isinstance(answer, web.Response) else b""
+    """Send a response byte by byte, or only the first half of it."""
+    body = response.body if isinstance(response, web.Response) else b""
     body = body if isinstance(body, bytes) else b""
-    slow = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
+    headers = {"Content-Type": response.content_type}
+    slow = web.StreamResponse(status=response.status, headers=headers)
     slow.content_length = len(body)
     await slow.prepare(request)
-    for at in range(len(body) // 2 if fault.cut else len(body)):
-        await slow.write(body[at : at + 1])
+    for index in range(len(body) // 2 if fault.cut else len(body)):
+        await slow.write(body[index : index + 1])
         await asyncio.sleep(fault.drip)
     return _hang_up(request) if fault.cut else slow

@@ -1,8 +1,7 @@
-"""JSON that can be kept and written again: finite numbers, and no deeper than anybody needs."""
+"""JSON that can be stored and written again: finite numbers, and a limited depth."""
 
 import json
 import math
-from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -12,13 +11,17 @@ dumps = partial(json.dumps, allow_nan=False)
 
 
 def loads(text: str | bytes) -> Any:
-    """What ``text`` says; a ``ValueError`` when it is malformed, not finite or too deep."""
+    """Parse JSON, or raise ``ValueError`` if it is malformed, not finite or too deep."""
     try:
         value = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
-    _check_depth(value)
-    return value
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [child for item in level for child in _children(item)]
+        if not level:
+            return value
+    raise ValueError("the JSON is nested too deeply")
 
 
 def _finite(number: str) -> float:
@@ -28,16 +31,7 @@ def _finite(number: str) -> float:
     return value
 
 
-def _check_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(DEEPEST + 1):
-        level = [child for each in level for child in _children(each)]
-        if not level:
-            return
-    raise ValueError("the JSON is nested too deeply")
-
-
-def _children(value: Any) -> Iterable[Any]:
+def _children(value: Any) -> list[Any]:
     if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+        return list(value.values())
+    return value if isinstance(value, list) else []

@@ -19,8 +19,8 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox, payloads
 from bot.sandbox.slack.chat import from_bot
-from bot.sandbox.slack.delivery import _encoded
-from bot.sandbox.slack.entries import find_element
+from bot.sandbox.slack.delivery import encode_form
+from bot.sandbox.slack.element_state import find_element
 from bot.secmaster import Task
 from tests.bench.clicker import Ack, Click, Clicker
 from tests.town import ALICE, SOC
@@ -153,7 +153,7 @@ class Scene:
         return f"{self.slack.url}/_hooks/{hook}"
 
     def _click(self, kind: str, payload: dict[str, Any]) -> Click:
-        body, content_type = _encoded(kind, payload)
+        body, content_type = encode_form(kind, payload)
         stamp = str(int(time.time()))
         headers = {
             "Content-Type": content_type,

@@ -1,4 +1,4 @@
-"""JSON that no sandbox can keep is refused where it comes in, by each in its own words."""
+"""JSON that a sandbox cannot store is refused, by each sandbox in its service's words."""
 
 import httpx
 import pytest
@@ -30,8 +30,8 @@ def test_a_hundred_levels_are_read():
 
 @pytest.mark.parametrize("body", BAD, ids=range(len(BAD)))
 async def test_slack_refuses_what_it_cannot_keep(slack, send, body):
-    _, said = await send("POST", slack.url + "/api/chat.postMessage", body)
-    assert '"invalid_json"' in said
+    _, text = await send("POST", slack.url + "/api/chat.postMessage", body)
+    assert '"invalid_json"' in text
     hook = slack.workspace.permits.new_hook("U0BOB", "C0SOC", "")
     assert await send("POST", f"{slack.url}/_hooks/{hook}", body) == (400, "invalid_payload")
     assert (await send("POST", slack.url + "/_sandbox/say", body))[0] == 400
@@ -42,8 +42,8 @@ async def test_slack_refuses_what_it_cannot_keep(slack, send, body):
 async def test_secmaster_refuses_what_it_cannot_keep(secmaster, send, body):
     token = {"X-Auth-Token": "demo-token"}
     path = f"{secmaster.url}{SOC}/tasks/{seed.TASK_ISOLATE}"
-    status, said = await send("PUT", path, body, **token)
-    assert (status, "must be a JSON object" in said) == (400, True)
+    status, text = await send("PUT", path, body, **token)
+    assert (status, "must be a JSON object" in text) == (400, True)
     assert (await send("POST", secmaster.url + "/v3/auth/tokens", body))[0] == 400
     assert (await send("GET", secmaster.url + "/_sandbox/requests", ""))[0] == 200
 
@@ -60,7 +60,7 @@ FILE = '--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n
 
 
 @pytest.mark.parametrize(
-    ("kind", "body", "said"),
+    ("kind", "body", "text"),
     [
         (FORM, FILE, '"ok": true'),
         ("multipart/form-data", FILE, '"invalid_form_data"'),
@@ -68,7 +68,7 @@ FILE = '--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n
         ("application/json", "[]", '"json_not_object"'),
     ],
 )
-async def test_slack_says_what_is_wrong_with_a_body(slack, send, kind, body, said):
+async def test_slack_says_what_is_wrong_with_a_body(slack, send, kind, body, text):
     status, answer = await send("POST", slack.url + "/api/api.test", body, **{"Content-Type": kind})
-    assert (status, said in answer) == (200, True)
+    assert (status, text in answer) == (200, True)
     assert (await send("GET", slack.url + "/_sandbox/calls", ""))[0] == 200

@@ -1,4 +1,4 @@
-"""Whom the sandboxes serve: programs and their own pages, not other sites in the same browser."""
+"""The sandboxes serve programs and their own pages, not other sites in the same browser."""
 
 import httpx
 import pytest
@@ -28,8 +28,8 @@ async def test_no_other_page_acts_here(slack, secmaster, headers):
 
 
 async def test_programs_own_pages_and_visitors_are_served(slack, secmaster):
-    own = {"Origin": secmaster.url, "Sec-Fetch-Site": "same-origin"}
-    assert await status(secmaster, "POST", "/_sandbox/tasks", own) == 201
+    same_origin = {"Origin": secmaster.url, "Sec-Fetch-Site": "same-origin"}
+    assert await status(secmaster, "POST", "/_sandbox/tasks", same_origin) == 201
     assert await status(secmaster, "POST", "/_sandbox/tasks", {}) == 201
     assert await status(slack, "GET", "/api/api.test", {}) == 200
     assert await status(slack, "GET", "/", {"Sec-Fetch-Site": "cross-site"}) == 200

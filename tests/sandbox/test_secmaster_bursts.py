@@ -30,12 +30,12 @@ def caller(http):
 
 
 def test_many_arrive_as_one_change_with_names_of_their_own():
-    told = []
+    changes = []
     world = World(
-        clock=utc_now, project_id="p", workspace_id="w", changed=lambda: told.append("changed")
+        clock=utc_now, project_id="p", workspace_id="w", changed=lambda: changes.append("changed")
     )
     world.add_many(MANY, FAILURES)
-    assert told == ["changed"]
+    assert changes == ["changed"]
     waiting = [one for one in world.tasks.values() if one["status"] == "waiting"]
     assert len({task["name"] for task in waiting}) == len(waiting) == MANY
     assert {task["due_handle"] for task in waiting} == {"CONTINUE", "INTERRUPT"}
@@ -80,13 +80,14 @@ def test_a_list_is_kept_until_something_changes():
     for offset in ("0", "3", "6"):
         listing.tasks({"limit": "3", "offset": offset})
     listing.tasks({"name": "Isolate"})
-    assert len(listing._kept) == 2
-    kept = listing._kept["tasks",]
-    assert listing._found("tasks", {"limit": "100"}) is kept
+    assert len(listing.cache) == 2
+    cached = listing.cache["tasks",]
+    listing.tasks({"limit": "100"})
+    assert listing.cache["tasks",] is cached
     world.update_task(seed.TASK_ISOLATE, {"action": "CONTINUE"}, LIN)
-    shown = listing.tasks({"limit": "100"})["data"]
-    assert listing._kept["tasks",] is not kept
-    assert seed.TASK_ISOLATE not in {task["id"] for task in shown}
+    tasks = listing.tasks({"limit": "100"})["data"]
+    assert listing.cache["tasks",] is not cached
+    assert seed.TASK_ISOLATE not in {task["id"] for task in tasks}
 
 
 def test_a_record_that_is_taken_away_behind_the_world_is_not_listed():
@@ -101,7 +102,7 @@ def test_no_more_lists_are_kept_than_are_of_use():
     listing = Listing(SecMasterSandbox().world)
     for number in range(1000):
         listing.tasks({"name": str(number)})
-    assert len(listing._kept) <= 64
+    assert len(listing.cache) <= 64
 
 
 # Deleting
@@ -110,8 +111,8 @@ def test_no_more_lists_are_kept_than_are_of_use():
 async def test_a_deleted_task_is_nowhere(secmaster, caller, http):
     gone = await http.delete(f"/_sandbox/tasks/{seed.TASK_ISOLATE}")
     assert (gone.status_code, gone.json()["name"]) == (200, "Isolate host ecs-web-07")
-    shown = await http.get(f"{SOC}/tasks/{seed.TASK_ISOLATE}")
-    assert (shown.status_code, shown.json()["code"]) == (404, "SecMaster.20010004")
+    response = await http.get(f"{SOC}/tasks/{seed.TASK_ISOLATE}")
+    assert (response.status_code, response.json()["code"]) == (404, "SecMaster.20010004")
     assert (await caller.update(seed.TASK_ISOLATE, "CONTINUE")).status_code == 404
     listed = (await caller.tasks(limit=100)).json()
     assert (listed["total"], len(listed["data"])) == (11, 11)
@@ -152,22 +153,22 @@ async def test_a_run_that_is_deleted_on_its_way_takes_no_further_step(secmaster)
 
 async def test_the_console_is_shown_the_newest_few_and_how_many_there_are(secmaster, http):
     secmaster.world.add_many(500, 250)
-    shown = await state(http)
-    assert (len(shown["tasks"]), len(shown["instances"])) == (200, 200)
-    assert shown["found"] == {"task": 515, "instance": 764}
-    assert shown["counts"]["task"] == {"waiting": 512, "finished": 2, "canceled": 1}
-    assert shown["counts"]["instance"]["FAILED"] == 253
-    created = [one["create_time"] for one in shown["tasks"]]
-    rest = [one for id_, one in secmaster.world.tasks.items() if id_ not in ids(shown["tasks"])]
+    page = await state(http)
+    assert (len(page["tasks"]), len(page["instances"])) == (200, 200)
+    assert page["found"] == {"task": 515, "instance": 764}
+    assert page["counts"]["task"] == {"waiting": 512, "finished": 2, "canceled": 1}
+    assert page["counts"]["instance"]["FAILED"] == 253
+    created = [one["create_time"] for one in page["tasks"]]
+    rest = [one for id_, one in secmaster.world.tasks.items() if id_ not in ids(page["tasks"])]
     assert min(created) >= max(one["create_time"] for one in rest)
-    assert set(shown["history"]) == ids(shown["tasks"]) | ids(shown["instances"])
+    assert set(page["history"]) == ids(page["tasks"]) | ids(page["instances"])
 
 
 async def test_what_is_looked_for_is_found_among_all(secmaster, http):
     secmaster.world.add_many(500, 250)
-    found = await state(http, noun="task", text=" ECS-WEB ")
-    assert [one["id"] for one in found["tasks"]] == [seed.TASK_ISOLATE]
-    assert found["found"] == {"task": 1, "instance": 764}
+    page = await state(http, noun="task", text=" ECS-WEB ")
+    assert [one["id"] for one in page["tasks"]] == [seed.TASK_ISOLATE]
+    assert page["found"] == {"task": 1, "instance": 764}
     failed = await state(http, noun="instance", status="FAILED", text="alert enrichment")
     assert {one["status"] for one in failed["instances"]} == {"FAILED"}
     assert failed["found"]["instance"] == len(failed["instances"]) > 0
@@ -176,11 +177,11 @@ async def test_what_is_looked_for_is_found_among_all(secmaster, http):
 
 async def test_what_is_open_is_shown_with_what_belongs_to_it(secmaster, http):
     secmaster.world.add_many(500, 250)
-    shown = await state(http, open=seed.TASK_ISOLATE)
-    assert seed.TASK_ISOLATE not in ids(shown["tasks"])
-    assert ids(shown["near"]["tasks"]) == {seed.TASK_ISOLATE}
-    assert ids(shown["near"]["instances"]) == {seed.INSTANCE_ISOLATE}
-    assert shown["history"][seed.TASK_ISOLATE][0]["what"] == "created"
+    page = await state(http, open=seed.TASK_ISOLATE)
+    assert seed.TASK_ISOLATE not in ids(page["tasks"])
+    assert ids(page["near"]["tasks"]) == {seed.TASK_ISOLATE}
+    assert ids(page["near"]["instances"]) == {seed.INSTANCE_ISOLATE}
+    assert page["history"][seed.TASK_ISOLATE][0]["what"] == "created"
     run = (await state(http, open=seed.INSTANCE_ISOLATE))["near"]
     assert (ids(run["tasks"]), ids(run["instances"])) == (
         {seed.TASK_ISOLATE},

@@ -1,11 +1,11 @@
-"""Channels that an administrator closes, opens, and takes the app out of."""
+"""Channels that an administrator archives, unarchives, and takes the app out of."""
 
 import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.slack.asking import ALL_SCOPES
+from bot.sandbox.slack.methods import ALL_SCOPES
 
 SOC, RANDOM, PRIVATE = "C0SOC", "C0RANDOM", "C0PRIVATE"
 

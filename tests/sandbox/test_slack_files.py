@@ -9,8 +9,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox.faults import Fault
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.slack.asking import ALL_SCOPES
-from bot.sandbox.slack.filestore import LARGEST
+from bot.sandbox.slack.file_store import LARGEST
+from bot.sandbox.slack.methods import ALL_SCOPES
 
 HELLO = b"hello, world"
 TOKEN = {"Authorization": "Bearer xoxb-demo"}
@@ -106,8 +106,8 @@ async def test_a_file_that_is_shared_nowhere_is_the_apps_alone(slack, client, se
     file = done["file"]
     assert (file["channels"], file["alt_txt"]) == ([], "An x")
     assert (await fetched(session, file["url_private"], **TOKEN))[2] == b"x"
-    seen = f"{slack.url}/_sandbox/files/{file['id']}?user=U0BOB"
-    assert (await fetched(session, seen))[0] == 404
+    page_url = f"{slack.url}/_sandbox/files/{file['id']}?user=U0BOB"
+    assert (await fetched(session, page_url))[0] == 404
 
 
 async def test_an_upload_address_takes_what_was_announced_once(client, session):
@@ -134,15 +134,15 @@ async def test_a_file_that_the_app_shares_in_a_thread_is_on_the_page_there(slack
     )
     query = {"user": "U0BOB", "channel": "C0SOC", "thread": root["ts"]}
     async with session.get(f"{slack.url}/_sandbox/page", params=query) as answer:
-        seen = await answer.json()
-    assert [one["text"] for one in seen["channel"]["messages"]] == ["root"]
-    [_, reply] = seen["thread"]["messages"]
+        page = await answer.json()
+    assert [one["text"] for one in page["channel"]["messages"]] == ["root"]
+    [_, reply] = page["thread"]["messages"]
     assert reply["text"] == "The whole list"
     [file] = reply["files"]
     assert (file["id"], file["title"], file["size"]) == (file_id, "All of them", len(HELLO))
-    assert seen["channel"]["messages"][0]["reply_count"] == 1
-    shown = await fetched(session, f"{slack.url}/_sandbox/files/{file_id}?user=U0BOB")
-    assert (shown[0], shown[2]) == (200, HELLO)
+    assert page["channel"]["messages"][0]["reply_count"] == 1
+    response = await fetched(session, f"{slack.url}/_sandbox/files/{file_id}?user=U0BOB")
+    assert (response[0], response[2]) == (200, HELLO)
 
 
 @pytest.mark.parametrize(
@@ -257,8 +257,8 @@ async def test_the_app_has_a_persons_file_once_it_is_shared_where_the_app_is(
     await slack.say("U0BOB", "C0RANDOM", files=[file["id"]])
     assert await hidden()
     await slack.say("U0BOB", "C0SOC", files=[file["id"]])
-    found = (await client.files_info(file=file["id"]))["file"]
-    assert (found["user"], found["channels"]) == ("U0BOB", ["C0RANDOM", "C0SOC"])
+    info = (await client.files_info(file=file["id"]))["file"]
+    assert (info["user"], info["channels"]) == ("U0BOB", ["C0RANDOM", "C0SOC"])
     assert (await fetched(session, file["url_private"], **TOKEN))[2] == HELLO
 
 
@@ -278,9 +278,9 @@ async def test_files_have_faults_too(slack, client, session):
 
 async def test_a_person_says_a_file_and_the_app_is_told(slack, client, upload):
     _, first = await upload()
-    said = await slack.say("U0BOB", "D0BOB", files=[first["id"]])
+    message = await slack.say("U0BOB", "D0BOB", files=[first["id"]])
     event = slack.sent[-1].payload["event"]
-    assert (said["text"], [one["id"] for one in said["files"]]) == ("", [first["id"]])
+    assert (message["text"], [one["id"] for one in message["files"]]) == ("", [first["id"]])
     assert (event["type"], event["subtype"], event["channel_type"]) == (
         "message",
         "file_share",
@@ -415,11 +415,11 @@ async def test_a_submission_carries_whole_files_which_the_app_may_then_have(
 
 async def test_picking_a_file_in_a_modal_is_kept_until_it_is_sent(slack, upload, opened):
     _, file = await upload()
-    view = await opened()
-    await slack.press_in_view("U0BOB", view, "files", [file["id"]])
-    [shown] = slack.views("U0BOB")
-    assert shown["state"]["values"]["evidence"]["files"]["files"] == [file]
-    await slack.submit("U0BOB", view, {})
+    view_id = await opened()
+    await slack.press_in_view("U0BOB", view_id, "files", [file["id"]])
+    [view] = slack.views("U0BOB")
+    assert view["state"]["values"]["evidence"]["files"]["files"] == [file]
+    await slack.submit("U0BOB", view_id, {})
     assert slack.sent[-1].payload["type"] == "view_submission"
 
 

@@ -1,11 +1,11 @@
-"""A channel with more messages than anybody reads: found by ts and by thread, never searched."""
+"""A channel with many messages, which are found by ts and by thread without a search."""
 
 import asyncio
 import random
 
 import pytest
 
-from bot.sandbox.slack.timeline import Row, Timeline
+from bot.sandbox.slack.timeline import MessageList, Timeline
 
 SOC = "C0SOC"
 
@@ -18,7 +18,7 @@ def message(at, **more):
 
 
 def test_a_row_finds_what_lies_between_two_moments():
-    row = Row()
+    row = MessageList()
     for at in range(10, 20):
         row.put(message(at))
     assert said(row.between(12.0001, 14.0001)) == ["13"]
@@ -30,7 +30,7 @@ def test_a_row_finds_what_lies_between_two_moments():
 
 
 def test_a_row_is_kept_in_order_whatever_is_put_in_and_taken_out():
-    chance, row, plain = random.Random(1), Row(), {}
+    chance, row, plain = random.Random(1), MessageList(), {}
     for _ in range(500):
         at = chance.randrange(100)
         if chance.random() < 0.4:
@@ -124,35 +124,35 @@ async def test_history_pages_through_thousands_newest_first(slack, client):
 
 
 async def test_whoever_waits_is_asked_again_once_for_each_turn(slack, client):
-    asked = []
+    counts = []
 
     def arrived():
-        asked.append(len(slack.messages(SOC)))
-        return asked[-1] == 1000
+        counts.append(len(slack.messages(SOC)))
+        return counts[-1] == 1000
 
     waiting = asyncio.create_task(slack.until(arrived))
     await client.api_test()
     for number in range(1000):
         post(slack, str(number))
     await waiting
-    assert asked[-1] == 1000
-    assert len(asked) < 10
+    assert counts[-1] == 1000
+    assert len(counts) < 10
 
 
 async def test_the_page_shows_the_latest_few_hundred_and_says_how_many_more(slack, session):
     posted = [post(slack, str(number)) for number in range(1200)]
     for number in range(650):
         post(slack, f"reply {number}", posted[-1]["ts"])
-    seen = await look(slack, session, channel=SOC, thread=posted[-1]["ts"])
-    channel, thread = seen["channel"], seen["thread"]
+    page = await look(slack, session, channel=SOC, thread=posted[-1]["ts"])
+    channel, thread = page["channel"], page["thread"]
     assert channel["order"] == [one["ts"] for one in posted[-600:]]
     assert (len(channel["messages"]), channel["older"]) == (600, 600)
     assert thread["order"][0] == posted[-1]["ts"]
     assert (len(thread["order"]), thread["older"]) == (601, 50)
-    [soc] = [one for one in seen["channels"] if one["id"] == SOC]
+    [soc] = [one for one in page["channels"] if one["id"] == SOC]
     assert soc["more_unread"]
     post(slack, "one more")
-    news = await look(slack, session, channel=SOC, since=seen["changes"])
+    news = await look(slack, session, channel=SOC, since=page["changes"])
     assert said(news["channel"]["messages"]) == ["one more"]
     assert news["channel"]["older"] == 601
 
@@ -161,8 +161,8 @@ async def test_the_page_shows_the_latest_few_hundred_and_says_how_many_more(slac
 async def test_a_channel_that_is_shown_whole_has_nothing_older(slack, session, count):
     for number in range(count):
         post(slack, str(number))
-    seen = await look(slack, session, channel=SOC)
-    assert (len(seen["channel"]["order"]), seen["channel"]["older"]) == (count, 0)
+    page = await look(slack, session, channel=SOC)
+    assert (len(page["channel"]["order"]), page["channel"]["older"]) == (count, 0)
 
 
 async def look(slack, session, **query):

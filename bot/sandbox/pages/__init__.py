@@ -1,7 +1,7 @@
-"""The sandboxes' pages: files as they stand, with no build step between writing and reading.
+"""The sandboxes' pages, served from their source files without a build step.
 
 ``slack/`` is the workspace, ``console/`` the SecMaster console; ``blocks/`` draws Block Kit, and
-``shared/`` serves both pages.
+``shared/`` is used by both pages.
 """
 
 from pathlib import Path
@@ -15,8 +15,8 @@ KINDS = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
-# Only our own files run or style anything: text that a name smuggles in stays text even if the
-# drawing of it had a hole. Pictures come from wherever a message shows them.
+# Only the pages' own files may run or style anything: markup in a name has no effect even if
+# the page failed to escape it. Images may come from any address that a message names.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' https: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -30,20 +30,21 @@ HEADERS = {
 
 
 def routes(page: str) -> list[web.RouteDef]:
-    """A sandbox's page at ``/``, and every page's files at ``/_page/<folder>/<name>``."""
+    """Serve a sandbox's page at ``/``, and the files of all at ``/_page/<folder>/<name>``."""
 
-    async def first(_request: web.Request) -> web.Response:
+    async def index(_request: web.Request) -> web.Response:
         return _file(page, "index.html")
 
-    async def other(request: web.Request) -> web.Response:
+    async def file(request: web.Request) -> web.Response:
         return _file(request.match_info["folder"], request.match_info["name"])
 
-    return [web.get("/", first), web.get("/_page/{folder}/{name}", other)]
+    return [web.get("/", index), web.get("/_page/{folder}/{name}", file)]
 
 
 def _file(folder: str, name: str) -> web.Response:
-    there = {(path.parent.name, path.name): path for path in FOLDER.glob("*/*")}
-    path = there.get((folder, name))
+    # Only names that exist are served, so that no name leads out of the folder.
+    paths = {(path.parent.name, path.name): path for path in FOLDER.glob("*/*")}
+    path = paths.get((folder, name))
     if path is None or path.suffix not in KINDS:
         raise web.HTTPNotFound
     return web.Response(

@@ -1,6 +1,6 @@
-"""A local SecMaster: one workspace with its gateway, its IAM and a memory, over real HTTP.
+"""A local SecMaster: one workspace in memory, with its gateway and its IAM, over real HTTP.
 
-It keeps to what Huawei documents about the endpoints the bot uses, checks every signature,
+It implements the endpoints the bot uses as Huawei documents them, checks every signature,
 and refuses what the real one would. ``seed`` names the records it starts with.
 """
 

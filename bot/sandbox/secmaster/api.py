@@ -1,10 +1,9 @@
-"""SecMaster's nine endpoints and IAM's one: requests into calls of the world, and back.
+"""SecMaster's nine endpoints and IAM's one: each request turned into a call of the world.
 
 Paths and replies: https://support.huaweicloud.com/api-secmaster/
 """
 
 import secrets
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -12,8 +11,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.sandbox import strict_json
-from bot.sandbox.secmaster.front import CALLER, REQUEST_ID
-from bot.sandbox.secmaster.gate import Gate
+from bot.sandbox.secmaster.authentication import Authenticator
+from bot.sandbox.secmaster.gateway import CALLER, REQUEST_ID
 from bot.sandbox.secmaster.listing import Listing, without_topology
 from bot.sandbox.secmaster.wire import INVALID, OK, IamRejection, Person, Record, Rejection
 from bot.sandbox.secmaster.world import World
@@ -25,11 +24,11 @@ OBJECTS = "/_sandbox/objects/{attach_id}"
 class Api:
     """The service itself, behind the gateway."""
 
-    def __init__(self, world: World, gate: Gate) -> None:
+    def __init__(self, world: World, authenticator: Authenticator) -> None:
         self._world = world
-        self._gate = gate
+        self._authenticator = authenticator
         self._listing = Listing(world)
-        # What makes a download link work for whoever was given it, and for no one else.
+        # A download link works only with this, so that nobody can guess one.
         self._signature = secrets.token_hex(16)
 
     def routes(self) -> list[web.RouteDef]:
@@ -53,7 +52,7 @@ class Api:
         ]
 
     def endpoints(self) -> list[str]:
-        """SecMaster's names for its operations, for whoever is to choose one."""
+        """List SecMaster's names for its operations, on which faults can be set."""
         return [str(route.kwargs["name"]) for route in self.routes() if "name" in route.kwargs]
 
     async def list_tasks(self, request: web.Request) -> web.Response:
@@ -81,15 +80,20 @@ class Api:
         return _envelope(request)
 
     async def upload(self, request: web.Request) -> web.Response:
-        form = await _form(request)
+        if request.content_type != "multipart/form-data":
+            raise Rejection(400, INVALID, "the body must be multipart/form-data")
+        try:
+            form = await request.post()
+        except (ValueError, HttpProcessingError) as error:
+            raise Rejection(400, INVALID, f"the form cannot be read: {error}") from error
         if form.get("fileType") != "user_task":
             raise Rejection(400, INVALID, "fileType must be user_task")
         file = form.get("uploadFile")
         if not isinstance(file, web.FileField):
             raise Rejection(400, INVALID, "parameter uploadFile is required")
         stored = self._world.upload(file.filename, file.file.read(), _person(request))
-        shown = {key: stored[key] for key in ("id", "file_name", "workspace_id")}
-        return _envelope(request, data=shown)
+        summary = {key: stored[key] for key in ("id", "file_name", "workspace_id")}
+        return _envelope(request, data=summary)
 
     async def show_attachment(self, request: web.Request) -> web.Response:
         return _envelope(request, data=self._world.attachment(request.match_info["attach_id"]))
@@ -101,7 +105,7 @@ class Api:
         return _envelope(request, data=link)
 
     async def serve_object(self, request: web.Request) -> web.Response:
-        """The object storage behind a download link."""
+        """Serve a file as the object storage behind a download link does."""
         attach_id = request.match_info["attach_id"]
         signature = request.query.get("Signature", "").encode()
         if not secrets.compare_digest(signature, self._signature.encode()):
@@ -120,31 +124,22 @@ class Api:
             body = strict_json.loads(await request.read())
         except ValueError:
             raise IamRejection(400, "Bad Request", "The request body is not JSON") from None
-        token, described = self._gate.issue(body)
-        return web.json_response(described, status=201, headers={"X-Subject-Token": token})
+        token, description = self._authenticator.issue(body)
+        return web.json_response(description, status=201, headers={"X-Subject-Token": token})
 
 
-def _envelope(request: web.Request, **rest: Any) -> web.Response:
+def _envelope(request: web.Request, **fields: Any) -> web.Response:
     envelope = {
         "code": OK,
         "message": "",
         "request_id": request[REQUEST_ID],
         "success": True,
     }
-    return web.json_response(envelope | rest)
+    return web.json_response(envelope | fields)
 
 
 def _person(request: web.Request) -> Person:
     return request[CALLER].person
-
-
-async def _form(request: web.Request) -> Mapping[str, str | bytes | bytearray | web.FileField]:
-    if request.content_type != "multipart/form-data":
-        raise Rejection(400, INVALID, "the body must be multipart/form-data")
-    try:
-        return await request.post()
-    except (ValueError, HttpProcessingError) as wrong:
-        raise Rejection(400, INVALID, f"the form cannot be read: {wrong}") from wrong
 
 
 async def _object(request: web.Request) -> Record:

@@ -1,13 +1,10 @@
-"""What comes in while the sandbox runs: alerts to decide on, and runs that break."""
+"""Generated tasks and failed instances, which arrive while the sandbox runs."""
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from bot.sandbox.secmaster.runs import Script
-from bot.sandbox.secmaster.wire import Record, node_record, stamp
-
-if TYPE_CHECKING:
-    from bot.sandbox.secmaster.world import World
+from bot.sandbox.secmaster.wire import Clock, Record, node_record, stamp
 
 THROTTLED = (
     "APIGW.0308 The throttling threshold has been reached: policy api over ratelimit,"
@@ -53,7 +50,7 @@ _FAILURES = [
     ("Normalize indicators of alert {number}", TRACEBACK),
 ]
 
-# What the failing runs are runs of: many failures share a workflow.
+# The workflows of the failed instances: many failures share one.
 _KINDS = ("Enrich alert", "Push blocklist", "Normalize indicators", "Notify owner", "Close alert")
 _SCOPES = ("production", "office", "cloud", "partners")
 WORKFLOWS: list[Record] = [
@@ -68,29 +65,39 @@ WORKFLOWS: list[Record] = [
 ]
 
 
-def new_task(world: "World", number: int) -> Record:
-    """Add the ``number``-th task to arrive; every third goes on by itself when it is due."""
+class Workspace(Protocol):
+    """What tasks and instances are added to, with the clock that dates them."""
+
+    clock: Clock
+
+    def add_task(self, **fields: Any) -> Record: ...
+
+    def add_instance(self, script: Script | None = None, **fields: Any) -> Record: ...
+
+
+def new_task(workspace: Workspace, number: int) -> Record:
+    """Add the ``number``-th task to arrive; every third continues by itself when it is due."""
     name, description = _TASKS[number % len(_TASKS)]
-    return world.add_task(
-        name=_named(name, number + 1),
+    return workspace.add_task(
+        name=_fill_in(name, number + 1),
         description=description,
         related_object="Alert response",
         due_handle="INTERRUPT" if number % 3 else "CONTINUE",
     )
 
 
-def new_failure(world: "World", number: int) -> Record:
-    """Add the ``number``-th run to arrive broken; every second breaks again when retried."""
+def new_failure(workspace: Workspace, number: int) -> Record:
+    """Add the ``number``-th failed instance to arrive; every second fails again when retried."""
     name, error_msg = _FAILURES[number % len(_FAILURES)]
-    now = stamp(world.clock())
+    now = stamp(workspace.clock())
     times = {"start_time": now, "end_time": now}
     nodes = [
         node_record(str(uuid4()), "Get alert", status="FINISHED", succeed=True, **times),
         node_record(str(uuid4()), "Respond", status="FAILED", error_msg=error_msg, **times),
     ]
-    return world.add_instance(
+    return workspace.add_instance(
         Script(relapse=error_msg if number % 2 else ""),
-        name=_named(name, number + 1),
+        name=_fill_in(name, number + 1),
         workflow=dict(WORKFLOWS[number % len(WORKFLOWS)]),
         status="FAILED",
         end_time=now,
@@ -98,6 +105,6 @@ def new_failure(world: "World", number: int) -> Record:
     )
 
 
-def _named(pattern: str, number: int) -> str:
+def _fill_in(pattern: str, number: int) -> str:
     net, host = divmod(number, 256)
     return pattern.format(number=number, net=(100 + net) % 256, host=host)

@@ -1,16 +1,16 @@
-"""What happened to each task and instance: when, by whom, and by which way in."""
+"""The history of each task and instance: what happened, when, by whom, and how they came in."""
 
 from collections import defaultdict
 from dataclasses import dataclass
 
 from bot.sandbox.secmaster.wire import Clock, Person, stamp
 
-ITSELF = Person("", "", via="")
+NOBODY = Person("", "", via="")
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened; ``what`` is a phrase such as ``retried``, ``at`` a wire time.
+    """One event; ``what`` is a phrase such as ``retried``, ``at`` a time as SecMaster writes it.
 
     ``via`` is ``console``, or the proof and the key of an API call, or "" for what nobody did.
     """
@@ -30,11 +30,12 @@ class History:
         self._clock = clock
 
     def add(
-        self, id_: str, what: str, by: Person = ITSELF, *, detail: str = "", at: str = ""
+        self, id_: str, what: str, by: Person = NOBODY, *, detail: str = "", at: str = ""
     ) -> None:
-        """Write down what happened ``at`` a wire time, now unless told."""
+        """Record an event ``at`` a time as SecMaster writes it, by default now."""
         event = Event(at or stamp(self._clock()), what, by.name, by.via, detail)
         self.events[id_].append(event)
 
     def forget(self, id_: str) -> None:
+        """Drop the events of a deleted object."""
         self.events.pop(id_, None)

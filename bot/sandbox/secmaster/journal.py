@@ -1,4 +1,4 @@
-"""What was asked of the sandbox."""
+"""The journal of all requests to SecMaster and IAM."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -14,10 +14,10 @@ MOST_SHOWN = 20_000
 class Received:
     """One request to SecMaster or IAM.
 
-    ``status`` is what the service answered, whether or not the answer arrived; a request that
-    a fault kept from the service has the fault's status, or 0 if it was hung up on.
-    ``signed_by`` is ``aksk``, ``token``, ``iam`` or "", ``key`` the AK or the IAM user's name;
-    a token is a secret and has none. ``applied``: it took effect.
+    ``status`` is the service's answer, whether or not it arrived; a request that a fault kept
+    from the service has the fault's status, or 0 if its connection was cut. ``signed_by`` is
+    ``aksk``, ``token``, ``iam`` or "", ``key`` the AK or the IAM user's name; a token is a
+    secret and has none. ``applied`` says whether the request took effect.
     """
 
     endpoint: str
@@ -34,16 +34,16 @@ class Received:
 
     @property
     def write(self) -> bool:
-        """It was to change something; a token that is asked for changes nothing."""
+        """Whether it was to change something; asking for a token changes nothing."""
         return self.method != "GET" and self.endpoint != "CreateToken"
 
     def concerns(self, target: str) -> bool:
-        """``target`` is an id in the path, or "" for any."""
+        """Whether ``target`` is an id in the path; "" stands for any."""
         return not target or target in self.path.split("/")
 
 
 def shortened(body: Any) -> Any:
-    """A body as it is, or the beginning of its JSON and how long that was."""
+    """Return a body as it is, or the beginning of its JSON and how long that was."""
     text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
     if len(text) <= MOST_SHOWN:
         return body
@@ -52,7 +52,10 @@ def shortened(body: Any) -> Any:
 
 
 class Journal:
-    """Every request, in the order in which it was dealt with."""
+    """Every request, in the order in which they were answered.
+
+    ``changed`` is called for each one.
+    """
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self.requests: list[Received] = []
@@ -65,21 +68,21 @@ class Journal:
     def find(
         self, target: str = "", *, writes: bool = False, limit: int | None = None
     ) -> list[Received]:
-        """The newest ``limit`` requests about ``target``, or only the writes of them."""
+        """Return the newest ``limit`` requests about ``target``, or only the writes of them."""
         newest = (
-            one
-            for one in reversed(self.requests)
-            if one.concerns(target) and (one.write or not writes)
+            request
+            for request in reversed(self.requests)
+            if request.concerns(target) and (request.write or not writes)
         )
         return list(islice(newest, limit))[::-1]
 
     def writes(self, endpoint: str, target: str = "") -> list[Received]:
-        """The requests to an endpoint that took effect; ``target`` is an id in their path."""
+        """Return the writes to an endpoint that took effect; ``target`` is an id in the path."""
         return [
-            one
-            for one in self.requests
-            if one.endpoint == endpoint
-            and one.applied
-            and one.method != "GET"
-            and one.concerns(target)
+            request
+            for request in self.requests
+            if request.endpoint == endpoint
+            and request.applied
+            and request.method != "GET"
+            and request.concerns(target)
         ]

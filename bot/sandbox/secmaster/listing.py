@@ -1,4 +1,4 @@
-"""The two lists: which filters a query may carry, what they let through, and paging."""
+"""The lists of tasks and instances: filters, sorting and paging, as a query asks for them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -15,133 +15,131 @@ from bot.sandbox.secmaster.wire import (
 from bot.sandbox.secmaster.world import World
 
 Query = Mapping[str, str]
-Test = Callable[[Record], bool]
+Filter = Callable[[Record], bool]
 
+_PAGING = ("offset", "limit")
 _TASK_SORTS = {"create_time": "create_time", "update_time": "update_time"}
-# Unstated for instances: their own two times, and the tasks' names for them.
+# The documents state no sort keys for instances: these are their own two times, and the
+# tasks' names for them.
 _INSTANCE_SORTS = {
     "start_time": "start_time",
     "end_time": "end_time",
     "create_time": "start_time",
     "update_time": "end_time",
 }
-_MOST_KEPT = 64
+_CACHE_SIZE = 64  # queries
 
 
 class Listing:
-    """The two lists of a world. What was found is kept until something changes."""
+    """The two lists of a world. Results are in ``cache`` until something changes."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._as_of: tuple[int, ...] = ()
-        self._kept: dict[tuple[str, ...], list[Record]] = {}
+        self._version: tuple[int, ...] = ()
+        self.cache: dict[tuple[str, ...], list[Record]] = {}
 
     def tasks(self, query: Query) -> Record:
-        """``{total, page, size, data}`` for a ListTasks query."""
+        """Return ``{total, page, size, data}`` for a ListTasks query."""
         start, limit = _window(query, last=9999)
-        found = self._found("tasks", query)
+        tasks = self._select("tasks", query)
         return {
-            "total": len(found),
+            "total": len(tasks),
             "page": start // limit + 1,
             "size": limit,
-            "data": found[start : start + limit],
+            "data": tasks[start : start + limit],
         }
 
     def instances(self, query: Query) -> Record:
-        """``{count, instances}`` for a ListAopWorkflowInstance query, without topologies."""
+        """Return ``{count, instances}`` for a ListAopWorkflowInstance query, no topologies."""
         start, limit = _window(query, last=10000)
-        found = self._found("instances", query)
-        shown = [without_topology(one) for one in found[start : start + limit]]
-        return {"count": len(found), "instances": shown}
+        instances = self._select("instances", query)
+        page = [without_topology(instance) for instance in instances[start : start + limit]]
+        return {"count": len(instances), "instances": page}
 
-    def _found(self, kind: str, query: Query) -> list[Record]:
+    def _select(self, kind: str, query: Query) -> list[Record]:
+        """Return all records of a kind that pass the query's filters, sorted."""
         world = self._world
-        # A test may take a record away behind the world's back.
-        now = (world.changes, len(world.tasks), len(world.instances))
-        if now != self._as_of or len(self._kept) >= _MOST_KEPT:
-            self._as_of = now
-            self._kept.clear()
-        asked = (kind, *(f"{key}={query[key]}" for key in query if key not in ("offset", "limit")))
-        if asked not in self._kept:
-            find = _find_tasks if kind == "tasks" else _find_instances
-            self._kept[asked] = find(world, query)
-        return self._kept[asked]
-
-
-def _find_tasks(world: World, query: Query) -> list[Record]:
-    found = _passing(world.tasks.values(), _task_tests(query))
-    return _sorted(found, query, _TASK_SORTS, "create_time")
-
-
-def _find_instances(world: World, query: Query) -> list[Record]:
-    found = _passing(world.instances.values(), _instance_tests(query))
-    return _sorted(found, query, _INSTANCE_SORTS, "start_time")
-
-
-def _passing(records: Iterable[Record], tests: list[Test]) -> list[Record]:
-    found = list(records)
-    for test in tests:
-        found = [record for record in found if test(record)]
-    return found
+        # The number of records counts too: a test may delete one without telling the world.
+        version = (world.changes, len(world.tasks), len(world.instances))
+        if version != self._version or len(self.cache) >= _CACHE_SIZE:
+            self._version = version
+            self.cache.clear()
+        key = (kind, *(f"{name}={query[name]}" for name in query if name not in _PAGING))
+        if key not in self.cache:
+            if kind == "tasks":
+                tasks = _filtered(world.tasks.values(), _task_filters(query))
+                self.cache[key] = _sorted(tasks, query, _TASK_SORTS, "create_time")
+            else:
+                instances = _filtered(world.instances.values(), _instance_filters(query))
+                self.cache[key] = _sorted(instances, query, _INSTANCE_SORTS, "start_time")
+        return self.cache[key]
 
 
 def without_topology(instance: Record) -> Record:
+    """Return an instance without its topology."""
     return {key: value for key, value in instance.items() if key != "topology"}
 
 
-def _task_tests(query: Query) -> list[Test]:
-    """The tests of what was asked, and no others."""
+def _filtered(records: Iterable[Record], filters: list[Filter]) -> list[Record]:
+    passing = list(records)
+    for passes in filters:
+        passing = [record for record in passing if passes(record)]
+    return passing
+
+
+def _task_filters(query: Query) -> list[Filter]:
     todo = _choice(query, "query_type", ("my_todo", "all_handled"), "my_todo") == "my_todo"
     business_type = _choice(query, "business_type", BUSINESS_TYPES)
     return [
         lambda task: (task["status"] == "waiting") is todo,
-        *_same(business_type, lambda task: task["business_type"]),
-        *_contained(query.get("name", ""), "name"),
-        *_contained(query.get("creator_name", ""), "creator_name"),
-        *_contained(query.get("note", ""), "notes", "note"),
-        *_dates(query, "create_time"),
+        *_equal(business_type, lambda task: task["business_type"]),
+        *_containing(query.get("name", ""), "name"),
+        *_containing(query.get("creator_name", ""), "creator_name"),
+        *_containing(query.get("note", ""), "notes", "note"),
+        *_between(query, "create_time"),
     ]
 
 
-def _instance_tests(query: Query) -> list[Test]:
+def _instance_filters(query: Query) -> list[Filter]:
     status = _choice(query, "status", STATUSES)
     trigger = _choice(query, "trigger_type", TRIGGERS)
     return [
-        *_same(status, lambda instance: instance["status"]),
-        *_same(trigger, lambda instance: instance["trigger_type"]),
-        *_contained(query.get("name", ""), "name"),
-        *_same(query.get("id", ""), lambda instance: instance["id"]),
-        *_same(query.get("dataobject_id", ""), lambda instance: instance["dataobject_id"]),
-        *_same(query.get("defence_id", ""), lambda instance: instance["defense_id"]),
-        *_same(query.get("workflow_id", ""), lambda instance: instance["workflow"]["id"]),
-        *_same(query.get("dataclass_id", ""), lambda instance: instance["dataclass"]["id"]),
-        *_same(query.get("playbook_id", ""), lambda instance: instance["playbook"]["id"]),
-        *_dates(query, "start_time"),
+        *_equal(status, lambda instance: instance["status"]),
+        *_equal(trigger, lambda instance: instance["trigger_type"]),
+        *_containing(query.get("name", ""), "name"),
+        *_equal(query.get("id", ""), lambda instance: instance["id"]),
+        *_equal(query.get("dataobject_id", ""), lambda instance: instance["dataobject_id"]),
+        *_equal(query.get("defence_id", ""), lambda instance: instance["defense_id"]),
+        *_equal(query.get("workflow_id", ""), lambda instance: instance["workflow"]["id"]),
+        *_equal(query.get("dataclass_id", ""), lambda instance: instance["dataclass"]["id"]),
+        *_equal(query.get("playbook_id", ""), lambda instance: instance["playbook"]["id"]),
+        *_between(query, "start_time"),
     ]
 
 
-def _same(wanted: str, field: Callable[[Record], str]) -> list[Test]:
-    return [lambda record: field(record) == wanted] if wanted else []
+def _equal(value: str, field: Callable[[Record], str]) -> list[Filter]:
+    """Return the filter that ``field`` equals ``value``; none for an empty value."""
+    return [lambda record: field(record) == value] if value else []
 
 
-def _contained(wanted: str, *fields: str) -> list[Test]:
-    return [lambda record: wanted in _said(record, *fields)] if wanted else []
+def _containing(text: str, *fields: str) -> list[Filter]:
+    """Return the filter that one of ``fields`` contains ``text``; none for an empty text."""
+    if not text:
+        return []
+    return [lambda record: text in "\n".join(record.get(field) or "" for field in fields)]
 
 
-def _said(record: Record, *fields: str) -> str:
-    return "\n".join(record.get(field) or "" for field in fields)
+def _between(query: Query, field: str) -> list[Filter]:
+    """Return the filters of the query's ``from_date`` and ``to_date`` on a record's time."""
+    filters: list[Filter] = []
+    if since := _time(query, "from_date"):
+        filters.append(lambda record: read_stamp(record[field]) >= since)
+    if until := _time(query, "to_date"):
+        filters.append(lambda record: read_stamp(record[field]) <= until)
+    return filters
 
 
-def _dates(query: Query, field: str) -> list[Test]:
-    tests: list[Test] = []
-    if since := _moment(query, "from_date"):
-        tests.append(lambda record: read_stamp(record[field]) >= since)
-    if until := _moment(query, "to_date"):
-        tests.append(lambda record: read_stamp(record[field]) <= until)
-    return tests
-
-
-def _moment(query: Query, key: str) -> datetime | None:
+def _time(query: Query, key: str) -> datetime | None:
     if not query.get(key):
         return None
     try:

@@ -1,90 +1,83 @@
-"""What the console shows: of each kind of object the newest few, and whatever is open."""
+"""The data behind the console page: the newest tasks and instances, and the open object."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import asdict
 from heapq import nlargest
 from typing import Any
 
-from bot.sandbox.secmaster.asked import Looking
+from bot.sandbox.secmaster.schemas import ConsoleView
 from bot.sandbox.secmaster.wire import Record
 from bot.sandbox.secmaster.world import World
 
 MOST = 200  # objects of a kind
 CREATED = {"task": "create_time", "instance": "start_time"}
-# Where the text of the filter is looked for, besides the id and the name.
-SAID = {
+# The fields that the filter's text is searched in, besides the id and the name.
+SEARCHED = {
     "task": ("description", "related_object", "creator_name"),
     "instance": ("workflow.name", "playbook.name"),
 }
 
 
-def overview(world: World, looking: Looking) -> Record:
-    """The newest objects that pass the filter, how many there are in all, and their past.
+def overview(world: World, view: ConsoleView) -> Record:
+    """Return the newest objects that pass the filter, how many pass it, and their histories.
 
-    ``near`` has what is open and what belongs to it, whether or not it is among the newest.
+    ``near`` holds the open object and those related to it, whether or not they are among the
+    newest.
     """
-    tasks, instances = list(world.tasks.values()), list(world.instances.values())
-    found = {
-        "task": _found("task", tasks, looking),
-        "instance": _found("instance", instances, looking),
-    }
-    shown = {noun: _newest(noun, found[noun]) for noun in found}
-    near = _near(world, looking.open)
-    known = [*shown["task"], *shown["instance"], *near["tasks"], *near["instances"]]
+    objects = {"task": list(world.tasks.values()), "instance": list(world.instances.values())}
+    matching = {noun: _matching(noun, objects[noun], view) for noun in objects}
+    newest = {noun: _newest(noun, matching[noun]) for noun in objects}
+    near = _near(world, view.open)
+    listed = [*newest["task"], *newest["instance"], *near["tasks"], *near["instances"]]
     return {
-        "tasks": shown["task"],
-        "instances": shown["instance"],
+        "tasks": newest["task"],
+        "instances": newest["instance"],
         "near": near,
-        "found": {noun: len(found[noun]) for noun in found},
-        "counts": {"task": _counts(tasks), "instance": _counts(instances)},
-        "looking": looking.model_dump(),
-        "history": {one["id"]: _past(world, one["id"]) for one in known},
+        "found": {noun: len(matching[noun]) for noun in matching},
+        "counts": {noun: Counter(record["status"] for record in objects[noun]) for noun in objects},
+        "looking": view.model_dump(),
+        "history": {
+            record["id"]: [asdict(event) for event in world.history.events.get(record["id"], [])]
+            for record in listed
+        },
     }
 
 
-def _found(noun: str, objects: list[Record], looking: Looking) -> list[Record]:
-    if looking.noun != noun:
+def _matching(noun: str, objects: list[Record], view: ConsoleView) -> list[Record]:
+    """Return the objects that pass the view's filter, if the filter is of this noun's list."""
+    if view.noun != noun:
         return objects
-    wanted = looking.text.strip().lower()
+    text = view.text.strip().lower()
     return [
-        one
-        for one in objects
-        if looking.status in ("", one["status"]) and (not wanted or wanted in _said(noun, one))
+        record
+        for record in objects
+        if view.status in ("", record["status"])
+        and (not text or text in _searched_text(noun, record))
     ]
 
 
-def _said(noun: str, one: Record) -> str:
-    said = [one["id"], one["name"], *(_field(one, path) for path in SAID[noun])]
-    return "\n".join(said).lower()
-
-
-def _field(one: Record, path: str) -> str:
-    outer, _, inner = path.partition(".")
-    value: Any = one.get(outer)
-    return str((value.get(inner) if inner and value else value) or "")
+def _searched_text(noun: str, record: Record) -> str:
+    values = [record["id"], record["name"]]
+    for path in SEARCHED[noun]:
+        outer, _, inner = path.partition(".")
+        value: Any = record.get(outer)
+        values.append(str((value.get(inner) if inner and value else value) or ""))
+    return "\n".join(values).lower()
 
 
 def _newest(noun: str, objects: list[Record]) -> list[Record]:
+    """Return the newest objects in their order; of the same time, those added later."""
     if len(objects) <= MOST:
         return objects
-    # Of two that came in the same moment, the later added one.
-    aged = enumerate(objects)
-    newest = nlargest(MOST, aged, key=lambda one: (one[1][CREATED[noun]] or "", one[0]))
-    return [one for _, one in sorted(newest, key=lambda one: one[0])]
+    numbered = list(enumerate(objects))
+    newest = nlargest(MOST, numbered, key=lambda item: (item[1][CREATED[noun]] or "", item[0]))
+    return [record for _, record in sorted(newest, key=lambda item: item[0])]
 
 
 def _near(world: World, id_: str) -> dict[str, list[Record]]:
-    run_id = world.tasks[id_]["action_instance_id"] if id_ in world.tasks else id_
-    about = [one for one in world.tasks.values() if one["action_instance_id"] == id_ != ""]
+    """Return the object of this id, and the instance of a task or the tasks of an instance."""
+    instance_id = world.tasks[id_]["action_instance_id"] if id_ in world.tasks else id_
+    about = [task for task in world.tasks.values() if task["action_instance_id"] == id_ != ""]
     tasks = [world.tasks[id_]] if id_ in world.tasks else about[:MOST]
-    run = world.instances.get(run_id)
-    return {"tasks": tasks, "instances": [run] if run else []}
-
-
-def _counts(objects: Iterable[Record]) -> Counter[str]:
-    return Counter(one["status"] for one in objects)
-
-
-def _past(world: World, id_: str) -> list[Record]:
-    return [asdict(event) for event in world.history.events.get(id_, [])]
+    instance = world.instances.get(instance_id)
+    return {"tasks": tasks, "instances": [instance] if instance else []}

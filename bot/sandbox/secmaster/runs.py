@@ -1,6 +1,6 @@
-"""Workflow instances: what a command, an approval or the next step does to a run.
+"""Workflow instances: the effects of commands, approvals and steps on them.
 
-It knows no time of its own: whoever owns the clock calls ``advance`` for what is ``moving``.
+It runs no timers: its caller calls ``advance`` for the instances that are ``moving``.
 """
 
 import json
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from bot.sandbox import strict_json
-from bot.sandbox.secmaster.history import ITSELF, History
+from bot.sandbox.secmaster.history import NOBODY, History
 from bot.sandbox.secmaster.wire import (
     INVALID,
     NOT_FOUND,
@@ -17,22 +17,25 @@ from bot.sandbox.secmaster.wire import (
     Person,
     Record,
     Rejection,
-    needed,
     node_record,
+    required_text,
     stamp,
 )
 
 
 @dataclass
 class Script:
-    """What lies ahead of a run: its next nodes' names, and what a retry breaks on, if it does."""
+    """The future of an instance: the names of its next nodes, and the error its retry meets.
+
+    An empty ``relapse`` lets a retry succeed.
+    """
 
     upcoming: list[str] = field(default_factory=list)
     relapse: str = ""
 
 
 class Runs:
-    """All workflow instances, in wire shape, each with the script it follows."""
+    """All workflow instances, in SecMaster's JSON shape, each with the script it follows."""
 
     def __init__(self, clock: Clock, history: History) -> None:
         self.instances: dict[str, Record] = {}
@@ -44,7 +47,7 @@ class Runs:
     def add(self, instance: Record, script: Script | None = None) -> Record:
         self.instances[instance["id"]] = instance
         self.scripts[instance["id"]] = script or Script()
-        self._introduce(instance)
+        self._record_past(instance)
         return instance
 
     def get(self, instance_id: str) -> Record:
@@ -53,7 +56,7 @@ class Runs:
         return self.instances[instance_id]
 
     def delete(self, instance_id: str) -> Record:
-        """Forget a run, wherever it stands."""
+        """Delete an instance, whatever its status."""
         instance = self.get(instance_id)
         del self.instances[instance_id], self.scripts[instance_id]
         self.moving.discard(instance_id)
@@ -61,9 +64,9 @@ class Runs:
         return instance
 
     def command(self, instance_id: str, body: Record, by: Person) -> None:
-        """Do what UpdateWorkflowInstance was asked to, in the name of ``by``."""
+        """Apply the body of an UpdateWorkflowInstance request, in the name of ``by``."""
         instance = self.get(instance_id)
-        match needed(body, "command_type"):
+        match required_text(body, "command_type"):
             case "ActionInstanceRetryCommand":
                 self._retry(instance, by)
             case "ActionInstanceTerminateCommand":
@@ -75,47 +78,54 @@ class Runs:
                 raise Rejection(400, INVALID, f"command_type {unknown} is not supported")
 
     def advance(self, instance_id: str) -> None:
-        """Take the next step of a moving run."""
+        """Take the next step of a moving instance."""
         instance = self.get(instance_id)
         match instance["status"]:
             case "RETRYING":
-                self._restart(instance)
+                instance["status"] = "RUNNING"
+                for node in _nodes(instance):
+                    if node["status"] == "FAILED":
+                        node.update(status="RUNNING", error_msg="", end_time="")
             case "RUNNING":
-                self._work(instance)
+                relapse = self.scripts[instance_id].relapse
+                if relapse:
+                    self._fail(instance, relapse)
+                else:
+                    self._next(instance)
             case "TERMINATING":
                 self._finish(instance, "TERMINATED")
             case _:
                 self.moving.discard(instance_id)
 
     def approve(self, instance_id: str) -> None:
-        """Let a run that waits on its approval node go on."""
+        """Let an instance that waits at its approval node continue."""
         instance = self.instances.get(instance_id)
         if instance and instance["status"] == "RUNNING":
             self._next(instance)
 
     def stop(self, instance_id: str) -> None:
-        """End a run at once, because its approval was refused."""
+        """End an instance at once, because its approval was refused."""
         instance = self.instances.get(instance_id)
         if instance and instance["status"] in ("RUNNING", "RETRYING", "FAILED"):
             self._finish(instance, "TERMINATED")
 
     def fail(self, instance_id: str, error_msg: str, by: Person) -> Record:
-        """Break a run where it stands, in the name of ``by``."""
+        """Fail an instance at its running nodes, in the name of ``by``."""
         instance = self.get(instance_id)
         _expect(instance, "fail", "RUNNING", "RETRYING")
-        self._break(instance, error_msg, by)
+        self._fail(instance, error_msg, by)
         return instance
 
-    def _introduce(self, instance: Record) -> None:
-        """Write down how a run came to where it is added."""
-        id_, status, ended = instance["id"], instance["status"], instance["end_time"]
+    def _record_past(self, instance: Record) -> None:
+        """Record the events that led to the state in which an instance is added."""
+        id_, status, end_time = instance["id"], instance["status"], instance["end_time"]
         self._history.add(id_, "started", at=instance["start_time"])
         for node in _nodes(instance):
             if node["status"] == "FAILED":
                 what, error_msg = f"failed at {node['action_name']}", node["error_msg"]
-                self._history.add(id_, what, detail=error_msg, at=ended)
+                self._history.add(id_, what, detail=error_msg, at=end_time)
         if status in ("FINISHED", "TERMINATED"):
-            self._history.add(id_, status.lower(), at=ended)
+            self._history.add(id_, status.lower(), at=end_time)
 
     def _retry(self, instance: Record, by: Person) -> None:
         _expect(instance, "retry", "FAILED")
@@ -133,20 +143,8 @@ class Runs:
         self.moving.add(instance["id"])
         self._history.add(instance["id"], "told to terminate", by)
 
-    def _restart(self, instance: Record) -> None:
-        instance["status"] = "RUNNING"
-        for node in _nodes(instance):
-            if node["status"] == "FAILED":
-                node.update(status="RUNNING", error_msg="", end_time="")
-
-    def _work(self, instance: Record) -> None:
-        relapse = self.scripts[instance["id"]].relapse
-        if relapse:
-            self._break(instance, relapse)
-        else:
-            self._next(instance)
-
     def _next(self, instance: Record) -> None:
+        """Finish the running nodes and start the next one, or finish the instance."""
         self._close(instance, {"status": "FINISHED", "succeed": True})
         upcoming = self.scripts[instance["id"]].upcoming
         if not upcoming:
@@ -158,14 +156,14 @@ class Runs:
         self.moving.add(instance["id"])
         self._history.add(instance["id"], f"reached {node['action_name']}")
 
-    def _break(self, instance: Record, error_msg: str, by: Person = ITSELF) -> None:
-        failed = self._close(instance, {"status": "FAILED", "error_msg": error_msg})
+    def _fail(self, instance: Record, error_msg: str, by: Person = NOBODY) -> None:
+        nodes = self._close(instance, {"status": "FAILED", "error_msg": error_msg})
         self._end(instance, "FAILED")
-        at = f" at {', '.join(failed)}" if failed else ""
-        self._history.add(instance["id"], f"failed{at}", by, detail=error_msg)
+        location = f" at {', '.join(nodes)}" if nodes else ""
+        self._history.add(instance["id"], f"failed{location}", by, detail=error_msg)
 
     def _close(self, instance: Record, outcome: Record) -> list[str]:
-        """End the nodes that run; returns their names."""
+        """End the running nodes; returns their names."""
         running = [node for node in _nodes(instance) if node["status"] == "RUNNING"]
         for node in running:
             node.update(outcome, end_time=self._now())
@@ -188,17 +186,22 @@ def _nodes(instance: Record) -> list[Record]:
     return nodes
 
 
-def _expect(instance: Record, act: str, *allowed: str) -> None:
-    if instance["status"] not in allowed:
-        raise Rejection(
-            400, WRONG_STATE, f"cannot {act} an instance whose status is {instance['status']}"
-        )
+def _expect(instance: Record, operation: str, *statuses: str) -> None:
+    """Raise a rejection unless the instance has one of these statuses."""
+    if instance["status"] not in statuses:
+        message = f"cannot {operation} an instance whose status is {instance['status']}"
+        raise Rejection(400, WRONG_STATE, message)
 
 
 def _debug(instance: Record, body: Record) -> str:
     """Add parameters to a node's input; returns the node's name."""
-    action_id = needed(body, "task_id")
-    parameters = _array(needed(body, "input_dataobject"))
+    action_id = required_text(body, "task_id")
+    try:
+        parameters = strict_json.loads(required_text(body, "input_dataobject"))
+    except ValueError:
+        parameters = None
+    if not isinstance(parameters, list):
+        raise Rejection(400, INVALID, "input_dataobject must be a JSON array in a string")
     if instance["trigger_type"] != "DEBUG":
         _expect(instance, "debug", "RUNNING", "FAILED")
     node = next((node for node in _nodes(instance) if node["action_id"] == action_id), None)
@@ -206,13 +209,3 @@ def _debug(instance: Record, body: Record) -> str:
         raise Rejection(400, INVALID, f"task_id {action_id} is no node of this instance")
     node["input"] = json.dumps([*json.loads(node["input"] or "[]"), *parameters])
     return str(node["action_name"])
-
-
-def _array(raw: str) -> list[Record]:
-    try:
-        parameters = strict_json.loads(raw)
-    except ValueError:
-        parameters = None
-    if not isinstance(parameters, list):
-        raise Rejection(400, INVALID, "input_dataobject must be a JSON array in a string")
-    return parameters

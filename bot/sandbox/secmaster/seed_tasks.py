@@ -47,17 +47,21 @@ _FAR = timedelta(days=12)
 _REPORT = b"Host ecs-web-07: 3 web shells under /var/www/uploads, first seen 04:12.\n"
 
 
-def plant_tasks(world: World) -> None:
-    """Add every seeded task, with its attachments and comments; the runs come first."""
-    _plant_node_approvals(world)
-    _plant_awkward_approvals(world)
-    _plant_playbook_approvals(world)
-    _plant_publications(world)
-    _plant_handled(world)
-    _plant_discussion(world)
+def add_tasks(world: World) -> None:
+    """Add every seeded task, with its attachments and comments.
+
+    The instances must have been added before.
+    """
+    add_node_approvals(world)
+    add_awkward_approvals(world)
+    add_playbook_approvals(world)
+    add_publications(world)
+    add_handled(world)
+    add_discussion(world)
 
 
-def _plant_node_approvals(world: World) -> None:
+def add_node_approvals(world: World) -> None:
+    """Add approvals of workflow nodes that are due soon, later and much later."""
     _add(
         world,
         TASK_ISOLATE,
@@ -96,8 +100,8 @@ def _plant_node_approvals(world: World) -> None:
     )
 
 
-def _plant_awkward_approvals(world: World) -> None:
-    """Names in another script, and a name that an attacker chose."""
+def add_awkward_approvals(world: World) -> None:
+    """Add an overdue approval in Chinese, and one whose name an attacker chose."""
     _add(
         world,
         TASK_CHINESE,
@@ -124,7 +128,8 @@ def _plant_awkward_approvals(world: World) -> None:
     )
 
 
-def _plant_playbook_approvals(world: World) -> None:
+def add_playbook_approvals(world: World) -> None:
+    """Add approvals of playbook nodes: an ordinary, an overdue and a very long one."""
     playbook: Record = {"business_type": "PLAYBOOKNODEAPPROVE", "action_id": PLAYBOOK_RESPONSE}
     _add(
         world,
@@ -156,7 +161,8 @@ def _plant_playbook_approvals(world: World) -> None:
     )
 
 
-def _plant_publications(world: World) -> None:
+def add_publications(world: World) -> None:
+    """Add approvals of workflows and playbooks to publish, one with hardly any fields."""
     workflow: Record = {"business_type": "WORKFLOWPUBLISH", "creator_name": _ENGINEER.name}
     playbook: Record = {"business_type": "PLAYBOOKPUBLISH", "creator_name": _ENGINEER.name}
     _add(
@@ -185,20 +191,21 @@ def _plant_publications(world: World) -> None:
         related_object="Phishing response",
         **playbook,
     )
-    # What the documents allow to be missing, null or empty is so here.
+    # Every field that the documents allow to be missing, null or empty is so here.
     sparse = _add(world, TASK_SPARSE, "Publish playbook Untitled", **playbook)
     sparse |= dict.fromkeys(["description", "due_date", "notes", "comments", "handle_parameters"])
     for field in ("note", "review_comments", "related_object", "attachment_id_list"):
         del sparse[field]
 
 
-def _plant_handled(world: World) -> None:
+def add_handled(world: World) -> None:
+    """Add tasks that are decided already."""
     handled: Record = {
         "approver": _ANALYST.name,
         "modifier_id": _ANALYST.id,
+        "modifier_name": _ANALYST.name,
         "age": timedelta(days=2),
     }
-    handled["modifier_name"] = _ANALYST.name
     finished = _add(
         world,
         TASK_FINISHED,
@@ -232,29 +239,30 @@ def _plant_handled(world: World) -> None:
         world.history.add(task["id"], what, _ANALYST, at=task["update_time"])
 
 
-def _plant_discussion(world: World) -> None:
+def add_discussion(world: World) -> None:
+    """Add comments and an attachment to one task, and a file that no task lists."""
     world.upload("web-shells.txt", _REPORT, _ANALYST, id_=ATTACHMENT_REPORT)
     world.upload("网络拓扑.txt", b"edge -> waf -> ecs\n", _ANALYST, id_=ATTACHMENT_UNLISTED)
     task = world.task(TASK_DISABLE_USER)
     task["attachment_id_list"].append(ATTACHMENT_REPORT)
-    attached = stamp(world.clock() - timedelta(minutes=55))
+    attached_at = stamp(world.clock() - timedelta(minutes=55))
     world.history.add(
-        TASK_DISABLE_USER, "file attached", _ANALYST, detail="web-shells.txt", at=attached
+        TASK_DISABLE_USER, "file attached", _ANALYST, detail="web-shells.txt", at=attached_at
     )
-    said = [
+    comments = [
         (COMMENT_FIRST, _ANALYST, "The key was used from 192.0.2.14 this morning."),
         (COMMENT_SECOND, _ENGINEER, "备份任务今晚 22:00 之前不运行,可以停用。"),
     ]
-    for minutes, (id_, person, message) in zip((40, 15), said, strict=True):
-        at = world.clock() - timedelta(minutes=minutes)
-        world.history.add(TASK_DISABLE_USER, "commented", person, detail=message, at=stamp(at))
+    for minutes, (id_, person, message) in zip((40, 15), comments, strict=True):
+        time = world.clock() - timedelta(minutes=minutes)
+        world.history.add(TASK_DISABLE_USER, "commented", person, detail=message, at=stamp(time))
         task["comments"].append(
             {
                 "id": id_,
                 "message": message,
                 "user_id": person.id,
                 "user_name": person.name,
-                "time": int(at.timestamp() * 1000),
+                "time": int(time.timestamp() * 1000),
             }
         )
 

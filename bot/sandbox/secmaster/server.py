@@ -1,23 +1,19 @@
-"""The sandbox as one thing to start, look into and stop."""
+"""The SecMaster sandbox as one server: its parts put together, started and stopped."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from aiohttp import web
 
-from bot.sandbox import origin, pages
-from bot.sandbox.changes import Changes
-from bot.sandbox.changes import routes as news_routes
-from bot.sandbox.faults import Faults
-from bot.sandbox.faults import routes as fault_routes
+from bot.sandbox import changes, faults, origin, pages
 from bot.sandbox.secmaster.api import Api
-from bot.sandbox.secmaster.clockwork import Clockwork
+from bot.sandbox.secmaster.authentication import Authenticator, Credentials
 from bot.sandbox.secmaster.control import Control
-from bot.sandbox.secmaster.front import Front, add_request_id
-from bot.sandbox.secmaster.gate import Credentials, Gate
+from bot.sandbox.secmaster.gateway import Gateway, add_request_id
 from bot.sandbox.secmaster.journal import Journal, Received
-from bot.sandbox.secmaster.seed_runs import plant_runs
-from bot.sandbox.secmaster.seed_tasks import plant_tasks
+from bot.sandbox.secmaster.scheduler import Scheduler
+from bot.sandbox.secmaster.seed_instances import add_instances
+from bot.sandbox.secmaster.seed_tasks import add_tasks
 from bot.sandbox.secmaster.wire import Clock
 from bot.sandbox.secmaster.world import World
 
@@ -31,8 +27,8 @@ def utc_now() -> datetime:
 class SecMasterSandbox:
     """A SecMaster workspace, its gateway and its IAM on one local port.
 
-    ``clock`` is the server's time: a signature's date is held against it. ``pace`` is the
-    seconds a run takes for a step. What happened survives ``stop`` and another ``start``.
+    ``clock`` is the server's time, with which a signature's date is compared. ``pace`` is the
+    seconds an instance takes for a step. The state survives ``stop`` and another ``start``.
     """
 
     def __init__(  # noqa: PLR0913 -- keywords with defaults: a test names the one it is about
@@ -61,36 +57,36 @@ class SecMasterSandbox:
             project_id=project_id,
         )
         self.url = ""
-        self.faults = Faults(self._changed)
-        self.gate = Gate(credentials, clock)
+        self.faults = faults.Faults(self._changed)
+        self.authenticator = Authenticator(credentials, clock)
         self.world = World(
             clock=clock,
             project_id=project_id,
             workspace_id=workspace_id,
             changed=self._changed,
         )
-        self._changes = Changes()
+        self._changes = changes.Changes()
         self._journal = Journal(self._changed)
-        self._clockwork = Clockwork(self.world, pace)
-        self._api = Api(self.world, self.gate)
+        self._scheduler = Scheduler(self.world, pace)
+        self._api = Api(self.world, self.authenticator)
         self._control = Control(
             world=self.world,
             journal=self._journal,
             changes=self._changes,
-            clockwork=self._clockwork,
+            scheduler=self._scheduler,
             faults=self.faults,
             endpoints=self._api.endpoints(),
         )
-        self._front = Front(
-            gate=self.gate,
+        self._gateway = Gateway(
+            authenticator=self.authenticator,
             faults=self.faults,
             journal=self._journal,
             clock=clock,
             workspace_id=workspace_id,
         )
         self._runner: web.AppRunner | None = None
-        plant_runs(self.world)
-        plant_tasks(self.world)
+        add_instances(self.world)
+        add_tasks(self.world)
 
     @property
     def requests(self) -> list[Received]:
@@ -98,53 +94,50 @@ class SecMasterSandbox:
         return self._journal.requests
 
     def writes(self, endpoint: str, target: str = "") -> list[Received]:
-        """The requests to an endpoint that took effect, their answers lost or not.
+        """Return the requests to an endpoint that took effect, whether or not answers arrived.
 
         ``target`` narrows them to a task's or an instance's id.
         """
         return self._journal.writes(endpoint, target)
 
     def tick(self) -> list[str]:
-        """Apply at once what is due by the clock as it is now; the ids of the tasks that ended.
+        """End the tasks that are due by the clock as it is now; returns their ids.
 
-        For a test that set its clock forward: no timer can know of that.
+        For a test that set its clock forward, of which no timer can know.
         """
         return self.world.expire()
 
     async def until(self, predicate: Callable[[], bool]) -> None:
-        """Wait until ``predicate`` holds; it is asked again after every change and request."""
+        """Wait until ``predicate`` holds; it is called again after every change and request."""
         await self._changes.until(predicate)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Serve; port 0 takes a free one, to be read from ``url``."""
+        """Listen; on a free port by default, to be read from ``url``."""
         self._changes.open()
-        # A handler that a fault keeps asleep must not keep ``stop`` waiting.
-        self._runner = web.AppRunner(self._app(host), access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        self.url = f"http://{host}:{self._runner.addresses[0][1]}"
-        self._clockwork.start()
-
-    async def stop(self) -> None:
-        """Stop serving and end every timer; requests that are being held go on."""
-        self._changes.close()
-        await self.faults.clear()
-        await self._clockwork.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-
-    def _app(self, host: str) -> web.Application:
-        middlewares = [origin.guard(host), self._front.middleware]
+        middlewares = [origin.guard(host), self._gateway.middleware]
         app = web.Application(middlewares=middlewares, client_max_size=UPLOAD_LIMIT)
         app.on_response_prepare.append(add_request_id)
         app.add_routes(self._api.routes())
         app.add_routes(self._control.routes())
-        app.add_routes(fault_routes(self.faults))
-        app.add_routes(news_routes(self._changes))
+        app.add_routes(faults.routes(self.faults))
+        app.add_routes(changes.routes(self._changes))
         app.add_routes(pages.routes("console"))
-        return app
+        # A handler that a fault keeps asleep must not keep ``stop`` waiting.
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        self.url = f"http://{host}:{self._runner.addresses[0][1]}"
+        self._scheduler.start()
+
+    async def stop(self) -> None:
+        """Stop listening and end every timer; requests that a fault holds are released."""
+        self._changes.close()
+        await self.faults.clear()
+        await self._scheduler.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
 
     def _changed(self) -> None:
         self._changes.happened()
-        self._clockwork.tend()
+        self._scheduler.wake()

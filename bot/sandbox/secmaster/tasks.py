@@ -1,12 +1,12 @@
-"""Tasks: what a decision, a comment, a file or its due date does to one.
+"""Tasks: the effects of decisions, comments, attachments and due dates on them.
 
-It knows no time of its own: whoever owns the clock calls ``expire`` when something is due.
+It runs no timers: its caller calls ``expire`` when a task is due.
 """
 
 from typing import Any
 from uuid import uuid4
 
-from bot.sandbox.secmaster.due import ENDINGS, DueDates
+from bot.sandbox.secmaster.due_dates import ENDINGS, DueDates
 from bot.sandbox.secmaster.history import History
 from bot.sandbox.secmaster.runs import Runs
 from bot.sandbox.secmaster.wire import (
@@ -18,8 +18,8 @@ from bot.sandbox.secmaster.wire import (
     Person,
     Record,
     Rejection,
-    found,
-    needed,
+    find_record,
+    required_text,
     stamp,
 )
 
@@ -28,7 +28,7 @@ COMMENT_LIMIT = 4096
 
 
 class Tasks:
-    """All tasks, in wire shape. What is decided about one, its run is told."""
+    """All tasks, in SecMaster's JSON shape. A decision about a task is passed to its instance."""
 
     def __init__(
         self, clock: Clock, history: History, runs: Runs, attachments: dict[str, Record]
@@ -41,7 +41,7 @@ class Tasks:
         self._attachments = attachments
 
     def get(self, task_id: str) -> Record:
-        return found(self.tasks, "task", task_id)
+        return find_record(self.tasks, "task", task_id)
 
     def add(self, task: Record) -> None:
         self.tasks[task["id"]] = task
@@ -57,48 +57,45 @@ class Tasks:
         return task
 
     def update(self, task_id: str, body: Record, by: Person) -> Record:
-        """Do what UpdateTask was asked to, in the name of ``by``."""
+        """Apply the body of an UpdateTask request, in the name of ``by``."""
         task = self.get(task_id)
-        match needed(body, "action"):
+        match required_text(body, "action"):
             case "CONTINUE" | "TERMINATE" as decision:
                 self._decide(task, decision, by)
             case "ADD_COMMENT":
-                self._comment(task, needed(body, "comment"), by)
+                self._comment(task, required_text(body, "comment"), by)
             case "DELETE_COMMENT":
-                self._uncomment(task, needed(body, "comment_id"), by)
+                self._uncomment(task, required_text(body, "comment_id"), by)
             case "ADD_ATTACHMENT":
-                self._attach(task, needed(body, "attachment_id"), by)
+                self._attach(task, required_text(body, "attachment_id"), by)
             case "DELETE_ATTACHMENT":
-                self._detach(task, needed(body, "attachment_id"), by)
+                self._detach(task, required_text(body, "attachment_id"), by)
             case unknown:
                 raise Rejection(400, INVALID, f"action {unknown} is not supported")
         self._touch(task, by)
         return task
 
     def expire(self) -> list[str]:
-        """End the waiting tasks whose due date has passed; their ids."""
-        due = [self.tasks[id_] for id_ in self.due.passed(self._clock()) if id_ in self.tasks]
-        ended = [task for task in due if task["status"] == "waiting"]
-        for task in ended:
-            self._end(task)
-        return [task["id"] for task in ended]
+        """End the waiting tasks whose due date has passed; returns their ids."""
+        due = [self.tasks[id_] for id_ in self.due.pop_due(self._clock()) if id_ in self.tasks]
+        expired = [task for task in due if task["status"] == "waiting"]
+        for task in expired:
+            task["status"], what = ENDINGS[task["due_handle"]]
+            self._history.add(task["id"], what)
+            if task["status"] == "finished":
+                self._runs.approve(task["action_instance_id"])
+            else:
+                self._runs.stop(task["action_instance_id"])
+            self._touch(task, SYSTEM)
+        return [task["id"] for task in expired]
 
     def cancel_about(self, instance_id: str) -> None:
-        """Cancel what waits for a decision about a run that is terminated."""
+        """Cancel the waiting tasks about an instance that is terminated."""
         for task in self.tasks.values():
             if task["action_instance_id"] == instance_id and task["status"] == "waiting":
                 task["status"] = "canceled"
                 self._history.add(task["id"], "canceled with its instance")
                 self._touch(task, SYSTEM)
-
-    def _end(self, task: Record) -> None:
-        task["status"], what = ENDINGS[task["due_handle"]]
-        self._history.add(task["id"], what)
-        if task["status"] == "finished":
-            self._runs.approve(task["action_instance_id"])
-        else:
-            self._runs.stop(task["action_instance_id"])
-        self._touch(task, SYSTEM)
 
     def _decide(self, task: Record, decision: str, by: Person) -> None:
         if task["status"] != "waiting":
@@ -123,37 +120,35 @@ class Tasks:
             "user_name": by.name,
             "time": int(self._clock().timestamp() * 1000),
         }
-        task["comments"] = [*_listed(task, "comments"), comment]
+        task["comments"] = [*_list(task, "comments"), comment]
         self._history.add(task["id"], "commented", by, detail=message)
 
     def _uncomment(self, task: Record, comment_id: str, by: Person) -> None:
-        comments = _listed(task, "comments")
-        gone = next((comment for comment in comments if comment["id"] == comment_id), None)
-        if gone is None:
+        comments = _list(task, "comments")
+        comment = next((item for item in comments if item["id"] == comment_id), None)
+        if comment is None:
             raise Rejection(404, NOT_FOUND, f"comment {comment_id} does not exist")
-        task["comments"] = [comment for comment in comments if comment is not gone]
-        self._history.add(task["id"], "comment removed", by, detail=gone["message"])
+        task["comments"] = [item for item in comments if item is not comment]
+        self._history.add(task["id"], "comment removed", by, detail=comment["message"])
 
     def _attach(self, task: Record, attachment_id: str, by: Person) -> None:
-        name = self._attachment(attachment_id)["file_name"]
-        listed = _listed(task, "attachment_id_list")
-        if attachment_id in listed:
+        name = find_record(self._attachments, "attachment", attachment_id)["file_name"]
+        attachment_ids = _list(task, "attachment_id_list")
+        if attachment_id in attachment_ids:
             raise Rejection(400, INVALID, f"attachment {attachment_id} is already listed")
-        task["attachment_id_list"] = [*listed, attachment_id]
+        task["attachment_id_list"] = [*attachment_ids, attachment_id]
         self._history.add(task["id"], "file attached", by, detail=name)
 
     def _detach(self, task: Record, attachment_id: str, by: Person) -> None:
-        listed = _listed(task, "attachment_id_list")
-        if attachment_id not in listed:
+        attachment_ids = _list(task, "attachment_id_list")
+        if attachment_id not in attachment_ids:
             raise Rejection(400, INVALID, f"attachment {attachment_id} is not listed")
-        task["attachment_id_list"] = [id_ for id_ in listed if id_ != attachment_id]
-        name = self._attachment(attachment_id)["file_name"]
+        task["attachment_id_list"] = [id_ for id_ in attachment_ids if id_ != attachment_id]
+        name = find_record(self._attachments, "attachment", attachment_id)["file_name"]
         self._history.add(task["id"], "file taken off", by, detail=name)
 
-    def _attachment(self, attachment_id: str) -> Record:
-        return found(self._attachments, "attachment", attachment_id)
-
     def _touch(self, task: Record, by: Person) -> None:
+        """Record on the task who changed it, and when."""
         task |= {
             "update_time": stamp(self._clock()),
             "modifier_id": by.id,
@@ -161,6 +156,6 @@ class Tasks:
         }
 
 
-def _listed(task: Record, field: str) -> list[Any]:
-    """A list in a task, which may as well be missing or null."""
+def _list(task: Record, field: str) -> list[Any]:
+    """Return a list of the task; a field that is missing or null counts as empty."""
     return task.get(field) or []

@@ -1,4 +1,4 @@
-"""SecMaster's words: its records, its times and its refusals. No state, no HTTP."""
+"""SecMaster's wire format: its records, its times and its rejections. No state, no HTTP."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Clock = Callable[[], datetime]
 CHINA = timezone(timedelta(hours=8))
 OK = "00000000"
 
-# The documents give no list of codes: these are ours, in the service's style.
+# The documents list no error codes: these are made up, in the service's style.
 INVALID = "SecMaster.20010002"
 NOT_FOUND = "SecMaster.20010004"
 NOT_WAITING = "SecMaster.20010005"
@@ -59,7 +59,7 @@ _TASK_FIELDS = [
 
 
 class Rejection(Exception):
-    """The service says no: ``{code, message}``."""
+    """A rejection by the service: ``{code, message}``."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -72,14 +72,14 @@ class Rejection(Exception):
 
 
 class GatewayRejection(Rejection):
-    """The gateway in front of the service says no, in its own shape."""
+    """A rejection by the gateway in front of the service, in a shape of its own."""
 
     def body(self, request_id: str) -> Record:
         return {"error_code": self.code, "error_msg": self.message, "request_id": request_id}
 
 
 class IamRejection(Rejection):
-    """The identity service says no, in a third shape; its code is the HTTP status."""
+    """A rejection by the identity service, in a third shape; its code is the HTTP status."""
 
     def body(self, _request_id: str) -> Record:
         return {"error": {"code": self.status, "message": self.message, "title": self.code}}
@@ -87,7 +87,7 @@ class IamRejection(Rejection):
 
 @dataclass(frozen=True)
 class Person:
-    """Whoever SecMaster writes down as the one who did it, and the way they came in by."""
+    """A user as SecMaster records them, and ``via``: the console, or the proof and its key."""
 
     id: str
     name: str
@@ -98,52 +98,58 @@ SYSTEM = Person("system", "system", via="")
 
 
 def stamp(moment: datetime) -> str:
-    """``2025-08-19T14:53:42.424Z+0800``: a literal Z, then the offset that counts."""
+    """Write a time as SecMaster does: ``2025-08-19T14:53:42.424Z+0800``.
+
+    The Z is literal; the offset after it is the one that applies.
+    """
     local = moment.astimezone(CHINA)
     return f"{local:%Y-%m-%dT%H:%M:%S}.{local.microsecond // 1000:03d}Z{local:%z}"
 
 
 @lru_cache(maxsize=65_536)  # the lists read the same few thousand again and again
 def read_stamp(text: str) -> datetime:
+    """Read a time as SecMaster writes it, or raise ``ValueError``."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ%z")
 
 
 def text(body: Record, key: str) -> str:
-    """A field of a request, "" when it is missing; anything but a string is refused."""
+    """Return a text field of a request, "" when it is missing, or raise a rejection."""
     value = body.get(key)
     if value is not None and not isinstance(value, str):
         raise Rejection(400, INVALID, f"parameter {key} must be a string")
     return value or ""
 
 
-def needed(body: Record, key: str) -> str:
+def required_text(body: Record, key: str) -> str:
+    """Return a text field of a request that must not be blank, or raise a rejection."""
     value = text(body, key)
     if not value.strip():
         raise Rejection(400, INVALID, f"parameter {key} is required")
     return value
 
 
-def found(records: dict[str, Record], kind: str, id_: str) -> Record:
+def find_record(records: dict[str, Record], kind: str, id_: str) -> Record:
+    """Return the record of this id, or raise a rejection with 404."""
     if id_ not in records:
         raise Rejection(404, NOT_FOUND, f"{kind} {id_} does not exist")
     return records[id_]
 
 
 def task_record(**fields: Any) -> Record:
-    """A waiting task: every field of TaskInfo is there, empty unless given."""
+    """Build a waiting task with every field of TaskInfo, empty by default."""
     empty: Record = dict.fromkeys(_TASK_FIELDS, "")
-    rest: Record = {
+    defaults: Record = {
         "attachment_id_list": [],
         "comments": [],
         "due_handle": "",
         "status": "waiting",
     }
-    return empty | rest | fields
+    return empty | defaults | fields
 
 
 def node_record(action_id: str, name: str, **fields: Any) -> Record:
-    """A node of a run's topology, as running unless told."""
-    running: Record = {
+    """Build a node of an instance's topology, running by default."""
+    defaults: Record = {
         "instance_type": "TASK",
         "action_id": action_id,
         "action_name": name,
@@ -156,12 +162,12 @@ def node_record(action_id: str, name: str, **fields: Any) -> Record:
         "status": "RUNNING",
         "succeed": False,
     }
-    return running | fields
+    return defaults | fields
 
 
 def instance_record(**fields: Any) -> Record:
-    """A running instance with an empty topology."""
-    empty: Record = {
+    """Build an instance, by default running and with an empty topology."""
+    defaults: Record = {
         "id": "",
         "name": "",
         "workflow": {"id": "", "name": "", "name_en": "", "version": "", "version_id": ""},
@@ -176,4 +182,4 @@ def instance_record(**fields: Any) -> Record:
         "dataobject_id": "",
         "topology": {"audit_logs": []},
     }
-    return empty | fields
+    return defaults | fields

@@ -1,7 +1,6 @@
 """The state of one SecMaster workspace and every change it allows. No HTTP, no timers."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -15,7 +14,7 @@ from bot.sandbox.secmaster.wire import (
     Clock,
     Person,
     Record,
-    found,
+    find_record,
     instance_record,
     node_record,
     stamp,
@@ -27,7 +26,10 @@ CONSOLE = Person("", "")
 
 
 class World:
-    """Tasks, instances and attachments by id, in wire shape; ``changed`` is told of each change."""
+    """Tasks, instances and attachments by id, in SecMaster's JSON shape.
+
+    ``changed`` is called after each change.
+    """
 
     def __init__(
         self,
@@ -44,9 +46,9 @@ class World:
         self.contents: dict[str, bytes] = {}
         self.history = History(clock)
         self.runs = Runs(clock, self.history)
-        self.changes = 0  # told or not
+        self.changes = 0  # all of them, also those that ``changed`` is not called for
         self._tasks = Tasks(clock, self.history, self.runs, self.attachments)
-        self._tell = changed
+        self._notify = changed
         self._quiet = False
 
     @property
@@ -59,12 +61,12 @@ class World:
 
     @property
     def moving(self) -> set[str]:
-        """The instances that have a next step to take."""
+        """The ids of the instances that have a next step to take."""
         return self.runs.moving
 
     @property
     def next_due(self) -> datetime | None:
-        """When ``expire`` has something to do next, unless it was decided by then."""
+        """The next due date at which ``expire`` may end a task."""
         return self._tasks.due.next()
 
     def task(self, task_id: str) -> Record:
@@ -74,55 +76,56 @@ class World:
         return self.runs.get(instance_id)
 
     def attachment(self, attachment_id: str) -> Record:
-        return found(self.attachments, "attachment", attachment_id)
+        return find_record(self.attachments, "attachment", attachment_id)
 
     def update_task(self, task_id: str, body: Record, by: Person) -> Record:
-        """Do what UpdateTask was asked to, in the name of ``by``."""
+        """Apply the body of an UpdateTask request, in the name of ``by``."""
         task = self._tasks.update(task_id, body, by)
         self._changed()
         return task
 
     def update_instance(self, instance_id: str, body: Record, by: Person) -> None:
-        """Do what UpdateWorkflowInstance was asked to, in the name of ``by``."""
+        """Apply the body of an UpdateWorkflowInstance request, in the name of ``by``."""
         self.runs.command(instance_id, body, by)
         self._changed()
 
     def advance(self, instance_id: str) -> None:
-        """Take the next step of a moving run; one that is terminated leaves nothing to decide."""
+        """Take the next step of a moving instance; its tasks are canceled if it terminates."""
         self.runs.advance(instance_id)
         if self.instances[instance_id]["status"] == "TERMINATED":
             self._tasks.cancel_about(instance_id)
         self._changed()
 
     def expire(self) -> list[str]:
-        """End the waiting tasks whose due date has passed as each one's ``due_handle`` says.
+        """End the waiting tasks whose due date has passed, as their ``due_handle`` says.
 
-        The ids of those that ended. A task that was overdue when it was added stays as it is.
+        Returns their ids. A task that was overdue when it was added stays as it is.
         """
-        ended = self._tasks.expire()
-        if ended:
+        expired = self._tasks.expire()
+        if expired:
             self._changed()
-        return ended
+        return expired
 
     def delete_task(self, task_id: str) -> Record:
-        """Forget a task; the run it holds up goes on waiting."""
+        """Delete a task; the instance it holds up keeps waiting."""
         task = self._tasks.delete(task_id)
         self._changed()
         return task
 
     def delete_instance(self, instance_id: str) -> Record:
-        """Forget a run; a task about it stays."""
+        """Delete an instance; a task about it stays."""
         instance = self.runs.delete(instance_id)
         self._changed()
         return instance
 
     def fail(self, instance_id: str, error_msg: str) -> Record:
+        """Fail a running instance."""
         instance = self.runs.fail(instance_id, error_msg, CONSOLE)
         self._changed()
         return instance
 
     def upload(self, file_name: str, content: bytes, by: Person, *, id_: str = "") -> Record:
-        """Store a file that a task may then list."""
+        """Store a file, which a task may then list as an attachment."""
         now = stamp(self.clock())
         attachment: Record = {
             "id": id_ or str(uuid4()),
@@ -145,7 +148,10 @@ class World:
         return attachment
 
     def add_task(self, **fields: Any) -> Record:
-        """Add a task; one about a workflow's node brings the run it holds up, unless given."""
+        """Add a task, waiting by default.
+
+        One about a workflow's node gets an instance that waits for it, unless it names one.
+        """
         now = self.clock()
         defaults = {
             "id": str(uuid4()),
@@ -161,31 +167,32 @@ class World:
         task = task_record(**(defaults | fields))
         task["aopengine_task_id"] = task["aopengine_task_id"] or task["id"]
         if task["business_type"] == "WORKFLOWNODEAPPROVE" and not task["action_instance_id"]:
-            task["action_instance_id"] = self._held_up(task["name"])["id"]
+            node = node_record(str(uuid4()), "Approval", start_time=stamp(self.clock()))
+            instance = self.add_instance(
+                Script(upcoming=[task["name"] or "Response"]),
+                name=task["name"],
+                topology={"audit_logs": [node]},
+            )
+            task["action_instance_id"] = instance["id"]
         self._tasks.add(task)
         self._changed()
         return task
 
     def add_instance(self, script: Script | None = None, **fields: Any) -> Record:
-        """Add an instance, running unless told; ``script`` says how it will go on."""
+        """Add an instance, running by default; ``script`` says how it will continue."""
         defaults = {"id": str(uuid4()), "start_time": stamp(self.clock())}
         instance = self.runs.add(instance_record(**(defaults | fields)), script)
         self._changed()
         return instance
 
     def add_many(self, tasks: int, failures: int) -> None:
-        """Let so many tasks and failed runs arrive at once, as one change."""
-        with self._as_one_change():
+        """Let so many tasks and failed instances arrive at once, as one change."""
+        self._quiet = True
+        try:
             for number in range(tasks):
                 new_task(self, number)
             for number in range(failures):
                 new_failure(self, number)
-
-    @contextmanager
-    def _as_one_change(self) -> Iterator[None]:
-        self._quiet = True
-        try:
-            yield
         finally:
             self._quiet = False
             self._changed()
@@ -193,9 +200,4 @@ class World:
     def _changed(self) -> None:
         self.changes += 1
         if not self._quiet:
-            self._tell()
-
-    def _held_up(self, name: str) -> Record:
-        waiting = node_record(str(uuid4()), "Approval", start_time=stamp(self.clock()))
-        script = Script(upcoming=[name or "Response"])
-        return self.add_instance(script, name=name, topology={"audit_logs": [waiting]})
+            self._notify()

@@ -1,8 +1,8 @@
 """A Slack workspace on this machine: Web API, Socket Mode, signed requests, and its people.
 
 It refuses what Slack refuses, in Slack's words, so that what works here has a fair chance
-there. It keeps Slack's rate limits only when asked to; it does not redeliver events by itself,
-or send the app the events of its own messages.
+there. Rate limits are off until they are switched on. It does not redeliver events by itself,
+and does not send the app the events of its own messages.
 """
 
 from bot.sandbox.slack.delivery import Delivered

@@ -1,4 +1,4 @@
-"""What Slack accepts as blocks and views, as a table of its published limits.
+"""The rules for blocks and views, as a table of Slack's published limits.
 
 https://docs.slack.dev/reference/block-kit
 """
@@ -19,7 +19,7 @@ from bot.sandbox.slack.elements import (
     rich,
     text_object,
 )
-from bot.sandbox.slack.permits import SlackError
+from bot.sandbox.slack.errors import SlackError
 from bot.sandbox.slack.rules import (
     Complaints,
     Rule,
@@ -78,18 +78,20 @@ CELL = typed(
 COLUMN = shape({}, {"align": word("left", "center", "right"), "is_wrapped": flag})
 
 
-def _block(needs: dict[str, Rule], may: dict[str, Rule] | None = None) -> Rule:
+def block(needs: dict[str, Rule], may: dict[str, Rule] | None = None) -> Rule:
+    """A block with these fields."""
     return shape({"type": anything, **needs}, {"block_id": ID, **(may or {})})
 
 
-def _section(value: Any, pointer: str) -> Complaints:
+def text_or_fields(value: Any, pointer: str) -> Complaints:
+    """A text, or fields, or both."""
     if "text" not in value and "fields" not in value:
         yield complaint("must have either text or fields", pointer)
 
 
 BLOCKS: dict[str, Rule] = {
     "section": also(
-        _block(
+        block(
             {},
             {
                 "text": rich(3000),
@@ -98,12 +100,12 @@ BLOCKS: dict[str, Rule] = {
                 "expand": flag,
             },
         ),
-        _section,
+        text_or_fields,
     ),
-    "header": _block({"text": plain(150)}),
-    "divider": _block({}),
-    "image": also(_block({"alt_text": text(2000)}, IMAGE_KEYS | {"title": plain(2000)}), PICTURE),
-    "context": _block(
+    "header": block({"text": plain(150)}),
+    "divider": block({}),
+    "image": also(block({"alt_text": text(2000)}, IMAGE_KEYS | {"title": plain(2000)}), PICTURE),
+    "context": block(
         {
             "elements": listed(
                 typed(
@@ -114,18 +116,18 @@ BLOCKS: dict[str, Rule] = {
         }
     ),
     "actions": also(
-        _block({"elements": listed(typed(CHOICES | PRESSED), 25)}),
+        block({"elements": listed(typed(CHOICES | PRESSED), 25)}),
         unique("action_id", within="elements"),
     ),
-    "input": _block(
+    "input": block(
         {"label": plain(2000), "element": typed(INPUTS)},
         {"hint": plain(2000), "optional": flag, "dispatch_action": flag},
     ),
-    "rich_text": _block({"elements": listed(RICH_PARTS, 100)}),
+    "rich_text": block({"elements": listed(RICH_PARTS, 100)}),
 }
 MESSAGE_ONLY: dict[str, Rule] = {
-    "markdown": _block({"text": text(MARKDOWN)}),
-    "table": _block(
+    "markdown": block({"text": text(MARKDOWN)}),
+    "table": block(
         {"rows": listed(listed(CELL, 20), 100)}, {"column_settings": listed(nullable(COLUMN), 20)}
     ),
 }
@@ -133,39 +135,42 @@ MESSAGE_ONLY: dict[str, Rule] = {
 
 MODAL_ONLY: dict[str, Rule] = {
     # https://docs.slack.dev/reference/block-kit/blocks/alert-block
-    "alert": _block(
+    "alert": block(
         {"text": rich(200)}, {"level": word("default", "info", "warning", "error", "success")}
     ),
 }
 
 
-def _one_table(value: Any, pointer: str) -> Complaints:
-    tables = [at for at, block in enumerate(value) if block["type"] == "table"]
-    for at in tables[1:]:
-        yield complaint("only one table is allowed in a message", f"{pointer}/{at}")
+def one_table(value: Any, pointer: str) -> Complaints:
+    """At most one table in a message."""
+    tables = [index for index, item in enumerate(value) if item["type"] == "table"]
+    for index in tables[1:]:
+        yield complaint("only one table is allowed in a message", f"{pointer}/{index}")
 
 
-def _markdown(value: Any, pointer: str) -> Complaints:
-    """The limit is on all the markdown of a message.
+def markdown_length(value: Any, pointer: str) -> Complaints:
+    """The limit of all the markdown in a message together.
 
     https://docs.slack.dev/reference/block-kit/blocks/markdown-block
     """
-    if sum(len(block["text"]) for block in value if block["type"] == "markdown") > MARKDOWN:
+    if sum(len(item["text"]) for item in value if item["type"] == "markdown") > MARKDOWN:
         yield complaint(f"no more than {MARKDOWN} characters of markdown allowed", pointer)
 
 
-def _submit(value: Any, pointer: str) -> Complaints:
-    asks = any(block["type"] == "input" for block in value["blocks"])
-    if asks and "submit" not in value:
+def submit_button(value: Any, pointer: str) -> Complaints:
+    """A submit button in every modal that has an input."""
+    has_input = any(item["type"] == "input" for item in value["blocks"])
+    if has_input and "submit" not in value:
         yield complaint("missing required field: submit", pointer)
 
 
-def _blocks(rules: dict[str, Rule], most: int) -> Rule:
+def block_list(rules: dict[str, Rule], most: int) -> Rule:
+    """A list of at most ``most`` blocks, whose block ids differ."""
     return also(listed(typed(rules), most, 0), unique("block_id"))
 
 
-MESSAGE = also(also(_blocks(BLOCKS | MESSAGE_ONLY, MESSAGE_BLOCKS), _one_table), _markdown)
-ANY_BLOCKS = _blocks(BLOCKS | MESSAGE_ONLY | MODAL_ONLY, VIEW_BLOCKS)
+MESSAGE = also(also(block_list(BLOCKS | MESSAGE_ONLY, MESSAGE_BLOCKS), one_table), markdown_length)
+ANY_BLOCKS = block_list(BLOCKS | MESSAGE_ONLY | MODAL_ONLY, VIEW_BLOCKS)
 VIEW_MAY: dict[str, Rule] = {
     "private_metadata": text(3000, 0),
     "callback_id": text(255, 0),
@@ -178,63 +183,67 @@ MODAL_MAY = VIEW_MAY | {
     "notify_on_close": flag,
     "submit_disabled": flag,
 }
-IN_MODAL = _blocks(BLOCKS | MODAL_ONLY, VIEW_BLOCKS)
-MODAL = also(shape({"type": anything, "title": plain(24), "blocks": IN_MODAL}, MODAL_MAY), _submit)
-HOME = shape({"type": anything, "blocks": _blocks(BLOCKS, VIEW_BLOCKS)}, VIEW_MAY)
+MODAL_BLOCKS = block_list(BLOCKS | MODAL_ONLY, VIEW_BLOCKS)
+MODAL = also(
+    shape({"type": anything, "title": plain(24), "blocks": MODAL_BLOCKS}, MODAL_MAY),
+    submit_button,
+)
+HOME = shape({"type": anything, "blocks": block_list(BLOCKS, VIEW_BLOCKS)}, VIEW_MAY)
 
 
 def check_blocks(blocks: Any) -> None:
-    """Refuse a message's blocks as Slack would."""
+    """Raise the ``SlackError`` with which Slack would refuse a message's blocks, if any."""
     if not isinstance(blocks, list):
         raise SlackError("invalid_blocks_format")
     _refuse("invalid_blocks", MESSAGE(blocks, "/blocks"))
 
 
 def check_view(view: Any, kind: str) -> None:
-    """Refuse a ``modal`` or ``home`` view as Slack would."""
+    """Raise the ``SlackError`` with which Slack would refuse a ``modal`` or ``home``, if any."""
     _refuse("invalid_arguments", typed({kind: MODAL if kind == "modal" else HOME})(view, "/view"))
     if len(json.dumps(view).encode()) > VIEW_BYTES:
         raise SlackError("view_too_large")
 
 
 def check_metadata(metadata: Any) -> None:
-    """Refuse metadata as Slack would.
+    """Raise the ``SlackError`` with which Slack would refuse metadata, if any.
 
     https://docs.slack.dev/messaging/message-metadata
     """
-    needs = shape({"event_type": text(255), "event_payload": _any_object})
-    if list(needs(metadata, "/metadata")):
+    rule = shape({"event_type": text(255), "event_payload": any_object})
+    if list(rule(metadata, "/metadata")):
         raise SlackError("invalid_metadata_format")
     if len(json.dumps(metadata).encode()) > METADATA_BYTES:
         raise SlackError("metadata_too_large")
 
 
-def _any_object(value: Any, pointer: str) -> Complaints:
+def any_object(value: Any, pointer: str) -> Complaints:
+    """An object with any keys."""
     if not isinstance(value, dict):
         yield complaint("must provide an object", pointer)
 
 
 def _refuse(code: str, complaints: Complaints) -> None:
-    messages = [str(one) for one in complaints]
+    messages = [str(item) for item in complaints]
     if messages:
         raise SlackError(code, errors=messages, response_metadata={"messages": messages})
 
 
 def with_ids(blocks: list[Json], new_id: Callable[[str], str]) -> list[Json]:
-    """The blocks with the ids Slack makes up for those that have none."""
+    """Return the blocks with ids generated for the blocks and elements that have none."""
 
-    def named(element: Json) -> Json:
+    def element_with_id(element: Json) -> Json:
         if element["type"] == "image" or "action_id" in element:
             return element
         return {"action_id": new_id("a"), **element}
 
-    def block_named(block: Json) -> Json:
+    def block_with_id(block: Json) -> Json:
         block = {"block_id": block.get("block_id") or new_id("b"), **block}
         for key in ("element", "accessory"):
             if key in block:
-                block[key] = named(block[key])
+                block[key] = element_with_id(block[key])
         if block["type"] == "actions":
-            block["elements"] = [named(each) for each in block["elements"]]
+            block["elements"] = [element_with_id(element) for element in block["elements"]]
         return block
 
-    return [block_named(block) for block in blocks]
+    return [block_with_id(block) for block in blocks]

@@ -1,14 +1,14 @@
-"""The methods that write messages: ``chat.*`` and ``reactions.add``.
+"""The Web API methods that write messages: ``chat.*`` and ``reactions.add``.
 
 https://docs.slack.dev/reference/methods?family=chat
 """
 
 from typing import Any
 
-from bot.sandbox.slack.asking import Ask, method
 from bot.sandbox.slack.blocks import check_blocks, check_metadata, with_ids
+from bot.sandbox.slack.errors import SlackError
 from bot.sandbox.slack.limits import Tier
-from bot.sandbox.slack.permits import SlackError
+from bot.sandbox.slack.methods import MethodCall, method
 from bot.sandbox.slack.workspace import (
     APP,
     BOT,
@@ -24,9 +24,9 @@ BOT_PROFILE = {"id": BOT, "app_id": APP, "name": "SecMaster", "deleted": False}
 
 
 def from_bot(workspace: Workspace, args: Json, *, may_be_empty: bool = False) -> Json:
-    """The bot's message with this text and these blocks, once both are found acceptable.
+    """Build the bot's message from ``text`` and ``blocks``, or raise ``SlackError``.
 
-    ``may_be_empty`` is for one that carries something else.
+    ``may_be_empty`` allows neither, for a message that carries a file.
     """
     text, blocks = args.get("text") or "", args.get("blocks") or []
     if args.get("attachments"):
@@ -42,19 +42,19 @@ def from_bot(workspace: Workspace, args: Json, *, may_be_empty: bool = False) ->
 
 
 @method("chat.postMessage", Tier.POSTING, "chat:write")
-def post_message(ask: Ask) -> Json:
-    channel = ask.workspace.find_channel(str(ask.need("channel")))
-    ask.workspace.check_may_post(channel, ask.scopes)
-    message = from_bot(ask.workspace, ask.args) | _metadata(ask)
-    thread_ts = ask.text("thread_ts")
-    if thread_ts and ask.flag("reply_broadcast"):
+def post_message(call: MethodCall) -> Json:
+    channel = call.workspace.find_channel(str(call.need("channel")))
+    call.workspace.check_may_post(channel, call.scopes)
+    message = from_bot(call.workspace, call.args) | _metadata(call)
+    thread_ts = call.text("thread_ts")
+    if thread_ts and call.flag("reply_broadcast"):
         message["subtype"] = "thread_broadcast"
-    posted = ask.workspace.post(channel.id, message, thread_ts)
+    posted = call.workspace.post(channel.id, message, thread_ts)
     return {"channel": channel.id, "ts": posted["ts"], "message": posted}
 
 
-def _metadata(ask: Ask) -> Json:
-    metadata = ask.args.get("metadata")
+def _metadata(call: MethodCall) -> Json:
+    metadata = call.args.get("metadata")
     if not metadata:
         return {}
     check_metadata(metadata)
@@ -62,63 +62,64 @@ def _metadata(ask: Ask) -> Json:
 
 
 @method("chat.postEphemeral", Tier.FOUR, "chat:write")
-def post_ephemeral(ask: Ask) -> Json:
-    channel = ask.workspace.find_channel(str(ask.need("channel")))
-    user = str(ask.need("user"))
-    ask.workspace.check_may_post(channel, ask.scopes)
+def post_ephemeral(call: MethodCall) -> Json:
+    channel = call.workspace.find_channel(str(call.need("channel")))
+    user = str(call.need("user"))
+    call.workspace.check_may_post(channel, call.scopes)
     if user not in channel.members:
         raise SlackError("user_not_in_channel")
-    message = from_bot(ask.workspace, ask.args)
-    shown = ask.workspace.whisper(user, channel.id, message, ask.text("thread_ts"))
-    return {"message_ts": shown["ts"]}
+    message = from_bot(call.workspace, call.args)
+    stored = call.workspace.post_ephemeral(user, channel.id, message, call.text("thread_ts"))
+    return {"message_ts": stored["ts"]}
 
 
 @method("chat.update", Tier.THREE, "chat:write")
-def update(ask: Ask) -> Json:
-    """What is left out stays; an empty list of blocks or empty metadata removes them.
+def update(call: MethodCall) -> Json:
+    """Change a message. What is left out stays; empty ``blocks`` or ``metadata`` remove them.
 
     In an archived channel it is ``is_inactive``, where the other methods say ``is_archived``:
     https://docs.slack.dev/reference/methods/chat.update
     """
-    channel, message = _own_message(ask, "cant_update_message")
+    channel, message = _bot_message(call, "cant_update_message")
     if channel.is_archived:
         raise SlackError("is_inactive")
-    kept = {key: message[key] for key in ("text", "blocks") if key in message}
-    given = {key: ask.args[key] for key in ("text", "blocks") if ask.args.get(key) is not None}
-    new = from_bot(ask.workspace, kept | given) | _metadata(ask)
+    old = {key: message[key] for key in ("text", "blocks") if key in message}
+    new = {key: call.args[key] for key in ("text", "blocks") if call.args.get(key) is not None}
+    fields = from_bot(call.workspace, old | new) | _metadata(call)
     for key in ("blocks", "metadata"):
-        if ask.args.get(key) in ([], {}):
+        if call.args.get(key) in ([], {}):
             message.pop(key, None)
-    ask.workspace.change(message, new)
+    call.workspace.change(message, fields)
     return {"channel": channel.id, "ts": message["ts"], "text": message["text"], "message": message}
 
 
 @method("chat.delete", Tier.THREE, "chat:write")
-def delete(ask: Ask) -> Json:
-    channel, message = _own_message(ask, "cant_delete_message")
-    ask.workspace.delete(channel.id, message)
+def delete(call: MethodCall) -> Json:
+    channel, message = _bot_message(call, "cant_delete_message")
+    call.workspace.delete(channel.id, message)
     return {"channel": channel.id, "ts": message["ts"]}
 
 
-def _own_message(ask: Ask, refusal: str) -> tuple[Channel, Json]:
-    channel = ask.workspace.find_channel(str(ask.need("channel")))
-    message = _message(ask, channel, ask.need("ts"))
+def _bot_message(call: MethodCall, error: str) -> tuple[Channel, Json]:
+    """Find the message of the call, which the bot must have written; else ``error`` is raised."""
+    channel = call.workspace.find_channel(str(call.need("channel")))
+    message = _message(call, channel, call.need("ts"))
     if message.get("bot_id") != BOT:
-        raise SlackError(refusal)
+        raise SlackError(error)
     return channel, message
 
 
-def _message(ask: Ask, channel: Channel, ts: Any) -> Json:
-    message = ask.workspace.message(channel.id, str(ts))
+def _message(call: MethodCall, channel: Channel, ts: Any) -> Json:
+    message = call.workspace.message(channel.id, str(ts))
     if message is None:
         raise SlackError("message_not_found")
     return message
 
 
 @method("chat.getPermalink", Tier.HUNDREDS)
-def get_permalink(ask: Ask) -> Json:
-    channel = ask.workspace.find_channel(str(ask.need("channel")))
-    message = _message(ask, channel, ask.need("message_ts"))
+def get_permalink(call: MethodCall) -> Json:
+    channel = call.workspace.find_channel(str(call.need("channel")))
+    message = _message(call, channel, call.need("message_ts"))
     link = (
         f"https://{TEAM_DOMAIN}.slack.com/archives/{channel.id}/p{message['ts'].replace('.', '')}"
     )
@@ -128,10 +129,10 @@ def get_permalink(ask: Ask) -> Json:
 
 
 @method("reactions.add", Tier.THREE, "reactions:write")
-def add_reaction(ask: Ask) -> Json:
-    channel = ask.workspace.find_channel(str(ask.need("channel")))
+def add_reaction(call: MethodCall) -> Json:
+    channel = call.workspace.find_channel(str(call.need("channel")))
     if channel.is_archived:
         raise SlackError("is_archived")
-    message = _message(ask, channel, ask.need("timestamp"))
-    ask.workspace.react(message, str(ask.need("name")), BOT_USER)
+    message = _message(call, channel, call.need("timestamp"))
+    call.workspace.react(message, str(call.need("name")), BOT_USER)
     return {}

@@ -1,4 +1,4 @@
-"""How Slack reaches the app: a signed POST to its request URL, or a Socket Mode envelope.
+"""Delivery to the app: a signed POST to its request URL, or a Socket Mode envelope.
 
 https://docs.slack.dev/authentication/verifying-requests-from-slack
 """
@@ -9,6 +9,8 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -27,7 +29,7 @@ OK = 200
 
 @dataclass(frozen=True)
 class Delivered:
-    """What the app answered. ``error`` is what the person is shown, if anything."""
+    """The app's answer. ``error`` is the code that the person is shown, if any."""
 
     status: int = 0
     body: Any = ""
@@ -37,7 +39,7 @@ class Delivered:
 
 @dataclass
 class Sent:
-    """Something sent to the app. ``delivered`` is None while it is under way."""
+    """One payload sent to the app. ``delivered`` is None while it is under way."""
 
     kind: str
     payload: Json
@@ -46,7 +48,10 @@ class Sent:
 
 @dataclass
 class Delivery:
-    """``patience`` is how long, in seconds, the app may take to acknowledge."""
+    """Sends payloads to the app, and records them.
+
+    ``patience`` is how long, in seconds, the app may take to acknowledge.
+    """
 
     workspace: Workspace
     socket_mode: SocketMode
@@ -66,9 +71,11 @@ class Delivery:
             await self._session.close()
 
     async def command(self, fields: Json) -> Delivered:
+        """Deliver the form of a slash command."""
         return await self._send("slash_commands", fields)
 
     async def interaction(self, payload: Json) -> Delivered:
+        """Deliver a press, a submission, a closed view or a shortcut."""
         return await self._send("interactive", payload)
 
     async def event(self, event: Json) -> Delivered:
@@ -77,11 +84,11 @@ class Delivery:
         https://docs.slack.dev/apis/events-api#callback-field
         """
         event_id = self.workspace.new_id("Ev")
-        self.events[event_id] = _callback(event, event_id, int(self.workspace.clock()))
+        self.events[event_id] = _envelope(event, event_id, int(self.workspace.clock()))
         return await self._send("events_api", self.events[event_id])
 
     async def redeliver(self, event_id: str, reason: str = "http_timeout") -> Delivered:
-        """Deliver an event once more, as Slack does when it got no answer."""
+        """Deliver an event once more with the same id, as Slack does when it got no answer."""
         if event_id not in self.events:
             raise ValueError(f"no event {event_id}")
         self._retries[event_id] = self._retries.get(event_id, 0) + 1
@@ -91,7 +98,7 @@ class Delivery:
     async def raw(
         self, body: bytes, content_type: str, *, timestamp: str = "", signature: str = ""
     ) -> Delivered:
-        """POST any bytes to the request URL, rightly signed unless told otherwise."""
+        """POST any bytes to the request URL, correctly signed unless ``signature`` is set."""
         timestamp = timestamp or str(int(self.workspace.clock()))
         headers = {
             "Content-Type": content_type,
@@ -101,12 +108,14 @@ class Delivery:
         return await self._within_patience(self._post(body, headers))
 
     def sign(self, timestamp: str, body: bytes) -> str:
+        """Return the ``X-Slack-Signature`` of a request."""
         base = b"v0:" + timestamp.encode() + b":" + body
         return "v0=" + hmac.new(self.signing_secret.encode(), base, hashlib.sha256).hexdigest()
 
     async def _send(
         self, kind: str, payload: Json, retry: tuple[int, str] | None = None
     ) -> Delivered:
+        """Send a payload over a websocket or HTTP; ``retry`` is which attempt it is, and why."""
         record = Sent(kind, copy.deepcopy(payload))
         self.sent.append(record)
         self.workspace.changes.happened()
@@ -118,16 +127,16 @@ class Delivery:
         self.workspace.changes.happened()
         return record.delivered
 
-    async def _within_patience(self, sending: Any) -> Delivered:
-        began = time.monotonic()
+    async def _within_patience(self, sending: Awaitable[tuple[int, Any]]) -> Delivered:
+        start = time.monotonic()
         try:
             async with asyncio.timeout(self.patience):
                 status, body = await sending
         except TimeoutError:
-            return Delivered(0, "", time.monotonic() - began, TIMEOUT)
-        except (aiohttp.ClientError, ConnectionError) as broken:
-            return Delivered(0, str(broken), time.monotonic() - began, FAILED)
-        return Delivered(status, body, time.monotonic() - began, "" if status == OK else FAILED)
+            return Delivered(0, "", time.monotonic() - start, TIMEOUT)
+        except (aiohttp.ClientError, ConnectionError) as error:
+            return Delivered(0, str(error), time.monotonic() - start, FAILED)
+        return Delivered(status, body, time.monotonic() - start, "" if status == OK else FAILED)
 
     async def _over_socket(
         self, kind: str, payload: Json, retry: tuple[int, str] | None
@@ -143,8 +152,8 @@ class Delivery:
     async def _over_http(
         self, kind: str, payload: Json, retry: tuple[int, str] | None
     ) -> tuple[int, Any]:
-        body, content_type = _encoded(kind, payload)
-        # Real time even under a made-up clock: the app compares it with its own.
+        body, content_type = encode_form(kind, payload)
+        # The app compares this with its own clock.
         timestamp = str(int(self.workspace.clock()))
         headers = {
             "Content-Type": content_type,
@@ -161,27 +170,28 @@ class Delivery:
         posting = self._session.post(
             self.request_url, data=body, headers=headers, allow_redirects=False
         )
-        async with posting as answer:
-            return answer.status, _decoded(await answer.read(), answer.content_type)
+        async with posting as response:
+            text = (await response.read()).decode(errors="replace")
+            content: Any = text
+            if response.content_type == "application/json" and text:
+                with suppress(ValueError):
+                    content = strict_json.loads(text)
+            return response.status, content
 
 
-def _encoded(kind: str, payload: Json) -> tuple[bytes, str]:
+def encode_form(kind: str, payload: Json) -> tuple[bytes, str]:
+    """Encode a payload for the request URL; returns the body and its content type.
+
+    An event is JSON; a command is a form, and an interaction is JSON in a form's ``payload``.
+    """
     if kind == "events_api":
         return json.dumps(payload).encode(), "application/json"
     form = payload if kind == "slash_commands" else {"payload": json.dumps(payload)}
     return urlencode(form).encode(), "application/x-www-form-urlencoded"
 
 
-def _decoded(body: bytes, content_type: str) -> Any:
-    text = body.decode(errors="replace")
-    try:
-        return strict_json.loads(text) if content_type == "application/json" and text else text
-    except ValueError:
-        return text
-
-
-def _callback(event: Json, event_id: str, now: int) -> Json:
-    installed = {
+def _envelope(event: Json, event_id: str, now: int) -> Json:
+    authorization = {
         "enterprise_id": None,
         "team_id": TEAM,
         "user_id": BOT_USER,
@@ -196,7 +206,7 @@ def _callback(event: Json, event_id: str, now: int) -> Json:
         "type": "event_callback",
         "event_id": event_id,
         "event_time": now,
-        "authorizations": [installed],
+        "authorizations": [authorization],
         "is_ext_shared_channel": False,
         "event_context": f"4-{event_id}",
     }

@@ -1,14 +1,14 @@
-"""The methods that read: conversations, people, user groups, and who the app itself is.
+"""The Web API methods that read: conversations, people, user groups, and the app itself.
 
 https://docs.slack.dev/reference/methods
 """
 
 import math
 
-from bot.sandbox.slack.asking import Ask, method
+from bot.sandbox.slack.errors import SlackError
 from bot.sandbox.slack.limits import Tier
-from bot.sandbox.slack.permits import SlackError
-from bot.sandbox.slack.timeline import Row
+from bot.sandbox.slack.methods import MethodCall, method
+from bot.sandbox.slack.timeline import MessageList
 from bot.sandbox.slack.workspace import (
     APP,
     BOT,
@@ -24,14 +24,14 @@ KINDS = {"public_channel": "channels", "private_channel": "groups", "im": "im"}
 
 
 @method("api.test", Tier.FOUR)
-def api_test(ask: Ask) -> Json:
-    if error := ask.text("error"):
-        raise SlackError(error, args=ask.args)
-    return {"args": ask.args}
+def api_test(call: MethodCall) -> Json:
+    if error := call.text("error"):
+        raise SlackError(error, args=call.args)
+    return {"args": call.args}
 
 
 @method("auth.test", Tier.HUNDREDS)
-def auth_test(_ask: Ask) -> Json:
+def auth_test(_ask: MethodCall) -> Json:
     return {
         "url": f"https://{TEAM_DOMAIN}.slack.com/",
         "team": TEAM_NAME,
@@ -44,134 +44,138 @@ def auth_test(_ask: Ask) -> Json:
 
 
 @method("apps.connections.open", Tier.ONE)
-def open_connection(ask: Ask) -> Json:
-    """A fresh address for one websocket.
+def open_connection(call: MethodCall) -> Json:
+    """Return a fresh address for one websocket.
 
     https://docs.slack.dev/apis/events-api/using-socket-mode
     """
-    return {"url": ask.socket_url()}
+    return {"url": call.socket_url()}
 
 
 @method("bots.info", Tier.THREE, "users:read")
-def bot(ask: Ask) -> Json:
-    if ask.text("bot", BOT) != BOT:
+def bot(call: MethodCall) -> Json:
+    if call.text("bot", BOT) != BOT:
         raise SlackError("bot_not_found")
-    about = {"id": BOT, "app_id": APP, "user_id": BOT_USER, "name": "SecMaster", "deleted": False}
-    return {"bot": about}
+    profile = {"id": BOT, "app_id": APP, "user_id": BOT_USER, "name": "SecMaster", "deleted": False}
+    return {"bot": profile}
 
 
 # Conversations.
 
 
 @method("conversations.history", Tier.THREE)
-def history(ask: Ask) -> Json:
-    """Newest first; replies only where they were broadcast."""
-    channel = _readable(ask)
-    found = _between(ask, ask.workspace.in_channel(channel.id).top)[::-1]
-    return _messages(ask, found)
+def history(call: MethodCall) -> Json:
+    """Return a channel's messages, newest first; replies only where they were broadcast."""
+    channel = _readable(call)
+    messages = _between(call, call.workspace.in_channel(channel.id).top)[::-1]
+    return _page_of_messages(call, messages)
 
 
 @method("conversations.replies", Tier.THREE)
-def replies(ask: Ask) -> Json:
-    """The message that was asked for, then its replies, oldest first."""
-    channel = _readable(ask)
-    ts = str(ask.need("ts"))
-    root = ask.workspace.message(channel.id, ts)
-    said = ask.workspace.in_channel(channel.id).replies(ts)
-    if root is None and not said:
+def replies(call: MethodCall) -> Json:
+    """Return a message, then its replies, oldest first."""
+    channel = _readable(call)
+    ts = str(call.need("ts"))
+    root = call.workspace.message(channel.id, ts)
+    thread = call.workspace.in_channel(channel.id).replies(ts)
+    if root is None and not thread:
         raise SlackError("thread_not_found")
-    return _messages(ask, [*([root] if root else []), *_between(ask, said)])
+    return _page_of_messages(call, [*([root] if root else []), *_between(call, thread)])
 
 
-def _readable(ask: Ask) -> Channel:
-    channel = ask.workspace.find_channel(str(ask.need("channel")))
-    ask.require(f"{channel.kind}:history")
+def _readable(call: MethodCall) -> Channel:
+    """Find the call's channel, whose messages the app must be able to read."""
+    channel = call.workspace.find_channel(str(call.need("channel")))
+    call.require(f"{channel.kind}:history")
     if BOT_USER not in channel.members:
         raise SlackError("not_in_channel")
     return channel
 
 
-def _between(ask: Ask, messages: Row) -> list[Json]:
-    oldest, latest = _edge(ask, "oldest", 0), _edge(ask, "latest", math.inf)
-    return messages.between(oldest, latest, inclusive=ask.flag("inclusive"))
+def _between(call: MethodCall, messages: MessageList) -> list[Json]:
+    """Return the messages between the call's ``oldest`` and ``latest``."""
+    bounds = {"oldest": 0.0, "latest": math.inf}
+    for name, default in bounds.items():
+        try:
+            bounds[name] = float(call.text(name) or default)
+        except ValueError:
+            raise SlackError(f"invalid_ts_{name}") from None
+    return messages.between(**bounds, inclusive=call.flag("inclusive"))
 
 
-def _edge(ask: Ask, name: str, default: float) -> float:
-    try:
-        return float(ask.text(name) or default)
-    except ValueError:
-        raise SlackError(f"invalid_ts_{name}") from None
-
-
-def _messages(ask: Ask, messages: list[Json]) -> Json:
-    page, onward = ask.page(messages)
-    if not ask.flag("include_all_metadata"):
-        page = [{key: one[key] for key in one if key != "metadata"} for one in page]
-    more = bool(onward["next_cursor"])
-    return {"messages": page, "has_more": more, "response_metadata": onward}
+def _page_of_messages(call: MethodCall, messages: list[Json]) -> Json:
+    page, metadata = call.page(messages)
+    if not call.flag("include_all_metadata"):
+        page = [
+            {key: value for key, value in message.items() if key != "metadata"} for message in page
+        ]
+    has_more = bool(metadata["next_cursor"])
+    return {"messages": page, "has_more": has_more, "response_metadata": metadata}
 
 
 @method("conversations.info", Tier.THREE)
-def channel_info(ask: Ask) -> Json:
-    return {"channel": _visible(ask).described()}
+def channel_info(call: MethodCall) -> Json:
+    return {"channel": _visible(call).described()}
 
 
 @method("conversations.members", Tier.FOUR)
-def members(ask: Ask) -> Json:
-    people = [{"id": one} for one in _visible(ask).members]
-    page, onward = ask.page(people)
-    return {"members": [one["id"] for one in page], "response_metadata": onward}
+def members(call: MethodCall) -> Json:
+    people = [{"id": member} for member in _visible(call).members]
+    page, metadata = call.page(people)
+    return {"members": [person["id"] for person in page], "response_metadata": metadata}
 
 
-def _visible(ask: Ask) -> Channel:
-    channel = ask.workspace.find_channel(str(ask.need("channel")))
-    ask.require(f"{channel.kind}:read")
+def _visible(call: MethodCall) -> Channel:
+    """Find the call's channel, which the app must be able to see."""
+    channel = call.workspace.find_channel(str(call.need("channel")))
+    call.require(f"{channel.kind}:read")
     return channel
 
 
 @method("conversations.list", Tier.TWO)
-def channels(ask: Ask) -> Json:
-    return _channels(ask, mine=False)
+def channels(call: MethodCall) -> Json:
+    return _page_of_channels(call, joined_only=False)
 
 
 @method("users.conversations", Tier.THREE)
-def own_channels(ask: Ask) -> Json:
-    return _channels(ask, mine=True)
+def joined_channels(call: MethodCall) -> Json:
+    return _page_of_channels(call, joined_only=True)
 
 
-def _channels(ask: Ask, *, mine: bool) -> Json:
-    kinds = [KINDS[one] for one in ask.text("types", "public_channel").split(",") if one in KINDS]
+def _page_of_channels(call: MethodCall, *, joined_only: bool) -> Json:
+    types = call.text("types", "public_channel").split(",")
+    kinds = [KINDS[type_] for type_ in types if type_ in KINDS]
     for kind in kinds:
-        ask.require(f"{kind}:read")
-    found = [
+        call.require(f"{kind}:read")
+    visible = [
         channel.described()
-        for channel in ask.workspace.channels.values()
+        for channel in call.workspace.channels.values()
         if channel.kind in kinds
-        and (BOT_USER in channel.members or not (mine or channel.is_private))
-        and not (channel.is_archived and ask.flag("exclude_archived"))
+        and (BOT_USER in channel.members or not (joined_only or channel.is_private))
+        and not (channel.is_archived and call.flag("exclude_archived"))
     ]
-    page, onward = ask.page(found)
-    return {"channels": page, "response_metadata": onward}
+    page, metadata = call.page(visible)
+    return {"channels": page, "response_metadata": metadata}
 
 
 @method("conversations.open", Tier.THREE, "im:write")
-def open_dm(ask: Ask) -> Json:
-    dm = ask.workspace.dm(ask.text("users")) or ask.workspace.channels.get(ask.text("channel"))
+def open_dm(call: MethodCall) -> Json:
+    dm = call.workspace.dm(call.text("users")) or call.workspace.channels.get(call.text("channel"))
     if dm is None or not dm.person:
-        raise SlackError("user_not_found" if ask.text("users") else "channel_not_found")
-    return {"channel": dm.described() if ask.flag("return_im") else {"id": dm.id}}
+        raise SlackError("user_not_found" if call.text("users") else "channel_not_found")
+    return {"channel": dm.described() if call.flag("return_im") else {"id": dm.id}}
 
 
 @method("conversations.join", Tier.THREE, "channels:join")
-def join(ask: Ask) -> Json:
-    channel = ask.workspace.find_channel(str(ask.need("channel")))
+def join(call: MethodCall) -> Json:
+    channel = call.workspace.find_channel(str(call.need("channel")))
     if channel.is_archived or channel.kind != "channels":
         raise SlackError(
             "is_archived" if channel.is_archived else "method_not_supported_for_channel_type"
         )
     if BOT_USER not in channel.members:
         channel.members.append(BOT_USER)
-        ask.workspace.changes.happened()
+        call.workspace.changes.happened()
     return {"channel": channel.described()}
 
 
@@ -179,40 +183,41 @@ def join(ask: Ask) -> Json:
 
 
 @method("users.info", Tier.FOUR, "users:read")
-def person(ask: Ask) -> Json:
-    found = ask.workspace.users.get(str(ask.need("user")))
-    if found is None:
+def person(call: MethodCall) -> Json:
+    user = call.workspace.users.get(str(call.need("user")))
+    if user is None:
         raise SlackError("user_not_found")
-    return {"user": _as_allowed(ask, found)}
+    return {"user": _as_permitted(call, user)}
 
 
 @method("users.list", Tier.TWO, "users:read")
-def people(ask: Ask) -> Json:
-    page, onward = ask.page([_as_allowed(ask, one) for one in ask.workspace.users.values()])
-    return {"members": page, "response_metadata": onward}
+def people(call: MethodCall) -> Json:
+    users = [_as_permitted(call, user) for user in call.workspace.users.values()]
+    page, metadata = call.page(users)
+    return {"members": page, "response_metadata": metadata}
 
 
-def _as_allowed(ask: Ask, user: Json) -> Json:
-    """Without the address, unless ``users:read.email`` was granted."""
-    if "users:read.email" in ask.scopes:
+def _as_permitted(call: MethodCall, user: Json) -> Json:
+    """Return the user without the email address, unless the app has ``users:read.email``."""
+    if "users:read.email" in call.scopes:
         return user
     profile = {key: value for key, value in user["profile"].items() if key != "email"}
     return user | {"profile": profile}
 
 
 @method("usergroups.list", Tier.TWO, "usergroups:read")
-def groups(ask: Ask) -> Json:
-    hidden = () if ask.flag("include_users") else ("users",)
-    listed = [
+def groups(call: MethodCall) -> Json:
+    hidden = () if call.flag("include_users") else ("users",)
+    user_groups = [
         {key: value for key, value in group.items() if key not in hidden}
-        for group in ask.workspace.groups.values()
+        for group in call.workspace.groups.values()
     ]
-    return {"usergroups": listed}
+    return {"usergroups": user_groups}
 
 
 @method("usergroups.users.list", Tier.TWO, "usergroups:read")
-def group_members(ask: Ask) -> Json:
-    group = ask.workspace.groups.get(str(ask.need("usergroup")))
+def group_members(call: MethodCall) -> Json:
+    group = call.workspace.groups.get(str(call.need("usergroup")))
     if group is None:
         raise SlackError("no_such_subteam")
     return {"users": group["users"]}

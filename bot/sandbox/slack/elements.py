@@ -1,4 +1,4 @@
-"""What Slack accepts inside blocks: texts, options and elements, as a table of its limits.
+"""The rules for texts, options and elements inside blocks, as a table of Slack's limits.
 
 https://docs.slack.dev/reference/block-kit/block-elements
 """
@@ -22,6 +22,7 @@ URL = text(3000)
 
 
 def plain(most: int, least: int = 1) -> Rule:
+    """Text without markup."""
     return typed({"plain_text": text_object(most, least)})
 
 
@@ -31,13 +32,15 @@ def rich(most: int) -> Rule:
 
 
 def text_object(most: int, least: int = 1) -> Rule:
+    """A text object of either type."""
     needs = {"type": anything, "text": text(most, least)}
     return shape(needs, {"emoji": flag, "verbatim": flag})
 
 
-def _element(needs: dict[str, Rule] | None = None, may: dict[str, Rule] | None = None) -> Rule:
-    always = {"action_id": ID, "confirm": CONFIRM, "focus_on_load": flag}
-    return shape({"type": anything, **(needs or {})}, always | (may or {}))
+def element(needs: dict[str, Rule] | None = None, may: dict[str, Rule] | None = None) -> Rule:
+    """An interactive element with these fields."""
+    common = {"action_id": ID, "confirm": CONFIRM, "focus_on_load": flag}
+    return shape({"type": anything, **(needs or {})}, common | (may or {}))
 
 
 CONFIRM = shape(
@@ -63,7 +66,7 @@ STRINGS = listed(text(255), 100)
 IMAGE_KEYS: dict[str, Rule] = {"image_url": URL, "slack_file": anything}
 PICTURE = one_of("image_url", "slack_file")
 IMAGE = also(shape({"type": anything, "alt_text": text(2000)}, IMAGE_KEYS), PICTURE)
-BUTTON = _element(
+BUTTON = element(
     {"text": plain(75)},
     {
         "value": text(2000),
@@ -74,38 +77,36 @@ BUTTON = _element(
 )
 
 CHOICES: dict[str, Rule] = {
-    "static_select": also(_element(may=SELECT | {"initial_option": OPTION}), OPTIONS_OR_GROUPS),
+    "static_select": also(element(may=SELECT | {"initial_option": OPTION}), OPTIONS_OR_GROUPS),
     "multi_static_select": also(
-        _element(may=SELECT | SEVERAL | {"initial_options": listed(OPTION, 100)}), OPTIONS_OR_GROUPS
+        element(may=SELECT | SEVERAL | {"initial_options": listed(OPTION, 100)}), OPTIONS_OR_GROUPS
     ),
-    "external_select": _element(
+    "external_select": element(
         may=HINT | {"initial_option": OPTION, "min_query_length": number(0, 1000)}
     ),
-    "users_select": _element(may=HINT | {"initial_user": text(255)}),
-    "multi_users_select": _element(may=HINT | SEVERAL | {"initial_users": STRINGS}),
-    "channels_select": _element(may=HINT | WHERE | {"initial_channel": text(255)}),
-    "multi_channels_select": _element(may=HINT | SEVERAL | {"initial_channels": STRINGS}),
-    "conversations_select": _element(may=HINT | WHERE | {"initial_conversation": text(255)}),
-    "multi_conversations_select": _element(
+    "users_select": element(may=HINT | {"initial_user": text(255)}),
+    "multi_users_select": element(may=HINT | SEVERAL | {"initial_users": STRINGS}),
+    "channels_select": element(may=HINT | WHERE | {"initial_channel": text(255)}),
+    "multi_channels_select": element(may=HINT | SEVERAL | {"initial_channels": STRINGS}),
+    "conversations_select": element(may=HINT | WHERE | {"initial_conversation": text(255)}),
+    "multi_conversations_select": element(
         may=HINT | WHERE | SEVERAL | {"initial_conversations": STRINGS}
     ),
-    "datepicker": _element(may=HINT | {"initial_date": text(10)}),
-    "timepicker": _element(may=HINT | {"initial_time": text(5), "timezone": text(255)}),
-    "datetimepicker": _element(may={"initial_date_time": number(10**9, 10**10 - 1)}),
-    "radio_buttons": _element({"options": listed(CHOICE, 10)}, {"initial_option": CHOICE}),
-    "checkboxes": _element(
-        {"options": listed(CHOICE, 10)}, {"initial_options": listed(CHOICE, 10)}
-    ),
+    "datepicker": element(may=HINT | {"initial_date": text(10)}),
+    "timepicker": element(may=HINT | {"initial_time": text(5), "timezone": text(255)}),
+    "datetimepicker": element(may={"initial_date_time": number(10**9, 10**10 - 1)}),
+    "radio_buttons": element({"options": listed(CHOICE, 10)}, {"initial_option": CHOICE}),
+    "checkboxes": element({"options": listed(CHOICE, 10)}, {"initial_options": listed(CHOICE, 10)}),
 }
 PRESSED: dict[str, Rule] = {
     "button": BUTTON,
-    "overflow": _element({"options": listed(OPTION, 5)}),
+    "overflow": element({"options": listed(OPTION, 5)}),
 }
 INPUTS: dict[str, Rule] = CHOICES | {
-    "plain_text_input": _element(may=TYPED | LENGTHS),
-    "email_text_input": _element(may=TYPED),
-    "url_text_input": _element(may=TYPED),
-    "number_input": _element({"is_decimal_allowed": flag}, TYPED | BOUNDS),
-    "file_input": _element(may={"filetypes": STRINGS, "max_files": number(1, 10)}),
-    "rich_text_input": _element(may=HINT | {"initial_value": anything}),
+    "plain_text_input": element(may=TYPED | LENGTHS),
+    "email_text_input": element(may=TYPED),
+    "url_text_input": element(may=TYPED),
+    "number_input": element({"is_decimal_allowed": flag}, TYPED | BOUNDS),
+    "file_input": element(may={"filetypes": STRINGS, "max_files": number(1, 10)}),
+    "rich_text_input": element(may=HINT | {"initial_value": anything}),
 }

@@ -1,4 +1,4 @@
-"""The methods of files: ``files.*``.
+"""The Web API methods of files: ``files.*``.
 
 https://docs.slack.dev/messaging/working-with-files
 """
@@ -6,11 +6,11 @@ https://docs.slack.dev/messaging/working-with-files
 import re
 from typing import Any
 
-from bot.sandbox.slack.asking import Ask, method
 from bot.sandbox.slack.chat import from_bot
-from bot.sandbox.slack.filestore import LARGEST, StoredFile
+from bot.sandbox.slack.errors import SlackError
+from bot.sandbox.slack.file_store import LARGEST
 from bot.sandbox.slack.limits import Tier
-from bot.sandbox.slack.permits import SlackError
+from bot.sandbox.slack.methods import MethodCall, method
 from bot.sandbox.slack.workspace import BOT_USER, Channel, Json
 
 ALT_TXT = 1000
@@ -19,89 +19,86 @@ CHANNEL_ID = re.compile(r"^[CGDZ][A-Z0-9]+$")
 
 
 @method("files.getUploadURLExternal", Tier.FOUR, "files:write")
-def announce(ask: Ask) -> Json:
-    """Expect a file; its id, and where to send its bytes.
+def announce(call: MethodCall) -> Json:
+    """Announce a file; returns its id, and the URL to send its bytes to.
 
     https://docs.slack.dev/reference/methods/files.getUploadURLExternal
     """
-    name, length = str(ask.need("filename")), ask.number("length", 0)
+    name, length = str(call.need("filename")), call.number("length", 0)
     if length <= 0:
         raise SlackError("missing_argument")
     if length > LARGEST:
         raise SlackError("file_upload_size_restricted")
-    alt_txt, snippet_type = ask.text("alt_txt"), ask.text("snippet_type")
+    alt_txt, snippet_type = call.text("alt_txt"), call.text("snippet_type")
     if len(alt_txt) > ALT_TXT:
         raise SlackError("alt_txt_too_large")
     if snippet_type and length > SNIPPET:
         raise SlackError("snippet_too_large")
-    file_id, url = ask.files.announce(name, length, alt_txt, snippet_type)
+    file_id, url = call.files.announce(name, length, alt_txt, snippet_type)
     return {"upload_url": url, "file_id": file_id}
 
 
 @method("files.completeUploadExternal", Tier.FOUR, "files:write")
-def complete(ask: Ask) -> Json:
-    """Nothing happens before everything is found acceptable.
+def complete(call: MethodCall) -> Json:
+    """Complete uploads and share the files. Everything is checked before anything changes.
 
     https://docs.slack.dev/reference/methods/files.completeUploadExternal
     """
-    titles = _titles(ask.need("files"))
-    files = [ask.files.received(file_id) for file_id in titles]
-    places = _places(ask)
-    message, thread_ts = _message(ask, places), ask.text("thread_ts")
+    titles = _titles(call.need("files"))
+    files = [call.files.received(file_id) for file_id in titles]
+    channels = _channels(call)
+    message, thread_ts = _message(call, channels), call.text("thread_ts")
     for file in files:
-        ask.files.complete(file, titles[file.id])
-    for place in places:
-        shared = message | {"files": ask.files.share(files, place)}
-        ask.workspace.post(place.id, shared, thread_ts)
-    return {"files": [ask.files.described(file) for file in files]}
+        call.files.complete(file, titles[file.id])
+    for channel in channels:
+        shared = message | {"files": call.files.share(files, channel)}
+        call.workspace.post(channel.id, shared, thread_ts)
+    return {"files": [call.files.described(file) for file in files]}
 
 
 def _titles(files: Any) -> dict[str, str]:
-    """The title of each file, by its id."""
+    """Return the title of each file in the call's ``files``, by file id."""
     if not isinstance(files, list) or not files:
         raise SlackError("invalid_arguments")
-    if not all(isinstance(one, dict) and isinstance(one.get("id"), str) for one in files):
+    if not all(isinstance(file, dict) and isinstance(file.get("id"), str) for file in files):
         raise SlackError("invalid_arguments")
-    return {one["id"]: str(one.get("title") or "") for one in files}
+    return {file["id"]: str(file.get("title") or "") for file in files}
 
 
-def _places(ask: Ask) -> list[Channel]:
-    """Where to share. The ability to post anywhere does not reach as far as files."""
-    only, several = ask.text("channel_id"), ask.text("channels")
-    if only and not CHANNEL_ID.match(only):
-        raise ask.refused(f"input must match regex pattern: {CHANNEL_ID.pattern}", "/channel_id")
-    names = [name.strip() for name in (only or several).split(",") if name.strip()]
-    places = [ask.workspace.find_channel(name) for name in names]
-    for place in places:
-        ask.workspace.check_may_post(place, ask.scopes - {"chat:write.public"})
-    return places
+def _channels(call: MethodCall) -> list[Channel]:
+    """Return the channels to share in. ``chat:write.public`` does not extend to files."""
+    channel_id, channel_names = call.text("channel_id"), call.text("channels")
+    if channel_id and not CHANNEL_ID.match(channel_id):
+        raise call.invalid(f"input must match regex pattern: {CHANNEL_ID.pattern}", "/channel_id")
+    names = [name.strip() for name in (channel_id or channel_names).split(",") if name.strip()]
+    channels = [call.workspace.find_channel(name) for name in names]
+    for channel in channels:
+        call.workspace.check_may_post(channel, call.scopes - {"chat:write.public"})
+    return channels
 
 
-def _message(ask: Ask, places: list[Channel]) -> Json:
-    thread_ts, comment = ask.text("thread_ts"), ask.text("initial_comment")
-    if thread_ts and len(places) != 1:
-        raise ask.refused("a thread is in one channel", "/thread_ts")
-    if thread_ts and ask.workspace.message(places[0].id, thread_ts) is None:
+def _message(call: MethodCall, channels: list[Channel]) -> Json:
+    """Build the message that shares the files, after checking its thread."""
+    thread_ts, comment = call.text("thread_ts"), call.text("initial_comment")
+    if thread_ts and len(channels) != 1:
+        raise call.invalid("a thread is in one channel", "/thread_ts")
+    if thread_ts and call.workspace.message(channels[0].id, thread_ts) is None:
         raise SlackError("thread_not_found")
-    said = {"text": comment} if comment else {"blocks": ask.args.get("blocks")}
-    return from_bot(ask.workspace, said, may_be_empty=True)
+    fields = {"text": comment} if comment else {"blocks": call.args.get("blocks")}
+    return from_bot(call.workspace, fields, may_be_empty=True)
 
 
 @method("files.info", Tier.FOUR, "files:read")
-def info(ask: Ask) -> Json:
-    file = _file(ask)
-    onward = {"next_cursor": ""}
-    return {"file": ask.files.described(file), "comments": [], "response_metadata": onward}
+def info(call: MethodCall) -> Json:
+    file = call.files.for_app(str(call.need("file")))
+    metadata = {"next_cursor": ""}
+    return {"file": call.files.described(file), "comments": [], "response_metadata": metadata}
 
 
 @method("files.delete", Tier.THREE, "files:write")
-def delete(ask: Ask) -> Json:
-    file = _file(ask)
+def delete(call: MethodCall) -> Json:
+    file = call.files.for_app(str(call.need("file")))
     if file.user != BOT_USER:
         raise SlackError("cant_delete_file")
-    ask.files.delete(file)
+    call.files.delete(file)
     return {}
-
-
-def _file(ask: Ask) -> StoredFile:
-    return ask.files.for_app(str(ask.need("file")))

@@ -1,4 +1,4 @@
-"""Slack's rate limits, kept only when somebody asks for them.
+"""Slack's rate limits, which apply only once they are switched on.
 
 https://docs.slack.dev/apis/web-api/rate-limits
 """
@@ -32,26 +32,28 @@ class Tier(Enum):
 
 @dataclass
 class Bucket:
-    """How many calls may be made at once now; it fills up again with time."""
+    """A token bucket: the calls that may be made at once, and when it was last filled up."""
 
-    left: float
-    at: float
+    tokens: float
+    filled_at: float
 
 
 @dataclass
 class Limits:
+    """The buckets of all methods. ``clock`` is in seconds; ``on`` switches the limits on."""
+
     clock: Callable[[], float]
     on: bool = False
     _buckets: dict[tuple[str, str], Bucket] = field(default_factory=dict)
 
     def wait(self, method: str, tier: Tier, channel: str) -> int:
-        """Let a call pass and count it (0), or say after how many seconds to try again."""
+        """Count a call and return 0, or return the seconds after which to try again."""
         now, per_second = self.clock(), tier.value / 60
         key = (method, channel if tier is Tier.POSTING else "")
         bucket = self._buckets.setdefault(key, Bucket(tier.burst, now))
-        refilled = bucket.left + max(0, now - bucket.at) * per_second
-        bucket.left, bucket.at = min(tier.burst, refilled), now
-        if bucket.left < 1:
-            return math.ceil((1 - bucket.left) / per_second)
-        bucket.left -= 1
+        tokens = bucket.tokens + max(0, now - bucket.filled_at) * per_second
+        bucket.tokens, bucket.filled_at = min(tier.burst, tokens), now
+        if bucket.tokens < 1:
+            return math.ceil((1 - bucket.tokens) / per_second)
+        bucket.tokens -= 1
         return 0

@@ -1,4 +1,4 @@
-"""What a Slack app's manifest says of the app itself, as its people see it.
+"""A Slack app's manifest, as far as people see it: names, commands, shortcuts, home tab.
 
 https://docs.slack.dev/reference/app-manifest
 """
@@ -40,7 +40,7 @@ class Features(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The part of a manifest that shows; the rest is read over."""
+    """The visible part of a manifest; the rest is ignored."""
 
     features: Features = Features()
 
@@ -49,18 +49,19 @@ class Manifest(BaseModel):
         return self.features.bot_user.display_name
 
     def described(self) -> Json:
+        """Return what the page needs of the app."""
         features = self.features
         return {
             "user": BOT_USER,
             "name": self.name,
-            "commands": [one.model_dump() for one in features.slash_commands],
-            "shortcuts": [one.model_dump() for one in features.shortcuts],
+            "commands": [command.model_dump() for command in features.slash_commands],
+            "shortcuts": [shortcut.model_dump() for shortcut in features.shortcuts],
             "home": features.app_home.home_tab_enabled,
         }
 
 
 def read_manifest(manifest: Json | None) -> Manifest:
-    """The manifest; without one, an app with a home and nothing else."""
+    """Read a manifest; None stands for an app with a home tab and nothing else."""
     if manifest is None:
         return Manifest(features=Features(app_home=AppHome(home_tab_enabled=True)))
     return Manifest.model_validate(manifest)

@@ -1,4 +1,4 @@
-"""Whom a message calls: people, groups, or everybody who is there."""
+"""The mentions in a message: of people, of groups, or of everybody in the channel."""
 
 import re
 from collections.abc import Iterator
@@ -10,15 +10,15 @@ EVERYBODY = "everybody"
 MARK = re.compile(r"<(?:@(\w+)|!subteam\^(\w+)|!(?:here|channel|everyone))(?:\|[^>]*)?>")
 
 
-def called(message: dict[str, Any]) -> frozenset[str]:
-    """The ids of the people and groups it mentions, and ``EVERYBODY``.
+def find_mentions(message: dict[str, Any]) -> frozenset[str]:
+    """Return the ids of the people and groups a message mentions, and ``EVERYBODY``.
 
     The text of a message with blocks is only their stand-in in notifications.
     """
     blocks = message.get("blocks")
     if not blocks:
         return frozenset(_in_text(message.get("text") or ""))
-    return frozenset(one for part in _objects(blocks) for one in _in_object(part))
+    return frozenset(mention for part in _objects(blocks) for mention in _in_object(part))
 
 
 def _in_text(text: str) -> Iterator[str]:
@@ -27,7 +27,7 @@ def _in_text(text: str) -> Iterator[str]:
 
 
 def _in_object(part: dict[str, Any]) -> Iterator[str]:
-    """What one text object or rich text element mentions.
+    """Yield what one text object or rich text element mentions.
 
     https://docs.slack.dev/reference/block-kit/blocks/rich-text-block#element-types
     """
@@ -44,10 +44,10 @@ def _in_object(part: dict[str, Any]) -> Iterator[str]:
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object within, at whatever depth."""
+    """Yield every JSON object within ``value``, at any depth."""
     if isinstance(value, dict):
         yield value
         value = list(value.values())
     if isinstance(value, list):
-        for each in value:
-            yield from _objects(each)
+        for item in value:
+            yield from _objects(item)

@@ -1,31 +1,31 @@
-"""The methods that show views: ``views.*``.
+"""The Web API methods that show views: ``views.*``.
 
 https://docs.slack.dev/surfaces/modals
 """
 
-from bot.sandbox.slack.asking import Ask, method
 from bot.sandbox.slack.limits import Tier
+from bot.sandbox.slack.methods import MethodCall, method
 from bot.sandbox.slack.workspace import Json
 
 
 @method("views.open", Tier.FOUR)
-def open_view(ask: Ask) -> Json:
-    return {"view": ask.views.open(str(ask.need("trigger_id")), ask.need("view"))}
+def open_view(call: MethodCall) -> Json:
+    return {"view": call.views.open(str(call.need("trigger_id")), call.need("view"))}
 
 
 @method("views.push", Tier.FOUR)
-def push(ask: Ask) -> Json:
-    return {"view": ask.views.push(str(ask.need("trigger_id")), ask.need("view"))}
+def push(call: MethodCall) -> Json:
+    return {"view": call.views.push(str(call.need("trigger_id")), call.need("view"))}
 
 
 @method("views.update", Tier.FOUR)
-def update(ask: Ask) -> Json:
-    view_id, external_id = ask.text("view_id"), ask.text("external_id")
-    view = ask.views.update(ask.need("view"), view_id, external_id, ask.text("hash"))
+def update(call: MethodCall) -> Json:
+    view_id, external_id = call.text("view_id"), call.text("external_id")
+    view = call.views.update(call.need("view"), view_id, external_id, call.text("hash"))
     return {"view": view}
 
 
 @method("views.publish", Tier.FOUR)
-def publish(ask: Ask) -> Json:
-    user = str(ask.need("user_id"))
-    return {"view": ask.views.publish(user, ask.need("view"), ask.text("hash"))}
+def publish(call: MethodCall) -> Json:
+    user = str(call.need("user_id"))
+    return {"view": call.views.publish(user, call.need("view"), call.text("hash"))}

@@ -1,4 +1,4 @@
-"""What Slack tells the app about what a person did, in the shapes it documents.
+"""The payloads that tell the app what a person did, in the shapes Slack documents.
 
 https://docs.slack.dev/reference/interaction-payloads
 """
@@ -11,19 +11,20 @@ TOKEN = "verification-token"  # noqa: S105 - the deprecated field every payload 
 
 
 def channel_name(channel: Channel) -> str:
+    """Return the channel's name as payloads give it, which hides names of private channels."""
     if channel.person:
         return "directmessage"
     return "privategroup" if channel.is_private else channel.name
 
 
 def command(
-    workspace: Workspace, user: str, channel: Channel, words: str, response_url: str
+    workspace: Workspace, user: str, channel: Channel, line: str, response_url: str
 ) -> Json:
-    """The form of a slash command.
+    """Return the form of a slash command; ``line`` is the whole line as it was typed.
 
     https://docs.slack.dev/interactivity/implementing-slash-commands#app_command_handling
     """
-    name, _, text = words.partition(" ")
+    name, _, text = line.partition(" ")
     return {
         "token": TOKEN,
         "team_id": TEAM,
@@ -42,7 +43,7 @@ def command(
 
 
 def interaction(workspace: Workspace, kind: str, user: str) -> Json:
-    """What every interaction carries."""
+    """Return the fields that every interaction carries."""
     person = workspace.users[user]
     return {
         "type": kind,
@@ -61,11 +62,12 @@ def interaction(workspace: Workspace, kind: str, user: str) -> Json:
 
 
 def without_metadata(message: Json) -> Json:
+    """Return a copy of a message without its metadata."""
     return {key: copy.deepcopy(value) for key, value in message.items() if key != "metadata"}
 
 
 def in_message(channel: Channel, message: Json, response_url: str) -> Json:
-    """Where a press happened. Slack leaves an ephemeral message itself out."""
+    """Return where a press happened. Slack leaves an ephemeral message itself out."""
     ephemeral = bool(message.get("is_ephemeral"))
     container = {
         "type": "message",
@@ -75,30 +77,31 @@ def in_message(channel: Channel, message: Json, response_url: str) -> Json:
     }
     if "thread_ts" in message:
         container["thread_ts"] = message["thread_ts"]
-    place = {
+    location = {
         "container": container,
         "channel": {"id": channel.id, "name": channel_name(channel)},
         "response_url": response_url,
     }
-    return place if ephemeral else place | {"message": without_metadata(message)}
+    return location if ephemeral else location | {"message": without_metadata(message)}
 
 
 def in_view(view: Json) -> Json:
+    """Return where a press happened that was made in a view."""
     container = {"type": "view", "view_id": view["id"]}
     return {"container": container, "view": copy.deepcopy(view)}
 
 
-def action(block: Json, element: Json, entry: Json, ts: str) -> Json:
-    """One item of ``actions``."""
+def action(block: Json, element: Json, fields: Json, ts: str) -> Json:
+    """Return one item of ``actions``; ``fields`` are those of ``element_state.action_fields``."""
     described: Json = {
         key: element[key] for key in ("text", "style", "placeholder", "confirm") if key in element
     }
     names = {"action_id": element["action_id"], "block_id": block["block_id"]}
-    return {"type": element["type"], **names, **described, **entry, "action_ts": ts}
+    return {"type": element["type"], **names, **described, **fields, "action_ts": ts}
 
 
-def said(workspace: Workspace, kind: str, channel: Channel, message: Json) -> Json:
-    """A message, as the event about it tells it."""
+def message_event(workspace: Workspace, kind: str, channel: Channel, message: Json) -> Json:
+    """Return the event of type ``kind`` about a message that a person wrote."""
     event = without_metadata(message) | {
         "type": kind,
         "channel": channel.id,

@@ -1,26 +1,20 @@
-"""What Slack allows for a short while: trigger ids and response_urls."""
+"""The permits that Slack issues for a short while: trigger ids and response_urls."""
 
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+
+from bot.sandbox.slack.errors import SlackError
 
 PATIENCE = 3.0  # seconds that an app may take to answer, and to use a trigger id
 HOOK_SECONDS = 30 * 60
 HOOK_USES = 5
 
 
-class SlackError(Exception):
-    """Slack said no: its error code, and whatever else its answer carries."""
-
-    def __init__(self, code: str, **extra: Any) -> None:
-        super().__init__(code)
-        self.code = code
-        self.extra = extra
-
-
 @dataclass
 class Trigger:
+    """A trigger id, which lets the app open one view for one person."""
+
     user: str
     at: float
     used: bool = False
@@ -28,7 +22,7 @@ class Trigger:
 
 @dataclass
 class Hook:
-    """A ``response_url``: where it answers, to whom, and which message it came from."""
+    """A ``response_url``: its person and channel, and the ``original`` message, if any."""
 
     user: str
     channel: str
@@ -39,12 +33,15 @@ class Hook:
 
 @dataclass
 class Permits:
+    """All trigger ids and response_urls issued so far, by id. ``patience`` is in seconds."""
+
     clock: Callable[[], float]
     patience: float = PATIENCE
     triggers: dict[str, Trigger] = field(default_factory=dict)
     hooks: dict[str, Hook] = field(default_factory=dict)
 
     def new_trigger(self, user: str) -> str:
+        """Issue a trigger id for an interaction of ``user``."""
         trigger_id = f"{len(self.triggers)}.{secrets.token_hex(16)}"
         self.triggers[trigger_id] = Trigger(user, self.clock())
         return trigger_id
@@ -65,12 +62,13 @@ class Permits:
         return trigger.user
 
     def new_hook(self, user: str, channel: str, original: str = "") -> str:
+        """Issue a response_url for ``user`` in ``channel``; returns its id."""
         hook_id = secrets.token_hex(12)
         self.hooks[hook_id] = Hook(user, channel, self.clock(), original)
         return hook_id
 
     def find_hook(self, hook_id: str) -> Hook:
-        """A response_url that still answers.
+        """Return a response_url that may still be used, or raise ``SlackError``.
 
         https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
         """

@@ -1,4 +1,4 @@
-"""A small language for saying what a piece of JSON may look like, in Slack's words.
+"""Combinable validation rules for JSON, whose messages are worded as Slack words them.
 
 A rule takes a value and the JSON pointer to it, and yields complaints.
 """
@@ -10,7 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Complaint:
-    """What is wrong at a place. Of constraints, Slack documents the shape of ``enum`` only."""
+    """One error at a JSON pointer.
+
+    Of the shapes of ``constraint``, Slack documents the one of ``enum`` only.
+    """
 
     message: str
     pointer: str
@@ -20,13 +23,13 @@ class Complaint:
         return f"[ERROR] {self.message} [json-pointer:{self.pointer}]"
 
     def described(self) -> dict[str, Any]:
-        """As ``blocks.validate`` tells it."""
-        wrong = {
+        """Return the complaint as ``blocks.validate`` reports it."""
+        error = {
             "pointer": self.pointer,
             "code": "failed_constraint",
             "message": self.message,
         }
-        return wrong | ({"constraint": self.constraint} if self.constraint else {})
+        return error | ({"constraint": self.constraint} if self.constraint else {})
 
 
 Complaints = Iterator[Complaint]
@@ -34,6 +37,7 @@ Rule = Callable[[Any, str], Complaints]
 
 
 def complaint(message: str, pointer: str, **constraint: Any) -> Complaint:
+    """Build a complaint from the fields of its constraint."""
     return Complaint(message, pointer, constraint)
 
 
@@ -44,16 +48,17 @@ def text(most: int, least: int = 1) -> Rule:
         if not isinstance(value, str):
             yield complaint("must provide a string", pointer)
         elif len(value) > most:
-            wrong = f"must be less than {most + 1} characters"
-            yield complaint(wrong, pointer, type="max_length", expected=most, got=len(value))
+            message = f"must be less than {most + 1} characters"
+            yield complaint(message, pointer, type="max_length", expected=most, got=len(value))
         elif len(value.strip()) < least:
-            wrong = f"must be more than {least - 1} characters"
-            yield complaint(wrong, pointer, type="min_length", expected=least, got=len(value))
+            message = f"must be more than {least - 1} characters"
+            yield complaint(message, pointer, type="min_length", expected=least, got=len(value))
 
     return rule
 
 
 def flag(value: Any, pointer: str) -> Complaints:
+    """A boolean."""
     if not isinstance(value, bool):
         yield complaint("must provide a boolean", pointer)
 
@@ -75,13 +80,14 @@ def word(*allowed: str) -> Rule:
 
     def rule(value: Any, pointer: str) -> Complaints:
         if value not in allowed:
-            wrong = f"must be one of: {', '.join(allowed)}"
-            yield complaint(wrong, pointer, type="enum", expected=list(allowed), got=value)
+            message = f"must be one of: {', '.join(allowed)}"
+            yield complaint(message, pointer, type="enum", expected=list(allowed), got=value)
 
     return rule
 
 
 def anything(_value: Any, _pointer: str) -> Complaints:
+    """Any value."""
     yield from ()
 
 
@@ -93,20 +99,20 @@ def listed(item: Rule, most: int, least: int = 1) -> Rule:
             yield complaint("must provide an array", pointer)
             return
         if len(value) > most:
-            wrong = f"no more than {most} items allowed"
-            yield complaint(wrong, pointer, type="max_items", expected=most, got=len(value))
+            message = f"no more than {most} items allowed"
+            yield complaint(message, pointer, type="max_items", expected=most, got=len(value))
         if len(value) < least:
-            wrong = f"no fewer than {least} items allowed"
-            yield complaint(wrong, pointer, type="min_items", expected=least, got=len(value))
-        for at, each in enumerate(value):
-            yield from item(each, f"{pointer}/{at}")
+            message = f"no fewer than {least} items allowed"
+            yield complaint(message, pointer, type="min_items", expected=least, got=len(value))
+        for index, element in enumerate(value):
+            yield from item(element, f"{pointer}/{index}")
 
     return rule
 
 
 def shape(needs: dict[str, Rule], may: dict[str, Rule] | None = None) -> Rule:
-    """An object with these keys and no others."""
-    known = needs | (may or {})
+    """An object with all keys of ``needs``, any of ``may``, and no others."""
+    rules = needs | (may or {})
 
     def rule(value: Any, pointer: str) -> Complaints:
         if not isinstance(value, dict):
@@ -115,9 +121,9 @@ def shape(needs: dict[str, Rule], may: dict[str, Rule] | None = None) -> Rule:
         for key in needs:
             if key not in value:
                 yield complaint(f"missing required field: {key}", pointer)
-        for key, each in value.items():
-            if key in known:
-                yield from known[key](each, f"{pointer}/{key}")
+        for key, item in value.items():
+            if key in rules:
+                yield from rules[key](item, f"{pointer}/{key}")
             else:
                 yield complaint(f"invalid additional property: {key}", pointer)
 
@@ -135,7 +141,7 @@ def one_of(*keys: str) -> Rule:
 
 
 def nullable(rule: Rule) -> Rule:
-    """Null, or what the rule says."""
+    """Null, or a value that follows the rule."""
     return lambda value, pointer: iter(()) if value is None else rule(value, pointer)
 
 
@@ -147,8 +153,9 @@ def typed(rules: dict[str, Rule]) -> Rule:
         if not isinstance(kind, str):
             yield complaint("missing required field: type", pointer)
         elif kind not in rules:
-            wrong, where = f"unsupported type: {kind}", f"{pointer}/type"
-            yield complaint(wrong, where, type="enum", expected=list(rules), got=kind)
+            message = f"unsupported type: {kind}"
+            expected = list(rules)
+            yield complaint(message, f"{pointer}/type", type="enum", expected=expected, got=kind)
         else:
             yield from rules[kind](value, pointer)
 
@@ -156,11 +163,11 @@ def typed(rules: dict[str, Rule]) -> Rule:
 
 
 def also(first: Rule, second: Rule) -> Rule:
-    """Both; the second only for what passed the first, so that it may rely on the shape."""
+    """Both rules; the second only for what passed the first, so that it may rely on the shape."""
 
     def rule(value: Any, pointer: str) -> Complaints:
-        wrong = list(first(value, pointer))
-        yield from wrong or second(value, pointer)
+        complaints = list(first(value, pointer))
+        yield from complaints or second(value, pointer)
 
     return rule
 
@@ -170,12 +177,12 @@ def unique(key: str, *, within: str = "") -> Rule:
 
     def rule(value: Any, pointer: str) -> Complaints:
         items = value[within] if within else value
-        seen: set[str] = set()
-        for at, each in enumerate(items):
-            name = each.get(key)
-            if name is not None and name in seen:
-                where = f"{pointer}/{within}/{at}/{key}" if within else f"{pointer}/{at}/{key}"
-                yield complaint(f"`{key}` `{name}` already exists", where)
-            seen.add(name)
+        names: set[str] = set()
+        path = f"{pointer}/{within}" if within else pointer
+        for index, item in enumerate(items):
+            name = item.get(key)
+            if name is not None and name in names:
+                yield complaint(f"`{key}` `{name}` already exists", f"{path}/{index}/{key}")
+            names.add(name)
 
     return rule

@@ -1,4 +1,4 @@
-"""The workspace every sandbox starts with: who works here, in which channels and groups."""
+"""The workspace every sandbox starts with: its people, groups and channels."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,23 +25,34 @@ EVERYONE = [person[0] for person in PEOPLE]
 STAFF = ["U0ALICE", "U0BOB", "U0CAROL", "U0DAVE"]
 
 
-def seeded(clock: Callable[[], float]) -> Workspace:
-    """A fresh workspace with the people, groups and channels of the demo."""
+def seeded_workspace(clock: Callable[[], float]) -> Workspace:
+    """Build a workspace with the people, groups and channels of the demo."""
     workspace = Workspace(clock)
     for id_, handle, name, traits in PEOPLE:
         workspace.users[id_] = _person(id_, handle, name, **traits)
         dm = Channel(f"D0{id_[2:]}", "", [id_, BOT_USER], person=id_)
         workspace.channels[dm.id] = dm
-    workspace.users[BOT_USER] = _bot()
+    bot = _person(BOT_USER, "secmaster", "SecMaster", is_bot=True)
+    bot["profile"] = {
+        "real_name": "SecMaster",
+        "display_name": "",
+        "api_app_id": APP,
+        "bot_id": BOT,
+        "team": TEAM,
+    }
+    workspace.users[BOT_USER] = bot
     for id_, handle, name, members in GROUPS:
-        workspace.groups[id_] = _group(id_, handle, name, members)
-    for channel in _channels():
-        workspace.channels[channel.id] = channel
-    return workspace
-
-
-def _channels() -> list[Channel]:
-    return [
+        workspace.groups[id_] = {
+            "id": id_,
+            "team_id": TEAM,
+            "is_usergroup": True,
+            "name": name,
+            "handle": handle,
+            "date_delete": 0,
+            "users": [*members],
+            "user_count": len(members),
+        }
+    channels = [
         Channel("C0SOC", "soc", [*EVERYONE, BOT_USER]),
         Channel("C0ONCALL", "oncall", [*STAFF, BOT_USER]),
         Channel("C0GENERAL", "general", [*STAFF, BOT_USER]),
@@ -50,6 +61,8 @@ def _channels() -> list[Channel]:
         Channel("C0ARCHIVED", "archived", [*STAFF, BOT_USER], is_archived=True),
         Channel("C0QUIET", "quiet", [*STAFF], posting_restricted=True),
     ]
+    workspace.channels |= {channel.id: channel for channel in channels}
+    return workspace
 
 
 def _person(id_: str, handle: str, name: str, **traits: Any) -> Json:
@@ -70,28 +83,3 @@ def _person(id_: str, handle: str, name: str, **traits: Any) -> Json:
         "profile": profile,
     }
     return person | traits
-
-
-def _bot() -> Json:
-    bot = _person(BOT_USER, "secmaster", "SecMaster", is_bot=True)
-    bot["profile"] = {
-        "real_name": "SecMaster",
-        "display_name": "",
-        "api_app_id": APP,
-        "bot_id": BOT,
-        "team": TEAM,
-    }
-    return bot
-
-
-def _group(id_: str, handle: str, name: str, members: list[str]) -> Json:
-    return {
-        "id": id_,
-        "team_id": TEAM,
-        "is_usergroup": True,
-        "name": name,
-        "handle": handle,
-        "date_delete": 0,
-        "users": [*members],
-        "user_count": len(members),
-    }

@@ -1,4 +1,4 @@
-"""The sandbox as one server: starts, listens, and stops everything it started."""
+"""The Slack sandbox as one server: its parts put together, started and stopped."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -6,22 +6,21 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from bot.sandbox import changes as news
-from bot.sandbox import faults as trouble
-from bot.sandbox import origin, pages
-from bot.sandbox.slack import person_api
-from bot.sandbox.slack.arranging import Arranging
-from bot.sandbox.slack.asking import ALL_SCOPES
+from bot.sandbox import changes, faults, origin, pages
+from bot.sandbox.slack.admin_actions import AdminActions
+from bot.sandbox.slack.control import Control
 from bot.sandbox.slack.delivery import Delivery, Sent
-from bot.sandbox.slack.file_api import FileApi
-from bot.sandbox.slack.filestore import LARGEST, Files
+from bot.sandbox.slack.file_store import LARGEST, Files
+from bot.sandbox.slack.file_transfer import FileTransfer
 from bot.sandbox.slack.limits import Limits
-from bot.sandbox.slack.manifest import read_manifest
+from bot.sandbox.slack.manifest import Manifest, read_manifest
+from bot.sandbox.slack.methods import ALL_SCOPES
+from bot.sandbox.slack.page_state import PageState
 from bot.sandbox.slack.permits import PATIENCE
-from bot.sandbox.slack.person import Acting
-from bot.sandbox.slack.reading import Reading
-from bot.sandbox.slack.replies import ResponseUrls
-from bot.sandbox.slack.seed import seeded
+from bot.sandbox.slack.person_actions import PersonActions
+from bot.sandbox.slack.person_queries import PersonQueries
+from bot.sandbox.slack.responses import ResponseUrls
+from bot.sandbox.slack.seed import seeded_workspace
 from bot.sandbox.slack.socket_mode import SocketMode
 from bot.sandbox.slack.views import Views
 from bot.sandbox.slack.web_api import Call, WebApi
@@ -33,7 +32,7 @@ SHUTDOWN_SECONDS = 1.0
 LARGEST_BODY = LARGEST + 1024**2
 
 
-class SlackSandbox(Acting, Arranging, Reading):
+class SlackSandbox(PersonActions, AdminActions, PersonQueries):
     """A Slack workspace on this machine.
 
     The Web API is at ``url + "/api/"``. The app is reached at ``request_url``, or over its own
@@ -55,20 +54,20 @@ class SlackSandbox(Acting, Arranging, Reading):
         clock: Callable[[], float] = time.time,
         patience: float = PATIENCE,
     ) -> None:
-        workspace = seeded(clock)
+        workspace = seeded_workspace(clock)
         workspace.permits.patience = patience
         self.url = ""
-        self.manifest = read_manifest(manifest)
-        self.links = list(links)
         self.changes = workspace.changes
-        self.faults = trouble.Faults(self.changes.happened)
+        self.faults = faults.Faults(self.changes.happened)
         self.socket_mode = SocketMode(self.changes)
         delivery = Delivery(workspace, self.socket_mode, signing_secret, request_url, patience)
         scopes = frozenset(scopes)
-        domains = self.manifest.features.unfurl_domains if "links:read" in scopes else []
+        app = read_manifest(manifest)
+        domains = app.features.unfurl_domains if "links:read" in scopes else []
         files = Files(workspace, lambda: self.url)
         super().__init__(workspace, Views(workspace), files, delivery, domains)
         self.limits = Limits(clock)
+        self._page = PageState(self, app, list(links))
         self._web_api = WebApi(
             workspace,
             self.modals,
@@ -78,9 +77,9 @@ class SlackSandbox(Acting, Arranging, Reading):
             bot_token,
             app_token,
             scopes,
-            self._socket_url,
+            lambda: self.url.replace("http", "ws", 1) + self.socket_mode.new_path(),
         )
-        self._file_api = FileApi(files, self.faults, bot_token, scopes)
+        self._file_transfer = FileTransfer(files, self.faults, bot_token, scopes)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -90,6 +89,24 @@ class SlackSandbox(Acting, Arranging, Reading):
     @request_url.setter
     def request_url(self, url: str | None) -> None:
         self.delivery.request_url = url
+
+    @property
+    def manifest(self) -> Manifest:
+        """The app's manifest as the page shows it."""
+        return self._page.manifest
+
+    @manifest.setter
+    def manifest(self, manifest: Manifest) -> None:
+        self._page.manifest = manifest
+
+    @property
+    def links(self) -> list[tuple[str, str]]:
+        """The names and addresses that the page shows beside the channels."""
+        return self._page.links
+
+    @links.setter
+    def links(self, links: list[tuple[str, str]]) -> None:
+        self._page.links = links
 
     @property
     def calls(self) -> list[Call]:
@@ -102,10 +119,27 @@ class SlackSandbox(Acting, Arranging, Reading):
         return self.delivery.sent
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen; on a free port by default."""
+        """Listen; on a free port by default, to be read from ``url``."""
         self.changes.open()
         app = web.Application(middlewares=[origin.guard(host)], client_max_size=LARGEST_BODY)
-        app.add_routes(self._routes())
+        app.add_routes(self._web_api.routes())
+        app.add_routes(self._file_transfer.routes())
+        app.add_routes(self.socket_mode.routes())
+        app.add_routes(ResponseUrls(self.workspace, self.faults).routes())
+        app.add_routes(faults.routes(self.faults))
+        app.add_routes(changes.routes(self.changes))
+        app.add_routes(pages.routes("slack"))
+        control = Control(
+            person=self,
+            admin=self,
+            queries=self,
+            page=self._page,
+            socket_mode=self.socket_mode,
+            limits=self.limits,
+            calls=self.calls,
+            sent=self.sent,
+        )
+        app.add_routes(control.routes())
         self._runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
@@ -113,7 +147,7 @@ class SlackSandbox(Acting, Arranging, Reading):
         self.delivery.start()
 
     async def stop(self) -> None:
-        """Let go of what is held, hang up, and stop listening."""
+        """Release the requests that faults hold, hang up on the app, and stop listening."""
         self.changes.close()
         await self.faults.clear()
         await self.socket_mode.disconnect()
@@ -122,20 +156,5 @@ class SlackSandbox(Acting, Arranging, Reading):
             await self._runner.cleanup()
 
     async def until(self, predicate: Callable[[], T]) -> T:
-        """The first truthy value of ``predicate``, asked again whenever anything changes."""
+        """Return the first truthy value of ``predicate``, called again after every change."""
         return await self.changes.until(predicate)
-
-    def _routes(self) -> list[web.RouteDef]:
-        return [
-            *self._web_api.routes(),
-            *self._file_api.routes(),
-            *self.socket_mode.routes(),
-            *ResponseUrls(self.workspace, self.faults).routes(),
-            *trouble.routes(self.faults),
-            *news.routes(self.changes),
-            *pages.routes("slack"),
-            *person_api.routes(self),
-        ]
-
-    def _socket_url(self) -> str:
-        return self.url.replace("http", "ws", 1) + self.socket_mode.new_path()

@@ -1,4 +1,4 @@
-"""Socket Mode: the app's open websockets, and envelopes sent over one or another of them.
+"""Socket Mode: the app's open websockets, and the envelopes sent over them.
 
 https://docs.slack.dev/apis/events-api/using-socket-mode
 """
@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from bot.sandbox import strict_json
 from bot.sandbox.changes import Changes
@@ -30,26 +30,28 @@ class Connection:
 
 @dataclass
 class SocketMode:
+    """All connections of the app. An envelope goes to any of them, as with Slack."""
+
     changes: Changes
     connections: list[Connection] = field(default_factory=list)
     _tickets: set[str] = field(default_factory=set)
     _waiting: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
-    # Chance, but the same in every run.
-    _chance: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311
+    # Random, but the same in every run.
+    _random: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311
     _opened: int = 0
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get(PATH, self._serve)]
 
     def new_path(self) -> str:
-        """Where the next connection goes; good for one."""
+        """Return the path for a new connection, which works once."""
         ticket = secrets.token_hex(12)
         self._tickets.add(ticket)
         return f"{PATH}?ticket={ticket}&app_id={APP}"
 
     async def send(self, kind: str, payload: Json, extra: Json) -> Any:
-        """Give an envelope to any connection, and wait for what comes with its ack."""
-        connection = self._chance.choice(self.connections)
+        """Send an envelope over any connection; returns the payload of its acknowledgement."""
+        connection = self._random.choice(self.connections)
         envelope_id = secrets.token_hex(16)
         envelope = {
             "type": kind,
@@ -58,30 +60,33 @@ class SocketMode:
             "accepts_response_payload": kind != "events_api",
             **extra,
         }
-        acked: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting[envelope_id] = acked
+        acknowledgement: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[envelope_id] = acknowledgement
         try:
             if not connection.silent:
                 await connection.socket.send_json(envelope)
-            return await acked
+            return await acknowledgement
         finally:
             del self._waiting[envelope_id]
 
     async def disconnect(self, reason: str = "refresh_requested", number: int | None = None) -> int:
-        """Tell connections (or the one of this number) to go, then close them; how many."""
-        leaving = [one for one in self.connections if number in (None, one.number)]
-        for connection in leaving:
+        """Close all connections, or the one of this number; returns how many."""
+        closing = self._numbered(number)
+        for connection in closing:
             self._forget(connection)
-        await asyncio.gather(*(_say_goodbye(one.socket, reason) for one in leaving))
-        return len(leaving)
+        await asyncio.gather(*(_close(connection.socket, reason) for connection in closing))
+        return len(closing)
 
     async def go_silent(self, number: int | None = None, *, silent: bool = True) -> int:
-        """Let connections (or the one of this number) go dead while looking healthy."""
-        chosen = [one for one in self.connections if number in (None, one.number)]
-        for connection in chosen:
+        """Silence all connections, or the one of this number; returns how many."""
+        connections = self._numbered(number)
+        for connection in connections:
             connection.silent = silent
         self.changes.happened()
-        return len(chosen)
+        return len(connections)
+
+    def _numbered(self, number: int | None) -> list[Connection]:
+        return [item for item in self.connections if number in (None, item.number)]
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         ticket = request.query.get("ticket", "")
@@ -91,37 +96,42 @@ class SocketMode:
         socket = web.WebSocketResponse(autoping=False, timeout=1)
         await socket.prepare(request)
         if len(self.connections) >= CONNECTIONS:
-            await _say_goodbye(socket, "too_many_websockets")
+            await _close(socket, "too_many_websockets")
             return socket
-        await self._keep(socket)
-        return socket
-
-    async def _keep(self, socket: web.WebSocketResponse) -> None:
         self._opened += 1
         connection = Connection(socket, self._opened)
         self.connections.append(connection)
+        hello = {
+            "type": "hello",
+            "num_connections": len(self.connections),
+            "debug_info": {
+                "host": "sandbox",
+                "build_number": 1,
+                "approximate_connection_time": 18060,
+            },
+            "connection_info": {"app_id": APP},
+        }
         try:
-            await socket.send_json(_hello(len(self.connections)))
+            await socket.send_json(hello)
             self.changes.happened()
             async for message in socket:
-                await self._receive(connection, message)
+                if message.type == WSMsgType.PING and not connection.silent:
+                    await socket.pong(message.data)
+                elif message.type == WSMsgType.TEXT:
+                    self._acknowledge(message.data)
         finally:
             self._forget(connection)
-
-    async def _receive(self, connection: Connection, message: WSMessage) -> None:
-        if message.type == WSMsgType.PING and not connection.silent:
-            await connection.socket.pong(message.data)
-        elif message.type == WSMsgType.TEXT:
-            self._acknowledge(message.data)
+        return socket
 
     def _acknowledge(self, text: str) -> None:
+        """Hand the payload of an acknowledgement to the ``send`` that waits for it."""
         try:
-            ack = strict_json.loads(text)
-            waiting = self._waiting.get(ack["envelope_id"])
+            message = strict_json.loads(text)
+            acknowledgement = self._waiting.get(message["envelope_id"])
         except (ValueError, KeyError, TypeError):
-            return  # Slack ignores what is no ack
-        if waiting and not waiting.done():
-            waiting.set_result(ack.get("payload", ""))
+            return  # Slack ignores anything but an acknowledgement
+        if acknowledgement and not acknowledgement.done():
+            acknowledgement.set_result(message.get("payload", ""))
 
     def _forget(self, connection: Connection) -> None:
         if connection in self.connections:
@@ -129,20 +139,11 @@ class SocketMode:
             self.changes.happened()
 
 
-def _hello(open_now: int) -> Json:
-    about = {"host": "sandbox", "build_number": 1, "approximate_connection_time": 18060}
-    return {
-        "type": "hello",
-        "num_connections": open_now,
-        "debug_info": about,
-        "connection_info": {"app_id": APP},
-    }
-
-
-async def _say_goodbye(socket: web.WebSocketResponse, reason: str) -> None:
-    goodbye = {"type": "disconnect", "reason": reason, "debug_info": {"host": "sandbox"}}
+async def _close(socket: web.WebSocketResponse, reason: str) -> None:
+    """Send the disconnect message, then close the websocket."""
+    message = {"type": "disconnect", "reason": reason, "debug_info": {"host": "sandbox"}}
     try:
-        await socket.send_json(goodbye)
+        await socket.send_json(message)
     except ConnectionError:
-        return  # it left first
+        return  # the app closed it first
     await socket.close(code=WSCloseCode.GOING_AWAY)

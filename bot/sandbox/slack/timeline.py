@@ -1,4 +1,4 @@
-"""The messages of one channel, in order, found by ts and by thread without a search.
+"""The messages of one channel, in order, indexed by ts and by thread.
 
 It knows the shape of a thread and nothing of who may see it.
 """
@@ -18,15 +18,15 @@ def is_top_level(message: Message) -> bool:
     return broadcast or message.get("thread_ts", message["ts"]) == message["ts"]
 
 
-class Row:
-    """Messages, oldest first: what is added is newer than all before, or takes its own place."""
+class MessageList:
+    """Messages ordered by ts, oldest first."""
 
     def __init__(self) -> None:
-        self._at: list[float] = []
+        self._times: list[float] = []
         self._messages: list[Message] = []
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self._times)
 
     def __iter__(self) -> Iterator[Message]:
         return iter(self._messages)
@@ -35,36 +35,40 @@ class Row:
         return reversed(self._messages)
 
     def put(self, message: Message) -> None:
-        at = float(message["ts"])
-        place = bisect_left(self._at, at)
-        here = slice(place, bisect_right(self._at, at))
-        self._at[here], self._messages[here] = [at], [message]
+        """Insert a message at its ts, in place of one that has the same ts."""
+        time = float(message["ts"])
+        position = slice(bisect_left(self._times, time), bisect_right(self._times, time))
+        self._times[position], self._messages[position] = [time], [message]
 
     def drop(self, ts: str) -> None:
-        place = bisect_left(self._at, float(ts))
-        if self._at[place : place + 1] == [float(ts)]:
-            del self._at[place], self._messages[place]
+        """Remove the message of this ts, if there is one."""
+        index = bisect_left(self._times, float(ts))
+        if self._times[index : index + 1] == [float(ts)]:
+            del self._times[index], self._messages[index]
 
     def newest(self, most: int | None = None) -> list[Message]:
-        """The newest few, or all, oldest first."""
+        """Return the newest ``most`` messages, or all, oldest first."""
         return self._messages[-most:] if most else self._messages[:]
 
     def between(
         self, oldest: float = 0, latest: float = math.inf, *, inclusive: bool = False
     ) -> list[Message]:
-        """Those after ``oldest`` and before ``latest``, in seconds; the edges where asked."""
+        """Return the messages after ``oldest`` and before ``latest``, which are in seconds.
+
+        ``inclusive`` adds those exactly at ``oldest`` and ``latest``.
+        """
         after, before = (bisect_left, bisect_right) if inclusive else (bisect_right, bisect_left)
-        return self._messages[after(self._at, oldest) : before(self._at, latest)]
+        return self._messages[after(self._times, oldest) : before(self._times, latest)]
 
 
-class Shelf:
-    """A channel's messages: all of them, those at the top level, and the replies of each thread."""
+class MessageIndex:
+    """A channel's messages: all, those at the top level, and the replies of each thread."""
 
     def __init__(self) -> None:
-        self.all = Row()
-        self.top = Row()
+        self.all = MessageList()
+        self.top = MessageList()
         self.by_ts: dict[str, Message] = {}
-        self._replies: dict[str, Row] = {}
+        self._replies: dict[str, MessageList] = {}
 
     def put(self, message: Message) -> None:
         self.by_ts[message["ts"]] = message
@@ -73,32 +77,33 @@ class Shelf:
             self.top.put(message)
         root = str(message.get("thread_ts", message["ts"]))
         if root != message["ts"]:
-            self._replies.setdefault(root, Row()).put(message)
+            self._replies.setdefault(root, MessageList()).put(message)
 
     def drop(self, message: Message) -> None:
         ts = message["ts"]
         del self.by_ts[ts]
-        for row in (self.all, self.top, self.replies(message.get("thread_ts", ""))):
-            row.drop(ts)
+        for messages in (self.all, self.top, self.replies(message.get("thread_ts", ""))):
+            messages.drop(ts)
 
-    def replies(self, root: str) -> Row:
-        return self._replies.get(root) or Row()
+    def replies(self, root: str) -> MessageList:
+        """Return the replies to the message whose ts is ``root``."""
+        return self._replies.get(root) or MessageList()
 
     def thread(self, ts: str, most: int | None = None) -> list[Message]:
-        """The message, if it is there, and its replies, or the newest of them, oldest first."""
+        """Return the message, if there is one, and its newest ``most`` replies, oldest first."""
         root = self.by_ts.get(ts)
         return [*([root] if root else []), *self.replies(ts).newest(most)]
 
 
-class Timeline(Shelf):
-    """The messages themselves, and a copy of each for whoever is to hold on to a moment.
+class Timeline(MessageIndex):
+    """A channel's messages, and a copy of each that later changes leave alone.
 
-    A copy is made when somebody looks, once for each time the message came to look different.
+    Copies are made when they are read, and only of messages changed since the last read.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._copies = Shelf()
+        self._copies = MessageIndex()
         self._stale: dict[str, None] = {}
 
     def __len__(self) -> int:
@@ -108,7 +113,7 @@ class Timeline(Shelf):
         return iter(self.all)
 
     def changed(self, ts: str) -> None:
-        """The message looks different now."""
+        """Note that a message was changed, so that its copy is made anew."""
         if ts in self.by_ts:
             self._stale[ts] = None
 
@@ -122,8 +127,8 @@ class Timeline(Shelf):
             self._copies.drop(message)
         self._stale.pop(message["ts"], None)
 
-    def copies(self) -> Shelf:
-        """The same messages as they look now, in copies that later changes leave alone."""
+    def copies(self) -> MessageIndex:
+        """Return copies of the messages as they are now, which later changes leave alone."""
         for ts in self._stale:
             self._copies.put(copy.deepcopy(self.by_ts[ts]))
         self._stale.clear()

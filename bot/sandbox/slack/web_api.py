@@ -1,4 +1,4 @@
-"""The Web API over HTTP: reads a call, checks who makes it, runs the method, words the answer.
+"""The Web API over HTTP: reads a call, checks its token, runs the method, builds the answer.
 
 https://docs.slack.dev/apis/web-api
 """
@@ -13,10 +13,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 from bot.sandbox import strict_json
 from bot.sandbox.faults import Fault, Faults
 from bot.sandbox.slack import chat, directory, files, links, modals, validation
-from bot.sandbox.slack.asking import METHODS, Ask
-from bot.sandbox.slack.filestore import Files
+from bot.sandbox.slack.errors import SlackError
+from bot.sandbox.slack.file_store import Files
 from bot.sandbox.slack.limits import Limits
-from bot.sandbox.slack.permits import SlackError
+from bot.sandbox.slack.methods import METHODS, MethodCall
 from bot.sandbox.slack.views import Views
 from bot.sandbox.slack.workspace import Json, Workspace
 
@@ -31,7 +31,7 @@ RATE_LIMITED = 429
 
 @dataclass
 class Call:
-    """One call of a method. ``error`` is ``unanswered`` until an answer is under way."""
+    """The record of one call. ``error`` is ``unanswered`` until an answer is under way."""
 
     method: str
     args: Json
@@ -40,11 +40,14 @@ class Call:
     error: str = "unanswered"
 
     def answered(self, error: str = "") -> None:
+        """Record the answer: an error code, or success."""
         self.ok, self.error = not error, error
 
 
 @dataclass
 class WebApi:
+    """The endpoint of all Web API methods. Faults can be set on a method's name."""
+
     workspace: Workspace
     views: Views
     files: Files
@@ -60,79 +63,78 @@ class WebApi:
         return [web.route("*", "/api/{method}", self.answer)]
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Take one call, through whatever fault is on for its method."""
-        args, unreadable = await _arguments(request)
-        token = _token(request, args)
+        """Answer one call, through whatever fault is set on its method."""
+        args, parse_error = await _arguments(request)
+        args_token = args.pop("token", "")
+        scheme, _, header_token = request.headers.get("Authorization", "").partition(" ")
+        token = header_token if scheme == "Bearer" and header_token else str(args_token)
         name = request.match_info["method"]
         call = Call(name, args, self.workspace.clock())
         self.calls.append(call)
         self.workspace.changes.happened()
 
         async def run(_request: web.Request) -> web.Response:
-            return self._run(call, token, unreadable)
+            return self._run(call, token, parse_error)
 
         def refuse(fault: Fault) -> web.Response:
-            answer, code = refusal(fault)
+            response, code = fault_response(fault)
             call.answered(code)
-            return answer
+            return response
 
-        answer = await self.faults.meet(name, request, run, refuse)
+        response = await self.faults.meet(name, request, run, refuse)
         self.workspace.changes.happened()
-        return answer
+        return response
 
-    def _run(self, call: Call, token: str, unreadable: str) -> web.Response:
-        if wait := self._wait(call):
-            limited = Fault(on=call.method, status=RATE_LIMITED, retry_after=wait)
-            answer, code = refusal(limited)
-            call.answered(code)
-            return answer
+    def _run(self, call: Call, token: str, parse_error: str) -> web.Response:
+        method = METHODS.get(call.method)
+        if method is not None and self.limits.on:
+            wait = self.limits.wait(call.method, method.tier, self._channel_id(call))
+            if wait:
+                limit = Fault(on=call.method, status=RATE_LIMITED, retry_after=wait)
+                response, code = fault_response(limit)
+                call.answered(code)
+                return response
         try:
-            body = {"ok": True, **self._result(call, token, unreadable)}
-        except SlackError as no:
-            body = {"ok": False, "error": no.code, **no.extra}
+            body = {"ok": True, **self._result(call, token, parse_error)}
+        except SlackError as error:
+            body = {"ok": False, "error": error.code, **error.extra}
         call.answered(body.get("error", ""))
         headers = {"x-oauth-scopes": ",".join(sorted(self.scopes))}
-        if call.method in METHODS:
-            headers["x-accepted-oauth-scopes"] = METHODS[call.method].scope
+        if method is not None:
+            headers["x-accepted-oauth-scopes"] = method.scope
         return web.json_response(body, headers=headers, dumps=strict_json.dumps)
 
-    def _wait(self, call: Call) -> int:
-        if not self.limits.on or call.method not in METHODS:
-            return 0
-        return self.limits.wait(call.method, METHODS[call.method].tier, self._channel(call))
-
-    def _channel(self, call: Call) -> str:
-        """One channel has one limit, by whichever of its names it is called."""
+    def _channel_id(self, call: Call) -> str:
+        """Return the id of the call's channel, which has one limit under all of its names."""
         try:
             return self.workspace.find_channel(str(call.args.get("channel", ""))).id
         except SlackError:
             return ""
 
-    def _result(self, call: Call, token: str, unreadable: str) -> Json:
-        if unreadable:
-            raise SlackError(unreadable)
-        if call.method not in METHODS:
+    def _result(self, call: Call, token: str, parse_error: str) -> Json:
+        """Run the method, or raise the ``SlackError`` that Slack would answer with."""
+        if parse_error:
+            raise SlackError(parse_error)
+        method = METHODS.get(call.method)
+        if method is None:
             raise SlackError("unknown_method", req_method=call.method)
-        self._check_token(call.method, token)
-        method = METHODS[call.method]
-        ask = Ask(self.workspace, self.views, self.files, call.args, self.scopes, self.socket_url)
+        if call.method not in FOR_ANYONE:
+            if not token:
+                raise SlackError("not_authed")
+            if token not in (self.bot_token, self.app_token):
+                raise SlackError("invalid_auth")
+            if (token == self.app_token) != (call.method in FOR_THE_APP):
+                raise SlackError("not_allowed_token_type")
+        method_call = MethodCall(
+            self.workspace, self.views, self.files, call.args, self.scopes, self.socket_url
+        )
         if method.scope:
-            ask.require(method.scope)
-        return method.run(ask)
-
-    def _check_token(self, method: str, token: str) -> None:
-        if method in FOR_ANYONE:
-            return
-        if not token:
-            raise SlackError("not_authed")
-        if token not in (self.bot_token, self.app_token):
-            raise SlackError("invalid_auth")
-        if (token == self.app_token) != (method in FOR_THE_APP):
-            raise SlackError("not_allowed_token_type")
+            method_call.require(method.scope)
+        return method.run(method_call)
 
 
-def refusal(fault: Fault) -> tuple[web.Response, str]:
-    """A fault's status in Slack's words, and the error code in it."""
+def fault_response(fault: Fault) -> tuple[web.Response, str]:
+    """Build the answer for a fault's status as Slack words it, and return its error code too."""
     limited = fault.status == RATE_LIMITED
     code = fault.code or ("ratelimited" if limited else "internal_error")
     wait = fault.retry_after if fault.retry_after is not None else 1 if limited else None
@@ -142,24 +144,31 @@ def refusal(fault: Fault) -> tuple[web.Response, str]:
 
 
 async def _arguments(request: web.Request) -> tuple[Json, str]:
-    """Whatever way they came: query, form, parts or JSON; nested values decoded.
+    """Read the arguments from query, form or JSON, with nested values decoded.
 
-    Beside them the error of a body that cannot be read.
+    Also returns the error code of a body that cannot be read, or "".
     """
     args: Json = dict(request.query)
     try:
-        args |= await _in_body(request)
-    except SlackError as no:
-        return args, no.code
+        args |= await _body_arguments(request)
+    except SlackError as error:
+        return args, error.code
     for name in NESTED:
         if isinstance(args.get(name), str):
-            args[name] = _decoded(args[name])
+            args[name] = _decode(args[name])
     return args, ""
 
 
-async def _in_body(request: web.Request) -> Json:
+async def _body_arguments(request: web.Request) -> Json:
     if request.content_type == "application/json":
-        return _object(await request.read())
+        body = await request.read()
+        try:
+            value = strict_json.loads(body) if body else {}
+        except ValueError:
+            raise SlackError("invalid_json") from None
+        if not isinstance(value, dict):
+            raise SlackError("json_not_object")
+        return value
     try:
         form = await request.post() if request.can_read_body else {}
     except LookupError:
@@ -170,25 +179,9 @@ async def _in_body(request: web.Request) -> Json:
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
-def _object(body: bytes) -> Json:
-    try:
-        value = strict_json.loads(body) if body else {}
-    except ValueError:
-        raise SlackError("invalid_json") from None
-    if not isinstance(value, dict):
-        raise SlackError("json_not_object")
-    return value
-
-
-def _decoded(value: str) -> Any:
-    """The JSON in a text, or the text itself, which the method then refuses."""
+def _decode(value: str) -> Any:
+    """Decode JSON; text that is none is returned as it is, for the method to refuse."""
     try:
         return strict_json.loads(value) if value else None
     except ValueError:
         return value
-
-
-def _token(request: web.Request, args: Json) -> str:
-    in_args = args.pop("token", "")
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token if scheme == "Bearer" and token else str(in_args)

@@ -1,4 +1,4 @@
-"""A workspace as Slack keeps it: people, channels, groups and messages.
+"""The state of a Slack workspace: people, channels, groups and messages.
 
 It knows who can see what and which error Slack gives. It knows nothing of HTTP, of the shape
 of a call, or of who is listening.
@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.sandbox.changes import Changes
-from bot.sandbox.slack.mentions import called
-from bot.sandbox.slack.permits import Permits, SlackError
-from bot.sandbox.slack.timeline import Shelf, Timeline
+from bot.sandbox.slack.errors import SlackError
+from bot.sandbox.slack.mentions import find_mentions
+from bot.sandbox.slack.permits import Permits
+from bot.sandbox.slack.timeline import MessageIndex, Timeline
 
 Json = dict[str, Any]
 
@@ -28,6 +29,8 @@ TEXT_LIMIT = 40_000
 
 @dataclass
 class Channel:
+    """A channel, or with ``person`` set, the direct messages of that person and the app."""
+
     id: str
     name: str
     members: list[str]
@@ -44,6 +47,7 @@ class Channel:
         return "groups" if self.is_private else "channels"
 
     def described(self) -> Json:
+        """Return Slack's conversation object."""
         if self.person:
             return {"id": self.id, "is_im": True, "user": self.person, "is_archived": False}
         return {
@@ -61,7 +65,7 @@ class Channel:
 
 @dataclass
 class Ephemeral:
-    """A message only one person sees, and no method reads back."""
+    """A message that only one person sees, and that no method reads back."""
 
     user: str
     channel: str
@@ -70,7 +74,11 @@ class Ephemeral:
 
 @dataclass
 class Workspace:
-    """Everything there is. ``read`` is the last ts each person has read of each channel."""
+    """All people, groups, channels and messages, by id.
+
+    ``clock`` is in Unix seconds. ``read`` is the last ts that each person has read of each
+    channel, by person and channel.
+    """
 
     clock: Callable[[], float]
     changes: Changes = field(default_factory=Changes)
@@ -82,7 +90,7 @@ class Workspace:
     read: dict[tuple[str, str], str] = field(default_factory=dict)
     permits: Permits = field(init=False)
     _touched: dict[str, int] = field(default_factory=dict)
-    _called: dict[str, frozenset[str]] = field(default_factory=dict)
+    _mentions: dict[str, frozenset[str]] = field(default_factory=dict)
     _channel_of: dict[str, str] = field(default_factory=dict)
     _last_ts: int = 0
     _last_id: int = 0
@@ -91,7 +99,7 @@ class Workspace:
         self.permits = Permits(self.clock)
 
     def ts(self) -> str:
-        """The next timestamp: the clock's second, and always later than the one before."""
+        """Return the next timestamp: the clock's second, always later than the one before."""
         self._last_ts = max(int(self.clock()) * 10_000, self._last_ts) + 1
         seconds, fraction = divmod(self._last_ts, 10_000)
         return f"{seconds}.{fraction * 100:06d}"
@@ -100,23 +108,25 @@ class Workspace:
         self._last_id += 1
         return f"{prefix}{self._last_id:04d}{secrets.token_hex(3).upper()}"
 
-    # Who may speak and read where.
+    # Channels, and who may post in them.
 
     def find_channel(self, name: str) -> Channel:
-        """The channel of this id, ``#name`` or person, as far as the app can see it."""
-        channel = self.channels.get(name) or self.dm(name) or self._named(name.removeprefix("#"))
+        """Return the channel of this id, ``#name`` or person, if the app can see it."""
+        label = name.removeprefix("#")
+        by_name = (channel for channel in self.channels.values() if channel.name == label != "")
+        channel = self.channels.get(name) or self.dm(name) or next(by_name, None)
         hidden = channel and channel.is_private and BOT_USER not in channel.members
         if channel is None or hidden:
             raise SlackError("channel_not_found")
         return channel
 
-    def _named(self, name: str) -> Channel | None:
-        return next((one for one in self.channels.values() if one.name == name != ""), None)
-
     def dm(self, user: str) -> Channel | None:
-        return next((one for one in self.channels.values() if one.person == user != ""), None)
+        """Return the direct messages of a person and the app."""
+        channels = self.channels.values()
+        return next((channel for channel in channels if channel.person == user != ""), None)
 
     def check_may_post(self, channel: Channel, scopes: frozenset[str]) -> None:
+        """Raise ``SlackError`` unless an app with these scopes may post in the channel."""
         if channel.is_archived:
             raise SlackError("is_archived")
         if channel.person or BOT_USER in channel.members:
@@ -129,7 +139,7 @@ class Workspace:
     # Messages.
 
     def post(self, channel: str, message: Json, thread_ts: str = "") -> Json:
-        """Add a message, at the end of a thread when there is one."""
+        """Add a message to a channel, or to its thread ``thread_ts``; returns it as stored."""
         root = self.message(channel, thread_ts) if thread_ts else None
         if thread_ts and root is None:
             raise SlackError("thread_not_found")
@@ -140,37 +150,30 @@ class Workspace:
         self.messages.setdefault(channel, Timeline()).put(stored)
         self._channel_of[stored["ts"]] = channel
         if root is not None:
-            self._count_reply(root, stored)
+            authors = root.get("reply_users", [])
+            authors = authors if stored["user"] in authors else [*authors, stored["user"]]
+            self._set_replies(root, root.get("reply_count", 0) + 1, authors, stored["ts"])
         self.touch(stored)
         return stored
 
     def touch(self, *messages: Json) -> None:
-        """Note that these look different now; every visible change of a message ends here."""
+        """Note that messages were changed; every visible change of a message ends here."""
         self.changes.happened()
         for message in messages:
             self._touched[message["ts"]] = self.changes.count
-            self._called[message["ts"]] = called(message)
+            self._mentions[message["ts"]] = find_mentions(message)
             self.in_channel(self._channel_of.get(message["ts"], "")).changed(message["ts"])
 
     def touched(self, message: Json) -> int:
-        """The count of changes at which the message last came to look different."""
+        """Return the count of changes at which the message was last changed."""
         return self._touched[message["ts"]]
 
-    def called(self, message: Json) -> frozenset[str]:
-        """Whom the message calls, as ``mentions`` tells it."""
-        return self._called[message["ts"]]
+    def mentions(self, message: Json) -> frozenset[str]:
+        """Return the mentions in a stored message, as ``find_mentions`` does."""
+        return self._mentions[message["ts"]]
 
-    def _count_reply(self, root: Json, reply: Json) -> None:
-        authors = root.get("reply_users", [])
-        authors = authors if reply["user"] in authors else [*authors, reply["user"]]
-        self._say_replies(root, root.get("reply_count", 0) + 1, authors, reply["ts"])
-
-    def _recount_replies(self, channel: str, root: Json) -> None:
-        replies = self.in_channel(channel).replies(root["ts"]).newest()
-        authors = list(dict.fromkeys(reply["user"] for reply in replies))
-        self._say_replies(root, len(replies), authors, [root, *replies][-1]["ts"])
-
-    def _say_replies(self, root: Json, count: int, authors: list[str], latest: str) -> None:
+    def _set_replies(self, root: Json, count: int, authors: list[str], latest: str) -> None:
+        """Write on a thread's first message how many replies it has, by whom, and the latest."""
         root.update(
             thread_ts=root["ts"],
             reply_count=count,
@@ -181,23 +184,25 @@ class Workspace:
         self.touch(root)
 
     def in_channel(self, channel: str) -> Timeline:
-        """The channel's messages; for a channel without any, an empty timeline."""
+        """Return the channel's messages; an empty timeline for a channel without any."""
         return self.messages.get(channel) or Timeline()
 
     def message(self, channel: str, ts: str) -> Json | None:
         return self.in_channel(channel).by_ts.get(ts)
 
-    def copies(self, channel: str) -> Shelf:
-        """The channel's messages as they look now, for whoever is to hold on to a moment."""
+    def copies(self, channel: str) -> MessageIndex:
+        """Return copies of the channel's messages as they are now."""
         return self.in_channel(channel).copies()
 
-    def change(self, message: Json, new: Json) -> None:
-        message.update(new, edited={"user": message["user"], "ts": self.ts()})
+    def change(self, message: Json, fields: Json) -> None:
+        """Overwrite fields of a message, and mark it as edited."""
+        message.update(fields, edited={"user": message["user"], "ts": self.ts()})
         self.touch(message)
 
     def react(self, message: Json, name: str, user: str) -> None:
+        """Add a person's reaction, the emoji ``name``, to a message."""
         reactions = message.setdefault("reactions", [])
-        reaction = next((one for one in reactions if one["name"] == name), None)
+        reaction = next((item for item in reactions if item["name"] == name), None)
         if reaction is None:
             reaction = {"name": name, "users": [], "count": 0}
             reactions.append(reaction)
@@ -208,23 +213,28 @@ class Workspace:
         self.touch(message)
 
     def drop_file(self, file_id: str) -> None:
-        """Leave of a file, wherever it was shown, only that there was one."""
-        for message in [one for channel in self.messages.values() for one in channel]:
+        """Replace a deleted file by a tombstone in every message that shows it."""
+        tombstone = {"id": file_id, "mode": "tombstone"}
+        for message in [message for timeline in self.messages.values() for message in timeline]:
             files = message.get("files", [])
             if any(file["id"] == file_id for file in files):
-                gone = {"id": file_id, "mode": "tombstone"}
-                message["files"] = [gone if one["id"] == file_id else one for one in files]
+                message["files"] = [tombstone if file["id"] == file_id else file for file in files]
                 self.touch(message)
 
     def delete(self, channel: str, message: Json) -> None:
+        """Delete a message, and count the replies of its thread anew."""
         self.messages[channel].drop(message)
         root = self.message(channel, message.get("thread_ts", ""))
         if root is not None:
-            self._recount_replies(channel, root)
+            replies = self.in_channel(channel).replies(root["ts"]).newest()
+            authors = list(dict.fromkeys(reply["user"] for reply in replies))
+            self._set_replies(root, len(replies), authors, [root, *replies][-1]["ts"])
         self.touch()
 
-    def whisper(self, user: str, channel: str, message: Json, thread_ts: str = "") -> Json:
-        """Show a message to one person only."""
+    # Ephemeral messages.
+
+    def post_ephemeral(self, user: str, channel: str, message: Json, thread_ts: str = "") -> Json:
+        """Show a message to one person only; returns it as stored."""
         stored = {"type": "message", "team": TEAM, **message, "ts": self.ts(), "is_ephemeral": True}
         if thread_ts:
             stored["thread_ts"] = thread_ts
@@ -232,15 +242,16 @@ class Workspace:
         self.touch(stored)
         return stored
 
-    def unwhisper(self, ephemeral: Ephemeral) -> None:
+    def delete_ephemeral(self, ephemeral: Ephemeral) -> None:
         self.ephemerals.remove(ephemeral)
         self.touch()
 
-    def whispered(self, user: str, channel: str | None = None) -> Iterator[Ephemeral]:
-        for one in self.ephemerals:
-            if one.user == user and channel in (None, one.channel):
-                yield one
+    def ephemerals_of(self, user: str, channel: str | None = None) -> Iterator[Ephemeral]:
+        """Yield the ephemeral messages that a person sees, in one channel or in all."""
+        for ephemeral in self.ephemerals:
+            if ephemeral.user == user and channel in (None, ephemeral.channel):
+                yield ephemeral
 
     def find_ephemeral(self, user: str, channel: str, ts: str) -> Ephemeral | None:
-        mine = self.whispered(user, channel)
-        return next((one for one in mine if one.message["ts"] == ts), None)
+        ephemerals = self.ephemerals_of(user, channel)
+        return next((item for item in ephemerals if item.message["ts"] == ts), None)

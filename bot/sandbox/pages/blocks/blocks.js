@@ -59,11 +59,11 @@ function section(block, context) {
   const { text, fields, accessory } = block;
   if (!text && !fields) throw new TypeError("a section has either text or fields");
   const id = newId();
-  const said = [
+  const content = [
     text ? passage(block, context) : null,
     fields ? h("div", { class: "fields" }, fields.map((each) => cell(each, context))) : null,
   ];
-  const body = h("div", { class: "words", id }, said);
+  const body = h("div", { class: "words", id }, content);
   if (!accessory) return h("div", { class: "section" }, body);
   const slot = { block, element: accessory, context, aria: { "aria-labelledby": id } };
   return h("div", { class: "section" }, body, h("div", { class: "accessory" }, drawElement(slot)));
@@ -118,8 +118,8 @@ const ALERTS = new Map([
 function alert({ level, text }, context) {
   const sign = ALERTS.get(level);
   const mark = sign ? h("span", { role: "img", "aria-label": level, text: sign }) : null;
-  const known = sign ? `alert ${level}` : "alert";
-  return h("div", { class: known, role: "note" }, mark, h("div", {}, drawText(text, context)));
+  const className = sign ? `alert ${level}` : "alert";
+  return h("div", { class: className, role: "note" }, mark, h("div", {}, drawText(text, context)));
 }
 
 function image(block, context) {

@@ -79,10 +79,10 @@ async function press(slot, entered) {
 export async function busy(node, work) {
   const focused = document.activeElement;
   const inside = node.querySelectorAll("button, input, textarea");
-  const controls = [node, ...inside].filter((each) => each.disabled === false);
+  const controls = [node, ...inside].filter((control) => control.disabled === false);
   const hold = (on) => {
     node.setAttribute("aria-busy", String(on));
-    for (const each of controls) each.disabled = on;
+    for (const control of controls) control.disabled = on;
   };
   hold(true);
   try {

@@ -39,9 +39,9 @@ export function drawDate({ timestamp, format, url, fallback }) {
   const when = new Date(timestamp * 1000);
   if (Number.isNaN(when.getTime())) return fallback || format;
   const filled = (token, name) => DATES.get(name)?.(when) ?? token;
-  const shown = format.replace(/\{(\w{1,30})\}/g, filled);
+  const text = format.replace(/\{(\w{1,30})\}/g, filled);
   const title = inWords(when, { dateStyle: "full", timeStyle: "long" });
-  return h("time", { datetime: when.toISOString(), title }, url ? link(url, shown) : shown);
+  return h("time", { datetime: when.toISOString(), title }, url ? link(url, text) : text);
 }
 
 /** The day as people here count it, YYYY-MM-DD. */

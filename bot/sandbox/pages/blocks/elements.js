@@ -32,9 +32,9 @@ export function drawElement(slot) {
 /** A picture this page may load; its words where there is none, or it turns out broken. */
 export function picture({ image_url: url = "", alt_text: alt }, size) {
   const words = h("span", { class: "broken", role: "img", "aria-label": alt, text: `🖼 ${alt}` });
-  const shown = safe(url);
-  if (!shown.startsWith("https:") && !shown.startsWith(`${location.origin}/`)) return words;
-  const props = { class: size, src: shown, alt, loading: "lazy", referrerPolicy: "no-referrer" };
+  const src = safe(url);
+  if (!src.startsWith("https:") && !src.startsWith(`${location.origin}/`)) return words;
+  const props = { class: size, src, alt, loading: "lazy", referrerPolicy: "no-referrer" };
   const node = h("img", props);
   node.addEventListener("error", () => node.replaceWith(words));
   return node;

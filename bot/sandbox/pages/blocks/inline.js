@@ -64,9 +64,9 @@ export function scan(text, rules, context) {
 function step(text, at, rules, runs, context) {
   for (const [pattern, act] of rules) {
     pattern.lastIndex = at;
-    const found = pattern.exec(text);
-    const took = found ? act(found, runs, context) : false;
-    if (took !== false) return took ?? found[0].length;
+    const match = pattern.exec(text);
+    const length = match ? act(match, runs, context) : false;
+    if (length !== false) return length ?? match[0].length;
   }
   runs.add(text[at]);
   return 1;
@@ -97,13 +97,13 @@ export function edges({ 0: mark, index, input }) {
   };
 }
 
-export function bareLink({ 0: found, index, input }, runs, decode) {
+export function bareLink({ 0: text, index, input }, runs, decode) {
   if (WORD.test(input[index - 1] ?? " ")) return false;
-  const address = found.replace(/[.,;:!?'"*_~)\]}]{1,40}$/, "");
-  const shown = decode(address);
-  if (found.length > LONGEST || !safe(shown)) return asFarAsTheNext(found, runs);
-  runs.add(link(shown, shown), found.slice(address.length));
-  return found.length;
+  const address = text.replace(/[.,;:!?'"*_~)\]}]{1,40}$/, "");
+  const url = decode(address);
+  if (text.length > LONGEST || !safe(url)) return asFarAsTheNext(text, runs);
+  runs.add(link(url, url), text.slice(address.length));
+  return text.length;
 }
 
 /** Take what is no address as text: looking for one in it letter by letter takes too long. */

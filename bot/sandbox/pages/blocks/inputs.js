@@ -51,11 +51,11 @@ function counter(node, { min_length: least = 0, max_length: most = Infinity }) {
   const count = h("small", { class: "count quiet", "aria-live": "polite" });
   const show = () => {
     const { length } = node.value;
-    const left = most - length;
-    count.classList.toggle("over", left < 0);
-    if (left < 0) count.textContent = `${-left} too many`;
+    const remaining = most - length;
+    count.classList.toggle("over", remaining < 0);
+    if (remaining < 0) count.textContent = `${-remaining} too many`;
     else if (length && length < least) count.textContent = `${least - length} more needed`;
-    else count.textContent = left <= NEAR_LIMIT ? `${left} left` : "";
+    else count.textContent = remaining <= NEAR_LIMIT ? `${remaining} left` : "";
   };
   node.addEventListener("input", show);
   show();

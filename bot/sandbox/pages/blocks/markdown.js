@@ -56,8 +56,8 @@ function structure(lines, context, depth) {
 
 function passage(lines, at, context, depth) {
   for (const read of depth < DEEPEST ? PASSAGES : [paragraph]) {
-    const found = read(lines, at, context, depth);
-    if (found) return found;
+    const result = read(lines, at, context, depth);
+    if (result) return result;
   }
   return null;
 }
@@ -106,10 +106,10 @@ function list(lines, at, context, depth) {
   const items = [];
   let next = at;
   for (;;) {
-    const found = ITEM.exec(lines[next] ?? "");
-    if (!found || /\d/.test(found[2]) !== ordered) break;
+    const match = ITEM.exec(lines[next] ?? "");
+    if (!match || /\d/.test(match[2]) !== ordered) break;
     const end = firstFrom(lines, next + 1, (line) => !/^ {2,}\S|^\t/.test(line));
-    items.push(item(lines.slice(next, end), found[0].length, context, depth + 1));
+    items.push(item(lines.slice(next, end), match[0].length, context, depth + 1));
     next = end;
   }
   const start = ordered ? parseInt(first[2], 10) : null;

@@ -107,8 +107,8 @@ const BROADCASTS = new Set(["here", "channel", "everyone"]);
 export function mention(kind, id, context) {
   const name = context.names[kind](id);
   const sign = kind === "channel" ? "#" : "@";
-  const shown = name ? sign + name.replace(/^[@#]/, "") : id;
-  return h("span", { class: id === context.me ? "mention me" : "mention", text: shown });
+  const text = name ? sign + name.replace(/^[@#]/, "") : id;
+  return h("span", { class: id === context.me ? "mention me" : "mention", text });
 }
 
 export function broadcast(range) {

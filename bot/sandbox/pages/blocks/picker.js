@@ -199,6 +199,6 @@ export function externalSelect(slot) {
   const note = newId();
   const props = { ...control(slot), ...{ disabled: true, type: "text", "aria-describedby": note } };
   const node = h("input", { ...props, placeholder: slot.element.placeholder?.text });
-  const said = "This stand-in asks no app for options.";
-  return h("div", { class: "picker" }, node, h("small", { class: "quiet", id: note, text: said }));
+  const text = "This stand-in asks no app for options.";
+  return h("div", { class: "picker" }, node, h("small", { class: "quiet", id: note, text }));
 }

@@ -1,7 +1,7 @@
 // The console: tasks, instances, requests and faults of the sandbox, as they are right now.
 
 import { decoded, get, h, live } from "../shared/dom.js";
-import { addInstance, addTask, letArrive, setArrivals } from "./acts.js";
+import { addInstance, addTask, letArrive, setArrivals } from "./actions.js";
 import { Faults } from "./faults.js";
 import {
   INSTANCE_STATES, instanceHistory, instanceParts, instanceRow, instanceSaid,
@@ -25,7 +25,7 @@ const button = (text, click) => h("button", { on: { click } }, text);
 const arrivals = ["tasks", "instances"].map(() =>
   button("Arrivals…", () => setArrivals(state.clock)));
 const bursts = ["tasks", "instances"].map(() => button("Many at once…", letArrive));
-const shared = { changed: () => see(), name: known };
+const shared = { changed: () => see(), name: findObject };
 
 const panes = {
   task: pane(
@@ -94,10 +94,10 @@ function route() {
   return { tab, id: tab.noun === hash ? decoded(id) : "" };
 }
 
-function known(id) {
+function findObject(id) {
   for (const noun of ["task", "instance"]) {
-    const found = everything[noun].find((one) => one.id === id);
-    if (found) return { noun, name: found.name };
+    const object = everything[noun].find((item) => item.id === id);
+    if (object) return { noun, name: object.name };
   }
   return null;
 }
@@ -136,20 +136,20 @@ function drawTabs(open) {
     else tab.link.removeAttribute("aria-current");
   });
   const coming = Object.values(state.clock).some(Boolean) ? "Arrivals: on…" : "Arrivals…";
-  for (const one of arrivals) if (one.textContent !== coming) one.textContent = coming;
+  for (const node of arrivals) if (node.textContent !== coming) node.textContent = coming;
 }
 
 async function look() {
-  state = await get(`/_sandbox/state?${wanted()}`);
+  state = await get(`/_sandbox/state?${stateQuery()}`);
   everything = { task: withNear("tasks"), instance: withNear("instances") };
   ahead = moment(state.now) - Date.now();
   draw();
   const { tab } = route();
-  const shown = tab.noun ? panes[tab.noun].detail.requests : tab.hash === "requests" && requests;
-  if (shown) await shown.look();
+  const list = tab.noun ? panes[tab.noun].detail.requests : tab.hash === "requests" && requests;
+  if (list) await list.look();
 }
 
-function wanted() {
+function stateQuery() {
   const { tab, id } = route();
   return new URLSearchParams({ open: id, ...(tab.noun ? panes[tab.noun].list.filter : {}) });
 }
@@ -159,20 +159,20 @@ function withNear(kind) {
   return [...state[kind], ...state.near[kind].filter(({ id }) => !listed.has(id))];
 }
 
-/** Follow the address, and take the focus along to what it opened or left. */
+/** Follow the address, and move the focus to the object that it opened or closed. */
 function follow({ oldURL }) {
   draw();
   see();
   const { tab, id } = route();
   if (!tab.noun || !state) return;
-  const left = decoded(new URL(oldURL).hash.split("/")[1] ?? "");
+  const closed = decoded(new URL(oldURL).hash.split("/")[1] ?? "");
   if (id) panes[tab.noun].detail.focus();
-  else if (left) panes[tab.noun].list.focus(left);
+  else if (closed) panes[tab.noun].list.focus(closed);
 }
 
-function tell(there) {
-  const said = there ? "" : "The sandbox does not answer. This page goes on when it is back.";
-  if (connection.textContent !== said) connection.textContent = said;
+function tell(connected) {
+  const text = connected ? "" : "The sandbox does not answer. This page goes on when it is back.";
+  if (connection.textContent !== text) connection.textContent = text;
 }
 
 document.querySelector("nav").append(...tabs.map((tab) => tab.link));

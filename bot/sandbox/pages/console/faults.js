@@ -72,11 +72,11 @@ export class Faults {
   }
 
   drawRow(fault) {
-    const said = `${name(fault.on)} ${trouble(fault)}, ${until(fault)}.`;
+    const text = `${name(fault.on)} ${trouble(fault)}, ${until(fault)}.`;
     const off = () => this.switchOff(`/${fault.number}`);
-    const button = h("button", { on: { click: off }, "aria-label": `Switch off: ${said}` });
+    const button = h("button", { on: { click: off }, "aria-label": `Switch off: ${text}` });
     button.append("Switch off");
-    return h("li", { class: "fault" }, h("p", {}, said), button);
+    return h("li", { class: "fault" }, h("p", {}, text), button);
   }
 
   async switchOff(which) {

@@ -1,7 +1,7 @@
 // How a workflow instance is listed, and everything there is to see of one.
 
 import { h } from "../shared/dom.js";
-import { fail, removal } from "./acts.js";
+import { fail, removal } from "./actions.js";
 import { code, facts, history, listPart, part, shownTime, state } from "./parts.js";
 import { moment, span } from "./words.js";
 

@@ -52,10 +52,10 @@ export class List {
   draw(objects, totals, selected, now) {
     this.drawn = [objects, totals, selected, now];
     this.drawChoices(totals.counts);
-    const found = objects.filter((object) => this.lets(object));
-    const said = shownOf(found.length, totals.found - objects.length, total(totals.counts));
-    if (this.shown.textContent !== said) this.shown.textContent = said;
-    const rows = found.map((object) => this.model(object, selected, now)).sort(firstFirst);
+    const matching = objects.filter((object) => this.lets(object));
+    const text = shownOf(matching.length, totals.found - objects.length, total(totals.counts));
+    if (this.shown.textContent !== text) this.shown.textContent = text;
+    const rows = matching.map((object) => this.model(object, selected, now)).sort(firstFirst);
     keyed(this.rows, rows, (row) => row.id, unlessSame((row, old) => this.drawRow(row, old)));
     if (selected !== this.selected) this.reveal(selected);
   }

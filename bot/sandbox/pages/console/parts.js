@@ -35,8 +35,8 @@ export function shownTime(stamp, now = Date.now()) {
 
 /** Names and values; what is empty is left out. Values are text or nodes. */
 export function facts(pairs) {
-  const known = pairs.filter(([, value]) => value || value === 0);
-  return h("dl", { class: "facts" }, known.map(([name, value]) => [h("dt", {}, name), dd(value)]));
+  const filled = pairs.filter(([, value]) => value || value === 0);
+  return h("dl", { class: "facts" }, filled.map(([name, value]) => [h("dt", {}, name), dd(value)]));
 }
 
 function dd(value) {
@@ -82,9 +82,9 @@ export function history(events = [], now) {
 }
 
 function happened(event, now) {
-  const said = event.what.charAt(0).toUpperCase() + event.what.slice(1);
+  const title = event.what.charAt(0).toUpperCase() + event.what.slice(1);
   return h("li", { class: "event" },
     shownTime(event.at, now),
-    h("p", {}, h("strong", {}, said), " ", author(event)),
+    h("p", {}, h("strong", {}, title), " ", author(event)),
     event.detail && h("pre", { class: "said", text: event.detail }));
 }

@@ -73,8 +73,8 @@ export class Requests {
   /** A link to the object that a request is about, if it is one that is known. */
   subject({ path }) {
     for (const id of path.split("/")) {
-      const known = this.name(id);
-      if (known) return h("a", { href: `#${known.noun}/${encodeURIComponent(id)}` }, known.name);
+      const object = this.name(id);
+      if (object) return h("a", { href: `#${object.noun}/${encodeURIComponent(id)}` }, object.name);
     }
     return null;
   }
@@ -98,8 +98,9 @@ function summary(request) {
 
 /** What a write was to do: SecMaster says it in the body. */
 function act({ body }) {
-  const said = [body?.action, body?.command_type].find((each) => typeof each === "string") ?? "";
-  return said.slice(0, LONGEST);
+  const names = [body?.action, body?.command_type];
+  const name = names.find((value) => typeof value === "string") ?? "";
+  return name.slice(0, LONGEST);
 }
 
 function answer({ status }) {

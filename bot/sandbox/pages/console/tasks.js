@@ -1,7 +1,7 @@
 // How a task is listed, and everything there is to see of one.
 
 import { h, own } from "../shared/dom.js";
-import { actAs, decide, personField, removal } from "./acts.js";
+import { actAs, decide, personField, removal } from "./actions.js";
 import { sender } from "./forms.js";
 import {
   code, facts, history, lastingPart, listPart, mark, part, shownTime, state,

@@ -57,11 +57,11 @@ export function clock(at, now) {
 
 /** How a waiting task stands to its due date: what to say, and in which tone. */
 export function due(task, now) {
-  const left = moment(task.due_date) - now;
-  if (task.status !== "waiting" || Number.isNaN(left)) return null;
-  if (left < 0) return { tone: "bad", text: `Overdue by ${span(left)}`, urgency: 2 };
-  if (left < SOON) return { tone: "warn", text: `Due in ${span(left)}`, urgency: 1 };
-  return { tone: "quiet", text: `Due in ${span(left)}`, urgency: 0 };
+  const remaining = moment(task.due_date) - now;
+  if (task.status !== "waiting" || Number.isNaN(remaining)) return null;
+  if (remaining < 0) return { tone: "bad", text: `Overdue by ${span(remaining)}`, urgency: 2 };
+  if (remaining < SOON) return { tone: "warn", text: `Due in ${span(remaining)}`, urgency: 1 };
+  return { tone: "quiet", text: `Due in ${span(remaining)}`, urgency: 0 };
 }
 
 /** JSON in a string or a value, indented; text that is no JSON as it is. */

@@ -151,8 +151,8 @@ function newsStream(see, tell) {
 export function keyed(parent, items, key, draw) {
   const focused = document.activeElement;
   const before = new Map([...parent.children].map((node) => [node.dataset.key, node]));
-  const wanted = new Set(items.map((item) => String(key(item))));
-  for (const [id, node] of before) if (!wanted.has(id)) node.remove();
+  const keys = new Set(items.map((item) => String(key(item))));
+  for (const [id, node] of before) if (!keys.has(id)) node.remove();
   let at = parent.firstElementChild;
   for (const item of items) {
     const id = String(key(item));

@@ -25,14 +25,14 @@ export function offers(before, { workspace, place, channels }) {
 }
 
 function offered(start, word, all) {
-  const wanted = word.toLowerCase();
-  const rows = all.filter((row) => matches(row, wanted)).slice(0, MOST);
+  const prefix = word.toLowerCase();
+  const rows = all.filter((row) => matches(row, prefix)).slice(0, MOST);
   return rows.length ? { start, rows } : null;
 }
 
-function matches({ insert, name }, wanted) {
-  return insert.toLowerCase().startsWith(wanted) ||
-    (wanted[0] !== "/" && name.toLowerCase().startsWith(wanted.slice(1)));
+function matches({ insert, name }, prefix) {
+  return insert.toLowerCase().startsWith(prefix) ||
+    (prefix[0] !== "/" && name.toLowerCase().startsWith(prefix.slice(1)));
 }
 
 function commands({ app }) {

@@ -3,7 +3,7 @@
 import { h } from "../shared/dom.js";
 import { Suggestions } from "./completion.js";
 import { Chips } from "./files.js";
-import { draftOf, filesOf, keepDraft } from "./redrawing.js";
+import { draftOf, filesOf, keepDraft } from "./input_state.js";
 
 /** The box under a conversation. */
 export class Composer {

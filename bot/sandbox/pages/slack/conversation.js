@@ -3,7 +3,7 @@
 
 import { h, keyed } from "../shared/dom.js";
 import { aside } from "./notices.js";
-import { focusAgain, focusWithin } from "./redrawing.js";
+import { focusAgain, focusWithin } from "./input_state.js";
 import { dayName, dayOf } from "./times.js";
 
 const TOGETHER = 300; // seconds within which one author's messages stand under one name
@@ -46,8 +46,8 @@ export class Conversation {
     this.key = key;
     this.older = older;
     const fresh = messages.filter((message) => this.take(message));
-    const kept = new Set(messages.map((message) => message.ts));
-    for (const ts of this.items.keys()) if (!kept.has(ts)) this.items.delete(ts);
+    const stamps = new Set(messages.map((message) => message.ts));
+    for (const ts of this.items.keys()) if (!stamps.has(ts)) this.items.delete(ts);
     this.arrange();
     if (first) this.scroll.toEnd();
     else if (fresh.length) this.tell(fresh);
@@ -60,14 +60,14 @@ export class Conversation {
 
   /** Draw a message if it is new or changed; whether it is new. */
   take(message) {
-    const known = this.items.get(message.ts);
-    if (known?.message === message) return false;
+    const old = this.items.get(message.ts);
+    if (old?.message === message) return false;
     const drawn = JSON.stringify(message);
-    if (known?.drawn === drawn) return false;
-    const item = known ?? this.newItem(message);
+    if (old?.drawn === drawn) return false;
+    const item = old ?? this.newItem(message);
     if (!this.redraw(item, message)) return false;
     Object.assign(item, { drawn, message });
-    return !known;
+    return !old;
   }
 
   newItem(message) {
@@ -136,9 +136,9 @@ export class Conversation {
   }
 
   olderRow() {
-    const said = `${this.older.toLocaleString("en")} older messages are not shown.`;
+    const text = `${this.older.toLocaleString("en")} older messages are not shown.`;
     this.notShown ??= h("li", { class: "quiet older" });
-    if (this.notShown.textContent !== said) this.notShown.textContent = said;
+    if (this.notShown.textContent !== text) this.notShown.textContent = text;
     return { id: "older", node: this.notShown };
   }
 
@@ -164,8 +164,8 @@ export class Conversation {
   }
 
   stopAt(node) {
-    for (const each of this.list.querySelectorAll(STOPPED)) each.tabIndex = -1;
-    for (const each of [node, node.querySelector(MORE)]) if (each) each.tabIndex = 0;
+    for (const stop of this.list.querySelectorAll(STOPPED)) stop.tabIndex = -1;
+    for (const stop of [node, node.querySelector(MORE)]) if (stop) stop.tabIndex = 0;
   }
 
   onFocus(event) {

@@ -3,7 +3,7 @@
 import { drawBlocks, drawMrkdwn, drawText } from "../blocks/blocks.js";
 import { h, link } from "../shared/dom.js";
 import { drawFile } from "./files.js";
-import { address } from "./place.js";
+import { address } from "./address.js";
 import { ago, clock, full, machine } from "./times.js";
 
 const TINTS = 8;

@@ -1,11 +1,11 @@
 // The modals a person has open: the one on top is shown, with what they typed in it.
 
 import { h } from "../shared/dom.js";
-import { act } from "./acts.js";
+import { act } from "./actions.js";
 import { failure, isMistake } from "./notices.js";
 import {
   firstControl, focusAgain, focusWithin, forget, placeOf, submission,
-} from "./redrawing.js";
+} from "./input_state.js";
 import { drawView } from "./views.js";
 
 /** The dialog for modals. */
@@ -62,8 +62,8 @@ export class Modals {
     if (!again) this.reset();
     this.dialog.replaceChildren(this.form());
     this.open();
-    const wrong = this.dialog.querySelector("[aria-invalid=true]");
-    if (wrong) wrong.focus();
+    const invalid = this.dialog.querySelector("[aria-invalid=true]");
+    if (invalid) invalid.focus();
     else if (again && focus) focusAgain(focus, this.dialog);
     else this.focusFirst();
   }

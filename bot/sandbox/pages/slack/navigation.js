@@ -1,7 +1,7 @@
 // Where one is and where one can go: the navigation, titles, tabs, and the keys that lead there.
 
 import { h, keyed, link, safe } from "../shared/dom.js";
-import { address } from "./place.js";
+import { address } from "./address.js";
 
 const SIGNS = { channels: "#", groups: "🔒", im: "" };
 
@@ -82,11 +82,11 @@ function inside(channel, workspace) {
 
 function news({ unread: count, more_unread: more, mentioned }) {
   const unread = count && more ? `${count}+` : count;
-  const said = [unread && `${unread} unread`, mentioned && "mentions you"].filter(Boolean);
-  if (!said.length) return null;
+  const parts = [unread && `${unread} unread`, mentioned && "mentions you"].filter(Boolean);
+  if (!parts.length) return null;
   return h("span", { class: mentioned ? "news mentions" : "news" },
     h("span", { "aria-hidden": "true" }, unread || "@"),
-    h("span", { class: "only-heard" }, ` ${said.join(", ")}`));
+    h("span", { class: "only-heard" }, ` ${parts.join(", ")}`));
 }
 
 const node = (id) => document.getElementById(id);

@@ -1,4 +1,4 @@
-// What the page itself has to say: failures in words, short news, and what is only heard.
+// Messages of the page itself: failures in words, toasts, and lines for screen readers.
 
 import { h, own } from "../shared/dom.js";
 

@@ -1,8 +1,8 @@
 // The page of the local Slack: who looks at what, brought up to date with every change.
 
 import { live } from "../shared/dom.js";
-import { act } from "./acts.js";
-import { openArrangements } from "./arranging.js";
+import { act } from "./actions.js";
+import { openAdminMenu } from "./admin_menu.js";
 import { upload } from "./files.js";
 import { openMenu } from "./menu.js";
 import { Modals } from "./modals.js";
@@ -11,7 +11,7 @@ import {
 } from "./navigation.js";
 import { failure, toast } from "./notices.js";
 import { Pane } from "./pane.js";
-import { address, go, here, stand } from "./place.js";
+import { address, go, here, stand } from "./address.js";
 import { ago } from "./times.js";
 import { Home } from "./views.js";
 import { Sight, readWorkspace } from "./workspace.js";
@@ -197,7 +197,7 @@ class Page {
 
   arrange(button) {
     const channel = this.sight.channels.find(({ id }) => id === this.at.channel);
-    openArrangements(button, channel, this.workspace.appName);
+    openAdminMenu(button, channel, this.workspace.appName);
   }
 
   skip(event) {
@@ -236,8 +236,8 @@ function attempt(...acts) {
 }
 
 function tickAgo() {
-  for (const each of document.querySelectorAll("[data-ago]")) {
-    each.textContent = `last reply ${ago(each.dataset.ago)}`;
+  for (const node of document.querySelectorAll("[data-ago]")) {
+    node.textContent = `last reply ${ago(node.dataset.ago)}`;
   }
 }
 

@@ -1,6 +1,6 @@
 // A conversation with its composer: the channel's in the middle, the thread's beside it.
 
-import { act, hint, labelOf, refusal, send } from "./acts.js";
+import { act, hint, labelOf, refusal, send } from "./actions.js";
 import { offers } from "./completion.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
@@ -8,8 +8,8 @@ import { upload } from "./files.js";
 import { openMenu } from "./menu.js";
 import { drawMessage, plainText } from "./message.js";
 import { failure, heard, toast } from "./notices.js";
-import { address, conversationOf, go } from "./place.js";
-import { entered, fill, keeps } from "./redrawing.js";
+import { address, conversationOf, go } from "./address.js";
+import { entered, fill, keeps } from "./input_state.js";
 import { pressable } from "./views.js";
 
 /** One pane. `ways`: {workspace, base(), channels(), inThread, shortcuts?(button)}. */
@@ -47,8 +47,8 @@ export class Pane {
   }
 
   author(message) {
-    const known = this.workspace.person(message.user)?.name;
-    return known ?? message.username ?? message.bot_profile?.name ?? "Unknown";
+    const name = this.workspace.person(message.user)?.name;
+    return name ?? message.username ?? message.bot_profile?.name ?? "Unknown";
   }
 
   tell(message) {
@@ -61,8 +61,8 @@ export class Pane {
     return drawMessage(message, {
       place, inThread,
       context: this.contextOf(message),
-      author: (each) => this.author(each),
-      menu: (each, button) => this.openMenu(each, button),
+      author: (item) => this.author(item),
+      menu: (item, button) => this.openMenu(item, button),
     });
   }
 

@@ -2,9 +2,9 @@
 
 import { drawBlocks } from "../blocks/blocks.js";
 import { h } from "../shared/dom.js";
-import { act, labelOf } from "./acts.js";
+import { act, labelOf } from "./actions.js";
 import { failure, mistake } from "./notices.js";
-import { fill, focusAgain, focusWithin, inView, keeps, unheard } from "./redrawing.js";
+import { fill, focusAgain, focusWithin, inView, keeps, unheard } from "./input_state.js";
 
 /** A view's blocks as a person sees them; `failed(words)` hears of a press that went wrong. */
 export function drawView(view, { user, base, failed }) {

@@ -1,7 +1,7 @@
-// Who and what is in the workspace, and what one person in one place sees of it.
+// The people, groups and channels of the workspace, and what a person sees at one address.
 
 import { get, own } from "../shared/dom.js";
-import { address } from "./place.js";
+import { address } from "./address.js";
 
 const KINDS = { bot: "app", outsider: "other organisation" };
 const MEMBER = "member"; // which goes without saying of somebody who is in a group
@@ -47,12 +47,12 @@ class Workspace {
   /** The command a line begins with, if the app has it. */
   command(line) {
     const [word] = line.split(/\s/, 1);
-    return this.app.commands.find((one) => one.command === word);
+    return this.app.commands.find((entry) => entry.command === word);
   }
 
   /** The app's shortcuts of a type: "message" or "global". */
   shortcuts(type) {
-    return this.app.shortcuts.filter((one) => one.type === type);
+    return this.app.shortcuts.filter((shortcut) => shortcut.type === type);
   }
 
   /** The channel of a person's chat with the app. */
@@ -79,13 +79,13 @@ export class Sight {
   async read(place) {
     const since = this.address === address(place) ? this.changes : 0;
     const query = queryFor(place, since);
-    const seen = await get(`/_sandbox/page?${query}`);
-    const known = since ? this : {};
-    const channel = merged(seen.channel, known.channel);
-    const thread = merged(seen.thread, known.thread);
-    // A server that was started anew counts from the beginning: what we know is of no use then.
+    const news = await get(`/_sandbox/page?${query}`);
+    const old = since ? this : {};
+    const channel = merged(news.channel, old.channel);
+    const thread = merged(news.thread, old.thread);
+    // A server that was started anew counts from the beginning: the old state is useless then.
     if (since && (channel?.lacks || thread?.lacks)) return this.forget().read(place);
-    return Object.assign(this, seen, { channel, thread, address: address(place) });
+    return Object.assign(this, news, { channel, thread, address: address(place) });
   }
 
   forget() {
@@ -98,11 +98,11 @@ function queryFor({ user, channel, thread }, since) {
   return new URLSearchParams({ user, channel, thread, since });
 }
 
-/** The messages in their order: what came now, and what was known before of the rest. */
-function merged(seen, known) {
-  if (!seen) return null;
-  const byTs = new Map(known?.messages.map((message) => [message.ts, message]));
-  for (const message of seen.messages) byTs.set(message.ts, message);
-  const messages = seen.order.map((ts) => byTs.get(ts)).filter(Boolean);
-  return { messages, older: seen.older, lacks: messages.length < seen.order.length };
+/** The messages in their order: the new and changed ones, and the old ones of the rest. */
+function merged(news, old) {
+  if (!news) return null;
+  const byTs = new Map(old?.messages.map((message) => [message.ts, message]));
+  for (const message of news.messages) byTs.set(message.ts, message);
+  const messages = news.order.map((ts) => byTs.get(ts)).filter(Boolean);
+  return { messages, older: news.older, lacks: messages.length < news.order.length };
 }

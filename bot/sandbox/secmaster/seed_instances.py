@@ -34,14 +34,15 @@ _WORKFLOWS = {
 _RUNNING, _FAILED, _DONE = "RUNNING", "FAILED", "FINISHED"
 
 
-def plant_runs(world: World) -> None:
+def add_instances(world: World) -> None:
     """Add every seeded instance; those that wait have a script for after the approval."""
-    _plant_waiting(world)
-    _plant_failed(world)
-    _plant_others(world)
+    add_waiting(world)
+    add_failed(world)
+    add_others(world)
 
 
-def _plant_waiting(world: World) -> None:
+def add_waiting(world: World) -> None:
+    """Add the instances that wait at an approval node."""
     containment, blocking = WORKFLOW_CONTAINMENT, WORKFLOW_BLOCKING
     waiting = [
         (INSTANCE_ISOLATE, "Contain ecs-web-07", containment, "Isolate host"),
@@ -52,10 +53,11 @@ def _plant_waiting(world: World) -> None:
     ]
     for id_, name, workflow, response in waiting:
         steps = [("Get alert", _DONE), ("Query intelligence", _DONE), ("Approval", _RUNNING)]
-        _plant(world, id_, name, workflow, steps, script=Script(upcoming=[response]))
+        _add(world, id_, name, workflow, steps, script=Script(upcoming=[response]))
 
 
-def _plant_failed(world: World) -> None:
+def add_failed(world: World) -> None:
+    """Add the failed instances, each with the error its retry meets, if any."""
     steps = [("Get alert", _DONE), ("Query intelligence", _DONE), ("Respond", _FAILED)]
     failed = [
         (INSTANCE_FAILED, "Enrich alert 20250819-114", WORKFLOW_ENRICHMENT, THROTTLED, ""),
@@ -76,12 +78,11 @@ def _plant_failed(world: World) -> None:
     ]
     for id_, name, workflow, error_msg, relapse in failed:
         script = Script(relapse=relapse)
-        _plant(
-            world, id_, name, workflow, steps, script=script, status=_FAILED, error_msg=error_msg
-        )
+        _add(world, id_, name, workflow, steps, script=script, status=_FAILED, error_msg=error_msg)
 
 
-def _plant_others(world: World) -> None:
+def add_others(world: World) -> None:
+    """Add an instance of every other status, and one that is debugged."""
     done = [("Get alert", _DONE), ("Query intelligence", _DONE), ("Approval", _DONE)]
     busy = [*done, ("Respond", _RUNNING)]
     over = [*done, ("Respond", _DONE), ("Close alert", _DONE)]
@@ -94,10 +95,10 @@ def _plant_others(world: World) -> None:
         (INSTANCE_DEBUG, "Debug of Alert enrichment", busy, "RUNNING", "DEBUG"),
     ]
     for id_, name, steps, status, trigger in others:
-        _plant(world, id_, name, WORKFLOW_ENRICHMENT, steps, status=status, trigger_type=trigger)
+        _add(world, id_, name, WORKFLOW_ENRICHMENT, steps, status=status, trigger_type=trigger)
 
 
-def _plant(  # noqa: PLR0913 -- one row of the tables above
+def _add(  # noqa: PLR0913 -- one row of the tables above
     world: World,
     id_: str,
     name: str,
@@ -110,21 +111,28 @@ def _plant(  # noqa: PLR0913 -- one row of the tables above
     error_msg: str = "",
 ) -> None:
     number = int(id_[-2:])
-    started = world.clock() - timedelta(minutes=20 * number)
-    nodes = [_node(id_, at, step, started) for at, step in enumerate(steps)]
+    start = world.clock() - timedelta(minutes=20 * number)
+    nodes = [_node(id_, position, step, start) for position, step in enumerate(steps)]
     nodes[-1]["error_msg"] = error_msg
     ended = status in ("FAILED", "FINISHED", "TERMINATED")
+    workflow_name, workflow_name_en = _WORKFLOWS[workflow]
     world.add_instance(
         script,
         id=id_,
         name=name,
-        workflow=_workflow(workflow),
+        workflow={
+            "id": workflow,
+            "name": workflow_name,
+            "name_en": workflow_name_en,
+            "version": "v1",
+            "version_id": workflow.replace("fa163e6", "fa163e7"),
+        },
         dataclass={"id": "dc000001", "name": "Alert", "en_name": "Alert"},
         playbook={"id": "pb000001", "name": "Alert response", "en_name": "Alert response"},
         trigger_type=trigger_type,
         status=status,
-        start_time=stamp(started),
-        end_time=stamp(started + timedelta(minutes=5)) if ended else "",
+        start_time=stamp(start),
+        end_time=stamp(start + timedelta(minutes=5)) if ended else "",
         retry_count=1 if status == "RETRYING" else 0,
         defense_id=f"defense-{number:02d}",
         dataobject_id=f"alert-{number:02d}",
@@ -132,20 +140,14 @@ def _plant(  # noqa: PLR0913 -- one row of the tables above
     )
 
 
-def _workflow(id_: str) -> Record:
-    name, name_en = _WORKFLOWS[id_]
-    version_id = id_.replace("fa163e6", "fa163e7")
-    return {"id": id_, "name": name, "name_en": name_en, "version": "v1", "version_id": version_id}
-
-
-def _node(instance_id: str, at: int, step: tuple[str, str], started: datetime) -> Record:
+def _node(instance_id: str, position: int, step: tuple[str, str], start: datetime) -> Record:
     name, status = step
-    begun = started + timedelta(minutes=at)
+    node_start = start + timedelta(minutes=position)
     return node_record(
-        f"b5848121-79a5-11f0-9f91-fa163e8{instance_id[-2:]}{at:03d}",
+        f"b5848121-79a5-11f0-9f91-fa163e8{instance_id[-2:]}{position:03d}",
         name,
-        start_time=stamp(begun),
-        end_time="" if status == _RUNNING else stamp(begun + timedelta(seconds=40)),
+        start_time=stamp(node_start),
+        end_time="" if status == _RUNNING else stamp(node_start + timedelta(seconds=40)),
         input='[{"key": "alert_id", "type": "String", "value": "20250819-114"}]',
         output='{"verdict": "malicious"}' if status == _DONE else "",
         parent_instance_id=instance_id,

@@ -1,4 +1,4 @@
-"""Slack's rate limits, which the sandbox keeps when it is asked to."""
+"""Slack's rate limits, which apply once they are switched on."""
 
 import pytest
 from slack_sdk.errors import SlackApiError

@@ -1,4 +1,4 @@
-"""The bytes of files over HTTP: in from the app and from people, out to both.
+"""The transfer of file contents over HTTP: uploads and downloads by the app and by people.
 
 https://docs.slack.dev/messaging/working-with-files
 """
@@ -11,9 +11,9 @@ from urllib.parse import quote
 from aiohttp import BodyPartReader, web
 
 from bot.sandbox.faults import Fault, Faults
-from bot.sandbox.slack.filestore import LARGEST, TOO_LARGE, Files, StoredFile
-from bot.sandbox.slack.permits import SlackError
-from bot.sandbox.slack.web_api import refusal
+from bot.sandbox.slack.errors import SlackError
+from bot.sandbox.slack.file_store import LARGEST, TOO_LARGE, Files, StoredFile
+from bot.sandbox.slack.web_api import fault_response
 from bot.sandbox.slack.workspace import TEAM
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -26,8 +26,11 @@ SIGN_IN = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in
 
 
 @dataclass(frozen=True)
-class FileApi:
-    """Faults can be set on ``upload_url`` and ``url_private``, the app's ways."""
+class FileTransfer:
+    """The endpoints of file contents.
+
+    Faults can be set on ``upload_url`` and ``url_private``, which the app uses.
+    """
 
     files: Files
     faults: Faults
@@ -48,7 +51,7 @@ class FileApi:
         self, on: str, handler: Handler
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         def refuse(fault: Fault) -> web.Response:
-            return refusal(fault)[0]
+            return fault_response(fault)[0]
 
         async def handle(request: web.Request) -> web.StreamResponse:
             return await self.faults.meet(on, request, handler, refuse)
@@ -59,16 +62,16 @@ class FileApi:
         try:
             content = await _content(request)
             self.files.receive(request.match_info["ticket"], content)
-        except ValueError as wrong:
-            return web.Response(text=str(wrong), status=400)
+        except ValueError as error:
+            return web.Response(text=str(error), status=400)
         return web.Response(text=f"OK - {len(content)}")
 
     async def _download(self, request: web.Request) -> web.Response:
         allowed = request.headers.get("Authorization") == f"Bearer {self.bot_token}"
         try:
             file = self.files.for_app(request.match_info["id"])
-        except SlackError as no:
-            allowed, file = allowed and no.code == "file_deleted", None
+        except SlackError as error:
+            allowed, file = allowed and error.code == "file_deleted", None
         if not allowed or "files:read" not in self.scopes:
             return web.Response(text=SIGN_IN, content_type="text/html")
         return (
@@ -79,34 +82,31 @@ class FileApi:
         user, name = request.query.get("user", ""), request.query.get("name", "")
         try:
             file = self.files.upload(user, name, await _content(request))
-        except ValueError as wrong:
-            status = 413 if str(wrong) == TOO_LARGE else 404
-            return web.json_response({"error": str(wrong)}, status=status)
+        except ValueError as error:
+            status = 413 if str(error) == TOO_LARGE else 404
+            return web.json_response({"error": str(error)}, status=status)
         return web.json_response(self.files.described(file))
 
     async def _show(self, request: web.Request) -> web.Response:
         try:
-            file = self.files.shown_to(request.query.get("user", ""), request.match_info["id"])
-        except ValueError as wrong:
-            return web.json_response({"error": str(wrong)}, status=404)
+            file = self.files.for_person(request.query.get("user", ""), request.match_info["id"])
+        except ValueError as error:
+            return web.json_response({"error": str(error)}, status=404)
         # A page takes no script, style or drawing that runs from among what people uploaded.
         picture = file.mimetype.startswith("image/") and "svg" not in file.mimetype
         return _bytes(file, file.mimetype if picture else "application/octet-stream")
 
 
 async def _content(request: web.Request) -> bytes:
-    """The bytes themselves, or the first part of a form."""
+    """Read the body, or the first part of a form."""
+    is_form = request.content_type == "multipart/form-data"
     try:
-        content = await (_first_part(request) if _is_form(request) else request.read())
+        content = await (_first_part(request) if is_form else request.read())
     except web.HTTPRequestEntityTooLarge:
         raise ValueError(TOO_LARGE) from None
     if len(content) > LARGEST:
         raise ValueError(TOO_LARGE)
     return content
-
-
-def _is_form(request: web.Request) -> bool:
-    return request.content_type == "multipart/form-data"
 
 
 async def _first_part(request: web.Request) -> bytes:
@@ -120,13 +120,13 @@ async def _first_part(request: web.Request) -> bytes:
 
 
 def _bytes(file: StoredFile, mimetype: str) -> web.Response:
-    """The file as something to keep, never to be shown as a page of this address.
+    """Answer with the file as a download, which no browser shows as a page of this address.
 
     https://www.rfc-editor.org/rfc/rfc6266
     """
-    plain = re.sub(r"[^\w. -]", "_", file.name, flags=re.ASCII)
+    ascii_name = re.sub(r"[^\w. -]", "_", file.name, flags=re.ASCII)
     headers = {
-        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''"
+        "Content-Disposition": f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''"
         + quote(file.name, safe=""),
         "X-Content-Type-Options": "nosniff",
     }

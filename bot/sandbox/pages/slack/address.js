@@ -1,10 +1,10 @@
-// Where this window stands, by its address: #person/channel/thread or #person/channel/home.
+// The address of this window: #person/channel/thread or #person/channel/home.
 
 import { decoded } from "../shared/dom.js";
 
 const HOME = "home";
 
-/** The place in the address: {user, channel, thread, home}; what is not said is "" or false. */
+/** The place in the address: {user, channel, thread, home}; a missing part is "" or false. */
 export function here() {
   const parts = decoded(location.hash.slice(1)).split("/");
   const [user = "", channel = "", at = ""] = parts;
@@ -16,12 +16,12 @@ export function address({ user, channel, thread = "", home = false }) {
   return `#${[user, channel, home ? HOME : thread].filter(Boolean).join("/")}`;
 }
 
-/** Go to a place, so that the browser's Back leads here again. */
+/** Go to a place, so that the browser's Back returns. */
 export function go(place) {
   location.hash = address(place);
 }
 
-/** Stand elsewhere without a step in the browser's history. */
+/** Go to a place without a step in the browser's history. */
 export function stand(place) {
   history.replaceState(null, "", address(place));
   dispatchEvent(new HashChangeEvent("hashchange"));

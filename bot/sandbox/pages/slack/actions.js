@@ -1,9 +1,9 @@
-// Doing things as a person: each act is told to the server, and how it went comes back in a word.
+// The actions of a person: each is sent to the server, which answers with an error or nothing.
 
 import { post } from "../shared/dom.js";
 import { failure } from "./notices.js";
 
-/** Do `name` as the server knows it. "" when it went well, else Slack's code or some words. */
+/** Call the action `name` of the server; "" on success, else Slack's error code or a message. */
 export async function act(name, fields) {
   try {
     return (await post(`/_sandbox/${name}`, fields)).error ?? "";

@@ -9,6 +9,7 @@ from secmaster_fixtures import SOC, Caller, signed
 
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
+from bot.sandbox.secmaster.scheduler import TIMER
 from bot.sandbox.secmaster.wire import BUSINESS_TYPES, STATUSES, read_stamp
 
 LIN = Person("user-lin", "Lin Yue")
@@ -250,7 +251,7 @@ async def test_a_token_is_issued_for_a_password_and_lets_in(sandbox, http):
     assert (await http.get(f"{SOC}/tasks", headers=headers)).status_code == 200
     assert sandbox.requests[-1].signed_by == "iam"
     assert len(sandbox.writes("CreateToken")) == 1
-    sandbox.gate.revoke()
+    sandbox.authenticator.revoke()
     assert (await http.get(f"{SOC}/tasks", headers=headers)).status_code == 401
 
 
@@ -289,8 +290,8 @@ async def test_continue_finishes_the_task_and_its_instance_goes_on(sandbox, call
     assert task["modifier_name"] == "secmaster-bot"
     assert task["update_time"] > task["create_time"]
     await sandbox.until(lambda: status_of(sandbox, seed.INSTANCE_ISOLATE) == "FINISHED")
-    shown = (await caller.instance(seed.INSTANCE_ISOLATE, show_topology="true")).json()
-    nodes = shown["topology"]["audit_logs"]
+    instance = (await caller.instance(seed.INSTANCE_ISOLATE, show_topology="true")).json()
+    nodes = instance["topology"]["audit_logs"]
     assert [node["action_name"] for node in nodes[-2:]] == ["Approval", "Isolate host"]
     assert all(node["succeed"] for node in nodes)
 
@@ -389,10 +390,10 @@ async def test_a_retry_retries_runs_and_finishes(sandbox, caller):
     answer = await caller.command(seed.INSTANCE_FAILED, "Retry")
     assert set(answer.json()) == {"code", "message", "success", "request_id"}
     await sandbox.until(lambda: status_of(sandbox, seed.INSTANCE_FAILED) == "FINISHED")
-    shown = (await caller.instance(seed.INSTANCE_FAILED, show_topology="true")).json()
-    assert shown["retry_count"] == 1
-    assert [node["status"] for node in shown["topology"]["audit_logs"]] == ["FINISHED"] * 3
-    assert shown["topology"]["audit_logs"][-1]["error_msg"] == ""
+    instance = (await caller.instance(seed.INSTANCE_FAILED, show_topology="true")).json()
+    assert instance["retry_count"] == 1
+    assert [node["status"] for node in instance["topology"]["audit_logs"]] == ["FINISHED"] * 3
+    assert instance["topology"]["audit_logs"][-1]["error_msg"] == ""
 
 
 async def test_a_retry_goes_through_its_statuses_one_step_at_a_time():
@@ -409,9 +410,9 @@ async def test_a_retry_may_fail_again_and_be_retried_again(sandbox, caller):
     for count in (1, 2):
         await caller.command(seed.INSTANCE_FAILED_AGAIN, "Retry")
         await sandbox.until(lambda: status_of(sandbox, seed.INSTANCE_FAILED_AGAIN) == "FAILED")
-        shown = (await caller.instance(seed.INSTANCE_FAILED_AGAIN, show_topology="true")).json()
-        assert shown["retry_count"] == count
-        assert "Max retries exceeded" in shown["topology"]["audit_logs"][-1]["error_msg"]
+        instance = (await caller.instance(seed.INSTANCE_FAILED_AGAIN, show_topology="true")).json()
+        assert instance["retry_count"] == count
+        assert "Max retries exceeded" in instance["topology"]["audit_logs"][-1]["error_msg"]
 
 
 @pytest.mark.parametrize(
@@ -446,8 +447,8 @@ async def test_terminating_an_instance_leaves_its_task_canceled(sandbox, caller)
 
 async def test_debug_adds_parameters_to_a_nodes_input(caller):
     async def node():
-        shown = await caller.instance(seed.INSTANCE_DEBUG, show_topology="true")
-        return shown.json()["topology"]["audit_logs"][0]
+        response = await caller.instance(seed.INSTANCE_DEBUG, show_topology="true")
+        return response.json()["topology"]["audit_logs"][0]
 
     before = await node()
     parameters = '[{"key": "uuid", "value": "11f8ebde"}]'
@@ -607,8 +608,8 @@ async def test_a_file_goes_up_is_listed_and_comes_down_again(sandbox, caller, ht
     }
     added = await caller.update(seed.TASK_ISOLATE, "ADD_ATTACHMENT", attachment_id=attach_id)
     assert added.json()["data"]["attachment_id_list"] == [attach_id]
-    shown = (await http.get(f"{SOC}/attachment/{attach_id}")).json()["data"]
-    assert (shown["file_name"], shown["creator_name"]) == ("证据.bin", "secmaster-bot")
+    attachment = (await http.get(f"{SOC}/attachment/{attach_id}")).json()["data"]
+    assert (attachment["file_name"], attachment["creator_name"]) == ("证据.bin", "secmaster-bot")
     link = (await http.get(f"{SOC}/attachment/{attach_id}/download")).json()["data"]
     assert link.startswith(sandbox.url)
     async with httpx.AsyncClient() as anyone:
@@ -776,10 +777,10 @@ async def test_the_state_shows_tasks_and_instances(http):
 
 async def test_the_requests_are_shown_without_secrets(caller, http):
     await caller.update(seed.TASK_ISOLATE, "CONTINUE")
-    shown = await http.get("/_sandbox/requests")
-    (one,) = shown.json()["requests"]
+    response = await http.get("/_sandbox/requests")
+    (one,) = response.json()["requests"]
     assert (one["endpoint"], one["signed_by"], one["applied"]) == ("UpdateTask", "token", True)
-    assert "demo-token" not in shown.text
+    assert "demo-token" not in response.text
 
 
 async def test_someone_else_decides_in_the_console(caller, http):
@@ -849,7 +850,7 @@ async def test_stopping_ends_the_timers_of_runs_and_arrivals():
     sandbox.world.update_instance(seed.INSTANCE_FAILED, RETRY, LIN)
     async with httpx.AsyncClient(base_url=sandbox.url) as http:
         await Caller(http).control("clock", tasks_every=1000, failures_every=1000)
-    timers = [task for task in asyncio.all_tasks() if "Clockwork." in repr(task)]
+    timers = [task for task in asyncio.all_tasks() if task.get_name() == TIMER]
     assert len(timers) == 4
     await sandbox.stop()
     assert all(timer.done() for timer in timers)

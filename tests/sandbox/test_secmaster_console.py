@@ -135,10 +135,10 @@ async def test_a_request_says_whose_key_signed_it(secmaster, http):
     await http.send(signed(url))
     await http.send(signed(url, sk="wrong"))
     await http.get(url)
-    secmaster.gate.issued["from-iam"] = secmaster.world.clock() + timedelta(hours=1)
+    secmaster.authenticator.issued["from-iam"] = secmaster.world.clock() + timedelta(hours=1)
     await http.get(url, headers={"X-Auth-Token": "from-iam"})
-    shown = [(one["signed_by"], one["key"]) for one in await requests(http)]
-    assert shown == [("aksk", "demo-ak"), ("", ""), ("token", ""), ("iam", "demo")]
+    signers = [(one["signed_by"], one["key"]) for one in await requests(http)]
+    assert signers == [("aksk", "demo-ak"), ("", ""), ("token", ""), ("iam", "demo")]
 
 
 # Acts
@@ -147,8 +147,8 @@ async def test_a_request_says_whose_key_signed_it(secmaster, http):
 async def test_a_comment_is_written_in_the_console(caller):
     path = f"tasks/{seed.TASK_ISOLATE}/comment"
     task = (await caller.control(path, comment="from the console", user_name="Ana")).json()
-    said = [(one["user_name"], one["message"]) for one in task["comments"]]
-    assert said == [("Ana", "from the console")]
+    comments = [(one["user_name"], one["message"]) for one in task["comments"]]
+    assert comments == [("Ana", "from the console")]
     refused = await caller.control(path, comment=" ")
     assert (refused.status_code, refused.json()["message"]) == (
         400,
@@ -175,11 +175,11 @@ async def test_a_task_is_due_in_so_many_seconds(caller, due_in, overdue):
 
 
 async def test_the_state_has_what_a_page_needs_besides(http):
-    shown = await state(http)
-    sizes = {one["file_name"]: one["size"] for one in shown["attachments"]}
+    page = await state(http)
+    sizes = {one["file_name"]: one["size"] for one in page["attachments"]}
     assert sizes == {"web-shells.txt": 72, "网络拓扑.txt": 19}
-    assert "UpdateTask" in shown["endpoints"]
-    assert (shown["faults"], shown["received"]) == ([], 0)
+    assert "UpdateTask" in page["endpoints"]
+    assert (page["faults"], page["received"]) == ([], 0)
 
 
 async def test_faults_are_listed_until_used_up_and_go_off_one_by_one(caller, http):
@@ -207,14 +207,14 @@ async def test_a_request_that_one_fault_holds_goes_on_when_it_is_off(secmaster, 
 
 
 async def test_switching_a_fault_or_the_clock_is_news(http):
-    told = [(await state(http))["changes"]]
+    counts = [(await state(http))["changes"]]
     await http.post("/_sandbox/faults", json={"on": "*", "delay": 1})
-    told.append((await state(http))["changes"])
+    counts.append((await state(http))["changes"])
     await http.delete("/_sandbox/faults/1")
-    told.append((await state(http))["changes"])
+    counts.append((await state(http))["changes"])
     await http.post("/_sandbox/clock", json={"tasks_every": 1000})
-    told.append((await state(http))["changes"])
-    assert told == sorted(set(told))
+    counts.append((await state(http))["changes"])
+    assert counts == sorted(set(counts))
 
 
 # What is too much
@@ -229,8 +229,8 @@ async def test_the_list_of_requests_cuts_long_bodies(secmaster, caller, http):
     assert len(proved) == 20_000
     assert proved.endswith("x [cut: 30,040 characters]")
     assert unproved.endswith("y [cut: 30,004 characters]")
-    kept = [one.body for one in secmaster.requests]
-    assert kept == [{"action": "ADD_COMMENT", "comment": "x" * 30_000}, unproved]
+    bodies = [one.body for one in secmaster.requests]
+    assert bodies == [{"action": "ADD_COMMENT", "comment": "x" * 30_000}, unproved]
 
 
 @pytest.mark.parametrize("rate", ["tasks_every", "failures_every"])

@@ -1,10 +1,10 @@
-"""Links of the app's domains: the app hears of them, and shows what is behind them."""
+"""Links to the app's domains: the event about them, and the previews the app attaches."""
 
 import pytest
 from slack_sdk.errors import SlackApiError
 
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.slack.asking import ALL_SCOPES
+from bot.sandbox.slack.methods import ALL_SCOPES
 
 MANIFEST = {"features": {"unfurl_domains": ["example.com"]}}
 URL = "https://console.example.com/tasks?id=1&copy=2"
@@ -26,27 +26,27 @@ def events(slack):
 
 async def test_the_app_hears_of_links_to_its_domains(slack):
     text = f"see {URL} and https://example.com https://notexample.com http://[oops"
-    said = await slack.say("U0BOB", "C0RANDOM", text)
+    message = await slack.say("U0BOB", "C0RANDOM", text)
     [event] = events(slack)
     assert event.pop("unfurl_id")
     assert event == {
         "type": "link_shared",
         "user": "U0BOB",
         "channel": "C0RANDOM",
-        "message_ts": said["ts"],
+        "message_ts": message["ts"],
         "source": "conversations_history",
         "is_bot_user_member": False,
         "links": [
             {"domain": "example.com", "url": SENT},
             {"domain": "example.com", "url": "https://example.com"},
         ],
-        "event_ts": said["ts"],
+        "event_ts": message["ts"],
     }
 
 
 async def test_nobody_types_a_link_under_a_false_label(slack):
-    said = await slack.say("U0BOB", "C0SOC", "http://evil.example/x|https://good.example")
-    assert said["text"] == "<http://evil.example/x%7Chttps://good.example>"
+    message = await slack.say("U0BOB", "C0SOC", "http://evil.example/x|https://good.example")
+    assert message["text"] == "<http://evil.example/x%7Chttps://good.example>"
 
 
 async def test_a_link_in_a_thread_and_in_a_mention_is_told_beside_it(slack):
@@ -70,8 +70,8 @@ async def test_without_domains_or_scope_nothing_is_told(options):
 
 
 async def test_a_preview_is_attached_and_replaced(slack, client):
-    said = await slack.say("U0BOB", "C0SOC", f"{URL} https://example.com/2")
-    where = {"channel": "C0SOC", "ts": said["ts"]}
+    message = await slack.say("U0BOB", "C0SOC", f"{URL} https://example.com/2")
+    where = {"channel": "C0SOC", "ts": message["ts"]}
     await client.chat_unfurl(**where, unfurls={URL: {"blocks": [SECTION]}})
     other = {"https://example.com/2": {"title": "Two", "text": "2"}}
     await client.chat_unfurl(**where, unfurls=other)
@@ -109,8 +109,8 @@ async def test_a_preview_is_attached_and_replaced(slack, client):
     ],
 )
 async def test_a_preview_that_slack_would_refuse_is_not_shown(slack, client, wrong, code):
-    said = await slack.say("U0BOB", "C0SOC", URL)
-    right = {"channel": "C0SOC", "ts": said["ts"], "unfurls": {URL: {"text": "t"}}}
+    message = await slack.say("U0BOB", "C0SOC", URL)
+    right = {"channel": "C0SOC", "ts": message["ts"], "unfurls": {URL: {"text": "t"}}}
     with pytest.raises(SlackApiError) as caught:
         await client.api_call("chat.unfurl", json=right | wrong)
     assert caught.value.response["error"] == code

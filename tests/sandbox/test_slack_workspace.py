@@ -1,4 +1,4 @@
-"""Slack as an app and its people meet it: real HTTP, the real SDK, a real Bolt app."""
+"""The local Slack as an app and people use it: real HTTP, Slack's SDK, a Bolt app."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.sandbox.faults import Fault
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.slack.asking import ALL_SCOPES
+from bot.sandbox.slack.methods import ALL_SCOPES
 
 READING = {"channels:read", "groups:read", "im:read", "channels:join"}
 
@@ -166,8 +166,8 @@ async def test_a_command_opens_a_modal_whose_submission_is_answered(slack, bolt)
 
     @bolt.view("comment")
     async def submitted(ack, view, body, client):
-        said = view["state"]["values"]["comment"]["text"]["value"]
-        await client.chat_postMessage(channel=body["user"]["id"], text=said)
+        comment = view["state"]["values"]["comment"]["text"]["value"]
+        await client.chat_postMessage(channel=body["user"]["id"], text=comment)
         await ack()
 
     await slack.command("U0BOB", "C0SOC", "/secmaster comment")
@@ -350,8 +350,8 @@ async def test_metadata_comes_back_only_when_asked_for(slack, client):
     assert "metadata" not in (await client.conversations_replies(**read))["messages"][0]
     marked = await client.conversations_replies(**read, include_all_metadata=True)
     assert marked["messages"][0]["metadata"] == mark
-    kept = await client.chat_update(channel="C0SOC", ts=posted["ts"], text="u")
-    assert kept["message"]["metadata"] == mark
+    updated = await client.chat_update(channel="C0SOC", ts=posted["ts"], text="u")
+    assert updated["message"]["metadata"] == mark
     await client.chat_update(channel="C0SOC", ts=posted["ts"], text="u", metadata={})
     assert "metadata" not in slack.messages("C0SOC")[0]
 
@@ -387,11 +387,11 @@ async def test_only_the_bots_own_messages_can_be_changed_or_deleted(slack, clien
 
 async def test_an_ephemeral_message_is_seen_by_its_person_only(slack, client):
     whisper = {"channel": "C0SOC", "text": "between us"}
-    shown = await client.chat_postEphemeral(**whisper, user="U0ALICE")
+    ephemeral = await client.chat_postEphemeral(**whisper, user="U0ALICE")
     assert [one["text"] for one in slack.messages("C0SOC", user="U0ALICE")] == ["between us"]
     assert slack.messages("C0SOC", user="U0BOB") == slack.messages("C0SOC") == []
     assert (await client.conversations_history(channel="C0SOC"))["messages"] == []
-    changing = client.chat_update(channel="C0SOC", ts=shown["message_ts"], text="x")
+    changing = client.chat_update(channel="C0SOC", ts=ephemeral["message_ts"], text="x")
     assert await error(changing) == "message_not_found"
     absent = client.chat_postEphemeral(channel="C0ONCALL", text="x", user="U0GUEST")
     assert await error(absent) == "user_not_in_channel"
@@ -453,24 +453,28 @@ async def test_channels_are_listed_joined_and_opened(client):
 
 
 async def test_a_command_arrives_escaped_with_all_its_fields(slack, bolt):
-    seen = {}
+    received = {}
 
     @bolt.command("/secmaster")
     async def run(ack, body):
-        seen.update(body)
+        received.update(body)
         await ack()
 
     await slack.command(
         "U0ALICE", "C0SOC", "/secmaster give @bob #oncall https://a.example/?b&c <x>"
     )
-    assert seen["text"] == (
+    assert received["text"] == (
         "give <@U0BOB|bob> <#C0ONCALL|oncall> <https://a.example/?b&amp;c> &lt;x&gt;"
     )
-    assert (seen["team_id"], seen["channel_name"], seen["user_name"]) == ("T0DEMO", "soc", "alice")
-    assert (seen["api_app_id"], seen["is_enterprise_install"]) == ("A0BOT", "false")
-    assert seen["response_url"].startswith(slack.url)
+    assert (received["team_id"], received["channel_name"], received["user_name"]) == (
+        "T0DEMO",
+        "soc",
+        "alice",
+    )
+    assert (received["api_app_id"], received["is_enterprise_install"]) == ("A0BOT", "false")
+    assert received["response_url"].startswith(slack.url)
     await slack.command("U0ALICE", "D0ALICE", "/secmaster @bob", escape=False)
-    assert (seen["text"], seen["channel_name"]) == ("@bob", "directmessage")
+    assert (received["text"], received["channel_name"]) == ("@bob", "directmessage")
 
 
 @pytest.mark.parametrize(
@@ -528,17 +532,17 @@ async def test_an_app_that_is_late_broken_or_away_is_an_error_to_the_person(slac
 
 
 async def test_a_press_tells_where_it_happened_without_metadata(slack, client, bolt):
-    seen = []
+    payloads = []
 
     @bolt.action("approve")
     async def approve(ack, body):
-        seen.append(body)
+        payloads.append(body)
         await ack()
 
     mark = {"event_type": "t", "event_payload": {}}
     posted = await client.chat_postMessage(channel="C0SOC", text="t", blocks=CARD, metadata=mark)
     await slack.press("U0OUTSIDER", "C0SOC", posted["ts"], "approve")
-    [body] = seen
+    [body] = payloads
     assert body["container"]["message_ts"] == body["message"]["ts"] == posted["ts"]
     assert "metadata" not in body["message"]
     assert body["user"] == {
@@ -572,10 +576,10 @@ async def test_menus_send_the_option_that_was_picked(slack, client, bolt):
     options = [{"text": plain(one), "value": one} for one in ("low", "high")]
     menu = {"type": "overflow", "action_id": "more", "options": options}
     select = {"type": "static_select", "action_id": "level", "options": options}
-    seen = []
+    actions = []
 
     async def picked(ack, body):
-        seen.append((body["actions"][0]["selected_option"]["value"], body["state"]["values"]))
+        actions.append((body["actions"][0]["selected_option"]["value"], body["state"]["values"]))
         await ack()
 
     bolt.action("more")(picked)
@@ -586,7 +590,7 @@ async def test_menus_send_the_option_that_was_picked(slack, client, bolt):
     await slack.press("U0ALICE", "C0SOC", posted["ts"], "level", value="high")
     untouched = {"b": {"level": {"type": "static_select", "selected_option": None}}}
     chosen = {"b": {"level": {"type": "static_select", "selected_option": options[1]}}}
-    assert seen == [("low", untouched), ("high", chosen)]
+    assert actions == [("low", untouched), ("high", chosen)]
     with pytest.raises(ValueError, match="no option"):
         await slack.press("U0ALICE", "C0SOC", posted["ts"], "level", value="other")
 
@@ -623,8 +627,8 @@ async def respond(slack, client, bolt, session):
     hook = AsyncWebhookClient(urls[0], session=session)
 
     async def send(**answer):
-        said = await hook.send_dict(answer)
-        return said.status_code, said.body
+        response = await hook.send_dict(answer)
+        return response.status_code, response.body
 
     return send
 
@@ -654,9 +658,12 @@ async def test_a_response_url_replaces_and_deletes_even_an_ephemeral_message(sla
 
 async def test_a_response_url_speaks_to_the_channel_or_a_thread_when_told(slack, respond):
     await respond(text="all", response_type="in_channel")
-    [said] = slack.messages("C0SOC")
-    await respond(text="in thread", response_type="in_channel", thread_ts=said["ts"])
-    assert [one["text"] for one in slack.thread("C0SOC", said["ts"])] == ["all", "in thread"]
+    [root] = slack.messages("C0SOC")
+    await respond(text="in thread", response_type="in_channel", thread_ts=root["ts"])
+    assert [message["text"] for message in slack.thread("C0SOC", root["ts"])] == [
+        "all",
+        "in thread",
+    ]
 
 
 async def test_a_response_url_refuses_bad_blocks_and_silence(respond):
@@ -735,9 +742,9 @@ async def test_a_bad_view_is_refused_and_keeps_its_trigger(client, trigger):
 
 async def test_the_dialog_itself_refuses_what_is_missing_short_or_long(slack, client, trigger):
     view = (await client.views_open(trigger_id=trigger(), view=modal()))["view"]
-    for said, why in (("", "missing_input"), ("no", "too_short"), ("x" * 11, "too_long")):
-        delivered = await slack.submit("U0ALICE", view["id"], {"comment": said})
-        assert (delivered.error, delivered.body) == (why, {"comment": why})
+    for comment, error in (("", "missing_input"), ("no", "too_short"), ("x" * 11, "too_long")):
+        delivered = await slack.submit("U0ALICE", view["id"], {"comment": comment})
+        assert (delivered.error, delivered.body) == (error, {"comment": error})
     assert slack.sent == []
     assert slack.views("U0ALICE")[0]["errors"] == {"comment": "too_long"}
 
@@ -749,22 +756,26 @@ async def test_a_submission_carries_the_state_of_every_input(slack, client, bolt
     level = {"type": "input", "block_id": "level", "label": plain("Level"), "element": select}
     who = {"type": "input", "block_id": "who", "label": plain("Who"), "element": people}
     note = {**COMMENT, "optional": True}
-    seen = {}
+    received = {}
 
     @bolt.view("comment")
     async def submitted(ack, view):
-        seen.update(view["state"]["values"])
+        received.update(view["state"]["values"])
         await ack()
 
     opened = await client.views_open(trigger_id=trigger(), view=modal(level, who, note))
     await slack.submit("U0ALICE", opened["view"]["id"], {"people": ["U0BOB"]})
-    assert [*seen["level"].values()] == [{"type": "static_select", "selected_option": options[0]}]
-    assert seen["who"] == {"people": {"type": "multi_users_select", "selected_users": ["U0BOB"]}}
-    assert seen["comment"] == {"text": {"type": "plain_text_input", "value": None}}
+    assert [*received["level"].values()] == [
+        {"type": "static_select", "selected_option": options[0]}
+    ]
+    assert received["who"] == {
+        "people": {"type": "multi_users_select", "selected_users": ["U0BOB"]}
+    }
+    assert received["comment"] == {"text": {"type": "plain_text_input", "value": None}}
 
 
 @pytest.mark.parametrize(
-    ("answer", "shown"),
+    ("answer", "expected"),
     [
         ({}, {"First": {}}),
         ({"response_action": "clear"}, {}),
@@ -783,7 +794,7 @@ async def test_a_submission_carries_the_state_of_every_input(slack, client, bolt
     ],
     ids=["close", "clear", "errors", "update", "push"],
 )
-async def test_a_submission_is_answered_in_five_ways(slack, client, trigger, answer, shown):
+async def test_a_submission_is_answered_in_five_ways(slack, client, trigger, answer, expected):
     async def answering(_request):
         return web.json_response(answer) if answer else web.Response()
 
@@ -793,7 +804,7 @@ async def test_a_submission_is_answered_in_five_ways(slack, client, trigger, ans
         delivered = await slack.submit("U0ALICE", top["id"], {"comment": "hello"})
     assert delivered.error == ""
     views = slack.views("U0ALICE")
-    assert {view["title"]["text"]: view["errors"] for view in views} == shown
+    assert {view["title"]["text"]: view["errors"] for view in views} == expected
 
 
 @pytest.mark.parametrize(
@@ -828,12 +839,12 @@ async def test_an_update_drops_what_was_picked_when_it_is_no_option_any_more(
         return modal({"type": "actions", "block_id": "menu", "elements": [menu]})
 
     view = (await client.views_open(trigger_id=trigger(), view=picking("old", "both")))["view"]
-    for picked, kept in (("both", True), ("old", False)):
+    for picked, stays in (("both", True), ("old", False)):
         await client.views_update(view_id=view["id"], view=picking("old", "both"))
         await slack.press_in_view("U0ALICE", view["id"], "pick", picked)
         await client.views_update(view_id=view["id"], view=picking("new", "both"))
-        [shown] = slack.views("U0ALICE")
-        assert (picked in str(shown["state"])) is kept
+        [updated] = slack.views("U0ALICE")
+        assert (picked in str(updated["state"])) is stays
 
 
 async def test_pressing_in_a_modal_fills_it_in_and_an_update_keeps_what_was_entered(
@@ -866,9 +877,9 @@ async def test_closing_a_modal_is_told_only_to_an_app_that_asked(slack, client, 
 
     quiet = (await client.views_open(trigger_id=trigger(), view=modal()))["view"]
     await slack.close("U0ALICE", quiet["id"])
-    asked = modal(notify_on_close=True, clear_on_close=True)
+    notifying = modal(notify_on_close=True, clear_on_close=True)
     await client.views_open(trigger_id=trigger(), view=modal())
-    loud = (await client.views_push(trigger_id=trigger(), view=asked))["view"]
+    loud = (await client.views_push(trigger_id=trigger(), view=notifying))["view"]
     await slack.close("U0ALICE", loud["id"])
     assert closed == [True]
     assert slack.views("U0ALICE") == []
@@ -916,32 +927,32 @@ async def test_a_home_is_published_under_its_hash_to_somebody(client):
 
 
 async def test_a_mention_and_a_direct_message_reach_the_app(slack, bolt):
-    seen = []
+    events = []
 
     @bolt.event("app_mention")
     async def mentioned(event):
-        seen.append(("mention", event["text"], event["user"]))
+        events.append(("mention", event["text"], event["user"]))
 
     @bolt.event("message")
     async def written(event):
-        seen.append((event["channel_type"], event["text"], event["user"]))
+        events.append((event["channel_type"], event["text"], event["user"]))
 
     await slack.say("U0DAVE", "C0SOC", "nothing for the app")
     await slack.say("U0DAVE", "C0SOC", "<@U0BOT> & @secmaster @channel <script>")
     await slack.say("U0DAVE", "D0DAVE", "hello")
-    assert seen == [
+    assert events == [
         ("mention", "<@U0BOT> &amp; <@U0BOT> <!channel> &lt;script&gt;", "U0DAVE"),
         ("im", "hello", "U0DAVE"),
     ]
 
 
 async def test_an_event_is_redelivered_with_the_same_id(slack):
-    seen = []
+    ids = []
 
     async def receive(request):
         body = await request.json()
-        seen.append((body["event_id"], request.headers.get("X-Slack-Retry-Num")))
-        return web.Response(status=500 if len(seen) == 1 else 200)
+        ids.append((body["event_id"], request.headers.get("X-Slack-Retry-Num")))
+        return web.Response(status=500 if len(ids) == 1 else 200)
 
     async with served(receive) as slack.request_url:
         await slack.say("U0DAVE", "D0DAVE", "hello")
@@ -949,21 +960,21 @@ async def test_an_event_is_redelivered_with_the_same_id(slack):
         assert slack.sent[0].delivered.error == "dispatch_failed"
         assert (await slack.redeliver(event_id)).error == ""
         await slack.redeliver(event_id)
-    assert seen == [(event_id, None), (event_id, "1"), (event_id, "2")]
+    assert ids == [(event_id, None), (event_id, "1"), (event_id, "2")]
 
 
 async def test_shortcuts_are_global_or_about_a_message(slack, bolt):
-    seen = []
+    payloads = []
 
     @bolt.shortcut("new_task")
     async def used(ack, body):
-        seen.append((body["type"], "response_url" in body, body.get("message", {}).get("text")))
+        payloads.append((body["type"], "response_url" in body, body.get("message", {}).get("text")))
         await ack()
 
-    said = await slack.say("U0DAVE", "C0SOC", "look at this")
+    message = await slack.say("U0DAVE", "C0SOC", "look at this")
     await slack.shortcut("U0DAVE", "new_task")
-    await slack.shortcut("U0DAVE", "new_task", "C0SOC", said["ts"])
-    assert seen == [("shortcut", False, None), ("message_action", True, "look at this")]
+    await slack.shortcut("U0DAVE", "new_task", "C0SOC", message["ts"])
+    assert payloads == [("shortcut", False, None), ("message_action", True, "look at this")]
 
 
 async def test_raw_bytes_are_rightly_signed_unless_told_otherwise(slack, bolt):

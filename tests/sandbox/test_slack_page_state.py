@@ -1,11 +1,11 @@
-"""What the browser page reads: who is here, and what changed for one person since."""
+"""The data behind the browser page: the workspace once, then one person's changes."""
 
 import aiohttp
 import pytest
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.slack.asking import ALL_SCOPES
+from bot.sandbox.slack.methods import ALL_SCOPES
 
 MANIFEST = {
     "display_information": {"name": "SecMaster"},
@@ -37,9 +37,9 @@ async def page(read):
     """One person's page; Bob's, unless it says whose."""
 
     async def look(**query):
-        status, seen = await read("page", **{"user": "U0BOB", **query})
+        status, state = await read("page", **{"user": "U0BOB", **query})
         assert status == 200
-        return seen
+        return state
 
     return look
 
@@ -53,17 +53,17 @@ async def act(client, slack):
     return post
 
 
-def texts(shown):
-    return [message["text"] for message in shown["messages"]]
+def texts(page_part):
+    return [message["text"] for message in page_part["messages"]]
 
 
 # The workspace.
 
 
 async def test_the_workspace_says_who_and_what_there_is(read):
-    _, shown = await read("workspace")
-    assert shown["team"] == {"id": "T0DEMO", "name": "Demo"}
-    assert {one["handle"]: one["kind"] for one in shown["people"]} == {
+    _, workspace = await read("workspace")
+    assert workspace["team"] == {"id": "T0DEMO", "name": "Demo"}
+    assert {one["handle"]: one["kind"] for one in workspace["people"]} == {
         "alice": "member",
         "bob": "member",
         "carol": "member",
@@ -73,7 +73,7 @@ async def test_the_workspace_says_who_and_what_there_is(read):
         "outsider": "outsider",
         "secmaster": "bot",
     }
-    by_id = {one["id"]: one for one in shown["people"]}
+    by_id = {one["id"]: one for one in workspace["people"]}
     assert by_id["U0BOB"] == {
         "id": "U0BOB",
         "handle": "bob",
@@ -83,10 +83,10 @@ async def test_the_workspace_says_who_and_what_there_is(read):
     }
     assert by_id["U0BOT"]["dm"] is None
     group = {"id": "S0ONCALL", "handle": "oncall-team", "name": "On call", "users": ["U0CAROL"]}
-    assert group in shown["groups"]
-    assert {"id": "C0SOC", "name": "soc"} in shown["channels"]
-    assert all(one["name"] for one in shown["channels"])
-    assert shown["app"] == {
+    assert group in workspace["groups"]
+    assert {"id": "C0SOC", "name": "soc"} in workspace["channels"]
+    assert all(one["name"] for one in workspace["channels"])
+    assert workspace["app"] == {
         "user": "U0BOT",
         "name": "SecMaster",
         "commands": [],
@@ -118,9 +118,14 @@ async def test_the_app_is_described_by_its_manifest():
 
 
 async def test_a_page_lists_the_channels_a_person_is_in(page):
-    seen = await page(user="U0GUEST")
-    assert (seen["channel"], seen["thread"], seen["views"], seen["home"]) == (None, None, [], None)
-    assert seen["channels"] == [
+    state = await page(user="U0GUEST")
+    assert (state["channel"], state["thread"], state["views"], state["home"]) == (
+        None,
+        None,
+        [],
+        None,
+    )
+    assert state["channels"] == [
         {
             "id": "D0GUEST",
             "name": "SecMaster",
@@ -151,16 +156,16 @@ async def test_a_page_gets_what_changed_since_and_the_order_of_all(slack, client
     first = await client.chat_postMessage(channel="C0SOC", text="first")
     second = await client.chat_postMessage(channel="C0SOC", text="second")
     both = [first["ts"], second["ts"]]
-    seen = await page(channel="C0SOC")
-    assert (seen["channel"]["order"], texts(seen["channel"])) == (both, ["first", "second"])
-    assert seen["channel"]["id"] == "C0SOC"
-    assert seen["changes"] == slack.changes.count
+    state = await page(channel="C0SOC")
+    assert (state["channel"]["order"], texts(state["channel"])) == (both, ["first", "second"])
+    assert state["channel"]["id"] == "C0SOC"
+    assert state["changes"] == slack.changes.count
 
     async def news():
-        nonlocal seen
-        seen = await page(channel="C0SOC", since=seen["changes"])
-        assert seen["channel"]["order"] == both
-        return seen["channel"]["messages"]
+        nonlocal state
+        state = await page(channel="C0SOC", since=state["changes"])
+        assert state["channel"]["order"] == both
+        return state["channel"]["messages"]
 
     assert await news() == []
     await client.chat_update(channel="C0SOC", ts=first["ts"], text="changed")
@@ -184,16 +189,16 @@ async def test_a_page_that_outlived_the_sandbox_it_knew_gets_everything(client, 
 
 
 async def test_only_its_person_sees_an_ephemeral_message_and_its_replacement(slack, client, page):
-    shown = await client.chat_postEphemeral(channel="C0SOC", user="U0BOB", text="psst")
-    seen = await page(channel="C0SOC")
-    [whisper] = seen["channel"]["messages"]
+    ephemeral = await client.chat_postEphemeral(channel="C0SOC", user="U0BOB", text="psst")
+    state = await page(channel="C0SOC")
+    [whisper] = state["channel"]["messages"]
     assert (whisper["text"], whisper["is_ephemeral"]) == ("psst", True)
     assert (await page(user="U0ALICE", channel="C0SOC"))["channel"]["order"] == []
-    hook = slack.workspace.permits.new_hook("U0BOB", "C0SOC", shown["message_ts"])
+    hook = slack.workspace.permits.new_hook("U0BOB", "C0SOC", ephemeral["message_ts"])
     webhook = AsyncWebhookClient(f"{slack.url}/_hooks/{hook}", session=client.session)
     await webhook.send_dict({"text": "done", "replace_original": True})
-    seen = await page(channel="C0SOC", since=seen["changes"])
-    assert texts(seen["channel"]) == ["done"]
+    state = await page(channel="C0SOC", since=state["changes"])
+    assert texts(state["channel"]) == ["done"]
     await webhook.send_dict({"delete_original": True})
     assert (await page(channel="C0SOC"))["channel"]["order"] == []
 
@@ -220,9 +225,9 @@ async def test_views_and_home_are_on_the_page(slack, client, page):
     modal = {"type": "modal", "title": title, "blocks": [SECTION], "submit": title}
     trigger = slack.workspace.permits.new_trigger("U0BOB")
     await client.views_open(trigger_id=trigger, view=modal)
-    seen = await page()
-    assert [(view["type"], view["errors"]) for view in seen["views"]] == [("modal", {})]
-    assert seen["home"]["type"] == "home"
+    state = await page()
+    assert [(view["type"], view["errors"]) for view in state["views"]] == [("modal", {})]
+    assert state["home"]["type"] == "home"
     assert (await page(user="U0ALICE"))["views"] == []
 
 
@@ -351,9 +356,9 @@ async def test_what_is_read_is_read_by_one_person_and_changes_something_once(
     before = slack.changes.count
     assert await act("mark", user="U0BOB", channel="C0SOC") == (200, False)
     await slack.say("U0BOB", "C0SOC", "my own words")
-    said = slack.changes.count
+    count = slack.changes.count
     assert await act("mark", user="U0BOB", channel="C0SOC") == (200, False)
-    assert (said, slack.changes.count) == (before + 1, before + 1)
+    assert (count, slack.changes.count) == (before + 1, before + 1)
     assert await state(page, "C0SOC") == (0, False)
     assert await state(page, "C0SOC", "U0ALICE") == (3, True)
     assert (await act("mark", user="U0DAVE", channel="C0PRIVATE"))[0] == 404

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.sandbox.slack.blocks import check_blocks, check_view, with_ids
-from bot.sandbox.slack.permits import SlackError
+from bot.sandbox.slack.errors import SlackError
 
 
 def plain(text="t", **more):

@@ -1,4 +1,4 @@
-// What outlives a redrawing of the page: where the keyboard is, and what a person has begun.
+// The input of a person, which survives a redrawing of the page: the focus, and unsent text.
 
 import { own } from "../shared/dom.js";
 
@@ -35,9 +35,9 @@ export function placeOf(element) {
 /** Bring the focus back to a place, or as near as there still is; `within` holds its action. */
 export function focusAgain({ element, list, ts, block, action, caret }, within) {
   const item = ts && list ? list.querySelector(`[data-ts="${CSS.escape(ts)}"]`) : null;
-  const found = usable(element) ?? byAction(within ?? item, block, action) ?? item;
-  found?.focus();
-  if (caret && found && "selectionStart" in found) found.setSelectionRange(...caret);
+  const target = usable(element) ?? byAction(within ?? item, block, action) ?? item;
+  target?.focus();
+  if (caret && target && "selectionStart" in target) target.setSelectionRange(...caret);
 }
 
 /** The first thing in `node` that is there to be filled in, else the first to be pressed. */
@@ -54,8 +54,8 @@ function usable(element) {
 function byAction(within, block, action) {
   if (!within || !action) return null;
   const same = `[data-action-id="${CSS.escape(action)}"]`;
-  const there = within.querySelector(`[data-block-id="${CSS.escape(block)}"] ${same}`);
-  const marked = there ?? within.querySelector(same);
+  const inBlock = within.querySelector(`[data-block-id="${CSS.escape(block)}"] ${same}`);
+  const marked = inBlock ?? within.querySelector(same);
   if (!marked || marked.matches("button, input, select, textarea")) return marked;
   return firstControl(marked) ?? marked;
 }
@@ -80,7 +80,7 @@ export function entered(owner, block, element) {
   return offered(element, typed.get(owner)?.get(key(block, element))?.value);
 }
 
-/** What of a choice there still is among an element's options. */
+/** The part of a choice that is still among an element's options. */
 function offered({ options, option_groups: groups }, chosen) {
   const all = options ?? groups?.flatMap((group) => group.options);
   if (!all) return chosen;
@@ -92,15 +92,15 @@ function offered({ options, option_groups: groups }, chosen) {
 /** Whether an element keeps what was picked in it. */
 export const keeps = (element) => !["button", "overflow"].includes(element.type);
 
-/** Let go of what was typed in a view that is closed. */
+/** Forget what was typed in a view that is closed. */
 export function forget(owner) {
   typed.delete(owner);
 }
 
 /** The value an element of a view has: typed here, else what the server knows of it. */
 export function inView(view, block, element) {
-  const mine = entered(view.id, block, element);
-  if (mine !== undefined) return mine;
+  const value = entered(view.id, block, element);
+  if (value !== undefined) return value;
   const state = own(own(view.state?.values, block.block_id), element.action_id);
   return offered(element, bare(state));
 }
@@ -122,14 +122,14 @@ export function unheard(view) {
 
 /** The bare value inside one element's state, as Slack reports it. */
 function bare(state) {
-  const found = Object.entries(state ?? {}).find(([name]) => name !== "type");
-  const value = found?.[1] ?? undefined;
-  return Array.isArray(value) ? value.map(one) : one(value);
+  const entry = Object.entries(state ?? {}).find(([name]) => name !== "type");
+  const value = entry?.[1] ?? undefined;
+  return Array.isArray(value) ? value.map(bareItem) : bareItem(value);
 }
 
-const one = (value) => value?.value ?? value?.id ?? value;
+const bareItem = (value) => value?.value ?? value?.id ?? value;
 
-// What is about to be said: text outlives a reload if the browser has room for it, files do not.
+// Unsent messages: text survives a reload if the browser has room for it, files do not.
 
 /** The unsent text of a conversation. */
 export const draftOf = (key) => drafts.get(key) ?? sessionStorage.getItem(`draft ${key}`) ?? "";

@@ -61,7 +61,7 @@ async def test_a_command_is_answered_with_its_ack(slack, bolt):
 
 
 async def test_a_press_a_submission_and_an_event_arrive(slack, client, bolt):
-    seen = []
+    received = []
 
     @bolt.action("go")
     async def go(ack, body, client):
@@ -76,7 +76,7 @@ async def test_a_press_a_submission_and_an_event_arrive(slack, client, bolt):
 
     @bolt.event("app_mention")
     async def mentioned(event):
-        seen.append(event["text"])
+        received.append(event["text"])
 
     blocks = [{"type": "actions", "elements": [BUTTON]}]
     posted = await client.chat_postMessage(channel="C0SOC", text="t", blocks=blocks)
@@ -85,7 +85,7 @@ async def test_a_press_a_submission_and_an_event_arrive(slack, client, bolt):
     assert (await slack.submit("U0ALICE", view["id"], {})).body == {"response_action": "clear"}
     assert slack.views("U0ALICE") == []
     await slack.say("U0DAVE", "C0SOC", "@secmaster hello")
-    assert seen == ["<@U0BOT> hello"]
+    assert received == ["<@U0BOT> hello"]
 
 
 async def test_an_app_told_to_refresh_comes_back_on_a_new_connection(slack, bolt):
@@ -102,16 +102,16 @@ async def test_an_app_told_to_refresh_comes_back_on_a_new_connection(slack, bolt
 
 
 async def test_a_redelivered_event_says_which_attempt_it_is(slack, bolt):
-    seen = []
+    attempts = []
 
     @bolt.event("message")
     async def written(body, request):
-        seen.append((body["event_id"], request.headers["x-slack-retry-num"]))
+        attempts.append((body["event_id"], request.headers["x-slack-retry-num"]))
 
     await slack.say("U0DAVE", "D0DAVE", "hello")
     [event_id] = slack.delivery.events
     await slack.redeliver(event_id)
-    assert seen == [(event_id, ["0"]), (event_id, ["1"])]
+    assert attempts == [(event_id, ["0"]), (event_id, ["1"])]
 
 
 async def test_a_connection_is_greeted_and_its_envelopes_can_be_acked_by_hand(slack, connect):
@@ -130,7 +130,7 @@ async def test_a_connection_is_greeted_and_its_envelopes_can_be_acked_by_hand(sl
 async def test_an_envelope_goes_to_any_connection_and_none_is_skipped(slack, connect):
     sockets = [await connect(), await connect()]
     assert [(await one.receive_json())["num_connections"] for one in sockets] == [1, 2]
-    seen = [[], []]
+    received = [[], []]
 
     async def acknowledge(socket, texts):
         async for message in socket:
@@ -138,13 +138,15 @@ async def test_an_envelope_goes_to_any_connection_and_none_is_skipped(slack, con
             texts.append(envelope["payload"]["text"])
             await socket.send_json({"envelope_id": envelope["envelope_id"]})
 
-    listening = [asyncio.create_task(acknowledge(*one)) for one in zip(sockets, seen, strict=True)]
-    wanted = [str(one) for one in range(20)]
-    for one in wanted:
+    listening = [
+        asyncio.create_task(acknowledge(*one)) for one in zip(sockets, received, strict=True)
+    ]
+    expected = [str(one) for one in range(20)]
+    for one in expected:
         assert (await slack.command("U0ALICE", "C0SOC", f"/secmaster {one}")).error == ""
-    assert sorted(seen[0] + seen[1], key=int) == wanted
-    assert all(seen)
-    assert seen != [wanted[0::2], wanted[1::2]]
+    assert sorted(received[0] + received[1], key=int) == expected
+    assert all(received)
+    assert received != [expected[0::2], expected[1::2]]
     for task in listening:
         task.cancel()
 

@@ -1,7 +1,7 @@
-"""What a person does in Slack: types, presses, fills in, closes, opens, says.
+"""The actions of a person in Slack: typing, pressing, filling in, closing, opening, writing.
 
-Each act checks what Slack's own windows would check, tells the app, and shows what the app
-answered. An act that a person could not do here and now is a ``ValueError``.
+Each action checks what Slack's own windows would check, tells the app, and shows what the app
+answered. An action that is not possible for this person at this moment is a ``ValueError``.
 """
 
 import copy
@@ -9,18 +9,24 @@ from collections.abc import Sequence
 
 from bot.sandbox.slack import payloads
 from bot.sandbox.slack.delivery import OK, Delivered, Delivery
-from bot.sandbox.slack.entries import find_element, initial_state
-from bot.sandbox.slack.filestore import Files
-from bot.sandbox.slack.filling import FindFile, fill_in, pressed, touch
+from bot.sandbox.slack.element_state import (
+    FindFile,
+    action_fields,
+    fill_in,
+    find_element,
+    initial_state,
+    record_entry,
+)
+from bot.sandbox.slack.escaping import typed_in_command, typed_in_message
+from bot.sandbox.slack.file_store import Files
 from bot.sandbox.slack.links import link_shared
-from bot.sandbox.slack.replies import show_command_answer, show_view_answer
-from bot.sandbox.slack.text import typed_in_command, typed_in_message
+from bot.sandbox.slack.responses import show_command_response, show_view_response
 from bot.sandbox.slack.views import Views
 from bot.sandbox.slack.workspace import BOT_USER, TEXT_LIMIT, Channel, Json, Workspace
 
 
-class Acting:
-    """The acts of every person, by their user id."""
+class PersonActions:
+    """The actions of every person, by their user id."""
 
     url: str
 
@@ -42,16 +48,16 @@ class Acting:
         self, user: str, channel: str, text: str, *, escape: bool = True
     ) -> Delivered:
         """Type a slash command, ``text`` being the whole line."""
-        place = self._place(user, channel)
+        target = self._joined_channel(user, channel)
         if not text.startswith("/"):
             raise ValueError("a command begins with a slash")
-        words = typed_in_command(self.workspace, text) if escape else text
-        answer_url = self._hook_url(user, channel)
-        fields = payloads.command(self.workspace, user, place, words, answer_url)
+        line = typed_in_command(self.workspace, text) if escape else text
+        response_url = self._response_url(user, channel)
+        fields = payloads.command(self.workspace, user, target, line, response_url)
         delivered = await self.delivery.command(fields)
-        return show_command_answer(self.workspace, user, channel, delivered)
+        return show_command_response(self.workspace, user, channel, delivered)
 
-    async def press(  # noqa: PLR0913 - a press is this person, this place, this element
+    async def press(  # noqa: PLR0913 - a press is a person, a message, an element and its value
         self,
         user: str,
         channel: str,
@@ -66,18 +72,18 @@ class Acting:
 
         ``forge_value`` sends a button's press with another value than the message carries.
         """
-        place = self._place(user, channel)
+        target = self._joined_channel(user, channel)
         message = self._visible_message(user, channel, ts)
         blocks = message.get("blocks", [])
         block, element = find_element(blocks, action_id, block_id)
-        entered = pressed(element, value, self._files_of(user), forge_value=forge_value)
-        state = {"values": touch(initial_state(blocks), block, element, entered)}
+        fields = action_fields(element, value, self._file_finder(user), forge_value=forge_value)
+        state = {"values": record_entry(initial_state(blocks), block, element, fields)}
         payload = {
             **payloads.interaction(self.workspace, "block_actions", user),
-            **payloads.in_message(place, message, self._hook_url(user, channel, ts)),
+            **payloads.in_message(target, message, self._response_url(user, channel, ts)),
             "trigger_id": self.workspace.permits.new_trigger(user),
             "state": state,
-            "actions": [payloads.action(block, element, entered, self.workspace.ts())],
+            "actions": [payloads.action(block, element, fields, self.workspace.ts())],
         }
         return await self.delivery.interaction(payload)
 
@@ -94,11 +100,11 @@ class Acting:
 
         An input that does not dispatch is filled in, and the app hears of it on submission.
         """
-        self._person(user)
-        view = self.modals.shown(user, view_id)
+        self._check_person(user)
+        view = self.modals.find_visible(user, view_id)
         block, element = find_element(view["blocks"], action_id, block_id)
-        entered = pressed(element, value, self._files_of(user))
-        touch(view["state"]["values"], block, element, entered)
+        fields = action_fields(element, value, self._file_finder(user))
+        record_entry(view["state"]["values"], block, element, fields)
         self.workspace.changes.happened()
         if block["type"] == "input" and not block.get("dispatch_action"):
             return Delivered(OK)
@@ -106,7 +112,7 @@ class Acting:
             **payloads.interaction(self.workspace, "block_actions", user),
             **payloads.in_view(view),
             "trigger_id": self.workspace.permits.new_trigger(user),
-            "actions": [payloads.action(block, element, entered, self.workspace.ts())],
+            "actions": [payloads.action(block, element, fields, self.workspace.ts())],
         }
         return await self.delivery.interaction(payload)
 
@@ -115,16 +121,16 @@ class Acting:
     ) -> Delivered:
         """Fill in inputs by block or action id, and submit the modal.
 
-        What Slack refuses before asking the app comes back as the error, with the blocks.
+        What Slack refuses before asking the app comes back as ``error``, and in ``body`` by block.
         """
-        self._person(user)
+        self._check_person(user)
         view = self.modals.top(user, view_id)
         if not view["submit"]:
             raise ValueError(f"view {view_id} has no submit button")
-        wrong = fill_in(view, values, self._files_of(user))
-        if wrong:
-            self.modals.refuse(view_id, wrong)
-            return Delivered(body=wrong, error=next(iter(wrong.values())))
+        errors = fill_in(view, values, self._file_finder(user))
+        if errors:
+            self.modals.refuse(view_id, errors)
+            return Delivered(body=errors, error=next(iter(errors.values())))
         payload = {
             **payloads.interaction(self.workspace, "view_submission", user),
             "trigger_id": self.workspace.permits.new_trigger(user),
@@ -132,11 +138,11 @@ class Acting:
             "response_urls": [],
         }
         delivered = await self.delivery.interaction(payload)
-        return show_view_answer(self.modals, user, view_id, delivered)
+        return show_view_response(self.modals, user, view_id, delivered)
 
     async def close(self, user: str, view_id: str) -> Delivered:
-        """Close the modal; the app hears of it when it asked to."""
-        self._person(user)
+        """Close the modal; the app is told if the view has ``notify_on_close``."""
+        self._check_person(user)
         view = copy.deepcopy(self.modals.top(user, view_id))
         if view["clear_on_close"]:
             self.modals.clear(user)
@@ -159,12 +165,12 @@ class Acting:
         thread_ts: str | None = None,
         files: Sequence[str] = (),
     ) -> Json:
-        """Write a message, with files by their ids.
+        """Write a message, with files by their ids; returns the message.
 
-        The app hears of a mention, of links to its domains, and of everything in its own chats.
+        The app is told of a mention, of links to its domains, and of every direct message to it.
         """
-        place = self._place(user, channel)
-        if place.is_archived:
+        target = self._joined_channel(user, channel)
+        if target.is_archived:
             raise ValueError("nothing can be said here")
         if not text.strip() and not files:
             raise ValueError("nothing was said")
@@ -172,25 +178,23 @@ class Acting:
             raise ValueError(f"a message has {TEXT_LIMIT:,} characters at most")
         if thread_ts:
             self._visible_message(user, channel, thread_ts)
-        attached = [self.files.owned(user, file_id) for file_id in files]
+        attachments = [self.files.owned(user, file_id) for file_id in files]
         message: Json = {"user": user, "text": typed_in_message(self.workspace, text)}
-        if attached:
-            message["files"] = self.files.share(attached, place)
-        said = self.workspace.post(channel, message, thread_ts or "")
-        for event in self._events_about(place, said):
+        if attachments:
+            message["files"] = self.files.share(attachments, target)
+        message = self.workspace.post(channel, message, thread_ts or "")
+        # All events are drawn from the message as it was posted, before the app may change it.
+        mention = f"<@{BOT_USER}>" in message["text"] and BOT_USER in target.members
+        kind = "message" if target.person else "app_mention" if mention else ""
+        events = [payloads.message_event(self.workspace, kind, target, message)] if kind else []
+        links = link_shared(self.workspace, target, message, self._unfurl_domains)
+        for event in [*events, links] if links else events:
             await self.delivery.event(event)
-        return copy.deepcopy(said)
-
-    def _events_about(self, place: Channel, said: Json) -> list[Json]:
-        mentions = f"<@{BOT_USER}>" in said["text"] and BOT_USER in place.members
-        kind = "message" if place.person else "app_mention" if mentions else ""
-        told = payloads.said(self.workspace, kind, place, said) if kind else None
-        links = link_shared(self.workspace, place, said, self._unfurl_domains)
-        return [event for event in (told, links) if event]
+        return copy.deepcopy(message)
 
     async def open_home(self, user: str) -> Delivered:
-        """Look at the app's home tab."""
-        self._person(user)
+        """Open the app's home tab."""
+        self._check_person(user)
         dm = self.workspace.dm(user)
         event = {
             "type": "app_home_opened",
@@ -206,7 +210,7 @@ class Acting:
         self, user: str, callback_id: str, channel: str | None = None, ts: str | None = None
     ) -> Delivered:
         """Use a shortcut: a global one, or a message's when ``channel`` and ``ts`` name it."""
-        self._person(user)
+        self._check_person(user)
         kind = "message_action" if channel and ts else "shortcut"
         payload = payloads.interaction(self.workspace, kind, user) | {
             "callback_id": callback_id,
@@ -214,11 +218,11 @@ class Acting:
             "action_ts": self.workspace.ts(),
         }
         if channel and ts:
-            place = self._place(user, channel)
+            target = self._joined_channel(user, channel)
             message = self._visible_message(user, channel, ts)
-            where = payloads.in_message(place, message, self._hook_url(user, channel, ts))
-            del where["container"]
-            payload |= where | {"message_ts": ts}
+            location = payloads.in_message(target, message, self._response_url(user, channel, ts))
+            del location["container"]
+            payload |= location | {"message_ts": ts}
         return await self.delivery.interaction(payload)
 
     async def redeliver(self, event_id: str, reason: str = "http_timeout") -> Delivered:
@@ -232,21 +236,21 @@ class Acting:
         timestamp: str = "",
         signature: str = "",
     ) -> Delivered:
-        """POST anything to the request URL, rightly signed unless told otherwise."""
+        """POST any body to the request URL, correctly signed unless ``signature`` is set."""
         return await self.delivery.raw(
             body.encode(), content_type, timestamp=timestamp, signature=signature
         )
 
-    def _person(self, user: str) -> None:
+    def _check_person(self, user: str) -> None:
         if user not in self.workspace.users:
             raise ValueError(f"nobody is called {user}")
 
-    def _place(self, user: str, channel: str) -> Channel:
-        self._person(user)
-        place = self.workspace.channels.get(channel)
-        if place is None or user not in place.members:
+    def _joined_channel(self, user: str, channel: str) -> Channel:
+        self._check_person(user)
+        target = self.workspace.channels.get(channel)
+        if target is None or user not in target.members:
             raise ValueError(f"{user} is not in {channel}")
-        return place
+        return target
 
     def _visible_message(self, user: str, channel: str, ts: str) -> Json:
         ephemeral = self.workspace.find_ephemeral(user, channel, ts)
@@ -255,15 +259,15 @@ class Acting:
             raise ValueError(f"{user} sees no message {ts} in {channel}")
         return message
 
-    def _files_of(self, user: str) -> FindFile:
-        """Finds a file that this person puts into one of the app's inputs."""
+    def _file_finder(self, user: str) -> FindFile:
+        """Build the lookup of a file that this person puts into one of the app's inputs."""
 
-        def give(file_id: str) -> Json:
+        def find(file_id: str) -> Json:
             file = self.files.owned(user, file_id)
             file.given_to_app = True
             return self.files.described(file)
 
-        return give
+        return find
 
-    def _hook_url(self, user: str, channel: str, original: str = "") -> str:
+    def _response_url(self, user: str, channel: str, original: str = "") -> str:
         return f"{self.url}/_hooks/{self.workspace.permits.new_hook(user, channel, original)}"

@@ -1,12 +1,12 @@
-"""One call of a Web API method: its arguments, who may make it, and the table of methods."""
+"""The table of Web API methods, and one call of a method: its arguments and who may make it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.sandbox.slack.filestore import Files
+from bot.sandbox.slack.errors import SlackError
+from bot.sandbox.slack.file_store import Files
 from bot.sandbox.slack.limits import Tier
-from bot.sandbox.slack.permits import SlackError
 from bot.sandbox.slack.rules import complaint
 from bot.sandbox.slack.views import Views
 from bot.sandbox.slack.workspace import Json, Workspace
@@ -34,8 +34,8 @@ ALL_SCOPES = frozenset(
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A call as a method sees it. Values are text, or what was JSON."""
+class MethodCall:
+    """One call as its method sees it. Argument values are text, or decoded JSON."""
 
     workspace: Workspace
     views: Views
@@ -49,14 +49,14 @@ class Ask:
         return default if value is None else str(value)
 
     def need(self, name: str) -> Any:
-        """An argument the method cannot do without."""
+        """Return a required argument, or raise ``SlackError``."""
         if self.args.get(name) in (None, ""):
-            raise self.refused(f"missing required field: {name}", "")
+            raise self.invalid(f"missing required field: {name}", "")
         return self.args[name]
 
-    def refused(self, why: str, pointer: str) -> SlackError:
-        """The error about an argument, with the words for it."""
-        messages = [str(complaint(why, pointer))]
+    def invalid(self, message: str, pointer: str) -> SlackError:
+        """Build the error about an argument; ``pointer`` is its JSON pointer."""
+        messages = [str(complaint(message, pointer))]
         return SlackError("invalid_arguments", response_metadata={"messages": messages})
 
     def flag(self, name: str) -> bool:
@@ -69,7 +69,7 @@ class Ask:
             raise SlackError("invalid_arguments") from None
 
     def page(self, items: list[Json], default: int = 100) -> tuple[list[Json], Json]:
-        """One page of a list, and the metadata that leads to the next.
+        """Return one page of a list, and the metadata that leads to the next page.
 
         https://docs.slack.dev/apis/web-api/pagination
         """
@@ -80,33 +80,36 @@ class Ask:
         limit = self.number("limit", default) or default
         if limit < 0:
             raise SlackError("invalid_limit")
-        following = f"next:{start + limit}" if start + limit < len(items) else ""
-        return items[start : start + limit], {"next_cursor": following}
+        next_cursor = f"next:{start + limit}" if start + limit < len(items) else ""
+        return items[start : start + limit], {"next_cursor": next_cursor}
 
     def require(self, scope: str) -> None:
+        """Raise ``SlackError`` unless the token has ``scope``."""
         if scope not in self.scopes:
             provided = ",".join(sorted(self.scopes))
             raise SlackError("missing_scope", needed=scope, provided=provided)
 
 
-Method = Callable[[Ask], Json]
+MethodFunction = Callable[[MethodCall], Json]
 
 
 @dataclass(frozen=True)
-class Listed:
-    run: Method
+class Method:
+    """A Web API method: its function, its rate limit tier, and the scope it needs, if any."""
+
+    run: MethodFunction
     tier: Tier
     scope: str
 
 
-METHODS: dict[str, Listed] = {}
+METHODS: dict[str, Method] = {}
 
 
-def method(name: str, tier: Tier, scope: str = "") -> Callable[[Method], Method]:
+def method(name: str, tier: Tier, scope: str = "") -> Callable[[MethodFunction], MethodFunction]:
     """Enter a function in the table of Web API methods."""
 
-    def enter(run: Method) -> Method:
-        METHODS[name] = Listed(run, tier, scope)
-        return run
+    def enter(function: MethodFunction) -> MethodFunction:
+        METHODS[name] = Method(function, tier, scope)
+        return function
 
     return enter

@@ -1,4 +1,4 @@
-"""What may be asked of the sandbox's own endpoints."""
+"""The bodies and queries of the sandbox's own endpoints, validated."""
 
 from typing import Annotated, Literal
 
@@ -7,15 +7,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from bot.sandbox.secmaster.arrivals import THROTTLED
 
 _YEAR = 365 * 24 * 3600.0
-QUICKEST = 0.001
-MOST_AT_ONCE = 20_000
+SHORTEST_INTERVAL = 0.001
+LARGEST_BURST = 20_000
 
 
-class _Asked(BaseModel):
+class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class NewTask(_Asked):
+class NewTask(_Strict):
     """A task to add; ``due_in`` is in seconds from now, negative for one that is overdue."""
 
     name: str = "Check a suspicious sign-in"
@@ -34,24 +34,24 @@ class NewTask(_Asked):
     handle_parameters: str = ""
 
 
-class _InConsole(_Asked):
+class _FromConsole(_Strict):
     user_name: str = Field("console-user", min_length=1)
 
 
-class Decision(_InConsole):
+class Decision(_FromConsole):
     action: Literal["CONTINUE", "TERMINATE"]
 
 
-class Comment(_InConsole):
+class Comment(_FromConsole):
     comment: str
 
 
-class Failure(_Asked):
+class Failure(_Strict):
     error_msg: str = THROTTLED
 
 
-class NewInstance(_Asked):
-    """A run of one node; ``relapse`` is what a retry of it breaks on, if anything."""
+class NewInstance(_Strict):
+    """An instance of one node; ``relapse`` is the error on which a retry fails, if it does."""
 
     name: str = "Respond to an alert"
     status: Literal["RUNNING", "FAILED", "FINISHED"] = "RUNNING"
@@ -60,15 +60,15 @@ class NewInstance(_Asked):
     relapse: str = ""
 
 
-class Burst(_Asked):
-    """How many tasks and failed runs to let arrive at once."""
+class Burst(_Strict):
+    """How many tasks and failed instances to let arrive at once."""
 
-    tasks: int = Field(0, ge=0, le=MOST_AT_ONCE)
-    failures: int = Field(0, ge=0, le=MOST_AT_ONCE)
+    tasks: int = Field(0, ge=0, le=LARGEST_BURST)
+    failures: int = Field(0, ge=0, le=LARGEST_BURST)
 
 
-class Looking(_Asked):
-    """What the console looks at: the object that is open, and the filter of one list."""
+class ConsoleView(_Strict):
+    """What the console shows: the id of the open object, and the filter of one list."""
 
     open: str = ""
     noun: Literal["", "task", "instance"] = ""
@@ -76,24 +76,25 @@ class Looking(_Asked):
     text: str = ""
 
 
-def _bearable(seconds: float) -> float:
-    if seconds and seconds < QUICKEST:
-        raise ValueError(f"must be 0, or at least {QUICKEST}")
+def check_interval(seconds: float) -> float:
+    """Refuse intervals that would keep the sandbox busy with nothing else."""
+    if seconds and seconds < SHORTEST_INTERVAL:
+        raise ValueError(f"must be 0, or at least {SHORTEST_INTERVAL}")
     return seconds
 
 
-Every = Annotated[float, AfterValidator(_bearable)]
+Interval = Annotated[float, AfterValidator(check_interval)]
 
 
-class Rates(_Asked):
+class Rates(_Strict):
     """Seconds from one arrival to the next; 0 for none."""
 
-    tasks_every: Every = 0
-    failures_every: Every = 0
+    tasks_every: Interval = 0
+    failures_every: Interval = 0
 
 
-class Wanted(_Asked):
-    """Which requests to show: those about a task or an instance, writes alone, the newest few."""
+class RequestFilter(_Strict):
+    """Which requests to show: those about a task or an instance, only writes, the newest few."""
 
     target: str = ""
     writes: bool = False

@@ -1,4 +1,4 @@
-"""blocks.validate: what Slack has against blocks, a message or a view, without showing them."""
+"""blocks.validate: the errors in blocks, a message or a view, without posting them."""
 
 import json
 
@@ -20,9 +20,9 @@ async def validate(slack):
     async with aiohttp.ClientSession() as session:
         client = AsyncWebClient("xoxb-demo", base_url=slack.url + "/api/", session=session)
 
-        async def ask(**given):
+        async def ask(**args):
             try:
-                return (await client.api_call("blocks.validate", json=given)).data
+                return (await client.api_call("blocks.validate", json=args)).data
             except SlackApiError as refused:
                 return refused.response.data
 
@@ -30,7 +30,7 @@ async def validate(slack):
 
 
 @pytest.mark.parametrize(
-    "given",
+    "args",
     [
         {"blocks": [SECTION, ALERT]},
         {"blocks": json.dumps([SECTION])},
@@ -40,8 +40,8 @@ async def validate(slack):
         {"view": {"type": "home", "blocks": [SECTION]}},
     ],
 )
-async def test_what_slack_would_take_is_ok(validate, given):
-    assert await validate(**given) == {"ok": True}
+async def test_what_slack_would_take_is_ok(validate, args):
+    assert await validate(**args) == {"ok": True}
 
 
 async def test_what_is_wrong_is_pointed_at(validate):
@@ -64,7 +64,7 @@ async def test_what_is_wrong_is_pointed_at(validate):
 
 
 @pytest.mark.parametrize(
-    ("given", "error", "pointers"),
+    ("args", "error", "pointers"),
     [
         ({"message": {"blocks": [LONG, ALERT]}}, "invalid_message", ["/blocks/1/type"]),
         ({"message": {"blocks": [LONG]}}, "invalid_message", ["/blocks/0/text/text"]),
@@ -75,15 +75,15 @@ async def test_what_is_wrong_is_pointed_at(validate):
         ({"blocks": {}}, "invalid_blocks", [""]),
     ],
 )
-async def test_each_kind_has_its_own_error(validate, given, error, pointers):
-    answer = await validate(**given)
+async def test_each_kind_has_its_own_error(validate, args, error, pointers):
+    answer = await validate(**args)
     assert answer["error"] == error
     assert [one["pointer"] for one in answer["errors"]][-1:] == pointers
 
 
-@pytest.mark.parametrize("given", [{}, {"blocks": [SECTION], "view": MODAL}])
-async def test_one_thing_is_looked_at_in_a_call(validate, given):
-    assert (await validate(**given))["error"] == "invalid_arguments"
+@pytest.mark.parametrize("args", [{}, {"blocks": [SECTION], "view": MODAL}])
+async def test_one_thing_is_looked_at_in_a_call(validate, args):
+    assert (await validate(**args))["error"] == "invalid_arguments"
 
 
 async def test_looking_shows_nothing(slack, validate):
