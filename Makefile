@@ -1,34 +1,43 @@
-# The commands a person types. Everything runs from .venv, made on first use.
+# The commands a person types; `make` lists them. Everything runs from .venv, made on first use.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
 
-.PHONY: install demo test burst check bench screenshots lock clean
+.DEFAULT_GOAL := help
+.PHONY: help install check test test-all burst coverage bench demo screenshots lock clean
 
-install: $(READY)
+help: ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-demo: $(READY)
+install: $(READY) ## make .venv with everything that is locked
+
+demo: $(READY) ## play one story on local stand-ins of Slack and SecMaster, and stay up
 	$(BIN)/secmaster-bot demo
 
-# As many at once as there are processors.
-test: $(READY)
-	$(BIN)/pytest --numprocesses auto --dist worksteal
-
-# The burst in full, ten thousand tasks and a thousand failures: three minutes and more.
-burst: $(READY)
-	BURST=full $(BIN)/pytest tests/stories/test_burst.py
-
-check: $(READY)
+check: $(READY) ## formatter, linter, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)
+test: $(READY) ## the tests to run before every push: five minutes on two cores
+	$(PYTEST) -m "not slow"
+
+test-all: $(READY) ## every test: both databases, the browser, the burst in full
+	BURST=full $(PYTEST)
+
+burst: $(READY) ## ten thousand tasks and a thousand failures at once: three minutes and more
+	BURST=full $(BIN)/pytest tests/*/test_burst.py
+
+coverage: $(READY) ## `make test`, with what it does not reach
+	$(PYTEST) -m "not slow" --cov --cov-report=term --cov-report=html
+
+bench: $(READY) ## measure acknowledgements and throughput
 	$(BIN)/python -m tests.bench
 
-screenshots: $(READY)
+screenshots: $(READY) ## take the pictures in the README anew
 	$(BIN)/python -m tests.browser.screenshots
 
 # Hashes are checked: what runs here is what was locked, byte for byte.
@@ -39,12 +48,14 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $(READY)
 
-# Names and versions only: an index's address in the lock would tie every user to it.
-lock: $(READY)
+# Names, versions and hashes only: a package index's address in the lock would tie every user to it.
+# Versions that are pinned stay, unless UPGRADE says otherwise.
+UPGRADE ?=
+lock: $(READY) ## renew requirements.lock; UPGRADE=--upgrade takes the newest of everything
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate \
-		--extra dev --output-file requirements.lock pyproject.toml
+		--group dev --output-file requirements.lock pyproject.toml
 
-clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+clean: ## remove what make made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.* htmlcov

@@ -266,7 +266,7 @@ class Quorum(RuleBasedStateMachine):
     @rule(who=people, action=actions, twice=st.booleans())
     def withdraw(self, who: str, action: str, twice: bool) -> None:  # noqa: FBT001
         mine = self.table.hand(who, action) if not self.table.holder else None
-        operation = self.new(who, action=action, say=ApprovalIntent.WITHDRAW)
+        operation = self.new(who, action=action, intent=ApprovalIntent.WITHDRAW)
         poll = self.store.withdraw(operation, self.table.now)
         assert bool(poll and not poll.reason) is bool(mine)
         if mine:
@@ -277,7 +277,7 @@ class Quorum(RuleBasedStateMachine):
     def refuse(self, who: str, action: str, twice: bool) -> None:  # noqa: FBT001
         self.table.sweep() if not self.table.holder else None
         waits = [y for y in self.table.hands if y.operation.action == action]
-        operation = self.new(who, action=action, say=ApprovalIntent.DECLINE)
+        operation = self.new(who, action=action, intent=ApprovalIntent.DECLINE)
         poll = self.store.withdraw(operation, self.table.now)
         ends = bool(waits and not self.table.holder)
         assert bool(poll and not poll.reason) is ends
@@ -370,7 +370,7 @@ def test_a_yes_that_comes_after_its_time_sends_nothing(store: Store):
 def test_a_yes_that_was_taken_back_is_not_counted_when_its_step_is_played_again(store: Store):
     yes = asked(1, "U0ALICE", terms=terms())
     store.claim(yes, KEY, START, seen())
-    store.withdraw(asked(2, "U0ALICE", say=ApprovalIntent.WITHDRAW), START)
+    store.withdraw(asked(2, "U0ALICE", intent=ApprovalIntent.WITHDRAW), START)
     assert answer(store.claim(yes, KEY, START, seen())) == "over"
     assert answer(store.claim(asked(3, "U0BOB", terms=terms()), KEY, START, seen())) == "counted"
 
@@ -397,7 +397,7 @@ def test_what_is_sent_of_one_kind_keeps_nobody_from_taking_back_another(store: S
     store.claim(asked(1, "U0ALICE", **retry, terms=terms()), f"{RUN}:retry:0", START, seen())
     stop = asked(2, "U0BOB", action="instance.terminate", ref=RUN)
     store.claim(stop, f"{RUN}:termination:0", START, seen())
-    poll = store.withdraw(asked(3, "U0ALICE", **retry, say=ApprovalIntent.WITHDRAW), START)
+    poll = store.withdraw(asked(3, "U0ALICE", **retry, intent=ApprovalIntent.WITHDRAW), START)
     assert poll
     assert not poll.reason
 

@@ -1,0 +1,249 @@
+"""The documents agree with the code: nothing that can be set, typed or measured goes unsaid."""
+
+import re
+import textwrap
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from bot.__main__ import cli
+from bot.cli.policy_check import check
+from bot.domain.actions import TABLE
+from bot.domain.watch_status import WatchStatus
+from bot.messages.labels import LABELS
+from bot.policy.config import Config, load, parse
+from bot.settings import Settings
+from bot.slack.manifest import EMAILS, SCOPES
+from bot.web.metrics import exposition
+from handlers.parsing import INTENTS, PARSERS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+OPERATE = (ROOT / "docs/operate.md").read_text()
+POLICY = (ROOT / "docs/policy.md").read_text()
+COMMANDS = (ROOT / "docs/commands.md").read_text()
+ENV_EXAMPLE = (ROOT / ".env.example").read_text()
+POLICY_EXAMPLE = ROOT / "secmaster-bot.example.toml"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+FENCE = re.compile(r"^( *)```(.*)\n(?s:(.*?))^\1```$", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def without_code(text: str) -> str:
+    """The text of a document without its fenced blocks."""
+    return FENCE.sub("", text)
+
+
+def table_rows(text: str) -> list[str]:
+    return [line for line in without_code(text).splitlines() if line.startswith("| `")]
+
+
+def first_cells(text: str) -> str:
+    """What stands in the first column of the tables."""
+    return "\n".join(row.split("|")[1] for row in table_rows(text))
+
+
+def headings(text: str) -> list[str]:
+    found = re.findall(r"^#+ (.*)$", without_code(text), re.MULTILINE)
+    return [heading.replace("`", "").strip() for heading in found]
+
+
+def anchor(heading: str) -> str:
+    """The address that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+# Settings.
+
+
+def setting_names(*, preferred: bool) -> set[str]:
+    """The settings' names in the environment: the preferred ones, or all that are read."""
+    names = set()
+    for name, field in Settings.model_fields.items():
+        alias = field.validation_alias
+        choices = [str(choice).upper() for choice in getattr(alias, "choices", [alias or name])]
+        names |= set(choices[:1] if preferred else choices)
+    return names
+
+
+@pytest.mark.parametrize("name", sorted(setting_names(preferred=True)))
+def test_every_setting_has_its_row(name: str):
+    assert f"`{name}`" in first_cells(OPERATE)
+
+
+@pytest.mark.parametrize("name", sorted(setting_names(preferred=False)))
+def test_every_other_name_of_a_setting_is_told(name: str):
+    assert f"`{name}`" in OPERATE
+
+
+@pytest.mark.parametrize("name", sorted(setting_names(preferred=True) - {"SLACK_API_URL"}))
+def test_every_setting_is_in_the_example(name: str):
+    assert re.search(rf"^#?{name}=", ENV_EXAMPLE, re.MULTILINE)
+
+
+def test_the_example_has_no_setting_that_is_not_there():
+    named = set(re.findall(r"^#?([A-Z_]+)=", ENV_EXAMPLE, re.MULTILINE))
+    assert named <= setting_names(preferred=True)
+
+
+# Actions and commands.
+
+
+@pytest.mark.parametrize("action", TABLE, ids=lambda action: action.name)
+def test_the_readmes_table_has_every_action_with_its_call(action):
+    [row] = [line for line in table_rows(README) if line.startswith(f"| `{action.name}` |")]
+    assert f"`{action.command}`" in row
+    assert all(f"`{param.name}`" in row for param in action.params)
+
+
+def test_the_readmes_table_has_no_other_action():
+    named = set(re.findall(r"^\| `((?:task|instance)\.\w+)` \|", README, re.MULTILINE))
+    assert named == {action.name for action in TABLE}
+
+
+def test_every_action_has_its_words_and_no_words_lack_an_action():
+    assert set(LABELS) == {action.name for action in TABLE}
+
+
+def typed_words() -> set[str]:
+    """All that a command may begin with after the root's name."""
+    kinds = {action.kind for action in TABLE}
+    of_kinds = {"list", "show", "several", *INTENTS}
+    actions = {
+        f"{action.kind} {verb}" for action in TABLE for verb in (action.verb, *action.aliases)
+    }
+    return {"help", *PARSERS, *actions, *(f"{kind} {verb}" for kind in kinds for verb in of_kinds)}
+
+
+@pytest.mark.parametrize("words", sorted(typed_words()))
+def test_every_command_is_explained(words: str):
+    assert re.search(rf"`{words}[` ]", first_cells(COMMANDS))
+
+
+def cli_commands() -> Iterator[str]:
+    pending = [("", typer.main.get_command(cli))]
+    for prefix, command in pending:
+        for name, nested in getattr(command, "commands", {}).items():
+            pending.append((f"{prefix}{name} ", nested))
+            if not hasattr(nested, "commands"):
+                yield f"{prefix}{name}"
+
+
+@pytest.mark.parametrize("command", sorted(cli_commands()))
+def test_every_command_of_the_terminal_is_explained(command: str):
+    assert re.search(rf"`{command}[` ]", first_cells(OPERATE))
+
+
+# The policy.
+
+
+def policy_keys() -> set[str]:
+    """Every table and key of the policy file; NAME stands where people choose the key."""
+    schema = Config.model_json_schema(by_alias=True)
+
+    def below(node: dict[str, Any], path: str) -> Iterator[str]:
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+        for part in (*node.get("anyOf", ()), *node.get("allOf", ()), node.get("items")):
+            yield from below(part, path) if part else ()
+        named = node.get("additionalProperties")
+        if isinstance(named, dict) and "$ref" in named:
+            yield f"{path}.NAME"
+            yield from below(named, f"{path}.NAME")
+        for key, nested in node.get("properties", {}).items():
+            inner = f"{path}.{key}".removeprefix(".")
+            yield inner
+            yield from below(nested, inner)
+
+    return set(below(schema, "")) - {"roles"}
+
+
+def policy_headings() -> set[str]:
+    """The headings of the reference that name a table or a key."""
+    named = re.findall(r"^#+ `\[*([\w.]+)\]*`$", without_code(POLICY), re.MULTILINE)
+    assert len(named) == len(set(named))
+    return set(named)
+
+
+@pytest.mark.parametrize("key", sorted(policy_keys()))
+def test_every_policy_key_has_its_heading(key: str):
+    assert key in policy_headings()
+
+
+def test_the_policy_reference_has_no_key_that_is_not_there():
+    assert policy_headings() <= policy_keys()
+
+
+def test_the_example_policy_is_one_that_is_taken():
+    config = load(POLICY_EXAMPLE)
+    assert config.rules
+    assert set(config.roles) == {"approver", "oncall"}
+
+
+def toml_blocks() -> Iterator[Any]:
+    """Each TOML block of the documents, and whether it is marked as a file of cases."""
+    for document in DOCUMENTS:
+        for indent, language, block in FENCE.findall(document.read_text()):
+            if language.split()[:1] == ["toml"]:
+                text = textwrap.dedent(block) if indent else block
+                cases = "cases" in language.split()
+                yield pytest.param(text, cases, id=f"{document.name}: {text[:30].strip()}")
+
+
+@pytest.mark.parametrize(("text", "cases"), list(toml_blocks()))
+def test_every_toml_block_loads(text: str, cases: bool, tmp_path: Path):  # noqa: FBT001
+    if not cases:
+        assert parse(text) != Config()
+        return
+    file = tmp_path / "cases.toml"
+    file.write_text(text)
+    assert check(file, POLICY_EXAMPLE)
+
+
+# What is depended on, measured, asked of Slack, and linked.
+
+
+def dependencies() -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return [re.split(r"[^\w-]", requirement)[0] for requirement in project["dependencies"]]
+
+
+@pytest.mark.parametrize("name", dependencies())
+def test_the_readme_says_what_each_dependency_is_for(name: str):
+    assert re.search(rf"^\|[^|]*\b{name}\b[^|]*\|", README, re.MULTILINE)
+
+
+def metric_names() -> set[str]:
+    nothing = WatchStatus(interval=15, polls=(), behind={}, open={}, queued=0, closed_channels=())
+    return set(re.findall(r"^# TYPE (\S+)", exposition(nothing).decode(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", sorted(metric_names()))
+def test_every_metric_has_its_row(name: str):
+    assert f"`{name}`" in first_cells(OPERATE)
+
+
+@pytest.mark.parametrize("scope", [*SCOPES, EMAILS])
+def test_every_scope_is_explained(scope: str):
+    assert f"`{scope}`" in first_cells(OPERATE)
+
+
+def links() -> Iterator[Any]:
+    for document in DOCUMENTS:
+        for target in LINK.findall(without_code(document.read_text())):
+            if "://" not in target:
+                yield pytest.param(document, target, id=f"{document.name}: {target}")
+
+
+@pytest.mark.parametrize(("document", "target"), list(links()))
+def test_every_link_leads_somewhere(document: Path, target: str):
+    path, _, place = target.partition("#")
+    there = document.parent / path if path else document
+    assert there.exists()
+    if place:
+        assert place in map(anchor, headings(there.read_text()))
