@@ -19,6 +19,7 @@ from bot.domain.actions import BY_NAME, batch_statuses
 from bot.domain.batches import Batch, BatchItem, BatchQuery, SkippedItem
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import Ref
+from bot.domain.reasons import SkipReason
 from bot.domain.slack import SlackLocation
 from bot.domain.snapshots import Snapshot
 from bot.messages import batch_forms, command_help, modals
@@ -203,11 +204,13 @@ async def _check(
     try:
         now = given.snapshot or await house.services.read(wanted.ref)
     except SecMasterError as error:
-        return await _left(house, wanted, "gone" if isinstance(error, NotFound) else "unread")
+        return await _left(
+            house, wanted, SkipReason.GONE if isinstance(error, NotFound) else SkipReason.UNREAD
+        )
     if now.status not in wanted.action.allowed_statuses:
-        return await _left(house, wanted, "settled")
+        return await _left(house, wanted, SkipReason.SETTLED)
     if _changed(await _seen(house, wanted), now) or await _commented(house, wanted, now):
-        return await _left(house, wanted, "changed")
+        return await _left(house, wanted, SkipReason.CHANGED)
     seen = snapshots.stored(now)
     await asyncio.to_thread(
         house.services.store.save_snapshot, wanted.ref, seen, house.services.clock()
@@ -251,13 +254,13 @@ async def _permitted(
         given = await authorize(house, asker, wanted.action, wanted.ref)
     except NotAllowed as no:
         detail = command_help.refusal(no.action, no.ref, no.refused, house.config.roles)
-        return await _left(house, wanted, "refused", detail)
+        return await _left(house, wanted, SkipReason.REFUSED, detail)
     if given.terms.approvals > 1:
-        return await _left(house, wanted, "people")
+        return await _left(house, wanted, SkipReason.NEEDS_APPROVALS)
     if given.allowed.confirm:
-        return await _left(house, wanted, "name")
+        return await _left(house, wanted, SkipReason.NEEDS_NAME)
     if given.allowed.reason == "required" and not wanted.reason:
-        return await _left(house, wanted, "reason")
+        return await _left(house, wanted, SkipReason.NEEDS_REASON)
     return given
 
 

@@ -14,6 +14,7 @@ from slack_bolt import BoltResponse
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_sdk.errors import SlackApiError
 
+from bot.domain.reasons import RefusalReason
 from bot.messages import Message, command_help, explain, modals, permissions
 from bot.operations.authorization import NoRight, NotAllowed
 from bot.secmaster import SecMasterError
@@ -113,7 +114,7 @@ async def answer_before_ack(
         errors = {error.block: error.problem}
         return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
     message = error_message(error, house)
-    if isinstance(error, NotAllowed) and error.refused.reason == "gone":
+    if isinstance(error, NotAllowed) and error.refused.reason is RefusalReason.GONE:
         house.background.start(cards.redraw(error.ref), _give_up)
     if "command" in body:
         return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})

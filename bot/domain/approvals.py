@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.objects import Value
+from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import Actor
 
 
@@ -70,4 +71,4 @@ class ApprovalResult:
     request: ApprovalRequest | None = None
     ended_request: ApprovalRequest | None = None
     outdated_approvals: tuple[Approval, ...] = ()
-    reason: str = ""
+    reason: OutcomeReason = OutcomeReason.NONE

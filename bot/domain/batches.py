@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from bot.domain.objects import ObjectId, ObjectKind, Ref, Value
 from bot.domain.operations import Operation
+from bot.domain.reasons import SkipReason
 
 
 class BatchQuery(Value):
@@ -52,7 +53,7 @@ class SkippedItem(Value):
 
     ref: Ref
     name: str
-    reason: str
+    reason: SkipReason
     detail: str = ""
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
 from bot.domain.objects import Ref, Value
+from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import Actor, SlackFile, SlackLocation
 from bot.domain.snapshots import Change
 
@@ -104,7 +105,7 @@ class Outcome(Value):
     """
 
     state: OperationState
-    reason_code: str = ""
+    reason_code: OutcomeReason = OutcomeReason.NONE
     code: str = ""
     message: str = ""
     status: int | None = None

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.objects import ObjectKind, Value
+from bot.domain.reasons import OutcomeReason
 
 
 class PollStatus(Value):
@@ -15,7 +16,7 @@ class PollStatus(Value):
     workspace: str
     since: datetime
     last_success_at: datetime | None = None
-    failure: str = ""
+    failure: OutcomeReason = OutcomeReason.NONE
     replica: str = ""
 
 

@@ -22,6 +22,7 @@ from bot.domain.actions import BY_NAME, Action, batch_actions
 from bot.domain.batches import BatchQuery, SkippedItem
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import ObjectKind, Ref, Value
+from bot.domain.reasons import SkipReason
 from bot.domain.slack import SlackLocation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages.blocks import Message, context, new_message, plain_name, section
@@ -40,13 +41,13 @@ WAITING = {"task": "wait for a decision", "instance": "have failed"}
 WAITS = {"task": "waits for a decision", "instance": "has failed"}
 
 SKIP_REASONS = {
-    "people": "It asks for several people: decide it on its card.",
-    "name": "It asks for its name to be typed: decide it on its card.",
-    "reason": "It needs a reason: go back and give one.",
-    "settled": "It is no longer open to this.",
-    "changed": "It has changed since it was listed: look at its card.",
-    "gone": "SecMaster knows it no longer.",
-    "unread": "It could not be read from SecMaster: try again.",
+    SkipReason.NEEDS_APPROVALS: "It asks for several people: decide it on its card.",
+    SkipReason.NEEDS_NAME: "It asks for its name to be typed: decide it on its card.",
+    SkipReason.NEEDS_REASON: "It needs a reason: go back and give one.",
+    SkipReason.SETTLED: "It is no longer open to this.",
+    SkipReason.CHANGED: "It has changed since it was listed: look at its card.",
+    SkipReason.GONE: "SecMaster knows it no longer.",
+    SkipReason.UNREAD: "It could not be read from SecMaster: try again.",
 }
 
 

@@ -9,6 +9,7 @@ from slack_sdk.models.blocks.basic_components import TableBlockColumnSettings
 from bot.domain.actions import BY_NAME
 from bot.domain.batches import Batch, BatchItem
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.reasons import NO_ANSWER, OutcomeReason, SkipReason
 from bot.messages import batch_forms
 from bot.messages.blocks import Message, new_message, plain_name, section
 from bot.messages.cards import INSTANCE_STATES, TASK_STATES
@@ -16,22 +17,22 @@ from bot.messages.labels import labels
 from bot.messages.text import clip, inline, mention_user, quote
 
 SKIP_LABELS = {
-    "refused": "Not allowed any more",
-    "people": "Left out: asks for several people",
-    "name": "Left out: asks for its name to be typed",
-    "reason": "Left out: needs a reason",
+    SkipReason.REFUSED: "Not allowed any more",
+    SkipReason.NEEDS_APPROVALS: "Left out: asks for several people",
+    SkipReason.NEEDS_NAME: "Left out: asks for its name to be typed",
+    SkipReason.NEEDS_REASON: "Left out: needs a reason",
 }
 FAILURE_LABELS = {
-    "changed": "Changed since you looked",
-    "too_old": "Not sent: it came too late",
-    "voted": "You have said yes to it already",
-    "same_right": "That right has said yes already",
-    "reason_not_left": "Not done: no comment could be left",
-    "own_fault": "Not done: trouble on our side",
-    "cannot_post": "Not done: no place to answer",
-    "NotFound": "SecMaster knows it no longer",
+    OutcomeReason.CHANGED: "Changed since you looked",
+    OutcomeReason.TOO_OLD: "Not sent: it came too late",
+    OutcomeReason.ALREADY_APPROVED: "You have said yes to it already",
+    OutcomeReason.SAME_AUTHORITY: "That right has said yes already",
+    OutcomeReason.ATTRIBUTION_FAILED: "Not done: no comment could be left",
+    OutcomeReason.OWN_FAULT: "Not done: trouble on our side",
+    OutcomeReason.CANNOT_POST: "Not done: no place to answer",
+    OutcomeReason.NOT_FOUND: "SecMaster knows it no longer",
     **dict.fromkeys(
-        ("Unreachable", "Unavailable", "Unreadable", "AnswerLost"),
+        NO_ANSWER,
         "Given up: SecMaster did not answer",
     ),
 }
@@ -90,7 +91,7 @@ def result(ended: BatchItemResult) -> str:
 
 
 def _refusal(ended: BatchItemResult, outcome: Outcome) -> str:
-    closed = outcome.reason_code == "not_now"
+    closed = outcome.reason_code == OutcomeReason.NOT_NOW
     if first := ended.holder or (ended.standing_operation if closed else None):
         return _second(first)
     if closed:

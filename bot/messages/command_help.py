@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.domain.actions import TABLE, Action
 from bot.domain.objects import Ref
+from bot.domain.reasons import RefusalReason
 from bot.domain.slack import SlackFile
 from bot.messages.blocks import Message, context, new_message, section
 from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT
@@ -129,29 +130,29 @@ def not_allowed(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, 
 def refusal(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role]) -> str:
     """The same as one sentence."""
     return {
-        "guest": "Guests may look, and change nothing.",
-        "outsider": "People of other organisations may look, and change nothing.",
-        "unknown": "Slack could not be asked who you are, so nothing may be allowed. Try again.",
-        "gone": f"SecMaster knows no {ref.kind} {code(ref.id)} here.",
-        "unread": "SecMaster could not be asked what this is, so no rule can allow it. Try again.",
-        "unstated": (
+        RefusalReason.GUEST: "Guests may look, and change nothing.",
+        RefusalReason.OUTSIDER: "People of other organisations may look, and change nothing.",
+        RefusalReason.UNKNOWN_PERSON: "Slack could not be asked who you are, so nothing may be allowed. Try again.",
+        RefusalReason.GONE: f"SecMaster knows no {ref.kind} {code(ref.id)} here.",
+        RefusalReason.UNREAD: "SecMaster could not be asked what this is, so no rule can allow it. Try again.",
+        RefusalReason.UNSTATED: (
             f"{refused.rule.capitalize()} asks for what SecMaster does not say of this "
             f"{ref.kind}, so nobody can be allowed. Decide it in SecMaster."
         ),
-        "no-rule": f"No rule allows {code(action.name)}. Ask whoever runs this bot.",
-        "rule": f"You may not do this: {refused.rule} leaves it to {role_members(refused.roles, roles)}.",
-        "self": (
+        RefusalReason.NO_RULE: f"No rule allows {code(action.name)}. Ask whoever runs this bot.",
+        RefusalReason.RULE: f"You may not do this: {refused.rule} leaves it to {role_members(refused.roles, roles)}.",
+        RefusalReason.SELF: (
             f"You created this task, and {refused.rule} leaves it to somebody else of "
             f"{role_members(refused.roles, roles)}."
         ),
-        "unmapped": (
+        RefusalReason.UNMAPPED: (
             f"{refused.rule.capitalize()} refuses whoever created the task, and nobody told me "
             "who you are in SecMaster. Ask whoever runs this bot."
         ),
-        "glass": (
+        RefusalReason.BREAK_GLASS: (
             f"You may not break the glass: {refused.rule} leaves it to {role_members(refused.roles, roles)}."
         ),
-        "no-glass": f"{refused.rule.capitalize()} has no glass to break: ask without.",
+        RefusalReason.NO_BREAK_GLASS: f"{refused.rule.capitalize()} has no glass to break: ask without.",
     }[refused.reason]
 
 

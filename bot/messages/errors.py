@@ -1,6 +1,7 @@
 """Every kind of failure as one sentence a person can act on."""
 
 from bot.domain.operations import Outcome
+from bot.domain.reasons import OutcomeReason
 from bot.messages.text import code, inline
 from bot.secmaster import (
     AnswerLost,
@@ -28,15 +29,15 @@ BUSY = "SecMaster is busy (too many requests)."
 TOO_MANY = 429
 
 FAILURE_SENTENCES = {
-    "Unreachable": "SecMaster can't be reached.",
-    "AnswerLost": "SecMaster's answer was lost on the way.",
-    "Unavailable": "SecMaster is not answering properly.",
-    "Unreadable": "SecMaster sent an answer that can't be read.",
-    "restarted": "This bot was restarted in the middle of it.",
-    "untold": "SecMaster does not show whether it did it.",
-    "answer_lost": "SecMaster does not show it.",
-    "file_late": "Slack does not hand out the file at the moment.",
-    "own_fault": "Something went wrong on our side.",
+    OutcomeReason.UNREACHABLE: "SecMaster can't be reached.",
+    OutcomeReason.LOST_ANSWER: "SecMaster's answer was lost on the way.",
+    OutcomeReason.UNAVAILABLE: "SecMaster is not answering properly.",
+    OutcomeReason.UNREADABLE: "SecMaster sent an answer that can't be read.",
+    OutcomeReason.RESTARTED: "This bot was restarted in the middle of it.",
+    OutcomeReason.NOT_READABLE: "SecMaster does not show whether it did it.",
+    OutcomeReason.NOT_VISIBLE: "SecMaster does not show it.",
+    OutcomeReason.FILE_DELAYED: "Slack does not hand out the file at the moment.",
+    OutcomeReason.OWN_FAULT: "Something went wrong on our side.",
 }
 
 

@@ -3,6 +3,7 @@
 from bot.domain.actions import BY_NAME, needs_attribution
 from bot.domain.approvals import ApprovalIntent, ApprovalRequest
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.reasons import NO_ANSWER, OutcomeReason
 from bot.messages import approvals, blocks
 from bot.messages.blocks import Message, new_message, section
 from bot.messages.cards import INSTANCE_STATES, TASK_STATES
@@ -31,7 +32,7 @@ def outcome(
         return _line(f"{done}{_told(operation)}{_receipt(operation, ended)}")
     if ended.state is OperationState.DONE:
         found = " SecMaster's answer was lost; reading it again showed that it is done." * (
-            ended.reason_code == "read"
+            ended.reason_code == OutcomeReason.READ_BACK
         )
         who = approvals.actor_names(operation)
         return _line(f"✅ *{said.done}* by {who}.{found}{_told(operation)}{receipt}")
@@ -108,47 +109,47 @@ def _refusal(operation: Operation, ended: Outcome, standing: StandingOperation |
         f"Try again when SecMaster is back.{_left(operation)}"
     )
     sentences = {
-        "not_now": f"{_closed(operation, ended, standing)} {not_sent}",
-        "changed": (
+        OutcomeReason.NOT_NOW: f"{_closed(operation, ended, standing)} {not_sent}",
+        OutcomeReason.CHANGED: (
             f"Changed since {who} looked. {not_sent}{_left(operation)}\n{differences(ended)}"
         ),
-        "voted": f"You have said yes to this {said.noun}; {approvals_missing(ended)} {not_sent}",
-        "same_right": (
+        OutcomeReason.ALREADY_APPROVED: f"You have said yes to this {said.noun}; {approvals_missing(ended)} {not_sent}",
+        OutcomeReason.SAME_AUTHORITY: (
             "The right that you use was used for this already: it counts once, whoever uses it. "
             f"{not_sent}"
         ),
-        "no_ballot": f"There is no {said.noun} that waits for a yes of yours. Nothing was changed.",
-        "too_late": f"The {said.noun} is being sent right now, so nothing could be taken back.",
-        "cannot_post": f"{CANNOT_POST.get(ended.code, CANNOT_POST_DEFAULT)}. {not_sent}",
-        "reason_not_left": (
+        OutcomeReason.NO_REQUEST: f"There is no {said.noun} that waits for a yes of yours. Nothing was changed.",
+        OutcomeReason.ALREADY_SENDING: f"The {said.noun} is being sent right now, so nothing could be taken back.",
+        OutcomeReason.CANNOT_POST: f"{CANNOT_POST.get(ended.code, CANNOT_POST_DEFAULT)}. {not_sent}",
+        OutcomeReason.ATTRIBUTION_FAILED: (
             f"The comment that names who decides could not be left in SecMaster{refusal_clause(ended)}, "
             "so nothing was decided. Try again."
         ),
-        "file_not_had": (
+        OutcomeReason.FILE_UNAVAILABLE: (
             f"Slack did not hand out the file ({code(ended.code)}), so it was not attached. "
             "Share it again, or upload it in SecMaster."
         ),
-        "file_too_large": (
+        OutcomeReason.FILE_TOO_LARGE: (
             "The file is too large to be brought to SecMaster from here (20 MB at most), so it "
             "was not attached. Upload it in SecMaster."
         ),
-        "file_late": (
+        OutcomeReason.FILE_DELAYED: (
             "Given up. Slack did not answer when it was asked for the file, so it was not "
             "attached. Share it again."
         ),
-        "too_old": (
+        OutcomeReason.TOO_OLD: (
             f"The {said.noun} by {who} was recorded {date_token(operation.accepted_at)}, which is too "
             "long ago to still be meant, so it was not sent. Ask again if it is."
         ),
-        "own_fault": (
+        OutcomeReason.OWN_FAULT: (
             f"Something went wrong on our side and the {said.noun} was not done. Tell whoever "
             f"runs this bot the reference {code(operation.reference)}."
         ),
-        **dict.fromkeys(("Unreachable", "Unavailable", "Unreadable", "AnswerLost"), given_up),
+        **dict.fromkeys(NO_ANSWER, given_up),
     }
     # Where ids are given, it may be the comment or the file that is unknown.
     if all(param.signed for param in BY_NAME[operation.action].params):
-        sentences["NotFound"] = (
+        sentences[OutcomeReason.NOT_FOUND] = (
             f"SecMaster knows no {noun} {code(operation.ref.id)} here. {not_sent}"
         )
     refused = (

@@ -6,6 +6,7 @@ from datetime import timedelta
 from bot.domain.actions import Action
 from bot.domain.delegations import Delegation
 from bot.domain.objects import Ref
+from bot.domain.reasons import RefusalReason
 from bot.messages.blocks import Message, new_message, section
 from bot.messages.text import (
     code,
@@ -24,18 +25,18 @@ SHOWN = 5
 MOST = 20  # loans in one message
 MAY_BREAK_GLASS = "; you may break the glass"
 REFUSAL_TEXTS = {
-    "guest": "guests may look, and change nothing",
-    "outsider": "people of other organisations may look, and change nothing",
-    "unknown": "Slack could not be asked who this is",
-    "unmapped": "{rule} refuses the creator, and nobody told me who this is in SecMaster",
-    "unread": "SecMaster could not be asked what this is",
-    "unstated": "{rule} asks for what SecMaster does not say of it, so nobody can be allowed",
-    "gone": "SecMaster does not know it",
-    "no-rule": "no rule allows it to anybody",
-    "rule": "{rule} leaves it to {may}",
-    "self": "{rule} refuses whoever created the task",
-    "glass": "{rule} leaves breaking the glass to {may}",
-    "no-glass": "{rule} has no glass to break",
+    RefusalReason.GUEST: "guests may look, and change nothing",
+    RefusalReason.OUTSIDER: "people of other organisations may look, and change nothing",
+    RefusalReason.UNKNOWN_PERSON: "Slack could not be asked who this is",
+    RefusalReason.UNMAPPED: "{rule} refuses the creator, and nobody told me who this is in SecMaster",
+    RefusalReason.UNREAD: "SecMaster could not be asked what this is",
+    RefusalReason.UNSTATED: "{rule} asks for what SecMaster does not say of it, so nobody can be allowed",
+    RefusalReason.GONE: "SecMaster does not know it",
+    RefusalReason.NO_RULE: "no rule allows it to anybody",
+    RefusalReason.RULE: "{rule} leaves it to {may}",
+    RefusalReason.SELF: "{rule} refuses whoever created the task",
+    RefusalReason.BREAK_GLASS: "{rule} leaves breaking the glass to {may}",
+    RefusalReason.NO_BREAK_GLASS: "{rule} has no glass to break",
 }
 
 

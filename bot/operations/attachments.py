@@ -10,6 +10,7 @@ import aiohttp
 
 from bot.domain.objects import Value
 from bot.domain.operations import Operation, OperationState, Outcome
+from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import SlackFile
 from bot.operations.step_results import ResultKind, StepResult, failed, final
 from bot.secmaster import SecMasterError
@@ -46,7 +47,9 @@ async def upload(operation: Operation, file: SlackFile) -> UploadResult:
             name, content = await _fetched(file.id)
             uploaded = await services().client(operation.ref).upload_attachment(name, content)
     except SlackFailed as error:
-        late = Outcome(state=OperationState.FAILED, reason_code="file_late", code=error.code)
+        late = Outcome(
+            state=OperationState.FAILED, reason_code=OutcomeReason.FILE_DELAYED, code=error.code
+        )
         return UploadResult(result=StepResult(kind=ResultKind.RETRYABLE, outcome=late))
     except FileUnavailable as no:
         trouble = TOO_LARGE if no.code == TOO_LARGE else "file_not_had"

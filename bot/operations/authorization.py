@@ -9,6 +9,7 @@ from bot.domain.actions import Action
 from bot.domain.approvals import Approval
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, PolicyTerms
+from bot.domain.reasons import RefusalReason
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import failure_group
 from bot.policy.config import Config
@@ -63,7 +64,7 @@ async def authorize(
     """Return what allows it, or raise NotAllowed and leave a record of the attempt."""
     config = house.config  # one policy from the question to the record, whatever is read anew
     member, about = Principal(asker.actor.id), None
-    answer: Decision = Refused("unknown")
+    answer: Decision = Refused(RefusalReason.UNKNOWN_PERSON)
     try:
         member = await house.directory.principal(asker.actor)
         about = await _facts(house, config, action, ref)
@@ -73,9 +74,9 @@ async def authorize(
     except LookupFailed:
         pass
     except NotFound:
-        answer = Refused("gone")
+        answer = Refused(RefusalReason.GONE)
     except (SecMasterError, TimeoutError):
-        answer = Refused("unread")
+        answer = Refused(RefusalReason.UNREAD)
     terms = _terms(config, member, answer)
     if isinstance(answer, Allowed):
         return Grant(answer, _braked(config, action, about, terms), about)

@@ -14,6 +14,7 @@ from dbos import DBOS, SetWorkflowID
 
 from bot.domain.batches import Batch, BatchItem
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import SlackLocation
 from bot.messages import Message, batch_results
 from bot.messages.batch_results import BatchItemResult
@@ -156,10 +157,13 @@ async def _end(item: BatchItem) -> BatchItemResult:
     for step in await DBOS.list_workflow_steps_async(item.operation.id):
         found = step["output"] if isinstance(step["output"], dict) else {}
         if step["function_name"] == "prepare" and found.get("holder"):
-            lost = Outcome(state=OperationState.FAILED, reason_code="lost")
+            lost = Outcome(state=OperationState.FAILED, reason_code=OutcomeReason.LOST)
             return BatchItemResult(item, lost, StandingOperation.model_validate(found["holder"]))
         if step["function_name"] == "conclude":
-            known = found or {"state": OperationState.UNKNOWN, "reason_code": "own_fault"}
+            known = found or {
+                "state": OperationState.UNKNOWN,
+                "reason_code": OutcomeReason.OWN_FAULT,
+            }
             return BatchItemResult(item, Outcome.model_validate(known))
     return BatchItemResult(item)
 
@@ -167,7 +171,7 @@ async def _end(item: BatchItem) -> BatchItemResult:
 async def _told(item: BatchItem) -> BatchItemResult:
     """The same with who came before it, where it was no longer open."""
     ended = await _end(item)
-    if ended.outcome is None or ended.outcome.reason_code != "not_now":
+    if ended.outcome is None or ended.outcome.reason_code != OutcomeReason.NOT_NOW:
         return ended
     states = (OperationState.DONE, OperationState.PENDING, OperationState.IN_DOUBT)
     ref, store = item.operation.ref, services().store

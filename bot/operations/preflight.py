@@ -11,6 +11,7 @@ from bot.domain.actions import BY_NAME, needs_attribution
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.attribution import comment_reference, comment_reference_of
 from bot.domain.operations import Operation, OperationState, Outcome
+from bot.domain.reasons import OutcomeReason
 from bot.domain.snapshots import Snapshot, StoredSnapshot
 from bot.operations.step_results import Preflight, PreflightResult, StepResult, failed, final
 from bot.secmaster import Instance, NotFound, SecMasterError, Task
@@ -33,7 +34,7 @@ async def run(operation: Operation) -> PreflightResult:
             found = await _with_card(operation, looked)
         except CannotPost as error:
             closed = Outcome(
-                state=OperationState.FAILED, reason_code="cannot_post", code=error.code
+                state=OperationState.FAILED, reason_code=OutcomeReason.CANNOT_POST, code=error.code
             )
             return PreflightResult(result=final(closed))
     return await _claim(operation, looked, found)
@@ -70,8 +71,8 @@ def _answer(claimed: ClaimResult) -> StepResult | None:
     """Why nothing is to be sent now; None where the key was taken."""
     poll = claimed.approval
     if claimed.holder:
-        return final(Outcome(state=OperationState.FAILED, reason_code="lost"))
-    if poll.reason and poll.reason != "over":
+        return final(Outcome(state=OperationState.FAILED, reason_code=OutcomeReason.LOST))
+    if poll.reason and poll.reason != OutcomeReason.REQUEST_OVER:
         return final(
             Outcome(
                 state=OperationState.FAILED, reason_code=poll.reason, approval_request=poll.request
@@ -139,7 +140,7 @@ async def _not_open(operation: Operation, snapshot: Snapshot, seen: str) -> Step
     await asyncio.to_thread(store.save_snapshot, operation.ref, now, services().clock())
     changed = Outcome(
         state=OperationState.FAILED,
-        reason_code="changed",
+        reason_code=OutcomeReason.CHANGED,
         changes=changes,
         preflight_fingerprint=now.fingerprint,
     )
@@ -164,7 +165,11 @@ async def lapse(operation: Operation) -> Outcome:
     """
     lapsed = await asyncio.to_thread(services().store.lapse, operation, services().clock())
     if lapsed and await _still_open(operation):
-        return Outcome(state=OperationState.FAILED, reason_code="lapsed", ended_request=lapsed)
+        return Outcome(
+            state=OperationState.FAILED,
+            reason_code=OutcomeReason.REQUEST_LAPSED,
+            ended_request=lapsed,
+        )
     return Outcome(state=OperationState.DONE)
 
 
@@ -193,7 +198,9 @@ async def recheck(operation: Operation, before: Preflight) -> StepResult | None:
 def _not_now(snapshot: Snapshot) -> StepResult:
     """The refusal of what the object is not open to, with who brought that about."""
     seen = Outcome(
-        state=OperationState.FAILED, reason_code="not_now", blocking_status=snapshot.status
+        state=OperationState.FAILED,
+        reason_code=OutcomeReason.NOT_NOW,
+        blocking_status=snapshot.status,
     )
     if isinstance(snapshot, Task):
         told = {"decided_by": snapshot.decider, "decided_at": snapshot.update_time}

@@ -7,6 +7,7 @@ from bot import messages
 from bot.domain import snapshots
 from bot.domain.approvals import ApprovalRequest
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.reasons import OutcomeReason
 from bot.messages import Message
 from bot.secmaster import SecMasterError
 from bot.services import services
@@ -16,7 +17,15 @@ from bot.slack.gateway import SlackFailed, send_private
 log = logging.getLogger(__name__)
 
 # Where nothing reached SecMaster there is nothing for the thread to know.
-PRIVATE = ("not_now", "cannot_post", "changed", "voted", "same_right", "no_ballot", "too_late")
+PRIVATE = (
+    OutcomeReason.NOT_NOW,
+    OutcomeReason.CANNOT_POST,
+    OutcomeReason.CHANGED,
+    OutcomeReason.ALREADY_APPROVED,
+    OutcomeReason.SAME_AUTHORITY,
+    OutcomeReason.NO_REQUEST,
+    OutcomeReason.ALREADY_SENDING,
+)
 SHORTLY = 5.0  # seconds
 
 
@@ -26,7 +35,7 @@ async def outcome(operation: Operation, ended: Outcome, begun: bool) -> None:  #
     A thread that was told of trouble is told of the end as well: it has ``begun``.
     """
     if ended.reason_code in PRIVATE and not begun:
-        if operation.batch_ts and ended.reason_code != "changed":
+        if operation.batch_ts and ended.reason_code != OutcomeReason.CHANGED:
             return  # its row among the many tells it
         store = services().store
         states = (OperationState.DONE, OperationState.PENDING, OperationState.IN_DOUBT)
@@ -39,7 +48,7 @@ async def outcome(operation: Operation, ended: Outcome, begun: bool) -> None:  #
 
 async def _to_decide_again(operation: Operation, ended: Outcome) -> Message | None:
     """What has changed, with a button to decide on that; None where it is not about that."""
-    if ended.reason_code != "changed":
+    if ended.reason_code != OutcomeReason.CHANGED:
         return None
     kept = await asyncio.to_thread(services().store.snapshot_json, ended.preflight_fingerprint)
     about = snapshots.parse(operation.ref.kind, kept)

@@ -5,6 +5,7 @@ from enum import StrEnum
 from bot.domain.approvals import Approval, ApprovalRequest
 from bot.domain.objects import Value
 from bot.domain.operations import OperationState, Outcome, StandingOperation
+from bot.domain.reasons import secmaster_reason
 from bot.secmaster import Refused, SecMasterError, Unavailable
 
 MAX_RETRY_AFTER = 60.0  # seconds, whatever Retry-After says
@@ -61,7 +62,7 @@ def failed(error: SecMasterError, *, sent: bool) -> StepResult:
     """Sort an error: a no is final, anything else passes, and ``sent`` leaves a doubt."""
     outcome = Outcome(
         state=OperationState.FAILED,
-        reason_code=type(error).__name__,
+        reason_code=secmaster_reason(error),
         code=error.code,
         message=error.message,
         status=error.status,

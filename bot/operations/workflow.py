@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from bot.domain.actions import BY_NAME, needs_attribution
 from bot.domain.objects import Value
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.reasons import OutcomeReason
 from bot.operations import attachments, preflight, replies, write
 from bot.operations.attachments import UploadResult
 from bot.operations.step_results import Preflight, PreflightResult, ResultKind, StepResult
@@ -149,7 +150,9 @@ class OperationRunner:
                 raise  # DBOS's own affair: the flow is no longer ours
             log.exception("operation failed", extra={"reference": self.operation.reference})
             state = OperationState.UNKNOWN if self.sent else OperationState.FAILED
-            return Outcome(state=state, reason_code="own_fault", code=type(error).__name__)
+            return Outcome(
+                state=state, reason_code=OutcomeReason.OWN_FAULT, code=type(error).__name__
+            )
 
     async def _settle(self) -> Outcome:
         refusal = await self._prepare() or await self._bring()
@@ -159,7 +162,10 @@ class OperationRunner:
             noted = await self._write(WriteKind.ATTRIBUTION)
             if noted.state is not OperationState.DONE:
                 return noted.model_copy(
-                    update={"state": OperationState.FAILED, "reason_code": "reason_not_left"}
+                    update={
+                        "state": OperationState.FAILED,
+                        "reason_code": OutcomeReason.ATTRIBUTION_FAILED,
+                    }
                 )
         return await self._write(WriteKind.ACTION)
 

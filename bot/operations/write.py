@@ -11,6 +11,7 @@ from enum import StrEnum
 from bot.domain.actions import BY_NAME
 from bot.domain.attribution import attribution_comment, has_comment, signed_comment
 from bot.domain.operations import Operation, OperationState, Outcome
+from bot.domain.reasons import OutcomeReason
 from bot.domain.snapshots import Snapshot
 from bot.messages.labels import labels
 from bot.operations.preflight import recheck
@@ -36,12 +37,12 @@ async def send(
     if services().may_have_run(operation):
         return StepResult(
             kind=ResultKind.IN_DOUBT,
-            outcome=Outcome(state=OperationState.UNKNOWN, reason_code="restarted"),
+            outcome=Outcome(state=OperationState.UNKNOWN, reason_code=OutcomeReason.RESTARTED),
         )
     if services().clock() - operation.accepted_at > timedelta(
         seconds=2 * services().timeouts.seconds + 60
     ):
-        return final(Outcome(state=OperationState.FAILED, reason_code="too_old"))
+        return final(Outcome(state=OperationState.FAILED, reason_code=OutcomeReason.TOO_OLD))
     if stale and (no := await recheck(operation, stale)):
         return no
     try:
@@ -66,13 +67,21 @@ async def verify(operation: Operation, write: WriteKind, before: Preflight) -> S
     happened = _happened(operation, write, now, before)
     if happened is None:
         return final(
-            Outcome(state=OperationState.UNKNOWN, reason_code="untold", blocking_status=now.status)
+            Outcome(
+                state=OperationState.UNKNOWN,
+                reason_code=OutcomeReason.NOT_READABLE,
+                blocking_status=now.status,
+            )
         )
     if happened:
-        done = Outcome(state=OperationState.DONE, reason_code="read", status_after=now.status)
+        done = Outcome(
+            state=OperationState.DONE, reason_code=OutcomeReason.READ_BACK, status_after=now.status
+        )
         return StepResult(kind=ResultKind.FINAL, outcome=done)
     unchanged = Outcome(
-        state=OperationState.UNKNOWN, reason_code="answer_lost", blocking_status=now.status
+        state=OperationState.UNKNOWN,
+        reason_code=OutcomeReason.NOT_VISIBLE,
+        blocking_status=now.status,
     )
     return StepResult(kind=ResultKind.NOT_VISIBLE, outcome=unchanged)
 

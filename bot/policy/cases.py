@@ -22,14 +22,24 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from bot.domain.actions import BY_NAME, Action
+from bot.domain.reasons import RefusalReason
 from bot.policy.config import Config
 from bot.policy.decide import Allowed, Decision, needs_snapshot
 from bot.policy.rules import Section
 from bot.secmaster import Instance, Task
 from bot.secmaster.values import moment
 
-Why = Literal[
-    "guest", "outsider", "rule", "self", "glass", "no-glass", "no-rule", "unmapped", "unstated"
+# What the file can make the policy answer: it has no Slack or SecMaster that fails.
+Reason = Literal[
+    RefusalReason.GUEST,
+    RefusalReason.OUTSIDER,
+    RefusalReason.RULE,
+    RefusalReason.SELF,
+    RefusalReason.BREAK_GLASS,
+    RefusalReason.NO_BREAK_GLASS,
+    RefusalReason.NO_RULE,
+    RefusalReason.UNMAPPED,
+    RefusalReason.UNSTATED,
 ]
 ONE = {"task": "a task", "instance": "an instance"}
 PLAIN = {"extra_forbidden": "nothing reads this key", "missing": "is missing"}
@@ -162,7 +172,7 @@ class Case(Question):
 
     expect: Literal["allowed", "refused"]
     rule: str = ""
-    why: Why | None = None
+    why: Reason | None = None
     approvals: int | None = Field(None, ge=1, strict=True)
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bot.domain.actions import Action
+from bot.domain.reasons import RefusalReason
 from bot.domain.snapshots import Snapshot
 from bot.policy.config import Identities
 from bot.policy.rules import (
@@ -120,7 +121,7 @@ class Refused:
     (what the rule asks of it), gone (there is no such thing).
     """
 
-    reason: str
+    reason: RefusalReason
     rule: str = ""
     roles: tuple[str, ...] = field(default=())
 
@@ -128,7 +129,7 @@ class Refused:
 Decision = Allowed | Refused
 
 # A right that somebody lent helps where one's own was missing, and nowhere else.
-DELEGABLE = ("rule",)
+DELEGABLE = (RefusalReason.RULE,)
 
 
 def needs_snapshot(rules: Sequence[Rule], action: Action) -> bool:
@@ -166,18 +167,18 @@ def _decide(
 ) -> Decision:
     """Answer by the first rule that covers the action and what it is about."""
     if member.outsider:
-        return Refused("outsider")
+        return Refused(RefusalReason.OUTSIDER)
     if member.guest:
-        return Refused("guest")
+        return Refused(RefusalReason.GUEST)
     for title, rule in titled_rules(rules):
         if not covers(rule, action):
             continue
         fits = _fits(rule.when, matter)
         if fits is None:
-            return Refused("unstated", title)
+            return Refused(RefusalReason.UNSTATED, title)
         if fits:
             return _by(rule, title, member, matter.snapshot, glass=glass)
-    return Refused("no-rule")
+    return Refused(RefusalReason.NO_RULE)
 
 
 def titled_rules(rules: Sequence[Rule]) -> Iterator[tuple[str, Rule]]:
@@ -191,9 +192,9 @@ def _by(
     """Answer by the rule that decides."""
     may = rule.break_glass if glass else rule.roles
     if glass and not may:
-        return Refused("no-glass", title, rule.roles)
+        return Refused(RefusalReason.NO_BREAK_GLASS, title, rule.roles)
     if member.roles.isdisjoint(may):
-        return Refused("glass" if glass else "rule", title, may)
+        return Refused(RefusalReason.BREAK_GLASS if glass else RefusalReason.RULE, title, may)
     if not rule.creator_allowed and (why := _own(member, about)):
         return Refused(why, title, rule.roles)
     return Allowed(
@@ -209,17 +210,19 @@ def _by(
     )
 
 
-def _own(member: Principal, about: Snapshot | None) -> str:
-    """Why this may be the person's own task: that it is, or that nobody can tell; "" if not."""
+def _own(member: Principal, about: Snapshot | None) -> RefusalReason | None:
+    """Return why this may be the person's own task, or None where it is somebody else's."""
     if not isinstance(about, Task):
-        return "unstated"
+        return RefusalReason.UNSTATED
     known = _names(about.creator_id, about.creator_name)
     if any(known & identity.names for identity in member.identities):
-        return "self"
+        return RefusalReason.SELF
     # An identity is a name: an id that differs from it says nothing.
     if not _names(about.creator_name):
-        return "unstated"
-    return "" if all(identity.names for identity in member.identities) else "unmapped"
+        return RefusalReason.UNSTATED
+    if all(identity.names for identity in member.identities):
+        return None
+    return RefusalReason.UNMAPPED
 
 
 def _fits(when: RuleConditions, matter: PolicyContext) -> bool | None:

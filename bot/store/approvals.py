@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from bot.domain.approvals import Approval, ApprovalRequest, ApprovalResult
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, PolicyTerms
+from bot.domain.reasons import OutcomeReason
 from bot.store.tables import approvals
 from bot.store.times import from_db
 
@@ -66,10 +67,10 @@ def _count(
     mine = _vote(operation, at)
     own = [row for row in valid if row.actor_id == operation.actor.id]
     if any(row.authority == mine.authority for row in valid if row not in own):
-        return ApprovalResult(reason="same_right")
+        return ApprovalResult(reason=OutcomeReason.SAME_AUTHORITY)
     lasting = timedelta(seconds=operation.terms.expires)
     if not own and operation.accepted_at + lasting <= at:  # as what is not counted any more
-        return ApprovalResult(reason="too_old")
+        return ApprovalResult(reason=OutcomeReason.TOO_OLD)
     if not own:
         _add(connection, operation, about, mine, valid)
         valid = _rows(connection, approvals.c.key == about[0], at)
@@ -77,7 +78,9 @@ def _count(
     if ballot and len(ballot.approvals) >= ballot.needed:
         return ApprovalResult(enough=True, co_approvers=_others(operation, valid))
     again = own and _asked(own[0]).id != operation.id
-    return ApprovalResult(request=ballot, reason="voted" if again else "")
+    return ApprovalResult(
+        request=ballot, reason=OutcomeReason.ALREADY_APPROVED if again else OutcomeReason.NONE
+    )
 
 
 def _add(

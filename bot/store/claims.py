@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest, ApprovalResult
 from bot.domain.objects import Ref, Value
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.reasons import OutcomeReason
 from bot.domain.snapshots import StoredSnapshot
 from bot.store import approvals, audit_log
 from bot.store.cards import Cards
@@ -86,7 +87,10 @@ class Store(Cards):
                 ballot = None if holder else approvals.request_of(connection, operation)
                 return ClaimResult(
                     operation,
-                    approval=ApprovalResult(request=ballot, reason="" if ballot else "over"),
+                    approval=ApprovalResult(
+                        request=ballot,
+                        reason=OutcomeReason.NONE if ballot else OutcomeReason.REQUEST_OVER,
+                    ),
                 )
             if holder:
                 detail = f"to {holder.operation.actor.id}"
@@ -160,7 +164,7 @@ class Store(Cards):
             if kept := _kept(connection, operation, operation.intent):
                 return kept
             if _under_way(connection, approvals.claim_keys(connection, operation)):
-                return ApprovalResult(reason="too_late")
+                return ApprovalResult(reason=OutcomeReason.ALREADY_SENDING)
             poll = end(connection, operation, at)
             if poll:
                 more = {"request": poll.request, "ended_request": poll.ended_request}

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.domain.notifications import Notification, NotificationKind, OutboxEntry
+from bot.domain.reasons import OutcomeReason, secmaster_reason
 from bot.domain.tracking import ListedObject, TrackedObject
 from bot.domain.watch_status import PollStatus
 from bot.notifications import planner
 from bot.notifications.dispatcher import KEPT, ChannelWorkers
-from bot.secmaster import Task, Unavailable
+from bot.secmaster import SecMasterError, Task, Unavailable
 from bot.services import services
 from bot.store import NameInUse, hold_name
 from bot.watch.list_sync import ListDelta, ListedRow, ListSynchronizer
@@ -85,7 +86,7 @@ class Poller:
         await self._besides()
         return pause
 
-    async def _watched(self, workspace: str, began: datetime) -> tuple[str, float]:
+    async def _watched(self, workspace: str, began: datetime) -> tuple[OutcomeReason, float]:
         """Watch one workspace; returns what went wrong, and how long SecMaster asked to wait."""
         try:
             before = await asyncio.to_thread(services().store.poll_statuses.get, workspace)
@@ -99,14 +100,17 @@ class Poller:
         except UNASKABLE as error:
             log.warning("SecMaster can't be watched", extra={"error": str(error)})
             wait = error.retry_after if isinstance(error, Unavailable) else None
-            return _named(error), wait or 0.0
+            return secmaster_reason(error), wait or 0.0
         except Exception as error:
             # Whatever one round met, the next is to come.
             log.exception("a round of the watch broke off")
-            return _named(error), 0.0
-        return "", 0.0
+            failure = OutcomeReason.OWN_FAULT
+            if isinstance(error, SecMasterError):
+                failure = secmaster_reason(error)
+            return failure, 0.0
+        return OutcomeReason.NONE, 0.0
 
-    async def _note(self, workspace: str, began: datetime, trouble: str) -> None:
+    async def _note(self, workspace: str, began: datetime, trouble: OutcomeReason) -> None:
         rounds = services().store.poll_statuses
         before = await asyncio.to_thread(rounds.get, workspace)
         ended = services().clock() if not trouble else before.last_success_at if before else None
@@ -251,7 +255,3 @@ async def _think() -> None:
                 log.exception("what is due can't be said", extra={"ref": str(known.ref)})
                 found, upcoming = [], now + AGAIN
             await asyncio.to_thread(store.mark_checked, [(known.ref, upcoming)], found, now)
-
-
-def _named(error: Exception) -> str:
-    return type(error).__name__

@@ -13,6 +13,7 @@ from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
 from bot.domain.delegations import Delegation
 from bot.domain.objects import ListQuery, Ref, visible
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerms, StandingOperation
+from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import Change
 from bot.messages import (
@@ -35,7 +36,7 @@ from bot.messages import (
     vanished_card,
 )
 from bot.messages.changes import LABELS
-from bot.messages.errors import CANNOT_POST, FAILURE_SENTENCES
+from bot.messages.errors import CANNOT_POST
 from bot.policy.config import parse as parse_config
 from bot.policy.decide import Allowed, Principal, Refused
 from bot.policy.rules import Role, Rule
@@ -246,13 +247,7 @@ def verdicts(noun=None):
 outcomes = st.builds(
     Outcome,
     state=states,
-    reason_code=st.sampled_from(
-        [
-            *FAILURE_SENTENCES,
-            *("", "read", "not_now", "cannot_post", "NotFound", "Forbidden", "Conflict", "Invalid"),
-            *("reason_not_left", "own_fault", "odd"),
-        ]
-    ),
+    reason_code=st.sampled_from(OutcomeReason),
     code=words,
     message=words,
     status=st.none() | st.integers(0, 999),

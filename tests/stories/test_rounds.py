@@ -230,11 +230,11 @@ async def ready(town: Town) -> dict[str, Any]:
 
 
 async def metrics(town: Town) -> dict[tuple[str, str, str], float]:
-    """Each gauge's value by its name, workspace and noun."""
+    """Each gauge's value by its name, workspace and kind."""
     async with aiohttp.ClientSession() as session, session.get(f"{town.app.url}/metrics") as reply:
         families = text_string_to_metric_families(await reply.text())
     return {
-        (each.name, each.labels.get("workspace", ""), each.labels.get("noun", "")): each.value
+        (each.name, each.labels.get("workspace", ""), each.labels.get("kind", "")): each.value
         for family in families
         for each in family.samples
     }

@@ -1,0 +1,128 @@
+"""Why something was not done, as codes: words are made of them elsewhere.
+
+Their texts stand in the audit and are read there by people, so they never change.
+"""
+
+from enum import StrEnum
+
+from bot.secmaster import (
+    AnswerLost,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Refused,
+    SecMasterError,
+    Unavailable,
+    Unreachable,
+    Unreadable,
+)
+
+
+class OutcomeReason(StrEnum):
+    """Why an operation ended as it did, or what is known of it while it has not.
+
+    NONE: nothing to explain. The capitalised texts are SecMaster's answers, or their absence.
+    """
+
+    NONE = ""
+
+    # Not open to this, or not what was decided on.
+    NOT_NOW = "not_now"
+    CHANGED = "changed"
+    LOST = "lost"
+    TOO_OLD = "too_old"
+
+    # Approvals.
+    ALREADY_APPROVED = "voted"
+    SAME_AUTHORITY = "same_right"
+    REQUEST_OVER = "over"
+    REQUEST_LAPSED = "lapsed"
+    NO_REQUEST = "no_ballot"
+    ALREADY_SENDING = "too_late"
+
+    # Slack and files.
+    CANNOT_POST = "cannot_post"
+    ATTRIBUTION_FAILED = "reason_not_left"
+    FILE_UNAVAILABLE = "file_not_had"
+    FILE_TOO_LARGE = "file_too_large"
+    FILE_DELAYED = "file_late"
+
+    # What reading after a doubt showed.
+    READ_BACK = "read"
+    NOT_VISIBLE = "answer_lost"
+    NOT_READABLE = "untold"
+    RESTARTED = "restarted"
+
+    # SecMaster's answer.
+    UNREACHABLE = "Unreachable"
+    LOST_ANSWER = "AnswerLost"
+    UNAVAILABLE = "Unavailable"
+    UNREADABLE = "Unreadable"
+    REFUSED = "Refused"
+    INVALID = "Invalid"
+    NOT_FOUND = "NotFound"
+    FORBIDDEN = "Forbidden"
+    CONFLICT = "Conflict"
+
+    OWN_FAULT = "own_fault"
+
+
+# SecMaster gave no usable answer: nothing is known to be wrong with what was asked.
+NO_ANSWER = (
+    OutcomeReason.UNREACHABLE,
+    OutcomeReason.UNAVAILABLE,
+    OutcomeReason.UNREADABLE,
+    OutcomeReason.LOST_ANSWER,
+)
+
+# The most particular first: an error is the first kind that it is an instance of.
+_SECMASTER_REASONS: tuple[tuple[type[SecMasterError], OutcomeReason], ...] = (
+    (Invalid, OutcomeReason.INVALID),
+    (NotFound, OutcomeReason.NOT_FOUND),
+    (Forbidden, OutcomeReason.FORBIDDEN),
+    (Conflict, OutcomeReason.CONFLICT),
+    (Refused, OutcomeReason.REFUSED),
+    (Unreachable, OutcomeReason.UNREACHABLE),
+    (AnswerLost, OutcomeReason.LOST_ANSWER),
+    (Unavailable, OutcomeReason.UNAVAILABLE),
+    (Unreadable, OutcomeReason.UNREADABLE),
+)
+
+
+def secmaster_reason(error: SecMasterError) -> OutcomeReason:
+    """Return the reason that an error of SecMaster's client stands for."""
+    for kind, reason in _SECMASTER_REASONS:
+        if isinstance(error, kind):
+            return reason
+    return OutcomeReason.OWN_FAULT
+
+
+class RefusalReason(StrEnum):
+    """Why the policy refuses: what the rules say, or what could not be found out."""
+
+    GUEST = "guest"
+    OUTSIDER = "outsider"
+    RULE = "rule"  # it leaves this to other roles
+    SELF = "self"  # whoever created the task may not
+    BREAK_GLASS = "glass"  # not by this person
+    NO_BREAK_GLASS = "no-glass"  # the rule has none
+    NO_RULE = "no-rule"
+    UNKNOWN_PERSON = "unknown"  # Slack could not be asked
+    UNMAPPED = "unmapped"  # who that is in SecMaster is not known
+    UNREAD = "unread"  # SecMaster could not be asked
+    UNSTATED = "unstated"  # SecMaster does not say what the rule asks for
+    GONE = "gone"  # there is no such object
+
+
+class SkipReason(StrEnum):
+    """Why an object is left out of a batch."""
+
+    REFUSED = "refused"
+    NEEDS_APPROVALS = "people"
+    NEEDS_NAME = "name"
+    NEEDS_REASON = "reason"
+    SETTLED = "settled"
+    CHANGED = "changed"
+    GONE = "gone"
+    UNREAD = "unread"
