@@ -93,7 +93,7 @@ class App:
             self._lenders,
             within=self.patience.before_ack,
         )
-        self.desk = Services(
+        self.services = Services(
             secmaster={MAIN: secmaster},
             slack=self.slack,
             store=Store(self.engine),
@@ -111,10 +111,10 @@ class App:
         await self._launch_flows(stack)
         self._errands = BackgroundTasks()
         stack.push_async_callback(self._errands.drain)
-        house = AppContext(self.desk, self.policy, self.directory, self._errands)
+        context = AppContext(self.services, self.policy, self.directory, self._errands)
         bolt = open_bolt(self.slack, settings, identity.data)
-        register(bolt, house)
-        self.desk.after_poll += [digests.enqueue_due, HomeRefresher(house)]
+        register(bolt, context)
+        self.services.after_poll += [digests.enqueue_due, HomeRefresher(context)]
         await self._open_doors(bolt, door, stack)
         if config.watch.every:
             watching = asyncio.create_task(Poller().run(config.watch.every))
@@ -122,7 +122,7 @@ class App:
 
     async def _lenders(self, user: str) -> list[str]:
         """Who lent somebody their rights, for now."""
-        lending, at = self.desk.store.delegations, self.desk.clock()
+        lending, at = self.services.store.delegations, self.services.clock()
         return [loan.delegator for loan in await asyncio.to_thread(lending.received, user, at)]
 
     def reload(self) -> None:
@@ -136,7 +136,7 @@ class App:
         told = {"before": before.fingerprint, "now": self.policy.current.fingerprint}
         log.info("policy read again", extra=told)
         entry = {
-            "at": self.desk.clock(),
+            "at": self.services.clock(),
             "operation_id": secrets.token_hex(16),
             "outcome": "done",
             "action": "reload",
@@ -145,21 +145,23 @@ class App:
             "terms": {"policy": told["now"]},
             "before": told["before"],
         }
-        self._errands.start(asyncio.to_thread(self.desk.store.record, entry), _unnoted)
-        rethinking = asyncio.to_thread(self.desk.store.tracked.reschedule_all, self.desk.clock())
+        self._errands.start(asyncio.to_thread(self.services.store.record, entry), _unnoted)
+        rethinking = asyncio.to_thread(
+            self.services.store.tracked.reschedule_all, self.services.clock()
+        )
         self._errands.start(rethinking, _unnoted)
 
     async def _launch_flows(self, stack: AsyncExitStack) -> None:
         """Start DBOS inside this loop, so that recovered flows share it with the clients."""
-        set_services(self.desk)
+        set_services(self.services)
         DBOS(config=flows_config(self.settings, self.engine))
         logging.getLogger("dbos").handlers.clear()  # its lines go the way of all others
         logging.getLogger("dbos").propagate = True
-        stack.push_async_callback(self.desk.drain)
+        stack.push_async_callback(self.services.drain)
         # That a flow is broken off is no news: the next start takes it up.
         stack.callback(logging.getLogger("dbos").setLevel, logging.ERROR)
         stack.push_async_callback(asyncio.to_thread, DBOS.destroy)
-        stack.push_async_callback(self.desk.settle, GRACE)
+        stack.push_async_callback(self.services.settle, GRACE)
         DBOS.launch()
 
     async def _open_doors(self, bolt: AsyncApp, door: socket.socket, stack: AsyncExitStack) -> None:

@@ -13,40 +13,41 @@ from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 
 from bot.domain.actions import MESSAGE_ACTIONS
+from bot.domain.slack import Requester
 from handlers import batch, buttons, commands, errors, shortcuts
-from handlers.context import AppContext, Requester, has_requester
+from handlers.context import AppContext, has_requester, requester_of
 
 __all__ = ["AppContext", "register"]
 
 
-def register(app: AsyncApp, house: AppContext) -> None:
+def register(bolt: AsyncApp, app: AppContext) -> None:
     """Hang every listener into the app."""
 
-    @app.use
+    @bolt.use
     async def who_and_where(
         body: dict[str, Any], context: AsyncBoltContext, next_: Callable[[], Awaitable[None]]
     ) -> BoltResponse | None:
         """Put here what arrives in every listener as an argument of that name."""
         if not has_requester(body):
             return BoltResponse(status=200)
-        context["house"] = house
-        context["asker"] = Requester.of(body)
+        context["app"] = app
+        context["requester"] = requester_of(body)
         await next_()
         return None
 
-    @app.error
+    @bolt.error
     async def door(error: Exception, body: dict[str, Any]) -> BoltResponse:
-        return await errors.answer_before_ack(house, error, body)
+        return await errors.answer_before_ack(app, error, body)
 
-    named = "|".join(map(re.escape, house.config.commands.names))
-    app.command(re.compile(f"^({named})$"))(commands.command)
-    app.event("app_mention")(commands.mention)
-    app.event("message")(commands.message)
-    app.event("app_home_opened")(shortcuts.home)
-    app.shortcut("waiting")(shortcuts.show_waiting)
+    named = "|".join(map(re.escape, app.config.commands.names))
+    bolt.command(re.compile(f"^({named})$"))(commands.command)
+    bolt.event("app_mention")(commands.mention)
+    bolt.event("message")(commands.message)
+    bolt.event("app_home_opened")(shortcuts.home)
+    bolt.shortcut("waiting")(shortcuts.show_waiting)
     for action in MESSAGE_ACTIONS:
-        app.shortcut(action.name)(shortcuts.on_message)
-    app.action(re.compile(""))(buttons.press)
-    app.view("form")(buttons.submit)
-    app.view("choosing")(batch.submit_selection)
-    app.view("confirming")(batch.submit_confirmation)
+        bolt.shortcut(action.name)(shortcuts.on_message)
+    bolt.action(re.compile(""))(buttons.press)
+    bolt.view("form")(buttons.submit)
+    bolt.view("choosing")(batch.submit_selection)
+    bolt.view("confirming")(batch.submit_confirmation)

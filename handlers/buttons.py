@@ -9,12 +9,12 @@ from bot.domain.actions import BY_NAME
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.batches import BatchQuery
 from bot.domain.cards import ButtonValue
-from bot.domain.slack import SlackLocation
+from bot.domain.slack import Requester, SlackLocation
 from bot.messages import command_help, lists, modals
 from bot.slack import cards
 from bot.slack.gateway import respond
 from handlers import batch, home, operations, queries, watch
-from handlers.context import AppContext, Requester
+from handlers.context import AppContext
 from handlers.errors import UserError, run_after_ack
 from handlers.requests import ActionRequest, ChangeApproval, ShowCard
 
@@ -22,32 +22,32 @@ Body = dict[str, Any]
 
 
 async def press(
-    ack: AsyncAck, action: Body, body: Body, house: AppContext, asker: Requester
+    ack: AsyncAck, action: Body, body: Body, app: AppContext, requester: Requester
 ) -> None:
     """Any button or menu of ours, told apart by its action id."""
     name, value = _pressed(action)
     if name.startswith("page."):
-        run_after_ack(house, _turn(house, value, asker.location), asker)
+        run_after_ack(app, _turn(app, value, requester.location), requester)
     elif name.partition(".")[0] == "home":
-        run_after_ack(house, home.pressed(house, asker.actor, value), asker)
+        run_after_ack(app, home.pressed(app, requester.actor, value), requester)
     elif name == "several":
         several = BatchQuery.parse(value)
         if several is None:
             raise UserError(command_help.newer_button())
-        await batch.open_form(house, several, asker, body["trigger_id"], upon=_in_modal(body))
+        await batch.open_form(app, several, requester, body["trigger_id"], upon=_in_modal(body))
     else:
         wanted, _, carried = value.rpartition("|")
         shown = ButtonValue.parse(carried)
-        if shown is None or shown.ref.workspace not in house.services.secmaster:
+        if shown is None or shown.ref.workspace not in app.services.secmaster:
             raise UserError(command_help.newer_button())
         pressed = ButtonPress(name, shown, body["trigger_id"], _in_modal(body), wanted)
-        await _on(house, pressed, asker)
+        await _on(app, pressed, requester)
     await ack()
 
 
-async def submit(ack: AsyncAck, view: Body, house: AppContext, asker: Requester) -> None:
+async def submit(ack: AsyncAck, view: Body, app: AppContext, requester: Requester) -> None:
     """A form is sent."""
-    await operations.submit(house, view, asker)
+    await operations.submit(app, view, requester)
     await ack()
 
 
@@ -62,7 +62,7 @@ class ButtonPress:
     action_name: str = ""
 
 
-async def _on(house: AppContext, pressed: ButtonPress, asker: Requester) -> None:
+async def _on(app: AppContext, pressed: ButtonPress, requester: Requester) -> None:
     """What a press means for the object it names."""
     ref = pressed.button.ref
     match pressed.name:
@@ -70,7 +70,7 @@ async def _on(house: AppContext, pressed: ButtonPress, asker: Requester) -> None
             wanted = ActionRequest(
                 BY_NAME[name], ref, decision_fingerprint=pressed.button.decision_fingerprint
             )
-            await operations.press(house, wanted, asker, pressed.trigger_id)
+            await operations.press(app, wanted, requester, pressed.trigger_id)
         case "break-glass" if pressed.action_name in BY_NAME:
             wanted = ActionRequest(
                 BY_NAME[pressed.action_name],
@@ -78,23 +78,25 @@ async def _on(house: AppContext, pressed: ButtonPress, asker: Requester) -> None
                 decision_fingerprint=pressed.button.decision_fingerprint,
                 break_glass=True,
             )
-            await operations.press(house, wanted, asker, pressed.trigger_id)
+            await operations.press(app, wanted, requester, pressed.trigger_id)
         case "withdraw" | "refuse" if pressed.action_name in BY_NAME:
             unsaid = ChangeApproval(ApprovalIntent(pressed.name), ref, action=pressed.action_name)
-            await operations.change_approval(house, unsaid, asker, pressed.trigger_id)
+            await operations.change_approval(app, unsaid, requester, pressed.trigger_id)
         case name if name.startswith("snooze."):
             until = name.removeprefix("snooze.")
-            run_after_ack(house, watch.snooze(house, ref, until, asker, pressed.trigger_id), asker)
+            run_after_ack(
+                app, watch.snooze(app, ref, until, requester, pressed.trigger_id), requester
+            )
         case "show":
-            run_after_ack(house, queries.show(house, ShowCard(ref), asker), asker)
+            run_after_ack(app, queries.show(app, ShowCard(ref), requester), requester)
         case "refresh":
-            run_after_ack(house, cards.redraw(ref), asker)
+            run_after_ack(app, cards.redraw(ref), requester)
         case "details":
             view = modals.loading("Details")
             opened = await operations.open_view(
-                house.services, pressed.trigger_id, view, upon=pressed.in_modal
+                app.services, pressed.trigger_id, view, upon=pressed.in_modal
             )
-            run_after_ack(house, queries.details(house, ref, opened["view"]["id"]), asker)
+            run_after_ack(app, queries.details(app, ref, opened["view"]["id"]), requester)
         case _:
             raise UserError(command_help.newer_button())
 
@@ -111,10 +113,10 @@ def _pressed(action: Body) -> tuple[str, str]:
     return action.get("action_id", ""), action.get("value", "")
 
 
-async def _turn(house: AppContext, value: str, place: SlackLocation) -> None:
+async def _turn(app: AppContext, value: str, place: SlackLocation) -> None:
     """Another page of a list, in the place of the one that is shown."""
     wanted = lists.parse_page_button(value)
     if wanted is None:
         raise UserError(command_help.newer_button())
-    page = await queries.listing(house, wanted)
+    page = await queries.listing(app, wanted)
     await respond(place.response_url, page, replacing=True)

@@ -1,10 +1,10 @@
 """What every listener works with, and who is asking from where."""
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from bot.domain.slack import Actor, SlackLocation
+from bot.domain.slack import Actor, Requester, SlackLocation
 from bot.messages import Message, command_help
 from bot.policy.config import Config, PolicyHolder
 from bot.runtime.background import BackgroundTasks
@@ -53,22 +53,6 @@ class AppContext:
     def root(self) -> str:
         """What a person types before the words of a command."""
         return self.config.commands.root or "@bot"
-
-
-@dataclass(frozen=True, slots=True)
-class Requester:
-    """Who asks, and where."""
-
-    actor: Actor
-    location: SlackLocation
-
-    @classmethod
-    def of(cls, body: dict[str, Any]) -> "Requester":
-        return cls(actor_of(body), location_of(body))
-
-    def under(self, card: str) -> "Requester":
-        """The same, answered under this card."""
-        return replace(self, location=self.location.model_copy(update={"card": card}))
 
 
 def stable_id(once: str) -> str:
@@ -125,3 +109,8 @@ def location_of(body: dict[str, Any]) -> SlackLocation:
 def _named(name: str | None) -> str:
     """A channel's name; Slack calls what is private by its kind, and never by its name."""
     return "" if name in (None, "privategroup", "directmessage", "mpdm") else str(name)
+
+
+def requester_of(body: dict[str, Any]) -> Requester:
+    """Return who asks by a payload of Slack's, and from where."""
+    return Requester(actor_of(body), location_of(body))

@@ -15,13 +15,14 @@ from slack_bolt.error import BoltUnhandledRequestError
 from slack_sdk.errors import SlackApiError
 
 from bot.domain.reasons import RefusalReason
+from bot.domain.slack import Requester
 from bot.messages import Message, command_help, explain, modals, permissions
 from bot.operations.authorization import NoRight, NotAllowed
 from bot.secmaster import SecMasterError
 from bot.slack import cards
 from bot.slack.directory import LookupFailed
 from bot.slack.gateway import CannotPost, SlackFailed, code_of, send_private
-from handlers.context import AppContext, Requester
+from handlers.context import AppContext, requester_of
 from handlers.parsing import ParseError
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class InvalidInput(Exception):
 
 
 @singledispatch
-def error_message(error: Exception, _house: AppContext) -> Message:
+def error_message(error: Exception, _app: AppContext) -> Message:
     """The sentence for an error; unforeseen ones get a reference, and the log the traceback."""
     reference = secrets.token_hex(3)
     log.error("unforeseen error", exc_info=error, extra={"reference": reference})
@@ -56,56 +57,56 @@ def error_message(error: Exception, _house: AppContext) -> Message:
 
 
 @error_message.register
-def _told(error: UserError, _house: AppContext) -> Message:
+def _told(error: UserError, _app: AppContext) -> Message:
     return error.message
 
 
 @error_message.register
-def _not_understood(error: ParseError, house: AppContext) -> Message:
-    return command_help.not_understood(error.problem, error.usage, error.nearest, house.root)
+def _not_understood(error: ParseError, app: AppContext) -> Message:
+    return command_help.not_understood(error.problem, error.usage, error.nearest, app.root)
 
 
 @error_message.register
-def _not_allowed(error: NotAllowed, house: AppContext) -> Message:
-    return command_help.not_allowed(error.action, error.ref, error.refused, house.config.roles)
+def _not_allowed(error: NotAllowed, app: AppContext) -> Message:
+    return command_help.not_allowed(error.action, error.ref, error.refused, app.config.roles)
 
 
 @error_message.register
-def _no_right(error: NoRight, house: AppContext) -> Message:
-    return permissions.no_right(error.right, error.roles, house.config.roles)
+def _no_right(error: NoRight, app: AppContext) -> Message:
+    return permissions.no_right(error.right, error.roles, app.config.roles)
 
 
 @error_message.register
-def _secmaster(error: SecMasterError, _house: AppContext) -> Message:
+def _secmaster(error: SecMasterError, _app: AppContext) -> Message:
     return command_help.plain(explain(error))
 
 
 @error_message.register
-def _closed(error: CannotPost, _house: AppContext) -> Message:
+def _closed(error: CannotPost, _app: AppContext) -> Message:
     return command_help.cannot_post(error.code)
 
 
 @error_message.register
-def _slack_troubled(_error: SlackFailed, _house: AppContext) -> Message:
+def _slack_troubled(_error: SlackFailed, _app: AppContext) -> Message:
     return command_help.plain(
         "Slack is in trouble, so this could not be shown. Try again in a moment."
     )
 
 
 @error_message.register
-def _nobody_known(_error: LookupFailed, _house: AppContext) -> Message:
+def _nobody_known(_error: LookupFailed, _app: AppContext) -> Message:
     return command_help.plain("Slack could not be asked who you are. Try again in a moment.")
 
 
 @error_message.register
-def _slack(error: SlackApiError, house: AppContext) -> Message:
+def _slack(error: SlackApiError, app: AppContext) -> Message:
     if code_of(error) in TOO_LATE:
         return command_help.too_late()
-    return error_message.dispatch(Exception)(error, house)
+    return error_message.dispatch(Exception)(error, app)
 
 
 async def answer_before_ack(
-    house: AppContext, error: Exception, body: dict[str, Any]
+    app: AppContext, error: Exception, body: dict[str, Any]
 ) -> BoltResponse:
     """Answer a request whose listener raised: Slack always gets its 200."""
     if isinstance(error, BoltUnhandledRequestError):
@@ -113,28 +114,30 @@ async def answer_before_ack(
     if isinstance(error, InvalidInput):
         errors = {error.block: error.problem}
         return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
-    message = error_message(error, house)
+    message = error_message(error, app)
     if isinstance(error, NotAllowed) and error.refused.reason is RefusalReason.GONE:
-        house.background.start(cards.redraw(error.ref), _give_up)
+        app.background.start(cards.redraw(error.ref), _give_up)
     if "command" in body:
         return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
     if body.get("type") == "view_submission":
         shown = modals.failed("Not sent", message.text)
         return BoltResponse(status=200, body={"response_action": "update", "view": shown})
-    asker = Requester.of(body)
-    whispering = send_private(asker.location, asker.actor.id, message)
-    house.background.start(whispering, _give_up)
+    requester = requester_of(body)
+    whispering = send_private(requester.location, requester.actor.id, message)
+    app.background.start(whispering, _give_up)
     return BoltResponse(status=200)
 
 
-def run_after_ack(house: AppContext, errand: Coroutine[Any, Any, None], asker: Requester) -> None:
+def run_after_ack(app: AppContext, errand: Coroutine[Any, Any, None], requester: Requester) -> None:
     """Run a read after the acknowledgement; what it raises is told to whoever asked."""
 
     async def door(error: Exception) -> None:
-        message = error_message(error, house)
-        house.background.start(send_private(asker.location, asker.actor.id, message), _give_up)
+        message = error_message(error, app)
+        app.background.start(
+            send_private(requester.location, requester.actor.id, message), _give_up
+        )
 
-    house.background.start(errand, door)
+    app.background.start(errand, door)
 
 
 async def _give_up(error: Exception) -> None:

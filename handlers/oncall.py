@@ -14,34 +14,34 @@ from handlers.requests import ShowDigest, ShowOnCall
 PRESSING = 3  # tasks that are named
 
 
-async def answer(house: AppContext, request: ShowDigest | ShowOnCall) -> Message:
+async def answer(app: AppContext, request: ShowDigest | ShowOnCall) -> Message:
     """Answer from what the watch knows."""
-    if not house.config.watch.every:
+    if not app.config.watch.every:
         raise UserError(command_help.plain(NOT_WATCHING))
-    return await (hand_over if isinstance(request, ShowDigest) else waiting)(house)
+    return await (hand_over if isinstance(request, ShowDigest) else waiting)(app)
 
 
-async def hand_over(house: AppContext) -> Message:
+async def hand_over(app: AppContext) -> Message:
     """What would be handed over now, for the length of a shift."""
-    now = house.services.clock()
-    since = now - house.config.watch.shift
+    now = app.services.clock()
+    since = now - app.config.watch.shift
     return digest.digest(await asyncio.to_thread(digests.collect, since, now))
 
 
-async def waiting(house: AppContext) -> Message:
+async def waiting(app: AppContext) -> Message:
     """Who is on call, and what waits for them."""
-    known, now = house.services.store.tracked, house.services.clock()
+    known, now = app.services.store.tracked, app.services.clock()
     tally = await asyncio.to_thread(known.open_counts, now, SOON)
     pressing = await asyncio.to_thread(known.open_tasks, PRESSING)
     unread = await asyncio.to_thread(digests.unread_since)
-    return oncall.on_call(await on_call(house), tally, pressing, now, unread)
+    return oncall.on_call(await on_call(app), tally, pressing, now, unread)
 
 
-async def on_call(house: AppContext) -> tuple[str, ...] | None:
+async def on_call(app: AppContext) -> tuple[str, ...] | None:
     """The people of the user groups that are on call; None where Slack could not be asked."""
-    groups = house.config.watch.oncall
+    groups = app.config.watch.oncall
     try:
-        found = await asyncio.gather(*map(house.services.members, groups))
+        found = await asyncio.gather(*map(app.services.members, groups))
     except LookupFailed:
         return None
     return tuple(sorted(frozenset().union(*found)))

@@ -14,7 +14,7 @@ from bot.domain.approvals import ApprovalIntent
 from bot.domain.cards import Card
 from bot.domain.objects import Ref, visible
 from bot.domain.operations import Operation, PolicyTerms
-from bot.domain.slack import SlackLocation
+from bot.domain.slack import Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
 from bot.messages import command_help, modals
 from bot.operations.authorization import Grant, authorize, revoked_approvals
@@ -23,7 +23,7 @@ from bot.policy.decide import Allowed
 from bot.secmaster import Instance
 from bot.services import Services
 from bot.slack.gateway import SlackFailed, open_dm
-from handlers.context import AppContext, Requester, stable_id
+from handlers.context import AppContext, stable_id
 from handlers.errors import InvalidInput, UserError
 from handlers.parsing import ParseError, check_param
 from handlers.requests import ActionRequest, ChangeApproval
@@ -32,30 +32,30 @@ log = logging.getLogger(__name__)
 
 
 async def run_command(
-    house: AppContext, wanted: ActionRequest, asker: Requester, once: str
+    app: AppContext, wanted: ActionRequest, requester: Requester, once: str
 ) -> None:
     """By words. ``once`` names this very command or mention: delivered again, it is the same."""
-    given = await authorize(house, asker, wanted.action, wanted.ref, glass=wanted.break_glass)
+    given = await authorize(app, requester, wanted.action, wanted.ref, glass=wanted.break_glass)
     if given.allowed.confirm:
         raise UserError(command_help.needs_name(wanted.action))
     if _lacks_reason(given, wanted.action, wanted.reason):
         raise UserError(
-            command_help.needs_reason(wanted.action, house.root, glass=wanted.break_glass)
+            command_help.needs_reason(wanted.action, app.root, glass=wanted.break_glass)
         )
-    await _accept(house, wanted, asker, once, given)
+    await _accept(app, wanted, requester, once, given)
 
 
-async def press(house: AppContext, wanted: ActionRequest, asker: Requester, trigger: str) -> None:
+async def press(app: AppContext, wanted: ActionRequest, requester: Requester, trigger: str) -> None:
     """By a button: at once where it was confirmed, by a form where something is to be said."""
-    given = await authorize(house, asker, wanted.action, wanted.ref, glass=wanted.break_glass)
+    given = await authorize(app, requester, wanted.action, wanted.ref, glass=wanted.break_glass)
     forms = wanted.action.opens_form or given.allowed.confirm
     if forms or _lacks_reason(given, wanted.action, ""):
-        await _open_form(house, wanted, asker.location, trigger, given)
+        await _open_form(app, wanted, requester.location, trigger, given)
     else:
-        await _accept(house, wanted, asker, trigger, given)
+        await _accept(app, wanted, requester, trigger, given)
 
 
-async def submit(house: AppContext, view: dict[str, Any], asker: Requester) -> None:
+async def submit(app: AppContext, view: dict[str, Any], requester: Requester) -> None:
     """By a form. The right is asked for again, for it may have gone since the form was opened."""
     kept, typed = modals.read_form(view)
     action = modals.action_of(kept)
@@ -64,11 +64,11 @@ async def submit(house: AppContext, view: dict[str, Any], asker: Requester) -> N
         param.name: _checked(action, param.name, typed) for param in action.params if not param.file
     }
     # A modal has no place of its own: it answers where it was opened.
-    asker = replace(asker, location=kept.location)
-    given = await authorize(house, asker, action, kept.ref, glass=kept.break_glass)
+    requester = replace(requester, location=kept.location)
+    given = await authorize(app, requester, action, kept.ref, glass=kept.break_glass)
     if _lacks_reason(given, action, reason):
         if modals.REASON not in typed:  # the rule has changed since the form was opened
-            raise UserError(command_help.needs_reason(action, house.root, glass=kept.break_glass))
+            raise UserError(command_help.needs_reason(action, app.root, glass=kept.break_glass))
         raise InvalidInput(modals.REASON, "A reason is required.")
     if given.allowed.confirm:
         _check_name(kept, typed)
@@ -79,26 +79,26 @@ async def submit(house: AppContext, view: dict[str, Any], asker: Requester) -> N
     wanted = ActionRequest(
         action, kept.ref, params, reason, kept.files, kept.decision_fingerprint, kept.break_glass
     )
-    await _accept(house, wanted, asker, once, given)
+    await _accept(app, wanted, requester, once, given)
 
 
 async def change_approval(
-    house: AppContext, wanted: ChangeApproval, asker: Requester, once: str
+    app: AppContext, wanted: ChangeApproval, requester: Requester, once: str
 ) -> None:
     """Take a yes back, which needs no right, or refuse what waits for more people, which does."""
-    action = BY_NAME[wanted.action or await _waiting(house, wanted.ref)]
+    action = BY_NAME[wanted.action or await _waiting(app, wanted.ref)]
     given = Grant(Allowed(""), PolicyTerms())
     if wanted.intent is ApprovalIntent.DECLINE:
-        given = await authorize(house, asker, action, wanted.ref)
+        given = await authorize(app, requester, action, wanted.ref)
     asked = ActionRequest(action, wanted.ref, reason=wanted.reason)
-    operation = await _operation(house, asked, asker, f"{wanted.intent}:{once}", given)
+    operation = await _operation(app, asked, requester, f"{wanted.intent}:{once}", given)
     await start(operation.model_copy(update={"intent": wanted.intent}))
 
 
-async def _waiting(house: AppContext, ref: Ref) -> str:
+async def _waiting(app: AppContext, ref: Ref) -> str:
     """The action that waits for more people; of two, words do not say which is meant."""
     ballots = await asyncio.to_thread(
-        house.services.store.approval_requests, ref, house.services.clock()
+        app.services.store.approval_requests, ref, app.services.clock()
     )
     if not ballots:
         raise UserError(command_help.nothing_waits(ref))
@@ -128,11 +128,11 @@ def _checked(action: Action, name: str, typed: dict[str, str]) -> str:
 
 
 async def _open_form(
-    house: AppContext, wanted: ActionRequest, place: SlackLocation, trigger: str, given: Grant
+    app: AppContext, wanted: ActionRequest, place: SlackLocation, trigger: str, given: Grant
 ) -> None:
-    slack, ref = house.services.slack, wanted.ref
-    name = visible(await _name(house, wanted, place)) or ref.id
-    shown = (name, house.services.workspace_name(ref))
+    slack, ref = app.services.slack, wanted.ref
+    name = visible(await _name(app, wanted, place)) or ref.id
+    shown = (name, app.services.workspace_name(ref))
     kept = modals.FormState(
         action=wanted.action.name,
         ref=ref,
@@ -143,11 +143,11 @@ async def _open_form(
         name_hash=modals.hash_name(name) if given.allowed.confirm else "",
     )
     form = modals.form(kept, shown, given.allowed.reason, wanted.params)
-    opened = await open_view(house.services, trigger, form)
+    opened = await open_view(app.services, trigger, form)
 
     async def fill_in() -> None:
         """Offer the node that failed: nobody types a UUID at three in the morning."""
-        run = await house.services.read(ref)
+        run = await app.services.read(ref)
         if isinstance(run, Instance) and run.failed_node:
             offers = {each.name: run.failed_node.action_id for each in offered}
             form = modals.form(kept, shown, given.allowed.reason, offers)
@@ -159,12 +159,12 @@ async def _open_form(
 
     offered = [param for param in wanted.action.params if param.suggested]
     if offered:
-        house.background.start(fill_in(), leave_empty)
+        app.background.start(fill_in(), leave_empty)
 
 
-async def _name(house: AppContext, wanted: ActionRequest, place: SlackLocation) -> str:
+async def _name(app: AppContext, wanted: ActionRequest, place: SlackLocation) -> str:
     """What the person saw it called; the name that is typed is held against that."""
-    store = house.services.store
+    store = app.services.store
     kept = (
         await asyncio.to_thread(store.snapshot_json, wanted.decision_fingerprint)
         if wanted.decision_fingerprint
@@ -189,10 +189,10 @@ async def open_view(
 
 
 async def _accept(
-    house: AppContext, wanted: ActionRequest, asker: Requester, once: str, given: Grant
+    app: AppContext, wanted: ActionRequest, requester: Requester, once: str, given: Grant
 ) -> None:
     """Record what is wanted: one operation, or one for each file."""
-    first = await operation_of(house, wanted, await _somewhere(house, asker), once, given)
+    first = await operation_of(app, wanted, await _somewhere(app, requester), once, given)
     if not wanted.files:
         await start(first)
     for number, file in enumerate(wanted.files):
@@ -208,47 +208,47 @@ async def _accept(
             raise UserError(told) from error
 
 
-async def _somewhere(house: AppContext, asker: Requester) -> Requester:
+async def _somewhere(app: AppContext, requester: Requester) -> Requester:
     """The same; what is asked for on Home, which is in no channel, is answered in our chat."""
-    if asker.location.channel:
-        return asker
+    if requester.location.channel:
+        return requester
     try:
-        async with asyncio.timeout(house.services.timeouts.before_ack):
-            channel = await open_dm(asker.actor.id)
+        async with asyncio.timeout(app.services.timeouts.before_ack):
+            channel = await open_dm(requester.actor.id)
     except (SlackFailed, TimeoutError) as error:
         raise UserError(command_help.no_chat()) from error
-    return replace(asker, location=asker.location.model_copy(update={"channel": channel}))
+    return replace(requester, location=requester.location.model_copy(update={"channel": channel}))
 
 
 async def operation_of(
-    house: AppContext, wanted: ActionRequest, asker: Requester, once: str, given: Grant
+    app: AppContext, wanted: ActionRequest, requester: Requester, once: str, given: Grant
 ) -> Operation:
     """What is wanted as it is recorded; the same ``once`` about the same is the same operation."""
-    operation = await _operation(house, wanted, asker, once, given)
+    operation = await _operation(app, wanted, requester, once, given)
     if given.terms.approvals > 1 or given.terms.brake_retries:
-        return await _without_the_struck(house, operation, given)
+        return await _without_the_struck(app, operation, given)
     return operation
 
 
-async def _without_the_struck(house: AppContext, operation: Operation, given: Grant) -> Operation:
+async def _without_the_struck(app: AppContext, operation: Operation, given: Grant) -> Operation:
     """Count nobody's yes who may not say it any more, and remember whose it was."""
     action = BY_NAME[operation.action]
-    struck = await revoked_approvals(house, action, operation.ref, given.snapshot)
+    struck = await revoked_approvals(app, action, operation.ref, given.snapshot)
     if struck:
         await asyncio.to_thread(
-            house.services.store.revoke_approvals, operation.ref, struck, house.services.clock()
+            app.services.store.revoke_approvals, operation.ref, struck, app.services.clock()
         )
     return operation.model_copy(update={"revoked_approvals": struck})
 
 
 async def _operation(
-    house: AppContext, wanted: ActionRequest, asker: Requester, once: str, given: Grant
+    app: AppContext, wanted: ActionRequest, requester: Requester, once: str, given: Grant
 ) -> Operation:
-    actor = asker.actor
-    named = actor.model_copy(update={"name": await house.directory.name(actor.id)})
-    place, shown = await _with_card(house, wanted.ref, asker.location)
+    actor = requester.actor
+    named = actor.model_copy(update={"name": await app.directory.name(actor.id)})
+    place, shown = await _with_card(app, wanted.ref, requester.location)
     # By words nobody says what they saw: it is what the card here shows, or what was allowed.
-    seen = wanted.decision_fingerprint or shown or await _kept(house, wanted.ref, given.snapshot)
+    seen = wanted.decision_fingerprint or shown or await _kept(app, wanted.ref, given.snapshot)
     return Operation(
         id=stable_id(f"{actor.team}:{once}:{wanted.action.name}:{wanted.ref}"),
         action=wanted.action.name,
@@ -260,28 +260,26 @@ async def _operation(
         rule=given.allowed.rule,
         terms=given.terms,
         decision_fingerprint=seen,
-        accepted_at=house.services.clock(),
-        process_id=house.services.process_id,
+        accepted_at=app.services.clock(),
+        process_id=app.services.process_id,
     )
 
 
-async def _kept(house: AppContext, ref: Ref, about: Snapshot | None) -> str:
+async def _kept(app: AppContext, ref: Ref, about: Snapshot | None) -> str:
     """Remember what somebody was allowed to act on, and return its digest."""
     if about is None:
         return ""
     seen = snapshots.stored(about)
-    await asyncio.to_thread(house.services.store.save_snapshot, ref, seen, house.services.clock())
+    await asyncio.to_thread(app.services.store.save_snapshot, ref, seen, app.services.clock())
     return seen.fingerprint
 
 
-async def _with_card(
-    house: AppContext, ref: Ref, place: SlackLocation
-) -> tuple[SlackLocation, str]:
+async def _with_card(app: AppContext, ref: Ref, place: SlackLocation) -> tuple[SlackLocation, str]:
     """Answer under the card that was pressed, or the one that this channel has.
 
     Returned with the digest of what that card shows.
     """
-    store = house.services.store
+    store = app.services.store
     if not place.card:
         here = await asyncio.to_thread(store.card_in, ref, place.channel)
         there = place.model_copy(update={"card": here.ts}) if here else place
@@ -290,5 +288,5 @@ async def _with_card(
     if card is None:
         # One of ours that a crash kept from being remembered: from now on it is redrawn too.
         forgotten = Card(ref=ref, channel=place.channel, ts=place.card)
-        await asyncio.to_thread(store.add_card, forgotten, house.services.clock())
+        await asyncio.to_thread(store.add_card, forgotten, app.services.clock())
     return place, card.decision_fingerprint if card else ""

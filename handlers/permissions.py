@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.domain.actions import TABLE, Action
 from bot.domain.delegations import Delegation
 from bot.domain.objects import ObjectKind, Ref
-from bot.domain.slack import Actor
+from bot.domain.slack import Actor, Requester
 from bot.domain.snapshots import Snapshot
 from bot.messages import Message, audit_history
 from bot.messages import permissions as said
@@ -18,7 +18,7 @@ from bot.policy.decide import Allowed, PolicyContext, Principal, decide
 from bot.policy.rules import Rule
 from bot.secmaster import NotFound
 from bot.slack.gateway import SlackFailed, open_dm, post
-from handlers.context import AppContext, Requester, stable_id
+from handlers.context import AppContext, stable_id
 from handlers.errors import UserError
 from handlers.requests import (
     CreateDelegation,
@@ -33,37 +33,37 @@ from handlers.time_parsing import parse_moment
 log = logging.getLogger(__name__)
 
 
-async def answer(house: AppContext, request: Request, asker: Requester, once: str) -> Message:
+async def answer(app: AppContext, request: Request, requester: Requester, once: str) -> Message:
     """Do what is asked about rights, and say what came of it; it is on record by then.
 
     ``once`` names this very command: delivered again, it is the same.
     """
     match request:
         case ExplainPolicy():
-            return await why(house, request, asker.actor)
+            return await why(app, request, requester.actor)
         case ShowAudit():
-            return await audit(house, request, asker)
+            return await audit(app, request, requester)
         case ListDelegations():
-            return await list_delegations(house, asker.actor)
+            return await list_delegations(app, requester.actor)
         case CreateDelegation():
-            return await create_delegation(house, request, asker, once)
+            return await create_delegation(app, request, requester, once)
         case RevokeDelegation():
-            return await revoke_delegation(house, request.delegate, asker, once)
+            return await revoke_delegation(app, request.delegate, requester, once)
         case _:
-            return await reload(house, asker, once)
+            return await reload(app, requester, once)
 
 
-async def why(house: AppContext, wanted: ExplainPolicy, actor: Actor) -> Message:
+async def why(app: AppContext, wanted: ExplainPolicy, actor: Actor) -> Message:
     """Which rule lets or stops the person for each action, and who could."""
-    ref, about = await find_object(house, wanted.id, wanted.kinds)
-    member = await house.directory.principal(actor)
-    rules, matter = house.config.rules, authorization.policy_context(house, ref, about)
+    ref, about = await find_object(app, wanted.id, wanted.kinds)
+    member = await app.directory.principal(actor)
+    rules, matter = app.config.rules, authorization.policy_context(app, ref, about)
     answers = [
         (action, decide(rules, member, action, matter), _may_break(rules, member, action, matter))
         for action in TABLE
         if action.kind == ref.kind
     ]
-    return said.why(ref, answers, house.config.roles)
+    return said.why(ref, answers, app.config.roles)
 
 
 def _may_break(
@@ -72,97 +72,97 @@ def _may_break(
     return isinstance(decide(rules, member, action, about, break_glass=True), Allowed)
 
 
-async def audit(house: AppContext, wanted: ShowAudit, asker: Requester) -> Message:
+async def audit(app: AppContext, wanted: ShowAudit, requester: Requester) -> Message:
     """One object's story, for those who may read it."""
-    await authorization.require_right(house, asker, "audit")
-    store = house.services.store
+    await authorization.require_right(app, requester, "audit")
+    store = app.services.store
     for noun in wanted.kinds:
-        ref = Ref(kind=noun, id=wanted.id, workspace=house.workspace)
+        ref = Ref(kind=noun, id=wanted.id, workspace=app.workspace)
         if entries := await asyncio.to_thread(store.audit_entries, ref):
             return audit_history.history(ref, entries)
     return said.no_history(wanted.id)
 
 
 async def find_object(
-    house: AppContext, object_id: str, nouns: tuple[ObjectKind, ...]
+    app: AppContext, object_id: str, nouns: tuple[ObjectKind, ...]
 ) -> tuple[Ref, Snapshot]:
     """The task or the instance of that id, whichever there is."""
-    *others, last = (Ref(kind=noun, id=object_id, workspace=house.workspace) for noun in nouns)
+    *others, last = (Ref(kind=noun, id=object_id, workspace=app.workspace) for noun in nouns)
     for ref in others:
         try:
-            return ref, await house.services.read(ref)
+            return ref, await app.services.read(ref)
         except NotFound:
             continue
-    return last, await house.services.read(last)
+    return last, await app.services.read(last)
 
 
-async def reload(house: AppContext, asker: Requester, once: str) -> Message:
+async def reload(app: AppContext, requester: Requester, once: str) -> Message:
     """Read the policy again; a file that can't be used leaves the one before in force."""
-    await authorization.require_right(house, asker, "reload")
+    await authorization.require_right(app, requester, "reload")
     try:
-        before = house.policy.reload()
+        before = app.policy.reload()
     except ConfigError as wrong:
         log.warning("policy not read again", extra={"problems": str(wrong)})
         return said.not_reloaded(str(wrong))
-    done = authorization.audit_entry(house, asker, "reload", "done", stable_id(once)) | {
+    done = authorization.audit_entry(app, requester, "reload", "done", stable_id(once)) | {
         "before": before.fingerprint
     }
-    await asyncio.to_thread(house.services.store.record, done)
-    await asyncio.to_thread(house.services.store.tracked.reschedule_all, house.services.clock())
-    return said.reloaded(before, house.config)
+    await asyncio.to_thread(app.services.store.record, done)
+    await asyncio.to_thread(app.services.store.tracked.reschedule_all, app.services.clock())
+    return said.reloaded(before, app.config)
 
 
 async def create_delegation(
-    house: AppContext, wanted: CreateDelegation, asker: Requester, once: str
+    app: AppContext, wanted: CreateDelegation, requester: Requester, once: str
 ) -> Message:
     """Lend one's own rights to somebody for a stated time."""
-    lender = await authorization.require_right(house, asker, "delegate")
-    now, lending = house.services.clock(), house.services.store.delegations
-    until = parse_moment(wanted.until, now, await house.directory.time_zone(asker.actor.id))
-    await _check_loan(house, asker.actor, wanted.delegate, until)
+    lender = await authorization.require_right(app, requester, "delegate")
+    now, lending = app.services.clock(), app.services.store.delegations
+    until = parse_moment(wanted.until, now, await app.directory.time_zone(requester.actor.id))
+    await _check_loan(app, requester.actor, wanted.delegate, until)
     loan = Delegation(delegator=lender.id, delegate=wanted.delegate, until=until)
-    done = authorization.audit_entry(house, asker, "delegate", "done", stable_id(once))
+    done = authorization.audit_entry(app, requester, "delegate", "done", stable_id(once))
     lent = {"target": wanted.delegate, "until": until.isoformat(), "roles": sorted(lender.roles)}
     await asyncio.to_thread(lending.create, stable_id(once), loan, now, done | lent)
-    _tell(house, wanted.delegate, said.delegation_received(loan))
+    _tell(app, wanted.delegate, said.delegation_received(loan))
     return said.delegation_created(loan, sorted(lender.roles))
 
 
-async def _check_loan(house: AppContext, lender: Actor, borrower: str, until: datetime) -> None:
+async def _check_loan(app: AppContext, lender: Actor, borrower: str, until: datetime) -> None:
     """Refuse what would be beyond what may be lent, or to nobody who may act."""
-    longest = house.config.delegation.longest
-    if until - house.services.clock() > longest:
+    longest = app.config.delegation.longest
+    if until - app.services.clock() > longest:
         raise UserError(said.delegation_too_long(longest))
-    if borrower in (lender.id, house.services.bot_user):
+    if borrower in (lender.id, app.services.bot_user):
         raise UserError(said.cannot_delegate_to(borrower))
-    member = await house.directory.principal(Actor(id=borrower))
+    member = await app.directory.principal(Actor(id=borrower))
     if member.guest or member.outsider:
         raise UserError(said.cannot_delegate_to(borrower))
 
 
 async def revoke_delegation(
-    house: AppContext, borrower: str, asker: Requester, once: str
+    app: AppContext, borrower: str, requester: Requester, once: str
 ) -> Message:
     """End a loan; nobody needs a right for that."""
-    now, lender = house.services.clock(), asker.actor.id
-    done = authorization.audit_entry(house, asker, "revoke", "done", stable_id(once)) | {
+    now, lender = app.services.clock(), requester.actor.id
+    done = authorization.audit_entry(app, requester, "revoke", "done", stable_id(once)) | {
         "target": borrower
     }
-    lending = house.services.store.delegations
+    lending = app.services.store.delegations
     if not await asyncio.to_thread(lending.revoke, lender, borrower, now, done):
         return said.no_delegation(borrower)
-    _tell(house, borrower, said.delegation_withdrawn(lender))
+    _tell(app, borrower, said.delegation_withdrawn(lender))
     return said.delegation_revoked(borrower)
 
 
-async def list_delegations(house: AppContext, actor: Actor) -> Message:
+async def list_delegations(app: AppContext, actor: Actor) -> Message:
     """What somebody lent and was lent."""
-    lending, now = house.services.store.delegations, house.services.clock()
+    lending, now = app.services.store.delegations, app.services.clock()
     by = await asyncio.to_thread(lending.granted, actor.id, now)
     return said.delegations(by, await asyncio.to_thread(lending.received, actor.id, now))
 
 
-def _tell(house: AppContext, user: str, message: Message) -> None:
+def _tell(app: AppContext, user: str, message: Message) -> None:
     """Tell somebody in our chat with them, in their own time."""
 
     async def tell() -> None:
@@ -173,4 +173,4 @@ def _tell(house: AppContext, user: str, message: Message) -> None:
             raise error
         log.warning("a loan could not be told", extra={"user": user, "code": error.code})
 
-    house.background.start(tell(), untold)
+    app.background.start(tell(), untold)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.actions import OPEN_STATUSES, TABLE, Action
 from bot.domain.objects import Ref
-from bot.domain.slack import SlackLocation
+from bot.domain.slack import Requester, SlackLocation
 from bot.domain.tracking import TrackedObject
 from bot.messages import Message, watch
 from bot.notifications import planner
@@ -15,7 +15,7 @@ from bot.policy.decide import Allowed, Decision, Refused, decide
 from bot.policy.routes import explain_routes, titled_routes
 from bot.slack import cards, gateway
 from bot.watch.status import watch_status
-from handlers.context import AppContext, Requester, stable_id
+from handlers.context import AppContext, stable_id
 from handlers.errors import UserError
 from handlers.permissions import find_object
 from handlers.requests import Request, SetSubscription, ShowRoutes
@@ -25,31 +25,31 @@ MORNING = "until 9:00"
 HOUR = timedelta(hours=1)
 
 
-async def answer(house: AppContext, request: Request, asker: Requester, once: str) -> Message:
+async def answer(app: AppContext, request: Request, requester: Requester, once: str) -> Message:
     """Say how the watch fares or where cards go; or change whether this channel is told."""
     match request:
         case ShowRoutes():
-            return await routes(house, request, asker.location)
+            return await routes(app, request, requester.location)
         case SetSubscription():
-            return await subscribe(house, asker, once, wanted=request.subscribe)
+            return await subscribe(app, requester, once, wanted=request.subscribe)
         case _:
-            return await status(house)
+            return await status(app)
 
 
-async def status(house: AppContext) -> Message:
+async def status(app: AppContext) -> Message:
     """How the watch fares."""
-    fares = await watch_status(house.config.watch.every)
+    fares = await watch_status(app.config.watch.every)
     return watch.status(fares)
 
 
-async def routes(house: AppContext, wanted: ShowRoutes, place: SlackLocation) -> Message:
+async def routes(app: AppContext, wanted: ShowRoutes, place: SlackLocation) -> Message:
     """Where cards go: all routes, or what they make of one object."""
-    subscribed = await asyncio.to_thread(house.services.store.outbox.subscriptions)
-    there, config = list(titled_routes(house.config.routes)), house.config
+    subscribed = await asyncio.to_thread(app.services.store.outbox.subscriptions)
+    there, config = list(titled_routes(app.config.routes)), app.config
     if not wanted.id:
         return watch.routes(there, config.digests, here=place.channel in subscribed)
-    ref, snapshot = await find_object(house, wanted.id, ("task", "instance"))
-    workspaces = frozenset({ref.workspace, house.services.workspace_name(ref)})
+    ref, snapshot = await find_object(app, wanted.id, ("task", "instance"))
+    workspaces = frozenset({ref.workspace, app.services.workspace_name(ref)})
     words = explain_routes(config.routes, snapshot, workspaces)
     answers = [
         (title, route, word) for (title, route), (_route, word) in zip(there, words, strict=True)
@@ -58,13 +58,13 @@ async def routes(house: AppContext, wanted: ShowRoutes, place: SlackLocation) ->
     return watch.route_test(ref, answers, subscribed if waits else ())
 
 
-async def subscribe(house: AppContext, asker: Requester, once: str, *, wanted: bool) -> Message:
+async def subscribe(app: AppContext, requester: Requester, once: str, *, wanted: bool) -> Message:
     """Have this channel told of all that comes, or no longer; the channel hears who did."""
-    await authorization.require_right(house, asker, "watch")
-    channel, actor, now = asker.location.channel, asker.actor.id, house.services.clock()
+    await authorization.require_right(app, requester, "watch")
+    channel, actor, now = requester.location.channel, requester.actor.id, app.services.clock()
     if channel[:1] not in ("C", "G"):
         raise UserError(watch.not_here())
-    outbox = house.services.store.outbox
+    outbox = app.services.store.outbox
     if (channel in await asyncio.to_thread(outbox.subscriptions)) == wanted:
         return watch.subscription_unchanged(wanted)
     said = watch.subscribed(actor) if wanted else watch.unsubscribed(actor)
@@ -75,50 +75,50 @@ async def subscribe(house: AppContext, asker: Requester, once: str, *, wanted: b
     else:
         await asyncio.to_thread(outbox.unsubscribe, channel)
     name = "watch" if wanted else "unwatch"
-    done = authorization.audit_entry(house, asker, name, "done", stable_id(once)) | {
+    done = authorization.audit_entry(app, requester, name, "done", stable_id(once)) | {
         "target": channel
     }
-    await asyncio.to_thread(house.services.store.record, done)
+    await asyncio.to_thread(app.services.store.record, done)
     return watch.subscription_changed(wanted)
 
 
-async def snooze(house: AppContext, ref: Ref, wanted: str, asker: Requester, once: str) -> None:
+async def snooze(app: AppContext, ref: Ref, wanted: str, requester: Requester, once: str) -> None:
     """Leave people alone by an object until later; ``wanted`` is what the menu said."""
-    known = await asyncio.to_thread(house.services.store.tracked.get, [ref])
+    known = await asyncio.to_thread(app.services.store.tracked.get, [ref])
     if not known or not known[0].open:
         raise UserError(watch.not_snoozable())
-    await _may_snooze(house, known[0], asker)
-    until = await _until(house, wanted, asker)
-    store, now = house.services.store, house.services.clock()
-    if not await asyncio.to_thread(store.tracked.snooze, ref, until, asker.actor.id, now):
+    await _may_snooze(app, known[0], requester)
+    until = await _until(app, wanted, requester)
+    store, now = app.services.store, app.services.clock()
+    if not await asyncio.to_thread(store.tracked.snooze, ref, until, requester.actor.id, now):
         raise UserError(watch.not_snoozable())
     name = "snooze" if until else "wake"
-    entry = authorization.audit_entry(house, asker, name, "done", stable_id(once))
+    entry = authorization.audit_entry(app, requester, name, "done", stable_id(once))
     told = {"target": str(ref), "until": until.isoformat() if until else None}
     await asyncio.to_thread(store.record, entry | told)
-    await _tell(asker, known[0], until, once)
+    await _tell(requester, known[0], until, once)
     await cards.redraw(ref)
 
 
-async def _until(house: AppContext, wanted: str, asker: Requester) -> datetime | None:
+async def _until(app: AppContext, wanted: str, requester: Requester) -> datetime | None:
     """Until when somebody wants to be left alone; None to be so no longer."""
-    now = house.services.clock()
+    now = app.services.clock()
     match wanted:
         case "1h":
             return now + HOUR
         case "9h":
-            return parse_moment(MORNING, now, await house.directory.time_zone(asker.actor.id))
+            return parse_moment(MORNING, now, await app.directory.time_zone(requester.actor.id))
         case _:
             return None
 
 
-async def _may_snooze(house: AppContext, known: TrackedObject, asker: Requester) -> None:
+async def _may_snooze(app: AppContext, known: TrackedObject, requester: Requester) -> None:
     """Refuse whoever may decide nothing about it: a reminder that is missing decides as well."""
-    member = await house.directory.principal(asker.actor)
-    asked = authorization.policy_context(house, known.ref, known.snapshot)
+    member = await app.directory.principal(requester.actor)
+    asked = authorization.policy_context(app, known.ref, known.snapshot)
     own = [action for action in TABLE if action.kind == known.ref.kind and action.claim_group]
     answers: list[tuple[Action, Decision]] = [
-        (action, decide(house.config.rules, member, action, asked)) for action in own
+        (action, decide(app.config.rules, member, action, asked)) for action in own
     ]
     if any(isinstance(answer, Allowed) for _action, answer in answers):
         return
@@ -127,9 +127,11 @@ async def _may_snooze(house: AppContext, known: TrackedObject, asker: Requester)
         raise NotAllowed(action, known.ref, refused)
 
 
-async def _tell(asker: Requester, known: TrackedObject, until: datetime | None, once: str) -> None:
+async def _tell(
+    requester: Requester, known: TrackedObject, until: datetime | None, once: str
+) -> None:
     """Tell the thread who snoozed it, and until when."""
-    place, by = asker.location, asker.actor.id
+    place, by = requester.location, requester.actor.id
     said = watch.snoozed(by, until) if until else watch.snooze_ended(by)
     if until and planner.auto_approves_by(known.snapshot, until):
         said = watch.with_auto_approval_warning(said, until)

@@ -1,5 +1,8 @@
 """Who asks in Slack, from where, and with which file."""
 
+from dataclasses import dataclass, replace
+from typing import Self
+
 from bot.domain.objects import ObjectId, Value
 
 
@@ -31,3 +34,15 @@ class SlackFile(Value):
 
     id: ObjectId
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """Who asks, and where."""
+
+    actor: Actor
+    location: SlackLocation
+
+    def under(self, card: str) -> Self:
+        """Return the same requester, answered under the card with this ts."""
+        return replace(self, location=self.location.model_copy(update={"card": card}))

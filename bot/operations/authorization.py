@@ -10,6 +10,7 @@ from bot.domain.approvals import Approval
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, PolicyTerms
 from bot.domain.reasons import RefusalReason
+from bot.domain.slack import Requester
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import failure_group
 from bot.policy.config import Config
@@ -24,7 +25,7 @@ from bot.policy.decide import (
 )
 from bot.secmaster import NotFound, SecMasterError
 from bot.slack.directory import LookupFailed
-from handlers.context import AppContext, Requester
+from handlers.context import AppContext
 
 
 class NotAllowed(Exception):
@@ -59,17 +60,17 @@ class Grant:
 
 
 async def authorize(
-    house: AppContext, asker: Requester, action: Action, ref: Ref, *, glass: bool = False
+    app: AppContext, requester: Requester, action: Action, ref: Ref, *, glass: bool = False
 ) -> Grant:
     """Return what allows it, or raise NotAllowed and leave a record of the attempt."""
-    config = house.config  # one policy from the question to the record, whatever is read anew
-    member, about = Principal(asker.actor.id), None
+    config = app.config  # one policy from the question to the record, whatever is read anew
+    member, about = Principal(requester.actor.id), None
     answer: Decision = Refused(RefusalReason.UNKNOWN_PERSON)
     try:
-        member = await house.directory.principal(asker.actor)
-        about = await _facts(house, config, action, ref)
+        member = await app.directory.principal(requester.actor)
+        about = await _facts(app, config, action, ref)
         answer = decide(
-            config.rules, member, action, policy_context(house, ref, about), break_glass=glass
+            config.rules, member, action, policy_context(app, ref, about), break_glass=glass
         )
     except LookupFailed:
         pass
@@ -80,50 +81,50 @@ async def authorize(
     terms = _terms(config, member, answer)
     if isinstance(answer, Allowed):
         return Grant(answer, _braked(config, action, about, terms), about)
-    await _refused(house, asker, (action, ref), answer, terms)
+    await _refused(app, requester, (action, ref), answer, terms)
     raise NotAllowed(action, ref, answer)
 
 
-async def _facts(house: AppContext, config: Config, action: Action, ref: Ref) -> Snapshot | None:
+async def _facts(app: AppContext, config: Config, action: Action, ref: Ref) -> Snapshot | None:
     """The object, if any rule asks what it is."""
     braked = config.brake is not None and action.is_retry
     if not (braked or needs_snapshot(config.rules, action)):
         return None
-    async with asyncio.timeout(house.services.timeouts.before_ack):
-        return await house.services.read(ref)
+    async with asyncio.timeout(app.services.timeouts.before_ack):
+        return await app.services.read(ref)
 
 
 async def _refused(
-    house: AppContext,
-    asker: Requester,
+    app: AppContext,
+    requester: Requester,
     what: tuple[Action, Ref],
     answer: Refused,
     terms: PolicyTerms,
 ) -> None:
-    now, (action, ref) = house.services.clock(), what
+    now, (action, ref) = app.services.clock(), what
     attempt = Operation(
         id=secrets.token_hex(16),
         action=action.name,
         ref=ref,
-        actor=asker.actor,
-        location=asker.location,
+        actor=requester.actor,
+        location=requester.location,
         rule=answer.rule,
         terms=terms,
         accepted_at=now,
     )
-    await asyncio.to_thread(house.services.store.record_refusal, attempt, answer.reason, now)
+    await asyncio.to_thread(app.services.store.record_refusal, attempt, answer.reason, now)
 
 
 async def revoked_approvals(
-    house: AppContext, action: Action, ref: Ref, about: Snapshot | None
+    app: AppContext, action: Action, ref: Ref, about: Snapshot | None
 ) -> tuple[Approval, ...]:
     """Whoever has said yes to this and may not any more; raises LookupFailed."""
     ballots = await asyncio.to_thread(
-        house.services.store.approval_requests, ref, house.services.clock()
+        app.services.store.approval_requests, ref, app.services.clock()
     )
     votes = [vote for each in ballots if each.action == action.name for vote in each.approvals]
-    members = await asyncio.gather(*(house.directory.principal(vote.actor) for vote in votes))
-    rules, asked = house.config.rules, policy_context(house, ref, about)
+    members = await asyncio.gather(*(app.directory.principal(vote.actor) for vote in votes))
+    rules, asked = app.config.rules, policy_context(app, ref, about)
     return tuple(
         vote
         for vote, member in zip(votes, members, strict=True)
@@ -131,10 +132,10 @@ async def revoked_approvals(
     )
 
 
-def policy_context(house: AppContext, ref: Ref, about: Snapshot | None) -> PolicyContext:
+def policy_context(app: AppContext, ref: Ref, about: Snapshot | None) -> PolicyContext:
     """What the policy must know of an object; a workspace goes by its alias and by its name."""
-    names = frozenset({ref.workspace, house.services.workspace_name(ref)})
-    return PolicyContext(names, house.services.clock(), about)
+    names = frozenset({ref.workspace, app.services.workspace_name(ref)})
+    return PolicyContext(names, app.services.clock(), about)
 
 
 def _terms(config: Config, member: Principal, answer: Decision) -> PolicyTerms:
@@ -171,31 +172,31 @@ def _braked(
     return terms.model_copy(update=brake)
 
 
-async def require_right(house: AppContext, asker: Requester, name: str) -> Principal:
+async def require_right(app: AppContext, requester: Requester, name: str) -> Principal:
     """Return who asks, if one of their roles has this right.
 
     Raises NoRight, and leaves a record of the attempt; or LookupFailed.
     """
-    roles: tuple[str, ...] = getattr(house.config.rights, name)
-    member = await house.directory.principal(asker.actor)
+    roles: tuple[str, ...] = getattr(app.config.rights, name)
+    member = await app.directory.principal(requester.actor)
     if member.guest or member.outsider or member.roles.isdisjoint(roles):
-        refused = audit_entry(house, asker, name, "refused", secrets.token_hex(16))
-        await asyncio.to_thread(house.services.store.record, refused)
+        refused = audit_entry(app, requester, name, "refused", secrets.token_hex(16))
+        await asyncio.to_thread(app.services.store.record, refused)
         raise NoRight(name, roles)
     return member
 
 
 def audit_entry(
-    house: AppContext, asker: Requester, action: str, outcome: str, id_: str
+    app: AppContext, requester: Requester, action: str, outcome: str, id_: str
 ) -> dict[str, Any]:
     """What the audit keeps of what is about no task and no instance."""
     return {
-        "at": house.services.clock(),
+        "at": app.services.clock(),
         "operation_id": id_,
         "outcome": outcome,
         "action": action,
         "target": "policy",
-        "actor": asker.actor.model_dump(),
-        "location": asker.location.model_dump(exclude={"response_url"}),
-        "terms": {"policy": house.config.fingerprint},
+        "actor": requester.actor.model_dump(),
+        "location": requester.location.model_dump(exclude={"response_url"}),
+        "terms": {"policy": app.config.fingerprint},
     }

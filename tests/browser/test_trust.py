@@ -185,7 +185,7 @@ async def test_what_nobody_knows_yet_stands_on_the_card_until_it_is_known(town: 
     ts = await town.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     card = message(page, ts)
-    town.app.desk.timeouts = Timeouts(pauses=(0.1,) * 300, settle=0.14)  # as long as it takes
+    town.app.services.timeouts = Timeouts(pauses=(0.1,) * 300, settle=0.14)  # as long as it takes
     lost = Fault(on="UpdateTask", applied=True, hold=True, hang_up=True)
     await town.secmaster.faults.set(lost)
     await decide(page, ts, "Approve")

@@ -72,7 +72,7 @@ async def test_a_card_follows_what_is_done_in_the_console(town: Town):
 
 async def began(town: Town) -> None:
     """Wait until the first round is through."""
-    rounds = town.app.desk.store.poll_statuses
+    rounds = town.app.services.store.poll_statuses
     await town.secmaster.until(lambda: bool((r := rounds.get("main")) and r.last_success_at))
 
 

@@ -360,7 +360,7 @@ def puts(town: Town) -> list[Any]:
 
 
 def audit(town: Town, noun: str, object_id: str) -> list[dict[str, Any]]:
-    return town.app.desk.store.audit_entries(Ref(kind=noun, id=object_id))
+    return town.app.services.store.audit_entries(Ref(kind=noun, id=object_id))
 
 
 def harmless(town: Town) -> None:

@@ -72,13 +72,13 @@ async def test_the_borrower_may_what_the_lender_may_and_everything_names_both(to
     assert "by the right of Slack U0ALICE" in left
     await town.slack.until(lambda: not town.buttons(ts))
     assert "by the right of <@U0ALICE>" in json.dumps(town.message(ts))
-    done = town.app.desk.store.audit_entries(TASK)[-1]
+    done = town.app.services.store.audit_entries(TASK)[-1]
     assert (done["outcome"], done["actor"]["id"], done["terms"]["delegator"]) == (
         "done",
         DAVE,
         ALICE,
     )
-    [loan] = town.app.desk.store.audit_entries(DAVE)
+    [loan] = town.app.services.store.audit_entries(DAVE)
     assert (loan["action"], loan["actor"]["id"], loan["roles"]) == ("delegate", ALICE, ["approver"])
 
 
@@ -94,7 +94,7 @@ async def test_rights_are_lent_by_mention_too(town: Town):
 async def test_until_is_a_time_of_the_lenders_own_day(town: Town):
     town.slack.workspace.users[ALICE]["tz_offset"] = 5 * 3600 + 1800
     now = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
-    town.app.desk.clock = lambda: now
+    town.app.services.clock = lambda: now
     await lend(town, "@dave until 03:00")
     [loan] = loans(town, DAVE, now)
     assert loan.until == datetime(2026, 3, 1, 21, 30, tzinfo=UTC)
@@ -126,7 +126,7 @@ async def test_what_is_taken_back_is_gone_at_once(town: Town):
     ts = await town.card("task", TASK.id)
     await town.slack.press(DAVE, SOC, ts, "task.approve")
     await town.whispered(DAVE, "rule 1 leaves it to *approver*")
-    assert [row["action"] for row in town.app.desk.store.audit_entries(DAVE)] == [
+    assert [row["action"] for row in town.app.services.store.audit_entries(DAVE)] == [
         "delegate",
         "revoke",
     ]
@@ -136,8 +136,8 @@ async def test_what_is_taken_back_is_gone_at_once(town: Town):
 
 async def test_a_loan_ends_by_itself(town: Town):
     await lend(town, "@dave for 2h")
-    clock = town.app.desk.clock
-    town.app.desk.clock = lambda: clock() + timedelta(hours=2, seconds=1)
+    clock = town.app.services.clock
+    town.app.services.clock = lambda: clock() + timedelta(hours=2, seconds=1)
     ts = await town.card("task", TASK.id)
     await town.slack.press(DAVE, SOC, ts, "task.approve")
     await town.whispered(DAVE, "rule 1 leaves it to *approver*")
@@ -279,7 +279,7 @@ async def test_a_command_that_is_delivered_twice_is_one_loan(town: Town):
     await town.slack.say(ALICE, SOC, "@secmaster delegate @dave for 2h")
     await town.whispered(ALICE, "<@U0DAVE> may do until")
     await town.slack.redeliver(town.slack.sent[-1].payload["event_id"])
-    assert len(town.app.desk.store.audit_entries(DAVE)) == 1
+    assert len(town.app.services.store.audit_entries(DAVE)) == 1
 
 
 async def test_when_the_borrower_can_not_be_told_the_loan_stands(town: Town):
@@ -295,14 +295,14 @@ async def lend(town: Town, text: str) -> None:
 
 async def lent(town: Town, lender: str, borrower: str) -> None:
     """A loan as it stands in the database, whoever was allowed to make it."""
-    now = town.app.desk.clock()
+    now = town.app.services.clock()
     loan = Delegation(delegator=lender, delegate=borrower, until=now + timedelta(hours=2))
     entry = {"at": now, "operation_id": "x", "outcome": "done", "target": borrower}
-    await asyncio.to_thread(town.app.desk.store.delegations.create, "x", loan, now, entry)
+    await asyncio.to_thread(town.app.services.store.delegations.create, "x", loan, now, entry)
 
 
 def loans(town: Town, borrower: str, at: datetime | None = None) -> list[Any]:
-    return town.app.desk.store.delegations.received(borrower, at or town.app.desk.clock())
+    return town.app.services.store.delegations.received(borrower, at or town.app.services.clock())
 
 
 def direct(town: Town, user: str) -> list[str]:

@@ -163,7 +163,7 @@ async def test_who_broke_the_glass_is_named(town: Town):
         "actor": {"id": CAROL, "name": "Carol"},
         "terms": {"break_glass_channel": ONCALL},
     }
-    await asyncio.to_thread(town.app.desk.store.record, entry)
+    await asyncio.to_thread(town.app.services.store.record, entry)
     await town.slack.command(DAVE, SOC, "/secmaster digest")
     told = await town.whispered(DAVE, "Hand-over")
     assert "The glass was broken once: by Carol." in told
@@ -200,7 +200,7 @@ async def unreadable(town: Town) -> None:
 
 async def settled(town: Town, waiting: int) -> None:
     """Wait until the watch knows that only so many wait."""
-    known = town.app.desk.store.tracked
+    known = town.app.services.store.tracked
     await town.secmaster.until(lambda: known.count("main", "task") == waiting)
 
 
@@ -212,7 +212,7 @@ async def rounds(town: Town) -> None:
         async def heard(through: asyncio.Event = through) -> None:
             through.set()
 
-        town.app.desk.after_poll.append(heard)
+        town.app.services.after_poll.append(heard)
         await through.wait()
 
 
@@ -228,7 +228,7 @@ def handed_over(town: Town) -> list[str]:
 
 def written(town: Town) -> list[str]:
     """The digests that were ever to be posted."""
-    outbox = town.app.desk.store.outbox
+    outbox = town.app.services.store.outbox
     with outbox.engine.begin() as connection:
         query = sa.text(
             "SELECT dedupe_key FROM outbox WHERE dedupe_key LIKE 'digest:%' ORDER BY number"

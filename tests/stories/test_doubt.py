@@ -58,7 +58,7 @@ async def test_nobodys_second_press_is_sent_while_it_is_not_known(town: Town):
 
 
 async def test_somebody_else_is_told_who_is_at_it_while_it_is_looked_for(town: Town):
-    town.app.desk.timeouts = Timeouts(pauses=(0.05,) * 60, settle=60)
+    town.app.services.timeouts = Timeouts(pauses=(0.05,) * 60, settle=60)
     ts = await town.card("task", TASK.id)
     lost = Fault(on="UpdateTask", hang_up=True)
     await town.secmaster.faults.set(lost)
@@ -71,7 +71,7 @@ async def test_somebody_else_is_told_who_is_at_it_while_it_is_looked_for(town: T
 
 
 async def test_what_is_never_known_is_given_up_as_unknown_and_never_called_a_success(town: Town):
-    town.app.desk.timeouts = Timeouts(pauses=(0.05,) * 4, settle=0.1)
+    town.app.services.timeouts = Timeouts(pauses=(0.05,) * 4, settle=0.1)
     ts = await town.card("task", TASK.id)
     await lose_the_answer(town, ts)
     waiting, said = await town.replies(ts, 2)
@@ -86,7 +86,7 @@ async def test_what_is_never_known_is_given_up_as_unknown_and_never_called_a_suc
 
 
 async def test_after_it_was_given_up_a_task_that_still_waits_can_be_decided(town: Town):
-    town.app.desk.timeouts = Timeouts(pauses=(0.05,) * 4, settle=0.1)
+    town.app.services.timeouts = Timeouts(pauses=(0.05,) * 4, settle=0.1)
     ts = await town.card("task", TASK.id)
     await lose_the_answer(town, ts, applied=False)
     await town.replies(ts, 2)
@@ -158,4 +158,4 @@ def asked(town: Town, endpoint: str) -> int:
 
 
 def outcomes(town: Town) -> list[Any]:
-    return [row["outcome"] for row in town.app.desk.store.audit_entries(TASK)]
+    return [row["outcome"] for row in town.app.services.store.audit_entries(TASK)]

@@ -139,7 +139,7 @@ async def test_a_snooze_keeps_reminders_back_and_ends_with_a_word(town: Town):
     said = await town.replies(ts, 2)
     assert "The snooze is over" in said[-1]
     await town.slack.until(lambda: "Snoozed by" not in text_of(town, ts))
-    [entry] = town.app.desk.store.audit_entries(f"1:task:main:{ref_of(town, ts)}")
+    [entry] = town.app.services.store.audit_entries(f"1:task:main:{ref_of(town, ts)}")
     assert (entry["action"], entry["actor"]["id"]) == ("snooze", ALICE)
 
 

@@ -149,7 +149,7 @@ async def test_a_home_that_would_look_the_same_or_is_left_alone_is_not_drawn_aga
     await town.rounds(3)
     assert len(published(town)) == before
     town.hands.forward(minutes=20)
-    town.app.desk.store.home_views.save_options(CAROL, {}, town.hands.now())
+    town.app.services.store.home_views.save_options(CAROL, {}, town.hands.now())
     new_failure(town.secmaster.world, 0)  # Alice may not retry, and looks elsewhere
     new_task(town.secmaster.world, 0)
     await town.slack.until(lambda: "retry: 4" in said(town.slack.home(CAROL)))
@@ -160,7 +160,7 @@ async def test_a_home_that_would_look_the_same_or_is_left_alone_is_not_drawn_aga
 @pytest.mark.parametrize("rules", [ONE_ROUND], ids=["one-round"])
 async def test_only_so_many_homes_are_drawn_in_a_round_and_each_has_its_turn(town: Town):
     await began(town)
-    homes, house = town.app.desk.store.home_views, refreshing(town).house
+    homes, house = town.app.services.store.home_views, refreshing(town).house
     await house.background.drain()
     for user in (ALICE, BOB, CAROL, DAVE, GUEST):
         homes.save_options(user, {}, town.hands.now())
@@ -235,7 +235,7 @@ async def test_a_button_of_another_version_changes_nothing_and_is_told(town: Tow
     old = {"type": "button", "action_id": "home", "value": '{"tasks": "of another version"}'}
     label = {"text": {"type": "plain_text", "text": "Old"}}
     view = {"type": "home", "blocks": [{"type": "actions", "elements": [old | label]}]}
-    await town.app.desk.slack.views_publish(user_id=ALICE, view=view)
+    await town.app.services.slack.views_publish(user_id=ALICE, view=view)
     await town.slack.press_in_view(ALICE, home["id"], "home")
     told = await town.slack.until(lambda: town.slack.messages(CHAT))
     assert "another version" in said(told)
@@ -248,8 +248,8 @@ async def began(town: Town) -> None:
     async def told() -> None:
         through.set()
 
-    town.app.desk.after_poll.append(told)
-    first = town.app.desk.store.poll_statuses.get("main")
+    town.app.services.after_poll.append(told)
+    first = town.app.services.store.poll_statuses.get("main")
     if first is None or first.last_success_at is None:
         await through.wait()
 
@@ -268,7 +268,7 @@ def drawn(town: Town, user: str) -> int:
 
 
 def refreshing(town: Town) -> HomeRefresher:
-    return next(each for each in town.app.desk.after_poll if isinstance(each, HomeRefresher))
+    return next(each for each in town.app.services.after_poll if isinstance(each, HomeRefresher))
 
 
 def published(town: Town) -> list:

@@ -150,4 +150,4 @@ def decided(town: Town) -> int:
 
 
 def audit(town: Town) -> list[dict[str, Any]]:
-    return town.app.desk.store.audit_entries(TASK)
+    return town.app.services.store.audit_entries(TASK)

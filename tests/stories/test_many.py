@@ -552,4 +552,4 @@ def target(write: Any) -> str:
 
 
 def audit(town: Town, task_id: str) -> list[dict[str, Any]]:
-    return town.app.desk.store.audit_entries(f"1:task:main:{task_id}")
+    return town.app.services.store.audit_entries(f"1:task:main:{task_id}")

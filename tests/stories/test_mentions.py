@@ -87,9 +87,9 @@ async def test_in_a_thread_that_is_no_cards_the_card_is_posted_in_the_channel(to
 
 async def test_a_card_that_was_posted_and_not_remembered_is_known_by_what_it_carries(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)
-    async with town.app.desk.card_lock(ISOLATE, SOC):  # it is remembered by then
-        [card] = town.app.desk.store.cards_of(ISOLATE)
-        town.app.desk.store.forget_card(card)
+    async with town.app.services.card_lock(ISOLATE, SOC):  # it is remembered by then
+        [card] = town.app.services.store.cards_of(ISOLATE)
+        town.app.services.store.forget_card(card)
     await town.slack.say(ALICE, SOC, "@secmaster approve it is the decoy", ts)
     assert "*Approved* by <@U0ALICE>" in (await town.replies(ts, 2))[-1]
     await town.slack.until(lambda: not town.buttons(ts))

@@ -299,7 +299,7 @@ def redrawn(town: Town, case: Case, ts: str) -> bool:
 
 
 def rows(town: Town, noun: str, object_id: str) -> list[dict[str, Any]]:
-    return town.app.desk.store.audit_entries(Ref(kind=noun, id=object_id))
+    return town.app.services.store.audit_entries(Ref(kind=noun, id=object_id))
 
 
 def outcomes(town: Town, noun: str, object_id: str) -> list[str]:

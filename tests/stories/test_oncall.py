@@ -252,7 +252,7 @@ async def test_the_end_of_a_retry_is_told_though_some_tasks_can_not_be_read(town
     for task in tasks:
         comment = {"action": "ADD_COMMENT", "comment": "look again"}
         town.secmaster.world.update_task(task["id"], comment, EVERA)
-    await town.secmaster.until(lambda: town.app.desk.store.poll_statuses.get("main").failure)
+    await town.secmaster.until(lambda: town.app.services.store.poll_statuses.get("main").failure)
     advance(town, run, 2)
     town.hands.forward(minutes=6)
     assert "*The retry finished*" in (await town.replies(ts, 2, channel=ONCALL))[-1]
@@ -316,7 +316,7 @@ async def test_a_yes_that_is_taken_back_is_no_retry_to_be_followed(town: Town):
     await town.slack.until(lambda: "withdraw" in town.buttons(ts, channel=ONCALL))
     await town.slack.press(CAROL, ONCALL, ts, "withdraw")
     await town.replies(ts, 4, channel=ONCALL)
-    followed = {each.operation.ref.id for each in town.app.desk.store.followed_retries.all(10)}
+    followed = {each.operation.ref.id for each in town.app.services.store.followed_retries.all(10)}
     assert followed == {runs[0]["id"], runs[1]["id"]}
 
 

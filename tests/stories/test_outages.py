@@ -14,7 +14,7 @@ TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 
 
 def outcomes(town: Town) -> list[str]:
-    return [row["outcome"] for row in town.app.desk.store.audit_entries(TASK)]
+    return [row["outcome"] for row in town.app.services.store.audit_entries(TASK)]
 
 
 def decided(town: Town) -> int:
@@ -90,7 +90,7 @@ async def test_while_secmaster_is_down_the_operation_is_kept_and_then_done(town:
 
 
 async def test_what_stays_unreachable_is_given_up_and_said_to_be_not_done(town: Town):
-    town.app.desk.timeouts = Timeouts(pauses=(0.01,) * 3)
+    town.app.services.timeouts = Timeouts(pauses=(0.01,) * 3)
     ts = await town.card("task", TASK.id)
     await town.secmaster.faults.set(Fault(on="*", status=503))
     await town.slack.press(ALICE, SOC, ts, "task.approve")
@@ -103,7 +103,7 @@ async def test_what_stays_unreachable_is_given_up_and_said_to_be_not_done(town: 
 
 
 async def test_what_stays_in_doubt_is_called_unknown_and_never_a_success(town: Town):
-    town.app.desk.timeouts = Timeouts(pauses=(0.01,) * 3)
+    town.app.services.timeouts = Timeouts(pauses=(0.01,) * 3)
     ts = await town.card("task", TASK.id)
     await town.secmaster.faults.set(Fault(on="ShowTask", times=1, delay=0.0))
     await town.secmaster.faults.set(Fault(on="UpdateTask", hang_up=True, applied=True))
@@ -119,7 +119,7 @@ async def test_what_stays_in_doubt_is_called_unknown_and_never_a_success(town: T
 async def test_a_write_that_keeps_failing_while_reads_work_is_told_at_the_second_doubt(
     town: Town,
 ):
-    town.app.desk.timeouts = Timeouts(pauses=(0.01,), settle=0.01)
+    town.app.services.timeouts = Timeouts(pauses=(0.01,), settle=0.01)
     ts = await town.card("task", TASK.id)
     await town.secmaster.faults.set(Fault(on="UpdateTask", status=503))
     await town.slack.press(ALICE, SOC, ts, "task.approve")
@@ -135,7 +135,7 @@ async def test_a_write_that_keeps_failing_while_reads_work_is_told_at_the_second
 
 
 async def test_a_write_that_failed_once_is_not_called_trouble(town: Town):
-    town.app.desk.timeouts = Timeouts(pauses=(0.01,), settle=0.01)
+    town.app.services.timeouts = Timeouts(pauses=(0.01,), settle=0.01)
     ts = await town.card("task", TASK.id)
     await town.secmaster.faults.set(Fault(on="UpdateTask", status=503, times=1))
     await town.slack.press(ALICE, SOC, ts, "task.approve")
@@ -210,7 +210,7 @@ async def test_a_card_that_slack_would_not_take_is_told_as_slacks_trouble(town: 
 
 
 async def test_a_doubt_that_lasts_is_told_before_it_is_resolved(town: Town):
-    town.app.desk.timeouts = Timeouts(pauses=(0.01, 6, 0.01), settle=60)
+    town.app.services.timeouts = Timeouts(pauses=(0.01, 6, 0.01), settle=60)
     ts = await town.card("task", TASK.id)
     await town.secmaster.faults.set(Fault(on="UpdateTask", hang_up=True))
     await town.slack.press(ALICE, SOC, ts, "task.approve")

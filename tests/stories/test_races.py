@@ -33,7 +33,7 @@ async def test_of_two_people_deciding_at_once_one_wins_and_the_other_is_told_who
     ]
     assert len(decisions) == 1
     outcomes = [
-        row["outcome"] for row in town.app.desk.store.audit_entries(_task(seed.TASK_ISOLATE))
+        row["outcome"] for row in town.app.services.store.audit_entries(_task(seed.TASK_ISOLATE))
     ]
     assert sorted(outcomes) == ["allowed", "done", "lost"]
 
@@ -98,7 +98,7 @@ async def test_a_retry_is_sent_once_for_each_time_that_it_failed(town: Town):
     await town.slack.command(CAROL, ONCALL, again)
     await town.whispered(CAROL, "Changed since you looked")
     await town.slack.until(lambda: "Failed" in town.message(ts, channel=ONCALL)["text"])
-    async with town.app.desk.render_lock(Ref(kind="instance", id=seed.INSTANCE_FAILED_AGAIN)):
+    async with town.app.services.render_lock(Ref(kind="instance", id=seed.INSTANCE_FAILED_AGAIN)):
         await town.slack.command(CAROL, ONCALL, again)
     await town.replies(ts, 2, channel=ONCALL)
     assert retries(town) == 2

@@ -57,7 +57,7 @@ async def test_the_changed_file_holds_from_then_on_and_is_on_record(town: Town, 
     await town.slack.command(CAROL, SOC, f"/instance retry {seed.INSTANCE_FAILED_AGAIN}")
     await town.whispered(CAROL, "rule 3 leaves it to *oncall*", "<@U0DAVE>")
     await retried(town, DAVE, "*Retry started* by <@U0DAVE>", seed.INSTANCE_FAILED_AGAIN)
-    [entry] = town.app.desk.store.audit_entries("policy")
+    [entry] = town.app.services.store.audit_entries("policy")
     assert (entry["action"], entry["actor"]["id"]) == ("reload", ALICE)
     assert (entry["before"], entry["terms"]["policy"]) == (before, now)
     assert "response_url" not in str(entry)
@@ -81,7 +81,7 @@ async def test_others_are_refused_and_the_file_is_not_read(town: Town, file: Pat
     await town.slack.command(user, SOC, "/secmaster reload")
     await town.whispered(user, "`reload` is for *approver*", "Nothing was done.")
     assert town.app.policy.current is before
-    [entry] = town.app.desk.store.audit_entries("policy")
+    [entry] = town.app.services.store.audit_entries("policy")
     assert (entry["outcome"], entry["action"], entry["actor"]["id"]) == ("refused", "reload", user)
 
 

@@ -39,7 +39,7 @@ async def test_one_deleted_task_is_found_by_one_walk_along_the_list(town: Town, 
     town.secmaster.world.delete_task(gone)
     pages = waiting(town.secmaster) // 100 + 1
     assert await asked(town, watch, rounds=3) <= 3 * AT_REST + CHANGES + pages + 1
-    [known] = town.app.desk.store.tracked.get([Ref(kind="task", id=gone)])
+    [known] = town.app.services.store.tracked.get([Ref(kind="task", id=gone)])
     assert not known.open
     assert await asked(town, watch) == AT_REST
 
@@ -62,7 +62,7 @@ async def asked(town: Town, watch: Poller, rounds: int = 1) -> int:
 
 
 def open_here(town: Town) -> int:
-    return town.app.desk.store.tracked.count("main", "task")
+    return town.app.services.store.tracked.count("main", "task")
 
 
 def waiting(secmaster: SecMasterSandbox) -> int:

@@ -175,7 +175,7 @@ async def test_who_may_has_a_channel_told_of_all_that_comes_also_after_a_restart
         come(anew, "Odd last one")
         await anew.rounds(4)
         assert not card_of(town, SOC, "Odd last one")
-        entries = anew.app.desk.store.audit_entries(SOC)
+        entries = anew.app.services.store.audit_entries(SOC)
         told = [(each["outcome"], each["action"], each["actor"]["id"]) for each in entries]
         assert told == [("done", "watch", ALICE), ("done", "unwatch", BOB)]
 
@@ -193,8 +193,8 @@ async def test_a_channel_that_has_a_route_and_asked_for_all_has_one_card(town: T
 async def test_others_are_refused_and_told_who_may(town: Town, words: str):
     await town.slack.command(DAVE, SOC, f"/secmaster {words}")
     await town.whispered(DAVE, "`watch` is for *approver*", "Nothing was")
-    assert town.app.desk.store.outbox.subscriptions() == []
-    [entry] = town.app.desk.store.audit_entries("policy")
+    assert town.app.services.store.outbox.subscriptions() == []
+    [entry] = town.app.services.store.audit_entries("policy")
     assert (entry["outcome"], entry["action"], entry["actor"]["id"]) == ("refused", "watch", DAVE)
 
 
@@ -205,7 +205,7 @@ async def test_not_in_a_chat_and_not_where_the_bot_may_not_post(town: Town):
     )
     await town.slack.command(ALICE, PRIVATE, "/secmaster watch")
     await town.slack.until(lambda: town.slack.ephemerals(ALICE))
-    assert town.app.desk.store.outbox.subscriptions() == []
+    assert town.app.services.store.outbox.subscriptions() == []
 
 
 async def test_a_new_policy_changes_where_cards_go_and_what_is_remembered(

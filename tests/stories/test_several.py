@@ -323,7 +323,7 @@ async def test_whoever_has_lost_the_right_is_counted_no_longer(town: Town):
     assert decisions(town) == []
     assert "*Approved* by <@U0CAROL>, with <@U0BOB>" in await say_yes(town, CAROL, ts, 3)
     assert decisions(town) == ["CONTINUE"]
-    rows = town.app.desk.store.audit_entries(Ref(kind="task", id=seed.TASK_ISOLATE))
+    rows = town.app.services.store.audit_entries(Ref(kind="task", id=seed.TASK_ISOLATE))
     [struck] = [row for row in rows if row["outcome"] == "struck"]
     assert struck["actor"]["id"] == ALICE
 

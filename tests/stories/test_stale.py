@@ -301,4 +301,4 @@ def decisions(town: Town) -> list[str]:
 
 
 def audit(town: Town) -> list[dict[str, Any]]:
-    return town.app.desk.store.audit_entries(TASK)
+    return town.app.services.store.audit_entries(TASK)

@@ -83,7 +83,7 @@ async def test_a_card_that_was_deleted_does_not_close_its_channel(town: Town):
     town.slack.workspace.delete(SOC, town.slack.workspace.message(SOC, ts))
     town.hands.forward(hours=2, minutes=1)
     await town.slack.until(lambda: card_of(town, SOC, "Deleted"))
-    assert town.app.desk.store.outbox.closed_channels() == []
+    assert town.app.services.store.outbox.closed_channels() == []
 
 
 @under(BOSS)
@@ -110,7 +110,7 @@ async def test_whose_answer_was_lost_is_found_however_long_slack_was_in_trouble(
         await town.rounds(2)
     await town.slack.faults.clear()
     town.hands.forward(minutes=2)
-    waiting = town.app.desk.store.outbox.count
+    waiting = town.app.services.store.outbox.count
     await town.secmaster.until(lambda: waiting() == 0)
     assert len(cards_with(town, SOC, "Once")) == 1
 
@@ -137,7 +137,7 @@ async def test_what_was_settled_long_ago_is_forgotten_and_what_waits_is_not(town
         ts = await town.slack.until(lambda name=name: card_of(town, SOC, name))
         refs.append(Ref(kind="task", id=ref_of(town, ts)))
     town.secmaster.world.update_task(refs[0].id, {"action": "CONTINUE"}, EVERA)
-    of = town.app.desk.store.tracked.get
+    of = town.app.services.store.tracked.get
     await town.secmaster.until(lambda: not of(refs)[0].open)
     town.hands.forward(days=91)
     await town.secmaster.until(lambda: [each.ref for each in of(refs)] == refs[1:])
@@ -162,7 +162,7 @@ async def test_a_run_that_fails_again_is_waited_for_anew(town: Town):
     await began(town)
     failed = run(town, 1)
     await town.slack.until(lambda: card_of(town, SOC, "Run 1"))
-    world, known = town.secmaster.world, town.app.desk.store.tracked
+    world, known = town.secmaster.world, town.app.services.store.tracked
     world.update_instance(failed["id"], {"command_type": "ActionInstanceRetryCommand"}, EVERA)
     await town.secmaster.until(lambda: failed["status"] == "FINISHED")
     ref = Ref(kind="instance", id=failed["id"])

@@ -58,7 +58,7 @@ async def test_why_names_for_each_action_the_rule_that_lets_or_stops_and_who_cou
     assert "▫️ `task.approve` rule 1 (grave) leaves it to approver; " in told
     assert "✅" not in told
     nothing_was_sent(town)
-    assert town.app.desk.store.audit_entries(TASK) == []
+    assert town.app.services.store.audit_entries(TASK) == []
 
 
 @pytest.mark.parametrize("noun", ["", "instance "])
@@ -148,7 +148,7 @@ async def test_a_record_has_all_that_an_auditor_asks_for(town: Town):
     ts = await town.card("task", seed.TASK_BLOCK_IP)
     await town.slack.command(ALICE, SOC, f"/task approve {seed.TASK_BLOCK_IP} the shells are real")
     await town.replies(ts)
-    entry = town.app.desk.store.audit_entries(Ref(kind="task", id=seed.TASK_BLOCK_IP))[-1]
+    entry = town.app.services.store.audit_entries(Ref(kind="task", id=seed.TASK_BLOCK_IP))[-1]
     assert entry["actor"] == {"id": ALICE, "name": "Alice", "team": "T0DEMO"}
     assert entry["location"]["channel"] == SOC
     assert entry["location"]["card"] == ts
@@ -167,7 +167,7 @@ async def test_a_record_has_all_that_an_auditor_asks_for(town: Town):
     assert entry["request_id"]
     assert entry["duration"] > 0
     assert len(entry["decision_fingerprint"]) == len(entry["preflight_fingerprint"]) == 32
-    assert town.app.desk.store.snapshot_json(entry["decision_fingerprint"])
+    assert town.app.services.store.snapshot_json(entry["decision_fingerprint"])
 
 
 @pytest.mark.parametrize("user", [CAROL, DAVE, GUEST])
@@ -235,12 +235,12 @@ async def test_a_refusal_is_not_on_record_as_the_action_it_kept_from_being_done(
     await town.slack.press(BOB, SOC, ts, "refuse")
     await town.replies(ts, 2)
     await town.slack.until(lambda: "refuse" not in town.buttons(ts))
-    told = [row["outcome"] for row in town.app.desk.store.audit_entries(TASK)]
+    told = [row["outcome"] for row in town.app.services.store.audit_entries(TASK)]
     assert told == ["counted", "refuse"]
 
 
 def record(town: Town, outcome: str) -> dict[str, Any]:
-    rows = town.app.desk.store.audit_entries(TASK)
+    rows = town.app.services.store.audit_entries(TASK)
     return next(row for row in reversed(rows) if row["outcome"] == outcome)
 
 
