@@ -13,7 +13,6 @@ from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 
 from bot.domain.actions import MESSAGE_ACTIONS
-from bot.domain.slack import Requester
 from handlers import batch, buttons, commands, errors, shortcuts
 from handlers.context import AppContext, has_requester, requester_of
 

@@ -143,7 +143,7 @@ async def test_a_refusal_names_the_rule_and_who_may_and_is_in_the_audit(town: To
         ("refused", "task.terminate", CAROL, "rule 1"),
         ("refused", "task.comment", DAVE, "rule 2"),
     ]
-    assert {row["place"]["channel"] for row in rows} == {SOC}
+    assert {row["location"]["channel"] for row in rows} == {SOC}
     [row] = audit(town, "instance", seed.INSTANCE_FAILED)
     assert (row["outcome"], row["rule"]) == ("refused", "rule 3")
     await town.slack.command(CAROL, SOC, f"/task comment {seed.TASK_ISOLATE} this one I may")
