@@ -26,7 +26,6 @@ from bot.messages import batch_forms, command_help, modals
 from bot.messages.batch_forms import BatchConfirmation, BatchFormState, SelectedItem
 from bot.messages.labels import consequence
 from bot.operations.authorization import Grant, NotAllowed, authorize
-from bot.operations.batch import start_batch
 from bot.secmaster import InstanceStatus, NotFound, QueryType, SecMasterError, Task
 from bot.slack.gateway import CLOCK_SKEW, code_of
 from handlers import operations
@@ -48,7 +47,7 @@ async def open_form(
     app: AppContext, wanted: BatchQuery, requester: Requester, trigger: str, *, upon: bool = False
 ) -> None:
     """Open the choosing view at once; what can be chosen comes into it later."""
-    if wanted.workspace not in app.services.secmaster:
+    if wanted.workspace not in app.services.workspaces:
         raise UserError(command_help.newer_button())
     loading = modals.loading(batch_forms.CHOOSE)
     opened = await operations.open_view(app.services, trigger, loading, upon=upon)
@@ -71,13 +70,13 @@ async def _offer(app: AppContext, wanted: BatchQuery, place: SlackLocation, view
         )
         return
     await asyncio.to_thread(_keep, app, wanted, found)
-    there = batch_forms.BatchOptions(found, total, app.root, app.services.clock())
+    there = batch_forms.BatchOptions(found, total, app.root, app.services.clock.now())
     await _fill(app, batch_forms.selection_form(wanted, kept, there), view_id=view_id)
 
 
 async def _found(app: AppContext, wanted: BatchQuery) -> tuple[Sequence[Snapshot], int]:
     """What is open to it, in the order in which it matters, and how many there are in all."""
-    client = app.services.secmaster[wanted.workspace]
+    client = app.services.workspaces.client(wanted.workspace)
     if wanted.kind == "task":
         tasks = await client.list_tasks(
             query_type=QueryType.MY_TODO,
@@ -107,7 +106,7 @@ def _keep(app: AppContext, wanted: BatchQuery, found: Sequence[Snapshot]) -> Non
     for each in found:
         ref = Ref.parse(f"1:{wanted.kind}:{wanted.workspace}:{each.id}")
         if ref:
-            app.services.store.save_snapshot(ref, snapshots.stored(each), app.services.clock())
+            app.services.store.save_snapshot(ref, snapshots.stored(each), app.services.clock.now())
 
 
 async def submit_selection(
@@ -146,7 +145,9 @@ async def _question(
         reason=given.reason,
         items=tuple(f"{one.button.ref.id}:{one.button.decision_fingerprint}" for one in taken),
     )
-    view = batch_forms.confirmation_form(kept, taken, left, app.services.workspace_name(ref))
+    view = batch_forms.confirmation_form(
+        kept, taken, left, app.services.workspaces.name(ref.workspace)
+    )
     await _fill(app, view | {"external_id": name}, external_id=name)
 
 
@@ -162,12 +163,12 @@ async def submit_confirmation(
     left = tuple(one for one in given if isinstance(one, SkippedItem))
     if not items:
         shown = batch_forms.confirmation_form(
-            kept, [], left, app.services.workspace_name(asks[0].ref)
+            kept, [], left, app.services.workspaces.name(asks[0].ref.workspace)
         )
         await ack(response_action="update", view=shown)
         return
     # A second delivery of the same confirmation is the same batch.
-    await start_batch(
+    await app.batches.start(
         Batch(id=f"many:{requester.actor.team}:{view['id']}", items=items, skipped=left)
     )
     await ack(response_action="clear")
@@ -204,7 +205,7 @@ async def _check(
     if isinstance(given, SkippedItem):
         return given
     try:
-        now = given.snapshot or await app.services.read(wanted.ref)
+        now = given.snapshot or await app.services.workspaces.read(wanted.ref)
     except SecMasterError as error:
         return await _left(
             app, wanted, SkipReason.GONE if isinstance(error, NotFound) else SkipReason.UNREAD
@@ -215,7 +216,7 @@ async def _check(
         return await _left(app, wanted, SkipReason.CHANGED)
     seen = snapshots.stored(now)
     await asyncio.to_thread(
-        app.services.store.save_snapshot, wanted.ref, seen, app.services.clock()
+        app.services.store.save_snapshot, wanted.ref, seen, app.services.clock.now()
     )
     shown = ButtonValue(ref=wanted.ref, decision_fingerprint=seen.fingerprint)
     return SelectedItem(button=shown, name=now.name, consequence=consequence(wanted.action, now))
@@ -253,7 +254,7 @@ async def _permitted(
 ) -> Grant | SkippedItem:
     """The right to decide one with others: what asks for more than a press is left out."""
     try:
-        given = await authorize(app, requester, wanted.action, wanted.ref)
+        given = await authorize(app.services, requester, wanted.action, wanted.ref)
     except NotAllowed as no:
         detail = command_help.refusal(no.action, no.ref, no.refused, app.config.roles)
         return await _left(app, wanted, SkipReason.REFUSED, detail)
@@ -292,7 +293,7 @@ async def _fill(app: AppContext, view: dict[str, Any], **which: str) -> None:
     """
     for _ in range(TRIES):
         try:
-            await app.services.slack.views_update(view=view, **which)
+            await app.services.slack.client.views_update(view=view, **which)
         except SlackApiError as error:
             if code_of(error) != "not_found":
                 raise

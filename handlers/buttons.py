@@ -11,8 +11,6 @@ from bot.domain.batches import BatchQuery
 from bot.domain.cards import ButtonValue
 from bot.domain.slack import Requester, SlackLocation
 from bot.messages import command_help, lists, modals
-from bot.slack import cards
-from bot.slack.gateway import respond
 from handlers import batch, home, operations, queries, watch
 from handlers.context import AppContext
 from handlers.errors import UserError, run_after_ack
@@ -38,7 +36,7 @@ async def press(
     else:
         wanted, _, carried = value.rpartition("|")
         shown = ButtonValue.parse(carried)
-        if shown is None or shown.ref.workspace not in app.services.secmaster:
+        if shown is None or shown.ref.workspace not in app.services.workspaces:
             raise UserError(command_help.newer_button())
         pressed = ButtonPress(name, shown, body["trigger_id"], _in_modal(body), wanted)
         await _on(app, pressed, requester)
@@ -90,7 +88,7 @@ async def _on(app: AppContext, pressed: ButtonPress, requester: Requester) -> No
         case "show":
             run_after_ack(app, queries.show(app, ShowCard(ref), requester), requester)
         case "refresh":
-            run_after_ack(app, cards.redraw(ref), requester)
+            run_after_ack(app, app.services.cards.redraw(ref), requester)
         case "details":
             view = modals.loading("Details")
             opened = await operations.open_view(
@@ -119,4 +117,4 @@ async def _turn(app: AppContext, value: str, place: SlackLocation) -> None:
     if wanted is None:
         raise UserError(command_help.newer_button())
     page = await queries.listing(app, wanted)
-    await respond(place.response_url, page, replacing=True)
+    await app.services.slack.respond(place.response_url, page, replace=True)

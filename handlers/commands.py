@@ -9,8 +9,6 @@ from bot.domain.batches import BatchQuery
 from bot.domain.objects import ListQuery, Ref
 from bot.domain.slack import Requester, SlackLocation
 from bot.messages import Message, batch_forms, command_help
-from bot.slack import cards
-from bot.slack.gateway import send_private
 from handlers import oncall, operations, permissions, queries, watch
 from handlers.batch import open_form
 from handlers.context import AppContext
@@ -67,14 +65,17 @@ async def mention(ack: AsyncAck, body: Body, app: AppContext, requester: Request
         await ack()
         return
     text = re.sub(
-        rf"<@{re.escape(app.services.bot_user)}(\|[^>]*)?>", " ", event.get("text", ""), count=1
+        rf"<@{re.escape(app.services.slack.bot_user)}(\|[^>]*)?>",
+        " ",
+        event.get("text", ""),
+        count=1,
     )
-    here = await _object_above(requester.location)
+    here = await _object_above(app, requester.location)
     try:
         request = parse(text, here)
     except ParseError as wrong:
         # Where one can mention us, there may be no slash commands: a thread has none.
-        us = f"@{await app.directory.name(app.services.bot_user)}"
+        us = f"@{await app.services.directory.name(app.services.slack.bot_user)}"
         told = command_help.not_understood(wrong.problem, wrong.usage, wrong.nearest, us)
         raise UserError(told) from wrong
     if isinstance(request, ActionRequest):
@@ -102,9 +103,9 @@ def _from_a_person(event: Body) -> bool:
     return bool(event.get("user")) and not event.get("bot_id")
 
 
-async def _object_above(place: SlackLocation) -> Ref | None:
+async def _object_above(app: AppContext, place: SlackLocation) -> Ref | None:
     """The object whose card's thread this is, if it is one."""
-    return await cards.object_of(place.channel, place.thread) if place.thread else None
+    return await app.services.cards.object_of(place.channel, place.thread) if place.thread else None
 
 
 def _under(
@@ -124,7 +125,7 @@ def _answer_later(app: AppContext, request: Request, requester: Requester, once:
             await queries.show(app, request, requester)
         else:
             message = await _read(app, request, requester, once)
-            await send_private(requester.location, requester.actor.id, message)
+            await app.services.slack.send_private(requester.location, requester.actor.id, message)
 
     run_after_ack(app, answer(), requester)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from bot.domain.slack import Actor, Requester, SlackLocation
 from bot.messages import Message, command_help
-from bot.policy.config import Config, PolicyHolder
-from bot.runtime.background import BackgroundTasks
+from bot.operations.batch import Batches
+from bot.operations.workflow import Operations
+from bot.policy.config import Config
 from bot.services import Services
-from bot.slack.directory import Directory
 
 
 class SeenEvents:
@@ -29,18 +29,17 @@ class SeenEvents:
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """``policy`` is read again when told; ``main`` is the workspace that commands speak of."""
+    """What every listener works with; ``workspace`` is the one that commands speak of."""
 
     services: Services
-    policy: PolicyHolder
-    directory: Directory
-    background: BackgroundTasks
+    operations: Operations
+    batches: Batches
     workspace: str = "main"
     seen_events: SeenEvents = field(default_factory=SeenEvents)
 
     @property
     def config(self) -> Config:
-        return self.policy.current
+        return self.services.policy.current
 
     @property
     def help(self) -> Message:

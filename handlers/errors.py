@@ -19,9 +19,8 @@ from bot.domain.slack import Requester
 from bot.messages import Message, command_help, explain, modals, permissions
 from bot.operations.authorization import NoRight, NotAllowed
 from bot.secmaster import SecMasterError
-from bot.slack import cards
 from bot.slack.directory import LookupFailed
-from bot.slack.gateway import CannotPost, SlackFailed, code_of, send_private
+from bot.slack.gateway import CannotPost, SlackFailed, code_of
 from handlers.context import AppContext, requester_of
 from handlers.parsing import ParseError
 
@@ -116,15 +115,15 @@ async def answer_before_ack(
         return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
     message = error_message(error, app)
     if isinstance(error, NotAllowed) and error.refused.reason is RefusalReason.GONE:
-        app.background.start(cards.redraw(error.ref), _give_up)
+        app.services.background.start(app.services.cards.redraw(error.ref), _give_up)
     if "command" in body:
         return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
     if body.get("type") == "view_submission":
         shown = modals.failed("Not sent", message.text)
         return BoltResponse(status=200, body={"response_action": "update", "view": shown})
     requester = requester_of(body)
-    whispering = send_private(requester.location, requester.actor.id, message)
-    app.background.start(whispering, _give_up)
+    whispering = app.services.slack.send_private(requester.location, requester.actor.id, message)
+    app.services.background.start(whispering, _give_up)
     return BoltResponse(status=200)
 
 
@@ -133,11 +132,12 @@ def run_after_ack(app: AppContext, errand: Coroutine[Any, Any, None], requester:
 
     async def door(error: Exception) -> None:
         message = error_message(error, app)
-        app.background.start(
-            send_private(requester.location, requester.actor.id, message), _give_up
+        app.services.background.start(
+            app.services.slack.send_private(requester.location, requester.actor.id, message),
+            _give_up,
         )
 
-    app.background.start(errand, door)
+    app.services.background.start(errand, door)
 
 
 async def _give_up(error: Exception) -> None:

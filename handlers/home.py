@@ -74,7 +74,7 @@ async def opened(app: AppContext, actor: Actor, wanted: HomeOptions | None = Non
 def _open(app: AppContext, user: str, wanted: HomeOptions | None) -> None:
     homes = app.services.store.home_views
     kept = wanted or HomeOptions.load(homes.options(user))
-    homes.save_options(user, kept.model_dump(mode="json"), app.services.clock())
+    homes.save_options(user, kept.model_dump(mode="json"), app.services.clock.now())
 
 
 def _rounds(app: AppContext) -> list[PollStatus]:
@@ -86,11 +86,11 @@ def _rounds(app: AppContext) -> list[PollStatus]:
         for each in app.services.store.poll_statuses.all()
         if each.last_success_at
     }
-    return list(rounds.values()) if rounds.keys() >= app.services.secmaster.keys() else []
+    return list(rounds.values()) if rounds.keys() >= set(app.services.workspaces) else []
 
 
 async def _board(app: AppContext, rounds: Sequence[PollStatus]) -> HomeSource:
-    known, now = app.services.store.tracked, app.services.clock()
+    known, now = app.services.store.tracked, app.services.clock.now()
     since = now - app.config.watch.shift
     tasks = await asyncio.to_thread(known.open_tasks, MOST)
     tally = await asyncio.to_thread(known.open_counts, now, SOON)
@@ -115,7 +115,7 @@ def _sure_deeds(app: AppContext, since: datetime) -> list[AuditedAction]:
 async def _draw(app: AppContext, actor: Actor, board: HomeSource, shown: str = "") -> bool:
     """Draw somebody's Home, unless it shows all that already; returns whether it was drawn."""
     homes, drawn = app.services.store.home_views, None
-    member = await app.directory.principal(actor)
+    member = await app.services.directory.principal(actor)
     # Whoever turns a page meanwhile must not find the one before.
     while drawn != (wanted := await asyncio.to_thread(homes.options, actor.id)):
         found = await asyncio.to_thread(_home, app, board, member, HomeOptions.load(wanted))
@@ -149,10 +149,10 @@ def _line(
 ) -> HomeRow:
     rules, about = (
         app.config.rules,
-        authorization.policy_context(app, known.ref, known.snapshot),
+        authorization.policy_context(app.services, known.ref, known.snapshot),
     )
     may = [each for each in asked if isinstance(decide(rules, member, each, about), Allowed)]
-    return HomeRow(app.services.render_context(known.ref), known.snapshot, tuple(may))
+    return HomeRow(app.services.cards.render_context(known.ref), known.snapshot, tuple(may))
 
 
 def _done(app: AppContext, user: str, done: Sequence[AuditedAction]) -> list[HomeDecision]:
@@ -167,11 +167,11 @@ def _keep(app: AppContext, found: Home) -> None:
     """Remember what is shown with buttons, so that what changes before a press can be told."""
     for each in chain.from_iterable(home.visible_rows(found)):
         seen = snapshots.stored(each.snapshot)
-        app.services.store.save_snapshot(each.frame.ref, seen, app.services.clock())
+        app.services.store.save_snapshot(each.frame.ref, seen, app.services.clock.now())
 
 
 async def _publish(app: AppContext, user: str, view: dict[str, Any]) -> None:
-    await gateway.call(app.services.slack.views_publish(user_id=user, view=view))
+    await gateway.call(app.services.slack.client.views_publish(user_id=user, view=view))
 
 
 @dataclass(slots=True)
@@ -190,7 +190,7 @@ class HomeRefresher:
         """Begin, unless the one before is still under way: no round waits for Slack."""
         if not self._busy:
             self._busy = True
-            self.app.background.start(self._refresh(), _give_up)
+            self.app.services.background.start(self._refresh(), _give_up)
 
     async def _refresh(self) -> None:
         try:
@@ -200,7 +200,7 @@ class HomeRefresher:
 
     async def _redraw(self) -> None:
         app, left = self.app, self.at_once
-        since = app.services.clock() - RECENTLY_OPENED
+        since = app.services.clock.now() - RECENTLY_OPENED
         looked = await asyncio.to_thread(app.services.store.home_views.opened_since, since)
         rounds = await asyncio.to_thread(_rounds, app) if looked else []
         if not rounds:

@@ -23,17 +23,17 @@ async def answer(app: AppContext, request: ShowDigest | ShowOnCall) -> Message:
 
 async def hand_over(app: AppContext) -> Message:
     """What would be handed over now, for the length of a shift."""
-    now = app.services.clock()
+    now = app.services.clock.now()
     since = now - app.config.watch.shift
-    return digest.digest(await asyncio.to_thread(digests.collect, since, now))
+    return digest.digest(await asyncio.to_thread(digests.collect, app.services, since, now))
 
 
 async def waiting(app: AppContext) -> Message:
     """Who is on call, and what waits for them."""
-    known, now = app.services.store.tracked, app.services.clock()
+    known, now = app.services.store.tracked, app.services.clock.now()
     tally = await asyncio.to_thread(known.open_counts, now, SOON)
     pressing = await asyncio.to_thread(known.open_tasks, PRESSING)
-    unread = await asyncio.to_thread(digests.unread_since)
+    unread = await asyncio.to_thread(digests.stale_since, app.services)
     return oncall.on_call(await on_call(app), tally, pressing, now, unread)
 
 
@@ -41,7 +41,7 @@ async def on_call(app: AppContext) -> tuple[str, ...] | None:
     """The people of the user groups that are on call; None where Slack could not be asked."""
     groups = app.config.watch.oncall
     try:
-        found = await asyncio.gather(*map(app.services.members, groups))
+        found = await asyncio.gather(*map(app.services.directory.group_members, groups))
     except LookupFailed:
         return None
     return tuple(sorted(frozenset().union(*found)))

@@ -18,11 +18,10 @@ from bot.domain.slack import Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
 from bot.messages import command_help, modals
 from bot.operations.authorization import Grant, authorize, revoked_approvals
-from bot.operations.workflow import start
 from bot.policy.decide import Allowed
 from bot.secmaster import Instance
 from bot.services import Services
-from bot.slack.gateway import SlackFailed, open_dm
+from bot.slack.gateway import SlackFailed
 from handlers.context import AppContext, stable_id
 from handlers.errors import InvalidInput, UserError
 from handlers.parsing import ParseError, check_param
@@ -35,7 +34,9 @@ async def run_command(
     app: AppContext, wanted: ActionRequest, requester: Requester, once: str
 ) -> None:
     """By words. ``once`` names this very command or mention: delivered again, it is the same."""
-    given = await authorize(app, requester, wanted.action, wanted.ref, glass=wanted.break_glass)
+    given = await authorize(
+        app.services, requester, wanted.action, wanted.ref, break_glass=wanted.break_glass
+    )
     if given.allowed.confirm:
         raise UserError(command_help.needs_name(wanted.action))
     if _lacks_reason(given, wanted.action, wanted.reason):
@@ -47,7 +48,9 @@ async def run_command(
 
 async def press(app: AppContext, wanted: ActionRequest, requester: Requester, trigger: str) -> None:
     """By a button: at once where it was confirmed, by a form where something is to be said."""
-    given = await authorize(app, requester, wanted.action, wanted.ref, glass=wanted.break_glass)
+    given = await authorize(
+        app.services, requester, wanted.action, wanted.ref, break_glass=wanted.break_glass
+    )
     forms = wanted.action.opens_form or given.allowed.confirm
     if forms or _lacks_reason(given, wanted.action, ""):
         await _open_form(app, wanted, requester.location, trigger, given)
@@ -65,7 +68,7 @@ async def submit(app: AppContext, view: dict[str, Any], requester: Requester) ->
     }
     # A modal has no place of its own: it answers where it was opened.
     requester = replace(requester, location=kept.location)
-    given = await authorize(app, requester, action, kept.ref, glass=kept.break_glass)
+    given = await authorize(app.services, requester, action, kept.ref, break_glass=kept.break_glass)
     if _lacks_reason(given, action, reason):
         if modals.REASON not in typed:  # the rule has changed since the form was opened
             raise UserError(command_help.needs_reason(action, app.root, glass=kept.break_glass))
@@ -89,16 +92,16 @@ async def change_approval(
     action = BY_NAME[wanted.action or await _waiting(app, wanted.ref)]
     given = Grant(Allowed(""), PolicyTerms())
     if wanted.intent is ApprovalIntent.DECLINE:
-        given = await authorize(app, requester, action, wanted.ref)
+        given = await authorize(app.services, requester, action, wanted.ref)
     asked = ActionRequest(action, wanted.ref, reason=wanted.reason)
     operation = await _operation(app, asked, requester, f"{wanted.intent}:{once}", given)
-    await start(operation.model_copy(update={"intent": wanted.intent}))
+    await app.operations.start(operation.model_copy(update={"intent": wanted.intent}))
 
 
 async def _waiting(app: AppContext, ref: Ref) -> str:
     """The action that waits for more people; of two, words do not say which is meant."""
     ballots = await asyncio.to_thread(
-        app.services.store.approval_requests, ref, app.services.clock()
+        app.services.store.approval_requests, ref, app.services.clock.now()
     )
     if not ballots:
         raise UserError(command_help.nothing_waits(ref))
@@ -132,7 +135,7 @@ async def _open_form(
 ) -> None:
     slack, ref = app.services.slack, wanted.ref
     name = visible(await _name(app, wanted, place)) or ref.id
-    shown = (name, app.services.workspace_name(ref))
+    shown = (name, app.services.workspaces.name(ref.workspace))
     kept = modals.FormState(
         action=wanted.action.name,
         ref=ref,
@@ -147,19 +150,19 @@ async def _open_form(
 
     async def fill_in() -> None:
         """Offer the node that failed: nobody types a UUID at three in the morning."""
-        run = await app.services.read(ref)
+        run = await app.services.workspaces.read(ref)
         if isinstance(run, Instance) and run.failed_node:
             offers = {each.name: run.failed_node.action_id for each in offered}
             form = modals.form(kept, shown, given.allowed.reason, offers)
             view = opened["view"]
-            await slack.views_update(view_id=view["id"], hash=view["hash"], view=form)
+            await slack.client.views_update(view_id=view["id"], hash=view["hash"], view=form)
 
     async def leave_empty(_error: Exception) -> None:
         """Without the offer the form works as well."""
 
     offered = [param for param in wanted.action.params if param.suggested]
     if offered:
-        app.background.start(fill_in(), leave_empty)
+        app.services.background.start(fill_in(), leave_empty)
 
 
 async def _name(app: AppContext, wanted: ActionRequest, place: SlackLocation) -> str:
@@ -180,7 +183,7 @@ async def open_view(
     desk: Services, trigger: str, view: dict[str, Any], *, upon: bool = False
 ) -> AsyncSlackResponse:
     """Open a modal, ``upon`` another one or alone, in the time that is left."""
-    opening = desk.slack.views_push if upon else desk.slack.views_open
+    opening = desk.slack.client.views_push if upon else desk.slack.client.views_open
     try:
         async with asyncio.timeout(desk.timeouts.before_ack):
             return await opening(trigger_id=trigger, view=view)
@@ -194,10 +197,10 @@ async def _accept(
     """Record what is wanted: one operation, or one for each file."""
     first = await operation_of(app, wanted, await _somewhere(app, requester), once, given)
     if not wanted.files:
-        await start(first)
+        await app.operations.start(first)
     for number, file in enumerate(wanted.files):
         try:
-            await start(
+            await app.operations.start(
                 first.model_copy(update={"id": stable_id(f"{first.id}:{file.id}"), "file": file})
             )
         except Exception as error:
@@ -214,7 +217,7 @@ async def _somewhere(app: AppContext, requester: Requester) -> Requester:
         return requester
     try:
         async with asyncio.timeout(app.services.timeouts.before_ack):
-            channel = await open_dm(requester.actor.id)
+            channel = await app.services.slack.open_dm(requester.actor.id)
     except (SlackFailed, TimeoutError) as error:
         raise UserError(command_help.no_chat()) from error
     return replace(requester, location=requester.location.model_copy(update={"channel": channel}))
@@ -233,10 +236,10 @@ async def operation_of(
 async def _without_the_struck(app: AppContext, operation: Operation, given: Grant) -> Operation:
     """Count nobody's yes who may not say it any more, and remember whose it was."""
     action = BY_NAME[operation.action]
-    struck = await revoked_approvals(app, action, operation.ref, given.snapshot)
+    struck = await revoked_approvals(app.services, action, operation.ref, given.snapshot)
     if struck:
         await asyncio.to_thread(
-            app.services.store.revoke_approvals, operation.ref, struck, app.services.clock()
+            app.services.store.revoke_approvals, operation.ref, struck, app.services.clock.now()
         )
     return operation.model_copy(update={"revoked_approvals": struck})
 
@@ -245,7 +248,7 @@ async def _operation(
     app: AppContext, wanted: ActionRequest, requester: Requester, once: str, given: Grant
 ) -> Operation:
     actor = requester.actor
-    named = actor.model_copy(update={"name": await app.directory.name(actor.id)})
+    named = actor.model_copy(update={"name": await app.services.directory.name(actor.id)})
     place, shown = await _with_card(app, wanted.ref, requester.location)
     # By words nobody says what they saw: it is what the card here shows, or what was allowed.
     seen = wanted.decision_fingerprint or shown or await _kept(app, wanted.ref, given.snapshot)
@@ -260,7 +263,7 @@ async def _operation(
         rule=given.allowed.rule,
         terms=given.terms,
         decision_fingerprint=seen,
-        accepted_at=app.services.clock(),
+        accepted_at=app.services.clock.now(),
         process_id=app.services.process_id,
     )
 
@@ -270,7 +273,7 @@ async def _kept(app: AppContext, ref: Ref, about: Snapshot | None) -> str:
     if about is None:
         return ""
     seen = snapshots.stored(about)
-    await asyncio.to_thread(app.services.store.save_snapshot, ref, seen, app.services.clock())
+    await asyncio.to_thread(app.services.store.save_snapshot, ref, seen, app.services.clock.now())
     return seen.fingerprint
 
 
@@ -288,5 +291,5 @@ async def _with_card(app: AppContext, ref: Ref, place: SlackLocation) -> tuple[S
     if card is None:
         # One of ours that a crash kept from being remembered: from now on it is redrawn too.
         forgotten = Card(ref=ref, channel=place.channel, ts=place.card)
-        await asyncio.to_thread(store.add_card, forgotten, app.services.clock())
+        await asyncio.to_thread(store.add_card, forgotten, app.services.clock.now())
     return place, card.decision_fingerprint if card else ""

@@ -7,7 +7,6 @@ from slack_bolt.async_app import AsyncAck
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.slack import Requester, SlackFile
 from bot.messages import command_help, modals
-from bot.slack import cards
 from handlers import home as homes
 from handlers import operations, queries
 from handlers.context import AppContext
@@ -37,7 +36,7 @@ async def on_message(ack: AsyncAck, body: Body, app: AppContext, requester: Requ
     """A message in a card's thread becomes what is said to SecMaster, once it was looked over."""
     action, message = BY_NAME[body["callback_id"]], body["message"]
     card = message.get("thread_ts") or message["ts"]
-    ref = await cards.object_of(requester.location.channel, card)
+    ref = await app.services.cards.object_of(requester.location.channel, card)
     if ref is None or ref.kind != action.kind:
         raise UserError(command_help.no_card_above(action))
     wanted = ActionRequest(action, ref, _said(message, action, app), files=_files(message, action))
@@ -47,7 +46,7 @@ async def on_message(ack: AsyncAck, body: Body, app: AppContext, requester: Requ
 
 def _said(message: Body, action: Action, app: AppContext) -> dict[str, str]:
     """What the message says, for the parameters that take it; nothing is said by our own card."""
-    ours = message.get("user") == app.services.bot_user
+    ours = message.get("user") == app.services.slack.bot_user
     said = "" if ours else plain(message.get("text") or "")
     return {param.name: said for param in action.params if param.from_message}
 

@@ -13,7 +13,6 @@ from bot.operations import authorization
 from bot.operations.authorization import NotAllowed
 from bot.policy.decide import Allowed, Decision, Refused, decide
 from bot.policy.routes import explain_routes, titled_routes
-from bot.slack import cards, gateway
 from bot.watch.status import watch_status
 from handlers.context import AppContext, stable_id
 from handlers.errors import UserError
@@ -38,7 +37,7 @@ async def answer(app: AppContext, request: Request, requester: Requester, once: 
 
 async def status(app: AppContext) -> Message:
     """How the watch fares."""
-    fares = await watch_status(app.config.watch.every)
+    fares = await watch_status(app.services, app.config.watch.every)
     return watch.status(fares)
 
 
@@ -49,7 +48,7 @@ async def routes(app: AppContext, wanted: ShowRoutes, place: SlackLocation) -> M
     if not wanted.id:
         return watch.routes(there, config.digests, here=place.channel in subscribed)
     ref, snapshot = await find_object(app, wanted.id, ("task", "instance"))
-    workspaces = frozenset({ref.workspace, app.services.workspace_name(ref)})
+    workspaces = frozenset({ref.workspace, app.services.workspaces.name(ref.workspace)})
     words = explain_routes(config.routes, snapshot, workspaces)
     answers = [
         (title, route, word) for (title, route), (_route, word) in zip(there, words, strict=True)
@@ -60,8 +59,8 @@ async def routes(app: AppContext, wanted: ShowRoutes, place: SlackLocation) -> M
 
 async def subscribe(app: AppContext, requester: Requester, once: str, *, wanted: bool) -> Message:
     """Have this channel told of all that comes, or no longer; the channel hears who did."""
-    await authorization.require_right(app, requester, "watch")
-    channel, actor, now = requester.location.channel, requester.actor.id, app.services.clock()
+    await authorization.require_right(app.services, requester, authorization.Right.WATCH)
+    channel, actor, now = requester.location.channel, requester.actor.id, app.services.clock.now()
     if channel[:1] not in ("C", "G"):
         raise UserError(watch.not_here())
     outbox = app.services.store.outbox
@@ -69,13 +68,13 @@ async def subscribe(app: AppContext, requester: Requester, once: str, *, wanted:
         return watch.subscription_unchanged(wanted)
     said = watch.subscribed(actor) if wanted else watch.unsubscribed(actor)
     # First: a channel that takes no message of ours can't be told of anything.
-    await gateway.post((channel, ""), said, {"part": "watch", "operation": once}, None)
+    await app.services.slack.post(channel, said, {"part": "watch", "operation": once})
     if wanted:
         await asyncio.to_thread(outbox.subscribe, channel, actor, now)
     else:
         await asyncio.to_thread(outbox.unsubscribe, channel)
     name = "watch" if wanted else "unwatch"
-    done = authorization.audit_entry(app, requester, name, "done", stable_id(once)) | {
+    done = authorization.audit_record(app.services, requester, name, "done", stable_id(once)) | {
         "target": channel
     }
     await asyncio.to_thread(app.services.store.record, done)
@@ -89,33 +88,35 @@ async def snooze(app: AppContext, ref: Ref, wanted: str, requester: Requester, o
         raise UserError(watch.not_snoozable())
     await _may_snooze(app, known[0], requester)
     until = await _until(app, wanted, requester)
-    store, now = app.services.store, app.services.clock()
+    store, now = app.services.store, app.services.clock.now()
     if not await asyncio.to_thread(store.tracked.snooze, ref, until, requester.actor.id, now):
         raise UserError(watch.not_snoozable())
     name = "snooze" if until else "wake"
-    entry = authorization.audit_entry(app, requester, name, "done", stable_id(once))
+    entry = authorization.audit_record(app.services, requester, name, "done", stable_id(once))
     told = {"target": str(ref), "until": until.isoformat() if until else None}
     await asyncio.to_thread(store.record, entry | told)
-    await _tell(requester, known[0], until, once)
-    await cards.redraw(ref)
+    await _tell(app, requester, known[0], until, once)
+    await app.services.cards.redraw(ref)
 
 
 async def _until(app: AppContext, wanted: str, requester: Requester) -> datetime | None:
     """Until when somebody wants to be left alone; None to be so no longer."""
-    now = app.services.clock()
+    now = app.services.clock.now()
     match wanted:
         case "1h":
             return now + HOUR
         case "9h":
-            return parse_moment(MORNING, now, await app.directory.time_zone(requester.actor.id))
+            return parse_moment(
+                MORNING, now, await app.services.directory.time_zone(requester.actor.id)
+            )
         case _:
             return None
 
 
 async def _may_snooze(app: AppContext, known: TrackedObject, requester: Requester) -> None:
     """Refuse whoever may decide nothing about it: a reminder that is missing decides as well."""
-    member = await app.directory.principal(requester.actor)
-    asked = authorization.policy_context(app, known.ref, known.snapshot)
+    member = await app.services.directory.principal(requester.actor)
+    asked = authorization.policy_context(app.services, known.ref, known.snapshot)
     own = [action for action in TABLE if action.kind == known.ref.kind and action.claim_group]
     answers: list[tuple[Action, Decision]] = [
         (action, decide(app.config.rules, member, action, asked)) for action in own
@@ -128,7 +129,7 @@ async def _may_snooze(app: AppContext, known: TrackedObject, requester: Requeste
 
 
 async def _tell(
-    requester: Requester, known: TrackedObject, until: datetime | None, once: str
+    app: AppContext, requester: Requester, known: TrackedObject, until: datetime | None, once: str
 ) -> None:
     """Tell the thread who snoozed it, and until when."""
     place, by = requester.location, requester.actor.id
@@ -137,6 +138,6 @@ async def _tell(
         said = watch.with_auto_approval_warning(said, until)
     if place.card:
         mark = {"part": "snooze", "operation": once}
-        await gateway.post((place.channel, place.card), said, mark, None)
+        await app.services.slack.post(place.channel, said, mark, thread=place.card)
     else:
-        await gateway.send_private(place, by, said)
+        await app.services.slack.send_private(place, by, said)

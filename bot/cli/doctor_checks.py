@@ -15,12 +15,13 @@ from rich.markup import escape
 from slack_sdk.errors import SlackApiError
 
 from bot import settings
-from bot.app import open_secmaster, open_slack
 from bot.logs import hide
 from bot.policy import config
 from bot.runtime.clock import Clock
 from bot.secmaster import Forbidden, SecMasterError
+from bot.secmaster.connect import open_secmaster
 from bot.settings import Settings
+from bot.slack.connect import open_slack
 from bot.slack.manifest import scopes
 from bot.store import connect
 
@@ -112,7 +113,7 @@ async def secmaster(given: Settings) -> str:
     """Read one task page: it needs the address, the credentials, the ids and the right to read."""
     async with AsyncExitStack() as stack:
         try:
-            page = await (await open_secmaster(given, stack, Clock())).list_tasks(limit=1)
+            page = await (await open_secmaster(given, stack, Clock().now)).list_tasks(limit=1)
         except Forbidden as wrong:
             raise Ill(f"{given.endpoint} refuses these credentials: {_said(wrong)}") from wrong
         except (SecMasterError, ValueError) as wrong:

@@ -26,7 +26,10 @@ NAMED = 200  # characters of a workflow's id or name; what is longer is hashed
 
 @dataclass(frozen=True, slots=True)
 class TrackedObject:
-    """What is known of an object, since when, and whether somebody wants to be left alone by it."""
+    """What is known of an object, since when, and whether somebody wants to be left alone by it.
+
+    ``next_check_at`` is when its reminders and escalations are to be looked through next.
+    """
 
     ref: Ref
     snapshot: Snapshot
@@ -35,6 +38,7 @@ class TrackedObject:
     backlog: bool = False
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
+    next_check_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

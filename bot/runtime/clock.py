@@ -1,6 +1,7 @@
 """The time, and waiting for it: tests hand in a clock of their own."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 
 
@@ -12,3 +13,7 @@ class Clock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back, whatever is done to the machine's clock."""
+        return time.monotonic()

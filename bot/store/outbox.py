@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.domain.notifications import Notification, OutboxEntry
+from bot.domain.notifications import CardNotification, OutboxEntry
 from bot.store.tables import closed_channels, outbox, subscriptions
 from bot.store.times import from_db, from_db_or_none, to_utc
 
@@ -52,12 +52,12 @@ class Outbox:
         """What is to be posted next in a channel, by now."""
         with self.engine.begin() as connection:
             row = connection.execute(self._line(channel, at).limit(1)).one_or_none()
-        return _due(row) if row else None
+        return _entry(row) if row else None
 
     def held_entries(self, channel: str, until: datetime, at: datetime) -> list[OutboxEntry]:
         """All that quiet hours held back until then in a channel."""
         with self.engine.begin() as connection:
-            line = [_due(row) for row in connection.execute(self._line(channel, at))]
+            line = [_entry(row) for row in connection.execute(self._line(channel, at))]
         return [each for each in line if each.notification.held_until == until]
 
     def group_entries(self, due: OutboxEntry, at: datetime, most: int) -> list[OutboxEntry]:
@@ -67,8 +67,8 @@ class Outbox:
         """
         with self.engine.begin() as connection:
             line = connection.execute(self._line(due.channel, at).limit(AHEAD)).all()
-        fresh = [each for each in map(_due, line) if each.sending_at is None]
-        same = [each for each in fresh if _gathering(each) == _gathering(due)]
+        fresh = [each for each in map(_entry, line) if each.sending_at is None]
+        same = [each for each in fresh if _group_key(each) == _group_key(due)]
         return [due, *(each for each in same if each.number != due.number)][:most]
 
     def _line(self, channel: str, at: datetime) -> sa.Select[Any]:
@@ -168,14 +168,11 @@ class Outbox:
                 sa.select(outbox).where(WAITS, outbox.c.channel == channel)
             ).all()
             for row in rows:
-                notice = Notification.model_validate(row.notification)
-                meant = notice.model_copy(
-                    update={"intended_channel": notice.intended_channel or channel, "thread_ts": ""}
-                )
+                redirected = _entry(row).notification.redirected_from(channel)
                 move = sa.update(outbox).where(outbox.c.number == row.number)
                 told = {
                     "channel": to,
-                    "notification": meant.model_dump(mode="json"),
+                    "notification": redirected.model_dump(mode="json"),
                     "sending_at": None,
                     "sending_by": "",
                 }
@@ -206,12 +203,17 @@ class Outbox:
             return connection.execute(query).first() is not None
 
 
-def _gathering(due: OutboxEntry) -> tuple[object, ...]:
-    """By what failures that come are posted together; those that are handed on are not."""
-    notice = due.notification
+def _group_key(entry: OutboxEntry) -> tuple[object, ...]:
+    """Return what failures share that one card shows; an entry of another kind is alone."""
+    notification = entry.notification
+    if not isinstance(notification, CardNotification):
+        return (entry.number,)
     return (
-        *(notice.kind, notice.failure_group, notice.mentions),
-        *(notice.held_until, notice.intended_channel, notice.details),
+        notification.failure_group,
+        notification.mentions,
+        notification.held_until,
+        notification.intended_channel,
+        notification.escalated_from,
     )
 
 
@@ -226,14 +228,16 @@ def _row(each: OutboxEntry, at: datetime) -> dict[str, Any]:
     }
 
 
-def _due(row: sa.Row[Any]) -> OutboxEntry:
-    return OutboxEntry(
-        dedupe_key=row.dedupe_key,
-        channel=row.channel,
-        notification=Notification.model_validate(row.notification),
-        not_before=from_db(row.not_before),
-        number=row.number,
-        tried_at=from_db_or_none(row.tried_at),
-        sending_at=from_db_or_none(row.sending_at),
-        sending_by=row.sending_by,
+def _entry(row: sa.Row[Any]) -> OutboxEntry:
+    return OutboxEntry.model_validate(
+        {
+            "dedupe_key": row.dedupe_key,
+            "channel": row.channel,
+            "notification": row.notification,
+            "not_before": from_db(row.not_before),
+            "number": row.number,
+            "tried_at": from_db_or_none(row.tried_at),
+            "sending_at": from_db_or_none(row.sending_at),
+            "sending_by": row.sending_by,
+        }
     )

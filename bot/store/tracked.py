@@ -198,17 +198,22 @@ class TrackedObjects:
 
     def mark_checked(
         self,
-        next_at: Iterable[tuple[Ref, datetime | None]],
+        tracked: TrackedObject,
+        next_check_at: datetime | None,
         notices: Sequence[OutboxEntry],
         at: datetime,
     ) -> None:
-        """Write down when these are to be thought of next, and what is to be posted now."""
+        """Record when an object is to be checked next, and what is to be posted for it now.
+
+        A time that was set since ``tracked`` was read stands: the object has changed meanwhile,
+        or was snoozed, and ``next_check_at`` does not know of it.
+        """
+        unchanged = (tracked_objects.c.ref == str(tracked.ref)) & (
+            tracked_objects.c.next_check_at == to_utc(tracked.next_check_at)
+        )
+        update = sa.update(tracked_objects).where(unchanged)
         with self.engine.begin() as connection:
-            for ref, when in next_at:
-                own = tracked_objects.c.ref == str(ref)
-                connection.execute(
-                    sa.update(tracked_objects).where(own).values(next_check_at=to_utc(when))
-                )
+            connection.execute(update.values(next_check_at=to_utc(next_check_at)))
             enqueue(connection, self._insert, notices, at)
 
     def reschedule_all(self, at: datetime) -> None:
@@ -334,6 +339,7 @@ def _known(row: Row) -> TrackedObject:
         backlog=row.backlog,
         snoozed_until=from_db_or_none(row.snoozed_until),
         snoozed_by=row.snoozed_by,
+        next_check_at=from_db_or_none(row.next_check_at),
     )
 
 

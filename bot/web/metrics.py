@@ -1,4 +1,4 @@
-"""How the watch fares, as Prometheus reads it.
+"""How polling goes, as Prometheus reads it.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
@@ -15,14 +15,14 @@ NAME = "secmaster_bot"
 
 
 def exposition(health: WatchStatus) -> bytes:
-    """What ``/metrics`` answers."""
+    """Return what ``/metrics`` answers."""
     registry = CollectorRegistry()
     registry.register(_Gauges(health))
     return generate_latest(registry)
 
 
 class _Gauges(Collector):
-    """What is so at the moment: nothing is counted in the process, so replicas agree."""
+    """Gauges of the present: nothing is counted in the process, so replicas agree."""
 
     def __init__(self, health: WatchStatus) -> None:
         self._health = health
