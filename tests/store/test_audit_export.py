@@ -18,8 +18,10 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cli import audit_report
-from bot.cli.audit_report import COLUMNS, Refused, moment
+from bot.cli import audit_formats as audit_report
+from bot.cli.audit_formats import COLUMNS
+from bot.cli.audit_report import AuditUnavailable as Refused
+from bot.cli.audit_report import parse_since as moment
 from bot.store import audit_log, connect
 from tests.store.ledger import do, entry, opened, write
 
