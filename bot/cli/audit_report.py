@@ -6,18 +6,18 @@ The database is only read. How records are chained is known to ``bot.store.audit
 import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 import sqlalchemy as sa
 from rich.console import Console
 from rich.progress import Progress
 
 from bot import settings
-from bot.cli.audit_formats import WRITERS
+from bot.cli.audit_formats import WRITERS, Record
 from bot.store import UnsupportedDatabase, audit_log, open_read_only, schema_versions
 
 UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1)}
@@ -87,7 +87,10 @@ def export(form: str, database: str = "", since: str = "", output: Path | None =
         records = progress.track(
             audit_log.entries(engine, since=start), total=total, description="exporting"
         )
-        WRITERS[form](records, file)
+        # Left open by a broken pipe, it would wait for its thread when Python 3.13 shuts down,
+        # and by then the thread never ends.
+        with closing(cast("Generator[Record, None, None]", records)) as tracked:
+            WRITERS[form](tracked, file)
 
 
 def parse_since(text: str, now: datetime) -> datetime:

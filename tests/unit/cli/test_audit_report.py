@@ -8,6 +8,8 @@ import os
 import pty
 import re
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -17,6 +19,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.cli import audit_report
 from bot.cli.audit_formats import COLUMNS, write_csv, write_markdown
 from bot.cli.audit_report import AuditUnavailable, parse_since
 from bot.store import audit_log, connect
@@ -239,6 +242,18 @@ def test_a_reader_who_has_seen_enough_ends_it_quietly(engine: sa.Engine, tmp_pat
         child.stdout.close()
         assert child.stderr.read() == b""
     assert child.returncode == 0
+
+
+def test_an_export_that_fails_leaves_no_thread_behind(
+    engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write(engine, 100, first=4)  # more than is buffered, so that it fails between two records
+    threads = set(threading.enumerate())
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(AuditUnavailable, match="No space left") as _failure:
+            audit_report.export("jsonl", f"sqlite:///{tmp_path / 'secmaster-bot.db'}")
+        assert set(threading.enumerate()) - threads == set()
 
 
 @pytest.mark.usefixtures("engine")
