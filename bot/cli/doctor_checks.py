@@ -26,7 +26,7 @@ from bot.secmaster import Forbidden, SecMasterError
 from bot.settings import Settings, SettingsError
 from bot.settings import load as load_settings
 from bot.slack.manifest import scopes
-from bot.store import connect
+from bot.store import UnsupportedDatabase, connect, schema_versions
 
 MAX_CLOCK_SKEW = 60.0  # seconds; the gateway refuses signatures more than 15 minutes off
 
@@ -160,7 +160,7 @@ async def check_clock(settings: Settings) -> str:
 
 
 async def check_database(settings: Settings) -> str:
-    """Ask the database for an answer; a file that is not there is not made."""
+    """Ask the database for the version of its tables; a file that is not there is not made."""
     url = sa.make_url(settings.database_url)
     file = Path(url.database or "") if url.drivername == "sqlite" else None
     if file and not file.exists():
@@ -168,14 +168,17 @@ async def check_database(settings: Settings) -> str:
             raise CheckFailed(f"DATABASE_URL can't be used: {file} can't be made")
         return f"{file} will be made"
 
-    def query() -> None:
+    def read_versions() -> None:
         engine = connect(settings.database_url)
-        with engine.connect() as connection:
-            connection.execute(sa.text("SELECT 1"))
-        engine.dispose()
+        try:
+            schema_versions(engine)
+        finally:
+            engine.dispose()
 
     try:
-        await asyncio.to_thread(query)
+        await asyncio.to_thread(read_versions)
+    except UnsupportedDatabase as error:
+        raise CheckFailed(str(error)) from error
     except sa.exc.SQLAlchemyError as error:
         raise CheckFailed(f"DATABASE_URL can't be used: {type(error).__name__}") from error
     return "usable"

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
+from bot.store import connect, migrate
 from tests.support.command_line import file_names, installation, run_beside, run_process
 
 
@@ -83,3 +85,30 @@ async def test_the_doctor_names_the_scopes_that_are_missing(
         await slack.stop()
     assert result.exit_code == 1
     assert "usergroups:read" in result.stdout
+
+
+async def test_the_doctor_finds_a_database_of_this_version_usable(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    url = f"sqlite:///{installed / 'bot.db'}"
+    engine = connect(url)
+    migrate(engine)
+    engine.dispose()
+    environment = installation(slack, secmaster) | {"DATABASE_URL": url}
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 0, result.output
+    assert "✓ database: usable" in result.stdout
+
+
+async def test_the_doctor_refuses_a_database_from_before_the_first_release(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    url = f"sqlite:///{installed / 'bot.db'}"
+    engine = connect(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE bot_schema_version (version_num VARCHAR(32))"))
+    engine.dispose()
+    environment = installation(slack, secmaster) | {"DATABASE_URL": url}
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 1
+    assert "✗ database: This database was made by a build from before the first" in result.stdout
