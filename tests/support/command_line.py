@@ -78,6 +78,7 @@ async def run_process(*arguments: str, folder: Path, **environment: str) -> Comm
         if child.returncode is None:
             child.kill()
             await child.wait()
+    assert child.returncode is not None
     return CommandResult(child.returncode, stdout.decode(), stderr.decode())
 
 

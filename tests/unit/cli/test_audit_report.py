@@ -228,7 +228,7 @@ def test_a_record_that_is_json_no_longer_is_copied_as_it_is(engine: sa.Engine, t
 
 
 def test_a_reader_who_has_seen_enough_ends_it_quietly(engine: sa.Engine, tmp_path: Path):
-    write(engine, 3000, first=4)
+    write(engine, 1500, first=4)  # more than a page of records, and more than a pipe holds
     with subprocess.Popen(
         [*BOT, "audit", "export"],
         cwd=tmp_path,
