@@ -165,7 +165,7 @@ class BatchRunner:
 
 
 def _located(operation: Operation, location: SlackLocation) -> Operation:
-    """Return the operation, answered under its own card there, or else under the batch's message."""
+    """Return the operation, answered under its own card or else under the batch's message."""
     has_card = bool(operation.location.card) and operation.location.channel == location.channel
     answer_at = operation.location if has_card else location
     return operation.model_copy(update={"location": answer_at, "batch_ts": location.card})

@@ -42,7 +42,7 @@ class Preflight(Value):
 
 
 class PreflightResult(Value):
-    """What stands before a write: the ``preflight``, or a ``result`` that says why it can't be sent.
+    """What stands before a write: the ``preflight``, or a ``result`` why it can't be sent.
 
     ``holder`` is who holds the key already, ``co_approvers`` gave the other approvals that it
     needed, ``ended_request`` is what it put an end to, ``outdated_approvals`` were given to

@@ -65,8 +65,8 @@ class Directory:
                 lookups = (self._principal(Actor(id=id_, team=self._team)) for id_ in delegators)
                 # Whoever can't be looked up delegates nothing; one's own right does not need them.
                 results = await asyncio.gather(*lookups, return_exceptions=True)
-                found = tuple(result for result in results if isinstance(result, Principal))
-                return replace(principal, delegators=found)
+                principals = tuple(each for each in results if isinstance(each, Principal))
+                return replace(principal, delegators=principals)
         except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
             raise LookupFailed(str(error)) from error
 
