@@ -117,4 +117,4 @@ def _start_sending(app: AppContext, requester: Requester, message: Message) -> N
 
 
 async def _log_undelivered(error: Exception) -> None:
-    log.error("somebody could not be told", exc_info=error)
+    log.error("a message to one person was not delivered", exc_info=error)

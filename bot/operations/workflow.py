@@ -63,7 +63,7 @@ class UnconfirmedWrite:
 
 
 class OperationRunner:
-    """Takes one operation to its outcome, in as many rounds as SecMaster's health asks for.
+    """Takes one operation to its outcome, in as many attempts as SecMaster's health asks for.
 
     Nothing here may depend on the clock or the process: after a crash it runs again from the
     start, over the results that its steps recorded.
@@ -74,7 +74,7 @@ class OperationRunner:
         self.operation = operation
         self.action = BY_NAME[operation.action]
         self.preflight = Preflight(card_ts=operation.location.card)
-        self.rounds_left = len(services.timeouts.pauses)
+        self.attempts_left = len(services.timeouts.pauses)
         self.pauses_taken = 0  # since the last doubt began
         self.holder: StandingOperation | None = None
         self.may_be_sent = False
@@ -241,16 +241,16 @@ class OperationRunner:
         return result.kind is not ResultKind.FINAL and await self._pause(result) is not None
 
     async def _pause(self, result: StepResult) -> float | None:
-        """Wait before the next round, longer each time; None when no round is left.
+        """Wait before the next attempt, longer each time; None when none is left.
 
-        That a write does not show yet is no trouble worth reporting: the next rounds will tell.
+        That a write does not show yet is no trouble worth reporting: the next reads will.
         """
-        if not self.rounds_left:
+        if not self.attempts_left:
             return None
         if result.kind is not ResultKind.NOT_VISIBLE:
             await self._report(result)
         pause = max(self.services.timeouts.pauses[self.pauses_taken], result.retry_after)
-        self.rounds_left, self.pauses_taken = self.rounds_left - 1, self.pauses_taken + 1
+        self.attempts_left, self.pauses_taken = self.attempts_left - 1, self.pauses_taken + 1
         self.stale = True
         with self.services.tracker.waiting():
             await DBOS.sleep_async(pause)

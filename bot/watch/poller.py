@@ -100,7 +100,7 @@ class Poller:
                 await step()
             except Exception:
                 # Whatever is the matter with one of them, the others do their part.
-                log.exception("a part of the round broke off")
+                log.exception("a subscriber of the poll failed")
         self.dispatcher.wake()  # for what they have enqueued
         return pause
 
@@ -122,7 +122,7 @@ class Poller:
             return secmaster_reason(error), retry_after or 0.0
         except Exception as error:
             # Whatever is the matter with one poll, the next is to come.
-            log.exception("a round of the watch broke off")
+            log.exception("a poll failed")
             if isinstance(error, SecMasterError):
                 return secmaster_reason(error), 0.0
             return OutcomeReason.OWN_FAULT, 0.0

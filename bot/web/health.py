@@ -50,9 +50,9 @@ def _polls(status: WatchStatus) -> dict[str, Any]:
     return {
         poll.workspace: {
             "since": poll.since.isoformat(),
-            "last_round": poll.last_success_at.isoformat() if poll.last_success_at else None,
+            "last_success": poll.last_success_at.isoformat() if poll.last_success_at else None,
             "behind_by": round(status.behind[poll.workspace]),
-            "trouble": poll.failure,
+            "failure": poll.failure,
             "replica": poll.replica,
         }
         for poll in status.polls

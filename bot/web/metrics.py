@@ -30,8 +30,8 @@ class _Gauges(Collector):
     def collect(self) -> Iterable[Metric]:
         status = self._status
         since = _gauge("watch_since_seconds", "When the watch began.", "workspace")
-        ended = _gauge("watch_last_round_seconds", "When its last good round ended.", "workspace")
-        behind = _gauge("watch_behind_seconds", "How late the next round is.", "workspace")
+        ended = _gauge("watch_last_success_seconds", "When its last good poll ended.", "workspace")
+        behind = _gauge("watch_behind_seconds", "How late the next poll is.", "workspace")
         for poll in status.polls:
             since.add_metric([poll.workspace], poll.since.timestamp())
             behind.add_metric([poll.workspace], status.behind[poll.workspace])
