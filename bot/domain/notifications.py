@@ -1,4 +1,4 @@
-"""What the bot is to post by itself: as it is written down, and on its way."""
+"""Notifications: what the bot posts by itself, and their entries in the outbox."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from bot.domain.objects import Ref, Value
 
 
 class NotificationKind(StrEnum):
-    """What the bot posts by itself."""
+    """What a notification is about."""
 
     CARD = "card"
     REMINDER = "reminder"
@@ -22,12 +22,13 @@ class NotificationKind(StrEnum):
 
 
 class Notification(Value):
-    """One thing that the bot is to post by itself, as it is written down.
+    """One thing that the bot is to post by itself, as it is recorded.
 
-    ``mention`` are people (U…) and user groups (S…) to be called; ``route`` is why it goes there.
-    ``thread`` is the ts it is posted under, where that is not the object's card. What was
-    ``held_until`` the end of quiet hours is summed up then. ``meant`` is the channel it was
-    for, where that is closed. ``told`` is what else its words need.
+    ``mentions`` are ids of people (U…) and user groups (S…); ``route`` is the title of the route
+    that sends it there. ``thread_ts`` is the thread it is posted in, where that is not the
+    object's card. ``held_until`` is the end of the quiet hours that hold it back; then it becomes
+    part of a summary. ``intended_channel`` is the channel it was meant for, where that is closed.
+    ``details`` is what else its text needs.
     """
 
     kind: NotificationKind
@@ -42,10 +43,11 @@ class Notification(Value):
 
 
 class OutboxEntry(Value):
-    """A notice on its way: what it must happen only ``once`` by, where, and when at the earliest.
+    """A notification in the outbox: for which channel, and not before which time.
 
-    ``number`` is its place in line. ``sending_at`` is when somebody began to post it, ``tried_at``
-    when that was tried last, and ``sending_by`` which process did.
+    Of entries with one ``dedupe_key`` only the first is posted. ``number`` is its place in line.
+    ``sending_at`` is when posting it began, ``tried_at`` when that was tried last, and
+    ``sending_by`` in which process.
     """
 
     dedupe_key: str
