@@ -44,7 +44,7 @@ async def status(app: AppContext) -> Message:
 
 async def routes(app: AppContext, wanted: ShowRoutes, place: SlackLocation) -> Message:
     """Where cards go: all routes, or what they make of one object."""
-    subscribed = await asyncio.to_thread(app.services.store.outbox.subscriptions)
+    subscribed = await asyncio.to_thread(app.services.store.subscriptions.channels)
     there, config = list(titled_routes(app.config.routes)), app.config
     if not wanted.id:
         return watch.routes(there, config.digests, here=place.channel in subscribed)
@@ -64,16 +64,16 @@ async def subscribe(app: AppContext, requester: Requester, once: str, *, wanted:
     channel, actor, now = requester.location.channel, requester.actor.id, app.services.clock()
     if channel[:1] not in ("C", "G"):
         raise UserError(watch.not_here())
-    outbox = app.services.store.outbox
-    if (channel in await asyncio.to_thread(outbox.subscriptions)) == wanted:
+    subscriptions = app.services.store.subscriptions
+    if (channel in await asyncio.to_thread(subscriptions.channels)) == wanted:
         return watch.subscription_unchanged(wanted)
     said = watch.subscribed(actor) if wanted else watch.unsubscribed(actor)
     # First: a channel that takes no message of ours can't be told of anything.
     await gateway.post((channel, ""), said, {"part": "watch", "operation": once}, None)
     if wanted:
-        await asyncio.to_thread(outbox.subscribe, channel, actor, now)
+        await asyncio.to_thread(subscriptions.add, channel, actor, now)
     else:
-        await asyncio.to_thread(outbox.unsubscribe, channel)
+        await asyncio.to_thread(subscriptions.remove, channel)
     name = "watch" if wanted else "unwatch"
     done = authorization.audit_entry(app, requester, name, "done", stable_id(once)) | {
         "target": channel

@@ -136,7 +136,7 @@ def verify(database: str = "", noted: str = "") -> bool:
         def told(done: int, of: int) -> None:
             progress.update(bar, completed=done, total=of)
 
-        found = audit_log.verify(engine, noted=noted, told=told)
+        found = audit_log.verify(engine, expected_head=noted, on_progress=told)
     with _standard_output() as sheet:
         sheet.writelines(f"{line}\n" for line in _verdict(found))
     return not found.total

@@ -15,9 +15,9 @@ ASKED_AGAIN = timedelta(minutes=1)  # until a group that was empty is: people co
 
 async def redirect_if_closed(channel: str) -> bool:
     """Whether a channel is known as closed; what waits for it then goes to the fallback."""
-    outbox, now = services().store.outbox, services().clock()
+    closed_channels, now = services().store.closed_channels, services().clock()
     again = ASKED_AGAIN if channel[0] == "S" else TRIED_AGAIN
-    if not await asyncio.to_thread(outbox.is_closed, channel, now, again):
+    if not await asyncio.to_thread(closed_channels.is_closed, channel, now, again):
         return False
     await _to_fallback(channel)
     return True
@@ -31,9 +31,9 @@ async def _to_fallback(channel: str) -> None:
 
 async def report_closed(channel: str, code: str) -> None:
     """Report once to the admins that a channel is closed, and use the fallback."""
-    outbox, now = services().store.outbox, services().clock()
+    store, now = services().store, services().clock()
     log.warning("a channel is closed to us", extra={"channel": channel, "code": code})
-    if await asyncio.to_thread(outbox.mark_closed, channel, code, now):
+    if await asyncio.to_thread(store.closed_channels.mark_closed, channel, code, now):
         notice = Notification(
             kind=NotificationKind.CHANNEL_CLOSED, details={"channel": channel, "code": code}
         )
@@ -48,5 +48,5 @@ async def report_closed(channel: str, code: str) -> None:
             for who in admins
             if who != channel
         ]
-        await asyncio.to_thread(outbox.add, reports, now)
+        await asyncio.to_thread(store.outbox.add, reports, now)
     await _to_fallback(channel)

@@ -171,7 +171,7 @@ async def _take(news: ListDelta, *, first: bool) -> None:
     """Write down what is new, with what is to be posted for it."""
     store, now = services().store.tracked, services().clock()
     fresh = now - services().policy().watch.fresh
-    told = await asyncio.to_thread(services().store.outbox.subscriptions) if news.added else []
+    told = await asyncio.to_thread(services().store.subscriptions.channels) if news.added else []
     for start in range(0, len(news.added), AT_ONCE):
         seen: list[ListedObject] = []
         found: list[OutboxEntry] = []

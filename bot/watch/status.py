@@ -28,7 +28,7 @@ def _health(every: float) -> WatchStatus:
             for noun in NOUNS
         },
         queued=store.outbox.count(),
-        closed_channels=tuple(store.outbox.closed_channels()),
+        closed_channels=tuple(store.closed_channels.all()),
     )
 
 
