@@ -47,6 +47,9 @@ class Hands(Clock):
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
+    def monotonic(self) -> float:
+        return super().monotonic() + self._ahead.total_seconds()
+
     async def sleep(self, seconds: float) -> None:
         until = self.now() + timedelta(seconds=seconds)
         while (left := (until - self.now()).total_seconds()) > 0:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 ObjectKind = Literal["task", "instance"]
+OBJECT_KINDS: tuple[ObjectKind, ...] = ("task", "instance")
 
 # SecMaster's ids are UUIDs; anything longer or stranger is not one, and would not fit a button.
 ObjectId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]

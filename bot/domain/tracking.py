@@ -27,7 +27,8 @@ class FollowedRetry(Value):
 class TrackedObject:
     """An object's last snapshot, since when it is open, and until when it is snoozed by whom.
 
-    ``backlog`` marks one that is older than the first poll.
+    ``backlog`` marks one that is older than the first poll; ``next_check_at`` is when a reminder or
+    an escalation may be due.
     """
 
     ref: Ref
@@ -37,6 +38,7 @@ class TrackedObject:
     backlog: bool = False
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
+    next_check_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ It names people without calling them: a summary must wake nobody up.
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from bot.domain.notifications import Notification
 from bot.domain.shift_digest import DeciderCounts, ShiftSummary
 from bot.messages.blocks import Message, new_message, section
 from bot.messages.oncall import stale_warning
@@ -14,11 +13,6 @@ from bot.messages.text import date_token, format_duration, inline
 
 NAMED = 8  # people in one sentence
 NAME = 50  # characters of each: all of it has to fit into one block
-
-
-def digest_notification(notice: Notification) -> Message:
-    """A digest as it was written down for a channel."""
-    return digest(ShiftSummary.model_validate_json(notice.details["facts"]))
 
 
 def digest(facts: ShiftSummary) -> Message:

@@ -3,10 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.notifications import Notification, NotificationKind
+from bot.domain.notifications import (
+    BacklogNotification,
+    CardNotification,
+    ChannelClosedNotification,
+    ReminderNotification,
+    RetryEndedNotification,
+    SnoozeEndedNotification,
+)
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject
-from bot.messages import digest
 from bot.messages.blocks import Message, context, new_message, section
 from bot.messages.cards import INSTANCE_STATES
 from bot.messages.lists import SHOW, object_row
@@ -31,7 +37,7 @@ def auto_approves(snapshot: Snapshot) -> bool:
     return isinstance(snapshot, Task) and snapshot.due_handle == DueHandle.CONTINUE
 
 
-def reminder(notice: Notification, snapshot: Snapshot, now: datetime) -> Message:
+def reminder(notice: ReminderNotification, snapshot: Snapshot, now: datetime) -> Message:
     """That something is due; louder where silence approves it."""
     due = snapshot.due_date if isinstance(snapshot, Task) else None
     when = f"{date_token(due)} ({relative_time(due, now)})" if due else "soon"
@@ -50,9 +56,9 @@ def reminder(notice: Notification, snapshot: Snapshot, now: datetime) -> Message
     return _one(f"{called}{said}")
 
 
-def escalated(notice: Notification, snapshot: Snapshot) -> Message:
+def escalated(notice: CardNotification, snapshot: Snapshot) -> Message:
     """That it was brought here a second time, since nobody acted."""
-    why = _escalated(notice.details.get("from", ""))
+    why = _escalated(notice.escalated_from)
     return _one(f"{mention_all(notice.mentions)}{why} {inline(snapshot.name)} still waits.")
 
 
@@ -60,44 +66,35 @@ def _escalated(origin: str) -> str:
     return f"⬆️ Escalated from {inline(origin, 60)}: nobody has acted in time."
 
 
-def snooze_ended(notice: Notification, snapshot: Snapshot) -> Message:
-    by = notice.details.get("by", "")
-    who = f"{mention_user(by)} " if by else ""
+def snooze_ended(notice: SnoozeEndedNotification, snapshot: Snapshot) -> Message:
+    who = f"{mention_user(notice.snoozed_by)} " if notice.snoozed_by else ""
     return _one(f"🔔 {who}The snooze is over: *{inline(snapshot.name)}* still waits.")
 
 
-def retry_ended(notice: Notification) -> Message:
+def retry_ended(notice: RetryEndedNotification) -> Message:
     """How a run ended that was retried from here."""
-    told = notice.details
-    took = format_duration(timedelta(seconds=int(told.get("seconds", "0"))))
-    by = f"{mention_user(told['by'])} " if told.get("by") else ""
+    took = format_duration(timedelta(seconds=notice.seconds))
+    by = f"{mention_user(notice.actor_id)} " if notice.actor_id else ""
     # A thread may be that of several, and a fallback channel knows of none.
-    of = f": {inline(told['name'])}" if told.get("name") else ""
-    if told["status"] == InstanceStatus.FINISHED:
+    of = f": {inline(notice.name)}" if notice.name else ""
+    if notice.status == InstanceStatus.FINISHED:
         return _one(f"{by}✅ *The retry finished* after {took}{of}.")
-    if told["status"] != InstanceStatus.FAILED:
-        state = INSTANCE_STATES.get(told["status"], inline(told["status"], 40))
+    if notice.status != InstanceStatus.FAILED:
+        state = INSTANCE_STATES.get(notice.status, inline(notice.status, 40))
         return _one(f"{by}The retry ended after {took}, {state}{of}.")
-    at = f" at {inline(told['node'])}" if told.get("node") else ""
-    error = f"\n{code_block(told['error'], ERROR)}" if told.get("error") else ""
+    at = f" at {inline(notice.node)}" if notice.node else ""
+    error = f"\n{code_block(notice.error, ERROR)}" if notice.error else ""
     return _one(f"{by}🔴 *The retry failed again*{at} after {took}{of}.{error}")
 
 
-def standalone(notice: Notification) -> Message:
-    """What is about no single object."""
-    return PLAIN[notice.kind](notice)
-
-
-def backlog(notice: Notification) -> Message:
+def backlog(notice: BacklogNotification) -> Message:
     """What was there before the watch began."""
-    told = notice.details
     parts = [
-        _counted(told["tasks"], "task waits", "tasks wait"),
-        _counted(told["failed"], "run failed", "runs failed"),
-        _counted(told["overdue"], "is overdue", "are overdue"),
+        _counted(notice.tasks, "task waits", "tasks wait"),
+        _counted(notice.failed, "run failed", "runs failed"),
+        _counted(notice.overdue, "is overdue", "are overdue"),
     ]
-    oldest = told.get("oldest", "")
-    since = f" The oldest is from {date_token(datetime.fromisoformat(oldest))}." if oldest else ""
+    since = f" The oldest is from {date_token(notice.oldest)}." if notice.oldest else ""
     return _one(
         f"👋 I watch SecMaster from now on. Before that, {', '.join(filter(None, parts))}.{since} "
         "These get no card of their own; the lists have them, and what comes from now on is "
@@ -105,14 +102,14 @@ def backlog(notice: Notification) -> Message:
     )
 
 
-def _counted(number: str, one: str, several: str) -> str:
-    return "" if number == "0" else f"{number} {one if number == '1' else several}"
+def _counted(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}" if number else ""
 
 
-def channel_closed(notice: Notification) -> Message:
+def channel_closed(notice: ChannelClosedNotification) -> Message:
     """That a channel takes nothing any more, or that nobody is in a group; for the admins."""
-    channel, why = _place(notice.details["channel"]), notice.details["code"]
-    if notice.details["channel"][0] == "S":
+    channel, why = _place(notice.channel), notice.code
+    if notice.channel[0] == "S":
         return _one(
             f"⚠️ Nobody is in {channel} ({code(why)}). What is for it goes to the fallback channel, "
             "if there is one, until somebody is. Add people to it, or change its route."
@@ -160,10 +157,3 @@ def _place(channel: str) -> str:
 
 def _one(text: str) -> Message:
     return new_message(text, section(text))
-
-
-PLAIN = {
-    NotificationKind.BACKLOG: backlog,
-    NotificationKind.CHANNEL_CLOSED: channel_closed,
-    NotificationKind.DIGEST: digest.digest_notification,
-}

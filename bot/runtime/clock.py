@@ -1,6 +1,7 @@
 """The current time, and waiting; tests hand in a clock of their own."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 
 
@@ -14,3 +15,7 @@ class Clock:
     async def sleep(self, seconds: float) -> None:
         """Wait for so many seconds."""
         await asyncio.sleep(seconds)
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back, whatever is done to the machine's clock."""
+        return time.monotonic()

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.domain.notifications import Notification, OutboxEntry
+from bot.domain.notifications import CardNotification, OutboxEntry
 from bot.store import closed_channels
 from bot.store.repository import Repository
 from bot.store.tables import outbox
@@ -144,13 +144,7 @@ class Outbox(Repository):
                 sa.select(outbox).where(WAITING, outbox.c.channel == channel)
             ).all()
             for row in rows:
-                notification = Notification.model_validate(row.notification)
-                redirected = notification.model_copy(
-                    update={
-                        "intended_channel": notification.intended_channel or channel,
-                        "thread_ts": "",
-                    }
-                )
+                redirected = _entry(row).notification.redirected_from(channel)
                 update = sa.update(outbox).where(outbox.c.number == row.number)
                 connection.execute(
                     update.values(
@@ -169,25 +163,29 @@ class Outbox(Repository):
 
 
 def _group_key(entry: OutboxEntry) -> tuple[object, ...]:
-    """Return what entries that are posted together have in common.
-
-    New failures of one workflow have; those that were escalated have not.
-    """
+    """Return what failures share that one card shows; an entry of another kind is alone."""
     notification = entry.notification
+    if not isinstance(notification, CardNotification):
+        return (entry.number,)
     return (
-        *(notification.kind, notification.failure_group, notification.mentions),
-        *(notification.held_until, notification.intended_channel, notification.details),
+        notification.failure_group,
+        notification.mentions,
+        notification.held_until,
+        notification.intended_channel,
+        notification.escalated_from,
     )
 
 
 def _entry(row: sa.Row[Any]) -> OutboxEntry:
-    return OutboxEntry(
-        dedupe_key=row.dedupe_key,
-        channel=row.channel,
-        notification=Notification.model_validate(row.notification),
-        not_before=from_db(row.not_before),
-        number=row.number,
-        tried_at=from_db_or_none(row.tried_at),
-        sending_at=from_db_or_none(row.sending_at),
-        sending_by=row.sending_by,
+    return OutboxEntry.model_validate(
+        {
+            "dedupe_key": row.dedupe_key,
+            "channel": row.channel,
+            "notification": row.notification,
+            "not_before": from_db(row.not_before),
+            "number": row.number,
+            "tried_at": from_db_or_none(row.tried_at),
+            "sending_at": from_db_or_none(row.sending_at),
+            "sending_by": row.sending_by,
+        }
     )

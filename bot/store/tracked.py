@@ -208,15 +208,22 @@ class TrackedObjects(Repository):
 
     def mark_checked(
         self,
-        next_checks: Iterable[tuple[Ref, datetime | None]],
+        tracked: TrackedObject,
+        next_check_at: datetime | None,
         notifications: Sequence[OutboxEntry],
         at: datetime,
     ) -> None:
-        """Record when objects are to be checked next, and enqueue notifications."""
+        """Record when an object is to be checked next, and enqueue notifications of it.
+
+        A time that was set since ``tracked`` was read stands: the object has changed meanwhile,
+        or was snoozed, and ``next_check_at`` does not take that into account.
+        """
+        unchanged = (tracked_objects.c.ref == str(tracked.ref)) & (
+            tracked_objects.c.next_check_at == to_utc(tracked.next_check_at)
+        )
+        update = sa.update(tracked_objects).where(unchanged)
         with self.engine.begin() as connection:
-            for ref, next_check_at in next_checks:
-                update = sa.update(tracked_objects).where(tracked_objects.c.ref == str(ref))
-                connection.execute(update.values(next_check_at=to_utc(next_check_at)))
+            connection.execute(update.values(next_check_at=to_utc(next_check_at)))
             enqueue(connection, self._insert, notifications, at)
 
     def reschedule_all(self, at: datetime) -> None:
@@ -325,6 +332,7 @@ def _tracked(row: Row) -> TrackedObject:
         backlog=row.backlog,
         snoozed_until=from_db_or_none(row.snoozed_until),
         snoozed_by=row.snoozed_by,
+        next_check_at=from_db_or_none(row.next_check_at),
     )
 
 

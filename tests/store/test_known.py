@@ -50,6 +50,18 @@ def test_a_run_was_settled_when_secmaster_says_it_ended(store: Store):
 
 
 @both_databases
+def test_a_check_that_was_asked_for_meanwhile_is_still_due(store: Store):
+    store.tracked.add([ListedObject(REF, run("FAILED"), "d", next_check_at=NOW)], [], NOW)
+    [tracked] = store.tracked.check_due(NOW, 5)
+    later = NOW + timedelta(seconds=1)
+    store.tracked.snooze(REF, later + timedelta(hours=1), "U0CAROL", later)
+    store.tracked.mark_checked(tracked, NOW + timedelta(hours=2), [], later)
+    [snoozed] = store.tracked.check_due(later, 5)
+    store.tracked.mark_checked(snoozed, NOW + timedelta(hours=2), [], later)
+    assert store.tracked.check_due(later, 5) == []
+
+
+@both_databases
 def test_what_was_settled_long_ago_is_forgotten_once_it_is_drawn(store: Store):
     store.tracked.add([ListedObject(REF, run("FAILED"), "d")], [], LONG_AGO)
     store.tracked.update_read(REF, run("FINISHED", LONG_AGO + timedelta(hours=1)), NOW)

@@ -23,7 +23,7 @@ RUN = """
 import asyncio
 from bot import logs, settings
 from bot.policy import config
-from bot.__main__ import serve
+from bot.cli.run import serve
 from tests.town import QUICK
 logs.open_log()
 given = settings.load()

@@ -295,14 +295,16 @@ async def lend(town: Town, text: str) -> None:
 
 async def lent(town: Town, lender: str, borrower: str) -> None:
     """A loan as it stands in the database, whoever was allowed to make it."""
-    now = town.app.services.clock()
+    now = town.app.services.clock.now()
     loan = Delegation(delegator=lender, delegate=borrower, until=now + timedelta(hours=2))
     entry = {"at": now, "operation_id": "x", "outcome": "done", "target": borrower}
     await asyncio.to_thread(town.app.services.store.delegations.create, "x", loan, now, entry)
 
 
 def loans(town: Town, borrower: str, at: datetime | None = None) -> list[Any]:
-    return town.app.services.store.delegations.received(borrower, at or town.app.services.clock())
+    return town.app.services.store.delegations.received(
+        borrower, at or town.app.services.clock.now()
+    )
 
 
 def direct(town: Town, user: str) -> list[str]:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from bot.app import App
 from bot.cli.demo_story import POLICY
-from bot.notifications.digests import unread_since
+from bot.notifications.digests import stale_since
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
@@ -195,7 +195,7 @@ async def unreadable(town: Town) -> None:
     """Let SecMaster be in trouble after a good round, and the watch know it."""
     await began(town)
     await town.secmaster.faults.set(Fault(on="*", status=503))
-    await town.secmaster.until(lambda: unread_since() is not None)
+    await town.secmaster.until(lambda: stale_since(town.app.services) is not None)
 
 
 async def settled(town: Town, waiting: int) -> None:
@@ -212,7 +212,7 @@ async def rounds(town: Town) -> None:
         async def heard(through: asyncio.Event = through) -> None:
             through.set()
 
-        town.app.services.after_poll.append(heard)
+        town.app.poller.subscribe(heard)
         await through.wait()
 
 

@@ -98,7 +98,7 @@ async def test_whoever_has_to_type_a_name_is_shown_the_one_they_saw(town: Town):
 async def test_a_home_that_slack_could_not_be_asked_about_is_drawn_once_it_can(town: Town):
     await began(town)
     await opened(town, ALICE)
-    town.app.directory._users._answers.clear()
+    town.hands.forward(seconds=61)
     await town.slack.faults.set(Fault(on="users.info", status=500))
     assert "could not be asked who you are" in said(await opened(town, ALICE))
     await town.slack.faults.clear()
@@ -160,8 +160,8 @@ async def test_a_home_that_would_look_the_same_or_is_left_alone_is_not_drawn_aga
 @pytest.mark.parametrize("rules", [ONE_ROUND], ids=["one-round"])
 async def test_only_so_many_homes_are_drawn_in_a_round_and_each_has_its_turn(town: Town):
     await began(town)
-    homes, house = town.app.services.store.home_views, refreshing(town).house
-    await house.background.drain()
+    homes, house = town.app.services.store.home_views, refreshing(town).app
+    await house.services.background.drain()
     for user in (ALICE, BOB, CAROL, DAVE, GUEST):
         homes.save_options(user, {}, town.hands.now())
     by_two = HomeRefresher(house, at_once=2)
@@ -170,7 +170,7 @@ async def test_only_so_many_homes_are_drawn_in_a_round_and_each_has_its_turn(tow
         homes.save_fingerprint(ALICE, "")  # something is new for Alice in every round
         before = len(published(town))
         await by_two()
-        await house.background.drain()
+        await house.services.background.drain()
         turns.append({call.args["user_id"] for call in published(town)[before:]})
     assert turns == [{ALICE, BOB}, {CAROL, DAVE}, {GUEST, ALICE}, {ALICE}]
 
@@ -235,7 +235,7 @@ async def test_a_button_of_another_version_changes_nothing_and_is_told(town: Tow
     old = {"type": "button", "action_id": "home", "value": '{"tasks": "of another version"}'}
     label = {"text": {"type": "plain_text", "text": "Old"}}
     view = {"type": "home", "blocks": [{"type": "actions", "elements": [old | label]}]}
-    await town.app.services.slack.views_publish(user_id=ALICE, view=view)
+    await town.app.services.slack.client.views_publish(user_id=ALICE, view=view)
     await town.slack.press_in_view(ALICE, home["id"], "home")
     told = await town.slack.until(lambda: town.slack.messages(CHAT))
     assert "another version" in said(told)
@@ -248,7 +248,7 @@ async def began(town: Town) -> None:
     async def told() -> None:
         through.set()
 
-    town.app.services.after_poll.append(told)
+    town.app.poller.subscribe(told)
     first = town.app.services.store.poll_statuses.get("main")
     if first is None or first.last_success_at is None:
         await through.wait()
@@ -268,7 +268,7 @@ def drawn(town: Town, user: str) -> int:
 
 
 def refreshing(town: Town) -> HomeRefresher:
-    return next(each for each in town.app.services.after_poll if isinstance(each, HomeRefresher))
+    return town.app.home_refresher
 
 
 def published(town: Town) -> list:

@@ -497,7 +497,9 @@ def said(town: Town, text: str, *, channel: str = SOC) -> dict[str, Any] | None:
 async def button(town: Town, wanted: BatchQuery) -> str:
     """A message of the bot with the button; returns its ts."""
     block = {"type": "actions", "elements": [batch_button(wanted).to_dict()]}
-    posted = await town.app.slack.chat_postMessage(channel=SOC, text="many", blocks=[block])
+    posted = await town.app.services.slack.client.chat_postMessage(
+        channel=SOC, text="many", blocks=[block]
+    )
     return str(posted["ts"])
 
 

@@ -87,7 +87,7 @@ async def test_in_a_thread_that_is_no_cards_the_card_is_posted_in_the_channel(to
 
 async def test_a_card_that_was_posted_and_not_remembered_is_known_by_what_it_carries(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)
-    async with town.app.services.card_lock(ISOLATE, SOC):  # it is remembered by then
+    async with town.app.services.cards.card_lock(ISOLATE, SOC):  # it is remembered by then
         [card] = town.app.services.store.cards_of(ISOLATE)
         town.app.services.store.forget_card(card)
     await town.slack.say(ALICE, SOC, "@secmaster approve it is the decoy", ts)

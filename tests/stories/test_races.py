@@ -98,7 +98,9 @@ async def test_a_retry_is_sent_once_for_each_time_that_it_failed(town: Town):
     await town.slack.command(CAROL, ONCALL, again)
     await town.whispered(CAROL, "Changed since you looked")
     await town.slack.until(lambda: "Failed" in town.message(ts, channel=ONCALL)["text"])
-    async with town.app.services.render_lock(Ref(kind="instance", id=seed.INSTANCE_FAILED_AGAIN)):
+    async with town.app.services.cards.render_lock(
+        Ref(kind="instance", id=seed.INSTANCE_FAILED_AGAIN)
+    ):
         await town.slack.command(CAROL, ONCALL, again)
     await town.replies(ts, 2, channel=ONCALL)
     assert retries(town) == 2

@@ -137,12 +137,12 @@ async def test_on_sighup_a_process_reads_it_again_and_its_log_says_so(
     async with process(slack, secmaster, database_url, tmp_path) as bot:
         write(tmp_path / "secmaster-bot.toml", "not toml [")
         told = await hang_up(bot)
-        assert "policy not read again, the one before stays in force" in told
+        assert "policy not reloaded, the one before stays in force" in told
         assert "not TOML" in told
         await slack.command(CAROL, SOC, f"/instance retry {seed.INSTANCE_FAILED}")
         await secmaster.until(lambda: len(secmaster.writes("UpdateWorkflowInstance")) == 1)
         write(tmp_path / "secmaster-bot.toml", AFTER)
-        assert '"policy read again"' in await hang_up(bot)
+        assert '"policy reloaded"' in await hang_up(bot)
         await slack.command(CAROL, SOC, f"/instance retry {seed.INSTANCE_FAILED_AGAIN}")
         told = slack.ephemerals(CAROL)[-1]["text"]
         assert "leaves it to *oncall*" in told

@@ -4,7 +4,6 @@ import pytest
 
 from bot.domain.objects import Ref
 from bot.sandbox.secmaster import Person, SecMasterSandbox
-from bot.watch.list_sync import ListSynchronizer
 from bot.watch.poller import Poller
 from tests.town import Town
 
@@ -47,7 +46,7 @@ async def test_one_deleted_task_is_found_by_one_walk_along_the_list(town: Town, 
 async def knowing(town: Town, tasks: int) -> Poller:
     """A watch that has come across so many tasks, and is told to make its rounds."""
     town.secmaster.world.add_many(tasks, 0)
-    watch = Poller([ListSynchronizer("main", "task"), ListSynchronizer("main", "instance")])
+    watch = Poller(town.app.services)
     await watch.poll()
     assert open_here(town) == waiting(town.secmaster) >= tasks
     return watch

@@ -40,7 +40,7 @@ async def test_a_decision_in_the_console_is_on_every_card(town: Town):
     await town.slack.until(lambda: not town.buttons(first))
     await town.slack.until(lambda: not town.buttons(second, channel=ONCALL))
     assert "Decided outside Slack by Evera" in json.dumps(town.message(first))
-    async with town.app.services.render_lock(ISOLATE):  # the round is through
+    async with town.app.services.cards.render_lock(ISOLATE):  # the round is through
         assert unsettled(town) == []
 
 
@@ -77,7 +77,7 @@ async def test_the_cards_follow_again_once_secmaster_can_be_asked(town: Town):
 async def test_one_that_can_not_be_read_does_not_stand_before_the_others(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)
     gone = Card(ref=Ref(kind="task", workspace="gone", id="x"), channel=SOC, ts="1.000100")
-    town.app.services.store.add_card(gone, town.app.services.clock() - timedelta(minutes=1))
+    town.app.services.store.add_card(gone, town.app.services.clock.now() - timedelta(minutes=1))
     town.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "CONTINUE"}, EVERA)
     await town.slack.until(lambda: not town.buttons(ts))
 
@@ -87,8 +87,8 @@ async def test_a_newer_card_elsewhere_leaves_no_older_one_behind(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)
     town.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "TERMINATE"}, EVERA)
     await town.card("task", seed.TASK_ISOLATE, channel=ONCALL, user=CAROL)
-    async with town.app.services.card_lock(ISOLATE, ONCALL):
-        await check_unlisted()
+    async with town.app.services.cards.card_lock(ISOLATE, ONCALL):
+        await check_unlisted(town.app.services)
     assert not town.buttons(ts)
     assert unsettled(town) == []
 
@@ -97,10 +97,10 @@ async def test_a_newer_card_elsewhere_leaves_no_older_one_behind(town: Town):
 async def test_what_a_gateway_lost_for_a_moment_comes_back(town: Town):
     ts = await town.card("task", seed.TASK_ISOLATE)
     await town.secmaster.faults.set(Fault(on="ShowTask", html=True, status=404, times=1))
-    async with town.app.services.card_lock(ISOLATE, SOC):
-        await check_unlisted()
+    async with town.app.services.cards.card_lock(ISOLATE, SOC):
+        await check_unlisted(town.app.services)
     assert "no longer exists" in town.message(ts)["text"]
-    await check_unlisted()
+    await check_unlisted(town.app.services)
     assert town.buttons(ts)
 
 
@@ -114,9 +114,9 @@ async def test_a_card_that_slack_refuses_for_good_does_not_have_the_others_drawn
     town.secmaster.world.update_task(seed.TASK_ISOLATE, said, EVERA)
     no = Fault(on="chat.update", status=200, code="edit_window_closed", times=1)
     await town.slack.faults.set(no)
-    async with town.app.services.card_lock(ISOLATE, ONCALL):
+    async with town.app.services.cards.card_lock(ISOLATE, ONCALL):
         for _ in range(3):
-            await check_unlisted()
+            await check_unlisted(town.app.services)
     assert len([one for one in town.slack.calls if one.method == "chat.update"]) == 2
 
 
@@ -126,8 +126,8 @@ async def test_a_decision_does_not_wait_until_slack_lets_cards_be_drawn(town: To
     said = {"action": "ADD_COMMENT", "comment": "host is drained"}
     town.secmaster.world.update_task(seed.TASK_ISOLATE, said, EVERA)
     await town.slack.faults.set(Fault(on="chat.update", hold=True))
-    async with town.app.services.card_lock(ISOLATE, SOC):
-        round_ = asyncio.create_task(check_unlisted())
+    async with town.app.services.cards.card_lock(ISOLATE, SOC):
+        round_ = asyncio.create_task(check_unlisted(town.app.services))
     await town.slack.faults.until_held("chat.update")
     await town.slack.command(ALICE, ONCALL, f"/task approve {seed.TASK_ISOLATE}")
     await town.secmaster.until(lambda: town.secmaster.writes("UpdateTask", seed.TASK_ISOLATE))
@@ -142,4 +142,4 @@ def looks(town: Town, status: int) -> list[Received]:
 
 def unsettled(town: Town) -> list[Ref]:
     store = town.app.services.store
-    return store.cards_to_check(10, town.app.services.clock().replace(year=2000))
+    return store.cards_to_check(10, town.app.services.clock.now().replace(year=2000))
