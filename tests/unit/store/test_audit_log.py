@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bot.store import audit_log, connect, open_read_only
-from tests.store.ledger import (
+from tests.support.audit import (
     AUDIT,
     START,
     do,
