@@ -33,7 +33,7 @@ async def status(app: AppContext) -> Message:
 
 async def routes(app: AppContext, request: ShowRoutes, location: SlackLocation) -> Message:
     """Return all routes, or which of them the card of one object would take."""
-    subscribed = await asyncio.to_thread(app.services.store.outbox.subscriptions)
+    subscribed = await asyncio.to_thread(app.services.store.subscriptions.channels)
     config = app.config
     titled = list(titled_routes(config.routes))
     if not request.id:
@@ -57,8 +57,8 @@ async def set_subscription(
     channel, user, now = requester.location.channel, requester.actor.id, app.services.clock.now()
     if channel[:1] not in ("C", "G"):
         raise UserError(watch_messages.not_here())
-    outbox, subscribe = app.services.store.outbox, request.subscribe
-    if (channel in await asyncio.to_thread(outbox.subscriptions)) == subscribe:
+    subscriptions, subscribe = app.services.store.subscriptions, request.subscribe
+    if (channel in await asyncio.to_thread(subscriptions.channels)) == subscribe:
         return watch_messages.subscription_unchanged(subscribe)
     announcement = (
         watch_messages.subscribed(user) if subscribe else watch_messages.unsubscribed(user)
@@ -66,9 +66,9 @@ async def set_subscription(
     # First: a channel that takes no message of ours can't be told of anything.
     await app.services.slack.post(channel, announcement, {"part": "watch", "operation": dedupe_key})
     if subscribe:
-        await asyncio.to_thread(outbox.subscribe, channel, user, now)
+        await asyncio.to_thread(subscriptions.add, channel, user, now)
     else:
-        await asyncio.to_thread(outbox.unsubscribe, channel)
+        await asyncio.to_thread(subscriptions.remove, channel)
     action = "watch" if subscribe else "unwatch"
     record = audit_record(app.services, requester, action, "done", stable_id(dedupe_key)) | {
         "target": channel

@@ -41,7 +41,7 @@ def verify(database: str = "", noted: str = "") -> bool:
         def show_progress(done: int, total: int) -> None:
             progress.update(bar, completed=done, total=total)
 
-        verified = audit_log.verify(engine, noted=noted, told=show_progress)
+        verified = audit_log.verify(engine, expected_head=noted, on_progress=show_progress)
     with standard_output() as file:
         file.writelines(f"{line}\n" for line in verdict(verified))
     return not verified.total

@@ -2,19 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
+from typing import assert_never
 
 from bot.domain.objects import Ref
 from bot.domain.watch_status import PollStatus, WatchStatus
 from bot.messages.blocks import Message, new_message, section
 from bot.messages.text import code, date_token, format_duration, inline, mention_user
-from bot.policy.routes import DigestSchedule, Route
+from bot.policy.routes import DigestSchedule, Route, RouteMatch
 
-WHY = {
-    "matches": "✅ takes it",
-    "passed": "▫️ is not asked: an earlier one took it",
-    "noun": "▫️ takes no such objects",
-    "status": "▫️ is for another status",
-}
 NOT_WATCHING = "Nothing watches SecMaster here: `[watch] every` is 0."
 
 
@@ -102,7 +97,7 @@ def _target(to: str) -> str:
 
 
 def route_test(
-    ref: Ref, answers: Sequence[tuple[str, Route, str]], subscribed: Sequence[str]
+    ref: Ref, answers: Sequence[tuple[str, Route, RouteMatch]], subscribed: Sequence[str]
 ) -> Message:
     """Where a card of this object would go, and why not elsewhere."""
     head = f"*Where {ref.kind} {code(ref.id)} goes*"
@@ -110,13 +105,32 @@ def route_test(
         f"{_why(word)}: *{inline(title, 60)}*: {_route(route)}" for title, route, word in answers
     ]
     lines += [f"✅ {_target(each)} asked for all that comes" for each in subscribed]
-    if not any(word == "matches" for _title, _route_, word in answers) and not subscribed:
+    if not any(word is RouteMatch.MATCHES for _title, _route_, word in answers) and not subscribed:
         lines.append("No card is posted for it.")
     return _one("\n".join([head, *lines]))
 
 
-def _why(word: str) -> str:
-    return WHY.get(word, f"▫️ wants another {word}")
+def _why(match: RouteMatch) -> str:
+    match match:
+        case RouteMatch.MATCHES:
+            return "✅ takes it"
+        case RouteMatch.PASSED:
+            return "▫️ is not asked: an earlier one took it"
+        case RouteMatch.KIND:
+            return "▫️ takes no such objects"
+        case RouteMatch.STATUS:
+            return "▫️ is for another status"
+        case (
+            RouteMatch.WORKSPACE
+            | RouteMatch.BUSINESS_TYPE
+            | RouteMatch.NAME
+            | RouteMatch.RELATED_OBJECT
+            | RouteMatch.WORKFLOW
+            | RouteMatch.PLAYBOOK
+        ):
+            return f"▫️ wants another {match}"
+        case _:
+            assert_never(match)
 
 
 def subscribed(actor: str) -> Message:

@@ -15,9 +15,9 @@ RETRY_GROUP_AFTER = timedelta(minutes=1)  # a user group was empty: people come 
 
 async def redirect_if_closed(services: Services, channel: str) -> bool:
     """Return whether a channel is recorded as closed, and redirect what waits for it if so."""
-    outbox, now = services.store.outbox, services.clock.now()
+    closed_channels, now = services.store.closed_channels, services.clock.now()
     retry_after = RETRY_GROUP_AFTER if channel[0] == "S" else RETRY_CHANNEL_AFTER
-    if not await asyncio.to_thread(outbox.is_closed, channel, now, retry_after):
+    if not await asyncio.to_thread(closed_channels.is_closed, channel, now, retry_after):
         return False
     await redirect(services, channel)
     return True
@@ -32,9 +32,9 @@ async def redirect(services: Services, channel: str) -> None:
 
 async def report_closed(services: Services, channel: str, code: str) -> None:
     """Record that a channel is closed, tell the admins where that is news, and redirect."""
-    outbox, now = services.store.outbox, services.clock.now()
+    store, now = services.store, services.clock.now()
     log.warning("a channel is closed to us", extra={"channel": channel, "code": code})
-    if await asyncio.to_thread(outbox.mark_closed, channel, code, now):
+    if await asyncio.to_thread(store.closed_channels.mark_closed, channel, code, now):
         reports = [
             OutboxEntry(
                 dedupe_key=f"closed:{channel}:{now}:{admin}",
@@ -45,5 +45,5 @@ async def report_closed(services: Services, channel: str, code: str) -> None:
             for admin in services.policy.current.watch.admins
             if admin != channel
         ]
-        await asyncio.to_thread(outbox.add, reports, now)
+        await asyncio.to_thread(store.outbox.add, reports, now)
     await redirect(services, channel)

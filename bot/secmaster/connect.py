@@ -1,4 +1,4 @@
-"""Opening SecMaster with the one way to sign in that the settings give."""
+"""Open SecMaster with the one way to sign in that is set."""
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack

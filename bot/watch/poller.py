@@ -179,7 +179,7 @@ async def record(services: Services, delta: ListDelta, *, is_first: bool) -> Non
     """
     store, now = services.store, services.clock.now()
     fresh_since = now - services.policy.current.watch.fresh
-    subscriptions = await asyncio.to_thread(store.outbox.subscriptions) if delta.added else []
+    subscriptions = await asyncio.to_thread(store.subscriptions.channels) if delta.added else []
     for start in range(0, len(delta.added), BATCH):
         objects: list[ListedObject] = []
         entries: list[OutboxEntry] = []

@@ -31,5 +31,5 @@ def load_status(services: Services, interval: float) -> WatchStatus:
             for kind in OBJECT_KINDS
         },
         queued=store.outbox.count(),
-        closed_channels=tuple(store.outbox.closed_channels()),
+        closed_channels=tuple(store.closed_channels.all()),
     )

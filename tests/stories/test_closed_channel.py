@@ -77,7 +77,7 @@ async def test_an_hour_later_the_channel_is_tried_again_and_another_closure_is_r
     await town.slack.until(lambda: card_of(town, SOC, "Isolate c"))
     assert not card_of(town, ONCALL, "Isolate c")
     await town.rounds(4)
-    assert town.app.services.store.outbox.closed_channels() == []
+    assert town.app.services.store.closed_channels.all() == []
     town.slack.archive(SOC)
     tasks(town, "Isolate d")
     await town.slack.until(lambda: card_of(town, ONCALL, "Isolate d"))
@@ -111,7 +111,7 @@ async def test_a_reminder_that_is_posted_tells_that_the_channel_is_open_again(to
     town.hands.forward(hours=2, minutes=1)
     await town.replies(ts)
     await town.rounds(4)
-    assert town.app.services.store.outbox.closed_channels() == []
+    assert town.app.services.store.closed_channels.all() == []
 
 
 @both_databases

@@ -47,7 +47,7 @@ async def test_an_excerpt_that_can_not_be_shared_does_not_close_its_channel(town
     await failed(town, number=1, workflow=1)
     await town.slack.until(lambda: card_of(town, RANDOM, "Run 1"))
     await through(town)
-    assert town.app.services.store.outbox.closed_channels() == []
+    assert town.app.services.store.closed_channels.all() == []
 
 
 @under(WATCH, BOTH)

@@ -193,7 +193,7 @@ async def test_a_channel_that_has_a_route_and_asked_for_all_has_one_card(town: T
 async def test_others_are_refused_and_told_who_may(town: Town, words: str):
     await town.slack.command(DAVE, SOC, f"/secmaster {words}")
     await town.whispered(DAVE, "`watch` is for *approver*", "Nothing was")
-    assert town.app.services.store.outbox.subscriptions() == []
+    assert town.app.services.store.subscriptions.channels() == []
     [entry] = town.app.services.store.audit_entries("policy")
     assert (entry["outcome"], entry["action"], entry["actor"]["id"]) == ("refused", "watch", DAVE)
 
@@ -205,7 +205,7 @@ async def test_not_in_a_chat_and_not_where_the_bot_may_not_post(town: Town):
     )
     await town.slack.command(ALICE, PRIVATE, "/secmaster watch")
     await town.slack.until(lambda: town.slack.ephemerals(ALICE))
-    assert town.app.services.store.outbox.subscriptions() == []
+    assert town.app.services.store.subscriptions.channels() == []
 
 
 async def test_a_new_policy_changes_where_cards_go_and_what_is_remembered(

@@ -83,7 +83,7 @@ async def test_a_card_that_was_deleted_does_not_close_its_channel(town: Town):
     town.slack.workspace.delete(SOC, town.slack.workspace.message(SOC, ts))
     town.hands.forward(hours=2, minutes=1)
     await town.slack.until(lambda: card_of(town, SOC, "Deleted"))
-    assert town.app.services.store.outbox.closed_channels() == []
+    assert town.app.services.store.closed_channels.all() == []
 
 
 @under(BOSS)

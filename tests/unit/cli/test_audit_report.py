@@ -23,7 +23,7 @@ from bot.cli import audit_report
 from bot.cli.audit_formats import COLUMNS, write_csv, write_markdown
 from bot.cli.audit_report import AuditUnavailable, parse_since
 from bot.store import audit_log, connect
-from tests.store.ledger import do, entry, opened, write
+from tests.support.audit import do, entry, opened, write
 from tests.support.command_line import BOT, CommandResult, process_environment, run_command
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -60,7 +60,7 @@ def services(store: Store, clients: dict[str, Any]) -> Services:
 def track_task_due_soon(store: Store) -> None:
     """Track a task whose reminder is due by now, for a channel that takes no message."""
     now = datetime.now(UTC)
-    store.outbox.mark_closed("C0CLOSED", "is_archived", now)
+    store.closed_channels.mark_closed("C0CLOSED", "is_archived", now)
     task = Task(id="t1", name="Isolate", status="waiting", due_date=now + timedelta(minutes=30))
     listed = ListedObject(TASK, task, "f", next_check_at=now)
     store.tracked.add([listed], [], now - timedelta(hours=2))
