@@ -22,7 +22,7 @@ from bot.domain.objects import Ref
 from bot.domain.reasons import SkipReason
 from bot.domain.slack import Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
-from bot.messages import batch_forms, command_help, modals
+from bot.messages import batch_forms, denials, modals
 from bot.messages.batch_forms import BatchConfirmation, BatchFormState, SelectedItem
 from bot.messages.labels import consequence
 from bot.operations.authorization import Grant, NotAllowed, authorize
@@ -49,7 +49,7 @@ async def open_form(
 ) -> None:
     """Open the choosing view at once; what can be chosen comes into it later."""
     if wanted.workspace not in app.services.secmaster:
-        raise UserError(command_help.newer_button())
+        raise UserError(denials.newer_button())
     loading = modals.loading(batch_forms.CHOOSE)
     opened = await operations.open_view(app.services, trigger, loading, upon=upon)
     run_after_ack(app, _offer(app, wanted, requester.location, opened["view"]["id"]), requester)
@@ -116,7 +116,7 @@ async def submit_selection(
     """Answer at once with a view that waits, and fill it once each object is checked."""
     kept, given = batch_forms.read_selection(view)
     if given is None:
-        raise UserError(command_help.newer_button())
+        raise UserError(denials.newer_button())
     if not given.action:
         raise InvalidInput(batch_forms.ACTION, "Choose what to do.")
     if not given.items:
@@ -255,7 +255,7 @@ async def _permitted(
     try:
         given = await authorize(app, requester, wanted.action, wanted.ref)
     except NotAllowed as no:
-        detail = command_help.refusal(no.action, no.ref, no.refused, app.config.roles)
+        detail = denials.refusal(no.action, no.ref, no.refused, app.config.roles)
         return await _left(app, wanted, SkipReason.REFUSED, detail)
     if given.terms.approvals > 1:
         return await _left(app, wanted, SkipReason.NEEDS_APPROVALS)

@@ -10,7 +10,7 @@ from bot.domain.approvals import ApprovalIntent
 from bot.domain.batches import BatchQuery
 from bot.domain.cards import ButtonValue
 from bot.domain.slack import Requester, SlackLocation
-from bot.messages import command_help, lists, modals
+from bot.messages import denials, lists, modals
 from bot.slack import cards
 from bot.slack.gateway import respond
 from handlers import batch, home, operations, queries, watch
@@ -33,13 +33,13 @@ async def press(
     elif name == "several":
         several = BatchQuery.parse(value)
         if several is None:
-            raise UserError(command_help.newer_button())
+            raise UserError(denials.newer_button())
         await batch.open_form(app, several, requester, body["trigger_id"], upon=_in_modal(body))
     else:
         wanted, _, carried = value.rpartition("|")
         shown = ButtonValue.parse(carried)
         if shown is None or shown.ref.workspace not in app.services.secmaster:
-            raise UserError(command_help.newer_button())
+            raise UserError(denials.newer_button())
         pressed = ButtonPress(name, shown, body["trigger_id"], _in_modal(body), wanted)
         await _on(app, pressed, requester)
     await ack()
@@ -98,7 +98,7 @@ async def _on(app: AppContext, pressed: ButtonPress, requester: Requester) -> No
             )
             run_after_ack(app, queries.details(app, ref, opened["view"]["id"]), requester)
         case _:
-            raise UserError(command_help.newer_button())
+            raise UserError(denials.newer_button())
 
 
 def _in_modal(body: Body) -> bool:
@@ -117,6 +117,6 @@ async def _turn(app: AppContext, value: str, place: SlackLocation) -> None:
     """Another page of a list, in the place of the one that is shown."""
     wanted = lists.parse_page_button(value)
     if wanted is None:
-        raise UserError(command_help.newer_button())
+        raise UserError(denials.newer_button())
     page = await queries.listing(app, wanted)
     await respond(place.response_url, page, replacing=True)

@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.domain.batches import BatchQuery
 from bot.domain.objects import ListQuery, Ref
 from bot.domain.slack import Requester, SlackLocation
-from bot.messages import Message, batch_forms, command_help
+from bot.messages import Message, batch_forms, command_help, operation_results
 from bot.slack import cards
 from bot.slack.gateway import send_private
 from handlers import oncall, operations, permissions, queries, watch
@@ -43,10 +43,10 @@ async def command(ack: AsyncAck, body: Body, app: AppContext, requester: Request
     request = parse(f"{prefix} {body.get('text', '')}")
     if isinstance(request, ActionRequest):
         await operations.run_command(app, request, requester, body["trigger_id"])
-        await ack(command_help.recorded(request.action).text)
+        await ack(operation_results.recorded(request.action).text)
     elif isinstance(request, ChangeApproval):
         await operations.change_approval(app, request, requester, body["trigger_id"])
-        await ack(command_help.recorded_unsaid().text)
+        await ack(operation_results.approval_change_recorded().text)
     elif isinstance(request, BatchQuery):
         await open_form(app, request, requester, body["trigger_id"])
         await ack()

@@ -16,7 +16,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.domain.reasons import RefusalReason
 from bot.domain.slack import Requester
-from bot.messages import Message, command_help, explain, modals, permissions
+from bot.messages import Message, command_help, denials, explain, modals, permissions, text_message
 from bot.operations.authorization import NoRight, NotAllowed
 from bot.secmaster import SecMasterError
 from bot.slack import cards
@@ -53,7 +53,7 @@ def error_message(error: Exception, _app: AppContext) -> Message:
     """The sentence for an error; unforeseen ones get a reference, and the log the traceback."""
     reference = secrets.token_hex(3)
     log.error("unforeseen error", exc_info=error, extra={"reference": reference})
-    return command_help.own_fault(reference)
+    return denials.own_fault(reference)
 
 
 @error_message.register
@@ -68,7 +68,7 @@ def _not_understood(error: ParseError, app: AppContext) -> Message:
 
 @error_message.register
 def _not_allowed(error: NotAllowed, app: AppContext) -> Message:
-    return command_help.not_allowed(error.action, error.ref, error.refused, app.config.roles)
+    return denials.not_allowed(error.action, error.ref, error.refused, app.config.roles)
 
 
 @error_message.register
@@ -78,30 +78,28 @@ def _no_right(error: NoRight, app: AppContext) -> Message:
 
 @error_message.register
 def _secmaster(error: SecMasterError, _app: AppContext) -> Message:
-    return command_help.plain(explain(error))
+    return text_message(explain(error))
 
 
 @error_message.register
 def _closed(error: CannotPost, _app: AppContext) -> Message:
-    return command_help.cannot_post(error.code)
+    return denials.cannot_post(error.code)
 
 
 @error_message.register
 def _slack_troubled(_error: SlackFailed, _app: AppContext) -> Message:
-    return command_help.plain(
-        "Slack is in trouble, so this could not be shown. Try again in a moment."
-    )
+    return text_message("Slack is in trouble, so this could not be shown. Try again in a moment.")
 
 
 @error_message.register
 def _nobody_known(_error: LookupFailed, _app: AppContext) -> Message:
-    return command_help.plain("Slack could not be asked who you are. Try again in a moment.")
+    return text_message("Slack could not be asked who you are. Try again in a moment.")
 
 
 @error_message.register
 def _slack(error: SlackApiError, app: AppContext) -> Message:
     if code_of(error) in TOO_LATE:
-        return command_help.too_late()
+        return denials.too_late()
     return error_message.dispatch(Exception)(error, app)
 
 

@@ -16,7 +16,7 @@ from bot.domain.actions import BY_NAME, TABLE, Action
 from bot.domain.slack import Actor
 from bot.domain.tracking import TrackedObject
 from bot.domain.watch_status import PollStatus
-from bot.messages import command_help, home, modals
+from bot.messages import denials, home, modals
 from bot.messages.home import Home, HomeDecision, HomeOptions, HomeRow
 from bot.messages.oncall import SOON
 from bot.operations import authorization
@@ -54,7 +54,7 @@ async def pressed(app: AppContext, actor: Actor, value: str) -> None:
     """Draw somebody's Home as the button or the option that they pressed says."""
     wanted = HomeOptions.parse(value) if value else None
     if value and wanted is None:
-        raise UserError(command_help.newer_button())
+        raise UserError(denials.newer_button())
     await opened(app, actor, wanted)
 
 
@@ -167,7 +167,7 @@ def _keep(app: AppContext, found: Home) -> None:
     """Remember what is shown with buttons, so that what changes before a press can be told."""
     for each in chain.from_iterable(home.visible_rows(found)):
         seen = snapshots.stored(each.snapshot)
-        app.services.store.save_snapshot(each.frame.ref, seen, app.services.clock())
+        app.services.store.save_snapshot(each.render_context.ref, seen, app.services.clock())
 
 
 async def _publish(app: AppContext, user: str, view: dict[str, Any]) -> None:

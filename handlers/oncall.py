@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.messages import Message, command_help, digest, oncall
+from bot.messages import Message, digest, oncall, text_message
 from bot.messages.oncall import SOON
 from bot.messages.watch import NOT_WATCHING
 from bot.notifications import digests
@@ -17,7 +17,7 @@ PRESSING = 3  # tasks that are named
 async def answer(app: AppContext, request: ShowDigest | ShowOnCall) -> Message:
     """Answer from what the watch knows."""
     if not app.config.watch.every:
-        raise UserError(command_help.plain(NOT_WATCHING))
+        raise UserError(text_message(NOT_WATCHING))
     return await (hand_over if isinstance(request, ShowDigest) else waiting)(app)
 
 

@@ -16,7 +16,7 @@ from bot.domain.objects import Ref, visible
 from bot.domain.operations import Operation, PolicyTerms
 from bot.domain.slack import Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
-from bot.messages import command_help, modals
+from bot.messages import denials, modals, operation_results
 from bot.operations.authorization import Grant, authorize, revoked_approvals
 from bot.operations.workflow import start
 from bot.policy.decide import Allowed
@@ -37,10 +37,10 @@ async def run_command(
     """By words. ``once`` names this very command or mention: delivered again, it is the same."""
     given = await authorize(app, requester, wanted.action, wanted.ref, glass=wanted.break_glass)
     if given.allowed.confirm:
-        raise UserError(command_help.needs_name(wanted.action))
+        raise UserError(denials.needs_name(wanted.action))
     if _lacks_reason(given, wanted.action, wanted.reason):
         raise UserError(
-            command_help.needs_reason(wanted.action, app.root, glass=wanted.break_glass)
+            denials.needs_reason(wanted.action, app.root, break_glass=wanted.break_glass)
         )
     await _accept(app, wanted, requester, once, given)
 
@@ -68,7 +68,7 @@ async def submit(app: AppContext, view: dict[str, Any], requester: Requester) ->
     given = await authorize(app, requester, action, kept.ref, glass=kept.break_glass)
     if _lacks_reason(given, action, reason):
         if modals.REASON not in typed:  # the rule has changed since the form was opened
-            raise UserError(command_help.needs_reason(action, app.root, glass=kept.break_glass))
+            raise UserError(denials.needs_reason(action, app.root, break_glass=kept.break_glass))
         raise InvalidInput(modals.REASON, "A reason is required.")
     if given.allowed.confirm:
         _check_name(kept, typed)
@@ -101,16 +101,16 @@ async def _waiting(app: AppContext, ref: Ref) -> str:
         app.services.store.approval_requests, ref, app.services.clock()
     )
     if not ballots:
-        raise UserError(command_help.nothing_waits(ref))
+        raise UserError(denials.nothing_waits(ref))
     if len(ballots) > 1:
-        raise UserError(command_help.several_wait(ref))
+        raise UserError(denials.several_wait(ref))
     return ballots[0].action
 
 
 def _check_name(kept: modals.FormState, typed: dict[str, str]) -> None:
     """Whoever confirms by typing has to have read what it is."""
     if modals.NAME not in typed or not kept.name_hash:  # the rule has changed since it was opened
-        raise UserError(command_help.needs_name(modals.action_of(kept)))
+        raise UserError(denials.needs_name(modals.action_of(kept)))
     if modals.hash_name(typed[modals.NAME]) != kept.name_hash:
         raise InvalidInput(modals.NAME, "That is not its name. Type the name that stands above.")
 
@@ -185,7 +185,7 @@ async def open_view(
         async with asyncio.timeout(desk.timeouts.before_ack):
             return await opening(trigger_id=trigger, view=view)
     except TimeoutError as late:
-        raise UserError(command_help.too_late()) from late
+        raise UserError(denials.too_late()) from late
 
 
 async def _accept(
@@ -204,7 +204,7 @@ async def _accept(
             if not number:
                 raise
             log.exception("recorded in part", extra={"reference": first.reference})
-            told = command_help.recorded_in_part(wanted.files[:number], len(wanted.files))
+            told = operation_results.recorded_in_part(wanted.files[:number], len(wanted.files))
             raise UserError(told) from error
 
 
@@ -216,7 +216,7 @@ async def _somewhere(app: AppContext, requester: Requester) -> Requester:
         async with asyncio.timeout(app.services.timeouts.before_ack):
             channel = await open_dm(requester.actor.id)
     except (SlackFailed, TimeoutError) as error:
-        raise UserError(command_help.no_chat()) from error
+        raise UserError(denials.no_chat()) from error
     return replace(requester, location=requester.location.model_copy(update={"channel": channel}))
 
 

@@ -6,7 +6,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.slack import Requester, SlackFile
-from bot.messages import command_help, modals
+from bot.messages import denials, modals
 from bot.slack import cards
 from handlers import home as homes
 from handlers import operations, queries
@@ -39,7 +39,7 @@ async def on_message(ack: AsyncAck, body: Body, app: AppContext, requester: Requ
     card = message.get("thread_ts") or message["ts"]
     ref = await cards.object_of(requester.location.channel, card)
     if ref is None or ref.kind != action.kind:
-        raise UserError(command_help.no_card_above(action))
+        raise UserError(denials.no_card_above(action))
     wanted = ActionRequest(action, ref, _said(message, action, app), files=_files(message, action))
     await operations.press(app, wanted, requester.under(card), body["trigger_id"])
     await ack()
@@ -56,5 +56,5 @@ def _files(message: Body, action: Action) -> tuple[SlackFile, ...]:
     """The message's files; without any the form asks for some."""
     files = modals.files_in(message) if action.takes_file else ()
     if len(files) > modals.MOST_FILES:
-        raise UserError(command_help.too_many_files(len(files), modals.MOST_FILES))
+        raise UserError(denials.too_many_files(len(files), modals.MOST_FILES))
     return files

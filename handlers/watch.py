@@ -47,7 +47,7 @@ async def routes(app: AppContext, wanted: ShowRoutes, place: SlackLocation) -> M
     subscribed = await asyncio.to_thread(app.services.store.outbox.subscriptions)
     there, config = list(titled_routes(app.config.routes)), app.config
     if not wanted.id:
-        return watch.routes(there, config.digests, here=place.channel in subscribed)
+        return watch.routes(there, config.digests, subscribed=place.channel in subscribed)
     ref, snapshot = await find_object(app, wanted.id, ("task", "instance"))
     workspaces = frozenset({ref.workspace, app.services.workspace_name(ref)})
     words = explain_routes(config.routes, snapshot, workspaces)
@@ -66,7 +66,7 @@ async def subscribe(app: AppContext, requester: Requester, once: str, *, wanted:
         raise UserError(watch.not_here())
     outbox = app.services.store.outbox
     if (channel in await asyncio.to_thread(outbox.subscriptions)) == wanted:
-        return watch.subscription_unchanged(wanted)
+        return watch.subscription_unchanged(subscribed=wanted)
     said = watch.subscribed(actor) if wanted else watch.unsubscribed(actor)
     # First: a channel that takes no message of ours can't be told of anything.
     await gateway.post((channel, ""), said, {"part": "watch", "operation": once}, None)
@@ -79,7 +79,7 @@ async def subscribe(app: AppContext, requester: Requester, once: str, *, wanted:
         "target": channel
     }
     await asyncio.to_thread(app.services.store.record, done)
-    return watch.subscription_changed(wanted)
+    return watch.subscription_changed(subscribed=wanted)
 
 
 async def snooze(app: AppContext, ref: Ref, wanted: str, requester: Requester, once: str) -> None:
