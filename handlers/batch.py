@@ -22,7 +22,7 @@ from bot.domain.objects import Ref
 from bot.domain.reasons import SkipReason
 from bot.domain.slack import Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
-from bot.messages import batch_forms, command_help, modals
+from bot.messages import batch_forms, denials, modals
 from bot.messages.batch_forms import (
     BatchConfirmation,
     BatchFormState,
@@ -60,7 +60,7 @@ async def open_form(
 ) -> None:
     """Open the selection form at once; its options come into it after the acknowledgement."""
     if query.workspace not in app.services.workspaces:
-        raise UserError(command_help.newer_button())
+        raise UserError(denials.newer_button())
     loading = modals.loading(batch_forms.CHOOSE)
     response = await forms.open_view(app.services, trigger_id, loading, in_modal=in_modal)
     view_id = response["view"]["id"]
@@ -132,7 +132,7 @@ async def submit_selection(
     """Push the confirmation form while it loads; it is filled once each object is checked."""
     state, selection = batch_forms.read_selection(view)
     if selection is None:
-        raise UserError(command_help.newer_button())
+        raise UserError(denials.newer_button())
     if not selection.action:
         raise InvalidInput(batch_forms.ACTION, "Choose what to do.")
     if not selection.items:
@@ -283,7 +283,7 @@ async def _authorize_in_batch(
     try:
         grant = await authorize(app.services, requester, request.action, request.ref)
     except NotAllowed as error:
-        detail = command_help.refusal(error.action, error.ref, error.refused, app.config.roles)
+        detail = denials.refusal(error.action, error.ref, error.refused, app.config.roles)
         return await _skip(app, request, SkipReason.REFUSED, detail)
     if grant.terms.approvals > 1:
         return await _skip(app, request, SkipReason.NEEDS_APPROVALS)

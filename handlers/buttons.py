@@ -13,7 +13,7 @@ from bot.domain.approvals import ApprovalIntent
 from bot.domain.batches import BatchQuery
 from bot.domain.cards import ButtonValue
 from bot.domain.slack import Requester
-from bot.messages import command_help, modals
+from bot.messages import denials, modals
 from handlers import batch, forms, home, operations, queries, watch
 from handlers.context import AppContext
 from handlers.errors import UserError, run_after_ack
@@ -52,13 +52,13 @@ async def press(
     elif name == "several":
         query = BatchQuery.parse(value)
         if query is None:
-            raise UserError(command_help.newer_button())
+            raise UserError(denials.newer_button())
         await batch.open_form(app, query, requester, body["trigger_id"], in_modal=in_modal)
     else:
         action_name, _, button_value = value.rpartition("|")
         button = ButtonValue.parse(button_value)
         if button is None or button.ref.workspace not in app.services.workspaces:
-            raise UserError(command_help.newer_button())
+            raise UserError(denials.newer_button())
         button_press = ButtonPress(name, button, body["trigger_id"], in_modal, action_name)
         await _press_object_button(app, button_press, requester)
     await ack()
@@ -89,7 +89,7 @@ async def _press_object_button(app: AppContext, press: ButtonPress, requester: R
         case name if name.startswith("snooze."):
             choice = SnoozeChoice.parse(name.removeprefix("snooze."))
             if choice is None:
-                raise UserError(command_help.newer_button())
+                raise UserError(denials.newer_button())
             run_after_ack(app, watch.snooze(app, ref, choice, requester, trigger_id), requester)
         case "show":
             run_after_ack(app, queries.show(app, ShowCard(ref), requester), requester)
@@ -102,4 +102,4 @@ async def _press_object_button(app: AppContext, press: ButtonPress, requester: R
             )
             run_after_ack(app, queries.details(app, ref, response["view"]["id"]), requester)
         case _:
-            raise UserError(command_help.newer_button())
+            raise UserError(denials.newer_button())

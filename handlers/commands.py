@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.domain.batches import BatchQuery
 from bot.domain.objects import ListQuery, Ref
 from bot.domain.slack import Requester
-from bot.messages import Message, batch_forms, command_help
+from bot.messages import Message, batch_forms, command_help, operation_results
 from handlers import batch, oncall, operations, permissions, queries, watch
 from handlers.context import AppContext
 from handlers.errors import UserError, run_after_ack
@@ -44,10 +44,10 @@ async def command(ack: AsyncAck, body: Body, app: AppContext, requester: Request
     match request:
         case ActionRequest():
             await operations.run_command(app, request, requester, trigger_id)
-            await ack(command_help.recorded(request.action).text)
+            await ack(operation_results.recorded(request.action).text)
         case ChangeApproval():
             await operations.change_approval(app, request, requester, trigger_id)
-            await ack(command_help.recorded_unsaid().text)
+            await ack(operation_results.approval_change_recorded().text)
         case BatchQuery():
             await batch.open_form(app, request, requester, trigger_id)
             await ack()

@@ -15,7 +15,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.domain.reasons import RefusalReason
 from bot.domain.slack import Requester
-from bot.messages import Message, command_help, explain, modals
+from bot.messages import Message, command_help, denials, explain, modals, text_message
 from bot.messages import permissions as permission_messages
 from bot.operations.authorization import NoRight, NotAllowed
 from bot.secmaster import SecMasterError
@@ -55,29 +55,25 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: PLR091
         case ParseError():
             return command_help.not_understood(error.problem, error.usage, error.nearest, app.root)
         case NotAllowed():
-            return command_help.not_allowed(
-                error.action, error.ref, error.refused, app.config.roles
-            )
+            return denials.not_allowed(error.action, error.ref, error.refused, app.config.roles)
         case NoRight():
             return permission_messages.no_right(error.right, error.roles, app.config.roles)
         case SecMasterError():
-            return command_help.plain(explain(error))
+            return text_message(explain(error))
         case CannotPost():
-            return command_help.cannot_post(error.code)
+            return denials.cannot_post(error.code)
         case SlackFailed():
-            return command_help.plain(
+            return text_message(
                 "Slack is in trouble, so this could not be shown. Try again in a moment."
             )
         case LookupFailed():
-            return command_help.plain(
-                "Slack could not be asked who you are. Try again in a moment."
-            )
+            return text_message("Slack could not be asked who you are. Try again in a moment.")
         case SlackApiError() if code_of(error) in TRIGGER_ERRORS:
-            return command_help.too_late()
+            return denials.too_late()
         case _:
             reference = secrets.token_hex(3)
             log.error("unforeseen error", exc_info=error, extra={"reference": reference})
-            return command_help.own_fault(reference)
+            return denials.own_fault(reference)
 
 
 async def answer_before_ack(

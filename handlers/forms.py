@@ -10,7 +10,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.domain.actions import Action
 from bot.domain.objects import visible
 from bot.domain.slack import Requester, SlackLocation
-from bot.messages import command_help, modals
+from bot.messages import denials, modals
 from bot.operations.authorization import Grant, authorize
 from bot.secmaster import Instance
 from bot.services import Services
@@ -100,7 +100,7 @@ async def open_view(
         async with asyncio.timeout(services.timeouts.before_ack):
             return await open_or_push(trigger_id=trigger_id, view=view)
     except TimeoutError as error:
-        raise UserError(command_help.too_late()) from error
+        raise UserError(denials.too_late()) from error
 
 
 async def submit(app: AppContext, view: dict[str, Any], requester: Requester) -> None:
@@ -120,11 +120,11 @@ async def submit(app: AppContext, view: dict[str, Any], requester: Requester) ->
     )
     if operations.lacks_reason(grant, action, reason):
         if modals.REASON not in typed:  # the rule has changed since the form was opened
-            raise UserError(command_help.needs_reason(action, app.root, glass=state.break_glass))
+            raise UserError(denials.needs_reason(action, app.root, break_glass=state.break_glass))
         raise InvalidInput(modals.REASON, "A reason is required.")
     if grant.allowed.confirm:
         if modals.NAME not in typed or not state.name_hash:  # the rule has changed here too
-            raise UserError(command_help.needs_name(action))
+            raise UserError(denials.needs_name(action))
         if modals.hash_name(typed[modals.NAME]) != state.name_hash:
             raise InvalidInput(
                 modals.NAME, "That is not its name. Type the name that stands above."

@@ -15,7 +15,7 @@ from bot.domain.actions import BY_NAME, TABLE, Action
 from bot.domain.slack import Actor
 from bot.domain.tracking import TrackedObject
 from bot.domain.watch_status import PollStatus
-from bot.messages import command_help, modals
+from bot.messages import denials, modals
 from bot.messages import home as home_messages
 from bot.messages.home import Home, HomeDecision, HomeOptions, HomeRow
 from bot.messages.oncall import SOON
@@ -57,7 +57,7 @@ async def pressed(app: AppContext, actor: Actor, value: str) -> None:
     """Draw somebody's Home with the options of the button or menu that they pressed."""
     options = HomeOptions.parse(value) if value else None
     if value and options is None:
-        raise UserError(command_help.newer_button())
+        raise UserError(denials.newer_button())
     await opened(app, actor, options)
 
 
@@ -125,7 +125,9 @@ async def _draw(
         """Save what is shown with buttons, so that a change before the press is noticed."""
         for row in chain.from_iterable(home_messages.visible_rows(home)):
             snapshot = snapshots.stored(row.snapshot)
-            app.services.store.save_snapshot(row.frame.ref, snapshot, app.services.clock.now())
+            app.services.store.save_snapshot(
+                row.render_context.ref, snapshot, app.services.clock.now()
+            )
 
     # Whoever turns a page meanwhile must not find the one before.
     while drawn_options != (options := await asyncio.to_thread(views.options, actor.id)):

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.messages import Message, command_help, digest
+from bot.messages import Message, digest, text_message
 from bot.messages import oncall as oncall_messages
 from bot.messages.watch import NOT_WATCHING
 from bot.notifications import digests
@@ -16,7 +16,7 @@ NAMED_TASKS = 3  # how many of the most urgent are named
 def require_watch(app: AppContext) -> None:
     """Raise UserError where SecMaster is not polled, so that nothing is known here."""
     if not app.config.watch.every:
-        raise UserError(command_help.plain(NOT_WATCHING))
+        raise UserError(text_message(NOT_WATCHING))
 
 
 async def hand_over(app: AppContext) -> Message:

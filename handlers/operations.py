@@ -15,7 +15,7 @@ from bot.domain.objects import Ref
 from bot.domain.operations import Operation, PolicyTerms
 from bot.domain.slack import Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
-from bot.messages import command_help
+from bot.messages import denials, operation_results
 from bot.operations.authorization import Grant, authorize, revoked_approvals
 from bot.policy.decide import Allowed
 from bot.slack.gateway import SlackFailed
@@ -38,10 +38,10 @@ async def run_command(
         app.services, requester, request.action, request.ref, break_glass=request.break_glass
     )
     if grant.allowed.confirm:
-        raise UserError(command_help.needs_name(request.action))
+        raise UserError(denials.needs_name(request.action))
     if lacks_reason(grant, request.action, request.reason):
         raise UserError(
-            command_help.needs_reason(request.action, app.root, glass=request.break_glass)
+            denials.needs_reason(request.action, app.root, break_glass=request.break_glass)
         )
     await record(app, request, requester, dedupe_key, grant)
 
@@ -60,9 +60,9 @@ async def change_approval(
             app.services.store.approval_requests, request.ref, app.services.clock.now()
         )
         if not waiting:
-            raise UserError(command_help.nothing_waits(request.ref))
+            raise UserError(denials.nothing_waits(request.ref))
         if len(waiting) > 1:
-            raise UserError(command_help.several_wait(request.ref))
+            raise UserError(denials.several_wait(request.ref))
         action_name = waiting[0].action
     action = BY_NAME[action_name]
     if request.intent is ApprovalIntent.WITHDRAW:
@@ -93,7 +93,7 @@ async def record(
             async with asyncio.timeout(app.services.timeouts.before_ack):
                 channel = await app.services.slack.open_dm(requester.actor.id)
         except (SlackFailed, TimeoutError) as error:
-            raise UserError(command_help.no_chat()) from error
+            raise UserError(denials.no_chat()) from error
         location = requester.location.model_copy(update={"channel": channel})
         requester = replace(requester, location=location)
     operation = await operation_of(app, request, requester, dedupe_key, grant)
@@ -107,7 +107,7 @@ async def record(
             if not number:
                 raise
             log.exception("recorded in part", extra={"reference": operation.reference})
-            message = command_help.recorded_in_part(request.files[:number], len(request.files))
+            message = operation_results.recorded_in_part(request.files[:number], len(request.files))
             raise UserError(message) from error
 
 

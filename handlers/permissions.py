@@ -124,6 +124,8 @@ def _notify(app: AppContext, user: str, message: Message) -> None:
     async def log_failure(error: Exception) -> None:
         if not isinstance(error, SlackFailed):
             raise error
-        log.warning("a delegation notice was not delivered", extra={"user": user, "code": error.code})
+        log.warning(
+            "a delegation notice was not delivered", extra={"user": user, "code": error.code}
+        )
 
     app.services.background.start(send(), log_failure)

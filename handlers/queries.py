@@ -11,7 +11,7 @@ from bot import messages
 from bot.domain.objects import ListQuery, ObjectKind, Ref
 from bot.domain.slack import Actor, Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
-from bot.messages import PAGE, Message, command_help, lists, modals
+from bot.messages import PAGE, Message, command_help, denials, lists, modals
 from bot.secmaster import InstancePage, NotFound, QueryType, SecMasterError, TaskPage
 from bot.slack.gateway import code_of
 from handlers.context import AppContext
@@ -33,7 +33,7 @@ async def turn_page(app: AppContext, value: str, location: SlackLocation) -> Non
     """Put the page that a paging button names in the place of the one that is shown."""
     query = lists.parse_page_button(value)
     if query is None:
-        raise UserError(command_help.newer_button())
+        raise UserError(denials.newer_button())
     page = await listing(app, query)
     await app.services.slack.respond(location.response_url, page, replace=True)
 

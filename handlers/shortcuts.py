@@ -6,7 +6,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.domain.actions import BY_NAME
 from bot.domain.slack import Requester
-from bot.messages import command_help, modals
+from bot.messages import denials, modals
 from handlers import forms, queries
 from handlers import home as homes
 from handlers.context import AppContext
@@ -38,7 +38,7 @@ async def on_message(ack: AsyncAck, body: Body, app: AppContext, requester: Requ
     card_ts = message.get("thread_ts") or message["ts"]
     ref = await app.services.cards.object_of(requester.location.channel, card_ts)
     if ref is None or ref.kind != action.kind:
-        raise UserError(command_help.no_card_above(action))
+        raise UserError(denials.no_card_above(action))
     # A card of ours says nothing that anybody would send on.
     is_ours = message.get("user") == app.services.slack.bot_user
     text = "" if is_ours else plain(message.get("text") or "")
@@ -46,7 +46,7 @@ async def on_message(ack: AsyncAck, body: Body, app: AppContext, requester: Requ
     # Without any files the form asks for some.
     files = modals.files_in(message) if action.takes_file else ()
     if len(files) > modals.MOST_FILES:
-        raise UserError(command_help.too_many_files(len(files), modals.MOST_FILES))
+        raise UserError(denials.too_many_files(len(files), modals.MOST_FILES))
     request = ActionRequest(action, ref, params, files=files)
     await forms.record_or_open_form(app, request, requester.under(card_ts), body["trigger_id"])
     await ack()

@@ -37,7 +37,9 @@ async def routes(app: AppContext, request: ShowRoutes, location: SlackLocation) 
     config = app.config
     titled = list(titled_routes(config.routes))
     if not request.id:
-        return watch_messages.routes(titled, config.digests, here=location.channel in subscribed)
+        return watch_messages.routes(
+            titled, config.digests, subscribed=location.channel in subscribed
+        )
     ref, snapshot = await find_object(app, request.id, ("task", "instance"))
     workspaces = frozenset({ref.workspace, app.services.workspaces.name(ref.workspace)})
     explained = explain_routes(config.routes, snapshot, workspaces)
@@ -59,7 +61,7 @@ async def set_subscription(
         raise UserError(watch_messages.not_here())
     subscriptions, subscribe = app.services.store.subscriptions, request.subscribe
     if (channel in await asyncio.to_thread(subscriptions.channels)) == subscribe:
-        return watch_messages.subscription_unchanged(subscribe)
+        return watch_messages.subscription_unchanged(subscribed=subscribe)
     announcement = (
         watch_messages.subscribed(user) if subscribe else watch_messages.unsubscribed(user)
     )
@@ -74,7 +76,7 @@ async def set_subscription(
         "target": channel
     }
     await asyncio.to_thread(app.services.store.record, record)
-    return watch_messages.subscription_changed(subscribe)
+    return watch_messages.subscription_changed(subscribed=subscribe)
 
 
 async def snooze(

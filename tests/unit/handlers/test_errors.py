@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from slack_sdk.errors import SlackApiError
 
-from bot.messages import command_help, explain
+from bot.messages import denials, explain, text_message
 from bot.secmaster import Unreachable
 from bot.slack.directory import LookupFailed
 from bot.slack.gateway import CannotPost, SlackFailed
@@ -21,13 +21,13 @@ def slack_error(code: str) -> SlackApiError:
 
 
 def test_a_user_error_is_its_own_message() -> None:
-    message = command_help.no_chat()
+    message = denials.no_chat()
     assert error_message(UserError(message), APP) is message
 
 
 def test_a_closed_channel_is_told_apart_from_slack_in_trouble() -> None:
     closed = error_message(CannotPost("not_in_channel"), APP)
-    assert closed == command_help.cannot_post("not_in_channel")
+    assert closed == denials.cannot_post("not_in_channel")
     assert "Slack is in trouble" in error_message(SlackFailed("timeout"), APP).text
 
 
@@ -37,12 +37,12 @@ def test_a_person_who_cannot_be_looked_up_is_told_to_try_again() -> None:
 
 def test_an_error_of_secmasters_is_explained() -> None:
     error = Unreachable("no route")
-    assert error_message(error, APP) == command_help.plain(explain(error))
+    assert error_message(error, APP) == text_message(explain(error))
 
 
 @pytest.mark.parametrize("code", sorted(TRIGGER_ERRORS))
 def test_a_trigger_that_is_over_is_told_as_too_late(code: str) -> None:
-    assert error_message(slack_error(code), APP) == command_help.too_late()
+    assert error_message(slack_error(code), APP) == denials.too_late()
 
 
 @pytest.mark.parametrize("error", [slack_error("invalid_blocks"), KeyError("x")])

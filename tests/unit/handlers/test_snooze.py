@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.slack import Actor, Requester, SlackLocation
 from bot.domain.workspaces import Workspaces
-from bot.messages import command_help
+from bot.messages import denials
 from bot.messages.cards import END_SNOOZE, SNOOZES
 from bot.services import Services
 from handlers import buttons
@@ -75,5 +75,5 @@ async def test_a_choice_of_another_version_is_refused_before_the_acknowledgement
     option = {"selected_option": {"value": "snooze.7d|1:task:main:t1"}}
     with pytest.raises(UserError) as caught:
         await buttons.press(cast("Any", ack), option, {"trigger_id": "1"}, app, ALICE)
-    assert caught.value.message == command_help.newer_button()
+    assert caught.value.message == denials.newer_button()
     assert acknowledged == []
