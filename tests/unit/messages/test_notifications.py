@@ -1,0 +1,91 @@
+"""What the bot posts by itself: results of retries, reminders, summaries, warnings."""
+
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.notifications import Notification, NotificationKind
+from bot.messages import notifications
+from bot.secmaster import Task
+from tests.support.samples import NOW
+
+HOSTILE = "<!channel> `x` ```"
+ENDED = {"status": "FINISHED", "name": "Enrich 7", "by": "U0CAROL", "seconds": "130"}
+
+
+def notification(**details: str) -> Notification:
+    return Notification(kind=NotificationKind.RETRY_ENDED, details=details)
+
+
+def test_how_a_retry_ended_names_the_run_and_who_retried_it() -> None:
+    assert notifications.retry_ended(notification(**ENDED)).text == (
+        "<@U0CAROL> ✅ *The retry finished* after 2 min: Enrich 7."
+    )
+    assert notifications.retry_ended(notification(**(ENDED | {"status": "TERMINATED"}))).text == (
+        "<@U0CAROL> The retry ended after 2 min, ⛔ Terminated: Enrich 7."
+    )
+    failed = {"status": "FAILED", "node": "Respond", "error": "no route"}
+    failed_again = notification(**(ENDED | failed))
+    assert notifications.retry_ended(failed_again).text == (
+        "<@U0CAROL> 🔴 *The retry failed again* at Respond after 2 min: Enrich 7.\n```no route```"
+    )
+
+
+def test_an_end_from_before_runs_were_named_is_told_without() -> None:
+    details = {key: value for key, value in ENDED.items() if key != "name"}
+    assert notifications.retry_ended(notification(**details)).text.endswith("after 2 min.")
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "FAILED", "<!here>"])
+def test_nothing_of_a_run_is_markup(status: str) -> None:
+    details = {**ENDED, "status": status, "name": HOSTILE, "node": HOSTILE, "error": HOSTILE}
+    text = notifications.retry_ended(notification(**details)).text
+    assert "<!channel>" not in text
+    assert "<!here>" not in text
+    assert text.count("```") in (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("channel", "expected"),
+    [("C0SOC", "<#C0SOC>"), ("U0CAROL", "<@U0CAROL>"), ("G0OLD", "<#G0OLD>")],
+)
+def test_a_closed_channel_or_chat_is_named_as_people_know_it(channel: str, expected: str) -> None:
+    text = notifications.channel_closed(notification(channel=channel, code="is_archived")).text
+    assert text.startswith(f"⚠️ I can't post in {expected} any more (`is_archived`).")
+    [origin, *_rest] = notifications.with_origin(
+        notifications.retry_ended(notification(**ENDED)), channel
+    ).payload["blocks"]
+    assert origin["elements"][0]["text"] == f"↪️ Meant for {expected}, where I can't post."
+
+
+def test_what_waited_before_counts_and_leaves_out_what_there_is_none_of() -> None:
+    details = {"tasks": "1", "failed": "0", "overdue": "2", "oldest": ""}
+    text = notifications.backlog(notification(**details)).text
+    assert "Before that, 1 task waits, 2 are overdue. These" in text
+
+
+def test_a_reminder_says_what_happens_if_nobody_decides() -> None:
+    due = NOW + timedelta(minutes=30)
+    task = Task(id="t1", name="Isolate x", status="waiting", due_date=due, due_handle="CONTINUE")
+    assert "silence approves *Isolate x*" in notifications.reminder(notification(), task, NOW).text
+    stops = task.model_copy(update={"due_handle": "INTERRUPT"})
+    assert notifications.reminder(notification(), stops, NOW).text.endswith(
+        "Then it is interrupted."
+    )
+    late = notifications.reminder(notification(), task, due + timedelta(hours=1)).text
+    assert late.startswith("⏰ *Overdue* since")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        NotificationKind.CARD,
+        NotificationKind.REMINDER,
+        NotificationKind.SNOOZE_ENDED,
+        NotificationKind.RETRY_ENDED,
+        NotificationKind.FAILURE_DETAILS,
+    ],
+)
+def test_what_is_about_an_object_is_not_rendered_without_it(kind: NotificationKind) -> None:
+    with pytest.raises(ValueError, match="is about an object"):
+        notifications.standalone(Notification(kind=kind))
