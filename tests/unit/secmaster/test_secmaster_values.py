@@ -1,4 +1,7 @@
+"""Any value that SecMaster may send is read, and times are written as it wants them."""
+
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,13 +29,13 @@ JSON = st.recursive(
 )
 
 
-def objects_like(model):
+def objects_like(model: type[Task] | type[Instance]) -> st.SearchStrategy[dict[str, Any]]:
     names = [field.alias or name for name, field in model.model_fields.items()]
     return st.dictionaries(st.sampled_from([*names, "topology"]), JSON)
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"),
+    ("text", "expected"),
     [
         ("2025-08-19T14:53:42.424Z+0800", datetime(2025, 8, 19, 14, 53, 42, 424000, CHINA)),
         ("2025-08-19T14:53:42Z+08:00", datetime(2025, 8, 19, 14, 53, 42, 0, CHINA)),
@@ -44,9 +47,9 @@ def objects_like(model):
         ("1755586422424", datetime(2025, 8, 19, 6, 53, 42, 424000, UTC)),
     ],
 )
-def test_a_time_is_read_in_every_form_it_is_written(written, meant):
-    assert moment(written) == meant
-    assert moment(written).utcoffset() == meant.utcoffset()
+def test_a_time_is_read_in_every_form_it_is_written(text: object, expected: datetime):
+    assert moment(text) == expected
+    assert moment(text).utcoffset() == expected.utcoffset()
 
 
 @pytest.mark.parametrize(
@@ -67,12 +70,12 @@ def test_a_time_is_read_in_every_form_it_is_written(written, meant):
         "9" * 99,
     ],
 )
-def test_a_time_that_cannot_be_read_is_no_time(garbage):
+def test_a_time_that_cannot_be_read_is_no_time(garbage: object):
     assert moment(garbage) is None
 
 
 @given(JSON)
-def test_reading_a_time_never_fails_and_never_loses_the_offset(value):
+def test_reading_a_time_never_fails_and_never_loses_the_offset(value: object):
     time = moment(value)
     assert time is None or time.tzinfo is not None
 
@@ -84,7 +87,7 @@ def test_a_time_is_sent_with_the_stray_z_and_its_offset():
 
 
 @given(st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2100, 1, 1)))  # noqa: DTZ001 - hypothesis wants them naive
-def test_a_time_sent_reads_back_to_the_millisecond(naive):
+def test_a_time_sent_reads_back_to_the_millisecond(naive: datetime):
     time = naive.replace(tzinfo=CHINA)
     assert timedelta() <= time - moment(stamp(time)) < timedelta(milliseconds=1)
 
@@ -147,13 +150,13 @@ def test_half_a_surrogate_pair_does_not_make_a_task_unreadable():
 
 
 @given(objects_like(Task))
-def test_any_object_can_be_read_as_a_task(fields):
+def test_any_object_can_be_read_as_a_task(fields: dict[str, Any]):
     task = Task.model_validate(fields)
     assert Task.model_validate_json(task.model_dump_json()) == task
 
 
 @given(objects_like(Instance))
-def test_any_object_can_be_read_as_an_instance(fields):
+def test_any_object_can_be_read_as_an_instance(fields: dict[str, Any]):
     Instance.model_validate(fields)
 
 
@@ -200,12 +203,12 @@ def test_a_node_that_failed_by_status_is_the_failed_one():
 
 
 @pytest.mark.parametrize("topology", [None, "", [], {}, {"audit_logs": None}, {"audit_logs": "x"}])
-def test_an_instance_without_a_topology_has_no_nodes(topology):
+def test_an_instance_without_a_topology_has_no_nodes(topology: object):
     assert Instance.model_validate({"id": "i", "topology": topology}).nodes == ()
 
 
 @pytest.mark.parametrize("garbage", [None, "many", [], {}, 1.5, True])
-def test_a_retry_count_that_is_no_number_is_zero(garbage):
+def test_a_retry_count_that_is_no_number_is_zero(garbage: object):
     assert Instance.model_validate({"retry_count": garbage}).retry_count == 0
 
 

@@ -65,7 +65,7 @@ def watched(database_url: str) -> tuple[sa.Engine, list[Any]]:
     return engine, opened
 
 
-def is_open(connection: object) -> bool:
+def is_open(connection: Any) -> bool:
     try:
         connection.cursor()
     except (sqlite3.Error, psycopg.Error):

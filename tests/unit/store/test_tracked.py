@@ -30,7 +30,7 @@ def run(status: str, ended: datetime = LONG_AGO) -> Instance:
 
 def settled(store: Store) -> list[datetime]:
     within = LONG_AGO - timedelta(days=1), NOW + timedelta(days=1)
-    return [at for _known, at in store.tracked.settlements(*within)]
+    return [at for _tracked, at in store.tracked.settlements(*within)]
 
 
 @both_databases
