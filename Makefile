@@ -29,7 +29,7 @@ test-all: $(READY) ## every test: both databases, the browser, the burst in full
 	BURST=full $(PYTEST)
 
 burst: $(READY) ## ten thousand tasks and a thousand failures at once: three minutes and more
-	BURST=full $(BIN)/pytest tests/*/test_burst.py
+	BURST=full $(BIN)/pytest tests/acceptance/test_burst.py
 
 coverage: $(READY) ## `make test`, with what it does not reach
 	$(PYTEST) -m "not slow" --cov --cov-report=term --cov-report=html

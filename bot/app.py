@@ -92,6 +92,7 @@ class App:
             lambda: self.policy.current,
             self._lenders,
             within=self.patience.before_ack,
+            clock=self.time.monotonic,
         )
         self.services = Services(
             secmaster={MAIN: secmaster},

@@ -6,6 +6,7 @@ membership, since a right that can't be checked is not there.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta, timezone
@@ -36,7 +37,8 @@ class Directory:
     """Answers who a person is now.
 
     ``team`` is our own workspace's id, ``config`` gives the policy that stands, ``lenders``
-    names who lent somebody their rights, and ``within`` is how many seconds an answer may take.
+    names who lent somebody their rights, ``within`` is how many seconds an answer may take, and
+    ``clock``, in seconds, is what the age of an answer is measured by.
     """
 
     def __init__(
@@ -46,14 +48,15 @@ class Directory:
         config: Callable[[], Config],
         lenders: FindDelegators,
         within: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._within = within
         self._slack = slack
         self._team = team
         self._config = config
         self._lenders = lenders
-        self._users: TtlCache[dict[str, Any]] = TtlCache(self._user)
-        self._groups: TtlCache[frozenset[str]] = TtlCache(self._group)
+        self._users: TtlCache[dict[str, Any]] = TtlCache(self._user, clock)
+        self._groups: TtlCache[frozenset[str]] = TtlCache(self._group, clock)
 
     async def principal(self, actor: Actor) -> Principal:
         """Return what the policy must know of a person; raises LookupFailed."""

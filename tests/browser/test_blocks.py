@@ -216,8 +216,8 @@ async def test_dates_are_the_readers(stage):
     near.append(f"<!date^{AT}^{{time}}^https://a.example/|x>")
     near += ["<!date^99999999999999^{date}|never>", "<!date^x^{date}|y>"]
     await draw(stage, *[section(token) for token in near])
-    shown = ["21 Nov 2026", "yesterday", "today", "tomorrow", "14:30", "never"]
-    await expect(stage.locator(".section")).to_have_text([*shown, "<!date^x^{date}|y>"])
+    dates = ["21 Nov 2026", "yesterday", "today", "tomorrow", "14:30", "never"]
+    await expect(stage.locator(".section")).to_have_text([*dates, "<!date^x^{date}|y>"])
     await expect(stage.get_by_role("link", name="14:30")).to_have_attribute(
         "href", "https://a.example/"
     )
@@ -242,10 +242,10 @@ AS_TEXT = [
 async def test_hostile_text_runs_nothing_and_mentions_nobody(stage):
     escaped = "&lt;!channel&gt; &lt;@U0ALICE&gt; &amp;lt;!here&amp;gt;"
     await draw(stage, *[section(text) for text in [*AS_TEXT, escaped]])
-    said = stage.locator(".section .mrkdwn")
+    texts = stage.locator(".section .mrkdwn")
     unescaped = "<!channel> <@U0ALICE> &lt;!here&gt;"
-    assert await said.all_text_contents() == [*AS_TEXT, unescaped]
-    await expect(said.last).to_have_css("unicode-bidi", "isolate")
+    assert await texts.all_text_contents() == [*AS_TEXT, unescaped]
+    await expect(texts.last).to_have_css("unicode-bidi", "isolate")
     assert await stage.locator(".section :not(div, span)").count() == 0
     assert await stage.locator(".mention").count() == 0
     assert await stage.evaluate("window.hacked") is None
@@ -272,8 +272,8 @@ async def test_long_hostile_text_comes_out_whole(stage):
     for unit in UNITS:
         text = unit * (10_000 // len(unit))
         await draw(stage, {"type": "markdown", "text": f"{text}\nend"}, section(text, expand=True))
-        said = await stage.locator(".section .mrkdwn").text_content()
-        assert said == text.removeprefix("&gt; ").replace("&gt;", ">")
+        texts = await stage.locator(".section .mrkdwn").text_content()
+        assert texts == text.removeprefix("&gt; ").replace("&gt;", ">")
         assert (await stage.locator(".rich").text_content()).endswith("end")
         assert await stage.locator("*").count() < 100
 
@@ -473,8 +473,8 @@ def element(kind):
 
 
 async def test_every_block_and_element_that_slack_takes_is_drawn(stage):
-    known = BLOCKS | MESSAGE_ONLY | MODAL_ONLY
-    blocks = [{"type": kind, **BODIES.get(kind, {})} for kind in known]
+    block_types = BLOCKS | MESSAGE_ONLY | MODAL_ONLY
+    blocks = [{"type": kind, **BODIES.get(kind, {})} for kind in block_types]
     pressed = [section(accessory=element(kind)) for kind in CHOICES | PRESSED]
     inputs = [question("t", kind, **element(kind)) for kind in INPUTS]
     for drawn in (blocks, pressed, inputs):
@@ -516,10 +516,10 @@ async def test_what_cannot_be_drawn_says_so_and_leaves_the_rest_alone(stage):
     await draw(
         stage, *unknown, *MALFORMED, section("still here"), actions({"type": "odd"}, button())
     )
-    said = stage.locator(".undrawn")
+    texts = stage.locator(".undrawn")
     for kind in ("carousel", "constructor", "<b>"):
-        await expect(said.get_by_text(f"can't draw a “{kind}” block yet")).to_be_visible()
-    await expect(said.get_by_text("can't draw a “odd” element yet")).to_be_visible()
+        await expect(texts.get_by_text(f"can't draw a “{kind}” block yet")).to_be_visible()
+    await expect(texts.get_by_text("can't draw a “odd” element yet")).to_be_visible()
     await expect(stage.get_by_text("still here")).to_be_visible()
     await expect(stage.get_by_role("button", name="Go")).to_be_visible()
     await expect(stage.locator(".blocks > .undrawn")).to_have_count(len(unknown) + len(MALFORMED))
@@ -692,21 +692,21 @@ async def test_a_select_is_used_by_keyboard(stage):
     select = {"type": "static_select", "action_id": "s", "option_groups": groups}
     await draw(stage, section("Which colour?", accessory=select))
     box = stage.get_by_role("combobox", name="Which colour?")
-    shown = stage.get_by_role("option")
+    options = stage.get_by_role("option")
     await box.focus()
     await stage.keyboard.press("ArrowDown")
-    await expect(shown).to_have_count(3)
+    await expect(options).to_have_count(3)
     await expect(stage.get_by_role("group", name="Cold").get_by_role("option")).to_have_count(2)
     for key, name in (("End", "Blue"), ("Home", "Redlike fire"), ("ArrowDown", "Green")):
         await stage.keyboard.press(key)
         at = await box.get_attribute("aria-activedescendant")
         await expect(stage.locator(f"#{at}")).to_have_text(name)
     await stage.keyboard.press("Escape")
-    await expect(shown).to_have_count(0)
+    await expect(options).to_have_count(0)
     await stage.keyboard.type("bl")
-    await expect(shown).to_have_text(["Blue"])
+    await expect(options).to_have_text(["Blue"])
     await stage.keyboard.type("x")
-    await expect(shown).to_have_text(["No match"])
+    await expect(options).to_have_text(["No match"])
     await stage.keyboard.press("Backspace")
     await stage.keyboard.press("Enter")
     await expect(box).to_have_value("Blue")
@@ -827,8 +827,8 @@ async def test_typing_is_told_and_counted(stage):
 
 async def test_an_input_that_dispatches_is_pressed_as_it_is_configured(stage):
     def dispatching(*on, **more):
-        given = {"dispatch_action_config": {"trigger_actions_on": list(on)}} if on else {}
-        block = question("Name", "plain_text_input", **given, **more)
+        config = {"dispatch_action_config": {"trigger_actions_on": list(on)}} if on else {}
+        block = question("Name", "plain_text_input", **config, **more)
         return block | {"dispatch_action": True}
 
     await draw(stage, dispatching())
@@ -875,13 +875,13 @@ async def test_files_are_chosen_and_removed(stage):
     await draw(stage, question("Files", "file_input", max_files=2, filetypes=["txt"]))
     files = stage.get_by_label("Files", exact=True)
     await expect(files).to_have_attribute("accept", ".txt")
-    given = [
+    payloads = [
         {"name": name, "mimeType": "text/plain", "buffer": b"x"} for name in ("a.txt", "b.exe")
     ]
-    await files.set_input_files(given)
+    await files.set_input_files(payloads)
     await expect(stage.get_by_role("listitem")).to_have_text(["📄 a.txt×"])
     await expect(stage.get_by_role("alert")).to_have_text("b.exe was not stored: not this kind")
-    await files.set_input_files({**given[0], "name": "c.txt"})
+    await files.set_input_files({**payloads[0], "name": "c.txt"})
     await expect(files).to_be_disabled()
     await stage.get_by_role("button", name="Remove a.txt").click()
     await expect(files).to_be_enabled()

@@ -92,11 +92,11 @@ async def test_a_signed_request_shows_with_its_signer_body_and_answer(secmaster,
     await client.update_task(
         seed.TASK_ISOLATE, action=TaskAction.ADD_COMMENT, comment="seen <b>it</b>"
     )
-    asked = part(page, "Requests")
-    await expect(asked.get_by_role("listitem")).to_have_count(2)
-    await asked.get_by_label("Writes only").check()
-    await expect(asked.get_by_role("listitem")).to_have_count(1)
-    write = asked.get_by_role("listitem").first
+    requests = part(page, "Requests")
+    await expect(requests.get_by_role("listitem")).to_have_count(2)
+    await requests.get_by_label("Writes only").check()
+    await expect(requests.get_by_role("listitem")).to_have_count(1)
+    write = requests.get_by_role("listitem").first
     await expect(write).to_contain_text(re.compile("PUT.*UpdateTask.*200.*took effect.*demo-ak"))
     await write.get_by_text("UpdateTask").click()
     await expect(write).to_contain_text('"comment": "seen <b>it</b>"')
@@ -116,10 +116,10 @@ async def test_an_odd_request_does_not_keep_the_others_from_the_list(secmaster, 
     await page.request.put(f"{secmaster.url}/v1/odd", data={"action": {"toString": None}})
     await page.request.put(f"{secmaster.url}/v1/long", data={"action": "long " * 1000})
     await client.show_task(seed.TASK_ISOLATE)
-    asked = region(page, "Requests").get_by_role("listitem")
-    await expect(asked).to_have_count(3)
-    await expect(asked.filter(has_text=re.compile("(long ?){16}"))).to_have_count(1)
-    await expect(asked.filter(has_text=re.compile("(long ?){17}"))).to_have_count(0)
+    item = region(page, "Requests").get_by_role("listitem")
+    await expect(item).to_have_count(3)
+    await expect(item.filter(has_text=re.compile("(long ?){16}"))).to_have_count(1)
+    await expect(item.filter(has_text=re.compile("(long ?){17}"))).to_have_count(0)
 
 
 async def test_an_instance_is_made_to_fail_and_shows_where_and_why(secmaster, client, open_page):

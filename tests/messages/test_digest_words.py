@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_rendering import assert_slack_takes, words
 
 from bot.domain.notifications import Notification, NotificationKind
 from bot.domain.shift_digest import DeciderCounts, OverdueTask, RetrierCounts, ShiftSummary
 from bot.messages.digest import digest, digest_notification
+from tests.messages.test_rendering import assert_slack_takes, words
 
 UNTIL = datetime(2026, 3, 1, 8, tzinfo=UTC)
 SINCE = UNTIL - timedelta(hours=12)

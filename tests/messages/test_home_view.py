@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_rendering import assert_slack_opens, frames, runs, tasks, words
 
 from bot.domain.actions import BY_NAME
 from bot.domain.cards import ButtonValue
@@ -24,6 +23,7 @@ from bot.messages.home import (
     visible_rows,
 )
 from bot.secmaster import DueHandle, Instance, Node, Task
+from tests.messages.test_rendering import assert_slack_opens, frames, runs, tasks, words
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 APPROVE, TERMINATE = BY_NAME["task.approve"], BY_NAME["task.terminate"]
