@@ -26,13 +26,16 @@ LONGEST_TEST = 60  # seconds: what waits for something that never comes must fai
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
-            item.obj = _bounded(item.obj)
+            mark = item.get_closest_marker("longest")
+            item.obj = bounded(item.obj, mark.args[0] if mark else LONGEST_TEST)
 
 
-def _bounded(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+def bounded(test: Callable[..., Awaitable[None]], seconds: float) -> Callable[..., Awaitable[None]]:
+    """Make a test fail that takes longer."""
+
     @functools.wraps(test)
     async def within(**fixtures: object) -> None:
-        async with asyncio.timeout(LONGEST_TEST):
+        async with asyncio.timeout(seconds):
             await test(**fixtures)
 
     return within

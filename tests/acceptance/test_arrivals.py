@@ -6,7 +6,7 @@ import pytest
 
 from bot.cli.demo_story import POLICY
 from bot.sandbox.secmaster.arrivals import new_failure, new_task
-from tests.support.databases import both_databases
+from tests.support.databases import both_databases, postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, ONCALL, SOC
 from tests.support.watch import EVERA, ROUTES, card_of, first_poll_finished
@@ -50,7 +50,7 @@ async def test_what_waited_before_is_summed_up_in_one_message(environment: BotEn
     assert len(texts) == 1
 
 
-@both_databases
+@postgres_in_full
 async def test_a_card_follows_what_is_done_in_the_console(environment: BotEnvironment):
     await first_poll_finished(environment)
     task = new_task(environment.secmaster.world, 0)

@@ -9,7 +9,7 @@ from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
-from tests.support.databases import both_databases
+from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, SOC
 
@@ -36,7 +36,7 @@ def with_policy(text: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("rules", [text], indirect=True, ids=["policy"])
 
 
-@both_databases
+@postgres_in_full
 async def test_a_decision_leaves_who_made_it_where_and_the_way_there(environment: BotEnvironment):
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")

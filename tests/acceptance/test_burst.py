@@ -1,16 +1,16 @@
 """Thousands of tasks and failures at once: each is brought once, in order, at Slack's pace."""
 
-import asyncio
-import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
+from _pytest.mark import ParameterSet
 
 from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
@@ -23,9 +23,7 @@ from tests.support.child import Child
 from tests.support.clock import FastClock
 from tests.support.people import ONCALL
 
-# All of it takes three minutes and more: `make burst`.
-MANY = (10_000, 1_000) if os.environ.get("BURST") == "full" else (2_000, 200)
-WITHIN = 400  # seconds, on a machine that has other things to do
+pytestmark = pytest.mark.longest(400)
 # Tasks go to ten channels, by the last digit of their names; some go to another one as well.
 DIGITS = [f"C0DIGIT{digit}" for digit in range(10)]
 TWICE = "C0TWICE"
@@ -41,6 +39,11 @@ FAILURES = f"""
 channel = "{ONCALL}"
 instances = ["FAILED"]
 """
+
+
+def in_full(*values: object) -> ParameterSet:
+    """A burst that takes minutes: `make burst`."""
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 @dataclass
@@ -64,7 +67,7 @@ class Burst:
     def posted(self) -> int:
         return sum(len(self.slack.workspace.in_channel(each)) for each in [*DIGITS, TWICE, ONCALL])
 
-    async def a_list(self) -> None:
+    async def next_list(self) -> None:
         """Wait until the watch asks SecMaster for tasks once more."""
         requests = self.secmaster.requests
         count = len(requests)
@@ -77,7 +80,7 @@ class Burst:
         while (
             first := self.store.poll_statuses.get("main")
         ) is None or first.last_success_at is None:
-            await self.a_list()
+            await self.next_list()
         await self.through()
 
     async def through(self) -> None:
@@ -85,9 +88,9 @@ class Burst:
         open_tasks, failed = len(self._waiting()), len(self._failed())
         tracked, outbox = self.store.tracked, self.store.outbox
         while tracked.count("main", "task") < open_tasks:
-            await self.a_list()
+            await self.next_list()
         while tracked.count("main", "instance") < failed or outbox.count():
-            await self.a_list()
+            await self.next_list()
 
     def _waiting(self) -> list[dict[str, Any]]:
         return [each for each in self.secmaster.world.tasks.values() if each["status"] == "waiting"]
@@ -122,51 +125,42 @@ class Burst:
         return Counter(call.method for call in self.slack.calls if call.error == "ratelimited")
 
 
-def test_thousands_of_tasks_and_failures_are_brought_once_in_order(tmp_path: Path):
-    async def story() -> None:
-        async with running_burst(tmp_path, speed=16.0) as burst:
-            tasks, runs = burst.arrive(*MANY)
-            await burst.through()
-            all_is_brought_once(burst, tasks, runs)
-            assert not burst.refused()
-
-    told(story())
-
-
-def test_no_channel_is_brought_more_than_slack_takes(tmp_path: Path):
-    async def story() -> None:
-        async with running_burst(tmp_path, speed=2.0) as burst:
-            tasks, runs = burst.arrive(100, 40)
-            await burst.through()
-            all_is_brought_once(burst, tasks, runs)
-            assert not burst.refused()
-
-    told(story())
+@pytest.mark.parametrize(("tasks", "failures"), [(200, 30), in_full(10_000, 1_000)])
+async def test_tasks_and_failures_that_come_at_once_are_brought_once_in_order(
+    tmp_path: Path, tasks: int, failures: int
+) -> None:
+    async with running_burst(tmp_path, speed=16.0) as burst:
+        task_ids, run_ids = burst.arrive(tasks, failures)
+        await burst.through()
+        all_is_brought_once(burst, task_ids, run_ids)
+        assert not burst.refused()
 
 
-def test_killed_time_and_again_in_a_burst_it_loses_nothing_and_says_nothing_twice(tmp_path: Path):
-    async def story() -> None:
-        async with running_burst(tmp_path, speed=40.0) as burst:
-            tasks, runs = burst.arrive(1_000, 200)
-            await burst.a_list()
-            await burst.kill_and_start()  # while it is being written down
-            for count in (1, 100, 350, 700, 1_000):
-                await burst.slack.until(lambda enough=count: burst.posted() >= enough)
-                await burst.kill_and_start()
-            await burst.through()
-            all_is_brought_once(burst, tasks, runs)
-
-    told(story())
+async def test_no_channel_is_brought_more_than_slack_takes(tmp_path: Path) -> None:
+    async with running_burst(tmp_path, speed=2.0) as burst:
+        task_ids, run_ids = burst.arrive(60, 20)
+        await burst.through()
+        all_is_brought_once(burst, task_ids, run_ids)
+        assert not burst.refused()
 
 
-def told(story: Coroutine[Any, Any, None]) -> None:
-    """Run a story that takes longer than others may."""
-
-    async def within() -> None:
-        async with asyncio.timeout(WITHIN):
-            await story
-
-    asyncio.run(within())
+@pytest.mark.parametrize(
+    ("tasks", "failures", "kill_at"),
+    [(100, 20, (30,)), in_full(1_000, 200, (1, 100, 350, 700, 1_000))],
+    ids=["few", "full"],
+)
+async def test_killed_time_and_again_in_a_burst_it_loses_nothing_and_says_nothing_twice(
+    tmp_path: Path, tasks: int, failures: int, kill_at: tuple[int, ...]
+) -> None:
+    async with running_burst(tmp_path, speed=40.0) as burst:
+        task_ids, run_ids = burst.arrive(tasks, failures)
+        await burst.next_list()
+        await burst.kill_and_start()  # while it is being written down
+        for count in kill_at:
+            await burst.slack.until(lambda enough=count: burst.posted() >= enough)
+            await burst.kill_and_start()
+        await burst.through()
+        all_is_brought_once(burst, task_ids, run_ids)
 
 
 def all_is_brought_once(burst: Burst, tasks: list[str], runs: list[str]) -> None:

@@ -9,7 +9,7 @@ from bot.cli.demo_story import POLICY
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster.arrivals import WORKFLOWS
 from bot.sandbox.secmaster.wire import stamp
-from tests.support.databases import both_databases
+from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, ONCALL, SOC
 from tests.support.watch import EVERA, card_of, first_poll_finished, ignore_seeded_tasks
@@ -48,7 +48,7 @@ async def environment(environment: BotEnvironment) -> BotEnvironment:
     return environment
 
 
-@both_databases
+@postgres_in_full
 async def test_cards_go_to_the_fallback_and_each_admin_is_told_once(environment: BotEnvironment):
     await first_poll_finished(environment)
     environment.slack.archive(SOC)
@@ -69,7 +69,7 @@ async def test_cards_go_to_the_fallback_and_each_admin_is_told_once(environment:
     assert reports(environment, CAROL) == []
 
 
-@both_databases
+@postgres_in_full
 async def test_an_hour_later_the_channel_is_tried_again_and_another_closure_is_reported(
     environment: BotEnvironment,
 ):
@@ -128,7 +128,7 @@ async def test_a_reminder_that_is_posted_tells_that_the_channel_is_open_again(
     await environment.posted("D0ALICE", "I can't post in <#C0SOC>", "is_archived")
 
 
-@both_databases
+@postgres_in_full
 @alone
 async def test_without_a_fallback_they_wait_and_come_in_order_once_it_opens(
     environment: BotEnvironment,

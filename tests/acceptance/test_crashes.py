@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
-from tests.support.databases import both_databases
+from tests.support.databases import both_databases, postgres_in_full
 from tests.support.people import ALICE, SOC
 from tests.support.process import bot_process, post_card
-
-pytestmark = both_databases
 
 
 async def the_reply(slack: SlackSandbox, ts: str) -> str:
@@ -19,6 +19,7 @@ async def the_reply(slack: SlackSandbox, ts: str) -> str:
     return str(reply["text"])
 
 
+@postgres_in_full
 async def test_killed_after_the_acknowledgement_and_before_the_write(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ):
@@ -37,6 +38,7 @@ async def test_killed_after_the_acknowledgement_and_before_the_write(
     assert len(slack.thread(SOC, ts)) == 2
 
 
+@both_databases
 async def test_killed_after_the_write_and_before_the_reply(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ):
@@ -54,6 +56,8 @@ async def test_killed_after_the_write_and_before_the_reply(
     assert len(slack.thread(SOC, ts)) == 2
 
 
+@pytest.mark.slow
+@both_databases
 async def test_killed_after_slack_took_the_reply_and_before_that_was_known(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ):
@@ -73,6 +77,8 @@ async def test_killed_after_slack_took_the_reply_and_before_that_was_known(
     assert len(slack.thread(SOC, ts)) == 2
 
 
+@pytest.mark.slow
+@both_databases
 async def test_killed_after_slack_took_the_card_and_before_that_was_known(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ):
@@ -89,6 +95,8 @@ async def test_killed_after_slack_took_the_card_and_before_that_was_known(
     assert len(secmaster.writes("UpdateTask")) == 1
 
 
+@pytest.mark.slow
+@both_databases
 async def test_told_to_stop_it_leaves_what_waits_to_the_next_start(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ):

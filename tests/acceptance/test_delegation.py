@@ -12,7 +12,7 @@ from bot.domain.delegations import Delegation
 from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
-from tests.support.databases import both_databases
+from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, OUTSIDER, SOC
 
@@ -55,7 +55,7 @@ def with_policy(text: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("rules", [text], indirect=True, ids=["policy"])
 
 
-@both_databases
+@postgres_in_full
 @with_policy(ALWAYS)
 async def test_the_borrower_may_what_the_lender_may_and_everything_names_both(
     environment: BotEnvironment,

@@ -13,7 +13,7 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
 from tests.support.clock import FakeClock
-from tests.support.databases import both_databases
+from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment, policy, settings_for
 from tests.support.people import ALICE, BOB, CAROL, DAVE, ONCALL, SOC
 from tests.support.timeouts import QUICK_TIMEOUTS
@@ -39,7 +39,7 @@ def rules() -> str:
     return handing_over(minutes=2)
 
 
-@both_databases
+@postgres_in_full
 async def test_a_hand_over_says_who_did_what_and_what_still_waits(environment: BotEnvironment):
     await first_poll_finished(environment)
     card = await environment.card("task", seed.TASK_ISOLATE)
@@ -91,7 +91,7 @@ async def test_a_hand_over_that_waited_for_an_hour_says_that_it_may_be_old(
     assert "⚠️ SecMaster can't be read now" in report
 
 
-@both_databases
+@postgres_in_full
 async def test_a_hand_over_is_told_once_over_restarts_and_by_its_time(
     slack: SlackSandbox,
     secmaster: SecMasterSandbox,

@@ -10,7 +10,7 @@ from bot.domain.objects import Ref
 from bot.runtime.timeouts import Timeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
-from tests.support.databases import both_databases
+from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, SOC
 
@@ -23,7 +23,7 @@ def rules() -> str:
     return POLICY
 
 
-@both_databases
+@postgres_in_full
 async def test_card_and_thread_say_that_it_is_not_known_yet_until_it_is(
     environment: BotEnvironment,
 ):

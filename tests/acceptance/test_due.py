@@ -8,7 +8,7 @@ import pytest
 from bot.app import App
 from bot.cli.demo_story import POLICY
 from bot.secmaster.values import stamp
-from tests.support.databases import both_databases
+from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment, policy, settings_for
 from tests.support.people import ALICE, DAVE, ONCALL, SOC
 from tests.support.timeouts import QUICK_TIMEOUTS
@@ -55,7 +55,7 @@ def rules() -> str:
     return POLICY + ROUTES
 
 
-@both_databases
+@postgres_in_full
 async def test_reminders_come_before_it_is_due_and_call_those_on_call(environment: BotEnvironment):
     environment.ignore_messages("Check a sign-in", channel=ONCALL)  # it is escalated meanwhile
     ts = await waiting(environment, due_in=8, due_handle="INTERRUPT")
@@ -137,7 +137,7 @@ async def test_what_nobody_decides_is_escalated_to_the_other_route(environment: 
     assert "*Approved*" in (await environment.replies(other, channel=ONCALL))[0]
 
 
-@both_databases
+@postgres_in_full
 async def test_a_snooze_keeps_reminders_back_and_ends_with_a_word(environment: BotEnvironment):
     ts = await waiting(environment, due_in=4.5)
     await snooze(environment, ALICE, ts)

@@ -8,7 +8,7 @@ import pytest
 
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
-from tests.support.databases import both_databases
+from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, CAROL, DAVE, SOC
 
@@ -16,7 +16,7 @@ NAMES = {"one.txt", "two.txt"}
 CONTENT = b"%PDF-1.7 \x00\xff evidence"
 
 
-@both_databases
+@postgres_in_full
 async def test_files_chosen_in_the_form_are_uploaded_and_listed_with_the_task(
     environment: BotEnvironment,
 ):

@@ -13,7 +13,7 @@ from bot.sandbox.secmaster.arrivals import new_failure, new_task
 from bot.sandbox.slack import SlackSandbox
 from handlers.home import HomeRefresher
 from tests.support.clock import FakeClock
-from tests.support.databases import both_databases
+from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment, policy, settings_for
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST
 from tests.support.timeouts import QUICK_TIMEOUTS
@@ -34,7 +34,7 @@ def rules() -> str:
     return POLICY + WATCHING
 
 
-@both_databases
+@postgres_in_full
 async def test_home_is_drawn_from_what_is_known_and_asks_secmaster_nothing(
     environment: BotEnvironment,
 ):
@@ -50,7 +50,7 @@ async def test_home_is_drawn_from_what_is_known_and_asks_secmaster_nothing(
     assert "Nothing waits for you." in dave
 
 
-@both_databases
+@postgres_in_full
 async def test_what_is_approved_on_home_is_told_in_our_chat_and_leaves_the_queue(
     environment: BotEnvironment,
 ):

@@ -7,7 +7,7 @@ import pytest
 from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
 from bot.sandbox.secmaster import seed
-from tests.support.databases import both_databases
+from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, SOC
 
@@ -38,7 +38,7 @@ def with_policy(text: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("rules", [text], indirect=True, ids=["policy"])
 
 
-@both_databases
+@postgres_in_full
 async def test_who_the_policy_says_created_it_is_refused_and_somebody_else_may(
     environment: BotEnvironment,
 ):

@@ -21,7 +21,7 @@ from tests.support.batch import (
     open_view,
     option_values,
 )
-from tests.support.databases import both_databases
+from tests.support.databases import both_databases, postgres_in_full
 from tests.support.environment import BotEnvironment, policy
 from tests.support.people import ALICE, CAROL, GUEST, PRIVATE, SOC
 from tests.support.process import BotProcess, bot_process
@@ -61,7 +61,7 @@ def rules(request: pytest.FixtureRequest) -> str:
     return str(getattr(request, "param", POLICY))
 
 
-@both_databases
+@postgres_in_full
 async def test_three_of_a_list_are_approved_with_one_confirmation(environment: BotEnvironment):
     view = await open_from_list(environment, ALICE, "task")
     assert picked(view) == []
@@ -381,6 +381,7 @@ async def test_a_newer_button_is_told_and_trouble_while_listing_too(environment:
     )
 
 
+@pytest.mark.slow
 @both_databases
 async def test_killed_once_slack_took_the_progress_it_is_not_posted_twice(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
@@ -395,7 +396,7 @@ async def test_killed_once_slack_took_the_progress_it_is_not_posted_twice(
         await all_told_once(environment)
 
 
-@both_databases
+@postgres_in_full
 async def test_killed_while_some_are_written_each_is_written_once(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ):
@@ -410,6 +411,7 @@ async def test_killed_while_some_are_written_each_is_written_once(
         await all_told_once(environment)
 
 
+@pytest.mark.slow
 @both_databases
 async def test_killed_once_slack_took_the_table_it_is_still_the_same_message(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
@@ -426,6 +428,7 @@ async def test_killed_once_slack_took_the_table_it_is_still_the_same_message(
         await all_told_once(environment)
 
 
+@pytest.mark.slow
 async def test_told_to_stop_in_the_middle_it_leaves_the_rest_to_the_next_start(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ):

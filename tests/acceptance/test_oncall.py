@@ -18,7 +18,7 @@ from bot.sandbox.secmaster.arrivals import THROTTLED, TRACEBACK
 from bot.sandbox.secmaster.wire import stamp
 from bot.sandbox.slack import SlackSandbox
 from tests.support.clock import FakeClock
-from tests.support.databases import both_databases
+from tests.support.databases import both_databases, postgres_in_full
 from tests.support.environment import BotEnvironment, policy, restarted, settings_for
 from tests.support.people import ALICE, CAROL, DAVE, ONCALL, SOC
 from tests.support.timeouts import QUICK_TIMEOUTS
@@ -70,7 +70,7 @@ async def test_the_card_says_how_often_it_was_tried_and_by_whom_last(environment
     assert "*Retries*\\n1" in text_of(environment, ts)
 
 
-@both_databases
+@postgres_in_full
 async def test_what_no_card_has_room_for_is_one_file_in_its_thread_also_after_a_restart(
     environment: BotEnvironment, database_url: str
 ):
@@ -118,7 +118,7 @@ async def test_of_a_run_that_is_gone_no_file_is_posted_and_nothing_waits_behind_
     assert environment.slack.thread(ONCALL, ts)[1:] == []
 
 
-@both_databases
+@postgres_in_full
 async def test_failures_of_one_workflow_are_one_card_and_each_has_its_own_retry(
     environment: BotEnvironment,
 ):
@@ -180,7 +180,7 @@ async def test_the_thread_is_told_that_a_retry_failed_again_and_why(environment:
     assert "the firewall said no" in reply
 
 
-@both_databases
+@postgres_in_full
 async def test_the_thread_is_told_of_an_end_that_came_while_the_bot_was_down(
     environment: BotEnvironment, database_url: str
 ):
@@ -279,7 +279,7 @@ async def test_the_end_of_a_retry_is_told_though_some_tasks_can_not_be_read(
 # The brake.
 
 
-@both_databases
+@postgres_in_full
 @braked
 async def test_one_retry_too_many_waits_for_a_second_person_and_says_why(
     environment: BotEnvironment,

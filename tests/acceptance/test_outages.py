@@ -6,11 +6,11 @@ from bot.domain.objects import Ref
 from bot.runtime.timeouts import Timeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
-from tests.support.databases import both_databases
+from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, SOC
 
-pytestmark = both_databases
+pytestmark = postgres_in_full
 
 TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 

@@ -162,7 +162,7 @@ async def test_it_waits_for_as_long_as_secmaster_asks_to_be_left_alone(
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-@pytest.mark.parametrize("end", ["stop", "kill"])
+@pytest.mark.parametrize("end", [pytest.param("stop", marks=pytest.mark.slow), "kill"])
 async def test_of_two_replicas_one_watches_and_the_other_takes_over(
     slack: SlackSandbox,
     secmaster: SecMasterSandbox,
@@ -196,7 +196,8 @@ async def test_of_two_replicas_one_watches_and_the_other_takes_over(
         await slack.until(lambda: all(named(slack, name) for name in names))
         assert (await told(second.url))["watch"]["main"]["replica"] == other
     assert [len(named(slack, name)) for name in names] == [1, 1, 1]
-    assert len([m for m in slack.messages(SOC) if "I watch SecMaster" in m["text"]]) == 1
+    for channel in (SOC, ONCALL):
+        assert len([m for m in slack.messages(channel) if "I watch SecMaster" in m["text"]]) == 1
 
 
 TIMES = ("since", "last_round")

@@ -13,7 +13,7 @@ from bot.sandbox.secmaster.arrivals import WORKFLOWS
 from bot.sandbox.secmaster.wire import stamp
 from bot.sandbox.slack import SlackSandbox
 from tests.support.clock import FakeClock
-from tests.support.databases import both_databases
+from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment, restarted, settings_for
 from tests.support.people import ALICE, BOB, CAROL, DAVE, ONCALL, PRIVATE, SOC
 from tests.support.timeouts import QUICK_TIMEOUTS
@@ -85,7 +85,7 @@ async def test_the_first_that_matches_is_the_last_unless_it_goes_on(environment:
     assert not card_of(environment, ONCALL, "Isolate")
 
 
-@both_databases
+@postgres_in_full
 async def test_a_user_group_is_a_card_in_each_members_chat_and_one_decision(
     environment: BotEnvironment,
 ):
@@ -153,7 +153,7 @@ async def test_it_is_told_which_routes_take_a_run_and_why_others_do_not(
     assert "▫️ is for another status: *route 6 (failures)*" in text
 
 
-@both_databases
+@postgres_in_full
 async def test_who_may_has_a_channel_told_of_all_that_comes_also_after_a_restart(
     environment: BotEnvironment, database_url: str
 ):

@@ -1,18 +1,17 @@
 """Killed while several people say yes: all is counted once, sent once and told once."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
+
+import pytest
 
 from bot.cli.demo_story import POLICY
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
-from tests.support.databases import both_databases
+from tests.support.databases import both_databases, postgres_in_full
 from tests.support.people import ALICE, BOB, SOC
-from tests.support.process import QUIETLY, BotProcess, bot_process, post_card
+from tests.support.process import bot_process, post_card
 
-pytestmark = both_databases
 TWO = f"""
 [[rules]]
 actions = ["task.approve"]
@@ -23,22 +22,11 @@ approvals = 2
 BRIEF = TWO.replace("approvals = 2", 'approvals = 2\nexpires = "2s"')
 
 
-@asynccontextmanager
-async def under(
-    rules: str, slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, folder: Path
-) -> AsyncIterator[BotProcess]:
-    """Run the bot under these rules."""
-    async with bot_process(slack, secmaster, database_url, folder) as bot:
-        await bot.kill()
-        (folder / "secmaster-bot.toml").write_text(rules + QUIETLY)
-        await bot.start()
-        yield bot
-
-
+@postgres_in_full
 async def test_killed_while_a_first_yes_is_being_counted(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ):
-    async with under(TWO, slack, secmaster, database_url, tmp_path) as bot:
+    async with bot_process(slack, secmaster, database_url, tmp_path, rules=TWO) as bot:
         ts = await post_card(slack)
         await secmaster.faults.set(Fault(on="ShowTask", hold=True))
         await slack.press(ALICE, SOC, ts, "task.approve")
@@ -52,10 +40,12 @@ async def test_killed_while_a_first_yes_is_being_counted(
     assert told_and_sent(slack, secmaster, ts) == (2, 1)
 
 
+@pytest.mark.slow
+@both_databases
 async def test_killed_after_a_first_yes_was_counted_and_before_that_was_told(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ):
-    async with under(TWO, slack, secmaster, database_url, tmp_path) as bot:
+    async with bot_process(slack, secmaster, database_url, tmp_path, rules=TWO) as bot:
         ts = await post_card(slack)
         await slack.faults.set(Fault(on="chat.postMessage", hold=True, applied=True))
         await slack.press(ALICE, SOC, ts, "task.approve")
@@ -68,10 +58,12 @@ async def test_killed_after_a_first_yes_was_counted_and_before_that_was_told(
     assert told_and_sent(slack, secmaster, ts) == (2, 1)
 
 
+@pytest.mark.slow
+@both_databases
 async def test_killed_after_it_was_counted_and_before_its_card_was_there(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ):
-    async with under(TWO, slack, secmaster, database_url, tmp_path) as bot:
+    async with bot_process(slack, secmaster, database_url, tmp_path, rules=TWO) as bot:
         await slack.faults.set(Fault(on="chat.postMessage", hold=True))
         await slack.command(ALICE, SOC, f"/task approve {seed.TASK_ISOLATE}")
         await slack.faults.until_held("chat.postMessage")
@@ -87,10 +79,11 @@ async def test_killed_after_it_was_counted_and_before_its_card_was_there(
     assert told_and_sent(slack, secmaster, ts) == (2, 1)
 
 
+@both_databases
 async def test_killed_between_the_last_yes_and_the_write(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ):
-    async with under(TWO, slack, secmaster, database_url, tmp_path) as bot:
+    async with bot_process(slack, secmaster, database_url, tmp_path, rules=TWO) as bot:
         ts = await first_yes(slack)
         await secmaster.faults.set(Fault(on="UpdateTask", hold=True))
         await slack.press(BOB, SOC, ts, "task.approve")
@@ -105,10 +98,12 @@ async def test_killed_between_the_last_yes_and_the_write(
     assert told_and_sent(slack, secmaster, ts) == (2, 1)
 
 
+@pytest.mark.slow
+@both_databases
 async def test_killed_while_a_ballot_waits_for_its_end(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ):
-    async with under(BRIEF, slack, secmaster, database_url, tmp_path) as bot:
+    async with bot_process(slack, secmaster, database_url, tmp_path, rules=BRIEF) as bot:
         ts = await first_yes(slack)
         await bot.kill()
         await bot.start()
@@ -117,10 +112,12 @@ async def test_killed_while_a_ballot_waits_for_its_end(
     assert told_and_sent(slack, secmaster, ts) == (2, 0)
 
 
+@pytest.mark.slow
+@both_databases
 async def test_what_waits_is_there_after_a_restart_and_the_second_yes_sends_it(
     slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ):
-    async with under(TWO, slack, secmaster, database_url, tmp_path) as bot:
+    async with bot_process(slack, secmaster, database_url, tmp_path, rules=TWO) as bot:
         ts = await first_yes(slack)
         await bot.stop()
         await bot.start()

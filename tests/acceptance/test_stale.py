@@ -9,7 +9,7 @@ from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
-from tests.support.databases import both_databases
+from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, SOC
 
@@ -54,7 +54,7 @@ async def test_a_press_on_an_old_picture_is_not_sent_and_the_person_alone_sees_t
     assert everybody_saw_no_difference(environment, ts)
 
 
-@both_databases
+@postgres_in_full
 async def test_a_new_comment_is_news_and_is_decided_on_once_it_was_seen(
     environment: BotEnvironment,
 ):

@@ -8,7 +8,7 @@ import pytest
 from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
 from bot.sandbox.secmaster import seed
-from tests.support.databases import both_databases
+from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, CAROL, ONCALL, SOC
 
@@ -44,7 +44,7 @@ def with_policy(text: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("rules", [text], indirect=True, ids=["policy"])
 
 
-@both_databases
+@postgres_in_full
 async def test_the_button_asks_for_the_name_and_sends_only_with_it(environment: BotEnvironment):
     ts = await environment.card("task", TASK.id)
     view = await form(environment, ALICE, ts, "task.approve")

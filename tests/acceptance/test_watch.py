@@ -12,7 +12,7 @@ from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Received, seed
 from bot.watch.reconcile import check_unlisted
-from tests.support.databases import both_databases
+from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, CAROL, ONCALL, SOC
 from tests.support.watch import EVERA
@@ -27,7 +27,7 @@ def rules() -> str:
     return POLICY + "[watch]\nevery = 0.02\n"
 
 
-@both_databases
+@postgres_in_full
 async def test_a_decision_in_the_console_is_on_every_card(environment: BotEnvironment):
     first = await environment.card("task", seed.TASK_ISOLATE)
     second = await environment.card("task", seed.TASK_ISOLATE, channel=ONCALL, user=CAROL)

@@ -11,7 +11,7 @@ from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from bot.store import audit_log
-from tests.support.databases import both_databases
+from tests.support.databases import both_databases, postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, SOC
 
@@ -122,7 +122,7 @@ async def test_why_while_secmaster_cannot_be_asked_promises_nothing(environment:
 # The audit's story.
 
 
-@both_databases
+@postgres_in_full
 async def test_the_story_of_a_task_is_whole_and_read_by_those_who_may(environment: BotEnvironment):
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
