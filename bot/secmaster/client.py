@@ -49,7 +49,7 @@ class SecMaster:
     closed with it, and is one from ``open_http`` by default.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the workspace's address, its credential, and how it is asked
         self,
         *,
         endpoint: str,

@@ -41,12 +41,13 @@ class Directory:
     ``clock``, in seconds, is what the age of an answer is measured by.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - who is asked, about which workspace, by which policy and clock
         self,
         slack: AsyncWebClient,
         team: str,
         config: Callable[[], Config],
         lenders: FindDelegators,
+        *,
         within: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

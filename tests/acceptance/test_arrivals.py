@@ -18,7 +18,9 @@ def rules() -> str:
 
 
 @both_databases
-async def test_a_task_that_comes_gets_a_card_where_its_route_leads(environment: BotEnvironment):
+async def test_a_task_that_comes_gets_a_card_where_its_route_leads(
+    environment: BotEnvironment,
+) -> None:
     await first_poll_finished(environment)
     task = new_task(environment.secmaster.world, 0)
     ts = await environment.slack.until(lambda: card_of(environment, SOC, task["name"]))
@@ -33,14 +35,16 @@ async def test_a_task_that_comes_gets_a_card_where_its_route_leads(environment: 
     assert "*Approved*" in (await environment.replies(ts))[0]
 
 
-async def test_a_run_that_fails_gets_a_card_that_says_where_and_how(environment: BotEnvironment):
+async def test_a_run_that_fails_gets_a_card_that_says_where_and_how(
+    environment: BotEnvironment,
+) -> None:
     await first_poll_finished(environment)
     run = new_failure(environment.secmaster.world, 0)
     ts = await environment.slack.until(lambda: card_of(environment, ONCALL, run["name"]))
     assert "throttling" in json.dumps(environment.message(ts, channel=ONCALL))
 
 
-async def test_what_waited_before_is_summed_up_in_one_message(environment: BotEnvironment):
+async def test_what_waited_before_is_summed_up_in_one_message(environment: BotEnvironment) -> None:
     await first_poll_finished(environment)
     texts = await environment.slack.until(
         lambda: [
@@ -51,7 +55,7 @@ async def test_what_waited_before_is_summed_up_in_one_message(environment: BotEn
 
 
 @postgres_in_full
-async def test_a_card_follows_what_is_done_in_the_console(environment: BotEnvironment):
+async def test_a_card_follows_what_is_done_in_the_console(environment: BotEnvironment) -> None:
     await first_poll_finished(environment)
     task = new_task(environment.secmaster.world, 0)
     ts = await environment.slack.until(lambda: card_of(environment, SOC, task["name"]))

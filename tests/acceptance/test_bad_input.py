@@ -57,7 +57,7 @@ def rules(request: pytest.FixtureRequest) -> str:
 
 async def test_words_that_make_no_request_are_answered_with_what_is_wrong(
     environment: BotEnvironment,
-):
+) -> None:
     for text, expected in NOT_UNDERSTOOD:
         before = len(environment.slack.ephemerals(ALICE))
         delivered = await environment.slack.command(ALICE, SOC, text)
@@ -71,7 +71,7 @@ async def test_words_that_make_no_request_are_answered_with_what_is_wrong(
     harmless(environment)
 
 
-async def test_a_suggested_command_stands_in_code_marks(environment: BotEnvironment):
+async def test_a_suggested_command_stands_in_code_marks(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, "/secmaster tsk approve 1")
     await environment.slack.until(lambda: environment.slack.ephemerals(ALICE))
     assert "Did you mean `/secmaster task`?" in environment.slack.ephemerals(ALICE)[0]["text"]
@@ -79,7 +79,7 @@ async def test_a_suggested_command_stands_in_code_marks(environment: BotEnvironm
 
 async def test_an_id_that_secmaster_does_not_know_is_told_to_the_person(
     environment: BotEnvironment,
-):
+) -> None:
     answers = {
         f"approve {UNKNOWN}": (f"SecMaster knows no task `{UNKNOWN}` here", "was not sent"),
         f"comment {UNKNOWN} hello": (f"SecMaster knows no task `{UNKNOWN}` here", "was not sent"),
@@ -103,7 +103,7 @@ async def test_an_id_that_secmaster_does_not_know_is_told_to_the_person(
 
 async def test_a_file_or_a_comment_that_is_unknown_does_not_make_the_task_unknown(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK)
     for number, words in enumerate((f"attach {TASK}", f"uncomment {TASK}"), 1):
         await environment.slack.command(ALICE, SOC, f"/task {words} {UNKNOWN}")
@@ -125,7 +125,7 @@ async def test_a_file_or_a_comment_that_is_unknown_does_not_make_the_task_unknow
 )
 async def test_an_unknown_id_is_called_unknown_where_a_rule_looks_at_the_object(
     environment: BotEnvironment,
-):
+) -> None:
     await environment.slack.command(ALICE, SOC, f"/task approve {UNKNOWN}")
     await environment.slack.until(lambda: environment.slack.ephemerals(ALICE))
     text = await environment.slack.until(lambda: answered(environment, ALICE, 1))
@@ -136,7 +136,7 @@ async def test_an_unknown_id_is_called_unknown_where_a_rule_looks_at_the_object(
 
 async def test_the_card_of_a_task_that_is_gone_says_so_and_loses_its_buttons(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK)
     other = await environment.card("task", seed.TASK_BLOCK_IP)
     run = await environment.card("instance", RUN)
@@ -161,7 +161,9 @@ async def test_the_card_of_a_task_that_is_gone_says_so_and_loses_its_buttons(
     assert [one for one in puts(environment) if one.applied] == []
 
 
-async def test_what_was_decided_in_the_console_is_not_decided_again(environment: BotEnvironment):
+async def test_what_was_decided_in_the_console_is_not_decided_again(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", TASK)
     environment.secmaster.world.update_task(TASK, {"action": "TERMINATE"}, LIN)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -180,7 +182,9 @@ async def test_what_was_decided_in_the_console_is_not_decided_again(environment:
     assert environment.slack.messages(ONCALL) == []
 
 
-async def test_who_decided_here_before_is_named_to_who_comes_late(environment: BotEnvironment):
+async def test_who_decided_here_before_is_named_to_who_comes_late(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", TASK)
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK}")
     await environment.replies(ts)
@@ -191,7 +195,7 @@ async def test_who_decided_here_before_is_named_to_who_comes_late(environment: B
     assert len(puts(environment)) == 1
 
 
-async def test_names_that_an_attacker_chose_open_nothing(environment: BotEnvironment):
+async def test_names_that_an_attacker_chose_open_nothing(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_HOSTILE)
     run = await environment.card("instance", seed.INSTANCE_HOSTILE)
     reason = "<!channel> *x* `y` <https://evil.example|here> & @channel"
@@ -219,7 +223,9 @@ async def test_names_that_an_attacker_chose_open_nothing(environment: BotEnviron
     assert "&lt;!channel&gt;" in json.dumps(environment.message(ts))
 
 
-async def test_chinese_and_emoji_and_very_long_names_arrive_whole(environment: BotEnvironment):
+async def test_chinese_and_emoji_and_very_long_names_arrive_whole(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", seed.TASK_CHINESE)
     assert environment.message(ts)["blocks"][0]["text"]["text"] == "封禁恶意IP 203.0.113.200"
     assert "威胁情报判定为恶意" in json.dumps(environment.message(ts), ensure_ascii=False)
@@ -238,7 +244,7 @@ async def test_chinese_and_emoji_and_very_long_names_arrive_whole(environment: B
     assert "*Approved*" in (await environment.replies(sparse))[0]
 
 
-async def test_a_button_from_another_version_is_not_guessed_at(environment: BotEnvironment):
+async def test_a_button_from_another_version_is_not_guessed_at(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK)
     [page_of] = [await listed(environment)]
     strange = [f"2:task:main:{TASK}", "", "1:task:main:", f"1:alert:main:{TASK}", "💥", "1:" * 900]
@@ -268,7 +274,7 @@ async def test_a_button_from_another_version_is_not_guessed_at(environment: BotE
 
 async def test_a_button_of_a_workspace_that_is_not_known_here_is_not_guessed_at(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK)
     value = f"1:task:elsewhere:{TASK}"
     await environment.slack.press(ALICE, SOC, ts, "task.approve", value=value, forge_value=True)
@@ -280,7 +286,9 @@ async def test_a_button_of_a_workspace_that_is_not_known_here_is_not_guessed_at(
     assert puts(environment) == []
 
 
-async def test_a_button_of_an_instance_does_not_do_what_is_a_tasks(environment: BotEnvironment):
+async def test_a_button_of_an_instance_does_not_do_what_is_a_tasks(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", TASK)
     value = f"1:instance:main:{RUN}"
     await environment.slack.press(ALICE, SOC, ts, "task.approve", value=value, forge_value=True)
@@ -300,7 +308,7 @@ async def test_a_button_of_an_instance_does_not_do_what_is_a_tasks(environment: 
 )
 async def test_where_the_bot_may_not_post_it_says_so_and_sends_nothing(
     environment: BotEnvironment, channel: str, why: str
-):
+) -> None:
     await environment.slack.command(ALICE, channel, f"/task approve {TASK} a reason")
     text = await environment.ephemeral(ALICE, why)
     assert "The approval was not sent." in text
@@ -320,7 +328,9 @@ async def test_where_the_bot_may_not_post_it_says_so_and_sends_nothing(
     assert [row["outcome"] for row in audit(environment, "task", TASK)] == ["failed"] * 2
 
 
-async def test_a_page_of_html_in_the_place_of_an_answer_is_told(environment: BotEnvironment):
+async def test_a_page_of_html_in_the_place_of_an_answer_is_told(
+    environment: BotEnvironment,
+) -> None:
     await environment.secmaster.faults.set(Fault(on="*", html=True))
     await environment.slack.command(ALICE, SOC, "/task list")
     await environment.ephemeral(ALICE, "SecMaster is not answering properly. Nothing was changed")
@@ -342,7 +352,7 @@ async def test_a_page_of_html_in_the_place_of_an_answer_is_told(environment: Bot
     await environment.card("task", TASK)
 
 
-async def test_a_page_that_cannot_be_turned_stays_and_says_why(environment: BotEnvironment):
+async def test_a_page_that_cannot_be_turned_stays_and_says_why(environment: BotEnvironment) -> None:
     ts = await listed(environment)
     await environment.secmaster.faults.set(Fault(on="ListTasks", status=500))
     await environment.slack.press(ALICE, SOC, ts, "page.next")
@@ -355,7 +365,7 @@ async def test_a_page_that_cannot_be_turned_stays_and_says_why(environment: BotE
 
 async def test_when_slack_asks_to_wait_the_reply_still_comes_and_comes_once(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK)
     fault = Fault(on="chat.postMessage", status=429, retry_after=1, times=1)
     await environment.slack.faults.set(fault)

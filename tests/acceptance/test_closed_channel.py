@@ -49,7 +49,9 @@ async def environment(environment: BotEnvironment) -> BotEnvironment:
 
 
 @postgres_in_full
-async def test_cards_go_to_the_fallback_and_each_admin_is_told_once(environment: BotEnvironment):
+async def test_cards_go_to_the_fallback_and_each_admin_is_told_once(
+    environment: BotEnvironment,
+) -> None:
     await first_poll_finished(environment)
     environment.slack.archive(SOC)
     names = tasks(environment, "Isolate a", "Isolate b", "Isolate c")
@@ -72,7 +74,7 @@ async def test_cards_go_to_the_fallback_and_each_admin_is_told_once(environment:
 @postgres_in_full
 async def test_an_hour_later_the_channel_is_tried_again_and_another_closure_is_reported(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     environment.slack.archive(SOC)
     tasks(environment, "Isolate a")
@@ -95,7 +97,7 @@ async def test_an_hour_later_the_channel_is_tried_again_and_another_closure_is_r
 
 async def test_while_it_stays_closed_it_is_tried_each_hour_and_reported_once(
     environment: BotEnvironment,
-):
+) -> None:
     ignore_seeded_tasks(environment)
     await first_poll_finished(environment)
     environment.slack.archive(SOC)
@@ -111,7 +113,7 @@ async def test_while_it_stays_closed_it_is_tried_each_hour_and_reported_once(
 
 async def test_a_reminder_that_is_posted_tells_that_the_channel_is_open_again(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     now = environment.clock.now()
     due = now.fromtimestamp(now.timestamp() + 3 * 3600, now.tzinfo)
@@ -132,7 +134,7 @@ async def test_a_reminder_that_is_posted_tells_that_the_channel_is_open_again(
 @alone
 async def test_without_a_fallback_they_wait_and_come_in_order_once_it_opens(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     environment.slack.archive(SOC)
     names = ["Isolate a", "Isolate b", "Isolate c"]
@@ -152,7 +154,7 @@ async def test_without_a_fallback_they_wait_and_come_in_order_once_it_opens(
 
 async def test_where_the_fallback_is_closed_too_nothing_is_lost_nor_said_for_ever(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     environment.slack.archive(SOC)
     environment.slack.archive(ONCALL)
@@ -169,7 +171,9 @@ async def test_where_the_fallback_is_closed_too_nothing_is_lost_nor_said_for_eve
     assert [len(named(environment, ONCALL, name)) for name in names] == [1, 1]
 
 
-async def test_a_private_channel_without_the_bot_is_closed_as_well(environment: BotEnvironment):
+async def test_a_private_channel_without_the_bot_is_closed_as_well(
+    environment: BotEnvironment,
+) -> None:
     ignore_seeded_tasks(environment)
     await first_poll_finished(environment)
     environment.slack.workspace.channels[SOC].is_private = True
@@ -185,7 +189,7 @@ async def test_a_private_channel_without_the_bot_is_closed_as_well(environment: 
 
 async def test_a_failure_whose_gathering_card_is_in_a_closed_channel_goes_to_the_fallback(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     failure(environment, "Run 1")
     await environment.slack.until(lambda: card_of(environment, SOC, "Run 1"))
@@ -197,7 +201,7 @@ async def test_a_failure_whose_gathering_card_is_in_a_closed_channel_goes_to_the
 
 async def test_one_that_slack_refuses_for_another_reason_does_not_stand_before_the_others(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     no = Fault(on="chat.postMessage", status=200, code="invalid_blocks", times=1)
     await environment.slack.faults.set(no)
@@ -212,7 +216,7 @@ async def test_one_that_slack_refuses_for_another_reason_does_not_stand_before_t
 
 async def test_one_that_secmaster_refuses_to_show_does_not_stand_before_the_others(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=403, times=1))
     tasks(environment, "Isolate a")
@@ -236,8 +240,9 @@ def tasks(environment: BotEnvironment, *names: str) -> list[str]:
 
 
 def failure(environment: BotEnvironment, name: str) -> None:
-    run = {"name": name, "status": "FAILED", "workflow": dict(WORKFLOWS[0])}
-    environment.secmaster.world.add_instance(**run)
+    environment.secmaster.world.add_instance(
+        name=name, status="FAILED", workflow=dict(WORKFLOWS[0])
+    )
 
 
 def named(environment: BotEnvironment, channel: str, name: str) -> list[dict[str, Any]]:

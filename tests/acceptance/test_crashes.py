@@ -6,13 +6,13 @@ import pytest
 
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
-from bot.sandbox.slack import SlackSandbox
 from tests.support.databases import both_databases, postgres_in_full
 from tests.support.people import ALICE, SOC
 from tests.support.process import bot_process, post_card
+from tests.support.slack_recorder import SlackRecorder
 
 
-async def the_reply(slack: SlackSandbox, ts: str) -> str:
+async def the_reply(slack: SlackRecorder, ts: str) -> str:
     """The reply under the card, once the card is redrawn as well and all calls are through."""
     await slack.until(lambda: "Finished" in slack.thread(SOC, ts)[0]["text"])
     [reply] = await slack.until(lambda: slack.thread(SOC, ts)[1:])
@@ -21,8 +21,8 @@ async def the_reply(slack: SlackSandbox, ts: str) -> str:
 
 @postgres_in_full
 async def test_killed_after_the_acknowledgement_and_before_the_write(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
     async with bot_process(slack, secmaster, database_url, tmp_path) as bot:
         ts = await post_card(slack)
         await secmaster.faults.set(Fault(on="UpdateTask", hold=True))
@@ -40,8 +40,8 @@ async def test_killed_after_the_acknowledgement_and_before_the_write(
 
 @both_databases
 async def test_killed_after_the_write_and_before_the_reply(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
     async with bot_process(slack, secmaster, database_url, tmp_path) as bot:
         ts = await post_card(slack)
         await secmaster.faults.set(Fault(on="UpdateTask", hold=True, applied=True))
@@ -59,8 +59,8 @@ async def test_killed_after_the_write_and_before_the_reply(
 @pytest.mark.slow
 @both_databases
 async def test_killed_after_slack_took_the_reply_and_before_that_was_known(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
     async with bot_process(slack, secmaster, database_url, tmp_path) as bot:
         ts = await post_card(slack)
         await slack.faults.set(Fault(on="chat.postMessage", hold=True, applied=True))
@@ -80,8 +80,8 @@ async def test_killed_after_slack_took_the_reply_and_before_that_was_known(
 @pytest.mark.slow
 @both_databases
 async def test_killed_after_slack_took_the_card_and_before_that_was_known(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
     async with bot_process(slack, secmaster, database_url, tmp_path) as bot:
         await slack.faults.set(Fault(on="chat.postMessage", hold=True, applied=True))
         await slack.command(ALICE, SOC, f"/task approve {seed.TASK_ISOLATE}")
@@ -98,8 +98,8 @@ async def test_killed_after_slack_took_the_card_and_before_that_was_known(
 @pytest.mark.slow
 @both_databases
 async def test_told_to_stop_it_leaves_what_waits_to_the_next_start(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
     async with bot_process(slack, secmaster, database_url, tmp_path) as bot:
         ts = await post_card(slack)
         await secmaster.faults.set(Fault(on="ShowTask", status=503))

@@ -59,7 +59,7 @@ def with_policy(text: str) -> pytest.MarkDecorator:
 @with_policy(ALWAYS)
 async def test_the_borrower_may_what_the_lender_may_and_everything_names_both(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
     await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
@@ -86,7 +86,7 @@ async def test_the_borrower_may_what_the_lender_may_and_everything_names_both(
     assert (loan["action"], loan["actor"]["id"], loan["roles"]) == ("delegate", ALICE, ["approver"])
 
 
-async def test_rights_are_lent_by_mention_too(environment: BotEnvironment):
+async def test_rights_are_lent_by_mention_too(environment: BotEnvironment) -> None:
     await environment.slack.say(ALICE, SOC, "@secmaster delegate @dave for 2h")
     await environment.ephemeral(ALICE, "<@U0DAVE> may do until")
     await environment.slack.say(DAVE, SOC, "@secmaster delegations")
@@ -97,7 +97,7 @@ async def test_rights_are_lent_by_mention_too(environment: BotEnvironment):
     await environment.posted("D0DAVE", "<@U0ALICE> has taken their rights back")
 
 
-async def test_until_is_a_time_of_the_lenders_own_day(environment: BotEnvironment):
+async def test_until_is_a_time_of_the_lenders_own_day(environment: BotEnvironment) -> None:
     environment.slack.workspace.users[ALICE]["tz_offset"] = 5 * 3600 + 1800
     now = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
     environment.app.services.clock = lambda: now
@@ -106,7 +106,7 @@ async def test_until_is_a_time_of_the_lenders_own_day(environment: BotEnvironmen
     assert loan.until == datetime(2026, 3, 1, 21, 30, tzinfo=UTC)
 
 
-async def test_a_borrower_may_nothing_that_the_lender_may_not(environment: BotEnvironment):
+async def test_a_borrower_may_nothing_that_the_lender_may_not(environment: BotEnvironment) -> None:
     await lend(environment, "@dave for 2h")
     ts = await environment.card("instance", seed.INSTANCE_FAILED, user=CAROL)
     await environment.slack.press(DAVE, SOC, ts, "instance.retry")
@@ -114,7 +114,7 @@ async def test_a_borrower_may_nothing_that_the_lender_may_not(environment: BotEn
     assert environment.secmaster.writes("UpdateWorkflowInstance") == []
 
 
-async def test_ones_own_right_is_used_before_a_lent_one(environment: BotEnvironment):
+async def test_ones_own_right_is_used_before_a_lent_one(environment: BotEnvironment) -> None:
     await lend(environment, "@bob for 2h")
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(BOB, SOC, ts, "task.approve")
@@ -123,7 +123,7 @@ async def test_ones_own_right_is_used_before_a_lent_one(environment: BotEnvironm
     assert "by the right of" not in reply
 
 
-async def test_what_is_taken_back_is_gone_at_once(environment: BotEnvironment):
+async def test_what_is_taken_back_is_gone_at_once(environment: BotEnvironment) -> None:
     await lend(environment, "@dave for 2h")
     await environment.slack.command(ALICE, SOC, "/secmaster revoke @dave")
     await environment.ephemeral(ALICE, "<@U0DAVE> has your rights no longer")
@@ -142,7 +142,7 @@ async def test_what_is_taken_back_is_gone_at_once(environment: BotEnvironment):
     await environment.ephemeral(ALICE, "You lend nothing to <@U0DAVE>")
 
 
-async def test_a_loan_ends_by_itself(environment: BotEnvironment):
+async def test_a_loan_ends_by_itself(environment: BotEnvironment) -> None:
     await lend(environment, "@dave for 2h")
     clock = environment.app.services.clock
     environment.app.services.clock = lambda: clock() + timedelta(hours=2, seconds=1)
@@ -155,7 +155,7 @@ async def test_a_loan_ends_by_itself(environment: BotEnvironment):
 
 async def test_a_form_opened_by_a_lent_right_is_not_sent_once_that_is_gone(
     environment: BotEnvironment,
-):
+) -> None:
     await lend(environment, "@dave for 2h")
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.terminate")
@@ -191,28 +191,30 @@ async def test_a_form_opened_by_a_lent_right_is_not_sent_once_that_is_gone(
 )
 async def test_what_cannot_be_lent_is_refused_and_nothing_is_changed(
     environment: BotEnvironment, text: str, refusal: str
-):
+) -> None:
     await environment.slack.command(ALICE, SOC, f"/secmaster delegate {text}")
     await environment.ephemeral(ALICE, refusal)
     await environment.slack.command(ALICE, SOC, "/secmaster delegations")
     await environment.ephemeral(ALICE, "You lend nobody your rights")
 
 
-async def test_without_the_right_to_lend_nobody_lends(environment: BotEnvironment):
+async def test_without_the_right_to_lend_nobody_lends(environment: BotEnvironment) -> None:
     for user in (CAROL, DAVE, GUEST, OUTSIDER):
         await environment.slack.command(user, SOC, "/secmaster delegate @bob for 2h")
         await environment.ephemeral(user, "`delegate` is for *approver*", "Nothing was done.")
     assert loans(environment, BOB) == []
 
 
-async def test_what_was_lent_is_not_lent_on(environment: BotEnvironment):
+async def test_what_was_lent_is_not_lent_on(environment: BotEnvironment) -> None:
     await lend(environment, "@dave for 2h")
     await environment.slack.command(DAVE, SOC, "/secmaster delegate @carol for 1h")
     await environment.ephemeral(DAVE, "`delegate` is for *approver*")
     assert loans(environment, CAROL) == []
 
 
-async def test_a_loan_of_a_borrower_does_not_carry_what_they_were_lent(environment: BotEnvironment):
+async def test_a_loan_of_a_borrower_does_not_carry_what_they_were_lent(
+    environment: BotEnvironment,
+) -> None:
     await lend(environment, "@carol for 2h")
     await lent(environment, CAROL, DAVE)
     ts = await environment.card("task", TASK.id)
@@ -221,7 +223,9 @@ async def test_a_loan_of_a_borrower_does_not_carry_what_they_were_lent(environme
     assert environment.secmaster.writes("UpdateTask") == []
 
 
-async def test_a_lender_who_lost_the_role_lends_nothing_any_more(environment: BotEnvironment):
+async def test_a_lender_who_lost_the_role_lends_nothing_any_more(
+    environment: BotEnvironment,
+) -> None:
     environment.slack.workspace.users[ALICE]["deleted"] = True
     await lent(environment, ALICE, DAVE)
     ts = await environment.card("task", TASK.id, user=BOB)
@@ -231,7 +235,7 @@ async def test_a_lender_who_lost_the_role_lends_nothing_any_more(environment: Bo
 
 
 @with_policy(TWO)
-async def test_both_saying_yes_counts_once(environment: BotEnvironment):
+async def test_both_saying_yes_counts_once(environment: BotEnvironment) -> None:
     await lend(environment, "@dave for 2h")
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -248,7 +252,7 @@ async def test_both_saying_yes_counts_once(environment: BotEnvironment):
 @with_policy(TWO)
 async def test_the_borrowers_yes_counts_and_names_the_lender_wherever_it_is_told(
     environment: BotEnvironment,
-):
+) -> None:
     await lend(environment, "@dave for 2h")
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
@@ -262,7 +266,7 @@ async def test_the_borrowers_yes_counts_and_names_the_lender_wherever_it_is_told
 
 
 @with_policy(TWO)
-async def test_breaking_the_glass_is_not_lent(environment: BotEnvironment):
+async def test_breaking_the_glass_is_not_lent(environment: BotEnvironment) -> None:
     await lend(environment, "@dave for 2h")
     await environment.card("task", TASK.id)
     await environment.slack.command(DAVE, SOC, f"/secmaster break-glass task approve {TASK.id} now")
@@ -274,7 +278,7 @@ async def test_breaking_the_glass_is_not_lent(environment: BotEnvironment):
 @pytest.mark.parametrize("creator", ["alice", "dave"])
 async def test_neither_the_borrowers_own_nor_the_lenders_own_task_is_decided(
     environment: BotEnvironment, creator: str
-):
+) -> None:
     await lend(environment, "@dave for 2h")
     environment.secmaster.world.task(TASK.id)["creator_name"] = creator
     ts = await environment.card("task", TASK.id)
@@ -284,7 +288,9 @@ async def test_neither_the_borrowers_own_nor_the_lenders_own_task_is_decided(
     assert environment.secmaster.writes("UpdateTask") == []
 
 
-async def test_a_second_loan_to_the_same_person_takes_the_firsts_place(environment: BotEnvironment):
+async def test_a_second_loan_to_the_same_person_takes_the_firsts_place(
+    environment: BotEnvironment,
+) -> None:
     await lend(environment, "@dave for 2h")
     await environment.slack.command(ALICE, SOC, "/secmaster delegate @dave for 1h")
     await environment.slack.until(lambda: len(environment.slack.ephemerals(ALICE)) == 2)
@@ -293,7 +299,7 @@ async def test_a_second_loan_to_the_same_person_takes_the_firsts_place(environme
     await environment.posted("D0DAVE", "<@U0ALICE> lends you their rights")
 
 
-async def test_a_command_that_is_delivered_twice_is_one_loan(environment: BotEnvironment):
+async def test_a_command_that_is_delivered_twice_is_one_loan(environment: BotEnvironment) -> None:
     await environment.slack.say(ALICE, SOC, "@secmaster delegate @dave for 2h")
     await environment.ephemeral(ALICE, "<@U0DAVE> may do until")
     await environment.slack.redeliver(environment.slack.sent[-1].payload["event_id"])
@@ -301,7 +307,9 @@ async def test_a_command_that_is_delivered_twice_is_one_loan(environment: BotEnv
     await environment.posted("D0DAVE", "<@U0ALICE> lends you their rights")
 
 
-async def test_when_the_borrower_can_not_be_told_the_loan_stands(environment: BotEnvironment):
+async def test_when_the_borrower_can_not_be_told_the_loan_stands(
+    environment: BotEnvironment,
+) -> None:
     await environment.slack.faults.set(
         Fault(on="conversations.open", status=200, code="user_disabled")
     )

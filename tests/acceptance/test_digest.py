@@ -11,11 +11,11 @@ from bot.cli.demo_story import POLICY
 from bot.notifications.digests import unread_since
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
-from bot.sandbox.slack import SlackSandbox
 from tests.support.clock import FakeClock
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment, policy, settings_for
 from tests.support.people import ALICE, BOB, CAROL, DAVE, ONCALL, SOC
+from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
 from tests.support.watch import EVERA, first_poll_finished
 
@@ -40,7 +40,9 @@ def rules() -> str:
 
 
 @postgres_in_full
-async def test_a_hand_over_says_who_did_what_and_what_still_waits(environment: BotEnvironment):
+async def test_a_hand_over_says_who_did_what_and_what_still_waits(
+    environment: BotEnvironment,
+) -> None:
     await first_poll_finished(environment)
     card = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.press(ALICE, SOC, card, "task.approve")
@@ -65,7 +67,7 @@ async def test_a_hand_over_says_who_did_what_and_what_still_waits(environment: B
 
 async def test_a_hand_over_waits_for_secmaster_so_that_nothing_is_left_out(
     environment: BotEnvironment,
-):
+) -> None:
     await unreadable(environment)
     environment.secmaster.world.update_task(seed.TASK_BLOCK_IP, {"action": "TERMINATE"}, EVERA)
     environment.clock.forward(minutes=3)
@@ -83,7 +85,7 @@ async def test_a_hand_over_waits_for_secmaster_so_that_nothing_is_left_out(
 
 async def test_a_hand_over_that_waited_for_an_hour_says_that_it_may_be_old(
     environment: BotEnvironment,
-):
+) -> None:
     await unreadable(environment)
     environment.clock.forward(minutes=63)
     [report] = await told(environment, 1)
@@ -93,12 +95,12 @@ async def test_a_hand_over_that_waited_for_an_hour_says_that_it_may_be_old(
 
 @postgres_in_full
 async def test_a_hand_over_is_told_once_over_restarts_and_by_its_time(
-    slack: SlackSandbox,
+    slack: SlackRecorder,
     secmaster: SecMasterSandbox,
     clock: FakeClock,
     database_url: str,
     rules: str,
-):
+) -> None:
     settings = settings_for(slack.url, secmaster.url, database_url)
     for _ in range(3):
         async with App(settings, policy(rules), QUICK_TIMEOUTS, clock) as app:
@@ -116,7 +118,9 @@ async def test_a_hand_over_is_told_once_over_restarts_and_by_its_time(
 
 
 @pytest.mark.parametrize("rules", [handing_over(minutes=-3)], ids=["just-missed"])
-async def test_what_was_missed_before_the_watch_began_is_not_told(environment: BotEnvironment):
+async def test_what_was_missed_before_the_watch_began_is_not_told(
+    environment: BotEnvironment,
+) -> None:
     await first_poll_finished(environment)
     await rounds(environment)
     assert written(environment) == []
@@ -125,12 +129,12 @@ async def test_what_was_missed_before_the_watch_began_is_not_told(environment: B
 
 
 async def test_what_was_missed_by_more_than_six_hours_is_not_told(
-    slack: SlackSandbox,
+    slack: SlackRecorder,
     secmaster: SecMasterSandbox,
     clock: FakeClock,
     database_url: str,
     rules: str,
-):
+) -> None:
     settings = settings_for(slack.url, secmaster.url, database_url)
     for hours in (0, 7, 20):
         clock.forward(hours=hours)
@@ -142,7 +146,9 @@ async def test_what_was_missed_by_more_than_six_hours_is_not_told(
     assert len([m for m in slack.messages(ONCALL) if "Hand-over" in m["text"]]) == 1
 
 
-async def test_whoever_asks_is_told_what_would_be_handed_over_now(environment: BotEnvironment):
+async def test_whoever_asks_is_told_what_would_be_handed_over_now(
+    environment: BotEnvironment,
+) -> None:
     await first_poll_finished(environment)
     card = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.press(BOB, SOC, card, "task.approve")
@@ -155,7 +161,7 @@ async def test_whoever_asks_is_told_what_would_be_handed_over_now(environment: B
     assert handed_over(environment) == []
 
 
-async def test_who_broke_the_glass_is_named(environment: BotEnvironment):
+async def test_who_broke_the_glass_is_named(environment: BotEnvironment) -> None:
     at = environment.clock.now()
     entry = {
         "at": at,
@@ -172,7 +178,7 @@ async def test_who_broke_the_glass_is_named(environment: BotEnvironment):
     assert "The glass was broken once: by Carol." in text
 
 
-async def test_who_is_on_call_is_told_with_what_presses_most(environment: BotEnvironment):
+async def test_who_is_on_call_is_told_with_what_presses_most(environment: BotEnvironment) -> None:
     await first_poll_finished(environment)
     await environment.slack.command(DAVE, SOC, "/secmaster oncall")
     text = await environment.ephemeral(DAVE, "On call now")
@@ -189,7 +195,9 @@ async def test_who_is_on_call_is_told_with_what_presses_most(environment: BotEnv
 
 @pytest.mark.parametrize("rules", [POLICY], ids=["unwatched"])
 @pytest.mark.parametrize("words", ["digest", "oncall"])
-async def test_where_nothing_watches_nothing_is_made_up(environment: BotEnvironment, words: str):
+async def test_where_nothing_watches_nothing_is_made_up(
+    environment: BotEnvironment, words: str
+) -> None:
     await environment.slack.command(DAVE, SOC, f"/secmaster {words}")
     await environment.ephemeral(DAVE, "Nothing watches SecMaster here")
 

@@ -26,7 +26,7 @@ def rules() -> str:
 @postgres_in_full
 async def test_card_and_thread_say_that_it_is_not_known_yet_until_it_is(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     await lose_the_answer(environment, ts)
     [waiting] = await environment.replies(ts)
@@ -46,7 +46,9 @@ async def test_card_and_thread_say_that_it_is_not_known_yet_until_it_is(
     assert outcomes(environment) == ["allowed", "done"]
 
 
-async def test_nobodys_second_press_is_sent_while_it_is_not_known(environment: BotEnvironment):
+async def test_nobodys_second_press_is_sent_while_it_is_not_known(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", TASK.id)
     await lose_the_answer(environment, ts)
     await environment.slack.until(lambda: NOT_KNOWN in texts(environment, ts))
@@ -63,7 +65,7 @@ async def test_nobodys_second_press_is_sent_while_it_is_not_known(environment: B
 
 async def test_somebody_else_is_told_who_is_at_it_while_it_is_looked_for(
     environment: BotEnvironment,
-):
+) -> None:
     environment.app.services.timeouts = Timeouts(pauses=(0.05,) * 60, settle=60)
     ts = await environment.card("task", TASK.id)
     lost = Fault(on="UpdateTask", hang_up=True)
@@ -78,7 +80,7 @@ async def test_somebody_else_is_told_who_is_at_it_while_it_is_looked_for(
 
 async def test_what_is_never_known_is_given_up_as_unknown_and_never_called_a_success(
     environment: BotEnvironment,
-):
+) -> None:
     environment.app.services.timeouts = Timeouts(pauses=(0.05,) * 4, settle=0.1)
     ts = await environment.card("task", TASK.id)
     await lose_the_answer(environment, ts)
@@ -95,7 +97,7 @@ async def test_what_is_never_known_is_given_up_as_unknown_and_never_called_a_suc
 
 async def test_after_it_was_given_up_a_task_that_still_waits_can_be_decided(
     environment: BotEnvironment,
-):
+) -> None:
     environment.app.services.timeouts = Timeouts(pauses=(0.05,) * 4, settle=0.1)
     ts = await environment.card("task", TASK.id)
     await lose_the_answer(environment, ts, applied=False)
@@ -108,7 +110,9 @@ async def test_after_it_was_given_up_a_task_that_still_waits_can_be_decided(
     assert decided(environment) == 1
 
 
-async def test_a_lost_retry_is_not_known_either_and_is_sent_once(environment: BotEnvironment):
+async def test_a_lost_retry_is_not_known_either_and_is_sent_once(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("instance", seed.INSTANCE_FAILED, user=CAROL)
     await environment.secmaster.faults.set(Fault(on="ShowAopWorkflowInstance", times=1))
     await environment.secmaster.faults.set(
@@ -129,7 +133,7 @@ async def test_a_lost_retry_is_not_known_either_and_is_sent_once(environment: Bo
 
 async def test_a_secmaster_that_hangs_does_not_keep_the_doubt_from_the_card(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     once = Fault(on="ShowTask", status=503, times=1)
     await lose_the_answer(environment, ts, once, Fault(on="ShowTask", hold=True))
@@ -140,7 +144,7 @@ async def test_a_secmaster_that_hangs_does_not_keep_the_doubt_from_the_card(
     assert decided(environment) == 1
 
 
-async def test_every_card_shows_the_doubt_and_loses_it(environment: BotEnvironment):
+async def test_every_card_shows_the_doubt_and_loses_it(environment: BotEnvironment) -> None:
     first = await environment.card("task", TASK.id)
     second = await environment.card("task", TASK.id, channel="C0ONCALL")
     await lose_the_answer(environment, first)

@@ -56,7 +56,9 @@ def rules() -> str:
 
 
 @postgres_in_full
-async def test_reminders_come_before_it_is_due_and_call_those_on_call(environment: BotEnvironment):
+async def test_reminders_come_before_it_is_due_and_call_those_on_call(
+    environment: BotEnvironment,
+) -> None:
     environment.ignore_messages("Check a sign-in", channel=ONCALL)  # it is escalated meanwhile
     ts = await waiting(environment, due_in=8, due_handle="INTERRUPT")
     environment.clock.forward(hours=4, seconds=1)
@@ -69,7 +71,9 @@ async def test_reminders_come_before_it_is_due_and_call_those_on_call(environmen
     assert "in 29 min" in replies[-1]
 
 
-async def test_what_silence_approves_is_said_louder_and_in_the_channel(environment: BotEnvironment):
+async def test_what_silence_approves_is_said_louder_and_in_the_channel(
+    environment: BotEnvironment,
+) -> None:
     ts = await waiting(environment, due_in=1, due_handle="CONTINUE")
     environment.clock.forward(minutes=31)
     [text] = await environment.replies(ts)
@@ -78,7 +82,7 @@ async def test_what_silence_approves_is_said_louder_and_in_the_channel(environme
     assert reply["subtype"] == "thread_broadcast"
 
 
-async def test_no_reminder_comes_once_it_is_settled(environment: BotEnvironment):
+async def test_no_reminder_comes_once_it_is_settled(environment: BotEnvironment) -> None:
     ts = await waiting(environment, due_in=8)
     task = task_id_of(environment, ts)
     environment.secmaster.world.update_task(task, {"action": "TERMINATE"}, EVERA)
@@ -90,7 +94,7 @@ async def test_no_reminder_comes_once_it_is_settled(environment: BotEnvironment)
 
 async def test_what_was_missed_while_the_bot_was_down_is_said_once_and_as_it_is_now(
     environment: BotEnvironment, database_url: str
-):
+) -> None:
     ts = await waiting(environment, due_in=5)
     await environment.app.__aexit__()
     environment.clock.forward(hours=4, minutes=40)
@@ -103,7 +107,7 @@ async def test_what_was_missed_while_the_bot_was_down_is_said_once_and_as_it_is_
         assert len(environment.slack.thread(SOC, ts)) == 2
 
 
-async def test_another_due_date_is_another_reminder(environment: BotEnvironment):
+async def test_another_due_date_is_another_reminder(environment: BotEnvironment) -> None:
     environment.ignore_messages("Check a sign-in", channel=ONCALL)  # it is escalated meanwhile
     ts = await waiting(environment, due_in=5)
     environment.clock.forward(hours=1, minutes=1)
@@ -122,7 +126,9 @@ async def test_another_due_date_is_another_reminder(environment: BotEnvironment)
     assert "(in 3 h)" in replies[-1]
 
 
-async def test_what_nobody_decides_is_escalated_to_the_other_route(environment: BotEnvironment):
+async def test_what_nobody_decides_is_escalated_to_the_other_route(
+    environment: BotEnvironment,
+) -> None:
     ts = await waiting(environment, due_in=100, name="Isolate host x")
     assert not card_of(environment, ONCALL, "Isolate host x")
     environment.clock.forward(hours=6, seconds=1)
@@ -138,7 +144,9 @@ async def test_what_nobody_decides_is_escalated_to_the_other_route(environment: 
 
 
 @postgres_in_full
-async def test_a_snooze_keeps_reminders_back_and_ends_with_a_word(environment: BotEnvironment):
+async def test_a_snooze_keeps_reminders_back_and_ends_with_a_word(
+    environment: BotEnvironment,
+) -> None:
     ts = await waiting(environment, due_in=4.5)
     await snooze(environment, ALICE, ts)
     [reply] = await environment.replies(ts)
@@ -148,8 +156,7 @@ async def test_a_snooze_keeps_reminders_back_and_ends_with_a_word(environment: B
     await environment.polls(3)
     assert len(environment.slack.thread(SOC, ts)) == 2
     environment.clock.forward(minutes=20)
-    reply = await environment.replies(ts, 2)
-    assert "The snooze is over" in reply[-1]
+    assert "The snooze is over" in (await environment.replies(ts, 2))[-1]
     await environment.slack.until(lambda: "Snoozed by" not in text_of(environment, ts))
     [entry] = environment.app.services.store.audit_entries(
         f"1:task:main:{task_id_of(environment, ts)}"
@@ -157,17 +164,18 @@ async def test_a_snooze_keeps_reminders_back_and_ends_with_a_word(environment: B
     assert (entry["action"], entry["actor"]["id"]) == ("snooze", ALICE)
 
 
-async def test_a_snooze_does_not_let_silence_approve(environment: BotEnvironment):
+async def test_a_snooze_does_not_let_silence_approve(environment: BotEnvironment) -> None:
     ts = await waiting(environment, due_in=0.75, due_handle="CONTINUE")
     await snooze(environment, ALICE, ts)
     [reply] = await environment.replies(ts)
     assert "It goes on by itself before" in reply
     environment.clock.forward(minutes=20)
-    reply = await environment.replies(ts, 2)
-    assert "🚨 *Goes on by itself" in reply[-1]
+    assert "🚨 *Goes on by itself" in (await environment.replies(ts, 2))[-1]
 
 
-async def test_whoever_may_decide_nothing_about_it_may_not_snooze_it(environment: BotEnvironment):
+async def test_whoever_may_decide_nothing_about_it_may_not_snooze_it(
+    environment: BotEnvironment,
+) -> None:
     ts = await waiting(environment, due_in=8)
     await snooze(environment, DAVE, ts)
     assert "leaves it to" in await environment.ephemeral(DAVE, "🚫")
@@ -175,7 +183,9 @@ async def test_whoever_may_decide_nothing_about_it_may_not_snooze_it(environment
 
 
 @pytest.mark.parametrize("rules", [POLICY + QUIET], ids=["quiet"])
-async def test_quiet_hours_hold_cards_back_and_end_with_a_summary(environment: BotEnvironment):
+async def test_quiet_hours_hold_cards_back_and_end_with_a_summary(
+    environment: BotEnvironment,
+) -> None:
     await first_poll_finished(environment)
     names = ["Isolate host a", "Isolate host b", "Isolate host c"]
     tasks = [environment.secmaster.world.add_task(name=name) for name in names]
@@ -190,7 +200,9 @@ async def test_quiet_hours_hold_cards_back_and_end_with_a_summary(environment: B
 
 
 @pytest.mark.parametrize("rules", [POLICY + QUIET], ids=["quiet"])
-async def test_what_is_due_before_quiet_hours_end_does_not_wait_for_it(environment: BotEnvironment):
+async def test_what_is_due_before_quiet_hours_end_does_not_wait_for_it(
+    environment: BotEnvironment,
+) -> None:
     await first_poll_finished(environment)
     now = environment.clock.now()
     soon = now.fromtimestamp(now.timestamp() + 60, now.tzinfo)

@@ -19,7 +19,7 @@ CONTENT = b"%PDF-1.7 \x00\xff evidence"
 @postgres_in_full
 async def test_files_chosen_in_the_form_are_uploaded_and_listed_with_the_task(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     view = await attach_form(environment, ts)
     first = environment.slack.files.upload(CAROL, "事件 <report>.pdf", CONTENT)
@@ -34,7 +34,7 @@ async def test_files_chosen_in_the_form_are_uploaded_and_listed_with_the_task(
     )
 
 
-async def test_a_form_without_a_file_is_refused_at_the_input(environment: BotEnvironment):
+async def test_a_form_without_a_file_is_refused_at_the_input(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     view = await attach_form(environment, ts)
     refused = await environment.slack.submit(CAROL, view["id"], {"attachment_id": []})
@@ -44,7 +44,7 @@ async def test_a_form_without_a_file_is_refused_at_the_input(environment: BotEnv
 
 async def test_the_files_of_a_message_under_a_card_are_attached_from_its_menu(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     file = environment.slack.files.upload(DAVE, "memory.dmp", CONTENT)
     message = await environment.slack.say(DAVE, SOC, "", ts, files=[file.id])
@@ -57,7 +57,7 @@ async def test_the_files_of_a_message_under_a_card_are_attached_from_its_menu(
     assert attached(environment) == {"memory.dmp": CONTENT}
 
 
-async def test_a_message_without_files_asks_for_some(environment: BotEnvironment):
+async def test_a_message_without_files_asks_for_some(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.shortcut(CAROL, "task.attach", SOC, ts)
     [view] = await environment.slack.until(lambda: environment.slack.views(CAROL))
@@ -68,7 +68,7 @@ async def test_a_message_without_files_asks_for_some(environment: BotEnvironment
 @pytest.mark.parametrize(("fault", "status"), [("files.info", 503), ("url_private", 429)])
 async def test_while_slack_is_in_trouble_the_file_waits(
     environment: BotEnvironment, fault: str, status: int
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.faults.set(Fault(on=fault, status=status, retry_after=1, times=1))
     await attach(environment, ts, "a.txt")
@@ -78,7 +78,7 @@ async def test_while_slack_is_in_trouble_the_file_waits(
     assert attached(environment) == {"a.txt": CONTENT}
 
 
-async def test_a_file_of_many_pieces_arrives_whole(environment: BotEnvironment):
+async def test_a_file_of_many_pieces_arrives_whole(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     view = await attach_form(environment, ts)
     content = random.Random(1).randbytes(3 * 1024**2)
@@ -88,7 +88,7 @@ async def test_a_file_of_many_pieces_arrives_whole(environment: BotEnvironment):
     assert attached(environment) == {"memory.dmp": content}
 
 
-async def test_of_several_files_the_one_that_failed_is_named(environment: BotEnvironment):
+async def test_of_several_files_the_one_that_failed_is_named(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     view = await attach_form(environment, ts)
     files = [environment.slack.files.upload(CAROL, name, CONTENT) for name in sorted(NAMES)]
@@ -103,7 +103,7 @@ async def test_of_several_files_the_one_that_failed_is_named(environment: BotEnv
 
 async def test_more_files_than_one_form_takes_are_refused_and_none_is_left_out_unsaid(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     files = [environment.slack.files.upload(DAVE, f"{number}.txt", CONTENT) for number in range(11)]
     message = await environment.slack.say(DAVE, SOC, "", ts, files=[file.id for file in files])
@@ -111,7 +111,7 @@ async def test_more_files_than_one_form_takes_are_refused_and_none_is_left_out_u
     await environment.ephemeral(CAROL, "This message has 11 files; 10 can be attached at once.")
 
 
-async def test_uploads_leave_room_for_a_decision(environment: BotEnvironment):
+async def test_uploads_leave_room_for_a_decision(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     view = await attach_form(environment, ts)
     files = [
@@ -137,7 +137,7 @@ async def test_uploads_leave_room_for_a_decision(environment: BotEnvironment):
 )
 async def test_while_secmaster_is_in_trouble_the_file_waits(
     environment: BotEnvironment, fault: Fault
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(fault)
     await attach(environment, ts, "a.txt")
@@ -148,7 +148,7 @@ async def test_while_secmaster_is_in_trouble_the_file_waits(
 
 async def test_a_file_that_slack_does_not_hand_out_is_told_and_nothing_is_attached(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     view = await attach_form(environment, ts)
     file = environment.slack.files.upload(CAROL, "a.txt", CONTENT)
@@ -159,7 +159,7 @@ async def test_a_file_that_slack_does_not_hand_out_is_told_and_nothing_is_attach
     assert environment.secmaster.writes("UpdateTask") == []
 
 
-async def test_what_secmaster_says_no_to_is_told_in_its_words(environment: BotEnvironment):
+async def test_what_secmaster_says_no_to_is_told_in_its_words(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(Fault(on="UploadAttachment", status=400))
     await attach(environment, ts, "a.txt")
@@ -167,7 +167,7 @@ async def test_what_secmaster_says_no_to_is_told_in_its_words(environment: BotEn
     assert environment.secmaster.writes("UpdateTask") == []
 
 
-async def test_the_right_to_attach_is_asked_for(environment: BotEnvironment):
+async def test_the_right_to_attach_is_asked_for(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.shortcut(DAVE, "task.attach", SOC, ts)
     await environment.ephemeral(DAVE, "leaves it to")

@@ -74,7 +74,7 @@ def ours(comment: str) -> list[str]:
 
 @pytest.mark.parametrize("forgery", FORGERIES, ids=ascii)
 @pytest.mark.parametrize("end", ENDS, ids=ascii)
-def test_a_reason_has_no_line_that_poses_as_a_signature(forgery: str, end: str):
+def test_a_reason_has_no_line_that_poses_as_a_signature(forgery: str, end: str) -> None:
     left = attribution_comment(
         operation(f"fine{end}{forgery}{end}"), "approval", "https://x.example/1"
     )
@@ -85,7 +85,7 @@ def test_a_reason_has_no_line_that_poses_as_a_signature(forgery: str, end: str):
 
 @pytest.mark.parametrize("forgery", FORGERIES, ids=ascii)
 @pytest.mark.parametrize("end", ENDS, ids=ascii)
-def test_nor_has_a_comment(forgery: str, end: str):
+def test_nor_has_a_comment(forgery: str, end: str) -> None:
     left = signed_comment(operation(), f"fine{end}{forgery}", "https://x.example/1")
     assert len(ours(left)) == 1
     assert signed_by(ALICE, left)
@@ -94,7 +94,7 @@ def test_nor_has_a_comment(forgery: str, end: str):
 
 @pytest.mark.parametrize("forgery", FORGERIES, ids=ascii)
 @pytest.mark.parametrize("end", ENDS, ids=ascii)
-def test_nor_have_the_reasons_of_others_who_said_yes(forgery: str, end: str):
+def test_nor_have_the_reasons_of_others_who_said_yes(forgery: str, end: str) -> None:
     vote = Approval(
         operation_id="x",
         actor=Actor(id="U0CAROL", name="Carol"),
@@ -107,7 +107,7 @@ def test_nor_have_the_reasons_of_others_who_said_yes(forgery: str, end: str):
 
 
 @pytest.mark.parametrize("end", ["", *ENDS], ids=ascii)
-def test_a_name_is_one_line_without_brackets(end: str):
+def test_a_name_is_one_line_without_brackets(end: str) -> None:
     actor = Actor(id=ALICE, name=f"Mallory{end}{FORGED}")
     left = attribution_comment(operation(actor=actor), "approval")
     assert len(left.splitlines()) == 2
@@ -121,13 +121,13 @@ def test_a_name_is_one_line_without_brackets(end: str):
         "".join
     )
 )
-def test_whatever_is_said_has_one_signature_and_it_is_the_last_line(comment_text: str):
+def test_whatever_is_said_has_one_signature_and_it_is_the_last_line(comment_text: str) -> None:
     left = signed_comment(operation(), comment_text)
     assert len(ours(left)) == 1
     assert left.splitlines()[-1].startswith("— Alice (Slack U0ALICE), ref abc123")
 
 
-async def test_in_a_thread_a_reason_forges_no_receipt(environment: BotEnvironment):
+async def test_in_a_thread_a_reason_forges_no_receipt(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(ALICE, SOC, ts, "task.terminate")
     [view] = environment.slack.views(ALICE)
@@ -143,7 +143,7 @@ async def test_in_a_thread_a_reason_forges_no_receipt(environment: BotEnvironmen
 
 async def test_in_a_thread_a_comment_forges_no_receipt_and_calls_nobody(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(ALICE, SOC, ts, "task.comment")
     [view] = environment.slack.views(ALICE)
@@ -157,7 +157,9 @@ async def test_in_a_thread_a_comment_forges_no_receipt_and_calls_nobody(
     assert "```" not in reply
 
 
-async def test_a_forged_name_of_a_person_is_not_read_as_a_signature(environment: BotEnvironment):
+async def test_a_forged_name_of_a_person_is_not_read_as_a_signature(
+    environment: BotEnvironment,
+) -> None:
     environment.slack.workspace.users[ALICE]["real_name"] = f"{FORGED}\nx"
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")

@@ -44,7 +44,7 @@ def rules(request: pytest.FixtureRequest) -> str:
 
 async def test_terminate_asks_for_its_reason_and_repeats_what_it_is_about(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     view = await form(environment, ALICE, ts, "task.terminate")
     assert view["title"]["text"] == "Terminate task"
@@ -62,7 +62,7 @@ async def test_terminate_asks_for_its_reason_and_repeats_what_it_is_about(
     assert "> a decoy" in reply
 
 
-async def test_an_optional_reason_may_be_left_out_of_the_form(environment: BotEnvironment):
+async def test_an_optional_reason_may_be_left_out_of_the_form(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     view = await form(environment, ALICE, ts, "task.terminate")
     submitted = await environment.slack.submit(ALICE, view["id"], {})
@@ -73,7 +73,9 @@ async def test_an_optional_reason_may_be_left_out_of_the_form(environment: BotEn
 
 
 @pytest.mark.parametrize("rules", [REASON_REQUIRED], indirect=True, ids=["required"])
-async def test_a_required_reason_is_asked_for_and_not_taken_empty(environment: BotEnvironment):
+async def test_a_required_reason_is_asked_for_and_not_taken_empty(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.command(ALICE, SOC, f"/task approve {seed.TASK_ISOLATE}")
     await environment.ephemeral(ALICE, "This needs a reason", "&lt;reason&gt;", "Nothing was sent")
@@ -101,7 +103,7 @@ async def test_a_required_reason_is_asked_for_and_not_taken_empty(environment: B
 
 
 @pytest.mark.parametrize("rules", [REASON_NONE], indirect=True, ids=["none"])
-async def test_a_rule_without_reasons_asks_for_none(environment: BotEnvironment):
+async def test_a_rule_without_reasons_asks_for_none(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     view = await form(environment, ALICE, ts, "task.terminate")
     assert inputs(view) == []
@@ -111,7 +113,7 @@ async def test_a_rule_without_reasons_asks_for_none(environment: BotEnvironment)
     assert [one.body["action"] for one in puts(environment)] == ["TERMINATE"]
 
 
-async def test_a_form_sent_twice_is_one_write(environment: BotEnvironment):
+async def test_a_form_sent_twice_is_one_write(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     view = await form(environment, ALICE, ts, "task.comment")
     sent = [environment.slack.submit(ALICE, view["id"], {"comment": "just once"}) for _ in range(2)]
@@ -134,7 +136,7 @@ async def test_a_form_sent_twice_is_one_write(environment: BotEnvironment):
     assert outcomes == ["allowed", "done"] * 2
 
 
-async def test_the_debug_form_offers_the_node_that_failed(environment: BotEnvironment):
+async def test_the_debug_form_offers_the_node_that_failed(environment: BotEnvironment) -> None:
     ts = await environment.card("instance", seed.INSTANCE_FAILED)
     view = await form(environment, CAROL, ts, "instance.debug")
     assert inputs(view) == ["task_id", "input_dataobject"]
@@ -142,7 +144,7 @@ async def test_the_debug_form_offers_the_node_that_failed(environment: BotEnviro
         lambda: NODE in json.dumps(environment.slack.views(CAROL)[-1]["blocks"])
     )
     # The person leaves the offered node as it is.
-    typed = {"input_dataobject": '[{"key": "ip"}]'}
+    typed: dict[str, str | list[str]] = {"input_dataobject": '[{"key": "ip"}]'}
     submitted = await environment.slack.submit(CAROL, view["id"], typed)
     assert (submitted.status, submitted.error) == (200, "")
     [reply] = await environment.replies(ts)
@@ -152,7 +154,7 @@ async def test_the_debug_form_offers_the_node_that_failed(environment: BotEnviro
     assert json.loads(write.body["input_dataobject"]) == [{"key": "ip"}]
 
 
-async def test_what_was_typed_before_the_node_is_offered_stays(environment: BotEnvironment):
+async def test_what_was_typed_before_the_node_is_offered_stays(environment: BotEnvironment) -> None:
     ts = await environment.card("instance", seed.INSTANCE_FAILED)
     await environment.secmaster.faults.set(Fault(on="ShowAopWorkflowInstance", hold=True))
     view = await form(environment, CAROL, ts, "instance.debug")
@@ -169,7 +171,7 @@ async def test_what_was_typed_before_the_node_is_offered_stays(environment: BotE
 
 async def test_json_that_is_none_is_told_at_its_input_and_can_be_mended(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("instance", seed.INSTANCE_FAILED)
     view = await form(environment, CAROL, ts, "instance.debug")
     await environment.slack.until(
@@ -194,7 +196,7 @@ async def test_json_that_is_none_is_told_at_its_input_and_can_be_mended(
 
 async def test_a_comment_is_written_in_a_form_and_blank_ones_are_refused(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     view = await form(environment, CAROL, ts, "task.comment")
     blank = await environment.slack.submit(CAROL, view["id"], {"comment": "  "})
@@ -209,7 +211,9 @@ async def test_a_comment_is_written_in_a_form_and_blank_ones_are_refused(
 
 
 @pytest.mark.parametrize("rules", [ONLY_ISOLATION], indirect=True, ids=["when"])
-async def test_a_right_that_went_while_the_form_was_open_refuses_it(environment: BotEnvironment):
+async def test_a_right_that_went_while_the_form_was_open_refuses_it(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     view = await form(environment, ALICE, ts, "task.terminate")
     environment.secmaster.world.tasks[seed.TASK_ISOLATE]["name"] = "Something else by now"
@@ -223,7 +227,9 @@ async def test_a_right_that_went_while_the_form_was_open_refuses_it(environment:
     assert (row["outcome"], row["actor"]["id"]) == ("refused", ALICE)
 
 
-async def test_a_form_about_what_was_decided_meanwhile_sends_nothing(environment: BotEnvironment):
+async def test_a_form_about_what_was_decided_meanwhile_sends_nothing(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     view = await form(environment, ALICE, ts, "task.terminate")
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "CONTINUE"}, LIN)

@@ -43,7 +43,7 @@ def under(*parts: str) -> Callable[..., Any]:
 @under(WATCH, FAILURES.format(RANDOM))
 async def test_an_excerpt_that_can_not_be_shared_does_not_close_its_channel(
     environment: BotEnvironment,
-):
+) -> None:
     await add_failure(environment, error=TRACEBACK)
     await environment.slack.until(lambda: card_of(environment, RANDOM, "Run 0"))
     await add_failure(environment, number=1, workflow=1)
@@ -55,14 +55,14 @@ async def test_an_excerpt_that_can_not_be_shared_does_not_close_its_channel(
 @under(WATCH, BOTH)
 async def test_however_many_can_not_be_read_what_comes_after_them_is_brought(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
     for number in range(7):
         environment.secmaster.world.add_task(name=f"Odd {number}")
     await environment.polls(3)
     await add_failure(environment)
-    minutes = 0
+    minutes = 0.0
     while not card_of(
         environment, SOC, "Run 0"
     ):  # each keeps its place for a minute, and no longer
@@ -81,7 +81,7 @@ async def test_however_many_can_not_be_read_what_comes_after_them_is_brought(
 @under(WATCH, FAILURES.format(ONCALL))
 async def test_a_failure_that_joined_a_card_which_could_not_be_drawn_is_drawn_later(
     environment: BotEnvironment, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(reconcile, "LISTED", 0)  # or a look that is nobody's turn would mend it
     await add_failure(environment)
     await environment.slack.until(lambda: card_of(environment, ONCALL, "Run 0"))
@@ -98,7 +98,7 @@ async def test_a_failure_that_joined_a_card_which_could_not_be_drawn_is_drawn_la
 @under(WATCH, FAILURES.format(ONCALL))
 async def test_a_failure_whose_answer_was_lost_is_found_before_it_joins_another(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     lost = Fault(on="chat.postMessage", hang_up=True, applied=True, times=1)
     await environment.slack.faults.set(lost)
@@ -119,7 +119,7 @@ async def test_a_failure_whose_answer_was_lost_is_found_before_it_joins_another(
 @under(FALLBACK, GROUP)
 async def test_what_is_for_a_group_that_nobody_is_in_goes_to_the_fallback(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     environment.secmaster.world.add_task(name="Page")
     ts = await environment.slack.until(lambda: card_of(environment, ONCALL, "Page"))
@@ -139,7 +139,7 @@ async def test_what_is_for_a_group_that_nobody_is_in_goes_to_the_fallback(
 @under(FALLBACK, FAILURES.format(SOC))
 async def test_a_file_whose_channel_was_closed_before_it_came_is_not_posted_elsewhere(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     await environment.slack.faults.set(Fault(on="files.getUploadURLExternal", **SLACK_DOWN))
     await add_failure(environment, error=TRACEBACK)
@@ -160,7 +160,7 @@ async def test_a_file_whose_channel_was_closed_before_it_came_is_not_posted_else
 @under(WATCH, ESCALATES)
 async def test_a_failure_of_its_own_does_not_join_one_that_was_escalated(
     environment: BotEnvironment,
-):
+) -> None:
     await add_failure(environment)
     await environment.slack.until(lambda: card_of(environment, SOC, "Run 0"))
     environment.clock.forward(minutes=31)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -10,12 +11,13 @@ from bot.cli.demo_story import POLICY
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.arrivals import new_failure, new_task
-from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.slack.web_api import Call
 from handlers.home import HomeRefresher
 from tests.support.clock import FakeClock
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment, policy, settings_for
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST
+from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
 from tests.support.watch import EVERA
 
@@ -37,7 +39,7 @@ def rules() -> str:
 @postgres_in_full
 async def test_home_is_drawn_from_what_is_known_and_asks_secmaster_nothing(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     await environment.secmaster.faults.set(Fault(on="*", status=503))
     home = await opened(environment, ALICE)
@@ -53,10 +55,10 @@ async def test_home_is_drawn_from_what_is_known_and_asks_secmaster_nothing(
 @postgres_in_full
 async def test_what_is_approved_on_home_is_told_in_our_chat_and_leaves_the_queue(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     home = await opened(environment, ALICE)
-    block, name = row(home, "task.approve")
+    block, name = the_row(home, "task.approve")
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
     [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
     assert card["blocks"][0]["text"]["text"] == name
@@ -73,10 +75,10 @@ async def test_what_is_approved_on_home_is_told_in_our_chat_and_leaves_the_queue
 
 async def test_what_is_terminated_on_home_asks_with_a_form_and_is_told_in_our_chat(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     home = await opened(environment, ALICE)
-    block, name = row(home, "task.terminate")
+    block, name = the_row(home, "task.terminate")
     await environment.slack.press_in_view(ALICE, home["id"], "task.terminate", block_id=block)
     [form] = await environment.slack.until(lambda: environment.slack.views(ALICE))
     assert name in said(form)
@@ -87,10 +89,12 @@ async def test_what_is_terminated_on_home_asks_with_a_form_and_is_told_in_our_ch
 
 
 @pytest.mark.parametrize("rules", [CAREFUL + WATCHING], ids=["by-name"])
-async def test_whoever_has_to_type_a_name_is_shown_the_one_they_saw(environment: BotEnvironment):
+async def test_whoever_has_to_type_a_name_is_shown_the_one_they_saw(
+    environment: BotEnvironment,
+) -> None:
     await first_poll_finished(environment)
     home = await opened(environment, ALICE)
-    block, name = row(home, "task.approve")
+    block, name = the_row(home, "task.approve")
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
     [form] = await environment.slack.until(lambda: environment.slack.views(ALICE))
     await environment.slack.submit(ALICE, form["id"], {"name": name, "reason": ""})
@@ -101,7 +105,7 @@ async def test_whoever_has_to_type_a_name_is_shown_the_one_they_saw(environment:
 
 async def test_a_home_that_slack_could_not_be_asked_about_is_drawn_once_it_can(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     await opened(environment, ALICE)
     environment.clock.forward(minutes=2)  # what is known of Alice is too old by then
@@ -116,10 +120,10 @@ async def test_a_home_that_slack_could_not_be_asked_about_is_drawn_once_it_can(
 @pytest.mark.parametrize("rules", [ONE_ROUND], ids=["one-round"])
 async def test_what_has_changed_since_home_was_drawn_is_not_decided_blindly(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     home = await opened(environment, ALICE)
-    block, name = row(home, "task.approve")
+    block, name = the_row(home, "task.approve")
     task = next(one for one in environment.secmaster.world.tasks.values() if one["name"] == name)
     said_there = {"action": "ADD_COMMENT", "comment": "not this host"}
     environment.secmaster.world.update_task(task["id"], said_there, EVERA)
@@ -130,7 +134,9 @@ async def test_what_has_changed_since_home_was_drawn_is_not_decided_blindly(
     assert approvals == []
 
 
-async def test_a_run_is_retried_from_home_once_it_was_looked_at(environment: BotEnvironment):
+async def test_a_run_is_retried_from_home_once_it_was_looked_at(
+    environment: BotEnvironment,
+) -> None:
     await first_poll_finished(environment)
     home = await opened(environment, CAROL)
     assert "instance.retry" not in said(home)  # a list does not say where they failed
@@ -144,7 +150,7 @@ async def test_a_run_is_retried_from_home_once_it_was_looked_at(environment: Bot
 
 async def test_what_comes_and_what_is_decided_elsewhere_shows_without_a_press(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     await opened(environment, ALICE)
     task = new_task(environment.secmaster.world, 0)
@@ -159,7 +165,7 @@ async def test_what_comes_and_what_is_decided_elsewhere_shows_without_a_press(
 
 async def test_a_home_that_would_look_the_same_or_is_left_alone_is_not_drawn_again(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     await opened(environment, ALICE)
     await opened(environment, CAROL)
@@ -179,7 +185,7 @@ async def test_a_home_that_would_look_the_same_or_is_left_alone_is_not_drawn_aga
 @pytest.mark.parametrize("rules", [ONE_ROUND], ids=["one-round"])
 async def test_only_so_many_homes_are_drawn_in_a_round_and_each_has_its_turn(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     homes, context = environment.app.services.store.home_views, refreshing(environment).app
     await context.background.drain()
@@ -198,12 +204,12 @@ async def test_only_so_many_homes_are_drawn_in_a_round_and_each_has_its_turn(
 
 @pytest.mark.parametrize("rules", [POLICY + WATCHING])
 async def test_what_somebody_wants_to_see_is_theirs_and_outlives_a_restart(
-    slack: SlackSandbox,
+    slack: SlackRecorder,
     secmaster: SecMasterSandbox,
     clock: FakeClock,
     database_url: str,
     rules: str,
-):
+) -> None:
     settings = settings_for(slack.url, secmaster.url, database_url)
     async with App(settings, policy(rules), QUICK_TIMEOUTS, clock) as app:
         environment = arrived(slack, secmaster, app, clock)
@@ -225,7 +231,7 @@ async def test_what_somebody_wants_to_see_is_theirs_and_outlives_a_restart(
 
 async def test_home_says_that_secmaster_is_in_trouble_and_shows_what_was_known(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     await opened(environment, ALICE)
     await environment.secmaster.faults.set(Fault(on="ListTasks", status=503))
@@ -239,10 +245,12 @@ async def test_home_says_that_secmaster_is_in_trouble_and_shows_what_was_known(
     )
 
 
-async def test_nothing_is_sent_where_our_chat_can_not_be_opened(environment: BotEnvironment):
+async def test_nothing_is_sent_where_our_chat_can_not_be_opened(
+    environment: BotEnvironment,
+) -> None:
     await first_poll_finished(environment)
     home = await opened(environment, ALICE)
-    block, _name = row(home, "task.approve")
+    block, _name = the_row(home, "task.approve")
     await environment.slack.faults.set(Fault(on="conversations.open", status=500, times=1))
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
     [message] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
@@ -256,7 +264,7 @@ async def test_nothing_is_sent_where_our_chat_can_not_be_opened(environment: Bot
 
 async def test_a_home_of_somebody_whom_slack_does_not_tell_says_so_and_is_drawn_again(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     await environment.slack.faults.set(Fault(on="users.info", status=500))
     home = await opened(environment, ALICE)
@@ -268,7 +276,9 @@ async def test_a_home_of_somebody_whom_slack_does_not_tell_says_so_and_is_drawn_
     )
 
 
-async def test_a_button_of_another_version_changes_nothing_and_is_told(environment: BotEnvironment):
+async def test_a_button_of_another_version_changes_nothing_and_is_told(
+    environment: BotEnvironment,
+) -> None:
     await first_poll_finished(environment)
     home = await opened(environment, ALICE)
     old = {"type": "button", "action_id": "home", "value": '{"tasks": "of another version"}'}
@@ -293,12 +303,14 @@ async def first_poll_finished(environment: BotEnvironment) -> None:
         await through.wait()
 
 
-async def opened(environment: BotEnvironment, user: str) -> dict:
+async def opened(environment: BotEnvironment, user: str) -> dict[str, Any]:
     """Open somebody's Home, and return it as it is drawn then."""
     before = drawn(environment, user)
     await environment.slack.open_home(user)
     await environment.slack.until(lambda: drawn(environment, user) > before)
-    return environment.slack.home(user)
+    home = environment.slack.home(user)
+    assert home is not None
+    return home
 
 
 def drawn(environment: BotEnvironment, user: str) -> int:
@@ -312,20 +324,20 @@ def refreshing(environment: BotEnvironment) -> HomeRefresher:
     )
 
 
-def published(environment: BotEnvironment) -> list:
+def published(environment: BotEnvironment) -> list[Call]:
     return [call for call in environment.slack.calls if call.method == "views.publish"]
 
 
-def holding(environment: BotEnvironment, user: str, text: str) -> dict | None:
+def holding(environment: BotEnvironment, user: str, text: str) -> dict[str, Any] | None:
     home = environment.slack.home(user)
     return home if home and text in said(home) else None
 
 
-def said(view) -> str:
+def said(view: object) -> str:
     return json.dumps(view, ensure_ascii=False)
 
 
-def row(home: dict, action_id: str) -> tuple[str, str] | None:
+def row(home: dict[str, Any], action_id: str) -> tuple[str, str] | None:
     """The block of the first such button, and the name above it."""
     parts = home["blocks"]
     for at, part in enumerate(parts):
@@ -334,14 +346,23 @@ def row(home: dict, action_id: str) -> tuple[str, str] | None:
     return None
 
 
-def option(home: dict, label: str) -> str:
+def the_row(home: dict[str, Any], action_id: str) -> tuple[str, str]:
+    """The block of the first such button, and the name above it; there must be one."""
+    block_and_name = row(home, action_id)
+    assert block_and_name is not None
+    return block_and_name
+
+
+def option(home: dict[str, Any], label: str) -> str:
     """What a filter's option of this label carries."""
     [menu] = [part["accessory"] for part in home["blocks"] if "accessory" in part]
-    return next(each["value"] for each in menu["options"] if each["text"]["text"].startswith(label))
+    return next(
+        str(each["value"]) for each in menu["options"] if each["text"]["text"].startswith(label)
+    )
 
 
 def arrived(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, app: App, clock: FakeClock
+    slack: SlackRecorder, secmaster: SecMasterSandbox, app: App, clock: FakeClock
 ) -> BotEnvironment:
     slack.request_url = f"{app.url}/slack/events"
     return BotEnvironment(slack, secmaster, app, clock)

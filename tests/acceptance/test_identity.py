@@ -41,7 +41,7 @@ def with_policy(text: str) -> pytest.MarkDecorator:
 @postgres_in_full
 async def test_who_the_policy_says_created_it_is_refused_and_somebody_else_may(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await created_by(environment, "alice.liddell")
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.ephemeral(ALICE, REFUSED, "The approval was not sent.")
@@ -58,7 +58,7 @@ async def test_who_the_policy_says_created_it_is_refused_and_somebody_else_may(
 @pytest.mark.parametrize("name", ["ALICE.LIDDELL", " alice.liddell ", "alice\u200b.liddell"])
 async def test_case_space_and_what_no_eye_sees_make_nobody_else_of_the_creator(
     environment: BotEnvironment, field: str, name: str
-):
+) -> None:
     ts = await created_by(environment, "user-x", **{field: name})
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.ephemeral(ALICE, REFUSED)
@@ -67,7 +67,7 @@ async def test_case_space_and_what_no_eye_sees_make_nobody_else_of_the_creator(
 
 @with_policy(BY_EMAIL)
 @pytest.mark.parametrize("name", ["alice", "alice@example.com", "Alice@Example.com"])
-async def test_a_creator_is_known_by_the_e_mail(environment: BotEnvironment, name: str):
+async def test_a_creator_is_known_by_the_e_mail(environment: BotEnvironment, name: str) -> None:
     ts = await created_by(environment, name)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.ephemeral(ALICE, REFUSED)
@@ -90,7 +90,7 @@ async def test_a_creator_is_known_by_the_e_mail(environment: BotEnvironment, nam
 )
 async def test_an_address_that_is_no_proof_leaves_somebody_unknown_and_refused(
     environment: BotEnvironment, profile: dict[str, Any]
-):
+) -> None:
     environment.slack.workspace.users[ALICE] |= profile
     ts = await created_by(environment, "somebody")
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -100,7 +100,7 @@ async def test_an_address_that_is_no_proof_leaves_somebody_unknown_and_refused(
 
 
 @with_policy(NOBODY)
-async def test_whom_the_policy_does_not_name_is_refused(environment: BotEnvironment):
+async def test_whom_the_policy_does_not_name_is_refused(environment: BotEnvironment) -> None:
     ts = await created_by(environment, "somebody")
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.ephemeral(ALICE, UNMAPPED)
@@ -110,7 +110,7 @@ async def test_whom_the_policy_does_not_name_is_refused(environment: BotEnvironm
 @with_policy(BY_BOTH)
 async def test_a_name_that_the_policy_gives_to_somebody_else_is_not_guessed(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await created_by(environment, "somebody")
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     await environment.ephemeral(BOB, UNMAPPED)
@@ -120,7 +120,9 @@ async def test_a_name_that_the_policy_gives_to_somebody_else_is_not_guessed(
 
 
 @with_policy(BY_BOTH)
-async def test_the_name_that_the_policy_gives_is_the_one_that_counts(environment: BotEnvironment):
+async def test_the_name_that_the_policy_gives_is_the_one_that_counts(
+    environment: BotEnvironment,
+) -> None:
     ts = await created_by(environment, "bob")
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.ephemeral(ALICE, REFUSED)
@@ -130,7 +132,7 @@ async def test_the_name_that_the_policy_gives_is_the_one_that_counts(environment
 @pytest.mark.parametrize("name", ["", "\u200b", " "])
 async def test_a_task_whose_creator_nobody_can_tell_is_decided_by_nobody_here(
     environment: BotEnvironment, name: str
-):
+) -> None:
     ts = await created_by(environment, name, creator_id="")
     for user in (ALICE, BOB):
         await environment.slack.press(user, SOC, ts, "task.approve")
@@ -138,7 +140,7 @@ async def test_a_task_whose_creator_nobody_can_tell_is_decided_by_nobody_here(
     assert decided(environment) == 0
 
 
-async def test_other_rules_do_not_ask_who_created_it(environment: BotEnvironment):
+async def test_other_rules_do_not_ask_who_created_it(environment: BotEnvironment) -> None:
     ts = await created_by(environment, "alice.liddell")
     await environment.slack.command(ALICE, SOC, f"/task terminate {TASK.id} mine")
     [reply] = await environment.replies(ts)

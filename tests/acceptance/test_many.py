@@ -12,7 +12,6 @@ from bot.domain.batches import BatchQuery
 from bot.messages.batch_forms import batch_button
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
-from bot.sandbox.slack import SlackSandbox
 from tests.support.batch import (
     choose,
     id_of,
@@ -25,6 +24,7 @@ from tests.support.databases import both_databases, postgres_in_full
 from tests.support.environment import BotEnvironment, policy
 from tests.support.people import ALICE, CAROL, GUEST, PRIVATE, SOC
 from tests.support.process import BotProcess, bot_process
+from tests.support.slack_recorder import SlackRecorder
 
 LIN = Person("user-lin", "Lin Yue")
 THREE = [seed.TASK_ISOLATE, seed.TASK_BLOCK_IP, seed.TASK_CHINESE]
@@ -62,7 +62,9 @@ def rules(request: pytest.FixtureRequest) -> str:
 
 
 @postgres_in_full
-async def test_three_of_a_list_are_approved_with_one_confirmation(environment: BotEnvironment):
+async def test_three_of_a_list_are_approved_with_one_confirmation(
+    environment: BotEnvironment,
+) -> None:
     view = await open_from_list(environment, ALICE, "task")
     assert picked(view) == []
     question = await choose(environment, ALICE, view, "task.approve", THREE)
@@ -84,7 +86,7 @@ async def test_three_of_a_list_are_approved_with_one_confirmation(environment: B
     assert any(each.startswith("*Isolate host ecs-web-07") for each in replies)
 
 
-async def test_the_progress_is_told_while_it_is_under_way(environment: BotEnvironment):
+async def test_the_progress_is_told_while_it_is_under_way(environment: BotEnvironment) -> None:
     question = await tasks(environment, ALICE, THREE)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", hold=True, times=1))
     await confirm(environment, ALICE, question)
@@ -95,7 +97,7 @@ async def test_the_progress_is_told_while_it_is_under_way(environment: BotEnviro
     assert table["ts"] == progress["ts"]
 
 
-async def test_no_more_than_five_are_under_way_at_once(environment: BotEnvironment):
+async def test_no_more_than_five_are_under_way_at_once(environment: BotEnvironment) -> None:
     view = await open_from_list(environment, ALICE, "task")
     eight = [id_of(value) for value in option_values(view)[:8]]
     question = await choose(environment, ALICE, view, "task.approve", eight)
@@ -110,7 +112,7 @@ async def test_no_more_than_five_are_under_way_at_once(environment: BotEnvironme
 
 async def test_what_somebody_decided_meanwhile_has_its_row_and_the_others_are_done(
     environment: BotEnvironment,
-):
+) -> None:
     question = await tasks(environment, ALICE, THREE)
     environment.secmaster.world.update_task(seed.TASK_BLOCK_IP, {"action": "CONTINUE"}, LIN)
     await confirm(environment, ALICE, question)
@@ -123,7 +125,9 @@ async def test_what_somebody_decided_meanwhile_has_its_row_and_the_others_are_do
     assert sorted(decided(environment)) == sorted({*THREE} - {seed.TASK_BLOCK_IP})
 
 
-async def test_what_changed_since_it_was_confirmed_is_not_decided(environment: BotEnvironment):
+async def test_what_changed_since_it_was_confirmed_is_not_decided(
+    environment: BotEnvironment,
+) -> None:
     question = await tasks(environment, ALICE, THREE)
     comment = {"action": "ADD_COMMENT", "comment": "wait for the owner"}
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, comment, LIN)
@@ -136,7 +140,7 @@ async def test_what_changed_since_it_was_confirmed_is_not_decided(environment: B
 
 async def test_what_was_decided_or_changed_since_it_was_listed_is_left_out(
     environment: BotEnvironment,
-):
+) -> None:
     view = await open_from_list(environment, ALICE, "task")
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "CONTINUE"}, LIN)
     environment.secmaster.world.tasks[seed.TASK_BLOCK_IP]["description"] = "another address"
@@ -163,7 +167,7 @@ async def test_what_was_decided_or_changed_since_it_was_listed_is_left_out(
 )
 async def test_what_was_empty_when_it_was_listed_and_is_not_now_is_left_out(
     environment: BotEnvironment, come: dict[str, Any]
-):
+) -> None:
     [field] = come
     task = environment.secmaster.world.tasks[seed.TASK_CHINESE]
     task |= {"notes": "", "note": "", field: [] if field == "attachment_id_list" else ""}
@@ -177,7 +181,9 @@ async def test_what_was_empty_when_it_was_listed_and_is_not_now_is_left_out(
 
 
 @pytest.mark.parametrize("rules", [SPECIAL], indirect=True, ids=["special"])
-async def test_what_asks_for_more_than_a_press_is_left_out_and_told(environment: BotEnvironment):
+async def test_what_asks_for_more_than_a_press_is_left_out_and_told(
+    environment: BotEnvironment,
+) -> None:
     question = await tasks(environment, ALICE, THREE)
     text = json.dumps(question["blocks"])
     assert "It asks for several people" in text
@@ -190,7 +196,7 @@ async def test_what_asks_for_more_than_a_press_is_left_out_and_told(environment:
 @pytest.mark.parametrize("rules", [REASONS], indirect=True, ids=["reasons"])
 async def test_a_reason_that_is_required_is_asked_for_and_goes_with_each(
     environment: BotEnvironment,
-):
+) -> None:
     view = await open_from_list(environment, ALICE, "task")
     question = await choose(environment, ALICE, view, "task.approve", THREE[:2])
     assert "It needs a reason: go back and give one." in json.dumps(question["blocks"])
@@ -208,7 +214,9 @@ async def test_a_reason_that_is_required_is_asked_for_and_goes_with_each(
     assert all("seen by two" in each for each in comments)
 
 
-async def test_a_guest_is_refused_for_each_of_them_and_it_is_on_record(environment: BotEnvironment):
+async def test_a_guest_is_refused_for_each_of_them_and_it_is_on_record(
+    environment: BotEnvironment,
+) -> None:
     view = await open_from_list(environment, GUEST, "task")
     question = await choose(environment, GUEST, view, "task.terminate", THREE)
     assert question["title"]["text"] == "Select several"
@@ -222,7 +230,7 @@ async def test_a_guest_is_refused_for_each_of_them_and_it_is_on_record(environme
 
 async def test_a_right_that_is_gone_by_the_confirmation_is_told_in_the_table(
     environment: BotEnvironment,
-):
+) -> None:
     question = await tasks(environment, ALICE, THREE)
     strict = POLICY.replace("[[rules]]", SPECIAL.partition(POLICY)[0].strip() + "\n\n[[rules]]", 1)
     environment.app.policy.current = policy(strict)
@@ -233,13 +241,18 @@ async def test_a_right_that_is_gone_by_the_confirmation_is_told_in_the_table(
     assert decided(environment) == [seed.TASK_CHINESE]
 
 
-async def test_more_than_twenty_or_none_are_refused_in_the_form(environment: BotEnvironment):
+async def test_more_than_twenty_or_none_are_refused_in_the_form(
+    environment: BotEnvironment,
+) -> None:
     for number in range(20):
         environment.secmaster.world.add_task(name=f"Block address {number}")
     view = await open_from_list(environment, ALICE, "task")
     everything = option_values(view)
     assert len(everything) > 20
-    typed = {"action": "task.approve", "objects": everything[:21]}
+    typed: dict[str, str | list[str]] = {
+        "action": "task.approve",
+        "objects": everything[:21],
+    }
     await environment.slack.submit(ALICE, view["id"], typed)
     errors = {"objects": "21 are selected; 20 are possible at once."}
     assert environment.slack.views(ALICE)[-1]["errors"] == errors
@@ -254,7 +267,9 @@ async def test_more_than_twenty_or_none_are_refused_in_the_form(environment: Bot
     assert len(decided(environment)) == 20
 
 
-async def test_all_failed_runs_of_one_workflow_are_chosen_and_retried(environment: BotEnvironment):
+async def test_all_failed_runs_of_one_workflow_are_chosen_and_retried(
+    environment: BotEnvironment,
+) -> None:
     workflow = environment.secmaster.world.instances[seed.INSTANCE_FAILED]["workflow"]["id"]
     failed = failed_of(environment, workflow)
     ts = await button(environment, BatchQuery(kind="instance", workflow_id=workflow))
@@ -271,7 +286,9 @@ async def test_all_failed_runs_of_one_workflow_are_chosen_and_retried(environmen
 
 
 @pytest.mark.parametrize("rules", [BRAKE], indirect=True, ids=["brake"])
-async def test_what_the_retry_brake_stops_waits_for_a_second_person(environment: BotEnvironment):
+async def test_what_the_retry_brake_stops_waits_for_a_second_person(
+    environment: BotEnvironment,
+) -> None:
     workflow = environment.secmaster.world.instances[seed.INSTANCE_FAILED]["workflow"]["id"]
     failed = failed_of(environment, workflow)
     assert len(failed) > 1
@@ -285,7 +302,7 @@ async def test_what_the_retry_brake_stops_waits_for_a_second_person(environment:
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 1
 
 
-async def test_confirming_twice_is_one_batch(environment: BotEnvironment):
+async def test_confirming_twice_is_one_batch(environment: BotEnvironment) -> None:
     question = await tasks(environment, ALICE, THREE)
     sent = [environment.slack.submit(ALICE, question["id"], {}) for _ in range(2)]
     for each in await asyncio.gather(*sent):
@@ -297,7 +314,9 @@ async def test_confirming_twice_is_one_batch(environment: BotEnvironment):
     assert len(environment.slack.thread(SOC, table["ts"])) == 4
 
 
-async def test_through_a_storm_of_503_each_is_told_and_written_once(environment: BotEnvironment):
+async def test_through_a_storm_of_503_each_is_told_and_written_once(
+    environment: BotEnvironment,
+) -> None:
     question = await tasks(environment, ALICE, THREE)
     await environment.secmaster.faults.set(Fault(on="*", status=503, times=11))
     await confirm(environment, ALICE, question)
@@ -311,7 +330,7 @@ async def test_through_a_storm_of_503_each_is_told_and_written_once(environment:
 
 async def test_an_answer_stands_under_the_objects_own_card_where_there_is_one(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     question = await tasks(environment, ALICE, THREE[:2])
     await confirm(environment, ALICE, question)
@@ -322,12 +341,14 @@ async def test_an_answer_stands_under_the_objects_own_card_where_there_is_one(
     assert len(await environment.replies(table["ts"])) == 1
 
 
-async def test_a_channel_that_is_closed_to_us_is_told_in_our_chat(environment: BotEnvironment):
+async def test_a_channel_that_is_closed_to_us_is_told_in_our_chat(
+    environment: BotEnvironment,
+) -> None:
     await environment.slack.command(ALICE, PRIVATE, "/secmaster task several Isolate")
     view = await open_view(environment, ALICE, "choosing")
     question = await choose(environment, ALICE, view, "task.approve", THREE[:1])
     await confirm(environment, ALICE, question)
-    chat = environment.slack.workspace.dm(ALICE).id
+    chat = environment.slack.chat_with(ALICE)
     table = await environment.slack.until(
         lambda: said(environment, "*Approved: 1 of 1 task*", channel=chat)
     )
@@ -337,7 +358,7 @@ async def test_a_channel_that_is_closed_to_us_is_told_in_our_chat(environment: B
 
 async def test_a_text_narrows_what_is_offered_and_a_mention_is_told_how(
     environment: BotEnvironment,
-):
+) -> None:
     await environment.slack.command(ALICE, SOC, "/secmaster task several Isolate host")
     view = await open_view(environment, ALICE, "choosing")
     assert {id_of(value) for value in option_values(view)} == {seed.TASK_ISOLATE}
@@ -360,7 +381,7 @@ async def test_a_text_narrows_what_is_offered_and_a_mention_is_told_how(
     assert "/secmaster task several [text]" in json.dumps(message["blocks"])
 
 
-async def test_more_than_a_hundred_are_said_to_be_more(environment: BotEnvironment):
+async def test_more_than_a_hundred_are_said_to_be_more(environment: BotEnvironment) -> None:
     for number in range(100):
         environment.secmaster.world.add_task(name=f"Block address {number}")
     view = await open_from_list(environment, ALICE, "task")
@@ -368,7 +389,9 @@ async def test_more_than_a_hundred_are_said_to_be_more(environment: BotEnvironme
     assert "112 tasks wait for a decision; 100 of them are here." in json.dumps(view["blocks"])
 
 
-async def test_a_newer_button_is_told_and_trouble_while_listing_too(environment: BotEnvironment):
+async def test_a_newer_button_is_told_and_trouble_while_listing_too(
+    environment: BotEnvironment,
+) -> None:
     ts = await button(environment, BatchQuery(kind="task"))
     for value in ("2|task|main||", "1|task|elsewhere||", "1|tasks|main||", "1|task"):
         await environment.slack.press(ALICE, SOC, ts, "several", value=value, forge_value=True)
@@ -384,8 +407,8 @@ async def test_a_newer_button_is_told_and_trouble_while_listing_too(environment:
 @pytest.mark.slow
 @both_databases
 async def test_killed_once_slack_took_the_progress_it_is_not_posted_twice(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
     async with bot_process(slack, secmaster, database_url, tmp_path) as bot:
         environment = outside(slack, secmaster)
         question = await tasks(environment, ALICE, THREE)
@@ -398,8 +421,8 @@ async def test_killed_once_slack_took_the_progress_it_is_not_posted_twice(
 
 @postgres_in_full
 async def test_killed_while_some_are_written_each_is_written_once(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
     async with bot_process(slack, secmaster, database_url, tmp_path) as bot:
         environment = outside(slack, secmaster)
         question = await tasks(environment, ALICE, THREE)
@@ -414,8 +437,8 @@ async def test_killed_while_some_are_written_each_is_written_once(
 @pytest.mark.slow
 @both_databases
 async def test_killed_once_slack_took_the_table_it_is_still_the_same_message(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
     async with bot_process(slack, secmaster, database_url, tmp_path) as bot:
         environment = outside(slack, secmaster)
         question = await tasks(environment, ALICE, THREE)
@@ -430,8 +453,8 @@ async def test_killed_once_slack_took_the_table_it_is_still_the_same_message(
 
 @pytest.mark.slow
 async def test_told_to_stop_in_the_middle_it_leaves_the_rest_to_the_next_start(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
     async with bot_process(slack, secmaster, database_url, tmp_path) as bot:
         environment = outside(slack, secmaster)
         question = await tasks(environment, ALICE, THREE)
@@ -448,7 +471,7 @@ async def test_told_to_stop_in_the_middle_it_leaves_the_rest_to_the_next_start(
     assert len(slack.messages(SOC)) == 1
 
 
-def outside(slack: SlackSandbox, secmaster: SecMasterSandbox) -> BotEnvironment:
+def outside(slack: SlackRecorder, secmaster: SecMasterSandbox) -> BotEnvironment:
     """The environment of a bot in a process of its own, into which nobody looks."""
     return BotEnvironment(slack, secmaster, None)
 
@@ -502,7 +525,7 @@ async def button(environment: BotEnvironment, query: BatchQuery) -> str:
     return str(posted["ts"])
 
 
-def updates(slack: SlackSandbox) -> int:
+def updates(slack: SlackRecorder) -> int:
     return sum(1 for call in slack.calls if call.method == "chat.update")
 
 

@@ -1,6 +1,7 @@
 """The bot is spoken to: in channels, in threads, in direct messages, and not by machines."""
 
 import json
+from typing import Any
 
 from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
@@ -12,7 +13,7 @@ DM = "D0ALICE"
 ISOLATE = Ref(kind="task", id=seed.TASK_ISOLATE)
 
 
-async def test_a_mention_takes_the_same_words_as_the_command(environment: BotEnvironment):
+async def test_a_mention_takes_the_same_words_as_the_command(environment: BotEnvironment) -> None:
     await environment.slack.say(
         ALICE, SOC, f"@secmaster task approve {seed.TASK_ISOLATE} confirmed"
     )
@@ -31,7 +32,9 @@ async def test_a_mention_takes_the_same_words_as_the_command(environment: BotEnv
     await environment.ephemeral(DAVE, "How to use /secmaster")
 
 
-async def test_a_refused_or_wrong_mention_is_told_where_it_was_made(environment: BotEnvironment):
+async def test_a_refused_or_wrong_mention_is_told_where_it_was_made(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.say(DAVE, SOC, "@secmaster approve", ts)
     await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
@@ -45,7 +48,7 @@ async def test_a_refused_or_wrong_mention_is_told_where_it_was_made(environment:
 
 async def test_in_the_thread_of_a_card_the_id_and_the_noun_may_be_left_out(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.say(ALICE, SOC, "@secmaster comment 这台主机 can go 👍", ts)
     [_asked, reply] = await environment.replies(ts, 2)
@@ -69,7 +72,7 @@ async def test_in_the_thread_of_a_card_the_id_and_the_noun_may_be_left_out(
 
 async def test_a_task_named_in_the_thread_of_another_is_answered_under_its_own_card(
     environment: BotEnvironment,
-):
+) -> None:
     other = await environment.card("task", seed.TASK_ISOLATE)
     own_card = await environment.card("task", seed.TASK_BLOCK_IP)
     text = f"@secmaster task approve {seed.TASK_BLOCK_IP}"
@@ -87,7 +90,7 @@ async def test_a_task_named_in_the_thread_of_another_is_answered_under_its_own_c
 
 async def test_in_a_thread_that_is_no_cards_the_card_is_posted_in_the_channel(
     environment: BotEnvironment,
-):
+) -> None:
     message = await environment.slack.say(ALICE, SOC, "what about this host?")
     await environment.slack.say(ALICE, SOC, "@secmaster approve", message["ts"])
     await environment.ephemeral(ALICE, "I don't know “approve”")
@@ -100,7 +103,7 @@ async def test_in_a_thread_that_is_no_cards_the_card_is_posted_in_the_channel(
 
 async def test_a_card_that_was_posted_and_not_remembered_is_known_by_what_it_carries(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     async with environment.app.services.card_lock(ISOLATE, SOC):  # it is remembered by then
         [card] = environment.app.services.store.cards_of(ISOLATE)
@@ -111,7 +114,9 @@ async def test_a_card_that_was_posted_and_not_remembered_is_known_by_what_it_car
     assert len([one for one in environment.slack.messages(SOC) if one["user"] == BOT]) == 1
 
 
-async def test_a_thread_that_slack_does_not_let_us_look_at_is_no_cards(environment: BotEnvironment):
+async def test_a_thread_that_slack_does_not_let_us_look_at_is_no_cards(
+    environment: BotEnvironment,
+) -> None:
     message = await environment.slack.say(ALICE, SOC, "what about this host?")
     await environment.slack.faults.set(
         Fault(on="conversations.replies", code="missing_scope", status=200)
@@ -120,7 +125,7 @@ async def test_a_thread_that_slack_does_not_let_us_look_at_is_no_cards(environme
     await environment.ephemeral(ALICE, "I don't know “approve”")
 
 
-async def test_a_direct_message_needs_no_mention(environment: BotEnvironment):
+async def test_a_direct_message_needs_no_mention(environment: BotEnvironment) -> None:
     await environment.slack.say(ALICE, DM, "task list")
     await environment.slack.until(lambda: said_in(environment, "1-8 of 12 waiting tasks"))
     await environment.slack.say(ALICE, DM, f"task approve {seed.TASK_ISOLATE}")
@@ -138,10 +143,10 @@ async def test_a_direct_message_needs_no_mention(environment: BotEnvironment):
     assert [one.body["action"] for one in writes] == ["CONTINUE", "ADD_COMMENT", "ADD_COMMENT"]
 
 
-async def test_what_bots_say_and_what_is_edited_is_not_heard(environment: BotEnvironment):
+async def test_what_bots_say_and_what_is_edited_is_not_heard(environment: BotEnvironment) -> None:
     text = f"<@{BOT}> task approve {seed.TASK_ISOLATE}"
-    plain = {"text": text, "channel": DM, "channel_type": "im", "type": "message"}
-    heard = [
+    plain: dict[str, Any] = {"text": text, "channel": DM, "channel_type": "im", "type": "message"}
+    events: list[dict[str, Any]] = [
         plain | {"ts": "1.1", "user": BOT, "bot_id": "B0BOT"},
         plain | {"ts": "1.2", "user": "U0OTHERBOT", "bot_id": "B0OTHER"},
         plain | {"ts": "1.3", "subtype": "bot_message", "bot_id": "B0OTHER"},
@@ -150,7 +155,7 @@ async def test_what_bots_say_and_what_is_edited_is_not_heard(environment: BotEnv
         {"type": "app_mention", "text": text, "channel": SOC, "ts": "1.6", "bot_id": "B0OTHER"},
         plain | {"ts": "1.7", "user": ALICE, "channel": SOC, "channel_type": "channel"},
     ]
-    for event in heard:
+    for event in events:
         delivered = await environment.slack.delivery.event(event)
         assert (delivered.status, delivered.error) == (200, "")
     await environment.slack.say(ALICE, SOC, f"@secmaster task comment {seed.TASK_ISOLATE} now")
@@ -163,7 +168,7 @@ async def test_what_bots_say_and_what_is_edited_is_not_heard(environment: BotEnv
     assert "task.approve" in environment.buttons(ts)
 
 
-async def test_an_action_delivered_again_is_done_once(environment: BotEnvironment):
+async def test_an_action_delivered_again_is_done_once(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.say(ALICE, SOC, "@secmaster comment only once", ts)
     await environment.replies(ts, 2)
@@ -178,7 +183,9 @@ async def test_an_action_delivered_again_is_done_once(environment: BotEnvironmen
     assert [one.body["action"] for one in writes] == ["ADD_COMMENT", "CONTINUE"]
 
 
-async def test_a_request_to_show_delivered_again_posts_no_second_card(environment: BotEnvironment):
+async def test_a_request_to_show_delivered_again_posts_no_second_card(
+    environment: BotEnvironment,
+) -> None:
     await environment.slack.say(ALICE, SOC, f"@secmaster task show {seed.TASK_ISOLATE}")
     await environment.slack.until(lambda: bots(environment, SOC))
     await environment.slack.redeliver(list(environment.slack.delivery.events)[-1])
@@ -188,7 +195,7 @@ async def test_a_request_to_show_delivered_again_posts_no_second_card(environmen
     assert len([name for name in names if name.startswith("Isolate host")]) == 1
 
 
-async def test_a_question_delivered_again_is_answered_once(environment: BotEnvironment):
+async def test_a_question_delivered_again_is_answered_once(environment: BotEnvironment) -> None:
     await environment.slack.say(ALICE, SOC, "@secmaster whoami")
     await environment.ephemeral(ALICE, "roles:")
     await environment.slack.redeliver(list(environment.slack.delivery.events)[-1])

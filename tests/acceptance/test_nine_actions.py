@@ -161,7 +161,7 @@ BY_WORDS = [
 @pytest.mark.parametrize("case", BY_WORDS, ids=str)
 async def test_by_command_it_is_written_once_and_told_in_the_thread_of_a_new_card(
     environment: BotEnvironment, case: Case
-):
+) -> None:
     delivered = await environment.slack.command(case.user, SOC, case.command)
     assert (delivered.status, delivered.error) == (200, "")
     await environment.ephemeral(case.user, "is recorded")
@@ -172,7 +172,7 @@ async def test_by_command_it_is_written_once_and_told_in_the_thread_of_a_new_car
 @pytest.mark.parametrize("case", BY_WORDS, ids=str)
 async def test_a_short_command_answers_under_the_card_that_is_there(
     environment: BotEnvironment, case: Case
-):
+) -> None:
     ts = await environment.card(case.kind, case.object_id)
     delivered = await environment.slack.command(case.user, SOC, case.short)
     assert (delivered.status, delivered.error) == (200, "")
@@ -182,7 +182,9 @@ async def test_a_short_command_answers_under_the_card_that_is_there(
 
 @both_modes
 @pytest.mark.parametrize("case", [APPROVE, RETRY], ids=str)
-async def test_a_button_that_was_confirmed_does_it_at_once(environment: BotEnvironment, case: Case):
+async def test_a_button_that_was_confirmed_does_it_at_once(
+    environment: BotEnvironment, case: Case
+) -> None:
     ts = await environment.card(case.kind, case.object_id)
     button = element(environment.message(ts), case.name)
     assert environment.message(ts)["blocks"][0]["text"]["text"] in button["confirm"]["text"]["text"]
@@ -196,7 +198,7 @@ async def test_a_button_that_was_confirmed_does_it_at_once(environment: BotEnvir
 @pytest.mark.parametrize("case", [TERMINATE, ADD_COMMENT, STOP, DEBUG], ids=str)
 async def test_a_button_that_asks_opens_a_form_and_the_form_does_it(
     environment: BotEnvironment, case: Case
-):
+) -> None:
     ts = await environment.card(case.kind, case.object_id)
     if case.name in environment.buttons(ts):
         delivered = await environment.slack.press(case.user, SOC, ts, case.name)
@@ -207,7 +209,7 @@ async def test_a_button_that_asks_opens_a_form_and_the_form_does_it(
     assert (delivered.status, delivered.error) == (200, "")
     [view] = await environment.slack.until(lambda: environment.slack.views(case.user))
     assert case.object_id in json.dumps(view["blocks"])
-    submitted = await environment.slack.submit(case.user, view["id"], case.filled)
+    submitted = await environment.slack.submit(case.user, view["id"], {**case.filled})
     assert (submitted.status, submitted.error) == (200, "")
     assert environment.slack.views(case.user) == []
     await is_done(environment, case, ts)
@@ -215,7 +217,7 @@ async def test_a_button_that_asks_opens_a_form_and_the_form_does_it(
 
 async def test_a_command_in_another_channel_has_its_own_card_and_both_are_redrawn(
     environment: BotEnvironment,
-):
+) -> None:
     soc_card = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.command(ALICE, ONCALL, f"/secmaster task approve {seed.TASK_ISOLATE}")
     oncall_card = await environment.slack.until(lambda: environment.new_card(ONCALL, set()))
@@ -230,7 +232,7 @@ async def test_a_command_in_another_channel_has_its_own_card_and_both_are_redraw
 @pytest.mark.parametrize("way", ["command", "form"])
 async def test_a_reason_is_a_comment_that_names_the_person_before_the_decision(
     environment: BotEnvironment, way: str
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     reason = "seen by 3 sensors & <confirmed>"
     if way == "command":
@@ -258,7 +260,7 @@ async def test_a_reason_is_a_comment_that_names_the_person_before_the_decision(
 
 async def test_the_reason_of_a_retry_is_told_in_the_thread_and_on_the_card(
     environment: BotEnvironment,
-):
+) -> None:
     await environment.slack.command(
         CAROL, SOC, f"/instance retry {seed.INSTANCE_FAILED} quota was raised"
     )
@@ -344,10 +346,11 @@ def element(message: dict[str, Any], action_id: str) -> dict[str, Any]:
         for each in block["elements"]
         if each["action_id"] == action_id
     ]
-    return elements[0]
+    first: dict[str, Any] = elements[0]
+    return first
 
 
 def option(message: dict[str, Any], action: str) -> str:
     """The value of an entry in the card's menu."""
     values = [each["value"] for each in element(message, "more")["options"]]
-    return next(value for value in values if value.startswith(f"{action}|"))
+    return next(str(value) for value in values if value.startswith(f"{action}|"))

@@ -16,11 +16,11 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.arrivals import THROTTLED, TRACEBACK
 from bot.sandbox.secmaster.wire import stamp
-from bot.sandbox.slack import SlackSandbox
 from tests.support.clock import FakeClock
 from tests.support.databases import both_databases, postgres_in_full
 from tests.support.environment import BotEnvironment, policy, restarted, settings_for
 from tests.support.people import ALICE, CAROL, DAVE, ONCALL, SOC
+from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
 from tests.support.watch import EVERA, ROUTES, add_failure, card_of, first_poll_finished
 
@@ -46,7 +46,7 @@ async def secmaster(clock: FakeClock) -> AsyncIterator[SecMasterSandbox]:
 
 async def test_a_failure_comes_with_where_how_and_what_the_node_was_given(
     environment: BotEnvironment,
-):
+) -> None:
     run = await add_failure(
         environment, node_input='{"ip": "203.0.113.9"}', node_output='{"verdict": "unknown"}'
     )
@@ -59,7 +59,9 @@ async def test_a_failure_comes_with_where_how_and_what_the_node_was_given(
     assert environment.slack.thread(ONCALL, ts)[1:] == []
 
 
-async def test_the_card_says_how_often_it_was_tried_and_by_whom_last(environment: BotEnvironment):
+async def test_the_card_says_how_often_it_was_tried_and_by_whom_last(
+    environment: BotEnvironment,
+) -> None:
     run = await add_failure(environment, relapse=THROTTLED)
     ts = await retried(environment, run, CAROL)
     advance(environment, run, 2)
@@ -73,7 +75,7 @@ async def test_the_card_says_how_often_it_was_tried_and_by_whom_last(environment
 @postgres_in_full
 async def test_what_no_card_has_room_for_is_one_file_in_its_thread_also_after_a_restart(
     environment: BotEnvironment, database_url: str
-):
+) -> None:
     run = await add_failure(environment, error=TRACEBACK, node_output="y" * 3000)
     ts = await environment.slack.until(lambda: card_of(environment, ONCALL, run["name"]))
     [share] = await environment.slack.until(lambda: environment.slack.thread(ONCALL, ts)[1:])
@@ -89,7 +91,7 @@ async def test_what_no_card_has_room_for_is_one_file_in_its_thread_also_after_a_
 
 async def test_after_a_crash_in_the_middle_of_a_card_there_is_one_with_its_file(
     environment: BotEnvironment, database_url: str
-):
+) -> None:
     await first_poll_finished(environment)
     posting = Fault(on="chat.postMessage", hold=True, applied=True)
     await environment.slack.faults.set(posting)
@@ -109,7 +111,7 @@ async def test_after_a_crash_in_the_middle_of_a_card_there_is_one_with_its_file(
 
 async def test_of_a_run_that_is_gone_no_file_is_posted_and_nothing_waits_behind_it(
     environment: BotEnvironment,
-):
+) -> None:
     run = await add_failure(environment, error=TRACEBACK)
     ts = await environment.slack.until(lambda: card_of(environment, ONCALL, run["name"]))
     environment.secmaster.world.delete_instance(run["id"])
@@ -121,7 +123,7 @@ async def test_of_a_run_that_is_gone_no_file_is_posted_and_nothing_waits_behind_
 @postgres_in_full
 async def test_failures_of_one_workflow_are_one_card_and_each_has_its_own_retry(
     environment: BotEnvironment,
-):
+) -> None:
     runs, ts = await three(environment)
     assert len(cards(environment)) == 1
     for number, run in enumerate(runs, 1):
@@ -140,7 +142,7 @@ async def test_failures_of_one_workflow_are_one_card_and_each_has_its_own_retry(
 
 async def test_what_fails_once_the_time_to_gather_is_over_gets_a_card_of_its_own(
     environment: BotEnvironment,
-):
+) -> None:
     _runs, ts = await three(environment)
     environment.clock.forward(minutes=61)
     run = await add_failure(environment, number=4)
@@ -151,14 +153,14 @@ async def test_what_fails_once_the_time_to_gather_is_over_gets_a_card_of_its_own
 
 async def test_where_the_gathering_card_was_deleted_a_failure_gets_its_own(
     environment: BotEnvironment,
-):
+) -> None:
     _runs, ts = await three(environment)
-    environment.slack.workspace.delete(ONCALL, environment.slack.workspace.message(ONCALL, ts))
+    environment.slack.workspace.delete(ONCALL, environment.slack.stored(ONCALL, ts))
     run = await add_failure(environment, number=4)
     await environment.slack.until(lambda: card_of(environment, ONCALL, run["name"]))
 
 
-async def test_several_is_about_the_failures_of_this_workflow(environment: BotEnvironment):
+async def test_several_is_about_the_failures_of_this_workflow(environment: BotEnvironment) -> None:
     runs, ts = await three(environment)
     other = await add_failure(environment, number=9, workflow=1)
     await environment.slack.press(CAROL, ONCALL, ts, "several")
@@ -171,7 +173,9 @@ async def test_several_is_about_the_failures_of_this_workflow(environment: BotEn
     assert other["name"] not in text
 
 
-async def test_the_thread_is_told_that_a_retry_failed_again_and_why(environment: BotEnvironment):
+async def test_the_thread_is_told_that_a_retry_failed_again_and_why(
+    environment: BotEnvironment,
+) -> None:
     run = await add_failure(environment, relapse="the firewall said no")
     ts = await retried(environment, run, CAROL)
     advance(environment, run, 2)
@@ -183,7 +187,7 @@ async def test_the_thread_is_told_that_a_retry_failed_again_and_why(environment:
 @postgres_in_full
 async def test_the_thread_is_told_of_an_end_that_came_while_the_bot_was_down(
     environment: BotEnvironment, database_url: str
-):
+) -> None:
     run = await add_failure(environment)
     ts = await retried(environment, run, CAROL)
     await environment.app.__aexit__()
@@ -197,7 +201,7 @@ async def test_the_thread_is_told_of_an_end_that_came_while_the_bot_was_down(
 
 async def test_the_thread_is_told_of_a_retried_run_that_the_console_terminated(
     environment: BotEnvironment,
-):
+) -> None:
     run = await add_failure(environment)
     ts = await retried(environment, run, CAROL)
     advance(environment, run, 1)
@@ -211,7 +215,7 @@ async def test_the_thread_is_told_of_a_retried_run_that_the_console_terminated(
 @pytest.mark.parametrize("counted", [False, True], ids=["as before", "counted already"])
 async def test_a_failure_that_stands_for_a_moment_after_the_retry_is_not_its_end(
     environment: BotEnvironment, *, counted: bool
-):
+) -> None:
     run = await add_failure(environment)
     stood = {key: run[key] for key in ("status", "end_time", "retry_count")}
     await environment.secmaster.faults.set(
@@ -233,7 +237,7 @@ async def test_a_failure_that_stands_for_a_moment_after_the_retry_is_not_its_end
 
 async def test_a_failure_that_stays_though_the_retry_was_counted_is_told(
     environment: BotEnvironment,
-):
+) -> None:
     run = await add_failure(environment)
     ended = run["end_time"]
     ts = await retried(environment, run, CAROL)
@@ -244,7 +248,7 @@ async def test_a_failure_that_stays_though_the_retry_was_counted_is_told(
 
 async def test_a_run_that_is_retried_in_the_console_is_followed_to_its_end(
     environment: BotEnvironment,
-):
+) -> None:
     run = await add_failure(environment)
     ts = await environment.slack.until(lambda: card_of(environment, ONCALL, run["name"]))
     retry = {"command_type": "ActionInstanceRetryCommand"}
@@ -258,7 +262,7 @@ async def test_a_run_that_is_retried_in_the_console_is_followed_to_its_end(
 
 async def test_the_end_of_a_retry_is_told_though_some_tasks_can_not_be_read(
     environment: BotEnvironment,
-):
+) -> None:
     run = await add_failure(environment)
     tasks = [environment.secmaster.world.add_task(name=f"Odd {number}") for number in range(3)]
     for task in tasks:
@@ -269,7 +273,7 @@ async def test_the_end_of_a_retry_is_told_though_some_tasks_can_not_be_read(
         comment = {"action": "ADD_COMMENT", "comment": "look again"}
         environment.secmaster.world.update_task(task["id"], comment, EVERA)
     await environment.secmaster.until(
-        lambda: environment.app.services.store.poll_statuses.get("main").failure
+        lambda: (s := environment.app.services.store.poll_statuses.get("main")) and s.failure
     )
     advance(environment, run, 2)
     environment.clock.forward(minutes=6)
@@ -283,7 +287,7 @@ async def test_the_end_of_a_retry_is_told_though_some_tasks_can_not_be_read(
 @braked
 async def test_one_retry_too_many_waits_for_a_second_person_and_says_why(
     environment: BotEnvironment,
-):
+) -> None:
     runs, ts = await three(environment)
     await press(environment, ts, runs[0], CAROL, 1)
     await press(environment, ts, runs[1], CAROL, 2)
@@ -298,7 +302,7 @@ async def test_one_retry_too_many_waits_for_a_second_person_and_says_why(
 
 
 @braked
-async def test_the_brake_is_for_one_workflow_and_for_its_time(environment: BotEnvironment):
+async def test_the_brake_is_for_one_workflow_and_for_its_time(environment: BotEnvironment) -> None:
     runs, ts = await three(environment)
     other = await add_failure(environment, number=9, workflow=1)
     await press(environment, ts, runs[0], CAROL, 1)
@@ -314,7 +318,9 @@ async def test_the_brake_is_for_one_workflow_and_for_its_time(environment: BotEn
 @pytest.mark.parametrize(
     "rules", [BRAKED.replace("retries = 2", "retries = 1")], ids=["one"], indirect=True
 )
-async def test_of_two_retries_at_once_the_brake_lets_one_through(environment: BotEnvironment):
+async def test_of_two_retries_at_once_the_brake_lets_one_through(
+    environment: BotEnvironment,
+) -> None:
     runs, ts = await three(environment)
     places = [row(environment, ts, run) for run in runs[:2]]
     await asyncio.gather(
@@ -328,7 +334,9 @@ async def test_of_two_retries_at_once_the_brake_lets_one_through(environment: Bo
 
 
 @braked
-async def test_a_yes_that_is_taken_back_is_no_retry_to_be_followed(environment: BotEnvironment):
+async def test_a_yes_that_is_taken_back_is_no_retry_to_be_followed(
+    environment: BotEnvironment,
+) -> None:
     runs, ts = await three(environment)
     await press(environment, ts, runs[0], CAROL, 1)
     await press(environment, ts, runs[1], CAROL, 2)
@@ -345,7 +353,7 @@ async def test_a_yes_that_is_taken_back_is_no_retry_to_be_followed(environment: 
 @braked
 async def test_what_names_no_workflow_is_not_braked_with_others_that_name_none(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     for number in range(3):
         run = await add_failure(environment, number=number, workflow=None)
@@ -359,7 +367,7 @@ async def test_what_names_no_workflow_is_not_braked_with_others_that_name_none(
 # Cards stay true.
 
 
-async def test_a_card_says_that_its_task_was_deleted(environment: BotEnvironment):
+async def test_a_card_says_that_its_task_was_deleted(environment: BotEnvironment) -> None:
     ts = await a_task(environment)
     environment.secmaster.world.delete_task(ref_of(environment, ts).id)
     await environment.slack.until(
@@ -368,7 +376,9 @@ async def test_a_card_says_that_its_task_was_deleted(environment: BotEnvironment
     assert environment.buttons(ts) == []
 
 
-async def test_a_card_says_that_its_task_was_decided_in_the_console(environment: BotEnvironment):
+async def test_a_card_says_that_its_task_was_decided_in_the_console(
+    environment: BotEnvironment,
+) -> None:
     ts = await a_task(environment)
     environment.secmaster.world.update_task(
         ref_of(environment, ts).id, {"action": "CONTINUE"}, EVERA
@@ -379,7 +389,7 @@ async def test_a_card_says_that_its_task_was_decided_in_the_console(environment:
     assert environment.buttons(ts) == []
 
 
-async def test_a_card_says_that_its_task_ended_by_itself(environment: BotEnvironment):
+async def test_a_card_says_that_its_task_ended_by_itself(environment: BotEnvironment) -> None:
     due = stamp(environment.clock.now() + timedelta(hours=2))
     ts = await a_task(environment, due_date=due, due_handle="CONTINUE")
     environment.clock.forward(hours=2, minutes=1)
@@ -389,8 +399,8 @@ async def test_a_card_says_that_its_task_ended_by_itself(environment: BotEnviron
 
 
 async def test_many_comments_at_once_are_few_drawings_and_the_last_is_drawn(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str
+) -> None:
     slack.ignore_messages("📝", user=ALICE)  # twenty, and which command each answers is not told
     settings = settings_for(slack.url, secmaster.url, database_url)
     async with App(settings, policy(), replace(QUICK_TIMEOUTS, render_interval=1)) as app:

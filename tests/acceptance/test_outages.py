@@ -25,7 +25,7 @@ def decided(environment: BotEnvironment) -> int:
 
 async def test_a_write_whose_answer_was_lost_is_found_by_reading_and_not_sent_again(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", hang_up=True, applied=True))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -47,7 +47,7 @@ async def test_a_write_whose_answer_was_lost_is_found_by_reading_and_not_sent_ag
 )
 async def test_any_unusable_answer_to_an_applied_write_ends_in_one_write(
     environment: BotEnvironment, trouble: Fault
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(trouble)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -56,7 +56,7 @@ async def test_any_unusable_answer_to_an_applied_write_ends_in_one_write(
     assert decided(environment) == 1
 
 
-async def test_a_comment_whose_answer_was_lost_is_there_once(environment: BotEnvironment):
+async def test_a_comment_whose_answer_was_lost_is_there_once(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", hang_up=True, applied=True))
     await environment.slack.command(ALICE, SOC, f"/task comment {TASK.id} seen it")
@@ -68,7 +68,7 @@ async def test_a_comment_whose_answer_was_lost_is_there_once(environment: BotEnv
 
 async def test_a_write_that_got_lost_on_its_way_is_sent_again_only_after_reading(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", hang_up=True, times=1))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -83,7 +83,7 @@ async def test_a_write_that_got_lost_on_its_way_is_sent_again_only_after_reading
 
 async def test_while_secmaster_is_down_the_operation_is_kept_and_then_done(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.stop()
     port = int(environment.secmaster.url.rpartition(":")[2])
@@ -99,7 +99,7 @@ async def test_while_secmaster_is_down_the_operation_is_kept_and_then_done(
 
 async def test_what_stays_unreachable_is_given_up_and_said_to_be_not_done(
     environment: BotEnvironment,
-):
+) -> None:
     environment.app.services.timeouts = Timeouts(pauses=(0.01,) * 3)
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="*", status=503))
@@ -114,7 +114,7 @@ async def test_what_stays_unreachable_is_given_up_and_said_to_be_not_done(
 
 async def test_what_stays_in_doubt_is_called_unknown_and_never_a_success(
     environment: BotEnvironment,
-):
+) -> None:
     environment.app.services.timeouts = Timeouts(pauses=(0.01,) * 3)
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="ShowTask", times=1, delay=0.0))
@@ -130,7 +130,7 @@ async def test_what_stays_in_doubt_is_called_unknown_and_never_a_success(
 
 async def test_a_write_that_keeps_failing_while_reads_work_is_told_at_the_second_doubt(
     environment: BotEnvironment,
-):
+) -> None:
     environment.app.services.timeouts = Timeouts(pauses=(0.01,), settle=0.01)
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", status=503))
@@ -146,7 +146,7 @@ async def test_a_write_that_keeps_failing_while_reads_work_is_told_at_the_second
     assert outcomes(environment) == ["allowed", "unknown"]
 
 
-async def test_a_write_that_failed_once_is_not_called_trouble(environment: BotEnvironment):
+async def test_a_write_that_failed_once_is_not_called_trouble(environment: BotEnvironment) -> None:
     environment.app.services.timeouts = Timeouts(pauses=(0.01,), settle=0.01)
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", status=503, times=1))
@@ -160,7 +160,7 @@ async def test_a_write_that_failed_once_is_not_called_trouble(environment: BotEn
 
 async def test_when_secmaster_asks_to_be_left_alone_the_pause_is_as_long(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(
         Fault(on="UpdateTask", status=429, retry_after=1, times=1)
@@ -179,7 +179,7 @@ async def test_when_secmaster_asks_to_be_left_alone_the_pause_is_as_long(
 
 async def test_a_refusal_is_told_with_secmasters_words_and_the_request_id(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", status=403))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -191,7 +191,9 @@ async def test_a_refusal_is_told_with_secmasters_words_and_the_request_id(
     assert outcomes(environment) == ["allowed", "failed"]
 
 
-async def test_a_reason_that_cannot_be_left_leaves_the_task_undecided(environment: BotEnvironment):
+async def test_a_reason_that_cannot_be_left_leaves_the_task_undecided(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", status=400, times=1))
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id} looks right")
@@ -202,7 +204,7 @@ async def test_a_reason_that_cannot_be_left_leaves_the_task_undecided(environmen
 
 async def test_what_was_decided_elsewhere_during_the_outage_is_not_decided_again(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", status=429))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -220,7 +222,7 @@ async def test_what_was_decided_elsewhere_during_the_outage_is_not_decided_again
 
 async def test_a_page_of_html_from_slack_delays_the_reply_and_loses_nothing(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.faults.set(Fault(on="chat.postMessage", html=True, times=1))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -231,13 +233,15 @@ async def test_a_page_of_html_from_slack_delays_the_reply_and_loses_nothing(
 
 async def test_a_card_that_slack_would_not_take_is_told_as_slacks_trouble(
     environment: BotEnvironment,
-):
+) -> None:
     await environment.slack.faults.set(Fault(on="chat.postMessage", status=500, times=1))
     await environment.slack.command(ALICE, SOC, f"/task show {TASK.id}")
     assert await environment.ephemeral(ALICE, "Slack is in trouble")
 
 
-async def test_a_doubt_that_lasts_is_told_before_it_is_resolved(environment: BotEnvironment):
+async def test_a_doubt_that_lasts_is_told_before_it_is_resolved(
+    environment: BotEnvironment,
+) -> None:
     environment.app.services.timeouts = Timeouts(pauses=(0.01, 6, 0.01), settle=60)
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", hang_up=True))

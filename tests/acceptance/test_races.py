@@ -14,7 +14,7 @@ pytestmark = both_databases
 
 async def test_of_two_people_deciding_at_once_one_wins_and_the_other_is_told_who(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.press(BOB, SOC, ts, "task.terminate")
     form = environment.slack.views(BOB)[-1]
@@ -45,7 +45,7 @@ async def test_of_two_people_deciding_at_once_one_wins_and_the_other_is_told_who
     assert sorted(outcomes) == ["allowed", "done", "lost"]
 
 
-async def test_of_ten_clicks_on_one_button_one_is_sent(environment: BotEnvironment):
+async def test_of_ten_clicks_on_one_button_one_is_sent(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_PLAYBOOK)
     presses = [environment.slack.press(who, SOC, ts, "task.approve") for who in (ALICE, BOB) * 5]
     await asyncio.gather(*presses)
@@ -63,7 +63,7 @@ async def test_of_ten_clicks_on_one_button_one_is_sent(environment: BotEnvironme
 
 async def test_whoever_clicks_while_the_first_is_under_way_is_told_so_at_once(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", hold=True))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -76,7 +76,7 @@ async def test_whoever_clicks_while_the_first_is_under_way_is_told_so_at_once(
 
 async def test_whoever_presses_twice_is_told_that_the_second_press_was_not_sent(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", hold=True))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -90,7 +90,9 @@ async def test_whoever_presses_twice_is_told_that_the_second_press_was_not_sent(
     assert len(environment.slack.ephemerals(ALICE)) == 1
 
 
-async def test_after_a_decision_that_failed_anybody_may_decide_again(environment: BotEnvironment):
+async def test_after_a_decision_that_failed_anybody_may_decide_again(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", status=403, times=1))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -99,7 +101,9 @@ async def test_after_a_decision_that_failed_anybody_may_decide_again(environment
     assert f"*Approved* by <@{BOB}>" in (await environment.replies(ts, 2))[1]
 
 
-async def test_a_retry_is_sent_once_for_each_time_that_it_failed(environment: BotEnvironment):
+async def test_a_retry_is_sent_once_for_each_time_that_it_failed(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("instance", seed.INSTANCE_FAILED_AGAIN, user=CAROL, channel=ONCALL)
     await environment.secmaster.faults.set(Fault(on="UpdateWorkflowInstance", hold=True))
     await asyncio.gather(

@@ -13,7 +13,7 @@ from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, OUTSIDE
 LIN = Person("user-lin", "Lin Yue")
 
 
-async def test_help_and_an_empty_command_show_every_command(environment: BotEnvironment):
+async def test_help_and_an_empty_command_show_every_command(environment: BotEnvironment) -> None:
     for text in ("/secmaster", "/secmaster help", "/secmaster HELP", "/secmaster ?"):
         delivered = await environment.slack.command(DAVE, SOC, text)
         assert (delivered.status, delivered.error) == (200, "")
@@ -29,12 +29,14 @@ async def test_help_and_an_empty_command_show_every_command(environment: BotEnvi
     assert environment.secmaster.requests == []
 
 
-async def test_a_short_command_knows_help_too(environment: BotEnvironment):
+async def test_a_short_command_knows_help_too(environment: BotEnvironment) -> None:
     await environment.slack.command(DAVE, SOC, "/task help")
     assert "How to use /secmaster" in environment.slack.ephemerals(DAVE)[-1]["text"]
 
 
-async def test_whoami_tells_everybody_their_roles_and_what_they_may(environment: BotEnvironment):
+async def test_whoami_tells_everybody_their_roles_and_what_they_may(
+    environment: BotEnvironment,
+) -> None:
     answers = {}
     for user in (ALICE, CAROL, DAVE, GUEST, SOLO, OUTSIDER):
         await environment.slack.command(user, SOC, "/secmaster whoami")
@@ -54,7 +56,9 @@ async def test_whoami_tells_everybody_their_roles_and_what_they_may(environment:
     assert environment.secmaster.requests == []
 
 
-async def test_the_task_list_turns_its_pages_in_place_for_one_person(environment: BotEnvironment):
+async def test_the_task_list_turns_its_pages_in_place_for_one_person(
+    environment: BotEnvironment,
+) -> None:
     await environment.slack.command(ALICE, SOC, "/secmaster task list")
     await environment.ephemeral(ALICE, "1-8 of 12 waiting tasks")
     [page] = environment.slack.ephemerals(ALICE)
@@ -80,7 +84,7 @@ async def test_the_task_list_turns_its_pages_in_place_for_one_person(environment
     assert environment.slack.messages(SOC) == []
 
 
-async def test_the_task_list_narrows_by_state_and_text(environment: BotEnvironment):
+async def test_the_task_list_narrows_by_state_and_text(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, "/task list handled")
     await environment.ephemeral(ALICE, "1-3 of 3 handled tasks")
     assert "✅ Finished" in markup(environment.slack.ephemerals(ALICE)[-1])
@@ -94,7 +98,9 @@ async def test_the_task_list_narrows_by_state_and_text(environment: BotEnvironme
     assert turns(environment.slack.ephemerals(ALICE)[-1]) == []
 
 
-async def test_the_instance_list_keeps_its_filter_over_the_pages(environment: BotEnvironment):
+async def test_the_instance_list_keeps_its_filter_over_the_pages(
+    environment: BotEnvironment,
+) -> None:
     for number in range(9):
         name = f"a|b <{number}>"
         environment.secmaster.world.add_instance(name=name, status="FAILED")
@@ -112,7 +118,9 @@ async def test_the_instance_list_keeps_its_filter_over_the_pages(environment: Bo
     } >= {("FAILED", "a|b <")}
 
 
-async def test_show_posts_a_card_from_a_list_and_from_a_command(environment: BotEnvironment):
+async def test_show_posts_a_card_from_a_list_and_from_a_command(
+    environment: BotEnvironment,
+) -> None:
     await environment.slack.command(ALICE, SOC, "/task list Block IP")
     await environment.ephemeral(ALICE, "1-1 of 1")
     [page] = environment.slack.ephemerals(ALICE)
@@ -136,7 +144,9 @@ async def test_show_posts_a_card_from_a_list_and_from_a_command(environment: Bot
     assert len(environment.slack.ephemerals(ALICE)) == 1
 
 
-async def test_details_open_at_once_and_fill_in_when_secmaster_answers(environment: BotEnvironment):
+async def test_details_open_at_once_and_fill_in_when_secmaster_answers(
+    environment: BotEnvironment,
+) -> None:
     task = await environment.card("task", seed.TASK_DISABLE_USER)
     run = await environment.card("instance", seed.INSTANCE_FAILED)
     await environment.secmaster.faults.set(Fault(on="ShowTask", hold=True))
@@ -155,7 +165,7 @@ async def test_details_open_at_once_and_fill_in_when_secmaster_answers(environme
     assert environment.slack.views(ALICE) == []
 
 
-async def test_details_say_when_secmaster_cannot_be_read(environment: BotEnvironment):
+async def test_details_say_when_secmaster_cannot_be_read(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(Fault(on="ShowTask", html=True, times=1))
     await press_in_menu(environment, BOB, ts, "details")
@@ -167,7 +177,7 @@ async def test_details_say_when_secmaster_cannot_be_read(environment: BotEnviron
     assert "SecMaster knows nothing of that id" in details
 
 
-async def test_refresh_shows_what_was_decided_in_the_console(environment: BotEnvironment):
+async def test_refresh_shows_what_was_decided_in_the_console(environment: BotEnvironment) -> None:
     soc_card = await environment.card("task", seed.TASK_ISOLATE)
     oncall_card = await environment.card("task", seed.TASK_ISOLATE, channel=ONCALL)
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "CONTINUE"}, LIN)

@@ -10,10 +10,10 @@ from bot.app import App
 from bot.cli.demo_story import POLICY
 from bot.policy import config
 from bot.sandbox.secmaster import SecMasterSandbox, seed
-from bot.sandbox.slack import SlackSandbox
 from tests.support.environment import BotEnvironment, settings_for
 from tests.support.people import ALICE, CAROL, DAVE, GUEST, SOC
 from tests.support.process import BotProcess, bot_process
+from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
 
 BEFORE = POLICY + '[rights]\nreload = ["approver"]\n[watch]\nevery = 0\n'
@@ -36,7 +36,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def environment(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, file: Path
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, file: Path
 ) -> AsyncIterator[BotEnvironment]:
     """A environment whose bot was started with a policy file."""
     base = settings_for(slack.url, secmaster.url, database_url)
@@ -48,7 +48,7 @@ async def environment(
 
 async def test_the_changed_file_holds_from_then_on_and_is_on_record(
     environment: BotEnvironment, file: Path
-):
+) -> None:
     before = environment.app.policy.current.fingerprint
     write(file, AFTER)
     await retried(environment, CAROL, "*Retry started* by <@U0CAROL>", seed.INSTANCE_FAILED)
@@ -65,12 +65,14 @@ async def test_the_changed_file_holds_from_then_on_and_is_on_record(
     assert "response_url" not in str(entry)
 
 
-async def test_what_has_not_changed_is_said_to_be_the_same(environment: BotEnvironment):
+async def test_what_has_not_changed_is_said_to_be_the_same(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
     await environment.ephemeral(ALICE, "it says what it said")
 
 
-async def test_what_needs_a_restart_is_said_to_need_one(environment: BotEnvironment, file: Path):
+async def test_what_needs_a_restart_is_said_to_need_one(
+    environment: BotEnvironment, file: Path
+) -> None:
     write(file, BEFORE.replace("every = 0", "every = 5"))
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
     await environment.ephemeral(
@@ -81,7 +83,7 @@ async def test_what_needs_a_restart_is_said_to_need_one(environment: BotEnvironm
 @pytest.mark.parametrize("user", [CAROL, DAVE, GUEST])
 async def test_others_are_refused_and_the_file_is_not_read(
     environment: BotEnvironment, file: Path, user: str
-):
+) -> None:
     write(file, "not toml [")
     before = environment.app.policy.current
     await environment.slack.command(user, SOC, "/secmaster reload")
@@ -94,7 +96,7 @@ async def test_others_are_refused_and_the_file_is_not_read(
 @pytest.mark.parametrize(("text", "problem"), WRONG, ids=[problem for _, problem in WRONG])
 async def test_a_file_that_is_wrong_leaves_the_rules_before_in_force_and_says_why(
     environment: BotEnvironment, file: Path, text: str, problem: str
-):
+) -> None:
     before = environment.app.policy.current
     write(file, text)
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
@@ -107,7 +109,7 @@ async def test_a_file_that_is_wrong_leaves_the_rules_before_in_force_and_says_wh
 
 async def test_a_file_that_is_gone_does_not_take_everybodys_rights(
     environment: BotEnvironment, file: Path
-):
+) -> None:
     write(file, None)
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
     await environment.ephemeral(ALICE, "can't be used", "not there")
@@ -116,7 +118,7 @@ async def test_a_file_that_is_gone_does_not_take_everybodys_rights(
 
 async def test_a_right_that_went_while_a_form_was_open_is_gone_when_it_is_sent(
     environment: BotEnvironment, file: Path
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.press(ALICE, SOC, ts, "task.terminate")
     [view] = environment.slack.views(ALICE)
@@ -130,7 +132,7 @@ async def test_a_right_that_went_while_a_form_was_open_is_gone_when_it_is_sent(
 
 async def test_a_name_asked_for_since_the_form_was_opened_is_not_skipped(
     environment: BotEnvironment, file: Path
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.press(ALICE, SOC, ts, "task.terminate")
     [view] = environment.slack.views(ALICE)
@@ -146,8 +148,8 @@ async def test_a_name_asked_for_since_the_form_was_opened_is_not_skipped(
 
 
 async def test_on_sighup_a_process_reads_it_again_and_its_log_says_so(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
     async with bot_process(slack, secmaster, database_url, tmp_path) as bot:
         write(tmp_path / "secmaster-bot.toml", "not toml [")
         line = await hang_up(bot)

@@ -53,7 +53,7 @@ def rules(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.parametrize("rules", [NO_RULES, NOTHING], indirect=True, ids=["no rules", "nothing"])
-async def test_without_a_rule_nobody_may_do_anything(environment: BotEnvironment):
+async def test_without_a_rule_nobody_may_do_anything(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     for text in EVERY_WRITE:
         before = len(environment.slack.ephemerals(ALICE))
@@ -91,7 +91,7 @@ async def test_without_a_rule_nobody_may_do_anything(environment: BotEnvironment
 )
 async def test_guests_and_outsiders_look_and_change_nothing_whatever_their_role(
     environment: BotEnvironment, user: str, why: str
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE, user=user)
     for text in EVERY_WRITE:
         before = len(environment.slack.ephemerals(user))
@@ -122,7 +122,7 @@ async def test_guests_and_outsiders_look_and_change_nothing_whatever_their_role(
 
 async def test_a_refusal_names_the_rule_and_who_may_and_is_in_the_audit(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
     text = await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
@@ -154,7 +154,7 @@ async def test_a_refusal_names_the_rule_and_who_may_and_is_in_the_audit(
 @pytest.mark.parametrize("lookup", ["usergroups.users.list", "users.info"])
 async def test_when_slack_cannot_say_who_somebody_is_they_are_refused(
     environment: BotEnvironment, lookup: str
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     troubles = [
         Fault(on=lookup, status=200, code="internal_error"),
@@ -185,7 +185,7 @@ async def test_when_slack_cannot_say_who_somebody_is_they_are_refused(
 @waits_two_seconds
 async def test_when_slack_is_slow_to_say_who_somebody_is_they_are_refused_in_time(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.faults.set(Fault(on="usergroups.users.list", hold=True))
     delivered = await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -196,7 +196,7 @@ async def test_when_slack_is_slow_to_say_who_somebody_is_they_are_refused_in_tim
 
 
 @pytest.mark.parametrize("rules", [BY_OBJECT], indirect=True, ids=["when"])
-async def test_the_first_rule_that_fits_the_object_decides(environment: BotEnvironment):
+async def test_the_first_rule_that_fits_the_object_decides(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, f"/task approve {seed.TASK_ISOLATE}")
     await environment.ephemeral(ALICE, "rule 1 leaves it to *lead* (<@U0BOB>)")
     await environment.slack.command(CAROL, SOC, f"/task approve {seed.TASK_BLOCK_IP} why")
@@ -225,7 +225,9 @@ async def test_the_first_rule_that_fits_the_object_decides(environment: BotEnvir
 
 @waits_two_seconds
 @pytest.mark.parametrize("rules", [BY_OBJECT], indirect=True, ids=["when"])
-async def test_an_object_that_cannot_be_read_lets_no_rule_allow_it(environment: BotEnvironment):
+async def test_an_object_that_cannot_be_read_lets_no_rule_allow_it(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(Fault(on="ShowTask", html=True))
     await environment.slack.press(BOB, SOC, ts, "task.approve")

@@ -17,7 +17,7 @@ few_and_many = pytest.mark.parametrize("tasks", [100, 2_000])
 @few_and_many
 async def test_a_round_at_rest_asks_for_one_page_of_each_list(
     environment: BotEnvironment, tasks: int
-):
+) -> None:
     watch = await knowing(environment, tasks)
     assert await asked(environment, watch) == AT_REST
 
@@ -25,7 +25,7 @@ async def test_a_round_at_rest_asks_for_one_page_of_each_list(
 @few_and_many
 async def test_what_comes_and_what_is_decided_costs_a_few_requests_more(
     environment: BotEnvironment, tasks: int
-):
+) -> None:
     watch = await knowing(environment, tasks)
     world = environment.secmaster.world
     for task_id in oldest(environment.secmaster, 10):
@@ -39,7 +39,7 @@ async def test_what_comes_and_what_is_decided_costs_a_few_requests_more(
 @few_and_many
 async def test_one_deleted_task_is_found_by_one_walk_along_the_list(
     environment: BotEnvironment, tasks: int
-):
+) -> None:
     watch = await knowing(environment, tasks)
     [gone] = oldest(environment.secmaster, 1)
     environment.secmaster.world.delete_task(gone)

@@ -16,12 +16,12 @@ from bot.cli.demo_story import POLICY
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.wire import stamp
-from bot.sandbox.slack import SlackSandbox
 from tests.support.clock import FakeClock
 from tests.support.databases import both_databases
 from tests.support.environment import BotEnvironment, policy, restarted, settings_for
 from tests.support.people import ALICE, ONCALL, SOC
 from tests.support.process import bot_process
+from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
 from tests.support.watch import ROUTES, card_of, first_poll_finished
 
@@ -57,8 +57,8 @@ def rules() -> str:
 
 @both_databases
 async def test_the_first_round_sums_up_what_is_old_and_brings_what_is_young(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, clock: FakeClock, database_url: str
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, clock: FakeClock, database_url: str
+) -> None:
     before(secmaster, "Isolate old", minutes=90)
     before(secmaster, "Isolate young", minutes=30)
     settings = settings_for(slack.url, secmaster.url, database_url)
@@ -77,8 +77,8 @@ async def test_the_first_round_sums_up_what_is_old_and_brings_what_is_young(
 
 @both_databases
 async def test_a_first_round_that_broke_off_is_made_again_and_says_nothing_twice(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, clock: FakeClock, database_url: str
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, clock: FakeClock, database_url: str
+) -> None:
     before(secmaster, "Isolate old", minutes=90)
     before(secmaster, "Isolate young", minutes=30)
     await secmaster.faults.set(Fault(on="ListWorkflowInstances", status=503))
@@ -101,7 +101,7 @@ async def test_a_first_round_that_broke_off_is_made_again_and_says_nothing_twice
 @pytest.mark.parametrize("rules", [RULES.replace("0.02", "1")], ids=["each second"])
 async def test_how_it_fares_is_told_alike_to_people_probes_and_prometheus(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     text = await environment.answer(ALICE, "/secmaster status")
     for part in ("*main* is watched since", "by main", "last good round", "not behind"):
@@ -119,7 +119,7 @@ async def test_how_it_fares_is_told_alike_to_people_probes_and_prometheus(
 
 async def test_an_outage_is_named_grows_and_is_over_when_it_is_over(
     environment: BotEnvironment, clock: "Heard"
-):
+) -> None:
     await first_poll_finished(environment)
     await environment.secmaster.faults.set(Fault(on="ListTasks", status=503))
     # The pause is twice as long each time: none is asked for earlier.
@@ -148,7 +148,7 @@ async def test_an_outage_is_named_grows_and_is_over_when_it_is_over(
 
 async def test_it_waits_for_as_long_as_secmaster_asks_to_be_left_alone(
     environment: BotEnvironment, clock: "Heard"
-):
+) -> None:
     await first_poll_finished(environment)
     await environment.secmaster.faults.set(Fault(on="ListTasks", status=429, retry_after=100))
     await clock.asleep(100)
@@ -164,12 +164,12 @@ async def test_it_waits_for_as_long_as_secmaster_asks_to_be_left_alone(
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 @pytest.mark.parametrize("end", [pytest.param("stop", marks=pytest.mark.slow), "kill"])
 async def test_of_two_replicas_one_watches_and_the_other_takes_over(
-    slack: SlackSandbox,
+    slack: SlackRecorder,
     secmaster: SecMasterSandbox,
     database_url: str,
     tmp_path: Path,
     end: str,
-):
+) -> None:
     async with AsyncExitStack() as stack:
         both = {}
         for name in ("a", "b"):
@@ -215,7 +215,7 @@ def summaries(environment: BotEnvironment, channel: str) -> list[str]:
     ]
 
 
-def named(slack: SlackSandbox, name: str) -> list[dict[str, Any]]:
+def named(slack: SlackRecorder, name: str) -> list[dict[str, Any]]:
     return [m for m in slack.messages(SOC) if m["text"].startswith(name)]
 
 
@@ -223,7 +223,8 @@ async def told(url: str) -> dict[str, Any]:
     """What ``/readyz`` says."""
     async with aiohttp.ClientSession() as session, session.get(f"{url}/readyz") as reply:
         assert reply.status == 200
-        return json.loads(await reply.text())
+        parts: dict[str, Any] = json.loads(await reply.text())
+        return parts
 
 
 async def ready(environment: BotEnvironment) -> dict[str, Any]:

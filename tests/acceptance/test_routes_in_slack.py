@@ -11,11 +11,11 @@ from bot.policy import config
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.arrivals import WORKFLOWS
 from bot.sandbox.secmaster.wire import stamp
-from bot.sandbox.slack import SlackSandbox
 from tests.support.clock import FakeClock
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment, restarted, settings_for
 from tests.support.people import ALICE, BOB, CAROL, DAVE, ONCALL, PRIVATE, SOC
+from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
 from tests.support.watch import card_of, first_poll_finished
 
@@ -72,7 +72,9 @@ def rules() -> str:
     return RULES
 
 
-async def test_the_first_that_matches_is_the_last_unless_it_goes_on(environment: BotEnvironment):
+async def test_the_first_that_matches_is_the_last_unless_it_goes_on(
+    environment: BotEnvironment,
+) -> None:
     await first_poll_finished(environment)
     come(environment, "Block 198.51.100.7")
     await environment.slack.until(lambda: card_of(environment, SOC, "Block"))
@@ -88,7 +90,7 @@ async def test_the_first_that_matches_is_the_last_unless_it_goes_on(environment:
 @postgres_in_full
 async def test_a_user_group_is_a_card_in_each_members_chat_and_one_decision(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     come(environment, "Disable user y")
     places = [chat(environment, who) for who in (ALICE, BOB)]
@@ -103,7 +105,9 @@ async def test_a_user_group_is_a_card_in_each_members_chat_and_one_decision(
     assert "*Approved*" in (await environment.replies(second, channel=places[1]))[0]
 
 
-async def test_what_nobody_routes_has_no_card_and_can_be_asked_for(environment: BotEnvironment):
+async def test_what_nobody_routes_has_no_card_and_can_be_asked_for(
+    environment: BotEnvironment,
+) -> None:
     await first_poll_finished(environment)
     task = come(environment, "Odd one")
     await environment.polls(4)
@@ -116,7 +120,7 @@ async def test_what_nobody_routes_has_no_card_and_can_be_asked_for(environment: 
     assert environment.message(ts)["text"].startswith("Odd one")
 
 
-async def test_the_routes_are_told_in_their_order(environment: BotEnvironment):
+async def test_the_routes_are_told_in_their_order(environment: BotEnvironment) -> None:
     text = await environment.answer(DAVE, "/secmaster routes")
     names = ("blocks", "for Carol", "hosts", "the rest of hosts", "team", "failures")
     assert [text.index(f"({name})") for name in names] == sorted(
@@ -130,7 +134,7 @@ async def test_the_routes_are_told_in_their_order(environment: BotEnvironment):
 
 async def test_it_is_told_which_routes_take_a_task_and_why_others_do_not(
     environment: BotEnvironment,
-):
+) -> None:
     lines = (
         await environment.answer(DAVE, f"/secmaster routes test {come(environment, 'Isolate x')}")
     ).split("\n")
@@ -142,7 +146,7 @@ async def test_it_is_told_which_routes_take_a_task_and_why_others_do_not(
 
 async def test_it_is_told_which_routes_take_a_run_and_why_others_do_not(
     environment: BotEnvironment,
-):
+) -> None:
     text = await environment.answer(DAVE, f"/secmaster routes test {fail(environment, 0)}")
     assert "✅ takes it: *route 6 (failures)*" in text
     assert "▫️ takes no such objects: *route 1 (blocks)*" in text
@@ -156,7 +160,7 @@ async def test_it_is_told_which_routes_take_a_run_and_why_others_do_not(
 @postgres_in_full
 async def test_who_may_has_a_channel_told_of_all_that_comes_also_after_a_restart(
     environment: BotEnvironment, database_url: str
-):
+) -> None:
     await first_poll_finished(environment)
     answer = await environment.answer(ALICE, "/secmaster watch")
     assert "This channel is told of all that comes from now on." in answer
@@ -177,13 +181,13 @@ async def test_who_may_has_a_channel_told_of_all_that_comes_also_after_a_restart
         await anew.polls(4)
         assert not card_of(environment, SOC, "Odd last one")
         entries = anew.app.services.store.audit_entries(SOC)
-        answer = [(each["outcome"], each["action"], each["actor"]["id"]) for each in entries]
-        assert answer == [("done", "watch", ALICE), ("done", "unwatch", BOB)]
+        records = [(each["outcome"], each["action"], each["actor"]["id"]) for each in entries]
+        assert records == [("done", "watch", ALICE), ("done", "unwatch", BOB)]
 
 
 async def test_a_channel_that_has_a_route_and_asked_for_all_has_one_card(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     await environment.answer(ALICE, "/secmaster watch")
     come(environment, "Isolate host z")
@@ -193,7 +197,7 @@ async def test_a_channel_that_has_a_route_and_asked_for_all_has_one_card(
 
 
 @pytest.mark.parametrize("words", ["watch", "unwatch"])
-async def test_others_are_refused_and_told_who_may(environment: BotEnvironment, words: str):
+async def test_others_are_refused_and_told_who_may(environment: BotEnvironment, words: str) -> None:
     await environment.slack.command(DAVE, SOC, f"/secmaster {words}")
     await environment.ephemeral(DAVE, "`watch` is for *approver*", "Nothing was")
     assert environment.app.services.store.outbox.subscriptions() == []
@@ -201,7 +205,9 @@ async def test_others_are_refused_and_told_who_may(environment: BotEnvironment, 
     assert (entry["outcome"], entry["action"], entry["actor"]["id"]) == ("refused", "watch", DAVE)
 
 
-async def test_not_in_a_chat_and_not_where_the_bot_may_not_post(environment: BotEnvironment):
+async def test_not_in_a_chat_and_not_where_the_bot_may_not_post(
+    environment: BotEnvironment,
+) -> None:
     await environment.slack.say(ALICE, chat(environment, ALICE), "watch")
     await environment.slack.until(
         lambda: (
@@ -216,12 +222,12 @@ async def test_not_in_a_chat_and_not_where_the_bot_may_not_post(environment: Bot
 
 
 async def test_a_new_policy_changes_where_cards_go_and_what_is_remembered(
-    slack: SlackSandbox,
+    slack: SlackRecorder,
     secmaster: SecMasterSandbox,
     clock: FakeClock,
     database_url: str,
     tmp_path: Path,
-):
+) -> None:
     file = tmp_path / "secmaster-bot.toml"
     file.write_text(RULES)
     settings = settings_for(slack.url, secmaster.url, database_url).model_copy(
@@ -257,8 +263,10 @@ def come(environment: BotEnvironment, name: str) -> str:
 
 
 def fail(environment: BotEnvironment, workflow: int) -> str:
-    run = {"name": "A run", "status": "FAILED", "workflow": dict(WORKFLOWS[workflow])}
-    return str(environment.secmaster.world.add_instance(**run)["id"])
+    run = environment.secmaster.world.add_instance(
+        name="A run", status="FAILED", workflow=dict(WORKFLOWS[workflow])
+    )
+    return str(run["id"])
 
 
 def chat(environment: BotEnvironment, who: str) -> str:

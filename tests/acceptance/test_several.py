@@ -48,7 +48,9 @@ def rules(request: pytest.FixtureRequest) -> str:
 
 
 @both_databases
-async def test_the_second_persons_yes_sends_it_and_both_are_named(environment: BotEnvironment):
+async def test_the_second_persons_yes_sends_it_and_both_are_named(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
@@ -64,7 +66,7 @@ async def test_the_second_persons_yes_sends_it_and_both_are_named(environment: B
     assert decisions(environment) == ["CONTINUE"]
 
 
-async def test_pressing_twice_is_one_yes(environment: BotEnvironment):
+async def test_pressing_twice_is_one_yes(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.replies(ts)
@@ -73,7 +75,7 @@ async def test_pressing_twice_is_one_yes(environment: BotEnvironment):
     assert decisions(environment) == []
 
 
-async def test_a_yes_can_be_taken_back_before_the_last(environment: BotEnvironment):
+async def test_a_yes_can_be_taken_back_before_the_last(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.slack.until(lambda: "withdraw" in environment.buttons(ts))
@@ -87,7 +89,9 @@ async def test_a_yes_can_be_taken_back_before_the_last(environment: BotEnvironme
     assert decisions(environment) == []
 
 
-async def test_breaking_the_glass_needs_a_reason_and_is_announced(environment: BotEnvironment):
+async def test_breaking_the_glass_needs_a_reason_and_is_announced(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.slack.until(lambda: "break-glass" in environment.buttons(ts))
@@ -108,7 +112,7 @@ async def test_breaking_the_glass_needs_a_reason_and_is_announced(environment: B
 
 
 @with_rules([THREE], ids=["three"])
-async def test_three_of_three(environment: BotEnvironment):
+async def test_three_of_three(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     assert "2 more people must say so" in (await say_yes(environment, ALICE, ts, 1)).lower()
     assert "*2 of 3 said yes*" in await say_yes(environment, BOB, ts, 2)
@@ -118,7 +122,7 @@ async def test_three_of_three(environment: BotEnvironment):
     assert decisions(environment) == ["CONTINUE"]
 
 
-async def test_one_person_on_two_cards_is_one_yes(environment: BotEnvironment):
+async def test_one_person_on_two_cards_is_one_yes(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     other = await environment.card("task", seed.TASK_ISOLATE, channel=RANDOM)
     await say_yes(environment, ALICE, ts, 1)
@@ -135,7 +139,7 @@ async def test_one_person_on_two_cards_is_one_yes(environment: BotEnvironment):
 
 async def test_another_approver_ends_it_and_it_is_told_whose_yes_no_longer_counts(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await say_yes(environment, ALICE, ts, 1)
     await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
@@ -149,7 +153,7 @@ async def test_another_approver_ends_it_and_it_is_told_whose_yes_no_longer_count
 
 async def test_refusing_needs_the_right_and_taking_back_only_touches_ones_own(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await say_yes(environment, ALICE, ts, 1)
     await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
@@ -160,21 +164,21 @@ async def test_refusing_needs_the_right_and_taking_back_only_touches_ones_own(
     assert "with <@U0ALICE>" in await say_yes(environment, BOB, ts, 2)
 
 
-async def test_guests_neither_say_yes_nor_refuse(environment: BotEnvironment):
+async def test_guests_neither_say_yes_nor_refuse(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await say_yes(environment, ALICE, ts, 1)
     await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
     for button in ("task.approve", "refuse", "break-glass"):
         await environment.slack.press(GUEST, SOC, ts, button)
     messages = await environment.slack.until(
-        lambda: environment.slack.ephemerals(GUEST)[2:] and guest(environment)
+        lambda: guest(environment) if environment.slack.ephemerals(GUEST)[2:] else None
     )
     assert all("Guests may look, and change nothing." in each for each in messages)
     assert "1 of 2 said yes" in texts(environment, ts)
     assert decisions(environment) == []
 
 
-async def test_to_want_the_opposite_ends_it(environment: BotEnvironment):
+async def test_to_want_the_opposite_ends_it(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await say_yes(environment, ALICE, ts, 1)
     await environment.slack.press(BOB, SOC, ts, "task.terminate")
@@ -191,7 +195,7 @@ async def test_to_want_the_opposite_ends_it(environment: BotEnvironment):
 @with_rules([BRIEF], ids=["brief"])
 async def test_what_too_few_wanted_in_time_lapses_and_a_later_yes_starts_anew(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await say_yes(environment, ALICE, ts, 1)
     reply = (await environment.replies(ts, 2))[-1]
@@ -204,7 +208,9 @@ async def test_what_too_few_wanted_in_time_lapses_and_a_later_yes_starts_anew(
 
 
 @with_rules([BRIEF], ids=["brief"])
-async def test_a_yes_that_is_kept_longer_than_it_lasts_is_never_enough(environment: BotEnvironment):
+async def test_a_yes_that_is_kept_longer_than_it_lasts_is_never_enough(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(Fault(on="ShowTask", delay=1.2, times=1))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -213,7 +219,9 @@ async def test_a_yes_that_is_kept_longer_than_it_lasts_is_never_enough(environme
 
 
 @with_rules([TWO + "[watch]\nevery = 0.05\n"], ids=["watched"])
-async def test_a_decision_in_the_console_ends_it_with_the_next_look(environment: BotEnvironment):
+async def test_a_decision_in_the_console_ends_it_with_the_next_look(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await say_yes(environment, ALICE, ts, 1)
     evera = Person("console-evera", "Evera")
@@ -228,7 +236,7 @@ async def test_a_decision_in_the_console_ends_it_with_the_next_look(environment:
 
 
 @both_databases
-async def test_what_secmaster_refused_is_asked_for_anew_by_all(environment: BotEnvironment):
+async def test_what_secmaster_refused_is_asked_for_anew_by_all(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await say_yes(environment, ALICE, ts, 1)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", status=403, times=1))
@@ -239,7 +247,7 @@ async def test_what_secmaster_refused_is_asked_for_anew_by_all(environment: BotE
     assert decisions(environment)[-1:] == ["CONTINUE"]
 
 
-async def test_by_command_and_by_mention_in_the_thread(environment: BotEnvironment):
+async def test_by_command_and_by_mention_in_the_thread(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.command(ALICE, SOC, f"/task approve {seed.TASK_ISOLATE} it spreads")
     assert "*1 of 2 said yes*" in (await environment.replies(ts))[-1]
@@ -249,7 +257,7 @@ async def test_by_command_and_by_mention_in_the_thread(environment: BotEnvironme
     assert "*Approved* by <@U0BOB>, with <@U0ALICE>" in reply
 
 
-async def test_taking_back_and_refusing_by_command(environment: BotEnvironment):
+async def test_taking_back_and_refusing_by_command(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.command(ALICE, SOC, f"/task withdraw {seed.TASK_ISOLATE}")
     assert await environment.ephemeral(ALICE, "Nothing about task", "waits for more people")
@@ -267,7 +275,7 @@ async def test_taking_back_and_refusing_by_command(environment: BotEnvironment):
 
 
 @with_rules([RETRY], ids=["retry"])
-async def test_a_retry_by_two(environment: BotEnvironment):
+async def test_a_retry_by_two(environment: BotEnvironment) -> None:
     ts = await environment.card("instance", seed.INSTANCE_FAILED)
     await environment.slack.press(CAROL, SOC, ts, "instance.retry")
     assert "*1 of 2 said yes* to the retry" in (await environment.replies(ts))[-1]
@@ -279,7 +287,7 @@ async def test_a_retry_by_two(environment: BotEnvironment):
 
 
 @with_rules([REASONS], ids=["reasons"])
-async def test_the_reasons_of_all_reach_secmaster(environment: BotEnvironment):
+async def test_the_reasons_of_all_reach_secmaster(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     for number, (who, why) in enumerate(((ALICE, "it spreads"), (BOB, "host is drained")), 1):
         await environment.slack.press(who, SOC, ts, "task.approve")
@@ -295,7 +303,7 @@ async def test_the_reasons_of_all_reach_secmaster(environment: BotEnvironment):
 @with_rules([ALSO_CAROL], ids=["also-carol"])
 async def test_of_two_last_votes_at_once_one_sends_and_the_other_is_told_so(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await say_yes(environment, ALICE, ts, 1)
     await asyncio.gather(
@@ -311,7 +319,7 @@ async def test_of_two_last_votes_at_once_one_sends_and_the_other_is_told_so(
 
 
 @both_databases
-async def test_ten_clicks_of_two_people_are_one_write(environment: BotEnvironment):
+async def test_ten_clicks_of_two_people_are_one_write(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     presses = [environment.slack.press(who, SOC, ts, "task.approve") for who in (ALICE, BOB) * 5]
     await asyncio.gather(*presses)
@@ -330,7 +338,7 @@ async def test_ten_clicks_of_two_people_are_one_write(environment: BotEnvironmen
         assert all(message["text"][0] in "✋❌" for message in environment.slack.ephemerals(user))
 
 
-async def test_whoever_has_lost_the_right_is_counted_no_longer(environment: BotEnvironment):
+async def test_whoever_has_lost_the_right_is_counted_no_longer(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await say_yes(environment, ALICE, ts, 1)
     without_alice = TWO.replace('usergroups = ["S0SOC"]', f'users = ["{BOB}", "{CAROL}"]')
@@ -348,7 +356,7 @@ async def test_whoever_has_lost_the_right_is_counted_no_longer(environment: BotE
 
 async def test_a_refusal_is_of_what_its_button_says_and_of_nothing_else(
     environment: BotEnvironment,
-):
+) -> None:
     both = TWO.replace('actions = ["task.approve"]', 'actions = ["task.approve", "task.terminate"]')
     environment.app.policy.current = policy(both)
     ts = await environment.card("task", seed.TASK_ISOLATE)

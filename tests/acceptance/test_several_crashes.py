@@ -7,10 +7,10 @@ import pytest
 from bot.cli.demo_story import POLICY
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
-from bot.sandbox.slack import SlackSandbox
 from tests.support.databases import both_databases, postgres_in_full
 from tests.support.people import ALICE, BOB, SOC
 from tests.support.process import bot_process, post_card
+from tests.support.slack_recorder import SlackRecorder
 
 TWO = f"""
 [[rules]]
@@ -24,8 +24,8 @@ BRIEF = TWO.replace("approvals = 2", 'approvals = 2\nexpires = "2s"')
 
 @postgres_in_full
 async def test_killed_while_a_first_yes_is_being_counted(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
     async with bot_process(slack, secmaster, database_url, tmp_path, rules=TWO) as bot:
         ts = await post_card(slack)
         await secmaster.faults.set(Fault(on="ShowTask", hold=True))
@@ -43,8 +43,8 @@ async def test_killed_while_a_first_yes_is_being_counted(
 @pytest.mark.slow
 @both_databases
 async def test_killed_after_a_first_yes_was_counted_and_before_that_was_told(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
     async with bot_process(slack, secmaster, database_url, tmp_path, rules=TWO) as bot:
         ts = await post_card(slack)
         await slack.faults.set(Fault(on="chat.postMessage", hold=True, applied=True))
@@ -61,8 +61,8 @@ async def test_killed_after_a_first_yes_was_counted_and_before_that_was_told(
 @pytest.mark.slow
 @both_databases
 async def test_killed_after_it_was_counted_and_before_its_card_was_there(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
     async with bot_process(slack, secmaster, database_url, tmp_path, rules=TWO) as bot:
         await slack.faults.set(Fault(on="chat.postMessage", hold=True))
         await slack.command(ALICE, SOC, f"/task approve {seed.TASK_ISOLATE}")
@@ -81,8 +81,8 @@ async def test_killed_after_it_was_counted_and_before_its_card_was_there(
 
 @both_databases
 async def test_killed_between_the_last_yes_and_the_write(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
     async with bot_process(slack, secmaster, database_url, tmp_path, rules=TWO) as bot:
         ts = await first_yes(slack)
         await secmaster.faults.set(Fault(on="UpdateTask", hold=True))
@@ -101,8 +101,8 @@ async def test_killed_between_the_last_yes_and_the_write(
 @pytest.mark.slow
 @both_databases
 async def test_killed_while_a_ballot_waits_for_its_end(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
     async with bot_process(slack, secmaster, database_url, tmp_path, rules=BRIEF) as bot:
         ts = await first_yes(slack)
         await bot.kill()
@@ -115,8 +115,8 @@ async def test_killed_while_a_ballot_waits_for_its_end(
 @pytest.mark.slow
 @both_databases
 async def test_what_waits_is_there_after_a_restart_and_the_second_yes_sends_it(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
-):
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
     async with bot_process(slack, secmaster, database_url, tmp_path, rules=TWO) as bot:
         ts = await first_yes(slack)
         await bot.stop()
@@ -128,7 +128,7 @@ async def test_what_waits_is_there_after_a_restart_and_the_second_yes_sends_it(
     assert told_and_sent(slack, secmaster, ts) == (2, 1)
 
 
-async def first_yes(slack: SlackSandbox) -> str:
+async def first_yes(slack: SlackRecorder) -> str:
     """Alice's yes is counted, and told and shown to the end."""
     ts = await post_card(slack)
     await slack.press(ALICE, SOC, ts, "task.approve")
@@ -137,7 +137,7 @@ async def first_yes(slack: SlackSandbox) -> str:
     return ts
 
 
-async def slack_card(slack: SlackSandbox) -> str:
+async def slack_card(slack: SlackRecorder) -> str:
     """One more card of the same task."""
     before = len(slack.messages(SOC))
     await slack.command(BOB, SOC, f"/task show {seed.TASK_ISOLATE}")
@@ -145,18 +145,18 @@ async def slack_card(slack: SlackSandbox) -> str:
     return str(posted[-1]["ts"])
 
 
-async def sent_by_bob(slack: SlackSandbox, ts: str, count: int) -> None:
+async def sent_by_bob(slack: SlackRecorder, ts: str, count: int) -> None:
     await slack.press(BOB, SOC, ts, "task.approve")
     reply = (await replies(slack, ts, count))[-1]
     assert "*Approved* by <@U0BOB>, with <@U0ALICE>" in reply
     await settled(slack, ts)
 
 
-async def settled(slack: SlackSandbox, ts: str) -> None:
+async def settled(slack: SlackRecorder, ts: str) -> None:
     await slack.until(lambda: "Finished" in slack.thread(SOC, ts)[0]["text"])
 
 
-async def replies(slack: SlackSandbox, ts: str, count: int) -> list[str]:
+async def replies(slack: SlackRecorder, ts: str, count: int) -> list[str]:
     """What is said under the card, once so many have been posted."""
     messages = await slack.until(
         lambda: slack.thread(SOC, ts)[count:] and slack.thread(SOC, ts)[1:]
@@ -164,6 +164,6 @@ async def replies(slack: SlackSandbox, ts: str, count: int) -> list[str]:
     return [str(message["text"]) for message in messages]
 
 
-def told_and_sent(slack: SlackSandbox, secmaster: SecMasterSandbox, ts: str) -> tuple[int, int]:
+def told_and_sent(slack: SlackRecorder, secmaster: SecMasterSandbox, ts: str) -> tuple[int, int]:
     """How much was said under the card, and how often SecMaster was written to."""
     return len(slack.thread(SOC, ts)) - 1, len(secmaster.writes("UpdateTask"))

@@ -1,6 +1,7 @@
 """People come by other ways than words and cards: the app's Home, and shortcuts."""
 
 import json
+from typing import Any
 
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
@@ -10,7 +11,9 @@ from tests.support.people import ALICE, CAROL, DAVE, RANDOM, SOC
 HOME = "D0ALICE"
 
 
-async def test_home_shows_what_waits_and_posts_a_card_in_our_chat(environment: BotEnvironment):
+async def test_home_shows_what_waits_and_posts_a_card_in_our_chat(
+    environment: BotEnvironment,
+) -> None:
     await environment.slack.open_home(ALICE)
     home = await environment.slack.until(lambda: environment.slack.home(ALICE))
     assert "Waiting for a decision: 12" in json.dumps(home)
@@ -29,7 +32,7 @@ async def test_home_shows_what_waits_and_posts_a_card_in_our_chat(environment: B
 
 async def test_home_says_that_secmaster_is_in_trouble_and_can_be_drawn_again(
     environment: BotEnvironment,
-):
+) -> None:
     await environment.secmaster.faults.set(Fault(on="ListTasks", status=503))
     await environment.slack.open_home(DAVE)
     home = await environment.slack.until(lambda: environment.slack.home(DAVE))
@@ -41,7 +44,9 @@ async def test_home_says_that_secmaster_is_in_trouble_and_can_be_drawn_again(
     )
 
 
-async def test_what_waits_opens_from_anywhere_with_the_details_upon_it(environment: BotEnvironment):
+async def test_what_waits_opens_from_anywhere_with_the_details_upon_it(
+    environment: BotEnvironment,
+) -> None:
     await environment.slack.shortcut(CAROL, "waiting")
     view = await environment.slack.until(lambda: opened(environment, "Waiting for a decision: 12"))
     await environment.slack.press_in_view(CAROL, view["id"], "details")
@@ -56,7 +61,7 @@ async def test_what_waits_opens_from_anywhere_with_the_details_upon_it(environme
 
 async def test_a_message_under_a_card_becomes_a_comment_once_it_was_looked_over(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     message = await environment.slack.say(DAVE, SOC, "the host is <drained> & idle, see #soc", ts)
     await environment.slack.shortcut(CAROL, "task.comment", SOC, message["ts"])
@@ -70,7 +75,9 @@ async def test_a_message_under_a_card_becomes_a_comment_once_it_was_looked_over(
     assert write.body["comment"].startswith("the host is <drained> & idle, see #soc\n— Carol")
 
 
-async def test_the_card_itself_is_commented_on_with_an_empty_form(environment: BotEnvironment):
+async def test_the_card_itself_is_commented_on_with_an_empty_form(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.shortcut(CAROL, "task.comment", SOC, ts)
     [view] = await environment.slack.until(lambda: environment.slack.views(CAROL))
@@ -78,7 +85,9 @@ async def test_the_card_itself_is_commented_on_with_an_empty_form(environment: B
     assert "initial_value" not in typed
 
 
-async def test_a_message_under_no_card_and_one_who_may_not_are_told_so(environment: BotEnvironment):
+async def test_a_message_under_no_card_and_one_who_may_not_are_told_so(
+    environment: BotEnvironment,
+) -> None:
     message = await environment.slack.say(CAROL, RANDOM, "who looks at this?")
     await environment.slack.shortcut(CAROL, "task.comment", RANDOM, message["ts"])
     await environment.ephemeral(CAROL, "not in the thread of a task's card", "Nothing was sent")
@@ -92,10 +101,10 @@ async def test_a_message_under_no_card_and_one_who_may_not_are_told_so(environme
     assert environment.secmaster.writes("UpdateTask") == []
 
 
-def rows(view):
+def rows(view: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in view["blocks"] if one["type"] == "section"]
 
 
-def opened(environment, text):
+def opened(environment: BotEnvironment, text: str) -> dict[str, Any] | None:
     views = environment.slack.views(CAROL)
     return views[-1] if views and text in json.dumps(views[-1]) else None

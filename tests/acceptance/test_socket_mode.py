@@ -12,7 +12,7 @@ from tests.support.people import ALICE, BOB, DAVE, SOC
 pytestmark = pytest.mark.parametrize("mode", ["socket"], indirect=True)
 
 
-async def test_every_envelope_is_acked_whatever_came_of_it(environment: BotEnvironment):
+async def test_every_envelope_is_acked_whatever_came_of_it(environment: BotEnvironment) -> None:
     assert len(environment.slack.socket_mode.connections) == 2
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.command(ALICE, SOC, "/secmaster help")
@@ -44,7 +44,7 @@ async def test_every_envelope_is_acked_whatever_came_of_it(environment: BotEnvir
 
 async def test_while_one_connection_is_renewed_the_other_takes_the_clicks(
     environment: BotEnvironment,
-):
+) -> None:
     sockets = environment.slack.socket_mode
     first, _second = sockets.connections
     await sockets.disconnect("refresh_requested", first.number)
@@ -59,7 +59,7 @@ async def test_while_one_connection_is_renewed_the_other_takes_the_clicks(
 
 async def test_nothing_is_lost_while_connections_are_renewed_one_after_the_other(
     environment: BotEnvironment,
-):
+) -> None:
     sockets = environment.slack.socket_mode
     lost = 0
     for reason in ("refresh_requested", "warning") * 3:
@@ -75,7 +75,9 @@ async def test_nothing_is_lost_while_connections_are_renewed_one_after_the_other
     assert lost == 0
 
 
-async def test_a_connection_that_breaks_without_a_word_is_replaced(environment: BotEnvironment):
+async def test_a_connection_that_breaks_without_a_word_is_replaced(
+    environment: BotEnvironment,
+) -> None:
     sockets = environment.slack.socket_mode
     first, second = sockets.connections
     await first.socket.close()
@@ -92,7 +94,7 @@ async def test_a_connection_that_breaks_without_a_word_is_replaced(environment: 
         await environment.ephemeral(ALICE, "How to use /secmaster")
 
 
-async def test_when_all_connections_go_at_once_they_come_back(environment: BotEnvironment):
+async def test_when_all_connections_go_at_once_they_come_back(environment: BotEnvironment) -> None:
     sockets = environment.slack.socket_mode
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.faults.set(Fault(on="apps.connections.open", status=500, times=1))
@@ -107,7 +109,9 @@ async def test_when_all_connections_go_at_once_they_come_back(environment: BotEn
     assert len(environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)) == 1
 
 
-async def test_an_event_delivered_again_over_a_socket_is_done_once(environment: BotEnvironment):
+async def test_an_event_delivered_again_over_a_socket_is_done_once(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.say(ALICE, SOC, "@secmaster comment only once", ts)
     await environment.replies(ts, 2)
@@ -119,7 +123,9 @@ async def test_an_event_delivered_again_over_a_socket_is_done_once(environment: 
     assert [one.body["action"] for one in writes] == ["ADD_COMMENT", "CONTINUE"]
 
 
-async def test_nobody_can_post_clicks_over_http_beside_the_socket(environment: BotEnvironment):
+async def test_nobody_can_post_clicks_over_http_beside_the_socket(
+    environment: BotEnvironment,
+) -> None:
     environment.slack.request_url = f"{environment.app.url}/slack/events"
     delivered = await environment.slack.deliver_raw("command=/secmaster&text=help")
     assert delivered.status == 404

@@ -40,7 +40,7 @@ def rules(request: pytest.FixtureRequest) -> str:
 )
 async def test_a_press_on_an_old_picture_is_not_sent_and_the_person_alone_sees_the_difference(
     environment: BotEnvironment, field: str, value: str, expected: str
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     environment.secmaster.world.task(TASK.id)[field] = value
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -57,7 +57,7 @@ async def test_a_press_on_an_old_picture_is_not_sent_and_the_person_alone_sees_t
 @postgres_in_full
 async def test_a_new_comment_is_news_and_is_decided_on_once_it_was_seen(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     comment(environment, "stop, wrong host")
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -70,7 +70,7 @@ async def test_a_new_comment_is_news_and_is_decided_on_once_it_was_seen(
     assert ("failed", "changed") in ended
 
 
-async def test_a_comment_that_was_deleted_is_news_too(environment: BotEnvironment):
+async def test_a_comment_that_was_deleted_is_news_too(environment: BotEnvironment) -> None:
     comment(environment, "wrong host")
     ts = await environment.card("task", TASK.id)
     environment.secmaster.world.task(TASK.id)["comments"] = []
@@ -81,7 +81,7 @@ async def test_a_comment_that_was_deleted_is_news_too(environment: BotEnvironmen
 
 async def test_what_was_decided_meanwhile_is_told_and_not_decided_again(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     environment.secmaster.world.update_task(TASK.id, {"action": "TERMINATE"}, LIN)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -90,7 +90,7 @@ async def test_what_was_decided_meanwhile_is_told_and_not_decided_again(
     assert decisions(environment) == []
 
 
-async def test_the_difference_changes_again_and_is_shown_again(environment: BotEnvironment):
+async def test_the_difference_changes_again_and_is_shown_again(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
     comment(environment, "first")
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -108,7 +108,7 @@ async def test_the_difference_changes_again_and_is_shown_again(environment: BotE
 
 async def test_a_form_opened_before_the_change_is_not_sent_after_it_and_keeps_what_was_typed(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(ALICE, SOC, ts, "task.terminate")
     [view] = environment.slack.views(ALICE)
@@ -126,7 +126,9 @@ async def test_a_form_opened_before_the_change_is_not_sent_after_it_and_keeps_wh
     assert decisions(environment) == ["TERMINATE"]
 
 
-async def test_by_words_it_is_held_against_what_the_card_here_shows(environment: BotEnvironment):
+async def test_by_words_it_is_held_against_what_the_card_here_shows(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", TASK.id)
     comment(environment, "stop, wrong host")
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id} fine by me")
@@ -139,7 +141,7 @@ async def test_by_words_it_is_held_against_what_the_card_here_shows(environment:
 
 async def test_by_words_without_a_card_nobody_can_have_seen_an_old_picture(
     environment: BotEnvironment,
-):
+) -> None:
     comment(environment, "stop, wrong host")
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id}")
     await environment.slack.until(lambda: decisions(environment) == ["CONTINUE"])
@@ -147,7 +149,9 @@ async def test_by_words_without_a_card_nobody_can_have_seen_an_old_picture(
     assert "*Approved*" in (await environment.replies(ts))[0]
 
 
-async def test_what_does_not_matter_to_the_decision_does_not_stop_it(environment: BotEnvironment):
+async def test_what_does_not_matter_to_the_decision_does_not_stop_it(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", TASK.id)
     task = environment.secmaster.world.task(TASK.id)
     task["modifier_name"], task["modifier_id"] = "somebody", "u-9"
@@ -156,7 +160,7 @@ async def test_what_does_not_matter_to_the_decision_does_not_stop_it(environment
     assert "*Approved*" in reply
 
 
-async def test_ones_own_comment_just_before_is_no_news(environment: BotEnvironment):
+async def test_ones_own_comment_just_before_is_no_news(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.faults.set(Fault(on="chat.update", hold=True))
     await environment.slack.command(ALICE, SOC, f"/task comment {TASK.id} I looked")
@@ -167,7 +171,7 @@ async def test_ones_own_comment_just_before_is_no_news(environment: BotEnvironme
     await environment.slack.faults.clear()
 
 
-async def test_somebody_elses_comment_from_slack_is_news(environment: BotEnvironment):
+async def test_somebody_elses_comment_from_slack_is_news(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.faults.set(Fault(on="chat.update", hold=True))
     await environment.slack.command(BOB, SOC, f"/task comment {TASK.id} do not")
@@ -178,7 +182,7 @@ async def test_somebody_elses_comment_from_slack_is_news(environment: BotEnviron
     assert decisions(environment) == []
 
 
-async def test_a_comment_or_a_file_needs_no_fresh_picture(environment: BotEnvironment):
+async def test_a_comment_or_a_file_needs_no_fresh_picture(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
     comment(environment, "stop, wrong host")
     await environment.slack.press(ALICE, SOC, ts, "task.comment")
@@ -190,7 +194,7 @@ async def test_a_comment_or_a_file_needs_no_fresh_picture(environment: BotEnviro
 
 async def test_a_run_that_was_retried_and_failed_again_meanwhile_is_looked_at_again(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("instance", seed.INSTANCE_FAILED, user=CAROL)
     environment.secmaster.world.instance(seed.INSTANCE_FAILED)["retry_count"] += 1
     await environment.slack.press(CAROL, SOC, ts, "instance.retry")
@@ -203,7 +207,9 @@ async def test_a_run_that_was_retried_and_failed_again_meanwhile_is_looked_at_ag
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 1
 
 
-async def test_the_press_is_acknowledged_before_anything_is_read(environment: BotEnvironment):
+async def test_the_press_is_acknowledged_before_anything_is_read(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", TASK.id)
     comment(environment, "stop, wrong host")
     await environment.secmaster.faults.set(Fault(on="ShowTask", hold=True))
@@ -218,7 +224,7 @@ async def test_the_press_is_acknowledged_before_anything_is_read(environment: Bo
 
 async def test_what_changes_while_the_decision_is_kept_stops_it_and_the_thread_hears_of_it(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", status=429))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -237,7 +243,7 @@ async def test_what_changes_while_the_decision_is_kept_stops_it_and_the_thread_h
 
 async def test_what_changed_before_secmaster_could_be_asked_stops_it_as_well(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -248,7 +254,9 @@ async def test_what_changed_before_secmaster_could_be_asked_stops_it_as_well(
     assert decisions(environment) == []
 
 
-async def test_ones_own_reason_left_before_the_trouble_is_no_news(environment: BotEnvironment):
+async def test_ones_own_reason_left_before_the_trouble_is_no_news(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(
         Fault(on="UpdateTask", hang_up=True, applied=True, times=1)
@@ -259,7 +267,7 @@ async def test_ones_own_reason_left_before_the_trouble_is_no_news(environment: B
     assert decisions(environment) == ["CONTINUE"]
 
 
-async def test_a_long_text_is_shown_where_it_differs(environment: BotEnvironment):
+async def test_a_long_text_is_shown_where_it_differs(environment: BotEnvironment) -> None:
     task = environment.secmaster.world.task(TASK.id)
     task["description"] = f"{'same ' * 100}before the end"
     ts = await environment.card("task", TASK.id)
@@ -270,10 +278,10 @@ async def test_a_long_text_is_shown_where_it_differs(environment: BotEnvironment
     assert "after the end" in text
 
 
-async def test_a_button_from_before_pictures_were_kept_is_sent(environment: BotEnvironment):
+async def test_a_button_from_before_pictures_were_kept_is_sent(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
     comment(environment, "stop, wrong host")
-    environment.slack.workspace.message(SOC, ts)["blocks"] = [
+    environment.slack.stored(SOC, ts)["blocks"] = [
         {"type": "actions", "block_id": "b", "elements": [old_button()]}
     ]
     await environment.slack.press(ALICE, SOC, ts, "task.approve")

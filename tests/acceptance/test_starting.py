@@ -6,6 +6,7 @@ from bot.app import App, StartError
 from bot.runtime.timeouts import Timeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
+from bot.settings import Settings
 from bot.store import NameInUse
 from tests.support.databases import both_databases
 from tests.support.environment import BotEnvironment, policy
@@ -16,7 +17,7 @@ pytestmark = both_databases
 
 async def test_a_second_bot_of_the_same_name_is_refused_and_what_is_pending_is_written_once(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await pending(environment)
     with pytest.raises(NameInUse, match="main"):
         await start(environment, bot_port=0)
@@ -25,7 +26,7 @@ async def test_a_second_bot_of_the_same_name_is_refused_and_what_is_pending_is_w
 
 async def test_a_second_bot_on_the_same_port_is_refused_and_what_is_pending_is_written_once(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await pending(environment)
     port = int(environment.app.url.rpartition(":")[2])
     for name in ("main", "other"):
@@ -37,7 +38,7 @@ async def test_a_second_bot_on_the_same_port_is_refused_and_what_is_pending_is_w
 
 async def test_a_name_and_a_port_are_free_again_after_a_start_that_was_refused(
     environment: BotEnvironment,
-):
+) -> None:
     port = int(environment.app.url.rpartition(":")[2])
     for _ in range(2):
         with pytest.raises(StartError):
@@ -49,7 +50,7 @@ async def test_a_name_and_a_port_are_free_again_after_a_start_that_was_refused(
 
 async def test_after_its_end_the_same_bot_starts_again_on_the_same_port(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     port = int(environment.app.url.rpartition(":")[2])
     await environment.app.__aexit__(None, None, None)
@@ -74,7 +75,7 @@ async def start(environment: BotEnvironment, **changed: object) -> None:
         raise AssertionError("a second bot started")
 
 
-def settings(environment: BotEnvironment, **changed: object):
+def settings(environment: BotEnvironment, **changed: object) -> Settings:
     return environment.app.settings.model_copy(update=changed)
 
 

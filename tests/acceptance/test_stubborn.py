@@ -52,7 +52,9 @@ def under(*routes: str) -> Callable[..., Any]:
 
 @pytest.mark.parametrize("due", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z+0800"])
 @under(SOC_ROUTE)
-async def test_a_date_at_the_edge_of_the_calendar_is_none(environment: BotEnvironment, due: str):
+async def test_a_date_at_the_edge_of_the_calendar_is_none(
+    environment: BotEnvironment, due: str
+) -> None:
     await first_poll_finished(environment)
     environment.secmaster.world.add_task(name="Edge", due_date=due)
     environment.secmaster.world.add_task(name="Other")
@@ -61,7 +63,9 @@ async def test_a_date_at_the_edge_of_the_calendar_is_none(environment: BotEnviro
 
 
 @under(GROUP, SOC_ROUTE)
-async def test_a_group_that_can_not_be_asked_keeps_no_card_from_others(environment: BotEnvironment):
+async def test_a_group_that_can_not_be_asked_keeps_no_card_from_others(
+    environment: BotEnvironment,
+) -> None:
     no = Fault(on="usergroups.users.list", status=200, code="missing_scope")
     await environment.slack.faults.set(no)
     await first_poll_finished(environment)
@@ -74,20 +78,24 @@ async def test_a_group_that_can_not_be_asked_keeps_no_card_from_others(environme
 
 
 @under(SOC_ROUTE)
-async def test_a_card_that_was_deleted_does_not_close_its_channel(environment: BotEnvironment):
+async def test_a_card_that_was_deleted_does_not_close_its_channel(
+    environment: BotEnvironment,
+) -> None:
     await first_poll_finished(environment)
     due = stamp(environment.clock.now() + timedelta(hours=3))
     environment.secmaster.world.add_task(name="Deleted", due_date=due)
     ts = await environment.slack.until(lambda: card_of(environment, SOC, "Deleted"))
     await environment.polls(2)
-    environment.slack.workspace.delete(SOC, environment.slack.workspace.message(SOC, ts))
+    environment.slack.workspace.delete(SOC, environment.slack.stored(SOC, ts))
     environment.clock.forward(hours=2, minutes=1)
     await environment.slack.until(lambda: card_of(environment, SOC, "Deleted"))
     assert environment.app.services.store.outbox.closed_channels() == []
 
 
 @under(BOSS)
-async def test_what_was_for_a_person_who_has_left_goes_to_the_fallback(environment: BotEnvironment):
+async def test_what_was_for_a_person_who_has_left_goes_to_the_fallback(
+    environment: BotEnvironment,
+) -> None:
     gone = Fault(on="conversations.open", status=200, code="user_disabled", times=1)
     await environment.slack.faults.set(gone)
     await first_poll_finished(environment)
@@ -100,7 +108,7 @@ async def test_what_was_for_a_person_who_has_left_goes_to_the_fallback(environme
 @under(SOC_ROUTE)
 async def test_whose_answer_was_lost_is_found_however_long_slack_was_in_trouble(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     lost = Fault(on="chat.postMessage", hang_up=True, applied=True, times=1)
     await environment.slack.faults.set(lost)
@@ -124,7 +132,7 @@ async def test_whose_answer_was_lost_is_found_however_long_slack_was_in_trouble(
 )
 async def test_while_slack_asks_to_wait_for_long_nothing_is_kept_in_hand(
     environment: BotEnvironment,
-):
+) -> None:
     """Another replica may take over what this one would post in ten minutes."""
     await first_poll_finished(environment)
     await environment.slack.faults.set(
@@ -142,7 +150,7 @@ async def test_while_slack_asks_to_wait_for_long_nothing_is_kept_in_hand(
 @under(SOC_ROUTE)
 async def test_what_was_settled_long_ago_is_forgotten_and_what_waits_is_not(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     refs = []
     for name in ("Decided", "Waits"):
@@ -162,7 +170,7 @@ async def test_what_was_settled_long_ago_is_forgotten_and_what_waits_is_not(
 @under(ESCALATES)
 async def test_the_rows_of_a_gathered_card_stand_still_the_latest_first(
     environment: BotEnvironment,
-):
+) -> None:
     await first_poll_finished(environment)
     for number in range(6):
         run(environment, number)
@@ -175,7 +183,7 @@ async def test_the_rows_of_a_gathered_card_stand_still_the_latest_first(
 
 
 @under(ESCALATES)
-async def test_a_run_that_fails_again_is_waited_for_anew(environment: BotEnvironment):
+async def test_a_run_that_fails_again_is_waited_for_anew(environment: BotEnvironment) -> None:
     await first_poll_finished(environment)
     failed = run(environment, 1)
     await environment.slack.until(lambda: card_of(environment, SOC, "Run 1"))
@@ -199,7 +207,7 @@ async def test_a_run_that_fails_again_is_waited_for_anew(environment: BotEnviron
 
 
 @under(SOC_ROUTE)
-async def test_the_end_of_a_snooze_is_told_once(environment: BotEnvironment):
+async def test_the_end_of_a_snooze_is_told_once(environment: BotEnvironment) -> None:
     await first_poll_finished(environment)
     environment.secmaster.world.add_task(name="Check it")
     ts = await environment.slack.until(lambda: card_of(environment, SOC, "Check it"))
@@ -214,7 +222,7 @@ async def test_the_end_of_a_snooze_is_told_once(environment: BotEnvironment):
 
 async def test_of_many_one_that_was_commented_on_since_the_list_is_left_out(
     environment: BotEnvironment,
-):
+) -> None:
     view = await open_from_list(environment, ALICE, "task")
     comment = {"action": "ADD_COMMENT", "comment": "STOP: wrong host"}
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, comment, EVERA)

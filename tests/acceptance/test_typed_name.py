@@ -45,7 +45,9 @@ def with_policy(text: str) -> pytest.MarkDecorator:
 
 
 @postgres_in_full
-async def test_the_button_asks_for_the_name_and_sends_only_with_it(environment: BotEnvironment):
+async def test_the_button_asks_for_the_name_and_sends_only_with_it(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", TASK.id)
     view = await form(environment, ALICE, ts, "task.approve")
     assert NAME in json.dumps(view["blocks"])
@@ -65,7 +67,7 @@ async def test_the_button_asks_for_the_name_and_sends_only_with_it(environment: 
 @pytest.mark.parametrize(
     "typed", ["isolate HOST ecs-web-07", f"  {NAME}  ", "Isolate  host\tecs-web-07"]
 )
-async def test_case_and_space_do_not_matter(environment: BotEnvironment, typed: str):
+async def test_case_and_space_do_not_matter(environment: BotEnvironment, typed: str) -> None:
     ts = await environment.card("task", TASK.id)
     view = await form(environment, ALICE, ts, "task.approve")
     await environment.slack.submit(ALICE, view["id"], {"name": typed})
@@ -73,7 +75,9 @@ async def test_case_and_space_do_not_matter(environment: BotEnvironment, typed: 
     assert decided(environment) == 1
 
 
-async def test_by_words_the_button_is_pointed_at_and_nothing_is_sent(environment: BotEnvironment):
+async def test_by_words_the_button_is_pointed_at_and_nothing_is_sent(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id} {NAME}")
     await environment.ephemeral(ALICE, "This asks for the task's name to be typed: press *Approve*")
@@ -83,7 +87,7 @@ async def test_by_words_the_button_is_pointed_at_and_nothing_is_sent(environment
     assert decided(environment) == 0
 
 
-async def test_reason_and_name_are_asked_for_in_one_form(environment: BotEnvironment):
+async def test_reason_and_name_are_asked_for_in_one_form(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
     view = await form(environment, ALICE, ts, "task.terminate")
     await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy", "name": "no"})
@@ -94,7 +98,7 @@ async def test_reason_and_name_are_asked_for_in_one_form(environment: BotEnviron
     assert "> a decoy" in reply
 
 
-async def test_a_run_is_named_too(environment: BotEnvironment):
+async def test_a_run_is_named_too(environment: BotEnvironment) -> None:
     ts = await environment.card("instance", seed.INSTANCE_FAILED, user=CAROL)
     name = environment.secmaster.world.instance(seed.INSTANCE_FAILED)["name"]
     view = await form(environment, CAROL, ts, "instance.terminate")
@@ -120,7 +124,7 @@ async def test_a_run_is_named_too(environment: BotEnvironment):
 )
 async def test_whatever_it_is_called_its_name_is_what_is_typed(
     environment: BotEnvironment, name: str
-):
+) -> None:
     environment.secmaster.world.task(TASK.id)["name"] = name
     ts = await environment.card("task", TASK.id)
     view = await form(environment, ALICE, ts, "task.approve")
@@ -134,7 +138,7 @@ async def test_whatever_it_is_called_its_name_is_what_is_typed(
 @pytest.mark.parametrize("length", [149, 150, 151, 400, 3000])
 async def test_of_a_long_name_what_the_form_shows_is_enough(
     environment: BotEnvironment, length: int
-):
+) -> None:
     name = ("Isolate host ecs-web-07 and then " * 100)[:length].strip()
     environment.secmaster.world.task(TASK.id)["name"] = name
     ts = await environment.card("task", TASK.id)
@@ -152,7 +156,7 @@ async def test_of_a_long_name_what_the_form_shows_is_enough(
     assert decided(environment) == 1
 
 
-async def test_of_a_long_name_the_whole_is_right_as_well(environment: BotEnvironment):
+async def test_of_a_long_name_the_whole_is_right_as_well(environment: BotEnvironment) -> None:
     name = "Isolate host ecs-web-07 and then " * 10 + "stop"
     environment.secmaster.world.task(TASK.id)["name"] = name
     ts = await environment.card("task", TASK.id)
@@ -165,7 +169,7 @@ async def test_of_a_long_name_the_whole_is_right_as_well(environment: BotEnviron
 @pytest.mark.parametrize("name", ["", " ", "\u200b", "\0"])
 async def test_what_has_no_name_to_be_seen_is_named_by_its_id(
     environment: BotEnvironment, name: str
-):
+) -> None:
     environment.secmaster.world.task(TASK.id)["name"] = name
     ts = await environment.card("task", TASK.id)
     view = await form(environment, ALICE, ts, "task.approve")
@@ -176,7 +180,9 @@ async def test_what_has_no_name_to_be_seen_is_named_by_its_id(
     assert decided(environment) == 1
 
 
-async def test_the_name_is_that_of_what_was_seen_and_a_new_one_is_told(environment: BotEnvironment):
+async def test_the_name_is_that_of_what_was_seen_and_a_new_one_is_told(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", TASK.id)
     environment.secmaster.world.task(TASK.id)["name"] = "Isolate host db-01"
     view = await form(environment, ALICE, ts, "task.approve")
@@ -194,7 +200,7 @@ async def test_the_name_is_that_of_what_was_seen_and_a_new_one_is_told(environme
 
 
 @with_policy(GLASS)
-async def test_breaking_the_glass_asks_for_the_name_too(environment: BotEnvironment):
+async def test_breaking_the_glass_asks_for_the_name_too(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
     view = await form(environment, ALICE, ts, "task.approve")
     await environment.slack.submit(ALICE, view["id"], {"name": NAME})

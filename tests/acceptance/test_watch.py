@@ -28,7 +28,7 @@ def rules() -> str:
 
 
 @postgres_in_full
-async def test_a_decision_in_the_console_is_on_every_card(environment: BotEnvironment):
+async def test_a_decision_in_the_console_is_on_every_card(environment: BotEnvironment) -> None:
     first = await environment.card("task", seed.TASK_ISOLATE)
     second = await environment.card("task", seed.TASK_ISOLATE, channel=ONCALL, user=CAROL)
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "TERMINATE"}, EVERA)
@@ -41,7 +41,7 @@ async def test_a_decision_in_the_console_is_on_every_card(environment: BotEnviro
 
 async def test_a_comment_in_the_console_is_on_the_card_and_the_buttons_stay(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     comment = {"action": "ADD_COMMENT", "comment": "host is drained"}
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, comment, EVERA)
@@ -49,20 +49,24 @@ async def test_a_comment_in_the_console_is_on_the_card_and_the_buttons_stay(
     assert environment.buttons(ts)
 
 
-async def test_a_run_that_is_retried_is_followed_to_its_end(environment: BotEnvironment):
+async def test_a_run_that_is_retried_is_followed_to_its_end(environment: BotEnvironment) -> None:
     ts = await environment.card("instance", seed.INSTANCE_FAILED, user=CAROL)
     await environment.slack.press(CAROL, SOC, ts, "instance.retry")
     await environment.slack.until(lambda: "Finished" in environment.message(ts)["text"])
     assert "*Retry started*" in (await environment.replies(ts))[0]
 
 
-async def test_a_card_of_what_has_not_changed_is_not_drawn_again(environment: BotEnvironment):
+async def test_a_card_of_what_has_not_changed_is_not_drawn_again(
+    environment: BotEnvironment,
+) -> None:
     await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.until(lambda: len(looks(environment, 200)) > 5)
     assert [one for one in environment.slack.calls if one.method == "chat.update"] == []
 
 
-async def test_the_cards_follow_again_once_secmaster_can_be_asked(environment: BotEnvironment):
+async def test_the_cards_follow_again_once_secmaster_can_be_asked(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "CONTINUE"}, EVERA)
@@ -74,7 +78,7 @@ async def test_the_cards_follow_again_once_secmaster_can_be_asked(environment: B
 
 async def test_one_that_can_not_be_read_does_not_stand_before_the_others(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     gone = Card(ref=Ref(kind="task", workspace="gone", id="x"), channel=SOC, ts="1.000100")
     environment.app.services.store.add_card(
@@ -85,7 +89,9 @@ async def test_one_that_can_not_be_read_does_not_stand_before_the_others(
 
 
 @BY_HAND
-async def test_a_newer_card_elsewhere_leaves_no_older_one_behind(environment: BotEnvironment):
+async def test_a_newer_card_elsewhere_leaves_no_older_one_behind(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "TERMINATE"}, EVERA)
     await environment.card("task", seed.TASK_ISOLATE, channel=ONCALL, user=CAROL)
@@ -96,7 +102,7 @@ async def test_a_newer_card_elsewhere_leaves_no_older_one_behind(environment: Bo
 
 
 @BY_HAND
-async def test_what_a_gateway_lost_for_a_moment_comes_back(environment: BotEnvironment):
+async def test_what_a_gateway_lost_for_a_moment_comes_back(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(Fault(on="ShowTask", html=True, status=404, times=1))
     async with environment.app.services.card_lock(ISOLATE, SOC):
@@ -109,7 +115,7 @@ async def test_what_a_gateway_lost_for_a_moment_comes_back(environment: BotEnvir
 @BY_HAND
 async def test_a_card_that_slack_refuses_for_good_does_not_have_the_others_drawn_for_ever(
     environment: BotEnvironment,
-):
+) -> None:
     await environment.card("task", seed.TASK_ISOLATE)
     await environment.card("task", seed.TASK_ISOLATE, channel=ONCALL, user=CAROL)
     comment = {"action": "ADD_COMMENT", "comment": "host is drained"}
@@ -125,7 +131,7 @@ async def test_a_card_that_slack_refuses_for_good_does_not_have_the_others_drawn
 @BY_HAND
 async def test_a_decision_does_not_wait_until_slack_lets_cards_be_drawn(
     environment: BotEnvironment,
-):
+) -> None:
     await environment.card("task", seed.TASK_ISOLATE)
     comment = {"action": "ADD_COMMENT", "comment": "host is drained"}
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, comment, EVERA)

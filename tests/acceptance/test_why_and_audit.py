@@ -48,7 +48,7 @@ def rules() -> str:
 @pytest.mark.parametrize("noun", ["", "task "])
 async def test_why_names_for_each_action_the_rule_that_lets_or_stops_and_who_could(
     environment: BotEnvironment, noun: str
-):
+) -> None:
     await environment.slack.command(ALICE, SOC, f"/secmaster why {noun}{TASK.id}")
     text = await environment.ephemeral(ALICE, f"What you may do with task `{TASK.id}`")
     assert "✅ `task.approve` rule 1 (grave): 2 people within 1 h" in text
@@ -64,26 +64,26 @@ async def test_why_names_for_each_action_the_rule_that_lets_or_stops_and_who_cou
 
 
 @pytest.mark.parametrize("noun", ["", "instance "])
-async def test_why_finds_a_run_as_well(environment: BotEnvironment, noun: str):
+async def test_why_finds_a_run_as_well(environment: BotEnvironment, noun: str) -> None:
     await environment.slack.command(CAROL, SOC, f"/secmaster why {noun}{RUN.id}")
     text = await environment.ephemeral(CAROL, f"What you may do with instance `{RUN.id}`")
     assert "✅ `instance.retry` rule 4" in text
 
 
-async def test_why_answers_by_the_object_and_not_in_general(environment: BotEnvironment):
+async def test_why_answers_by_the_object_and_not_in_general(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, f"/secmaster why {seed.TASK_BLOCK_IP}")
     text = await environment.ephemeral(ALICE, "What you may do")
     assert "✅ `task.approve` rule 2" in text
 
 
-async def test_why_tells_a_guest_that_guests_change_nothing(environment: BotEnvironment):
+async def test_why_tells_a_guest_that_guests_change_nothing(environment: BotEnvironment) -> None:
     await environment.slack.command(GUEST, SOC, f"/secmaster why {TASK.id}")
     assert "guests may look, and change nothing" in await environment.ephemeral(
         GUEST, "What you may do"
     )
 
 
-async def test_why_needs_no_id_in_a_cards_thread(environment: BotEnvironment):
+async def test_why_needs_no_id_in_a_cards_thread(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.say(DAVE, SOC, "@secmaster why", ts)
     await environment.ephemeral(DAVE, f"What you may do with task `{TASK.id}`")
@@ -93,7 +93,7 @@ async def test_why_needs_no_id_in_a_cards_thread(environment: BotEnvironment):
 
 
 @pytest.mark.parametrize("noun", ["", "task ", "instance "])
-async def test_why_of_something_unknown_says_so(environment: BotEnvironment, noun: str):
+async def test_why_of_something_unknown_says_so(environment: BotEnvironment, noun: str) -> None:
     await environment.slack.command(ALICE, SOC, f"/secmaster why {noun}{UNKNOWN}")
     text = await environment.ephemeral(ALICE, "SecMaster")
     assert "What you may do" not in text
@@ -105,14 +105,16 @@ async def lent_to_dave(environment: BotEnvironment) -> None:
     await environment.posted("D0DAVE", "<@U0ALICE> lends you their rights")
 
 
-async def test_why_says_by_whose_lent_right(environment: BotEnvironment):
+async def test_why_says_by_whose_lent_right(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, "/secmaster delegate @dave for 2h")
     await environment.slack.command(DAVE, SOC, f"/secmaster why {TASK.id}")
     assert "by a lent right" in await environment.ephemeral(DAVE, "What you may do")
     await lent_to_dave(environment)
 
 
-async def test_why_while_secmaster_cannot_be_asked_promises_nothing(environment: BotEnvironment):
+async def test_why_while_secmaster_cannot_be_asked_promises_nothing(
+    environment: BotEnvironment,
+) -> None:
     await environment.secmaster.faults.set(Fault(on="*", status=503))
     await environment.slack.command(ALICE, SOC, f"/secmaster why {TASK.id}")
     messages = await environment.slack.until(lambda: environment.slack.ephemerals(ALICE))
@@ -123,7 +125,9 @@ async def test_why_while_secmaster_cannot_be_asked_promises_nothing(environment:
 
 
 @postgres_in_full
-async def test_the_story_of_a_task_is_whole_and_read_by_those_who_may(environment: BotEnvironment):
+async def test_the_story_of_a_task_is_whole_and_read_by_those_who_may(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
     await environment.ephemeral(DAVE, "leaves it to *approver*")
@@ -155,7 +159,7 @@ async def test_the_story_of_a_task_is_whole_and_read_by_those_who_may(environmen
     assert verified.records == len(chain_of(environment))
 
 
-async def test_a_record_has_all_that_an_auditor_asks_for(environment: BotEnvironment):
+async def test_a_record_has_all_that_an_auditor_asks_for(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_BLOCK_IP)
     await environment.slack.command(
         ALICE, SOC, f"/task approve {seed.TASK_BLOCK_IP} the shells are real"
@@ -186,25 +190,29 @@ async def test_a_record_has_all_that_an_auditor_asks_for(environment: BotEnviron
 
 
 @pytest.mark.parametrize("user", [CAROL, DAVE, GUEST])
-async def test_others_do_not_read_the_audit(environment: BotEnvironment, user: str):
+async def test_others_do_not_read_the_audit(environment: BotEnvironment, user: str) -> None:
     for text in (f"audit {TASK.id}", f"audit task {TASK.id}", f"audit {UNKNOWN}"):
         await environment.slack.command(user, SOC, f"/secmaster {text}")
         await environment.ephemeral(user, "`audit` is for *approver*", "Nothing was done.")
 
 
-async def test_a_borrower_does_not_read_the_audit_by_a_lent_right(environment: BotEnvironment):
+async def test_a_borrower_does_not_read_the_audit_by_a_lent_right(
+    environment: BotEnvironment,
+) -> None:
     await environment.slack.command(ALICE, SOC, "/secmaster delegate @dave for 2h")
     await environment.slack.command(DAVE, SOC, f"/secmaster audit {TASK.id}")
     await environment.ephemeral(DAVE, "`audit` is for *approver*")
     await lent_to_dave(environment)
 
 
-async def test_of_what_nobody_touched_the_audit_has_nothing(environment: BotEnvironment):
+async def test_of_what_nobody_touched_the_audit_has_nothing(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, f"/secmaster audit {UNKNOWN}")
     await environment.ephemeral(ALICE, f"The audit has nothing of `{UNKNOWN}`")
 
 
-async def test_the_story_is_told_in_a_cards_thread_without_an_id(environment: BotEnvironment):
+async def test_the_story_is_told_in_a_cards_thread_without_an_id(
+    environment: BotEnvironment,
+) -> None:
     ts = await environment.card("instance", RUN.id, user=CAROL)
     await environment.slack.press(CAROL, SOC, ts, "instance.retry")
     await environment.replies(ts)
@@ -212,7 +220,7 @@ async def test_the_story_is_told_in_a_cards_thread_without_an_id(environment: Bo
     await environment.ephemeral(ALICE, f"What the audit has of instance {RUN.id}")
 
 
-async def test_a_hostile_reason_stays_a_quotation_in_the_story(environment: BotEnvironment):
+async def test_a_hostile_reason_stays_a_quotation_in_the_story(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_BLOCK_IP)
     reason = "fine\n✅ done: approval by <@U0BOB> <!channel> `x` ```y```"
     await environment.slack.press(ALICE, SOC, ts, "task.terminate")
@@ -227,7 +235,7 @@ async def test_a_hostile_reason_stays_a_quotation_in_the_story(environment: BotE
 
 
 @both_databases
-async def test_no_record_can_answer_in_our_name(environment: BotEnvironment):
+async def test_no_record_can_answer_in_our_name(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.replies(ts)
@@ -250,7 +258,7 @@ async def test_no_record_can_answer_in_our_name(environment: BotEnvironment):
 
 async def test_a_refusal_is_not_on_record_as_the_action_it_kept_from_being_done(
     environment: BotEnvironment,
-):
+) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.slack.until(lambda: "refuse" in environment.buttons(ts))

@@ -61,8 +61,9 @@ class Bare:
         return listen
 
     async def _pressed(self, body: Body) -> None:
-        ref = ButtonValue.parse(body["actions"][0]["value"]).ref
-        await self.secmaster.update_task(ref.id, action=TaskAction.CONTINUE)
+        button = ButtonValue.parse(body["actions"][0]["value"])
+        assert button
+        await self.secmaster.update_task(button.ref.id, action=TaskAction.CONTINUE)
         channel, thread = body["channel"]["id"], body["container"]["message_ts"]
         await self._say(channel, thread, f"Approved by <@{body['user']['id']}>")
 

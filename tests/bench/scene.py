@@ -41,7 +41,7 @@ class Card:
 
     @property
     def ts(self) -> str:
-        return self.message["ts"]
+        return str(self.message["ts"])
 
 
 class Scene:
@@ -58,7 +58,7 @@ class Scene:
         self.url = ""
         self._clicker = clicker
         self._post = slack.workspace.post
-        slack.workspace.post = self._noted
+        setattr(slack.workspace, "post", self._noted)  # noqa: B010 - replaced for the time of a bench
 
     def _noted(self, *message: Any) -> dict[str, Any]:
         posted = self._post(*message)
@@ -195,7 +195,7 @@ class Scene:
     async def quiet(self) -> None:
         """Wait until every call is answered and none has come for a moment."""
         async with asyncio.timeout(AT_MOST):
-            before = ()
+            before: tuple[object, ...] = ()
             while (now := self._busy()) != before:
                 before = now
                 await asyncio.sleep(QUIET)

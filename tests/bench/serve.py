@@ -33,6 +33,8 @@ async def ours(settings: Settings) -> AsyncIterator[str]:
 @asynccontextmanager
 async def bare(settings: Settings, *, before: bool) -> AsyncIterator[str]:
     async with AsyncExitStack() as stack:
+        assert settings.slack_bot_token
+        assert settings.slack_signing_secret
         token = settings.slack_bot_token.get_secret_value()
         session = await stack.enter_async_context(ClientSession())
         slack = AsyncWebClient(token, base_url=settings.slack_api_url, session=session)

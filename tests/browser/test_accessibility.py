@@ -1,15 +1,17 @@
 """Both pages as somebody meets them who hears them or has no pointer."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from playwright.async_api import Page, expect
 
 from bot.policy.config import Config
 from bot.sandbox.secmaster import SecMasterSandbox, seed
-from bot.sandbox.slack import SlackSandbox
 from bot.slack.manifest import manifest
 from tests.support.browser import Open
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, SOC
+from tests.support.slack_recorder import SlackRecorder
 
 # Roles that somebody acts on or goes to, which have to say what they are.
 NAMED = {
@@ -45,8 +47,8 @@ MARKUP = """
 
 
 @pytest.fixture
-async def slack():
-    sandbox = SlackSandbox(manifest=manifest(Config()))
+async def slack() -> AsyncIterator[SlackRecorder]:
+    sandbox = SlackRecorder(manifest=manifest(Config()))
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
@@ -68,7 +70,9 @@ async def troubles(page: Page) -> list[list[str]]:
     return findings + [["no name", role] for role in nameless]
 
 
-async def test_the_workspace_can_be_used_by_everybody(environment: BotEnvironment, open_page: Open):
+async def test_the_workspace_can_be_used_by_everybody(
+    environment: BotEnvironment, open_page: Open
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.say(ALICE, SOC, "on it", thread_ts=ts)
     page = await open_page(f"{environment.slack.url}/#{ALICE}/{SOC}/{ts}")
@@ -89,7 +93,9 @@ async def test_the_workspace_can_be_used_by_everybody(environment: BotEnvironmen
     assert await troubles(page) == []
 
 
-async def test_the_console_can_be_used_by_everybody(secmaster: SecMasterSandbox, open_page: Open):
+async def test_the_console_can_be_used_by_everybody(
+    secmaster: SecMasterSandbox, open_page: Open
+) -> None:
     page = await open_page(f"{secmaster.url}/#task/{seed.TASK_ISOLATE}")
     for place, text in (
         (f"task/{seed.TASK_ISOLATE}", "Isolate host ecs-web-07"),

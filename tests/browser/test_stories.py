@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import FilePayload, Page, Response, expect
 
 from bot.cli.demo_story import POLICY
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
-from tests.support.browser import PHONE, decide, message, open_thread
+from tests.support.browser import PHONE, Open, Sit, decide, message, open_thread
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, GUEST, ONCALL, SOC
 
@@ -17,8 +17,8 @@ FOLLOWING = POLICY + "[watch]\nevery = 0.1\n"
 
 
 async def test_approve_asks_first_and_then_the_card_and_its_thread_tell(
-    environment: BotEnvironment, sit
-):
+    environment: BotEnvironment, sit: Sit
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     card, question = message(page, ts), page.get_by_role("alertdialog")
@@ -39,7 +39,9 @@ async def test_approve_asks_first_and_then_the_card_and_its_thread_tell(
 
 
 @pytest.mark.parametrize("rules", [REASONED], ids=["reason-required"])
-async def test_terminate_asks_for_a_reason_and_refuses_none(environment: BotEnvironment, sit):
+async def test_terminate_asks_for_a_reason_and_refuses_none(
+    environment: BotEnvironment, sit: Sit
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     await message(page, ts).get_by_role("button", name="Terminate").click()
@@ -64,8 +66,8 @@ async def test_terminate_asks_for_a_reason_and_refuses_none(environment: BotEnvi
 
 
 async def test_of_two_who_decide_at_once_one_is_first_and_the_other_is_told(
-    environment: BotEnvironment, sit
-):
+    environment: BotEnvironment, sit: Sit
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, bob = await asyncio.gather(sit(ALICE), sit(BOB))
     await environment.secmaster.faults.set(Fault(on="ShowTask", hold=True))
@@ -86,8 +88,8 @@ async def test_of_two_who_decide_at_once_one_is_first_and_the_other_is_told(
 
 
 async def test_a_comment_is_written_in_the_thread_or_taken_from_a_message(
-    environment: BotEnvironment, sit
-):
+    environment: BotEnvironment, sit: Sit
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(CAROL)
     await message(page, ts).focus()
@@ -118,8 +120,8 @@ async def test_a_comment_is_written_in_the_thread_or_taken_from_a_message(
 
 
 async def test_a_file_is_attached_from_the_card_and_from_a_message(
-    environment: BotEnvironment, sit
-):
+    environment: BotEnvironment, sit: Sit
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(CAROL)
     await message(page, ts).get_by_role("button", name="More actions").first.click()
@@ -146,11 +148,13 @@ async def test_a_file_is_attached_from_the_card_and_from_a_message(
     assert names == ["seen.txt", "dump.txt"]
 
 
-def text_file(name: str) -> dict:
-    return {"name": name, "mimeType": "text/plain", "buffer": b"at 03:10"}
+def text_file(name: str) -> FilePayload:
+    return FilePayload(name=name, mimeType="text/plain", buffer=b"at 03:10")
 
 
-async def test_a_guest_is_refused_for_their_eyes_only(environment: BotEnvironment, sit):
+async def test_a_guest_is_refused_for_their_eyes_only(
+    environment: BotEnvironment, sit: Sit
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     guest, alice = await asyncio.gather(sit(GUEST), sit(ALICE))
     await decide(guest, ts, "Approve")
@@ -162,7 +166,9 @@ async def test_a_guest_is_refused_for_their_eyes_only(environment: BotEnvironmen
 
 
 @pytest.mark.parametrize("rules", [FOLLOWING], ids=["watching"])
-async def test_on_call_retries_what_failed_from_a_phone(environment: BotEnvironment, sit):
+async def test_on_call_retries_what_failed_from_a_phone(
+    environment: BotEnvironment, sit: Sit
+) -> None:
     ts = await environment.card("instance", seed.INSTANCE_FAILED, user=CAROL, channel=ONCALL)
     page = await sit(CAROL, ONCALL, size=PHONE)
     card = message(page, ts)
@@ -178,8 +184,8 @@ async def test_on_call_retries_what_failed_from_a_phone(environment: BotEnvironm
 
 @pytest.mark.parametrize("rules", [FOLLOWING], ids=["watching"])
 async def test_what_is_decided_in_the_console_shows_on_the_card(
-    environment: BotEnvironment, sit, open_page
-):
+    environment: BotEnvironment, sit: Sit, open_page: Open
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     await expect(message(page, ts).get_by_role("button", name="Approve")).to_be_visible()
@@ -191,8 +197,8 @@ async def test_what_is_decided_in_the_console_shows_on_the_card(
 
 
 async def test_home_shows_what_waits_and_its_card_comes_into_the_chat(
-    environment: BotEnvironment, sit
-):
+    environment: BotEnvironment, sit: Sit
+) -> None:
     page = await sit(ALICE, "D0ALICE")
     await page.get_by_role("link", name="Home").click()
     home = page.get_by_role("region", name="Home")
@@ -208,7 +214,7 @@ async def test_home_shows_what_waits_and_its_card_comes_into_the_chat(
     await expect(home).to_contain_text("Waiting for a decision: 11")
 
 
-async def test_what_waits_opens_from_the_shortcuts_with_details_upon_it(sit):
+async def test_what_waits_opens_from_the_shortcuts_with_details_upon_it(sit: Sit) -> None:
     page = await sit(CAROL)
     await page.get_by_role("button", name="Shortcuts").click()
     await page.get_by_role("menuitem", name="What waits").click()
@@ -223,7 +229,9 @@ async def test_what_waits_opens_from_the_shortcuts_with_details_upon_it(sit):
     await expect(modal).to_be_hidden()
 
 
-async def test_a_task_is_approved_with_the_keyboard_alone(environment: BotEnvironment, sit):
+async def test_a_task_is_approved_with_the_keyboard_alone(
+    environment: BotEnvironment, sit: Sit
+) -> None:
     page = await sit(ALICE)
     await expect(page.get_by_role("textbox")).to_be_visible()
     await page.keyboard.press("/")
@@ -256,8 +264,8 @@ async def tab_to(page: Page, name: str) -> None:
 
 
 async def test_an_app_that_does_not_answer_is_told_as_slack_tells_it(
-    environment: BotEnvironment, sit
-):
+    environment: BotEnvironment, sit: Sit
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     environment.slack.request_url = "http://127.0.0.1:9/slack/events"
@@ -267,8 +275,8 @@ async def test_an_app_that_does_not_answer_is_told_as_slack_tells_it(
 
 
 async def test_a_hostile_name_runs_nothing_links_nowhere_and_calls_nobody(
-    environment: BotEnvironment, sit
-):
+    environment: BotEnvironment, sit: Sit
+) -> None:
     script = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
     hostile = environment.secmaster.world.add_task(
         name=f"{script}<!channel> <@U0ALICE> <javascript:alert(1)|x> <https://evil.example|go>",
@@ -288,7 +296,9 @@ async def test_a_hostile_name_runs_nothing_links_nowhere_and_calls_nobody(
         assert "owned" not in await page.title()
 
 
-async def test_a_channel_of_500_messages_draws_only_what_changed(environment: BotEnvironment, sit):
+async def test_a_channel_of_500_messages_draws_only_what_changed(
+    environment: BotEnvironment, sit: Sit
+) -> None:
     cards = [await environment.card("task", seed.TASK_ISOLATE)]
     for number in range(499):
         await environment.slack.say(BOB, SOC, f"message {number}")
@@ -302,8 +312,15 @@ async def test_a_channel_of_500_messages_draws_only_what_changed(environment: Bo
           new MutationObserver(count).observe(list, { childList: true, subtree: true });
         }"""
     )
-    responses = []  # one that was under way before may be among them, with nothing new
-    page.on("response", lambda reply: "/_sandbox/page" in reply.url and responses.append(reply))
+    responses: list[
+        Response
+    ] = []  # one that was under way before may be among them, with nothing new
+
+    def note(response: Response) -> None:
+        if "/_sandbox/page" in response.url:
+            responses.append(response)
+
+    page.on("response", note)
     await environment.slack.say(BOB, SOC, "and one more")
     await expect(page.get_by_role("main").get_by_text("and one more")).to_be_visible()
     pages = [await reply.json() for reply in responses]

@@ -9,7 +9,7 @@ from bot.cli.demo_story import POLICY
 from bot.runtime.timeouts import Timeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
-from tests.support.browser import decide, message, open_thread, press
+from tests.support.browser import Sit, decide, message, open_thread, press
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, DAVE, ONCALL
 
@@ -50,7 +50,9 @@ def decisions(environment: BotEnvironment) -> list[str]:
     return [one.body["action"] for one in writes if one.body["action"] != "ADD_COMMENT"]
 
 
-async def test_two_people_approve_and_each_sees_how_far_it_is(environment: BotEnvironment, sit):
+async def test_two_people_approve_and_each_sees_how_far_it_is(
+    environment: BotEnvironment, sit: Sit
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, bob = await asyncio.gather(sit(ALICE), sit(BOB))
     await decide(alice, ts, "Approve")
@@ -69,7 +71,7 @@ async def test_two_people_approve_and_each_sees_how_far_it_is(environment: BotEn
     assert decisions(environment) == ["CONTINUE"]
 
 
-async def test_a_refusal_asks_first_and_ends_it(environment: BotEnvironment, sit):
+async def test_a_refusal_asks_first_and_ends_it(environment: BotEnvironment, sit: Sit) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, bob = await asyncio.gather(sit(ALICE), sit(BOB))
     await decide(alice, ts, "Approve")
@@ -85,7 +87,9 @@ async def test_a_refusal_asks_first_and_ends_it(environment: BotEnvironment, sit
 
 
 @pytest.mark.parametrize("rules", [SHORT], ids=["three-seconds"])
-async def test_what_too_few_wanted_in_time_lapses_by_itself(environment: BotEnvironment, sit):
+async def test_what_too_few_wanted_in_time_lapses_by_itself(
+    environment: BotEnvironment, sit: Sit
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     await decide(page, ts, "Approve")
@@ -96,8 +100,8 @@ async def test_what_too_few_wanted_in_time_lapses_by_itself(environment: BotEnvi
 
 
 async def test_who_breaks_the_glass_says_why_and_a_channel_is_told(
-    environment: BotEnvironment, sit
-):
+    environment: BotEnvironment, sit: Sit
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, carol = await asyncio.gather(sit(ALICE), sit(CAROL))
     await decide(alice, ts, "Approve")
@@ -118,7 +122,9 @@ async def test_who_breaks_the_glass_says_why_and_a_channel_is_told(
 
 
 @pytest.mark.parametrize("rules", [POLICY], ids=["plain"])
-async def test_what_has_changed_is_shown_and_decided_upon_again(environment: BotEnvironment, sit):
+async def test_what_has_changed_is_shown_and_decided_upon_again(
+    environment: BotEnvironment, sit: Sit
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     await expect(message(page, ts).get_by_role("button", name="Approve")).to_be_visible()
@@ -138,7 +144,9 @@ async def test_what_has_changed_is_shown_and_decided_upon_again(environment: Bot
 
 
 @pytest.mark.parametrize("rules", [TYPED], ids=["type-name"])
-async def test_the_gravest_asks_for_the_name_to_be_typed(environment: BotEnvironment, sit):
+async def test_the_gravest_asks_for_the_name_to_be_typed(
+    environment: BotEnvironment, sit: Sit
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     await decide(page, ts, "Approve")
@@ -152,7 +160,9 @@ async def test_the_gravest_asks_for_the_name_to_be_typed(environment: BotEnviron
     await expect(message(page, ts)).to_contain_text("Approved by @Alice")
 
 
-async def test_why_tells_the_rule_and_audit_the_story(environment: BotEnvironment, sit):
+async def test_why_tells_the_rule_and_audit_the_story(
+    environment: BotEnvironment, sit: Sit
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     await write(page, TASK.format("why"))
@@ -169,7 +179,9 @@ async def test_why_tells_the_rule_and_audit_the_story(environment: BotEnvironmen
     await expect(refused).to_contain_text("Nothing was done.")
 
 
-async def test_rights_are_lent_and_both_names_stand_in_the_thread(environment: BotEnvironment, sit):
+async def test_rights_are_lent_and_both_names_stand_in_the_thread(
+    environment: BotEnvironment, sit: Sit
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, dave = await asyncio.gather(sit(ALICE), sit(DAVE))
     await write(alice, "/secmaster delegate @dave for 2h")
@@ -187,8 +199,8 @@ async def test_rights_are_lent_and_both_names_stand_in_the_thread(environment: B
 
 @pytest.mark.parametrize("rules", [POLICY], ids=["plain"])
 async def test_what_nobody_knows_yet_stands_on_the_card_until_it_is_known(
-    environment: BotEnvironment, sit
-):
+    environment: BotEnvironment, sit: Sit
+) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     card = message(page, ts)

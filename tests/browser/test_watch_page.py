@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from bot.cli.demo_story import POLICY
 from bot.sandbox.secmaster.arrivals import new_failure, new_task
 from bot.secmaster.values import stamp
-from tests.support.browser import PHONE, decide, message, open_thread
+from tests.support.browser import PHONE, Open, Sit, decide, message, open_thread
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, CAROL, ONCALL, SOC
 from tests.support.watch import ROUTES, card_of, first_poll_finished
@@ -20,8 +20,8 @@ def rules() -> str:
 
 
 async def test_what_comes_is_decided_in_the_console_and_its_card_says_so(
-    environment: BotEnvironment, sit, open_page
-):
+    environment: BotEnvironment, sit: Sit, open_page: Open
+) -> None:
     await first_poll_finished(environment)
     page = await sit(ALICE)
     task = new_task(environment.secmaster.world, 0)
@@ -35,7 +35,9 @@ async def test_what_comes_is_decided_in_the_console_and_its_card_says_so(
     await expect(message(page, ts).get_by_role("button", name="Approve")).to_have_count(0)
 
 
-async def test_what_is_deleted_in_the_console_loses_its_buttons(environment: BotEnvironment, sit):
+async def test_what_is_deleted_in_the_console_loses_its_buttons(
+    environment: BotEnvironment, sit: Sit
+) -> None:
     await first_poll_finished(environment)
     page = await sit(ALICE)
     task = new_task(environment.secmaster.world, 0)
@@ -47,8 +49,8 @@ async def test_what_is_deleted_in_the_console_loses_its_buttons(environment: Bot
 
 
 async def test_on_a_phone_a_failure_is_retried_and_the_thread_tells_its_end(
-    environment: BotEnvironment, sit
-):
+    environment: BotEnvironment, sit: Sit
+) -> None:
     await first_poll_finished(environment)
     page = await sit(CAROL, ONCALL, size=PHONE)
     run = new_failure(environment.secmaster.world, 0)
@@ -62,7 +64,9 @@ async def test_on_a_phone_a_failure_is_retried_and_the_thread_tells_its_end(
     await expect(thread).to_contain_text("The retry finished")
 
 
-async def test_home_is_drawn_anew_by_itself_when_something_comes(environment: BotEnvironment, sit):
+async def test_home_is_drawn_anew_by_itself_when_something_comes(
+    environment: BotEnvironment, sit: Sit
+) -> None:
     await first_poll_finished(environment)
     page = await sit(ALICE, "D0ALICE")
     await page.get_by_role("link", name="Home").click()
@@ -73,8 +77,8 @@ async def test_home_is_drawn_anew_by_itself_when_something_comes(environment: Bo
 
 
 async def test_a_snooze_is_picked_from_the_menu_and_stands_on_the_card(
-    environment: BotEnvironment, sit
-):
+    environment: BotEnvironment, sit: Sit
+) -> None:
     await first_poll_finished(environment)
     page = await sit(ALICE)
     task = new_task(environment.secmaster.world, 0)

@@ -27,7 +27,7 @@ class Child:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        self._process.stdin.close()
+        self._stdin.close()
         try:
             await asyncio.wait_for(self._process.wait(), GONE_WITHIN)
         except TimeoutError:
@@ -40,15 +40,21 @@ class Child:
         await self._process.wait()
 
     @property
+    def _stdin(self) -> asyncio.StreamWriter:
+        assert self._process.stdin is not None, "it was started with a pipe"
+        return self._process.stdin
+
+    @property
     def pid(self) -> int:
         return self._process.pid
 
     async def tell(self, message: Any) -> None:
-        self._process.stdin.write(json.dumps(message).encode() + b"\n")
-        await self._process.stdin.drain()
+        self._stdin.write(json.dumps(message).encode() + b"\n")
+        await self._stdin.drain()
 
     async def hear(self) -> Any:
         """What the process prints next; that it printed nothing more is an error."""
+        assert self._process.stdout is not None, "it was started with a pipe"
         line = await self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"{' '.join(self._command)} ended unasked")

@@ -46,12 +46,11 @@ def settings_for(
         "database_url": database_url,
         "bot_port": 0,
     }
-    credential = (
-        {"slack_app_token": "xapp-demo"}
-        if socket
-        else {"slack_signing_secret": "demo-signing-secret"}
-    )
-    return Settings(_env_file=None, **fields, **credential)
+    if socket:
+        fields["slack_app_token"] = "xapp-demo"
+    else:
+        fields["slack_signing_secret"] = "demo-signing-secret"
+    return Settings(_env_file=None, **fields)
 
 
 @dataclass
@@ -60,8 +59,14 @@ class BotEnvironment:
 
     slack: SlackRecorder
     secmaster: SecMasterSandbox
-    app: App
+    running_app: App | None
     clock: FakeClock = field(default_factory=FakeClock)
+
+    @property
+    def app(self) -> App:
+        """The running bot, for what nothing outside it shows."""
+        assert self.running_app is not None, "this bot runs in a process of its own"
+        return self.running_app
 
     async def card(
         self, noun: str, object_id: str, *, user: str = ALICE, channel: str = SOC

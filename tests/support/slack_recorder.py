@@ -6,7 +6,7 @@ a message that nobody expected: a double post, an answer to the wrong person, a 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.delivery import Delivered
@@ -101,6 +101,18 @@ class SlackRecorder(SlackSandbox):
                 return text
         return ""
 
+    def stored(self, channel: str, ts: str) -> Json:
+        """Return the message itself, for a story that changes or deletes it."""
+        message = self.workspace.message(channel, ts)
+        assert message is not None
+        return message
+
+    def chat_with(self, user: str) -> str:
+        """Return the id of somebody's chat with the bot."""
+        chat = self.workspace.dm(user)
+        assert chat is not None
+        return chat.id
+
     def messages(self, channel: str, user: str | None = None) -> list[Json]:
         return self._recorded(super().messages(channel, user))
 
@@ -136,8 +148,8 @@ class SlackRecorder(SlackSandbox):
             self.mark_read(next(m["ts"] for m in posted if m["text"] == text))
         return delivered
 
-    async def until(self, predicate: Callable[[], T]) -> T:
-        def evaluate() -> T:
+    async def until(self, predicate: Callable[[], T | Literal[False] | None]) -> T:
+        def evaluate() -> T | Literal[False] | None:
             read_before = set(self.read_messages)
             value = predicate()
             if not value:
@@ -145,7 +157,9 @@ class SlackRecorder(SlackSandbox):
                 self.read_messages = read_before
             return value
 
-        return await super().until(evaluate)
+        value = await super().until(evaluate)
+        assert value
+        return value
 
     def ignore_messages(self, containing: str = "", *, channel: str = "", user: str = "") -> None:
         """Let the bot post messages that the story is not about.

@@ -1,6 +1,7 @@
 """A moment as people write it, read in their own zone."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -43,7 +44,7 @@ moments = st.datetimes(
         ("FOR 2D", NOW + timedelta(days=2)),
     ],
 )
-def test_what_people_write_is_read_in_their_own_zone(text, then):
+def test_what_people_write_is_read_in_their_own_zone(text: str, then: Any) -> None:
     assert parse_moment(text, NOW, BERLIN) == then
 
 
@@ -64,7 +65,7 @@ def test_what_people_write_is_read_in_their_own_zone(text, then):
         *("2h 30m", "h", "for h", "\0", "<!channel>", "9" * 5000),
     ],
 )
-def test_what_is_no_time_is_refused_and_says_how_one_is_written(text):
+def test_what_is_no_time_is_refused_and_says_how_one_is_written(text: str) -> None:
     with pytest.raises(ParseError) as refused:
         parse_moment(text, NOW, BERLIN)
     assert refused.value.usage
@@ -72,18 +73,20 @@ def test_what_is_no_time_is_refused_and_says_how_one_is_written(text):
 
 
 @pytest.mark.parametrize("text", ["2026-03-01 13:30", "until 2026-02-28 23:00", "2020-01-01 10:00"])
-def test_a_day_that_is_over_is_refused(text):
+def test_a_day_that_is_over_is_refused(text: str) -> None:
     with pytest.raises(ParseError, match="is over"):
         parse_moment(text, NOW, BERLIN)
 
 
-def test_the_day_is_the_persons_and_not_that_of_utc():
+def test_the_day_is_the_persons_and_not_that_of_utc() -> None:
     assert parse_moment("until 03:00", NOW, KIRITIMATI) == datetime(2026, 3, 1, 13, 0, tzinfo=UTC)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 23), st.integers(0, 59), moments, zones)
-def test_a_time_of_day_is_the_next_one_and_shows_so_on_their_clock(hour, minute, now, zone):
+def test_a_time_of_day_is_the_next_one_and_shows_so_on_their_clock(
+    hour: int, minute: int, now: datetime, zone: timezone
+) -> None:
     then = parse_moment(f"until {hour}:{minute:02}", now, zone)
     assert timedelta(0) < then - now <= timedelta(days=1)
     assert (then.astimezone(zone).hour, then.astimezone(zone).minute) == (hour, minute)
@@ -91,7 +94,7 @@ def test_a_time_of_day_is_the_next_one_and_shows_so_on_their_clock(hour, minute,
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=40) | st.from_regex(r"(until |for )?[0-9:. dhmsT-]{1,16}", fullmatch=True))
-def test_anything_is_a_moment_to_come_or_refused(text):
+def test_anything_is_a_moment_to_come_or_refused(text: str) -> None:
     try:
         then = parse_moment(text, NOW, BERLIN)
     except ParseError:

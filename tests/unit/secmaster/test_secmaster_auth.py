@@ -321,11 +321,17 @@ async def test_callers_who_wait_together_share_a_failure_and_later_ones_ask_anew
     assert (await client.show_task("t1")).id == "t1"
 
 
-async def test_no_secret_is_shown_by_anything_or_logged(tokens, client, caplog):
+async def test_no_secret_is_shown_by_anything_or_logged(  # noqa: PLR0917 - pytest passes fixtures by name
+    tokens, iam, iam_auth, stand, client_for, caplog
+):
     caplog.set_level(logging.DEBUG)
     tokens.accepted = "secret-token-2"
+    auth = await iam_auth(iam.url)
+    client = await client_for(stand.url, auth)
     await client.show_task("t1")
-    shown = f"{client!r} {client._auth!r} {client._auth._token!r} {caplog.text}"
+    token = [part for part in vars(auth).values() if type(part).__module__ == IamAuth.__module__]
+    assert token  # what it holds of IAM's answer, as a traceback would show it
+    shown = f"{client!r} {auth!r} {token!r} {caplog.text}"
     signer, giver = SigningAuth("AK-1", "SK-1", "STS-1"), TokenAuth("GIVEN-1")
     shown += f"{signer!r} {giver!r}"
     secrets = (PASSWORD, "secret-token", "AK-1", "SK-1", "STS-1", "GIVEN-1")
@@ -347,10 +353,12 @@ async def test_a_given_token_is_sent_as_it_is():
         return httpx.Response(200, content=json.dumps({"code": "00000000", "data": {}}))
 
     client = SecMaster(
-        endpoint="https://x.example", project_id="p", workspace_id="w", auth=TokenAuth("given")
+        endpoint="https://x.example",
+        project_id="p",
+        workspace_id="w",
+        auth=TokenAuth("given"),
+        http=httpx.AsyncClient(transport=httpx.MockTransport(answer)),
     )
-    await client._http.aclose()
-    client._http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
     async with client:
         await client.show_task("t")
     assert seen == ["given"]

@@ -1,3 +1,4 @@
+import asyncio
 import gzip
 import socket
 from datetime import UTC, datetime
@@ -292,10 +293,12 @@ async def test_waiting_in_vain_for_a_free_connection_sends_nothing():
         raise httpx.PoolTimeout("full")
 
     client = SecMaster(
-        endpoint="https://x.example", project_id="p", workspace_id="w", auth=TokenAuth("t")
+        endpoint="https://x.example",
+        project_id="p",
+        workspace_id="w",
+        auth=TokenAuth("t"),
+        http=httpx.AsyncClient(transport=httpx.MockTransport(pool_is_full)),
     )
-    await client._http.aclose()
-    client._http = httpx.AsyncClient(transport=httpx.MockTransport(pool_is_full))
     async with client:
         with pytest.raises(Unreachable):
             await approve(client)
@@ -365,15 +368,32 @@ def test_an_endpoint_that_is_none_is_refused_at_the_start(endpoint):
         SecMaster(endpoint=endpoint, project_id="p", workspace_id="w", auth=TokenAuth("t"))
 
 
-async def test_connections_are_few_and_every_wait_has_an_end(monkeypatch):
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    assert None not in TIMEOUT.as_dict().values()
-    assert LIMITS.max_connections == 8
+async def test_connections_are_few_and_every_wait_has_an_end(stack):
+    connections, most = set(), asyncio.Event()
+
+    async def handle(reader, writer):
+        connections.add(writer)
+        if len(connections) == LIMITS.max_connections:
+            most.set()
+        await most.wait()  # all that will ever be opened are open by then
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    await stack.enter_async_context(server)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with open_http() as http:
-        assert not http.follow_redirects
-        assert not http.trust_env
-        assert http._mounts == {}
         assert http.timeout == TIMEOUT
-        assert http._transport._pool._max_connections == 8
-        assert http._transport._pool._retries == 0
-        assert not http._transport._pool._http2
+        replies = await asyncio.gather(*(http.get(url) for _ in range(20)))
+    assert {reply.status_code for reply in replies} == {204}
+    assert len(connections) == LIMITS.max_connections == 8
+    assert None not in TIMEOUT.as_dict().values()
+
+
+async def test_requests_go_straight_to_where_they_are_addressed(monkeypatch, stand):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    stand.says(b"", 302, Location="http://127.0.0.1:1/elsewhere")
+    async with open_http() as http:
+        assert (await http.get(stand.url)).status_code == 302
+    assert len(stand.asked) == 1
