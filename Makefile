@@ -26,7 +26,7 @@ test: $(READY) ## the tests to run before every push: five minutes on two cores
 	$(PYTEST) -m "not slow"
 
 test-all: $(READY) ## every test: both databases, the browser, the burst in full
-	$(PYTEST)
+	EXAMPLES=all $(PYTEST)
 
 burst: $(READY) ## ten thousand tasks and a thousand failures at once: four minutes and more
 	$(BIN)/pytest tests/acceptance/test_burst.py

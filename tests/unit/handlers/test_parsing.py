@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, MAX_REASON, TABLE, Action, Param
@@ -28,6 +28,7 @@ from handlers.requests import (
     ShowHelp,
     Whoami,
 )
+from tests.support.examples import examples
 
 ID = "909494e3-558e-46b6-a9eb-07a4e1a1d4ac"
 OTHER = "7f3c1a52-0d4e-4b8a-9c11-5a0e4f2b6d77"
@@ -549,7 +550,7 @@ def assert_slack_takes(message: Message) -> None:
     assert 0 < len(payload["text"]) <= 4000
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @example("instance debug x y " + BOMB, None)
 @example("x" * 1_000_000, None)
 @example("task " + "aprove" * 10_000, TASK)
@@ -581,7 +582,7 @@ def assert_within_the_table(request: Any) -> None:
     assert len(request.reason) <= (MAX_REASON if request.action.takes_reason else 0)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.text(), st.sampled_from([param for action in TABLE for param in action.params]))
 def test_whatever_is_typed_into_a_form_is_taken_or_refused(text: str, param: Param) -> None:
     try:
@@ -700,7 +701,7 @@ def test_a_yes_is_taken_back_or_refused_with_or_without_a_reason(verb: str, say:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.sampled_from(["delegate", "revoke", "why", "audit", "reload", "break-glass", "task refuse"]),
     st.text(max_size=40)

@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.parsing import ParseError
 from handlers.time_parsing import parse_moment
+from tests.support.examples import examples
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
 BERLIN = timezone(timedelta(hours=1))
@@ -82,7 +83,7 @@ def test_the_day_is_the_persons_and_not_that_of_utc() -> None:
     assert parse_moment("until 03:00", NOW, KIRITIMATI) == datetime(2026, 3, 1, 13, 0, tzinfo=UTC)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.integers(0, 23), st.integers(0, 59), moments, zones)
 def test_a_time_of_day_is_the_next_one_and_shows_so_on_their_clock(
     hour: int, minute: int, now: datetime, zone: timezone
@@ -92,7 +93,7 @@ def test_a_time_of_day_is_the_next_one_and_shows_so_on_their_clock(
     assert (then.astimezone(zone).hour, then.astimezone(zone).minute) == (hour, minute)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.text(max_size=40) | st.from_regex(r"(until |for )?[0-9:. dhmsT-]{1,16}", fullmatch=True))
 def test_anything_is_a_moment_to_come_or_refused(text: str) -> None:
     try:

@@ -12,11 +12,12 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 from aiohttp import web
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.web.server import MOST_BYTES, genuine, web_app
 from tests.support.environment import BotEnvironment
+from tests.support.examples import examples
 from tests.support.people import ALICE, SOC
 
 Post = Callable[..., Awaitable[httpx.Response]]
@@ -330,7 +331,7 @@ async def test_in_socket_mode_nothing_can_be_posted(served: Serve) -> None:
 HEADER = st.text(st.characters(codec=None)) | st.text(st.sampled_from("0123456789٠²v=_-. ab\udcff"))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @example("9" * 15, "v0=\udcff", b"", 0)
 @example("1", "\udcff", b"", 1)
 @example("", "", b"", float("inf"))
@@ -341,7 +342,7 @@ def test_whatever_is_sent_the_check_says_no(
     assert genuine(SECRET, stamp, given_signature, body, now) is False
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(HEADER, st.binary(), st.integers(0, 10**10))
 def test_a_fresh_stamp_with_any_signature_but_slacks_is_no(
     given_signature: Any, body: bytes, now: float
@@ -349,7 +350,7 @@ def test_a_fresh_stamp_with_any_signature_but_slacks_is_no(
     assert genuine(SECRET, str(now), given_signature, body, now) is False
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.binary(), st.integers(0, 10**10), st.integers(-300, 300))
 def test_what_slack_signed_within_five_minutes_is_genuine(
     body: bytes, stamp: Any, age: Any
