@@ -5,42 +5,45 @@ import logging
 import secrets
 import socket
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, Self
 
-import aiohttp
-import httpx
 import sqlalchemy as sa
 from aiohttp import web
 from dbos import DBOS, DBOSConfig
 from slack_bolt.async_app import AsyncApp
-from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.domain.workspaces import Workspaces
 from bot.notifications import digests
+from bot.operations.batch import Batches
+from bot.operations.policy_reload import reload_policy
+from bot.operations.workflow import Operations
 from bot.policy.config import Config, ConfigError, PolicyHolder
-from bot.runtime.background import BackgroundTasks
 from bot.runtime.clock import Clock
 from bot.runtime.timeouts import Timeouts
-from bot.secmaster import IamAuth, SecMaster, SigningAuth, TokenAuth, open_http
-from bot.services import Services, set_services
+from bot.secmaster.connect import open_secmaster
+from bot.services import Services
 from bot.settings import Settings
+from bot.slack.cards import Cards
+from bot.slack.connect import open_bolt, open_slack
 from bot.slack.directory import Directory
+from bot.slack.gateway import SlackGateway
 from bot.store import Store, close, connect, hold_name, migrate
 from bot.watch.poller import Poller
 from bot.web.health import Readiness
 from bot.web.server import web_app
-from bot.web.socket_mode import Sockets
+from bot.web.socket_mode import SocketMode
 from handlers import AppContext, register
 from handlers.home import HomeRefresher
 
 log = logging.getLogger(__name__)
 
-# Raised only when a flow that is under way could not go on with the new code. By default it
+# Raised only when a workflow that is under way could not go on with the new code. By default it
 # would be a hash of the code, and every upgrade would strand what is pending.
-FLOWS_VERSION = "1"
-MAIN = "main"
-GRACE = 5.0  # seconds that flows get to end at shutdown; what doesn't is taken up at the start
+WORKFLOWS_VERSION = "1"
+WORKSPACE = "main"  # the alias of the one workspace that the settings name
+GRACE = 5.0  # seconds that workflows get to end at shutdown; the next start resumes the others
 
 
 class StartError(Exception):
@@ -48,19 +51,26 @@ class StartError(Exception):
 
 
 class App:
-    """A bot between ``async with`` and its end. ``url`` is where it listens."""
+    """A bot between ``async with`` and its end.
+
+    ``url`` is where it listens, ``services`` what it works with.
+    """
+
+    services: Services
+    poller: Poller
+    home_refresher: HomeRefresher
 
     def __init__(
         self,
         settings: Settings,
         config: Config,
-        patience: Timeouts | None = None,
-        time: Clock | None = None,
+        timeouts: Timeouts | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.settings = settings
-        self.time = time or Clock()
         self.policy = PolicyHolder(config, settings.bot_config)
-        self.patience = patience or Timeouts()
+        self.timeouts = timeouts or Timeouts()
+        self.clock = clock or Clock()
         self.url = ""
         self._stack = AsyncExitStack()
 
@@ -76,220 +86,156 @@ class App:
     async def _start(self, stack: AsyncExitStack) -> None:
         """Open everything in the order of need; the stack closes it in the other."""
         settings, config = self.settings, self.policy.current
-        # Before any flow is taken up: a second process on this port, or of this name, would
+        # Before any workflow is resumed: a second process on this port, or of this name, would
         # carry out what the first is doing.
-        door = stack.enter_context(listen(settings.bot_host, settings.bot_port))
+        listener = stack.enter_context(listen(settings.bot_host, settings.bot_port))
         self.engine = connect(settings.database_url)
         stack.callback(close, self.engine)
         stack.enter_context(hold_name(self.engine, settings.bot_replica))
         await asyncio.to_thread(migrate, self.engine)
-        self.slack = await open_slack(settings, stack)
-        identity = await self.slack.auth_test()
-        secmaster = await open_secmaster(settings, stack, self.time)
-        self.directory = Directory(
-            self.slack,
-            identity["team_id"],
-            lambda: self.policy.current,
-            self._lenders,
-            within=self.patience.before_ack,
-            clock=self.time.monotonic,
+        client = await open_slack(settings, stack)
+        identity = await client.auth_test()
+        self.services = await self._open_services(client, identity, stack)
+        operations = Operations(self.services)
+        batches = Batches(self.services, operations)
+        self._launch_workflows(stack)
+        stack.push_async_callback(self.services.background.drain)
+        context = AppContext(self.services, operations, batches, workspace=WORKSPACE)
+        bolt = open_bolt(client, settings, identity.data)
+        register(bolt, context)
+        await self._open_web(bolt, listener, stack)
+        self.poller = Poller(self.services)
+        self.home_refresher = HomeRefresher(context)
+        self.poller.subscribe(partial(digests.enqueue_due, self.services))
+        self.poller.subscribe(self.home_refresher)
+        if config.watch.every:
+            polling = asyncio.create_task(self.poller.run(config.watch.every))
+            stack.push_async_callback(_cancel, polling)
+
+    async def _open_services(
+        self, client: AsyncWebClient, identity: Any, stack: AsyncExitStack
+    ) -> Services:
+        settings, clock, timeouts = self.settings, self.clock, self.timeouts
+        secmaster = await open_secmaster(settings, stack, clock.now)
+        workspaces = Workspaces(
+            {WORKSPACE: secmaster}, {WORKSPACE: settings.secmaster_workspace_id}
         )
-        self.services = Services(
-            secmaster={MAIN: secmaster},
-            slack=self.slack,
-            store=Store(self.engine),
-            process_id=secrets.token_hex(8),
-            bot_user=identity["user_id"],
-            workspace_names={MAIN: settings.secmaster_workspace_id},
+        store = Store(self.engine)
+        slack = SlackGateway(client, identity["user_id"], optional_timeout=timeouts.optional)
+        cards = Cards(
+            slack,
+            store,
+            workspaces,
+            self.policy,
+            clock=clock,
+            timeouts=timeouts,
             console_url=settings.console_url,
-            timeouts=self.patience,
-            clock=self.time.now,
-            sleep=self.time.sleep,
-            policy=lambda: self.policy.current,
-            members=self.directory.group_members,
+        )
+        directory = Directory(
+            client,
+            identity["team_id"],
+            self.policy,
+            store.delegations,
+            clock=clock,
+            within=timeouts.before_ack,
+        )
+        return Services(
+            workspaces=workspaces,
+            slack=slack,
+            cards=cards,
+            directory=directory,
+            store=store,
+            policy=self.policy,
+            clock=clock,
+            timeouts=timeouts,
+            process_id=secrets.token_hex(8),
             replica=settings.bot_replica,
         )
-        await self._launch_flows(stack)
-        self._errands = BackgroundTasks()
-        stack.push_async_callback(self._errands.drain)
-        context = AppContext(self.services, self.policy, self.directory, self._errands)
-        bolt = open_bolt(self.slack, settings, identity.data)
-        register(bolt, context)
-        self.services.after_poll += [digests.enqueue_due, HomeRefresher(context)]
-        await self._open_doors(bolt, door, stack)
-        if config.watch.every:
-            watching = asyncio.create_task(Poller().run(config.watch.every))
-            stack.push_async_callback(_ended, watching)
 
-    async def _lenders(self, user: str) -> list[str]:
-        """Who lent somebody their rights, for now."""
-        lending, at = self.services.store.delegations, self.services.clock()
-        return [loan.delegator for loan in await asyncio.to_thread(lending.received, user, at)]
+    def _launch_workflows(self, stack: AsyncExitStack) -> None:
+        """Launch DBOS inside this loop, so that resumed workflows share it with the clients."""
+        tracker, dbos_log = self.services.tracker, logging.getLogger("dbos")
+        DBOS(config=dbos_config(self.settings, self.engine))
+        dbos_log.handlers.clear()  # its lines go the way of all others
+        dbos_log.propagate = True
+        stack.push_async_callback(self.services.cards.close)
+        stack.push_async_callback(tracker.cancel_all)
+        # That a workflow is broken off is no news: the next start resumes it.
+        stack.callback(dbos_log.setLevel, logging.ERROR)
+        stack.push_async_callback(asyncio.to_thread, DBOS.destroy)
+        stack.push_async_callback(tracker.settle, GRACE)
+        DBOS.launch()
+
+    async def _open_web(
+        self, bolt: AsyncApp, listener: socket.socket, stack: AsyncExitStack
+    ) -> None:
+        """Let Slack in, by HTTP or by Socket Mode, and answer about our health."""
+        settings = self.settings
+        socket_mode = None
+        if settings.slack_app_token:
+            socket_mode = SocketMode(bolt, settings.slack_app_token.get_secret_value())
+        self.readiness = Readiness(self.services, socket_mode)
+        secret = settings.slack_signing_secret
+        application = web_app(
+            None if socket_mode else bolt,
+            secret.get_secret_value() if secret else "",
+            self.readiness,
+            self.clock.now,
+        )
+        runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        stack.push_async_callback(runner.cleanup)
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        host, port = runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+        if socket_mode:
+            stack.push_async_callback(socket_mode.close)
+            await socket_mode.open()
 
     def reload(self) -> None:
-        """Read the policy again; a file that can't be used leaves the one before in force."""
-        try:
-            before = self.policy.reload()
-        except ConfigError as wrong:
-            kept = "policy not read again, the one before stays in force"
-            log.warning(kept, extra={"problems": str(wrong)})
-            return
-        told = {"before": before.fingerprint, "now": self.policy.current.fingerprint}
-        log.info("policy read again", extra=told)
-        entry = {
-            "at": self.services.clock(),
+        """Reload the policy in the background; the log says what came of it."""
+        record = {
+            "at": self.clock.now(),
             "operation_id": secrets.token_hex(16),
             "outcome": "done",
             "action": "reload",
             "target": "policy",
             "actor": {"id": "operator"},
-            "terms": {"policy": told["now"]},
-            "before": told["before"],
         }
-        self._errands.start(asyncio.to_thread(self.services.store.record, entry), _unnoted)
-        rethinking = asyncio.to_thread(
-            self.services.store.tracked.reschedule_all, self.services.clock()
-        )
-        self._errands.start(rethinking, _unnoted)
 
-    async def _launch_flows(self, stack: AsyncExitStack) -> None:
-        """Start DBOS inside this loop, so that recovered flows share it with the clients."""
-        set_services(self.services)
-        DBOS(config=flows_config(self.settings, self.engine))
-        logging.getLogger("dbos").handlers.clear()  # its lines go the way of all others
-        logging.getLogger("dbos").propagate = True
-        stack.push_async_callback(self.services.drain)
-        # That a flow is broken off is no news: the next start takes it up.
-        stack.callback(logging.getLogger("dbos").setLevel, logging.ERROR)
-        stack.push_async_callback(asyncio.to_thread, DBOS.destroy)
-        stack.push_async_callback(self.services.settle, GRACE)
-        DBOS.launch()
+        async def reload() -> None:
+            await reload_policy(self.services, record)
 
-    async def _open_doors(self, bolt: AsyncApp, door: socket.socket, stack: AsyncExitStack) -> None:
-        settings = self.settings
-        sockets = None
-        if settings.slack_app_token:
-            sockets = Sockets(bolt, settings.slack_app_token.get_secret_value())
-        self.readiness = Readiness(self.engine, sockets, lambda: self.policy.current.watch.every)
-        secret = settings.slack_signing_secret
-        app = web_app(
-            None if sockets else bolt,
-            secret.get_secret_value() if secret else "",
-            self.readiness,
-            self.time.now,
-        )
-        runner = web.AppRunner(app, access_log=None, handle_signals=False)
-        stack.push_async_callback(runner.cleanup)
-        await runner.setup()
-        await web.SockSite(runner, door).start()
-        host, port = runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
-        if sockets:
-            stack.push_async_callback(sockets.close)
-            await sockets.open()
+        self.services.background.start(reload(), _log_reload_failure)
+
+
+async def _log_reload_failure(error: Exception) -> None:
+    if isinstance(error, ConfigError):
+        sentence = "policy not reloaded, the one before stays in force"
+        log.warning(sentence, extra={"problems": str(error)})
+    else:
+        log.error("reloading the policy is not on record", exc_info=error)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the port, or say that somebody else has it."""
+    """Take the port; raises StartError where somebody else has it."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
-    except OSError as wrong:
+    except OSError as error:
         raise StartError(
-            f"{host}:{port} can't be listened on ({wrong.strerror}). Is another bot running? "
+            f"{host}:{port} can't be listened on ({error.strerror}). Is another bot running? "
             "Otherwise set BOT_HOST and BOT_PORT."
-        ) from wrong
+        ) from error
 
 
-async def open_slack(settings: Settings, stack: AsyncExitStack) -> AsyncWebClient:
-    """One session for every call: without it each opens a connection of its own.
-
-    A proxy is read from the environment by the SDK itself. The session must not read it too:
-    with a matching line in a ``.netrc`` every call would fail for its second Authorization.
-    """
-    session = await stack.enter_async_context(aiohttp.ClientSession())
-    token = settings.slack_bot_token
-    return AsyncWebClient(
-        token=token.get_secret_value() if token else "",
-        base_url=settings.slack_api_url,
-        session=session,
-        timeout=15,
-        # In the place of the default, which sends again after a broken connection: that can
-        # post a message twice. A 429 was not carried out and is safe to repeat.
-        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=5)],
-    )
-
-
-async def open_secmaster(settings: Settings, stack: AsyncExitStack, time: Clock) -> SecMaster:
-    client = SecMaster(
-        endpoint=settings.endpoint,
-        project_id=settings.secmaster_project_id,
-        workspace_id=settings.secmaster_workspace_id,
-        auth=await _way_in(settings, stack, time),
-    )
-    return await stack.enter_async_context(client)
-
-
-async def _way_in(settings: Settings, stack: AsyncExitStack, time: Clock) -> httpx.Auth:
-    """The one of the three ways to authenticate that the settings give."""
-    if settings.ak and settings.sk:
-        token = settings.security_token
-        return SigningAuth(
-            settings.ak.get_secret_value(),
-            settings.sk.get_secret_value(),
-            token.get_secret_value() if token else "",
-            clock=time.now,
-        )
-    if settings.iam_password:
-        return IamAuth(
-            settings.iam,
-            settings.iam_username,
-            settings.iam_password.get_secret_value(),
-            settings.iam_domain,
-            settings.secmaster_project_id,
-            http=await stack.enter_async_context(open_http()),
-            clock=time.now,
-        )
-    given = settings.secmaster_auth_token
-    return TokenAuth(given.get_secret_value() if given else "")
-
-
-def open_bolt(slack: AsyncWebClient, settings: Settings, identity: Any) -> AsyncApp:
-    """Bolt for one workspace: the identity is asked for once, not for each event."""
-    token = settings.slack_bot_token
-    known = AuthorizeResult.from_auth_test_response(
-        bot_token=token.get_secret_value() if token else "", auth_test_response=identity
-    )
-
-    async def authorize() -> AuthorizeResult:
-        return known
-
-    quiet = logging.getLogger("bot.slack")  # Bolt would set its own logger's level itself
-    quiet.setLevel(logging.WARNING)
-    return AsyncApp(
-        logger=quiet,
-        # Without a token of its own: the one it hands to listeners comes from authorize.
-        client=AsyncWebClient(
-            base_url=slack.base_url,
-            session=slack.session,
-            timeout=slack.timeout,
-            retry_handlers=slack.retry_handlers,
-        ),
-        authorize=authorize,
-        # The response leaves when the listener returns, so it tells what has been recorded.
-        process_before_response=True,
-        # server.py has checked the raw bytes; Socket Mode carries no signature.
-        request_verification_enabled=False,
-        raise_error_for_unhandled_request=True,
-    )
-
-
-def flows_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
+def dbos_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
+    """Return how workflows are run: in our database, on few threads, under the replica's name."""
     return {
         "name": "secmaster-bot",
         "system_database_url": settings.database_url,
         "system_database_engine": engine,
-        "application_version": FLOWS_VERSION,
+        "application_version": WORKFLOWS_VERSION,
         # Stable over restarts: a process takes up what the one of its name left behind.
         "executor_id": settings.bot_replica,
         # Unbounded, its threads wait in line for the database and for each other: on two cores
@@ -302,12 +248,8 @@ def flows_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
     }
 
 
-async def _unnoted(error: Exception) -> None:
-    log.error("reading the policy again is not on record", exc_info=error)
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    """Break it off, more than once if need be: ``wait_for`` of Python 3.11 can lose that."""
+async def _cancel(task: asyncio.Task[None]) -> None:
+    """Cancel a task, more than once if need be: ``wait_for`` of Python 3.11 can lose that."""
     while not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=1)

@@ -1,4 +1,4 @@
-"""Logs: for eyes on a terminal, JSON lines otherwise; no secret gets through either way."""
+"""Log to standard error: readable lines on a terminal, JSON lines otherwise, never a secret."""
 
 import logging
 import re
@@ -14,13 +14,13 @@ SECRETS = re.compile(
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
     r"|(?<=://hooks\.slack)[^\s'\"]+"
 )
-# Each says at INFO what our own lines say better, addresses with their secrets included.
+# At INFO each repeats what our own lines say better, and logs addresses with their secrets.
 CHATTY = ("httpx", "aiohttp.access", "alembic", "slack_bolt", "slack_sdk", "dbos")
 
 
 def open_log(level: int = logging.INFO) -> None:
-    """Send every logger's lines to standard error."""
-    shared: list[Any] = [
+    """Send the records of every logger to standard error."""
+    processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -28,16 +28,16 @@ def open_log(level: int = logging.INFO) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     terminal = sys.stderr.isatty()
-    last = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=processors,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                _hide,
-                last,
+                _hide_secrets,
+                renderer,
             ],
         )
     )
@@ -47,9 +47,9 @@ def open_log(level: int = logging.INFO) -> None:
 
 
 def hide(text: str) -> str:
-    """The text without anything that looks like a secret."""
+    """Return the text with "[hidden]" for everything that looks like a secret."""
     return SECRETS.sub("[hidden]", text)
 
 
-def _hide(_logger: Any, _method: str, event: Any) -> Any:
+def _hide_secrets(_logger: Any, _method: str, event: Any) -> Any:
     return {key: hide(value) if isinstance(value, str) else value for key, value in event.items()}

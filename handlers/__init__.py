@@ -1,4 +1,4 @@
-"""What people do in Slack, a listener each.
+"""Slack's listeners: commands, mentions, buttons, forms, shortcuts and Home.
 
 A listener checks, records durably and acknowledges, in this order; reads go on afterwards.
 
@@ -20,13 +20,16 @@ __all__ = ["AppContext", "register"]
 
 
 def register(bolt: AsyncApp, app: AppContext) -> None:
-    """Hang every listener into the app."""
+    """Register every listener with Bolt."""
 
     @bolt.use
-    async def who_and_where(
+    async def add_arguments(
         body: dict[str, Any], context: AsyncBoltContext, next_: Callable[[], Awaitable[None]]
     ) -> BoltResponse | None:
-        """Put here what arrives in every listener as an argument of that name."""
+        """Give every listener the arguments ``app`` and ``requester``, which Bolt passes by name.
+
+        A payload without a requester is acknowledged here and goes no further.
+        """
         if not has_requester(body):
             return BoltResponse(status=200)
         context["app"] = app
@@ -35,13 +38,13 @@ def register(bolt: AsyncApp, app: AppContext) -> None:
         return None
 
     @bolt.error
-    async def door(error: Exception, body: dict[str, Any]) -> BoltResponse:
+    async def on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
         return await errors.answer_before_ack(app, error, body)
 
-    named = "|".join(map(re.escape, app.config.commands.names))
-    bolt.command(re.compile(f"^({named})$"))(commands.command)
+    command_names = "|".join(map(re.escape, app.config.commands.names))
+    bolt.command(re.compile(f"^({command_names})$"))(commands.command)
     bolt.event("app_mention")(commands.mention)
-    bolt.event("message")(commands.message)
+    bolt.event("message")(commands.direct_message)
     bolt.event("app_home_opened")(shortcuts.home)
     bolt.shortcut("waiting")(shortcuts.show_waiting)
     for action in MESSAGE_ACTIONS:

@@ -1,7 +1,7 @@
-"""A person selects many tasks or instances, and decides them with one confirmation.
+"""Batches: a person selects many tasks or instances, and decides them with one confirmation.
 
-Two views and a record: what is chosen from, what is confirmed, and what is then carried out.
-Each object is checked and decided on its own.
+A selection form, a confirmation form, and the batch that is recorded and carried out. Each object
+is authorized and decided on its own.
 """
 
 import asyncio
@@ -22,280 +22,302 @@ from bot.domain.objects import Ref
 from bot.domain.reasons import SkipReason
 from bot.domain.slack import Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
-from bot.messages import batch_forms, command_help, modals
-from bot.messages.batch_forms import BatchConfirmation, BatchFormState, SelectedItem
+from bot.messages import batch_forms, denials, modals
+from bot.messages.batch_forms import (
+    BatchConfirmation,
+    BatchFormState,
+    BatchOptions,
+    BatchSelection,
+    SelectedItem,
+)
 from bot.messages.labels import consequence
 from bot.operations.authorization import Grant, NotAllowed, authorize
-from bot.operations.batch import start_batch
 from bot.secmaster import InstanceStatus, NotFound, QueryType, SecMasterError, Task
 from bot.slack.gateway import CLOCK_SKEW, code_of
-from handlers import operations
+from handlers import forms, operations
 from handlers.context import AppContext
 from handlers.errors import InvalidInput, UserError, error_message, run_after_ack
 from handlers.requests import ActionRequest
 
 T = TypeVar("T")
 
-AT_ONCE = 8  # checks side by side: SecMaster's client has no more connections
-TRIES, PAUSE = 12, 0.25  # a view that was pushed is there once Slack has our answer
-# A list of runs has no nodes; new comments are looked for by their time.
-UNLISTED = {"failed_node", "error_msg", "comment"}
-NEVER = datetime.max.replace(tzinfo=UTC)
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
+CONCURRENCY = 8  # checks side by side: SecMaster's client has no more connections
+# A view that was pushed is there once Slack has our answer: so often, and in seconds so long after.
+UPDATE_ATTEMPTS, UPDATE_PAUSE = 12, 0.25
+# A list of instances has no nodes; new comments are looked for by their time.
+UNLISTED_FIELDS = {"failed_node", "error_msg", "comment"}
+LATEST = datetime.max.replace(tzinfo=UTC)
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 async def open_form(
-    app: AppContext, wanted: BatchQuery, requester: Requester, trigger: str, *, upon: bool = False
+    app: AppContext,
+    query: BatchQuery,
+    requester: Requester,
+    trigger_id: str,
+    *,
+    in_modal: bool = False,
 ) -> None:
-    """Open the choosing view at once; what can be chosen comes into it later."""
-    if wanted.workspace not in app.services.secmaster:
-        raise UserError(command_help.newer_button())
+    """Open the selection form at once; its options come into it after the acknowledgement."""
+    if query.workspace not in app.services.workspaces:
+        raise UserError(denials.newer_button())
     loading = modals.loading(batch_forms.CHOOSE)
-    opened = await operations.open_view(app.services, trigger, loading, upon=upon)
-    run_after_ack(app, _offer(app, wanted, requester.location, opened["view"]["id"]), requester)
+    response = await forms.open_view(app.services, trigger_id, loading, in_modal=in_modal)
+    view_id = response["view"]["id"]
+    run_after_ack(app, _fill_selection_form(app, query, requester.location, view_id), requester)
 
 
-async def _offer(app: AppContext, wanted: BatchQuery, place: SlackLocation, view_id: str) -> None:
-    """Fill the choosing view; what went wrong is told in it."""
-    kept = BatchFormState(
-        kind=wanted.kind,
-        location=SlackLocation(channel=place.channel, channel_name=place.channel_name),
+async def _fill_selection_form(
+    app: AppContext, query: BatchQuery, location: SlackLocation, view_id: str
+) -> None:
+    """Put the options into the selection form; a failure is shown in it."""
+    state = BatchFormState(
+        kind=query.kind,
+        location=SlackLocation(channel=location.channel, channel_name=location.channel_name),
     )
     try:
-        found, total = await _found(app, wanted)
+        objects, total = await list_options(app, query)
     except SecMasterError as error:
-        await _fill(
-            app,
-            modals.failed(batch_forms.CHOOSE, error_message(error, app).text),
-            view_id=view_id,
-        )
+        view = modals.failed(batch_forms.CHOOSE, error_message(error, app).text)
+        await _update_view(app, view, view_id=view_id)
         return
-    await asyncio.to_thread(_keep, app, wanted, found)
-    there = batch_forms.BatchOptions(found, total, app.root, app.services.clock())
-    await _fill(app, batch_forms.selection_form(wanted, kept, there), view_id=view_id)
+
+    def save_snapshots() -> None:
+        """Save what is listed, so that what changes before the confirmation is noticed."""
+        for snapshot in objects:
+            ref = Ref.parse(f"1:{query.kind}:{query.workspace}:{snapshot.id}")
+            if ref:
+                app.services.store.save_snapshot(
+                    ref, snapshots.stored(snapshot), app.services.clock.now()
+                )
+
+    await asyncio.to_thread(save_snapshots)
+    options = BatchOptions(objects, total, app.root, app.services.clock.now())
+    view = batch_forms.selection_form(query, state, options)
+    await _update_view(app, view, view_id=view_id)
 
 
-async def _found(app: AppContext, wanted: BatchQuery) -> tuple[Sequence[Snapshot], int]:
-    """What is open to it, in the order in which it matters, and how many there are in all."""
-    client = app.services.secmaster[wanted.workspace]
-    if wanted.kind == "task":
+async def list_options(app: AppContext, query: BatchQuery) -> tuple[Sequence[Snapshot], int]:
+    """Return the objects of a query that are open to a batch, and SecMaster's total.
+
+    Tasks come by due date, soonest first; failed instances by start, latest first.
+    """
+    client = app.services.workspaces.client(query.workspace)
+    statuses = batch_statuses(query.kind)
+    if query.kind == "task":
         tasks = await client.list_tasks(
             query_type=QueryType.MY_TODO,
             sort_key="create_time",
             sort_dir="ASC",
             limit=batch_forms.MAX_OPTIONS,
-            name=wanted.text,
+            name=query.text,
         )
-        due = sorted(tasks.tasks, key=lambda each: each.due_date or NEVER)
-        return _open(wanted, due), tasks.total
-    runs = await client.list_workflow_instances(
+        by_due_date = sorted(tasks.tasks, key=lambda task: task.due_date or LATEST)
+        return [task for task in by_due_date if task.status in statuses], tasks.total
+    failed = await client.list_workflow_instances(
         status=InstanceStatus.FAILED,
-        workflow_id=wanted.workflow_id,
+        workflow_id=query.workflow_id,
         limit=batch_forms.MAX_OPTIONS,
-        name=wanted.text,
+        name=query.text,
     )
-    newest = sorted(runs.instances, key=lambda each: each.start_time or LONG_AGO, reverse=True)
-    return _open(wanted, newest), runs.total
-
-
-def _open(wanted: BatchQuery, found: Sequence[Snapshot]) -> list[Snapshot]:
-    return [each for each in found if each.status in batch_statuses(wanted.kind)]
-
-
-def _keep(app: AppContext, wanted: BatchQuery, found: Sequence[Snapshot]) -> None:
-    """Remember what is listed, so that what changes before it is confirmed is noticed."""
-    for each in found:
-        ref = Ref.parse(f"1:{wanted.kind}:{wanted.workspace}:{each.id}")
-        if ref:
-            app.services.store.save_snapshot(ref, snapshots.stored(each), app.services.clock())
+    latest_first = sorted(
+        failed.instances, key=lambda instance: instance.start_time or EARLIEST, reverse=True
+    )
+    return [instance for instance in latest_first if instance.status in statuses], failed.total
 
 
 async def submit_selection(
     ack: AsyncAck, view: dict[str, Any], app: AppContext, requester: Requester
 ) -> None:
-    """Answer at once with a view that waits, and fill it once each object is checked."""
-    kept, given = batch_forms.read_selection(view)
-    if given is None:
-        raise UserError(command_help.newer_button())
-    if not given.action:
+    """Push the confirmation form while it loads; it is filled once each object is checked."""
+    state, selection = batch_forms.read_selection(view)
+    if selection is None:
+        raise UserError(denials.newer_button())
+    if not selection.action:
         raise InvalidInput(batch_forms.ACTION, "Choose what to do.")
-    if not given.items:
+    if not selection.items:
         raise InvalidInput(batch_forms.OBJECTS, batch_forms.too_few())
-    if len(given.items) > batch_forms.MAX_OBJECTS:
-        raise InvalidInput(batch_forms.OBJECTS, batch_forms.too_many(len(given.items)))
-    name = secrets.token_hex(16)  # the answer does not tell the id of the view that it pushes
-    requester = replace(requester, location=kept.location)
-    run_after_ack(app, _question(app, given, requester, name), requester)
-    loading = modals.loading(batch_forms.CHOOSE) | {"external_id": name}
+    if len(selection.items) > batch_forms.MAX_OBJECTS:
+        raise InvalidInput(batch_forms.OBJECTS, batch_forms.too_many(len(selection.items)))
+    # Slack's answer does not tell the id of the view that ours pushes, so it gets a name of ours.
+    external_id = secrets.token_hex(16)
+    requester = replace(requester, location=state.location)
+    run_after_ack(app, _fill_confirmation_form(app, selection, requester, external_id), requester)
+    loading = modals.loading(batch_forms.CHOOSE) | {"external_id": external_id}
     await ack(response_action="push", view=loading)
 
 
-async def _question(
-    app: AppContext, given: batch_forms.BatchSelection, requester: Requester, name: str
+async def _fill_confirmation_form(
+    app: AppContext, selection: BatchSelection, requester: Requester, external_id: str
 ) -> None:
-    """Fill the confirming view."""
-    asks = _asks(given.action, given.items, given.reason)
-    checked = await _each(asks, lambda wanted: _check(app, requester, wanted))
-    taken = [one for one in checked if isinstance(one, SelectedItem)]
-    left = [one for one in checked if isinstance(one, SkippedItem)]
-    ref = given.items[0].ref
-    kept = BatchConfirmation(
-        action=given.action,
-        workspace=ref.workspace,
+    """Check each selected object, and show which can be decided and which are skipped."""
+    requests = _action_requests(selection.action, selection.items, selection.reason)
+    checked = await _gather(requests, lambda request: check_object(app, requester, request))
+    selected = [item for item in checked if isinstance(item, SelectedItem)]
+    skipped = [item for item in checked if isinstance(item, SkippedItem)]
+    workspace = selection.items[0].ref.workspace
+    confirmation = BatchConfirmation(
+        action=selection.action,
+        workspace=workspace,
         location=requester.location,
-        reason=given.reason,
-        items=tuple(f"{one.button.ref.id}:{one.button.decision_fingerprint}" for one in taken),
+        reason=selection.reason,
+        items=tuple(
+            f"{item.button.ref.id}:{item.button.decision_fingerprint}" for item in selected
+        ),
     )
-    view = batch_forms.confirmation_form(kept, taken, left, app.services.workspace_name(ref))
-    await _fill(app, view | {"external_id": name}, external_id=name)
+    view = batch_forms.confirmation_form(
+        confirmation, selected, skipped, app.services.workspaces.name(workspace)
+    )
+    await _update_view(app, view | {"external_id": external_id}, external_id=external_id)
 
 
 async def submit_confirmation(
     ack: AsyncAck, view: dict[str, Any], app: AppContext, requester: Requester
 ) -> None:
-    """Ask for the rights again, record all of it, and only then acknowledge."""
-    kept = BatchConfirmation.model_validate_json(view["private_metadata"])
-    requester = replace(requester, location=kept.location)
-    asks = _asks(kept.action, kept.buttons, kept.reason)
-    given = await _each(asks, lambda wanted: _recordable(app, requester, wanted, view["id"]))
-    items = tuple(one for one in given if isinstance(one, BatchItem))
-    left = tuple(one for one in given if isinstance(one, SkippedItem))
+    """Authorize every object again, record the batch, and only then acknowledge."""
+    confirmation = BatchConfirmation.model_validate_json(view["private_metadata"])
+    requester = replace(requester, location=confirmation.location)
+    requests = _action_requests(confirmation.action, confirmation.buttons, confirmation.reason)
+
+    async def batch_item(request: ActionRequest) -> BatchItem | SkippedItem:
+        grant = await _authorize_in_batch(app, requester, request)
+        if isinstance(grant, SkippedItem):
+            return grant
+        operation = await operations.operation_of(app, request, requester, view["id"], grant)
+        return BatchItem(operation=operation, name=await _shown_name(app, request))
+
+    authorized = await _gather(requests, batch_item)
+    items = tuple(item for item in authorized if isinstance(item, BatchItem))
+    skipped = tuple(item for item in authorized if isinstance(item, SkippedItem))
     if not items:
-        shown = batch_forms.confirmation_form(
-            kept, [], left, app.services.workspace_name(asks[0].ref)
-        )
-        await ack(response_action="update", view=shown)
+        workspace = app.services.workspaces.name(requests[0].ref.workspace)
+        form = batch_forms.confirmation_form(confirmation, [], skipped, workspace)
+        await ack(response_action="update", view=form)
         return
     # A second delivery of the same confirmation is the same batch.
-    await start_batch(
-        Batch(id=f"many:{requester.actor.team}:{view['id']}", items=items, skipped=left)
-    )
+    batch_id = f"many:{requester.actor.team}:{view['id']}"
+    await app.batches.start(Batch(id=batch_id, items=items, skipped=skipped))
     await ack(response_action="clear")
 
 
-def _asks(action: str, picked: Sequence[ButtonValue], reason: str) -> list[ActionRequest]:
-    once = {each.ref: each for each in picked}.values()
+def _action_requests(
+    action: str, buttons: Sequence[ButtonValue], reason: str
+) -> list[ActionRequest]:
+    """Return one request for each object; of two buttons for the same object the last counts."""
     return [
         ActionRequest(
-            BY_NAME[action], one.ref, reason=reason, decision_fingerprint=one.decision_fingerprint
+            BY_NAME[action],
+            button.ref,
+            reason=reason,
+            decision_fingerprint=button.decision_fingerprint,
         )
-        for one in once
+        for button in {button.ref: button for button in buttons}.values()
     ]
 
 
-async def _each(
-    asks: Sequence[ActionRequest], ask: Callable[[ActionRequest], Awaitable[T]]
+async def _gather(
+    requests: Sequence[ActionRequest], check: Callable[[ActionRequest], Awaitable[T]]
 ) -> list[T]:
-    """Ask about each, a few side by side."""
-    turns = asyncio.Semaphore(AT_ONCE)
+    """Return what ``check`` answers for each request, in their order; a few run side by side."""
+    semaphore = asyncio.Semaphore(CONCURRENCY)
 
-    async def one(wanted: ActionRequest) -> T:
-        async with turns:
-            return await ask(wanted)
+    async def check_in_turn(request: ActionRequest) -> T:
+        async with semaphore:
+            return await check(request)
 
-    return await asyncio.gather(*map(one, asks))
+    return await asyncio.gather(*map(check_in_turn, requests))
 
 
-async def _check(
-    app: AppContext, requester: Requester, wanted: ActionRequest
+async def check_object(
+    app: AppContext, requester: Requester, request: ActionRequest
 ) -> SelectedItem | SkippedItem:
-    """Whether one may be decided now, by the policy and by what it is."""
-    given = await _permitted(app, requester, wanted)
-    if isinstance(given, SkippedItem):
-        return given
+    """Check whether an object may be decided now, by the policy, its status and its changes."""
+    grant = await _authorize_in_batch(app, requester, request)
+    if isinstance(grant, SkippedItem):
+        return grant
     try:
-        now = given.snapshot or await app.services.read(wanted.ref)
-    except SecMasterError as error:
-        return await _left(
-            app, wanted, SkipReason.GONE if isinstance(error, NotFound) else SkipReason.UNREAD
-        )
-    if now.status not in wanted.action.allowed_statuses:
-        return await _left(app, wanted, SkipReason.SETTLED)
-    if _changed(await _seen(app, wanted), now) or await _commented(app, wanted, now):
-        return await _left(app, wanted, SkipReason.CHANGED)
-    seen = snapshots.stored(now)
-    await asyncio.to_thread(
-        app.services.store.save_snapshot, wanted.ref, seen, app.services.clock()
+        snapshot = grant.snapshot or await app.services.workspaces.read(request.ref)
+    except NotFound:
+        return await _skip(app, request, SkipReason.GONE)
+    except SecMasterError:
+        return await _skip(app, request, SkipReason.UNREAD)
+    if snapshot.status not in request.action.allowed_statuses:
+        return await _skip(app, request, SkipReason.SETTLED)
+    if await has_changed(app, request, snapshot):
+        return await _skip(app, request, SkipReason.CHANGED)
+    fingerprint = await operations.save_snapshot(app, request.ref, snapshot)
+    return SelectedItem(
+        button=ButtonValue(ref=request.ref, decision_fingerprint=fingerprint),
+        name=snapshot.name,
+        consequence=consequence(request.action, snapshot),
     )
-    shown = ButtonValue(ref=wanted.ref, decision_fingerprint=seen.fingerprint)
-    return SelectedItem(button=shown, name=now.name, consequence=consequence(wanted.action, now))
 
 
-def _changed(listed: Snapshot | None, now: Snapshot) -> bool:
-    """Whether the object is not as the list had it, in whatever a list tells."""
-    changes = snapshots.changes(listed, now) if listed else ()
-    return any(each.before or each.label not in UNLISTED for each in changes)
+async def has_changed(app: AppContext, request: ActionRequest, snapshot: Snapshot) -> bool:
+    """Return whether an object has changed since it was listed, or has new comments.
 
-
-async def _commented(app: AppContext, wanted: ActionRequest, now: Snapshot) -> bool:
-    """Whether somebody has commented since it was listed, whether the list has comments or not."""
-    store, listed = app.services.store, await _seen(app, wanted)
-    at = await asyncio.to_thread(store.snapshot_saved_at, wanted.decision_fingerprint)
-    if at is None or not isinstance(now, Task) or not isinstance(listed, Task):
-        return False
-    known, since = {each.id for each in listed.comments}, at - CLOCK_SKEW
-    new = [each for each in now.comments if each.id not in known]
-    return any(each.time is None or each.time >= since for each in new)
-
-
-async def _recordable(
-    app: AppContext, requester: Requester, wanted: ActionRequest, once: str
-) -> BatchItem | SkippedItem:
-    given = await _permitted(app, requester, wanted)
-    if isinstance(given, SkippedItem):
-        return given
-    operation = await operations.operation_of(app, wanted, requester, once, given)
-    return BatchItem(operation=operation, name=await _name(app, wanted))
-
-
-async def _permitted(
-    app: AppContext, requester: Requester, wanted: ActionRequest
-) -> Grant | SkippedItem:
-    """The right to decide one with others: what asks for more than a press is left out."""
-    try:
-        given = await authorize(app, requester, wanted.action, wanted.ref)
-    except NotAllowed as no:
-        detail = command_help.refusal(no.action, no.ref, no.refused, app.config.roles)
-        return await _left(app, wanted, SkipReason.REFUSED, detail)
-    if given.terms.approvals > 1:
-        return await _left(app, wanted, SkipReason.NEEDS_APPROVALS)
-    if given.allowed.confirm:
-        return await _left(app, wanted, SkipReason.NEEDS_NAME)
-    if given.allowed.reason == "required" and not wanted.reason:
-        return await _left(app, wanted, SkipReason.NEEDS_REASON)
-    return given
-
-
-async def _left(app: AppContext, wanted: ActionRequest, why: str, detail: str = "") -> SkippedItem:
-    return SkippedItem(ref=wanted.ref, name=await _name(app, wanted), reason=why, detail=detail)
-
-
-async def _name(app: AppContext, wanted: ActionRequest) -> str:
-    """What the person saw it called."""
-    seen = await _seen(app, wanted)
-    return seen.name if seen else wanted.ref.id
-
-
-async def _seen(app: AppContext, wanted: ActionRequest) -> Snapshot | None:
-    kept = (
-        await asyncio.to_thread(app.services.store.snapshot_json, wanted.decision_fingerprint)
-        if wanted.decision_fingerprint
-        else ""
-    )
-    return snapshots.parse(wanted.ref.kind, kept)
-
-
-async def _fill(app: AppContext, view: dict[str, Any], **which: str) -> None:
-    """Update a view, by its id or by our own name for it, once Slack has it.
-
-    One that never comes was closed by who asked.
+    Comments count by their time too, since not every list has them.
     """
-    for _ in range(TRIES):
+    listed = await operations.saved_snapshot(app, request.ref, request.decision_fingerprint)
+    changes = snapshots.changes(listed, snapshot) if listed else ()
+    if any(change.before or change.label not in UNLISTED_FIELDS for change in changes):
+        return True
+    listed_at = await asyncio.to_thread(
+        app.services.store.snapshot_saved_at, request.decision_fingerprint
+    )
+    if listed_at is None or not isinstance(snapshot, Task) or not isinstance(listed, Task):
+        return False
+    since = listed_at - CLOCK_SKEW
+    listed_ids = {comment.id for comment in listed.comments}
+    return any(
+        comment.time is None or comment.time >= since
+        for comment in snapshot.comments
+        if comment.id not in listed_ids
+    )
+
+
+async def _authorize_in_batch(
+    app: AppContext, requester: Requester, request: ActionRequest
+) -> Grant | SkippedItem:
+    """Authorize one object of a batch; it is skipped where more than a press is asked for."""
+    try:
+        grant = await authorize(app.services, requester, request.action, request.ref)
+    except NotAllowed as error:
+        detail = denials.refusal(error.action, error.ref, error.refused, app.config.roles)
+        return await _skip(app, request, SkipReason.REFUSED, detail)
+    if grant.terms.approvals > 1:
+        return await _skip(app, request, SkipReason.NEEDS_APPROVALS)
+    if grant.allowed.confirm:
+        return await _skip(app, request, SkipReason.NEEDS_NAME)
+    if grant.allowed.reason == "required" and not request.reason:
+        return await _skip(app, request, SkipReason.NEEDS_REASON)
+    return grant
+
+
+async def _skip(
+    app: AppContext, request: ActionRequest, reason: SkipReason, detail: str = ""
+) -> SkippedItem:
+    name = await _shown_name(app, request)
+    return SkippedItem(ref=request.ref, name=name, reason=reason, detail=detail)
+
+
+async def _shown_name(app: AppContext, request: ActionRequest) -> str:
+    """Return the name under which the person saw the object, or else its id."""
+    snapshot = await operations.saved_snapshot(app, request.ref, request.decision_fingerprint)
+    return snapshot.name if snapshot else request.ref.id
+
+
+async def _update_view(app: AppContext, view: dict[str, Any], **target: str) -> None:
+    """Update a view, by its ``view_id`` or our ``external_id``, once Slack has it.
+
+    One that never comes was closed by the requester.
+    """
+    for _ in range(UPDATE_ATTEMPTS):
         try:
-            await app.services.slack.views_update(view=view, **which)
+            await app.services.slack.client.views_update(view=view, **target)
         except SlackApiError as error:
             if code_of(error) != "not_found":
                 raise
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(UPDATE_PAUSE)
         else:
             return

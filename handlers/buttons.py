@@ -1,4 +1,7 @@
-"""People press buttons and send forms."""
+"""Buttons, menus and submitted forms: what each means, and who carries it out.
+
+Knows the action ids, and refuses each that this version does not know.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,51 +12,22 @@ from bot.domain.actions import BY_NAME
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.batches import BatchQuery
 from bot.domain.cards import ButtonValue
-from bot.domain.slack import Requester, SlackLocation
-from bot.messages import command_help, lists, modals
-from bot.slack import cards
-from bot.slack.gateway import respond
-from handlers import batch, home, operations, queries, watch
+from bot.domain.slack import Requester
+from bot.messages import denials, modals
+from handlers import batch, forms, home, operations, queries, watch
 from handlers.context import AppContext
 from handlers.errors import UserError, run_after_ack
-from handlers.requests import ActionRequest, ChangeApproval, ShowCard
+from handlers.requests import ActionRequest, ChangeApproval, ShowCard, SnoozeChoice
 
 Body = dict[str, Any]
 
 
-async def press(
-    ack: AsyncAck, action: Body, body: Body, app: AppContext, requester: Requester
-) -> None:
-    """Any button or menu of ours, told apart by its action id."""
-    name, value = _pressed(action)
-    if name.startswith("page."):
-        run_after_ack(app, _turn(app, value, requester.location), requester)
-    elif name.partition(".")[0] == "home":
-        run_after_ack(app, home.pressed(app, requester.actor, value), requester)
-    elif name == "several":
-        several = BatchQuery.parse(value)
-        if several is None:
-            raise UserError(command_help.newer_button())
-        await batch.open_form(app, several, requester, body["trigger_id"], upon=_in_modal(body))
-    else:
-        wanted, _, carried = value.rpartition("|")
-        shown = ButtonValue.parse(carried)
-        if shown is None or shown.ref.workspace not in app.services.secmaster:
-            raise UserError(command_help.newer_button())
-        pressed = ButtonPress(name, shown, body["trigger_id"], _in_modal(body), wanted)
-        await _on(app, pressed, requester)
-    await ack()
-
-
-async def submit(ack: AsyncAck, view: Body, app: AppContext, requester: Requester) -> None:
-    """A form is sent."""
-    await operations.submit(app, view, requester)
-    await ack()
-
-
 @dataclass(frozen=True, slots=True)
 class ButtonPress:
-    """A button by its ``name``; ``wanted`` is the action it is about, if that is another."""
+    """A press of a button about one object.
+
+    ``name`` is the button's action id; ``action_name`` the action it refers to, if it names one.
+    """
 
     name: str
     button: ButtonValue
@@ -62,61 +36,70 @@ class ButtonPress:
     action_name: str = ""
 
 
-async def _on(app: AppContext, pressed: ButtonPress, requester: Requester) -> None:
-    """What a press means for the object it names."""
-    ref = pressed.button.ref
-    match pressed.name:
+async def press(
+    ack: AsyncAck, action: Body, body: Body, app: AppContext, requester: Requester
+) -> None:
+    """Handle any button or menu, by its action id."""
+    if option := action.get("selected_option"):  # a menu's option carries both
+        name, _, value = option.get("value", "").partition("|")
+    else:
+        name, value = action.get("action_id", ""), action.get("value", "")
+    in_modal = (body.get("view") or {}).get("type") == "modal"
+    if name.startswith("page."):
+        run_after_ack(app, queries.turn_page(app, value, requester.location), requester)
+    elif name.partition(".")[0] == "home":
+        run_after_ack(app, home.pressed(app, requester.actor, value), requester)
+    elif name == "several":
+        query = BatchQuery.parse(value)
+        if query is None:
+            raise UserError(denials.newer_button())
+        await batch.open_form(app, query, requester, body["trigger_id"], in_modal=in_modal)
+    else:
+        action_name, _, button_value = value.rpartition("|")
+        button = ButtonValue.parse(button_value)
+        if button is None or button.ref.workspace not in app.services.workspaces:
+            raise UserError(denials.newer_button())
+        button_press = ButtonPress(name, button, body["trigger_id"], in_modal, action_name)
+        await _press_object_button(app, button_press, requester)
+    await ack()
+
+
+async def submit(ack: AsyncAck, view: Body, app: AppContext, requester: Requester) -> None:
+    """Handle a submitted form."""
+    await forms.submit(app, view, requester)
+    await ack()
+
+
+async def _press_object_button(app: AppContext, press: ButtonPress, requester: Requester) -> None:
+    """Start what a button means for the object it names."""
+    ref, trigger_id = press.button.ref, press.trigger_id
+    fingerprint = press.button.decision_fingerprint
+    match press.name:
         case name if name in BY_NAME:
-            wanted = ActionRequest(
-                BY_NAME[name], ref, decision_fingerprint=pressed.button.decision_fingerprint
+            request = ActionRequest(BY_NAME[name], ref, decision_fingerprint=fingerprint)
+            await forms.record_or_open_form(app, request, requester, trigger_id)
+        case "break-glass" if press.action_name in BY_NAME:
+            request = ActionRequest(
+                BY_NAME[press.action_name], ref, decision_fingerprint=fingerprint, break_glass=True
             )
-            await operations.press(app, wanted, requester, pressed.trigger_id)
-        case "break-glass" if pressed.action_name in BY_NAME:
-            wanted = ActionRequest(
-                BY_NAME[pressed.action_name],
-                ref,
-                decision_fingerprint=pressed.button.decision_fingerprint,
-                break_glass=True,
-            )
-            await operations.press(app, wanted, requester, pressed.trigger_id)
-        case "withdraw" | "refuse" if pressed.action_name in BY_NAME:
-            unsaid = ChangeApproval(ApprovalIntent(pressed.name), ref, action=pressed.action_name)
-            await operations.change_approval(app, unsaid, requester, pressed.trigger_id)
+            await forms.record_or_open_form(app, request, requester, trigger_id)
+        case "withdraw" | "refuse" if press.action_name in BY_NAME:
+            change = ChangeApproval(ApprovalIntent(press.name), ref, action=press.action_name)
+            await operations.change_approval(app, change, requester, trigger_id)
         case name if name.startswith("snooze."):
-            until = name.removeprefix("snooze.")
-            run_after_ack(
-                app, watch.snooze(app, ref, until, requester, pressed.trigger_id), requester
-            )
+            choice = SnoozeChoice.parse(name.removeprefix("snooze."))
+            if choice is None:
+                raise UserError(denials.newer_button())
+            run_after_ack(app, watch.snooze(app, ref, choice, requester, trigger_id), requester)
         case "show":
             run_after_ack(app, queries.show(app, ShowCard(ref), requester), requester)
         case "refresh":
-            run_after_ack(app, cards.redraw(ref), requester)
+            run_after_ack(app, app.services.cards.redraw(ref), requester)
         case "details":
             view = modals.loading("Details")
-            opened = await operations.open_view(
-                app.services, pressed.trigger_id, view, upon=pressed.in_modal
+            response = await forms.open_view(
+                app.services, trigger_id, view, in_modal=press.in_modal
             )
-            run_after_ack(app, queries.details(app, ref, opened["view"]["id"]), requester)
+            run_after_ack(app, queries.details(app, ref, response["view"]["id"]), requester)
         case _:
-            raise UserError(command_help.newer_button())
-
-
-def _in_modal(body: Body) -> bool:
-    return (body.get("view") or {}).get("type") == "modal"
-
-
-def _pressed(action: Body) -> tuple[str, str]:
-    """The name and value of what was pressed; a menu's option carries both."""
-    if option := action.get("selected_option"):
-        name, _, value = option.get("value", "").partition("|")
-        return name, value
-    return action.get("action_id", ""), action.get("value", "")
-
-
-async def _turn(app: AppContext, value: str, place: SlackLocation) -> None:
-    """Another page of a list, in the place of the one that is shown."""
-    wanted = lists.parse_page_button(value)
-    if wanted is None:
-        raise UserError(command_help.newer_button())
-    page = await queries.listing(app, wanted)
-    await respond(place.response_url, page, replacing=True)
+            raise UserError(denials.newer_button())

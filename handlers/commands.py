@@ -1,29 +1,29 @@
-"""People write to the bot: slash commands, mentions, and direct messages, in the same words."""
+"""Slash commands, mentions and direct messages: the same words, each answered in its own way."""
 
 import re
-from typing import Any
+from typing import Any, assert_never
 
 from slack_bolt.async_app import AsyncAck
 
 from bot.domain.batches import BatchQuery
 from bot.domain.objects import ListQuery, Ref
-from bot.domain.slack import Requester, SlackLocation
-from bot.messages import Message, batch_forms, command_help
-from bot.slack import cards
-from bot.slack.gateway import send_private
-from handlers import oncall, operations, permissions, queries, watch
-from handlers.batch import open_form
+from bot.domain.slack import Requester
+from bot.messages import Message, batch_forms, command_help, operation_results
+from handlers import batch, oncall, operations, permissions, queries, watch
 from handlers.context import AppContext
 from handlers.errors import UserError, run_after_ack
 from handlers.parsing import ParseError, parse
 from handlers.requests import (
     ActionRequest,
+    AnsweredRequest,
     ChangeApproval,
     CreateDelegation,
+    ExplainPolicy,
+    ListDelegations,
     ReloadPolicy,
-    Request,
     RevokeDelegation,
     SetSubscription,
+    ShowAudit,
     ShowCard,
     ShowDigest,
     ShowHelp,
@@ -34,120 +34,135 @@ from handlers.requests import (
 )
 
 Body = dict[str, Any]
-ON_RECORD = (CreateDelegation, RevokeDelegation, ReloadPolicy)
 
 
 async def command(ack: AsyncAck, body: Body, app: AppContext, requester: Requester) -> None:
-    """A slash command."""
+    """Handle a slash command: what changes something is on record before the acknowledgement."""
     prefix = app.config.commands.prefix(body["command"])
     request = parse(f"{prefix} {body.get('text', '')}")
-    if isinstance(request, ActionRequest):
-        await operations.run_command(app, request, requester, body["trigger_id"])
-        await ack(command_help.recorded(request.action).text)
-    elif isinstance(request, ChangeApproval):
-        await operations.change_approval(app, request, requester, body["trigger_id"])
-        await ack(command_help.recorded_unsaid().text)
-    elif isinstance(request, BatchQuery):
-        await open_form(app, request, requester, body["trigger_id"])
-        await ack()
-    elif isinstance(request, ON_RECORD):
-        told = await permissions.answer(app, request, requester, body["trigger_id"])
-        await ack(response_type="ephemeral", **told.payload)
-    elif isinstance(request, ShowHelp):
-        await ack(response_type="ephemeral", **app.help.payload)
-    else:
-        _answer_later(app, request, requester, body["trigger_id"])
-        await ack()
+    trigger_id = body["trigger_id"]
+    match request:
+        case ActionRequest():
+            await operations.run_command(app, request, requester, trigger_id)
+            await ack(operation_results.recorded(request.action).text)
+        case ChangeApproval():
+            await operations.change_approval(app, request, requester, trigger_id)
+            await ack(operation_results.approval_change_recorded().text)
+        case BatchQuery():
+            await batch.open_form(app, request, requester, trigger_id)
+            await ack()
+        case CreateDelegation() | RevokeDelegation() | ReloadPolicy() | ShowHelp():
+            message = await answer(app, request, requester, trigger_id)
+            await ack(response_type="ephemeral", **message.payload)
+        case (
+            ShowCard()
+            | Whoami()
+            | ListQuery()
+            | ExplainPolicy()
+            | ShowAudit()
+            | ListDelegations()
+            | ShowStatus()
+            | ShowDigest()
+            | ShowOnCall()
+            | ShowRoutes()
+            | SetSubscription()
+        ):
+            run_after_ack(app, send_answer(app, request, requester, trigger_id), requester)
+            await ack()
+        case _:
+            assert_never(request)
 
 
 async def mention(ack: AsyncAck, body: Body, app: AppContext, requester: Requester) -> None:
-    """The bot is mentioned with the words of a command, perhaps in a card's thread."""
-    event = body["event"]
-    if not _from_a_person(event):
+    """Handle a mention with the words of a command, perhaps in a card's thread."""
+    event, event_id = body["event"], body["event_id"]
+    if not event.get("user") or event.get("bot_id"):  # no person wrote it
         await ack()
         return
-    text = re.sub(
-        rf"<@{re.escape(app.services.bot_user)}(\|[^>]*)?>", " ", event.get("text", ""), count=1
-    )
-    here = await _object_above(requester.location)
+    bot_user, location = app.services.slack.bot_user, requester.location
+    text = re.sub(rf"<@{re.escape(bot_user)}(\|[^>]*)?>", " ", event.get("text", ""), count=1)
+    thread_object = None
+    if location.thread:
+        thread_object = await app.services.cards.object_of(location.channel, location.thread)
     try:
-        request = parse(text, here)
-    except ParseError as wrong:
+        request = parse(text, thread_object)
+    except ParseError as error:
         # Where one can mention us, there may be no slash commands: a thread has none.
-        us = f"@{await app.directory.name(app.services.bot_user)}"
-        told = command_help.not_understood(wrong.problem, wrong.usage, wrong.nearest, us)
-        raise UserError(told) from wrong
+        root = f"@{await app.services.directory.name(bot_user)}"
+        message = command_help.not_understood(error.problem, error.usage, error.nearest, root)
+        raise UserError(message) from error
     if isinstance(request, ActionRequest):
-        await operations.run_command(
-            app, request, _under(here, request, requester), body["event_id"]
-        )
+        requester = _in_own_thread(requester, request.ref, thread_object)
+        await operations.run_command(app, request, requester, event_id)
     elif isinstance(request, ChangeApproval):
-        await operations.change_approval(
-            app, request, _under(here, request, requester), body["event_id"]
-        )
-    elif app.seen_events.is_new(body["event_id"]):
-        _answer_later(app, request, requester, body["event_id"])
+        requester = _in_own_thread(requester, request.ref, thread_object)
+        await operations.change_approval(app, request, requester, event_id)
+    elif app.seen_events.is_new(event_id):
+        run_after_ack(app, send_answer(app, request, requester, event_id), requester)
     await ack()
 
 
-async def message(ack: AsyncAck, body: Body, app: AppContext, requester: Requester) -> None:
-    """A direct message to the bot; what is said elsewhere is not ours to read."""
+async def direct_message(ack: AsyncAck, body: Body, app: AppContext, requester: Requester) -> None:
+    """Handle a direct message to the bot as a mention; other messages are not for us to read."""
     if body["event"].get("channel_type") == "im" and not body["event"].get("subtype"):
         await mention(ack, body, app, requester)
     else:
         await ack()
 
 
-def _from_a_person(event: Body) -> bool:
-    return bool(event.get("user")) and not event.get("bot_id")
+def _in_own_thread(requester: Requester, ref: Ref, thread_object: Ref | None) -> Requester:
+    """Return the requester, answered in this thread if it is that of the object's own card."""
+    return requester.under(requester.location.thread) if ref == thread_object else requester
 
 
-async def _object_above(place: SlackLocation) -> Ref | None:
-    """The object whose card's thread this is, if it is one."""
-    return await cards.object_of(place.channel, place.thread) if place.thread else None
+async def send_answer(
+    app: AppContext, request: ShowCard | AnsweredRequest, requester: Requester, dedupe_key: str
+) -> None:
+    """Post the card that a request asks for, or send its answer to the requester alone."""
+    if isinstance(request, ShowCard):
+        await queries.show(app, request, requester)
+        return
+    message = await answer(app, request, requester, dedupe_key)
+    await app.services.slack.send_private(requester.location, requester.actor.id, message)
 
 
-def _under(
-    here: Ref | None, request: ActionRequest | ChangeApproval, requester: Requester
-) -> Requester:
-    """Answer in this thread if it is that of the object's own card, and of no other."""
-    if request.ref != here:
-        return requester
-    return requester.under(requester.location.thread)
+async def answer(  # noqa: C901, PLR0911, PLR0912 - a row for each kind of request
+    app: AppContext, request: AnsweredRequest, requester: Requester, dedupe_key: str
+) -> Message:
+    """Do what a request asks for, and return the answer; what it changes is on record by then.
 
-
-def _answer_later(app: AppContext, request: Request, requester: Requester, once: str) -> None:
-    """Reads wait for SecMaster, so they answer after the acknowledgement."""
-
-    async def answer() -> None:
-        if isinstance(request, ShowCard):
-            await queries.show(app, request, requester)
-        else:
-            message = await _read(app, request, requester, once)
-            await send_private(requester.location, requester.actor.id, message)
-
-    run_after_ack(app, answer(), requester)
-
-
-async def _read(app: AppContext, request: Request, requester: Requester, once: str) -> Message:
+    ``dedupe_key`` names this delivery's command or mention: delivered again it changes nothing.
+    """
     match request:
-        case ListQuery():
-            return await queries.listing(app, request)
-        case Whoami():
-            return await queries.whoami(app, requester.actor)
         case ShowHelp():
             return app.help
+        case Whoami():
+            return await queries.whoami(app, requester.actor)
+        case ListQuery():
+            return await queries.listing(app, request)
         case BatchQuery():
             return batch_forms.needs_form(request.kind, app.root)
-        case ShowDigest() | ShowOnCall() | ShowRoutes() | ShowStatus() | SetSubscription():
-            return await _of_the_watch(app, request, requester, once)
-    return await permissions.answer(app, request, requester, once)
-
-
-async def _of_the_watch(
-    app: AppContext, request: Request, requester: Requester, once: str
-) -> Message:
-    """What is answered from what the watch knows, or changes what it does."""
-    if isinstance(request, ShowDigest | ShowOnCall):
-        return await oncall.answer(app, request)
-    return await watch.answer(app, request, requester, once)
+        case ExplainPolicy():
+            return await permissions.why(app, request, requester.actor)
+        case ShowAudit():
+            return await permissions.audit(app, request, requester)
+        case ReloadPolicy():
+            return await permissions.reload(app, requester, dedupe_key)
+        case CreateDelegation():
+            return await permissions.create_delegation(app, request, requester, dedupe_key)
+        case RevokeDelegation():
+            return await permissions.revoke_delegation(app, request, requester, dedupe_key)
+        case ListDelegations():
+            return await permissions.list_delegations(app, requester.actor)
+        case ShowStatus():
+            return await watch.status(app)
+        case ShowRoutes():
+            return await watch.routes(app, request, requester.location)
+        case SetSubscription():
+            return await watch.set_subscription(app, request, requester, dedupe_key)
+        case ShowDigest():
+            return await oncall.hand_over(app)
+        case ShowOnCall():
+            return await oncall.waiting(app)
+        case _:
+            assert_never(request)

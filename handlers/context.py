@@ -1,4 +1,7 @@
-"""What every listener works with, and who is asking from where."""
+"""What every listener is given: the app's context, and who asks from where.
+
+Knows the shapes of Slack's payloads, and nothing of what is asked in them.
+"""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -6,41 +9,47 @@ from typing import Any
 
 from bot.domain.slack import Actor, Requester, SlackLocation
 from bot.messages import Message, command_help
-from bot.policy.config import Config, PolicyHolder
-from bot.runtime.background import BackgroundTasks
+from bot.operations.batch import Batches
+from bot.operations.workflow import Operations
+from bot.policy.config import Config
 from bot.services import Services
-from bot.slack.directory import Directory
+
+# Slack puts these in the place of a private channel's name: they say only its kind.
+UNNAMED_CHANNELS = ("privategroup", "directmessage", "mpdm")
 
 
 class SeenEvents:
-    """What was asked lately. Slack delivers an event up to four times within five minutes."""
+    """The ids of recent events: Slack delivers an event up to four times within five minutes.
 
-    def __init__(self, most: int = 5000) -> None:
-        self._seen: dict[str, None] = {}
-        self._most = most
+    ``limit`` is how many are remembered.
+    """
+
+    def __init__(self, limit: int = 5000) -> None:
+        self._ids: dict[str, None] = {}
+        self._limit = limit
 
     def is_new(self, event_id: str) -> bool:
-        new = event_id not in self._seen
-        self._seen[event_id] = None
-        if len(self._seen) > self._most:
-            del self._seen[next(iter(self._seen))]
-        return new
+        """Remember an event, and return whether it was unknown until now."""
+        is_new = event_id not in self._ids
+        self._ids[event_id] = None
+        if len(self._ids) > self._limit:
+            del self._ids[next(iter(self._ids))]
+        return is_new
 
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """``policy`` is read again when told; ``main`` is the workspace that commands speak of."""
+    """What every listener works with; ``workspace`` is the alias that commands refer to."""
 
     services: Services
-    policy: PolicyHolder
-    directory: Directory
-    background: BackgroundTasks
+    operations: Operations
+    batches: Batches
     workspace: str = "main"
     seen_events: SeenEvents = field(default_factory=SeenEvents)
 
     @property
     def config(self) -> Config:
-        return self.policy.current
+        return self.services.policy.current
 
     @property
     def help(self) -> Message:
@@ -55,13 +64,13 @@ class AppContext:
         return self.config.commands.root or "@bot"
 
 
-def stable_id(once: str) -> str:
-    """The id of what happens only once: what is delivered twice is the same."""
-    return hashlib.sha256(once.encode()).hexdigest()[:32]
+def stable_id(dedupe_key: str) -> str:
+    """Return the id that belongs to a key: a second delivery of a request gets the same."""
+    return hashlib.sha256(dedupe_key.encode()).hexdigest()[:32]
 
 
 def has_requester(body: dict[str, Any]) -> bool:
-    """Whether somebody asks: Slack also posts notices of its own, such as app_rate_limited."""
+    """Return whether a payload names a person: Slack also posts notices, as app_rate_limited."""
     if "command" in body:
         return bool(body.get("user_id") and body.get("channel_id") and body.get("team_id"))
     if "event" in body:
@@ -70,8 +79,13 @@ def has_requester(body: dict[str, Any]) -> bool:
     return isinstance(user, dict) and bool(user.get("id"))
 
 
+def requester_of(body: dict[str, Any]) -> Requester:
+    """Return who sent a command, a click, a submission or an event, and from where."""
+    return Requester(actor_of(body), location_of(body))
+
+
 def actor_of(body: dict[str, Any]) -> Actor:
-    """The person behind a command, a click, a submission or an event."""
+    """Return the person behind a command, a click, a submission or an event."""
     if "command" in body:
         return Actor(id=body["user_id"], name=body.get("user_name", ""), team=body["team_id"])
     if "event" in body:
@@ -84,33 +98,29 @@ def actor_of(body: dict[str, Any]) -> Actor:
 
 
 def location_of(body: dict[str, Any]) -> SlackLocation:
-    """Where they asked; a click in a message knows the message, and perhaps its thread."""
+    """Return where a payload comes from; a click names the message, and perhaps its thread."""
     if "command" in body:
         return SlackLocation(
             channel=body["channel_id"],
             response_url=body.get("response_url", ""),
-            channel_name=_named(body.get("channel_name")),
+            channel_name=_channel_name(body.get("channel_name")),
         )
     if "event" in body:
         event = body["event"]
         return SlackLocation(channel=event.get("channel", ""), thread=event.get("thread_ts", ""))
+    channel = body.get("channel") or {}
     container = body.get("container") or {}
     message = body.get("message") or {}
-    ephemeral = container.get("is_ephemeral", False)
+    is_ephemeral = container.get("is_ephemeral", False)
     return SlackLocation(
-        channel=(body.get("channel") or {}).get("id") or container.get("channel_id", ""),
-        card="" if ephemeral else container.get("message_ts", ""),
+        channel=channel.get("id") or container.get("channel_id", ""),
+        card="" if is_ephemeral else container.get("message_ts", ""),
         thread=message.get("thread_ts") or container.get("thread_ts", ""),
         response_url=body.get("response_url", ""),
-        channel_name=_named((body.get("channel") or {}).get("name")),
+        channel_name=_channel_name(channel.get("name")),
     )
 
 
-def _named(name: str | None) -> str:
-    """A channel's name; Slack calls what is private by its kind, and never by its name."""
-    return "" if name in (None, "privategroup", "directmessage", "mpdm") else str(name)
-
-
-def requester_of(body: dict[str, Any]) -> Requester:
-    """Return who asks by a payload of Slack's, and from where."""
-    return Requester(actor_of(body), location_of(body))
+def _channel_name(name: str | None) -> str:
+    """Return a public channel's name, and "" for any other."""
+    return "" if name is None or name in UNNAMED_CHANNELS else str(name)

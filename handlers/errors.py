@@ -1,13 +1,12 @@
-"""The one error door: what went wrong, said to the person where they are.
+"""Turn every error into a message, and put it where the person looks.
 
 Before the acknowledgement the answer is the acknowledgement; after it, a message that only they
-see, or the modal they look at. What nobody foresaw is told as a reference that is in the log.
+see, or the modal they look at. An unforeseen error becomes a reference, which is in the log too.
 """
 
 import logging
 import secrets
 from collections.abc import Coroutine
-from functools import singledispatch
 from typing import Any
 
 from slack_bolt import BoltResponse
@@ -16,23 +15,23 @@ from slack_sdk.errors import SlackApiError
 
 from bot.domain.reasons import RefusalReason
 from bot.domain.slack import Requester
-from bot.messages import Message, command_help, explain, modals, permissions
+from bot.messages import Message, command_help, denials, explain, modals, text_message
+from bot.messages import permissions as permission_messages
 from bot.operations.authorization import NoRight, NotAllowed
 from bot.secmaster import SecMasterError
-from bot.slack import cards
 from bot.slack.directory import LookupFailed
-from bot.slack.gateway import CannotPost, SlackFailed, code_of, send_private
+from bot.slack.gateway import CannotPost, SlackFailed, code_of
 from handlers.context import AppContext, requester_of
 from handlers.parsing import ParseError
 
 log = logging.getLogger(__name__)
 
 # A trigger_id lives three seconds and opens one form.
-TOO_LATE = {"expired_trigger_id", "trigger_exchanged", "invalid_trigger_id"}
+TRIGGER_ERRORS = {"expired_trigger_id", "trigger_exchanged", "invalid_trigger_id"}
 
 
 class UserError(Exception):
-    """There is nothing to be done but to say this."""
+    """A request can't be fulfilled, and its ``message`` is all the answer there is."""
 
     def __init__(self, message: Message) -> None:
         super().__init__(message.text)
@@ -40,7 +39,7 @@ class UserError(Exception):
 
 
 class InvalidInput(Exception):
-    """What was typed into one input of a form can't be taken."""
+    """One input of a form, by its ``block``, holds what can't be accepted."""
 
     def __init__(self, block: str, problem: str) -> None:
         super().__init__(block, problem)
@@ -48,67 +47,39 @@ class InvalidInput(Exception):
         self.problem = problem
 
 
-@singledispatch
-def error_message(error: Exception, _app: AppContext) -> Message:
-    """The sentence for an error; unforeseen ones get a reference, and the log the traceback."""
-    reference = secrets.token_hex(3)
-    log.error("unforeseen error", exc_info=error, extra={"reference": reference})
-    return command_help.own_fault(reference)
-
-
-@error_message.register
-def _told(error: UserError, _app: AppContext) -> Message:
-    return error.message
-
-
-@error_message.register
-def _not_understood(error: ParseError, app: AppContext) -> Message:
-    return command_help.not_understood(error.problem, error.usage, error.nearest, app.root)
-
-
-@error_message.register
-def _not_allowed(error: NotAllowed, app: AppContext) -> Message:
-    return command_help.not_allowed(error.action, error.ref, error.refused, app.config.roles)
-
-
-@error_message.register
-def _no_right(error: NoRight, app: AppContext) -> Message:
-    return permissions.no_right(error.right, error.roles, app.config.roles)
-
-
-@error_message.register
-def _secmaster(error: SecMasterError, _app: AppContext) -> Message:
-    return command_help.plain(explain(error))
-
-
-@error_message.register
-def _closed(error: CannotPost, _app: AppContext) -> Message:
-    return command_help.cannot_post(error.code)
-
-
-@error_message.register
-def _slack_troubled(_error: SlackFailed, _app: AppContext) -> Message:
-    return command_help.plain(
-        "Slack is in trouble, so this could not be shown. Try again in a moment."
-    )
-
-
-@error_message.register
-def _nobody_known(_error: LookupFailed, _app: AppContext) -> Message:
-    return command_help.plain("Slack could not be asked who you are. Try again in a moment.")
-
-
-@error_message.register
-def _slack(error: SlackApiError, app: AppContext) -> Message:
-    if code_of(error) in TOO_LATE:
-        return command_help.too_late()
-    return error_message.dispatch(Exception)(error, app)
+def error_message(error: Exception, app: AppContext) -> Message:  # noqa: PLR0911 - a row each
+    """Return the message for an error; an unforeseen one is logged under a reference."""
+    match error:
+        case UserError():
+            return error.message
+        case ParseError():
+            return command_help.not_understood(error.problem, error.usage, error.nearest, app.root)
+        case NotAllowed():
+            return denials.not_allowed(error.action, error.ref, error.refused, app.config.roles)
+        case NoRight():
+            return permission_messages.no_right(error.right, error.roles, app.config.roles)
+        case SecMasterError():
+            return text_message(explain(error))
+        case CannotPost():
+            return denials.cannot_post(error.code)
+        case SlackFailed():
+            return text_message(
+                "Slack is in trouble, so this could not be shown. Try again in a moment."
+            )
+        case LookupFailed():
+            return text_message("Slack could not be asked who you are. Try again in a moment.")
+        case SlackApiError() if code_of(error) in TRIGGER_ERRORS:
+            return denials.too_late()
+        case _:
+            reference = secrets.token_hex(3)
+            log.error("unforeseen error", exc_info=error, extra={"reference": reference})
+            return denials.own_fault(reference)
 
 
 async def answer_before_ack(
     app: AppContext, error: Exception, body: dict[str, Any]
 ) -> BoltResponse:
-    """Answer a request whose listener raised: Slack always gets its 200."""
+    """Answer a payload whose listener raised: Slack always gets its 200."""
     if isinstance(error, BoltUnhandledRequestError):
         return BoltResponse(status=200)
     if isinstance(error, InvalidInput):
@@ -116,29 +87,30 @@ async def answer_before_ack(
         return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
     message = error_message(error, app)
     if isinstance(error, NotAllowed) and error.refused.reason is RefusalReason.GONE:
-        app.background.start(cards.redraw(error.ref), _give_up)
+        app.services.background.start(app.services.cards.redraw(error.ref), _log_undelivered)
     if "command" in body:
         return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
     if body.get("type") == "view_submission":
-        shown = modals.failed("Not sent", message.text)
-        return BoltResponse(status=200, body={"response_action": "update", "view": shown})
-    requester = requester_of(body)
-    whispering = send_private(requester.location, requester.actor.id, message)
-    app.background.start(whispering, _give_up)
+        view = modals.failed("Not sent", message.text)
+        return BoltResponse(status=200, body={"response_action": "update", "view": view})
+    _start_sending(app, requester_of(body), message)
     return BoltResponse(status=200)
 
 
-def run_after_ack(app: AppContext, errand: Coroutine[Any, Any, None], requester: Requester) -> None:
-    """Run a read after the acknowledgement; what it raises is told to whoever asked."""
+def run_after_ack(app: AppContext, work: Coroutine[Any, Any, None], requester: Requester) -> None:
+    """Start work that goes on after the acknowledgement; its error is sent to the requester."""
 
-    async def door(error: Exception) -> None:
-        message = error_message(error, app)
-        app.background.start(
-            send_private(requester.location, requester.actor.id, message), _give_up
-        )
+    async def send_error(error: Exception) -> None:
+        _start_sending(app, requester, error_message(error, app))
 
-    app.background.start(errand, door)
+    app.services.background.start(work, send_error)
 
 
-async def _give_up(error: Exception) -> None:
-    log.error("somebody could not be told", exc_info=error)
+def _start_sending(app: AppContext, requester: Requester, message: Message) -> None:
+    """Start sending a message that only the requester sees."""
+    sending = app.services.slack.send_private(requester.location, requester.actor.id, message)
+    app.services.background.start(sending, _log_undelivered)
+
+
+async def _log_undelivered(error: Exception) -> None:
+    log.error("a message to one person was not delivered", exc_info=error)

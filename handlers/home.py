@@ -1,22 +1,22 @@
-"""A person's Home, drawn from what the watch knows, and drawn again where that has changed.
+"""Draw people's Homes from what is tracked, and again where that has changed.
 
-Where nothing watches it is drawn from what SecMaster says at that moment.
+Where SecMaster is not polled, Home is drawn from what SecMaster answers at that moment.
 """
 
 import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import chain
-from typing import Any
 
 from bot.domain import snapshots
 from bot.domain.actions import BY_NAME, TABLE, Action
 from bot.domain.slack import Actor
 from bot.domain.tracking import TrackedObject
 from bot.domain.watch_status import PollStatus
-from bot.messages import command_help, home, modals
+from bot.messages import denials, modals
+from bot.messages import home as home_messages
 from bot.messages.home import Home, HomeDecision, HomeOptions, HomeRow
 from bot.messages.oncall import SOON
 from bot.operations import authorization
@@ -32,153 +32,163 @@ from handlers.oncall import on_call
 log = logging.getLogger(__name__)
 
 RECENTLY_OPENED = timedelta(minutes=15)  # whoever opened their Home longer ago looks elsewhere
-AT_ONCE = 20  # Homes drawn again in a round: Slack takes a hundred a minute
-MOST = 1000  # tasks, and runs, of which it is asked whether somebody may decide them
+AT_ONCE = 20  # Homes drawn again after a poll: Slack takes a hundred a minute
+MAX_OBJECTS = 1000  # tasks, and instances, of which the policy is asked who may decide them
 DECISIONS = tuple(action for action in TABLE if action.claim_group == "decision")
 RETRY = BY_NAME["instance.retry"]
 
 
 @dataclass(frozen=True, slots=True)
 class HomeSource:
-    """What all Homes are drawn from. Of ``unseen`` more tasks nobody asks who may decide them."""
+    """What all Homes are drawn from.
+
+    Of ``unchecked`` more tasks the policy is not asked who may decide them.
+    """
 
     tasks: Sequence[TrackedObject]
-    unseen: int
+    unchecked: int
     failed: Sequence[TrackedObject]
-    done: Sequence[AuditedAction]
+    decisions: Sequence[AuditedAction]
     on_call: Sequence[str] | None
-    rounds: Sequence[PollStatus]
+    polls: Sequence[PollStatus]
 
 
 async def pressed(app: AppContext, actor: Actor, value: str) -> None:
-    """Draw somebody's Home as the button or the option that they pressed says."""
-    wanted = HomeOptions.parse(value) if value else None
-    if value and wanted is None:
-        raise UserError(command_help.newer_button())
-    await opened(app, actor, wanted)
+    """Draw somebody's Home with the options of the button or menu that they pressed."""
+    options = HomeOptions.parse(value) if value else None
+    if value and options is None:
+        raise UserError(denials.newer_button())
+    await opened(app, actor, options)
 
 
-async def opened(app: AppContext, actor: Actor, wanted: HomeOptions | None = None) -> None:
-    """Draw somebody's Home, with what they want to see of it from now on."""
-    rounds = await asyncio.to_thread(_rounds, app)
-    if not rounds:
+async def opened(app: AppContext, actor: Actor, options: HomeOptions | None = None) -> None:
+    """Draw somebody's Home; ``options`` replace those that are stored for them."""
+    polls = await asyncio.to_thread(_polls, app)
+    if not polls:
         await queries.home(app, actor.id)
         return
-    await asyncio.to_thread(_open, app, actor.id, wanted)
+
+    def save_options() -> None:
+        views = app.services.store.home_views
+        new_options = options or HomeOptions.load(views.options(actor.id))
+        views.save_options(actor.id, new_options.model_dump(mode="json"), app.services.clock.now())
+
+    await asyncio.to_thread(save_options)
     try:
-        await _draw(app, actor, await _board(app, rounds))
+        await _draw(app, actor, await _load_source(app, polls))
     except LookupFailed as error:
-        await _publish(app, actor.id, modals.failed_home(error_message(error, app).text))
+        view = modals.failed_home(error_message(error, app).text)
+        await gateway.call(app.services.slack.client.views_publish(user_id=actor.id, view=view))
 
 
-def _open(app: AppContext, user: str, wanted: HomeOptions | None) -> None:
-    homes = app.services.store.home_views
-    kept = wanted or HomeOptions.load(homes.options(user))
-    homes.save_options(user, kept.model_dump(mode="json"), app.services.clock())
+def _polls(app: AppContext) -> list[PollStatus]:
+    """Return each workspace's poll status; none where some workspace has not been read yet.
 
-
-def _rounds(app: AppContext) -> list[PollStatus]:
-    """How the watch fares; none where it knows not yet, or no longer, what there is."""
+    There are none either where polling is switched off: what was known then may be over.
+    """
     if not app.config.watch.every:
         return []
-    rounds = {
-        each.workspace: each
-        for each in app.services.store.poll_statuses.all()
-        if each.last_success_at
+    polls = {
+        poll.workspace: poll
+        for poll in app.services.store.poll_statuses.all()
+        if poll.last_success_at
     }
-    return list(rounds.values()) if rounds.keys() >= app.services.secmaster.keys() else []
+    return list(polls.values()) if polls.keys() >= set(app.services.workspaces) else []
 
 
-async def _board(app: AppContext, rounds: Sequence[PollStatus]) -> HomeSource:
-    known, now = app.services.store.tracked, app.services.clock()
+async def _load_source(app: AppContext, polls: Sequence[PollStatus]) -> HomeSource:
+    """Read what all Homes are drawn from, of this shift."""
+    store, now = app.services.store, app.services.clock.now()
     since = now - app.config.watch.shift
-    tasks = await asyncio.to_thread(known.open_tasks, MOST)
-    tally = await asyncio.to_thread(known.open_counts, now, SOON)
+    tasks = await asyncio.to_thread(store.tracked.open_tasks, MAX_OBJECTS)
+    counts = await asyncio.to_thread(store.tracked.open_counts, now, SOON)
+    failed = await asyncio.to_thread(store.tracked.open_failures, MAX_OBJECTS)
+    audited = await asyncio.to_thread(lambda: list(audited_actions(store.engine, since)))
     return HomeSource(
         tasks=tasks,
-        unseen=max(0, tally.waiting - len(tasks)),
-        failed=await asyncio.to_thread(known.open_failures, MOST),
-        done=await asyncio.to_thread(
-            lambda: [
-                deed for deed in audited_actions(app.services.store.engine, since) if deed.certain
-            ]
-        ),
+        unchecked=max(0, counts.waiting - len(tasks)),
+        failed=failed,
+        decisions=[action for action in audited if action.certain],
         on_call=await on_call(app),
-        rounds=rounds,
+        polls=polls,
     )
 
 
-def _sure_deeds(app: AppContext, since: datetime) -> list[AuditedAction]:
-    return [deed for deed in audited_actions(app.services.store.engine, since) if deed.certain]
+async def _draw(
+    app: AppContext, actor: Actor, source: HomeSource, shown_fingerprint: str = ""
+) -> bool:
+    """Draw somebody's Home unless it shows the same already; return whether it was drawn."""
+    views, drawn_options = app.services.store.home_views, None
+    principal = await app.services.directory.principal(actor)
 
+    def save_snapshots(home: Home) -> None:
+        """Save what is shown with buttons, so that a change before the press is noticed."""
+        for row in chain.from_iterable(home_messages.visible_rows(home)):
+            snapshot = snapshots.stored(row.snapshot)
+            app.services.store.save_snapshot(
+                row.render_context.ref, snapshot, app.services.clock.now()
+            )
 
-async def _draw(app: AppContext, actor: Actor, board: HomeSource, shown: str = "") -> bool:
-    """Draw somebody's Home, unless it shows all that already; returns whether it was drawn."""
-    homes, drawn = app.services.store.home_views, None
-    member = await app.directory.principal(actor)
     # Whoever turns a page meanwhile must not find the one before.
-    while drawn != (wanted := await asyncio.to_thread(homes.options, actor.id)):
-        found = await asyncio.to_thread(_home, app, board, member, HomeOptions.load(wanted))
-        view = home.view(found)
-        if drawn is None and home.view_fingerprint(view) == shown:
+    while drawn_options != (options := await asyncio.to_thread(views.options, actor.id)):
+        home = await asyncio.to_thread(
+            personal_home, app, source, principal, HomeOptions.load(options)
+        )
+        view = home_messages.view(home)
+        fingerprint = home_messages.view_fingerprint(view)
+        if drawn_options is None and fingerprint == shown_fingerprint:
             return False
-        await asyncio.to_thread(_keep, app, found)
-        await _publish(app, actor.id, view)
-        drawn = wanted
-    await asyncio.to_thread(homes.save_fingerprint, actor.id, home.view_fingerprint(view))
+        await asyncio.to_thread(save_snapshots, home)
+        await gateway.call(app.services.slack.client.views_publish(user_id=actor.id, view=view))
+        drawn_options = options
+    await asyncio.to_thread(views.save_fingerprint, actor.id, fingerprint)
     return True
 
 
-def _home(app: AppContext, board: HomeSource, member: Principal, wanted: HomeOptions) -> Home:
-    """What of the board is for this person."""
-    retriable = (_line(app, member, each, (RETRY,)) for each in board.failed)
+def personal_home(
+    app: AppContext, source: HomeSource, principal: Principal, options: HomeOptions
+) -> Home:
+    """Return one person's Home: what they may decide or retry, and what they did last.
+
+    Reads the database, so it runs in a thread.
+    """
+
+    def row(tracked: TrackedObject, actions: Sequence[Action]) -> HomeRow:
+        context = authorization.policy_context(app.services, tracked.ref, tracked.snapshot)
+        allowed = tuple(
+            action
+            for action in actions
+            if isinstance(decide(app.config.rules, principal, action, context), Allowed)
+        )
+        return HomeRow(app.services.cards.render_context(tracked.ref), tracked.snapshot, allowed)
+
+    failed = [row(tracked, (RETRY,)) for tracked in source.failed]
+    by_person = [action for action in source.decisions if action.actor.id == principal.id]
+    latest = by_person[: -home_messages.DECIDED - 1 : -1]
+    names = {
+        tracked.ref: tracked.snapshot.name
+        for tracked in app.services.store.tracked.get([action.ref for action in latest])
+    }
     return Home(
-        options=wanted,
-        tasks=[_line(app, member, each, DECISIONS) for each in board.tasks],
-        failed=[each for each in retriable if each.actions],
-        decisions=_done(app, member.id, board.done),
-        on_call=board.on_call,
-        as_of=min(each.last_success_at for each in board.rounds if each.last_success_at),
-        unchecked=board.unseen,
-        stale=any(each.failure for each in board.rounds),
+        options=options,
+        tasks=[row(tracked, DECISIONS) for tracked in source.tasks],
+        failed=[failure for failure in failed if failure.actions],
+        decisions=[
+            HomeDecision(action.action, action.ref, names.get(action.ref, ""), action.at)
+            for action in latest
+        ],
+        on_call=source.on_call,
+        as_of=min(poll.last_success_at for poll in source.polls if poll.last_success_at),
+        unchecked=source.unchecked,
+        stale=any(poll.failure for poll in source.polls),
     )
-
-
-def _line(
-    app: AppContext, member: Principal, known: TrackedObject, asked: Sequence[Action]
-) -> HomeRow:
-    rules, about = (
-        app.config.rules,
-        authorization.policy_context(app, known.ref, known.snapshot),
-    )
-    may = [each for each in asked if isinstance(decide(rules, member, each, about), Allowed)]
-    return HomeRow(app.services.render_context(known.ref), known.snapshot, tuple(may))
-
-
-def _done(app: AppContext, user: str, done: Sequence[AuditedAction]) -> list[HomeDecision]:
-    """The latest of what somebody did, with the names of what is known."""
-    own = [deed for deed in done if deed.actor.id == user][: -home.DECIDED - 1 : -1]
-    known = app.services.store.tracked.get([deed.ref for deed in own])
-    names = {each.ref: each.snapshot.name for each in known}
-    return [HomeDecision(deed.action, deed.ref, names.get(deed.ref, ""), deed.at) for deed in own]
-
-
-def _keep(app: AppContext, found: Home) -> None:
-    """Remember what is shown with buttons, so that what changes before a press can be told."""
-    for each in chain.from_iterable(home.visible_rows(found)):
-        seen = snapshots.stored(each.snapshot)
-        app.services.store.save_snapshot(each.frame.ref, seen, app.services.clock())
-
-
-async def _publish(app: AppContext, user: str, view: dict[str, Any]) -> None:
-    await gateway.call(app.services.slack.views_publish(user_id=user, view=view))
 
 
 @dataclass(slots=True)
 class HomeRefresher:
-    """Draws Homes again after a round of the watch, if they would look different.
+    """Draws Homes again after a poll, if they would look different.
 
-    A few at a time, and everybody's in turn: ``_last`` is whose was drawn last.
+    A few at a time, and everybody's in turn: ``_last`` is the person whose was drawn last.
     """
 
     app: AppContext
@@ -187,40 +197,39 @@ class HomeRefresher:
     _busy: bool = False
 
     async def __call__(self) -> None:
-        """Begin, unless the one before is still under way: no round waits for Slack."""
+        """Start a refresh, unless the one before is under way: no poll waits for Slack."""
+
+        async def refresh() -> None:
+            try:
+                await self.refresh()
+            finally:
+                self._busy = False
+
+        async def log_failure(error: Exception) -> None:
+            log.error("Homes are not drawn again", exc_info=error)
+
         if not self._busy:
             self._busy = True
-            self.app.background.start(self._refresh(), _give_up)
+            self.app.services.background.start(refresh(), log_failure)
 
-    async def _refresh(self) -> None:
-        try:
-            await self._redraw()
-        finally:
-            self._busy = False
-
-    async def _redraw(self) -> None:
-        app, left = self.app, self.at_once
-        since = app.services.clock() - RECENTLY_OPENED
-        looked = await asyncio.to_thread(app.services.store.home_views.opened_since, since)
-        rounds = await asyncio.to_thread(_rounds, app) if looked else []
-        if not rounds:
+    async def refresh(self) -> None:
+        """Draw the recently opened Homes that have changed, up to ``at_once`` of them."""
+        app, remaining = self.app, self.at_once
+        since = app.services.clock.now() - RECENTLY_OPENED
+        views = await asyncio.to_thread(app.services.store.home_views.opened_since, since)
+        polls = await asyncio.to_thread(_polls, app) if views else []
+        if not polls:
             return
-        board = await _board(app, rounds)
-        for user, _wanted, shown in sorted(looked, key=lambda one: (one[0] <= self._last, one[0])):
-            if await _redrawn(app, user, board, shown):
-                self._last, left = user, left - 1
-            if not left:
+        source = await _load_source(app, polls)
+        in_turn = sorted(views, key=lambda view: (view[0] <= self._last, view[0]))
+        for user, _options, fingerprint in in_turn:
+            try:
+                drawn = await _draw(app, Actor(id=user), source, fingerprint)
+            except Exception as error:
+                # One that can't be drawn must not stand before the others.
+                log.warning("a Home is not drawn", exc_info=error, extra={"user": user})
+                drawn = False
+            if drawn:
+                self._last, remaining = user, remaining - 1
+            if not remaining:
                 return
-
-
-async def _redrawn(app: AppContext, user: str, board: HomeSource, shown: str) -> bool:
-    """Draw one Home again; one that can't be drawn must not stand before the others."""
-    try:
-        return await _draw(app, Actor(id=user), board, shown)
-    except Exception as error:
-        log.warning("a Home is not drawn", exc_info=error, extra={"user": user})
-        return False
-
-
-async def _give_up(error: Exception) -> None:
-    log.error("Homes are not drawn again", exc_info=error)

@@ -1,47 +1,48 @@
-"""Somebody takes over: who is on call, what presses, and what was done before."""
+"""The hand-over of a shift: who is on call, what waits for them, and what was done before."""
 
 import asyncio
 
-from bot.messages import Message, command_help, digest, oncall
-from bot.messages.oncall import SOON
+from bot.messages import Message, digest, text_message
+from bot.messages import oncall as oncall_messages
 from bot.messages.watch import NOT_WATCHING
 from bot.notifications import digests
 from bot.slack.directory import LookupFailed
 from handlers.context import AppContext
 from handlers.errors import UserError
-from handlers.requests import ShowDigest, ShowOnCall
 
-PRESSING = 3  # tasks that are named
+NAMED_TASKS = 3  # how many of the most urgent are named
 
 
-async def answer(app: AppContext, request: ShowDigest | ShowOnCall) -> Message:
-    """Answer from what the watch knows."""
+def require_watch(app: AppContext) -> None:
+    """Raise UserError where SecMaster is not polled, so that nothing is known here."""
     if not app.config.watch.every:
-        raise UserError(command_help.plain(NOT_WATCHING))
-    return await (hand_over if isinstance(request, ShowDigest) else waiting)(app)
+        raise UserError(text_message(NOT_WATCHING))
 
 
 async def hand_over(app: AppContext) -> Message:
-    """What would be handed over now, for the length of a shift."""
-    now = app.services.clock()
+    """Return the digest that a hand-over now would post, for the length of a shift."""
+    require_watch(app)
+    now = app.services.clock.now()
     since = now - app.config.watch.shift
-    return digest.digest(await asyncio.to_thread(digests.collect, since, now))
+    return digest.digest(await asyncio.to_thread(digests.collect, app.services, since, now))
 
 
 async def waiting(app: AppContext) -> Message:
-    """Who is on call, and what waits for them."""
-    known, now = app.services.store.tracked, app.services.clock()
-    tally = await asyncio.to_thread(known.open_counts, now, SOON)
-    pressing = await asyncio.to_thread(known.open_tasks, PRESSING)
-    unread = await asyncio.to_thread(digests.unread_since)
-    return oncall.on_call(await on_call(app), tally, pressing, now, unread)
+    """Return who is on call, and what waits for them."""
+    require_watch(app)
+    tracked, now = app.services.store.tracked, app.services.clock.now()
+    counts = await asyncio.to_thread(tracked.open_counts, now, oncall_messages.SOON)
+    urgent = await asyncio.to_thread(tracked.open_tasks, NAMED_TASKS)
+    stale_since = await asyncio.to_thread(digests.stale_since, app.services)
+    people = await on_call(app)
+    return oncall_messages.on_call(people, counts, urgent, now, stale_since)
 
 
 async def on_call(app: AppContext) -> tuple[str, ...] | None:
-    """The people of the user groups that are on call; None where Slack could not be asked."""
+    """Return the members of the user groups on call; None where Slack could not be asked."""
     groups = app.config.watch.oncall
     try:
-        found = await asyncio.gather(*map(app.services.members, groups))
+        members = await asyncio.gather(*map(app.services.directory.group_members, groups))
     except LookupFailed:
         return None
-    return tuple(sorted(frozenset().union(*found)))
+    return tuple(sorted(frozenset().union(*members)))

@@ -1,4 +1,4 @@
-"""A person looks: lists, cards, details, what waits. Nothing here changes SecMaster."""
+"""Lists, cards, details, and what waits. Nothing here changes SecMaster."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,110 +8,142 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
-from bot.domain.objects import ListQuery, Ref
+from bot.domain.objects import ListQuery, ObjectKind, Ref
 from bot.domain.slack import Actor, Requester, SlackLocation
-from bot.messages import PAGE, Message, command_help, modals
-from bot.secmaster import InstancePage, QueryType, SecMasterError, TaskPage
-from bot.slack import cards, gateway
+from bot.domain.snapshots import Snapshot
+from bot.messages import PAGE, Message, command_help, denials, lists, modals
+from bot.secmaster import InstancePage, NotFound, QueryType, SecMasterError, TaskPage
 from bot.slack.gateway import code_of
 from handlers.context import AppContext
-from handlers.errors import error_message
+from handlers.errors import UserError, error_message
 from handlers.requests import ShowCard
 
 
-async def listing(app: AppContext, wanted: ListQuery) -> Message:
-    """One page of tasks or instances."""
-    now = app.services.clock()
-    if wanted.kind == "task":
-        tasks = await _tasks(app, wanted)
-        return messages.listing(wanted, tasks.tasks, tasks.total, app.workspace, now)
-    runs = await _runs(app, wanted)
-    return messages.listing(wanted, runs.instances, runs.total, app.workspace, now)
+async def listing(app: AppContext, query: ListQuery) -> Message:
+    """Return one page of tasks or instances."""
+    now = app.services.clock.now()
+    if query.kind == "task":
+        tasks = await list_tasks(app, query)
+        return messages.listing(query, tasks.tasks, tasks.total, app.workspace, now)
+    instances = await list_instances(app, query)
+    return messages.listing(query, instances.instances, instances.total, app.workspace, now)
 
 
-async def _tasks(app: AppContext, wanted: ListQuery) -> TaskPage:
-    handled = wanted.filter == "handled"
-    return await app.services.secmaster[app.workspace].list_tasks(
+async def turn_page(app: AppContext, value: str, location: SlackLocation) -> None:
+    """Put the page that a paging button names in the place of the one that is shown."""
+    query = lists.parse_page_button(value)
+    if query is None:
+        raise UserError(denials.newer_button())
+    page = await listing(app, query)
+    await app.services.slack.respond(location.response_url, page, replace=True)
+
+
+async def list_tasks(app: AppContext, query: ListQuery) -> TaskPage:
+    """Read one page of the tasks that wait, or of those that are handled."""
+    handled = query.filter == "handled"
+    return await app.services.workspaces.client(app.workspace).list_tasks(
         query_type=QueryType.ALL_HANDLED if handled else QueryType.MY_TODO,
-        # What waits longest is due first; of what is decided the latest is looked for.
+        # Of what waits, the oldest is due first; of what is decided, the latest is looked for.
         sort_key="update_time" if handled else "create_time",
         sort_dir="DESC" if handled else "ASC",
-        offset=wanted.offset,
+        offset=query.offset,
         limit=PAGE,
-        name=wanted.text,
+        name=query.text,
     )
 
 
-async def _runs(app: AppContext, wanted: ListQuery) -> InstancePage:
-    return await app.services.secmaster[app.workspace].list_workflow_instances(
-        status=wanted.filter.upper(), offset=wanted.offset, limit=PAGE, name=wanted.text
+async def list_instances(app: AppContext, query: ListQuery) -> InstancePage:
+    """Read one page of the instances in the status that the query names, "" for any."""
+    return await app.services.workspaces.client(app.workspace).list_workflow_instances(
+        status=query.filter.upper(), offset=query.offset, limit=PAGE, name=query.text
     )
+
+
+async def find_object(
+    app: AppContext, object_id: str, kinds: tuple[ObjectKind, ...]
+) -> tuple[Ref, Snapshot]:
+    """Read the object with this id, of the first of ``kinds`` that has one.
+
+    Raises NotFound where none has.
+    """
+    *first_refs, last_ref = (
+        Ref(kind=kind, id=object_id, workspace=app.workspace) for kind in kinds
+    )
+    for ref in first_refs:
+        try:
+            return ref, await app.services.workspaces.read(ref)
+        except NotFound:
+            continue
+    return last_ref, await app.services.workspaces.read(last_ref)
 
 
 async def home(app: AppContext, user: str) -> None:
-    """Draw somebody's Home with what waits now; what went wrong is told in it."""
-    view = await _waiting(app, modals.home, modals.failed_home)
-    await app.services.slack.views_publish(user_id=user, view=view)
+    """Draw somebody's Home with what waits now; a failure is shown in it."""
+    view = await _waiting_view(app, modals.home, modals.failed_home)
+    await app.services.slack.client.views_publish(user_id=user, view=view)
 
 
 async def waiting(app: AppContext, view_id: str) -> None:
-    """Fill the modal that was opened at once."""
-    view = await _waiting(app, modals.waiting, partial(modals.failed, modals.WAITING))
-    await _fill(app, view_id, view)
+    """Fill the modal that is open already with what waits now; a failure is shown in it."""
+    view = await _waiting_view(app, modals.waiting, partial(modals.failed, modals.WAITING))
+    await _update_view(app, view_id, view)
 
 
-async def _fill(app: AppContext, view_id: str, view: dict[str, Any]) -> None:
-    try:
-        await app.services.slack.views_update(view_id=view_id, view=view)
-    except SlackApiError as error:
-        if code_of(error) != "not_found":  # who asked has closed it meanwhile
-            raise
-
-
-async def _waiting(
+async def _waiting_view(
     app: AppContext,
-    drawn: Callable[[modals.WaitingObjects], dict[str, Any]],
-    troubled: Callable[[str], dict[str, Any]],
+    draw: Callable[[modals.WaitingObjects], dict[str, Any]],
+    draw_failure: Callable[[str], dict[str, Any]],
 ) -> dict[str, Any]:
     try:
-        tasks, runs = await asyncio.gather(
-            _tasks(app, ListQuery(kind="task", filter="todo")),
-            _runs(app, ListQuery(kind="instance", filter="failed")),
+        tasks, instances = await asyncio.gather(
+            list_tasks(app, ListQuery(kind="task", filter="todo")),
+            list_instances(app, ListQuery(kind="instance", filter="failed")),
         )
     except SecMasterError as error:
-        return troubled(error_message(error, app).text)
-    return drawn(
+        return draw_failure(error_message(error, app).text)
+    return draw(
         modals.WaitingObjects(
             tasks=tasks.tasks,
             tasks_total=tasks.total,
-            failed=runs.instances,
-            failed_total=runs.total,
+            failed=instances.instances,
+            failed_total=instances.total,
             alias=app.workspace,
             root=app.root,
-            now=app.services.clock(),
+            now=app.services.clock.now(),
         )
     )
 
 
-async def show(app: AppContext, wanted: ShowCard, requester: Requester) -> None:
-    """Post the card here, in a thread's channel, or from Home in our chat."""
-    place = requester.location
-    if not place.channel:
-        place = SlackLocation(channel=await gateway.open_dm(requester.actor.id))
-    snapshot = await app.services.read(wanted.ref)
-    await cards.post_new(place, wanted.ref, snapshot)
+async def show(app: AppContext, request: ShowCard, requester: Requester) -> None:
+    """Post a new card in the requester's channel, or from Home in the direct messages."""
+    channel = requester.location.channel
+    if not channel:
+        channel = await app.services.slack.open_dm(requester.actor.id)
+    snapshot = await app.services.workspaces.read(request.ref)
+    await app.services.cards.post_new(request.ref, snapshot, channel)
 
 
 async def whoami(app: AppContext, actor: Actor) -> Message:
-    member = await app.directory.principal(actor)
-    return command_help.whoami(member, await app.directory.name(actor.id), app.config)
+    """Return who a person is to the policy, and what they may do."""
+    principal = await app.services.directory.principal(actor)
+    name = await app.services.directory.name(actor.id)
+    return command_help.whoami(principal, name, app.config)
 
 
 async def details(app: AppContext, ref: Ref, view_id: str) -> None:
-    """Fill the modal that was opened at once; what went wrong is told in it."""
+    """Fill the modal that is open already with an object's details; a failure is shown in it."""
     try:
-        snapshot = await cards.read_and_track(ref)
-        view: dict[str, Any] = modals.details(app.services.render_context(ref), snapshot)
+        snapshot = await app.services.cards.read_and_track(ref)
+        view: dict[str, Any] = modals.details(app.services.cards.render_context(ref), snapshot)
     except SecMasterError as error:
         view = modals.failed("Details", error_message(error, app).text)
-    await _fill(app, view_id, view)
+    await _update_view(app, view_id, view)
+
+
+async def _update_view(app: AppContext, view_id: str, view: dict[str, Any]) -> None:
+    """Update a modal, unless the requester has closed it meanwhile."""
+    try:
+        await app.services.slack.client.views_update(view_id=view_id, view=view)
+    except SlackApiError as error:
+        if code_of(error) != "not_found":
+            raise

@@ -1,6 +1,8 @@
-"""What people ask for, once their words or their press made sense."""
+"""What people ask for, as values: what the parser reads from words, and buttons from presses."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Self
 
 from bot.domain.actions import Action
 from bot.domain.approvals import ApprovalIntent
@@ -11,24 +13,27 @@ from bot.domain.slack import SlackFile
 
 @dataclass(frozen=True, slots=True)
 class ShowHelp:
-    pass
+    """Show how commands are written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Whoami:
-    pass
+    """Show the requester their roles, and what they may do."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShowCard:
+    """Post an object's card."""
+
     ref: Ref
 
 
 @dataclass(frozen=True, slots=True)
 class ActionRequest:
-    """Somebody wants one of the nine actions, having ``seen`` what has this digest.
+    """Carry out one of the nine actions.
 
-    With ``glass`` they want to decide alone what asks for several people.
+    ``decision_fingerprint`` names the state that the person saw, "" if none is known;
+    ``break_glass`` asks to decide alone what needs several people.
     """
 
     action: Action
@@ -42,9 +47,9 @@ class ActionRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChangeApproval:
-    """Somebody takes their yes back, or refuses what waits for more people.
+    """Withdraw one's approval, or decline an approval request.
 
-    A button names the action that it is about; words mean the only one that waits.
+    A button names the ``action`` that it is about; a command means the only one that waits.
     """
 
     intent: ApprovalIntent
@@ -55,7 +60,10 @@ class ChangeApproval:
 
 @dataclass(frozen=True, slots=True)
 class ExplainPolicy:
-    """Somebody wants to know which rule lets or stops them; without a noun it is either."""
+    """Show which rules allow or refuse the requester an object's actions.
+
+    Where the command names no kind, the id may be that of either.
+    """
 
     id: ObjectId
     kinds: tuple[ObjectKind, ...] = ("task", "instance")
@@ -63,7 +71,7 @@ class ExplainPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ShowAudit:
-    """Somebody wants the story of one object."""
+    """Show the audit history of one object."""
 
     id: ObjectId
     kinds: tuple[ObjectKind, ...] = ("task", "instance")
@@ -71,41 +79,41 @@ class ShowAudit:
 
 @dataclass(frozen=True, slots=True)
 class ReloadPolicy:
-    pass
+    """Reload the policy from its file."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShowStatus:
-    """Somebody wants to know how the watch fares."""
+    """Show how well SecMaster is being polled."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShowDigest:
-    """Somebody wants to know what a hand-over now would tell."""
+    """Show the digest that a hand-over at this moment would post."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShowOnCall:
-    """Somebody wants to know who is on call, and what waits for them."""
+    """Show who is on call, and what waits for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShowRoutes:
-    """Somebody wants to know where cards go: all of them, or that of one object."""
+    """Show all routes, or those that the card of one object would take."""
 
     id: ObjectId | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SetSubscription:
-    """Somebody wants this channel told of all that comes, or no longer."""
+    """Subscribe the channel to everything that comes, or end its subscription."""
 
     subscribe: bool
 
 
 @dataclass(frozen=True, slots=True)
 class CreateDelegation:
-    """Somebody lends their rights: ``until`` as they wrote it."""
+    """Delegate the requester's rights; ``until`` is the moment as they wrote it."""
 
     delegate: str
     until: str
@@ -113,22 +121,22 @@ class CreateDelegation:
 
 @dataclass(frozen=True, slots=True)
 class RevokeDelegation:
+    """End what the requester delegated to one person."""
+
     delegate: str
 
 
 @dataclass(frozen=True, slots=True)
 class ListDelegations:
-    """Somebody wants to know what they lent and were lent."""
+    """Show what the requester delegated, and what was delegated to them."""
 
 
-Request = (
+# Answered by one message to the requester alone.
+AnsweredRequest = (
     ShowHelp
     | Whoami
     | ListQuery
     | BatchQuery
-    | ShowCard
-    | ActionRequest
-    | ChangeApproval
     | ExplainPolicy
     | ShowAudit
     | ReloadPolicy
@@ -141,3 +149,21 @@ Request = (
     | RevokeDelegation
     | ListDelegations
 )
+# The first two become operations, which report in a thread; the third posts a card for everybody.
+Request = ActionRequest | ChangeApproval | ShowCard | AnsweredRequest
+
+
+class SnoozeChoice(StrEnum):
+    """How long to snooze an object, as the menu of its card writes it."""
+
+    ONE_HOUR = "1h"
+    UNTIL_MORNING = "9h"
+    END = "0h"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read a menu option's text; None for one that this version does not know."""
+        try:
+            return cls(text)
+        except ValueError:
+            return None

@@ -1,142 +1,146 @@
-"""People ask about the watch, have a channel told of what comes, or want to be left alone by it."""
+"""Answers about the watch, the subscription of a channel, and the snoozing of an object."""
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import assert_never
 
-from bot.domain.actions import OPEN_STATUSES, TABLE, Action
+from bot.domain.actions import OPEN_STATUSES, TABLE
 from bot.domain.objects import Ref
 from bot.domain.slack import Requester, SlackLocation
 from bot.domain.tracking import TrackedObject
-from bot.messages import Message, watch
+from bot.messages import Message
+from bot.messages import watch as watch_messages
 from bot.notifications import planner
 from bot.operations import authorization
-from bot.operations.authorization import NotAllowed
-from bot.policy.decide import Allowed, Decision, Refused, decide
+from bot.operations.authorization import NotAllowed, Right, audit_record
+from bot.policy.decide import Refused, decide
 from bot.policy.routes import explain_routes, titled_routes
-from bot.slack import cards, gateway
 from bot.watch.status import watch_status
 from handlers.context import AppContext, stable_id
 from handlers.errors import UserError
-from handlers.permissions import find_object
-from handlers.requests import Request, SetSubscription, ShowRoutes
+from handlers.queries import find_object
+from handlers.requests import SetSubscription, ShowRoutes, SnoozeChoice
 from handlers.time_parsing import parse_moment
 
 MORNING = "until 9:00"
 HOUR = timedelta(hours=1)
 
 
-async def answer(app: AppContext, request: Request, requester: Requester, once: str) -> Message:
-    """Say how the watch fares or where cards go; or change whether this channel is told."""
-    match request:
-        case ShowRoutes():
-            return await routes(app, request, requester.location)
-        case SetSubscription():
-            return await subscribe(app, requester, once, wanted=request.subscribe)
-        case _:
-            return await status(app)
-
-
 async def status(app: AppContext) -> Message:
-    """How the watch fares."""
-    fares = await watch_status(app.config.watch.every)
-    return watch.status(fares)
+    """Return how well SecMaster is being polled."""
+    return watch_messages.status(await watch_status(app.services, app.config.watch.every))
 
 
-async def routes(app: AppContext, wanted: ShowRoutes, place: SlackLocation) -> Message:
-    """Where cards go: all routes, or what they make of one object."""
-    subscribed = await asyncio.to_thread(app.services.store.outbox.subscriptions)
-    there, config = list(titled_routes(app.config.routes)), app.config
-    if not wanted.id:
-        return watch.routes(there, config.digests, here=place.channel in subscribed)
-    ref, snapshot = await find_object(app, wanted.id, ("task", "instance"))
-    workspaces = frozenset({ref.workspace, app.services.workspace_name(ref)})
-    words = explain_routes(config.routes, snapshot, workspaces)
+async def routes(app: AppContext, request: ShowRoutes, location: SlackLocation) -> Message:
+    """Return all routes, or which of them the card of one object would take."""
+    subscribed = await asyncio.to_thread(app.services.store.subscriptions.channels)
+    config = app.config
+    titled = list(titled_routes(config.routes))
+    if not request.id:
+        return watch_messages.routes(
+            titled, config.digests, subscribed=location.channel in subscribed
+        )
+    ref, snapshot = await find_object(app, request.id, ("task", "instance"))
+    workspaces = frozenset({ref.workspace, app.services.workspaces.name(ref.workspace)})
+    explained = explain_routes(config.routes, snapshot, workspaces)
     answers = [
-        (title, route, word) for (title, route), (_route, word) in zip(there, words, strict=True)
+        (title, route, answer)
+        for (title, route), (_route, answer) in zip(titled, explained, strict=True)
     ]
-    waits = snapshot.status in OPEN_STATUSES
-    return watch.route_test(ref, answers, subscribed if waits else ())
+    is_open = snapshot.status in OPEN_STATUSES
+    return watch_messages.route_test(ref, answers, subscribed if is_open else ())
 
 
-async def subscribe(app: AppContext, requester: Requester, once: str, *, wanted: bool) -> Message:
-    """Have this channel told of all that comes, or no longer; the channel hears who did."""
-    await authorization.require_right(app, requester, "watch")
-    channel, actor, now = requester.location.channel, requester.actor.id, app.services.clock()
+async def set_subscription(
+    app: AppContext, request: SetSubscription, requester: Requester, dedupe_key: str
+) -> Message:
+    """Subscribe this channel to everything that comes, or end that; the channel sees who did."""
+    await authorization.require_right(app.services, requester, Right.WATCH)
+    channel, user, now = requester.location.channel, requester.actor.id, app.services.clock.now()
     if channel[:1] not in ("C", "G"):
-        raise UserError(watch.not_here())
-    outbox = app.services.store.outbox
-    if (channel in await asyncio.to_thread(outbox.subscriptions)) == wanted:
-        return watch.subscription_unchanged(wanted)
-    said = watch.subscribed(actor) if wanted else watch.unsubscribed(actor)
+        raise UserError(watch_messages.not_here())
+    subscriptions, subscribe = app.services.store.subscriptions, request.subscribe
+    if (channel in await asyncio.to_thread(subscriptions.channels)) == subscribe:
+        return watch_messages.subscription_unchanged(subscribed=subscribe)
+    announcement = (
+        watch_messages.subscribed(user) if subscribe else watch_messages.unsubscribed(user)
+    )
     # First: a channel that takes no message of ours can't be told of anything.
-    await gateway.post((channel, ""), said, {"part": "watch", "operation": once}, None)
-    if wanted:
-        await asyncio.to_thread(outbox.subscribe, channel, actor, now)
+    await app.services.slack.post(channel, announcement, {"part": "watch", "operation": dedupe_key})
+    if subscribe:
+        await asyncio.to_thread(subscriptions.add, channel, user, now)
     else:
-        await asyncio.to_thread(outbox.unsubscribe, channel)
-    name = "watch" if wanted else "unwatch"
-    done = authorization.audit_entry(app, requester, name, "done", stable_id(once)) | {
+        await asyncio.to_thread(subscriptions.remove, channel)
+    action = "watch" if subscribe else "unwatch"
+    record = audit_record(app.services, requester, action, "done", stable_id(dedupe_key)) | {
         "target": channel
     }
-    await asyncio.to_thread(app.services.store.record, done)
-    return watch.subscription_changed(wanted)
+    await asyncio.to_thread(app.services.store.record, record)
+    return watch_messages.subscription_changed(subscribed=subscribe)
 
 
-async def snooze(app: AppContext, ref: Ref, wanted: str, requester: Requester, once: str) -> None:
-    """Leave people alone by an object until later; ``wanted`` is what the menu said."""
-    known = await asyncio.to_thread(app.services.store.tracked.get, [ref])
-    if not known or not known[0].open:
-        raise UserError(watch.not_snoozable())
-    await _may_snooze(app, known[0], requester)
-    until = await _until(app, wanted, requester)
-    store, now = app.services.store, app.services.clock()
-    if not await asyncio.to_thread(store.tracked.snooze, ref, until, requester.actor.id, now):
-        raise UserError(watch.not_snoozable())
-    name = "snooze" if until else "wake"
-    entry = authorization.audit_entry(app, requester, name, "done", stable_id(once))
-    told = {"target": str(ref), "until": until.isoformat() if until else None}
-    await asyncio.to_thread(store.record, entry | told)
-    await _tell(requester, known[0], until, once)
-    await cards.redraw(ref)
-
-
-async def _until(app: AppContext, wanted: str, requester: Requester) -> datetime | None:
-    """Until when somebody wants to be left alone; None to be so no longer."""
-    now = app.services.clock()
-    match wanted:
-        case "1h":
-            return now + HOUR
-        case "9h":
-            return parse_moment(MORNING, now, await app.directory.time_zone(requester.actor.id))
-        case _:
-            return None
-
-
-async def _may_snooze(app: AppContext, known: TrackedObject, requester: Requester) -> None:
-    """Refuse whoever may decide nothing about it: a reminder that is missing decides as well."""
-    member = await app.directory.principal(requester.actor)
-    asked = authorization.policy_context(app, known.ref, known.snapshot)
-    own = [action for action in TABLE if action.kind == known.ref.kind and action.claim_group]
-    answers: list[tuple[Action, Decision]] = [
-        (action, decide(app.config.rules, member, action, asked)) for action in own
-    ]
-    if any(isinstance(answer, Allowed) for _action, answer in answers):
-        return
-    action, refused = answers[0]
-    if isinstance(refused, Refused):
-        raise NotAllowed(action, known.ref, refused)
-
-
-async def _tell(
-    requester: Requester, known: TrackedObject, until: datetime | None, once: str
+async def snooze(
+    app: AppContext, ref: Ref, choice: SnoozeChoice, requester: Requester, dedupe_key: str
 ) -> None:
-    """Tell the thread who snoozed it, and until when."""
-    place, by = requester.location, requester.actor.id
-    said = watch.snoozed(by, until) if until else watch.snooze_ended(by)
-    if until and planner.auto_approves_by(known.snapshot, until):
-        said = watch.with_auto_approval_warning(said, until)
-    if place.card:
-        mark = {"part": "snooze", "operation": once}
-        await gateway.post((place.channel, place.card), said, mark, None)
+    """Snooze an object or end its snooze, on record; its thread sees who did.
+
+    Raises UserError where nobody waits for it, and NotAllowed.
+    """
+    store, location, user = app.services.store, requester.location, requester.actor.id
+    tracked = await asyncio.to_thread(store.tracked.get, [ref])
+    if not tracked or not tracked[0].open:
+        raise UserError(watch_messages.not_snoozable())
+    await require_any_decision(app, tracked[0], requester)
+    until = await snooze_end(app, choice, user)
+    now = app.services.clock.now()
+    if not await asyncio.to_thread(store.tracked.snooze, ref, until, user, now):
+        raise UserError(watch_messages.not_snoozable())
+    action = "snooze" if until else "wake"
+    record = audit_record(app.services, requester, action, "done", stable_id(dedupe_key)) | {
+        "target": str(ref),
+        "until": until.isoformat() if until else None,
+    }
+    await asyncio.to_thread(store.record, record)
+    message = watch_messages.snoozed(user, until) if until else watch_messages.snooze_ended(user)
+    if until and planner.auto_approves_by(tracked[0].snapshot, until):
+        message = watch_messages.with_auto_approval_warning(message, until)
+    if location.card:
+        metadata = {"part": "snooze", "operation": dedupe_key}
+        await app.services.slack.post(location.channel, message, metadata, thread=location.card)
     else:
-        await gateway.send_private(place, by, said)
+        await app.services.slack.send_private(location, user, message)
+    await app.services.cards.redraw(ref)
+
+
+async def require_any_decision(
+    app: AppContext, tracked: TrackedObject, requester: Requester
+) -> None:
+    """Raise NotAllowed for whoever may decide nothing about an object.
+
+    Snoozing it asks for that much: a reminder that does not come decides as well.
+    """
+    principal = await app.services.directory.principal(requester.actor)
+    context = authorization.policy_context(app.services, tracked.ref, tracked.snapshot)
+    refusals = []
+    for action in TABLE:
+        if action.kind == tracked.ref.kind and action.claim_group:
+            decision = decide(app.config.rules, principal, action, context)
+            if not isinstance(decision, Refused):
+                return
+            refusals.append((action, decision))
+    action, refused = refusals[0]
+    raise NotAllowed(action, tracked.ref, refused)
+
+
+async def snooze_end(app: AppContext, choice: SnoozeChoice, user: str) -> datetime | None:
+    """Return until when a choice snoozes, by the person's own clock; None ends the snooze."""
+    now = app.services.clock.now()
+    match choice:
+        case SnoozeChoice.ONE_HOUR:
+            return now + HOUR
+        case SnoozeChoice.UNTIL_MORNING:
+            return parse_moment(MORNING, now, await app.services.directory.time_zone(user))
+        case SnoozeChoice.END:
+            return None
+        case _:
+            assert_never(choice)

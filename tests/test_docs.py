@@ -1,5 +1,6 @@
 """The documents agree with the code: nothing that can be set, typed or measured goes unsaid."""
 
+import ast
 import re
 import textwrap
 import tomllib
@@ -247,3 +248,27 @@ def test_every_link_leads_somewhere(document: Path, target: str):
     assert there.exists()
     if place:
         assert place in map(anchor, headings(there.read_text()))
+
+
+# The ways through the rooms.
+
+STOP = re.compile(r"^\| `(?P<file>[\w/]+\.py)` \| `(?P<function>\w+)` \|", re.MULTILINE)
+STOPS = [
+    (stop["file"], stop["function"])
+    for stop in STOP.finditer((ROOT / "docs/architecture.md").read_text())
+]
+
+
+@pytest.mark.parametrize(("file", "function"), sorted(set(STOPS)))
+def test_every_stop_of_the_ways_is_a_function_of_that_file(file: str, function: str) -> None:
+    tree = ast.parse((ROOT / file).read_text())
+    functions = ast.walk(tree)
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    assert function in {node.name for node in functions if isinstance(node, kinds)}
+
+
+def test_the_way_of_one_approve_is_short() -> None:
+    files = [file for file, _function in STOPS]
+    approve = STOPS[: files.index("bot/watch/leader.py")]
+    assert len(approve) < 45
+    assert len({file for file, _function in approve}) < 25

@@ -1,4 +1,4 @@
-"""One story on local stand-ins of both services: no account, no network.
+"""Play one story on local stand-ins of both services: no account, no network.
 
 Everything between the two is the real bot over real HTTP; only the ends are local.
 """
@@ -27,8 +27,8 @@ from bot.slack.manifest import manifest
 
 ALICE, BOB, CAROL, BOT = "U0ALICE", "U0BOB", "U0CAROL", "U0BOT"
 SOC, ONCALL = "C0SOC", "C0ONCALL"
-WITHIN = 30  # seconds a scene may take on a slow machine
-UNHURRIED = Timeouts(before_ack=2)  # and it may be slower than a server with each answer, too
+SCENE_TIMEOUT = 30  # seconds, on a slow machine
+TIMEOUTS = Timeouts(before_ack=2)  # such a machine may be slower than a server with each answer
 
 POLICY = """
 [roles.approver]
@@ -50,8 +50,8 @@ actions = ["instance.*"]
 roles = ["oncall"]
 """
 
-# What the first rule that fits decides comes first: accounts take two people.
-GRAVE = """
+# Stands before the other rules, since the first one that fits decides.
+ACCOUNTS_RULE = """
 [[rules]]
 name = "accounts"
 actions = ["task.approve"]
@@ -62,7 +62,7 @@ expires = "30m"
 break_glass = ["oncall"]
 """
 
-BESIDES = """
+OTHER_SECTIONS = """
 [break_glass]
 channel = "C0ONCALL"
 
@@ -94,7 +94,7 @@ retries = 3
 within = "15m"
 """
 
-OPEN = """\
+INSTRUCTIONS = """\
 [bold]Open them side by side[/bold], and you see both ends of every click:
 
   [cyan]{slack}[/cyan]   the local Slack, where you are Alice, who may approve
@@ -113,32 +113,35 @@ Ctrl-C stops it."""
 
 
 async def play(
-    slack_port: int, secmaster_port: int, then: Callable[[], Awaitable[None]] | None
+    slack_port: int, secmaster_port: int, stay: Callable[[], Awaitable[None]] | None
 ) -> None:
-    """Start everything, play the story, print its threads, and stay for ``then``."""
+    """Start everything, play the story and print its threads; then stay up until ``stay`` ends.
+
+    Raises StartError for a port that is taken.
+    """
     console = Console(soft_wrap=True, highlight=False)
     async with stage(slack_port, secmaster_port) as (slack, secmaster):
         story = Story(slack, secmaster, console)
         await story.play()
-        if then:
+        if stay:
             await story.leave_open()
-            console.print(OPEN.format(slack=slack.url, secmaster=secmaster.url))
-            await then()
+            console.print(INSTRUCTIONS.format(slack=slack.url, secmaster=secmaster.url))
+            await stay()
 
 
 @asynccontextmanager
 async def stage(
     slack_port: int = 0, secmaster_port: int = 0
 ) -> AsyncIterator[tuple[SlackSandbox, SecMasterSandbox]]:
-    """Both stand-ins with the bot between them."""
+    """Run both stand-ins with the bot between them; port 0 takes any free one."""
     slack, secmaster = SlackSandbox(manifest=manifest(Config())), SecMasterSandbox()
     try:
-        await _open(secmaster, secmaster_port, "--secmaster-port")
-        await _open(slack, slack_port, "--slack-port")
+        await start_on(secmaster, secmaster_port, "--secmaster-port")
+        await start_on(slack, slack_port, "--slack-port")
         with tempfile.TemporaryDirectory(prefix="secmaster-bot-") as folder:
-            settings = _settings(slack, secmaster, Path(folder))
-            policy = config.parse(GRAVE + POLICY + BESIDES)
-            async with App(settings, policy, UNHURRIED) as app:
+            settings = demo_settings(slack, secmaster, Path(folder))
+            policy = config.parse(ACCOUNTS_RULE + POLICY + OTHER_SECTIONS)
+            async with App(settings, policy, TIMEOUTS) as app:
                 slack.request_url = f"{app.url}/slack/events"
                 slack.links = [("SecMaster console", secmaster.url)]
                 yield slack, secmaster
@@ -147,17 +150,19 @@ async def stage(
         await secmaster.stop()
 
 
-async def _open(service: SlackSandbox | SecMasterSandbox, port: int, option: str) -> None:
+async def start_on(service: SlackSandbox | SecMasterSandbox, port: int, option: str) -> None:
+    """Start a stand-in on a port that ``option`` chose; raises StartError if it is taken."""
     try:
         await service.start(port=port)
-    except OSError as wrong:
+    except OSError as error:
         raise StartError(
             f"Port {port} is taken. Is another demo running? Otherwise choose one with {option}."
-        ) from wrong
+        ) from error
 
 
-def _settings(slack: SlackSandbox, secmaster: SecMasterSandbox, folder: Path) -> Settings:
-    given: dict[str, Any] = {
+def demo_settings(slack: SlackSandbox, secmaster: SecMasterSandbox, folder: Path) -> Settings:
+    """Return settings for a bot between the two, with its database in a folder."""
+    values: dict[str, Any] = {
         "slack_bot_token": "xoxb-demo",
         "slack_signing_secret": "demo-signing-secret",
         "slack_app_token": "",
@@ -171,11 +176,11 @@ def _settings(slack: SlackSandbox, secmaster: SecMasterSandbox, folder: Path) ->
         "database_url": f"sqlite:///{folder / 'demo.db'}",
         "bot_port": 0,
     }
-    return Settings(_env_file=None, **given)
+    return Settings(_env_file=None, **values)
 
 
 class Story:
-    """What the people do, scene by scene."""
+    """The scenes that people play in Slack, printed as their threads."""
 
     def __init__(self, slack: SlackSandbox, secmaster: SecMasterSandbox, console: Console) -> None:
         self.slack = slack
@@ -183,35 +188,42 @@ class Story:
         self.console = console
 
     async def play(self) -> None:
-        async with asyncio.timeout(4 * WITHIN):
-            task = await self._card(ALICE, SOC, "task", seed.TASK_ISOLATE)
-            await self._decide(task)
-            await self._comment(task)
-            self._print("A task in #soc", SOC, task)
-            run = await self._card(CAROL, ONCALL, "instance", seed.INSTANCE_FAILED)
-            await self._retry(run)
-            self._print("A failed workflow in #oncall", ONCALL, run)
+        """Play all scenes; raises TimeoutError if the bot does not answer in one."""
+        async with asyncio.timeout(4 * SCENE_TIMEOUT):
+            task_card = await self.show_card(ALICE, SOC, "task", seed.TASK_ISOLATE)
+            await self.approve_and_terminate(task_card)
+            await self.comment(task_card)
+            self.print_thread("A task in #soc", SOC, task_card)
+            run_card = await self.show_card(CAROL, ONCALL, "instance", seed.INSTANCE_FAILED)
+            await self.retry(run_card)
+            self.print_thread("A failed workflow in #oncall", ONCALL, run_card)
 
     async def leave_open(self) -> None:
-        """A few cards for whoever opens the page."""
-        await self._card(ALICE, SOC, "task", seed.TASK_DISABLE_USER)
-        await self._card(ALICE, SOC, "task", seed.TASK_BLOCK_IP)
-        await self._card(CAROL, ONCALL, "instance", seed.INSTANCE_FAILED_AGAIN)
+        """Show a few more cards, for whoever opens the page."""
+        await self.show_card(ALICE, SOC, "task", seed.TASK_DISABLE_USER)
+        await self.show_card(ALICE, SOC, "task", seed.TASK_BLOCK_IP)
+        await self.show_card(CAROL, ONCALL, "instance", seed.INSTANCE_FAILED_AGAIN)
 
-    async def _card(self, user: str, channel: str, noun: ObjectKind, object_id: str) -> str:
-        """Somebody asks for a card; returns its ts. Others come by themselves meanwhile."""
-        ref = str(Ref(kind=noun, id=object_id))
-        before = self._cards(channel, ref)
-        await self.slack.command(user, channel, f"/secmaster {noun} show {object_id}")
-        posted = await self.slack.until(lambda: self._cards(channel, ref)[len(before) :])
-        return posted[0]
+    async def show_card(self, user: str, channel: str, kind: ObjectKind, object_id: str) -> str:
+        """Let somebody ask for an object's card, and return the card's ts.
 
-    def _cards(self, channel: str, ref: str) -> list[str]:
-        """The ts of each of an object's cards in a channel."""
-        told = ((m["ts"], m.get("metadata", {})) for m in self.slack.messages(channel))
-        return [ts for ts, mark in told if mark.get("event_payload", {}).get("ref") == ref]
+        Cards of the same object may have come by themselves before.
+        """
+        ref = str(Ref(kind=kind, id=object_id))
 
-    async def _decide(self, card: str) -> None:
+        def cards() -> list[str]:
+            return [
+                message["ts"]
+                for message in self.slack.messages(channel)
+                if message.get("metadata", {}).get("event_payload", {}).get("ref") == ref
+            ]
+
+        earlier = len(cards())
+        await self.slack.command(user, channel, f"/secmaster {kind} show {object_id}")
+        new_cards = await self.slack.until(lambda: cards()[earlier:])
+        return new_cards[0]
+
+    async def approve_and_terminate(self, card: str) -> None:
         """Alice approves, and while SecMaster works on it Bob sends his termination."""
         await self.slack.press(BOB, SOC, card, "task.terminate")
         view = self.slack.views(BOB)[-1]
@@ -219,21 +231,22 @@ class Story:
         await self.slack.press(ALICE, SOC, card, "task.approve")
         await self.secmaster.faults.until_held("UpdateTask")
         await self.slack.submit(BOB, view["id"], {"reason": "Looks like a false positive"})
-        told = await self.slack.until(lambda: self.slack.ephemerals(BOB))
+        messages = await self.slack.until(lambda: self.slack.ephemerals(BOB))
         await self.secmaster.faults.clear()
         await self.slack.until(lambda: len(self.slack.thread(SOC, card)) > 1)
-        self.console.print(f"[dim]Only Bob sees:[/dim] {self._plain(told[-1]['text'])}\n")
+        text = self.plain_text(messages[-1]["text"])
+        self.console.print(f"[dim]Only Bob sees:[/dim] {text}\n")
 
-    async def _comment(self, card: str) -> None:
+    async def comment(self, card: str) -> None:
         """Carol writes in the card's thread, where no id is needed."""
-        before = len(self.slack.thread(SOC, card))
+        length = len(self.slack.thread(SOC, card))
         text = f"<@{BOT}> comment Host is out of the load balancer since 03:10"
         await self.slack.say(CAROL, SOC, text, card)
-        await self.slack.until(lambda: len(self.slack.thread(SOC, card)) > before + 1)
+        await self.slack.until(lambda: len(self.slack.thread(SOC, card)) > length + 1)
         await self.slack.until(lambda: "03:10" in str(self.slack.thread(SOC, card)[0]))
 
-    async def _retry(self, card: str) -> None:
-        """Carol retries, and is told how it ended."""
+    async def retry(self, card: str) -> None:
+        """Carol retries, and the thread and the card say how it ended."""
         await self.slack.press(CAROL, ONCALL, card, "instance.retry")
         world = self.secmaster.world
         await self.secmaster.until(
@@ -242,38 +255,41 @@ class Story:
         await self.slack.until(lambda: "finished" in self.slack.thread(ONCALL, card)[-1]["text"])
         await self.slack.until(lambda: "Finished" in self.slack.thread(ONCALL, card)[0]["text"])
 
-    def _print(self, title: str, channel: str, card: str) -> None:
+    def print_thread(self, title: str, channel: str, card: str) -> None:
+        """Print a card and the replies in its thread."""
         self.console.rule(f"[bold]{title}[/bold]", align="left")
         top, *replies = self.slack.thread(channel, card)
-        for line in _lines(top):
-            self.console.print(escape(self._plain(line)))
+        for line in block_lines(top["blocks"]):
+            self.console.print(escape(self.plain_text(line)))
         for reply in replies:
-            who = self._plain(f"<@{reply['user']}>")
+            author = self.plain_text(f"<@{reply['user']}>")
             for number, line in enumerate(reply["text"].splitlines()):
-                said = self._plain(line)
-                self.console.print(escape(f"    {who}: {said}" if not number else f"      {said}"))
+                text = self.plain_text(line)
+                self.console.print(escape(f"      {text}" if number else f"    {author}: {text}"))
         self.console.print()
 
-    def _plain(self, text: str) -> str:
-        """What Slack would show for mrkdwn, near enough for a terminal."""
-        text = re.sub(r"<!date\^[^|]*\|([^>]*)>", r"\1", text)
-        text = re.sub(r"<@(\w+)>", lambda found: f"@{self._name(found[1])}", text)
+    def plain_text(self, mrkdwn: str) -> str:
+        """Return what Slack would show for mrkdwn, near enough for a terminal."""
+        users = self.slack.workspace.users
+        text = re.sub(r"<!date\^[^|]*\|([^>]*)>", r"\1", mrkdwn)
+        text = re.sub(
+            r"<@(\w+)>",
+            lambda mention: f"@{users.get(mention[1], {}).get('real_name', mention[1])}",
+            text,
+        )
         text = re.sub(r"<[^|>]*\|([^>]*)>", r"\1", text).replace("```", "")
         return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
-    def _name(self, user: str) -> str:
-        return str(self.slack.workspace.users.get(user, {}).get("real_name", user))
 
-
-def _lines(message: dict[str, Any]) -> list[str]:
-    """The texts of a message's blocks, and its buttons in one line."""
+def block_lines(blocks: list[dict[str, Any]]) -> list[str]:
+    """Return the texts of a message's blocks, and its buttons in one line."""
     lines: list[str] = []
-    for block in message["blocks"]:
+    for block in blocks:
         parts = [block.get("text"), *block.get("fields", [])]
         if block["type"] == "context":
             parts = block["elements"]
         lines += [part["text"].replace("\n", " ") for part in parts if part]
         if block["type"] == "actions":
-            names = [each.get("text", {}).get("text", "⋯") for each in block["elements"]]
-            lines.append("  ".join(f"[{name}]" for name in names))
+            labels = [element.get("text", {}).get("text", "⋯") for element in block["elements"]]
+            lines.append("  ".join(f"[{label}]" for label in labels))
     return lines

@@ -1,4 +1,7 @@
-"""What is wrong with this installation? Looks at everything, changes nothing."""
+"""Check an installation part by part, and say what is wrong with it and what to do; change nothing.
+
+A check takes the settings, and returns one sentence or raises CheckFailed.
+"""
 
 import asyncio
 import os
@@ -14,164 +17,179 @@ from rich.console import Console
 from rich.markup import escape
 from slack_sdk.errors import SlackApiError
 
-from bot import settings
-from bot.app import open_secmaster, open_slack
 from bot.logs import hide
-from bot.policy import config
+from bot.policy.config import Config, ConfigError
+from bot.policy.config import load as load_policy
 from bot.runtime.clock import Clock
 from bot.secmaster import Forbidden, SecMasterError
-from bot.settings import Settings
+from bot.secmaster.connect import open_secmaster
+from bot.settings import Settings, SettingsError
+from bot.settings import load as load_settings
+from bot.slack.connect import open_slack
 from bot.slack.manifest import scopes
-from bot.store import connect
+from bot.store import UnsupportedDatabase, connect, schema_versions
 
-MOST_SKEW = 60.0  # seconds; the gateway refuses signatures more than 15 minutes off
+MAX_CLOCK_SKEW = 60.0  # seconds; the gateway refuses signatures more than 15 minutes off
 
 
-class Ill(Exception):
-    """What is wrong, and what to do."""
+class CheckFailed(Exception):
+    """A check found something wrong; the text says what, and what to do."""
 
 
 Check = Callable[[Settings], Awaitable[str]]
 
 
 async def examine(console: Console | None = None) -> bool:
-    """Print a line for each check; returns whether all is well."""
+    """Print a line for each check, and return whether all is well."""
     console = console or Console()
     try:
-        given = settings.load()
-    except settings.SettingsError as wrong:
-        for line in str(wrong).splitlines():
-            _print(console, "settings", line, well=False)
+        settings = load_settings()
+    except SettingsError as error:
+        for line in str(error).splitlines():
+            print_result(console, "settings", line, well=False)
         return False
-    _print(console, "settings", "complete", well=True)
-    results = [await _run(console, name, check, given) for name, check in CHECKS]
-    return all(results)
+    print_result(console, "settings", "complete", well=True)
+    all_well = True
+    for name, check in CHECKS:
+        try:
+            sentence, well = await check(settings), True
+        except CheckFailed as error:
+            sentence, well = str(error), False
+        print_result(console, name, hide(sentence), well=well)
+        all_well = all_well and well
+    return all_well
 
 
-async def _run(console: Console, name: str, check: Check, given: Settings) -> bool:
-    try:
-        said, well = await check(given), True
-    except Ill as wrong:
-        said, well = str(wrong), False
-    _print(console, name, hide(said), well=well)
-    return well
-
-
-def _print(console: Console, name: str, said: str, *, well: bool) -> None:
+def print_result(console: Console, name: str, sentence: str, *, well: bool) -> None:
     mark = "[green]✓[/green]" if well else "[red]✗[/red]"
-    console.print(f"{mark} {name}: {escape(said)}", highlight=False, soft_wrap=True)
+    console.print(f"{mark} {name}: {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
-async def policy(given: Settings) -> str:
-    rights = _rights(given)
-    if not rights.rules:
-        raise Ill(f"{given.bot_config} has no rules, so nobody may do anything")
-    return f"{len(rights.roles)} roles, {len(rights.rules)} rules"
+async def check_policy(settings: Settings) -> str:
+    """Check that the policy can be read, and has rules."""
+    config = read_policy(settings)
+    if not config.rules:
+        raise CheckFailed(f"{settings.bot_config} has no rules, so nobody may do anything")
+    return f"{len(config.roles)} roles, {len(config.rules)} rules"
 
 
-def _rights(given: Settings) -> config.Config:
+def read_policy(settings: Settings) -> Config:
+    """Read the policy that the settings name; raises CheckFailed."""
     try:
-        return config.load(given.bot_config)
-    except config.ConfigError as wrong:
-        raise Ill(str(wrong)) from wrong
+        return load_policy(settings.bot_config)
+    except ConfigError as error:
+        raise CheckFailed(str(error)) from error
 
 
-async def slack(given: Settings) -> str:
-    """Ask Slack who we are, and with which scopes."""
+async def check_slack(settings: Settings) -> str:
+    """Ask Slack who the bot is, and check the scopes that its token has."""
     async with AsyncExitStack() as stack:
-        client = await open_slack(given, stack)
+        client = await open_slack(settings, stack)
         try:
             identity = await client.auth_test()
-        except SlackApiError as wrong:
-            raise Ill(f"SLACK_BOT_TOKEN is refused: {wrong.response.get('error')}") from wrong
-        except (aiohttp.ClientError, TimeoutError) as wrong:
-            raise Ill(f"{given.slack_api_url} can't be reached: {wrong}") from wrong
-    has = {scope.strip() for scope in identity.headers.get("x-oauth-scopes", "").split(",")}
-    rights = _rights(given)
-    if missing := sorted(set(scopes(rights)) - has):
-        raise Ill(f"scopes are missing, reinstall the app with them: {', '.join(missing)}")
+        except SlackApiError as error:
+            raise CheckFailed(
+                f"SLACK_BOT_TOKEN is refused: {error.response.get('error')}"
+            ) from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise CheckFailed(f"{settings.slack_api_url} can't be reached: {error}") from error
+    granted = {scope.strip() for scope in identity.headers.get("x-oauth-scopes", "").split(",")}
+    if missing := sorted(set(scopes(read_policy(settings))) - granted):
+        raise CheckFailed(f"scopes are missing, reinstall the app with them: {', '.join(missing)}")
     return f"{identity['user']} in {identity['team']}, all scopes"
 
 
-async def way_in(given: Settings) -> str:
-    """Check how Slack reaches us: in Socket Mode by asking for a connection's address."""
-    if not given.slack_app_token:
+async def check_slack_delivery(settings: Settings) -> str:
+    """Check how Slack reaches the bot: in Socket Mode by asking for a connection's address."""
+    if not settings.slack_app_token:
         return "HTTP: point the app's request URLs at https://…/slack/events of this bot"
+    app_token = settings.slack_app_token.get_secret_value()
     async with AsyncExitStack() as stack:
-        client = await open_slack(given, stack)
+        client = await open_slack(settings, stack)
         try:
-            await client.apps_connections_open(app_token=given.slack_app_token.get_secret_value())
-        except SlackApiError as wrong:
-            raise Ill(f"SLACK_APP_TOKEN is refused: {wrong.response.get('error')}") from wrong
-        except (aiohttp.ClientError, TimeoutError) as wrong:
-            raise Ill(f"{given.slack_api_url} can't be reached: {wrong}") from wrong
+            await client.apps_connections_open(app_token=app_token)
+        except SlackApiError as error:
+            raise CheckFailed(
+                f"SLACK_APP_TOKEN is refused: {error.response.get('error')}"
+            ) from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise CheckFailed(f"{settings.slack_api_url} can't be reached: {error}") from error
     return "Socket Mode: connections may be opened"
 
 
-async def secmaster(given: Settings) -> str:
+async def check_secmaster(settings: Settings) -> str:
     """Read one task page: it needs the address, the credentials, the ids and the right to read."""
     async with AsyncExitStack() as stack:
         try:
-            page = await (await open_secmaster(given, stack, Clock())).list_tasks(limit=1)
-        except Forbidden as wrong:
-            raise Ill(f"{given.endpoint} refuses these credentials: {_said(wrong)}") from wrong
-        except (SecMasterError, ValueError) as wrong:
-            raise Ill(f"{given.endpoint} can't be read: {_said(wrong)}") from wrong
-    return f"{given.endpoint}, {page.total} tasks waiting"
+            client = await open_secmaster(settings, stack, Clock().now)
+            page = await client.list_tasks(limit=1)
+        except Forbidden as error:
+            raise CheckFailed(
+                f"{settings.endpoint} refuses these credentials: {error_details(error)}"
+            ) from error
+        except SecMasterError as error:
+            raise CheckFailed(
+                f"{settings.endpoint} can't be read: {error_details(error)}"
+            ) from error
+        except ValueError as error:
+            raise CheckFailed(f"{settings.endpoint} can't be read: {error}") from error
+    return f"{settings.endpoint}, {page.total} tasks waiting"
 
 
-def _said(error: Exception) -> str:
-    if not isinstance(error, SecMasterError):
-        return str(error)
+def error_details(error: SecMasterError) -> str:
+    """Return what SecMaster's support asks for: the code, the message and the request's id."""
     parts = (error.code, error.message, error.request_id and f"request {error.request_id}")
     return " ".join(filter(None, parts))
 
 
-async def clock(given: Settings) -> str:
-    """Compare our clock with SecMaster's: a signature carries the time."""
+async def check_clock(settings: Settings) -> str:
+    """Compare this machine's clock with SecMaster's: a signature carries the time."""
     try:
         async with (
             aiohttp.ClientSession() as session,
-            session.get(given.endpoint, allow_redirects=False) as reply,
+            session.get(settings.endpoint, allow_redirects=False) as response,
         ):
-            told = reply.headers.get("Date")
-    except (aiohttp.ClientError, TimeoutError) as wrong:
-        raise Ill(f"SecMaster's clock can't be read: {wrong}") from wrong
-    if not told:
+            date = response.headers.get("Date")
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise CheckFailed(f"SecMaster's clock can't be read: {error}") from error
+    if not date:
         return "SecMaster tells no time"
-    skew = abs((datetime.now(UTC) - parsedate_to_datetime(told)).total_seconds())
-    if skew > MOST_SKEW:
-        raise Ill(f"this machine's clock is {skew:.0f} s off SecMaster's: synchronise it")
+    skew = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
+    if skew > MAX_CLOCK_SKEW:
+        raise CheckFailed(f"this machine's clock is {skew:.0f} s off SecMaster's: synchronise it")
     return f"{skew:.0f} s off SecMaster's"
 
 
-async def database(given: Settings) -> str:
-    """Ask the database for an answer; a file that is not there yet is not made."""
-    url = sa.make_url(given.database_url)
+async def check_database(settings: Settings) -> str:
+    """Ask the database for the version of its tables; a file that is not there is not made."""
+    url = sa.make_url(settings.database_url)
     file = Path(url.database or "") if url.drivername == "sqlite" else None
     if file and not file.exists():
         if not os.access(file.resolve().parent, os.W_OK):
-            raise Ill(f"DATABASE_URL can't be used: {file} can't be made")
+            raise CheckFailed(f"DATABASE_URL can't be used: {file} can't be made")
         return f"{file} will be made"
 
-    def ask() -> None:
-        engine = connect(given.database_url)
-        with engine.connect() as connection:
-            connection.execute(sa.text("SELECT 1"))
-        engine.dispose()
+    def read_versions() -> None:
+        engine = connect(settings.database_url)
+        try:
+            schema_versions(engine)
+        finally:
+            engine.dispose()
 
     try:
-        await asyncio.to_thread(ask)
-    except sa.exc.SQLAlchemyError as wrong:
-        raise Ill(f"DATABASE_URL can't be used: {type(wrong).__name__}") from wrong
+        await asyncio.to_thread(read_versions)
+    except UnsupportedDatabase as error:
+        raise CheckFailed(str(error)) from error
+    except sa.exc.SQLAlchemyError as error:
+        raise CheckFailed(f"DATABASE_URL can't be used: {type(error).__name__}") from error
     return "usable"
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (
-    ("policy", policy),
-    ("Slack", slack),
-    ("way in", way_in),
-    ("SecMaster", secmaster),
-    ("clock", clock),
-    ("database", database),
+    ("policy", check_policy),
+    ("Slack", check_slack),
+    ("way in", check_slack_delivery),
+    ("SecMaster", check_secmaster),
+    ("clock", check_clock),
+    ("database", check_database),
 )

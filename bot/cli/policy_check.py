@@ -1,4 +1,4 @@
-"""What would the bot answer? The policy, held against cases that people wrote down.
+"""Answer questions as the bot would, by the policy and a file of cases that people wrote.
 
 Asks neither Slack nor SecMaster: what they would say stands in the file of cases.
 """
@@ -6,160 +6,170 @@ Asks neither Slack nor SecMaster: what they would say stands in the file of case
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from bot.domain.objects import visible
-from bot.domain.snapshots import Snapshot
 from bot.messages.permissions import explain_decision
 from bot.policy import cases, config
-from bot.policy.cases import Case, Cases, CasesError, Person, Question
+from bot.policy.cases import Cases, CasesError, Person, Question
 from bot.policy.config import Config
 from bot.policy.decide import Allowed, Decision, PolicyContext, Principal, decide, identify
 
+if TYPE_CHECKING:
+    from bot.domain.snapshots import Snapshot
+
+PASSED, FAILED = "[green]✓[/green] ", "[red]✗[/red] "
+
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """The policy, and the world that the cases describe."""
+class PolicyCases:
+    """A policy, and the people and objects that a file of cases describes."""
 
     policy: Config
-    told: Cases
+    file: Cases
 
-    def answer(self, asked: Question) -> Decision:
-        matter = PolicyContext(frozenset(asked.workspace), self.told.now, self._object(asked))
+    @classmethod
+    def load(cls, policy_file: Path, cases_file: Path | None) -> "PolicyCases":
+        """Read both files; raises ConfigError or CasesError with everything that is wrong.
+
+        A policy that is not there is an error here: the bot would take it for an empty one.
+        """
+        if not policy_file.exists():
+            raise CasesError(f"{policy_file}: not there; name the policy with --config")
+        policy = config.load(policy_file)
+        return cls(policy, cases.load(cases_file, policy) if cases_file else Cases())
+
+    def answer(self, question: Question) -> Decision:
+        """Decide a question as the bot would."""
+        snapshot: Snapshot | None = None
+        if question.task:
+            snapshot = self.file.tasks[question.task].read()
+        elif question.instance:
+            snapshot = self.file.instances[question.instance].read()
         return decide(
             self.policy.rules,
-            self.member(asked.user),
-            asked.row,
-            matter,
-            break_glass=asked.break_glass,
+            self.principal(question.user),
+            question.row,
+            PolicyContext(frozenset(question.workspace), self.file.now, snapshot),
+            break_glass=question.break_glass,
         )
 
-    def member(self, user: str) -> Principal:
-        borrows = self.told.people.get(user, Person()).borrows
-        return replace(self._alone(user), delegators=tuple(map(self._alone, borrows)))
+    def principal(self, user: str) -> Principal:
+        """Return a person with their own roles, and with those who delegated theirs."""
+        delegators = self.file.people.get(user, Person()).borrows
+        return replace(
+            self.principal_alone(user), delegators=tuple(map(self.principal_alone, delegators))
+        )
 
-    def could(self, asked: Question) -> list[str]:
-        """Everybody who is named anywhere and would be allowed the same."""
-        return [
-            user
-            for user in sorted(self._everybody())
-            if isinstance(self.answer(asked.model_copy(update={"user": user})), Allowed)
-        ]
-
-    def notes(self) -> Iterator[str]:
-        """What is odd about the cases, and may be meant."""
-        named = {group for role in self.policy.roles.values() for group in role.usergroups}
-        if empty := sorted(named - self.told.usergroups.keys()):
-            yield f"[usergroups] says nothing of {', '.join(empty)}: taken as empty"
-        if idle := sorted(self.told.usergroups.keys() - named):
-            yield f"[usergroups] lists {', '.join(idle)}, which no role has"
-
-    def _object(self, asked: Question) -> Snapshot | None:
-        if not asked.about:
-            return None
-        if asked.task:
-            return self.told.tasks[asked.task].read()
-        return self.told.instances[asked.instance].read()
-
-    def _alone(self, user: str) -> Principal:
-        """Somebody without what others lent them."""
-        person = self.told.people.get(user, Person())
-        inside = {group for group, users in self.told.usergroups.items() if user in users}
+    def principal_alone(self, user: str) -> Principal:
+        """Return a person without what others delegated to them."""
+        person = self.file.people.get(user, Person())
+        usergroups = {name for name, users in self.file.usergroups.items() if user in users}
+        roles = {
+            name
+            for name, role in self.policy.roles.items()
+            if user in role.users or usergroups.intersection(role.usergroups)
+        }
         return Principal(
             user,
-            frozenset(
-                name
-                for name, role in self.policy.roles.items()
-                if user in role.users or inside.intersection(role.usergroups)
-            ),
+            frozenset(roles),
             guest=person.guest,
             outsider=person.outsider,
             identities=(identify(self.policy.identities, user, person.email),),
         )
 
-    def _everybody(self) -> set[str]:
-        found = set(self.told.people)
-        for role in self.policy.roles.values():
-            found.update(role.users)
-        for users in self.told.usergroups.values():
-            found.update(users)
-        return found
+    def users_allowed(self, question: Question) -> list[str]:
+        """Return everybody named in either file who would be allowed the same."""
+        users = set(self.file.people)
+        users.update(*(role.users for role in self.policy.roles.values()))
+        users.update(*self.file.usergroups.values())
+        return [
+            user
+            for user in sorted(users)
+            if isinstance(self.answer(question.model_copy(update={"user": user})), Allowed)
+        ]
+
+    def notes(self) -> Iterator[str]:
+        """Yield what is odd about the cases, and may be meant."""
+        in_roles = {group for role in self.policy.roles.values() for group in role.usergroups}
+        if empty := sorted(in_roles - self.file.usergroups.keys()):
+            yield f"[usergroups] says nothing of {', '.join(empty)}: taken as empty"
+        if unused := sorted(self.file.usergroups.keys() - in_roles):
+            yield f"[usergroups] lists {', '.join(unused)}, which no role has"
 
 
-def check(path: Path, policy: Path, console: Console | None = None) -> bool:
-    """Print a line for each case; returns whether each is answered as it says."""
+def check(cases_file: Path, policy_file: Path, console: Console | None = None) -> bool:
+    """Print a line for each case, and return whether each is answered as it says."""
     console = console or Console()
-    rules = _policy(policy)
-    world = World(rules, cases.load(path, rules))
-    if not world.told.cases:
-        raise CasesError(f"{path}: has no [[cases]], so nothing would be checked")
-    _print_notes(console, world)
-    numbered = enumerate(world.told.cases, 1)
-    met = [_print_case(console, world, number, each) for number, each in numbered]
-    _print(console, f"Cases: {len(met)}, answered otherwise: {met.count(False)}.")
-    return all(met)
+    policy_cases = PolicyCases.load(policy_file, cases_file)
+    if not policy_cases.file.cases:
+        raise CasesError(f"{cases_file}: has no [[cases]], so nothing would be checked")
+    print_notes(console, policy_cases)
+    failures = 0
+    for number, case in enumerate(policy_cases.file.cases, 1):
+        decision = policy_cases.answer(case)
+        line = f"{number}. {case}: {describe(decision)}"
+        if case.is_met(decision):
+            print_line(console, line, mark=PASSED)
+        else:
+            print_line(console, f"{line}; expected {case.expected}", mark=FAILED)
+            failures += 1
+    print_line(console, f"Cases: {len(policy_cases.file.cases)}, answered otherwise: {failures}.")
+    return not failures
 
 
 def explain(
-    asked: dict[str, Any], path: Path | None, policy: Path, console: Console | None = None
+    values: dict[str, Any],
+    cases_file: Path | None,
+    policy_file: Path,
+    console: Console | None = None,
 ) -> bool:
-    """Print the answer to one question, why, and who could; returns whether it is yes."""
+    """Print the answer to one question, why, and who could, and return whether it is yes.
+
+    ``values`` are the fields of a Question.
+    """
     console = console or Console()
-    rules = _policy(policy)
-    known = cases.load(path, rules) if path else Cases()
-    question = cases.parse_question(asked, known, rules)
-    world = World(rules, known)
-    answer = world.answer(question)
-    _print_notes(console, world)
-    _print(console, f"{question}: {_said(answer)}", mark=_mark(well=isinstance(answer, Allowed)))
-    for label, text in _reasons(world, question, answer):
-        _print(console, f"{label}: {text}", mark="  ")
-    return isinstance(answer, Allowed)
+    policy_cases = PolicyCases.load(policy_file, cases_file)
+    question = cases.parse_question(values, policy_cases.file, policy_cases.policy)
+    decision = policy_cases.answer(question)
+    allowed = isinstance(decision, Allowed)
+    print_notes(console, policy_cases)
+    print_line(console, f"{question}: {describe(decision)}", mark=PASSED if allowed else FAILED)
+    for label, text in reasons(policy_cases, question, decision):
+        print_line(console, f"{label}: {text}", mark="  ")
+    return allowed
 
 
-def _reasons(world: World, asked: Question, answer: Decision) -> Iterator[tuple[str, str]]:
-    member = world.member(asked.user)
-    yield f"roles of {asked.user}", ", ".join(sorted(member.roles)) or "none"
-    if world.policy.identities:
-        yield "in SecMaster", str(member.identities[0]) or "not known"
-    for lender in member.delegators:
-        yield f"lent by {lender.id}", ", ".join(sorted(lender.roles)) or "nothing"
-    if answer.roles:
-        yield "left to", ", ".join(answer.roles)
-    yield "could", ", ".join(world.could(asked)) or "nobody who is named here"
+def reasons(
+    policy_cases: PolicyCases, question: Question, decision: Decision
+) -> Iterator[tuple[str, str]]:
+    """Yield the facts that a decision rests on, each with its label."""
+    principal = policy_cases.principal(question.user)
+    yield f"roles of {question.user}", ", ".join(sorted(principal.roles)) or "none"
+    if policy_cases.policy.identities:
+        yield "in SecMaster", str(principal.identities[0]) or "not known"
+    for delegator in principal.delegators:
+        yield f"lent by {delegator.id}", ", ".join(sorted(delegator.roles)) or "nothing"
+    if decision.roles:
+        yield "left to", ", ".join(decision.roles)
+    users = policy_cases.users_allowed(question)
+    yield "could", ", ".join(users) or "nobody who is named here"
 
 
-def _print_case(console: Console, world: World, number: int, case: Case) -> bool:
-    answer = world.answer(case)
-    met = case.is_met(answer)
-    wanted = "" if met else f"; expected {case.expected}"
-    _print(console, f"{number}. {case}: {_said(answer)}{wanted}", mark=_mark(well=met))
-    return met
+def describe(decision: Decision) -> str:
+    outcome = "allowed" if isinstance(decision, Allowed) else "refused"
+    return f"{outcome}, {explain_decision(decision)}"
 
 
-def _said(answer: Decision) -> str:
-    return f"{'allowed' if isinstance(answer, Allowed) else 'refused'}, {explain_decision(answer)}"
+def print_notes(console: Console, policy_cases: PolicyCases) -> None:
+    for note in policy_cases.notes():
+        print_line(console, f"Note: {note}.")
 
 
-def _mark(*, well: bool) -> str:
-    return "[green]✓[/green] " if well else "[red]✗[/red] "
-
-
-def _print_notes(console: Console, world: World) -> None:
-    for note in world.notes():
-        _print(console, f"Note: {note}.")
-
-
-def _print(console: Console, said: str, *, mark: str = "") -> None:
-    shown = escape(" ".join(visible(said).split()))
-    console.print(f"{mark}{shown}", highlight=False, soft_wrap=True)
-
-
-def _policy(path: Path) -> Config:
-    """Read the policy; here one that is not there is a mistake."""
-    if not path.exists():
-        raise CasesError(f"{path}: not there; name the policy with --config")
-    return config.load(path)
+def print_line(console: Console, text: str, *, mark: str = "") -> None:
+    """Print text on one line, with everything in it visible and nothing taken for markup."""
+    line = escape(" ".join(visible(text).split()))
+    console.print(f"{mark}{line}", highlight=False, soft_wrap=True)

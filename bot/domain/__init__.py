@@ -1,4 +1,5 @@
 """The values that cross between rooms: actions, operations, approvals, cards, notifications.
 
-Frozen and free of side effects. Knows SecMaster's values, and no client, database or framework.
+Frozen and free of side effects, but for ``workspaces``, which holds the clients. Knows no database,
+no Slack client and no framework.
 """

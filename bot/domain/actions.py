@@ -1,17 +1,17 @@
-"""THE TABLE: the nine things a person can do, one row each.
+"""THE TABLE of actions: the nine things that a person can do to an object, one row each.
 
 The grammar of commands, the buttons, the permissions, the audit's names, the help, the README's
-table and the manifest follow from it; nothing else lists the nine. Their human words are in
-``bot.messages.words``.
+table and the manifest follow from it; nothing else lists the nine. Their words for people are in
+``bot.messages.labels``.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 from bot.domain.attribution import has_comment
 from bot.domain.objects import ObjectKind
-from bot.domain.operations import Operation
+from bot.domain.operations import AttributionRule, Operation
 from bot.domain.snapshots import Snapshot
 from bot.secmaster import CommandType, Instance, InstanceStatus, Task, TaskAction, TaskStatus
 
@@ -20,13 +20,14 @@ EffectCheck = Callable[[Operation, Snapshot, int], bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A word or text that a command needs beyond the id.
+    """A word or text that an action needs beyond the object's id.
 
-    ``label`` stands for it in a command's usage, ``title`` above its input in a form.
-    ``rest`` takes everything that follows; ``json`` must be a JSON array; ``signed`` is sent
-    with the person's name; a form may offer the node that failed for what is ``offered``. What
-    is ``said``, and a ``file``, may be taken from a message: such an action is in the menu of
-    messages too. A command gives a file by its id in SecMaster, a form takes it from Slack.
+    ``label`` stands for it in a command's usage, ``title`` above its input in a form. ``rest``
+    takes everything that follows; ``json`` must be a JSON array; ``signed`` is sent with the
+    person's name; for a ``suggested`` one a form offers the node that failed. One that is
+    ``from_message``, and a ``file``, may be taken from a Slack message: such an action is in the
+    menu of messages too. A command takes a file by its id in SecMaster, a form takes it from
+    Slack.
     """
 
     name: str
@@ -43,16 +44,16 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One row.
+    """One row: an action, how it is asked for, and how its effect is recognised.
 
-    ``word`` is SecMaster's own for the call. ``only_when`` are the statuses in which it may be
-    sent at all: a row that has some reads the object before it writes. ``once`` makes one key
-    of all the rows of a noun that share it, so that only one of them is ever sent at a time.
-    ``happened`` reads, after a doubt, whether the write took effect, given the retry count seen
-    before it: yes, no, or None where SecMaster cannot tell. ``on_card`` are the statuses in
-    which the card shows a button for it, ``in_menu`` puts it under "more"; ``asks`` opens a
-    modal for its parameters or its reason first. What can be done to ``many`` is done to up to
-    twenty objects with one confirmation.
+    ``name`` is kind and verb, such as "task.approve"; ``command`` is SecMaster's name of the
+    write. ``took_effect`` tells from a later snapshot whether the write of an operation happened,
+    given the retry count before it: True, False, or None where SecMaster can't tell.
+    ``allowed_statuses`` are those in which it may be sent: an action that has some reads the
+    object before it writes. Of all actions of a kind with one ``claim_group`` only one is ever
+    sent at a time. A card shows a button for it in the ``button_statuses``; ``in_menu`` puts it
+    into the card's menu; ``opens_form`` asks for its parameters or its reason in a form first.
+    A ``batchable`` one may be done to up to twenty objects with one confirmation.
     """
 
     name: str
@@ -70,31 +71,33 @@ class Action:
 
     @property
     def kind(self) -> ObjectKind:
+        """What it is done on."""
         return "task" if self.name.startswith("task.") else "instance"
 
     @property
     def verb(self) -> str:
+        """The word for it in a command."""
         return self.name.partition(".")[2]
 
     @property
     def usage(self) -> str:
-        """How the command is written, without its slash."""
-        needs = [f"<{param.label}>" for param in self.params]
-        return " ".join([self.kind, self.verb, "<id>", *needs, *["[reason]"] * self.takes_reason])
+        """How its command is written, without the slash."""
+        params = [f"<{param.label}>" for param in self.params]
+        return " ".join([self.kind, self.verb, "<id>", *params, *["[reason]"] * self.takes_reason])
 
     @property
     def takes_file(self) -> bool:
-        """Whether a form takes what it needs from Slack's files."""
+        """Whether its form takes a file from Slack."""
         return any(param.file for param in self.params)
 
     @property
     def is_retry(self) -> bool:
-        """Whether it makes a run try again: that is counted, and followed to its end."""
+        """Whether it retries a run: retries are counted, and followed to their end."""
         return self.claim_group == "retry"
 
     @property
     def takes_reason(self) -> bool:
-        """Whether the words after the id are a reason rather than a parameter."""
+        """Whether the words after the id are a reason instead of a parameter."""
         return bool(self.claim_group)
 
 
@@ -111,52 +114,54 @@ NODE_INPUT = Param(
 )
 
 
-def _task_finished(_operation: Operation, now: Snapshot, _retries: int) -> bool | None:
-    return _has_status(TaskStatus.FINISHED, now)
+def _task_ended(status: TaskStatus) -> EffectCheck:
+    """Return a check that a task ended with this status.
+
+    None for another end, which may be somebody else's decision.
+    """
+
+    def check(_operation: Operation, snapshot: Snapshot, _retries: int) -> bool | None:
+        if snapshot.status == status:
+            return True
+        return False if snapshot.status == TaskStatus.WAITING else None
+
+    return check
 
 
-def _task_canceled(_operation: Operation, now: Snapshot, _retries: int) -> bool | None:
-    return _has_status(TaskStatus.CANCELED, now)
+def _comment_present(operation: Operation, snapshot: Snapshot, _retries: int) -> bool | None:
+    return has_comment(operation, snapshot)
 
 
-def _has_status(wanted: TaskStatus, now: Snapshot) -> bool | None:
-    """Whether a task ended this way; None for any other way, which may be somebody else's."""
-    if now.status == wanted:
+def _comment_absent(operation: Operation, snapshot: Snapshot, _retries: int) -> bool | None:
+    comment_id = operation.params["comment_id"]
+    return isinstance(snapshot, Task) and all(
+        comment.id != comment_id for comment in snapshot.comments
+    )
+
+
+def _attachment_present(operation: Operation, snapshot: Snapshot, _retries: int) -> bool | None:
+    attachment_id = operation.params["attachment_id"]
+    return isinstance(snapshot, Task) and attachment_id in snapshot.attachment_id_list
+
+
+def _attachment_absent(operation: Operation, snapshot: Snapshot, retries: int) -> bool | None:
+    return not _attachment_present(operation, snapshot, retries)
+
+
+def _retry_visible(_operation: Operation, snapshot: Snapshot, retries: int) -> bool | None:
+    if isinstance(snapshot, Instance) and snapshot.retry_count > retries:
         return True
-    return False if now.status == TaskStatus.WAITING else None
-
-
-def _comment_present(operation: Operation, now: Snapshot, _retries: int) -> bool | None:
-    return has_comment(operation, now)
-
-
-def _comment_absent(operation: Operation, now: Snapshot, _retries: int) -> bool | None:
-    wanted = operation.params["comment_id"]
-    return isinstance(now, Task) and all(comment.id != wanted for comment in now.comments)
-
-
-def _attachment_present(operation: Operation, now: Snapshot, _retries: int) -> bool | None:
-    return isinstance(now, Task) and operation.params["attachment_id"] in now.attachment_id_list
-
-
-def _attachment_absent(operation: Operation, now: Snapshot, retries: int) -> bool | None:
-    return not _attachment_present(operation, now, retries)
-
-
-def _retry_visible(_operation: Operation, now: Snapshot, retries: int) -> bool | None:
-    if isinstance(now, Instance) and now.retry_count > retries:
-        return True
-    if now.status == InstanceStatus.FAILED:
+    if snapshot.status == InstanceStatus.FAILED:
         return False
     # Terminated or finished without another retry counted, it need not have been this one.
-    return now.status in (InstanceStatus.RETRYING, InstanceStatus.RUNNING) or None
+    return snapshot.status in (InstanceStatus.RETRYING, InstanceStatus.RUNNING) or None
 
 
-def _instance_terminated(_operation: Operation, now: Snapshot, _retries: int) -> bool | None:
-    return now.status in (InstanceStatus.TERMINATING, InstanceStatus.TERMINATED)
+def _instance_terminated(_operation: Operation, snapshot: Snapshot, _retries: int) -> bool | None:
+    return snapshot.status in (InstanceStatus.TERMINATING, InstanceStatus.TERMINATED)
 
 
-def _not_readable(_operation: Operation, _now: Snapshot, _retries: int) -> bool | None:
+def _not_readable(_operation: Operation, _snapshot: Snapshot, _retries: int) -> bool | None:
     return None
 
 
@@ -165,17 +170,17 @@ FAILED = (InstanceStatus.FAILED,)
 ALIVE = (InstanceStatus.RUNNING, InstanceStatus.RETRYING, InstanceStatus.FAILED)
 TERMINABLE_ON_CARD = (InstanceStatus.RUNNING, InstanceStatus.FAILED)
 
-# Statuses in which somebody is waited for.
+# Statuses in which an object waits for a person.
 OPEN_STATUSES = (*WAITING, *FAILED)
 
-# Statuses that somebody or something may still change.
+# Statuses that are not final.
 CHANGEABLE_STATUSES = (*WAITING, *ALIVE, InstanceStatus.TERMINATING)
 
 TABLE: tuple[Action, ...] = (
     Action(
         "task.approve",
         TaskAction.CONTINUE,
-        _task_finished,
+        _task_ended(TaskStatus.FINISHED),
         aliases=("continue",),
         allowed_statuses=WAITING,
         claim_group="decision",
@@ -186,7 +191,7 @@ TABLE: tuple[Action, ...] = (
     Action(
         "task.terminate",
         TaskAction.TERMINATE,
-        _task_canceled,
+        _task_ended(TaskStatus.CANCELED),
         aliases=("reject",),
         allowed_statuses=WAITING,
         claim_group="decision",
@@ -253,21 +258,28 @@ MESSAGE_ACTIONS = tuple(
 )
 
 
-def batch_actions(noun: ObjectKind) -> tuple[Action, ...]:
-    """What can be done to many objects of this noun at once."""
-    return tuple(action for action in TABLE if action.kind == noun and action.batchable)
+def batch_actions(kind: ObjectKind) -> tuple[Action, ...]:
+    """Return the actions that can be done to several objects of this kind at once."""
+    return tuple(action for action in TABLE if action.kind == kind and action.batchable)
 
 
-def batch_statuses(noun: ObjectKind) -> frozenset[str]:
-    """The statuses in which all of that is possible."""
+def batch_statuses(kind: ObjectKind) -> frozenset[str]:
+    """Return the statuses in which all of the batch actions of this kind are allowed."""
     return frozenset.intersection(
-        *(frozenset(each.allowed_statuses) for each in batch_actions(noun))
+        *(frozenset(action.allowed_statuses) for action in batch_actions(kind))
     )
 
 
 def needs_attribution(operation: Operation) -> bool:
-    """Whether a comment in SecMaster is to say who decided, and why."""
+    """Whether a comment in SecMaster must name who decided, and why."""
     if operation.ref.kind != "task" or not BY_NAME[operation.action].claim_group:
         return False
-    comment = operation.terms.comment
-    return comment == "always" or bool(operation.reason and comment == "reason")
+    match operation.terms.comment:
+        case AttributionRule.ALWAYS:
+            return True
+        case AttributionRule.WITH_REASON:
+            return bool(operation.reason)
+        case AttributionRule.NEVER:
+            return False
+        case rule:
+            assert_never(rule)

@@ -10,7 +10,7 @@ from bot.domain.slack import Actor
 
 
 class ApprovalIntent(StrEnum):
-    """What somebody says to an action that asks for several people."""
+    """What a person does with an action that needs several approvals."""
 
     GIVE = "yes"
     WITHDRAW = "withdraw"
@@ -18,9 +18,10 @@ class ApprovalIntent(StrEnum):
 
 
 class Approval(Value):
-    """One person's yes: by which operation, when, why, and by whose right if not their own.
+    """One person's approval: the operation that gave it, when and why.
 
-    ``sight`` is the digest of what they said yes to.
+    ``delegator`` is whose right was used, "" for the person's own; ``decision_fingerprint`` is
+    that of the snapshot that they approved.
     """
 
     operation_id: str
@@ -32,15 +33,15 @@ class Approval(Value):
 
     @property
     def authority(self) -> str:
-        """Whose right it is that was used: it counts once, whoever uses it."""
+        """The id of the person whose right was used: it counts once, whoever uses it."""
         return self.delegator or self.actor.id
 
 
 class ApprovalRequest(Value):
-    """An action that waits for more people: who has said yes, of how many, and until when.
+    """An action that waits for more approvals: those given, how many are needed, and until when.
 
-    ``id`` is the operation that opened it; ``braked`` is that only the retry brake asks for it,
-    after ``brake`` retries of its workflow within ``brake_within`` seconds.
+    ``id`` is the operation that opened it. ``brake_applied`` means that only the retry brake asks
+    for it, after ``brake_retries`` retries of the workflow within ``brake_within`` seconds.
     """
 
     id: str
@@ -56,14 +57,14 @@ class ApprovalRequest(Value):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalResult:
-    """What a yes came to.
+    """What became of an approval.
 
-    It may be ``enough`` to be sent, and ``backing`` are the others who said yes to the same;
-    otherwise ``ballot`` is what it waits for. ``ended`` is another action's ballot that it put
-    an end to, ``outdated`` who said yes to something that has changed since. ``trouble`` names
-    why it does not count: voted (they have said so), same_right (the right they use was used),
-    too_old (it would be over by now), over (it was counted before, and is over), too_late (it
-    is being sent).
+    Either the action has ``enough`` to be sent, and ``co_approvers`` are the other people's
+    approvals of it; or ``request`` is what it waits in. ``ended_request`` is the request for
+    another action that this ended, ``outdated_approvals`` are those of a snapshot that has
+    changed since. ``reason`` says why the approval does not count: ALREADY_APPROVED by this
+    person, SAME_AUTHORITY (the right they use was used), TOO_OLD (it would have expired by now),
+    REQUEST_OVER (it was counted before, in a request that is over), ALREADY_SENDING.
     """
 
     enough: bool = False

@@ -14,72 +14,79 @@ from bot.domain.snapshots import Snapshot
 from bot.secmaster import Task
 
 BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-CO_APPROVER_REASON = 80  # of the others who said yes: with nine people a comment has to fit
+CO_APPROVER_REASON = 80  # characters: with nine approvers the comment still has to fit
 
 
 def signed_comment(operation: Operation, text: str, permalink: str = "") -> str:
-    """Return somebody's text as SecMaster keeps it.
+    """Return a person's text with the signature under which SecMaster stores it.
 
-    It names the person, since the credential names only the bot, where they said it, and the
-    operation, so that after a doubt it can be told from any other.
+    The signature names the person, the channel and the operation.
     """
-    return f"{_unsigned(text)}\n{_signature(operation, permalink)}"
+    return f"{_without_signatures(text)}\n{_signature(operation, permalink)}"
 
 
 def attribution_comment(operation: Operation, noun: str, permalink: str = "") -> str:
-    """What is said to SecMaster of a decision: what it is, and why everybody wanted it."""
+    """Return the comment that explains a decision: what it is, who approved it, and why.
+
+    ``noun`` is the decision's name in a sentence, such as "approval".
+    """
     alone = ", decided alone by breaking the glass" if operation.terms.break_glass_channel else ""
     parts = [f"{noun.capitalize()} from Slack{alone}"]
-    parts += [_unsigned(operation.reason)] if operation.reason else []
-    for vote in operation.co_approvers:
-        reason = _unsigned(" ".join(vote.reason.split()))
-        said = f": {reason[:CO_APPROVER_REASON]}" if reason else ""
-        parts.append(f"With {_named(vote.actor)} (Slack {vote.actor.id}){said}")
+    parts += [_without_signatures(operation.reason)] if operation.reason else []
+    for approval in operation.co_approvers:
+        reason = _without_signatures(" ".join(approval.reason.split()))
+        suffix = f": {reason[:CO_APPROVER_REASON]}" if reason else ""
+        parts.append(f"With {_name(approval.actor)} (Slack {approval.actor.id}){suffix}")
     return "\n".join([*parts, _signature(operation, permalink)])
 
 
 def _signature(operation: Operation, permalink: str) -> str:
-    place, lender = operation.location, operation.terms.delegator
-    named = f"#{place.channel_name} ({place.channel})" if place.channel_name else place.channel
+    location, delegator = operation.location, operation.terms.delegator
+    channel = location.channel
+    if location.channel_name:
+        channel = f"#{location.channel_name} ({location.channel})"
     parts = [
-        f"— {_named(operation.actor)} {comment_reference(operation)}",
-        f"by the right of Slack {lender}" if lender else "",
-        f"in {named}" if named else "",
+        f"— {_name(operation.actor)} {comment_reference(operation)}",
+        f"by the right of Slack {delegator}" if delegator else "",
+        f"in {channel}" if channel else "",
         permalink,
     ]
     return ", ".join(filter(None, parts))
 
 
 def comment_reference(operation: Operation) -> str:
-    """What no other operation's comment holds."""
+    """Return the text that occurs in this operation's comment and in no other's."""
     return comment_reference_of(operation.actor.id, operation.reference)
 
 
 def comment_reference_of(user: str, reference: str) -> str:
+    """Return the text that a person's comment has for an operation with this reference."""
     return f"(Slack {user}), ref {reference}"
 
 
-def has_comment(operation: Operation, now: Snapshot) -> bool:
-    """Whether the comment of this operation is there: its reference is in no other."""
-    own = comment_reference(operation)
-    return isinstance(now, Task) and any(own in comment.message for comment in now.comments)
+def has_comment(operation: Operation, snapshot: Snapshot) -> bool:
+    """Whether a task has the comment of this operation."""
+    reference = comment_reference(operation)
+    return isinstance(snapshot, Task) and any(
+        reference in comment.message for comment in snapshot.comments
+    )
 
 
-def _named(actor: Actor) -> str:
-    """A name on one line, in which no bracket can pose as our own."""
+def _name(actor: Actor) -> str:
+    """Return a person's name on one line, without brackets that could pose as a signature."""
     name = " ".join(visible(actor.name or actor.id).split())
     return name.translate(str.maketrans("()", "[]"))[:80]
 
 
-def _unsigned(text: str) -> str:
-    """The whole text, in which no line can pose as one of ours: they all name somebody of Slack."""
-    lines = text.splitlines(keepends=True)
-    return "".join(f"> {line}" if _poses(line) else line for line in lines)
+def _without_signatures(text: str) -> str:
+    """Return the text with "> " before each line that could be read as one of ours.
 
-
-def _poses(line: str) -> bool:
-    """Whether a line may be read as ours, through letters that look alike or that turn it round."""
-    plain = unicodedata.normalize("NFKC", visible(line.replace("\u200d", "")))
-    return re.search(r"\(\s*slack\b", plain, re.IGNORECASE) is not None or bool(
-        BIDI_CONTROLS & set(line)
-    )
+    All of ours name somebody of Slack. Letters that look alike, and characters that turn a line
+    round, are taken into account.
+    """
+    lines = []
+    for line in text.splitlines(keepends=True):
+        plain = unicodedata.normalize("NFKC", visible(line.replace("\u200d", "")))
+        signature = re.search(r"\(\s*slack\b", plain, re.IGNORECASE)
+        lines.append(f"> {line}" if signature or BIDI_CONTROLS & set(line) else line)
+    return "".join(lines)

@@ -1,4 +1,4 @@
-"""Many objects that one person decides at once: what they choose from, and what is recorded."""
+"""One action on many objects at once: what they are selected by, and what is recorded."""
 
 from typing import Literal, Self
 
@@ -10,7 +10,7 @@ from bot.domain.reasons import SkipReason
 
 
 class BatchQuery(Value):
-    """What many are chosen from: those whose name holds a text, or one workflow's failed runs."""
+    """What a batch is selected by: a text in the name, or a workflow whose runs failed."""
 
     kind: ObjectKind
     workspace: ObjectId = "main"
@@ -18,38 +18,33 @@ class BatchQuery(Value):
     workflow_id: ObjectId | Literal[""] = ""
 
     def __str__(self) -> str:
-        """What a button carries."""
+        """Return the text that a button carries."""
         return f"1|{self.kind}|{self.workspace}|{self.text}|{self.workflow_id}"
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read a button's value; None for one that can't be read here."""
+        """Read the text that a button carries; None for one that can't be read."""
         version, _, rest = text.partition("|")
         kind, _, rest = rest.partition("|")
         workspace, _, rest = rest.partition("|")
         name, bar, workflow_id = rest.rpartition("|")
-        given = {"kind": kind, "workspace": workspace, "text": name, "workflow_id": workflow_id}
+        fields = {"kind": kind, "workspace": workspace, "text": name, "workflow_id": workflow_id}
         try:
-            found = cls.model_validate(given)
+            query = cls.model_validate(fields)
         except ValidationError:
             return None
-        return found if version == "1" and bar else None
+        return query if version == "1" and bar else None
 
 
 class BatchItem(Value):
-    """One of many operations, and what its object was called."""
+    """One operation of a batch, and the name that its object had."""
 
     operation: Operation
     name: str
 
 
 class SkippedItem(Value):
-    """One of many objects that is left out.
-
-    ``why`` names the kind of reason: refused (by the policy, ``detail`` says how), people or name
-    (the rule asks for several people, or for the name typed), reason (it asks for one), settled,
-    changed, gone or unread.
-    """
+    """An object that is left out of a batch; ``detail`` is how the policy refused it."""
 
     ref: Ref
     name: str
@@ -58,9 +53,9 @@ class SkippedItem(Value):
 
 
 class Batch(Value):
-    """Many operations that one person confirmed at once, as they are recorded.
+    """The operations that one person confirmed at once, as they are recorded.
 
-    ``omitted`` are those that were confirmed and then not allowed any more.
+    ``skipped`` are those that were confirmed, and were no longer allowed by then.
     """
 
     id: str
@@ -69,5 +64,5 @@ class Batch(Value):
 
     @property
     def operation(self) -> Operation:
-        """What stands for all of them: who asked for what, where and when."""
+        """An operation that stands for all of them: who asked for what, where and when."""
         return self.items[0].operation.model_copy(update={"id": self.id})

@@ -7,41 +7,38 @@ from bot.domain.objects import Ref, Value
 
 
 class ButtonValue(Value):
-    """What a button carries: the object, and the digest of what the card showed of it."""
+    """What a button carries: the object, and the decision fingerprint that its card showed."""
 
     ref: Ref
     decision_fingerprint: str = ""
 
     def __str__(self) -> str:
-        return (
-            f"2:{str(self.ref)[2:]}:{self.decision_fingerprint}"
-            if self.decision_fingerprint
-            else str(self.ref)
-        )
+        if not self.decision_fingerprint:
+            return str(self.ref)
+        return f"2:{str(self.ref)[2:]}:{self.decision_fingerprint}"
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read a button's value, an older card's too; None for one that can't be read here."""
+        """Read a button's text, an older card's too; None for one that can't be read."""
         version, _, rest = text.partition(":")
         if version != "2":
             ref = Ref.parse(text)
             return cls(ref=ref) if ref else None
-        named, _, seen = rest.rpartition(":")
-        ref = Ref.parse(f"1:{named}")
-        return (
-            cls(ref=ref, decision_fingerprint=seen)
-            if ref and re.fullmatch(r"[0-9a-f]{32}", seen)
-            else None
-        )
+        ref_text, _, fingerprint = rest.rpartition(":")
+        ref = Ref.parse(f"1:{ref_text}")
+        if ref is None or not re.fullmatch(r"[0-9a-f]{32}", fingerprint):
+            return None
+        return cls(ref=ref, decision_fingerprint=fingerprint)
 
 
 class Card(Value):
     """One message in Slack that shows one task or instance.
 
-    ``seen`` is the digest of all that it shows, ``sight`` that of what of it matters; "" unknown.
-    A message that ``gathers`` the failures of one workflow is the card of each of them;
-    ``mention`` are those whom it called, ``meant`` is the channel it was for, where that is closed,
-    and ``origin`` the route that it was escalated from.
+    ``rendered_fingerprint`` covers all that it shows, ``decision_fingerprint`` what of it matters
+    to a decision; "" where unknown. A message with a ``failure_group`` shows the failures of one
+    workflow, and is the card of each of them. ``mentions`` are the people and user groups that it
+    mentioned, ``intended_channel`` is the channel it was meant for where that one is closed, and
+    ``escalated_from`` the route that it was escalated from.
     """
 
     ref: Ref

@@ -6,7 +6,7 @@ from bot.domain.objects import Value
 
 
 class Delegation(Value):
-    """Rights that somebody lends somebody else."""
+    """The rights of ``delegator``, which ``delegate`` has as well until a time."""
 
     delegator: str
     delegate: str

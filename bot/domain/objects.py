@@ -1,4 +1,4 @@
-"""Which object of SecMaster is meant, and the base of all values that are written down.
+"""References to SecMaster's objects, and the base of all values that are recorded.
 
 Values are frozen, can be written to the database as JSON, and read back by a newer version.
 """
@@ -9,48 +9,56 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 ObjectKind = Literal["task", "instance"]
-
+OBJECT_KINDS: tuple[ObjectKind, ...] = ("task", "instance")
 
 # SecMaster's ids are UUIDs; anything longer or stranger is not one, and would not fit a button.
 ObjectId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
 def visible(text: str) -> str:
-    """The text without what no eye sees: control and formatting characters, and space around."""
-    kept = (each for each in text if each in "\n\t\u200d" or unicodedata.category(each)[0] != "C")
-    return "".join(kept).strip()
+    """Return the text without control and formatting characters, and without space around it.
+
+    Line breaks, tabs and the zero-width joiner, which emoji need, stay.
+    """
+    characters = (c for c in text if c in "\n\t\u200d" or unicodedata.category(c)[0] != "C")
+    return "".join(characters).strip()
 
 
 class Value(BaseModel):
+    """The base of the values that are recorded: frozen, and unknown fields are ignored."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Ref(Value):
-    """A task or instance of one SecMaster workspace, known here by its alias."""
+    """A reference to a task or an instance; ``workspace`` is the alias of its workspace here."""
 
     kind: ObjectKind
     id: ObjectId
     workspace: ObjectId = "main"
 
     def __str__(self) -> str:
-        """Opaque and versioned: what buttons and the database carry is read for ever."""
+        """Return opaque and versioned text: buttons and the database keep it for ever."""
         return f"1:{self.kind}:{self.workspace}:{self.id}"
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read it back; None for one that this version cannot read."""
+        """Read a reference back from its text; None for one that this version can't read."""
         version, _, rest = text.partition(":")
         kind, _, rest = rest.partition(":")
         workspace, _, object_id = rest.partition(":")
         try:
-            found = cls.model_validate({"kind": kind, "workspace": workspace, "id": object_id})
+            ref = cls.model_validate({"kind": kind, "workspace": workspace, "id": object_id})
         except ValidationError:
             return None
-        return found if version == "1" else None
+        return ref if version == "1" else None
 
 
 class ListQuery(Value):
-    """One page of a list: of what, in which state, whose name holds which text, from where on."""
+    """One page of a list: which objects, in which state, with which text in the name.
+
+    ``offset`` is how many objects come before the page.
+    """
 
     kind: ObjectKind
     filter: str = ""

@@ -1,8 +1,7 @@
-"""One action asked for by one person: as it is recorded, and how it ended."""
+"""Operations: one action asked for by one person, as it is recorded, and its outcome."""
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
 
 from pydantic import Field
 
@@ -13,14 +12,23 @@ from bot.domain.slack import Actor, SlackFile, SlackLocation
 from bot.domain.snapshots import Change
 
 
-class PolicyTerms(Value):
-    """Under which terms a rule allows something.
+class AttributionRule(StrEnum):
+    """Which decisions leave a comment in SecMaster that names who decided."""
 
-    So many distinct people must ask for it within ``expires`` seconds. ``glass`` is the channel
-    that is told when somebody decides alone all the same, ``lender`` who lent them the right.
-    ``comment`` is whether SecMaster is to keep a comment that names who decided. More than
-    ``brake`` retries of what ``gathers`` names within ``brake_within`` seconds ask for a second
-    person; ``braked`` is that they did.
+    ALWAYS = "always"
+    WITH_REASON = "reason"
+    NEVER = "never"
+
+
+class PolicyTerms(Value):
+    """The terms under which a rule allows an operation.
+
+    ``approvals`` distinct people must ask for it within ``expires`` seconds.
+    ``break_glass_channel`` is the channel that is notified when somebody decides alone all the
+    same; "" where nobody does. ``delegator`` is whose rights are used, if not the person's own.
+    More than ``brake_retries`` retries of the ``failure_group`` within ``brake_within`` seconds
+    ask for a second person; ``brake_applied`` means that they did. ``policy`` is the policy's
+    fingerprint and ``identity`` who the person is in SecMaster, both for the audit.
     """
 
     approvals: int = 1
@@ -28,7 +36,7 @@ class PolicyTerms(Value):
     break_glass_allowed: bool = False
     break_glass_channel: str = ""
     delegator: str = ""
-    comment: Literal["always", "reason", "never"] = "reason"
+    comment: AttributionRule = AttributionRule.WITH_REASON
     policy: str = ""
     identity: str = ""
     failure_group: str = ""
@@ -41,16 +49,16 @@ class Operation(Value):
     """One action asked for by one person, as it is recorded before it is acknowledged.
 
     ``id`` comes from what can happen only once (a click, a command, a modal): the same id is
-    the same operation. ``rule`` is the rule that allowed it, under its ``terms``. ``launch``
-    names the run of the process that accepted it: another run finding it knows that it has been
-    recovered. A ``file`` is brought to SecMaster first, and its id there then is among the
-    ``params``. ``seen`` is the digest of what the card showed, "" where nobody can tell;
-    ``backing`` are the others whose yes it needed, ``struck`` those whose yes it found to count
-    no longer, since they may not say it any more. One of many names the message that tells of
-    the ``batch`` by its ts.
+    the same operation. ``rule`` is the title of the rule that allowed it, under its ``terms``.
+    ``process_id`` names the run of the process that accepted it: another run that finds it knows
+    that the operation was recovered. A ``file`` is uploaded to SecMaster first, and its id there
+    is then among the ``params``. ``decision_fingerprint`` is that of what the card showed, ""
+    where unknown. ``co_approvers`` are the other people's approvals that it needed,
+    ``revoked_approvals`` those that no longer count, since those people may not approve it any
+    more. An operation of a batch names the message that reports on the batch by its ts.
 
-    A flow that is under way must take the same course after an upgrade: whatever decides about
-    its course is recorded here, and the default is how it was before.
+    A workflow that is under way must take the same course after an upgrade: whatever decides
+    about its course is recorded here, and a field's default is how it was before.
     """
 
     id: str
@@ -80,7 +88,7 @@ class Operation(Value):
 class OperationState(StrEnum):
     """How an operation ended, or that it has not.
 
-    ``doubt`` is a write that was sent and whose fate is being looked for; ``counted`` a yes that
+    IN_DOUBT: a write was sent, and its effect is being looked for. COUNTED: an approval that
     waits for others.
     """
 
@@ -95,13 +103,14 @@ class OperationState(StrEnum):
 class Outcome(Value):
     """What became of an operation at SecMaster.
 
-    ``failed`` means that it certainly did not happen; ``unknown`` that nobody could tell.
-    ``trouble`` names the kind of failure, for whoever words it; ``code`` and ``message`` are
-    SecMaster's own. ``seen`` is the status that stood in the way, ``by`` and ``at`` who brought
-    it about and when, as far as SecMaster tells. ``before`` and ``after`` are the statuses
-    around the write, ``sight`` the digest of what was read right before it; ``took`` is seconds
-    since it was accepted. ``follow`` is the retry count of a run before it was retried, where the
-    run is to be followed to its end.
+    FAILED means that it certainly did not happen, UNKNOWN that nobody could tell. ``reason_code``
+    is why; ``code``, ``message``, ``status`` (HTTP) and ``request_id`` are SecMaster's own.
+    ``blocking_status`` is the status that did not allow it, ``decided_by`` and ``decided_at`` who
+    brought that about and when, as far as SecMaster tells. ``status_before`` and
+    ``status_after`` are those around the write, ``preflight_fingerprint`` is the decision
+    fingerprint that was read right before it; ``duration`` is in seconds since the operation was
+    accepted. ``retries_before`` is the retry count of a run before it was retried, where the run
+    is to be followed to its end.
     """
 
     state: OperationState
@@ -125,7 +134,7 @@ class Outcome(Value):
 
 
 class StandingOperation(Value):
-    """Somebody's operation that stands: shown on the card, and told to whoever came second."""
+    """The operation that holds a decision: shown on the card, and told to whoever comes second."""
 
     operation: Operation
     state: OperationState

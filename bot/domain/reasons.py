@@ -1,6 +1,6 @@
-"""Why something was not done, as codes: words are made of them elsewhere.
+"""Codes for why something was not done; ``bot.messages`` has the words for them.
 
-Their texts stand in the audit and are read there by people, so they never change.
+Their texts are recorded in the audit, where people read them, so they never change.
 """
 
 from enum import StrEnum
@@ -20,14 +20,14 @@ from bot.secmaster import (
 
 
 class OutcomeReason(StrEnum):
-    """Why an operation ended as it did, or what is known of it while it has not.
+    """Why an operation ended as it did, or why an approval does not count.
 
     NONE: nothing to explain. The capitalised texts are SecMaster's answers, or their absence.
     """
 
     NONE = ""
 
-    # Not open to this, or not what was decided on.
+    # The object is not open to this, or is not what was decided on.
     NOT_NOW = "not_now"
     CHANGED = "changed"
     LOST = "lost"
@@ -68,7 +68,7 @@ class OutcomeReason(StrEnum):
     OWN_FAULT = "own_fault"
 
 
-# SecMaster gave no usable answer: nothing is known to be wrong with what was asked.
+# SecMaster gave no usable answer: nothing is known to be wrong with the request.
 NO_ANSWER = (
     OutcomeReason.UNREACHABLE,
     OutcomeReason.UNAVAILABLE,
@@ -76,7 +76,7 @@ NO_ANSWER = (
     OutcomeReason.LOST_ANSWER,
 )
 
-# The most particular first: an error is the first kind that it is an instance of.
+# Subclasses first: an error has the reason of the first class that it is an instance of.
 _SECMASTER_REASONS: tuple[tuple[type[SecMasterError], OutcomeReason], ...] = (
     (Invalid, OutcomeReason.INVALID),
     (NotFound, OutcomeReason.NOT_FOUND),
@@ -92,26 +92,26 @@ _SECMASTER_REASONS: tuple[tuple[type[SecMasterError], OutcomeReason], ...] = (
 
 def secmaster_reason(error: SecMasterError) -> OutcomeReason:
     """Return the reason that an error of SecMaster's client stands for."""
-    for kind, reason in _SECMASTER_REASONS:
-        if isinstance(error, kind):
+    for error_class, reason in _SECMASTER_REASONS:
+        if isinstance(error, error_class):
             return reason
     return OutcomeReason.OWN_FAULT
 
 
 class RefusalReason(StrEnum):
-    """Why the policy refuses: what the rules say, or what could not be found out."""
+    """Why the policy refuses: what the rules say, or which fact is missing."""
 
     GUEST = "guest"
     OUTSIDER = "outsider"
-    RULE = "rule"  # it leaves this to other roles
-    SELF = "self"  # whoever created the task may not
-    BREAK_GLASS = "glass"  # not by this person
-    NO_BREAK_GLASS = "no-glass"  # the rule has none
+    RULE = "rule"  # the rule allows it to other roles
+    SELF = "self"  # the rule does not allow it to the task's creator
+    BREAK_GLASS = "glass"  # the rule allows breaking the glass to other roles
+    NO_BREAK_GLASS = "no-glass"  # the rule has no glass to break
     NO_RULE = "no-rule"
     UNKNOWN_PERSON = "unknown"  # Slack could not be asked
-    UNMAPPED = "unmapped"  # who that is in SecMaster is not known
+    UNMAPPED = "unmapped"  # who the person is in SecMaster is not known
     UNREAD = "unread"  # SecMaster could not be asked
-    UNSTATED = "unstated"  # SecMaster does not say what the rule asks for
+    UNSTATED = "unstated"  # SecMaster does not state what the rule asks for
     GONE = "gone"  # there is no such object
 
 

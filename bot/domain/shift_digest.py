@@ -1,4 +1,4 @@
-"""What the digest of a shift says: decisions, retries, and what is still open."""
+"""The digest of a shift: decisions, retries, and what is still open."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from bot.domain.objects import Value
 
 
 class DeciderCounts(Value):
-    """How much somebody decided from here."""
+    """How many tasks a person approved and terminated from here."""
 
     name: str
     approved: int = 0
@@ -14,24 +14,27 @@ class DeciderCounts(Value):
 
 
 class RetrierCounts(Value):
+    """How many runs a person retried from here."""
+
     name: str
     retried: int
 
 
 class OverdueTask(Value):
-    """A task that is overdue, since when."""
+    """An overdue task, and when it was due."""
 
     name: str
     due: datetime
 
 
 class ShiftSummary(Value):
-    """What is handed over: what happened ``since`` then ``until`` then, and how it stands now.
+    """What is handed over: what happened from ``since`` to ``until``, and what is open now.
 
-    ``elsewhere`` were decided, and by nobody here; ``median`` is how many seconds the ``timed``
-    ones took to be decided. ``late`` are the oldest of the ``overdue``. Of the ``retried`` runs
-    ``recovered`` are no longer failed. ``glass`` are those who decided alone, once for each time.
-    ``unread_since`` is since when SecMaster could not be read, if it could not.
+    ``decided_outside`` counts the tasks that were decided, and not from here; ``median`` is the
+    number of seconds that the ``timed`` ones waited for their decision. ``oldest_overdue`` are
+    the first few of the ``overdue`` ones. Of the ``retried`` runs ``recovered`` are no longer
+    failed. ``break_glass_users`` names those who decided alone, once for each time.
+    ``stale_since`` is since when SecMaster can't be read, None if it can.
     """
 
     since: datetime
@@ -52,6 +55,7 @@ class ShiftSummary(Value):
 
     @property
     def quiet(self) -> bool:
+        """Whether nothing happened and nothing is overdue."""
         return not (
             self.deciders
             or self.decided_outside

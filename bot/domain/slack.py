@@ -7,7 +7,7 @@ from bot.domain.objects import ObjectId, Value
 
 
 class Actor(Value):
-    """The Slack person who asks. Permission belongs to the id; the name is for reading."""
+    """The Slack person who asks. Permission belongs to the id; the name is for display."""
 
     id: str
     name: str = ""
@@ -15,11 +15,11 @@ class Actor(Value):
 
 
 class SlackLocation(Value):
-    """Where somebody asked, and so where the answer goes.
+    """Where in Slack a person asked, and so where the answer goes.
 
-    ``card`` is the ts of the card they pressed on or wrote under, ``thread`` that of any thread
-    they wrote in; ``response_url`` answers only them, for 30 minutes. The channel's name is for
-    reading, where Slack tells it.
+    ``card`` is the ts of the card whose button they pressed or under which they wrote, ``thread``
+    that of any thread they wrote in; ``response_url`` answers only them, for 30 minutes.
+    ``channel_name`` is for display, where Slack tells it.
     """
 
     channel: str = ""
@@ -30,7 +30,7 @@ class SlackLocation(Value):
 
 
 class SlackFile(Value):
-    """A file that somebody put into Slack, by its id; its name is for reading."""
+    """A file in Slack, by its id; the name is for display."""
 
     id: ObjectId
     name: str = ""
@@ -38,7 +38,7 @@ class SlackFile(Value):
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asks, and where."""
+    """The person who asks, and where."""
 
     actor: Actor
     location: SlackLocation

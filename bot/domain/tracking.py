@@ -1,4 +1,4 @@
-"""What the poller knows of an object."""
+"""What the poller records about objects: tracked objects, listed objects, followed retries."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,11 +9,13 @@ from bot.domain.operations import Operation
 from bot.domain.snapshots import Snapshot
 from bot.secmaster import Task
 
+MAX_GROUP = 200  # characters of a workflow's id or name; what is longer is hashed
+
 
 class FollowedRetry(Value):
-    """A run that was retried from here, to be followed to its end.
+    """A run that was retried from here and is followed to its end.
 
-    ``retries`` is its retry count before; ``at`` is when it was looked at last.
+    ``retries_before`` is its retry count before; ``at`` is when it was checked last.
     """
 
     operation: Operation
@@ -21,12 +23,13 @@ class FollowedRetry(Value):
     at: datetime
 
 
-NAMED = 200  # characters of a workflow's id or name; what is longer is hashed
-
-
 @dataclass(frozen=True, slots=True)
 class TrackedObject:
-    """What is known of an object, since when, and whether somebody wants to be left alone by it."""
+    """An object's last snapshot, since when it is open, and until when it is snoozed by whom.
+
+    ``backlog`` marks one that is older than the first poll; ``next_check_at`` is when a reminder or
+    an escalation may be due.
+    """
 
     ref: Ref
     snapshot: Snapshot
@@ -35,14 +38,15 @@ class TrackedObject:
     backlog: bool = False
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
+    next_check_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """An object as a list of SecMaster's has it.
+    """An object as a row of SecMaster's lists states it.
 
-    ``digest`` tells whether the list says anything new of it. ``next_at`` is when it is to be
-    thought of next.
+    ``fingerprint`` is that of the row: where it differs, the list has news of the object.
+    ``next_check_at`` is when a reminder or an escalation may be due.
     """
 
     ref: Ref
@@ -54,7 +58,7 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True)
 class OpenCounts:
-    """How many tasks wait, how many of them are overdue or due soon; how many runs are failed."""
+    """How many tasks wait, how many of them are overdue or due soon, and how many runs failed."""
 
     waiting: int
     overdue: int
@@ -63,8 +67,11 @@ class OpenCounts:
 
 
 def failure_group(snapshot: Snapshot) -> str:
-    """By what failures are gathered: their workflow; "" for a task, and where none is stated."""
+    """Return what a run's failures are grouped by: its workflow's id or else name.
+
+    "" for a task, and for a run whose workflow is not stated.
+    """
     if isinstance(snapshot, Task):
         return ""
-    named = snapshot.workflow.id or snapshot.workflow.name
-    return named if len(named) <= NAMED else hashlib.sha256(named.encode()).hexdigest()
+    group = snapshot.workflow.id or snapshot.workflow.name
+    return group if len(group) <= MAX_GROUP else hashlib.sha256(group.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""How the watch fares: a value for whoever words it, and for metrics."""
+"""How polling SecMaster goes: values for messages and for metrics."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,9 +8,9 @@ from bot.domain.reasons import OutcomeReason
 
 
 class PollStatus(Value):
-    """How the watch of a workspace fares: since when, when its last good round ended, and why not.
+    """How polling a workspace goes: since when, when it last succeeded, and why it fails now.
 
-    ``replica`` is who did it.
+    ``replica`` is which replica polled last.
     """
 
     workspace: str
@@ -22,10 +22,12 @@ class PollStatus(Value):
 
 @dataclass(frozen=True, slots=True)
 class WatchStatus:
-    """``behind`` are seconds for each workspace since a round should have ended.
+    """How polling and posting go in all workspaces.
 
-    ``open`` is how many objects wait, by workspace and noun; ``waiting`` what is to be posted,
-    ``closed`` the channels that take nothing, each with why.
+    ``interval`` is the number of seconds between polls, ``behind`` by workspace how many seconds
+    ago a poll should have succeeded, ``open`` how many objects are open by workspace and kind.
+    ``queued`` counts the entries of the outbox; ``closed_channels`` are the channels where
+    nothing can be posted, each with Slack's error code.
     """
 
     interval: float

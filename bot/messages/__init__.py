@@ -1,6 +1,6 @@
-"""State to text and blocks, and every word that people read.
+"""Render state as texts and blocks: every word that people read is written here.
 
-Pure: knows neither Slack's client nor SecMaster's, only their values.
+It knows the values of Slack and SecMaster, and refuses to know their clients, clocks and the store.
 """
 
 from bot.messages import (
@@ -8,6 +8,7 @@ from bot.messages import (
     batch_forms,
     batch_results,
     command_help,
+    denials,
     digest,
     failure_groups,
     home,
@@ -15,10 +16,11 @@ from bot.messages import (
     modals,
     notifications,
     oncall,
+    operation_results,
     permissions,
     watch,
 )
-from bot.messages.blocks import Message, RenderContext
+from bot.messages.blocks import Message, RenderContext, text_message
 from bot.messages.cards import card, vanished_card
 from bot.messages.changes import changed_object
 from bot.messages.errors import explain
@@ -43,6 +45,7 @@ __all__ = [
     "card",
     "changed_object",
     "command_help",
+    "denials",
     "digest",
     "explain",
     "failure_groups",
@@ -55,9 +58,11 @@ __all__ = [
     "not_announced",
     "notifications",
     "oncall",
+    "operation_results",
     "outcome",
     "permissions",
     "still_trying",
+    "text_message",
     "vanished_card",
     "watch",
 ]

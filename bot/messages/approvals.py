@@ -1,10 +1,11 @@
-"""What waits for several people: on the card, in the thread, and when it is over."""
+"""Render approval requests: on the card, in the thread, and when they are over."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from slack_sdk.models.blocks import Block, ButtonElement, ConfirmObject, PlainTextObject
 
-from bot.domain.actions import BY_NAME, Action
+from bot.domain.actions import BY_NAME
 from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
 from bot.domain.cards import ButtonValue
 from bot.domain.operations import Operation, Outcome
@@ -13,35 +14,39 @@ from bot.messages.blocks import RenderContext, actions, section
 from bot.messages.labels import labels
 from bot.messages.text import date_token, format_duration, mention_user, quote, relative_time
 
-SHOWN = 200  # characters of each reason on a card
+REASON_LENGTH = 200  # characters of each reason on a card
 
 
-def request_blocks(frame: RenderContext, about: Snapshot, ballot: ApprovalRequest) -> list[Block]:
-    """Who has said yes so far, of how many and until when, and what one can do about it.
+def request_blocks(
+    render_context: RenderContext, snapshot: Snapshot, request: ApprovalRequest
+) -> list[Block]:
+    """Return the blocks of a card that show an approval request, with its buttons.
 
-    Whoever said yes to what has changed since is named, and not counted.
+    Whoever approved a state of the object that has changed since is named, but not counted.
     """
-    action, now = BY_NAME[ballot.action], decision_fingerprint(about)
-    counted = [vote for vote in ballot.approvals if vote.decision_fingerprint in ("", now)]
-    valid = ballot.model_copy(update={"approvals": tuple(counted)})
-    noun, far = labels(action).noun, relative_time(ballot.expires_at, frame.now)
-    lines = [f"🗳️ *{noun.capitalize()}: {_of(valid)} said yes*", *_braked(ballot)]
-    lines += [_yes(vote, counts=vote in counted) for vote in ballot.approvals]
-    lines.append(f"Open until {date_token(ballot.expires_at)} ({far}); {_missing(valid)}.")
-    shown = ButtonValue(ref=frame.ref, decision_fingerprint=now)
-    return [section("\n".join(lines)), actions(_buttons(shown, action, ballot))]
+    action, fingerprint = BY_NAME[request.action], decision_fingerprint(snapshot)
+    current = [
+        approval
+        for approval in request.approvals
+        if approval.decision_fingerprint in ("", fingerprint)
+    ]
+    counted = request.model_copy(update={"approvals": tuple(current)})
+    noun = labels(action).noun
+    lines = [f"🗳️ *{noun.capitalize()}: {_tally(counted)} said yes*", *_brake_notes(request)]
+    for approval in request.approvals:
+        line = f"{approver_names([approval])}, {date_token(approval.at)}"
+        line = f"✅ {line}" if approval in current else f"⚠️ {line}: to what has changed since"
+        lines.append(
+            f"{line}\n{quote(approval.reason, REASON_LENGTH)}" if approval.reason else line
+        )
+    expires_in = relative_time(request.expires_at, render_context.now)
+    lines.append(
+        f"Open until {date_token(request.expires_at)} ({expires_in}); {_missing_people(counted)}."
+    )
 
-
-def _yes(vote: Approval, *, counts: bool) -> str:
-    said = f"✅ {approver_names([vote])}, {date_token(vote.at)}"
-    if not counts:
-        said = f"⚠️ {approver_names([vote])}, {date_token(vote.at)}: to what has changed since"
-    return f"{said}\n{quote(vote.reason, SHOWN)}" if vote.reason else said
-
-
-def _buttons(shown: ButtonValue, action: Action, ballot: ApprovalRequest) -> list[ButtonElement]:
-    noun, value = labels(action).noun, f"{action.name}|{shown}"
-    refusing = ConfirmObject(
+    button = ButtonValue(ref=render_context.ref, decision_fingerprint=fingerprint)
+    value = f"{action.name}|{button}"
+    refusal = ConfirmObject(
         title=f"Refuse the {noun}?",
         text=PlainTextObject(text=f"Nobody's yes counts any more. The {noun} is not sent."),
         confirm="Refuse",
@@ -50,106 +55,104 @@ def _buttons(shown: ButtonValue, action: Action, ballot: ApprovalRequest) -> lis
     )
     buttons = [
         ButtonElement(text="Take back my yes", action_id="withdraw", value=value),
-        ButtonElement(text="Refuse", action_id="refuse", value=value, confirm=refusing),
+        ButtonElement(text="Refuse", action_id="refuse", value=value, confirm=refusal),
     ]
-    if ballot.break_glass_allowed:
+    if request.break_glass_allowed:
         buttons.append(ButtonElement(text="Break the glass", action_id="break-glass", value=value))
-    return buttons
+    return [section("\n".join(lines)), actions(buttons)]
 
 
-def approval_counted(operation: Operation, ended: Outcome) -> str:
-    """Somebody's yes, and what is still missing."""
-    who, noun = actor_names(operation), labels(BY_NAME[operation.action]).noun
-    if ended.approval_request is None:
-        return f"🗳️ The yes of {who} to the {noun} was counted."
-    ballot = ended.approval_request
+def approval_counted(operation: Operation, outcome: Outcome) -> str:
+    """Say that somebody's approval was counted, and how many are still missing."""
+    actor, noun = actor_names(operation), labels(BY_NAME[operation.action]).noun
+    if outcome.approval_request is None:
+        return f"🗳️ The yes of {actor} to the {noun} was counted."
+    request = outcome.approval_request
+    notes = "".join(f"{note} " for note in _brake_notes(request))
     return (
-        f"🗳️ *{_of(ballot)} said yes* to the {noun}: now {who}. {_missing(ballot).capitalize()} "
-        f"before {date_token(ballot.expires_at)}. {''.join(f'{why} ' for why in _braked(ballot))}"
+        f"🗳️ *{_tally(request)} said yes* to the {noun}: now {actor}. "
+        f"{_missing_people(request).capitalize()} before {date_token(request.expires_at)}. {notes}"
         "Nothing was sent yet."
     )
 
 
-def approval_changed(operation: Operation, ended: Outcome) -> str:
-    """A yes that was withdrawn, or a refusal, and what is left of it."""
-    who, noun = mention_user(operation.actor.id), labels(BY_NAME[operation.action]).noun
+def approval_changed(operation: Operation, outcome: Outcome) -> str:
+    """Say that somebody withdrew their approval or declined the request, and what remains."""
+    actor, noun = mention_user(operation.actor.id), labels(BY_NAME[operation.action]).noun
     if operation.intent is ApprovalIntent.DECLINE:
-        votes = ended.ended_request.approvals if ended.ended_request else ()
+        approvals = outcome.ended_request.approvals if outcome.ended_request else ()
         return (
-            f"🛑 *{who} refused the {noun}.* The yes of {approver_names(votes)} no longer counts. "
-            f"The {noun} was not sent."
+            f"🛑 *{actor} refused the {noun}.* The yes of {approver_names(approvals)} no longer "
+            f"counts. The {noun} was not sent."
         )
-    left = (
-        f"{_of(ended.approval_request)} said yes."
-        if ended.approval_request
+    remaining = (
+        f"{_tally(outcome.approval_request)} said yes."
+        if outcome.approval_request
         else "Nobody's yes is left."
     )
-    return f"↩️ {who} took their yes to the {noun} back. {left} The {noun} was not sent."
+    return f"↩️ {actor} took their yes to the {noun} back. {remaining} The {noun} was not sent."
 
 
-def lapsed(ballot: ApprovalRequest) -> str:
-    noun = labels(BY_NAME[ballot.action]).noun
+def lapsed(request: ApprovalRequest) -> str:
+    """Say that an approval request expired before enough people had approved."""
+    noun = labels(BY_NAME[request.action]).noun
     return (
-        f"⌛ *The {noun} lapsed*: {_of(ballot)} said yes in time ({approver_names(ballot.approvals)}). "
-        "It was not sent; ask again if it is still wanted."
+        f"⌛ *The {noun} lapsed*: {_tally(request)} said yes in time "
+        f"({approver_names(request.approvals)}). It was not sent; ask again if it is still wanted."
     )
 
 
-def side_effects(operation: Operation, ended: Outcome) -> str:
-    """What else it brought about: votes that no longer count."""
-    parts = []
+def side_effects(operation: Operation, outcome: Outcome) -> str:
+    """Name the approvals and the other request that an operation put an end to; "" for none."""
+    sentences = []
     if operation.revoked_approvals:
-        gone = approver_names(operation.revoked_approvals)
-        parts.append(f"The yes of {gone} no longer counts: they may not say it any more.")
-    if ended.outdated_approvals:
-        parts.append(
-            f"The yes of {approver_names(ended.outdated_approvals)} no longer counts: it was to what has changed "
-            "since."
-        )
-    if ended.ended_request:
-        noun = labels(BY_NAME[ended.ended_request.action]).noun
-        parts.append(
-            f"This ended the {noun} that {approver_names(ended.ended_request.approvals)} had said yes to."
-        )
-    return "".join(f"\n{part}" for part in parts)
+        names = approver_names(operation.revoked_approvals)
+        sentences.append(f"The yes of {names} no longer counts: they may not say it any more.")
+    if outcome.outdated_approvals:
+        names = approver_names(outcome.outdated_approvals)
+        sentences.append(f"The yes of {names} no longer counts: it was to what has changed since.")
+    if outcome.ended_request:
+        noun = labels(BY_NAME[outcome.ended_request.action]).noun
+        names = approver_names(outcome.ended_request.approvals)
+        sentences.append(f"This ended the {noun} that {names} had said yes to.")
+    return "".join(f"\n{sentence}" for sentence in sentences)
 
 
 def actor_names(operation: Operation) -> str:
-    """Who does it: by whose right, and with whom."""
-    lender = operation.terms.delegator
-    own = mention_user(operation.actor.id) + (
-        f" (by the right of {mention_user(lender)})" if lender else ""
-    )
-    glass = ", who broke the glass" if operation.terms.break_glass_channel else ""
-    also = f", with {approver_names(operation.co_approvers)}" if operation.co_approvers else ""
-    return f"{own}{glass}{also}"
+    """Name who carries out an operation, by whose right, and the co-approvers."""
+    delegator = operation.terms.delegator
+    right = f" (by the right of {mention_user(delegator)})" if delegator else ""
+    break_glass = ", who broke the glass" if operation.terms.break_glass_channel else ""
+    others = f", with {approver_names(operation.co_approvers)}" if operation.co_approvers else ""
+    return f"{mention_user(operation.actor.id)}{right}{break_glass}{others}"
 
 
-def approver_names(votes: tuple[Approval, ...] | list[Approval]) -> str:
-    named = [
-        mention_user(vote.actor.id)
-        + (f" (by the right of {mention_user(vote.delegator)})" if vote.delegator else "")
-        for vote in votes
+def approver_names(approvals: Sequence[Approval]) -> str:
+    """Name who approved, and by whose right if not their own: "A, B and C"."""
+    names = [
+        mention_user(approval.actor.id)
+        + (f" (by the right of {mention_user(approval.delegator)})" if approval.delegator else "")
+        for approval in approvals
     ]
-    return " and ".join(filter(None, (", ".join(named[:-1]), *named[-1:])))
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
-def _of(ballot: ApprovalRequest) -> str:
-    return f"{len(ballot.approvals)} of {ballot.needed}"
+def _tally(request: ApprovalRequest) -> str:
+    return f"{len(request.approvals)} of {request.needed}"
 
 
-def _braked(ballot: ApprovalRequest) -> list[str]:
-    """Why a second person is asked for though no rule does."""
-    if not ballot.brake_applied:
+def _brake_notes(request: ApprovalRequest) -> list[str]:
+    """Say why a second person is needed though no rule asks for one; [] where a rule does."""
+    if not request.brake_applied:
         return []
-    within = format_duration(timedelta(seconds=ballot.brake_within))
-    times = "once" if ballot.brake_retries == 1 else f"{ballot.brake_retries} times"
-    why = f"🧯 This workflow was retried at least {times} within {within}"
-    return [f"{why}, so a second person is asked for."]
+    within = format_duration(timedelta(seconds=request.brake_within))
+    times = "once" if request.brake_retries == 1 else f"{request.brake_retries} times"
+    cause = f"🧯 This workflow was retried at least {times} within {within}"
+    return [f"{cause}, so a second person is asked for."]
 
 
-def _missing(ballot: ApprovalRequest) -> str:
-    left = ballot.needed - len(ballot.approvals)
-    if left < 1:  # a stricter rule was taken back meanwhile
+def _missing_people(request: ApprovalRequest) -> str:
+    missing = request.needed - len(request.approvals)
+    if missing < 1:  # a stricter rule was taken back meanwhile
         return "one of them has to say so again"
-    return f"{left} more {'people' if left > 1 else 'person'} must say so"
+    return f"{missing} more {'people' if missing > 1 else 'person'} must say so"

@@ -1,4 +1,4 @@
-"""Many at once: the views in which they are chosen and confirmed."""
+"""The views in which several objects are selected and confirmed for one action."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from bot.domain.objects import ObjectKind, Ref, Value
 from bot.domain.reasons import SkipReason
 from bot.domain.slack import SlackLocation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
-from bot.messages.blocks import Message, context, new_message, plain_name, section
+from bot.messages.blocks import Message, context, plain_name, section, text_message
 from bot.messages.labels import labels
 from bot.messages.text import clip, code, inline, quote, relative_time
 from bot.secmaster import Task
@@ -40,6 +40,7 @@ CHOOSE = "Select several"
 WAITING = {"task": "wait for a decision", "instance": "have failed"}
 WAITS = {"task": "waits for a decision", "instance": "has failed"}
 
+# A refused object is not among them: its item brings the policy's own words as its detail.
 SKIP_REASONS = {
     SkipReason.NEEDS_APPROVALS: "It asks for several people: decide it on its card.",
     SkipReason.NEEDS_NAME: "It asks for its name to be typed: decide it on its card.",
@@ -52,14 +53,14 @@ SKIP_REASONS = {
 
 
 class BatchFormState(Value):
-    """What the choosing view remembers."""
+    """What the selection view remembers until it is submitted."""
 
     kind: ObjectKind
     location: SlackLocation
 
 
 class BatchSelection(Value):
-    """What somebody chose: to do what to which objects, and why."""
+    """What somebody submitted in the selection view; ``action`` is "" where none was chosen."""
 
     action: str
     items: tuple[ButtonValue, ...]
@@ -67,7 +68,7 @@ class BatchSelection(Value):
 
 
 class SelectedItem(Value):
-    """One of many objects that is to be confirmed: as it was read, and what happens then."""
+    """One selected object as it was read for the confirmation, and what the action leads to."""
 
     button: ButtonValue
     name: str
@@ -75,7 +76,11 @@ class SelectedItem(Value):
 
 
 class BatchConfirmation(Value):
-    """What the confirming view remembers: each object as its id and the digest of what was read."""
+    """What the confirmation view remembers until it is submitted.
+
+    ``items`` are "id:fingerprint", the fingerprint being that of what was read; spelt out as
+    button values twenty of them would not fit into a view's metadata.
+    """
 
     action: str
     workspace: str
@@ -85,19 +90,21 @@ class BatchConfirmation(Value):
 
     @property
     def buttons(self) -> tuple[ButtonValue, ...]:
-        noun = BY_NAME[self.action].kind
-        pairs = [each.partition(":") for each in self.items]
+        """The items as button values."""
+        kind = BY_NAME[self.action].kind
+        pairs = [item.partition(":") for item in self.items]
         return tuple(
             ButtonValue(
-                ref=Ref(kind=noun, id=id_, workspace=self.workspace), decision_fingerprint=seen
+                ref=Ref(kind=kind, id=id_, workspace=self.workspace),
+                decision_fingerprint=fingerprint,
             )
-            for id_, _, seen in pairs
+            for id_, _, fingerprint in pairs
         )
 
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """What can be chosen, of how many; ``root`` is the command that narrows it."""
+    """What can be selected, out of how many; ``root`` is the command that narrows it."""
 
     objects: Sequence[Snapshot]
     total: int
@@ -105,189 +112,205 @@ class BatchOptions:
     now: datetime
 
 
-def batch_button(wanted: BatchQuery, label: str = CHOOSE) -> ButtonElement:
-    """The button to choose many with; where it is about a workflow, all its failed runs."""
-    return ButtonElement(text=label, action_id="several", value=str(wanted))
+def batch_button(query: BatchQuery, label: str = CHOOSE) -> ButtonElement:
+    """Return the button that opens the selection of what a query finds."""
+    return ButtonElement(text=label, action_id="several", value=str(query))
 
 
-def selection_form(wanted: BatchQuery, kept: BatchFormState, there: BatchOptions) -> dict[str, Any]:
-    """The view that asks what to do, and to which."""
-    options = [
-        one for each in there.objects[:MAX_OPTIONS] if (one := _option(wanted, each, there.now))
+def selection_form(
+    query: BatchQuery, state: BatchFormState, options: BatchOptions
+) -> dict[str, Any]:
+    """Return the view that asks for an action, for its objects and for a reason.
+
+    Where the query is about one workflow's failed runs, as many as possible are preselected.
+    """
+    menu = [
+        option
+        for snapshot in options.objects[:MAX_OPTIONS]
+        if (option := _object_option(query, snapshot, options.now))
     ]
-    if not options:
-        return _view(
-            kept, [section(f"No {wanted.kind}s {WAITING[wanted.kind]}{_narrowed(wanted)}.")]
+    if not menu:
+        text = f"No {query.kind}s {WAITING[query.kind]}{_filter_text(query)}."
+        return _modal(state, [section(text)])
+    choices = [
+        Option(
+            value=action.name,
+            text=PlainTextObject(text=labels(action).button),
+            description=PlainTextObject(text=clip(labels(action).consequence, NAME)),
         )
-    whole = wanted.kind == "instance" and wanted.workflow_id
+        for action in batch_actions(query.kind)
+    ]
+    preselected = query.kind == "instance" and query.workflow_id
     objects = StaticMultiSelectElement(
         action_id=OBJECTS,
-        options=options,
-        initial_options=options[:MAX_OBJECTS] if whole else None,
+        options=menu,
+        initial_options=menu[:MAX_OBJECTS] if preselected else None,
         max_selected_items=MAX_OBJECTS,
         placeholder=f"Up to {MAX_OBJECTS}",
     )
-    parts: list[Block] = [
-        section(_how_many(wanted, there, len(options))),
-        _input(
-            ACTION, "What to do", RadioButtonsElement(action_id=ACTION, options=_actions(wanted))
+    blocks: list[Block] = [
+        section(_count_text(query, options, len(menu))),
+        InputBlock(
+            block_id=ACTION,
+            label=PlainTextObject(text="What to do"),
+            element=RadioButtonsElement(action_id=ACTION, options=choices),
         ),
-        _input(OBJECTS, f"{wanted.kind.capitalize()}s", objects),
-        _reason(),
+        InputBlock(
+            block_id=OBJECTS,
+            label=PlainTextObject(text=f"{query.kind.capitalize()}s"),
+            element=objects,
+        ),
+        InputBlock(
+            block_id=REASON,
+            optional=True,
+            label=PlainTextObject(text="Reason"),
+            hint=PlainTextObject(text="The same for all. Some rules ask for one."),
+            element=PlainTextInputElement(
+                action_id=REASON, multiline=True, max_length=LONGEST_REASON
+            ),
+        ),
     ]
-    return _view(kept, parts, callback="choosing", submit="Next")
+    return _modal(state, blocks, callback="choosing", submit="Next")
 
 
 def read_selection(view: dict[str, Any]) -> tuple[BatchFormState, BatchSelection | None]:
-    """What was chosen; None where an option is from another version."""
+    """Read a submitted selection view.
+
+    The selection is None where an option was made by another version and can't be read.
+    """
     values = view["state"]["values"]
-    entered = {name: next(iter(block.values())) for name, block in values.items()}
-    option = entered[ACTION].get("selected_option") or {}
-    given = entered[OBJECTS].get("selected_options") or []
-    picked = [ButtonValue.parse(each["value"]) for each in given]
-    reason = (entered[REASON].get("value") or "").strip()
-    kept = BatchFormState.model_validate_json(view["private_metadata"])
-    action = option.get("value", "")
-    known = tuple(each for each in picked if each and each.ref.kind == kept.kind)
-    able = [each.name for each in batch_actions(kept.kind)]
-    if len(known) < len(picked) or action not in (*able, ""):
-        return kept, None
-    return kept, BatchSelection(action=action, items=known, reason=reason)
+    elements = {name: next(iter(block.values())) for name, block in values.items()}
+    choice = elements[ACTION].get("selected_option") or {}
+    options = elements[OBJECTS].get("selected_options") or []
+    reason = (elements[REASON].get("value") or "").strip()
+    state = BatchFormState.model_validate_json(view["private_metadata"])
+    action = choice.get("value", "")
+    buttons = [ButtonValue.parse(option["value"]) for option in options]
+    items = tuple(button for button in buttons if button and button.ref.kind == state.kind)
+    possible = [action.name for action in batch_actions(state.kind)]
+    if len(items) < len(buttons) or action not in (*possible, ""):
+        return state, None
+    return state, BatchSelection(action=action, items=items, reason=reason)
 
 
 def confirmation_form(
-    kept: BatchConfirmation,
-    taken: Sequence[SelectedItem],
-    left: Sequence[SkippedItem],
+    confirmation: BatchConfirmation,
+    selected: Sequence[SelectedItem],
+    skipped: Sequence[SkippedItem],
     workspace: str,
 ) -> dict[str, Any]:
-    """The question before: what is done to which, and what is left out and why."""
-    action = BY_NAME[kept.action]
-    what = count(action, len(taken))
-    asked = (
-        f"*{labels(action).button} {what} of {inline(workspace, 60)}?* Each is decided on its own."
+    """Return the view that asks to confirm an action on several objects.
+
+    It names what is selected with the consequence, and what is skipped with the reason. Without
+    anything selected it can't be submitted. ``workspace`` is the workspace's name for people.
+    """
+    action = BY_NAME[confirmation.action]
+    button, objects = labels(action).button, count(action, len(selected))
+    question = f"*{button} {objects} of {inline(workspace, 60)}?* Each is decided on its own."
+    blocks: list[Block] = [section(question if selected else "*None of them can be decided so.*")]
+    if confirmation.reason and selected:
+        blocks.append(section(quote(confirmation.reason, 1000)))
+    for item in selected:
+        facts = f"{item.consequence} · {inline(workspace, 60)} · {code(item.button.ref.id)}"
+        blocks += [plain_name(item.name), context(facts)]
+    if skipped:
+        blocks.append(section(f"*Left out: {len(skipped)}*"))
+    for skip in skipped:
+        detail = skip.detail or SKIP_REASONS[skip.reason]
+        blocks += [plain_name(skip.name), context(f"{detail} · {code(skip.ref.id)}")]
+    return _modal(
+        confirmation,
+        blocks,
+        title=f"{button} {objects}" if selected else CHOOSE,
+        submit=f"{button} {len(selected)}" if selected else "",
     )
-    parts: list[Block] = [section(asked if taken else "*None of them can be decided so.*")]
-    parts += [section(quote(kept.reason, 1000))] if kept.reason and taken else []
-    for each in taken:
-        then = f"{each.consequence} · {inline(workspace, 60)} · {code(each.button.ref.id)}"
-        parts += [plain_name(each.name), context(then)]
-    parts += [section(f"*Left out: {len(left)}*")] if left else []
-    for one in left:
-        why = one.detail or SKIP_REASONS[one.reason]
-        parts += [plain_name(one.name), context(f"{why} · {code(one.ref.id)}")]
-    submit = f"{labels(action).button} {len(taken)}" if taken else ""
-    title = f"{labels(action).button} {what}" if taken else CHOOSE
-    return _view(kept, parts, title=title, submit=submit)
 
 
 def too_few() -> str:
+    """Say under the menu that nothing was selected."""
     return "Select at least one."
 
 
 def too_many(number: int) -> str:
+    """Say under the menu that more were selected than one batch may have."""
     return f"{number} are selected; {MAX_OBJECTS} are possible at once."
 
 
-def needs_form(noun: ObjectKind, root: str) -> Message:
-    """Tell whoever mentioned us that Slack opens no form for a mention."""
-    written = "" if root.startswith("@") else f"write {code(f'{root} {noun} several')}, or "
-    text = (
-        f"Slack opens no form for a mention: {written}press *{CHOOSE}* under a list. "
+def needs_form(kind: ObjectKind, root: str) -> Message:
+    """Say that Slack opens no form for a mention, and what opens one.
+
+    ``root`` is how the bot was spoken to: its command, or "@name".
+    """
+    command = "" if root.startswith("@") else f"write {code(f'{root} {kind} several')}, or "
+    return text_message(
+        f"Slack opens no form for a mention: {command}press *{CHOOSE}* under a list. "
         "Nothing was sent."
     )
-    return new_message(text, section(text))
 
 
-def _option(wanted: BatchQuery, found: Snapshot, now: datetime) -> Option | None:
+def count(action: Action, number: int) -> str:
+    """Count an action's objects: "1 task", "2 instances"."""
+    return f"{number} {action.kind}{'s' * (number != 1)}"
+
+
+def _object_option(query: BatchQuery, snapshot: Snapshot, now: datetime) -> Option | None:
+    """Return the option that selects an object; None for an id that no button can carry."""
     try:
-        ref = Ref(kind=wanted.kind, workspace=wanted.workspace, id=found.id)
+        ref = Ref(kind=query.kind, workspace=query.workspace, id=snapshot.id)
     except ValidationError:
         return None
-    value = str(ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(found)))
+    if isinstance(snapshot, Task):
+        due = snapshot.due_date
+        when = f"due {relative_time(due, now)}" if due else "no due date"
+        source = snapshot.related_object
+    else:
+        start = snapshot.start_time
+        when = f"started {relative_time(start, now)}" if start else "not started"
+        source = snapshot.workflow.name
+    facts = " · ".join(filter(None, (when, " ".join(source.split()))))
+    name = clip(" ".join(snapshot.name.split()), NAME)
+    value = str(ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot)))
     return Option(
         value=value if len(value) <= VALUE else str(ref),
-        text=PlainTextObject(text=clip(_plain(found.name), NAME) or ref.id, emoji=False),
-        description=PlainTextObject(text=clip(_facts(found, now), NAME), emoji=False),
+        text=PlainTextObject(text=name or ref.id, emoji=False),
+        description=PlainTextObject(text=clip(facts, NAME), emoji=False),
     )
 
 
-def _facts(found: Snapshot, now: datetime) -> str:
-    if isinstance(found, Task):
-        due = f"due {relative_time(found.due_date, now)}" if found.due_date else "no due date"
-        return " · ".join(filter(None, (due, _plain(found.related_object))))
-    started = (
-        f"started {relative_time(found.start_time, now)}" if found.start_time else "not started"
-    )
-    return " · ".join(filter(None, (started, _plain(found.workflow.name))))
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _narrowed(wanted: BatchQuery) -> str:
+def _filter_text(query: BatchQuery) -> str:
     parts = (
-        f"with “{inline(wanted.text, 60)}”" if wanted.text else "",
-        f"of workflow {code(wanted.workflow_id)}" if wanted.workflow_id else "",
+        f"with “{inline(query.text, 60)}”" if query.text else "",
+        f"of workflow {code(query.workflow_id)}" if query.workflow_id else "",
     )
     return "".join(f" {part}" for part in parts if part)
 
 
-def _how_many(wanted: BatchQuery, there: BatchOptions, shown: int) -> str:
-    these = f"{wanted.kind}s {WAITING[wanted.kind]}{_narrowed(wanted)}"
-    if there.total == shown == 1:
-        return f"1 {wanted.kind} {WAITS[wanted.kind]}{_narrowed(wanted)}."
-    if there.total <= shown:
-        return f"{shown} {these}."
-    narrower = code(f"{there.root} {wanted.kind} several <text>")
-    return f"{there.total} {these}; {shown} of them are here. For others write {narrower}."
+def _count_text(query: BatchQuery, options: BatchOptions, listed: int) -> str:
+    """Say how many objects there are and, if the menu lists fewer, how to reach the others."""
+    if options.total == listed == 1:
+        return f"1 {query.kind} {WAITS[query.kind]}{_filter_text(query)}."
+    objects = f"{query.kind}s {WAITING[query.kind]}{_filter_text(query)}"
+    if options.total <= listed:
+        return f"{listed} {objects}."
+    command = code(f"{options.root} {query.kind} several <text>")
+    return f"{options.total} {objects}; {listed} of them are here. For others write {command}."
 
 
-def _actions(wanted: BatchQuery) -> list[Option]:
-    return [
-        Option(
-            value=each.name,
-            text=PlainTextObject(text=labels(each).button),
-            description=PlainTextObject(text=clip(labels(each).consequence, NAME)),
-        )
-        for each in batch_actions(wanted.kind)
-    ]
-
-
-def _input(name: str, label: str, element: RadioButtonsElement | StaticMultiSelectElement) -> Block:
-    return InputBlock(block_id=name, label=PlainTextObject(text=label), element=element)
-
-
-def _reason() -> Block:
-    return InputBlock(
-        block_id=REASON,
-        optional=True,
-        label=PlainTextObject(text="Reason"),
-        hint=PlainTextObject(text="The same for all. Some rules ask for one."),
-        element=PlainTextInputElement(action_id=REASON, multiline=True, max_length=LONGEST_REASON),
-    )
-
-
-def _view(
-    kept: Value,
-    parts: list[Block],
+def _modal(
+    state: Value,
+    blocks: list[Block],
     *,
     title: str = CHOOSE,
     callback: str = "confirming",
     submit: str = "",
 ) -> dict[str, Any]:
-    """A view of ours; without a ``submit`` there is only the way back."""
+    """Return a modal that remembers ``state``; without ``submit`` there is only the way back."""
     return View(
         type="modal",
         callback_id=callback,
         title=clip(title, 24),
         submit=clip(submit, 24) or None,
         close="Back",
-        private_metadata=kept.model_dump_json(),
-        blocks=parts,
+        private_metadata=state.model_dump_json(),
+        blocks=blocks,
     ).to_dict()
-
-
-def count(action: Action, number: int) -> str:
-    return f"{number} {action.kind}{'s' * (number != 1)}"

@@ -1,17 +1,18 @@
-"""Many at once: how far it is, how each ended, and which one a reply is about."""
+"""Render the progress and the results of a batch, and name the object that a reply is about."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
-from slack_sdk.models.blocks import Block, RawTextObject, TableBlock
+from slack_sdk.models.blocks import RawTextObject, TableBlock
 from slack_sdk.models.blocks.basic_components import TableBlockColumnSettings
 
 from bot.domain.actions import BY_NAME
 from bot.domain.batches import Batch, BatchItem
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.reasons import NO_ANSWER, OutcomeReason, SkipReason
-from bot.messages import batch_forms
-from bot.messages.blocks import Message, new_message, plain_name, section
+from bot.messages.batch_forms import count
+from bot.messages.blocks import Message, plain_name, section, text_message
 from bot.messages.cards import INSTANCE_STATES, TASK_STATES
 from bot.messages.labels import labels
 from bot.messages.text import clip, inline, mention_user, quote
@@ -21,6 +22,10 @@ SKIP_LABELS = {
     SkipReason.NEEDS_APPROVALS: "Left out: asks for several people",
     SkipReason.NEEDS_NAME: "Left out: asks for its name to be typed",
     SkipReason.NEEDS_REASON: "Left out: needs a reason",
+    # Found out before anything was confirmed, and so in no batch that is recorded.
+    **dict.fromkeys(
+        (SkipReason.SETTLED, SkipReason.CHANGED, SkipReason.GONE, SkipReason.UNREAD), "Left out"
+    ),
 }
 FAILURE_LABELS = {
     OutcomeReason.CHANGED: "Changed since you looked",
@@ -31,16 +36,40 @@ FAILURE_LABELS = {
     OutcomeReason.OWN_FAULT: "Not done: trouble on our side",
     OutcomeReason.CANNOT_POST: "Not done: no place to answer",
     OutcomeReason.NOT_FOUND: "SecMaster knows it no longer",
-    **dict.fromkeys(
-        NO_ANSWER,
-        "Given up: SecMaster did not answer",
-    ),
+    **dict.fromkeys(NO_ANSWER, "Given up: SecMaster did not answer"),
 }
+# The other ways to fail: SecMaster's refusals, which its code tells apart, and what no item of a
+# batch meets, as it has neither a file nor an approval to withdraw.
+REFUSED_BY_SECMASTER = frozenset(
+    {
+        OutcomeReason.NONE,
+        OutcomeReason.LOST,
+        OutcomeReason.REQUEST_OVER,
+        OutcomeReason.REQUEST_LAPSED,
+        OutcomeReason.NO_REQUEST,
+        OutcomeReason.ALREADY_SENDING,
+        OutcomeReason.FILE_UNAVAILABLE,
+        OutcomeReason.FILE_TOO_LARGE,
+        OutcomeReason.FILE_DELAYED,
+        OutcomeReason.READ_BACK,
+        OutcomeReason.NOT_VISIBLE,
+        OutcomeReason.NOT_READABLE,
+        OutcomeReason.RESTARTED,
+        OutcomeReason.REFUSED,
+        OutcomeReason.INVALID,
+        OutcomeReason.FORBIDDEN,
+        OutcomeReason.CONFLICT,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchItemResult:
-    """How one of many ended, None where it has not; ``holder`` or ``standing`` came before it."""
+    """How one item of a batch ended; ``outcome`` is None while that is not known.
+
+    ``holder`` is the operation that was accepted before it, ``standing_operation`` the one that
+    had closed its object.
+    """
 
     item: BatchItem
     outcome: Outcome | None = None
@@ -49,100 +78,92 @@ class BatchItemResult:
 
 
 def progress(batch: Batch, done: int) -> Message:
-    """How far it is."""
-    cause = batch.operation
-    action = BY_NAME[cause.action]
-    doing = labels(action).doing.capitalize()
-    of = len(batch.items)
-    what = f"{doing} {batch_forms.count(action, of)} for {mention_user(cause.actor.id)}"
-    text = f"⏳ {what}: {done} of {of} done"
-    return new_message(text, section(text))
+    """Say how many of a batch's operations have ended."""
+    action, total = BY_NAME[batch.operation.action], len(batch.items)
+    activity = f"{labels(action).doing.capitalize()} {count(action, total)}"
+    actor = mention_user(batch.operation.actor.id)
+    return text_message(f"⏳ {activity} for {actor}: {done} of {total} done")
 
 
-def results(batch: Batch, ended: Sequence[BatchItemResult]) -> Message:
-    """The table that takes the place of the progress."""
-    cause = batch.operation
-    action = BY_NAME[cause.action]
-    done = sum(1 for each in ended if each.outcome and each.outcome.state is OperationState.DONE)
-    of = len(ended) + len(batch.skipped)
-    mark = "✅" if done == of else "⚠️"
-    what = f"{labels(action).done}: {done} of {batch_forms.count(action, of)}"
-    head = f"{mark} *{what}* for {mention_user(cause.actor.id)}"
-    reason = f"\n{quote(cause.reason, 1000)}" if cause.reason else ""
-    rows = [(one.item.name, result(one), one.item.operation.reference) for one in ended]
-    rows += [(one.name, SKIP_LABELS.get(one.reason, "Left out"), "—") for one in batch.skipped]
-    told = "\n".join(f"{inline(name, 80)}: {inline(said, 80)} ({ref})" for name, said, ref in rows)
-    table = _table([(action.kind.capitalize(), "Result", "Ref"), *rows])
-    return Message(f"{head}\n{told}", (section(f"{head}{reason}"), table))
+def results(batch: Batch, item_results: Sequence[BatchItemResult]) -> Message:
+    """Return the table of a batch's results, which takes the place of its progress."""
+    operation = batch.operation
+    action = BY_NAME[operation.action]
+    done = sum(
+        1
+        for item_result in item_results
+        if item_result.outcome and item_result.outcome.state is OperationState.DONE
+    )
+    total = len(item_results) + len(batch.skipped)
+    mark = "✅" if done == total else "⚠️"
+    summary = f"{labels(action).done}: {done} of {count(action, total)}"
+    head = f"{mark} *{summary}* for {mention_user(operation.actor.id)}"
+    reason = f"\n{quote(operation.reason, 1000)}" if operation.reason else ""
+    rows = [
+        (item_result.item.name, result(item_result), item_result.item.operation.reference)
+        for item_result in item_results
+    ]
+    rows += [(skip.name, SKIP_LABELS[skip.reason], "—") for skip in batch.skipped]
+    text = "\n".join(f"{inline(name, 80)}: {inline(end, 80)} ({ref})" for name, end, ref in rows)
+    wrapped = TableBlockColumnSettings(is_wrapped=True)
+    cells = [
+        [RawTextObject(text=clip(" ".join(cell.split()), 150) or "—") for cell in row]
+        for row in [(action.kind.capitalize(), "Result", "Ref"), *rows]
+    ]
+    table = TableBlock(rows=cells, column_settings=[wrapped, wrapped])
+    return Message(f"{head}\n{text}", (section(f"{head}{reason}"), table))
 
 
-def result(ended: BatchItemResult) -> str:
-    """How one of many ended, in a few plain words."""
-    outcome, operation = ended.outcome, ended.item.operation
+def result(item_result: BatchItemResult) -> str:
+    """Say in a few plain words how one item of a batch ended."""
+    outcome, operation = item_result.outcome, item_result.item.operation
     if outcome is None:
         return "Not known yet: see the thread"
-    if outcome.state is OperationState.FAILED:
-        return _refusal(ended, outcome)
-    sentences = {
-        OperationState.DONE: labels(BY_NAME[operation.action]).done,
-        OperationState.COUNTED: _waits(outcome),
-    }
-    return sentences.get(outcome.state, "Unknown: look in SecMaster")
-
-
-def _refusal(ended: BatchItemResult, outcome: Outcome) -> str:
-    closed = outcome.reason_code == OutcomeReason.NOT_NOW
-    if first := ended.holder or (ended.standing_operation if closed else None):
-        return _second(first)
-    if closed:
-        return _closed(ended.item.operation, outcome)
-    no = f"SecMaster refused ({outcome.code})" if outcome.code else "SecMaster refused"
-    return FAILURE_LABELS.get(outcome.reason_code, no)
+    match outcome.state:
+        case OperationState.FAILED:
+            return _failure_label(item_result, outcome)
+        case OperationState.DONE:
+            return labels(BY_NAME[operation.action]).done
+        case OperationState.COUNTED:
+            request = outcome.approval_request
+            missing = request.needed - len(request.approvals) if request else 1
+            return (
+                f"Waits for {missing} more people" if missing > 1 else "Waits for a second person"
+            )
+        case OperationState.UNKNOWN | OperationState.IN_DOUBT | OperationState.PENDING:
+            return "Unknown: look in SecMaster"
+        case _:
+            assert_never(outcome.state)
 
 
 def item_message(name: str, operation: Operation, message: Message) -> Message:
-    """What is said of one of many, which has to say of which it speaks."""
+    """Put the object's name above a message about one item of a batch."""
     name = name or operation.ref.id
     return Message(f"*{inline(name, 120)}*\n{message.text}", (plain_name(name), *message.blocks))
 
 
-def _waits(ended: Outcome) -> str:
-    left = (
-        ended.approval_request.needed - len(ended.approval_request.approvals)
-        if ended.approval_request
-        else 1
-    )
-    return f"Waits for {left} more people" if left > 1 else "Waits for a second person"
+def _failure_label(item_result: BatchItemResult, outcome: Outcome) -> str:
+    closed = outcome.reason_code == OutcomeReason.NOT_NOW
+    if earlier := item_result.holder or (item_result.standing_operation if closed else None):
+        operation = earlier.operation
+        # A cell has no mentions, so the actor is given by name.
+        words, name = labels(BY_NAME[operation.action]), operation.actor.name or operation.actor.id
+        if earlier.state is OperationState.DONE:
+            return f"Already {words.done.lower()} by {name}"
+        return f"{name} is {words.doing} it right now"
+    if closed:
+        return _closed_label(item_result.item.operation, outcome)
+    if outcome.reason_code in REFUSED_BY_SECMASTER:
+        return f"SecMaster refused ({outcome.code})" if outcome.code else "SecMaster refused"
+    return FAILURE_LABELS[outcome.reason_code]
 
 
-def _second(first: StandingOperation) -> str:
-    """Who came before, by name: a cell has no mentions."""
-    operation = first.operation
-    said, who = labels(BY_NAME[operation.action]), operation.actor.name or operation.actor.id
-    if first.state is OperationState.DONE:
-        return f"Already {said.done.lower()} by {who}"
-    return f"{who} is {said.doing} it right now"
-
-
-def _closed(operation: Operation, ended: Outcome) -> str:
+def _closed_label(operation: Operation, outcome: Outcome) -> str:
+    """Say which status of the object stood in the way."""
+    status = outcome.blocking_status
     if operation.ref.kind == "task":
-        state = (
-            TASK_STATES.get(ended.blocking_status, ended.blocking_status).lstrip("🟡✅⛔ ").lower()
-        )
-        by = f" by {ended.decided_by}" if ended.decided_by else ""
-        return f"Already decided{by}: {state}"
-    state = (
-        INSTANCE_STATES.get(ended.blocking_status, ended.blocking_status)
-        .lstrip("🔵🔴✅🔁🟠⛔ ")
-        .lower()
-    )
+        state = TASK_STATES.get(status, status).lstrip("🟡✅⛔ ").lower()
+        decider = f" by {outcome.decided_by}" if outcome.decided_by else ""
+        return f"Already decided{decider}: {state}"
+    state = INSTANCE_STATES.get(status, status).lstrip("🔵🔴✅🔁🟠⛔ ").lower()
     return f"Not now: it is {state}"
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> Block:
-    wrapped = TableBlockColumnSettings(is_wrapped=True)
-    cells = [
-        [RawTextObject(text=clip(" ".join(each.split()), 150) or "—") for each in row]
-        for row in rows
-    ]
-    return TableBlock(rows=cells, column_settings=[wrapped, wrapped])

@@ -40,11 +40,11 @@ FIELD_TEXT = 2000
 
 @dataclass(frozen=True, slots=True)
 class RenderContext:
-    """What a card needs to be drawn beyond the object: which one, when, and where.
+    """What rendering an object needs besides its snapshot.
 
-    ``unread`` is when SecMaster can't be asked, and the object is as it was read last.
-    ``mention`` are those whom the card called; ``snoozed_by`` wants to be left alone by it
-    ``snoozed_until`` then.
+    ``workspace`` is the workspace's name for people. ``stale`` means that SecMaster can't be read
+    now and the snapshot is the last one that was. ``mentions`` are the users (U…) and user groups
+    (S…) that the card called when it was posted.
     """
 
     ref: Ref
@@ -59,14 +59,14 @@ class RenderContext:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message: ``text`` is what a notification and a screen reader have."""
+    """A Slack message: ``text`` is for notifications and screen readers, ``blocks`` for the eye."""
 
     text: str
     blocks: tuple[Block, ...] = ()
 
     @property
     def payload(self) -> dict[str, Any]:
-        """What chat.postMessage, chat.update and a response_url take."""
+        """The arguments of chat.postMessage and chat.update, or the body for a response_url."""
         text = (
             self.text
             if len(self.text) <= MESSAGE_TEXT
@@ -78,87 +78,98 @@ class Message:
 
 
 def new_message(text: str, *blocks: Block) -> Message:
+    """Return a message with this notification text and these blocks."""
     return Message(text, blocks)
 
 
+def text_message(text: str) -> Message:
+    """Return a message whose only block shows its text."""
+    return Message(text, (section(text),))
+
+
 def header(text: str) -> Block:
+    """Return a header block, at most 150 characters."""
     # Plain text: nothing in a name is a mention, a link or markup here.
     return HeaderBlock(text=PlainTextObject(text=clip(text, 150).strip() or "—", emoji=False))
 
 
 def plain_name(name: str, accessory: InteractiveElement | None = None) -> Block:
-    """A name as it is: nothing in plain text is markup."""
+    """Return a section with a name on one line, as plain text: nothing in it is markup."""
     text = clip(" ".join(name.split()), 150)
     return SectionBlock(text=PlainTextObject(text=text or "—", emoji=False), accessory=accessory)
 
 
 def plain_text(text: str, limit: int) -> Block:
-    """Paragraphs of somebody's as they are: with markup in them they could pose as ours."""
+    """Return a section with somebody's paragraphs as plain text.
+
+    With markup in them they could pose as the bot's own words.
+    """
     return SectionBlock(text=PlainTextObject(text=clip(text, limit) or "—", emoji=False))
 
 
 def section(text: str, accessory: InteractiveElement | None = None) -> Block:
-    return SectionBlock(
-        text=_mrkdwn(text, SECTION_TEXT),
-        accessory=accessory,
-    )
+    """Return a section with markup; what SecMaster or people wrote must be escaped in it."""
+    return SectionBlock(text=_mrkdwn(text, SECTION_TEXT), accessory=accessory)
 
 
 def fields(pairs: Sequence[tuple[str, str]]) -> Block:
-    """Up to ten labelled facts, two in a row."""
+    """Return a section with up to ten pairs of label and value, two in a row."""
     return SectionBlock(
         fields=[_mrkdwn(f"*{label}*\n{value}", FIELD_TEXT) for label, value in pairs[:10]]
     )
 
 
 def context(*texts: str) -> Block:
+    """Return a block of small print: up to ten texts, empty ones left out."""
     return ContextBlock(elements=[_mrkdwn(text, CONTEXT_TEXT) for text in texts[:10] if text])
 
 
 def actions(elements: Sequence[InteractiveElement]) -> Block:
+    """Return a row of buttons and menus, up to 25."""
     return ActionsBlock(elements=list(elements)[:25])
 
 
-def action_button(action: Action, frame: RenderContext, about: Snapshot) -> ButtonElement:
-    """The button of an action; one that asks nothing further confirms first."""
+def action_button(
+    action: Action, render_context: RenderContext, snapshot: Snapshot
+) -> ButtonElement:
+    """Return the button of an action on an object; one that opens no form confirms first."""
+    value = ButtonValue(ref=render_context.ref, decision_fingerprint=decision_fingerprint(snapshot))
     return ButtonElement(
         text=labels(action).button,
         action_id=action.name,
-        value=str(ButtonValue(ref=frame.ref, decision_fingerprint=decision_fingerprint(about))),
+        value=str(value),
         style=action.style or None,
-        confirm=None if action.opens_form else confirm(action, frame, about),
+        confirm=None if action.opens_form else confirm(action, render_context, snapshot),
     )
 
 
-def confirm(action: Action, frame: RenderContext, about: Snapshot) -> ConfirmObject:
-    """The question before. Our own words come first: a name could pretend to be more of them."""
-    name = " ".join(about.name.split())
-    facts = (
-        f"{consequence(action, about)}\nWorkspace {clip(frame.workspace, 40)}, {frame.ref.id[-8:]}:"
+def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -> ConfirmObject:
+    """Return the confirmation dialog of an action's button.
+
+    The bot's own words come first: an object's name could pretend to be more of them.
+    """
+    workspace = clip(render_context.workspace, 40)
+    question = (
+        f"{consequence(action, snapshot)}\nWorkspace {workspace}, {render_context.ref.id[-8:]}:"
     )
-    failed = _failure(about) if action.is_retry else ""
-    said = labels(action)
+    node = snapshot.failed_node if isinstance(snapshot, Instance) and action.is_retry else None
+    failure = ""
+    if node is not None:
+        error = clip(" ".join(node.error_msg.split()), 70)
+        failure = f"\nFailed at {clip(node.action_name, 30)}: {error}"
+    name = clip(" ".join(snapshot.name.split()), 160 - len(failure))
+    button = labels(action).button
     return ConfirmObject(
-        title=f"{said.button} this {action.kind}?",
-        text=PlainTextObject(
-            text=f"{facts}{failed}\n“{clip(name, 160 - len(failed))}”", emoji=False
-        ),
-        confirm=said.button,
+        title=f"{button} this {action.kind}?",
+        text=PlainTextObject(text=f"{question}{failure}\n“{name}”", emoji=False),
+        confirm=button,
         deny="Back",
         style=action.style if action.style == "danger" else None,
     )
 
 
-def _failure(about: Snapshot) -> str:
-    """What failed, for whoever is about to try it again."""
-    node = about.failed_node if isinstance(about, Instance) else None
-    if node is None:
-        return ""
-    return f"\nFailed at {clip(node.action_name, 30)}: {clip(' '.join(node.error_msg.split()), 70)}"
-
-
 def overflow_menu(options: Sequence[tuple[str, str]], ref: Ref) -> OverflowMenuElement:
-    """The menu of what is seldom needed: (action id, label)."""
+    """Return the menu of what is seldom needed; each option is (action id, label)."""
     return OverflowMenuElement(
         action_id="more",
         options=[Option(value=f"{name}|{ref}", label=label) for name, label in options],
@@ -166,13 +177,11 @@ def overflow_menu(options: Sequence[tuple[str, str]], ref: Ref) -> OverflowMenuE
 
 
 def link(url: str, label: str) -> str:
+    """Return markup that links to a web address; "" for any other."""
     return f"<{url}|{inline(label)}>" if url.startswith(("https://", "http://")) else ""
 
 
 def _mrkdwn(text: str, limit: int) -> MarkdownTextObject:
+    shortened = text if len(text) <= limit else text[: limit - 1] + ELLIPSIS
     # Verbatim, or Slack would make links of addresses and channels of names in data.
-    return MarkdownTextObject(text=_cut(text, limit) if text.strip() else "—", verbatim=True)
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + ELLIPSIS
+    return MarkdownTextObject(text=shortened if text.strip() else "—", verbatim=True)

@@ -1,4 +1,4 @@
-"""What is no longer as it was shown: the difference, and a button to decide on that."""
+"""Render how an object differs from what its card showed, with a button to decide again."""
 
 from datetime import datetime
 from itertools import takewhile
@@ -14,7 +14,7 @@ from bot.secmaster import DueHandle
 
 MOST = 12
 LONGEST = 100  # of each text: all of them fit one section
-LEAD = 20  # characters of what is the same, before what differs
+LEAD = 20  # characters of what two texts share, shown before they differ
 LABELS = {
     "status": "Status",
     "name": "Name",
@@ -45,46 +45,44 @@ NO_DIFFERENCE = "What it was before is not known any more: look at the card."
 
 
 def changed_object(
-    operation: Operation, ended: Outcome, frame: RenderContext, about: Snapshot
+    operation: Operation, outcome: Outcome, render_context: RenderContext, snapshot: Snapshot
 ) -> Message:
-    """Tell somebody what has changed since they looked, and let them decide again."""
+    """Say what has changed since somebody looked, with a button that decides on ``snapshot``."""
     action = BY_NAME[operation.action]
     noun = labels(action).noun
     head = f"🔄 *Changed since you looked*, so the {noun} was not sent. Look, and decide again."
-    parts = [section("\n".join([head, differences(ended)]))]
+    blocks = [section("\n".join([head, differences(outcome)]))]
     if operation.reason:
-        parts.append(section(f"You had written:\n{quote(operation.reason)}"))
+        blocks.append(section(f"You had written:\n{quote(operation.reason)}"))
     text = f"Changed since you looked: the {noun} was not sent."
-    return new_message(text, *parts, actions([action_button(action, frame, about)]))
+    button = action_button(action, render_context, snapshot)
+    return new_message(text, *blocks, actions([button]))
 
 
-def differences(ended: Outcome) -> str:
-    """Each change on a line of its own."""
-    lines = [_difference(each) for each in ended.changes[:MOST]]
-    if more := len(ended.changes) - MOST:
-        lines += [f"and {more} more"] * (more > 0)
+def differences(outcome: Outcome) -> str:
+    """List the changes that an outcome carries, a line each."""
+    lines = [_change_line(change) for change in outcome.changes[:MOST]]
+    more = len(outcome.changes) - MOST
+    if more > 0:
+        lines.append(f"and {more} more")
     return "\n".join(lines) or NO_DIFFERENCE
 
 
-def _difference(change: Change) -> str:
+def _change_line(change: Change) -> str:
     if change.label == "comment":
-        what = "New comment" if change.after else "Comment deleted"
-        return f"💬 {what}: {inline(change.after or change.before, 2 * LONGEST)}"
+        event = "New comment" if change.after else "Comment deleted"
+        return f"💬 {event}: {inline(change.after or change.before, 2 * LONGEST)}"
     label = LABELS.get(change.label, change.label)
-    before, after = _apart(change.before, change.after)
-    return f"• *{label}*: {_shown(change, before)} → {_shown(change, after)}"
+    before, after = change.before, change.after
+    # Texts that begin alike are shown from where they differ, if that would be cut off otherwise.
+    shared = takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))
+    start = sum(1 for _ in shared) - LEAD
+    if start > LONGEST - 2 * LEAD:
+        before, after = ELLIPSIS + before[start:], ELLIPSIS + after[start:]
+    return f"• *{label}*: {_value_text(change, before)} → {_value_text(change, after)}"
 
 
-def _apart(before: str, after: str) -> tuple[str, str]:
-    """Two texts from where they differ on, if that would be cut off otherwise."""
-    alike = takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))
-    same = sum(1 for _ in alike) - LEAD
-    if same <= LONGEST - 2 * LEAD:
-        return before, after
-    return ELLIPSIS + before[same:], ELLIPSIS + after[same:]
-
-
-def _shown(change: Change, text: str) -> str:
+def _value_text(change: Change, text: str) -> str:
     if change.label == "due_date" and text:
         return date_token(datetime.fromisoformat(text))
     return VALUE_LABELS.get(text) or inline(text, LONGEST) or "nothing"

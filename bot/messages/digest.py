@@ -1,14 +1,12 @@
-"""The hand-over: what was decided, what still waits and what failed, short enough to be read aloud.
+"""Render the digest of a shift, short enough to be read aloud.
 
-It names people without calling them: a summary must wake nobody up.
+It names people without mentioning them: a summary must wake nobody up.
 """
 
-from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from bot.domain.notifications import Notification
-from bot.domain.shift_digest import DeciderCounts, ShiftSummary
-from bot.messages.blocks import Message, new_message, section
+from bot.domain.shift_digest import ShiftSummary
+from bot.messages.blocks import Message, text_message
 from bot.messages.oncall import stale_warning
 from bot.messages.text import date_token, format_duration, inline
 
@@ -16,95 +14,94 @@ NAMED = 8  # people in one sentence
 NAME = 50  # characters of each: all of it has to fit into one block
 
 
-def digest_notification(notice: Notification) -> Message:
-    """A digest as it was written down for a channel."""
-    return digest(ShiftSummary.model_validate_json(notice.details["facts"]))
-
-
-def digest(facts: ShiftSummary) -> Message:
-    """The whole in a few sentences; a quiet shift in one line."""
-    when = f"{date_token(facts.since)} to {date_token(facts.until)}"
-    if facts.quiet:
-        text = (
-            f"🌙 *A quiet shift, {when}.* Nothing was decided or retried. "
-            f"{_waiting(facts)} {_failed(facts)}"
-        )
+def digest(summary: ShiftSummary) -> Message:
+    """Render a shift's summary in a few sentences; a quiet shift in one line."""
+    period = f"{date_token(summary.since)} to {date_token(summary.until)}"
+    waiting, failed = _waiting_sentence(summary), _failed_sentence(summary)
+    if summary.quiet:
+        text = f"🌙 *A quiet shift, {period}.* Nothing was decided or retried. {waiting} {failed}"
     else:
-        told = (_decided(facts), _speed(facts), _glass(facts), _waiting(facts))
-        failed = " ".join(filter(None, (_failed(facts), _retried(facts))))
-        text = "\n".join(filter(None, (f"*Hand-over, {when}*", *told, failed)))
-    text += f"\n{stale_warning(facts.stale_since)}" if facts.stale_since else ""
-    return new_message(text, section(text))
+        retried = _retried_sentence(summary)
+        lines = (
+            f"*Hand-over, {period}*",
+            _decisions_sentence(summary),
+            _speed_sentence(summary),
+            _break_glass_sentence(summary),
+            waiting,
+            f"{failed} {retried}" if retried else failed,
+        )
+        text = "\n".join(filter(None, lines))
+    text += f"\n{stale_warning(summary.stale_since)}" if summary.stale_since else ""
+    return text_message(text)
 
 
-def _decided(facts: ShiftSummary) -> str:
-    here = sum(each.approved + each.terminated for each in facts.deciders)
-    elsewhere = _elsewhere(facts.decided_outside)
-    if not here:
-        return f"✅ {elsewhere}" if elsewhere else ""
-    who = _listed(map(_decider, facts.deciders), "others")
-    return f"✅ {_tasks(here)} decided here: {who}. {elsewhere}".rstrip()
+def _decisions_sentence(summary: ShiftSummary) -> str:
+    outside = ""
+    if number := summary.decided_outside:
+        end = "by itself when it was due" if number == 1 else "by themselves when they were due"
+        outside = f"{_tasks_were(number)} decided outside Slack, or ended {end}."
+    total = sum(decider.approved + decider.terminated for decider in summary.deciders)
+    if not total:
+        return f"✅ {outside}" if outside else ""
+    deciders = []
+    for decider in summary.deciders:
+        counts = [f"approved {decider.approved}"] if decider.approved else []
+        counts += [f"terminated {decider.terminated}"] if decider.terminated else []
+        deciders.append(f"{inline(decider.name, NAME)} {' and '.join(counts)}")
+    return f"✅ {_tasks_were(total)} decided here: {_enumeration(deciders)}. {outside}".rstrip()
 
 
-def _elsewhere(number: int) -> str:
-    if not number:
+def _speed_sentence(summary: ShiftSummary) -> str:
+    if not summary.timed:
         return ""
-    alone = "by itself when it was due" if number == 1 else "by themselves when they were due"
-    return f"{_tasks(number)} decided outside Slack, or ended {alone}."
+    median = format_duration(timedelta(seconds=summary.median))
+    tasks = _counted(summary.timed, "task")
+    return f"⏱️ The median time to a decision was {median}, over {tasks}."
 
 
-def _decider(each: DeciderCounts) -> str:
-    did = [f"approved {each.approved}"] if each.approved else []
-    did += [f"terminated {each.terminated}"] if each.terminated else []
-    return f"{inline(each.name, NAME)} {' and '.join(did)}"
-
-
-def _speed(facts: ShiftSummary) -> str:
-    if not facts.timed:
+def _break_glass_sentence(summary: ShiftSummary) -> str:
+    users = summary.break_glass_users
+    if not users:
         return ""
-    took = format_duration(timedelta(seconds=facts.median))
-    return f"⏱️ The median time to a decision was {took}, over {_counted(facts.timed, 'task')}."
+    times = "once" if len(users) == 1 else f"{len(users)} times"
+    names = _enumeration([inline(name, NAME) for name in dict.fromkeys(users)])
+    return f"🔨 The glass was broken {times}: by {names}."
 
 
-def _glass(facts: ShiftSummary) -> str:
-    if not facts.break_glass_users:
-        return ""
-    often = "once" if len(facts.break_glass_users) == 1 else f"{len(facts.break_glass_users)} times"
-    who = _listed((inline(name, NAME) for name in dict.fromkeys(facts.break_glass_users)), "others")
-    return f"🔨 The glass was broken {often}: by {who}."
-
-
-def _waiting(facts: ShiftSummary) -> str:
-    if not facts.waiting:
+def _waiting_sentence(summary: ShiftSummary) -> str:
+    if not summary.waiting:
         return "🟢 No task waits."
-    waits = f"{_counted(facts.waiting, 'task')} still {'waits' if facts.waiting == 1 else 'wait'}"
-    one = facts.waiting == 1
-    if not facts.overdue:
-        return f"🟡 {waits}, {'not' if one else 'none of them'} overdue."
-    late = "and is overdue" if one else f"{facts.overdue:,} of them overdue"
-    oldest = [
-        f"{inline(each.name, NAME)} since {date_token(each.due)}" for each in facts.oldest_overdue
-    ]
-    named = f": {'; '.join(oldest)}" if oldest else ""
-    return f"⏰ {waits}, *{late}*{named}."
+    single = summary.waiting == 1
+    tasks = f"{_counted(summary.waiting, 'task')} still {'waits' if single else 'wait'}"
+    if not summary.overdue:
+        return f"🟡 {tasks}, {'not' if single else 'none of them'} overdue."
+    overdue = "and is overdue" if single else f"{summary.overdue:,} of them overdue"
+    oldest = "; ".join(
+        f"{inline(task.name, NAME)} since {date_token(task.due)}" for task in summary.oldest_overdue
+    )
+    return f"⏰ {tasks}, *{overdue}*{f': {oldest}' if oldest else ''}."
 
 
-def _failed(facts: ShiftSummary) -> str:
-    if not facts.failed:
+def _failed_sentence(summary: ShiftSummary) -> str:
+    if not summary.failed:
         return "🟢 No run is failed."
-    return f"🔴 {_counted(facts.failed, 'run')} {'is' if facts.failed == 1 else 'are'} failed now."
+    return (
+        f"🔴 {_counted(summary.failed, 'run')} {'is' if summary.failed == 1 else 'are'} failed now."
+    )
 
 
-def _retried(facts: ShiftSummary) -> str:
-    if not facts.retriers:
+def _retried_sentence(summary: ShiftSummary) -> str:
+    if not summary.retriers:
         return ""
-    told = (f"{inline(each.name, NAME)} retried {each.retried}" for each in facts.retriers)
-    over = f"{facts.recovered} of {_counted(facts.retried, 'run')}"
-    now = "is" if facts.recovered == 1 else "are"
-    return f"{_listed(told, 'others')}; {over} {now} no longer failed."
+    retriers = _enumeration(
+        [f"{inline(retrier.name, NAME)} retried {retrier.retried}" for retrier in summary.retriers]
+    )
+    recovered = f"{summary.recovered} of {_counted(summary.retried, 'run')}"
+    verb = "is" if summary.recovered == 1 else "are"
+    return f"{retriers}; {recovered} {verb} no longer failed."
 
 
-def _tasks(number: int) -> str:
+def _tasks_were(number: int) -> str:
     return f"{_counted(number, 'task')} {'was' if number == 1 else 'were'}"
 
 
@@ -112,11 +109,10 @@ def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
-def _listed(parts: Iterable[str], rest: str) -> str:
-    """All in one sentence, with how many more there are."""
-    named: Sequence[str] = list(parts)
-    left = len(named) - NAMED
-    if left > 0:
-        named = [*named[:NAMED], f"{left} {rest}"]
-    *first, last = named
+def _enumeration(items: list[str]) -> str:
+    """Join the first items to "a, b and c", the others counted: "a, b and 3 others"."""
+    others = len(items) - NAMED
+    if others > 0:
+        items = [*items[:NAMED], f"{others} others"]
+    *first, last = items
     return f"{', '.join(first)} and {last}" if first else last

@@ -1,4 +1,4 @@
-"""Every kind of failure as one sentence a person can act on."""
+"""Turn each kind of failure into one sentence that a person can act on."""
 
 from bot.domain.operations import Outcome
 from bot.domain.reasons import OutcomeReason
@@ -28,6 +28,7 @@ CANNOT_POST_DEFAULT = "I may not write in this channel"
 BUSY = "SecMaster is busy (too many requests)."
 TOO_MANY = 429
 
+IN_TROUBLE = "SecMaster is in trouble."
 FAILURE_SENTENCES = {
     OutcomeReason.UNREACHABLE: "SecMaster can't be reached.",
     OutcomeReason.LOST_ANSWER: "SecMaster's answer was lost on the way.",
@@ -40,35 +41,35 @@ FAILURE_SENTENCES = {
     OutcomeReason.OWN_FAULT: "Something went wrong on our side.",
 }
 
+# The other reasons say what the policy, a rule of ours or SecMaster refused; where SecMaster's
+# trouble has to be named all the same, this much is known of it.
+GENERAL_TROUBLE = frozenset(
+    {
+        OutcomeReason.NONE,
+        OutcomeReason.NOT_NOW,
+        OutcomeReason.CHANGED,
+        OutcomeReason.LOST,
+        OutcomeReason.TOO_OLD,
+        OutcomeReason.ALREADY_APPROVED,
+        OutcomeReason.SAME_AUTHORITY,
+        OutcomeReason.REQUEST_OVER,
+        OutcomeReason.REQUEST_LAPSED,
+        OutcomeReason.NO_REQUEST,
+        OutcomeReason.ALREADY_SENDING,
+        OutcomeReason.CANNOT_POST,
+        OutcomeReason.ATTRIBUTION_FAILED,
+        OutcomeReason.FILE_UNAVAILABLE,
+        OutcomeReason.FILE_TOO_LARGE,
+        OutcomeReason.READ_BACK,
+        OutcomeReason.REFUSED,
+        OutcomeReason.INVALID,
+        OutcomeReason.NOT_FOUND,
+        OutcomeReason.FORBIDDEN,
+        OutcomeReason.CONFLICT,
+    }
+)
 
-def failure_sentence(ended: Outcome) -> str:
-    """What kept an operation from ending, with SecMaster's own words where there are any."""
-    said = FAILURE_SENTENCES.get(ended.reason_code, "SecMaster is in trouble.")
-    said = BUSY if ended.status == TOO_MANY else said
-    detail = ", ".join(
-        filter(None, (f"HTTP {ended.status}" * bool(ended.status), inline(ended.code)))
-    )
-    return f"{said} ({detail})" if detail else said
-
-
-def refusal_clause(ended: Outcome) -> str:
-    """SecMaster's code and words, as a clause."""
-    told = ": ".join(
-        filter(None, (code(ended.code) if ended.code else "", inline(ended.message, 300)))
-    )
-    return f" ({told})" if told else ""
-
-
-def explain(error: SecMasterError) -> str:
-    """Why something could not be read from SecMaster, and what to do."""
-    sentence = next(said for kind, said in READ_FAILURES.items() if isinstance(error, kind))
-    if error.status == TOO_MANY:
-        sentence = f"{BUSY} Nothing was changed; try again in a moment."
-    request = f" Request {code(error.request_id)}." if error.request_id else ""
-    no = f" It said {code(error.code)} {inline(error.message, 200)}." if error.code else ""
-    return f"{sentence}{no}{request}"
-
-
+# The most particular first: an error is explained by the first kind that it is an instance of.
 READ_FAILURES: dict[type[SecMasterError], str] = {
     NotFound: "SecMaster knows nothing of that id in this workspace.",
     Forbidden: "SecMaster does not let this bot read that: its credentials need looking after.",
@@ -79,3 +80,33 @@ READ_FAILURES: dict[type[SecMasterError], str] = {
     Unreadable: "SecMaster sent an answer that can't be read. Nothing was changed; try again.",
     SecMasterError: "SecMaster could not be asked. Nothing was changed; try again.",
 }
+
+
+def failure_sentence(outcome: Outcome) -> str:
+    """Say what kept an operation from ending, with SecMaster's code and status where known."""
+    if outcome.status == TOO_MANY:
+        sentence = BUSY
+    elif outcome.reason_code in GENERAL_TROUBLE:
+        sentence = IN_TROUBLE
+    else:
+        sentence = FAILURE_SENTENCES[outcome.reason_code]
+    status = f"HTTP {outcome.status}" if outcome.status else ""
+    detail = ", ".join(filter(None, (status, inline(outcome.code))))
+    return f"{sentence} ({detail})" if detail else sentence
+
+
+def refusal_clause(outcome: Outcome) -> str:
+    """Return SecMaster's code and message as a clause in brackets; "" where it gave neither."""
+    error_code = code(outcome.code) if outcome.code else ""
+    clause = ": ".join(filter(None, (error_code, inline(outcome.message, 300))))
+    return f" ({clause})" if clause else ""
+
+
+def explain(error: SecMasterError) -> str:
+    """Say why something could not be read from SecMaster, and what to do about it."""
+    sentence = next(text for kind, text in READ_FAILURES.items() if isinstance(error, kind))
+    if error.status == TOO_MANY:
+        sentence = f"{BUSY} Nothing was changed; try again in a moment."
+    request = f" Request {code(error.request_id)}." if error.request_id else ""
+    answer = f" It said {code(error.code)} {inline(error.message, 200)}." if error.code else ""
+    return f"{sentence}{answer}{request}"

@@ -1,4 +1,4 @@
-"""Failures of one workflow on one card, and what is too long for a card at all."""
+"""Render the failures of one workflow on one card, and failure details too long for any card."""
 
 from collections.abc import Mapping, Sequence
 
@@ -30,82 +30,100 @@ SHORT = 200  # characters of each error
 DETAILS_COMMENT = "What the failed node was given and said, in full"
 
 
-Waiting = Mapping[Ref, Sequence[ApprovalRequest]]
-
-
-def visible_rows(known: Sequence[TrackedObject]) -> list[TrackedObject]:
-    """Those that have a row: those that are failed, or all where none is."""
-    return ([each for each in known if each.open] or list(known))[:SHOWN]
+def visible_rows(tracked: Sequence[TrackedObject]) -> list[TrackedObject]:
+    """Return the runs that have a row on the card: the failed ones, or all where none is."""
+    return ([run for run in tracked if run.open] or list(tracked))[:SHOWN]
 
 
 def card(
-    frame: RenderContext, known: Sequence[TrackedObject], counted: tuple[int, int], waiting: Waiting
+    render_context: RenderContext,
+    tracked: Sequence[TrackedObject],
+    counts: tuple[int, int],
+    requests: Mapping[Ref, Sequence[ApprovalRequest]],
 ) -> Message:
-    """Draw one card for all: those that failed last first, with buttons while they are failed.
+    """Return the card of a workflow's failures.
 
-    ``known`` are as many as are read; ``counted`` says how many are failed, of how many in all.
-    ``waiting`` is what waits for more people, by its run.
+    ``tracked`` are the runs that were read, the latest failure first; ``counts`` are how many
+    are failed now and how many there are in all. ``requests`` are the approval requests by run.
+    Only runs that are still failed have buttons.
     """
-    still, total = counted
-    runs = [each for each in known if isinstance(each.snapshot, Instance)]
-    failed = [each for each in runs if each.open]
-    name = next(filter(None, map(_workflow, runs)), "—")
-    state = f"🔴 {still} of {total} runs that failed still are" if still else "✅ None is failed"
-    rows = [
-        part for each in visible_rows(runs) for part in _row(frame, each, waiting.get(each.ref, ()))
+    failed_count, total = counts
+    runs = [
+        (tracked_run, tracked_run.snapshot)
+        for tracked_run in tracked
+        if isinstance(tracked_run.snapshot, Instance)
     ]
-    left = (still or total) - min(len(failed or runs), SHOWN)
-    more: list[Block] = [context(f"and {left} more")] if left > 0 else []
-    ids = {each.snapshot.workflow.id for each in failed if isinstance(each.snapshot, Instance)}
-    if len(failed) > 1 and len(ids) == 1 and (chosen := _several(frame, ids.pop())):
-        more.append(actions([batch_button(chosen)]))
-    head = [header(name), section(f"*{state}*"), *mention_block(frame)]
-    return Message(f"{name}: {state}", (*head, *rows, *more, context(footer(frame, several=True))))
+    failed = [run for tracked_run, run in runs if tracked_run.open]
+    name = next(filter(None, (inline(run.workflow.name) for _, run in runs)), "—")
+    state = (
+        f"🔴 {failed_count} of {total} runs that failed still are"
+        if failed_count
+        else "✅ None is failed"
+    )
+    rows = [
+        block
+        for tracked_run in visible_rows([tracked_run for tracked_run, _ in runs])
+        for block in _run_row(render_context, tracked_run, requests.get(tracked_run.ref, ()))
+    ]
+    more: list[Block] = []
+    rest = (failed_count or total) - min(len(failed or runs), SHOWN)
+    if rest > 0:
+        more.append(context(f"and {rest} more"))
+    workflow_ids = {run.workflow.id for run in failed}
+    if len(failed) > 1 and len(workflow_ids) == 1:
+        query = _workflow_query(render_context.ref.workspace, workflow_ids.pop())
+        more += [actions([batch_button(query)])] if query else []
+    head = [header(name), section(f"*{state}*"), *mention_block(render_context)]
+    small_print = context(footer(render_context, several=True))
+    return Message(f"{name}: {state}", (*head, *rows, *more, small_print))
 
 
-def _several(frame: RenderContext, workflow_id: str) -> BatchQuery | None:
-    """All failed runs of a workflow; None where its id could not be carried by a button."""
+def _workflow_query(workspace: str, workflow_id: str) -> BatchQuery | None:
+    """Return the query for a workflow's failed runs; None for an id that no button can carry."""
     try:
-        chosen = BatchQuery(kind="instance", workspace=frame.ref.workspace, workflow_id=workflow_id)
+        query = BatchQuery(kind="instance", workspace=workspace, workflow_id=workflow_id)
     except ValidationError:
         return None
-    return chosen if workflow_id else None
+    return query if workflow_id else None
 
 
-def _workflow(known: TrackedObject) -> str:
-    return inline(known.snapshot.workflow.name) if isinstance(known.snapshot, Instance) else ""
-
-
-def _row(
-    frame: RenderContext, known: TrackedObject, waiting: Sequence[ApprovalRequest]
+def _run_row(
+    render_context: RenderContext,
+    tracked_run: TrackedObject,
+    requests: Sequence[ApprovalRequest],
 ) -> list[Block]:
-    """One run: where it failed and how, and what can be done about it."""
-    run = known.snapshot
+    """Show one run: where it failed and how, and what can be done about it."""
+    run = tracked_run.snapshot
     if not isinstance(run, Instance):
         return []
-    own = RenderContext(known.ref, frame.now, frame.workspace, frame.console_url)
+    run_context = RenderContext(
+        tracked_run.ref,
+        render_context.now,
+        render_context.workspace,
+        render_context.console_url,
+    )
     when = date_token(run.end_time or run.start_time)
-    tries = f" · {run.retry_count} retries" if run.retry_count else ""
-    text = f"*{inline(run.name)}* · {instance_state(run)} · {when}{tries}"
-    if (node := run.failed_node) and known.open:
+    retries = f" · {run.retry_count} retries" if run.retry_count else ""
+    text = f"*{inline(run.name)}* · {instance_state(run)} · {when}{retries}"
+    if (node := run.failed_node) and tracked_run.open:
         text += f"\nat {node_title(node)}"
         text += f"\n{code_block(clip(node.error_msg, SHORT))}" if node.error_msg else ""
     buttons = [
-        action_button(action, own, run)
+        action_button(action, run_context, run)
         for action in TABLE
         if action.kind == "instance" and run.status in action.button_statuses
     ]
-    asked = [
-        part
-        for ballot in waiting
-        if run.status in BY_NAME[ballot.action].allowed_statuses
-        for part in approvals.request_blocks(own, run, ballot)
+    approval_blocks = [
+        block
+        for request in requests
+        if run.status in BY_NAME[request.action].allowed_statuses
+        for block in approvals.request_blocks(run_context, run, request)
     ]
-    return [section(text), *asked, *([actions(buttons)] if buttons else [])]
+    return [section(text), *approval_blocks, *([actions(buttons)] if buttons else [])]
 
 
 def needs_details_file(run: Instance) -> bool:
-    """Whether a card can't show all that its failed node was given and said."""
+    """Whether a card is too short for all that the failed node was given and said."""
     node = run.failed_node
     if run.status != InstanceStatus.FAILED or node is None:
         return False
@@ -113,7 +131,7 @@ def needs_details_file(run: Instance) -> bool:
 
 
 def failure_details(run: Instance) -> str:
-    """All that the failed node was given and said, as plain text."""
+    """Return all that the failed node was given and said, as plain text for a file."""
     node = run.failed_node
     if node is None:
         return ""

@@ -1,15 +1,15 @@
-"""A person's Home: what waits for them, what they may retry, what they did, and who is on call.
+"""Render a person's Home: their queue, the runs they may retry, what they did, who is on call.
 
-Nothing in it says how far away a time is: it is drawn again where something has changed, and not
-because time passes.
+Nothing in it says how far away a time is: it is rendered again where something has changed, and
+not because time passes.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, assert_never
 
 from pydantic import Field, ValidationError
 from slack_sdk.models.blocks import (
@@ -50,32 +50,39 @@ FILTERS: dict[Tasks, str] = {
     "soon": f"Due in {format_duration(SOON)}",
     "all": "Everything that waits",
 }
+NOTHING: dict[Tasks, str] = {
+    "mine": "Nothing waits for you.",
+    "overdue": "Nothing that waits for you is overdue.",
+    "soon": f"Nothing that waits for you is due in {format_duration(SOON)}.",
+    "all": "Nothing waits.",
+}
 
 
 class HomeOptions(Value):
-    """What somebody wants to see on their Home, kept for them and carried by its buttons."""
+    """What somebody chose to see on their Home: stored for them, and carried by its buttons."""
 
     tasks: Tasks = "mine"
     tasks_page: int = Field(0, ge=0)
     runs_page: int = Field(0, ge=0)
 
     @classmethod
-    def load(cls, found: dict[str, Any]) -> Self:
-        """What was kept; what another version kept and this one can't read is as at first."""
+    def load(cls, document: dict[str, Any]) -> Self:
+        """Read what was stored; the defaults where this version can't read it."""
         try:
-            return cls.model_validate(found)
+            return cls.model_validate(document)
         except ValidationError:
             return cls()
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """What a button carries; None for what can't be read here."""
+        """Read what a button carries; None where this version can't."""
         try:
             return cls.model_validate_json(text)
         except ValidationError:
             return None
 
     def __str__(self) -> str:
+        """Return what a button carries."""
         return self.model_dump_json(exclude_defaults=True)
 
 
@@ -83,24 +90,30 @@ class HomeOptions(Value):
 class HomeRow:
     """One task or run, and which actions the person may take on it now."""
 
-    frame: RenderContext
+    render_context: RenderContext
     snapshot: Snapshot
     actions: tuple[Action, ...] = ()
 
     @property
+    def due(self) -> datetime | None:
+        """When the task is due; None for a run and for a task without a due date."""
+        return self.snapshot.due_date if isinstance(self.snapshot, Task) else None
+
+    @property
     def is_overdue(self) -> bool:
-        due = _due(self.snapshot)
-        return due is not None and due < self.frame.now
+        """Whether its due date has passed."""
+        return self.due is not None and self.due < self.render_context.now
 
     @property
     def is_soon(self) -> bool:
-        due = _due(self.snapshot)
-        return due is not None and self.frame.now <= due < self.frame.now + SOON
+        """Whether it is due within the next two hours."""
+        now = self.render_context.now
+        return self.due is not None and now <= self.due < now + SOON
 
 
 @dataclass(frozen=True, slots=True)
 class HomeDecision:
-    """What the person did; ``name`` is its object's, "" where that is not known."""
+    """What the person did to an object; ``name`` is "" where the object's name is not known."""
 
     action: Action
     ref: Ref
@@ -110,12 +123,12 @@ class HomeDecision:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """What a Home is drawn from.
+    """What a Home is rendered from.
 
-    ``tasks`` are those that wait, due soonest first, ``failed`` the runs that the person may
-    retry, latest first, ``done`` what they did this shift, latest first. Of ``unseen`` more
-    tasks nobody looked whether they wait for this person. ``on_call`` is None where Slack could
-    not be asked; ``troubled`` is that SecMaster can't be, since ``as_of``.
+    ``tasks`` are the open tasks, due soonest first; ``failed`` are the runs that the person may
+    retry and ``decisions`` what they did this shift, both latest first. For ``unchecked`` more
+    open tasks it was not checked whether the person may act on them. ``on_call`` is None where
+    Slack could not be asked. ``stale`` means that SecMaster can't be read since ``as_of``.
     """
 
     options: HomeOptions
@@ -129,180 +142,178 @@ class Home:
 
 
 def view(home: Home) -> dict[str, Any]:
-    """Draw it; the last block says as of when, and nothing else does."""
-    again = ButtonElement(text="Refresh", action_id="home")
-    parts = [
-        *_trouble(home),
-        *_queue(home),
+    """Return the Home's view. Its last block alone says as of when it is."""
+    warning = "⚠️ SecMaster can't be read now; this is what was known before."
+    decisions = "\n".join(map(_decision_line, home.decisions[:DECIDED]))
+    blocks = [
+        *([section(warning)] if home.stale else []),
+        *_queue_blocks(home),
         DividerBlock(),
-        *_runs(home),
+        *_failed_blocks(home),
         DividerBlock(),
         header("What I did this shift"),
-        section("\n".join(map(_done, home.decisions[:DECIDED])) or "Nothing yet."),
+        section(decisions or "Nothing yet."),
         header("On call now"),
         section(on_call_names(home.on_call)),
-        actions([again]),
+        actions([ButtonElement(text="Refresh", action_id="home")]),
         context(f"as of {date_token(home.as_of)}"),
     ]
-    return View(type="home", blocks=parts).to_dict()
+    return View(type="home", blocks=blocks).to_dict()
 
 
-def view_fingerprint(drawn: dict[str, Any]) -> str:
-    """Names what a Home shows, as of whenever."""
-    return hashlib.sha256(json.dumps(drawn["blocks"][:-1]).encode()).hexdigest()
+def view_fingerprint(view: dict[str, Any]) -> str:
+    """Return the fingerprint of all that a view shows but its time."""
+    return hashlib.sha256(json.dumps(view["blocks"][:-1]).encode()).hexdigest()
 
 
 def visible_rows(home: Home) -> tuple[Sequence[HomeRow], Sequence[HomeRow]]:
-    """The tasks and the runs on the pages that are looked at."""
-    return _tasks(home).lines, _failures(home).lines
+    """Return the tasks and the runs that are on the chosen pages."""
+    return _tasks_page(home).rows, _failed_page(home).rows
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """Some of so many in all, ``number`` pages on; a page that is no longer there is the last."""
+    """One page of ``total`` rows, counted from 0."""
 
-    lines: Sequence[HomeRow]
+    rows: Sequence[HomeRow]
     number: int
     size: int
     total: int
 
     @classmethod
-    def of(cls, lines: Sequence[HomeRow], wanted: int, size: int) -> Self:
-        number = min(wanted, max(0, len(lines) - 1) // size)
+    def cut(cls, rows: Sequence[HomeRow], number: int, size: int) -> Self:
+        """Return this page of the rows; the last one where there are no longer so many."""
+        number = min(number, max(0, len(rows) - 1) // size)
         start = number * size
-        return cls(lines[start : start + size], number, size, len(lines))
+        return cls(rows[start : start + size], number, size, len(rows))
 
 
-def _tasks(home: Home) -> _Page:
-    lets_through: dict[Tasks, Callable[[HomeRow], bool]] = {
-        "mine": lambda each: bool(each.actions),
-        "overdue": lambda each: bool(each.actions) and each.is_overdue,
-        "soon": lambda each: bool(each.actions) and each.is_soon,
-        "all": lambda _each: True,
-    }
-    chosen = list(filter(lets_through[home.options.tasks], home.tasks))
-    return _Page.of(chosen, home.options.tasks_page, TASKS)
+def _tasks_page(home: Home) -> _Page:
+    rows = [row for row in home.tasks if _passes(row, home.options.tasks)]
+    return _Page.cut(rows, home.options.tasks_page, TASKS)
 
 
-def _failures(home: Home) -> _Page:
-    return _Page.of(home.failed, home.options.runs_page, RUNS)
+def _passes(row: HomeRow, chosen: Tasks) -> bool:
+    match chosen:
+        case "mine":
+            return bool(row.actions)
+        case "overdue":
+            return bool(row.actions) and row.is_overdue
+        case "soon":
+            return bool(row.actions) and row.is_soon
+        case "all":
+            return True
+        case _:
+            assert_never(chosen)
 
 
-def _trouble(home: Home) -> list[Block]:
-    told = "⚠️ SecMaster can't be read now; this is what was known before."
-    return [section(told)] if home.stale else []
+def _failed_page(home: Home) -> _Page:
+    return _Page.cut(home.failed, home.options.runs_page, RUNS)
 
 
-def _queue(home: Home) -> list[Block]:
-    mine = [each for each in home.tasks if each.actions]
-    late, soon = sum(each.is_overdue for each in mine), sum(each.is_soon for each in mine)
+def _queue_blocks(home: Home) -> list[Block]:
+    """Show the counts, the filter and one page of the tasks."""
+    queue = [row for row in home.tasks if row.actions]
+    overdue, soon = sum(row.is_overdue for row in queue), sum(row.is_soon for row in queue)
     counts = (
-        f"*{len(mine)}* waiting for me · *{late}* overdue · *{soon}* due in {format_duration(SOON)}"
+        f"*{len(queue)}* waiting for me · *{overdue}* overdue · "
+        f"*{soon}* due in {format_duration(SOON)}"
     )
-    parts: list[Block] = [header("My queue"), section(counts, _filter(home.options))]
-    if home.unchecked:
-        looked = f"{len(home.tasks):,} of {len(home.tasks) + home.unchecked:,} tasks that wait"
-        parts.append(context(f"Counted among the {looked}: those due soonest."))
-    page = _tasks(home)
-    rows = [part for each in page.lines for part in _task(each)]
-    parts += rows or [section(_nothing(home.options))]
-    return parts + _turning(page, "tasks", home.options)
-
-
-def _nothing(wanted: HomeOptions) -> str:
-    said = {
-        "mine": "Nothing waits for you.",
-        "overdue": "Nothing that waits for you is overdue.",
-        "soon": f"Nothing that waits for you is due in {format_duration(SOON)}.",
+    # Another filter begins on its first page; the runs' page is not worth an option's room.
+    options = {
+        key: Option(value=f"home|{HomeOptions(tasks=key)}", text=PlainTextObject(text=label))
+        for key, label in FILTERS.items()
     }
-    return said.get(wanted.tasks, "Nothing waits.")
-
-
-def _filter(wanted: HomeOptions) -> StaticSelectElement:
-    options = {key: _option(key, label) for key, label in FILTERS.items()}
-    return StaticSelectElement(
+    menu = StaticSelectElement(
         action_id="home.tasks",
         placeholder="Which tasks",
         options=list(options.values()),
-        initial_option=options[wanted.tasks],
+        initial_option=options[home.options.tasks],
     )
+    blocks: list[Block] = [header("My queue"), section(counts, menu)]
+    if home.unchecked:
+        total = len(home.tasks) + home.unchecked
+        tasks = f"{len(home.tasks):,} of {total:,} tasks that wait"
+        blocks.append(context(f"Counted among the {tasks}: those due soonest."))
+    page = _tasks_page(home)
+    rows: list[Block] = []
+    for row in page.rows:
+        task = row.snapshot
+        related = inline(task.related_object, 80) if isinstance(task, Task) else ""
+        facts = " · ".join(filter(None, (_due_text(row), related, code(task.id))))
+        rows += [plain_name(task.name), context(facts), _row_buttons(row, row.actions)]
+    blocks += rows or [section(NOTHING[home.options.tasks])]
+    return blocks + _page_buttons(page, "tasks_page", home.options)
 
 
-def _option(key: Tasks, label: str) -> Option:
-    # Another filter begins on its first page; the runs' page is not worth an option's room.
-    return Option(value=f"home|{HomeOptions(tasks=key)}", text=PlainTextObject(text=label))
-
-
-def _task(each: HomeRow) -> list[Block]:
-    task = each.snapshot
-    related = inline(task.related_object, 80) if isinstance(task, Task) else ""
-    facts = " · ".join(filter(None, (_when(each), related, code(task.id))))
-    return [plain_name(task.name), context(facts), _buttons(each, each.actions)]
-
-
-def _when(each: HomeRow) -> str:
-    due = _due(each.snapshot)
-    if due is None:
+def _due_text(row: HomeRow) -> str:
+    if row.due is None:
         return "no due date"
-    said = f"⏰ *Overdue* since {date_token(due)}" if each.is_overdue else f"due {date_token(due)}"
-    task = each.snapshot
+    when = date_token(row.due)
+    text = f"⏰ *Overdue* since {when}" if row.is_overdue else f"due {when}"
+    task = row.snapshot
     by_itself = isinstance(task, Task) and task.due_handle == DueHandle.CONTINUE
-    return f"{said}, ⚠️ then it *goes on by itself*" if by_itself else said
+    return f"{text}, ⚠️ then it *goes on by itself*" if by_itself else text
 
 
-def _runs(home: Home) -> list[Block]:
-    page = _failures(home)
-    rows = [part for each in page.lines for part in _run(each)]
+def _failed_blocks(home: Home) -> list[Block]:
+    """Show one page of the runs that the person may retry."""
+    page = _failed_page(home)
+    rows: list[Block] = []
+    for row in page.rows:
+        run = row.snapshot
+        if not isinstance(run, Instance):
+            continue
+        when = date_token(run.end_time or run.start_time)
+        facts = [inline(run.workflow.name, 80), f"failed {when}"]
+        facts += [f"at {node_title(run.failed_node)}"] if run.failed_node else []
+        facts += [f"{run.retry_count} retries"] if run.retry_count else []
+        # Without its nodes nobody saw where it failed, so nothing can be decided on that snapshot.
+        buttons = (
+            _row_buttons(row, row.actions) if run.nodes else _row_buttons(row, (), ("Details",))
+        )
+        rows += [
+            plain_name(run.name or run.workflow.name),
+            context(" · ".join([*filter(None, facts), code(run.id)])),
+            buttons,
+        ]
     head = header(f"Failed runs I may retry: {page.total}")
-    return [head, *(rows or [section("None.")]), *_turning(page, "runs", home.options)]
+    return [head, *(rows or [section("None.")]), *_page_buttons(page, "runs_page", home.options)]
 
 
-def _run(each: HomeRow) -> list[Block]:
-    run = each.snapshot
-    if not isinstance(run, Instance):
-        return []
-    facts = [inline(run.workflow.name, 80), f"failed {date_token(run.end_time or run.start_time)}"]
-    facts += [f"at {node_title(run.failed_node)}"] if run.failed_node else []
-    facts += [f"{run.retry_count} retries"] if run.retry_count else []
-    # Without its nodes nobody saw where it failed, so nothing can be asked for on that sight.
-    may = each.actions if run.nodes else ()
-    rest = () if run.nodes else ("Details",)
-    shown_facts = " · ".join([*filter(None, facts), code(run.id)])
-    return [
-        plain_name(run.name or run.workflow.name),
-        context(shown_facts),
-        _buttons(each, may, rest),
+def _row_buttons(row: HomeRow, possible: Sequence[Action], more: Sequence[str] = ()) -> Block:
+    """Return a row's buttons: for its actions, Show, and ``more`` by their labels."""
+    buttons = [action_button(action, row.render_context, row.snapshot) for action in possible]
+    ref = str(row.render_context.ref)
+    buttons += [
+        ButtonElement(text=label, action_id=label.lower(), value=ref) for label in ("Show", *more)
     ]
+    return actions(buttons)
 
 
-def _buttons(each: HomeRow, may: Sequence[Action], rest: Sequence[str] = ()) -> Block:
-    own = [action_button(action, each.frame, each.snapshot) for action in may]
-    plain = [
-        ButtonElement(text=label, action_id=label.lower(), value=str(each.frame.ref))
-        for label in ("Show", *rest)
-    ]
-    return actions([*own, *plain])
+def _page_buttons(page: _Page, field: str, options: HomeOptions) -> list[Block]:
+    """Say which rows a page shows, with buttons to the pages beside it; [] for a single page.
 
-
-def _turning(page: _Page, which: str, wanted: HomeOptions) -> list[Block]:
-    """Where in the whole this page is, with buttons to the pages beside it."""
+    ``field`` is the option that holds the page's number.
+    """
     if page.total <= page.size:
         return []
-    first, last = page.number * page.size + 1, page.number * page.size + len(page.lines)
+    first = page.number * page.size + 1
+    last = page.number * page.size + len(page.rows)
+    targets = [("Previous", page.number - 1)] if page.number else []
+    targets += [("Next", page.number + 1)] if last < page.total else []
+    buttons = [
+        ButtonElement(
+            text=label,
+            action_id=f"home.{label.lower()}",
+            value=str(options.model_copy(update={field: number})),
+        )
+        for label, number in targets
+    ]
+    return [context(f"{first}-{last} of {page.total}"), actions(buttons)]
 
-    def turn(label: str, to: int) -> ButtonElement:
-        there = wanted.model_copy(update={f"{which}_page": to})
-        return ButtonElement(text=label, action_id=f"home.{label.lower()}", value=str(there))
 
-    back = [turn("Previous", page.number - 1)] if page.number else []
-    on = [turn("Next", page.number + 1)] if last < page.total else []
-    return [context(f"{first}-{last} of {page.total}"), actions([*back, *on])]
-
-
-def _due(snapshot: Snapshot) -> datetime | None:
-    return snapshot.due_date if isinstance(snapshot, Task) else None
-
-
-def _done(each: HomeDecision) -> str:
-    what = f"*{inline(each.name, 120)}*" if each.name else f"{each.ref.kind} {code(each.ref.id)}"
-    return f"{labels(each.action).done}: {what}, {date_token(each.at)}"
+def _decision_line(decision: HomeDecision) -> str:
+    ref = decision.ref
+    name = f"*{inline(decision.name, 120)}*" if decision.name else f"{ref.kind} {code(ref.id)}"
+    return f"{labels(decision.action).done}: {name}, {date_token(decision.at)}"

@@ -1,4 +1,4 @@
-"""The human words of each action. A new row of the table needs its words here, and no more."""
+"""The words for each action. A new row of the table of actions needs its words here."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,11 @@ from bot.secmaster import BusinessType, Task
 
 @dataclass(frozen=True, slots=True)
 class ActionLabels:
-    """How an action is spoken of.
+    """The words for an action.
 
-    ``button`` asks for it, ``noun`` is what was asked for, ``doing`` that it is being done and
-    ``done`` that it was; ``then`` is what it leads to, and ``help`` what the command does.
+    ``button`` asks for it, ``noun`` names what was asked for, ``doing`` says that it is being done
+    and ``done`` that it was. ``consequence`` is what it leads to, ``help`` what the command does,
+    ``title`` its form's title where that is not made of the button and the object.
     """
 
     button: str
@@ -101,7 +102,7 @@ LABELS = {
     ),
 }
 
-# What a decision leads to where it is not about a flow that waits.
+# The consequence of a decision about a version to be published, where no flow waits.
 PUBLISH_CONSEQUENCES = {
     "task.approve": "The version is published.",
     "task.terminate": "The version is not published.",
@@ -109,12 +110,13 @@ PUBLISH_CONSEQUENCES = {
 
 
 def labels(action: Action) -> ActionLabels:
+    """Return the words for an action."""
     return LABELS[action.name]
 
 
-def consequence(action: Action, about: Snapshot) -> str:
-    """What the action leads to for this object."""
+def consequence(action: Action, snapshot: Snapshot) -> str:
+    """Say what an action leads to for this object."""
     publishing = (BusinessType.WORKFLOWPUBLISH, BusinessType.PLAYBOOKPUBLISH)
-    if isinstance(about, Task) and about.business_type in publishing:
+    if isinstance(snapshot, Task) and snapshot.business_type in publishing:
         return PUBLISH_CONSEQUENCES.get(action.name, labels(action).consequence)
     return labels(action).consequence

@@ -1,4 +1,4 @@
-"""Lists of tasks and instances, a page at a time, for one person alone."""
+"""Render lists of tasks and instances, a page at a time."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,87 +18,91 @@ from bot.secmaster import Task, TaskStatus
 
 PAGE = 8
 SHOW = ("Show", "show")
-WAITING = (("task", ""), ("task", "todo"))  # a list of tasks is of these, unless it says more
+WAITING = (("task", ""), ("task", "todo"))  # the lists of tasks that wait, by kind and filter
 TEXT_IN_BUTTON = 100
 LAST = 9999  # the highest offset that SecMaster takes
 
 
 def listing(
-    wanted: ListQuery, found: Sequence[Snapshot], total: int, workspace: str, now: datetime
+    query: ListQuery, snapshots: Sequence[Snapshot], total: int, workspace: str, now: datetime
 ) -> Message:
-    """One page of tasks or instances, with buttons to show one and to turn the page.
+    """Return one page of a list, with buttons that show an object and that turn the page.
 
-    ``workspace`` is the alias that the buttons carry.
+    ``snapshots`` are what SecMaster returned for the query, out of ``total``; ``workspace`` is
+    the alias that the buttons carry.
     """
-    rows = [part for each in found[:PAGE] for part in object_row(each, workspace, now, SHOW)]
-    until = wanted.offset + len(found[:PAGE])
-    text = f"with “{inline(wanted.text, 60)}”" if wanted.text else ""
-    kind = "waiting" if (wanted.kind, wanted.filter) in WAITING else wanted.filter
-    what = " ".join(filter(None, (kind, f"{wanted.kind}s", text)))
-    shown = f"{wanted.offset + 1}-{until} of {max(total, until)} {what}"
-    if not rows:
-        shown = f"No more {what}." if wanted.offset else f"No {what}."
-        shown += " Capitals may count." if wanted.text else ""
-    turn = _turning(wanted, more=bool(rows) and until < total)
-    if any(each.status in batch_statuses(wanted.kind) for each in found[:PAGE]):
-        text = clip(wanted.text, TEXT_IN_BUTTON)
-        turn.append(batch_button(BatchQuery(kind=wanted.kind, workspace=workspace, text=text)))
-    return Message(shown, (section(f"*{shown}*"), *rows, *([actions(turn)] if turn else [])))
+    page = snapshots[:PAGE]
+    rows = [block for snapshot in page for block in object_row(snapshot, workspace, now, SHOW)]
+    end = query.offset + len(page)
+    state = "waiting" if (query.kind, query.filter) in WAITING else query.filter
+    search = f"with “{inline(query.text, 60)}”" if query.text else ""
+    objects = " ".join(filter(None, (state, f"{query.kind}s", search)))
+    if rows:
+        text = f"{query.offset + 1}-{end} of {max(total, end)} {objects}"
+    else:
+        text = f"No more {objects}." if query.offset else f"No {objects}."
+        text += " Capitals may count." if query.text else ""
+    buttons = []
+    if query.offset:
+        buttons.append(_page_button("Previous", query, max(0, query.offset - PAGE)))
+    if rows and end < total:
+        buttons.append(_page_button("Next", query, query.offset + PAGE))
+    if any(snapshot.status in batch_statuses(query.kind) for snapshot in page):
+        search = clip(query.text, TEXT_IN_BUTTON)
+        buttons.append(batch_button(BatchQuery(kind=query.kind, workspace=workspace, text=search)))
+    return Message(text, (section(f"*{text}*"), *rows, *([actions(buttons)] if buttons else [])))
 
 
 def parse_page_button(value: str) -> ListQuery | None:
-    """What a paging button asks for; None if this version can't read it."""
+    """Read the query that a paging button carries; None where this version can't."""
     parts = value.split("|", 4)
     if len(parts) != 5 or parts[0] != "1" or not parts[3].isdecimal():  # noqa: PLR2004
         return None
-    _version, kind, filtered, offset, text = parts
+    _version, kind, filter_, offset, text = parts
     try:
         return ListQuery.model_validate(
-            {"kind": kind, "filter": filtered, "text": text, "offset": min(int(offset), LAST)}
+            {"kind": kind, "filter": filter_, "text": text, "offset": min(int(offset), LAST)}
         )
     except ValidationError:
         return None
 
 
 def object_row(
-    found: Snapshot, workspace: str, now: datetime, button: tuple[str, str]
+    snapshot: Snapshot, workspace: str, now: datetime, button: tuple[str, str]
 ) -> list[Block]:
-    """One task or instance in two lines, with a button of this label and action id."""
-    facts = context(f"{_facts(found, now)} · {code(found.id)}")
-    noun: ObjectKind = "task" if isinstance(found, Task) else "instance"
+    """Return one task or instance in two lines, with a button.
+
+    ``workspace`` is the alias that the button carries, ``button`` its label and action id. An
+    object whose id no button can carry has none.
+    """
+    small_print = context(f"{_facts(snapshot, now)} · {code(snapshot.id)}")
+    kind: ObjectKind = "task" if isinstance(snapshot, Task) else "instance"
     try:
-        ref = Ref(kind=noun, workspace=workspace, id=found.id)
+        ref = Ref(kind=kind, workspace=workspace, id=snapshot.id)
     except ValidationError:
-        return [plain_name(found.name), facts]
+        return [plain_name(snapshot.name), small_print]
     label, action_id = button
-    return [
-        plain_name(found.name, ButtonElement(text=label, action_id=action_id, value=str(ref))),
-        facts,
-    ]
+    element = ButtonElement(text=label, action_id=action_id, value=str(ref))
+    return [plain_name(snapshot.name, element), small_print]
 
 
-def _facts(found: Snapshot, now: datetime) -> str:
-    if isinstance(found, Task):
-        related = inline(found.related_object, 80) or "—"
-        if found.status != TaskStatus.WAITING:
-            return f"{task_state(found)} · {related} · decided {date_token(found.update_time)}"
-        return f"{task_state(found)} · {related} · {_due(found, now)}"
-    workflow = inline(found.workflow.name, 80) or "—"
-    return f"{instance_state(found)} · {workflow} · started {date_token(found.start_time)}"
+def _facts(snapshot: Snapshot, now: datetime) -> str:
+    if not isinstance(snapshot, Task):
+        workflow = inline(snapshot.workflow.name, 80) or "—"
+        start = date_token(snapshot.start_time)
+        return f"{instance_state(snapshot)} · {workflow} · started {start}"
+    related = inline(snapshot.related_object, 80) or "—"
+    if snapshot.status != TaskStatus.WAITING:
+        when = f"decided {date_token(snapshot.update_time)}"
+    elif snapshot.due_date is None:
+        when = "no due date"
+    else:
+        when = due(snapshot, now).replace("\n", ", ")
+        when = when if snapshot.due_date < now else f"due {when}"
+    return f"{task_state(snapshot)} · {related} · {when}"
 
 
-def _due(task: Task, now: datetime) -> str:
-    if task.due_date is None:
-        return "no due date"
-    said = due(task, now).replace("\n", ", ")
-    return said if task.due_date < now else f"due {said}"
-
-
-def _turning(wanted: ListQuery, *, more: bool) -> list[ButtonElement]:
-    def turn(label: str, to: int) -> ButtonElement:
-        text = clip(wanted.text, TEXT_IN_BUTTON)
-        value = f"1|{wanted.kind}|{wanted.filter}|{to}|{text}"
-        return ButtonElement(text=label, action_id=f"page.{label.lower()}", value=value)
-
-    back = [turn("Previous", max(0, wanted.offset - PAGE))] if wanted.offset else []
-    return back + ([turn("Next", wanted.offset + PAGE)] if more else [])
+def _page_button(label: str, query: ListQuery, offset: int) -> ButtonElement:
+    text = clip(query.text, TEXT_IN_BUTTON)
+    value = f"1|{query.kind}|{query.filter}|{offset}|{text}"
+    return ButtonElement(text=label, action_id=f"page.{label.lower()}", value=value)

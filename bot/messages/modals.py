@@ -1,4 +1,4 @@
-"""Views: the form that an action asks with, the details of one object, and what waits."""
+"""The views that Slack opens: an action's form, an object's details, and what waits."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ from bot.messages.labels import labels
 from bot.messages.lists import PAGE, SHOW, object_row
 from bot.messages.text import clip, code, code_block, date_token, escape, inline
 from bot.policy.rules import ReasonRule
-from bot.secmaster import Instance, Node, Task
+from bot.secmaster import Instance, Task
 
 REASON = "reason"
 NAME = "name"
@@ -41,12 +41,16 @@ BYTES = 200_000  # of the 250,000 a view may have
 FILES = 20
 MOST_FILES = 10  # in one form
 FILE_NAME = 100  # characters of a file's name; a form remembers 3,000 in all
-TYPED = 140  # characters of a name that are to be typed: a form shows ten more
+TYPED = 140  # characters of a name that have to be typed: a form shows ten more
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingObjects:
-    """What waits, of how many; ``root`` is the command that lists the rest."""
+    """The open tasks and the failed runs that were read, and how many of each there are.
+
+    ``alias`` is the workspace's, which the buttons carry; ``root`` is the command that lists the
+    others.
+    """
 
     tasks: Sequence[Task]
     tasks_total: int
@@ -58,9 +62,10 @@ class WaitingObjects:
 
 
 class FormState(Value):
-    """What a modal remembers between its opening and its submission.
+    """What a form remembers between its opening and its submission.
 
-    ``seen`` is the digest of what the card showed, ``named`` that of the name to be typed.
+    ``decision_fingerprint`` is that of what the card showed, ``name_hash`` that of the name to be
+    typed; "" for neither.
     """
 
     action: str
@@ -73,119 +78,164 @@ class FormState(Value):
 
 
 def hash_name(name: str) -> str:
-    """What a typed name is held against: the letters count, not their case or the space.
+    """Return the hash that a typed name is compared by; "" for a name without letters.
 
-    Of a long one only as many as a form shows.
+    The letters count, not their case or the space around them, and of a long name only as many
+    as a form shows.
     """
-    plain = " ".join(visible(name).casefold().split())[:TYPED]
-    return hashlib.sha256(plain.encode("utf-8", "replace")).hexdigest()[:32] if plain else ""
+    letters = " ".join(visible(name).casefold().split())[:TYPED]
+    return hashlib.sha256(letters.encode("utf-8", "replace")).hexdigest()[:32] if letters else ""
 
 
 def form(
-    kept: FormState, shown: tuple[str, str], reason: ReasonRule, filled: Mapping[str, str]
+    state: FormState, target: tuple[str, str], reason: ReasonRule, filled: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The modal that asks for an action's parameters, or for its reason.
+    """Return the form that asks for an action's parameters, or for its reason.
 
-    ``shown`` are the object's name and its workspace; ``filled`` is what stands in the inputs
+    ``target`` is the object's name and its workspace's, ``filled`` what stands in the inputs
     already, by parameter.
     """
-    action, (name, workspace) = action_of(kept), shown
-    said = labels(action)
-    about = f"{said.consequence}\n{inline(workspace, 60)} · {code(kept.ref.id)}"
-    if kept.break_glass:
-        about = f"🔨 You decide alone what asks for several people. It is announced.\n{about}"
-    parts: list[Block] = [section(about), plain_name(name)]
-    parts += [
-        _files_input(param, kept.files) if param.file else _input(param, filled.get(param.name, ""))
-        for param in action.params
+    action, (name, workspace) = action_of(state), target
+    words = labels(action)
+    warning = "🔨 You decide alone what asks for several people. It is announced.\n"
+    blocks: list[Block] = [
+        section(
+            f"{warning if state.break_glass else ''}{words.consequence}\n"
+            f"{inline(workspace, 60)} · {code(state.ref.id)}"
+        ),
+        plain_name(name),
     ]
+    for param in action.params:
+        if param.file:
+            blocks.append(_files_input(param, state.files))
+        else:
+            blocks.append(_text_input(param, filled.get(param.name, "")))
     if action.takes_reason and reason != "none":
-        parts.append(_reason(action, required=reason == "required"))
-    if kept.name_hash:
-        parts.append(_typed_name(action))
-    title = "Break the glass" if kept.break_glass else said.title or f"{said.button} {action.kind}"
+        blocks.append(
+            InputBlock(
+                block_id=REASON,
+                optional=reason != "required",
+                label=PlainTextObject(text="Reason"),
+                hint=PlainTextObject(text=HINTS[action.kind]),
+                element=PlainTextInputElement(
+                    action_id=REASON, multiline=True, max_length=MAX_REASON
+                ),
+            )
+        )
+    if state.name_hash:
+        blocks.append(
+            InputBlock(
+                block_id=NAME,
+                label=PlainTextObject(text=f"Type the {action.kind}'s name"),
+                hint=PlainTextObject(text="As it stands above, so that it is the one you mean."),
+                element=PlainTextInputElement(action_id=NAME, max_length=3000),
+            )
+        )
+    title = words.title or f"{words.button} {action.kind}"
     return View(
         type="modal",
         callback_id="form",
-        title=clip(title, 24),
-        submit=clip(said.button, 24),
+        title=clip("Break the glass" if state.break_glass else title, 24),
+        submit=clip(words.button, 24),
         close="Back",
-        private_metadata=kept.model_dump_json(),
-        blocks=parts,
+        private_metadata=state.model_dump_json(),
+        blocks=blocks,
     ).to_dict()
 
 
+def read_form(view: dict[str, Any]) -> tuple[FormState, dict[str, str]]:
+    """Read a submitted form: its state, with the files it was given, and the texts by block."""
+    values = view["state"]["values"]
+    elements = {name: next(iter(block.values())) for name, block in values.items()}
+    files = [file for element in elements.values() for file in files_in(element)]
+    state = FormState.model_validate_json(view["private_metadata"])
+    texts = {name: element.get("value") or "" for name, element in elements.items()}
+    return state.model_copy(update={"files": (*state.files, *files)}), texts
+
+
+def files_in(source: dict[str, Any]) -> tuple[SlackFile, ...]:
+    """Return the files of a message or of an input, as a form can carry them."""
+    return tuple(
+        SlackFile(id=file["id"], name=clip(file.get("name") or file["id"], FILE_NAME))
+        for file in source.get("files") or ()
+        if file.get("mode") != "tombstone"  # what remains of a deleted one
+    )
+
+
+def action_of(state: FormState) -> Action:
+    """Return the action that a form is for."""
+    return BY_NAME[state.action]
+
+
 def loading(title: str) -> dict[str, Any]:
-    """What stands in a modal while SecMaster is being asked."""
-    return _reading(title, [section("Asking SecMaster…")])
+    """Return the view that stands in a modal while SecMaster is being asked."""
+    return _plain_modal(title, [section("Asking SecMaster…")])
 
 
-def failed(title: str, why: str) -> dict[str, Any]:
-    return _reading(title, [section(why)])
+def failed(title: str, text: str) -> dict[str, Any]:
+    """Return the view that says why a modal could not be filled."""
+    return _plain_modal(title, [section(text)])
 
 
-def details(frame: RenderContext, snapshot: Snapshot) -> dict[str, Any]:
-    """Everything about one object that its card has no room for."""
-    parts = _task_details(snapshot) if isinstance(snapshot, Task) else _run_details(snapshot.nodes)
-    top: list[Block] = [
+def details(render_context: RenderContext, snapshot: Snapshot) -> dict[str, Any]:
+    """Return the view with everything about one object that its card has no room for."""
+    head: list[Block] = [
         header(snapshot.name),
-        fields(facts(frame, snapshot)),
-        context(f"{frame.ref.kind} {code(frame.ref.id)}"),
+        fields(facts(render_context, snapshot)),
+        context(f"{render_context.ref.kind} {code(render_context.ref.id)}"),
     ]
-    return _reading("Details", top + _fitting(parts))
-
-
-def _fitting(parts: list[Block]) -> list[Block]:
-    """As many of the parts as a modal carries, saying how many more there are."""
-    kept: list[Block] = []
+    parts = _task_details(snapshot) if isinstance(snapshot, Task) else _run_details(snapshot)
+    fitting: list[Block] = []
     room = BYTES
     for part in parts[:MANY]:
         room -= len(json.dumps(part.to_dict()))
         if room < 0:
             break
-        kept.append(part)
-    left = len(parts) - len(kept)
-    return [*kept, context(f"{left} more parts are in SecMaster")] if left else kept
+        fitting.append(part)
+    if rest := len(parts) - len(fitting):
+        fitting.append(context(f"{rest} more parts are in SecMaster"))
+    return _plain_modal("Details", [*head, *fitting])
 
 
-def waiting(found: WaitingObjects) -> dict[str, Any]:
-    """What waits for people, in a modal."""
-    return _reading(WAITING, _what_waits(found, ("Details", "details")))
+def waiting(objects: WaitingObjects) -> dict[str, Any]:
+    """Return the modal that shows what waits for people."""
+    return _plain_modal(WAITING, _waiting_blocks(objects, ("Details", "details")))
 
 
-def home(found: WaitingObjects) -> dict[str, Any]:
-    """What waits for people, in the app's Home; a card of it is shown in the chat beside it."""
-    again = ButtonElement(text="Refresh", action_id="home")
-    return _home([*_what_waits(found, SHOW), actions([again])])
+def home(objects: WaitingObjects) -> dict[str, Any]:
+    """Return the Home that shows what waits for people; cards open in the direct message."""
+    refresh = ButtonElement(text="Refresh", action_id="home")
+    blocks = [*_waiting_blocks(objects, SHOW), actions([refresh])]
+    return View(type="home", blocks=blocks).to_dict()
 
 
-def failed_home(why: str) -> dict[str, Any]:
-    return _home([section(why), actions([ButtonElement(text="Try again", action_id="home")])])
+def failed_home(text: str) -> dict[str, Any]:
+    """Return the Home that says why it could not be filled."""
+    retry = ButtonElement(text="Try again", action_id="home")
+    return View(type="home", blocks=[section(text), actions([retry])]).to_dict()
 
 
-def _home(parts: list[Block]) -> dict[str, Any]:
-    return View(type="home", blocks=parts).to_dict()
-
-
-def _what_waits(found: WaitingObjects, button: tuple[str, str]) -> list[Block]:
-    parts: list[Block] = []
-    for title, noun, objects, total in (
-        ("Waiting for a decision", "task", found.tasks, found.tasks_total),
-        ("Failed", "instance", found.failed, found.failed_total),
+def _waiting_blocks(objects: WaitingObjects, button: tuple[str, str]) -> list[Block]:
+    """Show the first of each kind; ``button`` is the label and action id of every row's."""
+    blocks: list[Block] = []
+    for title, kind, snapshots, total in (
+        ("Waiting for a decision", "task", objects.tasks, objects.tasks_total),
+        ("Failed", "instance", objects.failed, objects.failed_total),
     ):
-        parts.append(header(f"{title}: {max(total, len(objects))}"))
-        for each in objects[:PAGE]:
-            parts += object_row(each, found.alias, found.now, button)
-        if left := total - len(objects[:PAGE]):
-            parts.append(context(f"and {left} more: {code(f'{found.root} {noun} list')}"))
-    return [*parts, context(f"as of {date_token(found.now)}")]
+        blocks.append(header(f"{title}: {max(total, len(snapshots))}"))
+        for snapshot in snapshots[:PAGE]:
+            blocks += object_row(snapshot, objects.alias, objects.now, button)
+        if rest := total - len(snapshots[:PAGE]):
+            blocks.append(context(f"and {rest} more: {code(f'{objects.root} {kind} list')}"))
+    return [*blocks, context(f"as of {date_token(objects.now)}")]
 
 
-def _reading(title: str, parts: list[Block]) -> dict[str, Any]:
-    return View(type="modal", title=clip(title, 24), close="Close", blocks=parts).to_dict()
+def _plain_modal(title: str, blocks: list[Block]) -> dict[str, Any]:
+    """Return a modal that asks for nothing."""
+    return View(type="modal", title=clip(title, 24), close="Close", blocks=blocks).to_dict()
 
 
-def _input(param: Param, initial: str) -> Block:
+def _text_input(param: Param, initial: str) -> Block:
     return InputBlock(
         block_id=param.name,
         label=PlainTextObject(text=param.title),
@@ -199,33 +249,14 @@ def _input(param: Param, initial: str) -> Block:
     )
 
 
-def _files_input(param: Param, given: Sequence[SlackFile]) -> Block:
-    """The files that a message gave, or an input for some."""
-    if given:
-        return section("\n".join(f"📎 {inline(file.name, 150)}" for file in given))
+def _files_input(param: Param, files: Sequence[SlackFile]) -> Block:
+    """Show the files that a message brought, or ask for some."""
+    if files:
+        return section("\n".join(f"📎 {inline(file.name, 150)}" for file in files))
     return InputBlock(
         block_id=param.name,
         label=PlainTextObject(text=param.title),
         element=FileInputElement(action_id=param.name, max_files=MOST_FILES),
-    )
-
-
-def _reason(action: Action, *, required: bool) -> Block:
-    return InputBlock(
-        block_id=REASON,
-        optional=not required,
-        label=PlainTextObject(text="Reason"),
-        hint=PlainTextObject(text=HINTS[action.kind]),
-        element=PlainTextInputElement(action_id=REASON, multiline=True, max_length=MAX_REASON),
-    )
-
-
-def _typed_name(action: Action) -> Block:
-    return InputBlock(
-        block_id=NAME,
-        label=PlainTextObject(text=f"Type the {action.kind}'s name"),
-        hint=PlainTextObject(text="As it stands above, so that it is the one you mean."),
-        element=PlainTextInputElement(action_id=NAME, max_length=3000),
     )
 
 
@@ -239,55 +270,33 @@ def _task_details(task: Task) -> list[Block]:
     ):
         if text.strip():
             parts.append(section(f"*{label}*\n{code_block(text, 2800)}"))
-    if task.attachment_id_list:
-        parts.append(section(f"*Attachments*\n{_files(task.attachment_id_list)}"))
+    if attachments := task.attachment_id_list:
+        lines = [code(id_) for id_ in attachments[-FILES:]]
+        if len(attachments) > FILES:
+            lines.append(f"{len(attachments) - FILES} more")
+        parts.append(section("\n".join(["*Attachments*", *lines])))
     for comment in reversed(task.comments):  # what was said last is what is looked for
-        who = f"*{inline(comment.user_name, 80) or '—'}* {date_token(comment.time)} {code(comment.id)}"
-        parts.append(section(f"{who}\n{escape(comment.message, 2500)}"))
+        author = f"*{inline(comment.user_name, 80) or '—'}*"
+        head = f"{author} {date_token(comment.time)} {code(comment.id)}"
+        parts.append(section(f"{head}\n{escape(comment.message, 2500)}"))
     return parts
 
 
-def _files(ids: Sequence[str]) -> str:
-    rest = f"\n{len(ids) - FILES} more" if len(ids) > FILES else ""
-    return "\n".join(code(each) for each in ids[-FILES:]) + rest
-
-
-def _run_details(nodes: tuple[Node, ...]) -> list[Block]:
-    return [part for node in nodes for part in _node(node)]
-
-
-def _node(node: Node) -> list[Block]:
-    facts = [
-        ("Node", f"{inline(node.action_name) or '—'}\n{code(node.action_id)}"),
-        ("Status", inline(node.status, 40) or "—"),
-        ("Started", date_token(node.start_time)),
-        ("Ended", date_token(node.end_time)),
-    ]
-    parts = [fields(facts)]
-    for label, text in (("Error", node.error_msg), ("Input", node.input), ("Output", node.output)):
-        if text.strip():
-            parts.append(section(f"*{label}*\n{code_block(text, 1200)}"))
+def _run_details(run: Instance) -> list[Block]:
+    parts: list[Block] = []
+    for node in run.nodes:
+        pairs = [
+            ("Node", f"{inline(node.action_name) or '—'}\n{code(node.action_id)}"),
+            ("Status", inline(node.status, 40) or "—"),
+            ("Started", date_token(node.start_time)),
+            ("Ended", date_token(node.end_time)),
+        ]
+        parts.append(fields(pairs))
+        for label, text in (
+            ("Error", node.error_msg),
+            ("Input", node.input),
+            ("Output", node.output),
+        ):
+            if text.strip():
+                parts.append(section(f"*{label}*\n{code_block(text, 1200)}"))
     return parts
-
-
-def read_form(view: dict[str, Any]) -> tuple[FormState, dict[str, str]]:
-    """The form that was submitted, with the files it was given, and what was typed, by block."""
-    values = view["state"]["values"]
-    entered = {name: next(iter(block.values())) for name, block in values.items()}
-    given = [file for each in entered.values() for file in files_in(each)]
-    kept = FormState.model_validate_json(view["private_metadata"])
-    typed = {name: each.get("value") or "" for name, each in entered.items()}
-    return kept.model_copy(update={"files": (*kept.files, *given)}), typed
-
-
-def files_in(given: dict[str, Any]) -> tuple[SlackFile, ...]:
-    """The files of a message or of an input, as a form can carry them."""
-    return tuple(
-        SlackFile(id=each["id"], name=clip(each.get("name") or each["id"], FILE_NAME))
-        for each in given.get("files") or ()
-        if each.get("mode") != "tombstone"  # what is left of a deleted one
-    )
-
-
-def action_of(kept: FormState) -> Action:
-    return BY_NAME[kept.action]

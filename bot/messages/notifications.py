@@ -1,13 +1,19 @@
-"""What the bot says by itself: reminders, how a retry ended, what waited before, what is closed."""
+"""Render what the bot posts by itself: reminders, results of retries, summaries, warnings."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.notifications import Notification, NotificationKind
+from bot.domain.notifications import (
+    BacklogNotification,
+    CardNotification,
+    ChannelClosedNotification,
+    ReminderNotification,
+    RetryEndedNotification,
+    SnoozeEndedNotification,
+)
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject
-from bot.messages import digest
-from bot.messages.blocks import Message, context, new_message, section
+from bot.messages.blocks import Message, context, new_message, section, text_message
 from bot.messages.cards import INSTANCE_STATES
 from bot.messages.lists import SHOW, object_row
 from bot.messages.text import (
@@ -27,143 +33,138 @@ ERROR = 400
 
 
 def auto_approves(snapshot: Snapshot) -> bool:
-    """Whether silence approves it."""
+    """Whether SecMaster lets a task go on by itself at its due date: silence approves it."""
     return isinstance(snapshot, Task) and snapshot.due_handle == DueHandle.CONTINUE
 
 
-def reminder(notice: Notification, snapshot: Snapshot, now: datetime) -> Message:
-    """That something is due; louder where silence approves it."""
+def reminder(notification: ReminderNotification, snapshot: Snapshot, now: datetime) -> Message:
+    """Say that a task is due or overdue; louder where silence approves it."""
     due = snapshot.due_date if isinstance(snapshot, Task) else None
     when = f"{date_token(due)} ({relative_time(due, now)})" if due else "soon"
-    called = mention_all(notice.mentions)
     if due and due < now:
-        said = f"⏰ *Overdue* since {when}, and nobody has decided."
+        text = f"⏰ *Overdue* since {when}, and nobody has decided."
     elif auto_approves(snapshot):
-        said = (
+        text = (
             f"🚨 *Goes on by itself {when}*: if nobody decides before, silence approves "
             f"*{inline(snapshot.name)}*."
         )
     else:
-        interrupted = isinstance(snapshot, Task) and snapshot.due_handle == DueHandle.INTERRUPT
-        then = " Then it is interrupted." if interrupted else ""
-        said = f"⏰ Due {when}, and nobody has decided yet.{then}"
-    return _one(f"{called}{said}")
+        interrupts = isinstance(snapshot, Task) and snapshot.due_handle == DueHandle.INTERRUPT
+        consequence = " Then it is interrupted." if interrupts else ""
+        text = f"⏰ Due {when}, and nobody has decided yet.{consequence}"
+    return text_message(f"{mention_all(notification.mentions)}{text}")
 
 
-def escalated(notice: Notification, snapshot: Snapshot) -> Message:
-    """That it was brought here a second time, since nobody acted."""
-    why = _escalated(notice.details.get("from", ""))
-    return _one(f"{mention_all(notice.mentions)}{why} {inline(snapshot.name)} still waits.")
+def escalated(notification: CardNotification, snapshot: Snapshot) -> Message:
+    """Say that an object is shown here as well, since nobody acted on it where it was first."""
+    cause = _escalation_text(notification.escalated_from)
+    mentions = mention_all(notification.mentions)
+    return text_message(f"{mentions}{cause} {inline(snapshot.name)} still waits.")
 
 
-def _escalated(origin: str) -> str:
-    return f"⬆️ Escalated from {inline(origin, 60)}: nobody has acted in time."
+def snooze_ended(notification: SnoozeEndedNotification, snapshot: Snapshot) -> Message:
+    """Tell whoever snoozed an object that the snooze is over."""
+    user = notification.snoozed_by
+    mention = f"{mention_user(user)} " if user else ""
+    return text_message(f"🔔 {mention}The snooze is over: *{inline(snapshot.name)}* still waits.")
 
 
-def snooze_ended(notice: Notification, snapshot: Snapshot) -> Message:
-    by = notice.details.get("by", "")
-    who = f"{mention_user(by)} " if by else ""
-    return _one(f"🔔 {who}The snooze is over: *{inline(snapshot.name)}* still waits.")
-
-
-def retry_ended(notice: Notification) -> Message:
-    """How a run ended that was retried from here."""
-    told = notice.details
-    took = format_duration(timedelta(seconds=int(told.get("seconds", "0"))))
-    by = f"{mention_user(told['by'])} " if told.get("by") else ""
+def retry_ended(notification: RetryEndedNotification) -> Message:
+    """Say how a run ended that was retried from Slack."""
+    status = notification.status
+    duration = format_duration(timedelta(seconds=notification.seconds))
+    mention = f"{mention_user(notification.actor_id)} " if notification.actor_id else ""
     # A thread may be that of several, and a fallback channel knows of none.
-    of = f": {inline(told['name'])}" if told.get("name") else ""
-    if told["status"] == InstanceStatus.FINISHED:
-        return _one(f"{by}✅ *The retry finished* after {took}{of}.")
-    if told["status"] != InstanceStatus.FAILED:
-        state = INSTANCE_STATES.get(told["status"], inline(told["status"], 40))
-        return _one(f"{by}The retry ended after {took}, {state}{of}.")
-    at = f" at {inline(told['node'])}" if told.get("node") else ""
-    error = f"\n{code_block(told['error'], ERROR)}" if told.get("error") else ""
-    return _one(f"{by}🔴 *The retry failed again*{at} after {took}{of}.{error}")
+    name = f": {inline(notification.name)}" if notification.name else ""
+    if status == InstanceStatus.FINISHED:
+        return text_message(f"{mention}✅ *The retry finished* after {duration}{name}.")
+    if status != InstanceStatus.FAILED:
+        state = INSTANCE_STATES.get(status, inline(status, 40))
+        return text_message(f"{mention}The retry ended after {duration}, {state}{name}.")
+    node = f" at {inline(notification.node)}" if notification.node else ""
+    error = f"\n{code_block(notification.error, ERROR)}" if notification.error else ""
+    return text_message(
+        f"{mention}🔴 *The retry failed again*{node} after {duration}{name}.{error}"
+    )
 
 
-def standalone(notice: Notification) -> Message:
-    """What is about no single object."""
-    return PLAIN[notice.kind](notice)
-
-
-def backlog(notice: Notification) -> Message:
-    """What was there before the watch began."""
-    told = notice.details
-    parts = [
-        _counted(told["tasks"], "task waits", "tasks wait"),
-        _counted(told["failed"], "run failed", "runs failed"),
-        _counted(told["overdue"], "is overdue", "are overdue"),
+def backlog(notification: BacklogNotification) -> Message:
+    """Say how much was open when the poller saw SecMaster for the first time."""
+    counts = [
+        _counted(notification.tasks, "task waits", "tasks wait"),
+        _counted(notification.failed, "run failed", "runs failed"),
+        _counted(notification.overdue, "is overdue", "are overdue"),
     ]
-    oldest = told.get("oldest", "")
-    since = f" The oldest is from {date_token(datetime.fromisoformat(oldest))}." if oldest else ""
-    return _one(
-        f"👋 I watch SecMaster from now on. Before that, {', '.join(filter(None, parts))}.{since} "
+    oldest = notification.oldest
+    since = f" The oldest is from {date_token(oldest)}." if oldest else ""
+    return text_message(
+        f"👋 I watch SecMaster from now on. Before that, {', '.join(filter(None, counts))}.{since} "
         "These get no card of their own; the lists have them, and what comes from now on is "
         "brought here."
     )
 
 
-def _counted(number: str, one: str, several: str) -> str:
-    return "" if number == "0" else f"{number} {one if number == '1' else several}"
-
-
-def channel_closed(notice: Notification) -> Message:
-    """That a channel takes nothing any more, or that nobody is in a group; for the admins."""
-    channel, why = _place(notice.details["channel"]), notice.details["code"]
-    if notice.details["channel"][0] == "S":
-        return _one(
-            f"⚠️ Nobody is in {channel} ({code(why)}). What is for it goes to the fallback channel, "
-            "if there is one, until somebody is. Add people to it, or change its route."
+def channel_closed(notification: ChannelClosedNotification) -> Message:
+    """Tell the admins that the bot can't post in a channel, or that a user group is empty."""
+    channel, error_code = notification.channel, notification.code
+    if _is_usergroup(channel):
+        return text_message(
+            f"⚠️ Nobody is in {_channel_name(channel)} ({code(error_code)}). What is for it goes to "
+            "the fallback channel, if there is one, until somebody is. Add people to it, or change "
+            "its route."
         )
-    return _one(
-        f"⚠️ I can't post in {channel} any more ({code(why)}). Its cards go to the "
-        "fallback channel, if there is one, until it is open to me again. Invite me, or change "
-        "its route."
+    return text_message(
+        f"⚠️ I can't post in {_channel_name(channel)} any more ({code(error_code)}). Its cards go "
+        "to the fallback channel, if there is one, until it is open to me again. Invite me, or "
+        "change its route."
     )
 
 
-def quiet_summary(waiting: Sequence[TrackedObject], came: int, now: datetime) -> Message:
-    """What came during quiet hours and still waits."""
-    still = len(waiting)
-    head = f"🌅 *During quiet hours {came} came; {still} still wait{'s' * (still == 1)}.*"
+def quiet_summary(open_objects: Sequence[TrackedObject], total: int, now: datetime) -> Message:
+    """Sum up quiet hours: what still waits, of ``total`` objects that came."""
+    count = len(open_objects)
+    head = f"🌅 *During quiet hours {total} came; {count} still wait{'s' * (count == 1)}.*"
     rows = [
-        part
-        for each in waiting[:SUMMED]
-        for part in object_row(each.snapshot, each.ref.workspace, now, SHOW)
+        block
+        for tracked in open_objects[:SUMMED]
+        for block in object_row(tracked.snapshot, tracked.ref.workspace, now, SHOW)
     ]
-    left = still - SUMMED
-    more = [context(f"and {left} more, in the lists")] if left > 0 else []
+    rest = count - SUMMED
+    more = [context(f"and {rest} more, in the lists")] if rest > 0 else []
     return new_message(head, section(head), *rows, *more)
 
 
-def with_origin(message: Message, meant: str, origin: str = "") -> Message:
-    """The same, saying why it stands here: ``meant`` for a closed channel, or escalated."""
-    said = []
-    if meant:
-        why = "which nobody is in" if meant[0] == "S" else "where I can't post"
-        said.append(f"↪️ Meant for {_place(meant)}, {why}.")
-    if origin:
-        said.append(_escalated(origin))
-    if not said:
+def with_origin(message: Message, intended_channel: str, escalated_from: str = "") -> Message:
+    """Put above a message why it stands here.
+
+    ``intended_channel`` is the closed channel or the empty user group it was for,
+    ``escalated_from`` the route it was escalated from; without both the message is unchanged.
+    """
+    notes = []
+    if intended_channel:
+        cause = "which nobody is in" if _is_usergroup(intended_channel) else "where I can't post"
+        notes.append(f"↪️ Meant for {_channel_name(intended_channel)}, {cause}.")
+    if escalated_from:
+        notes.append(_escalation_text(escalated_from))
+    if not notes:
         return message
-    return Message(message.text, (context(" ".join(said)), *message.blocks))
+    return Message(message.text, (context(" ".join(notes)), *message.blocks))
 
 
-def _place(channel: str) -> str:
-    """A channel by its name, whose chat with us it is, or a user group."""
+def _escalation_text(route: str) -> str:
+    return f"⬆️ Escalated from {inline(route, 60)}: nobody has acted in time."
+
+
+def _counted(number: int, singular: str, plural: str) -> str:
+    return f"{number} {singular if number == 1 else plural}" if number else ""
+
+
+def _is_usergroup(channel: str) -> bool:
+    return channel.startswith("S")
+
+
+def _channel_name(channel: str) -> str:
+    """Name a channel (C…, G…), the person of a direct message (U…, W…), or a user group (S…)."""
     if channel[0] in "UWS":
         return mention_all([channel]).strip()
     return f"<#{inline(channel, 40)}>"
-
-
-def _one(text: str) -> Message:
-    return new_message(text, section(text))
-
-
-PLAIN = {
-    NotificationKind.BACKLOG: backlog,
-    NotificationKind.CHANNEL_CLOSED: channel_closed,
-    NotificationKind.DIGEST: digest.digest_notification,
-}

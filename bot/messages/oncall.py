@@ -1,4 +1,4 @@
-"""Who is on call, and what presses."""
+"""Say who is on call, and what is most pressing for them."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,48 +8,49 @@ from bot.messages.blocks import Message, new_message, section
 from bot.messages.lists import SHOW, object_row
 from bot.messages.text import date_token, format_duration, mention_user
 
-NAMED = 30  # people
+NAMED = 30  # people that are named
 SOON = timedelta(hours=2)
 
 
 def on_call_names(on_call: Sequence[str] | None) -> str:
-    """Who is on call now; None is that Slack could not be asked."""
+    """Name the users who are on call; None means that Slack could not be asked."""
     if on_call is None:
         return "Slack could not be asked who is on call. Try again in a moment."
     if not on_call:
         return "Nobody that I know of: `[watch] oncall` of the policy names no user group."
-    named = [mention_user(user) for user in on_call[:NAMED]]
-    left = len(on_call) - NAMED
-    return ", ".join(named) + (f" and {left} more" if left > 0 else "")
+    names = ", ".join(mention_user(user) for user in on_call[:NAMED])
+    rest = len(on_call) - NAMED
+    return f"{names} and {rest} more" if rest > 0 else names
 
 
 def stale_warning(since: datetime) -> str:
-    """That all this may be old."""
+    """Warn that SecMaster could not be read since then, so that the rest may be old."""
     return f"⚠️ SecMaster can't be read now; this is as of {date_token(since)}."
 
 
 def on_call(
     on_call: Sequence[str] | None,
-    tally: OpenCounts,
+    counts: OpenCounts,
     pressing: Sequence[TrackedObject],
     now: datetime,
     unread_since: datetime | None,
 ) -> Message:
-    """Who is on call and what waits for them, with what presses most to be shown."""
-    counts = count_line(tally) + (f"\n{stale_warning(unread_since)}" if unread_since else "")
+    """Say who is on call and how much is open, with a row for each pressing object."""
+    names, summary = on_call_names(on_call), count_line(counts)
+    if unread_since:
+        summary += f"\n{stale_warning(unread_since)}"
     rows = [
-        part
-        for each in pressing
-        for part in object_row(each.snapshot, each.ref.workspace, now, SHOW)
+        block
+        for tracked in pressing
+        for block in object_row(tracked.snapshot, tracked.ref.workspace, now, SHOW)
     ]
-    who = f"*On call now:* {on_call_names(on_call)}"
-    return new_message(
-        f"On call now: {on_call_names(on_call)} {counts}", section(f"{who}\n{counts}"), *rows
-    )
+    head = section(f"*On call now:* {names}\n{summary}")
+    return new_message(f"On call now: {names} {summary}", head, *rows)
 
 
-def count_line(tally: OpenCounts) -> str:
+def count_line(counts: OpenCounts) -> str:
+    """Say in a line how much is open."""
     return (
-        f"*{tally.waiting:,}* waiting · *{tally.overdue:,}* overdue · "
-        f"*{tally.soon:,}* due in {format_duration(SOON)} · *{tally.failed:,}* failed"
+        f"*{counts.waiting:,}* waiting · *{counts.overdue:,}* overdue · "
+        f"*{counts.soon:,}* due in {format_duration(SOON)} · *{counts.failed:,}* failed"
     )

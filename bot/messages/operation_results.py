@@ -1,11 +1,15 @@
-"""What everybody is told of an operation: one line each, and what was not done."""
+"""Say how an operation ended: a line for everybody in the thread, with the reason and a receipt."""
 
-from bot.domain.actions import BY_NAME, needs_attribution
+from collections.abc import Sequence
+from typing import assert_never
+
+from bot.domain.actions import BY_NAME, Action, needs_attribution
 from bot.domain.approvals import ApprovalIntent, ApprovalRequest
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.reasons import NO_ANSWER, OutcomeReason
+from bot.domain.slack import SlackFile
 from bot.messages import approvals, blocks
-from bot.messages.blocks import Message, new_message, section
+from bot.messages.blocks import Message, text_message
 from bot.messages.cards import INSTANCE_STATES, TASK_STATES
 from bot.messages.changes import differences
 from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT, failure_sentence, refusal_clause
@@ -14,234 +18,300 @@ from bot.messages.text import code, date_token, inline, mention_user, quote
 
 UNDER_WAY = (OperationState.PENDING, OperationState.IN_DOUBT)
 
+# {noun} is what was asked for, {actor} who asked; {comment_stays} is a sentence or "".
+NOT_DONE_TEXTS = {
+    OutcomeReason.NOT_NOW: "{blocker} The {noun} was not sent.",
+    OutcomeReason.CHANGED: (
+        "Changed since {actor} looked. The {noun} was not sent.{comment_stays}\n{differences}"
+    ),
+    OutcomeReason.ALREADY_APPROVED: (
+        "You have said yes to this {noun}; {missing} The {noun} was not sent."
+    ),
+    OutcomeReason.SAME_AUTHORITY: (
+        "The right that you use was used for this already: it counts once, whoever uses it. "
+        "The {noun} was not sent."
+    ),
+    OutcomeReason.NO_REQUEST: (
+        "There is no {noun} that waits for a yes of yours. Nothing was changed."
+    ),
+    OutcomeReason.ALREADY_SENDING: (
+        "The {noun} is being sent right now, so nothing could be taken back."
+    ),
+    OutcomeReason.CANNOT_POST: "{posting_error}. The {noun} was not sent.",
+    OutcomeReason.ATTRIBUTION_FAILED: (
+        "The comment that names who decides could not be left in SecMaster{answer}, so nothing "
+        "was decided. Try again."
+    ),
+    OutcomeReason.FILE_UNAVAILABLE: (
+        "Slack did not hand out the file ({code}), so it was not attached. Share it again, or "
+        "upload it in SecMaster."
+    ),
+    OutcomeReason.FILE_TOO_LARGE: (
+        "The file is too large to be brought to SecMaster from here (20 MB at most), so it "
+        "was not attached. Upload it in SecMaster."
+    ),
+    OutcomeReason.FILE_DELAYED: (
+        "Given up. Slack did not answer when it was asked for the file, so it was not "
+        "attached. Share it again."
+    ),
+    OutcomeReason.TOO_OLD: (
+        "The {noun} by {actor} was recorded {accepted}, which is too long ago to still be meant, "
+        "so it was not sent. Ask again if it is."
+    ),
+    OutcomeReason.OWN_FAULT: (
+        "Something went wrong on our side and the {noun} was not done. Tell whoever runs this "
+        "bot the reference {reference}."
+    ),
+    OutcomeReason.NOT_FOUND: "SecMaster knows no {kind} {id} here. The {noun} was not sent.",
+    **dict.fromkeys(
+        NO_ANSWER,
+        "Given up. {failure} The {noun} by {actor} was not done. Try again when SecMaster is "
+        "back.{comment_stays}",
+    ),
+}
+REFUSED_TEXT = "SecMaster refused the {noun} by {actor}{answer}, so it was not done.{comment_stays}"
+# SecMaster's refusals, and the reasons with which nothing fails: they have other messages, or
+# explain what was done or is in doubt.
+REFUSED_BY_SECMASTER = frozenset(
+    {
+        OutcomeReason.REFUSED,
+        OutcomeReason.INVALID,
+        OutcomeReason.FORBIDDEN,
+        OutcomeReason.CONFLICT,
+        OutcomeReason.NONE,
+        OutcomeReason.LOST,
+        OutcomeReason.REQUEST_OVER,
+        OutcomeReason.REQUEST_LAPSED,
+        OutcomeReason.READ_BACK,
+        OutcomeReason.NOT_VISIBLE,
+        OutcomeReason.NOT_READABLE,
+        OutcomeReason.RESTARTED,
+    }
+)
+
+
+def recorded(action: Action) -> Message:
+    """Acknowledge a command once it is recorded: from here on it survives a crash."""
+    return text_message(
+        f"📝 The {labels(action).noun} is recorded. You will be told how it ends, in the card's "
+        "thread or here."
+    )
+
+
+def approval_change_recorded() -> Message:
+    """Acknowledge that an approval is to be withdrawn, or its request declined."""
+    return text_message("📝 Recorded. You will be told how it ends, in the card's thread or here.")
+
+
+def recorded_in_part(files: Sequence[SlackFile], total: int) -> Message:
+    """Say that only these files of so many were recorded before the bot failed."""
+    names = ", ".join(inline(file.name, 100) for file in files)
+    return text_message(
+        f"Something went wrong on our side after {len(files)} of {total} files were recorded: "
+        f"{names}. You will be told how those end. The others were not sent; send them again."
+    )
+
 
 def outcome(
-    operation: Operation, ended: Outcome, standing: StandingOperation | None = None
+    operation: Operation, outcome: Outcome, standing_operation: StandingOperation | None = None
 ) -> Message:
-    """Tell how an operation ended; ``standing`` is what was done to its object before."""
-    said = labels(BY_NAME[operation.action])
-    receipt = (
-        _named_file(operation)
-        + approvals.side_effects(operation, ended)
-        + _receipt(operation, ended)
+    """Say how an operation ended.
+
+    ``standing_operation`` is what was done to its object before, where that stood in its way.
+    """
+    words, receipt = labels(BY_NAME[operation.action]), _receipt(operation, outcome)
+    file = f"\n📎 {inline(operation.file.name, 200)}" if operation.file else ""
+    notes = f"{file}{approvals.side_effects(operation, outcome)}{receipt}"
+    match outcome.state:
+        case OperationState.COUNTED:
+            counted = approvals.approval_counted(operation, outcome)
+            return text_message(f"{counted}{_input_text(operation)}{notes}")
+        case OperationState.DONE if operation.intent is not ApprovalIntent.GIVE:
+            changed = approvals.approval_changed(operation, outcome)
+            return text_message(f"{changed}{_input_text(operation)}{receipt}")
+        case OperationState.DONE:
+            read_back = ""
+            if outcome.reason_code == OutcomeReason.READ_BACK:
+                read_back = " SecMaster's answer was lost; reading it again showed that it is done."
+            done = f"✅ *{words.done}* by {approvals.actor_names(operation)}.{read_back}"
+            return text_message(f"{done}{_input_text(operation)}{notes}")
+        case OperationState.UNKNOWN:
+            return text_message(
+                f"❓ *Nobody can say whether this {words.noun} by "
+                f"{mention_user(operation.actor.id)} took effect.* {failure_sentence(outcome)} "
+                f"Look at the {operation.ref.kind} in SecMaster before you try again.{notes}"
+            )
+        case OperationState.FAILED | OperationState.PENDING | OperationState.IN_DOUBT:
+            return text_message(
+                f"❌ {_not_done_text(operation, outcome, standing_operation)}{notes}"
+            )
+        case _:
+            assert_never(outcome.state)
+
+
+def lapsed(operation: Operation, request: ApprovalRequest) -> Message:
+    """Say that an approval request expired before enough people had approved."""
+    return text_message(f"{approvals.lapsed(request)}\n_ref {operation.reference}_")
+
+
+def break_glass_used(
+    operation: Operation, outcome: Outcome, workspace: str, thread_url: str
+) -> Message:
+    """Announce that somebody decided alone what asks for several people.
+
+    ``workspace`` is the workspace's name for people, ``thread_url`` "" where there is no thread.
+    """
+    words, actor = labels(BY_NAME[operation.action]), mention_user(operation.actor.id)
+    match outcome.state:
+        case OperationState.DONE:
+            result = f"{words.done}."
+        case OperationState.UNKNOWN:
+            result = "Whether it took effect is not known."
+        case (
+            OperationState.FAILED
+            | OperationState.COUNTED
+            | OperationState.PENDING
+            | OperationState.IN_DOUBT
+        ):
+            result = "It was not done."
+        case _:
+            assert_never(outcome.state)
+    target = f"{operation.ref.kind} {code(operation.ref.id)} of {inline(workspace, 60)}"
+    thread = blocks.link(thread_url, "its thread")
+    return text_message(
+        f"🔨 *{actor} broke the glass* for the {words.noun} of {target}"
+        f"{f' in {thread}' if thread else ''}, which {operation.rule} leaves to several people. "
+        f"{result}\n{quote(operation.reason, 1000)}{_receipt(operation, outcome)}"
     )
-    if ended.state is OperationState.COUNTED:
-        return _line(f"{approvals.approval_counted(operation, ended)}{_told(operation)}{receipt}")
-    if ended.state is OperationState.DONE and operation.intent is not ApprovalIntent.GIVE:
-        done = approvals.approval_changed(operation, ended)
-        return _line(f"{done}{_told(operation)}{_receipt(operation, ended)}")
-    if ended.state is OperationState.DONE:
-        found = " SecMaster's answer was lost; reading it again showed that it is done." * (
-            ended.reason_code == OutcomeReason.READ_BACK
-        )
-        who = approvals.actor_names(operation)
-        return _line(f"✅ *{said.done}* by {who}.{found}{_told(operation)}{receipt}")
-    if ended.state is OperationState.UNKNOWN:
-        return _line(
-            f"❓ *Nobody can say whether this {said.noun} by {mention_user(operation.actor.id)} took "
-            f"effect.* {failure_sentence(ended)} Look at the {operation.ref.kind} in SecMaster before "
-            f"you try again.{receipt}"
-        )
-    return _line(f"❌ {_refusal(operation, ended, standing)}{receipt}")
 
 
-def lapsed(operation: Operation, ballot: ApprovalRequest) -> Message:
-    """Tell that too few people said yes in time."""
-    return _line(f"{approvals.lapsed(ballot)}\n_ref {operation.reference}_")
-
-
-def break_glass_used(operation: Operation, ended: Outcome, workspace: str, link: str) -> Message:
-    """Announce that somebody decided alone what asks for several people."""
-    said, who = labels(BY_NAME[operation.action]), mention_user(operation.actor.id)
-    how = {
-        OperationState.DONE: f"{said.done}.",
-        OperationState.UNKNOWN: "Whether it took effect is not known.",
-    }
-    about = f"{operation.ref.kind} {code(operation.ref.id)} of {inline(workspace, 60)}"
-    there = blocks.link(link, "its thread")
-    where = f" in {there}" if there else ""
-    return _line(
-        f"🔨 *{who} broke the glass* for the {said.noun} of {about}{where}, which "
-        f"{operation.rule} leaves to several people. {how.get(ended.state, 'It was not done.')}"
-        f"\n{quote(operation.reason, 1000)}{_receipt(operation, ended)}"
+def not_announced(operation: Operation, error_code: str) -> Message:
+    """Say that a use of break-glass could not be announced, by Slack's error code."""
+    return text_message(
+        f"⚠️ That {mention_user(operation.actor.id)} broke the glass could not be announced where "
+        f"it should be ({code(error_code)}). Tell whoever runs this bot."
     )
 
 
-def not_announced(operation: Operation, code_: str) -> Message:
-    """Tell that nobody was told of a broken glass."""
-    return _line(
-        f"⚠️ That {mention_user(operation.actor.id)} broke the glass could not be announced where it "
-        f"should be ({code(code_)}). Tell whoever runs this bot."
-    )
+def still_trying(operation: Operation, outcome: Outcome, budget: float) -> Message:
+    """Say that an operation is tried again, or read, for ``budget`` seconds more.
 
-
-def still_trying(operation: Operation, ended: Outcome, patience: float) -> Message:
-    """Tell, once, that an operation is kept while SecMaster is in trouble."""
-    who, said = mention_user(operation.actor.id), labels(BY_NAME[operation.action])
-    kept = _minutes(patience)
-    if ended.state is OperationState.UNKNOWN:
-        doing = f"I am reading until it is known whether it took effect, for {kept} at most."
+    It is said once, while SecMaster is in trouble.
+    """
+    actor, noun = mention_user(operation.actor.id), labels(BY_NAME[operation.action]).noun
+    limit = f"{round(budget / 60)} min" if budget >= 60 else f"{round(budget)} s"  # noqa: PLR2004
+    if outcome.state is OperationState.UNKNOWN:
+        plan = f"I am reading until it is known whether it took effect, for {limit} at most."
     else:
-        doing = f"It is kept and tried again for {kept}; there is no need to repeat it."
-    return _line(f"⏳ The {said.noun} by {who} waits. {failure_sentence(ended)} {doing}")
+        plan = f"It is kept and tried again for {limit}; there is no need to repeat it."
+    return text_message(f"⏳ The {noun} by {actor} waits. {failure_sentence(outcome)} {plan}")
 
 
 def lost(operation: Operation, holder: StandingOperation) -> Message:
-    """Tell whoever came second who came first, and that theirs was not sent."""
-    first, mine = holder.operation, labels(BY_NAME[operation.action]).noun
-    if (first.actor.id, first.action) == (operation.actor.id, operation.action):
-        way = "done already" if holder.state is OperationState.DONE else "under way"
-        return _line(f"✋ Your {mine} is {way}; this second press was not sent.")
-    who, said = mention_user(first.actor.id), labels(BY_NAME[first.action])
-    if holder.state is OperationState.DONE:
-        taken = f"Already {_small(said.done)} by {who}, {date_token(holder.at)}."
+    """Say that an operation was not sent, since ``holder`` had been accepted before it."""
+    earlier, noun = holder.operation, labels(BY_NAME[operation.action]).noun
+    done = holder.state is OperationState.DONE
+    if (earlier.actor.id, earlier.action) == (operation.actor.id, operation.action):
+        state = "done already" if done else "under way"
+        return text_message(f"✋ Your {noun} is {state}; this second press was not sent.")
+    actor, words = mention_user(earlier.actor.id), labels(BY_NAME[earlier.action])
+    if done:
+        sentence = f"Already {_lower(words.done)} by {actor}, {date_token(holder.at)}."
     else:
-        taken = f"{who} is {said.doing} this {first.ref.kind} right now."
-    return _line(f"✋ {taken} Your {mine} was not sent.")
+        sentence = f"{actor} is {words.doing} this {earlier.ref.kind} right now."
+    return text_message(f"✋ {sentence} Your {noun} was not sent.")
 
 
-def _refusal(operation: Operation, ended: Outcome, standing: StandingOperation | None) -> str:
-    """Say why it was not done; what SecMaster itself refused is the floor."""
-    said, who = labels(BY_NAME[operation.action]), mention_user(operation.actor.id)
-    noun, not_sent = operation.ref.kind, f"The {said.noun} was not sent."
-    given_up = (
-        f"Given up. {failure_sentence(ended)} The {said.noun} by {who} was not done. "
-        f"Try again when SecMaster is back.{_left(operation)}"
-    )
-    sentences = {
-        OutcomeReason.NOT_NOW: f"{_closed(operation, ended, standing)} {not_sent}",
-        OutcomeReason.CHANGED: (
-            f"Changed since {who} looked. {not_sent}{_left(operation)}\n{differences(ended)}"
-        ),
-        OutcomeReason.ALREADY_APPROVED: f"You have said yes to this {said.noun}; {approvals_missing(ended)} {not_sent}",
-        OutcomeReason.SAME_AUTHORITY: (
-            "The right that you use was used for this already: it counts once, whoever uses it. "
-            f"{not_sent}"
-        ),
-        OutcomeReason.NO_REQUEST: f"There is no {said.noun} that waits for a yes of yours. Nothing was changed.",
-        OutcomeReason.ALREADY_SENDING: f"The {said.noun} is being sent right now, so nothing could be taken back.",
-        OutcomeReason.CANNOT_POST: f"{CANNOT_POST.get(ended.code, CANNOT_POST_DEFAULT)}. {not_sent}",
-        OutcomeReason.ATTRIBUTION_FAILED: (
-            f"The comment that names who decides could not be left in SecMaster{refusal_clause(ended)}, "
-            "so nothing was decided. Try again."
-        ),
-        OutcomeReason.FILE_UNAVAILABLE: (
-            f"Slack did not hand out the file ({code(ended.code)}), so it was not attached. "
-            "Share it again, or upload it in SecMaster."
-        ),
-        OutcomeReason.FILE_TOO_LARGE: (
-            "The file is too large to be brought to SecMaster from here (20 MB at most), so it "
-            "was not attached. Upload it in SecMaster."
-        ),
-        OutcomeReason.FILE_DELAYED: (
-            "Given up. Slack did not answer when it was asked for the file, so it was not "
-            "attached. Share it again."
-        ),
-        OutcomeReason.TOO_OLD: (
-            f"The {said.noun} by {who} was recorded {date_token(operation.accepted_at)}, which is too "
-            "long ago to still be meant, so it was not sent. Ask again if it is."
-        ),
-        OutcomeReason.OWN_FAULT: (
-            f"Something went wrong on our side and the {said.noun} was not done. Tell whoever "
-            f"runs this bot the reference {code(operation.reference)}."
-        ),
-        **dict.fromkeys(NO_ANSWER, given_up),
-    }
+def approvals_missing(outcome: Outcome) -> str:
+    """Say how many more people must approve before the operation is sent."""
+    request = outcome.approval_request
+    missing = request.needed - len(request.approvals) if request else 1
+    return f"{missing} more must say so." if missing > 1 else "one more must say so."
+
+
+def _not_done_text(
+    operation: Operation, outcome: Outcome, standing_operation: StandingOperation | None
+) -> str:
+    """Say why an operation was not done."""
+    action, reason = BY_NAME[operation.action], outcome.reason_code
     # Where ids are given, it may be the comment or the file that is unknown.
-    if all(param.signed for param in BY_NAME[operation.action].params):
-        sentences[OutcomeReason.NOT_FOUND] = (
-            f"SecMaster knows no {noun} {code(operation.ref.id)} here. {not_sent}"
-        )
-    refused = (
-        f"SecMaster refused the {said.noun} by {who}{refusal_clause(ended)}, so it was not done."
+    unclear = reason == OutcomeReason.NOT_FOUND and not all(param.signed for param in action.params)
+    template = REFUSED_TEXT if unclear or reason in REFUSED_BY_SECMASTER else NOT_DONE_TEXTS[reason]
+    comment_stays = " A comment on it that reached SecMaster stays there."
+    return template.format(
+        noun=labels(action).noun,
+        actor=mention_user(operation.actor.id),
+        kind=operation.ref.kind,
+        id=code(operation.ref.id),
+        reference=code(operation.reference),
+        accepted=date_token(operation.accepted_at),
+        comment_stays=comment_stays if needs_attribution(operation) else "",
+        blocker=_blocker_text(operation, outcome, standing_operation),
+        differences=differences(outcome),
+        missing=approvals_missing(outcome),
+        posting_error=CANNOT_POST.get(outcome.code, CANNOT_POST_DEFAULT),
+        answer=refusal_clause(outcome),
+        code=code(outcome.code),
+        failure=failure_sentence(outcome),
     )
-    return sentences.get(ended.reason_code, f"{refused}{_left(operation)}")
 
 
-def _left(operation: Operation) -> str:
-    """What stands in SecMaster all the same."""
-    if needs_attribution(operation):
-        return " A comment on it that reached SecMaster stays there."
-    return ""
-
-
-def _closed(operation: Operation, ended: Outcome, standing: StandingOperation | None) -> str:
-    """Why this is not the time: already decided and by whom, or in another state."""
-    state, action = _state(operation, ended.blocking_status), BY_NAME[operation.action]
+def _blocker_text(
+    operation: Operation, outcome: Outcome, standing_operation: StandingOperation | None
+) -> str:
+    """Say that a task is decided already and by whom, or which status an instance has."""
+    status = outcome.blocking_status
     if operation.ref.kind == "task":
-        return f"This task was already decided: {state}{_by(ended, standing)}."
-    needed = " or ".join(_small(status) for status in action.allowed_statuses)
-    now = ""
-    if standing and standing.state in UNDER_WAY:
-        now = f"; {mention_user(standing.operation.actor.id)} is at it right now"
-    return f"A {labels(action).noun} is for an instance that is {needed}; this one is {state}{now}."
+        state = TASK_STATES.get(status, inline(status, 40))
+        decided = _decided_text(outcome, standing_operation)
+        return f"This task was already decided: {state}{decided}."
+    state = INSTANCE_STATES.get(status, inline(status, 40))
+    action = BY_NAME[operation.action]
+    needed = " or ".join(_lower(allowed) for allowed in action.allowed_statuses)
+    sentence = f"A {labels(action).noun} is for an instance that is {needed}; this one is {state}"
+    if standing_operation and standing_operation.state in UNDER_WAY:
+        actor = mention_user(standing_operation.operation.actor.id)
+        sentence += f"; {actor} is at it right now"
+    return f"{sentence}."
 
 
-def _by(ended: Outcome, standing: StandingOperation | None) -> str:
-    if standing is None:
-        who = f" by {inline(ended.decided_by, 80)}" if ended.decided_by else " or by itself"
-        return f", outside Slack{who}, {date_token(ended.decided_at)}"
-    said = labels(BY_NAME[standing.operation.action])
-    who = mention_user(standing.operation.actor.id)
-    if standing.state in UNDER_WAY:
-        return f", and {who} is {said.doing} it right now"
-    return f", {_small(said.done)} by {who}, {date_token(standing.at)}"
+def _decided_text(outcome: Outcome, standing_operation: StandingOperation | None) -> str:
+    """Say who decided a task, or is deciding it, and when."""
+    if standing_operation is None:
+        decider = f" by {inline(outcome.decided_by, 80)}" if outcome.decided_by else " or by itself"
+        return f", outside Slack{decider}, {date_token(outcome.decided_at)}"
+    words = labels(BY_NAME[standing_operation.operation.action])
+    actor = mention_user(standing_operation.operation.actor.id)
+    if standing_operation.state in UNDER_WAY:
+        return f", and {actor} is {words.doing} it right now"
+    return f", {_lower(words.done)} by {actor}, {date_token(standing_operation.at)}"
 
 
-def _small(text: str) -> str:
+def _lower(text: str) -> str:
     return text[:1].lower() + text[1:].lower()
 
 
-def _state(operation: Operation, status: str) -> str:
-    states = TASK_STATES if operation.ref.kind == "task" else INSTANCE_STATES
-    return states.get(status, inline(status, 40))
-
-
-def _told(operation: Operation) -> str:
-    """What the person gave with it: the reason, the comment, the ids."""
+def _input_text(operation: Operation) -> str:
+    """Repeat what the person gave with an operation: the reason, the comment, the ids."""
     parts = [quote(operation.reason, 1000)] if operation.reason else []
     for param in BY_NAME[operation.action].params:
         value = operation.params[param.name]
-        shown = quote(value, 1000) if param.signed else f"{param.label} {code(value, 200)}"
-        parts.append(shown)
+        parts.append(quote(value, 1000) if param.signed else f"{param.label} {code(value, 200)}")
     return "".join(f"\n{part}" for part in parts)
 
 
-def _named_file(operation: Operation) -> str:
-    return f"\n📎 {inline(operation.file.name, 200)}" if operation.file else ""
+def _receipt(operation: Operation, outcome: Outcome) -> str:
+    """Return what an auditor looks for: reference, rule, SecMaster's answer, and how long it took.
 
-
-def _receipt(operation: Operation, ended: Outcome) -> str:
-    """What an auditor looks for: our reference, the rule, SecMaster's answer, and how long."""
+    The duration counts from when the operation was accepted; 0 where that is not known.
+    """
+    seconds = outcome.duration
+    duration = f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
     parts = [
         f"ref {operation.reference}",
         operation.rule,
-        f"HTTP {ended.status}" if ended.status else "",
-        f"request {code(ended.request_id)}" if ended.request_id else "",
-        _took(ended.duration),
+        f"HTTP {outcome.status}" if outcome.status else "",
+        f"request {code(outcome.request_id)}" if outcome.request_id else "",
+        duration if seconds else "",
     ]
     return f"\n_{' · '.join(filter(None, parts))}_"
-
-
-def _took(seconds: float) -> str:
-    """How long it took since it was accepted; "" where that is not known."""
-    if not seconds:
-        return ""
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
-
-
-def approvals_missing(ended: Outcome) -> str:
-    left = (
-        ended.approval_request.needed - len(ended.approval_request.approvals)
-        if ended.approval_request
-        else 1
-    )
-    return f"{left} more must say so." if left > 1 else "one more must say so."
-
-
-def _minutes(seconds: float) -> str:
-    return f"{round(seconds / 60)} min" if seconds >= 60 else f"{round(seconds)} s"  # noqa: PLR2004
-
-
-def _line(text: str) -> Message:
-    return new_message(text, section(text))

@@ -1,4 +1,4 @@
-"""What is said of rights: why somebody has one or not, who lends whom theirs, the policy anew."""
+"""Say what the policy allows and why, who delegates to whom, and what a reload changed."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -7,7 +7,7 @@ from bot.domain.actions import Action
 from bot.domain.delegations import Delegation
 from bot.domain.objects import Ref
 from bot.domain.reasons import RefusalReason
-from bot.messages.blocks import Message, new_message, section
+from bot.messages.blocks import Message, new_message, section, text_message
 from bot.messages.text import (
     code,
     code_block,
@@ -21,161 +21,170 @@ from bot.policy.config import Config
 from bot.policy.decide import Allowed, Decision, Refused
 from bot.policy.rules import Role
 
-SHOWN = 5
-MOST = 20  # loans in one message
+MAX_MEMBERS = 5  # people and groups that are named for a role
+MAX_DELEGATIONS = 20  # in one message
 MAY_BREAK_GLASS = "; you may break the glass"
+# {rule} is the rule that refused, {roles} are those that may.
 REFUSAL_TEXTS = {
     RefusalReason.GUEST: "guests may look, and change nothing",
     RefusalReason.OUTSIDER: "people of other organisations may look, and change nothing",
     RefusalReason.UNKNOWN_PERSON: "Slack could not be asked who this is",
-    RefusalReason.UNMAPPED: "{rule} refuses the creator, and nobody told me who this is in SecMaster",
+    RefusalReason.UNMAPPED: (
+        "{rule} refuses the creator, and nobody told me who this is in SecMaster"
+    ),
     RefusalReason.UNREAD: "SecMaster could not be asked what this is",
-    RefusalReason.UNSTATED: "{rule} asks for what SecMaster does not say of it, so nobody can be allowed",
+    RefusalReason.UNSTATED: (
+        "{rule} asks for what SecMaster does not say of it, so nobody can be allowed"
+    ),
     RefusalReason.GONE: "SecMaster does not know it",
     RefusalReason.NO_RULE: "no rule allows it to anybody",
-    RefusalReason.RULE: "{rule} leaves it to {may}",
+    RefusalReason.RULE: "{rule} leaves it to {roles}",
     RefusalReason.SELF: "{rule} refuses whoever created the task",
-    RefusalReason.BREAK_GLASS: "{rule} leaves breaking the glass to {may}",
+    RefusalReason.BREAK_GLASS: "{rule} leaves breaking the glass to {roles}",
     RefusalReason.NO_BREAK_GLASS: "{rule} has no glass to break",
 }
 
 
 def explain_decision(decision: Decision) -> str:
-    """Which rule lets or stops somebody, in a line that a terminal shows as well."""
+    """Say which rule allows or refuses and on what terms, in a line of plain text."""
     if isinstance(decision, Refused):
-        return REFUSAL_TEXTS[decision.reason].format(rule=decision.rule, may=roles(decision.roles))
-    return f"{decision.rule}{_terms(decision)}"
-
-
-def roles(names: Sequence[str]) -> str:
-    return " or ".join(names) or "nobody"
-
-
-def _terms(allowed: Allowed) -> str:
-    """What the rule asks for besides."""
-    within = format_duration(timedelta(seconds=allowed.expires))
+        roles = " or ".join(decision.roles) or "nobody"
+        return REFUSAL_TEXTS[decision.reason].format(rule=decision.rule, roles=roles)
+    within = format_duration(timedelta(seconds=decision.expires))
     parts = [
-        f"{allowed.approvals} people within {within}" if allowed.approvals > 1 else "",
-        "a reason" if allowed.reason == "required" else "",
-        "the name typed" if allowed.confirm else "",
-        "announced" if allowed.break_glass else "",
-        "by a lent right" if allowed.delegator else "",
+        f"{decision.approvals} people within {within}" if decision.approvals > 1 else "",
+        "a reason" if decision.reason == "required" else "",
+        "the name typed" if decision.confirm else "",
+        "announced" if decision.break_glass else "",
+        "by a lent right" if decision.delegator else "",
     ]
-    asked = ", ".join(filter(None, parts))
-    return f": {asked}" if asked else ""
+    terms = ", ".join(filter(None, parts))
+    return f"{decision.rule}: {terms}" if terms else decision.rule
 
 
 def why(
-    ref: Ref, answers: Sequence[tuple[Action, Decision, bool]], known: Mapping[str, Role]
+    ref: Ref, decisions: Sequence[tuple[Action, Decision, bool]], roles: Mapping[str, Role]
 ) -> Message:
-    """For each action which rule lets or stops the person, and who may.
+    """Say for each action on an object what the policy decides for a person, and who else may.
 
-    The last of the three is whether the person may break the glass for it.
+    The last item of each decision is whether the person may break the glass for the action;
+    ``roles`` are the policy's, by name.
     """
     head = f"*What you may do with {ref.kind} {code(ref.id)}*"
-    lines = [
-        _answer(action, decision, known) + MAY_BREAK_GLASS * b for action, decision, b in answers
-    ]
+    lines = []
+    for action, decision, may_break_glass in decisions:
+        mark = "✅" if isinstance(decision, Allowed) else "▫️"
+        explanation = inline(explain_decision(decision), 300)
+        members = f"; may: {role_members(decision.roles, roles)}" if decision.roles else ""
+        break_glass = MAY_BREAK_GLASS if may_break_glass else ""
+        lines.append(f"{mark} {code(action.name)} {explanation}{members}{break_glass}")
     return new_message("\n".join([head, *lines]), section(head), *map(section, lines))
 
 
-def _answer(action: Action, decision: Decision, known: Mapping[str, Role]) -> str:
-    mark = "✅" if isinstance(decision, Allowed) else "▫️"
-    others = f"; may: {role_members(decision.roles, known)}" if decision.roles else ""
-    return f"{mark} {code(action.name)} {inline(explain_decision(decision), 300)}{others}"
-
-
-def role_members(names: Sequence[str], known: Mapping[str, Role]) -> str:
-    """Roles with the people and groups that have them."""
-    told = []
+def role_members(names: Sequence[str], roles: Mapping[str, Role]) -> str:
+    """Name roles with the people and groups that have them: "A (…) or B (…)"."""
+    texts = []
     for name in names:
-        role = known.get(name, Role())
-        people = [*map(mention_user, role.users), *map(mention_group, role.usergroups)]
-        shown = ", ".join(people[:SHOWN]) or "nobody"
-        more = f" and {len(people) - SHOWN} more" if len(people) > SHOWN else ""
-        told.append(f"*{inline(name, 40)}* ({shown}{more})")
-    return " or ".join(told[:SHOWN]) or "nobody"
+        role = roles.get(name, Role())
+        members = [*map(mention_user, role.users), *map(mention_group, role.usergroups)]
+        first = ", ".join(members[:MAX_MEMBERS]) or "nobody"
+        rest = len(members) - MAX_MEMBERS
+        texts.append(f"*{inline(name, 40)}* ({first}{f' and {rest} more' if rest > 0 else ''})")
+    return " or ".join(texts[:MAX_MEMBERS]) or "nobody"
 
 
-def no_right(right: str, names: Sequence[str], known: Mapping[str, Role]) -> Message:
-    """Say who may use what is not about a task or an instance."""
-    return _said(f"🚫 {code(right)} is for {role_members(names, known)}. Nothing was done.")
+def no_right(right: str, names: Sequence[str], roles: Mapping[str, Role]) -> Message:
+    """Say that a right such as "reload" is for other roles; ``names`` are theirs."""
+    return text_message(f"🚫 {code(right)} is for {role_members(names, roles)}. Nothing was done.")
 
 
-def reloaded(before: Config, now: Config) -> Message:
-    if before.fingerprint == now.fingerprint:
-        return _said(f"The policy is read again; it says what it said ({code(now.fingerprint)}).")
-    at_start = (before.commands, before.watch.every) != (now.commands, now.watch.every)
-    names = " What changed of [commands] or of [watch] every needs a restart." * at_start
-    counted = f"{len(now.roles)} roles and {len(now.rules)} rules"
-    return _said(
-        f"♻️ The policy is read again: {counted}, {code(before.fingerprint)} → {code(now.fingerprint)}. "
-        f"It holds from now on.{names}"
+def reloaded(before: Config, after: Config) -> Message:
+    """Say that the policy was read again, and what only a restart puts into force."""
+    old, new = code(before.fingerprint), code(after.fingerprint)
+    if before.fingerprint == after.fingerprint:
+        return text_message(f"The policy is read again; it says what it said ({new}).")
+    needs_restart = (before.commands, before.watch.every) != (after.commands, after.watch.every)
+    restart = " What changed of [commands] or of [watch] every needs a restart."
+    return text_message(
+        f"♻️ The policy is read again: {len(after.roles)} roles and {len(after.rules)} rules, "
+        f"{old} → {new}. It holds from now on.{restart if needs_restart else ''}"
     )
 
 
 def not_reloaded(problems: str) -> Message:
-    return _said(
-        f"⚠️ The policy can't be used, so the one before stays in force.\n{code_block(problems, 2500)}"
+    """Say that the new policy can't be used, and why."""
+    return text_message(
+        "⚠️ The policy can't be used, so the one before stays in force.\n"
+        f"{code_block(problems, 2500)}"
     )
 
 
-def delegation_created(loan: Delegation, names: Sequence[str]) -> Message:
-    told = ", ".join(inline(name, 40) for name in names) or "none"
-    return _said(
-        f"🤝 {mention_user(loan.delegate)} may do until {date_token(loan.until)} what you may (roles: "
-        f"{told}). It is on record; end it with `revoke` and their name."
+def delegation_created(delegation: Delegation, roles: Sequence[str]) -> Message:
+    """Tell the delegator that their rights are delegated; ``roles`` are the names of theirs."""
+    names = ", ".join(inline(role, 40) for role in roles) or "none"
+    return text_message(
+        f"🤝 {mention_user(delegation.delegate)} may do until {date_token(delegation.until)} what "
+        f"you may (roles: {names}). It is on record; end it with `revoke` and their name."
     )
 
 
-def delegation_received(loan: Delegation) -> Message:
-    return _said(
-        f"🤝 {mention_user(loan.delegator)} lends you their rights until {date_token(loan.until)}. What you do "
-        "by them is recorded with both your names, and counts as one where several are asked for."
+def delegation_received(delegation: Delegation) -> Message:
+    """Tell the delegate that they have somebody's rights."""
+    return text_message(
+        f"🤝 {mention_user(delegation.delegator)} lends you their rights until "
+        f"{date_token(delegation.until)}. What you do by them is recorded with both your names, "
+        "and counts as one where several are asked for."
     )
 
 
-def delegation_revoked(borrower: str) -> Message:
-    return _said(f"↩️ {mention_user(borrower)} has your rights no longer.")
+def delegation_revoked(delegate: str) -> Message:
+    """Tell the delegator that a delegation has ended."""
+    return text_message(f"↩️ {mention_user(delegate)} has your rights no longer.")
 
 
-def delegation_withdrawn(lender: str) -> Message:
-    return _said(f"↩️ {mention_user(lender)} has taken their rights back.")
+def delegation_withdrawn(delegator: str) -> Message:
+    """Tell the delegate that a delegation has ended."""
+    return text_message(f"↩️ {mention_user(delegator)} has taken their rights back.")
 
 
-def no_delegation(borrower: str) -> Message:
-    return _said(f"You lend nothing to {mention_user(borrower)}. Nothing was changed.")
+def no_delegation(delegate: str) -> Message:
+    """Say that there is no delegation to this person that could be revoked."""
+    return text_message(f"You lend nothing to {mention_user(delegate)}. Nothing was changed.")
 
 
-def cannot_delegate_to(borrower: str) -> Message:
-    return _said(f"🚫 Rights can't be lent to {mention_user(borrower)}. Nothing was changed.")
-
-
-def delegation_too_long(longest: timedelta) -> Message:
-    return _said(
-        f"🚫 Rights can be lent for {format_duration(longest)} at most. Nothing was changed."
+def cannot_delegate_to(delegate: str) -> Message:
+    """Say that this person can't be given rights."""
+    return text_message(
+        f"🚫 Rights can't be lent to {mention_user(delegate)}. Nothing was changed."
     )
 
 
-def delegations(by: Sequence[Delegation], to: Sequence[Delegation]) -> Message:
-    """What somebody lent and was lent."""
-    gave = [
-        f"{mention_user(loan.delegate)} has your rights until {date_token(loan.until)}."
-        for loan in by
+def delegation_too_long(limit: timedelta) -> Message:
+    """Say for how long rights can be delegated."""
+    return text_message(
+        f"🚫 Rights can be lent for {format_duration(limit)} at most. Nothing was changed."
+    )
+
+
+def delegations(delegated: Sequence[Delegation], received: Sequence[Delegation]) -> Message:
+    """List the delegations that a person gave and received."""
+    lines = [
+        f"🤝 {mention_user(delegation.delegate)} has your rights until "
+        f"{date_token(delegation.until)}."
+        for delegation in delegated
     ]
-    has = [
-        f"You have {mention_user(loan.delegator)}'s rights until {date_token(loan.until)}."
-        for loan in to
+    lines += [
+        f"🤝 You have {mention_user(delegation.delegator)}'s rights until "
+        f"{date_token(delegation.until)}."
+        for delegation in received
     ]
-    lines = [f"🤝 {each}" for each in (*gave, *has)]
-    if more := lines[MOST:]:
-        lines = [*lines[:MOST], f"and {len(more)} more"]
-    return _said("\n".join(lines) or "You lend nobody your rights, and nobody lends you theirs.")
+    if more := lines[MAX_DELEGATIONS:]:
+        lines = [*lines[:MAX_DELEGATIONS], f"and {len(more)} more"]
+    return text_message(
+        "\n".join(lines) or "You lend nobody your rights, and nobody lends you theirs."
+    )
 
 
 def no_history(object_id: str) -> Message:
-    return _said(f"The audit has nothing of {code(object_id)}.")
-
-
-def _said(text: str) -> Message:
-    return new_message(text, section(text))
+    """Say that the audit log has no entry about an object."""
+    return text_message(f"The audit has nothing of {code(object_id)}.")

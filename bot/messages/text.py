@@ -1,4 +1,4 @@
-"""Text from SecMaster and from people, made fit to be shown: it is data, never markup.
+"""Clip, escape and format text, so that what SecMaster and people wrote is never markup.
 
 https://docs.slack.dev/messaging/formatting-message-text: of all characters only ``&``, ``<``
 and ``>`` can open a mention or a link.
@@ -14,13 +14,13 @@ ELLIPSIS = "…"
 
 
 def clip(text: str, limit: int) -> str:
-    """Cut plain text to ``limit`` characters, with a visible mark where something is missing."""
+    """Return plain text of at most ``limit`` characters, with "…" where it was cut."""
     text = visible(text)
     return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
 
 
 def escape(text: str, limit: int = 300) -> str:
-    """Text for mrkdwn, at most ``limit`` characters after escaping and never cut within one."""
+    """Escape text for mrkdwn: at most ``limit`` characters, never cut within an entity."""
     parts: list[str] = []
     room = limit
     for letter in visible(text):
@@ -37,51 +37,52 @@ def escape(text: str, limit: int = 300) -> str:
 
 
 def inline(text: str, limit: int = 150) -> str:
-    """The same on one line, with nothing that opens or closes code."""
+    """Escape text for mrkdwn, on one line and without anything that opens or closes code."""
     return escape(" ".join(text.replace("`", "ˋ").split()), limit)
 
 
 def code(text: str, limit: int = 100) -> str:
-    """A short literal such as an id."""
-    shown = inline(text, limit)
-    return f"`{shown}`" if shown else "—"
+    """Return a short literal, such as an id, as inline code; "—" for an empty one."""
+    literal = inline(text, limit)
+    return f"`{literal}`" if literal else "—"
 
 
 def code_block(text: str, limit: int = 800) -> str:
-    """A passage as it is, in a code block that it cannot close."""
+    """Return a passage in a code block that it cannot close."""
     return f"```{escape(text.replace('`', 'ˋ'), limit)}```"
 
 
 def quote(text: str, limit: int = 1500) -> str:
-    """A passage somebody wrote, every line marked as theirs; ``limit`` counts the marks too."""
-    kept: list[str] = []
+    """Return what somebody wrote with "> " before every line; ``limit`` counts these marks too."""
+    lines: list[str] = []
     room = limit
-    for each in text.replace("`", "ˋ").splitlines() or [""]:
-        if kept and room < len(ELLIPSIS) + 3:
-            kept[-1] += ELLIPSIS
+    for line in text.replace("`", "ˋ").splitlines() or [""]:
+        if lines and room < len(ELLIPSIS) + 3:
+            lines[-1] += ELLIPSIS
             break
-        kept.append(f"> {escape(each, max(room - 2, 1))}")
-        room -= len(kept[-1]) + 1
-    return "\n".join(kept)
+        lines.append(f"> {escape(line, max(room - 2, 1))}")
+        room -= len(lines[-1]) + 1
+    return "\n".join(lines)
 
 
 def mention_user(user: str) -> str:
-    """Name a person of Slack; shown by name, and in a thread it does not ring twice."""
+    """Return the mention of a user id: Slack shows the name, and a thread does not ring twice."""
     return f"<@{inline(user, 40)}>"
 
 
 def mention_group(usergroup: str) -> str:
+    """Return the mention of a user group's id."""
     return f"<!subteam^{inline(usergroup, 40)}>"
 
 
-def mention_all(called: Sequence[str]) -> str:
-    """Call people and user groups, if any; followed by a space."""
-    named = (mention_group(each) if each.startswith("S") else mention_user(each) for each in called)
-    return "".join(f"{each} " for each in named)
+def mention_all(ids: Sequence[str]) -> str:
+    """Return mentions of users (U…) and user groups (S…), each followed by a space."""
+    mentions = (mention_group(id_) if id_.startswith("S") else mention_user(id_) for id_ in ids)
+    return "".join(f"{mention} " for mention in mentions)
 
 
 def date_token(at: datetime | None) -> str:
-    """A time in the reader's own zone, in UTC where Slack cannot say."""
+    """Return a time that Slack shows in the reader's own zone, and in UTC where it cannot."""
     if at is None:
         return "—"
     try:
@@ -92,7 +93,7 @@ def date_token(at: datetime | None) -> str:
 
 
 def format_duration(length: timedelta) -> str:
-    """A length of time as people say it: two units at most."""
+    """Return a length of time in words, in two units at most: "2 h 5 min"."""
     seconds = int(abs(length.total_seconds()))
     if 0 < seconds < 60:  # noqa: PLR2004
         return f"{seconds} s"
@@ -106,5 +107,5 @@ def format_duration(length: timedelta) -> str:
 
 
 def relative_time(at: datetime, now: datetime) -> str:
-    """How far a time is away: "in 3 h" or "3 h ago"."""
+    """Return how far away a time is: "in 3 h" or "3 h ago"."""
     return f"in {format_duration(at - now)}" if at > now else f"{format_duration(now - at)} ago"

@@ -1,173 +1,202 @@
-"""What is said of the watch: how it fares, where cards go and why, who asked for them here."""
+"""Say how the watch fares, where cards go and why, and what subscriptions and snoozes changed."""
 
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
+from typing import assert_never
 
 from bot.domain.objects import Ref
 from bot.domain.watch_status import PollStatus, WatchStatus
-from bot.messages.blocks import Message, new_message, section
+from bot.messages.blocks import Message, text_message
 from bot.messages.text import code, date_token, format_duration, inline, mention_user
-from bot.policy.routes import DigestSchedule, Route
+from bot.policy.routes import DigestSchedule, Route, RouteMatch
 
-WHY = {
-    "matches": "✅ takes it",
-    "passed": "▫️ is not asked: an earlier one took it",
-    "noun": "▫️ takes no such objects",
-    "status": "▫️ is for another status",
-}
 NOT_WATCHING = "Nothing watches SecMaster here: `[watch] every` is 0."
 
 
-def status(fares: WatchStatus) -> Message:
-    """How the watch fares: since when, its last round, how far behind, and what is in line."""
-    if not fares.interval:
-        return _one(NOT_WATCHING)
-    if not fares.polls:
-        return _one("The watch has not begun yet: its first round is under way.")
-    lines = [_round(each, fares.behind[each.workspace]) for each in fares.polls]
-    for each in fares.polls:
-        tasks, runs = (fares.open[each.workspace, noun] for noun in ("task", "instance"))
-        lines.append(f"{inline(each.workspace, 60)}: {tasks} tasks wait, {runs} runs are failed.")
-    lines.append(f"Messages to be posted: {fares.queued}.")
-    lines += [
-        f"⚠️ Closed to me: {_target(each)} ({code(why)})" for each, why in fares.closed_channels
-    ]
-    return _one("\n".join(lines))
+def status(watch_status: WatchStatus) -> Message:
+    """Say how the watch fares: its last rounds, what is open, what is queued, what is closed."""
+    if not watch_status.interval:
+        return text_message(NOT_WATCHING)
+    if not watch_status.polls:
+        return text_message("The watch has not begun yet: its first round is under way.")
+    lines = [_poll_line(poll, watch_status.behind[poll.workspace]) for poll in watch_status.polls]
+    for poll in watch_status.polls:
+        tasks, runs = (watch_status.open[poll.workspace, kind] for kind in ("task", "instance"))
+        name = inline(poll.workspace, 60)
+        lines.append(f"{name}: {tasks} tasks wait, {runs} runs are failed.")
+    lines.append(f"Messages to be posted: {watch_status.queued}.")
+    for channel, error_code in watch_status.closed_channels:
+        lines.append(f"⚠️ Closed to me: {_destination(channel)} ({code(error_code)})")
+    return text_message("\n".join(lines))
 
 
-def _round(each: PollStatus, behind: float) -> str:
-    name = inline(each.workspace, 60)
-    said = f"👁️ *{name}* is watched since {date_token(each.since)} by {inline(each.replica, 40)}; "
-    said += (
-        f"last good round {date_token(each.last_success_at)}"
-        if each.last_success_at
-        else "no good round yet"
+def _poll_line(poll: PollStatus, behind: float) -> str:
+    """Say how one workspace's poll fares, and by how many seconds it is behind."""
+    name, replica = inline(poll.workspace, 60), inline(poll.replica, 40)
+    success = poll.last_success_at
+    last_round = f"last good round {date_token(success)}" if success else "no good round yet"
+    delay = "not behind"
+    if behind:
+        delay = f"*behind by {format_duration(timedelta(seconds=max(1, behind)))}*"
+    trouble = f". ⚠️ Trouble: {inline(poll.failure, 100)}" if poll.failure else ""
+    return (
+        f"👁️ *{name}* is watched since {date_token(poll.since)} by {replica}; "
+        f"{last_round}, {delay}{trouble}."
     )
-    late = (
-        f", *behind by {format_duration(timedelta(seconds=max(1, behind)))}*"
-        if behind
-        else ", not behind"
-    )
-    trouble = f". ⚠️ Trouble: {inline(each.failure, 100)}" if each.failure else ""
-    return f"{said}{late}{trouble}."
 
 
 def routes(
-    there: Sequence[tuple[str, Route]], digests: Sequence[DigestSchedule], here: bool
+    titled_routes: Sequence[tuple[str, Route]],
+    digests: Sequence[DigestSchedule],
+    *,
+    subscribed: bool,
 ) -> Message:
-    """Every route in its order, the digests, and whether this channel asked for what comes."""
-    lines = [f"*{inline(title, 60)}*: {_route(route)}" for title, route in there]
-    lines += [
-        f"*digest*: {_target(each.channel)} at {_clock(*each.at)} ({inline(each.zone, 40)})"
-        for each in digests
-    ]
-    if here:
+    """List every route in its order, the digests, and whether this channel is subscribed."""
+    lines = [f"*{inline(title, 60)}*: {_route_text(route)}" for title, route in titled_routes]
+    for digest in digests:
+        channel, zone = _destination(digest.channel), inline(digest.zone, 40)
+        lines.append(f"*digest*: {channel} at {_times(*digest.at)} ({zone})")
+    if subscribed:
         lines.append("*this channel* asked for all that comes (`unwatch` ends it)")
-    return _one("\n".join(lines) or "There are no routes: cards are posted when somebody asks.")
+    return text_message(
+        "\n".join(lines) or "There are no routes: cards are posted when somebody asks."
+    )
 
 
-def _route(route: Route) -> str:
-    takes = ["waiting tasks"] if route.tasks else []
-    takes += [f"{status.lower()} runs" for status in route.instances]
-    told = [f"{' and '.join(takes)} → {_target(route.channel or route.user or route.usergroup)}"]
-    if limits := route.when.model_dump(exclude_defaults=True):
-        told.append("where " + ", ".join(f"{key} {_limit(value)}" for key, value in limits.items()))
-    if route.quiet:
-        hours = _clock(route.quiet.start), _clock(route.quiet.until)
-        told.append(f"quiet {' to '.join(hours)} ({inline(route.quiet.zone, 40)})")
+def _route_text(route: Route) -> str:
+    objects = ["waiting tasks"] if route.tasks else []
+    objects += [f"{status.lower()} runs" for status in route.instances]
+    destination = _destination(route.channel or route.user or route.usergroup)
+    parts = [f"{' and '.join(objects)} → {destination}"]
+    if conditions := route.when.model_dump(exclude_defaults=True):
+        limits = []
+        for key, value in conditions.items():
+            values = value if isinstance(value, list | tuple) else [value]
+            limits.append(f"{key} {code(' | '.join(map(str, values)))}")
+        parts.append(f"where {', '.join(limits)}")
+    if quiet := route.quiet:
+        hours = f"{_times(quiet.start)} to {_times(quiet.until)}"
+        parts.append(f"quiet {hours} ({inline(quiet.zone, 40)})")
     if route.remind:
-        told.append(f"reminds {', '.join(map(format_duration, route.remind))} before it is due")
-    if route.escalate:
-        told.append(
-            f"escalates to {inline(route.escalate.to)} after {format_duration(route.escalate.after)}"
-        )
+        parts.append(f"reminds {', '.join(map(format_duration, route.remind))} before it is due")
+    if escalation := route.escalate:
+        delay = format_duration(escalation.after)
+        parts.append(f"escalates to {inline(escalation.to)} after {delay}")
     if route.continues:
-        told.append("and goes on")
-    return "; ".join(told)
+        parts.append("and goes on")
+    return "; ".join(parts)
 
 
-def _clock(*times: time) -> str:
-    return ", ".join(f"{each:%H:%M}" for each in times)
+def _times(*times: time) -> str:
+    return ", ".join(f"{moment:%H:%M}" for moment in times)
 
 
-def _limit(value: object) -> str:
-    return code(" | ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
-
-
-def _target(to: str) -> str:
-    """A channel by its name, a person, or a group, none of whom this calls."""
-    if to.startswith("S"):
-        return f"each of {code(to)}"
-    return mention_user(to) if to[0] in "UW" else f"<#{inline(to, 40)}>"
+def _destination(id_: str) -> str:
+    """Name a channel, a person or a user group; a group is not mentioned."""
+    if id_.startswith("S"):
+        return f"each of {code(id_)}"
+    return mention_user(id_) if id_[0] in "UW" else f"<#{inline(id_, 40)}>"
 
 
 def route_test(
-    ref: Ref, answers: Sequence[tuple[str, Route, str]], subscribed: Sequence[str]
+    ref: Ref, answers: Sequence[tuple[str, Route, RouteMatch]], subscribed: Sequence[str]
 ) -> Message:
-    """Where a card of this object would go, and why not elsewhere."""
-    head = f"*Where {ref.kind} {code(ref.id)} goes*"
-    lines = [
-        f"{_why(word)}: *{inline(title, 60)}*: {_route(route)}" for title, route, word in answers
-    ]
-    lines += [f"✅ {_target(each)} asked for all that comes" for each in subscribed]
-    if not any(word == "matches" for _title, _route_, word in answers) and not subscribed:
+    """Say which routes take an object and why the others do not.
+
+    ``answers`` are each route with its title and how it matches; ``subscribed`` are the channels
+    that asked for everything.
+    """
+    lines = [f"*Where {ref.kind} {code(ref.id)} goes*"]
+    for title, route, match in answers:
+        lines.append(f"{_match_text(match)}: *{inline(title, 60)}*: {_route_text(route)}")
+    lines += [f"✅ {_destination(channel)} asked for all that comes" for channel in subscribed]
+    if not any(match is RouteMatch.MATCHES for _, _, match in answers) and not subscribed:
         lines.append("No card is posted for it.")
-    return _one("\n".join([head, *lines]))
+    return text_message("\n".join(lines))
 
 
-def _why(word: str) -> str:
-    return WHY.get(word, f"▫️ wants another {word}")
+def _match_text(match: RouteMatch) -> str:
+    match match:
+        case RouteMatch.MATCHES:
+            return "✅ takes it"
+        case RouteMatch.PASSED:
+            return "▫️ is not asked: an earlier one took it"
+        case RouteMatch.KIND:
+            return "▫️ takes no such objects"
+        case RouteMatch.STATUS:
+            return "▫️ is for another status"
+        case (
+            RouteMatch.WORKSPACE
+            | RouteMatch.BUSINESS_TYPE
+            | RouteMatch.NAME
+            | RouteMatch.RELATED_OBJECT
+            | RouteMatch.WORKFLOW
+            | RouteMatch.PLAYBOOK
+        ):
+            return f"▫️ wants another {match}"
+        case _:
+            assert_never(match)
 
 
 def subscribed(actor: str) -> Message:
-    return _one(f"🔔 {mention_user(actor)} had this channel told of all that comes in SecMaster.")
+    """Tell a channel who subscribed it to everything that comes."""
+    return text_message(
+        f"🔔 {mention_user(actor)} had this channel told of all that comes in SecMaster."
+    )
 
 
 def unsubscribed(actor: str) -> Message:
-    return _one(
+    """Tell a channel who ended its subscription."""
+    return text_message(
         f"🔕 {mention_user(actor)} had this channel told no longer of what comes in SecMaster."
     )
 
 
-def subscription_changed(watching: bool) -> Message:  # noqa: FBT001
-    if watching:
-        return _one("This channel is told of all that comes from now on. `unwatch` ends it.")
-    return _one("This channel is told no longer of what comes; the routes stay as they are.")
-
-
-def subscription_unchanged(watching: bool) -> Message:  # noqa: FBT001
-    if watching:
-        return _one("This channel is told of all that comes already. Nothing was changed.")
-    return _one("This channel had not asked for what comes. Nothing was changed.")
-
-
-def not_here() -> Message:
-    return _one("That is for a channel: here I could only tell you. Nothing was changed.")
-
-
-def snoozed(by: str, until: datetime) -> Message:
-    return _one(
-        f"😴 {mention_user(by)} snoozed this until {date_token(until)}: no reminders until then."
+def subscription_changed(*, subscribed: bool) -> Message:
+    """Tell whoever asked that a channel is subscribed, or is no longer."""
+    if subscribed:
+        return text_message(
+            "This channel is told of all that comes from now on. `unwatch` ends it."
+        )
+    return text_message(
+        "This channel is told no longer of what comes; the routes stay as they are."
     )
 
 
-def snooze_ended(by: str) -> Message:
-    return _one(f"🔔 {mention_user(by)} ended the snooze: reminders come again.")
+def subscription_unchanged(*, subscribed: bool) -> Message:
+    """Tell whoever asked that a channel was subscribed already, or was not."""
+    if subscribed:
+        return text_message("This channel is told of all that comes already. Nothing was changed.")
+    return text_message("This channel had not asked for what comes. Nothing was changed.")
 
 
-def with_auto_approval_warning(said: Message, until: datetime) -> Message:
-    """The same, where silence approves before the snooze is over."""
-    return _one(
-        f"{said.text}\n⚠️ It goes on by itself before {date_token(until)}: reminders of that come "
-        "all the same."
+def not_here() -> Message:
+    """Say that only a channel can be subscribed."""
+    return text_message("That is for a channel: here I could only tell you. Nothing was changed.")
+
+
+def snoozed(user: str, until: datetime) -> Message:
+    """Tell a thread who snoozed its object, and until when."""
+    return text_message(
+        f"😴 {mention_user(user)} snoozed this until {date_token(until)}: no reminders until then."
+    )
+
+
+def snooze_ended(user: str) -> Message:
+    """Tell a thread who ended the snooze of its object."""
+    return text_message(f"🔔 {mention_user(user)} ended the snooze: reminders come again.")
+
+
+def with_auto_approval_warning(message: Message, until: datetime) -> Message:
+    """Add to a snooze's message that silence approves the task before the snooze is over."""
+    return text_message(
+        f"{message.text}\n⚠️ It goes on by itself before {date_token(until)}: reminders of that "
+        "come all the same."
     )
 
 
 def not_snoozable() -> Message:
-    return _one(
+    """Say that an object waits for nobody, or is not watched, so that it can't be snoozed."""
+    return text_message(
         "Nobody is waited for here any more, or I don't watch it, so there was nothing to snooze."
     )
-
-
-def _one(text: str) -> Message:
-    return new_message(text, section(text))

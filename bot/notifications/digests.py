@@ -1,6 +1,6 @@
-"""The hand-over at the times of the policy's ``[[digests]]``, and whenever somebody asks for it.
+"""The report of a shift, at the times of the policy's ``[[digests]]`` or when somebody asks for it.
 
-What it tells is gathered once, when it is written down to be posted.
+Its numbers are collected once, when it is written into the outbox.
 """
 
 import asyncio
@@ -11,134 +11,131 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from bot.domain.actions import OPEN_STATUSES
-from bot.domain.notifications import Notification, NotificationKind, OutboxEntry
-from bot.domain.objects import Ref
+from bot.domain.notifications import DigestNotification, OutboxEntry
 from bot.domain.shift_digest import DeciderCounts, OverdueTask, RetrierCounts, ShiftSummary
-from bot.domain.tracking import TrackedObject
 from bot.messages.oncall import SOON
 from bot.policy.routes import DigestSchedule
 from bot.secmaster import Task
-from bot.services import services
+from bot.services import Services
 from bot.store.history import AuditedAction, audited_actions
 
 log = logging.getLogger(__name__)
 
 LATEST = timedelta(hours=6)  # an older one is news to nobody
-PATIENT = timedelta(hours=1)  # to wait for SecMaster, before it is told as far as is known
-NAMED = 3  # of the tasks that are overdue
+WAIT_FOR_SECMASTER = timedelta(hours=1)  # then it is posted with what is known
+NAMED_OVERDUE = 3  # overdue tasks that are named
 OVERLAP = timedelta(hours=1)  # what SecMaster has as decided then may be on record here later
 MOMENT = timedelta(microseconds=1)
 
 
-async def enqueue_due() -> None:
-    """After a round of the watch: write down each digest whose time has come, once."""
-    for digest in services().policy().digests:
-        # What was settled before its time is known once a round has begun after it.
-        at = digest.last(services().clock() - timedelta(seconds=services().policy().watch.every))
+async def enqueue_due(services: Services) -> None:
+    """Enqueue each digest whose time has come, once; called after each poll."""
+    config = services.policy.current
+    for schedule in config.digests:
+        # What was settled before its time is known once a poll has begun after it.
+        at = schedule.last(services.clock.now() - timedelta(seconds=config.watch.every))
         try:
-            await asyncio.to_thread(_enqueue, digest, at)
+            await asyncio.to_thread(enqueue, services, schedule, at)
         except Exception:
             # Whatever can't be told of a shift, all else is to be posted.
-            log.exception("a digest could not be written down", extra={"channel": digest.channel})
+            log.exception("a digest could not be written down", extra={"channel": schedule.channel})
 
 
-def _enqueue(digest: DigestSchedule, at: datetime) -> None:
-    store, now = services().store, services().clock()
-    once = f"digest:{digest.channel}:{at.isoformat()}"
-    began = min((each.since for each in store.poll_statuses.all()), default=now)
-    if at <= began or now - at > LATEST or store.outbox.contains(once):
+def enqueue(services: Services, schedule: DigestSchedule, at: datetime) -> None:
+    """Enqueue the digest that is due ``at`` this time, unless it is too late or too early for it.
+
+    Blocks, and is meant for a thread.
+    """
+    store, now = services.store, services.clock.now()
+    key = f"digest:{schedule.channel}:{at.isoformat()}"
+    watched_since = min((status.since for status in store.poll_statuses.all()), default=now)
+    if at <= watched_since or now - at > LATEST or store.outbox.contains(key):
         return
-    if unread_since() and now - at < PATIENT:
+    if stale_since(services) and now - at < WAIT_FOR_SECMASTER:
         return  # what was decided meanwhile belongs into this one, and no other would have it
-    facts = collect(digest.last(at - MOMENT), at)
-    notice = Notification(kind=NotificationKind.DIGEST, details={"facts": facts.model_dump_json()})
-    due = OutboxEntry(dedupe_key=once, channel=digest.channel, notification=notice, not_before=now)
-    store.outbox.add([due], now)
+    summary = collect(services, schedule.last(at - MOMENT), at)
+    entry = OutboxEntry(
+        dedupe_key=key,
+        channel=schedule.channel,
+        notification=DigestNotification(summary=summary),
+        not_before=now,
+    )
+    store.outbox.add([entry], now)
 
 
-def unread_since() -> datetime | None:
-    """Since when SecMaster can't be read; None if it can."""
-    rounds = services().store.poll_statuses.all()
+def stale_since(services: Services) -> datetime | None:
+    """Return since when SecMaster can't be read, None if it can; blocks."""
+    statuses = services.store.poll_statuses.all()
     return min(
-        (each.last_success_at or each.since for each in rounds if each.failure), default=None
+        (status.last_success_at or status.since for status in statuses if status.failure),
+        default=None,
     )
 
 
-def collect(since: datetime, until: datetime) -> ShiftSummary:
-    """What happened in that time, and how it stands now; blocks, and is meant for a thread."""
-    known, now = services().store.tracked, services().clock()
-    lately = list(audited_actions(services().store.engine, since - OVERLAP))
-    done = [deed for deed in lately if deed.certain and since <= deed.at < until]
-    ours = {deed.ref for deed in lately if deed.action.claim_group == "decision"}
-    settled = [(each, at) for each, at in known.settlements(since, until) if _was_decided(each)]
-    took = [wait for each, at in settled if (wait := _wait(each, at)) is not None]
-    retries = [deed for deed in done if deed.action.is_retry]
-    refs = {deed.ref for deed in retries}
-    tally = known.open_counts(now, SOON)
+def collect(services: Services, since: datetime, until: datetime) -> ShiftSummary:
+    """Return what happened in that time, and what is open now; blocks."""
+    tracked_objects, now = services.store.tracked, services.clock.now()
+    recent = list(audited_actions(services.store.engine, since - OVERLAP))
+    certain = [action for action in recent if action.certain and since <= action.at < until]
+    decided_here = {action.ref for action in recent if action.action.claim_group == "decision"}
+    # A task that is no longer there was decided by nobody.
+    decided = [
+        (tracked, at)
+        for tracked, at in tracked_objects.settlements(since, until)
+        if tracked.ref.kind == "task" and tracked.snapshot.status not in OPEN_STATUSES
+    ]
+    waits = [
+        max(0.0, (at - tracked.snapshot.create_time).total_seconds())
+        for tracked, at in decided
+        if isinstance(tracked.snapshot, Task) and tracked.snapshot.create_time
+    ]
+    soonest = [tracked.snapshot for tracked in tracked_objects.open_tasks(NAMED_OVERDUE)]
+    retries = [action for action in certain if action.action.is_retry]
+    retried = {action.ref for action in retries}
+    counts = tracked_objects.open_counts(now, SOON)
     return ShiftSummary(
         since=since,
         until=until,
-        deciders=_deciders(done),
-        decided_outside=sum(each.ref not in ours for each, _ in settled),
-        median=median(took) if took else 0,
-        timed=len(took),
-        waiting=tally.waiting,
-        overdue=tally.overdue,
-        oldest_overdue=_late(known.open_tasks(NAMED), now),
-        failed=tally.failed,
-        retriers=_retriers(retries),
-        retried=len(refs),
-        recovered=_recovered(refs),
-        break_glass_users=tuple(_name(deed) for deed in done if deed.break_glass),
-        stale_since=unread_since(),
+        deciders=count_deciders(certain),
+        decided_outside=sum(tracked.ref not in decided_here for tracked, _ in decided),
+        median=median(waits) if waits else 0,
+        timed=len(waits),
+        waiting=counts.waiting,
+        overdue=counts.overdue,
+        oldest_overdue=tuple(
+            OverdueTask(name=task.name, due=task.due_date)
+            for task in soonest
+            if isinstance(task, Task) and task.due_date and task.due_date < now
+        ),
+        failed=counts.failed,
+        retriers=count_retriers(retries),
+        retried=len(retried),
+        recovered=sum(not tracked.open for tracked in tracked_objects.get(list(retried))),
+        break_glass_users=tuple(_name(action) for action in certain if action.break_glass),
+        stale_since=stale_since(services),
     )
 
 
-def _was_decided(known: TrackedObject) -> bool:
-    """Whether a task ended; one that is no longer there was decided by nobody."""
-    return known.ref.kind == "task" and known.snapshot.status not in OPEN_STATUSES
-
-
-def _wait(known: TrackedObject, until: datetime) -> float | None:
-    """How many seconds a task waited, where SecMaster says since when."""
-    task = known.snapshot
-    if not isinstance(task, Task) or task.create_time is None:
-        return None
-    return max(0.0, (until - task.create_time).total_seconds())
-
-
-def _deciders(done: Sequence[AuditedAction]) -> tuple[DeciderCounts, ...]:
-    """Who decided how many, the busiest first; two of one name are two people."""
+def count_deciders(actions: Sequence[AuditedAction]) -> tuple[DeciderCounts, ...]:
+    """Count who decided how many tasks, the busiest first; two of one name are two people."""
     names, approved, terminated = {}, Counter[str](), Counter[str]()
-    for deed in done:
-        if deed.action.claim_group == "decision":
-            names[deed.actor.id] = _name(deed)
-            counter = approved if deed.action.name == "task.approve" else terminated
-            counter[deed.actor.id] += 1
-    busiest = (approved + terminated).most_common()
+    for action in actions:
+        if action.action.claim_group == "decision":
+            names[action.actor.id] = _name(action)
+            counter = approved if action.action.name == "task.approve" else terminated
+            counter[action.actor.id] += 1
     return tuple(
-        DeciderCounts(name=names[who], approved=approved[who], terminated=terminated[who])
-        for who, _ in busiest
+        DeciderCounts(name=names[user], approved=approved[user], terminated=terminated[user])
+        for user, _ in (approved + terminated).most_common()
     )
 
 
-def _retriers(retries: Sequence[AuditedAction]) -> tuple[RetrierCounts, ...]:
-    names = {deed.actor.id: _name(deed) for deed in retries}
-    counted = Counter(deed.actor.id for deed in retries).most_common()
-    return tuple(RetrierCounts(name=names[who], retried=number) for who, number in counted)
+def count_retriers(retries: Sequence[AuditedAction]) -> tuple[RetrierCounts, ...]:
+    """Count who retried how many runs, the busiest first."""
+    names = {retry.actor.id: _name(retry) for retry in retries}
+    counts = Counter(retry.actor.id for retry in retries).most_common()
+    return tuple(RetrierCounts(name=names[user], retried=number) for user, number in counts)
 
 
-def _recovered(refs: set[Ref]) -> int:
-    return sum(not each.open for each in services().store.tracked.get(list(refs)))
-
-
-def _late(soonest: Sequence[TrackedObject], now: datetime) -> tuple[OverdueTask, ...]:
-    return tuple(
-        OverdueTask(name=task.name, due=task.due_date)
-        for each in soonest
-        if isinstance(task := each.snapshot, Task) and task.due_date and task.due_date < now
-    )
-
-
-def _name(deed: AuditedAction) -> str:
-    return deed.actor.name or deed.actor.id
+def _name(action: AuditedAction) -> str:
+    return action.actor.name or action.actor.id

@@ -1,52 +1,49 @@
-"""Channels that take no message any more: who is told, and where their cards go meanwhile."""
+"""Channels that are closed to the bot: who is told, and where their notifications go meanwhile."""
 
 import asyncio
 import logging
 from datetime import timedelta
 
-from bot.domain.notifications import Notification, NotificationKind, OutboxEntry
-from bot.services import services
+from bot.domain.notifications import ChannelClosedNotification, OutboxEntry
+from bot.services import Services
 
 log = logging.getLogger(__name__)
 
-TRIED_AGAIN = timedelta(hours=1)  # until a closed channel is tried again
-ASKED_AGAIN = timedelta(minutes=1)  # until a group that was empty is: people come with each shift
+RETRY_CHANNEL_AFTER = timedelta(hours=1)
+RETRY_GROUP_AFTER = timedelta(minutes=1)  # a user group was empty: people come with each shift
 
 
-async def redirect_if_closed(channel: str) -> bool:
-    """Whether a channel is known as closed; what waits for it then goes to the fallback."""
-    outbox, now = services().store.outbox, services().clock()
-    again = ASKED_AGAIN if channel[0] == "S" else TRIED_AGAIN
-    if not await asyncio.to_thread(outbox.is_closed, channel, now, again):
+async def redirect_if_closed(services: Services, channel: str) -> bool:
+    """Return whether a channel is recorded as closed, and redirect what waits for it if so."""
+    closed_channels, now = services.store.closed_channels, services.clock.now()
+    retry_after = RETRY_GROUP_AFTER if channel[0] == "S" else RETRY_CHANNEL_AFTER
+    if not await asyncio.to_thread(closed_channels.is_closed, channel, now, retry_after):
         return False
-    await _to_fallback(channel)
+    await redirect(services, channel)
     return True
 
 
-async def _to_fallback(channel: str) -> None:
-    fallback = services().policy().watch.fallback
+async def redirect(services: Services, channel: str) -> None:
+    """Have what waits for a channel posted in the fallback channel, where the policy names one."""
+    fallback = services.policy.current.watch.fallback
     if fallback and fallback != channel:
-        await asyncio.to_thread(services().store.outbox.redirect, channel, fallback)
+        await asyncio.to_thread(services.store.outbox.redirect, channel, fallback)
 
 
-async def report_closed(channel: str, code: str) -> None:
-    """Report once to the admins that a channel is closed, and use the fallback."""
-    outbox, now = services().store.outbox, services().clock()
+async def report_closed(services: Services, channel: str, code: str) -> None:
+    """Record that a channel is closed, tell the admins where that is news, and redirect."""
+    store, now = services.store, services.clock.now()
     log.warning("a channel is closed to us", extra={"channel": channel, "code": code})
-    if await asyncio.to_thread(outbox.mark_closed, channel, code, now):
-        notice = Notification(
-            kind=NotificationKind.CHANNEL_CLOSED, details={"channel": channel, "code": code}
-        )
-        admins = services().policy().watch.admins
+    if await asyncio.to_thread(store.closed_channels.mark_closed, channel, code, now):
         reports = [
             OutboxEntry(
-                dedupe_key=f"closed:{channel}:{now}:{who}",
-                channel=who,
-                notification=notice,
+                dedupe_key=f"closed:{channel}:{now}:{admin}",
+                channel=admin,
+                notification=ChannelClosedNotification(channel=channel, code=code),
                 not_before=now,
             )
-            for who in admins
-            if who != channel
+            for admin in services.policy.current.watch.admins
+            if admin != channel
         ]
-        await asyncio.to_thread(outbox.add, reports, now)
-    await _to_fallback(channel)
+        await asyncio.to_thread(store.outbox.add, reports, now)
+    await redirect(services, channel)

@@ -1,181 +1,211 @@
-"""What is to be posted for an object, where, and when: routes and times made into notices.
+"""What is to be posted about an object, where and when: routes and times become outbox entries.
 
-Each notice has a name by which it happens only once, so that whoever thinks of it again, after a
-restart or with another policy, says nothing twice.
+Each entry has a key by which it is posted only once, so that planning anew, after a restart or
+with another policy, posts nothing twice. Knows neither Slack nor the words.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.domain.notifications import Notification, NotificationKind, OutboxEntry
+from bot.domain.notifications import (
+    CardNotification,
+    OutboxEntry,
+    ReminderNotification,
+    SnoozeEndedNotification,
+)
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject, failure_group
 from bot.policy.routes import Route, matching_routes
 from bot.secmaster import DueHandle, Task
-from bot.services import services
+from bot.services import Services
 
-LATEST = timedelta(days=1)  # what should have been said longer ago than this is news to nobody
+LATEST = timedelta(days=1)  # what should have been posted longer ago is news to nobody
+
+TimedNotification = CardNotification | ReminderNotification | SnoozeEndedNotification
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledNotification:
-    """One thing to think of at a time, by the route that asks for it."""
+    """A notification that time makes due, and the route that asks for it."""
 
     at: datetime
-    kind: NotificationKind
     route: Route
-    before: timedelta = timedelta(0)
-    origin: str = ""
+    notification: TimedNotification
 
 
-def card_entries(
-    ref: Ref, snapshot: Snapshot, now: datetime, subscribed: Sequence[str]
-) -> list[OutboxEntry]:
-    """A card of what has come, wherever it is to go; ``subscribed`` are channels told of all."""
-    found = []
-    for route in routes_of(ref, snapshot):
-        notice = Notification(
-            kind=NotificationKind.CARD,
-            ref=ref,
-            mentions=route.mention,
-            route=route.name,
-            failure_group=failure_group(snapshot),
-        )
-        channel, held = destination(route), _held(route, snapshot, now)
-        found.append(_due(f"card:{ref}:{channel}", channel, notice, now, held))
-    notice = Notification(
-        kind=NotificationKind.CARD, ref=ref, failure_group=failure_group(snapshot)
-    )
-    found += [_due(f"card:{ref}:{each}", each, notice, now, None) for each in subscribed]
-    return found
-
-
-def routes_of(ref: Ref, snapshot: Snapshot) -> tuple[Route, ...]:
-    workspaces = frozenset({ref.workspace, services().workspace_name(ref)})
-    return matching_routes(services().policy().routes, snapshot, workspaces)
+def routes_of(services: Services, ref: Ref, snapshot: Snapshot) -> tuple[Route, ...]:
+    """Return the routes that an object goes to, in the policy's order."""
+    workspaces = services.workspaces.all_names(ref.workspace)
+    return matching_routes(services.policy.current.routes, snapshot, workspaces)
 
 
 def destination(route: Route) -> str:
-    """Where a route leads: a channel, a person's chat with us, or that of each of a group."""
+    """Return where a route leads: a channel, a person, or a user group for each of its members."""
     return route.channel or route.user or route.usergroup
 
 
-def _held(route: Route, snapshot: Snapshot, at: datetime) -> datetime | None:
-    """Until when quiet hours hold it back; what is due before their end can't wait for it."""
-    end = route.quiet.end(at) if route.quiet else None
-    due = snapshot.due_date if isinstance(snapshot, Task) else None
-    return None if end is None or (due and due <= end) else end
-
-
-def _due(
-    once: str, channel: str, notice: Notification, at: datetime, held: datetime | None
-) -> OutboxEntry:
-    held_notice = notice.model_copy(update={"held_until": held})
-    return OutboxEntry(
-        dedupe_key=once, channel=channel, notification=held_notice, not_before=held or at
-    )
-
-
-# Time.
-
-
-def first_check_at(
-    ref: Ref, snapshot: Snapshot, first_at: datetime, *, backlog: bool
-) -> datetime | None:
-    """When an object is to be thought of first; None if nothing asks for it."""
-    known = TrackedObject(ref, snapshot, first_at, backlog=backlog)
-    return min((item.at for item in schedule(known) if item.at > first_at), default=None)
-
-
-def schedule(known: TrackedObject) -> list[ScheduledNotification]:
-    """All that is to be thought of about an object, whenever that is."""
-    found = []
-    for route in routes_of(known.ref, known.snapshot):
-        found += _reminders(known, route)
-        found += [] if known.backlog else _escalations(known, route)
-        if known.snoozed_until:
-            found.append(
-                ScheduledNotification(known.snoozed_until, NotificationKind.SNOOZE_ENDED, route)
-            )
-    return [item for item in found if not _snoozed(known, item)]
-
-
-def _reminders(known: TrackedObject, route: Route) -> list[ScheduledNotification]:
-    due = known.snapshot.due_date if isinstance(known.snapshot, Task) else None
-    if due is None:
-        return []
-    times = [(due - before, before) for before in route.remind]
-    # The card itself has said it, where it came later than the reminder.
-    return [
-        ScheduledNotification(at, NotificationKind.REMINDER, route, before)
-        for at, before in times
-        if at > known.open_since
-    ]
-
-
-def _escalations(known: TrackedObject, route: Route) -> list[ScheduledNotification]:
-    """Each route hands on to the next, after its own time."""
-    named = {each.name: each for each in services().policy().routes if each.name}
-    found, at, origin = [], known.open_since, route
-    while origin.escalate:
-        at, onward = at + origin.escalate.after, named[origin.escalate.to]
-        at = max(at, known.snoozed_until or at)
-        found.append(ScheduledNotification(at, NotificationKind.CARD, onward, origin=origin.name))
-        origin = onward
-    return found
-
-
-def _snoozed(known: TrackedObject, item: ScheduledNotification) -> bool:
-    """Whether somebody wants to be left alone by it until later; silence must not approve."""
-    until = known.snoozed_until
-    if until is None or item.at >= until:
-        return False
-    return item.kind is not NotificationKind.REMINDER or not auto_approves_by(known.snapshot, until)
-
-
 def auto_approves_by(snapshot: Snapshot, until: datetime) -> bool:
-    """Whether a task goes on by itself before then, if nobody decides."""
+    """Return whether a task goes on by itself before ``until``, if nobody decides."""
     if not isinstance(snapshot, Task) or snapshot.due_handle != DueHandle.CONTINUE:
         return False
     return snapshot.due_date is not None and snapshot.due_date <= until
 
 
-def due_entries(known: TrackedObject, now: datetime) -> tuple[list[OutboxEntry], datetime | None]:
-    """What is to be said of an object now, and when to think of it next."""
-    items = schedule(known)
-    upcoming = min((item.at for item in items if item.at > now), default=None)
-    ready = [item for item in items if now - LATEST < item.at <= now]
-    reminders = [item for item in ready if item.kind is NotificationKind.REMINDER]
-    # Of several that were missed only the last one is still news.
-    missed = {item for item in reminders if any(_later(other, item) for other in reminders)}
-    return [_said(known, item, now) for item in ready if item not in missed], upcoming
+# What is new.
 
 
-def _later(one: ScheduledNotification, than: ScheduledNotification) -> bool:
-    return one.route == than.route and one.before < than.before
+def card_entries(
+    services: Services, ref: Ref, snapshot: Snapshot, now: datetime, subscriptions: Sequence[str]
+) -> list[OutboxEntry]:
+    """Return the cards of a new object: by its routes, and for the subscribed channels."""
+    entries, group = [], failure_group(snapshot)
+    for route in routes_of(services, ref, snapshot):
+        notification = CardNotification(
+            ref=ref, mentions=route.mention, route=route.name, failure_group=group
+        )
+        entries.append(routed_entry(f"card:{ref}", route, notification, snapshot, now))
+    entries += [
+        OutboxEntry(
+            dedupe_key=f"card:{ref}:{channel}",
+            channel=channel,
+            notification=CardNotification(ref=ref, failure_group=group),
+            not_before=now,
+        )
+        for channel in subscriptions
+    ]
+    return entries
 
 
-def _said(known: TrackedObject, item: ScheduledNotification, now: datetime) -> OutboxEntry:
-    told = {"before": str(int(item.before.total_seconds()))}
-    if item.kind is NotificationKind.SNOOZE_ENDED:
-        told = {"by": known.snoozed_by}
-    notice = Notification(
-        kind=item.kind,
-        ref=known.ref,
-        mentions=item.route.mention,
-        route=item.route.name,
-        failure_group=failure_group(known.snapshot),
-        details=told | ({"from": item.origin} if item.origin else {}),
+def routed_entry(
+    key: str, route: Route, notification: TimedNotification, snapshot: Snapshot, now: datetime
+) -> OutboxEntry:
+    """Return the entry that posts a notification where the route leads, after its quiet hours.
+
+    What is due before the quiet hours end is not held back. ``key`` names the notification; it
+    is posted once for each destination.
+    """
+    quiet_end = route.quiet.end(now) if route.quiet else None
+    due = snapshot.due_date if isinstance(snapshot, Task) else None
+    held_until = None if quiet_end is None or (due and due <= quiet_end) else quiet_end
+    channel = destination(route)
+    return OutboxEntry(
+        dedupe_key=f"{key}:{channel}",
+        channel=channel,
+        notification=notification.model_copy(update={"held_until": held_until}),
+        not_before=held_until or now,
     )
-    channel, held = destination(item.route), _held(item.route, known.snapshot, now)
-    return _due(f"{_named(known, item)}:{channel}", channel, notice, now, held)
 
 
-def _named(known: TrackedObject, item: ScheduledNotification) -> str:
-    """The name by which it is said once: another due date is another reminder."""
-    if item.origin:
-        return f"escalated:{known.ref}:{known.open_since.isoformat(timespec='seconds')}"
-    stamp = item.at.isoformat(timespec="seconds")
-    return f"{item.kind}:{known.ref}:{stamp}"
+# What time makes due.
+
+
+def first_check_at(
+    services: Services, ref: Ref, snapshot: Snapshot, open_since: datetime, *, backlog: bool
+) -> datetime | None:
+    """Return when a new object's reminders and escalations begin; None where it has none."""
+    tracked = TrackedObject(ref, snapshot, open_since, backlog=backlog)
+    times = (item.at for item in schedule(services, tracked))
+    return min((at for at in times if at > open_since), default=None)
+
+
+def due_entries(
+    services: Services, tracked: TrackedObject, now: datetime
+) -> tuple[list[OutboxEntry], datetime | None]:
+    """Return what is to be posted about an object by now, and when to check it next."""
+    items = schedule(services, tracked)
+    next_check_at = min((item.at for item in items if item.at > now), default=None)
+    ready = [item for item in items if now - LATEST < item.at <= now]
+    # Of several reminders that were missed only the last one is still news; they are in order.
+    last_reminders = {
+        item.route: item.at for item in ready if isinstance(item.notification, ReminderNotification)
+    }
+    entries = []
+    for item in ready:
+        notification = item.notification
+        is_reminder = isinstance(notification, ReminderNotification)
+        if is_reminder and item.at < last_reminders[item.route]:
+            continue
+        # Another due date is another reminder, but however often an object is checked, it
+        # escalates once for each time that it is open.
+        key = f"{notification.kind}:{tracked.ref}:{item.at.isoformat(timespec='seconds')}"
+        if isinstance(notification, CardNotification) and notification.escalated_from:
+            since = tracked.open_since.isoformat(timespec="seconds")
+            key = f"escalated:{tracked.ref}:{since}"
+        entries.append(routed_entry(key, item.route, notification, tracked.snapshot, now))
+    return entries, next_check_at
+
+
+def schedule(services: Services, tracked: TrackedObject) -> list[ScheduledNotification]:
+    """Return all that time makes due about an object, past and future."""
+    routes, snoozed_until = services.policy.current.routes, tracked.snoozed_until
+    items = []
+    for route in routes_of(services, tracked.ref, tracked.snapshot):
+        items += reminders(tracked, route)
+        if not tracked.backlog:
+            items += escalations(tracked, route, routes)
+        if snoozed_until:
+            ended = SnoozeEndedNotification(
+                ref=tracked.ref,
+                mentions=route.mention,
+                route=route.name,
+                failure_group=failure_group(tracked.snapshot),
+                snoozed_by=tracked.snoozed_by,
+            )
+            items.append(ScheduledNotification(snoozed_until, route, ended))
+    if snoozed_until is None:
+        return items
+    # A snooze holds back everything but the reminder of a task that silence would approve.
+    reminds = auto_approves_by(tracked.snapshot, snoozed_until)
+    return [
+        item
+        for item in items
+        if item.at >= snoozed_until
+        or (reminds and isinstance(item.notification, ReminderNotification))
+    ]
+
+
+def reminders(tracked: TrackedObject, route: Route) -> list[ScheduledNotification]:
+    """Return a route's reminders of a task's due date.
+
+    One from before the task was known is left out: the card itself says as much.
+    """
+    due = tracked.snapshot.due_date if isinstance(tracked.snapshot, Task) else None
+    if due is None:
+        return []
+    items = []
+    for before in route.remind:
+        notification = ReminderNotification(
+            ref=tracked.ref,
+            mentions=route.mention,
+            route=route.name,
+            before=int(before.total_seconds()),
+        )
+        items.append(ScheduledNotification(due - before, route, notification))
+    return [item for item in items if item.at > tracked.open_since]
+
+
+def escalations(
+    tracked: TrackedObject, route: Route, routes: Sequence[Route]
+) -> list[ScheduledNotification]:
+    """Return the cards on the routes that ``route`` escalates to, each after its own time.
+
+    A snooze puts an escalation off until it ends.
+    """
+    by_name = {candidate.name: candidate for candidate in routes if candidate.name}
+    items, at, origin = [], tracked.open_since, route
+    while origin.escalate:
+        at += origin.escalate.after
+        at = max(at, tracked.snoozed_until or at)
+        target = by_name[origin.escalate.to]
+        notification = CardNotification(
+            ref=tracked.ref,
+            mentions=target.mention,
+            route=target.name,
+            failure_group=failure_group(tracked.snapshot),
+            escalated_from=origin.name,
+        )
+        items.append(ScheduledNotification(at, target, notification))
+        origin = target
+    return items

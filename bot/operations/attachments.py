@@ -1,6 +1,6 @@
 """A file on its way out of Slack and into SecMaster.
 
-Bringing it twice does no harm: an upload that no task lists hangs nowhere.
+Bringing it twice does no harm: an upload that no task lists is attached to nothing.
 """
 
 from typing import Any
@@ -14,15 +14,15 @@ from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import SlackFile
 from bot.operations.step_results import ResultKind, StepResult, failed, final
 from bot.secmaster import SecMasterError
-from bot.services import services
-from bot.slack.gateway import SlackFailed, call
+from bot.services import Services
+from bot.slack.gateway import SlackFailed, SlackGateway, call
 
-OK, SERVERS = 200, 500
-PASSING = (408, 429)
-LARGEST = 20 * 1024**2  # bytes; all of it is in memory on its way
+OK, SERVER_ERRORS = 200, 500
+TEMPORARY_STATUSES = (408, 429)
+MAX_BYTES = 20 * 1024**2  # all of it is in memory on its way
 TOO_LARGE = "file_too_large"
 CHUNK = 64 * 1024
-WHOLE = 60  # seconds for one file
+DOWNLOAD_TIMEOUT = 60  # seconds for one file
 
 
 class FileUnavailable(Exception):
@@ -34,87 +34,86 @@ class FileUnavailable(Exception):
 
 
 class UploadResult(Value):
-    """The id SecMaster gave the file, or an ``answer`` why it has none."""
+    """The id that SecMaster gave the file, or a ``result`` that says why it has none."""
 
     result: StepResult | None = None
     attachment_id: str = ""
 
 
-async def upload(operation: Operation, file: SlackFile) -> UploadResult:
+async def upload(services: Services, operation: Operation, file: SlackFile) -> UploadResult:
     """Take a file out of Slack and upload it where the operation's object is."""
     try:
-        async with services().uploads:
-            name, content = await _fetched(file.id)
-            uploaded = await services().client(operation.ref).upload_attachment(name, content)
+        async with services.uploads:
+            name, content = await _fetch(services.slack, file.id)
+            client = services.workspaces.client(operation.ref.workspace)
+            attachment = await client.upload_attachment(name, content)
     except SlackFailed as error:
-        late = Outcome(
+        outcome = Outcome(
             state=OperationState.FAILED, reason_code=OutcomeReason.FILE_DELAYED, code=error.code
         )
-        return UploadResult(result=StepResult(kind=ResultKind.RETRYABLE, outcome=late))
-    except FileUnavailable as no:
-        trouble = TOO_LARGE if no.code == TOO_LARGE else "file_not_had"
-        refused = Outcome(state=OperationState.FAILED, reason_code=trouble, code=no.code)
-        return UploadResult(result=final(refused))
+        return UploadResult(result=StepResult(kind=ResultKind.RETRYABLE, outcome=outcome))
+    except FileUnavailable as error:
+        too_large = error.code == TOO_LARGE
+        reason = OutcomeReason.FILE_TOO_LARGE if too_large else OutcomeReason.FILE_UNAVAILABLE
+        outcome = Outcome(state=OperationState.FAILED, reason_code=reason, code=error.code)
+        return UploadResult(result=final(outcome))
     except SecMasterError as error:
         return UploadResult(result=failed(error, sent=False))
-    return UploadResult(attachment_id=uploaded.id)
+    return UploadResult(attachment_id=attachment.id)
 
 
-async def _fetched(file_id: str) -> tuple[str, bytes]:
-    """A file's name and content, asked of Slack anew: what was said of it before may be old.
+async def _fetch(slack: SlackGateway, file_id: str) -> tuple[str, bytes]:
+    """Return a file's name and content, asked of Slack anew: what was said before may be old.
 
+    Raises FileUnavailable, or SlackFailed where asking again may help.
     https://docs.slack.dev/reference/objects/file-object
     """
     try:
-        file = (await call(services().slack.files_info(file=file_id)))["file"]
+        file: dict[str, Any] = (await call(slack.client.files_info(file=file_id)))["file"]
     except SlackFailed as error:
         if error.is_temporary:
             raise
         raise FileUnavailable(error.code) from error
-    if file.get("is_external") or not _slacks_own(file.get("url_private_download", "")):
+    url = file.get("url_private_download", "")
+    if file.get("is_external") or not _is_slacks_own(url, slack.client.base_url):
         raise FileUnavailable("not_stored_in_slack")
-    if file["size"] > LARGEST:
+    if file["size"] > MAX_BYTES:
         raise FileUnavailable(TOO_LARGE)
-    return file.get("name") or file_id, await _content(file)
-
-
-def _slacks_own(url: str) -> bool:
-    """Whether our token may go there: to where the Web API is, and its own subdomains."""
-    there, api = urlsplit(url), urlsplit(services().slack.base_url)
-    if (there.scheme, there.netloc) == (api.scheme, api.netloc):
-        return True
-    return there.scheme == "https" and (there.hostname or "").endswith(f".{api.hostname}")
-
-
-async def _content(file: dict[str, Any]) -> bytes:
-    """The bytes; raises NotHad where they are not the file's, SlackTrouble where they may come."""
-    status, content = await _download(file["url_private_download"])
-    if status in PASSING or status >= SERVERS:
+    status, content = await _download(slack, url)
+    if status in TEMPORARY_STATUSES or status >= SERVER_ERRORS:
         raise SlackFailed(f"http_{status}")
     # Without the right to it Slack answers with a page to sign in, and calls that a success.
     if len(content) != file["size"]:
         raise FileUnavailable("no_permission" if status == OK else f"http_{status}")
-    return content
+    return file.get("name") or file_id, content
 
 
-async def _download(url: str) -> tuple[int, bytes]:
-    """The HTTP status, and up to a byte more than the largest file."""
-    slack, content = services().slack, bytearray()
-    if slack.session is None:
+def _is_slacks_own(url: str, api_url: str) -> bool:
+    """Return whether our token may go there: to the Web API's host, and its own subdomains."""
+    address, api = urlsplit(url), urlsplit(api_url)
+    if (address.scheme, address.netloc) == (api.scheme, api.netloc):
+        return True
+    return address.scheme == "https" and (address.hostname or "").endswith(f".{api.hostname}")
+
+
+async def _download(slack: SlackGateway, url: str) -> tuple[int, bytes]:
+    """Return the HTTP status, and up to a chunk more than the largest file; raises SlackFailed."""
+    client, content = slack.client, bytearray()
+    if client.session is None:
         raise SlackFailed("")
-    asking = slack.session.get(
+    request = client.session.get(
         url,
-        headers={"Authorization": f"Bearer {slack.token}"},
-        proxy=slack.proxy,
-        timeout=aiohttp.ClientTimeout(WHOLE),
+        headers={"Authorization": f"Bearer {client.token}"},
+        proxy=client.proxy,
+        timeout=aiohttp.ClientTimeout(DOWNLOAD_TIMEOUT),
         allow_redirects=False,
     )
     try:
-        async with asking as reply:
-            async for chunk in reply.content.iter_chunked(CHUNK):
+        async with request as response:
+            async for chunk in response.content.iter_chunked(CHUNK):
                 content += chunk
-                if len(content) > LARGEST:
+                if len(content) > MAX_BYTES:
                     break
-            return reply.status, bytes(content)
+            return response.status, bytes(content)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise SlackFailed("") from error

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from bot.domain.actions import Action
@@ -24,12 +25,21 @@ from bot.policy.decide import (
     needs_snapshot,
 )
 from bot.secmaster import NotFound, SecMasterError
+from bot.services import Services
 from bot.slack.directory import LookupFailed
-from handlers.context import AppContext
+
+
+class Right(StrEnum):
+    """What the policy's ``[rights]`` leave to roles, beside the actions."""
+
+    AUDIT = "audit"
+    RELOAD = "reload"
+    DELEGATE = "delegate"
+    WATCH = "watch"
 
 
 class NotAllowed(Exception):
-    """The policy said no."""
+    """The policy refused an action on an object."""
 
     def __init__(self, action: Action, ref: Ref, refused: Refused) -> None:
         super().__init__(action.name, ref, refused)
@@ -39,9 +49,9 @@ class NotAllowed(Exception):
 
 
 class NoRight(Exception):
-    """A command that is not about a task or an instance is left to others, by their ``roles``."""
+    """The policy leaves a right to other ``roles``."""
 
-    def __init__(self, right: str, roles: tuple[str, ...]) -> None:
+    def __init__(self, right: Right, roles: tuple[str, ...]) -> None:
         super().__init__(right, roles)
         self.right = right
         self.roles = roles
@@ -49,9 +59,9 @@ class NoRight(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The answer that allows it, the terms that are recorded with it, and on what it was given.
+    """A permission: the policy's answer, the terms that are recorded with it, and on what.
 
-    ``about`` is the object as it was asked about, None where no rule asks for it.
+    ``snapshot`` is the object that the rules were asked about, None where none asks for it.
     """
 
     allowed: Allowed
@@ -60,143 +70,142 @@ class Grant:
 
 
 async def authorize(
-    app: AppContext, requester: Requester, action: Action, ref: Ref, *, glass: bool = False
+    services: Services,
+    requester: Requester,
+    action: Action,
+    ref: Ref,
+    *,
+    break_glass: bool = False,
 ) -> Grant:
-    """Return what allows it, or raise NotAllowed and leave a record of the attempt."""
-    config = app.config  # one policy from the question to the record, whatever is read anew
-    member, about = Principal(requester.actor.id), None
-    answer: Decision = Refused(RefusalReason.UNKNOWN_PERSON)
+    """Return the grant for an action, or raise NotAllowed and leave a record of the attempt.
+
+    ``break_glass`` asks to decide alone what needs several people.
+    """
+    # One policy from the question to the record, whatever is reloaded meanwhile.
+    config = services.policy.current
+    principal, snapshot = Principal(requester.actor.id), None
+    decision: Decision = Refused(RefusalReason.UNKNOWN_PERSON)
     try:
-        member = await app.directory.principal(requester.actor)
-        about = await _facts(app, config, action, ref)
-        answer = decide(
-            config.rules, member, action, policy_context(app, ref, about), break_glass=glass
-        )
+        principal = await services.directory.principal(requester.actor)
+        if needs_snapshot(config.rules, action) or (config.brake and action.is_retry):
+            async with asyncio.timeout(services.timeouts.before_ack):
+                snapshot = await services.workspaces.read(ref)
+        context = policy_context(services, ref, snapshot)
+        decision = decide(config.rules, principal, action, context, break_glass=break_glass)
     except LookupFailed:
         pass
     except NotFound:
-        answer = Refused(RefusalReason.GONE)
+        decision = Refused(RefusalReason.GONE)
     except (SecMasterError, TimeoutError):
-        answer = Refused(RefusalReason.UNREAD)
-    terms = _terms(config, member, answer)
-    if isinstance(answer, Allowed):
-        return Grant(answer, _braked(config, action, about, terms), about)
-    await _refused(app, requester, (action, ref), answer, terms)
-    raise NotAllowed(action, ref, answer)
-
-
-async def _facts(app: AppContext, config: Config, action: Action, ref: Ref) -> Snapshot | None:
-    """The object, if any rule asks what it is."""
-    braked = config.brake is not None and action.is_retry
-    if not (braked or needs_snapshot(config.rules, action)):
-        return None
-    async with asyncio.timeout(app.services.timeouts.before_ack):
-        return await app.services.read(ref)
-
-
-async def _refused(
-    app: AppContext,
-    requester: Requester,
-    what: tuple[Action, Ref],
-    answer: Refused,
-    terms: PolicyTerms,
-) -> None:
-    now, (action, ref) = app.services.clock(), what
+        decision = Refused(RefusalReason.UNREAD)
+    terms = _terms(config, principal, decision)
+    if isinstance(decision, Allowed):
+        return Grant(decision, _with_brake(config, action, snapshot, terms), snapshot)
+    now = services.clock.now()
     attempt = Operation(
         id=secrets.token_hex(16),
         action=action.name,
         ref=ref,
         actor=requester.actor,
         location=requester.location,
-        rule=answer.rule,
+        rule=decision.rule,
         terms=terms,
         accepted_at=now,
     )
-    await asyncio.to_thread(app.services.store.record_refusal, attempt, answer.reason, now)
+    await asyncio.to_thread(services.store.record_refusal, attempt, decision.reason, now)
+    raise NotAllowed(action, ref, decision)
 
 
-async def revoked_approvals(
-    app: AppContext, action: Action, ref: Ref, about: Snapshot | None
-) -> tuple[Approval, ...]:
-    """Whoever has said yes to this and may not any more; raises LookupFailed."""
-    ballots = await asyncio.to_thread(
-        app.services.store.approval_requests, ref, app.services.clock()
-    )
-    votes = [vote for each in ballots if each.action == action.name for vote in each.approvals]
-    members = await asyncio.gather(*(app.directory.principal(vote.actor) for vote in votes))
-    rules, asked = app.config.rules, policy_context(app, ref, about)
-    return tuple(
-        vote
-        for vote, member in zip(votes, members, strict=True)
-        if isinstance(decide(rules, member, action, asked), Refused)
-    )
-
-
-def policy_context(app: AppContext, ref: Ref, about: Snapshot | None) -> PolicyContext:
-    """What the policy must know of an object; a workspace goes by its alias and by its name."""
-    names = frozenset({ref.workspace, app.services.workspace_name(ref)})
-    return PolicyContext(names, app.services.clock(), about)
-
-
-def _terms(config: Config, member: Principal, answer: Decision) -> PolicyTerms:
+def _terms(config: Config, principal: Principal, decision: Decision) -> PolicyTerms:
+    """Return the terms that are recorded with a decision of the policy."""
     terms = PolicyTerms(
         comment=config.attribution.comment,
         policy=config.fingerprint,
-        identity=str(member.identities[0]),
+        identity=str(principal.identities[0]),
     )
-    if isinstance(answer, Refused):
+    if isinstance(decision, Refused):
         return terms
-    given = {
-        "approvals": answer.approvals,
-        "expires": answer.expires,
-        "break_glass_allowed": answer.break_glass_allowed,
-        "break_glass_channel": config.break_glass.channel if answer.break_glass else "",
-        "delegator": answer.delegator,
+    conditions = {
+        "approvals": decision.approvals,
+        "expires": decision.expires,
+        "break_glass_allowed": decision.break_glass_allowed,
+        "break_glass_channel": config.break_glass.channel if decision.break_glass else "",
+        "delegator": decision.delegator,
     }
-    return terms.model_copy(update=given)
+    return terms.model_copy(update=conditions)
 
 
-def _braked(
-    config: Config, action: Action, about: Snapshot | None, terms: PolicyTerms
+def _with_brake(
+    config: Config, action: Action, snapshot: Snapshot | None, terms: PolicyTerms
 ) -> PolicyTerms:
-    """The terms of a retry, which ask for a second person where there were too many of late."""
-    workflow = failure_group(about) if about else ""
-    if config.brake is None or not action.is_retry or not workflow:
+    """Add to a retry's terms after how many of late a second person is asked for."""
+    group = failure_group(snapshot) if snapshot else ""
+    if config.brake is None or not action.is_retry or not group:
         return terms
-    within = config.brake.within.total_seconds()
     brake = {
-        "failure_group": workflow,
+        "failure_group": group,
         "brake_retries": config.brake.retries,
-        "brake_within": within,
+        "brake_within": config.brake.within.total_seconds(),
     }
     return terms.model_copy(update=brake)
 
 
-async def require_right(app: AppContext, requester: Requester, name: str) -> Principal:
+async def revoked_approvals(
+    services: Services, action: Action, ref: Ref, snapshot: Snapshot | None
+) -> tuple[Approval, ...]:
+    """Return the approvals of this action whose givers may not give them any more.
+
+    Raises LookupFailed.
+    """
+    requests = await asyncio.to_thread(services.store.approval_requests, ref, services.clock.now())
+    approvals = [
+        approval
+        for request in requests
+        if request.action == action.name
+        for approval in request.approvals
+    ]
+    principals = await asyncio.gather(
+        *(services.directory.principal(approval.actor) for approval in approvals)
+    )
+    rules, context = services.policy.current.rules, policy_context(services, ref, snapshot)
+    return tuple(
+        approval
+        for approval, principal in zip(approvals, principals, strict=True)
+        if isinstance(decide(rules, principal, action, context), Refused)
+    )
+
+
+def policy_context(services: Services, ref: Ref, snapshot: Snapshot | None) -> PolicyContext:
+    """Return what the policy must know of an object."""
+    names = services.workspaces.all_names(ref.workspace)
+    return PolicyContext(names, services.clock.now(), snapshot)
+
+
+async def require_right(services: Services, requester: Requester, right: Right) -> Principal:
     """Return who asks, if one of their roles has this right.
 
     Raises NoRight, and leaves a record of the attempt; or LookupFailed.
     """
-    roles: tuple[str, ...] = getattr(app.config.rights, name)
-    member = await app.directory.principal(requester.actor)
-    if member.guest or member.outsider or member.roles.isdisjoint(roles):
-        refused = audit_entry(app, requester, name, "refused", secrets.token_hex(16))
-        await asyncio.to_thread(app.services.store.record, refused)
-        raise NoRight(name, roles)
-    return member
+    roles: tuple[str, ...] = getattr(services.policy.current.rights, right)
+    principal = await services.directory.principal(requester.actor)
+    if principal.guest or principal.outsider or principal.roles.isdisjoint(roles):
+        record = audit_record(services, requester, right, "refused", secrets.token_hex(16))
+        await asyncio.to_thread(services.store.record, record)
+        raise NoRight(right, roles)
+    return principal
 
 
-def audit_entry(
-    app: AppContext, requester: Requester, action: str, outcome: str, id_: str
+def audit_record(
+    services: Services, requester: Requester, action: str, outcome: str, operation_id: str
 ) -> dict[str, Any]:
-    """What the audit keeps of what is about no task and no instance."""
+    """Return the audit's record of something that is about no task and no instance."""
     return {
-        "at": app.services.clock(),
-        "operation_id": id_,
+        "at": services.clock.now(),
+        "operation_id": operation_id,
         "outcome": outcome,
         "action": action,
         "target": "policy",
         "actor": requester.actor.model_dump(),
         "location": requester.location.model_dump(exclude={"response_url"}),
-        "terms": {"policy": app.config.fingerprint},
+        "terms": {"policy": services.policy.current.fingerprint},
     }

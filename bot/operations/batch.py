@@ -1,12 +1,12 @@
 """Many operations that one person confirmed at once, and the one message that tells of them.
 
-Each is an operation of its own, with its own record: here they are only begun, a few at a time,
-and looked at. Whatever dies on the way, each is begun once and the message is one.
+Each is an operation of its own, with its own record: here they are only started, a few at a time,
+and watched. Whatever dies on the way, each is started once and the message is one.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
@@ -16,178 +16,172 @@ from bot.domain.batches import Batch, BatchItem
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import SlackLocation
-from bot.messages import Message, batch_results
+from bot.messages import batch_results
 from bot.messages.batch_results import BatchItemResult
-from bot.operations.workflow import RETRIES_EXHAUSTED, RETRY_OPTIONS, start
-from bot.services import services
-from bot.slack import gateway
+from bot.operations.replies import DONE_BEFORE
+from bot.operations.steps import posted_since, record_step, run_step
+from bot.operations.workflow import RETRIES_EXHAUSTED, Operations
+from bot.services import Services
 from bot.slack.gateway import SlackFailed
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 5  # operations under way
-LOOK_EVERY = 0.2  # seconds
-DRAW_EVERY = 1.0  # seconds: Slack takes about one update a second
-SHORTLY = 5.0  # seconds
-LONGEST = 7200.0  # seconds of waiting: by then each has ended, or nobody knows why not
+CONCURRENCY = 5  # operations under way
+CHECK_INTERVAL = 0.2  # seconds
+UPDATE_INTERVAL = 1.0  # seconds: Slack takes about one update a second
+UPDATE_TIMEOUT = 5.0  # seconds
+MAX_WAIT = 7200.0  # seconds: by then each has ended, or nobody knows why not
 
 
-async def start_batch(batch: Batch) -> None:
-    """Record many operations durably; the same id again is the same batch."""
-    with SetWorkflowID(batch.id):
-        await DBOS.start_workflow_async(decide_batch, batch.model_dump(mode="json"))
+class Batches:
+    """Starts batches, each as a durable workflow; made anew at each start, like `Operations`."""
+
+    def __init__(self, services: Services, operations: Operations) -> None:
+        @DBOS.workflow(name="decide_batch")
+        async def decide_batch(recorded: dict[str, Any]) -> str:
+            return await BatchRunner(services, operations, Batch.model_validate(recorded)).run()
+
+        self._decide_batch = decide_batch
+
+    async def start(self, batch: Batch) -> None:
+        """Record many operations durably; the same id again is the same batch."""
+        with SetWorkflowID(batch.id):
+            await DBOS.start_workflow_async(self._decide_batch, batch.model_dump(mode="json"))
 
 
-@DBOS.workflow(name="decide_batch")
-async def decide_batch(recorded: dict[str, Any]) -> str:
-    """Carry out what was confirmed, and tell how each ended."""
-    batch = Batch.model_validate(recorded)
-    services().track(batch.operation)
-    try:
-        place = SlackLocation.model_validate(await _step("announce", _announce, batch))
-    except (SlackFailed, RETRIES_EXHAUSTED):
-        # Nobody could be told how it ends, so nothing is begun.
-        log.exception("many could not be announced", extra={"batch": batch.id})
-        return "untold"
-    progress = Progress(batch, place)
-    for number, item in enumerate(batch.items):
-        await progress.until(number, AT_ONCE - 1)
-        await start(_placed(item.operation, place))
-    await progress.until(len(batch.items), 0)
-    await _step("tell the results", _conclude, batch, place)
-    services().forget(batch.operation)
-    return "told"
+class BatchRunner:
+    """Carries out what was confirmed, and tells how each ended.
 
-
-class Progress:
-    """How far a batch is, and the line that says so.
-
-    What it remembers is for this process alone: no course depends on it.
+    How far it is, it knows for this process alone: no step's result depends on it.
     """
 
-    def __init__(self, batch: Batch, place: SlackLocation) -> None:
+    def __init__(self, services: Services, operations: Operations, batch: Batch) -> None:
+        self.services = services
+        self.operations = operations
         self.batch = batch
-        self.place = place
         self.ended: set[str] = set()
-        self.shown = 0
-        self.drawn_at = monotonic()
+        self.reported = 0
+        self.updated_at = monotonic()
 
-    async def until(self, begun: int, most: int) -> None:
-        """Wait until at most so many of those begun are under way."""
-        with services().waiting():
-            await _step(f"wait after {begun}", self._wait, begun, most)
+    async def run(self) -> str:
+        tracker, operation = self.services.tracker, self.batch.operation
+        tracker.track(operation.id, resumed=self.services.is_resumed(operation))
+        try:
+            location = await record_step("announce", SlackLocation, self._announce)
+        except (SlackFailed, RETRIES_EXHAUSTED):
+            # Nobody could be told how it ends, so nothing is started.
+            log.exception("a batch could not be announced", extra={"batch": self.batch.id})
+            return "unannounced"
+        for number, item in enumerate(self.batch.items):
+            await self._wait_for(number, CONCURRENCY - 1, location)
+            await self.operations.start(_located(item.operation, location))
+        await self._wait_for(len(self.batch.items), 0, location)
+        await run_step("tell the results", self._report, location)
+        tracker.forget(operation.id)
+        return "reported"
 
-    async def _wait(self, begun: int, most: int) -> None:
-        items = self.batch.items[:begun]
-        late = monotonic() + LONGEST
-        while monotonic() < late:
-            await self._look(items)
-            await self._draw()
-            if begun - len(self.ended) <= most:
+    async def _announce(self) -> SlackLocation:
+        """Post the message that tells of all, where it was asked or in our direct messages."""
+        operation, message = self.batch.operation, batch_results.progress(self.batch, 0)
+        metadata = {"part": "batch", "operation": self.batch.id}
+        since = posted_since(self.services, operation)
+        location = operation.location.model_copy(update={"card": ""})
+        slack = self.services.slack
+        try:
+            if location.channel:
+                ts = await slack.post(location.channel, message, metadata, posted_since=since)
+                return location.model_copy(update={"card": ts})
+        except SlackFailed as error:
+            if error.is_temporary:
+                raise
+            log.warning("channel closed to us", extra={"code": error.code})
+        channel = await slack.open_dm(operation.actor.id)
+        ts = await slack.post(channel, message, metadata, posted_since=since)
+        return SlackLocation(channel=channel, card=ts)
+
+    async def _wait_for(self, started: int, limit: int, location: SlackLocation) -> None:
+        """Wait until at most ``limit`` of those ``started`` are under way."""
+        with self.services.tracker.waiting():
+            await run_step(f"wait after {started}", self._watch, started, limit, location)
+
+    async def _watch(self, started: int, limit: int, location: SlackLocation) -> None:
+        items = self.batch.items[:started]
+        deadline = monotonic() + MAX_WAIT
+        while monotonic() < deadline:
+            await self._check(items)
+            await self._report_progress(location)
+            if started - len(self.ended) <= limit:
                 return
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(CHECK_INTERVAL)
 
-    async def _look(self, items: Sequence[BatchItem]) -> None:
+    async def _check(self, items: Sequence[BatchItem]) -> None:
         for item in items:
-            if item.operation.id not in self.ended and await _has_ended(item):
+            if item.operation.id in self.ended:
+                continue
+            try:
+                result = await _result(item)
+            except Exception as error:  # noqa: BLE001 - no check may end the workflow: it only waits
+                log.warning("an operation can't be checked", extra={"error": str(error)})
+                continue
+            if result.outcome is not None:
                 self.ended.add(item.operation.id)
 
-    async def _draw(self) -> None:
-        """Say how far it is, if that is news; what can't be said now is said with the next."""
+    async def _report_progress(self, location: SlackLocation) -> None:
+        """Say how far it is, if that is new; what can't be said now is said with the next."""
         done = len(self.ended)
-        if done == self.shown or monotonic() - self.drawn_at < DRAW_EVERY:
+        if done == self.reported or monotonic() - self.updated_at < UPDATE_INTERVAL:
             return
-        self.shown, self.drawn_at = done, monotonic()
+        self.reported, self.updated_at = done, monotonic()
+        message = batch_results.progress(self.batch, done)
         try:
-            async with asyncio.timeout(SHORTLY):
-                await _update(self.place, batch_results.progress(self.batch, done))
+            async with asyncio.timeout(UPDATE_TIMEOUT):
+                await self.services.slack.update(location.channel, location.card, message)
         except (SlackFailed, TimeoutError) as error:
-            log.warning("progress not told", extra={"error": str(error)})
+            log.warning("progress not reported", extra={"error": str(error)})
+
+    async def _report(self, location: SlackLocation) -> None:
+        """Put the table in the place of the progress; to the person alone where that is closed."""
+        results = [await self._final_result(item) for item in self.batch.items]
+        table = batch_results.results(self.batch, results)
+        slack = self.services.slack
+        try:
+            await slack.update(location.channel, location.card, table)
+        except SlackFailed as error:
+            if error.is_temporary:
+                raise
+            log.warning("a batch's message is closed to us", extra={"code": error.code})
+            await slack.send_private(location, self.batch.operation.actor.id, table)
+
+    async def _final_result(self, item: BatchItem) -> BatchItemResult:
+        """Return how one ended, with who came before it where it was no longer open."""
+        result = await _result(item)
+        outcome = result.outcome
+        if outcome is None or outcome.reason_code is not OutcomeReason.NOT_NOW:
+            return result
+        standing = await asyncio.to_thread(
+            self.services.store.standing_operation, item.operation.ref, *DONE_BEFORE
+        )
+        return BatchItemResult(item, outcome, standing_operation=standing)
 
 
-async def _announce(batch: Batch) -> dict[str, Any]:
-    """Post the message that tells of all, where it was asked or in our chat with the person."""
-    cause, said = batch.operation, batch_results.progress(batch, 0)
-    mark = {"part": "batch", "operation": batch.id}
-    place = cause.location.model_copy(update={"card": ""})
-    try:
-        if place.channel:
-            ts = await gateway.post((place.channel, ""), said, mark, cause)
-            return place.model_copy(update={"card": ts}).model_dump(mode="json")
-    except SlackFailed as error:
-        if error.is_temporary:
-            raise
-        log.warning("channel closed to us", extra={"code": error.code})
-    chat = await gateway.open_dm(cause.actor.id)
-    ts = await gateway.post((chat, ""), said, mark, cause)
-    return SlackLocation(channel=chat, card=ts).model_dump(mode="json")
+def _located(operation: Operation, location: SlackLocation) -> Operation:
+    """Return the operation, answered under its own card or else under the batch's message."""
+    has_card = bool(operation.location.card) and operation.location.channel == location.channel
+    answer_at = operation.location if has_card else location
+    return operation.model_copy(update={"location": answer_at, "batch_ts": location.card})
 
 
-def _placed(operation: Operation, place: SlackLocation) -> Operation:
-    """The operation, answered under its own card there, or else under the message of all."""
-    own = bool(operation.location.card) and operation.location.channel == place.channel
-    there = operation.location if own else place
-    return operation.model_copy(update={"location": there, "batch_ts": place.card})
-
-
-async def _conclude(batch: Batch, place: SlackLocation) -> None:
-    """Put the table in the place of the progress; to the person alone where that is closed."""
-    ended = [await _told(item) for item in batch.items]
-    table = batch_results.results(batch, ended)
-    try:
-        await _update(place, table)
-    except SlackFailed as error:
-        if error.is_temporary:
-            raise
-        log.warning("message of many is closed to us", extra={"code": error.code})
-        await gateway.send_private(place, batch.operation.actor.id, table)
-
-
-async def _has_ended(item: BatchItem) -> bool:
-    """Whether one has ended; what can't be asked now is asked again."""
-    try:
-        return (await _end(item)).outcome is not None
-    except Exception as error:  # noqa: BLE001 - no look may end the flow: it only waits here
-        log.warning("an operation can't be looked at", extra={"error": str(error)})
-        return False
-
-
-async def _end(item: BatchItem) -> BatchItemResult:
-    """How one ended, by the record of its own flow."""
+async def _result(item: BatchItem) -> BatchItemResult:
+    """Return how one ended, by the record of its own workflow."""
     for step in await DBOS.list_workflow_steps_async(item.operation.id):
-        found = step["output"] if isinstance(step["output"], dict) else {}
-        if step["function_name"] == "prepare" and found.get("holder"):
+        output = step["output"] if isinstance(step["output"], dict) else {}
+        if step["function_name"] == "prepare" and output.get("holder"):
             lost = Outcome(state=OperationState.FAILED, reason_code=OutcomeReason.LOST)
-            return BatchItemResult(item, lost, StandingOperation.model_validate(found["holder"]))
+            return BatchItemResult(item, lost, StandingOperation.model_validate(output["holder"]))
         if step["function_name"] == "conclude":
-            known = found or {
+            unknown = {
                 "state": OperationState.UNKNOWN,
                 "reason_code": OutcomeReason.OWN_FAULT,
             }
-            return BatchItemResult(item, Outcome.model_validate(known))
+            return BatchItemResult(item, Outcome.model_validate(output or unknown))
     return BatchItemResult(item)
-
-
-async def _told(item: BatchItem) -> BatchItemResult:
-    """The same with who came before it, where it was no longer open."""
-    ended = await _end(item)
-    if ended.outcome is None or ended.outcome.reason_code != OutcomeReason.NOT_NOW:
-        return ended
-    states = (OperationState.DONE, OperationState.PENDING, OperationState.IN_DOUBT)
-    ref, store = item.operation.ref, services().store
-    standing = await asyncio.to_thread(store.standing_operation, ref, *states)
-    return BatchItemResult(item, ended.outcome, standing_operation=standing)
-
-
-async def _update(place: SlackLocation, message: Message) -> None:
-    slack = services().slack
-    await gateway.call(slack.chat_update(channel=place.channel, ts=place.card, **message.payload))
-
-
-async def _step(name: str, step: Callable[..., Awaitable[Any]], *args: object) -> Any:
-    """Run a step once for ever, again while Slack is in trouble."""
-
-    async def recorded() -> Any:
-        return await step(*args)
-
-    return await DBOS.run_step_async({"name": name, **RETRY_OPTIONS}, recorded)

@@ -1,4 +1,4 @@
-"""What is said in Slack of an operation: the reply, and words for one person alone."""
+"""What Slack is told of an operation: the reply in the thread, and words for one person alone."""
 
 import asyncio
 import logging
@@ -9,10 +9,10 @@ from bot.domain.approvals import ApprovalRequest
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.reasons import OutcomeReason
 from bot.messages import Message
+from bot.operations.steps import posted_since
 from bot.secmaster import SecMasterError
-from bot.services import services
-from bot.slack import cards, gateway
-from bot.slack.gateway import SlackFailed, send_private
+from bot.services import Services
+from bot.slack.gateway import SlackFailed
 
 log = logging.getLogger(__name__)
 
@@ -26,118 +26,135 @@ PRIVATE = (
     OutcomeReason.NO_REQUEST,
     OutcomeReason.ALREADY_SENDING,
 )
-SHORTLY = 5.0  # seconds
+DONE_BEFORE = (OperationState.DONE, OperationState.PENDING, OperationState.IN_DOUBT)
+TIMEOUT = 5.0  # seconds for what an operation does not wait for
 
 
-async def outcome(operation: Operation, ended: Outcome, begun: bool) -> None:  # noqa: FBT001
+async def outcome(
+    services: Services,
+    operation: Operation,
+    outcome: Outcome,
+    thread_knows: bool,  # noqa: FBT001 - handed on by a step, which has no keywords
+) -> None:
     """Answer in the card's thread, or to the person alone where nothing reached SecMaster.
 
-    A thread that was told of trouble is told of the end as well: it has ``begun``.
+    A thread that was told of trouble is told of the end as well: it ``thread_knows``.
     """
-    if ended.reason_code in PRIVATE and not begun:
-        if operation.batch_ts and ended.reason_code != OutcomeReason.CHANGED:
-            return  # its row among the many tells it
-        store = services().store
-        states = (OperationState.DONE, OperationState.PENDING, OperationState.IN_DOUBT)
-        standing = await asyncio.to_thread(store.standing_operation, operation.ref, *states)
-        said = messages.outcome(operation, ended, standing)
-        await _privately(operation, await _to_decide_again(operation, ended) or said)
+    if outcome.reason_code not in PRIVATE or thread_knows:
+        await _in_thread(services, operation, "outcome", messages.outcome(operation, outcome))
         return
-    await _in_thread(operation, "outcome", messages.outcome(operation, ended))
+    if outcome.reason_code is OutcomeReason.CHANGED:
+        message = await _decide_again(services, operation, outcome)
+    elif operation.batch_ts:
+        return  # its row in the batch tells it
+    else:
+        message = None
+    if message is None:
+        standing = await asyncio.to_thread(
+            services.store.standing_operation, operation.ref, *DONE_BEFORE
+        )
+        message = messages.outcome(operation, outcome, standing)
+    await services.slack.send_private(operation.location, operation.actor.id, message)
 
 
-async def _to_decide_again(operation: Operation, ended: Outcome) -> Message | None:
-    """What has changed, with a button to decide on that; None where it is not about that."""
-    if ended.reason_code != OutcomeReason.CHANGED:
+async def _decide_again(
+    services: Services, operation: Operation, outcome: Outcome
+) -> Message | None:
+    """Show what has changed, with a button to decide on that; None where it is not known."""
+    fingerprint = outcome.preflight_fingerprint
+    stored = await asyncio.to_thread(services.store.snapshot_json, fingerprint)
+    snapshot = snapshots.parse(operation.ref.kind, stored)
+    if snapshot is None:
         return None
-    kept = await asyncio.to_thread(services().store.snapshot_json, ended.preflight_fingerprint)
-    about = snapshots.parse(operation.ref.kind, kept)
-    if about is None:
-        return None
-    said = messages.changed_object(
-        operation, ended, services().render_context(operation.ref), about
-    )
-    return (
-        messages.batch_results.item_message(about.name, operation, said)
-        if operation.batch_ts
-        else said
-    )
+    context = services.cards.render_context(operation.ref)
+    message = messages.changed_object(operation, outcome, context, snapshot)
+    if operation.batch_ts:
+        return messages.batch_results.item_message(snapshot.name, operation, message)
+    return message
 
 
-async def announce(operation: Operation, ended: Outcome) -> None:
+async def announce_break_glass(services: Services, operation: Operation, outcome: Outcome) -> None:
     """Tell the channel for it that somebody decided alone what asks for several people."""
-    place, mark = operation.location, {"part": "announcement", "operation": operation.id}
-    link = await gateway.permalink(place.channel, place.card) if place.card else ""
-    said = messages.break_glass_used(
-        operation, ended, services().workspace_name(operation.ref), link
-    )
+    location = operation.location
+    link = ""
+    if location.card:
+        link = await services.slack.permalink(location.channel, location.card)
+    workspace = services.workspaces.name(operation.ref.workspace)
+    message = messages.break_glass_used(operation, outcome, workspace, link)
     try:
-        await gateway.post((operation.terms.break_glass_channel, ""), said, mark, operation)
+        await services.slack.post(
+            operation.terms.break_glass_channel,
+            message,
+            {"part": "announcement", "operation": operation.id},
+            posted_since=posted_since(services, operation),
+        )
     except SlackFailed as error:
         if error.is_temporary:
             raise
-        log.exception("breaking the glass could not be announced")
-        await _in_thread(operation, "not announced", messages.not_announced(operation, error.code))
+        log.exception("an emergency override could not be announced")
+        message = messages.not_announced(operation, error.code)
+        await _in_thread(services, operation, "not announced", message)
 
 
-async def lapsed(operation: Operation, ballot: ApprovalRequest) -> None:
-    """Tell the thread that too few people said yes in time."""
-    await _in_thread(operation, "lapsed", messages.lapsed(operation, ballot))
+async def lapsed(services: Services, operation: Operation, request: ApprovalRequest) -> None:
+    """Tell the thread that too few people approved in time."""
+    await _in_thread(services, operation, "lapsed", messages.lapsed(operation, request))
 
 
-async def trouble(operation: Operation, ended: Outcome) -> None:
-    """Say once that SecMaster is in trouble and that the operation is kept."""
-    line = messages.still_trying(operation, ended, services().timeouts.seconds)
+async def still_trying(services: Services, operation: Operation, outcome: Outcome) -> None:
+    """Tell the thread that SecMaster is in trouble and that the operation is kept."""
+    message = messages.still_trying(operation, outcome, services.timeouts.seconds)
+    in_doubt = outcome.state is OperationState.UNKNOWN
     try:
-        async with asyncio.timeout(SHORTLY):
-            doubt = ended.state is OperationState.UNKNOWN
-            await _in_thread(operation, "doubt" if doubt else "trouble", line)
-            if doubt:
-                await _draw_doubt(operation)
+        async with asyncio.timeout(TIMEOUT):
+            part = "doubt" if in_doubt else "trouble"
+            await _in_thread(services, operation, part, message)
+            if in_doubt:
+                await _draw_doubt(services, operation)
     except (SlackFailed, TimeoutError) as error:
         # The operation matters more than the news of it, which has an ending to come.
-        log.warning("trouble not told", extra={"error": str(error)})
+        log.warning("trouble not reported", extra={"error": str(error)})
 
 
-async def _draw_doubt(operation: Operation) -> None:
+async def _draw_doubt(services: Services, operation: Operation) -> None:
     """Show on the cards that nobody knows yet what became of a write."""
-    await asyncio.to_thread(services().store.mark_in_doubt, operation)
+    await asyncio.to_thread(services.store.mark_in_doubt, operation)
     try:
-        async with asyncio.timeout(SHORTLY / 2):  # half is for memory, if there is no answer
-            await cards.draw(operation.ref)
+        # Half the time is for the stored snapshot, if SecMaster does not answer.
+        async with asyncio.timeout(TIMEOUT / 2):
+            await services.cards.redraw_now(operation.ref)
     except (SecMasterError, TimeoutError):
-        await cards.redraw_from_stored(operation.ref)
+        await services.cards.redraw_from_stored(operation.ref)
 
 
-async def lost(operation: Operation, holder: StandingOperation) -> None:
-    """Tell whoever came second who came first; one of many has its row for that."""
-    if operation.batch_ts:
-        return
-    await _privately(operation, messages.lost(operation, holder))
+async def lost(services: Services, operation: Operation, holder: StandingOperation) -> None:
+    """Tell whoever came second who came first; in a batch its row tells it."""
+    if not operation.batch_ts:
+        message = messages.lost(operation, holder)
+        await services.slack.send_private(operation.location, operation.actor.id, message)
 
 
-async def _in_thread(operation: Operation, part: str, message: Message) -> None:
+async def _in_thread(services: Services, operation: Operation, part: str, message: Message) -> None:
     """Reply under the card once; to the person alone where there is no thread to reply in."""
-    place, mark = operation.location, {"part": part, "operation": operation.id}
-    if operation.batch_ts and operation.batch_ts == place.card:
-        message = messages.batch_results.item_message(await _name(operation), operation, message)
+    location = operation.location
+    if operation.batch_ts and operation.batch_ts == location.card:
+        fingerprint = operation.decision_fingerprint
+        stored = await asyncio.to_thread(services.store.snapshot_json, fingerprint)
+        chosen = snapshots.parse(operation.ref.kind, stored)
+        name = chosen.name if chosen else ""
+        message = messages.batch_results.item_message(name, operation, message)
     try:
-        if place.card:
-            await gateway.post((place.channel, place.card), message, mark, operation)
+        if location.card:
+            await services.slack.post(
+                location.channel,
+                message,
+                {"part": part, "operation": operation.id},
+                thread=location.card,
+                posted_since=posted_since(services, operation),
+            )
             return
     except SlackFailed as error:
         if error.is_temporary:
             raise
         log.warning("thread closed to us", extra={"code": error.code})
-    await _privately(operation, message)
-
-
-async def _name(operation: Operation) -> str:
-    """What the object was called when it was chosen."""
-    kept = await asyncio.to_thread(services().store.snapshot_json, operation.decision_fingerprint)
-    seen = snapshots.parse(operation.ref.kind, kept)
-    return seen.name if seen else ""
-
-
-async def _privately(operation: Operation, message: Message) -> None:
-    await send_private(operation.location, operation.actor.id, message)
+    await services.slack.send_private(location, operation.actor.id, message)

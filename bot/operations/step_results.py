@@ -1,4 +1,4 @@
-"""What a step that touches SecMaster or Slack learned, as it is recorded."""
+"""What a step that asks SecMaster or Slack learned, as it is recorded."""
 
 from enum import StrEnum
 
@@ -12,21 +12,16 @@ MAX_RETRY_AFTER = 60.0  # seconds, whatever Retry-After says
 
 
 class ResultKind(StrEnum):
-    """What a step learned.
+    """What a step learned."""
 
-    ``SETTLED`` is final either way. ``TROUBLE`` means that nothing was sent and that it may be
-    tried again; ``DOUBT`` that something was sent and nobody knows what became of it;
-    ``UNCHANGED`` that SecMaster does not show it, yet.
-    """
-
-    FINAL = "settled"
-    RETRYABLE = "trouble"
-    IN_DOUBT = "doubt"
-    NOT_VISIBLE = "unchanged"
+    FINAL = "final"  # the outcome is known, either way
+    RETRYABLE = "retryable"  # nothing was sent, and it may be tried again
+    IN_DOUBT = "in_doubt"  # something was sent, and nobody knows what became of it
+    NOT_VISIBLE = "not_visible"  # SecMaster does not show the effect, yet
 
 
 class StepResult(Value):
-    """``wait`` is how many seconds SecMaster asked to be left alone."""
+    """A step's result, and how many seconds SecMaster asked to be left alone for."""
 
     kind: ResultKind
     outcome: Outcome
@@ -34,7 +29,10 @@ class StepResult(Value):
 
 
 class Preflight(Value):
-    """What the look before the write showed, in as far as a later step needs it."""
+    """What was read before the write, as far as a later step needs it.
+
+    ``card_ts`` and ``permalink`` say where the operation is talked about.
+    """
 
     retry_count: int = 0
     card_ts: str = ""
@@ -44,10 +42,11 @@ class Preflight(Value):
 
 
 class PreflightResult(Value):
-    """What stands before a write: the ``sight``, or an ``answer`` why it can't be sent now.
+    """What stands before a write: the ``preflight``, or a ``result`` why it can't be sent.
 
-    ``holder`` is who has taken the key before, ``backing`` are the others whose yes it needed;
-    ``ended`` is what it put an end to, ``outdated`` who said yes to something that has changed.
+    ``holder`` is who holds the key already, ``co_approvers`` gave the other approvals that it
+    needed, ``ended_request`` is what it put an end to, ``outdated_approvals`` were given to
+    something that has changed since.
     """
 
     result: StepResult | None = None
@@ -59,7 +58,7 @@ class PreflightResult(Value):
 
 
 def failed(error: SecMasterError, *, sent: bool) -> StepResult:
-    """Sort an error: a no is final, anything else passes, and ``sent`` leaves a doubt."""
+    """Classify an error: a refusal is final, anything else may pass; ``sent`` leaves a doubt."""
     outcome = Outcome(
         state=OperationState.FAILED,
         reason_code=secmaster_reason(error),
@@ -69,14 +68,13 @@ def failed(error: SecMasterError, *, sent: bool) -> StepResult:
         request_id=error.request_id,
     )
     if sent:
-        doubt = outcome.model_copy(update={"state": OperationState.UNKNOWN})
-        return StepResult(kind=ResultKind.IN_DOUBT, outcome=doubt)
+        unknown = outcome.model_copy(update={"state": OperationState.UNKNOWN})
+        return StepResult(kind=ResultKind.IN_DOUBT, outcome=unknown)
     if isinstance(error, Refused):
         return final(outcome)
-    wait = error.retry_after if isinstance(error, Unavailable) else None
-    return StepResult(
-        kind=ResultKind.RETRYABLE, outcome=outcome, retry_after=min(wait or 0, MAX_RETRY_AFTER)
-    )
+    seconds = error.retry_after if isinstance(error, Unavailable) else None
+    retry_after = min(seconds or 0, MAX_RETRY_AFTER)
+    return StepResult(kind=ResultKind.RETRYABLE, outcome=outcome, retry_after=retry_after)
 
 
 def final(outcome: Outcome) -> StepResult:

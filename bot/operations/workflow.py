@@ -1,19 +1,17 @@
-"""One action, from its record to its thread: written once, told once, whatever dies on the way.
+"""One action, from its record to its thread: written once, reported once, whatever dies on the way.
 
-The order is fixed: look, take the key, bring the file, leave the reason, write, read again where
-in doubt, write down what happened, then answer in the thread and redraw the cards side by side.
+The order is fixed: read, take the key, bring the file, leave the attribution, write, read again
+where in doubt, record what happened, then answer in the thread and redraw the cards side by side.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from dbos import DBOS, SetWorkflowID, StepOptions
+from dbos import DBOS, SetWorkflowID
 from dbos import error as dbos_error
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.domain.actions import BY_NAME, needs_attribution
 from bot.domain.objects import Value
@@ -22,298 +20,264 @@ from bot.domain.reasons import OutcomeReason
 from bot.operations import attachments, preflight, replies, write
 from bot.operations.attachments import UploadResult
 from bot.operations.step_results import Preflight, PreflightResult, ResultKind, StepResult
+from bot.operations.steps import record_step, run_step
 from bot.operations.write import WriteKind
-from bot.secmaster import Refused, SecMasterError
-from bot.services import services
-from bot.slack import cards
-from bot.slack.gateway import SlackFailed
+from bot.services import Services
 
 log = logging.getLogger(__name__)
 
-WORTH_TELLING = 5.0  # seconds
+WORTH_REPORTING = 5.0  # seconds of doubt
 RETRIES_EXHAUSTED = dbos_error.DBOSMaxStepRetriesExceeded
 V = TypeVar("V", bound=Value)
 
 
-async def _passes(error: BaseException) -> bool:
-    """Whether a step should be tried again: Slack, SecMaster or the database may come back."""
-    if isinstance(error, SlackFailed):
-        return error.is_temporary
-    if isinstance(error, SecMasterError):
-        return not isinstance(error, Refused)
-    return isinstance(error, OperationalError | InterfaceError | PoolTimeout)
+class Operations:
+    """Starts operations, each as a durable workflow.
 
-
-# About an hour in all: an answer outlives an outage of Slack, and a restart of ours as well.
-RETRY_OPTIONS: StepOptions = {
-    "retries_allowed": True,
-    "interval_seconds": 1,
-    "backoff_rate": 1.5,
-    "max_attempts": 20,
-    "should_retry": _passes,
-}
-
-
-async def start(operation: Operation) -> None:
-    """Record an operation durably: once this returns it will be carried out, crash or not.
-
-    The same id again is the same operation, and does nothing more.
+    Made anew at each start, before DBOS is launched: a workflow that was pending goes on with the
+    services of the new process.
     """
-    with SetWorkflowID(operation.id):
-        await DBOS.start_workflow_async(perform, operation.model_dump(mode="json"))
 
+    def __init__(self, services: Services) -> None:
+        @DBOS.workflow(name="perform")
+        async def perform(recorded: dict[str, Any]) -> str:
+            return await OperationRunner(services, Operation.model_validate(recorded)).run()
 
-@DBOS.workflow(name="perform")
-async def perform(recorded: dict[str, Any]) -> str:
-    """Carry out one recorded operation, and return how it ended."""
-    course = OperationRunner(Operation.model_validate(recorded))
-    services().track(course.operation)
-    outcome = (await course.run()).model_copy(update=course.aside)
-    operation = course.operation
-    if course.holder:
-        await _do("tell the loser", replies.lost, operation, course.holder)
-        services().forget(operation)
-        return "lost"
-    # From here on nothing may be lost: a key that is not given back would be held for ever.
-    ended = await _told("conclude", write.conclude, operation, outcome, course.before)
-    outcome = ended or outcome
-    await _side_by_side(
-        _do("reply", replies.outcome, operation, outcome, course.noticed),
-        _do("redraw", cards.redraw, operation.ref),
-        *(
-            [_do("announce", replies.announce, operation, outcome)]
-            if operation.terms.break_glass_channel
-            else []
-        ),
-    )
-    if outcome.approval_request and outcome.approval_request.id == operation.id:
-        await _lapse(operation)
-    services().forget(operation)
-    return outcome.state
+        self._perform = perform
 
+    async def start(self, operation: Operation) -> None:
+        """Record an operation durably: once this returns it will be carried out, crash or not.
 
-async def _lapse(operation: Operation) -> None:
-    """Wait until the ballot that this opened is over; if it still waits then, end it and say so."""
-    with services().waiting():
-        await DBOS.sleep_async(operation.terms.expires)
-    lapsed = await _told("lapse", preflight.lapse, operation)
-    if lapsed and lapsed.ended_request:
-        await _side_by_side(
-            _do("say that it lapsed", replies.lapsed, operation, lapsed.ended_request),
-            _do("redraw lapsed", cards.redraw, operation.ref),
-        )
-
-
-async def _side_by_side(*saying: Awaitable[None]) -> None:
-    """Await them all; one that fails must not leave the others to themselves."""
-    for error in filter(None, await asyncio.gather(*saying, return_exceptions=True)):
-        raise error
+        The same id again is the same operation, and does nothing more.
+        """
+        with SetWorkflowID(operation.id):
+            await DBOS.start_workflow_async(self._perform, operation.model_dump(mode="json"))
 
 
 @dataclass(slots=True)
 class UnconfirmedWrite:
-    """A write whose fate nobody knows: how that came about, and for how long it was looked for."""
+    """A write in doubt: how that came about, and for how many seconds it was looked for."""
 
     cause: StepResult
     waited: float = 0
 
 
 class OperationRunner:
-    """The way of one operation to its outcome, in as many rounds as SecMaster's health asks for.
+    """Takes one operation to its outcome, in as many attempts as SecMaster's health asks for.
 
     Nothing here may depend on the clock or the process: after a crash it runs again from the
-    start, over the answers that its steps recorded.
+    start, over the results that its steps recorded.
     """
 
-    def __init__(self, operation: Operation) -> None:
+    def __init__(self, services: Services, operation: Operation) -> None:
+        self.services = services
         self.operation = operation
         self.action = BY_NAME[operation.action]
-        self.before = Preflight(card_ts=operation.location.card)
-        self.rounds = len(services().timeouts.pauses)
-        self.spell = 0
+        self.preflight = Preflight(card_ts=operation.location.card)
+        self.attempts_left = len(services.timeouts.pauses)
+        self.pauses_taken = 0  # since the last doubt began
         self.holder: StandingOperation | None = None
-        self.sent = False
+        self.may_be_sent = False
         self.doubts = 0
-        self.noticed = False
-        self.doubted = False
-        self.aside: dict[str, object] = {}
+        self.trouble_reported = False
+        self.doubt_reported = False
+        self.approval_facts: dict[str, object] = {}
         self.stale = False
 
-    async def run(self) -> Outcome:
-        """Return the outcome; never raises but for what DBOS itself must see."""
-        try:
-            return await self._settle()
-        except Exception as error:
-            if isinstance(error, dbos_error.DBOSException) and not isinstance(
-                error, RETRIES_EXHAUSTED
-            ):
-                raise  # DBOS's own affair: the flow is no longer ours
-            log.exception("operation failed", extra={"reference": self.operation.reference})
-            state = OperationState.UNKNOWN if self.sent else OperationState.FAILED
-            return Outcome(
-                state=state, reason_code=OutcomeReason.OWN_FAULT, code=type(error).__name__
+    async def run(self) -> str:
+        """Carry the operation out and report it; return the state that it ended in."""
+        services, tracker = self.services, self.services.tracker
+        resumed = services.is_resumed(self.operation)
+        tracker.track(self.operation.id, resumed=resumed)
+        outcome = (await self._decide()).model_copy(update=self.approval_facts)
+        operation = self.operation
+        if self.holder:
+            await run_step("tell the loser", replies.lost, services, operation, self.holder)
+            tracker.forget(operation.id)
+            return "lost"
+        # From here on nothing may be lost: a key that is not given back would be held for ever.
+        outcome = await record_step(
+            "conclude", Outcome, write.conclude, services, operation, outcome, self.preflight
+        )
+        reports = [
+            run_step("reply", replies.outcome, services, operation, outcome, self.trouble_reported),
+            run_step("redraw", services.cards.redraw, operation.ref),
+        ]
+        if operation.terms.break_glass_channel:
+            announce = replies.announce_break_glass
+            reports.append(run_step("announce", announce, services, operation, outcome))
+        await _all(reports)
+        if outcome.approval_request and outcome.approval_request.id == operation.id:
+            await self._let_lapse()
+        tracker.forget(operation.id)
+        return outcome.state
+
+    async def _let_lapse(self) -> None:
+        """Wait until the request that this opened is over; if it still waits then, end it."""
+        services, operation = self.services, self.operation
+        with services.tracker.waiting():
+            await DBOS.sleep_async(operation.terms.expires)
+        lapsed = await record_step("lapse", Outcome, preflight.lapse, services, operation)
+        if request := lapsed.ended_request:
+            await _all(
+                [
+                    run_step("say that it lapsed", replies.lapsed, services, operation, request),
+                    run_step("redraw lapsed", services.cards.redraw, operation.ref),
+                ]
             )
 
-    async def _settle(self) -> Outcome:
-        refusal = await self._prepare() or await self._bring()
-        if refusal:
-            return refusal
-        if needs_attribution(self.operation):
-            noted = await self._write(WriteKind.ATTRIBUTION)
-            if noted.state is not OperationState.DONE:
-                return noted.model_copy(
-                    update={
-                        "state": OperationState.FAILED,
-                        "reason_code": OutcomeReason.ATTRIBUTION_FAILED,
-                    }
-                )
-        return await self._write(WriteKind.ACTION)
+    async def _decide(self) -> Outcome:
+        """Return the outcome; never raises but for what DBOS itself must see."""
+        try:
+            return (
+                await self._run_preflight()
+                or await self._upload_file()
+                or await self._leave_attribution()
+                or await self._write(WriteKind.ACTION)
+            )
+        except Exception as error:
+            exhausted = isinstance(error, RETRIES_EXHAUSTED)
+            if isinstance(error, dbos_error.DBOSException) and not exhausted:
+                raise  # DBOS's own affair: the workflow is no longer ours
+            log.exception("operation failed", extra={"reference": self.operation.reference})
+            return Outcome(
+                state=OperationState.UNKNOWN if self.may_be_sent else OperationState.FAILED,
+                reason_code=OutcomeReason.OWN_FAULT,
+                code=type(error).__name__,
+            )
 
-    async def _prepare(self) -> Outcome | None:
-        """Look and take the key, once SecMaster answers; return why it can't be done, if so."""
+    async def _run_preflight(self) -> Outcome | None:
+        """Read and take the key, once SecMaster answers; return why it can't be done, if so."""
         while True:
-            prepared = await self._ask("prepare", PreflightResult, preflight.run)
-            self.holder = prepared.holder
-            if prepared.preflight.card_ts:
-                self._found(prepared)
-            if prepared.result is None:
+            result = await self._step("prepare", PreflightResult, preflight.run)
+            self.holder = result.holder
+            if result.preflight.card_ts:
+                self._take_over(result)
+            if result.result is None:
                 self.stale = False
                 return None
-            if (
-                prepared.result.kind is ResultKind.FINAL
-                or await self._pause(prepared.result) is None
-            ):
-                return prepared.result.outcome
+            if not await self._try_again(result.result):
+                return result.result.outcome
 
-    async def _bring(self) -> Outcome | None:
-        """Have the operation's file brought to SecMaster, if it has one; why it can't be, if so."""
+    def _take_over(self, result: PreflightResult) -> None:
+        """Keep what the preflight found out: where the card is, and who else approved."""
+        self.preflight = result.preflight
+        self.approval_facts = {
+            "ended_request": result.ended_request,
+            "outdated_approvals": result.outdated_approvals,
+        }
+        location = self.operation.location.model_copy(update={"card": self.preflight.card_ts})
+        facts = {"location": location, "co_approvers": result.co_approvers}
+        self.operation = self.operation.model_copy(update=facts)
+
+    async def _upload_file(self) -> Outcome | None:
+        """Bring the operation's file to SecMaster, if it has one; return why it can't be, if so."""
         while file := self.operation.file:
-            brought = await self._ask("bring the file", UploadResult, attachments.upload, file)
-            if brought.result is None:
-                self._uploaded(brought.attachment_id)
+            result = await self._step("bring the file", UploadResult, attachments.upload, file)
+            if result.result is None:
+                [name] = [param.name for param in self.action.params if param.file]
+                params = self.operation.params | {name: result.attachment_id}
+                self.operation = self.operation.model_copy(update={"params": params})
                 return None
-            if brought.result.kind is ResultKind.FINAL or await self._pause(brought.result) is None:
-                return brought.result.outcome
+            if not await self._try_again(result.result):
+                return result.result.outcome
         return None
 
+    async def _leave_attribution(self) -> Outcome | None:
+        """Leave the comment that names who decides; without it nothing is decided."""
+        if not needs_attribution(self.operation):
+            return None
+        outcome = await self._write(WriteKind.ATTRIBUTION)
+        if outcome.state is OperationState.DONE:
+            return None
+        failure = {
+            "state": OperationState.FAILED,
+            "reason_code": OutcomeReason.ATTRIBUTION_FAILED,
+        }
+        return outcome.model_copy(update=failure)
+
     async def _write(self, kind: WriteKind) -> Outcome:
-        """Send; after a doubt read, and send again only when reading did not find it."""
-        self.sent = True
+        """Send; after a doubt read, and send again only where reading did not show it."""
+        self.may_be_sent = True
         doubt: UnconfirmedWrite | None = None
         while True:
-            answer = await self._ask_once(kind, doubt=doubt is not None)
-            if answer.kind is ResultKind.FINAL:
-                return await self._sure(kind, answer)
-            if answer.kind is ResultKind.IN_DOUBT and doubt is None:
-                doubt = await self._doubt(answer)
-                continue
-            pause = await self._pause(answer)
-            if pause is None:
-                return answer.outcome
             if doubt:
-                doubt = await self._look_on(doubt, answer, pause)
+                result = await self._verify(kind)
+            else:
+                stale = self.preflight if self.stale else None
+                permalink = self.preflight.permalink
+                result = await self._step("send", StepResult, write.send, kind, stale, permalink)
+            if result.kind is ResultKind.FINAL:
+                return await self._confirm(kind, result)
+            if result.kind is ResultKind.IN_DOUBT and doubt is None:
+                self.doubts, self.pauses_taken = self.doubts + 1, 0
+                if self.doubts > 1:  # this is more than one answer lost on its way
+                    await self._report(result)
+                doubt = UnconfirmedWrite(result)
+                continue
+            pause = await self._pause(result)
+            if pause is None:
+                return result.outcome
+            if doubt:
+                doubt.waited += pause
+                if doubt.waited >= WORTH_REPORTING:
+                    await self._report(doubt.cause)
+                not_there = result.kind is ResultKind.NOT_VISIBLE
+                if not_there and doubt.waited >= self.services.timeouts.settle:
+                    doubt = None  # looked for in vain for long enough: it may be sent again
 
-    async def _doubt(self, cause: StepResult) -> UnconfirmedWrite:
-        self.doubts, self.spell = self.doubts + 1, 0
-        if self.doubts > 1:  # this is more than one answer lost on its way
-            await self._tell(cause)
-        return UnconfirmedWrite(cause)
+    async def _confirm(self, kind: WriteKind, result: StepResult) -> Outcome:
+        """Check a refusal by reading after a doubt: it may answer what has already been done."""
+        if not self.doubts or result.outcome.state is not OperationState.FAILED:
+            return result.outcome
+        verified = await self._verify(kind)
+        return result.outcome if verified.kind is ResultKind.NOT_VISIBLE else verified.outcome
 
-    async def _look_on(
-        self, doubt: UnconfirmedWrite, answer: StepResult, pause: float
-    ) -> UnconfirmedWrite | None:
-        """Go on doubting; None once the write has been looked for in vain for long enough."""
-        doubt.waited += pause
-        if doubt.waited >= WORTH_TELLING:
-            await self._tell(doubt.cause)
-        lost = answer.kind is ResultKind.NOT_VISIBLE and doubt.waited >= services().timeouts.settle
-        return None if lost else doubt
+    async def _verify(self, kind: WriteKind) -> StepResult:
+        return await self._step("read again", StepResult, write.verify, kind, self.preflight)
 
-    async def _sure(self, kind: WriteKind, answer: StepResult) -> Outcome:
-        """After a doubt even a no proves nothing: it may answer what has already been done."""
-        if not self.doubts or answer.outcome.state is not OperationState.FAILED:
-            return answer.outcome
-        seen = await self._ask("read again", StepResult, write.verify, kind, self.before)
-        return answer.outcome if seen.kind is ResultKind.NOT_VISIBLE else seen.outcome
+    async def _try_again(self, result: StepResult) -> bool:
+        """Return whether to try a step again, after a pause: not once its result is final."""
+        return result.kind is not ResultKind.FINAL and await self._pause(result) is not None
 
-    async def _ask_once(self, kind: WriteKind, *, doubt: bool) -> StepResult:
-        if doubt:
-            return await self._ask("read again", StepResult, write.verify, kind, self.before)
-        seen = self.before if self.stale else None
-        return await self._ask("send", StepResult, write.send, kind, seen, self.before.permalink)
+    async def _pause(self, result: StepResult) -> float | None:
+        """Wait before the next attempt, longer each time; None when none is left.
 
-    async def _pause(self, answer: StepResult) -> float | None:
-        """Wait before the next round, longer each time; None when patience is used up.
-
-        That a write does not show yet is no trouble worth telling: the next rounds will tell.
+        That a write does not show yet is no trouble worth reporting: the next reads will.
         """
-        if not self.rounds:
+        if not self.attempts_left:
             return None
-        if answer.kind is not ResultKind.NOT_VISIBLE:
-            await self._tell(answer)
-        pause = max(services().timeouts.pauses[self.spell], answer.retry_after)
-        self.rounds, self.spell = self.rounds - 1, self.spell + 1
+        if result.kind is not ResultKind.NOT_VISIBLE:
+            await self._report(result)
+        pause = max(self.services.timeouts.pauses[self.pauses_taken], result.retry_after)
+        self.attempts_left, self.pauses_taken = self.attempts_left - 1, self.pauses_taken + 1
         self.stale = True
-        with services().waiting():
+        with self.services.tracker.waiting():
             await DBOS.sleep_async(pause)
         return pause
 
-    async def _tell(self, answer: StepResult) -> None:
+    async def _report(self, result: StepResult) -> None:
         """Tell the thread of trouble, once, and of a doubt even after other trouble."""
-        # An operation without a policy's name is older, and was told of no second one.
-        doubt = answer.outcome.state is OperationState.UNKNOWN and bool(self.operation.terms.policy)
-        if not self.noticed or (doubt and not self.doubted):
-            self.noticed, self.doubted = True, self.doubted or doubt
-            await _do("tell of trouble", replies.trouble, self.operation, answer.outcome)
+        in_doubt = result.outcome.state is OperationState.UNKNOWN
+        if self.trouble_reported and (self.doubt_reported or not in_doubt):
+            return
+        self.trouble_reported, self.doubt_reported = True, self.doubt_reported or in_doubt
+        operation, outcome = self.operation, result.outcome
+        await run_step("tell of trouble", replies.still_trying, self.services, operation, outcome)
 
-    async def _ask(
+    async def _step(
         self, name: str, kind: type[V], step: Callable[..., Awaitable[V]], *args: object
     ) -> V:
-        """Run a step once for ever: after a crash its recorded answer stands.
+        """Run a step on the operation as it is now, counted where the operation was resumed."""
 
-        Plain JSON is recorded, so that the next version can read it.
-        """
+        async def counted() -> V:
+            self.services.tracker.count_step(self.operation.id)
+            return await step(self.services, self.operation, *args)
 
-        async def recorded() -> dict[str, Any]:
-            services().count_step(self.operation)
-            return (await step(self.operation, *args)).model_dump(mode="json")
-
-        answer = await DBOS.run_step_async({"name": name, **RETRY_OPTIONS}, recorded)
-        return kind.model_validate(answer)
-
-    def _found(self, prepared: PreflightResult) -> None:
-        """Take over what the look showed: where the card is, and who else said yes."""
-        self.before = prepared.preflight
-        self.aside = {
-            "ended_request": prepared.ended_request,
-            "outdated_approvals": prepared.outdated_approvals,
-        }
-        place = self.operation.location.model_copy(update={"card": self.before.card_ts})
-        known = {"location": place, "co_approvers": prepared.co_approvers}
-        self.operation = self.operation.model_copy(update=known)
-
-    def _uploaded(self, attachment_id: str) -> None:
-        [name] = [param.name for param in self.action.params if param.file]
-        params = self.operation.params | {name: attachment_id}
-        self.operation = self.operation.model_copy(update={"params": params})
+        return await record_step(name, kind, counted)
 
 
-async def _do(name: str, step: Callable[..., Awaitable[None]], *args: object) -> None:
-    """Run a step that tells somebody something, again while Slack is in trouble."""
-
-    async def recorded() -> None:
-        await step(*args)
-
-    await DBOS.run_step_async({"name": name, **RETRY_OPTIONS}, recorded)
-
-
-async def _told(
-    name: str, step: Callable[..., Awaitable[Outcome]], *args: object
-) -> Outcome | None:
-    """Run a step that says how something ended; what an older version recorded of it is None."""
-
-    async def recorded() -> dict[str, Any]:
-        return (await step(*args)).model_dump(mode="json")
-
-    kept = await DBOS.run_step_async({"name": name, **RETRY_OPTIONS}, recorded)
-    return Outcome.model_validate(kept) if kept else None
+async def _all(reports: Sequence[Awaitable[None]]) -> None:
+    """Await them all; one that fails must not leave the others to themselves."""
+    for error in filter(None, await asyncio.gather(*reports, return_exceptions=True)):
+        raise error

@@ -1,4 +1,4 @@
-"""The policy file and the answers it gives: who may do what, and where cards go.
+"""The policy file and its answers: who may do what, and where cards are posted.
 
 Pure: knows no clock, no database and no client.
 """

@@ -1,4 +1,4 @@
-"""The file of cases: what Slack and SecMaster would say, what is asked, and what must be answered.
+"""Read the file of cases: people and objects, questions about them, and the expected answers.
 
 A key that changes no answer is refused, as in the policy itself.
 """
@@ -8,7 +8,7 @@ import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, assert_never
 
 from pydantic import (
     AfterValidator,
@@ -24,12 +24,12 @@ from pydantic_core import ErrorDetails
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.reasons import RefusalReason
 from bot.policy.config import Config
-from bot.policy.decide import Allowed, Decision, needs_snapshot
+from bot.policy.decide import Allowed, Decision, Refused, needs_snapshot
 from bot.policy.rules import Section
 from bot.secmaster import Instance, Task
 from bot.secmaster.values import moment
 
-# What the file can make the policy answer: it has no Slack or SecMaster that fails.
+# The refusals that a case can expect: there is no Slack or SecMaster here that could fail.
 Reason = Literal[
     RefusalReason.GUEST,
     RefusalReason.OUTSIDER,
@@ -46,34 +46,34 @@ PLAIN = {"extra_forbidden": "nothing reads this key", "missing": "is missing"}
 
 
 class CasesError(Exception):
-    """The cases or the question are wrong: one line for each problem."""
+    """The cases or the question are wrong; the text has one line for each problem."""
 
 
-def _time(value: object) -> datetime:
-    found = moment(value) if isinstance(value, str | datetime) else None
-    if found is None:
+def _parse_time(value: object) -> datetime:
+    time = moment(value) if isinstance(value, str | datetime) else None
+    if time is None:
         raise ValueError(f"{value!s} is no time: write it as 2026-11-21T12:00:00Z")
-    return found
+    return time
 
 
-def _known(name: str) -> str:
+def _check_action(name: str) -> str:
     if name not in BY_NAME:
         raise ValueError(f"{name!r} is no action; there are {', '.join(BY_NAME)}")
     return name
 
 
-def _several(given: object) -> object:
-    return [given] if isinstance(given, str) else given
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
 
 
-Time = Annotated[datetime, BeforeValidator(_time)]
+Time = Annotated[datetime, BeforeValidator(_parse_time)]
 YesNo = Annotated[bool, Field(strict=True)]
 Id = Annotated[str, Field(min_length=1)]
 Ids = tuple[Id, ...]
 
 
 class Person(Section):
-    """What Slack says of somebody, and whose rights they have been lent."""
+    """What Slack says of a person, and whose rights were delegated to them."""
 
     email: str = ""
     guest: YesNo = False
@@ -82,7 +82,7 @@ class Person(Section):
 
 
 class TaskFacts(Section):
-    """What the policy reads of a task, by SecMaster's names."""
+    """The facts about a task that the policy reads, by SecMaster's names."""
 
     name: str = ""
     business_type: str = ""
@@ -92,83 +92,92 @@ class TaskFacts(Section):
     due_date: Time | None = None
 
     def read(self) -> Task:
+        """Return the task that has these facts."""
         return Task.model_validate(self.model_dump())
 
 
 class WorkflowFacts(Section):
+    """The facts about an instance's workflow that the policy reads."""
+
     name: str = ""
 
 
 class InstanceFacts(Section):
-    """What the policy reads of an instance, by SecMaster's names."""
+    """The facts about an instance that the policy reads, by SecMaster's names."""
 
     name: str = ""
     workflow: WorkflowFacts = WorkflowFacts()
 
     def read(self) -> Instance:
+        """Return the instance that has these facts."""
         return Instance.model_validate(self.model_dump())
 
 
 @dataclass(frozen=True, slots=True)
 class CaseScope:
-    """What a question may speak of: the objects of the file, and what the rules ask about."""
+    """What a question is checked against: the policy, and the names of tasks and instances."""
 
     policy: Config
     task: frozenset[str] = frozenset()
     instance: frozenset[str] = frozenset()
 
 
-def _known_here(info: ValidationInfo) -> CaseScope:
+def _scope(info: ValidationInfo) -> CaseScope:
+    """Return what a question is checked against: the context of its validation."""
     if not isinstance(info.context, CaseScope):
         raise TypeError("a question is read with what it may speak of")
     return info.context
 
 
 class Question(Section):
-    """May this person do this? ``workspace`` may list all the names that one goes by."""
+    """May this person take this action? ``workspace`` may list all names of one workspace."""
 
     user: Id
-    action: Annotated[str, AfterValidator(_known)]
+    action: Annotated[str, AfterValidator(_check_action)]
     task: str = ""
     instance: str = ""
-    workspace: Annotated[Ids, BeforeValidator(_several), Field(min_length=1)] = ("main",)
+    workspace: Annotated[Ids, BeforeValidator(_as_list), Field(min_length=1)] = ("main",)
     break_glass: YesNo = False
 
     @property
     def row(self) -> Action:
+        """The action that is asked about."""
         return BY_NAME[self.action]
 
     @property
     def about(self) -> str:
+        """The name of the task or instance that it is taken on; "" for none."""
         return self.task or self.instance
 
     @field_validator("task", "instance")
     @classmethod
     def is_in_the_file(cls, name: str, info: ValidationInfo) -> str:
-        noun = info.field_name or ""
-        names = getattr(_known_here(info), noun)
+        """Check that the file defines a task or instance of this name; raises ValueError."""
+        kind = info.field_name or ""
+        names = getattr(_scope(info), kind)
         if name not in names:
-            there = f"there are {', '.join(sorted(names))}" if names else "there are none"
-            raise ValueError(f"{name!r} is not defined under [{noun}s]; {there}")
+            hint = f"there are {', '.join(sorted(names))}" if names else "there are none"
+            raise ValueError(f"{name!r} is not defined under [{kind}s]; {hint}")
         return name
 
     @model_validator(mode="after")
     def is_about_what_it_is_done_on(self, info: ValidationInfo) -> Self:
-        noun, other = ("task", "instance") if self.row.kind == "task" else ("instance", "task")
+        """Check that it names an object of the right kind if it needs one; raises ValueError."""
+        kind, other = ("task", "instance") if self.row.kind == "task" else ("instance", "task")
         if getattr(self, other):
-            raise ValueError(f"{self.action} is done on {ONE[noun]}, and this names {ONE[other]}")
-        if not self.about and needs_snapshot(_known_here(info).policy.rules, self.row):
-            raise ValueError(f"a rule asks what {self.action} is done on: name the {noun}")
+            raise ValueError(f"{self.action} is done on {ONE[kind]}, and this names {ONE[other]}")
+        if not self.about and needs_snapshot(_scope(info).policy.rules, self.row):
+            raise ValueError(f"a rule asks what {self.action} is done on: name the {kind}")
         return self
 
     def __str__(self) -> str:
+        workspace = "" if self.workspace == ("main",) else f"in {self.workspace[0]}"
         glass = "breaking the glass" if self.break_glass else ""
-        place = "" if self.workspace == ("main",) else f"in {self.workspace[0]}"
-        return " ".join(filter(None, (self.user, self.action, self.about, place, glass)))
+        return " ".join(filter(None, (self.user, self.action, self.about, workspace, glass)))
 
 
 class Case(Question):
-    """A question, and what must be answered."""
+    """A question, and the answer that is expected."""
 
     expect: Literal["allowed", "refused"]
     rule: str = ""
@@ -177,6 +186,7 @@ class Case(Question):
 
     @model_validator(mode="after")
     def expects_what_can_be(self) -> Self:
+        """Check that one answer can be all that is expected; raises ValueError."""
         if self.why and self.expect == "allowed":
             raise ValueError("why: only a refusal has one")
         if self.approvals and self.expect == "refused":
@@ -185,29 +195,35 @@ class Case(Question):
 
     @property
     def expected(self) -> str:
+        """The expected answer in words."""
         parts = [self.expect, f"({self.why})" if self.why else ""]
         parts += [f"by {self.rule}" if self.rule else ""]
         parts += [f"with approvals = {self.approvals}" if self.approvals else ""]
         return " ".join(filter(None, parts))
 
     def is_met(self, answer: Decision) -> bool:
-        if self.rule and not _is_called(answer.rule, self.rule):
+        """Whether a decision is the expected answer."""
+        if self.rule and not _has_name(answer.rule, self.rule):
             return False
-        if isinstance(answer, Allowed):
-            return self.expect == "allowed" and self.approvals in (None, answer.approvals)
-        return self.expect == "refused" and self.why in (None, answer.reason)
+        match answer:
+            case Allowed():
+                return self.expect == "allowed" and self.approvals in (None, answer.approvals)
+            case Refused():
+                return self.expect == "refused" and self.why in (None, answer.reason)
+            case _:
+                assert_never(answer)
 
 
-def _is_called(title: str, wanted: str) -> bool:
-    """Whether a rule goes by this name: its number, its own name, or both."""
+def _has_name(title: str, text: str) -> bool:
+    """Whether a rule's title is meant by this text: its number, its own name, or both."""
     number, _, name = title.partition(" (")
-    if re.fullmatch(r"rule \d+", wanted):
-        return wanted == number
-    return wanted in (title, name.removesuffix(")"))
+    if re.fullmatch(r"rule \d+", text):
+        return text == number
+    return text in (title, name.removesuffix(")"))
 
 
 class Cases(Section):
-    """The file: what Slack and SecMaster would say, and what is asked."""
+    """The file: the time, the people and objects of SecMaster and Slack, and the cases."""
 
     now: Time = Field(default_factory=lambda: datetime.now(UTC))
     usergroups: dict[str, Ids] = Field({})
@@ -218,43 +234,44 @@ class Cases(Section):
 
 
 def load(path: Path, policy: Config) -> Cases:
-    """Read the file; raises CasesError with everything that is wrong with it."""
+    """Read the file of cases; raises CasesError with everything that is wrong with it."""
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as wrong:
-        raise CasesError(f"{path}: not TOML: {wrong}") from None
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise CasesError(f"{path}: not TOML: {error}") from None
     except FileNotFoundError:
         raise CasesError(f"{path}: not there") from None
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise CasesError(f"{path}: can't be read: {wrong}") from None
-    if not given.keys().isdisjoint({"rules", "roles"}):
+    except (OSError, UnicodeDecodeError) as error:
+        raise CasesError(f"{path}: can't be read: {error}") from None
+    if not table.keys().isdisjoint({"rules", "roles"}):
         raise CasesError(
             f"{path}: is a policy, and here cases are meant: give it with --config, and as CASES "
             "a file whose [[cases]] say what it must answer"
         )
-    objects = CaseScope(policy, _keys(given, "tasks"), _keys(given, "instances"))
+    scope = CaseScope(policy, _keys(table, "tasks"), _keys(table, "instances"))
     try:
-        return Cases.model_validate(given, context=objects)
-    except ValidationError as wrong:
-        lines = (f"{path}: {_line(error)}" for error in wrong.errors())
+        return Cases.model_validate(table, context=scope)
+    except ValidationError as error:
+        lines = (f"{path}: {_line(detail)}" for detail in error.errors())
         raise CasesError("\n".join(lines)) from None
 
 
-def _keys(given: dict[str, Any], table: str) -> frozenset[str]:
-    found = given.get(table)
-    return frozenset(found) if isinstance(found, dict) else frozenset()
+def _keys(table: dict[str, Any], name: str) -> frozenset[str]:
+    section = table.get(name)
+    return frozenset(section) if isinstance(section, dict) else frozenset()
 
 
-def parse_question(given: dict[str, Any], cases: Cases, policy: Config) -> Question:
-    """Read one question about what the file describes; raises CasesError."""
-    objects = CaseScope(policy, frozenset(cases.tasks), frozenset(cases.instances))
+def parse_question(fields: dict[str, Any], cases: Cases, policy: Config) -> Question:
+    """Read one question about what the cases describe; raises CasesError."""
+    scope = CaseScope(policy, frozenset(cases.tasks), frozenset(cases.instances))
     try:
-        return Question.model_validate(given, context=objects)
-    except ValidationError as wrong:
-        raise CasesError("\n".join(map(_line, wrong.errors()))) from None
+        return Question.model_validate(fields, context=scope)
+    except ValidationError as error:
+        raise CasesError("\n".join(map(_line, error.errors()))) from None
 
 
 def _line(error: ErrorDetails) -> str:
-    place = ".".join(str(part + 1) if isinstance(part, int) else part for part in error["loc"])
-    why = PLAIN.get(error["type"], error["msg"]).removeprefix("Value error, ")
-    return f"{place}: {why}".removeprefix(": ")
+    """Return one line that says what is wrong, and where."""
+    key = ".".join(str(part + 1) if isinstance(part, int) else part for part in error["loc"])
+    message = PLAIN.get(error["type"], error["msg"]).removeprefix("Value error, ")
+    return f"{key}: {message}".removeprefix(": ")

@@ -1,4 +1,4 @@
-"""Who may do what, where cards are brought to, and what the commands are called.
+"""Read the policy file: who may do what, where cards are posted, and the commands' names.
 
 The policy file ``secmaster-bot.toml``: a file because people review it in pull requests. A key
 that the code does not honour is refused when the file is read: a rule somebody believes in must
@@ -9,10 +9,9 @@ import hashlib
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +21,7 @@ from pydantic import (
 )
 
 from bot.domain.objects import visible
+from bot.domain.operations import AttributionRule
 from bot.policy.routes import (
     Brake,
     ChannelId,
@@ -35,30 +35,30 @@ from bot.policy.rules import Duration, Role, Rule, Section
 
 
 class ConfigError(Exception):
-    """The file is wrong: one line for each problem."""
+    """The policy file is wrong; the text has one line for each problem."""
 
 
-def _slash(text: str) -> str:
+def _check_command(text: str) -> str:
     if text and not re.fullmatch(r"/[a-z0-9_-]{1,31}", text):
         raise ValueError(f"{text!r} is no slash command: a slash, then 1 to 31 of a-z 0-9 - _")
     return text
 
 
-def _domain(text: str) -> str:
+def _check_domain(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", text):
         raise ValueError(f"{text!r} is no domain in small letters, such as example.com")
     return text
 
 
-def _person_name(text: str) -> str:
+def _check_person_name(text: str) -> str:
     if not text or visible(text) != text:
         raise ValueError(f"{text!r} is no name: it is empty, or has what no eye sees")
     return text
 
 
-Slash = Annotated[str, AfterValidator(_slash)]
-Domain = Annotated[str, AfterValidator(_domain)]
-PersonName = Annotated[str, AfterValidator(_person_name)]
+Slash = Annotated[str, AfterValidator(_check_command)]
+Domain = Annotated[str, AfterValidator(_check_domain)]
+PersonName = Annotated[str, AfterValidator(_check_person_name)]
 
 
 class Commands(Section):
@@ -70,26 +70,28 @@ class Commands(Section):
 
     @model_validator(mode="after")
     def names_differ(self) -> Self:
+        """Check that no two commands have one name; raises ValueError."""
         if len(self.names) > len(set(self.names)):
             raise ValueError("two commands have the same name")
         return self
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The names of the commands that there are."""
         return tuple(name for name in (self.root, self.task, self.instance) if name)
 
     def prefix(self, command: str) -> str:
-        """The words a short command stands for: ``/task`` is ``task``, the root is nothing."""
+        """Return the words that a command stands for: ``/task`` is ``task``, the root is ""."""
         return {self.task: "task", self.instance: "instance"}.get(command, "")
 
 
 class WatchConfig(Section):
-    """How SecMaster is watched: ``every`` so many seconds; 0 is never.
+    """How SecMaster is polled: ``every`` so many seconds; 0 is never.
 
     At the very first start what is older than ``fresh`` is summed up, and failures of one
     workflow within ``gather`` share a card. Cards of a closed channel go to ``fallback``.
-    ``admins`` are told what keeps the bot from its work; ``oncall`` are the user groups whose
-    members are on call, a ``shift`` at a time.
+    ``admins`` are notified of what keeps the bot from its work; ``oncall`` are the user groups
+    whose members are on call, a ``shift`` at a time.
     """
 
     every: float = Field(15, ge=0, le=3600, strict=True, allow_inf_nan=False)
@@ -102,7 +104,7 @@ class WatchConfig(Section):
 
 
 class Identities(Section):
-    """Who people of Slack are in SecMaster: by their Slack id, or by their e-mail's domain.
+    """Who Slack people are in SecMaster: by their Slack id, or by their e-mail's domain.
 
     With ``email_domain = "example.com"``, alice@example.com is the IAM user of that name or of
     the name alice.
@@ -113,9 +115,10 @@ class Identities(Section):
 
     @model_validator(mode="after")
     def nobody_is_two(self) -> Self:
-        counted = Counter(name.casefold() for name in self.users.values())
-        if twice := [name for name, times in counted.items() if times > 1]:
-            raise ValueError(f"several people are {', '.join(twice)}; each is one person")
+        """Check that no two people have one name in SecMaster; raises ValueError."""
+        counts = Counter(name.casefold() for name in self.users.values())
+        if shared := [name for name, count in counts.items() if count > 1]:
+            raise ValueError(f"several people are {', '.join(shared)}; each is one person")
         return self
 
     def __bool__(self) -> bool:
@@ -123,7 +126,7 @@ class Identities(Section):
 
 
 class Rights(Section):
-    """The roles that may use what is not about a task or an instance; none, nobody."""
+    """The roles that may use what is not about a task or an instance; () allows nobody."""
 
     audit: tuple[str, ...] = ()
     reload: tuple[str, ...] = ()
@@ -132,13 +135,13 @@ class Rights(Section):
 
 
 class BreakGlass(Section):
-    """The channel that is told whenever somebody decided alone what asks for several."""
+    """The channel where it is announced that somebody decided alone what needs several people."""
 
     channel: str = ""
 
 
 class Delegation(Section):
-    """For how long rights may be lent at most."""
+    """The longest time for which rights may be delegated."""
 
     longest: Duration = timedelta(hours=24)
 
@@ -146,10 +149,12 @@ class Delegation(Section):
 class Attribution(Section):
     """Which decisions leave a comment in SecMaster that names who decided."""
 
-    comment: Literal["always", "reason", "never"] = "always"
+    comment: AttributionRule = AttributionRule.ALWAYS
 
 
 class Config(Section):
+    """The whole policy file."""
+
     roles: dict[str, Role] = Field({})
     rules: tuple[Rule, ...] = ()
     routes: Annotated[tuple[Route, ...], AfterValidator(check_consistency)] = ()
@@ -165,90 +170,95 @@ class Config(Section):
 
     @model_validator(mode="after")
     def has_what_it_needs(self) -> Self:
-        wrong = []
+        """Check that what rules, routes and digests need is there; raises ValueError."""
+        problems = []
         if not self.identities and any(not rule.creator_allowed for rule in self.rules):
-            wrong.append("self = false needs [identities], to know who is who in SecMaster")
+            problems.append("self = false needs [identities], to know who is who in SecMaster")
         if not self.break_glass.channel and any(rule.break_glass for rule in self.rules):
-            wrong.append("break_glass needs a channel to be told: [break_glass] channel")
+            problems.append("break_glass needs a channel to be told: [break_glass] channel")
         if not self.watch.every and (self.routes or self.digests):
-            wrong.append("routes and digests need [watch] every above 0: else nothing watches")
-        if wrong:
-            raise ValueError("; ".join(wrong))
+            problems.append("routes and digests need [watch] every above 0: else nothing watches")
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @property
     def fingerprint(self) -> str:
-        """Names this policy in records: another digest is another policy."""
+        """Twelve characters that name this policy in records; another policy has others."""
         return hashlib.sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()[:12]
 
 
 class PolicyHolder:
-    """The policy that stands now. A file that can't be used leaves the one before in force."""
+    """The policy in force; a file that can't be used leaves the previous one in force."""
 
     def __init__(self, config: Config, path: Path) -> None:
         self.current = config
         self._path = path
 
     def reload(self) -> Config:
-        """Read the file again and return what stood before; raises ConfigError."""
-        before = self.current
+        """Read the file again and return the previous policy; raises ConfigError."""
+        previous = self.current
         if not self._path.exists():
             raise ConfigError(f"{self._path}: not there")
         self.current = load(self._path)
-        return before
+        return previous
 
 
 def parse(text: str, source: str = "secmaster-bot.toml") -> Config:
-    """Read the file's text; raises ConfigError with everything that is wrong with it."""
+    """Read the text of a policy file; raises ConfigError with everything that is wrong with it.
+
+    ``source`` is what the errors call the file.
+    """
     try:
-        given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as wrong:
-        raise ConfigError(f"{source}: not TOML: {wrong}") from None
-    problems = _undefined_roles(given)
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: not TOML: {error}") from None
+    problems = _undefined_roles(table)
     try:
-        config = Config.model_validate(given)
-    except ValidationError as wrong:
-        problems += [_line(tuple(error["loc"]), error["msg"]) for error in wrong.errors()]
+        config = Config.model_validate(table)
+    except ValidationError as error:
+        for detail in error.errors():
+            key = ".".join(str(p + 1) if isinstance(p, int) else p for p in detail["loc"])
+            line = f"{key}: {detail['msg']}"
+            problems.append(line.removeprefix(": ").replace("Value error, ", ""))
     if problems:
         raise ConfigError("\n".join(f"{source}: {line}" for line in problems))
     return config
 
 
-def _undefined_roles(given: dict[str, Any]) -> list[str]:
-    """Roles that are named and nothing defines; from the raw file, so that nothing hides them."""
-    defined = given.get("roles", {})
-    if not isinstance(defined, dict):
+def _undefined_roles(table: dict[str, Any]) -> list[str]:
+    """Return one line for each role that is used and not defined.
+
+    From the raw file: a wrong key elsewhere must not hide them.
+    """
+    roles, rules, rights = table.get("roles", {}), table.get("rules", []), table.get("rights", {})
+    if not isinstance(roles, dict):
         return []
+    uses = [
+        (f"rules.{number}.{key}", rule.get(key))
+        for number, rule in enumerate(rules if isinstance(rules, list) else [], 1)
+        for key in ("roles", "break_glass")
+        if isinstance(rule, dict)
+    ]
+    uses += [
+        (f"rights.{right}", names)
+        for right, names in (rights.items() if isinstance(rights, dict) else ())
+    ]
     return [
-        f"{place}: {role!r} is not defined under [roles]"
-        for place, roles in _named_roles(given)
-        if isinstance(roles, list)
-        for role in roles
-        if isinstance(role, str) and role not in defined
+        f"{key}: {role!r} is not defined under [roles]"
+        for key, names in uses
+        if isinstance(names, list)
+        for role in names
+        if isinstance(role, str) and role not in roles
     ]
 
 
-def _named_roles(given: dict[str, Any]) -> Iterable[tuple[str, Any]]:
-    rules, rights = given.get("rules", []), given.get("rights", {})
-    for number, rule in enumerate(rules if isinstance(rules, list) else [], 1):
-        for key in ("roles", "break_glass"):
-            if isinstance(rule, dict):
-                yield f"rules.{number}.{key}", rule.get(key)
-    for right, roles in rights.items() if isinstance(rights, dict) else ():
-        yield f"rights.{right}", roles
-
-
 def load(path: Path) -> Config:
-    """Read the file; a file that is not there leaves nobody any right."""
+    """Read the policy file; a missing file allows nothing to anybody. Raises ConfigError."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Config()
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise ConfigError(f"{path}: can't be read: {wrong}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read: {error}") from None
     return parse(text, str(path))
-
-
-def _line(where: tuple[int | str, ...], message: str) -> str:
-    place = ".".join(str(part + 1) if isinstance(part, int) else part for part in where)
-    return f"{place}: {message}".removeprefix(": ").replace("Value error, ", "")

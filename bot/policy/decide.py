@@ -1,7 +1,7 @@
-"""May this person do this? Pure: (rules, who, what, about what) to Allowed or Refused.
+"""Decide whether a person may take an action: rules, principal and context to Allowed or Refused.
 
-The bot holds one SecMaster credential, so this answer is the only check there is. No rule that
-matches means no, and so does whatever can't be known.
+Pure. The bot holds one SecMaster credential, so this answer is the only check there is. No rule
+that matches means no, and so does whatever can't be known.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,40 +28,42 @@ from bot.secmaster import Task
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who somebody is in SecMaster, in small letters: the names it may be; none, unknown."""
+    """Who a person is in SecMaster: the names it may be, in small letters; none where unknown."""
 
     names: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
+        """Return the longest name, for display; "" where unknown."""
         return max(self.names, key=lambda name: (len(name), name), default="")
 
 
 def identify(identities: Identities, user: str, email: str) -> Identity:
-    """Who a person of Slack is in SecMaster: as the policy says, or else by their e-mail.
+    """Return who a Slack person is in SecMaster: as the policy maps them, or else by e-mail.
 
-    A name that the policy gives to somebody else is not guessed to be theirs.
+    A name that the policy maps to somebody else is never guessed to be theirs.
     """
-    if given := identities.users.get(user):
-        return Identity(_names(given))
+    if name := identities.users.get(user):
+        return Identity(_normalized(name))
     address = normalize(email).casefold()
-    local, _, domain = address.rpartition("@")
-    if not local or domain != identities.email_domain:
+    local_part, _, domain = address.rpartition("@")
+    if not local_part or domain != identities.email_domain:
         return Identity()
-    names = _names(local, address)
-    taken = not names.isdisjoint(_names(*identities.users.values()))
-    return Identity() if taken else Identity(names)
+    names = _normalized(local_part, address)
+    mapped = _normalized(*identities.users.values())
+    return Identity(names) if names.isdisjoint(mapped) else Identity()
 
 
-def _names(*names: str) -> frozenset[str]:
-    """Names as they are compared; one of which nothing can be seen is none."""
+def _normalized(*names: str) -> frozenset[str]:
+    """Return names as they are compared, without those that have no visible character."""
     return frozenset(normalize(name).casefold() for name in names) - {""}
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """What is known of a person now: their roles, who they are, and whether they are one of us.
+    """A person as the policy sees them now: roles, identities, and whether they belong here.
 
-    ``lenders`` lent them their rights; ``lender`` is whose roles these are, if not their own.
+    ``delegators`` delegated their rights to this person; ``delegator`` is the id of the one whose
+    roles these are, "" for the person's own.
     """
 
     id: str
@@ -72,23 +74,23 @@ class Principal:
     delegators: tuple["Principal", ...] = ()
     delegator: str = ""
 
-    def acting_for(self, lender: "Principal") -> "Principal":
-        """Return them with another's roles, and with what keeps either of the two from acting."""
+    def acting_for(self, delegator: "Principal") -> "Principal":
+        """Return this person with the roles of a delegator, and the restrictions of both."""
         return replace(
             self,
-            roles=lender.roles,
-            guest=self.guest or lender.guest,
-            outsider=self.outsider or lender.outsider,
-            identities=self.identities + lender.identities,
-            delegator=lender.id,
+            roles=delegator.roles,
+            guest=self.guest or delegator.guest,
+            outsider=self.outsider or delegator.outsider,
+            identities=self.identities + delegator.identities,
+            delegator=delegator.id,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyContext:
-    """What something is done about: in which workspace, by whichever of its names, and when.
+    """What an action is taken on, and when: the workspace, by all of its names, and the object.
 
-    ``snapshot`` may be None only where ``needs_facts`` says no.
+    ``snapshot`` may be None only where ``needs_snapshot`` is False.
     """
 
     workspaces: frozenset[str]
@@ -98,11 +100,15 @@ class PolicyContext:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Under which rule, and what it asks for; ``may`` are the roles it leaves this to."""
+    """The action is allowed: by which rule, under which terms.
+
+    ``expires`` is in seconds; ``break_glass`` means that the person decides alone;
+    ``delegator`` is whose right is used; ``roles`` are those that the rule allows this to.
+    """
 
     rule: str
-    reason: ReasonRule = "optional"
-    confirm: ConfirmRule = ""
+    reason: ReasonRule = ReasonRule.OPTIONAL
+    confirm: ConfirmRule = ConfirmRule.NOTHING
     approvals: int = 1
     expires: float = 3600
     break_glass_allowed: bool = False
@@ -113,13 +119,7 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """``why`` names the kind of no, and ``may`` the roles that could.
-
-    guest, outsider, rule (it leaves it to others), self (the creator may not), glass (not by
-    this person), no-glass (there is none to break), no-rule; or what could not be found out:
-    unknown (who asks), unmapped (who that is in SecMaster), unread (what it is about), unstated
-    (what the rule asks of it), gone (there is no such thing).
-    """
+    """The action is refused: why, by which rule, and which roles could take it."""
 
     reason: RefusalReason
     rule: str = ""
@@ -128,120 +128,126 @@ class Refused:
 
 Decision = Allowed | Refused
 
-# A right that somebody lent helps where one's own was missing, and nowhere else.
+# A delegated right helps where one's own was missing, and nowhere else.
 DELEGABLE = (RefusalReason.RULE,)
 
 
 def needs_snapshot(rules: Sequence[Rule], action: Action) -> bool:
-    """Whether any rule for this action depends on what it is taken on."""
+    """Whether any rule for this action depends on the object that it is taken on."""
     return any(
-        (rule.when.asks_the_object or not rule.creator_allowed) and covers(rule, action)
+        (rule.when.needs_snapshot or not rule.creator_allowed) and covers(rule, action)
         for rule in rules
     )
 
 
 def decide(
     rules: Sequence[Rule],
-    member: Principal,
+    principal: Principal,
     action: Action,
-    matter: PolicyContext,
+    context: PolicyContext,
     *,
     break_glass: bool = False,
 ) -> Decision:
-    """Answer by one's own right, or else by that of whoever lent theirs.
+    """Decide by the person's own right, or else by that of a delegator.
 
-    ``glass`` asks to decide alone what asks for several people: nobody can lend that.
+    ``break_glass`` asks to decide alone what needs several people: that can't be delegated.
     """
-    own = _decide(rules, member, action, matter, glass=break_glass)
-    if isinstance(own, Allowed) or own.reason not in DELEGABLE or break_glass:
-        return own
-    for lender in member.delegators:
-        lent = _decide(rules, member.acting_for(lender), action, matter, glass=False)
-        if isinstance(lent, Allowed):
-            return lent
-    return own
+    decision = _decide(rules, principal, action, context, break_glass=break_glass)
+    if isinstance(decision, Allowed) or decision.reason not in DELEGABLE or break_glass:
+        return decision
+    for delegator in principal.delegators:
+        acting = principal.acting_for(delegator)
+        delegated = _decide(rules, acting, action, context, break_glass=False)
+        if isinstance(delegated, Allowed):
+            return delegated
+    return decision
 
 
 def _decide(
-    rules: Sequence[Rule], member: Principal, action: Action, matter: PolicyContext, *, glass: bool
+    rules: Sequence[Rule],
+    principal: Principal,
+    action: Action,
+    context: PolicyContext,
+    *,
+    break_glass: bool,
 ) -> Decision:
-    """Answer by the first rule that covers the action and what it is about."""
-    if member.outsider:
+    """Decide by the first rule that covers the action and whose conditions hold."""
+    if principal.outsider:
         return Refused(RefusalReason.OUTSIDER)
-    if member.guest:
+    if principal.guest:
         return Refused(RefusalReason.GUEST)
     for title, rule in titled_rules(rules):
         if not covers(rule, action):
             continue
-        fits = _fits(rule.when, matter)
-        if fits is None:
+        holds = _conditions_hold(rule.when, context)
+        if holds is None:
             return Refused(RefusalReason.UNSTATED, title)
-        if fits:
-            return _by(rule, title, member, matter.snapshot, glass=glass)
+        if holds:
+            return _decide_by(rule, title, principal, context.snapshot, break_glass=break_glass)
     return Refused(RefusalReason.NO_RULE)
 
 
 def titled_rules(rules: Sequence[Rule]) -> Iterator[tuple[str, Rule]]:
-    """Each rule with what it is called: its number, and its name if it has one."""
+    """Yield each rule with its title: its number, and its name if it has one."""
     return numbered("rule", rules)
 
 
-def _by(
-    rule: Rule, title: str, member: Principal, about: Snapshot | None, *, glass: bool
+def _conditions_hold(conditions: RuleConditions, context: PolicyContext) -> bool | None:
+    """Whether a rule's conditions hold; None where SecMaster does not state what they ask for."""
+    if not conditions.includes_workspace(context.workspaces):
+        return False
+    if not conditions.needs_snapshot:
+        return True
+    snapshot = context.snapshot
+    if snapshot is None:
+        raise ValueError("a rule with `when` was asked without the object it is about")
+    facts, keys = stated_values(snapshot), conditions.object_keys
+    if not facts.keys() >= set(keys):
+        return False
+    if not all(facts[key] for key in keys):
+        return None
+    due = snapshot.due_date if isinstance(snapshot, Task) else None
+    overdue = due is not None and due < context.now
+    if conditions.overdue is not None and conditions.overdue is not overdue:
+        return False
+    return all(matches(conditions, key, facts[key]) for key in keys)
+
+
+def _decide_by(
+    rule: Rule, title: str, principal: Principal, snapshot: Snapshot | None, *, break_glass: bool
 ) -> Decision:
-    """Answer by the rule that decides."""
-    may = rule.break_glass if glass else rule.roles
-    if glass and not may:
+    """Decide by one rule, whose conditions hold."""
+    roles = rule.break_glass if break_glass else rule.roles
+    if break_glass and not roles:
         return Refused(RefusalReason.NO_BREAK_GLASS, title, rule.roles)
-    if member.roles.isdisjoint(may):
-        return Refused(RefusalReason.BREAK_GLASS if glass else RefusalReason.RULE, title, may)
-    if not rule.creator_allowed and (why := _own(member, about)):
-        return Refused(why, title, rule.roles)
+    if principal.roles.isdisjoint(roles):
+        reason = RefusalReason.BREAK_GLASS if break_glass else RefusalReason.RULE
+        return Refused(reason, title, roles)
+    if not rule.creator_allowed and (creator := _creator_refusal(principal, snapshot)):
+        return Refused(creator, title, rule.roles)
     return Allowed(
         title,
-        "required" if glass else rule.reason,
+        ReasonRule.REQUIRED if break_glass else rule.reason,
         rule.confirm,
-        approvals=1 if glass else rule.approvals,
+        approvals=1 if break_glass else rule.approvals,
         expires=rule.expires.total_seconds(),
         break_glass_allowed=bool(rule.break_glass),
-        break_glass=glass,
-        delegator=member.delegator,
+        break_glass=break_glass,
+        delegator=principal.delegator,
         roles=rule.roles,
     )
 
 
-def _own(member: Principal, about: Snapshot | None) -> RefusalReason | None:
-    """Return why this may be the person's own task, or None where it is somebody else's."""
-    if not isinstance(about, Task):
+def _creator_refusal(principal: Principal, snapshot: Snapshot | None) -> RefusalReason | None:
+    """Return why this may be a task that the person created; None if somebody else created it."""
+    if not isinstance(snapshot, Task):
         return RefusalReason.UNSTATED
-    known = _names(about.creator_id, about.creator_name)
-    if any(known & identity.names for identity in member.identities):
+    creator = _normalized(snapshot.creator_id, snapshot.creator_name)
+    if any(creator & identity.names for identity in principal.identities):
         return RefusalReason.SELF
     # An identity is a name: an id that differs from it says nothing.
-    if not _names(about.creator_name):
+    if not _normalized(snapshot.creator_name):
         return RefusalReason.UNSTATED
-    if all(identity.names for identity in member.identities):
+    if all(identity.names for identity in principal.identities):
         return None
     return RefusalReason.UNMAPPED
-
-
-def _fits(when: RuleConditions, matter: PolicyContext) -> bool | None:
-    """Whether a rule's conditions hold; None where SecMaster does not state what they ask."""
-    if not when.includes_workspace(matter.workspaces):
-        return False
-    if not when.asks_the_object:
-        return True
-    if matter.snapshot is None:
-        raise ValueError("a rule with `when` was asked without the object it is about")
-    return _holds(when, matter.snapshot, matter.now)
-
-
-def _holds(when: RuleConditions, about: Snapshot, now: datetime) -> bool | None:
-    facts = stated_values(about)
-    if not facts.keys() >= set(when.object_keys):
-        return False
-    if not all(facts[key] for key in when.object_keys):
-        return None
-    late = isinstance(about, Task) and about.due_date is not None and about.due_date < now
-    in_time = when.overdue is None or when.overdue is late
-    return in_time and all(matches(when, key, facts[key]) for key in when.object_keys)

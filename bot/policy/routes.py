@@ -1,4 +1,4 @@
-"""Where cards are brought to: the ordered ``[[routes]]`` of the policy, and when.
+"""Where cards are posted, and when: the ordered ``[[routes]]`` of the policy, digests, the brake.
 
 Knows no person's rights, no Slack client and no clock.
 """
@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
@@ -32,25 +33,25 @@ DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 
 
-def _slack_id(kinds: str, what: str) -> Callable[[str], str]:
-    """Check that an id begins with one of these letters, as Slack's ids of that kind do."""
+def _slack_id(letters: str, noun: str) -> Callable[[str], str]:
+    """Return a check that an id begins with one of these letters, as Slack's ids of a kind do."""
 
-    def checked(text: str) -> str:
-        if not re.fullmatch(rf"[{kinds}][A-Z0-9]{{2,}}", text):
-            raise ValueError(f"{text!r} is no {what}, such as {kinds[0]}0123ABCD")
+    def check(text: str) -> str:
+        if not re.fullmatch(rf"[{letters}][A-Z0-9]{{2,}}", text):
+            raise ValueError(f"{text!r} is no {noun}, such as {letters[0]}0123ABCD")
         return text
 
-    return checked
+    return check
 
 
-def _clock(text: object) -> time:
+def _parse_time_of_day(text: object) -> time:
     """Read a time of day such as "08:30"; raises ValueError."""
     if not isinstance(text, str) or not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
         raise ValueError(f'{text!s} is no time of day: write it as "08:30"')
     return time.fromisoformat(text)
 
 
-def _zone(name: str) -> str:
+def _check_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -58,45 +59,44 @@ def _zone(name: str) -> str:
     return name
 
 
-def _distinct(given: tuple[T, ...]) -> tuple[T, ...]:
-    if len(set(given)) < len(given):
+def _distinct(entries: tuple[T, ...]) -> tuple[T, ...]:
+    if len(set(entries)) < len(entries):
         raise ValueError("something is given twice")
-    return given
+    return entries
 
 
-def _watched(given: tuple[InstanceStatus, ...]) -> tuple[InstanceStatus, ...]:
-    if any(status != InstanceStatus.FAILED for status in given):
+def _check_watched(statuses: tuple[InstanceStatus, ...]) -> tuple[InstanceStatus, ...]:
+    if any(status != InstanceStatus.FAILED for status in statuses):
         raise ValueError("of instances only those that FAILED are watched")
-    return _distinct(given)
+    return _distinct(statuses)
 
 
-def _longest_first(given: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
-    return tuple(sorted(given, reverse=True))
+def _longest_first(durations: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
+    return tuple(sorted(durations, reverse=True))
 
 
 ChannelId = Annotated[str, AfterValidator(_slack_id("CG", "channel's id"))]
 UserId = Annotated[str, AfterValidator(_slack_id("UW", "person's id"))]
 UsergroupId = Annotated[str, AfterValidator(_slack_id("S", "user group's id"))]
 MentionId = Annotated[str, AfterValidator(_slack_id("UWS", "person's or user group's id"))]
-Clock = Annotated[time, BeforeValidator(_clock)]
-Zone = Annotated[str, AfterValidator(_zone)]
+TimeOfDay = Annotated[time, BeforeValidator(_parse_time_of_day)]
+Zone = Annotated[str, AfterValidator(_check_zone)]
 
 
 def _moment(day: date, at: time, zone: ZoneInfo) -> datetime:
-    """When (UTC) the clocks there first show this time, or leap over it."""
-    shown = datetime.combine(day, at)
-    here = (shown.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
-    found = min(here)
-    while found.astimezone(zone).replace(tzinfo=None) < shown:
-        found += MINUTE
-    return found
+    """Return when (UTC) the clocks of a zone first show this time, or leap over it."""
+    local = datetime.combine(day, at)
+    moment = min(local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    while moment.astimezone(zone).replace(tzinfo=None) < local:
+        moment += MINUTE
+    return moment
 
 
 class Quiet(Section):
-    """Hours in which nobody is called, by the clocks of ``zone``; they may go over midnight."""
+    """Hours in which notifications wait, by the clocks of ``zone``; they may go over midnight."""
 
-    start: Clock = Field(alias="from")
-    until: Clock
+    start: TimeOfDay = Field(alias="from")
+    until: TimeOfDay
     zone: Zone = "UTC"
 
     @model_validator(mode="after")
@@ -108,7 +108,7 @@ class Quiet(Section):
         return self
 
     def end(self, at: datetime) -> datetime | None:
-        """Return when (UTC) the quiet hours end that ``at`` lies in; None where it lies in none."""
+        """Return when (UTC) the quiet hours around ``at`` end; None outside of quiet hours."""
         zone = ZoneInfo(self.zone)
         today = at.astimezone(zone).date()
         # Clocks that go back over midnight show yesterday again, when today has begun.
@@ -122,14 +122,14 @@ class Quiet(Section):
 
 
 class Escalation(Section):
-    """What nobody settled ``after`` so long goes ``to`` another route as well, by its name."""
+    """Post what is still open ``after`` so long by another route as well: ``to`` is its name."""
 
     after: Duration
     to: str
 
 
 class RouteConditions(Conditions):
-    """What a route is limited to. What SecMaster does not state does not match.
+    """The conditions of a route; what SecMaster does not state does not match.
 
     ``workflow`` and ``playbook`` are those of a run, or those that a task belongs to.
     """
@@ -138,19 +138,38 @@ class RouteConditions(Conditions):
     playbook: Pattern = Field("", min_length=1)
 
 
-class Route(Entry):
-    """Which waiting tasks and which instances, by status, have a card in this one place.
+class RouteMatch(StrEnum):
+    """How a route fits an object: it MATCHES, or the first thing that keeps it from matching.
 
-    A user group is a card in each member's chat with the bot. ``mention`` are called when a card
-    is posted, ``remind`` is how long before a task's due date (longest first), and ``go_on``
-    (``continue`` in the file) is whether the routes after a match are looked at too.
+    PASSED: an earlier route matched and does not continue. KIND: the route takes no such objects.
+    The others are the object's status, and the keys of ``when``.
+    """
+
+    MATCHES = "matches"
+    PASSED = "passed"
+    KIND = "noun"
+    STATUS = "status"
+    WORKSPACE = "workspace"
+    BUSINESS_TYPE = "business_type"
+    NAME = "name"
+    RELATED_OBJECT = "related_object"
+    WORKFLOW = "workflow"
+    PLAYBOOK = "playbook"
+
+
+class Route(Entry):
+    """Which waiting tasks and which instances, by status, get a card in one place.
+
+    For a user group each member gets a card in their direct messages. ``mention`` are mentioned
+    when a card is posted, ``remind`` is how long before a task's due date (longest first), and
+    ``continues`` (``continue`` in the file) is whether the routes after a match apply too.
     """
 
     channel: ChannelId = ""
     user: UserId = ""
     usergroup: UsergroupId = ""
     tasks: bool = Field(default=False, strict=True)
-    instances: Annotated[tuple[InstanceStatus, ...], AfterValidator(_watched)] = ()
+    instances: Annotated[tuple[InstanceStatus, ...], AfterValidator(_check_watched)] = ()
     when: RouteConditions = RouteConditions()
     mention: Annotated[tuple[MentionId, ...], AfterValidator(_distinct)] = ()
     quiet: Quiet | None = None
@@ -162,6 +181,7 @@ class Route(Entry):
 
     @model_validator(mode="after")
     def leads_somewhere(self) -> Self:
+        """Check that it leads to exactly one place; raises ValueError."""
         places = [place for place in (self.channel, self.user, self.usergroup) if place]
         if len(places) != 1:
             raise ValueError("a route leads to one place: give channel, user or usergroup")
@@ -169,6 +189,7 @@ class Route(Entry):
 
     @model_validator(mode="after")
     def takes_what_it_speaks_of(self) -> Self:
+        """Check that it takes the objects that its other keys are about; raises ValueError."""
         if not self.tasks and not self.instances:
             raise ValueError("a route takes something: give tasks = true, instances, or both")
         if self.remind and not self.tasks:
@@ -178,21 +199,21 @@ class Route(Entry):
         return self
 
     def statuses(self, snapshot: Snapshot) -> tuple[str, ...]:
-        """The statuses in which it takes such an object; none, never."""
+        """Return the statuses in which it takes such an object; () if it never does."""
         if isinstance(snapshot, Task):
             return WAITING if self.tasks else ()
         return self.instances
 
 
 class DigestSchedule(Section):
-    """A summary in a channel, every day at these times by the clocks of ``zone``."""
+    """A digest in a channel, every day at these times by the clocks of ``zone``."""
 
     channel: ChannelId
-    at: Annotated[tuple[Clock, ...], AfterValidator(non_empty), AfterValidator(_distinct)]
+    at: Annotated[tuple[TimeOfDay, ...], AfterValidator(non_empty), AfterValidator(_distinct)]
     zone: Zone = "UTC"
 
     def last(self, before: datetime) -> datetime:
-        """Return the latest of its moments (UTC) that is not after this one."""
+        """Return its latest moment (UTC) that is not after this one."""
         return max(moment for moment in self._around(before) if moment <= before)
 
     def next(self, after: datetime) -> datetime:
@@ -208,91 +229,89 @@ class DigestSchedule(Section):
 
 
 class Brake(Section):
-    """More than so many ``retries`` of a workflow ``within`` this time ask for a second person."""
+    """More than ``retries`` retries of a workflow ``within`` this time ask for a second person."""
 
     retries: int = Field(ge=1, le=100, strict=True)
     within: Duration
 
 
 def titled_routes(routes: Sequence[Route]) -> Iterator[tuple[str, Route]]:
-    """Each route with what it is called: its number, and its name if it has one."""
+    """Yield each route with its title: its number, and its name if it has one."""
     return numbered("route", routes)
 
 
 def matching_routes(
     routes: Iterable[Route], snapshot: Snapshot, workspaces: frozenset[str]
 ) -> tuple[Route, ...]:
-    """Those that an object goes to, in order; its workspace goes by any of these names."""
-    told = explain_routes(routes, snapshot, workspaces)
-    return tuple(route for route, word in told if word == "matches")
+    """Return the routes that an object goes to, in order.
+
+    ``workspaces`` are all names of the object's workspace.
+    """
+    explained = explain_routes(routes, snapshot, workspaces)
+    return tuple(route for route, match in explained if match is RouteMatch.MATCHES)
 
 
 def explain_routes(
     routes: Iterable[Route], snapshot: Snapshot, workspaces: frozenset[str]
-) -> tuple[tuple[Route, str], ...]:
-    """For each route whether an object goes there, in one word.
+) -> tuple[tuple[Route, RouteMatch], ...]:
+    """Return for each route whether it matches an object, or why not.
 
-    matches; noun (it takes no such objects), status, or the key of its ``when`` that fails first;
-    passed (an earlier one was the last to be looked at).
+    ``workspaces`` are all names of the object's workspace.
     """
-    told, over, facts = [], False, stated_values(snapshot)
+    explained, final, facts = [], False, stated_values(snapshot)
     for route in routes:
-        word = "passed" if over else _failing(route, snapshot, workspaces, facts) or "matches"
-        told.append((route, word))
-        over = over or (word == "matches" and not route.continues)
-    return tuple(told)
+        match = RouteMatch.PASSED if final else _match(route, snapshot, workspaces, facts)
+        explained.append((route, match))
+        final = final or (match is RouteMatch.MATCHES and not route.continues)
+    return tuple(explained)
 
 
-def _failing(
+def _match(
     route: Route, snapshot: Snapshot, workspaces: frozenset[str], facts: Mapping[str, str]
-) -> str:
-    """The first condition that fails; "" if none does."""
-    statuses, limits = route.statuses(snapshot), route.when
+) -> RouteMatch:
+    """Return how one route fits an object; ``facts`` are what SecMaster states of the object."""
+    statuses, conditions = route.statuses(snapshot), route.when
     if not statuses:
-        return "noun"
+        return RouteMatch.KIND
     if snapshot.status not in statuses:
-        return "status"
-    if not limits.includes_workspace(workspaces):
-        return "workspace"
-    unlike = (key for key in limits.object_keys if not _fits(limits, key, facts.get(key, "")))
-    return next(unlike, "")
-
-
-def _fits(limits: RouteConditions, key: str, value: str) -> bool:
-    return bool(value) and matches(limits, key, value)
+        return RouteMatch.STATUS
+    if not conditions.includes_workspace(workspaces):
+        return RouteMatch.WORKSPACE
+    for key in conditions.object_keys:
+        value = facts.get(key, "")
+        if not value or not matches(conditions, key, value):
+            return RouteMatch(key)
+    return RouteMatch.MATCHES
 
 
 def check_consistency(routes: tuple[Route, ...]) -> tuple[Route, ...]:
-    """Return them if their names and escalations fit together; raises ValueError."""
-    if wrong := [*_doubled(routes), *_leading_nowhere(routes), *_circles(routes)]:
-        raise ValueError("; ".join(wrong))
+    """Return the routes if their names and escalations fit together; raises ValueError."""
+    counts = Counter(route.name for route in routes if route.name)
+    problems = [
+        f"{count} routes are called {name!r}; give each its own name"
+        for name, count in counts.items()
+        if count > 1
+    ]
+    problems += [
+        f"{title} escalates to {route.escalate.to!r}, and no route is called that"
+        for title, route in titled_routes(routes)
+        if route.escalate and route.escalate.to not in counts
+    ]
+    problems += [f"escalations go in a circle: {' → '.join(circle)}" for circle in _circles(routes)]
+    if problems:
+        raise ValueError("; ".join(problems))
     return routes
 
 
-def _doubled(routes: Sequence[Route]) -> Iterator[str]:
-    counted = Counter(route.name for route in routes if route.name)
-    for name, times in counted.items():
-        if times > 1:
-            yield f"{times} routes are called {name!r}; give each its own name"
-
-
-def _leading_nowhere(routes: Sequence[Route]) -> Iterator[str]:
-    names = {route.name for route in routes if route.name}
-    for title, route in titled_routes(routes):
-        if route.escalate and route.escalate.to not in names:
-            yield f"{title} escalates to {route.escalate.to!r}, and no route is called that"
-
-
-def _circles(routes: Sequence[Route]) -> Iterator[str]:
-    """Each circle of escalations, once."""
-    onward = {route.name: route.escalate.to for route in routes if route.name and route.escalate}
-    seen: set[str] = set()
-    for name in onward:
-        path, here = [], name
-        while here in onward and here not in seen:
-            seen.add(here)
-            path.append(here)
-            here = onward[here]
-        if here in path:
-            circle = [*path[path.index(here) :], here]
-            yield f"escalations go in a circle: {' → '.join(circle)}"
+def _circles(routes: Sequence[Route]) -> Iterator[list[str]]:
+    """Yield each circle of escalations once: the names along it, the first one at both ends."""
+    targets = {route.name: route.escalate.to for route in routes if route.name and route.escalate}
+    visited: set[str] = set()
+    for start in targets:
+        path, name = [], start
+        while name in targets and name not in visited:
+            visited.add(name)
+            path.append(name)
+            name = targets[name]
+        if name in path:
+            yield [*path[path.index(name) :], name]

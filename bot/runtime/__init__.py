@@ -1,4 +1,4 @@
-"""Small tools of the process: time, tasks in the background, calls that share their work.
+"""Tools of the process: time, timeouts, background tasks, shared runs, cached lookups.
 
 Knows neither Slack nor SecMaster nor a database.
 """

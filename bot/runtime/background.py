@@ -1,6 +1,6 @@
-"""Work that goes on after the acknowledgement and need not survive a crash: reads, and answers.
+"""Run work after the acknowledgement that need not survive a crash: reads, and answers.
 
-Every errand is owned: it is waited for at shutdown, and its error reaches a door.
+Every task is owned: shutdown waits for it, and its error reaches a handler.
 """
 
 import asyncio
@@ -11,27 +11,29 @@ ErrorHandler = Callable[[Exception], Awaitable[None]]
 
 
 class BackgroundTasks:
+    """The tasks that run in the background of this process."""
+
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
 
-    def start(self, errand: Coroutine[Any, Any, None], door: ErrorHandler) -> None:
-        """Run an errand on the side; ``door`` is handed what it raises."""
-        task = asyncio.create_task(_run(errand, door))
+    def start(self, work: Coroutine[Any, Any, None], on_error: ErrorHandler) -> None:
+        """Run a coroutine in the background; ``on_error`` is awaited with what it raises."""
+
+        async def run() -> None:
+            try:
+                await work
+            except Exception as error:  # noqa: BLE001 - the handler is where every error goes
+                await on_error(error)
+
+        task = asyncio.create_task(run())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
     async def drain(self, seconds: float = 10) -> None:
-        """Wait for what is under way, then give up on the rest."""
+        """Wait up to so many seconds for the running tasks, then cancel the rest."""
         if not self._running:
             return
         _done, late = await asyncio.wait(self._running, timeout=seconds)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-
-
-async def _run(errand: Coroutine[Any, Any, None], door: ErrorHandler) -> None:
-    try:
-        await errand
-    except Exception as error:  # noqa: BLE001 - the door is where every error of an errand goes
-        await door(error)

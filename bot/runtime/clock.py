@@ -1,4 +1,4 @@
-"""The time, and waiting for it: tests hand in a clock of their own."""
+"""The current time, and waiting; tests hand in a clock of their own."""
 
 import asyncio
 import time
@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """The time, and waiting for it."""
+    """The system's clock."""
 
     def now(self) -> datetime:
+        """Return the current time, in UTC."""
         return datetime.now(UTC)
 
-    def monotonic(self) -> float:
-        """Return seconds that only differences of mean something; they never run back."""
-        return time.monotonic()
-
     async def sleep(self, seconds: float) -> None:
+        """Wait for so many seconds."""
         await asyncio.sleep(seconds)
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back, whatever is done to the machine's clock."""
+        return time.monotonic()

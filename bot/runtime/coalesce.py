@@ -1,47 +1,51 @@
-"""Drawings of one thing, gathered: those who ask while one is under way share the next.
+"""Share runs of the same work: calls that arrive while one run is under way wait for the next.
 
-So a busy object costs one drawing a second at most, whoever asks waits for one that began after
-they asked, and the last state is always drawn.
+A busy object's cards are rendered once an interval at most, every caller waits for a run that
+began after its call, and the last state is always rendered.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-Draw = Callable[[], Awaitable[None]]
+Call = Callable[[], Awaitable[None]]
 
 
 class Coalescer:
-    """``pause`` is the least number of seconds between two drawings of one thing."""
+    """Runs of work by key, at least ``interval`` seconds between the starts of two with one key."""
 
-    def __init__(self, pause: float) -> None:
-        self._pause = pause
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
         self._next: dict[str, asyncio.Task[None]] = {}
-        self._last: dict[str, asyncio.Task[None]] = {}
+        self._pauses: dict[str, asyncio.Task[None]] = {}
 
-    async def run(self, name: str, draw: Draw) -> None:
-        """Await a drawing that begins after this call; raises what it raises."""
-        turn = self._next.get(name)
-        if turn is None:
-            turn = self._next[name] = asyncio.create_task(self._turn(name, draw))
-        # Shielded: the first to ask may go away, the others still wait.
-        await asyncio.shield(turn)
+    async def run(self, key: str, call: Call) -> None:
+        """Await a run that begins after this call; raises what that run raises.
 
-    async def _turn(self, name: str, draw: Draw) -> None:
-        if before := self._last.get(name):
-            await asyncio.wait([before])
-        del self._next[name]  # whoever asks from here on needs another
-        rest = asyncio.create_task(asyncio.sleep(self._pause))
-        self._last[name] = rest
-        rest.add_done_callback(lambda _: self._rested(name, rest))
-        await draw()
+        Of callers that share a run, the first one's ``call`` is made.
+        """
+        task = self._next.get(key)
+        if task is None:
+            task = self._next[key] = asyncio.create_task(self._run_after_pause(key, call))
+        # Shielded: the first caller may be cancelled while others wait for the same run.
+        await asyncio.shield(task)
 
-    def _rested(self, name: str, rest: asyncio.Task[None]) -> None:
-        if self._last.get(name) is rest:
-            del self._last[name]
+    async def _run_after_pause(self, key: str, call: Call) -> None:
+        if pause := self._pauses.get(key):
+            await asyncio.wait([pause])
+        del self._next[key]  # what is called from now on needs another run
+
+        def forget(pause: asyncio.Task[None]) -> None:
+            if self._pauses.get(key) is pause:
+                del self._pauses[key]
+
+        next_pause = asyncio.create_task(asyncio.sleep(self._interval))
+        self._pauses[key] = next_pause
+        next_pause.add_done_callback(forget)
+        await call()
 
     async def close(self) -> None:
-        """Break off what is under way: whoever waits for it does it again after the next start."""
-        tasks = [*self._next.values(), *self._last.values()]
+        """Cancel what has not begun: whoever waits for it does it again after the next start."""
+        tasks = [*self._next.values(), *self._pauses.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,21 +1,22 @@
-"""How long everything may take."""
+"""How long operations, reads and posts may take."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long everything may take; all of it in seconds.
+    """How long operations, reads and posts may take; all in seconds.
 
-    ``pauses`` lie between the rounds of an operation that SecMaster's trouble keeps waiting; when
-    they are used up it is given up. A doubtful write is looked for during ``trust`` before it is
-    believed lost and sent again: longer than a gateway goes on working on what it took. ``redraw``
-    is the least between two drawings of one object's cards, ``pace`` that between two messages
-    that the bot posts into a channel by itself: Slack takes one a second, and people's come first.
-    Posting one of those may last ``post``, waiting for Slack's limit included; what another
-    process is posting is taken over after ``takeover``, which is longer.
-    Each thing that is asked before an acknowledgement may take ``ask``, for Slack waits three
-    seconds and recording needs some of them; what is only nice to have may take ``aside``.
+    ``pauses`` lie between the attempts of an operation while SecMaster is in trouble; after the
+    last one it is given up. A write in doubt is looked for during ``settle`` before it is
+    believed lost and sent again: longer than a gateway goes on working on a request.
+    ``render_interval`` is the least time between two renderings of one object's cards,
+    ``post_interval`` that between two messages that the bot posts into a channel by itself: Slack
+    takes one a second, and people's come first. Posting one of those may take ``post``, waiting
+    for Slack's limit included; what another process is posting is taken over after ``takeover``,
+    which is longer. Each call before an acknowledgement may take ``before_ack``, for Slack waits
+    three seconds and recording needs some of them; calls that are only nice to have may take
+    ``optional``.
     """
 
     pauses: tuple[float, ...] = (1, 2, 4, 8, 15, 30, *(60,) * 9)
@@ -29,4 +30,5 @@ class Timeouts:
 
     @property
     def seconds(self) -> float:
+        """The time that all pauses take together."""
         return sum(self.pauses)

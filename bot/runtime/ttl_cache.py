@@ -1,18 +1,23 @@
-"""Answers of a lookup, kept for a while; many who ask at once cause one lookup."""
+"""Cache the answers of a lookup for a while, and share a lookup among those who wait for it."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-KEPT = 60.0  # seconds
+TTL = 60.0  # seconds
+MAX_ENTRIES = 10_000  # people and user groups of a large workspace; beyond it the oldest go
 
 
 T = TypeVar("T")
 
 
 class TtlCache(Generic[T]):
-    """What a lookup answered, for a while; one lookup at a time for each key."""
+    """Answers of ``look_up`` by key, each valid for TTL seconds; at most one lookup a key at once.
+
+    A lookup that failed is not cached: the next call for its key looks up anew. ``clock`` returns
+    seconds.
+    """
 
     def __init__(
         self, look_up: Callable[[str], Awaitable[T]], clock: Callable[[], float] = time.monotonic
@@ -22,13 +27,18 @@ class TtlCache(Generic[T]):
         self._answers: dict[str, tuple[float, asyncio.Future[T]]] = {}
 
     async def get(self, key: str) -> T:
-        asked, answer = self._answers.get(key, (0.0, None))
-        if answer is None or self._clock() - asked > KEPT or _failed(answer):
+        """Return the cached answer for a key, or look it up; raises what the lookup raises."""
+        started, answer = self._answers.get(key, (0.0, None))
+        failed = (
+            answer is not None
+            and answer.done()
+            and (answer.cancelled() or answer.exception() is not None)
+        )
+        if answer is None or failed or self._clock() - started > TTL:
             answer = asyncio.ensure_future(self._look_up(key))
+            self._answers.pop(key, None)  # a key that is set anew is the youngest
             self._answers[key] = (self._clock(), answer)
-        # Shielded: the first to ask may go away, the others still wait.
+            if len(self._answers) > MAX_ENTRIES:
+                del self._answers[next(iter(self._answers))]
+        # Shielded: the first caller may be cancelled while others wait for the same lookup.
         return await asyncio.shield(answer)
-
-
-def _failed(answer: asyncio.Future[Any]) -> bool:
-    return answer.done() and (answer.cancelled() or answer.exception() is not None)

@@ -1,4 +1,4 @@
-"""Three ways to prove who asks, one interface: ``httpx.Auth``.
+"""Authenticate requests in one of three ways, each an ``httpx.Auth``: keys, token, password.
 
 Knows how credentials become headers, and how IAM gives a token for a password. None of it is
 ever shown: these objects keep the default ``repr``, which has no values in it.
@@ -30,7 +30,7 @@ SIGNED = ("content-type", "host", "x-sdk-content-sha256", "x-sdk-date", "x-secur
 RENEW_AHEAD = timedelta(minutes=5)
 
 
-def _credential(name: str, value: str) -> str:
+def _check_credential(name: str, value: str) -> str:
     # httpx and h11 quote a header they cannot send in their errors, so it is refused here,
     # where the message can leave it out.
     if not value or not value.isascii() or not value.isprintable() or value != value.strip():
@@ -47,9 +47,9 @@ class SigningAuth(httpx.Auth):
     requires_request_body = True
 
     def __init__(self, ak: str, sk: str, security_token: str = "", clock: Clock = now) -> None:
-        self._ak = _credential("the access key", ak)
-        self._sk = _credential("the secret key", sk)
-        self._token = security_token and _credential("the security token", security_token)
+        self._ak = _check_credential("the access key", ak)
+        self._sk = _check_credential("the secret key", sk)
+        self._token = security_token and _check_credential("the security token", security_token)
         self._clock = clock
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
@@ -90,7 +90,7 @@ class TokenAuth(httpx.Auth):
     """Send a token that someone else got from IAM; for trials, since it ends within a day."""
 
     def __init__(self, token: str) -> None:
-        self._token = _credential("the token", token)
+        self._token = _check_credential("the token", token)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
         request.headers["X-Auth-Token"] = self._token
@@ -102,7 +102,7 @@ class _Token:
     value: str
     expires: datetime | None
 
-    def on(self, request: httpx.Request) -> httpx.Request:
+    def set_on(self, request: httpx.Request) -> httpx.Request:
         request.headers["X-Auth-Token"] = self.value
         return request
 
@@ -131,7 +131,7 @@ class IamAuth(httpx.Auth):
             raise ValueError("IAM needs a user name, a password, a domain and a project id")
         self._url = f"{base_url(endpoint)}/v3/auth/tokens"
         self._password = password
-        self._question = json_body(_question(username, password, domain, project_id))
+        self._body = json_body(_token_request(username, password, domain, project_id))
         self._http = http
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -141,22 +141,22 @@ class IamAuth(httpx.Auth):
     async def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        token = await self._current()
-        response = yield token.on(request)
+        token = await self._valid_token()
+        response = yield token.set_on(request)
         if response.status_code == HTTPStatus.UNAUTHORIZED:
             await response.aread()  # gives its connection back before IAM is asked
             token = await self._renewed(token)
             # A 401 says that the request was turned away, so nothing has happened yet and
             # sending it again is safe, a write included. Once: a second 401 is about rights.
-            yield token.on(request)
+            yield token.set_on(request)
 
-    async def _current(self) -> _Token:
+    async def _valid_token(self) -> _Token:
         token = self._token
-        return token if token and not self._ends_soon(token) else await self._renewed(token)
-
-    def _ends_soon(self, token: _Token) -> bool:
+        if token is None:
+            return await self._renewed(token)
         # One that does not say when it ends is used until it is refused.
-        return token.expires is not None and token.expires - self._clock() < RENEW_AHEAD
+        ends_soon = token.expires is not None and token.expires - self._clock() < RENEW_AHEAD
+        return await self._renewed(token) if ends_soon else token
 
     async def _renewed(self, stale: _Token | None) -> _Token:
         """Replace a stale token; callers who wait together share one call and its outcome."""
@@ -167,40 +167,38 @@ class IamAuth(httpx.Auth):
             if self._failure is not None and self._failure is not failure:
                 # Otherwise each would wait for a dead IAM in turn, minutes for the last one.
                 raise self._failure.with_traceback(None)
-            self._token = await self._asked()
+            try:
+                self._token = await self._request_token()
+            except SecMasterError as error:
+                self._failure = error
+                raise
             return self._token
 
-    async def _asked(self) -> _Token:
-        try:
-            return _token(*await self._ask())
-        except SecMasterError as error:
-            self._failure = error
-            raise
-
-    async def _ask(self) -> tuple[httpx.Response, Reply]:
+    async def _request_token(self) -> _Token:
+        """Ask IAM for a token; raises SecMasterError."""
         try:
             response = await self._http.request(
                 "POST",
                 self._url,
-                content=self._question,
+                content=self._body,
                 headers={"Content-Type": JSON},
                 auth=None,
                 follow_redirects=False,
             )
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise broken(error, IAM) from error
-        return response, read(response, IAM, secrets=(self._password,))
+        return _read_token(response, read(response, IAM, secrets=(self._password,)))
 
 
-def _question(username: str, password: str, domain: str, project_id: str) -> dict[str, object]:
+def _token_request(username: str, password: str, domain: str, project_id: str) -> dict[str, object]:
     user = {"name": username, "password": password, "domain": {"name": domain}}
     identity = {"methods": ["password"], "password": {"user": user}}
     return {"auth": {"identity": identity, "scope": {"project": {"id": project_id}}}}
 
 
-def _token(response: httpx.Response, reply: Reply) -> _Token:
+def _read_token(response: httpx.Response, reply: Reply) -> _Token:
     try:
-        value = _credential("the token", response.headers.get("X-Subject-Token", ""))
+        value = _check_credential("the token", response.headers.get("X-Subject-Token", ""))
     except ValueError:
         raise reply.unreadable("without a usable token") from None
     return _Token(value, moment(reply.object("token").get("expires_at")))

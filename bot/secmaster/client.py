@@ -63,9 +63,10 @@ class SecMaster:
         self._base = base_url(endpoint) + workspace
         self._auth = auth
         self._http = http or open_http(timeout)
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def aclose(self) -> None:
+        """Close all connections."""
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:
@@ -236,18 +237,21 @@ class SecMaster:
         return url
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """Wait for a free connection here: in httpx's pool each that waits slows all others."""
+    async def _connection_slot(self) -> AsyncIterator[None]:
+        """Hold one of the connections; raises Unreachable when none is free for PATIENCE seconds.
+
+        Waiting happens here because in httpx's pool each request that waits slows all others.
+        """
         try:
             # Not wait_for: in Python 3.11 it may swallow that the caller is being cancelled.
             async with asyncio.timeout(PATIENCE):
-                await self._turns.acquire()
+                await self._slots.acquire()
         except TimeoutError as error:
             raise Unreachable(f"no connection was free within {PATIENCE} s") from error
         try:
             yield
         finally:
-            self._turns.release()
+            self._slots.release()
 
     async def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Reply:
         return await self._request("GET", f"{path}?{query(params)}" if params else path)
@@ -255,15 +259,15 @@ class SecMaster:
     async def _put(self, path: str, fields: Mapping[str, Any]) -> Receipt:
         headers = {"Content-Type": JSON}
         reply = await self._request("PUT", path, content=json_body(fields), headers=headers)
-        sent_along = reply.body.get("data")
-        task = Task.model_validate(sent_along) if isinstance(sent_along, dict) else None
+        data = reply.body.get("data")
+        task = Task.model_validate(data) if isinstance(data, dict) else None
         return Receipt(status=reply.status, request_id=reply.request_id, task=task)
 
     async def _request(self, method: str, path: str, **body: Any) -> Reply:
-        """Send one request, once: the only place that touches the network."""
+        """Send one request, once: the only place of the client that touches the network."""
         url = self._base + path
         try:
-            async with self._turn(), asyncio.timeout(WHOLE):
+            async with self._connection_slot(), asyncio.timeout(WHOLE):
                 response = await self._http.request(method, url, auth=self._auth, **body)
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise broken(error) from error

@@ -1,11 +1,11 @@
-"""How connections to SecMaster and IAM are opened: limits and waits, each with its reason."""
+"""Open connections to SecMaster and IAM, with limits and timeouts and the reason for each."""
 
 import logging
 
 import httpx
 
 AT_ONCE = 8  # httpx's pool slows as it grows; eight carry more than SecMaster allows
-PATIENCE = 30  # seconds of waiting for our own turn, which is harmless: nothing has been sent
+PATIENCE = 30  # seconds of waiting for a free connection: harmless, for nothing has been sent
 
 TIMEOUT = httpx.Timeout(
     connect=5,  # within a cloud TCP and TLS take well under a second; longer means nobody is there
@@ -14,7 +14,7 @@ TIMEOUT = httpx.Timeout(
     pool=PATIENCE,
 )
 
-# One request from end to end: an answer that drips in renews each of the above for ever.
+# One request from end to end: a response that drips in renews each of the above for ever.
 WHOLE = 90  # seconds
 
 LIMITS = httpx.Limits(

@@ -1,4 +1,4 @@
-"""SecMaster's own shapes: tasks, workflow instances, attachments, and their words.
+"""SecMaster's objects as models: tasks, workflow instances, attachments, and their enumerations.
 
 It knows SecMaster's names and nothing of what we do with them. Statuses and types stay plain
 strings, since SecMaster may add one any day; the enumerations are for comparing and sending.
@@ -14,6 +14,8 @@ from bot.secmaster.values import Flag, JsonText, Moment, Text, Whole
 
 
 class TaskStatus(StrEnum):
+    """The statuses of a task."""
+
     WAITING = "waiting"
     FINISHED = "finished"
     CANCELED = "canceled"
@@ -54,6 +56,8 @@ class QueryType(StrEnum):
 
 
 class InstanceStatus(StrEnum):
+    """The statuses of a workflow instance."""
+
     RUNNING = "RUNNING"
     FAILED = "FAILED"
     FINISHED = "FINISHED"
@@ -63,6 +67,8 @@ class InstanceStatus(StrEnum):
 
 
 class TriggerType(StrEnum):
+    """What started a workflow instance."""
+
     DEBUG = "DEBUG"
     TIMER = "TIMER"
     EVENT = "EVENT"
@@ -77,11 +83,7 @@ class CommandType(StrEnum):
     DEBUG = "ActionInstanceDebugCommand"
 
 
-def _rows(value: object) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else ()
-
-
-Rows = BeforeValidator(_rows)
+Rows = BeforeValidator(lambda value: value if isinstance(value, list | tuple) else ())
 
 
 class Shape(BaseModel):
@@ -98,6 +100,8 @@ class Shape(BaseModel):
 
 
 class TaskComment(Shape):
+    """A comment on a task."""
+
     id: Text = ""
     message: Text = ""
     user_id: Text = ""
@@ -142,17 +146,21 @@ class Task(Shape):
 
     @property
     def decider(self) -> str:
-        """Whom SecMaster names as having decided, by whichever of its fields it does."""
+        """Who decided the task, from whichever field SecMaster names them in; "" if in none."""
         return self.approver or self.approveuser_name or self.modifier_name
 
 
 class Named(Shape):
+    """An object that is referred to by id and name, such as a playbook."""
+
     id: Text = ""
     name: Text = ""
     en_name: Text = ""
 
 
 class WorkflowRef(Shape):
+    """The workflow that an instance is a run of."""
+
     id: Text = ""
     name: Text = ""
     name_en: Text = ""
@@ -198,21 +206,23 @@ class Instance(Shape):
     @property
     def failed_node(self) -> Node | None:
         """The first node that failed; one that still runs has not succeeded either."""
-        at_work = (InstanceStatus.RUNNING, "")
+        unfinished = (InstanceStatus.RUNNING, "")
         for node in self.nodes:
             if node.status == InstanceStatus.FAILED:
                 return node
-            if node.succeed is False and node.status not in at_work:
+            if node.succeed is False and node.status not in unfinished:
                 return node
         return None
 
     @property
     def running_node(self) -> Node | None:
-        """The node the run is at."""
+        """The node that runs now."""
         return next((n for n in self.nodes if n.status == InstanceStatus.RUNNING), None)
 
 
 class Attachment(Shape):
+    """A file in SecMaster."""
+
     id: Text = ""
     file_name: Text = ""
     file_folder: Text = ""
@@ -229,7 +239,7 @@ class Attachment(Shape):
 
 
 class TaskPage(BaseModel):
-    """Some of the ``total`` tasks that match."""
+    """A page of the ``total`` tasks that match."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -243,7 +253,7 @@ class TaskPage(BaseModel):
 
 
 class InstancePage(BaseModel):
-    """Some of the ``total`` instances that match."""
+    """A page of the ``total`` instances that match."""
 
     model_config = ConfigDict(frozen=True)
 

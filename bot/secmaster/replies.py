@@ -1,4 +1,4 @@
-"""What a reply, or the lack of one, means: a value or one of the errors. Data in, data out."""
+"""Turn a response, or the lack of one, into a value or one of the errors. Data in, data out."""
 
 import json
 import math
@@ -47,7 +47,7 @@ E = TypeVar("E", bound=errors.SecMasterError)
 
 @dataclass(frozen=True)
 class Peer:
-    """Who is being asked; ``unsent`` when that comes before the request itself."""
+    """The service that is asked; ``unsent`` if that comes before the request itself."""
 
     name: str
     unsent: bool = False
@@ -59,7 +59,7 @@ IAM = Peer("IAM", unsent=True)
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer; ``body`` is its JSON object, empty when there is none."""
+    """A whole response; ``body`` is its JSON object, empty when there is none."""
 
     peer: Peer
     status: int
@@ -67,13 +67,17 @@ class Reply:
     body: dict[str, Any]
 
     def object(self, key: str) -> dict[str, Any]:
+        """Return the object in ``key``; raises Unreadable."""
         value = self.body.get(key)
         if not isinstance(value, dict):
             raise self.unreadable(f"without an object in {key!r}")
         return value
 
     def rows(self, key: str, total: str) -> tuple[int, list[Any]]:
-        """The count in ``total`` and the list in ``key``, which may be null when there are none."""
+        """Return the count in ``total`` and the list in ``key``; raises Unreadable.
+
+        The list may be null when the count is 0.
+        """
         value = self.body.get(key)
         if value is None and self.body.get(total) == 0:
             return 0, []
@@ -82,15 +86,17 @@ class Reply:
         return whole(self.body.get(total)), value
 
     def unreadable(self, how: str) -> errors.Unreadable:
+        """Return the error for a response in another form, such as "without a list"."""
         return self.error(errors.Unreadable, f"{self.peer.name} answered {self.status} {how}")
 
     def error(self, kind: type[E], message: str, code: str = "") -> E:
+        """Return an error of this class with what the response says of itself."""
         name = self.peer.name
-        said = message or f"{name} answered {self.status} without saying why"
-        if self.peer is not SECMASTER and not said.startswith(name):
-            said = f"{name}: {said}"
+        text = message or f"{name} answered {self.status} without saying why"
+        if self.peer is not SECMASTER and not text.startswith(name):
+            text = f"{name}: {text}"
         return kind(
-            _clipped(said),
+            _clip(text),
             code=code,
             status=self.status,
             request_id=self.request_id,
@@ -99,8 +105,8 @@ class Reply:
 
 
 def broken(error: Exception, peer: Peer = SECMASTER) -> errors.SecMasterError:
-    """What it means that httpx raised instead of returning a reply."""
-    # httpx's own words stay out: some quote the header they choke on.
+    """Return the error for an exception that httpx raised instead of returning a response."""
+    # httpx's own messages stay out: some quote the header that they can't send.
     kind = type(error).__name__
     if isinstance(error, NOTHING_SENT):
         return errors.Unreachable(f"{peer.name} could not be reached ({kind})", unsent=peer.unsent)
@@ -108,14 +114,20 @@ def broken(error: Exception, peer: Peer = SECMASTER) -> errors.SecMasterError:
 
 
 def read(response: httpx.Response, peer: Peer = SECMASTER, secrets: Iterable[str] = ()) -> Reply:
-    """Return an answer that says it succeeded, or raise what it says instead."""
-    body = _parsed(response)
+    """Return a response that says it succeeded, or raise the error that it says instead.
+
+    ``secrets`` are hidden in the error's text, and so are the request's credentials.
+    """
+    try:
+        body = json.loads(response.content)
+    except (ValueError, RecursionError):
+        body = None
     fields = body if isinstance(body, dict) else {}
     hidden = [*secrets, *_credentials(response.request)]
     request_id = response.headers.get("X-Request-Id") or _scalar(fields, "request_id")
     code, message = complaint(fields)
-    code, message = _plain(code, hidden), _plain(message, hidden)
-    reply = Reply(peer, response.status_code, _plain(request_id, hidden), fields)
+    code, message = _redact(code, hidden), _redact(message, hidden)
+    reply = Reply(peer, response.status_code, _redact(request_id, hidden), fields)
     if not response.is_success:
         raise _failure(response, reply, code, message)
     if not isinstance(body, dict):
@@ -126,7 +138,7 @@ def read(response: httpx.Response, peer: Peer = SECMASTER, secrets: Iterable[str
 
 
 def complaint(fields: dict[str, Any]) -> tuple[str, str]:
-    """Code and message of an error body.
+    """Return code and message of an error body; "" where it has none.
 
     The service, the gateway and IAM each have their own shape: ``{code, message}``,
     ``{error_code, error_msg}``, ``{errorCode, errorMsg}``, ``{"error": {code, message}}``.
@@ -139,7 +151,7 @@ def complaint(fields: dict[str, Any]) -> tuple[str, str]:
 
 
 def retry_after(header: str, now: datetime) -> float | None:
-    """Seconds to wait, from a number or a date: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3."""
+    """Return the seconds to wait, from a number or a date: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3."""
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", header):
         seconds = float(header)
         return seconds if math.isfinite(seconds) else None
@@ -163,21 +175,14 @@ def _failure(
     return reply.unreadable("and did not deal with the request itself")
 
 
-def _parsed(response: httpx.Response) -> object:
-    try:
-        return json.loads(response.content)
-    except (ValueError, RecursionError):
-        return None
-
-
 def _scalar(fields: dict[str, Any], *names: str) -> str:
-    """The first of these fields with something to read in it; IAM's codes are numbers."""
+    """Return the first of these fields that is not empty, as text; IAM's codes are numbers."""
     values = (fields.get(name) for name in names)
     return next((str(v) for v in values if isinstance(v, str | int) and v and v is not True), "")
 
 
 def _credentials(request: httpx.Request) -> list[str]:
-    """What the request carried that must not come back in an error.
+    """Return the request's credentials, which must not come back in an error.
 
     The gateway quotes the request it could not verify: access key, token, signed headers.
     """
@@ -186,12 +191,12 @@ def _credentials(request: httpx.Request) -> list[str]:
     return [*signed, headers.get("X-Auth-Token", ""), headers.get("X-Security-Token", "")]
 
 
-def _plain(said: str, hidden: Iterable[str]) -> str:
-    """One line of text without credentials."""
+def _redact(message: str, hidden: Iterable[str]) -> str:
+    """Return a message on one line, clipped, with "[hidden]" for each of these secrets."""
     for secret in filter(None, hidden):
-        said = said.replace(secret, "[hidden]")
-    return _clipped(" ".join(text(said).split()))
+        message = message.replace(secret, "[hidden]")
+    return _clip(" ".join(text(message).split()))
 
 
-def _clipped(said: str) -> str:
-    return said if len(said) <= LONGEST_TEXT else said[: LONGEST_TEXT - 1] + "…"
+def _clip(message: str) -> str:
+    return message if len(message) <= LONGEST_TEXT else message[: LONGEST_TEXT - 1] + "…"

@@ -1,4 +1,4 @@
-"""Huawei Cloud's request signature, SDK-HMAC-SHA256: strings in, strings out.
+"""Sign requests as Huawei Cloud wants it, with SDK-HMAC-SHA256: strings in, strings out.
 
 https://support.huaweicloud.com/devg-apisign/api-sign-algorithm-001.html
 """
@@ -15,38 +15,32 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
 def authorization(ak: str, sk: str, request: str, headers: Mapping[str, str]) -> str:
-    """Write the ``Authorization`` header for a canonical request and the headers in it."""
+    """Return the ``Authorization`` header for a canonical request and the headers in it."""
     to_sign = f"{ALGORITHM}\n{headers['x-sdk-date']}\n{digest(request.encode())}"
     signature = hmac.new(sk.encode(), to_sign.encode(), hashlib.sha256).hexdigest()
     return f"{ALGORITHM} Access={ak}, SignedHeaders={_names(headers)}, Signature={signature}"
 
 
 def canonical_request(method: str, target: str, headers: Mapping[str, str], payload: str) -> str:
-    """Write a request down the one way both sides agree on.
+    """Return a request in the one form that both sides sign.
 
     ``target`` is path and query as sent; ``headers`` are those to sign, in lower case, with
     ``host`` and ``x-sdk-date`` among them; ``payload`` is the hash of the body or UNSIGNED.
     """
-    path, _, query = target.partition("?")
+    raw_path, _, raw_query = target.partition("?")
+    # Decoded first, because the way a character was escaped must not change the signature.
+    path = "/".join(quote(unquote_to_bytes(part), safe="") for part in raw_path.split("/"))
+    path = path if path.endswith("/") else f"{path}/"
+    pairs = sorted(parse_qsl(raw_query, keep_blank_values=True))
+    query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
     lines = "".join(f"{name}:{headers[name].strip()}\n" for name in sorted(headers))
-    parts = (method, _path(path), _query(query), lines, _names(headers), payload)
-    return "\n".join(parts)
+    return "\n".join((method, path, query, lines, _names(headers), payload))
 
 
 def digest(body: bytes) -> str:
+    """Return the SHA-256 of a body, as hexadecimal text."""
     return hashlib.sha256(body).hexdigest()
 
 
 def _names(headers: Mapping[str, str]) -> str:
     return ";".join(sorted(headers))
-
-
-def _path(path: str) -> str:
-    # Decoded first, because the way a character was escaped must not change the signature.
-    encoded = "/".join(quote(unquote_to_bytes(part), safe="") for part in path.split("/"))
-    return encoded if encoded.endswith("/") else f"{encoded}/"
-
-
-def _query(query: str) -> str:
-    pairs = sorted(parse_qsl(query, keep_blank_values=True))
-    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)

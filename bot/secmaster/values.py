@@ -1,4 +1,4 @@
-"""Single values as SecMaster writes them: text, times, whole numbers.
+"""Read and write single values as SecMaster does: text, times, whole numbers.
 
 Reading never fails: a field that is missing, null or of another type reads as empty, because
 one odd field must not hide a task from the people who have to decide about it.
@@ -22,7 +22,7 @@ _Z_BEFORE_OFFSET = re.compile(r"Z\s*(?=[+-]\d)")
 
 
 def text(value: object) -> str:
-    """Any string as it is, anything else as ``""``."""
+    """Return a string as it is, anything else as ``""``."""
     if not isinstance(value, str):
         return ""
     # JSON can carry half of a surrogate pair, which no database or chat can store.
@@ -31,14 +31,14 @@ def text(value: object) -> str:
 
 
 def json_text(value: object) -> str:
-    """A string as it is, an object or list as its JSON text."""
+    """Return a string as it is, an object or list as its JSON text."""
     if isinstance(value, str) or value is None:
         return text(value)
     return text(json.dumps(value, ensure_ascii=False))
 
 
 def whole(value: object) -> int:
-    """A whole number, also one written as a string; anything else as 0."""
+    """Return a whole number, also one written as a string; anything else as 0."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         return 0
     try:
@@ -48,31 +48,28 @@ def whole(value: object) -> int:
 
 
 def flag(value: object) -> bool | None:
+    """Return True or False as it is, anything else as None."""
     return value if isinstance(value, bool) else None
 
 
 def moment(value: object) -> datetime | None:
-    """A time as SecMaster writes it, always aware; ``None`` when it cannot be read.
+    """Read a time as SecMaster writes it, always aware; None when it can't be read.
 
     ``2025-08-19T14:53:42.424Z+0800`` is local time with a stray Z: its offset is the truth.
     Plain ISO 8601 is read too (UTC when it names no offset), and epoch seconds or milliseconds.
     """
-    read = _read(value)
-    return read if read and OLDEST < read.year < NEWEST else None
-
-
-def _read(value: object) -> datetime | None:
+    time = None
     if isinstance(value, datetime):
-        return _aware(value)
-    if isinstance(value, str) and not _EPOCH.fullmatch(value):
-        return _from_iso(value)
-    if isinstance(value, int | float | str) and not isinstance(value, bool):
-        return _from_epoch(value)
-    return None
+        time = _aware(value)
+    elif isinstance(value, str) and not _EPOCH.fullmatch(value):
+        time = _from_iso(value)
+    elif isinstance(value, int | float | str) and not isinstance(value, bool):
+        time = _from_epoch(value)
+    return time if time and OLDEST < time.year < NEWEST else None
 
 
 def stamp(time: datetime) -> str:
-    """Write a time the way ListTasks wants it: ``2025-08-19T14:53:42.424Z+0800``."""
+    """Return a time the way ListTasks wants it: ``2025-08-19T14:53:42.424Z+0800``."""
     if time.tzinfo is None:
         raise ValueError("a time sent to SecMaster must name its offset")
     return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}Z{time:%z}"

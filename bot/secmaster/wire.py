@@ -1,4 +1,4 @@
-"""What a request to SecMaster looks like; nothing here touches the network."""
+"""Build the parts of a request to SecMaster; nothing here touches the network."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,10 @@ JSON = "application/json;charset=UTF-8"
 
 
 def base_url(endpoint: str) -> str:
-    """Check an endpoint such as ``https://secmaster.cn-north-4.myhuaweicloud.com``."""
+    """Return an endpoint such as ``https://secmaster.cn-north-4.myhuaweicloud.com``, checked.
+
+    Without a slash at the end; raises ValueError.
+    """
     try:
         url = httpx.URL(endpoint)
     except httpx.InvalidURL as error:
@@ -23,7 +26,7 @@ def base_url(endpoint: str) -> str:
 
 
 def segment(identifier: str) -> str:
-    """Encode an id as exactly one segment of a path."""
+    """Return an id encoded as exactly one segment of a path; raises ValueError."""
     # Dots alone stay dots when encoded, and servers resolve them even as %2E.
     if identifier.strip() in ("", ".", ".."):
         raise ValueError("an id must not be empty or made of dots")
@@ -31,15 +34,16 @@ def segment(identifier: str) -> str:
 
 
 def filled(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that have something in them."""
+    """Return the fields that are neither empty nor None."""
     return {name: value for name, value in fields.items() if value not in ("", None)}
 
 
 def query(params: Mapping[str, Any]) -> str:
-    """Write the filled parameters as a query string."""
+    """Return the filled parameters as a query string."""
     # A space goes out as %20: "+" means a space only to some, and the signature covers it.
     return urlencode(filled(params), quote_via=quote)
 
 
 def json_body(fields: Mapping[str, Any]) -> bytes:
+    """Return the filled fields as a JSON object."""
     return json.dumps(filled(fields)).encode()

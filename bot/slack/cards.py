@@ -12,334 +12,390 @@ from bot.domain import snapshots
 from bot.domain.actions import CHANGEABLE_STATUSES
 from bot.domain.approvals import ApprovalRequest
 from bot.domain.cards import Card
-from bot.domain.notifications import Notification
+from bot.domain.notifications import CardNotification
 from bot.domain.objects import Ref
-from bot.domain.operations import Operation, OperationState, StandingOperation
-from bot.domain.slack import SlackLocation
-from bot.domain.snapshots import Snapshot
-from bot.domain.tracking import TrackedObject
+from bot.domain.operations import OperationState, StandingOperation
+from bot.domain.snapshots import Snapshot, StoredSnapshot
+from bot.domain.workspaces import Workspaces
 from bot.messages import Message, RenderContext
+from bot.policy.config import PolicyHolder
+from bot.runtime.clock import Clock
+from bot.runtime.coalesce import Coalescer
+from bot.runtime.locks import KeyedLocks
+from bot.runtime.timeouts import Timeouts
 from bot.secmaster import NotFound
-from bot.services import services
-from bot.slack import gateway
-from bot.slack.gateway import SlackFailed
+from bot.slack.gateway import SlackFailed, SlackGateway
+from bot.store import Store
 
 log = logging.getLogger(__name__)
 
 VANISHED = "vanished"
 # What a card tells of: what was done from here, or may have been.
-ON_CARD = (OperationState.DONE, OperationState.UNKNOWN, OperationState.IN_DOUBT)
-GATHERED = 200  # failures of one workflow whose rows are read to draw one card
-Standing = tuple[StandingOperation | None, tuple[ApprovalRequest, ...]]
+STANDING_STATES = (OperationState.DONE, OperationState.UNKNOWN, OperationState.IN_DOUBT)
+GROUP_ROWS = 200  # failures of one workflow whose rows are read to draw one card
 
 
 @dataclass(frozen=True, slots=True)
 class CardState:
-    """What the cards of an object are drawn from; ``snapshot`` is None where there is none."""
+    """What the cards of an object are drawn from; ``snapshot`` is None where it is gone.
+
+    ``stale``: SecMaster can't be read, and the snapshot is the one that was read last.
+    """
 
     ref: Ref
     snapshot: Snapshot | None
-    standing: Standing
-    snoozed: tuple[datetime, str] | None = None
-    unread: bool = False
+    standing: StandingOperation | None
+    requests: tuple[ApprovalRequest, ...]
+    snoozed_until: datetime | None = None
+    snoozed_by: str = ""
+    stale: bool = False
 
     @property
-    def seen(self) -> str:
+    def fingerprint(self) -> str:
         return snapshots.rendered_fingerprint(self.snapshot) if self.snapshot else VANISHED
 
 
-async def redraw(ref: Ref) -> None:
-    """Draw every card of an object anew, from what SecMaster says now.
+class Cards:
+    """Posts and draws cards, one drawing of an object at a time.
 
-    Those who ask while that is being done share the next drawing.
+    ``console_url`` is the address that cards link to.
     """
-    await services().renders.run(str(ref), lambda: draw(ref))
 
+    def __init__(  # noqa: PLR0913 - what cards are made of, and where they go
+        self,
+        slack: SlackGateway,
+        store: Store,
+        workspaces: Workspaces,
+        policy: PolicyHolder,
+        *,
+        clock: Clock,
+        timeouts: Timeouts,
+        console_url: str = "",
+    ) -> None:
+        self._slack = slack
+        self._store = store
+        self._workspaces = workspaces
+        self._policy = policy
+        self._clock = clock
+        self._optional_timeout = timeouts.optional
+        self._console_url = console_url
+        self._locks = KeyedLocks()
+        self._renders = Coalescer(timeouts.render_interval)
 
-async def draw(ref: Ref) -> None:
-    """The same for the caller alone, who may break it off."""
-    await _draw_cards(ref, every=True)
+    async def close(self) -> None:
+        """Break off the drawings under way; the next start draws them."""
+        await self._renders.close()
 
+    def render_context(self, ref: Ref) -> RenderContext:
+        """Return what a card of this object needs to be drawn beyond the object itself."""
+        workspace = self._workspaces.name(ref.workspace)
+        return RenderContext(ref, self._clock.now(), workspace, self._console_url)
 
-async def redraw_outdated(ref: Ref) -> int:
-    """Draw those cards of an object that show something else than is so; returns how many."""
-    return await _draw_cards(ref, every=False)
+    def card_lock(self, ref: Ref, channel: str) -> asyncio.Lock:
+        """Return the lock for looking for an object's card in a channel and posting one.
 
+        Not the one for drawing: a decision must not wait until Slack has let all cards be drawn.
+        """
+        return self._locks.get(f"{ref} in {channel}")
 
-async def read_and_track(ref: Ref) -> Snapshot:
-    """Read an object, and let the watch know what it is like now; raises NotFound."""
-    known, now = services().store.tracked, services().clock()
-    try:
-        snapshot = await services().read(ref)
-    except NotFound:
-        await asyncio.to_thread(known.update_read, ref, None, now)
-        raise
-    await asyncio.to_thread(known.update_read, ref, snapshot, now)
-    return snapshot
+    def render_lock(self, ref: Ref) -> asyncio.Lock:
+        """Return the lock for drawing an object's cards, or an older drawing might stay."""
+        return self._locks.get(str(ref))
 
+    # Reading.
 
-async def _draw_cards(ref: Ref, *, every: bool) -> int:
-    async with services().render_lock(ref):
-        store = services().store
-        cards = await asyncio.to_thread(store.cards_of, ref)
-        if not cards and not await asyncio.to_thread(store.tracked.contains, ref):
-            return 0
-        picture = await _picture(ref, await _look(ref))
-        behind = [card for card in cards if every or card.rendered_fingerprint != picture.seen]
-        if behind:
-            kept = await _keep(ref, picture.snapshot)
-            updates = (_update(card, picture, kept) for card in behind)
-            # All end under the lock: one that came late would bring an older picture back.
-            ended = await asyncio.gather(*updates, return_exceptions=True)
-            for error in filter(None, ended):
+    async def read_and_track(self, ref: Ref) -> Snapshot:
+        """Read an object and record what it is like now; raises SecMasterError."""
+        tracked, now = self._store.tracked, self._clock.now()
+        try:
+            snapshot = await self._workspaces.read(ref)
+        except NotFound:
+            await asyncio.to_thread(tracked.update_read, ref, None, now)
+            raise
+        await asyncio.to_thread(tracked.update_read, ref, snapshot, now)
+        return snapshot
+
+    async def object_of(self, channel: str, ts: str) -> Ref | None:
+        """Return the object whose card a message is; None if it is no card, or that of several.
+
+        A card that Slack shows already and we have not recorded yet, or that a crash kept from
+        being recorded, says it itself.
+        """
+        cards = await asyncio.to_thread(self._store.cards_at, channel, ts)
+        if cards:
+            return cards[0].ref if len(cards) == 1 else None
+        try:
+            async with asyncio.timeout(self._optional_timeout):
+                metadata = await self._slack.own_metadata(channel, ts)
+        except (SlackFailed, TimeoutError) as error:
+            log.warning("a thread can't be looked at", extra={"error": str(error)})
+            return None
+        return Ref.parse(metadata.get("ref", ""))
+
+    # Drawing.
+
+    async def redraw(self, ref: Ref) -> None:
+        """Draw every card of an object from what SecMaster says now; raises SecMasterError.
+
+        Those who ask while that is being done share the next drawing.
+        """
+        await self._renders.run(str(ref), lambda: self.redraw_now(ref))
+
+    async def redraw_now(self, ref: Ref) -> None:
+        """Draw every card of an object for this caller alone, who may break it off."""
+        await self._draw_cards(ref, only_outdated=False)
+
+    async def redraw_outdated(self, ref: Ref) -> int:
+        """Draw those cards of an object that show something else than is so; return how many."""
+        return await self._draw_cards(ref, only_outdated=True)
+
+    async def redraw_from_stored(self, ref: Ref) -> None:
+        """Draw the cards from the snapshot that was read last, while SecMaster can't be read."""
+        async with self.render_lock(ref):
+            cards = await asyncio.to_thread(self._store.cards_of, ref)
+            fingerprints = [each.decision_fingerprint for each in cards]
+            fingerprint = next(filter(None, fingerprints), "")
+            stored = await asyncio.to_thread(self._store.snapshot_json, fingerprint)
+            if snapshot := snapshots.parse(ref.kind, stored):
+                state = await asyncio.to_thread(self._load_state, ref, snapshot)
+                stale = replace(state, stale=True)
+                await asyncio.gather(*(self._draw(card, stale) for card in cards))
+
+    async def _draw_cards(self, ref: Ref, *, only_outdated: bool) -> int:
+        async with self.render_lock(ref):
+            cards = await asyncio.to_thread(self._store.cards_of, ref)
+            if not cards and not await asyncio.to_thread(self._store.tracked.contains, ref):
+                return 0
+            try:
+                snapshot = await self.read_and_track(ref)
+            except NotFound:
+                snapshot = None
+            state = await asyncio.to_thread(self._load_state, ref, snapshot)
+            outdated = [
+                card
+                for card in cards
+                if not only_outdated or card.rendered_fingerprint != state.fingerprint
+            ]
+            stored = snapshots.stored(snapshot) if outdated and snapshot else StoredSnapshot()
+            if stored.fingerprint:  # before a card shows it
+                await asyncio.to_thread(self._store.save_snapshot, ref, stored, self._clock.now())
+            updates = (self._update(card, state, stored.fingerprint) for card in outdated)
+            # All end under the lock: one that came late would bring an older drawing back.
+            results = await asyncio.gather(*updates, return_exceptions=True)
+            for error in filter(None, results):
                 raise error
-        # SecMaster's gateway can lose a task for a moment: what vanished may come back.
-        open_ = picture.snapshot is None or picture.snapshot.status in CHANGEABLE_STATUSES
-        await asyncio.to_thread(store.mark_checked, cards, open_=open_)
-        return len(behind)
+            # SecMaster's gateway can lose a task for a moment: what vanished may come back.
+            changeable = snapshot is None or snapshot.status in CHANGEABLE_STATUSES
+            await asyncio.to_thread(self._store.mark_checked, cards, open_=changeable)
+            return len(outdated)
 
+    async def _update(self, card: Card, state: CardState, fingerprint: str) -> None:
+        """Draw one card and record what it shows; raises only what may pass."""
+        try:
+            await self._draw(card, state)
+        except SlackFailed as error:
+            if error.is_temporary:
+                raise
+            log.warning("card not redrawn", extra={"ref": str(card.ref), "code": error.code})
+            if error.code == "message_not_found":  # somebody deleted it
+                await asyncio.to_thread(self._store.forget_card, card)
+                return
+        await asyncio.to_thread(self._store.mark_rendered, card, state.fingerprint, fingerprint)
 
-async def redraw_from_stored(ref: Ref) -> None:
-    """Draw the cards from what was read last, while SecMaster can't be asked."""
-    async with services().render_lock(ref):
-        store = services().store
-        cards = await asyncio.to_thread(store.cards_of, ref)
-        digests = [card.decision_fingerprint for card in cards if card.decision_fingerprint]
-        kept = await asyncio.to_thread(store.snapshot_json, digests[0]) if digests else ""
-        if snapshot := snapshots.parse(ref.kind, kept):
-            picture = replace(await _picture(ref, snapshot), unread=True)
-            await asyncio.gather(*(_draw(card, picture) for card in cards))
-
-
-async def find_or_post(operation: Operation, snapshot: Snapshot) -> str:
-    """The ts of the object's card in the channel, posting one where there is none."""
-    place, ref = operation.location, operation.ref
-    async with services().card_lock(ref, place.channel):  # two who ask at once get one card
-        here = await asyncio.to_thread(services().store.card_in, ref, place.channel)
-        if here:
-            return here.ts
-        card = Card(ref=ref, channel=place.channel, ts="", title=snapshot.name)
-        mark = {"part": "card", "operation": operation.id, "ref": str(ref)}
-        return await _post(card, snapshot, mark, operation)
-
-
-async def post_new(place: SlackLocation, ref: Ref, snapshot: Snapshot) -> None:
-    """Post a new card into the channel; whoever looks for one meanwhile waits and finds it."""
-    async with services().card_lock(ref, place.channel):
-        card = Card(ref=ref, channel=place.channel, ts="", title=snapshot.name)
-        await _post(card, snapshot, {"part": "card", "operation": "", "ref": str(ref)}, None)
-
-
-async def post_notified(
-    channel: str, snapshot: Snapshot, notice: Notification, mark: dict[str, str], posted: str
-) -> str:
-    """Post the card of what has come, unless it was ``posted``; returns its ts.
-
-    The caller holds the object's place in the channel.
-    """
-    if notice.ref is None:
-        raise ValueError("a card is of something")
-    card = Card(
-        ref=notice.ref,
-        channel=channel,
-        ts=posted,
-        title=snapshot.name,
-        failure_group=notice.failure_group,
-        mentions=notice.mentions,
-        intended_channel=notice.intended_channel,
-        escalated_from=notice.details.get("from", ""),
-    )
-    return await _post(card, snapshot, mark, None, brought=True)
-
-
-async def add_to_group(
-    channel: str, runs: Sequence[tuple[Ref, Snapshot]], notice: Notification
-) -> bool:
-    """Let a card of the same workflow's failures show these too; False if none can."""
-    store, gathers = services().store, notice.failure_group
-    since = services().clock() - services().policy().watch.gather
-    which = (channel, gathers, notice.intended_channel, since)
-    found = await asyncio.to_thread(store.group_card, *which) if gathers else None
-    if found is None or not runs:
-        return found is not None
-    joined = [await _join(*found, *run) for run in runs]
-    card, picture = joined[-1]
-    try:
-        # Many may come at once: they share a drawing.
-        drawing = functools.partial(_draw, card, picture)
-        await services().renders.run(f"{card.channel} {card.ts}", drawing)
-    except SlackFailed as error:
-        if error.is_temporary:
-            raise
-        # What can't be drawn there must not be hidden there: it has a card of its own.
-        log.warning("a card can't gather", extra={"ref": str(card.ref), "code": error.code})
-        for card, _ in joined:
-            await asyncio.to_thread(store.forget_card, card, only=card.ref)
-        return False
-    for card, picture in joined:
-        await asyncio.to_thread(store.mark_rendered, card, picture.seen, card.decision_fingerprint)
-    return True
-
-
-async def _join(
-    message: Card, at: datetime, ref: Ref, snapshot: Snapshot
-) -> tuple[Card, CardState]:
-    """Remember that a message is the card of this one too, though it does not show it yet."""
-    kept, picture = await _kept_picture(ref, snapshot)
-    shown = {
-        "ref": ref,
-        "title": snapshot.name,
-        "rendered_fingerprint": "",
-        "decision_fingerprint": kept,
-    }
-    card = message.model_copy(update=shown)
-    await asyncio.to_thread(services().store.add_card, card, at)
-    return card, picture
-
-
-async def object_of(channel: str, ts: str) -> Ref | None:
-    """The object whose card a message is, if it is one.
-
-    A card that Slack shows already and we have not remembered yet, or that a crash kept from
-    being remembered, says it itself. Of one that gathers several nobody can tell.
-    """
-    cards = await asyncio.to_thread(services().store.cards_at, channel, ts)
-    if cards:
-        return cards[0].ref if len(cards) == 1 else None
-    try:
-        async with asyncio.timeout(services().timeouts.optional):
-            return Ref.parse((await gateway.own_metadata(channel, ts)).get("ref", ""))
-    except (SlackFailed, TimeoutError) as error:
-        log.warning("a thread can't be looked at", extra={"error": str(error)})
-        return None
-
-
-async def _post(
-    card: Card,
-    snapshot: Snapshot,
-    mark: dict[str, str],
-    cause: Operation | None,
-    *,
-    brought: bool = False,
-) -> str:
-    """Post a card, unless it has a ts, and remember it; returns its ts."""
-    kept, picture = await _kept_picture(card.ref, snapshot)
-    ts = card.ts
-    if not ts:
-        ts = await gateway.post((card.channel, ""), _drawn(card, picture), mark, cause)
-    shown = {"ts": ts, "rendered_fingerprint": picture.seen, "decision_fingerprint": kept}
-    remembered = card.model_copy(update=shown)
-    remembering = asyncio.to_thread(services().store.add_card, remembered, services().clock())
-    # Its address is asked for now, so that no decision waits for it; but not for what the watch
-    # brings: Slack tells five a second, of all that come only few are decided on here.
-    asking = [] if brought else [gateway.permalink(card.channel, ts)]
-    await asyncio.gather(remembering, *asking)
-    return ts
-
-
-async def _picture(ref: Ref, snapshot: Snapshot | None) -> CardState:
-    """What was done to an object from here, what waits for more people, and who snoozed it."""
-    return await asyncio.to_thread(_read, ref, snapshot, services().clock())
-
-
-async def _kept_picture(ref: Ref, snapshot: Snapshot) -> tuple[str, CardState]:
-    """The same, with what the card shows remembered: each trip to a thread is a wait."""
-
-    def both() -> tuple[str, CardState]:
-        seen, now = snapshots.stored(snapshot), services().clock()
-        services().store.save_snapshot(ref, seen, now)
-        return seen.fingerprint, _read(ref, snapshot, now)
-
-    return await asyncio.to_thread(both)
-
-
-def _read(ref: Ref, snapshot: Snapshot | None, now: datetime) -> CardState:
-    store = services().store
-    standing = (store.standing_operation(ref, *ON_CARD), store.approval_requests(ref, now))
-    known = store.tracked.get([ref])
-    snoozed = _snoozed(known[0], now) if known else None
-    return CardState(ref, snapshot, standing, snoozed)
-
-
-def _snoozed(known: TrackedObject, now: datetime) -> tuple[datetime, str] | None:
-    until = known.snoozed_until
-    return (until, known.snoozed_by) if until and until > now else None
-
-
-async def _keep(ref: Ref, snapshot: Snapshot | None) -> str:
-    """Remember what a card shows before it shows it, and return its digest."""
-    if snapshot is None:
-        return ""
-    seen = snapshots.stored(snapshot)
-    await asyncio.to_thread(services().store.save_snapshot, ref, seen, services().clock())
-    return seen.fingerprint
-
-
-async def _look(ref: Ref) -> Snapshot | None:
-    """The object as it is now; None where SecMaster no longer knows it."""
-    try:
-        return await read_and_track(ref)
-    except NotFound:
-        return None
-
-
-async def _draw(card: Card, picture: CardState) -> None:
-    """Draw one card; one that gathers several is drawn from what is known of all of them."""
-    together = await asyncio.to_thread(services().store.cards_at, card.channel, card.ts)
-    if len(together) < 2:  # noqa: PLR2004 - one is no gathering
-        await gateway.update(card, _drawn(card, picture))
-        return
-    frame, shown = replace(services().render_context(card.ref), mentions=card.mentions), None
-    drawn = await _gathered(card, frame)
-    while drawn.payload != shown:  # another of them may have changed, and been drawn before
-        await gateway.update(card, drawn)
-        shown, drawn = drawn.payload, await _gathered(card, frame)
-
-
-async def _gathered(card: Card, frame: RenderContext) -> Message:
-    """All that a card gathers, as it is known now."""
-    store = services().store
-    refs = [each.ref for each in await asyncio.to_thread(store.cards_at, card.channel, card.ts)]
-    known = await asyncio.to_thread(store.tracked.get, refs[:GATHERED])
-    failed = await asyncio.to_thread(store.tracked.count_open, refs)
-    waiting = {
-        each.ref: await asyncio.to_thread(store.approval_requests, each.ref, frame.now)
-        for each in messages.failure_groups.visible_rows(known)
-    }
-    drawn = messages.failure_groups.card(frame, known, (failed, len(refs)), waiting)
-    return messages.notifications.with_origin(drawn, card.intended_channel, card.escalated_from)
-
-
-def _drawn(card: Card, picture: CardState) -> Message:
-    frame = _frame(card, picture)
-    if picture.snapshot is None:
-        drawn = messages.vanished_card(frame, card.title)
-    else:
-        drawn = messages.card(frame, picture.snapshot, *picture.standing)
-    return messages.notifications.with_origin(drawn, card.intended_channel, card.escalated_from)
-
-
-def _frame(card: Card, picture: CardState) -> RenderContext:
-    until, by = picture.snoozed or (None, "")
-    return replace(
-        services().render_context(card.ref),
-        stale=picture.unread,
-        mentions=card.mentions,
-        snoozed_until=until,
-        snoozed_by=by,
-    )
-
-
-async def _update(card: Card, picture: CardState, kept: str) -> None:
-    """Draw one card; raises only what may pass, for then it is drawn later."""
-    store = services().store
-    try:
-        await _draw(card, picture)
-    except SlackFailed as error:
-        if error.is_temporary:
-            raise
-        log.warning("card not redrawn", extra={"ref": str(card.ref), "code": error.code})
-        if error.code == "message_not_found":  # somebody deleted it
-            await asyncio.to_thread(store.forget_card, card)
+    async def _draw(self, card: Card, state: CardState) -> None:
+        """Draw one card; one that shows a group of failures is drawn from all of them."""
+        group = await asyncio.to_thread(self._store.cards_at, card.channel, card.ts)
+        if len(group) < 2:  # noqa: PLR2004 - one is no group
+            await self._slack.update(card.channel, card.ts, self._render(card, state))
             return
-    await asyncio.to_thread(store.mark_rendered, card, picture.seen, kept)
+        context = replace(self.render_context(card.ref), mentions=card.mentions)
+        payload, message = None, await self._render_group(card, context)
+        while message.payload != payload:  # another of them may have changed, and been drawn before
+            await self._slack.update(card.channel, card.ts, message)
+            payload, message = message.payload, await self._render_group(card, context)
+
+    async def _render_group(self, card: Card, context: RenderContext) -> Message:
+        """Render all failures that a card shows, as they are known now."""
+        store = self._store
+        cards = await asyncio.to_thread(store.cards_at, card.channel, card.ts)
+        refs = [each.ref for each in cards]
+        objects = await asyncio.to_thread(store.tracked.get, refs[:GROUP_ROWS])
+        failed = await asyncio.to_thread(store.tracked.count_open, refs)
+        requests = {
+            row.ref: await asyncio.to_thread(store.approval_requests, row.ref, context.now)
+            for row in messages.failure_groups.visible_rows(objects)
+        }
+        message = messages.failure_groups.card(context, objects, (failed, len(refs)), requests)
+        return messages.notifications.with_origin(
+            message, card.intended_channel, card.escalated_from
+        )
+
+    def _render(self, card: Card, state: CardState) -> Message:
+        context = replace(
+            self.render_context(card.ref),
+            stale=state.stale,
+            mentions=card.mentions,
+            snoozed_until=state.snoozed_until,
+            snoozed_by=state.snoozed_by,
+        )
+        if state.snapshot is None:
+            message = messages.vanished_card(context, card.title)
+        else:
+            message = messages.card(context, state.snapshot, state.standing, state.requests)
+        return messages.notifications.with_origin(
+            message, card.intended_channel, card.escalated_from
+        )
+
+    # Posting.
+
+    async def find_or_post(
+        self,
+        ref: Ref,
+        snapshot: Snapshot,
+        channel: str,
+        *,
+        operation_id: str,
+        posted_since: datetime | None,
+    ) -> str:
+        """Return the ts of the object's card in a channel, posting one where there is none.
+
+        ``posted_since``: since when it may have been posted for this operation before a crash.
+        """
+        async with self.card_lock(ref, channel):  # two who ask at once get one card
+            card = await asyncio.to_thread(self._store.card_in, ref, channel)
+            if card:
+                return card.ts
+            card = Card(ref=ref, channel=channel, ts="", title=snapshot.name)
+            metadata = {"part": "card", "operation": operation_id, "ref": str(ref)}
+            return await self._post(card, snapshot, metadata, posted_since=posted_since)
+
+    async def post_new(self, ref: Ref, snapshot: Snapshot, channel: str) -> None:
+        """Post another card; whoever looks for one meanwhile waits and finds it."""
+        async with self.card_lock(ref, channel):
+            card = Card(ref=ref, channel=channel, ts="", title=snapshot.name)
+            await self._post(card, snapshot, {"part": "card", "operation": "", "ref": str(ref)})
+
+    async def post_notified(
+        self,
+        channel: str,
+        snapshot: Snapshot,
+        notification: CardNotification,
+        metadata: dict[str, str],
+        posted_ts: str,
+    ) -> str:
+        """Post the card that a notification brings, unless it was posted; return its ts.
+
+        The caller holds the object's ``card_lock`` for the channel.
+        """
+        card = Card(
+            ref=notification.ref,
+            channel=channel,
+            ts=posted_ts,
+            title=snapshot.name,
+            failure_group=notification.failure_group,
+            mentions=notification.mentions,
+            intended_channel=notification.intended_channel,
+            escalated_from=notification.escalated_from,
+        )
+        # Its address is not asked for: Slack tells five a second, and of all that arrives only
+        # few are decided on here.
+        return await self._post(card, snapshot, metadata, wants_permalink=False)
+
+    async def add_to_group(
+        self, channel: str, runs: Sequence[tuple[Ref, Snapshot]], notification: CardNotification
+    ) -> bool:
+        """Let the card of the same workflow's failures show these too; False if there is none."""
+        group = notification.failure_group
+        if not group:
+            return False
+        since = self._clock.now() - self._policy.current.watch.gather
+        group_card = await asyncio.to_thread(
+            self._store.group_card, channel, group, notification.intended_channel, since
+        )
+        if group_card is None or not runs:
+            return group_card is not None
+        message, posted_at = group_card
+        joined: list[tuple[Card, CardState]] = []
+        for ref, snapshot in runs:
+            fingerprint, state = await asyncio.to_thread(self._save_and_load, ref, snapshot)
+            card = message.model_copy(
+                update={
+                    "ref": ref,
+                    "title": snapshot.name,
+                    "rendered_fingerprint": "",  # it does not show this one yet
+                    "decision_fingerprint": fingerprint,
+                }
+            )
+            await asyncio.to_thread(self._store.add_card, card, posted_at)
+            joined.append((card, state))
+        card, state = joined[-1]
+        try:
+            # Many may arrive at once: they share a drawing.
+            drawing = functools.partial(self._draw, card, state)
+            await self._renders.run(f"{card.channel} {card.ts}", drawing)
+        except SlackFailed as error:
+            if error.is_temporary:
+                raise
+            # What can't be drawn there must not be hidden there: it gets a card of its own.
+            log.warning("a card can't show more", extra={"ref": str(card.ref), "code": error.code})
+            for card, _ in joined:
+                await asyncio.to_thread(self._store.forget_card, card, only=card.ref)
+            return False
+        for card, state in joined:
+            await asyncio.to_thread(
+                self._store.mark_rendered, card, state.fingerprint, card.decision_fingerprint
+            )
+        return True
+
+    async def _post(
+        self,
+        card: Card,
+        snapshot: Snapshot,
+        metadata: dict[str, str],
+        *,
+        posted_since: datetime | None = None,
+        wants_permalink: bool = True,
+    ) -> str:
+        """Post a card, unless it has a ts, and record it; return its ts."""
+        fingerprint, state = await asyncio.to_thread(self._save_and_load, card.ref, snapshot)
+        ts = card.ts
+        if not ts:
+            message = self._render(card, state)
+            ts = await self._slack.post(card.channel, message, metadata, posted_since=posted_since)
+        posted = card.model_copy(
+            update={
+                "ts": ts,
+                "rendered_fingerprint": state.fingerprint,
+                "decision_fingerprint": fingerprint,
+            }
+        )
+        recording = asyncio.to_thread(self._store.add_card, posted, self._clock.now())
+        # Its address is asked for now, so that no decision waits for it.
+        permalink = [self._slack.permalink(card.channel, ts)] if wants_permalink else []
+        await asyncio.gather(recording, *permalink)
+        return ts
+
+    # What a card is drawn from; these block, and are meant for a thread.
+
+    def _save_and_load(self, ref: Ref, snapshot: Snapshot) -> tuple[str, CardState]:
+        """Save what a card is about to show; return its fingerprint with what else is shown.
+
+        In one go: each trip to a thread is a wait.
+        """
+        stored = snapshots.stored(snapshot)
+        self._store.save_snapshot(ref, stored, self._clock.now())
+        return stored.fingerprint, self._load_state(ref, snapshot)
+
+    def _load_state(self, ref: Ref, snapshot: Snapshot | None) -> CardState:
+        """Load what was done to an object from here, what waits for approvals, who snoozed it."""
+        now = self._clock.now()
+        state = CardState(
+            ref,
+            snapshot,
+            standing=self._store.standing_operation(ref, *STANDING_STATES),
+            requests=self._store.approval_requests(ref, now),
+        )
+        tracked = next(iter(self._store.tracked.get([ref])), None)
+        if tracked is None or tracked.snoozed_until is None or tracked.snoozed_until <= now:
+            return state
+        return replace(state, snoozed_until=tracked.snoozed_until, snoozed_by=tracked.snoozed_by)

@@ -1,4 +1,4 @@
-"""The Slack app as Slack sees it, for the commands and the way in that are wanted.
+"""The Slack app's manifest, for the commands of the policy, by HTTP or Socket Mode.
 
 https://docs.slack.dev/reference/app-manifest
 """
@@ -36,12 +36,12 @@ WAITING_SHORTCUT = {
 
 
 def scopes(config: Config) -> tuple[str, ...]:
-    """What this policy needs to be granted."""
+    """Return the scopes that this policy needs."""
     return (*SCOPES, EMAILS) if config.identities.email_domain else SCOPES
 
 
 def manifest(config: Config, url: str = "") -> dict[str, Any]:
-    """The manifest to paste into Slack; without ``url`` for Socket Mode."""
+    """Return the manifest to paste into Slack; without ``url`` for Socket Mode."""
     commands = config.commands
     url = url.rstrip("/").removesuffix(EVENTS_PATH)
     request = {"request_url": url + EVENTS_PATH} if url else {}
@@ -73,28 +73,30 @@ def manifest(config: Config, url: str = "") -> dict[str, Any]:
     }
 
 
-def _verbs(noun: ObjectKind) -> str:
-    own = [action.verb for action in TABLE if action.kind == noun]
-    return f"list | {' | '.join(['show', *own])} <id> …"
+def _usage_hint(kind: ObjectKind) -> str:
+    verbs = [action.verb for action in TABLE if action.kind == kind]
+    return f"list | {' | '.join(['show', *verbs])} <id> …"
 
 
 def _shortcut(action: Action) -> dict[str, Any]:
-    said = labels(action)
+    """Return the entry of an action in the menu of messages."""
+    words = labels(action)
     return {
-        "name": said.title or f"{said.button} {action.kind}",
+        "name": words.title or f"{words.button} {action.kind}",
         "type": "message",
         "callback_id": action.name,
-        "description": f"Take this message, in the thread of a card, as the {said.noun}",
+        "description": f"Take this message, in the thread of a card, as the {words.noun}",
     }
 
 
 def _command(name: str, commands: Commands, url: str) -> dict[str, Any]:
-    about = {
-        commands.task: ("SecMaster tasks", _verbs("task")),
-        commands.instance: ("Workflow instances", _verbs("instance")),
+    """Return the entry of a slash command; ``url`` is "" for Socket Mode."""
+    texts = {
+        commands.task: ("SecMaster tasks", _usage_hint("task")),
+        commands.instance: ("Workflow instances", _usage_hint("instance")),
         commands.root: ("Run SecMaster", "help | task … | instance … | why <id> | delegate …"),
     }
-    description, hint = about[name]
+    description, hint = texts[name]
     request = {"url": url + EVENTS_PATH} if url else {}
     return {
         "command": name,

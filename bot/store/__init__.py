@@ -3,7 +3,7 @@
 Knows no Slack and no SecMaster. Its calls block for a moment and are meant for a thread.
 """
 
-from bot.store.claims import ClaimResult, Store
+from bot.store.claims import ClaimResult
 from bot.store.delegations import Delegations
 from bot.store.engine import (
     NameInUse,
@@ -15,6 +15,7 @@ from bot.store.engine import (
     open_read_only,
     schema_versions,
 )
+from bot.store.store import Store
 
 __all__ = [
     "ClaimResult",

@@ -1,8 +1,8 @@
-"""The audit as a chain: each record carries a hash over itself and the hash before it.
+"""The audit as a chain: each record has a hash over itself and the hash of the record before it.
 
 Whoever changes, removes, inserts or reorders a record breaks the chain there. Whoever rewrites
-all that follows as well is found by a head that somebody wrote down elsewhere. What a record is
-about is not known here: it is any JSON with a time, an operation, an outcome and a target.
+all that follows as well is found by a head that somebody wrote down elsewhere. The content of a
+record is not known here: it is any JSON with a time, an operation, an outcome and a target.
 """
 
 import hashlib
@@ -16,9 +16,9 @@ import sqlalchemy as sa
 
 from bot.store.tables import audit, audit_head
 
-GENESIS = "0" * 64  # stands before the first record
-PAGE = 1000
-MOST_TOLD = 100
+GENESIS = "0" * 64  # the hash "before" the first record
+PAGE = 1000  # records read at once
+MAX_PROBLEMS = 100
 
 Row = sa.Row[Any]
 Problem = tuple[int, str]
@@ -28,64 +28,64 @@ def append(connection: sa.Connection, entry: Mapping[str, Any]) -> None:
     """Add a record, in the caller's transaction, unless it was added before.
 
     An entry has at least "at" (with its zone), "operation_id", "outcome" and "target". The same
-    operation and outcome again add nothing: a step played anew after a crash comes here twice.
+    operation and outcome again add nothing: a step that is replayed after a crash adds them twice.
     """
-    written = dict(entry) | {"at": _utc(entry["at"])}
-    head = _hold_head(connection)
-    beside = _beside(written)
-    known = sa.select(audit.c.number).where(audit.c.dedupe_key == beside["dedupe_key"])
-    if connection.execute(known).first():
+    record = dict(entry) | {"at": _utc_text(entry["at"])}
+    head = _lock_head(connection)
+    columns = _columns(record)
+    existing = sa.select(audit.c.number).where(audit.c.dedupe_key == columns["dedupe_key"])
+    if connection.execute(existing).first():
         return
     number = head.number + 1
     # ASCII only: Postgres takes neither NUL nor half a surrogate pair.
-    record = json.dumps(
-        written | {"number": number}, sort_keys=True, separators=(",", ":"), allow_nan=False
+    text = json.dumps(
+        record | {"number": number}, sort_keys=True, separators=(",", ":"), allow_nan=False
     )
-    last = {"number": number, "hash": chained_hash(head.hash.encode(), record.encode()).decode()}
-    connection.execute(sa.insert(audit).values(**beside, **last, record=record))
+    last = {"number": number, "hash": chained_hash(head.hash.encode(), text.encode()).decode()}
+    connection.execute(sa.insert(audit).values(**columns, **last, record=text))
     connection.execute(sa.update(audit_head).where(audit_head.c.id == 1).values(last))
 
 
 def is_recorded(connection: sa.Connection, operation_id: str, outcome: str) -> bool:
-    """Whether there is a record of this operation with this outcome."""
-    once = _beside({"operation_id": operation_id, "outcome": outcome})["dedupe_key"]
-    known = sa.select(audit.c.number).where(audit.c.dedupe_key == once)
-    return connection.execute(known).first() is not None
+    """Whether there is a record of an operation with this outcome."""
+    dedupe_key = _columns({"operation_id": operation_id, "outcome": outcome})["dedupe_key"]
+    query = sa.select(audit.c.number).where(audit.c.dedupe_key == dedupe_key)
+    return connection.execute(query).first() is not None
 
 
-def _hold_head(connection: sa.Connection) -> Row:
+def _lock_head(connection: sa.Connection) -> Row:
     """Read the head, and keep other writers waiting until the transaction ends."""
-    own = audit_head.c.id == 1
+    row = audit_head.c.id == 1
     if connection.dialect.name == "sqlite":
-        # A transaction begins with the first write there, not with the first look.
-        connection.execute(sa.update(audit_head).where(own).values(number=audit_head.c.number))
-    return connection.execute(sa.select(audit_head).where(own).with_for_update()).one()
+        # A transaction begins with the first write there, not with the first read.
+        connection.execute(sa.update(audit_head).where(row).values(number=audit_head.c.number))
+    return connection.execute(sa.select(audit_head).where(row).with_for_update()).one()
 
 
-def chained_hash(before: bytes, record: bytes) -> bytes:
-    """The hash of a record that stands after the one with this hash."""
-    return hashlib.sha256(before + record).hexdigest().encode()
+def chained_hash(previous: bytes, record: bytes) -> bytes:
+    """Return the hash of a record that follows the one with the previous hash."""
+    return hashlib.sha256(previous + record).hexdigest().encode()
 
 
-def _beside(record: Mapping[str, Any]) -> dict[str, str]:
-    """What the columns beside a record must say."""
+def _columns(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the columns beside a record must contain."""
     return {
-        "at": _fitting(str(record.get("at")), 32),
-        "target": _fitting(str(record.get("target")), 255),
-        "dedupe_key": _fitting(f"{record.get('operation_id')}:{record.get('outcome')}", 160),
+        "at": _fit(str(record.get("at")), 32),
+        "target": _fit(str(record.get("target")), 255),
+        "dedupe_key": _fit(f"{record.get('operation_id')}:{record.get('outcome')}", 160),
     }
 
 
-def _fitting(text: str, room: int) -> str:
+def _fit(text: str, length: int) -> str:
     """Make text fit a column: of what is too long, the beginning and a hash of the whole."""
     plain = text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
-    if len(plain) <= room:
+    if len(plain) <= length:
         return plain
-    return plain[: room - 65] + ":" + hashlib.sha256(plain.encode()).hexdigest()
+    return plain[: length - 65] + ":" + hashlib.sha256(plain.encode()).hexdigest()
 
 
-def _utc(at: datetime) -> str:
-    """Always as many characters, so that the order of the texts is that of the times."""
+def _utc_text(at: datetime) -> str:
+    """Return a time as text of one length, so that the order of texts is that of times."""
     if at.tzinfo is None:
         raise ValueError("The time of an audit record has no zone.")
     return at.astimezone(UTC).isoformat(timespec="microseconds")
@@ -94,31 +94,32 @@ def _utc(at: datetime) -> str:
 def entries(
     engine: sa.Engine, *, target: str = "", since: datetime | None = None
 ) -> Iterator[dict[str, Any]]:
-    """The records, oldest first, each with its "hash"; however many, a page at a time.
+    """Yield the records, oldest first, each with its "hash"; reads a page at a time.
 
-    One that is no longer JSON comes with what stands in its columns.
+    A record that is no longer JSON is yielded as what its columns contain.
     """
-    query = _since(_rows(engine), since)
+    query = _since(_records(engine), since)
     if target:
-        query = query.where(audit.c.target == _fitting(target, 255))
-    for row in _walk(engine, query):
-        yield _read(row) | {"hash": _text(row.hash)}
+        query = query.where(audit.c.target == _fit(target, 255))
+    while page := _page(engine, query):
+        for row in page:
+            record = _parse(row)
+            if record is None:
+                names = ("at", "target", "record")
+                record = {"number": row.number} | {n: _text(getattr(row, n)) for n in names}
+            yield record | {"hash": _text(row.hash)}
+        query = query.where(audit.c.number > page[-1].number)
 
 
 def count(engine: sa.Engine, since: datetime | None = None) -> int:
+    """Return how many records there are since a time, or at all."""
     query = _since(sa.select(sa.func.count()).select_from(audit), since)
     with engine.connect() as connection:
         return int(connection.execute(query).scalar_one())
 
 
 def _since(query: sa.Select[Any], since: datetime | None) -> sa.Select[Any]:
-    return query.where(audit.c.at >= _utc(since)) if since else query
-
-
-def _walk(engine: sa.Engine, query: sa.Select[Any]) -> Iterator[Row]:
-    while page := _page(engine, query):
-        yield from page
-        query = query.where(audit.c.number > page[-1].number)
+    return query.where(audit.c.at >= _utc_text(since)) if since else query
 
 
 def _page(engine: sa.Engine, query: sa.Select[Any]) -> list[Row]:
@@ -127,19 +128,20 @@ def _page(engine: sa.Engine, query: sa.Select[Any]) -> list[Row]:
         return list(connection.execute(query.order_by(audit.c.number).limit(PAGE)))
 
 
-def _rows(engine: sa.Engine) -> sa.Select[Any]:
-    texts = [_bytes_of(engine, each) for each in audit.c if each is not audit.c.number]
+def _records(engine: sa.Engine) -> sa.Select[Any]:
+    """Select all records, their texts as bytes."""
+    texts = [_as_bytes(engine, column) for column in audit.c if column is not audit.c.number]
     return sa.select(audit.c.number, *texts)
 
 
-def _bytes_of(engine: sa.Engine, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """A column's own bytes: SQLite would hold anything in it, even what is no text at all."""
+def _as_bytes(engine: sa.Engine, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """Select a column's own bytes: SQLite stores anything in it, even what is no text."""
     if engine.dialect.name != "sqlite":
         return column
-    kept = sa.case(
+    content = sa.case(
         (sa.func.typeof(column) == "text", sa.cast(column, sa.LargeBinary)), else_=sa.null()
     )
-    return kept.label(column.name)
+    return content.label(column.name)
 
 
 def _bytes(value: Any) -> bytes:
@@ -150,28 +152,21 @@ def _text(value: Any) -> str:
     return _bytes(value).decode("utf-8", "backslashreplace")
 
 
-def _read(row: Row) -> dict[str, Any]:
-    kept = _parsed(row)
-    if kept is None:
-        names = ("at", "target", "record")
-        return {"number": row.number} | {name: _text(getattr(row, name)) for name in names}
-    return kept
-
-
-def _parsed(row: Row) -> dict[str, Any] | None:
+def _parse(row: Row) -> dict[str, Any] | None:
+    """Return a row's record; None if it is not a JSON object."""
     try:
-        kept = json.loads(_bytes(row.record))
+        record = json.loads(_bytes(row.record))
     except (ValueError, RecursionError):
         return None
-    return kept if isinstance(kept, dict) else None
+    return record if isinstance(record, dict) else None
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What a walk along the whole chain found.
+    """The result of verifying the whole chain.
 
     ``problems`` are record numbers, 0 for the head, each with a sentence; only the first hundred
-    are kept, ``total`` counts all. ``head`` is the last record's hash.
+    are listed, ``total`` counts all. ``head`` is the last record's hash.
     """
 
     records: int
@@ -183,16 +178,17 @@ class Verified:
 def verify(
     engine: sa.Engine,
     *,
-    noted: str = "",
-    told: Callable[[int, int], None] = lambda _done, _of: None,
+    expected_head: str = "",
+    on_progress: Callable[[int, int], None] = lambda _verified, _total: None,
 ) -> Verified:
-    """Hold every record against its hash, the one before it, its columns and the head.
+    """Check every record against its hash, the record before it, its columns and the head.
 
-    ``noted`` is a head that was written down earlier: it must still occur. Records may be added
-    meanwhile. ``told`` hears after each page how many were looked at, and of how many.
+    ``expected_head`` is a head that was written down earlier: it must still occur. Records may
+    be added meanwhile. ``on_progress`` is called after each page with the number of verified
+    records and their total.
     """
-    walk = _Walk(noted=noted.strip().lower().encode())
-    query = _rows(engine)
+    chain = _ChainCheck(expected_head=expected_head.strip().lower().encode())
+    query = _records(engine)
     while True:
         # The head first: all that it counts is there by the time the page is read.
         heads = _heads(engine)
@@ -200,107 +196,113 @@ def verify(
         if not page:
             break
         for row in page:
-            walk.pass_by(row)
-        told(walk.records, max([walk.records, *(each.number for each in heads if _sound(each))]))
-        query = _rows(engine).where(audit.c.number > page[-1].number)
-    walk.arrive(heads)
-    return Verified(walk.records, _text(walk.due), tuple(walk.problems), walk.total)
+            chain.check_record(row)
+        total = max([chain.records, *(head.number for head in heads if _is_valid_head(head))])
+        on_progress(chain.records, total)
+        query = _records(engine).where(audit.c.number > page[-1].number)
+    chain.check_heads(heads)
+    return Verified(
+        chain.records, _text(chain.computed_hash), tuple(chain.problems), chain.total_problems
+    )
 
 
 def _heads(engine: sa.Engine) -> list[Row]:
+    """Return the rows of the head's table, two at most; there should be one."""
     query = sa.select(
-        audit_head.c.id, audit_head.c.number, _bytes_of(engine, audit_head.c.hash)
+        audit_head.c.id, audit_head.c.number, _as_bytes(engine, audit_head.c.hash)
     ).limit(2)
     with engine.connect() as connection:
         return list(connection.execute(query))
 
 
-def _sound(head: Row) -> bool:
+def _is_valid_head(head: Row) -> bool:
     return head.id == 1 and type(head.number) is int
 
 
 @dataclass
-class _Walk:
-    """One walk along the chain.
+class _ChainCheck:
+    """The state of checking the chain, record by record.
 
-    ``stored`` is the hash that the last record has, ``due`` the one it should have: after a
-    changed one the next may be chained to either. After a gap nobody knows what was ``due``.
+    ``stored_hash`` is the hash that the last record has, ``computed_hash`` the one that it should
+    have: after a record that was changed the next may be chained to either. After a gap the
+    former is None, since nobody knows what the hash before should have been.
     """
 
-    noted: bytes
+    expected_head: bytes
     records: int = 0
-    last: int = 0
-    stored: bytes | None = GENESIS.encode()
-    due: bytes = GENESIS.encode()
-    noted_seen: bool = False
+    last_number: int = 0
+    stored_hash: bytes | None = GENESIS.encode()
+    computed_hash: bytes = GENESIS.encode()
+    expected_head_occurs: bool = False
     problems: list[Problem] = field(default_factory=list)
-    total: int = 0
+    total_problems: int = 0
 
     def __post_init__(self) -> None:
-        self.noted_seen = self.noted in (b"", GENESIS.encode())
+        self.expected_head_occurs = self.expected_head in (b"", GENESIS.encode())
 
-    def pass_by(self, row: Row) -> None:
+    def check_record(self, row: Row) -> None:
+        """Check the next record: its number, its hash, and the columns beside it."""
         self.records += 1
         if row.number < 1:
-            self._tell(row.number, "was inserted: the first has number 1.")
+            self._report(row.number, "was inserted: the first has number 1.")
             return
-        if row.number > self.last + 1:
-            self._tell(self.last + 1, _missing(self.last + 1, row.number - 1))
-            self.stored = None
-        self._hold_against_hash(row)
-        self._hold_against_columns(row)
-        self.last = row.number
-        self.noted_seen |= _bytes(row.hash) == self.noted
+        if row.number > self.last_number + 1:
+            self._report_missing(self.last_number + 1, row.number - 1)
+            self.stored_hash = None
+        self._check_hash(row)
+        self._check_columns(row)
+        self.last_number = row.number
+        self.expected_head_occurs |= _bytes(row.hash) == self.expected_head
 
-    def _hold_against_hash(self, row: Row) -> None:
-        own, record = _bytes(row.hash), _bytes(row.record)
-        known = self.stored is None or own in (
-            chained_hash(self.stored, record),
-            chained_hash(self.due, record),
+    def _check_hash(self, row: Row) -> None:
+        row_hash, record = _bytes(row.hash), _bytes(row.record)
+        chained = self.stored_hash is None or row_hash in (
+            chained_hash(self.stored_hash, record),
+            chained_hash(self.computed_hash, record),
         )
-        if not known:
-            self._tell(row.number, "was changed, or its hash was, or it does not belong here.")
-        self.due = own if known else chained_hash(self.due, record)
-        self.stored = own
+        if not chained:
+            self._report(row.number, "was changed, or its hash was, or it does not belong here.")
+        self.computed_hash = row_hash if chained else chained_hash(self.computed_hash, record)
+        self.stored_hash = row_hash
 
-    def _hold_against_columns(self, row: Row) -> None:
-        record = _parsed(row)
+    def _check_columns(self, row: Row) -> None:
+        record = _parse(row)
         if record is None:
-            self._tell(row.number, "is not JSON.")
+            self._report(row.number, "is not JSON.")
             return
-        if (own := record.get("number")) != row.number:
-            says = f": it says that it is {own}" if type(own) is int else ""
-            self._tell(row.number, f"was moved{says}.")
-        due = _beside(record).items()
-        odd = [name for name, text in due if _bytes(getattr(row, name)) != text.encode()]
-        if odd:
-            self._tell(row.number, f"has columns that differ from it: {', '.join(odd)}.")
+        if (number := record.get("number")) != row.number:
+            claim = f": it says that it is {number}" if type(number) is int else ""
+            self._report(row.number, f"was moved{claim}.")
+        different = [
+            name
+            for name, text in _columns(record).items()
+            if _bytes(getattr(row, name)) != text.encode()
+        ]
+        if different:
+            self._report(row.number, f"has columns that differ from it: {', '.join(different)}.")
 
-    def arrive(self, heads: list[Row]) -> None:
-        """Hold the head against the last record, once there are no more."""
-        if len(heads) == 1 and _sound(heads[0]):
-            self._hold_against_head(heads[0])
-        else:
-            self._tell(None, "is gone, doubled, or not what was written.")
-        if not self.noted_seen:
-            self._tell(
+    def check_heads(self, heads: list[Row]) -> None:
+        """Check the head against the last record, after all records."""
+        if len(heads) != 1 or not _is_valid_head(heads[0]):
+            self._report(None, "is gone, doubled, or not what was written.")
+        elif heads[0].number > self.last_number:
+            self._report_missing(self.last_number + 1, heads[0].number)
+        elif heads[0].number < self.last_number:
+            self._report(self.last_number, f"stands behind the head, which says {heads[0].number}.")
+        elif _bytes(heads[0].hash) not in (self.stored_hash, self.computed_hash):
+            self._report(None, "does not match the last record.")
+        if not self.expected_head_occurs:
+            self._report(
                 None, "that was noted does not occur: records were replaced since, or cut off."
             )
 
-    def _hold_against_head(self, head: Row) -> None:
-        if head.number > self.last:
-            self._tell(self.last + 1, _missing(self.last + 1, head.number))
-        elif head.number < self.last:
-            self._tell(self.last, f"stands behind the head, which says {head.number}.")
-        elif _bytes(head.hash) not in (self.stored, self.due):
-            self._tell(None, "does not match the last record.")
+    def _report_missing(self, first: int, last: int) -> None:
+        problem = "is missing." if first == last else f"and all up to {last} are missing."
+        self._report(first, problem)
 
-    def _tell(self, number: int | None, what: str) -> None:
-        self.total += 1
-        if len(self.problems) < MOST_TOLD:
+    def _report(self, number: int | None, problem: str) -> None:
+        """Add a problem with a record, or with the head."""
+        self.total_problems += 1
+        if len(self.problems) < MAX_PROBLEMS:
             subject = "The head" if number is None else f"Record {number}"
-            self.problems.append((number or 0, f"{subject} {what}"))
-
-
-def _missing(first: int, last: int) -> str:
-    return "is missing." if first == last else f"and all up to {last} are missing."
+            self.problems.append((number or 0, f"{subject} {problem}"))

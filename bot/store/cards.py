@@ -1,27 +1,23 @@
-"""Which messages are cards, what each shows, and what was seen on them."""
+"""Which messages are cards, and what each of them shows."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.domain.cards import Card
 from bot.domain.objects import Ref
-from bot.domain.snapshots import StoredSnapshot
-from bot.store.tables import cards, snapshots, tracked_objects
-from bot.store.times import from_db, from_db_or_none
+from bot.store.repository import Repository
+from bot.store.tables import cards, tracked_objects
+from bot.store.times import from_db
 
 
-class Cards:
-    def __init__(self, engine: sa.Engine) -> None:
-        self.engine = engine
-        dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
-        self._insert = dialect.insert
+class Cards(Repository):
+    """The table of cards: a row for each object that a message shows."""
 
     def add_card(self, card: Card, at: datetime) -> None:
-        """Remember a card; it is followed until it is known to be settled."""
+        """Record a card, as one whose object may still change."""
         row = card.model_dump() | {
             "ref": str(card.ref),
             "at": at,
@@ -33,133 +29,119 @@ class Cards:
             connection.execute(self._insert(cards).values(row).on_conflict_do_nothing())
 
     def forget_card(self, card: Card, *, only: Ref | None = None) -> None:
-        """Forget a message that is no more, or that it shows ``only`` this object."""
-        gone = (cards.c.channel == card.channel) & (cards.c.ts == card.ts)
-        gone &= cards.c.ref == str(only) if only else sa.true()
+        """Forget a message as a card; with ``only``, that it is the card of this object."""
+        rows = (cards.c.channel == card.channel) & (cards.c.ts == card.ts)
+        rows &= cards.c.ref == str(only) if only else sa.true()
         with self.engine.begin() as connection:
-            connection.execute(sa.delete(cards).where(gone))
+            connection.execute(sa.delete(cards).where(rows))
 
     def cards_of(self, ref: Ref) -> list[Card]:
-        """The cards of one object, newest first."""
+        """Return the cards of an object, newest first."""
         query = sa.select(cards).where(cards.c.ref == str(ref)).order_by(cards.c.at.desc())
         with self.engine.begin() as connection:
             return [card for row in connection.execute(query) if (card := _card(row))]
 
     def card_in(self, ref: Ref, channel: str) -> Card | None:
-        """The newest card of an object in one channel."""
+        """Return the newest card of an object in a channel."""
         return next((card for card in self.cards_of(ref) if card.channel == channel), None)
 
     def cards_at(self, channel: str, ts: str) -> list[Card]:
-        """What a message is the card of: one object, or the failures that it gathers.
+        """Return the cards that a message is: of one object, or of each failure of its group.
 
-        Those that are failed come first, what failed last before the others: so they stand still
-        under somebody's finger.
+        Those that are failed come first, the latest failure before the others: so they stay in
+        place while somebody presses a button.
         """
-        own = sa.select(cards).outerjoin(tracked_objects, tracked_objects.c.ref == cards.c.ref)
-        query = own.where(cards.c.channel == channel, cards.c.ts == ts)
-        order = (
-            sa.func.coalesce(tracked_objects.c.open, sa.false()).desc(),
-            tracked_objects.c.open_since.desc(),
+        query = (
+            sa.select(cards)
+            .outerjoin(tracked_objects, tracked_objects.c.ref == cards.c.ref)
+            .where(cards.c.channel == channel, cards.c.ts == ts)
+            .order_by(
+                sa.func.coalesce(tracked_objects.c.open, sa.false()).desc(),
+                tracked_objects.c.open_since.desc(),
+                cards.c.ref,
+            )
         )
         with self.engine.begin() as connection:
-            rows = connection.execute(query.order_by(*order, cards.c.ref)).all()
+            rows = connection.execute(query).all()
         return [card for row in rows if (card := _card(row))]
 
     def card_at(self, channel: str, ts: str, ref: Ref) -> Card | None:
-        """The card of an object that a message is."""
+        """Return the card of an object that a message is; None if it is none of its cards."""
         return next((card for card in self.cards_at(channel, ts) if card.ref == ref), None)
 
     def group_card(
-        self, channel: str, gathers: str, meant: str, since: datetime
+        self, channel: str, failure_group: str, intended_channel: str, since: datetime
     ) -> tuple[Card, datetime] | None:
-        """The latest message in a channel that gathers these since then, and when it was posted.
+        """Return the latest card of a failure group in a channel since a time, and its time.
 
-        What was escalated, or ``meant`` for another channel, is not mixed with what was not.
+        What was escalated, or intended for another channel, is not mixed with what was not.
         """
-        own = (
-            (cards.c.channel == channel) & (cards.c.failure_group == gathers) & (cards.c.at > since)
+        condition = (
+            (cards.c.channel == channel)
+            & (cards.c.failure_group == failure_group)
+            & (cards.c.at > since)
+            & (cards.c.intended_channel == intended_channel)
+            & (cards.c.escalated_from == "")
         )
-        own &= (cards.c.intended_channel == meant) & (cards.c.escalated_from == "")
-        query = sa.select(cards).where(own).order_by(cards.c.at.desc()).limit(1)
+        query = sa.select(cards).where(condition).order_by(cards.c.at.desc()).limit(1)
         with self.engine.begin() as connection:
             row = connection.execute(query).one_or_none()
         card = _card(row) if row else None
         return (card, from_db(row.at)) if row and card else None
 
-    def mark_rendered(self, card: Card, seen: str, sight: str) -> None:
-        """Note what a card shows now."""
-        this = (cards.c.channel == card.channel) & (cards.c.ts == card.ts)
-        this &= cards.c.ref == str(card.ref)
+    def mark_rendered(
+        self, card: Card, rendered_fingerprint: str, decision_fingerprint: str
+    ) -> None:
+        """Record the fingerprints of what a card shows now."""
+        row = (cards.c.channel == card.channel) & (cards.c.ts == card.ts)
+        row &= cards.c.ref == str(card.ref)
         with self.engine.begin() as connection:
             connection.execute(
                 sa.update(cards)
-                .where(this)
-                .values(rendered_fingerprint=seen, decision_fingerprint=sight)
+                .where(row)
+                .values(
+                    rendered_fingerprint=rendered_fingerprint,
+                    decision_fingerprint=decision_fingerprint,
+                )
             )
 
-    def save_snapshot(self, ref: Ref, seen: StoredSnapshot, at: datetime) -> None:
-        """Remember what an object was like, for as long as somebody may ask what was seen."""
-        with self.engine.begin() as connection:
-            self._keep(connection, ref, seen, at)
-
-    def snapshot_json(self, digest: str) -> str:
-        """What was seen, as JSON, by its digest; "" where that is not known."""
-        query = sa.select(snapshots.c.snapshot).where(snapshots.c.fingerprint == digest)
-        with self.engine.begin() as connection:
-            return str(connection.execute(query).scalar() or "")
-
-    def snapshot_saved_at(self, digest: str) -> datetime | None:
-        """When something was seen first, by its digest."""
-        query = sa.select(snapshots.c.at).where(snapshots.c.fingerprint == digest)
-        with self.engine.begin() as connection:
-            return from_db_or_none(connection.execute(query).scalar())
-
     def mark_checking(self, ref: Ref, at: datetime) -> None:
-        """Note that an object is held against its cards."""
-        own = cards.c.ref == str(ref)
+        """Record when an object was last compared with its cards."""
+        rows = cards.c.ref == str(ref)
         with self.engine.begin() as connection:
-            connection.execute(sa.update(cards).where(own).values(checked_at=at))
+            connection.execute(sa.update(cards).where(rows).values(checked_at=at))
 
-    def mark_checked(self, shown: Sequence[Card], *, open_: bool) -> None:
-        """Note whether what these cards show may still change; others may have come meanwhile."""
-        these = [(card.channel, card.ts, str(card.ref)) for card in shown]
-        own = sa.tuple_(cards.c.channel, cards.c.ts, cards.c.ref).in_(these)
-        with self.engine.begin() as connection:
-            connection.execute(sa.update(cards).where(own).values(open=open_))
+    def mark_checked(self, checked: Sequence[Card], *, open_: bool) -> None:
+        """Record whether the object of these cards may still change.
 
-    def cards_to_check(self, most: int, since: datetime, *, listed: bool = False) -> list[Ref]:
-        """Up to so many objects with a card posted since then that may still change.
-
-        Those that the lists of what waits speak of, or the others; not looked at for longest
-        first.
+        Cards of it that were added meanwhile stay as they are.
         """
-        there = sa.exists().where(tracked_objects.c.ref == cards.c.ref, tracked_objects.c.open)
-        which = there if listed else sa.not_(there)
+        keys = [(card.channel, card.ts, str(card.ref)) for card in checked]
+        rows = sa.tuple_(cards.c.channel, cards.c.ts, cards.c.ref).in_(keys)
+        with self.engine.begin() as connection:
+            connection.execute(sa.update(cards).where(rows).values(open=open_))
+
+    def cards_to_check(self, limit: int, since: datetime, *, listed: bool = False) -> list[Ref]:
+        """Return up to ``limit`` objects that may still change and have a card since a time.
+
+        Only those that the lists of open objects contain (``listed``), or only the others; those
+        first that were checked longest ago.
+        """
+        is_listed = sa.exists().where(tracked_objects.c.ref == cards.c.ref, tracked_objects.c.open)
         query = (
             sa.select(cards.c.ref)
-            .where(cards.c.open, cards.c.at > since, which)
+            .where(cards.c.open, cards.c.at > since, is_listed if listed else sa.not_(is_listed))
             .group_by(cards.c.ref)
             .order_by(sa.func.min(cards.c.checked_at))
-            .limit(most)
+            .limit(limit)
         )
         with self.engine.begin() as connection:
             rows = connection.execute(query).all()
         return [ref for row in rows if (ref := Ref.parse(row.ref))]
 
-    def _keep(
-        self, connection: sa.Connection, ref: Ref, seen: StoredSnapshot, at: datetime
-    ) -> None:
-        if seen.fingerprint:
-            row = {
-                "fingerprint": seen.fingerprint,
-                "ref": str(ref),
-                "snapshot": seen.snapshot,
-                "at": at,
-            }
-            connection.execute(self._insert(snapshots).values(row).on_conflict_do_nothing())
-
 
 def _card(row: sa.Row[Any]) -> Card | None:
+    """Return a row's card; None for a reference that this version can't read."""
     ref = Ref.parse(row.ref)
     if ref is None:
         return None

@@ -1,4 +1,7 @@
-"""One engine for the bot's tables and the durable flows', on SQLite or Postgres."""
+"""Open, lock, migrate and close the database, on SQLite or Postgres.
+
+The bot's tables and those of the durable workflows share one engine.
+"""
 
 import fcntl
 import sqlite3
@@ -16,13 +19,14 @@ from alembic.script import ScriptDirectory
 
 from bot.store.tables import UNRELEASED_VERSION_TABLE, VERSION_TABLE
 
-# https://www.sqlite.org/releaselog/3_42_0.html; Debian 12, for one, has an older one.
-KNOWS_SUBSEC = (3, 42)
+# The version of SQLite with unixepoch('subsec'); Debian 12, for one, has an older one:
+# https://www.sqlite.org/releaselog/3_42_0.html
+UNIXEPOCH_SUBSEC = (3, 42)
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class UnsupportedDatabase(Exception):
-    """A database that this version can't use; the text says why, and what to do now."""
+    """The database can't be used by this version; the text says why, and what to do about it."""
 
 
 class NameInUse(Exception):
@@ -30,7 +34,7 @@ class NameInUse(Exception):
 
 
 def connect(url: str) -> sa.Engine:
-    """Open ``sqlite:///file`` or ``postgresql://…``."""
+    """Open a database by its URL: ``sqlite:///file`` or ``postgresql://…``."""
     if url.startswith("postgresql"):
         address = sa.make_url(url).set(drivername="postgresql+psycopg")
         return sa.create_engine(address, pool_size=10, max_overflow=5, pool_pre_ping=True)
@@ -44,23 +48,23 @@ def connect(url: str) -> sa.Engine:
 
 
 def open_read_only(url: str) -> sa.Engine:
-    """Open for reading alone; a file that is not there is not made."""
+    """Open a database for reading only; a file that does not exist is not created."""
     if url.startswith("postgresql"):
         return connect(url).execution_options(postgresql_readonly=True)
     file = f"file:{quote(str(sa.make_url(url).database))}"
     address = sa.URL.create("sqlite", database=file, query={"mode": "rw", "uri": "true"})
     engine = sa.create_engine(address, pool_size=1)
-    sa.event.listen(engine, "connect", _only_read)
+
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA busy_timeout=30000")
+        connection.execute("PRAGMA query_only=ON")
+
+    sa.event.listen(engine, "connect", prepare)
     return engine
 
 
-def _only_read(connection: Any, _record: Any) -> None:
-    connection.execute("PRAGMA busy_timeout=30000")
-    connection.execute("PRAGMA query_only=ON")
-
-
 def schema_versions(engine: sa.Engine) -> tuple[str, str]:
-    """Return the version of the database's tables, "" where there are none, and the newest one.
+    """Return the version of the database's tables ("" if there are none), and the newest one.
 
     Raises UnsupportedDatabase for tables that no release has made.
     """
@@ -79,26 +83,25 @@ def schema_versions(engine: sa.Engine) -> tuple[str, str]:
 
 
 def close(engine: sa.Engine) -> None:
-    """Close every connection, and one that is in use as soon as it is given back.
+    """Close every idle connection, and one in use as soon as it is returned.
 
-    Calls that were broken off go on in their threads. Whichever of them waits for a connection is
+    Calls of cancelled tasks go on in their threads. Whichever of them waits for a connection is
     refused in its turn; after the pool's own ``dispose`` it would wait for half a minute, and
-    the process with it, and a connection that was in use would stay open.
+    the process with it, and a connection in use would stay open.
     """
-    sa.event.listen(engine, "do_connect", _too_late)
-    sa.event.listen(engine, "checkin", _for_good)
+
+    def refuse(*_: Any) -> None:
+        raise sa.exc.InvalidRequestError("the database was closed")
+
+    def discard(_connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
+        record.invalidate()
+
+    sa.event.listen(engine, "do_connect", refuse)
+    sa.event.listen(engine, "checkin", discard)
     idle = engine.pool.checkedin() if isinstance(engine.pool, sa.QueuePool) else 0
     for _ in range(idle):
         with suppress(sa.exc.SQLAlchemyError):
             engine.connect().close()
-
-
-def _too_late(*_: Any) -> None:
-    raise sa.exc.InvalidRequestError("the database was closed")
-
-
-def _for_good(_connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
-    record.invalidate()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -109,42 +112,37 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # An acknowledged click must survive a power cut too, not only a kill.
     connection.execute("PRAGMA synchronous=FULL")
 
-    if sqlite3.sqlite_version_info < KNOWS_SUBSEC:
-        connection.create_function("unixepoch", 1, _unixepoch)
-
-
-def _unixepoch(_modifier: str) -> float:
-    """Stand in for ``unixepoch('subsec')``: from Python 3.12 on the flows' tables ask for it."""
-    return round(time.time(), 3)
+    if sqlite3.sqlite_version_info < UNIXEPOCH_SUBSEC:
+        # From Python 3.12 on the workflows' tables use unixepoch('subsec').
+        connection.create_function("unixepoch", 1, lambda _modifier: round(time.time(), 3))
 
 
 @contextmanager
 def hold_name(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]:
-    """Hold a replica's name in this database until the end of the process, or of the block.
+    """Hold a replica's name in this database until the end of the block, or of the process.
 
-    Yields whether it is still held: a connection that broke has let go of it.
-
-    Two processes of one name would each carry out the other's pending work. The lock goes with
-    the process, however it ends.
+    Yields a function that tells whether it is still held: a connection that broke has released
+    it. Raises NameInUse. Two processes of one name would each carry out the other's pending work.
+    The lock ends with the process, however it ends.
     """
     lock = _postgres_lock if _is_postgres(engine) else _file_lock
-    with lock(engine, name) as still:
-        yield still
+    with lock(engine, name) as is_held:
+        yield is_held
 
 
 @contextmanager
 def _postgres_lock(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]:
-    ask = sa.text("SELECT pg_try_advisory_lock(hashtext(:name))")
+    query = sa.text("SELECT pg_try_advisory_lock(hashtext(:name))")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not connection.execute(ask, {"name": f"secmaster-bot {name}"}).scalar():
+        if not connection.execute(query, {"name": f"secmaster-bot {name}"}).scalar():
             raise NameInUse(name)
         try:
-            yield lambda: _answers(connection)
+            yield lambda: _is_alive(connection)
         finally:
-            connection.invalidate()  # back in the pool it would hold the lock for ever
+            connection.invalidate()  # in the pool it would hold the lock for ever
 
 
-def _answers(connection: sa.Connection) -> bool:
+def _is_alive(connection: sa.Connection) -> bool:
     try:
         connection.execute(sa.text("SELECT 1"))
     except sa.exc.SQLAlchemyError:
@@ -182,7 +180,7 @@ def migrate(engine: sa.Engine) -> None:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(7362001)"))
         else:
             # The driver opens a transaction at the first write of rows only, and by then the
-            # tables would stand for good: half of them must never.
+            # tables would be permanent: a half-done migration must never be.
             connection.execute(sa.text("BEGIN IMMEDIATE"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -1,46 +1,43 @@
-"""Runs that were retried from here, until the thread has been told how they ended."""
+"""Runs that were retried from here, until their thread has been told how they ended."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.domain.notifications import OutboxEntry
 from bot.domain.operations import Operation
 from bot.domain.tracking import FollowedRetry
 from bot.store.outbox import enqueue
+from bot.store.repository import Repository
 from bot.store.tables import followed_retries
 from bot.store.times import from_db, to_utc
 
 
 def follow_retry(
-    connection: sa.Connection, operation: Operation, retries: int, at: datetime
+    connection: sa.Connection, operation: Operation, retries_before: int, at: datetime
 ) -> None:
-    """Remember to tell how a retried run ends, in the caller's transaction."""
+    """Record that a retried run is to be followed to its end, in the caller's transaction."""
     row = {
         "operation_id": operation.id,
         "ref": str(operation.ref),
         "operation": operation.model_dump(mode="json"),
-        "retries_before": retries,
+        "retries_before": retries_before,
         "checked_at": at,
     }
-    known = sa.select(followed_retries.c.operation_id).where(
+    existing = sa.select(followed_retries.c.operation_id).where(
         followed_retries.c.operation_id == operation.id
     )
-    if connection.execute(known).first() is None:
+    if connection.execute(existing).first() is None:
         connection.execute(sa.insert(followed_retries).values(row))
 
 
-class FollowedRetries:
-    def __init__(self, engine: sa.Engine) -> None:
-        self.engine = engine
-        dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
-        self._insert = dialect.insert
+class FollowedRetries(Repository):
+    """The table of followed retries."""
 
-    def all(self, most: int) -> list[FollowedRetry]:
-        """Up to so many, the oldest first."""
-        query = sa.select(followed_retries).order_by(followed_retries.c.checked_at).limit(most)
+    def all(self, limit: int) -> list[FollowedRetry]:
+        """Return up to ``limit`` followed retries, those first that were checked longest ago."""
+        query = sa.select(followed_retries).order_by(followed_retries.c.checked_at).limit(limit)
         with self.engine.begin() as connection:
             rows = connection.execute(query).all()
         return [
@@ -52,15 +49,17 @@ class FollowedRetries:
             for row in rows
         ]
 
-    def finish(self, of: FollowedRetry, notices: Sequence[OutboxEntry], at: datetime) -> None:
-        """Forget a run, and write down what is to be said of its end."""
-        own = followed_retries.c.operation_id == of.operation.id
+    def finish(
+        self, retry: FollowedRetry, notifications: Sequence[OutboxEntry], at: datetime
+    ) -> None:
+        """Stop following a retry, and enqueue the notifications of its end."""
+        row = followed_retries.c.operation_id == retry.operation.id
         with self.engine.begin() as connection:
-            connection.execute(sa.delete(followed_retries).where(own))
-            enqueue(connection, self._insert, notices, at)
+            connection.execute(sa.delete(followed_retries).where(row))
+            enqueue(connection, self._insert, notifications, at)
 
-    def mark_checked(self, of: FollowedRetry, at: datetime) -> None:
-        """Have the others looked at before it is this one's turn again."""
-        own = followed_retries.c.operation_id == of.operation.id
+    def mark_checked(self, retry: FollowedRetry, at: datetime) -> None:
+        """Record that a retry was checked, so that the others come before it."""
+        row = followed_retries.c.operation_id == retry.operation.id
         with self.engine.begin() as connection:
-            connection.execute(sa.update(followed_retries).where(own).values(checked_at=to_utc(at)))
+            connection.execute(sa.update(followed_retries).where(row).values(checked_at=to_utc(at)))

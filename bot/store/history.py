@@ -1,4 +1,4 @@
-"""What people did from here lately, as the audit has it.
+"""The actions that people took from here, read from the audit.
 
 Knows the audit's records, and nothing of how they came about.
 """
@@ -6,7 +6,6 @@ Knows the audit's records, and nothing of how they came about.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -19,9 +18,9 @@ from bot.store import audit_log
 
 @dataclass(frozen=True, slots=True)
 class AuditedAction:
-    """One of the nine actions that took effect, or may have: then it is not ``sure``.
+    """An action that took effect, or may have: then it is not ``certain``.
 
-    With ``glass`` somebody decided alone what asks for several people.
+    With ``break_glass`` somebody decided alone what needs several people.
     """
 
     actor: Actor
@@ -33,25 +32,19 @@ class AuditedAction:
 
 
 def audited_actions(engine: sa.Engine, since: datetime) -> Iterator[AuditedAction]:
-    """What was done since then, oldest first; blocks, and is meant for a thread."""
-    entries = audit_log.entries(engine, since=since)
-    return (deed for entry in entries if (deed := _deed(entry)))
-
-
-def _deed(entry: dict[str, Any]) -> AuditedAction | None:
-    ref = Ref.parse(str(entry.get("target")))
-    action, outcome = BY_NAME.get(entry.get("action", "")), entry.get("outcome")
-    if (
-        ref is None
-        or action is None
-        or outcome not in (OperationState.DONE, OperationState.UNKNOWN)
-    ):
-        return None
-    return AuditedAction(
-        actor=Actor.model_validate(entry["actor"]),
-        action=action,
-        ref=ref,
-        at=datetime.fromisoformat(entry["at"]),
-        certain=outcome == OperationState.DONE,
-        break_glass=bool((entry.get("terms") or {}).get("break_glass_channel")),
-    )
+    """Yield the actions since a time, oldest first; blocks, and is meant for a thread."""
+    for entry in audit_log.entries(engine, since=since):
+        ref = Ref.parse(str(entry.get("target")))
+        action, outcome = BY_NAME.get(entry.get("action", "")), entry.get("outcome")
+        if ref is None or action is None:
+            continue
+        if outcome not in (OperationState.DONE, OperationState.UNKNOWN):
+            continue
+        yield AuditedAction(
+            actor=Actor.model_validate(entry["actor"]),
+            action=action,
+            ref=ref,
+            at=datetime.fromisoformat(entry["at"]),
+            certain=outcome == OperationState.DONE,
+            break_glass=bool((entry.get("terms") or {}).get("break_glass_channel")),
+        )

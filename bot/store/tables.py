@@ -1,11 +1,11 @@
-"""The bot's own tables. The durable workflows' tables beside them belong to DBOS."""
+"""The bot's tables. Those of the durable workflows beside them belong to DBOS."""
 
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
 
 VERSION_TABLE = "secmaster_bot_version"
-UNRELEASED_VERSION_TABLE = "bot_schema_version"  # what builds from before the first release made
+UNRELEASED_VERSION_TABLE = "bot_schema_version"  # of builds from before the first release
 
 # SQLite keeps a whole number as its own key only if it is called INTEGER.
 COUNT = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -25,8 +25,8 @@ claims = sa.Table(
 # ``rendered_fingerprint`` covers all that a card shows, ``decision_fingerprint`` what of it matters
 # to a decision; ``open`` is whether its object may still change, ``checked_at`` when that was last
 # compared with the card. A message that shows the failures of one workflow, its
-# ``failure_group``, has a row for each of them. ``mentions`` are those whom it called when it was
-# posted; ``intended_channel`` and ``escalated_from`` say why it stands where it does.
+# ``failure_group``, has a row for each of them. ``mentions`` are those whom it mentioned when it
+# was posted; ``intended_channel`` and ``escalated_from`` say why it is in its channel.
 cards = sa.Table(
     "cards",
     metadata,
@@ -45,8 +45,8 @@ cards = sa.Table(
     sa.Column("escalated_from", sa.Text, nullable=False),
 )
 
-# The approvals given to an action that needs several: one row for each person, and one for each
-# right that was used. They are deleted once it was sent, or is over.
+# The approvals of actions that need several: one row for each person, and one for each right that
+# was used. They are deleted once the action was sent, or its request is over.
 approvals = sa.Table(
     "approvals",
     metadata,
@@ -62,7 +62,7 @@ approvals = sa.Table(
     sa.UniqueConstraint("key", "authority", name="one_approval_per_authority"),
 )
 
-# Objects as people saw them, by the fingerprint of what mattered to their decision.
+# Objects as people saw them, by their decision fingerprint.
 snapshots = sa.Table(
     "snapshots",
     metadata,
@@ -110,8 +110,7 @@ tracked_objects = sa.Table(
 )
 
 # Only ever added to, and each record is chained to the one before: see ``audit_log``. The columns
-# beside ``record`` repeat parts of it, to be searched. ``dedupe_key`` is the operation and its
-# outcome.
+# beside ``record`` repeat parts of it for queries. ``dedupe_key`` is the operation and its outcome.
 audit = sa.Table(
     "audit",
     metadata,
@@ -123,8 +122,8 @@ audit = sa.Table(
     sa.Column("hash", sa.String(64), nullable=False),
 )
 
-# One row: the last record's number and hash, which tell when the tail was cut off. Whoever
-# writes a record locks it, so that numbers have no gaps.
+# One row: the last record's number and hash, which show when the last records were cut off.
+# Whoever writes a record locks it, so that numbers have no gaps.
 audit_head = sa.Table(
     "audit_head",
     metadata,
@@ -133,9 +132,9 @@ audit_head = sa.Table(
     sa.Column("hash", sa.String(64), nullable=False),
 )
 
-# What is to be posted, in the order in which it was written: each ``dedupe_key`` once. ``channel``
-# may be a person, for our direct messages with them. ``sending_at`` is when posting began,
-# ``sending_by`` in which process: whoever finds it set looks in Slack first.
+# What is to be posted, in the order in which it was recorded: each ``dedupe_key`` once.
+# ``channel`` may be a person, for our direct messages with them. ``sending_at`` is when posting
+# began, ``sending_by`` in which process: whoever finds it set looks in Slack first.
 outbox = sa.Table(
     "outbox",
     metadata,
@@ -193,7 +192,7 @@ closed_channels = sa.Table(
     sa.Column("tried_at", sa.DateTime(timezone=True), nullable=False),
 )
 
-# What somebody's Home shows, and when they opened it last.
+# What each person's Home shows, and when they opened it last.
 home_views = sa.Table(
     "home_views",
     metadata,

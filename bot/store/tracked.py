@@ -1,7 +1,7 @@
-"""What the watch knows of SecMaster's tasks and instances.
+"""What the poller knows of SecMaster's tasks and instances: one row for each that it has met.
 
-One row for each object that it has come across. Knows no list and no route: whoever notes what
-came says what is to be posted for it, and both are written down together or not at all.
+Knows no list and no route: whoever records an object says which notifications there are to be of
+it, and both are recorded together or not at all.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.domain import snapshots
 from bot.domain.actions import OPEN_STATUSES
@@ -19,26 +18,25 @@ from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import ListedObject, OpenCounts, TrackedObject, failure_group
 from bot.secmaster import Task
 from bot.store.outbox import enqueue
+from bot.store.repository import Repository
 from bot.store.tables import cards, tracked_objects
 from bot.store.times import from_db, from_db_or_none, to_utc
 
 Row = sa.Row[Any]
-AT_ONCE = 500  # rows in one statement: SQLite takes only so many values
-CARDED = sa.exists().where(cards.c.ref == tracked_objects.c.ref)
+BATCH_SIZE = 500  # rows in one statement: SQLite takes only so many values
+HAS_CARD = sa.exists().where(cards.c.ref == tracked_objects.c.ref)
 
 
-class TrackedObjects:
-    """The watch's memory. Each call is one transaction."""
+class TrackedObjects(Repository):
+    """The table of tracked objects.
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self.engine = engine
-        dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
-        self._insert = dialect.insert
+    An object is open while it waits for a person: a task that waits, a run that failed.
+    """
 
-    # What came, and what changed.
+    # What arrived, and what changed.
 
     def fingerprints(self, refs: Collection[Ref]) -> dict[str, tuple[str, bool]]:
-        """For each of these objects that is known: its row's digest, and whether it is open."""
+        """Return, by reference, the fingerprint and whether it is open of each tracked object."""
         names = [str(ref) for ref in refs]
         query = sa.select(
             tracked_objects.c.ref, tracked_objects.c.fingerprint, tracked_objects.c.open
@@ -48,113 +46,127 @@ class TrackedObjects:
         return {row.ref: (row.fingerprint, row.open) for row in rows}
 
     def add(
-        self, came: Sequence[ListedObject], notices: Sequence[OutboxEntry], at: datetime
+        self,
+        objects: Sequence[ListedObject],
+        notifications: Sequence[OutboxEntry],
+        at: datetime,
     ) -> None:
-        """Remember what came, and what is to be posted for it; what is known stays as it is."""
-        rows = [_row(each, at) for each in came]
+        """Track new objects, and enqueue their notifications; tracked ones stay as they are."""
+        rows = [
+            {
+                "ref": str(listed.ref),
+                "kind": listed.ref.kind,
+                "workspace": listed.ref.workspace,
+                "stale": False,
+                "backlog": listed.backlog,
+                "fingerprint": listed.fingerprint,
+                "open_since": at,
+                "settled_at": None if _is_open(listed.snapshot) else to_utc(at),
+                "next_check_at": to_utc(listed.next_check_at),
+                "snoozed_until": None,
+                "snoozed_by": "",
+                **_snapshot_columns(listed.snapshot),
+            }
+            for listed in objects
+        ]
         with self.engine.begin() as connection:
-            if rows:  # one statement for each row: made once, and not anew for each number of rows
+            if rows:  # one statement executed for each row: compiled once for any number of rows
                 connection.execute(self._insert(tracked_objects).on_conflict_do_nothing(), rows)
-            enqueue(connection, self._insert, notices, at)
+            enqueue(connection, self._insert, notifications, at)
 
-    def update_listed(self, seen: Sequence[ListedObject], at: datetime) -> None:
-        """Take over what a list says anew; whoever has a card of it has to be shown."""
+    def update_listed(self, objects: Sequence[ListedObject], at: datetime) -> None:
+        """Record what a list says of tracked objects; those with a card become stale."""
         with self.engine.begin() as connection:
-            for each in seen:
-                own = tracked_objects.c.ref == str(each.ref)
-                times = {
-                    "open_since": _first_at(each.snapshot, at),
-                    "settled_at": _settled(each.snapshot, at),
-                }
-                fresh = _facts(each.snapshot) | times
-                told = fresh | {
-                    "fingerprint": each.fingerprint,
-                    "next_check_at": to_utc(each.next_check_at),
-                }
+            for listed in objects:
+                update = sa.update(tracked_objects).where(tracked_objects.c.ref == str(listed.ref))
                 connection.execute(
-                    sa.update(tracked_objects).where(own).values(stale=CARDED, **told)
+                    update.values(
+                        stale=HAS_CARD,
+                        open_since=_open_since(listed.snapshot, at),
+                        settled_at=_settled_at(listed.snapshot, at),
+                        fingerprint=listed.fingerprint,
+                        next_check_at=to_utc(listed.next_check_at),
+                        **_snapshot_columns(listed.snapshot),
+                    )
                 )
 
     def update_read(self, ref: Ref, snapshot: Snapshot | None, at: datetime) -> None:
-        """Take over what a look showed; None is that there is no such object any more."""
-        told: dict[str, Any] = {"open": False}
+        """Record an object as it was read; None if it does not exist any more."""
+        values: dict[str, Any] = {"open": False}
         if snapshot:
-            told = {"open_since": _first_at(snapshot, at)} | _facts(snapshot)
-        settled = _settled(snapshot, at)
-        own = sa.update(tracked_objects).where(tracked_objects.c.ref == str(ref))
+            values = {"open_since": _open_since(snapshot, at)} | _snapshot_columns(snapshot)
+        settled_at = _settled_at(snapshot, at)
+        update = sa.update(tracked_objects).where(tracked_objects.c.ref == str(ref))
         with self.engine.begin() as connection:
-            connection.execute(own.values(stale=False, settled_at=settled, **told))
+            connection.execute(update.values(stale=False, settled_at=settled_at, **values))
 
     def mark_missing(
-        self, workspace: str, noun: ObjectKind, found: Collection[str], before: datetime
+        self, workspace: str, kind: ObjectKind, listed: Collection[str], before: datetime
     ) -> int:
-        """Mark what is open here, was so before then, and was not found; returns how many."""
-        own = (
-            (tracked_objects.c.workspace == workspace)
-            & (tracked_objects.c.kind == noun)
-            & tracked_objects.c.open
+        """Mark open objects as stale that a full list does not contain; return how many.
+
+        ``listed`` are the references in the list. Objects that are open only since ``before`` or
+        later are left out: the list may be older than that.
+        """
+        query = sa.select(tracked_objects.c.ref).where(
+            _open_of(workspace, kind), tracked_objects.c.open_since < before
         )
-        query = sa.select(tracked_objects.c.ref).where(own, tracked_objects.c.open_since < before)
         with self.engine.begin() as connection:
-            gone = [row.ref for row in connection.execute(query) if row.ref not in found]
-            for some in _slices(gone):
-                mark = sa.update(tracked_objects).where(tracked_objects.c.ref.in_(some))
-                connection.execute(mark.values(stale=True))
-        return len(gone)
+            missing = [row.ref for row in connection.execute(query) if row.ref not in listed]
+            for refs in _slices(missing):
+                update = sa.update(tracked_objects).where(tracked_objects.c.ref.in_(refs))
+                connection.execute(update.values(stale=True))
+        return len(missing)
 
     def mark_stale(self, ref: Ref, *, stale: bool) -> None:
-        """Have an object looked at again, or not."""
-        own = sa.update(tracked_objects).where(tracked_objects.c.ref == str(ref))
+        """Record whether an object must be read again."""
+        update = sa.update(tracked_objects).where(tracked_objects.c.ref == str(ref))
         with self.engine.begin() as connection:
-            connection.execute(own.values(stale=stale))
+            connection.execute(update.values(stale=stale))
 
-    def stale(self, most: int) -> list[Ref]:
-        """Up to so many objects that were changed since they were looked at; oldest first."""
+    def stale(self, limit: int) -> list[Ref]:
+        """Return up to ``limit`` objects that must be read again, open longest first."""
         query = (
             sa.select(tracked_objects.c.ref)
             .where(tracked_objects.c.stale)
             .order_by(tracked_objects.c.open_since)
-            .limit(most)
+            .limit(limit)
         )
         with self.engine.begin() as connection:
-            return _refs(connection.execute(query).all())
+            rows = connection.execute(query).all()
+        return [ref for row in rows if (ref := Ref.parse(row.ref))]
 
-    # What is known.
+    # What is tracked.
 
-    def count(self, workspace: str, noun: ObjectKind) -> int:
-        """How many objects are open."""
-        own = (
-            (tracked_objects.c.workspace == workspace)
-            & (tracked_objects.c.kind == noun)
-            & tracked_objects.c.open
-        )
+    def count(self, workspace: str, kind: ObjectKind) -> int:
+        """Return how many objects of a kind are open in a workspace."""
         with self.engine.begin() as connection:
-            return int(connection.execute(_count(own)).scalar_one())
+            return int(connection.execute(_count(_open_of(workspace, kind))).scalar_one())
 
     def contains(self, ref: Ref) -> bool:
-        """Whether the watch has come across an object."""
+        """Whether an object is tracked."""
         return bool(self.fingerprints([ref]))
 
     def count_open(self, refs: Sequence[Ref]) -> int:
-        """How many of these are open."""
-        found = 0
+        """Return how many of these objects are open."""
+        total = 0
         with self.engine.begin() as connection:
-            for some in _slices([str(ref) for ref in refs]):
-                query = _count(tracked_objects.c.ref.in_(some) & tracked_objects.c.open)
-                found += int(connection.execute(query).scalar_one())
-        return found
+            for names in _slices([str(ref) for ref in refs]):
+                query = _count(tracked_objects.c.ref.in_(names) & tracked_objects.c.open)
+                total += int(connection.execute(query).scalar_one())
+        return total
 
     def get(self, refs: Sequence[Ref]) -> list[TrackedObject]:
-        """What is known of these, in this order."""
+        """Return those of these objects that are tracked, in this order."""
         query = sa.select(tracked_objects).where(
             tracked_objects.c.ref.in_([str(ref) for ref in refs])
         )
         with self.engine.begin() as connection:
-            found = {row.ref: row for row in connection.execute(query)}
-        return [_known(found[str(ref)]) for ref in refs if str(ref) in found]
+            rows = {row.ref: row for row in connection.execute(query)}
+        return [_tracked(rows[str(ref)]) for ref in refs if str(ref) in rows]
 
-    def open_tasks(self, most: int) -> list[TrackedObject]:
-        """Tasks that wait, due soonest first."""
+    def open_tasks(self, limit: int) -> list[TrackedObject]:
+        """Return up to ``limit`` tasks that wait, due soonest first."""
         query = sa.select(tracked_objects).where(
             tracked_objects.c.kind == "task", tracked_objects.c.open
         )
@@ -163,84 +175,83 @@ class TrackedObjects:
             tracked_objects.c.due_at,
             tracked_objects.c.ref,
         )
-        return self._some(query.order_by(*soonest), most)
+        return self._fetch(query.order_by(*soonest), limit)
 
-    def open_failures(self, most: int) -> list[TrackedObject]:
-        """Runs that failed, latest first."""
+    def open_failures(self, limit: int) -> list[TrackedObject]:
+        """Return up to ``limit`` runs that failed, latest first."""
         query = sa.select(tracked_objects).where(
             tracked_objects.c.kind == "instance", tracked_objects.c.open
         )
-        return self._some(
-            query.order_by(tracked_objects.c.open_since.desc(), tracked_objects.c.ref), most
-        )
+        latest = tracked_objects.c.open_since.desc(), tracked_objects.c.ref
+        return self._fetch(query.order_by(*latest), limit)
 
     def backlog(self, workspace: str) -> list[TrackedObject]:
-        """What is open and was there before the watch began."""
-        own = (
+        """Return the open objects of a workspace that are older than the first poll."""
+        condition = (
             tracked_objects.c.backlog
             & tracked_objects.c.open
             & (tracked_objects.c.workspace == workspace)
         )
-        return self._some(sa.select(tracked_objects).where(own), None)
+        return self._fetch(sa.select(tracked_objects).where(condition), None)
 
-    def _some(self, query: sa.Select[Any], most: int | None) -> list[TrackedObject]:
+    def _fetch(self, query: sa.Select[Any], limit: int | None) -> list[TrackedObject]:
         with self.engine.begin() as connection:
-            return [_known(row) for row in connection.execute(query.limit(most))]
+            return [_tracked(row) for row in connection.execute(query.limit(limit))]
 
-    # Time.
+    # Reminders, escalations, snoozes.
 
-    def check_due(self, at: datetime, most: int) -> list[TrackedObject]:
-        """Objects that are open and whose time has come."""
+    def check_due(self, at: datetime, limit: int) -> list[TrackedObject]:
+        """Return up to ``limit`` open objects whose next check is due, longest due first."""
         due = tracked_objects.c.open & (tracked_objects.c.next_check_at <= to_utc(at))
-        return self._some(
-            sa.select(tracked_objects).where(due).order_by(tracked_objects.c.next_check_at), most
-        )
+        query = sa.select(tracked_objects).where(due)
+        return self._fetch(query.order_by(tracked_objects.c.next_check_at), limit)
 
     def mark_checked(
         self,
-        next_at: Iterable[tuple[Ref, datetime | None]],
-        notices: Sequence[OutboxEntry],
+        tracked: TrackedObject,
+        next_check_at: datetime | None,
+        notifications: Sequence[OutboxEntry],
         at: datetime,
     ) -> None:
-        """Write down when these are to be thought of next, and what is to be posted now."""
+        """Record when an object is to be checked next, and enqueue notifications of it.
+
+        A time that was set since ``tracked`` was read stands: the object has changed meanwhile,
+        or was snoozed, and ``next_check_at`` does not take that into account.
+        """
+        unchanged = (tracked_objects.c.ref == str(tracked.ref)) & (
+            tracked_objects.c.next_check_at == to_utc(tracked.next_check_at)
+        )
+        update = sa.update(tracked_objects).where(unchanged)
         with self.engine.begin() as connection:
-            for ref, when in next_at:
-                own = tracked_objects.c.ref == str(ref)
-                connection.execute(
-                    sa.update(tracked_objects).where(own).values(next_check_at=to_utc(when))
-                )
-            enqueue(connection, self._insert, notices, at)
+            connection.execute(update.values(next_check_at=to_utc(next_check_at)))
+            enqueue(connection, self._insert, notifications, at)
 
     def reschedule_all(self, at: datetime) -> None:
-        """Have everything that is open thought of again: the policy has changed."""
+        """Have every open object checked at a time, since the policy has changed."""
+        update = sa.update(tracked_objects).where(tracked_objects.c.open)
         with self.engine.begin() as connection:
-            connection.execute(
-                sa.update(tracked_objects)
-                .where(tracked_objects.c.open)
-                .values(next_check_at=to_utc(at))
-            )
+            connection.execute(update.values(next_check_at=to_utc(at)))
 
     def snooze(self, ref: Ref, until: datetime | None, by: str, at: datetime) -> bool:
-        """Leave people alone with an object until then; False if it is not known as open.
+        """Send no reminders of an object until a time; False if it is not tracked as open.
 
-        None ends it.
+        None ends the snooze.
         """
-        told = {"snoozed_until": to_utc(until), "snoozed_by": by, "next_check_at": to_utc(at)}
-        own = (tracked_objects.c.ref == str(ref)) & tracked_objects.c.open
+        row = (tracked_objects.c.ref == str(ref)) & tracked_objects.c.open
+        update = sa.update(tracked_objects).where(row)
+        values = {"snoozed_until": to_utc(until), "snoozed_by": by, "next_check_at": to_utc(at)}
         with self.engine.begin() as connection:
-            return bool(
-                connection.execute(sa.update(tracked_objects).where(own).values(**told)).rowcount
-            )
+            return bool(connection.execute(update.values(**values)).rowcount)
 
     def purge(self, before: datetime) -> None:
-        """Drop what was settled before then, and has been drawn since."""
+        """Delete what was settled before a time, unless it is stale."""
         settled = sa.not_(tracked_objects.c.open | tracked_objects.c.stale) & (
             tracked_objects.c.settled_at < to_utc(before)
         )
         with self.engine.begin() as connection:
             connection.execute(sa.delete(tracked_objects).where(settled))
 
-    # For whoever takes over.
+    # For digests.
 
     def open_counts(self, at: datetime, within: timedelta) -> OpenCounts:
         """Count what is open; ``within`` is how soon after ``at`` a task is due soon."""
@@ -248,80 +259,67 @@ class TrackedObjects:
         soon = (tracked_objects.c.due_at >= to_utc(at)) & (
             tracked_objects.c.due_at < to_utc(at + within)
         )
-        kinds = (task, task & overdue, task & soon, tracked_objects.c.kind == "instance")
-        query = sa.select(*(sa.func.count(sa.case((kind, 1))) for kind in kinds))
+        conditions = (task, task & overdue, task & soon, tracked_objects.c.kind == "instance")
+        query = sa.select(*(sa.func.count(sa.case((each, 1))) for each in conditions))
         with self.engine.begin() as connection:
             counts = connection.execute(query.where(tracked_objects.c.open)).one()
         return OpenCounts(*map(int, counts))
 
     def settlements(self, since: datetime, until: datetime) -> list[tuple[TrackedObject, datetime]]:
-        """What was settled in that time, and when."""
+        """Return what was settled from ``since`` until before ``until``, each with its time."""
         within = (tracked_objects.c.settled_at >= to_utc(since)) & (
             tracked_objects.c.settled_at < to_utc(until)
         )
         with self.engine.begin() as connection:
             rows = connection.execute(sa.select(tracked_objects).where(within)).all()
-        return [(_known(row), from_db(row.settled_at)) for row in rows]
+        return [(_tracked(row), from_db(row.settled_at)) for row in rows]
 
 
-def _row(each: ListedObject, at: datetime) -> dict[str, Any]:
-    ref = each.ref
+def _snapshot_columns(snapshot: Snapshot) -> dict[str, Any]:
+    """Return a snapshot, and the columns that repeat parts of it for queries."""
+    if isinstance(snapshot, Task):
+        created_at, due_at = snapshot.create_time, snapshot.due_date
+    else:
+        created_at, due_at = snapshot.start_time, None
     return {
-        "ref": str(ref),
-        "kind": ref.kind,
-        "workspace": ref.workspace,
-        "stale": False,
-        "backlog": each.backlog,
-        "fingerprint": each.fingerprint,
-        "open_since": at,
-        "settled_at": None if _open(each.snapshot) else to_utc(at),
-        "next_check_at": to_utc(each.next_check_at),
-        "snoozed_until": None,
-        "snoozed_by": "",
-        **_facts(each.snapshot),
+        "open": _is_open(snapshot),
+        "snapshot": snapshot.model_dump_json(),
+        "created_at": to_utc(created_at),
+        "due_at": to_utc(due_at),
+        "failure_group": failure_group(snapshot),
     }
 
 
-def _facts(snapshot: Snapshot) -> dict[str, Any]:
-    """What stands in columns of their own, to be asked for."""
-    told: dict[str, Any] = {"open": _open(snapshot), "snapshot": snapshot.model_dump_json()}
-    if isinstance(snapshot, Task):
-        times = {"created_at": to_utc(snapshot.create_time), "due_at": to_utc(snapshot.due_date)}
-        return told | times | {"failure_group": ""}
-    times = {"created_at": to_utc(snapshot.start_time), "due_at": None}
-    return told | times | {"failure_group": failure_group(snapshot)}
-
-
-def _open(snapshot: Snapshot) -> bool:
-    """Whether somebody is waited for: a task that waits, a run that failed."""
+def _is_open(snapshot: Snapshot) -> bool:
+    """Whether an object waits for a person: a task that waits, a run that failed."""
     return snapshot.status in OPEN_STATUSES
 
 
-def _first_at(snapshot: Snapshot, at: datetime) -> Any:
-    """Since when people are waited for: what is open again is waited for anew."""
-    again = sa.not_(tracked_objects.c.open) & sa.literal(_open(snapshot))
-    return sa.case((again, to_utc(at)), else_=tracked_objects.c.open_since)
+def _open_since(snapshot: Snapshot, at: datetime) -> sa.ColumnElement[Any]:
+    """Return the new value of ``open_since``: an object that is open again is so since now."""
+    reopened = sa.not_(tracked_objects.c.open) & sa.literal(_is_open(snapshot))
+    return sa.case((reopened, to_utc(at)), else_=tracked_objects.c.open_since)
 
 
-def _settled(snapshot: Snapshot | None, at: datetime) -> Any:
-    """When somebody stopped being waited for, as SecMaster has it: the first time counts.
+def _settled_at(
+    snapshot: Snapshot | None, at: datetime
+) -> sa.ColumnElement[datetime | None] | None:
+    """Return the new value of ``settled_at``: when SecMaster says that it ended, the first time.
 
-    A run that failed and is then terminated may keep the time at which it failed.
+    A run that failed and is then terminated may keep the time at which it failed: a time that is
+    not after ``open_since`` does not count.
     """
-    if snapshot and _open(snapshot):
+    if snapshot and _is_open(snapshot):
         return None
-    told = _ended(snapshot) or at
-    when = sa.case((tracked_objects.c.open_since < to_utc(told), to_utc(told)), else_=to_utc(at))
-    return sa.func.coalesce(tracked_objects.c.settled_at, when)
+    ended_at = None
+    if snapshot:
+        ended_at = snapshot.update_time if isinstance(snapshot, Task) else snapshot.end_time
+    ended = to_utc(ended_at or at)
+    settled = sa.case((tracked_objects.c.open_since < ended, ended), else_=to_utc(at))
+    return sa.func.coalesce(tracked_objects.c.settled_at, settled)
 
 
-def _ended(snapshot: Snapshot | None) -> datetime | None:
-    if snapshot is None:
-        return None
-    return snapshot.update_time if isinstance(snapshot, Task) else snapshot.end_time
-
-
-def _known(row: Row) -> TrackedObject:
+def _tracked(row: Row) -> TrackedObject:
     ref = Ref.parse(row.ref)
     snapshot = snapshots.parse(row.kind, row.snapshot)
     if ref is None or snapshot is None:
@@ -334,16 +332,23 @@ def _known(row: Row) -> TrackedObject:
         backlog=row.backlog,
         snoozed_until=from_db_or_none(row.snoozed_until),
         snoozed_by=row.snoozed_by,
+        next_check_at=from_db_or_none(row.next_check_at),
     )
 
 
-def _refs(rows: Sequence[Row]) -> list[Ref]:
-    return [ref for row in rows if (ref := Ref.parse(row.ref))]
+def _open_of(workspace: str, kind: ObjectKind) -> sa.ColumnElement[bool]:
+    """Select the open objects of a kind in a workspace."""
+    return (
+        (tracked_objects.c.workspace == workspace)
+        & (tracked_objects.c.kind == kind)
+        & tracked_objects.c.open
+    )
 
 
-def _count(which: sa.ColumnElement[bool]) -> sa.Select[int]:
-    return sa.select(sa.func.count()).select_from(tracked_objects).where(which)
+def _count(condition: sa.ColumnElement[bool]) -> sa.Select[int]:
+    return sa.select(sa.func.count()).select_from(tracked_objects).where(condition)
 
 
 def _slices(rows: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE))
+    """Yield the rows in slices that fit one statement."""
+    return (rows[start : start + BATCH_SIZE] for start in range(0, len(rows), BATCH_SIZE))

@@ -1,8 +1,8 @@
-"""SecMaster's lists, read so that a round costs a handful of requests however long they are.
+"""SecMaster's lists, read so that a poll costs a handful of requests however long they are.
 
 A list is read newest first until a page says nothing new. Where SecMaster's count then differs
-from ours, something left the list unseen: the list of what was handled tells most of it, and a
-walk over the whole list, some pages a round, the rest. What a list can't tell, a look does.
+from ours, something left the list unseen: the list of handled tasks names most of it, and a scan
+of the whole list, some pages a poll, the rest. What no list tells, reading single objects does.
 """
 
 import asyncio
@@ -10,24 +10,33 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from pydantic import ValidationError
 
 from bot.domain.objects import ObjectKind, Ref
 from bot.domain.snapshots import Snapshot, rendered_fingerprint
 from bot.secmaster import InstanceStatus, QueryType
-from bot.services import services
+from bot.services import Services
 
 log = logging.getLogger(__name__)
 
 PAGE = 100  # as many as SecMaster gives at once
-LAST = 9900  # the highest offset of which it gives a whole page
-WALKED = 25  # pages of a walk in one round
+MAX_OFFSET = 9900  # the highest offset of which it gives a whole page
+PAGES_PER_POLL = 25  # pages of a full scan in one poll
+
+
+class Listing(StrEnum):
+    """Which list is read, and in which order."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    HANDLED = "handled"
 
 
 @dataclass(frozen=True, slots=True)
 class ListedRow:
-    """An object as a list has it, with the digest of that."""
+    """An object as a list has it, with the fingerprint of that."""
 
     ref: Ref
     snapshot: Snapshot
@@ -36,7 +45,7 @@ class ListedRow:
 
 @dataclass(slots=True)
 class ListDelta:
-    """What a list says that was not known, oldest first."""
+    """What a list says that was not known, in the order in which it was read."""
 
     added: list[ListedRow] = field(default_factory=list)
     changed: list[ListedRow] = field(default_factory=list)
@@ -44,109 +53,117 @@ class ListDelta:
     def __bool__(self) -> bool:
         return bool(self.added or self.changed)
 
+    def extend(self, page: "ListDelta") -> None:
+        """Add what a further page says."""
+        self.added += page.added
+        self.changed += page.changed
+
 
 @dataclass(slots=True)
 class ListSynchronizer:
-    """The list of what waits in a workspace: tasks, or runs that failed.
+    """Follows the list of what is open in a workspace: waiting tasks, or failed runs.
 
-    A walk goes on from round to round; ``explained`` is by how much SecMaster's count differs
-    from ours though a whole walk found nothing missing.
+    A full scan goes on from poll to poll. ``accepted_difference`` is by how much SecMaster's count
+    differs from ours though a whole scan missed nothing.
     """
 
+    services: Services
     workspace: str
     kind: ObjectKind
     total: int = 0
     accepted_difference: int = 0
-    _offset: int = 0
-    _found: set[str] = field(default_factory=set)
-    _began: datetime | None = None
-    _last: bool = True
-
-    async def newest(self) -> ListDelta:
-        """Read newest first until a page says nothing new."""
-        news = ListDelta()
-        async for rows in self._pages("newest"):
-            page = await self._sorted(rows)
-            news.added += page.added
-            news.changed += page.changed
-            if not page:
-                break
-        news.added.reverse()
-        news.changed.reverse()
-        return news
-
-    async def count_differs(self, *, anew: bool = False) -> bool:
-        """Whether SecMaster's count and ours differ by what nothing has explained yet.
-
-        ``anew`` asks SecMaster once more: people decide between the two counts.
-        """
-        if anew:
-            await self._page("newest", 0)
-        return await self._difference() != self.accepted_difference
-
-    async def handled(self) -> ListDelta:
-        """Read what was handled, newest first, until a page has nothing that is open here."""
-        news = ListDelta()
-        if self.kind != "task":
-            return news  # of runs there is no such list
-        async for rows in self._pages("handled"):
-            known = await self._known(rows)
-            still = [row for row in rows if known.get(str(row.ref), ("", False))[1]]
-            news.changed += still
-            if not still:
-                break
-        return news
-
-    async def full_scan(self) -> ListDelta:
-        """Go on along the whole list; at its end what was not met is marked to be looked at."""
-        store = services().store.tracked
-        if self._began is None:
-            self._offset, self._found, self._began = 0, set(), services().clock()
-        news, pages, ended = ListDelta(), 0, True
-        async for rows in self._pages("oldest", self._offset):
-            self._found |= {str(row.ref) for row in rows}
-            page = await self._sorted(rows)
-            news.added += page.added
-            news.changed += page.changed
-            pages += 1
-            self._offset += PAGE
-            ended = self._last
-            if pages == WALKED:
-                break
-        if not ended and self._offset <= LAST:
-            return news
-        began, self._began = self._began, None
-        if not ended:  # SecMaster lists no more than this, so who knows what lies behind
-            self.accepted_difference = await self._difference()
-            return news
-        mark = (self.workspace, self.kind, self._found, began)
-        await asyncio.to_thread(store.mark_missing, *mark)
-        # By so much its count differs from what it lists, whatever the reason.
-        self.accepted_difference = self.total - len(self._found)
-        return news
+    _scan_began_at: datetime | None = None
+    _scan_offset: int = 0
+    _scanned: set[str] = field(default_factory=set)
+    _is_last_page: bool = True
 
     @property
     def scanning(self) -> bool:
-        return self._began is not None
+        """Whether a full scan is under way."""
+        return self._scan_began_at is not None
 
-    async def _difference(self) -> int:
-        here = await asyncio.to_thread(services().store.tracked.count, self.workspace, self.kind)
-        return self.total - here
+    async def newest(self) -> ListDelta:
+        """Read newest first until a page says nothing new; return what is new, oldest first."""
+        delta = ListDelta()
+        async for rows in self.pages(Listing.NEWEST):
+            page = await self.compare(rows)
+            delta.extend(page)
+            if not page:
+                break
+        delta.added.reverse()
+        delta.changed.reverse()
+        return delta
 
-    async def _pages(self, which: str, offset: int = 0) -> AsyncIterator[list[ListedRow]]:
-        while offset <= LAST:
-            rows = await self._page(which, offset)
-            yield rows
-            if self._last:
+    async def handled(self) -> ListDelta:
+        """Read handled tasks, newest first, until a page has nothing that is open here."""
+        delta = ListDelta()
+        if self.kind != "task":
+            return delta  # of runs there is no such list
+        async for rows in self.pages(Listing.HANDLED):
+            states = await self.load_states(rows)
+            open_rows = [row for row in rows if states.get(str(row.ref), ("", False))[1]]
+            delta.changed += open_rows
+            if not open_rows:
+                break
+        return delta
+
+    async def full_scan(self) -> ListDelta:
+        """Go on along the whole list; at its end, mark as stale what is open here and not in it."""
+        if self._scan_began_at is None:
+            now = self.services.clock.now()
+            self._scan_offset, self._scanned, self._scan_began_at = 0, set(), now
+        delta, pages, is_complete = ListDelta(), 0, True
+        async for rows in self.pages(Listing.OLDEST, self._scan_offset):
+            self._scanned |= {str(row.ref) for row in rows}
+            delta.extend(await self.compare(rows))
+            pages += 1
+            self._scan_offset += PAGE
+            is_complete = self._is_last_page
+            if pages == PAGES_PER_POLL:
+                break
+        if not is_complete and self._scan_offset <= MAX_OFFSET:
+            return delta
+        began_at, self._scan_began_at = self._scan_began_at, None
+        if not is_complete:  # SecMaster lists no more than this, so who knows what lies behind
+            self.accepted_difference = await self.difference()
+            return delta
+        mark_missing = self.services.store.tracked.mark_missing
+        await asyncio.to_thread(mark_missing, self.workspace, self.kind, self._scanned, began_at)
+        # By so much its count differs from what it lists, whatever the reason.
+        self.accepted_difference = self.total - len(self._scanned)
+        return delta
+
+    async def count_differs(self, *, refresh: bool = False) -> bool:
+        """Return whether SecMaster's count and ours differ by what nothing has explained yet.
+
+        ``refresh`` asks SecMaster for its count first: people decide meanwhile.
+        """
+        if refresh:
+            await self.read_page(Listing.NEWEST, 0)
+        return await self.difference() != self.accepted_difference
+
+    async def difference(self) -> int:
+        """Return by how much SecMaster's last count exceeds the number of objects open here."""
+        tracked = self.services.store.tracked
+        return self.total - await asyncio.to_thread(tracked.count, self.workspace, self.kind)
+
+    # Pages.
+
+    async def pages(self, listing: Listing, offset: int = 0) -> AsyncIterator[list[ListedRow]]:
+        """Yield a list's pages, as far as SecMaster lists them."""
+        while offset <= MAX_OFFSET:
+            yield await self.read_page(listing, offset)
+            if self._is_last_page:
                 return
             offset += PAGE
         log.warning("SecMaster lists no more than this", extra={"kind": self.kind})
 
-    async def _page(self, which: str, offset: int) -> list[ListedRow]:
-        client = services().secmaster[self.workspace]
-        order = "ASC" if which == "oldest" else "DESC"
-        key = "create_time" if which == "oldest" else "update_time"
-        found: tuple[Snapshot, ...]
+    async def read_page(self, listing: Listing, offset: int) -> list[ListedRow]:
+        """Read one page; note SecMaster's count of what is open, and whether it was the last."""
+        client = self.services.workspaces.client(self.workspace)
+        is_oldest = listing is Listing.OLDEST
+        order, key = ("ASC", "create_time") if is_oldest else ("DESC", "update_time")
+        snapshots: tuple[Snapshot, ...]
         if self.kind == "instance":
             runs = await client.list_workflow_instances(
                 status=InstanceStatus.FAILED,
@@ -155,38 +172,43 @@ class ListSynchronizer:
                 offset=offset,
                 limit=PAGE,
             )
-            found, total = runs.instances, runs.total
+            snapshots, total = runs.instances, runs.total
         else:
-            kind = QueryType.ALL_HANDLED if which == "handled" else QueryType.MY_TODO
+            is_handled = listing is Listing.HANDLED
             tasks = await client.list_tasks(
-                query_type=kind, sort_key=key, sort_dir=order, offset=offset, limit=PAGE
+                query_type=QueryType.ALL_HANDLED if is_handled else QueryType.MY_TODO,
+                sort_key=key,
+                sort_dir=order,
+                offset=offset,
+                limit=PAGE,
             )
-            found, total = tasks.tasks, tasks.total
-        self._last = len(found) < PAGE
-        if which != "handled":
+            snapshots, total = tasks.tasks, tasks.total
+        self._is_last_page = len(snapshots) < PAGE
+        if listing is not Listing.HANDLED:
             self.total = total
-        return [row for each in found if (row := self._row(each))]
+        rows = []
+        for snapshot in snapshots:
+            try:
+                ref = Ref(kind=self.kind, workspace=self.workspace, id=snapshot.id)
+            except ValidationError:  # an id that no button can carry
+                log.warning("an object has no usable id", extra={"kind": self.kind})
+                continue
+            rows.append(ListedRow(ref, snapshot, rendered_fingerprint(snapshot)))
+        return rows
 
-    def _row(self, snapshot: Snapshot) -> ListedRow | None:
-        try:
-            ref = Ref(kind=self.kind, workspace=self.workspace, id=snapshot.id)
-        except ValidationError:  # an id that no button can carry
-            log.warning("an object has no usable id", extra={"kind": self.kind})
-            return None
-        return ListedRow(ref, snapshot, rendered_fingerprint(snapshot))
-
-    async def _sorted(self, rows: list[ListedRow]) -> ListDelta:
-        """What of a page is new, and what has changed."""
-        known = await self._known(rows)
-        news = ListDelta()
+    async def compare(self, rows: list[ListedRow]) -> ListDelta:
+        """Return what of a page is new here, and what has changed."""
+        states = await self.load_states(rows)
+        delta = ListDelta()
         for row in rows:
-            before = known.get(str(row.ref))
-            if before is None:
-                news.added.append(row)
-            elif before != (row.fingerprint, True):
-                news.changed.append(row)
-        return news
+            state = states.get(str(row.ref))
+            if state is None:
+                delta.added.append(row)
+            elif state != (row.fingerprint, True):
+                delta.changed.append(row)
+        return delta
 
-    async def _known(self, rows: list[ListedRow]) -> dict[str, tuple[str, bool]]:
+    async def load_states(self, rows: list[ListedRow]) -> dict[str, tuple[str, bool]]:
+        """Return (fingerprint, whether it is open) for those of the rows that are tracked."""
         refs = [row.ref for row in rows]
-        return await asyncio.to_thread(services().store.tracked.fingerprints, refs)
+        return await asyncio.to_thread(self.services.store.tracked.fingerprints, refs)

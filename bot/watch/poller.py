@@ -1,257 +1,239 @@
-"""The watch: SecMaster's lists become cards and reminders, and cards follow what is done elsewhere.
+"""Polling SecMaster: its lists become cards and reminders, and cards follow what changes there.
 
-One replica at a time does it, round after round. A round costs a handful of requests however much
-waits; what it has to say goes into the outbox together with what it has learned, so that nothing
-is lost and nothing said twice, whatever dies on the way.
+One replica at a time polls. A poll costs a handful of requests however much is open; what it has
+to say goes into the outbox in the same transaction as what it has learned, so that nothing is lost
+and nothing posted twice, whatever dies on the way.
 """
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from bot.domain.notifications import Notification, NotificationKind, OutboxEntry
+from bot.domain.notifications import BacklogNotification, OutboxEntry
+from bot.domain.objects import OBJECT_KINDS
 from bot.domain.reasons import OutcomeReason, secmaster_reason
 from bot.domain.tracking import ListedObject, TrackedObject
 from bot.domain.watch_status import PollStatus
 from bot.notifications import planner
-from bot.notifications.dispatcher import KEPT, ChannelWorkers
+from bot.notifications.dispatcher import RETENTION, Dispatcher
 from bot.secmaster import SecMasterError, Task, Unavailable
-from bot.services import services
-from bot.store import NameInUse, hold_name
+from bot.services import Services
+from bot.store import NameInUse
+from bot.watch.leader import Leader
 from bot.watch.list_sync import ListDelta, ListedRow, ListSynchronizer
-from bot.watch.reconcile import UNASKABLE, catch_up
+from bot.watch.reconcile import SECMASTER_DOWN, catch_up
 
 log = logging.getLogger(__name__)
 
-NAME = "watch.leader"  # no replica can have it: their names have no dot
-AT_ONCE = 100  # objects written down in one transaction: a click must not wait for all of them
-AGAIN = timedelta(minutes=1)  # until what could not be thought of is thought of again
-REMEMBERED = timedelta(days=90)  # what was settled longer ago nobody asks about
-LONGEST_PAUSE = 300.0  # seconds between two rounds while SecMaster is in trouble
+BATCH = 100  # objects recorded in one transaction: a click must not wait for all of them
+TRACKED_FOR = timedelta(days=90)  # what was settled longer ago nobody asks about
+MAX_PAUSE = 300.0  # seconds between two polls while SecMaster is in trouble
 
 
-@dataclass(slots=True)
 class Poller:
-    """Rounds without end, by whichever replica holds the lead.
+    """Polls for as long as this replica leads, with the dispatcher beside it."""
 
-    ``feeds`` remember how far they are; a replica that takes the lead begins with new ones.
-    """
+    def __init__(self, services: Services) -> None:
+        self.dispatcher = Dispatcher(services)
+        self._services = services
+        self._subscribers: list[Callable[[], Awaitable[None]]] = []
+        self._failures = 0  # workspaces that could not be polled, one after the other
+        self._synchronizers = self.new_synchronizers()
 
-    synchronizers: list[ListSynchronizer] = field(default_factory=list)
-    workers: ChannelWorkers = field(default_factory=ChannelWorkers)
-    _troubled: int = 0
+    def subscribe(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Have a function called after each poll; one that fails is logged."""
+        self._subscribers.append(callback)
 
-    async def run(self, every: float) -> None:
-        """Lead whenever nobody else does, ``every`` so many seconds, until cancelled."""
+    async def run(self, interval: float) -> None:
+        """Lead whenever no other replica does, polling every ``interval`` seconds; never ends."""
         while True:
             try:
-                async with _held() as still:
-                    await self._lead(every, still)
+                async with Leader(self._services.store.engine) as leader:
+                    await self.lead(interval, leader)
             except NameInUse:
                 pass
             except Exception:
-                # Without its database nothing can be watched; it will be back.
+                # Without its database nothing can be polled; it will be back.
                 log.exception("the watch broke off")
-            await services().sleep(every)
+            await self._services.clock.sleep(interval)
 
-    async def _lead(self, every: float, still: Callable[[], bool]) -> None:
-        """Make round after round for as long as nobody else may think to lead."""
-        self.synchronizers = [
-            ListSynchronizer(workspace, noun)
-            for workspace in services().secmaster
-            for noun in ("task", "instance")
-        ]
+    async def lead(self, interval: float, leader: Leader) -> None:
+        """Poll and dispatch side by side, until the lead is lost or one of them fails."""
+        self._synchronizers = self.new_synchronizers()
         log.info("this replica watches now")
+        loops = (
+            asyncio.create_task(self.poll_repeatedly(interval, leader)),
+            asyncio.create_task(self.dispatcher.run(interval, leader.is_leader)),
+        )
         try:
-            while await asyncio.to_thread(still):
-                pause = await self.poll()
-                await services().sleep(max(every, pause))
+            await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await self.workers.close()
+            for loop in loops:
+                loop.cancel()
+            results = await asyncio.gather(*loops, return_exceptions=True)
+        for error in results:
+            if isinstance(error, Exception):
+                raise error
+
+    async def poll_repeatedly(self, interval: float, leader: Leader) -> None:
+        """Poll again and again for as long as no other replica may think that it leads."""
+        while await leader.is_leader():
+            pause = await self.poll()
+            await self._services.clock.sleep(max(interval, pause))
 
     async def poll(self) -> float:
-        """One round; returns how many seconds SecMaster wants to be left alone for."""
-        pause = 0.0
-        for workspace in services().secmaster:
-            began = services().clock()
-            trouble, wait = await self._watched(workspace, began)
-            self._troubled = self._troubled + 1 if trouble else 0
-            await self._note(workspace, began, trouble)
-            if trouble:
-                pause = max(pause, wait, min(LONGEST_PAUSE, 2.0 ** min(self._troubled, 10)))
-        await self._besides()
-        return pause
-
-    async def _watched(self, workspace: str, began: datetime) -> tuple[OutcomeReason, float]:
-        """Watch one workspace; returns what went wrong, and how long SecMaster asked to wait."""
-        try:
-            before = await asyncio.to_thread(services().store.poll_statuses.get, workspace)
-            first = before is None or before.last_success_at is None
-            for feed in self.synchronizers:
-                if feed.workspace == workspace:
-                    await _read(feed, first=first)
-            if first:
-                await _sum_up_backlog(workspace, began)
-            await catch_up()
-        except UNASKABLE as error:
-            log.warning("SecMaster can't be watched", extra={"error": str(error)})
-            wait = error.retry_after if isinstance(error, Unavailable) else None
-            return secmaster_reason(error), wait or 0.0
-        except Exception as error:
-            # Whatever one round met, the next is to come.
-            log.exception("a round of the watch broke off")
-            failure = OutcomeReason.OWN_FAULT
-            if isinstance(error, SecMasterError):
-                failure = secmaster_reason(error)
-            return failure, 0.0
-        return OutcomeReason.NONE, 0.0
-
-    async def _note(self, workspace: str, began: datetime, trouble: OutcomeReason) -> None:
-        rounds = services().store.poll_statuses
-        before = await asyncio.to_thread(rounds.get, workspace)
-        ended = services().clock() if not trouble else before.last_success_at if before else None
-        done = PollStatus(
-            workspace=workspace,
-            since=began,
-            last_success_at=ended,
-            failure=trouble,
-            replica=services().replica,
-        )
-        await asyncio.to_thread(rounds.save, done)
-
-    async def _besides(self) -> None:
-        """What needs no SecMaster: what is due by now, and what is to be posted."""
-        for step in (_think, _forget, *services().after_poll, self.workers.wake):
+        """Poll every workspace once; return for how many seconds SecMaster is to be left alone."""
+        services, pause = self._services, 0.0
+        for alias in services.workspaces:
+            since = services.clock.now()
+            failure, retry_after = await self.poll_workspace(alias, since)
+            self._failures = self._failures + 1 if failure else 0
+            await asyncio.to_thread(self.save_status, alias, since, failure)
+            if failure:
+                backoff = min(MAX_PAUSE, 2.0 ** min(self._failures, 10))
+                pause = max(pause, retry_after, backoff)
+        self.dispatcher.wake()
+        for step in (self.purge, *self._subscribers):
             try:
                 await step()
             except Exception:
-                # Whatever one of them met, the others do their part.
-                log.exception("a part of the round broke off")
+                # Whatever is the matter with one of them, the others do their part.
+                log.exception("a subscriber of the poll failed")
+        self.dispatcher.wake()  # for what they have enqueued
+        return pause
 
+    async def poll_workspace(self, alias: str, now: datetime) -> tuple[OutcomeReason, float]:
+        """Poll one workspace; return why that failed, and how long SecMaster asked to wait."""
+        services = self._services
+        try:
+            status = await asyncio.to_thread(services.store.poll_statuses.get, alias)
+            is_first = status is None or status.last_success_at is None
+            for synchronizer in self._synchronizers:
+                if synchronizer.workspace == alias:
+                    await self.synchronize(synchronizer, is_first=is_first)
+            if is_first:
+                await asyncio.to_thread(enqueue_backlog, services, alias, now)
+            await catch_up(services)
+        except SECMASTER_DOWN as error:
+            log.warning("SecMaster can't be watched", extra={"error": str(error)})
+            retry_after = error.retry_after if isinstance(error, Unavailable) else None
+            return secmaster_reason(error), retry_after or 0.0
+        except Exception as error:
+            # Whatever is the matter with one poll, the next is to come.
+            log.exception("a poll failed")
+            if isinstance(error, SecMasterError):
+                return secmaster_reason(error), 0.0
+            return OutcomeReason.OWN_FAULT, 0.0
+        return OutcomeReason.NONE, 0.0
 
-@asynccontextmanager
-async def _held() -> AsyncIterator[Callable[[], bool]]:
-    """Hold the lead; the database is asked in a thread, since it may let one wait."""
-    lock = hold_name(services().store.engine, NAME)
-    taking = asyncio.create_task(asyncio.to_thread(lock.__enter__))
-    try:
-        yield await asyncio.shield(taking)
-    finally:
-        # Whoever stopped waiting for it may have got it all the same.
-        await asyncio.wait([taking])
-        if not taking.exception():
-            await asyncio.shield(asyncio.to_thread(lock.__exit__, None, None, None))
-
-
-# What the lists say.
-
-
-async def _read(feed: ListSynchronizer, *, first: bool) -> None:
-    """Read one list, and where its count says that something is missing, find out what."""
-    await _take(await feed.newest(), first=first)
-    if not (feed.scanning or await feed.count_differs()):
-        return
-    if not feed.scanning:
-        await _take(await feed.handled(), first=first)
-        if not await feed.count_differs(anew=True) or await asyncio.to_thread(_looks_left):
+    async def synchronize(self, synchronizer: ListSynchronizer, *, is_first: bool) -> None:
+        """Read one list, and where its count says that something is missing, find out what."""
+        services = self._services
+        await record(services, await synchronizer.newest(), is_first=is_first)
+        if not (synchronizer.scanning or await synchronizer.count_differs()):
             return
-    await _take(await feed.full_scan(), first=first)
+        if not synchronizer.scanning:
+            await record(services, await synchronizer.handled(), is_first=is_first)
+            if not await synchronizer.count_differs(refresh=True):
+                return
+            # An object that is still to be read may be all that is missing.
+            if await asyncio.to_thread(services.store.tracked.stale, 1):
+                return
+        await record(services, await synchronizer.full_scan(), is_first=is_first)
 
+    async def purge(self) -> None:
+        """Drop what was posted, and what was settled, long ago."""
+        now, store = self._services.clock.now(), self._services.store
+        await asyncio.to_thread(store.outbox.purge, now - RETENTION)
+        await asyncio.to_thread(store.tracked.purge, now - TRACKED_FOR)
 
-def _looks_left() -> bool:
-    """Whether something is still to be looked at: it may be all that is missing."""
-    return bool(services().store.tracked.stale(1))
-
-
-async def _take(news: ListDelta, *, first: bool) -> None:
-    """Write down what is new, with what is to be posted for it."""
-    store, now = services().store.tracked, services().clock()
-    fresh = now - services().policy().watch.fresh
-    told = await asyncio.to_thread(services().store.outbox.subscriptions) if news.added else []
-    for start in range(0, len(news.added), AT_ONCE):
-        seen: list[ListedObject] = []
-        found: list[OutboxEntry] = []
-        for row in news.added[start : start + AT_ONCE]:
-            await asyncio.sleep(0)  # clicks come between
-            backlog = first and (_began(row) or now) < fresh
-            when = planner.first_check_at(row.ref, row.snapshot, now, backlog=backlog)
-            came = ListedObject(
-                row.ref, row.snapshot, row.fingerprint, backlog=backlog, next_check_at=when
-            )
-            seen.append(came)
-            found += [] if backlog else planner.card_entries(row.ref, row.snapshot, now, told)
-        await asyncio.to_thread(store.add, seen, found, now)
-    for start in range(0, len(news.changed), AT_ONCE):
-        rows = news.changed[start : start + AT_ONCE]
-        # Thought of at once: another due date may be another reminder, and one may be due.
-        again = [
-            ListedObject(row.ref, row.snapshot, row.fingerprint, next_check_at=now) for row in rows
+    def new_synchronizers(self) -> list[ListSynchronizer]:
+        """Return one for each list, which knows nothing of it yet: a new leader begins anew."""
+        return [
+            ListSynchronizer(self._services, alias, kind)
+            for alias in self._services.workspaces
+            for kind in OBJECT_KINDS
         ]
-        await asyncio.to_thread(store.update_listed, again, now)
 
-
-def _began(row: ListedRow) -> datetime | None:
-    """When people began to be waited for, as far as SecMaster says."""
-    seen = row.snapshot
-    return seen.create_time if isinstance(seen, Task) else seen.end_time or seen.start_time
-
-
-async def _sum_up_backlog(workspace: str, now: datetime) -> None:
-    """Say once, wherever it would have gone, what was there before the watch began."""
-    store, told = services().store, defaultdict[str, list[TrackedObject]](list)
-    for each in await asyncio.to_thread(store.tracked.backlog, workspace):
-        for route in planner.routes_of(each.ref, each.snapshot):
-            told[planner.destination(route)].append(each)
-    found = [
-        OutboxEntry(
-            dedupe_key=f"backlog:{workspace}:{channel}",
-            channel=channel,
-            notification=Notification(kind=NotificationKind.BACKLOG, details=_counted(there, now)),
-            not_before=now,
+    def save_status(self, alias: str, since: datetime, failure: OutcomeReason) -> None:
+        """Record how a poll went that began at ``since``; blocks."""
+        statuses = self._services.store.poll_statuses
+        before = statuses.get(alias)
+        last_success_at = before.last_success_at if before else None
+        status = PollStatus(
+            workspace=alias,
+            since=since,
+            last_success_at=last_success_at if failure else self._services.clock.now(),
+            failure=failure,
+            replica=self._services.replica,
         )
-        for channel, there in told.items()
-    ]
-    await asyncio.to_thread(store.outbox.add, found, now)
+        statuses.save(status)
 
 
-def _counted(there: list[TrackedObject], now: datetime) -> dict[str, str]:
-    tasks = [each.snapshot for each in there if isinstance(each.snapshot, Task)]
-    times = [at for each in tasks if (at := each.create_time)]
-    overdue = [each for each in tasks if each.due_date and each.due_date < now]
-    return {
-        "tasks": str(len(tasks)),
-        "failed": str(len(there) - len(tasks)),
-        "overdue": str(len(overdue)),
-        "oldest": min(times).isoformat() if times else "",
-    }
+async def record(services: Services, delta: ListDelta, *, is_first: bool) -> None:
+    """Record what a list says, together with what is to be posted for it.
+
+    In the first poll what is older than the policy's ``fresh`` is backlog, and gets no card.
+    """
+    store, now = services.store, services.clock.now()
+    fresh_since = now - services.policy.current.watch.fresh
+    subscriptions = await asyncio.to_thread(store.subscriptions.channels) if delta.added else []
+    for start in range(0, len(delta.added), BATCH):
+        objects: list[ListedObject] = []
+        entries: list[OutboxEntry] = []
+        for row in delta.added[start : start + BATCH]:
+            await asyncio.sleep(0)  # clicks come between
+            ref, snapshot = row.ref, row.snapshot
+            backlog = is_first and (waiting_since(row) or now) < fresh_since
+            check_at = planner.first_check_at(services, ref, snapshot, now, backlog=backlog)
+            objects.append(
+                ListedObject(
+                    ref, snapshot, row.fingerprint, backlog=backlog, next_check_at=check_at
+                )
+            )
+            if not backlog:
+                entries += planner.card_entries(services, ref, snapshot, now, subscriptions)
+        await asyncio.to_thread(store.tracked.add, objects, entries, now)
+    for start in range(0, len(delta.changed), BATCH):
+        # Checked at once: another due date may be another reminder, and one may be due.
+        objects = [
+            ListedObject(row.ref, row.snapshot, row.fingerprint, next_check_at=now)
+            for row in delta.changed[start : start + BATCH]
+        ]
+        await asyncio.to_thread(store.tracked.update_listed, objects, now)
 
 
-# What time says.
+def waiting_since(row: ListedRow) -> datetime | None:
+    """Return since when people are waited for, as far as SecMaster says."""
+    snapshot = row.snapshot
+    if isinstance(snapshot, Task):
+        return snapshot.create_time
+    return snapshot.end_time or snapshot.start_time
 
 
-async def _forget() -> None:
-    """Drop what was posted, and what was settled, long ago."""
-    now, store = services().clock(), services().store
-    await asyncio.to_thread(store.outbox.purge, now - KEPT)
-    await asyncio.to_thread(store.tracked.purge, now - REMEMBERED)
-
-
-async def _think() -> None:
-    """Write down what is due to be said by now: reminders, escalations, the end of a snooze."""
-    store, now = services().store.tracked, services().clock()
-    more = True
-    while more:
-        due = await asyncio.to_thread(store.check_due, now, AT_ONCE)
-        more = len(due) == AT_ONCE
-        for known in due:
-            try:
-                found, upcoming = planner.due_entries(known, now)
-            except Exception:
-                # Whatever it is: the others do not wait for it.
-                log.exception("what is due can't be said", extra={"ref": str(known.ref)})
-                found, upcoming = [], now + AGAIN
-            await asyncio.to_thread(store.mark_checked, [(known.ref, upcoming)], found, now)
+def enqueue_backlog(services: Services, alias: str, now: datetime) -> None:
+    """Sum up once, wherever it would have gone, what was open before the first poll; blocks."""
+    by_channel = defaultdict[str, list[TrackedObject]](list)
+    for tracked in services.store.tracked.backlog(alias):
+        for route in planner.routes_of(services, tracked.ref, tracked.snapshot):
+            by_channel[planner.destination(route)].append(tracked)
+    entries = []
+    for channel, objects in by_channel.items():
+        tasks = [item.snapshot for item in objects if isinstance(item.snapshot, Task)]
+        notification = BacklogNotification(
+            tasks=len(tasks),
+            failed=len(objects) - len(tasks),
+            overdue=sum(task.due_date is not None and task.due_date < now for task in tasks),
+            oldest=min((task.create_time for task in tasks if task.create_time), default=None),
+        )
+        entries.append(
+            OutboxEntry(
+                dedupe_key=f"backlog:{alias}:{channel}",
+                channel=channel,
+                notification=notification,
+                not_before=now,
+            )
+        )
+    services.store.outbox.add(entries, now)

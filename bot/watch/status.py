@@ -1,38 +1,35 @@
-"""How the watch fares, from what it wrote down: the same on every replica."""
+"""How polling is going, from what was recorded of it: the same on every replica."""
 
 import asyncio
-from datetime import datetime
 
-from bot.domain.objects import ObjectKind
-from bot.domain.watch_status import PollStatus, WatchStatus
-from bot.services import services
-
-NOUNS: tuple[ObjectKind, ...] = ("task", "instance")
+from bot.domain.objects import OBJECT_KINDS
+from bot.domain.watch_status import WatchStatus
+from bot.services import Services
 
 
-async def watch_status(every: float) -> WatchStatus:
-    """Ask the database; ``every`` is how often a round is made, in seconds."""
-    return await asyncio.to_thread(_health, every)
+async def watch_status(services: Services, interval: float) -> WatchStatus:
+    """Return how polling is going; ``interval`` is how often SecMaster is polled, in seconds."""
+    return await asyncio.to_thread(load_status, services, interval)
 
 
-def _health(every: float) -> WatchStatus:
-    store, now = services().store, services().clock()
-    rounds = tuple(store.poll_statuses.all())
+def load_status(services: Services, interval: float) -> WatchStatus:
+    """Load the status from the database; blocks."""
+    store, now = services.store, services.clock.now()
+    polls = tuple(store.poll_statuses.all())
+    since_success = {
+        poll.workspace: (now - (poll.last_success_at or poll.since)).total_seconds()
+        for poll in polls
+    }
     return WatchStatus(
-        interval=every,
-        polls=rounds,
-        behind={each.workspace: _behind(each, every, now) for each in rounds},
+        interval=interval,
+        polls=polls,
+        # A poll takes its time, too: it is late when the next one should have ended.
+        behind={alias: max(0.0, age - 2 * interval) for alias, age in since_success.items()},
         open={
-            (each.workspace, noun): store.tracked.count(each.workspace, noun)
-            for each in rounds
-            for noun in NOUNS
+            (poll.workspace, kind): store.tracked.count(poll.workspace, kind)
+            for poll in polls
+            for kind in OBJECT_KINDS
         },
         queued=store.outbox.count(),
-        closed_channels=tuple(store.outbox.closed_channels()),
+        closed_channels=tuple(store.closed_channels.all()),
     )
-
-
-def _behind(of: PollStatus, every: float, now: datetime) -> float:
-    """Seconds since a round should have ended: one takes its time, too."""
-    late = (now - (of.last_success_at or of.since)).total_seconds() - 2 * every
-    return max(0.0, late)

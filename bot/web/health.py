@@ -1,65 +1,68 @@
-"""What ``/readyz`` and ``/metrics`` answer: can a click be taken, and how does the watch fare."""
+"""What ``/readyz`` and ``/metrics`` answer: whether a click can be taken, and how polling goes."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from bot.domain.watch_status import WatchStatus
+from bot.services import Services
 from bot.watch.status import watch_status
 from bot.web.metrics import exposition
-from bot.web.socket_mode import Sockets
+from bot.web.socket_mode import SocketMode
 
-ANSWER_WITHIN = 2.0  # seconds
+TIMEOUT = 2.0  # seconds for the database to answer
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Asks for it. ``every`` is how often a round of the watch is made, in seconds.
+    """Asks every part on each call; without ``socket_mode`` Slack comes by HTTP."""
 
-    Without ``sockets`` it is HTTP that Slack comes by.
-    """
-
-    engine: sa.Engine
-    sockets: Sockets | None
-    every: Callable[[], float]
+    services: Services
+    socket_mode: SocketMode | None
 
     async def parts(self) -> dict[str, Any]:
-        """What has to work before a click can be taken, "ok" or what is wrong; and the watch."""
+        """Return each part that a click needs, "ok" or what is wrong, and how polling goes."""
         parts: dict[str, Any] = {}
         try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                parts["database"] = await asyncio.to_thread(_database, self.engine)
-                if parts["database"] == "ok" and (watched := await self._watched()):
-                    parts["watch"] = watched
+            async with asyncio.timeout(TIMEOUT):
+                parts["database"] = await asyncio.to_thread(_database, self.services)
+                if parts["database"] == "ok" and (polls := _polls(await self._status())):
+                    parts["watch"] = polls
         except TimeoutError:
             parts["database"] = "no answer"
-        if self.sockets:
-            parts["slack"] = "ok" if await self.sockets.alive() else "no open connection"
+        if self.socket_mode:
+            open_ = await self.socket_mode.count_open()
+            parts["slack"] = "ok" if open_ else "no open connection"
         return parts
 
     async def metrics(self) -> bytes:
-        return exposition(await watch_status(self.every()))
+        """Return the metrics as Prometheus reads them."""
+        return exposition(await self._status())
 
-    async def _watched(self) -> dict[str, Any]:
-        """How the watch of each workspace fares: times as ISO 8601, ``behind_by`` in seconds."""
-        fares = await watch_status(self.every())
-        return {
-            each.workspace: {
-                "since": each.since.isoformat(),
-                "last_round": each.last_success_at.isoformat() if each.last_success_at else None,
-                "behind_by": round(fares.behind[each.workspace]),
-                "trouble": each.failure,
-                "replica": each.replica,
-            }
-            for each in fares.polls
+    async def _status(self) -> WatchStatus:
+        return await watch_status(self.services, self.services.policy.current.watch.every)
+
+
+def _polls(status: WatchStatus) -> dict[str, Any]:
+    """Return how polling goes by workspace: times as ISO 8601, ``behind_by`` in seconds."""
+    return {
+        poll.workspace: {
+            "since": poll.since.isoformat(),
+            "last_success": poll.last_success_at.isoformat() if poll.last_success_at else None,
+            "behind_by": round(status.behind[poll.workspace]),
+            "failure": poll.failure,
+            "replica": poll.replica,
         }
+        for poll in status.polls
+    }
 
 
-def _database(engine: sa.Engine) -> str:
+def _database(services: Services) -> str:
+    """Return "ok", or what kind of error the database answers with; blocks."""
     try:
-        with engine.connect() as connection:
+        with services.store.engine.connect() as connection:
             connection.execute(sa.text("SELECT 1"))
     except sa.exc.SQLAlchemyError as error:
         return type(error).__name__

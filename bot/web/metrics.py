@@ -1,4 +1,4 @@
-"""How the watch fares, as Prometheus reads it.
+"""How polling goes, as Prometheus reads it.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
@@ -14,36 +14,36 @@ from bot.domain.watch_status import WatchStatus
 NAME = "secmaster_bot"
 
 
-def exposition(health: WatchStatus) -> bytes:
-    """What ``/metrics`` answers."""
+def exposition(status: WatchStatus) -> bytes:
+    """Return what ``/metrics`` answers."""
     registry = CollectorRegistry()
-    registry.register(_Gauges(health))
+    registry.register(_Gauges(status))
     return generate_latest(registry)
 
 
 class _Gauges(Collector):
-    """What is so at the moment: nothing is counted in the process, so replicas agree."""
+    """Gauges of the present: nothing is counted in the process, so replicas agree."""
 
-    def __init__(self, health: WatchStatus) -> None:
-        self._health = health
+    def __init__(self, status: WatchStatus) -> None:
+        self._status = status
 
     def collect(self) -> Iterable[Metric]:
-        of = self._health
+        status = self._status
         since = _gauge("watch_since_seconds", "When the watch began.", "workspace")
-        ended = _gauge("watch_last_round_seconds", "When its last good round ended.", "workspace")
-        behind = _gauge("watch_behind_seconds", "How late the next round is.", "workspace")
-        for each in of.polls:
-            since.add_metric([each.workspace], each.since.timestamp())
-            behind.add_metric([each.workspace], of.behind[each.workspace])
-            if each.last_success_at:
-                ended.add_metric([each.workspace], each.last_success_at.timestamp())
+        ended = _gauge("watch_last_success_seconds", "When its last good poll ended.", "workspace")
+        behind = _gauge("watch_behind_seconds", "How late the next poll is.", "workspace")
+        for poll in status.polls:
+            since.add_metric([poll.workspace], poll.since.timestamp())
+            behind.add_metric([poll.workspace], status.behind[poll.workspace])
+            if poll.last_success_at:
+                ended.add_metric([poll.workspace], poll.last_success_at.timestamp())
         waits = _gauge("waiting", "Tasks that wait and runs that failed.", "workspace", "kind")
-        for (workspace, noun), number in of.open.items():
-            waits.add_metric([workspace, noun], number)
+        for (workspace, kind), count in status.open.items():
+            waits.add_metric([workspace, kind], count)
         posts = _gauge("outbox_waiting", "Messages to be posted.")
-        posts.add_metric([], of.queued)
+        posts.add_metric([], status.queued)
         closed = _gauge("channels_closed", "Channels that take no message.")
-        closed.add_metric([], len(of.closed_channels))
+        closed.add_metric([], len(status.closed_channels))
         return (since, ended, behind, waits, posts, closed)
 
 

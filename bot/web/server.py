@@ -1,4 +1,4 @@
-"""The HTTP door: what Slack posts, and whether we are alive.
+"""The HTTP server: what Slack posts, and what is asked about our health.
 
 Size, timestamp and signature are checked on the raw bytes before anything is parsed: Bolt parses
 first, and unsigned garbage must not get that far.
@@ -17,8 +17,8 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 
-MOST_BYTES = 1024 * 1024
-MOST_SECONDS = 300
+MAX_BYTES = 1024 * 1024
+MAX_CLOCK_SKEW = 300
 
 Clock = Callable[[], datetime]
 
@@ -26,18 +26,18 @@ _now: Clock = partial(datetime.now, UTC)
 
 
 class Health(Protocol):
-    """What there is to be asked for: each part's state, and metrics for Prometheus."""
+    """Answers for ``/readyz`` and ``/metrics``: each part's state, and metrics for Prometheus."""
 
     async def parts(self) -> dict[str, Any]: ...
 
     async def metrics(self) -> bytes: ...
 
 
-def genuine(secret: str, timestamp: str, signature: str, body: bytes, now: float) -> bool:
-    """Whether Slack signed exactly these bytes, within the last five minutes."""
+def is_genuine(secret: str, timestamp: str, signature: str, body: bytes, now: float) -> bool:
+    """Return whether Slack signed exactly these bytes, within the last five minutes."""
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 16):  # noqa: PLR2004
         return False
-    if abs(now - int(timestamp)) > MOST_SECONDS:
+    if abs(now - int(timestamp)) > MAX_CLOCK_SKEW:
         return False
     signed = f"v0:{timestamp}:".encode() + body
     expected = "v0=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
@@ -47,8 +47,8 @@ def genuine(secret: str, timestamp: str, signature: str, body: bytes, now: float
 def web_app(
     bolt: AsyncApp | None, secret: str, health: Health, clock: Clock = _now
 ) -> web.Application:
-    """The routes. Without ``bolt`` (Socket Mode) there is only the health to be asked for."""
-    app = web.Application(client_max_size=MOST_BYTES)
+    """Return the server's application; without ``bolt`` (Socket Mode) it only tells our health."""
+    app = web.Application(client_max_size=MAX_BYTES)
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz(health))
     app.router.add_get("/metrics", _metrics(health))
@@ -64,7 +64,7 @@ def _slack(
         raw = await request.read()  # answers 413 by itself beyond the application's limit
         stamp = request.headers.get("X-Slack-Request-Timestamp", "")
         signature = request.headers.get("X-Slack-Signature", "")
-        if not genuine(secret, stamp, signature, raw, clock().timestamp()):
+        if not is_genuine(secret, stamp, signature, raw, clock().timestamp()):
             return web.Response(status=401)
         try:
             body = raw.decode()
@@ -77,14 +77,16 @@ def _slack(
 
 async def _dispatch(bolt: AsyncApp, body: str, headers: dict[str, str]) -> web.Response:
     try:
-        asked = AsyncBoltRequest(body=body, headers={k: [v] for k, v in headers.items()})
+        bolt_request = AsyncBoltRequest(body=body, headers={k: [v] for k, v in headers.items()})
     except (ValueError, TypeError, AttributeError, RecursionError):
         return web.Response(status=400)  # signed, and yet not what Slack sends
-    if not (isinstance(asked.body, dict) and isinstance(asked.body.get("event", {}), dict)):
+    if not (
+        isinstance(bolt_request.body, dict) and isinstance(bolt_request.body.get("event", {}), dict)
+    ):
         return web.Response(status=400)
-    said = await bolt.async_dispatch(asked)
-    kind = (said.headers.get("content-type") or ["text/plain"])[0].partition(";")[0]
-    return web.Response(status=said.status, text=said.body, content_type=kind)
+    response = await bolt.async_dispatch(bolt_request)
+    kind = (response.headers.get("content-type") or ["text/plain"])[0].partition(";")[0]
+    return web.Response(status=response.status, text=response.body, content_type=kind)
 
 
 async def _healthz(_request: web.Request) -> web.Response:
@@ -94,7 +96,7 @@ async def _healthz(_request: web.Request) -> web.Response:
 def _readyz(health: Health) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_request: web.Request) -> web.Response:
         parts = await health.parts()
-        # Whether a click can be taken; how the watch fares stands there to be read.
+        # Whether a click can be taken; how polling goes is there to be read, and is no part of it.
         well = all(state == "ok" for state in parts.values() if isinstance(state, str))
         return web.Response(
             status=200 if well else 503,

@@ -12,10 +12,10 @@ from slack_bolt.async_app import AsyncApp
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 2
-LOOK_EVERY = 1.0  # seconds
+CHECK_INTERVAL = 1.0  # seconds
 
 
-class Sockets:
+class SocketMode:
     """The open connections to Slack."""
 
     def __init__(self, bolt: AsyncApp, app_token: str) -> None:
@@ -28,33 +28,35 @@ class Sockets:
             # the watchdog suffice.
             handler.client.default_auto_reconnect_enabled = False
             handler.client.auto_reconnect_enabled = False
-        self._watch: asyncio.Task[None] | None = None
+        self._watchdog_task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
+        """Open both connections, and watch over them until closed."""
         for handler in self._handlers:
             await handler.client.connect_to_new_endpoint()
-        self._watch = asyncio.create_task(self._watchdog())
+        self._watchdog_task = asyncio.create_task(self._watchdog())
 
     async def close(self) -> None:
-        if self._watch:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
+        """Close both connections."""
+        if self._watchdog_task:
+            self._watchdog_task.cancel()
+            await asyncio.gather(self._watchdog_task, return_exceptions=True)
         for handler in self._handlers:
             await handler.close_async()  # type: ignore[no-untyped-call]  # the SDK leaves it bare
 
-    async def alive(self) -> int:
-        """How many connections are open and answer pings."""
+    async def count_open(self) -> int:
+        """Return how many connections are open and answer pings."""
         states = [await handler.client.is_connected() for handler in self._handlers]
         return sum(states)
 
     async def _watchdog(self) -> None:
-        """Open anew what broke without a word, or does not answer pings."""
+        """Reopen a connection that broke silently, or does not answer pings."""
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(CHECK_INTERVAL)
             for handler in self._handlers:
                 if await handler.client.is_connected():
                     continue
                 try:
                     await handler.client.connect_to_new_endpoint()
-                except Exception as error:  # noqa: BLE001 - whatever it was, the next look tries again
+                except Exception as error:  # noqa: BLE001 - whatever it was, the next check tries again
                     log.warning("socket not reopened", extra={"error": str(error)})

@@ -87,7 +87,7 @@ async def test_an_hour_later_the_channel_is_tried_again_and_another_closure_is_r
     await environment.slack.until(lambda: card_of(environment, SOC, "Isolate c"))
     assert not card_of(environment, ONCALL, "Isolate c")
     await environment.polls(4)
-    assert environment.app.services.store.outbox.closed_channels() == []
+    assert environment.app.services.store.closed_channels.all() == []
     environment.slack.archive(SOC)
     tasks(environment, "Isolate d")
     await environment.slack.until(lambda: card_of(environment, ONCALL, "Isolate d"))
@@ -126,7 +126,7 @@ async def test_a_reminder_that_is_posted_tells_that_the_channel_is_open_again(
     environment.clock.forward(hours=2, minutes=1)
     await environment.replies(ts)
     await environment.polls(4)
-    assert environment.app.services.store.outbox.closed_channels() == []
+    assert environment.app.services.store.closed_channels.all() == []
     await environment.posted("D0ALICE", "I can't post in <#C0SOC>", "is_archived")
 
 

@@ -100,7 +100,7 @@ async def test_rights_are_lent_by_mention_too(environment: BotEnvironment) -> No
 async def test_until_is_a_time_of_the_lenders_own_day(environment: BotEnvironment) -> None:
     environment.slack.workspace.users[ALICE]["tz_offset"] = 5 * 3600 + 1800
     now = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
-    environment.app.services.clock = lambda: now
+    environment.clock.set(now)
     await lend(environment, "@dave until 03:00")
     [loan] = loans(environment, DAVE, now)
     assert loan.until == datetime(2026, 3, 1, 21, 30, tzinfo=UTC)
@@ -144,8 +144,7 @@ async def test_what_is_taken_back_is_gone_at_once(environment: BotEnvironment) -
 
 async def test_a_loan_ends_by_itself(environment: BotEnvironment) -> None:
     await lend(environment, "@dave for 2h")
-    clock = environment.app.services.clock
-    environment.app.services.clock = lambda: clock() + timedelta(hours=2, seconds=1)
+    environment.clock.forward(hours=2, seconds=1)
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
     await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
@@ -328,7 +327,7 @@ async def lend(environment: BotEnvironment, text: str) -> None:
 
 async def lent(environment: BotEnvironment, lender: str, borrower: str) -> None:
     """A loan as it stands in the database, whoever was allowed to make it."""
-    now = environment.app.services.clock()
+    now = environment.app.services.clock.now()
     loan = Delegation(delegator=lender, delegate=borrower, until=now + timedelta(hours=2))
     entry = {"at": now, "operation_id": "x", "outcome": "done", "target": borrower}
     await asyncio.to_thread(
@@ -338,7 +337,7 @@ async def lent(environment: BotEnvironment, lender: str, borrower: str) -> None:
 
 def loans(environment: BotEnvironment, borrower: str, at: datetime | None = None) -> list[Any]:
     return environment.app.services.store.delegations.received(
-        borrower, at or environment.app.services.clock()
+        borrower, at or environment.app.services.clock.now()
     )
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from bot.app import App
 from bot.cli.demo_story import POLICY
-from bot.notifications.digests import unread_since
+from bot.notifications.digests import stale_since
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from tests.support.clock import FakeClock
@@ -206,7 +206,7 @@ async def unreadable(environment: BotEnvironment) -> None:
     """Let SecMaster be in trouble after a good round, and the watch know it."""
     await first_poll_finished(environment)
     await environment.secmaster.faults.set(Fault(on="*", status=503))
-    await environment.secmaster.until(lambda: unread_since() is not None)
+    await environment.secmaster.until(lambda: stale_since(environment.app.services) is not None)
 
 
 async def settled(environment: BotEnvironment, waiting: int) -> None:
@@ -223,7 +223,7 @@ async def rounds(environment: BotEnvironment) -> None:
         async def heard(through: asyncio.Event = through) -> None:
             through.set()
 
-        environment.app.services.after_poll.append(heard)
+        environment.app.poller.subscribe(heard)
         await through.wait()
 
 

@@ -49,7 +49,7 @@ async def test_an_excerpt_that_can_not_be_shared_does_not_close_its_channel(
     await add_failure(environment, number=1, workflow=1)
     await environment.slack.until(lambda: card_of(environment, RANDOM, "Run 1"))
     await through(environment)
-    assert environment.app.services.store.outbox.closed_channels() == []
+    assert environment.app.services.store.closed_channels.all() == []
 
 
 @under(WATCH, BOTH)

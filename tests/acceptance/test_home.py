@@ -188,7 +188,7 @@ async def test_only_so_many_homes_are_drawn_in_a_round_and_each_has_its_turn(
 ) -> None:
     await first_poll_finished(environment)
     homes, context = environment.app.services.store.home_views, refreshing(environment).app
-    await context.background.drain()
+    await context.services.background.drain()
     for user in (ALICE, BOB, CAROL, DAVE, GUEST):
         homes.save_options(user, {}, environment.clock.now())
     by_two = HomeRefresher(context, at_once=2)
@@ -197,7 +197,7 @@ async def test_only_so_many_homes_are_drawn_in_a_round_and_each_has_its_turn(
         homes.save_fingerprint(ALICE, "")  # something is new for Alice in every round
         before = len(published(environment))
         await by_two()
-        await context.background.drain()
+        await context.services.background.drain()
         turns.append({call.args["user_id"] for call in published(environment)[before:]})
     assert turns == [{ALICE, BOB}, {CAROL, DAVE}, {GUEST, ALICE}, {ALICE}]
 
@@ -284,7 +284,7 @@ async def test_a_button_of_another_version_changes_nothing_and_is_told(
     old = {"type": "button", "action_id": "home", "value": '{"tasks": "of another version"}'}
     label = {"text": {"type": "plain_text", "text": "Old"}}
     view = {"type": "home", "blocks": [{"type": "actions", "elements": [old | label]}]}
-    await environment.app.services.slack.views_publish(user_id=ALICE, view=view)
+    await environment.app.services.slack.client.views_publish(user_id=ALICE, view=view)
     await environment.slack.press_in_view(ALICE, home["id"], "home")
     messages = await environment.slack.until(lambda: environment.slack.messages(CHAT))
     assert "another version" in said(messages)
@@ -297,7 +297,7 @@ async def first_poll_finished(environment: BotEnvironment) -> None:
     async def told() -> None:
         through.set()
 
-    environment.app.services.after_poll.append(told)
+    environment.app.poller.subscribe(told)
     first = environment.app.services.store.poll_statuses.get("main")
     if first is None or first.last_success_at is None:
         await through.wait()
@@ -319,9 +319,7 @@ def drawn(environment: BotEnvironment, user: str) -> int:
 
 
 def refreshing(environment: BotEnvironment) -> HomeRefresher:
-    return next(
-        each for each in environment.app.services.after_poll if isinstance(each, HomeRefresher)
-    )
+    return environment.app.home_refresher
 
 
 def published(environment: BotEnvironment) -> list[Call]:

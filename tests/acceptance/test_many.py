@@ -521,7 +521,9 @@ def said(environment: BotEnvironment, text: str, *, channel: str = SOC) -> dict[
 async def button(environment: BotEnvironment, query: BatchQuery) -> str:
     """A message of the bot with the button; returns its ts."""
     block = {"type": "actions", "elements": [batch_button(query).to_dict()]}
-    posted = await environment.app.slack.chat_postMessage(channel=SOC, text="many", blocks=[block])
+    posted = await environment.app.services.slack.client.chat_postMessage(
+        channel=SOC, text="many", blocks=[block]
+    )
     return str(posted["ts"])
 
 

@@ -105,7 +105,7 @@ async def test_a_card_that_was_posted_and_not_remembered_is_known_by_what_it_car
     environment: BotEnvironment,
 ) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
-    async with environment.app.services.card_lock(ISOLATE, SOC):  # it is remembered by then
+    async with environment.app.services.cards.card_lock(ISOLATE, SOC):  # it is remembered by then
         [card] = environment.app.services.store.cards_of(ISOLATE)
         environment.app.services.store.forget_card(card)
     await environment.slack.say(ALICE, SOC, "@secmaster approve it is the decoy", ts)

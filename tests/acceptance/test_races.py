@@ -121,7 +121,7 @@ async def test_a_retry_is_sent_once_for_each_time_that_it_failed(
     await environment.slack.until(
         lambda: "Failed" in environment.message(ts, channel=ONCALL)["text"]
     )
-    async with environment.app.services.render_lock(
+    async with environment.app.services.cards.render_lock(
         Ref(kind="instance", id=seed.INSTANCE_FAILED_AGAIN)
     ):
         await environment.slack.command(CAROL, ONCALL, again)

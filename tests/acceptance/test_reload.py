@@ -153,12 +153,12 @@ async def test_on_sighup_a_process_reads_it_again_and_its_log_says_so(
     async with bot_process(slack, secmaster, database_url, tmp_path) as bot:
         write(tmp_path / "secmaster-bot.toml", "not toml [")
         line = await hang_up(bot)
-        assert "policy not read again, the one before stays in force" in line
+        assert "policy not reloaded, the one before stays in force" in line
         assert "not TOML" in line
         await slack.command(CAROL, SOC, f"/instance retry {seed.INSTANCE_FAILED}")
         await secmaster.until(lambda: len(secmaster.writes("UpdateWorkflowInstance")) == 1)
         write(tmp_path / "secmaster-bot.toml", AFTER)
-        assert '"policy read again"' in await hang_up(bot)
+        assert '"policy reloaded"' in await hang_up(bot)
         await slack.command(CAROL, SOC, f"/instance retry {seed.INSTANCE_FAILED_AGAIN}")
         text = slack.ephemerals(CAROL)[-1]["text"]
         assert "leaves it to *oncall*" in text

@@ -4,7 +4,6 @@ import pytest
 
 from bot.domain.objects import Ref
 from bot.sandbox.secmaster import SecMasterSandbox
-from bot.watch.list_sync import ListSynchronizer
 from bot.watch.poller import Poller
 from tests.support.environment import BotEnvironment
 from tests.support.watch import EVERA
@@ -53,7 +52,7 @@ async def test_one_deleted_task_is_found_by_one_walk_along_the_list(
 async def knowing(environment: BotEnvironment, tasks: int) -> Poller:
     """A watch that has come across so many tasks, and is told to make its rounds."""
     environment.secmaster.world.add_many(tasks, 0)
-    watch = Poller([ListSynchronizer("main", "task"), ListSynchronizer("main", "instance")])
+    watch = Poller(environment.app.services)
     await watch.poll()
     assert open_here(environment) == waiting(environment.secmaster) >= tasks
     return watch

@@ -200,7 +200,7 @@ async def test_a_channel_that_has_a_route_and_asked_for_all_has_one_card(
 async def test_others_are_refused_and_told_who_may(environment: BotEnvironment, words: str) -> None:
     await environment.slack.command(DAVE, SOC, f"/secmaster {words}")
     await environment.ephemeral(DAVE, "`watch` is for *approver*", "Nothing was")
-    assert environment.app.services.store.outbox.subscriptions() == []
+    assert environment.app.services.store.subscriptions.channels() == []
     [entry] = environment.app.services.store.audit_entries("policy")
     assert (entry["outcome"], entry["action"], entry["actor"]["id"]) == ("refused", "watch", DAVE)
 
@@ -217,7 +217,7 @@ async def test_not_in_a_chat_and_not_where_the_bot_may_not_post(
     )
     await environment.slack.command(ALICE, PRIVATE, "/secmaster watch")
     await environment.slack.until(lambda: environment.slack.ephemerals(ALICE))
-    assert environment.app.services.store.outbox.subscriptions() == []
+    assert environment.app.services.store.subscriptions.channels() == []
     await environment.ephemeral(ALICE, "I can't see this channel")
 
 

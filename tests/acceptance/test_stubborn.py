@@ -89,7 +89,7 @@ async def test_a_card_that_was_deleted_does_not_close_its_channel(
     environment.slack.workspace.delete(SOC, environment.slack.stored(SOC, ts))
     environment.clock.forward(hours=2, minutes=1)
     await environment.slack.until(lambda: card_of(environment, SOC, "Deleted"))
-    assert environment.app.services.store.outbox.closed_channels() == []
+    assert environment.app.services.store.closed_channels.all() == []
 
 
 @under(BOSS)

@@ -35,7 +35,7 @@ async def test_a_decision_in_the_console_is_on_every_card(environment: BotEnviro
     await environment.slack.until(lambda: not environment.buttons(first))
     await environment.slack.until(lambda: not environment.buttons(second, channel=ONCALL))
     assert "Decided outside Slack by Evera" in json.dumps(environment.message(first))
-    async with environment.app.services.render_lock(ISOLATE):  # the round is through
+    async with environment.app.services.cards.render_lock(ISOLATE):  # the round is through
         assert unsettled(environment) == []
 
 
@@ -82,7 +82,7 @@ async def test_one_that_can_not_be_read_does_not_stand_before_the_others(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     gone = Card(ref=Ref(kind="task", workspace="gone", id="x"), channel=SOC, ts="1.000100")
     environment.app.services.store.add_card(
-        gone, environment.app.services.clock() - timedelta(minutes=1)
+        gone, environment.app.services.clock.now() - timedelta(minutes=1)
     )
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "CONTINUE"}, EVERA)
     await environment.slack.until(lambda: not environment.buttons(ts))
@@ -95,8 +95,8 @@ async def test_a_newer_card_elsewhere_leaves_no_older_one_behind(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "TERMINATE"}, EVERA)
     await environment.card("task", seed.TASK_ISOLATE, channel=ONCALL, user=CAROL)
-    async with environment.app.services.card_lock(ISOLATE, ONCALL):
-        await check_unlisted()
+    async with environment.app.services.cards.card_lock(ISOLATE, ONCALL):
+        await check_unlisted(environment.app.services)
     assert not environment.buttons(ts)
     assert unsettled(environment) == []
 
@@ -105,10 +105,10 @@ async def test_a_newer_card_elsewhere_leaves_no_older_one_behind(
 async def test_what_a_gateway_lost_for_a_moment_comes_back(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(Fault(on="ShowTask", html=True, status=404, times=1))
-    async with environment.app.services.card_lock(ISOLATE, SOC):
-        await check_unlisted()
+    async with environment.app.services.cards.card_lock(ISOLATE, SOC):
+        await check_unlisted(environment.app.services)
     assert "no longer exists" in environment.message(ts)["text"]
-    await check_unlisted()
+    await check_unlisted(environment.app.services)
     assert environment.buttons(ts)
 
 
@@ -122,9 +122,9 @@ async def test_a_card_that_slack_refuses_for_good_does_not_have_the_others_drawn
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, comment, EVERA)
     no = Fault(on="chat.update", status=200, code="edit_window_closed", times=1)
     await environment.slack.faults.set(no)
-    async with environment.app.services.card_lock(ISOLATE, ONCALL):
+    async with environment.app.services.cards.card_lock(ISOLATE, ONCALL):
         for _ in range(3):
-            await check_unlisted()
+            await check_unlisted(environment.app.services)
     assert len([one for one in environment.slack.calls if one.method == "chat.update"]) == 2
 
 
@@ -136,8 +136,8 @@ async def test_a_decision_does_not_wait_until_slack_lets_cards_be_drawn(
     comment = {"action": "ADD_COMMENT", "comment": "host is drained"}
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, comment, EVERA)
     await environment.slack.faults.set(Fault(on="chat.update", hold=True))
-    async with environment.app.services.card_lock(ISOLATE, SOC):
-        round_ = asyncio.create_task(check_unlisted())
+    async with environment.app.services.cards.card_lock(ISOLATE, SOC):
+        round_ = asyncio.create_task(check_unlisted(environment.app.services))
     await environment.slack.faults.until_held("chat.update")
     await environment.slack.command(ALICE, ONCALL, f"/task approve {seed.TASK_ISOLATE}")
     await environment.secmaster.until(
@@ -156,4 +156,4 @@ def looks(environment: BotEnvironment, status: int) -> list[Received]:
 
 def unsettled(environment: BotEnvironment) -> list[Ref]:
     store = environment.app.services.store
-    return store.cards_to_check(10, environment.app.services.clock().replace(year=2000))
+    return store.cards_to_check(10, environment.app.services.clock.now().replace(year=2000))

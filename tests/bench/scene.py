@@ -15,6 +15,7 @@ from bot.domain.cards import ButtonValue
 from bot.domain.objects import Ref
 from bot.domain.slack import SlackLocation
 from bot.messages import RenderContext, modals
+from bot.policy.rules import ReasonRule
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox, payloads
@@ -129,7 +130,7 @@ class Scene:
         place = SlackLocation(channel=SOC, card=card.ts)
         state = modals.FormState(action="task.comment", ref=card.ref, location=place)
         typed = {"type": "plain_text_input", "value": _text()}
-        view = modals.form(state, ("A task", "demo-workspace"), "optional", {}) | {
+        view = modals.form(state, ("A task", "demo-workspace"), ReasonRule.OPTIONAL, {}) | {
             "id": workspace.new_id("V"),
             "state": {"values": {"comment": {"comment": typed}}},
         }

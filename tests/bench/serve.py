@@ -13,9 +13,10 @@ from aiohttp import ClientSession, web
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.app import App, open_secmaster
+from bot.app import App
 from bot.cli.demo_story import POLICY
 from bot.runtime.clock import Clock
+from bot.secmaster.connect import open_secmaster
 from bot.settings import Settings
 from bot.web.server import web_app
 from tests.bench.bare import Bare
@@ -38,7 +39,7 @@ async def bare(settings: Settings, *, before: bool) -> AsyncIterator[str]:
         token = settings.slack_bot_token.get_secret_value()
         session = await stack.enter_async_context(ClientSession())
         slack = AsyncWebClient(token, base_url=settings.slack_api_url, session=session)
-        secmaster = await open_secmaster(settings, stack, Clock())
+        secmaster = await open_secmaster(settings, stack, Clock().now)
         identity = (await slack.auth_test()).data
         authorization = AuthorizeResult.from_auth_test_response(
             bot_token=token, auth_test_response=identity

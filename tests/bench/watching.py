@@ -20,7 +20,6 @@ from rich.table import Table
 from bot.app import App
 from bot.sandbox.secmaster import Person, SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
-from bot.watch.list_sync import ListSynchronizer
 from bot.watch.poller import Poller
 from tests.support.child import Child, lines, say
 from tests.support.environment import policy, settings_for
@@ -109,8 +108,8 @@ def show(everything: dict[int, dict[str, list[Cost]]]) -> None:
 
 async def main(slack: str, secmaster: str, database: str) -> None:
     settings = settings_for(slack, secmaster, database)
-    async with App(settings, policy()):
-        watch = Poller([ListSynchronizer("main", "task"), ListSynchronizer("main", "instance")])
+    async with App(settings, policy()) as app:
+        watch = Poller(app.services)
         say("ready")
         reader = await lines()
         while await reader.readline():

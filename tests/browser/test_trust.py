@@ -198,15 +198,15 @@ async def test_rights_are_lent_and_both_names_stand_in_the_thread(
 
 
 @pytest.mark.parametrize("rules", [POLICY], ids=["plain"])
+@pytest.mark.parametrize(
+    "timeouts", [Timeouts(pauses=(0.1,) * 300, settle=0.14)], indirect=True, ids=["patient"]
+)
 async def test_what_nobody_knows_yet_stands_on_the_card_until_it_is_known(
     environment: BotEnvironment, sit: Sit
 ) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     card = message(page, ts)
-    environment.app.services.timeouts = Timeouts(
-        pauses=(0.1,) * 300, settle=0.14
-    )  # as long as it takes
     lost = Fault(on="UpdateTask", applied=True, hold=True, hang_up=True)
     await environment.secmaster.faults.set(lost)
     await decide(page, ts, "Approve")

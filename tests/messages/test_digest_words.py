@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.notifications import Notification, NotificationKind
 from bot.domain.shift_digest import DeciderCounts, OverdueTask, RetrierCounts, ShiftSummary
-from bot.messages.digest import digest, digest_notification
+from bot.messages.digest import digest
 from tests.messages.test_rendering import assert_slack_takes, words
 
 UNTIL = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -87,16 +86,6 @@ def test_nobody_is_called_and_only_some_of_many_are_named():
     told = read(ShiftSummary(since=SINCE, until=UNTIL, deciders=many))
     assert "<@" not in told
     assert "and 32 others." in told
-
-
-def test_a_notice_carries_the_facts_and_has_the_same_words():
-    facts = ShiftSummary(
-        since=SINCE, until=UNTIL, deciders=(DeciderCounts(name="Bob", approved=1),)
-    )
-    notice = Notification(kind=NotificationKind.DIGEST, details={"facts": facts.model_dump_json()})
-    assert digest_notification(
-        Notification.model_validate_json(notice.model_dump_json())
-    ) == digest(facts)
 
 
 @settings(max_examples=60, deadline=None)

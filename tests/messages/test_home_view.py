@@ -64,7 +64,7 @@ def test_a_task_has_the_buttons_that_the_person_may_press_with_what_they_saw():
     approve = ButtonValue.parse(rows[0]["task.approve"]["value"])
     assert approve.decision_fingerprint == sight_of(lines[0].snapshot)
     assert rows[0]["task.approve"]["confirm"]
-    assert Ref.parse(rows[2]["show"]["value"]) == lines[2].frame.ref
+    assert Ref.parse(rows[2]["show"]["value"]) == lines[2].render_context.ref
 
 
 def test_a_run_that_only_a_list_spoke_of_has_its_details_and_no_retry():

@@ -5,7 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.domain.approvals import Approval, ApprovalRequest
-from bot.domain.notifications import Notification, NotificationKind
+from bot.domain.notifications import (
+    BacklogNotification,
+    ChannelClosedNotification,
+    ReminderNotification,
+    RetryEndedNotification,
+)
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome
 from bot.domain.slack import Actor, SlackLocation
@@ -17,62 +22,68 @@ from bot.secmaster import Instance, Task
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOSTILE = "<!channel> `x` ```"
 REF = Ref(kind="instance", id="r1")
-ENDED = {"status": "FINISHED", "name": "Enrich 7", "by": "U0CAROL", "seconds": "130"}
+FINISHED = RetryEndedNotification(
+    ref=REF, status="FINISHED", name="Enrich 7", actor_id="U0CAROL", seconds=130
+)
 
 
 def test_how_a_retry_ended_names_the_run_and_who_retried_it():
-    assert notifications.retry_ended(notice(**ENDED)).text == (
+    assert notifications.retry_ended(FINISHED).text == (
         "<@U0CAROL> ✅ *The retry finished* after 2 min: Enrich 7."
     )
-    assert notifications.retry_ended(notice(**(ENDED | {"status": "TERMINATED"}))).text == (
+    terminated = FINISHED.model_copy(update={"status": "TERMINATED"})
+    assert notifications.retry_ended(terminated).text == (
         "<@U0CAROL> The retry ended after 2 min, ⛔ Terminated: Enrich 7."
     )
-    failed = {"status": "FAILED", "node": "Respond", "error": "no route"}
-    again = notice(**(ENDED | failed))
-    assert notifications.retry_ended(again).text == (
+    failure = {"status": "FAILED", "node": "Respond", "error": "no route"}
+    failed = FINISHED.model_copy(update=failure)
+    assert notifications.retry_ended(failed).text == (
         "<@U0CAROL> 🔴 *The retry failed again* at Respond after 2 min: Enrich 7.\n```no route```"
     )
 
 
-def test_an_end_from_before_runs_were_named_is_told_without():
-    told = {key: value for key, value in ENDED.items() if key != "name"}
-    assert notifications.retry_ended(notice(**told)).text.endswith("after 2 min.")
+def test_the_end_of_a_run_without_a_name_is_told_without():
+    nameless = FINISHED.model_copy(update={"name": ""})
+    assert notifications.retry_ended(nameless).text.endswith("after 2 min.")
 
 
 @pytest.mark.parametrize("status", ["FINISHED", "FAILED", "<!here>"])
 def test_nothing_of_a_run_is_markup(status: str):
-    told = {**ENDED, "status": status, "name": HOSTILE, "node": HOSTILE, "error": HOSTILE}
-    said = notifications.retry_ended(notice(**told)).text
-    assert "<!channel>" not in said
-    assert "<!here>" not in said
-    assert said.count("```") in (0, 2)
+    hostile = RetryEndedNotification(
+        ref=REF, status=status, name=HOSTILE, node=HOSTILE, error=HOSTILE
+    )
+    text = notifications.retry_ended(hostile).text
+    assert "<!channel>" not in text
+    assert "<!here>" not in text
+    assert text.count("```") in (0, 2)
 
 
 @pytest.mark.parametrize(
     ("channel", "named"), [("C0SOC", "<#C0SOC>"), ("U0CAROL", "<@U0CAROL>"), ("G0OLD", "<#G0OLD>")]
 )
 def test_a_closed_channel_or_chat_is_named_as_people_know_it(channel: str, named: str):
-    said = notifications.channel_closed(notice(channel=channel, code="is_archived")).text
-    assert said.startswith(f"⚠️ I can't post in {named} any more (`is_archived`).")
-    [why, *_rest] = notifications.with_origin(
-        notifications.retry_ended(notice(**ENDED)), channel
-    ).payload["blocks"]
+    closed = ChannelClosedNotification(channel=channel, code="is_archived")
+    text = notifications.channel_closed(closed).text
+    assert text.startswith(f"⚠️ I can't post in {named} any more (`is_archived`).")
+    [why, *_rest] = notifications.with_origin(notifications.retry_ended(FINISHED), channel).payload[
+        "blocks"
+    ]
     assert why["elements"][0]["text"] == f"↪️ Meant for {named}, where I can't post."
 
 
 def test_what_waited_before_counts_and_leaves_out_what_there_is_none_of():
-    told = {"tasks": "1", "failed": "0", "overdue": "2", "oldest": ""}
-    said = notifications.backlog(notice(**told)).text
-    assert "Before that, 1 task waits, 2 are overdue. These" in said
+    text = notifications.backlog(BacklogNotification(tasks=1, overdue=2)).text
+    assert "Before that, 1 task waits, 2 are overdue. These" in text
 
 
 def test_a_reminder_says_what_happens_if_nobody_decides():
     due = NOW + timedelta(minutes=30)
     task = Task(id="t1", name="Isolate x", status="waiting", due_date=due, due_handle="CONTINUE")
-    assert "silence approves *Isolate x*" in notifications.reminder(notice(), task, NOW).text
+    soon = ReminderNotification(ref=Ref(kind="task", id="t1"), before=1800)
+    assert "silence approves *Isolate x*" in notifications.reminder(soon, task, NOW).text
     stops = task.model_copy(update={"due_handle": "INTERRUPT"})
-    assert notifications.reminder(notice(), stops, NOW).text.endswith("Then it is interrupted.")
-    late = notifications.reminder(notice(), task, due + timedelta(hours=1)).text
+    assert notifications.reminder(soon, stops, NOW).text.endswith("Then it is interrupted.")
+    late = notifications.reminder(soon, task, due + timedelta(hours=1)).text
     assert late.startswith("⏰ *Overdue* since")
 
 
@@ -117,10 +128,6 @@ def test_where_none_is_failed_any_more_the_rows_stay_and_their_buttons_go():
     drawn = failure_groups.card(frame(), over, (0, 1), {REF: (ballot(),)})
     assert drawn.text.endswith("✅ None is failed")
     assert [each["type"] for each in drawn.payload["blocks"]].count("actions") == 0
-
-
-def notice(**told: str) -> Notification:
-    return Notification(kind=NotificationKind.RETRY_ENDED, details=told)
 
 
 def frame() -> RenderContext:

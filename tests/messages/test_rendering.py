@@ -23,6 +23,7 @@ from bot.messages import (
     card,
     changed_object,
     command_help,
+    denials,
     explain,
     lapsed,
     listing,
@@ -30,9 +31,11 @@ from bot.messages import (
     lost,
     modals,
     not_announced,
+    operation_results,
     outcome,
     permissions,
     still_trying,
+    text_message,
     vanished_card,
 )
 from bot.messages.changes import LABELS
@@ -424,7 +427,7 @@ ERRORS = (
 @given(st.sampled_from(ERRORS), words, words, words)
 def test_any_error_of_a_read_can_be_told(kind, message, code, request_id):
     told = explain(kind(message, code=code, request_id=request_id))
-    assert_slack_takes(command_help.plain(told))
+    assert_slack_takes(text_message(told))
     assert_slack_opens(modals.failed("Details", told))
 
 
@@ -488,27 +491,27 @@ some_roles = st.dictionaries(
 @few
 @given(st.sampled_from(TABLE), refusals(), some_roles)
 def test_any_refusal_can_be_told(action, refused, roles):
-    assert_slack_takes(command_help.not_allowed(action, TASK, refused, roles))
+    assert_slack_takes(denials.not_allowed(action, TASK, refused, roles))
 
 
 def test_a_refusal_names_many_groups_without_breaking_a_mention():
     roles = {"everybody": Role(usergroups=("S0SOC",) * 300)}
     refused = Refused("rule", "rule 1", ("everybody",))
-    assert_slack_takes(command_help.not_allowed(BY_NAME["task.approve"], TASK, refused, roles))
+    assert_slack_takes(denials.not_allowed(BY_NAME["task.approve"], TASK, refused, roles))
 
 
 @pytest.mark.parametrize("action", TABLE, ids=list(BY_NAME))
 def test_what_is_said_of_an_action_is_one_that_slack_takes(action):
-    assert_slack_takes(command_help.needs_reason(action, "/secmaster"))
-    assert_slack_takes(command_help.recorded(action))
+    assert_slack_takes(denials.needs_reason(action, "/secmaster"))
+    assert_slack_takes(operation_results.recorded(action))
 
 
 @few
 @given(st.sampled_from([*CANNOT_POST, "odd"]), words)
 def test_the_rest_can_be_told_too(code, reference):
-    assert_slack_takes(command_help.cannot_post(code))
-    assert_slack_takes(command_help.own_fault(reference))
-    assert_slack_takes(command_help.newer_button())
+    assert_slack_takes(denials.cannot_post(code))
+    assert_slack_takes(denials.own_fault(reference))
+    assert_slack_takes(denials.newer_button())
 
 
 # Modals.
@@ -541,7 +544,7 @@ def test_any_form_is_one_that_slack_opens(kept, shown, reason, node):
 @given(words)
 def test_a_modal_that_waits_or_failed_is_one_that_slack_opens(reference):
     assert_slack_opens(modals.loading("Details"))
-    assert_slack_opens(modals.failed("Details", command_help.own_fault(reference).text))
+    assert_slack_opens(modals.failed("Details", denials.own_fault(reference).text))
 
 
 @some
@@ -555,7 +558,7 @@ def test_whatever_waits_is_shown_in_a_home_and_a_modal_that_slack_takes(open_tas
 @few
 @given(words)
 def test_a_home_says_what_went_wrong(reference):
-    assert_slack_opens(modals.failed_home(command_help.own_fault(reference).text), "home")
+    assert_slack_opens(modals.failed_home(denials.own_fault(reference).text), "home")
 
 
 @some

@@ -14,6 +14,7 @@ from bot.messages import (
     RenderContext,
     card,
     command_help,
+    denials,
     listing,
     lists,
     lost,
@@ -27,7 +28,7 @@ from bot.policy.config import parse
 from bot.policy.decide import Principal, Refused
 from bot.policy.rules import Role
 from bot.secmaster import Instance, Task
-from tests.town import on_card
+from tests.support.environment import on_card
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TASK = Ref(kind="task", id="t-1")
@@ -441,7 +442,7 @@ ROLES = {"approver": Role(users=("U0ALICE",), usergroups=("S0SOC",)), "empty": R
     ],
 )
 def test_a_refusal_says_which_rule_and_who_may(refused, said):
-    told = command_help.not_allowed(BY_NAME["task.approve"], TASK, refused, ROLES).text
+    told = denials.not_allowed(BY_NAME["task.approve"], TASK, refused, ROLES).text
     assert said in told
     assert "The approval was not sent." in told
 

@@ -24,7 +24,14 @@ class FakeClock(Clock):
 
     def forward(self, **by: float) -> None:
         """Set it forward, by so many hours or minutes."""
-        self._ahead += timedelta(**by)
+        self._set_ahead(self._ahead + timedelta(**by))
+
+    def set(self, moment: datetime) -> None:
+        """Set it to a moment, which may be in the past."""
+        self._set_ahead(moment - datetime.now(UTC))
+
+    def _set_ahead(self, ahead: timedelta) -> None:
+        self._ahead = ahead
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 

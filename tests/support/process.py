@@ -20,7 +20,7 @@ RUN = """
 import asyncio
 from bot import logs, settings
 from bot.policy import config
-from bot.__main__ import serve
+from bot.cli.run import serve
 from tests.support.timeouts import QUICK_TIMEOUTS
 logs.open_log()
 loaded = settings.load()

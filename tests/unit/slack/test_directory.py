@@ -1,21 +1,25 @@
 """Who is who, asked of a real local Slack: roles, guests, outsiders, and what is kept."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.domain.delegations import Delegation
 from bot.domain.slack import Actor
-from bot.policy.config import Config
+from bot.policy.config import Config, PolicyHolder
 from bot.policy.decide import Principal
 from bot.policy.rules import Role
+from bot.runtime.clock import Clock
 from bot.runtime.ttl_cache import TtlCache
 from bot.sandbox.faults import Fault
-from bot.slack.directory import Directory, FindDelegators, LookupFailed
+from bot.slack.directory import Directory, LookupFailed
+from bot.store import Delegations
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, OUTSIDER, SOLO
 from tests.support.slack_recorder import SlackRecorder
 
@@ -39,13 +43,26 @@ FAULTS = [
 ]
 
 
-class CacheClock:
-    """The seconds by which answers age; a test moves them."""
+class CacheClock(Clock):
+    """A clock whose seconds, by which answers age, a test moves."""
 
-    now = 1000.0
+    passed = 1000.0
 
-    def __call__(self) -> float:
-        return self.now
+    def monotonic(self) -> float:
+        return self.passed
+
+
+class FixedDelegations(Delegations):
+    """Delegations that are in force whenever they are asked for, by delegate."""
+
+    def __init__(self, delegators: dict[str, list[str]]) -> None:
+        self.delegators = delegators
+
+    def received(self, delegate: str, at: datetime) -> list[Delegation]:
+        return [
+            Delegation(delegator=delegator, delegate=delegate, until=at + timedelta(hours=1))
+            for delegator in self.delegators.get(delegate, [])
+        ]
 
 
 @pytest.fixture
@@ -66,19 +83,17 @@ def directory(client: AsyncWebClient, cache_clock: CacheClock) -> Directory:
     return open_directory(client, ROLES, clock=cache_clock)
 
 
-async def nobody(_user: str) -> list[str]:
-    return []
-
-
 def open_directory(
     client: AsyncWebClient,
-    roles: Any,
-    lenders: FindDelegators = nobody,
+    roles: dict[str, Role],
+    delegators: dict[str, list[str]] | None = None,
+    *,
     within: float = 20,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Clock | None = None,
 ) -> Directory:
-    config = Config(roles=roles)
-    return Directory(client, TEAM, lambda: config, lenders, within=within, clock=clock)
+    policy = PolicyHolder(Config(roles=roles), Path("secmaster-bot.toml"))
+    delegations = FixedDelegations(delegators or {})
+    return Directory(client, TEAM, policy, delegations, clock=clock or Clock(), within=within)
 
 
 def asked(slack: SlackRecorder, method: str) -> list[dict[str, Any]]:
@@ -178,9 +193,9 @@ async def test_an_answer_is_kept_for_a_minute_and_no_longer(
     assert "approver" in (await directory.principal(actor(BOB))).roles
     slack.workspace.groups["S0SOC"]["users"].remove(BOB)
     slack.workspace.users[BOB]["is_restricted"] = True
-    cache_clock.now += 60
+    cache_clock.passed += 60
     assert await directory.principal(actor(BOB)) == Principal(BOB, frozenset({"approver"}))
-    cache_clock.now += 0.1
+    cache_clock.passed += 0.1
     assert await directory.principal(actor(BOB)) == Principal(BOB, guest=True)
     assert len(asked(slack, "users.info")) == 2
 
@@ -229,12 +244,12 @@ async def test_the_minute_counts_from_the_question_and_not_from_the_answer(
     answers = iter(["old", "new"])
 
     async def look_up(_key: str) -> Any:
-        cache_clock.now += 50
+        cache_clock.passed += 50
         return next(answers)
 
-    cache = TtlCache(look_up, cache_clock)
+    cache = TtlCache(look_up, cache_clock.monotonic)
     assert await cache.get("x") == "old"
-    cache_clock.now += 11
+    cache_clock.passed += 11
     assert await cache.get("x") == "new"
 
 
@@ -313,10 +328,7 @@ async def test_while_slack_cannot_be_asked_a_person_goes_by_the_id(
 async def test_many_clicks_at_once_ask_once_about_each_group_and_each_person(
     slack: SlackRecorder, client: AsyncWebClient
 ) -> None:
-    async def lenders(_user: str) -> list[str]:
-        return [CAROL]
-
-    directory = open_directory(client, ROLES, lenders)
+    directory = open_directory(client, ROLES, {user: [CAROL] for user in (ALICE, BOB, DAVE)})
     await slack.faults.set(Fault(on="usergroups.users.list", hold=True))
     users = [ALICE, BOB, DAVE] * 10
     waiting = [asyncio.create_task(directory.principal(actor(user))) for user in users]
@@ -330,10 +342,8 @@ async def test_many_clicks_at_once_ask_once_about_each_group_and_each_person(
 
 
 async def test_what_lenders_were_lent_is_not_theirs_to_lend(client: AsyncWebClient) -> None:
-    async def lenders(user: str) -> list[str]:
-        return {DAVE: [CAROL], CAROL: [ALICE]}.get(user, [])
-
-    member = await open_directory(client, ROLES, lenders).principal(actor(DAVE))
+    delegators = {DAVE: [CAROL], CAROL: [ALICE]}
+    member = await open_directory(client, ROLES, delegators).principal(actor(DAVE))
     [lender] = member.delegators
     assert (lender.id, set(lender.roles), lender.delegators) == (CAROL, {"oncall"}, ())
 
@@ -341,11 +351,9 @@ async def test_what_lenders_were_lent_is_not_theirs_to_lend(client: AsyncWebClie
 async def test_a_lender_who_left_has_nothing_to_lend(
     slack: SlackRecorder, client: AsyncWebClient
 ) -> None:
-    async def lenders(_user: str) -> list[str]:
-        return [ALICE]
-
+    delegators = {DAVE: [ALICE]}
     slack.workspace.users[ALICE]["deleted"] = True
-    member = await open_directory(client, ROLES, lenders).principal(actor(DAVE))
+    member = await open_directory(client, ROLES, delegators).principal(actor(DAVE))
     assert member.delegators[0].roles == set()
 
 
@@ -353,10 +361,8 @@ async def test_a_lender_who_left_has_nothing_to_lend(
 async def test_while_a_lender_cannot_be_asked_about_nobody_is_known(
     slack: SlackRecorder, client: AsyncWebClient, fault: Fault
 ) -> None:
-    async def lenders(_user: str) -> list[str]:
-        return [ALICE]
-
-    directory = open_directory(client, ROLES, lenders)
+    delegators = {DAVE: [ALICE]}
+    directory = open_directory(client, ROLES, delegators)
     await open_directory(client, ROLES).principal(actor(DAVE))
     await slack.faults.set(fault.model_copy(update={"on": "users.info"}))
     with pytest.raises(LookupFailed):

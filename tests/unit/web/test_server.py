@@ -15,7 +15,7 @@ from aiohttp import web
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.web.server import MOST_BYTES, genuine, web_app
+from bot.web.server import MAX_BYTES, is_genuine, web_app
 from tests.support.environment import BotEnvironment
 from tests.support.examples import examples
 from tests.support.people import ALICE, SOC
@@ -103,8 +103,8 @@ async def test_a_command_that_slack_signed_is_answered(post: Post) -> None:
 
 
 async def test_a_body_of_one_mebibyte_is_still_read(post: Post) -> None:
-    body = COMMAND + b"&padding=" + b"x" * (MOST_BYTES - len(COMMAND) - len(b"&padding="))
-    assert len(body) == MOST_BYTES
+    body = COMMAND + b"&padding=" + b"x" * (MAX_BYTES - len(COMMAND) - len(b"&padding="))
+    assert len(body) == MAX_BYTES
     assert (await post(body, headers(body))).status_code == 200
 
 
@@ -198,7 +198,7 @@ async def test_signed_bytes_that_are_no_text_are_turned_away(turned_away: Turned
 
 # What is too large.
 
-LARGE = b"x" * (MOST_BYTES + 1)
+LARGE = b"x" * (MAX_BYTES + 1)
 
 
 async def in_pieces(body: bytes) -> AsyncIterator[bytes]:
@@ -339,7 +339,7 @@ HEADER = st.text(st.characters(codec=None)) | st.text(st.sampled_from("012345678
 def test_whatever_is_sent_the_check_says_no(
     stamp: Any, given_signature: Any, body: bytes, now: float
 ) -> None:
-    assert genuine(SECRET, stamp, given_signature, body, now) is False
+    assert is_genuine(SECRET, stamp, given_signature, body, now) is False
 
 
 @examples(100)
@@ -347,7 +347,7 @@ def test_whatever_is_sent_the_check_says_no(
 def test_a_fresh_stamp_with_any_signature_but_slacks_is_no(
     given_signature: Any, body: bytes, now: float
 ) -> None:
-    assert genuine(SECRET, str(now), given_signature, body, now) is False
+    assert is_genuine(SECRET, str(now), given_signature, body, now) is False
 
 
 @examples(100)
@@ -355,10 +355,10 @@ def test_a_fresh_stamp_with_any_signature_but_slacks_is_no(
 def test_what_slack_signed_within_five_minutes_is_genuine(
     body: bytes, stamp: Any, age: Any
 ) -> None:
-    assert genuine(SECRET, str(stamp), signature(body, stamp), body, stamp + age)
-    assert not genuine(SECRET, str(stamp), signature(body, stamp), body, stamp + 301)
-    assert not genuine(SECRET, str(stamp), signature(body, stamp), body + b"x", stamp)
-    assert not genuine("other", str(stamp), signature(body, stamp), body, stamp)
+    assert is_genuine(SECRET, str(stamp), signature(body, stamp), body, stamp + age)
+    assert not is_genuine(SECRET, str(stamp), signature(body, stamp), body, stamp + 301)
+    assert not is_genuine(SECRET, str(stamp), signature(body, stamp), body + b"x", stamp)
+    assert not is_genuine("other", str(stamp), signature(body, stamp), body, stamp)
 
 
 @dataclass

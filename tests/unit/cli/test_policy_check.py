@@ -1,22 +1,17 @@
-"""What an operator is told, in CI, of what the bot would answer."""
+"""What an operator reads, in CI, of what the bot would answer."""
 
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from bot.__main__ import cli
 from bot.policy import cases
 from bot.policy.cases import Cases, CasesError
 from bot.policy.config import Config
+from tests.support.command_line import file_names, run_command, run_process
 
-ROOT = Path(__file__).parents[1]
 POLICY = """
 [roles.approver]
 users = ["U0ALICE"]
@@ -51,7 +46,7 @@ actions = ["instance.debug"]
 roles = ["chief"]
 when = { related_object = "Night" }
 """
-WORLD = """
+FACTS = """
 now = 2026-11-21T12:00:00Z
 [usergroups]
 S0SOC = ["U0BOB", "U0GUEST", "U0OUT", "U0ERIN"]
@@ -83,32 +78,40 @@ workflow = { name = "Nightly" }
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
+    """A folder with the policy."""
     (tmp_path / "policy.toml").write_text(POLICY)
     return tmp_path
 
 
-def bot(*arguments):
-    """Type a command; returns its exit code and all it said."""
-    ran = CliRunner().invoke(cli, [str(each) for each in arguments])
-    assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
-    return ran.exit_code, ran.output
+def policy(*arguments: object, folder: Path) -> tuple[int, str]:
+    """Run ``secmaster-bot policy``; return its exit code and all that it says."""
+    result = run_command("policy", *arguments, folder=folder)
+    return result.exit_code, result.output
 
 
-def check(folder, text):
-    path = folder / "cases.toml"
-    path.write_text(text)
-    return bot("policy", "check", path, "--config", folder / "policy.toml")
+def check(folder: Path, text: str) -> tuple[int, str]:
+    """Check the folder's policy against a file with this text."""
+    (folder / "cases.toml").write_text(text)
+    return check_files(folder)
 
 
-def explain(folder, question, text=WORLD):
+def check_files(folder: Path) -> tuple[int, str]:
+    """Check the folder's policy against its file of cases, both as they are."""
+    cases_file, policy_file = folder / "cases.toml", folder / "policy.toml"
+    return policy("check", cases_file, "--config", policy_file, folder=folder)
+
+
+def explain(folder: Path, question: str, text: str = FACTS) -> tuple[int, str]:
+    """Ask the folder's policy a question, with a file that has this text."""
     path = folder / "cases.toml"
     path.write_text(text)
     options = ("--cases", path, "--config", folder / "policy.toml")
-    return bot("policy", "explain", *question.split(), *options)
+    return policy("explain", *question.split(), *options, folder=folder)
 
 
-def case(user, action, *lines):
+def case(user: str, action: str, *lines: str) -> str:
+    """Return the text of one of the file's cases."""
     return "\n".join(["[[cases]]", f"user = '{user}'", f"action = '{action}'", *lines, ""])
 
 
@@ -121,7 +124,7 @@ GLASS = "break_glass = true"
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("cases_text", "line"),
     [
         (
             case("U0ALICE", "task.approve", ISOLATE, ALLOWED, "rule = 'isolation'"),
@@ -197,16 +200,16 @@ GLASS = "break_glass = true"
         ),
     ],
 )
-def test_each_case_is_answered_as_the_bot_would(folder, asked, said):
-    code, told = check(folder, WORLD + asked)
-    assert "✓ 1. " in told
-    assert said in told
-    assert told.endswith("Cases: 1, answered otherwise: 0.\n")
-    assert code == 0
+def test_each_case_is_answered_as_the_bot_would(folder: Path, cases_text: str, line: str):
+    exit_code, output = check(folder, FACTS + cases_text)
+    assert "✓ 1. " in output
+    assert line in output
+    assert output.endswith("Cases: 1, answered otherwise: 0.\n")
+    assert exit_code == 0
 
 
 @pytest.mark.parametrize(
-    ("wrong", "expected"),
+    ("expectation", "expected"),
     [
         (REFUSED, "expected refused"),
         (f"{REFUSED}\nwhy = 'self'", "expected refused (self)"),
@@ -215,38 +218,43 @@ def test_each_case_is_answered_as_the_bot_would(folder, asked, said):
         (f"{ALLOWED}\napprovals = 1", "expected allowed with approvals = 1"),
     ],
 )
-def test_a_case_that_is_answered_otherwise_is_said_and_fails(folder, wrong, expected):
-    right = case("U0EVE", "task.comment", REFUSED)
-    code, told = check(folder, WORLD + right + case("U0ALICE", "task.approve", ISOLATE, wrong))
-    first, second, last = told.splitlines()
+def test_a_case_that_is_answered_otherwise_is_said_and_fails(
+    folder: Path, expectation: str, expected: str
+):
+    met = case("U0EVE", "task.comment", REFUSED)
+    differing = case("U0ALICE", "task.approve", ISOLATE, expectation)
+    exit_code, output = check(folder, FACTS + met + differing)
+    first, second, last = output.splitlines()
     assert first.startswith("✓ 1. U0EVE task.comment: refused, ")
     assert second.startswith("✗ 2. U0ALICE task.approve isolate: allowed, ")
     assert second.endswith(f"; {expected}")
     assert last == "Cases: 2, answered otherwise: 1."
-    assert code == 1
+    assert exit_code == 1
 
 
-@pytest.mark.parametrize("wrong", [ALLOWED, f"{REFUSED}\nwhy = 'self'", f"{REFUSED}\nrule = 'x'"])
-def test_a_refusal_that_is_not_the_expected_one_fails(folder, wrong):
-    code, told = check(folder, WORLD + case("U0EVE", "task.approve", ISOLATE, wrong))
-    assert "✗ 1. U0EVE task.approve isolate: refused, rule 1 (isolation) leaves it to" in told
-    assert code == 1
+@pytest.mark.parametrize(
+    "expectation", [ALLOWED, f"{REFUSED}\nwhy = 'self'", f"{REFUSED}\nrule = 'x'"]
+)
+def test_a_refusal_that_is_not_the_expected_one_fails(folder: Path, expectation: str):
+    exit_code, output = check(folder, FACTS + case("U0EVE", "task.approve", ISOLATE, expectation))
+    assert "✗ 1. U0EVE task.approve isolate: refused, rule 1 (isolation) leaves it to" in output
+    assert exit_code == 1
 
 
 @pytest.mark.parametrize("rule", ["rule 1", "isolation", "rule 1 (isolation)"])
-def test_a_rule_goes_by_its_number_its_name_or_both(folder, rule):
-    asked = case("U0ALICE", "task.approve", ISOLATE, ALLOWED, f"rule = '{rule}'")
-    assert check(folder, WORLD + asked)[0] == 0
+def test_a_rule_goes_by_its_number_its_name_or_both(folder: Path, rule: str):
+    cases_text = case("U0ALICE", "task.approve", ISOLATE, ALLOWED, f"rule = '{rule}'")
+    assert check(folder, FACTS + cases_text)[0] == 0
 
 
-def test_a_rule_that_is_named_like_a_number_is_not_taken_for_that_one(folder):
-    policy = POLICY.replace('name = "isolation"', 'name = "rule 3"')
-    (folder / "policy.toml").write_text(policy)
-    asked = case("U0ALICE", "task.approve", ISOLATE, ALLOWED, "rule = 'rule 3'")
-    assert check(folder, WORLD + asked)[0] == 1
+def test_a_rule_that_is_named_like_a_number_is_not_taken_for_that_one(folder: Path):
+    text = POLICY.replace('name = "isolation"', 'name = "rule 3"')
+    (folder / "policy.toml").write_text(text)
+    cases_text = case("U0ALICE", "task.approve", ISOLATE, ALLOWED, "rule = 'rule 3'")
+    assert check(folder, FACTS + cases_text)[0] == 1
 
 
-def test_without_a_time_it_is_now(folder):
+def test_without_a_time_it_is_now(folder: Path):
     year = datetime.now(UTC).year
     tasks = "".join(
         f"[tasks.{name}]\nname = 'x'\ndue_date = {year + away}-01-01T00:00:00Z\n"
@@ -257,17 +265,17 @@ def test_without_a_time_it_is_now(folder):
     assert check(folder, tasks + late + early)[0] == 0
 
 
-def test_a_user_group_that_is_not_listed_is_empty_and_said_so(folder):
-    code, told = check(folder, case("U0BOB", "task.comment", REFUSED))
-    assert "Note: [usergroups] says nothing of S0SOC: taken as empty." in told
-    assert code == 0
+def test_a_user_group_that_is_not_listed_is_empty_and_said_so(folder: Path):
+    exit_code, output = check(folder, case("U0BOB", "task.comment", REFUSED))
+    assert "Note: [usergroups] says nothing of S0SOC: taken as empty." in output
+    assert exit_code == 0
 
 
-def test_a_user_group_that_no_role_has_is_said(folder):
+def test_a_user_group_that_no_role_has_is_said(folder: Path):
     text = "[usergroups]\nS0SOC = []\nS0SCO = ['U0BOB']\n" + case("U0BOB", "task.comment", REFUSED)
-    code, told = check(folder, text)
-    assert told.startswith("Note: [usergroups] lists S0SCO, which no role has.\n")
-    assert code == 0
+    exit_code, output = check(folder, text)
+    assert output.startswith("Note: [usergroups] lists S0SCO, which no role has.\n")
+    assert exit_code == 0
 
 
 # Files that can't be meant.
@@ -327,58 +335,59 @@ def test_a_user_group_that_no_role_has_is_said(folder):
         ("[[cases]", "not TOML: "),
     ],
 )
-def test_what_cannot_be_meant_is_refused_in_one_sentence(folder, text, line):
-    code, told = check(folder, text)
-    assert code == 2
-    assert told.startswith(f"{folder / 'cases.toml'}: {line}")
-    assert len(told.splitlines()) == 1
+def test_what_cannot_be_meant_is_refused_in_one_sentence(folder: Path, text: str, line: str):
+    exit_code, output = check(folder, text)
+    assert exit_code == 2
+    assert output.startswith(f"{folder / 'cases.toml'}: {line}")
+    assert len(output.splitlines()) == 1
 
 
-def test_all_problems_are_listed_at_once(folder):
-    code, told = check(
+def test_all_problems_are_listed_at_once(folder: Path):
+    exit_code, output = check(
         folder,
         "[people.U0ALICE]\nemial = 'x'\n"
         + case("U0ALICE", "task.aprove", ISOLATE, ALLOWED)
         + case("U0ALICE", "instance.retry", "instance = 'x'", "expects = 'allowed'"),
     )
-    assert code == 2
+    assert exit_code == 2
     for place in ("people.U0ALICE.emial", "cases.1.action", "cases.1.task", "cases.2.instance"):
-        assert f"{folder / 'cases.toml'}: {place}: " in told
-    assert "cases.2.expect: is missing" in told
-    assert "cases.2.expects: nothing reads this key" in told
+        assert f"{folder / 'cases.toml'}: {place}: " in output
+    assert "cases.2.expect: is missing" in output
+    assert "cases.2.expects: nothing reads this key" in output
 
 
-def test_a_policy_given_as_cases_is_told_how_it_is_meant(folder):
+def test_a_policy_given_as_cases_is_told_how_it_is_meant(folder: Path):
     path = folder / "policy.toml"
-    code, told = bot("policy", "check", path, "--config", path)
-    assert code == 2
-    assert told.startswith(f"{path}: is a policy, and here cases are meant: give it with --config")
+    exit_code, output = policy("check", path, "--config", path, folder=folder)
+    assert exit_code == 2
+    sentence = "is a policy, and here cases are meant: give it with --config"
+    assert output.startswith(f"{path}: {sentence}")
 
 
 @pytest.mark.parametrize("missing", ["cases.toml", "policy.toml"])
-def test_a_file_that_is_not_there_is_no_empty_file(folder, missing):
+def test_a_file_that_is_not_there_is_no_empty_file(folder: Path, missing: str):
     (folder / "cases.toml").write_text(case("U0ALICE", "task.comment", REFUSED))
     (folder / missing).unlink()
-    code, told = bot("policy", "check", folder / "cases.toml", "--config", folder / "policy.toml")
-    assert code == 2
-    assert told.startswith(f"{folder / missing}: not there")
+    exit_code, output = check_files(folder)
+    assert exit_code == 2
+    assert output.startswith(f"{folder / missing}: not there")
 
 
 @pytest.mark.parametrize("broken", ["cases.toml", "policy.toml"])
-def test_a_file_that_cannot_be_read_is_refused_by_name(folder, broken):
+def test_a_file_that_cannot_be_read_is_refused_by_name(folder: Path, broken: str):
     (folder / "cases.toml").write_text(case("U0ALICE", "task.comment", ALLOWED))
     (folder / broken).write_bytes(b"# caf\xe9\n")
-    code, told = bot("policy", "check", folder / "cases.toml", "--config", folder / "policy.toml")
-    assert code == 2
-    assert told.startswith(f"{folder / broken}: can't be read: ")
+    exit_code, output = check_files(folder)
+    assert exit_code == 2
+    assert output.startswith(f"{folder / broken}: can't be read: ")
 
 
-def test_a_wrong_policy_is_refused_with_all_its_lines(folder):
+def test_a_wrong_policy_is_refused_with_all_its_lines(folder: Path):
     (folder / "policy.toml").write_text("colour = 'red'\n[watch]\nevery = -1")
-    code, told = check(folder, case("U0ALICE", "task.comment", REFUSED))
-    assert code == 2
-    assert "policy.toml: colour: " in told
-    assert "policy.toml: watch.every: " in told
+    exit_code, output = check(folder, case("U0ALICE", "task.comment", REFUSED))
+    assert exit_code == 2
+    assert "policy.toml: colour: " in output
+    assert "policy.toml: watch.every: " in output
 
 
 @settings(
@@ -391,22 +400,22 @@ def test_a_wrong_policy_is_refused_with_all_its_lines(folder):
 )
 @example("[[cases]]\nuser = 'x'\naction = 3\ntask = []\nexpect = 'allowed'")
 @given(st.text())
-def test_whatever_stands_in_the_file_it_is_read_or_refused(tmp_path, text):
+def test_whatever_stands_in_the_file_it_is_read_or_refused(tmp_path: Path, text: str):
     path = tmp_path / "cases.toml"
     path.write_text(text, encoding="utf-8", newline="")
     try:
         assert isinstance(cases.load(path, Config()), Cases)
-    except CasesError as wrong:
-        assert str(wrong).startswith(f"{path}: ")  # noqa: PT017 - either is right
+    except CasesError as error:
+        assert str(error).startswith(f"{path}: ")  # noqa: PT017 - either is right
 
 
 # One question.
 
 
-def test_a_yes_says_by_which_rule_and_who_else_could(folder):
-    code, told = explain(folder, "--user U0ALICE --action task.approve --task isolate")
-    assert code == 0
-    assert told.splitlines() == [
+def test_a_yes_says_by_which_rule_and_who_else_could(folder: Path):
+    exit_code, output = explain(folder, "--user U0ALICE --action task.approve --task isolate")
+    assert exit_code == 0
+    assert output.splitlines() == [
         "✓ U0ALICE task.approve isolate: allowed, rule 1 (isolation): 2 people within 1 h",
         "  roles of U0ALICE: approver",
         "  in SecMaster: alice@example.com",
@@ -415,10 +424,10 @@ def test_a_yes_says_by_which_rule_and_who_else_could(folder):
     ]
 
 
-def test_a_no_says_why_and_who_could(folder):
-    code, told = explain(folder, "--user U0EVE --action task.comment")
-    assert code == 1
-    assert told.splitlines() == [
+def test_a_no_says_why_and_who_could(folder: Path):
+    exit_code, output = explain(folder, "--user U0EVE --action task.comment")
+    assert exit_code == 1
+    assert output.splitlines() == [
         "✗ U0EVE task.comment: refused, rule 3 leaves it to approver",
         "  roles of U0EVE: none",
         "  in SecMaster: not known",
@@ -427,47 +436,47 @@ def test_a_no_says_why_and_who_could(folder):
     ]
 
 
-def test_lent_rights_are_named_with_whose_they_are(folder):
-    code, told = explain(folder, "--user U0DAVE --action task.comment")
-    assert code == 0
-    assert "  roles of U0DAVE: none\n" in told
-    assert "  lent by U0ALICE: approver\n" in told
+def test_lent_rights_are_named_with_whose_they_are(folder: Path):
+    exit_code, output = explain(folder, "--user U0DAVE --action task.comment")
+    assert exit_code == 0
+    assert "  roles of U0DAVE: none\n" in output
+    assert "  lent by U0ALICE: approver\n" in output
 
 
-def test_breaking_the_glass_is_another_question(folder):
+def test_breaking_the_glass_is_another_question(folder: Path):
     question = "--user U0FRANK --action task.approve --task isolate"
     frank = "[people.U0FRANK]\nemail = 'frank@example.com'\n"
-    assert explain(folder, question, WORLD + frank)[0] == 1
-    code, told = explain(folder, f"{question} --break-glass", WORLD + frank)
-    assert code == 0
-    assert "breaking the glass: allowed, rule 1 (isolation): a reason, announced" in told
-    assert "  could: U0FRANK\n" in told
+    assert explain(folder, question, FACTS + frank)[0] == 1
+    exit_code, output = explain(folder, f"{question} --break-glass", FACTS + frank)
+    assert exit_code == 0
+    assert "breaking the glass: allowed, rule 1 (isolation): a reason, announced" in output
+    assert "  could: U0FRANK\n" in output
 
 
-def test_whoever_could_is_named_though_only_the_policy_knows_them(folder):
-    code, told = explain(folder, "--user U0ALICE --action task.terminate --task isolate")
-    assert code == 1
-    assert "  could: U0FRANK\n" in told
+def test_whoever_could_is_named_though_only_the_policy_knows_them(folder: Path):
+    exit_code, output = explain(folder, "--user U0ALICE --action task.terminate --task isolate")
+    assert exit_code == 1
+    assert "  could: U0FRANK\n" in output
 
 
-def test_where_nobody_could_that_is_said(folder):
-    code, told = explain(folder, "--user U0ALICE --action instance.terminate")
-    assert code == 1
-    assert "  could: nobody who is named here\n" in told
+def test_where_nobody_could_that_is_said(folder: Path):
+    exit_code, output = explain(folder, "--user U0ALICE --action instance.terminate")
+    assert exit_code == 1
+    assert "  could: nobody who is named here\n" in output
 
 
-def test_a_question_about_another_workspace_names_it(folder):
+def test_a_question_about_another_workspace_names_it(folder: Path):
     question = "--user U0FRANK --action instance.retry"
     assert explain(folder, question)[0] == 1
     assert explain(folder, f"{question} --workspace soc")[0] == 0
 
 
-def test_a_question_needs_no_cases_where_no_rule_asks_about_the_object(folder):
+def test_a_question_needs_no_cases_where_no_rule_asks_about_the_object(folder: Path):
     options = ("--action", "task.comment", "--config", folder / "policy.toml")
-    assert bot("policy", "explain", "--user", "U0ALICE", *options)[0] == 0
-    code, told = bot("policy", "explain", "--user", "U0BOB", *options)
-    assert code == 1
-    assert "Note: [usergroups] says nothing of S0SOC: taken as empty." in told
+    assert policy("explain", "--user", "U0ALICE", *options, folder=folder)[0] == 0
+    exit_code, output = policy("explain", "--user", "U0BOB", *options, folder=folder)
+    assert exit_code == 1
+    assert "Note: [usergroups] says nothing of S0SOC: taken as empty." in output
 
 
 @pytest.mark.parametrize(
@@ -479,36 +488,28 @@ def test_a_question_needs_no_cases_where_no_rule_asks_about_the_object(folder):
         ("--user U0ALICE --action task.comment --instance nightly", "task.comment is done on a"),
     ],
 )
-def test_a_question_that_cannot_be_meant_is_refused_in_one_sentence(folder, question, line):
-    code, told = explain(folder, question)
-    assert code == 2
-    assert told.startswith(line)
-    assert len(told.splitlines()) == 1
+def test_a_question_that_cannot_be_meant_is_refused_in_one_sentence(
+    folder: Path, question: str, line: str
+):
+    exit_code, output = explain(folder, question)
+    assert exit_code == 2
+    assert output.startswith(line)
+    assert len(output.splitlines()) == 1
 
 
-def test_it_runs_where_there_is_neither_slack_nor_secmaster_nor_any_setting(folder):
+async def test_it_runs_where_there_is_neither_slack_nor_secmaster_nor_any_setting(folder: Path):
     (folder / "secmaster-bot.toml").write_text(POLICY)
-    (folder / "cases.toml").write_text(WORLD + case("U0ALICE", "task.comment", ALLOWED))
-    ran = subprocess.run(
-        [sys.executable, "-m", "bot", "policy", "check", "cases.toml"],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=45,
-    )
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout.startswith("✓ 1. U0ALICE task.comment: allowed, rule 3")
-    assert sorted(path.name for path in folder.iterdir()) == [
-        *("cases.toml", "policy.toml", "secmaster-bot.toml"),
-    ]
+    (folder / "cases.toml").write_text(FACTS + case("U0ALICE", "task.comment", ALLOWED))
+    result = await run_process("policy", "check", "cases.toml", folder=folder)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("✓ 1. U0ALICE task.comment: allowed, rule 3")
+    assert file_names(folder) == ["cases.toml", "policy.toml", "secmaster-bot.toml"]
 
 
-def test_brackets_and_line_breaks_of_a_file_are_shown_as_they_are(folder):
+def test_brackets_and_line_breaks_of_a_file_are_shown_as_they_are(folder: Path):
     text = '[tasks."[red]x\\ny[/red]"]\nname = "x"\n' + case(
         "U0ALICE", "task.comment", 'task = "[red]x\\ny[/red]"', ALLOWED
     )
-    code, told = check(folder, text)
-    assert code == 0
-    assert "U0ALICE task.comment [red]x y[/red]: allowed" in told
+    exit_code, output = check(folder, text)
+    assert exit_code == 0
+    assert "U0ALICE task.comment [red]x y[/red]: allowed" in output

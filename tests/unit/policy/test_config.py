@@ -12,7 +12,7 @@ from bot.policy.config import Config, ConfigError, PolicyHolder, Rights, WatchCo
 from bot.policy.routes import Brake, DigestSchedule, Escalation, Quiet, Route, RouteConditions
 from bot.policy.rules import Rule, RuleConditions
 
-EXAMPLE = (Path(__file__).parents[1] / "secmaster-bot.example.toml").read_text()
+EXAMPLE = (Path(__file__).parents[3] / "secmaster-bot.example.toml").read_text()
 ROLES = "[roles.approver]\nusers = ['U0ALICE']\n"
 RULE = "[[rules]]\nactions = ['task.approve']\nroles = ['approver']\n"
 ROUTE = "[[routes]]\nchannel = 'C0SOC'\ntasks = true\n"

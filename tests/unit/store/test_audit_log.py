@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bot.store import audit_log, connect, open_read_only
-from tests.store.ledger import (
+from tests.support.audit import (
     AUDIT,
     START,
     do,
@@ -27,7 +27,7 @@ from tests.store.ledger import (
     sentences,
     write,
 )
-from tests.town import both_databases
+from tests.support.databases import both_databases
 
 SEVERAL = 8
 numbers = count(1)
@@ -72,13 +72,13 @@ def test_records_come_back_in_their_order_each_with_its_hash(engine: sa.Engine):
     assert [record["number"] for record in found] == [1, 2, 3]
     assert [record["reason"] for record in found] == [f"because of {n}" for n in (1, 2, 3)]
     assert found[0]["at"] == "2026-11-01T11:00:00.000000+00:00"
-    whole = audit_log.verify(engine, noted=found[1]["hash"].upper() + "\n")
+    whole = audit_log.verify(engine, expected_head=found[1]["hash"].upper() + "\n")
     assert whole == audit_log.Verified(records=3, head=found[-1]["hash"], problems=(), total=0)
 
 
 @both_databases
 def test_an_audit_without_records_is_whole(engine: sa.Engine):
-    assert audit_log.verify(engine, noted=audit_log.GENESIS) == audit_log.Verified(
+    assert audit_log.verify(engine, expected_head=audit_log.GENESIS) == audit_log.Verified(
         0, audit_log.GENESIS, (), 0
     )
     assert list(audit_log.entries(engine)) == []
@@ -154,7 +154,7 @@ def test_records_written_while_it_is_verified_are_no_problem(engine: sa.Engine):
         if len(told) < 3:
             write(engine, 2, first=done + 1)
 
-    found = audit_log.verify(engine, told=write_more)
+    found = audit_log.verify(engine, on_progress=write_more)
     assert (found.records, found.problems) == (audit_log.PAGE + 4, ())
     assert told == [(audit_log.PAGE + more, audit_log.PAGE + more) for more in (0, 2, 4)]
 
@@ -228,7 +228,7 @@ def test_whatever_is_removed_inserted_or_reordered_is_found(written: Path, choic
         rewrite(engine, after, head=fit)
         only_cut = after == before[: len(after)]
         assert audit_log.verify(engine).total or (fit and only_cut)
-        assert audit_log.verify(engine, noted=noted).total
+        assert audit_log.verify(engine, expected_head=noted).total
 
 
 def _rearranged(before: list[dict[str, Any]], choice: st.DataObject) -> list[dict[str, Any]]:
@@ -345,7 +345,7 @@ def test_a_tail_that_was_written_anew_is_found_by_a_noted_head(engine: sa.Engine
     rewrite(engine, rows(engine)[:3], head=True)
     write(engine, 2, first=14)
     assert audit_log.verify(engine).problems == ()
-    assert sentences(audit_log.verify(engine, noted=noted)) == [
+    assert sentences(audit_log.verify(engine, expected_head=noted)) == [
         "The head that was noted does not occur: records were replaced since, or cut off."
     ]
 

@@ -9,7 +9,7 @@ from bot.domain.objects import Ref
 from bot.domain.tracking import ListedObject
 from bot.secmaster import Instance
 from bot.store import Store, close, connect, migrate
-from tests.town import both_databases
+from tests.support.databases import both_databases
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=120)
@@ -47,6 +47,18 @@ def test_a_run_was_settled_when_secmaster_says_it_ended(store: Store):
     store.tracked.update_read(REF, run("FINISHED", ended), NOW)
     store.tracked.update_read(REF, run("FINISHED", ended), NOW + timedelta(minutes=1))
     assert settled(store) == [ended]
+
+
+@both_databases
+def test_a_check_that_was_asked_for_meanwhile_is_still_due(store: Store):
+    store.tracked.add([ListedObject(REF, run("FAILED"), "d", next_check_at=NOW)], [], NOW)
+    [tracked] = store.tracked.check_due(NOW, 5)
+    later = NOW + timedelta(seconds=1)
+    store.tracked.snooze(REF, later + timedelta(hours=1), "U0CAROL", later)
+    store.tracked.mark_checked(tracked, NOW + timedelta(hours=2), [], later)
+    [snoozed] = store.tracked.check_due(later, 5)
+    store.tracked.mark_checked(snoozed, NOW + timedelta(hours=2), [], later)
+    assert store.tracked.check_due(later, 5) == []
 
 
 @both_databases

@@ -1,0 +1,56 @@
+"""End a command as an operator expects: at a signal, with an exit code, and never in a traceback.
+
+Exit code 0 is success, 1 a check that failed, 2 a command that could not be carried out.
+"""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, NoReturn
+
+import typer
+
+
+def refuse(message: str) -> NoReturn:
+    """Print the message to standard error and end the command with exit code 2."""
+    typer.echo(message, err=True)
+    raise typer.Exit(2)
+
+
+def run_to_end(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end; an error that kept it from starting is refused in a sentence."""
+    from aiohttp import ClientError
+    from slack_sdk.errors import SlackApiError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from bot.app import StartError
+    from bot.store import NameInUse, UnsupportedDatabase
+
+    try:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(work)
+    except SlackApiError as error:
+        refuse(f"Slack refused: {error.response.get('error')}. Run `secmaster-bot doctor`.")
+    except (ClientError, TimeoutError) as error:
+        refuse(f"Slack can't be reached: {error}. Run `secmaster-bot doctor`.")
+    except SQLAlchemyError as error:
+        refuse(f"The database can't be used: {type(error).__name__}. Check DATABASE_URL.")
+    except NameInUse as error:
+        refuse(
+            f"A bot named {error} is running on this database already. End it, or give this one "
+            "another BOT_REPLICA."
+        )
+    except (StartError, UnsupportedDatabase) as error:
+        refuse(str(error))
+    except OSError as error:
+        refuse(f"{error.strerror or error}.")
+
+
+async def until_stopped() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()

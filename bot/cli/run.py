@@ -1,0 +1,46 @@
+"""``secmaster-bot run``: the bot itself."""
+
+import asyncio
+import logging
+import signal
+from typing import TYPE_CHECKING
+
+from bot.cli.process import refuse, run_to_end, until_stopped
+
+if TYPE_CHECKING:
+    from bot.policy.config import Config
+    from bot.runtime.timeouts import Timeouts
+    from bot.settings import Settings
+
+
+def run() -> None:
+    """Run the bot with the settings of the environment and .env."""
+    from bot.logs import open_log
+    from bot.policy.config import ConfigError
+    from bot.policy.config import load as load_policy
+    from bot.settings import SettingsError
+    from bot.settings import load as load_settings
+
+    open_log()
+    try:
+        settings = load_settings()
+        config = load_policy(settings.bot_config)
+    except (SettingsError, ConfigError) as error:
+        refuse(str(error))
+    if not config.rules:
+        logging.getLogger("bot").warning(
+            "%s allows nobody anything: people can look, and change nothing", settings.bot_config
+        )
+    run_to_end(serve(settings, config))
+
+
+async def serve(settings: "Settings", config: "Config", timeouts: "Timeouts | None" = None) -> None:
+    """Run the bot until SIGINT or SIGTERM; SIGHUP reads the policy again."""
+    from bot.app import App
+
+    log = logging.getLogger("bot")
+    async with App(settings, config, timeouts) as app:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app.reload)
+        log.info("ready", extra={"url": app.url, "socket_mode": settings.socket_mode})
+        await until_stopped()
+        log.info("stopping")

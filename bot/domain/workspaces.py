@@ -1,0 +1,44 @@
+"""The SecMaster workspaces that the bot serves, by the aliases that references carry."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from bot.domain.objects import Ref
+from bot.domain.snapshots import Snapshot
+from bot.secmaster import NotFound, SecMaster
+
+
+@dataclass(frozen=True, slots=True)
+class Workspaces:
+    """Each workspace's client, and the name that people know it by."""
+
+    clients: Mapping[str, SecMaster]
+    names: Mapping[str, str]
+
+    def __contains__(self, alias: str) -> bool:
+        return alias in self.clients
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.clients)
+
+    def client(self, alias: str) -> SecMaster:
+        """Return a workspace's client; raises NotFound: an old card may name one that is gone."""
+        try:
+            return self.clients[alias]
+        except KeyError:
+            raise NotFound(f"the workspace {alias} is not configured here") from None
+
+    async def read(self, ref: Ref) -> Snapshot:
+        """Read a task or an instance as SecMaster has it now; raises SecMasterError."""
+        client = self.client(ref.workspace)
+        if ref.kind == "task":
+            return await client.show_task(ref.id)
+        return await client.show_workflow_instance(ref.id)
+
+    def name(self, alias: str) -> str:
+        """Return what people call a workspace."""
+        return self.names.get(alias, alias)
+
+    def all_names(self, alias: str) -> frozenset[str]:
+        """Return every name that the policy may know a workspace by."""
+        return frozenset({alias, self.name(alias)})

@@ -1,0 +1,142 @@
+"""Say that nothing was done, and why: the policy refuses, input is missing, or the bot failed."""
+
+from collections.abc import Mapping
+
+from bot.domain.actions import Action
+from bot.domain.objects import Ref
+from bot.domain.reasons import RefusalReason
+from bot.messages.blocks import Message, text_message
+from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT
+from bot.messages.labels import labels
+from bot.messages.permissions import role_members
+from bot.messages.text import code
+from bot.policy.decide import Refused
+from bot.policy.rules import Role
+
+# {rule} is the rule that refused, {Rule} the same at the beginning of a sentence; {members} are
+# the roles that may, with who has them.
+REFUSAL_SENTENCES = {
+    RefusalReason.GUEST: "Guests may look, and change nothing.",
+    RefusalReason.OUTSIDER: "People of other organisations may look, and change nothing.",
+    RefusalReason.UNKNOWN_PERSON: (
+        "Slack could not be asked who you are, so nothing may be allowed. Try again."
+    ),
+    RefusalReason.GONE: "SecMaster knows no {kind} {id} here.",
+    RefusalReason.UNREAD: (
+        "SecMaster could not be asked what this is, so no rule can allow it. Try again."
+    ),
+    RefusalReason.UNSTATED: (
+        "{Rule} asks for what SecMaster does not say of this {kind}, so nobody can be allowed. "
+        "Decide it in SecMaster."
+    ),
+    RefusalReason.NO_RULE: "No rule allows {action}. Ask whoever runs this bot.",
+    RefusalReason.RULE: "You may not do this: {rule} leaves it to {members}.",
+    RefusalReason.SELF: (
+        "You created this task, and {rule} leaves it to somebody else of {members}."
+    ),
+    RefusalReason.UNMAPPED: (
+        "{Rule} refuses whoever created the task, and nobody told me who you are in SecMaster. "
+        "Ask whoever runs this bot."
+    ),
+    RefusalReason.BREAK_GLASS: "You may not break the glass: {rule} leaves it to {members}.",
+    RefusalReason.NO_BREAK_GLASS: "{Rule} has no glass to break: ask without.",
+}
+
+
+def not_allowed(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role]) -> Message:
+    """Say that the policy refused an action, by which rule, and who may; ``roles`` by name."""
+    sentence = refusal(action, ref, refused, roles)
+    return text_message(f"🚫 {sentence} The {labels(action).noun} was not sent.")
+
+
+def refusal(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role]) -> str:
+    """Say in a sentence why the policy refused an action, and who may; ``roles`` by name."""
+    return REFUSAL_SENTENCES[refused.reason].format(
+        action=code(action.name),
+        kind=ref.kind,
+        id=code(ref.id),
+        rule=refused.rule,
+        Rule=refused.rule.capitalize(),
+        members=role_members(refused.roles, roles),
+    )
+
+
+def needs_reason(action: Action, root: str, *, break_glass: bool = False) -> Message:
+    """Say that the rule asks for a reason, and how a command gives one."""
+    usage = action.usage.replace("[reason]", "<reason>")
+    command = f"{root} break-glass {usage}" if break_glass else f"{root} {usage}"
+    return text_message(f"✏️ This needs a reason: write {code(command, 150)}. Nothing was sent.")
+
+
+def needs_name(action: Action) -> Message:
+    """Say that the rule asks for the object's name to be typed, which only a form can ask."""
+    return text_message(
+        f"✏️ This asks for the {action.kind}'s name to be typed: press *{labels(action).button}* "
+        "on its card. Nothing was sent."
+    )
+
+
+def nothing_waits(ref: Ref) -> Message:
+    """Say that no approval request about an object is open."""
+    return text_message(
+        f"Nothing about {ref.kind} {code(ref.id)} waits for more people. Nothing was changed."
+    )
+
+
+def several_wait(ref: Ref) -> Message:
+    """Say that several approval requests about an object are open, so a command is ambiguous."""
+    return text_message(
+        f"More than one action on {ref.kind} {code(ref.id)} waits for more people. Press the "
+        "button on its card; nothing was changed."
+    )
+
+
+def no_card_above(action: Action) -> Message:
+    """Say that a shortcut was used on a message that is not in a card's thread."""
+    kind = action.kind
+    return text_message(
+        f"This message is not in the thread of a {kind}'s card, so the {labels(action).noun} "
+        f"would have no {kind}. Nothing was sent; use it on a message under a card."
+    )
+
+
+def too_many_files(number: int, limit: int) -> Message:
+    """Say that a message has more files than one form can attach."""
+    return text_message(
+        f"This message has {number} files; {limit} can be attached at once. Nothing was sent."
+    )
+
+
+def too_late() -> Message:
+    """Say that Slack opens no form any more for a button that was pressed."""
+    return text_message("The form came too late for Slack. Nothing was sent; press again.")
+
+
+def no_chat() -> Message:
+    """Say that Slack opened no direct message in which the person could be answered."""
+    return text_message(
+        "Slack did not open our chat in time, where this would be answered. Nothing was sent; "
+        "press again."
+    )
+
+
+def newer_button() -> Message:
+    """Say that a button was made by another version of the bot and can't be read."""
+    return text_message(
+        "This button is from another version of this bot and was not understood, so nothing was "
+        "sent. Use the command instead, or show the card again."
+    )
+
+
+def own_fault(reference: str) -> Message:
+    """Say that the bot failed; ``reference`` finds the error in its logs."""
+    return text_message(
+        "Something went wrong on our side, and nothing was sent to SecMaster. Tell whoever runs "
+        f"this bot the reference {code(reference)}."
+    )
+
+
+def cannot_post(error_code: str) -> Message:
+    """Say why Slack did not let the bot post, by Slack's error code."""
+    sentence = CANNOT_POST.get(error_code, CANNOT_POST_DEFAULT)
+    return text_message(f"🚫 {sentence}. Nothing was posted.")

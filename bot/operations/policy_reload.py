@@ -1,0 +1,25 @@
+"""Reading the policy file again: the same by signal and by command."""
+
+import asyncio
+import logging
+from typing import Any
+
+from bot.policy.config import Config
+from bot.services import Services
+
+log = logging.getLogger(__name__)
+
+
+async def reload_policy(services: Services, record: dict[str, Any]) -> Config:
+    """Read the policy file again and return the policy that stood before; raises ConfigError.
+
+    A file that can't be used leaves the policy before in force. ``record`` says in the audit who
+    asked for it. Everything that is open is checked again: its reminders may be others now.
+    """
+    before = services.policy.reload()
+    fingerprint = services.policy.current.fingerprint
+    log.info("policy reloaded", extra={"before": before.fingerprint, "now": fingerprint})
+    record = record | {"terms": {"policy": fingerprint}, "before": before.fingerprint}
+    await asyncio.to_thread(services.store.record, record)
+    await asyncio.to_thread(services.store.tracked.reschedule_all, services.clock.now())
+    return before

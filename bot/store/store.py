@@ -1,0 +1,30 @@
+"""Everything the bot remembers, on one engine."""
+
+import sqlalchemy as sa
+
+from bot.store.cards import Cards
+from bot.store.claims import Claims
+from bot.store.closed_channels import ClosedChannels
+from bot.store.delegations import Delegations
+from bot.store.followed_retries import FollowedRetries
+from bot.store.home_views import HomeViews
+from bot.store.outbox import Outbox
+from bot.store.poll_status import PollStatuses
+from bot.store.snapshots import Snapshots
+from bot.store.subscriptions import Subscriptions
+from bot.store.tracked import TrackedObjects
+
+
+class Store(Claims, Cards, Snapshots):
+    """Claims, cards and snapshots, and each other table under its name."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        super().__init__(engine)
+        self.closed_channels = ClosedChannels(engine)
+        self.delegations = Delegations(engine)
+        self.followed_retries = FollowedRetries(engine)
+        self.home_views = HomeViews(engine)
+        self.outbox = Outbox(engine)
+        self.poll_statuses = PollStatuses(engine)
+        self.subscriptions = Subscriptions(engine)
+        self.tracked = TrackedObjects(engine)

@@ -1,0 +1,158 @@
+"""The forms that people fill in before an action: its parameters, its reason, its object's name."""
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot.domain.actions import Action
+from bot.domain.objects import visible
+from bot.domain.slack import Requester, SlackLocation
+from bot.messages import denials, modals
+from bot.operations.authorization import Grant, authorize
+from bot.secmaster import Instance
+from bot.services import Services
+from handlers import operations
+from handlers.context import AppContext
+from handlers.errors import InvalidInput, UserError
+from handlers.parsing import ParseError, check_param
+from handlers.requests import ActionRequest
+
+
+async def record_or_open_form(
+    app: AppContext, request: ActionRequest, requester: Requester, trigger_id: str
+) -> None:
+    """Record the action of a button or shortcut at once, or open the form that it needs first."""
+    grant = await authorize(
+        app.services, requester, request.action, request.ref, break_glass=request.break_glass
+    )
+    needs_form = request.action.opens_form or grant.allowed.confirm
+    if needs_form or operations.lacks_reason(grant, request.action, ""):
+        await _open_form(app, request, requester.location, trigger_id, grant)
+    else:
+        await operations.record(app, request, requester, trigger_id, grant)
+
+
+async def _open_form(
+    app: AppContext,
+    request: ActionRequest,
+    location: SlackLocation,
+    trigger_id: str,
+    grant: Grant,
+) -> None:
+    """Open the form, and suggest the failed node in it once the instance was read."""
+    slack, ref = app.services.slack, request.ref
+    name = visible(await _shown_name(app, request, location)) or ref.id
+    heading = (name, app.services.workspaces.name(ref.workspace))
+    state = modals.FormState(
+        action=request.action.name,
+        ref=ref,
+        location=location,
+        files=request.files,
+        decision_fingerprint=request.decision_fingerprint,
+        break_glass=request.break_glass,
+        name_hash=modals.hash_name(name) if grant.allowed.confirm else "",
+    )
+    form = modals.form(state, heading, grant.allowed.reason, request.params)
+    response = await open_view(app.services, trigger_id, form)
+    suggested = [param for param in request.action.params if param.suggested]
+
+    async def suggest_failed_node() -> None:
+        """Fill in the node that failed: nobody types a UUID at three in the morning."""
+        instance = await app.services.workspaces.read(ref)
+        if isinstance(instance, Instance) and instance.failed_node:
+            node_id = instance.failed_node.action_id
+            values = {param.name: node_id for param in suggested}
+            form = modals.form(state, heading, grant.allowed.reason, values)
+            view = response["view"]
+            await slack.client.views_update(view_id=view["id"], hash=view["hash"], view=form)
+
+    async def ignore(_error: Exception) -> None:
+        """Do nothing: without the suggestion the form works as well."""
+
+    if suggested:
+        app.services.background.start(suggest_failed_node(), ignore)
+
+
+async def _shown_name(app: AppContext, request: ActionRequest, location: SlackLocation) -> str:
+    """Return the name under which the person saw the object; what they type is compared to it."""
+    snapshot = await operations.saved_snapshot(app, request.ref, request.decision_fingerprint)
+    if snapshot:
+        return snapshot.name
+    card = await asyncio.to_thread(
+        app.services.store.card_at, location.channel, location.card, request.ref
+    )
+    return card.title if card else ""
+
+
+async def open_view(
+    services: Services, trigger_id: str, view: dict[str, Any], *, in_modal: bool = False
+) -> AsyncSlackResponse:
+    """Open a modal, on top of another one if ``in_modal``.
+
+    Raises UserError if that takes longer than there is time before the acknowledgement.
+    """
+    client = services.slack.client
+    open_or_push = client.views_push if in_modal else client.views_open
+    try:
+        async with asyncio.timeout(services.timeouts.before_ack):
+            return await open_or_push(trigger_id=trigger_id, view=view)
+    except TimeoutError as error:
+        raise UserError(denials.too_late()) from error
+
+
+async def submit(app: AppContext, view: dict[str, Any], requester: Requester) -> None:
+    """Check a submitted form and record its action.
+
+    The requester is authorized again, for their right may have gone since the form was opened.
+    Raises NotAllowed, InvalidInput for an input to correct, or UserError.
+    """
+    state, typed = modals.read_form(view)
+    action = modals.action_of(state)
+    reason = typed.get(modals.REASON, "").strip()
+    params = _read_params(action, typed)
+    # A modal has no location of its own: it answers where it was opened.
+    requester = replace(requester, location=state.location)
+    grant = await authorize(
+        app.services, requester, action, state.ref, break_glass=state.break_glass
+    )
+    if operations.lacks_reason(grant, action, reason):
+        if modals.REASON not in typed:  # the rule has changed since the form was opened
+            raise UserError(denials.needs_reason(action, app.root, break_glass=state.break_glass))
+        raise InvalidInput(modals.REASON, "A reason is required.")
+    if grant.allowed.confirm:
+        if modals.NAME not in typed or not state.name_hash:  # the rule has changed here too
+            raise UserError(denials.needs_name(action))
+        if modals.hash_name(typed[modals.NAME]) != state.name_hash:
+            raise InvalidInput(
+                modals.NAME, "That is not its name. Type the name that stands above."
+            )
+    if action.takes_file and not state.files:
+        raise InvalidInput(action.params[0].name, "A file is required.")
+    # The same words sent twice are one submission; others are another.
+    dedupe_key = f"{view['id']}:{json.dumps(typed, sort_keys=True)}"
+    request = ActionRequest(
+        action,
+        state.ref,
+        params,
+        reason,
+        state.files,
+        state.decision_fingerprint,
+        state.break_glass,
+    )
+    await operations.record(app, request, requester, dedupe_key, grant)
+
+
+def _read_params(action: Action, typed: dict[str, str]) -> dict[str, str]:
+    """Return the parameters that were typed, by name; raises InvalidInput for the first bad one."""
+    params = {}
+    for param in action.params:
+        if param.file:
+            continue
+        try:
+            params[param.name] = check_param(param, typed.get(param.name, "").strip())
+        except ParseError as error:
+            raise InvalidInput(param.name, error.problem) from error
+    return params

@@ -1,0 +1,227 @@
+"""What an operator types, and what comes back: what is printed, and the exit code."""
+
+import asyncio
+import json
+import re
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bot.sandbox.secmaster import SecMasterSandbox
+from bot.sandbox.slack import SlackSandbox
+from bot.store import connect, hold_name
+from tests.support.command_line import (
+    BOT,
+    file_names,
+    installation,
+    process_environment,
+    run_beside,
+    run_command,
+    run_process,
+)
+
+STORY = (
+    "*Approved* by @Alice",
+    "@Alice is approving this task right now. Your termination was not sent",
+    "*Comment added* by @Carol",
+    "*Retry started* by @Carol",
+    "*Status* ✅ Finished",
+)
+
+
+def test_the_manifest_is_printed_for_either_way_in(tmp_path: Path):
+    result = run_command("manifest", "--url", "https://bot.example.com/", folder=tmp_path)
+    assert result.exit_code == 0
+    interactivity = json.loads(result.stdout)["settings"]["interactivity"]
+    assert interactivity["request_url"] == "https://bot.example.com/slack/events"
+    for address in ("https://bot.example.com/slack/events", "https://bot.example.com"):
+        assert run_command("manifest", "--url", address, folder=tmp_path) == result
+    result = run_command("manifest", "--socket", folder=tmp_path)
+    assert json.loads(result.stdout)["settings"]["socket_mode_enabled"]
+    for arguments in (
+        (),
+        ("--url", "http://plain.example.com"),
+        ("--socket", "--url", "https://a"),
+    ):
+        result = run_command("manifest", *arguments, folder=tmp_path)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "https://" in result.stderr
+
+
+async def test_a_wrong_policy_stops_the_start_and_names_every_line(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, tmp_path: Path
+):
+    (tmp_path / "secmaster-bot.toml").write_text(
+        '[roles.a]\nusers = ["U1"]\n[[rules]]\nactions = ["task.aprove"]\nroles = ["a"]\n'
+        "approvals = 0\n[[routes]]\nchannel = 'C1'\n"
+    )
+    result = await run_beside("run", folder=tmp_path, **installation(slack, secmaster))
+    assert result.exit_code == 2
+    assert "task.aprove" in result.output
+    assert "rules.1.approvals" in result.output
+    assert "is no channel's id" in result.output
+    assert "Traceback" not in result.output
+
+
+async def test_a_token_that_slack_refuses_stops_the_start_with_one_sentence(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    settings = {"SLACK_BOT_TOKEN": "xoxb-wrong", "BOT_PORT": "0"}
+    environment = installation(slack, secmaster) | settings
+    result = await run_process("run", folder=installed, **environment)
+    assert result.exit_code == 2
+    assert "Slack refused: invalid_auth" in result.output
+    assert "Traceback" not in result.output
+    assert "xoxb-wrong" not in result.output
+
+
+async def test_a_name_that_is_taken_stops_the_start_with_one_sentence(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    url = f"sqlite:///{installed / 'bot.db'}"
+    environment = installation(slack, secmaster) | {"DATABASE_URL": url, "BOT_PORT": "0"}
+    engine = connect(url)
+    with hold_name(engine, "main"):
+        result = await run_beside("run", folder=installed, **environment)
+    engine.dispose()
+    assert result.exit_code == 2
+    assert "A bot named main is running on this database already." in result.output
+    assert "BOT_REPLICA" in result.output
+    assert "Traceback" not in result.output
+
+
+async def test_a_port_that_is_taken_stops_the_start_with_one_sentence(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        environment = installation(slack, secmaster) | {"BOT_PORT": port}
+        result = await run_beside("run", folder=installed, **environment)
+    assert result.exit_code == 2
+    assert f"127.0.0.1:{port} can't be listened on" in result.output
+    assert "BOT_PORT" in result.output
+    assert "Traceback" not in result.output
+    assert file_names(installed) == ["secmaster-bot.toml"]
+
+
+@pytest.mark.parametrize("option", ["--slack-port", "--secmaster-port"])
+async def test_a_demo_whose_port_is_taken_says_so_in_one_sentence(tmp_path: Path, option: str):
+    ports = {"--slack-port": "0", "--secmaster-port": "0"}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ports[option] = str(listener.getsockname()[1])
+        arguments = [part for pair in ports.items() for part in pair]
+        result = await run_beside("demo", "--once", *arguments, folder=tmp_path)
+    assert result.exit_code == 2
+    [line] = result.output.splitlines()
+    assert line.startswith(f"Port {ports[option]} is taken.")
+    assert option in line
+
+
+@pytest.mark.parametrize("service", ["slack", "secmaster"])
+async def test_a_sandbox_whose_port_is_taken_says_so_in_one_sentence(tmp_path: Path, service: str):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        result = await run_beside("sandbox", service, "--port", port, folder=tmp_path)
+    assert result.exit_code == 2
+    [line] = result.output.splitlines()
+    assert f"127.0.0.1:{port} can't be listened on" in line
+    assert "--port" in line
+
+
+async def test_odd_settings_stop_the_start_with_one_message(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    settings = {
+        "SLACK_BOT_TOKEN": "xoxb-wrong\u00e4",
+        "SLACK_API_URL": "slack.example/api/",
+        "SECMASTER_ENDPOINT": "secmaster.example",
+        "SECMASTER_PROJECT_ID": "demo/project",
+        "SECMASTER_WORKSPACE_ID": "../demo",
+        "HUAWEICLOUD_SDK_SK": "wrong-secret\n",
+    }
+    environment = installation(slack, secmaster) | settings
+    for command, exit_code in (("run", 2), ("doctor", 1)):
+        result = await run_beside(command, folder=installed, **environment)
+        assert result.exit_code == exit_code
+        for name in settings:
+            assert name in result.output
+        assert len(result.output.splitlines()) == len(settings)
+        assert "Traceback" not in result.output
+        assert "wrong" not in result.output
+    assert slack.calls == []
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"BOT_HOST": "nowhere.invalid"},
+        {"BOT_HOST": "-"},
+        {"SECMASTER_ENDPOINT": "http://["},
+        {"SECMASTER_ENDPOINT": "https://secmaster.example:port"},
+        {"SLACK_API_URL": "http://["},
+        {"SLACK_API_URL": "https://slack.example:port/api/"},
+        {"DATABASE_URL": "postgresql://bot@localhost:port/bot"},
+        {"DATABASE_URL": "postgresql://[/bot"},
+        {"DATABASE_URL": "sqlite:////nowhere/at/all.db"},
+        {"DATABASE_URL": "sqlite:///."},
+        {"BOT_CONFIG": "."},
+    ],
+    ids=lambda setting: "=".join(*setting.items()),
+)
+async def test_an_address_that_leads_nowhere_stops_the_start_without_a_traceback(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path, setting: dict[str, str]
+):
+    environment = installation(slack, secmaster) | {"BOT_PORT": "0"} | setting
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert "Traceback" not in result.output
+    result = await run_beside("run", folder=installed, **environment)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+
+
+async def test_missing_settings_stop_the_start_with_one_message(tmp_path: Path):
+    result = await run_beside("run", folder=tmp_path)
+    assert result.exit_code == 2
+    for name in (
+        "SLACK_BOT_TOKEN",
+        "SLACK_SIGNING_SECRET",
+        "SECMASTER_REGION",
+        "HUAWEICLOUD_SDK_AK",
+    ):
+        assert name in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.slow  # the story itself is played by the next test too
+async def test_the_demo_plays_its_story_to_the_end(tmp_path: Path):
+    result = await run_process(
+        *("demo", "--once", "--slack-port", "0", "--secmaster-port", "0"), folder=tmp_path
+    )
+    assert result.exit_code == 0, result.output
+    for sentence in STORY:
+        assert sentence in result.stdout
+
+
+async def test_the_pages_that_the_demo_prints_can_be_opened(tmp_path: Path):
+    child = await asyncio.create_subprocess_exec(
+        *(*BOT, "demo", "--slack-port", "0", "--secmaster-port", "0"),
+        cwd=tmp_path,
+        env=process_environment(),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert child.stdout
+    output = (await child.stdout.readuntil(b"Ctrl-C")).decode()
+    slack, secmaster = re.findall(r"^  (http://\S+) ", output, re.MULTILINE)
+    async with httpx.AsyncClient() as http:
+        pages = [(await http.get(address)).text for address in (slack, secmaster)]
+        channel = (await http.get(f"{slack}/_sandbox/channels/C0SOC")).text
+    child.terminate()
+    await child.communicate()
+    assert child.returncode == 0
+    for sentence in STORY:
+        assert sentence in output
+    assert all(page.startswith("<!doctype html>") for page in pages)
+    assert "Isolate host ecs-web-07: \\u2705 Finished" in channel
+    assert "Waiting for a decision" in channel

@@ -1,0 +1,114 @@
+"""What an operator reads when the doctor looks at an installation."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from bot.sandbox.secmaster import SecMasterSandbox
+from bot.sandbox.slack import SlackSandbox
+from bot.store import connect, migrate
+from tests.support.command_line import file_names, installation, run_beside, run_process
+
+
+async def test_the_doctor_finds_a_whole_installation_well(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    result = await run_process("doctor", folder=installed, **installation(slack, secmaster))
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("✓") == 7
+    assert result.stderr == ""
+    writes = [request for request in secmaster.requests if request.method != "GET"]
+    assert writes == []
+
+
+async def test_the_doctor_leaves_nothing_behind(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    environment = installation(slack, secmaster)
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert "secmaster-bot.db will be made" in result.stdout
+    environment |= {"DATABASE_URL": f"sqlite:///{installed / 'other.db'}"}
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 0, result.output
+    assert file_names(installed) == ["secmaster-bot.toml"]
+
+
+async def test_the_doctor_finds_a_whole_installation_in_socket_mode_well(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    environment = installation(slack, secmaster) | {"SLACK_APP_TOKEN": "xapp-demo"}
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 0, result.output
+    assert "Socket Mode: connections may be opened" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ({"SLACK_BOT_TOKEN": "xoxb-wrong"}, "SLACK_BOT_TOKEN is refused: invalid_auth"),
+        ({"SLACK_APP_TOKEN": "xapp-wrong"}, "SLACK_APP_TOKEN is refused"),
+        ({"HUAWEICLOUD_SDK_SK": "wrong-secret"}, "refuses these credentials: APIGW.0301"),
+        ({"SECMASTER_WORKSPACE_ID": "other"}, "can't be read"),
+        ({"SECMASTER_ENDPOINT": "http://127.0.0.1:9"}, "can't be read"),
+        ({"SLACK_API_URL": "http://127.0.0.1:9/"}, "can't be reached"),
+        ({"DATABASE_URL": "sqlite:////nowhere/at/all.db"}, "DATABASE_URL can't be used"),
+        ({"BOT_CONFIG": "missing.toml"}, "no rules, so nobody may do anything"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+async def test_the_doctor_names_what_is_wrong_and_no_secret(
+    slack: SlackSandbox,
+    secmaster: SecMasterSandbox,
+    installed: Path,
+    setting: dict[str, str],
+    sentence: str,
+):
+    environment = installation(slack, secmaster) | setting
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 1
+    assert sentence in result.stdout
+    for secret in ("xoxb-", "xapp-", "demo-signing-secret", "demo-sk", "wrong-secret"):
+        assert secret not in result.output
+    assert "Traceback" not in result.output
+
+
+async def test_the_doctor_names_the_scopes_that_are_missing(
+    secmaster: SecMasterSandbox, installed: Path
+):
+    slack = SlackSandbox(scopes=("chat:write", "commands"))
+    await slack.start()
+    try:
+        environment = installation(slack, secmaster)
+        result = await run_beside("doctor", folder=installed, **environment)
+    finally:
+        await slack.stop()
+    assert result.exit_code == 1
+    assert "usergroups:read" in result.stdout
+
+
+async def test_the_doctor_finds_a_database_of_this_version_usable(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    url = f"sqlite:///{installed / 'bot.db'}"
+    engine = connect(url)
+    migrate(engine)
+    engine.dispose()
+    environment = installation(slack, secmaster) | {"DATABASE_URL": url}
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 0, result.output
+    assert "✓ database: usable" in result.stdout
+
+
+async def test_the_doctor_refuses_a_database_from_before_the_first_release(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+):
+    url = f"sqlite:///{installed / 'bot.db'}"
+    engine = connect(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE bot_schema_version (version_num VARCHAR(32))"))
+    engine.dispose()
+    environment = installation(slack, secmaster) | {"DATABASE_URL": url}
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 1
+    assert "✗ database: This database was made by a build from before the first" in result.stdout

@@ -1,0 +1,57 @@
+"""Every kind of error has one message, and an unforeseen one leaves a reference in the log."""
+
+import logging
+from typing import Any, cast
+
+import pytest
+from slack_sdk.errors import SlackApiError
+
+from bot.messages import denials, explain, text_message
+from bot.secmaster import Unreachable
+from bot.slack.directory import LookupFailed
+from bot.slack.gateway import CannotPost, SlackFailed
+from handlers.errors import TRIGGER_ERRORS, UserError, error_message
+
+APP: Any = None  # these messages need nothing of it
+
+
+def slack_error(code: str) -> SlackApiError:
+    error: SlackApiError = cast("Any", SlackApiError)("refused", {"ok": False, "error": code})
+    return error
+
+
+def test_a_user_error_is_its_own_message() -> None:
+    message = denials.no_chat()
+    assert error_message(UserError(message), APP) is message
+
+
+def test_a_closed_channel_is_told_apart_from_slack_in_trouble() -> None:
+    closed = error_message(CannotPost("not_in_channel"), APP)
+    assert closed == denials.cannot_post("not_in_channel")
+    assert "Slack is in trouble" in error_message(SlackFailed("timeout"), APP).text
+
+
+def test_a_person_who_cannot_be_looked_up_is_told_to_try_again() -> None:
+    assert "who you are" in error_message(LookupFailed("timeout"), APP).text
+
+
+def test_an_error_of_secmasters_is_explained() -> None:
+    error = Unreachable("no route")
+    assert error_message(error, APP) == text_message(explain(error))
+
+
+@pytest.mark.parametrize("code", sorted(TRIGGER_ERRORS))
+def test_a_trigger_that_is_over_is_told_as_too_late(code: str) -> None:
+    assert error_message(slack_error(code), APP) == denials.too_late()
+
+
+@pytest.mark.parametrize("error", [slack_error("invalid_blocks"), KeyError("x")])
+def test_an_unforeseen_error_is_found_in_the_log_by_its_reference(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR, logger="handlers.errors"):
+        message = error_message(error, APP)
+    record = caplog.records[-1]
+    assert record.exc_info is not None
+    assert record.exc_info[1] is error
+    assert cast("Any", record).reference in message.text

@@ -1,0 +1,182 @@
+"""Routes and times become entries of the outbox: what is posted where, when, and only once."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.domain.notifications import (
+    CardNotification,
+    ReminderNotification,
+    SnoozeEndedNotification,
+)
+from bot.domain.objects import Ref
+from bot.domain.tracking import TrackedObject
+from bot.domain.workspaces import Workspaces
+from bot.notifications import planner
+from bot.policy.config import PolicyHolder, parse
+from bot.secmaster import Instance, Task
+from bot.services import Services
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+TASK, RUN = Ref(kind="task", id="t1"), Ref(kind="instance", id="r1")
+TASKS = "channel = 'C0SOC'\nname = 'soc'\ntasks = true\nmention = ['S0SOC']\n"
+REMINDS = f"{TASKS}remind = ['1h', '15m']\n"
+ESCALATES = f"{TASKS}escalate = {{ after = '30m', to = 'boss' }}\n"
+BOSS = "user = 'U0DAVE'\nname = 'boss'\ntasks = true\nwhen = { name = 'never' }\n"
+QUIET = f"{TASKS}quiet = {{ from = '11:00', until = '14:00' }}\n"
+
+
+def services(*routes: str) -> Services:
+    """Services of which only the policy and the workspaces' names are there."""
+    policy = parse("".join(f"[[routes]]\n{route}\n" for route in routes))
+    return Services(
+        workspaces=Workspaces({}, {"main": "SOC workspace"}),
+        slack=None,
+        cards=None,
+        directory=None,
+        store=None,
+        policy=PolicyHolder(policy, Path("none.toml")),
+        clock=None,
+        timeouts=None,
+        process_id="p",
+    )
+
+
+def task(**fields: object) -> Task:
+    return Task(id="t1", name="Isolate", status="waiting", **fields)
+
+
+def tracked(snapshot: Task | Instance, **fields: object) -> TrackedObject:
+    ref = TASK if isinstance(snapshot, Task) else RUN
+    return TrackedObject(ref, snapshot, fields.pop("open_since", NOW - 3 * HOUR), **fields)
+
+
+def due(bundle: Services, known: TrackedObject, now: datetime = NOW) -> list[tuple[str, str]]:
+    """Return (kind, channel) of each entry that is due."""
+    entries, _ = planner.due_entries(bundle, known, now)
+    return [(entry.notification.kind, entry.channel) for entry in entries]
+
+
+# What is new.
+
+
+def test_a_new_object_has_a_card_on_each_of_its_routes_and_in_subscribed_channels():
+    goes_on = TASKS + "continue = true\n"
+    bundle = services(goes_on, "usergroup = 'S0ONCALL'\ntasks = true\n")
+    entries = planner.card_entries(bundle, TASK, task(), NOW, ["C0RANDOM"])
+    assert [(entry.dedupe_key, entry.channel, entry.not_before) for entry in entries] == [
+        ("card:1:task:main:t1:C0SOC", "C0SOC", NOW),
+        ("card:1:task:main:t1:S0ONCALL", "S0ONCALL", NOW),
+        ("card:1:task:main:t1:C0RANDOM", "C0RANDOM", NOW),
+    ]
+    assert [entry.notification for entry in entries] == [
+        CardNotification(ref=TASK, mentions=("S0SOC",), route="soc"),
+        CardNotification(ref=TASK),
+        CardNotification(ref=TASK),
+    ]
+
+
+def test_failures_of_a_workflow_are_of_one_group():
+    bundle = services("channel = 'C0SOC'\ninstances = ['FAILED']")
+    run = Instance(id="r1", name="Run", status="FAILED", workflow={"id": "w1", "name": "Enrich"})
+    entries = planner.card_entries(bundle, RUN, run, NOW, ["C0RANDOM"])
+    assert [entry.notification.failure_group for entry in entries] == ["w1", "w1"]
+
+
+def test_a_route_may_name_the_workspace_as_people_know_it():
+    bundle = services(TASKS + "when = { workspace = ['SOC workspace'] }")
+    assert len(planner.routes_of(bundle, TASK, task())) == 1
+    elsewhere = services(TASKS + "when = { workspace = ['lab'] }")
+    assert planner.routes_of(elsewhere, TASK, task()) == ()
+
+
+def test_quiet_hours_hold_back_all_but_what_is_due_before_their_end():
+    end = NOW.replace(hour=14)
+    [held] = planner.card_entries(services(QUIET), TASK, task(), NOW, [])
+    assert (held.not_before, held.notification.held_until) == (end, end)
+    urgent = task(due_date=end - MINUTE)
+    [entry] = planner.card_entries(services(QUIET), TASK, urgent, NOW, [])
+    assert (entry.not_before, entry.notification.held_until) == (NOW, None)
+
+
+# What time makes due.
+
+
+def test_a_reminder_is_due_at_its_time_and_named_by_it():
+    bundle, known = services(REMINDS), tracked(task(due_date=NOW + HOUR))
+    [entry], next_check_at = planner.due_entries(bundle, known, NOW)
+    assert entry.notification == ReminderNotification(
+        ref=TASK, mentions=("S0SOC",), route="soc", before=3600
+    )
+    assert entry.dedupe_key == "reminder:1:task:main:t1:2026-03-02T12:00:00+00:00:C0SOC"
+    assert next_check_at == NOW + 45 * MINUTE
+    moved = tracked(task(due_date=NOW + HOUR - MINUTE))
+    [other], _ = planner.due_entries(bundle, moved, NOW)
+    assert other.dedupe_key != entry.dedupe_key
+
+
+def test_of_missed_reminders_only_the_last_is_posted():
+    known = tracked(task(due_date=NOW + 10 * MINUTE))
+    [entry], next_check_at = planner.due_entries(services(REMINDS), known, NOW)
+    assert entry.notification.before == 15 * 60
+    assert next_check_at is None
+
+
+def test_what_should_have_been_posted_over_a_day_ago_is_not():
+    known = tracked(task(due_date=NOW - 25 * HOUR), open_since=NOW - 72 * HOUR)
+    assert due(services(REMINDS), known) == []
+
+
+def test_a_reminder_from_before_a_task_was_known_is_its_card():
+    known = tracked(task(due_date=NOW + 30 * MINUTE), open_since=NOW)
+    assert due(services(REMINDS), known) == []
+    first = planner.first_check_at(services(REMINDS), TASK, known.snapshot, NOW, backlog=False)
+    assert first == NOW + 15 * MINUTE
+
+
+def test_an_escalation_goes_to_the_next_route_once_for_each_time_a_task_is_open():
+    since = NOW - 30 * MINUTE
+    bundle, known = services(ESCALATES, BOSS), tracked(task(), open_since=since)
+    [entry], next_check_at = planner.due_entries(bundle, known, NOW)
+    assert (entry.channel, next_check_at) == ("U0DAVE", None)
+    assert entry.notification == CardNotification(ref=TASK, route="boss", escalated_from="soc")
+    assert entry.dedupe_key == f"escalated:1:task:main:t1:{since.isoformat()}:U0DAVE"
+    assert due(bundle, known, NOW - MINUTE) == []
+
+
+def test_the_backlog_escalates_to_nobody():
+    known = tracked(task(), open_since=NOW - HOUR, backlog=True)
+    assert due(services(ESCALATES, BOSS), known) == []
+
+
+def test_without_a_time_there_is_nothing_to_check():
+    assert planner.first_check_at(services(TASKS), TASK, task(), NOW, backlog=False) is None
+
+
+# Snoozed.
+
+
+def test_a_snooze_puts_off_escalations_and_its_end_is_posted():
+    until = NOW + HOUR
+    bundle = services(ESCALATES, BOSS)
+    known = tracked(task(), open_since=NOW - HOUR, snoozed_until=until, snoozed_by="U0ALICE")
+    assert due(bundle, known) == []
+    entries, _ = planner.due_entries(bundle, known, until)
+    assert [entry.channel for entry in entries] == ["U0DAVE", "C0SOC"]
+    assert entries[1].notification == SnoozeEndedNotification(
+        ref=TASK, mentions=("S0SOC",), route="soc", snoozed_by="U0ALICE"
+    )
+    assert entries[1].dedupe_key == f"snooze_ended:1:task:main:t1:{until.isoformat()}:C0SOC"
+
+
+@pytest.mark.parametrize(("due_handle", "reminded"), [("CONTINUE", True), ("INTERRUPT", False)])
+def test_a_snooze_hides_no_reminder_of_a_task_that_silence_would_approve(
+    due_handle: str, *, reminded: bool
+):
+    snapshot = task(due_date=NOW + HOUR, due_handle=due_handle)
+    known = tracked(snapshot, snoozed_until=NOW + 2 * HOUR, snoozed_by="U0ALICE")
+    assert due(services(REMINDS), known) == [("reminder", "C0SOC")] * reminded
+    assert planner.auto_approves_by(snapshot, NOW + 2 * HOUR) is reminded
+    assert not planner.auto_approves_by(snapshot, NOW + HOUR - MINUTE)

@@ -1,0 +1,154 @@
+"""Polling and dispatching run side by side under one lead, and neither waits for the other."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.objects import Ref
+from bot.domain.tracking import ListedObject
+from bot.domain.workspaces import Workspaces
+from bot.policy.config import PolicyHolder, parse
+from bot.runtime.clock import Clock
+from bot.runtime.timeouts import Timeouts
+from bot.secmaster import Task
+from bot.services import Services
+from bot.store import Store, close, connect, migrate
+from bot.watch.leader import Leader
+from bot.watch.poller import Poller
+
+POLICY = "[[routes]]\nchannel = 'C0CLOSED'\ntasks = true\nremind = ['1h']\n"
+TASK = Ref(kind="task", id="t1")
+
+
+class HangingSecMaster:
+    """Answers no list, ever."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def list_tasks(self, **_query: Any) -> None:
+        self.asked.set()
+        await asyncio.Event().wait()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    engine = connect(f"sqlite:///{tmp_path / 'bot.db'}")
+    migrate(engine)
+    yield Store(engine)
+    close(engine)
+
+
+def services(store: Store, clients: dict[str, Any]) -> Services:
+    return Services(
+        workspaces=Workspaces(clients, {}),
+        slack=None,
+        cards=None,
+        directory=None,
+        store=store,
+        policy=PolicyHolder(parse(POLICY), Path("none.toml")),
+        clock=Clock(),
+        timeouts=Timeouts(),
+        process_id="p",
+    )
+
+
+def track_task_due_soon(store: Store) -> None:
+    """Track a task whose reminder is due by now, for a channel that takes no message."""
+    now = datetime.now(UTC)
+    store.closed_channels.mark_closed("C0CLOSED", "is_archived", now)
+    task = Task(id="t1", name="Isolate", status="waiting", due_date=now + timedelta(minutes=30))
+    listed = ListedObject(TASK, task, "f", next_check_at=now)
+    store.tracked.add([listed], [], now - timedelta(hours=2))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - a database tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_reminder_does_not_wait_for_secmaster(store: Store):
+    secmaster = HangingSecMaster()
+    running = asyncio.create_task(Poller(services(store, {"main": secmaster})).run(0.02))
+    await secmaster.asked.wait()
+    track_task_due_soon(store)
+    await until(lambda: store.outbox.count() == 1)
+    assert not running.done()
+    await stop(running)
+
+
+async def test_the_dispatcher_is_woken_before_its_interval_is_over(store: Store):
+    poller = Poller(services(store, {}))
+    is_leading = True
+
+    async def is_leader() -> bool:
+        return is_leading
+
+    running = asyncio.create_task(poller.dispatcher.run(3600, is_leader))
+    await asyncio.sleep(0.1)
+    track_task_due_soon(store)
+    poller.dispatcher.wake()
+    await until(lambda: store.outbox.count() == 1)
+    is_leading = False
+    poller.dispatcher.wake()
+    await asyncio.wait_for(running, 10)
+
+
+class DroppedLeader(Leader):
+    """A leader whose connection is gone once a test says so."""
+
+    dropped = False
+
+    def _is_held(self) -> bool:
+        return not self.dropped and super()._is_held()
+
+
+async def test_polling_and_dispatching_end_together_when_the_lead_is_lost(store: Store):
+    secmaster = HangingSecMaster()
+    poller = Poller(services(store, {"main": secmaster}))
+    async with DroppedLeader(store.engine) as leader:
+        leading = asyncio.create_task(poller.lead(0.02, leader))
+        await secmaster.asked.wait()
+        leader.dropped = True
+        await asyncio.wait_for(leading, 10)
+
+
+async def test_another_replica_takes_over_when_the_leader_ends(store: Store):
+    first, second = HangingSecMaster(), HangingSecMaster()
+    leading = asyncio.create_task(Poller(services(store, {"main": first})).run(0.02))
+    await first.asked.wait()
+    waiting = asyncio.create_task(Poller(services(store, {"main": second})).run(0.02))
+    await asyncio.sleep(0.1)
+    assert not second.asked.is_set()
+    await stop(leading)
+    await asyncio.wait_for(second.asked.wait(), 10)
+    await stop(waiting)
+
+
+async def test_after_a_poll_each_is_called_whatever_another_meets(
+    store: Store, caplog: pytest.LogCaptureFixture
+):
+    called = []
+
+    async def fail() -> None:
+        raise RuntimeError("parade")
+
+    async def note() -> None:
+        called.append("note")
+
+    poller = Poller(services(store, {}))
+    poller.subscribe(fail)
+    poller.subscribe(note)
+    assert await poller.poll() == 0
+    assert called == ["note"]
+    assert "parade" in caplog.text
