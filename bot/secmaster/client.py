@@ -45,10 +45,11 @@ class SecMaster:
     """One workspace of SecMaster, asked with one credential.
 
     ``endpoint`` is ``https://secmaster.{region}.myhuaweicloud.com``. Ids are one path segment
-    whatever they contain; an empty one is a ``ValueError`` before anything is sent.
+    whatever they contain; an empty one is a ``ValueError`` before anything is sent. ``http`` is
+    closed with it, and is one from ``open_http`` by default.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the workspace's address, its credential, and how it is asked
         self,
         *,
         endpoint: str,
@@ -56,11 +57,12 @@ class SecMaster:
         workspace_id: str,
         auth: httpx.Auth,
         timeout: httpx.Timeout = TIMEOUT,
+        http: httpx.AsyncClient | None = None,
     ) -> None:
         workspace = f"/v1/{segment(project_id)}/workspaces/{segment(workspace_id)}/soc"
         self._base = base_url(endpoint) + workspace
         self._auth = auth
-        self._http = open_http(timeout)
+        self._http = http or open_http(timeout)
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def aclose(self) -> None:

@@ -22,11 +22,11 @@ def measured() -> dict[str, float]:
         begun = time.perf_counter()
         _write(engine)
         written = time.perf_counter()
-        found = audit_log.verify(engine)
+        result = audit_log.verify(engine)
         verified = time.perf_counter()
         engine.dispose()
-    if found.total or found.records != RECORDS:
-        raise RuntimeError(f"the audit is not whole: {found}")
+    if result.total or result.records != RECORDS:
+        raise RuntimeError(f"the audit is not whole: {result}")
     return {"written, each for itself": written - begun, "verified": verified - written}
 
 

@@ -33,9 +33,9 @@ class Bare:
     before: bool
     running: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def app(self, known: AuthorizeResult) -> AsyncApp:
+    def app(self, authorization: AuthorizeResult) -> AsyncApp:
         async def authorize() -> AuthorizeResult:
-            return known
+            return authorization
 
         app = AsyncApp(
             client=AsyncWebClient(session=self.slack.session),  # Bolt itself calls nothing
@@ -61,16 +61,17 @@ class Bare:
         return listen
 
     async def _pressed(self, body: Body) -> None:
-        ref = ButtonValue.parse(body["actions"][0]["value"]).ref
-        await self.secmaster.update_task(ref.id, action=TaskAction.CONTINUE)
+        button = ButtonValue.parse(body["actions"][0]["value"])
+        assert button
+        await self.secmaster.update_task(button.ref.id, action=TaskAction.CONTINUE)
         channel, thread = body["channel"]["id"], body["container"]["message_ts"]
         await self._say(channel, thread, f"Approved by <@{body['user']['id']}>")
 
     async def _submitted(self, body: Body) -> None:
-        kept, typed = modals.read_form(body["view"])
-        await self._comment(kept.ref.id, typed["comment"])
+        state, typed = modals.read_form(body["view"])
+        await self._comment(state.ref.id, typed["comment"])
         who = f"Comment by <@{body['user']['id']}>"
-        await self._say(kept.location.channel, kept.location.card, who)
+        await self._say(state.location.channel, state.location.card, who)
 
     async def _typed(self, body: Body) -> None:
         """``task comment <id> <text>``; without a memory there is no card's thread to answer in."""

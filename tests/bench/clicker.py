@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from tests.bench.child import Child, lines, say
+from tests.support.child import Child, lines, say
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Click:
 
 @dataclass(frozen=True)
 class Ack:
-    """``began`` is in seconds of the wall clock, ``took`` in seconds until the answer was read."""
+    """``started_at`` is in seconds of the wall clock, ``took`` in seconds until the answer came."""
 
-    began: float
+    started_at: float
     took: float
     status: int
 
@@ -78,22 +78,22 @@ async def main() -> None:
             tasks.create_task(_volley(http, json.loads(line)))
 
 
-async def _volley(http: aiohttp.ClientSession, asked: dict[str, Any]) -> None:
-    posts = (_click(http, asked["url"], *each) for each in asked["clicks"])
-    say({"id": asked["id"], "acks": await asyncio.gather(*posts)})
+async def _volley(http: aiohttp.ClientSession, clicks: dict[str, Any]) -> None:
+    posts = (_click(http, clicks["url"], *each) for each in clicks["clicks"])
+    say({"id": clicks["id"], "acks": await asyncio.gather(*posts)})
 
 
 async def _click(
     http: aiohttp.ClientSession, url: str, headers: dict[str, str], body: str
 ) -> tuple[float, float, int]:
-    began, ticks = time.time(), time.perf_counter()
+    started_at, ticks = time.time(), time.perf_counter()
     try:
         async with http.post(url, data=body.encode(), headers=headers) as answer:
             await answer.read()
             status = answer.status
     except aiohttp.ClientError:
         status = 0
-    return began, time.perf_counter() - ticks, status
+    return started_at, time.perf_counter() - ticks, status
 
 
 if __name__ == "__main__":

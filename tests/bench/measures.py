@@ -93,35 +93,35 @@ class Bench:
     # Measurements.
 
     async def _one_by_one(self, clicks: list[Click]) -> list[Told]:
-        scene, told = self.scene, []
+        scene, results = self.scene, []
         for click in clicks:
             await scene.quiet()
-            there = len(scene.arrivals)
+            count = len(scene.arrivals)
             [ack] = await scene.send(click)
-            await scene.until_arrived(there + 1)
-            told.append(Told(ack, scene.arrivals[there]))
+            await scene.until_arrived(count + 1)
+            results.append(Told(ack, scene.arrivals[count]))
         await scene.quiet()
-        return told
+        return results
 
     async def _burst(self) -> list[float]:
         clicks = await self._approvals(BURST)
-        there = len(self.scene.arrivals)
+        count = len(self.scene.arrivals)
         acks = await self.scene.send(*clicks)
-        await self.scene.until_arrived(there + len(clicks))
+        await self.scene.until_arrived(count + len(clicks))
         return [ack.took for ack in acks]
 
     async def _delayed(self, clicks: list[Click]) -> list[float]:
         async with self.scene.delayed(DELAY):
-            told = await self._one_by_one(clicks)
-        return [each.stood - each.ack.began for each in told]
+            results = await self._one_by_one(clicks)
+        return [each.stood - each.ack.started_at for each in results]
 
     async def _rate(self, clicks: list[Click]) -> float:
         """Operations a second, from the first click to the last reply."""
         await self.scene.quiet()
-        there = len(self.scene.arrivals)
+        count = len(self.scene.arrivals)
         acks = await self.scene.keep_in_flight(clicks, IN_FLIGHT)
         await self.scene.quiet()
-        took = self.scene.arrivals[there + len(clicks) - 1] - min(ack.began for ack in acks)
+        took = self.scene.arrivals[count + len(clicks) - 1] - min(ack.started_at for ack in acks)
         return len(clicks) / took
 
     async def _calls(self) -> dict[str, dict[str, float]]:

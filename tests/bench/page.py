@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.sandbox.slack import SlackSandbox
-from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS, window
+from tests.support.browser import CHROMIUM, DESKTOP, FLAGS, window
 
 CHANGES = 50
 CHANNELS = (1, 500)  # messages that stand there before
@@ -34,35 +34,35 @@ async def measured() -> dict[int, list[float]]:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         slack = SlackSandbox()
         await slack.start()
-        found = {}
+        changes = {}
         for length in CHANNELS:
             while len(slack.messages("C0SOC")) < length:
                 await slack.say("U0BOB", "C0SOC", "earlier")
             page = await window(browser, f"{slack.url}/#U0ALICE/C0SOC", DESKTOP)
             await page.get_by_text("earlier").last.wait_for()
-            found[length] = await _changes(slack, page)
+            changes[length] = await _changes(slack, page)
         await browser.close()
         await slack.stop()
-        return found
+        return changes
 
 
 async def _changes(slack: SlackSandbox, page: Page) -> list[float]:
     await page.evaluate(WATCH)
-    said = {}
+    sent_at = {}
     for number in range(CHANGES):
         text = f"change {number}"
-        said[text] = time.time() * 1000
+        sent_at[text] = time.time() * 1000
         await slack.say("U0BOB", "C0SOC", text)
         await page.wait_for_function("text => window.shown[text]", arg=text)
-    shown = await page.evaluate("window.shown")
-    return [shown[text] - at for text, at in said.items()]
+    shown_at = await page.evaluate("window.shown")
+    return [shown_at[text] - at for text, at in sent_at.items()]
 
 
-def show(found: dict[int, list[float]]) -> None:
+def show(changes: dict[int, list[float]]) -> None:
     table = Table("A change shows in the page after", "median", "slowest", title="The page")
-    for length, took in found.items():
+    for length, took in changes.items():
         middle, slowest = statistics.median(took), max(took)
         table.add_row(
             f"{CHANGES} changes, {length} messages there", f"{middle:.0f} ms", f"{slowest:.0f} ms"
         )
-    Console().print(table if found else "The page is not measured: there is no chromium.")
+    Console().print(table if changes else "The page is not measured: there is no chromium.")

@@ -15,6 +15,7 @@ from bot.domain.cards import ButtonValue
 from bot.domain.objects import Ref
 from bot.domain.slack import SlackLocation
 from bot.messages import RenderContext, modals
+from bot.policy.rules import ReasonRule
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox, payloads
@@ -23,7 +24,7 @@ from bot.sandbox.slack.delivery import encode_form
 from bot.sandbox.slack.element_state import find_element
 from bot.secmaster import Task
 from tests.bench.clicker import Ack, Click, Clicker
-from tests.town import ALICE, SOC
+from tests.support.people import ALICE, SOC
 
 AT_MOST = 60  # seconds for anything that is waited for; longer means that it will not come
 QUIET = 0.015  # seconds without a call that pass for "nothing is under way"
@@ -41,7 +42,7 @@ class Card:
 
     @property
     def ts(self) -> str:
-        return self.message["ts"]
+        return str(self.message["ts"])
 
 
 class Scene:
@@ -58,7 +59,7 @@ class Scene:
         self.url = ""
         self._clicker = clicker
         self._post = slack.workspace.post
-        slack.workspace.post = self._noted
+        setattr(slack.workspace, "post", self._noted)  # noqa: B010 - replaced for the time of a bench
 
     def _noted(self, *message: Any) -> dict[str, Any]:
         posted = self._post(*message)
@@ -84,10 +85,10 @@ class Scene:
         return self._posted(refs)
 
     async def _show(self, refs: list[Ref]) -> None:
-        there = len(self.arrivals)
+        count = len(self.arrivals)
         show = "/secmaster task show "
         await asyncio.gather(*(self.slack.command(ALICE, SOC, show + ref.id) for ref in refs))
-        await self.until_arrived(there + len(refs))
+        await self.until_arrived(count + len(refs))
 
     def _draw(self, task: dict[str, Any]) -> None:
         frame = RenderContext(
@@ -97,15 +98,15 @@ class Scene:
         self.slack.workspace.post(SOC, from_bot(self.slack.workspace, drawn.payload))
 
     def _posted(self, refs: list[Ref]) -> list[Card]:
-        found: dict[str, dict[str, Any]] = {}
+        posted: dict[str, dict[str, Any]] = {}
         for message in self.slack.messages(SOC):
             try:
                 _block, button = find_element(message.get("blocks", []), "task.approve")
             except ValueError:
                 continue
-            shown = ButtonValue.parse(button["value"])
-            found[str(shown.ref if shown else "")] = message
-        return [Card(ref, found[str(ref)]) for ref in refs]
+            button_value = ButtonValue.parse(button["value"])
+            posted[str(button_value.ref if button_value else "")] = message
+        return [Card(ref, posted[str(ref)]) for ref in refs]
 
     # Clicks.
 
@@ -127,9 +128,9 @@ class Scene:
         """The form that the card's comment button opens, filled in and sent."""
         workspace = self.slack.workspace
         place = SlackLocation(channel=SOC, card=card.ts)
-        kept = modals.FormState(action="task.comment", ref=card.ref, location=place)
+        state = modals.FormState(action="task.comment", ref=card.ref, location=place)
         typed = {"type": "plain_text_input", "value": _text()}
-        view = modals.form(kept, ("A task", "demo-workspace"), "optional", {}) | {
+        view = modals.form(state, ("A task", "demo-workspace"), ReasonRule.OPTIONAL, {}) | {
             "id": workspace.new_id("V"),
             "state": {"values": {"comment": {"comment": typed}}},
         }
@@ -173,31 +174,31 @@ class Scene:
 
     async def keep_in_flight(self, clicks: list[Click], most: int) -> list[Ack]:
         """Send clicks while fewer than ``most`` await their reply; returns at the last reply."""
-        there = len(self.arrivals)
+        count = len(self.arrivals)
         async with asyncio.TaskGroup() as tasks:
             sending = []
             for number, click in enumerate(clicks, 1):
-                await self.until_arrived(there + number - most)
+                await self.until_arrived(count + number - most)
                 sending.append(tasks.create_task(self.send(click)))
-        await self.until_arrived(there + len(clicks))
+        await self.until_arrived(count + len(clicks))
         return [ack for sent in sending for ack in sent.result()]
 
     def calls(self) -> Counter[str]:
         """How often each endpoint of either service has been called so far."""
-        asked = Counter(f"SecMaster {one.endpoint}" for one in self.secmaster.requests)
-        return asked + Counter(f"Slack {call.method}" for call in self.slack.calls)
+        requests = Counter(f"SecMaster {one.endpoint}" for one in self.secmaster.requests)
+        return requests + Counter(f"Slack {call.method}" for call in self.slack.calls)
 
     async def until_arrived(self, count: int) -> None:
-        """Wait until so many messages have come to stand since the scene began."""
+        """Wait until so many messages have come to stand since the scene started_at."""
         async with asyncio.timeout(AT_MOST):
             await self.slack.until(lambda: len(self.arrivals) >= count)
 
     async def quiet(self) -> None:
         """Wait until every call is answered and none has come for a moment."""
         async with asyncio.timeout(AT_MOST):
-            seen = ()
-            while (now := self._busy()) != seen:
-                seen = now
+            before: tuple[object, ...] = ()
+            while (now := self._busy()) != before:
+                before = now
                 await asyncio.sleep(QUIET)
 
     def _busy(self) -> tuple[object, ...]:
@@ -224,8 +225,8 @@ class Scene:
         written = [one for one in writes if one.path[-36:] in ids and one.body["action"] == action]
         if len(written) != clicks:
             raise RuntimeError(f"{clicks} clicks caused {len(written)} writes")
-        said = Counter(comment["message"] for id_ in ids for comment in self._comments(id_))
-        if twice := [text for text, count in said.items() if count > 1]:
+        comments = Counter(comment["message"] for id_ in ids for comment in self._comments(id_))
+        if twice := [text for text, count in comments.items() if count > 1]:
             raise RuntimeError(f"written twice: {twice}")
 
     def check_posted(self, count: int) -> None:

@@ -8,7 +8,6 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from types import SimpleNamespace
 
 from aiohttp import ClientSession, web
 from slack_bolt.authorization import AuthorizeResult
@@ -21,8 +20,8 @@ from bot.secmaster.connect import open_secmaster
 from bot.settings import Settings
 from bot.web.server import web_app
 from tests.bench.bare import Bare
-from tests.bench.child import lines, say
-from tests.town import policy, settings_for
+from tests.support.child import lines, say
+from tests.support.environment import policy, settings_for
 
 
 @asynccontextmanager
@@ -35,15 +34,17 @@ async def ours(settings: Settings) -> AsyncIterator[str]:
 @asynccontextmanager
 async def bare(settings: Settings, *, before: bool) -> AsyncIterator[str]:
     async with AsyncExitStack() as stack:
+        assert settings.slack_bot_token
+        assert settings.slack_signing_secret
         token = settings.slack_bot_token.get_secret_value()
         session = await stack.enter_async_context(ClientSession())
         slack = AsyncWebClient(token, base_url=settings.slack_api_url, session=session)
         secmaster = await open_secmaster(settings, stack, Clock().now)
         identity = (await slack.auth_test()).data
-        known = AuthorizeResult.from_auth_test_response(
+        authorization = AuthorizeResult.from_auth_test_response(
             bot_token=token, auth_test_response=identity
         )
-        bolt = Bare(slack, secmaster, before).app(known)
+        bolt = Bare(slack, secmaster, before).app(authorization)
         secret = settings.slack_signing_secret.get_secret_value()
         runner = web.AppRunner(web_app(bolt, secret, Well()), access_log=None)
         stack.push_async_callback(runner.cleanup)
@@ -63,7 +64,7 @@ class Well:
 
 
 async def main(which: str, slack: str, secmaster: str, database: str) -> None:
-    settings = settings_for(SimpleNamespace(url=slack), SimpleNamespace(url=secmaster), database)
+    settings = settings_for(slack, secmaster, database)
     subject = ours(settings) if which == "ours" else bare(settings, before=which == "bolt-pbr")
     async with subject as url:
         say({"url": url})

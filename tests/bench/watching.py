@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 from rich.console import Console
 from rich.table import Table
@@ -21,10 +20,9 @@ from rich.table import Table
 from bot.app import App
 from bot.sandbox.secmaster import Person, SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
-from bot.watch.list_sync import ListSynchronizer
 from bot.watch.poller import Poller
-from tests.bench.child import Child, lines, say
-from tests.town import policy, settings_for
+from tests.support.child import Child, lines, say
+from tests.support.environment import policy, settings_for
 
 WAITING = (100, 1_000, 10_000)  # tasks
 ROUNDS = 5  # of each kind
@@ -60,8 +58,8 @@ async def _measured(count: int) -> dict[str, list[Cost]]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             database = f"sqlite:///{Path(folder) / 'bot.db'}"
-            given = (slack.url, secmaster.url, database)
-            async with Child("tests.bench.watching", *given) as program:
+            arguments = (slack.url, secmaster.url, database)
+            async with Child("tests.bench.watching", *arguments) as program:
                 await program.ready()
                 return await _rounds(program, secmaster, count)
     finally:
@@ -71,14 +69,14 @@ async def _measured(count: int) -> dict[str, list[Cost]]:
 
 async def _rounds(program: Child, secmaster: SecMasterSandbox, count: int) -> dict[str, list[Cost]]:
     async def costs(times: int, before: Callable[[], None]) -> list[Cost]:
-        found = []
+        costs_found = []
         for _ in range(times):
             before()
-            there = len(secmaster.requests)
+            request_count = len(secmaster.requests)
             await program.tell("round")
             heard = await program.hear()
-            found.append(Cost(len(secmaster.requests) - there, **heard))
-        return found
+            costs_found.append(Cost(len(secmaster.requests) - request_count, **heard))
+        return costs_found
 
     def change() -> None:
         waiting = [one for one in secmaster.world.tasks.values() if one["status"] == "waiting"]
@@ -99,31 +97,31 @@ def show(everything: dict[int, dict[str, list[Cost]]]) -> None:
     table = Table("Tasks", "Round", "requests", "took", "memory", title="A round of the watch")
     for count, kinds in everything.items():
         for kind, costs in kinds.items():
-            asked = statistics.median(cost.requests for cost in costs)
+            requests = statistics.median(cost.requests for cost in costs)
             took = statistics.median(cost.took for cost in costs) * 1000
             held = max(cost.held for cost in costs) / MB
-            table.add_row(f"{count:,}", kind, f"{asked:g}", f"{took:,.0f} ms", f"{held:.0f} MB")
+            table.add_row(f"{count:,}", kind, f"{requests:g}", f"{took:,.0f} ms", f"{held:.0f} MB")
     console = Console(width=100)
     console.print(table)
     console.print(NOTES, highlight=False)
 
 
 async def main(slack: str, secmaster: str, database: str) -> None:
-    settings = settings_for(SimpleNamespace(url=slack), SimpleNamespace(url=secmaster), database)
-    async with App(settings, policy()):
-        watch = Poller([ListSynchronizer("main", "task"), ListSynchronizer("main", "instance")])
+    settings = settings_for(slack, secmaster, database)
+    async with App(settings, policy()) as app:
+        watch = Poller(app.services)
         say("ready")
         reader = await lines()
         while await reader.readline():
-            began = time.perf_counter()
+            started_at = time.perf_counter()
             await watch.poll()
-            say({"took": time.perf_counter() - began, "held": _held()})
+            say({"took": time.perf_counter() - started_at, "held": _held()})
 
 
 def _held() -> int:
     """The bytes of memory that this process holds, as Linux tells it; 0 elsewhere."""
-    told = Path("/proc/self/statm")
-    return int(told.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if told.exists() else 0
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
 
 
 if __name__ == "__main__":

@@ -1,41 +1,26 @@
 """A real Chromium in front of the sandboxes' pages."""
 
 import os
-import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import (
-    Browser,
-    ConsoleMessage,
-    Locator,
-    Page,
-    async_playwright,
-    expect,
-)
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from bot.policy.config import Config
-from bot.sandbox.slack import SlackSandbox
 from bot.slack.manifest import manifest
-from tests.town import PATIENCE, SOC, Hands, Town
-
-CHROMIUM = shutil.which("chromium")
-FLAGS = (
-    "--no-sandbox",  # tests may run as root
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    "--no-first-run",
-)
-WITHIN = 10_000  # milliseconds a page may take to show something on a slow machine
-DESKTOP, PHONE = (1280, 800), (390, 844)
+from tests.support.browser import CHROMIUM, DESKTOP, FLAGS, WITHIN, Open, Sit, window
+from tests.support.clock import FakeClock
+from tests.support.databases import Databases
+from tests.support.environment import BotEnvironment
+from tests.support.people import SOC
+from tests.support.slack_recorder import SlackRecorder
+from tests.support.timeouts import PATIENCE
 
 expect.set_options(timeout=WITHIN)
-Open = Callable[..., Awaitable[Page]]
-Sit = Callable[..., Awaitable[Page]]
+# What a server refuses is part of a story, and told on the page.
+REFUSED = "Failed to load resource: the server responded with a status of 4"
 
 
 @pytest.fixture
@@ -59,9 +44,13 @@ async def open_page(browser: Browser) -> AsyncIterator[Open]:
     """
     complaints: list[str] = []
 
+    def note(line: ConsoleMessage) -> None:
+        if line.type in ("error", "warning") and not line.text.startswith(REFUSED):
+            complaints.append(f"{line.type}: {line.text} {line.location.get('url', '')}")
+
     async def open_(url: str, size: tuple[int, int] = DESKTOP, *, dark: bool = False) -> Page:
         page = await window(browser, "about:blank", size, dark=dark)
-        page.on("console", lambda said: _note(said, complaints))
+        page.on("console", note)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         await page.goto(url)
         return page
@@ -70,35 +59,11 @@ async def open_page(browser: Browser) -> AsyncIterator[Open]:
     assert complaints == []
 
 
-async def window(browser: Browser, url: str, size: tuple[int, int], *, dark: bool = False) -> Page:
-    """A window of its own, of this width and height, at an address."""
-    width, height = size
-    context = await browser.new_context(
-        viewport={"width": width, "height": height},
-        color_scheme="dark" if dark else "light",
-        locale="en-GB",
-        timezone_id="Europe/Berlin",
-    )
-    context.set_default_timeout(WITHIN)
-    page = await context.new_page()
-    await page.goto(url)
-    return page
-
-
-def _note(said: ConsoleMessage, complaints: list[str]) -> None:
-    # What a server refuses is part of a story, and told on the page.
-    refused = said.text.startswith(
-        "Failed to load resource: the server responded with a status of 4"
-    )
-    if said.type in ("error", "warning") and not refused:
-        complaints.append(f"{said.type}: {said.text} {said.location.get('url', '')}")
-
-
 @pytest.fixture
-async def slack(hands: Hands) -> AsyncIterator[SlackSandbox]:
+async def slack(clock: FakeClock) -> AsyncIterator[SlackRecorder]:
     """A Slack that has our app's manifest: its commands and shortcuts are on the page."""
-    sandbox = SlackSandbox(
-        manifest=manifest(Config()), clock=lambda: hands.now().timestamp(), patience=PATIENCE
+    sandbox = SlackRecorder(
+        manifest=manifest(Config()), clock=lambda: clock.now().timestamp(), patience=PATIENCE
     )
     await sandbox.start()
     yield sandbox
@@ -106,29 +71,16 @@ async def slack(hands: Hands) -> AsyncIterator[SlackSandbox]:
 
 
 @pytest.fixture
-def sit(open_page: Open, town: Town) -> Sit:
+def sit(open_page: Open, environment: BotEnvironment) -> Sit:
     """Sit somebody down before a channel."""
 
-    async def sit(user: str, channel: str = SOC, **window: Any) -> Page:
-        return await open_page(f"{town.slack.url}/#{user}/{channel}", **window)
+    async def sit(user: str, channel: str = SOC, **options: Any) -> Page:
+        return await open_page(f"{environment.slack.url}/#{user}/{channel}", **options)
 
     return sit
 
 
-def message(page: Page, ts: str) -> Locator:
-    return page.get_by_role("main").locator(f"li[data-ts='{ts}']")
-
-
-async def press(page: Page, ts: str, button: str) -> None:
-    await message(page, ts).get_by_role("button", name=button, exact=True).click()
-
-
-async def decide(page: Page, ts: str, button: str) -> None:
-    """Press a card's button and say yes to its question."""
-    await press(page, ts, button)
-    await page.get_by_role("alertdialog").get_by_role("button", name=button, exact=True).click()
-
-
-async def open_thread(page: Page, ts: str) -> Locator:
-    await message(page, ts).get_by_role("link", name="repl").click()
-    return page.get_by_role("complementary")
+@pytest.fixture(params=["sqlite"])
+def database_url(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> str:
+    """A fresh database that has its tables, so that a bot starts on it at once."""
+    return databases.with_tables(request.param, tmp_path)

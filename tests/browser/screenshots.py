@@ -10,7 +10,7 @@ from rich.console import Console
 from bot.cli.demo_story import ALICE, BOB, CAROL, ONCALL, SOC, Story, stage
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
-from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS, PHONE, window
+from tests.support.browser import CHROMIUM, DESKTOP, FLAGS, PHONE, window
 
 FOLDER = Path(__file__).parent / "screenshots"
 

@@ -1,14 +1,17 @@
 """Both pages as somebody meets them who hears them or has no pointer."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from playwright.async_api import Page, expect
 
 from bot.policy.config import Config
 from bot.sandbox.secmaster import SecMasterSandbox, seed
-from bot.sandbox.slack import SlackSandbox
 from bot.slack.manifest import manifest
-from tests.browser.conftest import Open
-from tests.town import ALICE, SOC, Town
+from tests.support.browser import Open
+from tests.support.environment import BotEnvironment
+from tests.support.people import ALICE, SOC
+from tests.support.slack_recorder import SlackRecorder
 
 # Roles that somebody acts on or goes to, which have to say what they are.
 NAMED = {
@@ -44,8 +47,8 @@ MARKUP = """
 
 
 @pytest.fixture
-async def slack():
-    sandbox = SlackSandbox(manifest=manifest(Config()))
+async def slack() -> AsyncIterator[SlackRecorder]:
+    sandbox = SlackRecorder(manifest=manifest(Config()))
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
@@ -53,7 +56,7 @@ async def slack():
 
 async def troubles(page: Page) -> list[list[str]]:
     """What keeps somebody from using the page as it is now."""
-    found: list[list[str]] = await page.evaluate(MARKUP)
+    findings: list[list[str]] = await page.evaluate(MARKUP)
     session = await page.context.new_cdp_session(page)
     tree = await session.send("Accessibility.getFullAXTree")
     await session.detach()
@@ -64,13 +67,15 @@ async def troubles(page: Page) -> list[list[str]]:
         for node in heard
         if node["role"]["value"] in NAMED and not node.get("name", {}).get("value", "").strip()
     ]
-    return found + [["no name", role] for role in nameless]
+    return findings + [["no name", role] for role in nameless]
 
 
-async def test_the_workspace_can_be_used_by_everybody(town: Town, open_page: Open):
-    ts = await town.card("task", seed.TASK_ISOLATE)
-    await town.slack.say(ALICE, SOC, "on it", thread_ts=ts)
-    page = await open_page(f"{town.slack.url}/#{ALICE}/{SOC}/{ts}")
+async def test_the_workspace_can_be_used_by_everybody(
+    environment: BotEnvironment, open_page: Open
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.say(ALICE, SOC, "on it", thread_ts=ts)
+    page = await open_page(f"{environment.slack.url}/#{ALICE}/{SOC}/{ts}")
     card = page.get_by_role("main").locator(f"li[data-ts='{ts}']")
     await expect(page.get_by_role("complementary").get_by_text("on it")).to_be_visible()
     assert await troubles(page) == []
@@ -83,21 +88,23 @@ async def test_the_workspace_can_be_used_by_everybody(town: Town, open_page: Ope
     assert await troubles(page) == []
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
-    await page.goto(f"{town.slack.url}/#{ALICE}/D0ALICE/home")
+    await page.goto(f"{environment.slack.url}/#{ALICE}/D0ALICE/home")
     await expect(page.get_by_role("region", name="Home")).to_contain_text("Waiting for a decision")
     assert await troubles(page) == []
 
 
-async def test_the_console_can_be_used_by_everybody(secmaster: SecMasterSandbox, open_page: Open):
+async def test_the_console_can_be_used_by_everybody(
+    secmaster: SecMasterSandbox, open_page: Open
+) -> None:
     page = await open_page(f"{secmaster.url}/#task/{seed.TASK_ISOLATE}")
-    for place, shown in (
+    for place, text in (
         (f"task/{seed.TASK_ISOLATE}", "Isolate host ecs-web-07"),
         (f"instance/{seed.INSTANCE_FAILED}", "Nodes"),
         ("requests", "All requests"),
         ("faults", "Switch on a fault"),
     ):
         await page.goto(f"{secmaster.url}/#{place}")
-        await expect(page.get_by_role("heading", name=shown)).to_be_visible()
+        await expect(page.get_by_role("heading", name=text)).to_be_visible()
         assert await troubles(page) == [], place
     await page.goto(f"{secmaster.url}/#task/{seed.TASK_ISOLATE}")
     await page.get_by_role("button", name="Continue…").click()

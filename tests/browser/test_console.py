@@ -1,13 +1,15 @@
 """The SecMaster console, as a person sees and uses it."""
 
 import re
+from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, Locator, Page, expect
 
 from bot.sandbox.faults import Fault
-from bot.sandbox.secmaster import Person, seed
+from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
 from bot.secmaster import CommandType, SecMaster, SigningAuth, TaskAction, Unavailable
+from tests.support.browser import Open
 
 HALF, PHONE = (640, 800), (390, 844)
 LIN = Person("user-lin", "Lin Yue")
@@ -16,7 +18,7 @@ SCRIPT = "<img src=x onerror=\"document.title='owned'\"><script>document.title='
 
 
 @pytest.fixture
-async def client(secmaster):
+async def client(secmaster: SecMasterSandbox) -> AsyncIterator[SecMaster]:
     """The project's own client, as the bot has it."""
     async with SecMaster(
         endpoint=secmaster.url,
@@ -27,21 +29,23 @@ async def client(secmaster):
         yield client
 
 
-def region(page, name):
+def region(page: Page, name: str) -> Locator:
     return page.get_by_role("region", name=name)
 
 
-def row(page, name):
+def row(page: Page | Locator, name: str) -> Locator:
     return page.get_by_role("link", name=name)
 
 
-def part(page, heading):
+def part(page: Page, heading: str) -> Locator:
     """The part of a detail under a heading."""
     title = page.get_by_role("heading", name=heading, exact=True)
     return page.locator("section.part").filter(has=title)
 
 
-async def test_tasks_are_listed_and_a_change_shows_by_itself(secmaster, client, open_page):
+async def test_tasks_are_listed_and_a_change_shows_by_itself(
+    secmaster: SecMasterSandbox, client: SecMaster, open_page: Open
+) -> None:
     page = await open_page(secmaster.url)
     tasks = region(page, "Tasks")
     await expect(tasks.get_by_role("listitem")).to_have_count(15)
@@ -58,7 +62,9 @@ async def test_tasks_are_listed_and_a_change_shows_by_itself(secmaster, client, 
     await expect(tasks.get_by_role("status")).to_have_text("1 of 15 shown")
 
 
-async def test_a_decision_is_confirmed_and_told(secmaster, open_page):
+async def test_a_decision_is_confirmed_and_told(
+    secmaster: SecMasterSandbox, open_page: Open
+) -> None:
     page = await open_page(f"{secmaster.url}/{ISOLATE}")
     await page.get_by_role("button", name="Terminate…").click()
     question = page.get_by_role("dialog", name="Terminate this task?")
@@ -72,7 +78,9 @@ async def test_a_decision_is_confirmed_and_told(secmaster, open_page):
     await expect(page.get_by_role("button", name="Terminate…")).to_be_hidden()
 
 
-async def test_a_decision_that_comes_too_late_is_refused_in_words(secmaster, browser):
+async def test_a_decision_that_comes_too_late_is_refused_in_words(
+    secmaster: SecMasterSandbox, browser: Browser
+) -> None:
     # A page of its own: Chromium itself complains of every answer that is a refusal.
     page = await browser.new_page()
     await page.goto(f"{secmaster.url}/{ISOLATE}")
@@ -85,18 +93,20 @@ async def test_a_decision_that_comes_too_late_is_refused_in_words(secmaster, bro
     await expect(part(page, "History")).to_contain_text("Terminated by Lin Yue in the console")
 
 
-async def test_a_signed_request_shows_with_its_signer_body_and_answer(secmaster, client, open_page):
+async def test_a_signed_request_shows_with_its_signer_body_and_answer(
+    secmaster: SecMasterSandbox, client: SecMaster, open_page: Open
+) -> None:
     page = await open_page(f"{secmaster.url}/{ISOLATE}")
     await expect(part(page, "Requests")).to_contain_text("No request yet.")
     await client.show_task(seed.TASK_ISOLATE)
     await client.update_task(
         seed.TASK_ISOLATE, action=TaskAction.ADD_COMMENT, comment="seen <b>it</b>"
     )
-    asked = part(page, "Requests")
-    await expect(asked.get_by_role("listitem")).to_have_count(2)
-    await asked.get_by_label("Writes only").check()
-    await expect(asked.get_by_role("listitem")).to_have_count(1)
-    write = asked.get_by_role("listitem").first
+    requests = part(page, "Requests")
+    await expect(requests.get_by_role("listitem")).to_have_count(2)
+    await requests.get_by_label("Writes only").check()
+    await expect(requests.get_by_role("listitem")).to_have_count(1)
+    write = requests.get_by_role("listitem").first
     await expect(write).to_contain_text(re.compile("PUT.*UpdateTask.*200.*took effect.*demo-ak"))
     await write.get_by_text("UpdateTask").click()
     await expect(write).to_contain_text('"comment": "seen <b>it</b>"')
@@ -111,18 +121,22 @@ async def test_a_signed_request_shows_with_its_signer_body_and_answer(secmaster,
     await expect(page.get_by_role("heading", name="Isolate host ecs-web-07")).to_be_focused()
 
 
-async def test_an_odd_request_does_not_keep_the_others_from_the_list(secmaster, client, open_page):
+async def test_an_odd_request_does_not_keep_the_others_from_the_list(
+    secmaster: SecMasterSandbox, client: SecMaster, open_page: Open
+) -> None:
     page = await open_page(f"{secmaster.url}/#requests")
     await page.request.put(f"{secmaster.url}/v1/odd", data={"action": {"toString": None}})
     await page.request.put(f"{secmaster.url}/v1/long", data={"action": "long " * 1000})
     await client.show_task(seed.TASK_ISOLATE)
-    asked = region(page, "Requests").get_by_role("listitem")
-    await expect(asked).to_have_count(3)
-    await expect(asked.filter(has_text=re.compile("(long ?){16}"))).to_have_count(1)
-    await expect(asked.filter(has_text=re.compile("(long ?){17}"))).to_have_count(0)
+    item = region(page, "Requests").get_by_role("listitem")
+    await expect(item).to_have_count(3)
+    await expect(item.filter(has_text=re.compile("(long ?){16}"))).to_have_count(1)
+    await expect(item.filter(has_text=re.compile("(long ?){17}"))).to_have_count(0)
 
 
-async def test_an_instance_is_made_to_fail_and_shows_where_and_why(secmaster, client, open_page):
+async def test_an_instance_is_made_to_fail_and_shows_where_and_why(
+    secmaster: SecMasterSandbox, client: SecMaster, open_page: Open
+) -> None:
     page = await open_page(f"{secmaster.url}/#instance/{seed.INSTANCE_RUNNING}")
     await page.get_by_role("button", name="Make it fail…").click()
     question = page.get_by_role("dialog")
@@ -137,7 +151,9 @@ async def test_an_instance_is_made_to_fail_and_shows_where_and_why(secmaster, cl
     await expect(part(page, "History")).to_contain_text("Retried by secmaster-bot")
 
 
-async def test_a_task_is_added_and_its_name_runs_nothing(secmaster, open_page):
+async def test_a_task_is_added_and_its_name_runs_nothing(
+    secmaster: SecMasterSandbox, open_page: Open
+) -> None:
     page = await open_page(secmaster.url)
     await page.get_by_role("button", name="Add a task…").click()
     question = page.get_by_role("dialog", name="Add a task")
@@ -154,7 +170,9 @@ async def test_a_task_is_added_and_its_name_runs_nothing(secmaster, open_page):
     await expect(page.locator("img")).to_have_count(0)
 
 
-async def test_a_task_is_deleted_after_a_question(secmaster, open_page):
+async def test_a_task_is_deleted_after_a_question(
+    secmaster: SecMasterSandbox, open_page: Open
+) -> None:
     page = await open_page(f"{secmaster.url}/{ISOLATE}")
     await page.get_by_role("button", name="Delete…").click()
     question = page.get_by_role("dialog", name="Delete this task?")
@@ -168,7 +186,9 @@ async def test_a_task_is_deleted_after_a_question(secmaster, open_page):
     assert seed.TASK_ISOLATE not in secmaster.world.tasks
 
 
-async def test_a_run_is_deleted_after_a_question(secmaster, open_page):
+async def test_a_run_is_deleted_after_a_question(
+    secmaster: SecMasterSandbox, open_page: Open
+) -> None:
     page = await open_page(f"{secmaster.url}/#instance/{seed.INSTANCE_FAILED}")
     await page.get_by_role("button", name="Delete…").click()
     question = page.get_by_role("dialog", name="Delete this instance?")
@@ -177,7 +197,9 @@ async def test_a_run_is_deleted_after_a_question(secmaster, open_page):
     assert seed.INSTANCE_FAILED not in secmaster.world.instances
 
 
-async def test_ten_thousand_objects_are_let_in_and_found_again(secmaster, open_page):
+async def test_ten_thousand_objects_are_let_in_and_found_again(
+    secmaster: SecMasterSandbox, open_page: Open
+) -> None:
     page = await open_page(secmaster.url)
     await page.get_by_role("button", name="Many at once…").click()
     question = page.get_by_role("dialog", name="Let many arrive")
@@ -208,7 +230,9 @@ async def test_ten_thousand_objects_are_let_in_and_found_again(secmaster, open_p
     await expect(runs.get_by_role("listitem").first).to_contain_text("Failed")
 
 
-async def test_a_fault_is_switched_on_met_and_switched_off(secmaster, client, open_page):
+async def test_a_fault_is_switched_on_met_and_switched_off(
+    secmaster: SecMasterSandbox, client: SecMaster, open_page: Open
+) -> None:
     page = await open_page(f"{secmaster.url}/#faults")
     await page.get_by_label("Endpoint").select_option("ShowTask")
     await page.get_by_label("Status").select_option("503")
@@ -232,7 +256,9 @@ async def test_a_fault_is_switched_on_met_and_switched_off(secmaster, client, op
     await expect(on).to_have_text(re.compile("Every endpoint answers 1 s late, for the next 3"))
 
 
-async def test_half_typed_text_and_what_was_opened_survive_changes(secmaster, client, open_page):
+async def test_half_typed_text_and_what_was_opened_survive_changes(
+    secmaster: SecMasterSandbox, client: SecMaster, open_page: Open
+) -> None:
     page = await open_page(f"{secmaster.url}/{ISOLATE}")
     await client.show_task(seed.TASK_ISOLATE)
     opened = part(page, "Requests").get_by_role("listitem").filter(has_text="ShowTask")
@@ -252,7 +278,9 @@ async def test_half_typed_text_and_what_was_opened_survive_changes(secmaster, cl
 
 
 @pytest.mark.parametrize("size", [HALF, PHONE])
-async def test_a_narrow_window_shows_one_pane_at_a_time(secmaster, open_page, size):
+async def test_a_narrow_window_shows_one_pane_at_a_time(
+    secmaster: SecMasterSandbox, open_page: Open, size: tuple[int, int]
+) -> None:
     page = await open_page(secmaster.url, size, dark=True)
     await row(page, "Isolate host ecs-web-07").click()
     await expect(page.get_by_role("heading", name="Isolate host ecs-web-07")).to_be_focused()
@@ -267,7 +295,9 @@ async def test_a_narrow_window_shows_one_pane_at_a_time(secmaster, open_page, si
         assert await page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
-async def test_a_task_is_decided_with_the_keyboard_alone(secmaster, open_page):
+async def test_a_task_is_decided_with_the_keyboard_alone(
+    secmaster: SecMasterSandbox, open_page: Open
+) -> None:
     page = await open_page(secmaster.url)
     await expect(row(page, "Isolate host ecs-web-07")).to_be_visible()
     await tab_to(page, "Isolate host ecs-web-07")
@@ -282,7 +312,7 @@ async def test_a_task_is_decided_with_the_keyboard_alone(secmaster, open_page):
     await expect(row(page, "Isolate host ecs-web-07")).to_be_focused()
 
 
-async def tab_to(page, text):
+async def tab_to(page: Page, text: str) -> None:
     for _ in range(40):
         await page.keyboard.press("Tab")
         if (await page.evaluate("document.activeElement.textContent")).startswith(text):
@@ -290,7 +320,9 @@ async def tab_to(page, text):
     pytest.fail(f"Tab does not lead to {text}")
 
 
-async def test_things_arrive_on_a_clock_that_is_set_here(secmaster, open_page):
+async def test_things_arrive_on_a_clock_that_is_set_here(
+    secmaster: SecMasterSandbox, open_page: Open
+) -> None:
     page = await open_page(secmaster.url)
     await page.get_by_role("button", name="Arrivals…").click()
     await page.get_by_label("A task every … seconds").fill("0.05")

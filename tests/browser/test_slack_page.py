@@ -15,8 +15,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.manifest import read_manifest
-from tests.browser.conftest import PHONE, Open
-from tests.town import ALICE, BOB, BOT, PRIVATE, SOC
+from tests.support.browser import PHONE, Open
+from tests.support.people import ALICE, BOB, BOT, PRIVATE, SOC
 
 Json = dict[str, Any]
 Answer = Callable[[Json], Awaitable[Any]]
@@ -61,8 +61,8 @@ def field(block_id: str, label: str, **element: Any) -> Json:
 
 
 def modal(title: str, *blocks: Json) -> Json:
-    shown = {"title": words(title), "submit": words("Save"), "close": words("Never mind")}
-    return {"type": "modal", **shown, "blocks": list(blocks)}
+    titles = {"title": words(title), "submit": words("Save"), "close": words("Never mind")}
+    return {"type": "modal", **titles, "blocks": list(blocks)}
 
 
 class App:
@@ -189,8 +189,8 @@ async def test_two_windows_are_two_people(slack: SlackSandbox, open_page: Open) 
     await alice.keyboard.type("second")
     await alice.keyboard.press("Enter")
 
-    said = messages(bob).filter(has_text="first\nsecond")
-    await expect(said.get_by_text("Alice", exact=True)).to_be_visible()
+    item = messages(bob).filter(has_text="first\nsecond")
+    await expect(item.get_by_text("Alice", exact=True)).to_be_visible()
     await expect(alice.get_by_label("Message #soc")).to_have_value("")
 
 
@@ -311,8 +311,8 @@ async def test_a_command_under_way_shows_until_it_is_answered(
     await expect(messages(page).filter(has_text="Running /task list")).to_be_visible()
     answered.set()
 
-    shown = messages(page).filter(has_text="no tasks")
-    await expect(shown).to_contain_text("Only visible to you")
+    item = messages(page).filter(has_text="no tasks")
+    await expect(item).to_contain_text("Only visible to you")
     await expect(messages(page).filter(has_text="Running")).to_have_count(0)
 
 
@@ -464,8 +464,8 @@ async def test_an_input_that_dispatches_changes_the_form_under_the_keyboard(
     async def echo(payload: Json) -> None:
         view, [action] = payload["view"], payload["actions"]
         assert action["block_id"] == "name"
-        shown = {"type": "section", "text": words(f"Hello {action['value']}")}
-        changed = modal("Rename", name, field("why", "Reason"), shown)
+        greeting = {"type": "section", "text": words(f"Hello {action['value']}")}
+        changed = modal("Rename", name, field("why", "Reason"), greeting)
         await app.client.views_update(view_id=view["id"], view=changed)
 
     app.answer = echo
@@ -531,19 +531,19 @@ async def test_forms_on_top_of_forms_go_back_one_by_one(
 async def test_files_go_along_and_come_back(
     slack: SlackSandbox, open_page: Open, tmp_path: Path
 ) -> None:
-    kept, dropped = tmp_path / "evidence.txt", tmp_path / "other.txt"
-    kept.write_text("three web shells")
+    sent, dropped = tmp_path / "evidence.txt", tmp_path / "other.txt"
+    sent.write_text("three web shells")
     dropped.write_text("nothing")
     page = await open_page(at(slack))
     async with page.expect_file_chooser() as choosing:
         await page.get_by_role("button", name="Attach").click()
-    await (await choosing.value).set_files([kept, dropped])
+    await (await choosing.value).set_files([sent, dropped])
     await page.get_by_role("button", name="Remove other.txt").click()
     await page.get_by_role("button", name="Send").click()
 
-    shown = messages(page).filter(has_text="evidence.txt")
+    item = messages(page).filter(has_text="evidence.txt")
     async with page.expect_download() as downloading:
-        await shown.get_by_role("link", name="Download evidence.txt").click()
+        await item.get_by_role("link", name="Download evidence.txt").click()
     assert (await (await downloading.value).path()).read_text() == "three web shells"
     assert [file["name"] for file in slack.messages(SOC)[-1]["files"]] == ["evidence.txt"]
 
@@ -585,10 +585,10 @@ async def test_a_link_is_unfolded_and_a_reply_comes_into_the_channel_too(
     slack: SlackSandbox, app: App, open_page: Open
 ) -> None:
     url = "https://console.example.com/tasks/1"
-    said = await slack.say(BOB, SOC, f"see {url}")
+    message = await slack.say(BOB, SOC, f"see {url}")
     about = {"title": "Task 1", "title_link": url, "text": "*waits* for a decision"}
-    await app.client.chat_unfurl(channel=SOC, ts=said["ts"], unfurls={url: about})
-    await app.post("for everybody", thread_ts=said["ts"], reply_broadcast=True)
+    await app.client.chat_unfurl(channel=SOC, ts=message["ts"], unfurls={url: about})
+    await app.post("for everybody", thread_ts=message["ts"], reply_broadcast=True)
     page = await open_page(at(slack))
     unfolded = messages(page).filter(has_text="see https")
     await expect(unfolded.get_by_role("link", name="Task 1")).to_have_attribute("href", url)
@@ -642,8 +642,8 @@ async def test_of_two_buttons_with_one_action_the_pressed_one_is_told(
     await app.client.views_publish(user_id=ALICE, view={"type": "home", "blocks": rows})
 
     async def again(payload: Json) -> None:
-        shown = {"type": "section", "text": words(payload["actions"][0]["value"])}
-        view = {"type": "home", "blocks": [*rows, shown]}
+        section = {"type": "section", "text": words(payload["actions"][0]["value"])}
+        view = {"type": "home", "blocks": [*rows, section]}
         await app.client.views_publish(user_id=ALICE, view=view)
 
     page = await open_page(at(slack, channel="D0ALICE", inside="home"))

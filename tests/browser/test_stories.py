@@ -3,20 +3,23 @@
 import asyncio
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import FilePayload, Page, Response, expect
 
 from bot.cli.demo_story import POLICY
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
-from tests.browser.conftest import PHONE, decide, message, open_thread
-from tests.town import ALICE, BOB, CAROL, GUEST, ONCALL, SOC, Town
+from tests.support.browser import PHONE, Open, Sit, decide, message, open_thread
+from tests.support.environment import BotEnvironment
+from tests.support.people import ALICE, BOB, CAROL, GUEST, ONCALL, SOC
 
 REASONED = POLICY.replace('["approver"]\n', '["approver"]\nreason = "required"\n', 1)
 FOLLOWING = POLICY + "[watch]\nevery = 0.1\n"
 
 
-async def test_approve_asks_first_and_then_the_card_and_its_thread_tell(town: Town, sit):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+async def test_approve_asks_first_and_then_the_card_and_its_thread_tell(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     card, question = message(page, ts), page.get_by_role("alertdialog")
     await card.get_by_role("button", name="Approve").click()
@@ -32,12 +35,14 @@ async def test_approve_asks_first_and_then_the_card_and_its_thread_tell(town: To
     thread = await open_thread(page, ts)
     await expect(thread).to_contain_text("Approved by @Alice")
     await expect(thread).to_contain_text("request")
-    assert len(town.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)) == 1
+    assert len(environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)) == 1
 
 
 @pytest.mark.parametrize("rules", [REASONED], ids=["reason-required"])
-async def test_terminate_asks_for_a_reason_and_refuses_none(town: Town, sit):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+async def test_terminate_asks_for_a_reason_and_refuses_none(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     await message(page, ts).get_by_role("button", name="Terminate").click()
     form = page.get_by_role("dialog")
@@ -49,7 +54,7 @@ async def test_terminate_asks_for_a_reason_and_refuses_none(town: Town, sit):
     await reason.fill("   ")
     await form.get_by_role("button", name="Terminate").click()
     await expect(form).to_contain_text("A reason is required.")
-    assert town.secmaster.writes("UpdateTask") == []
+    assert environment.secmaster.writes("UpdateTask") == []
     await reason.fill("false positive: the <scanner> is ours")
     await form.get_by_role("button", name="Terminate").click()
     await expect(form).to_be_hidden()
@@ -60,26 +65,32 @@ async def test_terminate_asks_for_a_reason_and_refuses_none(town: Town, sit):
     await expect(quotes).to_have_text(["false positive: the <scanner> is ours"] * 2)
 
 
-async def test_of_two_who_decide_at_once_one_is_first_and_the_other_is_told(town: Town, sit):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+async def test_of_two_who_decide_at_once_one_is_first_and_the_other_is_told(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, bob = await asyncio.gather(sit(ALICE), sit(BOB))
-    await town.secmaster.faults.set(Fault(on="ShowTask", hold=True))
+    await environment.secmaster.faults.set(Fault(on="ShowTask", hold=True))
     await asyncio.gather(decide(alice, ts, "Approve"), decide(bob, ts, "Approve"))
-    await town.secmaster.faults.until_held("ShowTask", 2)
-    await town.secmaster.faults.clear()
+    await environment.secmaster.faults.until_held("ShowTask", 2)
+    await environment.secmaster.faults.clear()
     for page in (alice, bob):
         await expect(message(page, ts)).to_contain_text("Finished")
         await expect(message(page, ts).get_by_role("link", name="1 reply")).to_be_visible()
-    told = [page.get_by_text("Only visible to you") for page in (alice, bob)]
-    await town.slack.until(lambda: town.slack.ephemerals(ALICE) + town.slack.ephemerals(BOB))
-    second = 1 if town.slack.ephemerals(BOB) else 0
-    await expect(told[second]).to_be_visible()
-    await expect(told[1 - second]).to_have_count(0)
-    assert len(town.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)) == 1
+    notes = [page.get_by_text("Only visible to you") for page in (alice, bob)]
+    await environment.slack.until(
+        lambda: environment.slack.ephemerals(ALICE) + environment.slack.ephemerals(BOB)
+    )
+    second = 1 if environment.slack.ephemerals(BOB) else 0
+    await expect(notes[second]).to_be_visible()
+    await expect(notes[1 - second]).to_have_count(0)
+    assert len(environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)) == 1
 
 
-async def test_a_comment_is_written_in_the_thread_or_taken_from_a_message(town: Town, sit):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+async def test_a_comment_is_written_in_the_thread_or_taken_from_a_message(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(CAROL)
     await message(page, ts).focus()
     await page.keyboard.press("Enter")
@@ -92,24 +103,26 @@ async def test_a_comment_is_written_in_the_thread_or_taken_from_a_message(town: 
     await box.press_sequentially("comment out of the load balancer")
     await box.press("Enter")
     await expect(thread).to_contain_text("Comment added by @Carol")
-    said = thread.get_by_role("listitem").filter(has_text="the host is drained")
-    await said.hover()
-    await said.get_by_role("button", name="More actions").click()
+    item = thread.get_by_role("listitem").filter(has_text="the host is drained")
+    await item.hover()
+    await item.get_by_role("button", name="More actions").click()
     await page.get_by_role("menuitem", name="Comment on task").click()
     form = page.get_by_role("dialog")
     await expect(form.get_by_label("Comment")).to_have_value("the host is drained")
     await form.get_by_role("button", name="Comment").click()
     await expect(thread.get_by_text("Comment added")).to_have_count(2)
     await expect(message(page, ts)).to_contain_text("secmaster-bot: the host is drained")
-    sent = [one.body["comment"] for one in town.secmaster.writes("UpdateTask")]
+    sent = [one.body["comment"] for one in environment.secmaster.writes("UpdateTask")]
     assert [one.split("\n")[0] for one in sent] == [
         "out of the load balancer",
         "the host is drained",
     ]
 
 
-async def test_a_file_is_attached_from_the_card_and_from_a_message(town: Town, sit):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+async def test_a_file_is_attached_from_the_card_and_from_a_message(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(CAROL)
     await message(page, ts).get_by_role("button", name="More actions").first.click()
     await page.get_by_role("menuitem", name="Attach").click()
@@ -123,36 +136,40 @@ async def test_a_file_is_attached_from_the_card_and_from_a_message(town: Town, s
     await thread.locator("input[type=file]").set_input_files(text_file("dump.txt"))
     await expect(thread).to_contain_text("dump.txt")
     await thread.get_by_role("button", name="Send").click()
-    said = thread.get_by_role("listitem").filter(has_text="dump.txt")
-    await said.hover()
-    await said.get_by_role("button", name="More actions").click()
+    item = thread.get_by_role("listitem").filter(has_text="dump.txt")
+    await item.hover()
+    await item.get_by_role("button", name="More actions").click()
     await page.get_by_role("menuitem", name="Attach to task").click()
     await expect(form).to_contain_text("dump.txt")
     await form.get_by_role("button", name="Attach", exact=True).click()
     await expect(thread.get_by_text("Attachment added")).to_have_count(2)
-    files = town.secmaster.world.task(seed.TASK_ISOLATE)["attachment_id_list"]
-    names = [town.secmaster.world.attachment(one)["file_name"] for one in files[-2:]]
+    files = environment.secmaster.world.task(seed.TASK_ISOLATE)["attachment_id_list"]
+    names = [environment.secmaster.world.attachment(one)["file_name"] for one in files[-2:]]
     assert names == ["seen.txt", "dump.txt"]
 
 
-def text_file(name: str) -> dict:
-    return {"name": name, "mimeType": "text/plain", "buffer": b"at 03:10"}
+def text_file(name: str) -> FilePayload:
+    return FilePayload(name=name, mimeType="text/plain", buffer=b"at 03:10")
 
 
-async def test_a_guest_is_refused_for_their_eyes_only(town: Town, sit):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+async def test_a_guest_is_refused_for_their_eyes_only(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     guest, alice = await asyncio.gather(sit(GUEST), sit(ALICE))
     await decide(guest, ts, "Approve")
-    told = guest.get_by_role("listitem").filter(has_text="Guests may look, and change nothing.")
-    await expect(told).to_contain_text("Only visible to you")
+    item = guest.get_by_role("listitem").filter(has_text="Guests may look, and change nothing.")
+    await expect(item).to_contain_text("Only visible to you")
     await expect(alice.get_by_text("Guests may look")).to_have_count(0)
     await expect(message(guest, ts).get_by_role("button", name="Approve")).to_be_visible()
-    assert town.secmaster.writes("UpdateTask") == []
+    assert environment.secmaster.writes("UpdateTask") == []
 
 
 @pytest.mark.parametrize("rules", [FOLLOWING], ids=["watching"])
-async def test_on_call_retries_what_failed_from_a_phone(town: Town, sit):
-    ts = await town.card("instance", seed.INSTANCE_FAILED, user=CAROL, channel=ONCALL)
+async def test_on_call_retries_what_failed_from_a_phone(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    ts = await environment.card("instance", seed.INSTANCE_FAILED, user=CAROL, channel=ONCALL)
     page = await sit(CAROL, ONCALL, size=PHONE)
     card = message(page, ts)
     await expect(card).to_contain_text("Failed at")
@@ -166,34 +183,38 @@ async def test_on_call_retries_what_failed_from_a_phone(town: Town, sit):
 
 
 @pytest.mark.parametrize("rules", [FOLLOWING], ids=["watching"])
-async def test_what_is_decided_in_the_console_shows_on_the_card(town: Town, sit, open_page):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+async def test_what_is_decided_in_the_console_shows_on_the_card(
+    environment: BotEnvironment, sit: Sit, open_page: Open
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     await expect(message(page, ts).get_by_role("button", name="Approve")).to_be_visible()
-    console = await open_page(f"{town.secmaster.url}/#task/{seed.TASK_ISOLATE}")
+    console = await open_page(f"{environment.secmaster.url}/#task/{seed.TASK_ISOLATE}")
     await console.get_by_role("button", name="Terminate").click()
     await console.get_by_role("dialog").get_by_role("button", name="Terminate").click()
     await expect(message(page, ts)).to_contain_text("Decided outside Slack by")
     await expect(message(page, ts).get_by_role("button", name="Approve")).to_have_count(0)
 
 
-async def test_home_shows_what_waits_and_its_card_comes_into_the_chat(town: Town, sit):
+async def test_home_shows_what_waits_and_its_card_comes_into_the_chat(
+    environment: BotEnvironment, sit: Sit
+) -> None:
     page = await sit(ALICE, "D0ALICE")
     await page.get_by_role("link", name="Home").click()
     home = page.get_by_role("region", name="Home")
     await expect(home).to_contain_text("Waiting for a decision: 12")
     await expect(home).to_contain_text("Failed: 3")
     await home.get_by_role("button", name="Show").first.click()
-    await town.slack.until(lambda: town.slack.messages("D0ALICE"))
+    await environment.slack.until(lambda: environment.slack.messages("D0ALICE"))
     await page.get_by_role("link", name="Messages").click()
-    [card] = town.slack.messages("D0ALICE")
+    [card] = environment.slack.messages("D0ALICE")
     await decide(page, card["ts"], "Approve")
     await expect(message(page, card["ts"])).to_contain_text("Approved by @Alice")
     await page.get_by_role("link", name="Home").click()
     await expect(home).to_contain_text("Waiting for a decision: 11")
 
 
-async def test_what_waits_opens_from_the_shortcuts_with_details_upon_it(sit):
+async def test_what_waits_opens_from_the_shortcuts_with_details_upon_it(sit: Sit) -> None:
     page = await sit(CAROL)
     await page.get_by_role("button", name="Shortcuts").click()
     await page.get_by_role("menuitem", name="What waits").click()
@@ -208,7 +229,9 @@ async def test_what_waits_opens_from_the_shortcuts_with_details_upon_it(sit):
     await expect(modal).to_be_hidden()
 
 
-async def test_a_task_is_approved_with_the_keyboard_alone(town: Town, sit):
+async def test_a_task_is_approved_with_the_keyboard_alone(
+    environment: BotEnvironment, sit: Sit
+) -> None:
     page = await sit(ALICE)
     await expect(page.get_by_role("textbox")).to_be_visible()
     await page.keyboard.press("/")
@@ -218,7 +241,7 @@ async def test_a_task_is_approved_with_the_keyboard_alone(town: Town, sit):
     await page.keyboard.press("Tab")
     await page.keyboard.type(f"show {seed.TASK_BLOCK_IP}")
     await page.keyboard.press("Enter")
-    [card] = await town.slack.until(lambda: town.slack.messages(SOC))
+    [card] = await environment.slack.until(lambda: environment.slack.messages(SOC))
     await expect(message(page, card["ts"])).to_be_visible()
     await tab_to(page, "Approve")
     await page.keyboard.press("Enter")
@@ -240,23 +263,27 @@ async def tab_to(page: Page, name: str) -> None:
     pytest.fail(f"{name} is not in the order of Tab")
 
 
-async def test_an_app_that_does_not_answer_is_told_as_slack_tells_it(town: Town, sit):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+async def test_an_app_that_does_not_answer_is_told_as_slack_tells_it(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
-    town.slack.request_url = "http://127.0.0.1:9/slack/events"
+    environment.slack.request_url = "http://127.0.0.1:9/slack/events"
     await decide(page, ts, "Approve")
     await expect(message(page, ts).get_by_role("alert")).to_contain_text("dispatch_failed")
-    assert town.secmaster.writes("UpdateTask") == []
+    assert environment.secmaster.writes("UpdateTask") == []
 
 
-async def test_a_hostile_name_runs_nothing_links_nowhere_and_calls_nobody(town: Town, sit):
+async def test_a_hostile_name_runs_nothing_links_nowhere_and_calls_nobody(
+    environment: BotEnvironment, sit: Sit
+) -> None:
     script = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-    hostile = town.secmaster.world.add_task(
+    hostile = environment.secmaster.world.add_task(
         name=f"{script}<!channel> <@U0ALICE> <javascript:alert(1)|x> <https://evil.example|go>",
         description=f"{script} <!here> javascript:alert(1) https://evil.example/",
     )
     for task in (seed.TASK_HOSTILE, hostile["id"]):
-        ts = await town.card("task", task)
+        ts = await environment.card("task", task)
         page = await sit(ALICE)
         card = message(page, ts)
         await expect(card.get_by_role("button", name="Approve")).to_be_visible()
@@ -269,10 +296,12 @@ async def test_a_hostile_name_runs_nothing_links_nowhere_and_calls_nobody(town: 
         assert "owned" not in await page.title()
 
 
-async def test_a_channel_of_500_messages_draws_only_what_changed(town: Town, sit):
-    cards = [await town.card("task", seed.TASK_ISOLATE)]
+async def test_a_channel_of_500_messages_draws_only_what_changed(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    cards = [await environment.card("task", seed.TASK_ISOLATE)]
     for number in range(499):
-        await town.slack.say(BOB, SOC, f"message {number}")
+        await environment.slack.say(BOB, SOC, f"message {number}")
     page = await sit(ALICE)
     await expect(page.get_by_role("main").locator("li[data-ts]")).to_have_count(500)
     await page.evaluate(
@@ -283,13 +312,20 @@ async def test_a_channel_of_500_messages_draws_only_what_changed(town: Town, sit
           new MutationObserver(count).observe(list, { childList: true, subtree: true });
         }"""
     )
-    looked = []  # one that was under way before may be among them, with nothing new
-    page.on("response", lambda reply: "/_sandbox/page" in reply.url and looked.append(reply))
-    await town.slack.say(BOB, SOC, "and one more")
+    responses: list[
+        Response
+    ] = []  # one that was under way before may be among them, with nothing new
+
+    def note(response: Response) -> None:
+        if "/_sandbox/page" in response.url:
+            responses.append(response)
+
+    page.on("response", note)
+    await environment.slack.say(BOB, SOC, "and one more")
     await expect(page.get_by_role("main").get_by_text("and one more")).to_be_visible()
-    seen = [await reply.json() for reply in looked]
-    told = [one["text"] for each in seen for one in each["channel"]["messages"]]
-    assert told == ["and one more"]
+    pages = [await reply.json() for reply in responses]
+    texts = [one["text"] for each in pages for one in each["channel"]["messages"]]
+    assert texts == ["and one more"]
     assert await page.evaluate("window.drawn") < 10
     await decide(page, cards[0], "Approve")
     await expect(message(page, cards[0])).to_contain_text("Approved by @Alice")

@@ -9,8 +9,9 @@ from bot.cli.demo_story import POLICY
 from bot.runtime.timeouts import Timeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
-from tests.browser.conftest import decide, message, open_thread, press
-from tests.town import ALICE, BOB, CAROL, DAVE, ONCALL, Town
+from tests.support.browser import Sit, decide, message, open_thread, press
+from tests.support.environment import BotEnvironment
+from tests.support.people import ALICE, BOB, CAROL, DAVE, ONCALL
 
 GRAVE = """
 [[rules]]
@@ -44,13 +45,15 @@ async def write(page: Page, words: str) -> None:
     await box.press("Enter")
 
 
-def decisions(town: Town) -> list[str]:
-    writes = town.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)
+def decisions(environment: BotEnvironment) -> list[str]:
+    writes = environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)
     return [one.body["action"] for one in writes if one.body["action"] != "ADD_COMMENT"]
 
 
-async def test_two_people_approve_and_each_sees_how_far_it_is(town: Town, sit):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+async def test_two_people_approve_and_each_sees_how_far_it_is(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, bob = await asyncio.gather(sit(ALICE), sit(BOB))
     await decide(alice, ts, "Approve")
     await expect(message(bob, ts)).to_contain_text("Approval: 1 of 2 said yes")
@@ -59,17 +62,17 @@ async def test_two_people_approve_and_each_sees_how_far_it_is(town: Town, sit):
     await expect(message(bob, ts)).not_to_contain_text("1 of 2")
     await decide(alice, ts, "Approve")
     await expect(message(bob, ts)).to_contain_text("1 of 2 said yes")
-    assert decisions(town) == []
+    assert decisions(environment) == []
     await decide(bob, ts, "Approve")
     await expect(message(alice, ts)).to_contain_text("Approved by @Bob, with @Alice")
     await expect(message(alice, ts).get_by_role("button", name="Approve")).to_have_count(0)
     thread = await open_thread(alice, ts)
     await expect(thread).to_contain_text("rule 1 (grave) · HTTP 200 · request")
-    assert decisions(town) == ["CONTINUE"]
+    assert decisions(environment) == ["CONTINUE"]
 
 
-async def test_a_refusal_asks_first_and_ends_it(town: Town, sit):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+async def test_a_refusal_asks_first_and_ends_it(environment: BotEnvironment, sit: Sit) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, bob = await asyncio.gather(sit(ALICE), sit(BOB))
     await decide(alice, ts, "Approve")
     await expect(message(bob, ts)).to_contain_text("1 of 2 said yes")
@@ -80,12 +83,14 @@ async def test_a_refusal_asks_first_and_ends_it(town: Town, sit):
     await expect(message(alice, ts)).not_to_contain_text("1 of 2")
     thread = await open_thread(alice, ts)
     await expect(thread).to_contain_text("@Bob refused the approval. The yes of @Alice no longer")
-    assert decisions(town) == []
+    assert decisions(environment) == []
 
 
 @pytest.mark.parametrize("rules", [SHORT], ids=["three-seconds"])
-async def test_what_too_few_wanted_in_time_lapses_by_itself(town: Town, sit):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+async def test_what_too_few_wanted_in_time_lapses_by_itself(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     await decide(page, ts, "Approve")
     await expect(message(page, ts)).to_contain_text("1 of 2 said yes")
@@ -94,13 +99,15 @@ async def test_what_too_few_wanted_in_time_lapses_by_itself(town: Town, sit):
     await expect(thread).to_contain_text("The approval lapsed: 1 of 2 said yes in time (@Alice)")
 
 
-async def test_who_breaks_the_glass_says_why_and_a_channel_is_told(town: Town, sit):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+async def test_who_breaks_the_glass_says_why_and_a_channel_is_told(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, carol = await asyncio.gather(sit(ALICE), sit(CAROL))
     await decide(alice, ts, "Approve")
     await press(alice, ts, "Break the glass")
-    told = alice.get_by_role("listitem").filter(has_text="You may not break the glass")
-    await expect(told).to_contain_text("oncall")
+    item = alice.get_by_role("listitem").filter(has_text="You may not break the glass")
+    await expect(item).to_contain_text("oncall")
     await press(carol, ts, "Break the glass")
     form = carol.get_by_role("dialog")
     await expect(form).to_contain_text("It is announced.")
@@ -111,48 +118,56 @@ async def test_who_breaks_the_glass_says_why_and_a_channel_is_told(town: Town, s
     announced = oncall.get_by_role("main").get_by_role("listitem").filter(has_text="broke the")
     await expect(announced).to_contain_text("it spreads, Bob does not answer")
     await expect(announced.get_by_role("link", name="its thread")).to_be_visible()
-    assert decisions(town) == ["CONTINUE"]
+    assert decisions(environment) == ["CONTINUE"]
 
 
 @pytest.mark.parametrize("rules", [POLICY], ids=["plain"])
-async def test_what_has_changed_is_shown_and_decided_upon_again(town: Town, sit):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+async def test_what_has_changed_is_shown_and_decided_upon_again(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     await expect(message(page, ts).get_by_role("button", name="Approve")).to_be_visible()
-    said = {"action": "ADD_COMMENT", "comment": "wait: it is the wrong host"}
-    town.secmaster.world.update_task(seed.TASK_ISOLATE, said, Person("console-eve", "Eve"))
+    comment = {"action": "ADD_COMMENT", "comment": "wait: it is the wrong host"}
+    environment.secmaster.world.update_task(
+        seed.TASK_ISOLATE, comment, Person("console-eve", "Eve")
+    )
     await decide(page, ts, "Approve")
-    told = page.get_by_role("listitem").filter(has_text="Changed since you looked")
-    await expect(told).to_contain_text("New comment: Eve: wait: it is the wrong host")
-    await expect(told).to_contain_text("Only visible to you")
-    assert decisions(town) == []
-    await told.get_by_role("button", name="Approve").click()
+    item = page.get_by_role("listitem").filter(has_text="Changed since you looked")
+    await expect(item).to_contain_text("New comment: Eve: wait: it is the wrong host")
+    await expect(item).to_contain_text("Only visible to you")
+    assert decisions(environment) == []
+    await item.get_by_role("button", name="Approve").click()
     await page.get_by_role("alertdialog").get_by_role("button", name="Approve").click()
     await expect(message(page, ts)).to_contain_text("Approved by @Alice")
-    assert decisions(town) == ["CONTINUE"]
+    assert decisions(environment) == ["CONTINUE"]
 
 
 @pytest.mark.parametrize("rules", [TYPED], ids=["type-name"])
-async def test_the_gravest_asks_for_the_name_to_be_typed(town: Town, sit):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+async def test_the_gravest_asks_for_the_name_to_be_typed(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     await decide(page, ts, "Approve")
     form = page.get_by_role("dialog")
     await form.get_by_label("Type the task's name").fill("isolate something else")
     await form.get_by_role("button", name="Approve").click()
     await expect(form).to_contain_text("That is not its name.")
-    assert decisions(town) == []
+    assert decisions(environment) == []
     await form.get_by_label("Type the task's name").fill(f" {NAME.lower()}")
     await form.get_by_role("button", name="Approve").click()
     await expect(message(page, ts)).to_contain_text("Approved by @Alice")
 
 
-async def test_why_tells_the_rule_and_audit_the_story(town: Town, sit):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+async def test_why_tells_the_rule_and_audit_the_story(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     await write(page, TASK.format("why"))
-    told = page.get_by_role("listitem").filter(has_text="What you may do with task")
-    await expect(told).to_contain_text("task.approve rule 1 (grave): 2 people within 1 h")
+    item = page.get_by_role("listitem").filter(has_text="What you may do with task")
+    await expect(item).to_contain_text("task.approve rule 1 (grave): 2 people within 1 h")
     await decide(page, ts, "Approve")
     await expect(message(page, ts)).to_contain_text("1 of 2 said yes")
     await write(page, TASK.format("audit"))
@@ -164,8 +179,10 @@ async def test_why_tells_the_rule_and_audit_the_story(town: Town, sit):
     await expect(refused).to_contain_text("Nothing was done.")
 
 
-async def test_rights_are_lent_and_both_names_stand_in_the_thread(town: Town, sit):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+async def test_rights_are_lent_and_both_names_stand_in_the_thread(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, dave = await asyncio.gather(sit(ALICE), sit(DAVE))
     await write(alice, "/secmaster delegate @dave for 2h")
     lent = alice.get_by_role("listitem").filter(has_text="@Dave may do until")
@@ -177,25 +194,29 @@ async def test_rights_are_lent_and_both_names_stand_in_the_thread(town: Town, si
     await expect(message(dave, ts)).to_contain_text("Terminated by @Dave (by the right of @Alice)")
     thread = await open_thread(alice, ts)
     await expect(thread).to_contain_text("Terminated by @Dave (by the right of @Alice)")
-    assert decisions(town) == ["TERMINATE"]
+    assert decisions(environment) == ["TERMINATE"]
 
 
 @pytest.mark.parametrize("rules", [POLICY], ids=["plain"])
-async def test_what_nobody_knows_yet_stands_on_the_card_until_it_is_known(town: Town, sit):
-    ts = await town.card("task", seed.TASK_ISOLATE)
+@pytest.mark.parametrize(
+    "timeouts", [Timeouts(pauses=(0.1,) * 300, settle=0.14)], indirect=True, ids=["patient"]
+)
+async def test_what_nobody_knows_yet_stands_on_the_card_until_it_is_known(
+    environment: BotEnvironment, sit: Sit
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     card = message(page, ts)
-    town.app.services.timeouts = Timeouts(pauses=(0.1,) * 300, settle=0.14)  # as long as it takes
     lost = Fault(on="UpdateTask", applied=True, hold=True, hang_up=True)
-    await town.secmaster.faults.set(lost)
+    await environment.secmaster.faults.set(lost)
     await decide(page, ts, "Approve")
-    await town.secmaster.faults.until_held("UpdateTask")
-    await town.secmaster.faults.set(Fault(on="ShowTask", status=503))
-    await town.secmaster.faults.clear("UpdateTask")
+    await environment.secmaster.faults.until_held("UpdateTask")
+    await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
+    await environment.secmaster.faults.clear("UpdateTask")
     await expect(card).to_contain_text("took effect is not known yet")
     await expect(card).to_contain_text("SecMaster can't be read now")
-    await town.secmaster.faults.clear()
+    await environment.secmaster.faults.clear()
     await expect(card).to_contain_text("Approved by @Alice")
     thread = await open_thread(page, ts)
     await expect(thread).to_contain_text("I am reading until it is known whether it took effect")
-    assert decisions(town) == ["CONTINUE"]
+    assert decisions(environment) == ["CONTINUE"]

@@ -2,10 +2,10 @@
 
 import httpx
 import pytest
-from secmaster_fixtures import SOC
 
 from bot.sandbox import strict_json
 from bot.sandbox.secmaster import seed
+from tests.support.secmaster_caller import SOC
 
 BAD = ['{"text": 1e999}', '{"text": NaN}', '{"text": -Infinity}']
 BAD += ['{"text": ' + "[" * deep + "]" * deep + "}" for deep in (101, 600, 100_000)]

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from secmaster_fixtures import SOC, Caller, signed
 
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
 from bot.sandbox.secmaster.scheduler import TIMER
 from bot.sandbox.secmaster.wire import BUSINESS_TYPES, STATUSES, read_stamp
+from tests.support.secmaster_caller import SOC, Caller, signed
 
 LIN = Person("user-lin", "Lin Yue")
 RETRY = {"command_type": "ActionInstanceRetryCommand"}

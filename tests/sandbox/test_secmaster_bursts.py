@@ -4,11 +4,11 @@ from collections import Counter
 
 import httpx
 import pytest
-from secmaster_fixtures import SOC, Caller
 
 from bot.sandbox.secmaster import Person, SecMasterSandbox, World, seed
 from bot.sandbox.secmaster.listing import Listing
 from bot.sandbox.secmaster.server import utc_now
+from tests.support.secmaster_caller import SOC, Caller
 
 LIN = Person("user-lin", "Lin Yue")
 MANY, FAILURES = 10_000, 1_000

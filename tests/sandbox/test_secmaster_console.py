@@ -3,10 +3,10 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from secmaster_fixtures import SOC, Caller, signed
 
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
+from tests.support.secmaster_caller import SOC, Caller, signed
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from secmaster_fixtures import Caller
 
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
 from bot.sandbox.secmaster.wire import stamp
+from tests.support.secmaster_caller import Caller
 
 LIN = Person("user-lin", "Lin Yue")
 HOUR = timedelta(hours=1)

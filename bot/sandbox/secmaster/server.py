@@ -107,7 +107,7 @@ class SecMasterSandbox:
         """
         return self.world.expire()
 
-    async def until(self, predicate: Callable[[], bool]) -> None:
+    async def until(self, predicate: Callable[[], object]) -> None:
         """Wait until ``predicate`` holds; it is called again after every change and request."""
         await self._changes.until(predicate)
 

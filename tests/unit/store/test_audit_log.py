@@ -27,7 +27,7 @@ from tests.support.audit import (
     sentences,
     write,
 )
-from tests.town import both_databases
+from tests.support.databases import both_databases
 
 SEVERAL = 8
 numbers = count(1)

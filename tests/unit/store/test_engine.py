@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.store import close, connect, hold_name
-from tests.town import both_databases
+from tests.support.databases import both_databases
 
 SOON = 10  # seconds; the pool itself would let them wait for thirty
 

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from bot.store import UnsupportedDatabase, audit_log, connect, migrate
 from bot.store.tables import VERSION_TABLE, metadata
 from tests.support.audit import do, entry
-from tests.town import both_databases
+from tests.support.databases import both_databases
 
 
 @pytest.fixture

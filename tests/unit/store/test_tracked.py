@@ -9,7 +9,7 @@ from bot.domain.objects import Ref
 from bot.domain.tracking import ListedObject
 from bot.secmaster import Instance
 from bot.store import Store, close, connect, migrate
-from tests.town import both_databases
+from tests.support.databases import both_databases
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=120)

@@ -104,13 +104,22 @@ async def test_the_dispatcher_is_woken_before_its_interval_is_over(store: Store)
     await asyncio.wait_for(running, 10)
 
 
+class DroppedLeader(Leader):
+    """A leader whose connection is gone once a test says so."""
+
+    dropped = False
+
+    def _is_held(self) -> bool:
+        return not self.dropped and super()._is_held()
+
+
 async def test_polling_and_dispatching_end_together_when_the_lead_is_lost(store: Store):
     secmaster = HangingSecMaster()
     poller = Poller(services(store, {"main": secmaster}))
-    async with Leader(store.engine) as leader:
+    async with DroppedLeader(store.engine) as leader:
         leading = asyncio.create_task(poller.lead(0.02, leader))
         await secmaster.asked.wait()
-        leader._is_held = lambda: False
+        leader.dropped = True
         await asyncio.wait_for(leading, 10)
 
 

@@ -1,0 +1,259 @@
+"""Forms: what they ask, what they refuse, and what they send once."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from bot.cli.demo_story import POLICY
+from bot.domain.objects import Ref
+from bot.sandbox.faults import Fault
+from bot.sandbox.secmaster import seed
+from bot.sandbox.secmaster.wire import Person
+from tests.support.environment import BotEnvironment
+from tests.support.people import ALICE, CAROL, SOC
+
+NODE = "b5848121-79a5-11f0-9f91-fa163e807002"  # the one that failed in INSTANCE_FAILED
+LIN = Person("user-lin", "Lin Yue")
+ROLES = POLICY.partition("[[rules]]")[0]
+REASON_REQUIRED = f"""{ROLES}
+[[rules]]
+actions = ["task.*", "instance.*"]
+roles = ["approver", "oncall"]
+reason = "required"
+"""
+REASON_NONE = REASON_REQUIRED.replace("required", "none")
+ONLY_ISOLATION = f"""{ROLES}
+[[rules]]
+actions = ["task.terminate"]
+roles = ["approver"]
+when = {{ name = "Isolate.*" }}
+
+[[rules]]
+actions = ["task.comment"]
+roles = ["approver"]
+"""
+
+
+@pytest.fixture
+def rules(request: pytest.FixtureRequest) -> str:
+    """The environment's policy, or that of a story that has its own."""
+    return str(getattr(request, "param", POLICY))
+
+
+async def test_terminate_asks_for_its_reason_and_repeats_what_it_is_about(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    view = await form(environment, ALICE, ts, "task.terminate")
+    assert view["title"]["text"] == "Terminate task"
+    text = json.dumps(view["blocks"])
+    assert "Isolate host ecs-web-07" in text
+    assert seed.TASK_ISOLATE in text
+    assert "demo-workspace" in text
+    assert inputs(view) == ["reason"]
+    await environment.slack.close(ALICE, view["id"])
+    assert puts(environment) == []
+    view = await form(environment, ALICE, ts, "task.terminate")
+    await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy"})
+    [reply] = await environment.replies(ts)
+    assert "*Terminated* by <@U0ALICE>" in reply
+    assert "> a decoy" in reply
+
+
+async def test_an_optional_reason_may_be_left_out_of_the_form(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    view = await form(environment, ALICE, ts, "task.terminate")
+    submitted = await environment.slack.submit(ALICE, view["id"], {})
+    assert (submitted.status, submitted.error) == (200, "")
+    [reply] = await environment.replies(ts)
+    assert "*Terminated* by <@U0ALICE>" in reply
+    assert [one.body["action"] for one in puts(environment)] == ["TERMINATE"]
+
+
+@pytest.mark.parametrize("rules", [REASON_REQUIRED], indirect=True, ids=["required"])
+async def test_a_required_reason_is_asked_for_and_not_taken_empty(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.command(ALICE, SOC, f"/task approve {seed.TASK_ISOLATE}")
+    await environment.ephemeral(ALICE, "This needs a reason", "&lt;reason&gt;", "Nothing was sent")
+    view = await form(environment, ALICE, ts, "task.approve")
+    empty = await environment.slack.submit(ALICE, view["id"], {})
+    assert empty.error == "missing_input"
+    await environment.slack.submit(ALICE, view["id"], {"reason": "   \n "})
+    assert environment.slack.views(ALICE)[-1]["errors"] == {"reason": "A reason is required."}
+    assert puts(environment) == []
+    await environment.slack.submit(ALICE, view["id"], {"reason": "seen by two"})
+    assert environment.slack.views(ALICE) == []
+    [reply] = await environment.replies(ts)
+    assert "*Approved* by <@U0ALICE>" in reply
+    assert [one.body["action"] for one in puts(environment)] == ["ADD_COMMENT", "CONTINUE"]
+    run = await environment.card("instance", seed.INSTANCE_FAILED)
+    view = await form(environment, CAROL, run, "instance.retry")
+    await environment.slack.submit(CAROL, view["id"], {"reason": "quota raised"})
+    assert "> quota raised" in (await environment.replies(run))[0]
+    await environment.slack.command(
+        ALICE, SOC, f"/task comment {seed.TASK_BLOCK_IP} needs no reason"
+    )
+    await environment.slack.until(lambda: len(environment.slack.messages(SOC)) == 3)
+    card = environment.new_card(SOC, {ts, run})
+    assert "*Comment added*" in (await environment.replies(card))[0]
+
+
+@pytest.mark.parametrize("rules", [REASON_NONE], indirect=True, ids=["none"])
+async def test_a_rule_without_reasons_asks_for_none(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    view = await form(environment, ALICE, ts, "task.terminate")
+    assert inputs(view) == []
+    await environment.slack.submit(ALICE, view["id"], {})
+    [reply] = await environment.replies(ts)
+    assert "*Terminated* by <@U0ALICE>" in reply
+    assert [one.body["action"] for one in puts(environment)] == ["TERMINATE"]
+
+
+async def test_a_form_sent_twice_is_one_write(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    view = await form(environment, ALICE, ts, "task.comment")
+    sent = [environment.slack.submit(ALICE, view["id"], {"comment": "just once"}) for _ in range(2)]
+    for each in await asyncio.gather(*sent):
+        assert (each.status, each.error) == (200, "")
+    await environment.replies(ts)
+    view = await form(environment, ALICE, ts, "task.terminate")
+    sent = [environment.slack.submit(ALICE, view["id"], {"reason": "a decoy"}) for _ in range(2)]
+    await asyncio.gather(*sent)
+    replies = await environment.replies(ts, 2)
+    await environment.slack.until(lambda: not environment.buttons(ts))
+    assert len(replies) == 2
+    assert [one.body["action"] for one in puts(environment)] == [
+        "ADD_COMMENT",
+        "ADD_COMMENT",
+        "TERMINATE",
+    ]
+    assert "\na decoy\n" in puts(environment)[1].body["comment"]
+    outcomes = [row["outcome"] for row in audit(environment, "task", seed.TASK_ISOLATE)]
+    assert outcomes == ["allowed", "done"] * 2
+
+
+async def test_the_debug_form_offers_the_node_that_failed(environment: BotEnvironment) -> None:
+    ts = await environment.card("instance", seed.INSTANCE_FAILED)
+    view = await form(environment, CAROL, ts, "instance.debug")
+    assert inputs(view) == ["task_id", "input_dataobject"]
+    await environment.slack.until(
+        lambda: NODE in json.dumps(environment.slack.views(CAROL)[-1]["blocks"])
+    )
+    # The person leaves the offered node as it is.
+    typed: dict[str, str | list[str]] = {"input_dataobject": '[{"key": "ip"}]'}
+    submitted = await environment.slack.submit(CAROL, view["id"], typed)
+    assert (submitted.status, submitted.error) == (200, "")
+    [reply] = await environment.replies(ts)
+    assert "*Debug input sent* by <@U0CAROL>" in reply
+    [write] = environment.secmaster.writes("UpdateWorkflowInstance", seed.INSTANCE_FAILED)
+    assert write.body["task_id"] == NODE
+    assert json.loads(write.body["input_dataobject"]) == [{"key": "ip"}]
+
+
+async def test_what_was_typed_before_the_node_is_offered_stays(environment: BotEnvironment) -> None:
+    ts = await environment.card("instance", seed.INSTANCE_FAILED)
+    await environment.secmaster.faults.set(Fault(on="ShowAopWorkflowInstance", hold=True))
+    view = await form(environment, CAROL, ts, "instance.debug")
+    await environment.slack.press_in_view(CAROL, view["id"], "input_dataobject", "[1, 2]")
+    await environment.secmaster.faults.clear()
+    await environment.slack.until(
+        lambda: NODE in json.dumps(environment.slack.views(CAROL)[-1]["blocks"])
+    )
+    await environment.slack.submit(CAROL, view["id"], {"task_id": NODE})
+    await environment.replies(ts)
+    [write] = environment.secmaster.writes("UpdateWorkflowInstance", seed.INSTANCE_FAILED)
+    assert json.loads(write.body["input_dataobject"]) == [1, 2]
+
+
+async def test_json_that_is_none_is_told_at_its_input_and_can_be_mended(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("instance", seed.INSTANCE_FAILED)
+    view = await form(environment, CAROL, ts, "instance.debug")
+    await environment.slack.until(
+        lambda: NODE in json.dumps(environment.slack.views(CAROL)[-1]["blocks"])
+    )
+    errors = []
+    for typed in ('[{"key": ', '{"key": 1}', "[1, "):
+        await environment.slack.submit(
+            CAROL, view["id"], {"task_id": NODE, "input_dataobject": typed}
+        )
+        errors.append(environment.slack.views(CAROL)[-1]["errors"])
+    assert errors[0] == {"input_dataobject": "That is not JSON."}
+    assert "array" in errors[1]["input_dataobject"]
+    assert errors[2] == errors[0]
+    assert puts(environment) == []
+    smart = "```[{“key”: “ip”}]```"
+    await environment.slack.submit(CAROL, view["id"], {"task_id": NODE, "input_dataobject": smart})
+    assert environment.slack.views(CAROL) == []
+    assert "*Debug input sent*" in (await environment.replies(ts))[0]
+    assert json.loads(puts(environment)[0].body["input_dataobject"]) == [{"key": "ip"}]
+
+
+async def test_a_comment_is_written_in_a_form_and_blank_ones_are_refused(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    view = await form(environment, CAROL, ts, "task.comment")
+    blank = await environment.slack.submit(CAROL, view["id"], {"comment": "  "})
+    assert blank.error == ""
+    assert environment.slack.views(CAROL)[-1]["errors"] == {"comment": "The text is missing."}
+    await environment.slack.submit(CAROL, view["id"], {"comment": "two\nlines & <tags> 🐝"})
+    [reply] = await environment.replies(ts)
+    assert "> two\n> lines &amp; &lt;tags&gt; 🐝" in reply
+    [write] = puts(environment)
+    assert write.body["comment"].startswith("two\nlines & <tags> 🐝")
+    await environment.slack.until(lambda: "two lines &amp;" in json.dumps(environment.message(ts)))
+
+
+@pytest.mark.parametrize("rules", [ONLY_ISOLATION], indirect=True, ids=["when"])
+async def test_a_right_that_went_while_the_form_was_open_refuses_it(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    view = await form(environment, ALICE, ts, "task.terminate")
+    environment.secmaster.world.tasks[seed.TASK_ISOLATE]["name"] = "Something else by now"
+    submitted = await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy"})
+    assert (submitted.status, submitted.error) == (200, "")
+    text = json.dumps(environment.slack.views(ALICE)[-1]["blocks"])
+    assert "No rule allows `task.terminate`" in text
+    assert "was not sent" in text
+    assert puts(environment) == []
+    [row] = audit(environment, "task", seed.TASK_ISOLATE)
+    assert (row["outcome"], row["actor"]["id"]) == ("refused", ALICE)
+
+
+async def test_a_form_about_what_was_decided_meanwhile_sends_nothing(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    view = await form(environment, ALICE, ts, "task.terminate")
+    environment.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "CONTINUE"}, LIN)
+    await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy"})
+    await environment.ephemeral(ALICE, "was already decided", "✅ Finished", "was not sent")
+    await environment.slack.until(lambda: not environment.buttons(ts))
+    assert puts(environment) == []
+    assert environment.slack.thread(SOC, ts)[1:] == []
+
+
+async def form(environment: BotEnvironment, user: str, ts: str, action: str) -> dict[str, Any]:
+    """Press a button that opens a form, and return the form."""
+    delivered = await environment.slack.press(user, SOC, ts, action)
+    assert (delivered.status, delivered.error) == (200, "")
+    return environment.slack.views(user)[-1]
+
+
+def inputs(view: dict[str, Any]) -> list[str]:
+    return [block["block_id"] for block in view["blocks"] if block["type"] == "input"]
+
+
+def puts(environment: BotEnvironment) -> list[Any]:
+    return [one for one in environment.secmaster.requests if one.method == "PUT"]
+
+
+def audit(environment: BotEnvironment, noun: str, object_id: str) -> list[dict[str, Any]]:
+    return environment.app.services.store.audit_entries(Ref(kind=noun, id=object_id))

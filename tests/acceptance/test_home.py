@@ -1,0 +1,366 @@
+"""A person's Home is their queue: what they may decide, from what the watch knows."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from bot.app import App
+from bot.cli.demo_story import POLICY
+from bot.sandbox.faults import Fault
+from bot.sandbox.secmaster import SecMasterSandbox
+from bot.sandbox.secmaster.arrivals import new_failure, new_task
+from bot.sandbox.slack.web_api import Call
+from handlers.home import HomeRefresher
+from tests.support.clock import FakeClock
+from tests.support.databases import postgres_in_full
+from tests.support.environment import BotEnvironment, policy, settings_for
+from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST
+from tests.support.slack_recorder import SlackRecorder
+from tests.support.timeouts import QUICK_TIMEOUTS
+from tests.support.watch import EVERA
+
+CHAT = "D0ALICE"
+WATCHING = """
+[watch]
+every = 0.02
+oncall = ["S0ONCALL"]
+"""
+ONE_ROUND = POLICY + "[watch]\nevery = 3600\n"
+CAREFUL = POLICY.replace('["approver"]\n', '["approver"]\nconfirm = "type-name"\n', 1)
+
+
+@pytest.fixture
+def rules() -> str:
+    return POLICY + WATCHING
+
+
+@postgres_in_full
+async def test_home_is_drawn_from_what_is_known_and_asks_secmaster_nothing(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    await environment.secmaster.faults.set(Fault(on="*", status=503))
+    home = await opened(environment, ALICE)
+    assert "*12* waiting for me" in said(home)
+    assert "Failed runs I may retry: 0" in said(home)
+    assert "<@U0CAROL>" in said(home)
+    assert "Failed runs I may retry: 3" in said(await opened(environment, CAROL))
+    dave = said(await opened(environment, DAVE))
+    assert "*0* waiting for me" in dave
+    assert "Nothing waits for you." in dave
+
+
+@postgres_in_full
+async def test_what_is_approved_on_home_is_told_in_our_chat_and_leaves_the_queue(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    home = await opened(environment, ALICE)
+    block, name = the_row(home, "task.approve")
+    await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
+    [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
+    assert card["blocks"][0]["text"]["text"] == name
+    assert "*Approved* by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
+    assert len(environment.secmaster.writes("UpdateTask")) == 1
+    await environment.slack.until(
+        lambda: "*11* waiting for me" in said(environment.slack.home(ALICE))
+    )
+    await environment.slack.until(
+        lambda: f"Approved: *{name}*" in said(environment.slack.home(ALICE))
+    )
+    assert "Nothing yet." in said(await opened(environment, CAROL))
+
+
+async def test_what_is_terminated_on_home_asks_with_a_form_and_is_told_in_our_chat(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    home = await opened(environment, ALICE)
+    block, name = the_row(home, "task.terminate")
+    await environment.slack.press_in_view(ALICE, home["id"], "task.terminate", block_id=block)
+    [form] = await environment.slack.until(lambda: environment.slack.views(ALICE))
+    assert name in said(form)
+    await environment.slack.submit(ALICE, form["id"], {"reason": "a false positive"})
+    [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
+    assert "*Terminated* by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
+    assert card["text"].startswith(name)
+
+
+@pytest.mark.parametrize("rules", [CAREFUL + WATCHING], ids=["by-name"])
+async def test_whoever_has_to_type_a_name_is_shown_the_one_they_saw(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    home = await opened(environment, ALICE)
+    block, name = the_row(home, "task.approve")
+    await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
+    [form] = await environment.slack.until(lambda: environment.slack.views(ALICE))
+    await environment.slack.submit(ALICE, form["id"], {"name": name, "reason": ""})
+    [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
+    assert "*Approved* by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
+    assert card["text"].startswith(name)
+
+
+async def test_a_home_that_slack_could_not_be_asked_about_is_drawn_once_it_can(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    await opened(environment, ALICE)
+    environment.clock.forward(minutes=2)  # what is known of Alice is too old by then
+    await environment.slack.faults.set(Fault(on="users.info", status=500))
+    assert "could not be asked who you are" in said(await opened(environment, ALICE))
+    await environment.slack.faults.clear()
+    await environment.slack.until(
+        lambda: "*12* waiting for me" in said(environment.slack.home(ALICE))
+    )
+
+
+@pytest.mark.parametrize("rules", [ONE_ROUND], ids=["one-round"])
+async def test_what_has_changed_since_home_was_drawn_is_not_decided_blindly(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    home = await opened(environment, ALICE)
+    block, name = the_row(home, "task.approve")
+    task = next(one for one in environment.secmaster.world.tasks.values() if one["name"] == name)
+    said_there = {"action": "ADD_COMMENT", "comment": "not this host"}
+    environment.secmaster.world.update_task(task["id"], said_there, EVERA)
+    await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
+    messages = await environment.slack.until(lambda: environment.slack.messages(CHAT))
+    assert "not this host" in said(messages)
+    approvals = [one.body["action"] for one in environment.secmaster.writes("UpdateTask")]
+    assert approvals == []
+
+
+async def test_a_run_is_retried_from_home_once_it_was_looked_at(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    home = await opened(environment, CAROL)
+    assert "instance.retry" not in said(home)  # a list does not say where they failed
+    await environment.slack.press_in_view(CAROL, home["id"], "details")
+    home = await environment.slack.until(lambda: holding(environment, CAROL, "instance.retry"))
+    await environment.slack.press_in_view(CAROL, home["id"], "instance.retry")
+    [card] = await environment.slack.until(lambda: environment.slack.messages("D0CAROL"))
+    assert "Retry started" in (await environment.replies(card["ts"], channel="D0CAROL"))[0]
+    assert card["text"].startswith("Enrich alert")
+
+
+async def test_what_comes_and_what_is_decided_elsewhere_shows_without_a_press(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    await opened(environment, ALICE)
+    task = new_task(environment.secmaster.world, 0)
+    await environment.slack.until(
+        lambda: "*13* waiting for me" in said(environment.slack.home(ALICE))
+    )
+    environment.secmaster.world.update_task(task["id"], {"action": "TERMINATE"}, EVERA)
+    await environment.slack.until(
+        lambda: "*12* waiting for me" in said(environment.slack.home(ALICE))
+    )
+
+
+async def test_a_home_that_would_look_the_same_or_is_left_alone_is_not_drawn_again(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    await opened(environment, ALICE)
+    await opened(environment, CAROL)
+    await environment.polls(3)
+    before = len(published(environment))
+    await environment.polls(3)
+    assert len(published(environment)) == before
+    environment.clock.forward(minutes=20)
+    environment.app.services.store.home_views.save_options(CAROL, {}, environment.clock.now())
+    new_failure(environment.secmaster.world, 0)  # Alice may not retry, and looks elsewhere
+    new_task(environment.secmaster.world, 0)
+    await environment.slack.until(lambda: "retry: 4" in said(environment.slack.home(CAROL)))
+    await environment.polls(3)
+    assert "*12* waiting for me" in said(environment.slack.home(ALICE))
+
+
+@pytest.mark.parametrize("rules", [ONE_ROUND], ids=["one-round"])
+async def test_only_so_many_homes_are_drawn_in_a_round_and_each_has_its_turn(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    homes, context = environment.app.services.store.home_views, refreshing(environment).app
+    await context.services.background.drain()
+    for user in (ALICE, BOB, CAROL, DAVE, GUEST):
+        homes.save_options(user, {}, environment.clock.now())
+    by_two = HomeRefresher(context, at_once=2)
+    turns = []
+    for _ in range(4):
+        homes.save_fingerprint(ALICE, "")  # something is new for Alice in every round
+        before = len(published(environment))
+        await by_two()
+        await context.services.background.drain()
+        turns.append({call.args["user_id"] for call in published(environment)[before:]})
+    assert turns == [{ALICE, BOB}, {CAROL, DAVE}, {GUEST, ALICE}, {ALICE}]
+
+
+@pytest.mark.parametrize("rules", [POLICY + WATCHING])
+async def test_what_somebody_wants_to_see_is_theirs_and_outlives_a_restart(
+    slack: SlackRecorder,
+    secmaster: SecMasterSandbox,
+    clock: FakeClock,
+    database_url: str,
+    rules: str,
+) -> None:
+    settings = settings_for(slack.url, secmaster.url, database_url)
+    async with App(settings, policy(rules), QUICK_TIMEOUTS, clock) as app:
+        environment = arrived(slack, secmaster, app, clock)
+        await first_poll_finished(environment)
+        home = await opened(environment, DAVE)
+        assert row(home, "show") is None
+        await environment.slack.press_in_view(
+            DAVE, home["id"], "home.tasks", option(home, "Everything")
+        )
+        await environment.slack.until(lambda: "1-8 of 12" in said(environment.slack.home(DAVE)))
+        await environment.slack.press_in_view(DAVE, home["id"], "home.next")
+        await environment.slack.until(lambda: "9-12 of 12" in said(environment.slack.home(DAVE)))
+        assert "task.approve" not in said(environment.slack.home(DAVE))
+    async with App(settings, policy(rules), QUICK_TIMEOUTS, clock) as app:
+        environment = arrived(slack, secmaster, app, clock)
+        assert "9-12 of 12" in said(await opened(environment, DAVE))
+        assert "*12* waiting for me" in said(await opened(environment, ALICE))
+
+
+async def test_home_says_that_secmaster_is_in_trouble_and_shows_what_was_known(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    await opened(environment, ALICE)
+    await environment.secmaster.faults.set(Fault(on="ListTasks", status=503))
+    await environment.slack.until(
+        lambda: holding(environment, ALICE, "SecMaster can't be read now")
+    )
+    assert "*12* waiting for me" in said(environment.slack.home(ALICE))
+    await environment.secmaster.faults.clear()
+    await environment.slack.until(
+        lambda: "can't be read" not in said(environment.slack.home(ALICE))
+    )
+
+
+async def test_nothing_is_sent_where_our_chat_can_not_be_opened(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    home = await opened(environment, ALICE)
+    block, _name = the_row(home, "task.approve")
+    await environment.slack.faults.set(Fault(on="conversations.open", status=500, times=1))
+    await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
+    [message] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
+    assert "Nothing was sent; press again." in message["text"]
+    assert environment.secmaster.writes("UpdateTask") == []
+    await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
+    await environment.secmaster.until(lambda: environment.secmaster.writes("UpdateTask"))
+    card = await environment.slack.until(lambda: environment.new_card(CHAT, {message["ts"]}))
+    assert "*Approved*" in (await environment.replies(card, channel=CHAT))[0]
+
+
+async def test_a_home_of_somebody_whom_slack_does_not_tell_says_so_and_is_drawn_again(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    await environment.slack.faults.set(Fault(on="users.info", status=500))
+    home = await opened(environment, ALICE)
+    assert "Slack could not be asked who you are" in said(home)
+    await environment.slack.faults.clear()
+    await environment.slack.press_in_view(ALICE, home["id"], "home")
+    await environment.slack.until(
+        lambda: "*12* waiting for me" in said(environment.slack.home(ALICE))
+    )
+
+
+async def test_a_button_of_another_version_changes_nothing_and_is_told(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    home = await opened(environment, ALICE)
+    old = {"type": "button", "action_id": "home", "value": '{"tasks": "of another version"}'}
+    label = {"text": {"type": "plain_text", "text": "Old"}}
+    view = {"type": "home", "blocks": [{"type": "actions", "elements": [old | label]}]}
+    await environment.app.services.slack.client.views_publish(user_id=ALICE, view=view)
+    await environment.slack.press_in_view(ALICE, home["id"], "home")
+    messages = await environment.slack.until(lambda: environment.slack.messages(CHAT))
+    assert "another version" in said(messages)
+
+
+async def first_poll_finished(environment: BotEnvironment) -> None:
+    """Wait until the first round is through."""
+    through = asyncio.Event()
+
+    async def told() -> None:
+        through.set()
+
+    environment.app.poller.subscribe(told)
+    first = environment.app.services.store.poll_statuses.get("main")
+    if first is None or first.last_success_at is None:
+        await through.wait()
+
+
+async def opened(environment: BotEnvironment, user: str) -> dict[str, Any]:
+    """Open somebody's Home, and return it as it is drawn then."""
+    before = drawn(environment, user)
+    await environment.slack.open_home(user)
+    await environment.slack.until(lambda: drawn(environment, user) > before)
+    home = environment.slack.home(user)
+    assert home is not None
+    return home
+
+
+def drawn(environment: BotEnvironment, user: str) -> int:
+    """How often somebody's Home was drawn."""
+    return sum(call.ok and call.args["user_id"] == user for call in published(environment))
+
+
+def refreshing(environment: BotEnvironment) -> HomeRefresher:
+    return environment.app.home_refresher
+
+
+def published(environment: BotEnvironment) -> list[Call]:
+    return [call for call in environment.slack.calls if call.method == "views.publish"]
+
+
+def holding(environment: BotEnvironment, user: str, text: str) -> dict[str, Any] | None:
+    home = environment.slack.home(user)
+    return home if home and text in said(home) else None
+
+
+def said(view: object) -> str:
+    return json.dumps(view, ensure_ascii=False)
+
+
+def row(home: dict[str, Any], action_id: str) -> tuple[str, str] | None:
+    """The block of the first such button, and the name above it."""
+    parts = home["blocks"]
+    for at, part in enumerate(parts):
+        if any(each.get("action_id") == action_id for each in part.get("elements", ())):
+            return part["block_id"], parts[at - 2]["text"]["text"]
+    return None
+
+
+def the_row(home: dict[str, Any], action_id: str) -> tuple[str, str]:
+    """The block of the first such button, and the name above it; there must be one."""
+    block_and_name = row(home, action_id)
+    assert block_and_name is not None
+    return block_and_name
+
+
+def option(home: dict[str, Any], label: str) -> str:
+    """What a filter's option of this label carries."""
+    [menu] = [part["accessory"] for part in home["blocks"] if "accessory" in part]
+    return next(
+        str(each["value"]) for each in menu["options"] if each["text"]["text"].startswith(label)
+    )
+
+
+def arrived(
+    slack: SlackRecorder, secmaster: SecMasterSandbox, app: App, clock: FakeClock
+) -> BotEnvironment:
+    slack.request_url = f"{app.url}/slack/events"
+    return BotEnvironment(slack, secmaster, app, clock)

@@ -1,0 +1,232 @@
+"""People look: nothing they do here is a write, and lists are for their eyes only."""
+
+import json
+from typing import Any
+
+from bot.domain.actions import TABLE
+from bot.sandbox.faults import Fault
+from bot.sandbox.secmaster import seed
+from bot.sandbox.secmaster.wire import Person
+from tests.support.environment import BotEnvironment, on_card
+from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, OUTSIDER, SOC, SOLO
+
+LIN = Person("user-lin", "Lin Yue")
+
+
+async def test_help_and_an_empty_command_show_every_command(environment: BotEnvironment) -> None:
+    for text in ("/secmaster", "/secmaster help", "/secmaster HELP", "/secmaster ?"):
+        delivered = await environment.slack.command(DAVE, SOC, text)
+        assert (delivered.status, delivered.error) == (200, "")
+    first, *others = environment.slack.ephemerals(DAVE)
+    assert [one["text"] for one in others] == [first["text"]] * len(others)
+    answer = markup(first)
+    for action in TABLE:
+        assert action.usage.replace("<", "&lt;").replace(">", "&gt;") in answer
+        assert all(alias in answer for alias in action.aliases)
+    assert "/secmaster whoami" in answer
+    assert len(others) == 3
+    assert environment.slack.messages(SOC) == []
+    assert environment.secmaster.requests == []
+
+
+async def test_a_short_command_knows_help_too(environment: BotEnvironment) -> None:
+    await environment.slack.command(DAVE, SOC, "/task help")
+    assert "How to use /secmaster" in environment.slack.ephemerals(DAVE)[-1]["text"]
+
+
+async def test_whoami_tells_everybody_their_roles_and_what_they_may(
+    environment: BotEnvironment,
+) -> None:
+    answers = {}
+    for user in (ALICE, CAROL, DAVE, GUEST, SOLO, OUTSIDER):
+        await environment.slack.command(user, SOC, "/secmaster whoami")
+        answers[user] = await environment.ephemeral(user, f"<@{user}>")
+    assert "(Alice), roles: *approver*" in answers[ALICE]
+    assert "✅ `task.approve` yes by rule 1" in answers[ALICE]
+    assert "✅ `task.comment` yes by rule 2" in answers[ALICE]
+    assert "▫️ `instance.retry` no by rule 3" in answers[ALICE]
+    assert "(Carol), roles: *oncall*" in answers[CAROL]
+    assert "▫️ `task.approve` no by rule 1" in answers[CAROL]
+    assert "✅ `instance.debug` yes by rule 3" in answers[CAROL]
+    assert "roles: *none*" in answers[DAVE]
+    assert "✅" not in answers[DAVE]
+    assert "A guest may look, and change nothing." in answers[GUEST]
+    assert "A guest may look, and change nothing." in answers[SOLO]
+    assert "A person of another organisation may look, and change nothing." in answers[OUTSIDER]
+    assert environment.secmaster.requests == []
+
+
+async def test_the_task_list_turns_its_pages_in_place_for_one_person(
+    environment: BotEnvironment,
+) -> None:
+    await environment.slack.command(ALICE, SOC, "/secmaster task list")
+    await environment.ephemeral(ALICE, "1-8 of 12 waiting tasks")
+    [page] = environment.slack.ephemerals(ALICE)
+    assert turns(page) == ["page.next"]
+    first = shown_ids(page)
+    assert len(first) == 8
+    await environment.slack.press(ALICE, SOC, page["ts"], "page.next")
+    await environment.ephemeral(ALICE, "9-12 of 12 waiting tasks")
+    [page] = environment.slack.ephemerals(ALICE)
+    assert turns(page) == ["page.previous"]
+    second = shown_ids(page)
+    assert set(first) | set(second) == {
+        id_
+        for id_, task in environment.secmaster.world.tasks.items()
+        if task["status"] == "waiting"
+    }
+    assert not set(first) & set(second)
+    await environment.slack.press(ALICE, SOC, page["ts"], "page.previous")
+    await environment.ephemeral(ALICE, "1-8 of 12 waiting tasks")
+    [page] = environment.slack.ephemerals(ALICE)
+    assert (turns(page), shown_ids(page)) == (["page.next"], first)
+    assert environment.slack.ephemerals(BOB) == []
+    assert environment.slack.messages(SOC) == []
+
+
+async def test_the_task_list_narrows_by_state_and_text(environment: BotEnvironment) -> None:
+    await environment.slack.command(ALICE, SOC, "/task list handled")
+    await environment.ephemeral(ALICE, "1-3 of 3 handled tasks")
+    assert "✅ Finished" in markup(environment.slack.ephemerals(ALICE)[-1])
+    await environment.slack.command(ALICE, SOC, "/secmaster tasks list TODO Block IP")
+    await environment.ephemeral(ALICE, "1-1 of 1 waiting tasks with “Block IP”")
+    assert shown_ids(environment.slack.ephemerals(ALICE)[-1]) == [seed.TASK_BLOCK_IP]
+    await environment.slack.command(ALICE, SOC, "/task list 封禁恶意IP")
+    await environment.ephemeral(ALICE, "1-1 of 1 waiting tasks with “封禁恶意IP”")
+    await environment.slack.command(ALICE, SOC, "/task list <nothing> & like this")
+    await environment.ephemeral(ALICE, "No waiting tasks with “&lt;nothing&gt; &amp; like this”.")
+    assert turns(environment.slack.ephemerals(ALICE)[-1]) == []
+
+
+async def test_the_instance_list_keeps_its_filter_over_the_pages(
+    environment: BotEnvironment,
+) -> None:
+    for number in range(9):
+        name = f"a|b <{number}>"
+        environment.secmaster.world.add_instance(name=name, status="FAILED")
+    await environment.slack.command(CAROL, SOC, "/instance list failed a|b <")
+    await environment.ephemeral(CAROL, "1-8 of 9 failed instances with “a|b &lt;”")
+    [page] = environment.slack.ephemerals(CAROL)
+    await environment.slack.press(CAROL, SOC, page["ts"], "page.next")
+    await environment.ephemeral(CAROL, "9-9 of 9 failed instances with “a|b &lt;”")
+    await environment.slack.command(CAROL, SOC, "/secmaster instance list Running")
+    await environment.ephemeral(CAROL, "of 7 running instances")
+    assert {
+        (one.query.get("status"), one.query.get("name"))
+        for one in environment.secmaster.requests
+        if one.endpoint == "ListAopWorkflowInstance"
+    } >= {("FAILED", "a|b <")}
+
+
+async def test_show_posts_a_card_from_a_list_and_from_a_command(
+    environment: BotEnvironment,
+) -> None:
+    await environment.slack.command(ALICE, SOC, "/task list Block IP")
+    await environment.ephemeral(ALICE, "1-1 of 1")
+    [page] = environment.slack.ephemerals(ALICE)
+    await environment.slack.press(ALICE, SOC, page["ts"], "show")
+    ts = await environment.slack.until(lambda: environment.new_card(SOC, set()))
+    card = markup(environment.message(ts))
+    assert environment.message(ts)["text"].startswith("Block IP 203.0.113.77 at the edge firewall")
+    assert "🟡 Waiting for a decision" in card
+    assert "An approval in a workflow" in card
+    assert "Block malicious address" in card
+    assert "⚠️ then it *goes on by itself*" in card
+    assert "Scanned 1,024 ports" in card
+    assert "203.0.113.77" in card
+    assert f"`{seed.TASK_BLOCK_IP}`" in card
+    assert environment.buttons(ts) == [*on_card("task", "waiting"), "more"]
+    ts = await environment.card("instance", seed.INSTANCE_FAILED, user=CAROL)
+    card = markup(environment.message(ts))
+    assert "🔴 Failed" in card
+    assert "Alert enrichment v1" in card
+    assert "*Failed at* Respond" in card
+    assert len(environment.slack.ephemerals(ALICE)) == 1
+
+
+async def test_details_open_at_once_and_fill_in_when_secmaster_answers(
+    environment: BotEnvironment,
+) -> None:
+    task = await environment.card("task", seed.TASK_DISABLE_USER)
+    run = await environment.card("instance", seed.INSTANCE_FAILED)
+    await environment.secmaster.faults.set(Fault(on="ShowTask", hold=True))
+    await press_in_menu(environment, BOB, task, "details")
+    assert "Asking SecMaster…" in markup(environment.slack.views(BOB)[-1])
+    await environment.secmaster.faults.clear()
+    details = await environment.slack.until(lambda: filled(environment, BOB))
+    assert "The key was used from 192.0.2.14 this morning." in details
+    assert "备份任务今晚" in details
+    assert seed.ATTACHMENT_REPORT in details
+    assert seed.COMMENT_SECOND in details
+    await press_in_menu(environment, BOB, run, "details")
+    details = await environment.slack.until(lambda: filled(environment, BOB))
+    assert "Query intelligence" in details
+    assert "20250819-114" in details
+    assert environment.slack.views(ALICE) == []
+
+
+async def test_details_say_when_secmaster_cannot_be_read(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.secmaster.faults.set(Fault(on="ShowTask", html=True, times=1))
+    await press_in_menu(environment, BOB, ts, "details")
+    details = await environment.slack.until(lambda: filled(environment, BOB))
+    assert "SecMaster is not answering properly. Nothing was changed" in details
+    del environment.secmaster.world.tasks[seed.TASK_ISOLATE]
+    await press_in_menu(environment, BOB, ts, "details")
+    details = await environment.slack.until(lambda: filled(environment, BOB))
+    assert "SecMaster knows nothing of that id" in details
+
+
+async def test_refresh_shows_what_was_decided_in_the_console(environment: BotEnvironment) -> None:
+    soc_card = await environment.card("task", seed.TASK_ISOLATE)
+    oncall_card = await environment.card("task", seed.TASK_ISOLATE, channel=ONCALL)
+    environment.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "CONTINUE"}, LIN)
+    delivered = await press_in_menu(environment, DAVE, soc_card, "refresh")
+    assert (delivered.status, delivered.error) == (200, "")
+    await environment.slack.until(lambda: not environment.buttons(soc_card))
+    await environment.slack.until(lambda: not environment.buttons(oncall_card, channel=ONCALL))
+    card = markup(environment.message(soc_card))
+    assert "✅ Finished" in card
+    assert "Decided outside Slack by Lin Yue" in card
+    assert environment.slack.thread(SOC, soc_card)[1:] == []
+    assert [one for one in environment.secmaster.requests if one.method == "PUT"] == []
+
+
+async def press_in_menu(environment: BotEnvironment, user: str, ts: str, name: str) -> Any:
+    menu = next(
+        element
+        for block in environment.message(ts)["blocks"]
+        if block["type"] == "actions"
+        for element in block["elements"]
+        if element["action_id"] == "more"
+    )
+    values = [option["value"] for option in menu["options"]]
+    value = next(value for value in values if value.startswith(f"{name}|"))
+    return await environment.slack.press(user, SOC, ts, "more", value=value)
+
+
+def filled(environment: BotEnvironment, user: str) -> str:
+    """What the modal on top says, once it says more than that it is waiting."""
+    text = markup(environment.slack.views(user)[-1])
+    return "" if "Asking SecMaster" in text else text
+
+
+def markup(message: dict[str, Any]) -> str:
+    """All that is to be read in a message's or a modal's blocks."""
+    return json.dumps(message["blocks"], ensure_ascii=False).replace("\\n", "\n")
+
+
+def turns(message: dict[str, Any]) -> list[str]:
+    return [
+        element["action_id"]
+        for block in message["blocks"]
+        if block["type"] == "actions"
+        for element in block["elements"]
+        if element["action_id"].startswith("page.")
+    ]
+
+
+def shown_ids(message: dict[str, Any]) -> list[str]:
+    """The ids of the rows of a list, from the values of their buttons."""
+    values = [block["accessory"]["value"] for block in message["blocks"] if "accessory" in block]
+    return [value.rpartition(":")[2] for value in values]

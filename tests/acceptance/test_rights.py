@@ -1,0 +1,254 @@
+"""Who may do what: no rule means no, a doubt means no, and a refusal says whose it is."""
+
+from typing import Any
+
+import pytest
+
+from bot.cli.demo_story import POLICY
+from bot.domain.objects import Ref
+from bot.sandbox.faults import Fault
+from bot.sandbox.secmaster import seed
+from tests.support.environment import BotEnvironment, on_card, waits_two_seconds
+from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, OUTSIDER, SOC, SOLO
+
+ROLES = POLICY.partition("[[rules]]")[0]
+NO_RULES = ROLES
+NOTHING = ""
+BY_OBJECT = f"""{ROLES}
+[roles.lead]
+users = ["U0BOB"]
+
+[[rules]]
+actions = ["task.approve"]
+roles = ["lead"]
+when = {{ name = "Isolate.*", related_object = "Host" }}
+
+[[rules]]
+actions = ["task.approve"]
+roles = ["approver"]
+when = {{ business_type = ["WORKFLOWNODEAPPROVE"] }}
+
+[[rules]]
+actions = ["task.approve"]
+roles = ["oncall"]
+reason = "required"
+"""
+EVERY_WRITE = [
+    f"/task approve {seed.TASK_ISOLATE}",
+    f"/task terminate {seed.TASK_ISOLATE} why",
+    f"/task comment {seed.TASK_ISOLATE} hello",
+    f"/task uncomment {seed.TASK_DISABLE_USER} {seed.COMMENT_FIRST}",
+    f"/task attach {seed.TASK_ISOLATE} {seed.ATTACHMENT_REPORT}",
+    f"/task detach {seed.TASK_DISABLE_USER} {seed.ATTACHMENT_REPORT}",
+    f"/instance retry {seed.INSTANCE_FAILED}",
+    f"/instance terminate {seed.INSTANCE_FAILED}",
+    f"/instance debug {seed.INSTANCE_FAILED} node [1]",
+]
+
+
+@pytest.fixture
+def rules(request: pytest.FixtureRequest) -> str:
+    """The environment's policy, or that of a story that has its own."""
+    return str(getattr(request, "param", POLICY))
+
+
+@pytest.mark.parametrize("rules", [NO_RULES, NOTHING], indirect=True, ids=["no rules", "nothing"])
+async def test_without_a_rule_nobody_may_do_anything(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    for text in EVERY_WRITE:
+        before = len(environment.slack.ephemerals(ALICE))
+        delivered = await environment.slack.command(ALICE, SOC, text)
+        assert (delivered.status, delivered.error) == (200, "")
+        [posted] = environment.slack.ephemerals(ALICE)[before:]
+        assert "No rule allows" in posted["text"]
+        assert "was not sent" in posted["text"]
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    await environment.slack.press(ALICE, SOC, ts, "task.comment")
+    await environment.slack.until(
+        lambda: len(environment.slack.ephemerals(ALICE)) == len(EVERY_WRITE) + 2
+    )
+    await environment.ephemeral(ALICE, "No rule allows `task.approve`")
+    await environment.ephemeral(ALICE, "No rule allows `task.comment`")
+    assert environment.slack.views(ALICE) == []
+    nothing_was_sent(environment)
+    assert environment.buttons(ts)
+    assert [message["ts"] for message in environment.slack.messages(SOC)] == [ts]
+
+
+@pytest.mark.parametrize(
+    ("user", "why"),
+    [
+        (GUEST, "Guests may look, and change nothing."),
+        (SOLO, "Guests may look, and change nothing."),
+        (OUTSIDER, "People of other organisations may look, and change nothing."),
+    ],
+)
+@pytest.mark.parametrize(
+    "rules",
+    [POLICY.replace('usergroups = ["S0SOC"]', f'users = ["{GUEST}", "{SOLO}", "{OUTSIDER}"]')],
+    indirect=True,
+    ids=["roles"],
+)
+async def test_guests_and_outsiders_look_and_change_nothing_whatever_their_role(
+    environment: BotEnvironment, user: str, why: str
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE, user=user)
+    for text in EVERY_WRITE:
+        before = len(environment.slack.ephemerals(user))
+        await environment.slack.command(user, SOC, text)
+        [refusal] = environment.slack.ephemerals(user)[before:]
+        assert why in refusal["text"]
+    for button in ("task.approve", "task.terminate", "task.comment"):
+        before = len(environment.slack.ephemerals(user))
+        await environment.slack.press(user, SOC, ts, button)
+        await environment.slack.until(
+            lambda before=before: len(environment.slack.ephemerals(user)) == before + 1
+        )
+        assert why in environment.slack.ephemerals(user)[-1]["text"]
+    await environment.slack.say(user, SOC, "@secmaster approve", ts)
+    await environment.ephemeral(user, why)
+    assert len(environment.slack.ephemerals(user)) == len(EVERY_WRITE) + 4
+    assert environment.slack.views(user) == []
+    nothing_was_sent(environment)
+    await environment.slack.command(user, SOC, "/task list")
+    await environment.ephemeral(user, "1-8 of 12 waiting tasks")
+    await environment.slack.press(
+        user, SOC, environment.slack.ephemerals(user)[-1]["ts"], "page.next"
+    )
+    await environment.slack.until(
+        lambda: "9-12 of 12 waiting tasks" in environment.slack.ephemerals(user)[-1]["text"]
+    )
+
+
+async def test_a_refusal_names_the_rule_and_who_may_and_is_in_the_audit(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.press(DAVE, SOC, ts, "task.approve")
+    text = await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
+    assert "<!subteam^S0SOC>" in text
+    assert "The approval was not sent." in text
+    await environment.slack.command(CAROL, SOC, f"/task terminate {seed.TASK_ISOLATE} no")
+    await environment.ephemeral(CAROL, "rule 1 leaves it to *approver*", "termination was not sent")
+    await environment.slack.press(DAVE, SOC, ts, "task.comment")
+    await environment.ephemeral(DAVE, "rule 2 leaves it to *approver*", "or *oncall*")
+    assert environment.slack.views(DAVE) == []
+    await environment.slack.command(ALICE, SOC, f"/instance retry {seed.INSTANCE_FAILED}")
+    await environment.ephemeral(ALICE, "rule 3 leaves it to *oncall*", "<!subteam^S0ONCALL>")
+    nothing_was_sent(environment)
+    assert environment.buttons(ts) == [*on_card("task", "waiting"), "more"]
+    assert environment.slack.thread(SOC, ts)[1:] == []
+    rows = audit(environment, "task", seed.TASK_ISOLATE)
+    assert [(row["outcome"], row["action"], row["actor"]["id"], row["rule"]) for row in rows] == [
+        ("refused", "task.approve", DAVE, "rule 1"),
+        ("refused", "task.terminate", CAROL, "rule 1"),
+        ("refused", "task.comment", DAVE, "rule 2"),
+    ]
+    assert {row["location"]["channel"] for row in rows} == {SOC}
+    [row] = audit(environment, "instance", seed.INSTANCE_FAILED)
+    assert (row["outcome"], row["rule"]) == ("refused", "rule 3")
+    await environment.slack.command(CAROL, SOC, f"/task comment {seed.TASK_ISOLATE} this one I may")
+    await environment.replies(ts)
+
+
+@pytest.mark.parametrize("lookup", ["usergroups.users.list", "users.info"])
+async def test_when_slack_cannot_say_who_somebody_is_they_are_refused(
+    environment: BotEnvironment, lookup: str
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    troubles = [
+        Fault(on=lookup, status=200, code="internal_error"),
+        Fault(on=lookup, status=500),
+        Fault(on=lookup, hang_up=True),
+        Fault(on=lookup, html=True),
+        Fault(on=lookup, code="ratelimited", status=503),
+    ]
+    for fault in troubles:
+        await environment.slack.faults.set(fault)
+        before = len(environment.slack.ephemerals(ALICE))
+        delivered = await environment.slack.press(ALICE, SOC, ts, "task.approve")
+        assert (delivered.status, delivered.error) == (200, "")
+        await environment.slack.until(
+            lambda before=before: len(environment.slack.ephemerals(ALICE)) == before + 1
+        )
+        text = environment.slack.ephemerals(ALICE)[-1]["text"]
+        assert "Slack could not be asked who you are, so nothing may be allowed." in text
+        assert "The approval was not sent." in text
+        await environment.slack.faults.clear()
+    nothing_was_sent(environment)
+    rows = audit(environment, "task", seed.TASK_ISOLATE)
+    assert [(row["outcome"], row["detail"]) for row in rows] == [("refused", "unknown")] * 5
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    assert "*Approved* by <@U0ALICE>" in (await environment.replies(ts))[0]
+
+
+@waits_two_seconds
+async def test_when_slack_is_slow_to_say_who_somebody_is_they_are_refused_in_time(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.faults.set(Fault(on="usergroups.users.list", hold=True))
+    delivered = await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    assert (delivered.status, delivered.error) == (200, "")
+    await environment.slack.faults.clear()
+    await environment.ephemeral(ALICE, "Slack could not be asked who you are")
+    nothing_was_sent(environment)
+
+
+@pytest.mark.parametrize("rules", [BY_OBJECT], indirect=True, ids=["when"])
+async def test_the_first_rule_that_fits_the_object_decides(environment: BotEnvironment) -> None:
+    await environment.slack.command(ALICE, SOC, f"/task approve {seed.TASK_ISOLATE}")
+    await environment.ephemeral(ALICE, "rule 1 leaves it to *lead* (<@U0BOB>)")
+    await environment.slack.command(CAROL, SOC, f"/task approve {seed.TASK_BLOCK_IP} why")
+    await environment.ephemeral(CAROL, "rule 2 leaves it to *approver*")
+    await environment.slack.command(BOB, SOC, f"/task approve {seed.TASK_PLAYBOOK} why")
+    await environment.ephemeral(BOB, "rule 3 leaves it to *oncall*")
+    await environment.slack.command(CAROL, SOC, f"/task approve {seed.TASK_PLAYBOOK}")
+    await environment.ephemeral(CAROL, "This needs a reason", "&lt;reason&gt;", "Nothing was sent.")
+    nothing_was_sent(environment)
+    await environment.slack.command(ALICE, SOC, "/secmaster whoami")
+    text = await environment.ephemeral(
+        ALICE, "✅ `task.approve` no by rule 1 where its conditions fit"
+    )
+    assert "otherwise yes by rule 2 where its conditions fit, otherwise no by rule 3" in text
+    allowed = [
+        (BOB, seed.TASK_ISOLATE, "", "rule 1"),
+        (ALICE, seed.TASK_BLOCK_IP, "", "rule 2"),
+        (CAROL, seed.TASK_PLAYBOOK, "seen it", "rule 3"),
+    ]
+    for user, task, reason, rule in allowed:
+        ts = await environment.card("task", task)
+        await environment.slack.command(user, SOC, f"/task approve {task} {reason}")
+        assert f"*Approved* by <@{user}>" in (await environment.replies(ts))[0]
+        assert audit(environment, "task", task)[-1]["rule"] == rule
+
+
+@waits_two_seconds
+@pytest.mark.parametrize("rules", [BY_OBJECT], indirect=True, ids=["when"])
+async def test_an_object_that_cannot_be_read_lets_no_rule_allow_it(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.secmaster.faults.set(Fault(on="ShowTask", html=True))
+    await environment.slack.press(BOB, SOC, ts, "task.approve")
+    await environment.ephemeral(BOB, "SecMaster could not be asked what this is", "was not sent")
+    await environment.secmaster.faults.clear()
+    await environment.secmaster.faults.set(Fault(on="ShowTask", hold=True))
+    delivered = await environment.slack.press(BOB, SOC, ts, "task.approve")
+    assert (delivered.status, delivered.error) == (200, "")
+    await environment.ephemeral(BOB, "SecMaster could not be asked what this is", "was not sent")
+    await environment.secmaster.faults.clear()
+    nothing_was_sent(environment)
+    assert [row["detail"] for row in audit(environment, "task", seed.TASK_ISOLATE)] == [
+        "unread"
+    ] * 2
+    await environment.slack.press(BOB, SOC, ts, "task.approve")
+    assert "*Approved* by <@U0BOB>" in (await environment.replies(ts))[0]
+
+
+def nothing_was_sent(environment: BotEnvironment) -> None:
+    assert [one for one in environment.secmaster.requests if one.method == "PUT"] == []
+
+
+def audit(environment: BotEnvironment, noun: str, object_id: str) -> list[dict[str, Any]]:
+    return environment.app.services.store.audit_entries(Ref(kind=noun, id=object_id))

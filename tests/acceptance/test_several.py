@@ -1,0 +1,397 @@
+"""What asks for several people is sent once so many have said yes, and told to all on the way."""
+
+import asyncio
+import functools
+import json
+
+import pytest
+
+from bot.cli.demo_story import POLICY
+from bot.domain.objects import Ref
+from bot.sandbox.faults import Fault
+from bot.sandbox.secmaster import Person, seed
+from tests.support.databases import both_databases
+from tests.support.environment import BotEnvironment, policy
+from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, RANDOM, SOC
+
+TWO = f"""
+[[rules]]
+name = "grave"
+actions = ["task.approve"]
+roles = ["approver"]
+approvals = 2
+break_glass = ["oncall"]
+{POLICY}
+[break_glass]
+channel = "{ONCALL}"
+"""
+
+THREE = TWO.replace("approvals = 2", "approvals = 3").replace(
+    'usergroups = ["S0SOC"]', f'usergroups = ["S0SOC"]\nusers = ["{CAROL}"]'
+)
+ALSO_CAROL = THREE.replace("approvals = 3", "approvals = 2")
+BRIEF = ALSO_CAROL.replace("approvals = 2", 'approvals = 2\nexpires = "1s"')
+REASONS = TWO.replace("approvals = 2", 'approvals = 2\nreason = "required"')
+RETRY = f"""
+[[rules]]
+actions = ["instance.retry"]
+roles = ["oncall", "approver"]
+approvals = 2
+{POLICY}
+"""
+with_rules = functools.partial(pytest.mark.parametrize, "rules", indirect=True)
+
+
+@pytest.fixture
+def rules(request: pytest.FixtureRequest) -> str:
+    return str(getattr(request, "param", TWO))
+
+
+@both_databases
+async def test_the_second_persons_yes_sends_it_and_both_are_named(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    [reply] = await environment.replies(ts)
+    assert "*1 of 2 said yes* to the approval: now <@U0ALICE>" in reply
+    await environment.slack.until(lambda: "1 of 2 said yes" in texts(environment, ts))
+    assert {"withdraw", "refuse", "break-glass"} < set(environment.buttons(ts))
+    assert decisions(environment) == []
+    await environment.slack.press(BOB, SOC, ts, "task.approve")
+    reply = (await environment.replies(ts, 2))[-1]
+    assert "*Approved* by <@U0BOB>, with <@U0ALICE>" in reply
+    assert "rule 1 (grave)" in reply
+    await environment.slack.until(lambda: not environment.buttons(ts))
+    assert decisions(environment) == ["CONTINUE"]
+
+
+async def test_pressing_twice_is_one_yes(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    await environment.replies(ts)
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    assert "one more must say so" in await environment.ephemeral(ALICE, "You have said yes")
+    assert decisions(environment) == []
+
+
+async def test_a_yes_can_be_taken_back_before_the_last(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    await environment.slack.until(lambda: "withdraw" in environment.buttons(ts))
+    await environment.slack.press(ALICE, SOC, ts, "withdraw")
+    assert "<@U0ALICE> took their yes" in (await environment.replies(ts, 2))[-1]
+    await environment.slack.until(lambda: "withdraw" not in environment.buttons(ts))
+    await environment.slack.press(BOB, SOC, ts, "task.approve")
+    assert (
+        "*1 of 2 said yes* to the approval: now <@U0BOB>" in (await environment.replies(ts, 3))[-1]
+    )
+    assert decisions(environment) == []
+
+
+async def test_breaking_the_glass_needs_a_reason_and_is_announced(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    await environment.slack.until(lambda: "break-glass" in environment.buttons(ts))
+    await environment.slack.press(CAROL, SOC, ts, "break-glass")
+    [view] = environment.slack.views(CAROL)
+    refused = await environment.slack.submit(CAROL, view["id"], {"reason": " "})
+    assert "A reason is required." in json.dumps(refused.body)
+    await environment.slack.submit(CAROL, view["id"], {"reason": "it spreads"})
+    reply = (await environment.replies(ts, 2))[-1]
+    assert "*Approved* by <@U0CAROL>, who broke the glass, with <@U0ALICE>" in reply
+    lines = await environment.slack.until(
+        lambda: [
+            m["text"] for m in environment.slack.messages(ONCALL) if "broke the glass" in m["text"]
+        ]
+    )
+    assert "it spreads" in lines[0]
+    assert decisions(environment) == ["CONTINUE"]
+
+
+@with_rules([THREE], ids=["three"])
+async def test_three_of_three(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    assert "2 more people must say so" in (await say_yes(environment, ALICE, ts, 1)).lower()
+    assert "*2 of 3 said yes*" in await say_yes(environment, BOB, ts, 2)
+    assert decisions(environment) == []
+    reply = await say_yes(environment, CAROL, ts, 3)
+    assert "*Approved* by <@U0CAROL>, with <@U0ALICE> and <@U0BOB>" in reply
+    assert decisions(environment) == ["CONTINUE"]
+
+
+async def test_one_person_on_two_cards_is_one_yes(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    other = await environment.card("task", seed.TASK_ISOLATE, channel=RANDOM)
+    await say_yes(environment, ALICE, ts, 1)
+    await environment.slack.until(
+        lambda: "1 of 2 said yes" in texts(environment, other, channel=RANDOM)
+    )
+    await environment.slack.press(ALICE, RANDOM, other, "task.approve")
+    assert await environment.ephemeral(ALICE, "You have said yes")
+    assert decisions(environment) == []
+    assert "with <@U0ALICE>" in await say_yes(environment, BOB, ts, 2)
+    await environment.slack.until(lambda: not environment.buttons(other, channel=RANDOM))
+    assert decisions(environment) == ["CONTINUE"]
+
+
+async def test_another_approver_ends_it_and_it_is_told_whose_yes_no_longer_counts(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await say_yes(environment, ALICE, ts, 1)
+    await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
+    await environment.slack.press(BOB, SOC, ts, "refuse")
+    reply = (await environment.replies(ts, 2))[-1]
+    assert "*<@U0BOB> refused the approval.* The yes of <@U0ALICE> no longer counts." in reply
+    await environment.slack.until(lambda: "refuse" not in environment.buttons(ts))
+    assert "*1 of 2 said yes*" in await say_yes(environment, BOB, ts, 3)
+    assert decisions(environment) == []
+
+
+async def test_refusing_needs_the_right_and_taking_back_only_touches_ones_own(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await say_yes(environment, ALICE, ts, 1)
+    await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
+    await environment.slack.press(DAVE, SOC, ts, "refuse")
+    assert await environment.ephemeral(DAVE, "rule 1 (grave) leaves it to *approver*")
+    await environment.slack.press(DAVE, SOC, ts, "withdraw")
+    assert await environment.ephemeral(DAVE, "no approval that waits for a yes of yours")
+    assert "with <@U0ALICE>" in await say_yes(environment, BOB, ts, 2)
+
+
+async def test_guests_neither_say_yes_nor_refuse(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await say_yes(environment, ALICE, ts, 1)
+    await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
+    for button in ("task.approve", "refuse", "break-glass"):
+        await environment.slack.press(GUEST, SOC, ts, button)
+    messages = await environment.slack.until(
+        lambda: guest(environment) if environment.slack.ephemerals(GUEST)[2:] else None
+    )
+    assert all("Guests may look, and change nothing." in each for each in messages)
+    assert "1 of 2 said yes" in texts(environment, ts)
+    assert decisions(environment) == []
+
+
+async def test_to_want_the_opposite_ends_it(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await say_yes(environment, ALICE, ts, 1)
+    await environment.slack.press(BOB, SOC, ts, "task.terminate")
+    await environment.slack.submit(
+        BOB, environment.slack.views(BOB)[-1]["id"], {"reason": "a drill"}
+    )
+    reply = (await environment.replies(ts, 2))[-1]
+    assert "by <@U0BOB>" in reply
+    assert "This ended the approval that <@U0ALICE> had said yes to." in reply
+    assert decisions(environment) == ["TERMINATE"]
+
+
+@both_databases
+@with_rules([BRIEF], ids=["brief"])
+async def test_what_too_few_wanted_in_time_lapses_and_a_later_yes_starts_anew(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await say_yes(environment, ALICE, ts, 1)
+    reply = (await environment.replies(ts, 2))[-1]
+    assert "*The approval lapsed*: 1 of 2 said yes in time (<@U0ALICE>)" in reply
+    await environment.slack.until(lambda: "said yes" not in texts(environment, ts))
+    assert "*1 of 2 said yes* to the approval: now <@U0BOB>" in await say_yes(
+        environment, BOB, ts, 3
+    )
+    assert decisions(environment) == []
+
+
+@with_rules([BRIEF], ids=["brief"])
+async def test_a_yes_that_is_kept_longer_than_it_lasts_is_never_enough(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.secmaster.faults.set(Fault(on="ShowTask", delay=1.2, times=1))
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    assert "too long ago to still be meant" in (await environment.replies(ts))[0]
+    assert decisions(environment) == []
+
+
+@with_rules([TWO + "[watch]\nevery = 0.05\n"], ids=["watched"])
+async def test_a_decision_in_the_console_ends_it_with_the_next_look(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await say_yes(environment, ALICE, ts, 1)
+    evera = Person("console-evera", "Evera")
+    environment.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "TERMINATE"}, evera)
+    await environment.slack.until(
+        lambda: "Decided outside Slack by Evera" in texts(environment, ts)
+    )
+    assert "said yes" not in texts(environment, ts)
+    await environment.slack.command(BOB, SOC, f"/task approve {seed.TASK_ISOLATE}")
+    assert await environment.ephemeral(BOB, "already decided", "outside Slack by Evera")
+    assert decisions(environment) == []
+
+
+@both_databases
+async def test_what_secmaster_refused_is_asked_for_anew_by_all(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await say_yes(environment, ALICE, ts, 1)
+    await environment.secmaster.faults.set(Fault(on="UpdateTask", status=403, times=1))
+    assert "SecMaster refused the approval" in await say_yes(environment, BOB, ts, 2)
+    await environment.slack.until(lambda: "withdraw" not in environment.buttons(ts))
+    assert "*1 of 2 said yes*" in await say_yes(environment, ALICE, ts, 3)
+    assert "*Approved* by <@U0BOB>, with <@U0ALICE>" in await say_yes(environment, BOB, ts, 4)
+    assert decisions(environment)[-1:] == ["CONTINUE"]
+
+
+async def test_by_command_and_by_mention_in_the_thread(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.command(ALICE, SOC, f"/task approve {seed.TASK_ISOLATE} it spreads")
+    assert "*1 of 2 said yes*" in (await environment.replies(ts))[-1]
+    await environment.slack.until(lambda: "it spreads" in texts(environment, ts))
+    await environment.slack.say(BOB, SOC, "@secmaster approve seen it too", ts)
+    reply = (await environment.replies(ts, 3))[-1]
+    assert "*Approved* by <@U0BOB>, with <@U0ALICE>" in reply
+
+
+async def test_taking_back_and_refusing_by_command(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.command(ALICE, SOC, f"/task withdraw {seed.TASK_ISOLATE}")
+    assert await environment.ephemeral(ALICE, "Nothing about task", "waits for more people")
+    await say_yes(environment, ALICE, ts, 1)
+    await environment.slack.command(ALICE, SOC, f"/task withdraw {seed.TASK_ISOLATE}")
+    assert (
+        "<@U0ALICE> took their yes to the approval back" in (await environment.replies(ts, 2))[-1]
+    )
+    await say_yes(environment, ALICE, ts, 3)
+    await environment.slack.command(BOB, SOC, f"/task refuse {seed.TASK_ISOLATE} it is the decoy")
+    reply = (await environment.replies(ts, 4))[-1]
+    assert "*<@U0BOB> refused the approval.*" in reply
+    assert "> it is the decoy" in reply
+    assert decisions(environment) == []
+
+
+@with_rules([RETRY], ids=["retry"])
+async def test_a_retry_by_two(environment: BotEnvironment) -> None:
+    ts = await environment.card("instance", seed.INSTANCE_FAILED)
+    await environment.slack.press(CAROL, SOC, ts, "instance.retry")
+    assert "*1 of 2 said yes* to the retry" in (await environment.replies(ts))[-1]
+    assert environment.secmaster.writes("UpdateWorkflowInstance") == []
+    await environment.slack.press(ALICE, SOC, ts, "instance.retry")
+    reply = (await environment.replies(ts, 2))[-1]
+    assert "*Retry started* by <@U0ALICE>, with <@U0CAROL>" in reply
+    assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 1
+
+
+@with_rules([REASONS], ids=["reasons"])
+async def test_the_reasons_of_all_reach_secmaster(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    for number, (who, why) in enumerate(((ALICE, "it spreads"), (BOB, "host is drained")), 1):
+        await environment.slack.press(who, SOC, ts, "task.approve")
+        await environment.slack.submit(who, environment.slack.views(who)[-1]["id"], {"reason": why})
+        await environment.replies(ts, number)
+    bodies = [one.body for one in environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)]
+    assert [body["action"] for body in bodies] == ["ADD_COMMENT", "CONTINUE"]
+    assert "host is drained" in bodies[0]["comment"]
+    assert f"(Slack {ALICE}): it spreads" in bodies[0]["comment"]
+
+
+@both_databases
+@with_rules([ALSO_CAROL], ids=["also-carol"])
+async def test_of_two_last_votes_at_once_one_sends_and_the_other_is_told_so(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await say_yes(environment, ALICE, ts, 1)
+    await asyncio.gather(
+        environment.slack.press(BOB, SOC, ts, "task.approve"),
+        environment.slack.press(CAROL, SOC, ts, "task.approve"),
+    )
+    reply = (await environment.replies(ts, 2))[-1]
+    assert "with <@U0ALICE>" in reply
+    winner, loser = (BOB, CAROL) if f"*Approved* by <@{BOB}>" in reply else (CAROL, BOB)
+    assert f"*Approved* by <@{winner}>" in reply
+    assert "Your approval was not sent" in await environment.ephemeral(loser, f"<@{winner}>")
+    assert decisions(environment) == ["CONTINUE"]
+
+
+@both_databases
+async def test_ten_clicks_of_two_people_are_one_write(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    presses = [environment.slack.press(who, SOC, ts, "task.approve") for who in (ALICE, BOB) * 5]
+    await asyncio.gather(*presses)
+    # Each is told by a flow of its own, so either may come first.
+    text = " ".join(await environment.replies(ts, 2))
+    assert "*1 of 2 said yes*" in text
+    assert "*Approved*" in text
+    await environment.slack.until(
+        lambda: (
+            len(environment.slack.ephemerals(ALICE)) + len(environment.slack.ephemerals(BOB)) == 8
+        )
+    )
+    assert len(await environment.replies(ts, 2)) == 2
+    assert decisions(environment) == ["CONTINUE"]
+    for user in (ALICE, BOB):
+        assert all(message["text"][0] in "✋❌" for message in environment.slack.ephemerals(user))
+
+
+async def test_whoever_has_lost_the_right_is_counted_no_longer(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await say_yes(environment, ALICE, ts, 1)
+    without_alice = TWO.replace('usergroups = ["S0SOC"]', f'users = ["{BOB}", "{CAROL}"]')
+    environment.app.policy.current = policy(without_alice)
+    reply = await say_yes(environment, BOB, ts, 2)
+    assert "*1 of 2 said yes*" in reply
+    assert "The yes of <@U0ALICE> no longer counts: they may not say it any more." in reply
+    assert decisions(environment) == []
+    assert "*Approved* by <@U0CAROL>, with <@U0BOB>" in await say_yes(environment, CAROL, ts, 3)
+    assert decisions(environment) == ["CONTINUE"]
+    rows = environment.app.services.store.audit_entries(Ref(kind="task", id=seed.TASK_ISOLATE))
+    [struck] = [row for row in rows if row["outcome"] == "struck"]
+    assert struck["actor"]["id"] == ALICE
+
+
+async def test_a_refusal_is_of_what_its_button_says_and_of_nothing_else(
+    environment: BotEnvironment,
+) -> None:
+    both = TWO.replace('actions = ["task.approve"]', 'actions = ["task.approve", "task.terminate"]')
+    environment.app.policy.current = policy(both)
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await say_yes(environment, ALICE, ts, 1)
+    await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
+    await environment.slack.faults.set(Fault(on="chat.update", hold=True))
+    await environment.slack.press(BOB, SOC, ts, "task.terminate")
+    await environment.slack.submit(
+        BOB, environment.slack.views(BOB)[-1]["id"], {"reason": "a decoy"}
+    )
+    assert "This ended the approval" in (await environment.replies(ts, 2))[-1]
+    await environment.slack.press(ALICE, SOC, ts, "refuse")  # of the approval: it is over already
+    assert "Nothing was changed" in await environment.ephemeral(
+        ALICE, "There is no approval that waits"
+    )
+    await environment.slack.faults.clear()
+    await environment.slack.until(lambda: "Termination: 1 of 2 said yes" in texts(environment, ts))
+
+
+def guest(environment: BotEnvironment) -> list[str]:
+    return [message["text"] for message in environment.slack.ephemerals(GUEST)]
+
+
+async def say_yes(
+    environment: BotEnvironment, user: str, ts: str, replies: int, *, channel: str = SOC
+) -> str:
+    """Somebody approves by the card's button; returns the newest of so many replies."""
+    await environment.slack.press(user, channel, ts, "task.approve")
+    return (await environment.replies(ts, replies, channel=channel))[-1]
+
+
+def decisions(environment: BotEnvironment) -> list[str]:
+    writes = environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)
+    return [one.body["action"] for one in writes if one.body["action"] != "ADD_COMMENT"]
+
+
+def texts(environment: BotEnvironment, ts: str, *, channel: str = SOC) -> str:
+    return json.dumps(environment.message(ts, channel=channel), ensure_ascii=False)

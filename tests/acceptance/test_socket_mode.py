@@ -1,0 +1,137 @@
+"""Socket Mode: two connections that come and go while people go on working."""
+
+import asyncio
+
+import pytest
+
+from bot.sandbox.faults import Fault
+from bot.sandbox.secmaster import seed
+from tests.support.environment import BotEnvironment
+from tests.support.people import ALICE, BOB, DAVE, SOC
+
+pytestmark = pytest.mark.parametrize("mode", ["socket"], indirect=True)
+
+
+async def test_every_envelope_is_acked_whatever_came_of_it(environment: BotEnvironment) -> None:
+    assert len(environment.slack.socket_mode.connections) == 2
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.command(ALICE, SOC, "/secmaster help")
+    assert "How to use /secmaster" in environment.slack.ephemerals(ALICE)[-1]["text"]
+    await environment.slack.command(ALICE, SOC, "/secmaster nonsense")
+    assert "I don't know “nonsense”" in environment.slack.ephemerals(ALICE)[-1]["text"]
+    await environment.slack.press(DAVE, SOC, ts, "task.approve")
+    await environment.ephemeral(DAVE, "rule 1 leaves it to")
+    await environment.slack.press(ALICE, SOC, ts, "task.comment")
+    [view] = environment.slack.views(ALICE)
+    await environment.slack.submit(ALICE, view["id"], {"comment": " "})
+    assert environment.slack.views(ALICE)[0]["errors"] == {"comment": "The text is missing."}
+    await environment.slack.submit(ALICE, view["id"], {"comment": "fine"})
+    assert environment.slack.views(ALICE) == []
+    await environment.slack.say(ALICE, SOC, "@secmaster what?", ts)
+    await environment.slack.say(ALICE, "D0ALICE", "help")
+    await environment.slack.close(ALICE, await opened(environment, ts))
+    await environment.slack.open_home(ALICE)
+    await environment.replies(ts, 2)
+    await environment.ephemeral(ALICE, "I don't know “what?”")
+    await environment.posted("D0ALICE", "How to use /secmaster")
+    kinds = [one.kind for one in environment.slack.sent]
+    assert set(kinds) == {"slash_commands", "interactive", "events_api"}
+    for one in environment.slack.sent:
+        assert one.delivered is not None
+        assert (one.delivered.status, one.delivered.error) == (200, ""), one.kind
+    assert len(environment.secmaster.writes("UpdateTask")) == 1
+
+
+async def test_while_one_connection_is_renewed_the_other_takes_the_clicks(
+    environment: BotEnvironment,
+) -> None:
+    sockets = environment.slack.socket_mode
+    first, _second = sockets.connections
+    await sockets.disconnect("refresh_requested", first.number)
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    delivered = await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    assert (delivered.status, delivered.error) == (200, "")
+    assert "*Approved* by <@U0ALICE>" in (await environment.replies(ts))[0]
+    await environment.slack.until(lambda: len(sockets.connections) == 2)
+    assert first not in sockets.connections
+    assert await environment.app.readiness.parts() == {"database": "ok", "slack": "ok"}
+
+
+async def test_nothing_is_lost_while_connections_are_renewed_one_after_the_other(
+    environment: BotEnvironment,
+) -> None:
+    sockets = environment.slack.socket_mode
+    lost = 0
+    for reason in ("refresh_requested", "warning") * 3:
+        oldest = sockets.connections[0]
+        await sockets.disconnect(reason, oldest.number)
+        for _ in range(3):
+            # Interactions and commands are never redelivered: the person sees a timeout.
+            delivered = await environment.slack.command(BOB, SOC, "/secmaster help")
+            lost += delivered.error != ""
+            await environment.ephemeral(BOB, "How to use /secmaster")
+        await environment.slack.until(lambda: len(sockets.connections) == 2)
+        assert oldest not in sockets.connections
+    assert lost == 0
+
+
+async def test_a_connection_that_breaks_without_a_word_is_replaced(
+    environment: BotEnvironment,
+) -> None:
+    sockets = environment.slack.socket_mode
+    first, second = sockets.connections
+    await first.socket.close()
+    await environment.slack.until(lambda: first not in sockets.connections)
+    await environment.slack.command(ALICE, SOC, f"/task comment {seed.TASK_ISOLATE} still here")
+    ts = await environment.slack.until(lambda: environment.new_card(SOC, set()))
+    await environment.replies(ts)
+    await environment.slack.until(lambda: len(sockets.connections) == 2)
+    assert second in sockets.connections
+    # Both carry: the sandbox gives each envelope to the next connection.
+    for _ in range(2):
+        delivered = await environment.slack.command(ALICE, SOC, "/secmaster help")
+        assert (delivered.status, delivered.error) == (200, "")
+        await environment.ephemeral(ALICE, "How to use /secmaster")
+
+
+async def test_when_all_connections_go_at_once_they_come_back(environment: BotEnvironment) -> None:
+    sockets = environment.slack.socket_mode
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.faults.set(Fault(on="apps.connections.open", status=500, times=1))
+    assert await sockets.disconnect("refresh_requested") == 2
+    await environment.slack.until(lambda: len(sockets.connections) == 2)
+    clicks = [environment.slack.press(ALICE, SOC, ts, "task.approve") for _ in range(4)]
+    assert {each.error for each in await asyncio.gather(*clicks)} == {""}
+    await environment.replies(ts)
+    for _ in range(3):
+        await environment.ephemeral(ALICE, "Your approval is")
+    await environment.slack.until(lambda: not environment.buttons(ts))
+    assert len(environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)) == 1
+
+
+async def test_an_event_delivered_again_over_a_socket_is_done_once(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.slack.say(ALICE, SOC, "@secmaster comment only once", ts)
+    await environment.replies(ts, 2)
+    for _ in range(2):
+        await environment.slack.redeliver(list(environment.slack.delivery.events)[-1])
+    await environment.slack.say(ALICE, SOC, "@secmaster approve", ts)
+    await environment.replies(ts, 4)
+    writes = environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)
+    assert [one.body["action"] for one in writes] == ["ADD_COMMENT", "CONTINUE"]
+
+
+async def test_nobody_can_post_clicks_over_http_beside_the_socket(
+    environment: BotEnvironment,
+) -> None:
+    environment.slack.request_url = f"{environment.app.url}/slack/events"
+    delivered = await environment.slack.deliver_raw("command=/secmaster&text=help")
+    assert delivered.status == 404
+
+
+async def opened(environment: BotEnvironment, ts: str) -> str:
+    """Open a form, and return its id."""
+    await environment.slack.press(ALICE, SOC, ts, "task.terminate")
+    return str(environment.slack.views(ALICE)[-1]["id"])

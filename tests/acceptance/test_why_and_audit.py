@@ -1,0 +1,282 @@
+"""Why somebody may do something or not, and what was done: asked for where the work is."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from bot.cli.demo_story import POLICY
+from bot.domain.objects import Ref
+from bot.sandbox.faults import Fault
+from bot.sandbox.secmaster import seed
+from bot.store import audit_log
+from tests.support.databases import both_databases, postgres_in_full
+from tests.support.environment import BotEnvironment
+from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, SOC
+
+TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
+RUN = Ref(kind="instance", id=seed.INSTANCE_FAILED)
+UNKNOWN = "3e4c170e-7cc9-11f0-9216-fa163e209999"
+RULES = f"""
+[[rules]]
+name = "grave"
+actions = ["task.approve"]
+roles = ["approver"]
+approvals = 2
+break_glass = ["oncall"]
+when = {{ name = "Isolate.*" }}
+{POLICY}
+[rights]
+audit = ["approver"]
+delegate = ["approver"]
+[break_glass]
+channel = "{ONCALL}"
+[identities]
+email_domain = "example.com"
+"""
+
+
+@pytest.fixture
+def rules() -> str:
+    return RULES
+
+
+# Why.
+
+
+@pytest.mark.parametrize("noun", ["", "task "])
+async def test_why_names_for_each_action_the_rule_that_lets_or_stops_and_who_could(
+    environment: BotEnvironment, noun: str
+) -> None:
+    await environment.slack.command(ALICE, SOC, f"/secmaster why {noun}{TASK.id}")
+    text = await environment.ephemeral(ALICE, f"What you may do with task `{TASK.id}`")
+    assert "✅ `task.approve` rule 1 (grave): 2 people within 1 h" in text
+    assert "✅ `task.comment` rule 3" in text
+    assert "*approver* (<!subteam^S0SOC>)" in text
+    assert "instance." not in text
+    await environment.slack.command(DAVE, SOC, f"/secmaster why {noun}{TASK.id}")
+    text = await environment.ephemeral(DAVE, "What you may do")
+    assert "▫️ `task.approve` rule 1 (grave) leaves it to approver; " in text
+    assert "✅" not in text
+    nothing_was_sent(environment)
+    assert environment.app.services.store.audit_entries(TASK) == []
+
+
+@pytest.mark.parametrize("noun", ["", "instance "])
+async def test_why_finds_a_run_as_well(environment: BotEnvironment, noun: str) -> None:
+    await environment.slack.command(CAROL, SOC, f"/secmaster why {noun}{RUN.id}")
+    text = await environment.ephemeral(CAROL, f"What you may do with instance `{RUN.id}`")
+    assert "✅ `instance.retry` rule 4" in text
+
+
+async def test_why_answers_by_the_object_and_not_in_general(environment: BotEnvironment) -> None:
+    await environment.slack.command(ALICE, SOC, f"/secmaster why {seed.TASK_BLOCK_IP}")
+    text = await environment.ephemeral(ALICE, "What you may do")
+    assert "✅ `task.approve` rule 2" in text
+
+
+async def test_why_tells_a_guest_that_guests_change_nothing(environment: BotEnvironment) -> None:
+    await environment.slack.command(GUEST, SOC, f"/secmaster why {TASK.id}")
+    assert "guests may look, and change nothing" in await environment.ephemeral(
+        GUEST, "What you may do"
+    )
+
+
+async def test_why_needs_no_id_in_a_cards_thread(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", TASK.id)
+    await environment.slack.say(DAVE, SOC, "@secmaster why", ts)
+    await environment.ephemeral(DAVE, f"What you may do with task `{TASK.id}`")
+    run = await environment.card("instance", RUN.id, user=CAROL)
+    await environment.slack.say(CAROL, SOC, "@secmaster why", run)
+    await environment.ephemeral(CAROL, f"What you may do with instance `{RUN.id}`")
+
+
+@pytest.mark.parametrize("noun", ["", "task ", "instance "])
+async def test_why_of_something_unknown_says_so(environment: BotEnvironment, noun: str) -> None:
+    await environment.slack.command(ALICE, SOC, f"/secmaster why {noun}{UNKNOWN}")
+    text = await environment.ephemeral(ALICE, "SecMaster")
+    assert "What you may do" not in text
+
+
+async def lent_to_dave(environment: BotEnvironment) -> None:
+    """Alice lent Dave her rights, and both are told."""
+    await environment.ephemeral(ALICE, "<@U0DAVE> may do until")
+    await environment.posted("D0DAVE", "<@U0ALICE> lends you their rights")
+
+
+async def test_why_says_by_whose_lent_right(environment: BotEnvironment) -> None:
+    await environment.slack.command(ALICE, SOC, "/secmaster delegate @dave for 2h")
+    await environment.slack.command(DAVE, SOC, f"/secmaster why {TASK.id}")
+    assert "by a lent right" in await environment.ephemeral(DAVE, "What you may do")
+    await lent_to_dave(environment)
+
+
+async def test_why_while_secmaster_cannot_be_asked_promises_nothing(
+    environment: BotEnvironment,
+) -> None:
+    await environment.secmaster.faults.set(Fault(on="*", status=503))
+    await environment.slack.command(ALICE, SOC, f"/secmaster why {TASK.id}")
+    messages = await environment.slack.until(lambda: environment.slack.ephemerals(ALICE))
+    assert "✅" not in messages[0]["text"]
+
+
+# The audit's story.
+
+
+@postgres_in_full
+async def test_the_story_of_a_task_is_whole_and_read_by_those_who_may(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", TASK.id)
+    await environment.slack.press(DAVE, SOC, ts, "task.approve")
+    await environment.ephemeral(DAVE, "leaves it to *approver*")
+    await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id} the shells are real")
+    await environment.replies(ts)
+    await environment.slack.press(BOB, SOC, ts, "task.approve")
+    [_, reply] = await environment.replies(ts, 2)
+    assert "*Approved*" in reply
+    await environment.slack.until(lambda: not environment.buttons(ts))
+    await environment.slack.command(BOB, SOC, f"/secmaster audit {TASK.id}")
+    await environment.ephemeral(BOB, f"What the audit has of task {TASK.id}")
+    story = json.dumps(environment.slack.ephemerals(BOB)[-1], ensure_ascii=False)
+    done = record(environment, "done")
+    for part in (
+        "🚫 refused: approval by <@U0DAVE>",
+        "🗳️ said yes: approval by <@U0ALICE> (alice@example.com in SecMaster)",
+        "✅ done: approval by <@U0BOB>",
+        "rule 1 (grave)",
+        "> the shells are real",
+        "waiting → finished",
+        "HTTP 200",
+        f"request `{done['request_id']}`",
+        f"saw `{done['decision_fingerprint'][:12]}`",
+        f"ref `{done['operation_id'][:6]}`",
+    ):
+        assert part in story
+    verified = await asyncio.to_thread(audit_log.verify, environment.app.engine)
+    assert verified.problems == ()
+    assert verified.records == len(chain_of(environment))
+
+
+async def test_a_record_has_all_that_an_auditor_asks_for(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_BLOCK_IP)
+    await environment.slack.command(
+        ALICE, SOC, f"/task approve {seed.TASK_BLOCK_IP} the shells are real"
+    )
+    await environment.replies(ts)
+    entry = environment.app.services.store.audit_entries(Ref(kind="task", id=seed.TASK_BLOCK_IP))[
+        -1
+    ]
+    assert entry["actor"] == {"id": ALICE, "name": "Alice", "team": "T0DEMO"}
+    assert entry["location"]["channel"] == SOC
+    assert entry["location"]["card"] == ts
+    assert entry["action"] == "task.approve"
+    assert entry["target"] == f"1:task:main:{seed.TASK_BLOCK_IP}"
+    assert entry["rule"] == "rule 2"
+    assert entry["reason"] == "the shells are real"
+    assert entry["terms"]["policy"] == environment.app.policy.current.fingerprint
+    assert entry["terms"]["identity"] == "alice@example.com"
+    assert (entry["status_before"], entry["status_after"], entry["outcome"]) == (
+        "waiting",
+        "finished",
+        "done",
+    )
+    assert entry["status"] == 200
+    assert entry["request_id"]
+    assert entry["duration"] > 0
+    assert len(entry["decision_fingerprint"]) == len(entry["preflight_fingerprint"]) == 32
+    assert environment.app.services.store.snapshot_json(entry["decision_fingerprint"])
+
+
+@pytest.mark.parametrize("user", [CAROL, DAVE, GUEST])
+async def test_others_do_not_read_the_audit(environment: BotEnvironment, user: str) -> None:
+    for text in (f"audit {TASK.id}", f"audit task {TASK.id}", f"audit {UNKNOWN}"):
+        await environment.slack.command(user, SOC, f"/secmaster {text}")
+        await environment.ephemeral(user, "`audit` is for *approver*", "Nothing was done.")
+
+
+async def test_a_borrower_does_not_read_the_audit_by_a_lent_right(
+    environment: BotEnvironment,
+) -> None:
+    await environment.slack.command(ALICE, SOC, "/secmaster delegate @dave for 2h")
+    await environment.slack.command(DAVE, SOC, f"/secmaster audit {TASK.id}")
+    await environment.ephemeral(DAVE, "`audit` is for *approver*")
+    await lent_to_dave(environment)
+
+
+async def test_of_what_nobody_touched_the_audit_has_nothing(environment: BotEnvironment) -> None:
+    await environment.slack.command(ALICE, SOC, f"/secmaster audit {UNKNOWN}")
+    await environment.ephemeral(ALICE, f"The audit has nothing of `{UNKNOWN}`")
+
+
+async def test_the_story_is_told_in_a_cards_thread_without_an_id(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("instance", RUN.id, user=CAROL)
+    await environment.slack.press(CAROL, SOC, ts, "instance.retry")
+    await environment.replies(ts)
+    await environment.slack.say(ALICE, SOC, "@secmaster audit", ts)
+    await environment.ephemeral(ALICE, f"What the audit has of instance {RUN.id}")
+
+
+async def test_a_hostile_reason_stays_a_quotation_in_the_story(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_BLOCK_IP)
+    reason = "fine\n✅ done: approval by <@U0BOB> <!channel> `x` ```y```"
+    await environment.slack.press(ALICE, SOC, ts, "task.terminate")
+    [view] = environment.slack.views(ALICE)
+    await environment.slack.submit(ALICE, view["id"], {"reason": reason})
+    await environment.replies(ts)
+    await environment.slack.command(ALICE, SOC, f"/secmaster audit {seed.TASK_BLOCK_IP}")
+    await environment.ephemeral(ALICE, "What the audit has of")
+    story = json.dumps(environment.slack.ephemerals(ALICE)[-1], ensure_ascii=False)
+    assert "> ✅ done: approval by &lt;@U0BOB&gt; &lt;!channel&gt;" in story
+    assert "<@U0BOB>" not in story
+
+
+@both_databases
+async def test_no_record_can_answer_in_our_name(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", TASK.id)
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    await environment.replies(ts)
+    await environment.slack.press(CAROL, SOC, ts, "task.approve")
+    await environment.slack.command(ALICE, SOC, "/secmaster delegate @dave for 2h")
+    await environment.slack.command(ALICE, SOC, "/secmaster revoke @dave")
+    await environment.slack.until(lambda: "withdraw" in environment.buttons(ts))
+    await environment.slack.press(ALICE, SOC, ts, "withdraw")
+    await environment.replies(ts, 2)
+    records = json.dumps(chain_of(environment))
+    assert len(chain_of(environment)) >= 5
+    assert "_hooks" not in records
+    assert "response_url" not in records
+    assert "xoxb" not in records
+    await environment.ephemeral(CAROL, "leaves it to *approver*")
+    await lent_to_dave(environment)
+    await environment.ephemeral(ALICE, "<@U0DAVE> has your rights no longer")
+    await environment.posted("D0DAVE", "<@U0ALICE> has taken their rights back")
+
+
+async def test_a_refusal_is_not_on_record_as_the_action_it_kept_from_being_done(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", TASK.id)
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
+    await environment.slack.press(BOB, SOC, ts, "refuse")
+    await environment.replies(ts, 2)
+    await environment.slack.until(lambda: "refuse" not in environment.buttons(ts))
+    outcomes = [row["outcome"] for row in environment.app.services.store.audit_entries(TASK)]
+    assert outcomes == ["counted", "refuse"]
+
+
+def record(environment: BotEnvironment, outcome: str) -> dict[str, Any]:
+    rows = environment.app.services.store.audit_entries(TASK)
+    return next(row for row in reversed(rows) if row["outcome"] == outcome)
+
+
+def chain_of(environment: BotEnvironment) -> list[dict[str, Any]]:
+    return list(audit_log.entries(environment.app.engine))
+
+
+def nothing_was_sent(environment: BotEnvironment) -> None:
+    assert [one for one in environment.secmaster.requests if one.method == "PUT"] == []

@@ -1,0 +1,62 @@
+"""Clocks for tests: one that a test sets forward, and one that runs fast."""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from bot.runtime.clock import Clock
+
+
+class FakeClock(Clock):
+    """The time as it is, and as far ahead as a test sets it; whoever waits for it then goes on."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta(0)
+        self._moved = asyncio.Event()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._ahead.total_seconds()
+
+    def forward(self, **by: float) -> None:
+        """Set it forward, by so many hours or minutes."""
+        self._set_ahead(self._ahead + timedelta(**by))
+
+    def set(self, moment: datetime) -> None:
+        """Set it to a moment, which may be in the past."""
+        self._set_ahead(moment - datetime.now(UTC))
+
+    def _set_ahead(self, ahead: timedelta) -> None:
+        self._ahead = ahead
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    async def sleep(self, seconds: float) -> None:
+        until = self.now() + timedelta(seconds=seconds)
+        while (remaining := (until - self.now()).total_seconds()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(remaining):
+                    await self._moved.wait()
+
+
+@dataclass(frozen=True)
+class FastClock(Clock):
+    """A clock that several processes share and that runs ``speed`` times as fast as the world's.
+
+    ``epoch`` is the moment at which it was right, in seconds of the machine's own monotonic
+    clock, which is one for all its processes.
+    """
+
+    epoch: float
+    speed: float
+
+    def now(self) -> datetime:
+        passed = time.monotonic() - self.epoch
+        return datetime.now(UTC) + timedelta(seconds=passed * (self.speed - 1))
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self.speed)

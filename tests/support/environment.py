@@ -1,0 +1,176 @@
+"""A whole environment for a test: a local SecMaster, a local Slack, and the bot between them.
+
+Everything is real and on loopback: HTTP or websockets on both sides, and a database. A test
+plays people through ``slack`` and looks at what they would see.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from bot.app import App
+from bot.cli.demo_story import POLICY
+from bot.domain.actions import TABLE
+from bot.policy.config import Attribution, Config, WatchConfig, parse
+from bot.sandbox.secmaster import SecMasterSandbox
+from bot.sandbox.secmaster.journal import Received
+from bot.settings import Settings
+from tests.support.clock import FakeClock
+from tests.support.people import ALICE, SOC
+from tests.support.slack_recorder import SlackRecorder
+from tests.support.timeouts import QUICK_TIMEOUTS
+
+# A story about what happens when somebody does not answer in time has to wait for that.
+waits_two_seconds = pytest.mark.parametrize(
+    "timeouts", [replace(QUICK_TIMEOUTS, before_ack=2)], indirect=True, ids=["2 s"]
+)
+
+
+def settings_for(
+    slack_url: str, secmaster_url: str, database_url: str, *, socket: bool = False
+) -> Settings:
+    """Return the settings of a bot that lives between these two services."""
+    fields: dict[str, Any] = {
+        "slack_bot_token": "xoxb-demo",
+        "slack_api_url": f"{slack_url}/api/",
+        "secmaster_endpoint": secmaster_url,
+        "SECMASTER_PROJECT_ID": "demo-project",
+        "secmaster_workspace_id": "demo-workspace",
+        "HUAWEICLOUD_SDK_AK": "demo-ak",
+        "HUAWEICLOUD_SDK_SK": "demo-sk",
+        "database_url": database_url,
+        "bot_port": 0,
+    }
+    if socket:
+        fields["slack_app_token"] = "xapp-demo"
+    else:
+        fields["slack_signing_secret"] = "demo-signing-secret"
+    return Settings(_env_file=None, **fields)
+
+
+@dataclass
+class BotEnvironment:
+    """A running bot and the two services that it stands between."""
+
+    slack: SlackRecorder
+    secmaster: SecMasterSandbox
+    running_app: App | None
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    @property
+    def app(self) -> App:
+        """The running bot, for what nothing outside it shows."""
+        assert self.running_app is not None, "this bot runs in a process of its own"
+        return self.running_app
+
+    async def card(
+        self, noun: str, object_id: str, *, user: str = ALICE, channel: str = SOC
+    ) -> str:
+        """Have somebody post an object's card; returns its ts."""
+        before = {message["ts"] for message in self.slack.messages(channel)}
+        await self.slack.command(user, channel, f"/secmaster {noun} show {object_id}")
+        return await self.slack.until(lambda: self.new_card(channel, before))
+
+    def new_card(self, channel: str, before: set[str]) -> str:
+        """Return the ts of the newest message that was not there before, or nothing."""
+        posted = [m["ts"] for m in self.slack.messages(channel) if m["ts"] not in before]
+        if not posted:
+            return ""
+        self.slack.mark_read(posted[-1])
+        return str(posted[-1])
+
+    async def replies(self, ts: str, count: int = 1, *, channel: str = SOC) -> list[str]:
+        """Wait for so many replies under a card, and return the texts of these."""
+
+        def texts() -> list[str]:
+            messages = self.slack.thread(channel, ts)[1 : count + 1]
+            return [message["text"] for message in messages] if len(messages) == count else []
+
+        return await self.slack.until(texts)
+
+    async def ephemeral(self, user: str, *containing: str) -> str:
+        """Wait for a message that only this person sees and that was not read; return its text."""
+        return await self.slack.until(
+            lambda: self.slack.read_first(self.slack.ephemerals(user), containing)
+        )
+
+    async def posted(self, channel: str, *containing: str) -> str:
+        """Wait for a message in a channel or a chat that was not read; return its text."""
+        return await self.slack.until(
+            lambda: self.slack.read_first(self.slack.messages(channel), containing)
+        )
+
+    async def answer(self, user: str, command: str, *, channel: str = SOC) -> str:
+        """Type a command, and return what is answered to this person alone."""
+        before = len(self.slack.ephemerals(user))
+        await self.slack.command(user, channel, command)
+        messages = await self.slack.until(lambda: self.slack.ephemerals(user)[before:])
+        return str(messages[-1]["text"])
+
+    def ignore_messages(self, containing: str = "", *, channel: str = "", user: str = "") -> None:
+        """Let the bot post messages that the story is not about."""
+        self.slack.ignore_messages(containing, channel=channel, user=user)
+
+    async def polls(self, count: int = 4) -> None:
+        """Wait until the watch has polled so many more times from the beginning."""
+        enough = len(self.list_requests()) + count + 1
+        await self.secmaster.until(lambda: len(self.list_requests()) > enough)
+
+    def list_requests(self) -> list[Received]:
+        """The watch's requests for the list of what waits, one for each poll."""
+        return [request for request in self.secmaster.requests if request.endpoint == "ListTasks"]
+
+    def message(self, ts: str, *, channel: str = SOC) -> dict[str, Any]:
+        return next(m for m in self.slack.messages(channel) if m["ts"] == ts)
+
+    def buttons(self, ts: str, *, channel: str = SOC) -> list[str]:
+        """The action ids of the buttons that a card has now."""
+        return buttons(self.message(ts, channel=channel))
+
+
+@asynccontextmanager
+async def restarted(
+    environment: BotEnvironment, database_url: str, rules: str
+) -> AsyncIterator[BotEnvironment]:
+    """The same environment after the bot was stopped, if it was not yet, and started anew."""
+    await environment.app.__aexit__()
+    # The flows leave the loop with threads of theirs, which have ended; a process would be new.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
+    slack, secmaster, clock = environment.slack, environment.secmaster, environment.clock
+    settings = settings_for(slack.url, secmaster.url, database_url)
+    async with App(settings, policy(rules), QUICK_TIMEOUTS, clock) as app:
+        slack.request_url = f"{app.url}/slack/events"
+        yield BotEnvironment(slack, secmaster, app, clock)
+
+
+def buttons(message: dict[str, Any]) -> list[str]:
+    """The action ids of a message's buttons."""
+    return [
+        element["action_id"]
+        for block in message.get("blocks", [])
+        if block["type"] == "actions"
+        for element in block["elements"]
+    ]
+
+
+def on_card(noun: str, status: str) -> list[str]:
+    """The buttons that the table puts on an object's card in this status, without its menu."""
+    return [
+        action.name for action in TABLE if action.kind == noun and status in action.button_statuses
+    ]
+
+
+def policy(text: str = POLICY) -> Config:
+    """The policy file's meaning.
+
+    Cards follow only where a story says so, and a decision without a reason leaves a comment
+    only where it says that.
+    """
+    quiet = {"watch": WatchConfig(every=0), "attribution": Attribution(comment="reason")}
+    missing = {key: value for key, value in quiet.items() if f"[{key}]" not in text}
+    return parse(text).model_copy(update=missing)

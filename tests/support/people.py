@@ -1,0 +1,6 @@
+"""The people and the channels of the local Slack, by their ids."""
+
+ALICE, BOB, CAROL, DAVE = "U0ALICE", "U0BOB", "U0CAROL", "U0DAVE"
+GUEST, SOLO, OUTSIDER = "U0GUEST", "U0SOLO", "U0OUTSIDER"
+BOT = "U0BOT"
+SOC, ONCALL, RANDOM, PRIVATE = "C0SOC", "C0ONCALL", "C0RANDOM", "C0PRIVATE"

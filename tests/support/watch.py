@@ -1,0 +1,101 @@
+"""What stories of the watch share: its routes, what comes in SecMaster, and the cards of it."""
+
+from typing import Any
+
+from bot.sandbox.secmaster import Person
+from bot.sandbox.secmaster.arrivals import THROTTLED, WORKFLOWS
+from bot.sandbox.secmaster.runs import Script
+from bot.sandbox.secmaster.wire import node_record, stamp
+from tests.support.environment import BotEnvironment
+from tests.support.people import SOC
+
+EVERA = Person("console-evera", "Evera")  # decides in the console, and is nobody in Slack
+ROUTES = """
+[watch]
+every = 0.02
+
+[[routes]]
+name = "soc"
+channel = "C0SOC"
+tasks = true
+mention = ["S0SOC"]
+
+[[routes]]
+name = "oncall"
+channel = "C0ONCALL"
+instances = ["FAILED"]
+"""
+
+
+async def first_poll_finished(environment: BotEnvironment) -> None:
+    """Wait until the first poll is through.
+
+    What is there by then is summed up in one message for each channel; that it is one, and what
+    it says, is a story of its own.
+    """
+    environment.ignore_messages("👋 I watch SecMaster from now on.")
+    statuses = environment.app.services.store.poll_statuses
+    await environment.secmaster.until(
+        lambda: bool((status := statuses.get("main")) and status.last_success_at)
+    )
+
+
+def ignore_seeded_tasks(environment: BotEnvironment) -> None:
+    """Let the tasks that are there from the start come due while a story sets the clock forward."""
+    for task in environment.secmaster.world.tasks.values():
+        environment.ignore_messages(f"{task['name']}: ")
+
+
+def card_of(environment: BotEnvironment, channel: str, name: str) -> str:
+    """Return the ts of the newest message that begins with an object's name, or nothing."""
+    messages = environment.slack.messages(channel)
+    cards = [m["ts"] for m in messages if dict.__getitem__(m, "text").startswith(name)]
+    if not cards:
+        return ""
+    environment.slack.mark_read(cards[-1])
+    return str(cards[-1])
+
+
+async def snooze(environment: BotEnvironment, user: str, ts: str) -> None:
+    """Pick "Snooze 1 h" from the card's menu."""
+    ref = f"1:task:main:{task_id_of(environment, ts)}"
+    await environment.slack.press(user, SOC, ts, "more", value=f"snooze.1h|{ref}")
+
+
+def task_id_of(environment: BotEnvironment, ts: str) -> str:
+    """Return the id of the task that a card is of."""
+    return str(environment.message(ts)["metadata"]["event_payload"]["ref"].rpartition(":")[2])
+
+
+async def add_failure(
+    environment: BotEnvironment,
+    *,
+    number: int = 0,
+    workflow: int | None = 0,
+    error: str = THROTTLED,
+    relapse: str = "",
+    node_input: str = "[]",
+    node_output: str = "",
+) -> dict[str, Any]:
+    """Let a run of a workflow fail, after the first poll so that it is news; returns the run."""
+    await first_poll_finished(environment)
+    now = stamp(environment.secmaster.world.clock())
+    node = node_record(
+        f"node-{number}",
+        "Respond",
+        status="FAILED",
+        error_msg=error,
+        start_time=now,
+        end_time=now,
+        input=node_input,
+        output=node_output,
+    )
+    fields = {} if workflow is None else {"workflow": dict(WORKFLOWS[workflow])}
+    return environment.secmaster.world.add_instance(
+        Script(relapse=relapse),
+        name=f"Run {number} of {workflow}",
+        status="FAILED",
+        end_time=now,
+        topology={"audit_logs": [node]},
+        **fields,
+    )

@@ -1,0 +1,726 @@
+"""Words to a request: the grammar, what it forgives, and what it refuses as a whole."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bot.domain.actions import BY_NAME, MAX_REASON, TABLE, Action, Param
+from bot.domain.approvals import ApprovalIntent
+from bot.domain.objects import ListQuery, Ref
+from bot.messages import command_help
+from bot.messages.blocks import Message
+from bot.sandbox.slack.blocks import check_blocks
+from handlers.parsing import ParseError, check_param, identifier, parse
+from handlers.requests import (
+    ActionRequest,
+    ChangeApproval,
+    CreateDelegation,
+    ExplainPolicy,
+    ListDelegations,
+    ReloadPolicy,
+    Request,
+    RevokeDelegation,
+    ShowAudit,
+    ShowCard,
+    ShowHelp,
+    Whoami,
+)
+from tests.support.examples import examples
+
+ID = "909494e3-558e-46b6-a9eb-07a4e1a1d4ac"
+OTHER = "7f3c1a52-0d4e-4b8a-9c11-5a0e4f2b6d77"
+CONSOLE = f"https://console.huaweicloud.com/secmaster/?region=cn-north-4#/task/{ID}"
+NBSP = "\u00a0"
+TASK = Ref(kind="task", id=ID)
+RUN = Ref(kind="instance", id=ID)
+BOMB = "[" * 100_000
+
+
+def listing(noun: Any, state: Any = "", text: str = "") -> ListQuery:
+    return ListQuery(kind=noun, filter=state, text=text)
+
+
+def given_for(param: Param) -> str:
+    """Something that may stand for a parameter in a command."""
+    if param.json:
+        return '[{"name": "ip"}]'
+    return "seen before" if param.rest else "c-17"
+
+
+def ref_of(action: Action, object_id: str = ID) -> Ref:
+    return Ref(kind=action.kind, id=object_id)
+
+
+def needed_by(action: Action) -> dict[str, str]:
+    return {param.name: given_for(param) for param in action.params}
+
+
+def tail(action: Action) -> str:
+    return " ".join(needed_by(action).values())
+
+
+def refused(text: str, ref: Ref | None = None) -> ParseError:
+    with pytest.raises(ParseError) as caught:
+        parse(text, ref)
+    return caught.value
+
+
+def told(text: str, ref: Ref | None = None) -> str:
+    """What the person reads who wrote something that makes no sense."""
+    no = refused(text, ref)
+    return command_help.not_understood(no.problem, no.usage, no.nearest, "/secmaster").text
+
+
+COMMANDS = [(action, verb) for action in TABLE for verb in (action.verb, *action.aliases)]
+every_command = pytest.mark.parametrize(
+    ("action", "verb"), COMMANDS, ids=[f"{action.kind}-{verb}" for action, verb in COMMANDS]
+)
+every_action = pytest.mark.parametrize("action", TABLE, ids=list(BY_NAME))
+with_needs = pytest.mark.parametrize(
+    "action", [action for action in TABLE if action.params], ids=lambda action: action.name
+)
+with_reason = pytest.mark.parametrize(
+    "action", [action for action in TABLE if action.takes_reason], ids=lambda action: action.name
+)
+
+
+# The grammar.
+
+
+@pytest.mark.parametrize("text", ["", "  ", "help", "HELP", "?", "`help`", NBSP])
+def test_nothing_or_help_asks_for_help(text: str) -> None:
+    assert parse(text) == ShowHelp()
+
+
+@pytest.mark.parametrize("text", ["whoami", "WhoAmI", " whoami "])
+def test_whoami_asks_who_i_am(text: str) -> None:
+    assert parse(text) == Whoami()
+
+
+@every_command
+def test_every_action_is_understood_by_its_name_and_its_aliases(action: Action, verb: str) -> None:
+    request = parse(f"{action.kind} {verb} {ID} {tail(action)}")
+    assert request == ActionRequest(action, ref_of(action), needed_by(action))
+
+
+@every_command
+def test_case_does_not_matter_in_the_words_of_a_command(action: Action, verb: str) -> None:
+    request = parse(f"{action.kind.upper()} {verb.title()} {ID} {tail(action)}")
+    assert request == ActionRequest(action, ref_of(action), needed_by(action))
+
+
+@every_action
+def test_the_plural_of_a_noun_is_understood(action: Action) -> None:
+    request = parse(f"{action.kind}s {action.verb} {ID} {tail(action)}")
+    assert request == ActionRequest(action, ref_of(action), needed_by(action))
+
+
+@with_reason
+def test_what_follows_the_id_of_a_decision_is_the_reason(action: Action) -> None:
+    request = parse(f"{action.kind} {action.verb} {ID}  looks fine\nto <me> ")
+    assert request.reason == "looks fine\nto <me>".replace("<me>", "me")
+
+
+@with_reason
+def test_a_decision_needs_no_reason_to_be_understood(action: Action) -> None:
+    assert parse(f"{action.kind} {action.verb} {ID}").reason == ""
+
+
+@pytest.mark.parametrize("noun", ["task", "instance"])
+def test_show_names_one_object(noun: Any) -> None:
+    assert parse(f"{noun} show {ID}") == ShowCard(Ref(kind=noun, id=ID))
+
+
+def test_ids_that_are_no_uuids_are_taken_as_they_are() -> None:
+    assert parse("task show Task_7.b-1") == ShowCard(Ref(kind="task", id="Task_7.b-1"))
+
+
+@pytest.mark.parametrize(
+    ("text", "listing"),
+    [
+        ("task list", listing("task")),
+        ("tasks list", listing("task")),
+        ("task list todo", listing("task", "todo")),
+        ("task list HANDLED", listing("task", "handled")),
+        ("task list waiting", listing("task", "todo")),
+        ("task list Open host", listing("task", "todo", "host")),
+        ("task list decided", listing("task", "handled")),
+        ("task list finished", listing("task", "handled")),
+        ("task list todo isolate host", listing("task", "todo", "isolate host")),
+        ("task list isolate host", listing("task", "", "isolate host")),
+        ("task list failed", listing("task", "", "failed")),
+        ("instance list", listing("instance")),
+        ("instance list Failed", listing("instance", "failed")),
+        ("instance list running &lt;b&gt; &amp; co", listing("instance", "running", "<b> & co")),
+        ("instance list todo", listing("instance", "", "todo")),
+        ("task list <https://evil.example|evil>", listing("task", "", "https://evil.example")),
+    ],
+)
+def test_lists_take_a_filter_and_a_text(text: str, listing: Any) -> None:
+    assert parse(text) == listing
+
+
+def test_the_text_of_a_list_is_kept_short_enough_for_a_button() -> None:
+    assert parse(f"task list {'x' * 10_000}") == listing("task", "", "x" * 100)
+
+
+# What is forgiven around an id.
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"`{ID}`",
+        f"```{ID}```",
+        f'"{ID}"',
+        f"'{ID}'",
+        f"“{ID}”",
+        f"‘{ID}’",
+        f"„{ID}“",
+        f"«{ID}»",
+        f"*{ID}*",
+        f"({ID})",
+        f"{ID},",
+        f"&lt;{ID}&gt;",
+        f"<{ID}>",
+        CONSOLE,
+        f"<{CONSOLE}>",
+        f"<{CONSOLE}|the-task>",
+        f"<{CONSOLE}|{ID[:8]}…>",
+        f"`<{CONSOLE}|{ID}>`",
+        f"“<{CONSOLE}>”",
+        f"<https://console.huaweicloud.com/x?a=1&amp;taskId={ID}>",
+        f"<https://console.huaweicloud.com/x/{ID}/>",
+        f"<https://console.huaweicloud.com/x%2F{ID}>",
+        f"<https://console.huaweicloud.com/x/{ID}?tab=history>",
+    ],
+)
+@pytest.mark.parametrize("between", [" ", NBSP, "\t", "  \n"], ids=["space", "nbsp", "tab", "line"])
+def test_an_id_is_found_in_whatever_it_was_pasted_with(written: str, between: str) -> None:
+    assert parse(f"task{between}show{between}{written}") == ShowCard(TASK)
+
+
+def test_the_last_id_of_a_console_link_is_the_objects_own() -> None:
+    assert identifier(f"https://console.huaweicloud.com/{OTHER}/task/{ID}") == ID
+
+
+def test_a_link_to_an_id_that_is_no_uuid_gives_its_last_part() -> None:
+    assert parse("task show <https://console.example/task/t-17>") == ShowCard(
+        Ref(kind="task", id="t-17")
+    )
+    assert parse("task show <https://console.example/?id=t-17>") == ShowCard(
+        Ref(kind="task", id="t-17")
+    )
+
+
+def test_a_link_whose_label_has_spaces_is_one_word() -> None:
+    assert parse(f"task show <{CONSOLE}|Isolate host 10.0.0.7>") == ShowCard(TASK)
+    request = parse(f"task approve <{CONSOLE}|Isolate host> looks fine")
+    assert request == ActionRequest(BY_NAME["task.approve"], TASK, reason="looks fine")
+
+
+def test_the_zero_width_spaces_of_a_copied_command_are_nothing() -> None:
+    assert parse(f"\u200btask show \u200b{ID}\u200b") == ShowCard(TASK)
+
+
+def test_a_whole_command_in_code_marks_is_understood() -> None:
+    assert parse(f"`task show {ID}`") == ShowCard(TASK)
+
+
+@pytest.mark.parametrize("wrong", ["a/b", "ünïcode", "-x", "x" * 65, "a|b", "a&amp;b", "…", "<>"])
+def test_what_cannot_be_an_id_is_refused_by_name(wrong: str) -> None:
+    no = refused(f"task approve {wrong}")
+    assert "is no id" in no.problem
+    assert no.usage == BY_NAME["task.approve"].usage
+
+
+@every_command
+def test_an_id_in_capitals_names_the_same_task(action: Action, verb: str) -> None:
+    request = parse(f"{action.kind} {verb} {ID.upper()} {tail(action)}")
+    assert request == ActionRequest(action, ref_of(action), needed_by(action))
+
+
+@pytest.mark.parametrize(
+    "written", [ID.upper(), ID.title(), f"`{ID.upper()}`", CONSOLE.replace(ID, ID.upper())]
+)
+def test_an_id_in_capitals_is_found_in_whatever_it_was_pasted_with(written: str) -> None:
+    assert parse(f"task show {written}") == ShowCard(TASK)
+
+
+@with_reason
+def test_in_a_cards_thread_its_own_id_in_capitals_is_no_reason(action: Action) -> None:
+    request = parse(f"{action.verb} {ID.upper()} looks fine", ref_of(action))
+    assert request == ActionRequest(action, ref_of(action), reason="looks fine")
+
+
+def test_an_id_that_is_no_uuid_keeps_its_capitals() -> None:
+    assert parse("task show T-17") == ShowCard(Ref(kind="task", id="T-17"))
+
+
+# Text that people wrote.
+
+
+@pytest.mark.parametrize(
+    ("arrives", "meant"),
+    [
+        ("ask <@U0BOB|bob> first", "ask @bob first"),
+        ("ask <@U0BOB> first", "ask @U0BOB first"),
+        ("see <#C0SOC|soc>", "see #soc"),
+        ("<!channel> look", "@channel look"),
+        ("<!subteam^S0SOC|@soc-team> look", "@soc-team look"),
+        ("see <https://x.example/a?b=1&amp;c=2>", "see https://x.example/a?b=1&c=2"),
+        ("mail <mailto:a@b.example|a@b.example>", "mail a@b.example"),
+        ("a &lt; b &amp;&amp; c &gt; d", "a < b && c > d"),
+        ("typed &amp;lt; as it is", "typed &lt; as it is"),
+        ("two\nlines", "two\nlines"),
+        ("“quoted” as typed", "“quoted” as typed"),
+    ],
+)
+def test_a_comment_is_what_the_person_typed_without_slacks_escapes(
+    arrives: str, meant: str
+) -> None:
+    assert parse(f"task comment {ID} {arrives}").params == {"comment": meant}
+
+
+def test_a_comment_that_is_too_long_is_refused_with_both_numbers() -> None:
+    no = refused(f"task comment {ID} {'x' * 10_000}")
+    assert "10,000" in no.problem
+    assert "3,000" in no.problem
+    assert no.usage == "task comment <id> <text>"
+
+
+def test_a_comment_of_the_longest_size_is_taken_whole() -> None:
+    assert parse(f"task comment {ID} {'x' * 3000}").params["comment"] == "x" * 3000
+
+
+def test_the_length_of_a_comment_counts_what_was_typed_and_not_its_escapes() -> None:
+    assert parse(f"task comment {ID} {'&amp;' * 3000}").params["comment"] == "&" * 3000
+
+
+@with_reason
+def test_a_reason_that_is_too_long_is_refused_with_both_numbers(action: Action) -> None:
+    text = f"{action.kind} {action.verb} {ID} {'y' * (MAX_REASON + 1)}"
+    assert "1,001" in refused(text).problem
+    assert parse(text[:-1]).reason == "y" * MAX_REASON
+
+
+def test_a_comments_id_may_be_quoted() -> None:
+    assert parse(f"task uncomment {ID} `c-17`").params == {"comment_id": "c-17"}
+
+
+# In a card's thread.
+
+
+@every_command
+def test_in_a_cards_thread_the_noun_and_the_id_may_be_left_out(action: Action, verb: str) -> None:
+    ref = ref_of(action)
+    assert parse(f"{verb} {tail(action)}", ref) == ActionRequest(action, ref, needed_by(action))
+
+
+@every_command
+def test_in_a_cards_thread_the_id_alone_may_be_left_out(action: Action, verb: str) -> None:
+    ref = ref_of(action)
+    request = parse(f"{action.kind} {verb} {tail(action)}", ref)
+    assert request == ActionRequest(action, ref, needed_by(action))
+
+
+@every_action
+def test_in_a_cards_thread_another_objects_id_still_means_the_other(action: Action) -> None:
+    request = parse(f"{action.verb} {OTHER} {tail(action)}", ref_of(action))
+    assert request == ActionRequest(action, ref_of(action, OTHER), needed_by(action))
+
+
+@every_action
+def test_in_a_cards_thread_its_own_id_is_not_taken_for_a_parameter(action: Action) -> None:
+    ref = Ref(kind=action.kind, id="t-17")
+    request = parse(f"{action.verb} t-17 {tail(action)}", ref)
+    assert request == ActionRequest(action, ref, needed_by(action))
+
+
+@with_reason
+def test_in_a_cards_thread_the_words_after_a_decision_are_the_reason(action: Action) -> None:
+    request = parse(f"{action.verb} looks fine", ref_of(action))
+    assert request == ActionRequest(action, ref_of(action), reason="looks fine")
+
+
+def test_in_a_cards_thread_show_is_the_card_again() -> None:
+    assert parse("show", TASK) == ShowCard(TASK)
+
+
+@every_action
+def test_in_a_thread_of_the_other_noun_the_id_is_still_needed(action: Action) -> None:
+    other = Ref(kind="instance" if action.kind == "task" else "task", id=OTHER)
+    no = refused(f"{action.kind} {action.verb}", other)
+    assert (no.problem, no.usage) == ("The id is missing.", action.usage)
+
+
+@every_action
+def test_outside_a_cards_thread_the_noun_is_needed(action: Action) -> None:
+    assert "I don't know" in refused(f"{action.verb} {ID}").problem
+
+
+def test_help_and_whoami_mean_the_same_in_a_thread() -> None:
+    assert parse("help", TASK) == ShowHelp()
+    assert parse("whoami", TASK) == Whoami()
+
+
+# What is refused.
+
+
+@every_command
+def test_a_missing_id_gives_the_usage(action: Action, verb: str) -> None:
+    no = refused(f"{action.kind} {verb}")
+    assert (no.problem, no.usage) == ("The id is missing.", action.usage)
+
+
+@with_needs
+def test_each_missing_parameter_is_named_and_gives_the_usage(action: Action) -> None:
+    have = [ID]
+    for param in action.params:
+        no = refused(" ".join([action.kind, action.verb, *have]))
+        assert (no.problem, no.usage) == (f"The {param.label} is missing.", action.usage)
+        have.append(given_for(param))
+
+
+@pytest.mark.parametrize("blank", ["<> ", "``", '""', "&lt;&gt;"])
+def test_a_comments_id_of_marks_alone_is_missing(blank: str) -> None:
+    assert refused(f"task uncomment {ID} {blank}").problem == "The comment id is missing."
+
+
+@pytest.mark.parametrize("noun", ["task", "instance"])
+def test_a_noun_alone_asks_what_about_it(noun: Any) -> None:
+    no = refused(noun)
+    assert (no.problem, no.usage) == (f"What about the {noun}?", f"{noun} list")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"task show {ID} please", f"task uncomment {ID} c-17 please", f"task attach {ID} a b"],
+)
+def test_words_that_are_left_over_are_refused(text: str) -> None:
+    assert "is too much here" in refused(text).problem
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("taks", "task"),
+        ("instnace", "instance"),
+        ("hlep", "help"),
+        ("whoam", "whoami"),
+        ("aprove x", "task approve"),
+        ("approve x", "task approve"),
+        ("retry x", "instance retry"),
+        ("list", "task list"),
+        ("task aprove x", "task approve"),
+        ("task contineu x", "task continue"),
+        ("task lst", "task list"),
+        ("instance rerty x", "instance retry"),
+        ("instance shwo x", "instance show"),
+    ],
+)
+def test_an_unknown_word_gets_the_closest_command(typed: str, meant: str) -> None:
+    assert refused(typed).nearest == meant
+
+
+def test_the_closest_command_is_shown_as_code_a_person_can_copy() -> None:
+    assert "Did you mean `/secmaster task approve`?" in told("task aprove x")
+
+
+def test_a_word_like_nothing_gets_no_guess() -> None:
+    no = refused("zzz qqq")
+    assert no.problem == "I don't know “zzz”."
+    assert no.usage == "help"
+
+
+@every_action
+def test_an_action_of_the_other_noun_is_not_guessed_into_this_one(action: Action) -> None:
+    other = "instance" if action.kind == "task" else "task"
+    if f"{other}.{action.verb}" not in BY_NAME:
+        assert f"“{other} {action.verb}”" in refused(f"{other} {action.verb} {ID}").problem
+
+
+def test_everybody_is_told_that_nothing_was_sent() -> None:
+    assert "Nothing was sent to SecMaster." in told("task aprove x")
+    assert "`/secmaster task comment &lt;id&gt; &lt;text&gt;`" in told("task comment")
+
+
+def test_the_first_word_is_quoted_only_in_part() -> None:
+    assert len(refused("z" * 100_000).problem) < 100
+
+
+# JSON for debugging.
+
+
+def debug(written: str) -> Any:
+    return parse(f"instance debug {ID} node-1 {written}").params["input_dataobject"]
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("[]", []),
+        ('[{"a": 1}]', [{"a": 1}]),
+        ("“[]”"[1:-1], []),
+        ("[{“a”: “b”}]", [{"a": "b"}]),
+        ("[{„a“: «b»}]", [{"a": "b"}]),
+        ('`[{"a": 1}]`', [{"a": 1}]),
+        ('```[{"a": 1}]```', [{"a": 1}]),
+        ('```\n[\n {"a": 1}\n]\n```', [{"a": 1}]),
+        ('[{"a":\u00a01}]', [{"a": 1}]),
+        ('["a &lt; b &amp;&amp; c"]', ["a < b && c"]),
+        ('["“as typed”"]', ["“as typed”"]),
+        ('["中文 🙂"]', ["中文 🙂"]),
+    ],
+)
+def test_debug_takes_a_json_array_as_people_paste_it(written: str, sent: Any) -> None:
+    assert json.loads(debug(written)) == sent
+
+
+def test_debug_unescapes_what_was_typed_only_once() -> None:
+    assert json.loads(debug('["&amp;lt;"]')) == ["&lt;"]
+
+
+def test_json_typed_into_a_form_is_taken_as_it_is() -> None:
+    node_input = BY_NAME["instance.debug"].params[-1]
+    assert json.loads(check_param(node_input, '["&lt;"]')) == ["&lt;"]
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ('["<https://x.example/a>"]', ["https://x.example/a"]),
+        ('["<http://x.example|x.example>"]', ["http://x.example"]),
+        ('["<mailto:a@b.example|a@b.example>"]', ["a@b.example"]),
+    ],
+)
+def test_debug_takes_the_addresses_that_slack_made_links_of(written: str, sent: Any) -> None:
+    assert json.loads(debug(written)) == sent
+
+
+@pytest.mark.parametrize(
+    "written", ["{", "[1,", "nope", "[1] [2]", "['a']", "`", BOMB[:2999], "[1]" + BOMB[:2990]]
+)
+def test_broken_json_is_refused_with_the_usage(written: str) -> None:
+    no = refused(f"instance debug {ID} node-1 {written}")
+    assert no.problem == "That is not JSON."
+    assert no.usage == "instance debug <id> <node id> <json>"
+
+
+@pytest.mark.parametrize("written", ["[NaN]", "[Infinity]", "[-Infinity]"])
+def test_numbers_that_json_does_not_have_are_refused(written: str) -> None:
+    assert refused(f"instance debug {ID} node-1 {written}").problem == "That is not JSON."
+
+
+@pytest.mark.parametrize("written", ['{"a": 1}', "1", '"a"', "null", "true", "{“a”: 1}"])
+def test_json_that_is_no_array_is_refused(written: str) -> None:
+    assert "must be an array" in refused(f"instance debug {ID} node-1 {written}").problem
+
+
+def test_json_that_is_too_long_is_refused() -> None:
+    assert "3,000 are possible" in refused(f'instance debug {ID} n ["{"x" * 5000}"]').problem
+
+
+# Whatever is written.
+
+VOCABULARY = [
+    *("task", "tasks", "instance", "list", "show", "help", "whoami", "todo", "failed"),
+    *(verb for _action, verb in COMMANDS),
+    *(ID, OTHER, "t-17", f"<{CONSOLE}|{ID}>", f"`{ID}`", CONSOLE, "<@U0BOB|bob>", "<!channel>"),
+    *("[]", "{}", '[{"a": 1}]', "[“a”]", "```", "`", "“", "<", ">", "<|>", "<a|", "|", "&lt;"),
+    *("&amp;amp;", "://", "<://>", "%", "%00", "%ff", "\0", NBSP, "\u200b", "\u202e", "🙂", "中"),
+    *("x" * 70, "x" * 1001, "x" * 3001, "&amp;" * 700, BOMB[:5000]),
+]
+ANYTHING = st.one_of(
+    st.text(),
+    st.lists(st.sampled_from(VOCABULARY) | st.text(max_size=5), max_size=9).map(" ".join),
+    st.lists(st.sampled_from(VOCABULARY) | st.text(max_size=5), max_size=9).map("".join),
+    st.builds(lambda text, times: text * times, st.text(max_size=5), st.integers(0, 20_000)),
+)
+HERE = st.sampled_from([None, TASK, RUN, Ref(kind="task", id="t-17")])
+
+
+def assert_slack_takes(message: Message) -> None:
+    payload = message.payload
+    json.dumps(payload, ensure_ascii=False).encode()
+    check_blocks(payload["blocks"])
+    assert 0 < len(payload["text"]) <= 4000
+
+
+@examples(400)
+@example("instance debug x y " + BOMB, None)
+@example("x" * 1_000_000, None)
+@example("task " + "aprove" * 10_000, TASK)
+@example("task approve " + "<" * 20_000, TASK)
+@example("task comment x " + "<a" * 20_000, TASK)
+@given(ANYTHING, HERE)
+def test_whatever_is_written_is_a_request_or_is_not_understood(text: str, ref: Ref | None) -> None:
+    try:
+        request = parse(text, ref)
+    except ParseError as no:
+        assert_slack_takes(
+            command_help.not_understood(no.problem, no.usage, no.nearest, "/secmaster")
+        )
+        return
+    assert isinstance(request, Request)
+    if isinstance(request, ActionRequest):
+        assert_within_the_table(request)
+
+
+def assert_within_the_table(request: Any) -> None:
+    assert request.ref.kind == request.action.kind
+    assert Ref.parse(str(request.ref)) == request.ref
+    assert list(request.params) == [param.name for param in request.action.params]
+    for param in request.action.params:
+        value = request.params[param.name]
+        assert value.strip()
+        assert len(value) <= param.max_length
+        assert not param.json or isinstance(json.loads(value), list)
+    assert len(request.reason) <= (MAX_REASON if request.action.takes_reason else 0)
+
+
+@examples(150)
+@given(st.text(), st.sampled_from([param for action in TABLE for param in action.params]))
+def test_whatever_is_typed_into_a_form_is_taken_or_refused(text: str, param: Param) -> None:
+    try:
+        value = check_param(param, text)
+    except ParseError as no:
+        assert no.problem  # noqa: PT017 - either way out is right, and this one has words
+        return
+    assert value.strip()
+    assert len(value) <= param.max_length
+
+
+# Rights.
+
+
+@pytest.mark.parametrize("word", ["why", "WHY", "audit"])
+@pytest.mark.parametrize(
+    "words",
+    [ID, f"`{ID}`", f"<{CONSOLE}>", f"<{CONSOLE}|the task>", f" {ID.upper()} ", f"“{ID}”"],
+)
+def test_why_and_audit_take_an_id_of_either_noun(word: str, words: str) -> None:
+    kind = ShowAudit if word == "audit" else ExplainPolicy
+    assert parse(f"{word} {words}") == kind(ID, ("task", "instance"))
+
+
+@pytest.mark.parametrize("noun", ["task", "instance"])
+@pytest.mark.parametrize(("word", "kind"), [("why", ExplainPolicy), ("audit", ShowAudit)])
+def test_why_and_audit_take_a_noun_before_the_id(word: str, kind: Any, noun: Any) -> None:
+    assert parse(f"{word} {noun} {ID}") == kind(ID, (noun,))
+    assert parse(f"{word} {noun.upper()} {ID}") == kind(ID, (noun,))
+
+
+@pytest.mark.parametrize("ref", [TASK, RUN])
+@pytest.mark.parametrize(("word", "kind"), [("why", ExplainPolicy), ("audit", ShowAudit)])
+def test_in_a_thread_why_and_audit_are_about_its_object_or_the_one_that_is_named(
+    word: str, kind: Any, ref: Ref | None
+) -> None:
+    assert parse(word, ref) == kind(ID, (ref.kind,))
+    assert parse(f"{word} {OTHER}", ref) == kind(OTHER, ("task", "instance"))
+
+
+@pytest.mark.parametrize("word", ["why", "audit"])
+@pytest.mark.parametrize("words", ["", "task", "instance", "not an id", f"{ID} and more", "<>"])
+def test_why_and_audit_without_one_id_are_refused_with_how_they_are_written(
+    word: str, words: str
+) -> None:
+    with pytest.raises(ParseError) as refused:
+        parse(f"{word} {words}")
+    assert refused.value.usage == f"{word} <id>"
+
+
+@pytest.mark.parametrize(
+    ("words", "request_"),
+    [
+        ("delegate <@U0BOB|bob> until 18:00", CreateDelegation("U0BOB", "until 18:00")),
+        ("delegate <@U0BOB> for 2h", CreateDelegation("U0BOB", "for 2h")),
+        ("DELEGATE <@W0BOB|bob>, 18:00", CreateDelegation("W0BOB", "18:00")),
+        ("delegate <@U0BOB|b o b> until 18:00", CreateDelegation("U0BOB", "until 18:00")),
+        ("revoke <@U0BOB|bob>", RevokeDelegation("U0BOB")),
+        ("reload", ReloadPolicy()),
+        ("delegations", ListDelegations()),
+        ("`delegations`", ListDelegations()),
+    ],
+)
+def test_rights_are_lent_and_read_by_these_words(words: str, request_: Any) -> None:
+    assert parse(words) == request_
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("delegate", "Whom?"),
+        ("revoke", "Whom?"),
+        ("delegate bob until 18:00", "“bob” is nobody I know."),
+        ("delegate @bob until 18:00", "“@bob” is nobody I know."),
+        ("delegate U0BOB until 18:00", "“U0BOB” is nobody I know."),
+        ("delegate <!subteam^S0SOC|@soc> until 18:00", "is nobody I know."),
+        ("delegate <!channel> until 18:00", "is nobody I know."),
+        ("delegate <#C0SOC|soc> until 18:00", "is nobody I know."),
+        ("delegate <@U0BOB|bob>", "Until when?"),
+        ("revoke <@U0BOB|bob> now", "“now” is too much here."),
+        ("reload now", "“now” is too much here."),
+        ("delegations of bob", "“of bob” is too much here."),
+        ("break-glass", "What is to be decided alone?"),
+        (f"break-glass task show {ID}", "What is to be decided alone?"),
+        (f"break-glass why {ID}", "What is to be decided alone?"),
+    ],
+)
+def test_what_makes_no_sense_about_rights_is_refused_as_a_whole(words: str, problem: str) -> None:
+    with pytest.raises(ParseError) as refused:
+        parse(words)
+    assert problem in refused.value.problem
+
+
+def test_a_decision_alone_is_asked_for_by_a_word_before_it() -> None:
+    request = parse(f"break-glass task approve {ID} it spreads")
+    assert (request.action, request.ref, request.reason, request.break_glass) == (
+        BY_NAME["task.approve"],
+        TASK,
+        "it spreads",
+        True,
+    )
+    assert parse("break-glass approve it spreads", TASK) == request
+    assert not parse(f"task approve {ID} break-glass").break_glass
+
+
+@pytest.mark.parametrize(
+    ("verb", "say"), [("withdraw", ApprovalIntent.WITHDRAW), ("refuse", ApprovalIntent.DECLINE)]
+)
+def test_a_yes_is_taken_back_or_refused_with_or_without_a_reason(verb: str, say: Any) -> None:
+    assert parse(f"task {verb} {ID}") == ChangeApproval(say, TASK)
+    assert parse(f"task {verb} {ID} on second thought") == ChangeApproval(
+        say, TASK, "on second thought"
+    )
+    assert parse(f"{verb} on second thought", TASK) == ChangeApproval(
+        say, TASK, "on second thought"
+    )
+
+
+@examples(200)
+@given(
+    st.sampled_from(["delegate", "revoke", "why", "audit", "reload", "break-glass", "task refuse"]),
+    st.text(max_size=40)
+    | st.lists(
+        st.sampled_from(["<@U0BOB|bob>", "<@", ">", "|", ID, "task", "until", "18:00", "<!here>"]),
+        max_size=5,
+    ).map(" ".join),
+    st.sampled_from([None, TASK, RUN]),
+)
+@example("break-glass", "break-glass " * 300 + f"task approve {ID}", None)
+def test_any_words_about_rights_make_a_request_or_are_refused(
+    word: str, words: str, ref: Ref | None
+) -> None:
+    try:
+        request = parse(f"{word} {words}", ref)
+    except ParseError as wrong:
+        message = command_help.not_understood(
+            wrong.problem, wrong.usage, wrong.nearest, "/secmaster"
+        )
+        check_blocks(message.payload["blocks"])
+        return
+    assert request

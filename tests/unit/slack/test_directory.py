@@ -1,0 +1,383 @@
+"""Who is who, asked of a real local Slack: roles, guests, outsiders, and what is kept."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.domain.delegations import Delegation
+from bot.domain.slack import Actor
+from bot.policy.config import Config, PolicyHolder
+from bot.policy.decide import Principal
+from bot.policy.rules import Role
+from bot.runtime.clock import Clock
+from bot.runtime.ttl_cache import TtlCache
+from bot.sandbox.faults import Fault
+from bot.slack.directory import Directory, LookupFailed
+from bot.store import Delegations
+from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, OUTSIDER, SOLO
+from tests.support.slack_recorder import SlackRecorder
+
+TEAM = "T0DEMO"
+ROLES = {
+    "approver": Role(usergroups=("S0SOC",)),
+    "oncall": Role(usergroups=("S0ONCALL",), users=(DAVE,)),
+    "chief": Role(users=(ALICE,)),
+    "nobody": Role(),
+}
+FAULTS = [
+    Fault(on="*", status=500),
+    Fault(on="*", status=503, html=True),
+    Fault(on="*", status=200, html=True),
+    Fault(on="*", status=429, retry_after=0),
+    Fault(on="*", status=200, code="fatal_error"),
+    Fault(on="*", status=200, code="missing_scope"),
+    Fault(on="*", status=200, code="token_revoked"),
+    Fault(on="*", hang_up=True),
+    Fault(on="*", cut=True),
+]
+
+
+class CacheClock(Clock):
+    """A clock whose seconds, by which answers age, a test moves."""
+
+    passed = 1000.0
+
+    def monotonic(self) -> float:
+        return self.passed
+
+
+class FixedDelegations(Delegations):
+    """Delegations that are in force whenever they are asked for, by delegate."""
+
+    def __init__(self, delegators: dict[str, list[str]]) -> None:
+        self.delegators = delegators
+
+    def received(self, delegate: str, at: datetime) -> list[Delegation]:
+        return [
+            Delegation(delegator=delegator, delegate=delegate, until=at + timedelta(hours=1))
+            for delegator in self.delegators.get(delegate, [])
+        ]
+
+
+@pytest.fixture
+async def client(slack: SlackRecorder) -> AsyncIterator[AsyncWebClient]:
+    async with aiohttp.ClientSession() as session:
+        yield AsyncWebClient(
+            "xoxb-demo", base_url=f"{slack.url}/api/", session=session, retry_handlers=[]
+        )
+
+
+@pytest.fixture
+def cache_clock() -> CacheClock:
+    return CacheClock()
+
+
+@pytest.fixture
+def directory(client: AsyncWebClient, cache_clock: CacheClock) -> Directory:
+    return open_directory(client, ROLES, clock=cache_clock)
+
+
+def open_directory(
+    client: AsyncWebClient,
+    roles: dict[str, Role],
+    delegators: dict[str, list[str]] | None = None,
+    *,
+    within: float = 20,
+    clock: Clock | None = None,
+) -> Directory:
+    policy = PolicyHolder(Config(roles=roles), Path("secmaster-bot.toml"))
+    delegations = FixedDelegations(delegators or {})
+    return Directory(client, TEAM, policy, delegations, clock=clock or Clock(), within=within)
+
+
+def asked(slack: SlackRecorder, method: str) -> list[dict[str, Any]]:
+    return [call.args for call in slack.calls if call.method == method]
+
+
+def actor(user: str, team: str = TEAM) -> Actor:
+    return Actor(id=user, team=team)
+
+
+# Who is who.
+
+
+@pytest.mark.parametrize(
+    ("user", "roles"),
+    [
+        (ALICE, {"approver", "chief"}),
+        (BOB, {"approver"}),
+        (CAROL, {"oncall"}),
+        (DAVE, {"oncall"}),
+    ],
+)
+async def test_roles_come_from_user_groups_and_from_people(
+    directory: Directory, user: str, roles: Any
+) -> None:
+    assert await directory.principal(actor(user)) == Principal(user, frozenset(roles))
+
+
+@pytest.mark.parametrize("user", [GUEST, SOLO])
+async def test_guests_are_known_for_guests(directory: Directory, user: str) -> None:
+    assert await directory.principal(actor(user)) == Principal(user, guest=True)
+
+
+async def test_somebody_of_another_organisation_is_an_outsider(directory: Directory) -> None:
+    assert await directory.principal(actor(OUTSIDER)) == Principal(OUTSIDER, outsider=True)
+
+
+async def test_somebody_who_comes_in_from_another_workspace_is_an_outsider(
+    directory: Directory,
+) -> None:
+    member = await directory.principal(actor(ALICE, team="T0OTHER"))
+    assert member.outsider
+
+
+async def test_a_stranger_who_shows_our_team_is_still_an_outsider(
+    slack: SlackRecorder, directory: Directory
+) -> None:
+    slack.workspace.users[BOB]["is_stranger"] = True
+    assert (await directory.principal(actor(BOB))).outsider
+
+
+async def test_a_person_of_another_team_is_an_outsider_even_when_slack_says_no_more(
+    slack: SlackRecorder, directory: Directory
+) -> None:
+    slack.workspace.users[BOB]["team_id"] = "T0OTHER"
+    assert (await directory.principal(actor(BOB))).outsider
+
+
+async def test_where_the_team_is_not_told_slack_is_believed(directory: Directory) -> None:
+    assert not (await directory.principal(Actor(id=ALICE))).outsider
+    assert (await directory.principal(Actor(id=OUTSIDER))).outsider
+
+
+async def test_without_roles_no_group_is_asked_for(
+    slack: SlackRecorder, client: AsyncWebClient
+) -> None:
+    assert await open_directory(client, {}).principal(actor(ALICE)) == Principal(ALICE)
+    assert asked(slack, "usergroups.users.list") == []
+
+
+async def test_a_group_that_two_roles_share_is_asked_for_once(
+    slack: SlackRecorder, client: AsyncWebClient
+) -> None:
+    roles = {"one": Role(usergroups=("S0SOC",)), "two": Role(usergroups=("S0SOC",))}
+    member = await open_directory(client, roles).principal(actor(BOB))
+    assert member.roles == {"one", "two"}
+    assert len(asked(slack, "usergroups.users.list")) == 1
+
+
+async def test_people_are_called_by_their_names(directory: Directory) -> None:
+    assert await directory.name(ALICE) == "Alice"
+
+
+async def test_somebody_without_a_real_name_goes_by_the_handle(
+    slack: SlackRecorder, directory: Directory
+) -> None:
+    slack.workspace.users[ALICE]["real_name"] = ""
+    assert await directory.name(ALICE) == "alice"
+
+
+# What is kept, and for how long.
+
+
+async def test_an_answer_is_kept_for_a_minute_and_no_longer(
+    slack: SlackRecorder, directory: Directory, cache_clock: CacheClock
+) -> None:
+    assert "approver" in (await directory.principal(actor(BOB))).roles
+    slack.workspace.groups["S0SOC"]["users"].remove(BOB)
+    slack.workspace.users[BOB]["is_restricted"] = True
+    cache_clock.passed += 60
+    assert await directory.principal(actor(BOB)) == Principal(BOB, frozenset({"approver"}))
+    cache_clock.passed += 0.1
+    assert await directory.principal(actor(BOB)) == Principal(BOB, guest=True)
+    assert len(asked(slack, "users.info")) == 2
+
+
+async def test_groups_are_kept_for_everybody_and_people_each_for_themselves(
+    slack: SlackRecorder, directory: Directory
+) -> None:
+    for user in (ALICE, BOB, CAROL, ALICE):
+        await directory.principal(actor(user))
+    assert len(asked(slack, "usergroups.users.list")) == 2
+    assert [call["user"] for call in asked(slack, "users.info")] == [ALICE, BOB, CAROL]
+
+
+async def test_many_who_ask_at_once_cause_one_lookup(
+    slack: SlackRecorder, directory: Directory
+) -> None:
+    await slack.faults.set(Fault(on="users.info", hold=True))
+    waiting = [asyncio.create_task(directory.principal(actor(ALICE))) for _ in range(50)]
+    await slack.faults.until_held("users.info")
+    await slack.faults.clear()
+    assert set(await asyncio.gather(*waiting)) == {
+        Principal(ALICE, frozenset({"approver", "chief"}))
+    }
+    assert len(asked(slack, "users.info")) == 1
+    assert len(asked(slack, "usergroups.users.list")) == 2
+
+
+async def test_when_the_first_to_ask_goes_away_the_others_still_get_their_answer(
+    slack: SlackRecorder, directory: Directory
+) -> None:
+    await slack.faults.set(Fault(on="users.info", hold=True))
+    first = asyncio.create_task(directory.principal(actor(ALICE)))
+    await slack.faults.until_held("users.info")
+    others = [asyncio.create_task(directory.principal(actor(ALICE))) for _ in range(5)]
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    await slack.faults.clear()
+    assert first.cancelled()
+    assert all("approver" in member.roles for member in await asyncio.gather(*others))
+    assert len(asked(slack, "users.info")) == 1
+
+
+async def test_the_minute_counts_from_the_question_and_not_from_the_answer(
+    cache_clock: CacheClock,
+) -> None:
+    answers = iter(["old", "new"])
+
+    async def look_up(_key: str) -> Any:
+        cache_clock.passed += 50
+        return next(answers)
+
+    cache = TtlCache(look_up, cache_clock.monotonic)
+    assert await cache.get("x") == "old"
+    cache_clock.passed += 11
+    assert await cache.get("x") == "new"
+
+
+# When Slack can't be asked.
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: str(f.model_dump(exclude_defaults=True)))
+@pytest.mark.parametrize("method", ["users.info", "usergroups.users.list"])
+async def test_a_lookup_that_fails_is_nobodys_membership_and_is_not_kept(
+    slack: SlackRecorder, directory: Directory, fault: Fault, method: str
+) -> None:
+    await slack.faults.set(fault.model_copy(update={"on": method}))
+    with pytest.raises(LookupFailed):
+        await directory.principal(actor(ALICE))
+    await slack.faults.clear()
+    assert "approver" in (await directory.principal(actor(ALICE))).roles
+
+
+async def test_a_group_that_slack_does_not_know_gives_nobody_anything(
+    client: AsyncWebClient,
+) -> None:
+    roles = {"typo": Role(usergroups=("S0TYPO",)), "named": Role(users=(ALICE,))}
+    directory = open_directory(client, roles)
+    assert (await directory.principal(actor(ALICE))).roles == {"named"}
+    assert (await directory.principal(actor(BOB))).roles == set()
+
+
+async def test_somebody_whom_slack_does_not_know_may_nothing(directory: Directory) -> None:
+    with pytest.raises(LookupFailed, match="user_not_found"):
+        await directory.principal(actor("U0NOBODY"))
+
+
+async def test_when_nobody_listens_the_lookup_fails(
+    slack: SlackRecorder, directory: Directory
+) -> None:
+    await slack.stop()
+    with pytest.raises(LookupFailed):
+        await directory.principal(actor(ALICE))
+    assert await directory.name(ALICE) == ALICE
+
+
+async def test_everybody_who_waited_for_a_lookup_that_fails_is_told(
+    slack: SlackRecorder, directory: Directory
+) -> None:
+    await slack.faults.set(Fault(on="users.info", hold=True, applied=True, status=500))
+    waiting = [asyncio.create_task(directory.principal(actor(ALICE))) for _ in range(10)]
+    await slack.faults.until_held("users.info")
+    await slack.faults.clear()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(each) for each in ended] == [LookupFailed] * 10
+    assert len(asked(slack, "users.info")) == 1
+
+
+async def test_no_token_is_seen_in_what_a_failed_lookup_says(
+    slack: SlackRecorder, directory: Directory
+) -> None:
+    await slack.faults.set(Fault(on="users.info", status=500))
+    with pytest.raises(LookupFailed) as caught:
+        await directory.principal(actor(ALICE))
+    assert "xoxb-demo" not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: str(f.model_dump(exclude_defaults=True)))
+async def test_while_slack_cannot_be_asked_a_person_goes_by_the_id(
+    slack: SlackRecorder, directory: Directory, fault: Fault
+) -> None:
+    await slack.faults.set(fault.model_copy(update={"on": "users.info"}))
+    assert await directory.name(ALICE) == ALICE
+    await slack.faults.clear()
+    assert await directory.name(ALICE) == "Alice"
+
+
+# Lent rights.
+
+
+async def test_many_clicks_at_once_ask_once_about_each_group_and_each_person(
+    slack: SlackRecorder, client: AsyncWebClient
+) -> None:
+    directory = open_directory(client, ROLES, {user: [CAROL] for user in (ALICE, BOB, DAVE)})
+    await slack.faults.set(Fault(on="usergroups.users.list", hold=True))
+    users = [ALICE, BOB, DAVE] * 10
+    waiting = [asyncio.create_task(directory.principal(actor(user))) for user in users]
+    await slack.faults.until_held("usergroups.users.list", 2)
+    await slack.faults.clear()
+    members = await asyncio.gather(*waiting)
+    assert {lender.id for member in members for lender in member.delegators} == {CAROL}
+    assert [member.delegators[0].roles for member in members] == [{"oncall"}] * 30
+    assert len(asked(slack, "usergroups.users.list")) == 2
+    assert len(asked(slack, "users.info")) == 4
+
+
+async def test_what_lenders_were_lent_is_not_theirs_to_lend(client: AsyncWebClient) -> None:
+    delegators = {DAVE: [CAROL], CAROL: [ALICE]}
+    member = await open_directory(client, ROLES, delegators).principal(actor(DAVE))
+    [lender] = member.delegators
+    assert (lender.id, set(lender.roles), lender.delegators) == (CAROL, {"oncall"}, ())
+
+
+async def test_a_lender_who_left_has_nothing_to_lend(
+    slack: SlackRecorder, client: AsyncWebClient
+) -> None:
+    delegators = {DAVE: [ALICE]}
+    slack.workspace.users[ALICE]["deleted"] = True
+    member = await open_directory(client, ROLES, delegators).principal(actor(DAVE))
+    assert member.delegators[0].roles == set()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: str(f.model_dump(exclude_defaults=True)))
+async def test_while_a_lender_cannot_be_asked_about_nobody_is_known(
+    slack: SlackRecorder, client: AsyncWebClient, fault: Fault
+) -> None:
+    delegators = {DAVE: [ALICE]}
+    directory = open_directory(client, ROLES, delegators)
+    await open_directory(client, ROLES).principal(actor(DAVE))
+    await slack.faults.set(fault.model_copy(update={"on": "users.info"}))
+    with pytest.raises(LookupFailed):
+        await directory.principal(actor(DAVE))
+    await slack.faults.clear()
+    assert "approver" in (await directory.principal(actor(DAVE))).delegators[0].roles
+
+
+async def test_a_persons_zone_is_their_own_and_utc_where_slack_does_not_tell(
+    slack: SlackRecorder, directory: Directory
+) -> None:
+    slack.workspace.users[ALICE]["tz_offset"] = -3600
+    slack.workspace.users[BOB]["tz_offset"] = None
+    assert (await directory.time_zone(ALICE)).utcoffset(None).total_seconds() == -3600
+    assert (await directory.time_zone(BOB)).utcoffset(None).total_seconds() == 0
+    await slack.faults.set(Fault(on="users.info", status=500))
+    with pytest.raises(LookupFailed):
+        await directory.time_zone(CAROL)
