@@ -214,7 +214,7 @@ async def _log_reload_failure(error: Exception) -> None:
         sentence = "policy not reloaded, the one before stays in force"
         log.warning(sentence, extra={"problems": str(error)})
     else:
-        log.error("reloading the policy is not on record", exc_info=error)
+        log.error("policy reload is not recorded", exc_info=error)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -206,7 +206,7 @@ class HomeRefresher:
                 self._busy = False
 
         async def log_failure(error: Exception) -> None:
-            log.error("Homes are not drawn again", exc_info=error)
+            log.error("Home views are not refreshed", exc_info=error)
 
         if not self._busy:
             self._busy = True
@@ -227,7 +227,7 @@ class HomeRefresher:
                 drawn = await _draw(app, Actor(id=user), source, fingerprint)
             except Exception as error:
                 # One that can't be drawn must not stand before the others.
-                log.warning("a Home is not drawn", exc_info=error, extra={"user": user})
+                log.warning("Home view not published", exc_info=error, extra={"user": user})
                 drawn = False
             if drawn:
                 self._last, remaining = user, remaining - 1

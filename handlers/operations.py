@@ -106,7 +106,7 @@ async def record(
         except Exception as error:
             if not number:
                 raise
-            log.exception("recorded in part", extra={"reference": operation.reference})
+            log.exception("operations recorded in part", extra={"reference": operation.reference})
             message = operation_results.recorded_in_part(request.files[:number], len(request.files))
             raise UserError(message) from error
 

@@ -38,7 +38,7 @@ async def enqueue_due(services: Services) -> None:
             await asyncio.to_thread(enqueue, services, schedule, at)
         except Exception:
             # Whatever can't be told of a shift, all else is to be posted.
-            log.exception("a digest could not be written down", extra={"channel": schedule.channel})
+            log.exception("digest not recorded", extra={"channel": schedule.channel})
 
 
 def enqueue(services: Services, schedule: DigestSchedule, at: datetime) -> None:

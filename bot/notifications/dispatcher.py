@@ -66,7 +66,7 @@ class Dispatcher:
                 await step()
             except Exception:
                 # Planning must not keep back what is ready, nor one failure end the loop.
-                log.exception("a part of dispatching failed")
+                log.exception("dispatching failed in part")
 
     async def enqueue_due(self) -> None:
         """Enqueue reminders, escalations and ends of snoozes that are due by now."""
@@ -81,7 +81,7 @@ class Dispatcher:
                     entries, next_check_at = planner.due_entries(services, tracked, now)
                 except Exception:
                     # Whatever is the matter with it, the other objects do not wait for it.
-                    log.exception("what is due can't be said", extra={"ref": str(tracked.ref)})
+                    log.exception("due notifications not planned", extra={"ref": str(tracked.ref)})
                     entries, next_check_at = [], now + REPLAN_AFTER
                 await asyncio.to_thread(
                     tracked_objects.mark_checked, tracked, next_check_at, entries, now
@@ -235,10 +235,10 @@ class ChannelWorker:
         services, now, details = self.services, self.services.clock.now(), entry.dedupe_key
         tried_for = now - (entry.sending_at or now)
         if is_temporary(error) and tried_for < KEEPS_PLACE:
-            log.warning("a notice waits", extra={"dedupe_key": details, "error": str(error)})
+            log.warning("notification waits", extra={"dedupe_key": details, "error": str(error)})
             await services.clock.sleep(RETRY_PAUSE)
             return
-        log.warning("a notice is left for later", exc_info=error, extra={"dedupe_key": details})
+        log.warning("notification postponed", exc_info=error, extra={"dedupe_key": details})
         until = services.clock.now() + POSTPONED_BY
         await asyncio.to_thread(services.store.outbox.postpone, [entry.number], until)
 

@@ -33,7 +33,7 @@ async def redirect(services: Services, channel: str) -> None:
 async def report_closed(services: Services, channel: str, code: str) -> None:
     """Record that a channel is closed, tell the admins where that is news, and redirect."""
     store, now = services.store, services.clock.now()
-    log.warning("a channel is closed to us", extra={"channel": channel, "code": code})
+    log.warning("channel is closed to the bot", extra={"channel": channel, "code": code})
     if await asyncio.to_thread(store.closed_channels.mark_closed, channel, code, now):
         reports = [
             OutboxEntry(

@@ -70,7 +70,7 @@ class BatchRunner:
             location = await record_step("announce", SlackLocation, self._announce)
         except (SlackFailed, RETRIES_EXHAUSTED):
             # Nobody could be told how it ends, so nothing is started.
-            log.exception("a batch could not be announced", extra={"batch": self.batch.id})
+            log.exception("batch not announced", extra={"batch": self.batch.id})
             return "unannounced"
         for number, item in enumerate(self.batch.items):
             await self._wait_for(number, CONCURRENCY - 1, location)
@@ -94,7 +94,7 @@ class BatchRunner:
         except SlackFailed as error:
             if error.is_temporary:
                 raise
-            log.warning("channel closed to us", extra={"code": error.code})
+            log.warning("channel is closed to the bot", extra={"code": error.code})
         channel = await slack.open_dm(operation.actor.id)
         ts = await slack.post(channel, message, metadata, posted_since=since)
         return SlackLocation(channel=channel, card=ts)
@@ -149,7 +149,7 @@ class BatchRunner:
         except SlackFailed as error:
             if error.is_temporary:
                 raise
-            log.warning("a batch's message is closed to us", extra={"code": error.code})
+            log.warning("batch message not updated", extra={"code": error.code})
             await slack.send_private(location, self.batch.operation.actor.id, table)
 
     async def _final_result(self, item: BatchItem) -> BatchItemResult:

@@ -156,5 +156,5 @@ async def _in_thread(services: Services, operation: Operation, part: str, messag
     except SlackFailed as error:
         if error.is_temporary:
             raise
-        log.warning("thread closed to us", extra={"code": error.code})
+        log.warning("thread is closed to the bot", extra={"code": error.code})
     await services.slack.send_private(location, operation.actor.id, message)

@@ -128,7 +128,7 @@ class Cards:
             async with asyncio.timeout(self._optional_timeout):
                 metadata = await self._slack.own_metadata(channel, ts)
         except (SlackFailed, TimeoutError) as error:
-            log.warning("a thread can't be looked at", extra={"error": str(error)})
+            log.warning("thread not read", extra={"error": str(error)})
             return None
         return Ref.parse(metadata.get("ref", ""))
 
@@ -337,7 +337,7 @@ class Cards:
             if error.is_temporary:
                 raise
             # What can't be drawn there must not be hidden there: it gets a card of its own.
-            log.warning("a card can't show more", extra={"ref": str(card.ref), "code": error.code})
+            log.warning("group card not updated", extra={"ref": str(card.ref), "code": error.code})
             for card, _ in joined:
                 await asyncio.to_thread(self._store.forget_card, card, only=card.ref)
             return False

@@ -194,7 +194,7 @@ class SlackGateway:
                 request = self.client.chat_getPermalink(channel=channel, message_ts=ts)
                 address = str((await call(request))["permalink"])
         except (SlackFailed, TimeoutError) as error:
-            log.warning("a message's address is not known", extra={"error": str(error)})
+            log.warning("permalink is not known", extra={"error": str(error)})
             return ""
         if len(self._permalinks) >= MAX_PERMALINKS:
             del self._permalinks[next(iter(self._permalinks))]
@@ -221,7 +221,7 @@ class SlackGateway:
             if error.is_temporary:
                 raise
             # Public channels may be written in uninvited, but not read.
-            log.warning("own messages can't be looked for", extra={"code": error.code})
+            log.warning("own messages not searched", extra={"code": error.code})
             return ""
         for message in response["messages"]:
             payload = message.get("metadata", {}).get("event_payload", {})

@@ -156,7 +156,7 @@ class ListSynchronizer:
             if self._is_last_page:
                 return
             offset += PAGE
-        log.warning("SecMaster lists no more than this", extra={"kind": self.kind})
+        log.warning("the list is longer than SecMaster returns", extra={"kind": self.kind})
 
     async def read_page(self, listing: Listing, offset: int) -> list[ListedRow]:
         """Read one page; note SecMaster's count of what is open, and whether it was the last."""

@@ -56,13 +56,13 @@ class Poller:
                 pass
             except Exception:
                 # Without its database nothing can be polled; it will be back.
-                log.exception("the watch broke off")
+                log.exception("polling failed")
             await self._services.clock.sleep(interval)
 
     async def lead(self, interval: float, leader: Leader) -> None:
         """Poll and dispatch side by side, until the lead is lost or one of them fails."""
         self._synchronizers = self.new_synchronizers()
-        log.info("this replica watches now")
+        log.info("this replica polls now")
         loops = (
             asyncio.create_task(self.poll_repeatedly(interval, leader)),
             asyncio.create_task(self.dispatcher.run(interval, leader.is_leader)),
@@ -117,7 +117,7 @@ class Poller:
                 await asyncio.to_thread(enqueue_backlog, services, alias, now)
             await catch_up(services)
         except SECMASTER_DOWN as error:
-            log.warning("SecMaster can't be watched", extra={"error": str(error)})
+            log.warning("SecMaster can't be polled", extra={"error": str(error)})
             retry_after = error.retry_after if isinstance(error, Unavailable) else None
             return secmaster_reason(error), retry_after or 0.0
         except Exception as error:

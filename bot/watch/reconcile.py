@@ -88,7 +88,7 @@ async def redraw(services: Services, ref: Ref) -> int:
     try:
         return await services.cards.redraw_outdated(ref)
     except (Refused, Unreadable, SlackFailed) as error:
-        log.warning("a card can't follow", extra={"ref": str(ref), "error": str(error)})
+        log.warning("card not refreshed", extra={"ref": str(ref), "error": str(error)})
         # What Slack did not take is tried again; what can't be read must not stand before others.
         is_stale = isinstance(error, SlackFailed)
         await asyncio.to_thread(services.store.tracked.mark_stale, ref, stale=is_stale)

@@ -86,7 +86,7 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, command: str) 
 
 
 @pytest.mark.parametrize("address", ["mysql://host/bot", "bot.db", "postgresql://[/bot"])
-def test_what_names_no_database_is_refusal(tmp_path: Path, address: str) -> None:
+def test_what_names_no_database_is_refused(tmp_path: Path, address: str) -> None:
     assert "DATABASE_URL must be" in refusal("verify", "--database", address, folder=tmp_path)
 
 
@@ -97,7 +97,7 @@ def test_a_database_that_cannot_be_reached_is_named_without_its_password(tmp_pat
     assert "secret-1" not in sentence
 
 
-def test_a_file_that_is_no_database_is_refusal(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secmaster-bot.db").write_bytes(b"no database at all" * 100)
     assert "The database can't be read" in refusal("verify", folder=tmp_path)
 
@@ -113,7 +113,7 @@ def test_a_database_from_before_the_first_release_is_refused_and_stays_as_it_is(
     engine.dispose()
 
 
-def test_a_newer_database_and_an_empty_one_are_refusal(engine: sa.Engine, tmp_path: Path) -> None:
+def test_a_newer_database_and_an_empty_one_are_refused(engine: sa.Engine, tmp_path: Path) -> None:
     do(engine, "UPDATE secmaster_bot_version SET version_num = '9999'")
     assert "a newer version" in refusal("verify", folder=tmp_path)
     do(engine, "DELETE FROM secmaster_bot_version")
@@ -328,6 +328,6 @@ def test_a_time_may_be_given_in_many_ways(text: str, at: datetime) -> None:
 @pytest.mark.parametrize(
     "text", ["", "d", "7", "7 days", "-7d", "9999999d", "9" * 5000 + "h", "0001-01-01T00:00+14:00"]
 )
-def test_what_is_no_time_is_refusal(text: str) -> None:
+def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(AuditUnavailable, match="2026-11-01T10:00"):
         parse_since(text, NOW)

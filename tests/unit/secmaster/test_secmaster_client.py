@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import socket
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -306,6 +307,19 @@ async def test_a_server_that_stops_answering_leaves_a_doubt(
     with pytest.raises(AnswerLost, match="ReadTimeout"):
         await approve(client)
     assert len(requests) == 1
+
+
+async def test_waiting_in_vain_for_a_free_connection_sends_nothing(stand: Stand) -> None:
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(open_http(httpx.Timeout(5, pool=0.05)))
+        for _ in range(LIMITS.max_connections):
+            await stack.enter_async_context(http.stream("GET", stand.url))
+        client = SecMaster(
+            endpoint=stand.url, project_id="p", workspace_id="w", auth=TokenAuth("t"), http=http
+        )
+        with pytest.raises(Unreachable):
+            await approve(client)
+    assert len(stand.requests) == LIMITS.max_connections
 
 
 async def test_the_client_goes_on_after_an_answer_was_lost(
