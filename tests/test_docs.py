@@ -197,7 +197,7 @@ def toml_blocks() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("text", "cases"), list(toml_blocks()))
-def test_every_toml_block_loads(text: str, cases: bool, tmp_path: Path):  # noqa: FBT001
+def test_every_toml_block_loads(text: str, cases: bool, tmp_path: Path):
     if not cases:
         assert parse(text) != Config()
         return

@@ -23,13 +23,13 @@ async def send():
         yield request
 
 
-def test_a_hundred_levels_are_read():
+def test_a_hundred_levels_are_read() -> None:
     text = "[" * 100 + "]" * 100
     assert strict_json.dumps(strict_json.loads(text)) == text
 
 
 @pytest.mark.parametrize("body", BAD, ids=range(len(BAD)))
-async def test_slack_refuses_what_it_cannot_keep(slack, send, body):
+async def test_slack_refuses_what_it_cannot_keep(slack, send, body) -> None:
     _, text = await send("POST", slack.url + "/api/chat.postMessage", body)
     assert '"invalid_json"' in text
     hook = slack.workspace.permits.new_hook("U0BOB", "C0SOC", "")
@@ -39,7 +39,7 @@ async def test_slack_refuses_what_it_cannot_keep(slack, send, body):
 
 
 @pytest.mark.parametrize("body", BAD, ids=range(len(BAD)))
-async def test_secmaster_refuses_what_it_cannot_keep(secmaster, send, body):
+async def test_secmaster_refuses_what_it_cannot_keep(secmaster, send, body) -> None:
     token = {"X-Auth-Token": "demo-token"}
     path = f"{secmaster.url}{SOC}/tasks/{seed.TASK_ISOLATE}"
     status, text = await send("PUT", path, body, **token)
@@ -49,7 +49,7 @@ async def test_secmaster_refuses_what_it_cannot_keep(secmaster, send, body):
 
 
 @pytest.mark.parametrize("number", ["1e999", "NaN", "Infinity"])
-async def test_faults_and_rates_are_finite(secmaster, send, number):
+async def test_faults_and_rates_are_finite(secmaster, send, number) -> None:
     for path, field in (("faults", '"on": "*", "delay"'), ("clock", '"tasks_every"')):
         body = f"{{{field}: {number}}}"
         assert (await send("POST", f"{secmaster.url}/_sandbox/{path}", body))[0] == 400
@@ -68,7 +68,7 @@ FILE = '--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n
         ("application/json", "[]", '"json_not_object"'),
     ],
 )
-async def test_slack_says_what_is_wrong_with_a_body(slack, send, kind, body, text):
+async def test_slack_says_what_is_wrong_with_a_body(slack, send, kind, body, text) -> None:
     status, answer = await send("POST", slack.url + "/api/api.test", body, **{"Content-Type": kind})
     assert (status, text in answer) == (200, True)
     assert (await send("GET", slack.url + "/_sandbox/calls", ""))[0] == 200

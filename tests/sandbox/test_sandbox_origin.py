@@ -15,7 +15,7 @@ async def status(sandbox, method, path, headers):
 
 
 @pytest.mark.parametrize("headers", [ELSEWHERE, SAME_MACHINE, {"Origin": "null"}])
-async def test_no_other_page_acts_here(slack, secmaster, headers):
+async def test_no_other_page_acts_here(slack, secmaster, headers) -> None:
     for method, path in [
         ("POST", "/_sandbox/press"),
         ("POST", "/_sandbox/faults"),
@@ -27,7 +27,7 @@ async def test_no_other_page_acts_here(slack, secmaster, headers):
     assert (slack.calls, secmaster.requests) == ([], [])
 
 
-async def test_programs_own_pages_and_visitors_are_served(slack, secmaster):
+async def test_programs_own_pages_and_visitors_are_served(slack, secmaster) -> None:
     same_origin = {"Origin": secmaster.url, "Sec-Fetch-Site": "same-origin"}
     assert await status(secmaster, "POST", "/_sandbox/tasks", same_origin) == 201
     assert await status(secmaster, "POST", "/_sandbox/tasks", {}) == 201
@@ -46,12 +46,12 @@ async def test_programs_own_pages_and_visitors_are_served(slack, secmaster):
         ("[::1]:8600", 200),
     ],
 )
-async def test_only_names_of_this_machine_lead_here(slack, secmaster, name, expected):
+async def test_only_names_of_this_machine_lead_here(slack, secmaster, name, expected) -> None:
     for sandbox in (slack, secmaster):
         assert await status(sandbox, "GET", "/_sandbox/faults", {"Host": name}) == expected
 
 
-async def test_who_listens_everywhere_is_reached_by_address_and_not_by_any_name():
+async def test_who_listens_everywhere_is_reached_by_address_and_not_by_any_name() -> None:
     sandbox = SlackSandbox()
     await sandbox.start("0.0.0.0")
     assert await status(sandbox, "GET", "/_sandbox/faults", {"Host": "10.0.0.1"}) == 200

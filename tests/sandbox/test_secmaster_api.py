@@ -40,7 +40,7 @@ def status_of(sandbox, id_):
     return (sandbox.world.tasks | sandbox.world.instances)[id_]["status"]
 
 
-def assert_refused(answer, status=400):
+def assert_refused(answer, status=400) -> None:
     assert answer.status_code == status
     assert set(answer.json()) == {"code", "message"}
     assert answer.json()["code"] != "00000000"
@@ -50,7 +50,7 @@ def assert_refused(answer, status=400):
 # The world it starts with
 
 
-def test_the_seeded_tasks_cover_every_type_and_status(sandbox):
+def test_the_seeded_tasks_cover_every_type_and_status(sandbox) -> None:
     tasks = sandbox.world.tasks.values()
     assert len(tasks) == 15
     assert Counter(task["business_type"] for task in tasks) == {
@@ -64,7 +64,7 @@ def test_the_seeded_tasks_cover_every_type_and_status(sandbox):
     assert by_status == {"waiting": 12, "finished": 2, "canceled": 1}
 
 
-def test_some_seeded_tasks_are_overdue_and_some_are_due_within_three_hours(sandbox):
+def test_some_seeded_tasks_are_overdue_and_some_are_due_within_three_hours(sandbox) -> None:
     now = datetime.now(UTC)
     waiting = [one for one in sandbox.world.tasks.values() if one["status"] == "waiting"]
     left = [read_stamp(one["due_date"]) - now for one in waiting if one["due_date"]]
@@ -73,7 +73,7 @@ def test_some_seeded_tasks_are_overdue_and_some_are_due_within_three_hours(sandb
     assert {"CONTINUE", "INTERRUPT", ""} == {one["due_handle"] for one in waiting}
 
 
-def test_the_seeded_instances_cover_every_status_and_failures_say_why(sandbox):
+def test_the_seeded_instances_cover_every_status_and_failures_say_why(sandbox) -> None:
     instances = sandbox.world.instances.values()
     assert {one["status"] for one in instances} == set(STATUSES)
     for one in instances:
@@ -84,7 +84,7 @@ def test_the_seeded_instances_cover_every_status_and_failures_say_why(sandbox):
         assert all(node["error_msg"] for node in failed)
 
 
-def test_every_waiting_node_approval_holds_up_a_running_instance(sandbox):
+def test_every_waiting_node_approval_holds_up_a_running_instance(sandbox) -> None:
     for task in sandbox.world.tasks.values():
         if (task["business_type"], task["status"]) == ("WORKFLOWNODEAPPROVE", "waiting"):
             instance = sandbox.world.instance(task["action_instance_id"])
@@ -92,7 +92,7 @@ def test_every_waiting_node_approval_holds_up_a_running_instance(sandbox):
             assert instance["topology"]["audit_logs"][-1]["action_name"] == "Approval"
 
 
-def test_ids_are_the_same_in_two_fresh_sandboxes_and_all_different():
+def test_ids_are_the_same_in_two_fresh_sandboxes_and_all_different() -> None:
     def ids(world):
         nodes = [
             node["action_id"]
@@ -107,13 +107,13 @@ def test_ids_are_the_same_in_two_fresh_sandboxes_and_all_different():
     assert {len(id_) for id_ in one} == {36}
 
 
-def test_parameters_are_json_in_strings(sandbox):
+def test_parameters_are_json_in_strings(sandbox) -> None:
     task = sandbox.world.task(seed.TASK_ISOLATE)
     assert json.loads(task["handle_parameters"])[0]["key"] == "duration_hours"
     assert json.loads(task["view_parameters"])[0]["value"] == "ecs-web-07"
 
 
-async def test_times_carry_a_literal_z_and_an_offset(caller):
+async def test_times_carry_a_literal_z_and_an_offset(caller) -> None:
     task = await caller.show(seed.TASK_ISOLATE)
     assert task["create_time"].endswith("Z+0800")
 
@@ -126,7 +126,7 @@ async def send(request):
         return await http.send(request)
 
 
-async def test_a_right_signature_is_let_in(sandbox):
+async def test_a_right_signature_is_let_in(sandbox) -> None:
     url = f"{sandbox.url}{SOC}/tasks?name=IAM%20user&note=006&limit=5"
     answer = await send(signed(url))
     assert answer.status_code == 200
@@ -134,7 +134,7 @@ async def test_a_right_signature_is_let_in(sandbox):
     assert sandbox.requests[-1].signed_by == "aksk"
 
 
-async def test_a_signed_body_is_checked_too(sandbox):
+async def test_a_signed_body_is_checked_too(sandbox) -> None:
     url = f"{sandbox.url}{SOC}/tasks/{seed.TASK_ISOLATE}"
     request = signed(url, method="PUT", body={"action": "CONTINUE"})
     other = httpx.Request("PUT", url, headers=request.headers, content=b'{"action":"TERMINATE"}')
@@ -154,7 +154,7 @@ async def test_a_signed_body_is_checked_too(sandbox):
     ],
     ids=str,
 )
-async def test_a_wrong_signature_is_a_401_in_the_gateways_shape(sandbox, wrong):
+async def test_a_wrong_signature_is_a_401_in_the_gateways_shape(sandbox, wrong) -> None:
     if "late" in wrong:
         wrong = {"at": datetime.now(UTC) - wrong["late"]}
     answer = await send(signed(f"{sandbox.url}{SOC}/tasks", **wrong))
@@ -164,7 +164,7 @@ async def test_a_wrong_signature_is_a_401_in_the_gateways_shape(sandbox, wrong):
     assert "demo-sk" not in answer.text
 
 
-async def test_the_clock_that_counts_is_the_sandboxs():
+async def test_the_clock_that_counts_is_the_sandboxs() -> None:
     then = datetime(2025, 8, 19, 6, 53, 42, tzinfo=UTC)
     sandbox = SecMasterSandbox(clock=lambda: then)
     await sandbox.start()
@@ -175,7 +175,7 @@ async def test_the_clock_that_counts_is_the_sandboxs():
     await sandbox.stop()
 
 
-async def test_a_hand_computed_signature_is_let_in():
+async def test_a_hand_computed_signature_is_let_in() -> None:
     # Computed with openssl from the canonical request written out by hand.
     then = datetime(2025, 8, 19, 6, 53, 42, tzinfo=UTC)
     sandbox = SecMasterSandbox(clock=lambda: then)
@@ -194,14 +194,14 @@ async def test_a_hand_computed_signature_is_let_in():
     assert answer.status_code == 200
 
 
-async def test_an_unsigned_payload_is_for_bodies_that_are_not_json(sandbox):
+async def test_an_unsigned_payload_is_for_bodies_that_are_not_json(sandbox) -> None:
     url = f"{sandbox.url}{SOC}/tasks"
     unsigned = {"x_sdk_content_sha256": "UNSIGNED-PAYLOAD"}
     assert (await send(signed(url, content_type="text/plain", **unsigned))).status_code == 200
     assert (await send(signed(url, **unsigned))).status_code == 401
 
 
-async def test_temporary_credentials_need_their_security_token():
+async def test_temporary_credentials_need_their_security_token() -> None:
     sandbox = SecMasterSandbox(security_token="temporary")
     await sandbox.start()
     url = f"{sandbox.url}{SOC}/tasks"
@@ -218,19 +218,19 @@ async def test_temporary_credentials_need_their_security_token():
     [{}, {"X-Auth-Token": "stolen"}, {"X-Auth-Token": b"\xff"}, {"Authorization": "Basic x"}],
     ids=str,
 )
-async def test_no_proof_or_a_false_one_is_a_401(sandbox, headers):
+async def test_no_proof_or_a_false_one_is_a_401(sandbox, headers) -> None:
     answer = await send(httpx.Request("GET", f"{sandbox.url}{SOC}/tasks", headers=headers))
     assert answer.status_code == 401
     assert answer.json()["error_code"] == "APIGW.0301"
 
 
-async def test_another_project_is_a_403_and_another_workspace_a_404(http):
+async def test_another_project_is_a_403_and_another_workspace_a_404(http) -> None:
     other = await http.get(SOC.replace("demo-project", "other") + "/tasks")
     assert (other.status_code, other.json()["error_code"]) == (403, "APIGW.0302")
     assert_refused(await http.get(SOC.replace("demo-workspace", "other") + "/tasks"), 404)
 
 
-async def test_an_unknown_path_is_a_404_from_the_gateway(http):
+async def test_an_unknown_path_is_a_404_from_the_gateway(http) -> None:
     for answer in (await http.get(f"{SOC}/nothing"), await http.delete(f"{SOC}/tasks")):
         assert (answer.status_code, answer.json()["error_code"]) == (404, "APIGW.0101")
         assert answer.headers["X-Request-Id"]
@@ -242,7 +242,7 @@ def password(**changes):
     return {"auth": {"identity": identity, "scope": {"project": {"id": "demo-project"}}}}
 
 
-async def test_a_token_is_issued_for_a_password_and_lets_in(sandbox, http):
+async def test_a_token_is_issued_for_a_password_and_lets_in(sandbox, http) -> None:
     issued = await http.post("/v3/auth/tokens", json=password())
     assert issued.status_code == 201
     expires = datetime.fromisoformat(issued.json()["token"]["expires_at"])
@@ -255,7 +255,7 @@ async def test_a_token_is_issued_for_a_password_and_lets_in(sandbox, http):
     assert (await http.get(f"{SOC}/tasks", headers=headers)).status_code == 401
 
 
-async def test_an_issued_token_ends_after_a_day():
+async def test_an_issued_token_ends_after_a_day() -> None:
     now = [datetime(2025, 8, 19, tzinfo=UTC)]
     sandbox = SecMasterSandbox(clock=lambda: now[0])
     await sandbox.start()
@@ -269,7 +269,7 @@ async def test_an_issued_token_ends_after_a_day():
     await sandbox.stop()
 
 
-async def test_a_wrong_password_is_a_401_and_a_wrong_body_a_400_in_iams_shape(http):
+async def test_a_wrong_password_is_a_401_and_a_wrong_body_a_400_in_iams_shape(http) -> None:
     wrong = await http.post("/v3/auth/tokens", json=password(password="guess"))
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (401, 401)
     assert (await http.post("/v3/auth/tokens", json={})).status_code == 400
@@ -279,7 +279,7 @@ async def test_a_wrong_password_is_a_401_and_a_wrong_body_a_400_in_iams_shape(ht
 # Tasks
 
 
-async def test_continue_finishes_the_task_and_its_instance_goes_on(sandbox, caller):
+async def test_continue_finishes_the_task_and_its_instance_goes_on(sandbox, caller) -> None:
     answer = await caller.update(seed.TASK_ISOLATE, "CONTINUE")
     envelope = answer.json()
     assert answer.status_code == 200
@@ -296,7 +296,7 @@ async def test_continue_finishes_the_task_and_its_instance_goes_on(sandbox, call
     assert all(node["succeed"] for node in nodes)
 
 
-async def test_terminate_cancels_the_task_and_ends_its_instance(sandbox, caller):
+async def test_terminate_cancels_the_task_and_ends_its_instance(sandbox, caller) -> None:
     answer = await caller.update(seed.TASK_BLOCK_IP, "TERMINATE")
     assert answer.json()["data"]["status"] == "canceled"
     assert status_of(sandbox, seed.INSTANCE_BLOCK_IP) == "TERMINATED"
@@ -304,7 +304,7 @@ async def test_terminate_cancels_the_task_and_ends_its_instance(sandbox, caller)
 
 @pytest.mark.parametrize("task_id", [seed.TASK_FINISHED, seed.TASK_CANCELED])
 @pytest.mark.parametrize("action", ["CONTINUE", "TERMINATE"])
-async def test_a_decided_task_is_not_decided_again(sandbox, caller, task_id, action):
+async def test_a_decided_task_is_not_decided_again(sandbox, caller, task_id, action) -> None:
     before = json.dumps(sandbox.world.task(task_id))
     assert_refused(await caller.update(task_id, action))
     assert json.dumps(sandbox.world.task(task_id)) == before
@@ -314,11 +314,11 @@ async def test_a_decided_task_is_not_decided_again(sandbox, caller, task_id, act
 @pytest.mark.parametrize(
     "task_id", [seed.TASK_PLAYBOOK, seed.TASK_PUBLISH_WORKFLOW, seed.TASK_SPARSE]
 )
-async def test_a_task_without_a_workflow_instance_is_just_decided(caller, task_id):
+async def test_a_task_without_a_workflow_instance_is_just_decided(caller, task_id) -> None:
     assert (await caller.update(task_id, "CONTINUE")).json()["data"]["status"] == "finished"
 
 
-async def test_comments_come_and_go(caller):
+async def test_comments_come_and_go(caller) -> None:
     added = (await caller.update(seed.TASK_SPARSE, "ADD_COMMENT", comment="看过了")).json()["data"]
     (comment,) = added["comments"]
     assert (comment["message"], comment["user_name"]) == ("看过了", "secmaster-bot")
@@ -329,13 +329,13 @@ async def test_comments_come_and_go(caller):
     assert_refused(again, 404)
 
 
-async def test_a_comment_may_be_long_but_not_endless(caller):
+async def test_a_comment_may_be_long_but_not_endless(caller) -> None:
     longest = await caller.update(seed.TASK_FINISHED, "ADD_COMMENT", comment="x" * 4096)
     assert longest.status_code == 200
     assert_refused(await caller.update(seed.TASK_FINISHED, "ADD_COMMENT", comment="x" * 4097))
 
 
-async def test_attachments_are_listed_once_and_taken_off(caller):
+async def test_attachments_are_listed_once_and_taken_off(caller) -> None:
     async def change(action):
         return await caller.update(
             seed.TASK_ISOLATE, action, attachment_id=seed.ATTACHMENT_UNLISTED
@@ -364,16 +364,16 @@ async def test_attachments_are_listed_once_and_taken_off(caller):
     ],
     ids=str,
 )
-async def test_an_incomplete_update_is_a_400(caller, body):
+async def test_an_incomplete_update_is_a_400(caller, body) -> None:
     assert_refused(await caller.update(seed.TASK_ISOLATE, **body))
 
 
-async def test_a_body_that_is_no_json_object_is_a_400(http):
+async def test_a_body_that_is_no_json_object_is_a_400(http) -> None:
     for content in (b"", b"[]", b"{"):
         assert_refused(await http.put(f"{SOC}/tasks/{seed.TASK_ISOLATE}", content=content))
 
 
-async def test_unknown_ids_are_404(caller, http):
+async def test_unknown_ids_are_404(caller, http) -> None:
     for path in ("tasks/none", "workflows/instances/none", "attachment/none"):
         assert_refused(await http.get(f"{SOC}/{path}"), 404)
     assert_refused(await http.get(f"{SOC}/attachment/none/download"), 404)
@@ -386,7 +386,7 @@ async def test_unknown_ids_are_404(caller, http):
 # Instances
 
 
-async def test_a_retry_retries_runs_and_finishes(sandbox, caller):
+async def test_a_retry_retries_runs_and_finishes(sandbox, caller) -> None:
     answer = await caller.command(seed.INSTANCE_FAILED, "Retry")
     assert set(answer.json()) == {"code", "message", "success", "request_id"}
     await sandbox.until(lambda: status_of(sandbox, seed.INSTANCE_FAILED) == "FINISHED")
@@ -396,7 +396,7 @@ async def test_a_retry_retries_runs_and_finishes(sandbox, caller):
     assert instance["topology"]["audit_logs"][-1]["error_msg"] == ""
 
 
-async def test_a_retry_goes_through_its_statuses_one_step_at_a_time():
+async def test_a_retry_goes_through_its_statuses_one_step_at_a_time() -> None:
     world = SecMasterSandbox().world
     world.update_instance(seed.INSTANCE_FAILED, RETRY, LIN)
     statuses = [world.instance(seed.INSTANCE_FAILED)["status"]]
@@ -406,7 +406,7 @@ async def test_a_retry_goes_through_its_statuses_one_step_at_a_time():
     assert statuses == ["RETRYING", "RUNNING", "FINISHED"]
 
 
-async def test_a_retry_may_fail_again_and_be_retried_again(sandbox, caller):
+async def test_a_retry_may_fail_again_and_be_retried_again(sandbox, caller) -> None:
     for count in (1, 2):
         await caller.command(seed.INSTANCE_FAILED_AGAIN, "Retry")
         await sandbox.until(lambda: status_of(sandbox, seed.INSTANCE_FAILED_AGAIN) == "FAILED")
@@ -425,7 +425,7 @@ async def test_a_retry_may_fail_again_and_be_retried_again(sandbox, caller):
         seed.INSTANCE_TERMINATED,
     ],
 )
-async def test_only_a_failed_instance_can_be_retried(sandbox, caller, instance_id):
+async def test_only_a_failed_instance_can_be_retried(sandbox, caller, instance_id) -> None:
     assert_refused(await caller.command(instance_id, "Retry"))
     assert sandbox.writes("UpdateWorkflowInstance", instance_id) == []
 
@@ -433,19 +433,21 @@ async def test_only_a_failed_instance_can_be_retried(sandbox, caller, instance_i
 @pytest.mark.parametrize(
     "instance_id", [seed.INSTANCE_RUNNING, seed.INSTANCE_RETRYING, seed.INSTANCE_FAILED]
 )
-async def test_an_instance_that_has_not_ended_can_be_terminated(sandbox, caller, instance_id):
+async def test_an_instance_that_has_not_ended_can_be_terminated(
+    sandbox, caller, instance_id
+) -> None:
     assert (await caller.command(instance_id, "Terminate")).status_code == 200
     await sandbox.until(lambda: status_of(sandbox, instance_id) == "TERMINATED")
     assert_refused(await caller.command(instance_id, "Terminate"))
 
 
-async def test_terminating_an_instance_leaves_its_task_canceled(sandbox, caller):
+async def test_terminating_an_instance_leaves_its_task_canceled(sandbox, caller) -> None:
     await caller.command(seed.INSTANCE_ISOLATE, "Terminate")
     await sandbox.until(lambda: status_of(sandbox, seed.TASK_ISOLATE) == "canceled")
     assert_refused(await caller.update(seed.TASK_ISOLATE, "CONTINUE"))
 
 
-async def test_debug_adds_parameters_to_a_nodes_input(caller):
+async def test_debug_adds_parameters_to_a_nodes_input(caller) -> None:
     async def node():
         response = await caller.instance(seed.INSTANCE_DEBUG, show_topology="true")
         return response.json()["topology"]["audit_logs"][0]
@@ -472,7 +474,7 @@ async def test_debug_adds_parameters_to_a_nodes_input(caller):
     ],
     ids=str,
 )
-async def test_debug_needs_a_node_and_a_json_array_in_a_string(sandbox, caller, change):
+async def test_debug_needs_a_node_and_a_json_array_in_a_string(sandbox, caller, change) -> None:
     instance = sandbox.world.instance(seed.INSTANCE_DEBUG)
     right = {
         "task_id": instance["topology"]["audit_logs"][0]["action_id"],
@@ -481,7 +483,7 @@ async def test_debug_needs_a_node_and_a_json_array_in_a_string(sandbox, caller, 
     assert_refused(await caller.command(seed.INSTANCE_DEBUG, "Debug", **(right | change)))
 
 
-async def test_debug_is_not_for_an_instance_that_has_ended(sandbox, caller):
+async def test_debug_is_not_for_an_instance_that_has_ended(sandbox, caller) -> None:
     node = sandbox.world.instance(seed.INSTANCE_FINISHED)["topology"]["audit_logs"][0]
     answer = await caller.command(
         seed.INSTANCE_FINISHED, "Debug", task_id=node["action_id"], input_dataobject="[]"
@@ -489,11 +491,11 @@ async def test_debug_is_not_for_an_instance_that_has_ended(sandbox, caller):
     assert_refused(answer)
 
 
-async def test_an_unknown_command_is_a_400(caller):
+async def test_an_unknown_command_is_a_400(caller) -> None:
     assert_refused(await caller.command(seed.INSTANCE_FAILED, "Restart"))
 
 
-async def test_an_instance_comes_bare_and_with_its_topology_only_when_asked(caller):
+async def test_an_instance_comes_bare_and_with_its_topology_only_when_asked(caller) -> None:
     bare = (await caller.instance(seed.INSTANCE_RUNNING)).json()
     assert bare["id"] == seed.INSTANCE_RUNNING
     assert "topology" not in bare
@@ -509,7 +511,7 @@ async def ids(answer):
     return [task["id"] for task in answer.json()["data"]]
 
 
-async def test_pages_of_tasks_neither_repeat_nor_lose_one(caller):
+async def test_pages_of_tasks_neither_repeat_nor_lose_one(caller) -> None:
     pages = [(await caller.tasks(offset=at, limit=5)).json() for at in (0, 5, 10, 15)]
     assert [len(page["data"]) for page in pages] == [5, 5, 2, 0]
     assert {(page["total"], page["size"]) for page in pages} == {(12, 5)}
@@ -517,14 +519,14 @@ async def test_pages_of_tasks_neither_repeat_nor_lose_one(caller):
     assert len({task["id"] for page in pages for task in page["data"]}) == 12
 
 
-async def test_ten_tasks_come_when_nothing_is_said(caller):
+async def test_ten_tasks_come_when_nothing_is_said(caller) -> None:
     answer = await caller.tasks()
     times = [task["create_time"] for task in answer.json()["data"]]
     assert len(times) == 10
     assert times == sorted(times, reverse=True)
 
 
-async def test_tasks_are_filtered(caller):
+async def test_tasks_are_filtered(caller) -> None:
     async def found(**query):
         return set(await ids(await caller.tasks(limit=100, **query)))
 
@@ -543,7 +545,7 @@ async def test_tasks_are_filtered(caller):
     assert len(since) == 11
 
 
-async def test_tasks_are_sorted_as_asked(caller):
+async def test_tasks_are_sorted_as_asked(caller) -> None:
     await caller.update(seed.TASK_CHINESE, "ADD_COMMENT", comment="now")
     newest = await ids(await caller.tasks(sort_key="update_time"))
     oldest = await ids(await caller.tasks(sort_dir="ASC"))
@@ -567,11 +569,11 @@ async def test_tasks_are_sorted_as_asked(caller):
     ],
     ids=str,
 )
-async def test_a_query_out_of_bounds_is_a_400(caller, query):
+async def test_a_query_out_of_bounds_is_a_400(caller, query) -> None:
     assert_refused(await caller.tasks(**query))
 
 
-async def test_instances_are_filtered_and_paged(caller):
+async def test_instances_are_filtered_and_paged(caller) -> None:
     async def found(**query):
         reply = (await caller.instances(limit=100, **query)).json()
         assert reply["count"] == len(reply["instances"])
@@ -597,7 +599,7 @@ async def test_instances_are_filtered_and_paged(caller):
 # Attachments
 
 
-async def test_a_file_goes_up_is_listed_and_comes_down_again(sandbox, caller, http):
+async def test_a_file_goes_up_is_listed_and_comes_down_again(sandbox, caller, http) -> None:
     content = bytes(range(256)) * 40
     uploaded = (await caller.upload("证据.bin", content)).json()
     attach_id = uploaded["data"]["id"]
@@ -617,14 +619,14 @@ async def test_a_file_goes_up_is_listed_and_comes_down_again(sandbox, caller, ht
         assert (await anyone.get(link + "0")).status_code == 403
 
 
-async def test_an_upload_needs_its_file_and_its_type(caller, http):
+async def test_an_upload_needs_its_file_and_its_type(caller, http) -> None:
     assert_refused(await caller.upload("a.txt", b"a", fileType="picture"))
     assert_refused(await http.post(f"{SOC}/attachment/upload", json={"fileType": "user_task"}))
     parts = {"fileType": (None, "user_task"), "uploadFile": (None, "no file")}
     assert_refused(await http.post(f"{SOC}/attachment/upload", files=parts))
 
 
-async def test_a_broken_form_is_a_400(sandbox, http):
+async def test_a_broken_form_is_a_400(sandbox, http) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     for content in (b"--x\r\nnothing", b"no boundary at all"):
         url = f"{SOC}/attachment/upload"
@@ -632,13 +634,13 @@ async def test_a_broken_form_is_a_400(sandbox, http):
     assert sandbox.writes("UploadAttachment") == []
 
 
-async def test_an_upload_beyond_the_gateways_limit_is_a_413(sandbox, caller):
+async def test_an_upload_beyond_the_gateways_limit_is_a_413(sandbox, caller) -> None:
     answer = await caller.upload("big.bin", bytes(64 * 1024 * 1024 + 1))
     assert (answer.status_code, answer.json()["error_code"]) == (413, "APIGW.0201")
     assert sandbox.requests[-1].status == 413
 
 
-async def test_a_signed_upload_goes_unhashed(sandbox):
+async def test_a_signed_upload_goes_unhashed(sandbox) -> None:
     form = httpx.Request(
         "POST",
         f"{sandbox.url}{SOC}/attachment/upload",
@@ -660,7 +662,7 @@ async def test_a_signed_upload_goes_unhashed(sandbox):
 # Trouble
 
 
-async def test_a_throttled_call_says_when_to_come_back(sandbox, caller):
+async def test_a_throttled_call_says_when_to_come_back(sandbox, caller) -> None:
     await sandbox.faults.set(Fault(on="UpdateTask", status=429, retry_after=7, times=1))
     answer = await caller.update(seed.TASK_ISOLATE, "CONTINUE")
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
@@ -683,21 +685,25 @@ async def test_a_throttled_call_says_when_to_come_back(sandbox, caller):
     ],
     ids=str,
 )
-async def test_a_fault_is_worded_as_the_service_or_the_gateway_would(sandbox, caller, fault, shape):
+async def test_a_fault_is_worded_as_the_service_or_the_gateway_would(
+    sandbox, caller, fault, shape
+) -> None:
     await sandbox.faults.set(Fault(on="ListTasks", **fault))
     answer = await caller.tasks()
     assert answer.status_code == fault["status"]
     assert sorted(answer.json()) == shape
 
 
-async def test_iam_has_trouble_in_its_own_shape(sandbox, http):
+async def test_iam_has_trouble_in_its_own_shape(sandbox, http) -> None:
     await sandbox.faults.set(Fault(on="CreateToken", status=503))
     answer = await http.post("/v3/auth/tokens", json=password())
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, 503)
 
 
 @pytest.mark.parametrize(("applied", "status"), [(False, "waiting"), (True, "finished")])
-async def test_a_hang_up_loses_the_request_or_only_its_answer(sandbox, caller, applied, status):
+async def test_a_hang_up_loses_the_request_or_only_its_answer(
+    sandbox, caller, applied, status
+) -> None:
     await sandbox.faults.set(Fault(on="UpdateTask", hang_up=True, applied=applied))
     with pytest.raises(httpx.TransportError):
         await caller.update(seed.TASK_ISOLATE, "CONTINUE")
@@ -707,7 +713,7 @@ async def test_a_hang_up_loses_the_request_or_only_its_answer(sandbox, caller, a
     assert sandbox.requests[0].body == {"action": "CONTINUE"}
 
 
-async def test_a_proxy_may_answer_html_after_the_write_was_done(sandbox, caller):
+async def test_a_proxy_may_answer_html_after_the_write_was_done(sandbox, caller) -> None:
     await sandbox.faults.set(Fault(on="UpdateTask", html=True, applied=True))
     answer = await caller.update(seed.TASK_ISOLATE, "CONTINUE")
     assert answer.status_code == 502
@@ -715,21 +721,21 @@ async def test_a_proxy_may_answer_html_after_the_write_was_done(sandbox, caller)
     assert answer.headers["X-Request-Id"] == sandbox.writes("UpdateTask")[0].request_id
 
 
-async def test_an_answer_may_drip_and_still_be_whole(sandbox, caller):
+async def test_an_answer_may_drip_and_still_be_whole(sandbox, caller) -> None:
     await sandbox.faults.set(Fault(on="ListAopWorkflowInstance", drip=0.00001))
     answer = await caller.instances(limit=1)
     assert answer.json()["count"] == 14
     assert answer.headers["X-Request-Id"]
 
 
-async def test_an_answer_may_be_cut_in_the_middle(sandbox, caller):
+async def test_an_answer_may_be_cut_in_the_middle(sandbox, caller) -> None:
     await sandbox.faults.set(Fault(on="UpdateTask", cut=True))
     with pytest.raises(httpx.TransportError):
         await caller.update(seed.TASK_ISOLATE, "CONTINUE")
     assert len(sandbox.writes("UpdateTask")) == 1
 
 
-async def test_a_delayed_answer_comes_late(sandbox, http):
+async def test_a_delayed_answer_comes_late(sandbox, http) -> None:
     await sandbox.faults.set(Fault(on="ShowTask", delay=0.2, times=1))
     with pytest.raises(httpx.ReadTimeout):
         await http.get(f"{SOC}/tasks/{seed.TASK_ISOLATE}", timeout=0.05)
@@ -737,7 +743,7 @@ async def test_a_delayed_answer_comes_late(sandbox, http):
     assert sandbox.requests[0].status == 0
 
 
-async def test_a_held_write_has_no_effect_when_its_caller_has_gone(sandbox, caller):
+async def test_a_held_write_has_no_effect_when_its_caller_has_gone(sandbox, caller) -> None:
     await sandbox.faults.set(Fault(on="UpdateTask", hold=True))
     write = asyncio.create_task(caller.update(seed.TASK_ISOLATE, "CONTINUE"))
     await sandbox.faults.until_held("UpdateTask")
@@ -750,7 +756,7 @@ async def test_a_held_write_has_no_effect_when_its_caller_has_gone(sandbox, call
     assert sandbox.writes("UpdateTask") == []
 
 
-async def test_a_write_held_after_it_was_done_is_known_at_once(sandbox, caller):
+async def test_a_write_held_after_it_was_done_is_known_at_once(sandbox, caller) -> None:
     await sandbox.faults.set(Fault(on="UpdateTask", hold=True, applied=True))
     write = asyncio.create_task(caller.update(seed.TASK_ISOLATE, "CONTINUE"))
     await sandbox.until(lambda: len(sandbox.writes("UpdateTask")) == 1)
@@ -759,7 +765,7 @@ async def test_a_write_held_after_it_was_done_is_known_at_once(sandbox, caller):
     assert len(sandbox.requests) == 1
 
 
-async def test_faults_can_be_switched_over_http(http):
+async def test_faults_can_be_switched_over_http(http) -> None:
     await http.post("/_sandbox/faults", json={"on": "*", "status": 500})
     assert (await http.get(f"{SOC}/tasks")).status_code == 500
     await http.delete("/_sandbox/faults")
@@ -769,13 +775,13 @@ async def test_faults_can_be_switched_over_http(http):
 # Its own controls
 
 
-async def test_the_state_shows_tasks_and_instances(http):
+async def test_the_state_shows_tasks_and_instances(http) -> None:
     state = (await http.get("/_sandbox/state")).json()
     assert (len(state["tasks"]), len(state["instances"])) == (15, 14)
     assert state["clock"] == {"tasks_every": 0, "failures_every": 0}
 
 
-async def test_the_requests_are_shown_without_secrets(caller, http):
+async def test_the_requests_are_shown_without_secrets(caller, http) -> None:
     await caller.update(seed.TASK_ISOLATE, "CONTINUE")
     response = await http.get("/_sandbox/requests")
     (one,) = response.json()["requests"]
@@ -783,7 +789,7 @@ async def test_the_requests_are_shown_without_secrets(caller, http):
     assert "demo-token" not in response.text
 
 
-async def test_someone_else_decides_in_the_console(caller, http):
+async def test_someone_else_decides_in_the_console(caller, http) -> None:
     path = f"tasks/{seed.TASK_ISOLATE}/decide"
     decided = await caller.control(path, action="TERMINATE", user_name="Lin Yue")
     assert (decided.json()["status"], decided.json()["approver"]) == ("canceled", "Lin Yue")
@@ -792,14 +798,14 @@ async def test_someone_else_decides_in_the_console(caller, http):
     assert (await http.get("/_sandbox/requests")).json() == {"requests": []}
 
 
-async def test_a_new_task_brings_the_run_it_holds_up(sandbox, caller):
+async def test_a_new_task_brings_the_run_it_holds_up(sandbox, caller) -> None:
     added = (await caller.control("tasks", name="Look at this")).json()
     assert (await caller.show(added["id"]))["status"] == "waiting"
     assert (await caller.update(added["id"], "CONTINUE")).status_code == 200
     await sandbox.until(lambda: status_of(sandbox, added["action_instance_id"]) == "FINISHED")
 
 
-async def test_a_running_instance_can_be_made_to_fail(caller):
+async def test_a_running_instance_can_be_made_to_fail(caller) -> None:
     failed = await caller.control(f"instances/{seed.INSTANCE_RUNNING}/fail", error_msg="no disk")
     assert failed.json()["status"] == "FAILED"
     assert failed.json()["topology"]["audit_logs"][-1]["error_msg"] == "no disk"
@@ -807,7 +813,7 @@ async def test_a_running_instance_can_be_made_to_fail(caller):
     assert again.status_code == 400
 
 
-async def test_an_instance_can_be_added_that_breaks_whenever_retried(sandbox, caller):
+async def test_an_instance_can_be_added_that_breaks_whenever_retried(sandbox, caller) -> None:
     added = (await caller.control("instances", status="FAILED", relapse="still no disk")).json()
     await caller.command(added["id"], "Retry")
     await sandbox.until(lambda: status_of(sandbox, added["id"]) == "FAILED")
@@ -815,7 +821,7 @@ async def test_an_instance_can_be_added_that_breaks_whenever_retried(sandbox, ca
     assert node["error_msg"] == "still no disk"
 
 
-async def test_tasks_and_failures_arrive_on_a_clock_until_it_is_stopped(sandbox, caller):
+async def test_tasks_and_failures_arrive_on_a_clock_until_it_is_stopped(sandbox, caller) -> None:
     def arrived():
         failed = [one for one in sandbox.world.instances.values() if one["status"] == "FAILED"]
         return len(sandbox.world.tasks) >= 15 + 5 and len(failed) >= 3 + 4
@@ -827,7 +833,9 @@ async def test_tasks_and_failures_arrive_on_a_clock_until_it_is_stopped(sandbox,
     assert (await caller.control("clock", tasks_every=-1)).status_code == 400
 
 
-async def test_stopping_ends_everything_and_the_world_survives_a_restart(sandbox, caller, http):
+async def test_stopping_ends_everything_and_the_world_survives_a_restart(
+    sandbox, caller, http
+) -> None:
     await caller.update(seed.TASK_ISOLATE, "TERMINATE")
     await caller.control("clock", tasks_every=1000)
     await sandbox.faults.set(Fault(on="ShowTask", hold=True))
@@ -844,7 +852,7 @@ async def test_stopping_ends_everything_and_the_world_survives_a_restart(sandbox
     assert (await caller.show(seed.TASK_ISOLATE))["status"] == "canceled"
 
 
-async def test_stopping_ends_the_timers_of_runs_and_arrivals():
+async def test_stopping_ends_the_timers_of_runs_and_arrivals() -> None:
     sandbox = SecMasterSandbox(pace=1000)
     await sandbox.start()
     sandbox.world.update_instance(seed.INSTANCE_FAILED, RETRY, LIN)

@@ -29,7 +29,7 @@ def caller(http):
 # Many at once
 
 
-def test_many_arrive_as_one_change_with_names_of_their_own():
+def test_many_arrive_as_one_change_with_names_of_their_own() -> None:
     changes = []
     world = World(
         clock=utc_now, project_id="p", workspace_id="w", changed=lambda: changes.append("changed")
@@ -42,7 +42,7 @@ def test_many_arrive_as_one_change_with_names_of_their_own():
     assert all(world.instance(task["action_instance_id"]) for task in waiting)
 
 
-def test_many_failures_share_twenty_workflows():
+def test_many_failures_share_twenty_workflows() -> None:
     world = SecMasterSandbox().world
     before = set(world.instances)
     world.add_many(0, FAILURES)
@@ -54,7 +54,7 @@ def test_many_failures_share_twenty_workflows():
     assert len({name for _, name in by_workflow}) == 20
 
 
-async def test_a_burst_is_let_loose_over_http(caller):
+async def test_a_burst_is_let_loose_over_http(caller) -> None:
     answer = await caller.control("arrivals", tasks=30, failures=3)
     assert (answer.status_code, answer.json()) == (201, {"tasks": 30, "failures": 3})
     assert (await caller.tasks(limit=1)).json()["total"] == 12 + 30
@@ -66,7 +66,7 @@ async def test_a_burst_is_let_loose_over_http(caller):
 # Their lists
 
 
-async def test_every_task_is_on_one_page_and_the_pages_are_found_once(secmaster, caller):
+async def test_every_task_is_on_one_page_and_the_pages_are_found_once(secmaster, caller) -> None:
     secmaster.world.add_many(950, 0)
     pages = [(await caller.tasks(limit=100, offset=at)).json() for at in range(0, 1000, 100)]
     ids = [task["id"] for page in pages for task in page["data"]]
@@ -74,7 +74,7 @@ async def test_every_task_is_on_one_page_and_the_pages_are_found_once(secmaster,
     assert {page["total"] for page in pages} == {962}
 
 
-def test_a_list_is_kept_until_something_changes():
+def test_a_list_is_kept_until_something_changes() -> None:
     world = SecMasterSandbox().world
     listing = Listing(world)
     for offset in ("0", "3", "6"):
@@ -90,7 +90,7 @@ def test_a_list_is_kept_until_something_changes():
     assert seed.TASK_ISOLATE not in {task["id"] for task in tasks}
 
 
-def test_a_record_that_is_taken_away_behind_the_world_is_not_listed():
+def test_a_record_that_is_taken_away_behind_the_world_is_not_listed() -> None:
     world = SecMasterSandbox().world
     listing = Listing(world)
     assert listing.tasks({})["total"] == 12
@@ -98,7 +98,7 @@ def test_a_record_that_is_taken_away_behind_the_world_is_not_listed():
     assert listing.tasks({})["total"] == 11
 
 
-def test_no_more_lists_are_kept_than_are_of_use():
+def test_no_more_lists_are_kept_than_are_of_use() -> None:
     listing = Listing(SecMasterSandbox().world)
     for number in range(1000):
         listing.tasks({"name": str(number)})
@@ -108,7 +108,7 @@ def test_no_more_lists_are_kept_than_are_of_use():
 # Deleting
 
 
-async def test_a_deleted_task_is_nowhere(secmaster, caller, http):
+async def test_a_deleted_task_is_nowhere(secmaster, caller, http) -> None:
     gone = await http.delete(f"/_sandbox/tasks/{seed.TASK_ISOLATE}")
     assert (gone.status_code, gone.json()["name"]) == (200, "Isolate host ecs-web-07")
     response = await http.get(f"{SOC}/tasks/{seed.TASK_ISOLATE}")
@@ -122,7 +122,7 @@ async def test_a_deleted_task_is_nowhere(secmaster, caller, http):
     assert again.status_code == 404
 
 
-async def test_a_deleted_run_is_nowhere(caller, http):
+async def test_a_deleted_run_is_nowhere(caller, http) -> None:
     id_ = seed.INSTANCE_FAILED
     gone = await http.delete(f"/_sandbox/instances/{id_}")
     assert (gone.status_code, gone.json()["id"]) == (200, id_)
@@ -136,7 +136,7 @@ async def test_a_deleted_run_is_nowhere(caller, http):
     assert (await caller.update(seed.TASK_ISOLATE, "CONTINUE")).status_code == 200
 
 
-async def test_a_run_that_is_deleted_on_its_way_takes_no_further_step(secmaster):
+async def test_a_run_that_is_deleted_on_its_way_takes_no_further_step(secmaster) -> None:
     world = secmaster.world
     retry = {"command_type": "ActionInstanceRetryCommand"}
     world.update_instance(seed.INSTANCE_FAILED, retry, LIN)
@@ -151,7 +151,7 @@ async def test_a_run_that_is_deleted_on_its_way_takes_no_further_step(secmaster)
 # What the console reads
 
 
-async def test_the_console_is_shown_the_newest_few_and_how_many_there_are(secmaster, http):
+async def test_the_console_is_shown_the_newest_few_and_how_many_there_are(secmaster, http) -> None:
     secmaster.world.add_many(500, 250)
     page = await state(http)
     assert (len(page["tasks"]), len(page["instances"])) == (200, 200)
@@ -164,7 +164,7 @@ async def test_the_console_is_shown_the_newest_few_and_how_many_there_are(secmas
     assert set(page["history"]) == ids(page["tasks"]) | ids(page["instances"])
 
 
-async def test_what_is_looked_for_is_found_among_all(secmaster, http):
+async def test_what_is_looked_for_is_found_among_all(secmaster, http) -> None:
     secmaster.world.add_many(500, 250)
     page = await state(http, noun="task", text=" ECS-WEB ")
     assert [one["id"] for one in page["tasks"]] == [seed.TASK_ISOLATE]
@@ -175,7 +175,7 @@ async def test_what_is_looked_for_is_found_among_all(secmaster, http):
     assert (await http.get("/_sandbox/state?noun=nonsense")).status_code == 400
 
 
-async def test_what_is_open_is_shown_with_what_belongs_to_it(secmaster, http):
+async def test_what_is_open_is_shown_with_what_belongs_to_it(secmaster, http) -> None:
     secmaster.world.add_many(500, 250)
     page = await state(http, open=seed.TASK_ISOLATE)
     assert seed.TASK_ISOLATE not in ids(page["tasks"])

@@ -37,7 +37,7 @@ async def happened(http, id_):
 # What happened to an object
 
 
-async def test_a_task_remembers_who_did_what_and_by_which_way_in(secmaster, caller, http):
+async def test_a_task_remembers_who_did_what_and_by_which_way_in(secmaster, caller, http) -> None:
     path = f"tasks/{seed.TASK_ISOLATE}"
     url = f"{secmaster.url}{SOC}/{path}"
     body = {"action": "ADD_COMMENT", "comment": "seen"}
@@ -54,7 +54,7 @@ async def test_a_task_remembers_who_did_what_and_by_which_way_in(secmaster, call
     assert details == ["", "seen", "web-shells.txt", ""]
 
 
-async def test_what_was_removed_is_still_told(caller, http):
+async def test_what_was_removed_is_still_told(caller, http) -> None:
     id_ = seed.TASK_DISABLE_USER
     await caller.update(id_, "DELETE_COMMENT", comment_id=seed.COMMENT_FIRST)
     await caller.update(id_, "DELETE_ATTACHMENT", attachment_id=seed.ATTACHMENT_REPORT)
@@ -64,7 +64,7 @@ async def test_what_was_removed_is_still_told(caller, http):
     assert file["detail"] == "web-shells.txt"
 
 
-async def test_an_instance_remembers_its_failures_and_retries(secmaster, caller, http):
+async def test_an_instance_remembers_its_failures_and_retries(secmaster, caller, http) -> None:
     await caller.command(seed.INSTANCE_FAILED_AGAIN, "Retry")
     instance = secmaster.world.instance(seed.INSTANCE_FAILED_AGAIN)
     await secmaster.until(lambda: instance["status"] == "FAILED" and instance["retry_count"] == 1)
@@ -78,7 +78,7 @@ async def test_an_instance_remembers_its_failures_and_retries(secmaster, caller,
     assert "ConnectTimeoutError" in last["detail"]
 
 
-async def test_an_approval_shows_at_the_run_it_held_up(secmaster, caller, http):
+async def test_an_approval_shows_at_the_run_it_held_up(secmaster, caller, http) -> None:
     await caller.update(seed.TASK_ISOLATE, "CONTINUE")
     instance = secmaster.world.instance(seed.INSTANCE_ISOLATE)
     await secmaster.until(lambda: instance["status"] == "FINISHED")
@@ -86,7 +86,7 @@ async def test_an_approval_shows_at_the_run_it_held_up(secmaster, caller, http):
     assert whats == ["started", "reached Isolate host", "finished"]
 
 
-async def test_a_terminated_run_cancels_its_task_by_itself(secmaster, caller, http):
+async def test_a_terminated_run_cancels_its_task_by_itself(secmaster, caller, http) -> None:
     await caller.command(seed.INSTANCE_ISOLATE, "Terminate")
     await secmaster.until(lambda: secmaster.world.task(seed.TASK_ISOLATE)["status"] == "canceled")
     run = await happened(http, seed.INSTANCE_ISOLATE)
@@ -95,12 +95,12 @@ async def test_a_terminated_run_cancels_its_task_by_itself(secmaster, caller, ht
     assert task[1:] == [("canceled with its instance", "", "")]
 
 
-async def test_a_failure_made_in_the_console_says_so(caller, http):
+async def test_a_failure_made_in_the_console_says_so(caller, http) -> None:
     await caller.control(f"instances/{seed.INSTANCE_RUNNING}/fail", error_msg="no disk")
     assert (await happened(http, seed.INSTANCE_RUNNING))[-1] == ("failed at Respond", "", "console")
 
 
-async def test_what_is_refused_leaves_no_trace(caller, http):
+async def test_what_is_refused_leaves_no_trace(caller, http) -> None:
     before = (await state(http))["history"]
     assert (await caller.update(seed.TASK_FINISHED, "CONTINUE")).status_code == 400
     assert (await caller.command(seed.INSTANCE_RUNNING, "Retry")).status_code == 400
@@ -110,7 +110,7 @@ async def test_what_is_refused_leaves_no_trace(caller, http):
 # What was asked
 
 
-async def test_requests_are_narrowed_to_an_object_to_writes_and_to_the_newest(caller, http):
+async def test_requests_are_narrowed_to_an_object_to_writes_and_to_the_newest(caller, http) -> None:
     await caller.show(seed.TASK_ISOLATE)
     await caller.update(seed.TASK_ISOLATE, "ADD_COMMENT", comment="one")
     await caller.update(seed.TASK_BLOCK_IP, "ADD_COMMENT", comment="two")
@@ -130,7 +130,7 @@ async def test_requests_are_narrowed_to_an_object_to_writes_and_to_the_newest(ca
     assert (await http.get("/_sandbox/requests?limit=0")).status_code == 400
 
 
-async def test_a_request_says_whose_key_signed_it(secmaster, http):
+async def test_a_request_says_whose_key_signed_it(secmaster, http) -> None:
     url = f"{secmaster.url}{SOC}/tasks"
     await http.send(signed(url))
     await http.send(signed(url, sk="wrong"))
@@ -144,7 +144,7 @@ async def test_a_request_says_whose_key_signed_it(secmaster, http):
 # Acts
 
 
-async def test_a_comment_is_written_in_the_console(caller):
+async def test_a_comment_is_written_in_the_console(caller) -> None:
     path = f"tasks/{seed.TASK_ISOLATE}/comment"
     task = (await caller.control(path, comment="from the console", user_name="Ana")).json()
     comments = [(one["user_name"], one["message"]) for one in task["comments"]]
@@ -156,7 +156,7 @@ async def test_a_comment_is_written_in_the_console(caller):
     )
 
 
-async def test_what_is_wrong_is_said_in_words(caller):
+async def test_what_is_wrong_is_said_in_words(caller) -> None:
     nameless = await caller.control(
         f"tasks/{seed.TASK_ISOLATE}/decide", action="CONTINUE", user_name=""
     )
@@ -168,13 +168,13 @@ async def test_what_is_wrong_is_said_in_words(caller):
 
 
 @pytest.mark.parametrize(("due_in", "overdue"), [(3600, False), (-3600, True)])
-async def test_a_task_is_due_in_so_many_seconds(caller, due_in, overdue):
+async def test_a_task_is_due_in_so_many_seconds(caller, due_in, overdue) -> None:
     task = (await caller.control("tasks", name="Look", due_in=due_in)).json()
     assert (task["due_date"] < task["create_time"]) is overdue
     assert (await caller.control("tasks", due_in=1e12)).status_code == 400
 
 
-async def test_the_state_has_what_a_page_needs_besides(http):
+async def test_the_state_has_what_a_page_needs_besides(http) -> None:
     page = await state(http)
     sizes = {one["file_name"]: one["size"] for one in page["attachments"]}
     assert sizes == {"web-shells.txt": 72, "网络拓扑.txt": 19}
@@ -182,7 +182,7 @@ async def test_the_state_has_what_a_page_needs_besides(http):
     assert (page["faults"], page["received"]) == ([], 0)
 
 
-async def test_faults_are_listed_until_used_up_and_go_off_one_by_one(caller, http):
+async def test_faults_are_listed_until_used_up_and_go_off_one_by_one(caller, http) -> None:
     await http.post("/_sandbox/faults", json={"on": "ShowTask", "status": 429, "times": 1})
     await http.post("/_sandbox/faults", json={"on": "ListTasks", "status": 500})
     await http.post("/_sandbox/faults", json={"on": "ListTasks", "delay": 0.5})
@@ -198,7 +198,9 @@ async def test_faults_are_listed_until_used_up_and_go_off_one_by_one(caller, htt
     assert (await caller.tasks()).status_code == 200
 
 
-async def test_a_request_that_one_fault_holds_goes_on_when_it_is_off(secmaster, caller, http):
+async def test_a_request_that_one_fault_holds_goes_on_when_it_is_off(
+    secmaster, caller, http
+) -> None:
     await secmaster.faults.set(Fault(on="ShowTask", hold=True))
     held = asyncio.create_task(caller.show(seed.TASK_ISOLATE))
     await secmaster.faults.until_held("ShowTask")
@@ -206,7 +208,7 @@ async def test_a_request_that_one_fault_holds_goes_on_when_it_is_off(secmaster, 
     assert (await held)["id"] == seed.TASK_ISOLATE
 
 
-async def test_switching_a_fault_or_the_clock_is_news(http):
+async def test_switching_a_fault_or_the_clock_is_news(http) -> None:
     counts = [(await state(http))["changes"]]
     await http.post("/_sandbox/faults", json={"on": "*", "delay": 1})
     counts.append((await state(http))["changes"])
@@ -220,7 +222,7 @@ async def test_switching_a_fault_or_the_clock_is_news(http):
 # What is too much
 
 
-async def test_the_list_of_requests_cuts_long_bodies(secmaster, caller, http):
+async def test_the_list_of_requests_cuts_long_bodies(secmaster, caller, http) -> None:
     await caller.update(seed.TASK_ISOLATE, "ADD_COMMENT", comment="x" * 30_000)
     await http.put(
         f"{SOC}/tasks/{seed.TASK_ISOLATE}", json=["y" * 30_000], headers={"X-Auth-Token": "no"}
@@ -235,5 +237,5 @@ async def test_the_list_of_requests_cuts_long_bodies(secmaster, caller, http):
 
 @pytest.mark.parametrize("rate", ["tasks_every", "failures_every"])
 @pytest.mark.parametrize(("seconds", "status"), [(0, 200), (0.001, 200), (1e-9, 400), (-1, 400)])
-async def test_arrivals_leave_time_to_breathe(caller, rate, seconds, status):
+async def test_arrivals_leave_time_to_breathe(caller, rate, seconds, status) -> None:
     assert (await caller.control("clock", **{rate: seconds})).status_code == status

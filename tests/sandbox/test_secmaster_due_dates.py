@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 class Clock:
     """Real time, plus whatever a test lets pass."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.passed = timedelta()
 
     def __call__(self):
@@ -43,7 +43,7 @@ def world(secmaster):
 
 async def test_a_task_that_continues_by_itself_is_finished_and_its_run_goes_on(
     secmaster, world, clock
-):
+) -> None:
     task = due(world, "CONTINUE", name="Block IP")
     clock.passed += 2 * HOUR
     assert task["id"] in secmaster.tick()
@@ -59,7 +59,7 @@ async def test_a_task_that_continues_by_itself_is_finished_and_its_run_goes_on(
 
 async def test_a_task_that_is_interrupted_by_itself_is_canceled_and_its_run_stops(
     secmaster, world, clock
-):
+) -> None:
     task = due(world, "INTERRUPT")
     clock.passed += 2 * HOUR
     secmaster.tick()
@@ -69,7 +69,9 @@ async def test_a_task_that_is_interrupted_by_itself_is_canceled_and_its_run_stop
     assert task["update_time"] > task["due_date"]
 
 
-async def test_nothing_ends_before_its_time_nor_without_a_due_handle(secmaster, world, clock):
+async def test_nothing_ends_before_its_time_nor_without_a_due_handle(
+    secmaster, world, clock
+) -> None:
     later, without = due(world, "CONTINUE", hours=3), due(world, "")
     clock.passed += 2 * HOUR
     ended = secmaster.tick()
@@ -80,7 +82,9 @@ async def test_nothing_ends_before_its_time_nor_without_a_due_handle(secmaster, 
     assert later["id"] not in ended
 
 
-async def test_a_task_that_was_overdue_when_it_came_goes_on_waiting(secmaster, world, clock):
+async def test_a_task_that_was_overdue_when_it_came_goes_on_waiting(
+    secmaster, world, clock
+) -> None:
     late = due(world, "INTERRUPT", hours=-1)
     clock.passed += 400 * HOUR
     ended = secmaster.tick()
@@ -95,7 +99,7 @@ async def test_a_task_that_was_overdue_when_it_came_goes_on_waiting(secmaster, w
     }
 
 
-async def test_a_decision_before_the_due_date_stands(secmaster, world, clock):
+async def test_a_decision_before_the_due_date_stands(secmaster, world, clock) -> None:
     decided, deleted = due(world, "INTERRUPT"), due(world, "INTERRUPT")
     world.update_task(decided["id"], {"action": "CONTINUE"}, LIN)
     world.delete_task(deleted["id"])
@@ -105,7 +109,7 @@ async def test_a_decision_before_the_due_date_stands(secmaster, world, clock):
     assert happened(world, decided["id"])[-1] == ("continued", "Lin Yue")
 
 
-async def test_what_was_due_ends_once_as_one_change(secmaster, world, clock):
+async def test_what_was_due_ends_once_as_one_change(secmaster, world, clock) -> None:
     for handle in ("CONTINUE", "INTERRUPT", "CONTINUE"):
         due(world, handle)
     clock.passed += 2 * HOUR
@@ -116,14 +120,16 @@ async def test_what_was_due_ends_once_as_one_change(secmaster, world, clock):
     assert world.changes == before + 1
 
 
-async def test_a_timer_ends_what_is_due_in_real_time(secmaster, world):
+async def test_a_timer_ends_what_is_due_in_real_time(secmaster, world) -> None:
     later = due(world, "CONTINUE", hours=5)
     soon = due(world, "INTERRUPT", seconds=0.05)
     await secmaster.until(lambda: soon["status"] == "canceled")
     assert later["status"] == "waiting"
 
 
-async def test_any_change_lets_the_timer_see_a_clock_that_was_set_forward(secmaster, world, clock):
+async def test_any_change_lets_the_timer_see_a_clock_that_was_set_forward(
+    secmaster, world, clock
+) -> None:
     task = due(world, "CONTINUE")
     clock.passed += 2 * HOUR
     assert task["status"] == "waiting"
@@ -131,7 +137,7 @@ async def test_any_change_lets_the_timer_see_a_clock_that_was_set_forward(secmas
     await secmaster.until(lambda: task["status"] == "finished")
 
 
-async def test_a_stopped_sandbox_ends_nothing_and_one_that_starts_again_catches_up(clock):
+async def test_a_stopped_sandbox_ends_nothing_and_one_that_starts_again_catches_up(clock) -> None:
     sandbox = SecMasterSandbox(clock=clock, pace=0)
     task = due(sandbox.world, "CONTINUE")
     await sandbox.start()
@@ -144,7 +150,7 @@ async def test_a_stopped_sandbox_ends_nothing_and_one_that_starts_again_catches_
     await sandbox.stop()
 
 
-async def test_a_due_date_that_is_no_time_is_never_reached(secmaster, clock):
+async def test_a_due_date_that_is_no_time_is_never_reached(secmaster, clock) -> None:
     async with httpx.AsyncClient(base_url=secmaster.url) as http:
         made = await Caller(http).control("tasks", due_date="some day", due_handle="CONTINUE")
     clock.passed += 1000 * HOUR

@@ -177,7 +177,7 @@ EDGES = {
 
 
 @pytest.mark.parametrize(("within", "beyond", "pointer"), EDGES.values(), ids=EDGES)
-def test_a_limit_is_kept_to_the_character(within, beyond, pointer):
+def test_a_limit_is_kept_to_the_character(within, beyond, pointer) -> None:
     check_blocks([within])
     code, messages = complaints(check_blocks, [beyond])
     assert code == "invalid_blocks"
@@ -266,12 +266,12 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("block", "words", "pointer"), WRONG.values(), ids=WRONG)
-def test_what_is_not_a_block_is_refused_in_slacks_words(block, words, pointer):
+def test_what_is_not_a_block_is_refused_in_slacks_words(block, words, pointer) -> None:
     _, messages = complaints(check_blocks, [block])
     assert messages == [f"[ERROR] {words} [json-pointer:{pointer}]"]
 
 
-def test_a_message_takes_fifty_blocks_with_ids_of_their_own():
+def test_a_message_takes_fifty_blocks_with_ids_of_their_own() -> None:
     check_blocks([section()] * 50)
     _, messages = complaints(check_blocks, [section()] * 51)
     assert messages == ["[ERROR] no more than 50 items allowed [json-pointer:/blocks]"]
@@ -279,16 +279,16 @@ def test_a_message_takes_fifty_blocks_with_ids_of_their_own():
     assert messages == ["[ERROR] `block_id` `b` already exists [json-pointer:/blocks/1/block_id]"]
 
 
-def test_the_same_action_may_stand_in_two_blocks():
+def test_the_same_action_may_stand_in_two_blocks() -> None:
     check_blocks([actions(button(action_id="a")), actions(button(action_id="a"))])
 
 
-def test_a_message_takes_one_table():
+def test_a_message_takes_one_table() -> None:
     _, messages = complaints(check_blocks, [table(1, 1), table(1, 1)])
     assert messages == ["[ERROR] only one table is allowed in a message [json-pointer:/blocks/1]"]
 
 
-def test_every_element_a_form_may_hold_is_accepted():
+def test_every_element_a_form_may_hold_is_accepted() -> None:
     kinds = [
         {"type": "plain_text_input", "multiline": True, "initial_value": "t"},
         {"type": "email_text_input"},
@@ -314,7 +314,7 @@ def test_every_element_a_form_may_hold_is_accepted():
     check_view(modal(blocks=fields, submit=plain()), "modal")
 
 
-def test_rich_text_and_pictures_are_accepted():
+def test_rich_text_and_pictures_are_accepted() -> None:
     rich = {"type": "rich_text_section", "elements": [{"type": "text", "text": "t"}]}
     picture = {"type": "image", "image_url": "https://a.example/b.png", "alt_text": "t"}
     check_blocks(
@@ -329,7 +329,7 @@ def test_rich_text_and_pictures_are_accepted():
 
 
 @pytest.mark.parametrize("part", ["title", "submit", "close"])
-def test_the_words_of_a_modal_are_short(part):
+def test_the_words_of_a_modal_are_short(part) -> None:
     check_view(modal(**{part: plain("x" * 24)}), "modal")
     code, messages = complaints(check_view, modal(**{part: plain("x" * 25)}), "modal")
     assert code == "invalid_arguments"
@@ -339,7 +339,7 @@ def test_the_words_of_a_modal_are_short(part):
 @pytest.mark.parametrize(
     ("part", "most"), [("private_metadata", 3000), ("callback_id", 255), ("external_id", 255)]
 )
-def test_what_a_view_carries_along_is_limited(part, most):
+def test_what_a_view_carries_along_is_limited(part, most) -> None:
     check_view(modal(**{part: "x" * most}), "modal")
     _, messages = complaints(check_view, modal(**{part: "x" * (most + 1)}), "modal")
     assert messages == [
@@ -365,26 +365,26 @@ def test_what_a_view_carries_along_is_limited(part, most):
         ("text", "missing required field: type [json-pointer:/view]"),
     ],
 )
-def test_what_is_not_a_modal_is_refused(view, complaint):
+def test_what_is_not_a_modal_is_refused(view, complaint) -> None:
     assert complaints(check_view, view, "modal") == (
         "invalid_arguments",
         [f"[ERROR] {complaint}"],
     )
 
 
-def test_a_home_has_blocks_and_no_title():
+def test_a_home_has_blocks_and_no_title() -> None:
     check_view({"type": "home", "blocks": [section()] * 100}, "home")
     _, messages = complaints(check_view, {"type": "home", "blocks": [], "title": plain()}, "home")
     assert messages == ["[ERROR] invalid additional property: title [json-pointer:/view]"]
 
 
-def test_a_view_is_not_larger_than_slack_takes():
+def test_a_view_is_not_larger_than_slack_takes() -> None:
     heavy = modal(blocks=[section(text=mrkdwn("x" * 3000))] * 90)
     with pytest.raises(SlackError, match="view_too_large"):
         check_view(heavy, "modal")
 
 
-def test_an_alert_stands_in_modals_only():
+def test_an_alert_stands_in_modals_only() -> None:
     alert = {"type": "alert", "text": mrkdwn("x" * 200), "level": "warning"}
     check_view(modal(blocks=[alert]), "modal")
     unsupported = "[ERROR] unsupported type: alert [json-pointer:{}/blocks/0/type]"
@@ -401,7 +401,7 @@ def test_an_alert_stands_in_modals_only():
     ]
 
 
-def test_a_message_takes_so_much_markdown_in_all():
+def test_a_message_takes_so_much_markdown_in_all() -> None:
     half = {"type": "markdown", "text": "x" * 6000}
     check_blocks([half, half])
     _, messages = complaints(check_blocks, [half, half, {"type": "markdown", "text": "x"}])
@@ -410,7 +410,7 @@ def test_a_message_takes_so_much_markdown_in_all():
     ]
 
 
-def test_a_picture_has_one_source():
+def test_a_picture_has_one_source() -> None:
     picture = {"type": "image", "alt_text": "t"}
     url, file = {"image_url": "https://example.com/x.png"}, {"slack_file": {"id": "F0"}}
     check_blocks([picture | url, picture | file])
@@ -419,7 +419,7 @@ def test_a_picture_has_one_source():
         assert complaints(check_blocks, [picture | source]) == ("invalid_blocks", [wrong])
 
 
-def test_a_column_is_aligned_or_left_as_it_is():
+def test_a_column_is_aligned_or_left_as_it_is() -> None:
     settings = [None, {"align": "right", "is_wrapped": True}]
     check_blocks([table(1, 2) | {"column_settings": settings}])
     _, messages = complaints(check_blocks, [table(1, 1) | {"column_settings": [{"align": "top"}]}])
@@ -427,7 +427,7 @@ def test_a_column_is_aligned_or_left_as_it_is():
     assert messages == [f"[ERROR] must be one of: left, center, right [json-pointer:{where}]"]
 
 
-def test_ids_are_made_up_only_where_they_are_missing():
+def test_ids_are_made_up_only_where_they_are_missing() -> None:
     made = iter("123456789")
     blocks = [
         section(accessory=button(action_id="mine")),

@@ -18,7 +18,7 @@ async def slack():
     await sandbox.stop()
 
 
-async def test_an_archived_channel_is_read_and_nothing_is_written_in_it(slack, client):
+async def test_an_archived_channel_is_read_and_nothing_is_written_in_it(slack, client) -> None:
     card = await client.chat_postMessage(channel=SOC, text="card")
     slack.archive(SOC)
     ts = card["ts"]
@@ -34,7 +34,7 @@ async def test_an_archived_channel_is_read_and_nothing_is_written_in_it(slack, c
     assert [one["text"] for one in read["messages"]] == ["card"]
 
 
-async def test_a_message_in_an_archived_channel_is_not_updated(slack, client):
+async def test_a_message_in_an_archived_channel_is_not_updated(slack, client) -> None:
     card = await client.chat_postMessage(channel=SOC, text="card")
     slack.archive(SOC)
     update = client.chat_update(channel=SOC, ts=card["ts"], text="new")
@@ -45,13 +45,13 @@ async def test_a_message_in_an_archived_channel_is_not_updated(slack, client):
     assert slack.messages(SOC)[0]["text"] == "new"
 
 
-async def test_people_say_nothing_in_an_archived_channel(slack):
+async def test_people_say_nothing_in_an_archived_channel(slack) -> None:
     slack.archive(SOC)
     with pytest.raises(ValueError, match="nothing can be said here"):
         await slack.say("U0BOB", SOC, "hello")
 
 
-async def test_a_public_channel_without_the_app_is_written_in_and_not_read(slack, client):
+async def test_a_public_channel_without_the_app_is_written_in_and_not_read(slack, client) -> None:
     card = await client.chat_postMessage(channel=SOC, text="card")
     slack.remove_bot(SOC)
     await client.chat_postMessage(channel=SOC, text="from outside")
@@ -63,7 +63,7 @@ async def test_a_public_channel_without_the_app_is_written_in_and_not_read(slack
     assert len((await client.conversations_history(channel=SOC))["messages"]) == 2
 
 
-async def test_posting_from_outside_needs_its_own_scope():
+async def test_posting_from_outside_needs_its_own_scope() -> None:
     slack = SlackSandbox(scopes=ALL_SCOPES - {"chat:write.public"})
     await slack.start()
     slack.remove_bot(SOC)
@@ -72,7 +72,7 @@ async def test_posting_from_outside_needs_its_own_scope():
     await slack.stop()
 
 
-async def test_a_private_channel_is_there_for_the_app_while_it_is_in_it(slack, client):
+async def test_a_private_channel_is_there_for_the_app_while_it_is_in_it(slack, client) -> None:
     slack.add_bot(PRIVATE)
     card = await client.chat_postMessage(channel=PRIVATE, text="card")
     slack.remove_bot(PRIVATE)
@@ -86,7 +86,7 @@ async def test_a_private_channel_is_there_for_the_app_while_it_is_in_it(slack, c
     assert [one["text"] for one in slack.messages(PRIVATE)] == ["card"]
 
 
-async def test_what_is_so_already_stays_so_and_only_channels_are_arranged(slack):
+async def test_what_is_so_already_stays_so_and_only_channels_are_arranged(slack) -> None:
     for _ in range(2):
         slack.archive(SOC)
         slack.add_bot(RANDOM)
@@ -96,7 +96,7 @@ async def test_what_is_so_already_stays_so_and_only_channels_are_arranged(slack)
             slack.archive(nowhere)
 
 
-async def test_channels_are_arranged_over_http_and_the_page_hears_of_it(slack, session):
+async def test_channels_are_arranged_over_http_and_the_page_hears_of_it(slack, session) -> None:
     before = slack.changes.count
     async with session.post(f"{slack.url}/_sandbox/archive", json={"channel": SOC}) as answer:
         assert (answer.status, await answer.json()) == (200, {})

@@ -62,7 +62,9 @@ async def waiting(client, session, content=HELLO):
 # The app's files.
 
 
-async def test_the_app_uploads_with_the_real_client_and_shares_in_a_thread(slack, client, session):
+async def test_the_app_uploads_with_the_real_client_and_shares_in_a_thread(
+    slack, client, session
+) -> None:
     root = await client.chat_postMessage(channel="C0SOC", text="root")
     done = await client.files_upload_v2(
         channel="C0SOC",
@@ -92,7 +94,7 @@ async def test_the_app_uploads_with_the_real_client_and_shares_in_a_thread(slack
         assert await fetched(session, url, **TOKEN) == (200, "text/plain", HELLO)
 
 
-async def test_files_are_shared_together_and_in_several_channels(slack, client):
+async def test_files_are_shared_together_and_in_several_channels(slack, client) -> None:
     uploads = [{"filename": name, "content": "x"} for name in ("a.txt", "b.bin")]
     await client.files_upload_v2(file_uploads=uploads, channels=["C0SOC", "U0BOB"])
     [in_channel], [in_dm] = slack.messages("C0SOC"), slack.messages("D0BOB")
@@ -101,7 +103,7 @@ async def test_files_are_shared_together_and_in_several_channels(slack, client):
     assert in_dm["files"][0]["ims"] == ["D0BOB"]
 
 
-async def test_a_file_that_is_shared_nowhere_is_the_apps_alone(slack, client, session):
+async def test_a_file_that_is_shared_nowhere_is_the_apps_alone(slack, client, session) -> None:
     done = await client.files_upload_v2(filename="a.txt", content="x", alt_txt="An x")
     file = done["file"]
     assert (file["channels"], file["alt_txt"]) == ([], "An x")
@@ -110,7 +112,7 @@ async def test_a_file_that_is_shared_nowhere_is_the_apps_alone(slack, client, se
     assert (await fetched(session, page_url))[0] == 404
 
 
-async def test_an_upload_address_takes_what_was_announced_once(client, session):
+async def test_an_upload_address_takes_what_was_announced_once(client, session) -> None:
     _, url = await announced(client)
     async with session.post(url, data=b"short") as answer:
         assert answer.status == 400
@@ -123,7 +125,9 @@ async def test_an_upload_address_takes_what_was_announced_once(client, session):
         assert answer.status == 400
 
 
-async def test_a_file_that_the_app_shares_in_a_thread_is_on_the_page_there(slack, client, session):
+async def test_a_file_that_the_app_shares_in_a_thread_is_on_the_page_there(
+    slack, client, session
+) -> None:
     root = await client.chat_postMessage(channel="C0SOC", text="root")
     file_id = await waiting(client, session)
     await client.files_completeUploadExternal(
@@ -160,7 +164,7 @@ async def test_a_file_that_the_app_shares_in_a_thread_is_on_the_page_there(slack
         ),
     ],
 )
-async def test_an_upload_that_slack_would_not_take_is_refused(client, args, code):
+async def test_an_upload_that_slack_would_not_take_is_refused(client, args, code) -> None:
     assert await error(client.api_call("files.getUploadURLExternal", params=args)) == code
 
 
@@ -184,7 +188,7 @@ async def test_an_upload_that_slack_would_not_take_is_refused(client, args, code
 )
 async def test_a_completion_that_slack_would_refuse_shares_nothing(
     slack, client, session, args, code
-):
+) -> None:
     file_id = await waiting(client, session)
     args = {"files": [{"id": file_id}], **args}
     assert await error(client.api_call("files.completeUploadExternal", json=args)) == code
@@ -193,7 +197,7 @@ async def test_a_completion_that_slack_would_refuse_shares_nothing(
     assert len(slack.messages("C0SOC")) == 1
 
 
-async def test_an_upload_is_completed_once_and_not_before_its_bytes_came(client, session):
+async def test_an_upload_is_completed_once_and_not_before_its_bytes_came(client, session) -> None:
     early, _ = await announced(client)
     assert await error(client.files_completeUploadExternal(files=[{"id": early}])) == (
         "file_not_found"
@@ -205,7 +209,7 @@ async def test_an_upload_is_completed_once_and_not_before_its_bytes_came(client,
     assert await error(again) == "file_not_found"
 
 
-async def test_a_deleted_file_leaves_a_tombstone(slack, client, session, upload):
+async def test_a_deleted_file_leaves_a_tombstone(slack, client, session, upload) -> None:
     done = await client.files_upload_v2(channel="C0SOC", filename="a.txt", content="x")
     file = done["file"]
     await client.files_delete(file=file["id"])
@@ -223,7 +227,9 @@ async def test_a_deleted_file_leaves_a_tombstone(slack, client, session, upload)
 
 
 @pytest.mark.parametrize("token", [None, "xoxb-other", "xapp-demo", ""])
-async def test_without_the_right_token_there_is_a_page_in_place_of_the_file(client, session, token):
+async def test_without_the_right_token_there_is_a_page_in_place_of_the_file(
+    client, session, token
+) -> None:
     file = (await client.files_upload_v2(filename="a.txt", content="secret"))["file"]
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     status, kind, body = await fetched(session, file["url_private"], **headers)
@@ -232,7 +238,7 @@ async def test_without_the_right_token_there_is_a_page_in_place_of_the_file(clie
     assert b"secret" not in body
 
 
-async def test_without_the_scope_there_is_a_page_in_place_of_the_file(session):
+async def test_without_the_scope_there_is_a_page_in_place_of_the_file(session) -> None:
     slack = SlackSandbox(scopes=ALL_SCOPES - {"files:read"})
     await slack.start()
     client = AsyncWebClient("xoxb-demo", base_url=slack.url + "/api/", session=session)
@@ -244,7 +250,7 @@ async def test_without_the_scope_there_is_a_page_in_place_of_the_file(session):
 
 async def test_the_app_has_a_persons_file_once_it_is_shared_where_the_app_is(
     slack, client, session, upload
-):
+) -> None:
     _, file = await upload()
 
     async def hidden():
@@ -262,7 +268,7 @@ async def test_the_app_has_a_persons_file_once_it_is_shared_where_the_app_is(
     assert (await fetched(session, file["url_private"], **TOKEN))[2] == HELLO
 
 
-async def test_files_have_faults_too(slack, client, session):
+async def test_files_have_faults_too(slack, client, session) -> None:
     file = (await client.files_upload_v2(filename="a.txt", content="x"))["file"]
     await slack.faults.set(Fault(on="url_private", status=500, times=1))
     assert (await fetched(session, file["url_private"], **TOKEN))[0] == 500
@@ -276,7 +282,7 @@ async def test_files_have_faults_too(slack, client, session):
 # People's files.
 
 
-async def test_a_person_says_a_file_and_the_app_is_told(slack, client, upload):
+async def test_a_person_says_a_file_and_the_app_is_told(slack, client, upload) -> None:
     _, first = await upload()
     message = await slack.say("U0BOB", "D0BOB", files=[first["id"]])
     event = slack.sent[-1].payload["event"]
@@ -295,7 +301,7 @@ async def test_a_person_says_a_file_and_the_app_is_told(slack, client, upload):
     assert read["messages"][0]["files"][0]["name"] == "report.txt"
 
 
-async def test_nobody_says_nothing_or_what_is_not_theirs(slack, upload):
+async def test_nobody_says_nothing_or_what_is_not_theirs(slack, upload) -> None:
     _, file = await upload()
     with pytest.raises(ValueError, match="nothing was said"):
         await slack.say("U0BOB", "C0SOC", " ")
@@ -314,19 +320,19 @@ async def test_nobody_says_nothing_or_what_is_not_theirs(slack, upload):
 )
 async def test_only_a_picture_is_served_to_a_page_as_what_it_is(
     slack, session, upload, name, served
-):
+) -> None:
     _, file = await upload(name=name)
     url = f"{slack.url}/_sandbox/files/{file['id']}?user=U0BOB"
     async with session.get(url) as answer:
         assert answer.content_type == served
 
 
-async def test_a_name_longer_than_any_disk_takes_is_cut(upload):
+async def test_a_name_longer_than_any_disk_takes_is_cut(upload) -> None:
     _, file = await upload(name="n" * 300)
     assert file["name"] == "n" * 255
 
 
-async def test_people_say_files_and_read_them_over_http(slack, session, upload):
+async def test_people_say_files_and_read_them_over_http(slack, session, upload) -> None:
     name = '"x"/../\r\n报告\N{GRINNING FACE}.html'
     status, file = await upload(name=name)
     assert (status, file["name"], file["user"]) == (200, name, "U0BOB")
@@ -348,7 +354,7 @@ async def test_people_say_files_and_read_them_over_http(slack, session, upload):
 
 
 @pytest.mark.parametrize("name", ["..", "/", "a/../../b", ".hidden", "C:\\x", "100%.txt", "\ud800"])
-async def test_any_name_has_an_address_that_leads_to_its_file(client, session, name):
+async def test_any_name_has_an_address_that_leads_to_its_file(client, session, name) -> None:
     args = {"filename": name, "length": len(HELLO)}
     ticket = await client.api_call("files.getUploadURLExternal", json=args)
     async with session.post(ticket["upload_url"], data=HELLO) as answer:
@@ -357,13 +363,13 @@ async def test_any_name_has_an_address_that_leads_to_its_file(client, session, n
     assert (await fetched(session, done["files"][0]["url_private"], **TOKEN))[2] == HELLO
 
 
-async def test_uploads_are_refused_in_words(upload):
+async def test_uploads_are_refused_in_words(upload) -> None:
     assert await upload(user="U0NOBODY") == (404, {"error": "nobody is called U0NOBODY"})
     assert await upload(name=" ") == (404, {"error": "a file has a name and is not empty"})
     assert await upload(content=b"") == (404, {"error": "a file has a name and is not empty"})
 
 
-async def test_a_file_has_64_mib_at_most(upload, client, session):
+async def test_a_file_has_64_mib_at_most(upload, client, session) -> None:
     status, file = await upload(content=bytes(LARGEST))
     assert (status, file["size"]) == (200, LARGEST)
     too_large = {"error": "a file may have 64 MiB at most"}
@@ -404,7 +410,7 @@ async def opened(slack, client):
 
 async def test_a_submission_carries_whole_files_which_the_app_may_then_have(
     slack, client, upload, opened
-):
+) -> None:
     _, file = await upload(name="photo.JPG")
     view = await opened(filetypes=["jpg", "png"])
     await slack.submit("U0BOB", view, {"evidence": [file["id"]]})
@@ -413,7 +419,7 @@ async def test_a_submission_carries_whole_files_which_the_app_may_then_have(
     assert (await client.files_info(file=file["id"]))["file"] == file
 
 
-async def test_picking_a_file_in_a_modal_is_kept_until_it_is_sent(slack, upload, opened):
+async def test_picking_a_file_in_a_modal_is_kept_until_it_is_sent(slack, upload, opened) -> None:
     _, file = await upload()
     view_id = await opened()
     await slack.press_in_view("U0BOB", view_id, "files", [file["id"]])
@@ -433,14 +439,16 @@ async def test_picking_a_file_in_a_modal_is_kept_until_it_is_sent(slack, upload,
         ({"filetypes": ["pdf"]}, ["pdf"], "file_type_not_allowed"),
     ],
 )
-async def test_the_dialog_refuses_files_it_did_not_ask_for(slack, opened, limits, names, why):
+async def test_the_dialog_refuses_files_it_did_not_ask_for(
+    slack, opened, limits, names, why
+) -> None:
     view = await opened(**limits)
     ids = [slack.files.upload("U0BOB", name, HELLO).id for name in names]
     delivered = await slack.submit("U0BOB", view, {"evidence": ids})
     assert (delivered.error, slack.sent) == (why, [])
 
 
-async def test_the_dialog_takes_files_of_up_to_10_mib(slack, upload, opened):
+async def test_the_dialog_takes_files_of_up_to_10_mib(slack, upload, opened) -> None:
     view = await opened()
     _, large = await upload(content=bytes(10 * 1024**2 + 1))
     assert (await slack.submit("U0BOB", view, {"evidence": large["id"]})).error == "file_too_large"

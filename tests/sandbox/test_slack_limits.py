@@ -10,7 +10,7 @@ from bot.sandbox.slack.limits import SHORT_BURST
 class Clock:
     """Time that passes only when a test lets it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = 1_800_000_000.0
 
     def __call__(self):
@@ -32,7 +32,7 @@ async def slack(clock):
 
 @pytest.fixture
 async def post(client):
-    async def say(channel="C0SOC"):
+    async def say(channel="C0SOC") -> None:
         await client.chat_postMessage(channel=channel, text="t")
 
     return say
@@ -47,13 +47,15 @@ async def wait(call):
     return int(answer.headers["Retry-After"])
 
 
-async def test_nothing_is_limited_unless_asked(slack, post):
+async def test_nothing_is_limited_unless_asked(slack, post) -> None:
     for _ in range(SHORT_BURST + 1):
         await post()
     assert len(slack.messages("C0SOC")) == SHORT_BURST + 1
 
 
-async def test_a_channel_takes_a_short_burst_and_then_a_message_a_second(slack, clock, post):
+async def test_a_channel_takes_a_short_burst_and_then_a_message_a_second(
+    slack, clock, post
+) -> None:
     slack.limits.on = True
     for _ in range(SHORT_BURST):
         await post()
@@ -73,7 +75,7 @@ async def test_a_channel_takes_a_short_burst_and_then_a_message_a_second(slack, 
 )
 async def test_a_method_is_called_as_often_a_minute_as_its_tier_says(
     slack, client, method, calls, seconds
-):
+) -> None:
     slack.limits.on = True
     for _ in range(calls):
         await client.api_call(method)
@@ -83,14 +85,14 @@ async def test_a_method_is_called_as_often_a_minute_as_its_tier_says(
     await client.api_call(method)
 
 
-async def test_a_few_connections_may_be_opened_at_once(slack, client):
+async def test_a_few_connections_may_be_opened_at_once(slack, client) -> None:
     slack.limits.on = True
     for _ in range(SHORT_BURST):
         await client.apps_connections_open(app_token="xapp-demo")
     assert await wait(client.apps_connections_open(app_token="xapp-demo")) == 60
 
 
-async def test_every_call_that_was_refused_is_on_record(slack, clock, post):
+async def test_every_call_that_was_refused_is_on_record(slack, clock, post) -> None:
     slack.limits.on = True
     for _ in range(SHORT_BURST):
         await post()
@@ -108,7 +110,7 @@ async def test_every_call_that_was_refused_is_on_record(slack, clock, post):
     assert len(slack.messages("C0SOC")) == SHORT_BURST + 1
 
 
-async def test_limits_are_switched_over_http(slack, client, post):
+async def test_limits_are_switched_over_http(slack, client, post) -> None:
     url = slack.url + "/_sandbox/limits"
     async with client.session.post(url, json={"on": True}) as answer:
         assert await answer.json() == {"on": True}

@@ -24,7 +24,7 @@ def events(slack):
     return [sent.payload["event"] for sent in slack.sent]
 
 
-async def test_the_app_hears_of_links_to_its_domains(slack):
+async def test_the_app_hears_of_links_to_its_domains(slack) -> None:
     text = f"see {URL} and https://example.com https://notexample.com http://[oops"
     message = await slack.say("U0BOB", "C0RANDOM", text)
     [event] = events(slack)
@@ -44,12 +44,12 @@ async def test_the_app_hears_of_links_to_its_domains(slack):
     }
 
 
-async def test_nobody_types_a_link_under_a_false_label(slack):
+async def test_nobody_types_a_link_under_a_false_label(slack) -> None:
     message = await slack.say("U0BOB", "C0SOC", "http://evil.example/x|https://good.example")
     assert message["text"] == "<http://evil.example/x%7Chttps://good.example>"
 
 
-async def test_a_link_in_a_thread_and_in_a_mention_is_told_beside_it(slack):
+async def test_a_link_in_a_thread_and_in_a_mention_is_told_beside_it(slack) -> None:
     root = await slack.say("U0BOB", "C0SOC", "root")
     await slack.say("U0BOB", "C0SOC", f"@secmaster {URL}", thread_ts=root["ts"])
     assert [event["type"] for event in events(slack)] == ["app_mention", "link_shared"]
@@ -61,7 +61,7 @@ async def test_a_link_in_a_thread_and_in_a_mention_is_told_beside_it(slack):
     [{}, {"manifest": MANIFEST, "scopes": ALL_SCOPES - {"links:read"}}],
     ids=["no domains", "no scope"],
 )
-async def test_without_domains_or_scope_nothing_is_told(options):
+async def test_without_domains_or_scope_nothing_is_told(options) -> None:
     slack = SlackSandbox(**options)
     await slack.start()
     await slack.say("U0BOB", "C0SOC", URL)
@@ -69,7 +69,7 @@ async def test_without_domains_or_scope_nothing_is_told(options):
     assert slack.sent == []
 
 
-async def test_a_preview_is_attached_and_replaced(slack, client):
+async def test_a_preview_is_attached_and_replaced(slack, client) -> None:
     message = await slack.say("U0BOB", "C0SOC", f"{URL} https://example.com/2")
     where = {"channel": "C0SOC", "ts": message["ts"]}
     await client.chat_unfurl(**where, unfurls={URL: {"blocks": [SECTION]}})
@@ -108,7 +108,7 @@ async def test_a_preview_is_attached_and_replaced(slack, client):
         ({"unfurls": {URL: {"blocks": [{"type": "nonsense"}]}}}, "invalid_blocks"),
     ],
 )
-async def test_a_preview_that_slack_would_refuse_is_not_shown(slack, client, wrong, code):
+async def test_a_preview_that_slack_would_refuse_is_not_shown(slack, client, wrong, code) -> None:
     message = await slack.say("U0BOB", "C0SOC", URL)
     right = {"channel": "C0SOC", "ts": message["ts"], "unfurls": {URL: {"text": "t"}}}
     with pytest.raises(SlackApiError) as caught:

@@ -17,7 +17,7 @@ def message(at, **more):
 # The order of messages
 
 
-def test_a_row_finds_what_lies_between_two_moments():
+def test_a_row_finds_what_lies_between_two_moments() -> None:
     row = MessageList()
     for at in range(10, 20):
         row.put(message(at))
@@ -29,7 +29,7 @@ def test_a_row_finds_what_lies_between_two_moments():
     assert row.between(25) == []
 
 
-def test_a_row_is_kept_in_order_whatever_is_put_in_and_taken_out():
+def test_a_row_is_kept_in_order_whatever_is_put_in_and_taken_out() -> None:
     chance, row, plain = random.Random(1), MessageList(), {}
     for _ in range(500):
         at = chance.randrange(100)
@@ -44,7 +44,7 @@ def test_a_row_is_kept_in_order_whatever_is_put_in_and_taken_out():
     assert len(row) == len(plain)
 
 
-def test_a_timeline_keeps_threads_apart_from_the_channel():
+def test_a_timeline_keeps_threads_apart_from_the_channel() -> None:
     messages = Timeline()
     root, other = message(1), message(2)
     reply = message(3, thread_ts=root["ts"])
@@ -61,7 +61,7 @@ def test_a_timeline_keeps_threads_apart_from_the_channel():
     assert (said(messages.top), said(messages)) == (["2"], ["2", "3"])
 
 
-def test_a_copy_is_made_once_for_each_time_a_message_looks_different():
+def test_a_copy_is_made_once_for_each_time_a_message_looks_different() -> None:
     messages = Timeline()
     for at in range(100):
         messages.put(message(at))
@@ -80,7 +80,7 @@ def test_a_copy_is_made_once_for_each_time_a_message_looks_different():
 # What calls and tests see of it
 
 
-async def test_a_reader_holds_on_to_a_moment_at_no_cost_for_what_stays(slack, client):
+async def test_a_reader_holds_on_to_a_moment_at_no_cost_for_what_stays(slack, client) -> None:
     first = (await client.chat_postMessage(channel=SOC, text="first"))["ts"]
     await client.chat_postMessage(channel=SOC, text="second")
     before = slack.messages(SOC)
@@ -93,7 +93,7 @@ async def test_a_reader_holds_on_to_a_moment_at_no_cost_for_what_stays(slack, cl
     assert slack.thread(SOC, first)[0]["reply_count"] == 1
 
 
-async def test_a_thread_counts_its_replies_and_their_authors(slack, client):
+async def test_a_thread_counts_its_replies_and_their_authors(slack, client) -> None:
     root = (await client.chat_postMessage(channel=SOC, text="card"))["ts"]
     await client.chat_postMessage(channel=SOC, text="one", thread_ts=root)
     await slack.say("U0BOB", SOC, "two", thread_ts=root)
@@ -108,7 +108,7 @@ async def test_a_thread_counts_its_replies_and_their_authors(slack, client):
     assert counted["latest_reply"] == slack.thread(SOC, root)[-1]["ts"]
 
 
-async def test_history_pages_through_thousands_newest_first(slack, client):
+async def test_history_pages_through_thousands_newest_first(slack, client) -> None:
     posted = [post(slack, str(number)) for number in range(1000)]
     read, cursor = [], ""
     while cursor or not read:
@@ -123,7 +123,7 @@ async def test_history_pages_through_thousands_newest_first(slack, client):
     assert len(from_it_on["messages"]) == 10
 
 
-async def test_whoever_waits_is_asked_again_once_for_each_turn(slack, client):
+async def test_whoever_waits_is_asked_again_once_for_each_turn(slack, client) -> None:
     counts = []
 
     def arrived():
@@ -139,7 +139,7 @@ async def test_whoever_waits_is_asked_again_once_for_each_turn(slack, client):
     assert len(counts) < 10
 
 
-async def test_the_page_shows_the_latest_few_hundred_and_says_how_many_more(slack, session):
+async def test_the_page_shows_the_latest_few_hundred_and_says_how_many_more(slack, session) -> None:
     posted = [post(slack, str(number)) for number in range(1200)]
     for number in range(650):
         post(slack, f"reply {number}", posted[-1]["ts"])
@@ -158,7 +158,7 @@ async def test_the_page_shows_the_latest_few_hundred_and_says_how_many_more(slac
 
 
 @pytest.mark.parametrize("count", [0, 600])
-async def test_a_channel_that_is_shown_whole_has_nothing_older(slack, session, count):
+async def test_a_channel_that_is_shown_whole_has_nothing_older(slack, session, count) -> None:
     for number in range(count):
         post(slack, str(number))
     page = await look(slack, session, channel=SOC)

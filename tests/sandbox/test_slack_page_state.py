@@ -60,7 +60,7 @@ def texts(page_part):
 # The workspace.
 
 
-async def test_the_workspace_says_who_and_what_there_is(read):
+async def test_the_workspace_says_who_and_what_there_is(read) -> None:
     _, workspace = await read("workspace")
     assert workspace["team"] == {"id": "T0DEMO", "name": "Demo"}
     assert {one["handle"]: one["kind"] for one in workspace["people"]} == {
@@ -95,7 +95,7 @@ async def test_the_workspace_says_who_and_what_there_is(read):
     }
 
 
-async def test_the_app_is_described_by_its_manifest():
+async def test_the_app_is_described_by_its_manifest() -> None:
     slack = SlackSandbox(manifest=MANIFEST)
     await slack.start()
     async with aiohttp.ClientSession() as session:
@@ -117,7 +117,7 @@ async def test_the_app_is_described_by_its_manifest():
 # What changed.
 
 
-async def test_a_page_lists_the_channels_a_person_is_in(page):
+async def test_a_page_lists_the_channels_a_person_is_in(page) -> None:
     state = await page(user="U0GUEST")
     assert (state["channel"], state["thread"], state["views"], state["home"]) == (
         None,
@@ -152,7 +152,7 @@ async def test_a_page_lists_the_channels_a_person_is_in(page):
     assert "C0PRIVATE" in {one["id"] for one in (await page())["channels"]}
 
 
-async def test_a_page_gets_what_changed_since_and_the_order_of_all(slack, client, page):
+async def test_a_page_gets_what_changed_since_and_the_order_of_all(slack, client, page) -> None:
     first = await client.chat_postMessage(channel="C0SOC", text="first")
     second = await client.chat_postMessage(channel="C0SOC", text="second")
     both = [first["ts"], second["ts"]]
@@ -183,12 +183,14 @@ async def test_a_page_gets_what_changed_since_and_the_order_of_all(slack, client
     assert await news() == []
 
 
-async def test_a_page_that_outlived_the_sandbox_it_knew_gets_everything(client, page):
+async def test_a_page_that_outlived_the_sandbox_it_knew_gets_everything(client, page) -> None:
     await client.chat_postMessage(channel="C0SOC", text="first")
     assert texts((await page(channel="C0SOC", since=10**6))["channel"]) == ["first"]
 
 
-async def test_only_its_person_sees_an_ephemeral_message_and_its_replacement(slack, client, page):
+async def test_only_its_person_sees_an_ephemeral_message_and_its_replacement(
+    slack, client, page
+) -> None:
     ephemeral = await client.chat_postEphemeral(channel="C0SOC", user="U0BOB", text="psst")
     state = await page(channel="C0SOC")
     [whisper] = state["channel"]["messages"]
@@ -203,7 +205,7 @@ async def test_only_its_person_sees_an_ephemeral_message_and_its_replacement(sla
     assert (await page(channel="C0SOC"))["channel"]["order"] == []
 
 
-async def test_a_thread_begins_with_its_root_and_has_what_is_for_one_alone(client, page):
+async def test_a_thread_begins_with_its_root_and_has_what_is_for_one_alone(client, page) -> None:
     mark = {"event_type": "t", "event_payload": {}}
     root = await client.chat_postMessage(channel="C0SOC", text="root", metadata=mark)
     await client.chat_postMessage(channel="C0SOC", text="reply", thread_ts=root["ts"])
@@ -218,7 +220,7 @@ async def test_a_thread_begins_with_its_root_and_has_what_is_for_one_alone(clien
     assert (await page(channel="C0SOC"))["channel"]["order"] == [root["ts"]]
 
 
-async def test_views_and_home_are_on_the_page(slack, client, page):
+async def test_views_and_home_are_on_the_page(slack, client, page) -> None:
     home = {"type": "home", "blocks": [SECTION]}
     await client.views_publish(user_id="U0BOB", view=home)
     title = {"type": "plain_text", "text": "T"}
@@ -245,7 +247,7 @@ async def test_views_and_home_are_on_the_page(slack, client, page):
         ({"user": "U0DAVE", "since": "x"}, "since is a count of changes, not x"),
     ],
 )
-async def test_what_is_not_there_is_said_in_words(read, query, why):
+async def test_what_is_not_there_is_said_in_words(read, query, why) -> None:
     assert await read("page", **query) == (404, {"error": why})
 
 
@@ -271,7 +273,9 @@ async def state(page, channel, user="U0BOB"):
         ("<!channel|@channel> look", True),
     ],
 )
-async def test_what_others_wrote_is_unread_and_may_call_for_somebody(client, page, text, mentioned):
+async def test_what_others_wrote_is_unread_and_may_call_for_somebody(
+    client, page, text, mentioned
+) -> None:
     await client.chat_postMessage(channel="C0SOC", text=text)
     assert await state(page, "C0SOC") == (1, mentioned)
 
@@ -300,12 +304,14 @@ def section(kind):
         (rich(type="text", text="<@U0BOB>"), False),
     ],
 )
-async def test_blocks_call_for_people_and_their_text_does_not(client, page, block, mentioned):
+async def test_blocks_call_for_people_and_their_text_does_not(
+    client, page, block, mentioned
+) -> None:
     await client.chat_postMessage(channel="C0SOC", text="<@U0BOB> look", blocks=[block])
     assert await state(page, "C0SOC") == (1, mentioned)
 
 
-async def test_an_edit_may_call_for_somebody(client, page):
+async def test_an_edit_may_call_for_somebody(client, page) -> None:
     posted = await client.chat_postMessage(channel="C0SOC", text="hello")
     await client.chat_update(channel="C0SOC", ts=posted["ts"], text="<@U0BOB> hello")
     assert await state(page, "C0SOC") == (1, True)
@@ -314,17 +320,21 @@ async def test_an_edit_may_call_for_somebody(client, page):
 @pytest.mark.parametrize(
     ("user", "status"), [("U0DAVE", 200), ("U0GUEST", 404), ("U0SOLO", 404), ("U0OUTSIDER", 404)]
 )
-async def test_only_staff_look_into_a_public_channel_they_are_not_in(read, slack, user, status):
+async def test_only_staff_look_into_a_public_channel_they_are_not_in(
+    read, slack, user, status
+) -> None:
     slack.workspace.channels["C0RANDOM"].members.remove("U0DAVE")
     assert (await read("page", user=user, channel="C0RANDOM"))[0] == status
 
 
-async def test_a_message_has_an_end(slack):
+async def test_a_message_has_an_end(slack) -> None:
     with pytest.raises(ValueError, match="40,000 characters at most"):
         await slack.say("U0BOB", "C0SOC", "x" * 40_001)
 
 
-async def test_a_reply_is_no_unread_message_of_the_channel_but_may_call(slack, client, page, act):
+async def test_a_reply_is_no_unread_message_of_the_channel_but_may_call(
+    slack, client, page, act
+) -> None:
     root = await client.chat_postMessage(channel="C0SOC", text="root")
     await act("mark", user="U0BOB", channel="C0SOC")
     await slack.say("U0ALICE", "C0SOC", "quiet", thread_ts=root["ts"])
@@ -333,20 +343,20 @@ async def test_a_reply_is_no_unread_message_of_the_channel_but_may_call(slack, c
     assert await state(page, "C0SOC") == (0, True)
 
 
-async def test_an_ephemeral_message_is_unread_to_its_person(client, page):
+async def test_an_ephemeral_message_is_unread_to_its_person(client, page) -> None:
     await client.chat_postEphemeral(channel="C0SOC", user="U0BOB", text="psst")
     assert await state(page, "C0SOC") == (1, False)
     assert await state(page, "C0SOC", "U0ALICE") == (0, False)
 
 
-async def test_everything_in_a_direct_message_calls_for_its_person(client, page):
+async def test_everything_in_a_direct_message_calls_for_its_person(client, page) -> None:
     await client.chat_postMessage(channel="U0BOB", text="hello")
     assert await state(page, "D0BOB") == (1, True)
 
 
 async def test_what_is_read_is_read_by_one_person_and_changes_something_once(
     slack, client, page, act
-):
+) -> None:
     await client.chat_postMessage(channel="C0SOC", text="<!here>")
     await client.chat_postMessage(channel="C0SOC", text="again")
     assert await state(page, "C0SOC") == (2, True)
@@ -364,14 +374,14 @@ async def test_what_is_read_is_read_by_one_person_and_changes_something_once(
     assert (await act("mark", user="U0DAVE", channel="C0PRIVATE"))[0] == 404
 
 
-async def test_looking_wakes_nobody(slack, read, page):
+async def test_looking_wakes_nobody(slack, read, page) -> None:
     before = slack.changes.count
     await page(channel="C0SOC")
     await read("workspace")
     assert slack.changes.count == before
 
 
-async def test_reactions_of_two_are_counted_together():
+async def test_reactions_of_two_are_counted_together() -> None:
     workspace = SlackSandbox(scopes=ALL_SCOPES).workspace
     message = workspace.post("C0SOC", {"user": "U0BOB", "text": "hello"})
     workspace.react(message, "eyes", "U0BOT")

@@ -50,9 +50,9 @@ async def connect(client, session):
         await socket.close()
 
 
-async def test_a_command_is_answered_with_its_ack(slack, bolt):
+async def test_a_command_is_answered_with_its_ack(slack, bolt) -> None:
     @bolt.command("/secmaster")
-    async def run(ack, command):
+    async def run(ack, command) -> None:
         await ack(text=f"you said {command['text']}")
 
     delivered = await slack.command("U0ALICE", "C0SOC", "/secmaster hello")
@@ -60,22 +60,22 @@ async def test_a_command_is_answered_with_its_ack(slack, bolt):
     assert [one["text"] for one in slack.ephemerals("U0ALICE")] == ["you said hello"]
 
 
-async def test_a_press_a_submission_and_an_event_arrive(slack, client, bolt):
+async def test_a_press_a_submission_and_an_event_arrive(slack, client, bolt) -> None:
     received = []
 
     @bolt.action("go")
-    async def go(ack, body, client):
+    async def go(ack, body, client) -> None:
         title = {"type": "plain_text", "text": "T"}
         view = {"type": "modal", "callback_id": "v", "title": title, "blocks": []}
         await client.views_open(trigger_id=body["trigger_id"], view={**view, "submit": title})
         await ack()
 
     @bolt.view("v")
-    async def submitted(ack):
+    async def submitted(ack) -> None:
         await ack(response_action="clear")
 
     @bolt.event("app_mention")
-    async def mentioned(event):
+    async def mentioned(event) -> None:
         received.append(event["text"])
 
     blocks = [{"type": "actions", "elements": [BUTTON]}]
@@ -88,9 +88,9 @@ async def test_a_press_a_submission_and_an_event_arrive(slack, client, bolt):
     assert received == ["<@U0BOT> hello"]
 
 
-async def test_an_app_told_to_refresh_comes_back_on_a_new_connection(slack, bolt):
+async def test_an_app_told_to_refresh_comes_back_on_a_new_connection(slack, bolt) -> None:
     @bolt.command("/secmaster")
-    async def run(ack):
+    async def run(ack) -> None:
         await ack()
 
     [old] = slack.socket_mode.connections
@@ -101,11 +101,11 @@ async def test_an_app_told_to_refresh_comes_back_on_a_new_connection(slack, bolt
     assert (await slack.command("U0ALICE", "C0SOC", "/secmaster")).error == ""
 
 
-async def test_a_redelivered_event_says_which_attempt_it_is(slack, bolt):
+async def test_a_redelivered_event_says_which_attempt_it_is(slack, bolt) -> None:
     attempts = []
 
     @bolt.event("message")
-    async def written(body, request):
+    async def written(body, request) -> None:
         attempts.append((body["event_id"], request.headers["x-slack-retry-num"]))
 
     await slack.say("U0DAVE", "D0DAVE", "hello")
@@ -114,7 +114,9 @@ async def test_a_redelivered_event_says_which_attempt_it_is(slack, bolt):
     assert attempts == [(event_id, ["0"]), (event_id, ["1"])]
 
 
-async def test_a_connection_is_greeted_and_its_envelopes_can_be_acked_by_hand(slack, connect):
+async def test_a_connection_is_greeted_and_its_envelopes_can_be_acked_by_hand(
+    slack, connect
+) -> None:
     socket = await connect()
     hello = await socket.receive_json()
     assert (hello["type"], hello["num_connections"]) == ("hello", 1)
@@ -127,12 +129,12 @@ async def test_a_connection_is_greeted_and_its_envelopes_can_be_acked_by_hand(sl
     assert (await command).body == {"text": "hi"}
 
 
-async def test_an_envelope_goes_to_any_connection_and_none_is_skipped(slack, connect):
+async def test_an_envelope_goes_to_any_connection_and_none_is_skipped(slack, connect) -> None:
     sockets = [await connect(), await connect()]
     assert [(await one.receive_json())["num_connections"] for one in sockets] == [1, 2]
     received = [[], []]
 
-    async def acknowledge(socket, texts):
+    async def acknowledge(socket, texts) -> None:
         async for message in socket:
             envelope = message.json()
             texts.append(envelope["payload"]["text"])
@@ -151,7 +153,7 @@ async def test_an_envelope_goes_to_any_connection_and_none_is_skipped(slack, con
         task.cancel()
 
 
-async def test_an_eleventh_connection_is_turned_away(slack, connect):
+async def test_an_eleventh_connection_is_turned_away(slack, connect) -> None:
     for _ in range(10):
         await connect()
     extra = await connect()
@@ -160,7 +162,7 @@ async def test_an_eleventh_connection_is_turned_away(slack, connect):
     assert len(slack.socket_mode.connections) == 10
 
 
-async def test_a_silent_connection_loses_envelopes_and_answers_no_ping(slack, connect):
+async def test_a_silent_connection_loses_envelopes_and_answers_no_ping(slack, connect) -> None:
     slack.delivery.patience = 0.05
     socket = await connect()
     await socket.receive_json()
@@ -179,19 +181,19 @@ async def test_a_silent_connection_loses_envelopes_and_answers_no_ping(slack, co
     assert (await command).error == ""
 
 
-async def test_an_app_without_a_connection_cannot_be_reached(slack):
+async def test_an_app_without_a_connection_cannot_be_reached(slack) -> None:
     delivered = await slack.command("U0ALICE", "C0SOC", "/secmaster")
     assert delivered.error == "dispatch_failed"
 
 
-async def test_an_address_is_good_for_one_connection(client, session):
+async def test_an_address_is_good_for_one_connection(client, session) -> None:
     address = (await client.apps_connections_open(app_token="xapp-demo"))["url"]
     async with session.ws_connect(address):
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await session.ws_connect(address)
 
 
-async def test_connections_are_closed_over_http_with_a_reason(slack, session, connect):
+async def test_connections_are_closed_over_http_with_a_reason(slack, session, connect) -> None:
     socket = await connect()
     await socket.receive_json()
     body = json.dumps({"reason": "warning"})
@@ -203,7 +205,7 @@ async def test_connections_are_closed_over_http_with_a_reason(slack, session, co
     assert slack.socket_mode.connections == []
 
 
-async def test_stopping_hangs_up_on_everybody_and_leaves_nothing_running(session):
+async def test_stopping_hangs_up_on_everybody_and_leaves_nothing_running(session) -> None:
     before = asyncio.all_tasks()
     slack = SlackSandbox()
     await slack.start()

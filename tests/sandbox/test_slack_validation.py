@@ -40,11 +40,11 @@ async def validate(slack):
         {"view": {"type": "home", "blocks": [SECTION]}},
     ],
 )
-async def test_what_slack_would_take_is_ok(validate, args):
+async def test_what_slack_would_take_is_ok(validate, args) -> None:
     assert await validate(**args) == {"ok": True}
 
 
-async def test_what_is_wrong_is_pointed_at(validate):
+async def test_what_is_wrong_is_pointed_at(validate) -> None:
     assert await validate(blocks=[SECTION, BAD]) == {
         "ok": False,
         "error": "invalid_blocks",
@@ -75,18 +75,18 @@ async def test_what_is_wrong_is_pointed_at(validate):
         ({"blocks": {}}, "invalid_blocks", [""]),
     ],
 )
-async def test_each_kind_has_its_own_error(validate, args, error, pointers):
+async def test_each_kind_has_its_own_error(validate, args, error, pointers) -> None:
     answer = await validate(**args)
     assert answer["error"] == error
     assert [one["pointer"] for one in answer["errors"]][-1:] == pointers
 
 
 @pytest.mark.parametrize("args", [{}, {"blocks": [SECTION], "view": MODAL}])
-async def test_one_thing_is_looked_at_in_a_call(validate, args):
+async def test_one_thing_is_looked_at_in_a_call(validate, args) -> None:
     assert (await validate(**args))["error"] == "invalid_arguments"
 
 
-async def test_looking_shows_nothing(slack, validate):
+async def test_looking_shows_nothing(slack, validate) -> None:
     await validate(message={"text": "t"})
     assert slack.messages("C0SOC") == []
     assert [call.method for call in slack.calls] == ["blocks.validate"]

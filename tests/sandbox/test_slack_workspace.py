@@ -23,7 +23,7 @@ READING = {"channels:read", "groups:read", "im:read", "channels:join"}
 class Clock:
     """Real time, plus whatever a test lets pass."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.passed = 0.0
 
     def __call__(self):
@@ -64,7 +64,7 @@ async def bolt(slack, client):
 class served:  # noqa: N801 - reads as the verb it is
     """A handler on a port of its own, for as long as the block lasts."""
 
-    def __init__(self, handler):
+    def __init__(self, handler) -> None:
         app = web.Application()
         app.router.add_post("/slack/events", handler)
         self.runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -74,7 +74,7 @@ class served:  # noqa: N801 - reads as the verb it is
         await web.TCPSite(self.runner, "127.0.0.1", 0).start()
         return f"http://127.0.0.1:{self.runner.addresses[0][1]}/slack/events"
 
-    async def __aexit__(self, *_error):
+    async def __aexit__(self, *_error) -> None:
         await self.runner.cleanup()
 
 
@@ -129,9 +129,9 @@ async def error(call):
 # The journey.
 
 
-async def test_a_button_is_pressed_and_the_thread_shows_the_answer(slack, client, bolt):
+async def test_a_button_is_pressed_and_the_thread_shows_the_answer(slack, client, bolt) -> None:
     @bolt.action("approve")
-    async def approve(ack, action, body, client):
+    async def approve(ack, action, body, client) -> None:
         await client.chat_postMessage(
             channel=body["channel"]["id"],
             thread_ts=body["message"]["ts"],
@@ -158,14 +158,14 @@ async def test_a_button_is_pressed_and_the_thread_shows_the_answer(slack, client
     ]
 
 
-async def test_a_command_opens_a_modal_whose_submission_is_answered(slack, bolt):
+async def test_a_command_opens_a_modal_whose_submission_is_answered(slack, bolt) -> None:
     @bolt.command("/secmaster")
-    async def open_modal(ack, body, client):
+    async def open_modal(ack, body, client) -> None:
         await client.views_open(trigger_id=body["trigger_id"], view=modal())
         await ack()
 
     @bolt.view("comment")
-    async def submitted(ack, view, body, client):
+    async def submitted(ack, view, body, client) -> None:
         comment = view["state"]["values"]["comment"]["text"]["value"]
         await client.chat_postMessage(channel=body["user"]["id"], text=comment)
         await ack()
@@ -178,11 +178,13 @@ async def test_a_command_opens_a_modal_whose_submission_is_answered(slack, bolt)
     assert [one["text"] for one in slack.messages("D0BOB")] == ["all clear"]
 
 
-async def test_two_people_press_at_once_and_neither_waits_for_the_other(slack, client, bolt):
+async def test_two_people_press_at_once_and_neither_waits_for_the_other(
+    slack, client, bolt
+) -> None:
     both = asyncio.Barrier(2)
 
     @bolt.action("approve")
-    async def approve(ack):
+    async def approve(ack) -> None:
         await both.wait()
         await ack()
 
@@ -197,7 +199,9 @@ async def test_two_people_press_at_once_and_neither_waits_for_the_other(slack, c
 # Who is asking.
 
 
-async def test_a_call_needs_a_token_that_is_known_and_of_the_right_kind(slack, client, session):
+async def test_a_call_needs_a_token_that_is_known_and_of_the_right_kind(
+    slack, client, session
+) -> None:
     async with session.post(slack.url + "/api/auth.test") as answer:
         assert (await answer.json())["error"] == "not_authed"
     assert await error(web_client(slack, session, "xoxb-other").auth_test()) == "invalid_auth"
@@ -207,11 +211,11 @@ async def test_a_call_needs_a_token_that_is_known_and_of_the_right_kind(slack, c
     assert await error(connecting) == "not_allowed_token_type"
 
 
-async def test_a_method_that_is_not_there_is_unknown(client):
+async def test_a_method_that_is_not_there_is_unknown(client) -> None:
     assert await error(client.api_call("chat.shout")) == "unknown_method"
 
 
-async def test_a_missing_scope_is_named(session):
+async def test_a_missing_scope_is_named(session) -> None:
     slack = SlackSandbox(scopes=["chat:write", "users:read"])
     await slack.start()
     client = web_client(slack, session)
@@ -236,13 +240,13 @@ async def test_a_missing_scope_is_named(session):
     ],
     ids=["json", "form", "query"],
 )
-async def test_arguments_come_as_json_form_or_query(slack, client, body):
+async def test_arguments_come_as_json_form_or_query(slack, client, body) -> None:
     await client.api_call("chat.postMessage", **body)
     [message] = slack.messages("C0SOC")
     assert message["blocks"][1]["elements"][0]["action_id"] == "approve"
 
 
-async def test_arguments_come_in_parts(slack, session):
+async def test_arguments_come_in_parts(slack, session) -> None:
     with aiohttp.MultipartWriter("form-data") as writer:
         for name, value in (("token", "xoxb-demo"), ("channel", "C0SOC"), ("text", "hello")):
             writer.append(value).set_content_disposition("form-data", name=name)
@@ -263,7 +267,7 @@ async def test_arguments_come_in_parts(slack, session):
         ("C0QUIET", "restricted_action"),
     ],
 )
-async def test_a_channel_that_takes_no_message_says_why(client, channel, code):
+async def test_a_channel_that_takes_no_message_says_why(client, channel, code) -> None:
     assert await error(client.chat_postMessage(channel=channel, text="hello")) == code
 
 
@@ -273,20 +277,20 @@ async def test_a_channel_that_takes_no_message_says_why(client, channel, code):
 )
 async def test_a_message_reaches_a_public_channel_a_name_and_a_person(
     slack, client, channel, lands_in
-):
+) -> None:
     posted = await client.chat_postMessage(channel=channel, text="hello")
     assert posted["channel"] == lands_in
     assert slack.messages(lands_in)[0]["ts"] == posted["ts"]
 
 
-async def test_a_message_says_something_and_not_too_much(client):
+async def test_a_message_says_something_and_not_too_much(client) -> None:
     silent = client.api_call("chat.postMessage", json={"channel": "C0SOC", "text": " "})
     assert await error(silent) == "no_text"
     long = client.chat_postMessage(channel="C0SOC", text="x" * 40_001)
     assert await error(long) == "msg_too_long"
 
 
-async def test_blocks_that_slack_would_refuse_are_refused_with_a_pointer(slack, client):
+async def test_blocks_that_slack_would_refuse_are_refused_with_a_pointer(slack, client) -> None:
     answer = await refused(
         client.chat_postMessage(channel="C0SOC", text="t", blocks=[section("x" * 3001)])
     )
@@ -299,7 +303,7 @@ async def test_blocks_that_slack_would_refuse_are_refused_with_a_pointer(slack, 
     assert slack.messages("C0SOC") == []
 
 
-async def test_timestamps_only_ever_rise(client, clock):
+async def test_timestamps_only_ever_rise(client, clock) -> None:
     clock.passed = 100
     posts = [await client.chat_postMessage(channel="C0SOC", text=str(one)) for one in range(5)]
     clock.passed = 0
@@ -309,7 +313,7 @@ async def test_timestamps_only_ever_rise(client, clock):
     assert len(stamps) == 6
 
 
-async def test_replies_stay_in_their_thread_unless_broadcast(slack, client):
+async def test_replies_stay_in_their_thread_unless_broadcast(slack, client) -> None:
     root = await client.chat_postMessage(channel="C0SOC", text="root")
     await client.chat_postMessage(channel="C0SOC", text="quiet", thread_ts=root["ts"])
     await client.chat_postMessage(
@@ -324,7 +328,7 @@ async def test_replies_stay_in_their_thread_unless_broadcast(slack, client):
     assert await error(nowhere) == "thread_not_found"
 
 
-async def test_a_thread_is_read_page_by_page_and_between_times(client):
+async def test_a_thread_is_read_page_by_page_and_between_times(client) -> None:
     root = await client.chat_postMessage(channel="C0SOC", text="0")
     later = [
         await client.chat_postMessage(channel="C0SOC", text=str(one), thread_ts=root["ts"])
@@ -343,7 +347,7 @@ async def test_a_thread_is_read_page_by_page_and_between_times(client):
     assert await error(unread) == "not_in_channel"
 
 
-async def test_metadata_comes_back_only_when_asked_for(slack, client):
+async def test_metadata_comes_back_only_when_asked_for(slack, client) -> None:
     mark = {"event_type": "task_card", "event_payload": {"id": "1"}}
     posted = await client.chat_postMessage(channel="C0SOC", text="t", metadata=mark)
     read = {"channel": "C0SOC", "ts": posted["ts"]}
@@ -364,12 +368,12 @@ async def test_metadata_comes_back_only_when_asked_for(slack, client):
         ({"event_type": "t", "event_payload": {"a": "x" * 8001}}, "metadata_too_large"),
     ],
 )
-async def test_metadata_has_a_type_and_a_small_payload(client, metadata, code):
+async def test_metadata_has_a_type_and_a_small_payload(client, metadata, code) -> None:
     posting = client.chat_postMessage(channel="C0SOC", text="t", metadata=metadata)
     assert await error(posting) == code
 
 
-async def test_only_the_bots_own_messages_can_be_changed_or_deleted(slack, client):
+async def test_only_the_bots_own_messages_can_be_changed_or_deleted(slack, client) -> None:
     mine = await client.chat_postMessage(channel="C0SOC", text="mine", blocks=CARD)
     theirs = await slack.say("U0DAVE", "C0SOC", "theirs")
     await client.chat_update(channel="C0SOC", ts=mine["ts"], text="changed", blocks=[])
@@ -385,7 +389,7 @@ async def test_only_the_bots_own_messages_can_be_changed_or_deleted(slack, clien
     assert [one["text"] for one in slack.messages("C0SOC")] == ["theirs"]
 
 
-async def test_an_ephemeral_message_is_seen_by_its_person_only(slack, client):
+async def test_an_ephemeral_message_is_seen_by_its_person_only(slack, client) -> None:
     whisper = {"channel": "C0SOC", "text": "between us"}
     ephemeral = await client.chat_postEphemeral(**whisper, user="U0ALICE")
     assert [one["text"] for one in slack.messages("C0SOC", user="U0ALICE")] == ["between us"]
@@ -397,14 +401,14 @@ async def test_an_ephemeral_message_is_seen_by_its_person_only(slack, client):
     assert await error(absent) == "user_not_in_channel"
 
 
-async def test_a_permalink_leads_into_the_thread(client):
+async def test_a_permalink_leads_into_the_thread(client) -> None:
     root = await client.chat_postMessage(channel="C0SOC", text="root")
     reply = await client.chat_postMessage(channel="C0SOC", text="reply", thread_ts=root["ts"])
     link = await client.chat_getPermalink(channel="C0SOC", message_ts=reply["ts"])
     assert link["permalink"].endswith(f"?thread_ts={root['ts']}&cid=C0SOC")
 
 
-async def test_a_reaction_is_added_once(slack, client):
+async def test_a_reaction_is_added_once(slack, client) -> None:
     posted = await client.chat_postMessage(channel="C0SOC", text="t")
     mark = {"channel": "C0SOC", "timestamp": posted["ts"], "name": "eyes"}
     await client.reactions_add(**mark)
@@ -415,7 +419,7 @@ async def test_a_reaction_is_added_once(slack, client):
 # Who and where.
 
 
-async def test_people_are_told_apart(client):
+async def test_people_are_told_apart(client) -> None:
     people = {one["id"]: one for one in (await client.users_list())["members"]}
     assert people["U0GUEST"]["is_restricted"]
     assert people["U0SOLO"]["is_ultra_restricted"]
@@ -426,7 +430,7 @@ async def test_people_are_told_apart(client):
     assert people[bot["user_id"]]["is_bot"]
 
 
-async def test_user_groups_have_members(client):
+async def test_user_groups_have_members(client) -> None:
     groups = (await client.usergroups_list(include_users=True))["usergroups"]
     assert {one["id"]: one["users"] for one in groups}["S0ONCALL"] == ["U0CAROL"]
     soc = await client.usergroups_users_list(usergroup="S0SOC")
@@ -434,7 +438,7 @@ async def test_user_groups_have_members(client):
     assert await error(client.usergroups_users_list(usergroup="S0NONE")) == "no_such_subteam"
 
 
-async def test_channels_are_listed_joined_and_opened(client):
+async def test_channels_are_listed_joined_and_opened(client) -> None:
     async def names(call):
         return {one["name"] for one in (await call)["channels"]}
 
@@ -452,11 +456,11 @@ async def test_channels_are_listed_joined_and_opened(client):
 # Commands.
 
 
-async def test_a_command_arrives_escaped_with_all_its_fields(slack, bolt):
+async def test_a_command_arrives_escaped_with_all_its_fields(slack, bolt) -> None:
     received = {}
 
     @bolt.command("/secmaster")
-    async def run(ack, body):
+    async def run(ack, body) -> None:
         received.update(body)
         await ack()
 
@@ -487,9 +491,11 @@ async def test_a_command_arrives_escaped_with_all_its_fields(slack, bolt):
     ],
     ids=["text", "in channel", "blocks", "nothing"],
 )
-async def test_what_comes_with_the_ack_of_a_command_is_shown(slack, bolt, answer, everyone, alone):
+async def test_what_comes_with_the_ack_of_a_command_is_shown(
+    slack, bolt, answer, everyone, alone
+) -> None:
     @bolt.command("/secmaster")
-    async def run(ack):
+    async def run(ack) -> None:
         await ack(**answer)
 
     await slack.command("U0ALICE", "C0SOC", "/secmaster")
@@ -497,9 +503,9 @@ async def test_what_comes_with_the_ack_of_a_command_is_shown(slack, bolt, answer
     assert [one["text"] for one in slack.ephemerals("U0ALICE", "C0SOC")] == alone
 
 
-async def test_an_unreadable_answer_to_a_command_is_an_error_to_the_person(slack, bolt):
+async def test_an_unreadable_answer_to_a_command_is_an_error_to_the_person(slack, bolt) -> None:
     @bolt.command("/secmaster")
-    async def run(ack):
+    async def run(ack) -> None:
         await ack(text="hi", blocks=[{"type": "nonsense"}])
 
     delivered = await slack.command("U0ALICE", "C0SOC", "/secmaster")
@@ -507,7 +513,7 @@ async def test_an_unreadable_answer_to_a_command_is_an_error_to_the_person(slack
     assert slack.ephemerals("U0ALICE") == []
 
 
-async def test_an_app_that_is_late_broken_or_away_is_an_error_to_the_person(slack):
+async def test_an_app_that_is_late_broken_or_away_is_an_error_to_the_person(slack) -> None:
     assert (await slack.command("U0ALICE", "C0SOC", "/secmaster")).error == "dispatch_failed"
 
     async def broken(_request):
@@ -520,7 +526,7 @@ async def test_an_app_that_is_late_broken_or_away_is_an_error_to_the_person(slac
 
     never = asyncio.Event()
 
-    async def late(_request):
+    async def late(_request) -> None:
         await never.wait()
 
     slack.delivery.patience = 0.05
@@ -531,11 +537,11 @@ async def test_an_app_that_is_late_broken_or_away_is_an_error_to_the_person(slac
 # Presses.
 
 
-async def test_a_press_tells_where_it_happened_without_metadata(slack, client, bolt):
+async def test_a_press_tells_where_it_happened_without_metadata(slack, client, bolt) -> None:
     payloads = []
 
     @bolt.action("approve")
-    async def approve(ack, body):
+    async def approve(ack, body) -> None:
         payloads.append(body)
         await ack()
 
@@ -555,11 +561,11 @@ async def test_a_press_tells_where_it_happened_without_metadata(slack, client, b
     assert body["state"] == {"values": {}}
 
 
-async def test_a_button_carries_its_own_value_unless_it_is_forged(slack, client, bolt):
+async def test_a_button_carries_its_own_value_unless_it_is_forged(slack, client, bolt) -> None:
     values = []
 
     @bolt.action("approve")
-    async def approve(ack, action):
+    async def approve(ack, action) -> None:
         values.append(action["value"])
         await ack()
 
@@ -572,13 +578,13 @@ async def test_a_button_carries_its_own_value_unless_it_is_forged(slack, client,
     assert values == ["task-1", "task-2"]
 
 
-async def test_menus_send_the_option_that_was_picked(slack, client, bolt):
+async def test_menus_send_the_option_that_was_picked(slack, client, bolt) -> None:
     options = [{"text": plain(one), "value": one} for one in ("low", "high")]
     menu = {"type": "overflow", "action_id": "more", "options": options}
     select = {"type": "static_select", "action_id": "level", "options": options}
     actions = []
 
-    async def picked(ack, body):
+    async def picked(ack, body) -> None:
         actions.append((body["actions"][0]["selected_option"]["value"], body["state"]["values"]))
         await ack()
 
@@ -595,7 +601,7 @@ async def test_menus_send_the_option_that_was_picked(slack, client, bolt):
         await slack.press("U0ALICE", "C0SOC", posted["ts"], "level", value="other")
 
 
-async def test_nobody_presses_what_they_do_not_see(slack, client):
+async def test_nobody_presses_what_they_do_not_see(slack, client) -> None:
     whisper = await client.chat_postEphemeral(
         channel="C0SOC", user="U0ALICE", text="t", blocks=CARD
     )
@@ -617,7 +623,7 @@ async def respond(slack, client, bolt, session):
     urls = []
 
     @bolt.action("approve")
-    async def approve(ack, body):
+    async def approve(ack, body) -> None:
         urls.append(body["response_url"])
         await ack()
 
@@ -633,7 +639,7 @@ async def respond(slack, client, bolt, session):
     return send
 
 
-async def test_a_response_url_answers_its_person_five_times(slack, respond):
+async def test_a_response_url_answers_its_person_five_times(slack, respond) -> None:
     for _ in range(5):
         assert await respond(text="hello") == (200, "ok")
     assert await respond(text="hello") == (404, "used_url")
@@ -641,14 +647,16 @@ async def test_a_response_url_answers_its_person_five_times(slack, respond):
     assert slack.messages("C0SOC") == []
 
 
-async def test_a_response_url_ends_after_half_an_hour(respond, clock):
+async def test_a_response_url_ends_after_half_an_hour(respond, clock) -> None:
     clock.passed = 30 * 60 - 5
     assert await respond(text="still there") == (200, "ok")
     clock.passed = 30 * 60 + 5
     assert await respond(text="too late") == (404, "expired_url")
 
 
-async def test_a_response_url_replaces_and_deletes_even_an_ephemeral_message(slack, respond):
+async def test_a_response_url_replaces_and_deletes_even_an_ephemeral_message(
+    slack, respond
+) -> None:
     await respond(text="done", replace_original=True)
     [card] = slack.ephemerals("U0ALICE")
     assert (card["text"], "blocks" in card) == ("done", False)
@@ -656,7 +664,7 @@ async def test_a_response_url_replaces_and_deletes_even_an_ephemeral_message(sla
     assert slack.ephemerals("U0ALICE") == []
 
 
-async def test_a_response_url_speaks_to_the_channel_or_a_thread_when_told(slack, respond):
+async def test_a_response_url_speaks_to_the_channel_or_a_thread_when_told(slack, respond) -> None:
     await respond(text="all", response_type="in_channel")
     [root] = slack.messages("C0SOC")
     await respond(text="in thread", response_type="in_channel", thread_ts=root["ts"])
@@ -666,12 +674,12 @@ async def test_a_response_url_speaks_to_the_channel_or_a_thread_when_told(slack,
     ]
 
 
-async def test_a_response_url_refuses_bad_blocks_and_silence(respond):
+async def test_a_response_url_refuses_bad_blocks_and_silence(respond) -> None:
     assert await respond(text="t", blocks=[{"type": "nonsense"}]) == (400, "invalid_blocks")
     assert await respond() == (400, "no_text")
 
 
-async def test_a_response_url_has_faults_too(slack, respond):
+async def test_a_response_url_has_faults_too(slack, respond) -> None:
     await slack.faults.set(Fault(on="response_url", status=500, times=1))
     assert (await respond(text="hello"))[0] == 500
     assert await respond(text="hello") == (200, "ok")
@@ -686,7 +694,7 @@ async def trigger(slack):
     return lambda user="U0ALICE": slack.workspace.permits.new_trigger(user)
 
 
-async def test_a_trigger_opens_one_modal_within_three_seconds(client, trigger, clock):
+async def test_a_trigger_opens_one_modal_within_three_seconds(client, trigger, clock) -> None:
     used, late = trigger(), trigger()
     await client.views_open(trigger_id=used, view=modal())
     assert await error(client.views_open(trigger_id=used, view=modal())) == "trigger_exchanged"
@@ -696,7 +704,7 @@ async def test_a_trigger_opens_one_modal_within_three_seconds(client, trigger, c
     assert await error(unknown) == "invalid_trigger_id"
 
 
-async def test_modals_stack_up_to_three(slack, client, trigger):
+async def test_modals_stack_up_to_three(slack, client, trigger) -> None:
     await client.views_open(trigger_id=trigger(), view=modal())
     await client.views_push(trigger_id=trigger(), view=modal())
     await client.views_push(trigger_id=trigger(), view=modal())
@@ -710,7 +718,7 @@ async def test_modals_stack_up_to_three(slack, client, trigger):
     assert await error(alone) == "not_found"
 
 
-async def test_a_modal_is_updated_under_its_hash_or_external_id(slack, client, trigger):
+async def test_a_modal_is_updated_under_its_hash_or_external_id(slack, client, trigger) -> None:
     opened = await client.views_open(trigger_id=trigger(), view=modal(external_id="one"))
     view = opened["view"]
     title = {"title": plain("Changed")}
@@ -724,13 +732,13 @@ async def test_a_modal_is_updated_under_its_hash_or_external_id(slack, client, t
     assert await error(client.views_update(view_id="V0NONE", view=modal())) == "not_found"
 
 
-async def test_an_external_id_is_used_once(client, trigger):
+async def test_an_external_id_is_used_once(client, trigger) -> None:
     await client.views_open(trigger_id=trigger("U0BOB"), view=modal(external_id="one"))
     again = client.views_open(trigger_id=trigger(), view=modal(external_id="one"))
     assert await error(again) == "duplicate_external_id"
 
 
-async def test_a_bad_view_is_refused_and_keeps_its_trigger(client, trigger):
+async def test_a_bad_view_is_refused_and_keeps_its_trigger(client, trigger) -> None:
     mine = trigger()
     answer = await refused(client.views_open(trigger_id=mine, view=modal(title=plain("x" * 25))))
     assert answer["error"] == "invalid_arguments"
@@ -740,7 +748,9 @@ async def test_a_bad_view_is_refused_and_keeps_its_trigger(client, trigger):
     await client.views_open(trigger_id=mine, view=modal())
 
 
-async def test_the_dialog_itself_refuses_what_is_missing_short_or_long(slack, client, trigger):
+async def test_the_dialog_itself_refuses_what_is_missing_short_or_long(
+    slack, client, trigger
+) -> None:
     view = (await client.views_open(trigger_id=trigger(), view=modal()))["view"]
     for comment, error in (("", "missing_input"), ("no", "too_short"), ("x" * 11, "too_long")):
         delivered = await slack.submit("U0ALICE", view["id"], {"comment": comment})
@@ -749,7 +759,7 @@ async def test_the_dialog_itself_refuses_what_is_missing_short_or_long(slack, cl
     assert slack.views("U0ALICE")[0]["errors"] == {"comment": "too_long"}
 
 
-async def test_a_submission_carries_the_state_of_every_input(slack, client, bolt, trigger):
+async def test_a_submission_carries_the_state_of_every_input(slack, client, bolt, trigger) -> None:
     options = [{"text": plain(one), "value": one} for one in ("low", "high")]
     select = {"type": "static_select", "options": options, "initial_option": options[0]}
     people = {"type": "multi_users_select", "action_id": "people"}
@@ -759,7 +769,7 @@ async def test_a_submission_carries_the_state_of_every_input(slack, client, bolt
     received = {}
 
     @bolt.view("comment")
-    async def submitted(ack, view):
+    async def submitted(ack, view) -> None:
         received.update(view["state"]["values"])
         await ack()
 
@@ -794,7 +804,9 @@ async def test_a_submission_carries_the_state_of_every_input(slack, client, bolt
     ],
     ids=["close", "clear", "errors", "update", "push"],
 )
-async def test_a_submission_is_answered_in_five_ways(slack, client, trigger, answer, expected):
+async def test_a_submission_is_answered_in_five_ways(
+    slack, client, trigger, answer, expected
+) -> None:
     async def answering(_request):
         return web.json_response(answer) if answer else web.Response()
 
@@ -818,7 +830,7 @@ async def test_a_submission_is_answered_in_five_ways(slack, client, trigger, ans
 )
 async def test_an_unreadable_answer_to_a_submission_leaves_the_modal_open(
     slack, client, trigger, answer, code
-):
+) -> None:
     async def answering(_request):
         return web.json_response(answer)
 
@@ -832,7 +844,7 @@ async def test_an_unreadable_answer_to_a_submission_leaves_the_modal_open(
 @pytest.mark.parametrize("kind", ["static_select", "multi_static_select"])
 async def test_an_update_drops_what_was_picked_when_it_is_no_option_any_more(
     slack, client, trigger, kind
-):
+) -> None:
     def picking(*values):
         offered = [{"text": plain(value), "value": value} for value in values]
         menu = {"type": kind, "action_id": "pick", "options": offered}
@@ -849,9 +861,9 @@ async def test_an_update_drops_what_was_picked_when_it_is_no_option_any_more(
 
 async def test_pressing_in_a_modal_fills_it_in_and_an_update_keeps_what_was_entered(
     slack, client, bolt, trigger
-):
+) -> None:
     @bolt.action("approve")
-    async def approve(ack, body, client):
+    async def approve(ack, body, client) -> None:
         await client.views_update(
             view_id=body["view"]["id"], view=modal(COMMENT, section("seen"), buttons(APPROVE))
         )
@@ -867,11 +879,13 @@ async def test_pressing_in_a_modal_fills_it_in_and_an_update_keeps_what_was_ente
     assert view["state"]["values"]["comment"]["text"]["value"] == "typed"
 
 
-async def test_closing_a_modal_is_told_only_to_an_app_that_asked(slack, client, bolt, trigger):
+async def test_closing_a_modal_is_told_only_to_an_app_that_asked(
+    slack, client, bolt, trigger
+) -> None:
     closed = []
 
     @bolt.view_closed("comment")
-    async def note(ack, body):
+    async def note(ack, body) -> None:
         closed.append(body["is_cleared"])
         await ack()
 
@@ -887,14 +901,14 @@ async def test_closing_a_modal_is_told_only_to_an_app_that_asked(slack, client, 
         await slack.close("U0ALICE", loud["id"])
 
 
-async def test_a_home_tab_is_published_when_it_is_opened(slack, bolt):
+async def test_a_home_tab_is_published_when_it_is_opened(slack, bolt) -> None:
     @bolt.event("app_home_opened")
-    async def opened(event, client):
+    async def opened(event, client) -> None:
         view = {"type": "home", "blocks": CARD}
         await client.views_publish(user_id=event["user"], view=view)
 
     @bolt.action("approve")
-    async def approve(ack):
+    async def approve(ack) -> None:
         await ack()
 
     await slack.open_home("U0CAROL")
@@ -903,7 +917,9 @@ async def test_a_home_tab_is_published_when_it_is_opened(slack, bolt):
     assert (await slack.press_in_view("U0CAROL", home["id"], "approve")).error == ""
 
 
-async def test_one_of_several_buttons_with_the_same_action_is_pressed_in_a_view(slack, client):
+async def test_one_of_several_buttons_with_the_same_action_is_pressed_in_a_view(
+    slack, client
+) -> None:
     blocks = [{**buttons(APPROVE | {"value": one}), "block_id": one} for one in ("one", "two")]
     await client.views_publish(user_id="U0CAROL", view={"type": "home", "blocks": blocks})
     home = slack.home("U0CAROL")["id"]
@@ -912,7 +928,7 @@ async def test_one_of_several_buttons_with_the_same_action_is_pressed_in_a_view(
     assert (action["block_id"], action["value"]) == ("two", "two")
 
 
-async def test_a_home_is_published_under_its_hash_to_somebody(client):
+async def test_a_home_is_published_under_its_hash_to_somebody(client) -> None:
     view = {"type": "home", "blocks": CARD}
     first = (await client.views_publish(user_id="U0BOB", view=view))["view"]
     await client.views_publish(user_id="U0BOB", view=view, hash=first["hash"])
@@ -926,15 +942,15 @@ async def test_a_home_is_published_under_its_hash_to_somebody(client):
 # Events and shortcuts.
 
 
-async def test_a_mention_and_a_direct_message_reach_the_app(slack, bolt):
+async def test_a_mention_and_a_direct_message_reach_the_app(slack, bolt) -> None:
     events = []
 
     @bolt.event("app_mention")
-    async def mentioned(event):
+    async def mentioned(event) -> None:
         events.append(("mention", event["text"], event["user"]))
 
     @bolt.event("message")
-    async def written(event):
+    async def written(event) -> None:
         events.append((event["channel_type"], event["text"], event["user"]))
 
     await slack.say("U0DAVE", "C0SOC", "nothing for the app")
@@ -946,7 +962,7 @@ async def test_a_mention_and_a_direct_message_reach_the_app(slack, bolt):
     ]
 
 
-async def test_an_event_is_redelivered_with_the_same_id(slack):
+async def test_an_event_is_redelivered_with_the_same_id(slack) -> None:
     ids = []
 
     async def receive(request):
@@ -963,11 +979,11 @@ async def test_an_event_is_redelivered_with_the_same_id(slack):
     assert ids == [(event_id, None), (event_id, "1"), (event_id, "2")]
 
 
-async def test_shortcuts_are_global_or_about_a_message(slack, bolt):
+async def test_shortcuts_are_global_or_about_a_message(slack, bolt) -> None:
     payloads = []
 
     @bolt.shortcut("new_task")
-    async def used(ack, body):
+    async def used(ack, body) -> None:
         payloads.append((body["type"], "response_url" in body, body.get("message", {}).get("text")))
         await ack()
 
@@ -977,7 +993,7 @@ async def test_shortcuts_are_global_or_about_a_message(slack, bolt):
     assert payloads == [("shortcut", False, None), ("message_action", True, "look at this")]
 
 
-async def test_raw_bytes_are_rightly_signed_unless_told_otherwise(slack, bolt):
+async def test_raw_bytes_are_rightly_signed_unless_told_otherwise(slack, bolt) -> None:
     probe = "ssl_check=1&token=x"
     assert (await slack.deliver_raw(probe)).status == 200
     body = "command=%2Fsecmaster&team_id=T0DEMO&user_id=U0BOB"
@@ -989,7 +1005,7 @@ async def test_raw_bytes_are_rightly_signed_unless_told_otherwise(slack, bolt):
 # Trouble.
 
 
-async def test_a_rate_limit_says_how_long_to_wait(slack, client):
+async def test_a_rate_limit_says_how_long_to_wait(slack, client) -> None:
     await slack.faults.set(Fault(on="chat.postMessage", status=429, retry_after=7, times=1))
     answer = await refused(client.chat_postMessage(channel="C0SOC", text="t"))
     assert (answer.status_code, answer["error"]) == (429, "ratelimited")
@@ -1001,13 +1017,13 @@ async def test_a_rate_limit_says_how_long_to_wait(slack, client):
     ]
 
 
-async def test_a_fault_can_refuse_in_slacks_words(slack, client):
+async def test_a_fault_can_refuse_in_slacks_words(slack, client) -> None:
     await slack.faults.set(Fault(on="*", status=200, code="fatal_error"))
     answer = await refused(client.auth_test())
     assert (answer.status_code, answer["error"]) == (200, "fatal_error")
 
 
-async def test_a_message_may_be_posted_though_its_answer_is_lost(slack, session):
+async def test_a_message_may_be_posted_though_its_answer_is_lost(slack, session) -> None:
     await slack.faults.set(Fault(on="chat.postMessage", hang_up=True, applied=True, times=1))
     client = web_client(slack, session)
     client.retry_handlers = []
@@ -1016,7 +1032,7 @@ async def test_a_message_may_be_posted_though_its_answer_is_lost(slack, session)
     assert [one["text"] for one in slack.messages("C0SOC")] == ["once"]
 
 
-async def test_a_held_call_waits_until_it_is_let_go(slack, client):
+async def test_a_held_call_waits_until_it_is_let_go(slack, client) -> None:
     await slack.faults.set(Fault(on="chat.postMessage", hold=True))
     posting = asyncio.create_task(client.chat_postMessage(channel="C0SOC", text="late"))
     await slack.faults.until_held("chat.postMessage")
@@ -1029,9 +1045,9 @@ async def test_a_held_call_waits_until_it_is_let_go(slack, client):
 # The same over HTTP.
 
 
-async def test_acts_and_reads_are_json_over_http(slack, client, session, bolt):
+async def test_acts_and_reads_are_json_over_http(slack, client, session, bolt) -> None:
     @bolt.action("approve")
-    async def approve(ack):
+    async def approve(ack) -> None:
         await ack()
 
     async def act(name, **fields):
@@ -1059,7 +1075,9 @@ async def test_acts_and_reads_are_json_over_http(slack, client, session, bolt):
     assert await read("faults") == {"active": [], "held": {}}
 
 
-async def test_a_reader_is_told_the_news_at_once_and_after_each_change(slack, client, session):
+async def test_a_reader_is_told_the_news_at_once_and_after_each_change(
+    slack, client, session
+) -> None:
     async with session.get(f"{slack.url}/_sandbox/news") as news:
         assert news.content_type == "text/event-stream"
         assert await news.content.readuntil(b"\n\n") == b"data: %d\n\n" % slack.changes.count

@@ -57,20 +57,20 @@ def do(engine: sa.Engine, *statements: str, **values: Any) -> None:
 
 def rows(engine: sa.Engine) -> Rows:
     with engine.connect() as connection:
-        found = connection.execute(sa.text("SELECT * FROM audit ORDER BY number"))
-        return [dict(row) for row in found.mappings()]
+        result = connection.execute(sa.text("SELECT * FROM audit ORDER BY number"))
+        return [dict(row) for row in result.mappings()]
 
 
-def rewrite(engine: sa.Engine, kept: Rows, *, head: bool) -> None:
+def rewrite(engine: sa.Engine, records: Rows, *, head: bool) -> None:
     """Put these in the place of all records, and make the head fit if told to."""
     names = ", ".join(AUDIT)
     insert = f"INSERT INTO audit ({names}) VALUES (:{', :'.join(AUDIT)})"
     with engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM audit"))
-        if kept:
-            connection.execute(sa.text(insert), kept)
+        if records:
+            connection.execute(sa.text(insert), records)
     if head:
-        last = kept[-1] if kept else {"number": 0, "hash": audit_log.GENESIS}
+        last = records[-1] if records else {"number": 0, "hash": audit_log.GENESIS}
         do(
             engine,
             "UPDATE audit_head SET number = :number, hash = :hash",
@@ -79,5 +79,5 @@ def rewrite(engine: sa.Engine, kept: Rows, *, head: bool) -> None:
         )
 
 
-def sentences(found: audit_log.Verified) -> list[str]:
-    return [sentence for _number, sentence in found.problems]
+def sentences(verified: audit_log.Verified) -> list[str]:
+    return [sentence for _number, sentence in verified.problems]

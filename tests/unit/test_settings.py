@@ -1,6 +1,8 @@
 """Settings: every problem in one message, and no secret in any."""
 
+from collections.abc import Callable
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
@@ -20,11 +22,14 @@ WAYS = {"signed": SIGNED, "iam": IAM, "token": TOKEN}
 MORE = {"HUAWEICLOUD_SDK_SECURITY_TOKEN": "sts-secret-8"}
 SECRETS = ("secret-1", "secret-2", "secret-3", "secret-4", "secret-5", "secret-6", "secret-7")
 
+Read = Callable[..., Settings]
+Problems = Callable[..., list[str]]
+
 every_way = pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
 
 
 @pytest.fixture(autouse=True)
-def bare(monkeypatch, tmp_path):
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine on which nothing of ours is set."""
     names = {name.upper() for name in Settings.model_fields}
     for settings_field in Settings.model_fields.values():
@@ -36,29 +41,29 @@ def bare(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def read(tmp_path):
+def read(tmp_path: Path) -> Read:
     """Read settings from a .env file that says this."""
 
-    def read(*parts, **more):
-        given = {key: value for part in parts for key, value in part.items()} | more
+    def read(*parts: dict[str, str], **more: str) -> Settings:
+        values = {key: value for part in parts for key, value in part.items()} | more
         path = tmp_path / "given.env"
-        path.write_text("".join(f"{key}={value}\n" for key, value in given.items()), "utf-8")
+        path.write_text("".join(f"{key}={value}\n" for key, value in values.items()), "utf-8")
         return load(path)
 
     return read
 
 
 @pytest.fixture
-def problems(read):
+def problems(read: Read) -> Problems:
     """What a person is told whose settings are wrong."""
 
-    def problems(*parts, **more):
+    def problems(*parts: dict[str, str], **more: str) -> list[str]:
         with pytest.raises(SettingsError) as caught:
             read(*parts, **more)
-        told = str(caught.value)
-        assert not any(secret in told for secret in SECRETS)
+        text = str(caught.value)
+        assert not any(secret in text for secret in SECRETS)
         assert not any(secret in repr(caught.value) for secret in SECRETS)
-        return told.splitlines()
+        return text.splitlines()
 
     return problems
 
@@ -68,14 +73,16 @@ def problems(read):
 
 @every_way
 @pytest.mark.parametrize("slack", [HTTP, SOCKET, HTTP | SOCKET], ids=["http", "socket", "both"])
-def test_a_way_to_slack_and_a_way_to_secmaster_are_enough(read, slack, way):
+def test_a_way_to_slack_and_a_way_to_secmaster_are_enough(
+    read: Read, slack: dict[str, str], way: dict[str, str]
+) -> None:
     settings = read(slack, WHERE, way)
     assert settings.socket_mode == ("SLACK_APP_TOKEN" in slack)
     assert settings.endpoint == "https://secmaster.cn-north-4.myhuaweicloud.com"
     assert settings.iam == "https://iam.cn-north-4.myhuaweicloud.com"
 
 
-def test_the_defaults_are_the_documented_ones(read):
+def test_the_defaults_are_the_documented_ones(read: Read) -> None:
     settings = read(HTTP, WHERE, TOKEN)
     assert settings.slack_api_url == "https://slack.com/api/"
     assert settings.database_url == "sqlite:///secmaster-bot.db"
@@ -83,19 +90,19 @@ def test_the_defaults_are_the_documented_ones(read):
     assert str(settings.bot_config) == "secmaster-bot.toml"
 
 
-def test_an_endpoint_of_ones_own_takes_the_place_of_the_region(read):
+def test_an_endpoint_of_ones_own_takes_the_place_of_the_region(read: Read) -> None:
     where = {key: WHERE[key] for key in WHERE if key != "SECMASTER_REGION"}
     settings = read(HTTP, where, SIGNED, SECMASTER_ENDPOINT="https://sm.example/")
     assert settings.endpoint == "https://sm.example"
     assert settings.console_url == ""
 
 
-def test_temporary_keys_come_with_their_token(read):
+def test_temporary_keys_come_with_their_token(read: Read) -> None:
     settings = read(HTTP, WHERE, SIGNED, MORE)
     assert settings.security_token.get_secret_value() == "sts-secret-8"
 
 
-def test_the_other_names_of_a_setting_are_read_too(read):
+def test_the_other_names_of_a_setting_are_read_too(read: Read) -> None:
     where = {key: WHERE[key] for key in WHERE if key != "SECMASTER_PROJECT_ID"}
     keys = {"CLOUD_SDK_AK": "ak", "CLOUD_SDK_SK": "sk"}
     settings = read(HTTP, where, keys, HUAWEICLOUD_SDK_PROJECT_ID="other")
@@ -104,7 +111,7 @@ def test_the_other_names_of_a_setting_are_read_too(read):
     assert settings.sk.get_secret_value() == "sk"
 
 
-def test_our_own_name_of_a_setting_wins_over_the_other(read):
+def test_our_own_name_of_a_setting_wins_over_the_other(read: Read) -> None:
     settings = read(
         HTTP, WHERE, SIGNED, {"CLOUD_SDK_AK": "other"}, HUAWEICLOUD_SDK_PROJECT_ID="other"
     )
@@ -112,7 +119,7 @@ def test_our_own_name_of_a_setting_wins_over_the_other(read):
     assert settings.ak.get_secret_value() == "ak-secret-4"
 
 
-def test_the_environment_wins_over_the_file(read, monkeypatch):
+def test_the_environment_wins_over_the_file(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECMASTER_REGION", "eu-west-101")
     monkeypatch.setenv("BOT_PORT", "4000")
     settings = read(HTTP, WHERE, TOKEN, BOT_PORT="3001")
@@ -120,19 +127,19 @@ def test_the_environment_wins_over_the_file(read, monkeypatch):
     assert settings.bot_port == 4000
 
 
-def test_the_environment_alone_is_enough(monkeypatch):
+def test_the_environment_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (HTTP | WHERE | TOKEN).items():
         monkeypatch.setenv(name, value)
     assert load().secmaster_workspace_id == "workspace"
 
 
-def test_the_file_is_looked_for_where_the_bot_is_started(tmp_path):
+def test_the_file_is_looked_for_where_the_bot_is_started(tmp_path: Path) -> None:
     lines = "".join(f"{key}={value}\n" for key, value in (HTTP | WHERE | TOKEN).items())
     (tmp_path / ".env").write_text(lines, encoding="utf-8")
     assert load().secmaster_workspace_id == "workspace"
 
 
-def test_quotes_comments_and_other_peoples_settings_in_the_file_do_no_harm(read):
+def test_quotes_comments_and_other_peoples_settings_in_the_file_do_no_harm(read: Read) -> None:
     settings = read(HTTP, WHERE, {"# a": "comment"}, OTHER="x", SECMASTER_AUTH_TOKEN='"a b # c"')
     assert settings.secmaster_auth_token.get_secret_value() == "a b # c"
 
@@ -140,8 +147,8 @@ def test_quotes_comments_and_other_peoples_settings_in_the_file_do_no_harm(read)
 # What is missing.
 
 
-def test_with_nothing_set_everything_missing_is_named_at_once(problems):
-    told = "\n".join(problems())
+def test_with_nothing_set_everything_missing_is_named_at_once(problems: Problems) -> None:
+    text = "\n".join(problems())
     for name in (
         "SLACK_BOT_TOKEN",
         "SLACK_SIGNING_SECRET",
@@ -154,7 +161,7 @@ def test_with_nothing_set_everything_missing_is_named_at_once(problems):
         "IAM_USERNAME",
         "SECMASTER_AUTH_TOKEN",
     ):
-        assert name in told
+        assert name in text
 
 
 NEEDED = {
@@ -170,20 +177,22 @@ NEEDED = {
     [each for count in (1, 2, 3) for each in combinations(NEEDED, count)],
     ids="+".join,
 )
-def test_each_missing_setting_has_its_own_line(problems, missing):
+def test_each_missing_setting_has_its_own_line(
+    problems: Problems, missing: tuple[str, ...]
+) -> None:
     lines = problems({key: NEEDED[key] for key in NEEDED if key not in missing})
     assert len(lines) == len(missing)
     for name in missing:
         assert sum(name in line for line in lines) == 1
 
 
-def test_an_empty_value_counts_as_missing(problems):
+def test_an_empty_value_counts_as_missing(problems: Problems) -> None:
     (line,) = problems(HTTP, WHERE, TOKEN, SECMASTER_WORKSPACE_ID="")
     assert "SECMASTER_WORKSPACE_ID is missing" in line
 
 
 @pytest.mark.parametrize("way", [SIGNED, IAM], ids=["signed", "iam"])
-def test_half_a_way_in_is_said_to_be_half(problems, way):
+def test_half_a_way_in_is_said_to_be_half(problems: Problems, way: dict[str, str]) -> None:
     for missing in way:
         (line,) = problems(HTTP, WHERE, {key: way[key] for key in way if key != missing})
         assert "are needed together" in line
@@ -191,18 +200,20 @@ def test_half_a_way_in_is_said_to_be_half(problems, way):
 
 
 @pytest.mark.parametrize("pair", list(combinations(WAYS, 2)), ids="+".join)
-def test_two_ways_in_contradict_each_other(problems, pair):
+def test_two_ways_in_contradict_each_other(problems: Problems, pair: tuple[str, str]) -> None:
     (line,) = problems(HTTP, WHERE, *(WAYS[name] for name in pair))
     assert line.startswith("Only one way")
     assert all(next(iter(WAYS[name])) in line for name in pair)
 
 
-def test_half_of_one_way_beside_another_is_a_contradiction_too(problems):
+def test_half_of_one_way_beside_another_is_a_contradiction_too(problems: Problems) -> None:
     (line,) = problems(HTTP, WHERE, TOKEN, HUAWEICLOUD_SDK_AK="ak-secret-4")
     assert line.startswith("Only one way")
 
 
-def test_a_password_without_a_region_needs_to_know_where_to_ask(problems, read):
+def test_a_password_without_a_region_needs_to_know_where_to_ask(
+    problems: Problems, read: Read
+) -> None:
     where = {key: WHERE[key] for key in WHERE if key != "SECMASTER_REGION"}
     where |= {"SECMASTER_ENDPOINT": "https://sm.example"}
     (line,) = problems(HTTP, where, IAM)
@@ -211,7 +222,7 @@ def test_a_password_without_a_region_needs_to_know_where_to_ask(problems, read):
 
 
 @pytest.mark.parametrize("url", ["mysql://x", "secmaster-bot.db", "postgres://x", "sqlite://"])
-def test_a_database_of_another_kind_is_refused(problems, url):
+def test_a_database_of_another_kind_is_refused(problems: Problems, url: str) -> None:
     (line,) = problems(HTTP, WHERE, TOKEN, DATABASE_URL=url)
     assert line.startswith("DATABASE_URL must be")
 
@@ -220,7 +231,7 @@ def test_a_database_of_another_kind_is_refused(problems, url):
 
 
 @pytest.mark.parametrize("port", ["http", "-1", "65536", "3000.5", "1e3"])
-def test_a_bad_port_is_named(problems, port):
+def test_a_bad_port_is_named(problems: Problems, port: str) -> None:
     (line,) = problems(HTTP, WHERE, TOKEN, BOT_PORT=port)
     assert line.startswith("BOT_PORT: ")
 
@@ -241,7 +252,9 @@ ODD = {
 }
 
 
-def test_everything_that_could_not_be_sent_as_it_is_is_listed_at_once(problems, monkeypatch):
+def test_everything_that_could_not_be_sent_as_it_is_is_listed_at_once(
+    problems: Problems, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in ODD.items():
         monkeypatch.setenv(name, value)
     lines = problems()
@@ -251,22 +264,26 @@ def test_everything_that_could_not_be_sent_as_it_is_is_listed_at_once(problems, 
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_each_odd_setting_is_named_alone(problems, monkeypatch, name):
-    given = NEEDED if name not in SIGNED else {**HTTP, **WHERE, **SIGNED}
+def test_each_odd_setting_is_named_alone(
+    problems: Problems, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    values = NEEDED if name not in SIGNED else {**HTTP, **WHERE, **SIGNED}
     monkeypatch.setenv(name, ODD[name])
-    (line,) = problems({key: given[key] for key in given if key != name})
+    (line,) = problems({key: values[key] for key in values if key != name})
     assert line.startswith(f"{name} ")
 
 
-@pytest.mark.parametrize("unprinted", ["\x01", "\n", "\x7f", "\t"])
-def test_what_no_header_can_carry_is_refused(problems, monkeypatch, unprinted):
-    monkeypatch.setenv("SLACK_BOT_TOKEN", f"xoxb-secret-1{unprinted}x")
+@pytest.mark.parametrize("character", ["\x01", "\n", "\x7f", "\t"])
+def test_what_no_header_can_carry_is_refused(
+    problems: Problems, monkeypatch: pytest.MonkeyPatch, character: str
+) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", f"xoxb-secret-1{character}x")
     (line,) = problems({key: NEEDED[key] for key in NEEDED if key != "SLACK_BOT_TOKEN"})
     assert line.startswith("SLACK_BOT_TOKEN ")
 
 
 @pytest.mark.parametrize("name", ["", " ", "a b", "ä", "x" * 41, "a/b"])
-def test_a_bad_name_of_a_replica_is_named(problems, read, name):
+def test_a_bad_name_of_a_replica_is_named(problems: Problems, read: Read, name: str) -> None:
     if not name.strip():
         assert read(HTTP, WHERE, TOKEN, BOT_REPLICA=name).bot_replica == "main"
         return
@@ -274,9 +291,9 @@ def test_a_bad_name_of_a_replica_is_named(problems, read, name):
     assert line.startswith("BOT_REPLICA: ")
 
 
-def test_what_is_malformed_and_what_is_missing_are_told_together(problems):
+def test_what_is_malformed_and_what_is_missing_are_told_together(problems: Problems) -> None:
     lines = problems(BOT_PORT="http", BOT_REPLICA="a b")
-    told = "\n".join(lines)
+    text = "\n".join(lines)
     for name in (
         "BOT_PORT",
         "BOT_REPLICA",
@@ -284,11 +301,11 @@ def test_what_is_malformed_and_what_is_missing_are_told_together(problems):
         "SLACK_APP_TOKEN",
         "SECMASTER_REGION",
     ):
-        assert name in told
+        assert name in text
     assert len(lines) == len(set(lines))
 
 
-def test_a_file_that_is_not_utf_8_is_a_problem_like_any_other(tmp_path):
+def test_a_file_that_is_not_utf_8_is_a_problem_like_any_other(tmp_path: Path) -> None:
     path = tmp_path / "latin.env"
     path.write_bytes(b"IAM_PASSWORD=caf\xe9\n")
     with pytest.raises(SettingsError):
@@ -298,25 +315,25 @@ def test_a_file_that_is_not_utf_8_is_a_problem_like_any_other(tmp_path):
 # Secrets.
 
 
-def test_no_secret_is_seen_in_settings_that_are_printed(read):
+def test_no_secret_is_seen_in_settings_that_are_printed(read: Read) -> None:
     for way in WAYS.values():
         settings = read(HTTP, SOCKET, WHERE, way, MORE)
-        shown = f"{settings!r} {settings} {settings.model_dump()}"
-        assert not any(secret in shown for secret in (*SECRETS, "sts-secret-8"))
+        printed = f"{settings!r} {settings} {settings.model_dump()}"
+        assert not any(secret in printed for secret in (*SECRETS, "sts-secret-8"))
 
 
-def test_the_password_of_the_database_is_not_seen_either(read):
+def test_the_password_of_the_database_is_not_seen_either(read: Read) -> None:
     url = "postgresql://bot:hunter2@db.example/bot"
     settings = read(HTTP, WHERE, TOKEN, DATABASE_URL=url)
     assert "hunter2" not in f"{settings!r} {settings}"
 
 
-def test_the_password_of_a_refused_database_is_not_told(problems):
+def test_the_password_of_a_refused_database_is_not_told(problems: Problems) -> None:
     (line,) = problems(HTTP, WHERE, TOKEN, DATABASE_URL="mysql://bot:hunter2@db.example/bot")
     assert "hunter2" not in line
 
 
-def test_no_secret_hangs_on_to_the_error_through_its_causes(read):
+def test_no_secret_hangs_on_to_the_error_through_its_causes(read: Read) -> None:
     with pytest.raises(SettingsError) as caught:
         read(HTTP, TOKEN, BOT_PORT="http")
     error = caught.value

@@ -50,7 +50,7 @@ def refusal(*arguments: str, folder: Path, **environment: str) -> str:
     return result.stderr
 
 
-def test_a_whole_audit_is_said_to_be_whole_with_its_head(engine: sa.Engine, tmp_path: Path):
+def test_a_whole_audit_is_said_to_be_whole_with_its_head(engine: sa.Engine, tmp_path: Path) -> None:
     head = audit_log.verify(engine).head
     result = audit("verify", folder=tmp_path)
     assert (result.exit_code, result.stderr) == (0, "")
@@ -62,7 +62,7 @@ def test_a_whole_audit_is_said_to_be_whole_with_its_head(engine: sa.Engine, tmp_
     assert "4 records" in result.stdout
 
 
-def test_every_problem_is_said_and_ends_in_failure(engine: sa.Engine, tmp_path: Path):
+def test_every_problem_is_said_and_ends_in_failure(engine: sa.Engine, tmp_path: Path) -> None:
     do(engine, "UPDATE audit SET record = replace(record, 'Alice', 'Bob') WHERE number = 2")
     result = audit("verify", "--noted", "f" * 64, folder=tmp_path)
     assert (result.exit_code, result.stderr) == (1, "")
@@ -74,35 +74,37 @@ def test_every_problem_is_said_and_ends_in_failure(engine: sa.Engine, tmp_path: 
 
 
 @pytest.mark.usefixtures("engine")
-def test_what_is_no_head_is_not_looked_for(tmp_path: Path):
+def test_what_is_no_head_is_not_looked_for(tmp_path: Path) -> None:
     assert "64 hexadecimal digits" in refusal("verify", "--noted", "abc", folder=tmp_path)
 
 
 @pytest.mark.parametrize("command", ["verify", "export"])
-def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, command: str):
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, command: str) -> None:
     for arguments in ((), ("--database", "sqlite:///other.db"), ("--database", "sqlite:///")):
         assert "There is no database" in refusal(command, *arguments, folder=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("address", ["mysql://host/bot", "bot.db", "postgresql://[/bot"])
-def test_what_names_no_database_is_refusal(tmp_path: Path, address: str):
+def test_what_names_no_database_is_refusal(tmp_path: Path, address: str) -> None:
     assert "DATABASE_URL must be" in refusal("verify", "--database", address, folder=tmp_path)
 
 
-def test_a_database_that_cannot_be_reached_is_named_without_its_password(tmp_path: Path):
+def test_a_database_that_cannot_be_reached_is_named_without_its_password(tmp_path: Path) -> None:
     address = "postgresql://bot:secret-1@127.0.0.1:9/bot"
     sentence = refusal("verify", folder=tmp_path, DATABASE_URL=address)
     assert "The database can't be read: OperationalError." in sentence
     assert "secret-1" not in sentence
 
 
-def test_a_file_that_is_no_database_is_refusal(tmp_path: Path):
+def test_a_file_that_is_no_database_is_refusal(tmp_path: Path) -> None:
     (tmp_path / "secmaster-bot.db").write_bytes(b"no database at all" * 100)
     assert "The database can't be read" in refusal("verify", folder=tmp_path)
 
 
-def test_a_database_from_before_the_first_release_is_refused_and_stays_as_it_is(tmp_path: Path):
+def test_a_database_from_before_the_first_release_is_refused_and_stays_as_it_is(
+    tmp_path: Path,
+) -> None:
     engine = connect(f"sqlite:///{tmp_path / 'secmaster-bot.db'}")
     do(engine, "CREATE TABLE bot_schema_version (version_num VARCHAR(32))")
     for command in ("verify", "export"):
@@ -111,7 +113,7 @@ def test_a_database_from_before_the_first_release_is_refused_and_stays_as_it_is(
     engine.dispose()
 
 
-def test_a_newer_database_and_an_empty_one_are_refusal(engine: sa.Engine, tmp_path: Path):
+def test_a_newer_database_and_an_empty_one_are_refusal(engine: sa.Engine, tmp_path: Path) -> None:
     do(engine, "UPDATE secmaster_bot_version SET version_num = '9999'")
     assert "a newer version" in refusal("verify", folder=tmp_path)
     do(engine, "DELETE FROM secmaster_bot_version")
@@ -122,7 +124,7 @@ def test_a_newer_database_and_an_empty_one_are_refusal(engine: sa.Engine, tmp_pa
 
 
 @pytest.mark.usefixtures("engine")
-def test_the_database_is_found_as_the_bot_finds_it(tmp_path: Path):
+def test_the_database_is_found_as_the_bot_finds_it(tmp_path: Path) -> None:
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     address = f"sqlite:///{tmp_path / 'secmaster-bot.db'}"
@@ -133,7 +135,7 @@ def test_the_database_is_found_as_the_bot_finds_it(tmp_path: Path):
     assert [path.name for path in folder.iterdir()] == [".env"]
 
 
-def test_a_file_of_any_name_is_opened(tmp_path: Path):
+def test_a_file_of_any_name_is_opened(tmp_path: Path) -> None:
     name = "a b?mode=memory&#%41.db"
     with opened(f"sqlite:///{tmp_path / 'plain.db'}", 3):
         pass
@@ -144,7 +146,7 @@ def test_a_file_of_any_name_is_opened(tmp_path: Path):
     assert result.stdout.splitlines()[0] == "The audit is whole: 3 records."
 
 
-def test_records_are_copied_one_a_line(engine: sa.Engine, tmp_path: Path):
+def test_records_are_copied_one_a_line(engine: sa.Engine, tmp_path: Path) -> None:
     result = audit("export", folder=tmp_path)
     assert (result.exit_code, result.stderr) == (0, "")
     records = list(audit_log.entries(engine))
@@ -154,7 +156,7 @@ def test_records_are_copied_one_a_line(engine: sa.Engine, tmp_path: Path):
     assert audit("export", "--since", "2099-01-01", folder=tmp_path) == CommandResult(0, "", "")
 
 
-def test_a_copy_can_be_verified_without_the_bot(engine: sa.Engine, tmp_path: Path):
+def test_a_copy_can_be_verified_without_the_bot(engine: sa.Engine, tmp_path: Path) -> None:
     with engine.begin() as connection:
         audit_log.append(connection, entry(4, reason="é 审批 \ud83d\0", half=0.5))
     result = audit("export", folder=tmp_path)
@@ -168,7 +170,7 @@ def test_a_copy_can_be_verified_without_the_bot(engine: sa.Engine, tmp_path: Pat
     assert before == audit_log.verify(engine).head
 
 
-def test_a_spreadsheet_gets_columns_and_no_formula(engine: sa.Engine, tmp_path: Path):
+def test_a_spreadsheet_gets_columns_and_no_formula(engine: sa.Engine, tmp_path: Path) -> None:
     odd = {"reason": '=HYPERLINK("http://x")', "rule": 'a,\r\n"b"', "votes": [1], "status": 7}
     with engine.begin() as connection:
         audit_log.append(
@@ -189,7 +191,7 @@ def test_a_spreadsheet_gets_columns_and_no_formula(engine: sa.Engine, tmp_path: 
     assert last["hash"] == audit_log.verify(engine).head
 
 
-def test_a_page_gets_a_table_that_nothing_in_it_breaks(engine: sa.Engine, tmp_path: Path):
+def test_a_page_gets_a_table_that_nothing_in_it_breaks(engine: sa.Engine, tmp_path: Path) -> None:
     odd = "a|b `c` <b>&\r\nd [e](http://x) \\"
     with engine.begin() as connection:
         audit_log.append(connection, entry(4, reason=odd))
@@ -202,7 +204,7 @@ def test_a_page_gets_a_table_that_nothing_in_it_breaks(engine: sa.Engine, tmp_pa
 
 
 @given(texts=st.lists(any_text, min_size=3, max_size=3))
-def test_no_text_leaves_its_cell(texts: list[str]):
+def test_no_text_leaves_its_cell(texts: list[str]) -> None:
     record = {"number": 1, "reason": texts[0], "actor": {"id": texts[1]}, "hash": texts[2]}
     table = io.StringIO()
     write_markdown([record], table)
@@ -219,7 +221,9 @@ def test_no_text_leaves_its_cell(texts: list[str]):
         assert cells[name][:1] not in tuple("=+-@\t\r")
 
 
-def test_a_record_that_is_json_no_longer_is_copied_as_it_is(engine: sa.Engine, tmp_path: Path):
+def test_a_record_that_is_json_no_longer_is_copied_as_it_is(
+    engine: sa.Engine, tmp_path: Path
+) -> None:
     do(engine, "UPDATE audit SET record = '{oops', at = CAST(X'ff' AS TEXT) WHERE number = 2")
     result = audit("export", folder=tmp_path)
     assert result.exit_code == 0
@@ -227,7 +231,7 @@ def test_a_record_that_is_json_no_longer_is_copied_as_it_is(engine: sa.Engine, t
     assert (second["number"], second["record"], second["at"]) == (2, "{oops", "\\xff")
 
 
-def test_a_reader_who_has_seen_enough_ends_it_quietly(engine: sa.Engine, tmp_path: Path):
+def test_a_reader_who_has_seen_enough_ends_it_quietly(engine: sa.Engine, tmp_path: Path) -> None:
     write(engine, 1500, first=4)  # more than a page of records, and more than a pipe holds
     with subprocess.Popen(
         [*BOT, "audit", "export"],
@@ -246,7 +250,7 @@ def test_a_reader_who_has_seen_enough_ends_it_quietly(engine: sa.Engine, tmp_pat
 
 def test_an_export_that_fails_leaves_no_thread_behind(
     engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     write(engine, 100, first=4)  # more than is buffered, so that it fails between two records
     threads = set(threading.enumerate())
     with Path("/dev/full").open("w") as full:
@@ -257,7 +261,7 @@ def test_an_export_that_fails_leaves_no_thread_behind(
 
 
 @pytest.mark.usefixtures("engine")
-def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path):
+def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         child = subprocess.run(
             [*BOT, "audit", "export"],
@@ -272,7 +276,7 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path):
 
 
 @pytest.mark.usefixtures("engine")
-def test_a_copy_goes_to_a_new_file_alone(tmp_path: Path):
+def test_a_copy_goes_to_a_new_file_alone(tmp_path: Path) -> None:
     copy = tmp_path / "copy.jsonl"
     assert audit("export", "--output", str(copy), folder=tmp_path) == CommandResult(0, "", "")
     assert len(copy.read_text().splitlines()) == 3
@@ -284,7 +288,7 @@ def test_a_copy_goes_to_a_new_file_alone(tmp_path: Path):
 
 
 @pytest.mark.usefixtures("engine")
-def test_a_terminal_is_shown_how_far_it_is(tmp_path: Path):
+def test_a_terminal_is_shown_how_far_it_is(tmp_path: Path) -> None:
     terminal, program_end = pty.openpty()
     subprocess.run(
         [*BOT, "audit", "export", "--output", "copy.jsonl"],
@@ -301,7 +305,7 @@ def test_a_terminal_is_shown_how_far_it_is(tmp_path: Path):
 
 
 @pytest.mark.usefixtures("engine")
-def test_what_cannot_be_asked_is_refused(tmp_path: Path):
+def test_what_cannot_be_asked_is_refused(tmp_path: Path) -> None:
     assert "--since can't be read" in refusal("export", "--since", "yesterday", folder=tmp_path)
     assert "jsonl, csv, md" in refusal("export", "--format", "xml", folder=tmp_path)
 
@@ -317,13 +321,13 @@ def test_what_cannot_be_asked_is_refused(tmp_path: Path):
         ("12h", NOW - timedelta(hours=12)),
     ],
 )
-def test_a_time_may_be_given_in_many_ways(text: str, at: datetime):
+def test_a_time_may_be_given_in_many_ways(text: str, at: datetime) -> None:
     assert parse_since(text, NOW) == at
 
 
 @pytest.mark.parametrize(
     "text", ["", "d", "7", "7 days", "-7d", "9999999d", "9" * 5000 + "h", "0001-01-01T00:00+14:00"]
 )
-def test_what_is_no_time_is_refusal(text: str):
+def test_what_is_no_time_is_refusal(text: str) -> None:
     with pytest.raises(AuditUnavailable, match="2026-11-01T10:00"):
         parse_since(text, NOW)

@@ -31,7 +31,7 @@ STORY = (
 )
 
 
-def test_the_manifest_is_printed_for_either_way_in(tmp_path: Path):
+def test_the_manifest_is_printed_for_either_way_in(tmp_path: Path) -> None:
     result = run_command("manifest", "--url", "https://bot.example.com/", folder=tmp_path)
     assert result.exit_code == 0
     interactivity = json.loads(result.stdout)["settings"]["interactivity"]
@@ -52,7 +52,7 @@ def test_the_manifest_is_printed_for_either_way_in(tmp_path: Path):
 
 async def test_a_wrong_policy_stops_the_start_and_names_every_line(
     slack: SlackSandbox, secmaster: SecMasterSandbox, tmp_path: Path
-):
+) -> None:
     (tmp_path / "secmaster-bot.toml").write_text(
         '[roles.a]\nusers = ["U1"]\n[[rules]]\nactions = ["task.aprove"]\nroles = ["a"]\n'
         "approvals = 0\n[[routes]]\nchannel = 'C1'\n"
@@ -67,7 +67,7 @@ async def test_a_wrong_policy_stops_the_start_and_names_every_line(
 
 async def test_a_token_that_slack_refuses_stops_the_start_with_one_sentence(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
-):
+) -> None:
     settings = {"SLACK_BOT_TOKEN": "xoxb-wrong", "BOT_PORT": "0"}
     environment = installation(slack, secmaster) | settings
     result = await run_process("run", folder=installed, **environment)
@@ -79,7 +79,7 @@ async def test_a_token_that_slack_refuses_stops_the_start_with_one_sentence(
 
 async def test_a_name_that_is_taken_stops_the_start_with_one_sentence(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
-):
+) -> None:
     url = f"sqlite:///{installed / 'bot.db'}"
     environment = installation(slack, secmaster) | {"DATABASE_URL": url, "BOT_PORT": "0"}
     engine = connect(url)
@@ -94,7 +94,7 @@ async def test_a_name_that_is_taken_stops_the_start_with_one_sentence(
 
 async def test_a_port_that_is_taken_stops_the_start_with_one_sentence(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
-):
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         environment = installation(slack, secmaster) | {"BOT_PORT": port}
@@ -107,7 +107,9 @@ async def test_a_port_that_is_taken_stops_the_start_with_one_sentence(
 
 
 @pytest.mark.parametrize("option", ["--slack-port", "--secmaster-port"])
-async def test_a_demo_whose_port_is_taken_says_so_in_one_sentence(tmp_path: Path, option: str):
+async def test_a_demo_whose_port_is_taken_says_so_in_one_sentence(
+    tmp_path: Path, option: str
+) -> None:
     ports = {"--slack-port": "0", "--secmaster-port": "0"}
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ports[option] = str(listener.getsockname()[1])
@@ -120,7 +122,9 @@ async def test_a_demo_whose_port_is_taken_says_so_in_one_sentence(tmp_path: Path
 
 
 @pytest.mark.parametrize("service", ["slack", "secmaster"])
-async def test_a_sandbox_whose_port_is_taken_says_so_in_one_sentence(tmp_path: Path, service: str):
+async def test_a_sandbox_whose_port_is_taken_says_so_in_one_sentence(
+    tmp_path: Path, service: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         result = await run_beside("sandbox", service, "--port", port, folder=tmp_path)
@@ -132,7 +136,7 @@ async def test_a_sandbox_whose_port_is_taken_says_so_in_one_sentence(tmp_path: P
 
 async def test_odd_settings_stop_the_start_with_one_message(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
-):
+) -> None:
     settings = {
         "SLACK_BOT_TOKEN": "xoxb-wrong\u00e4",
         "SLACK_API_URL": "slack.example/api/",
@@ -172,7 +176,7 @@ async def test_odd_settings_stop_the_start_with_one_message(
 )
 async def test_an_address_that_leads_nowhere_stops_the_start_without_a_traceback(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path, setting: dict[str, str]
-):
+) -> None:
     environment = installation(slack, secmaster) | {"BOT_PORT": "0"} | setting
     result = await run_beside("doctor", folder=installed, **environment)
     assert "Traceback" not in result.output
@@ -181,7 +185,7 @@ async def test_an_address_that_leads_nowhere_stops_the_start_without_a_traceback
     assert "Traceback" not in result.output
 
 
-async def test_missing_settings_stop_the_start_with_one_message(tmp_path: Path):
+async def test_missing_settings_stop_the_start_with_one_message(tmp_path: Path) -> None:
     result = await run_beside("run", folder=tmp_path)
     assert result.exit_code == 2
     for name in (
@@ -195,7 +199,7 @@ async def test_missing_settings_stop_the_start_with_one_message(tmp_path: Path):
 
 
 @pytest.mark.slow  # the story itself is played by the next test too
-async def test_the_demo_plays_its_story_to_the_end(tmp_path: Path):
+async def test_the_demo_plays_its_story_to_the_end(tmp_path: Path) -> None:
     result = await run_process(
         *("demo", "--once", "--slack-port", "0", "--secmaster-port", "0"), folder=tmp_path
     )
@@ -204,7 +208,7 @@ async def test_the_demo_plays_its_story_to_the_end(tmp_path: Path):
         assert sentence in result.stdout
 
 
-async def test_the_pages_that_the_demo_prints_can_be_opened(tmp_path: Path):
+async def test_the_pages_that_the_demo_prints_can_be_opened(tmp_path: Path) -> None:
     child = await asyncio.create_subprocess_exec(
         *(*BOT, "demo", "--slack-port", "0", "--secmaster-port", "0"),
         cwd=tmp_path,

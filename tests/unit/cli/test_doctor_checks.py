@@ -13,7 +13,7 @@ from tests.support.command_line import file_names, installation, run_beside, run
 
 async def test_the_doctor_finds_a_whole_installation_well(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
-):
+) -> None:
     result = await run_process("doctor", folder=installed, **installation(slack, secmaster))
     assert result.exit_code == 0, result.output
     assert result.stdout.count("✓") == 7
@@ -24,7 +24,7 @@ async def test_the_doctor_finds_a_whole_installation_well(
 
 async def test_the_doctor_leaves_nothing_behind(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
-):
+) -> None:
     environment = installation(slack, secmaster)
     result = await run_beside("doctor", folder=installed, **environment)
     assert "secmaster-bot.db will be made" in result.stdout
@@ -36,7 +36,7 @@ async def test_the_doctor_leaves_nothing_behind(
 
 async def test_the_doctor_finds_a_whole_installation_in_socket_mode_well(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
-):
+) -> None:
     environment = installation(slack, secmaster) | {"SLACK_APP_TOKEN": "xapp-demo"}
     result = await run_beside("doctor", folder=installed, **environment)
     assert result.exit_code == 0, result.output
@@ -63,7 +63,7 @@ async def test_the_doctor_names_what_is_wrong_and_no_secret(
     installed: Path,
     setting: dict[str, str],
     sentence: str,
-):
+) -> None:
     environment = installation(slack, secmaster) | setting
     result = await run_beside("doctor", folder=installed, **environment)
     assert result.exit_code == 1
@@ -75,7 +75,7 @@ async def test_the_doctor_names_what_is_wrong_and_no_secret(
 
 async def test_the_doctor_names_the_scopes_that_are_missing(
     secmaster: SecMasterSandbox, installed: Path
-):
+) -> None:
     slack = SlackSandbox(scopes=("chat:write", "commands"))
     await slack.start()
     try:
@@ -89,7 +89,7 @@ async def test_the_doctor_names_the_scopes_that_are_missing(
 
 async def test_the_doctor_finds_a_database_of_this_version_usable(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
-):
+) -> None:
     url = f"sqlite:///{installed / 'bot.db'}"
     engine = connect(url)
     migrate(engine)
@@ -102,7 +102,7 @@ async def test_the_doctor_finds_a_database_of_this_version_usable(
 
 async def test_the_doctor_refuses_a_database_from_before_the_first_release(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
-):
+) -> None:
     url = f"sqlite:///{installed / 'bot.db'}"
     engine = connect(url)
     with engine.begin() as connection:

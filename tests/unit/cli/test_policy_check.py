@@ -200,7 +200,7 @@ GLASS = "break_glass = true"
         ),
     ],
 )
-def test_each_case_is_answered_as_the_bot_would(folder: Path, cases_text: str, line: str):
+def test_each_case_is_answered_as_the_bot_would(folder: Path, cases_text: str, line: str) -> None:
     exit_code, output = check(folder, FACTS + cases_text)
     assert "✓ 1. " in output
     assert line in output
@@ -220,7 +220,7 @@ def test_each_case_is_answered_as_the_bot_would(folder: Path, cases_text: str, l
 )
 def test_a_case_that_is_answered_otherwise_is_said_and_fails(
     folder: Path, expectation: str, expected: str
-):
+) -> None:
     met = case("U0EVE", "task.comment", REFUSED)
     differing = case("U0ALICE", "task.approve", ISOLATE, expectation)
     exit_code, output = check(folder, FACTS + met + differing)
@@ -235,26 +235,26 @@ def test_a_case_that_is_answered_otherwise_is_said_and_fails(
 @pytest.mark.parametrize(
     "expectation", [ALLOWED, f"{REFUSED}\nwhy = 'self'", f"{REFUSED}\nrule = 'x'"]
 )
-def test_a_refusal_that_is_not_the_expected_one_fails(folder: Path, expectation: str):
+def test_a_refusal_that_is_not_the_expected_one_fails(folder: Path, expectation: str) -> None:
     exit_code, output = check(folder, FACTS + case("U0EVE", "task.approve", ISOLATE, expectation))
     assert "✗ 1. U0EVE task.approve isolate: refused, rule 1 (isolation) leaves it to" in output
     assert exit_code == 1
 
 
 @pytest.mark.parametrize("rule", ["rule 1", "isolation", "rule 1 (isolation)"])
-def test_a_rule_goes_by_its_number_its_name_or_both(folder: Path, rule: str):
+def test_a_rule_goes_by_its_number_its_name_or_both(folder: Path, rule: str) -> None:
     cases_text = case("U0ALICE", "task.approve", ISOLATE, ALLOWED, f"rule = '{rule}'")
     assert check(folder, FACTS + cases_text)[0] == 0
 
 
-def test_a_rule_that_is_named_like_a_number_is_not_taken_for_that_one(folder: Path):
+def test_a_rule_that_is_named_like_a_number_is_not_taken_for_that_one(folder: Path) -> None:
     text = POLICY.replace('name = "isolation"', 'name = "rule 3"')
     (folder / "policy.toml").write_text(text)
     cases_text = case("U0ALICE", "task.approve", ISOLATE, ALLOWED, "rule = 'rule 3'")
     assert check(folder, FACTS + cases_text)[0] == 1
 
 
-def test_without_a_time_it_is_now(folder: Path):
+def test_without_a_time_it_is_now(folder: Path) -> None:
     year = datetime.now(UTC).year
     tasks = "".join(
         f"[tasks.{name}]\nname = 'x'\ndue_date = {year + away}-01-01T00:00:00Z\n"
@@ -265,13 +265,13 @@ def test_without_a_time_it_is_now(folder: Path):
     assert check(folder, tasks + late + early)[0] == 0
 
 
-def test_a_user_group_that_is_not_listed_is_empty_and_said_so(folder: Path):
+def test_a_user_group_that_is_not_listed_is_empty_and_said_so(folder: Path) -> None:
     exit_code, output = check(folder, case("U0BOB", "task.comment", REFUSED))
     assert "Note: [usergroups] says nothing of S0SOC: taken as empty." in output
     assert exit_code == 0
 
 
-def test_a_user_group_that_no_role_has_is_said(folder: Path):
+def test_a_user_group_that_no_role_has_is_said(folder: Path) -> None:
     text = "[usergroups]\nS0SOC = []\nS0SCO = ['U0BOB']\n" + case("U0BOB", "task.comment", REFUSED)
     exit_code, output = check(folder, text)
     assert output.startswith("Note: [usergroups] lists S0SCO, which no role has.\n")
@@ -335,14 +335,16 @@ def test_a_user_group_that_no_role_has_is_said(folder: Path):
         ("[[cases]", "not TOML: "),
     ],
 )
-def test_what_cannot_be_meant_is_refused_in_one_sentence(folder: Path, text: str, line: str):
+def test_what_cannot_be_meant_is_refused_in_one_sentence(
+    folder: Path, text: str, line: str
+) -> None:
     exit_code, output = check(folder, text)
     assert exit_code == 2
     assert output.startswith(f"{folder / 'cases.toml'}: {line}")
     assert len(output.splitlines()) == 1
 
 
-def test_all_problems_are_listed_at_once(folder: Path):
+def test_all_problems_are_listed_at_once(folder: Path) -> None:
     exit_code, output = check(
         folder,
         "[people.U0ALICE]\nemial = 'x'\n"
@@ -356,7 +358,7 @@ def test_all_problems_are_listed_at_once(folder: Path):
     assert "cases.2.expects: nothing reads this key" in output
 
 
-def test_a_policy_given_as_cases_is_told_how_it_is_meant(folder: Path):
+def test_a_policy_given_as_cases_is_told_how_it_is_meant(folder: Path) -> None:
     path = folder / "policy.toml"
     exit_code, output = policy("check", path, "--config", path, folder=folder)
     assert exit_code == 2
@@ -365,7 +367,7 @@ def test_a_policy_given_as_cases_is_told_how_it_is_meant(folder: Path):
 
 
 @pytest.mark.parametrize("missing", ["cases.toml", "policy.toml"])
-def test_a_file_that_is_not_there_is_no_empty_file(folder: Path, missing: str):
+def test_a_file_that_is_not_there_is_no_empty_file(folder: Path, missing: str) -> None:
     (folder / "cases.toml").write_text(case("U0ALICE", "task.comment", REFUSED))
     (folder / missing).unlink()
     exit_code, output = check_files(folder)
@@ -374,7 +376,7 @@ def test_a_file_that_is_not_there_is_no_empty_file(folder: Path, missing: str):
 
 
 @pytest.mark.parametrize("broken", ["cases.toml", "policy.toml"])
-def test_a_file_that_cannot_be_read_is_refused_by_name(folder: Path, broken: str):
+def test_a_file_that_cannot_be_read_is_refused_by_name(folder: Path, broken: str) -> None:
     (folder / "cases.toml").write_text(case("U0ALICE", "task.comment", ALLOWED))
     (folder / broken).write_bytes(b"# caf\xe9\n")
     exit_code, output = check_files(folder)
@@ -382,7 +384,7 @@ def test_a_file_that_cannot_be_read_is_refused_by_name(folder: Path, broken: str
     assert output.startswith(f"{folder / broken}: can't be read: ")
 
 
-def test_a_wrong_policy_is_refused_with_all_its_lines(folder: Path):
+def test_a_wrong_policy_is_refused_with_all_its_lines(folder: Path) -> None:
     (folder / "policy.toml").write_text("colour = 'red'\n[watch]\nevery = -1")
     exit_code, output = check(folder, case("U0ALICE", "task.comment", REFUSED))
     assert exit_code == 2
@@ -400,7 +402,7 @@ def test_a_wrong_policy_is_refused_with_all_its_lines(folder: Path):
 )
 @example("[[cases]]\nuser = 'x'\naction = 3\ntask = []\nexpect = 'allowed'")
 @given(st.text())
-def test_whatever_stands_in_the_file_it_is_read_or_refused(tmp_path: Path, text: str):
+def test_whatever_stands_in_the_file_it_is_read_or_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "cases.toml"
     path.write_text(text, encoding="utf-8", newline="")
     try:
@@ -412,7 +414,7 @@ def test_whatever_stands_in_the_file_it_is_read_or_refused(tmp_path: Path, text:
 # One question.
 
 
-def test_a_yes_says_by_which_rule_and_who_else_could(folder: Path):
+def test_a_yes_says_by_which_rule_and_who_else_could(folder: Path) -> None:
     exit_code, output = explain(folder, "--user U0ALICE --action task.approve --task isolate")
     assert exit_code == 0
     assert output.splitlines() == [
@@ -424,7 +426,7 @@ def test_a_yes_says_by_which_rule_and_who_else_could(folder: Path):
     ]
 
 
-def test_a_no_says_why_and_who_could(folder: Path):
+def test_a_no_says_why_and_who_could(folder: Path) -> None:
     exit_code, output = explain(folder, "--user U0EVE --action task.comment")
     assert exit_code == 1
     assert output.splitlines() == [
@@ -436,14 +438,14 @@ def test_a_no_says_why_and_who_could(folder: Path):
     ]
 
 
-def test_lent_rights_are_named_with_whose_they_are(folder: Path):
+def test_lent_rights_are_named_with_whose_they_are(folder: Path) -> None:
     exit_code, output = explain(folder, "--user U0DAVE --action task.comment")
     assert exit_code == 0
     assert "  roles of U0DAVE: none\n" in output
     assert "  lent by U0ALICE: approver\n" in output
 
 
-def test_breaking_the_glass_is_another_question(folder: Path):
+def test_breaking_the_glass_is_another_question(folder: Path) -> None:
     question = "--user U0FRANK --action task.approve --task isolate"
     frank = "[people.U0FRANK]\nemail = 'frank@example.com'\n"
     assert explain(folder, question, FACTS + frank)[0] == 1
@@ -453,25 +455,25 @@ def test_breaking_the_glass_is_another_question(folder: Path):
     assert "  could: U0FRANK\n" in output
 
 
-def test_whoever_could_is_named_though_only_the_policy_knows_them(folder: Path):
+def test_whoever_could_is_named_though_only_the_policy_knows_them(folder: Path) -> None:
     exit_code, output = explain(folder, "--user U0ALICE --action task.terminate --task isolate")
     assert exit_code == 1
     assert "  could: U0FRANK\n" in output
 
 
-def test_where_nobody_could_that_is_said(folder: Path):
+def test_where_nobody_could_that_is_said(folder: Path) -> None:
     exit_code, output = explain(folder, "--user U0ALICE --action instance.terminate")
     assert exit_code == 1
     assert "  could: nobody who is named here\n" in output
 
 
-def test_a_question_about_another_workspace_names_it(folder: Path):
+def test_a_question_about_another_workspace_names_it(folder: Path) -> None:
     question = "--user U0FRANK --action instance.retry"
     assert explain(folder, question)[0] == 1
     assert explain(folder, f"{question} --workspace soc")[0] == 0
 
 
-def test_a_question_needs_no_cases_where_no_rule_asks_about_the_object(folder: Path):
+def test_a_question_needs_no_cases_where_no_rule_asks_about_the_object(folder: Path) -> None:
     options = ("--action", "task.comment", "--config", folder / "policy.toml")
     assert policy("explain", "--user", "U0ALICE", *options, folder=folder)[0] == 0
     exit_code, output = policy("explain", "--user", "U0BOB", *options, folder=folder)
@@ -490,14 +492,16 @@ def test_a_question_needs_no_cases_where_no_rule_asks_about_the_object(folder: P
 )
 def test_a_question_that_cannot_be_meant_is_refused_in_one_sentence(
     folder: Path, question: str, line: str
-):
+) -> None:
     exit_code, output = explain(folder, question)
     assert exit_code == 2
     assert output.startswith(line)
     assert len(output.splitlines()) == 1
 
 
-async def test_it_runs_where_there_is_neither_slack_nor_secmaster_nor_any_setting(folder: Path):
+async def test_it_runs_where_there_is_neither_slack_nor_secmaster_nor_any_setting(
+    folder: Path,
+) -> None:
     (folder / "secmaster-bot.toml").write_text(POLICY)
     (folder / "cases.toml").write_text(FACTS + case("U0ALICE", "task.comment", ALLOWED))
     result = await run_process("policy", "check", "cases.toml", folder=folder)
@@ -506,7 +510,7 @@ async def test_it_runs_where_there_is_neither_slack_nor_secmaster_nor_any_settin
     assert file_names(folder) == ["cases.toml", "policy.toml", "secmaster-bot.toml"]
 
 
-def test_brackets_and_line_breaks_of_a_file_are_shown_as_they_are(folder: Path):
+def test_brackets_and_line_breaks_of_a_file_are_shown_as_they_are(folder: Path) -> None:
     text = '[tasks."[red]x\\ny[/red]"]\nname = "x"\n' + case(
         "U0ALICE", "task.comment", 'task = "[red]x\\ny[/red]"', ALLOWED
     )

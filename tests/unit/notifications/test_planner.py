@@ -62,7 +62,7 @@ def due(bundle: Services, known: TrackedObject, now: datetime = NOW) -> list[tup
 # What is new.
 
 
-def test_a_new_object_has_a_card_on_each_of_its_routes_and_in_subscribed_channels():
+def test_a_new_object_has_a_card_on_each_of_its_routes_and_in_subscribed_channels() -> None:
     goes_on = TASKS + "continue = true\n"
     bundle = services(goes_on, "usergroup = 'S0ONCALL'\ntasks = true\n")
     entries = planner.card_entries(bundle, TASK, task(), NOW, ["C0RANDOM"])
@@ -78,21 +78,21 @@ def test_a_new_object_has_a_card_on_each_of_its_routes_and_in_subscribed_channel
     ]
 
 
-def test_failures_of_a_workflow_are_of_one_group():
+def test_failures_of_a_workflow_are_of_one_group() -> None:
     bundle = services("channel = 'C0SOC'\ninstances = ['FAILED']")
     run = Instance(id="r1", name="Run", status="FAILED", workflow={"id": "w1", "name": "Enrich"})
     entries = planner.card_entries(bundle, RUN, run, NOW, ["C0RANDOM"])
     assert [entry.notification.failure_group for entry in entries] == ["w1", "w1"]
 
 
-def test_a_route_may_name_the_workspace_as_people_know_it():
+def test_a_route_may_name_the_workspace_as_people_know_it() -> None:
     bundle = services(TASKS + "when = { workspace = ['SOC workspace'] }")
     assert len(planner.routes_of(bundle, TASK, task())) == 1
     elsewhere = services(TASKS + "when = { workspace = ['lab'] }")
     assert planner.routes_of(elsewhere, TASK, task()) == ()
 
 
-def test_quiet_hours_hold_back_all_but_what_is_due_before_their_end():
+def test_quiet_hours_hold_back_all_but_what_is_due_before_their_end() -> None:
     end = NOW.replace(hour=14)
     [held] = planner.card_entries(services(QUIET), TASK, task(), NOW, [])
     assert (held.not_before, held.notification.held_until) == (end, end)
@@ -104,7 +104,7 @@ def test_quiet_hours_hold_back_all_but_what_is_due_before_their_end():
 # What time makes due.
 
 
-def test_a_reminder_is_due_at_its_time_and_named_by_it():
+def test_a_reminder_is_due_at_its_time_and_named_by_it() -> None:
     bundle, known = services(REMINDS), tracked(task(due_date=NOW + HOUR))
     [entry], next_check_at = planner.due_entries(bundle, known, NOW)
     assert entry.notification == ReminderNotification(
@@ -117,26 +117,26 @@ def test_a_reminder_is_due_at_its_time_and_named_by_it():
     assert other.dedupe_key != entry.dedupe_key
 
 
-def test_of_missed_reminders_only_the_last_is_posted():
+def test_of_missed_reminders_only_the_last_is_posted() -> None:
     known = tracked(task(due_date=NOW + 10 * MINUTE))
     [entry], next_check_at = planner.due_entries(services(REMINDS), known, NOW)
     assert entry.notification.before == 15 * 60
     assert next_check_at is None
 
 
-def test_what_should_have_been_posted_over_a_day_ago_is_not():
+def test_what_should_have_been_posted_over_a_day_ago_is_not() -> None:
     known = tracked(task(due_date=NOW - 25 * HOUR), open_since=NOW - 72 * HOUR)
     assert due(services(REMINDS), known) == []
 
 
-def test_a_reminder_from_before_a_task_was_known_is_its_card():
+def test_a_reminder_from_before_a_task_was_known_is_its_card() -> None:
     known = tracked(task(due_date=NOW + 30 * MINUTE), open_since=NOW)
     assert due(services(REMINDS), known) == []
     first = planner.first_check_at(services(REMINDS), TASK, known.snapshot, NOW, backlog=False)
     assert first == NOW + 15 * MINUTE
 
 
-def test_an_escalation_goes_to_the_next_route_once_for_each_time_a_task_is_open():
+def test_an_escalation_goes_to_the_next_route_once_for_each_time_a_task_is_open() -> None:
     since = NOW - 30 * MINUTE
     bundle, known = services(ESCALATES, BOSS), tracked(task(), open_since=since)
     [entry], next_check_at = planner.due_entries(bundle, known, NOW)
@@ -146,19 +146,19 @@ def test_an_escalation_goes_to_the_next_route_once_for_each_time_a_task_is_open(
     assert due(bundle, known, NOW - MINUTE) == []
 
 
-def test_the_backlog_escalates_to_nobody():
+def test_the_backlog_escalates_to_nobody() -> None:
     known = tracked(task(), open_since=NOW - HOUR, backlog=True)
     assert due(services(ESCALATES, BOSS), known) == []
 
 
-def test_without_a_time_there_is_nothing_to_check():
+def test_without_a_time_there_is_nothing_to_check() -> None:
     assert planner.first_check_at(services(TASKS), TASK, task(), NOW, backlog=False) is None
 
 
 # Snoozed.
 
 
-def test_a_snooze_puts_off_escalations_and_its_end_is_posted():
+def test_a_snooze_puts_off_escalations_and_its_end_is_posted() -> None:
     until = NOW + HOUR
     bundle = services(ESCALATES, BOSS)
     known = tracked(task(), open_since=NOW - HOUR, snoozed_until=until, snoozed_by="U0ALICE")
@@ -174,7 +174,7 @@ def test_a_snooze_puts_off_escalations_and_its_end_is_posted():
 @pytest.mark.parametrize(("due_handle", "reminded"), [("CONTINUE", True), ("INTERRUPT", False)])
 def test_a_snooze_hides_no_reminder_of_a_task_that_silence_would_approve(
     due_handle: str, *, reminded: bool
-):
+) -> None:
     snapshot = task(due_date=NOW + HOUR, due_handle=due_handle)
     known = tracked(snapshot, snoozed_until=NOW + 2 * HOUR, snoozed_by="U0ALICE")
     assert due(services(REMINDS), known) == [("reminder", "C0SOC")] * reminded

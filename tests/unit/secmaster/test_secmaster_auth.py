@@ -1,9 +1,13 @@
+"""Each way to authenticate: what is sent, when a token is renewed, and that nothing shows it."""
+
 import asyncio
 import hashlib
 import hmac
-import json
 import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import httpx
 import pytest
@@ -22,16 +26,17 @@ from bot.secmaster import (
     Unreadable,
     open_http,
 )
+from tests.support.http_stand import OpenClient, OpenIamAuth, RecordedRequest, Stand, StartWire
 
 NOON = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 PASSWORD = "pa$$ word-of-the-bot"
 
 
-def clock():
+def clock() -> datetime:
     return NOON
 
 
-async def signed(auth, request):
+async def signed(auth: httpx.Auth, request: httpx.Request) -> httpx.Request:
     """The request as it would go out."""
     flow = auth.async_auth_flow(request)
     try:
@@ -40,11 +45,11 @@ async def signed(auth, request):
         await flow.aclose()
 
 
-def hexed(body):
+def hexed(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-async def test_a_request_is_signed_as_documented_step_by_step():
+async def test_a_request_is_signed_as_documented_step_by_step() -> None:
     request = httpx.Request(
         "PUT",
         "https://secmaster.cn-north-4.myhuaweicloud.com:8443/v1/p1/soc/tasks/a%2fb%20~c?z=1&a=b%20c&a=B&e=",
@@ -71,7 +76,7 @@ async def test_a_request_is_signed_as_documented_step_by_step():
     )
 
 
-async def test_a_request_without_a_body_signs_the_hash_of_nothing():
+async def test_a_request_without_a_body_signs_the_hash_of_nothing() -> None:
     request = httpx.Request("GET", "https://secmaster.example/")
     sent = await signed(SigningAuth("AK1", "SK1", clock=clock), request)
     canonical = (
@@ -84,23 +89,23 @@ async def test_a_request_without_a_body_signs_the_hash_of_nothing():
     )
 
 
-async def test_a_temporary_credential_signs_its_token_too():
+async def test_a_temporary_credential_signs_its_token_too() -> None:
     request = httpx.Request("GET", "https://secmaster.example/x")
     sent = await signed(SigningAuth("AK1", "SK1", "STS", clock=clock), request)
     assert sent.headers["X-Security-Token"] == "STS"
     assert "SignedHeaders=host;x-sdk-date;x-security-token," in sent.headers["Authorization"]
 
 
-async def test_a_clock_anywhere_signs_in_utc():
-    def in_china():
+async def test_a_clock_anywhere_signs_in_utc() -> None:
+    def in_china() -> datetime:
         return NOON.astimezone(timezone(timedelta(hours=8)))
 
     sent = await signed(SigningAuth("A", "S", clock=in_china), httpx.Request("GET", "https://x"))
     assert sent.headers["X-Sdk-Date"] == "20260304T120000Z"
 
 
-async def test_an_upload_is_signed_without_reading_it():
-    async def content():
+async def test_an_upload_is_signed_without_reading_it() -> None:
+    async def content() -> AsyncIterator[bytes]:
         raise AssertionError("read")
         yield b""
 
@@ -119,8 +124,8 @@ async def test_an_upload_is_signed_without_reading_it():
     )
 
 
-async def test_json_from_a_stream_is_read_to_be_signed():
-    async def content():
+async def test_json_from_a_stream_is_read_to_be_signed() -> None:
+    async def content() -> AsyncIterator[bytes]:
         yield b"{}"
 
     headers = {"Content-Type": "application/json"}
@@ -131,42 +136,42 @@ async def test_json_from_a_stream_is_read_to_be_signed():
     assert first.headers["Authorization"] == second.headers["Authorization"]
 
 
-async def test_what_arrives_is_what_was_signed(stand, client_for):
+async def test_what_arrives_is_what_was_signed(stand: Stand, client_for: OpenClient) -> None:
     client = await client_for(stand.url, SigningAuth("AK1", "SK1", clock=clock))
     await client.update_task("t/1", action=TaskAction.ADD_COMMENT, comment="误报")
-    [asked] = stand.asked
+    [request] = stand.requests
     names = ("content-type", "host", "x-sdk-date")
-    lines = "".join(f"{name}:{asked.headers[name]}\n" for name in names)
-    canonical = f"PUT\n{asked.target}/\n\n{lines}\n{';'.join(names)}\n{hexed(asked.body)}"
-    to_sign = f"SDK-HMAC-SHA256\n{asked.headers['x-sdk-date']}\n{hexed(canonical.encode())}"
+    lines = "".join(f"{name}:{request.headers[name]}\n" for name in names)
+    canonical = f"PUT\n{request.target}/\n\n{lines}\n{';'.join(names)}\n{hexed(request.body)}"
+    to_sign = f"SDK-HMAC-SHA256\n{request.headers['x-sdk-date']}\n{hexed(canonical.encode())}"
     signature = hmac.new(b"SK1", to_sign.encode(), "sha256").hexdigest()
-    assert asked.headers["authorization"].endswith(f"Signature={signature}")
+    assert request.headers["authorization"].endswith(f"Signature={signature}")
 
 
-@pytest.mark.parametrize("wrong", ["", " x", "x\n", "a\r\nb", "密码", "a\x00"])
-def test_a_credential_no_header_can_carry_is_refused_unseen(wrong):
+@pytest.mark.parametrize("credential", ["", " x", "x\n", "a\r\nb", "密码", "a\x00"])
+def test_a_credential_no_header_can_carry_is_refused_unseen(credential: str) -> None:
     for build in (
-        lambda: SigningAuth(wrong, "sk"),
-        lambda: SigningAuth("ak", wrong),
-        lambda: SigningAuth("ak", "sk", wrong or "\n"),
-        lambda: TokenAuth(wrong),
+        lambda: SigningAuth(credential, "sk"),
+        lambda: SigningAuth("ak", credential),
+        lambda: SigningAuth("ak", "sk", credential or "\n"),
+        lambda: TokenAuth(credential),
     ):
         with pytest.raises(ValueError, match="must be printable ASCII") as caught:
             build()
-        assert not wrong.strip() or wrong.strip() not in str(caught.value)
+        assert not credential.strip() or credential.strip() not in str(caught.value)
 
 
 class Tokens:
     """What IAM gives out, and which of it SecMaster accepts."""
 
-    def __init__(self, iam, stand):
+    def __init__(self, iam: Stand, stand: Stand) -> None:
         self.given = 0
-        self.accepted = None
+        self.accepted: str | None = None
         self.lasts = timedelta(hours=24)
         iam.answer = self.give
         stand.answer = self.check
 
-    def give(self, _):
+    def give(self, _: RecordedRequest) -> web.Response:
         self.given += 1
         expires = datetime.now(UTC) + self.lasts
         return web.json_response(
@@ -175,21 +180,24 @@ class Tokens:
             headers={"X-Subject-Token": f"secret-token-{self.given}"},
         )
 
-    def check(self, asked):
-        if self.accepted not in (None, asked.headers["x-auth-token"]):
-            body = {"error_code": "APIGW.0301", "error_msg": f"bad {asked.headers['x-auth-token']}"}
+    def check(self, request: RecordedRequest) -> web.Response:
+        if self.accepted not in (None, request.headers["x-auth-token"]):
+            body = {
+                "error_code": "APIGW.0301",
+                "error_msg": f"bad {request.headers['x-auth-token']}",
+            }
             return web.json_response(body, status=401)
         return web.json_response({"code": "00000000", "success": True, "data": {"id": "t1"}})
 
 
 @pytest.fixture
-def tokens(iam, stand):
+def tokens(iam: Stand, stand: Stand) -> Tokens:
     return Tokens(iam, stand)
 
 
 @pytest.fixture
-def iam_auth(stack):
-    async def iam_auth(url, wait=5.0, **options):
+def iam_auth(stack: AsyncExitStack) -> OpenIamAuth:
+    async def iam_auth(url: str, wait: float | httpx.Timeout = 5.0, **options: Any) -> IamAuth:
         http = await stack.enter_async_context(open_http(httpx.Timeout(wait)))
         return IamAuth(url, "bot", PASSWORD, "corp", "p1", http=http, **options)
 
@@ -197,77 +205,89 @@ def iam_auth(stack):
 
 
 @pytest.fixture
-async def client(client_for, stand, iam, iam_auth):
+async def client(
+    client_for: OpenClient, stand: Stand, iam: Stand, iam_auth: OpenIamAuth
+) -> SecMaster:
     return await client_for(stand.url, await iam_auth(iam.url))
 
 
 @pytest.mark.usefixtures("tokens")
-async def test_iam_is_asked_as_documented(iam, stand, client):
+async def test_iam_is_asked_as_documented(iam: Stand, stand: Stand, client: SecMaster) -> None:
     await client.show_task("t1")
-    [asked] = iam.asked
-    assert (asked.method, asked.target) == ("POST", "/v3/auth/tokens")
-    assert asked.headers["content-type"] == "application/json;charset=UTF-8"
+    [request] = iam.requests
+    assert (request.method, request.target) == ("POST", "/v3/auth/tokens")
+    assert request.headers["content-type"] == "application/json;charset=UTF-8"
     user = {"name": "bot", "password": PASSWORD, "domain": {"name": "corp"}}
-    assert asked.json == {
+    assert request.json == {
         "auth": {
             "identity": {"methods": ["password"], "password": {"user": user}},
             "scope": {"project": {"id": "p1"}},
         }
     }
-    assert stand.asked[0].headers["x-auth-token"] == "secret-token-1"
+    assert stand.requests[0].headers["x-auth-token"] == "secret-token-1"
 
 
 @pytest.mark.usefixtures("tokens")
-async def test_many_callers_share_one_token(iam, stand, client):
+async def test_many_callers_share_one_token(iam: Stand, stand: Stand, client: SecMaster) -> None:
     await asyncio.gather(*(client.show_task("t1") for _ in range(20)))
-    assert len(iam.asked) == 1
-    assert len(stand.asked) == 20
+    assert len(iam.requests) == 1
+    assert len(stand.requests) == 20
 
 
-async def test_a_token_refused_to_many_callers_is_renewed_once(iam, stand, tokens, client):
+async def test_a_token_refused_to_many_callers_is_renewed_once(
+    iam: Stand, stand: Stand, tokens: Tokens, client: SecMaster
+) -> None:
     await client.show_task("t1")
     tokens.accepted = "secret-token-2"
-    await asyncio.gather(*(client.update_task("t1", action="CONTINUE") for _ in range(20)))
-    assert len(iam.asked) == 2
-    bodies = [asked.body for asked in stand.asked if asked.method == "PUT"]
-    accepted = [a for a in stand.asked if a.headers["x-auth-token"] == "secret-token-2"]
+    await asyncio.gather(*(client.update_task("t1", action=TaskAction.CONTINUE) for _ in range(20)))
+    assert len(iam.requests) == 2
+    bodies = [request.body for request in stand.requests if request.method == "PUT"]
+    accepted = [a for a in stand.requests if a.headers["x-auth-token"] == "secret-token-2"]
     assert len(accepted) == 20
     assert set(bodies) == {b'{"action": "CONTINUE"}'}
 
 
-async def test_a_second_refusal_is_final(iam, stand, tokens, client):
+async def test_a_second_refusal_is_final(
+    iam: Stand, stand: Stand, tokens: Tokens, client: SecMaster
+) -> None:
     tokens.accepted = "nothing"
     with pytest.raises(Forbidden) as caught:
         await client.update_task("t1", action=TaskAction.CONTINUE)
     assert not caught.value.in_doubt
-    assert (len(iam.asked), len(stand.asked)) == (2, 2)
+    assert (len(iam.requests), len(stand.requests)) == (2, 2)
     assert "secret-token" not in f"{caught.value!r}{vars(caught.value)}"
 
 
-async def test_an_upload_is_sent_whole_again_after_a_refusal(stand, tokens, client):
+async def test_an_upload_is_sent_whole_again_after_a_refusal(
+    stand: Stand, tokens: Tokens, client: SecMaster
+) -> None:
     await client.show_task("t1")
     tokens.accepted = "secret-token-2"
     await client.upload_attachment("a.txt", b"contents")
-    first, second = stand.asked[1:]
+    first, second = stand.requests[1:]
     assert first.body == second.body
     assert b"contents" in second.body
 
 
-async def test_a_token_is_renewed_before_it_ends(iam, tokens, client):
+async def test_a_token_is_renewed_before_it_ends(
+    iam: Stand, tokens: Tokens, client: SecMaster
+) -> None:
     tokens.lasts = timedelta(minutes=4)
     await client.show_task("t1")
     tokens.lasts = timedelta(minutes=6)
     for _ in range(3):
         await client.show_task("t1")
-    assert len(iam.asked) == 2
+    assert len(iam.requests) == 2
 
 
 @pytest.mark.usefixtures("tokens")
-async def test_a_token_that_names_no_end_is_used_until_it_is_refused(iam, client):
+async def test_a_token_that_names_no_end_is_used_until_it_is_refused(
+    iam: Stand, client: SecMaster
+) -> None:
     iam.says({"token": {}}, 201, X_Subject_Token="secret-token-1")
     for _ in range(3):
         await client.show_task("t1")
-    assert len(iam.asked) == 1
+    assert len(iam.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -281,92 +301,92 @@ async def test_a_token_that_names_no_end_is_used_until_it_is_refused(iam, client
     ],
 )
 async def test_trouble_with_iam_is_named_and_nothing_is_sent_to_secmaster(
-    iam, stand, client, answer, kind
-):
+    iam: Stand,
+    stand: Stand,
+    client: SecMaster,
+    answer: tuple[object, int],
+    kind: type[SecMasterError],
+) -> None:
     iam.says(*answer)
     with pytest.raises(kind, match="IAM") as caught:
         await client.update_task("t1", action=TaskAction.CONTINUE)
     assert not caught.value.in_doubt
-    assert stand.asked == []
+    assert stand.requests == []
     assert PASSWORD not in f"{caught.value!r}{vars(caught.value)}"
 
 
-async def test_iam_out_of_reach_is_named(stand, client_for, iam_auth):
+async def test_iam_out_of_reach_is_named(
+    stand: Stand, client_for: OpenClient, iam_auth: OpenIamAuth
+) -> None:
     client = await client_for(stand.url, await iam_auth("http://127.0.0.1:1"))
     with pytest.raises(Unreachable, match="IAM"):
         await client.show_task("t1")
 
 
 async def test_iam_that_never_answers_leaves_no_doubt_about_the_request(
-    stand, wire, client_for, iam_auth
-):
+    stand: Stand, wire: StartWire, client_for: OpenClient, iam_auth: OpenIamAuth
+) -> None:
     url, _ = await wire(b"", hang_up=False)
     auth = await iam_auth(url, wait=httpx.Timeout(5, read=0.05))
     client = await client_for(stand.url, auth)
     with pytest.raises(SecMasterError, match="IAM") as caught:
         await client.update_task("t1", action=TaskAction.CONTINUE)
     assert not caught.value.in_doubt
-    assert stand.asked == []
+    assert stand.requests == []
 
 
 async def test_callers_who_wait_together_share_a_failure_and_later_ones_ask_anew(
-    iam, stand, client
-):
+    iam: Stand, stand: Stand, client: SecMaster
+) -> None:
     iam.says(b"", 503)
-    asked = [client.show_task("t1") for _ in range(8)]
-    failures = await asyncio.gather(*asked, return_exceptions=True)
+    calls = [client.show_task("t1") for _ in range(8)]
+    failures = await asyncio.gather(*calls, return_exceptions=True)
     assert {type(failure) for failure in failures} == {Unavailable}
-    assert len(iam.asked) == 1
+    assert len(iam.requests) == 1
     Tokens(iam, stand)
     assert (await client.show_task("t1")).id == "t1"
 
 
 async def test_no_secret_is_shown_by_anything_or_logged(  # noqa: PLR0917 - pytest passes fixtures by name
-    tokens, iam, iam_auth, stand, client_for, caplog
-):
+    iam: Stand,
+    stand: Stand,
+    tokens: Tokens,
+    client_for: OpenClient,
+    iam_auth: OpenIamAuth,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.DEBUG)
-    tokens.accepted = "secret-token-2"
     auth = await iam_auth(iam.url)
     client = await client_for(stand.url, auth)
+    tokens.accepted = "secret-token-2"
     await client.show_task("t1")
-    token = [part for part in vars(auth).values() if type(part).__module__ == IamAuth.__module__]
-    assert token  # what it holds of IAM's answer, as a traceback would show it
-    shown = f"{client!r} {auth!r} {token!r} {caplog.text}"
+    objects = [each for each in vars(auth).values() if not isinstance(each, str | bytes)]
+    printed = f"{client!r} {auth!r} {objects!r} {caplog.text}"
     signer, giver = SigningAuth("AK-1", "SK-1", "STS-1"), TokenAuth("GIVEN-1")
-    shown += f"{signer!r} {giver!r}"
+    printed += f"{signer!r} {giver!r}"
     secrets = (PASSWORD, "secret-token", "AK-1", "SK-1", "STS-1", "GIVEN-1")
-    assert not [secret for secret in secrets if secret in shown]
+    assert not [secret for secret in secrets if secret in printed]
     assert "v1/p1" in caplog.text
 
 
-async def test_an_iam_user_without_a_password_is_refused_at_the_start():
+async def test_an_iam_user_without_a_password_is_refused_at_the_start() -> None:
     async with open_http() as http:
         with pytest.raises(ValueError, match="password"):
             IamAuth("https://iam.example", "bot", "", "corp", "p1", http=http)
 
 
-async def test_a_given_token_is_sent_as_it_is():
-    seen = []
-
-    def answer(request):
-        seen.append(request.headers["X-Auth-Token"])
-        return httpx.Response(200, content=json.dumps({"code": "00000000", "data": {}}))
-
-    client = SecMaster(
-        endpoint="https://x.example",
-        project_id="p",
-        workspace_id="w",
-        auth=TokenAuth("given"),
-        http=httpx.AsyncClient(transport=httpx.MockTransport(answer)),
-    )
-    async with client:
-        await client.show_task("t")
-    assert seen == ["given"]
+async def test_a_given_token_is_sent_as_it_is(stand: Stand, client_for: OpenClient) -> None:
+    stand.says({"code": "00000000", "data": {}})
+    client = await client_for(stand.url, TokenAuth("given"))
+    await client.show_task("t")
+    assert [request.headers["x-auth-token"] for request in stand.requests] == ["given"]
 
 
 @pytest.mark.parametrize("body", [{}, {"token": "text"}, b"<html>"])
-async def test_a_token_in_an_answer_nobody_can_read_is_not_used(iam, stand, client, body):
+async def test_a_token_in_an_answer_nobody_can_read_is_not_used(
+    iam: Stand, stand: Stand, client: SecMaster, body: object
+) -> None:
     iam.says(body, 201, X_Subject_Token="secret-token-1")
     with pytest.raises(Unreadable, match="IAM"):
         await client.show_task("t1")
-    assert stand.asked == []
+    assert stand.requests == []

@@ -1,3 +1,5 @@
+"""What the client sends, once, and what it makes of any answer."""
+
 import asyncio
 import gzip
 import socket
@@ -26,34 +28,36 @@ from bot.secmaster import (
     Unreadable,
     open_http,
 )
+from bot.secmaster.models import Receipt
 from bot.secmaster.wire import segment
+from tests.support.http_stand import OpenClient, Stand, StartWire
 
 SOC = "/v1/p1/workspaces/w1/soc"
 
 OK = {"code": "00000000", "message": "", "success": True, "request_id": "r-body"}
 
 
-async def approve(client):
+async def approve(client: SecMaster) -> Receipt:
     return await client.update_task("t1", action=TaskAction.CONTINUE)
 
 
-async def test_showing_a_task_asks_once_and_reads_it(stand, client):
+async def test_showing_a_task_asks_once_and_reads_it(stand: Stand, client: SecMaster) -> None:
     stand.says({**OK, "data": {"id": "t1", "name": "block ip"}})
     task = await client.show_task("t1")
     assert task.name == "block ip"
-    [asked] = stand.asked
-    assert (asked.method, asked.target) == ("GET", f"{SOC}/tasks/t1")
-    assert asked.headers["x-auth-token"] == "given-token"
-    assert asked.headers["accept"] == "application/json"
+    [request] = stand.requests
+    assert (request.method, request.target) == ("GET", f"{SOC}/tasks/t1")
+    assert request.headers["x-auth-token"] == "given-token"
+    assert request.headers["accept"] == "application/json"
 
 
-async def test_approving_sends_the_action_as_documented(stand, client):
+async def test_approving_sends_the_action_as_documented(stand: Stand, client: SecMaster) -> None:
     stand.says({**OK, "data": {"id": "t1", "status": "finished"}}, X_Request_Id="r-header")
     receipt = await approve(client)
-    [asked] = stand.asked
-    assert (asked.method, asked.target) == ("PUT", f"{SOC}/tasks/t1")
-    assert asked.headers["content-type"] == "application/json;charset=UTF-8"
-    assert asked.json == {"action": "CONTINUE"}
+    [request] = stand.requests
+    assert (request.method, request.target) == ("PUT", f"{SOC}/tasks/t1")
+    assert request.headers["content-type"] == "application/json;charset=UTF-8"
+    assert request.json == {"action": "CONTINUE"}
     assert (receipt.status, receipt.request_id, receipt.task.status) == (
         200,
         "r-header",
@@ -61,12 +65,14 @@ async def test_approving_sends_the_action_as_documented(stand, client):
     )
 
 
-async def test_a_comment_is_sent_with_its_action(stand, client):
+async def test_a_comment_is_sent_with_its_action(stand: Stand, client: SecMaster) -> None:
     await client.update_task("t1", action=TaskAction.ADD_COMMENT, comment="误报 🙂")
-    assert stand.asked[0].json == {"action": "ADD_COMMENT", "comment": "误报 🙂"}
+    assert stand.requests[0].json == {"action": "ADD_COMMENT", "comment": "误报 🙂"}
 
 
-async def test_a_write_that_answers_without_the_task_is_still_a_success(stand, client):
+async def test_a_write_that_answers_without_the_task_is_still_a_success(
+    stand: Stand, client: SecMaster
+) -> None:
     stand.says({**OK, "data": "what"})
     assert (await approve(client)).task is None
 
@@ -80,26 +86,30 @@ async def test_a_write_that_answers_without_the_task_is_still_a_success(stand, c
         (TaskAction.DELETE_ATTACHMENT, "attachment_id"),
     ],
 )
-async def test_an_action_without_what_it_needs_is_not_sent(stand, client, action, missing):
+async def test_an_action_without_what_it_needs_is_not_sent(
+    stand: Stand, client: SecMaster, action: TaskAction, missing: str
+) -> None:
     with pytest.raises(ValueError, match=f"needs {missing}"):
         await client.update_task("t1", action=action)
-    assert stand.asked == []
+    assert stand.requests == []
 
 
-async def test_retrying_an_instance_sends_only_the_command(stand, client):
+async def test_retrying_an_instance_sends_only_the_command(stand: Stand, client: SecMaster) -> None:
     stand.says(OK)
     receipt = await client.update_workflow_instance("i1", command_type=CommandType.RETRY)
-    [asked] = stand.asked
-    assert (asked.method, asked.target) == ("PUT", f"{SOC}/workflows/instances/i1")
-    assert asked.json == {"command_type": "ActionInstanceRetryCommand"}
+    [request] = stand.requests
+    assert (request.method, request.target) == ("PUT", f"{SOC}/workflows/instances/i1")
+    assert request.json == {"command_type": "ActionInstanceRetryCommand"}
     assert (receipt.request_id, receipt.task) == ("r-body", None)
 
 
-async def test_debugging_a_node_sends_its_parameters_as_text(stand, client):
+async def test_debugging_a_node_sends_its_parameters_as_text(
+    stand: Stand, client: SecMaster
+) -> None:
     await client.update_workflow_instance(
         "i1", command_type=CommandType.DEBUG, task_id="n1", input_dataobject='[{"a":1}]'
     )
-    assert stand.asked[0].json == {
+    assert stand.requests[0].json == {
         "command_type": "ActionInstanceDebugCommand",
         "task_id": "n1",
         "input_dataobject": '[{"a":1}]',
@@ -108,7 +118,7 @@ async def test_debugging_a_node_sends_its_parameters_as_text(stand, client):
         await client.update_workflow_instance("i1", command_type=CommandType.DEBUG, task_id="n1")
 
 
-async def test_listing_tasks_sends_only_what_was_given(stand, client):
+async def test_listing_tasks_sends_only_what_was_given(stand: Stand, client: SecMaster) -> None:
     stand.says({**OK, "total": 12, "data": [{"id": "a"}, {"id": "b"}]})
     page = await client.list_tasks(
         offset=10,
@@ -117,7 +127,7 @@ async def test_listing_tasks_sends_only_what_was_given(stand, client):
         from_date=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
     )
     assert (page.total, [task.id for task in page.tasks]) == (12, ["a", "b"])
-    target = urlsplit(stand.asked[0].target)
+    target = urlsplit(stand.requests[0].target)
     assert target.path == f"{SOC}/tasks"
     assert "name=a%20b%2Bc" in target.query
     assert dict(parse_qsl(target.query)) == {
@@ -129,28 +139,28 @@ async def test_listing_tasks_sends_only_what_was_given(stand, client):
     }
 
 
-async def test_no_tasks_at_all_may_come_as_null(stand, client):
+async def test_no_tasks_at_all_may_come_as_null(stand: Stand, client: SecMaster) -> None:
     stand.says({**OK, "total": 0, "data": None})
     assert (await client.list_tasks()).tasks == ()
 
 
-async def test_an_instance_comes_without_an_envelope(stand, client):
+async def test_an_instance_comes_without_an_envelope(stand: Stand, client: SecMaster) -> None:
     stand.says(
         {"id": "i1", "status": "RUNNING", "topology": {"audit_logs": [{"status": "RUNNING"}]}}
     )
     instance = await client.show_workflow_instance("i1")
     assert instance.status == InstanceStatus.RUNNING
     assert len(instance.nodes) == 1
-    assert stand.asked[0].target == f"{SOC}/workflows/instances/i1?show_topology=true"
+    assert stand.requests[0].target == f"{SOC}/workflows/instances/i1?show_topology=true"
     await client.show_workflow_instance("i1", show_topology=False)
-    assert stand.asked[1].target.endswith("?show_topology=false")
+    assert stand.requests[1].target.endswith("?show_topology=false")
 
 
-async def test_listing_instances_uses_their_own_words(stand, client):
+async def test_listing_instances_uses_their_own_words(stand: Stand, client: SecMaster) -> None:
     stand.says({"count": 1, "instances": [{"id": "i1"}]})
     page = await client.list_workflow_instances(status="FAILED", instance_id="i1", limit=100)
     assert (page.total, page.instances[0].id) == (1, "i1")
-    assert dict(parse_qsl(urlsplit(stand.asked[0].target).query)) == {
+    assert dict(parse_qsl(urlsplit(stand.requests[0].target).query)) == {
         "offset": "0",
         "limit": "100",
         "id": "i1",
@@ -158,19 +168,21 @@ async def test_listing_instances_uses_their_own_words(stand, client):
     }
 
 
-async def test_an_upload_is_a_form_with_the_file_in_it(stand, client):
+async def test_an_upload_is_a_form_with_the_file_in_it(stand: Stand, client: SecMaster) -> None:
     stand.says({**OK, "data": {"id": "a1", "file_name": "证据.txt"}})
     attachment = await client.upload_attachment("证据.txt", b"\x00bytes")
     assert attachment.id == "a1"
-    [asked] = stand.asked
-    assert (asked.method, asked.target) == ("POST", f"{SOC}/attachment/upload")
-    assert asked.headers["content-type"].startswith("multipart/form-data; boundary=")
-    assert b'name="fileType"\r\n\r\nuser_task' in asked.body
-    assert 'name="uploadFile"; filename="证据.txt"'.encode() in asked.body
-    assert b"\x00bytes" in asked.body
+    [request] = stand.requests
+    assert (request.method, request.target) == ("POST", f"{SOC}/attachment/upload")
+    assert request.headers["content-type"].startswith("multipart/form-data; boundary=")
+    assert b'name="fileType"\r\n\r\nuser_task' in request.body
+    assert 'name="uploadFile"; filename="证据.txt"'.encode() in request.body
+    assert b"\x00bytes" in request.body
 
 
-async def test_an_upload_that_names_no_attachment_is_unreadable(stand, client):
+async def test_an_upload_that_names_no_attachment_is_unreadable(
+    stand: Stand, client: SecMaster
+) -> None:
     stand.says({**OK, "data": {}})
     with pytest.raises(Unreadable):
         await client.upload_attachment("a.txt", b"")
@@ -178,21 +190,23 @@ async def test_an_upload_that_names_no_attachment_is_unreadable(stand, client):
         await client.upload_attachment("", b"")
 
 
-async def test_an_attachment_is_shown_and_located(stand, client):
+async def test_an_attachment_is_shown_and_located(stand: Stand, client: SecMaster) -> None:
     stand.says({**OK, "data": {"id": "a1", "is_deleted": False}})
     assert (await client.show_attachment("a1")).is_deleted is False
     stand.says({**OK, "data": "https://obs.example/x"})
     assert await client.download_attachment("a1") == "https://obs.example/x"
-    assert [asked.target for asked in stand.asked] == [
+    assert [request.target for request in stand.requests] == [
         f"{SOC}/attachment/a1",
         f"{SOC}/attachment/a1/download",
     ]
 
 
 @pytest.mark.parametrize("body", [OK, {**OK, "data": "text"}, {**OK, "data": None}, {}, []])
-async def test_a_reply_without_what_was_asked_for_is_unreadable(stand, client, body):
+async def test_a_reply_without_what_was_asked_for_is_unreadable(
+    stand: Stand, client: SecMaster, body: object
+) -> None:
     stand.says(body)
-    for ask in (
+    for call in (
         client.show_task("t"),
         client.list_tasks(),
         client.show_workflow_instance("i"),
@@ -200,49 +214,51 @@ async def test_a_reply_without_what_was_asked_for_is_unreadable(stand, client, b
         client.show_attachment("a"),
     ):
         with pytest.raises(Unreadable):
-            await ask
+            await call
 
 
 @pytest.mark.parametrize("data", [None, 3, "", {}])
-async def test_a_download_without_a_url_is_unreadable(stand, client, data):
+async def test_a_download_without_a_url_is_unreadable(
+    stand: Stand, client: SecMaster, data: object
+) -> None:
     stand.says({**OK, "data": data})
     with pytest.raises(Unreadable):
         await client.download_attachment("a1")
 
 
 @pytest.mark.parametrize("status", [409, 429, 500, 503])
-async def test_nothing_is_ever_sent_twice(stand, client, status):
+async def test_nothing_is_ever_sent_twice(stand: Stand, client: SecMaster, status: int) -> None:
     stand.says({"code": "x"}, status, Retry_After="0")
     with pytest.raises((Conflict, Unavailable)):
         await approve(client)
-    assert len(stand.asked) == 1
+    assert len(stand.requests) == 1
 
 
-async def test_a_redirect_is_not_followed(stand, client):
+async def test_a_redirect_is_not_followed(stand: Stand, client: SecMaster) -> None:
     stand.says(b"", 307, Location="/elsewhere")
     with pytest.raises(Unreadable):
         await approve(client)
-    assert len(stand.asked) == 1
+    assert len(stand.requests) == 1
 
 
-async def test_a_refusal_inside_a_200_is_a_refusal(stand, client):
+async def test_a_refusal_inside_a_200_is_a_refusal(stand: Stand, client: SecMaster) -> None:
     stand.says({"code": "SecMaster.20010", "message": "already handled", "success": False})
     with pytest.raises(Refused, match="already handled") as caught:
         await approve(client)
     assert caught.value.code == "SecMaster.20010"
 
 
-async def test_html_in_place_of_an_answer_is_unreadable(stand, client):
+async def test_html_in_place_of_an_answer_is_unreadable(stand: Stand, client: SecMaster) -> None:
     stand.says(b"<html>login</html>", Content_Type="text/html")
     with pytest.raises(Unreadable) as caught:
         await approve(client)
     assert "html" not in str(caught.value)
 
 
-async def test_nobody_there_means_nothing_was_sent(client_for):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # taken, but nobody listens
-        client = await client_for(f"http://127.0.0.1:{taken.getsockname()[1]}")
+async def test_nobody_there_means_nothing_was_sent(client_for: OpenClient) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # taken, but nobody listens
+        client = await client_for(f"http://127.0.0.1:{bound.getsockname()[1]}")
         with pytest.raises(Unreachable) as caught:
             await approve(client)
     assert not caught.value.in_doubt
@@ -263,7 +279,9 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
     ],
     ids=["hang-up", "half a status", "half a body", "half a chunk", "not HTTP", "not gzip"],
 )
-async def test_an_answer_that_breaks_off_is_lost_and_in_doubt(wire, client_for, answer):
+async def test_an_answer_that_breaks_off_is_lost_and_in_doubt(
+    wire: StartWire, client_for: OpenClient, answer: bytes
+) -> None:
     url, requests = await wire(answer)
     client = await client_for(url)
     with pytest.raises(AnswerLost) as caught:
@@ -272,7 +290,7 @@ async def test_an_answer_that_breaks_off_is_lost_and_in_doubt(wire, client_for, 
     assert len(requests) == 1
 
 
-async def test_a_compressed_answer_is_read(wire, client_for):
+async def test_a_compressed_answer_is_read(wire: StartWire, client_for: OpenClient) -> None:
     body = gzip.compress(b'{"code":"00000000","data":{"id":"t1"}}')
     head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
     client = await client_for((await wire(head + body))[0])
@@ -280,7 +298,9 @@ async def test_a_compressed_answer_is_read(wire, client_for):
 
 
 @pytest.mark.parametrize("answer", [b"", HEAD + b"Content-Length: 400\r\n\r\n{"])
-async def test_a_server_that_stops_answering_leaves_a_doubt(wire, client_for, answer):
+async def test_a_server_that_stops_answering_leaves_a_doubt(
+    wire: StartWire, client_for: OpenClient, answer: bytes
+) -> None:
     url, requests = await wire(answer, hang_up=False)
     client = await client_for(url, wait=httpx.Timeout(5, read=0.05))
     with pytest.raises(AnswerLost, match="ReadTimeout"):
@@ -288,23 +308,9 @@ async def test_a_server_that_stops_answering_leaves_a_doubt(wire, client_for, an
     assert len(requests) == 1
 
 
-async def test_waiting_in_vain_for_a_free_connection_sends_nothing():
-    def pool_is_full(_):
-        raise httpx.PoolTimeout("full")
-
-    client = SecMaster(
-        endpoint="https://x.example",
-        project_id="p",
-        workspace_id="w",
-        auth=TokenAuth("t"),
-        http=httpx.AsyncClient(transport=httpx.MockTransport(pool_is_full)),
-    )
-    async with client:
-        with pytest.raises(Unreachable):
-            await approve(client)
-
-
-async def test_the_client_goes_on_after_an_answer_was_lost(wire, client_for):
+async def test_the_client_goes_on_after_an_answer_was_lost(
+    wire: StartWire, client_for: OpenClient
+) -> None:
     url, requests = await wire(b"")
     client = await client_for(url)
     for _ in range(12):
@@ -314,8 +320,10 @@ async def test_the_client_goes_on_after_an_answer_was_lost(wire, client_for):
 
 
 @pytest.mark.parametrize("identifier", ["", " ", ".", "..", " .. "])
-async def test_an_id_that_is_no_id_is_refused_before_anything_is_sent(stand, client, identifier):
-    for ask in (
+async def test_an_id_that_is_no_id_is_refused_before_anything_is_sent(
+    stand: Stand, client: SecMaster, identifier: str
+) -> None:
+    for call in (
         client.show_task(identifier),
         client.update_task(identifier, action=TaskAction.CONTINUE),
         client.show_workflow_instance(identifier),
@@ -324,24 +332,26 @@ async def test_an_id_that_is_no_id_is_refused_before_anything_is_sent(stand, cli
         client.download_attachment(identifier),
     ):
         with pytest.raises(ValueError, match="an id"):
-            await ask
-    assert stand.asked == []
+            await call
+    assert stand.requests == []
 
 
 @pytest.mark.parametrize(
     "identifier", ["../w2", "a/../../b", "a?x=1", "a#b", "a%2Fb", "任务", "a b;c"]
 )
-async def test_an_id_cannot_leave_its_place_in_the_path(stand, client, identifier):
+async def test_an_id_cannot_leave_its_place_in_the_path(
+    stand: Stand, client: SecMaster, identifier: str
+) -> None:
     stand.says({**OK, "data": {}})
     await client.show_task(identifier)
-    target = stand.asked[0].target
+    target = stand.requests[0].target
     prefix = f"{SOC}/tasks/"
     assert target.startswith(prefix)
     assert unquote(target.removeprefix(prefix)) == identifier
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1))
-def test_any_id_is_exactly_one_segment_of_the_url(identifier):
+def test_any_id_is_exactly_one_segment_of_the_url(identifier: str) -> None:
     if identifier.strip() in ("", ".", ".."):
         with pytest.raises(ValueError, match="an id"):
             segment(identifier)
@@ -363,37 +373,21 @@ def test_any_id_is_exactly_one_segment_of_the_url(identifier):
         "http://x\n",
     ],
 )
-def test_an_endpoint_that_is_none_is_refused_at_the_start(endpoint):
+def test_an_endpoint_that_is_none_is_refused_at_the_start(endpoint: str) -> None:
     with pytest.raises(ValueError, match="endpoint"):
         SecMaster(endpoint=endpoint, project_id="p", workspace_id="w", auth=TokenAuth("t"))
 
 
-async def test_connections_are_few_and_every_wait_has_an_end(stack):
-    connections, most = set(), asyncio.Event()
-
-    async def handle(reader, writer):
-        connections.add(writer)
-        if len(connections) == LIMITS.max_connections:
-            most.set()
-        await most.wait()  # all that will ever be opened are open by then
-        while await reader.readuntil(b"\r\n\r\n"):
-            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    await stack.enter_async_context(server)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with open_http() as http:
-        assert http.timeout == TIMEOUT
-        replies = await asyncio.gather(*(http.get(url) for _ in range(20)))
-    assert {reply.status_code for reply in replies} == {204}
-    assert len(connections) == LIMITS.max_connections == 8
+async def test_connections_are_few_and_direct_and_every_wait_has_an_end(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     assert None not in TIMEOUT.as_dict().values()
-
-
-async def test_requests_go_straight_to_where_they_are_addressed(monkeypatch, stand):
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
-    stand.says(b"", 302, Location="http://127.0.0.1:1/elsewhere")
+    assert LIMITS.max_connections == 8
     async with open_http() as http:
-        assert (await http.get(stand.url)).status_code == 302
-    assert len(stand.asked) == 1
+        assert not http.follow_redirects
+        assert not http.trust_env
+        assert http.timeout == TIMEOUT
+        responses = await asyncio.gather(*(http.get(stand.url) for _ in range(20)))
+    assert {response.http_version for response in responses} == {"HTTP/1.1"}
+    assert len({request.peer for request in stand.requests}) <= 8

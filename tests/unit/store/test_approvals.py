@@ -1,8 +1,9 @@
-"""Nobody takes a key alone that several people must ask for, whatever comes in which order."""
+"""Nobody claims a key alone that several people must approve, whatever happens in which order."""
 
 import random
 import shutil
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,165 +27,167 @@ START = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
 TASK = Ref(kind="task", id="t1")
 RUN = Ref(kind="instance", id="i1")
 KEY = f"{TASK}:decision:0"
-EXPIRES, SPENT = 100, 60  # seconds
+EXPIRES, SETTLE_TIME = 100, 60  # seconds
 APPROVE, TERMINATE = "task.approve", "task.terminate"
 PEOPLE = ("U0ALICE", "U0BOB", "U0CAROL", "U0DAVE")
 people = st.sampled_from(PEOPLE)
-lenders = st.sampled_from(("", "", *PEOPLE))
+delegators = st.sampled_from(("", "", *PEOPLE))
 actions = st.sampled_from((APPROVE, APPROVE, TERMINATE))
 Entry = dict[str, Any]
 
 
-def asked(number: object, who: str, **more: Any) -> Operation:
-    given = {
+def operation_of(number: object, user: str, **fields: Any) -> Operation:
+    defaults = {
+        "id": f"op-{number}",
+        "actor": Actor(id=user),
         "action": APPROVE,
         "ref": TASK,
         "accepted_at": START,
         "location": SlackLocation(channel="C0SOC"),
     }
-    return Operation(**{"id": f"op-{number}", "actor": Actor(id=who)} | given | more)
+    return Operation(**defaults | fields)
 
 
-def terms(approvals: int = 2, **more: Any) -> PolicyTerms:
-    return PolicyTerms(approvals=approvals, expires=EXPIRES, **more)
+def terms(approvals: int = 2, **fields: Any) -> PolicyTerms:
+    return PolicyTerms(approvals=approvals, expires=EXPIRES, **fields)
 
 
-def seen(sight: int = 0) -> StoredSnapshot:
-    return StoredSnapshot(fingerprint=f"{sight:032x}", snapshot="{}")
+def snapshot(version: int = 0) -> StoredSnapshot:
+    return StoredSnapshot(fingerprint=f"{version:032x}", snapshot="{}")
 
 
-def answer(claimed: ClaimResult) -> str:
-    if claimed.holder:
+def outcome_of(claim: ClaimResult) -> str:
+    if claim.holder:
         return "lost"
-    if claimed.approval.reason:
-        return claimed.approval.reason
-    return "allowed" if claimed.approval.enough else "counted"
+    if claim.approval.reason:
+        return claim.approval.reason
+    return "allowed" if claim.approval.enough else "counted"
 
 
 @dataclass
-class Yes:
-    """One person's yes, as whoever only reads the rules would keep it."""
+class ModelApproval:
+    """One person's approval, as the rules define it."""
 
     operation: Operation
-    sight: str
+    fingerprint: str
 
     @property
-    def right(self) -> str:
+    def authority(self) -> str:
         return self.operation.terms.delegator or self.operation.actor.id
 
 
-class Table:
-    """What the rules say: people at a table who raise their hands, and one key."""
+class Model:
+    """The rules, written down a second time without a database: approvals, and one key."""
 
     def __init__(self) -> None:
         self.now = START
-        self.sight = seen(0).fingerprint
-        self.hands: list[Yes] = []
-        self.until = START
+        self.fingerprint = snapshot(0).fingerprint
+        self.approvals: list[ModelApproval] = []
+        self.expires_at = START
         self.holder: Operation | None = None
         self.done_at: datetime | None = None
 
-    def hand(self, who: str, action: str) -> Yes | None:
-        self.sweep()
-        mine = (y for y in self.hands if y.operation.actor.id == who)
-        return next((yes for yes in mine if yes.operation.action == action), None)
+    def approval_of(self, user: str, action: str) -> ModelApproval | None:
+        self.expire()
+        by_user = (each for each in self.approvals if each.operation.actor.id == user)
+        return next((each for each in by_user if each.operation.action == action), None)
 
-    def sweep(self) -> None:
-        if self.now >= self.until:
-            self.hands = []
+    def expire(self) -> None:
+        if self.now >= self.expires_at:
+            self.approvals = []
 
-    def ask(self, operation: Operation) -> str:
-        recently = self.done_at and self.now - self.done_at <= timedelta(seconds=SPENT)
-        if self.holder or recently:
+    def claim(self, operation: Operation) -> str:
+        settling = self.done_at and self.now - self.done_at <= timedelta(seconds=SETTLE_TIME)
+        if self.holder or settling:
             return "lost"
-        self.sweep()
-        same = [y for y in self.hands if y.operation.action == operation.action]
-        self.hands = [y for y in same if y.sight == self.sight]
-        told = self._count(operation)
-        if told == "allowed":
+        self.expire()
+        same = [each for each in self.approvals if each.operation.action == operation.action]
+        self.approvals = [each for each in same if each.fingerprint == self.fingerprint]
+        outcome = self._count(operation)
+        if outcome == "allowed":
             self.holder, self.done_at = operation, None
-        return told
+        return outcome
 
     def _count(self, operation: Operation) -> str:
         if operation.terms.break_glass_channel or (
-            operation.terms.approvals == 1 and not self.hands
+            operation.terms.approvals == 1 and not self.approvals
         ):
             return "allowed"
-        own = self.hand(operation.actor.id, operation.action)
-        new = Yes(operation, self.sight)
-        over = operation.accepted_at + timedelta(seconds=EXPIRES)
-        if new.right in {yes.right for yes in self.hands if yes is not own}:
+        previous = self.approval_of(operation.actor.id, operation.action)
+        approval = ModelApproval(operation, self.fingerprint)
+        if approval.authority in {each.authority for each in self.approvals if each != previous}:
             return "same_right"
-        if not own and self.now >= over:
+        if not previous and self.now >= operation.accepted_at + timedelta(seconds=EXPIRES):
             return "too_old"
-        if not own:
-            self.until = self.until if self.hands else self.now + timedelta(seconds=EXPIRES)
-            self.hands.append(new)
-        asked_for = [yes.operation.terms.approvals for yes in (*self.hands, new)]
-        if len(self.hands) >= max(asked_for):
+        if not previous:
+            if not self.approvals:
+                self.expires_at = self.now + timedelta(seconds=EXPIRES)
+            self.approvals.append(approval)
+        needed = [each.operation.terms.approvals for each in (*self.approvals, approval)]
+        if len(self.approvals) >= max(needed):
             return "allowed"
-        return "voted" if own else "counted"
+        return "voted" if previous else "counted"
 
-    def end(self, state: OperationState) -> None:
+    def conclude(self, state: OperationState) -> None:
         self.holder, self.done_at = None, self.now if state is OperationState.DONE else None
-        self.hands = []
+        self.approvals = []
 
 
-def check(record: list[Entry]) -> None:
-    """Read the audit as an auditor would: whoever took the key had enough others behind them."""
-    said: dict[str, Entry] = {}
+def check(entries: list[Entry]) -> None:
+    """Read the audit as an auditor would: whoever claimed the key had enough co-approvers."""
+    counted: dict[str, Entry] = {}
     holder = ""
-    for entry in record:
-        number, outcome = entry["operation_id"], entry["outcome"]
+    for entry in entries:
+        operation_id, outcome = entry["operation_id"], entry["outcome"]
         if outcome in ("counted", "allowed"):
-            said = {k: one for k, one in said.items() if one["action"] == entry["action"]}
+            counted = {k: each for k, each in counted.items() if each["action"] == entry["action"]}
         if outcome == "counted":
-            holder = "" if holder == number else holder
-            said[number] = entry
+            holder = "" if holder == operation_id else holder
+            counted[operation_id] = entry
         elif outcome == "allowed":
             assert not holder, "two at once"
-            _check_backing(entry, said)
-            holder = number
-            said[number] = entry
+            check_co_approvers(entry, counted)
+            holder = operation_id
+            counted[operation_id] = entry
         elif outcome in ("withdraw", "refuse", "lapsed"):
-            said = {k: one for k, one in said.items() if not _ends(entry, one)}
-        elif number == holder and outcome in ("done", "failed", "unknown"):
+            counted = {k: each for k, each in counted.items() if not ends(entry, each)}
+        elif operation_id == holder and outcome in ("done", "failed", "unknown"):
             holder = ""
-            said = {}
+            counted = {}
 
 
-def _ends(entry: Entry, one: Entry) -> bool:
+def ends(entry: Entry, approval: Entry) -> bool:
+    """Whether an audit record ends an approval that was counted before."""
     if entry["outcome"] == "lapsed":
-        return one["operation_id"] in {
-            vote["operation_id"] for vote in entry["ended_request"]["approvals"]
-        }
-    own = entry["outcome"] == "refuse" or one["actor"]["id"] == entry["actor"]["id"]
-    return own and one["action"] == entry["action"]
+        lapsed = {each["operation_id"] for each in entry["ended_request"]["approvals"]}
+        return approval["operation_id"] in lapsed
+    same_person = approval["actor"]["id"] == entry["actor"]["id"]
+    affected = entry["outcome"] == "refuse" or same_person
+    return affected and approval["action"] == entry["action"]
 
 
-def _check_backing(entry: Entry, said: dict[str, Entry]) -> None:
-    backing = [said[vote["operation_id"]] for vote in entry["co_approvers"]]
-    for one in backing:
-        assert (one["action"], one["preflight_fingerprint"]) == (
+def check_co_approvers(entry: Entry, counted: dict[str, Entry]) -> None:
+    co_approvers = [counted[each["operation_id"]] for each in entry["co_approvers"]]
+    for approval in co_approvers:
+        assert (approval["action"], approval["preflight_fingerprint"]) == (
             entry["action"],
             entry["preflight_fingerprint"],
         )
-        age = datetime.fromisoformat(entry["at"]) - datetime.fromisoformat(one["at"])
+        age = datetime.fromisoformat(entry["at"]) - datetime.fromisoformat(approval["at"])
         assert age < timedelta(seconds=EXPIRES)
-    everybody = [*backing, entry]
+    approvals = [*co_approvers, entry]
     if not entry["terms"]["break_glass_channel"]:
-        needed = max(one["terms"]["approvals"] for one in everybody)
-        assert len({one["actor"]["id"] for one in everybody}) >= needed
-        assert len({_right(one) for one in everybody}) >= needed
-
-
-def _right(one: Entry) -> str:
-    return str(one["terms"]["delegator"] or one["actor"]["id"])
+        needed = max(approval["terms"]["approvals"] for approval in approvals)
+        authorities = {
+            approval["terms"]["delegator"] or approval["actor"]["id"] for approval in approvals
+        }
+        assert len({approval["actor"]["id"] for approval in approvals}) >= needed
+        assert len(authorities) >= needed
 
 
 @cache
-def _empty() -> Path:
-    """A database of this version, made once and copied for each round."""
+def empty_database() -> Path:
+    """A database of this version, made once and copied for each run of the state machine."""
     file = Path(tempfile.mkdtemp()) / "empty.db"
     engine = connect(f"sqlite:///{file}")
     migrate(engine)
@@ -192,116 +195,127 @@ def _empty() -> Path:
     return file
 
 
-class Quorum(RuleBasedStateMachine):
+class ApprovalMachine(RuleBasedStateMachine):
+    """The store and the model, given the same operations."""
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.url = f"sqlite:///{shutil.copy(_empty(), self.folder.name)}"
+        self.url = f"sqlite:///{shutil.copy(empty_database(), self.folder.name)}"
         self.store = Store(connect(self.url))
-        self.table = Table()
+        self.model = Model()
         self.number = 0
-        self.came_to: dict[str, tuple[Operation, str]] = {}
+        self.outcomes: dict[str, tuple[Operation, str]] = {}
 
     def teardown(self) -> None:
-        record = self.store.audit_entries(TASK)
+        entries = self.store.audit_entries(TASK)
         self.store.engine.dispose()
         self.folder.cleanup()
-        check(record)
+        check(entries)
 
-    def claim(self, operation: Operation) -> ClaimResult:
-        now, sight = self.table.now, int(self.table.sight, 16)
-        return self.store.claim(operation, KEY, now, seen(sight))
+    def claim_in_store(self, operation: Operation) -> ClaimResult:
+        version = int(self.model.fingerprint, 16)
+        return self.store.claim(operation, KEY, self.model.now, snapshot(version))
 
-    def new(self, who: str, **more: Any) -> Operation:
+    def new_operation(self, user: str, **fields: Any) -> Operation:
         self.number += 1
-        return asked(self.number, who, **{"accepted_at": self.table.now} | more)
+        return operation_of(self.number, user, **{"accepted_at": self.model.now} | fields)
 
-    def ask(self, operation: Operation) -> None:
-        expected = self.table.ask(operation)
-        claimed = self.claim(operation)
-        assert answer(claimed) == expected
+    def claim(self, operation: Operation) -> None:
+        expected = self.model.claim(operation)
+        result = self.claim_in_store(operation)
+        assert outcome_of(result) == expected
         if expected in ("counted", "allowed"):
-            self.came_to[operation.id] = (operation, expected)
+            self.outcomes[operation.id] = (operation, expected)
         if expected == "allowed":
-            others = {y.operation.id for y in self.table.hands} - {operation.id}
-            mine = self.table.hand(operation.actor.id, operation.action)
-            others -= {mine.operation.id} if mine else set()
-            assert {vote.operation_id for vote in claimed.operation.co_approvers} == others
+            others = {each.operation.id for each in self.model.approvals} - {operation.id}
+            previous = self.model.approval_of(operation.actor.id, operation.action)
+            others -= {previous.operation.id} if previous else set()
+            assert {each.operation_id for each in result.operation.co_approvers} == others
 
     @rule(
-        who=people,
+        user=people,
         action=actions,
-        lender=lenders,
+        delegator=delegators,
         needed=st.sampled_from((1, 2, 2, 3, 3)),
         late=st.sampled_from((0, 0, 0, 40, 150)),
     )
-    def say_yes(self, who: str, action: str, lender: str, needed: int, late: int) -> None:
-        lender = "" if lender == who else lender
-        at = self.table.now - timedelta(seconds=late)
-        own = terms(needed, delegator=lender)
-        self.ask(self.new(who, action=action, terms=own, accepted_at=at))
+    def approve(self, user: str, action: str, delegator: str, needed: int, late: int) -> None:
+        accepted_at = self.model.now - timedelta(seconds=late)
+        policy_terms = terms(needed, delegator="" if delegator == user else delegator)
+        self.claim(
+            self.new_operation(user, action=action, terms=policy_terms, accepted_at=accepted_at)
+        )
 
-    @rule(who=people, action=actions)
-    def break_the_glass(self, who: str, action: str) -> None:
-        self.ask(self.new(who, action=action, terms=terms(1, break_glass_channel="C0ONCALL")))
+    @rule(user=people, action=actions)
+    def break_the_glass(self, user: str, action: str) -> None:
+        policy_terms = terms(1, break_glass_channel="C0ONCALL")
+        self.claim(self.new_operation(user, action=action, terms=policy_terms))
 
-    @precondition(lambda self: self.came_to)
+    def pick_outcome(self, pick: random.Random) -> tuple[Operation, str]:
+        return pick.choice(sorted(self.outcomes.values(), key=lambda outcome: outcome[0].id))
+
+    @precondition(lambda self: self.outcomes)
     @rule(pick=st.randoms(use_true_random=False))
-    def play_a_step_again(self, pick: random.Random) -> None:
-        operation, before = pick.choice(sorted(self.came_to.values(), key=lambda one: one[0].id))
-        holder, hands = self.table.holder, self.table.hands
+    def replay_a_step(self, pick: random.Random) -> None:
+        operation, before = self.pick_outcome(pick)
+        holder, approvals = self.model.holder, self.model.approvals
         if before == "allowed" and holder != operation:
-            return  # its flow has gone on to the end: no step of its is played again
-        if before == "allowed" and any(y.sight != self.table.sight for y in hands) and len(hands):
-            others = [y for y in hands if y.operation.actor.id != operation.actor.id]
-            if others:
-                self.table.holder = None
-                self.ask(operation)
-                return
-        stands = not holder and self.table.now < self.table.until
-        stands = stands and operation in [yes.operation for yes in hands]
+            return  # its workflow has ended: none of its steps is replayed
+        if before == "allowed" and any(
+            each.fingerprint != self.model.fingerprint
+            and each.operation.actor.id != operation.actor.id
+            for each in approvals
+        ):
+            self.model.holder = None
+            self.claim(operation)
+            return
+        stands = not holder and self.model.now < self.model.expires_at
+        stands = stands and operation in [each.operation for each in approvals]
         over = () if stands or before == "allowed" else ("over",)
-        assert answer(self.claim(operation)) in (before, *over)
+        assert outcome_of(self.claim_in_store(operation)) in (before, *over)
 
-    @rule(who=people, action=actions, twice=st.booleans())
-    def withdraw(self, who: str, action: str, twice: bool) -> None:  # noqa: FBT001
-        mine = self.table.hand(who, action) if not self.table.holder else None
-        operation = self.new(who, action=action, intent=ApprovalIntent.WITHDRAW)
-        poll = self.store.withdraw(operation, self.table.now)
-        assert bool(poll and not poll.reason) is bool(mine)
-        if mine:
-            self.table.hands.remove(mine)
-            self.again(operation, twice=twice)
+    @rule(user=people, action=actions, twice=st.booleans())
+    def withdraw(self, user: str, action: str, twice: bool) -> None:
+        approval = self.model.approval_of(user, action) if not self.model.holder else None
+        operation = self.new_operation(user, action=action, intent=ApprovalIntent.WITHDRAW)
+        result = self.store.withdraw(operation, self.model.now)
+        assert bool(result and not result.reason) is bool(approval)
+        if approval:
+            self.model.approvals.remove(approval)
+            self.replay_withdrawal(operation, twice=twice)
 
-    @rule(who=people, action=actions, twice=st.booleans())
-    def refuse(self, who: str, action: str, twice: bool) -> None:  # noqa: FBT001
-        self.table.sweep() if not self.table.holder else None
-        waits = [y for y in self.table.hands if y.operation.action == action]
-        operation = self.new(who, action=action, intent=ApprovalIntent.DECLINE)
-        poll = self.store.withdraw(operation, self.table.now)
-        ends = bool(waits and not self.table.holder)
-        assert bool(poll and not poll.reason) is ends
-        if ends:
-            self.table.hands = []
-            self.again(operation, twice=twice)
+    @rule(user=people, action=actions, twice=st.booleans())
+    def decline(self, user: str, action: str, twice: bool) -> None:
+        if not self.model.holder:
+            self.model.expire()
+        waiting = [each for each in self.model.approvals if each.operation.action == action]
+        operation = self.new_operation(user, action=action, intent=ApprovalIntent.DECLINE)
+        result = self.store.withdraw(operation, self.model.now)
+        ended = bool(waiting and not self.model.holder)
+        assert bool(result and not result.reason) is ended
+        if ended:
+            self.model.approvals = []
+            self.replay_withdrawal(operation, twice=twice)
 
-    def again(self, operation: Operation, *, twice: bool) -> None:
-        """A step that took something back is played again, perhaps after the next yes."""
+    def replay_withdrawal(self, operation: Operation, *, twice: bool) -> None:
+        """Replay a step that withdrew or declined, perhaps after the next approval."""
         if twice:
-            self.ask(self.new(operation.actor.id, action=operation.action, terms=terms()))
-            poll = self.store.withdraw(operation, self.table.now)
-            assert poll
-            assert not poll.reason
+            action = operation.action
+            self.claim(self.new_operation(operation.actor.id, action=action, terms=terms()))
+            result = self.store.withdraw(operation, self.model.now)
+            assert result
+            assert not result.reason
 
-    @rule(sight=st.integers(0, 2))
-    def the_object_changes(self, sight: int) -> None:
-        self.table.sight = seen(sight).fingerprint
+    @rule(version=st.integers(0, 2))
+    def the_object_changes(self, version: int) -> None:
+        self.model.fingerprint = snapshot(version).fingerprint
 
     @rule(seconds=st.sampled_from((1, 30, 61, 100, 200)))
     def time_passes(self, seconds: int) -> None:
-        self.table.now += timedelta(seconds=seconds)
+        self.model.now += timedelta(seconds=seconds)
 
-    @precondition(lambda self: self.table.holder)
+    @precondition(lambda self: self.model.holder)
     @rule(
         state=st.sampled_from(
             (
@@ -313,128 +327,146 @@ class Quorum(RuleBasedStateMachine):
         )
     )
     def the_holder_ends(self, state: OperationState) -> None:
-        holder = self.table.holder
+        holder = self.model.holder
         assert holder
-        self.store.conclude(holder, Outcome(state=state), self.table.now)
-        self.table.end(state)
+        self.store.conclude(holder, Outcome(state=state), self.model.now)
+        self.model.conclude(state)
 
-    @precondition(lambda self: self.came_to)
+    @precondition(lambda self: self.outcomes)
     @rule(pick=st.randoms(use_true_random=False))
-    def what_ended_is_written_down_again(self, pick: random.Random) -> None:
-        operation, before = pick.choice(sorted(self.came_to.values(), key=lambda one: one[0].id))
+    def replay_a_conclusion(self, pick: random.Random) -> None:
+        operation, before = self.pick_outcome(pick)
         if before == "counted":
-            self.store.conclude(operation, Outcome(state=OperationState.COUNTED), self.table.now)
-        elif operation != self.table.holder:
-            self.store.conclude(operation, Outcome(state=OperationState.DONE), self.table.now)
+            self.store.conclude(operation, Outcome(state=OperationState.COUNTED), self.model.now)
+        elif operation != self.model.holder:
+            self.store.conclude(operation, Outcome(state=OperationState.DONE), self.model.now)
 
-    @precondition(lambda self: self.came_to)
+    @precondition(lambda self: self.outcomes)
     @rule(pick=st.randoms(use_true_random=False))
-    def a_ballot_lapses(self, pick: random.Random) -> None:
-        operation, _ = pick.choice(sorted(self.came_to.values(), key=lambda one: one[0].id))
-        lapsed = self.store.lapse(operation, self.table.now)
+    def a_request_lapses(self, pick: random.Random) -> None:
+        operation, _before = self.pick_outcome(pick)
+        lapsed = self.store.lapse(operation, self.model.now)
         if lapsed:
-            assert lapsed.expires_at <= self.table.now
-            assert self.store.lapse(operation, self.table.now) == lapsed
+            assert lapsed.expires_at <= self.model.now
+            assert self.store.lapse(operation, self.model.now) == lapsed
 
     @rule()
-    def the_process_dies_and_starts_again(self) -> None:
+    def the_process_is_killed_and_starts_again(self) -> None:
         self.store.engine.dispose()
         self.store = Store(connect(self.url))
 
     @invariant()
-    def the_card_shows_whose_yes_counts(self) -> None:
-        ballots = self.store.approval_requests(TASK, self.table.now)
-        shown = {vote.operation_id for ballot in ballots for vote in ballot.approvals}
-        counts = self.table.hands if self.table.now < self.table.until else []
-        assert shown == {yes.operation.id for yes in counts}
+    def open_requests_have_the_approvals_that_count(self) -> None:
+        requests = self.store.approval_requests(TASK, self.model.now)
+        operation_ids = {each.operation_id for request in requests for each in request.approvals}
+        valid = self.model.approvals if self.model.now < self.model.expires_at else []
+        assert operation_ids == {each.operation.id for each in valid}
 
 
-TestQuorum = Quorum.TestCase
-TestQuorum.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestApprovals = ApprovalMachine.TestCase
+TestApprovals.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
 
 
 @pytest.fixture
-def store(database_url: str) -> Any:
+def store(database_url: str) -> Iterator[Store]:
     engine = connect(database_url)
     migrate(engine)
     yield Store(engine)
     engine.dispose()
 
 
-def test_a_yes_that_comes_after_its_time_sends_nothing(store: Store):
+def claim(store: Store, operation: Operation, at: datetime = START) -> ClaimResult:
+    return store.claim(operation, KEY, at, snapshot())
+
+
+def test_a_yes_that_comes_after_its_time_sends_nothing(store: Store) -> None:
     late = START + timedelta(seconds=EXPIRES)
-    assert answer(store.claim(asked(1, "U0ALICE", terms=terms()), KEY, late, seen())) == "too_old"
+    result = claim(store, operation_of(1, "U0ALICE", terms=terms()), late)
+    assert outcome_of(result) == "too_old"
     assert store.approval_requests(TASK, late) == ()
 
 
-def test_a_yes_that_was_taken_back_is_not_counted_when_its_step_is_played_again(store: Store):
-    yes = asked(1, "U0ALICE", terms=terms())
-    store.claim(yes, KEY, START, seen())
-    store.withdraw(asked(2, "U0ALICE", intent=ApprovalIntent.WITHDRAW), START)
-    assert answer(store.claim(yes, KEY, START, seen())) == "over"
-    assert answer(store.claim(asked(3, "U0BOB", terms=terms()), KEY, START, seen())) == "counted"
+def test_a_yes_that_was_taken_back_is_not_counted_when_its_step_is_played_again(
+    store: Store,
+) -> None:
+    approval = operation_of(1, "U0ALICE", terms=terms())
+    claim(store, approval)
+    store.withdraw(operation_of(2, "U0ALICE", intent=ApprovalIntent.WITHDRAW), START)
+    assert outcome_of(claim(store, approval)) == "over"
+    assert outcome_of(claim(store, operation_of(3, "U0BOB", terms=terms()))) == "counted"
 
 
-def test_the_key_stays_with_whom_it_was_given_in_time(store: Store):
-    store.claim(asked(1, "U0ALICE", terms=terms()), KEY, START, seen())
-    last = asked(2, "U0BOB", terms=terms())
-    first = store.claim(last, KEY, START, seen())
-    again = store.claim(last, KEY, START + timedelta(seconds=2 * EXPIRES), seen())
-    assert (answer(again), again.operation) == ("allowed", first.operation)
+def test_the_key_stays_with_whom_it_was_given_in_time(store: Store) -> None:
+    claim(store, operation_of(1, "U0ALICE", terms=terms()))
+    last = operation_of(2, "U0BOB", terms=terms())
+    first = claim(store, last)
+    replayed = claim(store, last, START + timedelta(seconds=2 * EXPIRES))
+    assert (outcome_of(replayed), replayed.operation) == ("allowed", first.operation)
 
 
-def test_a_run_that_failed_once_more_needs_everybody_anew(store: Store):
-    more = {"action": "instance.retry", "ref": RUN, "terms": terms()}
-    store.claim(asked(1, "U0ALICE", **more), f"{RUN}:retry:0", START, seen(0))
-    now = store.claim(asked(2, "U0BOB", **more), f"{RUN}:retry:1", START, seen(1))
-    assert [vote.actor.id for vote in now.approval.outdated_approvals] == ["U0ALICE"]
-    [ballot] = store.approval_requests(RUN, START)
-    assert [vote.actor.id for vote in ballot.approvals] == ["U0BOB"]
+def test_a_run_that_failed_once_more_needs_everybody_anew(store: Store) -> None:
+    fields = {"action": "instance.retry", "ref": RUN, "terms": terms()}
+    store.claim(operation_of(1, "U0ALICE", **fields), f"{RUN}:retry:0", START, snapshot(0))
+    bob = operation_of(2, "U0BOB", **fields)
+    result = store.claim(bob, f"{RUN}:retry:1", START, snapshot(1))
+    assert [each.actor.id for each in result.approval.outdated_approvals] == ["U0ALICE"]
+    [request] = store.approval_requests(RUN, START)
+    assert [each.actor.id for each in request.approvals] == ["U0BOB"]
 
 
-def test_what_is_sent_of_one_kind_keeps_nobody_from_taking_back_another(store: Store):
-    retry = {"action": "instance.retry", "ref": RUN}
-    store.claim(asked(1, "U0ALICE", **retry, terms=terms()), f"{RUN}:retry:0", START, seen())
-    stop = asked(2, "U0BOB", action="instance.terminate", ref=RUN)
-    store.claim(stop, f"{RUN}:termination:0", START, seen())
-    poll = store.withdraw(asked(3, "U0ALICE", **retry, intent=ApprovalIntent.WITHDRAW), START)
-    assert poll
-    assert not poll.reason
+def test_what_is_sent_of_one_kind_keeps_nobody_from_taking_back_another(store: Store) -> None:
+    fields = {"action": "instance.retry", "ref": RUN}
+    retry = operation_of(1, "U0ALICE", **fields, terms=terms())
+    store.claim(retry, f"{RUN}:retry:0", START, snapshot())
+    stop = operation_of(2, "U0BOB", action="instance.terminate", ref=RUN)
+    store.claim(stop, f"{RUN}:termination:0", START, snapshot())
+    withdrawal = operation_of(3, "U0ALICE", **fields, intent=ApprovalIntent.WITHDRAW)
+    result = store.withdraw(withdrawal, START)
+    assert result
+    assert not result.reason
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 @pytest.mark.parametrize("seed", range(6))
-def test_on_many_connections_at_once_nobody_sends_alone(store: Store, database_url: str, seed: int):
-    crowd = 8
-    stores = [Store(connect(database_url)) for _ in range(crowd)]
-    with ThreadPoolExecutor(crowd) as pool:
-        list(pool.map(_meddle, stores, range(seed * crowd, (seed + 1) * crowd)))
-    for one in stores:
-        one.engine.dispose()
-    record = store.audit_entries(TASK)
-    check(record)
-    assert {"allowed", "counted", "withdraw"} <= {entry["outcome"] for entry in record}
+def test_on_many_connections_at_once_nobody_sends_alone(
+    store: Store, database_url: str, seed: int
+) -> None:
+    replicas = 8
+    stores = [Store(connect(database_url)) for _ in range(replicas)]
+    with ThreadPoolExecutor(replicas) as pool:
+        list(pool.map(act_as_replica, stores, range(seed * replicas, (seed + 1) * replicas)))
+    for replica in stores:
+        replica.engine.dispose()
+    entries = store.audit_entries(TASK)
+    check(entries)
+    assert {"allowed", "counted", "withdraw"} <= {entry["outcome"] for entry in entries}
 
 
-def _meddle(store: Store, seed: int) -> None:
-    """One replica's part: its people say yes, take it back and refuse, and what is sent ends."""
+def act_as_replica(store: Store, seed: int) -> None:
+    """Approve, withdraw and decline as a replica's people do, and conclude what is sent."""
     chance = random.Random(seed)
     for number in range(40):
-        who, action = chance.choice(PEOPLE), chance.choice((APPROVE, APPROVE, APPROVE, TERMINATE))
-        lender = chance.choice(("", "", "", *PEOPLE))
-        own = terms(chance.choice((2, 3)), delegator="" if lender == who else lender)
-        operation = asked(f"{seed}-{number}", who, action=action, terms=own)
+        user, action = chance.choice(PEOPLE), chance.choice((APPROVE, APPROVE, APPROVE, TERMINATE))
+        delegator = chance.choice(("", "", "", *PEOPLE))
+        policy_terms = terms(
+            chance.choice((2, 3)), delegator="" if delegator == user else delegator
+        )
+        operation = operation_of(f"{seed}-{number}", user, action=action, terms=policy_terms)
         now = START + timedelta(milliseconds=number)
+        withdrawal = operation.model_copy(
+            update={"id": f"{operation.id}-withdrawal", "intent": ApprovalIntent.WITHDRAW}
+        )
         match chance.randrange(8):
             case 0:
-                store.withdraw(
-                    operation.model_copy(update={"intent": ApprovalIntent.WITHDRAW}), now
-                )
+                store.withdraw(withdrawal, now)
             case 1 if chance.random() < 0.3:
                 store.withdraw(operation.model_copy(update={"intent": ApprovalIntent.DECLINE}), now)
             case _:
-                if answer(store.claim(operation, KEY, now, seen())) == "allowed":
+                outcome = outcome_of(claim(store, operation, now))
+                if outcome == "allowed":
                     state = chance.choice(
                         (OperationState.FAILED, OperationState.FAILED, OperationState.UNKNOWN)
                     )
                     store.conclude(operation, Outcome(state=state), now)
+                elif outcome == "counted" and chance.random() < 0.2:
+                    store.withdraw(withdrawal, now)

@@ -66,18 +66,18 @@ def copied(file: Path) -> Iterator[sa.Engine]:
 
 
 @both_databases
-def test_records_come_back_in_their_order_each_with_its_hash(engine: sa.Engine):
+def test_records_come_back_in_their_order_each_with_its_hash(engine: sa.Engine) -> None:
     write(engine, 3)
-    found = list(audit_log.entries(engine))
-    assert [record["number"] for record in found] == [1, 2, 3]
-    assert [record["reason"] for record in found] == [f"because of {n}" for n in (1, 2, 3)]
-    assert found[0]["at"] == "2026-11-01T11:00:00.000000+00:00"
-    whole = audit_log.verify(engine, expected_head=found[1]["hash"].upper() + "\n")
-    assert whole == audit_log.Verified(records=3, head=found[-1]["hash"], problems=(), total=0)
+    records = list(audit_log.entries(engine))
+    assert [record["number"] for record in records] == [1, 2, 3]
+    assert [record["reason"] for record in records] == [f"because of {n}" for n in (1, 2, 3)]
+    assert records[0]["at"] == "2026-11-01T11:00:00.000000+00:00"
+    whole = audit_log.verify(engine, expected_head=records[1]["hash"].upper() + "\n")
+    assert whole == audit_log.Verified(records=3, head=records[-1]["hash"], problems=(), total=0)
 
 
 @both_databases
-def test_an_audit_without_records_is_whole(engine: sa.Engine):
+def test_an_audit_without_records_is_whole(engine: sa.Engine) -> None:
     assert audit_log.verify(engine, expected_head=audit_log.GENESIS) == audit_log.Verified(
         0, audit_log.GENESIS, (), 0
     )
@@ -85,7 +85,7 @@ def test_an_audit_without_records_is_whole(engine: sa.Engine):
 
 
 @both_databases
-def test_the_same_outcome_of_the_same_operation_is_written_once(engine: sa.Engine):
+def test_the_same_outcome_of_the_same_operation_is_written_once(engine: sa.Engine) -> None:
     write(engine, 2)
     write(engine, 3)
     with engine.begin() as connection:
@@ -98,7 +98,7 @@ def test_the_same_outcome_of_the_same_operation_is_written_once(engine: sa.Engin
 
 
 @both_databases
-def test_what_is_rolled_back_leaves_no_gap(engine: sa.Engine):
+def test_what_is_rolled_back_leaves_no_gap(engine: sa.Engine) -> None:
     write(engine, 1)
     with engine.connect() as connection:
         audit_log.append(connection, entry(2))
@@ -116,52 +116,59 @@ def test_what_is_rolled_back_leaves_no_gap(engine: sa.Engine):
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(more=st.dictionaries(any_text, any_json, max_size=3), target=any_text)
-def test_any_text_comes_back_as_it_was(engine: sa.Engine, more: dict[str, Any], target: str):
-    told = more | entry(next(numbers), target=target)
+def test_any_text_comes_back_as_it_was(
+    engine: sa.Engine, more: dict[str, Any], target: str
+) -> None:
+    written = more | entry(next(numbers), target=target)
     with engine.begin() as connection:
-        audit_log.append(connection, told)
-    found = list(audit_log.entries(engine, target=target))[-1]
-    assert found | {"at": told["at"]} == told | {"number": found["number"], "hash": found["hash"]}
+        audit_log.append(connection, written)
+    record = list(audit_log.entries(engine, target=target))[-1]
+    assert record | {"at": written["at"]} == written | {
+        "number": record["number"],
+        "hash": record["hash"],
+    }
     assert audit_log.verify(engine).total == 0
 
 
-def test_a_time_without_a_zone_is_refused(engine: sa.Engine):
+def test_a_time_without_a_zone_is_refused(engine: sa.Engine) -> None:
     with pytest.raises(ValueError, match="no zone"), engine.begin() as connection:
         audit_log.append(connection, entry(1, at=START.replace(tzinfo=None)))
     assert audit_log.verify(engine).records == 0
 
 
 @both_databases
-def test_more_records_than_a_page_are_read_and_chosen_from(engine: sa.Engine):
+def test_more_records_than_a_page_are_read_and_chosen_from(engine: sa.Engine) -> None:
     many = 2 * audit_log.PAGE + 5
     write(engine, many)
-    found = [record["number"] for record in audit_log.entries(engine)]
-    assert found == list(range(1, many + 1))
+    numbers_read = [record["number"] for record in audit_log.entries(engine)]
+    assert numbers_read == list(range(1, many + 1))
     odd = [record["number"] for record in audit_log.entries(engine, target="1:task:main:t1")]
-    assert odd == found[::2]
+    assert odd == numbers_read[::2]
     since = START + timedelta(hours=many - 2)
-    assert [record["number"] for record in audit_log.entries(engine, since=since)] == found[-3:]
+    assert [record["number"] for record in audit_log.entries(engine, since=since)] == numbers_read[
+        -3:
+    ]
     assert audit_log.count(engine, since) == 3
     assert audit_log.count(engine) == many
 
 
-def test_records_written_while_it_is_verified_are_no_problem(engine: sa.Engine):
+def test_records_written_while_it_is_verified_are_no_problem(engine: sa.Engine) -> None:
     write(engine, audit_log.PAGE)
-    told = []
+    progress = []
 
     def write_more(done: int, of: int) -> None:
-        told.append((done, of))
-        if len(told) < 3:
+        progress.append((done, of))
+        if len(progress) < 3:
             write(engine, 2, first=done + 1)
 
-    found = audit_log.verify(engine, on_progress=write_more)
-    assert (found.records, found.problems) == (audit_log.PAGE + 4, ())
-    assert told == [(audit_log.PAGE + more, audit_log.PAGE + more) for more in (0, 2, 4)]
+    verified = audit_log.verify(engine, on_progress=write_more)
+    assert (verified.records, verified.problems) == (audit_log.PAGE + 4, ())
+    assert progress == [(audit_log.PAGE + more, audit_log.PAGE + more) for more in (0, 2, 4)]
 
 
 @settings(max_examples=300, deadline=None)
 @given(choice=st.data())
-def test_any_changed_byte_is_found(written: Path, choice: st.DataObject):
+def test_any_changed_byte_is_found(written: Path, choice: st.DataObject) -> None:
     table, row, column = choice.draw(
         st.tuples(st.just("audit"), st.integers(1, SEVERAL), st.sampled_from(AUDIT[1:]))
         | st.just(("audit_head", SEVERAL, "hash"))
@@ -171,14 +178,21 @@ def test_any_changed_byte_is_found(written: Path, choice: st.DataObject):
         with engine.connect() as connection:
             text = connection.execute(sa.text(f"SELECT {column} {where}")).scalar_one().encode()
         at = choice.draw(st.integers(0, len(text) - 1), "position")
-        others = st.integers(0, 255).filter(lambda byte: byte != text[at])
-        instead = choice.draw(st.just(b"") | others.map(lambda byte: bytes([byte])), "byte")
+        # Never the dedupe key of another record: such a change is refused, and so none is made.
+        keys = {record["dedupe_key"].encode() for record in rows(engine)}
+        replacements = [b"", *(bytes([byte]) for byte in range(256) if byte != text[at])]
+        changed = choice.draw(
+            st.sampled_from([text[:at] + each + text[at + 1 :] for each in replacements]).filter(
+                lambda raw: raw not in keys
+            ),
+            "text",
+        )
         kind = choice.draw(st.sampled_from(["TEXT", "BLOB"]))
         change = f"UPDATE {table} SET {column} = CAST(:raw AS {kind}) WHERE number = {row}"
-        do(engine, change, raw=text[:at] + instead + text[at + 1 :])
-        found = audit_log.verify(engine)
-        assert found.total
-        assert {number for number, _ in found.problems} == {row if table == "audit" else 0}
+        do(engine, change, raw=changed)
+        verified = audit_log.verify(engine)
+        assert verified.total
+        assert {number for number, _ in verified.problems} == {row if table == "audit" else 0}
         assert len(list(audit_log.entries(engine))) == SEVERAL
 
 
@@ -186,29 +200,31 @@ def test_any_changed_byte_is_found(written: Path, choice: st.DataObject):
 @given(
     column=st.sampled_from(["audit.number", "audit_head.number", "audit_head.id"]),
     row=st.integers(1, SEVERAL),
-    instead=st.integers(-(2**63), 2**63 - 1),
+    replacement=st.integers(-(2**63), 2**63 - 1),
 )
-def test_any_changed_number_is_found(written: Path, column: str, row: int, instead: int):
+def test_any_changed_number_is_found(
+    written: Path, column: str, row: int, replacement: int
+) -> None:
     table, _, name = column.partition(".")
-    assume(instead not in range(1, SEVERAL + 1))
+    assume(replacement not in range(1, SEVERAL + 1))
     where = f"WHERE number = {row}" if table == "audit" else ""
     with copied(written) as engine:
-        do(engine, f"UPDATE {table} SET {name} = :instead {where}", instead=instead)
+        do(engine, f"UPDATE {table} SET {name} = :instead {where}", instead=replacement)
         assert audit_log.verify(engine).total
 
 
 @pytest.mark.parametrize("column", [*(f"audit.{name}" for name in AUDIT[1:]), "audit_head.hash"])
-def test_text_that_is_text_no_longer_is_found(written: Path, column: str):
+def test_text_that_is_text_no_longer_is_found(written: Path, column: str) -> None:
     table, _, name = column.partition(".")
     with copied(written) as engine:
         do(engine, f"UPDATE {table} SET {name} = CAST({name} AS BLOB) WHERE number = {SEVERAL}")
         assert audit_log.verify(engine).total
 
 
-@pytest.mark.parametrize("instead", ["'x'", "8.5", "CAST('8' AS BLOB)"])
-def test_a_head_that_counts_nothing_is_found(written: Path, instead: str):
+@pytest.mark.parametrize("replacement", ["'x'", "8.5", "CAST('8' AS BLOB)"])
+def test_a_head_that_counts_nothing_is_found(written: Path, replacement: str) -> None:
     with copied(written) as engine:
-        do(engine, f"UPDATE audit_head SET number = {instead}")
+        do(engine, f"UPDATE audit_head SET number = {replacement}")
         assert sentences(audit_log.verify(engine)) == [
             "The head is gone, doubled, or not what was written."
         ]
@@ -216,10 +232,12 @@ def test_a_head_that_counts_nothing_is_found(written: Path, instead: str):
 
 @settings(max_examples=150, deadline=None)
 @given(choice=st.data())
-def test_whatever_is_removed_inserted_or_reordered_is_found(written: Path, choice: st.DataObject):
+def test_whatever_is_removed_inserted_or_reordered_is_found(
+    written: Path, choice: st.DataObject
+) -> None:
     with copied(written) as engine:
         before = rows(engine)
-        noted = audit_log.verify(engine).head
+        head = audit_log.verify(engine).head
         after = _rearranged(before, choice)
         if choice.draw(st.booleans(), "number anew"):
             after = [row | {"number": number} for number, row in enumerate(after, start=1)]
@@ -228,7 +246,7 @@ def test_whatever_is_removed_inserted_or_reordered_is_found(written: Path, choic
         rewrite(engine, after, head=fit)
         only_cut = after == before[: len(after)]
         assert audit_log.verify(engine).total or (fit and only_cut)
-        assert audit_log.verify(engine, expected_head=noted).total
+        assert audit_log.verify(engine, expected_head=head).total
 
 
 def _rearranged(before: list[dict[str, Any]], choice: st.DataObject) -> list[dict[str, Any]]:
@@ -255,7 +273,7 @@ def _rearranged(before: list[dict[str, Any]], choice: st.DataObject) -> list[dic
 
 @both_databases
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (
             "UPDATE audit SET record = replace(record, 'Alice', 'Mallory') WHERE number = 2",
@@ -296,13 +314,15 @@ def _rearranged(before: list[dict[str, Any]], choice: st.DataObject) -> list[dic
         ),
     ],
 )
-def test_what_was_done_to_the_audit_is_said(engine: sa.Engine, change: str, told: list[str]):
+def test_what_was_done_to_the_audit_is_said(
+    engine: sa.Engine, change: str, expected: list[str]
+) -> None:
     write(engine, SEVERAL)
     do(engine, change)
-    assert sentences(audit_log.verify(engine)) == told
+    assert sentences(audit_log.verify(engine)) == expected
 
 
-def test_each_bad_record_is_named_and_no_other(engine: sa.Engine):
+def test_each_bad_record_is_named_and_no_other(engine: sa.Engine) -> None:
     write(engine, 6)
     do(engine, "UPDATE audit SET hash = 'x' WHERE number IN (2, 3)")
     do(engine, "UPDATE audit SET record = replace(record, 'Alice', 'Bob') WHERE number = 5")
@@ -323,52 +343,54 @@ def test_each_bad_record_is_named_and_no_other(engine: sa.Engine):
     ],
     ids=lambda record: record[:20],
 )
-def test_whatever_stands_there_instead_of_a_record_is_found(engine: sa.Engine, record: str):
+def test_whatever_stands_there_instead_of_a_record_is_found(engine: sa.Engine, record: str) -> None:
     write(engine, 3)
     do(engine, "UPDATE audit SET record = :record WHERE number = 2", record=record)
     assert {number for number, _ in audit_log.verify(engine).problems} == {2}
     assert len(list(audit_log.entries(engine))) == 3
 
 
-def test_of_many_problems_the_first_hundred_are_told_and_all_are_counted(engine: sa.Engine):
+def test_of_many_problems_the_first_hundred_are_told_and_all_are_counted(engine: sa.Engine) -> None:
     write(engine, 250)
     do(engine, "UPDATE audit SET target = 'nobody'")
-    found = audit_log.verify(engine)
-    assert [number for number, _ in found.problems] == list(range(1, 101))
-    assert found.total == 250
+    verified = audit_log.verify(engine)
+    assert [number for number, _ in verified.problems] == list(range(1, 101))
+    assert verified.total == 250
 
 
 @both_databases
-def test_a_tail_that_was_written_anew_is_found_by_a_noted_head(engine: sa.Engine):
+def test_a_tail_that_was_written_anew_is_found_by_a_noted_head(engine: sa.Engine) -> None:
     write(engine, 5)
-    noted = audit_log.verify(engine).head
+    head = audit_log.verify(engine).head
     rewrite(engine, rows(engine)[:3], head=True)
     write(engine, 2, first=14)
     assert audit_log.verify(engine).problems == ()
-    assert sentences(audit_log.verify(engine, expected_head=noted)) == [
+    assert sentences(audit_log.verify(engine, expected_head=head)) == [
         "The head that was noted does not occur: records were replaced since, or cut off."
     ]
 
 
 @both_databases
-def test_writers_at_once_make_one_unbroken_chain(engine: sa.Engine, database_url: str):
+def test_writers_at_once_make_one_unbroken_chain(engine: sa.Engine, database_url: str) -> None:
     def work(writer: int) -> None:
-        own = connect(database_url)
+        engine = connect(database_url)
         for number in range(20):
-            with own.begin() as connection:
+            with engine.begin() as connection:
                 audit_log.append(connection, entry(number))
-            with own.begin() as connection:
+            with engine.begin() as connection:
                 audit_log.append(connection, entry(100 * writer + number))
-        own.dispose()
+        engine.dispose()
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(work, range(1, 7)))
-    found = audit_log.verify(engine)
-    assert (found.records, found.problems) == (20 + 6 * 20, ())
+    verified = audit_log.verify(engine)
+    assert (verified.records, verified.problems) == (20 + 6 * 20, ())
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-def test_a_role_that_may_only_add_can_write_and_not_change(engine: sa.Engine, database_url: str):
+def test_a_role_that_may_only_add_can_write_and_not_change(
+    engine: sa.Engine, database_url: str
+) -> None:
     name = f"clerk_{engine.url.database}"
     do(
         engine,
@@ -383,14 +405,14 @@ def test_a_role_that_may_only_add_can_write_and_not_change(engine: sa.Engine, da
         for change in ("UPDATE audit SET record = ''", "DELETE FROM audit", "TRUNCATE audit"):
             with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
                 do(clerk, change)
-        found = audit_log.verify(clerk)
+        verified = audit_log.verify(clerk)
     finally:
         clerk.dispose()
-    assert (found.records, found.problems) == (3, ())
+    assert (verified.records, verified.problems) == (3, ())
 
 
 @pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
-def test_who_looks_into_the_audit_cannot_change_it(engine: sa.Engine, database_url: str):
+def test_who_looks_into_the_audit_cannot_change_it(engine: sa.Engine, database_url: str) -> None:
     write(engine, 3)
     auditor = open_read_only(database_url)
     try:

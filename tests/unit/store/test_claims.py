@@ -16,7 +16,7 @@ WITHIN = 3600
 
 
 @pytest.mark.parametrize(
-    ("state", "braked"),
+    ("state", "expected"),
     [
         (OperationState.DONE, [False, False, True]),
         (OperationState.UNKNOWN, [False, False, True]),
@@ -24,19 +24,19 @@ WITHIN = 3600
     ],
 )
 def test_what_was_sent_or_may_have_been_counts(
-    database_url: str, state: OperationState, braked: list[bool]
-):
+    database_url: str, state: OperationState, expected: list[bool]
+) -> None:
     engine = connect(database_url)
     migrate(engine)
-    store, found = Store(engine), []
+    store, brakes = Store(engine), []
     for number in range(3):
         at = NOW + timedelta(minutes=2 * number)
         retry = operation(number, at)
         claimed = store.claim(retry, f"{retry.ref}:retry:0", at, SEEN)
-        found.append(bool(claimed.approval.request and claimed.approval.request.brake_applied))
+        brakes.append(bool(claimed.approval.request and claimed.approval.request.brake_applied))
         store.conclude(claimed.operation, Outcome(state=state), at)
     close(engine)
-    assert found == braked
+    assert brakes == expected
 
 
 def operation(number: int, at: datetime) -> Operation:

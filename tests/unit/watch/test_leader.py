@@ -31,7 +31,7 @@ async def can_lead(engine: sa.Engine) -> bool:
 
 
 @both_databases
-async def test_one_leads_and_another_once_it_has_ended(engine: sa.Engine):
+async def test_one_leads_and_another_once_it_has_ended(engine: sa.Engine) -> None:
     async with Leader(engine) as leader:
         assert await leader.is_leader()
         with pytest.raises(NameInUse):
@@ -41,7 +41,7 @@ async def test_one_leads_and_another_once_it_has_ended(engine: sa.Engine):
 
 
 @both_databases
-async def test_an_error_while_leading_ends_the_lead(engine: sa.Engine):
+async def test_an_error_while_leading_ends_the_lead(engine: sa.Engine) -> None:
     with pytest.raises(RuntimeError):
         async with Leader(engine):
             raise RuntimeError
@@ -49,7 +49,7 @@ async def test_an_error_while_leading_ends_the_lead(engine: sa.Engine):
 
 
 @both_databases
-async def test_who_stops_waiting_for_the_lead_does_not_keep_it(engine: sa.Engine):
+async def test_who_stops_waiting_for_the_lead_does_not_keep_it(engine: sa.Engine) -> None:
     entering = asyncio.create_task(Leader(engine).__aenter__())
     await asyncio.sleep(0)  # it asks the database by now
     entering.cancel()
@@ -59,7 +59,7 @@ async def test_who_stops_waiting_for_the_lead_does_not_keep_it(engine: sa.Engine
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-async def test_a_broken_connection_has_lost_the_lead(engine: sa.Engine):
+async def test_a_broken_connection_has_lost_the_lead(engine: sa.Engine) -> None:
     others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
     async with Leader(engine) as leader:
         with engine.connect() as connection:

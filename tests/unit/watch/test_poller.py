@@ -77,7 +77,7 @@ async def stop(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_reminder_does_not_wait_for_secmaster(store: Store):
+async def test_a_reminder_does_not_wait_for_secmaster(store: Store) -> None:
     secmaster = HangingSecMaster()
     running = asyncio.create_task(Poller(services(store, {"main": secmaster})).run(0.02))
     await secmaster.asked.wait()
@@ -87,7 +87,7 @@ async def test_a_reminder_does_not_wait_for_secmaster(store: Store):
     await stop(running)
 
 
-async def test_the_dispatcher_is_woken_before_its_interval_is_over(store: Store):
+async def test_the_dispatcher_is_woken_before_its_interval_is_over(store: Store) -> None:
     poller = Poller(services(store, {}))
     is_leading = True
 
@@ -113,7 +113,7 @@ class DroppedLeader(Leader):
         return not self.dropped and await super().is_leader()
 
 
-async def test_polling_and_dispatching_end_together_when_the_lead_is_lost(store: Store):
+async def test_polling_and_dispatching_end_together_when_the_lead_is_lost(store: Store) -> None:
     secmaster = HangingSecMaster()
     poller = Poller(services(store, {"main": secmaster}))
     async with DroppedLeader(store.engine) as leader:
@@ -123,7 +123,7 @@ async def test_polling_and_dispatching_end_together_when_the_lead_is_lost(store:
         await asyncio.wait_for(leading, 10)
 
 
-async def test_another_replica_takes_over_when_the_leader_ends(store: Store):
+async def test_another_replica_takes_over_when_the_leader_ends(store: Store) -> None:
     first, second = HangingSecMaster(), HangingSecMaster()
     leading = asyncio.create_task(Poller(services(store, {"main": first})).run(0.02))
     await first.asked.wait()
@@ -137,7 +137,7 @@ async def test_another_replica_takes_over_when_the_leader_ends(store: Store):
 
 async def test_after_a_poll_each_is_called_whatever_another_meets(
     store: Store, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     called = []
 
     async def fail() -> None:

@@ -1,22 +1,31 @@
-"""The words of a hand-over: few, true, and fit to be read aloud."""
+"""A shift's digest is short, true and fit to be read aloud."""
 
 import re
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.shift_digest import DeciderCounts, OverdueTask, RetrierCounts, ShiftSummary
 from bot.messages.digest import digest
-from tests.messages.test_rendering import assert_slack_takes, words
+from tests.support.slack_limits import assert_slack_takes
+from tests.support.strategies import FEW, words
+
+# A failing example may be megabytes long; saying so must not hide what failed.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 UNTIL = datetime(2026, 3, 1, 8, tzinfo=UTC)
 SINCE = UNTIL - timedelta(hours=12)
-counts = st.integers(0, 10**6)
 
 
-def test_a_shift_is_told_in_a_few_sentences():
-    facts = ShiftSummary(
+def read(summary: ShiftSummary) -> str:
+    """Return a digest's text, with times as they are where Slack can't show them."""
+    return re.sub(r"<!date[^|]*\|([^>]*)>", r"\1", digest(summary).text)
+
+
+def test_a_shift_is_told_in_a_few_sentences() -> None:
+    summary = ShiftSummary(
         since=SINCE,
         until=UNTIL,
         deciders=(
@@ -39,7 +48,7 @@ def test_a_shift_is_told_in_a_few_sentences():
         recovered=3,
         break_glass_users=("Carol", "Carol"),
     )
-    assert read(facts).splitlines() == [
+    assert read(summary).splitlines() == [
         "*Hand-over, 2026-02-28 20:00 UTC to 2026-03-01 08:00 UTC*",
         (
             "✅ 10 tasks were decided here: Alice approved 5 and terminated 1, Bob approved 3 and "
@@ -56,42 +65,44 @@ def test_a_shift_is_told_in_a_few_sentences():
     ]
 
 
-def test_a_quiet_shift_is_told_in_one_line():
-    told = read(ShiftSummary(since=SINCE, until=UNTIL))
-    assert told == (
+def test_a_quiet_shift_is_told_in_one_line() -> None:
+    text = read(ShiftSummary(since=SINCE, until=UNTIL))
+    assert text == (
         "🌙 *A quiet shift, 2026-02-28 20:00 UTC to 2026-03-01 08:00 UTC.* Nothing was decided or "
         "retried. 🟢 No task waits. 🟢 No run is failed."
     )
-    told = read(ShiftSummary(since=SINCE, until=UNTIL, waiting=1, failed=1))
-    assert "1 task still waits, none of them overdue." not in told
-    assert "1 task still waits, not overdue." in told
-    assert "1 run is failed now." in told
-    assert "\n" not in told
+    text = read(ShiftSummary(since=SINCE, until=UNTIL, waiting=1, failed=1))
+    assert "1 task still waits, none of them overdue." not in text
+    assert "1 task still waits, not overdue." in text
+    assert "1 run is failed now." in text
+    assert "\n" not in text
 
 
-def test_what_is_overdue_keeps_a_shift_from_being_quiet():
-    told = read(ShiftSummary(since=SINCE, until=UNTIL, waiting=1, overdue=1))
-    assert "quiet" not in told
-    assert "1 task still waits, *and is overdue*." in told
+def test_what_is_overdue_keeps_a_shift_from_being_quiet() -> None:
+    text = read(ShiftSummary(since=SINCE, until=UNTIL, waiting=1, overdue=1))
+    assert "quiet" not in text
+    assert "1 task still waits, *and is overdue*." in text
 
 
-def test_what_was_only_decided_elsewhere_names_nobody_here():
-    told = read(ShiftSummary(since=SINCE, until=UNTIL, decided_outside=1))
-    assert "✅ 1 task was decided outside Slack, or ended by itself when it was due." in told
-    assert "decided here" not in told
+def test_what_was_only_decided_elsewhere_names_nobody_here() -> None:
+    text = read(ShiftSummary(since=SINCE, until=UNTIL, decided_outside=1))
+    assert "✅ 1 task was decided outside Slack, or ended by itself when it was due." in text
+    assert "decided here" not in text
 
 
-def test_nobody_is_called_and_only_some_of_many_are_named():
-    many = tuple(DeciderCounts(name=f"<@U{number}>", approved=1) for number in range(40))
-    told = read(ShiftSummary(since=SINCE, until=UNTIL, deciders=many))
-    assert "<@" not in told
-    assert "and 32 others." in told
+def test_nobody_is_called_and_only_some_of_many_are_named() -> None:
+    deciders = tuple(DeciderCounts(name=f"<@U{number}>", approved=1) for number in range(40))
+    text = read(ShiftSummary(since=SINCE, until=UNTIL, deciders=deciders))
+    assert "<@" not in text
+    assert "and 32 others." in text
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(words, max_size=40), counts, st.floats(0, 10**9))
-def test_whatever_people_and_tasks_are_called_it_is_one_message(names, number, seconds):
-    facts = ShiftSummary(
+@FEW
+@given(st.lists(words, max_size=40), st.integers(0, 10**6), st.floats(0, 10**9))
+def test_whatever_people_and_tasks_are_called_it_is_one_message(
+    names: list[str], number: int, seconds: float
+) -> None:
+    summary = ShiftSummary(
         since=SINCE,
         until=UNTIL,
         deciders=tuple(DeciderCounts(name=name, approved=number, terminated=1) for name in names),
@@ -107,9 +118,4 @@ def test_whatever_people_and_tasks_are_called_it_is_one_message(names, number, s
         recovered=number,
         break_glass_users=tuple(names),
     )
-    assert_slack_takes(digest(facts))
-
-
-def read(facts):
-    """What is read, with times as they are where Slack can't say them."""
-    return re.sub(r"<!date[^|]*\|([^>]*)>", r"\1", digest(facts).text)
+    assert_slack_takes(digest(summary))

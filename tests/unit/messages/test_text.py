@@ -1,4 +1,4 @@
-"""Text from elsewhere made fit to be shown: escaped, clipped with a mark, never markup."""
+"""Text of SecMaster and of people is escaped, clipped with a mark, and never markup."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -28,11 +28,11 @@ TEXT = st.text(st.sampled_from("&<>` \n\tab\0中🙂*_~|!@#")) | st.text()
 LIMIT = st.integers(1, 60)
 
 
-def unescaped(text):
+def unescaped(text: str) -> str:
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def assert_no_markup(text):
+def assert_no_markup(text: str) -> None:
     assert not set("<>") & set(text)
     assert "&" not in ENTITY.sub("", text)
 
@@ -41,11 +41,11 @@ def assert_no_markup(text):
 
 
 @given(TEXT, LIMIT)
-def test_what_is_clipped_fits_and_is_marked(text, limit):
-    shown = clip(text, limit)
+def test_what_is_clipped_fits_and_is_marked(text: str, limit: int) -> None:
+    shortened = clip(text, limit)
     whole = visible(text)
-    assert len(shown) <= limit
-    assert shown == whole if len(whole) <= limit else shown.endswith(ELLIPSIS)
+    assert len(shortened) <= limit
+    assert shortened == whole if len(whole) <= limit else shortened.endswith(ELLIPSIS)
 
 
 @settings(max_examples=300)
@@ -53,24 +53,24 @@ def test_what_is_clipped_fits_and_is_marked(text, limit):
 @example("<!channel>", 4)
 @example("a&", 2)
 @given(TEXT, LIMIT)
-def test_what_is_escaped_fits_and_is_never_cut_within_an_entity(text, limit):
-    shown = escape(text, limit)
-    assert len(shown) <= limit
-    assert_no_markup(shown)
+def test_what_is_escaped_fits_and_is_never_cut_within_an_entity(text: str, limit: int) -> None:
+    escaped = escape(text, limit)
+    assert len(escaped) <= limit
+    assert_no_markup(escaped)
     whole = visible(text)
-    if not shown.endswith(ELLIPSIS):
-        assert unescaped(shown) == whole
+    if not escaped.endswith(ELLIPSIS):
+        assert unescaped(escaped) == whole
     else:
-        assert unescaped(shown)[:-1] == whole or whole.startswith(unescaped(shown)[:-1])
+        assert unescaped(escaped)[:-1] == whole or whole.startswith(unescaped(escaped)[:-1])
 
 
 @given(TEXT)
-def test_what_fits_is_shown_whole(text):
+def test_what_fits_is_shown_whole(text: str) -> None:
     assert unescaped(escape(text, 10_000)) == visible(text)
 
 
 @pytest.mark.parametrize(
-    ("text", "seen"),
+    ("text", "expected"),
     [
         (" Isolate host\n", "Isolate host"),
         ("two\nlines\tand a tab", "two\nlines\tand a tab"),
@@ -81,12 +81,12 @@ def test_what_fits_is_shown_whole(text):
         ("* _ ` & < >", "* _ ` & < >"),
     ],
 )
-def test_what_no_eye_sees_is_left_out_and_nothing_else(text, seen):
-    assert visible(text) == seen
+def test_what_no_eye_sees_is_left_out_and_nothing_else(text: str, expected: str) -> None:
+    assert visible(text) == expected
 
 
 @pytest.mark.parametrize(
-    ("text", "limit", "shown"),
+    ("text", "limit", "expected"),
     [
         ("<!channel>", 300, "&lt;!channel&gt;"),
         ("<https://evil.example|click>", 300, "&lt;https://evil.example|click&gt;"),
@@ -100,73 +100,73 @@ def test_what_no_eye_sees_is_left_out_and_nothing_else(text, seen):
         ("", 6, ""),
     ],
 )
-def test_escaping_by_example(text, limit, shown):
-    assert escape(text, limit) == shown
+def test_escaping_by_example(text: str, limit: int, expected: str) -> None:
+    assert escape(text, limit) == expected
 
 
 @given(TEXT, LIMIT)
-def test_a_line_is_one_line_without_code_marks(text, limit):
-    shown = inline(text, limit)
-    assert len(shown) <= limit
-    assert "`" not in shown
-    assert len(shown.splitlines()) <= 1
-    assert_no_markup(shown)
+def test_a_line_is_one_line_without_code_marks(text: str, limit: int) -> None:
+    escaped = inline(text, limit)
+    assert len(escaped) <= limit
+    assert "`" not in escaped
+    assert len(escaped.splitlines()) <= 1
+    assert_no_markup(escaped)
 
 
 @given(TEXT, LIMIT)
-def test_a_literal_cannot_leave_its_code_marks(text, limit):
-    shown = code(text, limit)
-    assert shown == "—" or re.fullmatch(r"`[^`\n]*`", shown)
-    assert_no_markup(shown)
+def test_a_literal_cannot_leave_its_code_marks(text: str, limit: int) -> None:
+    literal = code(text, limit)
+    assert literal == "—" or re.fullmatch(r"`[^`\n]*`", literal)
+    assert_no_markup(literal)
 
 
-def test_a_literal_of_nothing_is_a_dash():
+def test_a_literal_of_nothing_is_a_dash() -> None:
     assert code("") == code("  ") == code("\n") == code("\0") == "—"
 
 
 @given(TEXT, st.integers(1, 900))
-def test_a_passage_cannot_close_its_code_block(text, limit):
-    shown = code_block(text, limit)
-    assert len(shown) <= limit + 6
-    assert shown.startswith("```")
-    assert shown.endswith("```")
-    assert "`" not in shown[3:-3]
-    assert_no_markup(shown)
+def test_a_passage_cannot_close_its_code_block(text: str, limit: int) -> None:
+    block = code_block(text, limit)
+    assert len(block) <= limit + 6
+    assert block.startswith("```")
+    assert block.endswith("```")
+    assert "`" not in block[3:-3]
+    assert_no_markup(block)
 
 
 @given(TEXT, st.integers(1, 900))
-def test_every_line_of_a_quote_is_marked_as_somebodys(text, limit):
+def test_every_line_of_a_quote_is_marked_as_somebodys(text: str, limit: int) -> None:
     lines = quote(text, limit).split("\n")
-    assert all(each.startswith("> ") for each in lines)
-    for each in lines:
-        assert_no_markup(each[2:])
+    assert all(line.startswith("> ") for line in lines)
+    for line in lines:
+        assert_no_markup(line[2:])
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\u2028", "\x0b", "\x85"])
-def test_a_quote_does_not_end_before_its_text_does(end):
+def test_a_quote_does_not_end_before_its_text_does(end: str) -> None:
     assert quote(f"one{end}two") == "> one\n> two"
 
 
 @given(st.text())
-def test_a_person_is_always_one_mention(user):
+def test_a_person_is_always_one_mention(user: str) -> None:
     assert re.fullmatch(r"<@[^<>`]*>", mention_user(user))
 
 
 # Times.
 
 
-def test_a_time_is_shown_in_the_readers_own_zone():
+def test_a_time_is_shown_in_the_readers_own_zone() -> None:
     assert date_token(NOW).startswith(
         "<!date^1772366400^{date_short_pretty} {time}|2026-03-01 12:00"
     )
 
 
-def test_where_slack_cannot_say_a_time_is_in_utc():
+def test_where_slack_cannot_say_a_time_is_in_utc() -> None:
     china = datetime(2026, 3, 1, 20, tzinfo=timezone(timedelta(hours=8)))
     assert "|2026-03-01 12:00 UTC>" in date_token(china)
 
 
-def test_no_time_is_a_dash():
+def test_no_time_is_a_dash() -> None:
     assert date_token(None) == "—"
 
 
@@ -179,13 +179,13 @@ EAST, WEST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
 @example(datetime(1, 1, 1, tzinfo=UTC))
 @example(datetime.max.replace(tzinfo=WEST))
 @given(EVER)
-def test_any_time_that_secmaster_may_give_can_be_shown(at):
+def test_any_time_that_secmaster_may_give_can_be_shown(at: datetime) -> None:
     assert re.fullmatch(r"<!date\^-?\d+\^[^|<>^]+\|[^<>|]+>", date_token(at))
     assert relative_time(at, NOW)
 
 
 @pytest.mark.parametrize(
-    ("length", "said"),
+    ("length", "expected"),
     [
         (timedelta(0), "0 min"),
         (timedelta(seconds=59), "59 s"),
@@ -203,11 +203,11 @@ def test_any_time_that_secmaster_may_give_can_be_shown(at):
         (-timedelta(hours=1), "1 h"),
     ],
 )
-def test_a_length_of_time_is_said_as_people_say_it(length, said):
-    assert format_duration(length) == said
+def test_a_length_of_time_is_said_as_people_say_it(length: timedelta, expected: str) -> None:
+    assert format_duration(length) == expected
 
 
-def test_it_is_said_how_far_a_time_is_away():
+def test_it_is_said_how_far_a_time_is_away() -> None:
     assert relative_time(NOW + timedelta(hours=3), NOW) == "in 3 h"
     assert relative_time(NOW - timedelta(hours=3), NOW) == "3 h ago"
     assert relative_time(NOW, NOW) == "0 min ago"

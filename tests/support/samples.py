@@ -1,0 +1,66 @@
+"""A waiting task, a failed run, and what people do with them, for tests of what is rendered."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.domain.objects import Ref
+from bot.domain.operations import Operation, OperationState, StandingOperation
+from bot.domain.slack import Actor, SlackLocation
+from bot.secmaster import Instance, Task
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TASK = Ref(kind="task", id="t-1")
+RUN = Ref(kind="instance", id="i-1")
+WAITING = Task(
+    id="t-1",
+    name="Isolate host 10.0.0.7",
+    business_type="PLAYBOOKNODEAPPROVE",
+    related_object="Ransomware",
+    creator_name="Robot",
+    status="waiting",
+    due_date=NOW + timedelta(hours=3),
+    due_handle="CONTINUE",
+)
+FAILED = Instance.model_validate(
+    {
+        "id": "i-1",
+        "name": "Phishing response",
+        "workflow": {"name": "Phishing", "version": "v3"},
+        "status": "FAILED",
+        "start_time": NOW - timedelta(minutes=7),
+        "end_time": NOW,
+        "retry_count": 2,
+        "topology": {
+            "audit_logs": [
+                {"action_id": "n-1", "action_name": "Fetch mail", "succeed": True},
+                {
+                    "action_id": "n-2",
+                    "action_name": "Block sender",
+                    "status": "FAILED",
+                    "error_msg": "timed out",
+                },
+            ]
+        },
+    }
+)
+
+
+def operation(action: str, *, user: str = "U0ALICE", reason: str = "", **params: str) -> Operation:
+    """Return an operation on the waiting task or the failed run, asked for by ``user``."""
+    return Operation(
+        id="abc123ffff",
+        action=action,
+        ref=TASK if action.startswith("task.") else RUN,
+        actor=Actor(id=user),
+        location=SlackLocation(channel="C0SOC"),
+        params=params,
+        reason=reason,
+        accepted_at=NOW,
+    )
+
+
+def standing_operation(
+    action: str, *, state: OperationState = OperationState.DONE, **fields: Any
+) -> StandingOperation:
+    """Return what was done to the waiting task or the failed run; ``fields`` as for `operation`."""
+    return StandingOperation(operation=operation(action, **fields), state=state, at=NOW)

@@ -1,0 +1,134 @@
+"""Approval requests: on cards, in the thread, and why a second person is needed."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.approvals import Approval, ApprovalRequest
+from bot.domain.objects import Ref
+from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.slack import Actor, SlackLocation
+from bot.messages import RenderContext, approvals, card, lapsed, outcome
+from bot.secmaster import Instance, InstanceStatus, Task, TaskStatus
+from tests.support import strategies
+from tests.support.samples import NOW
+from tests.support.slack_limits import assert_slack_takes
+from tests.support.strategies import (
+    SOME,
+    approval_requests,
+    grave_operations,
+    render_contexts,
+    runs,
+    standing_operations,
+    states,
+    tasks,
+)
+
+# A failing example may be megabytes long; saying so must not hide what failed.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+REF = Ref(kind="instance", id="r1")
+CAROL = Actor(id="U0CAROL", team="T0DEMO")
+
+
+def retry() -> Operation:
+    return Operation(
+        id="o" * 32,
+        action="instance.retry",
+        ref=REF,
+        actor=CAROL,
+        location=SlackLocation(channel="C0SOC"),
+        accepted_at=NOW,
+    )
+
+
+def retry_request(**fields: Any) -> ApprovalRequest:
+    return ApprovalRequest(
+        id="b",
+        action="instance.retry",
+        approvals=(Approval(operation_id="o" * 32, actor=CAROL, at=NOW),),
+        needed=2,
+        expires_at=NOW + timedelta(hours=1),
+        **fields,
+    )
+
+
+@pytest.mark.parametrize(("retries", "times"), [(1, "once"), (3, "3 times")])
+def test_a_braked_retry_says_why_in_the_thread_and_on_the_card(retries: int, times: str) -> None:
+    cause = f"This workflow was retried at least {times} within 15 min, so a second person is asked"
+    request = retry_request(brake_applied=True, brake_retries=retries, brake_within=900)
+    outcome = Outcome(state=OperationState.COUNTED, approval_request=request)
+    assert cause in approvals.approval_counted(retry(), outcome)
+    assert approvals.approval_counted(retry(), outcome).endswith("Nothing was sent yet.")
+    [text_block, _buttons] = approvals.request_blocks(
+        RenderContext(REF, NOW, "main"),
+        Instance(id="r1", name="Run r1", status="FAILED", end_time=NOW),
+        request,
+    )
+    assert cause in text_block.to_dict()["text"]["text"]
+
+
+def test_what_a_rule_asks_several_people_for_blames_no_brake() -> None:
+    outcome = Outcome(state=OperationState.COUNTED, approval_request=retry_request())
+    assert "retried" not in approvals.approval_counted(retry(), outcome)
+
+
+@SOME
+@given(
+    render_contexts("task"),
+    tasks,
+    st.none() | standing_operations("task"),
+    approval_requests("task"),
+)
+def test_a_task_that_waits_for_several_makes_a_card_that_slack_takes(
+    render_context: RenderContext,
+    task: Task,
+    standing: StandingOperation | None,
+    request: ApprovalRequest,
+) -> None:
+    waiting_task = task.model_copy(update={"status": TaskStatus.WAITING})
+    message = card(render_context, waiting_task, standing, (request,))
+    assert_slack_takes(message)
+    assert '"withdraw"' in json.dumps(message.payload)
+
+
+@SOME
+@given(render_contexts("instance"), runs, approval_requests("instance"))
+def test_a_run_that_waits_for_several_makes_a_card_that_slack_takes(
+    render_context: RenderContext, run: Instance, request: ApprovalRequest
+) -> None:
+    failed = run.model_copy(update={"status": InstanceStatus.FAILED})
+    assert_slack_takes(card(render_context, failed, None, (request, request)))
+
+
+@SOME
+@given(
+    grave_operations("task") | grave_operations("instance"),
+    states,
+    st.none() | approval_requests("task"),
+    st.none() | approval_requests("task"),
+    st.lists(strategies.approvals, max_size=8).map(tuple),
+)
+def test_whatever_several_people_decide_can_be_told(
+    operation: Operation,
+    state: OperationState,
+    open_request: ApprovalRequest | None,
+    ended_request: ApprovalRequest | None,
+    outdated: tuple[Approval, ...],
+) -> None:
+    result = Outcome(
+        state=state,
+        approval_request=open_request,
+        ended_request=ended_request,
+        outdated_approvals=outdated,
+        duration=1e6,
+    )
+    for reason in ("", "voted", "same_right", "no_ballot", "too_late", "read"):
+        message = outcome(operation, result.model_copy(update={"reason_code": reason}))
+        assert_slack_takes(message)
+    if open_request:
+        assert_slack_takes(lapsed(operation, open_request))

@@ -1,0 +1,20 @@
+"""What the audit log holds of one object."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from bot.domain.objects import Ref
+from bot.messages import audit_history
+from tests.support.slack_limits import assert_slack_takes
+from tests.support.strategies import SOME, audit_entries, ids, several
+
+# A failing example may be megabytes long; saying so must not hide what failed.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+
+@SOME
+@given(ids, several(audit_entries))
+def test_any_story_can_be_told(id_: str, entries: list[dict[str, Any]]) -> None:
+    assert_slack_takes(audit_history.history(Ref(kind="task", id=id_), entries))

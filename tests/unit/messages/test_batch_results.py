@@ -1,0 +1,158 @@
+"""The progress of a batch, the table of its results, and messages about one of its objects."""
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from bot.domain.actions import BY_NAME
+from bot.domain.approvals import Approval, ApprovalRequest
+from bot.domain.batches import Batch, BatchItem, SkippedItem
+from bot.domain.objects import Ref
+from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.reasons import OutcomeReason, SkipReason
+from bot.domain.slack import Actor, SlackLocation
+from bot.messages import batch_results
+from bot.messages.batch_results import BatchItemResult
+from tests.support.samples import NOW
+from tests.support.slack_limits import assert_slack_takes
+from tests.support.strategies import SOME, operations, outcomes, standing_operations, words
+
+# A failing example may be megabytes long; saying so must not hide what failed.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+TASK = Ref(kind="task", id="3e4c170e-7cc9-11f0-9216-fa163e200001")
+BOB = Actor(id="U0BOB", name="Bob")
+
+
+def operation(action: str = "task.approve", ref: Ref = TASK) -> Operation:
+    return Operation(
+        id="abc123def",
+        action=action,
+        ref=ref,
+        actor=BOB,
+        location=SlackLocation(channel="C0SOC", channel_name="soc"),
+        accepted_at=NOW,
+    )
+
+
+def result_of(outcome: Outcome | None, **earlier: StandingOperation) -> BatchItemResult:
+    """Return the result of approving a task; ``earlier`` is the holder or standing operation."""
+    return BatchItemResult(
+        BatchItem(operation=operation(), name="Isolate host"), outcome, **earlier
+    )
+
+
+def failure(reason: str, **fields: Any) -> Outcome:
+    return Outcome(state=OperationState.FAILED, reason_code=OutcomeReason(reason), **fields)
+
+
+@pytest.mark.parametrize(
+    ("item_result", "expected"),
+    [
+        (result_of(Outcome(state=OperationState.DONE)), "Approved"),
+        (
+            result_of(Outcome(state=OperationState.UNKNOWN, reason_code="untold")),
+            "Unknown: look in SecMaster",
+        ),
+        (result_of(None), "Not known yet: see the thread"),
+        (result_of(failure("changed")), "Changed since you looked"),
+        (result_of(failure("Unavailable", code="APIG.0101")), "Given up: SecMaster did not answer"),
+        (result_of(failure("Refused", code="SecMaster.9")), "SecMaster refused (SecMaster.9)"),
+        (
+            result_of(failure("not_now", blocking_status="finished", decided_by="Lin Yue")),
+            "Already decided by Lin Yue: finished",
+        ),
+        (result_of(failure("not_now", blocking_status="canceled")), "Already decided: canceled"),
+    ],
+)
+def test_a_row_says_in_a_few_words_how_one_ended(
+    item_result: BatchItemResult, expected: str
+) -> None:
+    assert batch_results.result(item_result) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (OperationState.DONE, "Already terminated by Bob"),
+        (OperationState.PENDING, "Bob is terminating it right now"),
+    ],
+)
+def test_a_row_names_who_came_first(state: OperationState, expected: str) -> None:
+    earlier = StandingOperation(operation=operation("task.terminate"), state=state, at=NOW)
+    assert batch_results.result(result_of(failure("lost"), holder=earlier)) == expected
+    assert (
+        batch_results.result(
+            result_of(failure("not_now", blocking_status="canceled"), standing_operation=earlier)
+        )
+        == expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("needed", "expected"), [(2, "Waits for a second person"), (4, "Waits for 3 more people")]
+)
+def test_a_row_says_for_how_many_people_one_waits(needed: int, expected: str) -> None:
+    approval = Approval(operation_id="abc123def", actor=BOB, at=NOW)
+    request = ApprovalRequest(
+        id="abc123def", action="task.approve", approvals=(approval,), needed=needed, expires_at=NOW
+    )
+    assert (
+        batch_results.result(
+            result_of(Outcome(state=OperationState.COUNTED, approval_request=request))
+        )
+        == expected
+    )
+
+
+def test_a_run_that_is_no_longer_open_is_called_by_its_state() -> None:
+    run = operation("instance.retry", ref=Ref(kind="instance", id="i-1"))
+    closed = BatchItemResult(
+        BatchItem(operation=run, name="x"), failure("not_now", blocking_status="RUNNING")
+    )
+    assert batch_results.result(closed) == "Not now: it is running"
+
+
+def test_the_table_counts_what_is_done_and_tells_what_was_left_out() -> None:
+    skipped = SkippedItem(ref=TASK, name="Grave", reason="people")
+    batch = Batch(
+        id="b", items=(BatchItem(operation=operation(), name="Isolate"),), skipped=(skipped,)
+    )
+    table = batch_results.results(batch, [result_of(Outcome(state=OperationState.DONE))])
+    assert table.text.splitlines() == [
+        "⚠️ *Approved: 1 of 2 tasks* for <@U0BOB>",
+        "Isolate host: Approved (abc123)",
+        "Grave: Left out: asks for several people (—)",
+    ]
+    assert batch_results.progress(batch, 0).text == "⏳ Approving 1 task for <@U0BOB>: 0 of 1 done"
+
+
+@SOME
+@given(operations("task"), words, outcomes, st.none() | standing_operations("task"))
+def test_however_many_end_slack_takes_the_table(
+    operation_: Operation, name: str, outcome: Outcome, earlier: StandingOperation | None
+) -> None:
+    assume(operation_.action in BY_NAME and BY_NAME[operation_.action].batchable)
+    item = BatchItem(operation=operation_, name=name)
+    skipped = SkippedItem(ref=operation_.ref, name=name, reason="refused")
+    batch = Batch(id="b", items=(item,) * 20, skipped=(skipped,))
+    assert_slack_takes(batch_results.progress(batch, 7))
+    assert_slack_takes(
+        batch_results.results(batch, [BatchItemResult(item, outcome, earlier, earlier)] * 20)
+    )
+    assert_slack_takes(
+        batch_results.item_message(name, operation_, batch_results.progress(batch, 7))
+    )
+
+
+def test_every_reason_to_fail_has_a_label() -> None:
+    labels, general = set(batch_results.FAILURE_LABELS), batch_results.REFUSED_BY_SECMASTER
+    assert not labels & general
+    # What stood in the way is said of the object's status, or of whoever came first.
+    assert set(OutcomeReason) == {*labels, *general, OutcomeReason.NOT_NOW}
+
+
+def test_every_reason_to_skip_an_object_has_a_label() -> None:
+    assert set(SkipReason) == set(batch_results.SKIP_LABELS)

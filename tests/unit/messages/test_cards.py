@@ -1,0 +1,288 @@
+"""Cards: what they show of a task or an instance, and which buttons they have."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.actions import BY_NAME, TABLE
+from bot.domain.cards import ButtonValue
+from bot.domain.objects import ObjectKind
+from bot.domain.operations import StandingOperation
+from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.messages import RenderContext, card, modals, vanished_card
+from bot.messages.labels import labels
+from bot.secmaster import Instance, Task
+from tests.support.rendered import blocks_of, button_ids, elements, menu_values, read
+from tests.support.samples import FAILED, NOW, RUN, TASK, WAITING, standing_operation
+from tests.support.slack_limits import assert_slack_opens, assert_slack_takes
+from tests.support.strategies import SOME, render_contexts, runs, standing_operations, tasks, words
+
+# A failing example may be megabytes long; saying so must not hide what failed.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+
+def buttons_in_table(kind: ObjectKind, status: str) -> list[str]:
+    """Return the buttons that the table of actions puts on a card in this status."""
+    return [row.name for row in TABLE if row.kind == kind and status in row.button_statuses]
+
+
+def confirmation(snapshot: Snapshot) -> str:
+    """Return what is asked before the first button of an object's card does anything."""
+    ref = TASK if isinstance(snapshot, Task) else RUN
+    button = elements(card(RenderContext(ref, NOW, "soc-east"), snapshot, None))[0]
+    assert button["confirm"]["text"]["type"] == "plain_text"
+    return str(button["confirm"]["text"]["text"])
+
+
+def test_a_waiting_task_shows_what_is_to_be_decided() -> None:
+    text = read(card(RenderContext(TASK, NOW, "soc-east"), WAITING, None))
+    for part in (
+        "Isolate host 10.0.0.7",
+        "Waiting for a decision",
+        "An approval in a playbook",
+        "Ransomware",
+        "Robot",
+        "in 3 h",
+        "goes on by itself",
+        "soc-east · task `t-1`",
+    ):
+        assert part in text
+
+
+def test_a_waiting_task_has_buttons_that_carry_it() -> None:
+    message = card(RenderContext(TASK, NOW), WAITING, None)
+    assert button_ids(message) == buttons_in_table("task", "waiting")
+    value = str(ButtonValue(ref=TASK, decision_fingerprint=decision_fingerprint(WAITING)))
+    assert value.startswith("2:task:main:t-1:")
+    assert {entry.get("value") for entry in elements(message)} == {value, None}
+    actions = [action.name for action in TABLE if action.kind == "task" and action.in_menu]
+    audit_entries = (*actions, "details", "refresh", "snooze.1h", "snooze.9h")
+    assert menu_values(message) == [f"{entry}|1:task:main:t-1" for entry in audit_entries]
+
+
+def test_who_snoozed_it_and_until_when_stands_on_the_card_and_can_be_ended() -> None:
+    until = NOW + timedelta(hours=1)
+    message = card(RenderContext(TASK, NOW, snoozed_until=until, snoozed_by="U0BOB"), WAITING, None)
+    assert "😴 Snoozed by <@U0BOB> until" in read(message)
+    assert menu_values(message)[-1] == "snooze.0h|1:task:main:t-1"
+
+
+def test_whom_a_card_calls_stands_at_its_top() -> None:
+    message = card(RenderContext(TASK, NOW, mentions=("S0SOC", "U0BOB")), WAITING, None)
+    assert blocks_of(message)[1]["text"]["text"] == "<!subteam^S0SOC> <@U0BOB> "
+
+
+def test_approval_asks_first_and_repeats_what_and_where() -> None:
+    question = confirmation(WAITING)
+    assert "Isolate host 10.0.0.7" in question
+    assert "Workspace soc-east" in question
+    assert "t-1" in question
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x\n“Another task”",
+        "x\r\nWorkspace other, 12345678:\n“y”",
+        "x\u2028y\x0bz\x85a\x1cb",
+        "\n\n\n",
+        "”\n\nThe task ends.\n“",
+        "x" * 5000,
+        "\u202e\u200b x",
+    ],
+    ids=lambda name: ascii(name[:12]),
+)
+@pytest.mark.parametrize("kind", ["task", "instance"])
+def test_a_confirmation_is_our_own_words_first_and_then_the_name_on_one_line(
+    kind: ObjectKind, name: str
+) -> None:
+    snapshot = (WAITING if kind == "task" else FAILED).model_copy(update={"name": name})
+    first, second, *failure, last = confirmation(snapshot).splitlines()
+    assert (
+        first == labels(BY_NAME["task.approve" if kind == "task" else "instance.retry"]).consequence
+    )
+    assert second == f"Workspace soc-east, {kind[0]}-1:"
+    assert last.startswith("“")
+    assert last.endswith("”")
+    assert failure == ([] if kind == "task" else ["Failed at Block sender: timed out"])
+
+
+@pytest.mark.parametrize("business_type", ["WORKFLOWPUBLISH", "PLAYBOOKPUBLISH"])
+def test_approving_a_version_is_asked_as_what_it_is(business_type: str) -> None:
+    snapshot = WAITING.model_copy(update={"business_type": business_type})
+    assert confirmation(snapshot).startswith("The version is published.\n")
+
+
+@pytest.mark.parametrize("status", ["finished", "canceled", "archived", ""])
+def test_a_decided_task_has_no_buttons(status: str) -> None:
+    message = card(RenderContext(TASK, NOW), WAITING.model_copy(update={"status": status}), None)
+    assert elements(message) == []
+    assert "goes on by itself" not in read(message)
+
+
+def test_a_task_decided_here_says_by_whom_and_why() -> None:
+    done = WAITING.model_copy(update={"status": "finished"})
+    text = read(
+        card(
+            RenderContext(TASK, NOW),
+            done,
+            standing_operation("task.approve", reason="known\n<!channel>"),
+        )
+    )
+    assert "Approved by <@U0ALICE> from Slack" in text
+    assert "> known\n> &lt;!channel&gt;" in text
+
+
+def test_a_task_decided_elsewhere_says_so() -> None:
+    done = WAITING.model_copy(update={"status": "finished", "approver": "console-user"})
+    assert "Decided outside Slack by console-user" in read(
+        card(RenderContext(TASK, NOW), done, None)
+    )
+
+
+def test_the_latest_comments_and_files_are_shown_and_the_others_counted() -> None:
+    comments = [{"user_name": "Bob", "message": f"word {number}"} for number in range(5)]
+    files = [f"a-{number}" for number in range(5)]
+    task = WAITING.model_copy(
+        update={"comments": Task(comments=comments).comments, "attachment_id_list": tuple(files)}
+    )
+    text = read(card(RenderContext(TASK, NOW), task, None))
+    assert "2 earlier under Details" in text
+    assert "Bob: word 4" in text
+    assert "word 1" not in text
+    assert "`a-4` and 2 more" in text
+
+
+def test_parameters_are_laid_out_for_reading_and_empty_ones_left_out() -> None:
+    task = WAITING.model_copy(
+        update={"handle_parameters": '{"ip":"10.0.0.7"}', "view_parameters": "[{}]"}
+    )
+    text = read(card(RenderContext(TASK, NOW), task, None))
+    assert '*Parameters*\n```{\n "ip": "10.0.0.7"\n}```' in text
+    assert "*Details*" not in text
+    listed = '[{"name": "ip", "value": "10.0.0.7"}, {"key": "hours", "value": 4}]'
+    task = WAITING.model_copy(update={"view_parameters": listed})
+    text = read(card(RenderContext(TASK, NOW), task, None))
+    assert "*Details*\n```ip: 10.0.0.7\nhours: 4```" in text
+
+
+def test_an_interrupted_due_date_and_none_are_told_apart() -> None:
+    interrupt = WAITING.model_copy(update={"due_handle": "INTERRUPT"})
+    assert "then it is interrupted" in read(card(RenderContext(TASK, NOW), interrupt, None))
+    none = WAITING.model_copy(update={"due_date": None})
+    assert "*Due*\n—" in read(card(RenderContext(TASK, NOW), none, None))
+
+
+def test_a_failed_run_shows_where_it_failed() -> None:
+    text = read(
+        card(RenderContext(RUN, NOW, console_url="https://console.example/x"), FAILED, None)
+    )
+    for part in ("Failed", "Phishing v3", "Block sender", "`n-2`", "timed out", "7 min"):
+        assert part in text
+    assert "*Retries*\n2" in text
+    assert "<https://console.example/x|console>" in text
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [("FAILED", True), ("RUNNING", True), ("RETRYING", False), ("TERMINATING", False)],
+)
+def test_a_run_has_the_buttons_that_fit_its_status(status: str, *, expected: bool) -> None:
+    message = card(RenderContext(RUN, NOW), FAILED.model_copy(update={"status": status}), None)
+    assert button_ids(message) == buttons_in_table("instance", status)
+    assert bool(button_ids(message)) is expected
+    actions = [action.name for action in TABLE if action.kind == "instance" and action.in_menu]
+    actions += ["details", "refresh", *(["snooze.1h", "snooze.9h"] if status == "FAILED" else [])]
+    assert menu_values(message) == [f"{entry}|1:instance:main:i-1" for entry in actions]
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "TERMINATED", "NEW", ""])
+def test_a_run_that_has_ended_has_no_buttons(status: str) -> None:
+    message = card(RenderContext(RUN, NOW), FAILED.model_copy(update={"status": status}), None)
+    assert elements(message) == []
+
+
+def test_a_run_that_went_well_in_the_end_shows_no_failure() -> None:
+    done = FAILED.model_copy(update={"status": "FINISHED"})
+    assert "Block sender" not in read(card(RenderContext(RUN, NOW), done, None))
+
+
+def test_what_is_gone_has_no_buttons_and_says_so() -> None:
+    message = vanished_card(RenderContext(TASK, NOW), "Isolate")
+    assert "no longer exists in SecMaster" in read(message)
+    assert elements(message) == []
+
+
+def test_a_description_can_not_pose_as_the_cards_own_words() -> None:
+    posing = WAITING.model_copy(update={"description": "*Status* ✅ approved by <@U0ALICE>"})
+    blocks = card(RenderContext(TASK, NOW), posing, None).payload["blocks"]
+    [text] = [block["text"] for block in blocks if "approved by" in str(block.get("text"))]
+    assert text == {"type": "plain_text", "text": posing.description, "emoji": False}
+
+
+@SOME
+@given(render_contexts("task"), tasks, st.none() | standing_operations("task"))
+def test_any_task_makes_a_card_that_slack_takes(
+    render_context: RenderContext, task: Task, standing: StandingOperation | None
+) -> None:
+    assert_slack_takes(card(render_context, task, standing))
+
+
+@SOME
+@given(render_contexts("instance"), runs, st.none() | standing_operations("instance"))
+def test_any_instance_makes_a_card_that_slack_takes(
+    render_context: RenderContext, run: Instance, standing: StandingOperation | None
+) -> None:
+    assert_slack_takes(card(render_context, run, standing))
+
+
+@SOME
+@given(render_contexts("task") | render_contexts("instance"), words)
+def test_the_card_of_something_that_is_gone_is_one_that_slack_takes(
+    render_context: RenderContext, title: str
+) -> None:
+    message = vanished_card(render_context, title)
+    assert_slack_takes(message)
+    assert not [block for block in message.payload["blocks"] if block["type"] == "actions"]
+
+
+FIELDS = ("name", "description", "view_parameters", "handle_parameters", "notes", "related_object")
+ODD = [
+    " ",
+    "\n\n",
+    "\0",
+    "\0 \0",
+    "\u200b",
+    "[" * 100_000 + "1",
+    '{"half of a pair": "\\ud800"}',
+    '[{"name": "<!channel>`", "value": {"a": "<!channel>`"}}]',
+    '[{"value": null}, {"name": 3, "value": [1]}]',
+    '[{"name": "x", "value": "\\ud800"}]',
+    '[{"name": "\\u0000", "value": " "}]',
+    "[1, " * 900 + "1" + "]" * 900,
+    "[1, " * 3000 + "1" + "]" * 3000,
+    "9" * 5000,
+    "&" * 10_000,
+    "\n" * 10_000,
+    "<!channel>" * 1000,
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: ascii(odd[:12]))
+@pytest.mark.parametrize("field", FIELDS)
+def test_one_odd_field_does_not_hide_a_task_from_those_who_decide(field: str, odd: str) -> None:
+    render_context = RenderContext(TASK, NOW)
+    task = Task(**{"id": "t-1", "name": "n", "status": "waiting"} | {field: odd})
+    assert_slack_takes(card(render_context, task, None))
+    assert_slack_opens(modals.details(render_context, task))
+
+
+@pytest.mark.parametrize("zone", [14, 8, 0, -12])
+def test_a_time_that_was_never_set_does_not_hide_a_task(zone: int) -> None:
+    render_context = RenderContext(TASK, NOW)
+    never = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=zone)))
+    assert_slack_takes(
+        card(render_context, Task(name="n", create_time=never, due_date=never), None)
+    )

@@ -1,0 +1,70 @@
+"""Help, usage and whoami."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.actions import BY_NAME
+from bot.messages import command_help
+from bot.policy.config import parse
+from bot.policy.decide import Principal
+from bot.policy.rules import Rule
+from tests.support.rendered import read
+from tests.support.slack_limits import assert_slack_takes
+from tests.support.strategies import FEW, principals, rules, words
+
+# A failing example may be megabytes long; saying so must not hide what failed.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+roots = st.sampled_from(["/secmaster", "@bot", "/" + "a" * 31])
+
+
+def test_whoami_tells_what_each_role_allows() -> None:
+    config = parse(
+        "[roles.approver]\n[roles.oncall]\n"
+        "[[rules]]\nactions = ['task.approve']\nroles = ['approver']\nwhen = { name = 'x' }\n"
+        "[[rules]]\nactions = ['task.*']\nroles = ['approver']\nreason = 'required'\n"
+        "[[rules]]\nactions = ['instance.retry']\nroles = ['oncall']\n"
+    )
+    text = command_help.whoami(Principal("U0ALICE", frozenset({"approver"})), "Alice", config).text
+    assert "roles: *approver*" in text
+    assert (
+        "✅ `task.approve` yes by rule 1 where its conditions fit, "
+        "otherwise yes with a reason by rule 2"
+    ) in text.splitlines()
+    assert "▫️ `instance.retry` no by rule 3" in text
+    assert "▫️ `instance.debug` no: no rule allows it" in text
+    guest = command_help.whoami(Principal("U0GUEST", guest=True), "Guest", config).text
+    assert "A guest may look, and change nothing." in guest
+    assert "✅" not in guest
+
+
+def test_help_lists_every_command_with_its_aliases() -> None:
+    text = read(command_help.help_message("/soc", {"task": "/t", "instance": ""}))
+    for action in BY_NAME.values():
+        assert f"/soc {action.usage}".replace("<", "&lt;").replace(">", "&gt;") in text
+        assert all(alias in text for alias in action.aliases)
+    for command in ("task list", "task show", "instance list", "instance show", "whoami", "help"):
+        assert f"`/soc {command}" in text
+    assert "`/t` is short for `/soc task`" in text
+    assert text.count("is short for") == 1
+
+
+@given(roots, st.sampled_from(["", "/t", "/" + "a" * 31]))
+def test_help_is_one_that_slack_takes(root: str, short: str) -> None:
+    assert_slack_takes(command_help.help_message(root, {"task": short, "instance": short}))
+
+
+@FEW
+@given(words, words, roots)
+def test_whatever_was_not_understood_can_be_told(problem: str, usage: str, root: str) -> None:
+    assert_slack_takes(command_help.not_understood(problem, usage, usage, root))
+
+
+@FEW
+@given(principals, words, st.lists(rules, max_size=5) | st.builds(lambda rule: [rule] * 200, rules))
+def test_anybody_can_be_told_who_they_are(
+    principal: Principal, name: str, policy_rules: list[Rule]
+) -> None:
+    config = parse("").model_copy(update={"rules": tuple(policy_rules)})
+    assert_slack_takes(command_help.whoami(principal, name, config))

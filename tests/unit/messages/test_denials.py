@@ -1,0 +1,75 @@
+"""What people are told when nothing was done."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.actions import BY_NAME, TABLE, Action
+from bot.domain.reasons import RefusalReason
+from bot.messages import denials
+from bot.messages.errors import CANNOT_POST
+from bot.policy.decide import Refused
+from bot.policy.rules import Role
+from tests.support.samples import TASK
+from tests.support.slack_limits import assert_slack_takes
+from tests.support.strategies import FEW, refusals, roles, words
+
+# A failing example may be megabytes long; saying so must not hide what failed.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+ROLES = {"approver": Role(users=("U0ALICE",), usergroups=("S0SOC",)), "empty": Role()}
+
+
+@pytest.mark.parametrize(
+    ("refused", "expected"),
+    [
+        (Refused(RefusalReason.GUEST), "Guests may look"),
+        (Refused(RefusalReason.OUTSIDER), "People of other organisations"),
+        (Refused(RefusalReason.UNKNOWN_PERSON), "Slack could not be asked"),
+        (Refused(RefusalReason.UNREAD), "SecMaster could not be asked"),
+        (Refused(RefusalReason.NO_RULE), "No rule allows `task.approve`"),
+        (
+            Refused(RefusalReason.RULE, "rule 2", ("approver", "empty")),
+            "rule 2 leaves it to *approver* (<@U0ALICE>, <!subteam^S0SOC>) or *empty* (nobody).",
+        ),
+    ],
+)
+def test_a_refusal_says_which_rule_and_who_may(refused: Refused, expected: str) -> None:
+    text = denials.not_allowed(BY_NAME["task.approve"], TASK, refused, ROLES).text
+    assert expected in text
+    assert "The approval was not sent." in text
+
+
+def test_every_refusal_has_a_sentence_that_names_its_rule() -> None:
+    assert set(denials.REFUSAL_SENTENCES) == set(RefusalReason)
+    for reason in RefusalReason:
+        refused = Refused(reason, "rule {2}", ("approver",))
+        sentence = denials.refusal(BY_NAME["task.approve"], TASK, refused, ROLES)
+        assert "{" not in sentence.replace("ule {2}", "")
+
+
+@FEW
+@given(st.sampled_from(TABLE), refusals, roles)
+def test_any_refusal_can_be_told(action: Action, refused: Refused, roles: dict[str, Role]) -> None:
+    assert_slack_takes(denials.not_allowed(action, TASK, refused, roles))
+
+
+def test_a_refusal_names_many_groups_without_breaking_a_mention() -> None:
+    roles = {"everybody": Role(usergroups=("S0SOC",) * 300)}
+    refused = Refused(RefusalReason.RULE, "rule 1", ("everybody",))
+    assert_slack_takes(denials.not_allowed(BY_NAME["task.approve"], TASK, refused, roles))
+
+
+@pytest.mark.parametrize("action", TABLE, ids=list(BY_NAME))
+def test_what_is_said_of_an_action_is_one_that_slack_takes(action: Action) -> None:
+    assert_slack_takes(denials.needs_reason(action, "/secmaster"))
+    assert_slack_takes(denials.needs_reason(action, "/secmaster", break_glass=True))
+    assert_slack_takes(denials.needs_name(action))
+
+
+@FEW
+@given(st.sampled_from([*CANNOT_POST, "odd"]), words)
+def test_the_rest_can_be_told_too(code: str, reference: str) -> None:
+    assert_slack_takes(denials.cannot_post(code))
+    assert_slack_takes(denials.own_fault(reference))
+    assert_slack_takes(denials.newer_button())

@@ -1,0 +1,48 @@
+"""Every kind of failure is one sentence."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.reasons import OutcomeReason
+from bot.messages import explain, modals, text_message
+from bot.messages.errors import FAILURE_SENTENCES, GENERAL_TROUBLE
+from bot.secmaster import SecMasterError
+from bot.secmaster.errors import (
+    AnswerLost,
+    Forbidden,
+    NotFound,
+    Unavailable,
+    Unreachable,
+    Unreadable,
+)
+from tests.support.slack_limits import assert_slack_opens, assert_slack_takes
+from tests.support.strategies import FEW, words
+
+# A failing example may be megabytes long; saying so must not hide what failed.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+ERRORS = (
+    SecMasterError,
+    NotFound,
+    Forbidden,
+    Unreachable,
+    AnswerLost,
+    Unavailable,
+    Unreadable,
+)
+
+
+@FEW
+@given(st.sampled_from(ERRORS), words, words, words)
+def test_any_error_of_a_read_can_be_told(
+    kind: type[SecMasterError], message: str, code: str, request_id: str
+) -> None:
+    text = explain(kind(message, code=code, request_id=request_id))
+    assert_slack_takes(text_message(text))
+    assert_slack_opens(modals.failed("Details", text))
+
+
+def test_every_reason_has_a_sentence_or_the_general_one() -> None:
+    assert not set(FAILURE_SENTENCES) & GENERAL_TROUBLE
+    assert set(OutcomeReason) == set(FAILURE_SENTENCES) | GENERAL_TROUBLE

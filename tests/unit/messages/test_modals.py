@@ -1,0 +1,199 @@
+"""The views that Slack opens: forms, details, and what waits."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.objects import visible
+from bot.domain.slack import SlackLocation
+from bot.messages import RenderContext, denials, modals
+from bot.messages.modals import FormState
+from bot.policy.rules import ReasonRule
+from bot.secmaster import Instance, Task
+from tests.support.rendered import input_ids, read, text_types
+from tests.support.samples import FAILED, NOW, RUN, TASK, WAITING
+from tests.support.slack_limits import assert_slack_opens, markup_in
+from tests.support.strategies import FEW, SOME, forms, render_contexts, runs, tasks, words
+
+# A failing example may be megabytes long; saying so must not hide what failed.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+MARKUP = "*Approved* `by` <!channel> _x_ &amp; ~y~"
+
+
+def form(
+    action: str, reason: ReasonRule = "optional", node: str = "", name: str = "Isolate <host>"
+) -> dict[str, Any]:
+    """Return an action's form; ``node`` stands in the inputs that suggest something."""
+    ref = TASK if action.startswith("task.") else RUN
+    state = FormState(action=action, ref=ref, location=SlackLocation(channel="C0SOC"))
+    filled = {param.name: node for param in modals.action_of(state).params if param.suggested}
+    return modals.form(state, (name, "soc-east"), reason, filled)
+
+
+@pytest.mark.parametrize("name", ["task.terminate", "task.comment", "instance.debug"])
+def test_in_a_form_a_name_is_plain_text(name: str) -> None:
+    assert MARKUP in read(form(name, name=MARKUP))
+    assert text_types(form(name, name=MARKUP), "channel") == {"plain_text"}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "expected"),
+    [
+        ("task.approve", "required", ["reason"]),
+        ("task.terminate", "optional", ["reason"]),
+        ("task.terminate", "none", []),
+        ("task.comment", "optional", ["comment"]),
+        ("task.attach", "optional", ["attachment_id"]),
+        ("instance.debug", "optional", ["task_id", "input_dataobject"]),
+    ],
+)
+def test_a_form_asks_for_what_the_action_needs(
+    name: str, reason: ReasonRule, expected: list[str]
+) -> None:
+    view = form(name, reason)
+    assert input_ids(view) == expected
+    assert "Isolate <host>" in read(view)
+    assert "soc-east" in read(view)
+
+
+def test_an_optional_reason_may_be_left_empty_and_a_required_one_may_not() -> None:
+    optional = {
+        reason: form("task.terminate", reason)["blocks"][-1].get("optional", False)
+        for reason in ("optional", "required")
+    }
+    assert optional == {"optional": True, "required": False}
+
+
+def test_the_node_that_failed_is_filled_in() -> None:
+    view = form("instance.debug", node="n-2")
+    [node, _json] = [block for block in view["blocks"] if block["type"] == "input"]
+    assert node["element"]["initial_value"] == "n-2"
+
+
+def test_what_was_typed_is_read_back() -> None:
+    view = form("task.terminate")
+    view["state"] = {"values": {"reason": {"reason": {"value": "because"}}}}
+    state, texts = modals.read_form(view)
+    assert (state.action, state.ref, texts) == ("task.terminate", TASK, {"reason": "because"})
+
+
+def test_an_input_left_empty_reads_as_nothing() -> None:
+    view = form("task.terminate")
+    view["state"] = {"values": {"reason": {"reason": {"value": None}}}}
+    assert modals.read_form(view)[1] == {"reason": ""}
+
+
+def test_details_show_what_a_card_has_no_room_for() -> None:
+    task = WAITING.model_copy(
+        update={
+            "comments": Task(comments=[{"id": "c-1", "user_name": "Bob", "message": "w"}]).comments,
+            "attachment_id_list": ("a-1",),
+        }
+    )
+    text = read(modals.details(RenderContext(TASK, NOW), task))
+    assert all(part in text for part in ("`c-1`", "Bob", "`a-1`"))
+    text = read(modals.details(RenderContext(RUN, NOW), FAILED))
+    assert all(part in text for part in ("Fetch mail", "`n-1`", "Block sender", "timed out"))
+
+
+def test_details_begin_with_the_cards_facts() -> None:
+    text = read(modals.details(RenderContext(TASK, NOW), WAITING))
+    assert "Waiting for a decision" in text
+    assert "goes on by itself" in text
+
+
+@FEW
+@given(forms(), st.tuples(words, words), st.sampled_from(["required", "optional", "none"]), words)
+def test_any_form_is_one_that_slack_opens(
+    state: FormState, target: tuple[str, str], reason: ReasonRule, node: str
+) -> None:
+    filled = {param.name: node for param in modals.action_of(state).params}
+    view = modals.form(state, target, reason, filled)
+    assert_slack_opens(view)
+    submitted = {"state": {"values": {}}, "private_metadata": view["private_metadata"]}
+    assert modals.read_form(submitted) == (state, {})
+
+
+@FEW
+@given(forms(), words, st.sampled_from(["required", "optional", "none"]))
+def test_a_form_that_asks_for_the_name_is_one_that_slack_opens(
+    state: FormState, name: str, reason: ReasonRule
+) -> None:
+    state_with_name = state.model_copy(
+        update={
+            "name_hash": modals.hash_name(name) or "0" * 32,
+            "break_glass": True,
+            "decision_fingerprint": "0" * 32,
+        }
+    )
+    view = modals.form(state_with_name, (name, "main"), reason, {})
+    assert_slack_opens(view)
+    assert [block["block_id"] for block in view["blocks"] if block.get("block_id") == "name"]
+
+
+@FEW
+@given(words, words)
+def test_only_the_same_letters_are_the_same_name(name: str, other: str) -> None:
+    same = modals.hash_name(name) == modals.hash_name(other)
+    letters = [" ".join(visible(text).casefold().split())[:140] for text in (name, other)]
+    assert same == (letters[0] == letters[1])
+
+
+@FEW
+@given(words)
+def test_a_modal_that_waits_or_failed_is_one_that_slack_opens(reference: str) -> None:
+    assert_slack_opens(modals.loading("Details"))
+    assert_slack_opens(modals.failed("Details", denials.own_fault(reference).text))
+
+
+@SOME
+@given(st.lists(tasks, max_size=9), st.lists(runs, max_size=9), st.integers(0, 10**6))
+def test_whatever_waits_is_shown_in_a_home_and_a_modal_that_slack_takes(
+    open_tasks: list[Task], failed: list[Instance], total: int
+) -> None:
+    objects = modals.WaitingObjects(open_tasks, total, failed, total, "main", "/secmaster", NOW)
+    assert_slack_opens(modals.waiting(objects))
+    assert_slack_opens(modals.home(objects), "home")
+
+
+@FEW
+@given(words)
+def test_a_home_says_what_went_wrong(reference: str) -> None:
+    assert_slack_opens(modals.failed_home(denials.own_fault(reference).text), "home")
+
+
+@SOME
+@given(render_contexts("task"), tasks)
+def test_the_details_of_any_task_are_ones_that_slack_opens(
+    render_context: RenderContext, task: Task
+) -> None:
+    assert_slack_opens(modals.details(render_context, task))
+
+
+@SOME
+@given(render_contexts("instance"), runs)
+def test_the_details_of_any_instance_are_ones_that_slack_opens(
+    render_context: RenderContext, run: Instance
+) -> None:
+    assert_slack_opens(modals.details(render_context, run))
+
+
+@pytest.mark.parametrize("letter", ["x", "中", "🙂", "&"])
+def test_the_details_of_a_long_talk_are_ones_that_slack_opens(letter: str) -> None:
+    render_context = RenderContext(TASK, NOW)
+    comments = [{"id": f"c-{number}", "message": letter * 3000} for number in range(100)]
+    assert_slack_opens(modals.details(render_context, Task(name="n", comments=comments)))
+
+
+def test_the_details_of_a_long_talk_end_with_what_was_said_last_and_say_what_is_left_out() -> None:
+    render_context = RenderContext(TASK, NOW)
+    comments = [{"id": f"c-{number}", "message": f"word {number}."} for number in range(200)]
+    task = Task(name="n", comments=comments, attachment_id_list=["a-1"])
+    text = "\n".join(markup_in(modals.details(render_context, task)["blocks"]))
+    assert "word 199." in text
+    assert "a-1" in text
+    assert re.search(r"\b\d+ (?:earlier|more)", text)

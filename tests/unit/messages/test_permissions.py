@@ -1,0 +1,101 @@
+"""What the policy allows and why, delegations, and a policy that is read again."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.actions import TABLE
+from bot.domain.delegations import Delegation
+from bot.domain.objects import Ref
+from bot.domain.reasons import RefusalReason
+from bot.messages import permissions
+from bot.policy.config import parse
+from bot.policy.decide import Decision, Refused
+from bot.policy.rules import Role
+from tests.support import strategies
+from tests.support.samples import TASK
+from tests.support.slack_limits import assert_slack_takes
+from tests.support.strategies import FEW, SOME, decisions, ids, role_names, roles, words
+
+# A failing example may be megabytes long; saying so must not hide what failed.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+
+@SOME
+@given(
+    ids,
+    st.lists(decisions, min_size=6, max_size=6),
+    st.lists(st.booleans(), min_size=6, max_size=6),
+    roles,
+)
+def test_why_can_always_be_told(
+    id_: str,
+    six_decisions: list[Decision],
+    may_break_glass: list[bool],
+    roles_by_name: dict[str, Role],
+) -> None:
+    ref = Ref(kind="task", id=id_)
+    actions = [action for action in TABLE if action.kind == "task"]
+    assert_slack_takes(
+        permissions.why(
+            ref, list(zip(actions, six_decisions, may_break_glass, strict=True)), roles_by_name
+        )
+    )
+
+
+def test_why_is_told_to_its_end_in_a_workspace_of_many_roles() -> None:
+    roles_by_name = {
+        f"role {n}": Role(users=("U0ALICE",) * 9, usergroups=("S0SOC",) * 9) for n in range(9)
+    }
+    actions = [action for action in TABLE if action.kind == "task"]
+    answers = [
+        (action, Refused(RefusalReason.RULE, "rule 1", tuple(roles_by_name)), True)
+        for action in actions
+    ]
+    message = permissions.why(TASK, answers, roles_by_name)
+    assert_slack_takes(message)
+    assert actions[-1].name in json.dumps(message.payload["blocks"])
+
+
+@FEW
+@given(
+    strategies.delegations,
+    st.lists(strategies.delegations, max_size=60),
+    st.lists(role_names, max_size=60),
+    roles,
+)
+def test_what_is_lent_can_be_told(
+    delegation: Delegation,
+    many_delegations: list[Delegation],
+    names: list[str],
+    roles_by_name: dict[str, Role],
+) -> None:
+    assert_slack_takes(permissions.delegation_created(delegation, names))
+    assert_slack_takes(permissions.delegation_received(delegation))
+    assert_slack_takes(permissions.delegations(many_delegations, many_delegations))
+    assert_slack_takes(permissions.no_right("delegate", names, roles_by_name))
+    for render in (
+        permissions.delegation_revoked,
+        permissions.delegation_withdrawn,
+        permissions.no_delegation,
+    ):
+        assert_slack_takes(render("U0BOB"))
+    assert_slack_takes(permissions.cannot_delegate_to("U0BOB"))
+    assert_slack_takes(permissions.delegation_too_long(timedelta(days=30)))
+
+
+@FEW
+@given(words, ids)
+def test_a_policy_that_cannot_be_used_and_an_empty_story_can_be_told(
+    problems: str, id_: str
+) -> None:
+    assert_slack_takes(permissions.not_reloaded(problems))
+    assert_slack_takes(permissions.no_history(id_))
+    assert_slack_takes(permissions.reloaded(parse(""), parse("")))
+
+
+def test_every_refusal_has_a_text() -> None:
+    assert set(permissions.REFUSAL_TEXTS) == set(RefusalReason)
