@@ -615,18 +615,27 @@ RULES = st.lists(STRICT | LIMITED, max_size=6).map(tuple)
 IDENTITIES = st.frozensets(st.sampled_from(["alice", "bob", "carol"]), max_size=1).map(
     lambda names: (Identity(names),)
 )
+RARELY = st.sampled_from([False, False, False, False, True])
 ALONE = st.builds(
     Principal,
     st.sampled_from(["U0X", "U0Y", "U0Z"]),
     st.frozensets(ROLE),
-    guest=st.booleans(),
-    outsider=st.booleans(),
+    guest=RARELY,
+    outsider=RARELY,
     identities=IDENTITIES,
 )
 MEMBERS = st.builds(
     lambda member, lenders: replace(member, delegators=tuple(lenders)),
     ALONE,
     st.lists(ALONE, max_size=3, unique_by=lambda each: each.id),
+)
+# Without a role of their own, so that it is often a delegated right that allows something.
+DELEGATES = st.builds(
+    lambda principal, delegators: replace(
+        principal, roles=frozenset(), guest=False, outsider=False, delegators=tuple(delegators)
+    ),
+    ALONE,
+    st.lists(ALONE, min_size=1, max_size=3, unique_by=lambda principal: principal.id),
 )
 TASKS = st.builds(
     Task,
@@ -691,7 +700,7 @@ def test_rules_added_at_the_end_never_change_an_answer_already_given(
         )
 
 
-@given(RULES, MEMBERS, ACTIONS, FACTS, GLASSES)
+@given(RULES, DELEGATES | MEMBERS, ACTIONS, FACTS, GLASSES)
 def test_whoever_is_allowed_by_a_lent_right_has_it_from_one_lender_alone(
     rule_set: RuleSet,
     principal: Principal,

@@ -109,8 +109,8 @@ class DroppedLeader(Leader):
 
     dropped = False
 
-    def _is_held(self) -> bool:
-        return not self.dropped and super()._is_held()
+    async def is_leader(self) -> bool:
+        return not self.dropped and await super().is_leader()
 
 
 async def test_polling_and_dispatching_end_together_when_the_lead_is_lost(store: Store) -> None:
