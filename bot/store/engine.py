@@ -66,7 +66,7 @@ def open_read_only(url: str) -> sa.Engine:
 def schema_versions(engine: sa.Engine) -> tuple[str, str]:
     """Return the version of the database's tables ("" if there are none), and the newest one.
 
-    Raises UnsupportedDatabase for tables that no release has made.
+    Raises UnsupportedDatabase for tables that no release has made, or a newer version.
     """
     newest = ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
     inspector = sa.inspect(engine)
@@ -79,7 +79,13 @@ def schema_versions(engine: sa.Engine) -> tuple[str, str]:
         return "", newest
     with engine.connect() as connection:
         version = connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 - our own constant
-    return str(version or ""), newest
+    current = str(version or "")
+    if current > newest:
+        raise UnsupportedDatabase(
+            "This database was written by a newer version of the bot. Start that one, or name "
+            "another database with DATABASE_URL."
+        )
+    return current, newest
 
 
 def close(engine: sa.Engine) -> None:
@@ -166,12 +172,7 @@ def _is_postgres(engine: sa.Engine) -> bool:
 
 def migrate(engine: sa.Engine) -> None:
     """Create the bot's tables, or bring them to this version; raises UnsupportedDatabase."""
-    current, newest = schema_versions(engine)
-    if current > newest:
-        raise UnsupportedDatabase(
-            "This database was written by a newer version of the bot. Start that one, or name "
-            "another database with DATABASE_URL."
-        )
+    schema_versions(engine)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:

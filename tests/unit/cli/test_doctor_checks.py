@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.store import connect, migrate
+from bot.store.tables import VERSION_TABLE
 from tests.support.command_line import file_names, installation, run_beside, run_process
 
 
@@ -112,3 +113,18 @@ async def test_the_doctor_refuses_a_database_from_before_the_first_release(
     result = await run_beside("doctor", folder=installed, **environment)
     assert result.exit_code == 1
     assert "✗ database: This database was made by a build from before the first" in result.stdout
+
+
+async def test_the_doctor_refuses_a_database_of_a_newer_version(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    url = f"sqlite:///{installed / 'bot.db'}"
+    engine = connect(url)
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    engine.dispose()
+    environment = installation(slack, secmaster) | {"DATABASE_URL": url}
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 1
+    assert "✗ database: This database was written by a newer version" in result.stdout
