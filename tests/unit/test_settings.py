@@ -5,6 +5,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from bot.settings import Settings, SettingsError, load
 
@@ -24,6 +25,12 @@ SECRETS = ("secret-1", "secret-2", "secret-3", "secret-4", "secret-5", "secret-6
 
 Read = Callable[..., Settings]
 Problems = Callable[..., list[str]]
+
+
+def secret_of(value: SecretStr | None) -> str:
+    assert value
+    return value.get_secret_value()
+
 
 every_way = pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
 
@@ -75,14 +82,14 @@ def problems(read: Read) -> Problems:
 @pytest.mark.parametrize("slack", [HTTP, SOCKET, HTTP | SOCKET], ids=["http", "socket", "both"])
 def test_a_way_to_slack_and_a_way_to_secmaster_are_enough(
     read: Read, slack: dict[str, str], way: dict[str, str]
-):
+) -> None:
     settings = read(slack, WHERE, way)
     assert settings.socket_mode == ("SLACK_APP_TOKEN" in slack)
     assert settings.endpoint == "https://secmaster.cn-north-4.myhuaweicloud.com"
     assert settings.iam == "https://iam.cn-north-4.myhuaweicloud.com"
 
 
-def test_the_defaults_are_the_documented_ones(read: Read):
+def test_the_defaults_are_the_documented_ones(read: Read) -> None:
     settings = read(HTTP, WHERE, TOKEN)
     assert settings.slack_api_url == "https://slack.com/api/"
     assert settings.database_url == "sqlite:///secmaster-bot.db"
@@ -90,36 +97,36 @@ def test_the_defaults_are_the_documented_ones(read: Read):
     assert str(settings.bot_config) == "secmaster-bot.toml"
 
 
-def test_an_endpoint_of_ones_own_takes_the_place_of_the_region(read: Read):
+def test_an_endpoint_of_ones_own_takes_the_place_of_the_region(read: Read) -> None:
     where = {key: WHERE[key] for key in WHERE if key != "SECMASTER_REGION"}
     settings = read(HTTP, where, SIGNED, SECMASTER_ENDPOINT="https://sm.example/")
     assert settings.endpoint == "https://sm.example"
     assert settings.console_url == ""
 
 
-def test_temporary_keys_come_with_their_token(read: Read):
+def test_temporary_keys_come_with_their_token(read: Read) -> None:
     settings = read(HTTP, WHERE, SIGNED, MORE)
-    assert settings.security_token.get_secret_value() == "sts-secret-8"
+    assert secret_of(settings.security_token) == "sts-secret-8"
 
 
-def test_the_other_names_of_a_setting_are_read_too(read: Read):
+def test_the_other_names_of_a_setting_are_read_too(read: Read) -> None:
     where = {key: WHERE[key] for key in WHERE if key != "SECMASTER_PROJECT_ID"}
     keys = {"CLOUD_SDK_AK": "ak", "CLOUD_SDK_SK": "sk"}
     settings = read(HTTP, where, keys, HUAWEICLOUD_SDK_PROJECT_ID="other")
     assert settings.secmaster_project_id == "other"
-    assert settings.ak.get_secret_value() == "ak"
-    assert settings.sk.get_secret_value() == "sk"
+    assert secret_of(settings.ak) == "ak"
+    assert secret_of(settings.sk) == "sk"
 
 
-def test_our_own_name_of_a_setting_wins_over_the_other(read: Read):
+def test_our_own_name_of_a_setting_wins_over_the_other(read: Read) -> None:
     settings = read(
         HTTP, WHERE, SIGNED, {"CLOUD_SDK_AK": "other"}, HUAWEICLOUD_SDK_PROJECT_ID="other"
     )
     assert settings.secmaster_project_id == "project"
-    assert settings.ak.get_secret_value() == "ak-secret-4"
+    assert secret_of(settings.ak) == "ak-secret-4"
 
 
-def test_the_environment_wins_over_the_file(read: Read, monkeypatch: pytest.MonkeyPatch):
+def test_the_environment_wins_over_the_file(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECMASTER_REGION", "eu-west-101")
     monkeypatch.setenv("BOT_PORT", "4000")
     settings = read(HTTP, WHERE, TOKEN, BOT_PORT="3001")
@@ -127,27 +134,27 @@ def test_the_environment_wins_over_the_file(read: Read, monkeypatch: pytest.Monk
     assert settings.bot_port == 4000
 
 
-def test_the_environment_alone_is_enough(monkeypatch: pytest.MonkeyPatch):
+def test_the_environment_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (HTTP | WHERE | TOKEN).items():
         monkeypatch.setenv(name, value)
     assert load().secmaster_workspace_id == "workspace"
 
 
-def test_the_file_is_looked_for_where_the_bot_is_started(tmp_path: Path):
+def test_the_file_is_looked_for_where_the_bot_is_started(tmp_path: Path) -> None:
     lines = "".join(f"{key}={value}\n" for key, value in (HTTP | WHERE | TOKEN).items())
     (tmp_path / ".env").write_text(lines, encoding="utf-8")
     assert load().secmaster_workspace_id == "workspace"
 
 
-def test_quotes_comments_and_other_peoples_settings_in_the_file_do_no_harm(read: Read):
+def test_quotes_comments_and_other_peoples_settings_in_the_file_do_no_harm(read: Read) -> None:
     settings = read(HTTP, WHERE, {"# a": "comment"}, OTHER="x", SECMASTER_AUTH_TOKEN='"a b # c"')
-    assert settings.secmaster_auth_token.get_secret_value() == "a b # c"
+    assert secret_of(settings.secmaster_auth_token) == "a b # c"
 
 
 # What is missing.
 
 
-def test_with_nothing_set_everything_missing_is_named_at_once(problems: Problems):
+def test_with_nothing_set_everything_missing_is_named_at_once(problems: Problems) -> None:
     text = "\n".join(problems())
     for name in (
         "SLACK_BOT_TOKEN",
@@ -177,20 +184,22 @@ NEEDED = {
     [each for count in (1, 2, 3) for each in combinations(NEEDED, count)],
     ids="+".join,
 )
-def test_each_missing_setting_has_its_own_line(problems: Problems, missing: tuple[str, ...]):
+def test_each_missing_setting_has_its_own_line(
+    problems: Problems, missing: tuple[str, ...]
+) -> None:
     lines = problems({key: NEEDED[key] for key in NEEDED if key not in missing})
     assert len(lines) == len(missing)
     for name in missing:
         assert sum(name in line for line in lines) == 1
 
 
-def test_an_empty_value_counts_as_missing(problems: Problems):
+def test_an_empty_value_counts_as_missing(problems: Problems) -> None:
     (line,) = problems(HTTP, WHERE, TOKEN, SECMASTER_WORKSPACE_ID="")
     assert "SECMASTER_WORKSPACE_ID is missing" in line
 
 
 @pytest.mark.parametrize("way", [SIGNED, IAM], ids=["signed", "iam"])
-def test_half_a_way_in_is_said_to_be_half(problems: Problems, way: dict[str, str]):
+def test_half_a_way_in_is_said_to_be_half(problems: Problems, way: dict[str, str]) -> None:
     for missing in way:
         (line,) = problems(HTTP, WHERE, {key: way[key] for key in way if key != missing})
         assert "are needed together" in line
@@ -198,18 +207,20 @@ def test_half_a_way_in_is_said_to_be_half(problems: Problems, way: dict[str, str
 
 
 @pytest.mark.parametrize("pair", list(combinations(WAYS, 2)), ids="+".join)
-def test_two_ways_in_contradict_each_other(problems: Problems, pair: tuple[str, str]):
+def test_two_ways_in_contradict_each_other(problems: Problems, pair: tuple[str, str]) -> None:
     (line,) = problems(HTTP, WHERE, *(WAYS[name] for name in pair))
     assert line.startswith("Only one way")
     assert all(next(iter(WAYS[name])) in line for name in pair)
 
 
-def test_half_of_one_way_beside_another_is_a_contradiction_too(problems: Problems):
+def test_half_of_one_way_beside_another_is_a_contradiction_too(problems: Problems) -> None:
     (line,) = problems(HTTP, WHERE, TOKEN, HUAWEICLOUD_SDK_AK="ak-secret-4")
     assert line.startswith("Only one way")
 
 
-def test_a_password_without_a_region_needs_to_know_where_to_ask(problems: Problems, read: Read):
+def test_a_password_without_a_region_needs_to_know_where_to_ask(
+    problems: Problems, read: Read
+) -> None:
     where = {key: WHERE[key] for key in WHERE if key != "SECMASTER_REGION"}
     where |= {"SECMASTER_ENDPOINT": "https://sm.example"}
     (line,) = problems(HTTP, where, IAM)
@@ -218,7 +229,7 @@ def test_a_password_without_a_region_needs_to_know_where_to_ask(problems: Proble
 
 
 @pytest.mark.parametrize("url", ["mysql://x", "secmaster-bot.db", "postgres://x", "sqlite://"])
-def test_a_database_of_another_kind_is_refused(problems: Problems, url: str):
+def test_a_database_of_another_kind_is_refused(problems: Problems, url: str) -> None:
     (line,) = problems(HTTP, WHERE, TOKEN, DATABASE_URL=url)
     assert line.startswith("DATABASE_URL must be")
 
@@ -227,7 +238,7 @@ def test_a_database_of_another_kind_is_refused(problems: Problems, url: str):
 
 
 @pytest.mark.parametrize("port", ["http", "-1", "65536", "3000.5", "1e3"])
-def test_a_bad_port_is_named(problems: Problems, port: str):
+def test_a_bad_port_is_named(problems: Problems, port: str) -> None:
     (line,) = problems(HTTP, WHERE, TOKEN, BOT_PORT=port)
     assert line.startswith("BOT_PORT: ")
 
@@ -250,7 +261,7 @@ ODD = {
 
 def test_everything_that_could_not_be_sent_as_it_is_is_listed_at_once(
     problems: Problems, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     for name, value in ODD.items():
         monkeypatch.setenv(name, value)
     lines = problems()
@@ -262,7 +273,7 @@ def test_everything_that_could_not_be_sent_as_it_is_is_listed_at_once(
 @pytest.mark.parametrize("name", ODD)
 def test_each_odd_setting_is_named_alone(
     problems: Problems, monkeypatch: pytest.MonkeyPatch, name: str
-):
+) -> None:
     values = NEEDED if name not in SIGNED else {**HTTP, **WHERE, **SIGNED}
     monkeypatch.setenv(name, ODD[name])
     (line,) = problems({key: values[key] for key in values if key != name})
@@ -272,14 +283,14 @@ def test_each_odd_setting_is_named_alone(
 @pytest.mark.parametrize("character", ["\x01", "\n", "\x7f", "\t"])
 def test_what_no_header_can_carry_is_refused(
     problems: Problems, monkeypatch: pytest.MonkeyPatch, character: str
-):
+) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", f"xoxb-secret-1{character}x")
     (line,) = problems({key: NEEDED[key] for key in NEEDED if key != "SLACK_BOT_TOKEN"})
     assert line.startswith("SLACK_BOT_TOKEN ")
 
 
 @pytest.mark.parametrize("name", ["", " ", "a b", "ä", "x" * 41, "a/b"])
-def test_a_bad_name_of_a_replica_is_named(problems: Problems, read: Read, name: str):
+def test_a_bad_name_of_a_replica_is_named(problems: Problems, read: Read, name: str) -> None:
     if not name.strip():
         assert read(HTTP, WHERE, TOKEN, BOT_REPLICA=name).bot_replica == "main"
         return
@@ -287,7 +298,7 @@ def test_a_bad_name_of_a_replica_is_named(problems: Problems, read: Read, name: 
     assert line.startswith("BOT_REPLICA: ")
 
 
-def test_what_is_malformed_and_what_is_missing_are_told_together(problems: Problems):
+def test_what_is_malformed_and_what_is_missing_are_told_together(problems: Problems) -> None:
     lines = problems(BOT_PORT="http", BOT_REPLICA="a b")
     text = "\n".join(lines)
     for name in (
@@ -301,7 +312,7 @@ def test_what_is_malformed_and_what_is_missing_are_told_together(problems: Probl
     assert len(lines) == len(set(lines))
 
 
-def test_a_file_that_is_not_utf_8_is_a_problem_like_any_other(tmp_path: Path):
+def test_a_file_that_is_not_utf_8_is_a_problem_like_any_other(tmp_path: Path) -> None:
     path = tmp_path / "latin.env"
     path.write_bytes(b"IAM_PASSWORD=caf\xe9\n")
     with pytest.raises(SettingsError):
@@ -311,28 +322,28 @@ def test_a_file_that_is_not_utf_8_is_a_problem_like_any_other(tmp_path: Path):
 # Secrets.
 
 
-def test_no_secret_is_seen_in_settings_that_are_printed(read: Read):
+def test_no_secret_is_seen_in_settings_that_are_printed(read: Read) -> None:
     for way in WAYS.values():
         settings = read(HTTP, SOCKET, WHERE, way, MORE)
         printed = f"{settings!r} {settings} {settings.model_dump()}"
         assert not any(secret in printed for secret in (*SECRETS, "sts-secret-8"))
 
 
-def test_the_password_of_the_database_is_not_seen_either(read: Read):
+def test_the_password_of_the_database_is_not_seen_either(read: Read) -> None:
     url = "postgresql://bot:hunter2@db.example/bot"
     settings = read(HTTP, WHERE, TOKEN, DATABASE_URL=url)
     assert "hunter2" not in f"{settings!r} {settings}"
 
 
-def test_the_password_of_a_refused_database_is_not_told(problems: Problems):
+def test_the_password_of_a_refused_database_is_not_told(problems: Problems) -> None:
     (line,) = problems(HTTP, WHERE, TOKEN, DATABASE_URL="mysql://bot:hunter2@db.example/bot")
     assert "hunter2" not in line
 
 
-def test_no_secret_hangs_on_to_the_error_through_its_causes(read: Read):
+def test_no_secret_hangs_on_to_the_error_through_its_causes(read: Read) -> None:
     with pytest.raises(SettingsError) as caught:
         read(HTTP, TOKEN, BOT_PORT="http")
-    error = caught.value
+    error: BaseException | None = caught.value
     while error is not None:
         assert not any(secret in f"{error!r}{error}" for secret in SECRETS)
         error = error.__cause__ or error.__context__

@@ -40,13 +40,13 @@ def happened(name: str, snapshot: Snapshot, *, retries: int = 0, **params: str) 
 # The table.
 
 
-def test_names_are_unique_and_written_noun_dot_verb():
+def test_names_are_unique_and_written_noun_dot_verb() -> None:
     assert len(BY_NAME) == len(TABLE)
     assert all(name == f"{row.kind}.{row.verb}" for name, row in BY_NAME.items())
 
 
 @pytest.mark.parametrize("kind", ["task", "instance"])
-def test_no_two_commands_of_a_noun_share_a_word(kind: str):
+def test_no_two_commands_of_a_noun_share_a_word(kind: str) -> None:
     rows = [row for row in TABLE if row.kind == kind]
     command_words = [
         "list",
@@ -58,12 +58,12 @@ def test_no_two_commands_of_a_noun_share_a_word(kind: str):
     assert all(word == word.lower() and word.isalpha() for word in command_words)
 
 
-def test_every_row_has_its_words_and_there_are_no_words_without_a_row():
+def test_every_row_has_its_words_and_there_are_no_words_without_a_row() -> None:
     assert set(LABELS) == set(BY_NAME)
 
 
 @every_action
-def test_the_words_of_a_row_fit_where_slack_shows_them(action: Action):
+def test_the_words_of_a_row_fit_where_slack_shows_them(action: Action) -> None:
     words = labels(action)
     assert all((words.button, words.done, words.doing, words.consequence, words.noun))
     assert len(words.button) <= 24  # a modal's title and submit button
@@ -72,60 +72,60 @@ def test_the_words_of_a_row_fit_where_slack_shows_them(action: Action):
 
 
 @every_action
-def test_usage_names_every_part_in_order(action: Action):
+def test_usage_names_every_part_in_order(action: Action) -> None:
     params = [f"<{param.label}>" for param in action.params]
     reason = ["[reason]"] if action.takes_reason else []
     assert action.usage == " ".join([action.kind, action.verb, "<id>", *params, *reason])
 
 
 @every_action
-def test_a_button_whose_action_needs_something_asks_for_it(action: Action):
+def test_a_button_whose_action_needs_something_asks_for_it(action: Action) -> None:
     has_button = action.button_statuses or action.in_menu
     assert not (has_button and action.params) or action.opens_form
 
 
 @every_action
-def test_a_button_is_shown_only_where_its_action_may_be_sent(action: Action):
+def test_a_button_is_shown_only_where_its_action_may_be_sent(action: Action) -> None:
     assert not action.allowed_statuses or set(action.button_statuses) <= set(
         action.allowed_statuses
     )
 
 
 @every_action
-def test_what_may_happen_only_once_is_looked_at_before_it_is_sent(action: Action):
+def test_what_may_happen_only_once_is_looked_at_before_it_is_sent(action: Action) -> None:
     assert not action.claim_group or action.allowed_statuses
 
 
 @every_action
-def test_a_row_takes_either_a_reason_or_a_text_of_its_own(action: Action):
+def test_a_row_takes_either_a_reason_or_a_text_of_its_own(action: Action) -> None:
     assert not (action.takes_reason and any(param.rest for param in action.params))
 
 
 @every_action
-def test_only_the_last_parameter_takes_the_rest(action: Action):
+def test_only_the_last_parameter_takes_the_rest(action: Action) -> None:
     assert not any(param.rest for param in action.params[:-1])
     assert all(param.rest for param in action.params if param.json)
 
 
 @every_action
-def test_statuses_are_secmasters_own(action: Action):
+def test_statuses_are_secmasters_own(action: Action) -> None:
     statuses = set(TaskStatus if action.kind == "task" else InstanceStatus)
     assert {*action.allowed_statuses, *action.button_statuses} <= statuses
 
 
 @every_action
-def test_the_parameters_are_what_the_client_takes(action: Action):
+def test_the_parameters_are_what_the_client_takes(action: Action) -> None:
     call = SecMaster.update_task if action.kind == "task" else SecMaster.update_workflow_instance
     assert {param.name for param in action.params} <= set(inspect.signature(call).parameters)
 
 
 @every_action
-def test_a_parameter_fits_the_input_of_a_modal(action: Action):
+def test_a_parameter_fits_the_input_of_a_modal(action: Action) -> None:
     assert all(0 < param.max_length <= 3000 for param in action.params)
     assert len({param.name for param in action.params}) == len(action.params)
 
 
-def test_both_decisions_of_a_task_are_one_key():
+def test_both_decisions_of_a_task_are_one_key() -> None:
     assert BY_NAME["task.approve"].claim_group == BY_NAME["task.terminate"].claim_group != ""
 
 
@@ -146,7 +146,9 @@ def test_both_decisions_of_a_task_are_one_key():
         ("task.terminate", "archived", None),
     ],
 )
-def test_a_decision_is_read_from_how_the_task_ended(name: str, status: str, expected: bool | None):
+def test_a_decision_is_read_from_how_the_task_ended(
+    name: str, status: str, expected: bool | None
+) -> None:
     assert happened(name, Task(status=status)) is expected
 
 
@@ -162,24 +164,24 @@ def test_a_decision_is_read_from_how_the_task_ended(name: str, status: str, expe
 )
 def test_a_retry_is_read_from_the_status_or_the_count(
     status: str, retries: int, before: int, expected: bool | None
-):
+) -> None:
     snapshot = Instance(status=status, retry_count=retries)
     assert happened("instance.retry", snapshot, retries=before) is expected
 
 
 @pytest.mark.parametrize("status", list(InstanceStatus))
-def test_a_termination_is_read_from_the_status(status: str):
+def test_a_termination_is_read_from_the_status(status: str) -> None:
     expected = happened("instance.terminate", Instance(status=status))
     assert expected is (status in ("TERMINATING", "TERMINATED"))
 
 
 @pytest.mark.parametrize("status", [*InstanceStatus, "", "NEW"])
-def test_nobody_can_tell_whether_a_debug_command_took_effect(status: str):
+def test_nobody_can_tell_whether_a_debug_command_took_effect(status: str) -> None:
     snapshot = Instance(status=status)
     assert happened("instance.debug", snapshot, task_id="n", input_dataobject="[]") is None
 
 
-def test_a_comment_is_there_when_it_carries_the_operations_own_mark():
+def test_a_comment_is_there_when_it_carries_the_operations_own_mark() -> None:
     own_operation = operation("task.comment", comment="ok")
     message = signed_comment(own_operation, "ok")
     assert "Alice" in message
@@ -195,23 +197,23 @@ def test_a_comment_is_there_when_it_carries_the_operations_own_mark():
     ],
     ids=["another operation", "another person"],
 )
-def test_the_same_words_of_somebody_else_are_not_ours(other: Operation):
+def test_the_same_words_of_somebody_else_are_not_ours(other: Operation) -> None:
     snapshot = Task(comments=[{"message": signed_comment(other, "ok")}, {"message": "ok"}])
     assert happened("task.comment", snapshot, comment="ok") is False
 
 
 @pytest.mark.parametrize("comments", [None, [], [{}], [{"message": None}], "odd"])
-def test_without_comments_ours_is_not_there(comments: object):
+def test_without_comments_ours_is_not_there(comments: object) -> None:
     snapshot = Task.model_validate({"comments": comments})
     assert happened("task.comment", snapshot, comment="ok") is False
 
 
-def test_a_comment_is_signed_with_the_id_of_who_has_no_name():
+def test_a_comment_is_signed_with_the_id_of_who_has_no_name() -> None:
     assert "— U0BOB " in signed_comment(operation("task.approve", user="U0BOB", who=""), "ok")
 
 
 @given(st.text(), st.text())
-def test_any_comment_is_found_again_by_its_own_operation_alone(text: str, name: str):
+def test_any_comment_is_found_again_by_its_own_operation_alone(text: str, name: str) -> None:
     own_operation = operation("task.comment", who=name, comment=text)
     snapshot = Task(comments=[{"message": signed_comment(own_operation, text)}])
     assert has_comment(own_operation, snapshot)
@@ -221,7 +223,7 @@ def test_any_comment_is_found_again_by_its_own_operation_alone(text: str, name: 
 
 
 @pytest.mark.parametrize(("ids", "expected"), [(["c-1"], False), (["c-2"], True), ([], True)])
-def test_a_deleted_comment_is_gone(ids: list[str], expected: bool | None):
+def test_a_deleted_comment_is_gone(ids: list[str], expected: bool | None) -> None:
     snapshot = Task(comments=[{"id": each} for each in ids])
     assert happened("task.uncomment", snapshot, comment_id="c-1") is expected
 
@@ -229,7 +231,7 @@ def test_a_deleted_comment_is_gone(ids: list[str], expected: bool | None):
 @pytest.mark.parametrize(
     ("ids", "expected"), [(["a-1", "a-2"], True), (["a-2"], False), ([], False)]
 )
-def test_an_attachment_is_listed_or_not(ids: list[str], expected: bool | None):
+def test_an_attachment_is_listed_or_not(ids: list[str], expected: bool | None) -> None:
     snapshot = Task(attachment_id_list=ids)
     assert happened("task.attach", snapshot, attachment_id="a-1") is expected
     assert happened("task.detach", snapshot, attachment_id="a-1") is (not expected)

@@ -60,18 +60,18 @@ def stored_and_read(notification: NotificationBase) -> NotificationBase:
     return OutboxEntry.model_validate(entry | {"notification": json.loads(written)}).notification
 
 
-def test_there_is_an_example_of_each_kind():
+def test_there_is_an_example_of_each_kind() -> None:
     union = get_args(get_args(Notification)[0])
     assert [type(example) for example in EXAMPLES] == list(union)
     assert [example.kind for example in EXAMPLES] == list(NotificationKind)
 
 
 @pytest.mark.parametrize("notification", EXAMPLES, ids=lambda example: example.kind)
-def test_each_kind_survives_the_round_trip_through_json(notification: NotificationBase):
+def test_each_kind_survives_the_round_trip_through_json(notification: NotificationBase) -> None:
     assert stored_and_read(notification) == notification
 
 
-def test_a_notification_of_an_unknown_kind_is_refused():
+def test_a_notification_of_an_unknown_kind_is_refused() -> None:
     entry = {"dedupe_key": "k", "channel": "C0SOC", "not_before": NOW}
     with pytest.raises(ValidationError, match="kind"):
         OutboxEntry.model_validate(entry | {"notification": {"kind": "parade"}})
@@ -80,14 +80,14 @@ def test_a_notification_of_an_unknown_kind_is_refused():
 @pytest.mark.parametrize("notification", EXAMPLES, ids=lambda example: example.kind)
 def test_what_is_redirected_keeps_its_first_channel_and_leaves_its_thread(
     notification: NotificationBase,
-):
+) -> None:
     first = notification.intended_channel or "C0CLOSED"
     redirected = notification.redirected_from("C0CLOSED").redirected_from("C0FALLBACK")
     assert (redirected.intended_channel, redirected.thread_ts) == (first, "")
     assert stored_and_read(redirected) == redirected
 
 
-def test_a_reminder_without_a_card_brings_one_that_keeps_all_but_the_time():
+def test_a_reminder_without_a_card_brings_one_that_keeps_all_but_the_time() -> None:
     reminder = ReminderNotification(
         **ROUTED, before=3600, held_until=NOW, intended_channel="C0CLOSED"
     )

@@ -66,7 +66,7 @@ texts = st.text(max_size=30) | st.sampled_from(["\ud800", "\0", "", "x" * 5000])
         ("attachment_id_list", ("a-1",)),
     ],
 )
-def test_what_matters_is_in_the_digest_and_is_told_as_one_change(field: str, value: object):
+def test_what_matters_is_in_the_digest_and_is_told_as_one_change(field: str, value: object) -> None:
     changed = SEEN.model_copy(update={field: value})
     assert snapshots.decision_fingerprint(changed) != snapshots.decision_fingerprint(SEEN)
     assert len(snapshots.changes(SEEN, changed)) == 1
@@ -76,7 +76,7 @@ def test_what_matters_is_in_the_digest_and_is_told_as_one_change(field: str, val
     ("field", "value"),
     [("update_time", LATER), ("modifier_name", "Ana"), ("create_time", LATER)],
 )
-def test_what_does_not_matter_changes_no_digest(field: str, value: object):
+def test_what_does_not_matter_changes_no_digest(field: str, value: object) -> None:
     changed = SEEN.model_copy(update={field: value})
     assert snapshots.decision_fingerprint(changed) == snapshots.decision_fingerprint(SEEN)
     assert snapshots.changes(SEEN, changed) == ()
@@ -84,20 +84,20 @@ def test_what_does_not_matter_changes_no_digest(field: str, value: object):
 
 
 @pytest.mark.parametrize("update", [{"status": "RETRYING"}, {"retry_count": 2}, {"name": "x"}])
-def test_of_a_run_its_state_and_its_retries_matter(update: dict[str, object]):
+def test_of_a_run_its_state_and_its_retries_matter(update: dict[str, object]) -> None:
     changed = RUN.model_copy(update=update)
     assert snapshots.decision_fingerprint(changed) != snapshots.decision_fingerprint(RUN)
     [change] = snapshots.changes(RUN, changed)
     assert change.label == next(iter(update))
 
 
-def test_comments_come_go_and_are_rewritten():
+def test_comments_come_go_and_are_rewritten() -> None:
     edited = SEEN.model_copy(update={"comments": (comment("c-1", "other"), comment("c-2", "new"))})
     changes = [(each.before, each.after) for each in snapshots.changes(SEEN, edited)]
     assert changes == [("Lin: first", ""), ("", "Lin: other"), ("", "Lin: new")]
 
 
-def test_what_the_reader_said_from_here_is_no_news_to_them_and_is_to_others():
+def test_what_the_reader_said_from_here_is_no_news_to_them_and_is_to_others() -> None:
     changed = SEEN.model_copy(update={"comments": (*SEEN.comments, comment("c-2", OWN))})
     assert snapshots.decision_fingerprint(changed) != snapshots.decision_fingerprint(SEEN)
     assert snapshots.changes(SEEN, changed, [MARK]) == ()
@@ -106,7 +106,7 @@ def test_what_the_reader_said_from_here_is_no_news_to_them_and_is_to_others():
 
 
 @pytest.mark.parametrize("copy", [OWN, f"stop\n{OWN}", f"{OWN}\nbut stop", MARK])
-def test_a_copy_of_what_the_reader_said_is_news(copy: str):
+def test_a_copy_of_what_the_reader_said_is_news(copy: str) -> None:
     both = (*SEEN.comments, comment("c-2", OWN), comment("c-3", copy))
     changed = SEEN.model_copy(update={"comments": both})
     [change] = snapshots.changes(SEEN, changed, [MARK])
@@ -115,27 +115,30 @@ def test_a_copy_of_what_the_reader_said_is_news(copy: str):
 
 @settings(max_examples=100, deadline=None)
 @given(texts, texts, st.lists(texts, max_size=3))
-def test_what_is_kept_is_read_back_as_it_was(name: str, description: str, messages: list[str]):
+def test_what_is_kept_is_read_back_as_it_was(
+    name: str, description: str, messages: list[str]
+) -> None:
     comments = tuple(comment(f"c-{number}", text) for number, text in enumerate(messages))
     task = Task(id="t-1", name=name, description=description, comments=comments)
     try:
         stored = snapshots.stored(task)
     except UnicodeEncodeError:
         pytest.fail("half a character keeps a task from being decided")
-    assert (
-        snapshots.decision_fingerprint(snapshots.parse("task", stored.snapshot))
-        == stored.fingerprint
-    )
-    assert snapshots.changes(task, snapshots.parse("task", stored.snapshot)) == ()
+    parsed = snapshots.parse("task", stored.snapshot)
+    assert parsed
+    assert snapshots.decision_fingerprint(parsed) == stored.fingerprint
+    assert snapshots.changes(task, parsed) == ()
 
 
-def test_where_nothing_was_kept_nothing_is_read():
+def test_where_nothing_was_kept_nothing_is_read() -> None:
     assert snapshots.parse("task", "") is None
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from([SEEN, RUN]), st.sampled_from(["task", "instance"]))
-def test_a_button_carries_its_picture_and_is_read_back(snapshot: Snapshot, kind: ObjectKind):
+def test_a_button_carries_its_picture_and_is_read_back(
+    snapshot: Snapshot, kind: ObjectKind
+) -> None:
     button = ButtonValue(
         ref=Ref(kind=kind, id="9" * 64, workspace="w" * 64),
         decision_fingerprint=snapshots.decision_fingerprint(snapshot),
@@ -147,7 +150,7 @@ def test_a_button_carries_its_picture_and_is_read_back(snapshot: Snapshot, kind:
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60) | st.from_regex(r"2:task:main:t-1:[0-9a-fg]{30,34}", fullmatch=True))
-def test_any_value_of_a_button_is_read_or_refused(value: str):
+def test_any_value_of_a_button_is_read_or_refused(value: str) -> None:
     button = ButtonValue.parse(value)
     assert button is None or str(button) == value
 

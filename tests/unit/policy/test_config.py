@@ -27,7 +27,7 @@ def problems(text: str) -> list[str]:
     return str(caught.value).splitlines()
 
 
-def test_a_whole_file_is_read_as_written():
+def test_a_whole_file_is_read_as_written() -> None:
     config = parse(
         """
         [roles.approver]
@@ -56,16 +56,16 @@ def test_a_whole_file_is_read_as_written():
     assert config.commands.root == "/soc"
 
 
-def test_an_empty_file_leaves_nobody_any_right():
+def test_an_empty_file_leaves_nobody_any_right() -> None:
     assert parse("") == Config()
     assert parse("").rules == ()
 
 
-def test_a_file_that_is_not_there_leaves_nobody_any_right(tmp_path: Path):
+def test_a_file_that_is_not_there_leaves_nobody_any_right(tmp_path: Path) -> None:
     assert load(tmp_path / "missing.toml") == Config()
 
 
-def test_a_file_on_disk_is_read_and_named_in_its_problems(tmp_path: Path):
+def test_a_file_on_disk_is_read_and_named_in_its_problems(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
     path.write_text(ROLES + RULE, encoding="utf-8")
     assert len(load(path).rules) == 1
@@ -74,7 +74,7 @@ def test_a_file_on_disk_is_read_and_named_in_its_problems(tmp_path: Path):
         load(path)
 
 
-def test_a_file_that_is_not_utf_8_is_refused_by_name(tmp_path: Path):
+def test_a_file_that_is_not_utf_8_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
     path.write_bytes(b"# caf\xe9\n")
     with pytest.raises(ConfigError, match=r"policy\.toml"):
@@ -119,7 +119,7 @@ def test_a_file_that_is_not_utf_8_is_refused_by_name(tmp_path: Path):
         (ROLES + RULE + "when = { workflow = 'x' }", "rules.1.when.workflow"),
     ],
 )
-def test_a_mistyped_key_is_refused_by_its_place(text: str, key: str):
+def test_a_mistyped_key_is_refused_by_its_place(text: str, key: str) -> None:
     (line,) = problems(text)
     assert line.startswith(f"secmaster-bot.toml: {key}: ")
 
@@ -129,7 +129,7 @@ def test_a_mistyped_key_is_refused_by_its_place(text: str, key: str):
 
 @pytest.mark.parametrize("key", ["name", "related_object"])
 @pytest.mark.parametrize("pattern", ["(", "[a", "*x", "a{2,1}", "(?P<n"])
-def test_a_pattern_that_cannot_be_read_is_refused(key: str, pattern: str):
+def test_a_pattern_that_cannot_be_read_is_refused(key: str, pattern: str) -> None:
     (line,) = problems(ROLES + RULE + f"when = {{ {key} = '{pattern}' }}")
     assert f"rules.1.when.{key}: " in line
     assert "is not a pattern" in line
@@ -138,19 +138,19 @@ def test_a_pattern_that_cannot_be_read_is_refused(key: str, pattern: str):
 @pytest.mark.parametrize(
     "action", ["task.aprove", "approve", "task", "tasks.*", "task.", "", "**", "TASK.APPROVE"]
 )
-def test_an_unknown_action_is_refused_and_the_known_ones_listed(action: str):
+def test_an_unknown_action_is_refused_and_the_known_ones_listed(action: str) -> None:
     line = problems(ROLES + f"[[rules]]\nactions = ['{action}']\nroles = ['approver']")[0]
     assert line.startswith("secmaster-bot.toml: rules.1.actions.1: ")
     assert f"'{action}' is no action" in line
     assert "task.approve" in line
 
 
-def test_an_unknown_action_is_one_problem_in_plain_words():
+def test_an_unknown_action_is_one_problem_in_plain_words() -> None:
     (line,) = problems(ROLES + "[[rules]]\nactions = ['task.aprove']\nroles = ['approver']")
     assert line.startswith("secmaster-bot.toml: rules.1.actions.1: 'task.aprove' is no action")
 
 
-def test_a_rule_for_a_role_that_is_not_defined_is_refused():
+def test_a_rule_for_a_role_that_is_not_defined_is_refused() -> None:
     (line,) = problems(ROLES + RULE + "[[rules]]\nactions = ['*']\nroles = ['aprover']")
     assert line == "secmaster-bot.toml: rules.2.roles: 'aprover' is not defined under [roles]"
 
@@ -170,12 +170,12 @@ def test_a_rule_for_a_role_that_is_not_defined_is_refused():
         ("[roles.other]\nusers = [1]", "roles.other.users.1"),
     ],
 )
-def test_a_rule_or_role_that_is_not_whole_is_refused_by_its_place(text: str, key: str):
+def test_a_rule_or_role_that_is_not_whole_is_refused_by_its_place(text: str, key: str) -> None:
     (line,) = problems(ROLES + text)
     assert line.startswith(f"secmaster-bot.toml: {key}: ")
 
 
-def test_an_empty_list_of_business_types_is_not_read_as_all_of_them():
+def test_an_empty_list_of_business_types_is_not_read_as_all_of_them() -> None:
     (line,) = problems(ROLES + RULE + "when = { business_type = [] }")
     assert "rules.1.when.business_type" in line
 
@@ -183,7 +183,7 @@ def test_an_empty_list_of_business_types_is_not_read_as_all_of_them():
 # The terms of a rule.
 
 
-def test_every_term_of_a_rule_is_read_as_written():
+def test_every_term_of_a_rule_is_read_as_written() -> None:
     (rule,) = parse(
         ROLES
         + NEEDS
@@ -209,7 +209,7 @@ def test_every_term_of_a_rule_is_read_as_written():
     assert rule.when.overdue is False
 
 
-def test_a_rule_that_says_no_more_asks_for_one_person_and_nothing_else():
+def test_a_rule_that_says_no_more_asks_for_one_person_and_nothing_else() -> None:
     (rule,) = parse(ROLES + RULE).rules
     assert (rule.approvals, rule.creator_allowed, rule.confirm, rule.break_glass) == (
         1,
@@ -240,7 +240,7 @@ def test_a_rule_that_says_no_more_asks_for_one_person_and_nothing_else():
         ("when = { overdue = 'yes' }", "rules.1.when.overdue"),
     ],
 )
-def test_a_term_that_cannot_be_meant_is_refused_by_its_place(text: str, key: str):
+def test_a_term_that_cannot_be_meant_is_refused_by_its_place(text: str, key: str) -> None:
     (line,) = problems(ROLES + NEEDS + RULE + text)
     assert line.startswith(f"secmaster-bot.toml: {key}: ")
 
@@ -255,12 +255,12 @@ def test_a_term_that_cannot_be_meant_is_refused_by_its_place(text: str, key: str
         ("30d", timedelta(days=30)),
     ],
 )
-def test_a_length_of_time_is_a_number_with_its_unit(text: str, duration: timedelta):
+def test_a_length_of_time_is_a_number_with_its_unit(text: str, duration: timedelta) -> None:
     assert parse(f"[delegation]\nlongest = '{text}'").delegation.longest == duration
 
 
 @pytest.mark.parametrize("text", ["'31d'", "'9999999h'", "'721h'"])
-def test_a_length_of_time_beyond_thirty_days_is_refused(text: str):
+def test_a_length_of_time_beyond_thirty_days_is_refused(text: str) -> None:
     (line,) = problems(f"[delegation]\nlongest = {text}")
     assert line == f"secmaster-bot.toml: delegation.longest: {text} is longer than 30 days"
 
@@ -269,7 +269,7 @@ def test_a_length_of_time_beyond_thirty_days_is_refused(text: str):
     "written",
     ["'0h'", "'-1h'", "'1'", "'h'", "'1.5h'", "'1h30m'", "'1w'", "'١h'", "''", "60", "true"],
 )
-def test_what_is_no_length_of_time_is_refused_and_one_is_described(written: str):
+def test_what_is_no_length_of_time_is_refused_and_one_is_described(written: str) -> None:
     for text, key in (
         (f"[delegation]\nlongest = {written}", "delegation.longest"),
         (ROLES + RULE + f"approvals = 2\nexpires = {written}", "rules.1.expires"),
@@ -280,7 +280,7 @@ def test_what_is_no_length_of_time_is_refused_and_one_is_described(written: str)
 
 
 @pytest.mark.parametrize("actions", ["'*'", "'task.*'", "'task.approve', 'task.comment'"])
-def test_several_people_cannot_share_what_can_be_done_twice(actions: str):
+def test_several_people_cannot_share_what_can_be_done_twice(actions: str) -> None:
     (line,) = problems(
         ROLES + f"[[rules]]\nactions = [{actions}]\nroles = ['approver']\napprovals = 2"
     )
@@ -291,13 +291,13 @@ def test_several_people_cannot_share_what_can_be_done_twice(actions: str):
 
 
 @pytest.mark.parametrize("action", ["task.approve", "task.terminate", "instance.retry"])
-def test_several_people_may_share_what_is_done_once(action: str):
+def test_several_people_may_share_what_is_done_once(action: str) -> None:
     text = f"[[rules]]\nactions = ['{action}']\nroles = ['approver']\napprovals = 9"
     assert parse(ROLES + text).rules[0].approvals == 9
 
 
 @pytest.mark.parametrize("actions", ["'*'", "'instance.*'", "'task.approve', 'instance.retry'"])
-def test_a_rule_cannot_refuse_the_creator_of_what_has_none(actions: str):
+def test_a_rule_cannot_refuse_the_creator_of_what_has_none(actions: str) -> None:
     (line,) = problems(
         ROLES + NEEDS + f"[[rules]]\nactions = [{actions}]\nroles = ['approver']\nself = false"
     )
@@ -319,11 +319,11 @@ def test_a_rule_cannot_refuse_the_creator_of_what_has_none(actions: str):
         ),
     ],
 )
-def test_a_term_about_several_people_is_refused_where_one_is_enough(text: str, line: str):
+def test_a_term_about_several_people_is_refused_where_one_is_enough(text: str, line: str) -> None:
     assert problems(ROLES + NEEDS + RULE + text) == [f"secmaster-bot.toml: {line}"]
 
 
-def test_refusing_the_creator_needs_to_know_who_is_who():
+def test_refusing_the_creator_needs_to_know_who_is_who() -> None:
     assert problems(ROLES + RULE + "self = false") == [
         "secmaster-bot.toml: self = false needs [identities], to know who is who in SecMaster"
     ]
@@ -332,7 +332,7 @@ def test_refusing_the_creator_needs_to_know_who_is_who():
     assert not parse(text + "email_domain = 'example.com'").rules[0].creator_allowed
 
 
-def test_breaking_the_glass_needs_a_channel_that_is_told():
+def test_breaking_the_glass_needs_a_channel_that_is_told() -> None:
     text = ROLES + RULE + "approvals = 2\nbreak_glass = ['approver']\n"
     assert problems(text) == [
         "secmaster-bot.toml: break_glass needs a channel to be told: [break_glass] channel"
@@ -340,7 +340,7 @@ def test_breaking_the_glass_needs_a_channel_that_is_told():
     assert parse(text + "[break_glass]\nchannel = 'C0GLASS'").break_glass.channel == "C0GLASS"
 
 
-def test_all_that_the_rules_need_is_asked_for_at_once():
+def test_all_that_the_rules_need_is_asked_for_at_once() -> None:
     (line,) = problems(ROLES + RULE + "self = false\napprovals = 2\nbreak_glass = ['approver']")
     assert "[identities]" in line
     assert "[break_glass] channel" in line
@@ -349,7 +349,7 @@ def test_all_that_the_rules_need_is_asked_for_at_once():
 # Who is who, and who may use the rest.
 
 
-def test_whoever_is_who_in_secmaster_is_read_as_written():
+def test_whoever_is_who_in_secmaster_is_read_as_written() -> None:
     config = parse(
         "[identities]\nusers = { U0ALICE = 'A.Liddell' }\nemail_domain = 'a.example.com'"
     )
@@ -359,13 +359,13 @@ def test_whoever_is_who_in_secmaster_is_read_as_written():
 
 
 @pytest.mark.parametrize("second", ["alice", "ALICE"])
-def test_two_people_cannot_be_the_same_in_secmaster(second: str):
+def test_two_people_cannot_be_the_same_in_secmaster(second: str) -> None:
     (line,) = problems(f"[identities.users]\nU0ALICE = 'alice'\nU0BOB = '{second}'\nU0EVE = 'eve'")
     assert line == "secmaster-bot.toml: identities: several people are alice; each is one person"
 
 
 @pytest.mark.parametrize("name", ["''", "' '", "'alice '", '"ali\\u200bce"', '"\\u00a0alice"'])
-def test_a_name_with_what_no_eye_sees_is_refused(name: str):
+def test_a_name_with_what_no_eye_sees_is_refused(name: str) -> None:
     (line,) = problems(f"[identities.users]\nU0ALICE = {name}")
     assert line.startswith("secmaster-bot.toml: identities.users.U0ALICE: ")
     assert "is no name" in line
@@ -375,14 +375,14 @@ def test_a_name_with_what_no_eye_sees_is_refused(name: str):
     "domain",
     ["", "example", "Example.com", "@example.com", "a@example.com", "example.com.", "*.com"],
 )
-def test_what_is_no_domain_is_refused(domain: str):
+def test_what_is_no_domain_is_refused(domain: str) -> None:
     (line,) = problems(f"[identities]\nemail_domain = '{domain}'")
     assert line.startswith("secmaster-bot.toml: identities.email_domain: ")
     assert "is no domain in small letters" in line
 
 
 @pytest.mark.parametrize("right", Rights.model_fields)
-def test_a_right_belongs_to_the_roles_that_are_named_and_else_to_nobody(right: str):
+def test_a_right_belongs_to_the_roles_that_are_named_and_else_to_nobody(right: str) -> None:
     assert getattr(parse("").rights, right) == ()
     config = parse(ROLES + f"[rights]\n{right} = ['approver']")
     assert getattr(config.rights, right) == ("approver",)
@@ -391,27 +391,27 @@ def test_a_right_belongs_to_the_roles_that_are_named_and_else_to_nobody(right: s
     ]
 
 
-def test_a_role_that_may_break_the_glass_must_be_defined():
+def test_a_role_that_may_break_the_glass_must_be_defined() -> None:
     (line,) = problems(ROLES + NEEDS + RULE + "approvals = 2\nbreak_glass = ['chief']")
     assert line == "secmaster-bot.toml: rules.1.break_glass: 'chief' is not defined under [roles]"
 
 
 @pytest.mark.parametrize("text", ["rights = 3", "[rights]\naudit = 'approver'", "rights = [1]"])
-def test_rights_that_are_not_lists_of_roles_are_refused(text: str):
+def test_rights_that_are_not_lists_of_roles_are_refused(text: str) -> None:
     assert all("rights" in line for line in problems(text))
 
 
 @pytest.mark.parametrize("comment", ["always", "reason", "never"])
-def test_decisions_leave_a_comment_as_said(comment: str):
+def test_decisions_leave_a_comment_as_said(comment: str) -> None:
     assert parse(f"[attribution]\ncomment = '{comment}'").attribution.comment == comment
 
 
-def test_another_kind_of_attribution_is_refused():
+def test_another_kind_of_attribution_is_refused() -> None:
     (line,) = problems("[attribution]\ncomment = 'sometimes'")
     assert line.startswith("secmaster-bot.toml: attribution.comment: ")
 
 
-def test_the_standing_terms_are_a_day_of_lending_and_a_comment_always():
+def test_the_standing_terms_are_a_day_of_lending_and_a_comment_always() -> None:
     assert parse("").delegation.longest == timedelta(hours=24)
     assert parse("").attribution.comment == "always"
 
@@ -419,7 +419,7 @@ def test_the_standing_terms_are_a_day_of_lending_and_a_comment_always():
 # Where cards are brought to.
 
 
-def test_every_key_of_a_route_is_read_as_written():
+def test_every_key_of_a_route_is_read_as_written() -> None:
     first, second = parse(
         """
         [[routes]]
@@ -498,7 +498,7 @@ def test_every_key_of_a_route_is_read_as_written():
         ("quiet = { from = '22:00', until = '22:00' }", "routes.1.quiet"),
     ],
 )
-def test_what_cannot_be_meant_by_a_route_is_refused_by_its_place(text: str, where: str):
+def test_what_cannot_be_meant_by_a_route_is_refused_by_its_place(text: str, where: str) -> None:
     key = text.partition(" ")[0]
     rest = "".join(
         each for each in ("channel = 'C0SOC'\n", "tasks = true\n") if not each.startswith(key)
@@ -511,7 +511,7 @@ ZONES = ["CEST!", "", "Europe", "Europe/berlin/x", "../UTC", "/etc/passwd", "a" 
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_what_is_no_time_zone_is_refused(zone: str):
+def test_what_is_no_time_zone_is_refused(zone: str) -> None:
     for text, key in (
         (
             f"{ROUTE}quiet = {{ from = '22:00', until = '07:00', zone = \"{zone}\" }}",
@@ -554,15 +554,16 @@ def test_what_is_no_time_zone_is_refused(zone: str):
         ),
     ],
 )
-def test_a_route_that_would_do_nothing_is_refused(text: str, problem: str):
+def test_a_route_that_would_do_nothing_is_refused(text: str, problem: str) -> None:
     assert problems(f"[[routes]]\n{text}") == [f"secmaster-bot.toml: routes.1: {problem}"]
 
 
-def test_a_route_for_instances_alone_may_escalate():
+def test_a_route_for_instances_alone_may_escalate() -> None:
     text = "[[routes]]\nchannel = 'C0RUNS'\ninstances = ['FAILED']\n"
     (first, _) = parse(
         text + "escalate = { after = '1h', to = 'leads' }\n" + ROUTE + "name = 'leads'"
     ).routes
+    assert first.escalate
     assert first.escalate.after == timedelta(hours=1)
 
 
@@ -594,20 +595,22 @@ def named(*pairs: tuple[str, str]) -> str:
         ),
     ],
 )
-def test_routes_that_do_not_fit_together_are_refused(pairs: list[tuple[str, str]], problem: str):
+def test_routes_that_do_not_fit_together_are_refused(
+    pairs: list[tuple[str, str]], problem: str
+) -> None:
     (line,) = problems(named(*pairs))
     assert line.startswith(f"secmaster-bot.toml: routes: {problem}")
     assert line.count("circle") == problem.count("circle")
 
 
-def test_no_route_escalates_to_the_one_without_a_name():
+def test_no_route_escalates_to_the_one_without_a_name() -> None:
     (line,) = problems(ROUTE + ROUTE + "escalate = { after = '1h', to = '' }")
     assert line == (
         "secmaster-bot.toml: routes: route 2 escalates to '', and no route is called that"
     )
 
 
-def test_routes_may_escalate_to_one_another_in_a_row_and_several_to_one():
+def test_routes_may_escalate_to_one_another_in_a_row_and_several_to_one() -> None:
     some = parse(named(("a", "c"), ("b", "c"), ("c", "d"), ("d", ""), ("", "a"), ("", ""))).routes
     assert [route.escalate and route.escalate.to for route in some] == (
         ["c", "c", "d", None, "a", None]
@@ -615,14 +618,14 @@ def test_routes_may_escalate_to_one_another_in_a_row_and_several_to_one():
 
 
 @pytest.mark.parametrize("text", [ROUTE, DIGEST, ROUTE + DIGEST])
-def test_routes_and_digests_need_a_watch(text: str):
+def test_routes_and_digests_need_a_watch(text: str) -> None:
     assert problems(text + "[watch]\nevery = 0") == [
         "secmaster-bot.toml: routes and digests need [watch] every above 0: else nothing watches"
     ]
     assert parse(text + "[watch]\nevery = 1").watch.every == 1
 
 
-def test_a_digest_is_read_as_written():
+def test_a_digest_is_read_as_written() -> None:
     (digest,) = parse(
         "[[digests]]\nchannel = 'G0SOC'\nat = ['20:30', '08:05']\nzone = 'Asia/Shanghai'"
     ).digests
@@ -643,12 +646,12 @@ def test_a_digest_is_read_as_written():
         ("channel = 'U0ALICE'\nat = ['08:30']", "digests.1.channel"),
     ],
 )
-def test_a_digest_that_is_not_whole_is_refused_by_its_place(text: str, key: str):
+def test_a_digest_that_is_not_whole_is_refused_by_its_place(text: str, key: str) -> None:
     (line,) = problems(f"[[digests]]\n{text}")
     assert line.startswith(f"secmaster-bot.toml: {key}: ")
 
 
-def test_a_brake_stands_only_where_it_is_set():
+def test_a_brake_stands_only_where_it_is_set() -> None:
     assert parse("").brake is None
     assert parse("[brake]\nretries = 3\nwithin = '1h'").brake == Brake(retries=3, within="1h")
 
@@ -666,19 +669,19 @@ def test_a_brake_stands_only_where_it_is_set():
         ("retries = 3\nwithin = 60", "brake.within"),
     ],
 )
-def test_a_brake_that_is_not_whole_is_refused_by_its_place(text: str, key: str):
+def test_a_brake_that_is_not_whole_is_refused_by_its_place(text: str, key: str) -> None:
     (line,) = problems(f"[brake]\n{text}")
     assert line.startswith(f"secmaster-bot.toml: {key}: ")
 
 
-def test_the_standing_terms_of_the_watch_are_these():
+def test_the_standing_terms_of_the_watch_are_these() -> None:
     watch = parse("").watch
     assert (watch.fresh, watch.gather) == (timedelta(hours=1), timedelta(hours=1))
     assert (watch.fallback, watch.admins, watch.oncall) == ("", (), ())
     assert watch.shift == timedelta(hours=12)
 
 
-def test_the_terms_of_the_watch_are_read_as_written():
+def test_the_terms_of_the_watch_are_read_as_written() -> None:
     watch = parse(
         "[watch]\nfresh = '2d'\ngather = '5m'\nfallback = 'C0LOST'\nadmins = ['U0ALICE']\n"
         "oncall = ['S0ONCALL']\nshift = '8h'"
@@ -700,7 +703,7 @@ def test_the_terms_of_the_watch_are_read_as_written():
         ("oncall = ['S0SOC', 'U0ALICE']", "watch.oncall.2"),
     ],
 )
-def test_what_cannot_be_meant_by_the_watch_is_refused_by_its_place(text: str, key: str):
+def test_what_cannot_be_meant_by_the_watch_is_refused_by_its_place(text: str, key: str) -> None:
     (line,) = problems(f"[watch]\n{text}")
     assert line.startswith(f"secmaster-bot.toml: {key}: ")
 
@@ -708,7 +711,7 @@ def test_what_cannot_be_meant_by_the_watch_is_refused_by_its_place(text: str, ke
 # Another policy while the bot runs.
 
 
-def test_the_digest_is_another_for_another_policy_and_the_same_for_the_same():
+def test_the_digest_is_another_for_another_policy_and_the_same_for_the_same() -> None:
     once = parse(ROLES + NEEDS + RULE).fingerprint
     assert parse("# a comment\n" + ROLES + NEEDS + RULE).fingerprint == once
     others = ("self = false", "confirm = 'type-name'", "approvals = 2", "name = 'x'")
@@ -727,7 +730,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_policy_that_is_read_again_stands_and_the_one_before_is_returned(path: Path):
+def test_a_policy_that_is_read_again_stands_and_the_one_before_is_returned(path: Path) -> None:
     first = load(path)
     holder = PolicyHolder(first, path)
     path.write_text(ROLES + RULE + RULE)
@@ -746,7 +749,7 @@ def test_a_policy_that_is_read_again_stands_and_the_one_before_is_returned(path:
 )
 def test_a_policy_that_cannot_be_used_leaves_the_one_before_in_force(
     path: Path, text: str, problem: str
-):
+) -> None:
     first = load(path)
     holder = PolicyHolder(first, path)
     path.write_text(text)
@@ -756,7 +759,7 @@ def test_a_policy_that_cannot_be_used_leaves_the_one_before_in_force(
     assert holder.current is first
 
 
-def test_a_policy_that_is_gone_leaves_the_one_before_in_force(path: Path):
+def test_a_policy_that_is_gone_leaves_the_one_before_in_force(path: Path) -> None:
     first = load(path)
     holder = PolicyHolder(first, path)
     path.unlink()
@@ -768,7 +771,7 @@ def test_a_policy_that_is_gone_leaves_the_one_before_in_force(path: Path):
 # All at once.
 
 
-def test_several_problems_are_listed_together():
+def test_several_problems_are_listed_together() -> None:
     lines = problems(
         "[roles.approver]\nuser = ['U0ALICE']\n"
         "[[rules]]\nactions = ['task.aprove']\nroles = ['approver']\napprovals = 0\n"
@@ -780,7 +783,7 @@ def test_several_problems_are_listed_together():
     assert all(line.startswith("secmaster-bot.toml: ") for line in lines)
 
 
-def test_every_rule_with_an_undefined_role_is_listed():
+def test_every_rule_with_an_undefined_role_is_listed() -> None:
     lines = problems(
         "[[rules]]\nactions = ['*']\nroles = ['one']\n[[rules]]\nactions = ['*']\nroles = ['two']"
     )
@@ -788,14 +791,14 @@ def test_every_rule_with_an_undefined_role_is_listed():
     assert any("'two'" in line for line in lines)
 
 
-def test_an_undefined_role_is_listed_beside_other_problems():
+def test_an_undefined_role_is_listed_beside_other_problems() -> None:
     lines = problems("[[rules]]\nactions = ['*']\nroles = ['one']\napprovals = 0")
     assert any("approvals" in line for line in lines)
     assert any("'one'" in line for line in lines)
 
 
 @pytest.mark.parametrize("text", ["roles =", "[[rules]", "a = 1\na = 2", "{}", "\0", "= 3"])
-def test_what_is_not_toml_is_refused_in_one_line(text: str):
+def test_what_is_not_toml_is_refused_in_one_line(text: str) -> None:
     (line,) = problems(text)
     assert line.startswith("secmaster-bot.toml: not TOML: ")
 
@@ -813,7 +816,7 @@ def test_what_is_not_toml_is_refused_in_one_line(text: str):
 @example("[[routes]]\nquiet = 3\nescalate = []\nremind = 3\nmention = {}")
 @example("[rules]\n1 = 3")
 @given(st.text())
-def test_whatever_stands_in_the_file_it_is_read_or_refused(text: str):
+def test_whatever_stands_in_the_file_it_is_read_or_refused(text: str) -> None:
     try:
         assert isinstance(parse(text), Config)
     except ConfigError as wrong:
@@ -823,7 +826,7 @@ def test_whatever_stands_in_the_file_it_is_read_or_refused(text: str):
 # The example.
 
 
-def test_the_example_asks_for_nothing_that_has_to_be_set_up_first():
+def test_the_example_asks_for_nothing_that_has_to_be_set_up_first() -> None:
     config = parse(EXAMPLE)
     assert all(rule.approvals == 1 and rule.creator_allowed for rule in config.rules)
     assert config.rights == Rights()
@@ -832,7 +835,7 @@ def test_the_example_asks_for_nothing_that_has_to_be_set_up_first():
     assert config.watch == WatchConfig()
 
 
-def test_whatever_is_commented_out_in_the_example_may_be_taken_as_it_stands():
+def test_whatever_is_commented_out_in_the_example_may_be_taken_as_it_stands() -> None:
     config = parse(re.sub(r"(?m)^# (?=\[+\w+\]+$|\w+ = )", "", EXAMPLE))
     first = config.rules[0]
     assert (first.approvals, first.creator_allowed, first.confirm) == (2, False, "type-name")
@@ -847,7 +850,7 @@ def test_whatever_is_commented_out_in_the_example_may_be_taken_as_it_stands():
 
 
 @pytest.mark.parametrize("section", Config.model_fields)
-def test_the_example_shows_every_section(section: str):
+def test_the_example_shows_every_section(section: str) -> None:
     assert re.search(rf"(?m)^(# )?\[+{section}\b", EXAMPLE)
 
 
@@ -870,26 +873,26 @@ def test_the_example_shows_every_section(section: str):
         for name, field in each.model_fields.items()
     ],
 )
-def test_the_example_shows_every_key(key: str):
+def test_the_example_shows_every_key(key: str) -> None:
     assert re.search(rf"\b{key} =", EXAMPLE)
 
 
 # The names of the commands.
 
 
-def test_the_commands_have_their_names_by_default():
+def test_the_commands_have_their_names_by_default() -> None:
     commands = Config().commands
     assert commands.names == ("/secmaster", "/task", "/instance")
     assert [commands.prefix(name) for name in commands.names] == ["", "task", "instance"]
 
 
-def test_the_commands_may_be_renamed():
+def test_the_commands_may_be_renamed() -> None:
     commands = parse("[commands]\nroot = '/sm'\ntask = '/sm-task'\ninstance = '/sm_run2'").commands
     assert commands.names == ("/sm", "/sm-task", "/sm_run2")
     assert [commands.prefix(name) for name in commands.names] == ["", "task", "instance"]
 
 
-def test_any_of_the_commands_may_be_left_out():
+def test_any_of_the_commands_may_be_left_out() -> None:
     commands = parse("[commands]\ntask = ''\ninstance = ''").commands
     assert commands.names == ("/secmaster",)
     assert commands.prefix("/secmaster") == ""
@@ -899,7 +902,7 @@ def test_any_of_the_commands_may_be_left_out():
 @pytest.mark.parametrize(
     "name", ["secmaster", "/", "/Sec", "/a b", "/ä", f"/{'a' * 32}", "//", " "]
 )
-def test_what_slack_would_not_take_as_a_command_is_refused(name: str):
+def test_what_slack_would_not_take_as_a_command_is_refused(name: str) -> None:
     (line,) = problems(f"[commands]\nroot = '{name}'")
     assert line.startswith("secmaster-bot.toml: commands.root: ")
     assert "is no slash command" in line
@@ -909,16 +912,16 @@ def test_what_slack_would_not_take_as_a_command_is_refused(name: str):
     "text",
     ["task = '/x'\ninstance = '/x'", "task = '/secmaster'", "root = '/instance'"],
 )
-def test_two_commands_of_one_name_are_refused(text: str):
+def test_two_commands_of_one_name_are_refused(text: str) -> None:
     assert any("commands" in line for line in problems(f"[commands]\n{text}"))
 
 
 @pytest.mark.parametrize(("text", "every"), [("", 15), ("[watch]\nevery = 0", 0)])
-def test_cards_follow_every_15_seconds_or_as_said(text: str, every: float):
+def test_cards_follow_every_15_seconds_or_as_said(text: str, every: float) -> None:
     assert parse(text).watch.every == every
 
 
 @pytest.mark.parametrize("every", ["-1", "3601", "nan", "'often'", "true"])
-def test_an_odd_pause_between_rounds_is_refused(every: str):
+def test_an_odd_pause_between_rounds_is_refused(every: str) -> None:
     with pytest.raises(ConfigError, match=r"watch\.every"):
         parse(f"[watch]\nevery = {every}")

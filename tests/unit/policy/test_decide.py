@@ -86,11 +86,11 @@ def by(number: int, *roles: str, reason: str = "optional", **more: Any) -> Allow
 
 
 @every_action
-def test_with_no_rules_nobody_may_do_anything(action: Action):
+def test_with_no_rules_nobody_may_do_anything(action: Action) -> None:
     assert answer((), ALICE, action) == Refused(RefusalReason.NO_RULE)
 
 
-def test_the_first_rule_that_speaks_of_an_action_decides():
+def test_the_first_rule_that_speaks_of_an_action_decides() -> None:
     allowed = rules(
         "actions = ['task.*']\nroles = ['approver']",
         "actions = ['*']\nroles = ['oncall']",
@@ -101,7 +101,7 @@ def test_the_first_rule_that_speaks_of_an_action_decides():
     assert answer(allowed, ALICE, RETRY) == Refused(RefusalReason.RULE, "rule 2", ("oncall",))
 
 
-def test_the_same_rules_in_the_other_order_are_another_policy():
+def test_the_same_rules_in_the_other_order_are_another_policy() -> None:
     strict = "actions = ['task.approve']\nroles = ['approver']"
     loose = "actions = ['task.*']\nroles = ['approver', 'oncall']"
     assert answer(rules(strict, loose), CAROL, APPROVE) == Refused(
@@ -110,12 +110,12 @@ def test_the_same_rules_in_the_other_order_are_another_policy():
     assert answer(rules(loose, strict), CAROL, APPROVE) == by(1, "approver", "oncall")
 
 
-def test_an_action_that_no_rule_names_is_refused():
+def test_an_action_that_no_rule_names_is_refused() -> None:
     only = rules("actions = ['task.approve']\nroles = ['approver']")
     assert answer(only, ALICE, COMMENT) == Refused(RefusalReason.NO_RULE)
 
 
-def test_somebody_without_any_role_is_refused():
+def test_somebody_without_any_role_is_refused() -> None:
     only = rules("actions = ['*']\nroles = ['approver', 'oncall']")
     assert answer(only, DAVE, APPROVE) == Refused(
         RefusalReason.RULE, "rule 1", ("approver", "oncall")
@@ -131,12 +131,12 @@ def test_somebody_without_any_role_is_refused():
         ("task.approve", {"task.approve"}),
     ],
 )
-def test_a_rule_covers_what_it_names(pattern: str, covered: set[str]):
+def test_a_rule_covers_what_it_names(pattern: str, covered: set[str]) -> None:
     assert {a.name for a in TABLE if covers(rule((pattern,), ("any",)), a)} == covered
 
 
 @pytest.mark.parametrize("reason", ["required", "optional", "none"])
-def test_the_rule_that_allows_says_whether_a_reason_is_needed(reason: str):
+def test_the_rule_that_allows_says_whether_a_reason_is_needed(reason: str) -> None:
     only = rules(f"actions = ['*']\nroles = ['approver']\nreason = '{reason}'")
     assert answer(only, ALICE, APPROVE) == by(1, "approver", reason=reason)
 
@@ -155,7 +155,7 @@ def test_the_rule_that_allows_says_whether_a_reason_is_needed(reason: str):
 )
 def test_guests_and_outsiders_are_refused_whatever_their_roles(
     action: Action, stranger: Principal, reason: str
-):
+) -> None:
     everything = rules("actions = ['*']\nroles = ['approver']")
     assert answer(everything, stranger, action) == Refused(RefusalReason(reason))
 
@@ -187,7 +187,7 @@ ISOLATE = Task(
         ("{}", True),
     ],
 )
-def test_a_rule_with_when_speaks_only_of_what_matches_it(when: str, applies: bool):
+def test_a_rule_with_when_speaks_only_of_what_matches_it(when: str, applies: bool) -> None:
     limited = rules(f"actions = ['*']\nroles = ['approver']\nwhen = {when}")
     expected = by(1, "approver") if applies else Refused(RefusalReason.NO_RULE)
     assert answer(limited, ALICE, APPROVE, ISOLATE) == expected
@@ -213,7 +213,7 @@ UNSEEN = {
 
 @pytest.mark.parametrize("invisible", UNSEEN.values(), ids=list(UNSEEN))
 @pytest.mark.parametrize("limit", ["name", "related_object"])
-def test_nothing_unseen_before_a_name_hides_it_from_a_rule(limit: str, invisible: str):
+def test_nothing_unseen_before_a_name_hides_it_from_a_rule(limit: str, invisible: str) -> None:
     strict = rules(
         f"actions = ['task.approve']\nroles = ['approver']\nwhen = {{ {limit} = 'Isolate' }}",
         "actions = ['*']\nroles = ['oncall']",
@@ -229,13 +229,13 @@ ZERO_WIDTH = [name for name in UNSEEN if "space" not in name and name not in ("t
 
 
 @pytest.mark.parametrize("name", [*ZERO_WIDTH, "zero-width space"])
-def test_nothing_without_width_in_a_name_hides_it_from_a_rule(name: str):
+def test_nothing_without_width_in_a_name_hides_it_from_a_rule(name: str) -> None:
     limited = rules("actions = ['*']\nroles = ['approver']\nwhen = { name = 'Isolate host' }")
     hidden = Task(name=f"Iso{UNSEEN[name]}late host 7")
     assert answer(limited, ALICE, APPROVE, hidden) == by(1, "approver")
 
 
-def test_a_rule_that_does_not_apply_leaves_it_to_the_next():
+def test_a_rule_that_does_not_apply_leaves_it_to_the_next() -> None:
     both = rules(
         "actions = ['task.approve']\nroles = ['approver']\nwhen = { name = 'isolate' }",
         "actions = ['task.approve']\nroles = ['oncall']",
@@ -246,7 +246,7 @@ def test_a_rule_that_does_not_apply_leaves_it_to_the_next():
     assert answer(both, CAROL, APPROVE, Task(name="harmless")) == by(2, "oncall")
 
 
-def test_for_an_instance_the_related_object_is_its_workflow():
+def test_for_an_instance_the_related_object_is_its_workflow() -> None:
     run = Instance(name="run 1", workflow={"name": "isolate-host"})
     limited = rules("actions = ['*']\nroles = ['approver']\nwhen = { related_object = 'isolate' }")
     assert answer(limited, ALICE, RETRY, run) == by(1, "approver")
@@ -254,13 +254,13 @@ def test_for_an_instance_the_related_object_is_its_workflow():
     assert answer(limited, ALICE, RETRY, other) == Refused(RefusalReason.NO_RULE)
 
 
-def test_where_secmaster_does_not_state_what_a_rule_asks_nobody_is_allowed():
+def test_where_secmaster_does_not_state_what_a_rule_asks_nobody_is_allowed() -> None:
     strict = "actions = ['*']\nroles = ['approver']\nwhen = { name = 'isolate' }"
     both = rules(strict, "actions = ['*']\nroles = ['approver', 'oncall']")
     assert answer(both, CAROL, APPROVE, Task(name="")) == Refused(RefusalReason.UNSTATED, "rule 1")
 
 
-def test_a_rule_about_a_business_type_never_speaks_of_an_instance():
+def test_a_rule_about_a_business_type_never_speaks_of_an_instance() -> None:
     limited = rules(
         "actions = ['*']\nroles = ['approver']\nwhen = { business_type = ['WORKFLOWPUBLISH'] }"
     )
@@ -268,7 +268,7 @@ def test_a_rule_about_a_business_type_never_speaks_of_an_instance():
     assert answer(limited, ALICE, RETRY, run) == Refused(RefusalReason.NO_RULE)
 
 
-def test_facts_are_needed_only_where_a_rule_for_the_action_asks_for_them():
+def test_facts_are_needed_only_where_a_rule_for_the_action_asks_for_them() -> None:
     mixed = rules(
         "actions = ['task.approve']\nroles = ['approver']\nwhen = { name = 'isolate' }",
         "actions = ['*']\nroles = ['oncall']",
@@ -279,7 +279,7 @@ def test_facts_are_needed_only_where_a_rule_for_the_action_asks_for_them():
     assert not needs_snapshot((), APPROVE)
 
 
-def test_a_rule_about_an_object_is_never_passed_over_for_want_of_the_object():
+def test_a_rule_about_an_object_is_never_passed_over_for_want_of_the_object() -> None:
     mixed = rules(
         "actions = ['task.approve']\nroles = ['approver']\nwhen = { name = 'isolate' }",
         "actions = ['*']\nroles = ['oncall']",
@@ -294,7 +294,7 @@ def test_a_rule_about_an_object_is_never_passed_over_for_want_of_the_object():
 )
 def test_a_rule_about_a_workspace_takes_it_by_any_of_its_names(
     names: Collection[str], applies: bool
-):
+) -> None:
     limited = rules(f"actions = ['*']\nroles = ['approver']\nwhen = {{ workspace = {names} }}")
     expected = by(1, "approver") if applies else Refused(RefusalReason.NO_RULE)
     assert decide(limited, ALICE, APPROVE, on(None, "main", "soc")) == expected
@@ -314,7 +314,7 @@ def test_a_rule_about_a_workspace_takes_it_by_any_of_its_names(
 @pytest.mark.parametrize("condition", [True, False])
 def test_a_rule_about_overdue_tasks_goes_by_the_due_date(
     due: datetime | None, late: bool, condition: bool
-):
+) -> None:
     limited = rules(
         f"actions = ['*']\nroles = ['approver']\nwhen = {{ overdue = {str(condition).lower()} }}"
     )
@@ -324,12 +324,12 @@ def test_a_rule_about_overdue_tasks_goes_by_the_due_date(
     assert limited[0].when, "the help says that it is limited"
 
 
-def test_an_instance_is_never_overdue():
+def test_an_instance_is_never_overdue() -> None:
     late = rules("actions = ['*']\nroles = ['approver']\nwhen = { overdue = true }")
     assert answer(late, ALICE, RETRY, Instance(name="run")) == Refused(RefusalReason.NO_RULE)
 
 
-def test_all_that_a_rule_is_limited_to_must_match():
+def test_all_that_a_rule_is_limited_to_must_match() -> None:
     limited = rules(
         "actions = ['*']\nroles = ['approver']\n"
         "when = { name = 'isolate', overdue = true, workspace = ['main'] }"
@@ -344,7 +344,7 @@ def test_all_that_a_rule_is_limited_to_must_match():
 # The terms.
 
 
-def test_the_answer_says_what_the_rule_asks_for():
+def test_the_answer_says_what_the_rule_asks_for() -> None:
     strict = rules(
         "name = 'two of us'\nactions = ['task.approve']\nroles = ['approver']\napprovals = 2\n"
         "expires = '30m'\nconfirm = 'type-name'\nreason = 'required'\nbreak_glass = ['chief']"
@@ -392,18 +392,18 @@ NOT_OWN = rules("actions = ['task.*']\nroles = ['approver']\nself = false")
 )
 def test_where_the_creator_may_not_it_must_be_known_that_it_is_somebody_else(
     creator: dict[str, str], expected: Decision
-):
+) -> None:
     assert answer(NOT_OWN, ALICE, APPROVE, Task(**creator)) == expected
     assert needs_snapshot(NOT_OWN, APPROVE)
 
 
-def test_somebody_who_is_not_known_in_secmaster_may_be_the_creator():
+def test_somebody_who_is_not_known_in_secmaster_may_be_the_creator() -> None:
     unmapped = replace(ALICE, identities=(Identity(),))
     refused = Refused(RefusalReason.UNMAPPED, "rule 1", ("approver",))
     assert answer(NOT_OWN, unmapped, APPROVE, Task(creator_name="bob")) == refused
 
 
-def test_who_has_no_role_is_told_that_first():
+def test_who_has_no_role_is_told_that_first() -> None:
     refused = Refused(RefusalReason.RULE, "rule 1", ("approver",))
     assert answer(NOT_OWN, CAROL, APPROVE, Task(creator_name="carol")) == refused
 
@@ -416,34 +416,34 @@ GLASS = rules(
 )
 
 
-def test_who_may_break_the_glass_decides_alone_and_must_say_why():
+def test_who_may_break_the_glass_decides_alone_and_must_say_why() -> None:
     broken = answer(GLASS, FRANK, APPROVE, break_glass=True)
     assert isinstance(broken, Allowed)
     assert (broken.approvals, broken.reason, broken.break_glass) == (1, "required", True)
 
 
-def test_the_right_to_break_the_glass_and_the_rules_own_are_two():
+def test_the_right_to_break_the_glass_and_the_rules_own_are_two() -> None:
     assert answer(GLASS, FRANK, APPROVE) == Refused(RefusalReason.RULE, "rule 1", ("approver",))
     assert answer(GLASS, ALICE, APPROVE, break_glass=True) == Refused(
         RefusalReason.BREAK_GLASS, "rule 1", ("chief",)
     )
 
 
-def test_where_a_rule_has_no_glass_nobody_breaks_it():
+def test_where_a_rule_has_no_glass_nobody_breaks_it() -> None:
     terminate = BY_NAME["task.terminate"]
     for principal in (ALICE, FRANK):
         refused = Refused(RefusalReason.NO_BREAK_GLASS, "rule 2", ("approver",))
         assert answer(GLASS, principal, terminate, break_glass=True) == refused
 
 
-def test_nobody_can_lend_the_right_to_break_the_glass():
+def test_nobody_can_lend_the_right_to_break_the_glass() -> None:
     delegate = replace(ALICE, delegators=(FRANK,))
     assert answer(GLASS, delegate, APPROVE, break_glass=True) == Refused(
         RefusalReason.BREAK_GLASS, "rule 1", ("chief",)
     )
 
 
-def test_the_creator_does_not_break_the_glass_where_the_creator_may_not():
+def test_the_creator_does_not_break_the_glass_where_the_creator_may_not() -> None:
     both = rules(
         "actions = ['task.approve']\nroles = ['approver']\napprovals = 2\nself = false\n"
         "break_glass = ['chief']"
@@ -454,8 +454,8 @@ def test_the_creator_does_not_break_the_glass_where_the_creator_may_not():
 
 
 @pytest.mark.parametrize("kind", ["guest", "outsider"])
-def test_guests_and_outsiders_do_not_break_the_glass(kind: str):
-    stranger = replace(FRANK, **{kind: True})
+def test_guests_and_outsiders_do_not_break_the_glass(kind: str) -> None:
+    stranger = replace(FRANK, guest=kind == "guest", outsider=kind == "outsider")
     assert answer(GLASS, stranger, APPROVE, break_glass=True) == Refused(RefusalReason(kind))
 
 
@@ -465,16 +465,16 @@ BORROWER = replace(DAVE, delegators=(ALICE,))
 APPROVER = rules("actions = ['task.approve']\nroles = ['approver']")
 
 
-def test_a_lent_right_helps_where_ones_own_is_missing_and_names_the_lender():
+def test_a_lent_right_helps_where_ones_own_is_missing_and_names_the_lender() -> None:
     assert answer(APPROVER, DAVE, APPROVE) == Refused(RefusalReason.RULE, "rule 1", ("approver",))
     assert answer(APPROVER, BORROWER, APPROVE) == by(1, "approver", delegator="U0ALICE")
 
 
-def test_who_has_the_right_does_not_use_the_lent_one():
+def test_who_has_the_right_does_not_use_the_lent_one() -> None:
     assert answer(APPROVER, replace(ALICE, delegators=(FRANK,)), APPROVE) == by(1, "approver")
 
 
-def test_nobody_lends_what_they_do_not_have():
+def test_nobody_lends_what_they_do_not_have() -> None:
     delegate = replace(DAVE, delegators=(CAROL, FRANK))
     assert answer(APPROVER, delegate, APPROVE) == Refused(
         RefusalReason.RULE, "rule 1", ("approver",)
@@ -482,21 +482,21 @@ def test_nobody_lends_what_they_do_not_have():
     assert answer(APPROVER, BORROWER, COMMENT) == Refused(RefusalReason.NO_RULE)
 
 
-def test_any_of_the_lenders_will_do():
+def test_any_of_the_lenders_will_do() -> None:
     delegate = replace(DAVE, delegators=(CAROL, FRANK, ALICE))
     assert answer(APPROVER, delegate, APPROVE) == by(1, "approver", delegator="U0ALICE")
 
 
-def test_what_somebody_was_lent_they_cannot_lend_on():
+def test_what_somebody_was_lent_they_cannot_lend_on() -> None:
     second = replace(CAROL, delegators=(BORROWER,))
     assert answer(APPROVER, second, APPROVE) == Refused(RefusalReason.RULE, "rule 1", ("approver",))
 
 
 @pytest.mark.parametrize("kind", ["guest", "outsider"])
-def test_a_guest_or_outsider_neither_borrows_nor_lends(kind: str):
-    delegate = replace(BORROWER, **{kind: True})
+def test_a_guest_or_outsider_neither_borrows_nor_lends(kind: str) -> None:
+    delegate = replace(BORROWER, guest=kind == "guest", outsider=kind == "outsider")
     assert answer(APPROVER, delegate, APPROVE) == Refused(RefusalReason(kind))
-    delegator = replace(ALICE, **{kind: True})
+    delegator = replace(ALICE, guest=kind == "guest", outsider=kind == "outsider")
     lent = replace(DAVE, delegators=(delegator,))
     assert answer(APPROVER, lent, APPROVE) == Refused(RefusalReason.RULE, "rule 1", ("approver",))
 
@@ -506,7 +506,7 @@ def test_a_guest_or_outsider_neither_borrows_nor_lends(kind: str):
 )
 def test_where_the_creator_may_not_neither_borrower_nor_lender_may_be_it(
     creator: str, allowed: bool
-):
+) -> None:
     task = Task(creator_name=creator)
     expected = (
         by(1, "approver", delegator="U0ALICE")
@@ -517,7 +517,7 @@ def test_where_the_creator_may_not_neither_borrower_nor_lender_may_be_it(
 
 
 @pytest.mark.parametrize("unknown", ["borrower", "lender"])
-def test_where_the_creator_may_not_both_must_be_known_in_secmaster(unknown: str):
+def test_where_the_creator_may_not_both_must_be_known_in_secmaster(unknown: str) -> None:
     nobody = (Identity(),)
     delegator = replace(ALICE, identities=nobody) if unknown == "lender" else ALICE
     delegate = replace(DAVE, identities=nobody) if unknown == "borrower" else DAVE
@@ -525,7 +525,7 @@ def test_where_the_creator_may_not_both_must_be_known_in_secmaster(unknown: str)
     assert answer(NOT_OWN, lent, APPROVE, Task(creator_name="bob")).reason is RefusalReason.RULE
 
 
-def test_the_creator_does_not_pass_by_a_lent_right():
+def test_the_creator_does_not_pass_by_a_lent_right() -> None:
     delegate = replace(
         ALICE, delegators=(replace(ALICE, id="U0ERIN", identities=FRANK.identities),)
     )
@@ -562,16 +562,16 @@ WHO = Identities(users={"U0ALICE": "A.Liddell", "U0BOB": "bobby"}, email_domain=
 )
 def test_who_somebody_is_stands_in_the_policy_or_follows_from_their_address(
     user: str, email: str, names: Collection[str]
-):
+) -> None:
     assert identify(WHO, user, email) == Identity(frozenset(names))
 
 
-def test_a_whole_address_that_is_somebody_elses_name_is_not_guessed():
+def test_a_whole_address_that_is_somebody_elses_name_is_not_guessed() -> None:
     identities = Identities(users={"U0BOB": "carol@example.com"}, email_domain="example.com")
     assert identify(identities, "U0CAROL", "carol@example.com") == Identity()
 
 
-def test_without_a_domain_nobody_is_known_by_their_address():
+def test_without_a_domain_nobody_is_known_by_their_address() -> None:
     assert identify(Identities(), "U0CAROL", "carol@example.com") == Identity()
     assert identify(Identities(), "U0CAROL", "") == Identity()
 
@@ -653,7 +653,7 @@ GLASSES = st.booleans()
 @given(MEMBERS, ACTIONS, st.none() | FACTS, GLASSES)
 def test_without_rules_nobody_whatsoever_may_do_anything(
     principal: Principal, action: Action, snapshot: Snapshot | None, break_glass: bool
-):
+) -> None:
     assert isinstance(answer((), principal, action, snapshot, break_glass=break_glass), Refused)
 
 
@@ -664,7 +664,7 @@ def test_where_no_rule_covers_an_action_nobody_may(
     action: Action,
     snapshot: Snapshot | None,
     break_glass: bool,
-):
+) -> None:
     others = tuple(each for each in rule_set if not covers(each, action))
     assert isinstance(answer(others, principal, action, snapshot, break_glass=break_glass), Refused)
 
@@ -672,7 +672,7 @@ def test_where_no_rule_covers_an_action_nobody_may(
 @given(PLAIN_RULES, ALONE, ACTIONS)
 def test_only_the_first_rule_that_covers_an_action_matters(
     rule_set: RuleSet, principal: Principal, action: Action
-):
+) -> None:
     decision = answer(rule_set, principal, action)
     covering = [(number, each) for number, each in enumerate(rule_set, 1) if covers(each, action)]
     if principal.guest or principal.outsider or not covering:
@@ -691,7 +691,7 @@ def test_rules_added_at_the_end_never_change_an_answer_already_given(
     action: Action,
     snapshot: Snapshot | None,
     break_glass: bool,
-):
+) -> None:
     rule_set, more = both
     before = answer(rule_set, principal, action, snapshot, break_glass=break_glass)
     if before != Refused(RefusalReason.NO_RULE):
@@ -707,7 +707,7 @@ def test_whoever_is_allowed_by_a_lent_right_has_it_from_one_lender_alone(
     action: Action,
     snapshot: Snapshot | None,
     break_glass: bool,
-):
+) -> None:
     decision = answer(rule_set, principal, action, snapshot, break_glass=break_glass)
     alone = replace(principal, delegators=())
     if isinstance(decision, Refused) or not decision.delegator:
@@ -733,7 +733,7 @@ def test_guests_and_outsiders_never_may(
     action: Action,
     snapshot: Snapshot | None,
     break_glass: bool,
-):
+) -> None:
     for stranger in (replace(principal, guest=True), replace(principal, outsider=True)):
         assert isinstance(
             answer(rule_set, stranger, action, snapshot, break_glass=break_glass), Refused
@@ -747,7 +747,7 @@ def test_guests_and_outsiders_never_may(
 @given(RULES, MEMBERS, TASKS, GLASSES)
 def test_no_lent_right_and_no_glass_lets_a_creator_pass_a_rule_that_refuses_them(
     rule_set: RuleSet, principal: Principal, task: Task, break_glass: bool
-):
+) -> None:
     decision = answer(rule_set, principal, APPROVE, task, break_glass=break_glass)
     if (
         isinstance(decision, Allowed)

@@ -54,12 +54,12 @@ def words(
 # The first that matches.
 
 
-def test_without_routes_nothing_goes_anywhere():
+def test_without_routes_nothing_goes_anywhere() -> None:
     assert matching_routes((), ISOLATE, MAIN) == ()
     assert explain_routes((), RUN, MAIN) == ()
 
 
-def test_the_first_route_that_matches_is_the_last_that_is_looked_at():
+def test_the_first_route_that_matches_is_the_last_that_is_looked_at() -> None:
     route_list = routes(RUNS, TASKS, "user = 'U0ALICE'\ntasks = true\ninstances = ['FAILED']")
     assert matching_routes(route_list, ISOLATE, MAIN) == (route_list[1],)
     assert words(route_list, ISOLATE) == ["noun", "matches", "passed"]
@@ -67,13 +67,13 @@ def test_the_first_route_that_matches_is_the_last_that_is_looked_at():
     assert words(route_list, RUN) == ["matches", "passed", "passed"]
 
 
-def test_a_route_that_says_so_lets_the_next_ones_be_looked_at():
+def test_a_route_that_says_so_lets_the_next_ones_be_looked_at() -> None:
     route_list = routes(f"{TASKS}\ncontinue = true", RUNS, TASKS, TASKS)
     assert matching_routes(route_list, ISOLATE, MAIN) == (route_list[0], route_list[2])
     assert words(route_list, ISOLATE) == ["matches", "noun", "matches", "passed"]
 
 
-def test_a_route_that_does_not_match_ends_nothing():
+def test_a_route_that_does_not_match_ends_nothing() -> None:
     route_list = routes(f"{TASKS}\nwhen = {{ name = 'other' }}", TASKS)
     assert words(route_list, ISOLATE) == ["name", "matches"]
 
@@ -82,13 +82,13 @@ def test_a_route_that_does_not_match_ends_nothing():
 
 
 @pytest.mark.parametrize("status", ["finished", "canceled", "", "Waiting", "new in SecMaster"])
-def test_a_task_goes_somewhere_only_while_it_waits(status: str):
+def test_a_task_goes_somewhere_only_while_it_waits(status: str) -> None:
     settled = ISOLATE.model_copy(update={"status": status})
     assert words(routes(TASKS, RUNS), settled) == ["status", "noun"]
 
 
 @pytest.mark.parametrize("status", [*InstanceStatus, "", "failed", "waiting", "NEW"])
-def test_an_instance_goes_where_its_status_is_taken(status: str):
+def test_an_instance_goes_where_its_status_is_taken(status: str) -> None:
     run = RUN.model_copy(update={"status": status})
     route_list = routes("channel = 'C0RUNS'\ninstances = ['FAILED']", TASKS)
     matches = status == "FAILED"
@@ -96,7 +96,7 @@ def test_an_instance_goes_where_its_status_is_taken(status: str):
     assert matching_routes(route_list, run, MAIN) == (route_list[:1] if matches else ())
 
 
-def test_one_route_may_take_both():
+def test_one_route_may_take_both() -> None:
     (both,) = routes(f"{TASKS}\ninstances = ['FAILED']")
     assert matching_routes((both,), ISOLATE, MAIN) == matching_routes((both,), RUN, MAIN) == (both,)
 
@@ -129,20 +129,20 @@ def test_one_route_may_take_both():
         ("{ playbook = 'x', related_object = 'x' }", "related_object"),
     ],
 )
-def test_a_route_with_when_takes_only_the_tasks_that_match_it(when: str, match: str):
+def test_a_route_with_when_takes_only_the_tasks_that_match_it(when: str, match: str) -> None:
     limited = routes(f"{TASKS}\nwhen = {when}")
     assert words(limited, ISOLATE) == [match]
     assert matching_routes(limited, ISOLATE, MAIN) == (limited if match == "matches" else ())
 
 
-def test_a_task_of_a_playbook_matches_by_the_playbook_and_by_no_workflow():
+def test_a_task_of_a_playbook_matches_by_the_playbook_and_by_no_workflow() -> None:
     by = {key: routes(f"{TASKS}\nwhen.{key} = 'Ransom'") for key in ("playbook", "workflow")}
     assert words(by["playbook"], RANSOM) == ["matches"]
     assert words(by["workflow"], RANSOM) == ["workflow"]
 
 
 @pytest.mark.parametrize("kind", ["", "SOMETHINGNEW", "workflow"])
-def test_a_task_of_another_type_belongs_to_no_workflow_and_no_playbook(kind: str):
+def test_a_task_of_another_type_belongs_to_no_workflow_and_no_playbook(kind: str) -> None:
     task = RANSOM.model_copy(update={"business_type": kind})
     for key in ("playbook", "workflow"):
         assert words(routes(f"{TASKS}\nwhen.{key} = 'Ransom'"), task) == [key]
@@ -163,12 +163,14 @@ def test_a_task_of_another_type_belongs_to_no_workflow_and_no_playbook(kind: str
         ("{ workspace = ['x'] }", "workspace"),
     ],
 )
-def test_a_route_with_when_takes_only_the_instances_that_match_it(when: str, match: str):
+def test_a_route_with_when_takes_only_the_instances_that_match_it(when: str, match: str) -> None:
     assert words(routes(f"{RUNS}\ntasks = true\nwhen = {when}"), RUN) == [match]
 
 
 @pytest.mark.parametrize("key", ["name", "related_object", "workflow", "playbook"])
-def test_what_secmaster_does_not_state_does_not_match_and_the_next_route_is_looked_at(key: str):
+def test_what_secmaster_does_not_state_does_not_match_and_the_next_route_is_looked_at(
+    key: str,
+) -> None:
     limited = f"when = {{ {key} = '.*' }}"
     route_list = routes(f"{TASKS}\n{limited}", f"{RUNS}\n{limited}", TASKS, RUNS)
     assert words(route_list, Task(status="waiting")) == [key, "noun", "matches", "passed"]
@@ -176,7 +178,7 @@ def test_what_secmaster_does_not_state_does_not_match_and_the_next_route_is_look
 
 
 @pytest.mark.parametrize("key", ["name", "related_object", "workflow"])
-def test_nothing_unseen_in_a_name_leads_a_card_past_its_route(key: str):
+def test_nothing_unseen_in_a_name_leads_a_card_past_its_route(key: str) -> None:
     hidden = ISOLATE.model_copy(
         update={"name": "\u200b Iso\u200dlate", "related_object": "\u00a0Isolate"}
     )
@@ -186,7 +188,7 @@ def test_nothing_unseen_in_a_name_leads_a_card_past_its_route(key: str):
 # What routes are called.
 
 
-def test_a_route_is_called_by_its_number_and_its_name():
+def test_a_route_is_called_by_its_number_and_its_name() -> None:
     route_list = routes(TASKS, f"{TASKS}\nname = 'isolations'")
     assert list(titled_routes(route_list)) == [
         ("route 1", route_list[0]),
@@ -230,7 +232,7 @@ OBJECTS = st.sampled_from([ISOLATE, RANSOM, RUN, Task(), Instance(), Task(status
 @given(ROUTES, OBJECTS)
 def test_a_reason_is_given_for_every_route_in_order_and_the_chosen_are_those_that_match(
     route_list: tuple[Route, ...], snapshot: Snapshot
-):
+) -> None:
     explained = explain_routes(route_list, snapshot, MAIN)
     assert tuple(route for route, _ in explained) == route_list
     assert matching_routes(route_list, snapshot, MAIN) == tuple(
@@ -241,7 +243,7 @@ def test_a_reason_is_given_for_every_route_in_order_and_the_chosen_are_those_tha
 @given(ROUTES, OBJECTS)
 def test_all_but_the_last_of_the_chosen_say_that_the_next_are_looked_at(
     route_list: tuple[Route, ...], snapshot: Snapshot
-):
+) -> None:
     matching = matching_routes(route_list, snapshot, MAIN)
     assert all(route.continues for route in matching[:-1])
     passed = words(route_list, snapshot).count(RouteMatch.PASSED)
@@ -251,7 +253,7 @@ def test_all_but_the_last_of_the_chosen_say_that_the_next_are_looked_at(
 @given(ROUTES, ROUTES, OBJECTS)
 def test_routes_added_at_the_end_never_take_a_card_from_where_it_went(
     route_list: tuple[Route, ...], more: tuple[Route, ...], snapshot: Snapshot
-):
+) -> None:
     before = matching_routes(route_list, snapshot, MAIN)
     assert matching_routes(route_list + more, snapshot, MAIN)[: len(before)] == before
 
@@ -278,7 +280,7 @@ def at(text: str) -> datetime:
         ("2026-06-02T06:00:00+08:00", "2026-06-02T07:00:00Z"),
     ],
 )
-def test_quiet_hours_may_go_over_midnight(now: str, end: str | None):
+def test_quiet_hours_may_go_over_midnight(now: str, end: str | None) -> None:
     assert quiet("22:00", "07:00").end(at(now)) == (end and at(end))
 
 
@@ -290,7 +292,7 @@ def test_quiet_hours_may_go_over_midnight(now: str, end: str | None):
         ("2026-06-01T05:30:00Z", None),
     ],
 )
-def test_quiet_hours_go_by_the_clocks_of_their_zone(now: str, end: str | None):
+def test_quiet_hours_go_by_the_clocks_of_their_zone(now: str, end: str | None) -> None:
     assert quiet("12:00", "13:30", "Asia/Shanghai").end(at(now)) == (end and at(end))
 
 
@@ -314,17 +316,17 @@ def test_quiet_hours_go_by_the_clocks_of_their_zone(now: str, end: str | None):
 )
 def test_quiet_hours_are_right_when_the_clocks_change(
     hours: tuple[str, str], now: str, end: str | None
-):
+) -> None:
     assert quiet(*hours, "Europe/Berlin").end(at(now)) == (end and at(end))
 
 
-def test_quiet_hours_that_end_on_a_day_that_was_left_out_end_when_it_would_have_begun():
+def test_quiet_hours_that_end_on_a_day_that_was_left_out_end_when_it_would_have_begun() -> None:
     nights = quiet("22:00", "06:00", "Pacific/Apia")
     # After 29 December 2011 came the 31st; the night to the 31st begins at once.
     assert nights.end(at("2011-12-30T09:00Z")) == at("2011-12-30T16:00Z")
 
 
-def test_quiet_hours_go_on_where_the_clocks_go_back_over_midnight():
+def test_quiet_hours_go_on_where_the_clocks_go_back_over_midnight() -> None:
     # There the clocks went back from 00:01 to 23:01, at 02:31 UTC.
     nights = quiet("00:00", "07:00", "America/St_Johns")
     for now in ("2010-11-07T02:30Z", "2010-11-07T02:40Z", "2010-11-07T03:31Z"):
@@ -375,7 +377,7 @@ QUIETS = (
 
 
 @given(QUIETS, MOMENTS)
-def test_quiet_hours_end_later_and_are_over_then(hours: Quiet, now: datetime):
+def test_quiet_hours_end_later_and_are_over_then(hours: Quiet, now: datetime) -> None:
     end = hours.end(now)
     if end is not None:
         assert end > now
@@ -387,9 +389,10 @@ def test_quiet_hours_end_later_and_are_over_then(hours: Quiet, now: datetime):
 @given(QUIETS, MOMENTS, st.floats(0, 1, exclude_max=True))
 def test_it_is_quiet_all_the_time_to_the_end_and_that_stays_the_same(
     hours: Quiet, now: datetime, part: float
-):
+) -> None:
     end = hours.end(now)
     assume(end is not None)
+    assert end
     between = now + (end - now) * part
     assume(between < end)
     assert hours.end(between) == end
@@ -398,14 +401,14 @@ def test_it_is_quiet_all_the_time_to_the_end_and_that_stays_the_same(
 @given(QUIETS, MOMENTS, ZONES)
 def test_the_end_of_quiet_hours_is_the_same_by_whatever_clock_one_asks(
     hours: Quiet, now: datetime, zone: str
-):
+) -> None:
     assert hours.end(now.astimezone(ZoneInfo(zone))) == hours.end(now)
 
 
 @given(QUIETS, MOMENTS)
 def test_where_no_clock_changes_it_is_quiet_just_when_the_clock_says_so(
     hours: Quiet, now: datetime
-):
+) -> None:
     assume(steady(now, hours.zone))
     clock = now.astimezone(ZoneInfo(hours.zone)).time()
     if hours.start < hours.until:
@@ -414,7 +417,7 @@ def test_where_no_clock_changes_it_is_quiet_just_when_the_clock_says_so(
         inside = clock >= hours.start or clock < hours.until
     end = hours.end(now)
     assert (end is not None) is inside
-    assert not inside or shown(end, hours.zone) == hours.until
+    assert end is None or shown(end, hours.zone) == hours.until
 
 
 # Digests.
@@ -424,7 +427,7 @@ def digest(*times: str, zone: str = "UTC") -> DigestSchedule:
     return DigestSchedule(channel="C0SOC", at=times, zone=zone)
 
 
-def test_a_digest_comes_at_each_of_its_times_in_whichever_order_they_stand():
+def test_a_digest_comes_at_each_of_its_times_in_whichever_order_they_stand() -> None:
     schedule = digest("20:30", "08:30", zone="Asia/Shanghai")
     now = at("2026-06-01T00:30Z")
     assert schedule.last(now) == now
@@ -442,7 +445,7 @@ def test_a_digest_comes_at_each_of_its_times_in_whichever_order_they_stand():
         ("2026-10-25T00:30Z", "2026-10-26T01:30Z"),
     ],
 )
-def test_a_digest_comes_once_a_day_when_the_clocks_change(now: str, moment: str):
+def test_a_digest_comes_once_a_day_when_the_clocks_change(now: str, moment: str) -> None:
     schedule = digest("02:30", zone="Europe/Berlin")
     assert schedule.next(at(now)) == at(moment)
     assert schedule.last(at(moment)) == at(moment)
@@ -451,7 +454,7 @@ def test_a_digest_comes_once_a_day_when_the_clocks_change(now: str, moment: str)
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "America/Havana"])
 @pytest.mark.parametrize("time", ["00:00", "00:30", "02:30", "08:00", "23:59"])
-def test_a_year_has_365_digests_of_one_time(zone: str, time: str):
+def test_a_year_has_365_digests_of_one_time(zone: str, time: str) -> None:
     schedule, midnight = digest(time, zone=zone), datetime(2026, 1, 1, tzinfo=ZoneInfo(zone))
     moment, end, count = (
         schedule.next(midnight - timedelta(seconds=1)),
@@ -474,7 +477,7 @@ DIGESTS = st.builds(
 @example(digest("00:00", zone="America/St_Johns"), at("2010-11-07T03:00Z"))
 def test_a_moment_lies_between_the_last_digest_and_the_next(
     schedule: DigestSchedule, now: datetime
-):
+) -> None:
     last, following = schedule.last(now), schedule.next(now)
     assert last <= now < following
     assert last.tzinfo is following.tzinfo is UTC
@@ -486,7 +489,7 @@ def test_a_moment_lies_between_the_last_digest_and_the_next(
 @given(DIGESTS, MOMENTS)
 def test_a_digest_comes_when_a_clock_shows_its_time_or_has_leapt_over_it(
     schedule: DigestSchedule, now: datetime
-):
+) -> None:
     for moment in (schedule.last(now), schedule.next(now)):
         assert shown(moment, schedule.zone) in schedule.at or not steady(moment, schedule.zone)
 
@@ -494,7 +497,7 @@ def test_a_digest_comes_when_a_clock_shows_its_time_or_has_leapt_over_it(
 @given(DIGESTS, MOMENTS, ZONES)
 def test_a_digest_is_the_same_by_whatever_clock_one_asks(
     schedule: DigestSchedule, now: datetime, zone: str
-):
+) -> None:
     local = now.astimezone(ZoneInfo(zone))
     assert (schedule.last(local), schedule.next(local)) == (schedule.last(now), schedule.next(now))
 

@@ -9,7 +9,7 @@ async def unexpected(error: Exception) -> None:
     raise AssertionError from error
 
 
-async def test_what_runs_in_the_background_is_waited_for():
+async def test_what_runs_in_the_background_is_waited_for() -> None:
     tasks, finished = BackgroundTasks(), []
 
     async def work() -> None:
@@ -22,7 +22,7 @@ async def test_what_runs_in_the_background_is_waited_for():
     assert finished == ["work"]
 
 
-async def test_an_error_reaches_the_handler_and_nobody_else():
+async def test_an_error_reaches_the_handler_and_nobody_else() -> None:
     tasks, errors = BackgroundTasks(), []
 
     async def fail() -> None:
@@ -36,7 +36,7 @@ async def test_an_error_reaches_the_handler_and_nobody_else():
     assert errors == ["broken"]
 
 
-async def test_what_lasts_too_long_is_cancelled_and_the_handler_is_not_called():
+async def test_what_lasts_too_long_is_cancelled_and_the_handler_is_not_called() -> None:
     tasks, ended = BackgroundTasks(), []
 
     async def hang() -> None:
@@ -51,5 +51,5 @@ async def test_what_lasts_too_long_is_cancelled_and_the_handler_is_not_called():
     assert ended == ["cancelled"]
 
 
-async def test_without_tasks_there_is_nothing_to_wait_for():
+async def test_without_tasks_there_is_nothing_to_wait_for() -> None:
     await BackgroundTasks().drain(60)

@@ -23,14 +23,14 @@ class Work:
         await self.release.wait()
 
 
-async def test_calls_before_a_run_begins_share_it():
+async def test_calls_before_a_run_begins_share_it() -> None:
     coalescer, work = Coalescer(0), Work()
     work.release.set()
     await asyncio.gather(*(coalescer.run("card", work) for _ in range(5)))
     assert work.started == 1
 
 
-async def test_calls_while_a_run_is_under_way_share_the_next():
+async def test_calls_while_a_run_is_under_way_share_the_next() -> None:
     coalescer, work = Coalescer(0), Work()
     first = asyncio.create_task(coalescer.run("card", work))
     await work.starts.get()
@@ -41,7 +41,7 @@ async def test_calls_while_a_run_is_under_way_share_the_next():
     assert work.started == 2
 
 
-async def test_runs_of_one_key_are_spaced_out_and_those_of_another_are_not():
+async def test_runs_of_one_key_are_spaced_out_and_those_of_another_are_not() -> None:
     coalescer, work = Coalescer(INTERVAL), Work()
     work.release.set()
     loop = asyncio.get_running_loop()
@@ -55,7 +55,7 @@ async def test_runs_of_one_key_are_spaced_out_and_those_of_another_are_not():
     await coalescer.close()
 
 
-async def test_an_error_reaches_every_caller_of_the_run_and_not_the_next():
+async def test_an_error_reaches_every_caller_of_the_run_and_not_the_next() -> None:
     coalescer, work = Coalescer(0), Work()
     work.release.set()
 
@@ -70,7 +70,7 @@ async def test_an_error_reaches_every_caller_of_the_run_and_not_the_next():
     assert work.started == 1
 
 
-async def test_a_caller_that_is_cancelled_leaves_the_run_to_the_others():
+async def test_a_caller_that_is_cancelled_leaves_the_run_to_the_others() -> None:
     coalescer, work = Coalescer(0), Work()
     first = asyncio.create_task(coalescer.run("card", work))
     second = asyncio.create_task(coalescer.run("card", work))
@@ -82,7 +82,7 @@ async def test_a_caller_that_is_cancelled_leaves_the_run_to_the_others():
     assert work.started == 1
 
 
-async def test_closing_cancels_whoever_waits_for_a_run():
+async def test_closing_cancels_whoever_waits_for_a_run() -> None:
     coalescer, work = Coalescer(60), Work()
     work.release.set()
     await coalescer.run("card", work)

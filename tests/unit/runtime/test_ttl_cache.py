@@ -33,7 +33,7 @@ class Seconds:
         return self.now
 
 
-async def test_an_answer_is_valid_for_its_time_and_then_looked_up_anew():
+async def test_an_answer_is_valid_for_its_time_and_then_looked_up_anew() -> None:
     look_up, clock = Lookup(), Seconds()
     cache = TtlCache(look_up, clock)
     assert await cache.get("U0ALICE") == "U0ALICE 1"
@@ -43,14 +43,14 @@ async def test_an_answer_is_valid_for_its_time_and_then_looked_up_anew():
     assert await cache.get("U0ALICE") == "U0ALICE 2"
 
 
-async def test_callers_who_wait_together_share_one_lookup_for_each_key():
+async def test_callers_who_wait_together_share_one_lookup_for_each_key() -> None:
     look_up = Lookup()
     cache = TtlCache(look_up)
     answers = await asyncio.gather(*(cache.get(key) for key in ("a", "b", "a", "b")))
     assert answers == ["a 1", "b 2", "a 1", "b 2"]
 
 
-async def test_a_failure_reaches_all_who_waited_and_is_not_cached():
+async def test_a_failure_reaches_all_who_waited_and_is_not_cached() -> None:
     look_up = Lookup()
     look_up.error = ValueError("down")
     cache = TtlCache(look_up)
@@ -61,7 +61,7 @@ async def test_a_failure_reaches_all_who_waited_and_is_not_cached():
     assert await cache.get("a") == "a 2"
 
 
-async def test_a_caller_that_is_cancelled_leaves_the_lookup_to_the_others():
+async def test_a_caller_that_is_cancelled_leaves_the_lookup_to_the_others() -> None:
     look_up = Lookup()
     cache = TtlCache(look_up)
     first, second = (asyncio.create_task(cache.get("a")) for _ in range(2))
@@ -72,7 +72,7 @@ async def test_a_caller_that_is_cancelled_leaves_the_lookup_to_the_others():
         await first
 
 
-async def test_beyond_the_bound_the_oldest_answer_goes():
+async def test_beyond_the_bound_the_oldest_answer_goes() -> None:
     look_up, clock = Lookup(), Seconds()
     cache = TtlCache(look_up, clock)
     for number in range(MAX_ENTRIES + 1):

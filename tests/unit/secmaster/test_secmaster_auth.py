@@ -49,7 +49,7 @@ def hexed(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-async def test_a_request_is_signed_as_documented_step_by_step():
+async def test_a_request_is_signed_as_documented_step_by_step() -> None:
     request = httpx.Request(
         "PUT",
         "https://secmaster.cn-north-4.myhuaweicloud.com:8443/v1/p1/soc/tasks/a%2fb%20~c?z=1&a=b%20c&a=B&e=",
@@ -76,7 +76,7 @@ async def test_a_request_is_signed_as_documented_step_by_step():
     )
 
 
-async def test_a_request_without_a_body_signs_the_hash_of_nothing():
+async def test_a_request_without_a_body_signs_the_hash_of_nothing() -> None:
     request = httpx.Request("GET", "https://secmaster.example/")
     sent = await signed(SigningAuth("AK1", "SK1", clock=clock), request)
     canonical = (
@@ -89,14 +89,14 @@ async def test_a_request_without_a_body_signs_the_hash_of_nothing():
     )
 
 
-async def test_a_temporary_credential_signs_its_token_too():
+async def test_a_temporary_credential_signs_its_token_too() -> None:
     request = httpx.Request("GET", "https://secmaster.example/x")
     sent = await signed(SigningAuth("AK1", "SK1", "STS", clock=clock), request)
     assert sent.headers["X-Security-Token"] == "STS"
     assert "SignedHeaders=host;x-sdk-date;x-security-token," in sent.headers["Authorization"]
 
 
-async def test_a_clock_anywhere_signs_in_utc():
+async def test_a_clock_anywhere_signs_in_utc() -> None:
     def in_china() -> datetime:
         return NOON.astimezone(timezone(timedelta(hours=8)))
 
@@ -104,7 +104,7 @@ async def test_a_clock_anywhere_signs_in_utc():
     assert sent.headers["X-Sdk-Date"] == "20260304T120000Z"
 
 
-async def test_an_upload_is_signed_without_reading_it():
+async def test_an_upload_is_signed_without_reading_it() -> None:
     async def content() -> AsyncIterator[bytes]:
         raise AssertionError("read")
         yield b""
@@ -124,7 +124,7 @@ async def test_an_upload_is_signed_without_reading_it():
     )
 
 
-async def test_json_from_a_stream_is_read_to_be_signed():
+async def test_json_from_a_stream_is_read_to_be_signed() -> None:
     async def content() -> AsyncIterator[bytes]:
         yield b"{}"
 
@@ -136,7 +136,7 @@ async def test_json_from_a_stream_is_read_to_be_signed():
     assert first.headers["Authorization"] == second.headers["Authorization"]
 
 
-async def test_what_arrives_is_what_was_signed(stand: Stand, client_for: OpenClient):
+async def test_what_arrives_is_what_was_signed(stand: Stand, client_for: OpenClient) -> None:
     client = await client_for(stand.url, SigningAuth("AK1", "SK1", clock=clock))
     await client.update_task("t/1", action=TaskAction.ADD_COMMENT, comment="误报")
     [request] = stand.requests
@@ -149,7 +149,7 @@ async def test_what_arrives_is_what_was_signed(stand: Stand, client_for: OpenCli
 
 
 @pytest.mark.parametrize("credential", ["", " x", "x\n", "a\r\nb", "密码", "a\x00"])
-def test_a_credential_no_header_can_carry_is_refused_unseen(credential: str):
+def test_a_credential_no_header_can_carry_is_refused_unseen(credential: str) -> None:
     for build in (
         lambda: SigningAuth(credential, "sk"),
         lambda: SigningAuth("ak", credential),
@@ -212,7 +212,7 @@ async def client(
 
 
 @pytest.mark.usefixtures("tokens")
-async def test_iam_is_asked_as_documented(iam: Stand, stand: Stand, client: SecMaster):
+async def test_iam_is_asked_as_documented(iam: Stand, stand: Stand, client: SecMaster) -> None:
     await client.show_task("t1")
     [request] = iam.requests
     assert (request.method, request.target) == ("POST", "/v3/auth/tokens")
@@ -228,7 +228,7 @@ async def test_iam_is_asked_as_documented(iam: Stand, stand: Stand, client: SecM
 
 
 @pytest.mark.usefixtures("tokens")
-async def test_many_callers_share_one_token(iam: Stand, stand: Stand, client: SecMaster):
+async def test_many_callers_share_one_token(iam: Stand, stand: Stand, client: SecMaster) -> None:
     await asyncio.gather(*(client.show_task("t1") for _ in range(20)))
     assert len(iam.requests) == 1
     assert len(stand.requests) == 20
@@ -236,7 +236,7 @@ async def test_many_callers_share_one_token(iam: Stand, stand: Stand, client: Se
 
 async def test_a_token_refused_to_many_callers_is_renewed_once(
     iam: Stand, stand: Stand, tokens: Tokens, client: SecMaster
-):
+) -> None:
     await client.show_task("t1")
     tokens.accepted = "secret-token-2"
     await asyncio.gather(*(client.update_task("t1", action=TaskAction.CONTINUE) for _ in range(20)))
@@ -249,7 +249,7 @@ async def test_a_token_refused_to_many_callers_is_renewed_once(
 
 async def test_a_second_refusal_is_final(
     iam: Stand, stand: Stand, tokens: Tokens, client: SecMaster
-):
+) -> None:
     tokens.accepted = "nothing"
     with pytest.raises(Forbidden) as caught:
         await client.update_task("t1", action=TaskAction.CONTINUE)
@@ -260,7 +260,7 @@ async def test_a_second_refusal_is_final(
 
 async def test_an_upload_is_sent_whole_again_after_a_refusal(
     stand: Stand, tokens: Tokens, client: SecMaster
-):
+) -> None:
     await client.show_task("t1")
     tokens.accepted = "secret-token-2"
     await client.upload_attachment("a.txt", b"contents")
@@ -269,7 +269,9 @@ async def test_an_upload_is_sent_whole_again_after_a_refusal(
     assert b"contents" in second.body
 
 
-async def test_a_token_is_renewed_before_it_ends(iam: Stand, tokens: Tokens, client: SecMaster):
+async def test_a_token_is_renewed_before_it_ends(
+    iam: Stand, tokens: Tokens, client: SecMaster
+) -> None:
     tokens.lasts = timedelta(minutes=4)
     await client.show_task("t1")
     tokens.lasts = timedelta(minutes=6)
@@ -279,7 +281,9 @@ async def test_a_token_is_renewed_before_it_ends(iam: Stand, tokens: Tokens, cli
 
 
 @pytest.mark.usefixtures("tokens")
-async def test_a_token_that_names_no_end_is_used_until_it_is_refused(iam: Stand, client: SecMaster):
+async def test_a_token_that_names_no_end_is_used_until_it_is_refused(
+    iam: Stand, client: SecMaster
+) -> None:
     iam.says({"token": {}}, 201, X_Subject_Token="secret-token-1")
     for _ in range(3):
         await client.show_task("t1")
@@ -302,7 +306,7 @@ async def test_trouble_with_iam_is_named_and_nothing_is_sent_to_secmaster(
     client: SecMaster,
     answer: tuple[object, int],
     kind: type[SecMasterError],
-):
+) -> None:
     iam.says(*answer)
     with pytest.raises(kind, match="IAM") as caught:
         await client.update_task("t1", action=TaskAction.CONTINUE)
@@ -313,7 +317,7 @@ async def test_trouble_with_iam_is_named_and_nothing_is_sent_to_secmaster(
 
 async def test_iam_out_of_reach_is_named(
     stand: Stand, client_for: OpenClient, iam_auth: OpenIamAuth
-):
+) -> None:
     client = await client_for(stand.url, await iam_auth("http://127.0.0.1:1"))
     with pytest.raises(Unreachable, match="IAM"):
         await client.show_task("t1")
@@ -321,7 +325,7 @@ async def test_iam_out_of_reach_is_named(
 
 async def test_iam_that_never_answers_leaves_no_doubt_about_the_request(
     stand: Stand, wire: StartWire, client_for: OpenClient, iam_auth: OpenIamAuth
-):
+) -> None:
     url, _ = await wire(b"", hang_up=False)
     auth = await iam_auth(url, wait=httpx.Timeout(5, read=0.05))
     client = await client_for(stand.url, auth)
@@ -333,7 +337,7 @@ async def test_iam_that_never_answers_leaves_no_doubt_about_the_request(
 
 async def test_callers_who_wait_together_share_a_failure_and_later_ones_ask_anew(
     iam: Stand, stand: Stand, client: SecMaster
-):
+) -> None:
     iam.says(b"", 503)
     calls = [client.show_task("t1") for _ in range(8)]
     failures = await asyncio.gather(*calls, return_exceptions=True)
@@ -350,7 +354,7 @@ async def test_no_secret_is_shown_by_anything_or_logged(  # noqa: PLR0917 - pyte
     client_for: OpenClient,
     iam_auth: OpenIamAuth,
     caplog: pytest.LogCaptureFixture,
-):
+) -> None:
     caplog.set_level(logging.DEBUG)
     auth = await iam_auth(iam.url)
     client = await client_for(stand.url, auth)
@@ -365,13 +369,13 @@ async def test_no_secret_is_shown_by_anything_or_logged(  # noqa: PLR0917 - pyte
     assert "v1/p1" in caplog.text
 
 
-async def test_an_iam_user_without_a_password_is_refused_at_the_start():
+async def test_an_iam_user_without_a_password_is_refused_at_the_start() -> None:
     async with open_http() as http:
         with pytest.raises(ValueError, match="password"):
             IamAuth("https://iam.example", "bot", "", "corp", "p1", http=http)
 
 
-async def test_a_given_token_is_sent_as_it_is(stand: Stand, client_for: OpenClient):
+async def test_a_given_token_is_sent_as_it_is(stand: Stand, client_for: OpenClient) -> None:
     stand.says({"code": "00000000", "data": {}})
     client = await client_for(stand.url, TokenAuth("given"))
     await client.show_task("t")
@@ -381,7 +385,7 @@ async def test_a_given_token_is_sent_as_it_is(stand: Stand, client_for: OpenClie
 @pytest.mark.parametrize("body", [{}, {"token": "text"}, b"<html>"])
 async def test_a_token_in_an_answer_nobody_can_read_is_not_used(
     iam: Stand, stand: Stand, client: SecMaster, body: object
-):
+) -> None:
     iam.says(body, 201, X_Subject_Token="secret-token-1")
     with pytest.raises(Unreadable, match="IAM"):
         await client.show_task("t1")

@@ -41,7 +41,7 @@ async def approve(client: SecMaster) -> Receipt:
     return await client.update_task("t1", action=TaskAction.CONTINUE)
 
 
-async def test_showing_a_task_asks_once_and_reads_it(stand: Stand, client: SecMaster):
+async def test_showing_a_task_asks_once_and_reads_it(stand: Stand, client: SecMaster) -> None:
     stand.says({**OK, "data": {"id": "t1", "name": "block ip"}})
     task = await client.show_task("t1")
     assert task.name == "block ip"
@@ -51,13 +51,14 @@ async def test_showing_a_task_asks_once_and_reads_it(stand: Stand, client: SecMa
     assert request.headers["accept"] == "application/json"
 
 
-async def test_approving_sends_the_action_as_documented(stand: Stand, client: SecMaster):
+async def test_approving_sends_the_action_as_documented(stand: Stand, client: SecMaster) -> None:
     stand.says({**OK, "data": {"id": "t1", "status": "finished"}}, X_Request_Id="r-header")
     receipt = await approve(client)
     [request] = stand.requests
     assert (request.method, request.target) == ("PUT", f"{SOC}/tasks/t1")
     assert request.headers["content-type"] == "application/json;charset=UTF-8"
     assert request.json == {"action": "CONTINUE"}
+    assert receipt.task
     assert (receipt.status, receipt.request_id, receipt.task.status) == (
         200,
         "r-header",
@@ -65,14 +66,14 @@ async def test_approving_sends_the_action_as_documented(stand: Stand, client: Se
     )
 
 
-async def test_a_comment_is_sent_with_its_action(stand: Stand, client: SecMaster):
+async def test_a_comment_is_sent_with_its_action(stand: Stand, client: SecMaster) -> None:
     await client.update_task("t1", action=TaskAction.ADD_COMMENT, comment="误报 🙂")
     assert stand.requests[0].json == {"action": "ADD_COMMENT", "comment": "误报 🙂"}
 
 
 async def test_a_write_that_answers_without_the_task_is_still_a_success(
     stand: Stand, client: SecMaster
-):
+) -> None:
     stand.says({**OK, "data": "what"})
     assert (await approve(client)).task is None
 
@@ -88,13 +89,13 @@ async def test_a_write_that_answers_without_the_task_is_still_a_success(
 )
 async def test_an_action_without_what_it_needs_is_not_sent(
     stand: Stand, client: SecMaster, action: TaskAction, missing: str
-):
+) -> None:
     with pytest.raises(ValueError, match=f"needs {missing}"):
         await client.update_task("t1", action=action)
     assert stand.requests == []
 
 
-async def test_retrying_an_instance_sends_only_the_command(stand: Stand, client: SecMaster):
+async def test_retrying_an_instance_sends_only_the_command(stand: Stand, client: SecMaster) -> None:
     stand.says(OK)
     receipt = await client.update_workflow_instance("i1", command_type=CommandType.RETRY)
     [request] = stand.requests
@@ -103,7 +104,9 @@ async def test_retrying_an_instance_sends_only_the_command(stand: Stand, client:
     assert (receipt.request_id, receipt.task) == ("r-body", None)
 
 
-async def test_debugging_a_node_sends_its_parameters_as_text(stand: Stand, client: SecMaster):
+async def test_debugging_a_node_sends_its_parameters_as_text(
+    stand: Stand, client: SecMaster
+) -> None:
     await client.update_workflow_instance(
         "i1", command_type=CommandType.DEBUG, task_id="n1", input_dataobject='[{"a":1}]'
     )
@@ -116,7 +119,7 @@ async def test_debugging_a_node_sends_its_parameters_as_text(stand: Stand, clien
         await client.update_workflow_instance("i1", command_type=CommandType.DEBUG, task_id="n1")
 
 
-async def test_listing_tasks_sends_only_what_was_given(stand: Stand, client: SecMaster):
+async def test_listing_tasks_sends_only_what_was_given(stand: Stand, client: SecMaster) -> None:
     stand.says({**OK, "total": 12, "data": [{"id": "a"}, {"id": "b"}]})
     page = await client.list_tasks(
         offset=10,
@@ -137,12 +140,12 @@ async def test_listing_tasks_sends_only_what_was_given(stand: Stand, client: Sec
     }
 
 
-async def test_no_tasks_at_all_may_come_as_null(stand: Stand, client: SecMaster):
+async def test_no_tasks_at_all_may_come_as_null(stand: Stand, client: SecMaster) -> None:
     stand.says({**OK, "total": 0, "data": None})
     assert (await client.list_tasks()).tasks == ()
 
 
-async def test_an_instance_comes_without_an_envelope(stand: Stand, client: SecMaster):
+async def test_an_instance_comes_without_an_envelope(stand: Stand, client: SecMaster) -> None:
     stand.says(
         {"id": "i1", "status": "RUNNING", "topology": {"audit_logs": [{"status": "RUNNING"}]}}
     )
@@ -154,7 +157,7 @@ async def test_an_instance_comes_without_an_envelope(stand: Stand, client: SecMa
     assert stand.requests[1].target.endswith("?show_topology=false")
 
 
-async def test_listing_instances_uses_their_own_words(stand: Stand, client: SecMaster):
+async def test_listing_instances_uses_their_own_words(stand: Stand, client: SecMaster) -> None:
     stand.says({"count": 1, "instances": [{"id": "i1"}]})
     page = await client.list_workflow_instances(status="FAILED", instance_id="i1", limit=100)
     assert (page.total, page.instances[0].id) == (1, "i1")
@@ -166,7 +169,7 @@ async def test_listing_instances_uses_their_own_words(stand: Stand, client: SecM
     }
 
 
-async def test_an_upload_is_a_form_with_the_file_in_it(stand: Stand, client: SecMaster):
+async def test_an_upload_is_a_form_with_the_file_in_it(stand: Stand, client: SecMaster) -> None:
     stand.says({**OK, "data": {"id": "a1", "file_name": "证据.txt"}})
     attachment = await client.upload_attachment("证据.txt", b"\x00bytes")
     assert attachment.id == "a1"
@@ -178,7 +181,9 @@ async def test_an_upload_is_a_form_with_the_file_in_it(stand: Stand, client: Sec
     assert b"\x00bytes" in request.body
 
 
-async def test_an_upload_that_names_no_attachment_is_unreadable(stand: Stand, client: SecMaster):
+async def test_an_upload_that_names_no_attachment_is_unreadable(
+    stand: Stand, client: SecMaster
+) -> None:
     stand.says({**OK, "data": {}})
     with pytest.raises(Unreadable):
         await client.upload_attachment("a.txt", b"")
@@ -186,7 +191,7 @@ async def test_an_upload_that_names_no_attachment_is_unreadable(stand: Stand, cl
         await client.upload_attachment("", b"")
 
 
-async def test_an_attachment_is_shown_and_located(stand: Stand, client: SecMaster):
+async def test_an_attachment_is_shown_and_located(stand: Stand, client: SecMaster) -> None:
     stand.says({**OK, "data": {"id": "a1", "is_deleted": False}})
     assert (await client.show_attachment("a1")).is_deleted is False
     stand.says({**OK, "data": "https://obs.example/x"})
@@ -200,7 +205,7 @@ async def test_an_attachment_is_shown_and_located(stand: Stand, client: SecMaste
 @pytest.mark.parametrize("body", [OK, {**OK, "data": "text"}, {**OK, "data": None}, {}, []])
 async def test_a_reply_without_what_was_asked_for_is_unreadable(
     stand: Stand, client: SecMaster, body: object
-):
+) -> None:
     stand.says(body)
     for call in (
         client.show_task("t"),
@@ -216,42 +221,42 @@ async def test_a_reply_without_what_was_asked_for_is_unreadable(
 @pytest.mark.parametrize("data", [None, 3, "", {}])
 async def test_a_download_without_a_url_is_unreadable(
     stand: Stand, client: SecMaster, data: object
-):
+) -> None:
     stand.says({**OK, "data": data})
     with pytest.raises(Unreadable):
         await client.download_attachment("a1")
 
 
 @pytest.mark.parametrize("status", [409, 429, 500, 503])
-async def test_nothing_is_ever_sent_twice(stand: Stand, client: SecMaster, status: int):
+async def test_nothing_is_ever_sent_twice(stand: Stand, client: SecMaster, status: int) -> None:
     stand.says({"code": "x"}, status, Retry_After="0")
     with pytest.raises((Conflict, Unavailable)):
         await approve(client)
     assert len(stand.requests) == 1
 
 
-async def test_a_redirect_is_not_followed(stand: Stand, client: SecMaster):
+async def test_a_redirect_is_not_followed(stand: Stand, client: SecMaster) -> None:
     stand.says(b"", 307, Location="/elsewhere")
     with pytest.raises(Unreadable):
         await approve(client)
     assert len(stand.requests) == 1
 
 
-async def test_a_refusal_inside_a_200_is_a_refusal(stand: Stand, client: SecMaster):
+async def test_a_refusal_inside_a_200_is_a_refusal(stand: Stand, client: SecMaster) -> None:
     stand.says({"code": "SecMaster.20010", "message": "already handled", "success": False})
     with pytest.raises(Refused, match="already handled") as caught:
         await approve(client)
     assert caught.value.code == "SecMaster.20010"
 
 
-async def test_html_in_place_of_an_answer_is_unreadable(stand: Stand, client: SecMaster):
+async def test_html_in_place_of_an_answer_is_unreadable(stand: Stand, client: SecMaster) -> None:
     stand.says(b"<html>login</html>", Content_Type="text/html")
     with pytest.raises(Unreadable) as caught:
         await approve(client)
     assert "html" not in str(caught.value)
 
 
-async def test_nobody_there_means_nothing_was_sent(client_for: OpenClient):
+async def test_nobody_there_means_nothing_was_sent(client_for: OpenClient) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))  # taken, but nobody listens
         client = await client_for(f"http://127.0.0.1:{bound.getsockname()[1]}")
@@ -277,7 +282,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 )
 async def test_an_answer_that_breaks_off_is_lost_and_in_doubt(
     wire: StartWire, client_for: OpenClient, answer: bytes
-):
+) -> None:
     url, requests = await wire(answer)
     client = await client_for(url)
     with pytest.raises(AnswerLost) as caught:
@@ -286,7 +291,7 @@ async def test_an_answer_that_breaks_off_is_lost_and_in_doubt(
     assert len(requests) == 1
 
 
-async def test_a_compressed_answer_is_read(wire: StartWire, client_for: OpenClient):
+async def test_a_compressed_answer_is_read(wire: StartWire, client_for: OpenClient) -> None:
     body = gzip.compress(b'{"code":"00000000","data":{"id":"t1"}}')
     head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
     client = await client_for((await wire(head + body))[0])
@@ -296,7 +301,7 @@ async def test_a_compressed_answer_is_read(wire: StartWire, client_for: OpenClie
 @pytest.mark.parametrize("answer", [b"", HEAD + b"Content-Length: 400\r\n\r\n{"])
 async def test_a_server_that_stops_answering_leaves_a_doubt(
     wire: StartWire, client_for: OpenClient, answer: bytes
-):
+) -> None:
     url, requests = await wire(answer, hang_up=False)
     client = await client_for(url, wait=httpx.Timeout(5, read=0.05))
     with pytest.raises(AnswerLost, match="ReadTimeout"):
@@ -304,7 +309,9 @@ async def test_a_server_that_stops_answering_leaves_a_doubt(
     assert len(requests) == 1
 
 
-async def test_the_client_goes_on_after_an_answer_was_lost(wire: StartWire, client_for: OpenClient):
+async def test_the_client_goes_on_after_an_answer_was_lost(
+    wire: StartWire, client_for: OpenClient
+) -> None:
     url, requests = await wire(b"")
     client = await client_for(url)
     for _ in range(12):
@@ -316,7 +323,7 @@ async def test_the_client_goes_on_after_an_answer_was_lost(wire: StartWire, clie
 @pytest.mark.parametrize("identifier", ["", " ", ".", "..", " .. "])
 async def test_an_id_that_is_no_id_is_refused_before_anything_is_sent(
     stand: Stand, client: SecMaster, identifier: str
-):
+) -> None:
     for call in (
         client.show_task(identifier),
         client.update_task(identifier, action=TaskAction.CONTINUE),
@@ -335,7 +342,7 @@ async def test_an_id_that_is_no_id_is_refused_before_anything_is_sent(
 )
 async def test_an_id_cannot_leave_its_place_in_the_path(
     stand: Stand, client: SecMaster, identifier: str
-):
+) -> None:
     stand.says({**OK, "data": {}})
     await client.show_task(identifier)
     target = stand.requests[0].target
@@ -345,7 +352,7 @@ async def test_an_id_cannot_leave_its_place_in_the_path(
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1))
-def test_any_id_is_exactly_one_segment_of_the_url(identifier: str):
+def test_any_id_is_exactly_one_segment_of_the_url(identifier: str) -> None:
     if identifier.strip() in ("", ".", ".."):
         with pytest.raises(ValueError, match="an id"):
             segment(identifier)
@@ -367,14 +374,14 @@ def test_any_id_is_exactly_one_segment_of_the_url(identifier: str):
         "http://x\n",
     ],
 )
-def test_an_endpoint_that_is_none_is_refused_at_the_start(endpoint: str):
+def test_an_endpoint_that_is_none_is_refused_at_the_start(endpoint: str) -> None:
     with pytest.raises(ValueError, match="endpoint"):
         SecMaster(endpoint=endpoint, project_id="p", workspace_id="w", auth=TokenAuth("t"))
 
 
 async def test_connections_are_few_and_direct_and_every_wait_has_an_end(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     assert None not in TIMEOUT.as_dict().values()
     assert LIMITS.max_connections == 8

@@ -161,9 +161,9 @@ def ends(entry: Entry, approval: Entry) -> bool:
     if entry["outcome"] == "lapsed":
         lapsed = {each["operation_id"] for each in entry["ended_request"]["approvals"]}
         return approval["operation_id"] in lapsed
-    same_person = approval["actor"]["id"] == entry["actor"]["id"]
+    same_person: bool = approval["actor"]["id"] == entry["actor"]["id"]
     affected = entry["outcome"] == "refuse" or same_person
-    return affected and approval["action"] == entry["action"]
+    return affected and bool(approval["action"] == entry["action"])
 
 
 def check_co_approvers(entry: Entry, counted: dict[str, Entry]) -> None:
@@ -379,14 +379,16 @@ def claim(store: Store, operation: Operation, at: datetime = START) -> ClaimResu
     return store.claim(operation, KEY, at, snapshot())
 
 
-def test_a_yes_that_comes_after_its_time_sends_nothing(store: Store):
+def test_a_yes_that_comes_after_its_time_sends_nothing(store: Store) -> None:
     late = START + timedelta(seconds=EXPIRES)
     result = claim(store, operation_of(1, "U0ALICE", terms=terms()), late)
     assert outcome_of(result) == "too_old"
     assert store.approval_requests(TASK, late) == ()
 
 
-def test_a_yes_that_was_taken_back_is_not_counted_when_its_step_is_played_again(store: Store):
+def test_a_yes_that_was_taken_back_is_not_counted_when_its_step_is_played_again(
+    store: Store,
+) -> None:
     approval = operation_of(1, "U0ALICE", terms=terms())
     claim(store, approval)
     store.withdraw(operation_of(2, "U0ALICE", intent=ApprovalIntent.WITHDRAW), START)
@@ -394,7 +396,7 @@ def test_a_yes_that_was_taken_back_is_not_counted_when_its_step_is_played_again(
     assert outcome_of(claim(store, operation_of(3, "U0BOB", terms=terms()))) == "counted"
 
 
-def test_the_key_stays_with_whom_it_was_given_in_time(store: Store):
+def test_the_key_stays_with_whom_it_was_given_in_time(store: Store) -> None:
     claim(store, operation_of(1, "U0ALICE", terms=terms()))
     last = operation_of(2, "U0BOB", terms=terms())
     first = claim(store, last)
@@ -402,7 +404,7 @@ def test_the_key_stays_with_whom_it_was_given_in_time(store: Store):
     assert (outcome_of(replayed), replayed.operation) == ("allowed", first.operation)
 
 
-def test_a_run_that_failed_once_more_needs_everybody_anew(store: Store):
+def test_a_run_that_failed_once_more_needs_everybody_anew(store: Store) -> None:
     fields = {"action": "instance.retry", "ref": RUN, "terms": terms()}
     store.claim(operation_of(1, "U0ALICE", **fields), f"{RUN}:retry:0", START, snapshot(0))
     bob = operation_of(2, "U0BOB", **fields)
@@ -412,7 +414,7 @@ def test_a_run_that_failed_once_more_needs_everybody_anew(store: Store):
     assert [each.actor.id for each in request.approvals] == ["U0BOB"]
 
 
-def test_what_is_sent_of_one_kind_keeps_nobody_from_taking_back_another(store: Store):
+def test_what_is_sent_of_one_kind_keeps_nobody_from_taking_back_another(store: Store) -> None:
     fields = {"action": "instance.retry", "ref": RUN}
     retry = operation_of(1, "U0ALICE", **fields, terms=terms())
     store.claim(retry, f"{RUN}:retry:0", START, snapshot())
@@ -426,7 +428,9 @@ def test_what_is_sent_of_one_kind_keeps_nobody_from_taking_back_another(store: S
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 @pytest.mark.parametrize("seed", range(6))
-def test_on_many_connections_at_once_nobody_sends_alone(store: Store, database_url: str, seed: int):
+def test_on_many_connections_at_once_nobody_sends_alone(
+    store: Store, database_url: str, seed: int
+) -> None:
     replicas = 8
     stores = [Store(connect(database_url)) for _ in range(replicas)]
     with ThreadPoolExecutor(replicas) as pool:

@@ -66,7 +66,7 @@ def copied(file: Path) -> Iterator[sa.Engine]:
 
 
 @both_databases
-def test_records_come_back_in_their_order_each_with_its_hash(engine: sa.Engine):
+def test_records_come_back_in_their_order_each_with_its_hash(engine: sa.Engine) -> None:
     write(engine, 3)
     records = list(audit_log.entries(engine))
     assert [record["number"] for record in records] == [1, 2, 3]
@@ -77,7 +77,7 @@ def test_records_come_back_in_their_order_each_with_its_hash(engine: sa.Engine):
 
 
 @both_databases
-def test_an_audit_without_records_is_whole(engine: sa.Engine):
+def test_an_audit_without_records_is_whole(engine: sa.Engine) -> None:
     assert audit_log.verify(engine, expected_head=audit_log.GENESIS) == audit_log.Verified(
         0, audit_log.GENESIS, (), 0
     )
@@ -85,7 +85,7 @@ def test_an_audit_without_records_is_whole(engine: sa.Engine):
 
 
 @both_databases
-def test_the_same_outcome_of_the_same_operation_is_written_once(engine: sa.Engine):
+def test_the_same_outcome_of_the_same_operation_is_written_once(engine: sa.Engine) -> None:
     write(engine, 2)
     write(engine, 3)
     with engine.begin() as connection:
@@ -98,7 +98,7 @@ def test_the_same_outcome_of_the_same_operation_is_written_once(engine: sa.Engin
 
 
 @both_databases
-def test_what_is_rolled_back_leaves_no_gap(engine: sa.Engine):
+def test_what_is_rolled_back_leaves_no_gap(engine: sa.Engine) -> None:
     write(engine, 1)
     with engine.connect() as connection:
         audit_log.append(connection, entry(2))
@@ -116,7 +116,9 @@ def test_what_is_rolled_back_leaves_no_gap(engine: sa.Engine):
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(more=st.dictionaries(any_text, any_json, max_size=3), target=any_text)
-def test_any_text_comes_back_as_it_was(engine: sa.Engine, more: dict[str, Any], target: str):
+def test_any_text_comes_back_as_it_was(
+    engine: sa.Engine, more: dict[str, Any], target: str
+) -> None:
     written = more | entry(next(numbers), target=target)
     with engine.begin() as connection:
         audit_log.append(connection, written)
@@ -128,14 +130,14 @@ def test_any_text_comes_back_as_it_was(engine: sa.Engine, more: dict[str, Any], 
     assert audit_log.verify(engine).total == 0
 
 
-def test_a_time_without_a_zone_is_refused(engine: sa.Engine):
+def test_a_time_without_a_zone_is_refused(engine: sa.Engine) -> None:
     with pytest.raises(ValueError, match="no zone"), engine.begin() as connection:
         audit_log.append(connection, entry(1, at=START.replace(tzinfo=None)))
     assert audit_log.verify(engine).records == 0
 
 
 @both_databases
-def test_more_records_than_a_page_are_read_and_chosen_from(engine: sa.Engine):
+def test_more_records_than_a_page_are_read_and_chosen_from(engine: sa.Engine) -> None:
     many = 2 * audit_log.PAGE + 5
     write(engine, many)
     numbers_read = [record["number"] for record in audit_log.entries(engine)]
@@ -150,7 +152,7 @@ def test_more_records_than_a_page_are_read_and_chosen_from(engine: sa.Engine):
     assert audit_log.count(engine) == many
 
 
-def test_records_written_while_it_is_verified_are_no_problem(engine: sa.Engine):
+def test_records_written_while_it_is_verified_are_no_problem(engine: sa.Engine) -> None:
     write(engine, audit_log.PAGE)
     progress = []
 
@@ -166,7 +168,7 @@ def test_records_written_while_it_is_verified_are_no_problem(engine: sa.Engine):
 
 @settings(max_examples=300, deadline=None)
 @given(choice=st.data())
-def test_any_changed_byte_is_found(written: Path, choice: st.DataObject):
+def test_any_changed_byte_is_found(written: Path, choice: st.DataObject) -> None:
     table, row, column = choice.draw(
         st.tuples(st.just("audit"), st.integers(1, SEVERAL), st.sampled_from(AUDIT[1:]))
         | st.just(("audit_head", SEVERAL, "hash"))
@@ -200,7 +202,9 @@ def test_any_changed_byte_is_found(written: Path, choice: st.DataObject):
     row=st.integers(1, SEVERAL),
     replacement=st.integers(-(2**63), 2**63 - 1),
 )
-def test_any_changed_number_is_found(written: Path, column: str, row: int, replacement: int):
+def test_any_changed_number_is_found(
+    written: Path, column: str, row: int, replacement: int
+) -> None:
     table, _, name = column.partition(".")
     assume(replacement not in range(1, SEVERAL + 1))
     where = f"WHERE number = {row}" if table == "audit" else ""
@@ -210,7 +214,7 @@ def test_any_changed_number_is_found(written: Path, column: str, row: int, repla
 
 
 @pytest.mark.parametrize("column", [*(f"audit.{name}" for name in AUDIT[1:]), "audit_head.hash"])
-def test_text_that_is_text_no_longer_is_found(written: Path, column: str):
+def test_text_that_is_text_no_longer_is_found(written: Path, column: str) -> None:
     table, _, name = column.partition(".")
     with copied(written) as engine:
         do(engine, f"UPDATE {table} SET {name} = CAST({name} AS BLOB) WHERE number = {SEVERAL}")
@@ -218,7 +222,7 @@ def test_text_that_is_text_no_longer_is_found(written: Path, column: str):
 
 
 @pytest.mark.parametrize("replacement", ["'x'", "8.5", "CAST('8' AS BLOB)"])
-def test_a_head_that_counts_nothing_is_found(written: Path, replacement: str):
+def test_a_head_that_counts_nothing_is_found(written: Path, replacement: str) -> None:
     with copied(written) as engine:
         do(engine, f"UPDATE audit_head SET number = {replacement}")
         assert sentences(audit_log.verify(engine)) == [
@@ -228,7 +232,9 @@ def test_a_head_that_counts_nothing_is_found(written: Path, replacement: str):
 
 @settings(max_examples=150, deadline=None)
 @given(choice=st.data())
-def test_whatever_is_removed_inserted_or_reordered_is_found(written: Path, choice: st.DataObject):
+def test_whatever_is_removed_inserted_or_reordered_is_found(
+    written: Path, choice: st.DataObject
+) -> None:
     with copied(written) as engine:
         before = rows(engine)
         head = audit_log.verify(engine).head
@@ -308,13 +314,15 @@ def _rearranged(before: list[dict[str, Any]], choice: st.DataObject) -> list[dic
         ),
     ],
 )
-def test_what_was_done_to_the_audit_is_said(engine: sa.Engine, change: str, expected: list[str]):
+def test_what_was_done_to_the_audit_is_said(
+    engine: sa.Engine, change: str, expected: list[str]
+) -> None:
     write(engine, SEVERAL)
     do(engine, change)
     assert sentences(audit_log.verify(engine)) == expected
 
 
-def test_each_bad_record_is_named_and_no_other(engine: sa.Engine):
+def test_each_bad_record_is_named_and_no_other(engine: sa.Engine) -> None:
     write(engine, 6)
     do(engine, "UPDATE audit SET hash = 'x' WHERE number IN (2, 3)")
     do(engine, "UPDATE audit SET record = replace(record, 'Alice', 'Bob') WHERE number = 5")
@@ -335,14 +343,14 @@ def test_each_bad_record_is_named_and_no_other(engine: sa.Engine):
     ],
     ids=lambda record: record[:20],
 )
-def test_whatever_stands_there_instead_of_a_record_is_found(engine: sa.Engine, record: str):
+def test_whatever_stands_there_instead_of_a_record_is_found(engine: sa.Engine, record: str) -> None:
     write(engine, 3)
     do(engine, "UPDATE audit SET record = :record WHERE number = 2", record=record)
     assert {number for number, _ in audit_log.verify(engine).problems} == {2}
     assert len(list(audit_log.entries(engine))) == 3
 
 
-def test_of_many_problems_the_first_hundred_are_told_and_all_are_counted(engine: sa.Engine):
+def test_of_many_problems_the_first_hundred_are_told_and_all_are_counted(engine: sa.Engine) -> None:
     write(engine, 250)
     do(engine, "UPDATE audit SET target = 'nobody'")
     verified = audit_log.verify(engine)
@@ -351,7 +359,7 @@ def test_of_many_problems_the_first_hundred_are_told_and_all_are_counted(engine:
 
 
 @both_databases
-def test_a_tail_that_was_written_anew_is_found_by_a_noted_head(engine: sa.Engine):
+def test_a_tail_that_was_written_anew_is_found_by_a_noted_head(engine: sa.Engine) -> None:
     write(engine, 5)
     head = audit_log.verify(engine).head
     rewrite(engine, rows(engine)[:3], head=True)
@@ -363,7 +371,7 @@ def test_a_tail_that_was_written_anew_is_found_by_a_noted_head(engine: sa.Engine
 
 
 @both_databases
-def test_writers_at_once_make_one_unbroken_chain(engine: sa.Engine, database_url: str):
+def test_writers_at_once_make_one_unbroken_chain(engine: sa.Engine, database_url: str) -> None:
     def work(writer: int) -> None:
         engine = connect(database_url)
         for number in range(20):
@@ -380,7 +388,9 @@ def test_writers_at_once_make_one_unbroken_chain(engine: sa.Engine, database_url
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-def test_a_role_that_may_only_add_can_write_and_not_change(engine: sa.Engine, database_url: str):
+def test_a_role_that_may_only_add_can_write_and_not_change(
+    engine: sa.Engine, database_url: str
+) -> None:
     name = f"clerk_{engine.url.database}"
     do(
         engine,
@@ -402,7 +412,7 @@ def test_a_role_that_may_only_add_can_write_and_not_change(engine: sa.Engine, da
 
 
 @pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
-def test_who_looks_into_the_audit_cannot_change_it(engine: sa.Engine, database_url: str):
+def test_who_looks_into_the_audit_cannot_change_it(engine: sa.Engine, database_url: str) -> None:
     write(engine, 3)
     auditor = open_read_only(database_url)
     try:

@@ -25,7 +25,7 @@ WITHIN = 3600
 )
 def test_what_was_sent_or_may_have_been_counts(
     database_url: str, state: OperationState, expected: list[bool]
-):
+) -> None:
     engine = connect(database_url)
     migrate(engine)
     store, brakes = Store(engine), []

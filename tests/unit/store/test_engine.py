@@ -17,7 +17,7 @@ SOON = 10  # seconds; the pool itself would let them wait for thirty
 
 
 @both_databases
-def test_whoever_waits_for_a_connection_is_refused_and_none_is_left_open(database_url: str):
+def test_whoever_waits_for_a_connection_is_refused_and_none_is_left_open(database_url: str) -> None:
     engine, opened = watched(database_url)
     in_use = [engine.connect() for _ in range(1 if "sqlite" in database_url else 15)]
     with ThreadPoolExecutor(4) as threads:
@@ -33,7 +33,7 @@ def test_whoever_waits_for_a_connection_is_refused_and_none_is_left_open(databas
 
 
 @both_databases
-def test_what_is_idle_is_closed_and_nothing_is_opened_anew(database_url: str):
+def test_what_is_idle_is_closed_and_nothing_is_opened_anew(database_url: str) -> None:
     engine, opened = watched(database_url)
     used = [engine.connect() for _ in range(1 if "sqlite" in database_url else 3)]
     for connection in used:
@@ -45,7 +45,7 @@ def test_what_is_idle_is_closed_and_nothing_is_opened_anew(database_url: str):
 
 
 @both_databases
-def test_a_lock_is_free_once_its_holder_has_left_by_an_error(database_url: str):
+def test_a_lock_is_free_once_its_holder_has_left_by_an_error(database_url: str) -> None:
     one, other = connect(database_url), connect(database_url)
     for connection in [one.connect() for _ in range(1 if "sqlite" in database_url else 4)]:
         connection.close()

@@ -23,7 +23,7 @@ def empty(database_url: str) -> Iterator[sa.Engine]:
 
 
 @both_databases
-def test_the_tables_are_as_the_bot_expects_them(empty: sa.Engine):
+def test_the_tables_are_as_the_bot_expects_them(empty: sa.Engine) -> None:
     migrate(empty)
 
     def include(_object: Any, name: str, kind: str, *_more: Any) -> bool:
@@ -36,13 +36,13 @@ def test_the_tables_are_as_the_bot_expects_them(empty: sa.Engine):
 
 
 @both_databases
-def test_a_new_audit_has_a_head_and_no_record(empty: sa.Engine):
+def test_a_new_audit_has_a_head_and_no_record(empty: sa.Engine) -> None:
     migrate(empty)
     assert audit_log.verify(empty) == audit_log.Verified(0, audit_log.GENESIS, (), 0)
 
 
 @both_databases
-def test_tables_that_are_there_stay_as_they_are(empty: sa.Engine):
+def test_tables_that_are_there_stay_as_they_are(empty: sa.Engine) -> None:
     migrate(empty)
     with empty.begin() as connection:
         audit_log.append(connection, entry(1))
@@ -51,7 +51,7 @@ def test_tables_that_are_there_stay_as_they_are(empty: sa.Engine):
 
 
 @both_databases
-def test_a_migration_that_fails_leaves_no_table_behind(empty: sa.Engine):
+def test_a_migration_that_fails_leaves_no_table_behind(empty: sa.Engine) -> None:
     do(empty, "CREATE TABLE audit_head (stands INTEGER)")
     with pytest.raises(sa.exc.SQLAlchemyError):
         migrate(empty)
@@ -62,7 +62,7 @@ def test_a_migration_that_fails_leaves_no_table_behind(empty: sa.Engine):
 
 
 @both_databases
-def test_a_database_from_before_the_first_release_is_refused(empty: sa.Engine):
+def test_a_database_from_before_the_first_release_is_refused(empty: sa.Engine) -> None:
     do(empty, "CREATE TABLE bot_schema_version (version_num VARCHAR(32))")
     with pytest.raises(UnsupportedDatabase, match="before the first release"):
         migrate(empty)
@@ -70,7 +70,7 @@ def test_a_database_from_before_the_first_release_is_refused(empty: sa.Engine):
 
 
 @both_databases
-def test_a_database_of_a_newer_version_is_refused(empty: sa.Engine):
+def test_a_database_of_a_newer_version_is_refused(empty: sa.Engine) -> None:
     migrate(empty)
     do(empty, f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
     with pytest.raises(UnsupportedDatabase, match="newer version"):

@@ -34,14 +34,14 @@ def settled(store: Store) -> list[datetime]:
 
 
 @both_databases
-def test_a_run_that_failed_long_ago_and_is_terminated_today_was_settled_today(store: Store):
+def test_a_run_that_failed_long_ago_and_is_terminated_today_was_settled_today(store: Store) -> None:
     store.tracked.add([ListedObject(REF, run("FAILED"), "d")], [], LONG_AGO + timedelta(minutes=1))
     store.tracked.update_read(REF, run("TERMINATED"), NOW)
     assert settled(store) == [NOW]
 
 
 @both_databases
-def test_a_run_was_settled_when_secmaster_says_it_ended(store: Store):
+def test_a_run_was_settled_when_secmaster_says_it_ended(store: Store) -> None:
     store.tracked.add([ListedObject(REF, run("FAILED"), "d")], [], LONG_AGO)
     ended = NOW - timedelta(hours=2)
     store.tracked.update_read(REF, run("FINISHED", ended), NOW)
@@ -50,7 +50,7 @@ def test_a_run_was_settled_when_secmaster_says_it_ended(store: Store):
 
 
 @both_databases
-def test_a_check_that_was_asked_for_meanwhile_is_still_due(store: Store):
+def test_a_check_that_was_asked_for_meanwhile_is_still_due(store: Store) -> None:
     store.tracked.add([ListedObject(REF, run("FAILED"), "d", next_check_at=NOW)], [], NOW)
     [tracked] = store.tracked.check_due(NOW, 5)
     later = NOW + timedelta(seconds=1)
@@ -62,7 +62,7 @@ def test_a_check_that_was_asked_for_meanwhile_is_still_due(store: Store):
 
 
 @both_databases
-def test_what_was_settled_long_ago_is_forgotten_once_it_is_drawn(store: Store):
+def test_what_was_settled_long_ago_is_forgotten_once_it_is_drawn(store: Store) -> None:
     store.tracked.add([ListedObject(REF, run("FAILED"), "d")], [], LONG_AGO)
     store.tracked.update_read(REF, run("FINISHED", LONG_AGO + timedelta(hours=1)), NOW)
     store.tracked.mark_stale(REF, stale=True)
