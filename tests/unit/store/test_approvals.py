@@ -161,9 +161,9 @@ def ends(entry: Entry, approval: Entry) -> bool:
     if entry["outcome"] == "lapsed":
         lapsed = {each["operation_id"] for each in entry["ended_request"]["approvals"]}
         return approval["operation_id"] in lapsed
-    same_person = approval["actor"]["id"] == entry["actor"]["id"]
+    same_person: bool = approval["actor"]["id"] == entry["actor"]["id"]
     affected = entry["outcome"] == "refuse" or same_person
-    return affected and approval["action"] == entry["action"]
+    return affected and bool(approval["action"] == entry["action"])
 
 
 def check_co_approvers(entry: Entry, counted: dict[str, Entry]) -> None:
