@@ -1,7 +1,6 @@
 """JSON that a sandbox cannot store is refused, by each sandbox in its service's words."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 
 import httpx
 import pytest
@@ -36,7 +35,7 @@ def test_a_hundred_levels_are_read() -> None:
 
 @pytest.mark.parametrize("body", BAD, ids=range(len(BAD)))
 async def test_slack_refuses_what_it_cannot_keep(
-    slack: SlackSandbox, send: Callable[..., Awaitable[tuple[int, str]]], body: Any
+    slack: SlackSandbox, send: Callable[..., Awaitable[tuple[int, str]]], body: str | bytes
 ) -> None:
     _, text = await send("POST", slack.url + "/api/chat.postMessage", body)
     assert '"invalid_json"' in text
@@ -48,7 +47,7 @@ async def test_slack_refuses_what_it_cannot_keep(
 
 @pytest.mark.parametrize("body", BAD, ids=range(len(BAD)))
 async def test_secmaster_refuses_what_it_cannot_keep(
-    secmaster: SecMasterSandbox, send: Callable[..., Awaitable[tuple[int, str]]], body: Any
+    secmaster: SecMasterSandbox, send: Callable[..., Awaitable[tuple[int, str]]], body: str | bytes
 ) -> None:
     token = {"X-Auth-Token": "demo-token"}
     path = f"{secmaster.url}{SOC}/tasks/{seed.TASK_ISOLATE}"
@@ -83,8 +82,8 @@ FILE = '--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n
 async def test_slack_says_what_is_wrong_with_a_body(
     slack: SlackSandbox,
     send: Callable[..., Awaitable[tuple[int, str]]],
-    kind: Any,
-    body: Any,
+    kind: str,
+    body: str | bytes,
     text: str,
 ) -> None:
     status, answer = await send("POST", slack.url + "/api/api.test", body, **{"Content-Type": kind})

@@ -1,7 +1,5 @@
 """The sandboxes serve programs and their own pages, not other sites in the same browser."""
 
-from typing import Any
-
 import httpx
 import pytest
 
@@ -21,7 +19,7 @@ async def status(
 
 @pytest.mark.parametrize("headers", [ELSEWHERE, SAME_MACHINE, {"Origin": "null"}])
 async def test_no_other_page_acts_here(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, headers: Any
+    slack: SlackSandbox, secmaster: SecMasterSandbox, headers: dict[str, str]
 ) -> None:
     for method, path in [
         ("POST", "/_sandbox/press"),

@@ -40,7 +40,8 @@ def caller(http: httpx.AsyncClient) -> Caller:
 
 
 def status_of(sandbox: SecMasterSandbox, id_: str) -> str:
-    return (sandbox.world.tasks | sandbox.world.instances)[id_]["status"]
+    status: str = (sandbox.world.tasks | sandbox.world.instances)[id_]["status"]
+    return status
 
 
 def assert_refused(answer: httpx.Response, status: int = 400) -> None:
@@ -207,7 +208,7 @@ async def test_an_unsigned_payload_is_for_bodies_that_are_not_json(
     sandbox: SecMasterSandbox,
 ) -> None:
     url = f"{sandbox.url}{SOC}/tasks"
-    unsigned = {"x_sdk_content_sha256": "UNSIGNED-PAYLOAD"}
+    unsigned: dict[str, Any] = {"x_sdk_content_sha256": "UNSIGNED-PAYLOAD"}
     assert (await send(signed(url, content_type="text/plain", **unsigned))).status_code == 200
     assert (await send(signed(url, **unsigned))).status_code == 401
 
@@ -328,7 +329,7 @@ async def test_terminate_cancels_the_task_and_ends_its_instance(
 @pytest.mark.parametrize("task_id", [seed.TASK_FINISHED, seed.TASK_CANCELED])
 @pytest.mark.parametrize("action", ["CONTINUE", "TERMINATE"])
 async def test_a_decided_task_is_not_decided_again(
-    sandbox: SecMasterSandbox, caller: Caller, task_id: Any, action: str
+    sandbox: SecMasterSandbox, caller: Caller, task_id: str, action: str
 ) -> None:
     before = json.dumps(sandbox.world.task(task_id))
     assert_refused(await caller.update(task_id, action))
@@ -340,7 +341,7 @@ async def test_a_decided_task_is_not_decided_again(
     "task_id", [seed.TASK_PLAYBOOK, seed.TASK_PUBLISH_WORKFLOW, seed.TASK_SPARSE]
 )
 async def test_a_task_without_a_workflow_instance_is_just_decided(
-    caller: Caller, task_id: Any
+    caller: Caller, task_id: str
 ) -> None:
     assert (await caller.update(task_id, "CONTINUE")).json()["data"]["status"] == "finished"
 
@@ -455,7 +456,7 @@ async def test_a_retry_may_fail_again_and_be_retried_again(
     ],
 )
 async def test_only_a_failed_instance_can_be_retried(
-    sandbox: SecMasterSandbox, caller: Caller, instance_id: Any
+    sandbox: SecMasterSandbox, caller: Caller, instance_id: str
 ) -> None:
     assert_refused(await caller.command(instance_id, "Retry"))
     assert sandbox.writes("UpdateWorkflowInstance", instance_id) == []
@@ -465,7 +466,7 @@ async def test_only_a_failed_instance_can_be_retried(
     "instance_id", [seed.INSTANCE_RUNNING, seed.INSTANCE_RETRYING, seed.INSTANCE_FAILED]
 )
 async def test_an_instance_that_has_not_ended_can_be_terminated(
-    sandbox: SecMasterSandbox, caller: Caller, instance_id: Any
+    sandbox: SecMasterSandbox, caller: Caller, instance_id: str
 ) -> None:
     assert (await caller.command(instance_id, "Terminate")).status_code == 200
     await sandbox.until(lambda: status_of(sandbox, instance_id) == "TERMINATED")

@@ -13,7 +13,7 @@ def plain(text: str = "t", **more: Any) -> dict[str, Any]:
     return {"type": "plain_text", "text": text, **more}
 
 
-def mrkdwn(text: str = "t") -> dict[str, Any]:
+def mrkdwn(text: str | int = "t") -> dict[str, Any]:
     return {"type": "mrkdwn", "text": text}
 
 
@@ -180,7 +180,9 @@ EDGES = {
 
 
 @pytest.mark.parametrize(("within", "beyond", "pointer"), EDGES.values(), ids=EDGES)
-def test_a_limit_is_kept_to_the_character(within: Any, beyond: Any, pointer: Any) -> None:
+def test_a_limit_is_kept_to_the_character(
+    within: dict[str, Any], beyond: dict[str, Any], pointer: str
+) -> None:
     check_blocks([within])
     code, messages = complaints(check_blocks, [beyond])
     assert code == "invalid_blocks"
@@ -270,7 +272,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("block", "words", "pointer"), WRONG.values(), ids=WRONG)
 def test_what_is_not_a_block_is_refused_in_slacks_words(
-    block: Any, words: Any, pointer: Any
+    block: dict[str, Any] | str, words: str, pointer: str
 ) -> None:
     _, messages = complaints(check_blocks, [block])
     assert messages == [f"[ERROR] {words} [json-pointer:{pointer}]"]

@@ -129,4 +129,5 @@ async def test_channels_are_arranged_over_http_and_the_page_hears_of_it(
 async def error(call: Awaitable[Any]) -> str:
     with pytest.raises(SlackApiError) as caught:
         await call
-    return caught.value.response["error"]
+    code: str = caught.value.response["error"]
+    return code

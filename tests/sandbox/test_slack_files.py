@@ -39,11 +39,13 @@ async def upload(
 async def refused(call: Awaitable[Any]) -> AsyncSlackResponse:
     with pytest.raises(SlackApiError) as caught:
         await call
-    return caught.value.response
+    response: AsyncSlackResponse = caught.value.response
+    return response
 
 
 async def error(call: Awaitable[Any]) -> str:
-    return (await refused(call))["error"]
+    code: str = (await refused(call))["error"]
+    return code
 
 
 async def fetched(
@@ -397,6 +399,7 @@ async def test_people_say_files_and_read_them_over_http(
         assert await answer.read() == HELLO
         assert answer.content_type == "application/octet-stream"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.content_disposition is not None
         assert answer.content_disposition.type == "attachment"
         assert answer.content_disposition.filename == name
     async with session.get(url, params={"user": "U0DAVE"}) as answer:
@@ -464,7 +467,8 @@ async def opened(slack: SlackSandbox, client: AsyncWebClient) -> Callable[..., A
     async def show(**limits: Any) -> str:
         trigger = slack.workspace.permits.new_trigger("U0BOB")
         answer = await client.views_open(trigger_id=trigger, view=modal(**limits))
-        return answer["view"]["id"]
+        view_id: str = answer["view"]["id"]
+        return view_id
 
     return show
 
@@ -511,7 +515,7 @@ async def test_the_dialog_refuses_files_it_did_not_ask_for(
     slack: SlackSandbox,
     opened: Callable[..., Awaitable[str]],
     limits: dict[str, Any],
-    names: Any,
+    names: list[str],
     why: str,
 ) -> None:
     view = await opened(**limits)

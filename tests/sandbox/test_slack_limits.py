@@ -87,6 +87,7 @@ async def test_a_method_is_called_as_often_a_minute_as_its_tier_says(
         await client.api_call(method)
     assert await wait(client.api_call(method)) == seconds
     await client.api_call("auth.test")
+    assert isinstance(slack.limits.clock, Clock)
     slack.limits.clock.now += seconds
     await client.api_call(method)
 
@@ -123,6 +124,7 @@ async def test_every_call_that_was_refused_is_on_record(
 async def test_limits_are_switched_over_http(
     slack: SlackSandbox, client: AsyncWebClient, post: Callable[..., Awaitable[None]]
 ) -> None:
+    assert client.session is not None
     url = slack.url + "/_sandbox/limits"
     async with client.session.post(url, json={"on": True}) as answer:
         assert await answer.json() == {"on": True}

@@ -91,6 +91,7 @@ async def test_a_preview_is_attached_and_replaced(
     before = slack.changes.count
     await client.chat_unfurl(**where, unfurls={SENT: {"blocks": [SECTION]}})
     url = f"{slack.url}/_sandbox/page?user=U0DAVE&channel=C0SOC&since={before}"
+    assert client.session is not None
     async with client.session.get(url) as answer:
         [changed] = (await answer.json())["channel"]["messages"]
     preview = changed["attachments"][-1]["blocks"]

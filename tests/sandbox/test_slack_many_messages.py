@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Iterable
 from typing import Any
 
 import aiohttp
@@ -34,7 +35,8 @@ def test_a_row_finds_what_lies_between_two_moments() -> None:
 
 
 def test_a_row_is_kept_in_order_whatever_is_put_in_and_taken_out() -> None:
-    chance, row, plain = random.Random(1), MessageList(), {}
+    chance, row = random.Random(1), MessageList()
+    plain: dict[int, str] = {}
     for _ in range(500):
         at = chance.randrange(100)
         if chance.random() < 0.4:
@@ -71,7 +73,7 @@ def test_a_copy_is_made_once_for_each_time_a_message_looks_different() -> None:
         messages.put(message(at))
     before = messages.copies().top.newest()
     messages.by_ts["50.000100"]["text"] = "new"
-    messages.changes("50.000100")
+    messages.changed("50.000100")
     after = messages.copies().top.newest()
     assert [one["ts"] for one, other in zip(before, after, strict=True) if one is not other] == [
         "50.000100"
@@ -120,7 +122,8 @@ async def test_history_pages_through_thousands_newest_first(
     slack: SlackSandbox, client: AsyncWebClient
 ) -> None:
     posted = [post(slack, str(number)) for number in range(1000)]
-    read, cursor = [], ""
+    read: list[dict[str, Any]] = []
+    cursor = ""
     while cursor or not read:
         page = await client.conversations_history(channel=SOC, limit=200, cursor=cursor)
         read += page["messages"]
@@ -188,10 +191,10 @@ async def look(slack: SlackSandbox, session: aiohttp.ClientSession, **query: str
         return await answer.json()
 
 
-def post(slack: SlackSandbox, text: str, thread_ts: str = "") -> Any:
+def post(slack: SlackSandbox, text: str, thread_ts: str = "") -> dict[str, Any]:
     said_by_bot = {"user": "U0BOT", "bot_id": "B0BOT", "text": text}
     return slack.workspace.post(SOC, said_by_bot, thread_ts)
 
 
-def said(messages: list[dict[str, Any]]) -> list[str]:
+def said(messages: Iterable[dict[str, Any]]) -> list[str]:
     return [one["text"] for one in messages]

@@ -11,7 +11,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.methods import ALL_SCOPES
 
-MANIFEST = {
+MANIFEST: dict[str, Any] = {
     "display_information": {"name": "SecMaster"},
     "features": {
         "app_home": {"home_tab_enabled": False},
@@ -29,10 +29,10 @@ SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "hello"}}
 
 @pytest.fixture
 async def read(
-    client: AsyncWebClient, slack: SlackSandbox
+    session: aiohttp.ClientSession, slack: SlackSandbox
 ) -> Callable[..., Awaitable[tuple[int, Any]]]:
     async def get(path: str, **query: str) -> tuple[int, Any]:
-        async with client.session.get(f"{slack.url}/_sandbox/{path}", params=query) as answer:
+        async with session.get(f"{slack.url}/_sandbox/{path}", params=query) as answer:
             return answer.status, await answer.json()
 
     return get
@@ -52,10 +52,10 @@ async def page(read: Callable[..., Awaitable[tuple[int, Any]]]) -> Callable[...,
 
 @pytest.fixture
 async def act(
-    client: AsyncWebClient, slack: SlackSandbox
+    session: aiohttp.ClientSession, slack: SlackSandbox
 ) -> Callable[..., Awaitable[tuple[int, Any]]]:
     async def post(name: str, **fields: Any) -> tuple[int, Any]:
-        async with client.session.post(f"{slack.url}/_sandbox/{name}", json=fields) as answer:
+        async with session.post(f"{slack.url}/_sandbox/{name}", json=fields) as answer:
             return answer.status, await answer.json()
 
     return post
@@ -190,7 +190,9 @@ async def test_a_page_gets_what_changed_since_and_the_order_of_all(
     reply = await slack.say("U0ALICE", "C0SOC", "reply", thread_ts=first["ts"])
     [root] = await news()
     assert (root["ts"], root["reply_count"]) == (first["ts"], 1)
-    slack.workspace.delete("C0SOC", slack.workspace.message("C0SOC", reply["ts"]))
+    message = slack.workspace.message("C0SOC", reply["ts"])
+    assert message is not None
+    slack.workspace.delete("C0SOC", message)
     assert [one["reply_count"] for one in await news()] == [0]
     both = [second["ts"]]
     await client.chat_delete(channel="C0SOC", ts=first["ts"])
@@ -329,7 +331,10 @@ def section(kind: str) -> dict[str, Any]:
     ],
 )
 async def test_blocks_call_for_people_and_their_text_does_not(
-    client: AsyncWebClient, page: Callable[..., Awaitable[Any]], block: Any, mentioned: bool
+    client: AsyncWebClient,
+    page: Callable[..., Awaitable[Any]],
+    block: dict[str, Any],
+    mentioned: bool,
 ) -> None:
     await client.chat_postMessage(channel="C0SOC", text="<@U0BOB> look", blocks=[block])
     assert await state(page, "C0SOC") == (1, mentioned)

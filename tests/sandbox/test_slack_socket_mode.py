@@ -31,10 +31,12 @@ async def bolt(slack: SlackSandbox, client: AsyncWebClient) -> AsyncIterator[Asy
     """A Bolt app on a websocket of its own."""
     app = AsyncApp(client=client, process_before_response=True)
     handler = AsyncSocketModeHandler(app, "xapp-demo", ping_interval=0.05)
-    await handler.connect_async()
+    # Bolt declares no types for it.
+    await handler.connect_async()  # type: ignore[no-untyped-call]
     await slack.until(lambda: slack.socket_mode.connections)
     yield app
-    await handler.close_async()
+    # Nor for this.
+    await handler.close_async()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
@@ -145,7 +147,7 @@ async def test_an_envelope_goes_to_any_connection_and_none_is_skipped(
 ) -> None:
     sockets = [await connect(), await connect()]
     assert [(await one.receive_json())["num_connections"] for one in sockets] == [1, 2]
-    received = [[], []]
+    received: list[list[str]] = [[], []]
 
     async def acknowledge(socket: ClientWebSocketResponse, texts: list[str]) -> None:
         async for message in socket:

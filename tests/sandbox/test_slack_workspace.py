@@ -124,11 +124,13 @@ def modal(*blocks: dict[str, Any], **more: Any) -> dict[str, Any]:
 async def refused(call: Awaitable[Any]) -> AsyncSlackResponse:
     with pytest.raises(SlackApiError) as caught:
         await call
-    return caught.value.response
+    response: AsyncSlackResponse = caught.value.response
+    return response
 
 
 async def error(call: Awaitable[Any]) -> str:
-    return (await refused(call))["error"]
+    code: str = (await refused(call))["error"]
+    return code
 
 
 # The journey.
@@ -419,7 +421,7 @@ async def test_only_the_bots_own_messages_can_be_changed_or_deleted(
 async def test_an_ephemeral_message_is_seen_by_its_person_only(
     slack: SlackSandbox, client: AsyncWebClient
 ) -> None:
-    whisper = {"channel": "C0SOC", "text": "between us"}
+    whisper: dict[str, Any] = {"channel": "C0SOC", "text": "between us"}
     ephemeral = await client.chat_postEphemeral(**whisper, user="U0ALICE")
     assert [one["text"] for one in slack.messages("C0SOC", user="U0ALICE")] == ["between us"]
     assert slack.messages("C0SOC", user="U0BOB") == slack.messages("C0SOC") == []
@@ -565,8 +567,9 @@ async def test_an_app_that_is_late_broken_or_away_is_an_error_to_the_person(
 
     never = asyncio.Event()
 
-    async def late(_request: web.Request) -> None:
+    async def late(_request: web.Request) -> web.Response:
         await never.wait()
+        return web.Response()
 
     slack.delivery.patience = 0.05
     async with served(late) as slack.request_url:
@@ -676,7 +679,12 @@ async def respond(
         urls.append(body["response_url"])
         await ack()
 
-    whisper = {"channel": "C0SOC", "user": "U0ALICE", "text": "card", "blocks": CARD}
+    whisper: dict[str, Any] = {
+        "channel": "C0SOC",
+        "user": "U0ALICE",
+        "text": "card",
+        "blocks": CARD,
+    }
     card = await client.chat_postEphemeral(**whisper)
     await slack.press("U0ALICE", "C0SOC", card["message_ts"], "approve")
     hook = AsyncWebhookClient(urls[0], session=session)
@@ -994,6 +1002,7 @@ async def test_a_home_tab_is_published_when_it_is_opened(
 
     await slack.open_home("U0CAROL")
     home = slack.home("U0CAROL")
+    assert home is not None
     assert home["blocks"][0]["text"]["text"] == "*Task 1*"
     assert (await slack.press_in_view("U0CAROL", home["id"], "approve")).error == ""
 
@@ -1003,8 +1012,9 @@ async def test_one_of_several_buttons_with_the_same_action_is_pressed_in_a_view(
 ) -> None:
     blocks = [{**buttons(APPROVE | {"value": one}), "block_id": one} for one in ("one", "two")]
     await client.views_publish(user_id="U0CAROL", view={"type": "home", "blocks": blocks})
-    home = slack.home("U0CAROL")["id"]
-    await slack.press_in_view("U0CAROL", home, "approve", block_id="two")
+    home = slack.home("U0CAROL")
+    assert home is not None
+    await slack.press_in_view("U0CAROL", home["id"], "approve", block_id="two")
     [action] = slack.sent[-1].payload["actions"]
     assert (action["block_id"], action["value"]) == ("two", "two")
 
@@ -1056,6 +1066,7 @@ async def test_an_event_is_redelivered_with_the_same_id(slack: SlackSandbox) -> 
     async with served(receive) as slack.request_url:
         await slack.say("U0DAVE", "D0DAVE", "hello")
         [event_id] = slack.delivery.events
+        assert slack.sent[0].delivered is not None
         assert slack.sent[0].delivered.error == "dispatch_failed"
         assert (await slack.redeliver(event_id)).error == ""
         await slack.redeliver(event_id)

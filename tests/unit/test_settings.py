@@ -5,6 +5,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from bot.settings import Settings, SettingsError, load
 
@@ -97,9 +98,14 @@ def test_an_endpoint_of_ones_own_takes_the_place_of_the_region(read: Read) -> No
     assert settings.console_url == ""
 
 
+def secret(setting: SecretStr | None) -> str:
+    assert setting is not None
+    return setting.get_secret_value()
+
+
 def test_temporary_keys_come_with_their_token(read: Read) -> None:
     settings = read(HTTP, WHERE, SIGNED, MORE)
-    assert settings.security_token.get_secret_value() == "sts-secret-8"
+    assert secret(settings.security_token) == "sts-secret-8"
 
 
 def test_the_other_names_of_a_setting_are_read_too(read: Read) -> None:
@@ -107,8 +113,8 @@ def test_the_other_names_of_a_setting_are_read_too(read: Read) -> None:
     keys = {"CLOUD_SDK_AK": "ak", "CLOUD_SDK_SK": "sk"}
     settings = read(HTTP, where, keys, HUAWEICLOUD_SDK_PROJECT_ID="other")
     assert settings.secmaster_project_id == "other"
-    assert settings.ak.get_secret_value() == "ak"
-    assert settings.sk.get_secret_value() == "sk"
+    assert secret(settings.ak) == "ak"
+    assert secret(settings.sk) == "sk"
 
 
 def test_our_own_name_of_a_setting_wins_over_the_other(read: Read) -> None:
@@ -116,7 +122,7 @@ def test_our_own_name_of_a_setting_wins_over_the_other(read: Read) -> None:
         HTTP, WHERE, SIGNED, {"CLOUD_SDK_AK": "other"}, HUAWEICLOUD_SDK_PROJECT_ID="other"
     )
     assert settings.secmaster_project_id == "project"
-    assert settings.ak.get_secret_value() == "ak-secret-4"
+    assert secret(settings.ak) == "ak-secret-4"
 
 
 def test_the_environment_wins_over_the_file(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +147,7 @@ def test_the_file_is_looked_for_where_the_bot_is_started(tmp_path: Path) -> None
 
 def test_quotes_comments_and_other_peoples_settings_in_the_file_do_no_harm(read: Read) -> None:
     settings = read(HTTP, WHERE, {"# a": "comment"}, OTHER="x", SECMASTER_AUTH_TOKEN='"a b # c"')
-    assert settings.secmaster_auth_token.get_secret_value() == "a b # c"
+    assert secret(settings.secmaster_auth_token) == "a b # c"
 
 
 # What is missing.
@@ -336,7 +342,7 @@ def test_the_password_of_a_refused_database_is_not_told(problems: Problems) -> N
 def test_no_secret_hangs_on_to_the_error_through_its_causes(read: Read) -> None:
     with pytest.raises(SettingsError) as caught:
         read(HTTP, TOKEN, BOT_PORT="http")
-    error = caught.value
+    error: BaseException | None = caught.value
     while error is not None:
         assert not any(secret in f"{error!r}{error}" for secret in SECRETS)
         error = error.__cause__ or error.__context__

@@ -124,11 +124,10 @@ def test_what_is_kept_is_read_back_as_it_was(
         stored = snapshots.stored(task)
     except UnicodeEncodeError:
         pytest.fail("half a character keeps a task from being decided")
-    assert (
-        snapshots.decision_fingerprint(snapshots.parse("task", stored.snapshot))
-        == stored.fingerprint
-    )
-    assert snapshots.changes(task, snapshots.parse("task", stored.snapshot)) == ()
+    again = snapshots.parse("task", stored.snapshot)
+    assert again is not None
+    assert snapshots.decision_fingerprint(again) == stored.fingerprint
+    assert snapshots.changes(task, again) == ()
 
 
 def test_where_nothing_was_kept_nothing_is_read() -> None:

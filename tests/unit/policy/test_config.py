@@ -563,6 +563,7 @@ def test_a_route_for_instances_alone_may_escalate() -> None:
     (first, _) = parse(
         text + "escalate = { after = '1h', to = 'leads' }\n" + ROUTE + "name = 'leads'"
     ).routes
+    assert first.escalate is not None
     assert first.escalate.after == timedelta(hours=1)
 
 

@@ -455,7 +455,7 @@ def test_the_creator_does_not_break_the_glass_where_the_creator_may_not() -> Non
 
 @pytest.mark.parametrize("kind", ["guest", "outsider"])
 def test_guests_and_outsiders_do_not_break_the_glass(kind: str) -> None:
-    stranger = replace(FRANK, **{kind: True})
+    stranger = replace(FRANK, guest=kind == "guest", outsider=kind == "outsider")
     assert answer(GLASS, stranger, APPROVE, break_glass=True) == Refused(RefusalReason(kind))
 
 
@@ -494,9 +494,9 @@ def test_what_somebody_was_lent_they_cannot_lend_on() -> None:
 
 @pytest.mark.parametrize("kind", ["guest", "outsider"])
 def test_a_guest_or_outsider_neither_borrows_nor_lends(kind: str) -> None:
-    delegate = replace(BORROWER, **{kind: True})
+    delegate = replace(BORROWER, guest=kind == "guest", outsider=kind == "outsider")
     assert answer(APPROVER, delegate, APPROVE) == Refused(RefusalReason(kind))
-    delegator = replace(ALICE, **{kind: True})
+    delegator = replace(ALICE, guest=kind == "guest", outsider=kind == "outsider")
     lent = replace(DAVE, delegators=(delegator,))
     assert answer(APPROVER, lent, APPROVE) == Refused(RefusalReason.RULE, "rule 1", ("approver",))
 

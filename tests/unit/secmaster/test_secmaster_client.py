@@ -58,6 +58,7 @@ async def test_approving_sends_the_action_as_documented(stand: Stand, client: Se
     assert (request.method, request.target) == ("PUT", f"{SOC}/tasks/t1")
     assert request.headers["content-type"] == "application/json;charset=UTF-8"
     assert request.json == {"action": "CONTINUE"}
+    assert receipt.task is not None
     assert (receipt.status, receipt.request_id, receipt.task.status) == (
         200,
         "r-header",

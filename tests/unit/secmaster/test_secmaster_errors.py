@@ -3,6 +3,7 @@
 import json
 import pickle
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 import httpx
@@ -51,7 +52,7 @@ def error_of(response: httpx.Response, *args: Any, **kwargs: Any) -> SecMasterEr
     return caught.value
 
 
-@pytest.mark.parametrize("kind", sorted(family(httpx.TransportError), key=lambda k: k.__name__))
+@pytest.mark.parametrize("kind", sorted(family(httpx.TransportError), key=attrgetter("__name__")))
 def test_every_broken_exchange_of_httpx_has_its_error(kind: type[Any]) -> None:
     error = broken(kind("secret words"))
     sent = kind.__name__ not in NOTHING_WAS_SENT
@@ -68,7 +69,7 @@ def test_a_url_that_cannot_be_asked_reached_nobody() -> None:
     assert type(broken(httpx.InvalidURL("no"))) is Unreachable
 
 
-@pytest.mark.parametrize("kind", sorted(family(SecMasterError), key=lambda k: k.__name__))
+@pytest.mark.parametrize("kind", sorted(family(SecMasterError), key=attrgetter("__name__")))
 def test_every_error_survives_being_stored(kind: type[Any]) -> None:
     error = kind("words", code="C.1", status=503, request_id="r1", unsent=True)
     if isinstance(error, Unavailable):
@@ -234,5 +235,9 @@ def test_reading_retry_after_never_fails(header: str) -> None:
 
 
 def test_retry_after_is_on_the_error() -> None:
-    assert error_of(answered(b"", 429, Retry_After="3")).retry_after == 3.0
-    assert error_of(answered(b"", 503)).retry_after is None
+    throttled = error_of(answered(b"", 429, Retry_After="3"))
+    assert isinstance(throttled, Unavailable)
+    assert throttled.retry_after == 3.0
+    in_trouble = error_of(answered(b"", 503))
+    assert isinstance(in_trouble, Unavailable)
+    assert in_trouble.retry_after is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.secmaster import Instance, InstanceStatus
+from bot.secmaster import Instance, InstanceStatus, Node
 
 
 def run(*nodes: dict[str, object]) -> Instance:
@@ -13,6 +13,11 @@ def node(name: str, status: str = "", *, succeed: bool | None = None) -> dict[st
     return {"action_id": name, "status": status, "succeed": succeed}
 
 
+def id_of(node: Node | None) -> str:
+    assert node is not None
+    return node.action_id
+
+
 DONE = node("done", "FINISHED", succeed=True)
 FAILED = node("failed", "FAILED", succeed=False)
 RUNNING = node("running", "RUNNING", succeed=False)
@@ -20,7 +25,7 @@ RUNNING = node("running", "RUNNING", succeed=False)
 
 def test_a_node_that_still_runs_has_not_failed() -> None:
     assert run(DONE, RUNNING).failed_node is None
-    assert run(DONE, RUNNING, FAILED).failed_node.action_id == "failed"
+    assert id_of(run(DONE, RUNNING, FAILED).failed_node) == "failed"
 
 
 def test_a_node_that_has_not_begun_has_not_failed() -> None:
@@ -29,21 +34,21 @@ def test_a_node_that_has_not_begun_has_not_failed() -> None:
 
 @pytest.mark.parametrize("succeed", [False, True, None])
 def test_a_node_that_calls_itself_failed_has_failed(succeed: bool | None) -> None:
-    assert run(DONE, node("x", "FAILED", succeed=succeed)).failed_node.action_id == "x"
+    assert id_of(run(DONE, node("x", "FAILED", succeed=succeed)).failed_node) == "x"
 
 
 @pytest.mark.parametrize("status", ["FINISHED", "TERMINATED", "ODD"])
 def test_a_node_that_ended_without_success_has_failed(status: str) -> None:
-    assert run(node("x", status, succeed=False)).failed_node.action_id == "x"
+    assert id_of(run(node("x", status, succeed=False)).failed_node) == "x"
     assert run(node("x", status, succeed=True), node("y", status)).failed_node is None
 
 
 def test_of_several_nodes_that_failed_the_first_is_told() -> None:
-    assert run(DONE, FAILED, node("later", "FAILED")).failed_node.action_id == "failed"
+    assert id_of(run(DONE, FAILED, node("later", "FAILED")).failed_node) == "failed"
 
 
 def test_the_node_that_runs_is_where_the_run_is() -> None:
-    assert run(DONE, FAILED, RUNNING, node("next", "RUNNING")).running_node.action_id == "running"
+    assert id_of(run(DONE, FAILED, RUNNING, node("next", "RUNNING")).running_node) == "running"
 
 
 @pytest.mark.parametrize("status", [each for each in InstanceStatus if each != "RUNNING"])

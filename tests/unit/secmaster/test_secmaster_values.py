@@ -49,7 +49,9 @@ def objects_like(model: type[Task] | type[Instance]) -> st.SearchStrategy[dict[s
 )
 def test_a_time_is_read_in_every_form_it_is_written(text: object, expected: datetime) -> None:
     assert moment(text) == expected
-    assert moment(text).utcoffset() == expected.utcoffset()
+    time = moment(text)
+    assert time is not None
+    assert time.utcoffset() == expected.utcoffset()
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,9 @@ def test_a_time_is_sent_with_the_stray_z_and_its_offset() -> None:
 @given(st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2100, 1, 1)))  # noqa: DTZ001 - hypothesis wants them naive
 def test_a_time_sent_reads_back_to_the_millisecond(naive: datetime) -> None:
     time = naive.replace(tzinfo=CHINA)
-    assert timedelta() <= time - moment(stamp(time)) < timedelta(milliseconds=1)
+    again = moment(stamp(time))
+    assert again is not None
+    assert timedelta() <= time - again < timedelta(milliseconds=1)
 
 
 def test_a_time_without_an_offset_is_not_sent() -> None:
@@ -199,7 +203,9 @@ def test_an_instance_without_a_failure_has_no_failed_node() -> None:
 
 def test_a_node_that_failed_by_status_is_the_failed_one() -> None:
     nodes = {"audit_logs": [{"status": InstanceStatus.FAILED, "action_name": "block"}]}
-    assert Instance.model_validate({"topology": nodes}).failed_node.action_name == "block"
+    failed_node = Instance.model_validate({"topology": nodes}).failed_node
+    assert failed_node is not None
+    assert failed_node.action_name == "block"
 
 
 @pytest.mark.parametrize("topology", [None, "", [], {}, {"audit_logs": None}, {"audit_logs": "x"}])

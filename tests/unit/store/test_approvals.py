@@ -163,7 +163,7 @@ def ends(entry: Entry, approval: Entry) -> bool:
         return approval["operation_id"] in lapsed
     same_person = approval["actor"]["id"] == entry["actor"]["id"]
     affected = entry["outcome"] == "refuse" or same_person
-    return affected and approval["action"] == entry["action"]
+    return bool(affected and approval["action"] == entry["action"])
 
 
 def check_co_approvers(entry: Entry, counted: dict[str, Entry]) -> None:
