@@ -13,7 +13,7 @@ import typer
 
 from bot.__main__ import cli
 from bot.cli.policy_check import check
-from bot.domain.actions import TABLE
+from bot.domain.actions import TABLE, Action
 from bot.domain.watch_status import WatchStatus
 from bot.messages.labels import LABELS
 from bot.policy.config import Config, load, parse
@@ -73,21 +73,21 @@ def setting_names(*, preferred: bool) -> set[str]:
 
 
 @pytest.mark.parametrize("name", sorted(setting_names(preferred=True)))
-def test_every_setting_has_its_row(name: str):
+def test_every_setting_has_its_row(name: str) -> None:
     assert f"`{name}`" in first_cells(OPERATE)
 
 
 @pytest.mark.parametrize("name", sorted(setting_names(preferred=False)))
-def test_every_other_name_of_a_setting_is_told(name: str):
+def test_every_other_name_of_a_setting_is_told(name: str) -> None:
     assert f"`{name}`" in OPERATE
 
 
 @pytest.mark.parametrize("name", sorted(setting_names(preferred=True) - {"SLACK_API_URL"}))
-def test_every_setting_is_in_the_example(name: str):
+def test_every_setting_is_in_the_example(name: str) -> None:
     assert re.search(rf"^#?{name}=", ENV_EXAMPLE, re.MULTILINE)
 
 
-def test_the_example_has_no_setting_that_is_not_there():
+def test_the_example_has_no_setting_that_is_not_there() -> None:
     named = set(re.findall(r"^#?([A-Z_]+)=", ENV_EXAMPLE, re.MULTILINE))
     assert named <= setting_names(preferred=True)
 
@@ -96,18 +96,18 @@ def test_the_example_has_no_setting_that_is_not_there():
 
 
 @pytest.mark.parametrize("action", TABLE, ids=lambda action: action.name)
-def test_the_readmes_table_has_every_action_with_its_call(action):
+def test_the_readmes_table_has_every_action_with_its_call(action: Action) -> None:
     [row] = [line for line in table_rows(README) if line.startswith(f"| `{action.name}` |")]
     assert f"`{action.command}`" in row
     assert all(f"`{param.name}`" in row for param in action.params)
 
 
-def test_the_readmes_table_has_no_other_action():
+def test_the_readmes_table_has_no_other_action() -> None:
     named = set(re.findall(r"^\| `((?:task|instance)\.\w+)` \|", README, re.MULTILINE))
     assert named == {action.name for action in TABLE}
 
 
-def test_every_action_has_its_words_and_no_words_lack_an_action():
+def test_every_action_has_its_words_and_no_words_lack_an_action() -> None:
     assert set(LABELS) == {action.name for action in TABLE}
 
 
@@ -122,7 +122,7 @@ def typed_words() -> set[str]:
 
 
 @pytest.mark.parametrize("words", sorted(typed_words()))
-def test_every_command_is_explained(words: str):
+def test_every_command_is_explained(words: str) -> None:
     assert re.search(rf"`{words}[` ]", first_cells(COMMANDS))
 
 
@@ -136,7 +136,7 @@ def cli_commands() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("command", sorted(cli_commands()))
-def test_every_command_of_the_terminal_is_explained(command: str):
+def test_every_command_of_the_terminal_is_explained(command: str) -> None:
     assert re.search(rf"`{command}[` ]", first_cells(OPERATE))
 
 
@@ -172,15 +172,15 @@ def policy_headings() -> set[str]:
 
 
 @pytest.mark.parametrize("key", sorted(policy_keys()))
-def test_every_policy_key_has_its_heading(key: str):
+def test_every_policy_key_has_its_heading(key: str) -> None:
     assert key in policy_headings()
 
 
-def test_the_policy_reference_has_no_key_that_is_not_there():
+def test_the_policy_reference_has_no_key_that_is_not_there() -> None:
     assert policy_headings() <= policy_keys()
 
 
-def test_the_example_policy_is_one_that_is_taken():
+def test_the_example_policy_is_one_that_is_taken() -> None:
     config = load(POLICY_EXAMPLE)
     assert config.rules
     assert set(config.roles) == {"approver", "oncall"}
@@ -197,7 +197,7 @@ def toml_blocks() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("text", "cases"), list(toml_blocks()))
-def test_every_toml_block_loads(text: str, cases: bool, tmp_path: Path):
+def test_every_toml_block_loads(text: str, cases: bool, tmp_path: Path) -> None:
     if not cases:
         assert parse(text) != Config()
         return
@@ -215,7 +215,7 @@ def dependencies() -> list[str]:
 
 
 @pytest.mark.parametrize("name", dependencies())
-def test_the_readme_says_what_each_dependency_is_for(name: str):
+def test_the_readme_says_what_each_dependency_is_for(name: str) -> None:
     assert re.search(rf"^\|[^|]*\b{name}\b[^|]*\|", README, re.MULTILINE)
 
 
@@ -225,12 +225,12 @@ def metric_names() -> set[str]:
 
 
 @pytest.mark.parametrize("name", sorted(metric_names()))
-def test_every_metric_has_its_row(name: str):
+def test_every_metric_has_its_row(name: str) -> None:
     assert f"`{name}`" in first_cells(OPERATE)
 
 
 @pytest.mark.parametrize("scope", [*SCOPES, EMAILS])
-def test_every_scope_is_explained(scope: str):
+def test_every_scope_is_explained(scope: str) -> None:
     assert f"`{scope}`" in first_cells(OPERATE)
 
 
@@ -242,7 +242,7 @@ def links() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("document", "target"), list(links()))
-def test_every_link_leads_somewhere(document: Path, target: str):
+def test_every_link_leads_somewhere(document: Path, target: str) -> None:
     path, _, place = target.partition("#")
     there = document.parent / path if path else document
     assert there.exists()

@@ -1,10 +1,13 @@
 """JSON that a sandbox cannot store is refused, by each sandbox in its service's words."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+
 import httpx
 import pytest
 
 from bot.sandbox import strict_json
-from bot.sandbox.secmaster import seed
+from bot.sandbox.secmaster import SecMasterSandbox, seed
+from bot.sandbox.slack import SlackSandbox
 from tests.support.secmaster_caller import SOC
 
 BAD = ['{"text": 1e999}', '{"text": NaN}', '{"text": -Infinity}']
@@ -13,10 +16,12 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
-async def send():
+async def send() -> AsyncIterator[Callable[..., Awaitable[tuple[int, str]]]]:
     async with httpx.AsyncClient(headers=JSON) as http:
 
-        async def request(method, url, body, **headers):
+        async def request(
+            method: str, url: str, body: str | bytes, **headers: str
+        ) -> tuple[int, str]:
             answer = await http.request(method, url, content=body, headers=headers)
             return answer.status_code, answer.text
 
@@ -29,7 +34,9 @@ def test_a_hundred_levels_are_read() -> None:
 
 
 @pytest.mark.parametrize("body", BAD, ids=range(len(BAD)))
-async def test_slack_refuses_what_it_cannot_keep(slack, send, body) -> None:
+async def test_slack_refuses_what_it_cannot_keep(
+    slack: SlackSandbox, send: Callable[..., Awaitable[tuple[int, str]]], body: str | bytes
+) -> None:
     _, text = await send("POST", slack.url + "/api/chat.postMessage", body)
     assert '"invalid_json"' in text
     hook = slack.workspace.permits.new_hook("U0BOB", "C0SOC", "")
@@ -39,7 +46,9 @@ async def test_slack_refuses_what_it_cannot_keep(slack, send, body) -> None:
 
 
 @pytest.mark.parametrize("body", BAD, ids=range(len(BAD)))
-async def test_secmaster_refuses_what_it_cannot_keep(secmaster, send, body) -> None:
+async def test_secmaster_refuses_what_it_cannot_keep(
+    secmaster: SecMasterSandbox, send: Callable[..., Awaitable[tuple[int, str]]], body: str | bytes
+) -> None:
     token = {"X-Auth-Token": "demo-token"}
     path = f"{secmaster.url}{SOC}/tasks/{seed.TASK_ISOLATE}"
     status, text = await send("PUT", path, body, **token)
@@ -49,7 +58,9 @@ async def test_secmaster_refuses_what_it_cannot_keep(secmaster, send, body) -> N
 
 
 @pytest.mark.parametrize("number", ["1e999", "NaN", "Infinity"])
-async def test_faults_and_rates_are_finite(secmaster, send, number) -> None:
+async def test_faults_and_rates_are_finite(
+    secmaster: SecMasterSandbox, send: Callable[..., Awaitable[tuple[int, str]]], number: str
+) -> None:
     for path, field in (("faults", '"on": "*", "delay"'), ("clock", '"tasks_every"')):
         body = f"{{{field}: {number}}}"
         assert (await send("POST", f"{secmaster.url}/_sandbox/{path}", body))[0] == 400
@@ -68,7 +79,13 @@ FILE = '--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n
         ("application/json", "[]", '"json_not_object"'),
     ],
 )
-async def test_slack_says_what_is_wrong_with_a_body(slack, send, kind, body, text) -> None:
+async def test_slack_says_what_is_wrong_with_a_body(
+    slack: SlackSandbox,
+    send: Callable[..., Awaitable[tuple[int, str]]],
+    kind: str,
+    body: str | bytes,
+    text: str,
+) -> None:
     status, answer = await send("POST", slack.url + "/api/api.test", body, **{"Content-Type": kind})
     assert (status, text in answer) == (200, True)
     assert (await send("GET", slack.url + "/_sandbox/calls", ""))[0] == 200

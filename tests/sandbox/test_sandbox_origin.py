@@ -3,19 +3,24 @@
 import httpx
 import pytest
 
+from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
 
 ELSEWHERE = {"Origin": "https://evil.example"}
 SAME_MACHINE = {"Sec-Fetch-Site": "same-site"}
 
 
-async def status(sandbox, method, path, headers):
+async def status(
+    sandbox: SlackSandbox | SecMasterSandbox, method: str, path: str, headers: dict[str, str]
+) -> int:
     async with httpx.AsyncClient(base_url=sandbox.url) as http:
         return (await http.request(method, path, headers=headers)).status_code
 
 
 @pytest.mark.parametrize("headers", [ELSEWHERE, SAME_MACHINE, {"Origin": "null"}])
-async def test_no_other_page_acts_here(slack, secmaster, headers) -> None:
+async def test_no_other_page_acts_here(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, headers: dict[str, str]
+) -> None:
     for method, path in [
         ("POST", "/_sandbox/press"),
         ("POST", "/_sandbox/faults"),
@@ -27,7 +32,9 @@ async def test_no_other_page_acts_here(slack, secmaster, headers) -> None:
     assert (slack.calls, secmaster.requests) == ([], [])
 
 
-async def test_programs_own_pages_and_visitors_are_served(slack, secmaster) -> None:
+async def test_programs_own_pages_and_visitors_are_served(
+    slack: SlackSandbox, secmaster: SecMasterSandbox
+) -> None:
     same_origin = {"Origin": secmaster.url, "Sec-Fetch-Site": "same-origin"}
     assert await status(secmaster, "POST", "/_sandbox/tasks", same_origin) == 201
     assert await status(secmaster, "POST", "/_sandbox/tasks", {}) == 201
@@ -46,7 +53,9 @@ async def test_programs_own_pages_and_visitors_are_served(slack, secmaster) -> N
         ("[::1]:8600", 200),
     ],
 )
-async def test_only_names_of_this_machine_lead_here(slack, secmaster, name, expected) -> None:
+async def test_only_names_of_this_machine_lead_here(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, name: str, expected: int
+) -> None:
     for sandbox in (slack, secmaster):
         assert await status(sandbox, "GET", "/_sandbox/faults", {"Host": name}) == expected
 

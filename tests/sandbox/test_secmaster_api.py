@@ -1,7 +1,9 @@
 import asyncio
 import json
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -10,6 +12,7 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
 from bot.sandbox.secmaster.scheduler import TIMER
 from bot.sandbox.secmaster.wire import BUSINESS_TYPES, STATUSES, read_stamp
+from bot.sandbox.secmaster.world import World
 from tests.support.secmaster_caller import SOC, Caller, signed
 
 LIN = Person("user-lin", "Lin Yue")
@@ -17,7 +20,7 @@ RETRY = {"command_type": "ActionInstanceRetryCommand"}
 
 
 @pytest.fixture
-async def sandbox():
+async def sandbox() -> AsyncIterator[SecMasterSandbox]:
     sandbox = SecMasterSandbox(pace=0)
     await sandbox.start()
     yield sandbox
@@ -25,22 +28,23 @@ async def sandbox():
 
 
 @pytest.fixture
-async def http(sandbox):
+async def http(sandbox: SecMasterSandbox) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"X-Auth-Token": "demo-token"}
     async with httpx.AsyncClient(base_url=sandbox.url, headers=headers, timeout=5) as http:
         yield http
 
 
 @pytest.fixture
-def caller(http):
+def caller(http: httpx.AsyncClient) -> Caller:
     return Caller(http)
 
 
-def status_of(sandbox, id_):
-    return (sandbox.world.tasks | sandbox.world.instances)[id_]["status"]
+def status_of(sandbox: SecMasterSandbox, id_: str) -> str:
+    status: str = (sandbox.world.tasks | sandbox.world.instances)[id_]["status"]
+    return status
 
 
-def assert_refused(answer, status=400) -> None:
+def assert_refused(answer: httpx.Response, status: int = 400) -> None:
     assert answer.status_code == status
     assert set(answer.json()) == {"code", "message"}
     assert answer.json()["code"] != "00000000"
@@ -50,7 +54,7 @@ def assert_refused(answer, status=400) -> None:
 # The world it starts with
 
 
-def test_the_seeded_tasks_cover_every_type_and_status(sandbox) -> None:
+def test_the_seeded_tasks_cover_every_type_and_status(sandbox: SecMasterSandbox) -> None:
     tasks = sandbox.world.tasks.values()
     assert len(tasks) == 15
     assert Counter(task["business_type"] for task in tasks) == {
@@ -64,7 +68,9 @@ def test_the_seeded_tasks_cover_every_type_and_status(sandbox) -> None:
     assert by_status == {"waiting": 12, "finished": 2, "canceled": 1}
 
 
-def test_some_seeded_tasks_are_overdue_and_some_are_due_within_three_hours(sandbox) -> None:
+def test_some_seeded_tasks_are_overdue_and_some_are_due_within_three_hours(
+    sandbox: SecMasterSandbox,
+) -> None:
     now = datetime.now(UTC)
     waiting = [one for one in sandbox.world.tasks.values() if one["status"] == "waiting"]
     left = [read_stamp(one["due_date"]) - now for one in waiting if one["due_date"]]
@@ -73,7 +79,9 @@ def test_some_seeded_tasks_are_overdue_and_some_are_due_within_three_hours(sandb
     assert {"CONTINUE", "INTERRUPT", ""} == {one["due_handle"] for one in waiting}
 
 
-def test_the_seeded_instances_cover_every_status_and_failures_say_why(sandbox) -> None:
+def test_the_seeded_instances_cover_every_status_and_failures_say_why(
+    sandbox: SecMasterSandbox,
+) -> None:
     instances = sandbox.world.instances.values()
     assert {one["status"] for one in instances} == set(STATUSES)
     for one in instances:
@@ -84,7 +92,7 @@ def test_the_seeded_instances_cover_every_status_and_failures_say_why(sandbox) -
         assert all(node["error_msg"] for node in failed)
 
 
-def test_every_waiting_node_approval_holds_up_a_running_instance(sandbox) -> None:
+def test_every_waiting_node_approval_holds_up_a_running_instance(sandbox: SecMasterSandbox) -> None:
     for task in sandbox.world.tasks.values():
         if (task["business_type"], task["status"]) == ("WORKFLOWNODEAPPROVE", "waiting"):
             instance = sandbox.world.instance(task["action_instance_id"])
@@ -93,7 +101,7 @@ def test_every_waiting_node_approval_holds_up_a_running_instance(sandbox) -> Non
 
 
 def test_ids_are_the_same_in_two_fresh_sandboxes_and_all_different() -> None:
-    def ids(world):
+    def ids(world: World) -> list[str]:
         nodes = [
             node["action_id"]
             for instance in world.instances.values()
@@ -107,13 +115,13 @@ def test_ids_are_the_same_in_two_fresh_sandboxes_and_all_different() -> None:
     assert {len(id_) for id_ in one} == {36}
 
 
-def test_parameters_are_json_in_strings(sandbox) -> None:
+def test_parameters_are_json_in_strings(sandbox: SecMasterSandbox) -> None:
     task = sandbox.world.task(seed.TASK_ISOLATE)
     assert json.loads(task["handle_parameters"])[0]["key"] == "duration_hours"
     assert json.loads(task["view_parameters"])[0]["value"] == "ecs-web-07"
 
 
-async def test_times_carry_a_literal_z_and_an_offset(caller) -> None:
+async def test_times_carry_a_literal_z_and_an_offset(caller: Caller) -> None:
     task = await caller.show(seed.TASK_ISOLATE)
     assert task["create_time"].endswith("Z+0800")
 
@@ -121,12 +129,12 @@ async def test_times_carry_a_literal_z_and_an_offset(caller) -> None:
 # Who is asking
 
 
-async def send(request):
+async def send(request: httpx.Request) -> httpx.Response:
     async with httpx.AsyncClient() as http:
         return await http.send(request)
 
 
-async def test_a_right_signature_is_let_in(sandbox) -> None:
+async def test_a_right_signature_is_let_in(sandbox: SecMasterSandbox) -> None:
     url = f"{sandbox.url}{SOC}/tasks?name=IAM%20user&note=006&limit=5"
     answer = await send(signed(url))
     assert answer.status_code == 200
@@ -134,7 +142,7 @@ async def test_a_right_signature_is_let_in(sandbox) -> None:
     assert sandbox.requests[-1].signed_by == "aksk"
 
 
-async def test_a_signed_body_is_checked_too(sandbox) -> None:
+async def test_a_signed_body_is_checked_too(sandbox: SecMasterSandbox) -> None:
     url = f"{sandbox.url}{SOC}/tasks/{seed.TASK_ISOLATE}"
     request = signed(url, method="PUT", body={"action": "CONTINUE"})
     other = httpx.Request("PUT", url, headers=request.headers, content=b'{"action":"TERMINATE"}')
@@ -154,7 +162,9 @@ async def test_a_signed_body_is_checked_too(sandbox) -> None:
     ],
     ids=str,
 )
-async def test_a_wrong_signature_is_a_401_in_the_gateways_shape(sandbox, wrong) -> None:
+async def test_a_wrong_signature_is_a_401_in_the_gateways_shape(
+    sandbox: SecMasterSandbox, wrong: dict[str, Any]
+) -> None:
     if "late" in wrong:
         wrong = {"at": datetime.now(UTC) - wrong["late"]}
     answer = await send(signed(f"{sandbox.url}{SOC}/tasks", **wrong))
@@ -194,9 +204,11 @@ async def test_a_hand_computed_signature_is_let_in() -> None:
     assert answer.status_code == 200
 
 
-async def test_an_unsigned_payload_is_for_bodies_that_are_not_json(sandbox) -> None:
+async def test_an_unsigned_payload_is_for_bodies_that_are_not_json(
+    sandbox: SecMasterSandbox,
+) -> None:
     url = f"{sandbox.url}{SOC}/tasks"
-    unsigned = {"x_sdk_content_sha256": "UNSIGNED-PAYLOAD"}
+    unsigned: dict[str, Any] = {"x_sdk_content_sha256": "UNSIGNED-PAYLOAD"}
     assert (await send(signed(url, content_type="text/plain", **unsigned))).status_code == 200
     assert (await send(signed(url, **unsigned))).status_code == 401
 
@@ -218,31 +230,37 @@ async def test_temporary_credentials_need_their_security_token() -> None:
     [{}, {"X-Auth-Token": "stolen"}, {"X-Auth-Token": b"\xff"}, {"Authorization": "Basic x"}],
     ids=str,
 )
-async def test_no_proof_or_a_false_one_is_a_401(sandbox, headers) -> None:
+async def test_no_proof_or_a_false_one_is_a_401(
+    sandbox: SecMasterSandbox, headers: dict[str, Any]
+) -> None:
     answer = await send(httpx.Request("GET", f"{sandbox.url}{SOC}/tasks", headers=headers))
     assert answer.status_code == 401
     assert answer.json()["error_code"] == "APIGW.0301"
 
 
-async def test_another_project_is_a_403_and_another_workspace_a_404(http) -> None:
+async def test_another_project_is_a_403_and_another_workspace_a_404(
+    http: httpx.AsyncClient,
+) -> None:
     other = await http.get(SOC.replace("demo-project", "other") + "/tasks")
     assert (other.status_code, other.json()["error_code"]) == (403, "APIGW.0302")
     assert_refused(await http.get(SOC.replace("demo-workspace", "other") + "/tasks"), 404)
 
 
-async def test_an_unknown_path_is_a_404_from_the_gateway(http) -> None:
+async def test_an_unknown_path_is_a_404_from_the_gateway(http: httpx.AsyncClient) -> None:
     for answer in (await http.get(f"{SOC}/nothing"), await http.delete(f"{SOC}/tasks")):
         assert (answer.status_code, answer.json()["error_code"]) == (404, "APIGW.0101")
         assert answer.headers["X-Request-Id"]
 
 
-def password(**changes):
+def password(**changes: Any) -> dict[str, Any]:
     user = {"name": "demo", "password": "demo", "domain": {"name": "demo"}} | changes
     identity = {"methods": ["password"], "password": {"user": user}}
     return {"auth": {"identity": identity, "scope": {"project": {"id": "demo-project"}}}}
 
 
-async def test_a_token_is_issued_for_a_password_and_lets_in(sandbox, http) -> None:
+async def test_a_token_is_issued_for_a_password_and_lets_in(
+    sandbox: SecMasterSandbox, http: httpx.AsyncClient
+) -> None:
     issued = await http.post("/v3/auth/tokens", json=password())
     assert issued.status_code == 201
     expires = datetime.fromisoformat(issued.json()["token"]["expires_at"])
@@ -269,7 +287,9 @@ async def test_an_issued_token_ends_after_a_day() -> None:
     await sandbox.stop()
 
 
-async def test_a_wrong_password_is_a_401_and_a_wrong_body_a_400_in_iams_shape(http) -> None:
+async def test_a_wrong_password_is_a_401_and_a_wrong_body_a_400_in_iams_shape(
+    http: httpx.AsyncClient,
+) -> None:
     wrong = await http.post("/v3/auth/tokens", json=password(password="guess"))
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (401, 401)
     assert (await http.post("/v3/auth/tokens", json={})).status_code == 400
@@ -279,7 +299,9 @@ async def test_a_wrong_password_is_a_401_and_a_wrong_body_a_400_in_iams_shape(ht
 # Tasks
 
 
-async def test_continue_finishes_the_task_and_its_instance_goes_on(sandbox, caller) -> None:
+async def test_continue_finishes_the_task_and_its_instance_goes_on(
+    sandbox: SecMasterSandbox, caller: Caller
+) -> None:
     answer = await caller.update(seed.TASK_ISOLATE, "CONTINUE")
     envelope = answer.json()
     assert answer.status_code == 200
@@ -296,7 +318,9 @@ async def test_continue_finishes_the_task_and_its_instance_goes_on(sandbox, call
     assert all(node["succeed"] for node in nodes)
 
 
-async def test_terminate_cancels_the_task_and_ends_its_instance(sandbox, caller) -> None:
+async def test_terminate_cancels_the_task_and_ends_its_instance(
+    sandbox: SecMasterSandbox, caller: Caller
+) -> None:
     answer = await caller.update(seed.TASK_BLOCK_IP, "TERMINATE")
     assert answer.json()["data"]["status"] == "canceled"
     assert status_of(sandbox, seed.INSTANCE_BLOCK_IP) == "TERMINATED"
@@ -304,7 +328,9 @@ async def test_terminate_cancels_the_task_and_ends_its_instance(sandbox, caller)
 
 @pytest.mark.parametrize("task_id", [seed.TASK_FINISHED, seed.TASK_CANCELED])
 @pytest.mark.parametrize("action", ["CONTINUE", "TERMINATE"])
-async def test_a_decided_task_is_not_decided_again(sandbox, caller, task_id, action) -> None:
+async def test_a_decided_task_is_not_decided_again(
+    sandbox: SecMasterSandbox, caller: Caller, task_id: str, action: str
+) -> None:
     before = json.dumps(sandbox.world.task(task_id))
     assert_refused(await caller.update(task_id, action))
     assert json.dumps(sandbox.world.task(task_id)) == before
@@ -314,11 +340,13 @@ async def test_a_decided_task_is_not_decided_again(sandbox, caller, task_id, act
 @pytest.mark.parametrize(
     "task_id", [seed.TASK_PLAYBOOK, seed.TASK_PUBLISH_WORKFLOW, seed.TASK_SPARSE]
 )
-async def test_a_task_without_a_workflow_instance_is_just_decided(caller, task_id) -> None:
+async def test_a_task_without_a_workflow_instance_is_just_decided(
+    caller: Caller, task_id: str
+) -> None:
     assert (await caller.update(task_id, "CONTINUE")).json()["data"]["status"] == "finished"
 
 
-async def test_comments_come_and_go(caller) -> None:
+async def test_comments_come_and_go(caller: Caller) -> None:
     added = (await caller.update(seed.TASK_SPARSE, "ADD_COMMENT", comment="看过了")).json()["data"]
     (comment,) = added["comments"]
     assert (comment["message"], comment["user_name"]) == ("看过了", "secmaster-bot")
@@ -329,14 +357,14 @@ async def test_comments_come_and_go(caller) -> None:
     assert_refused(again, 404)
 
 
-async def test_a_comment_may_be_long_but_not_endless(caller) -> None:
+async def test_a_comment_may_be_long_but_not_endless(caller: Caller) -> None:
     longest = await caller.update(seed.TASK_FINISHED, "ADD_COMMENT", comment="x" * 4096)
     assert longest.status_code == 200
     assert_refused(await caller.update(seed.TASK_FINISHED, "ADD_COMMENT", comment="x" * 4097))
 
 
-async def test_attachments_are_listed_once_and_taken_off(caller) -> None:
-    async def change(action):
+async def test_attachments_are_listed_once_and_taken_off(caller: Caller) -> None:
+    async def change(action: str) -> httpx.Response:
         return await caller.update(
             seed.TASK_ISOLATE, action, attachment_id=seed.ATTACHMENT_UNLISTED
         )
@@ -364,16 +392,16 @@ async def test_attachments_are_listed_once_and_taken_off(caller) -> None:
     ],
     ids=str,
 )
-async def test_an_incomplete_update_is_a_400(caller, body) -> None:
+async def test_an_incomplete_update_is_a_400(caller: Caller, body: dict[str, Any]) -> None:
     assert_refused(await caller.update(seed.TASK_ISOLATE, **body))
 
 
-async def test_a_body_that_is_no_json_object_is_a_400(http) -> None:
+async def test_a_body_that_is_no_json_object_is_a_400(http: httpx.AsyncClient) -> None:
     for content in (b"", b"[]", b"{"):
         assert_refused(await http.put(f"{SOC}/tasks/{seed.TASK_ISOLATE}", content=content))
 
 
-async def test_unknown_ids_are_404(caller, http) -> None:
+async def test_unknown_ids_are_404(caller: Caller, http: httpx.AsyncClient) -> None:
     for path in ("tasks/none", "workflows/instances/none", "attachment/none"):
         assert_refused(await http.get(f"{SOC}/{path}"), 404)
     assert_refused(await http.get(f"{SOC}/attachment/none/download"), 404)
@@ -386,7 +414,7 @@ async def test_unknown_ids_are_404(caller, http) -> None:
 # Instances
 
 
-async def test_a_retry_retries_runs_and_finishes(sandbox, caller) -> None:
+async def test_a_retry_retries_runs_and_finishes(sandbox: SecMasterSandbox, caller: Caller) -> None:
     answer = await caller.command(seed.INSTANCE_FAILED, "Retry")
     assert set(answer.json()) == {"code", "message", "success", "request_id"}
     await sandbox.until(lambda: status_of(sandbox, seed.INSTANCE_FAILED) == "FINISHED")
@@ -406,7 +434,9 @@ async def test_a_retry_goes_through_its_statuses_one_step_at_a_time() -> None:
     assert statuses == ["RETRYING", "RUNNING", "FINISHED"]
 
 
-async def test_a_retry_may_fail_again_and_be_retried_again(sandbox, caller) -> None:
+async def test_a_retry_may_fail_again_and_be_retried_again(
+    sandbox: SecMasterSandbox, caller: Caller
+) -> None:
     for count in (1, 2):
         await caller.command(seed.INSTANCE_FAILED_AGAIN, "Retry")
         await sandbox.until(lambda: status_of(sandbox, seed.INSTANCE_FAILED_AGAIN) == "FAILED")
@@ -425,7 +455,9 @@ async def test_a_retry_may_fail_again_and_be_retried_again(sandbox, caller) -> N
         seed.INSTANCE_TERMINATED,
     ],
 )
-async def test_only_a_failed_instance_can_be_retried(sandbox, caller, instance_id) -> None:
+async def test_only_a_failed_instance_can_be_retried(
+    sandbox: SecMasterSandbox, caller: Caller, instance_id: str
+) -> None:
     assert_refused(await caller.command(instance_id, "Retry"))
     assert sandbox.writes("UpdateWorkflowInstance", instance_id) == []
 
@@ -434,21 +466,23 @@ async def test_only_a_failed_instance_can_be_retried(sandbox, caller, instance_i
     "instance_id", [seed.INSTANCE_RUNNING, seed.INSTANCE_RETRYING, seed.INSTANCE_FAILED]
 )
 async def test_an_instance_that_has_not_ended_can_be_terminated(
-    sandbox, caller, instance_id
+    sandbox: SecMasterSandbox, caller: Caller, instance_id: str
 ) -> None:
     assert (await caller.command(instance_id, "Terminate")).status_code == 200
     await sandbox.until(lambda: status_of(sandbox, instance_id) == "TERMINATED")
     assert_refused(await caller.command(instance_id, "Terminate"))
 
 
-async def test_terminating_an_instance_leaves_its_task_canceled(sandbox, caller) -> None:
+async def test_terminating_an_instance_leaves_its_task_canceled(
+    sandbox: SecMasterSandbox, caller: Caller
+) -> None:
     await caller.command(seed.INSTANCE_ISOLATE, "Terminate")
     await sandbox.until(lambda: status_of(sandbox, seed.TASK_ISOLATE) == "canceled")
     assert_refused(await caller.update(seed.TASK_ISOLATE, "CONTINUE"))
 
 
-async def test_debug_adds_parameters_to_a_nodes_input(caller) -> None:
-    async def node():
+async def test_debug_adds_parameters_to_a_nodes_input(caller: Caller) -> None:
+    async def node() -> Any:
         response = await caller.instance(seed.INSTANCE_DEBUG, show_topology="true")
         return response.json()["topology"]["audit_logs"][0]
 
@@ -474,7 +508,9 @@ async def test_debug_adds_parameters_to_a_nodes_input(caller) -> None:
     ],
     ids=str,
 )
-async def test_debug_needs_a_node_and_a_json_array_in_a_string(sandbox, caller, change) -> None:
+async def test_debug_needs_a_node_and_a_json_array_in_a_string(
+    sandbox: SecMasterSandbox, caller: Caller, change: dict[str, Any]
+) -> None:
     instance = sandbox.world.instance(seed.INSTANCE_DEBUG)
     right = {
         "task_id": instance["topology"]["audit_logs"][0]["action_id"],
@@ -483,7 +519,9 @@ async def test_debug_needs_a_node_and_a_json_array_in_a_string(sandbox, caller, 
     assert_refused(await caller.command(seed.INSTANCE_DEBUG, "Debug", **(right | change)))
 
 
-async def test_debug_is_not_for_an_instance_that_has_ended(sandbox, caller) -> None:
+async def test_debug_is_not_for_an_instance_that_has_ended(
+    sandbox: SecMasterSandbox, caller: Caller
+) -> None:
     node = sandbox.world.instance(seed.INSTANCE_FINISHED)["topology"]["audit_logs"][0]
     answer = await caller.command(
         seed.INSTANCE_FINISHED, "Debug", task_id=node["action_id"], input_dataobject="[]"
@@ -491,11 +529,11 @@ async def test_debug_is_not_for_an_instance_that_has_ended(sandbox, caller) -> N
     assert_refused(answer)
 
 
-async def test_an_unknown_command_is_a_400(caller) -> None:
+async def test_an_unknown_command_is_a_400(caller: Caller) -> None:
     assert_refused(await caller.command(seed.INSTANCE_FAILED, "Restart"))
 
 
-async def test_an_instance_comes_bare_and_with_its_topology_only_when_asked(caller) -> None:
+async def test_an_instance_comes_bare_and_with_its_topology_only_when_asked(caller: Caller) -> None:
     bare = (await caller.instance(seed.INSTANCE_RUNNING)).json()
     assert bare["id"] == seed.INSTANCE_RUNNING
     assert "topology" not in bare
@@ -507,11 +545,11 @@ async def test_an_instance_comes_bare_and_with_its_topology_only_when_asked(call
 # Lists
 
 
-async def ids(answer):
+async def ids(answer: httpx.Response) -> list[str]:
     return [task["id"] for task in answer.json()["data"]]
 
 
-async def test_pages_of_tasks_neither_repeat_nor_lose_one(caller) -> None:
+async def test_pages_of_tasks_neither_repeat_nor_lose_one(caller: Caller) -> None:
     pages = [(await caller.tasks(offset=at, limit=5)).json() for at in (0, 5, 10, 15)]
     assert [len(page["data"]) for page in pages] == [5, 5, 2, 0]
     assert {(page["total"], page["size"]) for page in pages} == {(12, 5)}
@@ -519,15 +557,15 @@ async def test_pages_of_tasks_neither_repeat_nor_lose_one(caller) -> None:
     assert len({task["id"] for page in pages for task in page["data"]}) == 12
 
 
-async def test_ten_tasks_come_when_nothing_is_said(caller) -> None:
+async def test_ten_tasks_come_when_nothing_is_said(caller: Caller) -> None:
     answer = await caller.tasks()
     times = [task["create_time"] for task in answer.json()["data"]]
     assert len(times) == 10
     assert times == sorted(times, reverse=True)
 
 
-async def test_tasks_are_filtered(caller) -> None:
-    async def found(**query):
+async def test_tasks_are_filtered(caller: Caller) -> None:
+    async def found(**query: Any) -> set[str]:
         return set(await ids(await caller.tasks(limit=100, **query)))
 
     handled = {seed.TASK_FINISHED, seed.TASK_CANCELED, seed.TASK_PUBLISHED}
@@ -545,7 +583,7 @@ async def test_tasks_are_filtered(caller) -> None:
     assert len(since) == 11
 
 
-async def test_tasks_are_sorted_as_asked(caller) -> None:
+async def test_tasks_are_sorted_as_asked(caller: Caller) -> None:
     await caller.update(seed.TASK_CHINESE, "ADD_COMMENT", comment="now")
     newest = await ids(await caller.tasks(sort_key="update_time"))
     oldest = await ids(await caller.tasks(sort_dir="ASC"))
@@ -569,12 +607,12 @@ async def test_tasks_are_sorted_as_asked(caller) -> None:
     ],
     ids=str,
 )
-async def test_a_query_out_of_bounds_is_a_400(caller, query) -> None:
+async def test_a_query_out_of_bounds_is_a_400(caller: Caller, query: dict[str, Any]) -> None:
     assert_refused(await caller.tasks(**query))
 
 
-async def test_instances_are_filtered_and_paged(caller) -> None:
-    async def found(**query):
+async def test_instances_are_filtered_and_paged(caller: Caller) -> None:
+    async def found(**query: Any) -> set[str]:
         reply = (await caller.instances(limit=100, **query)).json()
         assert reply["count"] == len(reply["instances"])
         return {one["id"] for one in reply["instances"]}
@@ -599,7 +637,9 @@ async def test_instances_are_filtered_and_paged(caller) -> None:
 # Attachments
 
 
-async def test_a_file_goes_up_is_listed_and_comes_down_again(sandbox, caller, http) -> None:
+async def test_a_file_goes_up_is_listed_and_comes_down_again(
+    sandbox: SecMasterSandbox, caller: Caller, http: httpx.AsyncClient
+) -> None:
     content = bytes(range(256)) * 40
     uploaded = (await caller.upload("证据.bin", content)).json()
     attach_id = uploaded["data"]["id"]
@@ -619,14 +659,16 @@ async def test_a_file_goes_up_is_listed_and_comes_down_again(sandbox, caller, ht
         assert (await anyone.get(link + "0")).status_code == 403
 
 
-async def test_an_upload_needs_its_file_and_its_type(caller, http) -> None:
+async def test_an_upload_needs_its_file_and_its_type(
+    caller: Caller, http: httpx.AsyncClient
+) -> None:
     assert_refused(await caller.upload("a.txt", b"a", fileType="picture"))
     assert_refused(await http.post(f"{SOC}/attachment/upload", json={"fileType": "user_task"}))
     parts = {"fileType": (None, "user_task"), "uploadFile": (None, "no file")}
     assert_refused(await http.post(f"{SOC}/attachment/upload", files=parts))
 
 
-async def test_a_broken_form_is_a_400(sandbox, http) -> None:
+async def test_a_broken_form_is_a_400(sandbox: SecMasterSandbox, http: httpx.AsyncClient) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     for content in (b"--x\r\nnothing", b"no boundary at all"):
         url = f"{SOC}/attachment/upload"
@@ -634,13 +676,15 @@ async def test_a_broken_form_is_a_400(sandbox, http) -> None:
     assert sandbox.writes("UploadAttachment") == []
 
 
-async def test_an_upload_beyond_the_gateways_limit_is_a_413(sandbox, caller) -> None:
+async def test_an_upload_beyond_the_gateways_limit_is_a_413(
+    sandbox: SecMasterSandbox, caller: Caller
+) -> None:
     answer = await caller.upload("big.bin", bytes(64 * 1024 * 1024 + 1))
     assert (answer.status_code, answer.json()["error_code"]) == (413, "APIGW.0201")
     assert sandbox.requests[-1].status == 413
 
 
-async def test_a_signed_upload_goes_unhashed(sandbox) -> None:
+async def test_a_signed_upload_goes_unhashed(sandbox: SecMasterSandbox) -> None:
     form = httpx.Request(
         "POST",
         f"{sandbox.url}{SOC}/attachment/upload",
@@ -662,7 +706,9 @@ async def test_a_signed_upload_goes_unhashed(sandbox) -> None:
 # Trouble
 
 
-async def test_a_throttled_call_says_when_to_come_back(sandbox, caller) -> None:
+async def test_a_throttled_call_says_when_to_come_back(
+    sandbox: SecMasterSandbox, caller: Caller
+) -> None:
     await sandbox.faults.set(Fault(on="UpdateTask", status=429, retry_after=7, times=1))
     answer = await caller.update(seed.TASK_ISOLATE, "CONTINUE")
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
@@ -686,7 +732,7 @@ async def test_a_throttled_call_says_when_to_come_back(sandbox, caller) -> None:
     ids=str,
 )
 async def test_a_fault_is_worded_as_the_service_or_the_gateway_would(
-    sandbox, caller, fault, shape
+    sandbox: SecMasterSandbox, caller: Caller, fault: dict[str, Any], shape: list[str]
 ) -> None:
     await sandbox.faults.set(Fault(on="ListTasks", **fault))
     answer = await caller.tasks()
@@ -694,7 +740,9 @@ async def test_a_fault_is_worded_as_the_service_or_the_gateway_would(
     assert sorted(answer.json()) == shape
 
 
-async def test_iam_has_trouble_in_its_own_shape(sandbox, http) -> None:
+async def test_iam_has_trouble_in_its_own_shape(
+    sandbox: SecMasterSandbox, http: httpx.AsyncClient
+) -> None:
     await sandbox.faults.set(Fault(on="CreateToken", status=503))
     answer = await http.post("/v3/auth/tokens", json=password())
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, 503)
@@ -702,7 +750,7 @@ async def test_iam_has_trouble_in_its_own_shape(sandbox, http) -> None:
 
 @pytest.mark.parametrize(("applied", "status"), [(False, "waiting"), (True, "finished")])
 async def test_a_hang_up_loses_the_request_or_only_its_answer(
-    sandbox, caller, applied, status
+    sandbox: SecMasterSandbox, caller: Caller, applied: bool, status: str
 ) -> None:
     await sandbox.faults.set(Fault(on="UpdateTask", hang_up=True, applied=applied))
     with pytest.raises(httpx.TransportError):
@@ -713,7 +761,9 @@ async def test_a_hang_up_loses_the_request_or_only_its_answer(
     assert sandbox.requests[0].body == {"action": "CONTINUE"}
 
 
-async def test_a_proxy_may_answer_html_after_the_write_was_done(sandbox, caller) -> None:
+async def test_a_proxy_may_answer_html_after_the_write_was_done(
+    sandbox: SecMasterSandbox, caller: Caller
+) -> None:
     await sandbox.faults.set(Fault(on="UpdateTask", html=True, applied=True))
     answer = await caller.update(seed.TASK_ISOLATE, "CONTINUE")
     assert answer.status_code == 502
@@ -721,21 +771,27 @@ async def test_a_proxy_may_answer_html_after_the_write_was_done(sandbox, caller)
     assert answer.headers["X-Request-Id"] == sandbox.writes("UpdateTask")[0].request_id
 
 
-async def test_an_answer_may_drip_and_still_be_whole(sandbox, caller) -> None:
+async def test_an_answer_may_drip_and_still_be_whole(
+    sandbox: SecMasterSandbox, caller: Caller
+) -> None:
     await sandbox.faults.set(Fault(on="ListAopWorkflowInstance", drip=0.00001))
     answer = await caller.instances(limit=1)
     assert answer.json()["count"] == 14
     assert answer.headers["X-Request-Id"]
 
 
-async def test_an_answer_may_be_cut_in_the_middle(sandbox, caller) -> None:
+async def test_an_answer_may_be_cut_in_the_middle(
+    sandbox: SecMasterSandbox, caller: Caller
+) -> None:
     await sandbox.faults.set(Fault(on="UpdateTask", cut=True))
     with pytest.raises(httpx.TransportError):
         await caller.update(seed.TASK_ISOLATE, "CONTINUE")
     assert len(sandbox.writes("UpdateTask")) == 1
 
 
-async def test_a_delayed_answer_comes_late(sandbox, http) -> None:
+async def test_a_delayed_answer_comes_late(
+    sandbox: SecMasterSandbox, http: httpx.AsyncClient
+) -> None:
     await sandbox.faults.set(Fault(on="ShowTask", delay=0.2, times=1))
     with pytest.raises(httpx.ReadTimeout):
         await http.get(f"{SOC}/tasks/{seed.TASK_ISOLATE}", timeout=0.05)
@@ -743,7 +799,9 @@ async def test_a_delayed_answer_comes_late(sandbox, http) -> None:
     assert sandbox.requests[0].status == 0
 
 
-async def test_a_held_write_has_no_effect_when_its_caller_has_gone(sandbox, caller) -> None:
+async def test_a_held_write_has_no_effect_when_its_caller_has_gone(
+    sandbox: SecMasterSandbox, caller: Caller
+) -> None:
     await sandbox.faults.set(Fault(on="UpdateTask", hold=True))
     write = asyncio.create_task(caller.update(seed.TASK_ISOLATE, "CONTINUE"))
     await sandbox.faults.until_held("UpdateTask")
@@ -756,7 +814,9 @@ async def test_a_held_write_has_no_effect_when_its_caller_has_gone(sandbox, call
     assert sandbox.writes("UpdateTask") == []
 
 
-async def test_a_write_held_after_it_was_done_is_known_at_once(sandbox, caller) -> None:
+async def test_a_write_held_after_it_was_done_is_known_at_once(
+    sandbox: SecMasterSandbox, caller: Caller
+) -> None:
     await sandbox.faults.set(Fault(on="UpdateTask", hold=True, applied=True))
     write = asyncio.create_task(caller.update(seed.TASK_ISOLATE, "CONTINUE"))
     await sandbox.until(lambda: len(sandbox.writes("UpdateTask")) == 1)
@@ -765,7 +825,7 @@ async def test_a_write_held_after_it_was_done_is_known_at_once(sandbox, caller) 
     assert len(sandbox.requests) == 1
 
 
-async def test_faults_can_be_switched_over_http(http) -> None:
+async def test_faults_can_be_switched_over_http(http: httpx.AsyncClient) -> None:
     await http.post("/_sandbox/faults", json={"on": "*", "status": 500})
     assert (await http.get(f"{SOC}/tasks")).status_code == 500
     await http.delete("/_sandbox/faults")
@@ -775,13 +835,15 @@ async def test_faults_can_be_switched_over_http(http) -> None:
 # Its own controls
 
 
-async def test_the_state_shows_tasks_and_instances(http) -> None:
+async def test_the_state_shows_tasks_and_instances(http: httpx.AsyncClient) -> None:
     state = (await http.get("/_sandbox/state")).json()
     assert (len(state["tasks"]), len(state["instances"])) == (15, 14)
     assert state["clock"] == {"tasks_every": 0, "failures_every": 0}
 
 
-async def test_the_requests_are_shown_without_secrets(caller, http) -> None:
+async def test_the_requests_are_shown_without_secrets(
+    caller: Caller, http: httpx.AsyncClient
+) -> None:
     await caller.update(seed.TASK_ISOLATE, "CONTINUE")
     response = await http.get("/_sandbox/requests")
     (one,) = response.json()["requests"]
@@ -789,7 +851,7 @@ async def test_the_requests_are_shown_without_secrets(caller, http) -> None:
     assert "demo-token" not in response.text
 
 
-async def test_someone_else_decides_in_the_console(caller, http) -> None:
+async def test_someone_else_decides_in_the_console(caller: Caller, http: httpx.AsyncClient) -> None:
     path = f"tasks/{seed.TASK_ISOLATE}/decide"
     decided = await caller.control(path, action="TERMINATE", user_name="Lin Yue")
     assert (decided.json()["status"], decided.json()["approver"]) == ("canceled", "Lin Yue")
@@ -798,14 +860,16 @@ async def test_someone_else_decides_in_the_console(caller, http) -> None:
     assert (await http.get("/_sandbox/requests")).json() == {"requests": []}
 
 
-async def test_a_new_task_brings_the_run_it_holds_up(sandbox, caller) -> None:
+async def test_a_new_task_brings_the_run_it_holds_up(
+    sandbox: SecMasterSandbox, caller: Caller
+) -> None:
     added = (await caller.control("tasks", name="Look at this")).json()
     assert (await caller.show(added["id"]))["status"] == "waiting"
     assert (await caller.update(added["id"], "CONTINUE")).status_code == 200
     await sandbox.until(lambda: status_of(sandbox, added["action_instance_id"]) == "FINISHED")
 
 
-async def test_a_running_instance_can_be_made_to_fail(caller) -> None:
+async def test_a_running_instance_can_be_made_to_fail(caller: Caller) -> None:
     failed = await caller.control(f"instances/{seed.INSTANCE_RUNNING}/fail", error_msg="no disk")
     assert failed.json()["status"] == "FAILED"
     assert failed.json()["topology"]["audit_logs"][-1]["error_msg"] == "no disk"
@@ -813,7 +877,9 @@ async def test_a_running_instance_can_be_made_to_fail(caller) -> None:
     assert again.status_code == 400
 
 
-async def test_an_instance_can_be_added_that_breaks_whenever_retried(sandbox, caller) -> None:
+async def test_an_instance_can_be_added_that_breaks_whenever_retried(
+    sandbox: SecMasterSandbox, caller: Caller
+) -> None:
     added = (await caller.control("instances", status="FAILED", relapse="still no disk")).json()
     await caller.command(added["id"], "Retry")
     await sandbox.until(lambda: status_of(sandbox, added["id"]) == "FAILED")
@@ -821,8 +887,10 @@ async def test_an_instance_can_be_added_that_breaks_whenever_retried(sandbox, ca
     assert node["error_msg"] == "still no disk"
 
 
-async def test_tasks_and_failures_arrive_on_a_clock_until_it_is_stopped(sandbox, caller) -> None:
-    def arrived():
+async def test_tasks_and_failures_arrive_on_a_clock_until_it_is_stopped(
+    sandbox: SecMasterSandbox, caller: Caller
+) -> None:
+    def arrived() -> bool:
         failed = [one for one in sandbox.world.instances.values() if one["status"] == "FAILED"]
         return len(sandbox.world.tasks) >= 15 + 5 and len(failed) >= 3 + 4
 
@@ -834,7 +902,7 @@ async def test_tasks_and_failures_arrive_on_a_clock_until_it_is_stopped(sandbox,
 
 
 async def test_stopping_ends_everything_and_the_world_survives_a_restart(
-    sandbox, caller, http
+    sandbox: SecMasterSandbox, caller: Caller, http: httpx.AsyncClient
 ) -> None:
     await caller.update(seed.TASK_ISOLATE, "TERMINATE")
     await caller.control("clock", tasks_every=1000)

@@ -1,6 +1,8 @@
 """Ten thousand tasks at once, their lists, and objects that are deleted."""
 
 from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 import httpx
 import pytest
@@ -15,14 +17,14 @@ MANY, FAILURES = 10_000, 1_000
 
 
 @pytest.fixture
-async def http(secmaster):
+async def http(secmaster: SecMasterSandbox) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"X-Auth-Token": "demo-token"}
     async with httpx.AsyncClient(base_url=secmaster.url, headers=headers, timeout=5) as http:
         yield http
 
 
 @pytest.fixture
-def caller(http):
+def caller(http: httpx.AsyncClient) -> Caller:
     return Caller(http)
 
 
@@ -54,7 +56,7 @@ def test_many_failures_share_twenty_workflows() -> None:
     assert len({name for _, name in by_workflow}) == 20
 
 
-async def test_a_burst_is_let_loose_over_http(caller) -> None:
+async def test_a_burst_is_let_loose_over_http(caller: Caller) -> None:
     answer = await caller.control("arrivals", tasks=30, failures=3)
     assert (answer.status_code, answer.json()) == (201, {"tasks": 30, "failures": 3})
     assert (await caller.tasks(limit=1)).json()["total"] == 12 + 30
@@ -66,7 +68,9 @@ async def test_a_burst_is_let_loose_over_http(caller) -> None:
 # Their lists
 
 
-async def test_every_task_is_on_one_page_and_the_pages_are_found_once(secmaster, caller) -> None:
+async def test_every_task_is_on_one_page_and_the_pages_are_found_once(
+    secmaster: SecMasterSandbox, caller: Caller
+) -> None:
     secmaster.world.add_many(950, 0)
     pages = [(await caller.tasks(limit=100, offset=at)).json() for at in range(0, 1000, 100)]
     ids = [task["id"] for page in pages for task in page["data"]]
@@ -108,7 +112,9 @@ def test_no_more_lists_are_kept_than_are_of_use() -> None:
 # Deleting
 
 
-async def test_a_deleted_task_is_nowhere(secmaster, caller, http) -> None:
+async def test_a_deleted_task_is_nowhere(
+    secmaster: SecMasterSandbox, caller: Caller, http: httpx.AsyncClient
+) -> None:
     gone = await http.delete(f"/_sandbox/tasks/{seed.TASK_ISOLATE}")
     assert (gone.status_code, gone.json()["name"]) == (200, "Isolate host ecs-web-07")
     response = await http.get(f"{SOC}/tasks/{seed.TASK_ISOLATE}")
@@ -122,7 +128,7 @@ async def test_a_deleted_task_is_nowhere(secmaster, caller, http) -> None:
     assert again.status_code == 404
 
 
-async def test_a_deleted_run_is_nowhere(caller, http) -> None:
+async def test_a_deleted_run_is_nowhere(caller: Caller, http: httpx.AsyncClient) -> None:
     id_ = seed.INSTANCE_FAILED
     gone = await http.delete(f"/_sandbox/instances/{id_}")
     assert (gone.status_code, gone.json()["id"]) == (200, id_)
@@ -136,7 +142,9 @@ async def test_a_deleted_run_is_nowhere(caller, http) -> None:
     assert (await caller.update(seed.TASK_ISOLATE, "CONTINUE")).status_code == 200
 
 
-async def test_a_run_that_is_deleted_on_its_way_takes_no_further_step(secmaster) -> None:
+async def test_a_run_that_is_deleted_on_its_way_takes_no_further_step(
+    secmaster: SecMasterSandbox,
+) -> None:
     world = secmaster.world
     retry = {"command_type": "ActionInstanceRetryCommand"}
     world.update_instance(seed.INSTANCE_FAILED, retry, LIN)
@@ -151,7 +159,9 @@ async def test_a_run_that_is_deleted_on_its_way_takes_no_further_step(secmaster)
 # What the console reads
 
 
-async def test_the_console_is_shown_the_newest_few_and_how_many_there_are(secmaster, http) -> None:
+async def test_the_console_is_shown_the_newest_few_and_how_many_there_are(
+    secmaster: SecMasterSandbox, http: httpx.AsyncClient
+) -> None:
     secmaster.world.add_many(500, 250)
     page = await state(http)
     assert (len(page["tasks"]), len(page["instances"])) == (200, 200)
@@ -164,7 +174,9 @@ async def test_the_console_is_shown_the_newest_few_and_how_many_there_are(secmas
     assert set(page["history"]) == ids(page["tasks"]) | ids(page["instances"])
 
 
-async def test_what_is_looked_for_is_found_among_all(secmaster, http) -> None:
+async def test_what_is_looked_for_is_found_among_all(
+    secmaster: SecMasterSandbox, http: httpx.AsyncClient
+) -> None:
     secmaster.world.add_many(500, 250)
     page = await state(http, noun="task", text=" ECS-WEB ")
     assert [one["id"] for one in page["tasks"]] == [seed.TASK_ISOLATE]
@@ -175,7 +187,9 @@ async def test_what_is_looked_for_is_found_among_all(secmaster, http) -> None:
     assert (await http.get("/_sandbox/state?noun=nonsense")).status_code == 400
 
 
-async def test_what_is_open_is_shown_with_what_belongs_to_it(secmaster, http) -> None:
+async def test_what_is_open_is_shown_with_what_belongs_to_it(
+    secmaster: SecMasterSandbox, http: httpx.AsyncClient
+) -> None:
     secmaster.world.add_many(500, 250)
     page = await state(http, open=seed.TASK_ISOLATE)
     assert seed.TASK_ISOLATE not in ids(page["tasks"])
@@ -190,9 +204,9 @@ async def test_what_is_open_is_shown_with_what_belongs_to_it(secmaster, http) ->
     assert (await state(http, open="nothing"))["near"] == {"tasks": [], "instances": []}
 
 
-async def state(http, **query):
+async def state(http: httpx.AsyncClient, **query: str | int) -> Any:
     return (await http.get("/_sandbox/state", params=query)).json()
 
 
-def ids(objects):
+def ids(objects: Iterable[dict[str, Any]]) -> set[str]:
     return {one["id"] for one in objects}

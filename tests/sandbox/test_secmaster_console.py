@@ -1,35 +1,37 @@
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
 
 from bot.sandbox.faults import Fault
-from bot.sandbox.secmaster import seed
+from bot.sandbox.secmaster import SecMasterSandbox, seed
 from tests.support.secmaster_caller import SOC, Caller, signed
 
 
 @pytest.fixture
-async def http(secmaster):
+async def http(secmaster: SecMasterSandbox) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"X-Auth-Token": "demo-token"}
     async with httpx.AsyncClient(base_url=secmaster.url, headers=headers, timeout=5) as http:
         yield http
 
 
 @pytest.fixture
-def caller(http):
+def caller(http: httpx.AsyncClient) -> Caller:
     return Caller(http)
 
 
-async def state(http):
+async def state(http: httpx.AsyncClient) -> Any:
     return (await http.get("/_sandbox/state")).json()
 
 
-async def requests(http, **query):
+async def requests(http: httpx.AsyncClient, **query: str | int) -> Any:
     return (await http.get("/_sandbox/requests", params=query)).json()["requests"]
 
 
-async def happened(http, id_):
+async def happened(http: httpx.AsyncClient, id_: str) -> list[tuple[str, str, str]]:
     events = (await state(http))["history"][id_]
     return [(one["what"], one["by"], one["via"]) for one in events]
 
@@ -37,7 +39,9 @@ async def happened(http, id_):
 # What happened to an object
 
 
-async def test_a_task_remembers_who_did_what_and_by_which_way_in(secmaster, caller, http) -> None:
+async def test_a_task_remembers_who_did_what_and_by_which_way_in(
+    secmaster: SecMasterSandbox, caller: Caller, http: httpx.AsyncClient
+) -> None:
     path = f"tasks/{seed.TASK_ISOLATE}"
     url = f"{secmaster.url}{SOC}/{path}"
     body = {"action": "ADD_COMMENT", "comment": "seen"}
@@ -54,7 +58,7 @@ async def test_a_task_remembers_who_did_what_and_by_which_way_in(secmaster, call
     assert details == ["", "seen", "web-shells.txt", ""]
 
 
-async def test_what_was_removed_is_still_told(caller, http) -> None:
+async def test_what_was_removed_is_still_told(caller: Caller, http: httpx.AsyncClient) -> None:
     id_ = seed.TASK_DISABLE_USER
     await caller.update(id_, "DELETE_COMMENT", comment_id=seed.COMMENT_FIRST)
     await caller.update(id_, "DELETE_ATTACHMENT", attachment_id=seed.ATTACHMENT_REPORT)
@@ -64,7 +68,9 @@ async def test_what_was_removed_is_still_told(caller, http) -> None:
     assert file["detail"] == "web-shells.txt"
 
 
-async def test_an_instance_remembers_its_failures_and_retries(secmaster, caller, http) -> None:
+async def test_an_instance_remembers_its_failures_and_retries(
+    secmaster: SecMasterSandbox, caller: Caller, http: httpx.AsyncClient
+) -> None:
     await caller.command(seed.INSTANCE_FAILED_AGAIN, "Retry")
     instance = secmaster.world.instance(seed.INSTANCE_FAILED_AGAIN)
     await secmaster.until(lambda: instance["status"] == "FAILED" and instance["retry_count"] == 1)
@@ -78,7 +84,9 @@ async def test_an_instance_remembers_its_failures_and_retries(secmaster, caller,
     assert "ConnectTimeoutError" in last["detail"]
 
 
-async def test_an_approval_shows_at_the_run_it_held_up(secmaster, caller, http) -> None:
+async def test_an_approval_shows_at_the_run_it_held_up(
+    secmaster: SecMasterSandbox, caller: Caller, http: httpx.AsyncClient
+) -> None:
     await caller.update(seed.TASK_ISOLATE, "CONTINUE")
     instance = secmaster.world.instance(seed.INSTANCE_ISOLATE)
     await secmaster.until(lambda: instance["status"] == "FINISHED")
@@ -86,7 +94,9 @@ async def test_an_approval_shows_at_the_run_it_held_up(secmaster, caller, http) 
     assert whats == ["started", "reached Isolate host", "finished"]
 
 
-async def test_a_terminated_run_cancels_its_task_by_itself(secmaster, caller, http) -> None:
+async def test_a_terminated_run_cancels_its_task_by_itself(
+    secmaster: SecMasterSandbox, caller: Caller, http: httpx.AsyncClient
+) -> None:
     await caller.command(seed.INSTANCE_ISOLATE, "Terminate")
     await secmaster.until(lambda: secmaster.world.task(seed.TASK_ISOLATE)["status"] == "canceled")
     run = await happened(http, seed.INSTANCE_ISOLATE)
@@ -95,12 +105,14 @@ async def test_a_terminated_run_cancels_its_task_by_itself(secmaster, caller, ht
     assert task[1:] == [("canceled with its instance", "", "")]
 
 
-async def test_a_failure_made_in_the_console_says_so(caller, http) -> None:
+async def test_a_failure_made_in_the_console_says_so(
+    caller: Caller, http: httpx.AsyncClient
+) -> None:
     await caller.control(f"instances/{seed.INSTANCE_RUNNING}/fail", error_msg="no disk")
     assert (await happened(http, seed.INSTANCE_RUNNING))[-1] == ("failed at Respond", "", "console")
 
 
-async def test_what_is_refused_leaves_no_trace(caller, http) -> None:
+async def test_what_is_refused_leaves_no_trace(caller: Caller, http: httpx.AsyncClient) -> None:
     before = (await state(http))["history"]
     assert (await caller.update(seed.TASK_FINISHED, "CONTINUE")).status_code == 400
     assert (await caller.command(seed.INSTANCE_RUNNING, "Retry")).status_code == 400
@@ -110,7 +122,9 @@ async def test_what_is_refused_leaves_no_trace(caller, http) -> None:
 # What was asked
 
 
-async def test_requests_are_narrowed_to_an_object_to_writes_and_to_the_newest(caller, http) -> None:
+async def test_requests_are_narrowed_to_an_object_to_writes_and_to_the_newest(
+    caller: Caller, http: httpx.AsyncClient
+) -> None:
     await caller.show(seed.TASK_ISOLATE)
     await caller.update(seed.TASK_ISOLATE, "ADD_COMMENT", comment="one")
     await caller.update(seed.TASK_BLOCK_IP, "ADD_COMMENT", comment="two")
@@ -130,7 +144,9 @@ async def test_requests_are_narrowed_to_an_object_to_writes_and_to_the_newest(ca
     assert (await http.get("/_sandbox/requests?limit=0")).status_code == 400
 
 
-async def test_a_request_says_whose_key_signed_it(secmaster, http) -> None:
+async def test_a_request_says_whose_key_signed_it(
+    secmaster: SecMasterSandbox, http: httpx.AsyncClient
+) -> None:
     url = f"{secmaster.url}{SOC}/tasks"
     await http.send(signed(url))
     await http.send(signed(url, sk="wrong"))
@@ -144,7 +160,7 @@ async def test_a_request_says_whose_key_signed_it(secmaster, http) -> None:
 # Acts
 
 
-async def test_a_comment_is_written_in_the_console(caller) -> None:
+async def test_a_comment_is_written_in_the_console(caller: Caller) -> None:
     path = f"tasks/{seed.TASK_ISOLATE}/comment"
     task = (await caller.control(path, comment="from the console", user_name="Ana")).json()
     comments = [(one["user_name"], one["message"]) for one in task["comments"]]
@@ -156,7 +172,7 @@ async def test_a_comment_is_written_in_the_console(caller) -> None:
     )
 
 
-async def test_what_is_wrong_is_said_in_words(caller) -> None:
+async def test_what_is_wrong_is_said_in_words(caller: Caller) -> None:
     nameless = await caller.control(
         f"tasks/{seed.TASK_ISOLATE}/decide", action="CONTINUE", user_name=""
     )
@@ -168,13 +184,13 @@ async def test_what_is_wrong_is_said_in_words(caller) -> None:
 
 
 @pytest.mark.parametrize(("due_in", "overdue"), [(3600, False), (-3600, True)])
-async def test_a_task_is_due_in_so_many_seconds(caller, due_in, overdue) -> None:
+async def test_a_task_is_due_in_so_many_seconds(caller: Caller, due_in: int, overdue: bool) -> None:
     task = (await caller.control("tasks", name="Look", due_in=due_in)).json()
     assert (task["due_date"] < task["create_time"]) is overdue
     assert (await caller.control("tasks", due_in=1e12)).status_code == 400
 
 
-async def test_the_state_has_what_a_page_needs_besides(http) -> None:
+async def test_the_state_has_what_a_page_needs_besides(http: httpx.AsyncClient) -> None:
     page = await state(http)
     sizes = {one["file_name"]: one["size"] for one in page["attachments"]}
     assert sizes == {"web-shells.txt": 72, "网络拓扑.txt": 19}
@@ -182,7 +198,9 @@ async def test_the_state_has_what_a_page_needs_besides(http) -> None:
     assert (page["faults"], page["received"]) == ([], 0)
 
 
-async def test_faults_are_listed_until_used_up_and_go_off_one_by_one(caller, http) -> None:
+async def test_faults_are_listed_until_used_up_and_go_off_one_by_one(
+    caller: Caller, http: httpx.AsyncClient
+) -> None:
     await http.post("/_sandbox/faults", json={"on": "ShowTask", "status": 429, "times": 1})
     await http.post("/_sandbox/faults", json={"on": "ListTasks", "status": 500})
     await http.post("/_sandbox/faults", json={"on": "ListTasks", "delay": 0.5})
@@ -199,7 +217,7 @@ async def test_faults_are_listed_until_used_up_and_go_off_one_by_one(caller, htt
 
 
 async def test_a_request_that_one_fault_holds_goes_on_when_it_is_off(
-    secmaster, caller, http
+    secmaster: SecMasterSandbox, caller: Caller, http: httpx.AsyncClient
 ) -> None:
     await secmaster.faults.set(Fault(on="ShowTask", hold=True))
     held = asyncio.create_task(caller.show(seed.TASK_ISOLATE))
@@ -208,7 +226,7 @@ async def test_a_request_that_one_fault_holds_goes_on_when_it_is_off(
     assert (await held)["id"] == seed.TASK_ISOLATE
 
 
-async def test_switching_a_fault_or_the_clock_is_news(http) -> None:
+async def test_switching_a_fault_or_the_clock_is_news(http: httpx.AsyncClient) -> None:
     counts = [(await state(http))["changes"]]
     await http.post("/_sandbox/faults", json={"on": "*", "delay": 1})
     counts.append((await state(http))["changes"])
@@ -222,7 +240,9 @@ async def test_switching_a_fault_or_the_clock_is_news(http) -> None:
 # What is too much
 
 
-async def test_the_list_of_requests_cuts_long_bodies(secmaster, caller, http) -> None:
+async def test_the_list_of_requests_cuts_long_bodies(
+    secmaster: SecMasterSandbox, caller: Caller, http: httpx.AsyncClient
+) -> None:
     await caller.update(seed.TASK_ISOLATE, "ADD_COMMENT", comment="x" * 30_000)
     await http.put(
         f"{SOC}/tasks/{seed.TASK_ISOLATE}", json=["y" * 30_000], headers={"X-Auth-Token": "no"}
@@ -237,5 +257,7 @@ async def test_the_list_of_requests_cuts_long_bodies(secmaster, caller, http) ->
 
 @pytest.mark.parametrize("rate", ["tasks_every", "failures_every"])
 @pytest.mark.parametrize(("seconds", "status"), [(0, 200), (0.001, 200), (1e-9, 400), (-1, 400)])
-async def test_arrivals_leave_time_to_breathe(caller, rate, seconds, status) -> None:
+async def test_arrivals_leave_time_to_breathe(
+    caller: Caller, rate: str, seconds: float, status: int
+) -> None:
     assert (await caller.control("clock", **{rate: seconds})).status_code == status

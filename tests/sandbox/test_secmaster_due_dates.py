@@ -1,12 +1,15 @@
 """Waiting tasks whose due date passes: they end by themselves as their ``due_handle`` says."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
 
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
 from bot.sandbox.secmaster.wire import stamp
+from bot.sandbox.secmaster.world import World
 from tests.support.secmaster_caller import Caller
 
 LIN = Person("user-lin", "Lin Yue")
@@ -19,17 +22,17 @@ class Clock:
     def __init__(self) -> None:
         self.passed = timedelta()
 
-    def __call__(self):
+    def __call__(self) -> datetime:
         return datetime.now(UTC) + self.passed
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-async def secmaster(clock):
+async def secmaster(clock: Clock) -> AsyncIterator[SecMasterSandbox]:
     sandbox = SecMasterSandbox(clock=clock, pace=0)
     await sandbox.start()
     yield sandbox
@@ -37,12 +40,12 @@ async def secmaster(clock):
 
 
 @pytest.fixture
-def world(secmaster):
+def world(secmaster: SecMasterSandbox) -> World:
     return secmaster.world
 
 
 async def test_a_task_that_continues_by_itself_is_finished_and_its_run_goes_on(
-    secmaster, world, clock
+    secmaster: SecMasterSandbox, world: World, clock: Clock
 ) -> None:
     task = due(world, "CONTINUE", name="Block IP")
     clock.passed += 2 * HOUR
@@ -58,7 +61,7 @@ async def test_a_task_that_continues_by_itself_is_finished_and_its_run_goes_on(
 
 
 async def test_a_task_that_is_interrupted_by_itself_is_canceled_and_its_run_stops(
-    secmaster, world, clock
+    secmaster: SecMasterSandbox, world: World, clock: Clock
 ) -> None:
     task = due(world, "INTERRUPT")
     clock.passed += 2 * HOUR
@@ -70,7 +73,7 @@ async def test_a_task_that_is_interrupted_by_itself_is_canceled_and_its_run_stop
 
 
 async def test_nothing_ends_before_its_time_nor_without_a_due_handle(
-    secmaster, world, clock
+    secmaster: SecMasterSandbox, world: World, clock: Clock
 ) -> None:
     later, without = due(world, "CONTINUE", hours=3), due(world, "")
     clock.passed += 2 * HOUR
@@ -83,7 +86,7 @@ async def test_nothing_ends_before_its_time_nor_without_a_due_handle(
 
 
 async def test_a_task_that_was_overdue_when_it_came_goes_on_waiting(
-    secmaster, world, clock
+    secmaster: SecMasterSandbox, world: World, clock: Clock
 ) -> None:
     late = due(world, "INTERRUPT", hours=-1)
     clock.passed += 400 * HOUR
@@ -99,7 +102,9 @@ async def test_a_task_that_was_overdue_when_it_came_goes_on_waiting(
     }
 
 
-async def test_a_decision_before_the_due_date_stands(secmaster, world, clock) -> None:
+async def test_a_decision_before_the_due_date_stands(
+    secmaster: SecMasterSandbox, world: World, clock: Clock
+) -> None:
     decided, deleted = due(world, "INTERRUPT"), due(world, "INTERRUPT")
     world.update_task(decided["id"], {"action": "CONTINUE"}, LIN)
     world.delete_task(deleted["id"])
@@ -109,7 +114,9 @@ async def test_a_decision_before_the_due_date_stands(secmaster, world, clock) ->
     assert happened(world, decided["id"])[-1] == ("continued", "Lin Yue")
 
 
-async def test_what_was_due_ends_once_as_one_change(secmaster, world, clock) -> None:
+async def test_what_was_due_ends_once_as_one_change(
+    secmaster: SecMasterSandbox, world: World, clock: Clock
+) -> None:
     for handle in ("CONTINUE", "INTERRUPT", "CONTINUE"):
         due(world, handle)
     clock.passed += 2 * HOUR
@@ -120,7 +127,9 @@ async def test_what_was_due_ends_once_as_one_change(secmaster, world, clock) -> 
     assert world.changes == before + 1
 
 
-async def test_a_timer_ends_what_is_due_in_real_time(secmaster, world) -> None:
+async def test_a_timer_ends_what_is_due_in_real_time(
+    secmaster: SecMasterSandbox, world: World
+) -> None:
     later = due(world, "CONTINUE", hours=5)
     soon = due(world, "INTERRUPT", seconds=0.05)
     await secmaster.until(lambda: soon["status"] == "canceled")
@@ -128,7 +137,7 @@ async def test_a_timer_ends_what_is_due_in_real_time(secmaster, world) -> None:
 
 
 async def test_any_change_lets_the_timer_see_a_clock_that_was_set_forward(
-    secmaster, world, clock
+    secmaster: SecMasterSandbox, world: World, clock: Clock
 ) -> None:
     task = due(world, "CONTINUE")
     clock.passed += 2 * HOUR
@@ -137,7 +146,9 @@ async def test_any_change_lets_the_timer_see_a_clock_that_was_set_forward(
     await secmaster.until(lambda: task["status"] == "finished")
 
 
-async def test_a_stopped_sandbox_ends_nothing_and_one_that_starts_again_catches_up(clock) -> None:
+async def test_a_stopped_sandbox_ends_nothing_and_one_that_starts_again_catches_up(
+    clock: Clock,
+) -> None:
     sandbox = SecMasterSandbox(clock=clock, pace=0)
     task = due(sandbox.world, "CONTINUE")
     await sandbox.start()
@@ -150,17 +161,21 @@ async def test_a_stopped_sandbox_ends_nothing_and_one_that_starts_again_catches_
     await sandbox.stop()
 
 
-async def test_a_due_date_that_is_no_time_is_never_reached(secmaster, clock) -> None:
+async def test_a_due_date_that_is_no_time_is_never_reached(
+    secmaster: SecMasterSandbox, clock: Clock
+) -> None:
     async with httpx.AsyncClient(base_url=secmaster.url) as http:
         made = await Caller(http).control("tasks", due_date="some day", due_handle="CONTINUE")
     clock.passed += 1000 * HOUR
     assert made.json()["id"] not in secmaster.tick()
 
 
-def due(world, handle, *, hours=1, seconds=0, **fields):
+def due(
+    world: World, handle: str, *, hours: float = 1, seconds: float = 0, **fields: Any
+) -> dict[str, Any]:
     at = world.clock() + timedelta(hours=0 if seconds else hours, seconds=seconds)
     return world.add_task(due_handle=handle, due_date=stamp(at), **{"name": "Look", **fields})
 
 
-def happened(world, id_):
+def happened(world: World, id_: str) -> list[tuple[str, str]]:
     return [(event.what, event.by) for event in world.history.events[id_]]

@@ -1,62 +1,65 @@
 """Slack's limits on blocks and views: each at its edge, and one step beyond."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from bot.sandbox.slack.blocks import check_blocks, check_view, with_ids
 from bot.sandbox.slack.errors import SlackError
 
 
-def plain(text="t", **more):
+def plain(text: str = "t", **more: Any) -> dict[str, Any]:
     return {"type": "plain_text", "text": text, **more}
 
 
-def mrkdwn(text="t"):
+def mrkdwn(text: str | int = "t") -> dict[str, Any]:
     return {"type": "mrkdwn", "text": text}
 
 
-def section(**more):
+def section(**more: Any) -> dict[str, Any]:
     return {"type": "section", "text": mrkdwn(), **more}
 
 
-def actions(*elements):
+def actions(*elements: dict[str, Any]) -> dict[str, Any]:
     return {"type": "actions", "elements": list(elements)}
 
 
-def button(**more):
+def button(**more: Any) -> dict[str, Any]:
     return {"type": "button", "text": plain(), **more}
 
 
-def option(text="t", value="v", **more):
+def option(text: str = "t", value: str = "v", **more: Any) -> dict[str, Any]:
     return {"text": plain(text), "value": value, **more}
 
 
-def options(count, **more):
+def options(count: int, **more: Any) -> list[dict[str, Any]]:
     return [option(value=str(one), **more) for one in range(count)]
 
 
-def select(**more):
+def select(**more: Any) -> dict[str, Any]:
     return {"type": "static_select", "options": options(1), **more}
 
 
-def question(**more):
+def question(**more: Any) -> dict[str, Any]:
     element = {"type": "plain_text_input", **more.pop("element", {})}
     return {"type": "input", "label": plain(), "element": element, **more}
 
 
-def confirm(**more):
+def confirm(**more: Any) -> dict[str, Any]:
     words = {"title": plain(), "text": mrkdwn(), "confirm": plain(), "deny": plain()}
     return button(confirm=words | more)
 
 
-def table(rows, cells):
+def table(rows: int, cells: int) -> dict[str, Any]:
     return {"type": "table", "rows": [[{"type": "raw_text", "text": "t"}] * cells] * rows}
 
 
-def modal(**more):
+def modal(**more: Any) -> dict[str, Any]:
     return {"type": "modal", "title": plain(), "blocks": [], **more}
 
 
-def complaints(check, *given):
+def complaints(check: Callable[..., object], *given: Any) -> tuple[str, list[str]]:
     with pytest.raises(SlackError) as refused:
         check(*given)
     return refused.value.code, refused.value.extra["response_metadata"]["messages"]
@@ -177,7 +180,9 @@ EDGES = {
 
 
 @pytest.mark.parametrize(("within", "beyond", "pointer"), EDGES.values(), ids=EDGES)
-def test_a_limit_is_kept_to_the_character(within, beyond, pointer) -> None:
+def test_a_limit_is_kept_to_the_character(
+    within: dict[str, Any], beyond: dict[str, Any], pointer: str
+) -> None:
     check_blocks([within])
     code, messages = complaints(check_blocks, [beyond])
     assert code == "invalid_blocks"
@@ -266,7 +271,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("block", "words", "pointer"), WRONG.values(), ids=WRONG)
-def test_what_is_not_a_block_is_refused_in_slacks_words(block, words, pointer) -> None:
+def test_what_is_not_a_block_is_refused_in_slacks_words(
+    block: dict[str, Any] | str, words: str, pointer: str
+) -> None:
     _, messages = complaints(check_blocks, [block])
     assert messages == [f"[ERROR] {words} [json-pointer:{pointer}]"]
 
@@ -329,7 +336,7 @@ def test_rich_text_and_pictures_are_accepted() -> None:
 
 
 @pytest.mark.parametrize("part", ["title", "submit", "close"])
-def test_the_words_of_a_modal_are_short(part) -> None:
+def test_the_words_of_a_modal_are_short(part: str) -> None:
     check_view(modal(**{part: plain("x" * 24)}), "modal")
     code, messages = complaints(check_view, modal(**{part: plain("x" * 25)}), "modal")
     assert code == "invalid_arguments"
@@ -339,7 +346,7 @@ def test_the_words_of_a_modal_are_short(part) -> None:
 @pytest.mark.parametrize(
     ("part", "most"), [("private_metadata", 3000), ("callback_id", 255), ("external_id", 255)]
 )
-def test_what_a_view_carries_along_is_limited(part, most) -> None:
+def test_what_a_view_carries_along_is_limited(part: str, most: int) -> None:
     check_view(modal(**{part: "x" * most}), "modal")
     _, messages = complaints(check_view, modal(**{part: "x" * (most + 1)}), "modal")
     assert messages == [
@@ -365,7 +372,7 @@ def test_what_a_view_carries_along_is_limited(part, most) -> None:
         ("text", "missing required field: type [json-pointer:/view]"),
     ],
 )
-def test_what_is_not_a_modal_is_refused(view, complaint) -> None:
+def test_what_is_not_a_modal_is_refused(view: dict[str, Any] | str, complaint: str) -> None:
     assert complaints(check_view, view, "modal") == (
         "invalid_arguments",
         [f"[ERROR] {complaint}"],

@@ -1,5 +1,9 @@
 """Channels that an administrator archives, unarchives, and takes the app out of."""
 
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any
+
+import aiohttp
 import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -11,14 +15,16 @@ SOC, RANDOM, PRIVATE = "C0SOC", "C0RANDOM", "C0PRIVATE"
 
 
 @pytest.fixture
-async def slack():
+async def slack() -> AsyncIterator[SlackSandbox]:
     sandbox = SlackSandbox(scopes=ALL_SCOPES | {"channels:read", "groups:read"})
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
 
 
-async def test_an_archived_channel_is_read_and_nothing_is_written_in_it(slack, client) -> None:
+async def test_an_archived_channel_is_read_and_nothing_is_written_in_it(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     card = await client.chat_postMessage(channel=SOC, text="card")
     slack.archive(SOC)
     ts = card["ts"]
@@ -34,7 +40,9 @@ async def test_an_archived_channel_is_read_and_nothing_is_written_in_it(slack, c
     assert [one["text"] for one in read["messages"]] == ["card"]
 
 
-async def test_a_message_in_an_archived_channel_is_not_updated(slack, client) -> None:
+async def test_a_message_in_an_archived_channel_is_not_updated(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     card = await client.chat_postMessage(channel=SOC, text="card")
     slack.archive(SOC)
     update = client.chat_update(channel=SOC, ts=card["ts"], text="new")
@@ -45,13 +53,15 @@ async def test_a_message_in_an_archived_channel_is_not_updated(slack, client) ->
     assert slack.messages(SOC)[0]["text"] == "new"
 
 
-async def test_people_say_nothing_in_an_archived_channel(slack) -> None:
+async def test_people_say_nothing_in_an_archived_channel(slack: SlackSandbox) -> None:
     slack.archive(SOC)
     with pytest.raises(ValueError, match="nothing can be said here"):
         await slack.say("U0BOB", SOC, "hello")
 
 
-async def test_a_public_channel_without_the_app_is_written_in_and_not_read(slack, client) -> None:
+async def test_a_public_channel_without_the_app_is_written_in_and_not_read(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     card = await client.chat_postMessage(channel=SOC, text="card")
     slack.remove_bot(SOC)
     await client.chat_postMessage(channel=SOC, text="from outside")
@@ -72,7 +82,9 @@ async def test_posting_from_outside_needs_its_own_scope() -> None:
     await slack.stop()
 
 
-async def test_a_private_channel_is_there_for_the_app_while_it_is_in_it(slack, client) -> None:
+async def test_a_private_channel_is_there_for_the_app_while_it_is_in_it(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     slack.add_bot(PRIVATE)
     card = await client.chat_postMessage(channel=PRIVATE, text="card")
     slack.remove_bot(PRIVATE)
@@ -86,7 +98,9 @@ async def test_a_private_channel_is_there_for_the_app_while_it_is_in_it(slack, c
     assert [one["text"] for one in slack.messages(PRIVATE)] == ["card"]
 
 
-async def test_what_is_so_already_stays_so_and_only_channels_are_arranged(slack) -> None:
+async def test_what_is_so_already_stays_so_and_only_channels_are_arranged(
+    slack: SlackSandbox,
+) -> None:
     for _ in range(2):
         slack.archive(SOC)
         slack.add_bot(RANDOM)
@@ -96,7 +110,9 @@ async def test_what_is_so_already_stays_so_and_only_channels_are_arranged(slack)
             slack.archive(nowhere)
 
 
-async def test_channels_are_arranged_over_http_and_the_page_hears_of_it(slack, session) -> None:
+async def test_channels_are_arranged_over_http_and_the_page_hears_of_it(
+    slack: SlackSandbox, session: aiohttp.ClientSession
+) -> None:
     before = slack.changes.count
     async with session.post(f"{slack.url}/_sandbox/archive", json={"channel": SOC}) as answer:
         assert (answer.status, await answer.json()) == (200, {})
@@ -110,7 +126,8 @@ async def test_channels_are_arranged_over_http_and_the_page_hears_of_it(slack, s
         assert answer.status == 404
 
 
-async def error(call):
+async def error(call: Awaitable[Any]) -> str:
     with pytest.raises(SlackApiError) as caught:
         await call
-    return caught.value.response["error"]
+    code: str = caught.value.response["error"]
+    return code

@@ -1,11 +1,14 @@
 """Files in Slack, as the app and its people share them: real HTTP, the real SDK."""
 
 import io
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.sandbox.faults import Fault
 from bot.sandbox.slack import SlackSandbox
@@ -17,10 +20,14 @@ TOKEN = {"Authorization": "Bearer xoxb-demo"}
 
 
 @pytest.fixture
-async def upload(slack, session):
+async def upload(
+    slack: SlackSandbox, session: aiohttp.ClientSession
+) -> Callable[..., Awaitable[tuple[int, dict[str, Any]]]]:
     """Have a person upload a file; Bob, unless it says who."""
 
-    async def send(name="report.txt", content=HELLO, user="U0BOB"):
+    async def send(
+        name: str = "report.txt", content: bytes = HELLO, user: str = "U0BOB"
+    ) -> tuple[int, dict[str, Any]]:
         query = {"user": user, "name": name}
         url = f"{slack.url}/_sandbox/upload"
         async with session.post(url, params=query, data=io.BytesIO(content)) as answer:
@@ -29,29 +36,35 @@ async def upload(slack, session):
     return send
 
 
-async def refused(call):
+async def refused(call: Awaitable[Any]) -> AsyncSlackResponse:
     with pytest.raises(SlackApiError) as caught:
         await call
-    return caught.value.response
+    response: AsyncSlackResponse = caught.value.response
+    return response
 
 
-async def error(call):
-    return (await refused(call))["error"]
+async def error(call: Awaitable[Any]) -> str:
+    code: str = (await refused(call))["error"]
+    return code
 
 
-async def fetched(session, url, **headers):
+async def fetched(
+    session: aiohttp.ClientSession, url: str, **headers: str
+) -> tuple[int, str, bytes]:
     async with session.get(url, headers=headers) as answer:
         return answer.status, answer.content_type, await answer.read()
 
 
-async def announced(client, content=HELLO, **more):
+async def announced(client: AsyncWebClient, content: bytes = HELLO, **more: Any) -> tuple[str, str]:
     ticket = await client.files_getUploadURLExternal(
         filename="report.txt", length=len(content), **more
     )
     return ticket["file_id"], ticket["upload_url"]
 
 
-async def waiting(client, session, content=HELLO):
+async def waiting(
+    client: AsyncWebClient, session: aiohttp.ClientSession, content: bytes = HELLO
+) -> str:
     """A file of the app's whose bytes have arrived."""
     file_id, url = await announced(client, content)
     async with session.post(url, data=content) as answer:
@@ -63,7 +76,7 @@ async def waiting(client, session, content=HELLO):
 
 
 async def test_the_app_uploads_with_the_real_client_and_shares_in_a_thread(
-    slack, client, session
+    slack: SlackSandbox, client: AsyncWebClient, session: aiohttp.ClientSession
 ) -> None:
     root = await client.chat_postMessage(channel="C0SOC", text="root")
     done = await client.files_upload_v2(
@@ -94,7 +107,9 @@ async def test_the_app_uploads_with_the_real_client_and_shares_in_a_thread(
         assert await fetched(session, url, **TOKEN) == (200, "text/plain", HELLO)
 
 
-async def test_files_are_shared_together_and_in_several_channels(slack, client) -> None:
+async def test_files_are_shared_together_and_in_several_channels(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     uploads = [{"filename": name, "content": "x"} for name in ("a.txt", "b.bin")]
     await client.files_upload_v2(file_uploads=uploads, channels=["C0SOC", "U0BOB"])
     [in_channel], [in_dm] = slack.messages("C0SOC"), slack.messages("D0BOB")
@@ -103,7 +118,9 @@ async def test_files_are_shared_together_and_in_several_channels(slack, client) 
     assert in_dm["files"][0]["ims"] == ["D0BOB"]
 
 
-async def test_a_file_that_is_shared_nowhere_is_the_apps_alone(slack, client, session) -> None:
+async def test_a_file_that_is_shared_nowhere_is_the_apps_alone(
+    slack: SlackSandbox, client: AsyncWebClient, session: aiohttp.ClientSession
+) -> None:
     done = await client.files_upload_v2(filename="a.txt", content="x", alt_txt="An x")
     file = done["file"]
     assert (file["channels"], file["alt_txt"]) == ([], "An x")
@@ -112,7 +129,9 @@ async def test_a_file_that_is_shared_nowhere_is_the_apps_alone(slack, client, se
     assert (await fetched(session, page_url))[0] == 404
 
 
-async def test_an_upload_address_takes_what_was_announced_once(client, session) -> None:
+async def test_an_upload_address_takes_what_was_announced_once(
+    client: AsyncWebClient, session: aiohttp.ClientSession
+) -> None:
     _, url = await announced(client)
     async with session.post(url, data=b"short") as answer:
         assert answer.status == 400
@@ -126,7 +145,7 @@ async def test_an_upload_address_takes_what_was_announced_once(client, session) 
 
 
 async def test_a_file_that_the_app_shares_in_a_thread_is_on_the_page_there(
-    slack, client, session
+    slack: SlackSandbox, client: AsyncWebClient, session: aiohttp.ClientSession
 ) -> None:
     root = await client.chat_postMessage(channel="C0SOC", text="root")
     file_id = await waiting(client, session)
@@ -164,7 +183,9 @@ async def test_a_file_that_the_app_shares_in_a_thread_is_on_the_page_there(
         ),
     ],
 )
-async def test_an_upload_that_slack_would_not_take_is_refused(client, args, code) -> None:
+async def test_an_upload_that_slack_would_not_take_is_refused(
+    client: AsyncWebClient, args: dict[str, Any], code: str
+) -> None:
     assert await error(client.api_call("files.getUploadURLExternal", params=args)) == code
 
 
@@ -187,7 +208,11 @@ async def test_an_upload_that_slack_would_not_take_is_refused(client, args, code
     ],
 )
 async def test_a_completion_that_slack_would_refuse_shares_nothing(
-    slack, client, session, args, code
+    slack: SlackSandbox,
+    client: AsyncWebClient,
+    session: aiohttp.ClientSession,
+    args: dict[str, Any],
+    code: str,
 ) -> None:
     file_id = await waiting(client, session)
     args = {"files": [{"id": file_id}], **args}
@@ -197,7 +222,9 @@ async def test_a_completion_that_slack_would_refuse_shares_nothing(
     assert len(slack.messages("C0SOC")) == 1
 
 
-async def test_an_upload_is_completed_once_and_not_before_its_bytes_came(client, session) -> None:
+async def test_an_upload_is_completed_once_and_not_before_its_bytes_came(
+    client: AsyncWebClient, session: aiohttp.ClientSession
+) -> None:
     early, _ = await announced(client)
     assert await error(client.files_completeUploadExternal(files=[{"id": early}])) == (
         "file_not_found"
@@ -209,7 +236,12 @@ async def test_an_upload_is_completed_once_and_not_before_its_bytes_came(client,
     assert await error(again) == "file_not_found"
 
 
-async def test_a_deleted_file_leaves_a_tombstone(slack, client, session, upload) -> None:
+async def test_a_deleted_file_leaves_a_tombstone(
+    slack: SlackSandbox,
+    client: AsyncWebClient,
+    session: aiohttp.ClientSession,
+    upload: Callable[..., Awaitable[tuple[int, dict[str, Any]]]],
+) -> None:
     done = await client.files_upload_v2(channel="C0SOC", filename="a.txt", content="x")
     file = done["file"]
     await client.files_delete(file=file["id"])
@@ -228,7 +260,7 @@ async def test_a_deleted_file_leaves_a_tombstone(slack, client, session, upload)
 
 @pytest.mark.parametrize("token", [None, "xoxb-other", "xapp-demo", ""])
 async def test_without_the_right_token_there_is_a_page_in_place_of_the_file(
-    client, session, token
+    client: AsyncWebClient, session: aiohttp.ClientSession, token: str | None
 ) -> None:
     file = (await client.files_upload_v2(filename="a.txt", content="secret"))["file"]
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -238,7 +270,9 @@ async def test_without_the_right_token_there_is_a_page_in_place_of_the_file(
     assert b"secret" not in body
 
 
-async def test_without_the_scope_there_is_a_page_in_place_of_the_file(session) -> None:
+async def test_without_the_scope_there_is_a_page_in_place_of_the_file(
+    session: aiohttp.ClientSession,
+) -> None:
     slack = SlackSandbox(scopes=ALL_SCOPES - {"files:read"})
     await slack.start()
     client = AsyncWebClient("xoxb-demo", base_url=slack.url + "/api/", session=session)
@@ -249,11 +283,14 @@ async def test_without_the_scope_there_is_a_page_in_place_of_the_file(session) -
 
 
 async def test_the_app_has_a_persons_file_once_it_is_shared_where_the_app_is(
-    slack, client, session, upload
+    slack: SlackSandbox,
+    client: AsyncWebClient,
+    session: aiohttp.ClientSession,
+    upload: Callable[..., Awaitable[tuple[int, dict[str, Any]]]],
 ) -> None:
     _, file = await upload()
 
-    async def hidden():
+    async def hidden() -> bool:
         missing = await error(client.files_info(file=file["id"])) == "file_not_found"
         page = (await fetched(session, file["url_private"], **TOKEN))[1] == "text/html"
         assert missing == page
@@ -268,7 +305,9 @@ async def test_the_app_has_a_persons_file_once_it_is_shared_where_the_app_is(
     assert (await fetched(session, file["url_private"], **TOKEN))[2] == HELLO
 
 
-async def test_files_have_faults_too(slack, client, session) -> None:
+async def test_files_have_faults_too(
+    slack: SlackSandbox, client: AsyncWebClient, session: aiohttp.ClientSession
+) -> None:
     file = (await client.files_upload_v2(filename="a.txt", content="x"))["file"]
     await slack.faults.set(Fault(on="url_private", status=500, times=1))
     assert (await fetched(session, file["url_private"], **TOKEN))[0] == 500
@@ -282,7 +321,11 @@ async def test_files_have_faults_too(slack, client, session) -> None:
 # People's files.
 
 
-async def test_a_person_says_a_file_and_the_app_is_told(slack, client, upload) -> None:
+async def test_a_person_says_a_file_and_the_app_is_told(
+    slack: SlackSandbox,
+    client: AsyncWebClient,
+    upload: Callable[..., Awaitable[tuple[int, dict[str, Any]]]],
+) -> None:
     _, first = await upload()
     message = await slack.say("U0BOB", "D0BOB", files=[first["id"]])
     event = slack.sent[-1].payload["event"]
@@ -301,7 +344,9 @@ async def test_a_person_says_a_file_and_the_app_is_told(slack, client, upload) -
     assert read["messages"][0]["files"][0]["name"] == "report.txt"
 
 
-async def test_nobody_says_nothing_or_what_is_not_theirs(slack, upload) -> None:
+async def test_nobody_says_nothing_or_what_is_not_theirs(
+    slack: SlackSandbox, upload: Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
+) -> None:
     _, file = await upload()
     with pytest.raises(ValueError, match="nothing was said"):
         await slack.say("U0BOB", "C0SOC", " ")
@@ -319,7 +364,11 @@ async def test_nobody_says_nothing_or_what_is_not_theirs(slack, upload) -> None:
     ],
 )
 async def test_only_a_picture_is_served_to_a_page_as_what_it_is(
-    slack, session, upload, name, served
+    slack: SlackSandbox,
+    session: aiohttp.ClientSession,
+    upload: Callable[..., Awaitable[tuple[int, dict[str, Any]]]],
+    name: str,
+    served: str,
 ) -> None:
     _, file = await upload(name=name)
     url = f"{slack.url}/_sandbox/files/{file['id']}?user=U0BOB"
@@ -327,12 +376,18 @@ async def test_only_a_picture_is_served_to_a_page_as_what_it_is(
         assert answer.content_type == served
 
 
-async def test_a_name_longer_than_any_disk_takes_is_cut(upload) -> None:
+async def test_a_name_longer_than_any_disk_takes_is_cut(
+    upload: Callable[..., Awaitable[tuple[int, dict[str, Any]]]],
+) -> None:
     _, file = await upload(name="n" * 300)
     assert file["name"] == "n" * 255
 
 
-async def test_people_say_files_and_read_them_over_http(slack, session, upload) -> None:
+async def test_people_say_files_and_read_them_over_http(
+    slack: SlackSandbox,
+    session: aiohttp.ClientSession,
+    upload: Callable[..., Awaitable[tuple[int, dict[str, Any]]]],
+) -> None:
     name = '"x"/../\r\n报告\N{GRINNING FACE}.html'
     status, file = await upload(name=name)
     assert (status, file["name"], file["user"]) == (200, name, "U0BOB")
@@ -344,6 +399,7 @@ async def test_people_say_files_and_read_them_over_http(slack, session, upload) 
         assert await answer.read() == HELLO
         assert answer.content_type == "application/octet-stream"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.content_disposition is not None
         assert answer.content_disposition.type == "attachment"
         assert answer.content_disposition.filename == name
     async with session.get(url, params={"user": "U0DAVE"}) as answer:
@@ -354,7 +410,9 @@ async def test_people_say_files_and_read_them_over_http(slack, session, upload) 
 
 
 @pytest.mark.parametrize("name", ["..", "/", "a/../../b", ".hidden", "C:\\x", "100%.txt", "\ud800"])
-async def test_any_name_has_an_address_that_leads_to_its_file(client, session, name) -> None:
+async def test_any_name_has_an_address_that_leads_to_its_file(
+    client: AsyncWebClient, session: aiohttp.ClientSession, name: str
+) -> None:
     args = {"filename": name, "length": len(HELLO)}
     ticket = await client.api_call("files.getUploadURLExternal", json=args)
     async with session.post(ticket["upload_url"], data=HELLO) as answer:
@@ -363,13 +421,19 @@ async def test_any_name_has_an_address_that_leads_to_its_file(client, session, n
     assert (await fetched(session, done["files"][0]["url_private"], **TOKEN))[2] == HELLO
 
 
-async def test_uploads_are_refused_in_words(upload) -> None:
+async def test_uploads_are_refused_in_words(
+    upload: Callable[..., Awaitable[tuple[int, dict[str, Any]]]],
+) -> None:
     assert await upload(user="U0NOBODY") == (404, {"error": "nobody is called U0NOBODY"})
     assert await upload(name=" ") == (404, {"error": "a file has a name and is not empty"})
     assert await upload(content=b"") == (404, {"error": "a file has a name and is not empty"})
 
 
-async def test_a_file_has_64_mib_at_most(upload, client, session) -> None:
+async def test_a_file_has_64_mib_at_most(
+    upload: Callable[..., Awaitable[tuple[int, dict[str, Any]]]],
+    client: AsyncWebClient,
+    session: aiohttp.ClientSession,
+) -> None:
     status, file = await upload(content=bytes(LARGEST))
     assert (status, file["size"]) == (200, LARGEST)
     too_large = {"error": "a file may have 64 MiB at most"}
@@ -384,8 +448,8 @@ async def test_a_file_has_64_mib_at_most(upload, client, session) -> None:
 # Files in a modal.
 
 
-def modal(**limits):
-    def plain(text):
+def modal(**limits: Any) -> dict[str, Any]:
+    def plain(text: str) -> dict[str, Any]:
         return {"type": "plain_text", "text": text}
 
     element = {"type": "file_input", "action_id": "files", **limits}
@@ -399,17 +463,21 @@ def modal(**limits):
 
 
 @pytest.fixture
-async def opened(slack, client):
-    async def show(**limits):
+async def opened(slack: SlackSandbox, client: AsyncWebClient) -> Callable[..., Awaitable[str]]:
+    async def show(**limits: Any) -> str:
         trigger = slack.workspace.permits.new_trigger("U0BOB")
         answer = await client.views_open(trigger_id=trigger, view=modal(**limits))
-        return answer["view"]["id"]
+        view_id: str = answer["view"]["id"]
+        return view_id
 
     return show
 
 
 async def test_a_submission_carries_whole_files_which_the_app_may_then_have(
-    slack, client, upload, opened
+    slack: SlackSandbox,
+    client: AsyncWebClient,
+    upload: Callable[..., Awaitable[tuple[int, dict[str, Any]]]],
+    opened: Callable[..., Awaitable[str]],
 ) -> None:
     _, file = await upload(name="photo.JPG")
     view = await opened(filetypes=["jpg", "png"])
@@ -419,7 +487,11 @@ async def test_a_submission_carries_whole_files_which_the_app_may_then_have(
     assert (await client.files_info(file=file["id"]))["file"] == file
 
 
-async def test_picking_a_file_in_a_modal_is_kept_until_it_is_sent(slack, upload, opened) -> None:
+async def test_picking_a_file_in_a_modal_is_kept_until_it_is_sent(
+    slack: SlackSandbox,
+    upload: Callable[..., Awaitable[tuple[int, dict[str, Any]]]],
+    opened: Callable[..., Awaitable[str]],
+) -> None:
     _, file = await upload()
     view_id = await opened()
     await slack.press_in_view("U0BOB", view_id, "files", [file["id"]])
@@ -440,7 +512,11 @@ async def test_picking_a_file_in_a_modal_is_kept_until_it_is_sent(slack, upload,
     ],
 )
 async def test_the_dialog_refuses_files_it_did_not_ask_for(
-    slack, opened, limits, names, why
+    slack: SlackSandbox,
+    opened: Callable[..., Awaitable[str]],
+    limits: dict[str, Any],
+    names: list[str],
+    why: str,
 ) -> None:
     view = await opened(**limits)
     ids = [slack.files.upload("U0BOB", name, HELLO).id for name in names]
@@ -448,7 +524,11 @@ async def test_the_dialog_refuses_files_it_did_not_ask_for(
     assert (delivered.error, slack.sent) == (why, [])
 
 
-async def test_the_dialog_takes_files_of_up_to_10_mib(slack, upload, opened) -> None:
+async def test_the_dialog_takes_files_of_up_to_10_mib(
+    slack: SlackSandbox,
+    upload: Callable[..., Awaitable[tuple[int, dict[str, Any]]]],
+    opened: Callable[..., Awaitable[str]],
+) -> None:
     view = await opened()
     _, large = await upload(content=bytes(10 * 1024**2 + 1))
     assert (await slack.submit("U0BOB", view, {"evidence": large["id"]})).error == "file_too_large"

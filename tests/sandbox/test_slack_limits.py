@@ -1,7 +1,11 @@
 """Slack's rate limits, which apply once they are switched on."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
 import pytest
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.limits import SHORT_BURST
@@ -13,17 +17,17 @@ class Clock:
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-async def slack(clock):
+async def slack(clock: Clock) -> AsyncIterator[SlackSandbox]:
     sandbox = SlackSandbox(clock=clock)
     await sandbox.start()
     yield sandbox
@@ -31,14 +35,14 @@ async def slack(clock):
 
 
 @pytest.fixture
-async def post(client):
-    async def say(channel="C0SOC") -> None:
+async def post(client: AsyncWebClient) -> Callable[..., Awaitable[None]]:
+    async def say(channel: str = "C0SOC") -> None:
         await client.chat_postMessage(channel=channel, text="t")
 
     return say
 
 
-async def wait(call):
+async def wait(call: Awaitable[Any]) -> int:
     """How long Slack asks to wait before this is tried again."""
     with pytest.raises(SlackApiError) as caught:
         await call
@@ -47,14 +51,16 @@ async def wait(call):
     return int(answer.headers["Retry-After"])
 
 
-async def test_nothing_is_limited_unless_asked(slack, post) -> None:
+async def test_nothing_is_limited_unless_asked(
+    slack: SlackSandbox, post: Callable[..., Awaitable[None]]
+) -> None:
     for _ in range(SHORT_BURST + 1):
         await post()
     assert len(slack.messages("C0SOC")) == SHORT_BURST + 1
 
 
 async def test_a_channel_takes_a_short_burst_and_then_a_message_a_second(
-    slack, clock, post
+    slack: SlackSandbox, clock: Clock, post: Callable[..., Awaitable[None]]
 ) -> None:
     slack.limits.on = True
     for _ in range(SHORT_BURST):
@@ -74,25 +80,30 @@ async def test_a_channel_takes_a_short_burst_and_then_a_message_a_second(
     [("usergroups.list", 20, 3), ("bots.info", 50, 2), ("users.list", 20, 3)],
 )
 async def test_a_method_is_called_as_often_a_minute_as_its_tier_says(
-    slack, client, method, calls, seconds
+    slack: SlackSandbox, client: AsyncWebClient, method: str, calls: int, seconds: int
 ) -> None:
     slack.limits.on = True
     for _ in range(calls):
         await client.api_call(method)
     assert await wait(client.api_call(method)) == seconds
     await client.api_call("auth.test")
+    assert isinstance(slack.limits.clock, Clock)
     slack.limits.clock.now += seconds
     await client.api_call(method)
 
 
-async def test_a_few_connections_may_be_opened_at_once(slack, client) -> None:
+async def test_a_few_connections_may_be_opened_at_once(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     slack.limits.on = True
     for _ in range(SHORT_BURST):
         await client.apps_connections_open(app_token="xapp-demo")
     assert await wait(client.apps_connections_open(app_token="xapp-demo")) == 60
 
 
-async def test_every_call_that_was_refused_is_on_record(slack, clock, post) -> None:
+async def test_every_call_that_was_refused_is_on_record(
+    slack: SlackSandbox, clock: Clock, post: Callable[..., Awaitable[None]]
+) -> None:
     slack.limits.on = True
     for _ in range(SHORT_BURST):
         await post()
@@ -110,7 +121,10 @@ async def test_every_call_that_was_refused_is_on_record(slack, clock, post) -> N
     assert len(slack.messages("C0SOC")) == SHORT_BURST + 1
 
 
-async def test_limits_are_switched_over_http(slack, client, post) -> None:
+async def test_limits_are_switched_over_http(
+    slack: SlackSandbox, client: AsyncWebClient, post: Callable[..., Awaitable[None]]
+) -> None:
+    assert client.session is not None
     url = slack.url + "/_sandbox/limits"
     async with client.session.post(url, json={"on": True}) as answer:
         assert await answer.json() == {"on": True}

@@ -1,7 +1,11 @@
 """Links to the app's domains: the event about them, and the previews the app attaches."""
 
+from collections.abc import AsyncIterator
+from typing import Any
+
 import pytest
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.methods import ALL_SCOPES
@@ -13,18 +17,18 @@ SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "*Task 1*"}}
 
 
 @pytest.fixture
-async def slack():
+async def slack() -> AsyncIterator[SlackSandbox]:
     sandbox = SlackSandbox(manifest=MANIFEST)
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
 
 
-def events(slack):
+def events(slack: SlackSandbox) -> list[dict[str, Any]]:
     return [sent.payload["event"] for sent in slack.sent]
 
 
-async def test_the_app_hears_of_links_to_its_domains(slack) -> None:
+async def test_the_app_hears_of_links_to_its_domains(slack: SlackSandbox) -> None:
     text = f"see {URL} and https://example.com https://notexample.com http://[oops"
     message = await slack.say("U0BOB", "C0RANDOM", text)
     [event] = events(slack)
@@ -44,12 +48,12 @@ async def test_the_app_hears_of_links_to_its_domains(slack) -> None:
     }
 
 
-async def test_nobody_types_a_link_under_a_false_label(slack) -> None:
+async def test_nobody_types_a_link_under_a_false_label(slack: SlackSandbox) -> None:
     message = await slack.say("U0BOB", "C0SOC", "http://evil.example/x|https://good.example")
     assert message["text"] == "<http://evil.example/x%7Chttps://good.example>"
 
 
-async def test_a_link_in_a_thread_and_in_a_mention_is_told_beside_it(slack) -> None:
+async def test_a_link_in_a_thread_and_in_a_mention_is_told_beside_it(slack: SlackSandbox) -> None:
     root = await slack.say("U0BOB", "C0SOC", "root")
     await slack.say("U0BOB", "C0SOC", f"@secmaster {URL}", thread_ts=root["ts"])
     assert [event["type"] for event in events(slack)] == ["app_mention", "link_shared"]
@@ -61,7 +65,7 @@ async def test_a_link_in_a_thread_and_in_a_mention_is_told_beside_it(slack) -> N
     [{}, {"manifest": MANIFEST, "scopes": ALL_SCOPES - {"links:read"}}],
     ids=["no domains", "no scope"],
 )
-async def test_without_domains_or_scope_nothing_is_told(options) -> None:
+async def test_without_domains_or_scope_nothing_is_told(options: dict[str, Any]) -> None:
     slack = SlackSandbox(**options)
     await slack.start()
     await slack.say("U0BOB", "C0SOC", URL)
@@ -69,7 +73,9 @@ async def test_without_domains_or_scope_nothing_is_told(options) -> None:
     assert slack.sent == []
 
 
-async def test_a_preview_is_attached_and_replaced(slack, client) -> None:
+async def test_a_preview_is_attached_and_replaced(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     message = await slack.say("U0BOB", "C0SOC", f"{URL} https://example.com/2")
     where = {"channel": "C0SOC", "ts": message["ts"]}
     await client.chat_unfurl(**where, unfurls={URL: {"blocks": [SECTION]}})
@@ -85,6 +91,7 @@ async def test_a_preview_is_attached_and_replaced(slack, client) -> None:
     before = slack.changes.count
     await client.chat_unfurl(**where, unfurls={SENT: {"blocks": [SECTION]}})
     url = f"{slack.url}/_sandbox/page?user=U0DAVE&channel=C0SOC&since={before}"
+    assert client.session is not None
     async with client.session.get(url) as answer:
         [changed] = (await answer.json())["channel"]["messages"]
     preview = changed["attachments"][-1]["blocks"]
@@ -108,7 +115,9 @@ async def test_a_preview_is_attached_and_replaced(slack, client) -> None:
         ({"unfurls": {URL: {"blocks": [{"type": "nonsense"}]}}}, "invalid_blocks"),
     ],
 )
-async def test_a_preview_that_slack_would_refuse_is_not_shown(slack, client, wrong, code) -> None:
+async def test_a_preview_that_slack_would_refuse_is_not_shown(
+    slack: SlackSandbox, client: AsyncWebClient, wrong: dict[str, Any], code: str
+) -> None:
     message = await slack.say("U0BOB", "C0SOC", URL)
     right = {"channel": "C0SOC", "ts": message["ts"], "unfurls": {URL: {"text": "t"}}}
     with pytest.raises(SlackApiError) as caught:

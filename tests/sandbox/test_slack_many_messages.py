@@ -2,15 +2,20 @@
 
 import asyncio
 import random
+from collections.abc import Iterable
+from typing import Any
 
+import aiohttp
 import pytest
+from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.timeline import MessageList, Timeline
 
 SOC = "C0SOC"
 
 
-def message(at, **more):
+def message(at: int, **more: Any) -> dict[str, Any]:
     return {"ts": f"{at}.000100", "text": str(at), **more}
 
 
@@ -30,7 +35,8 @@ def test_a_row_finds_what_lies_between_two_moments() -> None:
 
 
 def test_a_row_is_kept_in_order_whatever_is_put_in_and_taken_out() -> None:
-    chance, row, plain = random.Random(1), MessageList(), {}
+    chance, row = random.Random(1), MessageList()
+    plain: dict[int, str] = {}
     for _ in range(500):
         at = chance.randrange(100)
         if chance.random() < 0.4:
@@ -67,7 +73,7 @@ def test_a_copy_is_made_once_for_each_time_a_message_looks_different() -> None:
         messages.put(message(at))
     before = messages.copies().top.newest()
     messages.by_ts["50.000100"]["text"] = "new"
-    messages.changes("50.000100")
+    messages.changed("50.000100")
     after = messages.copies().top.newest()
     assert [one["ts"] for one, other in zip(before, after, strict=True) if one is not other] == [
         "50.000100"
@@ -80,7 +86,9 @@ def test_a_copy_is_made_once_for_each_time_a_message_looks_different() -> None:
 # What calls and tests see of it
 
 
-async def test_a_reader_holds_on_to_a_moment_at_no_cost_for_what_stays(slack, client) -> None:
+async def test_a_reader_holds_on_to_a_moment_at_no_cost_for_what_stays(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     first = (await client.chat_postMessage(channel=SOC, text="first"))["ts"]
     await client.chat_postMessage(channel=SOC, text="second")
     before = slack.messages(SOC)
@@ -93,7 +101,9 @@ async def test_a_reader_holds_on_to_a_moment_at_no_cost_for_what_stays(slack, cl
     assert slack.thread(SOC, first)[0]["reply_count"] == 1
 
 
-async def test_a_thread_counts_its_replies_and_their_authors(slack, client) -> None:
+async def test_a_thread_counts_its_replies_and_their_authors(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     root = (await client.chat_postMessage(channel=SOC, text="card"))["ts"]
     await client.chat_postMessage(channel=SOC, text="one", thread_ts=root)
     await slack.say("U0BOB", SOC, "two", thread_ts=root)
@@ -108,9 +118,12 @@ async def test_a_thread_counts_its_replies_and_their_authors(slack, client) -> N
     assert counted["latest_reply"] == slack.thread(SOC, root)[-1]["ts"]
 
 
-async def test_history_pages_through_thousands_newest_first(slack, client) -> None:
+async def test_history_pages_through_thousands_newest_first(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     posted = [post(slack, str(number)) for number in range(1000)]
-    read, cursor = [], ""
+    read: list[dict[str, Any]] = []
+    cursor = ""
     while cursor or not read:
         page = await client.conversations_history(channel=SOC, limit=200, cursor=cursor)
         read += page["messages"]
@@ -123,10 +136,12 @@ async def test_history_pages_through_thousands_newest_first(slack, client) -> No
     assert len(from_it_on["messages"]) == 10
 
 
-async def test_whoever_waits_is_asked_again_once_for_each_turn(slack, client) -> None:
+async def test_whoever_waits_is_asked_again_once_for_each_turn(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     counts = []
 
-    def arrived():
+    def arrived() -> bool:
         counts.append(len(slack.messages(SOC)))
         return counts[-1] == 1000
 
@@ -139,7 +154,9 @@ async def test_whoever_waits_is_asked_again_once_for_each_turn(slack, client) ->
     assert len(counts) < 10
 
 
-async def test_the_page_shows_the_latest_few_hundred_and_says_how_many_more(slack, session) -> None:
+async def test_the_page_shows_the_latest_few_hundred_and_says_how_many_more(
+    slack: SlackSandbox, session: aiohttp.ClientSession
+) -> None:
     posted = [post(slack, str(number)) for number in range(1200)]
     for number in range(650):
         post(slack, f"reply {number}", posted[-1]["ts"])
@@ -158,24 +175,26 @@ async def test_the_page_shows_the_latest_few_hundred_and_says_how_many_more(slac
 
 
 @pytest.mark.parametrize("count", [0, 600])
-async def test_a_channel_that_is_shown_whole_has_nothing_older(slack, session, count) -> None:
+async def test_a_channel_that_is_shown_whole_has_nothing_older(
+    slack: SlackSandbox, session: aiohttp.ClientSession, count: int
+) -> None:
     for number in range(count):
         post(slack, str(number))
     page = await look(slack, session, channel=SOC)
     assert (len(page["channel"]["order"]), page["channel"]["older"]) == (count, 0)
 
 
-async def look(slack, session, **query):
+async def look(slack: SlackSandbox, session: aiohttp.ClientSession, **query: str | int) -> Any:
     query = {"user": "U0ALICE", **query}
     async with session.get(f"{slack.url}/_sandbox/page", params=query) as answer:
         assert answer.status == 200
         return await answer.json()
 
 
-def post(slack, text, thread_ts=""):
+def post(slack: SlackSandbox, text: str, thread_ts: str = "") -> dict[str, Any]:
     said_by_bot = {"user": "U0BOT", "bot_id": "B0BOT", "text": text}
     return slack.workspace.post(SOC, said_by_bot, thread_ts)
 
 
-def said(messages):
+def said(messages: Iterable[dict[str, Any]]) -> list[str]:
     return [one["text"] for one in messages]

@@ -1,13 +1,17 @@
 """The data behind the browser page: the workspace once, then one person's changes."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import aiohttp
 import pytest
+from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.methods import ALL_SCOPES
 
-MANIFEST = {
+MANIFEST: dict[str, Any] = {
     "display_information": {"name": "SecMaster"},
     "features": {
         "app_home": {"home_tab_enabled": False},
@@ -24,19 +28,21 @@ SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "hello"}}
 
 
 @pytest.fixture
-async def read(client, slack):
-    async def get(path, **query):
-        async with client.session.get(f"{slack.url}/_sandbox/{path}", params=query) as answer:
+async def read(
+    session: aiohttp.ClientSession, slack: SlackSandbox
+) -> Callable[..., Awaitable[tuple[int, Any]]]:
+    async def get(path: str, **query: str) -> tuple[int, Any]:
+        async with session.get(f"{slack.url}/_sandbox/{path}", params=query) as answer:
             return answer.status, await answer.json()
 
     return get
 
 
 @pytest.fixture
-async def page(read):
+async def page(read: Callable[..., Awaitable[tuple[int, Any]]]) -> Callable[..., Awaitable[Any]]:
     """One person's page; Bob's, unless it says whose."""
 
-    async def look(**query):
+    async def look(**query: str) -> Any:
         status, state = await read("page", **{"user": "U0BOB", **query})
         assert status == 200
         return state
@@ -45,22 +51,26 @@ async def page(read):
 
 
 @pytest.fixture
-async def act(client, slack):
-    async def post(name, **fields):
-        async with client.session.post(f"{slack.url}/_sandbox/{name}", json=fields) as answer:
+async def act(
+    session: aiohttp.ClientSession, slack: SlackSandbox
+) -> Callable[..., Awaitable[tuple[int, Any]]]:
+    async def post(name: str, **fields: Any) -> tuple[int, Any]:
+        async with session.post(f"{slack.url}/_sandbox/{name}", json=fields) as answer:
             return answer.status, await answer.json()
 
     return post
 
 
-def texts(page_part):
+def texts(page_part: dict[str, Any]) -> list[str]:
     return [message["text"] for message in page_part["messages"]]
 
 
 # The workspace.
 
 
-async def test_the_workspace_says_who_and_what_there_is(read) -> None:
+async def test_the_workspace_says_who_and_what_there_is(
+    read: Callable[..., Awaitable[tuple[int, Any]]],
+) -> None:
     _, workspace = await read("workspace")
     assert workspace["team"] == {"id": "T0DEMO", "name": "Demo"}
     assert {one["handle"]: one["kind"] for one in workspace["people"]} == {
@@ -117,7 +127,9 @@ async def test_the_app_is_described_by_its_manifest() -> None:
 # What changed.
 
 
-async def test_a_page_lists_the_channels_a_person_is_in(page) -> None:
+async def test_a_page_lists_the_channels_a_person_is_in(
+    page: Callable[..., Awaitable[Any]],
+) -> None:
     state = await page(user="U0GUEST")
     assert (state["channel"], state["thread"], state["views"], state["home"]) == (
         None,
@@ -152,7 +164,9 @@ async def test_a_page_lists_the_channels_a_person_is_in(page) -> None:
     assert "C0PRIVATE" in {one["id"] for one in (await page())["channels"]}
 
 
-async def test_a_page_gets_what_changed_since_and_the_order_of_all(slack, client, page) -> None:
+async def test_a_page_gets_what_changed_since_and_the_order_of_all(
+    slack: SlackSandbox, client: AsyncWebClient, page: Callable[..., Awaitable[Any]]
+) -> None:
     first = await client.chat_postMessage(channel="C0SOC", text="first")
     second = await client.chat_postMessage(channel="C0SOC", text="second")
     both = [first["ts"], second["ts"]]
@@ -161,7 +175,7 @@ async def test_a_page_gets_what_changed_since_and_the_order_of_all(slack, client
     assert state["channel"]["id"] == "C0SOC"
     assert state["changes"] == slack.changes.count
 
-    async def news():
+    async def news() -> Any:
         nonlocal state
         state = await page(channel="C0SOC", since=state["changes"])
         assert state["channel"]["order"] == both
@@ -176,20 +190,24 @@ async def test_a_page_gets_what_changed_since_and_the_order_of_all(slack, client
     reply = await slack.say("U0ALICE", "C0SOC", "reply", thread_ts=first["ts"])
     [root] = await news()
     assert (root["ts"], root["reply_count"]) == (first["ts"], 1)
-    slack.workspace.delete("C0SOC", slack.workspace.message("C0SOC", reply["ts"]))
+    message = slack.workspace.message("C0SOC", reply["ts"])
+    assert message is not None
+    slack.workspace.delete("C0SOC", message)
     assert [one["reply_count"] for one in await news()] == [0]
     both = [second["ts"]]
     await client.chat_delete(channel="C0SOC", ts=first["ts"])
     assert await news() == []
 
 
-async def test_a_page_that_outlived_the_sandbox_it_knew_gets_everything(client, page) -> None:
+async def test_a_page_that_outlived_the_sandbox_it_knew_gets_everything(
+    client: AsyncWebClient, page: Callable[..., Awaitable[Any]]
+) -> None:
     await client.chat_postMessage(channel="C0SOC", text="first")
     assert texts((await page(channel="C0SOC", since=10**6))["channel"]) == ["first"]
 
 
 async def test_only_its_person_sees_an_ephemeral_message_and_its_replacement(
-    slack, client, page
+    slack: SlackSandbox, client: AsyncWebClient, page: Callable[..., Awaitable[Any]]
 ) -> None:
     ephemeral = await client.chat_postEphemeral(channel="C0SOC", user="U0BOB", text="psst")
     state = await page(channel="C0SOC")
@@ -205,7 +223,9 @@ async def test_only_its_person_sees_an_ephemeral_message_and_its_replacement(
     assert (await page(channel="C0SOC"))["channel"]["order"] == []
 
 
-async def test_a_thread_begins_with_its_root_and_has_what_is_for_one_alone(client, page) -> None:
+async def test_a_thread_begins_with_its_root_and_has_what_is_for_one_alone(
+    client: AsyncWebClient, page: Callable[..., Awaitable[Any]]
+) -> None:
     mark = {"event_type": "t", "event_payload": {}}
     root = await client.chat_postMessage(channel="C0SOC", text="root", metadata=mark)
     await client.chat_postMessage(channel="C0SOC", text="reply", thread_ts=root["ts"])
@@ -220,7 +240,9 @@ async def test_a_thread_begins_with_its_root_and_has_what_is_for_one_alone(clien
     assert (await page(channel="C0SOC"))["channel"]["order"] == [root["ts"]]
 
 
-async def test_views_and_home_are_on_the_page(slack, client, page) -> None:
+async def test_views_and_home_are_on_the_page(
+    slack: SlackSandbox, client: AsyncWebClient, page: Callable[..., Awaitable[Any]]
+) -> None:
     home = {"type": "home", "blocks": [SECTION]}
     await client.views_publish(user_id="U0BOB", view=home)
     title = {"type": "plain_text", "text": "T"}
@@ -247,14 +269,18 @@ async def test_views_and_home_are_on_the_page(slack, client, page) -> None:
         ({"user": "U0DAVE", "since": "x"}, "since is a count of changes, not x"),
     ],
 )
-async def test_what_is_not_there_is_said_in_words(read, query, why) -> None:
+async def test_what_is_not_there_is_said_in_words(
+    read: Callable[..., Awaitable[tuple[int, Any]]], query: dict[str, Any], why: str
+) -> None:
     assert await read("page", **query) == (404, {"error": why})
 
 
 # Reading.
 
 
-async def state(page, channel, user="U0BOB"):
+async def state(
+    page: Callable[..., Awaitable[Any]], channel: str, user: str = "U0BOB"
+) -> tuple[int, int]:
     listed = (await page(user=user))["channels"]
     [one] = [each for each in listed if each["id"] == channel]
     return one["unread"], one["mentioned"]
@@ -274,20 +300,20 @@ async def state(page, channel, user="U0BOB"):
     ],
 )
 async def test_what_others_wrote_is_unread_and_may_call_for_somebody(
-    client, page, text, mentioned
+    client: AsyncWebClient, page: Callable[..., Awaitable[Any]], text: str, mentioned: bool
 ) -> None:
     await client.chat_postMessage(channel="C0SOC", text=text)
     assert await state(page, "C0SOC") == (1, mentioned)
 
 
-def rich(**element):
+def rich(**element: Any) -> dict[str, Any]:
     return {
         "type": "rich_text",
         "elements": [{"type": "rich_text_section", "elements": [element]}],
     }
 
 
-def section(kind):
+def section(kind: str) -> dict[str, Any]:
     return {"type": "section", "text": {"type": kind, "text": "<@U0BOB> look"}}
 
 
@@ -305,13 +331,18 @@ def section(kind):
     ],
 )
 async def test_blocks_call_for_people_and_their_text_does_not(
-    client, page, block, mentioned
+    client: AsyncWebClient,
+    page: Callable[..., Awaitable[Any]],
+    block: dict[str, Any],
+    mentioned: bool,
 ) -> None:
     await client.chat_postMessage(channel="C0SOC", text="<@U0BOB> look", blocks=[block])
     assert await state(page, "C0SOC") == (1, mentioned)
 
 
-async def test_an_edit_may_call_for_somebody(client, page) -> None:
+async def test_an_edit_may_call_for_somebody(
+    client: AsyncWebClient, page: Callable[..., Awaitable[Any]]
+) -> None:
     posted = await client.chat_postMessage(channel="C0SOC", text="hello")
     await client.chat_update(channel="C0SOC", ts=posted["ts"], text="<@U0BOB> hello")
     assert await state(page, "C0SOC") == (1, True)
@@ -321,19 +352,22 @@ async def test_an_edit_may_call_for_somebody(client, page) -> None:
     ("user", "status"), [("U0DAVE", 200), ("U0GUEST", 404), ("U0SOLO", 404), ("U0OUTSIDER", 404)]
 )
 async def test_only_staff_look_into_a_public_channel_they_are_not_in(
-    read, slack, user, status
+    read: Callable[..., Awaitable[tuple[int, Any]]], slack: SlackSandbox, user: str, status: int
 ) -> None:
     slack.workspace.channels["C0RANDOM"].members.remove("U0DAVE")
     assert (await read("page", user=user, channel="C0RANDOM"))[0] == status
 
 
-async def test_a_message_has_an_end(slack) -> None:
+async def test_a_message_has_an_end(slack: SlackSandbox) -> None:
     with pytest.raises(ValueError, match="40,000 characters at most"):
         await slack.say("U0BOB", "C0SOC", "x" * 40_001)
 
 
 async def test_a_reply_is_no_unread_message_of_the_channel_but_may_call(
-    slack, client, page, act
+    slack: SlackSandbox,
+    client: AsyncWebClient,
+    page: Callable[..., Awaitable[Any]],
+    act: Callable[..., Awaitable[tuple[int, Any]]],
 ) -> None:
     root = await client.chat_postMessage(channel="C0SOC", text="root")
     await act("mark", user="U0BOB", channel="C0SOC")
@@ -343,19 +377,26 @@ async def test_a_reply_is_no_unread_message_of_the_channel_but_may_call(
     assert await state(page, "C0SOC") == (0, True)
 
 
-async def test_an_ephemeral_message_is_unread_to_its_person(client, page) -> None:
+async def test_an_ephemeral_message_is_unread_to_its_person(
+    client: AsyncWebClient, page: Callable[..., Awaitable[Any]]
+) -> None:
     await client.chat_postEphemeral(channel="C0SOC", user="U0BOB", text="psst")
     assert await state(page, "C0SOC") == (1, False)
     assert await state(page, "C0SOC", "U0ALICE") == (0, False)
 
 
-async def test_everything_in_a_direct_message_calls_for_its_person(client, page) -> None:
+async def test_everything_in_a_direct_message_calls_for_its_person(
+    client: AsyncWebClient, page: Callable[..., Awaitable[Any]]
+) -> None:
     await client.chat_postMessage(channel="U0BOB", text="hello")
     assert await state(page, "D0BOB") == (1, True)
 
 
 async def test_what_is_read_is_read_by_one_person_and_changes_something_once(
-    slack, client, page, act
+    slack: SlackSandbox,
+    client: AsyncWebClient,
+    page: Callable[..., Awaitable[Any]],
+    act: Callable[..., Awaitable[tuple[int, Any]]],
 ) -> None:
     await client.chat_postMessage(channel="C0SOC", text="<!here>")
     await client.chat_postMessage(channel="C0SOC", text="again")
@@ -374,7 +415,11 @@ async def test_what_is_read_is_read_by_one_person_and_changes_something_once(
     assert (await act("mark", user="U0DAVE", channel="C0PRIVATE"))[0] == 404
 
 
-async def test_looking_wakes_nobody(slack, read, page) -> None:
+async def test_looking_wakes_nobody(
+    slack: SlackSandbox,
+    read: Callable[..., Awaitable[tuple[int, Any]]],
+    page: Callable[..., Awaitable[Any]],
+) -> None:
     before = slack.changes.count
     await page(channel="C0SOC")
     await read("workspace")

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import ClientWebSocketResponse
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
-from slack_bolt.async_app import AsyncApp
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox.faults import Fault
@@ -16,7 +19,7 @@ BUTTON = {"type": "button", "text": {"type": "plain_text", "text": "Go"}, "actio
 
 
 @pytest.fixture
-async def slack():
+async def slack() -> AsyncIterator[SlackSandbox]:
     sandbox = SlackSandbox()
     await sandbox.start()
     yield sandbox
@@ -24,22 +27,26 @@ async def slack():
 
 
 @pytest.fixture
-async def bolt(slack, client):
+async def bolt(slack: SlackSandbox, client: AsyncWebClient) -> AsyncIterator[AsyncApp]:
     """A Bolt app on a websocket of its own."""
     app = AsyncApp(client=client, process_before_response=True)
     handler = AsyncSocketModeHandler(app, "xapp-demo", ping_interval=0.05)
-    await handler.connect_async()
+    # Bolt declares no types for it.
+    await handler.connect_async()  # type: ignore[no-untyped-call]
     await slack.until(lambda: slack.socket_mode.connections)
     yield app
-    await handler.close_async()
+    # Nor for this.
+    await handler.close_async()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
-async def connect(client, session):
+async def connect(
+    client: AsyncWebClient, session: aiohttp.ClientSession
+) -> AsyncIterator[Callable[[], Awaitable[ClientWebSocketResponse]]]:
     """Open bare websockets, which answer nothing by themselves."""
     sockets = []
 
-    async def open_one():
+    async def open_one() -> ClientWebSocketResponse:
         address = await client.apps_connections_open(app_token="xapp-demo")
         socket = await session.ws_connect(address["url"], autoping=False)
         sockets.append(socket)
@@ -50,9 +57,9 @@ async def connect(client, session):
         await socket.close()
 
 
-async def test_a_command_is_answered_with_its_ack(slack, bolt) -> None:
+async def test_a_command_is_answered_with_its_ack(slack: SlackSandbox, bolt: AsyncApp) -> None:
     @bolt.command("/secmaster")
-    async def run(ack, command) -> None:
+    async def run(ack: AsyncAck, command: dict[str, Any]) -> None:
         await ack(text=f"you said {command['text']}")
 
     delivered = await slack.command("U0ALICE", "C0SOC", "/secmaster hello")
@@ -60,22 +67,24 @@ async def test_a_command_is_answered_with_its_ack(slack, bolt) -> None:
     assert [one["text"] for one in slack.ephemerals("U0ALICE")] == ["you said hello"]
 
 
-async def test_a_press_a_submission_and_an_event_arrive(slack, client, bolt) -> None:
+async def test_a_press_a_submission_and_an_event_arrive(
+    slack: SlackSandbox, client: AsyncWebClient, bolt: AsyncApp
+) -> None:
     received = []
 
     @bolt.action("go")
-    async def go(ack, body, client) -> None:
+    async def go(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         title = {"type": "plain_text", "text": "T"}
         view = {"type": "modal", "callback_id": "v", "title": title, "blocks": []}
         await client.views_open(trigger_id=body["trigger_id"], view={**view, "submit": title})
         await ack()
 
     @bolt.view("v")
-    async def submitted(ack) -> None:
+    async def submitted(ack: AsyncAck) -> None:
         await ack(response_action="clear")
 
     @bolt.event("app_mention")
-    async def mentioned(event) -> None:
+    async def mentioned(event: dict[str, Any]) -> None:
         received.append(event["text"])
 
     blocks = [{"type": "actions", "elements": [BUTTON]}]
@@ -88,9 +97,11 @@ async def test_a_press_a_submission_and_an_event_arrive(slack, client, bolt) -> 
     assert received == ["<@U0BOT> hello"]
 
 
-async def test_an_app_told_to_refresh_comes_back_on_a_new_connection(slack, bolt) -> None:
+async def test_an_app_told_to_refresh_comes_back_on_a_new_connection(
+    slack: SlackSandbox, bolt: AsyncApp
+) -> None:
     @bolt.command("/secmaster")
-    async def run(ack) -> None:
+    async def run(ack: AsyncAck) -> None:
         await ack()
 
     [old] = slack.socket_mode.connections
@@ -101,11 +112,13 @@ async def test_an_app_told_to_refresh_comes_back_on_a_new_connection(slack, bolt
     assert (await slack.command("U0ALICE", "C0SOC", "/secmaster")).error == ""
 
 
-async def test_a_redelivered_event_says_which_attempt_it_is(slack, bolt) -> None:
+async def test_a_redelivered_event_says_which_attempt_it_is(
+    slack: SlackSandbox, bolt: AsyncApp
+) -> None:
     attempts = []
 
     @bolt.event("message")
-    async def written(body, request) -> None:
+    async def written(body: dict[str, Any], request: AsyncBoltRequest) -> None:
         attempts.append((body["event_id"], request.headers["x-slack-retry-num"]))
 
     await slack.say("U0DAVE", "D0DAVE", "hello")
@@ -115,7 +128,7 @@ async def test_a_redelivered_event_says_which_attempt_it_is(slack, bolt) -> None
 
 
 async def test_a_connection_is_greeted_and_its_envelopes_can_be_acked_by_hand(
-    slack, connect
+    slack: SlackSandbox, connect: Callable[[], Awaitable[ClientWebSocketResponse]]
 ) -> None:
     socket = await connect()
     hello = await socket.receive_json()
@@ -129,12 +142,14 @@ async def test_a_connection_is_greeted_and_its_envelopes_can_be_acked_by_hand(
     assert (await command).body == {"text": "hi"}
 
 
-async def test_an_envelope_goes_to_any_connection_and_none_is_skipped(slack, connect) -> None:
+async def test_an_envelope_goes_to_any_connection_and_none_is_skipped(
+    slack: SlackSandbox, connect: Callable[[], Awaitable[ClientWebSocketResponse]]
+) -> None:
     sockets = [await connect(), await connect()]
     assert [(await one.receive_json())["num_connections"] for one in sockets] == [1, 2]
-    received = [[], []]
+    received: list[list[str]] = [[], []]
 
-    async def acknowledge(socket, texts) -> None:
+    async def acknowledge(socket: ClientWebSocketResponse, texts: list[str]) -> None:
         async for message in socket:
             envelope = message.json()
             texts.append(envelope["payload"]["text"])
@@ -153,7 +168,9 @@ async def test_an_envelope_goes_to_any_connection_and_none_is_skipped(slack, con
         task.cancel()
 
 
-async def test_an_eleventh_connection_is_turned_away(slack, connect) -> None:
+async def test_an_eleventh_connection_is_turned_away(
+    slack: SlackSandbox, connect: Callable[[], Awaitable[ClientWebSocketResponse]]
+) -> None:
     for _ in range(10):
         await connect()
     extra = await connect()
@@ -162,7 +179,9 @@ async def test_an_eleventh_connection_is_turned_away(slack, connect) -> None:
     assert len(slack.socket_mode.connections) == 10
 
 
-async def test_a_silent_connection_loses_envelopes_and_answers_no_ping(slack, connect) -> None:
+async def test_a_silent_connection_loses_envelopes_and_answers_no_ping(
+    slack: SlackSandbox, connect: Callable[[], Awaitable[ClientWebSocketResponse]]
+) -> None:
     slack.delivery.patience = 0.05
     socket = await connect()
     await socket.receive_json()
@@ -181,19 +200,25 @@ async def test_a_silent_connection_loses_envelopes_and_answers_no_ping(slack, co
     assert (await command).error == ""
 
 
-async def test_an_app_without_a_connection_cannot_be_reached(slack) -> None:
+async def test_an_app_without_a_connection_cannot_be_reached(slack: SlackSandbox) -> None:
     delivered = await slack.command("U0ALICE", "C0SOC", "/secmaster")
     assert delivered.error == "dispatch_failed"
 
 
-async def test_an_address_is_good_for_one_connection(client, session) -> None:
+async def test_an_address_is_good_for_one_connection(
+    client: AsyncWebClient, session: aiohttp.ClientSession
+) -> None:
     address = (await client.apps_connections_open(app_token="xapp-demo"))["url"]
     async with session.ws_connect(address):
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await session.ws_connect(address)
 
 
-async def test_connections_are_closed_over_http_with_a_reason(slack, session, connect) -> None:
+async def test_connections_are_closed_over_http_with_a_reason(
+    slack: SlackSandbox,
+    session: aiohttp.ClientSession,
+    connect: Callable[[], Awaitable[ClientWebSocketResponse]],
+) -> None:
     socket = await connect()
     await socket.receive_json()
     body = json.dumps({"reason": "warning"})
@@ -205,7 +230,9 @@ async def test_connections_are_closed_over_http_with_a_reason(slack, session, co
     assert slack.socket_mode.connections == []
 
 
-async def test_stopping_hangs_up_on_everybody_and_leaves_nothing_running(session) -> None:
+async def test_stopping_hangs_up_on_everybody_and_leaves_nothing_running(
+    session: aiohttp.ClientSession,
+) -> None:
     before = asyncio.all_tasks()
     slack = SlackSandbox()
     await slack.start()

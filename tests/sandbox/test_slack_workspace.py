@@ -3,14 +3,17 @@
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
-from slack_bolt.async_app import AsyncApp
+from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.sandbox.faults import Fault
@@ -26,35 +29,37 @@ class Clock:
     def __init__(self) -> None:
         self.passed = 0.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return time.time() + self.passed
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-async def slack(clock):
+async def slack(clock: Clock) -> AsyncIterator[SlackSandbox]:
     sandbox = SlackSandbox(scopes=ALL_SCOPES | READING, clock=clock)
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
 
 
-def web_client(slack, session, token="xoxb-demo"):
+def web_client(
+    slack: SlackSandbox, session: aiohttp.ClientSession, token: str = "xoxb-demo"
+) -> AsyncWebClient:
     return AsyncWebClient(token, base_url=slack.url + "/api/", session=session)
 
 
 @pytest.fixture
-async def bolt(slack, client):
+async def bolt(slack: SlackSandbox, client: AsyncWebClient) -> AsyncIterator[AsyncApp]:
     """A Bolt app, served over HTTP; its request URL is known to Slack."""
     app = AsyncApp(
         client=client, signing_secret="demo-signing-secret", process_before_response=True
     )
 
-    async def receive(request):
+    async def receive(request: web.Request) -> web.Response:
         return await to_aiohttp_response(await app.async_dispatch(await to_bolt_request(request)))
 
     async with served(receive) as slack.request_url:
@@ -64,29 +69,29 @@ async def bolt(slack, client):
 class served:  # noqa: N801 - reads as the verb it is
     """A handler on a port of its own, for as long as the block lasts."""
 
-    def __init__(self, handler) -> None:
+    def __init__(self, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
         app = web.Application()
         app.router.add_post("/slack/events", handler)
         self.runner = web.AppRunner(app, shutdown_timeout=0.1)
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> str:
         await self.runner.setup()
         await web.TCPSite(self.runner, "127.0.0.1", 0).start()
         return f"http://127.0.0.1:{self.runner.addresses[0][1]}/slack/events"
 
-    async def __aexit__(self, *_error) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         await self.runner.cleanup()
 
 
-def plain(text):
+def plain(text: str) -> dict[str, Any]:
     return {"type": "plain_text", "text": text}
 
 
-def section(text):
+def section(text: str) -> dict[str, Any]:
     return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
 
 
-def buttons(*elements):
+def buttons(*elements: dict[str, Any]) -> dict[str, Any]:
     return {"type": "actions", "elements": list(elements)}
 
 
@@ -105,7 +110,7 @@ COMMENT = {
 }
 
 
-def modal(*blocks, **more):
+def modal(*blocks: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {
         "type": "modal",
         "callback_id": "comment",
@@ -116,22 +121,28 @@ def modal(*blocks, **more):
     }
 
 
-async def refused(call):
+async def refused(call: Awaitable[Any]) -> AsyncSlackResponse:
     with pytest.raises(SlackApiError) as caught:
         await call
-    return caught.value.response
+    response: AsyncSlackResponse = caught.value.response
+    return response
 
 
-async def error(call):
-    return (await refused(call))["error"]
+async def error(call: Awaitable[Any]) -> str:
+    code: str = (await refused(call))["error"]
+    return code
 
 
 # The journey.
 
 
-async def test_a_button_is_pressed_and_the_thread_shows_the_answer(slack, client, bolt) -> None:
+async def test_a_button_is_pressed_and_the_thread_shows_the_answer(
+    slack: SlackSandbox, client: AsyncWebClient, bolt: AsyncApp
+) -> None:
     @bolt.action("approve")
-    async def approve(ack, action, body, client) -> None:
+    async def approve(
+        ack: AsyncAck, action: dict[str, Any], body: dict[str, Any], client: AsyncWebClient
+    ) -> None:
         await client.chat_postMessage(
             channel=body["channel"]["id"],
             thread_ts=body["message"]["ts"],
@@ -158,14 +169,18 @@ async def test_a_button_is_pressed_and_the_thread_shows_the_answer(slack, client
     ]
 
 
-async def test_a_command_opens_a_modal_whose_submission_is_answered(slack, bolt) -> None:
+async def test_a_command_opens_a_modal_whose_submission_is_answered(
+    slack: SlackSandbox, bolt: AsyncApp
+) -> None:
     @bolt.command("/secmaster")
-    async def open_modal(ack, body, client) -> None:
+    async def open_modal(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         await client.views_open(trigger_id=body["trigger_id"], view=modal())
         await ack()
 
     @bolt.view("comment")
-    async def submitted(ack, view, body, client) -> None:
+    async def submitted(
+        ack: AsyncAck, view: dict[str, Any], body: dict[str, Any], client: AsyncWebClient
+    ) -> None:
         comment = view["state"]["values"]["comment"]["text"]["value"]
         await client.chat_postMessage(channel=body["user"]["id"], text=comment)
         await ack()
@@ -179,12 +194,12 @@ async def test_a_command_opens_a_modal_whose_submission_is_answered(slack, bolt)
 
 
 async def test_two_people_press_at_once_and_neither_waits_for_the_other(
-    slack, client, bolt
+    slack: SlackSandbox, client: AsyncWebClient, bolt: AsyncApp
 ) -> None:
     both = asyncio.Barrier(2)
 
     @bolt.action("approve")
-    async def approve(ack) -> None:
+    async def approve(ack: AsyncAck) -> None:
         await both.wait()
         await ack()
 
@@ -200,7 +215,7 @@ async def test_two_people_press_at_once_and_neither_waits_for_the_other(
 
 
 async def test_a_call_needs_a_token_that_is_known_and_of_the_right_kind(
-    slack, client, session
+    slack: SlackSandbox, client: AsyncWebClient, session: aiohttp.ClientSession
 ) -> None:
     async with session.post(slack.url + "/api/auth.test") as answer:
         assert (await answer.json())["error"] == "not_authed"
@@ -211,11 +226,11 @@ async def test_a_call_needs_a_token_that_is_known_and_of_the_right_kind(
     assert await error(connecting) == "not_allowed_token_type"
 
 
-async def test_a_method_that_is_not_there_is_unknown(client) -> None:
+async def test_a_method_that_is_not_there_is_unknown(client: AsyncWebClient) -> None:
     assert await error(client.api_call("chat.shout")) == "unknown_method"
 
 
-async def test_a_missing_scope_is_named(session) -> None:
+async def test_a_missing_scope_is_named(session: aiohttp.ClientSession) -> None:
     slack = SlackSandbox(scopes=["chat:write", "users:read"])
     await slack.start()
     client = web_client(slack, session)
@@ -240,13 +255,15 @@ async def test_a_missing_scope_is_named(session) -> None:
     ],
     ids=["json", "form", "query"],
 )
-async def test_arguments_come_as_json_form_or_query(slack, client, body) -> None:
+async def test_arguments_come_as_json_form_or_query(
+    slack: SlackSandbox, client: AsyncWebClient, body: dict[str, Any]
+) -> None:
     await client.api_call("chat.postMessage", **body)
     [message] = slack.messages("C0SOC")
     assert message["blocks"][1]["elements"][0]["action_id"] == "approve"
 
 
-async def test_arguments_come_in_parts(slack, session) -> None:
+async def test_arguments_come_in_parts(slack: SlackSandbox, session: aiohttp.ClientSession) -> None:
     with aiohttp.MultipartWriter("form-data") as writer:
         for name, value in (("token", "xoxb-demo"), ("channel", "C0SOC"), ("text", "hello")):
             writer.append(value).set_content_disposition("form-data", name=name)
@@ -267,7 +284,9 @@ async def test_arguments_come_in_parts(slack, session) -> None:
         ("C0QUIET", "restricted_action"),
     ],
 )
-async def test_a_channel_that_takes_no_message_says_why(client, channel, code) -> None:
+async def test_a_channel_that_takes_no_message_says_why(
+    client: AsyncWebClient, channel: str, code: str
+) -> None:
     assert await error(client.chat_postMessage(channel=channel, text="hello")) == code
 
 
@@ -276,21 +295,23 @@ async def test_a_channel_that_takes_no_message_says_why(client, channel, code) -
     [("C0RANDOM", "C0RANDOM"), ("#soc", "C0SOC"), ("U0ALICE", "D0ALICE"), ("D0BOB", "D0BOB")],
 )
 async def test_a_message_reaches_a_public_channel_a_name_and_a_person(
-    slack, client, channel, lands_in
+    slack: SlackSandbox, client: AsyncWebClient, channel: str, lands_in: str
 ) -> None:
     posted = await client.chat_postMessage(channel=channel, text="hello")
     assert posted["channel"] == lands_in
     assert slack.messages(lands_in)[0]["ts"] == posted["ts"]
 
 
-async def test_a_message_says_something_and_not_too_much(client) -> None:
+async def test_a_message_says_something_and_not_too_much(client: AsyncWebClient) -> None:
     silent = client.api_call("chat.postMessage", json={"channel": "C0SOC", "text": " "})
     assert await error(silent) == "no_text"
     long = client.chat_postMessage(channel="C0SOC", text="x" * 40_001)
     assert await error(long) == "msg_too_long"
 
 
-async def test_blocks_that_slack_would_refuse_are_refused_with_a_pointer(slack, client) -> None:
+async def test_blocks_that_slack_would_refuse_are_refused_with_a_pointer(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     answer = await refused(
         client.chat_postMessage(channel="C0SOC", text="t", blocks=[section("x" * 3001)])
     )
@@ -303,7 +324,7 @@ async def test_blocks_that_slack_would_refuse_are_refused_with_a_pointer(slack, 
     assert slack.messages("C0SOC") == []
 
 
-async def test_timestamps_only_ever_rise(client, clock) -> None:
+async def test_timestamps_only_ever_rise(client: AsyncWebClient, clock: Clock) -> None:
     clock.passed = 100
     posts = [await client.chat_postMessage(channel="C0SOC", text=str(one)) for one in range(5)]
     clock.passed = 0
@@ -313,7 +334,9 @@ async def test_timestamps_only_ever_rise(client, clock) -> None:
     assert len(stamps) == 6
 
 
-async def test_replies_stay_in_their_thread_unless_broadcast(slack, client) -> None:
+async def test_replies_stay_in_their_thread_unless_broadcast(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     root = await client.chat_postMessage(channel="C0SOC", text="root")
     await client.chat_postMessage(channel="C0SOC", text="quiet", thread_ts=root["ts"])
     await client.chat_postMessage(
@@ -328,7 +351,7 @@ async def test_replies_stay_in_their_thread_unless_broadcast(slack, client) -> N
     assert await error(nowhere) == "thread_not_found"
 
 
-async def test_a_thread_is_read_page_by_page_and_between_times(client) -> None:
+async def test_a_thread_is_read_page_by_page_and_between_times(client: AsyncWebClient) -> None:
     root = await client.chat_postMessage(channel="C0SOC", text="0")
     later = [
         await client.chat_postMessage(channel="C0SOC", text=str(one), thread_ts=root["ts"])
@@ -347,7 +370,9 @@ async def test_a_thread_is_read_page_by_page_and_between_times(client) -> None:
     assert await error(unread) == "not_in_channel"
 
 
-async def test_metadata_comes_back_only_when_asked_for(slack, client) -> None:
+async def test_metadata_comes_back_only_when_asked_for(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     mark = {"event_type": "task_card", "event_payload": {"id": "1"}}
     posted = await client.chat_postMessage(channel="C0SOC", text="t", metadata=mark)
     read = {"channel": "C0SOC", "ts": posted["ts"]}
@@ -368,12 +393,16 @@ async def test_metadata_comes_back_only_when_asked_for(slack, client) -> None:
         ({"event_type": "t", "event_payload": {"a": "x" * 8001}}, "metadata_too_large"),
     ],
 )
-async def test_metadata_has_a_type_and_a_small_payload(client, metadata, code) -> None:
+async def test_metadata_has_a_type_and_a_small_payload(
+    client: AsyncWebClient, metadata: dict[str, Any], code: str
+) -> None:
     posting = client.chat_postMessage(channel="C0SOC", text="t", metadata=metadata)
     assert await error(posting) == code
 
 
-async def test_only_the_bots_own_messages_can_be_changed_or_deleted(slack, client) -> None:
+async def test_only_the_bots_own_messages_can_be_changed_or_deleted(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     mine = await client.chat_postMessage(channel="C0SOC", text="mine", blocks=CARD)
     theirs = await slack.say("U0DAVE", "C0SOC", "theirs")
     await client.chat_update(channel="C0SOC", ts=mine["ts"], text="changed", blocks=[])
@@ -389,8 +418,10 @@ async def test_only_the_bots_own_messages_can_be_changed_or_deleted(slack, clien
     assert [one["text"] for one in slack.messages("C0SOC")] == ["theirs"]
 
 
-async def test_an_ephemeral_message_is_seen_by_its_person_only(slack, client) -> None:
-    whisper = {"channel": "C0SOC", "text": "between us"}
+async def test_an_ephemeral_message_is_seen_by_its_person_only(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
+    whisper: dict[str, Any] = {"channel": "C0SOC", "text": "between us"}
     ephemeral = await client.chat_postEphemeral(**whisper, user="U0ALICE")
     assert [one["text"] for one in slack.messages("C0SOC", user="U0ALICE")] == ["between us"]
     assert slack.messages("C0SOC", user="U0BOB") == slack.messages("C0SOC") == []
@@ -401,14 +432,14 @@ async def test_an_ephemeral_message_is_seen_by_its_person_only(slack, client) ->
     assert await error(absent) == "user_not_in_channel"
 
 
-async def test_a_permalink_leads_into_the_thread(client) -> None:
+async def test_a_permalink_leads_into_the_thread(client: AsyncWebClient) -> None:
     root = await client.chat_postMessage(channel="C0SOC", text="root")
     reply = await client.chat_postMessage(channel="C0SOC", text="reply", thread_ts=root["ts"])
     link = await client.chat_getPermalink(channel="C0SOC", message_ts=reply["ts"])
     assert link["permalink"].endswith(f"?thread_ts={root['ts']}&cid=C0SOC")
 
 
-async def test_a_reaction_is_added_once(slack, client) -> None:
+async def test_a_reaction_is_added_once(slack: SlackSandbox, client: AsyncWebClient) -> None:
     posted = await client.chat_postMessage(channel="C0SOC", text="t")
     mark = {"channel": "C0SOC", "timestamp": posted["ts"], "name": "eyes"}
     await client.reactions_add(**mark)
@@ -419,7 +450,7 @@ async def test_a_reaction_is_added_once(slack, client) -> None:
 # Who and where.
 
 
-async def test_people_are_told_apart(client) -> None:
+async def test_people_are_told_apart(client: AsyncWebClient) -> None:
     people = {one["id"]: one for one in (await client.users_list())["members"]}
     assert people["U0GUEST"]["is_restricted"]
     assert people["U0SOLO"]["is_ultra_restricted"]
@@ -430,7 +461,7 @@ async def test_people_are_told_apart(client) -> None:
     assert people[bot["user_id"]]["is_bot"]
 
 
-async def test_user_groups_have_members(client) -> None:
+async def test_user_groups_have_members(client: AsyncWebClient) -> None:
     groups = (await client.usergroups_list(include_users=True))["usergroups"]
     assert {one["id"]: one["users"] for one in groups}["S0ONCALL"] == ["U0CAROL"]
     soc = await client.usergroups_users_list(usergroup="S0SOC")
@@ -438,8 +469,8 @@ async def test_user_groups_have_members(client) -> None:
     assert await error(client.usergroups_users_list(usergroup="S0NONE")) == "no_such_subteam"
 
 
-async def test_channels_are_listed_joined_and_opened(client) -> None:
-    async def names(call):
+async def test_channels_are_listed_joined_and_opened(client: AsyncWebClient) -> None:
+    async def names(call: Awaitable[Any]) -> set[str]:
         return {one["name"] for one in (await call)["channels"]}
 
     assert "random" in await names(client.conversations_list())
@@ -456,11 +487,13 @@ async def test_channels_are_listed_joined_and_opened(client) -> None:
 # Commands.
 
 
-async def test_a_command_arrives_escaped_with_all_its_fields(slack, bolt) -> None:
+async def test_a_command_arrives_escaped_with_all_its_fields(
+    slack: SlackSandbox, bolt: AsyncApp
+) -> None:
     received = {}
 
     @bolt.command("/secmaster")
-    async def run(ack, body) -> None:
+    async def run(ack: AsyncAck, body: dict[str, Any]) -> None:
         received.update(body)
         await ack()
 
@@ -492,10 +525,14 @@ async def test_a_command_arrives_escaped_with_all_its_fields(slack, bolt) -> Non
     ids=["text", "in channel", "blocks", "nothing"],
 )
 async def test_what_comes_with_the_ack_of_a_command_is_shown(
-    slack, bolt, answer, everyone, alone
+    slack: SlackSandbox,
+    bolt: AsyncApp,
+    answer: dict[str, Any],
+    everyone: list[Any] | list[str],
+    alone: list[Any] | list[str],
 ) -> None:
     @bolt.command("/secmaster")
-    async def run(ack) -> None:
+    async def run(ack: AsyncAck) -> None:
         await ack(**answer)
 
     await slack.command("U0ALICE", "C0SOC", "/secmaster")
@@ -503,9 +540,11 @@ async def test_what_comes_with_the_ack_of_a_command_is_shown(
     assert [one["text"] for one in slack.ephemerals("U0ALICE", "C0SOC")] == alone
 
 
-async def test_an_unreadable_answer_to_a_command_is_an_error_to_the_person(slack, bolt) -> None:
+async def test_an_unreadable_answer_to_a_command_is_an_error_to_the_person(
+    slack: SlackSandbox, bolt: AsyncApp
+) -> None:
     @bolt.command("/secmaster")
-    async def run(ack) -> None:
+    async def run(ack: AsyncAck) -> None:
         await ack(text="hi", blocks=[{"type": "nonsense"}])
 
     delivered = await slack.command("U0ALICE", "C0SOC", "/secmaster")
@@ -513,10 +552,12 @@ async def test_an_unreadable_answer_to_a_command_is_an_error_to_the_person(slack
     assert slack.ephemerals("U0ALICE") == []
 
 
-async def test_an_app_that_is_late_broken_or_away_is_an_error_to_the_person(slack) -> None:
+async def test_an_app_that_is_late_broken_or_away_is_an_error_to_the_person(
+    slack: SlackSandbox,
+) -> None:
     assert (await slack.command("U0ALICE", "C0SOC", "/secmaster")).error == "dispatch_failed"
 
-    async def broken(_request):
+    async def broken(_request: web.Request) -> web.Response:
         return web.Response(status=500)
 
     async with served(broken) as slack.request_url:
@@ -526,8 +567,9 @@ async def test_an_app_that_is_late_broken_or_away_is_an_error_to_the_person(slac
 
     never = asyncio.Event()
 
-    async def late(_request) -> None:
+    async def late(_request: web.Request) -> web.Response:
         await never.wait()
+        return web.Response()
 
     slack.delivery.patience = 0.05
     async with served(late) as slack.request_url:
@@ -537,11 +579,13 @@ async def test_an_app_that_is_late_broken_or_away_is_an_error_to_the_person(slac
 # Presses.
 
 
-async def test_a_press_tells_where_it_happened_without_metadata(slack, client, bolt) -> None:
+async def test_a_press_tells_where_it_happened_without_metadata(
+    slack: SlackSandbox, client: AsyncWebClient, bolt: AsyncApp
+) -> None:
     payloads = []
 
     @bolt.action("approve")
-    async def approve(ack, body) -> None:
+    async def approve(ack: AsyncAck, body: dict[str, Any]) -> None:
         payloads.append(body)
         await ack()
 
@@ -561,11 +605,13 @@ async def test_a_press_tells_where_it_happened_without_metadata(slack, client, b
     assert body["state"] == {"values": {}}
 
 
-async def test_a_button_carries_its_own_value_unless_it_is_forged(slack, client, bolt) -> None:
+async def test_a_button_carries_its_own_value_unless_it_is_forged(
+    slack: SlackSandbox, client: AsyncWebClient, bolt: AsyncApp
+) -> None:
     values = []
 
     @bolt.action("approve")
-    async def approve(ack, action) -> None:
+    async def approve(ack: AsyncAck, action: dict[str, Any]) -> None:
         values.append(action["value"])
         await ack()
 
@@ -578,13 +624,15 @@ async def test_a_button_carries_its_own_value_unless_it_is_forged(slack, client,
     assert values == ["task-1", "task-2"]
 
 
-async def test_menus_send_the_option_that_was_picked(slack, client, bolt) -> None:
+async def test_menus_send_the_option_that_was_picked(
+    slack: SlackSandbox, client: AsyncWebClient, bolt: AsyncApp
+) -> None:
     options = [{"text": plain(one), "value": one} for one in ("low", "high")]
     menu = {"type": "overflow", "action_id": "more", "options": options}
     select = {"type": "static_select", "action_id": "level", "options": options}
     actions = []
 
-    async def picked(ack, body) -> None:
+    async def picked(ack: AsyncAck, body: dict[str, Any]) -> None:
         actions.append((body["actions"][0]["selected_option"]["value"], body["state"]["values"]))
         await ack()
 
@@ -601,7 +649,9 @@ async def test_menus_send_the_option_that_was_picked(slack, client, bolt) -> Non
         await slack.press("U0ALICE", "C0SOC", posted["ts"], "level", value="other")
 
 
-async def test_nobody_presses_what_they_do_not_see(slack, client) -> None:
+async def test_nobody_presses_what_they_do_not_see(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     whisper = await client.chat_postEphemeral(
         channel="C0SOC", user="U0ALICE", text="t", blocks=CARD
     )
@@ -618,28 +668,37 @@ async def test_nobody_presses_what_they_do_not_see(slack, client) -> None:
 
 
 @pytest.fixture
-async def respond(slack, client, bolt, session):
+async def respond(
+    slack: SlackSandbox, client: AsyncWebClient, bolt: AsyncApp, session: aiohttp.ClientSession
+) -> Callable[..., Awaitable[tuple[int, str]]]:
     """Press a button on an ephemeral card, and answer to the response_url that came with it."""
     urls = []
 
     @bolt.action("approve")
-    async def approve(ack, body) -> None:
+    async def approve(ack: AsyncAck, body: dict[str, Any]) -> None:
         urls.append(body["response_url"])
         await ack()
 
-    whisper = {"channel": "C0SOC", "user": "U0ALICE", "text": "card", "blocks": CARD}
+    whisper: dict[str, Any] = {
+        "channel": "C0SOC",
+        "user": "U0ALICE",
+        "text": "card",
+        "blocks": CARD,
+    }
     card = await client.chat_postEphemeral(**whisper)
     await slack.press("U0ALICE", "C0SOC", card["message_ts"], "approve")
     hook = AsyncWebhookClient(urls[0], session=session)
 
-    async def send(**answer):
+    async def send(**answer: Any) -> tuple[int, str]:
         response = await hook.send_dict(answer)
         return response.status_code, response.body
 
     return send
 
 
-async def test_a_response_url_answers_its_person_five_times(slack, respond) -> None:
+async def test_a_response_url_answers_its_person_five_times(
+    slack: SlackSandbox, respond: Callable[..., Awaitable[tuple[int, str]]]
+) -> None:
     for _ in range(5):
         assert await respond(text="hello") == (200, "ok")
     assert await respond(text="hello") == (404, "used_url")
@@ -647,7 +706,9 @@ async def test_a_response_url_answers_its_person_five_times(slack, respond) -> N
     assert slack.messages("C0SOC") == []
 
 
-async def test_a_response_url_ends_after_half_an_hour(respond, clock) -> None:
+async def test_a_response_url_ends_after_half_an_hour(
+    respond: Callable[..., Awaitable[tuple[int, str]]], clock: Clock
+) -> None:
     clock.passed = 30 * 60 - 5
     assert await respond(text="still there") == (200, "ok")
     clock.passed = 30 * 60 + 5
@@ -655,7 +716,7 @@ async def test_a_response_url_ends_after_half_an_hour(respond, clock) -> None:
 
 
 async def test_a_response_url_replaces_and_deletes_even_an_ephemeral_message(
-    slack, respond
+    slack: SlackSandbox, respond: Callable[..., Awaitable[tuple[int, str]]]
 ) -> None:
     await respond(text="done", replace_original=True)
     [card] = slack.ephemerals("U0ALICE")
@@ -664,7 +725,9 @@ async def test_a_response_url_replaces_and_deletes_even_an_ephemeral_message(
     assert slack.ephemerals("U0ALICE") == []
 
 
-async def test_a_response_url_speaks_to_the_channel_or_a_thread_when_told(slack, respond) -> None:
+async def test_a_response_url_speaks_to_the_channel_or_a_thread_when_told(
+    slack: SlackSandbox, respond: Callable[..., Awaitable[tuple[int, str]]]
+) -> None:
     await respond(text="all", response_type="in_channel")
     [root] = slack.messages("C0SOC")
     await respond(text="in thread", response_type="in_channel", thread_ts=root["ts"])
@@ -674,12 +737,16 @@ async def test_a_response_url_speaks_to_the_channel_or_a_thread_when_told(slack,
     ]
 
 
-async def test_a_response_url_refuses_bad_blocks_and_silence(respond) -> None:
+async def test_a_response_url_refuses_bad_blocks_and_silence(
+    respond: Callable[..., Awaitable[tuple[int, str]]],
+) -> None:
     assert await respond(text="t", blocks=[{"type": "nonsense"}]) == (400, "invalid_blocks")
     assert await respond() == (400, "no_text")
 
 
-async def test_a_response_url_has_faults_too(slack, respond) -> None:
+async def test_a_response_url_has_faults_too(
+    slack: SlackSandbox, respond: Callable[..., Awaitable[tuple[int, str]]]
+) -> None:
     await slack.faults.set(Fault(on="response_url", status=500, times=1))
     assert (await respond(text="hello"))[0] == 500
     assert await respond(text="hello") == (200, "ok")
@@ -689,12 +756,14 @@ async def test_a_response_url_has_faults_too(slack, respond) -> None:
 
 
 @pytest.fixture
-async def trigger(slack):
+async def trigger(slack: SlackSandbox) -> Callable[..., str]:
     """A fresh trigger id of Alice's."""
     return lambda user="U0ALICE": slack.workspace.permits.new_trigger(user)
 
 
-async def test_a_trigger_opens_one_modal_within_three_seconds(client, trigger, clock) -> None:
+async def test_a_trigger_opens_one_modal_within_three_seconds(
+    client: AsyncWebClient, trigger: Callable[..., str], clock: Clock
+) -> None:
     used, late = trigger(), trigger()
     await client.views_open(trigger_id=used, view=modal())
     assert await error(client.views_open(trigger_id=used, view=modal())) == "trigger_exchanged"
@@ -704,7 +773,9 @@ async def test_a_trigger_opens_one_modal_within_three_seconds(client, trigger, c
     assert await error(unknown) == "invalid_trigger_id"
 
 
-async def test_modals_stack_up_to_three(slack, client, trigger) -> None:
+async def test_modals_stack_up_to_three(
+    slack: SlackSandbox, client: AsyncWebClient, trigger: Callable[..., str]
+) -> None:
     await client.views_open(trigger_id=trigger(), view=modal())
     await client.views_push(trigger_id=trigger(), view=modal())
     await client.views_push(trigger_id=trigger(), view=modal())
@@ -718,7 +789,9 @@ async def test_modals_stack_up_to_three(slack, client, trigger) -> None:
     assert await error(alone) == "not_found"
 
 
-async def test_a_modal_is_updated_under_its_hash_or_external_id(slack, client, trigger) -> None:
+async def test_a_modal_is_updated_under_its_hash_or_external_id(
+    slack: SlackSandbox, client: AsyncWebClient, trigger: Callable[..., str]
+) -> None:
     opened = await client.views_open(trigger_id=trigger(), view=modal(external_id="one"))
     view = opened["view"]
     title = {"title": plain("Changed")}
@@ -732,13 +805,17 @@ async def test_a_modal_is_updated_under_its_hash_or_external_id(slack, client, t
     assert await error(client.views_update(view_id="V0NONE", view=modal())) == "not_found"
 
 
-async def test_an_external_id_is_used_once(client, trigger) -> None:
+async def test_an_external_id_is_used_once(
+    client: AsyncWebClient, trigger: Callable[..., str]
+) -> None:
     await client.views_open(trigger_id=trigger("U0BOB"), view=modal(external_id="one"))
     again = client.views_open(trigger_id=trigger(), view=modal(external_id="one"))
     assert await error(again) == "duplicate_external_id"
 
 
-async def test_a_bad_view_is_refused_and_keeps_its_trigger(client, trigger) -> None:
+async def test_a_bad_view_is_refused_and_keeps_its_trigger(
+    client: AsyncWebClient, trigger: Callable[..., str]
+) -> None:
     mine = trigger()
     answer = await refused(client.views_open(trigger_id=mine, view=modal(title=plain("x" * 25))))
     assert answer["error"] == "invalid_arguments"
@@ -749,7 +826,7 @@ async def test_a_bad_view_is_refused_and_keeps_its_trigger(client, trigger) -> N
 
 
 async def test_the_dialog_itself_refuses_what_is_missing_short_or_long(
-    slack, client, trigger
+    slack: SlackSandbox, client: AsyncWebClient, trigger: Callable[..., str]
 ) -> None:
     view = (await client.views_open(trigger_id=trigger(), view=modal()))["view"]
     for comment, error in (("", "missing_input"), ("no", "too_short"), ("x" * 11, "too_long")):
@@ -759,7 +836,9 @@ async def test_the_dialog_itself_refuses_what_is_missing_short_or_long(
     assert slack.views("U0ALICE")[0]["errors"] == {"comment": "too_long"}
 
 
-async def test_a_submission_carries_the_state_of_every_input(slack, client, bolt, trigger) -> None:
+async def test_a_submission_carries_the_state_of_every_input(
+    slack: SlackSandbox, client: AsyncWebClient, bolt: AsyncApp, trigger: Callable[..., str]
+) -> None:
     options = [{"text": plain(one), "value": one} for one in ("low", "high")]
     select = {"type": "static_select", "options": options, "initial_option": options[0]}
     people = {"type": "multi_users_select", "action_id": "people"}
@@ -769,7 +848,7 @@ async def test_a_submission_carries_the_state_of_every_input(slack, client, bolt
     received = {}
 
     @bolt.view("comment")
-    async def submitted(ack, view) -> None:
+    async def submitted(ack: AsyncAck, view: dict[str, Any]) -> None:
         received.update(view["state"]["values"])
         await ack()
 
@@ -805,9 +884,13 @@ async def test_a_submission_carries_the_state_of_every_input(slack, client, bolt
     ids=["close", "clear", "errors", "update", "push"],
 )
 async def test_a_submission_is_answered_in_five_ways(
-    slack, client, trigger, answer, expected
+    slack: SlackSandbox,
+    client: AsyncWebClient,
+    trigger: Callable[..., str],
+    answer: dict[str, Any],
+    expected: dict[str, Any],
 ) -> None:
-    async def answering(_request):
+    async def answering(_request: web.Request) -> web.Response:
         return web.json_response(answer) if answer else web.Response()
 
     await client.views_open(trigger_id=trigger(), view=modal(title=plain("First")))
@@ -829,9 +912,13 @@ async def test_a_submission_is_answered_in_five_ways(
     ],
 )
 async def test_an_unreadable_answer_to_a_submission_leaves_the_modal_open(
-    slack, client, trigger, answer, code
+    slack: SlackSandbox,
+    client: AsyncWebClient,
+    trigger: Callable[..., str],
+    answer: dict[str, Any],
+    code: str,
 ) -> None:
-    async def answering(_request):
+    async def answering(_request: web.Request) -> web.Response:
         return web.json_response(answer)
 
     view = (await client.views_open(trigger_id=trigger(), view=modal()))["view"]
@@ -843,9 +930,9 @@ async def test_an_unreadable_answer_to_a_submission_leaves_the_modal_open(
 
 @pytest.mark.parametrize("kind", ["static_select", "multi_static_select"])
 async def test_an_update_drops_what_was_picked_when_it_is_no_option_any_more(
-    slack, client, trigger, kind
+    slack: SlackSandbox, client: AsyncWebClient, trigger: Callable[..., str], kind: str
 ) -> None:
-    def picking(*values):
+    def picking(*values: Any) -> dict[str, Any]:
         offered = [{"text": plain(value), "value": value} for value in values]
         menu = {"type": kind, "action_id": "pick", "options": offered}
         return modal({"type": "actions", "block_id": "menu", "elements": [menu]})
@@ -860,10 +947,10 @@ async def test_an_update_drops_what_was_picked_when_it_is_no_option_any_more(
 
 
 async def test_pressing_in_a_modal_fills_it_in_and_an_update_keeps_what_was_entered(
-    slack, client, bolt, trigger
+    slack: SlackSandbox, client: AsyncWebClient, bolt: AsyncApp, trigger: Callable[..., str]
 ) -> None:
     @bolt.action("approve")
-    async def approve(ack, body, client) -> None:
+    async def approve(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         await client.views_update(
             view_id=body["view"]["id"], view=modal(COMMENT, section("seen"), buttons(APPROVE))
         )
@@ -880,12 +967,12 @@ async def test_pressing_in_a_modal_fills_it_in_and_an_update_keeps_what_was_ente
 
 
 async def test_closing_a_modal_is_told_only_to_an_app_that_asked(
-    slack, client, bolt, trigger
+    slack: SlackSandbox, client: AsyncWebClient, bolt: AsyncApp, trigger: Callable[..., str]
 ) -> None:
     closed = []
 
     @bolt.view_closed("comment")
-    async def note(ack, body) -> None:
+    async def note(ack: AsyncAck, body: dict[str, Any]) -> None:
         closed.append(body["is_cleared"])
         await ack()
 
@@ -901,34 +988,38 @@ async def test_closing_a_modal_is_told_only_to_an_app_that_asked(
         await slack.close("U0ALICE", loud["id"])
 
 
-async def test_a_home_tab_is_published_when_it_is_opened(slack, bolt) -> None:
+async def test_a_home_tab_is_published_when_it_is_opened(
+    slack: SlackSandbox, bolt: AsyncApp
+) -> None:
     @bolt.event("app_home_opened")
-    async def opened(event, client) -> None:
+    async def opened(event: dict[str, Any], client: AsyncWebClient) -> None:
         view = {"type": "home", "blocks": CARD}
         await client.views_publish(user_id=event["user"], view=view)
 
     @bolt.action("approve")
-    async def approve(ack) -> None:
+    async def approve(ack: AsyncAck) -> None:
         await ack()
 
     await slack.open_home("U0CAROL")
     home = slack.home("U0CAROL")
+    assert home is not None
     assert home["blocks"][0]["text"]["text"] == "*Task 1*"
     assert (await slack.press_in_view("U0CAROL", home["id"], "approve")).error == ""
 
 
 async def test_one_of_several_buttons_with_the_same_action_is_pressed_in_a_view(
-    slack, client
+    slack: SlackSandbox, client: AsyncWebClient
 ) -> None:
     blocks = [{**buttons(APPROVE | {"value": one}), "block_id": one} for one in ("one", "two")]
     await client.views_publish(user_id="U0CAROL", view={"type": "home", "blocks": blocks})
-    home = slack.home("U0CAROL")["id"]
-    await slack.press_in_view("U0CAROL", home, "approve", block_id="two")
+    home = slack.home("U0CAROL")
+    assert home is not None
+    await slack.press_in_view("U0CAROL", home["id"], "approve", block_id="two")
     [action] = slack.sent[-1].payload["actions"]
     assert (action["block_id"], action["value"]) == ("two", "two")
 
 
-async def test_a_home_is_published_under_its_hash_to_somebody(client) -> None:
+async def test_a_home_is_published_under_its_hash_to_somebody(client: AsyncWebClient) -> None:
     view = {"type": "home", "blocks": CARD}
     first = (await client.views_publish(user_id="U0BOB", view=view))["view"]
     await client.views_publish(user_id="U0BOB", view=view, hash=first["hash"])
@@ -942,15 +1033,17 @@ async def test_a_home_is_published_under_its_hash_to_somebody(client) -> None:
 # Events and shortcuts.
 
 
-async def test_a_mention_and_a_direct_message_reach_the_app(slack, bolt) -> None:
+async def test_a_mention_and_a_direct_message_reach_the_app(
+    slack: SlackSandbox, bolt: AsyncApp
+) -> None:
     events = []
 
     @bolt.event("app_mention")
-    async def mentioned(event) -> None:
+    async def mentioned(event: dict[str, Any]) -> None:
         events.append(("mention", event["text"], event["user"]))
 
     @bolt.event("message")
-    async def written(event) -> None:
+    async def written(event: dict[str, Any]) -> None:
         events.append((event["channel_type"], event["text"], event["user"]))
 
     await slack.say("U0DAVE", "C0SOC", "nothing for the app")
@@ -962,10 +1055,10 @@ async def test_a_mention_and_a_direct_message_reach_the_app(slack, bolt) -> None
     ]
 
 
-async def test_an_event_is_redelivered_with_the_same_id(slack) -> None:
+async def test_an_event_is_redelivered_with_the_same_id(slack: SlackSandbox) -> None:
     ids = []
 
-    async def receive(request):
+    async def receive(request: web.Request) -> web.Response:
         body = await request.json()
         ids.append((body["event_id"], request.headers.get("X-Slack-Retry-Num")))
         return web.Response(status=500 if len(ids) == 1 else 200)
@@ -973,17 +1066,18 @@ async def test_an_event_is_redelivered_with_the_same_id(slack) -> None:
     async with served(receive) as slack.request_url:
         await slack.say("U0DAVE", "D0DAVE", "hello")
         [event_id] = slack.delivery.events
+        assert slack.sent[0].delivered is not None
         assert slack.sent[0].delivered.error == "dispatch_failed"
         assert (await slack.redeliver(event_id)).error == ""
         await slack.redeliver(event_id)
     assert ids == [(event_id, None), (event_id, "1"), (event_id, "2")]
 
 
-async def test_shortcuts_are_global_or_about_a_message(slack, bolt) -> None:
+async def test_shortcuts_are_global_or_about_a_message(slack: SlackSandbox, bolt: AsyncApp) -> None:
     payloads = []
 
     @bolt.shortcut("new_task")
-    async def used(ack, body) -> None:
+    async def used(ack: AsyncAck, body: dict[str, Any]) -> None:
         payloads.append((body["type"], "response_url" in body, body.get("message", {}).get("text")))
         await ack()
 
@@ -993,7 +1087,9 @@ async def test_shortcuts_are_global_or_about_a_message(slack, bolt) -> None:
     assert payloads == [("shortcut", False, None), ("message_action", True, "look at this")]
 
 
-async def test_raw_bytes_are_rightly_signed_unless_told_otherwise(slack, bolt) -> None:
+async def test_raw_bytes_are_rightly_signed_unless_told_otherwise(
+    slack: SlackSandbox, bolt: AsyncApp
+) -> None:
     probe = "ssl_check=1&token=x"
     assert (await slack.deliver_raw(probe)).status == 200
     body = "command=%2Fsecmaster&team_id=T0DEMO&user_id=U0BOB"
@@ -1005,7 +1101,9 @@ async def test_raw_bytes_are_rightly_signed_unless_told_otherwise(slack, bolt) -
 # Trouble.
 
 
-async def test_a_rate_limit_says_how_long_to_wait(slack, client) -> None:
+async def test_a_rate_limit_says_how_long_to_wait(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     await slack.faults.set(Fault(on="chat.postMessage", status=429, retry_after=7, times=1))
     answer = await refused(client.chat_postMessage(channel="C0SOC", text="t"))
     assert (answer.status_code, answer["error"]) == (429, "ratelimited")
@@ -1017,13 +1115,17 @@ async def test_a_rate_limit_says_how_long_to_wait(slack, client) -> None:
     ]
 
 
-async def test_a_fault_can_refuse_in_slacks_words(slack, client) -> None:
+async def test_a_fault_can_refuse_in_slacks_words(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     await slack.faults.set(Fault(on="*", status=200, code="fatal_error"))
     answer = await refused(client.auth_test())
     assert (answer.status_code, answer["error"]) == (200, "fatal_error")
 
 
-async def test_a_message_may_be_posted_though_its_answer_is_lost(slack, session) -> None:
+async def test_a_message_may_be_posted_though_its_answer_is_lost(
+    slack: SlackSandbox, session: aiohttp.ClientSession
+) -> None:
     await slack.faults.set(Fault(on="chat.postMessage", hang_up=True, applied=True, times=1))
     client = web_client(slack, session)
     client.retry_handlers = []
@@ -1032,7 +1134,9 @@ async def test_a_message_may_be_posted_though_its_answer_is_lost(slack, session)
     assert [one["text"] for one in slack.messages("C0SOC")] == ["once"]
 
 
-async def test_a_held_call_waits_until_it_is_let_go(slack, client) -> None:
+async def test_a_held_call_waits_until_it_is_let_go(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     await slack.faults.set(Fault(on="chat.postMessage", hold=True))
     posting = asyncio.create_task(client.chat_postMessage(channel="C0SOC", text="late"))
     await slack.faults.until_held("chat.postMessage")
@@ -1045,16 +1149,18 @@ async def test_a_held_call_waits_until_it_is_let_go(slack, client) -> None:
 # The same over HTTP.
 
 
-async def test_acts_and_reads_are_json_over_http(slack, client, session, bolt) -> None:
+async def test_acts_and_reads_are_json_over_http(
+    slack: SlackSandbox, client: AsyncWebClient, session: aiohttp.ClientSession, bolt: AsyncApp
+) -> None:
     @bolt.action("approve")
-    async def approve(ack) -> None:
+    async def approve(ack: AsyncAck) -> None:
         await ack()
 
-    async def act(name, **fields):
+    async def act(name: str, **fields: Any) -> tuple[int, Any]:
         async with session.post(f"{slack.url}/_sandbox/{name}", json=fields) as answer:
             return answer.status, await answer.json()
 
-    async def read(path):
+    async def read(path: str) -> Any:
         async with session.get(f"{slack.url}/_sandbox/{path}") as answer:
             return await answer.json()
 
@@ -1076,7 +1182,7 @@ async def test_acts_and_reads_are_json_over_http(slack, client, session, bolt) -
 
 
 async def test_a_reader_is_told_the_news_at_once_and_after_each_change(
-    slack, client, session
+    slack: SlackSandbox, client: AsyncWebClient, session: aiohttp.ClientSession
 ) -> None:
     async with session.get(f"{slack.url}/_sandbox/news") as news:
         assert news.content_type == "text/event-stream"

@@ -23,7 +23,7 @@ class Caller:
         task: dict[str, Any] = response.json()["data"]
         return task
 
-    async def tasks(self, **query: str) -> httpx.Response:
+    async def tasks(self, **query: str | int) -> httpx.Response:
         return await self.http.get(f"{SOC}/tasks", params=query)
 
     async def update(self, task_id: str, action: str | None = None, **rest: Any) -> httpx.Response:
@@ -33,7 +33,7 @@ class Caller:
     async def instance(self, instance_id: str, **query: str) -> httpx.Response:
         return await self.http.get(f"{SOC}/workflows/instances/{instance_id}", params=query)
 
-    async def instances(self, **query: str) -> httpx.Response:
+    async def instances(self, **query: str | int) -> httpx.Response:
         return await self.http.get(f"{SOC}/workflows/instances", params=query)
 
     async def command(self, instance_id: str, command: str, **rest: Any) -> httpx.Response:

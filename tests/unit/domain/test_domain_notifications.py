@@ -27,7 +27,7 @@ from bot.domain.shift_digest import DeciderCounts, ShiftSummary
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REF = Ref(kind="task", id="t1")
 ROUTED = {"ref": REF, "mentions": ("U0DAVE",), "route": "soc", "failure_group": "w1"}
-EXAMPLES = [
+EXAMPLES: list[Notification] = [
     CardNotification(**ROUTED, escalated_from="first", held_until=NOW),
     ReminderNotification(**ROUTED, before=3600, intended_channel="C0SOC"),
     SnoozeEndedNotification(**ROUTED, snoozed_by="U0ALICE"),

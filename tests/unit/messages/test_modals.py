@@ -25,7 +25,10 @@ MARKUP = "*Approved* `by` <!channel> _x_ &amp; ~y~"
 
 
 def form(
-    action: str, reason: ReasonRule = "optional", node: str = "", name: str = "Isolate <host>"
+    action: str,
+    reason: ReasonRule = ReasonRule.OPTIONAL,
+    node: str = "",
+    name: str = "Isolate <host>",
 ) -> dict[str, Any]:
     """Return an action's form; ``node`` stands in the inputs that suggest something."""
     ref = TASK if action.startswith("task.") else RUN
@@ -63,7 +66,7 @@ def test_a_form_asks_for_what_the_action_needs(
 def test_an_optional_reason_may_be_left_empty_and_a_required_one_may_not() -> None:
     optional = {
         reason: form("task.terminate", reason)["blocks"][-1].get("optional", False)
-        for reason in ("optional", "required")
+        for reason in (ReasonRule.OPTIONAL, ReasonRule.REQUIRED)
     }
     assert optional == {"optional": True, "required": False}
 

@@ -29,6 +29,7 @@ from bot.secmaster import (
     Unreadable,
     open_http,
 )
+from bot.secmaster.connection import AT_ONCE
 from bot.secmaster.models import Receipt
 from bot.secmaster.wire import segment
 from tests.support.http_stand import OpenClient, Stand, StartWire
@@ -313,14 +314,14 @@ async def test_a_server_that_stops_answering_leaves_a_doubt(
 async def test_waiting_in_vain_for_a_free_connection_sends_nothing(stand: Stand) -> None:
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(open_http(httpx.Timeout(5, pool=0.05)))
-        for _ in range(LIMITS.max_connections):
+        for _ in range(AT_ONCE):
             await stack.enter_async_context(http.stream("GET", stand.url))
         client = SecMaster(
             endpoint=stand.url, project_id="p", workspace_id="w", auth=TokenAuth("t"), http=http
         )
         with pytest.raises(Unreachable):
             await approve(client)
-    assert len(stand.requests) == LIMITS.max_connections
+    assert len(stand.requests) == AT_ONCE
 
 
 async def test_the_client_goes_on_after_an_answer_was_lost(
