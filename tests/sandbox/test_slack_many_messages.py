@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import aiohttp
@@ -13,6 +13,15 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.timeline import MessageList, Timeline
 
 SOC = "C0SOC"
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackSandbox]:
+    """A Slack that hands out its own messages, and no recorder's copies of them."""
+    sandbox = SlackSandbox()
+    await sandbox.start()
+    yield sandbox
+    await sandbox.stop()
 
 
 def message(at: int, **more: Any) -> dict[str, Any]:
