@@ -172,8 +172,8 @@ class Question(Section):
 
     def __str__(self) -> str:
         workspace = "" if self.workspace == ("main",) else f"in {self.workspace[0]}"
-        glass = "breaking the glass" if self.break_glass else ""
-        return " ".join(filter(None, (self.user, self.action, self.about, workspace, glass)))
+        emergency = "breaking the glass" if self.break_glass else ""
+        return " ".join(filter(None, (self.user, self.action, self.about, workspace, emergency)))
 
 
 class Case(Question):

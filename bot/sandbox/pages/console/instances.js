@@ -94,7 +94,7 @@ function topology(instance, view) {
   return listPart("Nodes", nodes, (node) => node.action_id, draw, "No node has started.");
 }
 
-/** A node with its error in sight; what somebody opened stays open when it changes. */
+/** A node with its error in view; what somebody opened stays open when it changes. */
 function nodeRow(node, old, now) {
   const open = node.status === "FAILED" || Boolean(old?.querySelector("details").open);
   return h("li", { class: "node" },

@@ -60,7 +60,7 @@ export class List {
     if (selected !== this.selected) this.reveal(selected);
   }
 
-  /** Bring the row of what was opened from elsewhere into sight. */
+  /** Bring the row of what was opened from elsewhere into view. */
   reveal(selected) {
     this.selected = selected;
     this.rows.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });

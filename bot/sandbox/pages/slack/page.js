@@ -14,7 +14,7 @@ import { Pane } from "./pane.js";
 import { address, go, here, stand } from "./address.js";
 import { ago } from "./times.js";
 import { Home } from "./views.js";
-import { Sight, readWorkspace } from "./workspace.js";
+import { WorkspaceState, readWorkspace } from "./workspace.js";
 
 const MINUTE = 60_000;
 const NOWHERE = { channel: "", thread: "", home: false };
@@ -24,11 +24,11 @@ const node = (id) => document.getElementById(id);
 class Page {
   constructor(workspace) {
     this.workspace = workspace;
-    this.sight = new Sight();
+    this.state = new WorkspaceState();
     this.waiting = [];
     this.at = {};
     const base = () => this.base();
-    const shared = { workspace, base, channels: () => this.sight.channels };
+    const shared = { workspace, base, channels: () => this.state.channels };
     const shortcuts = workspace.shortcuts("global").length > 0;
     this.channels = new Channels(node("workspace"), workspace, {
       become: (user) => go({ ...NOWHERE, user, channel: here().channel }),
@@ -58,13 +58,13 @@ class Page {
 
   /** What every block on the page is drawn with. */
   base() {
-    const { workspace, sight } = this;
+    const { workspace, state } = this;
     const { user } = here();
     return {
       names: workspace.names,
       me: user,
       people: () => workspace.people.map(({ id, name }) => ({ id, name })),
-      channels: () => sight.channels.filter(({ kind }) => kind !== "im"),
+      channels: () => state.channels.filter(({ kind }) => kind !== "im"),
       upload: (file) => upload(user, file),
     };
   }
@@ -91,7 +91,7 @@ class Page {
   async read() {
     const place = await this.fitting(here());
     try {
-      await this.sight.read(place);
+      await this.state.read(place);
     } catch (error) {
       if (!place.thread || error.status !== 404) throw error;
       toast("This thread is gone.");
@@ -104,9 +104,9 @@ class Page {
   /** The place, or one that there is for a person who exists. */
   async fitting(place) {
     const user = this.workspace.person(place.user) ? place.user : this.workspace.people[0].id;
-    if (this.user !== user) await this.sight.read({ ...NOWHERE, user });
+    if (this.user !== user) await this.state.read({ ...NOWHERE, user });
     this.user = user;
-    const { channels } = this.sight;
+    const { channels } = this.state;
     const fits = user === place.user && channels.some(({ id }) => id === place.channel);
     if (fits) return place;
     const same = channels.find(({ id }) => id === place.channel);
@@ -117,38 +117,38 @@ class Page {
   }
 
   show(place) {
-    const { sight, at: before } = this;
-    const channel = sight.channels.find(({ id }) => id === place.channel);
+    const { state, at: before } = this;
+    const channel = state.channels.find(({ id }) => id === place.channel);
     this.at = place;
     attempt(
-      () => this.channels.show(place, sight.channels),
-      () => showTitles(this.workspace, place, channel, sight.channels),
+      () => this.channels.show(place, state.channels),
+      () => showTitles(this.workspace, place, channel, state.channels),
       () => this.showMain(place, channel),
       () => this.showThread(place, channel),
-      () => this.modals.show(place.user, sight.views),
+      () => this.modals.show(place.user, state.views),
       () => this.markRead(place, channel),
       () => this.moved(before, place),
     );
   }
 
   showMain(place, channel) {
-    const { workspace, sight } = this;
+    const { workspace, state } = this;
     const hasHome = workspace.app.home && channel.id === workspace.appChat(place.user);
     showTabs(place, hasHome);
     node("home").hidden = !place.home;
     node("arrange").hidden = channel.kind === "im";
     this.pane.hide(place.home);
-    if (place.home) this.home.show(place.user, sight.home);
+    if (place.home) this.home.show(place.user, state.home);
     else {
       const label = `Message ${workspace.nameOf(channel)}`;
-      this.pane.show({ ...place, thread: "" }, sight.channel, label, closedWords(channel));
+      this.pane.show({ ...place, thread: "" }, state.channel, label, closedWords(channel));
     }
   }
 
   showThread(place, channel) {
-    node("thread").hidden = !this.sight.thread;
-    if (!this.sight.thread) return;
-    this.thread.show(place, this.sight.thread, "Reply", closedWords(channel));
+    node("thread").hidden = !this.state.thread;
+    if (!this.state.thread) return;
+    this.thread.show(place, this.state.thread, "Reply", closedWords(channel));
   }
 
   markRead({ user, home }, channel) {
@@ -196,7 +196,7 @@ class Page {
   }
 
   arrange(button) {
-    const channel = this.sight.channels.find(({ id }) => id === this.at.channel);
+    const channel = this.state.channels.find(({ id }) => id === this.at.channel);
     openAdminMenu(button, channel, this.workspace.appName);
   }
 

@@ -70,7 +70,7 @@ function namesOf(things, key) {
 }
 
 /** One window's view of the workspace. */
-export class Sight {
+export class WorkspaceState {
   constructor() {
     this.address = "";
   }
