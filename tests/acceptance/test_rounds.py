@@ -108,7 +108,7 @@ async def test_how_it_fares_is_told_alike_to_people_probes_and_prometheus(
         assert part in text
     assert "tasks wait, 3 runs are failed." in text
     watch = (await ready(environment))["watch"]["main"]
-    assert (watch["behind_by"], watch["trouble"], watch["replica"]) == (0, "", "main")
+    assert (watch["behind_by"], watch["failure"], watch["replica"]) == (0, "", "main")
     gauges = await metrics(environment)
     assert gauges["secmaster_bot_watch_behind_seconds", "main", ""] < 1
     assert gauges["secmaster_bot_waiting", "main", "instance"] == 3
@@ -134,7 +134,7 @@ async def test_an_outage_is_named_grows_and_is_over_when_it_is_over(
     await clock.asleep(2**8)
     watch = (await ready(environment))["watch"]["main"]
     assert watch["behind_by"] >= 200
-    assert watch["trouble"] == "Unavailable"
+    assert watch["failure"] == "Unavailable"
     assert (await metrics(environment))["secmaster_bot_watch_behind_seconds", "main", ""] >= 200
     assert "*behind by " in await environment.answer(ALICE, "/secmaster status")
     environment.secmaster.world.add_task(name="Isolate meanwhile")
@@ -143,7 +143,7 @@ async def test_an_outage_is_named_grows_and_is_over_when_it_is_over(
     await environment.slack.until(lambda: card_of(environment, SOC, "Isolate meanwhile"))
     await environment.polls()
     watch = (await ready(environment))["watch"]["main"]
-    assert (watch["behind_by"], watch["trouble"]) == (0, "")
+    assert (watch["behind_by"], watch["failure"]) == (0, "")
 
 
 async def test_it_waits_for_as_long_as_secmaster_asks_to_be_left_alone(
@@ -200,7 +200,7 @@ async def test_of_two_replicas_one_watches_and_the_other_takes_over(
         assert len([m for m in slack.messages(channel) if "I watch SecMaster" in m["text"]]) == 1
 
 
-TIMES = ("since", "last_round")
+TIMES = ("since", "last_success")
 
 
 def before(secmaster: SecMasterSandbox, name: str, *, minutes: float) -> None:
