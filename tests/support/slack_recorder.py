@@ -83,6 +83,7 @@ class SlackRecorder(SlackSandbox):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.read_messages: set[str] = set()
+        self._acknowledgements: set[str] = set()
         self._ignored: list[Callable[[PostedMessage], bool]] = []
 
     def mark_read(self, ts: str) -> None:
@@ -145,7 +146,7 @@ class SlackRecorder(SlackSandbox):
         text = str(body.get("text", "") if isinstance(body, dict) else body)
         if text.startswith(RECORDED):
             posted = (m for m in super().ephemerals(user, channel) if m["ts"] not in before)
-            self.mark_read(next(m["ts"] for m in posted if m["text"] == text))
+            self._acknowledgements.add(next(m["ts"] for m in posted if m["text"] == text))
         return delivered
 
     async def until(self, predicate: Callable[[], T | Literal[False] | None]) -> T:
@@ -176,7 +177,7 @@ class SlackRecorder(SlackSandbox):
         )
 
     def unexpected_messages(self) -> list[PostedMessage]:
-        """Return the bot's messages that were neither read nor ignored, oldest first."""
+        """Return the bot's messages that were neither read nor expected, oldest first."""
         posted = [
             PostedMessage(message["ts"], channel, "", message.get("text", ""))
             for channel, timeline in self.workspace.messages.items()
@@ -191,7 +192,7 @@ class SlackRecorder(SlackSandbox):
             (
                 message
                 for message in posted
-                if message.ts not in self.read_messages
+                if message.ts not in self.read_messages | self._acknowledgements
                 and not any(ignores(message) for ignores in self._ignored)
             ),
             key=lambda message: float(message.ts),
