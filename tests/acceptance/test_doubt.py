@@ -1,18 +1,19 @@
 """A write's answer is lost: until somebody knows what became of it, everybody is told just that."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
-from bot.runtime.timeouts import Timeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, SOC
+from tests.support.timeouts import QUICK_TIMEOUTS
 
 TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 NOT_KNOWN = "Whether the approval by <@U0ALICE> took effect is not known yet."
@@ -63,10 +64,15 @@ async def test_nobodys_second_press_is_sent_while_it_is_not_known(
     assert decided(environment) == 1
 
 
+@pytest.mark.parametrize(
+    "timeouts",
+    [replace(QUICK_TIMEOUTS, pauses=(0.05,) * 60, settle=60)],
+    indirect=True,
+    ids=["few"],
+)
 async def test_somebody_else_is_told_who_is_at_it_while_it_is_looked_for(
     environment: BotEnvironment,
 ) -> None:
-    environment.app.services.timeouts = Timeouts(pauses=(0.05,) * 60, settle=60)
     ts = await environment.card("task", TASK.id)
     lost = Fault(on="UpdateTask", hang_up=True)
     await environment.secmaster.faults.set(lost)
@@ -78,10 +84,15 @@ async def test_somebody_else_is_told_who_is_at_it_while_it_is_looked_for(
     assert asked(environment, "UpdateTask") == 1
 
 
+@pytest.mark.parametrize(
+    "timeouts",
+    [replace(QUICK_TIMEOUTS, pauses=(0.05,) * 4, settle=0.1)],
+    indirect=True,
+    ids=["few"],
+)
 async def test_what_is_never_known_is_given_up_as_unknown_and_never_called_a_success(
     environment: BotEnvironment,
 ) -> None:
-    environment.app.services.timeouts = Timeouts(pauses=(0.05,) * 4, settle=0.1)
     ts = await environment.card("task", TASK.id)
     await lose_the_answer(environment, ts)
     waiting, reply = await environment.replies(ts, 2)
@@ -95,10 +106,15 @@ async def test_what_is_never_known_is_given_up_as_unknown_and_never_called_a_suc
     assert environment.buttons(ts) == []
 
 
+@pytest.mark.parametrize(
+    "timeouts",
+    [replace(QUICK_TIMEOUTS, pauses=(0.05,) * 4, settle=0.1)],
+    indirect=True,
+    ids=["few"],
+)
 async def test_after_it_was_given_up_a_task_that_still_waits_can_be_decided(
     environment: BotEnvironment,
 ) -> None:
-    environment.app.services.timeouts = Timeouts(pauses=(0.05,) * 4, settle=0.1)
     ts = await environment.card("task", TASK.id)
     await lose_the_answer(environment, ts, applied=False)
     await environment.replies(ts, 2)

@@ -1,14 +1,16 @@
 """SecMaster is in trouble: nothing is lost, nothing is written twice, and the thread says so."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot.domain.objects import Ref
-from bot.runtime.timeouts import Timeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, SOC
+from tests.support.timeouts import QUICK_TIMEOUTS
 
 pytestmark = postgres_in_full
 
@@ -97,10 +99,12 @@ async def test_while_secmaster_is_down_the_operation_is_kept_and_then_done(
     assert decided(environment) == 1
 
 
+@pytest.mark.parametrize(
+    "timeouts", [replace(QUICK_TIMEOUTS, pauses=(0.01,) * 3)], indirect=True, ids=["few"]
+)
 async def test_what_stays_unreachable_is_given_up_and_said_to_be_not_done(
     environment: BotEnvironment,
 ) -> None:
-    environment.app.services.timeouts = Timeouts(pauses=(0.01,) * 3)
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="*", status=503))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -112,10 +116,12 @@ async def test_what_stays_unreachable_is_given_up_and_said_to_be_not_done(
     assert outcomes(environment)[-1] == "failed"
 
 
+@pytest.mark.parametrize(
+    "timeouts", [replace(QUICK_TIMEOUTS, pauses=(0.01,) * 3)], indirect=True, ids=["few"]
+)
 async def test_what_stays_in_doubt_is_called_unknown_and_never_a_success(
     environment: BotEnvironment,
 ) -> None:
-    environment.app.services.timeouts = Timeouts(pauses=(0.01,) * 3)
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="ShowTask", times=1, delay=0.0))
     await environment.secmaster.faults.set(Fault(on="UpdateTask", hang_up=True, applied=True))
@@ -128,10 +134,12 @@ async def test_what_stays_in_doubt_is_called_unknown_and_never_a_success(
     assert decided(environment) == 1
 
 
+@pytest.mark.parametrize(
+    "timeouts", [replace(QUICK_TIMEOUTS, pauses=(0.01,), settle=0.01)], indirect=True, ids=["few"]
+)
 async def test_a_write_that_keeps_failing_while_reads_work_is_told_at_the_second_doubt(
     environment: BotEnvironment,
 ) -> None:
-    environment.app.services.timeouts = Timeouts(pauses=(0.01,), settle=0.01)
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", status=503))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -146,8 +154,10 @@ async def test_a_write_that_keeps_failing_while_reads_work_is_told_at_the_second
     assert outcomes(environment) == ["allowed", "unknown"]
 
 
+@pytest.mark.parametrize(
+    "timeouts", [replace(QUICK_TIMEOUTS, pauses=(0.01,), settle=0.01)], indirect=True, ids=["few"]
+)
 async def test_a_write_that_failed_once_is_not_called_trouble(environment: BotEnvironment) -> None:
-    environment.app.services.timeouts = Timeouts(pauses=(0.01,), settle=0.01)
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", status=503, times=1))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -239,10 +249,15 @@ async def test_a_card_that_slack_would_not_take_is_told_as_slacks_trouble(
     assert await environment.ephemeral(ALICE, "Slack is in trouble")
 
 
+@pytest.mark.parametrize(
+    "timeouts",
+    [replace(QUICK_TIMEOUTS, pauses=(0.01, 6, 0.01), settle=60)],
+    indirect=True,
+    ids=["few"],
+)
 async def test_a_doubt_that_lasts_is_told_before_it_is_resolved(
     environment: BotEnvironment,
 ) -> None:
-    environment.app.services.timeouts = Timeouts(pauses=(0.01, 6, 0.01), settle=60)
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", hang_up=True))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
