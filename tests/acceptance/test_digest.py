@@ -43,6 +43,7 @@ def rules() -> str:
 async def test_a_hand_over_says_who_did_what_and_what_still_waits(
     environment: BotEnvironment,
 ) -> None:
+    environment.slack.ignore_messages("The retry finished")
     await first_poll_finished(environment)
     card = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.press(ALICE, SOC, card, "task.approve")

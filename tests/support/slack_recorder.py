@@ -84,6 +84,7 @@ class SlackRecorder(SlackSandbox):
         super().__init__(**options)
         self.read_messages: set[str] = set()
         self._acknowledgements: set[str] = set()
+        self._texts: dict[str, str] = {}  # as they were when they were read, by ts
         self._ignored: list[Callable[[PostedMessage], bool]] = []
 
     def mark_read(self, ts: str) -> None:
@@ -96,9 +97,12 @@ class SlackRecorder(SlackSandbox):
         """
         for message in messages:
             text = str(dict.__getitem__(message, "text"))
-            unread = message["ts"] not in self.read_messages
+            ts = message["ts"]
+            # A message that takes another's place has its ts, and is read by itself.
+            unread = ts not in self.read_messages or self._texts.get(ts, text) != text
             if unread and all(part in text for part in containing):
-                self.mark_read(message["ts"])
+                self.mark_read(ts)
+                self._texts[ts] = text
                 return text
         return ""
 
