@@ -144,7 +144,9 @@ async def test_a_run_is_retried_from_home_once_it_was_looked_at(
     home = await environment.slack.until(lambda: holding(environment, CAROL, "instance.retry"))
     await environment.slack.press_in_view(CAROL, home["id"], "instance.retry")
     [card] = await environment.slack.until(lambda: environment.slack.messages("D0CAROL"))
-    assert "Retry started" in (await environment.replies(card["ts"], channel="D0CAROL"))[0]
+    started, ended = await environment.replies(card["ts"], 2, channel="D0CAROL")
+    assert "Retry started" in started
+    assert "*The retry finished*" in ended
     assert card["text"].startswith("Enrich alert")
 
 
