@@ -43,7 +43,6 @@ def rules() -> str:
 async def test_a_hand_over_says_who_did_what_and_what_still_waits(
     environment: BotEnvironment,
 ) -> None:
-    environment.slack.ignore_messages("The retry finished")
     await first_poll_finished(environment)
     card = await environment.card("task", seed.TASK_ISOLATE)
     await environment.slack.press(ALICE, SOC, card, "task.approve")
@@ -63,7 +62,9 @@ async def test_a_hand_over_says_who_did_what_and_what_still_waits(
     assert "10 tasks still wait" in report
     assert "2 runs are failed now. Carol retried 1; 1 of 1 run is no longer failed." in report
     assert "<@" not in report
-    assert "*Retry started*" in (await environment.replies(run))[0]
+    started, ended = await environment.replies(run, 2)
+    assert "*Retry started*" in started
+    assert "*The retry finished*" in ended
 
 
 async def test_a_hand_over_waits_for_secmaster_so_that_nothing_is_left_out(
