@@ -243,7 +243,7 @@ class OperationRunner:
     async def _pause(self, result: StepResult) -> float | None:
         """Wait before the next attempt, longer each time; None when none is left.
 
-        That a write does not show yet is no trouble worth reporting: the next reads will.
+        A write that does not show yet is no trouble worth reporting: the next read may show it.
         """
         if not self.attempts_left:
             return None

@@ -89,7 +89,7 @@ async def test_an_id_that_secmaster_does_not_know_is_told_to_the_person(
         before = len(environment.slack.ephemerals(ALICE))
         await environment.slack.command(ALICE, SOC, f"/task {words}")
         text = await environment.slack.until(
-            lambda before=before: answered(environment, ALICE, before + 2)
+            lambda before=before: last_answer(environment, ALICE, before + 2)
         )
         assert all(part in text for part in expected)
     await environment.slack.command(ALICE, SOC, f"/task show {UNKNOWN}")
@@ -128,7 +128,7 @@ async def test_an_unknown_id_is_called_unknown_where_a_rule_looks_at_the_object(
 ) -> None:
     await environment.slack.command(ALICE, SOC, f"/task approve {UNKNOWN}")
     await environment.slack.until(lambda: environment.slack.ephemerals(ALICE))
-    text = await environment.slack.until(lambda: answered(environment, ALICE, 1))
+    text = await environment.slack.until(lambda: last_answer(environment, ALICE, 1))
     assert "could not be asked" not in text
     assert "SecMaster knows no" in text
     assert puts(environment) == []
@@ -203,7 +203,7 @@ async def test_names_that_an_attacker_chose_open_nothing(environment: BotEnviron
     await environment.replies(ts)
     for user, text in ((ALICE, "/task list &amp;"), (CAROL, "/instance list running")):
         await environment.slack.command(user, SOC, text)
-        await environment.slack.until(lambda user=user: answered(environment, user, 1))
+        await environment.slack.until(lambda user=user: last_answer(environment, user, 1))
     for card, noun in ((ts, "task"), (run, "instance")):
         value = f"details|1:{noun}:main:"
         options = json.dumps(environment.message(card))
@@ -246,7 +246,7 @@ async def test_chinese_and_emoji_and_very_long_names_arrive_whole(
 
 async def test_a_button_from_another_version_is_not_guessed_at(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK)
-    [page_of] = [await listed(environment)]
+    [page_of] = [await open_list(environment)]
     strange = [f"2:task:main:{TASK}", "", "1:task:main:", f"1:alert:main:{TASK}", "💥", "1:" * 900]
     for value in strange:
         before = len(environment.slack.ephemerals(ALICE))
@@ -255,7 +255,7 @@ async def test_a_button_from_another_version_is_not_guessed_at(environment: BotE
         )
         assert (delivered.status, delivered.error) == (200, "")
         text = await environment.slack.until(
-            lambda before=before: answered(environment, ALICE, before + 1)
+            lambda before=before: last_answer(environment, ALICE, before + 1)
         )
         assert "another version of this bot" in text
         assert "nothing was sent" in text
@@ -265,7 +265,7 @@ async def test_a_button_from_another_version_is_not_guessed_at(environment: BotE
             ALICE, SOC, page_of, "page.next", value=value, forge_value=True
         )
         text = await environment.slack.until(
-            lambda before=before: answered(environment, ALICE, before + 1)
+            lambda before=before: last_answer(environment, ALICE, before + 1)
         )
         assert "another version of this bot" in text
     assert puts(environment) == []
@@ -279,7 +279,7 @@ async def test_a_button_of_a_workspace_that_is_not_known_here_is_not_guessed_at(
     value = f"1:task:elsewhere:{TASK}"
     await environment.slack.press(ALICE, SOC, ts, "task.approve", value=value, forge_value=True)
     text = await environment.slack.until(
-        lambda: answered(environment, ALICE, 1) or "\n".join(replies(environment, ts))
+        lambda: last_answer(environment, ALICE, 1) or "\n".join(replies(environment, ts))
     )
     assert "on our side" not in text
     assert "was not sent" in text or "nothing was sent" in text
@@ -293,7 +293,7 @@ async def test_a_button_of_an_instance_does_not_do_what_is_a_tasks(
     value = f"1:instance:main:{RUN}"
     await environment.slack.press(ALICE, SOC, ts, "task.approve", value=value, forge_value=True)
     await environment.slack.until(
-        lambda: answered(environment, ALICE, 1) or replies(environment, ts)
+        lambda: last_answer(environment, ALICE, 1) or replies(environment, ts)
     )
     assert puts(environment) == []
 
@@ -320,8 +320,8 @@ async def test_where_the_bot_may_not_post_it_says_so_and_sends_nothing(
     await environment.ephemeral(ALICE, "1-1 of 1 waiting tasks")
     [page] = [one for one in environment.slack.ephemerals(ALICE) if "1-1 of 1" in one["text"]]
     await environment.slack.press(ALICE, channel, page["ts"], "show")
-    await environment.slack.until(lambda: answered(environment, ALICE, 7))
-    assert why in answered(environment, ALICE, 7)
+    await environment.slack.until(lambda: last_answer(environment, ALICE, 7))
+    assert why in last_answer(environment, ALICE, 7)
     assert {one["channel"] for one in environment.slack.ephemerals(ALICE)} == {channel}
     assert puts(environment) == []
     assert environment.slack.messages(channel) == []
@@ -346,14 +346,14 @@ async def test_a_page_of_html_in_the_place_of_an_answer_is_told(
     await environment.slack.command(CAROL, SOC, f"/task show {TASK}")
     await environment.ephemeral(CAROL, "an answer that can't be read")
     await environment.slack.command(CAROL, SOC, "/task list")
-    await environment.slack.until(lambda: answered(environment, CAROL, 3))
+    await environment.slack.until(lambda: last_answer(environment, CAROL, 3))
     assert environment.slack.messages(SOC) == []
     await environment.secmaster.faults.clear()
     await environment.card("task", TASK)
 
 
 async def test_a_page_that_cannot_be_turned_stays_and_says_why(environment: BotEnvironment) -> None:
-    ts = await listed(environment)
+    ts = await open_list(environment)
     await environment.secmaster.faults.set(Fault(on="ListTasks", status=500))
     await environment.slack.press(ALICE, SOC, ts, "page.next")
     await environment.ephemeral(ALICE, "SecMaster is not answering properly")
@@ -383,14 +383,14 @@ async def test_when_slack_asks_to_wait_the_reply_still_comes_and_comes_once(
     assert len(puts(environment)) == 1
 
 
-async def listed(environment: BotEnvironment) -> str:
+async def open_list(environment: BotEnvironment) -> str:
     """The ts of a list with more than a page."""
     await environment.slack.command(ALICE, SOC, "/task list")
     await environment.ephemeral(ALICE, "1-8 of 12 waiting tasks")
     return str(environment.slack.ephemerals(ALICE)[-1]["ts"])
 
 
-def answered(environment: BotEnvironment, user: str, count: int) -> str:
+def last_answer(environment: BotEnvironment, user: str, count: int) -> str:
     """What the person was told last, once they were told so often."""
     messages = environment.slack.ephemerals(user)
     return str(messages[-1]["text"]) if len(messages) >= count else ""

@@ -136,6 +136,7 @@ async def test_tasks_and_failures_that_come_at_once_are_brought_once_in_order(
         assert not burst.refused()
 
 
+@pytest.mark.slow
 async def test_no_channel_is_brought_more_than_slack_takes(tmp_path: Path) -> None:
     async with running_burst(tmp_path, speed=2.0) as burst:
         task_ids, run_ids = burst.arrive(60, 20)

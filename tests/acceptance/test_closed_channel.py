@@ -58,13 +58,13 @@ async def test_cards_go_to_the_fallback_and_each_admin_is_told_once(
     await environment.slack.until(lambda: all(card_of(environment, ONCALL, name) for name in names))
     await environment.polls(4)
     for name in names:
-        [card] = named(environment, ONCALL, name)
+        [card] = messages_about(environment, ONCALL, name)
         assert "Meant for <#C0SOC>, where I can't post." in json.dumps(card)
-    [card] = named(environment, ONCALL, names[0])
+    [card] = messages_about(environment, ONCALL, names[0])
     task = card["metadata"]["event_payload"]["ref"].rpartition(":")[2]
     environment.secmaster.world.update_task(task, {"action": "CONTINUE"}, EVERA)
     await environment.slack.until(lambda: not environment.buttons(card["ts"], channel=ONCALL))
-    assert "Meant for <#C0SOC>" in json.dumps(named(environment, ONCALL, names[0]))
+    assert "Meant for <#C0SOC>" in json.dumps(messages_about(environment, ONCALL, names[0]))
     for admin in (ALICE, BOB):
         [report] = reports(environment, admin)
         assert report.startswith("⚠️ I can't post in <#C0SOC> any more (`is_archived`).")
@@ -92,7 +92,7 @@ async def test_an_hour_later_the_channel_is_tried_again_and_another_closure_is_r
     tasks(environment, "Isolate d")
     await environment.slack.until(lambda: card_of(environment, ONCALL, "Isolate d"))
     await environment.slack.until(lambda: len(reports(environment, ALICE)) == 2)
-    assert not named(environment, SOC, "Isolate a")
+    assert not messages_about(environment, SOC, "Isolate a")
 
 
 async def test_while_it_stays_closed_it_is_tried_each_hour_and_reported_once(
@@ -168,7 +168,7 @@ async def test_where_the_fallback_is_closed_too_nothing_is_lost_nor_said_for_eve
     environment.slack.unarchive(ONCALL)
     environment.clock.forward(minutes=61)
     await environment.slack.until(lambda: all(card_of(environment, ONCALL, name) for name in names))
-    assert [len(named(environment, ONCALL, name)) for name in names] == [1, 1]
+    assert [len(messages_about(environment, ONCALL, name)) for name in names] == [1, 1]
 
 
 async def test_a_private_channel_without_the_bot_is_closed_as_well(
@@ -245,7 +245,7 @@ def failure(environment: BotEnvironment, name: str) -> None:
     )
 
 
-def named(environment: BotEnvironment, channel: str, name: str) -> list[dict[str, Any]]:
+def messages_about(environment: BotEnvironment, channel: str, name: str) -> list[dict[str, Any]]:
     return [m for m in environment.slack.messages(channel) if m["text"].startswith(f"{name}:")]
 
 

@@ -54,7 +54,7 @@ async def test_a_hand_over_says_who_did_what_and_what_still_waits(
     await settled(environment, 10)
     assert handed_over(environment) == []
     environment.clock.forward(minutes=3)
-    [report] = await told(environment, 1)
+    [report] = await reports(environment, 1)
     assert "1 task was decided here: Alice approved 1." in report
     assert "1 task was decided outside Slack, or ended by itself" in report
     assert "The median time to a decision was" in report
@@ -79,7 +79,7 @@ async def test_a_hand_over_waits_for_secmaster_so_that_nothing_is_left_out(
     await environment.ephemeral(DAVE, "SecMaster can't be read now; this is as of")
     await environment.secmaster.faults.clear()
     environment.clock.forward(minutes=6)
-    [report] = await told(environment, 1)
+    [report] = await reports(environment, 1)
     assert "1 task was decided outside Slack, or ended by itself" in report
     assert "11 tasks still wait" in report
     assert "can't be read" not in report
@@ -90,7 +90,7 @@ async def test_a_hand_over_that_waited_for_an_hour_says_that_it_may_be_old(
 ) -> None:
     await unreadable(environment)
     environment.clock.forward(minutes=63)
-    [report] = await told(environment, 1)
+    [report] = await reports(environment, 1)
     assert "12 tasks still wait" in report
     assert "⚠️ SecMaster can't be read now" in report
 
@@ -109,13 +109,13 @@ async def test_a_hand_over_is_told_once_over_restarts_and_by_its_time(
             environment = BotEnvironment(slack, secmaster, app, clock)
             await first_poll_finished(environment)
             clock.forward(minutes=3)
-            await told(environment, 1)
+            await reports(environment, 1)
             await rounds(environment)
     assert len(handed_over(environment)) == 1
     async with App(settings, policy(rules), QUICK_TIMEOUTS, clock) as app:
         environment = BotEnvironment(slack, secmaster, app, clock)
         clock.forward(hours=24)
-        await told(environment, 2)
+        await reports(environment, 2)
         assert len(written(environment)) == 2
 
 
@@ -127,7 +127,7 @@ async def test_what_was_missed_before_the_watch_began_is_not_told(
     await rounds(environment)
     assert written(environment) == []
     environment.clock.forward(hours=24)
-    await told(environment, 1)
+    await reports(environment, 1)
 
 
 async def test_what_was_missed_by_more_than_six_hours_is_not_told(
@@ -229,7 +229,7 @@ async def rounds(environment: BotEnvironment) -> None:
         await through.wait()
 
 
-async def told(environment: BotEnvironment, number: int) -> list[str]:
+async def reports(environment: BotEnvironment, number: int) -> list[str]:
     """Wait for so many hand-overs in the channel."""
     return await environment.slack.until(
         lambda: len(handed_over(environment)) >= number and handed_over(environment)

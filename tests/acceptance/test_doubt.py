@@ -77,11 +77,11 @@ async def test_somebody_else_is_told_who_is_at_it_while_it_is_looked_for(
     lost = Fault(on="UpdateTask", hang_up=True)
     await environment.secmaster.faults.set(lost)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    await environment.secmaster.until(lambda: asked(environment, "ShowTask") > 4)
+    await environment.secmaster.until(lambda: request_count(environment, "ShowTask") > 4)
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     await environment.ephemeral(BOB, "<@U0ALICE> is approving this task right now", "was not sent")
     assert "Nobody can say" in (await environment.replies(ts))[-1]
-    assert asked(environment, "UpdateTask") == 1
+    assert request_count(environment, "UpdateTask") == 1
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def decided(environment: BotEnvironment) -> int:
     return len(environment.secmaster.writes("UpdateTask", TASK.id))
 
 
-def asked(environment: BotEnvironment, endpoint: str) -> int:
+def request_count(environment: BotEnvironment, endpoint: str) -> int:
     return len([one for one in environment.secmaster.requests if one.endpoint == endpoint])
 
 

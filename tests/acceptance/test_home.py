@@ -42,12 +42,12 @@ async def test_home_is_drawn_from_what_is_known_and_asks_secmaster_nothing(
 ) -> None:
     await first_poll_finished(environment)
     await environment.secmaster.faults.set(Fault(on="*", status=503))
-    home = await opened(environment, ALICE)
-    assert "*12* waiting for me" in said(home)
-    assert "Failed runs I may retry: 0" in said(home)
-    assert "<@U0CAROL>" in said(home)
-    assert "Failed runs I may retry: 3" in said(await opened(environment, CAROL))
-    dave = said(await opened(environment, DAVE))
+    home = await open_home(environment, ALICE)
+    assert "*12* waiting for me" in view_text(home)
+    assert "Failed runs I may retry: 0" in view_text(home)
+    assert "<@U0CAROL>" in view_text(home)
+    assert "Failed runs I may retry: 3" in view_text(await open_home(environment, CAROL))
+    dave = view_text(await open_home(environment, DAVE))
     assert "*0* waiting for me" in dave
     assert "Nothing waits for you." in dave
 
@@ -57,7 +57,7 @@ async def test_what_is_approved_on_home_is_told_in_our_chat_and_leaves_the_queue
     environment: BotEnvironment,
 ) -> None:
     await first_poll_finished(environment)
-    home = await opened(environment, ALICE)
+    home = await open_home(environment, ALICE)
     block, name = the_row(home, "task.approve")
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
     [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
@@ -65,23 +65,23 @@ async def test_what_is_approved_on_home_is_told_in_our_chat_and_leaves_the_queue
     assert "*Approved* by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
     assert len(environment.secmaster.writes("UpdateTask")) == 1
     await environment.slack.until(
-        lambda: "*11* waiting for me" in said(environment.slack.home(ALICE))
+        lambda: "*11* waiting for me" in view_text(environment.slack.home(ALICE))
     )
     await environment.slack.until(
-        lambda: f"Approved: *{name}*" in said(environment.slack.home(ALICE))
+        lambda: f"Approved: *{name}*" in view_text(environment.slack.home(ALICE))
     )
-    assert "Nothing yet." in said(await opened(environment, CAROL))
+    assert "Nothing yet." in view_text(await open_home(environment, CAROL))
 
 
 async def test_what_is_terminated_on_home_asks_with_a_form_and_is_told_in_our_chat(
     environment: BotEnvironment,
 ) -> None:
     await first_poll_finished(environment)
-    home = await opened(environment, ALICE)
+    home = await open_home(environment, ALICE)
     block, name = the_row(home, "task.terminate")
     await environment.slack.press_in_view(ALICE, home["id"], "task.terminate", block_id=block)
     [form] = await environment.slack.until(lambda: environment.slack.views(ALICE))
-    assert name in said(form)
+    assert name in view_text(form)
     await environment.slack.submit(ALICE, form["id"], {"reason": "a false positive"})
     [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
     assert "*Terminated* by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
@@ -93,7 +93,7 @@ async def test_whoever_has_to_type_a_name_is_shown_the_one_they_saw(
     environment: BotEnvironment,
 ) -> None:
     await first_poll_finished(environment)
-    home = await opened(environment, ALICE)
+    home = await open_home(environment, ALICE)
     block, name = the_row(home, "task.approve")
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
     [form] = await environment.slack.until(lambda: environment.slack.views(ALICE))
@@ -107,13 +107,13 @@ async def test_a_home_that_slack_could_not_be_asked_about_is_drawn_once_it_can(
     environment: BotEnvironment,
 ) -> None:
     await first_poll_finished(environment)
-    await opened(environment, ALICE)
+    await open_home(environment, ALICE)
     environment.clock.forward(minutes=2)  # what is known of Alice is too old by then
     await environment.slack.faults.set(Fault(on="users.info", status=500))
-    assert "could not be asked who you are" in said(await opened(environment, ALICE))
+    assert "could not be asked who you are" in view_text(await open_home(environment, ALICE))
     await environment.slack.faults.clear()
     await environment.slack.until(
-        lambda: "*12* waiting for me" in said(environment.slack.home(ALICE))
+        lambda: "*12* waiting for me" in view_text(environment.slack.home(ALICE))
     )
 
 
@@ -122,14 +122,14 @@ async def test_what_has_changed_since_home_was_drawn_is_not_decided_blindly(
     environment: BotEnvironment,
 ) -> None:
     await first_poll_finished(environment)
-    home = await opened(environment, ALICE)
+    home = await open_home(environment, ALICE)
     block, name = the_row(home, "task.approve")
     task = next(one for one in environment.secmaster.world.tasks.values() if one["name"] == name)
     said_there = {"action": "ADD_COMMENT", "comment": "not this host"}
     environment.secmaster.world.update_task(task["id"], said_there, EVERA)
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
     messages = await environment.slack.until(lambda: environment.slack.messages(CHAT))
-    assert "not this host" in said(messages)
+    assert "not this host" in view_text(messages)
     approvals = [one.body["action"] for one in environment.secmaster.writes("UpdateTask")]
     assert approvals == []
 
@@ -138,8 +138,8 @@ async def test_a_run_is_retried_from_home_once_it_was_looked_at(
     environment: BotEnvironment,
 ) -> None:
     await first_poll_finished(environment)
-    home = await opened(environment, CAROL)
-    assert "instance.retry" not in said(home)  # a list does not say where they failed
+    home = await open_home(environment, CAROL)
+    assert "instance.retry" not in view_text(home)  # a list does not say where they failed
     await environment.slack.press_in_view(CAROL, home["id"], "details")
     home = await environment.slack.until(lambda: holding(environment, CAROL, "instance.retry"))
     await environment.slack.press_in_view(CAROL, home["id"], "instance.retry")
@@ -154,14 +154,14 @@ async def test_what_comes_and_what_is_decided_elsewhere_shows_without_a_press(
     environment: BotEnvironment,
 ) -> None:
     await first_poll_finished(environment)
-    await opened(environment, ALICE)
+    await open_home(environment, ALICE)
     task = new_task(environment.secmaster.world, 0)
     await environment.slack.until(
-        lambda: "*13* waiting for me" in said(environment.slack.home(ALICE))
+        lambda: "*13* waiting for me" in view_text(environment.slack.home(ALICE))
     )
     environment.secmaster.world.update_task(task["id"], {"action": "TERMINATE"}, EVERA)
     await environment.slack.until(
-        lambda: "*12* waiting for me" in said(environment.slack.home(ALICE))
+        lambda: "*12* waiting for me" in view_text(environment.slack.home(ALICE))
     )
 
 
@@ -169,8 +169,8 @@ async def test_a_home_that_would_look_the_same_or_is_left_alone_is_not_drawn_aga
     environment: BotEnvironment,
 ) -> None:
     await first_poll_finished(environment)
-    await opened(environment, ALICE)
-    await opened(environment, CAROL)
+    await open_home(environment, ALICE)
+    await open_home(environment, CAROL)
     await environment.polls(3)
     before = len(published(environment))
     await environment.polls(3)
@@ -179,9 +179,9 @@ async def test_a_home_that_would_look_the_same_or_is_left_alone_is_not_drawn_aga
     environment.app.services.store.home_views.save_options(CAROL, {}, environment.clock.now())
     new_failure(environment.secmaster.world, 0)  # Alice may not retry, and looks elsewhere
     new_task(environment.secmaster.world, 0)
-    await environment.slack.until(lambda: "retry: 4" in said(environment.slack.home(CAROL)))
+    await environment.slack.until(lambda: "retry: 4" in view_text(environment.slack.home(CAROL)))
     await environment.polls(3)
-    assert "*12* waiting for me" in said(environment.slack.home(ALICE))
+    assert "*12* waiting for me" in view_text(environment.slack.home(ALICE))
 
 
 @pytest.mark.parametrize("rules", [ONE_ROUND], ids=["one-round"])
@@ -216,34 +216,38 @@ async def test_what_somebody_wants_to_see_is_theirs_and_outlives_a_restart(
     async with App(settings, policy(rules), QUICK_TIMEOUTS, clock) as app:
         environment = arrived(slack, secmaster, app, clock)
         await first_poll_finished(environment)
-        home = await opened(environment, DAVE)
+        home = await open_home(environment, DAVE)
         assert row(home, "show") is None
         await environment.slack.press_in_view(
             DAVE, home["id"], "home.tasks", option(home, "Everything")
         )
-        await environment.slack.until(lambda: "1-8 of 12" in said(environment.slack.home(DAVE)))
+        await environment.slack.until(
+            lambda: "1-8 of 12" in view_text(environment.slack.home(DAVE))
+        )
         await environment.slack.press_in_view(DAVE, home["id"], "home.next")
-        await environment.slack.until(lambda: "9-12 of 12" in said(environment.slack.home(DAVE)))
-        assert "task.approve" not in said(environment.slack.home(DAVE))
+        await environment.slack.until(
+            lambda: "9-12 of 12" in view_text(environment.slack.home(DAVE))
+        )
+        assert "task.approve" not in view_text(environment.slack.home(DAVE))
     async with App(settings, policy(rules), QUICK_TIMEOUTS, clock) as app:
         environment = arrived(slack, secmaster, app, clock)
-        assert "9-12 of 12" in said(await opened(environment, DAVE))
-        assert "*12* waiting for me" in said(await opened(environment, ALICE))
+        assert "9-12 of 12" in view_text(await open_home(environment, DAVE))
+        assert "*12* waiting for me" in view_text(await open_home(environment, ALICE))
 
 
 async def test_home_says_that_secmaster_is_in_trouble_and_shows_what_was_known(
     environment: BotEnvironment,
 ) -> None:
     await first_poll_finished(environment)
-    await opened(environment, ALICE)
+    await open_home(environment, ALICE)
     await environment.secmaster.faults.set(Fault(on="ListTasks", status=503))
     await environment.slack.until(
         lambda: holding(environment, ALICE, "SecMaster can't be read now")
     )
-    assert "*12* waiting for me" in said(environment.slack.home(ALICE))
+    assert "*12* waiting for me" in view_text(environment.slack.home(ALICE))
     await environment.secmaster.faults.clear()
     await environment.slack.until(
-        lambda: "can't be read" not in said(environment.slack.home(ALICE))
+        lambda: "can't be read" not in view_text(environment.slack.home(ALICE))
     )
 
 
@@ -251,7 +255,7 @@ async def test_nothing_is_sent_where_our_chat_can_not_be_opened(
     environment: BotEnvironment,
 ) -> None:
     await first_poll_finished(environment)
-    home = await opened(environment, ALICE)
+    home = await open_home(environment, ALICE)
     block, _name = the_row(home, "task.approve")
     await environment.slack.faults.set(Fault(on="conversations.open", status=500, times=1))
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
@@ -269,12 +273,12 @@ async def test_a_home_of_somebody_whom_slack_does_not_tell_says_so_and_is_drawn_
 ) -> None:
     await first_poll_finished(environment)
     await environment.slack.faults.set(Fault(on="users.info", status=500))
-    home = await opened(environment, ALICE)
-    assert "Slack could not be asked who you are" in said(home)
+    home = await open_home(environment, ALICE)
+    assert "Slack could not be asked who you are" in view_text(home)
     await environment.slack.faults.clear()
     await environment.slack.press_in_view(ALICE, home["id"], "home")
     await environment.slack.until(
-        lambda: "*12* waiting for me" in said(environment.slack.home(ALICE))
+        lambda: "*12* waiting for me" in view_text(environment.slack.home(ALICE))
     )
 
 
@@ -282,14 +286,14 @@ async def test_a_button_of_another_version_changes_nothing_and_is_told(
     environment: BotEnvironment,
 ) -> None:
     await first_poll_finished(environment)
-    home = await opened(environment, ALICE)
+    home = await open_home(environment, ALICE)
     old = {"type": "button", "action_id": "home", "value": '{"tasks": "of another version"}'}
     label = {"text": {"type": "plain_text", "text": "Old"}}
     view = {"type": "home", "blocks": [{"type": "actions", "elements": [old | label]}]}
     await environment.app.services.slack.client.views_publish(user_id=ALICE, view=view)
     await environment.slack.press_in_view(ALICE, home["id"], "home")
     messages = await environment.slack.until(lambda: environment.slack.messages(CHAT))
-    assert "another version" in said(messages)
+    assert "another version" in view_text(messages)
 
 
 async def first_poll_finished(environment: BotEnvironment) -> None:
@@ -305,17 +309,17 @@ async def first_poll_finished(environment: BotEnvironment) -> None:
         await through.wait()
 
 
-async def opened(environment: BotEnvironment, user: str) -> dict[str, Any]:
+async def open_home(environment: BotEnvironment, user: str) -> dict[str, Any]:
     """Open somebody's Home, and return it as it is drawn then."""
-    before = drawn(environment, user)
+    before = publish_count(environment, user)
     await environment.slack.open_home(user)
-    await environment.slack.until(lambda: drawn(environment, user) > before)
+    await environment.slack.until(lambda: publish_count(environment, user) > before)
     home = environment.slack.home(user)
     assert home is not None
     return home
 
 
-def drawn(environment: BotEnvironment, user: str) -> int:
+def publish_count(environment: BotEnvironment, user: str) -> int:
     """How often somebody's Home was drawn."""
     return sum(call.ok and call.args["user_id"] == user for call in published(environment))
 
@@ -330,10 +334,10 @@ def published(environment: BotEnvironment) -> list[Call]:
 
 def holding(environment: BotEnvironment, user: str, text: str) -> dict[str, Any] | None:
     home = environment.slack.home(user)
-    return home if home and text in said(home) else None
+    return home if home and text in view_text(home) else None
 
 
-def said(view: object) -> str:
+def view_text(view: object) -> str:
     return json.dumps(view, ensure_ascii=False)
 
 

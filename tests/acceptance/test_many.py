@@ -90,7 +90,7 @@ async def test_the_progress_is_told_while_it_is_under_way(environment: BotEnviro
     question = await tasks(environment, ALICE, THREE)
     await environment.secmaster.faults.set(Fault(on="UpdateTask", hold=True, times=1))
     await confirm(environment, ALICE, question)
-    progress = await environment.slack.until(lambda: said(environment, "2 of 3 done"))
+    progress = await environment.slack.until(lambda: message_with(environment, "2 of 3 done"))
     assert progress["text"] == "⏳ Approving 3 tasks for <@U0ALICE>: 2 of 3 done"
     await environment.secmaster.faults.clear()
     table = await results(environment)
@@ -279,7 +279,7 @@ async def test_all_failed_runs_of_one_workflow_are_chosen_and_retried(
     question = await choose(environment, CAROL, view, "instance.retry")
     assert "The workflow runs again from what failed." in json.dumps(question["blocks"])
     await confirm(environment, CAROL, question)
-    table = await environment.slack.until(lambda: said(environment, "*Retry started:"))
+    table = await environment.slack.until(lambda: message_with(environment, "*Retry started:"))
     assert [row[1] for row in rows(table)] == ["Retry started"] * len(failed)
     wrote = environment.secmaster.writes("UpdateWorkflowInstance")
     assert {target(one) for one in wrote} == failed
@@ -296,7 +296,7 @@ async def test_what_the_retry_brake_stops_waits_for_a_second_person(
     await environment.slack.press(CAROL, SOC, ts, "several")
     view = await open_view(environment, CAROL, "choosing")
     await confirm(environment, CAROL, await choose(environment, CAROL, view, "instance.retry"))
-    table = await environment.slack.until(lambda: said(environment, "*Retry started:"))
+    table = await environment.slack.until(lambda: message_with(environment, "*Retry started:"))
     outcomes = sorted(row[1] for row in rows(table))
     assert outcomes == ["Retry started"] + ["Waits for a second person"] * (len(failed) - 1)
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 1
@@ -350,7 +350,7 @@ async def test_a_channel_that_is_closed_to_us_is_told_in_our_chat(
     await confirm(environment, ALICE, question)
     chat = environment.slack.chat_with(ALICE)
     table = await environment.slack.until(
-        lambda: said(environment, "*Approved: 1 of 1 task*", channel=chat)
+        lambda: message_with(environment, "*Approved: 1 of 1 task*", channel=chat)
     )
     assert [row[1] for row in rows(table)] == ["Approved"]
     assert "*Approved*" in (await environment.replies(table["ts"], channel=chat))[0]
@@ -460,7 +460,7 @@ async def test_told_to_stop_in_the_middle_it_leaves_the_rest_to_the_next_start(
         question = await tasks(environment, ALICE, THREE)
         await secmaster.faults.set(Fault(on="ShowTask", status=503))
         await confirm(environment, ALICE, question)
-        progress = await slack.until(lambda: said(environment, "0 of 3 done"))
+        progress = await slack.until(lambda: message_with(environment, "0 of 3 done"))
         await environment.replies(progress["ts"], 3)
         await bot.stop()
         await secmaster.faults.clear()
@@ -510,11 +510,15 @@ async def confirm(environment: BotEnvironment, user: str, question: dict[str, An
 
 async def results(environment: BotEnvironment) -> dict[str, Any]:
     """The table that takes the place of the progress."""
-    table: dict[str, Any] = await environment.slack.until(lambda: said(environment, "*Approved:"))
+    table: dict[str, Any] = await environment.slack.until(
+        lambda: message_with(environment, "*Approved:")
+    )
     return table
 
 
-def said(environment: BotEnvironment, text: str, *, channel: str = SOC) -> dict[str, Any] | None:
+def message_with(
+    environment: BotEnvironment, text: str, *, channel: str = SOC
+) -> dict[str, Any] | None:
     return next((m for m in environment.slack.messages(channel) if text in m["text"]), None)
 
 

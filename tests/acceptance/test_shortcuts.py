@@ -48,7 +48,9 @@ async def test_what_waits_opens_from_anywhere_with_the_details_upon_it(
     environment: BotEnvironment,
 ) -> None:
     await environment.slack.shortcut(CAROL, "waiting")
-    view = await environment.slack.until(lambda: opened(environment, "Waiting for a decision: 12"))
+    view = await environment.slack.until(
+        lambda: view_with(environment, "Waiting for a decision: 12")
+    )
     await environment.slack.press_in_view(CAROL, view["id"], "details")
     await environment.slack.until(lambda: len(environment.slack.views(CAROL)) == 2)
     name = rows(view)[0]["text"]["text"]
@@ -105,6 +107,6 @@ def rows(view: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in view["blocks"] if one["type"] == "section"]
 
 
-def opened(environment: BotEnvironment, text: str) -> dict[str, Any] | None:
+def view_with(environment: BotEnvironment, text: str) -> dict[str, Any] | None:
     views = environment.slack.views(CAROL)
     return views[-1] if views and text in json.dumps(views[-1]) else None

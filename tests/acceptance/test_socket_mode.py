@@ -29,7 +29,7 @@ async def test_every_envelope_is_acked_whatever_came_of_it(environment: BotEnvir
     assert environment.slack.views(ALICE) == []
     await environment.slack.say(ALICE, SOC, "@secmaster what?", ts)
     await environment.slack.say(ALICE, "D0ALICE", "help")
-    await environment.slack.close(ALICE, await opened(environment, ts))
+    await environment.slack.close(ALICE, await open_form(environment, ts))
     await environment.slack.open_home(ALICE)
     await environment.replies(ts, 2)
     await environment.ephemeral(ALICE, "I don't know “what?”")
@@ -131,7 +131,7 @@ async def test_nobody_can_post_clicks_over_http_beside_the_socket(
     assert delivered.status == 404
 
 
-async def opened(environment: BotEnvironment, ts: str) -> str:
+async def open_form(environment: BotEnvironment, ts: str) -> str:
     """Open a form, and return its id."""
     await environment.slack.press(ALICE, SOC, ts, "task.terminate")
     return str(environment.slack.views(ALICE)[-1]["id"])

@@ -45,7 +45,7 @@ async def test_a_press_on_an_old_picture_is_not_sent_and_the_person_alone_sees_t
     environment.secmaster.world.task(TASK.id)[field] = value
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     message = await difference(environment, ALICE)
-    assert expected in shown(message)
+    assert expected in section_text(message)
     assert decisions(environment) == []
     await environment.slack.press(ALICE, SOC, message["ts"], "task.approve")
     [reply] = await environment.replies(ts)
@@ -62,7 +62,7 @@ async def test_a_new_comment_is_news_and_is_decided_on_once_it_was_seen(
     comment(environment, "stop, wrong host")
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     message = await difference(environment, ALICE)
-    assert "New comment: Lin Yue: stop, wrong host" in shown(message)
+    assert "New comment: Lin Yue: stop, wrong host" in section_text(message)
     await environment.slack.press(ALICE, SOC, message["ts"], "task.approve")
     await environment.replies(ts)
     assert decisions(environment) == ["CONTINUE"]
@@ -75,7 +75,9 @@ async def test_a_comment_that_was_deleted_is_news_too(environment: BotEnvironmen
     ts = await environment.card("task", TASK.id)
     environment.secmaster.world.task(TASK.id)["comments"] = []
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert "Comment deleted: Lin Yue: wrong host" in shown(await difference(environment, ALICE))
+    assert "Comment deleted: Lin Yue: wrong host" in section_text(
+        await difference(environment, ALICE)
+    )
     assert decisions(environment) == []
 
 
@@ -98,8 +100,8 @@ async def test_the_difference_changes_again_and_is_shown_again(environment: BotE
     comment(environment, "second")
     await environment.slack.press(ALICE, SOC, message["ts"], "task.approve")
     later = await environment.slack.until(lambda: another(environment, ALICE, message["ts"]))
-    assert "second" in shown(later)
-    assert "first" not in shown(later)
+    assert "second" in section_text(later)
+    assert "first" not in section_text(later)
     assert decisions(environment) == []
     await environment.slack.press(ALICE, SOC, later["ts"], "task.approve")
     await environment.replies(ts)
@@ -115,7 +117,7 @@ async def test_a_form_opened_before_the_change_is_not_sent_after_it_and_keeps_wh
     comment(environment, "stop, wrong host")
     await environment.slack.submit(ALICE, view["id"], {"reason": "it is\nthe decoy"})
     message = await difference(environment, ALICE)
-    assert "> it is\n> the decoy" in shown(message)
+    assert "> it is\n> the decoy" in section_text(message)
     assert decisions(environment) == []
     assert environment.slack.thread(SOC, ts)[1:] == []
     await environment.slack.press(ALICE, SOC, message["ts"], "task.terminate")
@@ -133,7 +135,7 @@ async def test_by_words_it_is_held_against_what_the_card_here_shows(
     comment(environment, "stop, wrong host")
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id} fine by me")
     message = await difference(environment, ALICE)
-    assert "> fine by me" in shown(message)
+    assert "> fine by me" in section_text(message)
     assert decisions(environment) == []
     await environment.slack.press(ALICE, SOC, message["ts"], "task.approve")
     await environment.replies(ts)
@@ -177,7 +179,7 @@ async def test_somebody_elses_comment_from_slack_is_news(environment: BotEnviron
     await environment.slack.command(BOB, SOC, f"/task comment {TASK.id} do not")
     await environment.replies(ts)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert "do not — Bob (Slack U0BOB)" in shown(await difference(environment, ALICE))
+    assert "do not — Bob (Slack U0BOB)" in section_text(await difference(environment, ALICE))
     await environment.slack.faults.clear()
     assert decisions(environment) == []
 
@@ -199,7 +201,7 @@ async def test_a_run_that_was_retried_and_failed_again_meanwhile_is_looked_at_ag
     environment.secmaster.world.instance(seed.INSTANCE_FAILED)["retry_count"] += 1
     await environment.slack.press(CAROL, SOC, ts, "instance.retry")
     message = await difference(environment, CAROL)
-    assert "*Retries*: " in shown(message)
+    assert "*Retries*: " in section_text(message)
     assert environment.secmaster.writes("UpdateWorkflowInstance") == []
     await environment.slack.press(CAROL, SOC, message["ts"], "instance.retry")
     [reply] = await environment.replies(ts)
@@ -273,7 +275,7 @@ async def test_a_long_text_is_shown_where_it_differs(environment: BotEnvironment
     ts = await environment.card("task", TASK.id)
     task["description"] = f"{'same ' * 100}after the end"
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    text = shown(await difference(environment, ALICE))
+    text = section_text(await difference(environment, ALICE))
     assert "before the end" in text
     assert "after the end" in text
 
@@ -285,7 +287,7 @@ async def test_a_button_from_before_pictures_were_kept_is_sent(environment: BotE
         {"type": "actions", "block_id": "b", "elements": [old_button()]}
     ]
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert "New comment" in shown(await difference(environment, ALICE))
+    assert "New comment" in section_text(await difference(environment, ALICE))
 
 
 def old_button() -> dict[str, Any]:
@@ -310,7 +312,7 @@ def another(environment: BotEnvironment, user: str, not_this: str) -> dict[str, 
     return next((one for one in reversed(messages) if one["ts"] != not_this), {})
 
 
-def shown(message: dict[str, Any]) -> str:
+def section_text(message: dict[str, Any]) -> str:
     return "\n".join(
         block["text"]["text"] for block in message["blocks"] if block["type"] == "section"
     )

@@ -23,6 +23,13 @@ expect.set_options(timeout=WITHIN)
 REFUSED = "Failed to load resource: the server responded with a status of 4"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # A start of Chromium takes longer than most stories.
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     """Chromium itself. Where there is none its tests are skipped, but never in CI."""

@@ -463,7 +463,7 @@ def modal(**limits: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def opened(slack: SlackSandbox, client: AsyncWebClient) -> Callable[..., Awaitable[str]]:
+async def open_modal(slack: SlackSandbox, client: AsyncWebClient) -> Callable[..., Awaitable[str]]:
     async def show(**limits: Any) -> str:
         trigger = slack.workspace.permits.new_trigger("U0BOB")
         answer = await client.views_open(trigger_id=trigger, view=modal(**limits))
@@ -477,10 +477,10 @@ async def test_a_submission_carries_whole_files_which_the_app_may_then_have(
     slack: SlackSandbox,
     client: AsyncWebClient,
     upload: Callable[..., Awaitable[tuple[int, dict[str, Any]]]],
-    opened: Callable[..., Awaitable[str]],
+    open_modal: Callable[..., Awaitable[str]],
 ) -> None:
     _, file = await upload(name="photo.JPG")
-    view = await opened(filetypes=["jpg", "png"])
+    view = await open_modal(filetypes=["jpg", "png"])
     await slack.submit("U0BOB", view, {"evidence": [file["id"]]})
     state = slack.sent[-1].payload["view"]["state"]["values"]["evidence"]["files"]
     assert state == {"type": "file_input", "files": [file]}
@@ -490,10 +490,10 @@ async def test_a_submission_carries_whole_files_which_the_app_may_then_have(
 async def test_picking_a_file_in_a_modal_is_kept_until_it_is_sent(
     slack: SlackSandbox,
     upload: Callable[..., Awaitable[tuple[int, dict[str, Any]]]],
-    opened: Callable[..., Awaitable[str]],
+    open_modal: Callable[..., Awaitable[str]],
 ) -> None:
     _, file = await upload()
-    view_id = await opened()
+    view_id = await open_modal()
     await slack.press_in_view("U0BOB", view_id, "files", [file["id"]])
     [view] = slack.views("U0BOB")
     assert view["state"]["values"]["evidence"]["files"]["files"] == [file]
@@ -513,12 +513,12 @@ async def test_picking_a_file_in_a_modal_is_kept_until_it_is_sent(
 )
 async def test_the_dialog_refuses_files_it_did_not_ask_for(
     slack: SlackSandbox,
-    opened: Callable[..., Awaitable[str]],
+    open_modal: Callable[..., Awaitable[str]],
     limits: dict[str, Any],
     names: list[str],
     why: str,
 ) -> None:
-    view = await opened(**limits)
+    view = await open_modal(**limits)
     ids = [slack.files.upload("U0BOB", name, HELLO).id for name in names]
     delivered = await slack.submit("U0BOB", view, {"evidence": ids})
     assert (delivered.error, slack.sent) == (why, [])
@@ -527,9 +527,9 @@ async def test_the_dialog_refuses_files_it_did_not_ask_for(
 async def test_the_dialog_takes_files_of_up_to_10_mib(
     slack: SlackSandbox,
     upload: Callable[..., Awaitable[tuple[int, dict[str, Any]]]],
-    opened: Callable[..., Awaitable[str]],
+    open_modal: Callable[..., Awaitable[str]],
 ) -> None:
-    view = await opened()
+    view = await open_modal()
     _, large = await upload(content=bytes(10 * 1024**2 + 1))
     assert (await slack.submit("U0BOB", view, {"evidence": large["id"]})).error == "file_too_large"
     with pytest.raises(ValueError, match="U0BOB has no file"):

@@ -35,11 +35,11 @@ def test_a_row_finds_what_lies_between_two_moments() -> None:
     row = MessageList()
     for at in range(10, 20):
         row.put(message(at))
-    assert said(row.between(12.0001, 14.0001)) == ["13"]
-    assert said(row.between(12.0001, 14.0001, inclusive=True)) == ["12", "13", "14"]
-    assert said(row.between(17.5)) == ["18", "19"]
-    assert said(row.between(latest=11.5)) == ["10", "11"]
-    assert said(row.newest(2)) == ["18", "19"]
+    assert texts(row.between(12.0001, 14.0001)) == ["13"]
+    assert texts(row.between(12.0001, 14.0001, inclusive=True)) == ["12", "13", "14"]
+    assert texts(row.between(17.5)) == ["18", "19"]
+    assert texts(row.between(latest=11.5)) == ["10", "11"]
+    assert texts(row.newest(2)) == ["18", "19"]
     assert row.between(25) == []
 
 
@@ -54,8 +54,8 @@ def test_a_row_is_kept_in_order_whatever_is_put_in_and_taken_out() -> None:
         else:
             row.put(message(at, text=f"{at} again"))
             plain[at] = f"{at} again"
-    assert said(row) == [plain[at] for at in sorted(plain)]
-    assert said(reversed(row)) == said(row)[::-1]
+    assert texts(row) == [plain[at] for at in sorted(plain)]
+    assert texts(reversed(row)) == texts(row)[::-1]
     assert len(row) == len(plain)
 
 
@@ -66,14 +66,14 @@ def test_a_timeline_keeps_threads_apart_from_the_channel() -> None:
     broadcast = message(4, thread_ts=root["ts"], subtype="thread_broadcast")
     for one in (root, other, reply, broadcast):
         messages.put(one)
-    assert said(messages.top) == ["1", "2", "4"]
-    assert said(messages.thread(root["ts"])) == ["1", "3", "4"]
-    assert said(messages.thread(root["ts"], most=1)) == ["1", "4"]
-    assert said(messages.thread(reply["ts"])) == ["3"]
+    assert texts(messages.top) == ["1", "2", "4"]
+    assert texts(messages.thread(root["ts"])) == ["1", "3", "4"]
+    assert texts(messages.thread(root["ts"], most=1)) == ["1", "4"]
+    assert texts(messages.thread(reply["ts"])) == ["3"]
     messages.drop(root)
-    assert said(messages.thread(root["ts"])) == ["3", "4"]
+    assert texts(messages.thread(root["ts"])) == ["3", "4"]
     messages.drop(broadcast)
-    assert (said(messages.top), said(messages)) == (["2"], ["2", "3"])
+    assert (texts(messages.top), texts(messages)) == (["2"], ["2", "3"])
 
 
 def test_a_copy_is_made_once_for_each_time_a_message_looks_different() -> None:
@@ -104,9 +104,9 @@ async def test_a_reader_holds_on_to_a_moment_at_no_cost_for_what_stays(
     await client.chat_update(channel=SOC, ts=first, text="changed")
     await client.chat_postMessage(channel=SOC, text="reply", thread_ts=first)
     after = slack.messages(SOC)
-    assert (said(before), said(after)) == (["first", "second"], ["changed", "second"])
+    assert (texts(before), texts(after)) == (["first", "second"], ["changed", "second"])
     assert before[1] is after[1]
-    assert said(slack.thread(SOC, first)) == ["changed", "reply"]
+    assert texts(slack.thread(SOC, first)) == ["changed", "reply"]
     assert slack.thread(SOC, first)[0]["reply_count"] == 1
 
 
@@ -179,7 +179,7 @@ async def test_the_page_shows_the_latest_few_hundred_and_says_how_many_more(
     assert soc["more_unread"]
     post(slack, "one more")
     news = await look(slack, session, channel=SOC, since=page["changes"])
-    assert said(news["channel"]["messages"]) == ["one more"]
+    assert texts(news["channel"]["messages"]) == ["one more"]
     assert news["channel"]["older"] == 601
 
 
@@ -205,5 +205,5 @@ def post(slack: SlackSandbox, text: str, thread_ts: str = "") -> dict[str, Any]:
     return slack.workspace.post(SOC, said_by_bot, thread_ts)
 
 
-def said(messages: Iterable[dict[str, Any]]) -> list[str]:
+def texts(messages: Iterable[dict[str, Any]]) -> list[str]:
     return [one["text"] for one in messages]

@@ -38,7 +38,7 @@ def write(engine: sa.Engine, many: int, first: int = 1) -> None:
 
 
 @contextmanager
-def opened(url: str, many: int = 0) -> Iterator[sa.Engine]:
+def open_audit(url: str, many: int = 0) -> Iterator[sa.Engine]:
     """A database of this version, with so many records."""
     engine = connect(url)
     try:

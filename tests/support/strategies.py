@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from hypothesis import Phase, settings
+from hypothesis import Phase
 from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, TABLE, Action
@@ -28,14 +28,13 @@ from bot.secmaster import (
     TaskComment,
     TaskStatus,
 )
+from tests.support.examples import examples
 from tests.support.samples import NOW
 from tests.support.slack_limits import CONSOLE
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = examples(60)
 # Shrinking a failure of these takes a minute; their examples are small already.
-SOME = settings(
-    max_examples=200, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate)
-)
+SOME = examples(200, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 
 LONG_ID = "9" * 64
 NASTY_TEXTS = [

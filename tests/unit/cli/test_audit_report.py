@@ -23,7 +23,7 @@ from bot.cli import audit_report
 from bot.cli.audit_formats import COLUMNS, write_csv, write_markdown
 from bot.cli.audit_report import AuditUnavailable, parse_since
 from bot.store import audit_log, connect
-from tests.support.audit import do, entry, opened, write
+from tests.support.audit import do, entry, open_audit, write
 from tests.support.command_line import BOT, CommandResult, process_environment, run_command
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -33,7 +33,7 @@ any_text = st.text(st.characters(exclude_categories=()))
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
     """The database where it is if nothing is set, with three records."""
-    with opened(f"sqlite:///{tmp_path / 'secmaster-bot.db'}", 3) as engine:
+    with open_audit(f"sqlite:///{tmp_path / 'secmaster-bot.db'}", 3) as engine:
         yield engine
 
 
@@ -137,7 +137,7 @@ def test_the_database_is_found_as_the_bot_finds_it(tmp_path: Path) -> None:
 
 def test_a_file_of_any_name_is_opened(tmp_path: Path) -> None:
     name = "a b?mode=memory&#%41.db"
-    with opened(f"sqlite:///{tmp_path / 'plain.db'}", 3):
+    with open_audit(f"sqlite:///{tmp_path / 'plain.db'}", 3):
         pass
     (tmp_path / "plain.db").rename(tmp_path / name)
     address = sa.URL.create("sqlite", database=name).render_as_string()

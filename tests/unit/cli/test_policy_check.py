@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from bot.policy import cases
 from bot.policy.cases import Cases, CasesError
 from bot.policy.config import Config
 from tests.support.command_line import file_names, run_command, run_process
+from tests.support.examples import examples
 
 POLICY = """
 [roles.approver]
@@ -392,9 +393,7 @@ def test_a_wrong_policy_is_refused_with_all_its_lines(folder: Path) -> None:
     assert "policy.toml: watch.every: " in output
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example("cases = 3")
 @example("cases = [3]")
 @example(

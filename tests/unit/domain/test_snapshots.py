@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain import snapshots
@@ -11,6 +11,7 @@ from bot.domain.cards import ButtonValue
 from bot.domain.objects import ObjectKind, Ref
 from bot.domain.snapshots import Snapshot
 from bot.secmaster import Instance, Task, TaskComment
+from tests.support.examples import examples
 
 SEEN = Task(
     id="t-1",
@@ -113,7 +114,7 @@ def test_a_copy_of_what_the_reader_said_is_news(copy: str) -> None:
     assert change.after == f"Lin: {copy}"
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(texts, texts, st.lists(texts, max_size=3))
 def test_what_is_kept_is_read_back_as_it_was(
     name: str, description: str, messages: list[str]
@@ -134,7 +135,7 @@ def test_where_nothing_was_kept_nothing_is_read() -> None:
     assert snapshots.parse("task", "") is None
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.sampled_from([SEEN, RUN]), st.sampled_from(["task", "instance"]))
 def test_a_button_carries_its_picture_and_is_read_back(
     snapshot: Snapshot, kind: ObjectKind
@@ -148,7 +149,7 @@ def test_a_button_carries_its_picture_and_is_read_back(
     assert ButtonValue.parse(str(button.ref)) == ButtonValue(ref=button.ref)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.text(max_size=60) | st.from_regex(r"2:task:main:t-1:[0-9a-fg]{30,34}", fullmatch=True))
 def test_any_value_of_a_button_is_read_or_refused(value: str) -> None:
     button = ButtonValue.parse(value)

@@ -68,7 +68,7 @@ def refused(text: str, ref: Ref | None = None) -> ParseError:
     return caught.value
 
 
-def told(text: str, ref: Ref | None = None) -> str:
+def error_text(text: str, ref: Ref | None = None) -> str:
     """What the person reads who wrote something that makes no sense."""
     no = refused(text, ref)
     return command_help.not_understood(no.problem, no.usage, no.nearest, "/secmaster").text
@@ -427,7 +427,7 @@ def test_an_unknown_word_gets_the_closest_command(typed: str, meant: str) -> Non
 
 
 def test_the_closest_command_is_shown_as_code_a_person_can_copy() -> None:
-    assert "Did you mean `/secmaster task approve`?" in told("task aprove x")
+    assert "Did you mean `/secmaster task approve`?" in error_text("task aprove x")
 
 
 def test_a_word_like_nothing_gets_no_guess() -> None:
@@ -444,8 +444,8 @@ def test_an_action_of_the_other_noun_is_not_guessed_into_this_one(action: Action
 
 
 def test_everybody_is_told_that_nothing_was_sent() -> None:
-    assert "Nothing was sent to SecMaster." in told("task aprove x")
-    assert "`/secmaster task comment &lt;id&gt; &lt;text&gt;`" in told("task comment")
+    assert "Nothing was sent to SecMaster." in error_text("task aprove x")
+    assert "`/secmaster task comment &lt;id&gt; &lt;text&gt;`" in error_text("task comment")
 
 
 def test_the_first_word_is_quoted_only_in_part() -> None:

@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.objects import ListQuery
 from bot.messages import Message, listing, lists
 from bot.secmaster import Instance, Task
+from tests.support.examples import examples
 from tests.support.rendered import blocks_of, button_ids, elements, read, text_types
 from tests.support.samples import NOW, WAITING
 from tests.support.slack_limits import assert_slack_takes
@@ -133,7 +134,7 @@ def test_a_page_that_secmaster_made_too_long_is_one_that_slack_takes() -> None:
     assert_slack_takes(listing(ListQuery(kind="task"), snapshots, 100, "main", NOW))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(words | st.lists(st.sampled_from(["1", "task", "|", "9" * 1000, "²", "-1"])).map("|".join))
 def test_any_value_of_a_paging_button_is_read_or_refused(value: str) -> None:
     query = lists.parse_page_button(value[:2000])

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.domain.objects import visible
@@ -21,6 +21,7 @@ from bot.messages.text import (
     quote,
     relative_time,
 )
+from tests.support.examples import examples
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
@@ -48,7 +49,7 @@ def test_what_is_clipped_fits_and_is_marked(text: str, limit: int) -> None:
     assert shortened == whole if len(whole) <= limit else shortened.endswith(ELLIPSIS)
 
 
-@settings(max_examples=300)
+@examples(300)
 @example("&" * 61, 60)
 @example("<!channel>", 4)
 @example("a&", 2)

@@ -5,12 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.policy.config import Config, ConfigError, PolicyHolder, Rights, WatchConfig, load, parse
 from bot.policy.routes import Brake, DigestSchedule, Escalation, Quiet, Route, RouteConditions
 from bot.policy.rules import Rule, RuleConditions
+from tests.support.examples import examples
 
 EXAMPLE = (Path(__file__).parents[3] / "secmaster-bot.example.toml").read_text()
 ROLES = "[roles.approver]\nusers = ['U0ALICE']\n"
@@ -567,7 +568,7 @@ def test_a_route_for_instances_alone_may_escalate() -> None:
     assert first.escalate.after == timedelta(hours=1)
 
 
-def named(*pairs: tuple[str, str]) -> str:
+def routes_toml(*pairs: tuple[str, str]) -> str:
     """Routes of these names, each with the name of the one that it escalates to, if any."""
     return "".join(
         f"{ROUTE}name = '{name}'\n"
@@ -598,7 +599,7 @@ def named(*pairs: tuple[str, str]) -> str:
 def test_routes_that_do_not_fit_together_are_refused(
     pairs: list[tuple[str, str]], problem: str
 ) -> None:
-    (line,) = problems(named(*pairs))
+    (line,) = problems(routes_toml(*pairs))
     assert line.startswith(f"secmaster-bot.toml: routes: {problem}")
     assert line.count("circle") == problem.count("circle")
 
@@ -611,7 +612,9 @@ def test_no_route_escalates_to_the_one_without_a_name() -> None:
 
 
 def test_routes_may_escalate_to_one_another_in_a_row_and_several_to_one() -> None:
-    some = parse(named(("a", "c"), ("b", "c"), ("c", "d"), ("d", ""), ("", "a"), ("", ""))).routes
+    some = parse(
+        routes_toml(("a", "c"), ("b", "c"), ("c", "d"), ("d", ""), ("", "a"), ("", ""))
+    ).routes
     assert [route.escalate and route.escalate.to for route in some] == (
         ["c", "c", "d", None, "a", None]
     )
@@ -803,7 +806,7 @@ def test_what_is_not_toml_is_refused_in_one_line(text: str) -> None:
     assert line.startswith("secmaster-bot.toml: not TOML: ")
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @example("roles = 3")
 @example("rules = [3]")
 @example("rights = 3")

@@ -417,7 +417,7 @@ def test_where_no_clock_changes_it_is_quiet_just_when_the_clock_says_so(
         inside = clock >= hours.start or clock < hours.until
     end = hours.end(now)
     assert (end is not None) is inside
-    assert end is None or shown(end, hours.zone) == hours.until
+    assert end is None or local_time(end, hours.zone) == hours.until
 
 
 # Digests.
@@ -491,7 +491,7 @@ def test_a_digest_comes_when_a_clock_shows_its_time_or_has_leapt_over_it(
     schedule: DigestSchedule, now: datetime
 ) -> None:
     for moment in (schedule.last(now), schedule.next(now)):
-        assert shown(moment, schedule.zone) in schedule.at or not steady(moment, schedule.zone)
+        assert local_time(moment, schedule.zone) in schedule.at or not steady(moment, schedule.zone)
 
 
 @given(DIGESTS, MOMENTS, ZONES)
@@ -502,7 +502,7 @@ def test_a_digest_is_the_same_by_whatever_clock_one_asks(
     assert (schedule.last(local), schedule.next(local)) == (schedule.last(now), schedule.next(now))
 
 
-def shown(moment: datetime, zone: str) -> time:
+def local_time(moment: datetime, zone: str) -> time:
     """What the clocks of a zone show."""
     return moment.astimezone(ZoneInfo(zone)).time()
 

@@ -96,7 +96,7 @@ def open_directory(
     return Directory(client, TEAM, policy, delegations, clock=clock or Clock(), within=within)
 
 
-def asked(slack: SlackRecorder, method: str) -> list[dict[str, Any]]:
+def lookups(slack: SlackRecorder, method: str) -> list[dict[str, Any]]:
     return [call.args for call in slack.calls if call.method == method]
 
 
@@ -161,7 +161,7 @@ async def test_without_roles_no_group_is_asked_for(
     slack: SlackRecorder, client: AsyncWebClient
 ) -> None:
     assert await open_directory(client, {}).principal(actor(ALICE)) == Principal(ALICE)
-    assert asked(slack, "usergroups.users.list") == []
+    assert lookups(slack, "usergroups.users.list") == []
 
 
 async def test_a_group_that_two_roles_share_is_asked_for_once(
@@ -170,7 +170,7 @@ async def test_a_group_that_two_roles_share_is_asked_for_once(
     roles = {"one": Role(usergroups=("S0SOC",)), "two": Role(usergroups=("S0SOC",))}
     member = await open_directory(client, roles).principal(actor(BOB))
     assert member.roles == {"one", "two"}
-    assert len(asked(slack, "usergroups.users.list")) == 1
+    assert len(lookups(slack, "usergroups.users.list")) == 1
 
 
 async def test_people_are_called_by_their_names(directory: Directory) -> None:
@@ -197,7 +197,7 @@ async def test_an_answer_is_kept_for_a_minute_and_no_longer(
     assert await directory.principal(actor(BOB)) == Principal(BOB, frozenset({"approver"}))
     cache_clock.passed += 0.1
     assert await directory.principal(actor(BOB)) == Principal(BOB, guest=True)
-    assert len(asked(slack, "users.info")) == 2
+    assert len(lookups(slack, "users.info")) == 2
 
 
 async def test_groups_are_kept_for_everybody_and_people_each_for_themselves(
@@ -205,8 +205,8 @@ async def test_groups_are_kept_for_everybody_and_people_each_for_themselves(
 ) -> None:
     for user in (ALICE, BOB, CAROL, ALICE):
         await directory.principal(actor(user))
-    assert len(asked(slack, "usergroups.users.list")) == 2
-    assert [call["user"] for call in asked(slack, "users.info")] == [ALICE, BOB, CAROL]
+    assert len(lookups(slack, "usergroups.users.list")) == 2
+    assert [call["user"] for call in lookups(slack, "users.info")] == [ALICE, BOB, CAROL]
 
 
 async def test_many_who_ask_at_once_cause_one_lookup(
@@ -219,8 +219,8 @@ async def test_many_who_ask_at_once_cause_one_lookup(
     assert set(await asyncio.gather(*waiting)) == {
         Principal(ALICE, frozenset({"approver", "chief"}))
     }
-    assert len(asked(slack, "users.info")) == 1
-    assert len(asked(slack, "usergroups.users.list")) == 2
+    assert len(lookups(slack, "users.info")) == 1
+    assert len(lookups(slack, "usergroups.users.list")) == 2
 
 
 async def test_when_the_first_to_ask_goes_away_the_others_still_get_their_answer(
@@ -235,7 +235,7 @@ async def test_when_the_first_to_ask_goes_away_the_others_still_get_their_answer
     await slack.faults.clear()
     assert first.cancelled()
     assert all("approver" in member.roles for member in await asyncio.gather(*others))
-    assert len(asked(slack, "users.info")) == 1
+    assert len(lookups(slack, "users.info")) == 1
 
 
 async def test_the_minute_counts_from_the_question_and_not_from_the_answer(
@@ -300,7 +300,7 @@ async def test_everybody_who_waited_for_a_lookup_that_fails_is_told(
     await slack.faults.clear()
     ended = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(each) for each in ended] == [LookupFailed] * 10
-    assert len(asked(slack, "users.info")) == 1
+    assert len(lookups(slack, "users.info")) == 1
 
 
 async def test_no_token_is_seen_in_what_a_failed_lookup_says(
@@ -337,8 +337,8 @@ async def test_many_clicks_at_once_ask_once_about_each_group_and_each_person(
     members = await asyncio.gather(*waiting)
     assert {lender.id for member in members for lender in member.delegators} == {CAROL}
     assert [member.delegators[0].roles for member in members] == [{"oncall"}] * 30
-    assert len(asked(slack, "usergroups.users.list")) == 2
-    assert len(asked(slack, "users.info")) == 4
+    assert len(lookups(slack, "usergroups.users.list")) == 2
+    assert len(lookups(slack, "users.info")) == 4
 
 
 async def test_what_lenders_were_lent_is_not_theirs_to_lend(client: AsyncWebClient) -> None:

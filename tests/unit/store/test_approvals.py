@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -22,6 +21,7 @@ from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerm
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import StoredSnapshot
 from bot.store import ClaimResult, Store, connect, migrate
+from tests.support.examples import examples
 
 START = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
 TASK = Ref(kind="task", id="t1")
@@ -364,7 +364,7 @@ class ApprovalMachine(RuleBasedStateMachine):
 
 
 TestApprovals = ApprovalMachine.TestCase
-TestApprovals.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestApprovals.settings = examples(100, stateful_step_count=30)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 
 from bot.store import audit_log, connect, open_read_only
@@ -21,13 +21,14 @@ from tests.support.audit import (
     START,
     do,
     entry,
-    opened,
+    open_audit,
     rewrite,
     rows,
     sentences,
     write,
 )
 from tests.support.databases import both_databases
+from tests.support.examples import examples
 
 SEVERAL = 8
 numbers = count(1)
@@ -42,7 +43,7 @@ any_json = st.recursive(
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[sa.Engine]:
-    with opened(database_url) as engine:
+    with open_audit(database_url) as engine:
         yield engine
 
 
@@ -50,7 +51,7 @@ def engine(database_url: str) -> Iterator[sa.Engine]:
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with several records, to be copied."""
     file = tmp_path_factory.mktemp("audit") / "bot.db"
-    with opened(f"sqlite:///{file}", SEVERAL):
+    with open_audit(f"sqlite:///{file}", SEVERAL):
         pass
     return file
 
@@ -112,9 +113,7 @@ def test_what_is_rolled_back_leaves_no_gap(engine: sa.Engine) -> None:
 
 
 @both_databases
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(more=st.dictionaries(any_text, any_json, max_size=3), target=any_text)
 def test_any_text_comes_back_as_it_was(
     engine: sa.Engine, more: dict[str, Any], target: str
@@ -166,7 +165,7 @@ def test_records_written_while_it_is_verified_are_no_problem(engine: sa.Engine) 
     assert progress == [(audit_log.PAGE + more, audit_log.PAGE + more) for more in (0, 2, 4)]
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(choice=st.data())
 def test_any_changed_byte_is_found(written: Path, choice: st.DataObject) -> None:
     table, row, column = choice.draw(
@@ -196,7 +195,7 @@ def test_any_changed_byte_is_found(written: Path, choice: st.DataObject) -> None
         assert len(list(audit_log.entries(engine))) == SEVERAL
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     column=st.sampled_from(["audit.number", "audit_head.number", "audit_head.id"]),
     row=st.integers(1, SEVERAL),
@@ -230,7 +229,7 @@ def test_a_head_that_counts_nothing_is_found(written: Path, replacement: str) ->
         ]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(choice=st.data())
 def test_whatever_is_removed_inserted_or_reordered_is_found(
     written: Path, choice: st.DataObject

@@ -37,7 +37,7 @@ def family(kind: type[Any]) -> set[type[Any]]:
     return {kind}.union(*(family(child) for child in kind.__subclasses__()))
 
 
-def answered(
+def http_response(
     body: object, status: int = 200, request: httpx.Request = REQUEST, **headers: str
 ) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -100,7 +100,7 @@ def test_every_error_survives_being_stored(kind: type[Any]) -> None:
 def test_a_status_has_its_error_whatever_the_body(
     status: int, kind: type[Any], in_doubt: bool, body: object
 ) -> None:
-    error = error_of(answered(body, status))
+    error = error_of(http_response(body, status))
     assert type(error) is kind
     assert error.in_doubt is in_doubt
     assert error.status == status
@@ -117,7 +117,7 @@ def test_a_status_has_its_error_whatever_the_body(
     ],
 )
 def test_code_and_message_are_found_in_every_shape(body: object) -> None:
-    error = error_of(answered(body, 409, X_Request_Id="r-1"))
+    error = error_of(http_response(body, 409, X_Request_Id="r-1"))
     assert (error.code, error.message, error.request_id) == (
         "SecMaster.1",
         "task is finished",
@@ -129,7 +129,7 @@ def test_code_and_message_are_found_in_every_shape(body: object) -> None:
     "body", [[], ["x"], "no", 7, None, {"code": [], "message": {}}, {"error": []}]
 )
 def test_an_error_body_in_no_known_shape_still_gives_a_sentence(body: object) -> None:
-    error = error_of(answered(body, 400))
+    error = error_of(http_response(body, 400))
     assert (error.code, str(error)) == ("", "SecMaster answered 400 without saying why")
 
 
@@ -156,31 +156,31 @@ def test_reading_a_complaint_never_fails(fields: dict[str, Any]) -> None:
     ],
 )
 def test_a_200_that_says_it_failed_is_a_refusal(body: object) -> None:
-    error = error_of(answered(body))
+    error = error_of(http_response(body))
     assert type(error) is Refused
     assert (error.status, error.message, error.in_doubt) == (200, "no", False)
 
 
 @pytest.mark.parametrize("body", [HTML, b"", b"{", b"\xff\xfe\xfd", b"[" * 200_000, [], "text", 3])
 def test_a_200_that_is_no_object_is_unreadable(body: object) -> None:
-    error = error_of(answered(body))
+    error = error_of(http_response(body))
     assert type(error) is Unreadable
     assert error.in_doubt
 
 
 def test_the_request_id_is_taken_from_the_body_when_no_header_has_it() -> None:
-    assert error_of(answered({"request_id": "b-1"}, 400)).request_id == "b-1"
-    assert read(answered({"request_id": "b-1"}, X_Request_Id="h-1")).request_id == "h-1"
+    assert error_of(http_response({"request_id": "b-1"}, 400)).request_id == "b-1"
+    assert read(http_response({"request_id": "b-1"}, X_Request_Id="h-1")).request_id == "h-1"
 
 
 def test_a_long_message_is_cut_with_a_visible_mark() -> None:
-    message = error_of(answered({"message": "x" * 9000}, 400)).message
+    message = error_of(http_response({"message": "x" * 9000}, 400)).message
     assert len(message) == 500
     assert message.endswith("…")
 
 
 def test_a_message_is_one_line() -> None:
-    assert str(error_of(answered({"message": "a\n\tb\ud800"}, 400))) == "a b?"
+    assert str(error_of(http_response({"message": "a\n\tb\ud800"}, 400))) == "a b?"
 
 
 def test_credentials_that_come_back_are_hidden() -> None:
@@ -191,15 +191,17 @@ def test_credentials_that_come_back_are_hidden() -> None:
     }
     request = httpx.Request("GET", "https://secmaster.example", headers=headers)
     body = {"code": "TOKEN", "message": "ak AKAK sig 5161 token TOKEN and SECURITY, password pw"}
-    error = error_of(answered(body, 401, request, X_Request_Id="TOKEN"), secrets=["pw"])
+    error = error_of(http_response(body, 401, request, X_Request_Id="TOKEN"), secrets=["pw"])
     printed = f"{error!r} {vars(error)}"
     assert not [s for s in ("AKAK", "5161", "TOKEN", "SECURITY", " pw") if s in printed]
 
 
 def test_trouble_with_iam_is_named_and_leaves_no_doubt_about_the_request() -> None:
     lost = broken(httpx.ReadTimeout("x"), IAM)
-    down = error_of(answered(HTML, 502), IAM)
-    refused = error_of(answered({"error": {"code": 401, "message": "wrong password"}}, 401), IAM)
+    down = error_of(http_response(HTML, 502), IAM)
+    refused = error_of(
+        http_response({"error": {"code": 401, "message": "wrong password"}}, 401), IAM
+    )
     assert (type(lost), type(down), type(refused)) == (AnswerLost, Unavailable, Forbidden)
     assert [error.in_doubt for error in (lost, down, refused)] == [False, False, False]
     assert all("IAM" in str(error) for error in (lost, down, refused))
@@ -234,9 +236,9 @@ def test_reading_retry_after_never_fails(header: str) -> None:
 
 
 def test_retry_after_is_on_the_error() -> None:
-    throttled = error_of(answered(b"", 429, Retry_After="3"))
+    throttled = error_of(http_response(b"", 429, Retry_After="3"))
     assert isinstance(throttled, Unavailable)
     assert throttled.retry_after == 3.0
-    down = error_of(answered(b"", 503))
+    down = error_of(http_response(b"", 503))
     assert isinstance(down, Unavailable)
     assert down.retry_after is None

@@ -177,9 +177,9 @@ async def test_of_two_replicas_one_watches_and_the_other_takes_over(
             bot = bot_process(slack, secmaster, database_url, folder, rules=RULES, replica=name)
             both[name] = await stack.enter_async_context(bot)
         secmaster.world.add_task(name="Isolate first")
-        await slack.until(lambda: named(slack, "Isolate first"))
-        leader = (await told(both["a"].url))["watch"]["main"]["replica"]
-        assert leader == (await told(both["b"].url))["watch"]["main"]["replica"]
+        await slack.until(lambda: messages_about(slack, "Isolate first"))
+        leader = (await health(both["a"].url))["watch"]["main"]["replica"]
+        assert leader == (await health(both["b"].url))["watch"]["main"]["replica"]
         first = both.pop(leader)
         if end == "kill":  # when Slack has taken a card, and nobody has been told so
             await slack.faults.set(Fault(on="chat.postMessage", hold=True, applied=True))
@@ -193,11 +193,11 @@ async def test_of_two_replicas_one_watches_and_the_other_takes_over(
         [(other, second)] = both.items()
         secmaster.world.add_task(name="Isolate third")
         names = [f"Isolate {each}" for each in ("first", "second", "third")]
-        await slack.until(lambda: all(named(slack, name) for name in names))
+        await slack.until(lambda: all(messages_about(slack, name) for name in names))
         # Its cards are posted while its poll goes on, which is recorded once it has ended.
-        while (await told(second.url))["watch"]["main"]["replica"] != other:  # noqa: ASYNC110 - another process
+        while (await health(second.url))["watch"]["main"]["replica"] != other:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.05)
-    assert [len(named(slack, name)) for name in names] == [1, 1, 1]
+    assert [len(messages_about(slack, name)) for name in names] == [1, 1, 1]
     for channel in (SOC, ONCALL):
         assert len([m for m in slack.messages(channel) if "I watch SecMaster" in m["text"]]) == 1
 
@@ -217,11 +217,11 @@ def summaries(environment: BotEnvironment, channel: str) -> list[str]:
     ]
 
 
-def named(slack: SlackRecorder, name: str) -> list[dict[str, Any]]:
+def messages_about(slack: SlackRecorder, name: str) -> list[dict[str, Any]]:
     return [m for m in slack.messages(SOC) if m["text"].startswith(name)]
 
 
-async def told(url: str) -> dict[str, Any]:
+async def health(url: str) -> dict[str, Any]:
     """What ``/readyz`` says."""
     async with aiohttp.ClientSession() as session, session.get(f"{url}/readyz") as reply:
         assert reply.status == 200
@@ -230,7 +230,7 @@ async def told(url: str) -> dict[str, Any]:
 
 
 async def ready(environment: BotEnvironment) -> dict[str, Any]:
-    return await told(environment.app.url)
+    return await health(environment.app.url)
 
 
 async def metrics(environment: BotEnvironment) -> dict[tuple[str, str, str], float]:

@@ -18,7 +18,7 @@ async def test_a_round_at_rest_asks_for_one_page_of_each_list(
     environment: BotEnvironment, tasks: int
 ) -> None:
     watch = await knowing(environment, tasks)
-    assert await asked(environment, watch) == AT_REST
+    assert await requests_of_polls(environment, watch) == AT_REST
 
 
 @few_and_many
@@ -30,9 +30,9 @@ async def test_what_comes_and_what_is_decided_costs_a_few_requests_more(
     for task_id in oldest(environment.secmaster, 10):
         world.update_task(task_id, {"action": "TERMINATE"}, EVERA)
     world.add_many(10, 0)
-    assert await asked(environment, watch) <= AT_REST + CHANGES
+    assert await requests_of_polls(environment, watch) <= AT_REST + CHANGES
     assert open_here(environment) == waiting(environment.secmaster)
-    assert await asked(environment, watch) == AT_REST
+    assert await requests_of_polls(environment, watch) == AT_REST
 
 
 @few_and_many
@@ -43,10 +43,12 @@ async def test_one_deleted_task_is_found_by_one_walk_along_the_list(
     [gone] = oldest(environment.secmaster, 1)
     environment.secmaster.world.delete_task(gone)
     pages = waiting(environment.secmaster) // 100 + 1
-    assert await asked(environment, watch, rounds=3) <= 3 * AT_REST + CHANGES + pages + 1
+    assert (
+        await requests_of_polls(environment, watch, rounds=3) <= 3 * AT_REST + CHANGES + pages + 1
+    )
     [tracked] = environment.app.services.store.tracked.get([Ref(kind="task", id=gone)])
     assert not tracked.open
-    assert await asked(environment, watch) == AT_REST
+    assert await requests_of_polls(environment, watch) == AT_REST
 
 
 async def knowing(environment: BotEnvironment, tasks: int) -> Poller:
@@ -58,7 +60,7 @@ async def knowing(environment: BotEnvironment, tasks: int) -> Poller:
     return watch
 
 
-async def asked(environment: BotEnvironment, watch: Poller, rounds: int = 1) -> int:
+async def requests_of_polls(environment: BotEnvironment, watch: Poller, rounds: int = 1) -> int:
     """How many requests so many rounds cost."""
     before = len(environment.secmaster.requests)
     for _ in range(rounds):
