@@ -12,6 +12,7 @@ from bot.messages import Message, command_help
 from bot.operations.batch import Batches
 from bot.operations.workflow import Operations
 from bot.policy.config import Config
+from bot.runtime.locks import KeyedLocks
 from bot.services import Services
 
 # Slack puts these in the place of a private channel's name: they say only its kind.
@@ -39,13 +40,17 @@ class SeenEvents:
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """What every listener works with; ``workspace`` is the alias that commands refer to."""
+    """What every listener works with; ``workspace`` is the alias that commands refer to.
+
+    Whoever draws a person's Home holds the lock of their id among ``home_locks``.
+    """
 
     services: Services
     operations: Operations
     batches: Batches
     workspace: str = "main"
     seen_events: SeenEvents = field(default_factory=SeenEvents)
+    home_locks: KeyedLocks = field(default_factory=KeyedLocks)
 
     @property
     def config(self) -> Config:

@@ -73,12 +73,15 @@ async def opened(app: AppContext, actor: Actor, options: HomeOptions | None = No
         new_options = options or HomeOptions.load(views.options(actor.id))
         views.save_options(actor.id, new_options.model_dump(mode="json"), app.services.clock.now())
 
-    await asyncio.to_thread(save_options)
-    try:
-        await _draw(app, actor, await _load_source(app, polls))
-    except LookupFailed as error:
-        view = modals.failed_home(error_message(error, app).text)
-        await gateway.call(app.services.slack.client.views_publish(user_id=actor.id, view=view))
+    # One at a time: a refresh that ends after the notice of a failure has been published would
+    # record the Home as drawn, and the notice would stand.
+    async with app.home_locks.get(actor.id):
+        await asyncio.to_thread(save_options)
+        try:
+            await _draw(app, actor, await _load_source(app, polls))
+        except LookupFailed as error:
+            view = modals.failed_home(error_message(error, app).text)
+            await gateway.call(app.services.slack.client.views_publish(user_id=actor.id, view=view))
 
 
 def _polls(app: AppContext) -> list[PollStatus]:
@@ -117,7 +120,10 @@ async def _load_source(app: AppContext, polls: Sequence[PollStatus]) -> HomeSour
 async def _draw(
     app: AppContext, actor: Actor, source: HomeSource, shown_fingerprint: str = ""
 ) -> bool:
-    """Draw somebody's Home unless it shows the same already; return whether it was drawn."""
+    """Draw somebody's Home unless it shows the same already; return whether it was drawn.
+
+    The caller holds the lock of that Home.
+    """
     views, drawn_options = app.services.store.home_views, None
     principal = await app.services.directory.principal(actor)
 
@@ -129,7 +135,7 @@ async def _draw(
                 row.render_context.ref, snapshot, app.services.clock.now()
             )
 
-    # Whoever turns a page meanwhile must not find the one before.
+    # Whoever turns a page meanwhile, on another replica, must not find the one before.
     while drawn_options != (options := await asyncio.to_thread(views.options, actor.id)):
         home = await asyncio.to_thread(
             personal_home, app, source, principal, HomeOptions.load(options)
@@ -224,7 +230,8 @@ class HomeRefresher:
         in_turn = sorted(views, key=lambda view: (view[0] <= self._last, view[0]))
         for user, _options, fingerprint in in_turn:
             try:
-                drawn = await _draw(app, Actor(id=user), source, fingerprint)
+                async with app.home_locks.get(user):
+                    drawn = await _draw(app, Actor(id=user), source, fingerprint)
             except Exception as error:
                 # One that can't be drawn must not stand before the others.
                 log.warning("Home view not published", exc_info=error, extra={"user": user})

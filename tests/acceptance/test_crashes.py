@@ -109,5 +109,7 @@ async def test_told_to_stop_it_leaves_what_waits_to_the_next_start(
         await secmaster.faults.clear()
         await bot.start()
         await slack.until(lambda: len(slack.thread(SOC, ts)) == 3)
-    assert "*Approved*" in slack.thread(SOC, ts)[-1]["text"]
+    _card, delay, result = slack.thread(SOC, ts)
+    assert "It is kept and tried again" in delay["text"]
+    assert "*Approved*" in result["text"]
     assert len(secmaster.writes("UpdateTask")) == 1

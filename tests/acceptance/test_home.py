@@ -117,6 +117,25 @@ async def test_a_home_that_slack_could_not_be_asked_about_is_drawn_once_it_can(
     )
 
 
+async def test_a_home_still_being_drawn_when_a_failure_is_shown_in_it_is_drawn_again(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    await environment.slack.faults.set(Fault(on="views.publish", hold=True, applied=True))
+    await environment.slack.open_home(ALICE)
+    await environment.slack.faults.until_held("views.publish")
+    environment.clock.forward(minutes=2)
+    await environment.slack.faults.set(Fault(on="users.info", status=500))
+    await environment.slack.open_home(ALICE)
+    await environment.polls(3)
+    await environment.slack.faults.clear("views.publish")
+    await environment.slack.until(
+        lambda: holding(environment, ALICE, "could not be asked who you are")
+    )
+    await environment.slack.faults.clear()
+    await environment.slack.until(lambda: holding(environment, ALICE, "*12* waiting for me"))
+
+
 @pytest.mark.parametrize("rules", [ONE_ROUND], ids=["one-round"])
 async def test_what_has_changed_since_home_was_drawn_is_not_decided_blindly(
     environment: BotEnvironment,
