@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from bot.domain.objects import Value
 from bot.domain.reasons import OutcomeReason
@@ -56,20 +57,24 @@ class ApprovalRequest(Value):
 
 
 @dataclass(frozen=True, slots=True)
-class ApprovalResult:
-    """What became of an approval.
+class RequestRemains:
+    """An approval was withdrawn, and others still wait in its ``request``."""
 
-    Either the action has ``enough`` to be sent, and ``co_approvers`` are the other people's
-    approvals of it; or ``request`` is what it waits in. ``ended_request`` is the request for
-    another action that this ended, ``outdated_approvals`` are those of a snapshot that has
-    changed since. ``reason`` says why the approval does not count: ALREADY_APPROVED by this
-    person, SAME_AUTHORITY (the right they use was used), TOO_OLD (it would have expired by now),
-    REQUEST_OVER (it was counted before, in a request that is over), ALREADY_SENDING.
-    """
+    request: ApprovalRequest
 
-    enough: bool = False
-    co_approvers: tuple[Approval, ...] = ()
-    request: ApprovalRequest | None = None
-    ended_request: ApprovalRequest | None = None
-    outdated_approvals: tuple[Approval, ...] = ()
-    reason: OutcomeReason = OutcomeReason.NONE
+
+@dataclass(frozen=True, slots=True)
+class RequestEnded:
+    """The ``request``, as it was, is over: it was declined, or lost its only approval."""
+
+    request: ApprovalRequest
+
+
+@dataclass(frozen=True, slots=True)
+class NotChanged:
+    """There was nothing to withdraw or decline, or what was approved is being sent already."""
+
+    reason: Literal[OutcomeReason.NO_REQUEST, OutcomeReason.ALREADY_SENDING]
+
+
+ApprovalChange = RequestRemains | RequestEnded | NotChanged

@@ -5,11 +5,13 @@ approval already.
 """
 
 import asyncio
+from typing import assert_never
 
 from bot.domain import snapshots
 from bot.domain.actions import BY_NAME, needs_attribution
-from bot.domain.approvals import ApprovalIntent
+from bot.domain.approvals import ApprovalIntent, NotChanged, RequestEnded, RequestRemains
 from bot.domain.attribution import comment_reference, comment_reference_of
+from bot.domain.claims import Claim, HeldBy, NotCounted, RequestOver, Taken, WaitingFor
 from bot.domain.operations import Operation, OperationState, Outcome
 from bot.domain.reasons import OutcomeReason
 from bot.domain.snapshots import Snapshot, StoredSnapshot
@@ -18,7 +20,6 @@ from bot.operations.steps import posted_since
 from bot.secmaster import Instance, NotFound, SecMasterError, Task
 from bot.services import Services
 from bot.slack.gateway import CannotPost
-from bot.store import ClaimResult
 
 
 async def run(services: Services, operation: Operation) -> PreflightResult:
@@ -91,40 +92,51 @@ async def _claim(
         "status": snapshot.status if snapshot else "",
         "decision_fingerprint": stored.fingerprint,
     }
+    return _result(claim, preflight.model_copy(update=facts))
+
+
+def _result(claim: Claim, preflight: Preflight) -> PreflightResult:
+    """Return how the operation goes on after its claim: to its write, or to its end."""
+    match claim:
+        case Taken():
+            return PreflightResult(
+                preflight=preflight,
+                co_approvers=claim.operation.co_approvers,
+                ended_request=claim.ended_request,
+                outdated_approvals=claim.outdated_approvals,
+            )
+        case HeldBy(holder):
+            lost = _failure(OutcomeReason.LOST)
+            return PreflightResult(result=final(lost), preflight=preflight, holder=holder)
+        case RequestOver():
+            counted = Outcome(state=OperationState.COUNTED)
+            return PreflightResult(result=final(counted), preflight=preflight)
+        case WaitingFor():
+            outcome = Outcome(state=OperationState.COUNTED, approval_request=claim.request)
+        case NotCounted():
+            outcome = _failure(claim.reason, approval_request=claim.request)
+        case _:
+            assert_never(claim)
     return PreflightResult(
-        result=_why_not_sent(claim),
-        holder=claim.holder,
-        preflight=preflight.model_copy(update=facts),
-        co_approvers=claim.approval.co_approvers,
-        ended_request=claim.approval.ended_request,
-        outdated_approvals=claim.approval.outdated_approvals,
+        result=final(outcome),
+        preflight=preflight,
+        ended_request=claim.ended_request,
+        outdated_approvals=claim.outdated_approvals,
     )
-
-
-def _why_not_sent(claim: ClaimResult) -> StepResult | None:
-    """Return why nothing is to be sent now; None where the key was taken."""
-    approval = claim.approval
-    if claim.holder:
-        return final(_failure(OutcomeReason.LOST))
-    if approval.reason not in (OutcomeReason.NONE, OutcomeReason.REQUEST_OVER):
-        return final(_failure(approval.reason, approval_request=approval.request))
-    if approval.enough:
-        return None
-    return final(Outcome(state=OperationState.COUNTED, approval_request=approval.request))
 
 
 def _change_approval(services: Services, operation: Operation) -> Outcome:
     """Withdraw one's approval, or decline what waits for more; blocks."""
-    result = services.store.withdraw(operation, services.clock.now())
-    if result is None:
-        return _failure(OutcomeReason.NO_REQUEST)
-    if result.reason is not OutcomeReason.NONE:
-        return _failure(result.reason)
-    return Outcome(
-        state=OperationState.DONE,
-        approval_request=result.request,
-        ended_request=result.ended_request,
-    )
+    change = services.store.withdraw(operation, services.clock.now())
+    match change:
+        case RequestRemains(request):
+            return Outcome(state=OperationState.DONE, approval_request=request)
+        case RequestEnded(request):
+            return Outcome(state=OperationState.DONE, ended_request=request)
+        case NotChanged(reason):
+            return _failure(reason)
+        case _:
+            assert_never(change)
 
 
 async def recheck(

@@ -3,7 +3,6 @@
 Knows no Slack and no SecMaster. Its calls block for a moment and are meant for a thread.
 """
 
-from bot.store.claims import ClaimResult
 from bot.store.delegations import Delegations
 from bot.store.engine import (
     NameInUse,
@@ -18,7 +17,6 @@ from bot.store.engine import (
 from bot.store.store import Store
 
 __all__ = [
-    "ClaimResult",
     "Delegations",
     "NameInUse",
     "Store",

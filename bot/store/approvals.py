@@ -11,7 +11,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.domain.approvals import Approval, ApprovalRequest, ApprovalResult
+from bot.domain.approvals import (
+    Approval,
+    ApprovalChange,
+    ApprovalRequest,
+    NotChanged,
+    RequestEnded,
+    RequestRemains,
+)
+from bot.domain.claims import AddedApproval, NotCounted, Taken, WaitingFor
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, PolicyTerms
 from bot.domain.reasons import OutcomeReason
@@ -35,14 +43,15 @@ def lock_object(connection: sa.Connection, ref: Ref | str) -> None:
 
 def add_approval(
     connection: sa.Connection, operation: Operation, key: str, fingerprint: str, at: datetime
-) -> ApprovalResult:
+) -> AddedApproval:
     """Count an operation as an approval, where several people are needed or have begun to approve.
 
     ``key`` is the claim's key, ``fingerprint`` the decision fingerprint that is approved.
     """
     rows = _valid_rows(connection, approvals.c.ref == str(operation.ref), at)
     same = [row for row in rows if _operation(row).action == operation.action]
-    ended = _request([row for row in rows if row not in same and row.key == key])
+    other = [row for row in rows if row not in same and row.key == key]
+    ended = _request(other) if other else None
     if ended:  # whoever wants another action declines this one
         delete(connection, approvals.c.request_id == ended.id)
     # A run that failed once more has another key, and another fingerprint than the one approved.
@@ -50,10 +59,10 @@ def add_approval(
     for row in outdated:
         delete(connection, (approvals.c.key == row.key) & (approvals.c.actor_id == row.actor_id))
     valid = [row for row in same if row not in outdated]
-    if operation.terms.break_glass_channel:
-        result = ApprovalResult(enough=True, co_approvers=_co_approvers(operation, valid))
-    elif operation.terms.approvals == 1 and not valid:
-        result = ApprovalResult(enough=True)
+    terms = operation.terms
+    result: AddedApproval
+    if terms.break_glass_channel or (terms.approvals == 1 and not valid):
+        result = _taken(operation, valid)
     else:
         result = _count(connection, operation, (key, fingerprint), at, valid)
     return replace(
@@ -67,7 +76,7 @@ def _count(
     target: tuple[str, str],
     at: datetime,
     valid: list[Row],
-) -> ApprovalResult:
+) -> AddedApproval:
     """Add an approval to the valid ones, and return whether it is enough now.
 
     ``target`` is what is approved: key and fingerprint.
@@ -75,21 +84,25 @@ def _count(
     approval = _approval(operation, at)
     previous = [row for row in valid if row.actor_id == operation.actor.id]
     if any(row.authority == approval.authority for row in valid if row not in previous):
-        return ApprovalResult(reason=OutcomeReason.SAME_AUTHORITY)
+        return NotCounted(OutcomeReason.SAME_AUTHORITY)
     lifetime = timedelta(seconds=operation.terms.expires)
     if not previous and operation.accepted_at + lifetime <= at:  # it would not count any more
-        return ApprovalResult(reason=OutcomeReason.TOO_OLD)
+        return NotCounted(OutcomeReason.TOO_OLD)
     if not previous:
         _insert(connection, operation, target, approval, valid)
         valid = _valid_rows(connection, approvals.c.key == target[0], at)
     request = _request(valid, operation.terms.approvals)
-    if request and len(request.approvals) >= request.needed:
-        return ApprovalResult(enough=True, co_approvers=_co_approvers(operation, valid))
-    repeated = previous and _operation(previous[0]).id != operation.id
-    return ApprovalResult(
-        request=request,
-        reason=OutcomeReason.ALREADY_APPROVED if repeated else OutcomeReason.NONE,
-    )
+    if len(request.approvals) >= request.needed:
+        return _taken(operation, valid)
+    if previous and _operation(previous[0]).id != operation.id:
+        return NotCounted(OutcomeReason.ALREADY_APPROVED, request)
+    return WaitingFor(request)
+
+
+def _taken(operation: Operation, rows: Sequence[Row]) -> Taken:
+    """Return that an operation may be sent, with the co-approvers that these approvals name."""
+    co_approvers = _co_approvers(operation, rows)
+    return Taken(operation.model_copy(update={"co_approvers": co_approvers}))
 
 
 def _insert(
@@ -129,7 +142,8 @@ def request_of(connection: sa.Connection, operation: Operation) -> ApprovalReque
     )
     rows = connection.execute(query).all()
     request_ids = [row.request_id for row in rows if _operation(row).id == operation.id]
-    return _request([row for row in rows if row.request_id in request_ids])
+    request = [row for row in rows if row.request_id in request_ids]
+    return _request(request) if request else None
 
 
 def approved_other_version(
@@ -149,13 +163,8 @@ def claim_keys(connection: sa.Connection, operation: Operation) -> set[str]:
     return {row.key for row in rows if _operation(row).action == operation.action}
 
 
-def withdraw(
-    connection: sa.Connection, operation: Operation, at: datetime
-) -> ApprovalResult | None:
-    """Withdraw the person's approval of an action; None if there is none.
-
-    The result has the request that remains, or the one that this ended.
-    """
+def withdraw(connection: sa.Connection, operation: Operation, at: datetime) -> ApprovalChange:
+    """Withdraw the person's approval of an action, and end its request if that was its only one."""
     by_person = (approvals.c.ref == str(operation.ref)) & (
         approvals.c.actor_id == operation.actor.id
     )
@@ -165,22 +174,22 @@ def withdraw(
         if _operation(row).action == operation.action
     ]
     if not withdrawn:
-        return None
+        return NotChanged(OutcomeReason.NO_REQUEST)
     request_id = withdrawn[0].request_id
     delete(connection, by_person & (approvals.c.request_id == request_id))
-    request = _request(_valid_rows(connection, approvals.c.request_id == request_id, at))
-    return ApprovalResult(request=request, ended_request=None if request else _request(withdrawn))
+    remaining = _valid_rows(connection, approvals.c.request_id == request_id, at)
+    return RequestRemains(_request(remaining)) if remaining else RequestEnded(_request(withdrawn))
 
 
-def decline(connection: sa.Connection, operation: Operation, at: datetime) -> ApprovalResult | None:
-    """End the latest request for an action; None if none waits."""
+def decline(connection: sa.Connection, operation: Operation, at: datetime) -> ApprovalChange:
+    """End the latest request for an action."""
     rows = _valid_rows(connection, approvals.c.ref == str(operation.ref), at)
     same = [row for row in rows if _operation(row).action == operation.action]
+    if not same:
+        return NotChanged(OutcomeReason.NO_REQUEST)
     ended = _request([row for row in same if row.request_id == same[-1].request_id])
-    if ended is None:
-        return None
     delete(connection, approvals.c.request_id == ended.id)
-    return ApprovalResult(ended_request=ended)
+    return RequestEnded(ended)
 
 
 def lapse(connection: sa.Connection, request_id: str, at: datetime) -> ApprovalRequest | None:
@@ -188,15 +197,14 @@ def lapse(connection: sa.Connection, request_id: str, at: datetime) -> ApprovalR
     expired = (approvals.c.request_id == request_id) & (approvals.c.expires_at <= at)
     rows = connection.execute(sa.select(approvals).where(expired).order_by(approvals.c.at)).all()
     delete(connection, expired)
-    return _request(rows)
+    return _request(rows) if rows else None
 
 
 def open_requests(connection: sa.Connection, ref: Ref, at: datetime) -> tuple[ApprovalRequest, ...]:
     """Return the requests that wait for approvals on an object, oldest first."""
     rows = _valid_rows(connection, approvals.c.ref == str(ref), at)
     request_ids = dict.fromkeys(row.request_id for row in rows)
-    requests = (_request([row for row in rows if row.request_id == id_]) for id_ in request_ids)
-    return tuple(request for request in requests if request)
+    return tuple(_request([row for row in rows if row.request_id == id_]) for id_ in request_ids)
 
 
 def revoke(connection: sa.Connection, ref: Ref, revoked: Sequence[Approval]) -> list[Operation]:
@@ -226,13 +234,11 @@ def _valid_rows(
     return list(connection.execute(query.order_by(approvals.c.at, approvals.c.actor_id)).all())
 
 
-def _request(rows: Sequence[Row], needed: int = 1) -> ApprovalRequest | None:
+def _request(rows: Sequence[Row], needed: int = 1) -> ApprovalRequest:
     """Return the request that approvals form; of the rules they were given under the strictest.
 
-    ``needed`` is the number of a rule that may have changed since; None for no approvals.
+    There is at least one approval. ``needed`` is the number of a rule that may have changed since.
     """
-    if not rows:
-        return None
     operations = [_operation(row) for row in rows]
     brake = next((op.terms for op in operations if op.terms.brake_applied), PolicyTerms())
     return ApprovalRequest(

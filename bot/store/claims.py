@@ -2,13 +2,29 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
 import sqlalchemy as sa
 
-from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest, ApprovalResult
+from bot.domain.approvals import (
+    Approval,
+    ApprovalChange,
+    ApprovalIntent,
+    ApprovalRequest,
+    NotChanged,
+    RequestEnded,
+    RequestRemains,
+)
+from bot.domain.claims import (
+    AddedApproval,
+    Claim,
+    HeldBy,
+    NotCounted,
+    RequestOver,
+    Taken,
+    WaitingFor,
+)
 from bot.domain.objects import Ref, Value
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.reasons import OutcomeReason
@@ -24,20 +40,6 @@ Row = sa.Row[Any]
 SETTLE_TIME = timedelta(minutes=1)  # by then SecMaster shows what was done
 UNDER_WAY = (OperationState.PENDING, OperationState.IN_DOUBT)
 PERHAPS_SENT = (OperationState.DONE, OperationState.UNKNOWN, *UNDER_WAY)
-NO_APPROVAL = ApprovalResult()
-WITHOUT_KEY = ApprovalResult(enough=True)  # without a key no approvals are shared
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimResult:
-    """What became of a claim: the ``holder`` if another operation holds it, or the ``approval``.
-
-    ``operation`` is the operation as it goes on: with its co-approvers.
-    """
-
-    operation: Operation
-    holder: StandingOperation | None = None
-    approval: ApprovalResult = NO_APPROVAL
 
 
 class Claims(Repository):
@@ -45,8 +47,8 @@ class Claims(Repository):
 
     def claim(
         self, operation: Operation, key: str, at: datetime, snapshot: StoredSnapshot
-    ) -> ClaimResult:
-        """Claim ``key`` for an operation, or return who holds it, or the request it waits in.
+    ) -> Claim:
+        """Claim ``key`` for an operation, or count it as an approval where several are needed.
 
         ``snapshot`` is what was read right before. A key whose operation failed or ended unknown
         is free again. So is one that was done a while ago: the object has just been read as open
@@ -63,8 +65,7 @@ class Claims(Repository):
             if claimed and not approvals.approved_other_version(
                 connection, claimed, key, snapshot.fingerprint
             ):
-                result = ApprovalResult(enough=True, co_approvers=claimed.co_approvers)
-                return ClaimResult(claimed, approval=result)
+                return Taken(claimed)
             if claimed:  # its co-approvers approved what has changed since
                 connection.execute(sa.delete(claims).where(claims.c.operation_id == operation.id))
             holder = self._holder(connection, operation, key, at) if key else None
@@ -74,14 +75,11 @@ class Claims(Repository):
                 # It was counted before a crash. Since then the request may have got enough
                 # approvals, or this one may have been withdrawn, or the request may be over.
                 request = None if holder else approvals.request_of(connection, operation)
-                reason = OutcomeReason.NONE if request else OutcomeReason.REQUEST_OVER
-                return ClaimResult(
-                    operation, approval=ApprovalResult(request=request, reason=reason)
-                )
+                return WaitingFor(request) if request else RequestOver()
             if holder:
                 detail = f"to {holder.operation.actor.id}"
                 self._audit(connection, operation, "lost", at, detail=detail)
-                return ClaimResult(operation, holder=holder)
+                return HeldBy(holder)
             return self._claim_free_key(connection, operation, key, at, snapshot)
 
     def _claim_free_key(
@@ -91,39 +89,47 @@ class Claims(Repository):
         key: str,
         at: datetime,
         snapshot: StoredSnapshot,
-    ) -> ClaimResult:
+    ) -> AddedApproval:
         """Claim a free key if the operation has enough approvals, or count it as one."""
         if _brake_applies(connection, operation, at):
             changes = {"approvals": max(2, operation.terms.approvals), "brake_applied": True}
             terms = operation.terms.model_copy(update=changes)
             operation = operation.model_copy(update={"terms": terms})
-        result = WITHOUT_KEY
+        result: AddedApproval = Taken(operation)  # without a key no approvals are shared
         if key:
             result = approvals.add_approval(connection, operation, key, snapshot.fingerprint, at)
-        if result.reason:
-            return ClaimResult(operation, approval=result)
-        operation = operation.model_copy(update={"co_approvers": result.co_approvers})
-        if key and result.enough:
-            row = {
-                "ref": str(operation.ref),
-                "operation_id": operation.id,
-                "operation": operation.model_dump(mode="json"),
-                "state": OperationState.PENDING,
-                "at": at,
-            }
-            insert = self._insert(claims).values(key=key, **row)
-            connection.execute(insert.on_conflict_do_update(index_elements=["key"], set_=row))
-        self._audit(
-            connection,
-            operation,
-            "allowed" if result.enough else OperationState.COUNTED,
-            at,
-            preflight_fingerprint=snapshot.fingerprint,
-            request=result.request,
-            ended_request=result.ended_request,
-            outdated_approvals=[each.actor.id for each in result.outdated_approvals] or None,
-        )
-        return ClaimResult(operation, approval=result)
+        facts = {
+            "preflight_fingerprint": snapshot.fingerprint,
+            "ended_request": result.ended_request,
+            "outdated_approvals": [each.actor.id for each in result.outdated_approvals] or None,
+        }
+        match result:
+            case Taken():
+                if key:
+                    self._hold(connection, result.operation, key, at)
+                self._audit(connection, result.operation, "allowed", at, **facts)
+            case WaitingFor():
+                facts |= {"request": result.request}
+                self._audit(connection, operation, OperationState.COUNTED, at, **facts)
+            case NotCounted():
+                pass  # its outcome is recorded once it is concluded
+            case _:
+                assert_never(result)
+        return result
+
+    def _hold(
+        self, connection: sa.Connection, operation: Operation, key: str, at: datetime
+    ) -> None:
+        """Record that an operation holds a key, in the place of one that held it before."""
+        row = {
+            "ref": str(operation.ref),
+            "operation_id": operation.id,
+            "operation": operation.model_dump(mode="json"),
+            "state": OperationState.PENDING,
+            "at": at,
+        }
+        insert = self._insert(claims).values(key=key, **row)
+        connection.execute(insert.on_conflict_do_update(index_elements=["key"], set_=row))
 
     def _holder(
         self, connection: sa.Connection, operation: Operation, key: str, at: datetime
@@ -135,32 +141,35 @@ class Claims(Repository):
         row = connection.execute(query).one_or_none()
         return None if row is None or row.operation_id == operation.id else _standing(row)
 
-    def withdraw(self, operation: Operation, at: datetime) -> ApprovalResult | None:
-        """Withdraw an approval, or decline what waits; None if there is nothing to end.
-
-        Which of the two is the operation's intent.
-        """
-        end = (
-            approvals.withdraw if operation.intent is ApprovalIntent.WITHDRAW else approvals.decline
-        )
+    def withdraw(self, operation: Operation, at: datetime) -> ApprovalChange:
+        """Withdraw an approval, or decline what waits: which of the two is the intent."""
         with self.engine.begin() as connection:
             approvals.lock_object(connection, operation.ref)
-            if recorded := _recorded_result(connection, operation, operation.intent):
+            if recorded := _recorded_change(connection, operation, operation.intent):
                 return recorded
             if _any_under_way(connection, approvals.claim_keys(connection, operation)):
-                return ApprovalResult(reason=OutcomeReason.ALREADY_SENDING)
-            result = end(connection, operation, at)
-            if result:
-                requests = {"request": result.request, "ended_request": result.ended_request}
-                self._audit(connection, operation, operation.intent, at, **requests)
-            return result
+                return NotChanged(OutcomeReason.ALREADY_SENDING)
+            if operation.intent is ApprovalIntent.WITHDRAW:
+                change = approvals.withdraw(connection, operation, at)
+            else:
+                change = approvals.decline(connection, operation, at)
+            match change:
+                case RequestRemains(request):
+                    self._audit(connection, operation, operation.intent, at, request=request)
+                case RequestEnded(request):
+                    self._audit(connection, operation, operation.intent, at, ended_request=request)
+                case NotChanged():
+                    pass
+                case _:
+                    assert_never(change)
+            return change
 
     def lapse(self, operation: Operation, at: datetime) -> ApprovalRequest | None:
         """End the request that an operation opened if it has expired, and return it."""
         with self.engine.begin() as connection:
             approvals.lock_object(connection, operation.ref)
-            if recorded := _recorded_result(connection, operation, "lapsed"):
-                return recorded.ended_request
+            if recorded := _recorded_change(connection, operation, "lapsed"):
+                return recorded.request
             if _any_under_way(connection, approvals.claim_keys(connection, operation)):
                 return None
             lapsed = approvals.lapse(connection, operation.id, at)
@@ -267,20 +276,18 @@ class Claims(Repository):
         return list(audit_log.entries(self.engine, target=str(target)))
 
 
-def _recorded_result(
+def _recorded_change(
     connection: sa.Connection, operation: Operation, outcome: str
-) -> ApprovalResult | None:
-    """Return the result that the audit has of an operation with this outcome; None if none."""
+) -> RequestRemains | RequestEnded | None:
+    """Return the change that the audit has of an operation with this outcome; None if none."""
     query = sa.select(audit.c.record).where(audit.c.dedupe_key == f"{operation.id}:{outcome}")
     text = connection.execute(query).scalar()
     if text is None:
         return None
     record = json.loads(text)
-    request, ended_request = record.get("request"), record.get("ended_request")
-    return ApprovalResult(
-        request=ApprovalRequest.model_validate(request) if request else None,
-        ended_request=ApprovalRequest.model_validate(ended_request) if ended_request else None,
-    )
+    if ended := record.get("ended_request"):
+        return RequestEnded(ApprovalRequest.model_validate(ended))
+    return RequestRemains(ApprovalRequest.model_validate(record["request"]))
 
 
 def _brake_applies(connection: sa.Connection, operation: Operation, at: datetime) -> bool:

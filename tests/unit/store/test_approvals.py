@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bot.domain.approvals import ApprovalIntent
+from bot.domain.approvals import ApprovalIntent, NotChanged, RequestEnded
+from bot.domain.claims import Claim, HeldBy, NotCounted, RequestOver, Taken, WaitingFor
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerms
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import StoredSnapshot
-from bot.store import ClaimResult, Store, connect, migrate
+from bot.store import Store, connect, migrate
 from tests.support.examples import examples
 
 START = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
@@ -56,12 +57,20 @@ def snapshot(version: int = 0) -> StoredSnapshot:
     return StoredSnapshot(fingerprint=f"{version:032x}", snapshot="{}")
 
 
-def outcome_of(claim: ClaimResult) -> str:
-    if claim.holder:
-        return "lost"
-    if claim.approval.reason:
-        return claim.approval.reason
-    return "allowed" if claim.approval.enough else "counted"
+def outcome_of(claim: Claim) -> str:
+    match claim:
+        case Taken():
+            return "allowed"
+        case HeldBy():
+            return "lost"
+        case WaitingFor():
+            return "counted"
+        case NotCounted(reason):
+            return reason
+        case RequestOver():
+            return "over"
+        case _:
+            assert_never(claim)
 
 
 @dataclass
@@ -213,7 +222,7 @@ class ApprovalMachine(RuleBasedStateMachine):
         self.folder.cleanup()
         check(entries)
 
-    def claim_in_store(self, operation: Operation) -> ClaimResult:
+    def claim_in_store(self, operation: Operation) -> Claim:
         version = int(self.model.fingerprint, 16)
         return self.store.claim(operation, KEY, self.model.now, snapshot(version))
 
@@ -231,6 +240,7 @@ class ApprovalMachine(RuleBasedStateMachine):
             others = {each.operation.id for each in self.model.approvals} - {operation.id}
             previous = self.model.approval_of(operation.actor.id, operation.action)
             others -= {previous.operation.id} if previous else set()
+            assert isinstance(result, Taken)
             assert {each.operation_id for each in result.operation.co_approvers} == others
 
     @rule(
@@ -280,7 +290,7 @@ class ApprovalMachine(RuleBasedStateMachine):
         approval = self.model.approval_of(user, action) if not self.model.holder else None
         operation = self.new_operation(user, action=action, intent=ApprovalIntent.WITHDRAW)
         result = self.store.withdraw(operation, self.model.now)
-        assert bool(result and not result.reason) is bool(approval)
+        assert isinstance(result, NotChanged) is not bool(approval)
         if approval:
             self.model.approvals.remove(approval)
             self.replay_withdrawal(operation, twice=twice)
@@ -293,7 +303,7 @@ class ApprovalMachine(RuleBasedStateMachine):
         operation = self.new_operation(user, action=action, intent=ApprovalIntent.DECLINE)
         result = self.store.withdraw(operation, self.model.now)
         ended = bool(waiting and not self.model.holder)
-        assert bool(result and not result.reason) is ended
+        assert isinstance(result, NotChanged) is not ended
         if ended:
             self.model.approvals = []
             self.replay_withdrawal(operation, twice=twice)
@@ -304,8 +314,7 @@ class ApprovalMachine(RuleBasedStateMachine):
             action = operation.action
             self.claim(self.new_operation(operation.actor.id, action=action, terms=terms()))
             result = self.store.withdraw(operation, self.model.now)
-            assert result
-            assert not result.reason
+            assert not isinstance(result, NotChanged)
 
     @rule(version=st.integers(0, 2))
     def the_object_changes(self, version: int) -> None:
@@ -375,7 +384,7 @@ def store(database_url: str) -> Iterator[Store]:
     engine.dispose()
 
 
-def claim(store: Store, operation: Operation, at: datetime = START) -> ClaimResult:
+def claim(store: Store, operation: Operation, at: datetime = START) -> Claim:
     return store.claim(operation, KEY, at, snapshot())
 
 
@@ -401,7 +410,8 @@ def test_the_key_stays_with_whom_it_was_given_in_time(store: Store) -> None:
     last = operation_of(2, "U0BOB", terms=terms())
     first = claim(store, last)
     replayed = claim(store, last, START + timedelta(seconds=2 * EXPIRES))
-    assert (outcome_of(replayed), replayed.operation) == ("allowed", first.operation)
+    assert isinstance(first, Taken)
+    assert replayed == first
 
 
 def test_a_run_that_failed_once_more_needs_everybody_anew(store: Store) -> None:
@@ -409,7 +419,8 @@ def test_a_run_that_failed_once_more_needs_everybody_anew(store: Store) -> None:
     store.claim(operation_of(1, "U0ALICE", **fields), f"{RUN}:retry:0", START, snapshot(0))
     bob = operation_of(2, "U0BOB", **fields)
     result = store.claim(bob, f"{RUN}:retry:1", START, snapshot(1))
-    assert [each.actor.id for each in result.approval.outdated_approvals] == ["U0ALICE"]
+    assert isinstance(result, WaitingFor)
+    assert [each.actor.id for each in result.outdated_approvals] == ["U0ALICE"]
     [request] = store.approval_requests(RUN, START)
     assert [each.actor.id for each in request.approvals] == ["U0BOB"]
 
@@ -422,8 +433,7 @@ def test_what_is_sent_of_one_kind_keeps_nobody_from_taking_back_another(store: S
     store.claim(stop, f"{RUN}:termination:0", START, snapshot())
     withdrawal = operation_of(3, "U0ALICE", **fields, intent=ApprovalIntent.WITHDRAW)
     result = store.withdraw(withdrawal, START)
-    assert result
-    assert not result.reason
+    assert isinstance(result, RequestEnded)
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.domain.claims import WaitingFor
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerms
 from bot.domain.slack import Actor, SlackLocation
@@ -33,8 +34,8 @@ def test_what_was_sent_or_may_have_been_counts(
         at = NOW + timedelta(minutes=2 * number)
         retry = operation(number, at)
         claimed = store.claim(retry, f"{retry.ref}:retry:0", at, SEEN)
-        brakes.append(bool(claimed.approval.request and claimed.approval.request.brake_applied))
-        store.conclude(claimed.operation, Outcome(state=state), at)
+        brakes.append(isinstance(claimed, WaitingFor) and claimed.request.brake_applied)
+        store.conclude(retry, Outcome(state=state), at)
     close(engine)
     assert brakes == expected
 
