@@ -49,7 +49,7 @@ def add_approval(
     ``key`` is the claim's key, ``fingerprint`` the decision fingerprint that is approved.
     """
     rows = _valid_rows(connection, approvals.c.ref == str(operation.ref), at)
-    same = [row for row in rows if _operation(row).action == operation.action]
+    same = [row for row in rows if row.action == operation.action]
     other = [row for row in rows if row not in same and row.key == key]
     ended = _request(other) if other else None
     if ended:  # whoever wants another action declines this one
@@ -94,7 +94,7 @@ def _count(
     request = _request(valid, operation.terms.approvals)
     if len(request.approvals) >= request.needed:
         return _taken(operation, valid)
-    if previous and _operation(previous[0]).id != operation.id:
+    if previous and previous[0].operation_id != operation.id:
         return NotCounted(OutcomeReason.ALREADY_APPROVED, request)
     return WaitingFor(request)
 
@@ -122,6 +122,8 @@ def _insert(
         "authority": approval.authority,
         "request_id": first.request_id if first else operation.id,
         "ref": str(operation.ref),
+        "action": operation.action,
+        "operation_id": operation.id,
         "operation": operation.model_dump(mode="json"),
         "decision_fingerprint": fingerprint,
         "at": approval.at,
@@ -137,13 +139,10 @@ def _insert(
 
 def request_of(connection: sa.Connection, operation: Operation) -> ApprovalRequest | None:
     """Return the request in which an operation counts as an approval; None if in none now."""
-    query = (
-        sa.select(approvals).where(approvals.c.ref == str(operation.ref)).order_by(approvals.c.at)
-    )
-    rows = connection.execute(query).all()
-    request_ids = [row.request_id for row in rows if _operation(row).id == operation.id]
-    request = [row for row in rows if row.request_id in request_ids]
-    return _request(request) if request else None
+    request_id = sa.select(approvals.c.request_id).where(approvals.c.operation_id == operation.id)
+    query = sa.select(approvals).where(approvals.c.request_id.in_(request_id))
+    rows = connection.execute(query.order_by(approvals.c.at)).all()
+    return _request(rows) if rows else None
 
 
 def approved_other_version(
@@ -159,20 +158,14 @@ def approved_other_version(
 
 def claim_keys(connection: sa.Connection, operation: Operation) -> set[str]:
     """Return the keys under which an operation's action has approvals."""
-    rows = connection.execute(sa.select(approvals).where(approvals.c.ref == str(operation.ref)))
-    return {row.key for row in rows if _operation(row).action == operation.action}
+    query = sa.select(approvals.c.key).where(_of_action(operation))
+    return set(connection.execute(query).scalars())
 
 
 def withdraw(connection: sa.Connection, operation: Operation, at: datetime) -> ApprovalChange:
     """Withdraw the person's approval of an action, and end its request if that was its only one."""
-    by_person = (approvals.c.ref == str(operation.ref)) & (
-        approvals.c.actor_id == operation.actor.id
-    )
-    withdrawn = [
-        row
-        for row in _valid_rows(connection, by_person, at)
-        if _operation(row).action == operation.action
-    ]
+    by_person = _of_action(operation) & (approvals.c.actor_id == operation.actor.id)
+    withdrawn = _valid_rows(connection, by_person, at)
     if not withdrawn:
         return NotChanged(OutcomeReason.NO_REQUEST)
     request_id = withdrawn[0].request_id
@@ -183,11 +176,10 @@ def withdraw(connection: sa.Connection, operation: Operation, at: datetime) -> A
 
 def decline(connection: sa.Connection, operation: Operation, at: datetime) -> ApprovalChange:
     """End the latest request for an action."""
-    rows = _valid_rows(connection, approvals.c.ref == str(operation.ref), at)
-    same = [row for row in rows if _operation(row).action == operation.action]
-    if not same:
+    rows = _valid_rows(connection, _of_action(operation), at)
+    if not rows:
         return NotChanged(OutcomeReason.NO_REQUEST)
-    ended = _request([row for row in same if row.request_id == same[-1].request_id])
+    ended = _request([row for row in rows if row.request_id == rows[-1].request_id])
     delete(connection, approvals.c.request_id == ended.id)
     return RequestEnded(ended)
 
@@ -209,21 +201,21 @@ def open_requests(connection: sa.Connection, ref: Ref, at: datetime) -> tuple[Ap
 
 def revoke(connection: sa.Connection, ref: Ref, revoked: Sequence[Approval]) -> list[Operation]:
     """Delete approvals, and return the operations that gave them."""
-    operation_ids = {approval.operation_id for approval in revoked}
-    operations = []
-    for row in connection.execute(sa.select(approvals).where(approvals.c.ref == str(ref))).all():
-        operation = _operation(row)
-        if operation.id in operation_ids:
-            delete(
-                connection, (approvals.c.key == row.key) & (approvals.c.actor_id == row.actor_id)
-            )
-            operations.append(operation)
-    return operations
+    operation_ids = [approval.operation_id for approval in revoked]
+    condition = (approvals.c.ref == str(ref)) & approvals.c.operation_id.in_(operation_ids)
+    rows = connection.execute(sa.select(approvals).where(condition)).all()
+    delete(connection, condition)
+    return [_operation(row) for row in rows]
 
 
 def delete(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> None:
     """Delete the approvals that meet a condition."""
     connection.execute(sa.delete(approvals).where(condition))
+
+
+def _of_action(operation: Operation) -> sa.ColumnElement[bool]:
+    """Return the condition for approvals of an operation's action on its object."""
+    return (approvals.c.ref == str(operation.ref)) & (approvals.c.action == operation.action)
 
 
 def _valid_rows(

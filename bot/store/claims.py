@@ -7,6 +7,7 @@ from typing import Any, assert_never
 
 import sqlalchemy as sa
 
+from bot.domain.actions import BY_NAME
 from bot.domain.approvals import (
     Approval,
     ApprovalChange,
@@ -123,6 +124,9 @@ class Claims(Repository):
         """Record that an operation holds a key, in the place of one that held it before."""
         row = {
             "ref": str(operation.ref),
+            "workspace": operation.ref.workspace,
+            "claim_group": BY_NAME[operation.action].claim_group,
+            "failure_group": operation.terms.failure_group,
             "operation_id": operation.id,
             "operation": operation.model_dump(mode="json"),
             "state": OperationState.PENDING,
@@ -296,18 +300,18 @@ def _brake_applies(connection: sa.Connection, operation: Operation, at: datetime
     if not terms.brake_retries or terms.break_glass_channel:
         return False
     approvals.lock_object(connection, f"retries of {workspace}:{terms.failure_group}")
-    since = at - timedelta(seconds=terms.brake_within)
-    recent = claims.c.key.like("%:retry:%") & (claims.c.at > since)
-    rows = connection.execute(
-        sa.select(claims.c.operation).where(recent, claims.c.state.in_(PERHAPS_SENT))
+    query = (
+        sa.select(sa.func.count())
+        .select_from(claims)
+        .where(
+            claims.c.workspace == workspace,
+            claims.c.claim_group == BY_NAME[operation.action].claim_group,
+            claims.c.failure_group == terms.failure_group,
+            claims.c.at > at - timedelta(seconds=terms.brake_within),
+            claims.c.state.in_(PERHAPS_SENT),
+        )
     )
-    retries = [Operation.model_validate(row.operation) for row in rows]
-    same_group = [
-        retry
-        for retry in retries
-        if retry.terms.failure_group == terms.failure_group and retry.ref.workspace == workspace
-    ]
-    return len(same_group) >= terms.brake_retries
+    return int(connection.execute(query).scalar_one()) >= terms.brake_retries
 
 
 def _any_under_way(connection: sa.Connection, keys: set[str]) -> bool:

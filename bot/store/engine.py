@@ -17,12 +17,16 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from bot.store.tables import UNRELEASED_VERSION_TABLE, VERSION_TABLE
+from bot.store.tables import UNRELEASED_VERSION_TABLE, VERSION_TABLE, metadata
 
 # The version of SQLite with unixepoch('subsec'); Debian 12, for one, has an older one:
 # https://www.sqlite.org/releaselog/3_42_0.html
 UNIXEPOCH_SUBSEC = (3, 42)
 MIGRATIONS = Path(__file__).parent / "migrations"
+UNRELEASED = (
+    "This database was made by a build from before the first release, and this version can't read "
+    "it. Keep it for its records, and name a new one with DATABASE_URL."
+)
 
 
 class UnsupportedDatabase(Exception):
@@ -71,10 +75,7 @@ def schema_versions(engine: sa.Engine) -> tuple[str, str]:
     newest = ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
     inspector = sa.inspect(engine)
     if inspector.has_table(UNRELEASED_VERSION_TABLE):
-        raise UnsupportedDatabase(
-            "This database was made by a build from before the first release, and this version "
-            "can't read it. Keep it for its records, and name a new one with DATABASE_URL."
-        )
+        raise UnsupportedDatabase(UNRELEASED)
     if not inspector.has_table(VERSION_TABLE):
         return "", newest
     with engine.connect() as connection:
@@ -85,7 +86,19 @@ def schema_versions(engine: sa.Engine) -> tuple[str, str]:
             "This database was written by a newer version of the bot. Start that one, or name "
             "another database with DATABASE_URL."
         )
+    if current == newest and _lacks_columns(inspector):
+        raise UnsupportedDatabase(UNRELEASED)
     return current, newest
+
+
+def _lacks_columns(inspector: sa.Inspector) -> bool:
+    """Whether a table lacks a column: until the first release its migration was edited in place."""
+    existing = set(inspector.get_table_names())
+    return any(
+        set(table.columns.keys()) - {column["name"] for column in inspector.get_columns(table.name)}
+        for table in metadata.sorted_tables
+        if table.name in existing
+    )
 
 
 def close(engine: sa.Engine) -> None:

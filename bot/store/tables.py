@@ -11,15 +11,20 @@ UNRELEASED_VERSION_TABLE = "bot_schema_version"  # of builds from before the fir
 COUNT = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 # One row for each key of which only one operation may be sent: the first to insert it holds it.
+# The columns between ``ref`` and ``operation`` repeat parts of it: by them retries are counted.
 claims = sa.Table(
     "claims",
     metadata,
     sa.Column("key", sa.String(255), primary_key=True),
     sa.Column("ref", sa.String(255), nullable=False, index=True),
-    sa.Column("operation_id", sa.String(64), nullable=False),
+    sa.Column("workspace", sa.String(64), nullable=False),
+    sa.Column("claim_group", sa.String(32), nullable=False),
+    sa.Column("failure_group", sa.String(255), nullable=False),
+    sa.Column("operation_id", sa.String(64), nullable=False, index=True),
     sa.Column("operation", sa.JSON, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Index("ix_claims_failure_group", "workspace", "claim_group", "failure_group", "at"),
 )
 
 # ``rendered_fingerprint`` covers all that a card shows, ``decision_fingerprint`` what of it matters
@@ -55,6 +60,8 @@ approvals = sa.Table(
     sa.Column("authority", sa.String(32), nullable=False),
     sa.Column("request_id", sa.String(64), nullable=False, index=True),
     sa.Column("ref", sa.String(255), nullable=False, index=True),
+    sa.Column("action", sa.String(32), nullable=False),
+    sa.Column("operation_id", sa.String(64), nullable=False, index=True),
     sa.Column("operation", sa.JSON, nullable=False),
     sa.Column("decision_fingerprint", sa.String(64), nullable=False),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),

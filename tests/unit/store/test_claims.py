@@ -1,6 +1,8 @@
 """What the brake counts: every retry that was sent, or may have been."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -10,10 +12,20 @@ from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerm
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import StoredSnapshot
 from bot.store import Store, close, connect, migrate
+from tests.support.databases import both_databases
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SEEN = StoredSnapshot(fingerprint="d" * 32, snapshot="{}")
 WITHIN = 3600
+TERMS = PolicyTerms(failure_group="workflow", brake_retries=2, brake_within=WITHIN)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    engine = connect(database_url)
+    migrate(engine)
+    yield Store(engine)
+    close(engine)
 
 
 @pytest.mark.parametrize(
@@ -24,29 +36,55 @@ WITHIN = 3600
         (OperationState.FAILED, [False, False, False]),
     ],
 )
+@both_databases
 def test_what_was_sent_or_may_have_been_counts(
-    database_url: str, state: OperationState, expected: list[bool]
+    store: Store, state: OperationState, expected: list[bool]
 ) -> None:
-    engine = connect(database_url)
-    migrate(engine)
-    store, brakes = Store(engine), []
+    brakes = []
     for number in range(3):
         at = NOW + timedelta(minutes=2 * number)
         retry = operation(number, at)
-        claimed = store.claim(retry, f"{retry.ref}:retry:0", at, SEEN)
-        brakes.append(isinstance(claimed, WaitingFor) and claimed.request.brake_applied)
+        brakes.append(is_braked(store, retry, at))
         store.conclude(retry, Outcome(state=state), at)
-    close(engine)
     assert brakes == expected
 
 
-def operation(number: int, at: datetime) -> Operation:
+@both_databases
+def test_what_is_still_under_way_counts(store: Store) -> None:
+    assert [is_braked(store, operation(number)) for number in range(3)] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"terms": TERMS.model_copy(update={"failure_group": "another"})},
+        {"ref": Ref(kind="instance", id="run-elsewhere", workspace="elsewhere")},
+        {"action": "instance.terminate"},
+        {"accepted_at": NOW - timedelta(seconds=WITHIN)},
+    ],
+    ids=["another workflow", "another workspace", "another action", "long ago"],
+)
+@both_databases
+def test_only_retries_of_one_workflow_of_late_count(store: Store, changes: dict[str, Any]) -> None:
+    for number in range(2):
+        other = operation(number).model_copy(update=changes)
+        store.claim(other, f"{other.ref}:{number}", other.accepted_at, SEEN)
+    assert not is_braked(store, operation(2))
+
+
+def is_braked(store: Store, retry: Operation, at: datetime = NOW) -> bool:
+    """Claim a retry, and return whether the brake asks for a second person."""
+    claim = store.claim(retry, f"{retry.ref}:retry:0", at, SEEN)
+    return isinstance(claim, WaitingFor) and claim.request.brake_applied
+
+
+def operation(number: int, at: datetime = NOW) -> Operation:
     return Operation(
         id=f"{number:032x}",
         action="instance.retry",
         ref=Ref(kind="instance", id=f"run-{number}"),
         actor=Actor(id="U0CAROL"),
         location=SlackLocation(channel="C0ONCALL", card="1"),
-        terms=PolicyTerms(failure_group="workflow", brake_retries=2, brake_within=WITHIN),
+        terms=TERMS,
         accepted_at=at,
     )

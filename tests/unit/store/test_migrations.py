@@ -70,6 +70,14 @@ def test_a_database_from_before_the_first_release_is_refused(empty: sa.Engine) -
 
 
 @both_databases
+def test_tables_of_a_build_before_the_first_release_are_refused(empty: sa.Engine) -> None:
+    migrate(empty)
+    do(empty, "DROP INDEX ix_claims_failure_group", "ALTER TABLE claims DROP COLUMN failure_group")
+    with pytest.raises(UnsupportedDatabase, match="before the first release"):
+        migrate(empty)
+
+
+@both_databases
 def test_a_database_of_a_newer_version_is_refused(empty: sa.Engine) -> None:
     migrate(empty)
     do(empty, f"UPDATE {VERSION_TABLE} SET version_num = '9999'")

@@ -15,11 +15,16 @@ def upgrade() -> None:
         "claims",
         sa.Column("key", sa.String(255), primary_key=True),
         sa.Column("ref", sa.String(255), nullable=False, index=True),
-        sa.Column("operation_id", sa.String(64), nullable=False),
+        sa.Column("workspace", sa.String(64), nullable=False),
+        sa.Column("claim_group", sa.String(32), nullable=False),
+        sa.Column("failure_group", sa.String(255), nullable=False),
+        sa.Column("operation_id", sa.String(64), nullable=False, index=True),
         sa.Column("operation", sa.JSON, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     )
+    retried = ["workspace", "claim_group", "failure_group", "at"]
+    op.create_index("ix_claims_failure_group", "claims", retried)
     op.create_table(
         "cards",
         sa.Column("channel", sa.String(32), primary_key=True),
@@ -43,6 +48,8 @@ def upgrade() -> None:
         sa.Column("authority", sa.String(32), nullable=False),
         sa.Column("request_id", sa.String(64), nullable=False, index=True),
         sa.Column("ref", sa.String(255), nullable=False, index=True),
+        sa.Column("action", sa.String(32), nullable=False),
+        sa.Column("operation_id", sa.String(64), nullable=False, index=True),
         sa.Column("operation", sa.JSON, nullable=False),
         sa.Column("decision_fingerprint", sa.String(64), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
