@@ -11,6 +11,7 @@ from bot.secmaster import (
     Forbidden,
     Invalid,
     NotFound,
+    NotRouted,
     Refused,
     SecMasterError,
     Unavailable,
@@ -62,6 +63,7 @@ class OutcomeReason(StrEnum):
     REFUSED = "Refused"
     INVALID = "Invalid"
     NOT_FOUND = "NotFound"
+    NOT_ROUTED = "NotRouted"
     FORBIDDEN = "Forbidden"
     CONFLICT = "Conflict"
 
@@ -80,6 +82,7 @@ NO_ANSWER = (
 _SECMASTER_REASONS: tuple[tuple[type[SecMasterError], OutcomeReason], ...] = (
     (Invalid, OutcomeReason.INVALID),
     (NotFound, OutcomeReason.NOT_FOUND),
+    (NotRouted, OutcomeReason.NOT_ROUTED),
     (Forbidden, OutcomeReason.FORBIDDEN),
     (Conflict, OutcomeReason.CONFLICT),
     (Refused, OutcomeReason.REFUSED),

@@ -36,6 +36,7 @@ FAILURE_LABELS = {
     OutcomeReason.OWN_FAULT: "Not done: trouble on our side",
     OutcomeReason.CANNOT_POST: "Not done: no place to answer",
     OutcomeReason.NOT_FOUND: "SecMaster knows it no longer",
+    OutcomeReason.NOT_ROUTED: "Not done: Huawei Cloud's gateway turned it away",
     **dict.fromkeys(NO_ANSWER, "Given up: SecMaster did not answer"),
 }
 # The other ways to fail: SecMaster's refusals, which its code tells apart, and what no item of a

@@ -7,6 +7,7 @@ from bot.secmaster import (
     AnswerLost,
     Forbidden,
     NotFound,
+    NotRouted,
     Refused,
     SecMasterError,
     Unavailable,
@@ -64,6 +65,7 @@ GENERAL_TROUBLE = frozenset(
         OutcomeReason.REFUSED,
         OutcomeReason.INVALID,
         OutcomeReason.NOT_FOUND,
+        OutcomeReason.NOT_ROUTED,
         OutcomeReason.FORBIDDEN,
         OutcomeReason.CONFLICT,
     }
@@ -72,6 +74,10 @@ GENERAL_TROUBLE = frozenset(
 # The most particular first: an error is explained by the first kind that it is an instance of.
 READ_FAILURES: dict[type[SecMasterError], str] = {
     NotFound: "SecMaster knows nothing of that id in this workspace.",
+    NotRouted: (
+        "Huawei Cloud's gateway turned the request away before SecMaster saw it: the bot's "
+        "endpoint needs looking after."
+    ),
     Forbidden: "SecMaster does not let this bot read that: its credentials need looking after.",
     Refused: "SecMaster refused the request.",
     Unreachable: "SecMaster can't be reached. Nothing was changed; try again in a moment.",

@@ -63,6 +63,10 @@ NOT_DONE_TEXTS = {
         "bot the reference {reference}."
     ),
     OutcomeReason.NOT_FOUND: "SecMaster knows no {kind} {id} here. The {noun} was not sent.",
+    OutcomeReason.NOT_ROUTED: (
+        "Huawei Cloud's gateway turned the {noun} by {actor} away before SecMaster saw it{answer}. "
+        "Nothing was done. Whoever runs this bot must mend its endpoint.{comment_stays}"
+    ),
     **dict.fromkeys(
         NO_ANSWER,
         "Given up. {failure} The {noun} by {actor} was not done. Try again when SecMaster is "

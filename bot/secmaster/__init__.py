@@ -2,7 +2,7 @@
 
 It knows SecMaster's endpoints, shapes and errors, and how requests are signed; it refuses to
 know Slack, settings, databases or who is allowed what, and it never sends a request twice.
-``error.in_doubt`` tells whether a write that failed may have taken effect all the same.
+``error.write_effect`` tells whether a write that failed may have taken effect all the same.
 """
 
 from bot.secmaster.auth import IamAuth, SigningAuth, TokenAuth
@@ -14,11 +14,13 @@ from bot.secmaster.errors import (
     Forbidden,
     Invalid,
     NotFound,
+    NotRouted,
     Refused,
     SecMasterError,
     Unavailable,
     Unreachable,
     Unreadable,
+    WriteEffect,
 )
 from bot.secmaster.models import (
     Attachment,
@@ -59,6 +61,7 @@ __all__ = [
     "Named",
     "Node",
     "NotFound",
+    "NotRouted",
     "QueryType",
     "Receipt",
     "Refused",
@@ -76,5 +79,6 @@ __all__ = [
     "Unreachable",
     "Unreadable",
     "WorkflowRef",
+    "WriteEffect",
     "open_http",
 ]

@@ -5,18 +5,37 @@ SecMasterError
  ├─ AnswerLost       sent, perhaps in part; no whole answer came
  ├─ Refused          it said no: any other 4xx, or a 200 that says it failed
  │   ├─ Invalid      400, 422
- │   ├─ NotFound     404
+ │   ├─ NotFound     404 of SecMaster's own
+ │   ├─ NotRouted    404 of something before SecMaster: nothing is known of the object
  │   ├─ Forbidden    401, 403
  │   └─ Conflict     409
  ├─ Unavailable      429 and 5xx: not now
  └─ Unreadable       an answer that nobody can read
 
-The question behind the tree is ``error.in_doubt``: may a write that met this have taken
-effect? Whoever sends a write again must read first when it is true.
+The question behind the tree is ``error.write_effect``: may a write that met this have taken
+effect? Whoever sends a write again must read first where it may.
 """
 
+from enum import StrEnum
 from http import HTTPStatus
 from typing import ClassVar
+
+# Of a 502 with this code Huawei's table says that the backend could not be reached. The same code
+# with another status means something else.
+BACKEND_UNAVAILABLE = "APIGW.0201"
+
+
+class WriteEffect(StrEnum):
+    """What the answer to a write, or the lack of one, proves about its effect.
+
+    NONE: it had none. UNREACHED: it had none by the gateway's word, but a connection that was
+    reset in the middle of an answer may read the same. POSSIBLE: it may have had one, or may
+    still have.
+    """
+
+    NONE = "none"
+    UNREACHED = "unreached"
+    POSSIBLE = "possible"
 
 
 class SecMasterError(Exception):
@@ -30,7 +49,7 @@ class SecMasterError(Exception):
     # Only the message is an argument by position, hence the whole of `args`; pickle calls the
     # class with `args` and then restores the other fields from `__dict__`.
 
-    may_have_happened: ClassVar[bool] = False
+    _write_effect: ClassVar[WriteEffect] = WriteEffect.NONE
 
     def __init__(
         self,
@@ -49,9 +68,14 @@ class SecMasterError(Exception):
         self.unsent = unsent
 
     @property
+    def write_effect(self) -> WriteEffect:
+        """What this proves about the effect of a write that met it."""
+        return WriteEffect.NONE if self.unsent else self._write_effect
+
+    @property
     def in_doubt(self) -> bool:
         """Whether a write that met this may have taken effect."""
-        return self.may_have_happened and not self.unsent
+        return self.write_effect is not WriteEffect.NONE
 
 
 class Unreachable(SecMasterError):
@@ -61,7 +85,7 @@ class Unreachable(SecMasterError):
 class AnswerLost(SecMasterError):
     """The request was sent, perhaps in part, and no whole answer came back."""
 
-    may_have_happened = True
+    _write_effect = WriteEffect.POSSIBLE
 
 
 class Refused(SecMasterError):
@@ -73,7 +97,14 @@ class Invalid(Refused):
 
 
 class NotFound(Refused):
-    """No such task, instance or attachment (404)."""
+    """No such task, instance or attachment (404, with a code of SecMaster's)."""
+
+
+class NotRouted(Refused):
+    """Turned away before SecMaster was asked (404 of the API gateway, a proxy or a wrong address).
+
+    Says nothing about whether the object exists.
+    """
 
 
 class Forbidden(Refused):
@@ -90,12 +121,15 @@ class Unavailable(SecMasterError):
     retry_after: float | None = None
 
     @property
-    def in_doubt(self) -> bool:
-        # A throttled request was turned away at the gateway; a 5xx says nothing of the kind.
-        return self.status != HTTPStatus.TOO_MANY_REQUESTS and not self.unsent
+    def write_effect(self) -> WriteEffect:
+        if self.unsent or self.status == HTTPStatus.TOO_MANY_REQUESTS:  # turned away at the gateway
+            return WriteEffect.NONE
+        if (self.status, self.code) == (HTTPStatus.BAD_GATEWAY, BACKEND_UNAVAILABLE):
+            return WriteEffect.UNREACHED
+        return WriteEffect.POSSIBLE
 
 
 class Unreadable(SecMasterError):
     """An answer came that is not in the promised form: HTML, nothing, another shape."""
 
-    may_have_happened = True
+    _write_effect = WriteEffect.POSSIBLE

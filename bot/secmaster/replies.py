@@ -19,6 +19,10 @@ from bot.secmaster.values import text, whole
 # https://support.huaweicloud.com/api-secmaster/UpdateTask.html
 SUCCESS = "00000000"
 
+# What the API gateway's codes begin with: https://support.huaweicloud.com/devg-apisign/api-sign-errorcode.html.
+# A 404 with one of them, or without any code (a proxy's), says nothing of a task.
+GATEWAY_CODES = ("APIGW.", "APIG.")
+
 # Long enough for any sentence meant for people, short enough for a chat message and a log line.
 LONGEST_TEXT = 500
 
@@ -170,6 +174,8 @@ def _failure(
         error = reply.error(errors.Unavailable, message, code)
         error.retry_after = retry_after(response.headers.get("Retry-After", ""), datetime.now(UTC))
         return error
+    if reply.status == HTTPStatus.NOT_FOUND and (not code or code.startswith(GATEWAY_CODES)):
+        return reply.error(errors.NotRouted, message, code)
     if response.is_client_error:
         return reply.error(REFUSALS.get(reply.status, errors.Refused), message, code)
     return reply.unreadable("and did not deal with the request itself")

@@ -30,9 +30,10 @@ _GATEWAY = {
     401: ("APIGW.0301", "Incorrect IAM authentication information: decrypt token fail"),
     403: ("APIGW.0302", "The IAM user is not authorized"),
     429: ("APIGW.0308", "The throttling threshold has been reached: policy user over ratelimit"),
-    502: ("APIGW.0202", "Backend unavailable"),
+    404: ("APIGW.0101", "The API does not exist or has not been published in the environment"),
+    502: ("APIGW.0201", "Backend unavailable"),
     503: ("APIGW.0202", "Backend unavailable"),
-    504: ("APIGW.0203", "Backend timeout"),
+    504: ("APIGW.0201", "Backend timeout"),
 }
 
 

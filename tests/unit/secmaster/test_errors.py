@@ -16,11 +16,13 @@ from bot.secmaster import (
     Forbidden,
     Invalid,
     NotFound,
+    NotRouted,
     Refused,
     SecMasterError,
     Unavailable,
     Unreachable,
     Unreadable,
+    WriteEffect,
 )
 from bot.secmaster.replies import IAM, broken, complaint, read, retry_after
 
@@ -85,7 +87,6 @@ def test_every_error_survives_being_stored(kind: type[Any]) -> None:
         (400, Invalid, False),
         (401, Forbidden, False),
         (403, Forbidden, False),
-        (404, NotFound, False),
         (409, Conflict, False),
         (410, Refused, False),
         (422, Invalid, False),
@@ -105,6 +106,47 @@ def test_a_status_has_its_error_whatever_the_body(
     assert error.in_doubt is in_doubt
     assert error.status == status
     assert "<" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("SecMaster.20010004", NotFound),
+        ("APIGW.0101", NotRouted),
+        ("APIGW.0103", NotRouted),
+        ("APIG.0101", NotRouted),
+        ("", NotRouted),
+    ],
+)
+def test_a_404_is_believed_only_where_the_service_says_so(code: str, kind: type[Any]) -> None:
+    assert type(error_of(http_response({"code": code, "message": "no"}, 404))) is kind
+
+
+@pytest.mark.parametrize("body", [HTML, b"", {"error_msg": "no"}])
+def test_a_404_without_a_code_is_not_the_services(body: object) -> None:
+    assert type(error_of(http_response(body, 404))) is NotRouted
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "effect"),
+    [
+        (400, "APIGW.0201", WriteEffect.NONE),
+        (401, "APIGW.0301", WriteEffect.NONE),
+        (404, "APIGW.0101", WriteEffect.NONE),
+        (413, "APIGW.0201", WriteEffect.NONE),
+        (429, "APIGW.0308", WriteEffect.NONE),
+        (502, "APIGW.0201", WriteEffect.UNREACHED),
+        (502, "", WriteEffect.POSSIBLE),
+        (503, "", WriteEffect.POSSIBLE),
+        (504, "APIGW.0201", WriteEffect.POSSIBLE),
+        (500, "SecMaster.1", WriteEffect.POSSIBLE),
+        (302, "", WriteEffect.POSSIBLE),
+    ],
+)
+def test_what_an_answer_proves_about_a_write(status: int, code: str, effect: WriteEffect) -> None:
+    error = error_of(http_response({"error_code": code, "error_msg": "no"}, status))
+    assert error.write_effect is effect
+    assert error.in_doubt is (effect is not WriteEffect.NONE)
 
 
 @pytest.mark.parametrize(
