@@ -180,7 +180,8 @@ async def submit_confirmation(
     requests = _action_requests(confirmation.action, confirmation.buttons, confirmation.reason)
 
     async def batch_item(request: ActionRequest) -> BatchItem | SkippedItem:
-        grant = await _authorize_in_batch(app, requester, request)
+        fingerprint = request.decision_fingerprint
+        grant = await _authorize_in_batch(app, requester, request, fingerprint)
         if isinstance(grant, SkippedItem):
             return grant
         operation = await operations.operation_of(app, request, requester, view["id"], grant)
@@ -277,11 +278,20 @@ async def has_changed(app: AppContext, request: ActionRequest, snapshot: Snapsho
 
 
 async def _authorize_in_batch(
-    app: AppContext, requester: Requester, request: ActionRequest
+    app: AppContext, requester: Requester, request: ActionRequest, decision_fingerprint: str = ""
 ) -> Grant | SkippedItem:
-    """Authorize one object of a batch; it is skipped where more than a press is asked for."""
+    """Authorize one object of a batch; it is skipped where more than a press is asked for.
+
+    It is read, unless ``decision_fingerprint`` names the snapshot that was checked before.
+    """
     try:
-        grant = await authorize(app.services, requester, request.action, request.ref)
+        grant = await authorize(
+            app.services,
+            requester,
+            request.action,
+            request.ref,
+            decision_fingerprint=decision_fingerprint,
+        )
     except NotAllowed as error:
         detail = denials.refusal(error.action, error.ref, error.refused, app.config.roles)
         return await _skip(app, request, SkipReason.REFUSED, detail)

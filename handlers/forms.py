@@ -26,7 +26,12 @@ async def record_or_open_form(
 ) -> None:
     """Record the action of a button or shortcut at once, or open the form that it needs first."""
     grant = await authorize(
-        app.services, requester, request.action, request.ref, break_glass=request.break_glass
+        app.services,
+        requester,
+        request.action,
+        request.ref,
+        break_glass=request.break_glass,
+        decision_fingerprint=request.decision_fingerprint,
     )
     needs_form = request.action.opens_form or grant.allowed.confirm
     if needs_form or operations.lacks_reason(grant, request.action, ""):
@@ -116,7 +121,12 @@ async def submit(app: AppContext, view: dict[str, Any], requester: Requester) ->
     # A modal has no location of its own: it answers where it was opened.
     requester = replace(requester, location=state.location)
     grant = await authorize(
-        app.services, requester, action, state.ref, break_glass=state.break_glass
+        app.services,
+        requester,
+        action,
+        state.ref,
+        break_glass=state.break_glass,
+        decision_fingerprint=state.decision_fingerprint,
     )
     if operations.lacks_reason(grant, action, reason):
         if modals.REASON not in typed:  # the rule has changed since the form was opened
@@ -141,6 +151,7 @@ async def submit(app: AppContext, view: dict[str, Any], requester: Requester) ->
         state.files,
         state.decision_fingerprint,
         state.break_glass,
+        confirmed=bool(grant.allowed.confirm),
     )
     await operations.record(app, request, requester, dedupe_key, grant)
 

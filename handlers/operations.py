@@ -16,7 +16,7 @@ from bot.domain.operations import Operation, PolicyTerms
 from bot.domain.slack import Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
 from bot.messages import denials, operation_results
-from bot.operations.authorization import Grant, authorize, revoked_approvals
+from bot.operations.authorization import Grant, authorize
 from bot.policy.decide import Allowed
 from bot.slack.gateway import SlackFailed
 from handlers.context import AppContext, stable_id
@@ -71,7 +71,7 @@ async def change_approval(
         grant = await authorize(app.services, requester, action, request.ref)
     action_request = ActionRequest(action, request.ref, reason=request.reason)
     dedupe_key = f"{request.intent}:{dedupe_key}"
-    operation = await _new_operation(app, action_request, requester, dedupe_key, grant)
+    operation = await operation_of(app, action_request, requester, dedupe_key, grant)
     await app.operations.start(operation.model_copy(update={"intent": request.intent}))
 
 
@@ -114,24 +114,7 @@ async def record(
 async def operation_of(
     app: AppContext, request: ActionRequest, requester: Requester, dedupe_key: str, grant: Grant
 ) -> Operation:
-    """Return a request as it is recorded; the same key, action and object give the same id.
-
-    Where approvals are counted, those of people who may not give them any more are revoked.
-    """
-    operation = await _new_operation(app, request, requester, dedupe_key, grant)
-    if grant.terms.approvals <= 1 and not grant.terms.brake_retries:
-        return operation
-    revoked = await revoked_approvals(app.services, request.action, request.ref, grant.snapshot)
-    if revoked:
-        await asyncio.to_thread(
-            app.services.store.revoke_approvals, request.ref, revoked, app.services.clock.now()
-        )
-    return operation.model_copy(update={"revoked_approvals": revoked})
-
-
-async def _new_operation(
-    app: AppContext, request: ActionRequest, requester: Requester, dedupe_key: str, grant: Grant
-) -> Operation:
+    """Return a request as it is recorded; the same key, action and object give the same id."""
     actor = requester.actor
     name = await app.services.directory.name(actor.id)
     location, card_fingerprint = await _card_location(app, request.ref, requester.location)
@@ -150,6 +133,9 @@ async def _new_operation(
         reason=request.reason,
         rule=grant.allowed.rule,
         terms=grant.terms,
+        break_glass=request.break_glass,
+        confirmed=request.confirmed,
+        retry=app.services.timeouts.retry,
         decision_fingerprint=fingerprint,
         accepted_at=app.services.clock.now(),
         process_id=app.services.process_id,

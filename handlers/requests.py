@@ -33,7 +33,8 @@ class ActionRequest:
     """Carry out one of the nine actions.
 
     ``decision_fingerprint`` names the state that the person saw, "" if none is known;
-    ``break_glass`` asks to decide alone what needs several people.
+    ``break_glass`` asks to decide alone what needs several people; ``confirmed`` says that the
+    object's name was typed.
     """
 
     action: Action
@@ -43,6 +44,7 @@ class ActionRequest:
     files: tuple[SlackFile, ...] = ()
     decision_fingerprint: str = ""
     break_glass: bool = False
+    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

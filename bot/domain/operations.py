@@ -7,9 +7,10 @@ from pydantic import Field
 
 from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
 from bot.domain.objects import Ref, Value
-from bot.domain.reasons import OutcomeReason
+from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.slack import Actor, SlackFile, SlackLocation
 from bot.domain.snapshots import Change
+from bot.runtime.timeouts import RetrySchedule
 
 
 class AttributionRule(StrEnum):
@@ -49,7 +50,9 @@ class Operation(Value):
     """One action asked for by one person, as it is recorded before it is acknowledged.
 
     ``id`` comes from what can happen only once (a click, a command, a modal): the same id is
-    the same operation. ``rule`` is the title of the rule that allowed it, under its ``terms``.
+    the same operation. ``rule`` is the title of the rule that allowed it, under its ``terms``;
+    both are those of the last time that the policy was asked. ``break_glass`` asks to decide
+    alone, and ``confirmed`` says that the object's name was typed: the policy is asked again.
     ``process_id`` names the run of the process that accepted it: another run that finds it knows
     that the operation was recovered. A ``file`` is uploaded to SecMaster first, and its id there
     is then among the ``params``. ``decision_fingerprint`` is that of what the card showed, ""
@@ -58,7 +61,7 @@ class Operation(Value):
     more. An operation of a batch names the message that reports on the batch by its ts.
 
     A workflow that is under way must take the same course after an upgrade: whatever decides
-    about its course is recorded here, and a field's default is how it was before.
+    about its course is recorded here, as ``retry`` is, or by a step.
     """
 
     id: str
@@ -71,6 +74,9 @@ class Operation(Value):
     file: SlackFile | None = None
     rule: str = ""
     terms: PolicyTerms = PolicyTerms()
+    break_glass: bool = False
+    confirmed: bool = False
+    retry: RetrySchedule = RetrySchedule()
     intent: ApprovalIntent = ApprovalIntent.GIVE
     decision_fingerprint: str = ""
     co_approvers: tuple[Approval, ...] = ()
@@ -100,11 +106,20 @@ class OperationState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class PolicyRefusal(Value):
+    """Why the policy refused, by which rule, and which roles it would allow it to."""
+
+    reason: RefusalReason
+    rule: str = ""
+    roles: tuple[str, ...] = ()
+
+
 class Outcome(Value):
     """What became of an operation at SecMaster.
 
     FAILED means that it certainly did not happen, UNKNOWN that nobody could tell. ``reason_code``
-    is why; ``code``, ``message``, ``status`` (HTTP) and ``request_id`` are SecMaster's own.
+    is why, and ``refusal`` what the policy said where it is NOT_ALLOWED; ``code``, ``message``,
+    ``status`` (HTTP) and ``request_id`` are SecMaster's own.
     ``blocking_status`` is the status that did not allow it, ``decided_by`` and ``decided_at`` who
     brought that about and when, as far as SecMaster tells. ``status_before`` and
     ``status_after`` are those around the write, ``preflight_fingerprint`` is the decision
@@ -115,6 +130,7 @@ class Outcome(Value):
 
     state: OperationState
     reason_code: OutcomeReason = OutcomeReason.NONE
+    refusal: PolicyRefusal | None = None
     code: str = ""
     message: str = ""
     status: int | None = None

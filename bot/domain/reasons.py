@@ -28,6 +28,10 @@ class OutcomeReason(StrEnum):
 
     NONE = ""
 
+    # The policy refuses it on what the object is like now, or could not be asked.
+    NOT_ALLOWED = "not_allowed"
+    PERSON_UNKNOWN = "person_unknown"
+
     # The object is not open to this, or is not what was decided on.
     NOT_NOW = "not_now"
     CHANGED = "changed"
@@ -116,6 +120,8 @@ class RefusalReason(StrEnum):
     UNREAD = "unread"  # SecMaster could not be asked
     UNSTATED = "unstated"  # SecMaster does not state what the rule asks for
     GONE = "gone"  # there is no such object
+    NEEDS_REASON = "needs-reason"  # the rule asks for a reason, and none was given
+    NEEDS_NAME = "needs-name"  # the rule asks for the object's name, and it was not typed
 
 
 class SkipReason(StrEnum):

@@ -28,6 +28,8 @@ SKIP_LABELS = {
     ),
 }
 FAILURE_LABELS = {
+    OutcomeReason.NOT_ALLOWED: "Not sent: the policy does not allow it",
+    OutcomeReason.PERSON_UNKNOWN: "Given up: Slack could not be asked who you are",
     OutcomeReason.CHANGED: "Changed since you looked",
     OutcomeReason.TOO_OLD: "Not sent: it came too late",
     OutcomeReason.ALREADY_APPROVED: "You have said yes to it already",

@@ -40,6 +40,10 @@ REFUSAL_SENTENCES = {
     ),
     RefusalReason.BREAK_GLASS: "You may not break the glass: {rule} leaves it to {members}.",
     RefusalReason.NO_BREAK_GLASS: "{Rule} has no glass to break: ask without.",
+    RefusalReason.NEEDS_REASON: "{Rule} asks for a reason now: press again, and give one.",
+    RefusalReason.NEEDS_NAME: (
+        "{Rule} asks for the {kind}'s name to be typed now: press the button on its card again."
+    ),
 }
 
 

@@ -39,6 +39,7 @@ FAILURE_SENTENCES = {
     OutcomeReason.NOT_READABLE: "SecMaster does not show whether it did it.",
     OutcomeReason.NOT_VISIBLE: "SecMaster does not show it.",
     OutcomeReason.FILE_DELAYED: "Slack does not hand out the file at the moment.",
+    OutcomeReason.PERSON_UNKNOWN: "Slack can't be asked who you are.",
     OutcomeReason.OWN_FAULT: "Something went wrong on our side.",
 }
 
@@ -47,6 +48,7 @@ FAILURE_SENTENCES = {
 GENERAL_TROUBLE = frozenset(
     {
         OutcomeReason.NONE,
+        OutcomeReason.NOT_ALLOWED,
         OutcomeReason.NOT_NOW,
         OutcomeReason.CHANGED,
         OutcomeReason.LOST,

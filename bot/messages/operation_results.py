@@ -54,6 +54,11 @@ NOT_DONE_TEXTS = {
         "Given up. Slack did not answer when it was asked for the file, so it was not "
         "attached. Share it again."
     ),
+    OutcomeReason.NOT_ALLOWED: "The policy does not allow this any more. The {noun} was not sent.",
+    OutcomeReason.PERSON_UNKNOWN: (
+        "Given up. Slack could not be asked who {actor} is, so nothing may be allowed. The {noun} "
+        "was not sent. Press again."
+    ),
     OutcomeReason.TOO_OLD: (
         "The {noun} by {actor} was recorded {accepted}, which is too long ago to still be meant, "
         "so it was not sent. Ask again if it is."
@@ -197,17 +202,26 @@ def not_announced(operation: Operation, error_code: str) -> Message:
     )
 
 
-def still_trying(operation: Operation, outcome: Outcome, budget: float) -> Message:
-    """Say that an operation is tried again, or read, for ``budget`` seconds more.
+def still_trying(
+    operation: Operation, outcome: Outcome, write: str | None, budget: float
+) -> Message:
+    """Say that an operation is tried again, or read, for ``budget`` seconds in all.
 
-    It is said once, while SecMaster is in trouble.
+    ``write`` is what is in doubt: the "attribution" or the "action"; None where nothing was sent.
     """
     actor, noun = mention_user(operation.actor.id), labels(BY_NAME[operation.action]).noun
     limit = f"{round(budget / 60)} min" if budget >= 60 else f"{round(budget)} s"  # noqa: PLR2004
-    if outcome.state is OperationState.UNKNOWN:
-        plan = f"I am reading until it is known whether it took effect, for {limit} at most."
-    else:
+    if write is None:
         plan = f"It is kept and tried again for {limit}; there is no need to repeat it."
+    elif write == "attribution":
+        plan = (
+            "I am reading until it is known whether the comment that names who decided was left, "
+            f"for {limit} at most. The {noun} itself has not been sent yet."
+        )
+    else:
+        plan = (
+            f"I am reading until it is known whether the {noun} took effect, for {limit} at most."
+        )
     return text_message(f"⏳ The {noun} by {actor} waits. {failure_sentence(outcome)} {plan}")
 
 

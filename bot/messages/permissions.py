@@ -42,6 +42,8 @@ REFUSAL_TEXTS = {
     RefusalReason.SELF: "{rule} refuses whoever created the task",
     RefusalReason.BREAK_GLASS: "{rule} leaves breaking the glass to {roles}",
     RefusalReason.NO_BREAK_GLASS: "{rule} has no glass to break",
+    RefusalReason.NEEDS_REASON: "{rule} asks for a reason",
+    RefusalReason.NEEDS_NAME: "{rule} asks for its name to be typed",
 }
 
 

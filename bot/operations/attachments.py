@@ -8,11 +8,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from bot.domain.objects import Value
 from bot.domain.operations import Operation, OperationState, Outcome
 from bot.domain.reasons import OutcomeReason
-from bot.domain.slack import SlackFile
-from bot.operations.step_results import ResultKind, StepResult, failed, final
+from bot.operations.step_results import ResultKind, UploadResult, failed, not_sent
 from bot.secmaster import SecMasterError
 from bot.services import Services
 from bot.slack.gateway import SlackFailed, SlackGateway, call
@@ -33,33 +31,26 @@ class FileUnavailable(Exception):
         self.code = code
 
 
-class UploadResult(Value):
-    """The id that SecMaster gave the file, or a ``result`` that says why it has none."""
-
-    result: StepResult | None = None
-    attachment_id: str = ""
-
-
-async def upload(services: Services, operation: Operation, file: SlackFile) -> UploadResult:
-    """Take a file out of Slack and upload it where the operation's object is."""
+async def upload(services: Services, operation: Operation) -> UploadResult:
+    """Take the operation's file out of Slack and upload it where its object is."""
+    if operation.file is None:
+        raise ValueError("the operation has no file")
     try:
         async with services.uploads:
-            name, content = await _fetch(services.slack, file.id)
+            name, content = await _fetch(services.slack, operation.file.id)
             client = services.workspaces.client(operation.ref.workspace)
             attachment = await client.upload_attachment(name, content)
     except SlackFailed as error:
-        outcome = Outcome(
-            state=OperationState.FAILED, reason_code=OutcomeReason.FILE_DELAYED, code=error.code
-        )
-        return UploadResult(result=StepResult(kind=ResultKind.RETRYABLE, outcome=outcome))
+        outcome = failed(OutcomeReason.FILE_DELAYED, code=error.code)
+        return UploadResult(kind=ResultKind.RETRYABLE, outcome=outcome)
     except FileUnavailable as error:
         too_large = error.code == TOO_LARGE
         reason = OutcomeReason.FILE_TOO_LARGE if too_large else OutcomeReason.FILE_UNAVAILABLE
-        outcome = Outcome(state=OperationState.FAILED, reason_code=reason, code=error.code)
-        return UploadResult(result=final(outcome))
+        return UploadResult(kind=ResultKind.FINAL, outcome=failed(reason, code=error.code))
     except SecMasterError as error:
-        return UploadResult(result=failed(error, sent=False))
-    return UploadResult(attachment_id=attachment.id)
+        return UploadResult(**dict(not_sent(error)))
+    uploaded = Outcome(state=OperationState.DONE)
+    return UploadResult(kind=ResultKind.DONE, outcome=uploaded, attachment_id=attachment.id)
 
 
 async def _fetch(slack: SlackGateway, file_id: str) -> tuple[str, bytes]:

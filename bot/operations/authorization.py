@@ -1,4 +1,8 @@
-"""May they? Asked at the click and again at the submission; no answer means no."""
+"""May they? Asked before the acknowledgement, and again right before the key is taken.
+
+The first answer is about what the card showed, and spares people the wait for a refusal; the
+second is about what SecMaster says then, and it alone lets anything be sent. No answer means no.
+"""
 
 import asyncio
 import secrets
@@ -6,10 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.domain.actions import Action
-from bot.domain.approvals import Approval
+from bot.domain import snapshots
+from bot.domain.actions import BY_NAME, Action
+from bot.domain.approvals import Approval, ApprovalIntent
 from bot.domain.objects import Ref
-from bot.domain.operations import Operation, PolicyTerms
+from bot.domain.operations import Operation, PolicyRefusal, PolicyTerms
 from bot.domain.reasons import RefusalReason
 from bot.domain.slack import Requester
 from bot.domain.snapshots import Snapshot
@@ -24,6 +29,7 @@ from bot.policy.decide import (
     decide,
     needs_snapshot,
 )
+from bot.policy.rules import ReasonRule
 from bot.secmaster import NotFound, SecMasterError
 from bot.services import Services
 from bot.slack.directory import LookupFailed
@@ -69,17 +75,20 @@ class Grant:
     snapshot: Snapshot | None = None
 
 
-async def authorize(
+async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and how
     services: Services,
     requester: Requester,
     action: Action,
     ref: Ref,
     *,
     break_glass: bool = False,
+    decision_fingerprint: str = "",
 ) -> Grant:
     """Return the grant for an action, or raise NotAllowed and leave a record of the attempt.
 
-    ``break_glass`` asks to decide alone what needs several people.
+    ``break_glass`` asks to decide alone what needs several people. The rules are asked about the
+    snapshot that ``decision_fingerprint`` names, which is what the person decides on; where it
+    names none, the object is read.
     """
     # One policy from the question to the record, whatever is reloaded meanwhile.
     config = services.policy.current
@@ -87,7 +96,9 @@ async def authorize(
     decision: Decision = Refused(RefusalReason.UNKNOWN_PERSON)
     try:
         principal = await services.directory.principal(requester.actor)
-        if needs_snapshot(config.rules, action) or (config.brake and action.is_retry):
+        if needs_object(services, action):
+            snapshot = await _stored_snapshot(services, ref, decision_fingerprint)
+        if needs_object(services, action) and snapshot is None:
             async with asyncio.timeout(services.timeouts.before_ack):
                 snapshot = await services.workspaces.read(ref)
         context = policy_context(services, ref, snapshot)
@@ -114,6 +125,52 @@ async def authorize(
     )
     await asyncio.to_thread(services.store.record_refusal, attempt, decision.reason, now)
     raise NotAllowed(action, ref, decision)
+
+
+def needs_object(services: Services, action: Action) -> bool:
+    """Whether a rule for this action, or the retry brake, depends on the object."""
+    config = services.policy.current
+    return needs_snapshot(config.rules, action) or (config.brake is not None and action.is_retry)
+
+
+async def _stored_snapshot(services: Services, ref: Ref, fingerprint: str) -> Snapshot | None:
+    text = ""
+    if fingerprint:
+        text = await asyncio.to_thread(services.store.snapshot_json, fingerprint)
+    return snapshots.parse(ref.kind, text)
+
+
+async def authorize_again(
+    services: Services, operation: Operation, snapshot: Snapshot | None
+) -> Operation | PolicyRefusal:
+    """Ask the policy about an operation on what its object is like now.
+
+    Returns the operation under the rule and the terms that hold now, without the approvals of
+    people who may not give them any more; or why it is refused. Raises LookupFailed.
+    """
+    config, action = services.policy.current, BY_NAME[operation.action]
+    principal = await services.directory.principal(operation.actor)
+    context = policy_context(services, operation.ref, snapshot)
+    decision = decide(config.rules, principal, action, context, break_glass=operation.break_glass)
+    if isinstance(decision, Refused):
+        return PolicyRefusal(reason=decision.reason, rule=decision.rule, roles=decision.roles)
+    if operation.intent is ApprovalIntent.DECLINE:  # a reason and a name are for what is sent
+        return operation
+    lacks_reason = decision.reason is ReasonRule.REQUIRED and action.takes_reason
+    if lacks_reason and not operation.reason:
+        return PolicyRefusal(reason=RefusalReason.NEEDS_REASON, rule=decision.rule)
+    if decision.confirm and not operation.confirmed:
+        return PolicyRefusal(reason=RefusalReason.NEEDS_NAME, rule=decision.rule)
+    terms = _with_brake(config, action, snapshot, _terms(config, principal, decision))
+    revoked: tuple[Approval, ...] = ()
+    if terms.approvals > 1 or terms.brake_retries:
+        revoked = await revoked_approvals(services, action, operation.ref, snapshot)
+    if revoked:
+        now = services.clock.now()
+        await asyncio.to_thread(services.store.revoke_approvals, operation.ref, revoked, now)
+    return operation.model_copy(
+        update={"rule": decision.rule, "terms": terms, "revoked_approvals": revoked}
+    )
 
 
 def _terms(config: Config, principal: Principal, decision: Decision) -> PolicyTerms:

@@ -1,4 +1,4 @@
-"""The step before a write: read the object, compare it with what was decided on, take the key.
+"""The step before a write: read, compare with what was decided on, ask the policy, take the key.
 
 What may fail comes before the key is taken: a step that is tried again must not have counted an
 approval already.
@@ -12,31 +12,45 @@ from bot.domain.actions import BY_NAME, needs_attribution
 from bot.domain.approvals import ApprovalIntent, NotChanged, RequestEnded, RequestRemains
 from bot.domain.attribution import comment_reference, comment_reference_of
 from bot.domain.claims import Claim, HeldBy, NotCounted, RequestOver, Taken, WaitingFor
-from bot.domain.operations import Operation, OperationState, Outcome
+from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefusal
 from bot.domain.reasons import OutcomeReason
 from bot.domain.snapshots import Snapshot, StoredSnapshot
-from bot.operations.step_results import Preflight, PreflightResult, StepResult, failed, final
+from bot.operations.authorization import authorize_again, needs_object
+from bot.operations.step_results import (
+    Preflight,
+    PreflightResult,
+    ResultKind,
+    StepResult,
+    failed,
+    not_sent,
+)
 from bot.operations.steps import posted_since
 from bot.secmaster import Instance, NotFound, SecMasterError, Task
 from bot.services import Services
+from bot.slack.directory import LookupFailed
 from bot.slack.gateway import CannotPost
+
+DONE = Outcome(state=OperationState.DONE)
 
 
 async def run(services: Services, operation: Operation) -> PreflightResult:
-    """Read the object where the action or the answer needs it, then take the key."""
-    if operation.intent is not ApprovalIntent.GIVE:
-        outcome = await asyncio.to_thread(_change_approval, services, operation)
-        return PreflightResult(result=final(outcome))
-    location = operation.location
-    needs_object = bool(BY_NAME[operation.action].allowed_statuses) or not location.card
-    snapshot, permalink = await asyncio.gather(
-        _read(services, operation) if needs_object else _nothing(),
-        _permalink(services, operation, location.card),
-    )
-    if isinstance(snapshot, StepResult):
-        return PreflightResult(result=snapshot)
-    preflight = Preflight(card_ts=location.card, permalink=permalink)
-    if snapshot and not location.card:
+    """Read the object where anything depends on it, ask the policy again, then take the key."""
+    if operation.intent is ApprovalIntent.WITHDRAW:  # nobody needs a right to take back their own
+        return await asyncio.to_thread(_change_approval, services, operation)
+    action, location = BY_NAME[operation.action], operation.location
+    posts_card = not location.card and operation.intent is ApprovalIntent.GIVE
+    snapshot: Snapshot | None = None
+    if action.allowed_statuses or posts_card or needs_object(services, action):
+        try:
+            snapshot = await services.workspaces.read(operation.ref)
+        except SecMasterError as error:
+            return PreflightResult(**dict(not_sent(error)))
+    authorized = await _compare_and_authorize(services, operation, snapshot)
+    if isinstance(authorized, PreflightResult):
+        return authorized
+    if operation.intent is ApprovalIntent.DECLINE:
+        return await asyncio.to_thread(_change_approval, services, authorized)
+    if posts_card and snapshot:
         try:
             ts = await services.cards.find_or_post(
                 operation.ref,
@@ -46,95 +60,113 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
                 posted_since=posted_since(services, operation),
             )
         except CannotPost as error:
-            outcome = _failure(OutcomeReason.CANNOT_POST, code=error.code)
-            return PreflightResult(result=final(outcome))
-        permalink = await _permalink(services, operation, ts)
-        preflight = Preflight(card_ts=ts, permalink=permalink)
-    return await _claim(services, operation, snapshot, preflight)
+            return _final(failed(OutcomeReason.CANNOT_POST, code=error.code))
+        location = location.model_copy(update={"card": ts})
+        authorized = authorized.model_copy(update={"location": location})
+    return await _claim(services, authorized, snapshot)
 
 
-async def _nothing() -> None:
-    """Stand in for a read that nothing needs."""
+async def _compare_and_authorize(
+    services: Services, operation: Operation, snapshot: Snapshot | None
+) -> Operation | PreflightResult:
+    """Return the operation under the terms that hold for the object now, or why it can't be done.
 
-
-async def _read(services: Services, operation: Operation) -> Snapshot | StepResult:
-    """Read the object, or return why the operation can't be done now."""
+    What is compared with what was decided on, and what the policy is asked about, is one read: of
+    two, a rule could allow one and the other be written to.
+    """
+    if operation.intent is ApprovalIntent.GIVE and snapshot:
+        fingerprint = operation.decision_fingerprint
+        if refusal := await _not_open(services, operation, snapshot, fingerprint):
+            return _final(refusal)
     try:
-        snapshot = await services.workspaces.read(operation.ref)
-    except SecMasterError as error:
-        return failed(error, sent=False)
-    fingerprint = operation.decision_fingerprint
-    return await _not_open(services, operation, snapshot, fingerprint) or snapshot
+        authorized = await authorize_again(services, operation, snapshot)
+    except LookupFailed as error:
+        outcome = failed(OutcomeReason.PERSON_UNKNOWN, code=str(error)[:100])
+        return PreflightResult(kind=ResultKind.RETRYABLE, outcome=outcome)
+    if isinstance(authorized, PolicyRefusal):
+        return _final(failed(OutcomeReason.NOT_ALLOWED, refusal=authorized))
+    return authorized
 
 
-async def _permalink(services: Services, operation: Operation, card_ts: str) -> str:
-    """Return where this is talked about, for SecMaster's comment; "" where none is left."""
-    leaves_comment = needs_attribution(operation) or any(
-        param.signed for param in BY_NAME[operation.action].params
-    )
-    if not card_ts or not leaves_comment:
-        return ""
-    return await services.slack.permalink(operation.location.channel, card_ts)
+def _final(outcome: Outcome) -> PreflightResult:
+    return PreflightResult(kind=ResultKind.FINAL, outcome=outcome)
 
 
 async def _claim(
-    services: Services, operation: Operation, snapshot: Snapshot | None, preflight: Preflight
+    services: Services, operation: Operation, snapshot: Snapshot | None
 ) -> PreflightResult:
     """Take the key, or count the approval where more people are needed."""
+    action, location = BY_NAME[operation.action], operation.location
+    leaves_comment = needs_attribution(operation) or any(param.signed for param in action.params)
+    permalink = ""
+    if location.card and leaves_comment:
+        permalink = await services.slack.permalink(location.channel, location.card)
     retry_count = snapshot.retry_count if isinstance(snapshot, Instance) else 0
     stored = snapshots.stored(snapshot) if snapshot else StoredSnapshot()
-    group = BY_NAME[operation.action].claim_group
+    group = action.claim_group
     key = f"{operation.ref}:{group}:{retry_count}" if group else ""
     now = services.clock.now()
     claim = await asyncio.to_thread(services.store.claim, operation, key, now, stored)
-    facts = {
-        "retry_count": retry_count,
-        "status": snapshot.status if snapshot else "",
-        "decision_fingerprint": stored.fingerprint,
-    }
-    return _result(claim, preflight.model_copy(update=facts))
+    preflight = Preflight(
+        retry_count=retry_count,
+        permalink=permalink,
+        status=snapshot.status if snapshot else "",
+        decision_fingerprint=stored.fingerprint,
+    )
+    return _result(operation, claim, preflight)
 
 
-def _result(claim: Claim, preflight: Preflight) -> PreflightResult:
+def _result(operation: Operation, claim: Claim, preflight: Preflight) -> PreflightResult:
     """Return how the operation goes on after its claim: to its write, or to its end."""
     match claim:
         case Taken():
-            return PreflightResult(
-                preflight=preflight,
-                co_approvers=claim.operation.co_approvers,
-                ended_request=claim.ended_request,
-                outdated_approvals=claim.outdated_approvals,
-            )
+            operation = operation.model_copy(update={"co_approvers": claim.operation.co_approvers})
+            kind, outcome = ResultKind.DONE, DONE
         case HeldBy(holder):
-            lost = _failure(OutcomeReason.LOST)
-            return PreflightResult(result=final(lost), preflight=preflight, holder=holder)
+            return PreflightResult(
+                kind=ResultKind.FINAL,
+                outcome=failed(OutcomeReason.LOST),
+                operation=operation,
+                preflight=preflight,
+                holder=holder,
+            )
         case RequestOver():
-            counted = Outcome(state=OperationState.COUNTED)
-            return PreflightResult(result=final(counted), preflight=preflight)
+            outcome = Outcome(state=OperationState.COUNTED)
+            return PreflightResult(
+                kind=ResultKind.FINAL, outcome=outcome, operation=operation, preflight=preflight
+            )
         case WaitingFor():
+            kind = ResultKind.FINAL
             outcome = Outcome(state=OperationState.COUNTED, approval_request=claim.request)
         case NotCounted():
-            outcome = _failure(claim.reason, approval_request=claim.request)
+            kind, outcome = (
+                ResultKind.FINAL,
+                failed(claim.reason, approval_request=claim.request),
+            )
         case _:
             assert_never(claim)
+    facts = {
+        "ended_request": claim.ended_request,
+        "outdated_approvals": claim.outdated_approvals,
+    }
     return PreflightResult(
-        result=final(outcome),
-        preflight=preflight,
-        ended_request=claim.ended_request,
-        outdated_approvals=claim.outdated_approvals,
+        kind=kind,
+        outcome=outcome,
+        operation=operation,
+        preflight=preflight.model_copy(update=facts),
     )
 
 
-def _change_approval(services: Services, operation: Operation) -> Outcome:
+def _change_approval(services: Services, operation: Operation) -> PreflightResult:
     """Withdraw one's approval, or decline what waits for more; blocks."""
     change = services.store.withdraw(operation, services.clock.now())
     match change:
         case RequestRemains(request):
-            return Outcome(state=OperationState.DONE, approval_request=request)
+            return _final(DONE.model_copy(update={"approval_request": request}))
         case RequestEnded(request):
-            return Outcome(state=OperationState.DONE, ended_request=request)
+            return _final(DONE.model_copy(update={"ended_request": request}))
         case NotChanged(reason):
-            return _failure(reason)
+            return _final(failed(reason))
         case _:
             assert_never(change)
 
@@ -148,15 +180,17 @@ async def recheck(
     try:
         snapshot = await services.workspaces.read(operation.ref)
     except SecMasterError as error:
-        return failed(error, sent=False)
+        return not_sent(error)
     if isinstance(snapshot, Instance) and snapshot.retry_count != preflight.retry_count:
-        return _not_now(snapshot)
-    return await _not_open(services, operation, snapshot, preflight.decision_fingerprint)
+        return StepResult(kind=ResultKind.FINAL, outcome=_not_now(snapshot))
+    fingerprint = preflight.decision_fingerprint
+    refusal = await _not_open(services, operation, snapshot, fingerprint)
+    return StepResult(kind=ResultKind.FINAL, outcome=refusal) if refusal else None
 
 
 async def _not_open(
     services: Services, operation: Operation, snapshot: Snapshot, fingerprint: str
-) -> StepResult | None:
+) -> Outcome | None:
     """Return why this can't be done now: another status, or not what was decided on.
 
     ``fingerprint`` is that of what was decided on, "" where nobody can tell.
@@ -174,10 +208,7 @@ async def _not_open(
     if before and not changes:
         return None
     await asyncio.to_thread(store.save_snapshot, operation.ref, current, services.clock.now())
-    outcome = _failure(
-        OutcomeReason.CHANGED, changes=changes, preflight_fingerprint=current.fingerprint
-    )
-    return final(outcome)
+    return failed(OutcomeReason.CHANGED, changes=changes, preflight_fingerprint=current.fingerprint)
 
 
 def _comment_references(services: Services, operation: Operation) -> set[str]:
@@ -201,7 +232,7 @@ async def lapse(services: Services, operation: Operation) -> Outcome:
     """
     lapsed = await asyncio.to_thread(services.store.lapse, operation, services.clock.now())
     if lapsed is None:
-        return Outcome(state=OperationState.DONE)
+        return DONE
     try:
         open_ = is_allowed_now(operation, await services.workspaces.read(operation.ref))
     except NotFound:
@@ -209,8 +240,8 @@ async def lapse(services: Services, operation: Operation) -> Outcome:
     except SecMasterError:
         open_ = True
     if not open_:
-        return Outcome(state=OperationState.DONE)
-    return _failure(OutcomeReason.REQUEST_LAPSED, ended_request=lapsed)
+        return DONE
+    return failed(OutcomeReason.REQUEST_LAPSED, ended_request=lapsed)
 
 
 def is_allowed_now(operation: Operation, snapshot: Snapshot) -> bool:
@@ -219,18 +250,13 @@ def is_allowed_now(operation: Operation, snapshot: Snapshot) -> bool:
     return not statuses or snapshot.status in statuses
 
 
-def _not_now(snapshot: Snapshot) -> StepResult:
+def _not_now(snapshot: Snapshot) -> Outcome:
     """Refuse what the object's status does not admit, with who brought that about."""
     if not isinstance(snapshot, Task):
-        return final(_failure(OutcomeReason.NOT_NOW, blocking_status=snapshot.status))
-    outcome = _failure(
+        return failed(OutcomeReason.NOT_NOW, blocking_status=snapshot.status)
+    return failed(
         OutcomeReason.NOT_NOW,
         blocking_status=snapshot.status,
         decided_by=snapshot.decider,
         decided_at=snapshot.update_time,
     )
-    return final(outcome)
-
-
-def _failure(reason: OutcomeReason, **facts: object) -> Outcome:
-    return Outcome.model_validate({"state": OperationState.FAILED, "reason_code": reason, **facts})

@@ -5,11 +5,16 @@ import logging
 
 from bot import messages
 from bot.domain import snapshots
+from bot.domain.actions import BY_NAME
 from bot.domain.approvals import ApprovalRequest
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.reasons import OutcomeReason
 from bot.messages import Message
+from bot.operations.step_results import WriteKind
 from bot.operations.steps import posted_since
+from bot.operations.transitions import Notice
+from bot.policy.decide import Refused
+from bot.secmaster import Refused as RefusedBySecMaster
 from bot.secmaster import SecMasterError
 from bot.services import Services
 from bot.slack.gateway import SlackFailed
@@ -18,6 +23,7 @@ log = logging.getLogger(__name__)
 
 # Where nothing reached SecMaster there is nothing for the thread to know.
 PRIVATE = (
+    OutcomeReason.NOT_ALLOWED,
     OutcomeReason.NOT_NOW,
     OutcomeReason.CANNOT_POST,
     OutcomeReason.CHANGED,
@@ -45,6 +51,11 @@ async def outcome(
         return
     if outcome.reason_code is OutcomeReason.CHANGED:
         message = await _decide_again(services, operation, outcome)
+    elif outcome.refusal and not operation.batch_ts:
+        refused = Refused(outcome.refusal.reason, outcome.refusal.rule, outcome.refusal.roles)
+        roles = services.policy.current.roles
+        action = BY_NAME[operation.action]
+        message = messages.denials.not_allowed(action, operation.ref, refused, roles)
     elif operation.batch_ts:
         return  # its row in the batch tells it
     else:
@@ -101,19 +112,31 @@ async def lapsed(services: Services, operation: Operation, request: ApprovalRequ
     await _in_thread(services, operation, "lapsed", messages.lapsed(operation, request))
 
 
-async def still_trying(services: Services, operation: Operation, outcome: Outcome) -> None:
-    """Tell the thread that SecMaster is in trouble and that the operation is kept."""
-    message = messages.still_trying(operation, outcome, services.timeouts.seconds)
-    in_doubt = outcome.state is OperationState.UNKNOWN
+async def still_trying(services: Services, operation: Operation, notice: Notice) -> None:
+    """Tell the thread of trouble, or of a doubt, and that the operation is kept."""
+    message = messages.still_trying(operation, notice.outcome, notice.write, operation.retry.budget)
+    part = f"doubt about the {notice.write}" if notice.write else "trouble"
     try:
         async with asyncio.timeout(TIMEOUT):
-            part = "doubt" if in_doubt else "trouble"
             await _in_thread(services, operation, part, message)
-            if in_doubt:
+            # The cards tell of the decision: a comment that is in doubt leaves them as they are.
+            if notice.write is WriteKind.ACTION:
                 await _draw_doubt(services, operation)
     except (SlackFailed, TimeoutError) as error:
         # The operation matters more than the news of it, which has an ending to come.
         log.warning("trouble not reported", extra={"error": str(error)})
+
+
+async def redraw(services: Services, operation: Operation, task: str) -> None:  # noqa: ARG001
+    """Draw the cards of an operation's object from what SecMaster says now.
+
+    ``task`` is the task that SecMaster's answer carried, as JSON, "" where it carried none.
+    """
+    try:
+        await services.cards.redraw(operation.ref)
+    except RefusedBySecMaster as error:
+        # What is refused now will not be allowed by asking again: the poller draws them later.
+        log.warning("cards not redrawn", extra={"ref": str(operation.ref), "error": str(error)})
 
 
 async def _draw_doubt(services: Services, operation: Operation) -> None:

@@ -1,65 +1,86 @@
-"""What a step that asks SecMaster or Slack learned, as it is recorded."""
+"""What a step of an operation learned, as it is recorded."""
 
+from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.approvals import Approval, ApprovalRequest
 from bot.domain.objects import Value
-from bot.domain.operations import OperationState, Outcome, StandingOperation
-from bot.domain.reasons import secmaster_reason
-from bot.secmaster import Refused, SecMasterError, Unavailable
+from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.reasons import OutcomeReason, secmaster_reason
+from bot.secmaster import Refused, SecMasterError, Unavailable, WriteEffect
 
 MAX_RETRY_AFTER = 60.0  # seconds, whatever Retry-After says
+
+
+class WriteKind(StrEnum):
+    """The writes that an operation may consist of, in their order."""
+
+    ATTRIBUTION = "attribution"
+    ACTION = "action"
 
 
 class ResultKind(StrEnum):
     """What a step learned."""
 
-    FINAL = "final"  # the outcome is known, either way
+    DONE = "done"  # it had its effect
+    FINAL = "final"  # it will not have it: the outcome says why
     RETRYABLE = "retryable"  # nothing was sent, and it may be tried again
     IN_DOUBT = "in_doubt"  # something was sent, and nobody knows what became of it
     NOT_VISIBLE = "not_visible"  # SecMaster does not show the effect, yet
 
 
 class StepResult(Value):
-    """A step's result, and how many seconds SecMaster asked to be left alone for."""
+    """A step's result.
+
+    ``at`` is when the step ended, None where no time is spent in it; ``retry_after`` is how many
+    seconds SecMaster asked to be left alone for. ``write_effect`` is what the answer proves about
+    a write that is in doubt. ``task`` is the task as SecMaster's answer shows it, as JSON.
+    """
 
     kind: ResultKind
     outcome: Outcome
+    at: datetime | None = None
     retry_after: float = 0
+    write_effect: WriteEffect = WriteEffect.POSSIBLE
+    task: str = ""
 
 
 class Preflight(Value):
-    """What was read before the write, as far as a later step needs it.
+    """What was read and claimed before the write, as far as a later step needs it.
 
-    ``card_ts`` and ``permalink`` say where the operation is talked about.
+    ``permalink`` is where the operation is talked about. ``ended_request`` is what the operation
+    put an end to, ``outdated_approvals`` were given to something that has changed since.
     """
 
     retry_count: int = 0
-    card_ts: str = ""
     permalink: str = ""
     status: str = ""
     decision_fingerprint: str = ""
-
-
-class PreflightResult(Value):
-    """What stands before a write: the ``preflight``, or a ``result`` why it can't be sent.
-
-    ``holder`` is who holds the key already, ``co_approvers`` gave the other approvals that it
-    needed, ``ended_request`` is what it put an end to, ``outdated_approvals`` were given to
-    something that has changed since.
-    """
-
-    result: StepResult | None = None
-    preflight: Preflight = Preflight()
-    holder: StandingOperation | None = None
-    co_approvers: tuple[Approval, ...] = ()
     ended_request: ApprovalRequest | None = None
     outdated_approvals: tuple[Approval, ...] = ()
 
 
-def failed(error: SecMasterError, *, sent: bool) -> StepResult:
-    """Classify an error: a refusal is final, anything else may pass; ``sent`` leaves a doubt."""
-    outcome = Outcome(
+class PreflightResult(StepResult):
+    """What stands before a write.
+
+    ``operation`` is the operation as it goes on, under the terms that hold now and with its card;
+    None where it was not looked at. ``holder`` is who holds the key already.
+    """
+
+    operation: Operation | None = None
+    preflight: Preflight = Preflight()
+    holder: StandingOperation | None = None
+
+
+class UploadResult(StepResult):
+    """The result of an upload, with the id that SecMaster gave the file."""
+
+    attachment_id: str = ""
+
+
+def failure(error: SecMasterError) -> Outcome:
+    """Return the outcome of what SecMaster refused, or did not answer."""
+    return Outcome(
         state=OperationState.FAILED,
         reason_code=secmaster_reason(error),
         code=error.code,
@@ -67,15 +88,23 @@ def failed(error: SecMasterError, *, sent: bool) -> StepResult:
         status=error.status,
         request_id=error.request_id,
     )
-    if sent:
-        unknown = outcome.model_copy(update={"state": OperationState.UNKNOWN})
-        return StepResult(kind=ResultKind.IN_DOUBT, outcome=unknown)
+
+
+def not_sent(error: SecMasterError) -> StepResult:
+    """Classify an error before which nothing was sent: a refusal is final, the rest may pass."""
     if isinstance(error, Refused):
-        return final(outcome)
+        return StepResult(kind=ResultKind.FINAL, outcome=failure(error))
     seconds = error.retry_after if isinstance(error, Unavailable) else None
     retry_after = min(seconds or 0, MAX_RETRY_AFTER)
-    return StepResult(kind=ResultKind.RETRYABLE, outcome=outcome, retry_after=retry_after)
+    return StepResult(kind=ResultKind.RETRYABLE, outcome=failure(error), retry_after=retry_after)
 
 
-def final(outcome: Outcome) -> StepResult:
-    return StepResult(kind=ResultKind.FINAL, outcome=outcome)
+def in_doubt(error: SecMasterError, effect: WriteEffect) -> StepResult:
+    """Classify an error after which a write may have taken effect."""
+    outcome = failure(error).model_copy(update={"state": OperationState.UNKNOWN})
+    return StepResult(kind=ResultKind.IN_DOUBT, outcome=outcome, write_effect=effect)
+
+
+def failed(reason: OutcomeReason, **facts: object) -> Outcome:
+    """Return the outcome of what certainly did not happen."""
+    return Outcome.model_validate({"state": OperationState.FAILED, "reason_code": reason, **facts})

@@ -6,7 +6,6 @@ that a dead process may have sent is never sent again unread.
 
 import asyncio
 from datetime import timedelta
-from enum import StrEnum
 
 from bot.domain.actions import BY_NAME
 from bot.domain.attribution import attribution_comment, has_comment, signed_comment
@@ -14,16 +13,17 @@ from bot.domain.operations import Operation, OperationState, Outcome
 from bot.domain.reasons import OutcomeReason
 from bot.messages.labels import labels
 from bot.operations.preflight import recheck
-from bot.operations.step_results import Preflight, ResultKind, StepResult, failed, final
-from bot.secmaster import CommandType, Receipt, SecMasterError, TaskAction
+from bot.operations.step_results import (
+    Preflight,
+    ResultKind,
+    StepResult,
+    WriteKind,
+    failed,
+    in_doubt,
+    not_sent,
+)
+from bot.secmaster import CommandType, Receipt, SecMasterError, TaskAction, WriteEffect
 from bot.services import Services
-
-
-class WriteKind(StrEnum):
-    """The writes that an operation may consist of, in their order."""
-
-    ATTRIBUTION = "attribution"
-    ACTION = "action"
 
 
 async def send(
@@ -40,23 +40,25 @@ async def send(
     if services.tracker.may_have_run(operation.id):
         unknown = Outcome(state=OperationState.UNKNOWN, reason_code=OutcomeReason.RESTARTED)
         return StepResult(kind=ResultKind.IN_DOUBT, outcome=unknown)
-    max_age = timedelta(seconds=2 * services.timeouts.seconds + 60)
+    max_age = timedelta(seconds=2 * operation.retry.budget + 60)
     if services.clock.now() - operation.accepted_at > max_age:
-        too_old = Outcome(state=OperationState.FAILED, reason_code=OutcomeReason.TOO_OLD)
-        return final(too_old)
+        return StepResult(kind=ResultKind.FINAL, outcome=failed(OutcomeReason.TOO_OLD))
     if stale and (refusal := await recheck(services, operation, stale)):
         return refusal
     try:
         receipt = await _put(services, operation, kind, permalink)
     except SecMasterError as error:
-        return failed(error, sent=error.in_doubt)
+        if error.write_effect is WriteEffect.NONE:
+            return not_sent(error)
+        return in_doubt(error, error.write_effect)
     outcome = Outcome(
         state=OperationState.DONE,
         status=receipt.status,
         request_id=receipt.request_id,
         status_after=receipt.task.status if receipt.task else "",
     )
-    return final(outcome)
+    task = receipt.task.model_dump_json() if receipt.task else ""
+    return StepResult(kind=ResultKind.DONE, outcome=outcome, task=task)
 
 
 async def verify(
@@ -66,32 +68,27 @@ async def verify(
     try:
         snapshot = await services.workspaces.read(operation.ref)
     except SecMasterError as error:
-        return failed(error, sent=True)
+        return in_doubt(error, WriteEffect.POSSIBLE)
     if kind is WriteKind.ATTRIBUTION:
         took_effect: bool | None = has_comment(operation, snapshot)
     else:
         action = BY_NAME[operation.action]
         took_effect = action.took_effect(operation, snapshot, preflight.retry_count)
-    if took_effect is None:
-        not_readable = Outcome(
-            state=OperationState.UNKNOWN,
-            reason_code=OutcomeReason.NOT_READABLE,
-            blocking_status=snapshot.status,
-        )
-        return final(not_readable)
     if took_effect:
         done = Outcome(
             state=OperationState.DONE,
             reason_code=OutcomeReason.READ_BACK,
             status_after=snapshot.status,
         )
-        return final(done)
-    not_visible = Outcome(
+        return StepResult(kind=ResultKind.DONE, outcome=done)
+    unreadable = took_effect is None
+    unknown = Outcome(
         state=OperationState.UNKNOWN,
-        reason_code=OutcomeReason.NOT_VISIBLE,
+        reason_code=OutcomeReason.NOT_READABLE if unreadable else OutcomeReason.NOT_VISIBLE,
         blocking_status=snapshot.status,
     )
-    return StepResult(kind=ResultKind.NOT_VISIBLE, outcome=not_visible)
+    kind_of_result = ResultKind.FINAL if unreadable else ResultKind.NOT_VISIBLE
+    return StepResult(kind=kind_of_result, outcome=unknown)
 
 
 async def _put(
@@ -124,6 +121,8 @@ async def conclude(
         "status_before": preflight.status,
         "preflight_fingerprint": outcome.preflight_fingerprint or preflight.decision_fingerprint,
         "retries_before": preflight.retry_count if BY_NAME[operation.action].is_retry else None,
+        "ended_request": outcome.ended_request or preflight.ended_request,
+        "outdated_approvals": preflight.outdated_approvals,
     }
     concluded = outcome.model_copy(update=facts)
     await asyncio.to_thread(services.store.conclude, operation, concluded, now)

@@ -1,15 +1,31 @@
-"""How long operations, reads and posts may take."""
+"""How long operations, reads and posts may take, and how often they are tried."""
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySchedule:
+    """How long one operation goes on while SecMaster is in trouble; all in seconds.
+
+    ``pauses`` lie between its attempts, and the last of them is repeated until the ``budget`` is
+    spent. A write in doubt is looked for during ``settle`` before it is believed lost and sent
+    again: longer than a gateway goes on working on a request. ``settle_unreached`` is enough where
+    the gateway says that it did not reach SecMaster. The thread is told of a doubt that lasts
+    ``report_after``.
+    """
+
+    pauses: tuple[float, ...] = (1, 2, 4, 8, 15, 30, 60)
+    budget: float = 600
+    settle: float = 60
+    settle_unreached: float = 5
+    report_after: float = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long operations, reads and posts may take; all in seconds.
 
-    ``pauses`` lie between the attempts of an operation while SecMaster is in trouble; after the
-    last one it is given up. A write in doubt is looked for during ``settle`` before it is
-    believed lost and sent again: longer than a gateway goes on working on a request.
+    ``retry`` is recorded with each operation: one that is under way keeps it.
     ``render_interval`` is the least time between two renderings of one object's cards,
     ``post_interval`` that between two messages that the bot posts into a channel by itself: Slack
     takes one a second, and people's come first. Posting one of those may take ``post``, waiting
@@ -19,16 +35,10 @@ class Timeouts:
     ``optional``.
     """
 
-    pauses: tuple[float, ...] = (1, 2, 4, 8, 15, 30, *(60,) * 9)
-    settle: float = 60
+    retry: RetrySchedule = RetrySchedule()
     render_interval: float = 1
     post_interval: float = 1.2
     post: float = 15
     takeover: float = 20
     before_ack: float = 0.8
     optional: float = 0.5
-
-    @property
-    def seconds(self) -> float:
-        """The time that all pauses take together."""
-        return sum(self.pauses)

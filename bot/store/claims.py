@@ -206,7 +206,12 @@ class Claims(Repository):
 
     def conclude(self, operation: Operation, outcome: Outcome, at: datetime) -> None:
         """Record how an operation ended, and free the keys that it held unless it is done."""
-        detail = " ".join(filter(None, (outcome.reason_code, outcome.code, outcome.message)))
+        refusal = outcome.refusal
+        detail = (
+            refusal.reason
+            if refusal
+            else " ".join(filter(None, (outcome.reason_code, outcome.code, outcome.message)))
+        )
         rows = (claims.c.operation_id == operation.id) & claims.c.state.in_(UNDER_WAY)
         keys = sa.select(claims.c.key).where(rows)
         with self.engine.begin() as connection:
@@ -220,7 +225,7 @@ class Claims(Repository):
             self._audit(
                 connection,
                 operation,
-                outcome.state,
+                "refused" if refusal else outcome.state,
                 at,
                 detail=detail,
                 status=outcome.status,

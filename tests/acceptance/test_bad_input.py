@@ -161,6 +161,24 @@ async def test_the_card_of_a_task_that_is_gone_says_so_and_loses_its_buttons(
     assert [one for one in puts(environment) if one.applied] == []
 
 
+async def test_a_404_of_the_gateway_leaves_cards_and_requests_alone(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", TASK)
+    await environment.secmaster.faults.set(Fault(on="ShowTask", status=404))
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    [reply] = await environment.replies(ts)
+    assert "gateway turned the approval" in reply
+    assert "APIGW.0101" in reply
+    assert "Nothing was done." in reply
+    assert environment.buttons(ts)
+    assert "no longer exists" not in environment.message(ts)["text"]
+    await environment.secmaster.faults.clear()
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    assert "*Approved*" in (await environment.replies(ts))[-1]
+    assert [one for one in puts(environment) if one.applied]
+
+
 async def test_what_was_decided_in_the_console_is_not_decided_again(
     environment: BotEnvironment,
 ) -> None:

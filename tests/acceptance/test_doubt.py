@@ -1,7 +1,6 @@
 """A write's answer is lost: until somebody knows what became of it, everybody is told just that."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from bot.sandbox.secmaster import seed
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, SOC
-from tests.support.timeouts import QUICK_TIMEOUTS
+from tests.support.timeouts import quick_retries
 
 TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 NOT_KNOWN = "Whether the approval by <@U0ALICE> took effect is not known yet."
@@ -32,7 +31,7 @@ async def test_card_and_thread_say_that_it_is_not_known_yet_until_it_is(
     await lose_the_answer(environment, ts)
     [waiting] = await environment.replies(ts)
     assert "The approval by <@U0ALICE> waits." in waiting
-    assert "reading until it is known whether it took effect" in waiting
+    assert "reading until it is known whether the approval took effect" in waiting
     await environment.slack.until(lambda: NOT_KNOWN in texts(environment, ts))
     assert "SecMaster can't be read now" in texts(environment, ts)
     assert "approved" not in texts(environment, ts).lower()
@@ -66,7 +65,7 @@ async def test_nobodys_second_press_is_sent_while_it_is_not_known(
 
 @pytest.mark.parametrize(
     "timeouts",
-    [replace(QUICK_TIMEOUTS, pauses=(0.05,) * 60, settle=60)],
+    [quick_retries(budget=3, settle=60)],
     indirect=True,
     ids=["few"],
 )
@@ -86,7 +85,7 @@ async def test_somebody_else_is_told_who_is_at_it_while_it_is_looked_for(
 
 @pytest.mark.parametrize(
     "timeouts",
-    [replace(QUICK_TIMEOUTS, pauses=(0.05,) * 4, settle=0.1)],
+    [quick_retries(budget=1)],
     indirect=True,
     ids=["few"],
 )
@@ -108,7 +107,7 @@ async def test_what_is_never_known_is_given_up_as_unknown_and_never_called_a_suc
 
 @pytest.mark.parametrize(
     "timeouts",
-    [replace(QUICK_TIMEOUTS, pauses=(0.05,) * 4, settle=0.1)],
+    [quick_retries(budget=1)],
     indirect=True,
     ids=["few"],
 )

@@ -1,5 +1,6 @@
 """Who may do what: no rule means no, a doubt means no, and a refusal says whose it is."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
-from tests.support.environment import BotEnvironment, on_card, waits_two_seconds
+from tests.support.environment import BotEnvironment, on_card, policy, waits_two_seconds
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, OUTSIDER, SOC, SOLO
 
 ROLES = POLICY.partition("[[rules]]")[0]
@@ -32,6 +33,19 @@ when = {{ business_type = ["WORKFLOWNODEAPPROVE"] }}
 actions = ["task.approve"]
 roles = ["oncall"]
 reason = "required"
+"""
+LAX_AND_GRAVE = f"""{ROLES}
+[[rules]]
+actions = ["task.approve"]
+roles = ["approver"]
+when = {{ name = "Isolate.*" }}
+approvals = 2
+reason = "required"
+
+[[rules]]
+actions = ["task.approve"]
+roles = ["approver"]
+when = {{ name = "Look.*" }}
 """
 EVERY_WRITE = [
     f"/task approve {seed.TASK_ISOLATE}",
@@ -228,13 +242,13 @@ async def test_the_first_rule_that_fits_the_object_decides(environment: BotEnvir
 async def test_an_object_that_cannot_be_read_lets_no_rule_allow_it(
     environment: BotEnvironment,
 ) -> None:
-    ts = await environment.card("task", seed.TASK_ISOLATE)
+    approve = f"/task approve {seed.TASK_ISOLATE}"
     await environment.secmaster.faults.set(Fault(on="ShowTask", html=True))
-    await environment.slack.press(BOB, SOC, ts, "task.approve")
+    await environment.slack.command(BOB, SOC, approve)
     await environment.ephemeral(BOB, "SecMaster could not be asked what this is", "was not sent")
     await environment.secmaster.faults.clear()
     await environment.secmaster.faults.set(Fault(on="ShowTask", hold=True))
-    delivered = await environment.slack.press(BOB, SOC, ts, "task.approve")
+    delivered = await environment.slack.command(BOB, SOC, approve)
     assert (delivered.status, delivered.error) == (200, "")
     await environment.ephemeral(BOB, "SecMaster could not be asked what this is", "was not sent")
     await environment.secmaster.faults.clear()
@@ -242,8 +256,52 @@ async def test_an_object_that_cannot_be_read_lets_no_rule_allow_it(
     assert [row["detail"] for row in audit(environment, "task", seed.TASK_ISOLATE)] == [
         "unread"
     ] * 2
+
+
+@pytest.mark.parametrize("rules", [BY_OBJECT], indirect=True, ids=["when"])
+async def test_what_a_card_showed_is_decided_once_the_object_can_be_read(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
     await environment.slack.press(BOB, SOC, ts, "task.approve")
-    assert "*Approved* by <@U0BOB>" in (await environment.replies(ts))[0]
+    assert "It is kept and tried again" in (await environment.replies(ts))[0]
+    nothing_was_sent(environment)
+    await environment.secmaster.faults.clear()
+    assert "*Approved* by <@U0BOB>" in (await environment.replies(ts, 2))[1]
+
+
+@pytest.mark.parametrize("rules", [LAX_AND_GRAVE], indirect=True, ids=["lax-and-grave"])
+async def test_a_name_that_stands_for_a_single_read_gives_nobody_the_lax_rule(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    task = environment.secmaster.world.tasks[seed.TASK_ISOLATE]
+    name, task["name"] = task["name"], "Look at a log"
+    await environment.secmaster.faults.set(Fault(on="ShowTask", hold=True, applied=True, times=1))
+    press = asyncio.create_task(environment.slack.press(BOB, SOC, ts, "task.approve"))
+    await environment.secmaster.faults.until_held("ShowTask")
+    task["name"] = name
+    await environment.secmaster.faults.clear()
+    await press
+    await environment.ephemeral(BOB, "Changed since you looked", "was not sent")
+    nothing_was_sent(environment)
+
+
+@pytest.mark.parametrize("rules", [BY_OBJECT], indirect=True, ids=["when"])
+async def test_a_right_that_is_lost_after_the_acknowledgement_is_not_used(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.secmaster.faults.set(Fault(on="ShowTask", hold=True))
+    await environment.slack.press(BOB, SOC, ts, "task.approve")
+    await environment.secmaster.faults.until_held("ShowTask")
+    environment.app.services.policy.current = policy(ROLES)
+    await environment.secmaster.faults.clear()
+    await environment.ephemeral(BOB, "No rule allows `task.approve`", "was not sent")
+    nothing_was_sent(environment)
+    [row] = audit(environment, "task", seed.TASK_ISOLATE)
+    assert (row["outcome"], row["detail"]) == ("refused", "no-rule")
 
 
 def nothing_was_sent(environment: BotEnvironment) -> None:

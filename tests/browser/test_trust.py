@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from bot.cli.demo_story import POLICY
-from bot.runtime.timeouts import Timeouts
+from bot.runtime.timeouts import RetrySchedule, Timeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
 from tests.support.browser import Sit, decide, message, open_thread, press
@@ -199,7 +199,10 @@ async def test_rights_are_lent_and_both_names_stand_in_the_thread(
 
 @pytest.mark.parametrize("rules", [POLICY], ids=["plain"])
 @pytest.mark.parametrize(
-    "timeouts", [Timeouts(pauses=(0.1,) * 300, settle=0.14)], indirect=True, ids=["patient"]
+    "timeouts",
+    [Timeouts(retry=RetrySchedule(pauses=(0.1,), budget=30, settle=0.14))],
+    indirect=True,
+    ids=["patient"],
 )
 async def test_what_nobody_knows_yet_stands_on_the_card_until_it_is_known(
     environment: BotEnvironment, sit: Sit

@@ -1,15 +1,22 @@
 """How long the bot lets things take in tests."""
 
-from bot.runtime.timeouts import Timeouts
+from dataclasses import replace
+from typing import Any
+
+from bot.runtime.timeouts import RetrySchedule, Timeouts
 
 PATIENCE = 20  # seconds, where a machine that has other things to do may be slow
 # Long enough for a test's trouble to pass, short enough to be waited for.
 QUICK_TIMEOUTS = Timeouts(
-    pauses=(0.05,) * 40,
-    settle=0.14,
+    retry=RetrySchedule(pauses=(0.05,), budget=2, settle=0.14, settle_unreached=0.1),
     render_interval=0.05,
     post_interval=0.01,
     takeover=0,
     before_ack=PATIENCE,
     optional=PATIENCE,
 )
+
+
+def quick_retries(**changes: Any) -> Timeouts:
+    """Return the quick timeouts with another way to try again."""
+    return replace(QUICK_TIMEOUTS, retry=replace(QUICK_TIMEOUTS.retry, **changes))

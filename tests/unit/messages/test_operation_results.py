@@ -118,13 +118,15 @@ def test_a_reason_that_may_have_stayed_in_secmaster_is_not_kept_quiet() -> None:
 
 def test_while_secmaster_is_in_trouble_it_is_said_that_the_work_is_kept() -> None:
     result = Outcome(state=OperationState.FAILED, reason_code="Unavailable", status=503)
-    text = still_trying(operation("task.approve"), result, 3600).text
+    text = still_trying(operation("task.approve"), result, None, 3600).text
     assert "tried again for 60 min" in text
     assert "HTTP 503" in text
     doubt = Outcome(state=OperationState.UNKNOWN, reason_code="AnswerLost")
-    assert (
-        "I am reading until it is known" in still_trying(operation("task.approve"), doubt, 45).text
-    )
+    text = still_trying(operation("task.approve"), doubt, "action", 45).text
+    assert "reading until it is known whether the approval took effect" in text
+    text = still_trying(operation("task.approve"), doubt, "attribution", 45).text
+    assert "whether the comment that names who decided was left" in text
+    assert "The approval itself has not been sent yet." in text
 
 
 def test_whoever_came_second_is_told_who_came_first() -> None:
@@ -162,9 +164,16 @@ def test_however_an_operation_ends_slack_takes_the_news(
 
 
 @FEW
-@given(operations(), outcomes, st.floats(0, 10**6))
-def test_any_trouble_can_be_told(operation: Operation, result: Outcome, budget: float) -> None:
-    assert_slack_takes(still_trying(operation, result, budget))
+@given(
+    operations(),
+    outcomes,
+    st.sampled_from([None, "attribution", "action"]),
+    st.floats(0, 10**6),
+)
+def test_any_trouble_can_be_told(
+    operation: Operation, result: Outcome, write: str | None, budget: float
+) -> None:
+    assert_slack_takes(still_trying(operation, result, write, budget))
 
 
 @FEW
