@@ -7,6 +7,8 @@ card is noticed and the record says on what was decided.
 import hashlib
 import json
 from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
 
 from bot.domain.objects import ObjectKind, Value
 from bot.secmaster import Instance, Task
@@ -24,6 +26,19 @@ class Change(Value):
     label: str
     before: str = ""
     after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """SecMaster's answer about an object; ``snapshot`` is None where the object is gone.
+
+    The object was so at some moment between ``asked_at`` and ``answered_at``: of two readings that
+    overlap nobody can tell which is newer.
+    """
+
+    snapshot: Snapshot | None
+    asked_at: datetime
+    answered_at: datetime
 
 
 class StoredSnapshot(Value):
