@@ -228,24 +228,13 @@ class Cards:
             for card in state.cards
             if not only_outdated or card.rendered_fingerprint != fingerprint
         ]
-        # All end under the lock: one that came late would bring an older drawing back.
-        updates = (self._draw(card, state) for card in outdated)
-        results = await asyncio.gather(*updates, return_exceptions=True)
-        deleted: list[Card] = []
-        failures: dict[Card, BaseException] = {}
-        for card, error in zip(outdated, results, strict=True):
-            if isinstance(error, SlackFailed) and not error.is_temporary:
-                log.warning("card not redrawn", extra={"ref": str(ref), "code": error.code})
-                if error.code == "message_not_found":  # somebody deleted it
-                    deleted.append(card)
-            elif error:
-                failures[card] = error
-        shown = {
+        deleted, failures = await self._draw_all(outdated, state)
+        fingerprints = {
             "rendered_fingerprint": fingerprint,
             "decision_fingerprint": state.decision_fingerprint,
         }
         rendered = [
-            card.model_copy(update=shown)
+            card.model_copy(update=fingerprints)
             for card in state.cards
             if card not in deleted and card not in failures
         ]
@@ -257,6 +246,28 @@ class Cards:
         for error in failures.values():
             raise error
         return len(outdated)
+
+    async def _draw_all(
+        self, cards: Sequence[Card], state: CardState
+    ) -> tuple[list[Card], dict[Card, BaseException]]:
+        """Draw cards side by side.
+
+        Returns those whose message somebody deleted, and those that were not drawn for a reason
+        that may pass, with it.
+        """
+        # All end under the lock: one that came late would bring an older drawing back.
+        updates = (self._draw(card, state) for card in cards)
+        results = await asyncio.gather(*updates, return_exceptions=True)
+        deleted: list[Card] = []
+        failures: dict[Card, BaseException] = {}
+        for card, error in zip(cards, results, strict=True):
+            if isinstance(error, SlackFailed) and not error.is_temporary:
+                log.warning("card not redrawn", extra={"ref": str(card.ref), "code": error.code})
+                if error.code == "message_not_found":
+                    deleted.append(card)
+            elif error:
+                failures[card] = error
+        return deleted, failures
 
     async def _draw(self, card: Card, state: CardState) -> None:
         """Draw one card; one that shows a group of failures is drawn from all of them."""

@@ -74,12 +74,12 @@ def test_every_field_is_tried() -> None:
 def test_a_field_stands_where_its_rows_say(
     snapshot: Snapshot, case: tuple[str, dict[str, Any], set[str], str]
 ) -> None:
-    name, update, places, shown = case
+    name, update, places, text = case
     changed = snapshot.model_copy(update=update)
     ref, all_words = (TASK, TASK_WORDS) if snapshot is WAITING else (RUN, INSTANCE_WORDS)
     context = RenderContext(ref, NOW)
-    assert (shown in read(card(context, changed, None)).lower()) == (CARD in places)
-    assert (shown in read(modals.details(context, changed)).lower()) == (DETAILS in places)
+    assert (text in read(card(context, changed, None)).lower()) == (CARD in places)
+    assert (text in read(modals.details(context, changed)).lower()) == (DETAILS in places)
 
     before, after = map(snapshots.decision_fingerprint, (snapshot, changed))
     assert (before != after) == (DECISIVE in places)
@@ -87,4 +87,4 @@ def test_a_field_stands_where_its_rows_say(
     assert (name in [change.label for change in changes]) == (DECISIVE in places)
     lines = differences(ref.kind, Outcome(state=OperationState.FAILED, changes=changes))
     assert (f"*{all_words[name].label}*" in lines) == (DECISIVE in places)
-    assert (shown in lines.lower()) == (DECISIVE in places)
+    assert (text in lines.lower()) == (DECISIVE in places)
