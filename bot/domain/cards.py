@@ -1,9 +1,18 @@
 """Cards and their buttons: which message shows which object, and what a button carries."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Self
 
+from bot.domain.approvals import ApprovalRequest
 from bot.domain.objects import Ref, Value
+from bot.domain.operations import StandingOperation
+from bot.domain.snapshots import Snapshot, decision_fingerprint, rendered_fingerprint
+from bot.domain.tracking import TrackedObject
+
+VANISHED = "vanished"  # the rendered fingerprint of an object that is gone
 
 
 class ButtonValue(Value):
@@ -51,3 +60,49 @@ class Card(Value):
     mentions: tuple[str, ...] = ()
     intended_channel: str = ""
     escalated_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupState:
+    """What a message is drawn from that shows the failures of one workflow.
+
+    ``refs`` are all of its runs, the latest failure first, and ``failed`` is how many of them are
+    failed now. ``objects`` are those of them that are tracked, up to some number, and ``requests``
+    the approval requests about these.
+    """
+
+    refs: tuple[Ref, ...]
+    failed: int
+    objects: tuple[TrackedObject, ...]
+    requests: Mapping[Ref, tuple[ApprovalRequest, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class CardState:
+    """What the cards of an object are drawn from; ``snapshot`` is None where it is gone.
+
+    ``cards`` are newest first. ``standing_operation`` is what was last done to the object from
+    here, or may have been. ``groups`` are the groups of those cards that show other objects too,
+    by channel and ts. ``stale``: SecMaster can't be read, and the snapshot is the one that was
+    read last.
+    """
+
+    ref: Ref
+    snapshot: Snapshot | None
+    cards: tuple[Card, ...] = ()
+    standing_operation: StandingOperation | None = None
+    requests: tuple[ApprovalRequest, ...] = ()
+    snoozed_until: datetime | None = None
+    snoozed_by: str = ""
+    groups: Mapping[tuple[str, str], GroupState] = field(default_factory=dict)
+    stale: bool = False
+
+    @property
+    def rendered_fingerprint(self) -> str:
+        """The rendered fingerprint of a card that shows this."""
+        return rendered_fingerprint(self.snapshot) if self.snapshot else VANISHED
+
+    @property
+    def decision_fingerprint(self) -> str:
+        """The decision fingerprint of a card that shows this; "" where the object is gone."""
+        return decision_fingerprint(self.snapshot) if self.snapshot else ""

@@ -7,7 +7,10 @@ card is noticed and the record says on what was decided.
 import hashlib
 import json
 from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
 
+from bot.domain.fields import decisive_texts
 from bot.domain.objects import ObjectKind, Value
 from bot.secmaster import Instance, Task
 
@@ -16,6 +19,7 @@ Snapshot = Task | Instance
 # Characters of a decision fingerprint: a button has room for them, and nobody finds another
 # snapshot with the same.
 FINGERPRINT_LENGTH = 32
+COMMENT = "comment"  # the label of a change of one comment, which is no field with one text
 
 
 class Change(Value):
@@ -24,6 +28,19 @@ class Change(Value):
     label: str
     before: str = ""
     after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """SecMaster's answer about an object; ``snapshot`` is None where the object is gone.
+
+    The object was so at some moment between ``asked_at`` and ``answered_at``: of two readings that
+    overlap nobody can tell which is newer.
+    """
+
+    snapshot: Snapshot | None
+    asked_at: datetime
+    answered_at: datetime
 
 
 class StoredSnapshot(Value):
@@ -40,7 +57,7 @@ def rendered_fingerprint(snapshot: Snapshot) -> str:
 
 def decision_fingerprint(snapshot: Snapshot) -> str:
     """Return the fingerprint of what matters to a decision, and of which object it is."""
-    facts = [snapshot.id, _facts(snapshot), _comments(snapshot)]
+    facts = [snapshot.id, decisive_texts(snapshot), _comments(snapshot)]
     text = json.dumps(facts, sort_keys=True)  # in ASCII: half a surrogate pair has bytes as well
     return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_LENGTH]
 
@@ -67,7 +84,7 @@ def changes(
 
     Comments that carry one of ``own_references`` are the reader's own, and no news to them.
     """
-    old, new = _facts(before), _facts(after)
+    old, new = decisive_texts(before), decisive_texts(after)
     facts = [
         Change(label=key, before=old.get(key, ""), after=text)
         for key, text in new.items()
@@ -75,46 +92,16 @@ def changes(
     ]
     old_comments, comments = _comments(before, own_references), _comments(after, own_references)
     removed = [
-        Change(label="comment", before=text)
+        Change(label=COMMENT, before=text)
         for key, text in old_comments.items()
         if comments.get(key) != text
     ]
     added = [
-        Change(label="comment", after=text)
+        Change(label=COMMENT, after=text)
         for key, text in comments.items()
         if text != old_comments.get(key)
     ]
     return (*facts, *removed, *added)
-
-
-def _facts(snapshot: Snapshot) -> dict[str, str]:
-    """Return what matters to a decision, apart from comments, by SecMaster's field names."""
-    if isinstance(snapshot, Task):
-        task = snapshot
-        return {
-            "status": task.status,
-            "name": task.name,
-            "business_type": task.business_type,
-            "related_object": task.related_object,
-            "action_instance_id": task.action_instance_id,
-            "description": task.description,
-            "due_date": task.due_date.isoformat() if task.due_date else "",
-            "due_handle": task.due_handle,
-            "approver": task.approver or task.approveuser_name or task.approveuser_id,
-            "view_parameters": task.view_parameters,
-            "handle_parameters": task.handle_parameters,
-            "notes": task.notes or task.note,
-            "attachments": ", ".join(task.attachment_id_list),
-        }
-    run, failed_node = snapshot, snapshot.failed_node
-    return {
-        "status": run.status,
-        "name": run.name,
-        "workflow": f"{run.workflow.name} {run.workflow.version}".strip(),
-        "retry_count": str(run.retry_count),
-        "failed_node": f"{failed_node.action_name or failed_node.action_id}" if failed_node else "",
-        "error_msg": failed_node.error_msg if failed_node else "",
-    }
 
 
 def _comments(snapshot: Snapshot, own_references: Collection[str] = ()) -> dict[str, str]:

@@ -40,6 +40,10 @@ class TrackedObject:
     snoozed_by: str = ""
     next_check_at: datetime | None = None
 
+    def is_snoozed(self, at: datetime) -> bool:
+        """Whether no reminders are sent of it at a time."""
+        return self.snoozed_until is not None and self.snoozed_until > at
+
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:

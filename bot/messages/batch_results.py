@@ -13,7 +13,7 @@ from bot.domain.operations import Operation, OperationState, Outcome, StandingOp
 from bot.domain.reasons import NO_ANSWER, OutcomeReason, SkipReason
 from bot.messages.batch_forms import count
 from bot.messages.blocks import Message, plain_name, section, text_message
-from bot.messages.cards import INSTANCE_STATES, TASK_STATES
+from bot.messages.fields import INSTANCE_STATES, TASK_STATES
 from bot.messages.labels import labels
 from bot.messages.text import clip, inline, mention_user, quote
 

@@ -1,8 +1,6 @@
 """Render cards: one task or instance as SecMaster has it, with the buttons that fit its state."""
 
-import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import assert_never
 
 from slack_sdk.models.blocks import Block
@@ -22,9 +20,9 @@ from bot.messages.blocks import (
     header,
     link,
     overflow_menu,
-    plain_text,
     section,
 )
+from bot.messages.fields import card_passages, facts, instance_state, task_state
 from bot.messages.labels import labels
 from bot.messages.text import (
     ELLIPSIS,
@@ -32,7 +30,6 @@ from bot.messages.text import (
     code,
     code_block,
     date_token,
-    format_duration,
     inline,
     mention_all,
     mention_user,
@@ -40,8 +37,6 @@ from bot.messages.text import (
     relative_time,
 )
 from bot.secmaster import (
-    BusinessType,
-    DueHandle,
     Instance,
     InstanceStatus,
     Node,
@@ -49,32 +44,12 @@ from bot.secmaster import (
     TaskStatus,
 )
 
-BUSINESS_TYPES: dict[str, str] = {
-    BusinessType.WORKFLOWNODEAPPROVE: "An approval in a workflow",
-    BusinessType.PLAYBOOKNODEAPPROVE: "An approval in a playbook",
-    BusinessType.WORKFLOWPUBLISH: "A workflow version to publish",
-    BusinessType.PLAYBOOKPUBLISH: "A playbook version to publish",
-}
-TASK_STATES: dict[str, str] = {
-    TaskStatus.WAITING: "🟡 Waiting for a decision",
-    TaskStatus.FINISHED: "✅ Finished",
-    TaskStatus.CANCELED: "⛔ Canceled",
-}
-INSTANCE_STATES: dict[str, str] = {
-    InstanceStatus.RUNNING: "🔵 Running",
-    InstanceStatus.FAILED: "🔴 Failed",
-    InstanceStatus.FINISHED: "✅ Finished",
-    InstanceStatus.RETRYING: "🔁 Retrying",
-    InstanceStatus.TERMINATING: "🟠 Terminating",
-    InstanceStatus.TERMINATED: "⛔ Terminated",
-}
 TRANSIENT = (InstanceStatus.RETRYING, InstanceStatus.TERMINATING)
 # The snooze options of the menu. An option carries 150 characters, and with the longest ids these
 # names leave none over.
 SNOOZES = [("snooze.1h", "Snooze 1 h"), ("snooze.9h", "Snooze until 9:00")]
 END_SNOOZE = [("snooze.0h", "End the snooze")]
 LATEST = 3
-DESCRIPTION = 600
 ERROR = 600
 NODE_TEXT = 200  # characters of a failed node's input and output
 
@@ -91,15 +66,17 @@ def card(
     requests about it; those for actions that its status no longer allows are left out.
     """
     if isinstance(snapshot, Task):
-        state = task_state(snapshot)
-        blocks = _task_blocks(snapshot, render_context, standing_operation)
+        state, name = task_state(snapshot), snapshot.name
+        more = _decision_blocks(snapshot, standing_operation)
     else:
-        state = instance_state(snapshot)
-        blocks = [
-            header(snapshot.name or snapshot.workflow.name),
-            fields(facts(render_context, snapshot)),
-            *_node_blocks(snapshot),
-        ]
+        state, name = instance_state(snapshot), snapshot.name or snapshot.workflow.name
+        more = _node_blocks(snapshot)
+    blocks = [
+        header(name),
+        fields(facts(snapshot, render_context.now)),
+        *card_passages(snapshot),
+        *more,
+    ]
     is_open = snapshot.status in OPEN_STATUSES
     if is_open:
         blocks[1:1] = mention_block(render_context)
@@ -134,42 +111,9 @@ def mention_block(render_context: RenderContext) -> list[Block]:
     return [section(mention_all(mentions))] if mentions else []
 
 
-def task_state(task: Task) -> str:
-    """Name a task's status, with its sign."""
-    return TASK_STATES.get(task.status, f"▫️ {inline(task.status, 40)}")
-
-
-def instance_state(run: Instance) -> str:
-    """Name an instance's status, with its sign."""
-    return INSTANCE_STATES.get(run.status, f"▫️ {inline(run.status, 40)}")
-
-
 def node_title(node: Node) -> str:
     """Name a node of a workflow, with its id."""
     return f"{inline(node.action_name or node.action_id)} ({code(node.action_id)})"
-
-
-def due(task: Task, now: datetime) -> str:
-    """Say when a waiting task is due and what happens then; "—" without a due date.
-
-    That it goes on by itself is a warning on a line of its own.
-    """
-    if task.due_date is None:
-        return "—"
-    when = f"{date_token(task.due_date)} ({relative_time(task.due_date, now)})"
-    text = f"⏰ *Overdue* since {when}" if task.due_date < now else when
-    if task.due_handle == DueHandle.CONTINUE:
-        return f"{text}\n⚠️ then it *goes on by itself*"
-    return f"{text}\nthen it is interrupted" if task.due_handle == DueHandle.INTERRUPT else text
-
-
-def facts(render_context: RenderContext, snapshot: Snapshot) -> list[tuple[str, str]]:
-    """Return the facts of a card as pairs of label and value."""
-    if isinstance(snapshot, Task):
-        pairs = _task_facts(snapshot, render_context.now)
-    else:
-        pairs = _instance_facts(snapshot, render_context.now)
-    return [(label, value) for label, value in pairs if value]
 
 
 def footer(render_context: RenderContext, *, several: bool = False) -> str:
@@ -189,25 +133,14 @@ def footer(render_context: RenderContext, *, several: bool = False) -> str:
     return " · ".join(filter(None, (workspace, name, age, console)))
 
 
-def _task_blocks(
-    task: Task, render_context: RenderContext, standing_operation: StandingOperation | None
-) -> list[Block]:
-    blocks: list[Block] = [header(task.name), fields(facts(render_context, task))]
-    if task.description:
-        blocks.append(plain_text(task.description, DESCRIPTION))
-    for label, text in (
-        ("Details", task.view_parameters),
-        ("Parameters", task.handle_parameters),
-        ("Note", task.notes or task.note),
-    ):
-        if text.strip(" \n[]{}"):
-            blocks.append(section(f"*{label}*\n{code_block(_laid_out(text))}"))
+def _decision_blocks(task: Task, standing_operation: StandingOperation | None) -> list[Block]:
+    """Say who decided a task outside Slack; [] for one that waits or was decided from here."""
     # What was decided from here tells more than SecMaster, which then names the bot.
-    if task.status != TaskStatus.WAITING and not standing_operation:
-        decider = inline(task.decider, 80)
-        way = f" by {decider}" if decider else ", or by itself at its due date"
-        blocks.append(section(f"Decided outside Slack{way}, {date_token(task.update_time)}."))
-    return blocks
+    if task.status == TaskStatus.WAITING or standing_operation:
+        return []
+    decider = inline(task.decider, 80)
+    way = f" by {decider}" if decider else ", or by itself at its due date"
+    return [section(f"Decided outside Slack{way}, {date_token(task.update_time)}.")]
 
 
 def _node_blocks(run: Instance) -> list[Block]:
@@ -227,36 +160,6 @@ def _node_blocks(run: Instance) -> list[Block]:
         if text.strip(" \n[]{}"):
             blocks.append(section(f"*{label}* {code_block(clip(text, NODE_TEXT))}"))
     return blocks
-
-
-def _task_facts(task: Task, now: datetime) -> list[tuple[str, str]]:
-    waiting = task.status == TaskStatus.WAITING
-    decision = BUSINESS_TYPES.get(task.business_type, inline(task.business_type, 60) or "—")
-    related = "Playbook" if task.business_type.startswith("PLAYBOOK") else "Workflow"
-    return [
-        ("Status", task_state(task)),
-        ("Decision", decision),
-        (related, inline(task.related_object) or "—"),
-        ("Due", due(task, now) if waiting else ""),
-        ("Created by", inline(task.creator_name, 80) or "—"),
-        ("Created", date_token(task.create_time)),
-        ("Holds up", code(task.action_instance_id) if waiting and task.action_instance_id else ""),
-    ]
-
-
-def _instance_facts(run: Instance, now: datetime) -> list[tuple[str, str]]:
-    version = f" {inline(run.workflow.version, 40)}" if run.workflow.version else ""
-    duration = format_duration((run.end_time or now) - run.start_time) if run.start_time else "—"
-    end = f"{date_token(run.end_time)} (after {duration})" if run.end_time else duration
-    return [
-        ("Status", instance_state(run)),
-        ("Workflow", (inline(run.workflow.name) or "—") + version),
-        ("Playbook", inline(run.playbook.name)),
-        ("Trigger", inline(run.trigger_type, 40).capitalize() or "—"),
-        ("Started", date_token(run.start_time)),
-        ("Ended" if run.end_time else "Running for", end),
-        ("Retries", str(run.retry_count)),
-    ]
 
 
 def _standing_text(standing_operation: StandingOperation) -> str:
@@ -314,24 +217,3 @@ def _button_row(render_context: RenderContext, snapshot: Snapshot) -> list[Block
     if snapshot.status in OPEN_STATUSES:
         menu += END_SNOOZE if render_context.snoozed_until else SNOOZES
     return [actions([*buttons, overflow_menu(menu, render_context.ref)])]
-
-
-def _laid_out(text: str) -> str:
-    """Return parameters as "name: value", other JSON indented, and anything else as it is."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    if isinstance(document, list) and all(
-        isinstance(item, dict) and "value" in item for item in document
-    ):
-        lines = []
-        for item in document:
-            value = item["value"]
-            value = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            lines.append(f"{item.get('name') or item.get('key') or '—'}: {value}")
-        result = "\n".join(lines)
-    else:
-        result = json.dumps(document, indent=1, ensure_ascii=False)
-    # JSON can spell half a character, which no message can carry.
-    return result.encode("utf-8", "replace").decode()

@@ -21,7 +21,8 @@ from bot.messages.blocks import (
     header,
     section,
 )
-from bot.messages.cards import ERROR, footer, instance_state, mention_block, node_title
+from bot.messages.cards import ERROR, footer, mention_block, node_title
+from bot.messages.fields import instance_state
 from bot.messages.text import clip, code_block, date_token, inline
 from bot.secmaster import Instance, InstanceStatus
 

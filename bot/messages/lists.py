@@ -12,7 +12,7 @@ from bot.domain.objects import ListQuery, ObjectKind, Ref
 from bot.domain.snapshots import Snapshot
 from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import Message, actions, context, plain_name, section
-from bot.messages.cards import due, instance_state, task_state
+from bot.messages.fields import due, instance_state, task_state
 from bot.messages.text import clip, code, date_token, inline
 from bot.secmaster import Task, TaskStatus
 

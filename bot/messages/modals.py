@@ -22,10 +22,10 @@ from bot.domain.objects import Ref, Value, visible
 from bot.domain.slack import SlackFile, SlackLocation
 from bot.domain.snapshots import Snapshot
 from bot.messages.blocks import RenderContext, actions, context, fields, header, plain_name, section
-from bot.messages.cards import facts
+from bot.messages.fields import TASK_WORDS, details_passages, facts, labelled
 from bot.messages.labels import labels
 from bot.messages.lists import PAGE, SHOW, object_row
-from bot.messages.text import clip, code, code_block, date_token, escape, inline
+from bot.messages.text import clip, code, date_token, escape, inline
 from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance, Task
 
@@ -181,10 +181,11 @@ def details(render_context: RenderContext, snapshot: Snapshot) -> dict[str, Any]
     """Return the view with everything about one object that its card has no room for."""
     head: list[Block] = [
         header(snapshot.name),
-        fields(facts(render_context, snapshot)),
+        fields(facts(snapshot, render_context.now)),
         context(f"{render_context.ref.kind} {code(render_context.ref.id)}"),
     ]
-    parts = _task_details(snapshot) if isinstance(snapshot, Task) else _run_details(snapshot)
+    parts = details_passages(snapshot)
+    parts += _task_details(snapshot) if isinstance(snapshot, Task) else _run_details(snapshot)
     fitting: list[Block] = []
     room = BYTES
     for part in parts[:MANY]:
@@ -261,20 +262,14 @@ def _files_input(param: Param, files: Sequence[SlackFile]) -> Block:
 
 
 def _task_details(task: Task) -> list[Block]:
+    """Show the attachments and comments of a task."""
     parts: list[Block] = []
-    for label, text in (
-        ("Description", task.description),
-        ("Details", task.view_parameters),
-        ("Parameters", task.handle_parameters),
-        ("Review comments", task.review_comments),
-    ):
-        if text.strip():
-            parts.append(section(f"*{label}*\n{code_block(text, 2800)}"))
     if attachments := task.attachment_id_list:
         lines = [code(id_) for id_ in attachments[-FILES:]]
         if len(attachments) > FILES:
             lines.append(f"{len(attachments) - FILES} more")
-        parts.append(section("\n".join(["*Attachments*", *lines])))
+        label = TASK_WORDS["attachments"].label
+        parts.append(section("\n".join([f"*{label}*", *lines])))
     for comment in reversed(task.comments):  # what was said last is what is looked for
         author = f"*{inline(comment.user_name, 80) or '—'}*"
         head = f"{author} {date_token(comment.time)} {code(comment.id)}"
@@ -283,6 +278,7 @@ def _task_details(task: Task) -> list[Block]:
 
 
 def _run_details(run: Instance) -> list[Block]:
+    """Show the nodes of a run."""
     parts: list[Block] = []
     for node in run.nodes:
         pairs = [
@@ -298,5 +294,5 @@ def _run_details(run: Instance) -> list[Block]:
             ("Output", node.output),
         ):
             if text.strip():
-                parts.append(section(f"*{label}*\n{code_block(text, 1200)}"))
+                parts.append(labelled(label, text, 1200))
     return parts

@@ -14,7 +14,7 @@ from bot.domain.notifications import (
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject
 from bot.messages.blocks import Message, context, new_message, section, text_message
-from bot.messages.cards import INSTANCE_STATES
+from bot.messages.fields import INSTANCE_STATES
 from bot.messages.lists import SHOW, object_row
 from bot.messages.text import (
     code,

@@ -10,9 +10,9 @@ from bot.domain.reasons import NO_ANSWER, OutcomeReason
 from bot.domain.slack import SlackFile
 from bot.messages import approvals, blocks
 from bot.messages.blocks import Message, text_message
-from bot.messages.cards import INSTANCE_STATES, TASK_STATES
 from bot.messages.changes import differences
 from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT, failure_sentence, refusal_clause
+from bot.messages.fields import INSTANCE_STATES, TASK_STATES
 from bot.messages.labels import labels
 from bot.messages.text import code, date_token, inline, mention_user, quote
 
@@ -265,7 +265,7 @@ def _not_done_text(
         accepted=date_token(operation.accepted_at),
         comment_stays=comment_stays if needs_attribution(operation) else "",
         blocker=_blocker_text(operation, outcome, standing_operation),
-        differences=differences(outcome),
+        differences=differences(operation.ref.kind, outcome),
         missing=approvals_missing(outcome),
         posting_error=CANNOT_POST.get(outcome.code, CANNOT_POST_DEFAULT),
         answer=refusal_clause(outcome),

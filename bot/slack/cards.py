@@ -1,21 +1,24 @@
-"""The cards of an object: posted once where they belong, and drawn from what SecMaster says."""
+"""The cards of an object: posted once where they belong, and drawn from what SecMaster says.
+
+A drawing loads all that a card shows at one moment, renders it, updates the messages, and records
+what they show.
+"""
 
 import asyncio
 import functools
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot import messages
 from bot.domain import snapshots
 from bot.domain.actions import CHANGEABLE_STATUSES
-from bot.domain.approvals import ApprovalRequest
-from bot.domain.cards import Card
+from bot.domain.cards import Card, CardState, GroupState
 from bot.domain.notifications import CardNotification
 from bot.domain.objects import Ref
-from bot.domain.operations import OperationState, StandingOperation
-from bot.domain.snapshots import Snapshot, StoredSnapshot
+from bot.domain.snapshots import Reading, Snapshot
 from bot.domain.workspaces import Workspaces
 from bot.messages import Message, RenderContext
 from bot.policy.config import PolicyHolder
@@ -23,36 +26,31 @@ from bot.runtime.clock import Clock
 from bot.runtime.coalesce import Coalescer
 from bot.runtime.locks import KeyedLocks
 from bot.runtime.timeouts import Timeouts
-from bot.secmaster import NotFound
+from bot.secmaster import NotFound, SecMasterError
 from bot.slack.gateway import SlackFailed, SlackGateway
 from bot.store import Store
 
 log = logging.getLogger(__name__)
 
-VANISHED = "vanished"
-# What a card tells of: what was done from here, or may have been.
-STANDING_STATES = (OperationState.DONE, OperationState.UNKNOWN, OperationState.IN_DOUBT)
-GROUP_ROWS = 200  # failures of one workflow whose rows are read to draw one card
 
+@dataclass(slots=True)
+class PendingDrawing:
+    """What the next drawing of an object's cards is to be drawn from.
 
-@dataclass(frozen=True, slots=True)
-class CardState:
-    """What the cards of an object are drawn from; ``snapshot`` is None where it is gone.
-
-    ``stale``: SecMaster can't be read, and the snapshot is the one that was read last.
+    ``must_read``: somebody asks for what SecMaster says now. ``reading`` is the newest that was
+    handed in, and ``reading_drawn`` whether the cards were drawn from it.
     """
 
-    ref: Ref
-    snapshot: Snapshot | None
-    standing: StandingOperation | None
-    requests: tuple[ApprovalRequest, ...]
-    snoozed_until: datetime | None = None
-    snoozed_by: str = ""
-    stale: bool = False
+    must_read: bool = False
+    reading: Reading | None = None
+    reading_drawn: bool = False
 
-    @property
-    def fingerprint(self) -> str:
-        return snapshots.rendered_fingerprint(self.snapshot) if self.snapshot else VANISHED
+    def add(self, reading: Reading) -> None:
+        """Take in a reading; one that overlaps with another makes a new one necessary."""
+        if self.reading and reading.asked_at < self.reading.answered_at:
+            self.must_read = True
+        if self.reading is None or reading.asked_at > self.reading.asked_at:
+            self.reading = reading
 
 
 class Cards:
@@ -81,6 +79,7 @@ class Cards:
         self._console_url = console_url
         self._locks = KeyedLocks()
         self._renders = Coalescer(timeouts.render_interval)
+        self._pending: dict[Ref, PendingDrawing] = {}  # of drawings that have not begun
 
     async def close(self) -> None:
         """Break off the drawings under way; the next start draws them."""
@@ -139,7 +138,53 @@ class Cards:
 
         Those who ask while that is being done share the next drawing.
         """
-        await self._renders.run(str(ref), lambda: self.redraw_now(ref))
+        self._next_drawing(ref).must_read = True
+        await self._renders.run(str(ref), functools.partial(self._draw_pending, ref))
+
+    async def redraw_from(self, ref: Ref, snapshot: Snapshot, asked_at: datetime) -> None:
+        """Draw every card of an object from a snapshot that the caller has, as SecMaster's answer.
+
+        ``asked_at`` is when SecMaster was asked, before the request was sent. SecMaster is read
+        only where a card may show something newer already, or somebody who shares the drawing asks
+        for it: then alone this raises SecMasterError.
+        """
+        pending = self._next_drawing(ref)
+        pending.add(Reading(snapshot, asked_at, self._clock.now()))
+        try:
+            await self._renders.run(str(ref), functools.partial(self._draw_pending, ref))
+        except SecMasterError:
+            if not pending.reading_drawn:
+                raise
+
+    def _next_drawing(self, ref: Ref) -> PendingDrawing:
+        """Return the drawing that those share who ask before it begins."""
+        return self._pending.setdefault(ref, PendingDrawing())
+
+    async def _draw_pending(self, ref: Ref) -> None:
+        """Draw an object's cards as those ask who share this drawing; raises SecMasterError."""
+        pending = self._pending.pop(ref)
+        if not pending.must_read and await self._draw_reading(ref, pending):
+            return
+        try:
+            await self.redraw_now(ref)
+        except SecMasterError:
+            # Whoever knows something newer than the cards needs no SecMaster to have it drawn.
+            await self._draw_reading(ref, pending)
+            raise
+
+    async def _draw_reading(self, ref: Ref, pending: PendingDrawing) -> bool:
+        """Draw an object's cards from what was handed in, unless something newer may be known.
+
+        Returns whether they were drawn.
+        """
+        reading, states = pending.reading, self._store.card_states
+        if reading is None:
+            return False
+        async with self.render_lock(ref):
+            if await asyncio.to_thread(states.record_if_newest, ref, reading):
+                await self._publish(ref, reading.snapshot, only_outdated=False)
+                pending.reading_drawn = True
+        return pending.reading_drawn
 
     async def redraw_now(self, ref: Ref) -> None:
         """Draw every card of an object for this caller alone, who may break it off."""
@@ -152,80 +197,97 @@ class Cards:
     async def redraw_from_stored(self, ref: Ref) -> None:
         """Draw the cards from the snapshot that was read last, while SecMaster can't be read."""
         async with self.render_lock(ref):
-            cards = await asyncio.to_thread(self._store.cards_of, ref)
-            fingerprints = [each.decision_fingerprint for each in cards]
-            fingerprint = next(filter(None, fingerprints), "")
-            stored = await asyncio.to_thread(self._store.snapshot_json, fingerprint)
-            if snapshot := snapshots.parse(ref.kind, stored):
-                state = await asyncio.to_thread(self._load_state, ref, snapshot)
-                stale = replace(state, stale=True)
-                await asyncio.gather(*(self._draw(card, stale) for card in cards))
+            state = await asyncio.to_thread(
+                self._store.card_states.load_stored, ref, self._clock.now()
+            )
+            if state.snapshot:
+                await asyncio.gather(*(self._draw(card, state) for card in state.cards))
 
     async def _draw_cards(self, ref: Ref, *, only_outdated: bool) -> int:
+        """Read an object, draw its cards, and return how many; raises SecMasterError."""
         async with self.render_lock(ref):
-            cards = await asyncio.to_thread(self._store.cards_of, ref)
-            if not cards and not await asyncio.to_thread(self._store.tracked.contains, ref):
+            if not await asyncio.to_thread(self._store.card_states.is_followed, ref):
                 return 0
-            try:
-                snapshot = await self.read_and_track(ref)
-            except NotFound:
-                snapshot = None
-            state = await asyncio.to_thread(self._load_state, ref, snapshot)
-            outdated = [
-                card
-                for card in cards
-                if not only_outdated or card.rendered_fingerprint != state.fingerprint
-            ]
-            stored = snapshots.stored(snapshot) if outdated and snapshot else StoredSnapshot()
-            if stored.fingerprint:  # before a card shows it
-                await asyncio.to_thread(self._store.save_snapshot, ref, stored, self._clock.now())
-            updates = (self._update(card, state, stored.fingerprint) for card in outdated)
-            # All end under the lock: one that came late would bring an older drawing back.
-            results = await asyncio.gather(*updates, return_exceptions=True)
-            for error in filter(None, results):
-                raise error
-            # SecMaster's gateway can lose a task for a moment: what vanished may come back.
-            changeable = snapshot is None or snapshot.status in CHANGEABLE_STATUSES
-            await asyncio.to_thread(self._store.mark_checked, cards, open_=changeable)
-            return len(outdated)
+            asked_at, snapshot = self._clock.now(), None
+            with suppress(NotFound):
+                snapshot = await self._workspaces.read(ref)
+            reading = Reading(snapshot, asked_at, self._clock.now())
+            await asyncio.to_thread(self._store.card_states.record, ref, reading)
+            return await self._publish(ref, snapshot, only_outdated=only_outdated)
 
-    async def _update(self, card: Card, state: CardState, fingerprint: str) -> None:
-        """Draw one card and record what it shows; raises only what may pass."""
-        try:
-            await self._draw(card, state)
-        except SlackFailed as error:
-            if error.is_temporary:
-                raise
-            log.warning("card not redrawn", extra={"ref": str(card.ref), "code": error.code})
-            if error.code == "message_not_found":  # somebody deleted it
-                await asyncio.to_thread(self._store.forget_card, card)
-                return
-        await asyncio.to_thread(self._store.mark_rendered, card, state.fingerprint, fingerprint)
+    async def _publish(self, ref: Ref, snapshot: Snapshot | None, *, only_outdated: bool) -> int:
+        """Draw the cards of an object that was read, and return how many.
+
+        The caller holds the object's ``render_lock``. Raises SlackFailed for what may pass.
+        """
+        now = self._clock.now()
+        state = await asyncio.to_thread(self._store.card_states.load, ref, snapshot, now)
+        fingerprint = state.rendered_fingerprint
+        outdated = [
+            card
+            for card in state.cards
+            if not only_outdated or card.rendered_fingerprint != fingerprint
+        ]
+        deleted, failures = await self._draw_all(outdated, state)
+        fingerprints = {
+            "rendered_fingerprint": fingerprint,
+            "decision_fingerprint": state.decision_fingerprint,
+        }
+        rendered = [
+            card.model_copy(update=fingerprints)
+            for card in state.cards
+            if card not in deleted and card not in failures
+        ]
+        # SecMaster's gateway can lose a task for a moment: what vanished may come back.
+        changeable = snapshot is None or snapshot.status in CHANGEABLE_STATUSES
+        await asyncio.to_thread(
+            self._store.mark_rendered, rendered, forgotten=deleted, open_=changeable
+        )
+        for error in failures.values():
+            raise error
+        return len(outdated)
+
+    async def _draw_all(
+        self, cards: Sequence[Card], state: CardState
+    ) -> tuple[list[Card], dict[Card, BaseException]]:
+        """Draw cards side by side.
+
+        Returns those whose message somebody deleted, and those that were not drawn for a reason
+        that may pass, with it.
+        """
+        # All end under the lock: one that came late would bring an older drawing back.
+        updates = (self._draw(card, state) for card in cards)
+        results = await asyncio.gather(*updates, return_exceptions=True)
+        deleted: list[Card] = []
+        failures: dict[Card, BaseException] = {}
+        for card, error in zip(cards, results, strict=True):
+            if isinstance(error, SlackFailed) and not error.is_temporary:
+                log.warning("card not redrawn", extra={"ref": str(card.ref), "code": error.code})
+                if error.code == "message_not_found":
+                    deleted.append(card)
+            elif error:
+                failures[card] = error
+        return deleted, failures
 
     async def _draw(self, card: Card, state: CardState) -> None:
         """Draw one card; one that shows a group of failures is drawn from all of them."""
-        group = await asyncio.to_thread(self._store.cards_at, card.channel, card.ts)
-        if len(group) < 2:  # noqa: PLR2004 - one is no group
+        group = state.groups.get((card.channel, card.ts))
+        if group is None:
             await self._slack.update(card.channel, card.ts, self._render(card, state))
             return
         context = replace(self.render_context(card.ref), mentions=card.mentions)
-        payload, message = None, await self._render_group(card, context)
+        payload, message = None, self._render_group(card, context, group)
         while message.payload != payload:  # another of them may have changed, and been drawn before
             await self._slack.update(card.channel, card.ts, message)
-            payload, message = message.payload, await self._render_group(card, context)
+            group = await asyncio.to_thread(
+                self._store.card_states.load_group, card.channel, card.ts, context.now
+            )
+            payload, message = message.payload, self._render_group(card, context, group)
 
-    async def _render_group(self, card: Card, context: RenderContext) -> Message:
+    def _render_group(self, card: Card, context: RenderContext, group: GroupState) -> Message:
         """Render all failures that a card shows, as they are known now."""
-        store = self._store
-        cards = await asyncio.to_thread(store.cards_at, card.channel, card.ts)
-        refs = [each.ref for each in cards]
-        objects = await asyncio.to_thread(store.tracked.get, refs[:GROUP_ROWS])
-        failed = await asyncio.to_thread(store.tracked.count_open, refs)
-        requests = {
-            row.ref: await asyncio.to_thread(store.approval_requests, row.ref, context.now)
-            for row in messages.failure_groups.visible_rows(objects)
-        }
-        message = messages.failure_groups.card(context, objects, (failed, len(refs)), requests)
+        counts = group.failed, len(group.refs)
+        message = messages.failure_groups.card(context, group.objects, counts, group.requests)
         return messages.notifications.with_origin(
             message, card.intended_channel, card.escalated_from
         )
@@ -241,7 +303,9 @@ class Cards:
         if state.snapshot is None:
             message = messages.vanished_card(context, card.title)
         else:
-            message = messages.card(context, state.snapshot, state.standing, state.requests)
+            message = messages.card(
+                context, state.snapshot, state.standing_operation, state.requests
+            )
         return messages.notifications.with_origin(
             message, card.intended_channel, card.escalated_from
         )
@@ -308,44 +372,56 @@ class Cards:
         group = notification.failure_group
         if not group:
             return False
-        since = self._clock.now() - self._policy.current.watch.gather
+        now = self._clock.now()
+        since = now - self._policy.current.watch.gather
         group_card = await asyncio.to_thread(
             self._store.group_card, channel, group, notification.intended_channel, since
         )
         if group_card is None or not runs:
             return group_card is not None
         message, posted_at = group_card
-        joined: list[tuple[Card, CardState]] = []
+        joined, stored = [], []
         for ref, snapshot in runs:
-            fingerprint, state = await asyncio.to_thread(self._save_and_load, ref, snapshot)
-            card = message.model_copy(
-                update={
-                    "ref": ref,
-                    "title": snapshot.name,
-                    "rendered_fingerprint": "",  # it does not show this one yet
-                    "decision_fingerprint": fingerprint,
-                }
-            )
-            await asyncio.to_thread(self._store.add_card, card, posted_at)
-            joined.append((card, state))
-        card, state = joined[-1]
+            stored_snapshot = snapshots.stored(snapshot)
+            update = {
+                "ref": ref,
+                "title": snapshot.name,
+                "rendered_fingerprint": "",  # it does not show this one yet
+                "decision_fingerprint": stored_snapshot.fingerprint,
+            }
+            joined.append(message.model_copy(update=update))
+            stored.append(stored_snapshot)
+        await asyncio.to_thread(
+            self._store.add_to_group, list(zip(joined, stored, strict=True)), posted_at, now
+        )
+        ref, snapshot = runs[-1]
         try:
             # Many may arrive at once: they share a drawing.
-            drawing = functools.partial(self._draw, card, state)
-            await self._renders.run(f"{card.channel} {card.ts}", drawing)
+            drawing = functools.partial(self._draw_joined, joined[-1], snapshot)
+            await self._renders.run(f"{message.channel} {message.ts}", drawing)
         except SlackFailed as error:
             if error.is_temporary:
                 raise
             # What can't be drawn there must not be hidden there: it gets a card of its own.
-            log.warning("group card not updated", extra={"ref": str(card.ref), "code": error.code})
-            for card, _ in joined:
+            log.warning("group card not updated", extra={"ref": str(ref), "code": error.code})
+            for card in joined:
                 await asyncio.to_thread(self._store.forget_card, card, only=card.ref)
             return False
-        for card, state in joined:
-            await asyncio.to_thread(
-                self._store.mark_rendered, card, state.fingerprint, card.decision_fingerprint
+        rendered = [
+            card.model_copy(
+                update={"rendered_fingerprint": snapshots.rendered_fingerprint(snapshot)}
             )
+            for card, (_, snapshot) in zip(joined, runs, strict=True)
+        ]
+        await asyncio.to_thread(self._store.mark_rendered, rendered)
         return True
+
+    async def _draw_joined(self, card: Card, snapshot: Snapshot) -> None:
+        """Draw the message that a run's failure has joined."""
+        state = await asyncio.to_thread(
+            self._store.card_states.load, card.ref, snapshot, self._clock.now()
+        )
+        await self._draw(card, state)
 
     async def _post(
         self,
@@ -357,7 +433,7 @@ class Cards:
         wants_permalink: bool = True,
     ) -> str:
         """Post a card, unless it has a ts, and record it; return its ts."""
-        fingerprint, state = await asyncio.to_thread(self._save_and_load, card.ref, snapshot)
+        state = await asyncio.to_thread(self._save_and_load, card.ref, snapshot)
         ts = card.ts
         if not ts:
             message = self._render(card, state)
@@ -365,8 +441,8 @@ class Cards:
         posted = card.model_copy(
             update={
                 "ts": ts,
-                "rendered_fingerprint": state.fingerprint,
-                "decision_fingerprint": fingerprint,
+                "rendered_fingerprint": state.rendered_fingerprint,
+                "decision_fingerprint": state.decision_fingerprint,
             }
         )
         recording = asyncio.to_thread(self._store.add_card, posted, self._clock.now())
@@ -375,27 +451,11 @@ class Cards:
         await asyncio.gather(recording, *permalink)
         return ts
 
-    # What a card is drawn from; these block, and are meant for a thread.
-
-    def _save_and_load(self, ref: Ref, snapshot: Snapshot) -> tuple[str, CardState]:
-        """Save what a card is about to show; return its fingerprint with what else is shown.
+    def _save_and_load(self, ref: Ref, snapshot: Snapshot) -> CardState:
+        """Save what a card is about to show, and return what it is drawn from; blocks.
 
         In one go: each trip to a thread is a wait.
         """
-        stored = snapshots.stored(snapshot)
-        self._store.save_snapshot(ref, stored, self._clock.now())
-        return stored.fingerprint, self._load_state(ref, snapshot)
-
-    def _load_state(self, ref: Ref, snapshot: Snapshot | None) -> CardState:
-        """Load what was done to an object from here, what waits for approvals, who snoozed it."""
         now = self._clock.now()
-        state = CardState(
-            ref,
-            snapshot,
-            standing=self._store.standing_operation(ref, *STANDING_STATES),
-            requests=self._store.approval_requests(ref, now),
-        )
-        tracked = next(iter(self._store.tracked.get([ref])), None)
-        if tracked is None or tracked.snoozed_until is None or tracked.snoozed_until <= now:
-            return state
-        return replace(state, snoozed_until=tracked.snoozed_until, snoozed_by=tracked.snoozed_by)
+        self._store.save_snapshot(ref, snapshots.stored(snapshot), now)
+        return self._store.card_states.load(ref, snapshot, now)

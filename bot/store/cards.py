@@ -8,25 +8,56 @@ import sqlalchemy as sa
 
 from bot.domain.cards import Card
 from bot.domain.objects import Ref
+from bot.domain.snapshots import StoredSnapshot
+from bot.store import snapshots
 from bot.store.repository import Repository
 from bot.store.tables import cards, tracked_objects
 from bot.store.times import from_db
+
+
+def cards_of(connection: sa.Connection, ref: Ref) -> list[Card]:
+    """Return the cards of an object, newest first."""
+    query = sa.select(cards).where(cards.c.ref == str(ref)).order_by(cards.c.at.desc())
+    return [card for row in connection.execute(query) if (card := _card(row))]
+
+
+def cards_at(connection: sa.Connection, channel: str, ts: str) -> list[Card]:
+    """Return the cards that a message is: of one object, or of each failure of its group.
+
+    Those that are failed come first, the latest failure before the others: so they stay in
+    place while somebody presses a button.
+    """
+    query = (
+        sa.select(cards)
+        .outerjoin(tracked_objects, tracked_objects.c.ref == cards.c.ref)
+        .where(cards.c.channel == channel, cards.c.ts == ts)
+        .order_by(
+            sa.func.coalesce(tracked_objects.c.open, sa.false()).desc(),
+            tracked_objects.c.open_since.desc(),
+            cards.c.ref,
+        )
+    )
+    return [card for row in connection.execute(query) if (card := _card(row))]
 
 
 class Cards(Repository):
     """The table of cards: a row for each object that a message shows."""
 
     def add_card(self, card: Card, at: datetime) -> None:
-        """Record a card, as one whose object may still change."""
-        row = card.model_dump() | {
-            "ref": str(card.ref),
-            "at": at,
-            "open": True,
-            "checked_at": at,
-            "mentions": " ".join(card.mentions),
-        }
+        """Record a card that was posted, as one whose object may still change."""
         with self.engine.begin() as connection:
+            row = _row(card, at) | {"read_at": at}
             connection.execute(self._insert(cards).values(row).on_conflict_do_nothing())
+
+    def add_to_group(
+        self, joined: Sequence[tuple[Card, StoredSnapshot]], posted_at: datetime, at: datetime
+    ) -> None:
+        """Record a message that was posted as the card of more objects, and what these are like."""
+        with self.engine.begin() as connection:
+            for card, snapshot in joined:
+                snapshots.save(connection, self._insert, card.ref, snapshot, at)
+                row = _row(card, posted_at) | {"read_at": at}
+                connection.execute(self._insert(cards).values(row).on_conflict_do_nothing())
 
     def forget_card(self, card: Card, *, only: Ref | None = None) -> None:
         """Forget a message as a card; with ``only``, that it is the card of this object."""
@@ -37,33 +68,17 @@ class Cards(Repository):
 
     def cards_of(self, ref: Ref) -> list[Card]:
         """Return the cards of an object, newest first."""
-        query = sa.select(cards).where(cards.c.ref == str(ref)).order_by(cards.c.at.desc())
         with self.engine.begin() as connection:
-            return [card for row in connection.execute(query) if (card := _card(row))]
+            return cards_of(connection, ref)
 
     def card_in(self, ref: Ref, channel: str) -> Card | None:
         """Return the newest card of an object in a channel."""
         return next((card for card in self.cards_of(ref) if card.channel == channel), None)
 
     def cards_at(self, channel: str, ts: str) -> list[Card]:
-        """Return the cards that a message is: of one object, or of each failure of its group.
-
-        Those that are failed come first, the latest failure before the others: so they stay in
-        place while somebody presses a button.
-        """
-        query = (
-            sa.select(cards)
-            .outerjoin(tracked_objects, tracked_objects.c.ref == cards.c.ref)
-            .where(cards.c.channel == channel, cards.c.ts == ts)
-            .order_by(
-                sa.func.coalesce(tracked_objects.c.open, sa.false()).desc(),
-                tracked_objects.c.open_since.desc(),
-                cards.c.ref,
-            )
-        )
+        """Return the cards that a message is: of one object, or of each failure of its group."""
         with self.engine.begin() as connection:
-            rows = connection.execute(query).all()
-        return [card for row in rows if (card := _card(row))]
+            return cards_at(connection, channel, ts)
 
     def card_at(self, channel: str, ts: str, ref: Ref) -> Card | None:
         """Return the card of an object that a message is; None if it is none of its cards."""
@@ -90,36 +105,41 @@ class Cards(Repository):
         return (card, from_db(row.at)) if row and card else None
 
     def mark_rendered(
-        self, card: Card, rendered_fingerprint: str, decision_fingerprint: str
+        self, rendered: Sequence[Card], *, forgotten: Sequence[Card] = (), open_: bool = True
     ) -> None:
-        """Record the fingerprints of what a card shows now."""
-        row = (cards.c.channel == card.channel) & (cards.c.ts == card.ts)
-        row &= cards.c.ref == str(card.ref)
+        """Record what cards show now, and whether their objects may still change.
+
+        Messages that are ``forgotten`` are no cards any more. Cards that were added meanwhile stay
+        as they are.
+        """
+        key = (
+            (cards.c.channel == sa.bindparam("in_channel"))
+            & (cards.c.ts == sa.bindparam("with_ts"))
+            & (cards.c.ref == sa.bindparam("of_ref"))
+        )
+        rows = [
+            {
+                "in_channel": card.channel,
+                "with_ts": card.ts,
+                "of_ref": str(card.ref),
+                "rendered_fingerprint": card.rendered_fingerprint,
+                "decision_fingerprint": card.decision_fingerprint,
+                "open": open_,
+            }
+            for card in rendered
+        ]
         with self.engine.begin() as connection:
-            connection.execute(
-                sa.update(cards)
-                .where(row)
-                .values(
-                    rendered_fingerprint=rendered_fingerprint,
-                    decision_fingerprint=decision_fingerprint,
-                )
-            )
+            if rows:
+                connection.execute(sa.update(cards).where(key), rows)
+            for card in forgotten:
+                message = (cards.c.channel == card.channel) & (cards.c.ts == card.ts)
+                connection.execute(sa.delete(cards).where(message))
 
     def mark_checking(self, ref: Ref, at: datetime) -> None:
         """Record when an object was last compared with its cards."""
         rows = cards.c.ref == str(ref)
         with self.engine.begin() as connection:
             connection.execute(sa.update(cards).where(rows).values(checked_at=at))
-
-    def mark_checked(self, checked: Sequence[Card], *, open_: bool) -> None:
-        """Record whether the object of these cards may still change.
-
-        Cards of it that were added meanwhile stay as they are.
-        """
-        keys = [(card.channel, card.ts, str(card.ref)) for card in checked]
-        rows = sa.tuple_(cards.c.channel, cards.c.ts, cards.c.ref).in_(keys)
-        with self.engine.begin() as connection:
-            connection.execute(sa.update(cards).where(rows).values(open=open_))
 
     def cards_to_check(self, limit: int, since: datetime, *, listed: bool = False) -> list[Ref]:
         """Return up to ``limit`` objects that may still change and have a card since a time.
@@ -138,6 +158,17 @@ class Cards(Repository):
         with self.engine.begin() as connection:
             rows = connection.execute(query).all()
         return [ref for row in rows if (ref := Ref.parse(row.ref))]
+
+
+def _row(card: Card, at: datetime) -> dict[str, Any]:
+    """Return the row of a card that was posted at a time, but when its object was read."""
+    return card.model_dump() | {
+        "ref": str(card.ref),
+        "at": at,
+        "open": True,
+        "checked_at": at,
+        "mentions": " ".join(card.mentions),
+    }
 
 
 def _card(row: sa.Row[Any]) -> Card | None:

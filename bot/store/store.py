@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from bot.store.card_states import CardStates
 from bot.store.cards import Cards
 from bot.store.claims import Claims
 from bot.store.closed_channels import ClosedChannels
@@ -20,6 +21,7 @@ class Store(Claims, Cards, Snapshots):
 
     def __init__(self, engine: sa.Engine) -> None:
         super().__init__(engine)
+        self.card_states = CardStates(engine)
         self.closed_channels = ClosedChannels(engine)
         self.delegations = Delegations(engine)
         self.followed_retries = FollowedRetries(engine)

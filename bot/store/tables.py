@@ -28,10 +28,11 @@ claims = sa.Table(
 )
 
 # ``rendered_fingerprint`` covers all that a card shows, ``decision_fingerprint`` what of it matters
-# to a decision; ``open`` is whether its object may still change, ``checked_at`` when that was last
-# compared with the card. A message that shows the failures of one workflow, its
-# ``failure_group``, has a row for each of them. ``mentions`` are those whom it mentioned when it
-# was posted; ``intended_channel`` and ``escalated_from`` say why it is in its channel.
+# to a decision; ``read_at`` is when SecMaster's last answer came that it is drawn from. ``open`` is
+# whether its object may still change, ``checked_at`` when that was last compared with the card. A
+# message that shows the failures of one workflow, its ``failure_group``, has a row for each of
+# them. ``mentions`` are those whom it mentioned when it was posted; ``intended_channel`` and
+# ``escalated_from`` say why it is in its channel.
 cards = sa.Table(
     "cards",
     metadata,
@@ -41,6 +42,7 @@ cards = sa.Table(
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("rendered_fingerprint", sa.String(64), nullable=False),
+    sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("open", sa.Boolean, nullable=False),
     sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False, index=True),
     sa.Column("decision_fingerprint", sa.String(64), nullable=False),

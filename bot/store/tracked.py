@@ -27,6 +27,34 @@ BATCH_SIZE = 500  # rows in one statement: SQLite takes only so many values
 HAS_CARD = sa.exists().where(cards.c.ref == tracked_objects.c.ref)
 
 
+def get(connection: sa.Connection, refs: Sequence[Ref]) -> list[TrackedObject]:
+    """Return those of these objects that are tracked, in this order."""
+    query = sa.select(tracked_objects).where(tracked_objects.c.ref.in_([str(ref) for ref in refs]))
+    rows = {row.ref: row for row in connection.execute(query)}
+    return [_tracked(rows[str(ref)]) for ref in refs if str(ref) in rows]
+
+
+def count_open(connection: sa.Connection, refs: Sequence[Ref]) -> int:
+    """Return how many of these objects are open."""
+    total = 0
+    for names in _slices([str(ref) for ref in refs]):
+        query = _count(tracked_objects.c.ref.in_(names) & tracked_objects.c.open)
+        total += int(connection.execute(query).scalar_one())
+    return total
+
+
+def update_read(
+    connection: sa.Connection, ref: Ref, snapshot: Snapshot | None, at: datetime
+) -> None:
+    """Record an object as it was read; None if it does not exist any more."""
+    values: dict[str, Any] = {"open": False}
+    if snapshot:
+        values = {"open_since": _open_since(snapshot, at)} | _snapshot_columns(snapshot)
+    settled_at = _settled_at(snapshot, at)
+    update = sa.update(tracked_objects).where(tracked_objects.c.ref == str(ref))
+    connection.execute(update.values(stale=False, settled_at=settled_at, **values))
+
+
 class TrackedObjects(Repository):
     """The table of tracked objects.
 
@@ -92,13 +120,8 @@ class TrackedObjects(Repository):
 
     def update_read(self, ref: Ref, snapshot: Snapshot | None, at: datetime) -> None:
         """Record an object as it was read; None if it does not exist any more."""
-        values: dict[str, Any] = {"open": False}
-        if snapshot:
-            values = {"open_since": _open_since(snapshot, at)} | _snapshot_columns(snapshot)
-        settled_at = _settled_at(snapshot, at)
-        update = sa.update(tracked_objects).where(tracked_objects.c.ref == str(ref))
         with self.engine.begin() as connection:
-            connection.execute(update.values(stale=False, settled_at=settled_at, **values))
+            update_read(connection, ref, snapshot, at)
 
     def mark_missing(
         self, workspace: str, kind: ObjectKind, listed: Collection[str], before: datetime
@@ -147,23 +170,10 @@ class TrackedObjects(Repository):
         """Whether an object is tracked."""
         return bool(self.fingerprints([ref]))
 
-    def count_open(self, refs: Sequence[Ref]) -> int:
-        """Return how many of these objects are open."""
-        total = 0
-        with self.engine.begin() as connection:
-            for names in _slices([str(ref) for ref in refs]):
-                query = _count(tracked_objects.c.ref.in_(names) & tracked_objects.c.open)
-                total += int(connection.execute(query).scalar_one())
-        return total
-
     def get(self, refs: Sequence[Ref]) -> list[TrackedObject]:
         """Return those of these objects that are tracked, in this order."""
-        query = sa.select(tracked_objects).where(
-            tracked_objects.c.ref.in_([str(ref) for ref in refs])
-        )
         with self.engine.begin() as connection:
-            rows = {row.ref: row for row in connection.execute(query)}
-        return [_tracked(rows[str(ref)]) for ref in refs if str(ref) in rows]
+            return get(connection, refs)
 
     def open_tasks(self, limit: int) -> list[TrackedObject]:
         """Return up to ``limit`` tasks that wait, due soonest first."""

@@ -15,7 +15,7 @@ from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import Change
 from bot.messages import RenderContext, audit_history
-from bot.messages.changes import LABELS
+from bot.messages.fields import INSTANCE_WORDS, TASK_WORDS
 from bot.messages.modals import FormState
 from bot.policy.decide import Allowed, Principal, Refused
 from bot.policy.rules import Role, Rule
@@ -210,7 +210,10 @@ def standing_operations(
 
 
 changes = st.builds(
-    Change, label=st.sampled_from([*LABELS, "comment", "odd"]), before=words, after=words
+    Change,
+    label=st.sampled_from([*TASK_WORDS, *INSTANCE_WORDS, "comment", "odd"]),
+    before=words,
+    after=words,
 ).filter(lambda change: change.label != "due_date") | st.builds(
     Change,
     label=st.just("due_date"),

@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("title", sa.Text, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("rendered_fingerprint", sa.String(64), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("open", sa.Boolean, nullable=False),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False, index=True),
         sa.Column("decision_fingerprint", sa.String(64), nullable=False),

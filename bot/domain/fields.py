@@ -1,0 +1,88 @@
+"""The fields of tasks and instances that people are shown, and which of them matter to a decision.
+
+A new field is a row here, and its words and places in ``bot.messages.fields``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from bot.secmaster import Instance, Node, Task
+
+S = TypeVar("S", Task, Instance)
+
+
+@dataclass(frozen=True, slots=True)
+class Field(Generic[S]):
+    """One field: SecMaster's name of it, and how to read its text, "" where it is empty.
+
+    Whoever decided on an object whose ``decisive`` fields were others is asked again.
+    """
+
+    name: str
+    read: Callable[[S], str]
+    decisive: bool = False
+
+
+def _moment(at: datetime | None) -> str:
+    return at.isoformat() if at else ""
+
+
+def _failed_node_text(run: Instance, read: Callable[[Node], str]) -> str:
+    return read(run.failed_node) if run.failed_node else ""
+
+
+# In the order in which differences are listed. Comments are decisive too, but are no single text:
+# see ``bot.domain.snapshots``.
+TASK_FIELDS: tuple[Field[Task], ...] = (
+    Field("status", lambda task: task.status, decisive=True),
+    Field("name", lambda task: task.name, decisive=True),
+    Field("business_type", lambda task: task.business_type, decisive=True),
+    Field("related_object", lambda task: task.related_object, decisive=True),
+    Field("action_instance_id", lambda task: task.action_instance_id, decisive=True),
+    Field("description", lambda task: task.description, decisive=True),
+    Field("due_date", lambda task: _moment(task.due_date), decisive=True),
+    Field("due_handle", lambda task: task.due_handle, decisive=True),
+    Field(
+        "approver",
+        lambda task: task.approver or task.approveuser_name or task.approveuser_id,
+        decisive=True,
+    ),
+    Field("view_parameters", lambda task: task.view_parameters, decisive=True),
+    Field("handle_parameters", lambda task: task.handle_parameters, decisive=True),
+    Field("notes", lambda task: task.notes or task.note, decisive=True),
+    Field("attachments", lambda task: ", ".join(task.attachment_id_list), decisive=True),
+    Field("review_comments", lambda task: task.review_comments),
+    Field("creator_name", lambda task: task.creator_name),
+    Field("create_time", lambda task: _moment(task.create_time)),
+)
+INSTANCE_FIELDS: tuple[Field[Instance], ...] = (
+    Field("status", lambda run: run.status, decisive=True),
+    Field("name", lambda run: run.name, decisive=True),
+    Field(
+        "workflow",
+        lambda run: f"{run.workflow.name} {run.workflow.version}".strip(),
+        decisive=True,
+    ),
+    Field("retry_count", lambda run: str(run.retry_count), decisive=True),
+    Field(
+        "failed_node",
+        lambda run: _failed_node_text(run, lambda node: node.action_name or node.action_id),
+        decisive=True,
+    ),
+    Field(
+        "error_msg", lambda run: _failed_node_text(run, lambda node: node.error_msg), decisive=True
+    ),
+    Field("playbook", lambda run: run.playbook.name),
+    Field("trigger_type", lambda run: run.trigger_type),
+    Field("start_time", lambda run: _moment(run.start_time)),
+    Field("end_time", lambda run: _moment(run.end_time)),
+)
+
+
+def decisive_texts(snapshot: Task | Instance) -> dict[str, str]:
+    """Return what matters to a decision on a snapshot, apart from comments, by field name."""
+    if isinstance(snapshot, Task):
+        return {field.name: field.read(snapshot) for field in TASK_FIELDS if field.decisive}
+    return {field.name: field.read(snapshot) for field in INSTANCE_FIELDS if field.decisive}

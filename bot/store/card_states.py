@@ -1,0 +1,159 @@
+"""What cards are drawn from, over several tables: recorded when it was read, loaded as one state.
+
+A state is loaded in one transaction that sees one moment, so that no card shows half of a change.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from bot.domain.cards import CardState, GroupState
+from bot.domain.objects import Ref
+from bot.domain.operations import Operation, OperationState, StandingOperation
+from bot.domain.snapshots import Reading, Snapshot, parse, stored
+from bot.store import approvals, snapshots, tracked
+from bot.store.cards import cards_at, cards_of
+from bot.store.repository import Repository
+from bot.store.tables import approvals as approvals_table
+from bot.store.tables import cards, claims, tracked_objects
+from bot.store.tables import snapshots as snapshots_table
+from bot.store.times import from_db, to_utc
+
+# What a card tells of: what was done from here, or may have been.
+STANDING_STATES = (OperationState.DONE, OperationState.UNKNOWN, OperationState.IN_DOUBT)
+GROUP_ROWS = 200  # failures of one workflow that are read to draw one card
+
+
+class CardStates(Repository):
+    """What the cards of objects are drawn from."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        super().__init__(engine)
+        # On Postgres each statement of a transaction would see a moment of its own. SQLite has one
+        # connection here, and nobody else uses it meanwhile.
+        self._one_moment = (
+            engine.execution_options(isolation_level="REPEATABLE READ")
+            if engine.dialect.name == "postgresql"
+            else engine
+        )
+
+    def is_followed(self, ref: Ref) -> bool:
+        """Whether an object has a card or is tracked."""
+        has_card = sa.exists().where(cards.c.ref == str(ref))
+        is_tracked = sa.exists().where(tracked_objects.c.ref == str(ref))
+        with self.engine.begin() as connection:
+            return bool(connection.execute(sa.select(has_card | is_tracked)).scalar())
+
+    def record(self, ref: Ref, reading: Reading) -> None:
+        """Record what an object is like, before a card shows it."""
+        with self.engine.begin() as connection:
+            self._record(connection, ref, reading)
+
+    def record_if_newest(self, ref: Ref, reading: Reading) -> bool:
+        """Record what an object is like, unless something newer may be known; return whether.
+
+        It may be where a card shows an answer that came after this was asked for, or where the
+        object changed in a list and was not read since.
+        """
+        newer_card = (cards.c.ref == str(ref)) & (cards.c.read_at > to_utc(reading.asked_at))
+        changed = (tracked_objects.c.ref == str(ref)) & tracked_objects.c.stale
+        with self.engine.begin() as connection:
+            # Locked, so that a list's news can't come in between and be taken for what is drawn.
+            row = sa.select(tracked_objects.c.stale).where(tracked_objects.c.ref == str(ref))
+            connection.execute(row.with_for_update())
+            query = sa.select(sa.exists().where(newer_card) | sa.exists().where(changed))
+            if connection.execute(query).scalar():
+                return False
+            self._record(connection, ref, reading)
+            return True
+
+    def _record(self, connection: sa.Connection, ref: Ref, reading: Reading) -> None:
+        tracked.update_read(connection, ref, reading.snapshot, reading.asked_at)
+        # Noted before anything is drawn, since a drawing may be broken off and show it already.
+        at = to_utc(reading.answered_at)
+        read_at = sa.case((cards.c.read_at < at, at), else_=cards.c.read_at)
+        update = sa.update(cards).where(cards.c.ref == str(ref)).values(read_at=read_at)
+        # Only what a card shows is decided on, and compared then with what it has become.
+        if connection.execute(update).rowcount and reading.snapshot:
+            snapshot = stored(reading.snapshot)
+            snapshots.save(connection, self._insert, ref, snapshot, reading.answered_at)
+
+    def load(self, ref: Ref, snapshot: Snapshot | None, at: datetime) -> CardState:
+        """Return what an object's cards are drawn from at a time, with this snapshot of it."""
+        with self._one_moment.begin() as connection:
+            return _state(connection, ref, snapshot, at)
+
+    def load_stored(self, ref: Ref, at: datetime) -> CardState:
+        """Return what an object's cards are drawn from, with the snapshot that they show already.
+
+        The snapshot is None where none is stored.
+        """
+        with self._one_moment.begin() as connection:
+            state = _state(connection, ref, None, at)
+            fingerprints = (card.decision_fingerprint for card in state.cards)
+            query = sa.select(snapshots_table.c.snapshot).where(
+                snapshots_table.c.fingerprint == next(filter(None, fingerprints), "")
+            )
+            text = connection.execute(query).scalar() or ""
+        return replace(state, snapshot=parse(ref.kind, text), stale=True)
+
+    def load_group(self, channel: str, ts: str, at: datetime) -> GroupState:
+        """Return what a message is drawn from that shows the failures of one workflow."""
+        with self._one_moment.begin() as connection:
+            return _group(connection, channel, ts, at)
+
+
+def _state(
+    connection: sa.Connection, ref: Ref, snapshot: Snapshot | None, at: datetime
+) -> CardState:
+    cards = cards_of(connection, ref)
+    state = CardState(
+        ref,
+        snapshot,
+        cards=tuple(cards),
+        standing_operation=_standing_operation(connection, ref),
+        requests=approvals.open_requests(connection, ref, at),
+        groups={
+            (card.channel, card.ts): group
+            for card in cards
+            if card.failure_group
+            and len((group := _group(connection, card.channel, card.ts, at)).refs) > 1
+        },
+    )
+    snoozed = [row for row in tracked.get(connection, [ref]) if row.is_snoozed(at)]
+    if not snoozed:
+        return state
+    return replace(state, snoozed_until=snoozed[0].snoozed_until, snoozed_by=snoozed[0].snoozed_by)
+
+
+def _standing_operation(connection: sa.Connection, ref: Ref) -> StandingOperation | None:
+    query = (
+        sa.select(claims)
+        .where(claims.c.ref == str(ref), claims.c.state.in_(STANDING_STATES))
+        .order_by(claims.c.at.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    operation = Operation.model_validate(row.operation)
+    return StandingOperation(operation=operation, state=row.state, at=from_db(row.at))
+
+
+def _group(connection: sa.Connection, channel: str, ts: str, at: datetime) -> GroupState:
+    refs = [card.ref for card in cards_at(connection, channel, ts)]
+    objects = tracked.get(connection, refs[:GROUP_ROWS])
+    names = [str(tracked_object.ref) for tracked_object in objects]
+    query = sa.select(approvals_table.c.ref).where(approvals_table.c.ref.in_(names)).distinct()
+    requested = {row.ref for row in connection.execute(query)}
+    return GroupState(
+        refs=tuple(refs),
+        failed=tracked.count_open(connection, refs),
+        objects=tuple(objects),
+        requests={
+            ref: approvals.open_requests(connection, ref, at)
+            for ref in refs[:GROUP_ROWS]
+            if str(ref) in requested
+        },
+    )
