@@ -5,12 +5,12 @@ import logging
 
 from bot import messages
 from bot.domain import snapshots
-from bot.domain.actions import BY_NAME
+from bot.domain.actions import BY_NAME, CHANGEABLE_STATUSES
 from bot.domain.approvals import ApprovalRequest
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.reasons import OutcomeReason
 from bot.messages import Message
-from bot.operations.step_results import WriteKind
+from bot.operations.step_results import StepResult, WriteKind
 from bot.operations.steps import posted_since
 from bot.operations.transitions import Notice
 from bot.policy.decide import Refused
@@ -127,13 +127,18 @@ async def still_trying(services: Services, operation: Operation, notice: Notice)
         log.warning("trouble not reported", extra={"error": str(error)})
 
 
-async def redraw(services: Services, operation: Operation, task: str) -> None:  # noqa: ARG001
-    """Draw the cards of an operation's object from what SecMaster says now.
+async def redraw(services: Services, operation: Operation, result: StepResult) -> None:
+    """Draw the cards of an operation's object, from SecMaster's answer where that is the last word.
 
-    ``task`` is the task that SecMaster's answer carried, as JSON, "" where it carried none.
+    A task that still waits may change again at once, and an instance's answer says nothing of it:
+    those are read.
     """
+    snapshot = snapshots.parse(operation.ref.kind, result.task)
     try:
-        await services.cards.redraw(operation.ref)
+        if snapshot and result.asked_at and snapshot.status not in CHANGEABLE_STATUSES:
+            await services.cards.redraw_from(operation.ref, snapshot, result.asked_at)
+        else:
+            await services.cards.redraw(operation.ref)
     except RefusedBySecMaster as error:
         # What is refused now will not be allowed by asking again: the poller draws them later.
         log.warning("cards not redrawn", extra={"ref": str(operation.ref), "error": str(error)})

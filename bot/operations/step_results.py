@@ -34,7 +34,8 @@ class StepResult(Value):
 
     ``at`` is when the step ended, None where no time is spent in it; ``retry_after`` is how many
     seconds SecMaster asked to be left alone for. ``write_effect`` is what the answer proves about
-    a write that is in doubt. ``task`` is the task as SecMaster's answer shows it, as JSON.
+    a write that is in doubt. ``task`` is the task as SecMaster's answer shows it, as JSON, when it
+    was asked at ``asked_at``.
     """
 
     kind: ResultKind
@@ -43,6 +44,7 @@ class StepResult(Value):
     retry_after: float = 0
     write_effect: WriteEffect = WriteEffect.POSSIBLE
     task: str = ""
+    asked_at: datetime | None = None
 
 
 class Preflight(Value):

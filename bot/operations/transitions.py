@@ -246,8 +246,8 @@ def conclude(state: State, result: StepResult) -> State:
 
 def report(state: State, result: StepResult) -> State:
     """It is on record: tell it."""
-    result = result.model_copy(update={"task": state.result.task})
-    return replace(state, effect=Effect.REPORT, result=result)
+    answer = {"task": state.result.task, "asked_at": state.result.asked_at}
+    return replace(state, effect=Effect.REPORT, result=result.model_copy(update=answer))
 
 
 def lapse(state: State, _result: StepResult) -> State:

@@ -144,7 +144,7 @@ class OperationRunner:
         thread_knows = bool(state.reported)
         reports = [
             run_step("reply", replies.outcome, services, operation, outcome, thread_knows),
-            run_step("redraw", replies.redraw, services, operation, state.result.task),
+            run_step("redraw", replies.redraw, services, operation, state.result),
         ]
         if operation.terms.break_glass_channel:
             announce = replies.announce_break_glass
@@ -160,7 +160,7 @@ class OperationRunner:
             await _all(
                 [
                     run_step("say that it lapsed", replies.lapsed, services, operation, request),
-                    run_step("redraw lapsed", replies.redraw, services, operation, ""),
+                    run_step("redraw lapsed", replies.redraw, services, operation, state.result),
                 ]
             )
         return StepResult(kind=ResultKind.DONE, outcome=state.result.outcome)

@@ -45,6 +45,7 @@ async def send(
         return StepResult(kind=ResultKind.FINAL, outcome=failed(OutcomeReason.TOO_OLD))
     if stale and (refusal := await recheck(services, operation, stale)):
         return refusal
+    asked_at = services.clock.now()
     try:
         receipt = await _put(services, operation, kind, permalink)
     except SecMasterError as error:
@@ -58,7 +59,7 @@ async def send(
         status_after=receipt.task.status if receipt.task else "",
     )
     task = receipt.task.model_dump_json() if receipt.task else ""
-    return StepResult(kind=ResultKind.DONE, outcome=outcome, task=task)
+    return StepResult(kind=ResultKind.DONE, outcome=outcome, task=task, asked_at=asked_at)
 
 
 async def verify(

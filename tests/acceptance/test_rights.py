@@ -1,6 +1,5 @@
 """Who may do what: no rule means no, a doubt means no, and a refusal says whose it is."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -278,13 +277,14 @@ async def test_a_name_that_stands_for_a_single_read_gives_nobody_the_lax_rule(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     task = environment.secmaster.world.tasks[seed.TASK_ISOLATE]
     name, task["name"] = task["name"], "Look at a log"
-    await environment.secmaster.faults.set(Fault(on="ShowTask", hold=True, applied=True, times=1))
-    press = asyncio.create_task(environment.slack.press(BOB, SOC, ts, "task.approve"))
-    await environment.secmaster.faults.until_held("ShowTask")
+    await environment.secmaster.faults.set(Fault(on="ShowTask", times=1))  # the first is answered
+    await environment.secmaster.faults.set(Fault(on="ShowTask", hold=True))
+    await environment.slack.press(BOB, SOC, ts, "task.approve")
     task["name"] = name
     await environment.secmaster.faults.clear()
-    await press
-    await environment.ephemeral(BOB, "Changed since you looked", "was not sent")
+    [form] = environment.slack.views(BOB)  # the card's own rule asks for a reason
+    await environment.slack.submit(BOB, form["id"], {"reason": "seen"})
+    assert "1 of 2 said yes" in (await environment.replies(ts))[0]
     nothing_was_sent(environment)
 
 
