@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.domain.slack import Actor, Requester, SlackLocation
-from bot.messages import Message, command_help
 from bot.operations.batch import Batches
 from bot.operations.workflow import Operations
 from bot.policy.config import Config
@@ -55,13 +54,6 @@ class AppContext:
     @property
     def config(self) -> Config:
         return self.services.policy.current
-
-    @property
-    def help(self) -> Message:
-        names = self.config.commands
-        return command_help.help_message(
-            self.root, {"task": names.task, "instance": names.instance}
-        )
 
     @property
     def root(self) -> str:

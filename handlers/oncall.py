@@ -1,16 +1,28 @@
 """The hand-over of a shift: who is on call, what waits for them, and what was done before."""
 
 import asyncio
+from dataclasses import dataclass
 
-from bot.messages import Message, digest, text_message
+from bot.messages import Message, command_help, digest, text_message
 from bot.messages import oncall as oncall_messages
 from bot.messages.watch import NOT_WATCHING
 from bot.notifications import digests
 from bot.slack.directory import LookupFailed
+from handlers.command_row import AnswersLater, AnyCommand, Command, Delivery, complete
 from handlers.context import AppContext
 from handlers.errors import UserError
 
 NAMED_TASKS = 3  # how many of the most urgent are named
+
+
+@dataclass(frozen=True, slots=True)
+class ShowOnCall:
+    """Show who is on call, and what waits for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowDigest:
+    """Show the digest that a hand-over at this moment would post."""
 
 
 def require_watch(app: AppContext) -> None:
@@ -19,7 +31,7 @@ def require_watch(app: AppContext) -> None:
         raise UserError(text_message(NOT_WATCHING))
 
 
-async def hand_over(app: AppContext) -> Message:
+async def hand_over(app: AppContext, _request: ShowDigest, _delivery: Delivery) -> Message:
     """Return the digest that a hand-over now would post, for the length of a shift."""
     require_watch(app)
     now = app.services.clock.now()
@@ -27,7 +39,7 @@ async def hand_over(app: AppContext) -> Message:
     return digest.digest(await asyncio.to_thread(digests.collect, app.services, since, now))
 
 
-async def waiting(app: AppContext) -> Message:
+async def waiting(app: AppContext, _request: ShowOnCall, _delivery: Delivery) -> Message:
     """Return who is on call, and what waits for them."""
     require_watch(app)
     tracked, now = app.services.store.tracked, app.services.clock.now()
@@ -46,3 +58,21 @@ async def on_call(app: AppContext) -> tuple[str, ...] | None:
     except LookupFailed:
         return None
     return tuple(sorted(frozenset().union(*members)))
+
+
+COMMANDS: tuple[AnyCommand, ...] = (
+    Command(
+        name="oncall",
+        usage="oncall",
+        help=command_help.ON_CALL,
+        parse=complete(ShowOnCall()),
+        handler=AnswersLater(waiting),
+    ),
+    Command(
+        name="digest",
+        usage="digest",
+        help=command_help.DIGEST,
+        parse=complete(ShowDigest()),
+        handler=AnswersLater(hand_over),
+    ),
+)

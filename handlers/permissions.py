@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+from dataclasses import dataclass
 
 from bot.domain.actions import TABLE
 from bot.domain.delegations import Delegation
-from bot.domain.objects import Ref
-from bot.domain.slack import Actor, Requester
-from bot.messages import Message, audit_history
+from bot.domain.objects import OBJECT_KINDS, ObjectId, ObjectKind, Ref
+from bot.domain.slack import Actor
+from bot.messages import Message, audit_history, command_help
 from bot.messages import permissions as permission_messages
 from bot.operations import authorization
 from bot.operations.authorization import Right, audit_record
@@ -15,19 +16,121 @@ from bot.operations.policy_reload import reload_policy
 from bot.policy.config import ConfigError
 from bot.policy.decide import Allowed, decide
 from bot.slack.gateway import SlackFailed
+from handlers.command_row import (
+    AnswersAtOnce,
+    AnswersLater,
+    AnyCommand,
+    Arguments,
+    Command,
+    Delivery,
+    complete,
+)
 from handlers.context import AppContext, stable_id
 from handlers.errors import UserError
+from handlers.parsing import PERSON, ParseError, refuse_more, split, take_ref
 from handlers.queries import find_object
-from handlers.requests import CreateDelegation, ExplainPolicy, RevokeDelegation, ShowAudit
-from handlers.time_parsing import parse_moment
+from handlers.time_parsing import DELEGATE_USAGE, parse_moment
 
 log = logging.getLogger(__name__)
 
 
-async def why(app: AppContext, request: ExplainPolicy, actor: Actor) -> Message:
+@dataclass(frozen=True, slots=True)
+class ExplainPolicy:
+    """Show which rules allow or refuse the requester an object's actions.
+
+    Where the command names no kind, the id may be that of either.
+    """
+
+    id: ObjectId
+    kinds: tuple[ObjectKind, ...] = OBJECT_KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class ShowAudit:
+    """Show the audit history of one object."""
+
+    id: ObjectId
+    kinds: tuple[ObjectKind, ...] = OBJECT_KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class Whoami:
+    """Show the requester their roles, and what they may do."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateDelegation:
+    """Delegate the requester's rights; ``until`` is the moment as they wrote it."""
+
+    delegate: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeDelegation:
+    """End what the requester delegated to one person."""
+
+    delegate: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListDelegations:
+    """Show what the requester delegated, and what was delegated to them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadPolicy:
+    """Reload the policy from its file."""
+
+
+def parse_why(arguments: Arguments) -> ExplainPolicy:
+    return ExplainPolicy(*read_object(arguments))
+
+
+def parse_audit(arguments: Arguments) -> ShowAudit:
+    return ShowAudit(*read_object(arguments))
+
+
+def read_object(arguments: Arguments) -> tuple[ObjectId, tuple[ObjectKind, ...]]:
+    """Return an id, with or without a kind before it, and the kinds that it may be of."""
+    words, thread_object = arguments.words, arguments.thread_object
+    first, rest = split(words)
+    kinds: tuple[ObjectKind, ...] = tuple(kind for kind in OBJECT_KINDS if kind == first.lower())
+    words = rest if kinds else words
+    if not words and thread_object:
+        return thread_object.id, kinds or (thread_object.kind,)
+    ref, rest = take_ref("task", words)
+    refuse_more(rest)
+    return ref.id, kinds or OBJECT_KINDS
+
+
+def parse_delegate(arguments: Arguments) -> CreateDelegation:
+    """Parse to whom, and until when."""
+    delegate, until = take_person(arguments)
+    if not until:
+        raise ParseError("Until when?")
+    return CreateDelegation(delegate, until)
+
+
+def parse_revoke(arguments: Arguments) -> RevokeDelegation:
+    delegate, rest = take_person(arguments)
+    refuse_more(rest)
+    return RevokeDelegation(delegate)
+
+
+def take_person(arguments: Arguments) -> tuple[str, str]:
+    """Split off the mention of a person; return their user id with the words after it."""
+    first, rest = split(arguments.words)
+    person = PERSON.fullmatch(first)
+    if person is None:
+        raise ParseError(f"“{first[:60]}” is nobody I know." if first else "Whom?")
+    return person[1], rest
+
+
+async def why(app: AppContext, request: ExplainPolicy, delivery: Delivery) -> Message:
     """Return which rule allows or refuses the person each action, and which roles could."""
     ref, snapshot = await find_object(app, request.id, request.kinds)
-    principal = await app.services.directory.principal(actor)
+    principal = await app.services.directory.principal(delivery.requester.actor)
     rules, context = app.config.rules, authorization.policy_context(app.services, ref, snapshot)
     answers = []
     for action in TABLE:
@@ -38,9 +141,17 @@ async def why(app: AppContext, request: ExplainPolicy, actor: Actor) -> Message:
     return permission_messages.why(ref, answers, app.config.roles)
 
 
-async def audit(app: AppContext, request: ShowAudit, requester: Requester) -> Message:
+async def whoami(app: AppContext, _request: Whoami, delivery: Delivery) -> Message:
+    """Return who a person is to the policy, and what they may do."""
+    actor = delivery.requester.actor
+    principal = await app.services.directory.principal(actor)
+    name = await app.services.directory.name(actor.id)
+    return command_help.whoami(principal, name, app.config)
+
+
+async def audit(app: AppContext, request: ShowAudit, delivery: Delivery) -> Message:
     """Return the history of one object, if the requester has the right to read the audit."""
-    await authorization.require_right(app.services, requester, Right.AUDIT)
+    await authorization.require_right(app.services, delivery.requester, Right.AUDIT)
     store = app.services.store
     for kind in request.kinds:
         ref = Ref(kind=kind, id=request.id, workspace=app.workspace)
@@ -49,10 +160,11 @@ async def audit(app: AppContext, request: ShowAudit, requester: Requester) -> Me
     return permission_messages.no_history(request.id)
 
 
-async def reload(app: AppContext, requester: Requester, dedupe_key: str) -> Message:
+async def reload(app: AppContext, _request: ReloadPolicy, delivery: Delivery) -> Message:
     """Reload the policy; a file that can't be used leaves the one before in force."""
+    requester, id_ = delivery.requester, stable_id(delivery.dedupe_key)
     await authorization.require_right(app.services, requester, Right.RELOAD)
-    record = audit_record(app.services, requester, "reload", "done", stable_id(dedupe_key))
+    record = audit_record(app.services, requester, "reload", "done", id_)
     try:
         before = await reload_policy(app.services, record)
     except ConfigError as error:
@@ -62,12 +174,13 @@ async def reload(app: AppContext, requester: Requester, dedupe_key: str) -> Mess
 
 
 async def create_delegation(
-    app: AppContext, request: CreateDelegation, requester: Requester, dedupe_key: str
+    app: AppContext, request: CreateDelegation, delivery: Delivery
 ) -> Message:
     """Delegate the requester's own rights to one person for a stated time, on record.
 
     Raises UserError where it is too long, or the delegate may not act at all.
     """
+    requester = delivery.requester
     delegator = await authorization.require_right(app.services, requester, Right.DELEGATE)
     now, user = app.services.clock.now(), request.delegate
     zone = await app.services.directory.time_zone(requester.actor.id)
@@ -81,7 +194,7 @@ async def create_delegation(
     if delegate.guest or delegate.outsider:
         raise UserError(permission_messages.cannot_delegate_to(user))
     delegation = Delegation(delegator=delegator.id, delegate=user, until=until)
-    roles, id_ = sorted(delegator.roles), stable_id(dedupe_key)
+    roles, id_ = sorted(delegator.roles), stable_id(delivery.dedupe_key)
     record = audit_record(app.services, requester, "delegate", "done", id_) | {
         "target": user,
         "until": until.isoformat(),
@@ -93,13 +206,12 @@ async def create_delegation(
 
 
 async def revoke_delegation(
-    app: AppContext, request: RevokeDelegation, requester: Requester, dedupe_key: str
+    app: AppContext, request: RevokeDelegation, delivery: Delivery
 ) -> Message:
     """End the requester's delegation to one person, on record; nobody needs a right for that."""
+    requester, id_ = delivery.requester, stable_id(delivery.dedupe_key)
     now, delegator, delegate = app.services.clock.now(), requester.actor.id, request.delegate
-    record = audit_record(app.services, requester, "revoke", "done", stable_id(dedupe_key)) | {
-        "target": delegate
-    }
+    record = audit_record(app.services, requester, "revoke", "done", id_) | {"target": delegate}
     delegations = app.services.store.delegations
     if not await asyncio.to_thread(delegations.revoke, delegator, delegate, now, record):
         return permission_messages.no_delegation(delegate)
@@ -107,11 +219,14 @@ async def revoke_delegation(
     return permission_messages.delegation_revoked(delegate)
 
 
-async def list_delegations(app: AppContext, actor: Actor) -> Message:
+async def list_delegations(
+    app: AppContext, _request: ListDelegations, delivery: Delivery
+) -> Message:
     """Return what a person delegates now, and what is delegated to them."""
     delegations, now = app.services.store.delegations, app.services.clock.now()
-    granted = await asyncio.to_thread(delegations.granted, actor.id, now)
-    received = await asyncio.to_thread(delegations.received, actor.id, now)
+    user = delivery.requester.actor.id
+    granted = await asyncio.to_thread(delegations.granted, user, now)
+    received = await asyncio.to_thread(delegations.received, user, now)
     return permission_messages.delegations(granted, received)
 
 
@@ -129,3 +244,56 @@ def _notify(app: AppContext, user: str, message: Message) -> None:
         )
 
     app.services.background.start(send(), log_failure)
+
+
+COMMANDS: tuple[AnyCommand, ...] = (
+    Command(
+        name="why",
+        usage="why <id>",
+        help=command_help.WHY,
+        parse=parse_why,
+        handler=AnswersLater(why),
+    ),
+    Command(
+        name="whoami",
+        usage="whoami",
+        help=command_help.WHOAMI,
+        parse=complete(Whoami()),
+        handler=AnswersLater(whoami),
+    ),
+    Command(
+        name="delegate",
+        usage=DELEGATE_USAGE,
+        help=command_help.DELEGATE,
+        parse=parse_delegate,
+        handler=AnswersAtOnce(create_delegation),
+    ),
+    Command(
+        name="revoke",
+        usage="revoke @person",
+        help=command_help.REVOKE,
+        parse=parse_revoke,
+        handler=AnswersAtOnce(revoke_delegation),
+    ),
+    Command(
+        name="delegations",
+        usage="delegations",
+        help=command_help.DELEGATIONS,
+        parse=complete(ListDelegations()),
+        handler=AnswersLater(list_delegations),
+    ),
+    Command(
+        name="audit",
+        usage="audit <id>",
+        help=command_help.AUDIT,
+        parse=parse_audit,
+        handler=AnswersLater(audit),
+    ),
+)
+RELOAD = Command(
+    name="reload",
+    usage="reload",
+    help=command_help.RELOAD,
+    parse=complete(ReloadPolicy()),
+    handler=AnswersAtOnce(reload),
+)

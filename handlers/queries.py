@@ -9,9 +9,9 @@ from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.domain.objects import ListQuery, ObjectKind, Ref
-from bot.domain.slack import Actor, Requester, SlackLocation
+from bot.domain.slack import Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
-from bot.messages import PAGE, Message, command_help, denials, lists, modals
+from bot.messages import PAGE, Message, denials, lists, modals
 from bot.secmaster import InstancePage, NotFound, QueryType, SecMasterError, TaskPage
 from bot.slack.gateway import code_of
 from handlers.context import AppContext
@@ -121,13 +121,6 @@ async def show(app: AppContext, request: ShowCard, requester: Requester) -> None
         channel = await app.services.slack.open_dm(requester.actor.id)
     snapshot = await app.services.workspaces.read(request.ref)
     await app.services.cards.post_new(request.ref, snapshot, channel)
-
-
-async def whoami(app: AppContext, actor: Actor) -> Message:
-    """Return who a person is to the policy, and what they may do."""
-    principal = await app.services.directory.principal(actor)
-    name = await app.services.directory.name(actor.id)
-    return command_help.whoami(principal, name, app.config)
 
 
 async def details(app: AppContext, ref: Ref, view_id: str) -> None:

@@ -1,4 +1,7 @@
-"""What people ask for, as values: what the parser reads from words, and buttons from presses."""
+"""What people ask for by words and by buttons alike, as values.
+
+What only a command asks for stands beside its row.
+"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -6,19 +9,8 @@ from typing import Self
 
 from bot.domain.actions import Action
 from bot.domain.approvals import ApprovalIntent
-from bot.domain.batches import BatchQuery
-from bot.domain.objects import ListQuery, ObjectId, ObjectKind, Ref
+from bot.domain.objects import Ref
 from bot.domain.slack import SlackFile
-
-
-@dataclass(frozen=True, slots=True)
-class ShowHelp:
-    """Show how commands are written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Whoami:
-    """Show the requester their roles, and what they may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,101 +50,6 @@ class ChangeApproval:
     ref: Ref
     reason: str = ""
     action: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainPolicy:
-    """Show which rules allow or refuse the requester an object's actions.
-
-    Where the command names no kind, the id may be that of either.
-    """
-
-    id: ObjectId
-    kinds: tuple[ObjectKind, ...] = ("task", "instance")
-
-
-@dataclass(frozen=True, slots=True)
-class ShowAudit:
-    """Show the audit history of one object."""
-
-    id: ObjectId
-    kinds: tuple[ObjectKind, ...] = ("task", "instance")
-
-
-@dataclass(frozen=True, slots=True)
-class ReloadPolicy:
-    """Reload the policy from its file."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShowStatus:
-    """Show how well SecMaster is being polled."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShowDigest:
-    """Show the digest that a hand-over at this moment would post."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShowOnCall:
-    """Show who is on call, and what waits for them."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShowRoutes:
-    """Show all routes, or those that the card of one object would take."""
-
-    id: ObjectId | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SetSubscription:
-    """Subscribe the channel to everything that comes, or end its subscription."""
-
-    subscribe: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CreateDelegation:
-    """Delegate the requester's rights; ``until`` is the moment as they wrote it."""
-
-    delegate: str
-    until: str
-
-
-@dataclass(frozen=True, slots=True)
-class RevokeDelegation:
-    """End what the requester delegated to one person."""
-
-    delegate: str
-
-
-@dataclass(frozen=True, slots=True)
-class ListDelegations:
-    """Show what the requester delegated, and what was delegated to them."""
-
-
-# Answered by one message to the requester alone.
-AnsweredRequest = (
-    ShowHelp
-    | Whoami
-    | ListQuery
-    | BatchQuery
-    | ExplainPolicy
-    | ShowAudit
-    | ReloadPolicy
-    | ShowStatus
-    | ShowDigest
-    | ShowOnCall
-    | ShowRoutes
-    | SetSubscription
-    | CreateDelegation
-    | RevokeDelegation
-    | ListDelegations
-)
-# The first two become operations, which report in a thread; the third posts a card for everybody.
-Request = ActionRequest | ChangeApproval | ShowCard | AnsweredRequest
 
 
 class SnoozeChoice(StrEnum):

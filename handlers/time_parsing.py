@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, tzinfo
 from bot.policy.rules import parse_duration
 from handlers.parsing import ParseError
 
-USAGE = "delegate @person until 18:00"
+DELEGATE_USAGE = "delegate @person until 18:00"
 TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3])[:.]([0-5]\d)")
 DATE_AND_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\S+)")
 
@@ -29,15 +29,15 @@ def parse_moment(text: str, now: datetime, zone: tzinfo) -> datetime:
         except ValueError:
             time = None
         if time is None:
-            raise ParseError(f"“{text[:60]}” is no time that I know.", USAGE)
+            raise ParseError(f"“{text[:60]}” is no time that I know.", DELEGATE_USAGE)
         until = _at(midnight, time)
         if until <= local_now:
-            raise ParseError(f"“{text[:60]}” is over.", USAGE)
+            raise ParseError(f"“{text[:60]}” is over.", DELEGATE_USAGE)
         return until
     try:
         return now + parse_duration(moment)
     except ValueError:
-        raise ParseError(f"“{text[:60]}” is no time that I know.", USAGE) from None
+        raise ParseError(f"“{text[:60]}” is no time that I know.", DELEGATE_USAGE) from None
 
 
 def _at(day: datetime, time: re.Match[str]) -> datetime:

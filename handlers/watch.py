@@ -1,46 +1,89 @@
 """Answers about the watch, the subscription of a channel, and the snoozing of an object."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from bot.domain.actions import OPEN_STATUSES, TABLE
-from bot.domain.objects import Ref
-from bot.domain.slack import Requester, SlackLocation
+from bot.domain.objects import OBJECT_KINDS, ObjectId, Ref
+from bot.domain.slack import Requester
 from bot.domain.tracking import TrackedObject
-from bot.messages import Message
+from bot.messages import Message, command_help
 from bot.messages import watch as watch_messages
+from bot.messages.command_help import HelpLine
 from bot.notifications import planner
 from bot.operations import authorization
 from bot.operations.authorization import NotAllowed, Right, audit_record
 from bot.policy.decide import Refused, decide
 from bot.policy.routes import explain_routes, titled_routes
 from bot.watch.status import watch_status
+from handlers.command_row import (
+    AnswersLater,
+    AnyCommand,
+    Arguments,
+    Command,
+    Delivery,
+    complete,
+)
 from handlers.context import AppContext, stable_id
 from handlers.errors import UserError
+from handlers.parsing import ParseError, refuse_more, split, take_ref
 from handlers.queries import find_object
-from handlers.requests import SetSubscription, ShowRoutes, SnoozeChoice
+from handlers.requests import SnoozeChoice
 from handlers.time_parsing import parse_moment
 
 MORNING = "until 9:00"
 HOUR = timedelta(hours=1)
 
 
-async def status(app: AppContext) -> Message:
+@dataclass(frozen=True, slots=True)
+class ShowStatus:
+    """Show how well SecMaster is being polled."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowRoutes:
+    """Show all routes, or those that the card of one object would take."""
+
+    id: ObjectId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetSubscription:
+    """Subscribe the channel to everything that comes, or end its subscription."""
+
+    subscribe: bool
+
+
+async def status(app: AppContext, _request: ShowStatus, _delivery: Delivery) -> Message:
     """Return how well SecMaster is being polled."""
     return watch_messages.status(await watch_status(app.services, app.config.watch.every))
 
 
-async def routes(app: AppContext, request: ShowRoutes, location: SlackLocation) -> Message:
+def parse_routes(arguments: Arguments) -> ShowRoutes:
+    """Parse "routes", and "routes test" for one object."""
+    first, words = split(arguments.words)
+    if not first:
+        return ShowRoutes()
+    if first.lower() != "test":
+        raise ParseError(f"“{first[:40]}” is too much here.")
+    if not words and arguments.thread_object:
+        return ShowRoutes(arguments.thread_object.id)
+    ref, words = take_ref("task", words)
+    refuse_more(words)
+    return ShowRoutes(ref.id)
+
+
+async def routes(app: AppContext, request: ShowRoutes, delivery: Delivery) -> Message:
     """Return all routes, or which of them the card of one object would take."""
     subscribed = await asyncio.to_thread(app.services.store.subscriptions.channels)
     config = app.config
     titled = list(titled_routes(config.routes))
     if not request.id:
-        return watch_messages.routes(
-            titled, config.digests, subscribed=location.channel in subscribed
-        )
-    ref, snapshot = await find_object(app, request.id, ("task", "instance"))
+        channel = delivery.requester.location.channel
+        return watch_messages.routes(titled, config.digests, subscribed=channel in subscribed)
+    ref, snapshot = await find_object(app, request.id, OBJECT_KINDS)
     workspaces = frozenset({ref.workspace, app.services.workspaces.name(ref.workspace)})
     explained = explain_routes(config.routes, snapshot, workspaces)
     answers = [
@@ -52,9 +95,10 @@ async def routes(app: AppContext, request: ShowRoutes, location: SlackLocation) 
 
 
 async def set_subscription(
-    app: AppContext, request: SetSubscription, requester: Requester, dedupe_key: str
+    app: AppContext, request: SetSubscription, delivery: Delivery
 ) -> Message:
     """Subscribe this channel to everything that comes, or end that; the channel sees who did."""
+    requester, dedupe_key = delivery.requester, delivery.dedupe_key
     await authorization.require_right(app.services, requester, Right.WATCH)
     channel, user, now = requester.location.channel, requester.actor.id, app.services.clock.now()
     if channel[:1] not in ("C", "G"):
@@ -144,3 +188,38 @@ async def snooze_end(app: AppContext, choice: SnoozeChoice, user: str) -> dateti
             return None
         case _:
             assert_never(choice)
+
+
+COMMANDS: tuple[AnyCommand, ...] = (
+    Command(
+        name="status",
+        usage="status",
+        help=command_help.STATUS,
+        parse=complete(ShowStatus()),
+        handler=AnswersLater(status),
+    ),
+    Command(
+        name="routes",
+        usage="routes test <id>",
+        help=(
+            HelpLine("routes", command_help.ROUTES),
+            HelpLine("routes test <id>", command_help.ROUTES_TEST),
+        ),
+        parse=parse_routes,
+        handler=AnswersLater(routes),
+    ),
+    Command(
+        name="watch",
+        usage="watch",
+        help=command_help.WATCH,
+        parse=complete(SetSubscription(subscribe=True)),
+        handler=AnswersLater(set_subscription),
+    ),
+    Command(
+        name="unwatch",
+        usage="unwatch",
+        help=(HelpLine("watch", command_help.WATCH),),
+        parse=complete(SetSubscription(subscribe=False)),
+        handler=AnswersLater(set_subscription),
+    ),
+)

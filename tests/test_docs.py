@@ -20,7 +20,9 @@ from bot.policy.config import Config, load, parse
 from bot.settings import Settings
 from bot.slack.manifest import EMAILS, SCOPES
 from bot.web.metrics import exposition
-from handlers.parsing import INTENTS, PARSERS
+from handlers.command_row import AnyCommand
+from handlers.command_table import TABLE as COMMAND_TABLE
+from handlers.command_table import parse as parse_command
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -33,6 +35,22 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 FENCE = re.compile(r"^( *)```(.*)\n(?s:(.*?))^\1```$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+# What people put in the place of each part of a usage.
+PLACEHOLDERS = {
+    "[todo|handled]": "todo",
+    "[running|failed|…]": "failed",
+    "[reason]": "looks fine",
+    "[text]": "host",
+    "<id>": "909494e3-558e-46b6-a9eb-07a4e1a1d4ac",
+    "<reason>": "it spreads",
+    "<text>": "seen before",
+    "<comment id>": "c-17",
+    "<attachment id>": "a-17",
+    "<node id>": "n-17",
+    "<json>": "[1]",
+    "@person": "<@U0BOB>",
+}
 
 
 def without_code(text: str) -> str:
@@ -111,19 +129,40 @@ def test_every_action_has_its_words_and_no_words_lack_an_action() -> None:
     assert set(LABELS) == {action.name for action in TABLE}
 
 
-def typed_words() -> set[str]:
+def typed_words(command: AnyCommand) -> list[str]:
     """All that a command may begin with after the root's name."""
-    kinds = {action.kind for action in TABLE}
-    of_kinds = {"list", "show", "several", *INTENTS}
-    actions = {
-        f"{action.kind} {verb}" for action in TABLE for verb in (action.verb, *action.aliases)
-    }
-    return {"help", *PARSERS, *actions, *(f"{kind} {verb}" for kind in kinds for verb in of_kinds)}
+    return [f"{command.kind} {name}" if command.kind else name for name in command.names]
 
 
-@pytest.mark.parametrize("words", sorted(typed_words()))
-def test_every_command_is_explained(words: str) -> None:
-    assert re.search(rf"`{words}[` ]", first_cells(COMMANDS))
+def example(usage: str) -> str:
+    """A command that is written as its usage says, with all that it may have."""
+    for placeholder, text in PLACEHOLDERS.items():
+        usage = usage.replace(placeholder, text)
+    assert not re.search(r"[<\[][a-z]", usage), "a placeholder that PLACEHOLDERS does not know"
+    return usage
+
+
+every_command = pytest.mark.parametrize(
+    "command", COMMAND_TABLE, ids=lambda command: typed_words(command)[0]
+)
+
+
+@every_command
+def test_every_command_is_explained(command: AnyCommand) -> None:
+    """In the documents and in the help; and what either says can be typed."""
+    for words in typed_words(command):
+        assert re.search(rf"`{words}[` ]", first_cells(COMMANDS))
+    assert command.usage.startswith(typed_words(command)[0])
+    assert parse_command(example(command.usage)).command is command
+    assert command.help_lines
+    for line in command.help_lines:
+        assert line.purpose
+        assert parse_command(example(line.usage)).command.name in line.usage.split()
+
+
+def test_no_two_commands_are_written_alike() -> None:
+    words = [words for command in COMMAND_TABLE for words in typed_words(command)]
+    assert len(words) == len(set(words))
 
 
 def cli_commands() -> Iterator[str]:

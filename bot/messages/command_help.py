@@ -1,74 +1,77 @@
 """Say how the bot is used: help, what was not understood, and what somebody's roles allow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bot.domain.actions import TABLE, Action
+from bot.domain.objects import ObjectKind
 from bot.messages.blocks import Message, context, new_message, section, text_message
-from bot.messages.labels import labels
 from bot.messages.text import code, inline, mention_user
 from bot.policy.config import Config
 from bot.policy.decide import Principal, titled_rules
 from bot.policy.rules import Rule, covers
 
-# Commands that are not about one action: usage, and what they do.
-SHARED = (
-    ("withdraw <id>", "takes your yes back, where several people are asked for"),
-    ("refuse <id> [reason]", "ends what waits for more people"),
-    ("several [text]", "selects up to 20 of what waits, for one confirmation"),
-)
-GENERAL = (
-    ("break-glass task approve <id> <reason>", "decides alone what asks for several people"),
-    ("why <id>", "which rule lets or stops you, and who could"),
-    ("whoami", "your roles and what they allow"),
-    ("delegate @person until 18:00", "lends somebody your rights (or `for 2h`)"),
-    ("revoke @person", "takes them back"),
-    ("delegations", "what you lend and are lent"),
-    ("audit <id>", "one object's story, for those allowed"),
-    ("oncall", "who is on call, and what presses"),
-    ("digest", "what a hand-over now would tell, for your eyes only"),
-    ("status", "how the watch fares"),
-    ("routes", "where cards go"),
-    ("routes test <id>", "where the card of one object goes, and why"),
-    ("watch", "has this channel told of all that comes (`unwatch` ends it), for those allowed"),
-    ("reload", "reads the policy again, for those allowed"),
-    ("help", "this"),
-)
+# What each command does, in one sentence of the help. Those of actions are in ``labels``.
+LIST = "lists what waits or what is asked for, for your eyes only"
+SHOW = "posts the card here"
+WITHDRAW = "takes your yes back, where several people are asked for"
+REFUSE = "ends what waits for more people"
+SEVERAL = "selects up to 20 of what waits, for one confirmation"
+BREAK_GLASS = "decides alone what asks for several people"
+WHY = "which rule lets or stops you, and who could"
+WHOAMI = "your roles and what they allow"
+DELEGATE = "lends somebody your rights (or `for 2h`)"
+REVOKE = "takes them back"
+DELEGATIONS = "what you lend and are lent"
+AUDIT = "one object's story, for those allowed"
+ON_CALL = "who is on call, and what presses"
+DIGEST = "what a hand-over now would tell, for your eyes only"
+STATUS = "how the watch fares"
+ROUTES = "where cards go"
+ROUTES_TEST = "where the card of one object goes, and why"
+WATCH = "has this channel told of all that comes (`unwatch` ends it), for those allowed"
+RELOAD = "reads the policy again, for those allowed"
+HELP = "this"
+
+OBJECT_TITLES: dict[ObjectKind, str] = {"task": "Tasks", "instance": "Workflow instances"}
 
 
-def help_message(root: str, short_commands: Mapping[str, str]) -> Message:
-    """List every command with what it does.
+@dataclass(frozen=True, slots=True)
+class HelpLine:
+    """A line of the help: how a command is written, what it does, and the words for the same."""
+
+    usage: str
+    purpose: str
+    aliases: tuple[str, ...] = ()
+
+
+def help_message(
+    root: str,
+    short_commands: Mapping[ObjectKind, str],
+    object_lines: Mapping[ObjectKind, Sequence[HelpLine]],
+    general_lines: Sequence[HelpLine],
+) -> Message:
+    """List every command with what it does: those for each kind of object, and the others.
 
     ``root`` is the command that people type first; ``short_commands`` are those for one kind of
     object, by the kind, "" where there is none.
     """
     blocks = [section("*Run SecMaster from here*")]
-    for kind, title, filters in (
-        ("task", "Tasks", "[todo|handled]"),
-        ("instance", "Workflow instances", "[running|failed|…]"),
-    ):
-        purpose = "lists what waits or what is asked for, for your eyes only"
-        rows = [
-            (f"{kind} list {filters} [text]", purpose),
-            (f"{kind} show <id>", "posts the card here"),
-        ]
-        for action in TABLE:
-            if action.kind == kind:
-                aliases = ", ".join(map(code, action.aliases))
-                also = f" (also {aliases})" if aliases else ""
-                rows.append((action.usage, f"{labels(action).help}{also}"))
-        rows += [(f"{kind} {usage}", purpose) for usage, purpose in SHARED]
+    for kind, title in OBJECT_TITLES.items():
         short = short_commands[kind]
         note = f" ({code(short)} is short for {code(f'{root} {kind}')})" if short else ""
-        lines = [f"*{title}*{note}", *(_command_line(root, *row) for row in rows)]
+        lines = [f"*{title}*{note}", *(_command_line(root, line) for line in object_lines[kind])]
         blocks.append(section("\n".join(lines)))
-    lines = ["*Rights*", *(_command_line(root, *row) for row in GENERAL)]
+    lines = ["*Rights*", *(_command_line(root, line) for line in general_lines)]
     blocks.append(section("\n".join(lines)))
     hint = "Mention me with the same words; in a card's thread the id may be left out."
     return new_message(f"How to use {root}", *blocks, context(hint))
 
 
-def _command_line(root: str, usage: str, purpose: str) -> str:
-    return f"{code(f'{root} {usage}', 120)} {purpose}"
+def _command_line(root: str, line: HelpLine) -> str:
+    aliases = ", ".join(map(code, line.aliases))
+    also = f" (also {aliases})" if aliases else ""
+    return f"{code(f'{root} {line.usage}', 120)} {line.purpose}{also}"
 
 
 def not_understood(problem: str, usage: str, nearest: str, root: str) -> Message:

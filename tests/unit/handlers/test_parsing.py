@@ -13,21 +13,19 @@ from bot.domain.objects import ListQuery, Ref
 from bot.messages import command_help
 from bot.messages.blocks import Message
 from bot.sandbox.slack.blocks import check_blocks
-from handlers.parsing import ParseError, check_param, identifier, parse
-from handlers.requests import (
-    ActionRequest,
-    ChangeApproval,
+from handlers import command_table
+from handlers.command_table import ShowHelp
+from handlers.parsing import ParseError, check_param, identifier
+from handlers.permissions import (
     CreateDelegation,
     ExplainPolicy,
     ListDelegations,
     ReloadPolicy,
-    Request,
     RevokeDelegation,
     ShowAudit,
-    ShowCard,
-    ShowHelp,
     Whoami,
 )
+from handlers.requests import ActionRequest, ChangeApproval, ShowCard
 from tests.support.examples import examples
 
 ID = "909494e3-558e-46b6-a9eb-07a4e1a1d4ac"
@@ -37,6 +35,10 @@ NBSP = "\u00a0"
 TASK = Ref(kind="task", id=ID)
 RUN = Ref(kind="instance", id=ID)
 BOMB = "[" * 100_000
+
+
+def parse(text: str, ref: Ref | None = None) -> Any:
+    return command_table.parse(text, ref).request
 
 
 def listing(noun: Any, state: Any = "", text: str = "") -> ListQuery:
@@ -559,13 +561,14 @@ def assert_slack_takes(message: Message) -> None:
 @given(ANYTHING, HERE)
 def test_whatever_is_written_is_a_request_or_is_not_understood(text: str, ref: Ref | None) -> None:
     try:
-        request = parse(text, ref)
+        parsed = command_table.parse(text, ref)
     except ParseError as no:
         assert_slack_takes(
             command_help.not_understood(no.problem, no.usage, no.nearest, "/secmaster")
         )
         return
-    assert isinstance(request, Request)
+    request = parsed.request
+    assert parsed.command in command_table.TABLE
     if isinstance(request, ActionRequest):
         assert_within_the_table(request)
 
@@ -617,7 +620,7 @@ def test_why_and_audit_take_a_noun_before_the_id(word: str, kind: Any, noun: Any
 @pytest.mark.parametrize("ref", [TASK, RUN])
 @pytest.mark.parametrize(("word", "kind"), [("why", ExplainPolicy), ("audit", ShowAudit)])
 def test_in_a_thread_why_and_audit_are_about_its_object_or_the_one_that_is_named(
-    word: str, kind: Any, ref: Ref | None
+    word: str, kind: Any, ref: Ref
 ) -> None:
     assert parse(word, ref) == kind(ID, (ref.kind,))
     assert parse(f"{word} {OTHER}", ref) == kind(OTHER, ("task", "instance"))

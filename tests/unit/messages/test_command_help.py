@@ -5,10 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME
-from bot.messages import command_help
+from bot.domain.objects import OBJECT_KINDS, ObjectKind
+from bot.messages import Message, command_help
 from bot.policy.config import parse
 from bot.policy.decide import Principal
 from bot.policy.rules import Rule
+from handlers.command_table import help_lines
 from tests.support.rendered import read
 from tests.support.slack_limits import assert_slack_takes
 from tests.support.strategies import FEW, principals, rules, words
@@ -17,6 +19,11 @@ from tests.support.strategies import FEW, principals, rules, words
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 roots = st.sampled_from(["/secmaster", "@bot", "/" + "a" * 31])
+
+
+def help_message(root: str, short_commands: dict[ObjectKind, str]) -> Message:
+    object_lines = {kind: help_lines(kind) for kind in OBJECT_KINDS}
+    return command_help.help_message(root, short_commands, object_lines, help_lines(None))
 
 
 def test_whoami_tells_what_each_role_allows() -> None:
@@ -40,7 +47,7 @@ def test_whoami_tells_what_each_role_allows() -> None:
 
 
 def test_help_lists_every_command_with_its_aliases() -> None:
-    text = read(command_help.help_message("/soc", {"task": "/t", "instance": ""}))
+    text = read(help_message("/soc", {"task": "/t", "instance": ""}))
     for action in BY_NAME.values():
         assert f"/soc {action.usage}".replace("<", "&lt;").replace(">", "&gt;") in text
         assert all(alias in text for alias in action.aliases)
@@ -52,7 +59,7 @@ def test_help_lists_every_command_with_its_aliases() -> None:
 
 @given(roots, st.sampled_from(["", "/t", "/" + "a" * 31]))
 def test_help_is_one_that_slack_takes(root: str, short: str) -> None:
-    assert_slack_takes(command_help.help_message(root, {"task": short, "instance": short}))
+    assert_slack_takes(help_message(root, {"task": short, "instance": short}))
 
 
 @FEW

@@ -1,0 +1,174 @@
+"""Commands about one kind of object: its lists, cards and batches, and the actions of the table."""
+
+from functools import partial
+
+from bot.domain.actions import TABLE, Action
+from bot.domain.approvals import ApprovalIntent
+from bot.domain.batches import BatchQuery
+from bot.domain.objects import ListQuery, ObjectKind
+from bot.messages import Message, batch_forms, command_help, operation_results
+from bot.messages.command_help import HelpLine
+from bot.messages.labels import labels
+from bot.secmaster import InstanceStatus
+from handlers import batch, operations, queries
+from handlers.command_row import (
+    AnswersLater,
+    AnyCommand,
+    Arguments,
+    Command,
+    Delivery,
+    OpensForm,
+    Posts,
+    Records,
+)
+from handlers.context import AppContext
+from handlers.parsing import (
+    check_param,
+    identifier,
+    plain,
+    read_reason,
+    refuse_more,
+    split,
+    take_ref,
+)
+from handlers.requests import ActionRequest, ChangeApproval, ShowCard
+
+# The words that may be written for a list's filter, and the filter that each means.
+FILTERS: dict[ObjectKind, dict[str, str]] = {
+    "task": {"todo": "todo", "waiting": "todo", "open": "todo"}
+    | {"handled": "handled", "decided": "handled", "finished": "handled"},
+    "instance": {status.lower(): status.lower() for status in InstanceStatus},
+}
+FILTER_USAGE: dict[ObjectKind, str] = {
+    "task": "[todo|handled]",
+    "instance": "[running|failed|…]",
+}
+
+
+def parse_list(kind: ObjectKind, arguments: Arguments) -> ListQuery:
+    """Parse what to list: perhaps a filter, and perhaps a text."""
+    first, rest = split(arguments.words)
+    filter_ = FILTERS[kind].get(first.lower(), "")
+    text = rest if filter_ else arguments.words
+    return ListQuery(kind=kind, filter=filter_, text=plain(text)[:100])
+
+
+async def list_objects(app: AppContext, query: ListQuery, _delivery: Delivery) -> Message:
+    return await queries.listing(app, query)
+
+
+def parse_show(kind: ObjectKind, arguments: Arguments) -> ShowCard:
+    ref, rest = take_ref(kind, arguments.words, arguments.default_ref(kind))
+    refuse_more(rest)
+    return ShowCard(ref)
+
+
+async def show_card(app: AppContext, request: ShowCard, delivery: Delivery) -> None:
+    await queries.show(app, request, delivery.requester)
+
+
+def parse_several(kind: ObjectKind, arguments: Arguments) -> BatchQuery:
+    return BatchQuery(kind=kind, text=plain(arguments.words)[:100])
+
+
+async def say_what_opens_form(app: AppContext, query: BatchQuery, _delivery: Delivery) -> Message:
+    return batch_forms.needs_form(query.kind, app.root)
+
+
+def parse_action(action: Action, arguments: Arguments) -> ActionRequest:
+    """Parse what follows an action's verb: the id, its parameters, and perhaps a reason."""
+    default_ref = arguments.default_ref(action.kind)
+    ref, rest = take_ref(action.kind, arguments.words, default_ref)
+    params = {}
+    for param in action.params:
+        if param.rest:
+            value, rest = plain(rest), ""
+        else:
+            word, rest = split(rest)
+            value = identifier(word)
+        params[param.name] = check_param(param, value)
+    if action.takes_reason:
+        return ActionRequest(action, ref, params, read_reason(rest))
+    refuse_more(rest)
+    return ActionRequest(action, ref, params)
+
+
+async def run_action(app: AppContext, request: ActionRequest, delivery: Delivery) -> Message:
+    """Record an action; the answer says so."""
+    requester = delivery.requester_about(request.ref)
+    await operations.run_command(app, request, requester, delivery.dedupe_key)
+    return operation_results.recorded(request.action)
+
+
+def parse_approval_change(
+    kind: ObjectKind, intent: ApprovalIntent, arguments: Arguments
+) -> ChangeApproval:
+    """Parse whose approvals are changed, and perhaps a reason."""
+    ref, rest = take_ref(kind, arguments.words, arguments.default_ref(kind))
+    return ChangeApproval(intent, ref, read_reason(rest))
+
+
+async def change_approval(app: AppContext, request: ChangeApproval, delivery: Delivery) -> Message:
+    """Record the change of an approval; the answer says so."""
+    requester = delivery.requester_about(request.ref)
+    await operations.change_approval(app, request, requester, delivery.dedupe_key)
+    return operation_results.approval_change_recorded()
+
+
+def object_commands(kind: ObjectKind) -> tuple[AnyCommand, ...]:
+    """Return the rows of the commands about one kind."""
+    return (
+        Command(
+            kind=kind,
+            name="list",
+            usage=f"{kind} list {FILTER_USAGE[kind]} [text]",
+            help=command_help.LIST,
+            parse=partial(parse_list, kind),
+            handler=AnswersLater(list_objects),
+        ),
+        Command(
+            kind=kind,
+            name="show",
+            usage=f"{kind} show <id>",
+            help=command_help.SHOW,
+            parse=partial(parse_show, kind),
+            handler=Posts(show_card),
+        ),
+        *(
+            Command(
+                kind=kind,
+                name=action.verb,
+                aliases=action.aliases,
+                usage=action.usage,
+                help=labels(action).help,
+                parse=partial(parse_action, action),
+                handler=Records(run_action),
+            )
+            for action in TABLE
+            if action.kind == kind
+        ),
+        Command(
+            kind=kind,
+            name="withdraw",
+            usage=f"{kind} withdraw <id> [reason]",
+            help=(HelpLine(f"{kind} withdraw <id>", command_help.WITHDRAW),),
+            parse=partial(parse_approval_change, kind, ApprovalIntent.WITHDRAW),
+            handler=Records(change_approval),
+        ),
+        Command(
+            kind=kind,
+            name="refuse",
+            usage=f"{kind} refuse <id> [reason]",
+            help=command_help.REFUSE,
+            parse=partial(parse_approval_change, kind, ApprovalIntent.DECLINE),
+            handler=Records(change_approval),
+        ),
+        Command(
+            kind=kind,
+            name="several",
+            usage=f"{kind} several [text]",
+            help=command_help.SEVERAL,
+            parse=partial(parse_several, kind),
+            handler=OpensForm(batch.open_form, say_what_opens_form),
+        ),
+    )
