@@ -1,6 +1,5 @@
 """Claims: which operation holds a decision, who approved it, and what came of it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, assert_never
@@ -22,6 +21,7 @@ from bot.domain.claims import (
     Claim,
     HeldBy,
     NotCounted,
+    RecordedOutcome,
     RequestOver,
     Taken,
     WaitingFor,
@@ -34,12 +34,19 @@ from bot.store import approvals, audit_log, snapshots
 from bot.store.followed_retries import follow_retry
 from bot.store.repository import Repository
 from bot.store.tables import approvals as approvals_table
-from bot.store.tables import audit, claims
+from bot.store.tables import claims
 from bot.store.times import from_db
 
 Row = sa.Row[Any]
 SETTLE_TIME = timedelta(minutes=1)  # by then SecMaster shows what was done
 UNDER_WAY = (OperationState.PENDING, OperationState.IN_DOUBT)
+FINAL_STATES = (
+    OperationState.DONE,
+    OperationState.FAILED,
+    OperationState.UNKNOWN,
+    OperationState.COUNTED,
+)
+OUTCOME_FACTS = ("reason_code", "code", "blocking_status", "decided_by")  # in audit records
 PERHAPS_SENT = (OperationState.DONE, OperationState.UNKNOWN, *UNDER_WAY)
 
 
@@ -70,16 +77,19 @@ class Claims(Repository):
             if claimed:  # its co-approvers approved what has changed since
                 connection.execute(sa.delete(claims).where(claims.c.operation_id == operation.id))
             holder = self._holder(connection, operation, key, at) if key else None
-            if not claimed and audit_log.is_recorded(
-                connection, operation.id, OperationState.COUNTED
-            ):
+            if not claimed and audit_log.find(connection, [operation.id], OperationState.COUNTED):
                 # It was counted before a crash. Since then the request may have got enough
                 # approvals, or this one may have been withdrawn, or the request may be over.
                 request = None if holder else approvals.request_of(connection, operation)
                 return WaitingFor(request) if request else RequestOver()
             if holder:
                 detail = f"to {holder.operation.actor.id}"
-                self._audit(connection, operation, "lost", at, detail=detail)
+                first = {
+                    "operation_id": holder.operation.id,
+                    "state": holder.state,
+                    "at": holder.at.isoformat(),
+                }
+                self._audit(connection, operation, "lost", at, detail=detail, holder=first)
                 return HeldBy(holder)
             return self._claim_free_key(connection, operation, key, at, snapshot)
 
@@ -223,6 +233,10 @@ class Claims(Repository):
                 outcome.state,
                 at,
                 detail=detail,
+                reason_code=outcome.reason_code,
+                code=outcome.code,
+                blocking_status=outcome.blocking_status,
+                decided_by=outcome.decided_by,
                 status=outcome.status,
                 request_id=outcome.request_id,
                 status_before=outcome.status_before,
@@ -275,6 +289,24 @@ class Claims(Repository):
             row = connection.execute(query).one_or_none()
         return _standing(row) if row else None
 
+    def outcomes(self, operation_ids: Sequence[str]) -> dict[str, RecordedOutcome]:
+        """Return how operations ended, by id, of those that have: the last that is on record.
+
+        An approval that is counted has ended. One that lost has as well, unless its process died
+        in that very moment: then it may be tried again.
+        """
+        with self.engine.begin() as connection:
+            records = audit_log.find(connection, operation_ids, *FINAL_STATES, "lost")
+            holders = {
+                record["operation_id"]: record
+                for record in audit_log.find(
+                    connection,
+                    [record["holder"]["operation_id"] for record in records if "holder" in record],
+                    "allowed",
+                )
+            }
+        return {record["operation_id"]: _recorded_outcome(record, holders) for record in records}
+
     def audit_entries(self, target: Ref | str) -> list[dict[str, Any]]:
         """Return every audit record about one object, oldest first."""
         return list(audit_log.entries(self.engine, target=str(target)))
@@ -284,14 +316,33 @@ def _recorded_change(
     connection: sa.Connection, operation: Operation, outcome: str
 ) -> RequestRemains | RequestEnded | None:
     """Return the change that the audit has of an operation with this outcome; None if none."""
-    query = sa.select(audit.c.record).where(audit.c.dedupe_key == f"{operation.id}:{outcome}")
-    text = connection.execute(query).scalar()
-    if text is None:
+    records = audit_log.find(connection, [operation.id], outcome)
+    if not records:
         return None
-    record = json.loads(text)
+    [record] = records
     if ended := record.get("ended_request"):
         return RequestEnded(ApprovalRequest.model_validate(ended))
     return RequestRemains(ApprovalRequest.model_validate(record["request"]))
+
+
+def _recorded_outcome(
+    record: Mapping[str, Any], holders: Mapping[str, Mapping[str, Any]]
+) -> RecordedOutcome:
+    """Return the outcome that an audit record tells of; ``holders`` are records by operation."""
+    if record["outcome"] == "lost":
+        outcome = Outcome(state=OperationState.FAILED, reason_code=OutcomeReason.LOST)
+        first = record["holder"]
+        holder = holders[first["operation_id"]]
+        operation = Operation.model_validate(
+            {**holder, "id": holder["operation_id"], "ref": Ref.parse(holder["target"])}
+        )
+        return RecordedOutcome(outcome, StandingOperation(operation=operation, **first))
+    facts = {name: record[name] for name in OUTCOME_FACTS if name in record}
+    return RecordedOutcome(
+        Outcome.model_validate(
+            {"state": record["outcome"], "approval_request": record.get("request"), **facts}
+        )
+    )
 
 
 def _brake_applies(connection: sa.Connection, operation: Operation, at: datetime) -> bool:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from bot.domain.claims import WaitingFor
+from bot.domain.claims import HeldBy, RecordedOutcome, WaitingFor
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerms
+from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import StoredSnapshot
 from bot.store import Store, close, connect, migrate
@@ -70,6 +71,41 @@ def test_only_retries_of_one_workflow_of_late_count(store: Store, changes: dict[
         other = operation(number).model_copy(update=changes)
         store.claim(other, f"{other.ref}:{number}", other.accepted_at, SEEN)
     assert not is_braked(store, operation(2))
+
+
+@both_databases
+def test_an_operation_has_an_outcome_once_it_has_ended(store: Store) -> None:
+    failed, counted, loser, pending = (operation(number) for number in range(4))
+    store.claim(failed, "", NOW, SEEN)
+    failure = Outcome(
+        state=OperationState.FAILED,
+        reason_code=OutcomeReason.NOT_NOW,
+        blocking_status="RUNNING",
+        decided_by="Lin Yue",
+    )
+    store.conclude(failed, failure, NOW)
+    two_people = TERMS.model_copy(update={"approvals": 2})
+    counted = counted.model_copy(update={"terms": two_people})
+    claim = store.claim(counted, "counted", NOW, SEEN)
+    assert isinstance(claim, WaitingFor)
+    store.claim(pending, "key", NOW, SEEN)
+    lost = store.claim(loser.model_copy(update={"ref": pending.ref}), "key", NOW, SEEN)
+    assert isinstance(lost, HeldBy)
+    outcomes = store.outcomes([each.id for each in (failed, counted, loser, pending)])
+    assert outcomes == {
+        failed.id: RecordedOutcome(failure),
+        counted.id: RecordedOutcome(
+            Outcome(state=OperationState.COUNTED, approval_request=claim.request)
+        ),
+        loser.id: RecordedOutcome(
+            Outcome(state=OperationState.FAILED, reason_code=OutcomeReason.LOST), lost.holder
+        ),
+    }
+    store.conclude(pending, Outcome(state=OperationState.DONE), NOW)
+    store.conclude(loser, Outcome(state=OperationState.UNKNOWN), NOW)
+    outcomes = store.outcomes([loser.id, pending.id])
+    states = {id_: recorded.outcome.state for id_, recorded in outcomes.items()}
+    assert states == {loser.id: OperationState.UNKNOWN, pending.id: OperationState.DONE}
 
 
 def is_braked(store: Store, retry: Operation, at: datetime = NOW) -> bool:
