@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 RECENTLY_OPENED = timedelta(minutes=15)  # whoever opened their Home longer ago looks elsewhere
 AT_ONCE = 20  # Homes drawn again after a poll: Slack takes a hundred a minute
 MAX_OBJECTS = 1000  # tasks, and instances, of which the policy is asked who may decide them
-DECISIONS = tuple(action for action in TABLE if action.claim_group == "decision")
+DECISIONS = tuple(action for action in TABLE if action.is_decision)
 RETRY = BY_NAME["instance.retry"]
 
 
