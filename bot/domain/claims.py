@@ -1,10 +1,10 @@
-"""What becomes of a claim to the key of an action that may be sent only once, and how it ended."""
+"""What becomes of a claim to the key of an action that may be sent only once."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from bot.domain.approvals import Approval, ApprovalRequest
-from bot.domain.operations import Operation, Outcome, StandingOperation
+from bot.domain.operations import Operation, StandingOperation
 from bot.domain.reasons import OutcomeReason
 
 
@@ -61,17 +61,6 @@ class NotCounted:
 @dataclass(frozen=True, slots=True)
 class RequestOver:
     """The operation was counted before, in a request that is over by now, however it ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedOutcome:
-    """How an operation ended, as far as the audit tells: its reason, and not SecMaster's message.
-
-    ``holder`` is the operation that had come first, as it was then.
-    """
-
-    outcome: Outcome
-    holder: StandingOperation | None = None
 
 
 AddedApproval = Taken | WaitingFor | NotCounted

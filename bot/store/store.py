@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from bot.store.audit import Audit
 from bot.store.cards import Cards
 from bot.store.claims import Claims
 from bot.store.closed_channels import ClosedChannels
@@ -15,8 +16,8 @@ from bot.store.subscriptions import Subscriptions
 from bot.store.tracked import TrackedObjects
 
 
-class Store(Claims, Cards, Snapshots):
-    """Claims, cards and snapshots, and each other table under its name."""
+class Store(Claims, Audit, Cards, Snapshots):
+    """Claims, audit, cards and snapshots, and each other table under its name."""
 
     def __init__(self, engine: sa.Engine) -> None:
         super().__init__(engine)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.claims import HeldBy, RecordedOutcome, WaitingFor
+from bot.domain.audit import RecordedOutcome
+from bot.domain.claims import HeldBy, WaitingFor
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerms
 from bot.domain.reasons import OutcomeReason
