@@ -131,7 +131,7 @@ async def _draw(
         """Save what is shown with buttons, so that a change before the press is noticed."""
         for row in chain.from_iterable(home_messages.visible_rows(home)):
             snapshot = snapshots.stored(row.snapshot)
-            app.services.store.save_snapshot(
+            app.services.store.snapshots.save(
                 row.render_context.ref, snapshot, app.services.clock.now()
             )
 

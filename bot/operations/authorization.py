@@ -112,7 +112,7 @@ async def authorize(
         terms=terms,
         accepted_at=now,
     )
-    await asyncio.to_thread(services.store.record_refusal, attempt, decision.reason, now)
+    await asyncio.to_thread(services.store.audit.record_refusal, attempt, decision.reason, now)
     raise NotAllowed(action, ref, decision)
 
 
@@ -157,7 +157,9 @@ async def revoked_approvals(
 
     Raises LookupFailed.
     """
-    requests = await asyncio.to_thread(services.store.approval_requests, ref, services.clock.now())
+    requests = await asyncio.to_thread(
+        services.store.claims.approval_requests, ref, services.clock.now()
+    )
     approvals = [
         approval
         for request in requests
@@ -190,7 +192,7 @@ async def require_right(services: Services, requester: Requester, right: Right) 
     principal = await services.directory.principal(requester.actor)
     if principal.guest or principal.outsider or principal.roles.isdisjoint(roles):
         record = audit_record(services, requester, right, "refused", secrets.token_hex(16))
-        await asyncio.to_thread(services.store.record, record)
+        await asyncio.to_thread(services.store.audit.record, record)
         raise NoRight(right, roles)
     return principal
 

@@ -142,7 +142,7 @@ class BatchRunner:
         under_way = sorted(self.workflow_ends.keys() - self.ended)
         self.ended |= {id_ for id_ in under_way if self.workflow_ends[id_].done()}
         try:
-            outcomes = await asyncio.to_thread(self.services.store.outcomes, under_way)
+            outcomes = await asyncio.to_thread(self.services.store.audit.outcomes, under_way)
         except Exception as error:  # noqa: BLE001 - no check may end the workflow: it only waits
             log.warning("operations can't be checked", extra={"error": str(error)})
             return
@@ -181,7 +181,9 @@ class BatchRunner:
         """
         await asyncio.wait(self.workflow_ends.values(), timeout=CHECK_INTERVAL)
         ended = {id_ for id_, end in self.workflow_ends.items() if end.done()}
-        outcomes = await asyncio.to_thread(self.services.store.outcomes, list(self.workflow_ends))
+        outcomes = await asyncio.to_thread(
+            self.services.store.audit.outcomes, list(self.workflow_ends)
+        )
         results = []
         for item in self.batch.items:
             if recorded := outcomes.get(item.operation.id):
@@ -199,7 +201,7 @@ class BatchRunner:
         if outcome is None or outcome.reason_code is not OutcomeReason.NOT_NOW:
             return result
         store = self.services.store
-        standing = await asyncio.to_thread(store.standing_operation, ref, *DONE_BEFORE)
+        standing = await asyncio.to_thread(store.claims.standing_operation, ref, *DONE_BEFORE)
         return replace(result, standing_operation=standing)
 
 

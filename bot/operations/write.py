@@ -126,5 +126,5 @@ async def conclude(
         "retries_before": preflight.retry_count if BY_NAME[operation.action].is_retry else None,
     }
     concluded = outcome.model_copy(update=facts)
-    await asyncio.to_thread(services.store.conclude, operation, concluded, now)
+    await asyncio.to_thread(services.store.claims.conclude, operation, concluded, now)
     return concluded

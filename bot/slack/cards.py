@@ -121,7 +121,7 @@ class Cards:
         A card that Slack shows already and we have not recorded yet, or that a crash kept from
         being recorded, says it itself.
         """
-        cards = await asyncio.to_thread(self._store.cards_at, channel, ts)
+        cards = await asyncio.to_thread(self._store.cards.cards_at, channel, ts)
         if cards:
             return cards[0].ref if len(cards) == 1 else None
         try:
@@ -152,10 +152,10 @@ class Cards:
     async def redraw_from_stored(self, ref: Ref) -> None:
         """Draw the cards from the snapshot that was read last, while SecMaster can't be read."""
         async with self.render_lock(ref):
-            cards = await asyncio.to_thread(self._store.cards_of, ref)
+            cards = await asyncio.to_thread(self._store.cards.cards_of, ref)
             fingerprints = [each.decision_fingerprint for each in cards]
             fingerprint = next(filter(None, fingerprints), "")
-            stored = await asyncio.to_thread(self._store.snapshot_json, fingerprint)
+            stored = await asyncio.to_thread(self._store.snapshots.as_json, fingerprint)
             if snapshot := snapshots.parse(ref.kind, stored):
                 state = await asyncio.to_thread(self._load_state, ref, snapshot)
                 stale = replace(state, stale=True)
@@ -163,7 +163,7 @@ class Cards:
 
     async def _draw_cards(self, ref: Ref, *, only_outdated: bool) -> int:
         async with self.render_lock(ref):
-            cards = await asyncio.to_thread(self._store.cards_of, ref)
+            cards = await asyncio.to_thread(self._store.cards.cards_of, ref)
             if not cards and not await asyncio.to_thread(self._store.tracked.contains, ref):
                 return 0
             try:
@@ -178,7 +178,7 @@ class Cards:
             ]
             stored = snapshots.stored(snapshot) if outdated and snapshot else StoredSnapshot()
             if stored.fingerprint:  # before a card shows it
-                await asyncio.to_thread(self._store.save_snapshot, ref, stored, self._clock.now())
+                await asyncio.to_thread(self._store.snapshots.save, ref, stored, self._clock.now())
             updates = (self._update(card, state, stored.fingerprint) for card in outdated)
             # All end under the lock: one that came late would bring an older drawing back.
             results = await asyncio.gather(*updates, return_exceptions=True)
@@ -186,7 +186,7 @@ class Cards:
                 raise error
             # SecMaster's gateway can lose a task for a moment: what vanished may come back.
             changeable = snapshot is None or snapshot.status in CHANGEABLE_STATUSES
-            await asyncio.to_thread(self._store.mark_checked, cards, open_=changeable)
+            await asyncio.to_thread(self._store.cards.mark_checked, cards, open_=changeable)
             return len(outdated)
 
     async def _update(self, card: Card, state: CardState, fingerprint: str) -> None:
@@ -198,13 +198,15 @@ class Cards:
                 raise
             log.warning("card not redrawn", extra={"ref": str(card.ref), "code": error.code})
             if error.code == "message_not_found":  # somebody deleted it
-                await asyncio.to_thread(self._store.forget_card, card)
+                await asyncio.to_thread(self._store.cards.forget_card, card)
                 return
-        await asyncio.to_thread(self._store.mark_rendered, card, state.fingerprint, fingerprint)
+        await asyncio.to_thread(
+            self._store.cards.mark_rendered, card, state.fingerprint, fingerprint
+        )
 
     async def _draw(self, card: Card, state: CardState) -> None:
         """Draw one card; one that shows a group of failures is drawn from all of them."""
-        group = await asyncio.to_thread(self._store.cards_at, card.channel, card.ts)
+        group = await asyncio.to_thread(self._store.cards.cards_at, card.channel, card.ts)
         if len(group) < 2:  # noqa: PLR2004 - one is no group
             await self._slack.update(card.channel, card.ts, self._render(card, state))
             return
@@ -217,12 +219,12 @@ class Cards:
     async def _render_group(self, card: Card, context: RenderContext) -> Message:
         """Render all failures that a card shows, as they are known now."""
         store = self._store
-        cards = await asyncio.to_thread(store.cards_at, card.channel, card.ts)
+        cards = await asyncio.to_thread(store.cards.cards_at, card.channel, card.ts)
         refs = [each.ref for each in cards]
         objects = await asyncio.to_thread(store.tracked.get, refs[:GROUP_ROWS])
         failed = await asyncio.to_thread(store.tracked.count_open, refs)
         requests = {
-            row.ref: await asyncio.to_thread(store.approval_requests, row.ref, context.now)
+            row.ref: await asyncio.to_thread(store.claims.approval_requests, row.ref, context.now)
             for row in messages.failure_groups.visible_rows(objects)
         }
         message = messages.failure_groups.card(context, objects, (failed, len(refs)), requests)
@@ -262,7 +264,7 @@ class Cards:
         ``posted_since``: since when it may have been posted for this operation before a crash.
         """
         async with self.card_lock(ref, channel):  # two who ask at once get one card
-            card = await asyncio.to_thread(self._store.card_in, ref, channel)
+            card = await asyncio.to_thread(self._store.cards.card_in, ref, channel)
             if card:
                 return card.ts
             card = Card(ref=ref, channel=channel, ts="", title=snapshot.name)
@@ -310,7 +312,7 @@ class Cards:
             return False
         since = self._clock.now() - self._policy.current.watch.gather
         group_card = await asyncio.to_thread(
-            self._store.group_card, channel, group, notification.intended_channel, since
+            self._store.cards.group_card, channel, group, notification.intended_channel, since
         )
         if group_card is None or not runs:
             return group_card is not None
@@ -326,7 +328,7 @@ class Cards:
                     "decision_fingerprint": fingerprint,
                 }
             )
-            await asyncio.to_thread(self._store.add_card, card, posted_at)
+            await asyncio.to_thread(self._store.cards.add_card, card, posted_at)
             joined.append((card, state))
         card, state = joined[-1]
         try:
@@ -339,11 +341,11 @@ class Cards:
             # What can't be drawn there must not be hidden there: it gets a card of its own.
             log.warning("group card not updated", extra={"ref": str(card.ref), "code": error.code})
             for card, _ in joined:
-                await asyncio.to_thread(self._store.forget_card, card, only=card.ref)
+                await asyncio.to_thread(self._store.cards.forget_card, card, only=card.ref)
             return False
         for card, state in joined:
             await asyncio.to_thread(
-                self._store.mark_rendered, card, state.fingerprint, card.decision_fingerprint
+                self._store.cards.mark_rendered, card, state.fingerprint, card.decision_fingerprint
             )
         return True
 
@@ -369,7 +371,7 @@ class Cards:
                 "decision_fingerprint": fingerprint,
             }
         )
-        recording = asyncio.to_thread(self._store.add_card, posted, self._clock.now())
+        recording = asyncio.to_thread(self._store.cards.add_card, posted, self._clock.now())
         # Its address is asked for now, so that no decision waits for it.
         permalink = [self._slack.permalink(card.channel, ts)] if wants_permalink else []
         await asyncio.gather(recording, *permalink)
@@ -383,7 +385,7 @@ class Cards:
         In one go: each trip to a thread is a wait.
         """
         stored = snapshots.stored(snapshot)
-        self._store.save_snapshot(ref, stored, self._clock.now())
+        self._store.snapshots.save(ref, stored, self._clock.now())
         return stored.fingerprint, self._load_state(ref, snapshot)
 
     def _load_state(self, ref: Ref, snapshot: Snapshot | None) -> CardState:
@@ -392,8 +394,8 @@ class Cards:
         state = CardState(
             ref,
             snapshot,
-            standing=self._store.standing_operation(ref, *STANDING_STATES),
-            requests=self._store.approval_requests(ref, now),
+            standing=self._store.claims.standing_operation(ref, *STANDING_STATES),
+            requests=self._store.claims.approval_requests(ref, now),
         )
         tracked = next(iter(self._store.tracked.get([ref])), None)
         if tracked is None or tracked.snoozed_until is None or tracked.snoozed_until <= now:

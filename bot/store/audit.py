@@ -117,7 +117,7 @@ class Audit(Repository):
         with self.engine.begin() as connection:
             record(connection, operation, AuditOutcome.REFUSED, at, detail=detail)
 
-    def audit_entries(self, target: Ref | str) -> list[dict[str, Any]]:
+    def entries(self, target: Ref | str) -> list[dict[str, Any]]:
         """Return every record about one object, oldest first."""
         return list(audit_log.entries(self.engine, target=str(target)))
 

@@ -16,16 +16,20 @@ from bot.store.subscriptions import Subscriptions
 from bot.store.tracked import TrackedObjects
 
 
-class Store(Claims, Audit, Cards, Snapshots):
-    """Claims, audit, cards and snapshots, and each other table under its name."""
+class Store:
+    """Each table, or the tables that change together, under its name."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        super().__init__(engine)
+        self.engine = engine
+        self.audit = Audit(engine)
+        self.cards = Cards(engine)
+        self.claims = Claims(engine)
         self.closed_channels = ClosedChannels(engine)
         self.delegations = Delegations(engine)
         self.followed_retries = FollowedRetries(engine)
         self.home_views = HomeViews(engine)
         self.outbox = Outbox(engine)
         self.poll_statuses = PollStatuses(engine)
+        self.snapshots = Snapshots(engine)
         self.subscriptions = Subscriptions(engine)
         self.tracked = TrackedObjects(engine)

@@ -633,4 +633,4 @@ def target(write: Any) -> str:
 
 
 def audit(environment: BotEnvironment, task_id: str) -> list[dict[str, Any]]:
-    return environment.app.services.store.audit_entries(f"1:task:main:{task_id}")
+    return environment.app.services.store.audit.entries(f"1:task:main:{task_id}")
