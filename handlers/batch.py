@@ -87,7 +87,7 @@ async def _fill_selection_form(
         for snapshot in objects:
             ref = Ref.parse(f"1:{query.kind}:{query.workspace}:{snapshot.id}")
             if ref:
-                app.services.store.save_snapshot(
+                app.services.store.snapshots.save(
                     ref, snapshots.stored(snapshot), app.services.clock.now()
                 )
 
@@ -264,7 +264,7 @@ async def has_changed(app: AppContext, request: ActionRequest, snapshot: Snapsho
     if any(change.before or change.label not in UNLISTED_FIELDS for change in changes):
         return True
     listed_at = await asyncio.to_thread(
-        app.services.store.snapshot_saved_at, request.decision_fingerprint
+        app.services.store.snapshots.saved_at, request.decision_fingerprint
     )
     if listed_at is None or not isinstance(snapshot, Task) or not isinstance(listed, Task):
         return False

@@ -87,7 +87,7 @@ async def _shown_name(app: AppContext, request: ActionRequest, location: SlackLo
     if snapshot:
         return snapshot.name
     card = await asyncio.to_thread(
-        app.services.store.card_at, location.channel, location.card, request.ref
+        app.services.store.cards.card_at, location.channel, location.card, request.ref
     )
     return card.title if card else ""
 

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 RECENTLY_OPENED = timedelta(minutes=15)  # whoever opened their Home longer ago looks elsewhere
 AT_ONCE = 20  # Homes drawn again after a poll: Slack takes a hundred a minute
 MAX_OBJECTS = 1000  # tasks, and instances, of which the policy is asked who may decide them
-DECISIONS = tuple(action for action in TABLE if action.claim_group == "decision")
+DECISIONS = tuple(action for action in TABLE if action.is_decision)
 RETRY = BY_NAME["instance.retry"]
 
 
@@ -131,7 +131,7 @@ async def _draw(
         """Save what is shown with buttons, so that a change before the press is noticed."""
         for row in chain.from_iterable(home_messages.visible_rows(home)):
             snapshot = snapshots.stored(row.snapshot)
-            app.services.store.save_snapshot(
+            app.services.store.snapshots.save(
                 row.render_context.ref, snapshot, app.services.clock.now()
             )
 

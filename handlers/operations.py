@@ -57,7 +57,7 @@ async def change_approval(
     if not action_name:
         # A command names no action: it means the only one that waits for approvals.
         waiting = await asyncio.to_thread(
-            app.services.store.approval_requests, request.ref, app.services.clock.now()
+            app.services.store.claims.approval_requests, request.ref, app.services.clock.now()
         )
         if not waiting:
             raise UserError(denials.nothing_waits(request.ref))
@@ -151,15 +151,15 @@ async def _card_location(
     """
     store = app.services.store
     if not location.card:
-        card = await asyncio.to_thread(store.card_in, ref, location.channel)
+        card = await asyncio.to_thread(store.cards.card_in, ref, location.channel)
         if card is None:
             return location, ""
         return location.model_copy(update={"card": card.ts}), card.decision_fingerprint
-    card = await asyncio.to_thread(store.card_at, location.channel, location.card, ref)
+    card = await asyncio.to_thread(store.cards.card_at, location.channel, location.card, ref)
     if card is None:
         # A crash kept us from remembering this card of ours: from now on it is redrawn too.
         unrecorded = Card(ref=ref, channel=location.channel, ts=location.card)
-        await asyncio.to_thread(store.add_card, unrecorded, app.services.clock.now())
+        await asyncio.to_thread(store.cards.add_card, unrecorded, app.services.clock.now())
         return location, ""
     return location, card.decision_fingerprint
 
@@ -167,7 +167,9 @@ async def _card_location(
 async def save_snapshot(app: AppContext, ref: Ref, snapshot: Snapshot) -> str:
     """Save what somebody is shown or allowed to act on; return its decision fingerprint."""
     stored = snapshots.stored(snapshot)
-    await asyncio.to_thread(app.services.store.save_snapshot, ref, stored, app.services.clock.now())
+    await asyncio.to_thread(
+        app.services.store.snapshots.save, ref, stored, app.services.clock.now()
+    )
     return stored.fingerprint
 
 
@@ -175,5 +177,5 @@ async def saved_snapshot(app: AppContext, ref: Ref, decision_fingerprint: str) -
     """Return the snapshot that a fingerprint names; None for "" and where it is not saved."""
     text = ""
     if decision_fingerprint:
-        text = await asyncio.to_thread(app.services.store.snapshot_json, decision_fingerprint)
+        text = await asyncio.to_thread(app.services.store.snapshots.as_json, decision_fingerprint)
     return snapshots.parse(ref.kind, text)

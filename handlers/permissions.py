@@ -155,7 +155,7 @@ async def audit(app: AppContext, request: ShowAudit, delivery: Delivery) -> Mess
     store = app.services.store
     for kind in request.kinds:
         ref = Ref(kind=kind, id=request.id, workspace=app.workspace)
-        if entries := await asyncio.to_thread(store.audit_entries, ref):
+        if entries := await asyncio.to_thread(store.audit.entries, ref):
             return audit_history.history(ref, entries)
     return permission_messages.no_history(request.id)
 

@@ -119,7 +119,7 @@ async def set_subscription(
     record = audit_record(app.services, requester, action, "done", stable_id(dedupe_key)) | {
         "target": channel
     }
-    await asyncio.to_thread(app.services.store.record, record)
+    await asyncio.to_thread(app.services.store.audit.record, record)
     return watch_messages.subscription_changed(subscribed=subscribe)
 
 
@@ -144,7 +144,7 @@ async def snooze(
         "target": str(ref),
         "until": until.isoformat() if until else None,
     }
-    await asyncio.to_thread(store.record, record)
+    await asyncio.to_thread(store.audit.record, record)
     message = watch_messages.snoozed(user, until) if until else watch_messages.snooze_ended(user)
     if until and planner.auto_approves_by(tracked[0].snapshot, until):
         message = watch_messages.with_auto_approval_warning(message, until)

@@ -91,6 +91,11 @@ class Action:
         return any(param.file for param in self.params)
 
     @property
+    def is_decision(self) -> bool:
+        """Whether it decides a task: decisions are counted, each under its own name."""
+        return self.claim_group == "decision"
+
+    @property
     def is_retry(self) -> bool:
         """Whether it retries a run: retries are counted, and followed to their end."""
         return self.claim_group == "retry"

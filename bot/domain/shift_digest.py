@@ -6,11 +6,10 @@ from bot.domain.objects import Value
 
 
 class DeciderCounts(Value):
-    """How many tasks a person approved and terminated from here."""
+    """How many decisions a person took from here, by the names of the actions."""
 
     name: str
-    approved: int = 0
-    terminated: int = 0
+    decisions: dict[str, int]
 
 
 class RetrierCounts(Value):

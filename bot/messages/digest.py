@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from bot.domain.shift_digest import ShiftSummary
 from bot.messages.blocks import Message, text_message
+from bot.messages.labels import LABELS
 from bot.messages.oncall import stale_warning
 from bot.messages.text import date_token, format_duration, inline
 
@@ -40,14 +41,16 @@ def _decisions_sentence(summary: ShiftSummary) -> str:
     if number := summary.decided_outside:
         end = "by itself when it was due" if number == 1 else "by themselves when they were due"
         outside = f"{_tasks_were(number)} decided outside Slack, or ended {end}."
-    total = sum(decider.approved + decider.terminated for decider in summary.deciders)
+    total = sum(sum(decider.decisions.values()) for decider in summary.deciders)
     if not total:
         return f"✅ {outside}" if outside else ""
     deciders = []
     for decider in summary.deciders:
-        counts = [f"approved {decider.approved}"] if decider.approved else []
-        counts += [f"terminated {decider.terminated}"] if decider.terminated else []
-        deciders.append(f"{inline(decider.name, NAME)} {' and '.join(counts)}")
+        counts = [
+            f"{LABELS[action].done.lower()} {number}"
+            for action, number in decider.decisions.items()
+        ]
+        deciders.append(f"{inline(decider.name, NAME)} {_enumeration(counts)}")
     return f"✅ {_tasks_were(total)} decided here: {_enumeration(deciders)}. {outside}".rstrip()
 
 

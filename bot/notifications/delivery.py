@@ -150,7 +150,7 @@ class Delivery:
         snapshot = await self.read_open(ref)
         if snapshot is None:
             return False
-        card = await asyncio.to_thread(services.store.card_in, ref, self.channel)
+        card = await asyncio.to_thread(services.store.cards.card_in, ref, self.channel)
         if card is None:
             return await self.post_card(notification.as_card())
         message = messages.notifications.reminder(notification, snapshot, services.clock.now())
@@ -163,7 +163,7 @@ class Delivery:
         """Tell the thread of an object's card that it still waits after its snooze."""
         services, ref = self.services, notification.ref
         snapshot = await self.read_open(ref)
-        card = await asyncio.to_thread(services.store.card_in, ref, self.channel)
+        card = await asyncio.to_thread(services.store.cards.card_in, ref, self.channel)
         if snapshot is None or card is None:
             return False
         await self.reply(messages.notifications.snooze_ended(notification, snapshot), card.ts)
@@ -242,9 +242,9 @@ class Delivery:
         forgotten.
         """
         store = self.services.store
-        card = await asyncio.to_thread(store.card_in, ref, self.channel)
+        card = await asyncio.to_thread(store.cards.card_in, ref, self.channel)
         if card and card.failure_group and not card.rendered_fingerprint:
-            await asyncio.to_thread(store.forget_card, card, only=ref)
+            await asyncio.to_thread(store.cards.forget_card, card, only=ref)
             return None
         return card
 

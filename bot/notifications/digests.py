@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
 
-from bot.domain.actions import OPEN_STATUSES
+from bot.domain.actions import OPEN_STATUSES, TABLE
 from bot.domain.notifications import DigestNotification, OutboxEntry
 from bot.domain.shift_digest import DeciderCounts, OverdueTask, RetrierCounts, ShiftSummary
 from bot.messages.oncall import SOON
@@ -77,7 +77,7 @@ def collect(services: Services, since: datetime, until: datetime) -> ShiftSummar
     tracked_objects, now = services.store.tracked, services.clock.now()
     recent = list(audited_actions(services.store.engine, since - OVERLAP))
     certain = [action for action in recent if action.certain and since <= action.at < until]
-    decided_here = {action.ref for action in recent if action.action.claim_group == "decision"}
+    decided_here = {action.ref for action in recent if action.action.is_decision}
     # A task that is no longer there was decided by nobody.
     decided = [
         (tracked, at)
@@ -118,15 +118,18 @@ def collect(services: Services, since: datetime, until: datetime) -> ShiftSummar
 
 def count_deciders(actions: Sequence[AuditedAction]) -> tuple[DeciderCounts, ...]:
     """Count who decided how many tasks, the busiest first; two of one name are two people."""
-    names, approved, terminated = {}, Counter[str](), Counter[str]()
+    names: dict[str, str] = {}
+    counts = {action.name: Counter[str]() for action in TABLE if action.is_decision}
     for action in actions:
-        if action.action.claim_group == "decision":
+        if action.action.is_decision:
             names[action.actor.id] = _name(action)
-            counter = approved if action.action.name == "task.approve" else terminated
-            counter[action.actor.id] += 1
+            counts.setdefault(action.action.name, Counter())[action.actor.id] += 1
     return tuple(
-        DeciderCounts(name=names[user], approved=approved[user], terminated=terminated[user])
-        for user, _ in (approved + terminated).most_common()
+        DeciderCounts(
+            name=names[user],
+            decisions={name: counter[user] for name, counter in counts.items() if counter[user]},
+        )
+        for user, _ in sum(counts.values(), Counter[str]()).most_common()
     )
 
 

@@ -217,11 +217,13 @@ class ChannelWorker:
         store, notification = self.services.store, entry.notification
         channel = await slack_channel(self.services, self.channel)
         cards = (
-            await asyncio.to_thread(store.cards_of, notification.ref) if notification.ref else []
+            await asyncio.to_thread(store.cards.cards_of, notification.ref)
+            if notification.ref
+            else []
         )
         for card in cards:
             if card.channel == channel:
-                await asyncio.to_thread(store.forget_card, card)
+                await asyncio.to_thread(store.cards.forget_card, card)
         if notification.thread_ts:
             log.warning("a thread is gone", extra={"dedupe_key": entry.dedupe_key})
             now = self.services.clock.now()

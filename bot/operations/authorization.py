@@ -123,7 +123,7 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
         terms=terms,
         accepted_at=now,
     )
-    await asyncio.to_thread(services.store.record_refusal, attempt, decision.reason, now)
+    await asyncio.to_thread(services.store.audit.record_refusal, attempt, decision.reason, now)
     raise NotAllowed(action, ref, decision)
 
 
@@ -136,7 +136,7 @@ def needs_object(services: Services, action: Action) -> bool:
 async def _stored_snapshot(services: Services, ref: Ref, fingerprint: str) -> Snapshot | None:
     text = ""
     if fingerprint:
-        text = await asyncio.to_thread(services.store.snapshot_json, fingerprint)
+        text = await asyncio.to_thread(services.store.snapshots.as_json, fingerprint)
     return snapshots.parse(ref.kind, text)
 
 
@@ -167,7 +167,7 @@ async def authorize_again(
         revoked = await revoked_approvals(services, action, operation.ref, snapshot)
     if revoked:
         now = services.clock.now()
-        await asyncio.to_thread(services.store.revoke_approvals, operation.ref, revoked, now)
+        await asyncio.to_thread(services.store.claims.revoke_approvals, operation.ref, revoked, now)
     return operation.model_copy(
         update={"rule": decision.rule, "terms": terms, "revoked_approvals": revoked}
     )
@@ -214,7 +214,9 @@ async def revoked_approvals(
 
     Raises LookupFailed.
     """
-    requests = await asyncio.to_thread(services.store.approval_requests, ref, services.clock.now())
+    requests = await asyncio.to_thread(
+        services.store.claims.approval_requests, ref, services.clock.now()
+    )
     approvals = [
         approval
         for request in requests
@@ -247,7 +249,7 @@ async def require_right(services: Services, requester: Requester, right: Right) 
     principal = await services.directory.principal(requester.actor)
     if principal.guest or principal.outsider or principal.roles.isdisjoint(roles):
         record = audit_record(services, requester, right, "refused", secrets.token_hex(16))
-        await asyncio.to_thread(services.store.record, record)
+        await asyncio.to_thread(services.store.audit.record, record)
         raise NoRight(right, roles)
     return principal
 

@@ -1,19 +1,22 @@
 """Many operations that one person confirmed at once, and the one message that tells of them.
 
 Each is an operation of its own, with its own record: here they are only started, a few at a time,
-and watched. Whatever dies on the way, each is started once and the message is one.
+and awaited by the handles of their workflows. How each ended is read from the audit. Whatever dies
+on the way, each is started once and the message is one.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from contextlib import suppress
+from contextvars import Context
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-from dbos import DBOS, SetWorkflowID
+from dbos import DBOS, SetWorkflowID, WorkflowHandleAsync
 
-from bot.domain.batches import Batch, BatchItem
-from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.batches import Batch
+from bot.domain.operations import Operation, OperationState, Outcome
 from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import SlackLocation
 from bot.messages import batch_results
@@ -27,9 +30,10 @@ from bot.slack.gateway import SlackFailed
 log = logging.getLogger(__name__)
 
 CONCURRENCY = 5  # operations under way
-CHECK_INTERVAL = 0.2  # seconds
+CHECK_INTERVAL = 0.5  # seconds, for what a workflow's end does not tell
 UPDATE_INTERVAL = 1.0  # seconds: Slack takes about one update a second
 UPDATE_TIMEOUT = 5.0  # seconds
+UNRECORDED = Outcome(state=OperationState.UNKNOWN, reason_code=OutcomeReason.OWN_FAULT)
 MAX_WAIT = 7200.0  # seconds: by then each has ended, or nobody knows why not
 
 
@@ -59,11 +63,16 @@ class BatchRunner:
         self.services = services
         self.operations = operations
         self.batch = batch
+        self.workflow_ends: dict[str, asyncio.Task[None]] = {}  # by operation
         self.ended: set[str] = set()
         self.reported = 0
         self.updated_at = monotonic()
 
     async def run(self) -> str:
+        """Start the operations in their order, report how they ended, and return how far it came.
+
+        After a crash each is started again, which does nothing more than to hand out its handle.
+        """
         tracker, operation = self.services.tracker, self.batch.operation
         tracker.track(operation.id, resumed=self.services.is_resumed(operation))
         try:
@@ -72,11 +81,19 @@ class BatchRunner:
             # Nobody could be told how it ends, so nothing is started.
             log.exception("batch not announced", extra={"batch": self.batch.id})
             return "unannounced"
-        for number, item in enumerate(self.batch.items):
-            await self._wait_for(number, CONCURRENCY - 1, location)
-            await self.operations.start(_located(item.operation, location))
-        await self._wait_for(len(self.batch.items), 0, location)
-        await run_step("tell the results", self._report, location)
+        try:
+            for number, item in enumerate(self.batch.items):
+                if number >= CONCURRENCY:
+                    await self._wait_until_under_way(CONCURRENCY - 1, location)
+                handle = await self.operations.start(_located(item.operation, location))
+                # Outside of this workflow's context, or DBOS would record a step for the result.
+                end = asyncio.create_task(_end_of(handle), context=Context())
+                self.workflow_ends[item.operation.id] = end
+            await self._wait_until_under_way(0, location)
+            await run_step("tell the results", self._report, location)
+        finally:
+            for end in self.workflow_ends.values():
+                end.cancel()
         tracker.forget(operation.id)
         return "reported"
 
@@ -99,32 +116,38 @@ class BatchRunner:
         ts = await slack.post(channel, message, metadata, posted_since=since)
         return SlackLocation(channel=channel, card=ts)
 
-    async def _wait_for(self, started: int, limit: int, location: SlackLocation) -> None:
-        """Wait until at most ``limit`` of those ``started`` are under way."""
+    async def _wait_until_under_way(self, limit: int, location: SlackLocation) -> None:
+        """Wait until at most ``limit`` of those that were started are under way."""
         with self.services.tracker.waiting():
-            await run_step(f"wait after {started}", self._watch, started, limit, location)
+            name = f"wait after {len(self.workflow_ends)}"
+            await run_step(name, self._watch, limit, location)
 
-    async def _watch(self, started: int, limit: int, location: SlackLocation) -> None:
-        items = self.batch.items[:started]
+    async def _watch(self, limit: int, location: SlackLocation) -> None:
         deadline = monotonic() + MAX_WAIT
         while monotonic() < deadline:
-            await self._check(items)
+            await self._note_ended()
             await self._report_progress(location)
-            if started - len(self.ended) <= limit:
+            under_way = self.workflow_ends.keys() - self.ended
+            if len(under_way) <= limit:
                 return
-            await asyncio.sleep(CHECK_INTERVAL)
+            ends = [self.workflow_ends[operation_id] for operation_id in under_way]
+            await asyncio.wait(ends, timeout=CHECK_INTERVAL, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _check(self, items: Sequence[BatchItem]) -> None:
-        for item in items:
-            if item.operation.id in self.ended:
-                continue
-            try:
-                result = await _result(item)
-            except Exception as error:  # noqa: BLE001 - no check may end the workflow: it only waits
-                log.warning("an operation can't be checked", extra={"error": str(error)})
-                continue
-            if result.outcome is not None:
-                self.ended.add(item.operation.id)
+    async def _note_ended(self) -> None:
+        """Note which operations have ended: by their workflows, or sooner by the audit.
+
+        An approval that waits for others has ended for the batch, while its workflow goes on
+        until its request is over; and nothing waits for a reply that Slack does not take now.
+        """
+        under_way = sorted(self.workflow_ends.keys() - self.ended)
+        self.ended |= {id_ for id_ in under_way if self.workflow_ends[id_].done()}
+        try:
+            outcomes = await asyncio.to_thread(self.services.store.audit.outcomes, under_way)
+        except Exception as error:  # noqa: BLE001 - no check may end the workflow: it only waits
+            log.warning("operations can't be checked", extra={"error": str(error)})
+            return
+        # Whoever lost may be tried again after a crash: there only the workflow's end counts.
+        self.ended |= {id_ for id_, recorded in outcomes.items() if not recorded.holder}
 
     async def _report_progress(self, location: SlackLocation) -> None:
         """Say how far it is, if that is new; what can't be said now is said with the next."""
@@ -141,8 +164,7 @@ class BatchRunner:
 
     async def _report(self, location: SlackLocation) -> None:
         """Put the table in the place of the progress; to the person alone where that is closed."""
-        results = [await self._final_result(item) for item in self.batch.items]
-        table = batch_results.results(self.batch, results)
+        table = batch_results.results(self.batch, await self._results())
         slack = self.services.slack
         try:
             await slack.update(location.channel, location.card, table)
@@ -152,16 +174,41 @@ class BatchRunner:
             log.warning("batch message not updated", extra={"code": error.code})
             await slack.send_private(location, self.batch.operation.actor.id, table)
 
-    async def _final_result(self, item: BatchItem) -> BatchItemResult:
-        """Return how one ended, with who came before it where it was no longer open."""
-        result = await _result(item)
-        outcome = result.outcome
+    async def _results(self) -> list[BatchItemResult]:
+        """Return how each operation ended, by the audit.
+
+        A workflow that ended without an outcome on record is our own trouble.
+        """
+        await asyncio.wait(self.workflow_ends.values(), timeout=CHECK_INTERVAL)
+        ended = {id_ for id_, end in self.workflow_ends.items() if end.done()}
+        outcomes = await asyncio.to_thread(
+            self.services.store.audit.outcomes, list(self.workflow_ends)
+        )
+        results = []
+        for item in self.batch.items:
+            if recorded := outcomes.get(item.operation.id):
+                result = BatchItemResult(item, recorded.outcome, recorded.holder)
+            elif item.operation.id in ended:
+                result = BatchItemResult(item, UNRECORDED)
+            else:
+                result = BatchItemResult(item)
+            results.append(await self._with_closing_operation(result))
+        return results
+
+    async def _with_closing_operation(self, result: BatchItemResult) -> BatchItemResult:
+        """Add who came before an operation whose object was no longer open."""
+        outcome, ref = result.outcome, result.item.operation.ref
         if outcome is None or outcome.reason_code is not OutcomeReason.NOT_NOW:
             return result
-        standing = await asyncio.to_thread(
-            self.services.store.standing_operation, item.operation.ref, *DONE_BEFORE
-        )
-        return BatchItemResult(item, outcome, standing_operation=standing)
+        store = self.services.store
+        standing = await asyncio.to_thread(store.claims.standing_operation, ref, *DONE_BEFORE)
+        return replace(result, standing_operation=standing)
+
+
+async def _end_of(handle: WorkflowHandleAsync[str]) -> None:
+    """Wait until an operation's workflow has ended, well or not."""
+    with suppress(Exception):
+        await handle.get_result()
 
 
 def _located(operation: Operation, location: SlackLocation) -> Operation:
@@ -169,19 +216,3 @@ def _located(operation: Operation, location: SlackLocation) -> Operation:
     has_card = bool(operation.location.card) and operation.location.channel == location.channel
     answer_at = operation.location if has_card else location
     return operation.model_copy(update={"location": answer_at, "batch_ts": location.card})
-
-
-async def _result(item: BatchItem) -> BatchItemResult:
-    """Return how one ended, by the record of its own workflow."""
-    for step in await DBOS.list_workflow_steps_async(item.operation.id):
-        output = step["output"] if isinstance(step["output"], dict) else {}
-        if step["function_name"] == "prepare" and output.get("holder"):
-            lost = Outcome(state=OperationState.FAILED, reason_code=OutcomeReason.LOST)
-            return BatchItemResult(item, lost, StandingOperation.model_validate(output["holder"]))
-        if step["function_name"] == "conclude":
-            unknown = {
-                "state": OperationState.UNKNOWN,
-                "reason_code": OutcomeReason.OWN_FAULT,
-            }
-            return BatchItemResult(item, Outcome.model_validate(output or unknown))
-    return BatchItemResult(item)

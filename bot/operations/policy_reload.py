@@ -20,6 +20,6 @@ async def reload_policy(services: Services, record: dict[str, Any]) -> Config:
     fingerprint = services.policy.current.fingerprint
     log.info("policy reloaded", extra={"before": before.fingerprint, "now": fingerprint})
     record = record | {"terms": {"policy": fingerprint}, "before": before.fingerprint}
-    await asyncio.to_thread(services.store.record, record)
+    await asyncio.to_thread(services.store.audit.record, record)
     await asyncio.to_thread(services.store.tracked.reschedule_all, services.clock.now())
     return before

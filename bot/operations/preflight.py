@@ -106,7 +106,7 @@ async def _claim(
     group = action.claim_group
     key = f"{operation.ref}:{group}:{retry_count}" if group else ""
     now = services.clock.now()
-    claim = await asyncio.to_thread(services.store.claim, operation, key, now, stored)
+    claim = await asyncio.to_thread(services.store.claims.claim, operation, key, now, stored)
     preflight = Preflight(
         retry_count=retry_count,
         permalink=permalink,
@@ -159,7 +159,7 @@ def _result(operation: Operation, claim: Claim, preflight: Preflight) -> Preflig
 
 def _change_approval(services: Services, operation: Operation) -> PreflightResult:
     """Withdraw one's approval, or decline what waits for more; blocks."""
-    change = services.store.withdraw(operation, services.clock.now())
+    change = services.store.claims.withdraw(operation, services.clock.now())
     match change:
         case RequestRemains(request):
             return _final(DONE.model_copy(update={"approval_request": request}))
@@ -201,20 +201,20 @@ async def _not_open(
     if not BY_NAME[operation.action].allowed_statuses or fingerprint in ("", current.fingerprint):
         return None
     store = services.store
-    stored = await asyncio.to_thread(store.snapshot_json, fingerprint)
+    stored = await asyncio.to_thread(store.snapshots.as_json, fingerprint)
     before = snapshots.parse(operation.ref.kind, stored)
     references = await asyncio.to_thread(_comment_references, services, operation)
     changes = snapshots.changes(before, snapshot, references) if before else ()
     if before and not changes:
         return None
-    await asyncio.to_thread(store.save_snapshot, operation.ref, current, services.clock.now())
+    await asyncio.to_thread(store.snapshots.save, operation.ref, current, services.clock.now())
     return failed(OutcomeReason.CHANGED, changes=changes, preflight_fingerprint=current.fingerprint)
 
 
 def _comment_references(services: Services, operation: Operation) -> set[str]:
     """Return what marks the comments that this person left from here, by the audit; blocks."""
     actor = operation.actor.id
-    entries = services.store.audit_entries(operation.ref)
+    entries = services.store.audit.entries(operation.ref)
     return {
         comment_reference(operation),
         *(
@@ -230,7 +230,7 @@ async def lapse(services: Services, operation: Operation) -> Outcome:
 
     What was settled elsewhere meanwhile needs nobody to ask again, and nobody is told.
     """
-    lapsed = await asyncio.to_thread(services.store.lapse, operation, services.clock.now())
+    lapsed = await asyncio.to_thread(services.store.claims.lapse, operation, services.clock.now())
     if lapsed is None:
         return DONE
     try:

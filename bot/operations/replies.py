@@ -62,7 +62,7 @@ async def outcome(
         message = None
     if message is None:
         standing = await asyncio.to_thread(
-            services.store.standing_operation, operation.ref, *DONE_BEFORE
+            services.store.claims.standing_operation, operation.ref, *DONE_BEFORE
         )
         message = messages.outcome(operation, outcome, standing)
     await services.slack.send_private(operation.location, operation.actor.id, message)
@@ -73,7 +73,7 @@ async def _decide_again(
 ) -> Message | None:
     """Show what has changed, with a button to decide on that; None where it is not known."""
     fingerprint = outcome.preflight_fingerprint
-    stored = await asyncio.to_thread(services.store.snapshot_json, fingerprint)
+    stored = await asyncio.to_thread(services.store.snapshots.as_json, fingerprint)
     snapshot = snapshots.parse(operation.ref.kind, stored)
     if snapshot is None:
         return None
@@ -146,7 +146,7 @@ async def redraw(services: Services, operation: Operation, result: StepResult) -
 
 async def _draw_doubt(services: Services, operation: Operation) -> None:
     """Show on the cards that nobody knows yet what became of a write."""
-    await asyncio.to_thread(services.store.mark_in_doubt, operation)
+    await asyncio.to_thread(services.store.claims.mark_in_doubt, operation)
     try:
         # Half the time is for the stored snapshot, if SecMaster does not answer.
         async with asyncio.timeout(TIMEOUT / 2):
@@ -167,7 +167,7 @@ async def _in_thread(services: Services, operation: Operation, part: str, messag
     location = operation.location
     if operation.batch_ts and operation.batch_ts == location.card:
         fingerprint = operation.decision_fingerprint
-        stored = await asyncio.to_thread(services.store.snapshot_json, fingerprint)
+        stored = await asyncio.to_thread(services.store.snapshots.as_json, fingerprint)
         chosen = snapshots.parse(operation.ref.kind, stored)
         name = chosen.name if chosen else ""
         message = messages.batch_results.item_message(name, operation, message)

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, assert_never
 
-from dbos import DBOS, SetWorkflowID
+from dbos import DBOS, SetWorkflowID, WorkflowHandleAsync
 from dbos import error as dbos_error
 
 from bot.domain.operations import Operation, Outcome
@@ -40,13 +40,15 @@ class Operations:
 
         self._perform = perform
 
-    async def start(self, operation: Operation) -> None:
+    async def start(self, operation: Operation) -> WorkflowHandleAsync[str]:
         """Record an operation durably: once this returns it will be carried out, crash or not.
 
-        The same id again is the same operation, and does nothing more.
+        The same id again is the same operation, and does nothing more. The handle is that of its
+        workflow.
         """
+        recorded = operation.model_dump(mode="json")
         with SetWorkflowID(operation.id):
-            await DBOS.start_workflow_async(self._perform, operation.model_dump(mode="json"))
+            return await DBOS.start_workflow_async(self._perform, recorded)
 
 
 class OperationRunner:

@@ -126,5 +126,5 @@ async def conclude(
         "outdated_approvals": preflight.outdated_approvals,
     }
     concluded = outcome.model_copy(update=facts)
-    await asyncio.to_thread(services.store.conclude, operation, concluded, now)
+    await asyncio.to_thread(services.store.claims.conclude, operation, concluded, now)
     return concluded

@@ -120,7 +120,7 @@ class Cards:
         A card that Slack shows already and we have not recorded yet, or that a crash kept from
         being recorded, says it itself.
         """
-        cards = await asyncio.to_thread(self._store.cards_at, channel, ts)
+        cards = await asyncio.to_thread(self._store.cards.cards_at, channel, ts)
         if cards:
             return cards[0].ref if len(cards) == 1 else None
         try:
@@ -241,7 +241,7 @@ class Cards:
         # SecMaster's gateway can lose a task for a moment: what vanished may come back.
         changeable = snapshot is None or snapshot.status in CHANGEABLE_STATUSES
         await asyncio.to_thread(
-            self._store.mark_rendered, rendered, forgotten=deleted, open_=changeable
+            self._store.cards.mark_rendered, rendered, forgotten=deleted, open_=changeable
         )
         for error in failures.values():
             raise error
@@ -326,7 +326,7 @@ class Cards:
         ``posted_since``: since when it may have been posted for this operation before a crash.
         """
         async with self.card_lock(ref, channel):  # two who ask at once get one card
-            card = await asyncio.to_thread(self._store.card_in, ref, channel)
+            card = await asyncio.to_thread(self._store.cards.card_in, ref, channel)
             if card:
                 return card.ts
             card = Card(ref=ref, channel=channel, ts="", title=snapshot.name)
@@ -375,7 +375,7 @@ class Cards:
         now = self._clock.now()
         since = now - self._policy.current.watch.gather
         group_card = await asyncio.to_thread(
-            self._store.group_card, channel, group, notification.intended_channel, since
+            self._store.cards.group_card, channel, group, notification.intended_channel, since
         )
         if group_card is None or not runs:
             return group_card is not None
@@ -392,7 +392,7 @@ class Cards:
             joined.append(message.model_copy(update=update))
             stored.append(stored_snapshot)
         await asyncio.to_thread(
-            self._store.add_to_group, list(zip(joined, stored, strict=True)), posted_at, now
+            self._store.cards.add_to_group, list(zip(joined, stored, strict=True)), posted_at, now
         )
         ref, snapshot = runs[-1]
         try:
@@ -405,7 +405,7 @@ class Cards:
             # What can't be drawn there must not be hidden there: it gets a card of its own.
             log.warning("group card not updated", extra={"ref": str(ref), "code": error.code})
             for card in joined:
-                await asyncio.to_thread(self._store.forget_card, card, only=card.ref)
+                await asyncio.to_thread(self._store.cards.forget_card, card, only=card.ref)
             return False
         rendered = [
             card.model_copy(
@@ -413,7 +413,7 @@ class Cards:
             )
             for card, (_, snapshot) in zip(joined, runs, strict=True)
         ]
-        await asyncio.to_thread(self._store.mark_rendered, rendered)
+        await asyncio.to_thread(self._store.cards.mark_rendered, rendered)
         return True
 
     async def _draw_joined(self, card: Card, snapshot: Snapshot) -> None:
@@ -445,7 +445,7 @@ class Cards:
                 "decision_fingerprint": state.decision_fingerprint,
             }
         )
-        recording = asyncio.to_thread(self._store.add_card, posted, self._clock.now())
+        recording = asyncio.to_thread(self._store.cards.add_card, posted, self._clock.now())
         # Its address is asked for now, so that no decision waits for it.
         permalink = [self._slack.permalink(card.channel, ts)] if wants_permalink else []
         await asyncio.gather(recording, *permalink)
@@ -457,5 +457,5 @@ class Cards:
         In one go: each trip to a thread is a wait.
         """
         now = self._clock.now()
-        self._store.save_snapshot(ref, snapshots.stored(snapshot), now)
+        self._store.snapshots.save(ref, snapshots.stored(snapshot), now)
         return self._store.card_states.load(ref, snapshot, now)

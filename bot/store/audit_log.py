@@ -7,7 +7,7 @@ record is not known here: it is any JSON with a time, an operation, an outcome a
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -46,11 +46,18 @@ def append(connection: sa.Connection, entry: Mapping[str, Any]) -> None:
     connection.execute(sa.update(audit_head).where(audit_head.c.id == 1).values(last))
 
 
-def is_recorded(connection: sa.Connection, operation_id: str, outcome: str) -> bool:
-    """Whether there is a record of an operation with this outcome."""
-    dedupe_key = _columns({"operation_id": operation_id, "outcome": outcome})["dedupe_key"]
-    query = sa.select(audit.c.number).where(audit.c.dedupe_key == dedupe_key)
-    return connection.execute(query).first() is not None
+def find(
+    connection: sa.Connection, operation_ids: Iterable[str], *outcomes: str
+) -> list[dict[str, Any]]:
+    """Return the records of these operations with one of these outcomes, oldest first."""
+    dedupe_keys = [
+        _columns({"operation_id": operation_id, "outcome": outcome})["dedupe_key"]
+        for operation_id in operation_ids
+        for outcome in outcomes
+    ]
+    query = sa.select(audit.c.record).where(audit.c.dedupe_key.in_(dedupe_keys))
+    texts = connection.execute(query.order_by(audit.c.number)).scalars()
+    return [json.loads(text) for text in texts]
 
 
 def _lock_head(connection: sa.Connection) -> Row:

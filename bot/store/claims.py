@@ -1,7 +1,6 @@
 """Claims: which operation holds a decision, who approved it, and what came of it."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -17,6 +16,7 @@ from bot.domain.approvals import (
     RequestEnded,
     RequestRemains,
 )
+from bot.domain.audit import AuditOutcome
 from bot.domain.claims import (
     AddedApproval,
     Claim,
@@ -26,15 +26,15 @@ from bot.domain.claims import (
     Taken,
     WaitingFor,
 )
-from bot.domain.objects import Ref, Value
+from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.reasons import OutcomeReason
 from bot.domain.snapshots import StoredSnapshot
-from bot.store import approvals, audit_log, snapshots
+from bot.store import approvals, audit, snapshots
 from bot.store.followed_retries import follow_retry
 from bot.store.repository import Repository
 from bot.store.tables import approvals as approvals_table
-from bot.store.tables import audit, claims
+from bot.store.tables import claims
 from bot.store.times import from_db
 
 Row = sa.Row[Any]
@@ -44,7 +44,7 @@ PERHAPS_SENT = (OperationState.DONE, OperationState.UNKNOWN, *UNDER_WAY)
 
 
 class Claims(Repository):
-    """The table of claims, with the approvals and audit records that belong to them."""
+    """The table of claims, with the approvals that they need and the audit of their changes."""
 
     def claim(
         self, operation: Operation, key: str, at: datetime, snapshot: StoredSnapshot
@@ -70,16 +70,13 @@ class Claims(Repository):
             if claimed:  # its co-approvers approved what has changed since
                 connection.execute(sa.delete(claims).where(claims.c.operation_id == operation.id))
             holder = self._holder(connection, operation, key, at) if key else None
-            if not claimed and audit_log.is_recorded(
-                connection, operation.id, OperationState.COUNTED
-            ):
+            if not claimed and audit.is_counted(connection, operation):
                 # It was counted before a crash. Since then the request may have got enough
                 # approvals, or this one may have been withdrawn, or the request may be over.
                 request = None if holder else approvals.request_of(connection, operation)
                 return WaitingFor(request) if request else RequestOver()
             if holder:
-                detail = f"to {holder.operation.actor.id}"
-                self._audit(connection, operation, "lost", at, detail=detail)
+                audit.record_lost(connection, operation, holder, at)
                 return HeldBy(holder)
             return self._claim_free_key(connection, operation, key, at, snapshot)
 
@@ -108,10 +105,10 @@ class Claims(Repository):
             case Taken():
                 if key:
                     self._hold(connection, result.operation, key, at)
-                self._audit(connection, result.operation, "allowed", at, **facts)
+                audit.record(connection, result.operation, AuditOutcome.ALLOWED, at, **facts)
             case WaitingFor():
                 facts |= {"request": result.request}
-                self._audit(connection, operation, OperationState.COUNTED, at, **facts)
+                audit.record(connection, operation, AuditOutcome.COUNTED, at, **facts)
             case NotCounted():
                 pass  # its outcome is recorded once it is concluded
             case _:
@@ -149,19 +146,18 @@ class Claims(Repository):
         """Withdraw an approval, or decline what waits: which of the two is the intent."""
         with self.engine.begin() as connection:
             approvals.lock_object(connection, operation.ref)
-            if recorded := _recorded_change(connection, operation, operation.intent):
+            recorded = audit.recorded_change(connection, operation, AuditOutcome(operation.intent))
+            if recorded:
                 return recorded
             if _any_under_way(connection, approvals.claim_keys(connection, operation)):
                 return NotChanged(OutcomeReason.ALREADY_SENDING)
-            if operation.intent is ApprovalIntent.WITHDRAW:
-                change = approvals.withdraw(connection, operation, at)
-            else:
-                change = approvals.decline(connection, operation, at)
+            change = _change_request(connection, operation, at)
+            outcome = AuditOutcome(operation.intent)
             match change:
                 case RequestRemains(request):
-                    self._audit(connection, operation, operation.intent, at, request=request)
+                    audit.record(connection, operation, outcome, at, request=request)
                 case RequestEnded(request):
-                    self._audit(connection, operation, operation.intent, at, ended_request=request)
+                    audit.record(connection, operation, outcome, at, ended_request=request)
                 case NotChanged():
                     pass
                 case _:
@@ -172,13 +168,13 @@ class Claims(Repository):
         """End the request that an operation opened if it has expired, and return it."""
         with self.engine.begin() as connection:
             approvals.lock_object(connection, operation.ref)
-            if recorded := _recorded_change(connection, operation, "lapsed"):
+            if recorded := audit.recorded_change(connection, operation, AuditOutcome.LAPSED):
                 return recorded.request
             if _any_under_way(connection, approvals.claim_keys(connection, operation)):
                 return None
             lapsed = approvals.lapse(connection, operation.id, at)
             if lapsed:
-                self._audit(connection, operation, "lapsed", at, ended_request=lapsed)
+                audit.record(connection, operation, AuditOutcome.LAPSED, at, ended_request=lapsed)
             return lapsed
 
     def approval_requests(self, ref: Ref, at: datetime) -> tuple[ApprovalRequest, ...]:
@@ -191,7 +187,7 @@ class Claims(Repository):
         with self.engine.begin() as connection:
             approvals.lock_object(connection, ref)
             for operation in approvals.revoke(connection, ref, revoked):
-                self._audit(connection, operation, "struck", at)
+                audit.record(connection, operation, AuditOutcome.REVOKED, at)
 
     def mark_in_doubt(self, operation: Operation) -> None:
         """Record that it is not known yet whether an operation's write took effect."""
@@ -199,19 +195,8 @@ class Claims(Repository):
         with self.engine.begin() as connection:
             connection.execute(sa.update(claims).where(row).values(state=OperationState.IN_DOUBT))
 
-    def record_refusal(self, operation: Operation, detail: str, at: datetime) -> None:
-        """Record in the audit that the policy refused an operation."""
-        with self.engine.begin() as connection:
-            self._audit(connection, operation, "refused", at, detail=detail)
-
     def conclude(self, operation: Operation, outcome: Outcome, at: datetime) -> None:
         """Record how an operation ended, and free the keys that it held unless it is done."""
-        refusal = outcome.refusal
-        detail = (
-            refusal.reason
-            if refusal
-            else " ".join(filter(None, (outcome.reason_code, outcome.code, outcome.message)))
-        )
         rows = (claims.c.operation_id == operation.id) & claims.c.state.in_(UNDER_WAY)
         keys = sa.select(claims.c.key).where(rows)
         with self.engine.begin() as connection:
@@ -222,51 +207,7 @@ class Claims(Repository):
                 return  # on record as what it was: "done" would read as the action itself
             if outcome.state is OperationState.DONE and outcome.retries_before is not None:
                 follow_retry(connection, operation, outcome.retries_before, at)
-            self._audit(
-                connection,
-                operation,
-                "refused" if refusal else outcome.state,
-                at,
-                detail=detail,
-                status=outcome.status,
-                request_id=outcome.request_id,
-                status_before=outcome.status_before,
-                status_after=outcome.status_after,
-                preflight_fingerprint=outcome.preflight_fingerprint,
-                duration=outcome.duration,
-            )
-
-    def _audit(
-        self,
-        connection: sa.Connection,
-        operation: Operation,
-        outcome: str,
-        at: datetime,
-        **details: Any,
-    ) -> None:
-        """Record an attempt in the audit, once for each outcome."""
-        fields = operation.model_dump(
-            mode="json", exclude={"id", "ref", "process_id", "accepted_at"}
-        )
-        fields["location"].pop("response_url")  # whoever has it can answer in our name
-        entry = fields | {
-            "at": at,
-            "operation_id": operation.id,
-            "outcome": outcome,
-            "target": str(operation.ref),
-            "accepted_at": operation.accepted_at.isoformat(),
-        }
-        entry |= {
-            key: value.model_dump(mode="json") if isinstance(value, Value) else value
-            for key, value in details.items()
-            if value not in (None, "")
-        }
-        audit_log.append(connection, entry)
-
-    def record(self, entry: Mapping[str, Any]) -> None:
-        """Record in the audit what is not about a task or an instance."""
-        with self.engine.begin() as connection:
-            audit_log.append(connection, entry)
+            audit.record_end(connection, operation, outcome, at)
 
     def standing_operation(self, ref: Ref, *states: OperationState) -> StandingOperation | None:
         """Return the last operation on an object that is in one of these states."""
@@ -280,23 +221,20 @@ class Claims(Repository):
             row = connection.execute(query).one_or_none()
         return _standing(row) if row else None
 
-    def audit_entries(self, target: Ref | str) -> list[dict[str, Any]]:
-        """Return every audit record about one object, oldest first."""
-        return list(audit_log.entries(self.engine, target=str(target)))
 
-
-def _recorded_change(
-    connection: sa.Connection, operation: Operation, outcome: str
-) -> RequestRemains | RequestEnded | None:
-    """Return the change that the audit has of an operation with this outcome; None if none."""
-    query = sa.select(audit.c.record).where(audit.c.dedupe_key == f"{operation.id}:{outcome}")
-    text = connection.execute(query).scalar()
-    if text is None:
-        return None
-    record = json.loads(text)
-    if ended := record.get("ended_request"):
-        return RequestEnded(ApprovalRequest.model_validate(ended))
-    return RequestRemains(ApprovalRequest.model_validate(record["request"]))
+def _change_request(
+    connection: sa.Connection, operation: Operation, at: datetime
+) -> ApprovalChange:
+    """Withdraw or decline, as the operation's intent is."""
+    match operation.intent:
+        case ApprovalIntent.WITHDRAW:
+            return approvals.withdraw(connection, operation, at)
+        case ApprovalIntent.DECLINE:
+            return approvals.decline(connection, operation, at)
+        case ApprovalIntent.GIVE:
+            raise ValueError("To give an approval is to claim.")
+        case intent:
+            assert_never(intent)
 
 
 def _brake_applies(connection: sa.Connection, operation: Operation, at: datetime) -> bool:

@@ -86,18 +86,18 @@ def schema_versions(engine: sa.Engine) -> tuple[str, str]:
             "This database was written by a newer version of the bot. Start that one, or name "
             "another database with DATABASE_URL."
         )
-    if current == newest and _lacks_columns(inspector):
+    if current == newest and not _has_all_columns(inspector):
         raise UnsupportedDatabase(UNRELEASED)
     return current, newest
 
 
-def _lacks_columns(inspector: sa.Inspector) -> bool:
-    """Whether a table lacks a column: until the first release its migration was edited in place."""
-    existing = set(inspector.get_table_names())
-    return any(
-        set(table.columns.keys()) - {column["name"] for column in inspector.get_columns(table.name)}
+def _has_all_columns(inspector: sa.Inspector) -> bool:
+    """Whether all tables are as they are now: the first migration was edited until its release."""
+    columns = inspector.get_multi_columns()
+    return all(
+        {*table.columns.keys()}
+        <= {column["name"] for column in columns.get((None, table.name), ())}
         for table in metadata.sorted_tables
-        if table.name in existing
     )
 
 

@@ -34,18 +34,18 @@ def save(
 class Snapshots(Repository):
     """The table of snapshots."""
 
-    def save_snapshot(self, ref: Ref, snapshot: StoredSnapshot, at: datetime) -> None:
+    def save(self, ref: Ref, snapshot: StoredSnapshot, at: datetime) -> None:
         """Record what an object was like."""
         with self.engine.begin() as connection:
             save(connection, self._insert, ref, snapshot, at)
 
-    def snapshot_json(self, fingerprint: str) -> str:
+    def as_json(self, fingerprint: str) -> str:
         """Return the snapshot with a fingerprint, as JSON; "" if there is none."""
         query = sa.select(snapshots.c.snapshot).where(snapshots.c.fingerprint == fingerprint)
         with self.engine.begin() as connection:
             return str(connection.execute(query).scalar() or "")
 
-    def snapshot_saved_at(self, fingerprint: str) -> datetime | None:
+    def saved_at(self, fingerprint: str) -> datetime | None:
         """Return when the snapshot with a fingerprint was saved first; None if there is none."""
         query = sa.select(snapshots.c.at).where(snapshots.c.fingerprint == fingerprint)
         with self.engine.begin() as connection:

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from bot.store.audit import Audit
 from bot.store.card_states import CardStates
 from bot.store.cards import Cards
 from bot.store.claims import Claims
@@ -16,17 +17,21 @@ from bot.store.subscriptions import Subscriptions
 from bot.store.tracked import TrackedObjects
 
 
-class Store(Claims, Cards, Snapshots):
-    """Claims, cards and snapshots, and each other table under its name."""
+class Store:
+    """Each table, or the tables that change together, under its name."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        super().__init__(engine)
+        self.engine = engine
+        self.audit = Audit(engine)
         self.card_states = CardStates(engine)
+        self.cards = Cards(engine)
+        self.claims = Claims(engine)
         self.closed_channels = ClosedChannels(engine)
         self.delegations = Delegations(engine)
         self.followed_retries = FollowedRetries(engine)
         self.home_views = HomeViews(engine)
         self.outbox = Outbox(engine)
         self.poll_statuses = PollStatuses(engine)
+        self.snapshots = Snapshots(engine)
         self.subscriptions = Subscriptions(engine)
         self.tracked = TrackedObjects(engine)

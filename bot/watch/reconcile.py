@@ -73,11 +73,11 @@ async def check_unlisted(services: Services, limit: int = MAX_DRAWN) -> None:
     """
     store, now = services.store, services.clock.now()
     since = now - CHECKED_FOR
-    refs = await asyncio.to_thread(store.cards_to_check, UNLISTED, since)
-    refs += await asyncio.to_thread(store.cards_to_check, LISTED, since, listed=True)
+    refs = await asyncio.to_thread(store.cards.cards_to_check, UNLISTED, since)
+    refs += await asyncio.to_thread(store.cards.cards_to_check, LISTED, since, listed=True)
     for ref in refs:
         # Recorded before it is read, or one that can't be read would stand before all others.
-        await asyncio.to_thread(store.mark_checking, ref, now)
+        await asyncio.to_thread(store.cards.mark_checking, ref, now)
         limit -= await redraw(services, ref)
         if limit <= 0:
             return

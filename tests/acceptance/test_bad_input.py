@@ -423,7 +423,7 @@ def puts(environment: BotEnvironment) -> list[Any]:
 
 
 def audit(environment: BotEnvironment, noun: str, object_id: str) -> list[dict[str, Any]]:
-    return environment.app.services.store.audit_entries(Ref(kind=noun, id=object_id))
+    return environment.app.services.store.audit.entries(Ref(kind=noun, id=object_id))
 
 
 def harmless(environment: BotEnvironment) -> None:

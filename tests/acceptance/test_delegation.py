@@ -76,13 +76,13 @@ async def test_the_borrower_may_what_the_lender_may_and_everything_names_both(
     assert "by the right of Slack U0ALICE" in left
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert "by the right of <@U0ALICE>" in json.dumps(environment.message(ts))
-    done = environment.app.services.store.audit_entries(TASK)[-1]
+    done = environment.app.services.store.audit.entries(TASK)[-1]
     assert (done["outcome"], done["actor"]["id"], done["terms"]["delegator"]) == (
         "done",
         DAVE,
         ALICE,
     )
-    [loan] = environment.app.services.store.audit_entries(DAVE)
+    [loan] = environment.app.services.store.audit.entries(DAVE)
     assert (loan["action"], loan["actor"]["id"], loan["roles"]) == ("delegate", ALICE, ["approver"])
 
 
@@ -134,7 +134,7 @@ async def test_what_is_taken_back_is_gone_at_once(environment: BotEnvironment) -
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
     await environment.ephemeral(DAVE, "rule 1 leaves it to *approver*")
-    assert [row["action"] for row in environment.app.services.store.audit_entries(DAVE)] == [
+    assert [row["action"] for row in environment.app.services.store.audit.entries(DAVE)] == [
         "delegate",
         "revoke",
     ]
@@ -302,7 +302,7 @@ async def test_a_command_that_is_delivered_twice_is_one_loan(environment: BotEnv
     await environment.slack.say(ALICE, SOC, "@secmaster delegate @dave for 2h")
     await environment.ephemeral(ALICE, "<@U0DAVE> may do until")
     await environment.slack.redeliver(environment.slack.sent[-1].payload["event_id"])
-    assert len(environment.app.services.store.audit_entries(DAVE)) == 1
+    assert len(environment.app.services.store.audit.entries(DAVE)) == 1
     await environment.posted("D0DAVE", "<@U0ALICE> lends you their rights")
 
 

@@ -174,7 +174,7 @@ async def test_who_broke_the_glass_is_named(environment: BotEnvironment) -> None
         "actor": {"id": CAROL, "name": "Carol"},
         "terms": {"break_glass_channel": ONCALL},
     }
-    await asyncio.to_thread(environment.app.services.store.record, entry)
+    await asyncio.to_thread(environment.app.services.store.audit.record, entry)
     await environment.slack.command(DAVE, SOC, "/secmaster digest")
     text = await environment.ephemeral(DAVE, "Hand-over")
     assert "The glass was broken once: by Carol." in text

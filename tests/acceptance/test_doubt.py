@@ -202,4 +202,4 @@ def request_count(environment: BotEnvironment, endpoint: str) -> int:
 
 
 def outcomes(environment: BotEnvironment) -> list[Any]:
-    return [row["outcome"] for row in environment.app.services.store.audit_entries(TASK)]
+    return [row["outcome"] for row in environment.app.services.store.audit.entries(TASK)]

@@ -158,7 +158,7 @@ async def test_a_snooze_keeps_reminders_back_and_ends_with_a_word(
     environment.clock.forward(minutes=20)
     assert "The snooze is over" in (await environment.replies(ts, 2))[-1]
     await environment.slack.until(lambda: "Snoozed by" not in text_of(environment, ts))
-    [entry] = environment.app.services.store.audit_entries(
+    [entry] = environment.app.services.store.audit.entries(
         f"1:task:main:{task_id_of(environment, ts)}"
     )
     assert (entry["action"], entry["actor"]["id"]) == ("snooze", ALICE)

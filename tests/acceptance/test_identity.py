@@ -160,4 +160,4 @@ def decided(environment: BotEnvironment) -> int:
 
 
 def audit(environment: BotEnvironment) -> list[dict[str, Any]]:
-    return environment.app.services.store.audit_entries(TASK)
+    return environment.app.services.store.audit.entries(TASK)

@@ -110,6 +110,44 @@ async def test_no_more_than_five_are_under_way_at_once(environment: BotEnvironme
     assert sorted(decided(environment)) == sorted(eight)
 
 
+async def test_each_that_ends_makes_room_for_one_more_at_secmaster(
+    environment: BotEnvironment,
+) -> None:
+    question, seven = await first_tasks(environment, ALICE, 7)
+    faults = environment.secmaster.faults
+    await faults.set(Fault(on="UpdateTask", hold=True, times=1))
+    [first] = [fault["number"] for fault in faults.listed()]
+    await faults.set(Fault(on="UpdateTask", hold=True))
+    await confirm(environment, ALICE, question)
+    await faults.until_held("UpdateTask", 5)
+    assert (faults.held["UpdateTask"], decided(environment)) == (5, [])
+    await faults.switch_off(first)
+    await environment.slack.until(lambda: message_with(environment, "1 of 7 done"))
+    await faults.until_held("UpdateTask", 5)
+    assert (faults.held["UpdateTask"], len(decided(environment))) == (5, 1)
+    await faults.clear()
+    table = await results(environment)
+    assert [row[1] for row in rows(table)] == ["Approved"] * 7
+    assert sorted(decided(environment)) == sorted(seven)
+
+
+async def test_a_reply_that_slack_does_not_take_keeps_no_other_from_secmaster(
+    environment: BotEnvironment,
+) -> None:
+    question, seven = await first_tasks(environment, ALICE, 7)
+    await environment.secmaster.faults.set(Fault(on="UpdateTask", hold=True))
+    await confirm(environment, ALICE, question)
+    await environment.secmaster.faults.until_held("UpdateTask", 5)
+    await environment.slack.faults.set(Fault(on="chat.postMessage", hold=True))
+    await environment.secmaster.faults.clear()
+    table = await results(environment)
+    assert [row[1] for row in rows(table)] == ["Approved"] * 7
+    assert sorted(decided(environment)) == sorted(seven)
+    assert environment.slack.thread(SOC, table["ts"])[1:] == []
+    await environment.slack.faults.clear()
+    await environment.replies(table["ts"], 7)
+
+
 async def test_what_somebody_decided_meanwhile_has_its_row_and_the_others_are_done(
     environment: BotEnvironment,
 ) -> None:
@@ -434,6 +472,22 @@ async def test_killed_while_some_are_written_each_is_written_once(
         await all_told_once(environment)
 
 
+@postgres_in_full
+async def test_killed_while_five_of_six_are_under_way_each_is_written_once(
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
+    async with bot_process(slack, secmaster, database_url, tmp_path) as bot:
+        environment = outside(slack, secmaster)
+        question, six = await first_tasks(environment, ALICE, 6)
+        await secmaster.faults.set(Fault(on="UpdateTask", hold=True, applied=True, times=2))
+        await secmaster.faults.set(Fault(on="UpdateTask", hold=True))
+        await confirm(environment, ALICE, question)
+        await secmaster.faults.until_held("UpdateTask", 5)
+        assert secmaster.faults.held["UpdateTask"] == 5
+        await killed(bot, environment)
+        await all_told_once(environment, six)
+
+
 @pytest.mark.slow
 @both_databases
 async def test_killed_once_slack_took_the_table_it_is_still_the_same_message(
@@ -484,13 +538,14 @@ async def killed(bot: BotProcess, environment: BotEnvironment) -> None:
     await bot.start()
 
 
-async def all_told_once(environment: BotEnvironment) -> None:
-    """All three are written once, and told in one message and in its thread."""
+async def all_told_once(environment: BotEnvironment, ids: list[str] | None = None) -> None:
+    """All of them, the three by default, are written once, and told in one message's thread."""
+    ids = ids or THREE
     table = await results(environment)
-    assert [row[1] for row in rows(table)] == ["Approved"] * 3
-    replies = await environment.replies(table["ts"], 3)
-    assert sum("✅ *Approved*" in each for each in replies) == 3
-    assert sorted(decided(environment)) == sorted(THREE)
+    assert [row[1] for row in rows(table)] == ["Approved"] * len(ids)
+    replies = await environment.replies(table["ts"], len(ids))
+    assert sum("✅ *Approved*" in each for each in replies) == len(ids)
+    assert sorted(decided(environment)) == sorted(ids)
     assert len(environment.slack.messages(SOC)) == 1
 
 
@@ -498,6 +553,15 @@ async def tasks(environment: BotEnvironment, user: str, ids: list[str]) -> dict[
     """The question whether to approve these tasks."""
     view = await open_from_list(environment, user, "task")
     return await choose(environment, user, view, "task.approve", ids)
+
+
+async def first_tasks(
+    environment: BotEnvironment, user: str, number: int
+) -> tuple[dict[str, Any], list[str]]:
+    """The question whether to approve the first tasks of the list, and their ids."""
+    view = await open_from_list(environment, user, "task")
+    ids = [id_of(value) for value in option_values(view)[:number]]
+    return await choose(environment, user, view, "task.approve", ids), ids
 
 
 async def confirm(environment: BotEnvironment, user: str, question: dict[str, Any]) -> None:
@@ -569,4 +633,4 @@ def target(write: Any) -> str:
 
 
 def audit(environment: BotEnvironment, task_id: str) -> list[dict[str, Any]]:
-    return environment.app.services.store.audit_entries(f"1:task:main:{task_id}")
+    return environment.app.services.store.audit.entries(f"1:task:main:{task_id}")

@@ -106,8 +106,8 @@ async def test_a_card_that_was_posted_and_not_remembered_is_known_by_what_it_car
 ) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     async with environment.app.services.cards.card_lock(ISOLATE, SOC):  # it is remembered by then
-        [card] = environment.app.services.store.cards_of(ISOLATE)
-        environment.app.services.store.forget_card(card)
+        [card] = environment.app.services.store.cards.cards_of(ISOLATE)
+        environment.app.services.store.cards.forget_card(card)
     await environment.slack.say(ALICE, SOC, "@secmaster approve it is the decoy", ts)
     assert "*Approved* by <@U0ALICE>" in (await environment.replies(ts, 2))[-1]
     await environment.slack.until(lambda: not environment.buttons(ts))

@@ -312,7 +312,7 @@ def redrawn(environment: BotEnvironment, case: Case, ts: str) -> bool:
 
 
 def rows(environment: BotEnvironment, noun: str, object_id: str) -> list[dict[str, Any]]:
-    return environment.app.services.store.audit_entries(Ref(kind=noun, id=object_id))
+    return environment.app.services.store.audit.entries(Ref(kind=noun, id=object_id))
 
 
 def outcomes(environment: BotEnvironment, noun: str, object_id: str) -> list[str]:

@@ -16,7 +16,7 @@ TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 
 
 def outcomes(environment: BotEnvironment) -> list[str]:
-    return [row["outcome"] for row in environment.app.services.store.audit_entries(TASK)]
+    return [row["outcome"] for row in environment.app.services.store.audit.entries(TASK)]
 
 
 def decided(environment: BotEnvironment) -> int:

@@ -40,7 +40,7 @@ async def test_of_two_people_deciding_at_once_one_wins_and_the_other_is_told_who
     assert len(decisions) == 1
     outcomes = [
         row["outcome"]
-        for row in environment.app.services.store.audit_entries(_task(seed.TASK_ISOLATE))
+        for row in environment.app.services.store.audit.entries(_task(seed.TASK_ISOLATE))
     ]
     assert sorted(outcomes) == ["allowed", "done", "lost"]
 

@@ -59,7 +59,7 @@ async def test_the_changed_file_holds_from_then_on_and_is_on_record(
     await environment.slack.command(CAROL, SOC, f"/instance retry {seed.INSTANCE_FAILED_AGAIN}")
     await environment.ephemeral(CAROL, "rule 3 leaves it to *oncall*", "<@U0DAVE>")
     await retried(environment, DAVE, "*Retry started* by <@U0DAVE>", seed.INSTANCE_FAILED_AGAIN)
-    [entry] = environment.app.services.store.audit_entries("policy")
+    [entry] = environment.app.services.store.audit.entries("policy")
     assert (entry["action"], entry["actor"]["id"]) == ("reload", ALICE)
     assert (entry["before"], entry["terms"]["policy"]) == (before, now)
     assert "response_url" not in str(entry)
@@ -89,7 +89,7 @@ async def test_others_are_refused_and_the_file_is_not_read(
     await environment.slack.command(user, SOC, "/secmaster reload")
     await environment.ephemeral(user, "`reload` is for *approver*", "Nothing was done.")
     assert environment.app.policy.current is before
-    [entry] = environment.app.services.store.audit_entries("policy")
+    [entry] = environment.app.services.store.audit.entries("policy")
     assert (entry["outcome"], entry["action"], entry["actor"]["id"]) == ("refused", "reload", user)
 
 

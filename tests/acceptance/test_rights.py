@@ -309,4 +309,4 @@ def nothing_was_sent(environment: BotEnvironment) -> None:
 
 
 def audit(environment: BotEnvironment, noun: str, object_id: str) -> list[dict[str, Any]]:
-    return environment.app.services.store.audit_entries(Ref(kind=noun, id=object_id))
+    return environment.app.services.store.audit.entries(Ref(kind=noun, id=object_id))

@@ -180,7 +180,7 @@ async def test_who_may_has_a_channel_told_of_all_that_comes_also_after_a_restart
         come(anew, "Odd last one")
         await anew.polls(4)
         assert not card_of(environment, SOC, "Odd last one")
-        entries = anew.app.services.store.audit_entries(SOC)
+        entries = anew.app.services.store.audit.entries(SOC)
         records = [(each["outcome"], each["action"], each["actor"]["id"]) for each in entries]
         assert records == [("done", "watch", ALICE), ("done", "unwatch", BOB)]
 
@@ -201,7 +201,7 @@ async def test_others_are_refused_and_told_who_may(environment: BotEnvironment, 
     await environment.slack.command(DAVE, SOC, f"/secmaster {words}")
     await environment.ephemeral(DAVE, "`watch` is for *approver*", "Nothing was")
     assert environment.app.services.store.subscriptions.channels() == []
-    [entry] = environment.app.services.store.audit_entries("policy")
+    [entry] = environment.app.services.store.audit.entries("policy")
     assert (entry["outcome"], entry["action"], entry["actor"]["id"]) == ("refused", "watch", DAVE)
 
 

@@ -350,7 +350,7 @@ async def test_whoever_has_lost_the_right_is_counted_no_longer(environment: BotE
     assert decisions(environment) == []
     assert "*Approved* by <@U0CAROL>, with <@U0BOB>" in await say_yes(environment, CAROL, ts, 3)
     assert decisions(environment) == ["CONTINUE"]
-    rows = environment.app.services.store.audit_entries(Ref(kind="task", id=seed.TASK_ISOLATE))
+    rows = environment.app.services.store.audit.entries(Ref(kind="task", id=seed.TASK_ISOLATE))
     [struck] = [row for row in rows if row["outcome"] == "struck"]
     assert struck["actor"]["id"] == ALICE
 

@@ -329,4 +329,4 @@ def decisions(environment: BotEnvironment) -> list[str]:
 
 
 def audit(environment: BotEnvironment) -> list[dict[str, Any]]:
-    return environment.app.services.store.audit_entries(TASK)
+    return environment.app.services.store.audit.entries(TASK)

@@ -81,7 +81,7 @@ async def test_one_that_can_not_be_read_does_not_stand_before_the_others(
 ) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     gone = Card(ref=Ref(kind="task", workspace="gone", id="x"), channel=SOC, ts="1.000100")
-    environment.app.services.store.add_card(
+    environment.app.services.store.cards.add_card(
         gone, environment.app.services.clock.now() - timedelta(minutes=1)
     )
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "CONTINUE"}, EVERA)
@@ -156,4 +156,4 @@ def looks(environment: BotEnvironment, status: int) -> list[Received]:
 
 def unsettled(environment: BotEnvironment) -> list[Ref]:
     store = environment.app.services.store
-    return store.cards_to_check(10, environment.app.services.clock.now().replace(year=2000))
+    return store.cards.cards_to_check(10, environment.app.services.clock.now().replace(year=2000))

@@ -60,7 +60,7 @@ async def test_why_names_for_each_action_the_rule_that_lets_or_stops_and_who_cou
     assert "▫️ `task.approve` rule 1 (grave) leaves it to approver; " in text
     assert "✅" not in text
     nothing_was_sent(environment)
-    assert environment.app.services.store.audit_entries(TASK) == []
+    assert environment.app.services.store.audit.entries(TASK) == []
 
 
 @pytest.mark.parametrize("noun", ["", "instance "])
@@ -165,7 +165,7 @@ async def test_a_record_has_all_that_an_auditor_asks_for(environment: BotEnviron
         ALICE, SOC, f"/task approve {seed.TASK_BLOCK_IP} the shells are real"
     )
     await environment.replies(ts)
-    entry = environment.app.services.store.audit_entries(Ref(kind="task", id=seed.TASK_BLOCK_IP))[
+    entry = environment.app.services.store.audit.entries(Ref(kind="task", id=seed.TASK_BLOCK_IP))[
         -1
     ]
     assert entry["actor"] == {"id": ALICE, "name": "Alice", "team": "T0DEMO"}
@@ -186,7 +186,7 @@ async def test_a_record_has_all_that_an_auditor_asks_for(environment: BotEnviron
     assert entry["request_id"]
     assert entry["duration"] > 0
     assert len(entry["decision_fingerprint"]) == len(entry["preflight_fingerprint"]) == 32
-    assert environment.app.services.store.snapshot_json(entry["decision_fingerprint"])
+    assert environment.app.services.store.snapshots.as_json(entry["decision_fingerprint"])
 
 
 @pytest.mark.parametrize("user", [CAROL, DAVE, GUEST])
@@ -265,12 +265,12 @@ async def test_a_refusal_is_not_on_record_as_the_action_it_kept_from_being_done(
     await environment.slack.press(BOB, SOC, ts, "refuse")
     await environment.replies(ts, 2)
     await environment.slack.until(lambda: "refuse" not in environment.buttons(ts))
-    outcomes = [row["outcome"] for row in environment.app.services.store.audit_entries(TASK)]
+    outcomes = [row["outcome"] for row in environment.app.services.store.audit.entries(TASK)]
     assert outcomes == ["counted", "refuse"]
 
 
 def record(environment: BotEnvironment, outcome: str) -> dict[str, Any]:
-    rows = environment.app.services.store.audit_entries(TASK)
+    rows = environment.app.services.store.audit.entries(TASK)
     return next(row for row in reversed(rows) if row["outcome"] == outcome)
 
 

@@ -46,7 +46,9 @@ EXAMPLES: list[Notification] = [
     BacklogNotification(tasks=3, failed=1, overdue=2, oldest=NOW),
     DigestNotification(
         summary=ShiftSummary(
-            since=NOW, until=NOW, deciders=(DeciderCounts(name="Bob", approved=1),)
+            since=NOW,
+            until=NOW,
+            deciders=(DeciderCounts(name="Bob", decisions={"task.approve": 1}),),
         )
     ),
     ChannelClosedNotification(channel="C0SOC", code="is_archived"),

@@ -16,6 +16,7 @@ from tests.support.strategies import FEW, words
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 UNTIL = datetime(2026, 3, 1, 8, tzinfo=UTC)
+APPROVE, TERMINATE = "task.approve", "task.terminate"
 SINCE = UNTIL - timedelta(hours=12)
 
 
@@ -29,9 +30,9 @@ def test_a_shift_is_told_in_a_few_sentences() -> None:
         since=SINCE,
         until=UNTIL,
         deciders=(
-            DeciderCounts(name="Alice", approved=5, terminated=1),
-            DeciderCounts(name="Bob", approved=3),
-            DeciderCounts(name="Eve <!channel>", terminated=1),
+            DeciderCounts(name="Alice", decisions={APPROVE: 5, TERMINATE: 1}),
+            DeciderCounts(name="Bob", decisions={APPROVE: 3}),
+            DeciderCounts(name="Eve <!channel>", decisions={TERMINATE: 1}),
         ),
         decided_outside=3,
         median=840,
@@ -91,7 +92,9 @@ def test_what_was_only_decided_elsewhere_names_nobody_here() -> None:
 
 
 def test_nobody_is_called_and_only_some_of_many_are_named() -> None:
-    deciders = tuple(DeciderCounts(name=f"<@U{number}>", approved=1) for number in range(40))
+    deciders = tuple(
+        DeciderCounts(name=f"<@U{number}>", decisions={APPROVE: 1}) for number in range(40)
+    )
     text = read(ShiftSummary(since=SINCE, until=UNTIL, deciders=deciders))
     assert "<@" not in text
     assert "and 32 others." in text
@@ -105,7 +108,9 @@ def test_whatever_people_and_tasks_are_called_it_is_one_message(
     summary = ShiftSummary(
         since=SINCE,
         until=UNTIL,
-        deciders=tuple(DeciderCounts(name=name, approved=number, terminated=1) for name in names),
+        deciders=tuple(
+            DeciderCounts(name=name, decisions={APPROVE: number, TERMINATE: 1}) for name in names
+        ),
         decided_outside=number,
         median=seconds,
         timed=number,

@@ -83,7 +83,7 @@ class Stage:
     @property
     def posted(self) -> Card:
         """The task's card that was there first."""
-        return self.store.cards_of(TASK)[-1]
+        return self.store.cards.cards_of(TASK)[-1]
 
     def message(self, card: Card | None = None) -> dict[str, Any]:
         """Return the message of a card, by default the posted one's."""
@@ -219,7 +219,7 @@ async def test_only_outdated_cards_are_drawn_and_counted(stage: Stage) -> None:
     assert await stage.cards.redraw_outdated(TASK) == 1
     assert stage.updates() == [stage.posted.ts]
     assert await stage.cards.redraw_outdated(TASK) == 0
-    assert len({card.rendered_fingerprint for card in stage.store.cards_of(TASK)}) == 1
+    assert len({card.rendered_fingerprint for card in stage.store.cards.cards_of(TASK)}) == 1
 
 
 async def test_a_card_that_slack_did_not_take_stays_outdated_and_the_others_do_not(
@@ -240,7 +240,7 @@ async def test_a_message_that_somebody_deleted_is_forgotten(stage: Stage) -> Non
     await stage.cards.post_new(TASK, stage.snapshot, ONCALL)
     stage.slack.workspace.delete(stage.posted.channel, stage.message())
     await stage.cards.redraw(TASK)
-    assert [card.channel for card in stage.store.cards_of(TASK)] == [ONCALL]
+    assert [card.channel for card in stage.store.cards.cards_of(TASK)] == [ONCALL]
     assert len(stage.updates()) == 1
 
 
@@ -259,8 +259,8 @@ async def test_a_card_is_drawn_from_an_answer_without_reading_secmaster(
     assert button_ids(stage.message()) == []
     [tracked] = stage.store.tracked.get([TASK])
     assert not tracked.open
-    [card] = stage.store.cards_of(TASK)
-    assert "wrong host" in stage.store.snapshot_json(card.decision_fingerprint)
+    [card] = stage.store.cards.cards_of(TASK)
+    assert "wrong host" in stage.store.snapshots.as_json(card.decision_fingerprint)
 
 
 async def test_an_older_answer_does_not_overwrite_a_newer_drawing(stage: Stage) -> None:
@@ -380,14 +380,14 @@ async def post_group(stage: Stage) -> Card:
     await stage.cards.post_notified(SOC, snapshots[0], notification, metadata, "")
     later = list(zip(RUNS[1:], snapshots[1:], strict=True))
     assert await stage.cards.add_to_group(SOC, later, notification)
-    [card] = stage.store.cards_of(RUNS[0])
+    [card] = stage.store.cards.cards_of(RUNS[0])
     return card
 
 
 async def test_a_group_shows_all_its_failures_and_is_the_card_of_each(stage: Stage) -> None:
     card = await post_group(stage)
     assert "3 of 3 runs that failed still are" in read(stage.message(card))
-    assert {row.ref for row in stage.store.cards_at(card.channel, card.ts)} == set(RUNS)
+    assert {row.ref for row in stage.store.cards.cards_at(card.channel, card.ts)} == set(RUNS)
     assert [await stage.cards.redraw_outdated(ref) for ref in RUNS] == [0, 0, 0]
 
 
@@ -407,7 +407,7 @@ async def test_a_group_that_slack_does_not_take_shows_none_of_those_who_came_lat
     await stage.slack.faults.set(Fault(on="chat.update", status=200, code="cant_update_message"))
     notification = CardNotification(ref=other, failure_group="workflow")
     assert not await stage.cards.add_to_group(SOC, [(other, run)], notification)
-    assert {row.ref for row in stage.store.cards_at(card.channel, card.ts)} == set(RUNS)
+    assert {row.ref for row in stage.store.cards.cards_at(card.channel, card.ts)} == set(RUNS)
 
 
 # What it costs.

@@ -217,14 +217,14 @@ class ApprovalMachine(RuleBasedStateMachine):
         self.outcomes: dict[str, tuple[Operation, str]] = {}
 
     def teardown(self) -> None:
-        entries = self.store.audit_entries(TASK)
+        entries = self.store.audit.entries(TASK)
         self.store.engine.dispose()
         self.folder.cleanup()
         check(entries)
 
     def claim_in_store(self, operation: Operation) -> Claim:
         version = int(self.model.fingerprint, 16)
-        return self.store.claim(operation, KEY, self.model.now, snapshot(version))
+        return self.store.claims.claim(operation, KEY, self.model.now, snapshot(version))
 
     def new_operation(self, user: str, **fields: Any) -> Operation:
         self.number += 1
@@ -289,7 +289,7 @@ class ApprovalMachine(RuleBasedStateMachine):
     def withdraw(self, user: str, action: str, twice: bool) -> None:
         approval = self.model.approval_of(user, action) if not self.model.holder else None
         operation = self.new_operation(user, action=action, intent=ApprovalIntent.WITHDRAW)
-        result = self.store.withdraw(operation, self.model.now)
+        result = self.store.claims.withdraw(operation, self.model.now)
         assert isinstance(result, NotChanged) is not bool(approval)
         if approval:
             self.model.approvals.remove(approval)
@@ -301,7 +301,7 @@ class ApprovalMachine(RuleBasedStateMachine):
             self.model.expire()
         waiting = [each for each in self.model.approvals if each.operation.action == action]
         operation = self.new_operation(user, action=action, intent=ApprovalIntent.DECLINE)
-        result = self.store.withdraw(operation, self.model.now)
+        result = self.store.claims.withdraw(operation, self.model.now)
         ended = bool(waiting and not self.model.holder)
         assert isinstance(result, NotChanged) is not ended
         if ended:
@@ -313,7 +313,7 @@ class ApprovalMachine(RuleBasedStateMachine):
         if twice:
             action = operation.action
             self.claim(self.new_operation(operation.actor.id, action=action, terms=terms()))
-            result = self.store.withdraw(operation, self.model.now)
+            result = self.store.claims.withdraw(operation, self.model.now)
             assert not isinstance(result, NotChanged)
 
     @rule(version=st.integers(0, 2))
@@ -338,7 +338,7 @@ class ApprovalMachine(RuleBasedStateMachine):
     def the_holder_ends(self, state: OperationState) -> None:
         holder = self.model.holder
         assert holder
-        self.store.conclude(holder, Outcome(state=state), self.model.now)
+        self.store.claims.conclude(holder, Outcome(state=state), self.model.now)
         self.model.conclude(state)
 
     @precondition(lambda self: self.outcomes)
@@ -346,18 +346,22 @@ class ApprovalMachine(RuleBasedStateMachine):
     def replay_a_conclusion(self, pick: random.Random) -> None:
         operation, before = self.pick_outcome(pick)
         if before == "counted":
-            self.store.conclude(operation, Outcome(state=OperationState.COUNTED), self.model.now)
+            self.store.claims.conclude(
+                operation, Outcome(state=OperationState.COUNTED), self.model.now
+            )
         elif operation != self.model.holder:
-            self.store.conclude(operation, Outcome(state=OperationState.DONE), self.model.now)
+            self.store.claims.conclude(
+                operation, Outcome(state=OperationState.DONE), self.model.now
+            )
 
     @precondition(lambda self: self.outcomes)
     @rule(pick=st.randoms(use_true_random=False))
     def a_request_lapses(self, pick: random.Random) -> None:
         operation, _before = self.pick_outcome(pick)
-        lapsed = self.store.lapse(operation, self.model.now)
+        lapsed = self.store.claims.lapse(operation, self.model.now)
         if lapsed:
             assert lapsed.expires_at <= self.model.now
-            assert self.store.lapse(operation, self.model.now) == lapsed
+            assert self.store.claims.lapse(operation, self.model.now) == lapsed
 
     @rule()
     def the_process_is_killed_and_starts_again(self) -> None:
@@ -366,7 +370,7 @@ class ApprovalMachine(RuleBasedStateMachine):
 
     @invariant()
     def open_requests_have_the_approvals_that_count(self) -> None:
-        requests = self.store.approval_requests(TASK, self.model.now)
+        requests = self.store.claims.approval_requests(TASK, self.model.now)
         operation_ids = {each.operation_id for request in requests for each in request.approvals}
         valid = self.model.approvals if self.model.now < self.model.expires_at else []
         assert operation_ids == {each.operation.id for each in valid}
@@ -385,14 +389,14 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 def claim(store: Store, operation: Operation, at: datetime = START) -> Claim:
-    return store.claim(operation, KEY, at, snapshot())
+    return store.claims.claim(operation, KEY, at, snapshot())
 
 
 def test_a_yes_that_comes_after_its_time_sends_nothing(store: Store) -> None:
     late = START + timedelta(seconds=EXPIRES)
     result = claim(store, operation_of(1, "U0ALICE", terms=terms()), late)
     assert outcome_of(result) == "too_old"
-    assert store.approval_requests(TASK, late) == ()
+    assert store.claims.approval_requests(TASK, late) == ()
 
 
 def test_a_yes_that_was_taken_back_is_not_counted_when_its_step_is_played_again(
@@ -400,7 +404,7 @@ def test_a_yes_that_was_taken_back_is_not_counted_when_its_step_is_played_again(
 ) -> None:
     approval = operation_of(1, "U0ALICE", terms=terms())
     claim(store, approval)
-    store.withdraw(operation_of(2, "U0ALICE", intent=ApprovalIntent.WITHDRAW), START)
+    store.claims.withdraw(operation_of(2, "U0ALICE", intent=ApprovalIntent.WITHDRAW), START)
     assert outcome_of(claim(store, approval)) == "over"
     assert outcome_of(claim(store, operation_of(3, "U0BOB", terms=terms()))) == "counted"
 
@@ -416,23 +420,23 @@ def test_the_key_stays_with_whom_it_was_given_in_time(store: Store) -> None:
 
 def test_a_run_that_failed_once_more_needs_everybody_anew(store: Store) -> None:
     fields = {"action": "instance.retry", "ref": RUN, "terms": terms()}
-    store.claim(operation_of(1, "U0ALICE", **fields), f"{RUN}:retry:0", START, snapshot(0))
+    store.claims.claim(operation_of(1, "U0ALICE", **fields), f"{RUN}:retry:0", START, snapshot(0))
     bob = operation_of(2, "U0BOB", **fields)
-    result = store.claim(bob, f"{RUN}:retry:1", START, snapshot(1))
+    result = store.claims.claim(bob, f"{RUN}:retry:1", START, snapshot(1))
     assert isinstance(result, WaitingFor)
     assert [each.actor.id for each in result.outdated_approvals] == ["U0ALICE"]
-    [request] = store.approval_requests(RUN, START)
+    [request] = store.claims.approval_requests(RUN, START)
     assert [each.actor.id for each in request.approvals] == ["U0BOB"]
 
 
 def test_what_is_sent_of_one_kind_keeps_nobody_from_taking_back_another(store: Store) -> None:
     fields = {"action": "instance.retry", "ref": RUN}
     retry = operation_of(1, "U0ALICE", **fields, terms=terms())
-    store.claim(retry, f"{RUN}:retry:0", START, snapshot())
+    store.claims.claim(retry, f"{RUN}:retry:0", START, snapshot())
     stop = operation_of(2, "U0BOB", action="instance.terminate", ref=RUN)
-    store.claim(stop, f"{RUN}:termination:0", START, snapshot())
+    store.claims.claim(stop, f"{RUN}:termination:0", START, snapshot())
     withdrawal = operation_of(3, "U0ALICE", **fields, intent=ApprovalIntent.WITHDRAW)
-    result = store.withdraw(withdrawal, START)
+    result = store.claims.withdraw(withdrawal, START)
     assert isinstance(result, RequestEnded)
 
 
@@ -447,7 +451,7 @@ def test_on_many_connections_at_once_nobody_sends_alone(
         list(pool.map(act_as_replica, stores, range(seed * replicas, (seed + 1) * replicas)))
     for replica in stores:
         replica.engine.dispose()
-    entries = store.audit_entries(TASK)
+    entries = store.audit.entries(TASK)
     check(entries)
     assert {"allowed", "counted", "withdraw"} <= {entry["outcome"] for entry in entries}
 
@@ -468,15 +472,17 @@ def act_as_replica(store: Store, seed: int) -> None:
         )
         match chance.randrange(8):
             case 0:
-                store.withdraw(withdrawal, now)
+                store.claims.withdraw(withdrawal, now)
             case 1 if chance.random() < 0.3:
-                store.withdraw(operation.model_copy(update={"intent": ApprovalIntent.DECLINE}), now)
+                store.claims.withdraw(
+                    operation.model_copy(update={"intent": ApprovalIntent.DECLINE}), now
+                )
             case _:
                 outcome = outcome_of(claim(store, operation, now))
                 if outcome == "allowed":
                     state = chance.choice(
                         (OperationState.FAILED, OperationState.FAILED, OperationState.UNKNOWN)
                     )
-                    store.conclude(operation, Outcome(state=state), now)
+                    store.claims.conclude(operation, Outcome(state=state), now)
                 elif outcome == "counted" and chance.random() < 0.2:
-                    store.withdraw(withdrawal, now)
+                    store.claims.withdraw(withdrawal, now)

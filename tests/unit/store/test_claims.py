@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from bot.domain.claims import WaitingFor
+from bot.domain.audit import RecordedOutcome
+from bot.domain.claims import HeldBy, WaitingFor
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyTerms
+from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import StoredSnapshot
 from bot.store import Store, close, connect, migrate
@@ -45,7 +47,7 @@ def test_what_was_sent_or_may_have_been_counts(
         at = NOW + timedelta(minutes=2 * number)
         retry = operation(number, at)
         brakes.append(is_braked(store, retry, at))
-        store.conclude(retry, Outcome(state=state), at)
+        store.claims.conclude(retry, Outcome(state=state), at)
     assert brakes == expected
 
 
@@ -68,13 +70,48 @@ def test_what_is_still_under_way_counts(store: Store) -> None:
 def test_only_retries_of_one_workflow_of_late_count(store: Store, changes: dict[str, Any]) -> None:
     for number in range(2):
         other = operation(number).model_copy(update=changes)
-        store.claim(other, f"{other.ref}:{number}", other.accepted_at, SEEN)
+        store.claims.claim(other, f"{other.ref}:{number}", other.accepted_at, SEEN)
     assert not is_braked(store, operation(2))
+
+
+@both_databases
+def test_an_operation_has_an_outcome_once_it_has_ended(store: Store) -> None:
+    failed, counted, loser, pending = (operation(number) for number in range(4))
+    store.claims.claim(failed, "", NOW, SEEN)
+    failure = Outcome(
+        state=OperationState.FAILED,
+        reason_code=OutcomeReason.NOT_NOW,
+        blocking_status="RUNNING",
+        decided_by="Lin Yue",
+    )
+    store.claims.conclude(failed, failure, NOW)
+    two_people = TERMS.model_copy(update={"approvals": 2})
+    counted = counted.model_copy(update={"terms": two_people})
+    claim = store.claims.claim(counted, "counted", NOW, SEEN)
+    assert isinstance(claim, WaitingFor)
+    store.claims.claim(pending, "key", NOW, SEEN)
+    lost = store.claims.claim(loser.model_copy(update={"ref": pending.ref}), "key", NOW, SEEN)
+    assert isinstance(lost, HeldBy)
+    outcomes = store.audit.outcomes([each.id for each in (failed, counted, loser, pending)])
+    assert outcomes == {
+        failed.id: RecordedOutcome(failure),
+        counted.id: RecordedOutcome(
+            Outcome(state=OperationState.COUNTED, approval_request=claim.request)
+        ),
+        loser.id: RecordedOutcome(
+            Outcome(state=OperationState.FAILED, reason_code=OutcomeReason.LOST), lost.holder
+        ),
+    }
+    store.claims.conclude(pending, Outcome(state=OperationState.DONE), NOW)
+    store.claims.conclude(loser, Outcome(state=OperationState.UNKNOWN), NOW)
+    outcomes = store.audit.outcomes([loser.id, pending.id])
+    states = {id_: recorded.outcome.state for id_, recorded in outcomes.items()}
+    assert states == {loser.id: OperationState.UNKNOWN, pending.id: OperationState.DONE}
 
 
 def is_braked(store: Store, retry: Operation, at: datetime = NOW) -> bool:
     """Claim a retry, and return whether the brake asks for a second person."""
-    claim = store.claim(retry, f"{retry.ref}:retry:0", at, SEEN)
+    claim = store.claims.claim(retry, f"{retry.ref}:retry:0", at, SEEN)
     return isinstance(claim, WaitingFor) and claim.request.brake_applied
 
 

@@ -69,10 +69,20 @@ def test_a_database_from_before_the_first_release_is_refused(empty: sa.Engine) -
     assert sa.inspect(empty).get_table_names() == ["bot_schema_version"]
 
 
+@pytest.mark.parametrize(
+    "differences",
+    [
+        ("DROP INDEX ix_claims_failure_group", "ALTER TABLE claims DROP COLUMN failure_group"),
+        ("DROP TABLE home_views",),
+    ],
+    ids=["without a column", "without a table"],
+)
 @both_databases
-def test_tables_of_a_build_before_the_first_release_are_refused(empty: sa.Engine) -> None:
+def test_tables_of_a_build_before_the_first_release_are_refused(
+    empty: sa.Engine, differences: tuple[str, ...]
+) -> None:
     migrate(empty)
-    do(empty, "DROP INDEX ix_claims_failure_group", "ALTER TABLE claims DROP COLUMN failure_group")
+    do(empty, *differences)
     with pytest.raises(UnsupportedDatabase, match="before the first release"):
         migrate(empty)
 

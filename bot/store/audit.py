@@ -1,0 +1,158 @@
+"""The audit's records of operations: added with each change of a claim, and read back from it.
+
+How records are chained is not known here.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.domain.approvals import ApprovalRequest, RequestEnded, RequestRemains
+from bot.domain.audit import AuditOutcome, RecordedOutcome
+from bot.domain.objects import Ref, Value
+from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.reasons import OutcomeReason
+from bot.store import audit_log
+from bot.store.repository import Repository
+
+# How an operation may have ended: of several records the last one tells.
+ENDS = (
+    AuditOutcome.DONE,
+    AuditOutcome.FAILED,
+    AuditOutcome.REFUSED,
+    AuditOutcome.UNKNOWN,
+    AuditOutcome.COUNTED,
+    AuditOutcome.LOST,
+)
+OUTCOME_FACTS = ("reason_code", "code", "blocking_status", "decided_by")
+
+
+def record(
+    connection: sa.Connection,
+    operation: Operation,
+    outcome: AuditOutcome,
+    at: datetime,
+    **details: Any,
+) -> None:
+    """Record an attempt in the caller's transaction, once for each outcome."""
+    fields = operation.model_dump(mode="json", exclude={"id", "ref", "process_id", "accepted_at"})
+    fields["location"].pop("response_url")  # whoever has it can answer in our name
+    entry = fields | {
+        "at": at,
+        "operation_id": operation.id,
+        "outcome": outcome,
+        "target": str(operation.ref),
+        "accepted_at": operation.accepted_at.isoformat(),
+    }
+    entry |= {
+        key: value.model_dump(mode="json") if isinstance(value, Value) else value
+        for key, value in details.items()
+        if value not in (None, "")
+    }
+    audit_log.append(connection, entry)
+
+
+def record_lost(
+    connection: sa.Connection, operation: Operation, holder: StandingOperation, at: datetime
+) -> None:
+    """Record that another operation came first, and how far it was."""
+    facts = {
+        "operation_id": holder.operation.id,
+        "state": holder.state,
+        "at": holder.at.isoformat(),
+    }
+    detail = f"to {holder.operation.actor.id}"
+    record(connection, operation, AuditOutcome.LOST, at, detail=detail, holder=facts)
+
+
+def record_end(
+    connection: sa.Connection, operation: Operation, outcome: Outcome, at: datetime
+) -> None:
+    """Record how an operation ended; one that the policy refused has its reason as the detail."""
+    detail = " ".join(filter(None, (outcome.reason_code, outcome.code, outcome.message)))
+    refusal = outcome.refusal
+    record(
+        connection,
+        operation,
+        AuditOutcome.REFUSED if refusal else AuditOutcome(outcome.state),
+        at,
+        detail=refusal.reason if refusal else detail,
+        status=outcome.status,
+        request_id=outcome.request_id,
+        status_before=outcome.status_before,
+        status_after=outcome.status_after,
+        preflight_fingerprint=outcome.preflight_fingerprint,
+        duration=outcome.duration,
+        **{name: getattr(outcome, name) for name in OUTCOME_FACTS},
+    )
+
+
+def is_counted(connection: sa.Connection, operation: Operation) -> bool:
+    """Whether an operation was counted as an approval that waits for others."""
+    return bool(audit_log.find(connection, [operation.id], AuditOutcome.COUNTED))
+
+
+def recorded_change(
+    connection: sa.Connection, operation: Operation, outcome: AuditOutcome
+) -> RequestRemains | RequestEnded | None:
+    """Return the change of a request that an operation has on record; None if none."""
+    records = audit_log.find(connection, [operation.id], outcome)
+    if not records:
+        return None
+    [entry] = records
+    if ended := entry.get("ended_request"):
+        return RequestEnded(ApprovalRequest.model_validate(ended))
+    return RequestRemains(ApprovalRequest.model_validate(entry["request"]))
+
+
+class Audit(Repository):
+    """The table of audit records, as far as they are about operations."""
+
+    def record(self, entry: Mapping[str, Any]) -> None:
+        """Record what is not about a task or an instance."""
+        with self.engine.begin() as connection:
+            audit_log.append(connection, entry)
+
+    def record_refusal(self, operation: Operation, detail: str, at: datetime) -> None:
+        """Record that the policy refused an operation."""
+        with self.engine.begin() as connection:
+            record(connection, operation, AuditOutcome.REFUSED, at, detail=detail)
+
+    def entries(self, target: Ref | str) -> list[dict[str, Any]]:
+        """Return every record about one object, oldest first."""
+        return list(audit_log.entries(self.engine, target=str(target)))
+
+    def outcomes(self, operation_ids: Sequence[str]) -> dict[str, RecordedOutcome]:
+        """Return how operations ended, by id, of those that have.
+
+        An approval that is counted has ended. One that lost has as well, unless its process died
+        in that very moment: then it may be tried again.
+        """
+        with self.engine.begin() as connection:
+            ends = audit_log.find(connection, operation_ids, *ENDS)
+            holder_ids = [entry["holder"]["operation_id"] for entry in ends if "holder" in entry]
+            holders = {
+                entry["operation_id"]: entry
+                for entry in audit_log.find(connection, holder_ids, AuditOutcome.ALLOWED)
+            }
+        return {entry["operation_id"]: _recorded_outcome(entry, holders) for entry in ends}
+
+
+def _recorded_outcome(
+    entry: Mapping[str, Any], holders: Mapping[str, Mapping[str, Any]]
+) -> RecordedOutcome:
+    """Return the outcome that a record tells of; ``holders`` are records by operation."""
+    if entry["outcome"] == AuditOutcome.LOST:
+        lost = Outcome(state=OperationState.FAILED, reason_code=OutcomeReason.LOST)
+        allowed = holders[entry["holder"]["operation_id"]]
+        operation = Operation.model_validate(
+            {**allowed, "id": allowed["operation_id"], "ref": Ref.parse(allowed["target"])}
+        )
+        return RecordedOutcome(lost, StandingOperation(operation=operation, **entry["holder"]))
+    facts = {name: entry[name] for name in OUTCOME_FACTS if name in entry}
+    refused = entry["outcome"] == AuditOutcome.REFUSED
+    state = OperationState.FAILED if refused else entry["outcome"]
+    outcome = {"state": state, "approval_request": entry.get("request"), **facts}
+    return RecordedOutcome(Outcome.model_validate(outcome))
