@@ -6,7 +6,7 @@ from typing import assert_never
 
 from bot.domain.actions import OPEN_STATUSES, TABLE
 from bot.domain.objects import Ref
-from bot.domain.slack import Requester, SlackLocation
+from bot.domain.slack import Destination, DestinationKind, Requester, SlackLocation
 from bot.domain.tracking import TrackedObject
 from bot.messages import Message
 from bot.messages import watch as watch_messages
@@ -57,7 +57,7 @@ async def set_subscription(
     """Subscribe this channel to everything that comes, or end that; the channel sees who did."""
     await authorization.require_right(app.services, requester, Right.WATCH)
     channel, user, now = requester.location.channel, requester.actor.id, app.services.clock.now()
-    if channel[:1] not in ("C", "G"):
+    if Destination.parse(channel).kind is not DestinationKind.CHANNEL:
         raise UserError(watch_messages.not_here())
     subscriptions, subscribe = app.services.store.subscriptions, request.subscribe
     if (channel in await asyncio.to_thread(subscriptions.channels)) == subscribe:

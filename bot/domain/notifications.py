@@ -11,6 +11,7 @@ from pydantic import Field
 
 from bot.domain.objects import Ref, Value
 from bot.domain.shift_digest import ShiftSummary
+from bot.domain.slack import Destination
 
 
 class NotificationKind(StrEnum):
@@ -40,16 +41,16 @@ class NotificationBase(Value):
     held_until: datetime | None = None
     intended_channel: str = ""
 
-    def redirected_from(self, channel: str) -> Self:
+    def redirected_from(self, destination: Destination) -> Self:
         """Return this notification as it is posted elsewhere, because its channel is closed."""
-        intended = self.intended_channel or channel
+        intended = self.intended_channel or destination.id
         return self.model_copy(update={"intended_channel": intended, "thread_ts": ""})
 
 
 class RoutedNotification(NotificationBase):
     """About an object, posted where a route of the policy leads.
 
-    ``mentions`` are people (U…) and user groups (S…) to be called; ``route`` is the route's name,
+    ``mentions`` are the ids of people and user groups to be called; ``route`` is the route's name,
     "" for a subscription; ``failure_group`` names the failures that may share its card.
     """
 
@@ -155,7 +156,7 @@ Notification = Annotated[
 
 
 class OutboxEntry(Value):
-    """A notification on its way into ``channel``: a channel, a person (U…) or a user group (S…).
+    """A notification on its way to a channel, a person, or each member of a user group.
 
     It is posted once for each ``dedupe_key``, and not before ``not_before``. ``number`` is its
     place in line. ``sending_at`` is when somebody first began to post it, ``tried_at`` when that
@@ -163,7 +164,7 @@ class OutboxEntry(Value):
     """
 
     dedupe_key: str
-    channel: str
+    destination: Destination
     notification: Notification
     not_before: datetime
     number: int = 0

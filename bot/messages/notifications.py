@@ -11,6 +11,7 @@ from bot.domain.notifications import (
     RetryEndedNotification,
     SnoozeEndedNotification,
 )
+from bot.domain.slack import Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject
 from bot.messages.blocks import Message, context, new_message, section, text_message
@@ -20,6 +21,7 @@ from bot.messages.text import (
     code,
     code_block,
     date_token,
+    destination_name,
     format_duration,
     inline,
     mention_all,
@@ -106,15 +108,16 @@ def backlog(notification: BacklogNotification) -> Message:
 
 def channel_closed(notification: ChannelClosedNotification) -> Message:
     """Tell the admins that the bot can't post in a channel, or that a user group is empty."""
-    channel, error_code = notification.channel, notification.code
-    if _is_usergroup(channel):
+    destination = Destination.parse(notification.channel)
+    name, error_code = destination_name(destination), notification.code
+    if destination.kind is DestinationKind.USERGROUP:
         return text_message(
-            f"⚠️ Nobody is in {_channel_name(channel)} ({code(error_code)}). What is for it goes to "
+            f"⚠️ Nobody is in {name} ({code(error_code)}). What is for it goes to "
             "the fallback channel, if there is one, until somebody is. Add people to it, or change "
             "its route."
         )
     return text_message(
-        f"⚠️ I can't post in {_channel_name(channel)} any more ({code(error_code)}). Its cards go "
+        f"⚠️ I can't post in {name} any more ({code(error_code)}). Its cards go "
         "to the fallback channel, if there is one, until it is open to me again. Invite me, or "
         "change its route."
     )
@@ -142,8 +145,10 @@ def with_origin(message: Message, intended_channel: str, escalated_from: str = "
     """
     notes = []
     if intended_channel:
-        cause = "which nobody is in" if _is_usergroup(intended_channel) else "where I can't post"
-        notes.append(f"↪️ Meant for {_channel_name(intended_channel)}, {cause}.")
+        destination = Destination.parse(intended_channel)
+        is_group = destination.kind is DestinationKind.USERGROUP
+        cause = "which nobody is in" if is_group else "where I can't post"
+        notes.append(f"↪️ Meant for {destination_name(destination)}, {cause}.")
     if escalated_from:
         notes.append(_escalation_text(escalated_from))
     if not notes:
@@ -157,14 +162,3 @@ def _escalation_text(route: str) -> str:
 
 def _counted(number: int, singular: str, plural: str) -> str:
     return f"{number} {singular if number == 1 else plural}" if number else ""
-
-
-def _is_usergroup(channel: str) -> bool:
-    return channel.startswith("S")
-
-
-def _channel_name(channel: str) -> str:
-    """Name a channel (C…, G…), the person of a direct message (U…, W…), or a user group (S…)."""
-    if channel[0] in "UWS":
-        return mention_all([channel]).strip()
-    return f"<#{inline(channel, 40)}>"

@@ -26,6 +26,7 @@ from bot.domain.notifications import (
     SnoozeEndedNotification,
 )
 from bot.domain.objects import Ref
+from bot.domain.slack import Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
 from bot.messages import Message
 from bot.notifications import failure_details
@@ -42,7 +43,7 @@ async def deliver(services: Services, entries: Sequence[OutboxEntry]) -> tuple[b
     Returns whether there is a new message, and the numbers of the entries that are done.
     """
     first, *others = entries
-    channel = await slack_channel(services, first.channel)
+    channel = await slack_channel(services, first.destination)
     delivery = Delivery(services, first, channel)
     if others and first.notification.held_until:
         return await delivery.post_quiet_summary(entries), [entry.number for entry in entries]
@@ -51,9 +52,10 @@ async def deliver(services: Services, entries: Sequence[OutboxEntry]) -> tuple[b
     return await delivery.post(), [first.number]
 
 
-async def slack_channel(services: Services, destination: str) -> str:
+async def slack_channel(services: Services, destination: Destination) -> str:
     """Return the id of a destination's channel: for a person that of our direct messages."""
-    return await services.slack.open_dm(destination) if destination[0] in "UW" else destination
+    is_person = destination.kind is DestinationKind.PERSON
+    return await services.slack.open_dm(destination.id) if is_person else destination.id
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from statistics import median
 from bot.domain.actions import OPEN_STATUSES
 from bot.domain.notifications import DigestNotification, OutboxEntry
 from bot.domain.shift_digest import DeciderCounts, OverdueTask, RetrierCounts, ShiftSummary
+from bot.domain.slack import Destination
 from bot.messages.oncall import SOON
 from bot.policy.routes import DigestSchedule
 from bot.secmaster import Task
@@ -56,7 +57,7 @@ def enqueue(services: Services, schedule: DigestSchedule, at: datetime) -> None:
     summary = collect(services, schedule.last(at - MOMENT), at)
     entry = OutboxEntry(
         dedupe_key=key,
-        channel=schedule.channel,
+        destination=Destination.parse(schedule.channel),
         notification=DigestNotification(summary=summary),
         not_before=now,
     )

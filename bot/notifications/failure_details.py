@@ -26,7 +26,7 @@ async def enqueue_if_long(
     # One file for the same failure in each channel.
     details = OutboxEntry(
         dedupe_key=f"excerpt:{ref}:{snapshot.retry_count}:{channel}",
-        channel=entry.channel,
+        destination=entry.destination,
         notification=FailureDetailsNotification(ref=ref, thread_ts=thread),
         not_before=now,
     )

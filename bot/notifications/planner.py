@@ -15,6 +15,7 @@ from bot.domain.notifications import (
     SnoozeEndedNotification,
 )
 from bot.domain.objects import Ref
+from bot.domain.slack import Destination
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject, failure_group
 from bot.policy.routes import Route, matching_routes
@@ -41,11 +42,6 @@ def routes_of(services: Services, ref: Ref, snapshot: Snapshot) -> tuple[Route, 
     return matching_routes(services.policy.current.routes, snapshot, workspaces)
 
 
-def destination(route: Route) -> str:
-    """Return where a route leads: a channel, a person, or a user group for each of its members."""
-    return route.channel or route.user or route.usergroup
-
-
 def auto_approves_by(snapshot: Snapshot, until: datetime) -> bool:
     """Return whether a task goes on by itself before ``until``, if nobody decides."""
     if not isinstance(snapshot, Task) or snapshot.due_handle != DueHandle.CONTINUE:
@@ -69,7 +65,7 @@ def card_entries(
     entries += [
         OutboxEntry(
             dedupe_key=f"card:{ref}:{channel}",
-            channel=channel,
+            destination=Destination.parse(channel),
             notification=CardNotification(ref=ref, failure_group=group),
             not_before=now,
         )
@@ -89,10 +85,9 @@ def routed_entry(
     quiet_end = route.quiet.end(now) if route.quiet else None
     due = snapshot.due_date if isinstance(snapshot, Task) else None
     held_until = None if quiet_end is None or (due and due <= quiet_end) else quiet_end
-    channel = destination(route)
     return OutboxEntry(
-        dedupe_key=f"{key}:{channel}",
-        channel=channel,
+        dedupe_key=f"{key}:{route.destination.id}",
+        destination=route.destination,
         notification=notification.model_copy(update={"held_until": held_until}),
         not_before=held_until or now,
     )

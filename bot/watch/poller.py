@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from bot.domain.notifications import BacklogNotification, OutboxEntry
 from bot.domain.objects import OBJECT_KINDS
 from bot.domain.reasons import OutcomeReason, secmaster_reason
+from bot.domain.slack import Destination
 from bot.domain.tracking import ListedObject, TrackedObject
 from bot.domain.watch_status import PollStatus
 from bot.notifications import planner
@@ -215,12 +216,12 @@ def waiting_since(row: ListedRow) -> datetime | None:
 
 def enqueue_backlog(services: Services, alias: str, now: datetime) -> None:
     """Sum up once, wherever it would have gone, what was open before the first poll; blocks."""
-    by_channel = defaultdict[str, list[TrackedObject]](list)
+    by_destination = defaultdict[Destination, list[TrackedObject]](list)
     for tracked in services.store.tracked.backlog(alias):
         for route in planner.routes_of(services, tracked.ref, tracked.snapshot):
-            by_channel[planner.destination(route)].append(tracked)
+            by_destination[route.destination].append(tracked)
     entries = []
-    for channel, objects in by_channel.items():
+    for destination, objects in by_destination.items():
         tasks = [item.snapshot for item in objects if isinstance(item.snapshot, Task)]
         notification = BacklogNotification(
             tasks=len(tasks),
@@ -230,8 +231,8 @@ def enqueue_backlog(services: Services, alias: str, now: datetime) -> None:
         )
         entries.append(
             OutboxEntry(
-                dedupe_key=f"backlog:{alias}:{channel}",
-                channel=channel,
+                dedupe_key=f"backlog:{alias}:{destination.id}",
+                destination=destination,
                 notification=notification,
                 not_before=now,
             )

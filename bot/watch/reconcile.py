@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.notifications import OutboxEntry, RetryEndedNotification
 from bot.domain.objects import Ref
+from bot.domain.slack import Destination
 from bot.domain.tracking import FollowedRetry
 from bot.secmaster import (
     AnswerLost,
@@ -149,7 +150,7 @@ def retry_ended_entry(run: Instance, retry: FollowedRetry, now: datetime) -> Out
     )
     return OutboxEntry(
         dedupe_key=f"ended:{operation.id}",
-        channel=operation.location.channel,
+        destination=Destination.parse(operation.location.channel),
         notification=notification,
         not_before=now,
     )

@@ -23,9 +23,11 @@ from bot.domain.notifications import (
 )
 from bot.domain.objects import Ref
 from bot.domain.shift_digest import DeciderCounts, ShiftSummary
+from bot.domain.slack import Destination
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REF = Ref(kind="task", id="t1")
+CLOSED, FALLBACK = Destination.parse("C0CLOSED"), Destination.parse("C0FALLBACK")
 ROUTED = {"ref": REF, "mentions": ("U0DAVE",), "route": "soc", "failure_group": "w1"}
 EXAMPLES: list[Notification] = [
     CardNotification(**ROUTED, escalated_from="first", held_until=NOW),
@@ -56,7 +58,7 @@ EXAMPLES: list[Notification] = [
 def stored_and_read(notification: NotificationBase) -> NotificationBase:
     """Return what the outbox gives back for a notification that was written into it."""
     written = json.dumps(notification.model_dump(mode="json"))
-    entry = {"dedupe_key": "k", "channel": "C0SOC", "not_before": NOW}
+    entry = {"dedupe_key": "k", "destination": Destination.parse("C0SOC"), "not_before": NOW}
     return OutboxEntry.model_validate(entry | {"notification": json.loads(written)}).notification
 
 
@@ -72,7 +74,7 @@ def test_each_kind_survives_the_round_trip_through_json(notification: Notificati
 
 
 def test_a_notification_of_an_unknown_kind_is_refused() -> None:
-    entry = {"dedupe_key": "k", "channel": "C0SOC", "not_before": NOW}
+    entry = {"dedupe_key": "k", "destination": Destination.parse("C0SOC"), "not_before": NOW}
     with pytest.raises(ValidationError, match="kind"):
         OutboxEntry.model_validate(entry | {"notification": {"kind": "parade"}})
 
@@ -82,7 +84,7 @@ def test_what_is_redirected_keeps_its_first_channel_and_leaves_its_thread(
     notification: NotificationBase,
 ) -> None:
     first = notification.intended_channel or "C0CLOSED"
-    redirected = notification.redirected_from("C0CLOSED").redirected_from("C0FALLBACK")
+    redirected = notification.redirected_from(CLOSED).redirected_from(FALLBACK)
     assert (redirected.intended_channel, redirected.thread_ts) == (first, "")
     assert stored_and_read(redirected) == redirected
 

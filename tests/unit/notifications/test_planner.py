@@ -58,7 +58,7 @@ def tracked(snapshot: Task | Instance, **fields: Any) -> TrackedObject:
 def due(bundle: Services, known: TrackedObject, now: datetime = NOW) -> list[tuple[str, str]]:
     """Return (kind, channel) of each entry that is due."""
     entries, _ = planner.due_entries(bundle, known, now)
-    return [(entry.notification.kind, entry.channel) for entry in entries]
+    return [(entry.notification.kind, entry.destination.id) for entry in entries]
 
 
 # What is new.
@@ -68,7 +68,7 @@ def test_a_new_object_has_a_card_on_each_of_its_routes_and_in_subscribed_channel
     goes_on = TASKS + "continue = true\n"
     bundle = services(goes_on, "usergroup = 'S0ONCALL'\ntasks = true\n")
     entries = planner.card_entries(bundle, TASK, task(), NOW, ["C0RANDOM"])
-    assert [(entry.dedupe_key, entry.channel, entry.not_before) for entry in entries] == [
+    assert [(entry.dedupe_key, entry.destination.id, entry.not_before) for entry in entries] == [
         ("card:1:task:main:t1:C0SOC", "C0SOC", NOW),
         ("card:1:task:main:t1:S0ONCALL", "S0ONCALL", NOW),
         ("card:1:task:main:t1:C0RANDOM", "C0RANDOM", NOW),
@@ -147,7 +147,7 @@ def test_an_escalation_goes_to_the_next_route_once_for_each_time_a_task_is_open(
     since = NOW - 30 * MINUTE
     bundle, known = services(ESCALATES, BOSS), tracked(task(), open_since=since)
     [entry], next_check_at = planner.due_entries(bundle, known, NOW)
-    assert (entry.channel, next_check_at) == ("U0DAVE", None)
+    assert (entry.destination.id, next_check_at) == ("U0DAVE", None)
     assert entry.notification == CardNotification(ref=TASK, route="boss", escalated_from="soc")
     assert entry.dedupe_key == f"escalated:1:task:main:t1:{since.isoformat()}:U0DAVE"
     assert due(bundle, known, NOW - MINUTE) == []
@@ -171,7 +171,7 @@ def test_a_snooze_puts_off_escalations_and_its_end_is_posted() -> None:
     known = tracked(task(), open_since=NOW - HOUR, snoozed_until=until, snoozed_by="U0ALICE")
     assert due(bundle, known) == []
     entries, _ = planner.due_entries(bundle, known, until)
-    assert [entry.channel for entry in entries] == ["U0DAVE", "C0SOC"]
+    assert [entry.destination.id for entry in entries] == ["U0DAVE", "C0SOC"]
     assert entries[1].notification == SnoozeEndedNotification(
         ref=TASK, mentions=("S0SOC",), route="soc", snoozed_by="U0ALICE"
     )
