@@ -10,7 +10,7 @@ from bot.domain.slack import Destination, DestinationKind, Requester, SlackLocat
 from bot.domain.tracking import TrackedObject
 from bot.messages import Message
 from bot.messages import watch as watch_messages
-from bot.notifications import planner
+from bot.notifications.reminder import auto_approves_by
 from bot.operations import authorization
 from bot.operations.authorization import NotAllowed, Right, audit_record
 from bot.policy.decide import Refused, decide
@@ -102,7 +102,7 @@ async def snooze(
     }
     await asyncio.to_thread(store.record, record)
     message = watch_messages.snoozed(user, until) if until else watch_messages.snooze_ended(user)
-    if until and planner.auto_approves_by(tracked[0].snapshot, until):
+    if until and auto_approves_by(tracked[0].snapshot, until):
         message = watch_messages.with_auto_approval_warning(message, until)
     if location.card:
         metadata = {"part": "snooze", "operation": dedupe_key}

@@ -3,17 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.notifications import (
-    BacklogNotification,
-    CardNotification,
-    ChannelClosedNotification,
-    ReminderNotification,
-    RetryEndedNotification,
-    SnoozeEndedNotification,
-)
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
-from bot.domain.tracking import TrackedObject
+from bot.domain.tracking import RetryResult, TrackedObject
 from bot.messages.blocks import Message, context, new_message, section, text_message
 from bot.messages.cards import INSTANCE_STATES
 from bot.messages.lists import SHOW, object_row
@@ -39,7 +31,7 @@ def auto_approves(snapshot: Snapshot) -> bool:
     return isinstance(snapshot, Task) and snapshot.due_handle == DueHandle.CONTINUE
 
 
-def reminder(notification: ReminderNotification, snapshot: Snapshot, now: datetime) -> Message:
+def reminder(mentions: Sequence[str], snapshot: Snapshot, now: datetime) -> Message:
     """Say that a task is due or overdue; louder where silence approves it."""
     due = snapshot.due_date if isinstance(snapshot, Task) else None
     when = f"{date_token(due)} ({relative_time(due, now)})" if due else "soon"
@@ -54,50 +46,47 @@ def reminder(notification: ReminderNotification, snapshot: Snapshot, now: dateti
         interrupts = isinstance(snapshot, Task) and snapshot.due_handle == DueHandle.INTERRUPT
         consequence = " Then it is interrupted." if interrupts else ""
         text = f"⏰ Due {when}, and nobody has decided yet.{consequence}"
-    return text_message(f"{mention_all(notification.mentions)}{text}")
+    return text_message(f"{mention_all(mentions)}{text}")
 
 
-def escalated(notification: CardNotification, snapshot: Snapshot) -> Message:
-    """Say that an object is shown here as well, since nobody acted on it where it was first."""
-    cause = _escalation_text(notification.escalated_from)
-    mentions = mention_all(notification.mentions)
-    return text_message(f"{mentions}{cause} {inline(snapshot.name)} still waits.")
+def escalated(route: str, mentions: Sequence[str], snapshot: Snapshot) -> Message:
+    """Say that an object is shown here as well, since nobody acted on it by its first route."""
+    cause = _escalation_text(route)
+    return text_message(f"{mention_all(mentions)}{cause} {inline(snapshot.name)} still waits.")
 
 
-def snooze_ended(notification: SnoozeEndedNotification, snapshot: Snapshot) -> Message:
+def snooze_ended(snoozed_by: str, snapshot: Snapshot) -> Message:
     """Tell whoever snoozed an object that the snooze is over."""
-    user = notification.snoozed_by
-    mention = f"{mention_user(user)} " if user else ""
+    mention = f"{mention_user(snoozed_by)} " if snoozed_by else ""
     return text_message(f"🔔 {mention}The snooze is over: *{inline(snapshot.name)}* still waits.")
 
 
-def retry_ended(notification: RetryEndedNotification) -> Message:
+def retry_ended(result: RetryResult) -> Message:
     """Say how a run ended that was retried from Slack."""
-    status = notification.status
-    duration = format_duration(timedelta(seconds=notification.seconds))
-    mention = f"{mention_user(notification.actor_id)} " if notification.actor_id else ""
+    status = result.status
+    duration = format_duration(timedelta(seconds=result.seconds))
+    mention = f"{mention_user(result.actor_id)} " if result.actor_id else ""
     # A thread may be that of several, and a fallback channel knows of none.
-    name = f": {inline(notification.name)}" if notification.name else ""
+    name = f": {inline(result.name)}" if result.name else ""
     if status == InstanceStatus.FINISHED:
         return text_message(f"{mention}✅ *The retry finished* after {duration}{name}.")
     if status != InstanceStatus.FAILED:
         state = INSTANCE_STATES.get(status, inline(status, 40))
         return text_message(f"{mention}The retry ended after {duration}, {state}{name}.")
-    node = f" at {inline(notification.node)}" if notification.node else ""
-    error = f"\n{code_block(notification.error, ERROR)}" if notification.error else ""
+    node = f" at {inline(result.node)}" if result.node else ""
+    error = f"\n{code_block(result.error, ERROR)}" if result.error else ""
     return text_message(
         f"{mention}🔴 *The retry failed again*{node} after {duration}{name}.{error}"
     )
 
 
-def backlog(notification: BacklogNotification) -> Message:
+def backlog(*, tasks: int, failed: int, overdue: int, oldest: datetime | None) -> Message:
     """Say how much was open when the poller saw SecMaster for the first time."""
     counts = [
-        _counted(notification.tasks, "task waits", "tasks wait"),
-        _counted(notification.failed, "run failed", "runs failed"),
-        _counted(notification.overdue, "is overdue", "are overdue"),
+        _counted(tasks, "task waits", "tasks wait"),
+        _counted(failed, "run failed", "runs failed"),
+        _counted(overdue, "is overdue", "are overdue"),
     ]
-    oldest = notification.oldest
     since = f" The oldest is from {date_token(oldest)}." if oldest else ""
     return text_message(
         f"👋 I watch SecMaster from now on. Before that, {', '.join(filter(None, counts))}.{since} "
@@ -106,10 +95,9 @@ def backlog(notification: BacklogNotification) -> Message:
     )
 
 
-def channel_closed(notification: ChannelClosedNotification) -> Message:
+def channel_closed(destination: Destination, error_code: str) -> Message:
     """Tell the admins that the bot can't post in a channel, or that a user group is empty."""
-    destination = Destination.parse(notification.channel)
-    name, error_code = destination_name(destination), notification.code
+    name = destination_name(destination)
     if destination.kind is DestinationKind.USERGROUP:
         return text_message(
             f"⚠️ Nobody is in {name} ({code(error_code)}). What is for it goes to "

@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from bot.domain.actions import OPEN_STATUSES
-from bot.domain.notifications import DigestNotification, OutboxEntry
+from bot.domain.notifications import OutboxEntry
 from bot.domain.shift_digest import DeciderCounts, OverdueTask, RetrierCounts, ShiftSummary
 from bot.domain.slack import Destination
 from bot.messages.oncall import SOON
+from bot.notifications.kinds import DigestNotification
 from bot.policy.routes import DigestSchedule
 from bot.secmaster import Task
 from bot.services import Services

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.domain.notifications import CardNotification, OutboxEntry
+from bot.domain.notifications import OutboxEntry
 from bot.domain.slack import Destination, DestinationKind
 from bot.notifications import fallback, planner
-from bot.notifications.delivery import deliver, slack_channel
+from bot.notifications.delivery import deliver, entries_together, slack_channel
 from bot.secmaster import Refused, SecMasterError, Unreadable
 from bot.services import Services
 from bot.slack.gateway import MESSAGE_GONE_CODES, CannotPost, SlackFailed
@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 RETRY_PAUSE = 5.0  # seconds before Slack or SecMaster is asked again
 KEEPS_PLACE = timedelta(minutes=1)  # for which an entry in trouble stays first in line
 POSTPONED_BY = timedelta(minutes=2)  # then the others have their turn: it must not starve them
-MAX_GROUP = 50  # failures that share one drawing of their card
 NO_MEMBERS = "no_members"  # our code for a user group that is empty or gone
 RETENTION = timedelta(days=30)  # what was posted longer ago is forgotten
 PLANNED_AT_ONCE = 100  # objects read from the database at a time
@@ -150,21 +149,11 @@ class ChannelWorker:
 
         Returns whether there is a new message in the channel.
         """
-        services, outbox, entries = self.services, self.services.store.outbox, [entry]
+        services, outbox = self.services, self.services.store.outbox
         if self.destination.kind is DestinationKind.USERGROUP:
             await self.hand_to_members(entry)
             return False
-        notification, now = entry.notification, services.clock.now()
-        if notification.held_until:
-            until = notification.held_until
-            entries = await asyncio.to_thread(outbox.held_entries, self.destination, until, now)
-        elif (
-            isinstance(notification, CardNotification)
-            and notification.failure_group
-            and not notification.escalated_from
-            and entry.sending_at is None  # nobody can have posted it before
-        ):
-            entries = await asyncio.to_thread(outbox.group_entries, entry, now, MAX_GROUP)
+        entries = await asyncio.to_thread(entries_together, services, entry)
         if not await self.take(entry, entries):
             return False
         # Slack may ask to wait for so long that another process takes over meanwhile.

@@ -4,8 +4,9 @@ import asyncio
 import logging
 from datetime import timedelta
 
-from bot.domain.notifications import ChannelClosedNotification, OutboxEntry
+from bot.domain.notifications import OutboxEntry
 from bot.domain.slack import Destination, DestinationKind
+from bot.notifications.kinds import ChannelClosedNotification
 from bot.services import Services
 
 log = logging.getLogger(__name__)

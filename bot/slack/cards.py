@@ -12,7 +12,6 @@ from bot.domain import snapshots
 from bot.domain.actions import CHANGEABLE_STATUSES
 from bot.domain.approvals import ApprovalRequest
 from bot.domain.cards import Card
-from bot.domain.notifications import CardNotification
 from bot.domain.objects import Ref
 from bot.domain.operations import OperationState, StandingOperation
 from bot.domain.snapshots import Snapshot, StoredSnapshot
@@ -275,42 +274,29 @@ class Cards:
             card = Card(ref=ref, channel=channel, ts="", title=snapshot.name)
             await self._post(card, snapshot, {"part": "card", "operation": "", "ref": str(ref)})
 
-    async def post_notified(
-        self,
-        channel: str,
-        snapshot: Snapshot,
-        notification: CardNotification,
-        metadata: dict[str, str],
-        posted_ts: str,
-    ) -> str:
-        """Post the card that a notification brings, unless it was posted; return its ts.
+    async def post_notified(self, card: Card, snapshot: Snapshot, metadata: dict[str, str]) -> str:
+        """Post the card that a notification brings, unless it has a ts already; return its ts.
 
         The caller holds the object's ``card_lock`` for the channel.
         """
-        card = Card(
-            ref=notification.ref,
-            channel=channel,
-            ts=posted_ts,
-            title=snapshot.name,
-            failure_group=notification.failure_group,
-            mentions=notification.mentions,
-            intended_channel=notification.intended_channel,
-            escalated_from=notification.escalated_from,
-        )
         # Its address is not asked for: Slack tells five a second, and of all that arrives only
         # few are decided on here.
         return await self._post(card, snapshot, metadata, wants_permalink=False)
 
     async def add_to_group(
-        self, channel: str, runs: Sequence[tuple[Ref, Snapshot]], notification: CardNotification
+        self,
+        channel: str,
+        group: str,
+        runs: Sequence[tuple[Ref, Snapshot]],
+        *,
+        intended_channel: str,
     ) -> bool:
-        """Let the card of the same workflow's failures show these too; False if there is none."""
-        group = notification.failure_group
+        """Let the card of a group of failures show these too; False if there is none."""
         if not group:
             return False
         since = self._clock.now() - self._policy.current.watch.gather
         group_card = await asyncio.to_thread(
-            self._store.group_card, channel, group, notification.intended_channel, since
+            self._store.group_card, channel, group, intended_channel, since
         )
         if group_card is None or not runs:
             return group_card is not None

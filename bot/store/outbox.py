@@ -9,14 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.domain.notifications import CardNotification, OutboxEntry
+from bot.domain.notifications import OutboxEntry
 from bot.domain.slack import Destination
 from bot.store import closed_channels
 from bot.store.repository import Repository
 from bot.store.tables import outbox
 from bot.store.times import from_db, from_db_or_none, to_utc
 
-LOOK_AHEAD = 500  # entries of a line among which those of one group are looked for
 WAITING = outbox.c.done_at.is_(None)
 
 
@@ -75,16 +74,13 @@ class Outbox(Repository):
             line = [_entry(row) for row in connection.execute(self._line(destination, at))]
         return [entry for entry in line if entry.notification.held_until == until]
 
-    def group_entries(self, first: OutboxEntry, at: datetime, limit: int) -> list[OutboxEntry]:
-        """Return an entry, and after it those that are posted together with it.
-
-        Without those that may have been posted before a crash.
-        """
+    def ready_entries(
+        self, destination: Destination, at: datetime, limit: int
+    ) -> list[OutboxEntry]:
+        """Return the first ``limit`` entries that are to be posted for a destination by now."""
         with self.engine.begin() as connection:
-            rows = connection.execute(self._line(first.destination, at).limit(LOOK_AHEAD)).all()
-        fresh = [entry for entry in map(_entry, rows) if entry.sending_at is None]
-        group = [entry for entry in fresh if _group_key(entry) == _group_key(first)]
-        return [first, *(entry for entry in group if entry.number != first.number)][:limit]
+            rows = connection.execute(self._line(destination, at).limit(limit)).all()
+        return [_entry(row) for row in rows]
 
     def _line(self, destination: Destination, at: datetime) -> sa.Select[Any]:
         """Select what is to be posted for a destination by now, in order."""
@@ -166,20 +162,6 @@ class Outbox(Repository):
         query = sa.select(outbox.c.number).where(outbox.c.dedupe_key == dedupe_key)
         with self.engine.begin() as connection:
             return connection.execute(query).first() is not None
-
-
-def _group_key(entry: OutboxEntry) -> tuple[object, ...]:
-    """Return what failures share that one card shows; an entry of another kind is alone."""
-    notification = entry.notification
-    if not isinstance(notification, CardNotification):
-        return (entry.number,)
-    return (
-        notification.failure_group,
-        notification.mentions,
-        notification.held_until,
-        notification.intended_channel,
-        notification.escalated_from,
-    )
 
 
 def _entry(row: sa.Row[Any]) -> OutboxEntry:

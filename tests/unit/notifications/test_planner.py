@@ -6,15 +6,13 @@ from typing import Any
 
 import pytest
 
-from bot.domain.notifications import (
-    CardNotification,
-    ReminderNotification,
-    SnoozeEndedNotification,
-)
 from bot.domain.objects import Ref
 from bot.domain.tracking import TrackedObject
 from bot.domain.workspaces import Workspaces
 from bot.notifications import planner
+from bot.notifications.card import CardNotification
+from bot.notifications.kinds import SnoozeEndedNotification
+from bot.notifications.reminder import ReminderNotification, auto_approves_by
 from bot.policy.config import PolicyHolder, parse
 from bot.secmaster import Instance, Task
 from bot.services import Services
@@ -185,5 +183,5 @@ def test_a_snooze_hides_no_reminder_of_a_task_that_silence_would_approve(
     snapshot = task(due_date=NOW + HOUR, due_handle=due_handle)
     known = tracked(snapshot, snoozed_until=NOW + 2 * HOUR, snoozed_by="U0ALICE")
     assert due(services(REMINDS), known) == [("reminder", "C0SOC")] * reminded
-    assert planner.auto_approves_by(snapshot, NOW + 2 * HOUR) is reminded
-    assert not planner.auto_approves_by(snapshot, NOW + HOUR - MINUTE)
+    assert auto_approves_by(snapshot, NOW + 2 * HOUR) is reminded
+    assert not auto_approves_by(snapshot, NOW + HOUR - MINUTE)
