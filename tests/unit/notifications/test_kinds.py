@@ -30,7 +30,7 @@ ROUTED = {"ref": REF, "mentions": ("U0DAVE",), "route": "soc", "failure_group": 
 RESULT = RetryResult(
     status="FAILED", name="Enrich", actor_id="U0CAROL", node="Respond", error="no route", seconds=9
 )
-SUMMARY = ShiftSummary(since=NOW, until=NOW, deciders=(DeciderCounts(name="Bob", approved=1),))
+SUMMARY = ShiftSummary(since=NOW, until=NOW, deciders=(DeciderCounts(name="Bob"),))
 EXAMPLES: tuple[Notification, ...] = (
     ReminderNotification(**ROUTED, before=3600, intended_channel="C0SOC"),
     CardNotification(**ROUTED, escalated_from="first", held_until=NOW),
