@@ -7,12 +7,12 @@ from typing import assert_never
 
 from bot.domain.actions import OPEN_STATUSES, TABLE
 from bot.domain.objects import OBJECT_KINDS, ObjectId, Ref
-from bot.domain.slack import Requester
+from bot.domain.slack import Destination, DestinationKind, Requester
 from bot.domain.tracking import TrackedObject
 from bot.messages import Message, command_help
 from bot.messages import watch as watch_messages
 from bot.messages.command_help import HelpLine
-from bot.notifications import planner
+from bot.notifications.reminder import auto_approves_by
 from bot.operations import authorization
 from bot.operations.authorization import NotAllowed, Right, audit_record
 from bot.policy.decide import Refused, decide
@@ -101,7 +101,7 @@ async def set_subscription(
     requester, dedupe_key = delivery.requester, delivery.dedupe_key
     await authorization.require_right(app.services, requester, Right.WATCH)
     channel, user, now = requester.location.channel, requester.actor.id, app.services.clock.now()
-    if channel[:1] not in ("C", "G"):
+    if Destination.parse(channel).kind is not DestinationKind.CHANNEL:
         raise UserError(watch_messages.not_here())
     subscriptions, subscribe = app.services.store.subscriptions, request.subscribe
     if (channel in await asyncio.to_thread(subscriptions.channels)) == subscribe:
@@ -146,7 +146,7 @@ async def snooze(
     }
     await asyncio.to_thread(store.audit.record, record)
     message = watch_messages.snoozed(user, until) if until else watch_messages.snooze_ended(user)
-    if until and planner.auto_approves_by(tracked[0].snapshot, until):
+    if until and auto_approves_by(tracked[0].snapshot, until):
         message = watch_messages.with_auto_approval_warning(message, until)
     if location.card:
         metadata = {"part": "snooze", "operation": dedupe_key}

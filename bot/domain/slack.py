@@ -1,9 +1,48 @@
-"""Who asks in Slack, from where, and with which file."""
+"""Who asks in Slack, from where, and with which file; and whom a message is for."""
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Self
 
 from bot.domain.objects import ObjectId, Value
+
+
+class DestinationKind(StrEnum):
+    """What a message can be for; UNKNOWN is an id that Slack gives to none of these."""
+
+    CHANNEL = "channel"
+    PERSON = "person"
+    USERGROUP = "usergroup"
+    DIRECT_MESSAGE = "direct_message"
+    UNKNOWN = "unknown"
+
+
+# By its first letter an id of Slack says what it names; private channels may be C or G, people U
+# or W.
+KIND_BY_LETTER = {
+    "C": DestinationKind.CHANNEL,
+    "G": DestinationKind.CHANNEL,
+    "U": DestinationKind.PERSON,
+    "W": DestinationKind.PERSON,
+    "S": DestinationKind.USERGROUP,
+    "D": DestinationKind.DIRECT_MESSAGE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Whom a message is for: a channel, a person, each member of a user group.
+
+    A direct message is our channel with a person, where somebody asked from there.
+    """
+
+    kind: DestinationKind
+    id: str
+
+    @classmethod
+    def parse(cls, id_: str) -> Self:
+        """Return what an id of Slack names; no other code looks at the letters of an id."""
+        return cls(KIND_BY_LETTER.get(id_[:1], DestinationKind.UNKNOWN), id_)
 
 
 class Actor(Value):

@@ -23,6 +23,20 @@ class FollowedRetry(Value):
     at: datetime
 
 
+class RetryResult(Value):
+    """How a run ended that was retried from Slack by ``actor_id``, after ``seconds``.
+
+    ``node`` and ``error`` name the failed node and its message.
+    """
+
+    status: str
+    name: str = ""
+    actor_id: str = ""
+    node: str = ""
+    error: str = ""
+    seconds: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class TrackedObject:
     """An object's last snapshot, since when it is open, and until when it is snoozed by whom.

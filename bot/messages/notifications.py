@@ -3,16 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.notifications import (
-    BacklogNotification,
-    CardNotification,
-    ChannelClosedNotification,
-    ReminderNotification,
-    RetryEndedNotification,
-    SnoozeEndedNotification,
-)
+from bot.domain.slack import Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
-from bot.domain.tracking import TrackedObject
+from bot.domain.tracking import RetryResult, TrackedObject
 from bot.messages.blocks import Message, context, new_message, section, text_message
 from bot.messages.fields import INSTANCE_STATES
 from bot.messages.lists import SHOW, object_row
@@ -20,6 +13,7 @@ from bot.messages.text import (
     code,
     code_block,
     date_token,
+    destination_name,
     format_duration,
     inline,
     mention_all,
@@ -37,7 +31,7 @@ def auto_approves(snapshot: Snapshot) -> bool:
     return isinstance(snapshot, Task) and snapshot.due_handle == DueHandle.CONTINUE
 
 
-def reminder(notification: ReminderNotification, snapshot: Snapshot, now: datetime) -> Message:
+def reminder(mentions: Sequence[str], snapshot: Snapshot, now: datetime) -> Message:
     """Say that a task is due or overdue; louder where silence approves it."""
     due = snapshot.due_date if isinstance(snapshot, Task) else None
     when = f"{date_token(due)} ({relative_time(due, now)})" if due else "soon"
@@ -52,50 +46,47 @@ def reminder(notification: ReminderNotification, snapshot: Snapshot, now: dateti
         interrupts = isinstance(snapshot, Task) and snapshot.due_handle == DueHandle.INTERRUPT
         consequence = " Then it is interrupted." if interrupts else ""
         text = f"⏰ Due {when}, and nobody has decided yet.{consequence}"
-    return text_message(f"{mention_all(notification.mentions)}{text}")
+    return text_message(f"{mention_all(mentions)}{text}")
 
 
-def escalated(notification: CardNotification, snapshot: Snapshot) -> Message:
-    """Say that an object is shown here as well, since nobody acted on it where it was first."""
-    cause = _escalation_text(notification.escalated_from)
-    mentions = mention_all(notification.mentions)
-    return text_message(f"{mentions}{cause} {inline(snapshot.name)} still waits.")
+def escalated(route: str, mentions: Sequence[str], snapshot: Snapshot) -> Message:
+    """Say that an object is shown here as well, since nobody acted on it by its first route."""
+    cause = _escalation_text(route)
+    return text_message(f"{mention_all(mentions)}{cause} {inline(snapshot.name)} still waits.")
 
 
-def snooze_ended(notification: SnoozeEndedNotification, snapshot: Snapshot) -> Message:
+def snooze_ended(snoozed_by: str, snapshot: Snapshot) -> Message:
     """Tell whoever snoozed an object that the snooze is over."""
-    user = notification.snoozed_by
-    mention = f"{mention_user(user)} " if user else ""
+    mention = f"{mention_user(snoozed_by)} " if snoozed_by else ""
     return text_message(f"🔔 {mention}The snooze is over: *{inline(snapshot.name)}* still waits.")
 
 
-def retry_ended(notification: RetryEndedNotification) -> Message:
+def retry_ended(result: RetryResult) -> Message:
     """Say how a run ended that was retried from Slack."""
-    status = notification.status
-    duration = format_duration(timedelta(seconds=notification.seconds))
-    mention = f"{mention_user(notification.actor_id)} " if notification.actor_id else ""
+    status = result.status
+    duration = format_duration(timedelta(seconds=result.seconds))
+    mention = f"{mention_user(result.actor_id)} " if result.actor_id else ""
     # A thread may be that of several, and a fallback channel knows of none.
-    name = f": {inline(notification.name)}" if notification.name else ""
+    name = f": {inline(result.name)}" if result.name else ""
     if status == InstanceStatus.FINISHED:
         return text_message(f"{mention}✅ *The retry finished* after {duration}{name}.")
     if status != InstanceStatus.FAILED:
         state = INSTANCE_STATES.get(status, inline(status, 40))
         return text_message(f"{mention}The retry ended after {duration}, {state}{name}.")
-    node = f" at {inline(notification.node)}" if notification.node else ""
-    error = f"\n{code_block(notification.error, ERROR)}" if notification.error else ""
+    node = f" at {inline(result.node)}" if result.node else ""
+    error = f"\n{code_block(result.error, ERROR)}" if result.error else ""
     return text_message(
         f"{mention}🔴 *The retry failed again*{node} after {duration}{name}.{error}"
     )
 
 
-def backlog(notification: BacklogNotification) -> Message:
+def backlog(*, tasks: int, failed: int, overdue: int, oldest: datetime | None) -> Message:
     """Say how much was open when the poller saw SecMaster for the first time."""
     counts = [
-        _counted(notification.tasks, "task waits", "tasks wait"),
-        _counted(notification.failed, "run failed", "runs failed"),
-        _counted(notification.overdue, "is overdue", "are overdue"),
+        _counted(tasks, "task waits", "tasks wait"),
+        _counted(failed, "run failed", "runs failed"),
+        _counted(overdue, "is overdue", "are overdue"),
     ]
-    oldest = notification.oldest
     since = f" The oldest is from {date_token(oldest)}." if oldest else ""
     return text_message(
         f"👋 I watch SecMaster from now on. Before that, {', '.join(filter(None, counts))}.{since} "
@@ -104,17 +95,17 @@ def backlog(notification: BacklogNotification) -> Message:
     )
 
 
-def channel_closed(notification: ChannelClosedNotification) -> Message:
+def channel_closed(destination: Destination, error_code: str) -> Message:
     """Tell the admins that the bot can't post in a channel, or that a user group is empty."""
-    channel, error_code = notification.channel, notification.code
-    if _is_usergroup(channel):
+    name = destination_name(destination)
+    if destination.kind is DestinationKind.USERGROUP:
         return text_message(
-            f"⚠️ Nobody is in {_channel_name(channel)} ({code(error_code)}). What is for it goes to "
+            f"⚠️ Nobody is in {name} ({code(error_code)}). What is for it goes to "
             "the fallback channel, if there is one, until somebody is. Add people to it, or change "
             "its route."
         )
     return text_message(
-        f"⚠️ I can't post in {_channel_name(channel)} any more ({code(error_code)}). Its cards go "
+        f"⚠️ I can't post in {name} any more ({code(error_code)}). Its cards go "
         "to the fallback channel, if there is one, until it is open to me again. Invite me, or "
         "change its route."
     )
@@ -142,8 +133,10 @@ def with_origin(message: Message, intended_channel: str, escalated_from: str = "
     """
     notes = []
     if intended_channel:
-        cause = "which nobody is in" if _is_usergroup(intended_channel) else "where I can't post"
-        notes.append(f"↪️ Meant for {_channel_name(intended_channel)}, {cause}.")
+        destination = Destination.parse(intended_channel)
+        is_group = destination.kind is DestinationKind.USERGROUP
+        cause = "which nobody is in" if is_group else "where I can't post"
+        notes.append(f"↪️ Meant for {destination_name(destination)}, {cause}.")
     if escalated_from:
         notes.append(_escalation_text(escalated_from))
     if not notes:
@@ -157,14 +150,3 @@ def _escalation_text(route: str) -> str:
 
 def _counted(number: int, singular: str, plural: str) -> str:
     return f"{number} {singular if number == 1 else plural}" if number else ""
-
-
-def _is_usergroup(channel: str) -> bool:
-    return channel.startswith("S")
-
-
-def _channel_name(channel: str) -> str:
-    """Name a channel (C…, G…), the person of a direct message (U…, W…), or a user group (S…)."""
-    if channel[0] in "UWS":
-        return mention_all([channel]).strip()
-    return f"<#{inline(channel, 40)}>"

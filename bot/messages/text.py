@@ -6,8 +6,10 @@ and ``>`` can open a mention or a link.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import assert_never
 
 from bot.domain.objects import visible
+from bot.domain.slack import Destination, DestinationKind
 
 ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 ELLIPSIS = "…"
@@ -76,9 +78,24 @@ def mention_group(usergroup: str) -> str:
 
 
 def mention_all(ids: Sequence[str]) -> str:
-    """Return mentions of users (U…) and user groups (S…), each followed by a space."""
-    mentions = (mention_group(id_) if id_.startswith("S") else mention_user(id_) for id_ in ids)
-    return "".join(f"{mention} " for mention in mentions)
+    """Return mentions of people and user groups, by their ids, each followed by a space."""
+    return "".join(f"{destination_name(Destination.parse(id_))} " for id_ in ids)
+
+
+def destination_name(destination: Destination) -> str:
+    """Return the markup that Slack shows as the name of a channel, a person or a user group.
+
+    It mentions people, and all members of a group.
+    """
+    match destination.kind:
+        case DestinationKind.USERGROUP:
+            return mention_group(destination.id)
+        case DestinationKind.PERSON:
+            return mention_user(destination.id)
+        case DestinationKind.CHANNEL | DestinationKind.DIRECT_MESSAGE | DestinationKind.UNKNOWN:
+            return f"<#{inline(destination.id, 40)}>"
+        case _:
+            assert_never(destination.kind)
 
 
 def date_token(at: datetime | None) -> str:

@@ -5,9 +5,17 @@ from datetime import datetime, time, timedelta
 from typing import assert_never
 
 from bot.domain.objects import Ref
+from bot.domain.slack import Destination, DestinationKind
 from bot.domain.watch_status import PollStatus, WatchStatus
 from bot.messages.blocks import Message, text_message
-from bot.messages.text import code, date_token, format_duration, inline, mention_user
+from bot.messages.text import (
+    code,
+    date_token,
+    destination_name,
+    format_duration,
+    inline,
+    mention_user,
+)
 from bot.policy.routes import DigestSchedule, Route, RouteMatch
 
 NOT_WATCHING = "Nothing watches SecMaster here: `[watch] every` is 0."
@@ -26,7 +34,9 @@ def status(watch_status: WatchStatus) -> Message:
         lines.append(f"{name}: {tasks} tasks wait, {runs} runs are failed.")
     lines.append(f"Messages to be posted: {watch_status.queued}.")
     for channel, error_code in watch_status.closed_channels:
-        lines.append(f"⚠️ Closed to me: {_destination(channel)} ({code(error_code)})")
+        lines.append(
+            f"⚠️ Closed to me: {_destination(Destination.parse(channel))} ({code(error_code)})"
+        )
     return text_message("\n".join(lines))
 
 
@@ -54,7 +64,8 @@ def routes(
     """List every route in its order, the digests, and whether this channel is subscribed."""
     lines = [f"*{inline(title, 60)}*: {_route_text(route)}" for title, route in titled_routes]
     for digest in digests:
-        channel, zone = _destination(digest.channel), inline(digest.zone, 40)
+        channel = destination_name(Destination.parse(digest.channel))
+        zone = inline(digest.zone, 40)
         lines.append(f"*digest*: {channel} at {_times(*digest.at)} ({zone})")
     if subscribed:
         lines.append("*this channel* asked for all that comes (`unwatch` ends it)")
@@ -66,8 +77,7 @@ def routes(
 def _route_text(route: Route) -> str:
     objects = ["waiting tasks"] if route.tasks else []
     objects += [f"{status.lower()} runs" for status in route.instances]
-    destination = _destination(route.channel or route.user or route.usergroup)
-    parts = [f"{' and '.join(objects)} → {destination}"]
+    parts = [f"{' and '.join(objects)} → {_destination(route.destination)}"]
     if conditions := route.when.model_dump(exclude_defaults=True):
         limits = []
         for key, value in conditions.items():
@@ -91,11 +101,11 @@ def _times(*times: time) -> str:
     return ", ".join(f"{moment:%H:%M}" for moment in times)
 
 
-def _destination(id_: str) -> str:
+def _destination(destination: Destination) -> str:
     """Name a channel, a person or a user group; a group is not mentioned."""
-    if id_.startswith("S"):
-        return f"each of {code(id_)}"
-    return mention_user(id_) if id_[0] in "UW" else f"<#{inline(id_, 40)}>"
+    if destination.kind is DestinationKind.USERGROUP:
+        return f"each of {code(destination.id)}"
+    return destination_name(destination)
 
 
 def route_test(
@@ -109,7 +119,10 @@ def route_test(
     lines = [f"*Where {ref.kind} {code(ref.id)} goes*"]
     for title, route, match in answers:
         lines.append(f"{_match_text(match)}: *{inline(title, 60)}*: {_route_text(route)}")
-    lines += [f"✅ {_destination(channel)} asked for all that comes" for channel in subscribed]
+    lines += [
+        f"✅ {destination_name(Destination.parse(channel))} asked for all that comes"
+        for channel in subscribed
+    ]
     if not any(match is RouteMatch.MATCHES for _, _, match in answers) and not subscribed:
         lines.append("No card is posted for it.")
     return text_message("\n".join(lines))

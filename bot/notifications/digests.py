@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from bot.domain.actions import OPEN_STATUSES, TABLE
-from bot.domain.notifications import DigestNotification, OutboxEntry
+from bot.domain.notifications import OutboxEntry
 from bot.domain.shift_digest import DeciderCounts, OverdueTask, RetrierCounts, ShiftSummary
+from bot.domain.slack import Destination
 from bot.messages.oncall import SOON
+from bot.notifications.kinds import DigestNotification
 from bot.policy.routes import DigestSchedule
 from bot.secmaster import Task
 from bot.services import Services
@@ -56,7 +58,7 @@ def enqueue(services: Services, schedule: DigestSchedule, at: datetime) -> None:
     summary = collect(services, schedule.last(at - MOMENT), at)
     entry = OutboxEntry(
         dedupe_key=key,
-        channel=schedule.channel,
+        destination=Destination.parse(schedule.channel),
         notification=DigestNotification(summary=summary),
         not_before=now,
     )

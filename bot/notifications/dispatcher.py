@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.domain.notifications import CardNotification, OutboxEntry
+from bot.domain.notifications import OutboxEntry
+from bot.domain.slack import Destination, DestinationKind
 from bot.notifications import fallback, planner
-from bot.notifications.delivery import deliver, slack_channel
+from bot.notifications.delivery import deliver, entries_together, slack_channel
 from bot.secmaster import Refused, SecMasterError, Unreadable
 from bot.services import Services
 from bot.slack.gateway import MESSAGE_GONE_CODES, CannotPost, SlackFailed
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 RETRY_PAUSE = 5.0  # seconds before Slack or SecMaster is asked again
 KEEPS_PLACE = timedelta(minutes=1)  # for which an entry in trouble stays first in line
 POSTPONED_BY = timedelta(minutes=2)  # then the others have their turn: it must not starve them
-MAX_GROUP = 50  # failures that share one drawing of their card
 NO_MEMBERS = "no_members"  # our code for a user group that is empty or gone
 RETENTION = timedelta(days=30)  # what was posted longer ago is forgotten
 PLANNED_AT_ONCE = 100  # objects read from the database at a time
@@ -93,14 +93,14 @@ class ChannelWorkers:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[Destination, asyncio.Task[None]] = {}
 
     async def start_ready(self) -> None:
-        """Start a worker for each channel in which something is ready, unless one runs."""
+        """Start a worker for each destination that something is ready for, unless one runs."""
         outbox, now = self._services.store.outbox, self._services.clock.now()
-        for channel in await asyncio.to_thread(outbox.ready_channels, now):
-            if channel not in self._running:
-                self._running[channel] = asyncio.create_task(self._run(channel))
+        for destination in await asyncio.to_thread(outbox.ready_destinations, now):
+            if destination not in self._running:
+                self._running[destination] = asyncio.create_task(self._run(destination))
 
     async def close(self) -> None:
         """Break off all workers: whoever leads next takes over what they were posting."""
@@ -109,33 +109,33 @@ class ChannelWorkers:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, channel: str) -> None:
+    async def _run(self, destination: Destination) -> None:
         try:
-            await ChannelWorker(self._services, channel).run()
+            await ChannelWorker(self._services, destination).run()
         finally:
-            del self._running[channel]
+            del self._running[destination]
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelWorker:
-    """Posts what is ready in one channel, and ends when there is nothing left."""
+    """Posts what is ready for one destination, and ends when there is nothing left."""
 
     services: Services
-    channel: str
+    destination: Destination
 
     async def run(self) -> None:
         """Post the entries that are ready, in order."""
         services, outbox = self.services, self.services.store.outbox
-        if await fallback.redirect_if_closed(services, self.channel):
+        if await fallback.redirect_if_closed(services, self.destination):
             return
         while entry := await asyncio.to_thread(
-            outbox.next_entry, self.channel, services.clock.now()
+            outbox.next_entry, self.destination, services.clock.now()
         ):
             try:
                 is_posted = await self.process(entry)
             except CannotPost as error:
                 if error.code not in MESSAGE_GONE_CODES:
-                    await fallback.report_closed(services, self.channel, error.code)
+                    await fallback.report_closed(services, self.destination, error.code)
                     return
                 await self.forget_deleted_message(entry)
             except Exception as error:  # noqa: BLE001 - it is logged, and the others go on
@@ -149,29 +149,19 @@ class ChannelWorker:
 
         Returns whether there is a new message in the channel.
         """
-        services, outbox, entries = self.services, self.services.store.outbox, [entry]
-        if self.channel[0] == "S":
+        services, outbox = self.services, self.services.store.outbox
+        if self.destination.kind is DestinationKind.USERGROUP:
             await self.hand_to_members(entry)
             return False
-        notification, now = entry.notification, services.clock.now()
-        if notification.held_until:
-            until = notification.held_until
-            entries = await asyncio.to_thread(outbox.held_entries, self.channel, until, now)
-        elif (
-            isinstance(notification, CardNotification)
-            and notification.failure_group
-            and not notification.escalated_from
-            and entry.sending_at is None  # nobody can have posted it before
-        ):
-            entries = await asyncio.to_thread(outbox.group_entries, entry, now, MAX_GROUP)
+        entries = await asyncio.to_thread(entries_together, services, entry)
         if not await self.take(entry, entries):
             return False
         # Slack may ask to wait for so long that another process takes over meanwhile.
         async with asyncio.timeout(services.timeouts.post):
             is_posted, numbers = await deliver(services, entries)
-        open_channel = self.channel if is_posted else ""
+        open_destination = self.destination if is_posted else None
         now = services.clock.now()
-        await asyncio.to_thread(outbox.mark_done, numbers, now, opens=open_channel)
+        await asyncio.to_thread(outbox.mark_done, numbers, now, opens=open_destination)
         return is_posted
 
     async def take(self, entry: OutboxEntry, entries: list[OutboxEntry]) -> bool:
@@ -193,21 +183,21 @@ class ChannelWorker:
     async def hand_to_members(self, entry: OutboxEntry) -> None:
         """Enqueue what is for a user group for each of its present members; raises CannotPost."""
         outbox, now = self.services.store.outbox, self.services.clock.now()
-        members = sorted(await self.services.directory.group_members(self.channel))
+        members = sorted(await self.services.directory.group_members(self.destination.id))
         if not members:
             raise CannotPost(NO_MEMBERS)
         personal = [
             entry.model_copy(
                 update={
                     "dedupe_key": f"{entry.dedupe_key}:{user}",
-                    "channel": user,
+                    "destination": Destination.parse(user),
                     "not_before": now,
                 }
             )
             for user in members
         ]
         await asyncio.to_thread(outbox.add, personal, now)
-        await asyncio.to_thread(outbox.mark_done, [entry.number], now, opens=self.channel)
+        await asyncio.to_thread(outbox.mark_done, [entry.number], now, opens=self.destination)
 
     async def forget_deleted_message(self, entry: OutboxEntry) -> None:
         """Forget the message that an entry belongs under, which somebody deleted.
@@ -215,7 +205,7 @@ class ChannelWorker:
         The next attempt posts the object's card anew; what belongs into a thread is dropped.
         """
         store, notification = self.services.store, entry.notification
-        channel = await slack_channel(self.services, self.channel)
+        channel = await slack_channel(self.services, self.destination)
         cards = (
             await asyncio.to_thread(store.cards.cards_of, notification.ref)
             if notification.ref

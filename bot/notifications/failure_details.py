@@ -1,61 +1,81 @@
 """The input and the error of a failed node, as a file in the thread where a card has no room."""
 
 import asyncio
+import logging
+from typing import Literal
 
 from bot import messages
-from bot.domain.notifications import FailureDetailsNotification, OutboxEntry
+from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot
+from bot.notifications.notification import Notification, Posting
 from bot.secmaster import Instance, NotFound
-from bot.services import Services
-from bot.slack.gateway import call
+from bot.slack.gateway import SlackFailed, call
+
+log = logging.getLogger(__name__)
 
 
-async def enqueue_if_long(
-    services: Services, entry: OutboxEntry, ref: Ref, snapshot: Snapshot, card: tuple[str, str]
-) -> None:
-    """Enqueue a file under a card, (channel, ts), that can't show all of the failed node.
+class FailureDetailsNotification(Notification):
+    """The input and the error of a failed node as a file, for which the card has no room."""
 
-    ``entry`` is the one that brought the card; the file goes the same way.
+    kind: Literal["failure_details"] = "failure_details"
+    ref: Ref
+
+    async def deliver(self, posting: Posting) -> bool:
+        """Share the file; where none can be, the card's short form has to do."""
+        if not self.thread_ts:  # it belongs under a card in a channel that is closed by now
+            return False
+        try:
+            await self.share(posting)
+        except SlackFailed as error:
+            if error.is_temporary:
+                raise
+            log.warning(
+                "an excerpt can't be shared",
+                extra={"dedupe_key": posting.entry.dedupe_key, "code": error.code},
+            )
+            return False
+        return True
+
+    async def share(self, posting: Posting) -> None:
+        """Upload the file into the thread, unless it may be there and is; raises SlackFailed."""
+        slack, channel, thread = posting.services.slack, posting.channel, self.thread_ts
+        try:
+            run = await posting.services.workspaces.read(self.ref)
+        except NotFound:
+            return
+        if not isinstance(run, Instance) or run.failed_node is None:
+            return
+        name = f"{run.failed_node.action_id or run.id}-{run.retry_count}.txt"
+        if posting.was_tried and await slack.has_file(channel, thread, name):
+            return
+        await call(
+            slack.client.files_upload_v2(
+                filename=name,
+                title=name,
+                content=messages.failure_groups.failure_details(run),
+                channel=channel,
+                thread_ts=thread,
+                initial_comment=messages.failure_groups.DETAILS_COMMENT,
+            )
+        )
+
+
+async def enqueue_if_long(posting: Posting, ref: Ref, snapshot: Snapshot, card_ts: str) -> None:
+    """Enqueue a file under a card that can't show all of the failed node.
+
+    The file goes the way of the entry that brought the card.
     """
     if not isinstance(snapshot, Instance) or not messages.failure_groups.needs_details_file(
         snapshot
     ):
         return
-    now, (channel, thread) = services.clock.now(), card
+    services, now = posting.services, posting.services.clock.now()
     # One file for the same failure in each channel.
     details = OutboxEntry(
-        dedupe_key=f"excerpt:{ref}:{snapshot.retry_count}:{channel}",
-        channel=entry.channel,
-        notification=FailureDetailsNotification(ref=ref, thread_ts=thread),
+        dedupe_key=f"excerpt:{ref}:{snapshot.retry_count}:{posting.channel}",
+        destination=posting.entry.destination,
+        notification=FailureDetailsNotification(ref=ref, thread_ts=card_ts),
         not_before=now,
     )
     await asyncio.to_thread(services.store.outbox.add, [details], now)
-
-
-async def share(
-    services: Services, ref: Ref, channel: str, thread: str, *, may_be_shared: bool
-) -> None:
-    """Upload the input and the error of a run's failed node as a text file; raises SlackFailed.
-
-    ``may_be_shared``: it may have been uploaded before a crash, and is looked for first.
-    """
-    try:
-        run = await services.workspaces.read(ref)
-    except NotFound:
-        return
-    if not isinstance(run, Instance) or run.failed_node is None:
-        return
-    name = f"{run.failed_node.action_id or run.id}-{run.retry_count}.txt"
-    if may_be_shared and await services.slack.has_file(channel, thread, name):
-        return
-    await call(
-        services.slack.client.files_upload_v2(
-            filename=name,
-            title=name,
-            content=messages.failure_groups.failure_details(run),
-            channel=channel,
-            thread_ts=thread,
-            initial_comment=messages.failure_groups.DETAILS_COMMENT,
-        )
-    )

@@ -4,7 +4,9 @@ import asyncio
 import logging
 from datetime import timedelta
 
-from bot.domain.notifications import ChannelClosedNotification, OutboxEntry
+from bot.domain.notifications import OutboxEntry
+from bot.domain.slack import Destination, DestinationKind
+from bot.notifications.kinds import ChannelClosedNotification
 from bot.services import Services
 
 log = logging.getLogger(__name__)
@@ -13,32 +15,34 @@ RETRY_CHANNEL_AFTER = timedelta(hours=1)
 RETRY_GROUP_AFTER = timedelta(minutes=1)  # a user group was empty: people come with each shift
 
 
-async def redirect_if_closed(services: Services, channel: str) -> bool:
-    """Return whether a channel is recorded as closed, and redirect what waits for it if so."""
+async def redirect_if_closed(services: Services, destination: Destination) -> bool:
+    """Return whether a destination is recorded as closed, and redirect what waits for it if so."""
     closed_channels, now = services.store.closed_channels, services.clock.now()
-    retry_after = RETRY_GROUP_AFTER if channel[0] == "S" else RETRY_CHANNEL_AFTER
-    if not await asyncio.to_thread(closed_channels.is_closed, channel, now, retry_after):
+    is_group = destination.kind is DestinationKind.USERGROUP
+    retry_after = RETRY_GROUP_AFTER if is_group else RETRY_CHANNEL_AFTER
+    if not await asyncio.to_thread(closed_channels.is_closed, destination.id, now, retry_after):
         return False
-    await redirect(services, channel)
+    await redirect(services, destination)
     return True
 
 
-async def redirect(services: Services, channel: str) -> None:
-    """Have what waits for a channel posted in the fallback channel, where the policy names one."""
+async def redirect(services: Services, destination: Destination) -> None:
+    """Have what waits for it posted in the fallback channel, where the policy names one."""
     fallback = services.policy.current.watch.fallback
-    if fallback and fallback != channel:
-        await asyncio.to_thread(services.store.outbox.redirect, channel, fallback)
+    if fallback and fallback != destination.id:
+        target = Destination.parse(fallback)
+        await asyncio.to_thread(services.store.outbox.redirect, destination, target)
 
 
-async def report_closed(services: Services, channel: str, code: str) -> None:
-    """Record that a channel is closed, tell the admins where that is news, and redirect."""
-    store, now = services.store, services.clock.now()
+async def report_closed(services: Services, destination: Destination, code: str) -> None:
+    """Record that a destination is closed, tell the admins where that is news, and redirect."""
+    store, now, channel = services.store, services.clock.now(), destination.id
     log.warning("channel is closed to the bot", extra={"channel": channel, "code": code})
     if await asyncio.to_thread(store.closed_channels.mark_closed, channel, code, now):
         reports = [
             OutboxEntry(
                 dedupe_key=f"closed:{channel}:{now}:{admin}",
-                channel=admin,
+                destination=Destination.parse(admin),
                 notification=ChannelClosedNotification(channel=channel, code=code),
                 not_before=now,
             )
@@ -46,4 +50,4 @@ async def report_closed(services: Services, channel: str, code: str) -> None:
             if admin != channel
         ]
         await asyncio.to_thread(store.outbox.add, reports, now)
-    await redirect(services, channel)
+    await redirect(services, destination)

@@ -5,52 +5,27 @@ with another policy, posts nothing twice. Knows neither Slack nor the words.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.domain.notifications import (
-    CardNotification,
-    OutboxEntry,
-    ReminderNotification,
-    SnoozeEndedNotification,
-)
+from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import Ref
+from bot.domain.slack import Destination
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject, failure_group
+from bot.notifications.card import CardNotification
+from bot.notifications.kinds import KINDS
+from bot.notifications.notification import RoutedNotification, ScheduledNotification
 from bot.policy.routes import Route, matching_routes
-from bot.secmaster import DueHandle, Task
+from bot.secmaster import Task
 from bot.services import Services
 
 LATEST = timedelta(days=1)  # what should have been posted longer ago is news to nobody
-
-TimedNotification = CardNotification | ReminderNotification | SnoozeEndedNotification
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduledNotification:
-    """A notification that time makes due, and the route that asks for it."""
-
-    at: datetime
-    route: Route
-    notification: TimedNotification
 
 
 def routes_of(services: Services, ref: Ref, snapshot: Snapshot) -> tuple[Route, ...]:
     """Return the routes that an object goes to, in the policy's order."""
     workspaces = services.workspaces.all_names(ref.workspace)
     return matching_routes(services.policy.current.routes, snapshot, workspaces)
-
-
-def destination(route: Route) -> str:
-    """Return where a route leads: a channel, a person, or a user group for each of its members."""
-    return route.channel or route.user or route.usergroup
-
-
-def auto_approves_by(snapshot: Snapshot, until: datetime) -> bool:
-    """Return whether a task goes on by itself before ``until``, if nobody decides."""
-    if not isinstance(snapshot, Task) or snapshot.due_handle != DueHandle.CONTINUE:
-        return False
-    return snapshot.due_date is not None and snapshot.due_date <= until
 
 
 # What is new.
@@ -69,7 +44,7 @@ def card_entries(
     entries += [
         OutboxEntry(
             dedupe_key=f"card:{ref}:{channel}",
-            channel=channel,
+            destination=Destination.parse(channel),
             notification=CardNotification(ref=ref, failure_group=group),
             not_before=now,
         )
@@ -79,7 +54,7 @@ def card_entries(
 
 
 def routed_entry(
-    key: str, route: Route, notification: TimedNotification, snapshot: Snapshot, now: datetime
+    key: str, route: Route, notification: RoutedNotification, snapshot: Snapshot, now: datetime
 ) -> OutboxEntry:
     """Return the entry that posts a notification where the route leads, after its quiet hours.
 
@@ -89,10 +64,9 @@ def routed_entry(
     quiet_end = route.quiet.end(now) if route.quiet else None
     due = snapshot.due_date if isinstance(snapshot, Task) else None
     held_until = None if quiet_end is None or (due and due <= quiet_end) else quiet_end
-    channel = destination(route)
     return OutboxEntry(
-        dedupe_key=f"{key}:{channel}",
-        channel=channel,
+        dedupe_key=f"{key}:{route.destination.id}",
+        destination=route.destination,
         notification=notification.model_copy(update={"held_until": held_until}),
         not_before=held_until or now,
     )
@@ -118,94 +92,26 @@ def due_entries(
     next_check_at = min((item.at for item in items if item.at > now), default=None)
     ready = [item for item in items if now - LATEST < item.at <= now]
     # Of several reminders that were missed only the last one is still news; they are in order.
-    last_reminders = {
-        item.route: item.at for item in ready if isinstance(item.notification, ReminderNotification)
-    }
-    entries = []
-    for item in ready:
-        notification = item.notification
-        is_reminder = isinstance(notification, ReminderNotification)
-        if is_reminder and item.at < last_reminders[item.route]:
-            continue
-        # Another due date is another reminder, but however often an object is checked, it
-        # escalates once for each time that it is open.
-        key = f"{notification.kind}:{tracked.ref}:{item.at.isoformat(timespec='seconds')}"
-        if isinstance(notification, CardNotification) and notification.escalated_from:
-            since = tracked.open_since.isoformat(timespec="seconds")
-            key = f"escalated:{tracked.ref}:{since}"
-        entries.append(routed_entry(key, item.route, notification, tracked.snapshot, now))
+    last = {(item.route, item.notification.kind): item.at for item in ready if item.only_latest}
+    entries = [
+        routed_entry(item.key, item.route, item.notification, tracked.snapshot, now)
+        for item in ready
+        if not item.only_latest or item.at == last[item.route, item.notification.kind]
+    ]
     return entries, next_check_at
 
 
 def schedule(services: Services, tracked: TrackedObject) -> list[ScheduledNotification]:
     """Return all that time makes due about an object, past and future."""
     routes, snoozed_until = services.policy.current.routes, tracked.snoozed_until
-    items = []
-    for route in routes_of(services, tracked.ref, tracked.snapshot):
-        items += reminders(tracked, route)
-        if not tracked.backlog:
-            items += escalations(tracked, route, routes)
-        if snoozed_until:
-            ended = SnoozeEndedNotification(
-                ref=tracked.ref,
-                mentions=route.mention,
-                route=route.name,
-                failure_group=failure_group(tracked.snapshot),
-                snoozed_by=tracked.snoozed_by,
-            )
-            items.append(ScheduledNotification(snoozed_until, route, ended))
+    items = [
+        item
+        for route in routes_of(services, tracked.ref, tracked.snapshot)
+        for kind in KINDS
+        if issubclass(kind, RoutedNotification)
+        for item in kind.schedule(tracked, route, routes)
+    ]
     if snoozed_until is None:
         return items
     # A snooze holds back everything but the reminder of a task that silence would approve.
-    reminds = auto_approves_by(tracked.snapshot, snoozed_until)
-    return [
-        item
-        for item in items
-        if item.at >= snoozed_until
-        or (reminds and isinstance(item.notification, ReminderNotification))
-    ]
-
-
-def reminders(tracked: TrackedObject, route: Route) -> list[ScheduledNotification]:
-    """Return a route's reminders of a task's due date.
-
-    One from before the task was known is left out: the card itself says as much.
-    """
-    due = tracked.snapshot.due_date if isinstance(tracked.snapshot, Task) else None
-    if due is None:
-        return []
-    items = []
-    for before in route.remind:
-        notification = ReminderNotification(
-            ref=tracked.ref,
-            mentions=route.mention,
-            route=route.name,
-            before=int(before.total_seconds()),
-        )
-        items.append(ScheduledNotification(due - before, route, notification))
-    return [item for item in items if item.at > tracked.open_since]
-
-
-def escalations(
-    tracked: TrackedObject, route: Route, routes: Sequence[Route]
-) -> list[ScheduledNotification]:
-    """Return the cards on the routes that ``route`` escalates to, each after its own time.
-
-    A snooze puts an escalation off until it ends.
-    """
-    by_name = {candidate.name: candidate for candidate in routes if candidate.name}
-    items, at, origin = [], tracked.open_since, route
-    while origin.escalate:
-        at += origin.escalate.after
-        at = max(at, tracked.snoozed_until or at)
-        target = by_name[origin.escalate.to]
-        notification = CardNotification(
-            ref=tracked.ref,
-            mentions=target.mention,
-            route=target.name,
-            failure_group=failure_group(tracked.snapshot),
-            escalated_from=origin.name,
-        )
-        items.append(ScheduledNotification(at, target, notification))
-        origin = target
-    return items
+    return [item for item in items if item.at >= snoozed_until or item.despite_snooze]

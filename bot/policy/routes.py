@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from bot.domain.actions import WAITING
+from bot.domain.slack import Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
 from bot.policy.rules import (
     Conditions,
@@ -33,12 +34,13 @@ DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 
 
-def _slack_id(letters: str, noun: str) -> Callable[[str], str]:
-    """Return a check that an id begins with one of these letters, as Slack's ids of a kind do."""
+def _slack_id(noun: str, example: str, *kinds: DestinationKind) -> Callable[[str], str]:
+    """Return a check that a text is an id of Slack for one of these kinds of destinations."""
 
     def check(text: str) -> str:
-        if not re.fullmatch(rf"[{letters}][A-Z0-9]{{2,}}", text):
-            raise ValueError(f"{text!r} is no {noun}, such as {letters[0]}0123ABCD")
+        is_id = re.fullmatch(r"[A-Z][A-Z0-9]{2,}", text)
+        if not is_id or Destination.parse(text).kind not in kinds:
+            raise ValueError(f"{text!r} is no {noun}, such as {example}")
         return text
 
     return check
@@ -75,10 +77,15 @@ def _longest_first(durations: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     return tuple(sorted(durations, reverse=True))
 
 
-ChannelId = Annotated[str, AfterValidator(_slack_id("CG", "channel's id"))]
-UserId = Annotated[str, AfterValidator(_slack_id("UW", "person's id"))]
-UsergroupId = Annotated[str, AfterValidator(_slack_id("S", "user group's id"))]
-MentionId = Annotated[str, AfterValidator(_slack_id("UWS", "person's or user group's id"))]
+PERSON, USERGROUP = DestinationKind.PERSON, DestinationKind.USERGROUP
+CHECK_CHANNEL = _slack_id("channel's id", "C0123ABCD", DestinationKind.CHANNEL)
+CHECK_USER = _slack_id("person's id", "U0123ABCD", PERSON)
+CHECK_USERGROUP = _slack_id("user group's id", "S0123ABCD", USERGROUP)
+CHECK_MENTION = _slack_id("person's or user group's id", "U0123ABCD", PERSON, USERGROUP)
+ChannelId = Annotated[str, AfterValidator(CHECK_CHANNEL)]
+UserId = Annotated[str, AfterValidator(CHECK_USER)]
+UsergroupId = Annotated[str, AfterValidator(CHECK_USERGROUP)]
+MentionId = Annotated[str, AfterValidator(CHECK_MENTION)]
 TimeOfDay = Annotated[time, BeforeValidator(_parse_time_of_day)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
 
@@ -197,6 +204,11 @@ class Route(Entry):
         if self.when.business_type and not self.tasks:
             raise ValueError("when: only tasks have a business_type; add tasks = true")
         return self
+
+    @property
+    def destination(self) -> Destination:
+        """Where it leads: a channel, a person, or a user group for each of its members."""
+        return Destination.parse(self.channel or self.user or self.usergroup)
 
     def statuses(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the statuses in which it takes such an object; () if it never does."""

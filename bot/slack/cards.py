@@ -16,7 +16,6 @@ from bot import messages
 from bot.domain import snapshots
 from bot.domain.actions import CHANGEABLE_STATUSES
 from bot.domain.cards import Card, CardState, GroupState
-from bot.domain.notifications import CardNotification
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Reading, Snapshot
 from bot.domain.workspaces import Workspaces
@@ -339,43 +338,30 @@ class Cards:
             card = Card(ref=ref, channel=channel, ts="", title=snapshot.name)
             await self._post(card, snapshot, {"part": "card", "operation": "", "ref": str(ref)})
 
-    async def post_notified(
-        self,
-        channel: str,
-        snapshot: Snapshot,
-        notification: CardNotification,
-        metadata: dict[str, str],
-        posted_ts: str,
-    ) -> str:
-        """Post the card that a notification brings, unless it was posted; return its ts.
+    async def post_notified(self, card: Card, snapshot: Snapshot, metadata: dict[str, str]) -> str:
+        """Post the card that a notification brings, unless it has a ts already; return its ts.
 
         The caller holds the object's ``card_lock`` for the channel.
         """
-        card = Card(
-            ref=notification.ref,
-            channel=channel,
-            ts=posted_ts,
-            title=snapshot.name,
-            failure_group=notification.failure_group,
-            mentions=notification.mentions,
-            intended_channel=notification.intended_channel,
-            escalated_from=notification.escalated_from,
-        )
         # Its address is not asked for: Slack tells five a second, and of all that arrives only
         # few are decided on here.
         return await self._post(card, snapshot, metadata, wants_permalink=False)
 
     async def add_to_group(
-        self, channel: str, runs: Sequence[tuple[Ref, Snapshot]], notification: CardNotification
+        self,
+        channel: str,
+        group: str,
+        runs: Sequence[tuple[Ref, Snapshot]],
+        *,
+        intended_channel: str,
     ) -> bool:
-        """Let the card of the same workflow's failures show these too; False if there is none."""
-        group = notification.failure_group
+        """Let the card of a group of failures show these too; False if there is none."""
         if not group:
             return False
         now = self._clock.now()
         since = now - self._policy.current.watch.gather
         group_card = await asyncio.to_thread(
-            self._store.cards.group_card, channel, group, notification.intended_channel, since
+            self._store.cards.group_card, channel, group, intended_channel, since
         )
         if group_card is None or not runs:
             return group_card is not None

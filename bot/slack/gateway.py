@@ -14,7 +14,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.slack import SlackLocation
+from bot.domain.slack import Destination, DestinationKind, SlackLocation
 from bot.messages import Message
 
 log = logging.getLogger(__name__)
@@ -154,7 +154,7 @@ class SlackGateway:
         thread = location.thread or None
         answer = {"channel": location.channel, "thread_ts": thread, **message.payload}
         try:
-            if location.channel.startswith("D"):
+            if Destination.parse(location.channel).kind is DestinationKind.DIRECT_MESSAGE:
                 await call(self.client.chat_postMessage(**answer))
             else:
                 await call(self.client.chat_postEphemeral(user=user, **answer))

@@ -1,6 +1,6 @@
 """The outbox: what the bot is to post by itself, in order, each thing once.
 
-Each channel has a line of its own. Knows neither Slack nor the texts.
+Each destination has a line of its own. Knows neither Slack nor the texts.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,13 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.domain.notifications import CardNotification, OutboxEntry
+from bot.domain.notifications import OutboxEntry
+from bot.domain.slack import Destination
 from bot.store import closed_channels
 from bot.store.repository import Repository
 from bot.store.tables import outbox
 from bot.store.times import from_db, from_db_or_none, to_utc
 
-LOOK_AHEAD = 500  # entries of a line among which those of one group are looked for
 WAITING = outbox.c.done_at.is_(None)
 
 
@@ -32,7 +32,7 @@ def enqueue(
     rows = [
         {
             "dedupe_key": entry.dedupe_key,
-            "channel": entry.channel,
+            "channel": entry.destination.id,
             "notification": entry.notification.model_dump(mode="json"),
             "at": at,
             "not_before": to_utc(entry.not_before),
@@ -53,40 +53,40 @@ class Outbox(Repository):
         with self.engine.begin() as connection:
             enqueue(connection, self._insert, entries, at)
 
-    def ready_channels(self, at: datetime) -> list[str]:
-        """Return the channels in which something is to be posted by now."""
+    def ready_destinations(self, at: datetime) -> list[Destination]:
+        """Return the destinations for which something is to be posted by now."""
         ready = WAITING & (outbox.c.not_before <= to_utc(at))
         with self.engine.begin() as connection:
             query = sa.select(outbox.c.channel).where(ready).distinct()
-            return [row.channel for row in connection.execute(query)]
+            return [Destination.parse(row.channel) for row in connection.execute(query)]
 
-    def next_entry(self, channel: str, at: datetime) -> OutboxEntry | None:
-        """Return the first entry that is to be posted in a channel by now."""
+    def next_entry(self, destination: Destination, at: datetime) -> OutboxEntry | None:
+        """Return the first entry that is to be posted for a destination by now."""
         with self.engine.begin() as connection:
-            row = connection.execute(self._line(channel, at).limit(1)).one_or_none()
+            row = connection.execute(self._line(destination, at).limit(1)).one_or_none()
         return _entry(row) if row else None
 
-    def held_entries(self, channel: str, until: datetime, at: datetime) -> list[OutboxEntry]:
-        """Return what quiet hours that end at ``until`` held back in a channel."""
+    def held_entries(
+        self, destination: Destination, until: datetime, at: datetime
+    ) -> list[OutboxEntry]:
+        """Return what quiet hours that end at ``until`` held back for a destination."""
         with self.engine.begin() as connection:
-            line = [_entry(row) for row in connection.execute(self._line(channel, at))]
+            line = [_entry(row) for row in connection.execute(self._line(destination, at))]
         return [entry for entry in line if entry.notification.held_until == until]
 
-    def group_entries(self, first: OutboxEntry, at: datetime, limit: int) -> list[OutboxEntry]:
-        """Return an entry, and after it those that are posted together with it.
-
-        Without those that may have been posted before a crash.
-        """
+    def ready_entries(
+        self, destination: Destination, at: datetime, limit: int
+    ) -> list[OutboxEntry]:
+        """Return the first ``limit`` entries that are to be posted for a destination by now."""
         with self.engine.begin() as connection:
-            rows = connection.execute(self._line(first.channel, at).limit(LOOK_AHEAD)).all()
-        fresh = [entry for entry in map(_entry, rows) if entry.sending_at is None]
-        group = [entry for entry in fresh if _group_key(entry) == _group_key(first)]
-        return [first, *(entry for entry in group if entry.number != first.number)][:limit]
+            rows = connection.execute(self._line(destination, at).limit(limit)).all()
+        return [_entry(row) for row in rows]
 
-    def _line(self, channel: str, at: datetime) -> sa.Select[Any]:
-        """Select what is to be posted in a channel by now, in order."""
-        ready = WAITING & (outbox.c.channel == channel) & (outbox.c.not_before <= to_utc(at))
-        return sa.select(outbox).where(ready).order_by(outbox.c.number)
+    def _line(self, destination: Destination, at: datetime) -> sa.Select[Any]:
+        """Select what is to be posted for a destination by now, in order."""
+        is_ready = outbox.c.not_before <= to_utc(at)
+        line = WAITING & (outbox.c.channel == destination.id) & is_ready
+        return sa.select(outbox).where(line).order_by(outbox.c.number)
 
     def count(self) -> int:
         """Return how many entries wait."""
@@ -115,8 +115,10 @@ class Outbox(Repository):
                 connection.execute(others.values(**values))
         return True
 
-    def mark_done(self, numbers: Sequence[int], at: datetime, *, opens: str = "") -> None:
-        """Record that entries are through; ``opens`` is a channel that turned out to be open.
+    def mark_done(
+        self, numbers: Sequence[int], at: datetime, *, opens: Destination | None = None
+    ) -> None:
+        """Record that entries are through; ``opens`` is a destination that proved to be open.
 
         One call for both, since there is one for each message.
         """
@@ -124,7 +126,7 @@ class Outbox(Repository):
             rows = outbox.c.number.in_(numbers)
             connection.execute(sa.update(outbox).where(rows).values(done_at=at))
             if opens:
-                closed_channels.reopen(connection, opens)
+                closed_channels.reopen(connection, opens.id)
 
     def postpone(self, numbers: Sequence[int], at: datetime) -> None:
         """Post entries not before a time; they keep their place among what is ready then."""
@@ -137,18 +139,18 @@ class Outbox(Repository):
         with self.engine.begin() as connection:
             connection.execute(sa.delete(outbox).where(outbox.c.done_at < to_utc(before)))
 
-    def redirect(self, channel: str, target: str) -> None:
-        """Have what waits for a channel posted in another, in the same order."""
+    def redirect(self, source: Destination, target: Destination) -> None:
+        """Have what waits for a destination posted for another, in the same order."""
         with self.engine.begin() as connection:
             rows = connection.execute(
-                sa.select(outbox).where(WAITING, outbox.c.channel == channel)
+                sa.select(outbox).where(WAITING, outbox.c.channel == source.id)
             ).all()
             for row in rows:
-                redirected = _entry(row).notification.redirected_from(channel)
+                redirected = _entry(row).notification.redirected_from(source)
                 update = sa.update(outbox).where(outbox.c.number == row.number)
                 connection.execute(
                     update.values(
-                        channel=target,
+                        channel=target.id,
                         notification=redirected.model_dump(mode="json"),
                         sending_at=None,
                         sending_by="",
@@ -162,25 +164,11 @@ class Outbox(Repository):
             return connection.execute(query).first() is not None
 
 
-def _group_key(entry: OutboxEntry) -> tuple[object, ...]:
-    """Return what failures share that one card shows; an entry of another kind is alone."""
-    notification = entry.notification
-    if not isinstance(notification, CardNotification):
-        return (entry.number,)
-    return (
-        notification.failure_group,
-        notification.mentions,
-        notification.held_until,
-        notification.intended_channel,
-        notification.escalated_from,
-    )
-
-
 def _entry(row: sa.Row[Any]) -> OutboxEntry:
     return OutboxEntry.model_validate(
         {
             "dedupe_key": row.dedupe_key,
-            "channel": row.channel,
+            "destination": Destination.parse(row.channel),
             "notification": row.notification,
             "not_before": from_db(row.not_before),
             "number": row.number,

@@ -11,13 +11,15 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from bot.domain.notifications import BacklogNotification, OutboxEntry
+from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import OBJECT_KINDS
 from bot.domain.reasons import OutcomeReason, secmaster_reason
+from bot.domain.slack import Destination
 from bot.domain.tracking import ListedObject, TrackedObject
 from bot.domain.watch_status import PollStatus
 from bot.notifications import planner
 from bot.notifications.dispatcher import RETENTION, Dispatcher
+from bot.notifications.kinds import BacklogNotification
 from bot.secmaster import SecMasterError, Task, Unavailable
 from bot.services import Services
 from bot.store import NameInUse
@@ -215,25 +217,17 @@ def waiting_since(row: ListedRow) -> datetime | None:
 
 def enqueue_backlog(services: Services, alias: str, now: datetime) -> None:
     """Sum up once, wherever it would have gone, what was open before the first poll; blocks."""
-    by_channel = defaultdict[str, list[TrackedObject]](list)
+    by_destination = defaultdict[Destination, list[TrackedObject]](list)
     for tracked in services.store.tracked.backlog(alias):
         for route in planner.routes_of(services, tracked.ref, tracked.snapshot):
-            by_channel[planner.destination(route)].append(tracked)
-    entries = []
-    for channel, objects in by_channel.items():
-        tasks = [item.snapshot for item in objects if isinstance(item.snapshot, Task)]
-        notification = BacklogNotification(
-            tasks=len(tasks),
-            failed=len(objects) - len(tasks),
-            overdue=sum(task.due_date is not None and task.due_date < now for task in tasks),
-            oldest=min((task.create_time for task in tasks if task.create_time), default=None),
+            by_destination[route.destination].append(tracked)
+    entries = [
+        OutboxEntry(
+            dedupe_key=f"backlog:{alias}:{destination.id}",
+            destination=destination,
+            notification=BacklogNotification.of(objects, now),
+            not_before=now,
         )
-        entries.append(
-            OutboxEntry(
-                dedupe_key=f"backlog:{alias}:{channel}",
-                channel=channel,
-                notification=notification,
-                not_before=now,
-            )
-        )
+        for destination, objects in by_destination.items()
+    ]
     services.store.outbox.add(entries, now)

@@ -8,9 +8,9 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
-from bot.domain.notifications import OutboxEntry, RetryEndedNotification
 from bot.domain.objects import Ref
 from bot.domain.tracking import FollowedRetry
+from bot.notifications.kinds import RetryEndedNotification
 from bot.secmaster import (
     AnswerLost,
     Instance,
@@ -113,7 +113,8 @@ async def follow_retry(services: Services, retry: FollowedRetry) -> int:
     except SecMasterError:
         return drawn
     if isinstance(run, Instance) and retry_has_ended(run, retry, now):
-        await asyncio.to_thread(retries.finish, retry, [retry_ended_entry(run, retry, now)], now)
+        entry = RetryEndedNotification.entry(run, retry, now)
+        await asyncio.to_thread(retries.finish, retry, [entry], now)
     elif now - retry.operation.accepted_at > FOLLOWED_FOR:
         await asyncio.to_thread(retries.finish, retry, (), now)
     return drawn
@@ -130,26 +131,3 @@ def retry_has_ended(run: Instance, retry: FollowedRetry, now: datetime) -> bool:
     if run.end_time is not None and run.end_time > accepted_at:
         return True
     return run.retry_count > retry.retries_before and now - accepted_at > SETTLED_AFTER
-
-
-def retry_ended_entry(run: Instance, retry: FollowedRetry, now: datetime) -> OutboxEntry:
-    """Return the entry that tells the thread of a retry how it ended."""
-    operation, node = retry.operation, run.failed_node
-    duration = (run.end_time or now) - operation.accepted_at
-    notification = RetryEndedNotification(
-        ref=operation.ref,
-        thread_ts=operation.location.card or operation.location.thread,
-        status=run.status,
-        name=run.name,
-        actor_id=operation.actor.id,
-        node=(node.action_name or node.action_id) if node else "",
-        error=node.error_msg if node else "",
-        seconds=max(0, int(duration.total_seconds())),
-        retries=run.retry_count,
-    )
-    return OutboxEntry(
-        dedupe_key=f"ended:{operation.id}",
-        channel=operation.location.channel,
-        notification=notification,
-        not_before=now,
-    )

@@ -60,3 +60,19 @@ class FastClock(Clock):
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self.speed)
+
+
+class LeapingClock(FakeClock):
+    """A clock that leaps ahead for whoever waits, so that no wait takes time.
+
+    ``pauses`` are the seconds that were waited for, in order.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.forward(seconds=seconds)
+        await asyncio.sleep(0)

@@ -4,22 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.notifications import (
-    BacklogNotification,
-    ChannelClosedNotification,
-    ReminderNotification,
-    RetryEndedNotification,
-)
-from bot.domain.objects import Ref
+from bot.domain.slack import Destination
+from bot.domain.tracking import RetryResult
 from bot.messages import notifications
 from bot.secmaster import Task
 from tests.support.samples import NOW
 
-REF = Ref(kind="instance", id="r1")
 HOSTILE = "<!channel> `x` ```"
-FINISHED = RetryEndedNotification(
-    ref=REF, status="FINISHED", name="Enrich 7", actor_id="U0CAROL", seconds=130
-)
+FINISHED = RetryResult(status="FINISHED", name="Enrich 7", actor_id="U0CAROL", seconds=130)
 
 
 def test_how_a_retry_ended_names_the_run_and_who_retried_it() -> None:
@@ -44,9 +36,7 @@ def test_the_end_of_a_run_without_a_name_is_told_without() -> None:
 
 @pytest.mark.parametrize("status", ["FINISHED", "FAILED", "<!here>"])
 def test_nothing_of_a_run_is_markup(status: str) -> None:
-    hostile = RetryEndedNotification(
-        ref=REF, status=status, name=HOSTILE, node=HOSTILE, error=HOSTILE
-    )
+    hostile = RetryResult(status=status, name=HOSTILE, node=HOSTILE, error=HOSTILE)
     text = notifications.retry_ended(hostile).text
     assert "<!channel>" not in text
     assert "<!here>" not in text
@@ -58,8 +48,7 @@ def test_nothing_of_a_run_is_markup(status: str) -> None:
     [("C0SOC", "<#C0SOC>"), ("U0CAROL", "<@U0CAROL>"), ("G0OLD", "<#G0OLD>")],
 )
 def test_a_closed_channel_or_chat_is_named_as_people_know_it(channel: str, expected: str) -> None:
-    closed = ChannelClosedNotification(channel=channel, code="is_archived")
-    text = notifications.channel_closed(closed).text
+    text = notifications.channel_closed(Destination.parse(channel), "is_archived").text
     assert text.startswith(f"⚠️ I can't post in {expected} any more (`is_archived`).")
     [origin, *_rest] = notifications.with_origin(
         notifications.retry_ended(FINISHED), channel
@@ -68,16 +57,15 @@ def test_a_closed_channel_or_chat_is_named_as_people_know_it(channel: str, expec
 
 
 def test_what_waited_before_counts_and_leaves_out_what_there_is_none_of() -> None:
-    text = notifications.backlog(BacklogNotification(tasks=1, overdue=2)).text
+    text = notifications.backlog(tasks=1, failed=0, overdue=2, oldest=None).text
     assert "Before that, 1 task waits, 2 are overdue. These" in text
 
 
 def test_a_reminder_says_what_happens_if_nobody_decides() -> None:
     due = NOW + timedelta(minutes=30)
     task = Task(id="t1", name="Isolate x", status="waiting", due_date=due, due_handle="CONTINUE")
-    soon = ReminderNotification(ref=Ref(kind="task", id="t1"), before=1800)
-    assert "silence approves *Isolate x*" in notifications.reminder(soon, task, NOW).text
+    assert "silence approves *Isolate x*" in notifications.reminder((), task, NOW).text
     stops = task.model_copy(update={"due_handle": "INTERRUPT"})
-    assert notifications.reminder(soon, stops, NOW).text.endswith("Then it is interrupted.")
-    late = notifications.reminder(soon, task, due + timedelta(hours=1)).text
+    assert notifications.reminder((), stops, NOW).text.endswith("Then it is interrupted.")
+    late = notifications.reminder((), task, due + timedelta(hours=1)).text
     assert late.startswith("⏰ *Overdue* since")

@@ -6,15 +6,13 @@ from typing import Any
 
 import pytest
 
-from bot.domain.notifications import (
-    CardNotification,
-    ReminderNotification,
-    SnoozeEndedNotification,
-)
 from bot.domain.objects import Ref
 from bot.domain.tracking import TrackedObject
 from bot.domain.workspaces import Workspaces
 from bot.notifications import planner
+from bot.notifications.card import CardNotification
+from bot.notifications.kinds import SnoozeEndedNotification
+from bot.notifications.reminder import ReminderNotification, auto_approves_by
 from bot.policy.config import PolicyHolder, parse
 from bot.secmaster import Instance, Task
 from bot.services import Services
@@ -55,10 +53,12 @@ def tracked(snapshot: Task | Instance, **fields: Any) -> TrackedObject:
     return TrackedObject(ref, snapshot, fields.pop("open_since", NOW - 3 * HOUR), **fields)
 
 
-def due(bundle: Services, known: TrackedObject, now: datetime = NOW) -> list[tuple[str, str]]:
+def due(
+    bundle: Services, tracked_object: TrackedObject, now: datetime = NOW
+) -> list[tuple[str, str]]:
     """Return (kind, channel) of each entry that is due."""
-    entries, _ = planner.due_entries(bundle, known, now)
-    return [(entry.notification.kind, entry.channel) for entry in entries]
+    entries, _ = planner.due_entries(bundle, tracked_object, now)
+    return [(entry.notification.kind, entry.destination.id) for entry in entries]
 
 
 # What is new.
@@ -68,7 +68,7 @@ def test_a_new_object_has_a_card_on_each_of_its_routes_and_in_subscribed_channel
     goes_on = TASKS + "continue = true\n"
     bundle = services(goes_on, "usergroup = 'S0ONCALL'\ntasks = true\n")
     entries = planner.card_entries(bundle, TASK, task(), NOW, ["C0RANDOM"])
-    assert [(entry.dedupe_key, entry.channel, entry.not_before) for entry in entries] == [
+    assert [(entry.dedupe_key, entry.destination.id, entry.not_before) for entry in entries] == [
         ("card:1:task:main:t1:C0SOC", "C0SOC", NOW),
         ("card:1:task:main:t1:S0ONCALL", "S0ONCALL", NOW),
         ("card:1:task:main:t1:C0RANDOM", "C0RANDOM", NOW),
@@ -111,8 +111,8 @@ def test_quiet_hours_hold_back_all_but_what_is_due_before_their_end() -> None:
 
 
 def test_a_reminder_is_due_at_its_time_and_named_by_it() -> None:
-    bundle, known = services(REMINDS), tracked(task(due_date=NOW + HOUR))
-    [entry], next_check_at = planner.due_entries(bundle, known, NOW)
+    bundle, tracked_object = services(REMINDS), tracked(task(due_date=NOW + HOUR))
+    [entry], next_check_at = planner.due_entries(bundle, tracked_object, NOW)
     assert entry.notification == ReminderNotification(
         ref=TASK, mentions=("S0SOC",), route="soc", before=3600
     )
@@ -124,38 +124,40 @@ def test_a_reminder_is_due_at_its_time_and_named_by_it() -> None:
 
 
 def test_of_missed_reminders_only_the_last_is_posted() -> None:
-    known = tracked(task(due_date=NOW + 10 * MINUTE))
-    [entry], next_check_at = planner.due_entries(services(REMINDS), known, NOW)
+    tracked_object = tracked(task(due_date=NOW + 10 * MINUTE))
+    [entry], next_check_at = planner.due_entries(services(REMINDS), tracked_object, NOW)
     assert isinstance(entry.notification, ReminderNotification)
     assert entry.notification.before == 15 * 60
     assert next_check_at is None
 
 
 def test_what_should_have_been_posted_over_a_day_ago_is_not() -> None:
-    known = tracked(task(due_date=NOW - 25 * HOUR), open_since=NOW - 72 * HOUR)
-    assert due(services(REMINDS), known) == []
+    tracked_object = tracked(task(due_date=NOW - 25 * HOUR), open_since=NOW - 72 * HOUR)
+    assert due(services(REMINDS), tracked_object) == []
 
 
 def test_a_reminder_from_before_a_task_was_known_is_its_card() -> None:
-    known = tracked(task(due_date=NOW + 30 * MINUTE), open_since=NOW)
-    assert due(services(REMINDS), known) == []
-    first = planner.first_check_at(services(REMINDS), TASK, known.snapshot, NOW, backlog=False)
+    tracked_object = tracked(task(due_date=NOW + 30 * MINUTE), open_since=NOW)
+    assert due(services(REMINDS), tracked_object) == []
+    first = planner.first_check_at(
+        services(REMINDS), TASK, tracked_object.snapshot, NOW, backlog=False
+    )
     assert first == NOW + 15 * MINUTE
 
 
 def test_an_escalation_goes_to_the_next_route_once_for_each_time_a_task_is_open() -> None:
     since = NOW - 30 * MINUTE
-    bundle, known = services(ESCALATES, BOSS), tracked(task(), open_since=since)
-    [entry], next_check_at = planner.due_entries(bundle, known, NOW)
-    assert (entry.channel, next_check_at) == ("U0DAVE", None)
+    bundle, tracked_object = services(ESCALATES, BOSS), tracked(task(), open_since=since)
+    [entry], next_check_at = planner.due_entries(bundle, tracked_object, NOW)
+    assert (entry.destination.id, next_check_at) == ("U0DAVE", None)
     assert entry.notification == CardNotification(ref=TASK, route="boss", escalated_from="soc")
     assert entry.dedupe_key == f"escalated:1:task:main:t1:{since.isoformat()}:U0DAVE"
-    assert due(bundle, known, NOW - MINUTE) == []
+    assert due(bundle, tracked_object, NOW - MINUTE) == []
 
 
 def test_the_backlog_escalates_to_nobody() -> None:
-    known = tracked(task(), open_since=NOW - HOUR, backlog=True)
-    assert due(services(ESCALATES, BOSS), known) == []
+    tracked_object = tracked(task(), open_since=NOW - HOUR, backlog=True)
+    assert due(services(ESCALATES, BOSS), tracked_object) == []
 
 
 def test_without_a_time_there_is_nothing_to_check() -> None:
@@ -168,10 +170,12 @@ def test_without_a_time_there_is_nothing_to_check() -> None:
 def test_a_snooze_puts_off_escalations_and_its_end_is_posted() -> None:
     until = NOW + HOUR
     bundle = services(ESCALATES, BOSS)
-    known = tracked(task(), open_since=NOW - HOUR, snoozed_until=until, snoozed_by="U0ALICE")
-    assert due(bundle, known) == []
-    entries, _ = planner.due_entries(bundle, known, until)
-    assert [entry.channel for entry in entries] == ["U0DAVE", "C0SOC"]
+    tracked_object = tracked(
+        task(), open_since=NOW - HOUR, snoozed_until=until, snoozed_by="U0ALICE"
+    )
+    assert due(bundle, tracked_object) == []
+    entries, _ = planner.due_entries(bundle, tracked_object, until)
+    assert [entry.destination.id for entry in entries] == ["U0DAVE", "C0SOC"]
     assert entries[1].notification == SnoozeEndedNotification(
         ref=TASK, mentions=("S0SOC",), route="soc", snoozed_by="U0ALICE"
     )
@@ -183,7 +187,7 @@ def test_a_snooze_hides_no_reminder_of_a_task_that_silence_would_approve(
     due_handle: str, *, reminded: bool
 ) -> None:
     snapshot = task(due_date=NOW + HOUR, due_handle=due_handle)
-    known = tracked(snapshot, snoozed_until=NOW + 2 * HOUR, snoozed_by="U0ALICE")
-    assert due(services(REMINDS), known) == [("reminder", "C0SOC")] * reminded
-    assert planner.auto_approves_by(snapshot, NOW + 2 * HOUR) is reminded
-    assert not planner.auto_approves_by(snapshot, NOW + HOUR - MINUTE)
+    tracked_object = tracked(snapshot, snoozed_until=NOW + 2 * HOUR, snoozed_by="U0ALICE")
+    assert due(services(REMINDS), tracked_object) == [("reminder", "C0SOC")] * reminded
+    assert auto_approves_by(snapshot, NOW + 2 * HOUR) is reminded
+    assert not auto_approves_by(snapshot, NOW + HOUR - MINUTE)

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.cards import Card
-from bot.domain.notifications import CardNotification
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import ListedObject
@@ -375,11 +374,11 @@ async def post_group(stage: Stage) -> Card:
     snapshots = [await stage.client.show_workflow_instance(ref.id) for ref in RUNS]
     listed = [ListedObject(ref, run, "f") for ref, run in zip(RUNS, snapshots, strict=True)]
     stage.store.tracked.add(listed, [], stage.clock.now())
-    notification = CardNotification(ref=RUNS[0], failure_group="workflow")
+    first = Card(ref=RUNS[0], channel=SOC, ts="", title=snapshots[0].name, failure_group="workflow")
     metadata = {"part": "card", "operation": "", "ref": str(RUNS[0])}
-    await stage.cards.post_notified(SOC, snapshots[0], notification, metadata, "")
+    await stage.cards.post_notified(first, snapshots[0], metadata)
     later = list(zip(RUNS[1:], snapshots[1:], strict=True))
-    assert await stage.cards.add_to_group(SOC, later, notification)
+    assert await stage.cards.add_to_group(SOC, "workflow", later, intended_channel="")
     [card] = stage.store.cards.cards_of(RUNS[0])
     return card
 
@@ -405,8 +404,8 @@ async def test_a_group_that_slack_does_not_take_shows_none_of_those_who_came_lat
     other = Ref(kind="instance", id=seed.INSTANCE_DEBUG)
     run = await stage.client.show_workflow_instance(other.id)
     await stage.slack.faults.set(Fault(on="chat.update", status=200, code="cant_update_message"))
-    notification = CardNotification(ref=other, failure_group="workflow")
-    assert not await stage.cards.add_to_group(SOC, [(other, run)], notification)
+    runs = [(other, run)]
+    assert not await stage.cards.add_to_group(SOC, "workflow", runs, intended_channel="")
     assert {row.ref for row in stage.store.cards.cards_at(card.channel, card.ts)} == set(RUNS)
 
 

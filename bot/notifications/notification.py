@@ -1,0 +1,168 @@
+"""What a kind of notification says: when it is due, whether it is still relevant, how it looks.
+
+The kinds themselves are subclasses, and `bot.notifications.kinds.KINDS` lists them. Knows nothing
+of other entries' order or pace.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pydantic import ConfigDict
+
+from bot import messages
+from bot.domain.actions import OPEN_STATUSES
+from bot.domain.cards import Card
+from bot.domain.notifications import NotificationEnvelope, OutboxEntry
+from bot.domain.objects import Ref
+from bot.domain.snapshots import Snapshot
+from bot.domain.tracking import TrackedObject
+from bot.messages import Message
+from bot.policy.routes import Route
+from bot.secmaster import NotFound
+from bot.services import Services
+
+
+@dataclass(slots=True)
+class Posting:
+    """One attempt to post an entry of the outbox into ``channel``, perhaps with ``others``.
+
+    An entry that was tried before may stand there already: its message is found again by
+    ``metadata``. ``also_done`` are the numbers of those others that the attempt sees through.
+    """
+
+    services: Services
+    entry: OutboxEntry
+    channel: str
+    metadata: dict[str, str]
+    others: Sequence[OutboxEntry] = ()
+    also_done: list[int] = field(default_factory=list)
+
+    @property
+    def was_tried(self) -> bool:
+        """Whether the entry's message may have been posted before a crash."""
+        return self.entry.sending_at is not None
+
+    async def reply(self, message: Message, thread: str = "", *, broadcast: bool = False) -> None:
+        """Post a message once, into the channel or a thread; ``broadcast`` shows a reply in both.
+
+        In a fallback channel it names the channel that it was meant for.
+        """
+        intended = self.entry.notification.intended_channel
+        await self.services.slack.post(
+            self.channel,
+            messages.notifications.with_origin(message, intended),
+            self.metadata,
+            thread=thread,
+            posted_since=self.entry.sending_at,
+            broadcast=broadcast,
+        )
+
+    async def find_posted(self) -> str:
+        """Return the ts of the entry's message in the channel, "" where it has none yet."""
+        since = self.entry.sending_at
+        if since is None:
+            return ""
+        return await self.services.slack.find_posted(self.channel, "", self.metadata, since)
+
+    async def find_card(self, ref: Ref) -> Card | None:
+        """Return the card that an object has in the channel."""
+        return await asyncio.to_thread(self.services.store.cards.card_in, ref, self.channel)
+
+    async def read_open(self, ref: Ref) -> Snapshot | None:
+        """Read and record an object; None where it is gone, or nobody is waited for any more."""
+        try:
+            snapshot = await self.services.cards.read_and_track(ref)
+        except NotFound:
+            return None
+        return snapshot if snapshot.status in OPEN_STATUSES else None
+
+
+class Notification(NotificationEnvelope, ABC):
+    """The base of every kind: a subclass names its ``kind``, has fields, and delivers itself."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    @property
+    def group_key(self) -> tuple[object, ...] | None:
+        """What notifications share that one message can bring; None for one that is alone."""
+        return None
+
+    def metadata(self, dedupe_key: str) -> dict[str, str]:
+        """Return the metadata by which its message can be found again in Slack."""
+        return {"part": self.kind, "operation": dedupe_key}
+
+    @abstractmethod
+    async def deliver(self, posting: Posting) -> bool:
+        """Post it, unless it is no longer relevant; return whether there is a new message."""
+
+
+class Announcement(Notification):
+    """A kind that is one message, and relevant whenever its turn comes."""
+
+    @abstractmethod
+    def render(self) -> Message:
+        """Return the message."""
+
+    async def deliver(self, posting: Posting) -> bool:
+        """Post the message, into the thread if it has one."""
+        await posting.reply(self.render(), self.thread_ts)
+        return True
+
+
+class RoutedNotification(Notification):
+    """A kind about an object that waits for people, posted where a route of the policy leads.
+
+    ``mentions`` are the ids of people and user groups to be called; ``route`` is the route's name,
+    "" for a subscription; ``failure_group`` names the failures that may share its card.
+    """
+
+    ref: Ref
+    mentions: tuple[str, ...] = ()
+    route: str = ""
+    failure_group: str = ""
+
+    @classmethod
+    @abstractmethod
+    def schedule(
+        cls, tracked: TrackedObject, route: Route, routes: Sequence[Route]
+    ) -> list["ScheduledNotification"]:
+        """Return all of this kind that time makes due about an object by a route.
+
+        Past and future. ``routes`` are all of the policy's.
+        """
+
+    async def still_relevant(self, posting: Posting) -> Snapshot | None:
+        """Return its object as SecMaster has it now; None where nobody is waited for any more."""
+        return await posting.read_open(self.ref)
+
+    async def deliver(self, posting: Posting) -> bool:
+        """Post it for as long as its object waits for people."""
+        snapshot = await self.still_relevant(posting)
+        return snapshot is not None and await self.post(posting, snapshot)
+
+    @abstractmethod
+    async def post(self, posting: Posting, snapshot: Snapshot) -> bool:
+        """Post it about an object that still waits; return whether there is a new message."""
+
+    def timed_key(self, at: datetime) -> str:
+        """Return the dedupe key of what is due at a time: at another time it is another one."""
+        return f"{self.kind}:{self.ref}:{at.isoformat(timespec='seconds')}"
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledNotification:
+    """A notification that time makes due, the route that asks for it, and its dedupe key.
+
+    ``despite_snooze``: a snooze of the object does not hold it back. ``only_latest``: of several of
+    its kind that were missed only the last one is still news.
+    """
+
+    at: datetime
+    route: Route
+    notification: RoutedNotification
+    key: str
+    despite_snooze: bool = False
+    only_latest: bool = False

@@ -1,0 +1,480 @@
+"""The dispatcher between a real outbox and a local Slack: pace, order, trouble, crashes.
+
+A test's name begins with the function that it is about.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.notifications import NotificationEnvelope, OutboxEntry
+from bot.domain.objects import Ref
+from bot.domain.slack import Destination
+from bot.domain.tracking import ListedObject
+from bot.domain.workspaces import Workspaces
+from bot.notifications import dispatcher
+from bot.notifications.card import CardNotification
+from bot.notifications.dispatcher import ChannelWorker, ChannelWorkers, Dispatcher
+from bot.notifications.kinds import BacklogNotification, SnoozeEndedNotification
+from bot.notifications.reminder import ReminderNotification
+from bot.policy.config import PolicyHolder, parse
+from bot.sandbox.faults import Fault
+from bot.sandbox.secmaster import SecMasterSandbox
+from bot.sandbox.secmaster.wire import stamp
+from bot.secmaster import AnswerLost, Refused, Unavailable, Unreadable
+from bot.secmaster.connect import open_secmaster
+from bot.services import Services
+from bot.slack.cards import Cards
+from bot.slack.connect import open_slack
+from bot.slack.directory import Directory
+from bot.slack.gateway import CannotPost, SlackFailed, SlackGateway
+from bot.store import Store, close, connect
+from tests.support.clock import LeapingClock
+from tests.support.databases import Databases
+from tests.support.environment import settings_for
+from tests.support.people import ALICE, BOB, CAROL, ONCALL, SOC
+from tests.support.slack_recorder import SlackRecorder
+from tests.support.timeouts import QUICK_TIMEOUTS
+from tests.support.watch import EVERA
+
+POLICY = f"""
+[watch]
+fallback = "{ONCALL}"
+admins = ["{ALICE}"]
+
+[[routes]]
+channel = "{SOC}"
+tasks = true
+remind = ["1h"]
+"""
+TIMEOUTS = replace(QUICK_TIMEOUTS, post_interval=60, takeover=20)
+SOC_CHANNEL, ONCALL_CHANNEL = Destination.parse(SOC), Destination.parse(ONCALL)
+SLACK_DOWN: dict[str, Any] = {"on": "chat.postMessage", "status": 503, "code": "fatal_error"}
+
+
+@pytest.fixture
+def clock() -> LeapingClock:
+    return LeapingClock()
+
+
+@pytest.fixture
+async def services(
+    slack: SlackRecorder,
+    secmaster: SecMasterSandbox,
+    clock: LeapingClock,
+    databases: Databases,
+    tmp_path: Path,
+) -> AsyncIterator[Services]:
+    """The services of a bot between both stand-ins, of which nothing runs by itself."""
+    settings = settings_for(slack.url, secmaster.url, databases.with_tables("sqlite", tmp_path))
+    async with AsyncExitStack() as stack:
+        engine = connect(settings.database_url)
+        stack.callback(close, engine)
+        store, policy = Store(engine), PolicyHolder(parse(POLICY), Path("none.toml"))
+        client = await open_slack(settings, stack)
+        identity = await client.auth_test()
+        workspaces = Workspaces({"main": await open_secmaster(settings, stack, clock.now)}, {})
+        gateway = SlackGateway(client, identity["user_id"], optional_timeout=TIMEOUTS.optional)
+        cards = Cards(gateway, store, workspaces, policy, clock=clock, timeouts=TIMEOUTS)
+        stack.push_async_callback(cards.close)
+        yield Services(
+            workspaces=workspaces,
+            slack=gateway,
+            cards=cards,
+            directory=Directory(
+                client, identity["team_id"], policy, store.delegations, clock=clock, within=20
+            ),
+            store=store,
+            policy=policy,
+            clock=clock,
+            timeouts=TIMEOUTS,
+            process_id="first",
+        )
+
+
+def enqueue(services: Services, *tasks: int, to: str = SOC, **fields: Any) -> None:
+    """Enqueue for each number an announcement that so many tasks wait."""
+    add(
+        services,
+        *(BacklogNotification(tasks=number, **fields) for number in tasks),
+        keys=[f"{to}:{number}" for number in tasks],
+        to=to,
+    )
+
+
+def add(
+    services: Services, *notifications: NotificationEnvelope, keys: list[str], to: str = SOC
+) -> None:
+    now, destination = services.clock.now(), Destination.parse(to)
+    entries = [
+        OutboxEntry(
+            dedupe_key=key, destination=destination, notification=notification, not_before=now
+        )
+        for key, notification in zip(keys, notifications, strict=True)
+    ]
+    services.store.outbox.add(entries, now)
+
+
+def announced(slack: SlackRecorder, channel: str) -> list[int]:
+    """Return the numbers of the announcements in a channel, in order."""
+    texts = [str(message["text"]) for message in slack.messages(channel)]
+    return [int(text.split("Before that, ")[1].split()[0]) for text in texts if "Before" in text]
+
+
+def calls(slack: SlackRecorder, method: str, channel: str = SOC) -> int:
+    """Return how often a method was called for a channel."""
+    return sum(call.method == method and call.args["channel"] == channel for call in slack.calls)
+
+
+async def tracked_task(
+    services: Services,
+    secmaster: SecMasterSandbox,
+    name: str,
+    due_in: timedelta = timedelta(days=1),
+) -> Ref:
+    """Let a task arrive in SecMaster that was met two hours ago; return its reference."""
+    now = services.clock.now()
+    record = secmaster.world.add_task(name=name, due_date=stamp(now + due_in))
+    ref = Ref(kind="task", id=record["id"])
+    snapshot = await services.workspaces.read(ref)
+    listed = ListedObject(ref, snapshot, "f", next_check_at=now)
+    services.store.tracked.add([listed], [], now - timedelta(hours=2))
+    return ref
+
+
+# ChannelWorkers.
+
+
+async def test_start_ready_lets_no_channel_wait_for_another(
+    services: Services, slack: SlackRecorder
+) -> None:
+    await slack.faults.set(Fault(on="chat.postMessage", hold=True, times=1))
+    workers = ChannelWorkers(services)
+    enqueue(services, 1, 2)
+    await workers.start_ready()
+    await slack.faults.until_held("chat.postMessage")
+    enqueue(services, 3, 4, to=ONCALL)
+    await workers.start_ready()
+    await slack.until(lambda: announced(slack, ONCALL) == [3, 4])
+    assert announced(slack, SOC) == []
+    await slack.faults.clear()
+    await slack.until(lambda: announced(slack, SOC) == [1, 2])
+    await workers.close()
+
+
+async def test_start_ready_starts_no_second_worker_in_a_channel(
+    services: Services, slack: SlackRecorder
+) -> None:
+    await slack.faults.set(Fault(on="chat.postMessage", hold=True))
+    workers = ChannelWorkers(services)
+    enqueue(services, 1)
+    await workers.start_ready()
+    await slack.faults.until_held("chat.postMessage")
+    enqueue(services, 2)
+    await workers.start_ready()
+    await slack.faults.clear()
+    await slack.until(lambda: announced(slack, SOC) == [1, 2])
+    await workers.close()
+    assert calls(slack, "chat.postMessage") == 2
+
+
+async def test_close_leaves_what_was_under_way_to_the_next_process_which_posts_it_once(
+    services: Services, slack: SlackRecorder, clock: LeapingClock
+) -> None:
+    await slack.faults.set(Fault(on="chat.postMessage", hold=True, applied=True, times=1))
+    workers = ChannelWorkers(services)
+    enqueue(services, 1, 2)
+    await workers.start_ready()
+    await slack.faults.until_held("chat.postMessage")
+    await workers.close()  # it is posted, and nobody has recorded it
+    await slack.faults.clear()
+    assert services.store.outbox.count() == 2
+    clock.pauses.clear()
+    await ChannelWorker(replace(services, process_id="second"), SOC_CHANNEL).run()
+    assert announced(slack, SOC) == [1, 2]
+    assert calls(slack, "chat.postMessage") == 2
+    assert services.store.outbox.count() == 0
+    assert 0 < clock.pauses[0] <= TIMEOUTS.takeover  # the first might have been posting still
+
+
+# ChannelWorker.
+
+
+async def test_run_posts_in_order_with_a_pause_after_each_message(
+    services: Services, slack: SlackRecorder, clock: LeapingClock
+) -> None:
+    enqueue(services, 1, 2, 3)
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    assert announced(slack, SOC) == [1, 2, 3]
+    assert clock.pauses == [TIMEOUTS.post_interval] * 3
+    times = [float(message["ts"]) for message in slack.messages(SOC)]
+    assert all(later - earlier >= TIMEOUTS.post_interval - 1 for earlier, later in pairwise(times))
+
+
+async def test_run_posts_nothing_before_its_time(services: Services, slack: SlackRecorder) -> None:
+    enqueue(services, 1)
+    services.store.outbox.postpone([1], services.clock.now() + timedelta(hours=1))
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    assert announced(slack, SOC) == []
+    assert services.store.outbox.count() == 1
+
+
+async def test_run_takes_what_a_closed_channel_does_not_to_the_fallback_and_tells_the_admins(
+    services: Services, slack: SlackRecorder
+) -> None:
+    slack.archive(SOC)
+    enqueue(services, 1, 2)
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    await ChannelWorker(services, ONCALL_CHANNEL).run()
+    await ChannelWorker(services, Destination.parse(ALICE)).run()
+    messages = slack.messages(ONCALL)
+    assert announced(slack, ONCALL) == [1, 2]
+    assert all("Meant for <#C0SOC>" in str(message["blocks"]) for message in messages)
+    [report] = slack.messages(slack.chat_with(ALICE))
+    assert "I can't post in <#C0SOC> any more (`is_archived`)" in report["text"]
+    assert services.store.outbox.count() == 0
+
+
+async def test_run_asks_slack_no_second_time_about_a_closed_channel_for_an_hour(
+    services: Services, slack: SlackRecorder, clock: LeapingClock
+) -> None:
+    slack.archive(SOC)
+    enqueue(services, 1)
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    slack.unarchive(SOC)
+    enqueue(services, 2)
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    assert calls(slack, "chat.postMessage") == 1
+    clock.forward(minutes=61)
+    enqueue(services, 3)
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    assert announced(slack, SOC) == [3]
+    assert services.store.closed_channels.all() == []
+
+
+async def test_process_posts_once_for_each_dedupe_key(
+    services: Services, slack: SlackRecorder
+) -> None:
+    enqueue(services, 1, 1)
+    enqueue(services, 1)
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    enqueue(services, 1)
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    assert announced(slack, SOC) == [1]
+
+
+async def test_process_posts_once_though_slacks_answer_was_lost(
+    services: Services, slack: SlackRecorder, clock: LeapingClock
+) -> None:
+    lost = Fault(on="chat.postMessage", hang_up=True, applied=True, times=1)
+    await slack.faults.set(lost)
+    enqueue(services, 1)
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    assert announced(slack, SOC) == [1]
+    assert calls(slack, "chat.postMessage") == 1
+    assert calls(slack, "conversations.history") == 1
+    assert clock.pauses == [dispatcher.RETRY_PAUSE, TIMEOUTS.post_interval]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [CardNotification, ReminderNotification, SnoozeEndedNotification],
+    ids=lambda kind: kind.__name__,
+)
+async def test_process_drops_what_is_no_longer_relevant_in_silence_and_records_it(
+    services: Services,
+    slack: SlackRecorder,
+    secmaster: SecMasterSandbox,
+    caplog: pytest.LogCaptureFixture,
+    kind: type[CardNotification | ReminderNotification | SnoozeEndedNotification],
+) -> None:
+    task = secmaster.world.add_task(name="Isolate")
+    secmaster.world.update_task(task["id"], {"action": "CONTINUE"}, EVERA)
+    caplog.set_level(logging.INFO, "bot")
+    add(services, kind(ref=Ref(kind="task", id=task["id"])), keys=["decided"])
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    assert slack.messages(SOC) == []
+    assert calls(slack, "chat.postMessage") == 0
+    assert caplog.records == []
+    assert services.store.outbox.count() == 0
+    assert services.store.outbox.contains("decided")
+
+
+async def test_process_sums_up_what_quiet_hours_held_back(
+    services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox
+) -> None:
+    now = services.clock.now()
+    refs = [await tracked_task(services, secmaster, name) for name in ("Isolate a", "Isolate b")]
+    cards = [CardNotification(ref=ref, held_until=now) for ref in refs]
+    add(services, *cards, keys=["a", "b"])
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    [summary] = slack.messages(SOC)
+    assert summary["text"] == "🌅 *During quiet hours 2 came; 2 still wait.*"
+    assert services.store.outbox.count() == 0
+
+
+async def test_hand_to_members_enqueues_for_each_person_of_a_group(
+    services: Services, slack: SlackRecorder
+) -> None:
+    enqueue(services, 1, to="S0SOC")
+    await ChannelWorker(services, Destination.parse("S0SOC")).run()
+    destinations = services.store.outbox.ready_destinations(services.clock.now())
+    assert sorted(destination.id for destination in destinations) == [ALICE, BOB]
+    for destination in destinations:
+        await ChannelWorker(services, destination).run()
+    assert [announced(slack, slack.chat_with(user)) for user in (ALICE, BOB, CAROL)] == [
+        [1],
+        [1],
+        [],
+    ]
+
+
+async def test_hand_to_members_takes_what_is_for_an_empty_group_to_the_fallback(
+    services: Services, slack: SlackRecorder
+) -> None:
+    enqueue(services, 1, to="S0GONE")
+    await ChannelWorker(services, Destination.parse("S0GONE")).run()
+    await ChannelWorker(services, ONCALL_CHANNEL).run()
+    assert announced(slack, ONCALL) == [1]
+    assert services.store.closed_channels.all() == [("S0GONE", dispatcher.NO_MEMBERS)]
+
+
+async def test_forget_deleted_message_drops_what_belongs_into_its_thread(
+    services: Services, slack: SlackRecorder
+) -> None:
+    enqueue(services, 1, thread_ts="1.000100")
+    enqueue(services, 2)
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    assert announced(slack, SOC) == [2]
+    assert services.store.closed_channels.all() == []
+    assert services.store.outbox.count() == 0
+
+
+async def test_forget_deleted_message_has_a_card_posted_anew(
+    services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox
+) -> None:
+    ref = await tracked_task(services, secmaster, "Isolate")
+    add(services, CardNotification(ref=ref), keys=["card"])
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    [card] = slack.messages(SOC)
+    slack.workspace.delete(SOC, slack.stored(SOC, card["ts"]))
+    add(services, ReminderNotification(ref=ref), keys=["reminder"])
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    [message] = slack.messages(SOC)
+    assert message["text"].startswith("Isolate")
+    assert services.store.outbox.count() == 0
+
+
+async def test_wait_or_postpone_tries_a_temporary_failure_again_in_its_place(
+    services: Services, slack: SlackRecorder, clock: LeapingClock
+) -> None:
+    await slack.faults.set(Fault(**SLACK_DOWN, times=2))
+    enqueue(services, 1, 2)
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    assert announced(slack, SOC) == [1, 2]
+    assert clock.pauses == [dispatcher.RETRY_PAUSE] * 2 + [TIMEOUTS.post_interval] * 2
+
+
+async def test_wait_or_postpone_lets_the_others_pass_after_a_minute(
+    services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox, clock: LeapingClock
+) -> None:
+    await secmaster.faults.set(Fault(on="ShowTask", status=503))
+    task = secmaster.world.add_task(name="Isolate")
+    add(services, CardNotification(ref=Ref(kind="task", id=task["id"])), keys=["card"])
+    enqueue(services, 2)
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    assert announced(slack, SOC) == [2]
+    assert sum(pause == dispatcher.RETRY_PAUSE for pause in clock.pauses) == 12
+    await secmaster.faults.clear()
+    clock.forward(minutes=2)
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    assert slack.messages(SOC)[-1]["text"].startswith("Isolate")
+
+
+async def test_wait_or_postpone_puts_off_at_once_what_can_not_be_read(
+    services: Services, slack: SlackRecorder, clock: LeapingClock
+) -> None:
+    add(services, NotificationEnvelope(kind="parade"), keys=["parade"])
+    enqueue(services, 2)
+    await ChannelWorker(services, SOC_CHANNEL).run()
+    assert announced(slack, SOC) == [2]
+    assert clock.pauses == [TIMEOUTS.post_interval]
+    assert services.store.outbox.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "is_temporary"),
+    [
+        (SlackFailed(""), True),
+        (SlackFailed("ratelimited"), True),
+        (SlackFailed("invalid_blocks"), False),
+        (CannotPost("is_archived"), False),
+        (Unavailable("503"), True),
+        (AnswerLost("lost"), True),
+        (Refused("no"), False),
+        (Unreadable("odd"), False),
+        (TimeoutError(), True),
+        (KeyError("own fault"), False),
+    ],
+    ids=repr,
+)
+def test_is_temporary_tells_what_may_pass_from_what_stays(
+    error: Exception, *, is_temporary: bool
+) -> None:
+    assert dispatcher.is_temporary(error) is is_temporary
+
+
+# Dispatcher.
+
+
+async def test_enqueue_due_writes_what_time_makes_due_into_the_outbox_once(
+    services: Services, secmaster: SecMasterSandbox
+) -> None:
+    ref = await tracked_task(services, secmaster, "Isolate", due_in=timedelta(minutes=30))
+    for _ in range(2):
+        await Dispatcher(services).enqueue_due()
+    entry = services.store.outbox.next_entry(SOC_CHANNEL, services.clock.now())
+    assert entry is not None
+    assert (entry.notification.kind, entry.notification.ref) == ("reminder", ref)
+    assert services.store.outbox.count() == 1
+
+
+async def test_dispatch_plans_what_is_due_and_posts_it(
+    services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox
+) -> None:
+    await tracked_task(services, secmaster, "Isolate", due_in=timedelta(minutes=30))
+    loop = Dispatcher(services)
+    await loop.dispatch()
+    [card] = await slack.until(lambda: slack.messages(SOC))
+    assert card["text"].startswith("Isolate")
+    await loop.workers.close()
+
+
+async def test_run_breaks_off_the_workers_when_the_lead_is_lost(
+    services: Services, slack: SlackRecorder
+) -> None:
+    await slack.faults.set(Fault(on="chat.postMessage", hold=True))
+    enqueue(services, 1)
+    is_leading = True
+
+    async def is_leader() -> bool:
+        return is_leading
+
+    loop = Dispatcher(services)
+    running = asyncio.create_task(loop.run(3600, is_leader))
+    await slack.faults.until_held("chat.postMessage")
+    is_leading = False
+    loop.wake()
+    await running
+    await slack.faults.clear()
+    await services.slack.client.auth_test()  # what was held is answered before this is
+    assert announced(slack, SOC) == []
+    assert services.store.outbox.count() == 1

@@ -1,0 +1,100 @@
+"""Every kind of notification survives the way into the outbox and back, as its own kind."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.domain.notifications import NotificationEnvelope
+from bot.domain.objects import Ref
+from bot.domain.shift_digest import DeciderCounts, ShiftSummary
+from bot.domain.slack import Destination
+from bot.domain.tracking import RetryResult
+from bot.notifications import kinds
+from bot.notifications.card import CardNotification
+from bot.notifications.failure_details import FailureDetailsNotification
+from bot.notifications.kinds import (
+    BacklogNotification,
+    ChannelClosedNotification,
+    DigestNotification,
+    RetryEndedNotification,
+    SnoozeEndedNotification,
+)
+from bot.notifications.notification import Notification
+from bot.notifications.reminder import ReminderNotification
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+REF = Ref(kind="task", id="t1")
+CLOSED = Destination.parse("C0CLOSED")
+ROUTED = {"ref": REF, "mentions": ("U0DAVE",), "route": "soc", "failure_group": "w1"}
+RESULT = RetryResult(
+    status="FAILED", name="Enrich", actor_id="U0CAROL", node="Respond", error="no route", seconds=9
+)
+SUMMARY = ShiftSummary(since=NOW, until=NOW, deciders=(DeciderCounts(name="Bob", decisions={}),))
+EXAMPLES: tuple[Notification, ...] = (
+    ReminderNotification(**ROUTED, before=3600, intended_channel="C0SOC"),
+    CardNotification(**ROUTED, escalated_from="first", held_until=NOW),
+    SnoozeEndedNotification(**ROUTED, snoozed_by="U0ALICE"),
+    RetryEndedNotification(ref=REF, thread_ts="1.2", result=RESULT),
+    FailureDetailsNotification(ref=REF, thread_ts="1.2"),
+    BacklogNotification(tasks=3, failed=1, overdue=2, oldest=NOW),
+    DigestNotification(summary=SUMMARY),
+    ChannelClosedNotification(channel="C0SOC", code="is_archived"),
+)
+each_kind = pytest.mark.parametrize("notification", EXAMPLES, ids=lambda example: example.kind)
+
+
+def stored_and_read(notification: NotificationEnvelope) -> Notification:
+    """Return what becomes of a notification that was written into the outbox."""
+    written = json.dumps(notification.model_dump(mode="json"))
+    return kinds.read(NotificationEnvelope.model_validate_json(written))
+
+
+def test_there_is_an_example_of_each_kind_and_no_two_have_one_name() -> None:
+    assert tuple(map(type, EXAMPLES)) == kinds.KINDS
+    assert len({example.kind for example in EXAMPLES}) == len(kinds.KINDS)
+
+
+@each_kind
+def test_each_kind_survives_the_round_trip_through_json(notification: Notification) -> None:
+    assert stored_and_read(notification) == notification
+
+
+@each_kind
+def test_each_kind_is_redirected_while_it_is_stored(notification: Notification) -> None:
+    envelope = NotificationEnvelope.model_validate(notification.model_dump(mode="json"))
+    redirected = stored_and_read(envelope.redirected_from(CLOSED))
+    assert redirected == notification.redirected_from(CLOSED)
+
+
+def test_a_notification_of_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="'parade' is no kind of notification"):
+        kinds.read(NotificationEnvelope(kind="parade"))
+
+
+def test_a_reminder_without_a_card_brings_one_that_keeps_all_but_the_time() -> None:
+    reminder = ReminderNotification(
+        **ROUTED, before=3600, held_until=NOW, intended_channel="C0CLOSED"
+    )
+    shared = reminder.model_dump(exclude={"kind", "before"})
+    assert reminder.as_card().model_dump(exclude={"kind", "escalated_from"}) == shared
+    assert reminder.as_card().escalated_from == ""
+
+
+def test_failures_of_one_group_are_for_the_same_people_at_the_same_time() -> None:
+    card = CardNotification(**ROUTED)
+    key = card.group_key
+    assert key is not None
+    assert CardNotification(**ROUTED | {"route": "other"}).group_key == key
+    changes: tuple[dict[str, object], ...] = (
+        {"failure_group": "w2"},
+        {"mentions": ()},
+        {"held_until": NOW},
+        {"intended_channel": "C0SOC"},
+    )
+    assert all(card.model_copy(update=change).group_key != key for change in changes)
+
+
+@pytest.mark.parametrize("change", [{"failure_group": ""}, {"escalated_from": "soc"}])
+def test_a_task_and_what_is_escalated_share_no_card(change: dict[str, str]) -> None:
+    assert CardNotification(**ROUTED).model_copy(update=change).group_key is None
