@@ -16,6 +16,9 @@ from bot.cli.policy_check import check
 from bot.domain.actions import TABLE, Action
 from bot.domain.watch_status import WatchStatus
 from bot.messages.labels import LABELS
+from bot.operations.step_results import ResultKind
+from bot.operations.transitions import TABLE as TRANSITIONS
+from bot.operations.transitions import Effect
 from bot.policy.config import Config, load, parse
 from bot.settings import Settings
 from bot.slack.manifest import EMAILS, SCOPES
@@ -23,18 +26,23 @@ from bot.web.metrics import exposition
 from handlers.command_row import AnyCommand
 from handlers.command_table import TABLE as COMMAND_TABLE
 from handlers.command_table import parse as parse_command
+from tests.support.ways import WAYS, Stop
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 OPERATE = (ROOT / "docs/operate.md").read_text()
 POLICY = (ROOT / "docs/policy.md").read_text()
 COMMANDS = (ROOT / "docs/commands.md").read_text()
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
 ENV_EXAMPLE = (ROOT / ".env.example").read_text()
 POLICY_EXAMPLE = ROOT / "secmaster-bot.example.toml"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 FENCE = re.compile(r"^( *)```(.*)\n(?s:(.*?))^\1```$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+# The columns of the table of transitions, after the effect and what is done.
+TRANSITION_COLUMNS = ("done", "final", "retryable", "in_doubt", "not_visible")
 
 # What people put in the place of each part of a usage.
 PLACEHOLDERS = {
@@ -289,25 +297,31 @@ def test_every_link_leads_somewhere(document: Path, target: str) -> None:
         assert place in map(anchor, headings(there.read_text()))
 
 
-# The ways through the rooms.
-
-STOP = re.compile(r"^\| `(?P<file>[\w/]+\.py)` \| `(?P<function>\w+)` \|", re.MULTILINE)
-STOPS = [
-    (stop["file"], stop["function"])
-    for stop in STOP.finditer((ROOT / "docs/architecture.md").read_text())
-]
+# The ways through the rooms, and the table of transitions.
 
 
-@pytest.mark.parametrize(("file", "function"), sorted(set(STOPS)))
-def test_every_stop_of_the_ways_is_a_function_of_that_file(file: str, function: str) -> None:
-    tree = ast.parse((ROOT / file).read_text())
+@pytest.mark.parametrize("stop", sorted({stop for way in WAYS.values() for stop in way}))
+def test_every_stop_of_the_ways_is_a_function_of_that_file(stop: Stop) -> None:
+    tree = ast.parse((ROOT / stop.file).read_text())
     functions = ast.walk(tree)
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    assert function in {node.name for node in functions if isinstance(node, kinds)}
+    assert stop.function in {node.name for node in functions if isinstance(node, kinds)}
 
 
 def test_the_way_of_one_approve_is_short() -> None:
-    files = [file for file, _function in STOPS]
-    approve = STOPS[: files.index("bot/watch/leader.py")]
-    assert len(approve) < 45
-    assert len({file for file, _function in approve}) < 25
+    way = WAYS["The way of one Approve"]
+    assert len(way) < 45
+    assert len({stop.file for stop in way}) < 25
+
+
+def test_the_table_of_transitions_is_that_of_the_code() -> None:
+    """Each cell names the transition that the code has for it, and no cell is missing."""
+    documented = {}
+    columns = [ResultKind[name.upper()] for name in TRANSITION_COLUMNS]
+    for row in table_rows(ARCHITECTURE):
+        effect, _purpose, *cells = [cell.strip() for cell in row.split("|")[1:-1]]
+        if len(cells) == len(columns):
+            for kind, cell in zip(columns, cells, strict=True):
+                if cell:
+                    documented[Effect[effect.strip("`")], kind] = cell.split("`")[1]
+    assert documented == {key: transition.__name__ for key, transition in TRANSITIONS.items()}
