@@ -158,7 +158,7 @@ class ParsedCommand(Generic[R]):
 
 
 def complete(request: R) -> Callable[[Arguments], R]:
-    """Return the ``parse`` of a command that its name completes: it always makes this request."""
+    """Return a ``parse`` for a command that takes no words: it always makes this request."""
 
     def parse(arguments: Arguments) -> R:
         refuse_more(arguments.words)

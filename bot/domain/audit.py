@@ -9,7 +9,8 @@ from bot.domain.operations import Outcome, StandingOperation
 class AuditOutcome(StrEnum):
     """What became of an attempt; the texts are recorded for people, so they never change.
 
-    ALLOWED: it may be sent. LOST: another came first. COUNTED: an approval that waits for others.
+    ALLOWED: it may be sent. REFUSED: the policy said no, before the acknowledgement or right before
+    the write. LOST: another came first. COUNTED: an approval that waits for others.
     REVOKED: an approval that no longer counts, since its giver may not give it any more. DONE,
     FAILED and UNKNOWN are the ends of what was ALLOWED, FAILED also that of what never was.
     """

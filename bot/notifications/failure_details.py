@@ -38,7 +38,7 @@ class FailureDetailsNotification(Notification):
         return True
 
     async def share(self, posting: Posting) -> None:
-        """Upload the file into the thread, unless it may be there and is; raises SlackFailed."""
+        """Upload the file into the thread, unless an earlier attempt did; raises SlackFailed."""
         slack, channel, thread = posting.services.slack, posting.channel, self.thread_ts
         try:
             run = await posting.services.workspaces.read(self.ref)

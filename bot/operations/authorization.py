@@ -1,4 +1,4 @@
-"""May they? Asked before the acknowledgement, and again right before the key is taken.
+"""Ask the policy about an action before the acknowledgement, and again right before the write.
 
 The first answer is about what the card showed, and spares people the wait for a refusal; the
 second is about what SecMaster says then, and it alone lets anything be sent. No answer means no.
@@ -36,7 +36,7 @@ from bot.slack.directory import LookupFailed
 
 
 class Right(StrEnum):
-    """What the policy's ``[rights]`` leave to roles, beside the actions."""
+    """The rights that the policy's ``[rights]`` give to roles, beside those to actions."""
 
     AUDIT = "audit"
     RELOAD = "reload"

@@ -174,7 +174,7 @@ def _change_approval(services: Services, operation: Operation) -> PreflightResul
 async def recheck(
     services: Services, operation: Operation, preflight: Preflight
 ) -> StepResult | None:
-    """Return why the object is no longer as open to this as when it was read, if so."""
+    """Return why a write may no longer be sent, by another read of its object; None if it may."""
     if not BY_NAME[operation.action].allowed_statuses:
         return None
     try:

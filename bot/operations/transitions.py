@@ -97,7 +97,7 @@ class State:
 
     @property
     def is_spent(self) -> bool:
-        """Whether it is to be given up if the next attempt was in vain."""
+        """Whether the budget is spent: an attempt that was in vain is then the last."""
         return self.elapsed >= self.operation.retry.budget
 
     @property
@@ -166,7 +166,7 @@ def send_first(state: State, result: StepResult) -> State:
 
 
 def write(state: State, _result: StepResult) -> State:
-    """The attribution is left: send the action."""
+    """The attribution comment is left: send the action."""
     return _proceed(state, Effect.WRITE)
 
 
@@ -178,7 +178,7 @@ def retry(state: State, result: StepResult) -> State:
 
 
 def verify(state: State, result: StepResult) -> State:
-    """It may have taken effect: read, at once."""
+    """The write may have taken effect: read at once whether it did."""
     doubt = Doubt(WRITES[state.effect], result)
     state = replace(_proceed(state, Effect.VERIFY), doubt=doubt, doubts=state.doubts + 1)
     if result.outcome.reason_code is OutcomeReason.RESTARTED:
@@ -190,7 +190,7 @@ def verify(state: State, result: StepResult) -> State:
 
 
 def refuse(state: State, result: StepResult) -> State:
-    """It was refused: that is the end, unless an earlier doubt may be what it answers."""
+    """The write was refused: conclude, unless an earlier attempt may have taken effect."""
     if not state.doubts:
         return conclude(state, result)
     doubt = Doubt(WRITES[state.effect], result)
@@ -198,14 +198,14 @@ def refuse(state: State, result: StepResult) -> State:
 
 
 def look_again(state: State, result: StepResult) -> State:
-    """It could not be read: read again after a pause, or give up."""
+    """The object could not be read: read again after a pause, or give up."""
     if state.is_spent:
         return conclude(state, result)
     return _with_notice(_paused(state, result), result.outcome, state.write)
 
 
 def look_again_or_resend(state: State, result: StepResult) -> State:
-    """It does not show: read again, send it again once it would show by now, or give up."""
+    """The write does not show: read again, send it again once it would show by now, or give up."""
     schedule, doubt = state.operation.retry, state.doubt
     if doubt is None:
         raise ValueError("nothing is in doubt")
@@ -223,7 +223,7 @@ def look_again_or_resend(state: State, result: StepResult) -> State:
 
 
 def confirm(state: State, result: StepResult) -> State:
-    """It shows: go on to the action after the attribution, or conclude."""
+    """The write took effect: go on to the action after the attribution, or conclude."""
     if state.write is WriteKind.ATTRIBUTION:
         return _proceed(state, Effect.WRITE)
     return conclude(state, result)
@@ -245,13 +245,13 @@ def conclude(state: State, result: StepResult) -> State:
 
 
 def report(state: State, result: StepResult) -> State:
-    """It is on record: tell it."""
+    """The outcome is on record: report it."""
     answer = {"task": state.result.task, "asked_at": state.result.asked_at}
     return replace(state, effect=Effect.REPORT, result=result.model_copy(update=answer))
 
 
 def lapse(state: State, _result: StepResult) -> State:
-    """It is told: that is the end, but for the approval request that it opened."""
+    """The outcome is reported: end, or wait until the approval request that it opened expires."""
     request = state.result.outcome.approval_request
     if request is None or request.id != state.operation.id:
         return replace(state, effect=Effect.END)

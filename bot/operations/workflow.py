@@ -1,6 +1,6 @@
-"""One action, from its record to its thread: written once, reported once, whatever dies on the way.
+"""Carry out recorded operations: each written once and reported once, whatever dies on the way.
 
-What follows what is in ``transitions``; here each effect is carried out, as a durable step.
+``transitions`` says what follows what; here each effect is carried out, as a durable step.
 """
 
 import asyncio
@@ -187,6 +187,6 @@ class OperationRunner:
 
 
 async def _all(reports: Sequence[Awaitable[None]]) -> None:
-    """Await them all; one that fails must not leave the others to themselves."""
+    """Await all reports, then raise the first error: none of them is left running."""
     for error in filter(None, await asyncio.gather(*reports, return_exceptions=True)):
         raise error

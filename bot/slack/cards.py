@@ -186,7 +186,7 @@ class Cards:
         return pending.reading_drawn
 
     async def redraw_now(self, ref: Ref) -> None:
-        """Draw every card of an object for this caller alone, who may break it off."""
+        """Draw every card of an object without sharing the drawing, so that it can be cancelled."""
         await self._draw_cards(ref, only_outdated=False)
 
     async def redraw_outdated(self, ref: Ref) -> int:
@@ -194,7 +194,7 @@ class Cards:
         return await self._draw_cards(ref, only_outdated=True)
 
     async def redraw_from_stored(self, ref: Ref) -> None:
-        """Draw the cards from the snapshot that was read last, while SecMaster can't be read."""
+        """Draw the cards from the snapshot that they show, while SecMaster can't be read."""
         async with self.render_lock(ref):
             state = await asyncio.to_thread(
                 self._store.card_states.load_stored, ref, self._clock.now()

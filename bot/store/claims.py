@@ -143,7 +143,7 @@ class Claims(Repository):
         return None if row is None or row.operation_id == operation.id else _standing(row)
 
     def withdraw(self, operation: Operation, at: datetime) -> ApprovalChange:
-        """Withdraw an approval, or decline what waits: which of the two is the intent."""
+        """Withdraw an approval or decline its request, by the operation's intent."""
         with self.engine.begin() as connection:
             approvals.lock_object(connection, operation.ref)
             recorded = audit.recorded_change(connection, operation, AuditOutcome(operation.intent))
