@@ -38,9 +38,10 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
     if operation.intent is ApprovalIntent.WITHDRAW:  # nobody needs a right to take back their own
         return await asyncio.to_thread(_change_approval, services, operation)
     action, location = BY_NAME[operation.action], operation.location
-    posts_card = not location.card and operation.intent is ApprovalIntent.GIVE
+    gives = operation.intent is ApprovalIntent.GIVE
+    posts_card = gives and not location.card
     snapshot: Snapshot | None = None
-    if action.allowed_statuses or posts_card or needs_object(services, action):
+    if needs_object(services, action) or (gives and action.allowed_statuses) or posts_card:
         try:
             snapshot = await services.workspaces.read(operation.ref)
         except SecMasterError as error:
