@@ -121,7 +121,7 @@ class App:
             {WORKSPACE: secmaster}, {WORKSPACE: settings.secmaster_workspace_id}
         )
         store = Store(self.engine)
-        slack = SlackGateway(client, identity["user_id"], optional_timeout=timeouts.optional)
+        slack = SlackGateway(client, identity["user_id"], identity["url"])
         cards = Cards(
             slack,
             store,

@@ -54,7 +54,8 @@ TASK_FIELDS: tuple[Field[Task], ...] = (
     Field("notes", lambda task: task.notes or task.note, decisive=True),
     Field("attachments", lambda task: ", ".join(task.attachment_id_list), decisive=True),
     Field("review_comments", lambda task: task.review_comments),
-    Field("creator_name", lambda task: task.creator_name),
+    # Rules may ask for it: who created a task may be refused to decide it.
+    Field("creator_name", lambda task: task.creator_name or task.creator_id, decisive=True),
     Field("create_time", lambda task: _moment(task.create_time)),
 )
 INSTANCE_FIELDS: tuple[Field[Instance], ...] = (
@@ -74,7 +75,7 @@ INSTANCE_FIELDS: tuple[Field[Instance], ...] = (
     Field(
         "error_msg", lambda run: _failed_node_text(run, lambda node: node.error_msg), decisive=True
     ),
-    Field("playbook", lambda run: run.playbook.name),
+    Field("playbook", lambda run: run.playbook.name, decisive=True),  # rules may ask for it
     Field("trigger_type", lambda run: run.trigger_type),
     Field("start_time", lambda run: _moment(run.start_time)),
     Field("end_time", lambda run: _moment(run.end_time)),

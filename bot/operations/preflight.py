@@ -8,7 +8,7 @@ import asyncio
 from typing import assert_never
 
 from bot.domain import snapshots
-from bot.domain.actions import BY_NAME, needs_attribution
+from bot.domain.actions import BY_NAME
 from bot.domain.approvals import ApprovalIntent, NotChanged, RequestEnded, RequestRemains
 from bot.domain.attribution import comment_reference, comment_reference_of
 from bot.domain.claims import Claim, HeldBy, NotCounted, RequestOver, Taken, WaitingFor
@@ -38,9 +38,10 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
     if operation.intent is ApprovalIntent.WITHDRAW:  # nobody needs a right to take back their own
         return await asyncio.to_thread(_change_approval, services, operation)
     action, location = BY_NAME[operation.action], operation.location
-    posts_card = not location.card and operation.intent is ApprovalIntent.GIVE
+    gives = operation.intent is ApprovalIntent.GIVE
+    posts_card = gives and not location.card
     snapshot: Snapshot | None = None
-    if action.allowed_statuses or posts_card or needs_object(services, action):
+    if needs_object(services, action) or (gives and action.allowed_statuses) or posts_card:
         try:
             snapshot = await services.workspaces.read(operation.ref)
         except SecMasterError as error:
@@ -96,11 +97,7 @@ async def _claim(
     services: Services, operation: Operation, snapshot: Snapshot | None
 ) -> PreflightResult:
     """Take the key, or count the approval where more people are needed."""
-    action, location = BY_NAME[operation.action], operation.location
-    leaves_comment = needs_attribution(operation) or any(param.signed for param in action.params)
-    permalink = ""
-    if location.card and leaves_comment:
-        permalink = await services.slack.permalink(location.channel, location.card)
+    action = BY_NAME[operation.action]
     retry_count = snapshot.retry_count if isinstance(snapshot, Instance) else 0
     stored = snapshots.stored(snapshot) if snapshot else StoredSnapshot()
     group = action.claim_group
@@ -109,7 +106,6 @@ async def _claim(
     claim = await asyncio.to_thread(services.store.claims.claim, operation, key, now, stored)
     preflight = Preflight(
         retry_count=retry_count,
-        permalink=permalink,
         status=snapshot.status if snapshot else "",
         decision_fingerprint=stored.fingerprint,
     )

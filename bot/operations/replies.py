@@ -87,9 +87,7 @@ async def _decide_again(
 async def announce_break_glass(services: Services, operation: Operation, outcome: Outcome) -> None:
     """Tell the channel for it that somebody decided alone what asks for several people."""
     location = operation.location
-    link = ""
-    if location.card:
-        link = await services.slack.permalink(location.channel, location.card)
+    link = services.slack.permalink(location.channel, location.card) if location.card else ""
     workspace = services.workspaces.name(operation.ref.workspace)
     message = messages.break_glass_used(operation, outcome, workspace, link)
     try:

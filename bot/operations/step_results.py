@@ -50,12 +50,11 @@ class StepResult(Value):
 class Preflight(Value):
     """What was read and claimed before the write, as far as a later step needs it.
 
-    ``permalink`` is where the operation is talked about. ``ended_request`` is what the operation
-    put an end to, ``outdated_approvals`` were given to something that has changed since.
+    ``ended_request`` is what the operation put an end to, ``outdated_approvals`` were given to
+    something that has changed since.
     """
 
     retry_count: int = 0
-    permalink: str = ""
     status: str = ""
     decision_fingerprint: str = ""
     ended_request: ApprovalRequest | None = None

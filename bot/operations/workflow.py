@@ -103,8 +103,8 @@ class OperationRunner:
                 result = await self._step("bring the file", UploadResult, operation, upload)
             case Effect.ATTRIBUTE | Effect.WRITE:
                 stale = facts if state.outdated else None
-                arguments = (WRITES[state.effect], stale, facts.permalink)
-                result = await self._step("send", StepResult, operation, write.send, *arguments)
+                kind = WRITES[state.effect]
+                result = await self._step("send", StepResult, operation, write.send, kind, stale)
             case Effect.VERIFY:
                 verify = write.verify
                 result = await self._step(

@@ -27,11 +27,7 @@ from bot.services import Services
 
 
 async def send(
-    services: Services,
-    operation: Operation,
-    kind: WriteKind,
-    stale: Preflight | None,
-    permalink: str,
+    services: Services, operation: Operation, kind: WriteKind, stale: Preflight | None
 ) -> StepResult:
     """Send a write, unless it may have been sent already, or is no longer what was asked for.
 
@@ -47,7 +43,7 @@ async def send(
         return refusal
     asked_at = services.clock.now()
     try:
-        receipt = await _put(services, operation, kind, permalink)
+        receipt = await _put(services, operation, kind)
     except SecMasterError as error:
         if error.write_effect is WriteEffect.NONE:
             return not_sent(error)
@@ -92,10 +88,10 @@ async def verify(
     return StepResult(kind=kind_of_result, outcome=unknown)
 
 
-async def _put(
-    services: Services, operation: Operation, kind: WriteKind, permalink: str
-) -> Receipt:
+async def _put(services: Services, operation: Operation, kind: WriteKind) -> Receipt:
     """Send one write; raises SecMasterError."""
+    location = operation.location
+    permalink = services.slack.permalink(location.channel, location.card) if location.card else ""
     client, object_id = services.workspaces.client(operation.ref.workspace), operation.ref.id
     action = BY_NAME[operation.action]
     if kind is WriteKind.ATTRIBUTION:

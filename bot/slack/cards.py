@@ -343,9 +343,7 @@ class Cards:
 
         The caller holds the object's ``card_lock`` for the channel.
         """
-        # Its address is not asked for: Slack tells five a second, and of all that arrives only
-        # few are decided on here.
-        return await self._post(card, snapshot, metadata, wants_permalink=False)
+        return await self._post(card, snapshot, metadata)
 
     async def add_to_group(
         self,
@@ -416,7 +414,6 @@ class Cards:
         metadata: dict[str, str],
         *,
         posted_since: datetime | None = None,
-        wants_permalink: bool = True,
     ) -> str:
         """Post a card, unless it has a ts, and record it; return its ts."""
         state = await asyncio.to_thread(self._save_and_load, card.ref, snapshot)
@@ -431,10 +428,7 @@ class Cards:
                 "decision_fingerprint": state.decision_fingerprint,
             }
         )
-        recording = asyncio.to_thread(self._store.cards.add_card, posted, self._clock.now())
-        # Its address is asked for now, so that no decision waits for it.
-        permalink = [self._slack.permalink(card.channel, ts)] if wants_permalink else []
-        await asyncio.gather(recording, *permalink)
+        await asyncio.to_thread(self._store.cards.add_card, posted, self._clock.now())
         return ts
 
     def _save_and_load(self, ref: Ref, snapshot: Snapshot) -> CardState:

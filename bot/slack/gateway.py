@@ -4,7 +4,6 @@ Slack has no idempotency key for a message: ours carry metadata that names the o
 whoever may be posting for the second time looks for the first message before.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
@@ -23,7 +22,6 @@ T = TypeVar("T")
 CLOCK_SKEW = timedelta(minutes=2)
 OK = 200
 METADATA_EVENT = "secmaster_bot"
-MAX_PERMALINKS = 10_000  # remembered
 
 # What https://docs.slack.dev/reference/methods/chat.postMessage answers for a place where we
 # may not write; asking again would not change it.
@@ -97,19 +95,15 @@ async def call(response: Awaitable[T]) -> T:
 class SlackGateway:
     """Posts, updates and finds the bot's messages.
 
-    ``client`` is Slack's own client, for calls that need none of this; ``bot_user`` is who we are.
-    An answer that is only nice to have is waited for ``optional_timeout`` seconds.
+    ``client`` is Slack's own client, for calls that need none of this; ``bot_user`` is who we are,
+    and ``workspace_url`` the address of the Slack workspace.
     """
 
-    def __init__(
-        self, client: AsyncWebClient, bot_user: str, *, optional_timeout: float = 0.5
-    ) -> None:
+    def __init__(self, client: AsyncWebClient, bot_user: str, workspace_url: str) -> None:
         self.client = client
         self.bot_user = bot_user
-        self._optional_timeout = optional_timeout
-        # Neither ever changes: the address of a message, and our channel with a person.
-        self._permalinks: dict[tuple[str, str], str] = {}
-        self._dm_channels: dict[str, str] = {}
+        self._workspace_url = workspace_url
+        self._dm_channels: dict[str, str] = {}  # our channel with a person never changes
 
     async def post(  # noqa: PLR0913 - what is posted where, and whether it may stand there already
         self,
@@ -185,21 +179,12 @@ class SlackGateway:
             self._dm_channels[user] = str(opened["channel"]["id"])
         return self._dm_channels[user]
 
-    async def permalink(self, channel: str, ts: str) -> str:
-        """Return a message's address; "" where Slack does not tell it soon."""
-        if address := self._permalinks.get((channel, ts)):
-            return address
-        try:
-            async with asyncio.timeout(self._optional_timeout):
-                request = self.client.chat_getPermalink(channel=channel, message_ts=ts)
-                address = str((await call(request))["permalink"])
-        except (SlackFailed, TimeoutError) as error:
-            log.warning("permalink is not known", extra={"error": str(error)})
-            return ""
-        if len(self._permalinks) >= MAX_PERMALINKS:
-            del self._permalinks[next(iter(self._permalinks))]
-        self._permalinks[channel, ts] = address
-        return address
+    def permalink(self, channel: str, ts: str) -> str:
+        """Return a message's address, in the form of chat.getPermalink's without asking for it.
+
+        https://docs.slack.dev/reference/methods/chat.getPermalink
+        """
+        return f"{self._workspace_url.rstrip('/')}/archives/{channel}/p{ts.replace('.', '')}"
 
     async def find_posted(
         self, channel: str, thread: str, metadata: dict[str, str], since: datetime

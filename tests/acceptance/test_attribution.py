@@ -100,18 +100,9 @@ async def test_a_decision_without_a_card_is_signed_with_the_card_it_gets(
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id}")
     ts = await environment.slack.until(lambda: environment.new_card(SOC, set()))
     await environment.replies(ts)
-    assert f"/archives/C0SOC/p{ts.replace('.', '')}" in comments(environment)[0]
-
-
-async def test_without_the_address_of_the_thread_the_rest_is_left(
-    environment: BotEnvironment,
-) -> None:
-    ts = await environment.card("task", TASK.id)
-    await environment.slack.faults.set(Fault(on="chat.getPermalink", status=500))
-    await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    await environment.replies(ts)
-    [left] = comments(environment)
-    assert left.endswith("in #soc (C0SOC)")
+    client = environment.app.services.slack.client
+    address = await client.chat_getPermalink(channel=SOC, message_ts=ts)
+    assert address["permalink"] in comments(environment)[0]
 
 
 async def test_a_run_has_no_comments_and_is_retried_without(environment: BotEnvironment) -> None:

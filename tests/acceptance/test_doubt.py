@@ -125,6 +125,37 @@ async def test_after_it_was_given_up_a_task_that_still_waits_can_be_decided(
     assert decided(environment) == 1
 
 
+async def test_the_thread_names_the_comment_where_only_that_is_in_doubt(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", TASK.id)
+    await environment.secmaster.faults.set(Fault(on="ShowTask", times=1))  # the first is answered
+    await environment.secmaster.faults.set(Fault(on="UpdateTask", hang_up=True, applied=True))
+    await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
+    await environment.slack.command(ALICE, SOC, f"/task approve {TASK.id} seen it")
+    [waiting] = await environment.replies(ts)
+    assert "whether the comment that names who decided was left" in waiting
+    assert "The approval itself has not been sent yet." in waiting
+    assert NOT_KNOWN not in texts(environment, ts)
+    await environment.secmaster.faults.clear()
+    assert "*Approved* by <@U0ALICE>" in (await environment.replies(ts, 2))[1]
+    assert NOT_KNOWN not in texts(environment, ts)
+    comments = environment.secmaster.world.task(TASK.id)["comments"]
+    assert len([each for each in comments if "seen it" in each["message"]]) == 1
+
+
+async def test_what_nobody_can_read_back_is_never_sent_twice(environment: BotEnvironment) -> None:
+    ts = await environment.card("instance", seed.INSTANCE_FAILED, user=CAROL)
+    await environment.secmaster.faults.set(
+        Fault(on="UpdateWorkflowInstance", hang_up=True, times=1)
+    )
+    command = f"/instance debug {seed.INSTANCE_FAILED} node [1]"
+    await environment.slack.command(CAROL, SOC, command)
+    [reply] = await environment.replies(ts)
+    assert "Nobody can say whether" in reply
+    assert request_count(environment, "UpdateWorkflowInstance") == 1
+
+
 async def test_a_lost_retry_is_not_known_either_and_is_sent_once(
     environment: BotEnvironment,
 ) -> None:

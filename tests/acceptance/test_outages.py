@@ -19,6 +19,10 @@ def outcomes(environment: BotEnvironment) -> list[str]:
     return [row["outcome"] for row in environment.app.services.store.audit.entries(TASK)]
 
 
+def sends(environment: BotEnvironment) -> int:
+    return sum(each.endpoint == "UpdateTask" for each in environment.secmaster.requests)
+
+
 def decided(environment: BotEnvironment) -> int:
     return len(environment.secmaster.writes("UpdateTask", TASK.id))
 
@@ -146,6 +150,25 @@ async def test_a_write_that_keeps_failing_while_reads_work_is_told_at_the_second
     assert endpoints.count("UpdateTask") >= 2
     assert decided(environment) == 0
     assert outcomes(environment) == ["allowed", "unknown"]
+
+
+@pytest.mark.parametrize(
+    "timeouts", [quick_retries(budget=20, settle=0.05)], indirect=True, ids=["patient"]
+)
+async def test_writes_that_fail_for_long_while_reads_work_end_in_one_write_told_once(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", TASK.id)
+    await environment.secmaster.faults.set(Fault(on="UpdateTask", status=503))
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    await environment.secmaster.until(lambda: sends(environment) >= 8)
+    await environment.secmaster.faults.clear()
+    waiting, reply = await environment.replies(ts, 2)
+    assert "reading until it is known whether the approval took effect" in waiting
+    assert "*Approved*" in reply
+    assert len(await environment.replies(ts, 2)) == 2
+    assert decided(environment) == 1
+    assert outcomes(environment) == ["allowed", "done"]
 
 
 @pytest.mark.parametrize(

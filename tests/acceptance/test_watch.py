@@ -102,13 +102,32 @@ async def test_a_newer_card_elsewhere_leaves_no_older_one_behind(
 
 
 @BY_HAND
-async def test_what_a_gateway_lost_for_a_moment_comes_back(environment: BotEnvironment) -> None:
+async def test_what_secmaster_lost_for_a_moment_comes_back(environment: BotEnvironment) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
-    await environment.secmaster.faults.set(Fault(on="ShowTask", html=True, status=404, times=1))
+    lost = Fault(on="ShowTask", status=404, code="SecMaster.20010004", times=1)
+    await environment.secmaster.faults.set(lost)
     async with environment.app.services.cards.card_lock(ISOLATE, SOC):
         await check_unlisted(environment.app.services)
     assert "no longer exists" in environment.message(ts)["text"]
     await check_unlisted(environment.app.services)
+    assert environment.buttons(ts)
+
+
+@BY_HAND
+@pytest.mark.parametrize(
+    "answer",
+    [Fault(on="ShowTask", status=404), Fault(on="ShowTask", html=True, status=404)],
+    ids=["gateway", "proxy"],
+)
+async def test_a_404_that_is_not_secmasters_leaves_cards_as_they_are(
+    environment: BotEnvironment, answer: Fault
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    before = environment.message(ts)["text"]
+    await environment.secmaster.faults.set(answer)
+    await check_unlisted(environment.app.services)
+    assert [each for each in environment.secmaster.requests if each.endpoint == "ShowTask"]
+    assert environment.message(ts)["text"] == before
     assert environment.buttons(ts)
 
 

@@ -37,7 +37,7 @@ TASK_CASES: list[tuple[str, dict[str, Any], set[str], str]] = [
     ("notes", {"notes": MARK}, {DECISIVE, CARD}, MARK),
     ("attachments", {"attachment_id_list": (MARK,)}, EVERYWHERE, MARK),
     ("review_comments", {"review_comments": MARK}, {DETAILS}, MARK),
-    ("creator_name", {"creator_name": MARK}, {CARD, DETAILS}, MARK),
+    ("creator_name", {"creator_name": MARK}, EVERYWHERE, MARK),
     ("create_time", {"create_time": MOMENT}, {CARD, DETAILS}, MOMENT_SHOWN),
 ]
 INSTANCE_CASES: list[tuple[str, dict[str, Any], set[str], str]] = [
@@ -47,7 +47,7 @@ INSTANCE_CASES: list[tuple[str, dict[str, Any], set[str], str]] = [
     ("retry_count", {"retry_count": 7531}, EVERYWHERE, "7531"),
     ("failed_node", {"nodes": (Node(action_name=MARK, status="FAILED"),)}, EVERYWHERE, MARK),
     ("error_msg", {"nodes": (Node(error_msg=MARK, status="FAILED"),)}, EVERYWHERE, MARK),
-    ("playbook", {"playbook": Named(name=MARK)}, {CARD, DETAILS}, MARK),
+    ("playbook", {"playbook": Named(name=MARK)}, EVERYWHERE, MARK),
     ("trigger_type", {"trigger_type": MARK}, {CARD, DETAILS}, MARK),
     ("start_time", {"start_time": MOMENT}, {CARD, DETAILS}, MOMENT_SHOWN),
     ("end_time", {"end_time": MOMENT}, {CARD, DETAILS}, MOMENT_SHOWN),

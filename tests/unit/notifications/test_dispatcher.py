@@ -82,7 +82,7 @@ async def services(
         client = await open_slack(settings, stack)
         identity = await client.auth_test()
         workspaces = Workspaces({"main": await open_secmaster(settings, stack, clock.now)}, {})
-        gateway = SlackGateway(client, identity["user_id"], optional_timeout=TIMEOUTS.optional)
+        gateway = SlackGateway(client, identity["user_id"], identity["url"])
         cards = Cards(gateway, store, workspaces, policy, clock=clock, timeouts=TIMEOUTS)
         stack.push_async_callback(cards.close)
         yield Services(

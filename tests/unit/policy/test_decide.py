@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, TABLE, Action
 from bot.domain.reasons import RefusalReason
-from bot.domain.snapshots import Snapshot
+from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.policy.config import Identities, parse
 from bot.policy.decide import (
     Allowed,
@@ -25,7 +25,7 @@ from bot.policy.decide import (
     needs_snapshot,
 )
 from bot.policy.rules import ConfirmRule, ReasonRule, Rule, covers
-from bot.secmaster import Instance, Task
+from bot.secmaster import Instance, Named, Task, WorkflowRef
 
 APPROVE, RETRY, COMMENT = (
     BY_NAME["task.approve"],
@@ -760,3 +760,32 @@ def test_no_lent_right_and_no_glass_lets_a_creator_pass_a_rule_that_refuses_them
             names = each.identities[0].names
             assert names
             assert names.isdisjoint({task.creator_name, task.creator_id})
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "change"),
+    [
+        (Task(id="t", name="a", business_type="b", related_object="c", creator_name="d"), change)
+        for change in (
+            {"name": "x"},
+            {"business_type": "x"},
+            {"related_object": "x"},
+            {"creator_name": "x"},
+            {"due_date": NOW},
+        )
+    ]
+    + [
+        (Instance(id="i", name="a"), change)
+        for change in (
+            {"name": "x"},
+            {"workflow": WorkflowRef(name="x")},
+            {"playbook": Named(name="x")},
+        )
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else type(value).__name__,
+)
+def test_what_a_rule_may_ask_for_is_bound_into_the_decision_fingerprint(
+    snapshot: Snapshot, change: dict[str, Any]
+) -> None:
+    other = snapshot.model_copy(update=change)
+    assert decision_fingerprint(snapshot) != decision_fingerprint(other)
