@@ -96,9 +96,9 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
     decision: Decision = Refused(RefusalReason.UNKNOWN_PERSON)
     try:
         principal = await services.directory.principal(requester.actor)
-        if needs_object(services, action):
+        if needs_object(config, action):
             snapshot = await _stored_snapshot(services, ref, decision_fingerprint)
-        if needs_object(services, action) and snapshot is None:
+        if needs_object(config, action) and snapshot is None:
             async with asyncio.timeout(services.timeouts.before_ack):
                 snapshot = await services.workspaces.read(ref)
         context = policy_context(services, ref, snapshot)
@@ -127,9 +127,8 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
     raise NotAllowed(action, ref, decision)
 
 
-def needs_object(services: Services, action: Action) -> bool:
+def needs_object(config: Config, action: Action) -> bool:
     """Whether a rule for this action, or the retry brake, depends on the object."""
-    config = services.policy.current
     return needs_snapshot(config.rules, action) or (config.brake is not None and action.is_retry)
 
 

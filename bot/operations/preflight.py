@@ -40,7 +40,7 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
     action, location = BY_NAME[operation.action], operation.location
     posts_card = not location.card and operation.intent is ApprovalIntent.GIVE
     snapshot: Snapshot | None = None
-    if action.allowed_statuses or posts_card or needs_object(services, action):
+    if action.allowed_statuses or posts_card or needs_object(services.policy.current, action):
         try:
             snapshot = await services.workspaces.read(operation.ref)
         except SecMasterError as error:

@@ -3,6 +3,7 @@
 A test's name begins with the function that it is about.
 """
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -199,6 +200,21 @@ async def test_authorize_lets_only_some_break_the_glass(
         return
     terms = (await ask(stage, user, break_glass=True)).terms
     assert (terms.approvals, terms.break_glass_channel) == (1, ONCALL)
+
+
+@pytest.mark.parametrize("previous", [ISOLATE, ALLOW_ALL], ids=["with when", "without"])
+async def test_authorize_asks_one_policy_whatever_is_reloaded_meanwhile(
+    stage: OperationStage, previous: str
+) -> None:
+    stage.set_policy(previous)
+    await stage.slack.faults.set(Fault(on="users.info", hold=True))
+    asking = asyncio.create_task(ask(stage))
+    await stage.slack.faults.until_held("users.info")
+    fingerprint = stage.services.policy.current.fingerprint
+    stage.set_policy(ALLOW_ALL if previous == ISOLATE else ISOLATE)
+    await stage.slack.faults.clear()
+    assert (await asking).terms.policy == fingerprint
+    assert stage.requests("GET") == (1 if previous == ISOLATE else 0)
 
 
 # authorize_again.
