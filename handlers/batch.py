@@ -259,7 +259,9 @@ async def has_changed(app: AppContext, request: ActionRequest, snapshot: Snapsho
 
     Comments count by their time too, since not every list has them.
     """
-    listed = await operations.saved_snapshot(app, request.ref, request.decision_fingerprint)
+    listed = await asyncio.to_thread(
+        app.services.store.snapshots.get, request.ref, request.decision_fingerprint
+    )
     changes = snapshots.changes(listed, snapshot) if listed else ()
     if any(change.before or change.label not in UNLISTED_FIELDS for change in changes):
         return True
@@ -313,7 +315,9 @@ async def _skip(
 
 async def _shown_name(app: AppContext, request: ActionRequest) -> str:
     """Return the name under which the person saw the object, or else its id."""
-    snapshot = await operations.saved_snapshot(app, request.ref, request.decision_fingerprint)
+    snapshot = await asyncio.to_thread(
+        app.services.store.snapshots.get, request.ref, request.decision_fingerprint
+    )
     return snapshot.name if snapshot else request.ref.id
 
 

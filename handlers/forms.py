@@ -83,7 +83,9 @@ async def _open_form(
 
 async def _shown_name(app: AppContext, request: ActionRequest, location: SlackLocation) -> str:
     """Return the name under which the person saw the object; what they type is compared to it."""
-    snapshot = await operations.saved_snapshot(app, request.ref, request.decision_fingerprint)
+    snapshot = await asyncio.to_thread(
+        app.services.store.snapshots.get, request.ref, request.decision_fingerprint
+    )
     if snapshot:
         return snapshot.name
     card = await asyncio.to_thread(

@@ -171,11 +171,3 @@ async def save_snapshot(app: AppContext, ref: Ref, snapshot: Snapshot) -> str:
         app.services.store.snapshots.save, ref, stored, app.services.clock.now()
     )
     return stored.fingerprint
-
-
-async def saved_snapshot(app: AppContext, ref: Ref, decision_fingerprint: str) -> Snapshot | None:
-    """Return the snapshot that a fingerprint names; None for "" and where it is not saved."""
-    text = ""
-    if decision_fingerprint:
-        text = await asyncio.to_thread(app.services.store.snapshots.as_json, decision_fingerprint)
-    return snapshots.parse(ref.kind, text)

@@ -15,10 +15,12 @@ from bot.app import App
 from bot.cli.demo_story import POLICY
 from bot.runtime.timeouts import Timeouts
 from bot.sandbox.secmaster import SecMasterSandbox
+from bot.services import Services
 from tests.support.clock import FakeClock
 from tests.support.databases import Databases
 from tests.support.environment import BotEnvironment, policy, settings_for
 from tests.support.examples import examples
+from tests.support.services import open_services
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import PATIENCE, QUICK_TIMEOUTS
 
@@ -127,3 +129,20 @@ async def environment(  # noqa: PLR0917 - pytest passes fixtures by name
     async with App(settings, policy(rules), timeouts, clock) as app:
         slack.request_url = None if mode == "socket" else f"{app.url}/slack/events"
         yield BotEnvironment(slack, secmaster, app, clock)
+
+
+@pytest.fixture
+async def services(  # noqa: PLR0917 - pytest passes fixtures by name
+    slack: SlackRecorder,
+    secmaster: SecMasterSandbox,
+    clock: FakeClock,
+    databases: Databases,
+    tmp_path: Path,
+    rules: str,
+    timeouts: Timeouts,
+) -> AsyncIterator[Services]:
+    """The services of a bot between both stand-ins, of which nothing runs by itself."""
+    database_url = databases.with_tables("sqlite", tmp_path)
+    settings = settings_for(slack.url, secmaster.url, database_url)
+    async with open_services(settings, rules, clock=clock, timeouts=timeouts) as services:
+        yield services

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.domain import snapshots
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.approvals import Approval, ApprovalIntent
 from bot.domain.objects import Ref
@@ -96,11 +95,12 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
     decision: Decision = Refused(RefusalReason.UNKNOWN_PERSON)
     try:
         principal = await services.directory.principal(requester.actor)
-        if needs_object(services, action):
-            snapshot = await _stored_snapshot(services, ref, decision_fingerprint)
-        if needs_object(services, action) and snapshot is None:
-            async with asyncio.timeout(services.timeouts.before_ack):
-                snapshot = await services.workspaces.read(ref)
+        if needs_object(config, action):
+            stored_snapshot = services.store.snapshots.get
+            snapshot = await asyncio.to_thread(stored_snapshot, ref, decision_fingerprint)
+            if snapshot is None:
+                async with asyncio.timeout(services.timeouts.before_ack):
+                    snapshot = await services.workspaces.read(ref)
         context = policy_context(services, ref, snapshot)
         decision = decide(config.rules, principal, action, context, break_glass=break_glass)
     except LookupFailed:
@@ -127,28 +127,20 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
     raise NotAllowed(action, ref, decision)
 
 
-def needs_object(services: Services, action: Action) -> bool:
+def needs_object(config: Config, action: Action) -> bool:
     """Whether a rule for this action, or the retry brake, depends on the object."""
-    config = services.policy.current
     return needs_snapshot(config.rules, action) or (config.brake is not None and action.is_retry)
 
 
-async def _stored_snapshot(services: Services, ref: Ref, fingerprint: str) -> Snapshot | None:
-    text = ""
-    if fingerprint:
-        text = await asyncio.to_thread(services.store.snapshots.as_json, fingerprint)
-    return snapshots.parse(ref.kind, text)
-
-
 async def authorize_again(
-    services: Services, operation: Operation, snapshot: Snapshot | None
+    services: Services, config: Config, operation: Operation, snapshot: Snapshot | None
 ) -> Operation | PolicyRefusal:
-    """Ask the policy about an operation on what its object is like now.
+    """Ask a policy about an operation on what its object is like now.
 
     Returns the operation under the rule and the terms that hold now, without the approvals of
     people who may not give them any more; or why it is refused. Raises LookupFailed.
     """
-    config, action = services.policy.current, BY_NAME[operation.action]
+    action = BY_NAME[operation.action]
     principal = await services.directory.principal(operation.actor)
     context = policy_context(services, operation.ref, snapshot)
     decision = decide(config.rules, principal, action, context, break_glass=operation.break_glass)
@@ -164,7 +156,7 @@ async def authorize_again(
     terms = _with_brake(config, action, snapshot, _terms(config, principal, decision))
     revoked: tuple[Approval, ...] = ()
     if terms.approvals > 1 or terms.brake_retries:
-        revoked = await revoked_approvals(services, action, operation.ref, snapshot)
+        revoked = await revoked_approvals(services, config, operation, context)
     if revoked:
         now = services.clock.now()
         await asyncio.to_thread(services.store.claims.revoke_approvals, operation.ref, revoked, now)
@@ -208,15 +200,15 @@ def _with_brake(
 
 
 async def revoked_approvals(
-    services: Services, action: Action, ref: Ref, snapshot: Snapshot | None
+    services: Services, config: Config, operation: Operation, context: PolicyContext
 ) -> tuple[Approval, ...]:
-    """Return the approvals of this action whose givers may not give them any more.
+    """Return the approvals of an operation's action whose givers may not give them any more.
 
     Raises LookupFailed.
     """
-    requests = await asyncio.to_thread(
-        services.store.claims.approval_requests, ref, services.clock.now()
-    )
+    ref, action = operation.ref, BY_NAME[operation.action]
+    now = services.clock.now()
+    requests = await asyncio.to_thread(services.store.claims.approval_requests, ref, now)
     approvals = [
         approval
         for request in requests
@@ -226,11 +218,10 @@ async def revoked_approvals(
     principals = await asyncio.gather(
         *(services.directory.principal(approval.actor) for approval in approvals)
     )
-    rules, context = services.policy.current.rules, policy_context(services, ref, snapshot)
     return tuple(
         approval
         for approval, principal in zip(approvals, principals, strict=True)
-        if isinstance(decide(rules, principal, action, context), Refused)
+        if isinstance(decide(config.rules, principal, action, context), Refused)
     )
 
 

@@ -25,6 +25,7 @@ from bot.operations.step_results import (
     not_sent,
 )
 from bot.operations.steps import posted_since
+from bot.policy.config import Config
 from bot.secmaster import Instance, NotFound, SecMasterError, Task
 from bot.services import Services
 from bot.slack.directory import LookupFailed
@@ -41,12 +42,13 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
     gives = operation.intent is ApprovalIntent.GIVE
     posts_card = gives and not location.card
     snapshot: Snapshot | None = None
-    if needs_object(services, action) or (gives and action.allowed_statuses) or posts_card:
+    config = services.policy.current  # one policy, whatever is reloaded meanwhile
+    if needs_object(config, action) or (gives and action.allowed_statuses) or posts_card:
         try:
             snapshot = await services.workspaces.read(operation.ref)
         except SecMasterError as error:
             return PreflightResult(**dict(not_sent(error)))
-    authorized = await _compare_and_authorize(services, operation, snapshot)
+    authorized = await _compare_and_authorize(services, config, operation, snapshot)
     if isinstance(authorized, PreflightResult):
         return authorized
     if operation.intent is ApprovalIntent.DECLINE:
@@ -68,7 +70,7 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
 
 
 async def _compare_and_authorize(
-    services: Services, operation: Operation, snapshot: Snapshot | None
+    services: Services, config: Config, operation: Operation, snapshot: Snapshot | None
 ) -> Operation | PreflightResult:
     """Return the operation under the terms that hold for the object now, or why it can't be done.
 
@@ -80,10 +82,11 @@ async def _compare_and_authorize(
         if refusal := await _not_open(services, operation, snapshot, fingerprint):
             return _final(refusal)
     try:
-        authorized = await authorize_again(services, operation, snapshot)
+        authorized = await authorize_again(services, config, operation, snapshot)
     except LookupFailed as error:
-        outcome = failed(OutcomeReason.PERSON_UNKNOWN, code=str(error)[:100])
-        return PreflightResult(kind=ResultKind.RETRYABLE, outcome=outcome)
+        outcome = failed(OutcomeReason.PERSON_UNKNOWN, code=error.code)
+        kind = ResultKind.RETRYABLE if error.is_temporary else ResultKind.FINAL
+        return PreflightResult(kind=kind, outcome=outcome)
     if isinstance(authorized, PolicyRefusal):
         return _final(failed(OutcomeReason.NOT_ALLOWED, refusal=authorized))
     return authorized
@@ -197,8 +200,7 @@ async def _not_open(
     if not BY_NAME[operation.action].allowed_statuses or fingerprint in ("", current.fingerprint):
         return None
     store = services.store
-    stored = await asyncio.to_thread(store.snapshots.as_json, fingerprint)
-    before = snapshots.parse(operation.ref.kind, stored)
+    before = await asyncio.to_thread(store.snapshots.get, operation.ref, fingerprint)
     references = await asyncio.to_thread(_comment_references, services, operation)
     changes = snapshots.changes(before, snapshot, references) if before else ()
     if before and not changes:

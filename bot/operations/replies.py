@@ -73,8 +73,8 @@ async def _decide_again(
 ) -> Message | None:
     """Show what has changed, with a button to decide on that; None where it is not known."""
     fingerprint = outcome.preflight_fingerprint
-    stored = await asyncio.to_thread(services.store.snapshots.as_json, fingerprint)
-    snapshot = snapshots.parse(operation.ref.kind, stored)
+    stored_snapshot = services.store.snapshots.get
+    snapshot = await asyncio.to_thread(stored_snapshot, operation.ref, fingerprint)
     if snapshot is None:
         return None
     context = services.cards.render_context(operation.ref)
@@ -165,8 +165,8 @@ async def _in_thread(services: Services, operation: Operation, part: str, messag
     location = operation.location
     if operation.batch_ts and operation.batch_ts == location.card:
         fingerprint = operation.decision_fingerprint
-        stored = await asyncio.to_thread(services.store.snapshots.as_json, fingerprint)
-        chosen = snapshots.parse(operation.ref.kind, stored)
+        stored_snapshot = services.store.snapshots.get
+        chosen = await asyncio.to_thread(stored_snapshot, operation.ref, fingerprint)
         name = chosen.name if chosen else ""
         message = messages.batch_results.item_message(name, operation, message)
     try:

@@ -32,7 +32,8 @@ class ResultKind(StrEnum):
 class StepResult(Value):
     """A step's result.
 
-    ``at`` is when the step ended, None where no time is spent in it; ``retry_after`` is how many
+    ``at`` is when the step ended, None where no time is spent in it; ``resumed``: the process was
+    down since the step before, and this is the first one after it. ``retry_after`` is how many
     seconds SecMaster asked to be left alone for. ``write_effect`` is what the answer proves about
     a write that is in doubt. ``task`` is the task as SecMaster's answer shows it, as JSON, when it
     was asked at ``asked_at``.
@@ -41,6 +42,7 @@ class StepResult(Value):
     kind: ResultKind
     outcome: Outcome
     at: datetime | None = None
+    resumed: bool = False
     retry_after: float = 0
     write_effect: WriteEffect = WriteEffect.POSSIBLE
     task: str = ""
@@ -95,15 +97,25 @@ def not_sent(error: SecMasterError) -> StepResult:
     """Classify an error before which nothing was sent: a refusal is final, the rest may pass."""
     if isinstance(error, Refused):
         return StepResult(kind=ResultKind.FINAL, outcome=failure(error))
-    seconds = error.retry_after if isinstance(error, Unavailable) else None
-    retry_after = min(seconds or 0, MAX_RETRY_AFTER)
-    return StepResult(kind=ResultKind.RETRYABLE, outcome=failure(error), retry_after=retry_after)
+    return StepResult(
+        kind=ResultKind.RETRYABLE, outcome=failure(error), retry_after=_retry_after(error)
+    )
 
 
 def in_doubt(error: SecMasterError, effect: WriteEffect) -> StepResult:
     """Classify an error after which a write may have taken effect."""
     outcome = failure(error).model_copy(update={"state": OperationState.UNKNOWN})
-    return StepResult(kind=ResultKind.IN_DOUBT, outcome=outcome, write_effect=effect)
+    return StepResult(
+        kind=ResultKind.IN_DOUBT,
+        outcome=outcome,
+        write_effect=effect,
+        retry_after=_retry_after(error),
+    )
+
+
+def _retry_after(error: SecMasterError) -> float:
+    seconds = error.retry_after if isinstance(error, Unavailable) else None
+    return min(seconds or 0, MAX_RETRY_AFTER)
 
 
 def failed(reason: OutcomeReason, **facts: object) -> Outcome:

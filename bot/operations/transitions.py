@@ -50,8 +50,8 @@ NO_RESULT = StepResult(kind=ResultKind.RETRYABLE, outcome=Outcome(state=Operatio
 class Doubt:
     """A write that may have taken effect: how that came about, and the seconds spent looking.
 
-    A ``cause`` that is final is a refusal after an earlier doubt: it may answer what has already
-    been done.
+    A ``cause`` that is final is a refusal, or the last attempt, after an earlier doubt: what was
+    sent before may have got through.
     """
 
     write: WriteKind
@@ -118,15 +118,17 @@ def next_state(state: State, result: StepResult) -> State:
     """
     transition = TABLE[state.effect, result.kind]
     # A clock that is set back makes no time, but what was waited for has passed.
-    since = (result.at - state.at).total_seconds() if result.at else 0
-    seconds = max(state.pause, since)
-    doubt = state.doubt and replace(state.doubt, searched=state.doubt.searched + seconds)
+    passed = (result.at - state.at).total_seconds() if result.at else 0
+    passed = max(state.pause, passed)
+    doubt = state.doubt and replace(state.doubt, searched=state.doubt.searched + passed)
+    # While the process was down nothing was tried, though SecMaster may have gone on.
+    spent = state.pause if result.resumed else passed
     current = replace(
         state,
         pause=0,
         notice=None,
         at=max(state.at, result.at or state.at),
-        elapsed=state.elapsed + seconds,
+        elapsed=state.elapsed + spent,
         doubt=doubt,
     )
     return transition(current, result)
@@ -173,16 +175,16 @@ def write(state: State, _result: StepResult) -> State:
 def retry(state: State, result: StepResult) -> State:
     """Nothing was sent: try again after a pause, or give up."""
     if state.is_spent:
-        return conclude(state, result)
+        return refuse(state, result)
     return _with_notice(_paused(state, result), result.outcome, None)
 
 
 def verify(state: State, result: StepResult) -> State:
     """The write may have taken effect: read at once whether it did."""
-    doubt = Doubt(WRITES[state.effect], result)
+    doubt, attempt = Doubt(WRITES[state.effect], result), state.attempt
     state = replace(_proceed(state, Effect.VERIFY), doubt=doubt, doubts=state.doubts + 1)
-    if result.outcome.reason_code is OutcomeReason.RESTARTED:
-        state = replace(state, elapsed=0.0)  # while the process was down nothing was tried
+    if result.write_effect is WriteEffect.UNREACHED:
+        state = replace(state, attempt=attempt)  # the pauses go on growing
     if state.doubts == 1:
         return state
     # This is more than one answer lost on its way.
@@ -215,7 +217,9 @@ def look_again_or_resend(state: State, result: StepResult) -> State:
         return conclude(state, result)
     unreached = doubt.cause.write_effect is WriteEffect.UNREACHED
     if doubt.searched >= (schedule.settle_unreached if unreached else schedule.settle):
-        return replace(_proceed(state, SENDS[doubt.write]), outdated=True)
+        attempt = state.attempt if unreached else 0
+        resend = _proceed(state, SENDS[doubt.write])
+        return replace(resend, outdated=True, attempt=attempt)
     state = _paused(state, result)
     if doubt.searched < schedule.report_after:
         return state

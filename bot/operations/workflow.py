@@ -180,8 +180,9 @@ class OperationRunner:
 
         async def timed() -> R:
             services.tracker.count_step(operation.id)
+            resumed = services.tracker.may_have_run(operation.id)
             result = await step(services, operation, *args)
-            return result.model_copy(update={"at": services.clock.now()})
+            return result.model_copy(update={"at": services.clock.now(), "resumed": resumed})
 
         return await record_step(name, kind, timed)
 

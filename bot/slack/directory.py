@@ -19,6 +19,7 @@ from bot.policy.config import PolicyHolder
 from bot.policy.decide import Principal, identify
 from bot.runtime.clock import Clock
 from bot.runtime.ttl_cache import TtlCache
+from bot.slack.gateway import SlackFailed, code_of
 from bot.store import Delegations
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,19 @@ NO_SUCH_GROUP = "no_such_subteam"
 
 
 class LookupFailed(Exception):
-    """Slack could not be asked who somebody is, so nothing may be allowed."""
+    """Slack could not be asked who somebody is, so nothing may be allowed.
+
+    ``code`` is Slack's word for it, "" where none came.
+    """
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.code = code_of(cause) if isinstance(cause, SlackApiError) else ""
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether asking again may help."""
+        return SlackFailed(self.code).is_temporary
 
 
 class Directory:
@@ -68,7 +81,7 @@ class Directory:
                 principals = tuple(each for each in results if isinstance(each, Principal))
                 return replace(principal, delegators=principals)
         except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
-            raise LookupFailed(str(error)) from error
+            raise LookupFailed(error) from error
 
     async def _delegators(self, user: str) -> list[str]:
         """Return who delegates their rights to somebody now."""
@@ -108,7 +121,7 @@ class Directory:
         try:
             return await self._groups.get(group)
         except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
-            raise LookupFailed(str(error)) from error
+            raise LookupFailed(error) from error
 
     async def time_zone(self, user: str) -> timezone:
         """Return a person's offset from UTC now; raises LookupFailed."""
@@ -116,7 +129,7 @@ class Directory:
             async with asyncio.timeout(self._within):
                 profile = await self._users.get(user)
         except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
-            raise LookupFailed(str(error)) from error
+            raise LookupFailed(error) from error
         return timezone(timedelta(seconds=int(profile.get("tz_offset") or 0)))
 
     async def name(self, user: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.domain.objects import Ref
-from bot.domain.snapshots import StoredSnapshot
+from bot.domain.snapshots import Snapshot, StoredSnapshot, parse
 from bot.store.repository import Repository
 from bot.store.tables import snapshots
 from bot.store.times import from_db_or_none
@@ -38,6 +38,10 @@ class Snapshots(Repository):
         """Record what an object was like."""
         with self.engine.begin() as connection:
             save(connection, self._insert, ref, snapshot, at)
+
+    def get(self, ref: Ref, fingerprint: str) -> Snapshot | None:
+        """Return the snapshot of an object that has a fingerprint; None for "" or if none has."""
+        return parse(ref.kind, self.as_json(fingerprint) if fingerprint else "")
 
     def as_json(self, fingerprint: str) -> str:
         """Return the snapshot with a fingerprint, as JSON; "" if there is none."""

@@ -32,7 +32,7 @@ def test_a_closed_channel_is_told_apart_from_slack_in_trouble() -> None:
 
 
 def test_a_person_who_cannot_be_looked_up_is_told_to_try_again() -> None:
-    assert "who you are" in error_message(LookupFailed("timeout"), APP).text
+    assert "who you are" in error_message(LookupFailed(TimeoutError()), APP).text
 
 
 def test_an_error_of_secmasters_is_explained() -> None:

@@ -5,12 +5,9 @@ A test's name begins with the function that it is about.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,27 +16,19 @@ from bot.domain.notifications import NotificationEnvelope, OutboxEntry
 from bot.domain.objects import Ref
 from bot.domain.slack import Destination
 from bot.domain.tracking import ListedObject
-from bot.domain.workspaces import Workspaces
 from bot.notifications import dispatcher
 from bot.notifications.card import CardNotification
 from bot.notifications.dispatcher import ChannelWorker, ChannelWorkers, Dispatcher
 from bot.notifications.kinds import BacklogNotification, SnoozeEndedNotification
 from bot.notifications.reminder import ReminderNotification
-from bot.policy.config import PolicyHolder, parse
+from bot.runtime.timeouts import Timeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.wire import stamp
 from bot.secmaster import AnswerLost, Refused, Unavailable, Unreadable
-from bot.secmaster.connect import open_secmaster
 from bot.services import Services
-from bot.slack.cards import Cards
-from bot.slack.connect import open_slack
-from bot.slack.directory import Directory
-from bot.slack.gateway import CannotPost, SlackFailed, SlackGateway
-from bot.store import Store, close, connect
+from bot.slack.gateway import CannotPost, SlackFailed
 from tests.support.clock import LeapingClock
-from tests.support.databases import Databases
-from tests.support.environment import settings_for
 from tests.support.people import ALICE, BOB, CAROL, ONCALL, SOC
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
@@ -66,38 +55,13 @@ def clock() -> LeapingClock:
 
 
 @pytest.fixture
-async def services(
-    slack: SlackRecorder,
-    secmaster: SecMasterSandbox,
-    clock: LeapingClock,
-    databases: Databases,
-    tmp_path: Path,
-) -> AsyncIterator[Services]:
-    """The services of a bot between both stand-ins, of which nothing runs by itself."""
-    settings = settings_for(slack.url, secmaster.url, databases.with_tables("sqlite", tmp_path))
-    async with AsyncExitStack() as stack:
-        engine = connect(settings.database_url)
-        stack.callback(close, engine)
-        store, policy = Store(engine), PolicyHolder(parse(POLICY), Path("none.toml"))
-        client = await open_slack(settings, stack)
-        identity = await client.auth_test()
-        workspaces = Workspaces({"main": await open_secmaster(settings, stack, clock.now)}, {})
-        gateway = SlackGateway(client, identity["user_id"], identity["url"])
-        cards = Cards(gateway, store, workspaces, policy, clock=clock, timeouts=TIMEOUTS)
-        stack.push_async_callback(cards.close)
-        yield Services(
-            workspaces=workspaces,
-            slack=gateway,
-            cards=cards,
-            directory=Directory(
-                client, identity["team_id"], policy, store.delegations, clock=clock, within=20
-            ),
-            store=store,
-            policy=policy,
-            clock=clock,
-            timeouts=TIMEOUTS,
-            process_id="first",
-        )
+def rules() -> str:
+    return POLICY
+
+
+@pytest.fixture
+def timeouts() -> Timeouts:
+    return TIMEOUTS
 
 
 def enqueue(services: Services, *tasks: int, to: str = SOC, **fields: Any) -> None:
