@@ -69,11 +69,12 @@ def is_untouched(stage: OperationStage, ref: Ref = TASK) -> bool:
     return stage.audited(ref) == [] and is_free(stage, ref)
 
 
-def refusal(result: PreflightResult) -> PolicyRefusal | None:
+def refusal(result: PreflightResult) -> PolicyRefusal:
     """Return why the policy refused; the result must be nothing else."""
     assert result.kind is ResultKind.FINAL
     assert result.outcome.state is OperationState.FAILED
     assert result.outcome.reason_code is OutcomeReason.NOT_ALLOWED
+    assert result.outcome.refusal is not None
     return result.outcome.refusal
 
 
@@ -390,6 +391,46 @@ async def test_run_after_a_crash_ends_where_its_request_is_over(stage: Operation
     assert result.outcome.approval_request is None
 
 
+async def test_run_is_tried_again_while_slack_does_not_tell_who_approved_before(
+    stage: OperationStage,
+) -> None:
+    stage.set_policy(TWO_APPROVERS)
+    await stage.preflight(stage.operation("task.approve"))
+    stage.clock.forward(seconds=50)
+    operation = await stage.pressed("task.approve", BOB)
+    stage.clock.forward(seconds=30)  # Bob was looked up less than a minute ago, Alice was not
+    await stage.close_directory()
+    result = await stage.preflight(operation)
+    assert (result.kind, result.outcome.reason_code) == (
+        ResultKind.RETRYABLE,
+        OutcomeReason.PERSON_UNKNOWN,
+    )
+    assert stage.audited() == [(ALICE, "counted")]
+
+
+async def test_run_does_not_count_whoever_may_not_approve_any_more(stage: OperationStage) -> None:
+    stage.set_policy(TWO_APPROVERS)
+    await stage.preflight(stage.operation("task.approve", CAROL))
+    stage.set_policy(rule("task.approve", more="approvals = 2"))
+    result = await stage.preflight(stage.operation("task.approve", BOB))
+    assert result.outcome.approval_request is not None
+    assert [each.actor.id for each in result.outcome.approval_request.approvals] == [BOB]
+    assert result.operation is not None
+    assert [each.actor.id for each in result.operation.revoked_approvals] == [CAROL]
+    assert stage.audited() == [(CAROL, "counted"), (CAROL, "struck"), (BOB, "counted")]
+
+
+async def test_run_does_not_count_an_approval_that_would_have_expired_by_now(
+    stage: OperationStage,
+) -> None:
+    stage.set_policy(TWO_APPROVERS)
+    operation = stage.operation("task.approve")
+    stage.clock.forward(minutes=61)
+    result = await stage.preflight(operation)
+    assert (result.kind, result.outcome.reason_code) == (ResultKind.FINAL, OutcomeReason.TOO_OLD)
+    assert is_untouched(stage)
+
+
 # Withdrawing and declining.
 
 
@@ -419,6 +460,18 @@ async def test_run_withdraws_one_approval_of_several(stage: OperationStage) -> N
     assert [each.actor.id for each in result.outcome.approval_request.approvals] == [BOB]
 
 
+async def test_run_withdraws_nothing_from_what_is_being_sent(stage: OperationStage) -> None:
+    stage.set_policy(TWO_APPROVERS)
+    for user in (ALICE, BOB):
+        await stage.preflight(stage.operation("task.approve", user))
+    operation = stage.operation("task.approve", intent=ApprovalIntent.WITHDRAW)
+    result = await stage.preflight(operation)
+    assert (result.kind, result.outcome.reason_code) == (
+        ResultKind.FINAL,
+        OutcomeReason.ALREADY_SENDING,
+    )
+
+
 async def test_run_declines_what_waits_if_the_policy_allows_the_action(
     stage: OperationStage,
 ) -> None:
@@ -426,9 +479,7 @@ async def test_run_declines_what_waits_if_the_policy_allows_the_action(
     first = stage.operation("task.approve")
     await stage.preflight(first)
     refused = stage.operation("task.approve", DAVE, intent=ApprovalIntent.DECLINE)
-    refusal_of_dave = refusal(await stage.preflight(refused))
-    assert refusal_of_dave is not None
-    assert refusal_of_dave.reason is RefusalReason.RULE
+    assert refusal(await stage.preflight(refused)).reason is RefusalReason.RULE
     now = stage.clock.now()
     assert len(stage.services.store.claims.approval_requests(TASK, now)) == 1
 
@@ -546,9 +597,8 @@ async def test_run_asks_a_rules_condition_about_what_it_reads(stage: OperationSt
     stage.set_policy(rule("task.comment", more="when = {name = 'Isolate'}"))
     operation = await stage.pressed("task.comment", params={"comment": "hm"})
     stage.record(TASK)["name"] = "Delete host"
-    found = refusal(await stage.preflight(operation))
-    assert found is not None
-    assert found.reason is RefusalReason.NO_RULE
+    denial = refusal(await stage.preflight(operation))
+    assert denial.reason is RefusalReason.NO_RULE
     assert is_untouched(stage)
 
 
@@ -557,9 +607,8 @@ async def test_run_refuses_the_creator_that_it_reads(stage: OperationStage) -> N
     stage.record(TASK)["creator_name"] = "lin"
     operation = await stage.pressed("task.approve")
     stage.record(TASK)["creator_name"] = "alice"  # no card tells of that as of a change
-    found = refusal(await stage.preflight(operation))
-    assert found is not None
-    assert found.reason is RefusalReason.SELF
+    denial = refusal(await stage.preflight(operation))
+    assert denial.reason is RefusalReason.SELF
     assert is_untouched(stage)
 
 
@@ -572,9 +621,8 @@ async def test_run_refuses_what_has_become_overdue(stage: OperationStage) -> Non
     operation = await stage.pressed("task.approve")
     assert operation.rule == "rule 2"
     stage.clock.forward(minutes=2)
-    found = refusal(await stage.preflight(operation))
-    assert found is not None
-    assert (found.reason, found.rule) == (RefusalReason.RULE, "rule 1")
+    denial = refusal(await stage.preflight(operation))
+    assert (denial.reason, denial.rule) == (RefusalReason.RULE, "rule 1")
     assert is_untouched(stage)
 
 
@@ -583,9 +631,8 @@ async def test_run_refuses_a_delegate_whose_delegation_was_revoked(stage: Operat
     operation = await stage.pressed("task.approve", DAVE)
     assert operation.terms.delegator == ALICE
     stage.revoke_delegation(ALICE, DAVE)
-    found = refusal(await stage.preflight(operation))
-    assert found is not None
-    assert found.reason is RefusalReason.RULE
+    denial = refusal(await stage.preflight(operation))
+    assert denial.reason is RefusalReason.RULE
     assert is_untouched(stage)
 
 
@@ -608,10 +655,10 @@ async def test_run_counts_a_retry_by_the_workflow_that_it_reads(stage: Operation
     stage.set_policy(BRAKE, ALLOW_ALL)
     assert (await stage.preflight(stage.operation("instance.retry"))).kind is ResultKind.DONE
     workflow = stage.record(SAME_WORKFLOW_RUN)["workflow"]
-    shown = dict(workflow)
+    read_later = dict(workflow)
     workflow["id"] = "another"  # no card tells of that as of a change
     operation = await stage.pressed("instance.retry", BOB, ref=SAME_WORKFLOW_RUN)
-    workflow.update(shown)
+    workflow.update(read_later)
     assert operation.terms.failure_group == "another"
     assert (await stage.preflight(operation)).outcome.state is OperationState.COUNTED
 

@@ -546,12 +546,12 @@ async def test_conclude_records_what_the_preflight_found_out(stage: OperationSta
 
 
 async def test_conclude_keeps_what_the_outcome_says_itself(stage: OperationStage) -> None:
-    own, other = (request(stage.operation("task.approve")) for _ in range(2))
-    outcome = failed(OutcomeReason.CHANGED, preflight_fingerprint="changed", ended_request=own)
-    preflight = Preflight(decision_fingerprint="as read", ended_request=other)
+    first, second = (request(stage.operation("task.approve")) for _ in range(2))
+    outcome = failed(OutcomeReason.CHANGED, preflight_fingerprint="changed", ended_request=first)
+    preflight = Preflight(decision_fingerprint="as read", ended_request=second)
     concluded = await conclude(stage, stage.operation("task.approve"), outcome, preflight)
     assert concluded.preflight_fingerprint == "changed"
-    assert concluded.ended_request == own
+    assert concluded.ended_request == first
 
 
 @pytest.mark.parametrize(
