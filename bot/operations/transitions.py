@@ -192,11 +192,11 @@ def verify(state: State, result: StepResult) -> State:
 
 
 def refuse(state: State, result: StepResult) -> State:
-    """The write was refused: conclude, unless an earlier attempt may have taken effect."""
+    """The write was refused, or is given up: conclude, unless an earlier one may have had effect."""
     if not state.doubts:
         return conclude(state, result)
-    doubt = Doubt(WRITES[state.effect], result)
-    return replace(_proceed(state, Effect.VERIFY), doubt=doubt)
+    last_word = result.model_copy(update={"kind": ResultKind.FINAL})
+    return replace(_proceed(state, Effect.VERIFY), doubt=Doubt(WRITES[state.effect], last_word))
 
 
 def look_again(state: State, result: StepResult) -> State:

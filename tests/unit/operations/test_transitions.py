@@ -257,12 +257,45 @@ def test_what_cannot_be_read_back_is_never_sent_again() -> None:
     assert (state.effect, state.result.outcome) == (Effect.CONCLUDE, unreadable)
 
 
-def test_what_the_process_was_down_for_is_not_spent() -> None:
+def test_what_the_process_was_down_for_is_not_spent_but_counts_as_looking() -> None:
+    state = follow(transitions.start(operation()), ResultKind.DONE, ResultKind.IN_DOUBT)
+    state = follow(state, ResultKind.NOT_VISIBLE)
+    result = result_of(state, ResultKind.NOT_VISIBLE, seconds=900)
+    state = next_state(state, result.model_copy(update={"resumed": True}))
+    assert (state.effect, state.elapsed) == (Effect.WRITE, 1)
+
+
+def test_a_gateway_that_does_not_reach_secmaster_is_asked_less_and_less_often() -> None:
     state = follow(transitions.start(operation()), ResultKind.DONE)
-    restarted = Outcome(state=OperationState.UNKNOWN, reason_code=OutcomeReason.RESTARTED)
-    result = result_of(state, ResultKind.IN_DOUBT, seconds=900, outcome=restarted)
-    state = next_state(state, result)
-    assert (state.effect, state.elapsed) == (Effect.VERIFY, 0)
+    sent_at = []
+    while state.write:
+        kind = ResultKind.NOT_VISIBLE
+        if state.effect is Effect.WRITE:
+            sent_at.append(state.at)
+            kind = ResultKind.IN_DOUBT
+        result = result_of(state, kind).model_copy(update={"write_effect": WriteEffect.UNREACHED})
+        state = next_state(state, result)
+    gaps = [(after - before).total_seconds() for before, after in pairwise(sent_at)]
+    assert gaps == sorted(gaps)
+    assert gaps[:3] == [7, 8, 15]
+    assert gaps[-1] == 60
+
+
+def test_while_reading_secmaster_is_left_alone_for_as_long_as_it_asks() -> None:
+    state = follow(transitions.start(operation()), ResultKind.DONE, ResultKind.IN_DOUBT)
+    result = result_of(state, ResultKind.IN_DOUBT).model_copy(update={"retry_after": 40})
+    assert next_state(state, result).pause == 40
+
+
+def test_what_is_given_up_after_a_doubt_is_read_once_more() -> None:
+    state = follow(transitions.start(operation()), ResultKind.DONE, ResultKind.IN_DOUBT)
+    while state.effect is Effect.VERIFY:
+        state = follow(state, ResultKind.NOT_VISIBLE)
+    while state.doubt is None:
+        state = follow(state, ResultKind.RETRYABLE)
+    assert follow(state, ResultKind.DONE).result.outcome == DONE
+    assert follow(state, ResultKind.NOT_VISIBLE).result.outcome == BUSY
+    assert follow(state, ResultKind.IN_DOUBT).result.outcome == UNKNOWN
 
 
 @pytest.mark.parametrize(

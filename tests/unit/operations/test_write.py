@@ -15,7 +15,7 @@ from bot.domain.attribution import attribution_comment, signed_comment
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefusal
 from bot.domain.reasons import OutcomeReason, RefusalReason
-from bot.domain.slack import Actor
+from bot.domain.slack import Actor, SlackLocation
 from bot.operations import write
 from bot.operations.step_results import (
     Preflight,
@@ -28,11 +28,15 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from bot.secmaster import Task, WriteEffect
 from tests.support.operations import LIN, RUN, TASK, OperationStage
-from tests.support.people import ALICE, BOB
+from tests.support.people import ALICE, BOB, SOC
 from tests.support.watch import EVERA
 
 DISCUSSED = Ref(kind="task", id=seed.TASK_DISABLE_USER)  # with comments and a file
 NODE_INPUT = '[{"key": "retries", "type": "String", "value": "3"}]'
+
+
+CARD = SlackLocation(channel=SOC, card="17.5")
+CARD_ADDRESS = "https://demo.slack.com/archives/C0SOC/p175"
 
 
 async def send(
@@ -41,9 +45,8 @@ async def send(
     kind: WriteKind = WriteKind.ACTION,
     *,
     stale: Preflight | None = None,
-    permalink: str = "",
 ) -> StepResult:
-    return await write.send(stage.services, operation, kind, stale, permalink)
+    return await write.send(stage.services, operation, kind, stale)
 
 
 def writes(stage: OperationStage, ref: Ref) -> list[dict[str, Any]]:
@@ -103,18 +106,18 @@ async def test_send_sends_a_nodes_parameters(stage: OperationStage) -> None:
 
 
 async def test_send_signs_a_persons_comment(stage: OperationStage) -> None:
-    operation = stage.operation("task.comment", params={"comment": "wrong host"})
-    await send(stage, operation, permalink="https://slack/p17")
+    operation = stage.operation("task.comment", params={"comment": "wrong host"}, location=CARD)
+    await send(stage, operation)
     [sent] = writes(stage, TASK)
-    assert sent["comment"] == signed_comment(operation, "wrong host", "https://slack/p17")
+    assert sent["comment"] == signed_comment(operation, "wrong host", CARD_ADDRESS)
 
 
 async def test_send_sends_the_attribution_and_not_the_action(stage: OperationStage) -> None:
-    operation = stage.operation("task.approve", reason="checked")
-    await send(stage, operation, WriteKind.ATTRIBUTION, permalink="https://slack/p17")
+    operation = stage.operation("task.approve", reason="checked", location=CARD)
+    await send(stage, operation, WriteKind.ATTRIBUTION)
     [sent] = writes(stage, TASK)
     assert sent["action"] == "ADD_COMMENT"
-    assert sent["comment"] == attribution_comment(operation, "approval", "https://slack/p17")
+    assert sent["comment"] == attribution_comment(operation, "approval", CARD_ADDRESS)
     assert stage.record(TASK)["status"] == "waiting"
 
 
