@@ -66,7 +66,7 @@ WORDS = {
     },
     "instance.rerun": {
         "button": "Rerun",
-        "noun": "rerun",
+        "noun": "immediate rerun",
         "doing": "rerunning",
         "done": "Rerun started",
         "consequence": "The workflow runs anew.",
@@ -271,6 +271,19 @@ def test_a_third_decision_is_named_by_its_own_word_in_the_thread(code: Code) -> 
     for text, sentence in texts.items():
         assert sentence in text
         assert not OTHER_DECISIONS.search(text)
+
+
+def test_what_is_not_for_an_instance_now_is_named_with_the_right_article(code: Code) -> None:
+    samples, operations = code("tests.support.samples"), code("bot.domain.operations")
+    closed = operations.Outcome(
+        state=operations.OperationState.FAILED,
+        reason_code=code("bot.domain.reasons").OutcomeReason.NOT_NOW,
+        blocking_status="RUNNING",
+    )
+    rerun = code("bot.messages").outcome(samples.operation("instance.rerun"), closed).text
+    retry = code("bot.messages").outcome(samples.operation("instance.retry"), closed).text
+    assert "An immediate rerun is for an instance that is failed" in rerun
+    assert "A retry is for an instance that is failed" in retry
 
 
 def test_a_third_decision_is_named_by_its_own_word_in_a_batch(code: Code) -> None:
