@@ -11,7 +11,7 @@ from datetime import timedelta
 from itertools import chain
 
 from bot.domain import snapshots
-from bot.domain.actions import BY_NAME, TABLE, Action
+from bot.domain.actions import TABLE, Action
 from bot.domain.slack import Actor
 from bot.domain.tracking import TrackedObject
 from bot.domain.watch_status import PollStatus
@@ -35,7 +35,7 @@ RECENTLY_OPENED = timedelta(minutes=15)  # whoever opened their Home longer ago 
 AT_ONCE = 20  # Homes drawn again after a poll: Slack takes a hundred a minute
 MAX_OBJECTS = 1000  # tasks, and instances, of which the policy is asked who may decide them
 DECISIONS = tuple(action for action in TABLE if action.is_decision)
-RETRY = BY_NAME["instance.retry"]
+RETRIES = tuple(action for action in TABLE if action.is_retry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +164,12 @@ def personal_home(
         allowed = tuple(
             action
             for action in actions
-            if isinstance(decide(app.config.rules, principal, action, context), Allowed)
+            if tracked.snapshot.status in action.button_statuses
+            and isinstance(decide(app.config.rules, principal, action, context), Allowed)
         )
         return HomeRow(app.services.cards.render_context(tracked.ref), tracked.snapshot, allowed)
 
-    failed = [row(tracked, (RETRY,)) for tracked in source.failed]
+    failed = [row(tracked, RETRIES) for tracked in source.failed]
     by_person = [action for action in source.decisions if action.actor.id == principal.id]
     latest = by_person[: -home_messages.DECIDED - 1 : -1]
     names = {

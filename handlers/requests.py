@@ -22,7 +22,7 @@ class ShowCard:
 
 @dataclass(frozen=True, slots=True)
 class ActionRequest:
-    """Carry out one of the nine actions.
+    """Carry out an action of the table.
 
     ``decision_fingerprint`` names the state that the person saw, "" if none is known;
     ``break_glass`` asks to decide alone what needs several people; ``confirmed`` says that the

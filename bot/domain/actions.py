@@ -1,7 +1,7 @@
-"""THE TABLE of actions: the nine things that a person can do to an object, one row each.
+"""THE TABLE of actions: what a person can do to an object, one row each.
 
-The grammar of commands, the buttons, the permissions, the audit's names, the help, the README's
-table and the manifest follow from it; nothing else lists the nine. Their words for people are in
+The grammar of commands, the buttons, the forms, the batches, the permissions, the audit's names,
+the help and the manifest follow from it; nothing else lists them. Their words for people are in
 ``bot.messages.labels``.
 """
 
@@ -51,9 +51,10 @@ class Action:
     given the retry count before it: True, False, or None where SecMaster can't tell.
     ``allowed_statuses`` are those in which it may be sent: an action that has some reads the
     object before it writes. Of all actions of a kind with one ``claim_group`` only one is ever
-    sent at a time. A card shows a button for it in the ``button_statuses``; ``in_menu`` puts it
-    into the card's menu; ``opens_form`` asks for its parameters or its reason in a form first.
-    A ``batchable`` one may be done to up to twenty objects with one confirmation.
+    sent at a time; on a task that is a decision. A card shows a button for it in the
+    ``button_statuses``; ``in_menu`` puts it into the card's menu, which holds five and is full on
+    a task; ``opens_form`` asks for its parameters or its reason in a form first. A ``batchable``
+    one may be done to up to twenty objects with one confirmation.
     """
 
     name: str

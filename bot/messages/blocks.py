@@ -29,7 +29,7 @@ from bot.domain.cards import ButtonValue
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages.labels import consequence, labels
-from bot.messages.text import ELLIPSIS, clip, inline
+from bot.messages.text import clip, clip_markup, inline
 from bot.secmaster import Instance
 
 MESSAGE_TEXT = 3900
@@ -67,11 +67,7 @@ class Message:
     @property
     def payload(self) -> dict[str, Any]:
         """The arguments of chat.postMessage and chat.update, or the body for a response_url."""
-        text = (
-            self.text
-            if len(self.text) <= MESSAGE_TEXT
-            else self.text[: MESSAGE_TEXT - 1] + ELLIPSIS
-        )
+        text = clip_markup(self.text, MESSAGE_TEXT)
         if not self.blocks:
             return {"text": text}
         return {"text": text, "blocks": [block.to_dict() for block in self.blocks]}
@@ -182,6 +178,5 @@ def link(url: str, label: str) -> str:
 
 
 def _mrkdwn(text: str, limit: int) -> MarkdownTextObject:
-    shortened = text if len(text) <= limit else text[: limit - 1] + ELLIPSIS
     # Verbatim, or Slack would make links of addresses and channels of names in data.
-    return MarkdownTextObject(text=shortened if text.strip() else "—", verbatim=True)
+    return MarkdownTextObject(text=clip_markup(text, limit) if text.strip() else "—", verbatim=True)

@@ -14,6 +14,8 @@ class ActionLabels:
     ``button`` asks for it, ``noun`` names what was asked for, ``doing`` says that it is being done
     and ``done`` that it was. ``consequence`` is what it leads to, ``help`` what the command does,
     ``title`` its form's title where that is not made of the button and the object.
+    ``publish_consequence`` is what a decision leads to for a version to be published, where no
+    flow waits.
     """
 
     button: str
@@ -23,6 +25,7 @@ class ActionLabels:
     consequence: str
     help: str
     title: str = ""
+    publish_consequence: str = ""
 
 
 LABELS = {
@@ -32,6 +35,7 @@ LABELS = {
         doing="approving",
         done="Approved",
         consequence="The flow goes on from here.",
+        publish_consequence="The version is published.",
         help="lets the flow go on",
     ),
     "task.terminate": ActionLabels(
@@ -40,6 +44,7 @@ LABELS = {
         doing="terminating",
         done="Terminated",
         consequence="The task ends: what waits for it stops, or is not published.",
+        publish_consequence="The version is not published.",
         help="ends the task and its flow",
     ),
     "task.comment": ActionLabels(
@@ -102,12 +107,6 @@ LABELS = {
     ),
 }
 
-# The consequence of a decision about a version to be published, where no flow waits.
-PUBLISH_CONSEQUENCES = {
-    "task.approve": "The version is published.",
-    "task.terminate": "The version is not published.",
-}
-
 
 def labels(action: Action) -> ActionLabels:
     """Return the words for an action."""
@@ -116,7 +115,7 @@ def labels(action: Action) -> ActionLabels:
 
 def consequence(action: Action, snapshot: Snapshot) -> str:
     """Say what an action leads to for this object."""
-    publishing = (BusinessType.WORKFLOWPUBLISH, BusinessType.PLAYBOOKPUBLISH)
+    words, publishing = labels(action), (BusinessType.WORKFLOWPUBLISH, BusinessType.PLAYBOOKPUBLISH)
     if isinstance(snapshot, Task) and snapshot.business_type in publishing:
-        return PUBLISH_CONSEQUENCES.get(action.name, labels(action).consequence)
-    return labels(action).consequence
+        return words.publish_consequence or words.consequence
+    return words.consequence

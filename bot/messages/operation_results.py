@@ -285,8 +285,10 @@ def _blocker_text(
         return f"This task was already decided: {state}{decided}."
     state = INSTANCE_STATES.get(status, inline(status, 40))
     action = BY_NAME[operation.action]
+    noun = labels(action).noun
+    article = "An" if noun.startswith(tuple("aeiou")) else "A"
     needed = " or ".join(_lower(allowed) for allowed in action.allowed_statuses)
-    sentence = f"A {labels(action).noun} is for an instance that is {needed}; this one is {state}"
+    sentence = f"{article} {noun} is for an instance that is {needed}; this one is {state}"
     if standing_operation and standing_operation.state in UNDER_WAY:
         actor = mention_user(standing_operation.operation.actor.id)
         sentence += f"; {actor} is at it right now"

@@ -4,6 +4,7 @@ https://docs.slack.dev/messaging/formatting-message-text: of all characters only
 and ``>`` can open a mention or a link.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
@@ -13,12 +14,18 @@ from bot.domain.slack import Destination, DestinationKind
 
 ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 ELLIPSIS = "…"
+CUT_MARKUP = re.compile(r"(?:<[^<>]*|&[a-z]*)\Z")  # a mention, a link or an entity without its end
 
 
 def clip(text: str, limit: int) -> str:
     """Return plain text of at most ``limit`` characters, with "…" where it was cut."""
     text = visible(text)
     return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
+
+
+def clip_markup(text: str, limit: int) -> str:
+    """Return mrkdwn of at most ``limit`` characters, cut before a mention or link if within it."""
+    return text if len(text) <= limit else CUT_MARKUP.sub("", text[: limit - 1]) + ELLIPSIS
 
 
 def escape(text: str, limit: int = 300) -> str:

@@ -192,7 +192,7 @@ def verify(state: State, result: StepResult) -> State:
 
 
 def refuse(state: State, result: StepResult) -> State:
-    """The write was refused, or is given up: conclude, unless an earlier one may have had effect."""
+    """The write was refused, or is given up: conclude, or read what an earlier one has done."""
     if not state.doubts:
         return conclude(state, result)
     last_word = result.model_copy(update={"kind": ResultKind.FINAL})

@@ -8,10 +8,12 @@ import pytest
 
 from bot.app import App
 from bot.cli.demo_story import POLICY
+from bot.domain.actions import BY_NAME
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.arrivals import new_failure, new_task
 from bot.sandbox.slack.web_api import Call
+from handlers import home as homes
 from handlers.home import HomeRefresher
 from tests.support.clock import FakeClock
 from tests.support.databases import postgres_in_full
@@ -167,6 +169,17 @@ async def test_a_run_is_retried_from_home_once_it_was_looked_at(
     assert "Retry started" in started
     assert "*The retry finished*" in ended
     assert card["text"].startswith("Enrich alert")
+
+
+async def test_what_has_no_button_on_a_card_has_none_on_home(
+    environment: BotEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_button = BY_NAME["task.uncomment"]
+    monkeypatch.setattr(homes, "DECISIONS", (*homes.DECISIONS, without_button))
+    await first_poll_finished(environment)
+    home = view_text(await open_home(environment, ALICE))
+    assert "task.approve" in home
+    assert without_button.name not in home
 
 
 async def test_what_comes_and_what_is_decided_elsewhere_shows_without_a_press(

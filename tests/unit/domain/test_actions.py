@@ -125,8 +125,29 @@ def test_a_parameter_fits_the_input_of_a_modal(action: Action) -> None:
     assert len({param.name for param in action.params}) == len(action.params)
 
 
-def test_both_decisions_of_a_task_are_one_key() -> None:
-    assert BY_NAME["task.approve"].claim_group == BY_NAME["task.terminate"].claim_group != ""
+@every_action
+def test_what_is_done_to_a_task_only_once_is_a_decision_and_no_run_is_decided(
+    action: Action,
+) -> None:
+    """What holds a task's key is told on its card as what ended it, and names who decided."""
+    assert action.is_decision == (action.kind == "task" and bool(action.claim_group))
+
+
+@every_action
+def test_a_decision_says_what_it_leads_to_where_a_version_is_to_be_published(
+    action: Action,
+) -> None:
+    assert bool(labels(action).publish_consequence) is action.is_decision
+
+
+@every_action
+def test_what_can_be_done_to_several_needs_a_reason_at_most_and_is_for_what_waits(
+    action: Action,
+) -> None:
+    waiting = TaskStatus.WAITING if action.kind == "task" else InstanceStatus.FAILED
+    assert not action.batchable or (
+        action.takes_reason and not action.params and waiting in action.allowed_statuses
+    )
 
 
 # Has it happened?

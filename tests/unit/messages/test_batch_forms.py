@@ -40,7 +40,6 @@ def confirmation(reason: str, items: tuple[str, ...]) -> BatchConfirmation:
 
 def test_what_can_be_done_to_many_is_what_the_table_says() -> None:
     names = {action.name for kind in KINDS for action in batch_actions(kind)}
-    assert names == {"task.approve", "task.terminate", "instance.retry", "instance.terminate"}
     assert names == {action.name for action in TABLE if action.batchable}
     assert (batch_statuses("task"), batch_statuses("instance")) == (
         frozenset({"waiting"}),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.actions import TABLE
+from bot.domain.actions import TABLE, Action
 from bot.domain.delegations import Delegation
 from bot.domain.objects import Ref
 from bot.domain.reasons import RefusalReason
@@ -23,41 +23,32 @@ from tests.support.strategies import FEW, SOME, decisions, ids, role_names, role
 # A failing example may be megabytes long; saying so must not hide what failed.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
+TASK_ACTIONS = [action for action in TABLE if action.kind == "task"]
+
 
 @SOME
 @given(
     ids,
-    st.lists(decisions, min_size=6, max_size=6),
-    st.lists(st.booleans(), min_size=6, max_size=6),
+    st.tuples(*[st.tuples(st.just(action), decisions, st.booleans()) for action in TASK_ACTIONS]),
     roles,
 )
 def test_why_can_always_be_told(
-    id_: str,
-    six_decisions: list[Decision],
-    may_break_glass: list[bool],
-    roles_by_name: dict[str, Role],
+    id_: str, answers: tuple[tuple[Action, Decision, bool], ...], roles_by_name: dict[str, Role]
 ) -> None:
-    ref = Ref(kind="task", id=id_)
-    actions = [action for action in TABLE if action.kind == "task"]
-    assert_slack_takes(
-        permissions.why(
-            ref, list(zip(actions, six_decisions, may_break_glass, strict=True)), roles_by_name
-        )
-    )
+    assert_slack_takes(permissions.why(Ref(kind="task", id=id_), answers, roles_by_name))
 
 
 def test_why_is_told_to_its_end_in_a_workspace_of_many_roles() -> None:
     roles_by_name = {
         f"role {n}": Role(users=("U0ALICE",) * 9, usergroups=("S0SOC",) * 9) for n in range(9)
     }
-    actions = [action for action in TABLE if action.kind == "task"]
     answers = [
         (action, Refused(RefusalReason.RULE, "rule 1", tuple(roles_by_name)), True)
-        for action in actions
+        for action in TASK_ACTIONS
     ]
     message = permissions.why(TASK, answers, roles_by_name)
     assert_slack_takes(message)
-    assert actions[-1].name in json.dumps(message.payload["blocks"])
+    assert TASK_ACTIONS[-1].name in json.dumps(message.payload["blocks"])
 
 
 @FEW

@@ -11,6 +11,7 @@ from bot.domain.objects import visible
 from bot.messages.text import (
     ELLIPSIS,
     clip,
+    clip_markup,
     code,
     code_block,
     date_token,
@@ -47,6 +48,18 @@ def test_what_is_clipped_fits_and_is_marked(text: str, limit: int) -> None:
     whole = visible(text)
     assert len(shortened) <= limit
     assert shortened == whole if len(whole) <= limit else shortened.endswith(ELLIPSIS)
+
+
+@given(st.lists(st.sampled_from([mention_user("U0ALICE"), "&lt;", "&amp;", " and "])), LIMIT)
+def test_what_has_markup_fits_and_is_never_cut_within_a_mention_or_an_entity(
+    parts: list[str], limit: int
+) -> None:
+    text = "".join(parts)
+    shortened = clip_markup(text, limit)
+    assert len(shortened) <= limit
+    assert shortened == text if len(text) <= limit else shortened.endswith(ELLIPSIS)
+    assert text.startswith(shortened.removesuffix(ELLIPSIS))
+    assert_no_markup(shortened.replace(mention_user("U0ALICE"), ""))
 
 
 @examples(300)

@@ -268,7 +268,7 @@ def test_what_the_process_was_down_for_is_not_spent_but_counts_as_looking() -> N
 def test_a_gateway_that_does_not_reach_secmaster_is_asked_less_and_less_often() -> None:
     state = follow(transitions.start(operation()), ResultKind.DONE)
     sent_at = []
-    while state.write:
+    while state.effect in (Effect.WRITE, Effect.VERIFY):
         kind = ResultKind.NOT_VISIBLE
         if state.effect is Effect.WRITE:
             sent_at.append(state.at)

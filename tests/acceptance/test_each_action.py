@@ -1,4 +1,4 @@
-"""Each of the nine actions, by words and by a button: one write, one line, a card that is true."""
+"""Each action, by words and by a button: one write, one line, a card that is true."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from bot.domain.actions import BY_NAME
 from bot.domain.objects import Ref
+from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.support.environment import BotEnvironment, on_card
 from tests.support.people import ALICE, CAROL, ONCALL, SOC
@@ -25,7 +27,10 @@ INSTANCE = "UpdateWorkflowInstance"
 
 @dataclass(frozen=True)
 class Case:
-    """One action: how it is written and filled in, what SecMaster gets, and what is seen."""
+    """One action: how it is written and filled in, what SecMaster gets, and what is seen.
+
+    One that is not ``readable`` leaves nothing by which SecMaster could tell that it happened.
+    """
 
     name: str
     object_id: str
@@ -38,6 +43,7 @@ class Case:
     shows: str = ""
     hides: str = ""
     leaves: list[str] | None = None
+    readable: bool = True
 
     def __str__(self) -> str:
         return self.name
@@ -129,6 +135,7 @@ DEBUG = Case(
     filled={"task_id": NODE, "input_dataobject": INPUT},
     user=CAROL,
     leaves=[*on_card("instance", "FAILED"), "more"],
+    readable=False,
 )
 BY_WORDS = [
     APPROVE,
@@ -155,6 +162,12 @@ BY_WORDS = [
     STOP,
     DEBUG,
 ]
+BY_BUTTON = [case for case in BY_WORDS if BY_NAME[case.name].button_statuses]
+BY_FORM = [case for case in BY_BUTTON if BY_NAME[case.name].opens_form]
+
+
+def test_every_action_has_its_case() -> None:
+    assert [case.name for case in BY_WORDS] == list(BY_NAME)
 
 
 @both_modes
@@ -181,7 +194,7 @@ async def test_a_short_command_answers_under_the_card_that_is_there(
 
 
 @both_modes
-@pytest.mark.parametrize("case", [APPROVE, RETRY], ids=str)
+@pytest.mark.parametrize("case", [case for case in BY_BUTTON if case not in BY_FORM], ids=str)
 async def test_a_button_that_was_confirmed_does_it_at_once(
     environment: BotEnvironment, case: Case
 ) -> None:
@@ -195,7 +208,7 @@ async def test_a_button_that_was_confirmed_does_it_at_once(
 
 
 @both_modes
-@pytest.mark.parametrize("case", [TERMINATE, ADD_COMMENT, STOP, DEBUG], ids=str)
+@pytest.mark.parametrize("case", BY_FORM, ids=str)
 async def test_a_button_that_asks_opens_a_form_and_the_form_does_it(
     environment: BotEnvironment, case: Case
 ) -> None:
@@ -213,6 +226,25 @@ async def test_a_button_that_asks_opens_a_form_and_the_form_does_it(
     assert (submitted.status, submitted.error) == (200, "")
     assert environment.slack.views(case.user) == []
     await is_done(environment, case, ts)
+
+
+@pytest.mark.parametrize("case", BY_WORDS, ids=str)
+async def test_where_its_answer_was_lost_it_is_read_whether_it_happened(
+    environment: BotEnvironment, case: Case
+) -> None:
+    lost = Fault(on=case.endpoint, hang_up=True, applied=True, times=1)
+    await environment.secmaster.faults.set(lost)
+    await environment.slack.command(case.user, SOC, case.command)
+    ts = await environment.slack.until(lambda: environment.new_card(SOC, set()))
+    [reply] = await environment.replies(ts)
+    if case.readable:
+        assert f"{case.said} by <@{case.user}>" in reply
+        assert "answer was lost; reading it again showed that it is done" in reply
+    else:
+        assert "Nobody can say whether" in reply
+    written(environment, case)
+    end = "done" if case.readable else "unknown"
+    assert outcomes(environment, case.kind, case.object_id) == ["allowed", end]
 
 
 async def test_a_command_in_another_channel_has_its_own_card_and_both_are_redrawn(
