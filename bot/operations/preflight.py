@@ -41,13 +41,14 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
     action, location = BY_NAME[operation.action], operation.location
     gives = operation.intent is ApprovalIntent.GIVE
     posts_card = gives and not location.card
+    always_reads = posts_card or (gives and bool(action.allowed_statuses))
     snapshot: Snapshot | None = None
-    config = services.policy.current  # one policy, whatever is reloaded meanwhile
-    if needs_object(config, action) or (gives and action.allowed_statuses) or posts_card:
+    while snapshot is None and (always_reads or needs_object(services.policy.current, action)):
         try:
             snapshot = await services.workspaces.read(operation.ref)
         except SecMasterError as error:
             return PreflightResult(**dict(not_sent(error)))
+    config = services.policy.current  # what was reloaded while the object was read counts
     authorized = await _compare_and_authorize(services, config, operation, snapshot)
     if isinstance(authorized, PreflightResult):
         return authorized
