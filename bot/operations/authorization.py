@@ -154,12 +154,14 @@ async def authorize_again(
     if decision.confirm and not operation.confirmed:
         return PolicyRefusal(reason=RefusalReason.NEEDS_NAME, rule=decision.rule)
     terms = _with_brake(config, action, snapshot, _terms(config, principal, decision))
+    revoked: tuple[Approval, ...] = ()
     try:
-        revoked = await revoked_approvals(services, config, operation, context)
+        if action.claim_group:  # nothing else can have approvals
+            revoked = await revoked_approvals(services, config, operation, context)
     except LookupFailed:
+        # Whoever decides alone does not wait until Slack tells who the others are.
         if terms.approvals > 1 or terms.brake_retries:
             raise
-        revoked = ()  # whoever decides alone does not wait until Slack tells who the others are
     if revoked:
         now = services.clock.now()
         await asyncio.to_thread(services.store.claims.revoke_approvals, operation.ref, revoked, now)
