@@ -6,12 +6,12 @@ import pytest
 from playwright.async_api import Page, expect
 
 from bot.cli.demo_story import POLICY
-from bot.runtime.timeouts import RetrySchedule, Timeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
 from tests.support.browser import Sit, decide, message, open_thread, press
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, DAVE, ONCALL
+from tests.support.timeouts import quick_retries
 
 GRAVE = """
 [[rules]]
@@ -199,10 +199,7 @@ async def test_rights_are_lent_and_both_names_stand_in_the_thread(
 
 @pytest.mark.parametrize("rules", [POLICY], ids=["plain"])
 @pytest.mark.parametrize(
-    "timeouts",
-    [Timeouts(retry=RetrySchedule(pauses=(0.1,), budget=30, settle=0.14))],
-    indirect=True,
-    ids=["patient"],
+    "timeouts", [quick_retries(pauses=(0.1,), budget=30)], indirect=True, ids=["patient"]
 )
 async def test_what_nobody_knows_yet_stands_on_the_card_until_it_is_known(
     environment: BotEnvironment, sit: Sit
