@@ -15,6 +15,7 @@ DELAYED = 7  # clicks of a kind through that delay
 IN_FLIGHT, RUNS, COMMENTS, APPROVALS = 50, 3, 80, 50  # operations a run
 SHARED = 20  # cards that all comments are spread over
 COUNTED = 5  # clicks of a kind whose calls are counted
+DRAWN = 1.5  # seconds: a card is drawn once a second at most, so its last drawing may come late
 
 Make = Callable[[Card], Click]
 
@@ -133,8 +134,10 @@ class Bench:
 
     async def _counted(self, clicks: list[Click]) -> dict[str, float]:
         """The calls of one click, by name."""
+        await self.scene.quiet(DRAWN)
         before = self.scene.calls()
         await self._one_by_one(clicks)
+        await self.scene.quiet(DRAWN)
         made = self.scene.calls() - before
         return {name: count / len(clicks) for name, count in made.items()}
 

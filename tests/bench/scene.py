@@ -193,13 +193,13 @@ class Scene:
         async with asyncio.timeout(AT_MOST):
             await self.slack.until(lambda: len(self.arrivals) >= count)
 
-    async def quiet(self) -> None:
-        """Wait until every call is answered and none has come for a moment."""
+    async def quiet(self, moment: float = QUIET) -> None:
+        """Wait until every call is answered and none has come for a moment, in seconds."""
         async with asyncio.timeout(AT_MOST):
             before: tuple[object, ...] = ()
             while (now := self._busy()) != before:
                 before = now
-                await asyncio.sleep(QUIET)
+                await asyncio.sleep(moment)
 
     def _busy(self) -> tuple[object, ...]:
         recent = self.slack.calls[-100:]
