@@ -52,6 +52,7 @@ async def test_an_excerpt_that_can_not_be_shared_does_not_close_its_channel(
     assert environment.app.services.store.closed_channels.all() == []
 
 
+@pytest.mark.slow
 @under(WATCH, BOTH)
 async def test_however_many_can_not_be_read_what_comes_after_them_is_brought(
     environment: BotEnvironment,

@@ -429,6 +429,7 @@ async def test_uploads_are_refused_in_words(
     assert await upload(content=b"") == (404, {"error": "a file has a name and is not empty"})
 
 
+@pytest.mark.slow
 async def test_a_file_has_64_mib_at_most(
     upload: Callable[..., Awaitable[tuple[int, dict[str, Any]]]],
     client: AsyncWebClient,
