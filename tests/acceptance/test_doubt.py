@@ -85,7 +85,7 @@ async def test_somebody_else_is_told_who_is_at_it_while_it_is_looked_for(
 
 @pytest.mark.parametrize(
     "timeouts",
-    [quick_retries(budget=1)],
+    [quick_retries(budget=3)],
     indirect=True,
     ids=["few"],
 )
@@ -107,7 +107,7 @@ async def test_what_is_never_known_is_given_up_as_unknown_and_never_called_a_suc
 
 @pytest.mark.parametrize(
     "timeouts",
-    [quick_retries(budget=1)],
+    [quick_retries(budget=3)],
     indirect=True,
     ids=["few"],
 )

@@ -135,6 +135,7 @@ async def test_what_nobody_decides_is_escalated_to_the_other_route(
     other = await environment.slack.until(lambda: card_of(environment, ONCALL, "Isolate host x"))
     text = json.dumps(environment.message(other, channel=ONCALL), ensure_ascii=False)
     assert "Escalated from soc" in text
+    await environment.polls(2)  # by then the card is on record as well
     await environment.slack.press(ALICE, ONCALL, other, "task.approve")
     await environment.slack.until(lambda: not environment.buttons(ts))
     await environment.slack.until(lambda: not environment.buttons(other, channel=ONCALL))

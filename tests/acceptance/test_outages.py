@@ -101,7 +101,7 @@ async def test_while_secmaster_is_down_the_operation_is_kept_and_then_done(
     assert decided(environment) == 1
 
 
-@pytest.mark.parametrize("timeouts", [quick_retries(budget=1)], indirect=True, ids=["few"])
+@pytest.mark.parametrize("timeouts", [quick_retries(budget=3)], indirect=True, ids=["few"])
 async def test_what_stays_unreachable_is_given_up_and_said_to_be_not_done(
     environment: BotEnvironment,
 ) -> None:
@@ -116,7 +116,7 @@ async def test_what_stays_unreachable_is_given_up_and_said_to_be_not_done(
     assert outcomes(environment)[-1] == "failed"
 
 
-@pytest.mark.parametrize("timeouts", [quick_retries(budget=1)], indirect=True, ids=["few"])
+@pytest.mark.parametrize("timeouts", [quick_retries(budget=3)], indirect=True, ids=["few"])
 async def test_what_stays_in_doubt_is_called_unknown_and_never_a_success(
     environment: BotEnvironment,
 ) -> None:
@@ -133,7 +133,7 @@ async def test_what_stays_in_doubt_is_called_unknown_and_never_a_success(
 
 
 @pytest.mark.parametrize(
-    "timeouts", [quick_retries(budget=1, settle=0.01)], indirect=True, ids=["few"]
+    "timeouts", [quick_retries(budget=3, settle=0.01)], indirect=True, ids=["few"]
 )
 async def test_a_write_that_keeps_failing_while_reads_work_is_told_at_the_second_doubt(
     environment: BotEnvironment,
@@ -172,7 +172,7 @@ async def test_writes_that_fail_for_long_while_reads_work_end_in_one_write_told_
 
 
 @pytest.mark.parametrize(
-    "timeouts", [quick_retries(budget=1, settle=0.01)], indirect=True, ids=["few"]
+    "timeouts", [quick_retries(budget=3, settle=0.01)], indirect=True, ids=["few"]
 )
 async def test_a_write_that_failed_once_is_not_called_trouble(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
@@ -268,7 +268,7 @@ async def test_a_card_that_slack_would_not_take_is_told_as_slacks_trouble(
 
 @pytest.mark.parametrize(
     "timeouts",
-    [quick_retries(budget=1, settle=60, report_after=0.2)],
+    [quick_retries(budget=3, settle=60, report_after=0.2)],
     indirect=True,
     ids=["few"],
 )
