@@ -145,6 +145,7 @@ async def test_no_channel_is_brought_more_than_slack_takes(tmp_path: Path) -> No
         assert not burst.refused()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tasks", "failures", "kill_at"),
     [(100, 20, (30,)), in_full(1_000, 200, (1, 100, 350, 700, 1_000))],
