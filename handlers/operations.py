@@ -10,7 +10,6 @@ from dataclasses import replace
 from bot.domain import snapshots
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.approvals import ApprovalIntent
-from bot.domain.cards import Card
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, PolicyTerms
 from bot.domain.slack import Requester, SlackLocation
@@ -157,9 +156,10 @@ async def _card_location(
         return location.model_copy(update={"card": card.ts}), card.decision_fingerprint
     card = await asyncio.to_thread(store.cards.card_at, location.channel, location.card, ref)
     if card is None:
-        # A crash kept us from remembering this card of ours: from now on it is redrawn too.
-        unrecorded = Card(ref=ref, channel=location.channel, ts=location.card)
-        await asyncio.to_thread(store.cards.add_card, unrecorded, app.services.clock.now())
+        # It is not on record yet, or a crash kept it from that: from now on it is redrawn too.
+        now = app.services.clock.now()
+        unrecorded = store.cards.add_unrecorded
+        await asyncio.to_thread(unrecorded, ref, location.channel, location.card, now)
         return location, ""
     return location, card.decision_fingerprint
 

@@ -10,15 +10,16 @@ import sqlalchemy as sa
 
 from bot.domain.cards import CardState, GroupState
 from bot.domain.objects import Ref
-from bot.domain.operations import Operation, OperationState, StandingOperation
+from bot.domain.operations import OperationState
 from bot.domain.snapshots import Reading, Snapshot, parse, stored
 from bot.store import approvals, snapshots, tracked
 from bot.store.cards import cards_at, cards_of
+from bot.store.claims import standing_operation
 from bot.store.repository import Repository
 from bot.store.tables import approvals as approvals_table
-from bot.store.tables import cards, claims, tracked_objects
+from bot.store.tables import cards, tracked_objects
 from bot.store.tables import snapshots as snapshots_table
-from bot.store.times import from_db, to_utc
+from bot.store.times import to_utc
 
 # What a card tells of: what was done from here, or may have been.
 STANDING_STATES = (OperationState.DONE, OperationState.UNKNOWN, OperationState.IN_DOUBT)
@@ -112,7 +113,7 @@ def _state(
         ref,
         snapshot,
         cards=tuple(cards),
-        standing_operation=_standing_operation(connection, ref),
+        standing_operation=standing_operation(connection, ref, STANDING_STATES),
         requests=approvals.open_requests(connection, ref, at),
         groups={
             (card.channel, card.ts): group
@@ -125,20 +126,6 @@ def _state(
     if not snoozed:
         return state
     return replace(state, snoozed_until=snoozed[0].snoozed_until, snoozed_by=snoozed[0].snoozed_by)
-
-
-def _standing_operation(connection: sa.Connection, ref: Ref) -> StandingOperation | None:
-    query = (
-        sa.select(claims)
-        .where(claims.c.ref == str(ref), claims.c.state.in_(STANDING_STATES))
-        .order_by(claims.c.at.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        return None
-    operation = Operation.model_validate(row.operation)
-    return StandingOperation(operation=operation, state=row.state, at=from_db(row.at))
 
 
 def _group(connection: sa.Connection, channel: str, ts: str, at: datetime) -> GroupState:

@@ -14,6 +14,9 @@ from bot.store.repository import Repository
 from bot.store.tables import cards, tracked_objects
 from bot.store.times import from_db
 
+# What a card's button does not say.
+POSTER_FACTS = ("title", "failure_group", "mentions", "intended_channel", "escalated_from")
+
 
 def cards_of(connection: sa.Connection, ref: Ref) -> list[Card]:
     """Return the cards of an object, newest first."""
@@ -45,8 +48,18 @@ class Cards(Repository):
 
     def add_card(self, card: Card, at: datetime) -> None:
         """Record a card that was posted, as one whose object may still change."""
+        row = _row(card, at) | {"read_at": at}
+        # Somebody may have pressed its button already: what only its poster knows is added then.
+        facts = {name: row[name] for name in POSTER_FACTS}
+        insert = self._insert(cards).values(row)
+        upsert = insert.on_conflict_do_update(index_elements=["channel", "ts", "ref"], set_=facts)
         with self.engine.begin() as connection:
-            row = _row(card, at) | {"read_at": at}
+            connection.execute(upsert)
+
+    def add_unrecorded(self, ref: Ref, channel: str, ts: str, at: datetime) -> None:
+        """Record a message whose button shows that it is a card; what is on record stays."""
+        row = _row(Card(ref=ref, channel=channel, ts=ts), at) | {"read_at": at}
+        with self.engine.begin() as connection:
             connection.execute(self._insert(cards).values(row).on_conflict_do_nothing())
 
     def add_to_group(

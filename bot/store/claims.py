@@ -211,15 +211,22 @@ class Claims(Repository):
 
     def standing_operation(self, ref: Ref, *states: OperationState) -> StandingOperation | None:
         """Return the last operation on an object that is in one of these states."""
-        query = (
-            sa.select(claims)
-            .where(claims.c.ref == str(ref), claims.c.state.in_(states))
-            .order_by(claims.c.at.desc())
-            .limit(1)
-        )
         with self.engine.begin() as connection:
-            row = connection.execute(query).one_or_none()
-        return _standing(row) if row else None
+            return standing_operation(connection, ref, states)
+
+
+def standing_operation(
+    connection: sa.Connection, ref: Ref, states: Sequence[OperationState]
+) -> StandingOperation | None:
+    """Return the last operation on an object that is in one of these states."""
+    query = (
+        sa.select(claims)
+        .where(claims.c.ref == str(ref), claims.c.state.in_(states))
+        .order_by(claims.c.at.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    return _standing(row) if row else None
 
 
 def _change_request(

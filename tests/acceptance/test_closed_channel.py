@@ -114,7 +114,7 @@ async def test_while_it_stays_closed_it_is_tried_each_hour_and_reported_once(
 async def test_a_reminder_that_is_posted_tells_that_the_channel_is_open_again(
     environment: BotEnvironment,
 ) -> None:
-    # One of the seeds is decided by its own due date meanwhile.
+    # A seed is due soon after: it is reminded of too where the story takes its time.
     environment.ignore_messages("Publish workflow", channel=SOC)
     await first_poll_finished(environment)
     now = environment.clock.now()
