@@ -1,5 +1,6 @@
 """Say what the policy allows and why, who delegates to whom, and what a reload changed."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
@@ -23,8 +24,9 @@ from bot.policy.rules import Role
 
 MAX_MEMBERS = 5  # people and groups that are named for a role
 MAX_DELEGATIONS = 20  # in one message
+MAX_LETTERS = 5  # that are named of a name
 MAY_BREAK_GLASS = "; you may break the glass"
-# {rule} is the rule that refused, {roles} are those that may.
+# {rule} is the rule that refused, {roles} are those that may, {letters} those that mislead.
 REFUSAL_TEXTS = {
     RefusalReason.GUEST: "guests may look, and change nothing",
     RefusalReason.OUTSIDER: "people of other organisations may look, and change nothing",
@@ -36,8 +38,16 @@ REFUSAL_TEXTS = {
     RefusalReason.UNSTATED: (
         "{rule} asks for what SecMaster does not say of it, so nobody can be allowed"
     ),
+    RefusalReason.LOOKALIKE: (
+        "{rule} asks for a name, and letters of it look like others ({letters}): rename it, or "
+        "decide in the console"
+    ),
     RefusalReason.GONE: "SecMaster does not know it",
     RefusalReason.NO_RULE: "no rule allows it to anybody",
+    RefusalReason.DENIED: "{rule} denies it, whatever else allows it",
+    RefusalReason.DENIED_UNREAD: (
+        "{rule} denies it, as what that rule asks for could not be read, and then it holds"
+    ),
     RefusalReason.RULE: "{rule} leaves it to {roles}",
     RefusalReason.SELF: "{rule} refuses whoever created the task",
     RefusalReason.BREAK_GLASS: "{rule} leaves breaking the glass to {roles}",
@@ -51,7 +61,9 @@ def explain_decision(decision: Decision) -> str:
     """Say which rule allows or refuses and on what terms, in a line of plain text."""
     if isinstance(decision, Refused):
         roles = " or ".join(decision.roles) or "nobody"
-        return REFUSAL_TEXTS[decision.reason].format(rule=decision.rule, roles=roles)
+        return REFUSAL_TEXTS[decision.reason].format(
+            rule=decision.rule, roles=roles, letters=name_letters(decision.letters)
+        )
     within = format_duration(timedelta(seconds=decision.expires))
     parts = [
         f"{decision.approvals} people within {within}" if decision.approvals > 1 else "",
@@ -62,6 +74,13 @@ def explain_decision(decision: Decision) -> str:
     ]
     terms = ", ".join(filter(None, parts))
     return f"{decision.rule}: {terms}" if terms else decision.rule
+
+
+def name_letters(letters: str) -> str:
+    """Say which letters these are: each with the name that Unicode gives it."""
+    names = [f"{letter} is {unicodedata.name(letter, 'unnamed').lower()}" for letter in letters]
+    rest = len(names) - MAX_LETTERS
+    return ", ".join(names[:MAX_LETTERS]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def why(

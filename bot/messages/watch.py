@@ -16,7 +16,7 @@ from bot.messages.text import (
     inline,
     mention_user,
 )
-from bot.policy.routes import DigestSchedule, Route, RouteMatch
+from bot.policy.routes import TAKEN, DigestSchedule, Route, RouteMatch
 
 NOT_WATCHING = "Nothing watches SecMaster here: `[watch] every` is 0."
 
@@ -123,7 +123,7 @@ def route_test(
         f"✅ {destination_name(Destination.parse(channel))} asked for all that comes"
         for channel in subscribed
     ]
-    if not any(match is RouteMatch.MATCHES for _, _, match in answers) and not subscribed:
+    if not any(match in TAKEN for _, _, match in answers) and not subscribed:
         lines.append("No card is posted for it.")
     return text_message("\n".join(lines))
 
@@ -132,6 +132,8 @@ def _match_text(match: RouteMatch) -> str:
     match match:
         case RouteMatch.MATCHES:
             return "✅ takes it"
+        case RouteMatch.UNCLEAR:
+            return "✅ takes it as well, as letters of its name look like others"
         case RouteMatch.PASSED:
             return "▫️ is not asked: an earlier one took it"
         case RouteMatch.KIND:

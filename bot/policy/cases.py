@@ -38,8 +38,11 @@ Reason = Literal[
     RefusalReason.BREAK_GLASS,
     RefusalReason.NO_BREAK_GLASS,
     RefusalReason.NO_RULE,
+    RefusalReason.DENIED,
+    RefusalReason.DENIED_UNREAD,
     RefusalReason.UNMAPPED,
     RefusalReason.UNSTATED,
+    RefusalReason.LOOKALIKE,
 ]
 ONE = {"task": "a task", "instance": "an instance"}
 PLAIN = {"extra_forbidden": "nothing reads this key", "missing": "is missing"}

@@ -22,6 +22,7 @@ from pydantic import (
 
 from bot.domain.objects import visible
 from bot.domain.operations import AttributionRule
+from bot.policy.patterns import normalize
 from bot.policy.routes import (
     Brake,
     ChannelId,
@@ -116,7 +117,7 @@ class Identities(Section):
     @model_validator(mode="after")
     def nobody_is_two(self) -> Self:
         """Check that no two people have one name in SecMaster; raises ValueError."""
-        counts = Counter(name.casefold() for name in self.users.values())
+        counts = Counter(normalize(name).casefold() for name in self.users.values())
         if shared := [name for name, count in counts.items() if count > 1]:
             raise ValueError(f"several people are {', '.join(shared)}; each is one person")
         return self
