@@ -7,13 +7,17 @@ that matches means no, and so does whatever can't be known.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
+from itertools import takewhile
 
 from bot.domain.actions import Action
+from bot.domain.objects import ObjectKind
 from bot.domain.reasons import RefusalReason
 from bot.domain.snapshots import Snapshot
 from bot.policy.config import Identities
 from bot.policy.rules import (
     ConfirmRule,
+    Read,
     ReasonRule,
     Rule,
     RuleConditions,
@@ -132,7 +136,7 @@ Decision = Allowed | Refused
 DELEGABLE = (RefusalReason.RULE,)
 
 
-def needs_snapshot(rules: Sequence[Rule], action: Action) -> bool:
+def needs_snapshot(rules: Sequence[Rule], action: Action | Read) -> bool:
     """Whether any rule for this action depends on the object that it is taken on."""
     return any(
         (rule.when.needs_snapshot or not rule.creator_allowed) and covers(rule, action)
@@ -143,7 +147,7 @@ def needs_snapshot(rules: Sequence[Rule], action: Action) -> bool:
 def decide(
     rules: Sequence[Rule],
     principal: Principal,
-    action: Action,
+    action: Action | Read,
     context: PolicyContext,
     *,
     break_glass: bool = False,
@@ -163,10 +167,49 @@ def decide(
     return decision
 
 
+class ReadScope(StrEnum):
+    """How much of a kind somebody may read in a workspace, who may read anything of it."""
+
+    EVERYTHING = "everything"
+    SOME = "some"  # it depends on the object
+
+
+def decide_read(
+    rules: Sequence[Rule], principal: Principal, kind: ObjectKind, context: PolicyContext
+) -> Decision:
+    """Decide whether a person may read an object of this kind, by the rules about that alone."""
+    return decide(rules, principal, Read(kind), context)
+
+
+def read_scope(
+    rules: Sequence[Rule], principal: Principal, kind: ObjectKind, context: PolicyContext
+) -> ReadScope | Refused:
+    """Return how much of a kind a person may read, without asking about any object.
+
+    ``SOME`` may turn out to be nothing; a refusal holds for every object.
+    """
+    read = Read(kind)
+    unconditional = list(
+        takewhile(lambda rule: not (covers(rule, read) and rule.when.needs_snapshot), rules)
+    )
+    refusal = decide_read(unconditional, principal, kind, context)
+    if isinstance(refusal, Allowed):
+        return ReadScope.EVERYTHING
+    if refusal.reason is not RefusalReason.NO_RULE:
+        return refusal
+    roles = principal.roles.union(*(delegator.roles for delegator in principal.delegators))
+    for title, rule in titled_rules(rules):
+        if covers(rule, read) and rule.when.includes_workspace(context.workspaces):
+            if not roles.isdisjoint(rule.roles):
+                return ReadScope.SOME
+            refusal = Refused(RefusalReason.RULE, title, rule.roles)
+    return refusal
+
+
 def _decide(
     rules: Sequence[Rule],
     principal: Principal,
-    action: Action,
+    action: Action | Read,
     context: PolicyContext,
     *,
     break_glass: bool,
