@@ -15,6 +15,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.workspaces import Workspaces
+from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.notifications import digests
 from bot.operations.batch import Batches
 from bot.operations.policy_reload import reload_policy
@@ -86,6 +87,8 @@ class App:
     async def _start(self, stack: AsyncExitStack) -> None:
         """Open everything in the order of need; the stack closes it in the other."""
         settings, config = self.settings, self.policy.current
+        if unread := nobody_reads(config):
+            log.warning(unread, extra={"add_to_the_policy": missing_read_rules(config)})
         # Before any workflow is resumed: a second process on this port, or of this name, would
         # carry out what the first is doing.
         listener = stack.enter_context(listen(settings.bot_host, settings.bot_port))

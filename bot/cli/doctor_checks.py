@@ -18,6 +18,7 @@ from rich.markup import escape
 from slack_sdk.errors import SlackApiError
 
 from bot.logs import hide
+from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.policy.config import Config, ConfigError
 from bot.policy.config import load as load_policy
 from bot.runtime.clock import Clock
@@ -66,10 +67,13 @@ def print_result(console: Console, name: str, sentence: str, *, well: bool) -> N
 
 
 async def check_policy(settings: Settings) -> str:
-    """Check that the policy can be read, and has rules."""
+    """Check that the policy can be read, has rules, and lets somebody read what there is."""
     config = read_policy(settings)
     if not config.rules:
         raise CheckFailed(f"{settings.bot_config} has no rules, so nobody may do anything")
+    if unread := nobody_reads(config):
+        lines = missing_read_rules(config)
+        raise CheckFailed(f"{unread}; add to {settings.bot_config}:\n{lines}")
     return f"{len(config.roles)} roles, {len(config.rules)} rules"
 
 

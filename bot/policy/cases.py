@@ -25,7 +25,7 @@ from bot.domain.actions import BY_NAME, Action
 from bot.domain.reasons import RefusalReason
 from bot.policy.config import Config
 from bot.policy.decide import Allowed, Decision, Refused, needs_snapshot
-from bot.policy.rules import Section
+from bot.policy.rules import READS, Read, Section
 from bot.secmaster import Instance, Task
 from bot.secmaster.values import moment
 
@@ -45,6 +45,7 @@ Reason = Literal[
     RefusalReason.LOOKALIKE,
 ]
 ONE = {"task": "a task", "instance": "an instance"}
+ROWS: dict[str, Action | Read] = {**BY_NAME, **{read.name: read for read in READS}}
 PLAIN = {"extra_forbidden": "nothing reads this key", "missing": "is missing"}
 
 
@@ -60,8 +61,8 @@ def _parse_time(value: object) -> datetime:
 
 
 def _check_action(name: str) -> str:
-    if name not in BY_NAME:
-        raise ValueError(f"{name!r} is no action; there are {', '.join(BY_NAME)}")
+    if name not in ROWS:
+        raise ValueError(f"{name!r} is no action; there are {', '.join(ROWS)}")
     return name
 
 
@@ -143,9 +144,9 @@ class Question(Section):
     break_glass: YesNo = False
 
     @property
-    def row(self) -> Action:
+    def row(self) -> Action | Read:
         """The action that is asked about."""
-        return BY_NAME[self.action]
+        return ROWS[self.action]
 
     @property
     def about(self) -> str:

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from bot.domain.objects import visible
+from bot.domain.objects import ObjectKind, visible
 from bot.domain.operations import AttributionRule
 from bot.policy.patterns import normalize
 from bot.policy.routes import (
@@ -32,7 +32,7 @@ from bot.policy.routes import (
     UserId,
     check_consistency,
 )
-from bot.policy.rules import Duration, Role, Rule, Section
+from bot.policy.rules import READS, Duration, Role, Rule, Section, covers
 
 
 class ConfigError(Exception):
@@ -182,6 +182,13 @@ class Config(Section):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def unreadable_kinds(self) -> tuple[ObjectKind, ...]:
+        """The kinds of objects that no rule lets anybody read."""
+        return tuple(
+            read.kind for read in READS if not any(covers(rule, read) for rule in self.rules)
+        )
 
     @property
     def fingerprint(self) -> str:

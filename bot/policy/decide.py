@@ -7,8 +7,10 @@ deny are asked first. No rule that matches means no, and so does whatever can't 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 
 from bot.domain.actions import Action
+from bot.domain.objects import ObjectKind
 from bot.domain.reasons import RefusalReason
 from bot.domain.snapshots import Snapshot
 from bot.policy.config import Identities
@@ -16,6 +18,7 @@ from bot.policy.patterns import lookalikes, normalize
 from bot.policy.rules import (
     ConfirmRule,
     Effect,
+    Read,
     ReasonRule,
     Rule,
     RuleConditions,
@@ -135,9 +138,11 @@ Decision = Allowed | Refused
 
 # A delegated right helps where one's own was missing, and nowhere else.
 DELEGABLE = (RefusalReason.RULE,)
+# Without the object a rule about it refuses; with it, it may allow.
+DEPENDS_ON_OBJECT = (RefusalReason.UNREAD, RefusalReason.DENIED_UNREAD)
 
 
-def needs_snapshot(rules: Sequence[Rule], action: Action) -> bool:
+def needs_snapshot(rules: Sequence[Rule], action: Action | Read) -> bool:
     """Whether any rule for this action depends on the object that it is taken on."""
     return any(
         (rule.when.needs_snapshot or not rule.creator_allowed) and covers(rule, action)
@@ -148,7 +153,7 @@ def needs_snapshot(rules: Sequence[Rule], action: Action) -> bool:
 def decide(
     rules: Sequence[Rule],
     principal: Principal,
-    action: Action,
+    action: Action | Read,
     context: PolicyContext,
     *,
     break_glass: bool = False,
@@ -168,10 +173,45 @@ def decide(
     return decision
 
 
+class ReadScope(StrEnum):
+    """How much of a kind somebody may read in a workspace, who may read anything of it."""
+
+    EVERYTHING = "everything"
+    SOME = "some"  # it depends on the object
+
+
+def decide_read(
+    rules: Sequence[Rule], principal: Principal, kind: ObjectKind, context: PolicyContext
+) -> Decision:
+    """Decide whether a person may read an object of this kind, by the rules about that alone."""
+    return decide(rules, principal, Read(kind), context)
+
+
+def read_scope(
+    rules: Sequence[Rule], principal: Principal, kind: ObjectKind, context: PolicyContext
+) -> ReadScope | Refused:
+    """Return how much of a kind a person may read, without asking about any object.
+
+    ``SOME`` may turn out to be nothing; a refusal holds for every object.
+    """
+    refusal = decide_read(rules, principal, kind, replace(context, snapshot=None))
+    if isinstance(refusal, Allowed):
+        return ReadScope.EVERYTHING
+    if refusal.reason not in DEPENDS_ON_OBJECT:
+        return refusal
+    roles = principal.roles.union(*(delegator.roles for delegator in principal.delegators))
+    for title, rule in rules_in_order(rules, Read(kind)):
+        if rule.effect is Effect.ALLOW and rule.when.includes_workspace(context.workspaces):
+            if not roles.isdisjoint(rule.roles):
+                return ReadScope.SOME
+            refusal = Refused(RefusalReason.RULE, title, rule.roles)
+    return refusal
+
+
 def _decide(
     rules: Sequence[Rule],
     principal: Principal,
-    action: Action,
+    action: Action | Read,
     context: PolicyContext,
     *,
     break_glass: bool,
@@ -198,7 +238,7 @@ def _decide(
     return Refused(RefusalReason.NO_RULE)
 
 
-def rules_in_order(rules: Sequence[Rule], action: Action) -> list[tuple[str, Rule]]:
+def rules_in_order(rules: Sequence[Rule], action: Action | Read) -> list[tuple[str, Rule]]:
     """Return the rules about an action, with their titles, in the order in which they are asked.
 
     Those that deny come first. A title is a rule's number in the file, and its name if it has one.

@@ -5,6 +5,7 @@ Routes have the same conditions, and so both are matched here. Knows no file and
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Self, TypeVar
@@ -22,6 +23,7 @@ from pydantic import (
 )
 
 from bot.domain.actions import BY_NAME, TABLE, Action
+from bot.domain.objects import OBJECT_KINDS, ObjectKind
 from bot.domain.snapshots import Snapshot
 from bot.policy import patterns
 from bot.policy.patterns import normalize
@@ -37,6 +39,33 @@ TERMS = ("reason", "approvals", "expires", "creator_allowed", "confirm", "break_
 
 # Conditions on the object itself, in the order in which they are checked.
 OBJECT_KEYS = ("business_type", "name", "related_object", "workflow", "playbook")
+
+# What a rule about reading may say: nothing is asked of somebody who only looks.
+READ_RULE_KEYS = frozenset({"name", "effect", "actions", "roles", "when"})
+# What is said of no object of a kind, neither by a list nor by the object itself.
+UNLISTED_KEYS: dict[ObjectKind, tuple[str, ...]] = {
+    "task": (),
+    "instance": ("business_type", "overdue"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The right to read the objects of a kind, under its name in the policy file.
+
+    It is no row of the table of actions, as nothing is sent, and no wildcard stands for it.
+    """
+
+    kind: ObjectKind
+
+    @property
+    def name(self) -> str:
+        """Kind and verb, as an action's name: "task.read"."""
+        return f"{self.kind}.read"
+
+
+READS = tuple(map(Read, OBJECT_KINDS))
+READ_NAMES = frozenset(read.name for read in READS)
 
 
 class Effect(StrEnum):
@@ -73,7 +102,7 @@ def _check_pattern(text: str) -> str:
 
 
 def _check_action(text: str) -> str:
-    names = {*BY_NAME, "*", *(f"{action.kind}.*" for action in TABLE)}
+    names = {*BY_NAME, *READ_NAMES, "*", *(f"{action.kind}.*" for action in TABLE)}
     if text not in names:
         raise ValueError(f"{text!r} is no action; there are {', '.join(sorted(names))}")
     return text
@@ -207,6 +236,33 @@ class Rule(Entry):
         return self
 
     @model_validator(mode="after")
+    def reads_by_what_a_list_says(self) -> Self:
+        """Check that a rule about reading asks for nothing else; raises ValueError."""
+        reads = [read for read in READS if covers(self, read)]
+        if not reads:
+            return self
+        names = ", ".join(read.name for read in reads)
+        if writes := [name for name in self.actions if name not in READ_NAMES]:
+            raise ValueError(
+                f"actions: {names} can't share a rule with {', '.join(writes)}; give it its own"
+            )
+        fields = type(self).model_fields
+        if terms := sorted(
+            fields[key].alias or key for key in self.model_fields_set - READ_RULE_KEYS
+        ):
+            raise ValueError(f"{', '.join(terms)}: nothing is asked of whoever only reads")
+        for read in reads:
+            unlisted = [
+                key for key in UNLISTED_KEYS[read.kind] if key in self.when.model_fields_set
+            ]
+            if unlisted:
+                raise ValueError(
+                    f"when: {', '.join(unlisted)} is not said of an {read.kind}; give {read.name} "
+                    "its own rule"
+                )
+        return self
+
+    @model_validator(mode="after")
     def fits_what_it_covers(self) -> Self:
         """Check that its terms make sense for all of the actions it covers; raises ValueError."""
         unshared = ", ".join(a.name for a in self.covered_actions if not a.claim_group)
@@ -226,9 +282,10 @@ class Rule(Entry):
         return self
 
 
-def covers(rule: Rule, action: Action) -> bool:
-    """Whether a rule is about an action: by its name, its kind, or "*"."""
-    return not {"*", f"{action.kind}.*", action.name}.isdisjoint(rule.actions)
+def covers(rule: Rule, action: Action | Read) -> bool:
+    """Whether a rule is about an action: by its name, its kind, or "*"; reading by name alone."""
+    wildcards = () if isinstance(action, Read) else ("*", f"{action.kind}.*")
+    return not {action.name, *wildcards}.isdisjoint(rule.actions)
 
 
 def numbered(kind: str, entries: Sequence[EntryT]) -> Iterator[tuple[str, EntryT]]:
