@@ -16,12 +16,12 @@ import pytest
 from bot.app import App
 from bot.cli.demo_story import POLICY
 from bot.domain.actions import TABLE
-from bot.policy.config import Attribution, Config, WatchConfig, parse
+from bot.policy.config import Attribution, ChannelsConfig, Config, WatchConfig, parse
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.journal import Received
 from bot.settings import Settings
 from tests.support.clock import FakeClock
-from tests.support.people import ALICE, SOC
+from tests.support.people import ALICE, CHANNELS, SOC
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
 
@@ -169,8 +169,12 @@ def policy(text: str = POLICY) -> Config:
     """The policy file's meaning.
 
     Cards follow only where a story says so, and a decision without a reason leaves a comment
-    only where it says that.
+    only where it says that. Cards may be posted in every channel, unless it says where.
     """
-    quiet = {"watch": WatchConfig(every=0), "attribution": Attribution(comment="reason")}
-    missing = {key: value for key, value in quiet.items() if f"[{key}]" not in text}
+    defaults = {
+        "watch": WatchConfig(every=0),
+        "attribution": Attribution(comment="reason"),
+        "channels": ChannelsConfig(allow=CHANNELS),
+    }
+    missing = {key: value for key, value in defaults.items() if f"[{key}]" not in text}
     return parse(text).model_copy(update=missing)
