@@ -27,6 +27,7 @@ from bot.secmaster.connect import open_secmaster
 from bot.services import Services
 from bot.settings import Settings
 from bot.slack.cards import Cards
+from bot.slack.channels import Channels
 from bot.slack.connect import open_bolt, open_slack
 from bot.slack.directory import Directory
 from bot.slack.gateway import SlackGateway
@@ -124,7 +125,8 @@ class App:
             {WORKSPACE: secmaster}, {WORKSPACE: settings.secmaster_workspace_id}
         )
         store = Store(self.engine)
-        slack = SlackGateway(client, identity["user_id"], identity["url"])
+        channels = Channels(client, self.policy, clock)
+        slack = SlackGateway(client, identity["user_id"], identity["url"], channels)
         cards = Cards(
             slack,
             store,

@@ -45,7 +45,7 @@ async def _carry_out_command(
     match handler:
         case Records():
             message = await handler.record(app, request, delivery)
-            await ack(message.text)
+            await ack(message.text if message else "")
         case AnswersAtOnce():
             message = await handler.answer(app, request, delivery)
             await ack(response_type="ephemeral", **message.payload)
@@ -77,7 +77,7 @@ async def mention(ack: AsyncAck, body: Body, app: AppContext, requester: Request
         root = f"@{await app.services.directory.name(bot_user)}"
         message = command_help.not_understood(error.problem, error.usage, error.nearest, root)
         raise UserError(message) from error
-    delivery = Delivery(requester, event_id, thread_object)
+    delivery = Delivery(requester, event_id, thread_object, event["ts"])
     await _carry_out_mention(app, parsed, delivery)
     await ack()
 

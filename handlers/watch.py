@@ -12,6 +12,7 @@ from bot.domain.tracking import TrackedObject
 from bot.messages import Message, command_help
 from bot.messages import watch as watch_messages
 from bot.messages.command_help import HelpLine
+from bot.notifications import planner
 from bot.notifications.reminder import auto_approves_by
 from bot.operations import authorization
 from bot.operations.authorization import NotAllowed, Right, audit_record
@@ -77,7 +78,7 @@ def parse_routes(arguments: Arguments) -> ShowRoutes:
 
 async def routes(app: AppContext, request: ShowRoutes, delivery: Delivery) -> Message:
     """Return all routes, or which of them the card of one object would take."""
-    subscribed = await asyncio.to_thread(app.services.store.subscriptions.channels)
+    subscribed, _outside = await asyncio.to_thread(planner.subscribed_channels, app.services)
     config = app.config
     titled = list(titled_routes(config.routes))
     if not request.id:
@@ -104,13 +105,18 @@ async def set_subscription(
     if Destination.parse(channel).kind is not DestinationKind.CHANNEL:
         raise UserError(watch_messages.not_here())
     subscriptions, subscribe = app.services.store.subscriptions, request.subscribe
+    refusal = await app.services.slack.channels.refusal(channel)
+    if subscribe and refusal:
+        raise UserError(watch_messages.not_subscribable(refusal))
     if (channel in await asyncio.to_thread(subscriptions.channels)) == subscribe:
         return watch_messages.subscription_unchanged(subscribed=subscribe)
     announcement = (
         watch_messages.subscribed(user) if subscribe else watch_messages.unsubscribed(user)
     )
     # First: a channel that takes no message of ours can't be told of anything.
-    await app.services.slack.post(channel, announcement, {"part": "watch", "operation": dedupe_key})
+    if refusal is None:
+        metadata = {"part": "watch", "operation": dedupe_key}
+        await app.services.slack.post(channel, announcement, metadata)
     if subscribe:
         await asyncio.to_thread(subscriptions.add, channel, user, now)
     else:
@@ -148,7 +154,8 @@ async def snooze(
     message = watch_messages.snoozed(user, until) if until else watch_messages.snooze_ended(user)
     if until and auto_approves_by(tracked[0].snapshot, until):
         message = watch_messages.with_auto_approval_warning(message, until)
-    if location.card:
+    refusal = await app.services.slack.channels.refusal(location.channel)
+    if location.card and refusal is None:
         metadata = {"part": "snooze", "operation": dedupe_key}
         await app.services.slack.post(location.channel, message, metadata, thread=location.card)
     else:

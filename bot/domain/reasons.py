@@ -20,6 +20,16 @@ from bot.secmaster import (
 )
 
 
+class ChannelRefusal(StrEnum):
+    """Why the bot posts nothing about objects in a channel, though Slack might take it.
+
+    NOT_NAMED: the policy does not name the channel. SHARED: another organisation shares it.
+    """
+
+    NOT_NAMED = "not_in_policy"
+    SHARED = "shared_outside"
+
+
 class OutcomeReason(StrEnum):
     """Why an operation ended as it did, or why an approval does not count.
 

@@ -5,6 +5,7 @@ from datetime import datetime, time, timedelta
 from typing import assert_never
 
 from bot.domain.objects import Ref
+from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.watch_status import PollStatus, WatchStatus
 from bot.messages.blocks import Message, text_message
@@ -188,6 +189,24 @@ def subscription_unchanged(*, subscribed: bool) -> Message:
 def not_here() -> Message:
     """Say that only a channel can be subscribed."""
     return text_message("That is for a channel: here I could only tell you. Nothing was changed.")
+
+
+def not_subscribable(refusal: ChannelRefusal) -> Message:
+    """Say why the policy lets nothing be posted in a channel, so that it can't be subscribed."""
+    match refusal:
+        case ChannelRefusal.NOT_NAMED:
+            text = (
+                "🚫 The policy does not name this channel for cards, so it was not subscribed. "
+                "Whoever keeps the policy can add it to `[channels] allow`."
+            )
+        case ChannelRefusal.SHARED:
+            text = (
+                "🚫 Another organisation shares this channel, so it was not subscribed. Whoever "
+                "keeps the policy can allow that with `shared = true` under `[channels]`."
+            )
+        case _:
+            assert_never(refusal)
+    return text_message(text)
 
 
 def snoozed(user: str, until: datetime) -> Message:

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections import Counter
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -31,6 +32,7 @@ from bot.policy.routes import (
     UsergroupId,
     UserId,
     check_consistency,
+    distinct,
 )
 from bot.policy.rules import READS, Duration, Role, Rule, Section, covers
 
@@ -62,12 +64,23 @@ Domain = Annotated[str, AfterValidator(_check_domain)]
 PersonName = Annotated[str, AfterValidator(_check_person_name)]
 
 
+class CommandDecision(StrEnum):
+    """What the command of an action does where its object's card is not in the place it is typed.
+
+    DIRECT: it is carried out. CONFIRM: it shows the card, and asks.
+    """
+
+    DIRECT = "direct"
+    CONFIRM = "confirm"
+
+
 class Commands(Section):
-    """The slash commands' names; an empty one is left out."""
+    """The slash commands' names, of which an empty one is left out; and how they ``decide``."""
 
     root: Slash = "/secmaster"
     task: Slash = "/task"
     instance: Slash = "/instance"
+    decide: CommandDecision = CommandDecision.DIRECT
 
     @model_validator(mode="after")
     def names_differ(self) -> Self:
@@ -84,6 +97,16 @@ class Commands(Section):
     def prefix(self, command: str) -> str:
         """Return the words that a command stands for: ``/task`` is ``task``, the root is ""."""
         return {self.task: "task", self.instance: "instance"}.get(command, "")
+
+
+class ChannelsConfig(Section):
+    """Channels that cards may be posted in beside those that routes, digests and others name.
+
+    ``shared``: channels that another organisation shares may be among all of these.
+    """
+
+    allow: Annotated[tuple[ChannelId, ...], AfterValidator(distinct)] = ()
+    shared: bool = Field(default=False, strict=True)
 
 
 class WatchConfig(Section):
@@ -138,7 +161,7 @@ class Rights(Section):
 class BreakGlass(Section):
     """The channel where it is announced that somebody decided alone what needs several people."""
 
-    channel: str = ""
+    channel: ChannelId = ""
 
 
 class Delegation(Section):
@@ -164,6 +187,7 @@ class Config(Section):
     rights: Rights = Rights()
     identities: Identities = Identities()
     break_glass: BreakGlass = BreakGlass()
+    channels: ChannelsConfig = ChannelsConfig()
     delegation: Delegation = Delegation()
     attribution: Attribution = Attribution()
     commands: Commands = Commands()

@@ -61,7 +61,8 @@ def _check_zone(name: str) -> str:
     return name
 
 
-def _distinct(entries: tuple[T, ...]) -> tuple[T, ...]:
+def distinct(entries: tuple[T, ...]) -> tuple[T, ...]:
+    """Return the entries if none is given twice; raises ValueError."""
     if len(set(entries)) < len(entries):
         raise ValueError("something is given twice")
     return entries
@@ -70,7 +71,7 @@ def _distinct(entries: tuple[T, ...]) -> tuple[T, ...]:
 def _check_watched(statuses: tuple[InstanceStatus, ...]) -> tuple[InstanceStatus, ...]:
     if any(status != InstanceStatus.FAILED for status in statuses):
         raise ValueError("of instances only those that FAILED are watched")
-    return _distinct(statuses)
+    return distinct(statuses)
 
 
 def _longest_first(durations: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
@@ -181,10 +182,10 @@ class Route(Entry):
     tasks: bool = Field(default=False, strict=True)
     instances: Annotated[tuple[InstanceStatus, ...], AfterValidator(_check_watched)] = ()
     when: RouteConditions = RouteConditions()
-    mention: Annotated[tuple[MentionId, ...], AfterValidator(_distinct)] = ()
+    mention: Annotated[tuple[MentionId, ...], AfterValidator(distinct)] = ()
     quiet: Quiet | None = None
     remind: Annotated[
-        tuple[Duration, ...], AfterValidator(_distinct), AfterValidator(_longest_first)
+        tuple[Duration, ...], AfterValidator(distinct), AfterValidator(_longest_first)
     ] = ()
     escalate: Escalation | None = None
     continues: bool = Field(default=False, alias="continue", strict=True)
@@ -224,7 +225,7 @@ class DigestSchedule(Section):
     """A digest in a channel, every day at these times by the clocks of ``zone``."""
 
     channel: ChannelId
-    at: Annotated[tuple[TimeOfDay, ...], AfterValidator(non_empty), AfterValidator(_distinct)]
+    at: Annotated[tuple[TimeOfDay, ...], AfterValidator(non_empty), AfterValidator(distinct)]
     zone: Zone = "UTC"
 
     def last(self, before: datetime) -> datetime:
