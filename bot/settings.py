@@ -65,6 +65,7 @@ class Settings(Database):
 
     bot_host: str = "127.0.0.1"
     bot_port: int = Field(3000, ge=0, le=65535)
+    bot_health_port: int | None = Field(None, ge=0, le=65535)
     bot_config: Path = Path("secmaster-bot.toml")
     bot_replica: str = Field("main", pattern=r"^[A-Za-z0-9_-]{1,40}$")
 

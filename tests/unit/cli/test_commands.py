@@ -92,16 +92,17 @@ async def test_a_name_that_is_taken_stops_the_start_with_one_sentence(
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("setting", ["BOT_PORT", "BOT_HEALTH_PORT"])
 async def test_a_port_that_is_taken_stops_the_start_with_one_sentence(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path, setting: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
-        environment = installation(slack, secmaster) | {"BOT_PORT": port}
+        environment = installation(slack, secmaster) | {"BOT_PORT": "0", setting: port}
         result = await run_beside("run", folder=installed, **environment)
     assert result.exit_code == 2
     assert f"127.0.0.1:{port} can't be listened on" in result.output
-    assert "BOT_PORT" in result.output
+    assert setting in result.output
     assert "Traceback" not in result.output
     assert file_names(installed) == ["secmaster-bot.toml"]
 
