@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, Self
 
 import sqlalchemy as sa
-from aiohttp import web
 from dbos import DBOS, DBOSConfig
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
@@ -33,6 +32,7 @@ from bot.slack.directory import Directory
 from bot.slack.gateway import SlackGateway
 from bot.store import Store, close, connect, hold_name, migrate
 from bot.watch.poller import Poller
+from bot.web.connections import serve
 from bot.web.health import Readiness
 from bot.web.server import web_app
 from bot.web.socket_mode import SocketMode
@@ -55,7 +55,8 @@ class StartError(Exception):
 class App:
     """A bot between ``async with`` and its end.
 
-    ``url`` is where it listens, ``services`` what it works with.
+    ``url`` is where it listens, ``health_url`` where it tells its health, ``services`` what it
+    works with.
     """
 
     services: Services
@@ -73,7 +74,7 @@ class App:
         self.policy = PolicyHolder(config, settings.bot_config)
         self.timeouts = timeouts or Timeouts()
         self.clock = clock or Clock()
-        self.url = ""
+        self.url = self.health_url = ""
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -93,6 +94,11 @@ class App:
         # Before any workflow is resumed: a second process on this port, or of this name, would
         # carry out what the first is doing.
         listener = stack.enter_context(listen(settings.bot_host, settings.bot_port))
+        health_listener = None
+        if settings.bot_health_port is not None:
+            health_listener = stack.enter_context(
+                listen(settings.bot_host, settings.bot_health_port, "BOT_HEALTH_PORT")
+            )
         self.engine = connect(settings.database_url)
         stack.callback(close, self.engine)
         stack.enter_context(hold_name(self.engine, settings.bot_replica))
@@ -107,7 +113,7 @@ class App:
         context = AppContext(self.services, operations, batches, workspace=WORKSPACE)
         bolt = open_bolt(client, settings, identity.data)
         register(bolt, context)
-        await self._open_web(bolt, listener, stack)
+        await self._open_web(bolt, listener, health_listener, stack)
         self.poller = Poller(self.services)
         self.home_refresher = HomeRefresher(context)
         self.poller.subscribe(partial(digests.enqueue_due, self.services))
@@ -172,7 +178,11 @@ class App:
         DBOS.launch()
 
     async def _open_web(
-        self, bolt: AsyncApp, listener: socket.socket, stack: AsyncExitStack
+        self,
+        bolt: AsyncApp,
+        listener: socket.socket,
+        health_listener: socket.socket | None,
+        stack: AsyncExitStack,
     ) -> None:
         """Let Slack in, by HTTP or by Socket Mode, and answer about our health."""
         settings = self.settings
@@ -184,15 +194,13 @@ class App:
         application = web_app(
             None if socket_mode else bolt,
             secret.get_secret_value() if secret else "",
-            self.readiness,
+            None if health_listener else self.readiness,
             self.clock.now,
         )
-        runner = web.AppRunner(application, access_log=None, handle_signals=False)
-        stack.push_async_callback(runner.cleanup)
-        await runner.setup()
-        await web.SockSite(runner, listener).start()
-        host, port = runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
+        self.url = self.health_url = await stack.enter_async_context(serve(application, listener))
+        if health_listener:
+            health = web_app(None, "", self.readiness)
+            self.health_url = await stack.enter_async_context(serve(health, health_listener))
         if socket_mode:
             stack.push_async_callback(socket_mode.close)
             await socket_mode.open()
@@ -222,7 +230,7 @@ async def _log_reload_failure(error: Exception) -> None:
         log.error("policy reload is not recorded", exc_info=error)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, setting: str = "BOT_PORT") -> socket.socket:
     """Take the port; raises StartError where somebody else has it."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -230,7 +238,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise StartError(
             f"{host}:{port} can't be listened on ({error.strerror}). Is another bot running? "
-            "Otherwise set BOT_HOST and BOT_PORT."
+            f"Otherwise set BOT_HOST and {setting}."
         ) from error
 
 

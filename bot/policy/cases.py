@@ -4,7 +4,6 @@ A key that changes no answer is refused, as in the policy itself.
 """
 
 import re
-import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,7 @@ from pydantic_core import ErrorDetails
 
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.reasons import RefusalReason
-from bot.policy.config import Config
+from bot.policy.config import Config, parse_toml
 from bot.policy.decide import Allowed, Decision, Refused, needs_snapshot
 from bot.policy.rules import READS, Read, Section
 from bot.secmaster import Instance, Task
@@ -240,13 +239,13 @@ class Cases(Section):
 def load(path: Path, policy: Config) -> Cases:
     """Read the file of cases; raises CasesError with everything that is wrong with it."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise CasesError(f"{path}: not TOML: {error}") from None
+        table = parse_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CasesError(f"{path}: not there") from None
     except (OSError, UnicodeDecodeError) as error:
         raise CasesError(f"{path}: can't be read: {error}") from None
+    except ValueError as error:
+        raise CasesError(f"{path}: not TOML: {error}") from None
     if not table.keys().isdisjoint({"rules", "roles"}):
         raise CasesError(
             f"{path}: is a policy, and here cases are meant: give it with --config, and as CASES "

@@ -242,8 +242,8 @@ def parse(text: str, source: str = "secmaster-bot.toml") -> Config:
     ``source`` is what the errors call the file.
     """
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = parse_toml(text)
+    except ValueError as error:
         raise ConfigError(f"{source}: not TOML: {error}") from None
     problems = _undefined_roles(table)
     try:
@@ -256,6 +256,14 @@ def parse(text: str, source: str = "secmaster-bot.toml") -> Config:
     if problems:
         raise ConfigError("\n".join(f"{source}: {line}" for line in problems))
     return config
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse TOML; raises ValueError for what is none, or has a number without end."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply to be read") from None
 
 
 def _undefined_roles(table: dict[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from bot.store.engine import (
     hold_name,
     migrate,
     open_read_only,
+    readable_by_others,
     schema_versions,
 )
 from bot.store.store import Store
@@ -26,5 +27,6 @@ __all__ = [
     "hold_name",
     "migrate",
     "open_read_only",
+    "readable_by_others",
     "schema_versions",
 ]

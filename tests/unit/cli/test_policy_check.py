@@ -357,6 +357,7 @@ def test_a_user_group_that_no_role_has_is_said(folder: Path) -> None:
         (case("U0ALICE", "task.comment", ALLOWED, "glass = true"), "cases.1.glass: nothing reads"),
         ("", "has no [[cases]], so nothing would be checked"),
         ("[[cases]", "not TOML: "),
+        pytest.param("cases = " + "[" * 20_000, "not TOML: nested too deeply", id="nested"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_sentence(

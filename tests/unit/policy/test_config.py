@@ -841,7 +841,14 @@ def test_an_undefined_role_is_listed_beside_other_problems() -> None:
     assert any("'one'" in line for line in lines)
 
 
-@pytest.mark.parametrize("text", ["roles =", "[[rules]", "a = 1\na = 2", "{}", "\0", "= 3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("roles =", "[[rules]", "a = 1\na = 2", "{}", "\0", "= 3", "a = " + "9" * 5000),
+        *("roles = " + "[" * 20_000, "roles = " + "{a=" * 20_000, "rules = " + "[{a=" * 20_000),
+    ],
+    ids=lambda text: text[:12],
+)
 def test_what_is_not_toml_is_refused_in_one_line(text: str) -> None:
     (line,) = problems(text)
     assert line.startswith("secmaster-bot.toml: not TOML: ")
