@@ -121,7 +121,8 @@ class App:
             {WORKSPACE: secmaster}, {WORKSPACE: settings.secmaster_workspace_id}
         )
         store = Store(self.engine)
-        slack = SlackGateway(client, identity["user_id"], identity["url"])
+        mark_key = await asyncio.to_thread(store.mark_key.get)
+        slack = SlackGateway(client, identity["user_id"], identity["url"], mark_key)
         cards = Cards(
             slack,
             store,

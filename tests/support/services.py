@@ -32,7 +32,8 @@ async def open_services(
         client = await open_slack(settings, stack)
         identity = await client.auth_test()
         workspaces = Workspaces({"main": await open_secmaster(settings, stack, clock.now)}, {})
-        gateway = SlackGateway(client, identity["user_id"], identity["url"])
+        key = store.mark_key.get()
+        gateway = SlackGateway(client, identity["user_id"], identity["url"], key)
         cards = Cards(gateway, store, workspaces, holder, clock=clock, timeouts=timeouts)
         stack.push_async_callback(cards.close)
         directory = Directory(

@@ -132,7 +132,7 @@ async def cards(
             "xoxb-demo", base_url=f"{slack.url}/api/", session=session, retry_handlers=[]
         )
         cards = Cards(
-            SlackGateway(slack_client, BOT, "https://demo.slack.com/"),
+            SlackGateway(slack_client, BOT, "https://demo.slack.com/", b"key"),
             store,
             Workspaces({"main": client}, {"main": "SOC workspace"}),
             PolicyHolder(parse(""), Path("none.toml")),
