@@ -60,6 +60,12 @@ async def run_step(name: str, step: Callable[..., Awaitable[None]], *args: objec
     await DBOS.run_step_async({"name": name, **RETRY_OPTIONS}, recorded)
 
 
+def is_last_attempt(attempts: int) -> bool:
+    """Return whether a step that wants no more than so many attempts is at the last of them."""
+    status = DBOS.step_status
+    return (status.current_attempt or 0) + 1 >= attempts if status else True
+
+
 def posted_since(services: Services, operation: Operation) -> datetime | None:
     """Return since when this step's message may stand in Slack already; None if it can't.
 
