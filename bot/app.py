@@ -132,7 +132,10 @@ class App:
         )
         store = Store(self.engine)
         channels = Channels(client, self.policy, clock)
-        slack = SlackGateway(client, identity["user_id"], identity["url"], channels)
+        mark_key = await asyncio.to_thread(store.mark_key.get)
+        slack = SlackGateway(
+            client, identity["user_id"], identity["url"], channels=channels, mark_key=mark_key
+        )
         cards = Cards(
             slack,
             store,

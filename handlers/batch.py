@@ -8,7 +8,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from slack_bolt.async_app import AsyncAck
@@ -33,7 +33,7 @@ from bot.messages.batch_forms import (
 from bot.messages.labels import consequence
 from bot.operations.authorization import Grant, NotAllowed, authorize
 from bot.secmaster import InstanceStatus, NotFound, QueryType, SecMasterError, Task
-from bot.slack.gateway import CLOCK_SKEW, code_of
+from bot.slack.gateway import code_of
 from handlers import forms, operations
 from handlers.context import AppContext
 from handlers.errors import InvalidInput, UserError, error_message, run_after_ack
@@ -46,6 +46,7 @@ CONCURRENCY = 8  # checks side by side: SecMaster's client has no more connectio
 UPDATE_ATTEMPTS, UPDATE_PAUSE = 12, 0.25
 # A list of instances has no nodes; new comments are looked for by their time.
 UNLISTED_FIELDS = {"failed_node", "error_msg", "comment"}
+CLOCK_SKEW = timedelta(minutes=2)  # by which SecMaster's clock may be behind ours
 LATEST = datetime.max.replace(tzinfo=UTC)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 

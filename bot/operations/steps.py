@@ -72,15 +72,20 @@ async def run_side_by_side(name: str, *effects: Callable[[], Awaitable[None]]) -
         errors = await asyncio.gather(*(run() for run in remaining), return_exceptions=True)
         remaining[:] = [run for run, error in zip(remaining, errors, strict=True) if error]
         raised = [error for error in errors if error]
+        # Whatever can't succeed must not keep the others from another attempt.
         for error in raised:
-            if await _should_retry(
-                error
-            ):  # whatever can't succeed must not keep the others from it
+            if await _should_retry(error):
                 raise error
-        if raised:
-            raise raised[0]
+        for error in raised:
+            raise error
 
     await run_step(name, attempt)
+
+
+def is_last_attempt(attempts: int) -> bool:
+    """Return whether a step that wants no more than so many attempts is at the last of them."""
+    status = DBOS.step_status
+    return (status.current_attempt or 0) + 1 >= attempts if status else True
 
 
 def posted_since(services: Services, operation: Operation) -> datetime | None:

@@ -32,7 +32,8 @@ class Timeouts:
     for Slack's limit included; what another process is posting is taken over after ``takeover``,
     which is longer. Each call before an acknowledgement may take ``before_ack``, for Slack waits
     three seconds and recording needs some of them; calls that are only nice to have may take
-    ``optional``.
+    ``optional``. Each list of SecMaster is read to its end at least every ``full_scan``, whatever
+    its count says.
     """
 
     retry: RetrySchedule = RetrySchedule()
@@ -42,3 +43,4 @@ class Timeouts:
     takeover: float = 20
     before_ack: float = 0.8
     optional: float = 0.5
+    full_scan: float = 600

@@ -17,8 +17,9 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 
+from bot.domain.slack import CLOCK_SKEW
+
 MAX_BYTES = 1024 * 1024
-MAX_CLOCK_SKEW = 300
 
 Clock = Callable[[], datetime]
 
@@ -37,7 +38,7 @@ def is_genuine(secret: str, timestamp: str, signature: str, body: bytes, now: fl
     """Return whether Slack signed exactly these bytes, within the last five minutes."""
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 16):  # noqa: PLR2004
         return False
-    if abs(now - int(timestamp)) > MAX_CLOCK_SKEW:
+    if abs(now - int(timestamp)) > CLOCK_SKEW.total_seconds():
         return False
     signed = f"v0:{timestamp}:".encode() + body
     expected = "v0=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
