@@ -14,11 +14,14 @@ from bot.store.engine import (
     open_read_only,
     schema_versions,
 )
+from bot.store.requested_changes import RequestedChange, RequestedChanges
 from bot.store.store import Store
 
 __all__ = [
     "Delegations",
     "NameInUse",
+    "RequestedChange",
+    "RequestedChanges",
     "Store",
     "UnsupportedDatabase",
     "close",
