@@ -30,13 +30,13 @@ from bot.slack.channels import Channels
 from bot.slack.connect import open_bolt, open_slack
 from bot.slack.directory import Directory
 from bot.slack.gateway import SlackGateway
-from bot.store import Store, close, connect, hold_name, migrate
+from bot.store import RequestedChanges, Store, close, connect, hold_name, migrate
 from bot.watch.poller import Poller
 from bot.web.connections import serve
 from bot.web.health import Readiness
 from bot.web.server import web_app
 from bot.web.socket_mode import SocketMode
-from handlers import AppContext, register
+from handlers import AppContext, Recorder, register
 from handlers.home import HomeRefresher
 
 log = logging.getLogger(__name__)
@@ -110,17 +110,17 @@ class App:
         batches = Batches(self.services, operations)
         self._launch_workflows(stack)
         stack.push_async_callback(self.services.background.drain)
-        context = AppContext(self.services, operations, batches, workspace=WORKSPACE)
+        context = AppContext(self.services, workspace=WORKSPACE)
+        changes = RequestedChanges(self.engine)
         bolt = open_bolt(client, settings, identity.data)
-        register(bolt, context)
+        register(bolt, Recorder(context, operations, batches, changes))
         await self._open_web(bolt, listener, health_listener, stack)
         self.poller = Poller(self.services)
         self.home_refresher = HomeRefresher(context)
         self.poller.subscribe(partial(digests.enqueue_due, self.services))
         self.poller.subscribe(self.home_refresher)
-        if config.watch.every:
-            polling = asyncio.create_task(self.poller.run(config.watch.every))
-            stack.push_async_callback(_cancel, polling)
+        polling = asyncio.create_task(self.poller.run(config.watch.every))
+        stack.push_async_callback(_cancel, polling)
 
     async def _open_services(
         self, client: AsyncWebClient, identity: Any, stack: AsyncExitStack

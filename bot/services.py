@@ -35,6 +35,8 @@ class Services:
     replica: str = "main"
     tracker: WorkflowTracker = field(default_factory=WorkflowTracker)
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
+    # Set by whoever has written into the outbox: what is there is posted at once.
+    outbox_written: asyncio.Event = field(default_factory=asyncio.Event)
     # A file is in memory on its way: few at a time, and decisions keep their connections.
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 

@@ -35,7 +35,7 @@ from bot.operations.authorization import Grant, NotAllowed, authorize
 from bot.secmaster import InstanceStatus, NotFound, QueryType, SecMasterError, Task
 from bot.slack.gateway import code_of
 from handlers import forms, operations
-from handlers.context import AppContext
+from handlers.context import AppContext, Recorder
 from handlers.errors import InvalidInput, UserError, error_message, run_after_ack
 from handlers.requests import ActionRequest
 
@@ -173,9 +173,10 @@ async def _fill_confirmation_form(
 
 
 async def submit_confirmation(
-    ack: AsyncAck, view: dict[str, Any], app: AppContext, requester: Requester
+    ack: AsyncAck, view: dict[str, Any], recorder: Recorder, requester: Requester
 ) -> None:
     """Authorize every object again, record the batch, and only then acknowledge."""
+    app = recorder.app
     confirmation = BatchConfirmation.model_validate_json(view["private_metadata"])
     requester = replace(requester, location=confirmation.location)
     requests = _action_requests(confirmation.action, confirmation.buttons, confirmation.reason)
@@ -198,7 +199,7 @@ async def submit_confirmation(
         return
     # A second delivery of the same confirmation is the same batch.
     batch_id = f"many:{requester.actor.team}:{view['id']}"
-    await app.batches.start(Batch(id=batch_id, items=items, skipped=skipped))
+    await recorder.batches.start(Batch(id=batch_id, items=items, skipped=skipped))
     await ack(response_action="clear")
 
 

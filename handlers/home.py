@@ -25,7 +25,7 @@ from bot.slack import gateway
 from bot.slack.directory import LookupFailed
 from bot.store.history import AuditedAction, audited_actions
 from handlers import queries
-from handlers.context import AppContext
+from handlers.context import AppContext, Recorder
 from handlers.errors import UserError, error_message
 from handlers.oncall import on_call
 
@@ -53,30 +53,29 @@ class HomeSource:
     polls: Sequence[PollStatus]
 
 
-async def pressed(app: AppContext, actor: Actor, value: str) -> None:
-    """Draw somebody's Home with the options of the button or menu that they pressed."""
-    options = HomeOptions.parse(value) if value else None
-    if value and options is None:
+async def record_options(recorder: Recorder, actor: Actor, value: str) -> None:
+    """Record the options that the pressed button or menu of somebody's Home carries, if any."""
+    if not value:
+        return
+    options = HomeOptions.parse(value)
+    if options is None:
         raise UserError(denials.newer_button())
-    await opened(app, actor, options)
+    choose, now = recorder.changes.choose_home_options, recorder.app.services.clock.now()
+    await asyncio.to_thread(choose, actor.id, options.model_dump(mode="json"), now)
 
 
-async def opened(app: AppContext, actor: Actor, options: HomeOptions | None = None) -> None:
-    """Draw somebody's Home; ``options`` replace those that are stored for them."""
+async def opened(app: AppContext, actor: Actor) -> None:
+    """Draw somebody's Home with the options that they chose last."""
     polls = await asyncio.to_thread(_polls, app)
     if not polls:
         await queries.home(app, actor.id)
         return
 
-    def save_options() -> None:
-        views = app.services.store.home_views
-        new_options = options or HomeOptions.load(views.options(actor.id))
-        views.save_options(actor.id, new_options.model_dump(mode="json"), app.services.clock.now())
-
     # One at a time: a refresh that ends after the notice of a failure has been published would
     # record the Home as drawn, and the notice would stand.
     async with app.home_locks.get(actor.id):
-        await asyncio.to_thread(save_options)
+        mark_opened, now = app.services.store.home_views.mark_opened, app.services.clock.now()
+        await asyncio.to_thread(mark_opened, actor.id, now)
         try:
             await _draw(app, actor, await _load_source(app, polls))
         except LookupFailed as error:

@@ -14,7 +14,7 @@ from bot.messages.private_cards import AskedCommand
 from bot.operations.authorization import authorize
 from bot.policy.config import CommandDecision
 from handlers import forms, operations
-from handlers.context import AppContext
+from handlers.context import AppContext, Recorder
 from handlers.errors import UserError, run_after_ack
 from handlers.requests import ActionRequest
 
@@ -69,12 +69,12 @@ async def _show_question(
     await services.slack.send_private(location, requester.actor.id, message)
 
 
-async def answered(app: AppContext, value: str, requester: Requester, trigger_id: str) -> None:
+async def answered(recorder: Recorder, value: str, requester: Requester, trigger_id: str) -> None:
     """Carry out the command whose question's button was pressed, or open the form that it needs.
 
     Raises NotAllowed, or UserError for a button that this version does not know.
     """
-    command = AskedCommand.parse(value)
+    app, command = recorder.app, AskedCommand.parse(value)
     button = ButtonValue.parse(command.button) if command else None
     if command is None or button is None or button.ref.workspace not in app.services.workspaces:
         raise UserError(denials.newer_button())
@@ -100,7 +100,7 @@ async def answered(app: AppContext, value: str, requester: Requester, trigger_id
     if command.incomplete or grant.allowed.confirm or lacks_reason:
         await forms.open_form(app, request, requester.location, trigger_id, grant)
         return
-    reply_to = await operations.record(app, request, requester, trigger_id, grant)
+    reply_to = await operations.record(recorder, request, requester, trigger_id, grant)
     message = operation_results.recorded(action, elsewhere=reply_to != requester)
 
     async def replace_question() -> None:

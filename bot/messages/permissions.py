@@ -3,7 +3,7 @@
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.domain.actions import Action
 from bot.domain.delegations import Delegation
@@ -175,11 +175,11 @@ def delegation_created(delegation: Delegation, roles: Sequence[str]) -> Message:
     )
 
 
-def delegation_received(delegation: Delegation) -> Message:
+def delegation_received(delegator: str, until: datetime) -> Message:
     """Tell the delegate that they have somebody's rights."""
     return text_message(
-        f"🤝 {mention_user(delegation.delegator)} lends you their rights until "
-        f"{date_token(delegation.until)}. What you do by them is recorded with both your names, "
+        f"🤝 {mention_user(delegator)} lends you their rights until "
+        f"{date_token(until)}. What you do by them is recorded with both your names, "
         "and counts as one where several are asked for."
     )
 

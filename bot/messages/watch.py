@@ -9,6 +9,7 @@ from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.watch_status import PollStatus, WatchStatus
 from bot.messages.blocks import Message, text_message
+from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT
 from bot.messages.text import (
     code,
     date_token,
@@ -184,6 +185,15 @@ def subscription_unchanged(*, subscribed: bool) -> Message:
     if subscribed:
         return text_message("This channel is told of all that comes already. Nothing was changed.")
     return text_message("This channel had not asked for what comes. Nothing was changed.")
+
+
+def subscription_undone(channel: str, error_code: str) -> Message:
+    """Tell whoever subscribed a channel that it takes no message, by Slack's error code."""
+    reason = CANNOT_POST.get(error_code, CANNOT_POST_DEFAULT)
+    name = destination_name(Destination.parse(channel))
+    return text_message(
+        f"🚫 {name} is told of nothing after all. {reason}. Then use `watch` there again."
+    )
 
 
 def not_here() -> Message:

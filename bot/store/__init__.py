@@ -15,11 +15,14 @@ from bot.store.engine import (
     readable_by_others,
     schema_versions,
 )
+from bot.store.requested_changes import RequestedChange, RequestedChanges
 from bot.store.store import Store
 
 __all__ = [
     "Delegations",
     "NameInUse",
+    "RequestedChange",
+    "RequestedChanges",
     "Store",
     "UnsupportedDatabase",
     "close",
