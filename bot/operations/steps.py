@@ -5,8 +5,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from dbos import DBOS, StepOptions
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.domain.objects import Value
 from bot.domain.operations import Operation
@@ -18,12 +16,13 @@ V = TypeVar("V", bound=Value)
 
 
 async def _should_retry(error: BaseException) -> bool:
-    """Return whether Slack, SecMaster or the database may answer when they are asked again."""
+    """Return whether Slack or SecMaster may answer when they are asked again.
+
+    After a fault of the database the whole workflow is taken up again: see `unfinished`.
+    """
     if isinstance(error, SlackFailed):
         return error.is_temporary
-    if isinstance(error, SecMasterError):
-        return not isinstance(error, Refused)
-    return isinstance(error, OperationalError | InterfaceError | PoolTimeout)
+    return isinstance(error, SecMasterError) and not isinstance(error, Refused)
 
 
 # About an hour in all: an answer outlives an outage of Slack, and a restart of ours as well.
@@ -60,11 +59,16 @@ async def run_step(name: str, step: Callable[..., Awaitable[None]], *args: objec
     await DBOS.run_step_async({"name": name, **RETRY_OPTIONS}, recorded)
 
 
+def attempts_before() -> int:
+    """Return how often this step was tried before in this run of its workflow."""
+    status = DBOS.step_status
+    return (status.current_attempt or 0) if status else 0
+
+
 def posted_since(services: Services, operation: Operation) -> datetime | None:
     """Return since when this step's message may stand in Slack already; None if it can't.
 
-    It may where another process began the operation, or at a second attempt of the step.
+    It may where the operation was begun before, or at a second attempt of the step.
     """
-    status = DBOS.step_status
-    may_stand = services.is_resumed(operation) or bool(status and status.current_attempt)
+    may_stand = services.is_resumed(operation) or attempts_before()
     return operation.accepted_at if may_stand else None

@@ -14,6 +14,7 @@ from bot.store.engine import (
     open_read_only,
     schema_versions,
 )
+from bot.store.faults import is_database_fault, may_have_committed
 from bot.store.store import Store
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "close",
     "connect",
     "hold_name",
+    "is_database_fault",
+    "may_have_committed",
     "migrate",
     "open_read_only",
     "schema_versions",
