@@ -18,6 +18,7 @@ from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.notifications import digests
 from bot.operations.batch import Batches
 from bot.operations.policy_reload import reload_policy
+from bot.operations.unfinished import FaultlessSerializer, Sweeper
 from bot.operations.workflow import Operations
 from bot.policy.config import Config, ConfigError, PolicyHolder
 from bot.runtime.clock import Clock
@@ -169,7 +170,7 @@ class App:
     def _launch_workflows(self, stack: AsyncExitStack) -> None:
         """Launch DBOS inside this loop, so that resumed workflows share it with the clients."""
         tracker, dbos_log = self.services.tracker, logging.getLogger("dbos")
-        DBOS(config=dbos_config(self.settings, self.engine))
+        dbos = DBOS(config=dbos_config(self.settings, self.engine))
         dbos_log.handlers.clear()  # its lines go the way of all others
         dbos_log.propagate = True
         stack.push_async_callback(self.services.cards.close)
@@ -179,6 +180,11 @@ class App:
         stack.push_async_callback(asyncio.to_thread, DBOS.destroy)
         stack.push_async_callback(tracker.settle, GRACE)
         DBOS.launch()
+        # By default a call waits in its thread for as long as the database is away, and a click is
+        # recorded long after it was refused. The sweep takes up what an error breaks off.
+        dbos._sys_db._retry_connection_errors = False  # noqa: SLF001 - it has no setting
+        sweeping = asyncio.create_task(Sweeper(self.services).run())
+        stack.push_async_callback(_cancel, sweeping)
 
     async def _open_web(
         self,
@@ -254,6 +260,7 @@ def dbos_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
         "application_version": WORKFLOWS_VERSION,
         # Stable over restarts: a process takes up what the one of its name left behind.
         "executor_id": settings.bot_replica,
+        "serializer": FaultlessSerializer(),
         # Unbounded, its threads wait in line for the database and for each other: on two cores
         # four of them halved the slowest of fifty acknowledgements.
         "max_executor_threads": 4 if engine.dialect.name == "sqlite" else 16,

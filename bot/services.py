@@ -41,5 +41,6 @@ class Services:
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
     def is_resumed(self, operation: Operation) -> bool:
-        """Return whether another process accepted this operation, and died or was replaced."""
-        return operation.process_id != self.process_id
+        """Return whether this operation was begun before, in another process or in this one."""
+        begun_elsewhere = operation.process_id != self.process_id
+        return begun_elsewhere or self.tracker.is_resumed(operation.id)

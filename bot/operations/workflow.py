@@ -14,9 +14,10 @@ from dbos import error as dbos_error
 from bot.domain.operations import Operation, Outcome
 from bot.operations import attachments, preflight, replies, transitions, write
 from bot.operations.step_results import PreflightResult, ResultKind, StepResult, UploadResult
-from bot.operations.steps import record_step, run_side_by_side, run_step
+from bot.operations.steps import attempts_before, record_step, run_side_by_side, run_step
 from bot.operations.transitions import WRITES, Effect, State
 from bot.services import Services
+from bot.store import is_database_fault
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,10 @@ class Operations:
     def __init__(self, services: Services) -> None:
         @DBOS.workflow(name="perform")
         async def perform(recorded: dict[str, Any]) -> str:
-            return await OperationRunner(services).run(Operation.model_validate(recorded))
+            operation = Operation.model_validate(recorded)
+            resumed = services.is_resumed(operation)
+            async with services.tracker.run(operation.id, resumed=resumed):
+                return await OperationRunner(services).run(operation)
 
         self._perform = perform
 
@@ -63,8 +67,6 @@ class OperationRunner:
 
     async def run(self, operation: Operation) -> str:
         """Carry the operation out and report it; return the state that it ended in."""
-        tracker = self.services.tracker
-        tracker.track(operation.id, resumed=self.services.is_resumed(operation))
         state = transitions.start(operation)
         while state.effect is not Effect.END:
             try:
@@ -77,11 +79,10 @@ class OperationRunner:
                 exhausted = isinstance(error, RETRIES_EXHAUSTED)
                 if isinstance(error, dbos_error.DBOSException) and not exhausted:
                     raise  # DBOS's own affair: the workflow is no longer ours
-                if state.effect in CONCLUDED:
+                if state.effect in CONCLUDED or is_database_fault(error):
                     raise
                 log.exception("operation failed", extra={"reference": operation.reference})
                 state = transitions.interrupted(state, type(error).__name__)
-        tracker.forget(operation.id)
         return state.result.outcome.state
 
     async def _wait(self, state: State) -> None:
@@ -175,16 +176,13 @@ class OperationRunner:
         two transactions, and an answer waits for them.
         """
         services, operation = self.services, state.operation
-        results: list[R] = []  # an attempt that fails to conclude must not send a write again
 
         async def concluded() -> R:
-            if not results:
+            if not attempts_before():
                 services.tracker.count_step(operation.id)
-                resumed = services.tracker.may_have_run(operation.id)
-                result = await step(services, operation, *args)
-                at = services.clock.now()
-                results.append(result.model_copy(update={"at": at, "resumed": resumed}))
-            [result] = results
+            resumed = services.tracker.may_have_run(operation.id)
+            result = await step(services, operation, *args)
+            result = result.model_copy(update={"at": services.clock.now(), "resumed": resumed})
             following = transitions.next_state(state, result)
             if following.effect is not Effect.CONCLUDE:
                 return result

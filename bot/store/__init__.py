@@ -15,6 +15,7 @@ from bot.store.engine import (
     readable_by_others,
     schema_versions,
 )
+from bot.store.faults import is_database_fault, may_have_committed
 from bot.store.requested_changes import RequestedChange, RequestedChanges
 from bot.store.store import Store
 
@@ -28,6 +29,8 @@ __all__ = [
     "close",
     "connect",
     "hold_name",
+    "is_database_fault",
+    "may_have_committed",
     "migrate",
     "open_read_only",
     "readable_by_others",
