@@ -46,7 +46,7 @@ async def press(
         name, value = action.get("action_id", ""), action.get("value", "")
     in_modal = (body.get("view") or {}).get("type") == "modal"
     if name.startswith("page."):
-        run_after_ack(app, queries.turn_page(app, value, requester.location), requester)
+        run_after_ack(app, queries.turn_page(app, value, requester), requester)
     elif name.partition(".")[0] == "home":
         run_after_ack(app, home.pressed(app, requester.actor, value), requester)
     elif name == "several":
@@ -94,12 +94,13 @@ async def _press_object_button(app: AppContext, press: ButtonPress, requester: R
         case "show":
             run_after_ack(app, queries.show(app, ShowCard(ref), requester), requester)
         case "refresh":
-            run_after_ack(app, app.services.cards.redraw(ref), requester)
+            run_after_ack(app, queries.refresh(app, ref, requester), requester)
         case "details":
             view = modals.loading("Details")
             response = await forms.open_view(
                 app.services, trigger_id, view, in_modal=press.in_modal
             )
-            run_after_ack(app, queries.details(app, ref, response["view"]["id"]), requester)
+            view_id = response["view"]["id"]
+            run_after_ack(app, queries.details(app, ref, requester.actor, view_id), requester)
         case _:
             raise UserError(denials.newer_button())
