@@ -47,7 +47,7 @@ async def press(
         name, value = action.get("action_id", ""), action.get("value", "")
     in_modal = (body.get("view") or {}).get("type") == "modal"
     if name.startswith("page."):
-        run_after_ack(app, queries.turn_page(app, value, requester.location), requester)
+        run_after_ack(app, queries.turn_page(app, value, requester), requester)
     elif name.partition(".")[0] == "home":
         await home.record_options(recorder, requester.actor, value)
         run_after_ack(app, home.opened(app, requester.actor), requester)
@@ -108,6 +108,7 @@ async def _press_object_button(
             response = await forms.open_view(
                 app.services, trigger_id, view, in_modal=press.in_modal
             )
-            run_after_ack(app, queries.details(app, ref, response["view"]["id"]), requester)
+            view_id = response["view"]["id"]
+            run_after_ack(app, queries.details(app, ref, requester.actor, view_id), requester)
         case _:
             raise UserError(denials.newer_button())

@@ -54,8 +54,8 @@ def parse_list(kind: ObjectKind, arguments: Arguments) -> ListQuery:
     return ListQuery(kind=kind, filter=filter_, text=plain(text)[:100])
 
 
-async def list_objects(app: AppContext, query: ListQuery, _delivery: Delivery) -> Message:
-    return await queries.listing(app, query)
+async def list_objects(app: AppContext, query: ListQuery, delivery: Delivery) -> Message:
+    return await queries.listing(app, query, delivery.requester.actor)
 
 
 def parse_show(kind: ObjectKind, arguments: Arguments) -> ShowCard:

@@ -5,7 +5,7 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 
-from bot.domain.actions import TABLE
+from bot.domain.actions import TABLE, Action
 from bot.domain.delegations import Delegation
 from bot.domain.objects import OBJECT_KINDS, ObjectId, ObjectKind, Ref
 from bot.domain.slack import Actor
@@ -15,8 +15,10 @@ from bot.notifications.kinds import DelegationNotification
 from bot.operations import authorization
 from bot.operations.authorization import Right, audit_record
 from bot.operations.policy_reload import reload_policy
+from bot.operations.reading import open_reader
 from bot.policy.config import ConfigError
-from bot.policy.decide import Allowed, decide
+from bot.policy.decide import Allowed, Decision, decide, decide_read
+from bot.policy.rules import Read
 from handlers.command_row import (
     AnswersLater,
     AnyCommand,
@@ -130,16 +132,19 @@ def take_person(arguments: Arguments) -> tuple[str, str]:
 
 async def why(app: AppContext, request: ExplainPolicy, delivery: Delivery) -> Message:
     """Return which rule allows or refuses the person each action, and which roles could."""
-    ref, snapshot = await find_object(app, request.id, request.kinds)
-    principal = await app.services.directory.principal(delivery.requester.actor)
-    rules, context = app.config.rules, authorization.policy_context(app.services, ref, snapshot)
-    answers = []
+    reader = await open_reader(app.services, delivery.requester.actor)
+    ref, snapshot = await find_object(app, reader, request.id, request.kinds)
+    principal, rules = reader.principal, reader.config.rules
+    context = authorization.policy_context(app.services, ref, snapshot)
+    answers: list[tuple[Action | Read, Decision, bool]] = [
+        (Read(ref.kind), decide_read(rules, principal, ref.kind, context), False)
+    ]
     for action in TABLE:
         if action.kind == ref.kind:
             decision = decide(rules, principal, action, context)
             alone = decide(rules, principal, action, context, break_glass=True)
             answers.append((action, decision, isinstance(alone, Allowed)))
-    return permission_messages.why(ref, answers, app.config.roles)
+    return permission_messages.why(ref, answers, reader.config.roles)
 
 
 async def whoami(app: AppContext, _request: Whoami, delivery: Delivery) -> Message:
@@ -151,12 +156,15 @@ async def whoami(app: AppContext, _request: Whoami, delivery: Delivery) -> Messa
 
 
 async def audit(app: AppContext, request: ShowAudit, delivery: Delivery) -> Message:
-    """Return the history of one object, if the requester has the right to read the audit."""
+    """Return the history of one object, for whoever may read the audit and that object."""
     await authorization.require_right(app.services, delivery.requester, Right.AUDIT)
+    reader = await open_reader(app.services, delivery.requester.actor)
+    reader.require(*request.kinds)
     store = app.services.store
     for kind in request.kinds:
         ref = Ref(kind=kind, id=request.id, workspace=app.workspace)
         if entries := await asyncio.to_thread(store.audit.entries, ref):
+            await reader.require_object(ref)
             return audit_history.history(ref, entries)
     return permission_messages.no_history(request.id)
 

@@ -12,6 +12,7 @@ from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages import denials, operation_results, private_cards
 from bot.messages.private_cards import AskedCommand
 from bot.operations.authorization import authorize
+from bot.operations.reading import may_read
 from bot.policy.config import CommandDecision
 from handlers import forms, operations
 from handlers.context import AppContext, Recorder
@@ -53,10 +54,12 @@ async def _show_question(
     services, ref, location = app.services, request.ref, requester.location
     snapshot = snapshot or await services.workspaces.read(ref)
     card = None
-    if await services.slack.channels.refusal(location.channel) is None:
-        await services.cards.post_new(ref, snapshot, location.channel)
-    else:
-        card = await services.cards.private_message(ref, snapshot)
+    # Whoever may act on an object and not read it is shown no card of it.
+    if await may_read(services, requester.actor, ref, snapshot):
+        if await services.slack.channels.refusal(location.channel) is None:
+            await services.cards.post_new(ref, snapshot, location.channel)
+        else:
+            card = await services.cards.private_message(ref, snapshot)
     button = ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot))
     command = AskedCommand(
         action=request.action.name,

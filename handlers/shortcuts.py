@@ -28,7 +28,8 @@ async def show_waiting(ack: AsyncAck, body: Body, app: AppContext, requester: Re
     """Show what waits, in a modal: the global shortcut."""
     view = modals.loading(modals.WAITING)
     response = await forms.open_view(app.services, body["trigger_id"], view)
-    run_after_ack(app, queries.waiting(app, response["view"]["id"]), requester)
+    view_id = response["view"]["id"]
+    run_after_ack(app, queries.waiting(app, requester.actor, view_id), requester)
     await ack()
 
 

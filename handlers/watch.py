@@ -18,6 +18,7 @@ from bot.notifications.kinds import SnoozeNotification, SubscriptionNotification
 from bot.notifications.reminder import auto_approves_by
 from bot.operations import authorization
 from bot.operations.authorization import NotAllowed, Right
+from bot.operations.reading import open_reader
 from bot.policy.decide import Refused, decide
 from bot.policy.routes import explain_routes, titled_routes
 from bot.watch.status import watch_status
@@ -60,9 +61,13 @@ class SetSubscription:
     subscribe: bool
 
 
-async def status(app: AppContext, _request: ShowStatus, _delivery: Delivery) -> Message:
-    """Return how well SecMaster is being polled."""
-    return watch_messages.status(await watch_status(app.services, app.config.watch.every))
+async def status(app: AppContext, _request: ShowStatus, delivery: Delivery) -> Message:
+    """Return how well SecMaster is being polled, for whoever may read anything of it."""
+    reader = await open_reader(app.services, delivery.requester.actor)
+    reader.require(*OBJECT_KINDS)
+    counted_kinds = tuple(filter(reader.reads_all, OBJECT_KINDS))
+    status = await watch_status(app.services, app.config.watch.every)
+    return watch_messages.status(status, counted_kinds)
 
 
 def parse_routes(arguments: Arguments) -> ShowRoutes:
@@ -81,13 +86,15 @@ def parse_routes(arguments: Arguments) -> ShowRoutes:
 
 async def routes(app: AppContext, request: ShowRoutes, delivery: Delivery) -> Message:
     """Return all routes, or which of them the card of one object would take."""
+    reader = await open_reader(app.services, delivery.requester.actor)
+    reader.require(*OBJECT_KINDS)
     subscribed, _outside = await asyncio.to_thread(planner.subscribed_channels, app.services)
     config = app.config
     titled = list(titled_routes(config.routes))
     if not request.id:
         channel = delivery.requester.location.channel
         return watch_messages.routes(titled, config.digests, subscribed=channel in subscribed)
-    ref, snapshot = await find_object(app, request.id, OBJECT_KINDS)
+    ref, snapshot = await find_object(app, reader, request.id, OBJECT_KINDS)
     workspaces = frozenset({ref.workspace, app.services.workspaces.name(ref.workspace)})
     explained = explain_routes(config.routes, snapshot, workspaces)
     answers = [

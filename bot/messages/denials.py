@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bot.domain.actions import Action
-from bot.domain.objects import Ref
+from bot.domain.objects import ObjectKind, Ref
 from bot.domain.reasons import RefusalReason
 from bot.messages.blocks import Message, text_message
 from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT
@@ -16,8 +16,8 @@ from bot.policy.rules import Role
 # {rule} is the rule that refused, {Rule} the same at the beginning of a sentence; {members} are
 # the roles that may, with who has them; {letters} are those that look like others.
 REFUSAL_SENTENCES = {
-    RefusalReason.GUEST: "Guests may look, and change nothing.",
-    RefusalReason.OUTSIDER: "People of other organisations may look, and change nothing.",
+    RefusalReason.GUEST: "Guests may not read or change anything here.",
+    RefusalReason.OUTSIDER: "People of other organisations may not read or change anything here.",
     RefusalReason.UNKNOWN_PERSON: (
         "Slack could not be asked who you are, so nothing may be allowed. Try again."
     ),
@@ -54,6 +54,34 @@ REFUSAL_SENTENCES = {
         "{Rule} asks for the {kind}'s name to be typed now: press the button on its card again."
     ),
 }
+
+
+# The refusals that reading can meet beside those of the rules, with what to do.
+READ_REFUSALS = {
+    RefusalReason.NO_RULE: "No rule lets you read {kinds}. Ask whoever runs this bot to add you.",
+    RefusalReason.RULE: (
+        "You may not read this: {rule} leaves {kinds} to {members}. Ask one of them, or ask "
+        "whoever runs this bot to add you."
+    ),
+    RefusalReason.UNSTATED: (
+        "{Rule} asks for what SecMaster does not say of this {kind}, so nobody can be allowed to "
+        "read it. Look at it in SecMaster."
+    ),
+}
+
+
+def may_not_read(kind: ObjectKind, refused: Refused, roles: Mapping[str, Role]) -> Message:
+    """Say that the policy lets a person read no object of a kind, or not this one, and who may."""
+    sentence = READ_REFUSALS.get(refused.reason) or REFUSAL_SENTENCES[refused.reason]
+    text = sentence.format(
+        action=code(f"{kind}.read"),
+        kind=kind,
+        kinds=f"{kind}s",
+        rule=refused.rule,
+        Rule=refused.rule.capitalize(),
+        members=role_members(refused.roles, roles),
+    )
+    return text_message(f"🚫 {text}")
 
 
 def not_allowed(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role]) -> Message:

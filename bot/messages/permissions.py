@@ -29,8 +29,8 @@ MAX_LETTERS = 5  # that are named of a name
 MAY_BREAK_GLASS = "; you may break the glass"
 # {rule} is the rule that refused, {roles} are those that may, {letters} those that mislead.
 REFUSAL_TEXTS = {
-    RefusalReason.GUEST: "guests may read nothing and change nothing",
-    RefusalReason.OUTSIDER: "people of other organisations may read nothing and change nothing",
+    RefusalReason.GUEST: "guests may not read or change anything",
+    RefusalReason.OUTSIDER: "people of other organisations may not read or change anything",
     RefusalReason.UNKNOWN_PERSON: "Slack could not be asked who this is",
     RefusalReason.UNMAPPED: (
         "{rule} refuses the creator, and nobody told me who this is in SecMaster"

@@ -1,10 +1,10 @@
 """Say how the watch fares, where cards go and why, and what subscriptions and snoozes changed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, time, timedelta
 from typing import assert_never
 
-from bot.domain.objects import Ref
+from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
 from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.watch_status import PollStatus, WatchStatus
@@ -23,17 +23,26 @@ from bot.policy.routes import TAKEN, DigestSchedule, Route, RouteMatch
 NOT_WATCHING = "Nothing watches SecMaster here: `[watch] every` is 0."
 
 
-def status(watch_status: WatchStatus) -> Message:
-    """Say how the watch fares: its last rounds, what is open, what is queued, what is closed."""
+def status(
+    watch_status: WatchStatus, counted_kinds: Collection[ObjectKind] = OBJECT_KINDS
+) -> Message:
+    """Say how the watch fares: its last rounds, what is open, what is queued, what is closed.
+
+    Of other kinds than the ``counted_kinds`` it is not said how many are open.
+    """
     if not watch_status.interval:
         return text_message(NOT_WATCHING)
     if not watch_status.polls:
         return text_message("The watch has not begun yet: its first round is under way.")
     lines = [_poll_line(poll, watch_status.behind[poll.workspace]) for poll in watch_status.polls]
-    for poll in watch_status.polls:
-        tasks, runs = (watch_status.open[poll.workspace, kind] for kind in ("task", "instance"))
-        name = inline(poll.workspace, 60)
-        lines.append(f"{name}: {tasks} tasks wait, {runs} runs are failed.")
+    words = {"task": "tasks wait", "instance": "runs are failed"}
+    for poll in watch_status.polls if counted_kinds else ():
+        counts = (
+            f"{watch_status.open[poll.workspace, kind]} {words[kind]}"
+            for kind in OBJECT_KINDS
+            if kind in counted_kinds
+        )
+        lines.append(f"{inline(poll.workspace, 60)}: {', '.join(counts)}.")
     lines.append(f"Messages to be posted: {watch_status.queued}.")
     for channel, error_code in watch_status.closed_channels:
         lines.append(

@@ -173,7 +173,7 @@ async def test_guests_neither_say_yes_nor_refuse(environment: BotEnvironment) ->
     messages = await environment.slack.until(
         lambda: guest(environment) if environment.slack.ephemerals(GUEST)[2:] else None
     )
-    assert all("Guests may look, and change nothing." in each for each in messages)
+    assert all("Guests may not read or change anything here." in each for each in messages)
     assert "1 of 2 said yes" in texts(environment, ts)
     assert decisions(environment) == []
 
