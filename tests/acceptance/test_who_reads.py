@@ -14,7 +14,8 @@ import pytest
 from bot.domain.actions import MESSAGE_ACTIONS
 from bot.domain.delegations import Delegation
 from bot.domain.objects import Ref
-from bot.messages import modals
+from bot.messages import modals, private_cards
+from bot.messages.private_cards import AskedCommand
 from bot.policy.rules import ReasonRule
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
@@ -138,6 +139,8 @@ page                  sees    sees      no      no     no     no      no        
 show                  sees    sees      no      no     no     no      no        no
 details               sees    sees      no      no     no     no      no        no
 refresh               sees    sees      no      no     no     no      no        no
+refresh, alone        sees    sees      no      no     no     no      no        no
+answer                write   write     write   write  write  write   write     write
 several               sees    sees      no      no     no     no      no        no
 home                  sees    sees      no      no     no     no      no        no
 actions               write   write     write   write  write  write   write     write
@@ -149,6 +152,7 @@ app_home_opened       sees    sees      no      no     no     no      no        
 waiting               sees    sees      no      no     no     no      no        no
 message shortcuts     write   write     write   write  write  write   write     write
 form                  write   write     write   write  write  write   write     write
+post                  sees    sees      no      no     no     no      no        no
 """
 # What is shown through each door to whoever may read: a pattern of some of it.
 SEEN = {
@@ -176,6 +180,8 @@ SEEN = {
     "show": TASK_NAME,
     "details": TASK_NAME,
     "refresh": "a card was drawn",
+    "refresh, alone": TASK_NAME,
+    "post": TASK_NAME,
     "several": "12 tasks wait for a decision",
     "home": "My queue",
     "app_home_opened": "My queue",
@@ -199,7 +205,12 @@ READS = re.compile(
     r"workspaces\.(read|client)|read_and_track|tracked\.(open_\w+|get)|open_tasks|digests\.collect"
     r"|watch_status\(app"
 )
-READ_FOR_A_FORM = {"batch.py:check_object", "forms.py:suggest_failed_node", "watch.py:snooze"}
+READ_FOR_A_FORM = {
+    "batch.py:check_object",
+    "forms.py:suggest_failed_node",
+    "questions.py:_show_question",
+    "watch.py:snooze",
+}
 READ_AND_FILTERED = {
     "home.py:_load_source",
     "home.py:personal_home",
@@ -242,6 +253,9 @@ BUTTONS = {
     "show": ("show", str(REF)),
     "details": ("details", str(REF)),
     "refresh": ("refresh", str(REF)),
+    "refresh, alone": ("refresh", str(REF)),
+    "post": (private_cards.POST, str(REF)),
+    "answer": (private_cards.ANSWER, AskedCommand(action="task.approve", button=str(REF)).value),
     "several": ("several", "1|task|main||"),
     "home": ("home.next", "{}"),
     "actions": ("task.approve", str(REF)),
@@ -302,6 +316,8 @@ class Visit:
             home = slack.home(self.user) if door in HOME_DOORS else None
             views = [home, *slack.views(self.user)]
             text = json.dumps([*map(dict, news), *filter(None, views)], ensure_ascii=False)
+            if door == "post" and TASK_NAME in text and "The card is posted here" not in text:
+                return ""  # that comes after the card
             return "" if text == "[]" or "Asking SecMaster" in text else text
 
         return await slack.until(seen)
@@ -322,7 +338,7 @@ class Visit:
     async def _open(self, door: str) -> None:
         slack, user = self.environment.slack, self.user
         if door in BUTTONS:
-            await self._press(*BUTTONS[door])
+            await self._press(*BUTTONS[door], alone=door != "refresh")
         elif door in MESSAGES:
             place, _, _ = door.partition(":")
             channel = slack.chat_with(user) if place == "chat" else SOC
@@ -338,11 +354,11 @@ class Visit:
         else:
             await slack.command(user, SOC, f"/secmaster {door} {COMMANDS.get(door, '')}")
 
-    async def _press(self, action_id: str, value: str) -> None:
-        """Press a button in a message that only this person sees, as one that is older may be."""
+    async def _press(self, action_id: str, value: str, *, alone: bool) -> None:
+        """Press a button of the card, or of a message that only this person sees, an older one."""
         workspace = self.environment.slack.workspace
         hook = workspace.permits.new_hook(self.user, SOC, "")
-        location = {"channel_id": SOC, "message_ts": self.card, "is_ephemeral": True}
+        location = {"channel_id": SOC, "message_ts": self.card, "is_ephemeral": alone}
         payload = payloads.interaction(workspace, "block_actions", self.user) | {
             "container": {"type": "message", **location},
             "channel": {"id": SOC, "name": "soc"},
@@ -451,6 +467,8 @@ def test_every_button_has_its_row() -> None:
                     )
                 ):
                     names.add(name.rstrip("."))
+                case ast.Attribute(value=ast.Name("private_cards"), attr=constant):
+                    names.add(getattr(private_cards, constant))
     pressed = {action_id.partition(".")[0] for action_id, _value in BUTTONS.values()}
     assert names - {"modal"} == pressed - {"task"}
 
