@@ -96,9 +96,11 @@ def matches(pattern: str, name: str) -> bool | None:
     It can't be told of a word in letters of several alphabets, nor where the name does not match
     and would if its letters were the Latin ones that they look like.
     """
+    regex = compile_pattern(pattern)
+    if name.isascii():
+        return regex.match(name) is not None
     if any(_mixed_words(name)):
         return None
-    regex = compile_pattern(pattern)
     if regex.match(name):
         return True
     readings = {name.translate(table) for table in _TABLES} - {name}
@@ -166,9 +168,10 @@ def _fold_pattern(text: str) -> str:
                 in_class = token[0] == "[" and not token.startswith("[:")
         else:
             parts.append(_literal(token, in_class=in_class, in_range="-" in (before, after)))
-    folded = "".join(parts)
-    if "  " in folded:
-        raise ValueError("a folded name has no two spaces together: write one")
+    # Korean letters that stood apart are one syllable by now, as they are in a name.
+    folded = unicodedata.normalize("NFC", "".join(parts))
+    if "  " in folded or folded.startswith(" "):
+        raise ValueError("a folded name has no two spaces together, and none in front")
     if not folded.isascii() and re.search(r"\\[bB]", folded):
         raise ValueError("\\b and \\B know the borders of ASCII words only")
     return folded
