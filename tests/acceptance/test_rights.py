@@ -281,8 +281,8 @@ async def test_nothing_leads_past_a_deny_nor_a_name_past_its_rule(
     await environment.ephemeral(CAROL, "rule 1 leaves it to *approver*")
     world.task(task)["name"] = "Isоlate host"
     await environment.slack.command(CAROL, SOC, f"/{terminate}")
-    letter = "о is cyrillic small letter o. Have it renamed in plain letters, or decide it in"
-    await environment.ephemeral(CAROL, "Rule 1 asks for a name of this task", letter)
+    letter = "letters that look like others: о is Cyrillic small letter o. Have it renamed"
+    await environment.ephemeral(CAROL, "Rule 1 asks for a name", letter, "decide it in SecMaster")
     await environment.slack.command(CAROL, SOC, f"/{approve}")
     await environment.ephemeral(CAROL, "Rule 3 (freeze) denies this unless", "could not be read")
     nothing_was_sent(environment)

@@ -355,7 +355,7 @@ def test_a_rule_that_a_deny_leaves_nothing_to_allow_is_noted(
             "actions = ['task.detach']",
             "[tasks.odd]\nname = 'Isоlate'\n"
             + case("U0ALICE", "task.approve", "task = 'odd'", REFUSED, "why = 'look-alike'"),
-            "letters of it look like others (о is cyrillic small letter o): rename it",
+            "letters that look like others (о is Cyrillic small letter o): rename it",
         ),
     ],
 )

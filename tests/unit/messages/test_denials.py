@@ -36,7 +36,7 @@ ROLES = {"approver": Role(users=("U0ALICE",), usergroups=("S0SOC",)), "empty": R
         (Refused(RefusalReason.DENIED_UNREAD, "rule 2"), "could not be read. Try again, or decide"),
         (
             Refused(RefusalReason.LOOKALIKE, "rule 2", letters="аο"),
-            "а is cyrillic small letter a, ο is greek small letter omicron. Have it renamed",
+            "а is Cyrillic small letter a, ο is Greek small letter omicron. Have it renamed",
         ),
         (Refused(RefusalReason.LOOKALIKE, "rule 2", letters="іѕоӏате"), "letter a and 2 more."),
     ],
