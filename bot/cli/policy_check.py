@@ -3,7 +3,7 @@
 Asks neither Slack nor SecMaster: what they would say stands in the file of cases.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from bot.policy import cases, config
 from bot.policy.cases import Cases, CasesError, Person, Question
 from bot.policy.config import Config
 from bot.policy.decide import Allowed, Decision, PolicyContext, Principal, decide, identify
+from bot.policy.rules import Effect, Rule, numbered
 
 if TYPE_CHECKING:
     from bot.domain.snapshots import Snapshot
@@ -110,6 +111,8 @@ def check(cases_file: Path, policy_file: Path, console: Console | None = None) -
     if not policy_cases.file.cases:
         raise CasesError(f"{cases_file}: has no [[cases]], so nothing would be checked")
     print_notes(console, policy_cases)
+    for note in rule_notes(policy_cases.policy.rules):
+        print_line(console, f"Note: {note}.")
     failures = 0
     for number, case in enumerate(policy_cases.file.cases, 1):
         decision = policy_cases.answer(case)
@@ -121,6 +124,38 @@ def check(cases_file: Path, policy_file: Path, console: Console | None = None) -
             failures += 1
     print_line(console, f"Cases: {len(policy_cases.file.cases)}, answered otherwise: {failures}.")
     return not failures
+
+
+def rule_notes(rules: Sequence[Rule]) -> Iterator[str]:
+    """Yield what a policy rests on that may fail, and what can't be meant by it."""
+    titled = tuple(numbered("rule", rules))
+    if by_name := [title for title, rule in titled if rule.when.object_keys == ("name",)]:
+        yield (
+            f"asked for by a name alone: {', '.join(by_name)}. Whoever writes the playbook chooses "
+            "that name, so add business_type or related_object where you can"
+        )
+    denies = [(title, rule) for title, rule in titled if rule.effect is Effect.DENY]
+    for title, rule in denies:
+        if rule.when.needs_snapshot:
+            yield (
+                f"{title} denies unless its when certainly does not fit: also where SecMaster "
+                "can't be read or does not state what it asks for"
+            )
+    for title, rule in titled:
+        overruling = [other for other, deny in denies if overrules(deny, rule)]
+        if rule.effect is Effect.ALLOW and overruling:
+            yield f"{title} never allows anything: {', '.join(overruling)} denies all of it"
+
+
+def overrules(deny: Rule, rule: Rule) -> bool:
+    """Whether a deny certainly refuses all that another rule could allow."""
+    roles = {*rule.roles, *rule.break_glass}
+    return (
+        bool(rule.covered_actions)
+        and set(rule.covered_actions) <= set(deny.covered_actions)
+        and (not deny.when or deny.when == rule.when)
+        and (not deny.roles or roles <= set(deny.roles))
+    )
 
 
 def explain(

@@ -30,8 +30,8 @@ REFUSAL_SENTENCES = {
         "Decide it in SecMaster."
     ),
     RefusalReason.LOOKALIKE: (
-        "{Rule} asks for a name of this {kind}, and nobody can tell it: {letters}. Have it renamed "
-        "in plain letters, or decide it in SecMaster."
+        "{Rule} asks for a name, and this {kind}'s has letters that look like others: {letters}. "
+        "Have it renamed in letters of one alphabet, or decide it in SecMaster."
     ),
     RefusalReason.DENIED: "{Rule} denies this, whatever another rule allows.",
     RefusalReason.DENIED_UNREAD: (

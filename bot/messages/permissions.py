@@ -40,8 +40,8 @@ REFUSAL_TEXTS = {
         "{rule} asks for what SecMaster does not say of it, so nobody can be allowed"
     ),
     RefusalReason.LOOKALIKE: (
-        "{rule} asks for a name, and letters of it look like others ({letters}): rename it, or "
-        "decide in the console"
+        "{rule} asks for a name that has letters that look like others ({letters}): rename it, or "
+        "decide in SecMaster"
     ),
     RefusalReason.GONE: "SecMaster does not know it",
     RefusalReason.NO_RULE: "no rule allows it to anybody",
@@ -79,7 +79,9 @@ def explain_decision(decision: Decision) -> str:
 
 def name_letters(letters: str) -> str:
     """Say which letters these are: each with the name that Unicode gives it."""
-    names = [f"{letter} is {unicodedata.name(letter, 'unnamed').lower()}" for letter in letters]
+    names = [
+        f"{letter} is {unicodedata.name(letter, 'unnamed').capitalize()}" for letter in letters
+    ]
     rest = len(names) - MAX_LETTERS
     return ", ".join(names[:MAX_LETTERS]) + (f" and {rest} more" if rest > 0 else "")
 

@@ -234,7 +234,9 @@ def _decide(
         elif unmet is None:
             return _decide_by(rule, title, principal, context.snapshot, break_glass=break_glass)
         elif isinstance(unmet, RefusalReason):
-            return Refused(unmet, title, letters=_unclear_letters(unmet, context.snapshot))
+            unclear = unmet is RefusalReason.LOOKALIKE
+            letters = _unclear_letters(rule.when, context.snapshot) if unclear else ""
+            return Refused(unmet, title, letters=letters)
     return Refused(RefusalReason.NO_RULE)
 
 
@@ -277,11 +279,12 @@ def _answers(conditions: RuleConditions, context: PolicyContext) -> Iterator[boo
         yield RefusalReason.LOOKALIKE
 
 
-def _unclear_letters(reason: RefusalReason, snapshot: Snapshot | None) -> str:
-    """Return the letters of an object's names that look like others, if that is the reason."""
-    if reason is not RefusalReason.LOOKALIKE or snapshot is None:
-        return ""
-    return "".join(dict.fromkeys("".join(map(lookalikes, stated_values(snapshot).values()))))
+def _unclear_letters(conditions: RuleConditions, snapshot: Snapshot | None) -> str:
+    """Return the letters for which it can't be told whether these conditions hold."""
+    facts = stated_values(snapshot) if snapshot else {}
+    values = ((key, facts[key]) for key in conditions.object_keys if key in facts)
+    unclear = (value for key, value in values if matches(conditions, key, value) is None)
+    return "".join(dict.fromkeys("".join(map(lookalikes, unclear))))
 
 
 def _decide_by(

@@ -13,21 +13,25 @@ from typing import Any
 
 import re2
 
-# What NFKC would make a Greek letter of, though it is written between Latin ones; and what is
-# blank or ignored, though Unicode calls it a letter or a symbol.
+# What NFKC would make a Greek letter of, though it is written between Latin ones; and what it
+# leaves: blanks that Unicode calls a letter or a symbol, and twins of ASCII characters.
 _BEFORE_NFKC = str.maketrans({"µ": "u", "ϲ": "c", "Ϲ": "C"})
-_AFTER_NFKC = str.maketrans({"\u115f": None, "\u1160": None, "\u2800": " ", "℮": "e"})
+_AFTER_NFKC = str.maketrans(
+    {"\u115f": None, "\u1160": None, "\u2800": " "}
+    | dict(zip("℮ɑɩǀ−’‘⁄∕", "eail-''//", strict=True))
+)
 
 # Latin letters that Unicode does not decompose: with a stroke, small capitals, in a square.
 _LATIN = re.compile(
-    r"(?:LATIN|INDICATOR).* LETTER (?:SMALL CAPITAL |DOTLESS |SCRIPT )?([A-Z])(?: WITH .+)?"
+    r"(?:LATIN|INDICATOR).* LETTER (?:(?:SMALL CAPITAL|DOTLESS|SCRIPT|BARRED) )?([A-Z])"
+    r"(?: WITH .+)?$"
 )
 
 # Scripts that are written beside Latin letters in one word, and are taken for none of them.
 _BESIDE_LATIN = {"CJK", "IDEOGRAPHIC", "BOPOMOFO", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO"}
 _BESIDE_LATIN |= {"KHMER", "MYANMAR"}
 
-# Letters of other scripts, and what a hasty eye reads.
+# Letters that can't be folded, as somebody writes with them, and what a hasty eye reads.
 _READINGS = {
     **dict(zip("АВЕЅІЈКМНОРСТУХԌԚԜҮӀ", "ABESIJKMHOPCTYXGQWYI", strict=True)),  # Cyrillic
     **dict(zip("авгԁеһіјкӏмноргѕтуԛԝхѵьп", "abrdehijklmhoprstyqwxvbn", strict=True)),
@@ -39,6 +43,7 @@ _READINGS = {
     **dict(zip("ⲀⲂⲈⲎⲒⲔⲘⲚⲞⲢⲤⲦⲨⲬ", "ABEHIKMNOPCTYX", strict=True)),  # Coptic
     **dict(zip("ⲁⲃⲉⲏⲓⲕⲙⲛⲟⲣⲥⲧⲩⲭ", "abehikmnopctyx", strict=True)),
     **dict(zip("丨工口丁", "IIOT", strict=True)),  # Chinese
+    **dict(zip("ƖⱭꞁǝəɘɐɒɛ", "IAleeeaae", strict=True)),  # Latin letters of their own
 }
 # The letters I and l are one stroke, and so are those that look like them.
 _L_FOR_I = {letter: "l" for letter, latin in _READINGS.items() if latin == "I"}
@@ -81,8 +86,11 @@ def _plain(character: str) -> str:
     """Return a decomposed character without what is around its letter; "" for a mark."""
     if character.isspace():
         return " "
-    if unicodedata.category(character)[0] in "CM":
+    category = unicodedata.category(character)
+    if category[0] in "CM":
         return ""
+    if category == "Pd":  # dashes of any length
+        return "-"
     if not character.isascii() and (
         latin := _LATIN.search(name := unicodedata.name(character, ""))
     ):
@@ -96,9 +104,11 @@ def matches(pattern: str, name: str) -> bool | None:
     It can't be told of a word in letters of several alphabets, nor where the name does not match
     and would if its letters were the Latin ones that they look like.
     """
+    regex = compile_pattern(pattern)
+    if name.isascii():
+        return regex.match(name) is not None
     if any(_mixed_words(name)):
         return None
-    regex = compile_pattern(pattern)
     if regex.match(name):
         return True
     readings = {name.translate(table) for table in _TABLES} - {name}
@@ -166,9 +176,12 @@ def _fold_pattern(text: str) -> str:
                 in_class = token[0] == "[" and not token.startswith("[:")
         else:
             parts.append(_literal(token, in_class=in_class, in_range="-" in (before, after)))
-    folded = "".join(parts)
-    if "  " in folded:
-        raise ValueError("a folded name has no two spaces together: write one")
+    # Korean letters that stood apart are one syllable by now, as they are in a name.
+    folded = unicodedata.normalize("NFC", "".join(parts))
+    if not folded:
+        raise ValueError("nothing of it can be seen")
+    if "  " in folded or folded.startswith(" "):
+        raise ValueError("a folded name has no two spaces together, and none in front")
     if not folded.isascii() and re.search(r"\\[bB]", folded):
         raise ValueError("\\b and \\B know the borders of ASCII words only")
     return folded

@@ -46,6 +46,30 @@ actions = ["task.approve"]
 roles = ["approver"]
 when = {{ name = "Look.*" }}
 """
+DENYING = f"""{ROLES}
+[break_glass]
+channel = "C0ONCALL"
+
+[rights]
+delegate = ["approver"]
+
+[[rules]]
+actions = ["task.approve", "task.terminate"]
+roles = ["approver"]
+when = {{ name = "(?i).*isolate host" }}
+approvals = 2
+break_glass = ["oncall"]
+
+[[rules]]
+actions = ["task.*"]
+roles = ["approver", "oncall"]
+
+[[rules]]
+name = "freeze"
+effect = "deny"
+actions = ["task.approve"]
+when = {{ name = "(?i).*isolate host" }}
+"""
 EVERY_WRITE = [
     f"/task approve {seed.TASK_ISOLATE}",
     f"/task terminate {seed.TASK_ISOLATE} why",
@@ -230,6 +254,43 @@ async def test_the_first_rule_that_fits_the_object_decides(environment: BotEnvir
         await environment.slack.command(user, SOC, f"/task approve {task} {reason}")
         assert f"*Approved* by <@{user}>" in (await environment.replies(ts))[0]
         assert audit(environment, "task", task)[-1]["rule"] == rule
+
+
+@pytest.mark.parametrize("rules", [DENYING], indirect=True, ids=["deny"])
+async def test_nothing_leads_past_a_deny_nor_a_name_past_its_rule(
+    environment: BotEnvironment,
+) -> None:
+    task, world = seed.TASK_ISOLATE, environment.secmaster.world
+    approve, terminate = f"task approve {task} now", f"task terminate {task} now"
+    denied = "Rule 3 (freeze) denies this, whatever another rule allows."
+    await environment.slack.command(ALICE, SOC, f"/{approve}")
+    await environment.ephemeral(ALICE, denied, "The approval was not sent.")
+    await environment.slack.command(CAROL, SOC, f"/secmaster break-glass {approve}")
+    await environment.ephemeral(CAROL, denied)
+    await environment.slack.command(ALICE, SOC, "/secmaster delegate @dave for 1h")
+    await environment.ephemeral(ALICE, "may do until")
+    await environment.posted("D0DAVE", "<@U0ALICE> lends you their rights")
+    await environment.slack.command(DAVE, SOC, f"/{approve}")
+    await environment.ephemeral(DAVE, denied)
+    world.task(task)["name"] = "Please\nＩｓｏｌａｔｅ host"
+    await environment.slack.command(CAROL, SOC, f"/{terminate}")
+    await environment.ephemeral(CAROL, "rule 1 leaves it to *approver*")
+    world.task(task)["name"] = "Isоlate host"
+    await environment.slack.command(CAROL, SOC, f"/{terminate}")
+    letter = "letters that look like others: о is Cyrillic small letter o. Have it renamed"
+    await environment.ephemeral(CAROL, "Rule 1 asks for a name", letter, "decide it in SecMaster")
+    await environment.slack.command(CAROL, SOC, f"/{approve}")
+    await environment.ephemeral(CAROL, "Rule 3 (freeze) denies this unless", "could not be read")
+    nothing_was_sent(environment)
+    details = [row["detail"] for row in audit(environment, "task", task)]
+    assert details == ["denied"] * 3 + ["rule", "look-alike", "denied-unread"]
+    await environment.slack.command(CAROL, SOC, f"/secmaster why {task}")
+    await environment.ephemeral(CAROL, "▫️ `task.terminate` rule 1 asks for a name", "rule 3 (fr")
+    world.task(task)["name"] = "Заблокировать хост"
+    ts = await environment.card("task", task)
+    await environment.slack.command(CAROL, SOC, f"/{terminate}")
+    assert "*Terminated* by <@U0CAROL>" in (await environment.replies(ts))[0]
+    assert audit(environment, "task", task)[-1]["rule"] == "rule 2"
 
 
 @waits_two_seconds

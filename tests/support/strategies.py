@@ -295,6 +295,11 @@ principals = st.builds(
 )
 rules = st.builds(
     Rule,
+    effect=st.just("deny"),
+    actions=st.lists(st.sampled_from(["*", "task.*", *BY_NAME]), min_size=1, max_size=3),
+    when=st.sampled_from([{}, {"name": "x"}]),
+) | st.builds(
+    Rule,
     actions=st.lists(st.sampled_from(["*", "task.*", *BY_NAME]), min_size=1, max_size=3),
     roles=st.lists(role_names, min_size=1, max_size=3),
     when=st.sampled_from([{}, {"name": "x"}]),
@@ -305,6 +310,7 @@ refusals = st.builds(
     st.sampled_from(RefusalReason),
     st.sampled_from(["", "rule 1", "rule 12 (isolation)"]),
     st.lists(role_names, max_size=9).map(tuple),
+    st.sampled_from(["", "а", "аеіοѕ" * 9]),
 )
 decisions = refusals | st.builds(
     Allowed,

@@ -232,7 +232,7 @@ def test_a_case_that_is_answered_otherwise_is_said_and_fails(
     met = case("U0EVE", "task.comment", REFUSED)
     differing = case("U0ALICE", "task.approve", ISOLATE, expectation)
     exit_code, output = check(folder, FACTS + met + differing)
-    first, second, last = output.splitlines()
+    _, first, second, last = output.splitlines()
     assert first.startswith("✓ 1. U0EVE task.comment: refused, ")
     assert second.startswith("✗ 2. U0ALICE task.approve isolate: allowed, ")
     assert second.endswith(f"; {expected}")
@@ -299,6 +299,95 @@ def test_a_user_group_that_no_role_has_is_said(folder: Path) -> None:
     text = "[usergroups]\nS0SOC = []\nS0SCO = ['U0BOB']\n" + case("U0BOB", "task.comment", REFUSED)
     exit_code, output = check(folder, text)
     assert output.startswith("Note: [usergroups] lists S0SCO, which no role has.\n")
+    assert exit_code == 0
+
+
+# What the policy itself may not mean.
+
+DENY = "[[rules]]\neffect = 'deny'\n"
+
+
+def notes(folder: Path, *rules: str) -> list[str]:
+    """Return what is noted of the folder's policy with these rules behind its own."""
+    (folder / "policy.toml").write_text(POLICY + "".join(rules))
+    exit_code, output = check(folder, FACTS + case("U0EVE", "task.comment", REFUSED))
+    assert exit_code == 0
+    return [line for line in output.splitlines() if line.startswith("Note: ")]
+
+
+def test_rules_that_rest_on_a_name_alone_are_noted_in_one_line(folder: Path) -> None:
+    alone = "Note: asked for by a name alone: rule 1 (isolation)"
+    (note,) = notes(folder)
+    assert note.startswith(f"{alone}. Whoever writes the playbook chooses that name, so add")
+    both = (
+        "[[rules]]\nactions = ['instance.terminate']\nroles = ['chief']\n"
+        "when = { name = 'x', workspace = ['a'] }\n"
+    )
+    (note,) = notes(folder, both)
+    assert note.startswith(f"{alone}, rule 6. ")
+    typed = both.replace("workspace = ['a']", "related_object = 'y'")
+    (note,) = notes(folder, typed)
+    assert note.startswith(f"{alone}. ")
+
+
+def test_it_is_said_what_a_deny_does_where_the_object_cannot_be_read(folder: Path) -> None:
+    plain = f"{DENY}name = 'freeze'\nactions = ['task.approve']\n"
+    deny = f"{plain}when = {{ related_object = 'x' }}\n"
+    (note,) = notes(folder, deny)[1:]
+    assert note.startswith("Note: rule 6 (freeze) denies unless its when certainly does not fit: ")
+    assert note.endswith("where SecMaster can't be read or does not state what it asks for.")
+    assert notes(folder, plain + "when = { workspace = ['soc'] }\n")[1:] == []
+
+
+@pytest.mark.parametrize(
+    ("deny", "overruled"),
+    [
+        ("actions = ['task.approve']", ["rule 1 (isolation)"]),
+        ("actions = ['task.*']", ["rule 1 (isolation)", "rule 2", "rule 3"]),
+        ("actions = ['task.terminate']\nroles = ['chief']", ["rule 2"]),
+        ("actions = ['instance.*']\nroles = ['approver', 'chief']", ["rule 4", "rule 5"]),
+        ("actions = ['instance.retry']\nwhen = { workspace = ['soc'] }", ["rule 4"]),
+        ("actions = ['task.approve']\nroles = ['approver']", []),  # chief breaks the glass
+        ("actions = ['task.comment']", []),  # rule 3 has other actions
+        ("actions = ['instance.debug']\nwhen = { workspace = ['soc'] }", []),
+    ],
+)
+def test_a_rule_that_a_deny_leaves_nothing_to_allow_is_noted(
+    folder: Path, deny: str, overruled: list[str]
+) -> None:
+    sentence = "never allows anything: rule 6 denies all of it."
+    assert notes(folder, f"{DENY}{deny}\n")[1:] == [
+        f"Note: {rule} {sentence}" for rule in overruled
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "cases_text", "line"),
+    [
+        (
+            "actions = ['task.comment']",
+            case("U0ALICE", "task.comment", REFUSED, "why = 'denied'", "rule = 'rule 6'"),
+            "refused, rule 6 denies it, whatever else allows it",
+        ),
+        (
+            "actions = ['task.approve']\nwhen = { name = 'x' }",
+            case("U0ALICE", "task.approve", "task = 'nameless'", REFUSED, "why = 'denied-unread'"),
+            "refused, rule 6 denies it, as what that rule asks for could not be read",
+        ),
+        (
+            "actions = ['task.detach']",
+            "[tasks.odd]\nname = 'Isоlate'\n"
+            + case("U0ALICE", "task.approve", "task = 'odd'", REFUSED, "why = 'look-alike'"),
+            "letters that look like others (о is Cyrillic small letter o): rename it",
+        ),
+    ],
+)
+def test_a_case_can_expect_what_is_denied_or_unclear(
+    folder: Path, lines: str, cases_text: str, line: str
+) -> None:
+    (folder / "policy.toml").write_text(f"{POLICY}{DENY}{lines}\n")
+    exit_code, output = check(folder, FACTS + cases_text)
+    assert line in output
     assert exit_code == 0
 
 
@@ -529,7 +618,7 @@ async def test_it_runs_where_there_is_neither_slack_nor_secmaster_nor_any_settin
     (folder / "cases.toml").write_text(FACTS + case("U0ALICE", "task.comment", ALLOWED))
     result = await run_process("policy", "check", "cases.toml", folder=folder)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.startswith("✓ 1. U0ALICE task.comment: allowed, rule 3")
+    assert "\n✓ 1. U0ALICE task.comment: allowed, rule 3" in result.stdout
     assert file_names(folder) == ["cases.toml", "policy.toml", "secmaster-bot.toml"]
 
 

@@ -46,6 +46,24 @@ def test_whoami_tells_what_each_role_allows() -> None:
     assert "✅" not in guest
 
 
+def test_whoami_names_first_what_is_denied() -> None:
+    config = parse(
+        "[roles.approver]\n[roles.oncall]\n"
+        "[[rules]]\nactions = ['*']\nroles = ['approver']\n"
+        "[[rules]]\neffect = 'deny'\nactions = ['task.terminate', 'instance.debug']\n"
+        "[[rules]]\neffect = 'deny'\nactions = ['task.approve']\nwhen = { name = 'x' }\n"
+        "[[rules]]\neffect = 'deny'\nactions = ['task.comment']\nroles = ['oncall']\n"
+    )
+    lines = command_help.whoami(
+        Principal("U0ALICE", frozenset({"approver"})), "Alice", config
+    ).text.splitlines()
+    assert "▫️ `task.terminate` no by rule 2" in lines
+    assert (
+        "✅ `task.approve` no by rule 3 where its conditions fit, otherwise yes by rule 1" in lines
+    )
+    assert "✅ `task.comment` yes by rule 1" in lines
+
+
 def test_help_lists_every_command_with_its_aliases() -> None:
     text = read(help_message("/soc", {"task": "/t", "instance": ""}))
     for action in BY_NAME.values():

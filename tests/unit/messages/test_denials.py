@@ -32,6 +32,13 @@ ROLES = {"approver": Role(users=("U0ALICE",), usergroups=("S0SOC",)), "empty": R
             Refused(RefusalReason.RULE, "rule 2", ("approver", "empty")),
             "rule 2 leaves it to *approver* (<@U0ALICE>, <!subteam^S0SOC>) or *empty* (nobody).",
         ),
+        (Refused(RefusalReason.DENIED, "rule 2 (freeze)"), "Rule 2 (freeze) denies this, whatever"),
+        (Refused(RefusalReason.DENIED_UNREAD, "rule 2"), "could not be read. Try again, or decide"),
+        (
+            Refused(RefusalReason.LOOKALIKE, "rule 2", letters="аο"),
+            "а is Cyrillic small letter a, ο is Greek small letter omicron. Have it renamed",
+        ),
+        (Refused(RefusalReason.LOOKALIKE, "rule 2", letters="іѕоӏате"), "letter a and 2 more."),
     ],
 )
 def test_a_refusal_says_which_rule_and_who_may(refused: Refused, expected: str) -> None:

@@ -188,6 +188,48 @@ async def test_authorize_refuses_what_is_not_read_in_time(stage: OperationStage)
     assert (await refused(stage, services=quick)).reason is RefusalReason.UNREAD
 
 
+async def test_authorize_names_the_deny_that_holds_as_long_as_the_object_can_not_be_read(
+    stage: OperationStage,
+) -> None:
+    deny = "[[rules]]\neffect = 'deny'\nactions = ['task.approve']\n"
+    stage.set_policy(ALLOW_ALL, deny, "when = {name = 'Disable'}\n")
+    assert (await ask(stage)).allowed.rule == "rule 1"
+    await stage.secmaster.faults.set(Fault(on="ShowTask", status=503))
+    assert await refused(stage) == Refused(RefusalReason.DENIED_UNREAD, "rule 2")
+    stage.set_policy(ALLOW_ALL, deny, "roles = ['oncall']\nwhen = {name = 'Disable'}\n")
+    assert await refused(stage) == Refused(RefusalReason.UNREAD), "it is not about Alice"
+    assert await refused(stage, CAROL) == Refused(RefusalReason.DENIED_UNREAD, "rule 2")
+
+
+async def test_authorize_again_refuses_what_came_under_a_deny_and_says_which_letters(
+    stage: OperationStage,
+) -> None:
+    operation, deny = stage.operation("task.approve"), "[[rules]]\neffect = 'deny'\n"
+    stage.set_policy(ISOLATE, ALLOW_ALL)
+    assert (await allowed_again(stage, operation)).rule == "rule 1"
+    stage.record(TASK)["name"] = "Isоlаte host"
+    assert await again(stage, operation) == PolicyRefusal(
+        reason=RefusalReason.LOOKALIKE, rule="rule 1", letters="оа"
+    )
+    stage.set_policy(ISOLATE, ALLOW_ALL, deny, "actions = ['task.*']\n")
+    assert await again(stage, operation) == PolicyRefusal(
+        reason=RefusalReason.DENIED, rule="rule 3"
+    )
+
+
+async def test_authorize_again_revokes_the_approvals_of_whoever_is_denied_it_meanwhile(
+    stage: OperationStage,
+) -> None:
+    stage.set_policy(TWO_APPROVERS)
+    await stage.preflight(await stage.pressed("task.approve", CAROL))
+    operation = await stage.pressed("task.approve", ALICE)
+    assert (await allowed_again(stage, operation)).revoked_approvals == ()
+    deny = "[[rules]]\neffect = 'deny'\nactions = ['task.approve']\nroles = ['oncall']\n"
+    stage.set_policy(TWO_APPROVERS, deny)
+    (approval,) = (await allowed_again(stage, operation)).revoked_approvals
+    assert approval.actor.id == CAROL
+
+
 async def test_authorize_refuses_whom_slack_does_not_tell(stage: OperationStage) -> None:
     await stage.close_directory()
     assert (await refused(stage)).reason is RefusalReason.UNKNOWN_PERSON

@@ -210,6 +210,39 @@ def test_every_term_of_a_rule_is_read_as_written() -> None:
     assert rule.when.overdue is False
 
 
+@pytest.mark.parametrize(
+    ("lines", "place", "sentence"),
+    [
+        ("reason = 'optional'", "rules.1", "reason: a rule that denies has no terms"),
+        (
+            "approvals = 2\nexpires = '1h'\nbreak_glass = ['approver']",
+            "rules.1",
+            "approvals, expires, break_glass: a rule that denies has no terms",
+        ),
+        ("self = false\nconfirm = 'type-name'", "rules.1", "self, confirm: a rule that denies has"),
+        ("roles = []", "rules.1", "roles: leave it out to deny something to everybody"),
+    ],
+)
+def test_a_rule_that_denies_has_no_terms(lines: str, place: str, sentence: str) -> None:
+    deny = "[[rules]]\neffect = 'deny'\nactions = ['task.approve']\n"
+    assert parse(ROLES + deny + "roles = ['approver']").rules[0].roles == ("approver",)
+    assert parse(ROLES + deny).rules[0].roles == ()
+    (line,) = problems(ROLES + NEEDS + deny + lines)
+    assert line.startswith(f"secmaster-bot.toml: {place}: {sentence}")
+
+
+@pytest.mark.parametrize("effect", ["denied", "", True])
+def test_an_effect_is_allow_or_deny(effect: object) -> None:
+    text = f"[[rules]]\neffect = {str(effect).lower() if effect is True else repr(effect)}\n"
+    lines = problems(ROLES + text + "actions = ['*']\nroles = ['approver']")
+    assert lines[0].startswith("secmaster-bot.toml: rules.1.effect: ")
+
+
+def test_two_people_whose_names_are_folded_to_one_are_refused() -> None:
+    (line,) = problems("[identities]\nusers = { U0ALICE = 'José', U0BOB = 'ＪＯＳＥ' }")
+    assert "several people are jose" in line
+
+
 def test_a_rule_that_says_no_more_asks_for_one_person_and_nothing_else() -> None:
     (rule,) = parse(ROLES + RULE).rules
     assert (rule.approvals, rule.creator_allowed, rule.confirm, rule.break_glass) == (

@@ -314,6 +314,53 @@ def test_nothing_without_width_in_a_name_hides_it_from_a_rule(name: str) -> None
     assert answer(limited, ALICE, APPROVE, hidden) == by(1, "approver")
 
 
+STRICT_THEN_LAX = rules(
+    "actions = ['task.comment']\nroles = ['oncall']",
+    "actions = ['*']\nroles = ['approver']\nwhen = { name = '(?i).*isolate host' }",
+    "actions = ['*']\nroles = ['approver', 'oncall']",
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Please\nisolate host",
+        "Please isolate\u2028host",
+        "Ｉｓｏｌａｔｅ ｈｏｓｔ",
+        "I\u0301so\u0336late host",
+        "ɪsᴏʟᴀᴛᴇ ħost",
+    ],
+)
+def test_no_way_of_writing_a_name_leads_past_a_strict_rule_to_a_lax_one(name: str) -> None:
+    refused = Refused(RefusalReason.RULE, "rule 2", ("approver",))
+    assert answer(STRICT_THEN_LAX, CAROL, APPROVE, Task(name=name)) == refused
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"), [("Isоlаte host", "оа"), ("іѕоӏате һоѕт", "іѕоӏатеһ")]
+)
+def test_where_a_name_is_unclear_neither_its_rule_nor_a_later_one_decides(
+    name: str, letters: str
+) -> None:
+    task = Task(name=name)
+    refused = Refused(RefusalReason.LOOKALIKE, "rule 2", letters=letters)
+    for principal in (ALICE, CAROL, replace(DAVE, delegators=(ALICE,))):
+        assert answer(STRICT_THEN_LAX, principal, APPROVE, task) == refused
+    assert answer(STRICT_THEN_LAX, CAROL, COMMENT, task) == by(1, "oncall"), "a rule before it"
+    plain = Task(name="Заблокировать хост web-01")
+    assert answer(STRICT_THEN_LAX, CAROL, APPROVE, plain) == by(3, "approver", "oncall")
+
+
+def test_an_unclear_name_matters_only_where_the_rule_would_hold_otherwise() -> None:
+    limited = rules(
+        "actions = ['*']\nroles = ['approver']\n"
+        "when = { name = 'isolate', business_type = ['WORKFLOWPUBLISH'] }",
+        "actions = ['*']\nroles = ['oncall']",
+    )
+    other = Task(name="Isоlаte", business_type="PLAYBOOKNODEAPPROVE")
+    assert answer(limited, CAROL, APPROVE, other) == by(2, "oncall")
+
+
 def test_a_rule_that_does_not_apply_leaves_it_to_the_next() -> None:
     both = rules(
         "actions = ['task.approve']\nroles = ['approver']\nwhen = { name = 'isolate' }",
@@ -417,6 +464,101 @@ def test_all_that_a_rule_is_limited_to_must_match() -> None:
     for other in (late.model_copy(update={"name": "x"}), late.model_copy(update={"due_date": NOW})):
         assert answer(limited, ALICE, APPROVE, other) == Refused(RefusalReason.NO_RULE)
     assert decide(limited, ALICE, APPROVE, on(late, "soc")) == Refused(RefusalReason.NO_RULE)
+
+
+# What is denied.
+
+EVERYTHING = "actions = ['*']\nroles = ['approver', 'oncall', 'chief']"
+DENY_CHIEF = "effect = 'deny'\nactions = ['task.*']\nroles = ['chief']"
+DENY_ISOLATE = "effect = 'deny'\nactions = ['task.*']\nwhen = { name = '(?i).*isolate' }"
+
+
+def denied(number: int, reason: RefusalReason = RefusalReason.DENIED) -> Refused:
+    return Refused(reason, f"rule {number}")
+
+
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_deny_wins_wherever_it_stands(place: int) -> None:
+    deny = "effect = 'deny'\nactions = ['task.approve']"
+    rule_set = rules(*([deny, EVERYTHING] if place == 1 else [EVERYTHING, deny]))
+    for principal in (ALICE, CAROL, FRANK, DAVE):
+        assert answer(rule_set, principal, APPROVE) == denied(place)
+    assert isinstance(answer(rule_set, ALICE, COMMENT), Allowed)
+
+
+def test_a_deny_with_roles_is_for_those_alone() -> None:
+    rule_set = rules(EVERYTHING, DENY_CHIEF)
+    assert answer(rule_set, FRANK, APPROVE) == denied(2)
+    assert isinstance(answer(rule_set, ALICE, APPROVE), Allowed)
+    both = replace(ALICE, roles=frozenset({"approver", "chief"}))
+    assert answer(rule_set, both, APPROVE) == denied(2)
+
+
+def test_nobody_breaks_the_glass_past_a_deny() -> None:
+    glass = "actions = ['task.*']\nroles = ['approver']\napprovals = 2\nbreak_glass = ['chief']"
+    decisions = "['task.approve', 'task.terminate']"
+    glass = glass.replace("['task.*']", decisions)
+    assert isinstance(answer(rules(glass), FRANK, APPROVE, break_glass=True), Allowed)
+    assert answer(rules(glass, DENY_CHIEF), FRANK, APPROVE, break_glass=True) == denied(2)
+
+
+def test_no_lent_right_leads_past_a_deny_on_either_side() -> None:
+    rule_set = rules(
+        "actions = ['task.*']\nroles = ['approver', 'chief']",
+        DENY_CHIEF,
+    )
+    delegate = replace(DAVE, delegators=(FRANK,))
+    refused = Refused(RefusalReason.RULE, "rule 1", ("approver", "chief"))
+    assert answer(rule_set, delegate, APPROVE) == refused, "the lender is denied it"
+    assert answer(rule_set, replace(delegate, delegators=(FRANK, ALICE)), APPROVE) == by(
+        1, "approver", "chief", delegator="U0ALICE"
+    )
+    denied_delegate = replace(FRANK, delegators=(ALICE,))
+    assert answer(rule_set, denied_delegate, APPROVE) == denied(2), "the borrower is denied it"
+
+
+def test_a_deny_with_conditions_holds_where_they_hold() -> None:
+    rule_set = rules(EVERYTHING, DENY_ISOLATE)
+    assert needs_snapshot(rule_set, APPROVE)
+    assert answer(rule_set, ALICE, APPROVE, ISOLATE) == denied(2)
+    assert isinstance(answer(rule_set, ALICE, APPROVE, Task(name="Block")), Allowed)
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [None, Task(name=""), Task(name="\u200b"), Task(name="Isоlаte"), Task(name="іѕоӏате")],
+    ids=["not read", "not stated", "invisible", "two alphabets", "another alphabet"],
+)
+def test_what_a_deny_asks_and_cannot_be_read_counts_as_matching(snapshot: Task | None) -> None:
+    rule_set = rules(EVERYTHING, DENY_ISOLATE)
+    unread = denied(2, RefusalReason.DENIED_UNREAD)
+    assert answer(rule_set, ALICE, APPROVE, snapshot) == unread
+    for_others = rules(EVERYTHING, f"{DENY_ISOLATE}\nroles = ['chief']")
+    assert isinstance(answer(for_others, ALICE, APPROVE, snapshot), Allowed)
+    assert answer(for_others, FRANK, APPROVE, snapshot) == unread
+
+
+@pytest.mark.parametrize(
+    ("when", "snapshot"),
+    [
+        ("business_type = ['WORKFLOWPUBLISH'], name = 'x'", Task(business_type="OTHER")),
+        ("business_type = ['WORKFLOWPUBLISH']", Instance(name="run")),
+        ("workspace = ['soc'], name = 'x'", None),
+        ("overdue = true, name = 'x'", Task()),
+    ],
+    ids=["another type", "an instance", "another workspace", "not overdue"],
+)
+def test_a_deny_that_certainly_is_about_something_else_does_not_hold(
+    when: str, snapshot: Snapshot | None
+) -> None:
+    deny = f"effect = 'deny'\nactions = ['*']\nwhen = {{ {when} }}"
+    action = RETRY if isinstance(snapshot, Instance) else APPROVE
+    assert isinstance(answer(rules(deny, EVERYTHING), ALICE, action, snapshot), Allowed)
+
+
+def test_a_guest_is_told_of_being_a_guest_and_of_no_deny() -> None:
+    guest = replace(FRANK, guest=True)
+    assert answer(rules(DENY_CHIEF), guest, APPROVE) == Refused(RefusalReason.GUEST)
 
 
 # The terms.
@@ -690,6 +832,16 @@ STRICT = st.builds(
 )
 LIMITED = st.builds(rule, NAMES, ONE_OF, reason=REASONS, when=WHENS)
 RULES = st.lists(STRICT | LIMITED, max_size=6).map(tuple)
+DENIES = st.builds(
+    lambda actions, roles, when: (
+        rule(actions, roles, when=when, effect="deny")
+        if roles
+        else Rule(actions=actions, when=when, effect="deny")
+    ),
+    NAMES,
+    st.none() | ONE_OF,
+    WHENS,
+)
 IDENTITIES = st.frozensets(st.sampled_from(["alice", "bob", "carol"]), max_size=1).map(
     lambda names: (Identity(names),)
 )
@@ -776,6 +928,28 @@ def test_rules_added_at_the_end_never_change_an_answer_already_given(
         assert (
             answer(rule_set + more, principal, action, snapshot, break_glass=break_glass) == before
         )
+
+
+@given(st.tuples(RULES, RULES), DENIES, MEMBERS, ACTIONS, st.tuples(st.none() | FACTS, GLASSES))
+def test_a_deny_wins_in_any_place_and_changes_nothing_for_others(
+    both: tuple[RuleSet, RuleSet],
+    deny: Rule,
+    principal: Principal,
+    action: Action,
+    question: tuple[Snapshot | None, bool],
+) -> None:
+    (before, after), (snapshot, break_glass) = both, question
+
+    def ask(rule_set: RuleSet, person: Principal) -> Decision:
+        return answer(rule_set, person, action, snapshot, break_glass=break_glass)
+
+    verdict, denying = ask((deny,), principal), (*before, deny, *after)
+    if verdict.rule:
+        assert ask(denying, principal) == replace(verdict, rule=f"rule {len(before) + 1}")
+    else:
+        alone = replace(principal, delegators=())
+        allowed = isinstance(ask(before + after, alone), Allowed)
+        assert isinstance(ask(denying, alone), Allowed) == allowed
 
 
 @given(RULES, DELEGATES | MEMBERS, ACTIONS, FACTS, GLASSES)

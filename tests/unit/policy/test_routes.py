@@ -185,6 +185,23 @@ def test_nothing_unseen_in_a_name_leads_a_card_past_its_route(key: str) -> None:
     assert words(routes(f"{TASKS}\nwhen.{key} = 'Isolate'"), hidden) == ["matches"]
 
 
+@pytest.mark.parametrize("key", ["name", "related_object", "workflow"])
+def test_where_letters_look_like_others_nobody_misses_the_card(key: str) -> None:
+    update = {"name": "Isоlаte", "related_object": "Isоlаte"}
+    unclear = ISOLATE.model_copy(update=update)
+    route_list = routes(
+        f"{TASKS}\nwhen.{key} = 'Block'",
+        f"{TASKS}\nwhen = {{ {key} = 'Isolate', workspace = ['elsewhere'] }}",
+        f"{TASKS}\nwhen.{key} = 'Isolate'",
+        TASKS,
+        TASKS,
+    )
+    expected = ["unclear", "workspace", "unclear", "matches", "passed"]
+    assert words(route_list, unclear) == expected
+    taking = matching_routes(route_list, unclear, MAIN)
+    assert taking == (route_list[0], route_list[2], route_list[3])
+
+
 # What routes are called.
 
 
