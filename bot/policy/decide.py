@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from itertools import takewhile
 
 from bot.domain.actions import Action
 from bot.domain.objects import ObjectKind
@@ -188,22 +187,25 @@ def read_scope(
 
     ``SOME`` may turn out to be nothing; a refusal holds for every object.
     """
-    read = Read(kind)
-    unconditional = list(
-        takewhile(lambda rule: not (covers(rule, read) and rule.when.needs_snapshot), rules)
-    )
-    refusal = decide_read(unconditional, principal, kind, context)
-    if isinstance(refusal, Allowed):
+    conditional = [rule for rule in rules if covers(rule, Read(kind)) and rule.when.needs_snapshot]
+
+    def decide_if(holding: Rule | None) -> Decision:
+        """Decide about an object that fulfils the conditions of this rule and of no other."""
+        assumed = []
+        for rule in rules:
+            when = RuleConditions.model_construct(workspace=rule.when.workspace)
+            change: dict[str, object] = {"when": when} if rule is holding else {"actions": ()}
+            assumed.append(rule.model_copy(update=change) if rule in conditional else rule)
+        return decide_read(assumed, principal, kind, context)
+
+    decisions = [decide_if(None), *map(decide_if, conditional)]
+    refusals = [decision for decision in decisions if isinstance(decision, Refused)]
+    if not refusals:
         return ReadScope.EVERYTHING
-    if refusal.reason is not RefusalReason.NO_RULE:
-        return refusal
-    roles = principal.roles.union(*(delegator.roles for delegator in principal.delegators))
-    for title, rule in titled_rules(rules):
-        if covers(rule, read) and rule.when.includes_workspace(context.workspaces):
-            if not roles.isdisjoint(rule.roles):
-                return ReadScope.SOME
-            refusal = Refused(RefusalReason.RULE, title, rule.roles)
-    return refusal
+    if len(refusals) < len(decisions):
+        return ReadScope.SOME
+    named = (refusal for refusal in refusals if refusal.reason is not RefusalReason.NO_RULE)
+    return next(named, refusals[0])
 
 
 def _decide(
