@@ -75,6 +75,7 @@ def may_not_read(kind: ObjectKind, refused: Refused, roles: Mapping[str, Role]) 
     sentence = READ_REFUSALS.get(refused.reason) or REFUSAL_SENTENCES[refused.reason]
     text = sentence.format(
         action=code(f"{kind}.read"),
+        id="",
         kind=kind,
         kinds=f"{kind}s",
         rule=refused.rule,

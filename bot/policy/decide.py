@@ -138,8 +138,6 @@ Decision = Allowed | Refused
 
 # A delegated right helps where one's own was missing, and nowhere else.
 DELEGABLE = (RefusalReason.RULE,)
-# Without the object a rule about it refuses; with it, it may allow.
-DEPENDS_ON_OBJECT = (RefusalReason.UNREAD, RefusalReason.DENIED_UNREAD)
 
 
 def needs_snapshot(rules: Sequence[Rule], action: Action | Read) -> bool:
@@ -194,18 +192,25 @@ def read_scope(
 
     ``SOME`` may turn out to be nothing; a refusal holds for every object.
     """
-    refusal = decide_read(rules, principal, kind, replace(context, snapshot=None))
-    if isinstance(refusal, Allowed):
+    conditional = [rule for rule in rules if covers(rule, Read(kind)) and rule.when.needs_snapshot]
+
+    def decide_if(holding: Rule | None) -> Decision:
+        """Decide about an object that fulfils the conditions of this rule and of no other."""
+        assumed = []
+        for rule in rules:
+            when = RuleConditions.model_construct(workspace=rule.when.workspace)
+            change: dict[str, object] = {"when": when} if rule is holding else {"actions": ()}
+            assumed.append(rule.model_copy(update=change) if rule in conditional else rule)
+        return decide_read(assumed, principal, kind, context)
+
+    decisions = [decide_if(None), *map(decide_if, conditional)]
+    refusals = [decision for decision in decisions if isinstance(decision, Refused)]
+    if not refusals:
         return ReadScope.EVERYTHING
-    if refusal.reason not in DEPENDS_ON_OBJECT:
-        return refusal
-    roles = principal.roles.union(*(delegator.roles for delegator in principal.delegators))
-    for title, rule in rules_in_order(rules, Read(kind)):
-        if rule.effect is Effect.ALLOW and rule.when.includes_workspace(context.workspaces):
-            if not roles.isdisjoint(rule.roles):
-                return ReadScope.SOME
-            refusal = Refused(RefusalReason.RULE, title, rule.roles)
-    return refusal
+    if len(refusals) < len(decisions):
+        return ReadScope.SOME
+    named = (refusal for refusal in refusals if refusal.reason is not RefusalReason.NO_RULE)
+    return next(named, refusals[0])
 
 
 def _decide(

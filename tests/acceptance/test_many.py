@@ -22,7 +22,7 @@ from tests.support.batch import (
 )
 from tests.support.databases import both_databases, postgres_in_full
 from tests.support.environment import BotEnvironment, policy
-from tests.support.people import ALICE, CAROL, GUEST, PRIVATE, SOC
+from tests.support.people import ALICE, CAROL, DAVE, PRIVATE, SOC
 from tests.support.process import BotProcess, bot_process
 from tests.support.slack_recorder import SlackRecorder
 
@@ -252,14 +252,14 @@ async def test_a_reason_that_is_required_is_asked_for_and_goes_with_each(
     assert all("seen by two" in each for each in comments)
 
 
-async def test_a_guest_is_refused_for_each_of_them_and_it_is_on_record(
+async def test_whoever_only_reads_is_refused_for_each_of_them_and_it_is_on_record(
     environment: BotEnvironment,
 ) -> None:
-    view = await open_from_list(environment, GUEST, "task")
-    question = await choose(environment, GUEST, view, "task.terminate", THREE)
+    view = await open_from_list(environment, DAVE, "task")
+    question = await choose(environment, DAVE, view, "task.terminate", THREE)
     assert question["title"]["text"] == "Select several"
     text = json.dumps(question["blocks"])
-    assert text.count("Guests may not read or change anything here.") == 3
+    assert text.count("rule 1 leaves it to *approver*") == 3
     assert question["submit"] is None
     assert puts(environment) == []
     for each in THREE:

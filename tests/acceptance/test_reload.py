@@ -1,6 +1,7 @@
 """The policy is read again while the bot runs; one that can't be used changes nothing."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -68,6 +69,26 @@ async def test_the_changed_file_holds_from_then_on_and_is_on_record(
 async def test_what_has_not_changed_is_said_to_be_the_same(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
     await environment.ephemeral(ALICE, "it says what it said")
+
+
+async def test_a_file_from_before_reading_was_a_right_is_said_to_lack_lines_that_end_that(
+    environment: BotEnvironment, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    head, _, rest = BEFORE.partition('[[rules]]\nactions = ["task.read", "instance.read"]')
+    older = head + rest[rest.index("[rights]") :]
+    write(file, older)
+    await environment.slack.command(ALICE, SOC, "/secmaster reload")
+    text = await environment.ephemeral(ALICE, "No rule lets anybody read tasks and instances")
+    assert "no rule lets anybody read tasks and instances" in caplog.text
+    await environment.slack.command(ALICE, SOC, "/task list")
+    await environment.ephemeral(ALICE, "No rule lets you read tasks. Ask whoever runs this bot")
+    [lines] = re.findall(r"```\n?(.*?)\n?```", text, re.DOTALL)
+    write(file, f"{older}\n{lines}\n")
+    await environment.slack.command(ALICE, SOC, "/secmaster reload")
+    text = await environment.ephemeral(ALICE, "The policy is read again")
+    assert "No rule" not in text
+    await environment.slack.command(DAVE, SOC, "/task list")
+    await environment.ephemeral(DAVE, "of 12 waiting tasks")
 
 
 async def test_what_needs_a_restart_is_said_to_need_one(

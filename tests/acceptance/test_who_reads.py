@@ -16,6 +16,7 @@ from bot.domain.delegations import Delegation
 from bot.domain.objects import Ref
 from bot.messages import modals, private_cards
 from bot.messages.private_cards import AskedCommand
+from bot.operations.reading import MAX_ROWS
 from bot.policy.rules import ReasonRule
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
@@ -65,6 +66,34 @@ audit = ["reader", "admin", "stranger"]
 reload = ["nobody"]
 delegate = ["nobody"]
 watch = ["nobody"]
+
+[watch]
+every = 0.05
+"""
+SOME_RULES = f"""
+[roles.lead]
+users = ["{ALICE}"]
+[roles.some]
+users = ["{DAVE}"]
+[roles.writer]
+users = ["{BOB}"]
+
+[[rules]]
+actions = ["task.read"]
+roles = ["some", "lead"]
+when = {{ name = "(?!Isolate)" }}
+
+[[rules]]
+actions = ["task.read"]
+roles = ["lead"]
+
+[[rules]]
+actions = ["instance.read"]
+roles = ["some", "lead"]
+
+[[rules]]
+actions = ["*"]
+roles = ["writer"]
 
 [watch]
 every = 0.05
@@ -380,8 +409,8 @@ class Visit:
 
 
 @pytest.fixture
-def rules() -> str:
-    return RULES
+def rules(request: pytest.FixtureRequest) -> str:
+    return str(getattr(request, "param", RULES))
 
 
 @pytest.mark.longest(180)
@@ -435,6 +464,87 @@ def names_in_secmaster(environment: BotEnvironment) -> list[str]:
     world = environment.secmaster.world
     objects = [*world.tasks.values(), *world.instances.values()]
     return [json.dumps(one["name"], ensure_ascii=False)[1:-1] for one in objects if one["name"]]
+
+
+# Some of it.
+
+
+@pytest.mark.parametrize("rules", [SOME_RULES], indirect=True, ids=["some"])
+async def test_what_somebody_may_not_read_is_left_out_and_counted_nowhere(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    card = await environment.card("task", TASK)
+    some = Visit(environment, DAVE, card)
+    doors = (
+        ("task list", "1-8 of 11 waiting tasks", "Only what you may read is listed and counted."),
+        ("page", "9-11 of 11 waiting tasks", "Only what you may read"),
+        ("task several", "11 tasks wait for a decision."),
+        ("waiting", "Waiting for a decision: 11", "Failed: 3", "and 3 more"),
+        ("app_home_opened", "My queue", "Counted among the tasks due soonest that you may read."),
+        ("instance list", "1-8 of 14 instances"),
+        ("oncall", r"\*\d+\* failed", "Reset the passwords"),
+        ("status", r"main: \d+ runs are failed"),
+    )
+    for door, *sentences in doors:
+        text = await some.through(door)
+        assert all(re.search(sentence, text) for sentence in sentences), text
+        assert TASK_NAME not in text
+    assert "tasks wait" not in await some.through("status")
+    assert " waiting · " not in await some.through("oncall")
+    assert "A digest sums up all tasks and instances" in await some.through("digest")
+    for door in ("task show", "details", "refresh", "why", "routes test", "thread: show"):
+        text = await some.through(door)
+        assert re.search(r"rule 2 leaves tasks to \*lead\*", text), text
+        assert TASK_NAME not in text
+    # Whoever is allowed by every rule that there is reads all of it, as if none had conditions.
+    lead = Visit(environment, ALICE, card)
+    assert "of 12 waiting tasks" in await lead.through("task list")
+    assert "12 tasks wait" in await lead.through("status")
+    assert "Hand-over" in await lead.through("digest")
+
+
+@pytest.mark.parametrize(
+    "rules", [SOME_RULES.replace("every = 0.05", "every = 0")], indirect=True, ids=["some"]
+)
+async def test_of_a_long_list_the_first_rows_are_looked_through_and_no_total_is_said(
+    environment: BotEnvironment,
+) -> None:
+    tasks = environment.secmaster.world.tasks
+    for number in range(MAX_ROWS):
+        copy = tasks[TASK] | {
+            "id": f"more-{number}",
+            "create_time": "2020-01-01T00:00:00.000Z+0800",
+        }
+        tasks[copy["id"]] = copy
+    some = Visit(environment, DAVE, "")
+    text = await some.through("task list")
+    assert "No waiting tasks." in text
+    assert "Only what you may read is listed, of the first 1,000." in text
+    assert TASK_NAME not in text
+
+
+@pytest.mark.parametrize("rules", [SOME_RULES], indirect=True, ids=["some"])
+async def test_whoever_may_act_and_not_read_sees_the_form_and_the_answer_and_no_card(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    comment = f"/secmaster task comment {TASK} seen it"
+    before = environment.slack.messages(SOC)
+    await environment.slack.command(BOB, SOC, comment)
+    await environment.ephemeral(BOB, "*Comment added*")
+    assert environment.slack.messages(SOC) == before
+    card = await environment.card("task", TASK)
+    writer = Visit(environment, BOB, card)
+    await environment.slack.press(BOB, SOC, card, "task.terminate")
+    [form] = environment.slack.views(BOB)
+    assert TASK_NAME in json.dumps(form)
+    for door in ("task show", "details", "task list", "task several", "app_home_opened", "why"):
+        text = await writer.through(door)
+        assert re.search(r"leaves tasks to \*lead\*", text), text
+        assert TASK_NAME not in text
+    await environment.slack.command(BOB, SOC, comment)
+    await environment.replies(card)
 
 
 # Nothing is left out.

@@ -74,6 +74,21 @@ async def test_the_doctor_names_what_is_wrong_and_no_secret(
     assert "Traceback" not in result.output
 
 
+async def test_the_doctor_names_the_lines_without_which_nobody_reads(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    file = installed / "secmaster-bot.toml"
+    file.write_text(file.read_text().replace('"task.read", "instance.read"', '"task.read"'))
+    result = await run_beside("doctor", folder=installed, **installation(slack, secmaster))
+    assert result.exit_code == 1
+    assert "no rule lets anybody read instances" in result.stdout
+    added = '[[rules]]\nactions = ["instance.read"]\nroles = ["approver", "oncall"]\n'
+    assert added in result.stdout
+    file.write_text(f"{file.read_text()}\n{added}")
+    result = await run_beside("doctor", folder=installed, **installation(slack, secmaster))
+    assert result.exit_code == 0, result.output
+
+
 async def test_the_doctor_names_the_scopes_that_are_missing(
     secmaster: SecMasterSandbox, installed: Path
 ) -> None:

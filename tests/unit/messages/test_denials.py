@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, TABLE, Action
+from bot.domain.objects import OBJECT_KINDS
 from bot.domain.reasons import RefusalReason
 from bot.messages import denials
 from bot.messages.errors import CANNOT_POST
@@ -53,12 +54,35 @@ def test_every_refusal_has_a_sentence_that_names_its_rule() -> None:
         refused = Refused(reason, "rule {2}", ("approver",))
         sentence = denials.refusal(BY_NAME["task.approve"], TASK, refused, ROLES)
         assert "{" not in sentence.replace("ule {2}", "")
+        for kind in OBJECT_KINDS:
+            text = denials.may_not_read(kind, refused, ROLES).text
+            assert "{" not in text.replace("ule {2}", "")
+
+
+@pytest.mark.parametrize(
+    ("refused", "expected"),
+    [
+        (Refused(RefusalReason.GUEST), "Guests may not read or change anything here."),
+        (
+            Refused(RefusalReason.NO_RULE),
+            "No rule lets you read tasks. Ask whoever runs this bot to add you.",
+        ),
+        (
+            Refused(RefusalReason.RULE, "rule 2", ("approver",)),
+            "rule 2 leaves tasks to *approver* (<@U0ALICE>, <!subteam^S0SOC>). Ask one of them,",
+        ),
+        (Refused(RefusalReason.UNSTATED, "rule 2"), "nobody can be allowed to read it."),
+    ],
+)
+def test_whoever_may_not_read_is_told_who_may(refused: Refused, expected: str) -> None:
+    assert expected in denials.may_not_read("task", refused, ROLES).text
 
 
 @FEW
 @given(st.sampled_from(TABLE), refusals, roles)
 def test_any_refusal_can_be_told(action: Action, refused: Refused, roles: dict[str, Role]) -> None:
     assert_slack_takes(denials.not_allowed(action, TASK, refused, roles))
+    assert_slack_takes(denials.may_not_read(action.kind, refused, roles))
 
 
 def test_a_refusal_names_many_groups_without_breaking_a_mention() -> None:

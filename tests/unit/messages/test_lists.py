@@ -44,6 +44,19 @@ def test_a_list_says_what_it_shows_and_turns_its_pages() -> None:
     assert button_ids(list_page(3, 3, 0)) == []
 
 
+def test_a_list_of_what_somebody_may_read_counts_nothing_else() -> None:
+    rows = [Task(id=f"t-{number}", name="n") for number in range(8)]
+    query = ListQuery(kind="task")
+    text = read(listing(query, ListPage(rows, 11, restricted=True), "main", NOW))
+    assert "1-8 of 11 waiting tasks" in text
+    assert "Only what you may read is listed and counted." in text
+    page = ListPage(rows, 11, restricted=True, looked_through=1000)
+    message = listing(query, page, "main", NOW)
+    assert "1-8 waiting tasks" in read(message)
+    assert "Only what you may read is listed, of the first 1,000." in read(message)
+    assert button_ids(message) == ["page.next"]
+
+
 def test_every_row_has_a_button_that_shows_it_unless_its_id_is_odd() -> None:
     rows = [Task(id="t-1", name="n"), Task(id="a b", name="n"), Task(name="n")]
     message = listing(ListQuery(kind="task"), ListPage(rows, 3), "main", NOW)

@@ -202,6 +202,12 @@ def test_a_rule_about_reading_may_depend_on_what_a_list_says() -> None:
         ([READ_BLOCKS, READ_TASKS], CAROL, ReadScope.SOME),
         ([READ_BLOCKS, READ_TASKS], ALICE, ReadScope.SOME),
         ([READ_TASKS, READ_BLOCKS], CAROL, Refused(RefusalReason.RULE, "rule 1", ("approver",))),
+        (
+            [READ_BLOCKS.replace("'oncall'", "'oncall', 'approver'"), READ_TASKS],
+            ALICE,
+            ReadScope.EVERYTHING,
+        ),
+        ([READ_BLOCKS.replace("'oncall'", "'approver'")], ALICE, ReadScope.SOME),
         ([READ_BLOCKS], ALICE, Refused(RefusalReason.RULE, "rule 1", ("oncall",))),
         ([READ_TASKS + "\nwhen = { workspace = ['other'] }"], ALICE, NOBODY),
         ([READ_TASKS + "\nwhen = { workspace = ['main'] }"], ALICE, ReadScope.EVERYTHING),
