@@ -7,7 +7,7 @@ from bot.domain.actions import TABLE
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from bot.sandbox.secmaster.wire import Person
-from tests.support.environment import BotEnvironment, on_card
+from tests.support.environment import BotEnvironment, buttons, on_card
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, OUTSIDER, SOC, SOLO
 
 LIN = Person("user-lin", "Lin Yue")
@@ -125,6 +125,11 @@ async def test_show_posts_a_card_from_a_list_and_from_a_command(
     await environment.ephemeral(ALICE, "1-1 of 1")
     [page] = environment.slack.ephemerals(ALICE)
     await environment.slack.press(ALICE, SOC, page["ts"], "show")
+    private = await environment.slack.until(lambda: environment.slack.ephemerals(ALICE)[1:])
+    assert buttons(private[0]) == [*on_card("task", "waiting"), "more", "post"]
+    assert environment.slack.messages(SOC) == []
+    await environment.slack.press(ALICE, SOC, private[0]["ts"], "post")
+    await environment.ephemeral(ALICE, "The card is posted here, for everybody.")
     ts = await environment.slack.until(lambda: environment.new_card(SOC, set()))
     card = markup(environment.message(ts))
     assert environment.message(ts)["text"].startswith("Block IP 203.0.113.77 at the edge firewall")
