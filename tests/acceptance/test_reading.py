@@ -129,7 +129,9 @@ async def test_show_posts_a_card_from_a_list_and_from_a_command(
     assert buttons(private[0]) == [*on_card("task", "waiting"), "more", "post"]
     assert environment.slack.messages(SOC) == []
     await environment.slack.press(ALICE, SOC, private[0]["ts"], "post")
-    await environment.ephemeral(ALICE, "The card is posted here, for everybody.")
+    await environment.slack.until(
+        lambda: "posted here, for everybody" in environment.slack.ephemerals(ALICE)[1]["text"]
+    )
     ts = await environment.slack.until(lambda: environment.new_card(SOC, set()))
     card = markup(environment.message(ts))
     assert environment.message(ts)["text"].startswith("Block IP 203.0.113.77 at the edge firewall")
@@ -146,7 +148,7 @@ async def test_show_posts_a_card_from_a_list_and_from_a_command(
     assert "🔴 Failed" in card
     assert "Alert enrichment v1" in card
     assert "*Failed at* Respond" in card
-    assert len(environment.slack.ephemerals(ALICE)) == 1
+    assert len(environment.slack.ephemerals(ALICE)) == 2
 
 
 async def test_details_open_at_once_and_fill_in_when_secmaster_answers(
