@@ -9,15 +9,16 @@ from functools import partial
 from typing import Any, Self
 
 import sqlalchemy as sa
-from aiohttp import web
 from dbos import DBOS, DBOSConfig
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.workspaces import Workspaces
+from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.notifications import digests
 from bot.operations.batch import Batches
 from bot.operations.policy_reload import reload_policy
+from bot.operations.unfinished import FaultlessSerializer, Sweeper
 from bot.operations.workflow import Operations
 from bot.policy.config import Config, ConfigError, PolicyHolder
 from bot.runtime.clock import Clock
@@ -30,12 +31,13 @@ from bot.slack.channels import Channels
 from bot.slack.connect import open_bolt, open_slack
 from bot.slack.directory import Directory
 from bot.slack.gateway import SlackGateway
-from bot.store import Store, close, connect, hold_name, migrate
+from bot.store import RequestedChanges, Store, close, connect, hold_name, migrate
 from bot.watch.poller import Poller
+from bot.web.connections import serve
 from bot.web.health import Readiness
 from bot.web.server import web_app
 from bot.web.socket_mode import SocketMode
-from handlers import AppContext, register
+from handlers import AppContext, Recorder, register
 from handlers.home import HomeRefresher
 
 log = logging.getLogger(__name__)
@@ -54,7 +56,8 @@ class StartError(Exception):
 class App:
     """A bot between ``async with`` and its end.
 
-    ``url`` is where it listens, ``services`` what it works with.
+    ``url`` is where it listens, ``health_url`` where it tells its health, ``services`` what it
+    works with.
     """
 
     services: Services
@@ -72,7 +75,7 @@ class App:
         self.policy = PolicyHolder(config, settings.bot_config)
         self.timeouts = timeouts or Timeouts()
         self.clock = clock or Clock()
-        self.url = ""
+        self.url = self.health_url = ""
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -87,9 +90,16 @@ class App:
     async def _start(self, stack: AsyncExitStack) -> None:
         """Open everything in the order of need; the stack closes it in the other."""
         settings, config = self.settings, self.policy.current
+        if unread := nobody_reads(config):
+            log.warning(unread, extra={"add_to_the_policy": missing_read_rules(config)})
         # Before any workflow is resumed: a second process on this port, or of this name, would
         # carry out what the first is doing.
         listener = stack.enter_context(listen(settings.bot_host, settings.bot_port))
+        health_listener = None
+        if settings.bot_health_port is not None:
+            health_listener = stack.enter_context(
+                listen(settings.bot_host, settings.bot_health_port, "BOT_HEALTH_PORT")
+            )
         self.engine = connect(settings.database_url)
         stack.callback(close, self.engine)
         stack.enter_context(hold_name(self.engine, settings.bot_replica))
@@ -101,17 +111,17 @@ class App:
         batches = Batches(self.services, operations)
         self._launch_workflows(stack)
         stack.push_async_callback(self.services.background.drain)
-        context = AppContext(self.services, operations, batches, workspace=WORKSPACE)
+        context = AppContext(self.services, workspace=WORKSPACE)
+        changes = RequestedChanges(self.engine)
         bolt = open_bolt(client, settings, identity.data)
-        register(bolt, context)
-        await self._open_web(bolt, listener, stack)
+        register(bolt, Recorder(context, operations, batches, changes))
+        await self._open_web(bolt, listener, health_listener, stack)
         self.poller = Poller(self.services)
         self.home_refresher = HomeRefresher(context)
         self.poller.subscribe(partial(digests.enqueue_due, self.services))
         self.poller.subscribe(self.home_refresher)
-        if config.watch.every:
-            polling = asyncio.create_task(self.poller.run(config.watch.every))
-            stack.push_async_callback(_cancel, polling)
+        polling = asyncio.create_task(self.poller.run(config.watch.every))
+        stack.push_async_callback(_cancel, polling)
 
     async def _open_services(
         self, client: AsyncWebClient, identity: Any, stack: AsyncExitStack
@@ -123,7 +133,10 @@ class App:
         )
         store = Store(self.engine)
         channels = Channels(client, self.policy, clock)
-        slack = SlackGateway(client, identity["user_id"], identity["url"], channels)
+        mark_key = await asyncio.to_thread(store.mark_key.get)
+        slack = SlackGateway(
+            client, identity["user_id"], identity["url"], channels=channels, mark_key=mark_key
+        )
         cards = Cards(
             slack,
             store,
@@ -157,7 +170,7 @@ class App:
     def _launch_workflows(self, stack: AsyncExitStack) -> None:
         """Launch DBOS inside this loop, so that resumed workflows share it with the clients."""
         tracker, dbos_log = self.services.tracker, logging.getLogger("dbos")
-        DBOS(config=dbos_config(self.settings, self.engine))
+        dbos = DBOS(config=dbos_config(self.settings, self.engine))
         dbos_log.handlers.clear()  # its lines go the way of all others
         dbos_log.propagate = True
         stack.push_async_callback(self.services.cards.close)
@@ -167,9 +180,18 @@ class App:
         stack.push_async_callback(asyncio.to_thread, DBOS.destroy)
         stack.push_async_callback(tracker.settle, GRACE)
         DBOS.launch()
+        # By default a call waits in its thread for as long as the database is away, and a click is
+        # recorded long after it was refused. The sweep takes up what an error breaks off.
+        dbos._sys_db._retry_connection_errors = False  # noqa: SLF001 - it has no setting
+        sweeping = asyncio.create_task(Sweeper(self.services).run())
+        stack.push_async_callback(_cancel, sweeping)
 
     async def _open_web(
-        self, bolt: AsyncApp, listener: socket.socket, stack: AsyncExitStack
+        self,
+        bolt: AsyncApp,
+        listener: socket.socket,
+        health_listener: socket.socket | None,
+        stack: AsyncExitStack,
     ) -> None:
         """Let Slack in, by HTTP or by Socket Mode, and answer about our health."""
         settings = self.settings
@@ -181,15 +203,13 @@ class App:
         application = web_app(
             None if socket_mode else bolt,
             secret.get_secret_value() if secret else "",
-            self.readiness,
+            None if health_listener else self.readiness,
             self.clock.now,
         )
-        runner = web.AppRunner(application, access_log=None, handle_signals=False)
-        stack.push_async_callback(runner.cleanup)
-        await runner.setup()
-        await web.SockSite(runner, listener).start()
-        host, port = runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
+        self.url = self.health_url = await stack.enter_async_context(serve(application, listener))
+        if health_listener:
+            health = web_app(None, "", self.readiness)
+            self.health_url = await stack.enter_async_context(serve(health, health_listener))
         if socket_mode:
             stack.push_async_callback(socket_mode.close)
             await socket_mode.open()
@@ -219,7 +239,7 @@ async def _log_reload_failure(error: Exception) -> None:
         log.error("policy reload is not recorded", exc_info=error)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, setting: str = "BOT_PORT") -> socket.socket:
     """Take the port; raises StartError where somebody else has it."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -227,7 +247,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise StartError(
             f"{host}:{port} can't be listened on ({error.strerror}). Is another bot running? "
-            "Otherwise set BOT_HOST and BOT_PORT."
+            f"Otherwise set BOT_HOST and {setting}."
         ) from error
 
 
@@ -240,6 +260,7 @@ def dbos_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
         "application_version": WORKFLOWS_VERSION,
         # Stable over restarts: a process takes up what the one of its name left behind.
         "executor_id": settings.bot_replica,
+        "serializer": FaultlessSerializer(),
         # Unbounded, its threads wait in line for the database and for each other: on two cores
         # four of them halved the slowest of fifty acknowledgements.
         "max_executor_threads": 4 if engine.dialect.name == "sqlite" else 16,

@@ -35,9 +35,12 @@ class Services:
     replica: str = "main"
     tracker: WorkflowTracker = field(default_factory=WorkflowTracker)
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
+    # Set by whoever has written into the outbox: what is there is posted at once.
+    outbox_written: asyncio.Event = field(default_factory=asyncio.Event)
     # A file is in memory on its way: few at a time, and decisions keep their connections.
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
     def is_resumed(self, operation: Operation) -> bool:
-        """Return whether another process accepted this operation, and died or was replaced."""
-        return operation.process_id != self.process_id
+        """Return whether this operation was begun before, in another process or in this one."""
+        begun_elsewhere = operation.process_id != self.process_id
+        return begun_elsewhere or self.tracker.is_resumed(operation.id)

@@ -14,25 +14,28 @@ from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 
 from bot.domain.actions import MESSAGE_ACTIONS
 from handlers import batch, buttons, commands, errors, shortcuts
-from handlers.context import AppContext, has_requester, requester_of
+from handlers.context import AppContext, Recorder, has_requester, requester_of
 
-__all__ = ["AppContext", "register"]
+__all__ = ["AppContext", "Recorder", "register"]
 
 
-def register(bolt: AsyncApp, app: AppContext) -> None:
+def register(bolt: AsyncApp, recorder: Recorder) -> None:
     """Register every listener with Bolt."""
+    app = recorder.app
 
     @bolt.use
     async def add_arguments(
         body: dict[str, Any], context: AsyncBoltContext, next_: Callable[[], Awaitable[None]]
     ) -> BoltResponse | None:
-        """Give every listener the arguments ``app`` and ``requester``, which Bolt passes by name.
+        """Give every listener the arguments that Bolt passes by name.
 
-        A payload without a requester is acknowledged here and goes no further.
+        These are ``app`` and ``requester``, and ``recorder`` for what records. A payload without a
+        requester is acknowledged here and goes no further.
         """
         if not has_requester(body):
             return BoltResponse(status=200)
         context["app"] = app
+        context["recorder"] = recorder
         context["requester"] = requester_of(body)
         await next_()
         return None

@@ -8,7 +8,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from slack_bolt.async_app import AsyncAck
@@ -32,10 +32,11 @@ from bot.messages.batch_forms import (
 )
 from bot.messages.labels import consequence
 from bot.operations.authorization import Grant, NotAllowed, authorize
-from bot.secmaster import InstanceStatus, NotFound, QueryType, SecMasterError, Task
-from bot.slack.gateway import CLOCK_SKEW, code_of
-from handlers import forms, operations
-from handlers.context import AppContext
+from bot.operations.reading import Reader, open_reader
+from bot.secmaster import InstanceStatus, NotFound, QueryType, SecMaster, SecMasterError, Task
+from bot.slack.gateway import code_of
+from handlers import forms, operations, queries
+from handlers.context import AppContext, Recorder
 from handlers.errors import InvalidInput, UserError, error_message, run_after_ack
 from handlers.requests import ActionRequest
 
@@ -46,6 +47,7 @@ CONCURRENCY = 8  # checks side by side: SecMaster's client has no more connectio
 UPDATE_ATTEMPTS, UPDATE_PAUSE = 12, 0.25
 # A list of instances has no nodes; new comments are looked for by their time.
 UNLISTED_FIELDS = {"failed_node", "error_msg", "comment"}
+CLOCK_SKEW = timedelta(minutes=2)  # by which SecMaster's clock may be behind ours
 LATEST = datetime.max.replace(tzinfo=UTC)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -64,20 +66,22 @@ async def open_form(
     loading = modals.loading(batch_forms.CHOOSE)
     response = await forms.open_view(app.services, trigger_id, loading, in_modal=in_modal)
     view_id = response["view"]["id"]
-    run_after_ack(app, _fill_selection_form(app, query, requester.location, view_id), requester)
+    run_after_ack(app, _fill_selection_form(app, query, requester, view_id), requester)
 
 
 async def _fill_selection_form(
-    app: AppContext, query: BatchQuery, location: SlackLocation, view_id: str
+    app: AppContext, query: BatchQuery, requester: Requester, view_id: str
 ) -> None:
-    """Put the options into the selection form; a failure is shown in it."""
+    """Put what the requester may read into the selection form; a failure is shown in it."""
+    location = requester.location
     state = BatchFormState(
         kind=query.kind,
         location=SlackLocation(channel=location.channel, channel_name=location.channel_name),
     )
     try:
-        objects, total = await list_options(app, query)
-    except SecMasterError as error:
+        reader = await open_reader(app.services, requester.actor)
+        objects, total = await list_options(reader, query)
+    except queries.SHOWN_FAILURES as error:
         view = modals.failed(batch_forms.CHOOSE, error_message(error, app).text)
         await _update_view(app, view, view_id=view_id)
         return
@@ -97,33 +101,44 @@ async def _fill_selection_form(
     await _update_view(app, view, view_id=view_id)
 
 
-async def list_options(app: AppContext, query: BatchQuery) -> tuple[Sequence[Snapshot], int]:
-    """Return the objects of a query that are open to a batch, and SecMaster's total.
+async def list_options(reader: Reader, query: BatchQuery) -> tuple[Sequence[Snapshot], int | None]:
+    """Return the objects of a query that are open to a batch, and how many there are.
 
-    Tasks come by due date, soonest first; failed instances by start, latest first.
+    Tasks come by due date, soonest first; failed instances by start, latest first. The number is
+    None where not all of them were looked through.
     """
-    client = app.services.workspaces.client(query.workspace)
-    statuses = batch_statuses(query.kind)
-    if query.kind == "task":
-        tasks = await client.list_tasks(
+
+    async def tasks(client: SecMaster, offset: int, limit: int) -> tuple[Sequence[Snapshot], int]:
+        page = await client.list_tasks(
             query_type=QueryType.MY_TODO,
             sort_key="create_time",
             sort_dir="ASC",
-            limit=batch_forms.MAX_OPTIONS,
+            offset=offset,
+            limit=limit,
             name=query.text,
         )
-        by_due_date = sorted(tasks.tasks, key=lambda task: task.due_date or LATEST)
-        return [task for task in by_due_date if task.status in statuses], tasks.total
-    failed = await client.list_workflow_instances(
-        status=InstanceStatus.FAILED,
-        workflow_id=query.workflow_id,
-        limit=batch_forms.MAX_OPTIONS,
-        name=query.text,
-    )
-    latest_first = sorted(
-        failed.instances, key=lambda instance: instance.start_time or EARLIEST, reverse=True
-    )
-    return [instance for instance in latest_first if instance.status in statuses], failed.total
+        return page.tasks, page.total
+
+    async def runs(client: SecMaster, offset: int, limit: int) -> tuple[Sequence[Snapshot], int]:
+        page = await client.list_workflow_instances(
+            status=InstanceStatus.FAILED,
+            workflow_id=query.workflow_id,
+            offset=offset,
+            limit=limit,
+            name=query.text,
+        )
+        return page.instances, page.total
+
+    def urgency(snapshot: Snapshot) -> float:
+        if isinstance(snapshot, Task):
+            return (snapshot.due_date or LATEST).timestamp()
+        return -(snapshot.start_time or EARLIEST).timestamp()
+
+    rows = tasks if query.kind == "task" else runs
+    page = await reader.page(query.kind, query.workspace, rows, 0, batch_forms.MAX_OPTIONS)
+    statuses = batch_statuses(query.kind)
+    objects = [row for row in sorted(page.rows, key=urgency) if row.status in statuses]
+    return objects, page.total if page.looked_through is None else None
 
 
 async def submit_selection(
@@ -172,9 +187,10 @@ async def _fill_confirmation_form(
 
 
 async def submit_confirmation(
-    ack: AsyncAck, view: dict[str, Any], app: AppContext, requester: Requester
+    ack: AsyncAck, view: dict[str, Any], recorder: Recorder, requester: Requester
 ) -> None:
     """Authorize every object again, record the batch, and only then acknowledge."""
+    app = recorder.app
     confirmation = BatchConfirmation.model_validate_json(view["private_metadata"])
     requester = replace(requester, location=confirmation.location)
     requests = _action_requests(confirmation.action, confirmation.buttons, confirmation.reason)
@@ -197,7 +213,7 @@ async def submit_confirmation(
         return
     # A second delivery of the same confirmation is the same batch.
     batch_id = f"many:{requester.actor.team}:{view['id']}"
-    await app.batches.start(Batch(id=batch_id, items=items, skipped=skipped))
+    await recorder.batches.start(Batch(id=batch_id, items=items, skipped=skipped))
     await ack(response_action="clear")
 
 

@@ -15,7 +15,7 @@ from bot.domain.cards import ButtonValue
 from bot.domain.slack import Requester
 from bot.messages import denials, modals, private_cards
 from handlers import batch, forms, home, operations, queries, questions, watch
-from handlers.context import AppContext
+from handlers.context import Recorder
 from handlers.errors import UserError, run_after_ack
 from handlers.requests import ActionRequest, ChangeApproval, SnoozeChoice
 
@@ -37,20 +37,22 @@ class ButtonPress:
 
 
 async def press(
-    ack: AsyncAck, action: Body, body: Body, app: AppContext, requester: Requester
+    ack: AsyncAck, action: Body, body: Body, recorder: Recorder, requester: Requester
 ) -> None:
     """Handle any button or menu, by its action id."""
+    app = recorder.app
     if option := action.get("selected_option"):  # a menu's option carries both
         name, _, value = option.get("value", "").partition("|")
     else:
         name, value = action.get("action_id", ""), action.get("value", "")
     in_modal = (body.get("view") or {}).get("type") == "modal"
     if name.startswith("page."):
-        run_after_ack(app, queries.turn_page(app, value, requester.location), requester)
+        run_after_ack(app, queries.turn_page(app, value, requester), requester)
     elif name.partition(".")[0] == "home":
-        run_after_ack(app, home.pressed(app, requester.actor, value), requester)
+        await home.record_options(recorder, requester.actor, value)
+        run_after_ack(app, home.opened(app, requester.actor), requester)
     elif name == private_cards.ANSWER:
-        await questions.answered(app, value, requester, body["trigger_id"])
+        await questions.answered(recorder, value, requester, body["trigger_id"])
     elif name == "several":
         query = BatchQuery.parse(value)
         if query is None:
@@ -62,37 +64,39 @@ async def press(
         if button is None or button.ref.workspace not in app.services.workspaces:
             raise UserError(denials.newer_button())
         button_press = ButtonPress(name, button, body["trigger_id"], in_modal, action_name)
-        await _press_object_button(app, button_press, requester)
+        await _press_object_button(recorder, button_press, requester)
     await ack()
 
 
-async def submit(ack: AsyncAck, view: Body, app: AppContext, requester: Requester) -> None:
+async def submit(ack: AsyncAck, view: Body, recorder: Recorder, requester: Requester) -> None:
     """Handle a submitted form."""
-    await forms.submit(app, view, requester)
+    await forms.submit(recorder, view, requester)
     await ack()
 
 
-async def _press_object_button(app: AppContext, press: ButtonPress, requester: Requester) -> None:
+async def _press_object_button(
+    recorder: Recorder, press: ButtonPress, requester: Requester
+) -> None:
     """Start what a button means for the object it names."""
-    ref, trigger_id = press.button.ref, press.trigger_id
+    app, ref, trigger_id = recorder.app, press.button.ref, press.trigger_id
     fingerprint = press.button.decision_fingerprint
     match press.name:
         case name if name in BY_NAME:
             request = ActionRequest(BY_NAME[name], ref, decision_fingerprint=fingerprint)
-            await forms.record_or_open_form(app, request, requester, trigger_id)
+            await forms.record_or_open_form(recorder, request, requester, trigger_id)
         case "break-glass" if press.action_name in BY_NAME:
             request = ActionRequest(
                 BY_NAME[press.action_name], ref, decision_fingerprint=fingerprint, break_glass=True
             )
-            await forms.record_or_open_form(app, request, requester, trigger_id)
+            await forms.record_or_open_form(recorder, request, requester, trigger_id)
         case "withdraw" | "refuse" if press.action_name in BY_NAME:
             change = ChangeApproval(ApprovalIntent(press.name), ref, action=press.action_name)
-            await operations.change_approval(app, change, requester, trigger_id)
+            await operations.change_approval(recorder, change, requester, trigger_id)
         case name if name.startswith("snooze."):
             choice = SnoozeChoice.parse(name.removeprefix("snooze."))
             if choice is None:
                 raise UserError(denials.newer_button())
-            run_after_ack(app, watch.snooze(app, ref, choice, requester, trigger_id), requester)
+            await watch.snooze(recorder, ref, choice, requester, trigger_id)
         case "show" | private_cards.POST:
             posts = press.name == private_cards.POST
             work = queries.show_pressed(app, ref, requester, posts=posts)
@@ -104,6 +108,7 @@ async def _press_object_button(app: AppContext, press: ButtonPress, requester: R
             response = await forms.open_view(
                 app.services, trigger_id, view, in_modal=press.in_modal
             )
-            run_after_ack(app, queries.details(app, ref, response["view"]["id"]), requester)
+            view_id = response["view"]["id"]
+            run_after_ack(app, queries.details(app, ref, requester.actor, view_id), requester)
         case _:
             raise UserError(denials.newer_button())

@@ -12,7 +12,7 @@ from bot.domain.objects import ObjectKind, Ref
 from bot.domain.slack import Requester
 from bot.messages import Message
 from bot.messages.command_help import HelpLine
-from handlers.context import AppContext
+from handlers.context import AppContext, Recorder
 from handlers.parsing import ParseError, refuse_more
 
 R = TypeVar("R")  # the request that a command's words are read into
@@ -53,18 +53,30 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Records(Generic[R]):
+class RecordsOperation(Generic[R]):
     """Record an operation before the acknowledgement; how it ends is told in a thread.
 
-    The message that ``record`` returns acknowledges a slash command; None says nothing there.
+    The message that ``record`` returns acknowledges a slash command, None says nothing there; a
+    mention needs none.
     """
 
-    record: Callable[[AppContext, R, Delivery], Awaitable[Message | None]]
+    record: Callable[[Recorder, R, Delivery], Awaitable[Message | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsChange(Generic[R]):
+    """Change something in the bot itself before the acknowledgement.
+
+    The message that ``record`` returns is the answer: a slash command's acknowledgement, and after
+    a mention's a message of its own.
+    """
+
+    record: Callable[[Recorder, R, Delivery], Awaitable[Message]]
 
 
 @dataclass(frozen=True, slots=True)
 class AnswersAtOnce(Generic[R]):
-    """Answer a slash command in its acknowledgement: what it changes is on record by then."""
+    """Answer a slash command in its acknowledgement, without asking anybody else."""
 
     answer: Callable[[AppContext, R, Delivery], Awaitable[Message]]
 
@@ -94,9 +106,10 @@ class OpensForm(Generic[R]):
     answer: Callable[[AppContext, R, Delivery], Awaitable[Message]]
 
 
-# A mention is answered only after the acknowledgement, unless it records an operation.
-AnsweringHandler = AnswersAtOnce[R] | AnswersLater[R] | Posts[R] | OpensForm[R]
-Handler = Records[R] | AnsweringHandler[R]
+# Whatever changes something records it, and only those that record are given a Recorder.
+RecordingHandler = RecordsOperation[R] | RecordsChange[R]
+ReadingHandler = AnswersAtOnce[R] | AnswersLater[R] | Posts[R] | OpensForm[R]
+Handler = RecordingHandler[R] | ReadingHandler[R]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from handlers.command_row import (
     Command,
     Delivery,
     ParsedCommand,
-    Records,
+    RecordsOperation,
 )
 from handlers.context import AppContext
 from handlers.object_commands import object_commands, run_action
@@ -66,7 +66,7 @@ BREAK_GLASS: AnyCommand = Command(
     usage="break-glass task approve <id> <reason>",
     help=command_help.BREAK_GLASS,
     parse=parse_break_glass,
-    handler=Records(run_action),
+    handler=RecordsOperation(run_action),
 )
 HELP: AnyCommand = Command(
     name="help",

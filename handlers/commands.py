@@ -9,19 +9,20 @@ from typing import Any, TypeVar, assert_never
 from slack_bolt.async_app import AsyncAck
 
 from bot.domain.slack import Requester
-from bot.messages import command_help
+from bot.messages import Message, command_help
 from handlers.command_row import (
-    AnsweringHandler,
     AnswersAtOnce,
     AnswersLater,
     Delivery,
     OpensForm,
     ParsedCommand,
     Posts,
-    Records,
+    ReadingHandler,
+    RecordsChange,
+    RecordsOperation,
 )
 from handlers.command_table import parse
-from handlers.context import AppContext
+from handlers.context import AppContext, Recorder
 from handlers.errors import UserError, run_after_ack
 from handlers.parsing import ParseError
 
@@ -29,23 +30,24 @@ Body = dict[str, Any]
 R = TypeVar("R")
 
 
-async def command(ack: AsyncAck, body: Body, app: AppContext, requester: Requester) -> None:
+async def command(ack: AsyncAck, body: Body, recorder: Recorder, requester: Requester) -> None:
     """Handle a slash command: what changes something is on record before the acknowledgement."""
-    prefix = app.config.commands.prefix(body["command"])
+    prefix = recorder.app.config.commands.prefix(body["command"])
     parsed = parse(f"{prefix} {body.get('text', '')}")
     delivery = Delivery(requester, body["trigger_id"])
-    await _carry_out_command(ack, app, parsed, delivery)
+    await _carry_out_command(ack, recorder, parsed, delivery)
 
 
 async def _carry_out_command(
-    ack: AsyncAck, app: AppContext, parsed: ParsedCommand[R], delivery: Delivery
+    ack: AsyncAck, recorder: Recorder, parsed: ParsedCommand[R], delivery: Delivery
 ) -> None:
     """Carry out a slash command and acknowledge it; it is delivered under its trigger's id."""
-    handler, request = parsed.command.handler, parsed.request
+    app, handler, request = recorder.app, parsed.command.handler, parsed.request
     match handler:
-        case Records():
-            message = await handler.record(app, request, delivery)
-            await ack(message.text if message else "")
+        case RecordsOperation() | RecordsChange():
+            message = await handler.record(recorder, request, delivery)
+            answer = {"response_type": "ephemeral", **message.payload} if message else {}
+            await ack(**answer)
         case AnswersAtOnce():
             message = await handler.answer(app, request, delivery)
             await ack(response_type="ephemeral", **message.payload)
@@ -59,8 +61,9 @@ async def _carry_out_command(
             assert_never(handler)
 
 
-async def mention(ack: AsyncAck, body: Body, app: AppContext, requester: Requester) -> None:
+async def mention(ack: AsyncAck, body: Body, recorder: Recorder, requester: Requester) -> None:
     """Handle a mention with the words of a command, perhaps in a card's thread."""
+    app = recorder.app
     event, event_id = body["event"], body["event_id"]
     if not event.get("user") or event.get("bot_id"):  # no person wrote it
         await ack()
@@ -78,16 +81,22 @@ async def mention(ack: AsyncAck, body: Body, app: AppContext, requester: Request
         message = command_help.not_understood(error.problem, error.usage, error.nearest, root)
         raise UserError(message) from error
     delivery = Delivery(requester, event_id, thread_object, event["ts"])
-    await _carry_out_mention(app, parsed, delivery)
+    await _carry_out_mention(recorder, parsed, delivery)
     await ack()
 
 
-async def _carry_out_mention(app: AppContext, parsed: ParsedCommand[R], delivery: Delivery) -> None:
-    """Record what a mention asks for, or start answering it unless this event was seen before."""
-    handler, request = parsed.command.handler, parsed.request
+async def _carry_out_mention(
+    recorder: Recorder, parsed: ParsedCommand[R], delivery: Delivery
+) -> None:
+    """Record what a mention asks for; start answering it unless this event was seen before."""
+    app, handler, request = recorder.app, parsed.command.handler, parsed.request
     match handler:
-        case Records():
-            await handler.record(app, request, delivery)
+        case RecordsOperation():
+            await handler.record(recorder, request, delivery)
+        case RecordsChange():
+            message = await handler.record(recorder, request, delivery)
+            if app.seen_events.is_new(delivery.dedupe_key):
+                run_after_ack(app, _send_answer(app, message, delivery), delivery.requester)
         case AnswersAtOnce() | AnswersLater() | OpensForm() | Posts():
             if app.seen_events.is_new(delivery.dedupe_key):
                 run_after_ack(app, _answer(app, handler, request, delivery), delivery.requester)
@@ -95,16 +104,18 @@ async def _carry_out_mention(app: AppContext, parsed: ParsedCommand[R], delivery
             assert_never(handler)
 
 
-async def direct_message(ack: AsyncAck, body: Body, app: AppContext, requester: Requester) -> None:
+async def direct_message(
+    ack: AsyncAck, body: Body, recorder: Recorder, requester: Requester
+) -> None:
     """Handle a direct message to the bot as a mention; other messages are not for us to read."""
     if body["event"].get("channel_type") == "im" and not body["event"].get("subtype"):
-        await mention(ack, body, app, requester)
+        await mention(ack, body, recorder, requester)
     else:
         await ack()
 
 
 async def _answer(
-    app: AppContext, handler: AnsweringHandler[R], request: R, delivery: Delivery
+    app: AppContext, handler: ReadingHandler[R], request: R, delivery: Delivery
 ) -> None:
     """Post what a command asks for, or send its answer to the requester alone."""
     match handler:
@@ -112,7 +123,11 @@ async def _answer(
             await handler.post(app, request, delivery)
         case AnswersAtOnce() | AnswersLater() | OpensForm():
             message = await handler.answer(app, request, delivery)
-            location, user = delivery.requester.location, delivery.requester.actor.id
-            await app.services.slack.send_private(location, user, message)
+            await _send_answer(app, message, delivery)
         case _:
             assert_never(handler)
+
+
+async def _send_answer(app: AppContext, message: Message, delivery: Delivery) -> None:
+    location, user = delivery.requester.location, delivery.requester.actor.id
+    await app.services.slack.send_private(location, user, message)

@@ -3,16 +3,22 @@
 Knows the shapes of Slack's payloads, and nothing of what is asked in them.
 """
 
+import asyncio
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.domain.slack import Actor, Requester, SlackLocation
+from bot.domain.notifications import OutboxEntry
+from bot.domain.slack import Actor, Destination, Requester, SlackLocation
+from bot.notifications.notification import Announcement
+from bot.operations.authorization import audit_record
 from bot.operations.batch import Batches
 from bot.operations.workflow import Operations
 from bot.policy.config import Config
 from bot.runtime.locks import KeyedLocks
 from bot.services import Services
+from bot.store import RequestedChange, RequestedChanges
 
 # Slack puts these in the place of a private channel's name: they say only its kind.
 UNNAMED_CHANNELS = ("privategroup", "directmessage", "mpdm")
@@ -41,12 +47,11 @@ class SeenEvents:
 class AppContext:
     """What every listener works with; ``workspace`` is the alias that commands refer to.
 
-    Whoever draws a person's Home holds the lock of their id among ``home_locks``.
+    It records nothing that people ask for, so what is given no more may run after the
+    acknowledgement. Whoever draws a person's Home holds the lock of their id among ``home_locks``.
     """
 
     services: Services
-    operations: Operations
-    batches: Batches
     workspace: str = "main"
     seen_events: SeenEvents = field(default_factory=SeenEvents)
     home_locks: KeyedLocks = field(default_factory=KeyedLocks)
@@ -59,6 +64,49 @@ class AppContext:
     def root(self) -> str:
         """What a person types before the words of a command."""
         return self.config.commands.root or "@bot"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """All that records what people ask for; only what runs before the acknowledgement is given it.
+
+    So nothing can be acknowledged that would be lost with the process.
+    """
+
+    app: AppContext
+    operations: Operations
+    batches: Batches
+    changes: RequestedChanges
+
+    async def record_change(self, record: Callable[[], bool]) -> bool:
+        """Call a method of ``changes`` in a thread, and have what it announces posted at once."""
+        is_changed = await asyncio.to_thread(record)
+        self.app.services.outbox_written.set()
+        return is_changed
+
+    def change(
+        self,
+        requester: Requester,
+        dedupe_key: str,
+        action: str,
+        facts: Mapping[str, Any],
+        announcement: tuple[str, Announcement],
+    ) -> RequestedChange:
+        """Return a change to record: its audit record, and what is announced to whom.
+
+        Delivered again it has the same ``dedupe_key``, and changes nothing.
+        """
+        services, id_ = self.app.services, stable_id(dedupe_key)
+        to, notification = announcement
+        now = services.clock.now()
+        entry = OutboxEntry(
+            dedupe_key=f"{notification.kind}:{id_}",
+            destination=Destination.parse(to),
+            notification=notification,
+            not_before=now,
+        )
+        record = audit_record(services, requester, action, "done", id_)
+        return RequestedChange(now, {**record, **facts}, [entry])
 
 
 def stable_id(dedupe_key: str) -> str:

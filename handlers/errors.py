@@ -18,6 +18,7 @@ from bot.domain.slack import Requester
 from bot.messages import Message, command_help, denials, explain, modals, text_message
 from bot.messages import permissions as permission_messages
 from bot.operations.authorization import NoRight, NotAllowed
+from bot.operations.reading import ReadRefused
 from bot.secmaster import SecMasterError
 from bot.slack.directory import LookupFailed
 from bot.slack.gateway import CannotPost, SlackFailed, code_of
@@ -47,7 +48,7 @@ class InvalidInput(Exception):
         self.problem = problem
 
 
-def error_message(error: Exception, app: AppContext) -> Message:  # noqa: PLR0911 - a row each
+def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, PLR0911 - a row each
     """Return the message for an error; an unforeseen one is logged under a reference."""
     match error:
         case UserError():
@@ -56,6 +57,8 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: PLR091
             return command_help.not_understood(error.problem, error.usage, error.nearest, app.root)
         case NotAllowed():
             return denials.not_allowed(error.action, error.ref, error.refused, app.config.roles)
+        case ReadRefused():
+            return denials.may_not_read(error.kind, error.refused, app.config.roles)
         case NoRight():
             return permission_messages.no_right(error.right, error.roles, app.config.roles)
         case SecMasterError():

@@ -15,16 +15,17 @@ from bot.operations.authorization import Grant, authorize
 from bot.secmaster import Instance
 from bot.services import Services
 from handlers import operations
-from handlers.context import AppContext
+from handlers.context import AppContext, Recorder
 from handlers.errors import InvalidInput, UserError
 from handlers.parsing import ParseError, check_param
 from handlers.requests import ActionRequest
 
 
 async def record_or_open_form(
-    app: AppContext, request: ActionRequest, requester: Requester, trigger_id: str
+    recorder: Recorder, request: ActionRequest, requester: Requester, trigger_id: str
 ) -> None:
     """Record the action of a button or shortcut at once, or open the form that it needs first."""
+    app = recorder.app
     grant = await authorize(
         app.services,
         requester,
@@ -37,7 +38,7 @@ async def record_or_open_form(
     if needs_form or operations.lacks_reason(grant, request.action, ""):
         await open_form(app, request, requester.location, trigger_id, grant)
     else:
-        await operations.record(app, request, requester, trigger_id, grant)
+        await operations.record(recorder, request, requester, trigger_id, grant)
 
 
 async def open_form(
@@ -111,13 +112,13 @@ async def open_view(
         raise UserError(denials.too_late()) from error
 
 
-async def submit(app: AppContext, view: dict[str, Any], requester: Requester) -> None:
+async def submit(recorder: Recorder, view: dict[str, Any], requester: Requester) -> None:
     """Check a submitted form and record its action.
 
     The requester is authorized again, for their right may have gone since the form was opened.
     Raises NotAllowed, InvalidInput for an input to correct, or UserError.
     """
-    state, typed = modals.read_form(view)
+    app, (state, typed) = recorder.app, modals.read_form(view)
     action = modals.action_of(state)
     reason = typed.get(modals.REASON, "").strip()
     params = _read_params(action, typed)
@@ -156,7 +157,7 @@ async def submit(app: AppContext, view: dict[str, Any], requester: Requester) ->
         state.break_glass,
         confirmed=bool(grant.allowed.confirm),
     )
-    await operations.record(app, request, requester, dedupe_key, grant)
+    await operations.record(recorder, request, requester, dedupe_key, grant)
 
 
 def _read_params(action: Action, typed: dict[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from itertools import chain
 
 from bot.domain import snapshots
 from bot.domain.actions import TABLE, Action
+from bot.domain.objects import OBJECT_KINDS
 from bot.domain.slack import Actor
 from bot.domain.tracking import TrackedObject
 from bot.domain.watch_status import PollStatus
@@ -20,12 +21,13 @@ from bot.messages import home as home_messages
 from bot.messages.home import Home, HomeDecision, HomeOptions, HomeRow
 from bot.messages.oncall import SOON
 from bot.operations import authorization
-from bot.policy.decide import Allowed, Principal, decide
+from bot.operations.reading import Reader, ReadRefused, open_reader
+from bot.policy.decide import Allowed, decide
 from bot.slack import gateway
 from bot.slack.directory import LookupFailed
 from bot.store.history import AuditedAction, audited_actions
 from handlers import queries
-from handlers.context import AppContext
+from handlers.context import AppContext, Recorder
 from handlers.errors import UserError, error_message
 from handlers.oncall import on_call
 
@@ -53,30 +55,29 @@ class HomeSource:
     polls: Sequence[PollStatus]
 
 
-async def pressed(app: AppContext, actor: Actor, value: str) -> None:
-    """Draw somebody's Home with the options of the button or menu that they pressed."""
-    options = HomeOptions.parse(value) if value else None
-    if value and options is None:
+async def record_options(recorder: Recorder, actor: Actor, value: str) -> None:
+    """Record the options that the pressed button or menu of somebody's Home carries, if any."""
+    if not value:
+        return
+    options = HomeOptions.parse(value)
+    if options is None:
         raise UserError(denials.newer_button())
-    await opened(app, actor, options)
+    choose, now = recorder.changes.choose_home_options, recorder.app.services.clock.now()
+    await asyncio.to_thread(choose, actor.id, options.model_dump(mode="json"), now)
 
 
-async def opened(app: AppContext, actor: Actor, options: HomeOptions | None = None) -> None:
-    """Draw somebody's Home; ``options`` replace those that are stored for them."""
+async def opened(app: AppContext, actor: Actor) -> None:
+    """Draw somebody's Home with the options that they chose last."""
     polls = await asyncio.to_thread(_polls, app)
     if not polls:
-        await queries.home(app, actor.id)
+        await queries.home(app, actor)
         return
-
-    def save_options() -> None:
-        views = app.services.store.home_views
-        new_options = options or HomeOptions.load(views.options(actor.id))
-        views.save_options(actor.id, new_options.model_dump(mode="json"), app.services.clock.now())
 
     # One at a time: a refresh that ends after the notice of a failure has been published would
     # record the Home as drawn, and the notice would stand.
     async with app.home_locks.get(actor.id):
-        await asyncio.to_thread(save_options)
+        mark_opened, now = app.services.store.home_views.mark_opened, app.services.clock.now()
+        await asyncio.to_thread(mark_opened, actor.id, now)
         try:
             await _draw(app, actor, await _load_source(app, polls))
         except LookupFailed as error:
@@ -125,7 +126,7 @@ async def _draw(
     The caller holds the lock of that Home.
     """
     views, drawn_options = app.services.store.home_views, None
-    principal = await app.services.directory.principal(actor)
+    reader = await open_reader(app.services, actor)
 
     def save_snapshots(home: Home) -> None:
         """Save what is shown with buttons, so that a change before the press is noticed."""
@@ -137,14 +138,21 @@ async def _draw(
 
     # Whoever turns a page meanwhile, on another replica, must not find the one before.
     while drawn_options != (options := await asyncio.to_thread(views.options, actor.id)):
-        home = await asyncio.to_thread(
-            personal_home, app, source, principal, HomeOptions.load(options)
-        )
-        view = home_messages.view(home)
+        home = None
+        try:
+            reader.require(*OBJECT_KINDS)
+            home = await asyncio.to_thread(
+                personal_home, app, source, reader, HomeOptions.load(options)
+            )
+            view = home_messages.view(home)
+        except ReadRefused as error:
+            message = denials.may_not_read(error.kind, error.refused, app.config.roles)
+            view = modals.failed_home(message.text)
         fingerprint = home_messages.view_fingerprint(view)
         if drawn_options is None and fingerprint == shown_fingerprint:
             return False
-        await asyncio.to_thread(save_snapshots, home)
+        if home:
+            await asyncio.to_thread(save_snapshots, home)
         await gateway.call(app.services.slack.client.views_publish(user_id=actor.id, view=view))
         drawn_options = options
     await asyncio.to_thread(views.save_fingerprint, actor.id, fingerprint)
@@ -152,12 +160,13 @@ async def _draw(
 
 
 def personal_home(
-    app: AppContext, source: HomeSource, principal: Principal, options: HomeOptions
+    app: AppContext, source: HomeSource, reader: Reader, options: HomeOptions
 ) -> Home:
     """Return one person's Home: what they may decide or retry, and what they did last.
 
-    Reads the database, so it runs in a thread.
+    Nothing is in it that they may not read. Reads the database, so it runs in a thread.
     """
+    principal = reader.principal
 
     def row(tracked: TrackedObject, actions: Sequence[Action]) -> HomeRow:
         context = authorization.policy_context(app.services, tracked.ref, tracked.snapshot)
@@ -169,16 +178,19 @@ def personal_home(
         )
         return HomeRow(app.services.cards.render_context(tracked.ref), tracked.snapshot, allowed)
 
-    failed = [row(tracked, RETRIES) for tracked in source.failed]
+    def readable(objects: Sequence[TrackedObject]) -> list[TrackedObject]:
+        return [each for each in objects if reader.may_read(each.ref, each.snapshot)]
+
+    failed = [row(tracked, RETRIES) for tracked in readable(source.failed)]
     by_person = [action for action in source.decisions if action.actor.id == principal.id]
     latest = by_person[: -home_messages.DECIDED - 1 : -1]
     names = {
         tracked.ref: tracked.snapshot.name
-        for tracked in app.services.store.tracked.get([action.ref for action in latest])
+        for tracked in readable(app.services.store.tracked.get([action.ref for action in latest]))
     }
     return Home(
         options=options,
-        tasks=[row(tracked, DECISIONS) for tracked in source.tasks],
+        tasks=[row(tracked, DECISIONS) for tracked in readable(source.tasks)],
         failed=[failure for failure in failed if failure.actions],
         decisions=[
             HomeDecision(action.action, action.ref, names.get(action.ref, ""), action.at)
@@ -188,6 +200,8 @@ def personal_home(
         as_of=min(poll.last_success_at for poll in source.polls if poll.last_success_at),
         unchecked=source.unchecked,
         stale=any(poll.failure for poll in source.polls),
+        kinds=tuple(filter(reader.reads, OBJECT_KINDS)),
+        restricted=not reader.reads_all("task"),
     )
 
 

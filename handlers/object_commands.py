@@ -19,9 +19,9 @@ from handlers.command_row import (
     Delivery,
     OpensForm,
     Posts,
-    Records,
+    RecordsOperation,
 )
-from handlers.context import AppContext
+from handlers.context import AppContext, Recorder
 from handlers.parsing import (
     check_param,
     identifier,
@@ -54,8 +54,8 @@ def parse_list(kind: ObjectKind, arguments: Arguments) -> ListQuery:
     return ListQuery(kind=kind, filter=filter_, text=plain(text)[:100])
 
 
-async def list_objects(app: AppContext, query: ListQuery, _delivery: Delivery) -> Message:
-    return await queries.listing(app, query)
+async def list_objects(app: AppContext, query: ListQuery, delivery: Delivery) -> Message:
+    return await queries.listing(app, query, delivery.requester.actor)
 
 
 def parse_show(kind: ObjectKind, arguments: Arguments) -> ShowCard:
@@ -95,14 +95,16 @@ def parse_action(action: Action, arguments: Arguments) -> ActionRequest:
     return ActionRequest(action, ref, params)
 
 
-async def run_action(app: AppContext, request: ActionRequest, delivery: Delivery) -> Message | None:
+async def run_action(
+    recorder: Recorder, request: ActionRequest, delivery: Delivery
+) -> Message | None:
     """Record an action, and the answer says so; or ask before, which is all the answer there is."""
-    requester = delivery.requester_about(request.ref)
+    app, requester = recorder.app, delivery.requester_about(request.ref)
     if await questions.must_ask(app, request, requester, delivery.ts):
         if app.seen_events.is_new(delivery.dedupe_key):
             await questions.ask(app, request, requester)
         return None
-    reply_to = await operations.run_command(app, request, requester, delivery.dedupe_key)
+    reply_to = await operations.run_command(recorder, request, requester, delivery.dedupe_key)
     return operation_results.recorded(request.action, elsewhere=reply_to != requester)
 
 
@@ -115,10 +117,12 @@ def parse_approval_change(
     return ChangeApproval(intent, ref, read_reason(rest))
 
 
-async def change_approval(app: AppContext, request: ChangeApproval, delivery: Delivery) -> Message:
+async def change_approval(
+    recorder: Recorder, request: ChangeApproval, delivery: Delivery
+) -> Message:
     """Record the change of an approval; the answer says so."""
     requester = delivery.requester_about(request.ref)
-    reply_to = await operations.change_approval(app, request, requester, delivery.dedupe_key)
+    reply_to = await operations.change_approval(recorder, request, requester, delivery.dedupe_key)
     return operation_results.approval_change_recorded(elsewhere=reply_to != requester)
 
 
@@ -149,7 +153,7 @@ def object_commands(kind: ObjectKind) -> tuple[AnyCommand, ...]:
                 usage=action.usage,
                 help=labels(action).help,
                 parse=partial(parse_action, action),
-                handler=Records(run_action),
+                handler=RecordsOperation(run_action),
             )
             for action in TABLE
             if action.kind == kind
@@ -160,7 +164,7 @@ def object_commands(kind: ObjectKind) -> tuple[AnyCommand, ...]:
             usage=f"{kind} withdraw <id> [reason]",
             help=(HelpLine(f"{kind} withdraw <id>", command_help.WITHDRAW),),
             parse=partial(parse_approval_change, kind, ApprovalIntent.WITHDRAW),
-            handler=Records(change_approval),
+            handler=RecordsOperation(change_approval),
         ),
         Command(
             kind=kind,
@@ -168,7 +172,7 @@ def object_commands(kind: ObjectKind) -> tuple[AnyCommand, ...]:
             usage=f"{kind} refuse <id> [reason]",
             help=command_help.REFUSE,
             parse=partial(parse_approval_change, kind, ApprovalIntent.DECLINE),
-            handler=Records(change_approval),
+            handler=RecordsOperation(change_approval),
         ),
         Command(
             kind=kind,

@@ -3,16 +3,19 @@
 import asyncio
 from dataclasses import dataclass
 
+from bot.domain.objects import OBJECT_KINDS
 from bot.messages import Message, command_help, digest, text_message
 from bot.messages import oncall as oncall_messages
 from bot.messages.watch import NOT_WATCHING
 from bot.notifications import digests
+from bot.operations.reading import open_reader
 from bot.slack.directory import LookupFailed
 from handlers.command_row import AnswersLater, AnyCommand, Command, Delivery, complete
 from handlers.context import AppContext
 from handlers.errors import UserError
 
 NAMED_TASKS = 3  # how many of the most urgent are named
+MAX_TASKS = 1000  # among how many those are looked for that somebody may read
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +34,38 @@ def require_watch(app: AppContext) -> None:
         raise UserError(text_message(NOT_WATCHING))
 
 
-async def hand_over(app: AppContext, _request: ShowDigest, _delivery: Delivery) -> Message:
-    """Return the digest that a hand-over now would post, for the length of a shift."""
+async def hand_over(app: AppContext, _request: ShowDigest, delivery: Delivery) -> Message:
+    """Return the digest that a hand-over now would post, for the length of a shift.
+
+    It sums up everything, so it is for whoever may read everything.
+    """
     require_watch(app)
+    reader = await open_reader(app.services, delivery.requester.actor)
+    for kind in OBJECT_KINDS:
+        reader.require(kind)
+    if not all(map(reader.reads_all, OBJECT_KINDS)):
+        raise UserError(digest.for_whoever_reads_all())
     now = app.services.clock.now()
     since = now - app.config.watch.shift
     return digest.digest(await asyncio.to_thread(digests.collect, app.services, since, now))
 
 
-async def waiting(app: AppContext, _request: ShowOnCall, _delivery: Delivery) -> Message:
-    """Return who is on call, and what waits for them."""
+async def waiting(app: AppContext, _request: ShowOnCall, delivery: Delivery) -> Message:
+    """Return who is on call, and what waits for them of what the requester may read."""
     require_watch(app)
+    reader = await open_reader(app.services, delivery.requester.actor)
+    reader.require(*OBJECT_KINDS)
     tracked, now = app.services.store.tracked, app.services.clock.now()
     counts = await asyncio.to_thread(tracked.open_counts, now, oncall_messages.SOON)
-    urgent = await asyncio.to_thread(tracked.open_tasks, NAMED_TASKS)
+    limit = NAMED_TASKS if reader.reads_all("task") else MAX_TASKS
+    tasks = await asyncio.to_thread(tracked.open_tasks, limit)
+    urgent = [task for task in tasks if reader.may_read(task.ref, task.snapshot)][:NAMED_TASKS]
     stale_since = await asyncio.to_thread(digests.stale_since, app.services)
     people = await on_call(app)
-    return oncall_messages.on_call(people, counts, urgent, now, stale_since)
+    counted_kinds = tuple(filter(reader.reads_all, OBJECT_KINDS))
+    return oncall_messages.on_call(
+        people, counts, urgent, now, stale_since, counted_kinds=counted_kinds
+    )
 
 
 async def on_call(app: AppContext) -> tuple[str, ...] | None:

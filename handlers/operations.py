@@ -18,7 +18,7 @@ from bot.messages import denials, operation_results
 from bot.operations.authorization import Grant, authorize
 from bot.policy.decide import Allowed
 from bot.slack.gateway import SlackFailed
-from handlers.context import AppContext, stable_id
+from handlers.context import AppContext, Recorder, stable_id
 from handlers.errors import UserError
 from handlers.requests import ActionRequest, ChangeApproval
 
@@ -26,13 +26,14 @@ log = logging.getLogger(__name__)
 
 
 async def run_command(
-    app: AppContext, request: ActionRequest, requester: Requester, dedupe_key: str
+    recorder: Recorder, request: ActionRequest, requester: Requester, dedupe_key: str
 ) -> Requester:
     """Record the action that a command or mention asks for; return who is answered, and where.
 
     ``dedupe_key`` names this delivery's command or mention: a second delivery starts nothing new.
     Raises NotAllowed; or UserError where a command can't say what the rule asks for.
     """
+    app = recorder.app
     grant = await authorize(
         app.services, requester, request.action, request.ref, break_glass=request.break_glass
     )
@@ -42,18 +43,18 @@ async def run_command(
         raise UserError(
             denials.needs_reason(request.action, app.root, break_glass=request.break_glass)
         )
-    return await record(app, request, requester, dedupe_key, grant)
+    return await record(recorder, request, requester, dedupe_key, grant)
 
 
 async def change_approval(
-    app: AppContext, request: ChangeApproval, requester: Requester, dedupe_key: str
+    recorder: Recorder, request: ChangeApproval, requester: Requester, dedupe_key: str
 ) -> Requester:
     """Record that somebody withdraws their approval or declines an approval request.
 
     Returns who is answered, and where. Nobody needs a right to withdraw their own approval;
     everything else is authorized.
     """
-    action_name = request.action
+    app, action_name = recorder.app, request.action
     if not action_name:
         # A command names no action: it means the only one that waits for approvals.
         waiting = await asyncio.to_thread(
@@ -73,7 +74,7 @@ async def change_approval(
     dedupe_key = f"{request.intent}:{dedupe_key}"
     requester = await answerable(app, requester)
     operation = await operation_of(app, action_request, requester, dedupe_key, grant)
-    await app.operations.start(operation.model_copy(update={"intent": request.intent}))
+    await recorder.operations.start(operation.model_copy(update={"intent": request.intent}))
     return requester
 
 
@@ -83,21 +84,22 @@ def lacks_reason(grant: Grant, action: Action, reason: str) -> bool:
 
 
 async def record(
-    app: AppContext, request: ActionRequest, requester: Requester, dedupe_key: str, grant: Grant
+    recorder: Recorder, request: ActionRequest, requester: Requester, dedupe_key: str, grant: Grant
 ) -> Requester:
     """Record a request durably: as one operation, or as one for each of its files.
 
     Returns who is answered, and where. Raises UserError where there is no place to answer, or only
     some files were recorded.
     """
+    app, start = recorder.app, recorder.operations.start
     requester = await answerable(app, requester)
     operation = await operation_of(app, request, requester, dedupe_key, grant)
     if not request.files:
-        await app.operations.start(operation)
+        await start(operation)
     for number, file in enumerate(request.files):
         file_id = stable_id(f"{operation.id}:{file.id}")
         try:
-            await app.operations.start(operation.model_copy(update={"id": file_id, "file": file}))
+            await start(operation.model_copy(update={"id": file_id, "file": file}))
         except Exception as error:
             if not number:
                 raise

@@ -3,29 +3,32 @@
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 
-from bot.domain.actions import TABLE
+from bot.domain.actions import TABLE, Action
 from bot.domain.delegations import Delegation
 from bot.domain.objects import OBJECT_KINDS, ObjectId, ObjectKind, Ref
 from bot.domain.slack import Actor
 from bot.messages import Message, audit_history, command_help
 from bot.messages import permissions as permission_messages
+from bot.notifications.kinds import DelegationNotification
 from bot.operations import authorization
 from bot.operations.authorization import Right, audit_record
 from bot.operations.policy_reload import reload_policy
+from bot.operations.reading import open_reader
 from bot.policy.config import ConfigError
-from bot.policy.decide import Allowed, decide
-from bot.slack.gateway import SlackFailed
+from bot.policy.decide import Allowed, Decision, decide, decide_read
+from bot.policy.rules import Read
 from handlers.command_row import (
-    AnswersAtOnce,
     AnswersLater,
     AnyCommand,
     Arguments,
     Command,
     Delivery,
+    RecordsChange,
     complete,
 )
-from handlers.context import AppContext, stable_id
+from handlers.context import AppContext, Recorder, stable_id
 from handlers.errors import UserError
 from handlers.parsing import PERSON, ParseError, refuse_more, split, take_ref
 from handlers.queries import find_object
@@ -129,16 +132,19 @@ def take_person(arguments: Arguments) -> tuple[str, str]:
 
 async def why(app: AppContext, request: ExplainPolicy, delivery: Delivery) -> Message:
     """Return which rule allows or refuses the person each action, and which roles could."""
-    ref, snapshot = await find_object(app, request.id, request.kinds)
-    principal = await app.services.directory.principal(delivery.requester.actor)
-    rules, context = app.config.rules, authorization.policy_context(app.services, ref, snapshot)
-    answers = []
+    reader = await open_reader(app.services, delivery.requester.actor)
+    ref, snapshot = await find_object(app, reader, request.id, request.kinds)
+    principal, rules = reader.principal, reader.config.rules
+    context = authorization.policy_context(app.services, ref, snapshot)
+    answers: list[tuple[Action | Read, Decision, bool]] = [
+        (Read(ref.kind), decide_read(rules, principal, ref.kind, context), False)
+    ]
     for action in TABLE:
         if action.kind == ref.kind:
             decision = decide(rules, principal, action, context)
             alone = decide(rules, principal, action, context, break_glass=True)
             answers.append((action, decision, isinstance(alone, Allowed)))
-    return permission_messages.why(ref, answers, app.config.roles)
+    return permission_messages.why(ref, answers, reader.config.roles)
 
 
 async def whoami(app: AppContext, _request: Whoami, delivery: Delivery) -> Message:
@@ -150,18 +156,22 @@ async def whoami(app: AppContext, _request: Whoami, delivery: Delivery) -> Messa
 
 
 async def audit(app: AppContext, request: ShowAudit, delivery: Delivery) -> Message:
-    """Return the history of one object, if the requester has the right to read the audit."""
+    """Return the history of one object, for whoever may read the audit and that object."""
     await authorization.require_right(app.services, delivery.requester, Right.AUDIT)
+    reader = await open_reader(app.services, delivery.requester.actor)
+    reader.require(*request.kinds)
     store = app.services.store
     for kind in request.kinds:
         ref = Ref(kind=kind, id=request.id, workspace=app.workspace)
         if entries := await asyncio.to_thread(store.audit.entries, ref):
+            await reader.require_object(ref)
             return audit_history.history(ref, entries)
     return permission_messages.no_history(request.id)
 
 
-async def reload(app: AppContext, _request: ReloadPolicy, delivery: Delivery) -> Message:
+async def reload(recorder: Recorder, _request: ReloadPolicy, delivery: Delivery) -> Message:
     """Reload the policy; a file that can't be used leaves the one before in force."""
+    app = recorder.app
     requester, id_ = delivery.requester, stable_id(delivery.dedupe_key)
     await authorization.require_right(app.services, requester, Right.RELOAD)
     record = audit_record(app.services, requester, "reload", "done", id_)
@@ -174,13 +184,13 @@ async def reload(app: AppContext, _request: ReloadPolicy, delivery: Delivery) ->
 
 
 async def create_delegation(
-    app: AppContext, request: CreateDelegation, delivery: Delivery
+    recorder: Recorder, request: CreateDelegation, delivery: Delivery
 ) -> Message:
     """Delegate the requester's own rights to one person for a stated time, on record.
 
     Raises UserError where it is too long, or the delegate may not act at all.
     """
-    requester = delivery.requester
+    app, requester = recorder.app, delivery.requester
     delegator = await authorization.require_right(app.services, requester, Right.DELEGATE)
     now, user = app.services.clock.now(), request.delegate
     zone = await app.services.directory.time_zone(requester.actor.id)
@@ -194,28 +204,34 @@ async def create_delegation(
     if delegate.guest or delegate.outsider:
         raise UserError(permission_messages.cannot_delegate_to(user))
     delegation = Delegation(delegator=delegator.id, delegate=user, until=until)
-    roles, id_ = sorted(delegator.roles), stable_id(delivery.dedupe_key)
-    record = audit_record(app.services, requester, "delegate", "done", id_) | {
-        "target": user,
-        "until": until.isoformat(),
-        "roles": roles,
-    }
-    await asyncio.to_thread(app.services.store.delegations.create, id_, delegation, now, record)
-    _notify(app, user, permission_messages.delegation_received(delegation))
+    roles = sorted(delegator.roles)
+    change = recorder.change(
+        requester,
+        delivery.dedupe_key,
+        "delegate",
+        {"target": user, "until": until.isoformat(), "roles": roles},
+        (user, DelegationNotification(delegator=delegator.id, until=until)),
+    )
+    create = partial(recorder.changes.create_delegation, delegation, change)
+    await recorder.record_change(create)
     return permission_messages.delegation_created(delegation, roles)
 
 
 async def revoke_delegation(
-    app: AppContext, request: RevokeDelegation, delivery: Delivery
+    recorder: Recorder, request: RevokeDelegation, delivery: Delivery
 ) -> Message:
     """End the requester's delegation to one person, on record; nobody needs a right for that."""
-    requester, id_ = delivery.requester, stable_id(delivery.dedupe_key)
-    now, delegator, delegate = app.services.clock.now(), requester.actor.id, request.delegate
-    record = audit_record(app.services, requester, "revoke", "done", id_) | {"target": delegate}
-    delegations = app.services.store.delegations
-    if not await asyncio.to_thread(delegations.revoke, delegator, delegate, now, record):
+    delegator, delegate = delivery.requester.actor.id, request.delegate
+    change = recorder.change(
+        delivery.requester,
+        delivery.dedupe_key,
+        "revoke",
+        {"target": delegate},
+        (delegate, DelegationNotification(delegator=delegator)),
+    )
+    revoke = partial(recorder.changes.revoke_delegation, delegator, delegate, change)
+    if not await recorder.record_change(revoke):
         return permission_messages.no_delegation(delegate)
-    _notify(app, delegate, permission_messages.delegation_withdrawn(delegator))
     return permission_messages.delegation_revoked(delegate)
 
 
@@ -228,22 +244,6 @@ async def list_delegations(
     granted = await asyncio.to_thread(delegations.granted, user, now)
     received = await asyncio.to_thread(delegations.received, user, now)
     return permission_messages.delegations(granted, received)
-
-
-def _notify(app: AppContext, user: str, message: Message) -> None:
-    """Send somebody a direct message in the background; one that fails is only logged."""
-
-    async def send() -> None:
-        await app.services.slack.post(await app.services.slack.open_dm(user), message, {})
-
-    async def log_failure(error: Exception) -> None:
-        if not isinstance(error, SlackFailed):
-            raise error
-        log.warning(
-            "a delegation notice was not delivered", extra={"user": user, "code": error.code}
-        )
-
-    app.services.background.start(send(), log_failure)
 
 
 COMMANDS: tuple[AnyCommand, ...] = (
@@ -266,14 +266,14 @@ COMMANDS: tuple[AnyCommand, ...] = (
         usage=DELEGATE_USAGE,
         help=command_help.DELEGATE,
         parse=parse_delegate,
-        handler=AnswersAtOnce(create_delegation),
+        handler=RecordsChange(create_delegation),
     ),
     Command(
         name="revoke",
         usage="revoke @person",
         help=command_help.REVOKE,
         parse=parse_revoke,
-        handler=AnswersAtOnce(revoke_delegation),
+        handler=RecordsChange(revoke_delegation),
     ),
     Command(
         name="delegations",
@@ -295,5 +295,5 @@ RELOAD = Command(
     usage="reload",
     help=command_help.RELOAD,
     parse=complete(ReloadPolicy()),
-    handler=AnswersAtOnce(reload),
+    handler=RecordsChange(reload),
 )

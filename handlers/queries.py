@@ -1,112 +1,123 @@
-"""Lists, cards, details, and what waits. Nothing here changes SecMaster."""
+"""Lists, cards, details, and what waits, for whoever may read it. Nothing changes SecMaster."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
-from bot.domain.objects import ListQuery, ObjectKind, Ref
-from bot.domain.slack import Requester, SlackLocation
-from bot.domain.snapshots import Snapshot
+from bot.domain.objects import OBJECT_KINDS, ListQuery, ObjectKind, Ref
+from bot.domain.slack import Actor, Requester
+from bot.domain.snapshots import ListPage, Snapshot
 from bot.messages import PAGE, Message, denials, lists, modals, private_cards
-from bot.secmaster import InstancePage, NotFound, QueryType, SecMasterError, TaskPage
+from bot.operations.reading import Reader, ReadRefused, open_reader
+from bot.secmaster import NotFound, QueryType, SecMaster, SecMasterError
+from bot.slack.directory import LookupFailed
 from bot.slack.gateway import code_of
 from handlers.context import AppContext
 from handlers.errors import UserError, error_message
 from handlers.requests import ShowCard
 
-
-async def listing(app: AppContext, query: ListQuery) -> Message:
-    """Return one page of tasks or instances."""
-    now = app.services.clock.now()
-    if query.kind == "task":
-        tasks = await list_tasks(app, query)
-        return messages.listing(query, tasks.tasks, tasks.total, app.workspace, now)
-    instances = await list_instances(app, query)
-    return messages.listing(query, instances.instances, instances.total, app.workspace, now)
+# What a view shows in the place of what it was opened for.
+SHOWN_FAILURES = (SecMasterError, ReadRefused, LookupFailed)
 
 
-async def turn_page(app: AppContext, value: str, location: SlackLocation) -> None:
+async def listing(app: AppContext, query: ListQuery, actor: Actor) -> Message:
+    """Return one page of the tasks or instances that a person may read."""
+    reader = await open_reader(app.services, actor)
+    page = await list_page(app, reader, query)
+    return messages.listing(query, page, app.workspace, app.services.clock.now())
+
+
+async def turn_page(app: AppContext, value: str, requester: Requester) -> None:
     """Put the page that a paging button names in the place of the one that is shown."""
     query = lists.parse_page_button(value)
     if query is None:
         raise UserError(denials.newer_button())
-    page = await listing(app, query)
-    await app.services.slack.respond(location.response_url, page, replace=True)
+    page = await listing(app, query, requester.actor)
+    await app.services.slack.respond(requester.location.response_url, page, replace=True)
 
 
-async def list_tasks(app: AppContext, query: ListQuery) -> TaskPage:
-    """Read one page of the tasks that wait, or of those that are handled."""
-    handled = query.filter == "handled"
-    return await app.services.workspaces.client(app.workspace).list_tasks(
-        query_type=QueryType.ALL_HANDLED if handled else QueryType.MY_TODO,
-        # Of what waits, the oldest is due first; of what is decided, the latest is looked for.
-        sort_key="update_time" if handled else "create_time",
-        sort_dir="DESC" if handled else "ASC",
-        offset=query.offset,
-        limit=PAGE,
-        name=query.text,
-    )
+async def list_page(app: AppContext, reader: Reader, query: ListQuery) -> ListPage:
+    """Read one page of a list: of tasks that wait or are handled, or of instances by status."""
 
+    async def tasks(client: SecMaster, offset: int, limit: int) -> tuple[Sequence[Snapshot], int]:
+        handled = query.filter == "handled"
+        page = await client.list_tasks(
+            query_type=QueryType.ALL_HANDLED if handled else QueryType.MY_TODO,
+            # Of what waits, the oldest is due first; of what is decided, the latest is looked for.
+            sort_key="update_time" if handled else "create_time",
+            sort_dir="DESC" if handled else "ASC",
+            offset=offset,
+            limit=limit,
+            name=query.text,
+        )
+        return page.tasks, page.total
 
-async def list_instances(app: AppContext, query: ListQuery) -> InstancePage:
-    """Read one page of the instances in the status that the query names, "" for any."""
-    return await app.services.workspaces.client(app.workspace).list_workflow_instances(
-        status=query.filter.upper(), offset=query.offset, limit=PAGE, name=query.text
-    )
+    async def runs(client: SecMaster, offset: int, limit: int) -> tuple[Sequence[Snapshot], int]:
+        page = await client.list_workflow_instances(
+            status=query.filter.upper(), offset=offset, limit=limit, name=query.text
+        )
+        return page.instances, page.total
+
+    rows = tasks if query.kind == "task" else runs
+    return await reader.page(query.kind, app.workspace, rows, query.offset, PAGE)
 
 
 async def find_object(
-    app: AppContext, object_id: str, kinds: tuple[ObjectKind, ...]
+    app: AppContext, reader: Reader, object_id: str, kinds: tuple[ObjectKind, ...]
 ) -> tuple[Ref, Snapshot]:
     """Read the object with this id, of the first of ``kinds`` that has one.
 
-    Raises NotFound where none has.
+    Raises NotFound where none has, or ReadRefused where it may be one that is not to be read.
     """
-    *first_refs, last_ref = (
-        Ref(kind=kind, id=object_id, workspace=app.workspace) for kind in kinds
-    )
-    for ref in first_refs:
+    reader.require(*kinds)
+    error: NotFound | ReadRefused | None = None
+    for kind in kinds:
+        ref = Ref(kind=kind, id=object_id, workspace=app.workspace)
         try:
-            return ref, await app.services.workspaces.read(ref)
-        except NotFound:
-            continue
-    return last_ref, await app.services.workspaces.read(last_ref)
+            return ref, await reader.read(ref)
+        except (NotFound, ReadRefused) as caught:
+            error = error if isinstance(error, ReadRefused) else caught
+    raise error or NotFound(object_id)
 
 
-async def home(app: AppContext, user: str) -> None:
+async def home(app: AppContext, actor: Actor) -> None:
     """Draw somebody's Home with what waits now; a failure is shown in it."""
-    view = await _waiting_view(app, modals.home, modals.failed_home)
-    await app.services.slack.client.views_publish(user_id=user, view=view)
+    view = await _waiting_view(app, actor, modals.home, modals.failed_home)
+    await app.services.slack.client.views_publish(user_id=actor.id, view=view)
 
 
-async def waiting(app: AppContext, view_id: str) -> None:
+async def waiting(app: AppContext, actor: Actor, view_id: str) -> None:
     """Fill the modal that is open already with what waits now; a failure is shown in it."""
-    view = await _waiting_view(app, modals.waiting, partial(modals.failed, modals.WAITING))
-    await _update_view(app, view_id, view)
+    failed = partial(modals.failed, modals.WAITING)
+    await _update_view(app, view_id, await _waiting_view(app, actor, modals.waiting, failed))
 
 
 async def _waiting_view(
     app: AppContext,
+    actor: Actor,
     draw: Callable[[modals.WaitingObjects], dict[str, Any]],
     draw_failure: Callable[[str], dict[str, Any]],
 ) -> dict[str, Any]:
+    async def first_page(reader: Reader, kind: ObjectKind, status: str) -> ListPage | None:
+        query = ListQuery(kind=kind, filter=status)
+        return await list_page(app, reader, query) if reader.reads(kind) else None
+
     try:
-        tasks, instances = await asyncio.gather(
-            list_tasks(app, ListQuery(kind="task", filter="todo")),
-            list_instances(app, ListQuery(kind="instance", filter="failed")),
+        reader = await open_reader(app.services, actor)
+        reader.require(*OBJECT_KINDS)
+        tasks, failed = await asyncio.gather(
+            first_page(reader, "task", "todo"), first_page(reader, "instance", "failed")
         )
-    except SecMasterError as error:
+    except SHOWN_FAILURES as error:
         return draw_failure(error_message(error, app).text)
     return draw(
         modals.WaitingObjects(
-            tasks=tasks.tasks,
-            tasks_total=tasks.total,
-            failed=instances.instances,
-            failed_total=instances.total,
+            tasks=tasks,
+            failed=failed,
             alias=app.workspace,
             root=app.root,
             now=app.services.clock.now(),
@@ -130,7 +141,7 @@ async def show(
     slack, cards, location = app.services.slack, app.services.cards, requester.location
     channel = location.channel or await slack.open_dm(requester.actor.id)
     refusal = await slack.channels.refusal(channel)
-    snapshot = await app.services.workspaces.read(request.ref)
+    snapshot = await (await open_reader(app.services, requester.actor)).read(request.ref)
     if refusal is None and not private:
         await cards.post_new(request.ref, snapshot, channel)
         return
@@ -156,15 +167,17 @@ async def refresh(app: AppContext, ref: Ref, requester: Requester) -> None:
     if requester.location.is_private:
         await show(app, ShowCard(ref), requester, private=True, in_place=True)
     else:
+        await (await open_reader(app.services, requester.actor)).require_object(ref)
         await app.services.cards.redraw(ref)
 
 
-async def details(app: AppContext, ref: Ref, view_id: str) -> None:
+async def details(app: AppContext, ref: Ref, actor: Actor, view_id: str) -> None:
     """Fill the modal that is open already with an object's details; a failure is shown in it."""
     try:
-        snapshot = await app.services.cards.read_and_track(ref)
+        reader = await open_reader(app.services, actor)
+        snapshot = await reader.read(ref, track=True)
         view: dict[str, Any] = modals.details(app.services.cards.render_context(ref), snapshot)
-    except SecMasterError as error:
+    except SHOWN_FAILURES as error:
         view = modals.failed("Details", error_message(error, app).text)
     await _update_view(app, view_id, view)
 

@@ -12,9 +12,10 @@ from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages import denials, operation_results, private_cards
 from bot.messages.private_cards import AskedCommand
 from bot.operations.authorization import authorize
+from bot.operations.reading import may_read
 from bot.policy.config import CommandDecision
 from handlers import forms, operations
-from handlers.context import AppContext
+from handlers.context import AppContext, Recorder
 from handlers.errors import UserError, run_after_ack
 from handlers.requests import ActionRequest
 
@@ -53,10 +54,12 @@ async def _show_question(
     services, ref, location = app.services, request.ref, requester.location
     snapshot = snapshot or await services.workspaces.read(ref)
     card = None
-    if await services.slack.channels.refusal(location.channel) is None:
-        await services.cards.post_new(ref, snapshot, location.channel)
-    else:
-        card = await services.cards.private_message(ref, snapshot)
+    # Whoever may act on an object and not read it is shown no card of it.
+    if await may_read(services, requester.actor, ref, snapshot):
+        if await services.slack.channels.refusal(location.channel) is None:
+            await services.cards.post_new(ref, snapshot, location.channel)
+        else:
+            card = await services.cards.private_message(ref, snapshot)
     button = ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot))
     command = AskedCommand(
         action=request.action.name,
@@ -69,12 +72,12 @@ async def _show_question(
     await services.slack.send_private(location, requester.actor.id, message)
 
 
-async def answered(app: AppContext, value: str, requester: Requester, trigger_id: str) -> None:
+async def answered(recorder: Recorder, value: str, requester: Requester, trigger_id: str) -> None:
     """Carry out the command whose question's button was pressed, or open the form that it needs.
 
     Raises NotAllowed, or UserError for a button that this version does not know.
     """
-    command = AskedCommand.parse(value)
+    app, command = recorder.app, AskedCommand.parse(value)
     button = ButtonValue.parse(command.button) if command else None
     if command is None or button is None or button.ref.workspace not in app.services.workspaces:
         raise UserError(denials.newer_button())
@@ -100,7 +103,7 @@ async def answered(app: AppContext, value: str, requester: Requester, trigger_id
     if command.incomplete or grant.allowed.confirm or lacks_reason:
         await forms.open_form(app, request, requester.location, trigger_id, grant)
         return
-    reply_to = await operations.record(app, request, requester, trigger_id, grant)
+    reply_to = await operations.record(recorder, request, requester, trigger_id, grant)
     message = operation_results.recorded(action, elsewhere=reply_to != requester)
 
     async def replace_question() -> None:

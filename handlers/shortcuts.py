@@ -9,7 +9,7 @@ from bot.domain.slack import Requester
 from bot.messages import denials, modals
 from handlers import forms, queries
 from handlers import home as homes
-from handlers.context import AppContext
+from handlers.context import AppContext, Recorder
 from handlers.errors import UserError, run_after_ack
 from handlers.parsing import plain
 from handlers.requests import ActionRequest
@@ -28,13 +28,14 @@ async def show_waiting(ack: AsyncAck, body: Body, app: AppContext, requester: Re
     """Show what waits, in a modal: the global shortcut."""
     view = modals.loading(modals.WAITING)
     response = await forms.open_view(app.services, body["trigger_id"], view)
-    run_after_ack(app, queries.waiting(app, response["view"]["id"]), requester)
+    view_id = response["view"]["id"]
+    run_after_ack(app, queries.waiting(app, requester.actor, view_id), requester)
     await ack()
 
 
-async def on_message(ack: AsyncAck, body: Body, app: AppContext, requester: Requester) -> None:
+async def on_message(ack: AsyncAck, body: Body, recorder: Recorder, requester: Requester) -> None:
     """Open an action's form with the text or the files of a message in a card's thread."""
-    action, message = BY_NAME[body["callback_id"]], body["message"]
+    app, action, message = recorder.app, BY_NAME[body["callback_id"]], body["message"]
     card_ts = message.get("thread_ts") or message["ts"]
     ref = await app.services.cards.object_of(requester.location.channel, card_ts)
     if ref is None or ref.kind != action.kind:
@@ -48,5 +49,6 @@ async def on_message(ack: AsyncAck, body: Body, app: AppContext, requester: Requ
     if len(files) > modals.MOST_FILES:
         raise UserError(denials.too_many_files(len(files), modals.MOST_FILES))
     request = ActionRequest(action, ref, params, files=files)
-    await forms.record_or_open_form(app, request, requester.under(card_ts), body["trigger_id"])
+    requester = requester.under(card_ts)
+    await forms.record_or_open_form(recorder, request, requester, body["trigger_id"])
     await ack()

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import assert_never
 
 from bot.domain.actions import OPEN_STATUSES, TABLE
@@ -13,9 +14,11 @@ from bot.messages import Message, command_help
 from bot.messages import watch as watch_messages
 from bot.messages.command_help import HelpLine
 from bot.notifications import planner
+from bot.notifications.kinds import SnoozeNotification, SubscriptionNotification
 from bot.notifications.reminder import auto_approves_by
 from bot.operations import authorization
-from bot.operations.authorization import NotAllowed, Right, audit_record
+from bot.operations.authorization import NotAllowed, Right
+from bot.operations.reading import open_reader
 from bot.policy.decide import Refused, decide
 from bot.policy.routes import explain_routes, titled_routes
 from bot.watch.status import watch_status
@@ -25,9 +28,10 @@ from handlers.command_row import (
     Arguments,
     Command,
     Delivery,
+    RecordsChange,
     complete,
 )
-from handlers.context import AppContext, stable_id
+from handlers.context import AppContext, Recorder
 from handlers.errors import UserError
 from handlers.parsing import ParseError, refuse_more, split, take_ref
 from handlers.queries import find_object
@@ -57,9 +61,13 @@ class SetSubscription:
     subscribe: bool
 
 
-async def status(app: AppContext, _request: ShowStatus, _delivery: Delivery) -> Message:
-    """Return how well SecMaster is being polled."""
-    return watch_messages.status(await watch_status(app.services, app.config.watch.every))
+async def status(app: AppContext, _request: ShowStatus, delivery: Delivery) -> Message:
+    """Return how well SecMaster is being polled, for whoever may read anything of it."""
+    reader = await open_reader(app.services, delivery.requester.actor)
+    reader.require(*OBJECT_KINDS)
+    counted_kinds = tuple(filter(reader.reads_all, OBJECT_KINDS))
+    status = await watch_status(app.services, app.config.watch.every)
+    return watch_messages.status(status, counted_kinds)
 
 
 def parse_routes(arguments: Arguments) -> ShowRoutes:
@@ -78,13 +86,15 @@ def parse_routes(arguments: Arguments) -> ShowRoutes:
 
 async def routes(app: AppContext, request: ShowRoutes, delivery: Delivery) -> Message:
     """Return all routes, or which of them the card of one object would take."""
+    reader = await open_reader(app.services, delivery.requester.actor)
+    reader.require(*OBJECT_KINDS)
     subscribed, _outside = await asyncio.to_thread(planner.subscribed_channels, app.services)
     config = app.config
     titled = list(titled_routes(config.routes))
     if not request.id:
         channel = delivery.requester.location.channel
         return watch_messages.routes(titled, config.digests, subscribed=channel in subscribed)
-    ref, snapshot = await find_object(app, request.id, OBJECT_KINDS)
+    ref, snapshot = await find_object(app, reader, request.id, OBJECT_KINDS)
     workspaces = frozenset({ref.workspace, app.services.workspaces.name(ref.workspace)})
     explained = explain_routes(config.routes, snapshot, workspaces)
     answers = [
@@ -96,71 +106,67 @@ async def routes(app: AppContext, request: ShowRoutes, delivery: Delivery) -> Me
 
 
 async def set_subscription(
-    app: AppContext, request: SetSubscription, delivery: Delivery
+    recorder: Recorder, request: SetSubscription, delivery: Delivery
 ) -> Message:
     """Subscribe this channel to everything that comes, or end that; the channel sees who did."""
-    requester, dedupe_key = delivery.requester, delivery.dedupe_key
-    await authorization.require_right(app.services, requester, Right.WATCH)
-    channel, user, now = requester.location.channel, requester.actor.id, app.services.clock.now()
+    requester, subscribe = delivery.requester, request.subscribe
+    await authorization.require_right(recorder.app.services, requester, Right.WATCH)
+    channel, user = requester.location.channel, requester.actor.id
     if Destination.parse(channel).kind is not DestinationKind.CHANNEL:
         raise UserError(watch_messages.not_here())
-    subscriptions, subscribe = app.services.store.subscriptions, request.subscribe
-    refusal = await app.services.slack.channels.refusal(channel)
+    refusal = await recorder.app.services.slack.channels.refusal(channel)
     if subscribe and refusal:
         raise UserError(watch_messages.not_subscribable(refusal))
-    if (channel in await asyncio.to_thread(subscriptions.channels)) == subscribe:
-        return watch_messages.subscription_unchanged(subscribed=subscribe)
-    announcement = (
-        watch_messages.subscribed(user) if subscribe else watch_messages.unsubscribed(user)
+    change = recorder.change(
+        requester,
+        delivery.dedupe_key,
+        "watch" if subscribe else "unwatch",
+        {"target": channel},
+        (
+            user if refusal else channel,
+            SubscriptionNotification(actor_id=user, subscribed=subscribe),
+        ),
     )
-    # First: a channel that takes no message of ours can't be told of anything.
-    if refusal is None:
-        metadata = {"part": "watch", "operation": dedupe_key}
-        await app.services.slack.post(channel, announcement, metadata)
+    changes = recorder.changes
     if subscribe:
-        await asyncio.to_thread(subscriptions.add, channel, user, now)
+        record = partial(changes.subscribe, channel, user, change)
     else:
-        await asyncio.to_thread(subscriptions.remove, channel)
-    action = "watch" if subscribe else "unwatch"
-    record = audit_record(app.services, requester, action, "done", stable_id(dedupe_key)) | {
-        "target": channel
-    }
-    await asyncio.to_thread(app.services.store.audit.record, record)
+        record = partial(changes.unsubscribe, channel, change)
+    if not await recorder.record_change(record):
+        return watch_messages.subscription_unchanged(subscribed=subscribe)
     return watch_messages.subscription_changed(subscribed=subscribe)
 
 
 async def snooze(
-    app: AppContext, ref: Ref, choice: SnoozeChoice, requester: Requester, dedupe_key: str
+    recorder: Recorder, ref: Ref, choice: SnoozeChoice, requester: Requester, dedupe_key: str
 ) -> None:
     """Snooze an object or end its snooze, on record; its thread sees who did.
 
     Raises UserError where nobody waits for it, and NotAllowed.
     """
-    store, location, user = app.services.store, requester.location, requester.actor.id
-    tracked = await asyncio.to_thread(store.tracked.get, [ref])
+    app, location, user = recorder.app, requester.location, requester.actor.id
+    tracked = await asyncio.to_thread(app.services.store.tracked.get, [ref])
     if not tracked or not tracked[0].open:
         raise UserError(watch_messages.not_snoozable())
     await require_any_decision(app, tracked[0], requester)
     until = await snooze_end(app, choice, user)
-    now = app.services.clock.now()
-    if not await asyncio.to_thread(store.tracked.snooze, ref, until, user, now):
-        raise UserError(watch_messages.not_snoozable())
-    action = "snooze" if until else "wake"
-    record = audit_record(app.services, requester, action, "done", stable_id(dedupe_key)) | {
-        "target": str(ref),
-        "until": until.isoformat() if until else None,
-    }
-    await asyncio.to_thread(store.audit.record, record)
-    message = watch_messages.snoozed(user, until) if until else watch_messages.snooze_ended(user)
-    if until and auto_approves_by(tracked[0].snapshot, until):
-        message = watch_messages.with_auto_approval_warning(message, until)
+    notification = SnoozeNotification(
+        ref=ref,
+        thread_ts=location.card,
+        actor_id=user,
+        until=until,
+        auto_approves=until is not None and auto_approves_by(tracked[0].snapshot, until),
+    )
     refusal = await app.services.slack.channels.refusal(location.channel)
-    if location.card and refusal is None:
-        metadata = {"part": "snooze", "operation": dedupe_key}
-        await app.services.slack.post(location.channel, message, metadata, thread=location.card)
-    else:
-        await app.services.slack.send_private(location, user, message)
-    await app.services.cards.redraw(ref)
+    change = recorder.change(
+        requester,
+        dedupe_key,
+        "snooze" if until else "wake",
+        {"target": str(ref), "until": until.isoformat() if until else None},
+        (user if refusal or not location.card else location.channel, notification),
+    )
+    if not await recorder.record_change(partial(recorder.changes.snooze, ref, until, user, change)):
+        raise UserError(watch_messages.not_snoozable())
 
 
 async def require_any_decision(
@@ -220,13 +226,13 @@ COMMANDS: tuple[AnyCommand, ...] = (
         usage="watch",
         help=command_help.WATCH,
         parse=complete(SetSubscription(subscribe=True)),
-        handler=AnswersLater(set_subscription),
+        handler=RecordsChange(set_subscription),
     ),
     Command(
         name="unwatch",
         usage="unwatch",
         help=(HelpLine("watch", command_help.WATCH),),
         parse=complete(SetSubscription(subscribe=False)),
-        handler=AnswersLater(set_subscription),
+        handler=RecordsChange(set_subscription),
     ),
 )

@@ -29,7 +29,7 @@ def run() -> None:
         refuse(str(error))
     if not config.rules:
         logging.getLogger("bot").warning(
-            "%s allows nobody anything: people can look, and change nothing", settings.bot_config
+            "%s allows nobody anything, not even to read", settings.bot_config
         )
     run_to_end(serve(settings, config))
 

@@ -13,6 +13,7 @@ from bot.domain.snapshots import Snapshot, decision_fingerprint, rendered_finger
 from bot.domain.tracking import TrackedObject
 
 VANISHED = "vanished"  # the rendered fingerprint of an object that is gone
+STALE = "stale"  # and that of one which could not be read: its cards are drawn again once it can
 
 
 class ButtonValue(Value):
@@ -100,6 +101,8 @@ class CardState:
     @property
     def rendered_fingerprint(self) -> str:
         """The rendered fingerprint of a card that shows this."""
+        if self.stale:
+            return STALE
         return rendered_fingerprint(self.snapshot) if self.snapshot else VANISHED
 
     @property

@@ -1,10 +1,15 @@
 """Who asks in Slack, from where, and with which file; and whom a message is for."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Self
 
 from bot.domain.objects import ObjectId, Value
+
+# By how much Slack's clock may differ from ours: its requests are accepted so early or late.
+# https://docs.slack.dev/authentication/verifying-requests-from-slack
+CLOCK_SKEW = timedelta(minutes=5)
 
 
 class DestinationKind(StrEnum):

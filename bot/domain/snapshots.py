@@ -6,7 +6,7 @@ card is noticed and the record says on what was decided.
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,6 +41,20 @@ class Reading:
     snapshot: Snapshot | None
     asked_at: datetime
     answered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """One page of a list, and how many rows the list has.
+
+    In a ``restricted`` one the rows that the person may not read are left out, and counted
+    nowhere. ``looked_through`` is how many rows were searched for those, None for all.
+    """
+
+    rows: Sequence[Snapshot]
+    total: int
+    restricted: bool = False
+    looked_through: int | None = None
 
 
 class StoredSnapshot(Value):

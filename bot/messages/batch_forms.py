@@ -104,10 +104,13 @@ class BatchConfirmation(Value):
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """What can be selected, out of how many; ``root`` is the command that narrows it."""
+    """What can be selected, out of how many; ``root`` is the command that narrows it.
+
+    ``total`` is None where it is not known; then there may be more.
+    """
 
     objects: Sequence[Snapshot]
-    total: int
+    total: int | None
     root: str
     now: datetime
 
@@ -290,9 +293,11 @@ def _count_text(query: BatchQuery, options: BatchOptions, listed: int) -> str:
     if options.total == listed == 1:
         return f"1 {query.kind} {WAITS[query.kind]}{_filter_text(query)}."
     objects = f"{query.kind}s {WAITING[query.kind]}{_filter_text(query)}"
-    if options.total <= listed:
+    if options.total is not None and options.total <= listed:
         return f"{listed} {objects}."
     command = code(f"{options.root} {query.kind} several <text>")
+    if options.total is None:
+        return f"{listed} {objects} are here. There may be others: write {command}."
     return f"{options.total} {objects}; {listed} of them are here. For others write {command}."
 
 

@@ -8,8 +8,8 @@ from bot.domain.objects import ObjectKind
 from bot.messages.blocks import Message, context, new_message, section, text_message
 from bot.messages.text import code, inline, mention_user
 from bot.policy.config import Config
-from bot.policy.decide import Principal, titled_rules
-from bot.policy.rules import Rule, covers
+from bot.policy.decide import Principal, is_for, rules_in_order
+from bot.policy.rules import READS, Effect, Read, Rule
 
 # What each command does, in one sentence of the help. Those of actions are in ``labels``.
 LIST = "lists what waits or what is asked for, for your eyes only"
@@ -93,19 +93,21 @@ def whoami(principal: Principal, name: str, config: Config) -> Message:
     lines = [f"{mention_user(principal.id)} ({inline(name, 60)}), roles: *{roles}*"]
     if principal.guest or principal.outsider:
         subject = "A guest" if principal.guest else "A person of another organisation"
-        lines.append(f"{subject} may look, and change nothing.")
+        lines.append(f"{subject} may not read or change anything.")
     else:
-        lines += [_action_line(action, principal, config) for action in TABLE]
+        rows: tuple[Action | Read, ...] = (*READS, *TABLE)
+        lines += [_action_line(row, principal, config) for row in rows]
     return text_message("\n".join(lines))
 
 
-def _action_line(action: Action, principal: Principal, config: Config) -> str:
+def _action_line(action: Action | Read, principal: Principal, config: Config) -> str:
     """Say what each rule answers, up to the first one that applies without conditions."""
     answers, allowed_by_any = [], False
-    for title, rule in titled_rules(config.rules):
-        if not covers(rule, action):
+    for title, rule in rules_in_order(config.rules, action):
+        denies = rule.effect is Effect.DENY
+        if denies and not is_for(rule, principal):
             continue
-        allowed = not principal.roles.isdisjoint(rule.roles)
+        allowed = not denies and is_for(rule, principal)
         allowed_by_any = allowed_by_any or allowed
         answer = f"yes{_rule_terms(rule)}" if allowed else "no"
         conditions = " where its conditions fit" if rule.when else ""

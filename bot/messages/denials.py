@@ -3,21 +3,21 @@
 from collections.abc import Mapping
 
 from bot.domain.actions import Action
-from bot.domain.objects import Ref
+from bot.domain.objects import ObjectKind, Ref
 from bot.domain.reasons import RefusalReason
 from bot.messages.blocks import Message, text_message
 from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT
 from bot.messages.labels import labels
-from bot.messages.permissions import role_members
+from bot.messages.permissions import name_letters, role_members
 from bot.messages.text import code
 from bot.policy.decide import Refused
 from bot.policy.rules import Role
 
 # {rule} is the rule that refused, {Rule} the same at the beginning of a sentence; {members} are
-# the roles that may, with who has them.
+# the roles that may, with who has them; {letters} are those that look like others.
 REFUSAL_SENTENCES = {
-    RefusalReason.GUEST: "Guests may look, and change nothing.",
-    RefusalReason.OUTSIDER: "People of other organisations may look, and change nothing.",
+    RefusalReason.GUEST: "Guests may not read or change anything here.",
+    RefusalReason.OUTSIDER: "People of other organisations may not read or change anything here.",
     RefusalReason.UNKNOWN_PERSON: (
         "Slack could not be asked who you are, so nothing may be allowed. Try again."
     ),
@@ -28,6 +28,15 @@ REFUSAL_SENTENCES = {
     RefusalReason.UNSTATED: (
         "{Rule} asks for what SecMaster does not say of this {kind}, so nobody can be allowed. "
         "Decide it in SecMaster."
+    ),
+    RefusalReason.LOOKALIKE: (
+        "{Rule} asks for a name of this {kind}, and nobody can tell it: {letters}. Have it renamed "
+        "in plain letters, or decide it in SecMaster."
+    ),
+    RefusalReason.DENIED: "{Rule} denies this, whatever another rule allows.",
+    RefusalReason.DENIED_UNREAD: (
+        "{Rule} denies this unless the {kind} is another than it speaks of, and what it is could "
+        "not be read. Try again, or decide it in SecMaster."
     ),
     RefusalReason.NO_RULE: "No rule allows {action}. Ask whoever runs this bot.",
     RefusalReason.RULE: "You may not do this: {rule} leaves it to {members}.",
@@ -47,6 +56,34 @@ REFUSAL_SENTENCES = {
 }
 
 
+# The refusals that reading can meet beside those of the rules, with what to do.
+READ_REFUSALS = {
+    RefusalReason.NO_RULE: "No rule lets you read {kinds}. Ask whoever runs this bot to add you.",
+    RefusalReason.RULE: (
+        "You may not read this: {rule} leaves {kinds} to {members}. Ask one of them, or ask "
+        "whoever runs this bot to add you."
+    ),
+    RefusalReason.UNSTATED: (
+        "{Rule} asks for what SecMaster does not say of this {kind}, so nobody can be allowed to "
+        "read it. Look at it in SecMaster."
+    ),
+}
+
+
+def may_not_read(kind: ObjectKind, refused: Refused, roles: Mapping[str, Role]) -> Message:
+    """Say that the policy lets a person read no object of a kind, or not this one, and who may."""
+    sentence = READ_REFUSALS.get(refused.reason) or REFUSAL_SENTENCES[refused.reason]
+    text = sentence.format(
+        action=code(f"{kind}.read"),
+        kind=kind,
+        kinds=f"{kind}s",
+        rule=refused.rule,
+        Rule=refused.rule.capitalize(),
+        members=role_members(refused.roles, roles),
+    )
+    return text_message(f"🚫 {text}")
+
+
 def not_allowed(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role]) -> Message:
     """Say that the policy refused an action, by which rule, and who may; ``roles`` by name."""
     sentence = refusal(action, ref, refused, roles)
@@ -62,6 +99,7 @@ def refusal(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role
         rule=refused.rule,
         Rule=refused.rule.capitalize(),
         members=role_members(refused.roles, roles),
+        letters=name_letters(refused.letters),
     )
 
 

@@ -36,6 +36,14 @@ def digest(summary: ShiftSummary) -> Message:
     return text_message(text)
 
 
+def for_whoever_reads_all() -> Message:
+    """Say that a digest is for those who may read everything that it sums up."""
+    return text_message(
+        "🚫 A digest sums up all tasks and instances, and you may read only some of them. Ask for "
+        "a list instead, or ask whoever runs this bot to add you."
+    )
+
+
 def _decisions_sentence(summary: ShiftSummary) -> str:
     outside = ""
     if number := summary.decided_outside:

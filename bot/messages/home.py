@@ -23,7 +23,7 @@ from slack_sdk.models.blocks import (
 from slack_sdk.models.views import View
 
 from bot.domain.actions import Action
-from bot.domain.objects import Ref, Value
+from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref, Value
 from bot.domain.snapshots import Snapshot
 from bot.messages.blocks import (
     RenderContext,
@@ -128,7 +128,9 @@ class Home:
     ``tasks`` are the open tasks, due soonest first; ``failed`` are the runs that the person may
     retry and ``decisions`` what they did this shift, both latest first. For ``unchecked`` more
     open tasks it was not checked whether the person may act on them. ``on_call`` is None where
-    Slack could not be asked. ``stale`` means that SecMaster can't be read since ``as_of``.
+    Slack could not be asked. ``stale`` means that SecMaster can't be read since ``as_of``. Only
+    the ``kinds`` are shown that the person may read, and where they may not read all tasks
+    (``restricted``) nothing says how many there are.
     """
 
     options: HomeOptions
@@ -139,6 +141,8 @@ class Home:
     as_of: datetime
     unchecked: int = 0
     stale: bool = False
+    kinds: Sequence[ObjectKind] = OBJECT_KINDS
+    restricted: bool = False
 
 
 def view(home: Home) -> dict[str, Any]:
@@ -147,10 +151,8 @@ def view(home: Home) -> dict[str, Any]:
     decisions = "\n".join(map(_decision_line, home.decisions[:DECIDED]))
     blocks = [
         *([section(warning)] if home.stale else []),
-        *_queue_blocks(home),
-        DividerBlock(),
-        *_failed_blocks(home),
-        DividerBlock(),
+        *([*_queue_blocks(home), DividerBlock()] if "task" in home.kinds else []),
+        *([*_failed_blocks(home), DividerBlock()] if "instance" in home.kinds else []),
         header("What I did this shift"),
         section(decisions or "Nothing yet."),
         header("On call now"),
@@ -231,7 +233,9 @@ def _queue_blocks(home: Home) -> list[Block]:
         initial_option=options[home.options.tasks],
     )
     blocks: list[Block] = [header("My queue"), section(counts, menu)]
-    if home.unchecked:
+    if home.restricted:
+        blocks.append(context("Counted among the tasks due soonest that you may read."))
+    elif home.unchecked:
         total = len(home.tasks) + home.unchecked
         tasks = f"{len(home.tasks):,} of {total:,} tasks that wait"
         blocks.append(context(f"Counted among the {tasks}: those due soonest."))

@@ -1,6 +1,5 @@
 """Render lists of tasks and instances, a page at a time."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -9,7 +8,7 @@ from slack_sdk.models.blocks import Block, ButtonElement
 from bot.domain.actions import batch_statuses
 from bot.domain.batches import BatchQuery
 from bot.domain.objects import ListQuery, ObjectKind, Ref
-from bot.domain.snapshots import Snapshot
+from bot.domain.snapshots import ListPage, Snapshot
 from bot.messages.batch_forms import batch_button
 from bot.messages.blocks import Message, actions, context, plain_name, section
 from bot.messages.fields import due, instance_state, task_state
@@ -23,34 +22,45 @@ TEXT_IN_BUTTON = 100
 LAST = 9999  # the highest offset that SecMaster takes
 
 
-def listing(
-    query: ListQuery, snapshots: Sequence[Snapshot], total: int, workspace: str, now: datetime
-) -> Message:
+def listing(query: ListQuery, page: ListPage, workspace: str, now: datetime) -> Message:
     """Return one page of a list, with buttons that show an object and that turn the page.
 
-    ``snapshots`` are what SecMaster returned for the query, out of ``total``; ``workspace`` is
-    the alias that the buttons carry.
+    ``workspace`` is the alias that the buttons carry. Where not every row was looked through,
+    nobody knows how many there are, and no number says so.
     """
-    page = snapshots[:PAGE]
-    rows = [block for snapshot in page for block in object_row(snapshot, workspace, now, SHOW)]
-    end = query.offset + len(page)
+    snapshots = page.rows[:PAGE]
+    rows = [block for snapshot in snapshots for block in object_row(snapshot, workspace, now, SHOW)]
+    end = query.offset + len(snapshots)
     state = "waiting" if (query.kind, query.filter) in WAITING else query.filter
     search = f"with “{inline(query.text, 60)}”" if query.text else ""
     objects = " ".join(filter(None, (state, f"{query.kind}s", search)))
     if rows:
-        text = f"{query.offset + 1}-{end} of {max(total, end)} {objects}"
+        total = "" if page.looked_through else f" of {max(page.total, end)}"
+        text = f"{query.offset + 1}-{end}{total} {objects}"
     else:
         text = f"No more {objects}." if query.offset else f"No {objects}."
         text += " Capitals may count." if query.text else ""
     buttons = []
     if query.offset:
         buttons.append(_page_button("Previous", query, max(0, query.offset - PAGE)))
-    if rows and end < total:
+    if rows and end < page.total:
         buttons.append(_page_button("Next", query, query.offset + PAGE))
-    if any(snapshot.status in batch_statuses(query.kind) for snapshot in page):
+    if any(snapshot.status in batch_statuses(query.kind) for snapshot in snapshots):
         search = clip(query.text, TEXT_IN_BUTTON)
         buttons.append(batch_button(BatchQuery(kind=query.kind, workspace=workspace, text=search)))
-    return Message(text, (section(f"*{text}*"), *rows, *([actions(buttons)] if buttons else [])))
+    note = [context(restriction(page))] if page.restricted else []
+    foot = [actions(buttons)] if buttons else []
+    return Message(text, (section(f"*{text}*"), *rows, *note, *foot))
+
+
+def restriction(page: ListPage) -> str:
+    """Say that a list has only what the person may read, and perhaps not all of that."""
+    if page.looked_through is None:
+        return "Only what you may read is listed and counted."
+    return (
+        f"Only what you may read is listed, of the first {page.looked_through:,}. Add a text to "
+        "the command to search by name."
+    )
 
 
 def parse_page_button(value: str) -> ListQuery | None:

@@ -20,11 +20,11 @@ from slack_sdk.models.views import View
 from bot.domain.actions import BY_NAME, MAX_REASON, Action, Param
 from bot.domain.objects import Ref, Value, visible
 from bot.domain.slack import SlackFile, SlackLocation
-from bot.domain.snapshots import Snapshot
+from bot.domain.snapshots import ListPage, Snapshot
 from bot.messages.blocks import RenderContext, actions, context, fields, header, plain_name, section
 from bot.messages.fields import TASK_WORDS, details_passages, facts, labelled
 from bot.messages.labels import labels
-from bot.messages.lists import PAGE, SHOW, object_row
+from bot.messages.lists import PAGE, SHOW, object_row, restriction
 from bot.messages.text import clip, code, date_token, escape, inline
 from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance, Task
@@ -46,16 +46,14 @@ TYPED = 140  # characters of a name that have to be typed: a form shows ten more
 
 @dataclass(frozen=True, slots=True)
 class WaitingObjects:
-    """The open tasks and the failed runs that were read, and how many of each there are.
+    """The first open tasks and failed runs; None of a kind that the person may not read.
 
     ``alias`` is the workspace's, which the buttons carry; ``root`` is the command that lists the
     others.
     """
 
-    tasks: Sequence[Task]
-    tasks_total: int
-    failed: Sequence[Instance]
-    failed_total: int
+    tasks: ListPage | None
+    failed: ListPage | None
     alias: str
     root: str
     now: datetime
@@ -222,15 +220,21 @@ def failed_home(text: str) -> dict[str, Any]:
 def _waiting_blocks(objects: WaitingObjects, button: tuple[str, str]) -> list[Block]:
     """Show the first of each kind; ``button`` is the label and action id of every row's."""
     blocks: list[Block] = []
-    for title, kind, snapshots, total in (
-        ("Waiting for a decision", "task", objects.tasks, objects.tasks_total),
-        ("Failed", "instance", objects.failed, objects.failed_total),
+    for title, kind, page in (
+        ("Waiting for a decision", "task", objects.tasks),
+        ("Failed", "instance", objects.failed),
     ):
-        blocks.append(header(f"{title}: {max(total, len(snapshots))}"))
-        for snapshot in snapshots[:PAGE]:
+        if page is None:
+            continue
+        rows, command = page.rows[:PAGE], code(f"{objects.root} {kind} list")
+        counted = page.looked_through is None
+        blocks.append(header(f"{title}: {max(page.total, len(rows))}" if counted else title))
+        for snapshot in rows:
             blocks += object_row(snapshot, objects.alias, objects.now, button)
-        if rest := total - len(snapshots[:PAGE]):
-            blocks.append(context(f"and {rest} more: {code(f'{objects.root} {kind} list')}"))
+        if rest := page.total - len(rows):
+            blocks.append(context(f"and {rest} more: {command}" if counted else f"more: {command}"))
+        if page.restricted:
+            blocks.append(context(restriction(page)))
     return [*blocks, context(f"as of {date_token(objects.now)}")]
 
 

@@ -1,8 +1,9 @@
 """Say who is on call, and what is most pressing for them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
+from bot.domain.objects import OBJECT_KINDS, ObjectKind
 from bot.domain.tracking import OpenCounts, TrackedObject
 from bot.messages.blocks import Message, new_message, section
 from bot.messages.lists import SHOW, object_row
@@ -28,17 +29,22 @@ def stale_warning(since: datetime) -> str:
     return f"⚠️ SecMaster can't be read now; this is as of {date_token(since)}."
 
 
-def on_call(
+def on_call(  # noqa: PLR0913 - what is said, and of which kinds it may be
     on_call: Sequence[str] | None,
     counts: OpenCounts,
     pressing: Sequence[TrackedObject],
     now: datetime,
     unread_since: datetime | None,
+    *,
+    counted_kinds: Collection[ObjectKind] = OBJECT_KINDS,
 ) -> Message:
-    """Say who is on call and how much is open, with a row for each pressing object."""
-    names, summary = on_call_names(on_call), count_line(counts)
-    if unread_since:
-        summary += f"\n{stale_warning(unread_since)}"
+    """Say who is on call and how much is open, with a row for each pressing object.
+
+    Of other kinds than the ``counted_kinds`` no number is said.
+    """
+    names = on_call_names(on_call)
+    warning = stale_warning(unread_since) if unread_since else ""
+    summary = "\n".join(filter(None, (count_line(counts, counted_kinds), warning)))
     rows = [
         block
         for tracked in pressing
@@ -48,9 +54,11 @@ def on_call(
     return new_message(f"On call now: {names} {summary}", head, *rows)
 
 
-def count_line(counts: OpenCounts) -> str:
-    """Say in a line how much is open."""
-    return (
+def count_line(counts: OpenCounts, kinds: Collection[ObjectKind] = OBJECT_KINDS) -> str:
+    """Say in a line how much is open of these kinds; "" for none."""
+    tasks = (
         f"*{counts.waiting:,}* waiting · *{counts.overdue:,}* overdue · "
-        f"*{counts.soon:,}* due in {format_duration(SOON)} · *{counts.failed:,}* failed"
+        f"*{counts.soon:,}* due in {format_duration(SOON)}"
     )
+    parts = {"task": tasks, "instance": f"*{counts.failed:,}* failed"}
+    return " · ".join(text for kind, text in parts.items() if kind in kinds)

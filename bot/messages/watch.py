@@ -1,14 +1,15 @@
 """Say how the watch fares, where cards go and why, and what subscriptions and snoozes changed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, time, timedelta
 from typing import assert_never
 
-from bot.domain.objects import Ref
+from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
 from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.watch_status import PollStatus, WatchStatus
 from bot.messages.blocks import Message, text_message
+from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT
 from bot.messages.text import (
     code,
     date_token,
@@ -17,22 +18,31 @@ from bot.messages.text import (
     inline,
     mention_user,
 )
-from bot.policy.routes import DigestSchedule, Route, RouteMatch
+from bot.policy.routes import TAKEN, DigestSchedule, Route, RouteMatch
 
 NOT_WATCHING = "Nothing watches SecMaster here: `[watch] every` is 0."
 
 
-def status(watch_status: WatchStatus) -> Message:
-    """Say how the watch fares: its last rounds, what is open, what is queued, what is closed."""
+def status(
+    watch_status: WatchStatus, counted_kinds: Collection[ObjectKind] = OBJECT_KINDS
+) -> Message:
+    """Say how the watch fares: its last rounds, what is open, what is queued, what is closed.
+
+    Of other kinds than the ``counted_kinds`` it is not said how many are open.
+    """
     if not watch_status.interval:
         return text_message(NOT_WATCHING)
     if not watch_status.polls:
         return text_message("The watch has not begun yet: its first round is under way.")
     lines = [_poll_line(poll, watch_status.behind[poll.workspace]) for poll in watch_status.polls]
-    for poll in watch_status.polls:
-        tasks, runs = (watch_status.open[poll.workspace, kind] for kind in ("task", "instance"))
-        name = inline(poll.workspace, 60)
-        lines.append(f"{name}: {tasks} tasks wait, {runs} runs are failed.")
+    words = {"task": "tasks wait", "instance": "runs are failed"}
+    for poll in watch_status.polls if counted_kinds else ():
+        counts = (
+            f"{watch_status.open[poll.workspace, kind]} {words[kind]}"
+            for kind in OBJECT_KINDS
+            if kind in counted_kinds
+        )
+        lines.append(f"{inline(poll.workspace, 60)}: {', '.join(counts)}.")
     lines.append(f"Messages to be posted: {watch_status.queued}.")
     for channel, error_code in watch_status.closed_channels:
         lines.append(
@@ -124,7 +134,7 @@ def route_test(
         f"✅ {destination_name(Destination.parse(channel))} asked for all that comes"
         for channel in subscribed
     ]
-    if not any(match is RouteMatch.MATCHES for _, _, match in answers) and not subscribed:
+    if not any(match in TAKEN for _, _, match in answers) and not subscribed:
         lines.append("No card is posted for it.")
     return text_message("\n".join(lines))
 
@@ -133,6 +143,8 @@ def _match_text(match: RouteMatch) -> str:
     match match:
         case RouteMatch.MATCHES:
             return "✅ takes it"
+        case RouteMatch.UNCLEAR:
+            return "✅ takes it as well, as letters of its name look like others"
         case RouteMatch.PASSED:
             return "▫️ is not asked: an earlier one took it"
         case RouteMatch.KIND:
@@ -182,6 +194,15 @@ def subscription_unchanged(*, subscribed: bool) -> Message:
     if subscribed:
         return text_message("This channel is told of all that comes already. Nothing was changed.")
     return text_message("This channel had not asked for what comes. Nothing was changed.")
+
+
+def subscription_undone(channel: str, error_code: str) -> Message:
+    """Tell whoever subscribed a channel that it takes no message, by Slack's error code."""
+    reason = CANNOT_POST.get(error_code, CANNOT_POST_DEFAULT)
+    name = destination_name(Destination.parse(channel))
+    return text_message(
+        f"🚫 {name} is told of nothing after all. {reason}. Then use `watch` there again."
+    )
 
 
 def not_here() -> Message:

@@ -35,21 +35,26 @@ class Dispatcher:
     def __init__(self, services: Services) -> None:
         self.workers = ChannelWorkers(services)
         self._services = services
-        self._woken = asyncio.Event()
 
     def wake(self) -> None:
         """Have the outbox looked at now: something was written into it, or became due."""
-        self._woken.set()
+        self._services.outbox_written.set()
 
-    async def run(self, interval: float, is_leader: Callable[[], Awaitable[bool]]) -> None:
-        """Dispatch whenever woken and every ``interval`` seconds, for as long as this one leads."""
+    async def run(
+        self, interval: float, is_leader: Callable[[], Awaitable[bool]], *, plans: bool = True
+    ) -> None:
+        """Dispatch whenever woken and every ``interval`` seconds, for as long as this one leads.
+
+        Where SecMaster is not polled, nothing is planned: what is known may be over.
+        """
+        woken = self._services.outbox_written
         try:
             while await is_leader():
-                self._woken.clear()
-                await self.dispatch()
+                woken.clear()
+                await self.dispatch(plans=plans)
                 waits = (
                     asyncio.ensure_future(self._services.clock.sleep(interval)),
-                    asyncio.ensure_future(self._woken.wait()),
+                    asyncio.ensure_future(woken.wait()),
                 )
                 try:
                     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -59,9 +64,10 @@ class Dispatcher:
         finally:
             await self.workers.close()
 
-    async def dispatch(self) -> None:
+    async def dispatch(self, *, plans: bool = True) -> None:
         """Plan what is due by now, and have what is ready posted in the background."""
-        for step in (self.enqueue_due, self.workers.start_ready):
+        steps = (self.enqueue_due, self.workers.start_ready)
+        for step in steps if plans else steps[1:]:
             try:
                 await step()
             except Exception:

@@ -47,7 +47,8 @@ class FailureDetailsNotification(Notification):
         if not isinstance(run, Instance) or run.failed_node is None:
             return
         name = f"{run.failed_node.action_id or run.id}-{run.retry_count}.txt"
-        if posting.was_tried and await slack.has_file(channel, thread, name):
+        since = posting.entry.sending_at
+        if since and await slack.has_file(channel, thread, name, since):
             return
         content = messages.failure_groups.failure_details(run)
         comment = messages.failure_groups.DETAILS_COMMENT

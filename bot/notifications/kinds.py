@@ -3,6 +3,7 @@
 The outbox stores a notification as JSON, and `read` returns it as its own kind.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
@@ -27,6 +28,8 @@ from bot.notifications.notification import (
 from bot.notifications.reminder import ReminderNotification
 from bot.policy.routes import Route
 from bot.secmaster import Instance, Task
+from bot.slack.gateway import CannotPost
+from bot.store import RequestedChange, RequestedChanges
 
 
 class SnoozeEndedNotification(RoutedNotification):
@@ -99,6 +102,105 @@ class RetryEndedNotification(Announcement):
         return messages.notifications.retry_ended(self.result)
 
 
+class SnoozeNotification(Announcement):
+    """Somebody snoozed an object until a time, or ended its snooze.
+
+    ``auto_approves`` says that silence approves the task before the snooze is over.
+    """
+
+    kind: Literal["snooze"] = "snooze"
+    ref: Ref
+    actor_id: str
+    until: datetime | None = None
+    auto_approves: bool = False
+
+    def render(self) -> Message:
+        """Return the message for the thread of the card that was pressed."""
+        if self.until is None:
+            return messages.watch.snooze_ended(self.actor_id)
+        message = messages.watch.snoozed(self.actor_id, self.until)
+        if self.auto_approves:
+            return messages.watch.with_auto_approval_warning(message, self.until)
+        return message
+
+    async def deliver(self, posting: Posting) -> bool:
+        """Post the message, and show the snooze on every card."""
+        await super().deliver(posting)
+        await posting.services.cards.redraw(self.ref)
+        return True
+
+
+class DelegationNotification(Announcement):
+    """Somebody delegated their rights to the person until a time; or not any more, with None."""
+
+    kind: Literal["delegation"] = "delegation"
+    delegator: str
+    until: datetime | None = None
+
+    def render(self) -> Message:
+        """Return the message to the delegate."""
+        if self.until is None:
+            return messages.permissions.delegation_withdrawn(self.delegator)
+        return messages.permissions.delegation_received(self.delegator, self.until)
+
+
+class SubscriptionNotification(Announcement):
+    """Somebody subscribed the channel to everything that comes, or ended its subscription."""
+
+    kind: Literal["subscription"] = "subscription"
+    actor_id: str
+    subscribed: bool
+
+    def render(self) -> Message:
+        """Return the message to the channel."""
+        if self.subscribed:
+            return messages.watch.subscribed(self.actor_id)
+        return messages.watch.unsubscribed(self.actor_id)
+
+    async def deliver(self, posting: Posting) -> bool:
+        """Tell the channel; one that takes no message can't be subscribed, so that is undone."""
+        try:
+            return await super().deliver(posting)
+        except CannotPost as error:
+            if self.subscribed:
+                await asyncio.to_thread(self.undo, posting, error.code)
+            return False
+
+    def undo(self, posting: Posting, code: str) -> None:
+        """End the subscription, on record, and have its requester told; blocks."""
+        services, now = posting.services, posting.services.clock.now()
+        record = {
+            "at": now,
+            "operation_id": posting.entry.dedupe_key,
+            "outcome": "failed",
+            "action": "watch",
+            "target": posting.channel,
+            "actor": {"id": self.actor_id},
+            "detail": code,
+        }
+        report = OutboxEntry(
+            dedupe_key=f"undone:{posting.entry.dedupe_key}",
+            destination=Destination.parse(self.actor_id),
+            notification=SubscriptionUndoneNotification(channel=posting.channel, code=code),
+            not_before=now,
+        )
+        changes = RequestedChanges(services.store.engine)
+        changes.unsubscribe(posting.channel, RequestedChange(now, record, [report]))
+        services.outbox_written.set()
+
+
+class SubscriptionUndoneNotification(Announcement):
+    """A channel was not subscribed after all; ``code`` is Slack's word for why."""
+
+    kind: Literal["subscription_undone"] = "subscription_undone"
+    channel: str
+    code: str
+
+    def render(self) -> Message:
+        """Return the message to whoever subscribed it."""
+        return messages.watch.subscription_undone(self.channel, self.code)
+
+
 class BacklogNotification(Announcement):
     """How many objects were open before the first poll, and since when the oldest task waits."""
 
@@ -155,6 +257,10 @@ KINDS: tuple[type[Notification], ...] = (
     CardNotification,
     SnoozeEndedNotification,
     RetryEndedNotification,
+    SnoozeNotification,
+    DelegationNotification,
+    SubscriptionNotification,
+    SubscriptionUndoneNotification,
     FailureDetailsNotification,
     BacklogNotification,
     DigestNotification,

@@ -43,7 +43,10 @@ class Batches:
     def __init__(self, services: Services, operations: Operations) -> None:
         @DBOS.workflow(name="decide_batch")
         async def decide_batch(recorded: dict[str, Any]) -> str:
-            return await BatchRunner(services, operations, Batch.model_validate(recorded)).run()
+            batch = Batch.model_validate(recorded)
+            resumed = services.is_resumed(batch.operation)
+            async with services.tracker.run(batch.id, resumed=resumed):
+                return await BatchRunner(services, operations, batch).run()
 
         self._decide_batch = decide_batch
 
@@ -73,8 +76,6 @@ class BatchRunner:
 
         After a crash each is started again, which does nothing more than to hand out its handle.
         """
-        tracker, operation = self.services.tracker, self.batch.operation
-        tracker.track(operation.id, resumed=self.services.is_resumed(operation))
         try:
             location = await record_step("announce", SlackLocation, self._announce)
         except (SlackFailed, RETRIES_EXHAUSTED):
@@ -94,7 +95,6 @@ class BatchRunner:
         finally:
             for end in self.workflow_ends.values():
                 end.cancel()
-        tracker.forget(operation.id)
         return "reported"
 
     async def _announce(self) -> SlackLocation:

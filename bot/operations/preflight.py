@@ -16,6 +16,7 @@ from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefu
 from bot.domain.reasons import OutcomeReason
 from bot.domain.snapshots import Snapshot, StoredSnapshot
 from bot.operations.authorization import authorize_again, needs_object
+from bot.operations.reading import may_read
 from bot.operations.step_results import (
     Preflight,
     PreflightResult,
@@ -54,7 +55,9 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
         return authorized
     if operation.intent is ApprovalIntent.DECLINE:
         return await asyncio.to_thread(_change_approval, services, authorized)
-    if posts_card and snapshot:
+    reader = operation.actor
+    # Whoever may act on an object and not read it gets no card of it, and is answered alone.
+    if posts_card and snapshot and await may_read(services, reader, operation.ref, snapshot):
         try:
             ts = await services.cards.find_or_post(
                 operation.ref,

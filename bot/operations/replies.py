@@ -11,7 +11,7 @@ from bot.domain.operations import Operation, OperationState, Outcome, StandingOp
 from bot.domain.reasons import OutcomeReason
 from bot.messages import Message
 from bot.operations.step_results import StepResult, WriteKind
-from bot.operations.steps import posted_since
+from bot.operations.steps import is_last_attempt, posted_since
 from bot.operations.transitions import Notice
 from bot.policy.decide import Refused
 from bot.secmaster import Refused as RefusedBySecMaster
@@ -34,6 +34,7 @@ PRIVATE = (
 )
 DONE_BEFORE = (OperationState.DONE, OperationState.PENDING, OperationState.IN_DOUBT)
 TIMEOUT = 5.0  # seconds for what an operation does not wait for
+REDRAW_ATTEMPTS = 4  # to read an object whose cards are drawn: about five seconds of pauses
 
 
 async def outcome(
@@ -52,7 +53,7 @@ async def outcome(
     if outcome.reason_code is OutcomeReason.CHANGED:
         message = await _decide_again(services, operation, outcome)
     elif outcome.refusal and not operation.batch_ts:
-        refused = Refused(outcome.refusal.reason, outcome.refusal.rule, outcome.refusal.roles)
+        refused = Refused(**dict(outcome.refusal))
         roles = services.policy.current.roles
         action = BY_NAME[operation.action]
         message = messages.denials.not_allowed(action, operation.ref, refused, roles)
@@ -129,7 +130,8 @@ async def redraw(services: Services, operation: Operation, result: StepResult) -
     """Draw the cards of an operation's object, from SecMaster's answer where that is the last word.
 
     A task that still waits may change again at once, and an instance's answer says nothing of it:
-    those are read.
+    those are read. Where they can't be, the cards are drawn from what is stored, since what follows
+    must not wait for them, and the poller draws them later.
     """
     snapshot = snapshots.parse(operation.ref.kind, result.task)
     try:
@@ -137,9 +139,12 @@ async def redraw(services: Services, operation: Operation, result: StepResult) -
             await services.cards.redraw_from(operation.ref, snapshot, result.asked_at)
         else:
             await services.cards.redraw(operation.ref)
-    except RefusedBySecMaster as error:
-        # What is refused now will not be allowed by asking again: the poller draws them later.
-        log.warning("cards not redrawn", extra={"ref": str(operation.ref), "error": str(error)})
+    except SecMasterError as error:
+        # What is refused now will not be allowed by asking again.
+        if not (isinstance(error, RefusedBySecMaster) or is_last_attempt(REDRAW_ATTEMPTS)):
+            raise
+        log.warning("cards not read", extra={"ref": str(operation.ref), "error": str(error)})
+        await services.cards.redraw_from_stored(operation.ref)
 
 
 async def _draw_doubt(services: Services, operation: Operation) -> None:

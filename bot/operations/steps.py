@@ -1,29 +1,34 @@
 """Durable steps: run once for ever, recorded as plain JSON, tried again while trouble may pass."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
 from dbos import DBOS, StepOptions
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.domain.objects import Value
 from bot.domain.operations import Operation
 from bot.secmaster import Refused, SecMasterError
 from bot.services import Services
 from bot.slack.gateway import SlackFailed
+from bot.store import is_database_fault
 
 V = TypeVar("V", bound=Value)
 
 
-async def _should_retry(error: BaseException) -> bool:
-    """Return whether Slack, SecMaster or the database may answer when they are asked again."""
+def _may_pass(error: BaseException) -> bool:
+    """Return whether Slack or SecMaster may answer when they are asked again.
+
+    After a fault of the database the whole workflow is taken up again: see `unfinished`.
+    """
     if isinstance(error, SlackFailed):
         return error.is_temporary
-    if isinstance(error, SecMasterError):
-        return not isinstance(error, Refused)
-    return isinstance(error, OperationalError | InterfaceError | PoolTimeout)
+    return isinstance(error, SecMasterError) and not isinstance(error, Refused)
+
+
+async def _should_retry(error: BaseException) -> bool:
+    return _may_pass(error)
 
 
 # About an hour in all: an answer outlives an outage of Slack, and a restart of ours as well.
@@ -60,11 +65,40 @@ async def run_step(name: str, step: Callable[..., Awaitable[None]], *args: objec
     await DBOS.run_step_async({"name": name, **RETRY_OPTIONS}, recorded)
 
 
+async def run_side_by_side(name: str, *effects: Callable[[], Awaitable[None]]) -> None:
+    """Run effects side by side as one step; another attempt runs those alone that have failed.
+
+    One step and not one each: recording a step costs two transactions.
+    """
+    remaining = list(effects)
+
+    async def attempt() -> None:
+        errors = await asyncio.gather(*(run() for run in remaining), return_exceptions=True)
+        remaining[:] = [run for run, error in zip(remaining, errors, strict=True) if error]
+        raised = [error for error in errors if error]
+        # What breaks the workflow off comes first, and what may succeed before what can't.
+        raised.sort(key=lambda error: (not is_database_fault(error), not _may_pass(error)))
+        for error in raised:
+            raise error
+
+    await run_step(name, attempt)
+
+
+def attempts_before() -> int:
+    """Return how often this step was tried before in this run of its workflow."""
+    status = DBOS.step_status
+    return (status.current_attempt or 0) if status else 0
+
+
+def is_last_attempt(attempts: int) -> bool:
+    """Return whether a step that wants no more than so many attempts is at the last of them."""
+    return attempts_before() + 1 >= attempts
+
+
 def posted_since(services: Services, operation: Operation) -> datetime | None:
     """Return since when this step's message may stand in Slack already; None if it can't.
 
-    It may where another process began the operation, or at a second attempt of the step.
+    It may where the operation was begun before, or at a second attempt of the step.
     """
-    status = DBOS.step_status
-    may_stand = services.is_resumed(operation) or bool(status and status.current_attempt)
+    may_stand = services.is_resumed(operation) or attempts_before()
     return operation.accepted_at if may_stand else None

@@ -21,8 +21,9 @@ from pydantic import (
     model_validator,
 )
 
-from bot.domain.objects import visible
+from bot.domain.objects import ObjectKind, visible
 from bot.domain.operations import AttributionRule
+from bot.policy.patterns import normalize
 from bot.policy.routes import (
     Brake,
     ChannelId,
@@ -33,7 +34,7 @@ from bot.policy.routes import (
     check_consistency,
     distinct,
 )
-from bot.policy.rules import Duration, Role, Rule, Section
+from bot.policy.rules import READS, Duration, Role, Rule, Section, covers
 
 
 class ConfigError(Exception):
@@ -139,7 +140,7 @@ class Identities(Section):
     @model_validator(mode="after")
     def nobody_is_two(self) -> Self:
         """Check that no two people have one name in SecMaster; raises ValueError."""
-        counts = Counter(name.casefold() for name in self.users.values())
+        counts = Counter(normalize(name).casefold() for name in self.users.values())
         if shared := [name for name, count in counts.items() if count > 1]:
             raise ValueError(f"several people are {', '.join(shared)}; each is one person")
         return self
@@ -207,6 +208,13 @@ class Config(Section):
         return self
 
     @property
+    def unreadable_kinds(self) -> tuple[ObjectKind, ...]:
+        """The kinds of objects that no rule lets anybody read."""
+        return tuple(
+            read.kind for read in READS if not any(covers(rule, read) for rule in self.rules)
+        )
+
+    @property
     def fingerprint(self) -> str:
         """Twelve characters that name this policy in records; another policy has others."""
         return hashlib.sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()[:12]
@@ -234,8 +242,8 @@ def parse(text: str, source: str = "secmaster-bot.toml") -> Config:
     ``source`` is what the errors call the file.
     """
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = parse_toml(text)
+    except ValueError as error:
         raise ConfigError(f"{source}: not TOML: {error}") from None
     problems = _undefined_roles(table)
     try:
@@ -248,6 +256,14 @@ def parse(text: str, source: str = "secmaster-bot.toml") -> Config:
     if problems:
         raise ConfigError("\n".join(f"{source}: {line}" for line in problems))
     return config
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse TOML; raises ValueError for what is none, or has a number without end."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply to be read") from None
 
 
 def _undefined_roles(table: dict[str, Any]) -> list[str]:

@@ -150,6 +150,8 @@ class RouteMatch(StrEnum):
     """How a route fits an object: it MATCHES, or the first thing that keeps it from matching.
 
     PASSED: an earlier route matched and does not continue. KIND: the route takes no such objects.
+    UNCLEAR: whether its name is the one can't be told, for letters that look like others; the card
+    is posted, and the routes that follow are read as well, so that nobody misses it.
     The others are the object's status, and the keys of ``when``.
     """
 
@@ -163,6 +165,7 @@ class RouteMatch(StrEnum):
     RELATED_OBJECT = "related_object"
     WORKFLOW = "workflow"
     PLAYBOOK = "playbook"
+    UNCLEAR = "unclear"
 
 
 class Route(Entry):
@@ -248,6 +251,9 @@ class Brake(Section):
     within: Duration
 
 
+TAKEN = (RouteMatch.MATCHES, RouteMatch.UNCLEAR)
+
+
 def titled_routes(routes: Sequence[Route]) -> Iterator[tuple[str, Route]]:
     """Yield each route with its title: its number, and its name if it has one."""
     return numbered("route", routes)
@@ -261,7 +267,7 @@ def matching_routes(
     ``workspaces`` are all names of the object's workspace.
     """
     explained = explain_routes(routes, snapshot, workspaces)
-    return tuple(route for route, match in explained if match is RouteMatch.MATCHES)
+    return tuple(route for route, match in explained if match in TAKEN)
 
 
 def explain_routes(
@@ -290,11 +296,14 @@ def _match(
         return RouteMatch.STATUS
     if not conditions.includes_workspace(workspaces):
         return RouteMatch.WORKSPACE
+    unclear = False
     for key in conditions.object_keys:
         value = facts.get(key, "")
-        if not value or not matches(conditions, key, value):
+        fits = matches(conditions, key, value) if value else False
+        if fits is False:
             return RouteMatch(key)
-    return RouteMatch.MATCHES
+        unclear = unclear or fits is None
+    return RouteMatch.UNCLEAR if unclear else RouteMatch.MATCHES
 
 
 def check_consistency(routes: tuple[Route, ...]) -> tuple[Route, ...]:

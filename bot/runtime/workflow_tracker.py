@@ -1,44 +1,81 @@
 """Which durable workflows run in this process, which of them only wait, and which were resumed.
 
 A shutdown waits for those at work; a resumed one must be careful with the first step that really
-runs here, since a dead process may have begun it.
+runs here, since whoever ran it before may have begun it.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
-MAX_REMEMBERED = 10_000  # workflows whose start in this process is remembered
+from bot.runtime.locks import KeyedLocks
 
 
 class WorkflowTracker:
-    """Tracks the workflows of this process by their ids."""
+    """Tracks the workflows of this process by their ids.
+
+    ``broke_off`` is set when one ended before its end, for whoever takes those up.
+    """
 
     def __init__(self) -> None:
-        self._started: dict[str, None] = {}
+        self.broke_off = asyncio.Event()
+        self._locks = KeyedLocks()
+        self._running: set[str] = set()
+        self._unfinished: set[str] = set()  # begun here, and not ended here
         self._steps_run: dict[str, int] = {}  # by resumed workflow
         self._tasks: set[asyncio.Task[object]] = set()
         self._waiting: set[asyncio.Task[object]] = set()
         self._changed = asyncio.Event()
 
+    @asynccontextmanager
+    async def run(self, workflow_id: str, *, resumed: bool) -> AsyncIterator[None]:
+        """Track a workflow that the current task runs in this block.
+
+        One that is handed out again while it still runs here waits until that has stopped: two of
+        one id would each do what the other does.
+        """
+        async with self._locks.get(workflow_id):
+            self.track(workflow_id, resumed=resumed)
+            self._running.add(workflow_id)
+            try:
+                yield
+            except BaseException:
+                self.broke_off.set()
+                raise
+            else:
+                self.forget(workflow_id)
+            finally:
+                self._running.discard(workflow_id)
+
     def track(self, workflow_id: str, *, resumed: bool) -> None:
         """Note that the current task runs this workflow.
 
-        ``resumed``: another process began it. So did this one if it has run it before: when DBOS
-        hands a workflow out again, its steps must be as careful as after a crash.
+        ``resumed``: another process began it. So did this one if it did not end it: when it runs
+        again, its steps must be as careful as after a crash.
         """
-        if resumed or workflow_id in self._started:
+        if resumed or workflow_id in self._unfinished:
             self._steps_run[workflow_id] = 0
-        self._started[workflow_id] = None
-        if len(self._started) > MAX_REMEMBERED:
-            del self._started[next(iter(self._started))]
+        self._unfinished.add(workflow_id)
         if task := asyncio.current_task():
             self._tasks.add(task)
             task.add_done_callback(self._task_done)
 
     def forget(self, workflow_id: str) -> None:
-        """Drop what only matters while a workflow is under way."""
+        """Drop what only matters until a workflow has ended."""
+        self._unfinished.discard(workflow_id)
         self._steps_run.pop(workflow_id, None)
+
+    def is_running(self, workflow_id: str) -> bool:
+        """Return whether a workflow runs in this process."""
+        return workflow_id in self._running
+
+    def has_broken_off(self, workflow_id: str) -> bool:
+        """Return whether a workflow was begun in this process, and runs no more."""
+        return workflow_id in self._unfinished and workflow_id not in self._running
+
+    def is_resumed(self, workflow_id: str) -> bool:
+        """Return whether a workflow was begun before it ran in this process, or this time."""
+        return workflow_id in self._steps_run
 
     def count_step(self, workflow_id: str) -> None:
         """Count a step of a resumed workflow that runs here, and is not read from its record."""

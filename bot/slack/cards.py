@@ -181,7 +181,8 @@ class Cards:
             return False
         async with self.render_lock(ref):
             if await asyncio.to_thread(states.record_if_newest, ref, reading):
-                await self._publish(ref, reading.snapshot, only_outdated=False)
+                state = await self._load(ref, reading.snapshot)
+                await self._publish(state, only_outdated=False)
                 pending.reading_drawn = True
         return pending.reading_drawn
 
@@ -194,13 +195,18 @@ class Cards:
         return await self._draw_cards(ref, only_outdated=True)
 
     async def redraw_from_stored(self, ref: Ref) -> None:
-        """Draw the cards from the snapshot that they show, while SecMaster can't be read."""
+        """Draw the cards from the snapshot that they show, while SecMaster can't be read.
+
+        They are outdated from then on, so that the poller draws them once it can be. Raises
+        SlackFailed for what may pass.
+        """
         async with self.render_lock(ref):
             state = await asyncio.to_thread(
                 self._store.card_states.load_stored, ref, self._clock.now()
             )
             if state.snapshot:
-                await asyncio.gather(*(self._draw(card, state) for card in state.cards))
+                await self._publish(state, only_outdated=False)
+                await asyncio.to_thread(self._store.tracked.mark_stale, ref, stale=True)
 
     async def _draw_cards(self, ref: Ref, *, only_outdated: bool) -> int:
         """Read an object, draw its cards, and return how many; raises SecMasterError."""
@@ -212,16 +218,20 @@ class Cards:
                 snapshot = await self._workspaces.read(ref)
             reading = Reading(snapshot, asked_at, self._clock.now())
             await asyncio.to_thread(self._store.card_states.record, ref, reading)
-            return await self._publish(ref, snapshot, only_outdated=only_outdated)
+            state = await self._load(ref, snapshot)
+            return await self._publish(state, only_outdated=only_outdated)
 
-    async def _publish(self, ref: Ref, snapshot: Snapshot | None, *, only_outdated: bool) -> int:
-        """Draw the cards of an object that was read, and return how many.
+    async def _load(self, ref: Ref, snapshot: Snapshot | None) -> CardState:
+        """Return all that the cards of an object are drawn from, by what it was read as."""
+        now = self._clock.now()
+        return await asyncio.to_thread(self._store.card_states.load, ref, snapshot, now)
+
+    async def _publish(self, state: CardState, *, only_outdated: bool) -> int:
+        """Draw the cards of an object from a state, and return how many.
 
         The caller holds the object's ``render_lock``. Raises SlackFailed for what may pass.
         """
-        now = self._clock.now()
-        state = await asyncio.to_thread(self._store.card_states.load, ref, snapshot, now)
-        fingerprint = state.rendered_fingerprint
+        fingerprint, snapshot = state.rendered_fingerprint, state.snapshot
         outdated = [
             card
             for card in state.cards
@@ -238,7 +248,7 @@ class Cards:
             if card not in deleted and card not in failures
         ]
         # SecMaster's gateway can lose a task for a moment: what vanished may come back.
-        changeable = snapshot is None or snapshot.status in CHANGEABLE_STATUSES
+        changeable = state.stale or snapshot is None or snapshot.status in CHANGEABLE_STATUSES
         await asyncio.to_thread(
             self._store.cards.mark_rendered, rendered, forgotten=deleted, open_=changeable
         )
@@ -407,10 +417,7 @@ class Cards:
 
     async def _draw_joined(self, card: Card, snapshot: Snapshot) -> None:
         """Draw the message that a run's failure has joined."""
-        state = await asyncio.to_thread(
-            self._store.card_states.load, card.ref, snapshot, self._clock.now()
-        )
-        await self._draw(card, state)
+        await self._draw(card, await self._load(card.ref, snapshot))
 
     async def _post(
         self,

@@ -1,28 +1,32 @@
 """Writing into Slack, so that what is posted twice stands there once.
 
-Slack has no idempotency key for a message: ours carry metadata that names the operation, and
-whoever may be posting for the second time looks for the first message before.
+Slack has no idempotency key for a message: ours carry a mark in their metadata, and whoever may
+be posting for the second time looks for the first message before. Any app can write metadata, so
+only our own messages count, and nobody else can compute a mark before it stands in Slack.
 """
 
+import hashlib
+import hmac
 import logging
-from collections.abc import Awaitable
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.slack import Destination, DestinationKind, SlackLocation
+from bot.domain.slack import CLOCK_SKEW, Destination, DestinationKind, SlackLocation
 from bot.messages import Message
 from bot.slack.channels import Channels
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-CLOCK_SKEW = timedelta(minutes=2)
 OK = 200
 METADATA_EVENT = "secmaster_bot"
+MARKED = ("part", "operation")  # what of a message's metadata its mark stands for
+PAGE = 999  # messages: as many as Slack gives at once, since a post waits for the whole search
 
 # What https://docs.slack.dev/reference/methods/chat.postMessage answers for a place where we
 # may not write; asking again would not change it.
@@ -97,17 +101,25 @@ class SlackGateway:
     """Posts, updates and finds the bot's messages.
 
     ``client`` is Slack's own client, for calls that need none of this; ``bot_user`` is who we are,
-    and ``workspace_url`` the address of the Slack workspace. ``channels`` says where may be posted:
-    whatever a channel shows goes through here.
+    ``workspace_url`` the address of the Slack workspace, and ``mark_key`` the secret that marks
+    are made with, the same in every process. ``channels`` says where may be posted: whatever a
+    channel shows goes through here.
     """
 
     def __init__(
-        self, client: AsyncWebClient, bot_user: str, workspace_url: str, channels: Channels
+        self,
+        client: AsyncWebClient,
+        bot_user: str,
+        workspace_url: str,
+        *,
+        channels: Channels,
+        mark_key: bytes,
     ) -> None:
         self.client = client
         self.channels = channels
         self.bot_user = bot_user
         self._workspace_url = workspace_url
+        self._mark_key = mark_key
         self._dm_channels: dict[str, str] = {}  # our channel with a person never changes
 
     async def post(  # noqa: PLR0913 - what is posted where, and whether it may stand there already
@@ -122,20 +134,22 @@ class SlackGateway:
     ) -> str:
         """Post into a channel, or into its ``thread``, and return the message's ts.
 
-        By the ``part`` and ``operation`` of its ``metadata`` the message can be found again. Where
-        it may have been posted before, ``posted_since`` says since when: it is looked for first.
-        ``broadcast`` shows a reply in the channel as well. Raises CannotPost with a ChannelRefusal
-        where the policy keeps the channel closed.
+        By the ``part`` and ``operation`` of its ``metadata`` the message can be found again: Slack
+        gets a mark in their place. Where it may have been posted before, ``posted_since`` says
+        since when: it is looked for first. ``broadcast`` shows a reply in the channel as well.
+        Raises CannotPost with a ChannelRefusal where the policy keeps the channel closed.
         """
         await self._check_may_post(channel)
         if posted_since and (ts := await self.find_posted(channel, thread, metadata, posted_since)):
             return ts
+        payload = {key: metadata[key] for key in metadata if key not in MARKED}
+        payload["mark"] = self._mark(metadata)
         posted = await call(
             self.client.chat_postMessage(
                 channel=channel,
                 thread_ts=thread or None,
                 reply_broadcast=broadcast or None,
-                metadata={"event_type": METADATA_EVENT, "event_payload": metadata},
+                metadata={"event_type": METADATA_EVENT, "event_payload": payload},
                 # An address in somebody's text is text: nothing fetches it for us.
                 unfurl_links=False,
                 unfurl_media=False,
@@ -214,55 +228,76 @@ class SlackGateway:
         return f"{self._workspace_url.rstrip('/')}/archives/{channel}/p{ts.replace('.', '')}"
 
     async def find_posted(
-        self, channel: str, thread: str, metadata: dict[str, str], since: datetime
+        self, channel: str, thread: str, metadata: Mapping[str, str], since: datetime
     ) -> str:
         """Return the ts of our own message with this metadata, "" if there is none since then."""
-        window: dict[str, Any] = {
-            "channel": channel,
-            "oldest": str((since - CLOCK_SKEW).timestamp()),
-            "include_all_metadata": True,
-            "limit": 200,
-        }
-        if thread:
-            request = self.client.conversations_replies(ts=thread, **window)
-        else:
-            request = self.client.conversations_history(**window)
+        mark = self._mark(metadata)
         try:
-            response = await call(request)
+            async for message in self._own_messages(channel, thread, since):
+                if _payload(message).get("mark") == mark:
+                    return str(message["ts"])
         except SlackFailed as error:
             if error.is_temporary:
                 raise
             # Public channels may be written in uninvited, but not read.
             log.warning("own messages not searched", extra={"code": error.code})
-            return ""
-        for message in response["messages"]:
-            payload = message.get("metadata", {}).get("event_payload", {})
-            if all(payload.get(key) == metadata[key] for key in ("part", "operation")):
-                return str(message["ts"])
         return ""
 
-    async def has_file(self, channel: str, thread: str, title: str) -> bool:
-        """Return whether we have shared a file of this title in a thread.
+    async def has_file(self, channel: str, thread: str, title: str, since: datetime) -> bool:
+        """Return whether we have shared a file of this title in a thread since then.
 
         Files carry no metadata of ours.
         """
-        request = self.client.conversations_replies(channel=channel, ts=thread, limit=200)
-        replies = (await call(request))["messages"]
-        files = (
-            file
-            for message in replies
-            if message.get("user") == self.bot_user
-            for file in message.get("files") or ()
-        )
-        return any(file.get("title") == title for file in files)
+        async for message in self._own_messages(channel, thread, since):
+            if any(file.get("title") == title for file in message.get("files") or ()):
+                return True
+        return False
 
-    async def own_metadata(self, channel: str, ts: str) -> dict[str, str]:
+    async def own_metadata(self, channel: str, ts: str) -> Mapping[str, str]:
         """Return the metadata of one of our messages; empty for anybody else's."""
         request = self.client.conversations_replies(
             channel=channel, ts=ts, limit=1, include_all_metadata=True
         )
         for message in (await call(request))["messages"]:
             if message["ts"] == ts and message.get("user") == self.bot_user:
-                payload: dict[str, str] = message.get("metadata", {}).get("event_payload", {})
-                return payload
+                return _payload(message)
         return {}
+
+    async def _own_messages(
+        self, channel: str, thread: str, since: datetime
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        """Yield our own messages in a channel, or in its thread, that were posted since then.
+
+        All pages are read: any number of others may have been posted after ours. Slack's clock may
+        differ from ours by as much as its requests may. Raises SlackFailed.
+        """
+        window: dict[str, Any] = {
+            "channel": channel,
+            "oldest": str((since - CLOCK_SKEW).timestamp()),
+            "include_all_metadata": True,
+            "limit": PAGE,
+        }
+        while True:
+            if thread:
+                request = self.client.conversations_replies(ts=thread, **window)
+            else:
+                request = self.client.conversations_history(**window)
+            response = await call(request)
+            for message in response["messages"]:
+                if message.get("user") == self.bot_user:
+                    yield message
+            window["cursor"] = (response.get("response_metadata") or {}).get("next_cursor")
+            if not window["cursor"]:
+                return
+
+    def _mark(self, metadata: Mapping[str, str]) -> str:
+        """Return the mark of a message: the same in every process, and nobody else's to guess."""
+        name = "\n".join(metadata[key] for key in MARKED)
+        return hmac.new(self._mark_key, name.encode(), hashlib.sha256).hexdigest()
+
+
+def _payload(message: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the payload of a message's metadata; empty where it is not of our event type."""
+    metadata = message.get("metadata") or {}
+    payload: Mapping[str, str] = metadata.get("event_payload") or {}
+    return payload if metadata.get("event_type") == METADATA_EVENT else {}

@@ -12,19 +12,27 @@ from bot.store.engine import (
     hold_name,
     migrate,
     open_read_only,
+    readable_by_others,
     schema_versions,
 )
+from bot.store.faults import is_database_fault, may_have_committed
+from bot.store.requested_changes import RequestedChange, RequestedChanges
 from bot.store.store import Store
 
 __all__ = [
     "Delegations",
     "NameInUse",
+    "RequestedChange",
+    "RequestedChanges",
     "Store",
     "UnsupportedDatabase",
     "close",
     "connect",
     "hold_name",
+    "is_database_fault",
+    "may_have_committed",
     "migrate",
     "open_read_only",
+    "readable_by_others",
     "schema_versions",
 ]

@@ -24,8 +24,8 @@ Row = sa.Row[Any]
 Problem = tuple[int, str]
 
 
-def append(connection: sa.Connection, entry: Mapping[str, Any]) -> None:
-    """Add a record, in the caller's transaction, unless it was added before.
+def append(connection: sa.Connection, entry: Mapping[str, Any]) -> bool:
+    """Add a record, in the caller's transaction; False if it was added before.
 
     An entry has at least "at" (with its zone), "operation_id", "outcome" and "target". The same
     operation and outcome again add nothing: a step that is replayed after a crash adds them twice.
@@ -35,7 +35,7 @@ def append(connection: sa.Connection, entry: Mapping[str, Any]) -> None:
     columns = _columns(record)
     existing = sa.select(audit.c.number).where(audit.c.dedupe_key == columns["dedupe_key"])
     if connection.execute(existing).first():
-        return
+        return False
     number = head.number + 1
     # ASCII only: Postgres takes neither NUL nor half a surrogate pair.
     text = json.dumps(
@@ -44,6 +44,7 @@ def append(connection: sa.Connection, entry: Mapping[str, Any]) -> None:
     last = {"number": number, "hash": chained_hash(head.hash.encode(), text.encode()).decode()}
     connection.execute(sa.insert(audit).values(**columns, **last, record=text))
     connection.execute(sa.update(audit_head).where(audit_head.c.id == 1).values(last))
+    return True
 
 
 def find(

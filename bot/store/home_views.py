@@ -1,5 +1,6 @@
 """What each person's Home shows, and when they opened it."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -10,15 +11,31 @@ from bot.store.tables import home_views
 from bot.store.times import to_utc
 
 
+def save_options(
+    connection: sa.Connection,
+    insert: Callable[..., Any],
+    user: str,
+    options: dict[str, Any],
+    at: datetime,
+) -> None:
+    """Record in the caller's transaction the options of a Home that somebody has open.
+
+    ``insert`` is the INSERT of the connection's dialect.
+    """
+    values = {"options": options, "opened_at": to_utc(at), "fingerprint": ""}
+    statement = insert(home_views).values(user=user, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["user"], set_=values))
+
+
 class HomeViews(Repository):
     """The table of Homes. Options are whatever it takes to render a Home again, as JSON."""
 
-    def save_options(self, user: str, options: dict[str, Any], at: datetime) -> None:
-        """Record that a person opened their Home, with these options."""
-        # Without the fingerprint of what it showed before, it is rendered anew: it may have been
-        # overwritten, with the notice that Slack could not be asked, for example.
-        values = {"options": options, "opened_at": to_utc(at), "fingerprint": ""}
-        insert = self._insert(home_views).values(user=user, **values)
+    def mark_opened(self, user: str, at: datetime) -> None:
+        """Record that a person opened their Home, which is to be rendered anew."""
+        # What it showed before may have been overwritten: with the notice that Slack could not be
+        # asked, for example.
+        values = {"opened_at": to_utc(at), "fingerprint": ""}
+        insert = self._insert(home_views).values(user=user, options={}, **values)
         with self.engine.begin() as connection:
             connection.execute(insert.on_conflict_do_update(index_elements=["user"], set_=values))
 

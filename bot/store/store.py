@@ -10,6 +10,7 @@ from bot.store.closed_channels import ClosedChannels
 from bot.store.delegations import Delegations
 from bot.store.followed_retries import FollowedRetries
 from bot.store.home_views import HomeViews
+from bot.store.mark_key import MarkKey
 from bot.store.outbox import Outbox
 from bot.store.poll_status import PollStatuses
 from bot.store.snapshots import Snapshots
@@ -30,6 +31,7 @@ class Store:
         self.delegations = Delegations(engine)
         self.followed_retries = FollowedRetries(engine)
         self.home_views = HomeViews(engine)
+        self.mark_key = MarkKey(engine)
         self.outbox = Outbox(engine)
         self.poll_statuses = PollStatuses(engine)
         self.snapshots = Snapshots(engine)

@@ -1,6 +1,8 @@
 """Channels that subscribed to all that arrives, beside the policy's routes."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -8,21 +10,30 @@ from bot.store.repository import Repository
 from bot.store.tables import subscriptions
 
 
+def add(
+    connection: sa.Connection,
+    insert: Callable[..., Any],
+    channel: str,
+    actor_id: str,
+    at: datetime,
+) -> bool:
+    """Subscribe a channel in the caller's transaction; False if it is subscribed already.
+
+    ``insert`` is the INSERT of the connection's dialect.
+    """
+    row = {"channel": channel, "actor_id": actor_id, "at": at}
+    statement = insert(subscriptions).values(row).on_conflict_do_nothing()
+    return bool(connection.execute(statement).rowcount)
+
+
+def remove(connection: sa.Connection, channel: str) -> bool:
+    """Unsubscribe a channel in the caller's transaction; False if it was not subscribed."""
+    row = subscriptions.c.channel == channel
+    return bool(connection.execute(sa.delete(subscriptions).where(row)).rowcount)
+
+
 class Subscriptions(Repository):
-    """The table of subscriptions."""
-
-    def add(self, channel: str, actor_id: str, at: datetime) -> bool:
-        """Subscribe a channel; False if it is subscribed already."""
-        row = {"channel": channel, "actor_id": actor_id, "at": at}
-        with self.engine.begin() as connection:
-            insert = self._insert(subscriptions).values(row).on_conflict_do_nothing()
-            return bool(connection.execute(insert).rowcount)
-
-    def remove(self, channel: str) -> bool:
-        """Unsubscribe a channel; False if it was not subscribed."""
-        row = subscriptions.c.channel == channel
-        with self.engine.begin() as connection:
-            return bool(connection.execute(sa.delete(subscriptions).where(row)).rowcount)
+    """Reads the table of subscriptions."""
 
     def channels(self) -> list[str]:
         """Return the subscribed channels, oldest subscription first."""

@@ -210,3 +210,12 @@ home_views = sa.Table(
     sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False, index=True),
     sa.Column("fingerprint", sa.String(64), nullable=False),
 )
+
+# One row: the secret that the marks in the metadata of our messages are made with. After a crash
+# another process finds them again by it.
+mark_key = sa.Table(
+    "mark_key",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.String(64), nullable=False),
+)

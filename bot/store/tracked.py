@@ -55,6 +55,19 @@ def update_read(
     connection.execute(update.values(stale=False, settled_at=settled_at, **values))
 
 
+def snooze(
+    connection: sa.Connection, ref: Ref, until: datetime | None, by: str, at: datetime
+) -> bool:
+    """Send no reminders of an object until a time; False if it is not tracked as open.
+
+    None ends the snooze. In the caller's transaction.
+    """
+    row = (tracked_objects.c.ref == str(ref)) & tracked_objects.c.open
+    update = sa.update(tracked_objects).where(row)
+    values = {"snoozed_until": to_utc(until), "snoozed_by": by, "next_check_at": to_utc(at)}
+    return bool(connection.execute(update.values(**values)).rowcount)
+
+
 class TrackedObjects(Repository):
     """The table of tracked objects.
 
@@ -241,17 +254,6 @@ class TrackedObjects(Repository):
         update = sa.update(tracked_objects).where(tracked_objects.c.open)
         with self.engine.begin() as connection:
             connection.execute(update.values(next_check_at=to_utc(at)))
-
-    def snooze(self, ref: Ref, until: datetime | None, by: str, at: datetime) -> bool:
-        """Send no reminders of an object until a time; False if it is not tracked as open.
-
-        None ends the snooze.
-        """
-        row = (tracked_objects.c.ref == str(ref)) & tracked_objects.c.open
-        update = sa.update(tracked_objects).where(row)
-        values = {"snoozed_until": to_utc(until), "snoozed_by": by, "next_check_at": to_utc(at)}
-        with self.engine.begin() as connection:
-            return bool(connection.execute(update.values(**values)).rowcount)
 
     def purge(self, before: datetime) -> None:
         """Delete what was settled before a time, unless it is stale."""

@@ -2,7 +2,9 @@
 
 A list is read newest first until a page says nothing new. Where SecMaster's count then differs
 from ours, something left the list unseen: the list of handled tasks names most of it, and a scan
-of the whole list, some pages a poll, the rest. What no list tells, reading single objects does.
+of the whole list, some pages a poll, the rest. Now and then the whole list is scanned though the
+counts agree: what leaves can hide what comes, where that sorts behind the first page. What no list
+tells, reading single objects does.
 """
 
 import asyncio
@@ -63,7 +65,8 @@ class ListDelta:
 class ListSynchronizer:
     """Follows the list of what is open in a workspace: waiting tasks, or failed runs.
 
-    A full scan goes on from poll to poll. ``accepted_difference`` is by how much SecMaster's count
+    A full scan goes on from poll to poll; one is due whenever ``full_scan`` of the timeouts has
+    passed since the last one ended. ``accepted_difference`` is by how much SecMaster's count
     differs from ours though a whole scan missed nothing.
     """
 
@@ -76,11 +79,20 @@ class ListSynchronizer:
     _scan_offset: int = 0
     _scanned: set[str] = field(default_factory=set)
     _is_last_page: bool = True
+    _scan_due_at: float = field(init=False)  # by the monotonic clock
+
+    def __post_init__(self) -> None:
+        self._put_off_scan()  # the very first poll reads the whole list anyway
 
     @property
     def scanning(self) -> bool:
-        """Whether a full scan is under way."""
-        return self._scan_began_at is not None
+        """Whether a full scan is under way, or due."""
+        due = self.services.clock.monotonic() >= self._scan_due_at
+        return due or self._scan_began_at is not None
+
+    def _put_off_scan(self) -> None:
+        full_scan = self.services.timeouts.full_scan
+        self._scan_due_at = self.services.clock.monotonic() + full_scan
 
     async def newest(self) -> ListDelta:
         """Read newest first until a page says nothing new; return what is new, oldest first."""
@@ -124,6 +136,7 @@ class ListSynchronizer:
         if not is_complete and self._scan_offset <= MAX_OFFSET:
             return delta
         began_at, self._scan_began_at = self._scan_began_at, None
+        self._put_off_scan()
         if not is_complete:  # SecMaster lists no more than this, so who knows what lies behind
             self.accepted_difference = await self.difference()
             return delta

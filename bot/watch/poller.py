@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 100  # objects recorded in one transaction: a click must not wait for all of them
 TRACKED_FOR = timedelta(days=90)  # what was settled longer ago nobody asks about
+DISPATCH_INTERVAL = 30.0  # seconds, where there is no poll to wake the dispatcher
 MAX_PAUSE = 300.0  # seconds between two polls while SecMaster is in trouble
 
 
@@ -49,7 +50,10 @@ class Poller:
         self._subscribers.append(callback)
 
     async def run(self, interval: float) -> None:
-        """Lead whenever no other replica does, polling every ``interval`` seconds; never ends."""
+        """Lead whenever no other replica does, polling every ``interval`` seconds; never ends.
+
+        With 0 SecMaster is not polled, and only what people were promised is posted.
+        """
         while True:
             try:
                 async with Leader(self._services.store.engine) as leader:
@@ -59,16 +63,17 @@ class Poller:
             except Exception:
                 # Without its database nothing can be polled; it will be back.
                 log.exception("polling failed")
-            await self._services.clock.sleep(interval)
+            await self._services.clock.sleep(interval or DISPATCH_INTERVAL)
 
     async def lead(self, interval: float, leader: Leader) -> None:
         """Poll and dispatch side by side, until the lead is lost or one of them fails."""
         self._synchronizers = self.new_synchronizers()
-        log.info("this replica polls now")
-        loops = (
-            asyncio.create_task(self.poll_repeatedly(interval, leader)),
-            asyncio.create_task(self.dispatcher.run(interval, leader.is_leader)),
-        )
+        pause, polls = interval or DISPATCH_INTERVAL, interval > 0
+        dispatching = self.dispatcher.run(pause, leader.is_leader, plans=polls)
+        loops = [asyncio.create_task(dispatching)]
+        if polls:
+            log.info("this replica polls now")
+            loops.append(asyncio.create_task(self.poll_repeatedly(interval, leader)))
         try:
             await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -17,8 +17,9 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 
+from bot.domain.slack import CLOCK_SKEW
+
 MAX_BYTES = 1024 * 1024
-MAX_CLOCK_SKEW = 300
 
 Clock = Callable[[], datetime]
 
@@ -37,7 +38,7 @@ def is_genuine(secret: str, timestamp: str, signature: str, body: bytes, now: fl
     """Return whether Slack signed exactly these bytes, within the last five minutes."""
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 16):  # noqa: PLR2004
         return False
-    if abs(now - int(timestamp)) > MAX_CLOCK_SKEW:
+    if abs(now - int(timestamp)) > CLOCK_SKEW.total_seconds():
         return False
     signed = f"v0:{timestamp}:".encode() + body
     expected = "v0=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
@@ -45,13 +46,17 @@ def is_genuine(secret: str, timestamp: str, signature: str, body: bytes, now: fl
 
 
 def web_app(
-    bolt: AsyncApp | None, secret: str, health: Health, clock: Clock = _now
+    bolt: AsyncApp | None, secret: str, health: Health | None, clock: Clock = _now
 ) -> web.Application:
-    """Return the server's application; without ``bolt`` (Socket Mode) it only tells our health."""
+    """Return an application of a port: what Slack posts to, what tells our health, or both.
+
+    There is no ``bolt`` in Socket Mode, and no ``health`` where it has a port of its own.
+    """
     app = web.Application(client_max_size=MAX_BYTES)
-    app.router.add_get("/healthz", _healthz)
-    app.router.add_get("/readyz", _readyz(health))
-    app.router.add_get("/metrics", _metrics(health))
+    if health:
+        app.router.add_get("/healthz", _healthz)
+        app.router.add_get("/readyz", _readyz(health))
+        app.router.add_get("/metrics", _metrics(health))
     if bolt:
         app.router.add_post("/slack/events", _slack(bolt, secret, clock))
     return app

@@ -12,6 +12,7 @@ from bot.domain.delegations import Delegation
 from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
+from bot.store import RequestedChange, RequestedChanges
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, OUTSIDER, SOC
@@ -330,9 +331,8 @@ async def lent(environment: BotEnvironment, lender: str, borrower: str) -> None:
     now = environment.app.services.clock.now()
     loan = Delegation(delegator=lender, delegate=borrower, until=now + timedelta(hours=2))
     entry = {"at": now, "operation_id": "x", "outcome": "done", "target": borrower}
-    await asyncio.to_thread(
-        environment.app.services.store.delegations.create, "x", loan, now, entry
-    )
+    changes = RequestedChanges(environment.app.engine)
+    await asyncio.to_thread(changes.create_delegation, loan, RequestedChange(now, entry))
 
 
 def loans(environment: BotEnvironment, borrower: str, at: datetime | None = None) -> list[Any]:

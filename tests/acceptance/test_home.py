@@ -208,7 +208,7 @@ async def test_a_home_that_would_look_the_same_or_is_left_alone_is_not_drawn_aga
     await environment.polls(3)
     assert len(published(environment)) == before
     environment.clock.forward(minutes=20)
-    environment.app.services.store.home_views.save_options(CAROL, {}, environment.clock.now())
+    environment.app.services.store.home_views.mark_opened(CAROL, environment.clock.now())
     new_failure(environment.secmaster.world, 0)  # Alice may not retry, and looks elsewhere
     new_task(environment.secmaster.world, 0)
     await environment.slack.until(lambda: "retry: 4" in view_text(environment.slack.home(CAROL)))
@@ -224,7 +224,7 @@ async def test_only_so_many_homes_are_drawn_in_a_round_and_each_has_its_turn(
     homes, context = environment.app.services.store.home_views, refreshing(environment).app
     await context.services.background.drain()
     for user in (ALICE, BOB, CAROL, DAVE, GUEST):
-        homes.save_options(user, {}, environment.clock.now())
+        homes.mark_opened(user, environment.clock.now())
     by_two = HomeRefresher(context, at_once=2)
     turns = []
     for _ in range(4):

@@ -259,7 +259,7 @@ async def test_a_guest_is_refused_for_each_of_them_and_it_is_on_record(
     question = await choose(environment, GUEST, view, "task.terminate", THREE)
     assert question["title"]["text"] == "Select several"
     text = json.dumps(question["blocks"])
-    assert text.count("Guests may look, and change nothing.") == 3
+    assert text.count("Guests may not read or change anything here.") == 3
     assert question["submit"] is None
     assert puts(environment) == []
     for each in THREE:

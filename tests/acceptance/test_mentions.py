@@ -42,7 +42,7 @@ async def test_a_refused_or_wrong_mention_is_told_where_it_was_made(
     await environment.ephemeral(DAVE, "Did you mean `@SecMaster task approve`?")
     assert [one["thread_ts"] for one in environment.slack.ephemerals(DAVE)] == [ts, ts]
     await environment.slack.say(GUEST, SOC, f"@secmaster task approve {seed.TASK_ISOLATE}")
-    await environment.ephemeral(GUEST, "Guests may look, and change nothing.")
+    await environment.ephemeral(GUEST, "Guests may not read or change anything here.")
     assert [one for one in environment.secmaster.requests if one.method == "PUT"] == []
 
 

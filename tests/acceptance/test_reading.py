@@ -48,11 +48,12 @@ async def test_whoami_tells_everybody_their_roles_and_what_they_may(
     assert "(Carol), roles: *oncall*" in answers[CAROL]
     assert "▫️ `task.approve` no by rule 1" in answers[CAROL]
     assert "✅ `instance.debug` yes by rule 3" in answers[CAROL]
-    assert "roles: *none*" in answers[DAVE]
-    assert "✅" not in answers[DAVE]
-    assert "A guest may look, and change nothing." in answers[GUEST]
-    assert "A guest may look, and change nothing." in answers[SOLO]
-    assert "A person of another organisation may look, and change nothing." in answers[OUTSIDER]
+    assert "roles: *reader*" in answers[DAVE]
+    reads = ["✅ `task.read` yes by rule 4", "✅ `instance.read` yes by rule 4"]
+    assert [line for line in answers[DAVE].splitlines() if "✅" in line] == reads
+    assert "A guest may not read or change anything." in answers[GUEST]
+    assert "A guest may not read or change anything." in answers[SOLO]
+    assert "A person of another organisation may not read or change anything." in answers[OUTSIDER]
     assert environment.secmaster.requests == []
 
 

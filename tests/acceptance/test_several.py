@@ -173,7 +173,7 @@ async def test_guests_neither_say_yes_nor_refuse(environment: BotEnvironment) ->
     messages = await environment.slack.until(
         lambda: guest(environment) if environment.slack.ephemerals(GUEST)[2:] else None
     )
-    assert all("Guests may look, and change nothing." in each for each in messages)
+    assert all("Guests may not read or change anything here." in each for each in messages)
     assert "1 of 2 said yes" in texts(environment, ts)
     assert decisions(environment) == []
 
@@ -205,6 +205,20 @@ async def test_what_too_few_wanted_in_time_lapses_and_a_later_yes_starts_anew(
         environment, BOB, ts, 3
     )
     assert decisions(environment) == []
+
+
+@pytest.mark.parametrize("status", [403, pytest.param(503, marks=pytest.mark.slow)])
+@with_rules([BRIEF], ids=["brief"])
+async def test_what_lapses_is_told_though_the_task_can_not_be_read(
+    environment: BotEnvironment, status: int
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await environment.secmaster.faults.set(Fault(on="ShowTask", times=1))  # it is read and counted
+    await environment.secmaster.faults.set(Fault(on="ShowTask", status=status))
+    await say_yes(environment, ALICE, ts, 1)
+    assert "*The approval lapsed*" in (await environment.replies(ts, 2))[-1]
+    await environment.slack.until(lambda: "can't be read now" in texts(environment, ts))
+    await environment.slack.until(lambda: "said yes" not in texts(environment, ts))
 
 
 @with_rules([BRIEF], ids=["brief"])

@@ -158,9 +158,11 @@ async def test_a_guest_is_refused_for_their_eyes_only(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     guest, alice = await asyncio.gather(sit(GUEST), sit(ALICE))
     await decide(guest, ts, "Approve")
-    item = guest.get_by_role("listitem").filter(has_text="Guests may look, and change nothing.")
+    item = guest.get_by_role("listitem").filter(
+        has_text="Guests may not read or change anything here."
+    )
     await expect(item).to_contain_text("Only visible to you")
-    await expect(alice.get_by_text("Guests may look")).to_have_count(0)
+    await expect(alice.get_by_text("Guests may not read")).to_have_count(0)
     await expect(message(guest, ts).get_by_role("button", name="Approve")).to_be_visible()
     assert environment.secmaster.writes("UpdateTask") == []
 

@@ -370,6 +370,20 @@ async def test_a_thread_is_read_page_by_page_and_between_times(client: AsyncWebC
     assert await error(unread) == "not_in_channel"
 
 
+async def test_what_is_posted_between_two_pages_shifts_neither(client: AsyncWebClient) -> None:
+    for one in range(3):
+        await client.chat_postMessage(channel="C0SOC", text=str(one))
+    first = await client.conversations_history(channel="C0SOC", limit=2)
+    await client.chat_postMessage(channel="C0SOC", text="3")
+    cursor = first["response_metadata"]["next_cursor"]
+    second = await client.conversations_history(channel="C0SOC", limit=2, cursor=cursor)
+    assert [one["text"] for one in first["messages"]] == ["2", "1"]
+    assert [one["text"] for one in second["messages"]] == ["0"]
+    assert not second["has_more"]
+    unknown = client.conversations_history(channel="C0SOC", cursor="next:2")
+    assert await error(unknown) == "invalid_cursor"
+
+
 async def test_metadata_comes_back_only_when_asked_for(
     slack: SlackSandbox, client: AsyncWebClient
 ) -> None:

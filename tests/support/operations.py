@@ -17,6 +17,7 @@ from bot.operations.step_results import PreflightResult
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
 from bot.services import Services
+from bot.store import RequestedChange, RequestedChanges
 from tests.support.clock import FakeClock
 from tests.support.environment import policy
 from tests.support.people import ALICE, SOC
@@ -125,14 +126,13 @@ class OperationStage:
         now = self.clock.now()
         until = now + timedelta(hours=1)
         delegation = Delegation(delegator=delegator, delegate=delegate, until=until)
-        self.services.store.delegations.create(
-            f"{delegator}:{delegate}", delegation, now, self._entry("delegate")
-        )
+        change = RequestedChange(now, self._entry("delegate"))
+        RequestedChanges(self.services.store.engine).create_delegation(delegation, change)
 
     def revoke_delegation(self, delegator: str, delegate: str) -> None:
-        self.services.store.delegations.revoke(
-            delegator, delegate, self.clock.now(), self._entry("revoke")
-        )
+        change = RequestedChange(self.clock.now(), self._entry("revoke"))
+        changes = RequestedChanges(self.services.store.engine)
+        changes.revoke_delegation(delegator, delegate, change)
 
     def _entry(self, action: str) -> dict[str, Any]:
         return authorization.audit_record(

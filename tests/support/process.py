@@ -18,11 +18,21 @@ QUIETLY = '[attribution]\ncomment = "reason"\n'
 # What `python -m bot run` does, but less patient: a test can't wait a minute for each doubt.
 RUN = """
 import asyncio
+import signal
 from bot import logs, settings
 from bot.policy import config
+from bot.runtime.background import BackgroundTasks
 from bot.cli.run import serve
 from tests.support.timeouts import QUICK_TIMEOUTS
 logs.open_log()
+
+
+def stop_after_ack(*_signal):
+    # From now on nothing that was to be done after an acknowledgement has its turn.
+    BackgroundTasks.start = lambda _tasks, work, _on_error: work.close()
+
+
+signal.signal(signal.SIGUSR1, stop_after_ack)
 loaded = settings.load()
 asyncio.run(serve(loaded, config.load(loaded.bot_config), QUICK_TIMEOUTS))
 """
@@ -68,6 +78,10 @@ class BotProcess:
     def hang_up(self) -> None:
         """SIGHUP: the policy is to be read again."""
         os.kill(self.child.pid, signal.SIGHUP)
+
+    def stop_after_ack(self) -> None:
+        """From now on it is as if it were killed right after each acknowledgement."""
+        os.kill(self.child.pid, signal.SIGUSR1)
 
     async def kill(self) -> None:
         """SIGKILL: no handler, no clean-up, no last word."""

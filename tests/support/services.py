@@ -34,7 +34,10 @@ async def open_services(
         identity = await client.auth_test()
         workspaces = Workspaces({"main": await open_secmaster(settings, stack, clock.now)}, {})
         channels = Channels(client, holder, clock)
-        gateway = SlackGateway(client, identity["user_id"], identity["url"], channels)
+        key = store.mark_key.get()
+        gateway = SlackGateway(
+            client, identity["user_id"], identity["url"], channels=channels, mark_key=key
+        )
         cards = Cards(gateway, store, workspaces, holder, clock=clock, timeouts=timeouts)
         stack.push_async_callback(cards.close)
         directory = Directory(

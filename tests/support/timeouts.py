@@ -14,6 +14,8 @@ QUICK_TIMEOUTS = Timeouts(
     takeover=0,
     before_ack=PATIENCE,
     optional=PATIENCE,
+    answer=PATIENCE,
+    sweep=0.2,
 )
 
 

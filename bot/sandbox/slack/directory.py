@@ -68,7 +68,8 @@ def history(call: MethodCall) -> Json:
     """Return a channel's messages, newest first; replies only where they were broadcast."""
     channel = _readable(call)
     messages = _between(call, call.workspace.in_channel(channel.id).top)[::-1]
-    return _page_of_messages(call, messages)
+    cursor = _cursor(call)
+    return _page_of_messages(call, [m for m in messages if not cursor or m["ts"] <= cursor])
 
 
 @method("conversations.replies", Tier.THREE)
@@ -80,7 +81,8 @@ def replies(call: MethodCall) -> Json:
     thread = call.workspace.in_channel(channel.id).replies(ts)
     if root is None and not thread:
         raise SlackError("thread_not_found")
-    return _page_of_messages(call, [*([root] if root else []), *_between(call, thread)])
+    messages = [*([root] if root else []), *_between(call, thread)]
+    return _page_of_messages(call, [m for m in messages if m["ts"] >= _cursor(call)])
 
 
 def _readable(call: MethodCall) -> Channel:
@@ -103,14 +105,29 @@ def _between(call: MethodCall, messages: MessageList) -> list[Json]:
     return messages.between(**bounds, inclusive=call.flag("inclusive"))
 
 
+def _cursor(call: MethodCall) -> str:
+    """Return the ts of the message that the call's page begins with, "" for the first page.
+
+    Slack's cursors name a message too: what is posted between two pages shifts neither.
+    """
+    _, separator, ts = call.text("cursor").partition("next_ts:")
+    if call.text("cursor") and not separator:
+        raise SlackError("invalid_cursor")
+    return ts
+
+
 def _page_of_messages(call: MethodCall, messages: list[Json]) -> Json:
-    page, metadata = call.page(messages)
+    """Return the first of these messages, and the cursor that leads to the next ones."""
+    limit = call.number("limit", 100) or 100
+    if limit < 0:
+        raise SlackError("invalid_limit")
+    page, rest = messages[:limit], messages[limit:]
     if not call.flag("include_all_metadata"):
         page = [
             {key: value for key, value in message.items() if key != "metadata"} for message in page
         ]
-    has_more = bool(metadata["next_cursor"])
-    return {"messages": page, "has_more": has_more, "response_metadata": metadata}
+    metadata = {"next_cursor": f"next_ts:{rest[0]['ts']}" if rest else ""}
+    return {"messages": page, "has_more": bool(rest), "response_metadata": metadata}
 
 
 @method("conversations.info", Tier.THREE)

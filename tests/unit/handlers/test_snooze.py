@@ -11,7 +11,7 @@ from bot.messages import denials
 from bot.messages.cards import END_SNOOZE, SNOOZES
 from bot.services import Services
 from handlers import buttons
-from handlers.context import AppContext
+from handlers.context import AppContext, Recorder
 from handlers.errors import UserError
 from handlers.requests import SnoozeChoice
 from handlers.watch import snooze_end
@@ -37,7 +37,7 @@ def app_with(**services: object) -> AppContext:
         *("background", "process_id"),
     )
     bundle: Any = Services(**cast("Any", dict.fromkeys(names) | services))
-    return AppContext(bundle, operations=cast("Any", None), batches=cast("Any", None))
+    return AppContext(bundle)
 
 
 def test_every_option_of_the_menu_is_a_choice_and_every_choice_an_option() -> None:
@@ -72,8 +72,10 @@ async def test_a_choice_of_another_version_is_refused_before_the_acknowledgement
         acknowledged.append(None)
 
     app = app_with(workspaces=Workspaces(cast("Any", {"main": None}), {"main": "w"}))
+    nothing: Any = None
+    recorder = Recorder(app, nothing, nothing, nothing)
     option = {"selected_option": {"value": "snooze.7d|1:task:main:t1"}}
     with pytest.raises(UserError) as caught:
-        await buttons.press(cast("Any", ack), option, {"trigger_id": "1"}, app, ALICE)
+        await buttons.press(cast("Any", ack), option, {"trigger_id": "1"}, recorder, ALICE)
     assert caught.value.message == denials.newer_button()
     assert acknowledged == []

@@ -42,7 +42,7 @@ def test_whoami_tells_what_each_role_allows() -> None:
     assert "▫️ `instance.retry` no by rule 3" in text
     assert "▫️ `instance.debug` no: no rule allows it" in text
     guest = command_help.whoami(Principal("U0GUEST", guest=True), "Guest", config).text
-    assert "A guest may look, and change nothing." in guest
+    assert "A guest may not read or change anything." in guest
     assert "✅" not in guest
 
 

@@ -23,7 +23,7 @@ ROLES = {"approver": Role(users=("U0ALICE",), usergroups=("S0SOC",)), "empty": R
 @pytest.mark.parametrize(
     ("refused", "expected"),
     [
-        (Refused(RefusalReason.GUEST), "Guests may look"),
+        (Refused(RefusalReason.GUEST), "Guests may not read"),
         (Refused(RefusalReason.OUTSIDER), "People of other organisations"),
         (Refused(RefusalReason.UNKNOWN_PERSON), "Slack could not be asked"),
         (Refused(RefusalReason.UNREAD), "SecMaster could not be asked"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bot.domain.objects import visible
 from bot.domain.slack import SlackLocation
+from bot.domain.snapshots import ListPage
 from bot.messages import RenderContext, denials, modals
 from bot.messages.modals import FormState
 from bot.policy.rules import ReasonRule
@@ -158,7 +159,8 @@ def test_a_modal_that_waits_or_failed_is_one_that_slack_opens(reference: str) ->
 def test_whatever_waits_is_shown_in_a_home_and_a_modal_that_slack_takes(
     open_tasks: list[Task], failed: list[Instance], total: int
 ) -> None:
-    objects = modals.WaitingObjects(open_tasks, total, failed, total, "main", "/secmaster", NOW)
+    waiting, failures = ListPage(open_tasks, total), ListPage(failed, total)
+    objects = modals.WaitingObjects(waiting, failures, "main", "/secmaster", NOW)
     assert_slack_opens(modals.waiting(objects))
     assert_slack_opens(modals.home(objects), "home")
 

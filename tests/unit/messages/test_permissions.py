@@ -65,7 +65,7 @@ def test_what_is_lent_can_be_told(
     roles_by_name: dict[str, Role],
 ) -> None:
     assert_slack_takes(permissions.delegation_created(delegation, names))
-    assert_slack_takes(permissions.delegation_received(delegation))
+    assert_slack_takes(permissions.delegation_received(delegation.delegator, delegation.until))
     assert_slack_takes(permissions.delegations(many_delegations, many_delegations))
     assert_slack_takes(permissions.no_right("delegate", names, roles_by_name))
     for render in (

@@ -16,9 +16,13 @@ from bot.notifications.failure_details import FailureDetailsNotification
 from bot.notifications.kinds import (
     BacklogNotification,
     ChannelClosedNotification,
+    DelegationNotification,
     DigestNotification,
     RetryEndedNotification,
     SnoozeEndedNotification,
+    SnoozeNotification,
+    SubscriptionNotification,
+    SubscriptionUndoneNotification,
 )
 from bot.notifications.notification import Notification
 from bot.notifications.reminder import ReminderNotification
@@ -36,6 +40,10 @@ EXAMPLES: tuple[Notification, ...] = (
     CardNotification(**ROUTED, escalated_from="first", held_until=NOW),
     SnoozeEndedNotification(**ROUTED, snoozed_by="U0ALICE"),
     RetryEndedNotification(ref=REF, thread_ts="1.2", result=RESULT),
+    SnoozeNotification(ref=REF, thread_ts="1.2", actor_id="U0ALICE", until=NOW),
+    DelegationNotification(delegator="U0ALICE", until=NOW),
+    SubscriptionNotification(actor_id="U0ALICE", subscribed=True),
+    SubscriptionUndoneNotification(channel="C0SOC", code="is_archived"),
     FailureDetailsNotification(ref=REF, thread_ts="1.2"),
     BacklogNotification(tasks=3, failed=1, overdue=2, oldest=NOW),
     DigestNotification(summary=SUMMARY),

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from bot.runtime.workflow_tracker import WorkflowTracker
 
 
@@ -22,13 +24,40 @@ async def test_no_step_of_a_new_workflow_may_have_run() -> None:
     assert not tracker.may_have_run("a")
 
 
-async def test_a_workflow_that_is_handed_out_again_counts_as_resumed() -> None:
+async def test_a_workflow_that_broke_off_here_counts_as_resumed_until_it_has_ended() -> None:
     tracker = WorkflowTracker()
-    tracker.track("a", resumed=False)
-    tracker.forget("a")
-    tracker.track("a", resumed=False)
-    tracker.count_step("a")
-    assert tracker.may_have_run("a")
+    with pytest.raises(asyncio.CancelledError):
+        async with tracker.run("a", resumed=False):
+            raise asyncio.CancelledError
+    assert tracker.broke_off.is_set()
+    assert tracker.has_broken_off("a")
+    async with tracker.run("a", resumed=False):
+        assert tracker.is_resumed("a")
+        assert not tracker.has_broken_off("a")
+        tracker.count_step("a")
+        assert tracker.may_have_run("a")
+    assert not tracker.is_resumed("a")
+    assert not tracker.has_broken_off("a")
+
+
+async def test_a_workflow_that_is_handed_out_while_it_runs_waits_for_its_end() -> None:
+    tracker, release, order = WorkflowTracker(), asyncio.Event(), list[str]()
+
+    async def run(name: str) -> None:
+        async with tracker.run("a", resumed=False):
+            order.append(f"{name} begins")
+            await release.wait()
+            order.append(f"{name} ends")
+
+    first = asyncio.create_task(run("first"))
+    await asyncio.sleep(0)
+    assert tracker.is_running("a")
+    second = asyncio.create_task(run("second"))
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(first, second)
+    assert order == ["first begins", "first ends", "second begins", "second ends"]
+    assert not tracker.is_running("a")
 
 
 async def test_a_shutdown_waits_for_work_and_not_for_what_only_waits() -> None:

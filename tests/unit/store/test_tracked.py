@@ -8,7 +8,7 @@ import pytest
 from bot.domain.objects import Ref
 from bot.domain.tracking import ListedObject
 from bot.secmaster import Instance
-from bot.store import Store, close, connect, migrate
+from bot.store import RequestedChange, RequestedChanges, Store, close, connect, migrate
 from tests.support.databases import both_databases
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -54,7 +54,9 @@ def test_a_check_that_was_asked_for_meanwhile_is_still_due(store: Store) -> None
     store.tracked.add([ListedObject(REF, run("FAILED"), "d", next_check_at=NOW)], [], NOW)
     [tracked] = store.tracked.check_due(NOW, 5)
     later = NOW + timedelta(seconds=1)
-    store.tracked.snooze(REF, later + timedelta(hours=1), "U0CAROL", later)
+    record = {"at": later, "operation_id": "s", "outcome": "done", "target": str(REF)}
+    change, until = RequestedChange(later, record), later + timedelta(hours=1)
+    assert RequestedChanges(store.engine).snooze(REF, until, "U0CAROL", change)
     store.tracked.mark_checked(tracked, NOW + timedelta(hours=2), [], later)
     [snoozed] = store.tracked.check_due(later, 5)
     store.tracked.mark_checked(snoozed, NOW + timedelta(hours=2), [], later)

@@ -1,5 +1,7 @@
 """The tables of the first release."""
 
+import secrets
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -158,3 +160,9 @@ def upgrade() -> None:
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False, index=True),
         sa.Column("fingerprint", sa.String(64), nullable=False),
     )
+    mark_key = op.create_table(
+        "mark_key",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("key", sa.String(64), nullable=False),
+    )
+    op.execute(sa.insert(mark_key).values(id=1, key=secrets.token_hex(32)))

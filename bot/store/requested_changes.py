@@ -1,0 +1,91 @@
+"""What people change in the bot itself: delegations, subscriptions, snoozes, options of a Home.
+
+Only here are these written. A change is recorded together with its audit record and with what is
+to be announced of it, so none of the three is lost without the others.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.domain.delegations import Delegation
+from bot.domain.notifications import OutboxEntry
+from bot.domain.objects import Ref
+from bot.store import audit_log, delegations, home_views, subscriptions, tracked
+from bot.store.outbox import enqueue
+from bot.store.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedChange:
+    """When somebody asked for a change, its audit record, and what is to be announced of it.
+
+    The record's "operation_id" names the request: delivered again it has the same.
+    """
+
+    at: datetime
+    record: Mapping[str, Any]
+    announcements: Sequence[OutboxEntry] = ()
+
+
+class RequestedChanges(Repository):
+    """Makes each change once, however often its request is delivered.
+
+    A method returns whether there was something to change; where there was not, nothing is
+    recorded.
+    """
+
+    def create_delegation(self, delegation: Delegation, change: RequestedChange) -> bool:
+        """Record a delegation, in the place of an earlier one between the same two people."""
+        id_ = str(change.record["operation_id"])
+
+        def create(connection: sa.Connection) -> bool:
+            delegations.end(connection, delegation.delegator, delegation.delegate, change.at)
+            delegations.create(connection, id_, delegation, change.at)
+            return True
+
+        return self._make(change, create)
+
+    def revoke_delegation(self, delegator: str, delegate: str, change: RequestedChange) -> bool:
+        """End what one person delegated to another."""
+        return self._make(
+            change,
+            lambda connection: delegations.end(connection, delegator, delegate, change.at),
+        )
+
+    def subscribe(self, channel: str, actor_id: str, change: RequestedChange) -> bool:
+        """Subscribe a channel to all that arrives."""
+
+        def add(connection: sa.Connection) -> bool:
+            return subscriptions.add(connection, self._insert, channel, actor_id, change.at)
+
+        return self._make(change, add)
+
+    def unsubscribe(self, channel: str, change: RequestedChange) -> bool:
+        """End the subscription of a channel."""
+        return self._make(change, lambda connection: subscriptions.remove(connection, channel))
+
+    def snooze(self, ref: Ref, until: datetime | None, by: str, change: RequestedChange) -> bool:
+        """Send no reminders of an open object until a time; None ends its snooze."""
+        return self._make(
+            change, lambda connection: tracked.snooze(connection, ref, until, by, change.at)
+        )
+
+    def choose_home_options(self, user: str, options: dict[str, Any], at: datetime) -> None:
+        """Record with which options a person's Home is to be drawn."""
+        with self.engine.begin() as connection:
+            home_views.save_options(connection, self._insert, user, options, at)
+
+    def _make(self, change: RequestedChange, make: Callable[[sa.Connection], bool]) -> bool:
+        """Make a change with all that belongs to it, unless its request was carried out before."""
+        with self.engine.connect() as connection:
+            if not audit_log.append(connection, change.record):
+                return True
+            if not make(connection):
+                return False  # nothing is committed, the audit record neither
+            enqueue(connection, self._insert, change.announcements, change.at)
+            connection.commit()
+        return True

@@ -1,0 +1,493 @@
+"""Who reads: a table of all doors and all kinds of people, and what each is shown or told."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from bot.domain.actions import MESSAGE_ACTIONS
+from bot.domain.delegations import Delegation
+from bot.domain.objects import Ref
+from bot.messages import modals
+from bot.policy.rules import ReasonRule
+from bot.sandbox.faults import Fault
+from bot.sandbox.secmaster import seed
+from bot.sandbox.slack import payloads
+from bot.store import RequestedChange, RequestedChanges
+from handlers import command_table
+from tests.support.environment import BotEnvironment
+from tests.support.people import (
+    ALICE,
+    BOB,
+    CAROL,
+    DAVE,
+    GUEST,
+    OUTSIDER,
+    SOC,
+    SOLO,
+)
+from tests.support.watch import first_poll_finished
+
+ROOT = Path(__file__).parents[2]
+TASK, RUN = seed.TASK_ISOLATE, seed.INSTANCE_FAILED
+TASK_NAME = "Isolate host ecs-web-07"
+REF, RUN_REF = Ref(kind="task", id=TASK), Ref(kind="instance", id=RUN)
+
+# Strangers have every role, which helps them nothing.
+STRANGERS = json.dumps([GUEST, SOLO, OUTSIDER])
+RULES = f"""
+[roles.reader]
+users = ["{ALICE}"]
+[roles.admin]
+users = ["{CAROL}"]
+[roles.stranger]
+users = {STRANGERS}
+[roles.nobody]
+
+[[rules]]
+name = "desk"
+actions = ["task.read", "instance.read"]
+roles = ["reader", "stranger"]
+
+[[rules]]
+actions = ["*"]
+roles = ["nobody", "stranger"]
+
+[rights]
+audit = ["reader", "admin", "stranger"]
+reload = ["nobody"]
+delegate = ["nobody"]
+watch = ["nobody"]
+
+[watch]
+every = 0.05
+"""
+PEOPLE = {
+    "reader": ALICE,
+    "delegate": BOB,  # of the reader
+    "member": DAVE,
+    "admin": CAROL,
+    "guest": GUEST,
+    "single": SOLO,
+    "outsider": OUTSIDER,
+    "unknown": ALICE,  # while Slack does not say who she is
+}
+LEFT_TO_THE_READER = f"leaves (tasks|instances) to \\*reader\\* \\(<@{ALICE}>\\)"
+REFUSALS = {
+    "member": LEFT_TO_THE_READER,
+    "admin": LEFT_TO_THE_READER,
+    "guest": "Guests may not read",
+    "single": "Guests may not read",
+    "outsider": "People of other organisations may not read",
+    "unknown": "Slack could not be asked who you are",
+}
+# sees: the door opens. no: it is refused as reading. right, write: it asks for another right, and
+# is refused as that. open: an answer that has nothing of SecMaster.
+TABLE = """
+                      reader  delegate  member  admin  guest  single  outsider  unknown
+task list             sees    sees      no      no     no     no      no        no
+instance list         sees    sees      no      no     no     no      no        no
+task show             sees    sees      no      no     no     no      no        no
+instance show         sees    sees      no      no     no     no      no        no
+task several          sees    sees      no      no     no     no      no        no
+instance several      sees    sees      no      no     no     no      no        no
+why                   sees    sees      no      no     no     no      no        no
+audit                 sees    right     right   no     right  right   right     no
+oncall                sees    sees      no      no     no     no      no        no
+digest                sees    sees      no      no     no     no      no        no
+status                sees    sees      no      no     no     no      no        no
+routes                sees    sees      no      no     no     no      no        no
+routes test           sees    sees      no      no     no     no      no        no
+task approve          write   write     write   write  write  write   write     write
+task terminate        write   write     write   write  write  write   write     write
+task comment          write   write     write   write  write  write   write     write
+task uncomment        write   write     write   write  write  write   write     write
+task attach           write   write     write   write  write  write   write     write
+task detach           write   write     write   write  write  write   write     write
+instance retry        write   write     write   write  write  write   write     write
+instance terminate    write   write     write   write  write  write   write     write
+instance debug        write   write     write   write  write  write   write     write
+break-glass           write   write     write   write  write  write   write     write
+task withdraw         open    open      open    open   open   open    open      open
+task refuse           open    open      open    open   open   open    open      open
+instance withdraw     open    open      open    open   open   open    open      open
+instance refuse       open    open      open    open   open   open    open      open
+delegate              right   right     right   right  right  right   right     right
+watch                 right   right     right   right  right  right   right     right
+unwatch               right   right     right   right  right  right   right     right
+reload                right   right     right   right  right  right   right     right
+revoke                open    open      open    open   open   open    open      open
+delegations           open    open      open    open   open   open    open      open
+whoami                open    open      open    open   open   open    open      open
+help                  open    open      open    open   open   open    open      open
+mention: list         sees    sees      no      no     no     no      no        no
+mention: show         sees    sees      no      no     no     no      no        no
+thread: show          sees    sees      no      no     no     no      no        no
+thread: why           sees    sees      no      no     no     no      no        no
+thread: audit         sees    right     right   no     right  right   right     no
+thread: approve       write   write     write   write  write  write   write     write
+chat: list            sees    sees      no      no     no     no      no        no
+chat: status          sees    sees      no      no     no     no      no        no
+page                  sees    sees      no      no     no     no      no        no
+show                  sees    sees      no      no     no     no      no        no
+details               sees    sees      no      no     no     no      no        no
+refresh               sees    sees      no      no     no     no      no        no
+several               sees    sees      no      no     no     no      no        no
+home                  sees    sees      no      no     no     no      no        no
+actions               write   write     write   write  write  write   write     write
+break-glass button    write   write     write   write  write  write   write     write
+refuse                write   write     write   write  write  write   write     write
+withdraw              open    open      open    open   open   open    open      open
+snooze                write   write     write   write  write  write   write     write
+app_home_opened       sees    sees      no      no     no     no      no        no
+waiting               sees    sees      no      no     no     no      no        no
+message shortcuts     write   write     write   write  write  write   write     write
+form                  write   write     write   write  write  write   write     write
+"""
+# What is shown through each door to whoever may read: a pattern of some of it.
+SEEN = {
+    "task list": "of 12 waiting tasks",
+    "instance list": "of [0-9]+ instances",
+    "task show": TASK_NAME,
+    "instance show": "Failed at",
+    "task several": "12 tasks wait for a decision",
+    "instance several": "3 instances have failed",
+    "why": "What you may do with task",
+    "audit": "What the audit has of task",
+    "oncall": r"waiting · .* failed",
+    "digest": "still waits?",
+    "status": "12 tasks wait",
+    "routes": "There are no routes",
+    "routes test": "No card is posted for it",
+    "mention: list": "of 12 waiting tasks",
+    "mention: show": TASK_NAME,
+    "thread: show": TASK_NAME,
+    "thread: why": "What you may do with task",
+    "thread: audit": "What the audit has of task",
+    "chat: list": "of 12 waiting tasks",
+    "chat: status": "12 tasks wait",
+    "page": "9-12 of 12",
+    "show": TASK_NAME,
+    "details": TASK_NAME,
+    "refresh": "a card was drawn",
+    "several": "12 tasks wait for a decision",
+    "home": "My queue",
+    "app_home_opened": "My queue",
+    "waiting": "Waiting for a decision: 12",
+}
+BUTTONS_MODULE, LISTENERS_MODULE = ROOT / "handlers/buttons.py", ROOT / "handlers/__init__.py"
+# The listeners beside those of commands and buttons, and the doors that they stand behind. What is
+# selected and confirmed was listed by "several", and each object asks for the right to write.
+LISTENERS: dict[str, set[str]] = {
+    '"app_mention"': {"mention: list", "thread: show"},
+    '"message"': {"chat: list"},
+    '"app_home_opened"': {"app_home_opened"},
+    '"waiting"': {"waiting"},
+    "action.name": {"message shortcuts"},
+    '"form"': {"form"},
+    '"choosing"': {"several"},
+    '"confirming"': {"several"},
+}
+# What gets tasks and runs from SecMaster or from what is tracked of it.
+READS = re.compile(
+    r"workspaces\.(read|client)|read_and_track|tracked\.(open_\w+|get)|open_tasks|digests\.collect"
+    r"|watch_status\(app"
+)
+READ_FOR_A_FORM = {"batch.py:check_object", "forms.py:suggest_failed_node", "watch.py:snooze"}
+READ_AND_FILTERED = {
+    "home.py:_load_source",
+    "home.py:personal_home",
+    "oncall.py:waiting",
+    "oncall.py:hand_over",
+    "watch.py:status",
+}
+HOME_DOORS = ("home", "app_home_opened")
+# What those read who are refused for another reason than reading.
+OTHER_REFUSALS = {"right": "is for ", "write": "was not sent"}
+COMMANDS = {
+    "task list": "",
+    "instance list": "",
+    "task show": TASK,
+    "instance show": RUN,
+    "task several": "",
+    "instance several": "",
+    "why": TASK,
+    "audit": TASK,
+    "routes test": TASK,
+    "task approve": TASK,
+    "task terminate": f"{TASK} why",
+    "task comment": f"{TASK} hello",
+    "task uncomment": f"{seed.TASK_DISABLE_USER} {seed.COMMENT_FIRST}",
+    "task attach": f"{TASK} {seed.ATTACHMENT_REPORT}",
+    "task detach": f"{seed.TASK_DISABLE_USER} {seed.ATTACHMENT_REPORT}",
+    "instance retry": RUN,
+    "instance terminate": RUN,
+    "instance debug": f"{RUN} node [1]",
+    "break-glass": f"task approve {TASK} why",
+    "task withdraw": TASK,
+    "task refuse": TASK,
+    "instance withdraw": RUN,
+    "instance refuse": RUN,
+    "delegate": "@dave for 1h",
+    "revoke": "@dave",
+}
+BUTTONS = {
+    "page": ("page.next", "1|task||8|"),
+    "show": ("show", str(REF)),
+    "details": ("details", str(REF)),
+    "refresh": ("refresh", str(REF)),
+    "several": ("several", "1|task|main||"),
+    "home": ("home.next", "{}"),
+    "actions": ("task.approve", str(REF)),
+    "break-glass button": ("break-glass", f"task.approve|{REF}"),
+    "refuse": ("refuse", f"task.approve|{REF}"),
+    "withdraw": ("withdraw", f"task.approve|{REF}"),
+    "snooze": ("snooze.1h", str(REF)),
+}
+MESSAGES = {
+    "mention: list": "<@U0BOT> task list",
+    "mention: show": f"<@U0BOT> task show {TASK}",
+    "thread: show": "<@U0BOT> show",
+    "thread: why": "<@U0BOT> why",
+    "thread: audit": "<@U0BOT> audit",
+    "thread: approve": "<@U0BOT> approve",
+    "chat: list": "task list",
+    "chat: status": "status",
+}
+
+
+def rows() -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the doors of the table, each with its cells by the people's kinds."""
+    head, *lines = TABLE.strip("\n").splitlines()
+    kinds = head.split()
+    for line in lines:
+        door, *cells = re.split(r"  +", line)
+        yield door, dict(zip(kinds, cells, strict=True))
+
+
+@dataclass
+class Visit:
+    """One person at all doors, and what they are shown there."""
+
+    environment: BotEnvironment
+    user: str
+    card: str
+    _before: dict[str, int] = field(default_factory=dict)
+
+    async def through(self, door: str) -> str:
+        """Go through a door, and return all that the person sees of it then."""
+        slack = self.environment.slack
+        slack.modals.clear(self.user)
+        slack.modals.homes.pop(self.user, None)
+        self._before = {name: len(messages) for name, messages in self._places().items()}
+        drawings = self._drawings()
+        await self._open(door)
+
+        def seen() -> str:
+            if door == "refresh" and self._drawings() > drawings:
+                return "a card was drawn"
+            news = [
+                message
+                for name, messages in self._places().items()
+                for message in messages[self._before[name] :]
+                if message.get("user") != self.user
+            ]
+            # Whoever opened Home has it drawn again meanwhile, whatever door they are at.
+            home = slack.home(self.user) if door in HOME_DOORS else None
+            views = [home, *slack.views(self.user)]
+            text = json.dumps([*map(dict, news), *filter(None, views)], ensure_ascii=False)
+            return "" if text == "[]" or "Asking SecMaster" in text else text
+
+        return await slack.until(seen)
+
+    def _places(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the messages of all places where an answer may stand."""
+        slack = self.environment.slack
+        channels = [channel.id for channel in slack.workspace.channels.values()]
+        channels = [id_ for id_ in channels if self.user in slack.workspace.channels[id_].members]
+        return {id_: slack.messages(id_) for id_ in channels} | {
+            "alone": slack.ephemerals(self.user)
+        }
+
+    def _drawings(self) -> int:
+        calls = self.environment.slack.calls
+        return sum(call.method == "chat.update" for call in calls)
+
+    async def _open(self, door: str) -> None:
+        slack, user = self.environment.slack, self.user
+        if door in BUTTONS:
+            await self._press(*BUTTONS[door])
+        elif door in MESSAGES:
+            place, _, _ = door.partition(":")
+            channel = slack.chat_with(user) if place == "chat" else SOC
+            await slack.say(user, channel, MESSAGES[door], self.card if place == "thread" else None)
+        elif door == "app_home_opened":
+            await slack.open_home(user)
+        elif door == "waiting":
+            await slack.shortcut(user, "waiting")
+        elif door == "message shortcuts":
+            await slack.shortcut(user, MESSAGE_ACTIONS[0].name, SOC, self.card)
+        elif door == "form":
+            await self._submit_form()
+        else:
+            await slack.command(user, SOC, f"/secmaster {door} {COMMANDS.get(door, '')}")
+
+    async def _press(self, action_id: str, value: str) -> None:
+        """Press a button in a message that only this person sees, as one that is older may be."""
+        workspace = self.environment.slack.workspace
+        hook = workspace.permits.new_hook(self.user, SOC, "")
+        location = {"channel_id": SOC, "message_ts": self.card, "is_ephemeral": True}
+        payload = payloads.interaction(workspace, "block_actions", self.user) | {
+            "container": {"type": "message", **location},
+            "channel": {"id": SOC, "name": "soc"},
+            "response_url": f"{self.environment.slack.url}/_hooks/{hook}",
+            "trigger_id": workspace.permits.new_trigger(self.user),
+            "actions": [{"type": "button", "action_id": action_id, "value": value}],
+        }
+        await self.environment.slack.delivery.interaction(payload)
+
+    async def _submit_form(self) -> None:
+        """Submit a form that was opened while the person had the right."""
+        slack, location = self.environment.slack, {"channel": SOC}
+        state = modals.FormState.model_validate(
+            {"action": "task.comment", "ref": REF, "location": location}
+        )
+        form = modals.form(state, ("a task", "main"), ReasonRule.NONE, {})
+        view = slack.modals.open(slack.workspace.permits.new_trigger(self.user), form)
+        await slack.submit(self.user, view["id"], {"comment": "hello"})
+
+
+@pytest.fixture
+def rules() -> str:
+    return RULES
+
+
+@pytest.mark.longest(180)
+async def test_everybody_is_shown_at_every_door_what_the_table_says(
+    environment: BotEnvironment,
+) -> None:
+    await first_poll_finished(environment)
+    card = await environment.card("task", TASK)
+    await environment.slack.command(ALICE, SOC, f"/task approve {TASK}")  # for the audit
+    await environment.ephemeral(ALICE, "was not sent")
+    lend(environment, ALICE, BOB)
+    secrets = names_in_secmaster(environment)
+    differences = []
+    for kind, user in PEOPLE.items():
+        if kind == "unknown":
+            environment.clock.forward(minutes=2)  # what Slack said before is forgotten
+            await environment.slack.faults.set(Fault(on="users.info", status=500))
+        visit = Visit(environment, user, card)
+        for door, cells in rows():
+            text = await visit.through(door)
+            if problem := differs(cells[kind], kind, door, text, secrets):
+                differences.append(f"{door} as {kind}: {problem}: {text[:400]}")
+    assert not differences, "\n".join(differences)
+    assert [one for one in environment.secmaster.requests if one.method == "PUT"] == []
+
+
+def differs(cell: str, kind: str, door: str, text: str, secrets: list[str]) -> str:
+    """Return in which way somebody is shown something else than their cell says; "" if in none."""
+    if cell == "sees":
+        return "" if re.search(SEEN[door], text) else "is not shown"
+    if leaked := [name for name in secrets if name in text]:
+        return f"is shown {leaked}"
+    refusal = {"no": REFUSALS.get(kind, "?"), "open": "", **OTHER_REFUSALS}[cell]
+    refusals = [refusal, "Slack could not be asked"] if kind == "unknown" else [refusal]
+    return "" if any(re.search(each, text) for each in refusals) else f"is not told {refusal!r}"
+
+
+def lend(environment: BotEnvironment, delegator: str, delegate: str) -> None:
+    """Delegate somebody's rights for a day."""
+    now = environment.clock.now()
+    delegation = Delegation(
+        delegator=delegator, delegate=delegate, until=now.replace(year=now.year + 1)
+    )
+    record = {"at": now, "operation_id": "lend", "outcome": "done", "target": delegate}
+    changes = RequestedChanges(environment.app.engine)
+    changes.create_delegation(delegation, RequestedChange(now, record))
+
+
+def names_in_secmaster(environment: BotEnvironment) -> list[str]:
+    """Return the names of all tasks and runs, as JSON has them."""
+    world = environment.secmaster.world
+    objects = [*world.tasks.values(), *world.instances.values()]
+    return [json.dumps(one["name"], ensure_ascii=False)[1:-1] for one in objects if one["name"]]
+
+
+# Nothing is left out.
+
+
+def test_every_row_has_a_cell_for_everybody() -> None:
+    for door, cells in rows():
+        assert tuple(cells) == tuple(PEOPLE), door
+        assert set(cells.values()) <= {"sees", "no", "open", *OTHER_REFUSALS}, door
+    assert {door for door, cells in rows() if "sees" in cells.values()} == SEEN.keys()
+
+
+def test_every_command_has_its_row() -> None:
+    commands = {f"{row.kind or ''} {row.name}".strip() for row in command_table.TABLE}
+    assert commands <= {door for door, _cells in rows()}
+
+
+def test_every_button_has_its_row() -> None:
+    """The buttons are the texts that the module compares with, beside the table's actions."""
+    names = set()
+    for function in ("press", "_press_object_button"):
+        for node in ast.walk(ast.parse(function_source(BUTTONS_MODULE, function))):
+            match node:
+                case (
+                    ast.MatchValue(value=ast.Constant(value=str(name)))
+                    | ast.Compare(comparators=[ast.Constant(value=str(name))])
+                    | ast.Call(
+                        func=ast.Attribute(attr="startswith"),
+                        args=[ast.Constant(value=str(name))],
+                    )
+                ):
+                    names.add(name.rstrip("."))
+    pressed = {action_id.partition(".")[0] for action_id, _value in BUTTONS.values()}
+    assert names - {"modal"} == pressed - {"task"}
+
+
+def test_every_listener_has_its_row() -> None:
+    registrations = re.findall(
+        r"bolt\.(event|shortcut|view)\((.+?)\)\(", function_source(LISTENERS_MODULE, "register")
+    )
+    doors = {door for door, _cells in rows()}
+    for _kind, name in registrations:
+        assert LISTENERS[name] <= doors
+    assert {name for _kind, name in registrations} == LISTENERS.keys()
+
+
+def test_nothing_is_read_for_a_person_but_by_what_they_may_read() -> None:
+    """Only a ``Reader`` is asked for objects, and a grant lets a form have its own."""
+    reads = {
+        f"{path.name}:{name}"
+        for path in (ROOT / "handlers").glob("*.py")
+        for name, source in functions(path)
+        if READS.search(source)
+    }
+    assert reads == {*READ_FOR_A_FORM, *READ_AND_FILTERED}
+
+
+def functions(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the functions of a module, the innermost ones alone, each with its text."""
+    text = path.read_text()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            source = ast.get_source_segment(text, node) or ""
+            for inner in ast.walk(node):
+                if inner is not node and isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+                    source = source.replace(ast.get_source_segment(text, inner) or "", "")
+            yield node.name, source
+
+
+def function_source(path: Path, name: str) -> str:
+    """Return the text of a module's function, as a module of its own."""
+    return next(dedent(source) for title, source in functions(path) if title == name)

@@ -1,0 +1,56 @@
+"""What Slack is told of an operation does not depend on whether its object can be read."""
+
+from typing import Any
+
+import pytest
+
+from bot.operations import replies
+from bot.operations.step_results import ResultKind, StepResult
+from bot.sandbox.faults import Fault
+from bot.watch import reconcile
+from tests.support.operations import TASK, OperationStage, rule
+from tests.support.people import SOC
+from tests.support.rendered import button_ids, read
+
+TWO_APPROVERS = rule("task.approve", more="approvals = 2")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 403},
+        {"status": 404},
+        {"status": 503},
+        {"status": 403, "html": True},
+        {"hang_up": True},
+    ],
+    ids=str,
+)
+async def test_cards_that_can_not_be_read_are_drawn_from_what_is_stored_and_later_anew(
+    stage: OperationStage, fault: dict[str, Any]
+) -> None:
+    stage.set_policy(TWO_APPROVERS)
+    operation = stage.operation("task.approve")
+    outcome = (await stage.preflight(operation)).outcome
+    await stage.secmaster.faults.set(Fault(on="ShowTask", **fault))
+    result = StepResult(kind=ResultKind.DONE, outcome=outcome)
+    await replies.redraw(stage.services, operation, result)
+    [card] = stage.slack.messages(SOC)
+    assert "1 of 2 said yes" in read(card)
+    assert "SecMaster can't be read now" in read(card)
+    assert "withdraw" in button_ids(card)
+    await stage.secmaster.faults.clear()
+    await reconcile.catch_up(stage.services)
+    [card] = stage.slack.messages(SOC)
+    assert "SecMaster can't be read now" not in read(card)
+    assert stage.requests("PUT") == 0
+
+
+async def test_a_card_that_was_deleted_is_no_reason_to_break_off(stage: OperationStage) -> None:
+    operation = stage.operation("task.approve")
+    result = await stage.preflight(operation)
+    [card] = stage.slack.messages(SOC)
+    stage.slack.workspace.delete(SOC, stage.slack.stored(SOC, card["ts"]))
+    await stage.secmaster.faults.set(Fault(on="ShowTask", status=403))
+    await replies.redraw(stage.services, operation, result)
+    assert stage.services.store.cards.cards_of(TASK) == []
