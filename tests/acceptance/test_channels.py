@@ -8,6 +8,8 @@ import pytest
 from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
 from bot.sandbox.secmaster import seed
+from tests.support.batch import choose, open_view
+from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment, buttons, on_card
 from tests.support.people import ALICE, BOB, CAROL, DAVE, ONCALL, PARTNERS, RANDOM, SOC
 from tests.support.watch import card_of, first_poll_finished
@@ -60,7 +62,9 @@ async def test_commands_typed_elsewhere_are_answered_in_direct_messages(
     environment: BotEnvironment,
 ) -> None:
     answer = await environment.slack.command(ALICE, RANDOM, f"/task approve {TASK} a decoy")
-    assert "in our direct messages, since the policy shows nothing in this channel" in answer.body
+    assert "in our direct messages, since the policy shows nothing in this channel" in str(
+        answer.body
+    )
     ts = await environment.slack.until(lambda: environment.new_card(DM, set()))
     [reply] = await environment.replies(ts, channel=DM)
     assert "*Approved* by <@U0ALICE>" in reply
@@ -97,9 +101,15 @@ async def test_a_channel_that_another_organisation_shares_is_like_one_that_is_no
     await environment.slack.command(ALICE, PARTNERS, "/secmaster watch")
     await environment.ephemeral(ALICE, "Another organisation shares this channel", "not subscribed")
     await environment.slack.command(ALICE, PARTNERS, "/task several Isolate")
+    view = await open_view(environment, ALICE, "choosing")
+    view = await choose(environment, ALICE, view, "task.approve", [TASK])
+    await environment.slack.submit(ALICE, view["id"], {})
+    await environment.posted(DM, "Approved: 1 of 1")
+    environment.ignore_messages("Isolate host", channel=DM)  # the reply under it
     assert environment.slack.messages(PARTNERS) == []
 
 
+@postgres_in_full
 @pytest.mark.parametrize("rules", [NAMED + FOLLOWING], indirect=True, ids=["route"])
 async def test_a_route_into_a_shared_channel_goes_to_the_fallback_until_the_policy_says_shared(
     environment: BotEnvironment,
