@@ -12,7 +12,7 @@ from tests.support.batch import choose, open_view
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment, buttons, on_card
 from tests.support.people import ALICE, BOB, CAROL, DAVE, ONCALL, PARTNERS, RANDOM, SOC
-from tests.support.watch import card_of, first_poll_finished
+from tests.support.watch import card_of, first_poll_finished, task_id_of
 
 DM, TASK, OTHER = "D0ALICE", seed.TASK_ISOLATE, seed.TASK_BLOCK_IP
 NAMED = POLICY + f'\n[rights]\nwatch = ["approver"]\n[channels]\nallow = ["{SOC}", "{PARTNERS}"]\n'
@@ -151,6 +151,12 @@ async def test_subscriptions_stay_within_the_channels_of_the_policy(
         await environment.slack.until(lambda name=name: card_of(environment, ONCALL, name))
     await environment.posted("D0DAVE", "The policy does not name <#C0RANDOM>")
     assert not card_of(environment, RANDOM, "Isolate b")
+    # The card that is there already still works, and what is done on it is told alone.
+    ts = card_of(environment, RANDOM, "Isolate a")
+    menu = {"value": f"snooze.1h|1:task:main:{task_id_of(environment, ts, channel=RANDOM)}"}
+    await environment.slack.press(ALICE, RANDOM, ts, "more", **menu)
+    await environment.posted(DM, "snoozed this until")
+    assert len(environment.slack.thread(RANDOM, ts)) == 1
     text = await environment.answer(ALICE, "/secmaster routes", channel=RANDOM)
     assert "asked for all that comes" not in text
     await environment.slack.command(ALICE, RANDOM, "/secmaster unwatch")
