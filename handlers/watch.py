@@ -150,20 +150,21 @@ async def snooze(
         raise UserError(watch_messages.not_snoozable())
     await require_any_decision(app, tracked[0], requester)
     until = await snooze_end(app, choice, user)
+    refusal = await app.services.slack.channels.refusal(location.channel)
+    card_ts = "" if refusal else location.card
     notification = SnoozeNotification(
         ref=ref,
-        thread_ts=location.card,
+        thread_ts=card_ts,
         actor_id=user,
         until=until,
         auto_approves=until is not None and auto_approves_by(tracked[0].snapshot, until),
     )
-    refusal = await app.services.slack.channels.refusal(location.channel)
     change = recorder.change(
         requester,
         dedupe_key,
         "snooze" if until else "wake",
         {"target": str(ref), "until": until.isoformat() if until else None},
-        (user if refusal or not location.card else location.channel, notification),
+        (location.channel if card_ts else user, notification),
     )
     if not await recorder.record_change(partial(recorder.changes.snooze, ref, until, user, change)):
         raise UserError(watch_messages.not_snoozable())

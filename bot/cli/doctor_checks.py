@@ -19,6 +19,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.logs import hide
 from bot.messages.permissions import missing_read_rules, nobody_reads
+from bot.policy.channels import named_channels
 from bot.policy.config import Config, ConfigError
 from bot.policy.config import load as load_policy
 from bot.runtime.clock import Clock
@@ -26,6 +27,7 @@ from bot.secmaster import Forbidden, SecMasterError
 from bot.secmaster.connect import open_secmaster
 from bot.settings import Settings, SettingsError
 from bot.settings import load as load_settings
+from bot.slack.audience import AudienceReader
 from bot.slack.connect import open_slack
 from bot.slack.manifest import scopes
 from bot.store import UnsupportedDatabase, connect, readable_by_others, schema_versions
@@ -121,6 +123,39 @@ async def check_slack_delivery(settings: Settings) -> str:
     return "Socket Mode: connections may be opened"
 
 
+async def check_channels(settings: Settings) -> str:
+    """Look at each channel that the policy names: that Slack shows it, and who else reads it."""
+    config = read_policy(settings)
+    named = sorted(named_channels(config))
+    sentences, problems = [f"{len(named)} named by the policy"], []
+    async with AsyncExitStack() as stack:
+        reader = AudienceReader(await open_slack(settings, stack))
+        for channel in named:
+            try:
+                audience = await reader.read(channel)
+            except SlackApiError as error:
+                code = error.response.get("error")
+                problems.append(f"{channel} can't be read ({code}): correct its id, or invite me")
+                continue
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise CheckFailed(f"{settings.slack_api_url} can't be reached: {error}") from error
+            name = f"#{audience.name} ({channel})"
+            if audience.guests:
+                sentences.append(f"{audience.guests} guests read what is posted in {name}")
+            if audience.shared and config.channels.shared:
+                sentences.append(f"another organisation reads what is posted in {name}")
+            elif audience.shared:
+                problems.append(
+                    f"another organisation shares {name}, so nothing is posted there: set shared = "
+                    "true under [channels] if it may read the cards, or name another channel"
+                )
+    if reader.is_partial:
+        sentences.append("there are more people than were looked at")
+    if problems:
+        raise CheckFailed("; ".join([*problems, *sentences[1:]]))
+    return "; ".join(sentences)
+
+
 async def check_secmaster(settings: Settings) -> str:
     """Read one task page: it needs the address, the credentials, the ids and the right to read."""
     async with AsyncExitStack() as stack:
@@ -196,6 +231,7 @@ async def check_database(settings: Settings) -> str:
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("policy", check_policy),
     ("Slack", check_slack),
+    ("channels", check_channels),
     ("way in", check_slack_delivery),
     ("SecMaster", check_secmaster),
     ("clock", check_clock),

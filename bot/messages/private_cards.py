@@ -36,16 +36,15 @@ class AskedCommand(Value):
     break_glass: bool = False
     incomplete: bool = False
 
-    @property
-    def value(self) -> str:
-        """The text for a button, without what it has no room for."""
+    def fitting(self) -> Self:
+        """Return the command without what a button has no room for."""
         without_params = self.model_copy(update={"params": {}, "incomplete": True})
         without_words = without_params.model_copy(update={"reason": ""})
-        texts = (
-            command.model_dump_json(exclude_defaults=True)
-            for command in (self, without_params, without_words)
-        )
-        return next(text for text in texts if len(text) <= BUTTON_VALUE)
+        commands = (self, without_params, without_words)
+        return next(command for command in commands if len(str(command)) <= BUTTON_VALUE)
+
+    def __str__(self) -> str:
+        return self.model_dump_json(exclude_defaults=True)
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -91,13 +90,16 @@ def question(
     else:
         text = (
             f"❔ *{words.button}* “{name}”? {consequence(action, snapshot)} "
-            f"Nothing is recorded until you press the button."
+            "Nothing is recorded until you press the button."
         )
+        carried = command.fitting()
+        if carried.incomplete:
+            text += " It opens a form: what you typed is too long for it, so type it there."
         if command.break_glass:
             text = f"🔨 You decide alone what asks for several people. It is announced.\n{text}"
         reason = [section(quote(command.reason))] if command.reason else []
         button = ButtonElement(
-            text=words.button, action_id=ANSWER, value=command.value, style=action.style or None
+            text=words.button, action_id=ANSWER, value=str(carried), style=action.style or None
         )
         more = [section(text), *reason, actions([button])]
     card = (

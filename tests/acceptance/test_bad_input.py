@@ -339,7 +339,10 @@ async def test_where_the_bot_may_not_post_it_says_so_and_sends_nothing(
     [page] = [one for one in environment.slack.ephemerals(ALICE) if "1-1 of 1" in one["text"]]
     await environment.slack.press(ALICE, channel, page["ts"], "show")
     await environment.slack.until(lambda: last_answer(environment, ALICE, 7))
-    assert why in last_answer(environment, ALICE, 7)
+    private = environment.slack.ephemerals(ALICE)[-1]
+    await environment.slack.press(ALICE, channel, private["ts"], "post")
+    await environment.slack.until(lambda: last_answer(environment, ALICE, 8))
+    assert why in last_answer(environment, ALICE, 8)
     assert {one["channel"] for one in environment.slack.ephemerals(ALICE)} == {channel}
     assert puts(environment) == []
     assert environment.slack.messages(channel) == []

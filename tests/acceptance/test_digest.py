@@ -191,8 +191,8 @@ async def test_who_is_on_call_is_told_with_what_presses_most(environment: BotEnv
     shows = [part for part in message["blocks"] if part.get("accessory")]
     assert len(shows) == 3
     await environment.slack.press(DAVE, SOC, message["ts"], "show", block_id=shows[0]["block_id"])
-    card = await environment.slack.until(lambda: environment.new_card(SOC, set()))
-    assert environment.message(card)["blocks"][0]["text"]["text"] == shows[0]["text"]["text"]
+    [card] = await environment.slack.until(lambda: environment.slack.ephemerals(DAVE)[1:])
+    assert card["blocks"][0]["text"]["text"] == shows[0]["text"]["text"]
 
 
 @pytest.mark.parametrize("rules", [POLICY], ids=["unwatched"])

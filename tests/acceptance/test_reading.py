@@ -7,7 +7,7 @@ from bot.domain.actions import TABLE
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from bot.sandbox.secmaster.wire import Person
-from tests.support.environment import BotEnvironment, on_card
+from tests.support.environment import BotEnvironment, buttons, on_card
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, OUTSIDER, SOC, SOLO
 
 LIN = Person("user-lin", "Lin Yue")
@@ -126,6 +126,13 @@ async def test_show_posts_a_card_from_a_list_and_from_a_command(
     await environment.ephemeral(ALICE, "1-1 of 1")
     [page] = environment.slack.ephemerals(ALICE)
     await environment.slack.press(ALICE, SOC, page["ts"], "show")
+    private = await environment.slack.until(lambda: environment.slack.ephemerals(ALICE)[1:])
+    assert buttons(private[0]) == [*on_card("task", "waiting"), "more", "post"]
+    assert environment.slack.messages(SOC) == []
+    await environment.slack.press(ALICE, SOC, private[0]["ts"], "post")
+    await environment.slack.until(
+        lambda: "posted here, for everybody" in environment.slack.ephemerals(ALICE)[1]["text"]
+    )
     ts = await environment.slack.until(lambda: environment.new_card(SOC, set()))
     card = markup(environment.message(ts))
     assert environment.message(ts)["text"].startswith("Block IP 203.0.113.77 at the edge firewall")
@@ -142,7 +149,7 @@ async def test_show_posts_a_card_from_a_list_and_from_a_command(
     assert "🔴 Failed" in card
     assert "Alert enrichment v1" in card
     assert "*Failed at* Respond" in card
-    assert len(environment.slack.ephemerals(ALICE)) == 1
+    assert len(environment.slack.ephemerals(ALICE)) == 2
 
 
 async def test_details_open_at_once_and_fill_in_when_secmaster_answers(

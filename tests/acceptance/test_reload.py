@@ -17,7 +17,9 @@ from tests.support.process import BotProcess, bot_process
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
 
-BEFORE = POLICY + '[rights]\nreload = ["approver"]\n[watch]\nevery = 0\n'
+BEFORE = (
+    POLICY + f'[rights]\nreload = ["approver"]\n[watch]\nevery = 0\n[channels]\nallow = ["{SOC}"]\n'
+)
 AFTER = BEFORE.replace('usergroups = ["S0ONCALL"]', f'users = ["{DAVE}"]')
 WRONG = [
     ("not toml [", "not TOML"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from bot.cli.demo_story import POLICY
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
-from tests.support.people import ALICE, SOC
+from tests.support.people import ALICE, CHANNELS, SOC
 
 QUIETLY = '[attribution]\ncomment = "reason"\n'
 # What `python -m bot run` does, but less patient: a test can't wait a minute for each doubt.
@@ -112,10 +112,12 @@ async def bot_process(
 ) -> AsyncIterator[BotProcess]:
     """Run the bot between the two, with nothing but environment variables and a policy file.
 
-    A decision without a reason leaves no comment, unless the rules say otherwise.
+    A decision without a reason leaves no comment, and cards may be posted in every channel, unless
+    the rules say otherwise.
     """
     quiet = "" if "[attribution]" in rules else QUIETLY
-    (folder / "secmaster-bot.toml").write_text(rules + quiet)
+    channels = "" if "[channels]" in rules else f"\n[channels]\nallow = {list(CHANNELS)}\n"
+    (folder / "secmaster-bot.toml").write_text(rules + quiet + channels)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])

@@ -62,9 +62,10 @@ async def snooze(environment: BotEnvironment, user: str, ts: str) -> None:
     await environment.slack.press(user, SOC, ts, "more", value=f"snooze.1h|{ref}")
 
 
-def task_id_of(environment: BotEnvironment, ts: str) -> str:
+def task_id_of(environment: BotEnvironment, ts: str, *, channel: str = SOC) -> str:
     """Return the id of the task that a card is of."""
-    return str(environment.message(ts)["metadata"]["event_payload"]["ref"].rpartition(":")[2])
+    message = environment.message(ts, channel=channel)
+    return str(message["metadata"]["event_payload"]["ref"].rpartition(":")[2])
 
 
 async def add_failure(

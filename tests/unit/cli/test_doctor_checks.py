@@ -17,7 +17,7 @@ async def test_the_doctor_finds_a_whole_installation_well(
 ) -> None:
     result = await run_process("doctor", folder=installed, **installation(slack, secmaster))
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("✓") == 7
+    assert result.stdout.count("✓") == 8
     assert result.stderr == ""
     writes = [request for request in secmaster.requests if request.method != "GET"]
     assert writes == []
@@ -101,6 +101,45 @@ async def test_the_doctor_names_the_scopes_that_are_missing(
         await slack.stop()
     assert result.exit_code == 1
     assert "usergroups:read" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("channels", "exit_code", "line"),
+    [
+        (
+            'allow = ["C0SOC"]',
+            0,
+            "✓ channels: 1 named by the policy; 3 guests read what is posted in #soc (C0SOC)",
+        ),
+        (
+            'allow = ["C0ONCALL", "C0PARTNERS"]',
+            1,
+            "✗ channels: another organisation shares #partners (C0PARTNERS), so nothing is posted",
+        ),
+        (
+            'allow = ["C0PARTNERS"]\nshared = true',
+            0,
+            "another organisation reads what is posted in #partners (C0PARTNERS)",
+        ),
+        ('allow = ["C0NONE"]', 1, "✗ channels: C0NONE can't be read (channel_not_found)"),
+        ("", 0, "✓ channels: 0 named by the policy\n"),
+    ],
+    ids=["guests", "shared", "allowed", "missing", "none"],
+)
+async def test_the_doctor_names_who_else_reads_the_channels_of_the_policy(  # noqa: PLR0917
+    slack: SlackSandbox,
+    secmaster: SecMasterSandbox,
+    installed: Path,
+    channels: str,
+    exit_code: int,
+    line: str,
+) -> None:
+    policy = installed / "secmaster-bot.toml"
+    example = policy.read_text().replace('[channels]\nallow = ["C0SOC"]', f"[channels]\n{channels}")
+    policy.write_text(example)
+    result = await run_beside("doctor", folder=installed, **installation(slack, secmaster))
+    assert result.exit_code == exit_code, result.output
+    assert line in result.stdout
 
 
 async def test_the_doctor_finds_a_database_of_this_version_usable(

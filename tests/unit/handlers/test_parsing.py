@@ -313,6 +313,81 @@ def test_a_comments_id_may_be_quoted() -> None:
     assert parse(f"task uncomment {ID} `c-17`").params == {"comment_id": "c-17"}
 
 
+# One object at a time.
+
+
+@with_reason
+@pytest.mark.parametrize(
+    "words",
+    [
+        OTHER,
+        OTHER.upper(),
+        f"`{OTHER}`",
+        f"{OTHER} confirmed by phone",
+        f"and {OTHER}",
+        f", {OTHER}",
+        f"&amp; {OTHER} both",
+        ID,
+        f"<{CONSOLE.replace(ID, OTHER)}>",
+        f"<{CONSOLE.replace(ID, OTHER)}|the other one> too",
+        OTHER[:-1],
+        OTHER.replace("-", ""),
+    ],
+)
+def test_a_second_id_is_not_the_reason_for_deciding_the_first(action: Action, words: str) -> None:
+    text = f"{action.kind} {action.verb} {ID} {words}"
+    assert "is a second id: one at a time" in error_text(text)
+    assert f"“{action.kind} several”" in error_text(text)
+    assert refused(text).usage == action.usage
+    assert "is a second id" in error_text(f"break-glass {text}")
+    assert "is a second id" in error_text(f"{action.verb} {ID} {words}", ref_of(action))
+
+
+@pytest.mark.parametrize("verb", ["withdraw", "refuse"])
+def test_a_second_id_is_not_the_reason_for_changing_an_approval(verb: str) -> None:
+    assert "is a second id" in error_text(f"task {verb} {ID} {OTHER}")
+
+
+@with_reason
+@pytest.mark.parametrize(
+    "reason",
+    [
+        f"same host as {OTHER}",
+        f"see {CONSOLE}",
+        "2026-11-26 confirmed by phone",
+        "10023456 is the ticket",
+        "https://tickets.example/browse/INC-7 has all of it",
+        "and so on",
+        "10.0.0.7 is a decoy",
+    ],
+)
+def test_a_reason_may_speak_of_other_objects_and_numbers(action: Action, reason: str) -> None:
+    assert parse(f"{action.kind} {action.verb} {ID} {reason}").reason == reason
+
+
+def test_a_comment_may_begin_with_an_id_since_it_decides_nothing() -> None:
+    text = f"{OTHER} is the same host"
+    assert parse(f"task comment {ID} {text}").params == {"comment": text}
+
+
+@every_command
+@pytest.mark.parametrize(
+    "first",
+    [
+        f"{ID},{OTHER}",
+        f"{ID};{OTHER}",
+        f"{ID}/{OTHER}",
+        f"<{CONSOLE}>,<{CONSOLE.replace(ID, OTHER)}>",
+        f"<{CONSOLE}|a>,{OTHER}",
+    ],
+)
+def test_two_ids_in_one_word_are_refused_and_neither_is_chosen(
+    action: Action, verb: str, first: str
+) -> None:
+    text = error_text(f"{action.kind} {verb} {first} {tail(action)}")
+    assert "is more than one id: one at a time" in text
+
+
 # In a card's thread.
 
 
