@@ -102,7 +102,7 @@ class App:
         self._launch_workflows(stack)
         stack.push_async_callback(self.services.background.drain)
         context = AppContext(self.services, operations, batches, workspace=WORKSPACE)
-        bolt = open_bolt(client, settings, identity.data)
+        bolt = open_bolt(client, settings, identity.data, within=self.timeouts.answer)
         register(bolt, context)
         await self._open_web(bolt, listener, stack)
         self.poller = Poller(self.services)

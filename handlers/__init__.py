@@ -10,16 +10,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from slack_bolt import BoltResponse
-from slack_bolt.async_app import AsyncApp, AsyncBoltContext
+from slack_bolt.async_app import AsyncBoltContext
 
 from bot.domain.actions import MESSAGE_ACTIONS
+from bot.slack.connect import TimelyBolt
 from handlers import batch, buttons, commands, errors, shortcuts
 from handlers.context import AppContext, has_requester, requester_of
 
 __all__ = ["AppContext", "register"]
 
 
-def register(bolt: AsyncApp, app: AppContext) -> None:
+def register(bolt: TimelyBolt, app: AppContext) -> None:
     """Register every listener with Bolt."""
 
     @bolt.use
@@ -41,6 +42,7 @@ def register(bolt: AsyncApp, app: AppContext) -> None:
     async def on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
         return await errors.answer_before_ack(app, error, body)
 
+    bolt.on_error = on_error
     command_names = "|".join(map(re.escape, app.config.commands.names))
     bolt.command(re.compile(f"^({command_names})$"))(commands.command)
     bolt.event("app_mention")(commands.mention)

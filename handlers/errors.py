@@ -19,8 +19,10 @@ from bot.messages import Message, command_help, denials, explain, modals, text_m
 from bot.messages import permissions as permission_messages
 from bot.operations.authorization import NoRight, NotAllowed
 from bot.secmaster import SecMasterError
+from bot.slack.connect import NotInTime
 from bot.slack.directory import LookupFailed
 from bot.slack.gateway import CannotPost, SlackFailed, code_of
+from bot.store import is_database_fault, may_have_committed
 from handlers.context import AppContext, requester_of
 from handlers.parsing import ParseError
 
@@ -70,6 +72,13 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: PLR091
             return text_message("Slack could not be asked who you are. Try again in a moment.")
         case SlackApiError() if code_of(error) in TRIGGER_ERRORS:
             return denials.too_late()
+        case NotInTime():
+            log.error("Slack was not answered in time")
+            return denials.perhaps_recorded()
+        case _ if is_database_fault(error):
+            log.error("the database fails", exc_info=error)
+            is_open = may_have_committed(error)
+            return denials.perhaps_recorded() if is_open else denials.not_recorded()
         case _:
             reference = secrets.token_hex(3)
             log.error("unforeseen error", exc_info=error, extra={"reference": reference})

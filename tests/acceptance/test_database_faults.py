@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -9,15 +10,25 @@ from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.support.database_faults import Fault as DatabaseFault
-from tests.support.database_faults import broken, each_fault
+from tests.support.database_faults import broken, each_fault, each_lock
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, SOC
+from tests.support.timeouts import QUICK_TIMEOUTS
 
 TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 
 
 def decided(environment: BotEnvironment) -> int:
     return len(environment.secmaster.writes("UpdateTask", TASK.id))
+
+
+async def recorded_card(environment: BotEnvironment) -> str:
+    """Post a card, and wait until that is on record as well; return its ts."""
+    ts = await environment.card("task", TASK.id)
+    card_at = environment.app.services.store.cards.card_at
+    while not card_at(SOC, ts, TASK):
+        await asyncio.sleep(0)
+    return ts
 
 
 async def told_once(environment: BotEnvironment, ts: str) -> None:
@@ -36,7 +47,7 @@ async def told_once(environment: BotEnvironment, ts: str) -> None:
 async def test_a_fault_in_the_middle_ends_in_one_write_that_is_told_once(
     environment: BotEnvironment, fault: DatabaseFault, endpoint: str
 ) -> None:
-    ts = await environment.card("task", TASK.id)
+    ts = await recorded_card(environment)
     service = environment.slack if endpoint.startswith("chat") else environment.secmaster
     await service.faults.set(Fault(on=endpoint, hold=True, applied=True, times=1))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -45,4 +56,32 @@ async def test_a_fault_in_the_middle_ends_in_one_write_that_is_told_once(
         await service.faults.clear()
         with suppress(TimeoutError):  # a full file has room for the last small record
             await asyncio.wait_for(met.wait(), 2)
+    await told_once(environment, ts)
+
+
+@each_fault
+async def test_a_click_that_can_not_be_recorded_is_refused_in_words_and_works_afterwards(
+    environment: BotEnvironment, fault: DatabaseFault
+) -> None:
+    ts = await recorded_card(environment)
+    async with broken(fault, environment.app.engine):
+        # Longer than a page, since a file that is full may have room for a short one.
+        answer = await environment.answer(ALICE, f"/task approve {TASK.id} {'长' * 1000}")
+        assert "could not be recorded" in answer
+        assert "Nothing was done" in answer
+    assert environment.secmaster.writes("UpdateTask", TASK.id) == []
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    await told_once(environment, ts)
+
+
+@pytest.mark.parametrize("timeouts", [replace(QUICK_TIMEOUTS, answer=0.5)], indirect=True, ids=[""])
+@each_lock
+async def test_a_click_on_a_locked_database_is_answered_in_time_and_done_once_that_is_free(
+    environment: BotEnvironment, fault: DatabaseFault
+) -> None:
+    ts = await recorded_card(environment)
+    async with broken(fault, environment.app.engine):
+        answer = await environment.slack.press(ALICE, SOC, ts, "task.approve")
+        assert answer.status == 200
+        await environment.ephemeral(ALICE, "I can't say whether this was recorded")
     await told_once(environment, ts)

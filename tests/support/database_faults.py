@@ -1,7 +1,9 @@
 """Faults of a real database, switched on and off again while a bot works on it."""
 
 import asyncio
+import contextlib
 import itertools
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -55,8 +57,25 @@ def postgres_restart(engine: sa.Engine) -> Iterator[None]:
         )
 
     control("stop", "-m", "immediate")
-    yield
-    server.ensure_postgres_running()
+    try:
+        yield
+    finally:
+        server.ensure_postgres_running()
+
+
+def sqlite_locked(engine: sa.Engine) -> Iterator[None]:
+    """Another process, such as a backup, writes to the file and does not end."""
+    with contextlib.closing(sqlite3.connect(engine.url.database or "")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.rollback()
+
+
+def postgres_locked(engine: sa.Engine) -> Iterator[None]:
+    """Another session locks the workflows' table, as a migration or a dump may."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql("LOCK TABLE dbos.workflow_status IN EXCLUSIVE MODE")
+        yield
 
 
 each_fault = pytest.mark.parametrize(
@@ -69,6 +88,14 @@ each_fault = pytest.mark.parametrize(
     ],
     indirect=["database_url"],
     ids=["SQLite read-only", "SQLite full", "Postgres read-only", "Postgres restarts"],
+)
+
+
+each_lock = pytest.mark.parametrize(
+    ("database_url", "fault"),
+    [("sqlite", sqlite_locked), ("postgres", postgres_locked)],
+    indirect=["database_url"],
+    ids=["SQLite", "Postgres"],
 )
 
 
