@@ -30,7 +30,7 @@ from bot.slack.cards import Cards
 from bot.slack.connect import open_bolt, open_slack
 from bot.slack.directory import Directory
 from bot.slack.gateway import SlackGateway
-from bot.store import Store, close, connect, hold_name, migrate
+from bot.store import NameInUse, ReplicaName, Store, close, connect, migrate
 from bot.watch.poller import Poller
 from bot.web.health import Readiness
 from bot.web.server import web_app
@@ -54,7 +54,8 @@ class StartError(Exception):
 class App:
     """A bot between ``async with`` and its end.
 
-    ``url`` is where it listens, ``services`` what it works with.
+    ``url`` is where it listens, ``services`` what it works with. ``stopped`` is set when it
+    is to be ended: it has lost its replica's name to another process, or was told to.
     """
 
     services: Services
@@ -73,6 +74,8 @@ class App:
         self.timeouts = timeouts or Timeouts()
         self.clock = clock or Clock()
         self.url = ""
+        self.stopped = asyncio.Event()
+        self.lost_name = False
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -92,7 +95,8 @@ class App:
         listener = stack.enter_context(listen(settings.bot_host, settings.bot_port))
         self.engine = connect(settings.database_url)
         stack.callback(close, self.engine)
-        stack.enter_context(hold_name(self.engine, settings.bot_replica))
+        self._name = ReplicaName(self.engine, settings.bot_replica)
+        stack.callback(self._name.release)
         await asyncio.to_thread(migrate, self.engine)
         client = await open_slack(settings, stack)
         identity = await client.auth_test()
@@ -169,7 +173,7 @@ class App:
         # By default a call waits in its thread for as long as the database is away, and a click is
         # recorded long after it was refused. The sweep takes up what an error breaks off.
         dbos._sys_db._retry_connection_errors = False  # noqa: SLF001 - it has no setting
-        sweeping = asyncio.create_task(Sweeper(self.services).run())
+        sweeping = asyncio.create_task(self._sweep())
         stack.push_async_callback(_cancel, sweeping)
 
     async def _open_web(
@@ -197,6 +201,16 @@ class App:
         if socket_mode:
             stack.push_async_callback(socket_mode.close)
             await socket_mode.open()
+
+    async def _sweep(self) -> None:
+        """Take up what is unfinished, until this replica's name is another process's."""
+        try:
+            await Sweeper(self.services, self._name.keep).run()
+        except NameInUse:
+            log.critical("another process has taken this replica's name: this one takes no work")
+            self.lost_name = True
+            self.stopped.set()
+            await self.services.tracker.cancel_all()
 
     def reload(self) -> None:
         """Reload the policy in the background; the log says what came of it."""

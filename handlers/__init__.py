@@ -7,6 +7,7 @@ https://docs.slack.dev/tools/bolt-python/concepts/acknowledge
 
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from slack_bolt import BoltResponse
@@ -42,7 +43,7 @@ def register(bolt: TimelyBolt, app: AppContext) -> None:
     async def on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
         return await errors.answer_before_ack(app, error, body)
 
-    bolt.on_error = on_error
+    bolt.on_error = partial(errors.answer_before_ack, app)
     command_names = "|".join(map(re.escape, app.config.commands.names))
     bolt.command(re.compile(f"^({command_names})$"))(commands.command)
     bolt.event("app_mention")(commands.mention)

@@ -72,17 +72,22 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: PLR091
             return text_message("Slack could not be asked who you are. Try again in a moment.")
         case SlackApiError() if code_of(error) in TRIGGER_ERRORS:
             return denials.too_late()
-        case NotInTime():
-            log.error("Slack was not answered in time")
-            return denials.perhaps_recorded()
-        case _ if is_database_fault(error):
-            log.error("the database fails", exc_info=error)
-            is_open = may_have_committed(error)
-            return denials.perhaps_recorded() if is_open else denials.not_recorded()
         case _:
-            reference = secrets.token_hex(3)
-            log.error("unforeseen error", exc_info=error, extra={"reference": reference})
-            return denials.own_fault(reference)
+            return _own_failure(error)
+
+
+def _own_failure(error: Exception) -> Message:
+    """Return the message for a failure on our side, which is logged."""
+    if isinstance(error, NotInTime):
+        log.error("Slack was not answered in time")
+        return denials.perhaps_recorded()
+    if is_database_fault(error):
+        log.error("the database fails", exc_info=error)
+        recorded_perhaps = may_have_committed(error)
+        return denials.perhaps_recorded() if recorded_perhaps else denials.not_recorded()
+    reference = secrets.token_hex(3)
+    log.error("unforeseen error", exc_info=error, extra={"reference": reference})
+    return denials.own_fault(reference)
 
 
 async def answer_before_ack(

@@ -26,7 +26,7 @@ from tests.support.timeouts import PATIENCE, QUICK_TIMEOUTS
 
 settings.register_profile("default", examples(100))
 settings.load_profile("default")
-LONGEST_TEST = 20  # seconds: what waits for something that never comes must fail, not hang
+LONGEST_TEST = 60  # seconds: what waits for something that never comes must fail, not hang
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

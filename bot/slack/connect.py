@@ -15,7 +15,6 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.settings import Settings
 
-
 ErrorHandler = Callable[[Exception, dict[str, Any]], Awaitable[BoltResponse]]
 
 
