@@ -10,7 +10,13 @@ from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.support.database_faults import Fault as DatabaseFault
-from tests.support.database_faults import broken, each_fault, each_lock
+from tests.support.database_faults import (
+    broken,
+    each_fault,
+    each_lock,
+    end_connections,
+    waits_for_name,
+)
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, SOC
 from tests.support.timeouts import QUICK_TIMEOUTS
@@ -25,9 +31,7 @@ def decided(environment: BotEnvironment) -> int:
 async def recorded_card(environment: BotEnvironment) -> str:
     """Post a card, and wait until that is on record as well; return its ts."""
     ts = await environment.card("task", TASK.id)
-    card_at = environment.app.services.store.cards.card_at
-    while not card_at(SOC, ts, TASK):
-        await asyncio.sleep(0)
+    await environment.app.services.background.drain()
     return ts
 
 
@@ -69,7 +73,9 @@ async def test_a_click_that_can_not_be_recorded_is_refused_in_words_and_works_af
         answer = await environment.answer(ALICE, f"/task approve {TASK.id} {'长' * 1000}")
         assert "could not be recorded" in answer
         assert "Nothing was done" in answer
+        assert (await environment.app.readiness.parts())["database"].endswith("Error")
     assert environment.secmaster.writes("UpdateTask", TASK.id) == []
+    assert (await environment.app.readiness.parts())["database"] == "ok"
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await told_once(environment, ts)
 
@@ -85,3 +91,14 @@ async def test_a_click_on_a_locked_database_is_answered_in_time_and_done_once_th
         assert answer.status == 200
         await environment.ephemeral(ALICE, "I can't say whether this was recorded")
     await told_once(environment, ts)
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_a_bot_whose_name_was_taken_while_the_database_restarted_takes_no_more_work(
+    environment: BotEnvironment,
+) -> None:
+    engine = environment.app.engine
+    with waits_for_name(engine, "main"):
+        end_connections(engine)
+        await environment.app.stopped.wait()
+    assert environment.app.lost_name

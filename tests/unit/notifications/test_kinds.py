@@ -7,8 +7,10 @@ import pytest
 
 from bot.domain.notifications import NotificationEnvelope
 from bot.domain.objects import Ref
+from bot.domain.operations import Operation, OperationState, Outcome
+from bot.domain.reasons import OutcomeReason
 from bot.domain.shift_digest import DeciderCounts, ShiftSummary
-from bot.domain.slack import Destination
+from bot.domain.slack import Actor, Destination, SlackLocation
 from bot.domain.tracking import RetryResult
 from bot.notifications import kinds
 from bot.notifications.card import CardNotification
@@ -17,6 +19,7 @@ from bot.notifications.kinds import (
     BacklogNotification,
     ChannelClosedNotification,
     DigestNotification,
+    GivenUpNotification,
     RetryEndedNotification,
     SnoozeEndedNotification,
 )
@@ -31,11 +34,21 @@ RESULT = RetryResult(
     status="FAILED", name="Enrich", actor_id="U0CAROL", node="Respond", error="no route", seconds=9
 )
 SUMMARY = ShiftSummary(since=NOW, until=NOW, deciders=(DeciderCounts(name="Bob", decisions={}),))
+OPERATION = Operation(
+    id="a" * 32,
+    action="task.approve",
+    ref=REF,
+    actor=Actor(id="U0ALICE"),
+    location=SlackLocation(channel="C0SOC", card="1.2"),
+    accepted_at=NOW,
+)
+GIVEN_UP = Outcome(state=OperationState.UNKNOWN, reason_code=OutcomeReason.GIVEN_UP, code="root")
 EXAMPLES: tuple[Notification, ...] = (
     ReminderNotification(**ROUTED, before=3600, intended_channel="C0SOC"),
     CardNotification(**ROUTED, escalated_from="first", held_until=NOW),
     SnoozeEndedNotification(**ROUTED, snoozed_by="U0ALICE"),
     RetryEndedNotification(ref=REF, thread_ts="1.2", result=RESULT),
+    GivenUpNotification(ref=REF, thread_ts="1.2", operation=OPERATION, outcome=GIVEN_UP),
     FailureDetailsNotification(ref=REF, thread_ts="1.2"),
     BacklogNotification(tasks=3, failed=1, overdue=2, oldest=NOW),
     DigestNotification(summary=SUMMARY),
