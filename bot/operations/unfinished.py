@@ -93,6 +93,8 @@ class Sweeper:
         ]
         self._idle = idle
         if unfinished:
+            # On a disk that is full each would break off again, and ask SecMaster before.
+            await asyncio.to_thread(services.store.write_probe.check)
             log.warning("unfinished workflows are taken up", extra={"workflows": unfinished})
             await DBOS.resume_workflows_async(unfinished)
         return unfinished

@@ -47,7 +47,10 @@ async def told_once(environment: BotEnvironment, ts: str) -> None:
 
 
 @each_fault
-@pytest.mark.parametrize("endpoint", ["ShowTask", "UpdateTask", "chat.postMessage"])
+@pytest.mark.parametrize(
+    "endpoint",
+    ["ShowTask", "UpdateTask", pytest.param("chat.postMessage", marks=pytest.mark.slow)],
+)
 async def test_a_fault_in_the_middle_ends_in_one_write_that_is_told_once(
     environment: BotEnvironment, fault: DatabaseFault, endpoint: str
 ) -> None:

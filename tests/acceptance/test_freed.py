@@ -1,5 +1,6 @@
 """An operation whose process is gone: others are told the truth, and an operator frees it."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import sqlalchemy as sa
 from dbos import DBOSClient
 
 from bot.cli.demo_story import POLICY
+from bot.cli.unfinished import open_unfinished
 from bot.domain.actions import BY_NAME
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation
@@ -99,7 +101,10 @@ async def test_whoever_comes_second_is_told_that_it_hangs_until_an_operator_give
     assert [write.body["action"] for write in writes] == ["ADD_COMMENT", "TERMINATE"]
 
 
-@pytest.mark.parametrize("status", ["PENDING", "ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"])
+@pytest.mark.parametrize(
+    "status",
+    ["PENDING", "ERROR", pytest.param("MAX_RECOVERY_ATTEMPTS_EXCEEDED", marks=pytest.mark.slow)],
+)
 async def test_what_an_operator_retries_is_carried_on_by_the_bot_that_runs(
     environment: BotEnvironment, tmp_path: Path, status: str
 ) -> None:
@@ -113,7 +118,7 @@ async def test_what_an_operator_retries_is_carried_on_by_the_bot_that_runs(
     assert len(environment.secmaster.writes("UpdateTask", TASK.id)) == 1
 
 
-async def test_what_a_process_carries_out_is_freed_by_force_alone(
+async def test_what_a_process_carries_out_is_cancelled_and_freed_by_force_alone(
     environment: BotEnvironment, tmp_path: Path
 ) -> None:
     ts = await environment.card("task", TASK.id)
@@ -129,5 +134,15 @@ async def test_what_a_process_carries_out_is_freed_by_force_alone(
         assert "is carried out by main" in refused.stderr
     unknown = await operations(environment, tmp_path, "show", "ffffffff")
     assert (unknown.exit_code, unknown.stdout) == (2, "")
+    await asyncio.to_thread(force, environment.app.settings.database_url, reference)
     await environment.secmaster.faults.clear()
-    assert "*Approved*" in (await environment.replies(ts))[0]
+    [reply] = await environment.replies(ts)
+    assert "Nobody can say whether this approval" in reply
+    await environment.slack.until(lambda: not environment.buttons(ts))
+    assert len(await environment.replies(ts)) == 1
+    assert len(environment.secmaster.writes("UpdateTask", TASK.id)) == 1
+
+
+def force(database_url: str, reference: str) -> None:
+    with open_unfinished(database_url) as unfinished:
+        unfinished.give_up(unfinished.find(reference), "Olga", force=True, wait=0)
