@@ -1,4 +1,4 @@
-"""The command line: run · demo · doctor · policy · audit · manifest · sandbox."""
+"""The command line: run · demo · doctor · policy · audit · operations · manifest · sandbox."""
 
 import typer
 
@@ -7,6 +7,7 @@ from bot.cli.audit import audit
 from bot.cli.demo import demo
 from bot.cli.doctor import doctor
 from bot.cli.manifest import manifest
+from bot.cli.operations import operations
 from bot.cli.policy import policy
 from bot.cli.run import run
 from bot.cli.sandbox import sandbox
@@ -28,7 +29,8 @@ def version() -> None:
     typer.echo(__version__)
 
 
-for name, group in {"sandbox": sandbox, "audit": audit, "policy": policy}.items():
+groups = {"sandbox": sandbox, "audit": audit, "operations": operations, "policy": policy}
+for name, group in groups.items():
     cli.add_typer(group, name=name)
 
 

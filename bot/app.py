@@ -31,7 +31,7 @@ from bot.slack.channels import Channels
 from bot.slack.connect import open_bolt, open_slack
 from bot.slack.directory import Directory
 from bot.slack.gateway import SlackGateway
-from bot.store import RequestedChanges, Store, close, connect, hold_name, migrate
+from bot.store import NameInUse, ReplicaName, RequestedChanges, Store, close, connect, migrate
 from bot.watch.poller import Poller
 from bot.web.connections import serve
 from bot.web.health import Readiness
@@ -57,7 +57,8 @@ class App:
     """A bot between ``async with`` and its end.
 
     ``url`` is where it listens, ``health_url`` where it tells its health, ``services`` what it
-    works with.
+    works with. ``stopped`` is set when it is to be ended: it has lost its replica's name to another
+    process, or was told to.
     """
 
     services: Services
@@ -76,6 +77,8 @@ class App:
         self.timeouts = timeouts or Timeouts()
         self.clock = clock or Clock()
         self.url = self.health_url = ""
+        self.stopped = asyncio.Event()
+        self.lost_name = False
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -102,7 +105,8 @@ class App:
             )
         self.engine = connect(settings.database_url)
         stack.callback(close, self.engine)
-        stack.enter_context(hold_name(self.engine, settings.bot_replica))
+        self._name = ReplicaName(self.engine, settings.bot_replica)
+        stack.callback(self._name.release)
         await asyncio.to_thread(migrate, self.engine)
         client = await open_slack(settings, stack)
         identity = await client.auth_test()
@@ -113,7 +117,7 @@ class App:
         stack.push_async_callback(self.services.background.drain)
         context = AppContext(self.services, workspace=WORKSPACE)
         changes = RequestedChanges(self.engine)
-        bolt = open_bolt(client, settings, identity.data)
+        bolt = open_bolt(client, settings, identity.data, within=self.timeouts.answer)
         register(bolt, Recorder(context, operations, batches, changes))
         await self._open_web(bolt, listener, health_listener, stack)
         self.poller = Poller(self.services)
@@ -183,7 +187,7 @@ class App:
         # By default a call waits in its thread for as long as the database is away, and a click is
         # recorded long after it was refused. The sweep takes up what an error breaks off.
         dbos._sys_db._retry_connection_errors = False  # noqa: SLF001 - it has no setting
-        sweeping = asyncio.create_task(Sweeper(self.services).run())
+        sweeping = asyncio.create_task(self._sweep())
         stack.push_async_callback(_cancel, sweeping)
 
     async def _open_web(
@@ -213,6 +217,16 @@ class App:
         if socket_mode:
             stack.push_async_callback(socket_mode.close)
             await socket_mode.open()
+
+    async def _sweep(self) -> None:
+        """Take up what is unfinished, until this replica's name is another process's."""
+        try:
+            await Sweeper(self.services, self._name.keep).run()
+        except NameInUse:
+            log.critical("another process has taken this replica's name: this one takes no work")
+            self.lost_name = True
+            self.stopped.set()
+            await self.services.tracker.cancel_all()
 
     def reload(self) -> None:
         """Reload the policy in the background; the log says what came of it."""

@@ -7,19 +7,21 @@ https://docs.slack.dev/tools/bolt-python/concepts/acknowledge
 
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from slack_bolt import BoltResponse
-from slack_bolt.async_app import AsyncApp, AsyncBoltContext
+from slack_bolt.async_app import AsyncBoltContext
 
 from bot.domain.actions import MESSAGE_ACTIONS
+from bot.slack.connect import TimelyBolt
 from handlers import batch, buttons, commands, errors, shortcuts
 from handlers.context import AppContext, Recorder, has_requester, requester_of
 
 __all__ = ["AppContext", "Recorder", "register"]
 
 
-def register(bolt: AsyncApp, recorder: Recorder) -> None:
+def register(bolt: TimelyBolt, recorder: Recorder) -> None:
     """Register every listener with Bolt."""
     app = recorder.app
 
@@ -44,6 +46,7 @@ def register(bolt: AsyncApp, recorder: Recorder) -> None:
     async def on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
         return await errors.answer_before_ack(app, error, body)
 
+    bolt.on_error = partial(errors.answer_before_ack, app)
     command_names = "|".join(map(re.escape, app.config.commands.names))
     bolt.command(re.compile(f"^({command_names})$"))(commands.command)
     bolt.event("app_mention")(commands.mention)

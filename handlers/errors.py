@@ -20,8 +20,10 @@ from bot.messages import permissions as permission_messages
 from bot.operations.authorization import NoRight, NotAllowed
 from bot.operations.reading import ReadRefused
 from bot.secmaster import SecMasterError
+from bot.slack.connect import NotInTime
 from bot.slack.directory import LookupFailed
 from bot.slack.gateway import CannotPost, SlackFailed, code_of
+from bot.store import is_database_fault, may_have_committed
 from handlers.context import AppContext, requester_of
 from handlers.parsing import ParseError
 
@@ -74,9 +76,21 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
         case SlackApiError() if code_of(error) in TRIGGER_ERRORS:
             return denials.too_late()
         case _:
-            reference = secrets.token_hex(3)
-            log.error("unforeseen error", exc_info=error, extra={"reference": reference})
-            return denials.own_fault(reference)
+            return _own_failure(error)
+
+
+def _own_failure(error: Exception) -> Message:
+    """Return the message for a failure on our side, which is logged."""
+    if isinstance(error, NotInTime):
+        log.error("Slack was not answered in time")
+        return denials.perhaps_recorded()
+    if is_database_fault(error):
+        log.error("the database fails", exc_info=error)
+        recorded_perhaps = may_have_committed(error)
+        return denials.perhaps_recorded() if recorded_perhaps else denials.not_recorded()
+    reference = secrets.token_hex(3)
+    log.error("unforeseen error", exc_info=error, extra={"reference": reference})
+    return denials.own_fault(reference)
 
 
 async def answer_before_ack(

@@ -35,12 +35,18 @@ def run() -> None:
 
 
 async def serve(settings: "Settings", config: "Config", timeouts: "Timeouts | None" = None) -> None:
-    """Run the bot until SIGINT or SIGTERM; SIGHUP reads the policy again."""
+    """Run the bot until SIGINT or SIGTERM; SIGHUP reads the policy again.
+
+    Raises NameInUse if another process takes its name, while the database is away.
+    """
     from bot.app import App
+    from bot.store import NameInUse
 
     log = logging.getLogger("bot")
     async with App(settings, config, timeouts) as app:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app.reload)
         log.info("ready", extra={"url": app.url, "socket_mode": settings.socket_mode})
-        await until_stopped()
+        await until_stopped(app.stopped)
         log.info("stopping")
+    if app.lost_name:
+        raise NameInUse(settings.bot_replica)

@@ -106,6 +106,18 @@ class OperationState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Runner(StrEnum):
+    """Who carries out an operation that has not ended.
+
+    ALIVE: a process does, or takes it up by itself. ABSENT: its process is gone, and goes on with
+    it once it is back. STOPPED: nobody does, unless an operator has it carried on.
+    """
+
+    ALIVE = "alive"
+    ABSENT = "absent"
+    STOPPED = "stopped"
+
+
 class PolicyRefusal(Value):
     """Why the policy refused, by which rule, and which roles it would allow it to.
 

@@ -68,6 +68,7 @@ class OutcomeReason(StrEnum):
     NOT_VISIBLE = "answer_lost"
     NOT_READABLE = "untold"
     RESTARTED = "restarted"
+    GIVEN_UP = "given_up"  # by an operator, after it was interrupted
 
     # SecMaster's answer.
     UNREACHABLE = "Unreachable"

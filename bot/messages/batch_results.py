@@ -58,6 +58,7 @@ REFUSED_BY_SECMASTER = frozenset(
         OutcomeReason.NOT_VISIBLE,
         OutcomeReason.NOT_READABLE,
         OutcomeReason.RESTARTED,
+        OutcomeReason.GIVEN_UP,
         OutcomeReason.REFUSED,
         OutcomeReason.INVALID,
         OutcomeReason.FORBIDDEN,

@@ -179,6 +179,22 @@ def own_fault(reference: str) -> Message:
     )
 
 
+def not_recorded() -> Message:
+    """Say that the database took nothing: nothing was recorded, so nothing will be done."""
+    return text_message(
+        "This could not be recorded: the bot's database takes nothing at the moment. Nothing was "
+        "done. Try again in a minute; if that does not help, tell whoever runs this bot."
+    )
+
+
+def perhaps_recorded() -> Message:
+    """Say that the database did not answer in time: what was asked for may be recorded."""
+    return text_message(
+        "The bot's database does not answer, so I can't say whether this was recorded. If it was, "
+        "you will be told how it ends. If you hear nothing within two minutes, try again."
+    )
+
+
 def cannot_post(error_code: str) -> Message:
     """Say why Slack did not let the bot post, by Slack's error code."""
     sentence = CANNOT_POST.get(error_code, CANNOT_POST_DEFAULT)

@@ -5,7 +5,13 @@ from typing import assert_never
 
 from bot.domain.actions import BY_NAME, Action, needs_attribution
 from bot.domain.approvals import ApprovalIntent, ApprovalRequest
-from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.operations import (
+    Operation,
+    OperationState,
+    Outcome,
+    Runner,
+    StandingOperation,
+)
 from bot.domain.reasons import NO_ANSWER, OutcomeReason
 from bot.domain.slack import SlackFile
 from bot.messages import approvals, blocks
@@ -95,6 +101,7 @@ REFUSED_BY_SECMASTER = frozenset(
         OutcomeReason.NOT_VISIBLE,
         OutcomeReason.NOT_READABLE,
         OutcomeReason.RESTARTED,
+        OutcomeReason.GIVEN_UP,
     }
 )
 
@@ -233,10 +240,15 @@ def still_trying(
     return text_message(f"⏳ The {noun} by {actor} waits. {failure_sentence(outcome)} {plan}")
 
 
-def lost(operation: Operation, holder: StandingOperation) -> Message:
-    """Say that an operation was not sent, since ``holder`` had been accepted before it."""
+def lost(operation: Operation, holder: StandingOperation, runner: Runner = Runner.ALIVE) -> Message:
+    """Say that an operation was not sent, since ``holder`` had been accepted before it.
+
+    ``runner`` is who carries the holder out.
+    """
     earlier, noun = holder.operation, labels(BY_NAME[operation.action]).noun
     done = holder.state is OperationState.DONE
+    if runner is not Runner.ALIVE and not done:
+        return _interrupted(earlier, noun, runner)
     if (earlier.actor.id, earlier.action) == (operation.actor.id, operation.action):
         state = "done already" if done else "under way"
         return text_message(f"✋ Your {noun} is {state}; this second press was not sent.")
@@ -246,6 +258,23 @@ def lost(operation: Operation, holder: StandingOperation) -> Message:
     else:
         sentence = f"{actor} is {words.doing} this {earlier.ref.kind} right now."
     return text_message(f"✋ {sentence} Your {noun} was not sent.")
+
+
+def _interrupted(earlier: Operation, noun: str, runner: Runner) -> Message:
+    """Say that an operation holds its object which nobody carries on, and who can free it."""
+    actor, words = mention_user(earlier.actor.id), labels(BY_NAME[earlier.action])
+    match runner:
+        case Runner.ABSENT:
+            what_next = "waits for its process to come back"
+        case Runner.STOPPED | Runner.ALIVE:
+            what_next = "nothing carries it on"
+        case _:
+            assert_never(runner)
+    command = code(f"secmaster-bot operations show {earlier.reference}")
+    return text_message(
+        f"✋ The {words.noun} of this {earlier.ref.kind} by {actor} was interrupted, and "
+        f"{what_next}. Your {noun} was not sent. Whoever runs this bot can free it: {command}."
+    )
 
 
 def approvals_missing(outcome: Outcome) -> str:

@@ -11,6 +11,7 @@ from typing import Literal
 from bot import messages
 from bot.domain.notifications import NotificationEnvelope, OutboxEntry
 from bot.domain.objects import Ref
+from bot.domain.operations import Operation, Outcome
 from bot.domain.shift_digest import ShiftSummary
 from bot.domain.slack import Destination
 from bot.domain.snapshots import Snapshot
@@ -125,6 +126,41 @@ class SnoozeNotification(Announcement):
 
     async def deliver(self, posting: Posting) -> bool:
         """Post the message, and show the snooze on every card."""
+        await super().deliver(posting)
+        await posting.services.cards.redraw(self.ref)
+        return True
+
+
+class GivenUpNotification(Announcement):
+    """An operation that was interrupted, and that an operator gave up."""
+
+    kind: Literal["given_up"] = "given_up"
+    ref: Ref
+    operation: Operation
+    outcome: Outcome
+
+    @classmethod
+    def entry(cls, operation: Operation, outcome: Outcome, now: datetime) -> OutboxEntry:
+        """Return the entry that tells the thread of an operation that it was given up."""
+        location = operation.location
+        return OutboxEntry(
+            dedupe_key=f"given_up:{operation.id}",
+            destination=Destination.parse(location.channel),
+            notification=cls(
+                ref=operation.ref,
+                thread_ts=location.card or location.thread,
+                operation=operation,
+                outcome=outcome,
+            ),
+            not_before=now,
+        )
+
+    def render(self) -> Message:
+        """Return the message for the thread of the operation."""
+        return messages.outcome(self.operation, self.outcome)
+
+    async def deliver(self, posting: Posting) -> bool:
+        """Post the message, and draw the cards of the object, which nobody decides on any more."""
         await super().deliver(posting)
         await posting.services.cards.redraw(self.ref)
         return True
@@ -261,6 +297,7 @@ KINDS: tuple[type[Notification], ...] = (
     DelegationNotification,
     SubscriptionNotification,
     SubscriptionUndoneNotification,
+    GivenUpNotification,
     FailureDetailsNotification,
     BacklogNotification,
     DigestNotification,

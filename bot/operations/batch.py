@@ -7,7 +7,6 @@ on the way, each is started once and the message is one.
 
 import asyncio
 import logging
-from contextlib import suppress
 from contextvars import Context
 from dataclasses import replace
 from time import monotonic
@@ -23,9 +22,11 @@ from bot.messages import batch_results
 from bot.messages.batch_results import BatchItemResult
 from bot.operations.replies import DONE_BEFORE
 from bot.operations.steps import posted_since, record_step, run_step
+from bot.operations.unfinished import BrokenOff
 from bot.operations.workflow import RETRIES_EXHAUSTED, Operations
 from bot.services import Services
 from bot.slack.gateway import SlackFailed
+from bot.store import is_database_fault
 
 log = logging.getLogger(__name__)
 
@@ -206,9 +207,20 @@ class BatchRunner:
 
 
 async def _end_of(handle: WorkflowHandleAsync[str]) -> None:
-    """Wait until an operation's workflow has ended, well or not."""
-    with suppress(Exception):
-        await handle.get_result()
+    """Wait until an operation's workflow has ended, well or not; one that broke off goes on."""
+    while True:
+        try:
+            await handle.get_result()
+        except BrokenOff:
+            pass
+        except Exception as error:  # noqa: BLE001 - how it ended is read from the audit
+            if not is_database_fault(error):
+                return
+        else:
+            return
+        await asyncio.sleep(CHECK_INTERVAL)
+        id_ = handle.get_workflow_id()
+        handle = await DBOS.retrieve_workflow_async(id_, existing_workflow=False)
 
 
 def _located(operation: Operation, location: SlackLocation) -> Operation:

@@ -161,7 +161,8 @@ async def _draw_doubt(services: Services, operation: Operation) -> None:
 async def lost(services: Services, operation: Operation, holder: StandingOperation) -> None:
     """Tell the person that another operation came first; in a batch its row tells it."""
     if not operation.batch_ts:
-        message = messages.lost(operation, holder)
+        runner = await asyncio.to_thread(services.store.workflows.runner, holder.operation.id)
+        message = messages.lost(operation, holder, runner)
         await services.slack.send_private(operation.location, operation.actor.id, message)
 
 

@@ -6,6 +6,7 @@ process had died: it stays pending, and the sweep has it run again over what its
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +14,7 @@ from dbos import DBOS
 from dbos._serialization import DefaultSerializer
 
 from bot.services import Services
-from bot.store import is_database_fault
+from bot.store import NameInUse, is_database_fault
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +48,21 @@ class FaultlessSerializer(DefaultSerializer):
 
 
 class Sweeper:
-    """Takes up this replica's workflows that are pending while nothing runs them."""
+    """Takes up this replica's workflows that are pending while nothing runs them.
 
-    def __init__(self, services: Services) -> None:
+    ``keep_name`` sees to it that no other process has this replica's name, and so its workflows.
+    """
+
+    def __init__(self, services: Services, keep_name: Callable[[], None]) -> None:
         self._services = services
+        self._keep_name = keep_name
         self._idle: set[str] = set()  # pending without running, at the last sweep
 
     async def run(self) -> None:
-        """Sweep at regular times, and soon after a workflow broke off; never ends."""
+        """Sweep at regular times, and soon after a workflow broke off.
+
+        Ends by NameInUse alone: then those workflows are another process's.
+        """
         broke_off, interval = self._services.tracker.broke_off, self._services.timeouts.sweep
         while True:
             with suppress(TimeoutError):
@@ -62,7 +70,10 @@ class Sweeper:
                 broke_off.clear()
                 await asyncio.sleep(min(FIRST_PAUSE, interval))
             try:
+                await asyncio.to_thread(self._keep_name)
                 await self.sweep()
+            except NameInUse:
+                raise
             except Exception as error:  # noqa: BLE001 - the next sweep finds what this one did not
                 log.warning("unfinished workflows can't be taken up", extra={"error": str(error)})
 
@@ -82,6 +93,8 @@ class Sweeper:
         ]
         self._idle = idle
         if unfinished:
+            # On a disk that is full each would break off again, and ask SecMaster before.
+            await asyncio.to_thread(services.store.write_probe.check)
             log.warning("unfinished workflows are taken up", extra={"workflows": unfinished})
             await DBOS.resume_workflows_async(unfinished)
         return unfinished

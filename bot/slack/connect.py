@@ -1,16 +1,47 @@
 """Opening Slack: its client for our own calls, and Bolt for what people do."""
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
-from slack_bolt.async_app import AsyncApp
+from slack_bolt import BoltResponse
+from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.settings import Settings
+
+ErrorHandler = Callable[[Exception, dict[str, Any]], Awaitable[BoltResponse]]
+
+
+class NotInTime(Exception):
+    """No listener answered in time; what it was asked for may be done all the same."""
+
+
+class TimelyBolt(AsyncApp):
+    """Bolt with an answer for Slack within ``within`` seconds, whatever its listeners wait for.
+
+    ``on_error`` is what answers in their place: also that they are late.
+    """
+
+    def __init__(self, *, within: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.on_error: ErrorHandler | None = None
+        self._within = within
+
+    async def async_dispatch(self, req: AsyncBoltRequest) -> BoltResponse:
+        """Return the answer to a request of Slack's."""
+        try:
+            async with asyncio.timeout(self._within):
+                return await super().async_dispatch(req)
+        except TimeoutError:
+            if self.on_error is None:
+                raise
+            return await self.on_error(NotInTime(), req.body)
 
 
 async def open_slack(settings: Settings, stack: AsyncExitStack) -> AsyncWebClient:
@@ -32,7 +63,9 @@ async def open_slack(settings: Settings, stack: AsyncExitStack) -> AsyncWebClien
     )
 
 
-def open_bolt(slack: AsyncWebClient, settings: Settings, identity: Any) -> AsyncApp:
+def open_bolt(
+    slack: AsyncWebClient, settings: Settings, identity: Any, *, within: float
+) -> TimelyBolt:
     """Make Bolt for one workspace: the identity is asked for once, not for each event."""
     token = settings.slack_bot_token
     authorization = AuthorizeResult.from_auth_test_response(
@@ -44,7 +77,8 @@ def open_bolt(slack: AsyncWebClient, settings: Settings, identity: Any) -> Async
 
     logger = logging.getLogger("bot.bolt")  # Bolt would set its own logger's level itself
     logger.setLevel(logging.WARNING)
-    return AsyncApp(
+    return TimelyBolt(
+        within=within,
         logger=logger,
         # Without a token of its own: the one it hands to listeners comes from authorize.
         client=AsyncWebClient(

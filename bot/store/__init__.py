@@ -6,6 +6,7 @@ Knows no Slack and no SecMaster. Its calls block for a moment and are meant for 
 from bot.store.delegations import Delegations
 from bot.store.engine import (
     NameInUse,
+    ReplicaName,
     UnsupportedDatabase,
     close,
     connect,
@@ -22,6 +23,7 @@ from bot.store.store import Store
 __all__ = [
     "Delegations",
     "NameInUse",
+    "ReplicaName",
     "RequestedChange",
     "RequestedChanges",
     "Store",

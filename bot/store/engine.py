@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +27,14 @@ log = logging.getLogger(__name__)
 # https://www.sqlite.org/releaselog/3_42_0.html
 UNIXEPOCH_SUBSEC = (3, 42)
 MIGRATIONS = Path(__file__).parent / "migrations"
+# A server that is gone without a word, as after a failover, is waited for a quarter of an hour.
+GIVE_UP = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 UNRELEASED = (
     "This database was made by a build from before the first release, and this version can't read "
     "it. Keep it for its records, and name a new one with DATABASE_URL."
@@ -49,7 +57,9 @@ def connect(url: str) -> sa.Engine:
     try:
         if url.startswith("postgresql"):
             address = sa.make_url(url).set(drivername="postgresql+psycopg")
-            return sa.create_engine(address, pool_size=10, max_overflow=5, pool_pre_ping=True)
+            return sa.create_engine(
+                address, pool_size=10, max_overflow=5, pool_pre_ping=True, connect_args=GIVE_UP
+            )
         # One writer connection: with more, writers wait for each other's locks by polling, and at
         # eight starts at once the slowest took over a second.
         engine = sa.create_engine(
@@ -161,11 +171,61 @@ def hold_name(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]:
         yield is_held
 
 
+class ReplicaName:
+    """A replica's name, held from now on: taken again where the database has let go of it.
+
+    Raises NameInUse.
+    """
+
+    def __init__(self, engine: sa.Engine, name: str) -> None:
+        self._engine, self._name = engine, name
+        self._lock = ExitStack()
+        self._is_held = self._lock.enter_context(hold_name(engine, name))
+
+    def keep(self) -> None:
+        """Take the name again if it is held no more, as after a restart of the database; blocks.
+
+        Raises NameInUse if another process has taken it meanwhile, or what the database raises.
+        """
+        if not self._is_held():
+            self._lock.close()
+            self._is_held = self._lock.enter_context(hold_name(self._engine, self._name))
+
+    def release(self) -> None:
+        """Let another process have the name."""
+        self._lock.close()
+
+
+def is_name_held(engine: sa.Engine, name: str) -> bool:
+    """Return whether a process holds a replica's name; it is not taken for a moment either."""
+    if not _is_postgres(engine):
+        try:
+            with Path(f"{engine.url.database}.{name}.lock").open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+        return False
+    # A lock by one number shows as its two halves; the shift brings back its sign.
+    query = """
+        SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+        WHERE locktype = 'advisory' AND datname = current_database() AND objsubid = 1 AND granted
+        AND (classid::bigint << 32 | objid::bigint) = hashtext(:name)::bigint
+    """
+    with engine.connect() as connection:
+        return bool(connection.execute(sa.text(query), {"name": _lock_name(name)}).scalar())
+
+
+def _lock_name(name: str) -> str:
+    return f"secmaster-bot {name}"
+
+
 @contextmanager
 def _postgres_lock(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]:
     query = sa.text("SELECT pg_try_advisory_lock(hashtext(:name))")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not connection.execute(query, {"name": f"secmaster-bot {name}"}).scalar():
+        if not connection.execute(query, {"name": _lock_name(name)}).scalar():
             raise NameInUse(name)
         try:
             yield lambda: _is_alive(connection)

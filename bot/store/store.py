@@ -16,6 +16,8 @@ from bot.store.poll_status import PollStatuses
 from bot.store.snapshots import Snapshots
 from bot.store.subscriptions import Subscriptions
 from bot.store.tracked import TrackedObjects
+from bot.store.workflows import Workflows
+from bot.store.write_probe import WriteProbe
 
 
 class Store:
@@ -37,3 +39,5 @@ class Store:
         self.snapshots = Snapshots(engine)
         self.subscriptions = Subscriptions(engine)
         self.tracked = TrackedObjects(engine)
+        self.workflows = Workflows(engine)
+        self.write_probe = WriteProbe(engine)

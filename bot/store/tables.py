@@ -182,6 +182,14 @@ poll_status = sa.Table(
     sa.Column("replica", sa.String(64), nullable=False),
 )
 
+# Empty but for a moment: a row is written and taken back to see whether that is possible.
+write_probes = sa.Table(
+    "write_probes",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("filling", sa.LargeBinary, nullable=False),
+)
+
 # Channels that subscribed to all that arrives, beside the policy's routes.
 subscriptions = sa.Table(
     "subscriptions",

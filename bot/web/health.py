@@ -60,10 +60,9 @@ def _polls(status: WatchStatus) -> dict[str, Any]:
 
 
 def _database(services: Services) -> str:
-    """Return "ok", or what kind of error the database answers with; blocks."""
+    """Return "ok", or what kind of error the database answers a write with; blocks."""
     try:
-        with services.store.engine.connect() as connection:
-            connection.execute(sa.text("SELECT 1"))
+        services.store.write_probe.check()
     except sa.exc.SQLAlchemyError as error:
         return type(error).__name__
     return "ok"

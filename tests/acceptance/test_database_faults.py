@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -9,15 +10,29 @@ from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.support.database_faults import Fault as DatabaseFault
-from tests.support.database_faults import broken, each_fault
+from tests.support.database_faults import (
+    broken,
+    each_fault,
+    each_lock,
+    end_connections,
+    waits_for_name,
+)
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, SOC
+from tests.support.timeouts import QUICK_TIMEOUTS
 
 TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 
 
 def decided(environment: BotEnvironment) -> int:
     return len(environment.secmaster.writes("UpdateTask", TASK.id))
+
+
+async def recorded_card(environment: BotEnvironment) -> str:
+    """Post a card, and wait until that is on record as well; return its ts."""
+    ts = await environment.card("task", TASK.id)
+    await environment.app.services.background.drain()
+    return ts
 
 
 async def told_once(environment: BotEnvironment, ts: str) -> None:
@@ -32,11 +47,14 @@ async def told_once(environment: BotEnvironment, ts: str) -> None:
 
 
 @each_fault
-@pytest.mark.parametrize("endpoint", ["ShowTask", "UpdateTask", "chat.postMessage"])
+@pytest.mark.parametrize(
+    "endpoint",
+    ["ShowTask", "UpdateTask", pytest.param("chat.postMessage", marks=pytest.mark.slow)],
+)
 async def test_a_fault_in_the_middle_ends_in_one_write_that_is_told_once(
     environment: BotEnvironment, fault: DatabaseFault, endpoint: str
 ) -> None:
-    ts = await environment.card("task", TASK.id)
+    ts = await recorded_card(environment)
     service = environment.slack if endpoint.startswith("chat") else environment.secmaster
     await service.faults.set(Fault(on=endpoint, hold=True, applied=True, times=1))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
@@ -46,3 +64,44 @@ async def test_a_fault_in_the_middle_ends_in_one_write_that_is_told_once(
         with suppress(TimeoutError):  # a full file has room for the last small record
             await asyncio.wait_for(met.wait(), 2)
     await told_once(environment, ts)
+
+
+@each_fault
+async def test_a_click_that_can_not_be_recorded_is_refused_in_words_and_works_afterwards(
+    environment: BotEnvironment, fault: DatabaseFault
+) -> None:
+    ts = await recorded_card(environment)
+    async with broken(fault, environment.app.engine):
+        # Longer than a page, since a file that is full may have room for a short one.
+        answer = await environment.answer(ALICE, f"/task approve {TASK.id} {'长' * 1000}")
+        assert "could not be recorded" in answer
+        assert "Nothing was done" in answer
+        assert (await environment.app.readiness.parts())["database"].endswith("Error")
+    assert environment.secmaster.writes("UpdateTask", TASK.id) == []
+    assert (await environment.app.readiness.parts())["database"] == "ok"
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    await told_once(environment, ts)
+
+
+@pytest.mark.parametrize("timeouts", [replace(QUICK_TIMEOUTS, answer=0.5)], indirect=True, ids=[""])
+@each_lock
+async def test_a_click_on_a_locked_database_is_answered_in_time_and_done_once_that_is_free(
+    environment: BotEnvironment, fault: DatabaseFault
+) -> None:
+    ts = await recorded_card(environment)
+    async with broken(fault, environment.app.engine):
+        answer = await environment.slack.press(ALICE, SOC, ts, "task.approve")
+        assert answer.status == 200
+        await environment.ephemeral(ALICE, "I can't say whether this was recorded")
+    await told_once(environment, ts)
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_a_bot_whose_name_was_taken_while_the_database_restarted_takes_no_more_work(
+    environment: BotEnvironment,
+) -> None:
+    engine = environment.app.engine
+    with waits_for_name(engine, "main"):
+        end_connections(engine)
+        await environment.app.stopped.wait()
+    assert environment.app.lost_name

@@ -20,6 +20,8 @@ from tests.support.batch import (
     open_view,
     option_values,
 )
+from tests.support.database_faults import Fault as DatabaseFault
+from tests.support.database_faults import broken, each_fault
 from tests.support.databases import both_databases, postgres_in_full
 from tests.support.environment import BotEnvironment, policy
 from tests.support.people import ALICE, CAROL, DAVE, PRIVATE, SOC
@@ -95,6 +97,24 @@ async def test_the_progress_is_told_while_it_is_under_way(environment: BotEnviro
     await environment.secmaster.faults.clear()
     table = await results(environment)
     assert table["ts"] == progress["ts"]
+
+
+@pytest.mark.slow
+@each_fault
+async def test_a_fault_of_the_database_in_the_middle_leaves_none_out_and_each_is_told_once(
+    environment: BotEnvironment, fault: DatabaseFault
+) -> None:
+    question = await tasks(environment, ALICE, THREE)
+    await environment.secmaster.faults.set(Fault(on="UpdateTask", hold=True, applied=True))
+    await confirm(environment, ALICE, question)
+    await environment.secmaster.faults.until_held("UpdateTask", 3)
+    async with broken(fault, environment.app.engine) as met:
+        await environment.secmaster.faults.clear()
+        await met.wait()
+    table = await results(environment)
+    assert [row[1] for row in rows(table)] == ["Approved"] * 3
+    assert sorted(decided(environment)) == sorted(THREE)
+    assert len(await environment.replies(table["ts"], 3)) == 3
 
 
 async def test_no_more_than_five_are_under_way_at_once(environment: BotEnvironment) -> None:

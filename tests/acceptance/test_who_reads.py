@@ -284,7 +284,10 @@ BUTTONS = {
     "refresh": ("refresh", str(REF)),
     "refresh, alone": ("refresh", str(REF)),
     "post": (private_cards.POST, str(REF)),
-    "answer": (private_cards.ANSWER, AskedCommand(action="task.approve", button=str(REF)).value),
+    "answer": (
+        private_cards.ANSWER,
+        AskedCommand(action="task.approve", button=str(REF)).model_dump_json(),
+    ),
     "several": ("several", "1|task|main||"),
     "home": ("home.next", "{}"),
     "actions": ("task.approve", str(REF)),

@@ -1,8 +1,11 @@
 """Faults of a real database, switched on and off again while a bot works on it."""
 
 import asyncio
+import contextlib
 import itertools
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 
 import psycopg
@@ -33,11 +36,11 @@ def postgres_read_only(engine: sa.Engine) -> Iterator[None]:
     name = engine.url.database
     with _administrator(engine) as administrator:
         administrator.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-        _end_connections(administrator, name)
+    end_connections(engine)
     yield
     with _administrator(engine) as administrator:
         administrator.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
-        _end_connections(administrator, name)
+    end_connections(engine)
 
 
 def postgres_restart(engine: sa.Engine) -> Iterator[None]:
@@ -55,8 +58,25 @@ def postgres_restart(engine: sa.Engine) -> Iterator[None]:
         )
 
     control("stop", "-m", "immediate")
-    yield
-    server.ensure_postgres_running()
+    try:
+        yield
+    finally:
+        server.ensure_postgres_running()
+
+
+def sqlite_locked(engine: sa.Engine) -> Iterator[None]:
+    """Another process, such as a backup, writes to the file and does not end."""
+    with contextlib.closing(sqlite3.connect(engine.url.database or "")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.rollback()
+
+
+def postgres_locked(engine: sa.Engine) -> Iterator[None]:
+    """Another session locks the workflows' table, as a migration or a dump may."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql("LOCK TABLE dbos.workflow_status IN EXCLUSIVE MODE")
+        yield
 
 
 each_fault = pytest.mark.parametrize(
@@ -69,6 +89,14 @@ each_fault = pytest.mark.parametrize(
     ],
     indirect=["database_url"],
     ids=["SQLite read-only", "SQLite full", "Postgres read-only", "Postgres restarts"],
+)
+
+
+each_lock = pytest.mark.parametrize(
+    ("database_url", "fault"),
+    [("sqlite", sqlite_locked), ("postgres", postgres_locked)],
+    indirect=["database_url"],
+    ids=["SQLite", "Postgres"],
 )
 
 
@@ -105,7 +133,26 @@ def _administrator(engine: sa.Engine) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def _end_connections(administrator: psycopg.Connection, name: str | None) -> None:
-    administrator.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
-    )
+def end_connections(engine: sa.Engine) -> None:
+    """Break every connection to a database on Postgres, but for those that wait for a lock."""
+    with _administrator(engine) as administrator:
+        administrator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = %s AND wait_event_type IS DISTINCT FROM 'Lock'",
+            [engine.url.database],
+        )
+
+
+@contextmanager
+def waits_for_name(engine: sa.Engine, name: str) -> Iterator[None]:
+    """Be the process that takes a replica's name as soon as it is free."""
+    address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address, autocommit=True) as connection, ThreadPoolExecutor(1) as threads:
+        query = "SELECT pg_advisory_lock(hashtext(%s))"
+        waiting = threads.submit(connection.execute, query, [f"secmaster-bot {name}"])
+        with _administrator(engine) as administrator:
+            asked = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            while administrator.execute(asked).fetchone() is None:
+                pass
+        yield
+        waiting.result()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, TABLE, Action
 from bot.domain.approvals import ApprovalIntent
-from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.operations import Operation, OperationState, Outcome, Runner, StandingOperation
 from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import SlackFile
 from bot.messages import (
@@ -176,10 +176,28 @@ def test_any_trouble_can_be_told(
     assert_slack_takes(still_trying(operation, result, write, budget))
 
 
+def test_what_holds_an_object_without_being_carried_on_is_not_said_to_be_under_way() -> None:
+    holder = standing_operation("task.approve", user="U0BOB", state=OperationState.PENDING)
+    for runner, expected in (
+        (Runner.ABSENT, "waits for its process to come back."),
+        (Runner.STOPPED, "nothing carries it on."),
+    ):
+        text = lost(operation("task.terminate"), holder, runner).text
+        assert "The approval of this task by <@U0BOB> was interrupted, and" in text
+        assert expected in text
+        assert "Your termination was not sent." in text
+        assert f"`secmaster-bot operations show {holder.operation.reference}`" in text
+        assert "right now" not in text
+    done = standing_operation("task.approve", user="U0BOB")
+    assert "Already approved" in lost(operation("task.terminate"), done, Runner.STOPPED).text
+
+
 @FEW
-@given(operations(), standing_operations())
-def test_whoever_came_second_can_be_told(operation: Operation, holder: StandingOperation) -> None:
-    assert_slack_takes(lost(operation, holder))
+@given(operations(), standing_operations(), st.sampled_from(Runner))
+def test_whoever_came_second_can_be_told(
+    operation: Operation, holder: StandingOperation, runner: Runner
+) -> None:
+    assert_slack_takes(lost(operation, holder, runner))
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ import pytest
 
 from bot.domain.notifications import NotificationEnvelope
 from bot.domain.objects import Ref
+from bot.domain.operations import Operation, OperationState, Outcome
+from bot.domain.reasons import OutcomeReason
 from bot.domain.shift_digest import DeciderCounts, ShiftSummary
-from bot.domain.slack import Destination
+from bot.domain.slack import Actor, Destination, SlackLocation
 from bot.domain.tracking import RetryResult
 from bot.notifications import kinds
 from bot.notifications.card import CardNotification
@@ -18,6 +20,7 @@ from bot.notifications.kinds import (
     ChannelClosedNotification,
     DelegationNotification,
     DigestNotification,
+    GivenUpNotification,
     RetryEndedNotification,
     SnoozeEndedNotification,
     SnoozeNotification,
@@ -35,6 +38,15 @@ RESULT = RetryResult(
     status="FAILED", name="Enrich", actor_id="U0CAROL", node="Respond", error="no route", seconds=9
 )
 SUMMARY = ShiftSummary(since=NOW, until=NOW, deciders=(DeciderCounts(name="Bob", decisions={}),))
+OPERATION = Operation(
+    id="a" * 32,
+    action="task.approve",
+    ref=REF,
+    actor=Actor(id="U0ALICE"),
+    location=SlackLocation(channel="C0SOC", card="1.2"),
+    accepted_at=NOW,
+)
+GIVEN_UP = Outcome(state=OperationState.UNKNOWN, reason_code=OutcomeReason.GIVEN_UP, code="root")
 EXAMPLES: tuple[Notification, ...] = (
     ReminderNotification(**ROUTED, before=3600, intended_channel="C0SOC"),
     CardNotification(**ROUTED, escalated_from="first", held_until=NOW),
@@ -44,6 +56,7 @@ EXAMPLES: tuple[Notification, ...] = (
     DelegationNotification(delegator="U0ALICE", until=NOW),
     SubscriptionNotification(actor_id="U0ALICE", subscribed=True),
     SubscriptionUndoneNotification(channel="C0SOC", code="is_archived"),
+    GivenUpNotification(ref=REF, thread_ts="1.2", operation=OPERATION, outcome=GIVEN_UP),
     FailureDetailsNotification(ref=REF, thread_ts="1.2"),
     BacklogNotification(tasks=3, failed=1, overdue=2, oldest=NOW),
     DigestNotification(summary=SUMMARY),

@@ -10,7 +10,9 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from bot.store import close, connect, hold_name
+from bot.store import NameInUse, ReplicaName, close, connect, hold_name
+from bot.store.engine import is_name_held
+from tests.support.database_faults import end_connections
 from tests.support.databases import both_databases
 
 SOON = 10  # seconds; the pool itself would let them wait for thirty
@@ -56,6 +58,41 @@ def test_a_lock_is_free_once_its_holder_has_left_by_an_error(database_url: str) 
             assert still()
     close(one)
     close(other)
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_name_is_taken_again_after_the_database_let_go_of_it(database_url: str) -> None:
+    one, other = connect(database_url), connect(database_url)
+    name = ReplicaName(one, "main")
+    name.keep()
+    end_connections(one)
+    assert not is_name_held(other, "main")
+    name.keep()
+    assert is_name_held(other, "main")
+    end_connections(one)
+    taken = ReplicaName(other, "main")
+    for _ in range(2):
+        with pytest.raises(NameInUse):
+            name.keep()
+    taken.release()
+    name.keep()
+    assert is_name_held(other, "main")
+    name.release()
+    assert not is_name_held(other, "main")
+    close(one)
+    close(other)
+
+
+@both_databases
+def test_a_name_is_known_to_be_held_and_is_not_taken_by_asking(database_url: str) -> None:
+    engine = connect(database_url)
+    assert not is_name_held(engine, "main")
+    for _ in range(2):
+        with hold_name(engine, "main"):
+            assert is_name_held(engine, "main")
+            assert not is_name_held(engine, "other")
+        assert not is_name_held(engine, "main")
+    close(engine)
 
 
 def watched(database_url: str) -> tuple[sa.Engine, list[Any]]:

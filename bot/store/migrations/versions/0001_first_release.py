@@ -141,6 +141,11 @@ def upgrade() -> None:
         sa.Column("replica", sa.String(64), nullable=False),
     )
     op.create_table(
+        "write_probes",
+        sa.Column("id", sa.String(32), primary_key=True),
+        sa.Column("filling", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
         "subscriptions",
         sa.Column("channel", sa.String(32), primary_key=True),
         sa.Column("actor_id", sa.String(32), nullable=False),
