@@ -28,7 +28,16 @@ from bot.slack.cards import Cards
 from bot.slack.connect import open_bolt, open_slack
 from bot.slack.directory import Directory
 from bot.slack.gateway import SlackGateway
-from bot.store import Store, close, connect, hold_name, migrate
+from bot.store import (
+    AuditKey,
+    Store,
+    audit_log,
+    close,
+    connect,
+    hold_name,
+    migrate,
+    use_key,
+)
 from bot.watch.poller import Poller
 from bot.web.connections import serve
 from bot.web.health import Readiness
@@ -97,8 +106,12 @@ class App:
             )
         self.engine = connect(settings.database_url)
         stack.callback(close, self.engine)
+        if settings.audit_key:
+            use_key(self.engine, AuditKey(settings.audit_key.get_secret_value()))
         stack.enter_context(hold_name(self.engine, settings.bot_replica))
         await asyncio.to_thread(migrate, self.engine)
+        for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
+            log.warning("the audit may have been tampered with", extra={"problem": sentence})
         client = await open_slack(settings, stack)
         identity = await client.auth_test()
         self.services = await self._open_services(client, identity, stack)

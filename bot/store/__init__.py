@@ -3,6 +3,7 @@
 Knows no Slack and no SecMaster. Its calls block for a moment and are meant for a thread.
 """
 
+from bot.store.audit_key import AuditKey, key_of, use_key
 from bot.store.delegations import Delegations
 from bot.store.engine import (
     NameInUse,
@@ -18,6 +19,7 @@ from bot.store.engine import (
 from bot.store.store import Store
 
 __all__ = [
+    "AuditKey",
     "Delegations",
     "NameInUse",
     "Store",
@@ -25,8 +27,10 @@ __all__ = [
     "close",
     "connect",
     "hold_name",
+    "key_of",
     "migrate",
     "open_read_only",
     "readable_by_others",
     "schema_versions",
+    "use_key",
 ]
