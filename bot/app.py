@@ -31,7 +31,18 @@ from bot.slack.channels import Channels
 from bot.slack.connect import open_bolt, open_slack
 from bot.slack.directory import Directory
 from bot.slack.gateway import SlackGateway
-from bot.store import NameInUse, ReplicaName, RequestedChanges, Store, close, connect, migrate
+from bot.store import (
+    AuditKey,
+    NameInUse,
+    ReplicaName,
+    RequestedChanges,
+    Store,
+    audit_log,
+    close,
+    connect,
+    migrate,
+    use_key,
+)
 from bot.watch.poller import Poller
 from bot.web.connections import serve
 from bot.web.health import Readiness
@@ -105,9 +116,13 @@ class App:
             )
         self.engine = connect(settings.database_url)
         stack.callback(close, self.engine)
+        if settings.audit_key:
+            use_key(self.engine, AuditKey(settings.audit_key.get_secret_value()))
         self._name = ReplicaName(self.engine, settings.bot_replica)
         stack.callback(self._name.release)
         await asyncio.to_thread(migrate, self.engine)
+        for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
+            log.warning("the audit may have been tampered with", extra={"problem": sentence})
         client = await open_slack(settings, stack)
         identity = await client.auth_test()
         self.services = await self._open_services(client, identity, stack)

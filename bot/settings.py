@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
@@ -21,7 +21,7 @@ class SettingsError(Exception):
 
 
 class Database(BaseSettings):
-    """The database's address: the only setting of commands that merely read the database."""
+    """The database's address and the audit's key: all that commands on the audit need."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
@@ -29,6 +29,7 @@ class Database(BaseSettings):
 
     # Kept out of the repr, for the password in it.
     database_url: str = Field("sqlite:///secmaster-bot.db", repr=False)
+    audit_key: SecretStr | None = Field(None, min_length=16)
 
 
 class Settings(Database):
@@ -240,15 +241,21 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
     raise SettingsError("\n".join(problems))
 
 
-def database_url(address: str = "", env_file: Path | None = Path(".env")) -> str:
-    """Return the address if there is one, else the one in the settings; raises SettingsError."""
+def load_database(address: str = "", env_file: Path | None = Path(".env")) -> Database:
+    """Read what commands on the audit need; ``address`` is that of another database.
+
+    Raises SettingsError.
+    """
+    overrides: dict[str, Any] = {"database_url": address} if address else {}
     try:
-        url = address or Database(_env_file=env_file).database_url
+        settings = Database(_env_file=env_file, **overrides)
     except UnicodeDecodeError:
         raise SettingsError(f"{env_file} is not UTF-8 text") from None
-    if not _names_a_database(url):
+    except ValidationError as error:
+        raise SettingsError("\n".join(_problems(error))) from None
+    if not _names_a_database(settings.database_url):
         raise SettingsError(NO_DATABASE)
-    return url
+    return settings
 
 
 def _problems(error: ValidationError) -> list[str]:

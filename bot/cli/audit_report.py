@@ -6,8 +6,9 @@ The database is only read. How records are chained is known to ``bot.store.audit
 import os
 import re
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TextIO, cast
@@ -16,9 +17,18 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.progress import Progress
 
-from bot import settings
 from bot.cli.audit_formats import WRITERS, Record
-from bot.store import UnsupportedDatabase, audit_log, open_read_only, schema_versions
+from bot.settings import SettingsError, load_database
+from bot.store import (
+    AuditKey,
+    UnsupportedDatabase,
+    audit_log,
+    connect,
+    key_of,
+    open_read_only,
+    schema_versions,
+    use_key,
+)
 
 UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1)}
 
@@ -33,18 +43,51 @@ def verify(database: str = "", noted: str = "") -> bool:
     ``noted`` is a head that was written down earlier: it must still occur. Raises
     AuditUnavailable.
     """
+    with open_audit(database) as engine:
+        verified = read_all(engine, noted)
+    with standard_output() as file:
+        file.writelines(f"{line}\n" for line in verdict(verified))
+    return not verified.total
+
+
+def sign(database: str = "", noted: str = "") -> bool:
+    """Sign the head of an audit that is whole, print the verdict, and return whether it is.
+
+    For an audit that began without a key, or has a new one. Raises AuditUnavailable.
+    """
+    with open_audit(database, connect) as engine:
+        key = key_of(engine)
+        if key is None:
+            raise AuditUnavailable("AUDIT_KEY is not set, so nothing can be signed.")
+        use_key(engine, None)  # that it is not signed yet is no problem now
+        verified = read_all(engine, noted)
+        use_key(engine, key)
+        if not verified.total:
+            with engine.begin() as connection:
+                if not audit_log.sign(connection, number=verified.records, head=verified.head):
+                    raise AuditUnavailable(
+                        "Nothing was signed: the bot recorded something meanwhile. Stop it, and "
+                        "sign again."
+                    )
+            verified = replace(verified, is_signed=True)
+    with standard_output() as file:
+        file.writelines(f"{line}\n" for line in verdict(verified))
+        if verified.total:
+            file.write("Nothing was signed.\n")
+    return not verified.total
+
+
+def read_all(engine: sa.Engine, noted: str) -> audit_log.Verified:
+    """Verify the whole audit, and show on a terminal how far that is; raises AuditUnavailable."""
     if noted and not re.fullmatch(r"[0-9a-fA-F]{64}", noted.strip()):
         raise AuditUnavailable("--noted is no head: it has 64 hexadecimal digits.")
-    with open_audit(database) as engine, progress_bar(visible=True) as progress:
+    with progress_bar(visible=True) as progress:
         bar = progress.add_task("verifying", total=None)
 
         def show_progress(done: int, total: int) -> None:
             progress.update(bar, completed=done, total=total)
 
-        verified = audit_log.verify(engine, expected_head=noted, on_progress=show_progress)
-    with standard_output() as file:
-        file.writelines(f"{line}\n" for line in verdict(verified))
-    return not verified.total
+        return audit_log.verify(engine, expected_head=noted, on_progress=show_progress)
 
 
 def verdict(verified: audit_log.Verified) -> Iterator[str]:
@@ -61,6 +104,13 @@ def verdict(verified: audit_log.Verified) -> Iterator[str]:
         return
     yield f"The audit is whole: {verified.records} records."
     yield f"Head: {verified.head}"
+    if verified.is_signed:
+        yield "The head is signed with AUDIT_KEY."
+    else:
+        yield (
+            "Without AUDIT_KEY it can't be told whether records at the end were cut off, or "
+            "rewritten together with the head."
+        )
     yield (
         "Write the head down where the bot's database can't be reached: "
         "`secmaster-bot audit verify --noted HEAD` then finds a replaced tail too."
@@ -108,19 +158,24 @@ def parse_since(text: str, now: datetime) -> datetime:
 
 
 @contextmanager
-def open_audit(database: str) -> Iterator[sa.Engine]:
-    """Open a database of this version for reading: the one that is named, or that of the settings.
+def open_audit(
+    database: str, open_engine: Callable[[str], sa.Engine] = open_read_only
+) -> Iterator[sa.Engine]:
+    """Open a database of this version: the one that is named, or that of the settings.
 
-    Raises AuditUnavailable, also for what fails while it is read.
+    It has the settings' key. Raises AuditUnavailable, also for what fails while it is read.
     """
     try:
-        url = settings.database_url(database)
-    except settings.SettingsError as error:
+        named = load_database(database)
+    except SettingsError as error:
         raise AuditUnavailable(f"{error}.") from None
+    url = named.database_url
     if url.startswith("sqlite"):
         require_file(sa.make_url(url).database or "")
     try:
-        engine = open_read_only(url)
+        engine = open_engine(url)
+        if named.audit_key:
+            use_key(engine, AuditKey(named.audit_key.get_secret_value()))
         try:
             require_this_version(engine)
             yield engine

@@ -21,7 +21,15 @@ from bot.domain.reasons import OutcomeReason
 from bot.notifications.kinds import GivenUpNotification
 from bot.operations.unfinished import FaultlessSerializer
 from bot.secmaster.connection import PATIENCE, WHOLE
-from bot.store import Store, UnsupportedDatabase, close, connect, schema_versions
+from bot.store import (
+    AuditKey,
+    Store,
+    UnsupportedDatabase,
+    close,
+    connect,
+    schema_versions,
+    use_key,
+)
 
 # A step that runs when its workflow is cancelled goes on to its end: a read, and then a write.
 STOPS_WITHIN = 2.0 * (PATIENCE + WHOLE)  # seconds
@@ -176,7 +184,10 @@ def open_unfinished(database: str = "") -> Iterator[UnfinishedOperations]:
     Raises CannotFree, also for what fails in the block.
     """
     try:
-        engine = connect(settings.database_url(database))
+        named = settings.load_database(database)
+        engine = connect(named.database_url)
+        if named.audit_key:
+            use_key(engine, AuditKey(named.audit_key.get_secret_value()))
         try:
             current, newest = schema_versions(engine)
             if current != newest:

@@ -6,7 +6,7 @@ Knows no person's rights, no Slack client and no clock.
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
@@ -91,13 +91,24 @@ TimeOfDay = Annotated[time, BeforeValidator(_parse_time_of_day)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
 
 
-def _moment(day: date, at: time, zone: ZoneInfo) -> datetime:
-    """Return when (UTC) the clocks of a zone first show this time, or leap over it."""
+def local_moments(day: date, at: time, zone: tzinfo) -> list[datetime]:
+    """Return when (UTC) the clocks of a zone show this time: twice where they go back over it.
+
+    Where they leap over it, it is when they do. Raises OverflowError at the ends of the calendar.
+    """
     local = datetime.combine(day, at)
-    moment = min(local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    moments = sorted({local.replace(tzinfo=zone, fold=n).astimezone(UTC) for n in (0, 1)})
+    if shown := [m for m in moments if m.astimezone(zone).replace(tzinfo=None) == local]:
+        return shown
+    moment = moments[0]
     while moment.astimezone(zone).replace(tzinfo=None) < local:
         moment += MINUTE
-    return moment
+    return [moment]
+
+
+def _moment(day: date, at: time, zone: ZoneInfo) -> datetime:
+    """Return when (UTC) the clocks of a zone first show this time, or leap over it."""
+    return local_moments(day, at, zone)[0]
 
 
 class Quiet(Section):

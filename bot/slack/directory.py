@@ -7,8 +7,9 @@ membership, since a right that can't be checked is not there.
 import asyncio
 import logging
 from dataclasses import replace
-from datetime import timedelta, timezone
+from datetime import timedelta, timezone, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
@@ -123,14 +124,20 @@ class Directory:
         except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
             raise LookupFailed(error) from error
 
-    async def time_zone(self, user: str) -> timezone:
-        """Return a person's offset from UTC now; raises LookupFailed."""
+    async def time_zone(self, user: str) -> tzinfo:
+        """Return a person's time zone; raises LookupFailed.
+
+        It is their offset now, without any change of the clocks, where its name is unknown here.
+        """
         try:
             async with asyncio.timeout(self._within):
                 profile = await self._users.get(user)
         except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
             raise LookupFailed(error) from error
-        return timezone(timedelta(seconds=int(profile.get("tz_offset") or 0)))
+        try:
+            return ZoneInfo(str(profile.get("tz")))
+        except (KeyError, ValueError, OSError):  # KeyError: no such zone
+            return timezone(timedelta(seconds=int(profile.get("tz_offset") or 0)))
 
     async def name(self, user: str) -> str:
         """Return the name a person goes by; their id while Slack can't be asked."""

@@ -3,6 +3,7 @@
 Knows no Slack and no SecMaster. Its calls block for a moment and are meant for a thread.
 """
 
+from bot.store.audit_key import AuditKey, key_of, use_key
 from bot.store.delegations import Delegations
 from bot.store.engine import (
     NameInUse,
@@ -21,6 +22,7 @@ from bot.store.requested_changes import RequestedChange, RequestedChanges
 from bot.store.store import Store
 
 __all__ = [
+    "AuditKey",
     "Delegations",
     "NameInUse",
     "ReplicaName",
@@ -32,9 +34,11 @@ __all__ = [
     "connect",
     "hold_name",
     "is_database_fault",
+    "key_of",
     "may_have_committed",
     "migrate",
     "open_read_only",
     "readable_by_others",
     "schema_versions",
+    "use_key",
 ]

@@ -3,10 +3,14 @@
 Whoever changes, removes, inserts or reorders a record breaks the chain there. Whoever rewrites
 all that follows as well is found by a head that somebody wrote down elsewhere. The content of a
 record is not known here: it is any JSON with a time, an operation, an outcome and a target.
+
+With a key the head is signed. A head that the key did not sign is never built upon with a
+signature: a tail that was rewritten would otherwise be signed with the next record.
 """
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,11 +18,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bot.store.audit_key import key_of
+from bot.store.foreign_objects import foreign_objects
 from bot.store.tables import audit, audit_head
+
+log = logging.getLogger(__name__)
 
 GENESIS = "0" * 64  # the hash "before" the first record
 PAGE = 1000  # records read at once
 MAX_PROBLEMS = 100
+UNSIGNED = (
+    "is not signed with AUDIT_KEY: records at the end were cut off or rewritten, or something was "
+    "recorded without the key or with another."
+)
 
 Row = sa.Row[Any]
 Problem = tuple[int, str]
@@ -41,9 +53,41 @@ def append(connection: sa.Connection, entry: Mapping[str, Any]) -> bool:
     text = json.dumps(
         record | {"number": number}, sort_keys=True, separators=(",", ":"), allow_nan=False
     )
-    last = {"number": number, "hash": chained_hash(head.hash.encode(), text.encode()).decode()}
-    connection.execute(sa.insert(audit).values(**columns, **last, record=text))
-    connection.execute(sa.update(audit_head).where(audit_head.c.id == 1).values(last))
+    record_hash = chained_hash(head.hash.encode(), text.encode()).decode()
+    row = columns | {"number": number, "hash": record_hash, "record": text}
+    connection.execute(sa.insert(audit).values(row))
+    is_signed = _is_signed(connection, head)
+    if head.signature and key_of(connection) and not is_signed:
+        log.error("the audit's head was not signed with AUDIT_KEY", extra={"record": head.number})
+    _write_head(connection, number, record_hash, is_signed=is_signed)
+    return True
+
+
+def _write_head(
+    connection: sa.Connection, number: int, record_hash: str, *, is_signed: bool
+) -> None:
+    """Write the head, with its signature where it is to be signed and there is a key."""
+    key = key_of(connection)
+    signature = key.sign(number, record_hash) if key and is_signed else ""
+    head = {"number": number, "hash": record_hash, "signature": signature}
+    connection.execute(sa.update(audit_head).where(audit_head.c.id == 1).values(head))
+
+
+def _is_signed(source: sa.Engine | sa.Connection, head: Row) -> bool:
+    """Return whether the key has signed this head; without a key none is signed."""
+    key = key_of(source)
+    return bool(key and key.has_signed(head.number, _text(head.hash), _text(head.signature)))
+
+
+def sign(connection: sa.Connection, *, number: int, head: str) -> bool:
+    """Sign the head if it is this one, and return whether it is; there must be a key.
+
+    To be called for an audit that is new, or was verified.
+    """
+    row = _lock_head(connection)
+    if (row.number, row.hash) != (number, head):
+        return False
+    _write_head(connection, number, head, is_signed=True)
     return True
 
 
@@ -173,14 +217,17 @@ def _parse(row: Row) -> dict[str, Any] | None:
 class Verified:
     """The result of verifying the whole chain.
 
-    ``problems`` are record numbers, 0 for the head, each with a sentence; only the first hundred
-    are listed, ``total`` counts all. ``head`` is the last record's hash.
+    ``problems`` are record numbers, 0 for the head and the database, each with a sentence; only
+    the first hundred are listed, ``total`` counts all. ``head`` is the last record's hash,
+    ``is_signed`` whether the key has signed it: without one nothing shows that the last records
+    were cut off or rewritten together with the head.
     """
 
     records: int
     head: str
     problems: tuple[Problem, ...]
     total: int
+    is_signed: bool = False
 
 
 def verify(
@@ -208,16 +255,35 @@ def verify(
         total = max([chain.records, *(head.number for head in heads if _is_valid_head(head))])
         on_progress(chain.records, total)
         query = _records(engine).where(audit.c.number > page[-1].number)
-    chain.check_heads(heads)
+    is_signed = any(_is_signed(engine, head) for head in heads)
+    chain.check_heads(heads, unsigned=key_of(engine) is not None and not is_signed)
+    for sentence in foreign_objects(engine):
+        chain.report(0, sentence)
     return Verified(
-        chain.records, _text(chain.computed_hash), tuple(chain.problems), chain.total_problems
+        chain.records,
+        _text(chain.computed_hash),
+        tuple(chain.problems),
+        chain.total_problems,
+        is_signed,
     )
+
+
+def suspicions(engine: sa.Engine) -> list[str]:
+    """Return a sentence for all that can be found amiss without reading the records."""
+    sentences = foreign_objects(engine)
+    is_signed = any(_is_signed(engine, head) for head in _heads(engine))
+    if key_of(engine) is not None and not is_signed:
+        sentences.append(f"The head {UNSIGNED}")
+    return sentences
 
 
 def _heads(engine: sa.Engine) -> list[Row]:
     """Return the rows of the head's table, two at most; there should be one."""
     query = sa.select(
-        audit_head.c.id, audit_head.c.number, _as_bytes(engine, audit_head.c.hash)
+        audit_head.c.id,
+        audit_head.c.number,
+        _as_bytes(engine, audit_head.c.hash),
+        _as_bytes(engine, audit_head.c.signature),
     ).limit(2)
     with engine.connect() as connection:
         return list(connection.execute(query))
@@ -289,7 +355,7 @@ class _ChainCheck:
         if different:
             self._report(row.number, f"has columns that differ from it: {', '.join(different)}.")
 
-    def check_heads(self, heads: list[Row]) -> None:
+    def check_heads(self, heads: list[Row], *, unsigned: bool) -> None:
         """Check the head against the last record, after all records."""
         if len(heads) != 1 or not _is_valid_head(heads[0]):
             self._report(None, "is gone, doubled, or not what was written.")
@@ -299,6 +365,8 @@ class _ChainCheck:
             self._report(self.last_number, f"stands behind the head, which says {heads[0].number}.")
         elif _bytes(heads[0].hash) not in (self.stored_hash, self.computed_hash):
             self._report(None, "does not match the last record.")
+        if unsigned:
+            self._report(None, UNSIGNED)
         if not self.expected_head_occurs:
             self._report(
                 None, "that was noted does not occur: records were replaced since, or cut off."
@@ -310,7 +378,11 @@ class _ChainCheck:
 
     def _report(self, number: int | None, problem: str) -> None:
         """Add a problem with a record, or with the head."""
+        subject = "The head" if number is None else f"Record {number}"
+        self.report(number or 0, f"{subject} {problem}")
+
+    def report(self, number: int, sentence: str) -> None:
+        """Add a problem, which is counted even where there are too many to be listed."""
         self.total_problems += 1
         if len(self.problems) < MAX_PROBLEMS:
-            subject = "The head" if number is None else f"Record {number}"
-            self.problems.append((number or 0, f"{subject} {problem}"))
+            self.problems.append((number, sentence))

@@ -19,6 +19,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from bot.store import audit_log
+from bot.store.audit_key import key_of
 from bot.store.tables import UNRELEASED_VERSION_TABLE, VERSION_TABLE, metadata
 
 log = logging.getLogger(__name__)
@@ -295,5 +297,8 @@ def migrate(engine: sa.Engine) -> None:
             # The driver opens a transaction at the first write of rows only, and by then the
             # tables would be permanent: a half-done migration must never be.
             connection.execute(sa.text("BEGIN IMMEDIATE"))
+        is_new = not sa.inspect(connection).has_table(VERSION_TABLE)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        if is_new and key_of(connection):
+            audit_log.sign(connection, number=0, head=audit_log.GENESIS)

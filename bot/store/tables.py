@@ -132,13 +132,15 @@ audit = sa.Table(
 )
 
 # One row: the last record's number and hash, which show when the last records were cut off.
-# Whoever writes a record locks it, so that numbers have no gaps.
+# Whoever writes a record locks it, so that numbers have no gaps. ``signature`` is "" where there is
+# no key, and for ever after a head that the key did not sign.
 audit_head = sa.Table(
     "audit_head",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("number", COUNT, nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("signature", sa.String(64), nullable=False),
 )
 
 # What is to be posted, in the order in which it was recorded: each ``dedupe_key`` once.

@@ -99,12 +99,23 @@ async def test_rights_are_lent_by_mention_too(environment: BotEnvironment) -> No
 
 
 async def test_until_is_a_time_of_the_lenders_own_day(environment: BotEnvironment) -> None:
-    environment.slack.workspace.users[ALICE]["tz_offset"] = 5 * 3600 + 1800
+    environment.slack.workspace.users[ALICE] |= {"tz": "Asia/Kolkata", "tz_offset": 19800}
     now = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
     environment.clock.set(now)
     await lend(environment, "@dave until 03:00")
     [loan] = loans(environment, DAVE, now)
     assert loan.until == datetime(2026, 3, 1, 21, 30, tzinfo=UTC)
+
+
+async def test_a_night_in_which_clocks_go_forward_lends_no_hour_too_much(
+    environment: BotEnvironment,
+) -> None:
+    environment.slack.workspace.users[ALICE] |= {"tz": "Europe/Berlin", "tz_offset": 3600}
+    now = datetime(2026, 3, 28, 23, 0, tzinfo=UTC)
+    environment.clock.set(now)
+    await lend(environment, "@dave until 8:00")
+    [loan] = loans(environment, DAVE, now)
+    assert loan.until == datetime(2026, 3, 29, 6, 0, tzinfo=UTC)
 
 
 async def test_a_borrower_may_nothing_that_the_lender_may_not(environment: BotEnvironment) -> None:

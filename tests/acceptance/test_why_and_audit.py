@@ -5,15 +5,19 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from bot.app import App
 from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
-from bot.sandbox.secmaster import seed
-from bot.store import audit_log
+from bot.sandbox.secmaster import SecMasterSandbox, seed
+from bot.store import audit_log, connect
+from tests.support.audit import do
 from tests.support.databases import both_databases, postgres_in_full
-from tests.support.environment import BotEnvironment
+from tests.support.environment import BotEnvironment, policy, settings_for
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, SOC
+from tests.support.slack_recorder import SlackRecorder
 
 TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 RUN = Ref(kind="instance", id=seed.INSTANCE_FAILED)
@@ -279,3 +283,23 @@ def chain_of(environment: BotEnvironment) -> list[dict[str, Any]]:
 
 def nothing_was_sent(environment: BotEnvironment) -> None:
     assert [one for one in environment.secmaster.requests if one.method == "PUT"] == []
+
+
+async def test_what_is_amiss_with_the_audit_is_a_warning_at_the_start(
+    slack: SlackRecorder,
+    secmaster: SecMasterSandbox,
+    database_url: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine = connect(database_url)
+    do(engine, "CREATE TRIGGER hide AFTER INSERT ON audit BEGIN DELETE FROM audit; END")
+    engine.dispose()
+    settings = settings_for(slack.url, secmaster.url, database_url)
+    key = SecretStr("0123456789abcdef")
+    async with App(settings.model_copy(update={"audit_key": key}), policy()):
+        warnings = [record for record in caplog.records if record.name == "bot.app"]
+    problems = [vars(record)["problem"] for record in warnings]
+    assert [problem[:38] for problem in problems] == [
+        "The database has a trigger hide on aud",
+        "The head is not signed with AUDIT_KEY:",
+    ]

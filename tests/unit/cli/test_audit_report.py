@@ -73,6 +73,51 @@ def test_every_problem_is_said_and_ends_in_failure(engine: sa.Engine, tmp_path: 
     ]
 
 
+KEY = "0123456789abcdef"
+NOT_SIGNED = "The head is not signed with AUDIT_KEY: "
+
+
+def test_an_audit_that_began_without_a_key_is_signed_when_asked(
+    engine: sa.Engine, tmp_path: Path
+) -> None:
+    assert "Without AUDIT_KEY it can't be told" in audit("verify", folder=tmp_path).stdout
+    result = audit("verify", folder=tmp_path, AUDIT_KEY=KEY)
+    assert result.exit_code == 1
+    assert result.stdout.startswith(NOT_SIGNED)
+    result = audit("sign", folder=tmp_path, AUDIT_KEY=KEY)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[0] == "The audit is whole: 3 records."
+    assert "The head is signed with AUDIT_KEY." in result.stdout
+    result = audit("verify", folder=tmp_path, AUDIT_KEY=KEY)
+    assert result.exit_code == 0
+    assert "The head is signed with AUDIT_KEY." in result.stdout
+    do(engine, "DELETE FROM audit WHERE number = 3")
+    do(engine, "UPDATE audit_head SET number = 2, hash = (SELECT hash FROM audit WHERE number=2)")
+    assert audit("verify", folder=tmp_path).exit_code == 0
+    result = audit("verify", folder=tmp_path, AUDIT_KEY=KEY)
+    assert result.exit_code == 1
+    assert result.stdout.startswith(NOT_SIGNED)
+
+
+def test_what_is_not_whole_is_not_signed(engine: sa.Engine, tmp_path: Path) -> None:
+    do(engine, "UPDATE audit SET target = 'x' WHERE number = 2")
+    result = audit("sign", folder=tmp_path, AUDIT_KEY=KEY)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[-1] == "Nothing was signed."
+    noted = audit("sign", "--noted", "f" * 64, folder=tmp_path, AUDIT_KEY=KEY)
+    assert "The head that was noted does not occur" in noted.stdout
+    result = audit("verify", folder=tmp_path, AUDIT_KEY=KEY)
+    assert NOT_SIGNED in result.stdout
+
+
+@pytest.mark.usefixtures("engine")
+def test_without_a_key_or_with_a_short_one_nothing_is_signed(tmp_path: Path) -> None:
+    assert refusal("sign", folder=tmp_path).startswith("AUDIT_KEY is not set")
+    sentence = refusal("verify", folder=tmp_path, AUDIT_KEY="hunter2")
+    assert sentence.startswith("AUDIT_KEY: ")
+    assert "hunter2" not in sentence
+
+
 @pytest.mark.usefixtures("engine")
 def test_what_is_no_head_is_not_looked_for(tmp_path: Path) -> None:
     assert "64 hexadecimal digits" in refusal("verify", "--noted", "abc", folder=tmp_path)

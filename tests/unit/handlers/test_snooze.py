@@ -1,7 +1,9 @@
 """The choices of a card's snooze menu: what each means, and that an unknown one changes nothing."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -20,14 +22,17 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ALICE = Requester(Actor(id="U0ALICE", team="T0HOME"), SlackLocation(channel="C0SOC", card="17.2"))
 
 
+@dataclass
 class StoppedClock:
+    at: datetime = NOW
+
     def now(self) -> datetime:
-        return NOW
+        return self.at
 
 
 class DirectoryInBerlin:
-    async def time_zone(self, _user: str) -> timezone:
-        return timezone(timedelta(hours=1))
+    async def time_zone(self, _user: str) -> ZoneInfo:
+        return ZoneInfo("Europe/Berlin")
 
 
 def app_with(**services: object) -> AppContext:
@@ -63,6 +68,21 @@ async def test_a_choice_ends_at_a_moment_of_the_persons_own_clock(
 ) -> None:
     app = app_with(clock=StoppedClock(), directory=DirectoryInBerlin())
     assert await snooze_end(app, choice, "U0ALICE") == until
+
+
+@pytest.mark.parametrize(
+    ("now", "until"),
+    [
+        (datetime(2026, 3, 28, 20, 0, tzinfo=UTC), datetime(2026, 3, 29, 7, 0, tzinfo=UTC)),
+        (datetime(2026, 10, 24, 20, 0, tzinfo=UTC), datetime(2026, 10, 25, 8, 0, tzinfo=UTC)),
+    ],
+    ids=["forward", "back"],
+)
+async def test_the_morning_after_the_clocks_were_changed_is_at_nine_as_any(
+    now: datetime, until: datetime
+) -> None:
+    app = app_with(clock=StoppedClock(now), directory=DirectoryInBerlin())
+    assert await snooze_end(app, SnoozeChoice.UNTIL_MORNING, "U0ALICE") == until
 
 
 async def test_a_choice_of_another_version_is_refused_before_the_acknowledgement() -> None:

@@ -371,13 +371,20 @@ async def test_while_a_lender_cannot_be_asked_about_nobody_is_known(
     assert "approver" in (await directory.principal(actor(DAVE))).delegators[0].roles
 
 
-async def test_a_persons_zone_is_their_own_and_utc_where_slack_does_not_tell(
-    slack: SlackRecorder, directory: Directory
+@pytest.mark.parametrize(
+    "name", [None, "", "Mars/Olympus", "Europe", "../../etc/passwd", "a\0b", 3]
+)
+async def test_a_persons_zone_is_their_own_and_an_offset_where_its_name_is_unknown(
+    slack: SlackRecorder, directory: Directory, name: object
 ) -> None:
-    slack.workspace.users[ALICE]["tz_offset"] = -3600
-    slack.workspace.users[BOB]["tz_offset"] = None
-    assert (await directory.time_zone(ALICE)).utcoffset(None).total_seconds() == -3600
-    assert (await directory.time_zone(BOB)).utcoffset(None).total_seconds() == 0
+    slack.workspace.users[ALICE] |= {"tz": "Europe/Berlin", "tz_offset": 3600}
+    slack.workspace.users[BOB] |= {"tz": name, "tz_offset": -3600}
+    slack.workspace.users[DAVE] |= {"tz": name, "tz_offset": None}
+    zones = [await directory.time_zone(user) for user in (ALICE, BOB, DAVE)]
+    winter, summer = datetime(2026, 1, 1), datetime(2026, 7, 1)  # noqa: DTZ001 - by their clocks
+    hours = timedelta(hours=1)
+    assert [zone.utcoffset(winter) for zone in zones] == [hours, -hours, 0 * hours]
+    assert [zone.utcoffset(summer) for zone in zones] == [2 * hours, -hours, 0 * hours]
     await slack.faults.set(Fault(on="users.info", status=500))
     with pytest.raises(LookupFailed):
         await directory.time_zone(CAROL)

@@ -304,7 +304,7 @@ def _rearranged(before: list[dict[str, Any]], choice: st.DataObject) -> list[dic
         ("UPDATE audit_head SET hash = 'x'", ["The head does not match the last record."]),
         ("DELETE FROM audit_head", ["The head is gone, doubled, or not what was written."]),
         (
-            "INSERT INTO audit_head SELECT 2, number, hash FROM audit_head",
+            "INSERT INTO audit_head SELECT 2, number, hash, signature FROM audit_head",
             ["The head is gone, doubled, or not what was written."],
         ),
         (

@@ -10,7 +10,15 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from bot.store import UnsupportedDatabase, audit_log, connect, migrate, readable_by_others
+from bot.store import (
+    AuditKey,
+    UnsupportedDatabase,
+    audit_log,
+    connect,
+    migrate,
+    readable_by_others,
+    use_key,
+)
 from bot.store.tables import VERSION_TABLE, metadata
 from tests.support.audit import do, entry
 from tests.support.databases import both_databases
@@ -41,6 +49,16 @@ def test_the_tables_are_as_the_bot_expects_them(empty: sa.Engine) -> None:
 def test_a_new_audit_has_a_head_and_no_record(empty: sa.Engine) -> None:
     migrate(empty)
     assert audit_log.verify(empty) == audit_log.Verified(0, audit_log.GENESIS, (), 0)
+
+
+@both_databases
+def test_only_a_new_audit_is_signed_without_being_asked(empty: sa.Engine) -> None:
+    use_key(empty, AuditKey("0123456789abcdef"))
+    migrate(empty)
+    assert audit_log.verify(empty).is_signed
+    do(empty, "UPDATE audit_head SET signature = ''")
+    migrate(empty)
+    assert not audit_log.verify(empty).is_signed
 
 
 @both_databases

@@ -108,8 +108,9 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("number", COUNT, nullable=False),
         sa.Column("hash", sa.String(64), nullable=False),
+        sa.Column("signature", sa.String(64), nullable=False),
     )
-    op.execute(sa.insert(audit_head).values(id=1, number=0, hash=GENESIS))
+    op.execute(sa.insert(audit_head).values(id=1, number=0, hash=GENESIS, signature=""))
     op.create_table(
         "outbox",
         sa.Column("number", COUNT, primary_key=True, autoincrement=True),
