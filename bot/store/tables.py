@@ -54,7 +54,8 @@ cards = sa.Table(
 )
 
 # The approvals of actions that need several: one row for each person, and one for each right that
-# was used. They are deleted once the action was sent, or its request is over.
+# was used. They are deleted once the action was sent, or its request is over. ``due_handle`` is
+# what SecMaster does by itself when they expire, "" where nothing.
 approvals = sa.Table(
     "approvals",
     metadata,
@@ -69,6 +70,7 @@ approvals = sa.Table(
     sa.Column("decision_fingerprint", sa.String(64), nullable=False),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("due_handle", sa.String(16), nullable=False),
     sa.UniqueConstraint("key", "authority", name="one_approval_per_authority"),
 )
 

@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("decision_fingerprint", sa.String(64), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_handle", sa.String(16), nullable=False),
         sa.UniqueConstraint("key", "authority", name="one_approval_per_authority"),
     )
     op.create_table(
