@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
@@ -10,7 +11,8 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.domain.actions import Action
 from bot.domain.objects import visible
 from bot.domain.slack import Requester, SlackLocation
-from bot.messages import denials, modals
+from bot.domain.snapshots import due_end
+from bot.messages import approvals, denials, modals
 from bot.operations.authorization import Grant, authorize
 from bot.secmaster import Instance
 from bot.services import Services
@@ -62,7 +64,8 @@ async def open_form(
         name_hash=modals.hash_name(name) if grant.allowed.confirm else "",
     )
     filled = request.params | {modals.REASON: request.reason}
-    form = modals.form(state, heading, grant.allowed.reason, filled)
+    warning = await _silence_warning(app, request, grant)
+    form = modals.form(state, heading, grant.allowed.reason, filled, warning)
     response = await open_view(app.services, trigger_id, form)
     suggested = [param for param in request.action.params if param.suggested]
 
@@ -81,6 +84,20 @@ async def open_form(
 
     if suggested:
         app.services.background.start(suggest_failed_node(), ignore)
+
+
+async def _silence_warning(app: AppContext, request: ActionRequest, grant: Grant) -> str:
+    """Say what SecMaster does if nobody else agrees in time; "" where that is no other end."""
+    if grant.terms.approvals == 1:
+        return ""
+    snapshot = grant.snapshot or await asyncio.to_thread(
+        app.services.store.snapshots.get, request.ref, request.decision_fingerprint
+    )
+    now = app.services.clock.now()
+    end = due_end(snapshot, now)
+    if end is None or end[0] > now + timedelta(seconds=grant.terms.expires):
+        return ""
+    return approvals.silence_warning(request.action, *end)
 
 
 async def _shown_name(app: AppContext, request: ActionRequest, location: SlackLocation) -> str:

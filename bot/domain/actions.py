@@ -13,7 +13,15 @@ from bot.domain.attribution import has_comment
 from bot.domain.objects import ObjectKind
 from bot.domain.operations import AttributionRule, Operation
 from bot.domain.snapshots import Snapshot
-from bot.secmaster import CommandType, Instance, InstanceStatus, Task, TaskAction, TaskStatus
+from bot.secmaster import (
+    CommandType,
+    DueHandle,
+    Instance,
+    InstanceStatus,
+    Task,
+    TaskAction,
+    TaskStatus,
+)
 
 EffectCheck = Callable[[Operation, Snapshot, int], bool | None]
 
@@ -294,3 +302,8 @@ def needs_attribution(operation: Operation) -> bool:
             return False
         case rule:
             assert_never(rule)
+
+
+def is_contrary(action: Action, due_handle: DueHandle) -> bool:
+    """Return whether a task that nobody decides ends otherwise than the action would end it."""
+    return (action.command is TaskAction.CONTINUE) is not (due_handle is DueHandle.CONTINUE)

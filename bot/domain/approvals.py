@@ -8,6 +8,7 @@ from typing import Literal
 from bot.domain.objects import Value
 from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import Actor
+from bot.secmaster import DueHandle
 
 
 class ApprovalIntent(StrEnum):
@@ -41,7 +42,8 @@ class Approval(Value):
 class ApprovalRequest(Value):
     """An action that waits for more approvals: those given, how many are needed, and until when.
 
-    ``id`` is the operation that opened it. ``brake_applied`` means that only the retry brake asks
+    ``id`` is the operation that opened it. Where it ends at its task's due date, ``due_handle`` is
+    what SecMaster does then by itself. ``brake_applied`` means that only the retry brake asks
     for it, after ``brake_retries`` retries of the workflow within ``brake_within`` seconds.
     """
 
@@ -50,6 +52,7 @@ class ApprovalRequest(Value):
     approvals: tuple[Approval, ...]
     needed: int
     expires_at: datetime
+    due_handle: DueHandle | None = None
     break_glass_allowed: bool = False
     brake_applied: bool = False
     brake_retries: int = 0

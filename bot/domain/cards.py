@@ -47,8 +47,9 @@ class Card(Value):
     ``rendered_fingerprint`` covers all that it shows, ``decision_fingerprint`` what of it matters
     to a decision; "" where unknown. A message with a ``failure_group`` shows the failures of one
     workflow, and is the card of each of them. ``mentions`` are the people and user groups that it
-    mentioned, ``intended_channel`` is the channel it was meant for where that one is closed, and
-    ``escalated_from`` the route that it was escalated from.
+    mentioned, ``intended_channel`` is the channel it was meant for where that one is closed,
+    ``escalated_from`` the route that it was escalated from, and ``late_since`` when it should have
+    come, where it came long after that.
     """
 
     ref: Ref
@@ -61,6 +62,7 @@ class Card(Value):
     mentions: tuple[str, ...] = ()
     intended_channel: str = ""
     escalated_from: str = ""
+    late_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

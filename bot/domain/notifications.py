@@ -18,7 +18,8 @@ class NotificationEnvelope(Value):
     ``ref`` is the object it is about, if it is about a single one. ``thread_ts`` is the message it
     is posted under, where that is not the object's card. What quiet hours hold back is posted as
     a summary when they end, at ``held_until``. ``intended_channel`` is the id of the destination
-    that it was for, where that is closed to the bot.
+    that it was for, where that is closed to the bot. ``scheduled_at`` is when time made it due,
+    None where something else did.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -28,6 +29,7 @@ class NotificationEnvelope(Value):
     thread_ts: str = ""
     held_until: datetime | None = None
     intended_channel: str = ""
+    scheduled_at: datetime | None = None
 
     def redirected_from(self, destination: Destination) -> Self:
         """Return this notification as it is posted elsewhere, because its channel is closed."""

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from bot.domain.fields import decisive_texts
 from bot.domain.objects import ObjectKind, Value
-from bot.secmaster import Instance, Task
+from bot.secmaster import DueHandle, Instance, Task
 
 Snapshot = Task | Instance
 
@@ -89,6 +89,15 @@ def parse(kind: ObjectKind, text: str) -> Snapshot | None:
         return None
     model = Task if kind == "task" else Instance
     return model.model_validate_json(text)
+
+
+def due_end(snapshot: Snapshot | None, after: datetime) -> tuple[datetime, DueHandle] | None:
+    """Return when SecMaster ends a task by itself after a time, and how; None where it does not."""
+    if not isinstance(snapshot, Task) or snapshot.due_date is None or snapshot.due_date <= after:
+        return None
+    if snapshot.due_handle not in tuple(DueHandle):
+        return None
+    return snapshot.due_date, DueHandle(snapshot.due_handle)
 
 
 def changes(

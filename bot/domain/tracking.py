@@ -42,7 +42,8 @@ class TrackedObject:
     """An object's last snapshot, since when it is open, and until when it is snoozed by whom.
 
     ``backlog`` marks one that is older than the first poll; ``next_check_at`` is when a reminder or
-    an escalation may be due.
+    an escalation may be due, and what was due until ``planned_until`` is planned, None where
+    nothing is.
     """
 
     ref: Ref
@@ -53,6 +54,7 @@ class TrackedObject:
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
     next_check_at: datetime | None = None
+    planned_until: datetime | None = None
 
     def is_snoozed(self, at: datetime) -> bool:
         """Whether no reminders are sent of it at a time."""

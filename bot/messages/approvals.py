@@ -1,18 +1,20 @@
 """Render approval requests: on the card, in the thread, and when they are over."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import assert_never
 
 from slack_sdk.models.blocks import Block, ButtonElement, ConfirmObject, PlainTextObject
 
-from bot.domain.actions import BY_NAME
+from bot.domain.actions import BY_NAME, Action, is_contrary
 from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
 from bot.domain.cards import ButtonValue
 from bot.domain.operations import Operation, Outcome
-from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.domain.snapshots import Snapshot, decision_fingerprint, due_end
 from bot.messages.blocks import RenderContext, actions, section
 from bot.messages.labels import labels
 from bot.messages.text import date_token, format_duration, mention_user, quote, relative_time
+from bot.secmaster import DueHandle
 
 REASON_LENGTH = 200  # characters of each reason on a card
 
@@ -39,10 +41,14 @@ def request_blocks(
         lines.append(
             f"{line}\n{quote(approval.reason, REASON_LENGTH)}" if approval.reason else line
         )
-    expires_in = relative_time(request.expires_at, render_context.now)
-    lines.append(
-        f"Open until {date_token(request.expires_at)} ({expires_in}); {_missing_people(counted)}."
-    )
+    # The due date may have been moved since the request was opened.
+    end = due_end(snapshot, render_context.now)
+    end = end if end and end[0] <= request.expires_at else None
+    expires_at = end[0] if end else request.expires_at
+    expires_in = relative_time(expires_at, render_context.now)
+    lines.append(f"Open until {date_token(expires_at)} ({expires_in}); {_missing_people(counted)}.")
+    if end and (warning := silence_warning(action, *end)):
+        lines.append(warning)
 
     button = ButtonValue(ref=render_context.ref, decision_fingerprint=fingerprint)
     value = f"{action.name}|{button}"
@@ -69,6 +75,10 @@ def approval_counted(operation: Operation, outcome: Outcome) -> str:
         return f"🗳️ The yes of {actor} to the {noun} was counted."
     request = outcome.approval_request
     notes = "".join(f"{note} " for note in _brake_notes(request))
+    if request.due_handle:
+        action = BY_NAME[operation.action]
+        warning = silence_warning(action, request.expires_at, request.due_handle)
+        notes += f"{warning} " if warning else ""
     return (
         f"🗳️ *{_tally(request)} said yes* to the {noun}: now {actor}. "
         f"{_missing_people(request).capitalize()} before {date_token(request.expires_at)}. {notes}"
@@ -96,10 +106,32 @@ def approval_changed(operation: Operation, outcome: Outcome) -> str:
 def lapsed(request: ApprovalRequest) -> str:
     """Say that an approval request expired before enough people had approved."""
     noun = labels(BY_NAME[request.action]).noun
+    if request.due_handle:
+        end = f". The task is due now: SecMaster {_by_itself(request.due_handle)}."
+    else:
+        end = "; ask again if it is still wanted."
     return (
         f"⌛ *The {noun} lapsed*: {_tally(request)} said yes in time "
-        f"({approver_names(request.approvals)}). It was not sent; ask again if it is still wanted."
+        f"({approver_names(request.approvals)}). It was not sent{end}"
     )
+
+
+def silence_warning(action: Action, at: datetime, due_handle: DueHandle) -> str:
+    """Say what SecMaster does by itself when a request expires; "" where that is no other end."""
+    if not is_contrary(action, due_handle):
+        return ""
+    return f"⚠️ If nobody else confirms by {date_token(at)}, SecMaster {_by_itself(due_handle)}."
+
+
+def _by_itself(due_handle: DueHandle) -> str:
+    """Say what SecMaster does with a task that nobody decides."""
+    match due_handle:
+        case DueHandle.CONTINUE:
+            return "approves it automatically"
+        case DueHandle.INTERRUPT:
+            return "interrupts it automatically"
+        case _:
+            assert_never(due_handle)
 
 
 def side_effects(operation: Operation, outcome: Outcome) -> str:

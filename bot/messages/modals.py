@@ -86,21 +86,24 @@ def hash_name(name: str) -> str:
 
 
 def form(
-    state: FormState, target: tuple[str, str], reason: ReasonRule, filled: Mapping[str, str]
+    state: FormState,
+    target: tuple[str, str],
+    reason: ReasonRule,
+    filled: Mapping[str, str],
+    warning: str = "",
 ) -> dict[str, Any]:
     """Return the form that asks for an action's parameters, or for its reason.
 
     ``target`` is the object's name and its workspace's, ``filled`` what stands in the inputs
-    already, by parameter; REASON is the reason's key.
+    already, by parameter; REASON is the reason's key. A ``warning`` stands above them.
     """
     action, (name, workspace) = action_of(state), target
     words = labels(action)
-    warning = "🔨 You decide alone what asks for several people. It is announced.\n"
+    if state.break_glass:
+        warning = "🔨 You decide alone what asks for several people. It is announced."
+    warning = f"{warning}\n" if warning else ""
     blocks: list[Block] = [
-        section(
-            f"{warning if state.break_glass else ''}{words.consequence}\n"
-            f"{inline(workspace, 60)} · {code(state.ref.id)}"
-        ),
+        section(f"{warning}{words.consequence}\n{inline(workspace, 60)} · {code(state.ref.id)}"),
         plain_name(name),
     ]
     for param in action.params:

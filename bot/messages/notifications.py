@@ -141,11 +141,18 @@ def quiet_summary(open_objects: Sequence[TrackedObject], total: int, now: dateti
     return new_message(head, section(head), *rows, *more)
 
 
-def with_origin(message: Message, intended_channel: str, escalated_from: str = "") -> Message:
+def with_origin(
+    message: Message,
+    intended_channel: str,
+    *,
+    escalated_from: str = "",
+    late_since: datetime | None = None,
+) -> Message:
     """Put above a message why it stands here.
 
     ``intended_channel`` is the closed channel or the empty user group it was for,
-    ``escalated_from`` the route it was escalated from; without both the message is unchanged.
+    ``escalated_from`` the route it was escalated from, ``late_since`` when it should have come;
+    without all three the message is unchanged.
     """
     notes = []
     if intended_channel:
@@ -155,6 +162,8 @@ def with_origin(message: Message, intended_channel: str, escalated_from: str = "
         notes.append(f"↪️ Meant for {destination_name(destination)}, {cause}.")
     if escalated_from:
         notes.append(_escalation_text(escalated_from))
+    if late_since:
+        notes.append(f"🕰️ This comes late: it was due {date_token(late_since)}.")
     if not notes:
         return message
     return Message(message.text, (context(" ".join(notes)), *message.blocks))

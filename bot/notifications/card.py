@@ -101,6 +101,7 @@ class CardNotification(RoutedNotification):
                     mentions=self.mentions,
                     intended_channel=self.intended_channel,
                     escalated_from=origin,
+                    late_since=posting.late_since,
                 )
                 ts = await cards.post_notified(new_card, snapshot, posting.metadata)
         await failure_details.enqueue_if_long(posting, ref, snapshot, ts)

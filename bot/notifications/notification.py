@@ -8,7 +8,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import ConfigDict
 
@@ -23,6 +23,8 @@ from bot.messages import Message
 from bot.policy.routes import Route
 from bot.secmaster import NotFound
 from bot.services import Services
+
+LATE_AFTER = timedelta(minutes=15)  # a message that comes later than this says so
 
 
 @dataclass(slots=True)
@@ -45,15 +47,26 @@ class Posting:
         """Whether the entry's message may have been posted before a crash."""
         return self.entry.sending_at is not None
 
+    @property
+    def late_since(self) -> datetime | None:
+        """When the entry should have been posted, where that is long ago; else None."""
+        notification, now = self.entry.notification, self.services.clock.now()
+        if notification.scheduled_at is None:
+            return None
+        due_at = max(
+            notification.scheduled_at, notification.held_until or notification.scheduled_at
+        )
+        return due_at if now - due_at > LATE_AFTER else None
+
     async def reply(self, message: Message, thread: str = "", *, broadcast: bool = False) -> None:
         """Post a message once, into the channel or a thread; ``broadcast`` shows a reply in both.
 
-        In a fallback channel it names the channel that it was meant for.
+        In a fallback channel it names the channel that it was meant for, and it says if it is late.
         """
         intended = self.entry.notification.intended_channel
         await self.services.slack.post(
             self.channel,
-            messages.notifications.with_origin(message, intended),
+            messages.notifications.with_origin(message, intended, late_since=self.late_since),
             self.metadata,
             thread=thread,
             posted_since=self.entry.sending_at,

@@ -20,7 +20,9 @@ from bot.policy.routes import Route, matching_routes
 from bot.secmaster import Task
 from bot.services import Services
 
-LATEST = timedelta(days=1)  # what should have been posted longer ago is news to nobody
+# What was due in this time is looked at again: an object that has changed, or a policy, may make
+# something due that was not. What is in the outbox already is not posted twice.
+REPLANNED = timedelta(days=1)
 
 
 def routes_of(services: Services, ref: Ref, snapshot: Snapshot) -> tuple[Route, ...]:
@@ -96,14 +98,26 @@ def first_check_at(
 def due_entries(
     services: Services, tracked: TrackedObject, now: datetime
 ) -> tuple[list[OutboxEntry], datetime | None]:
-    """Return what is to be posted about an object by now, and when to check it next."""
+    """Return what is to be posted about an object by now, and when to check it next.
+
+    What fell due while nobody planned is still owed, however long ago that was, unless the object
+    was not open then.
+    """
     items = schedule(services, tracked)
     next_check_at = min((item.at for item in items if item.at > now), default=None)
-    ready = [item for item in items if now - LATEST < item.at <= now]
+    unplanned_since = tracked.planned_until or tracked.open_since
+    since = max(tracked.open_since, min(now - REPLANNED, unplanned_since))
+    ready = [item for item in items if since < item.at <= now]
     # Of several reminders that were missed only the last one is still news; they are in order.
     last = {(item.route, item.notification.kind): item.at for item in ready if item.only_latest}
     entries = [
-        routed_entry(item.key, item.route, item.notification, tracked.snapshot, now)
+        routed_entry(
+            item.key,
+            item.route,
+            item.notification.model_copy(update={"scheduled_at": item.at}),
+            tracked.snapshot,
+            now,
+        )
         for item in ready
         if not item.only_latest or item.at == last[item.route, item.notification.kind]
     ]

@@ -80,6 +80,7 @@ class ReminderNotification(RoutedNotification):
             thread_ts=self.thread_ts,
             held_until=self.held_until,
             intended_channel=self.intended_channel,
+            scheduled_at=self.scheduled_at,
         )
 
 

@@ -8,8 +8,14 @@ import asyncio
 from typing import assert_never
 
 from bot.domain import snapshots
-from bot.domain.actions import BY_NAME
-from bot.domain.approvals import ApprovalIntent, NotChanged, RequestEnded, RequestRemains
+from bot.domain.actions import BY_NAME, is_contrary
+from bot.domain.approvals import (
+    ApprovalIntent,
+    ApprovalRequest,
+    NotChanged,
+    RequestEnded,
+    RequestRemains,
+)
 from bot.domain.attribution import comment_reference, comment_reference_of
 from bot.domain.claims import Claim, HeldBy, NotCounted, RequestOver, Taken, WaitingFor
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefusal
@@ -230,20 +236,33 @@ def _comment_references(services: Services, operation: Operation) -> set[str]:
 async def lapse(services: Services, operation: Operation) -> Outcome:
     """End the approval request that this opened, if its time is over and it still waits.
 
-    What was settled elsewhere meanwhile needs nobody to ask again, and nobody is told.
+    What was settled elsewhere meanwhile needs nobody to ask again, and nobody is told; but for a
+    task that SecMaster has ended at its due date, otherwise than was asked for.
     """
     lapsed = await asyncio.to_thread(services.store.claims.lapse, operation, services.clock.now())
     if lapsed is None:
         return DONE
     try:
-        open_ = is_allowed_now(operation, await services.workspaces.read(operation.ref))
+        snapshot = await services.workspaces.read(operation.ref)
     except NotFound:
-        open_ = False
-    except SecMasterError:
-        open_ = True
-    if not open_:
         return DONE
+    except SecMasterError:
+        pass
+    else:
+        if is_allowed_now(operation, snapshot):
+            if isinstance(snapshot, Task) and snapshot.due_date != lapsed.expires_at:  # moved since
+                lapsed = lapsed.model_copy(update={"due_handle": None})
+        elif not _ended_otherwise(operation, snapshot, lapsed):
+            return DONE
     return failed(OutcomeReason.REQUEST_LAPSED, ended_request=lapsed)
+
+
+def _ended_otherwise(operation: Operation, snapshot: Snapshot, request: ApprovalRequest) -> bool:
+    """Return whether a task that was due has ended by then otherwise than a request asked for."""
+    ended_at = snapshot.update_time if isinstance(snapshot, Task) else None
+    if request.due_handle is None or ended_at is None or ended_at < request.expires_at:
+        return False
+    return is_contrary(BY_NAME[operation.action], request.due_handle)
 
 
 def is_allowed_now(operation: Operation, snapshot: Snapshot) -> bool:

@@ -259,7 +259,8 @@ def lapse(state: State, _result: StepResult) -> State:
     request = state.result.outcome.approval_request
     if request is None or request.id != state.operation.id:
         return replace(state, effect=Effect.END)
-    return replace(state, effect=Effect.LAPSE, pause=state.operation.terms.expires)
+    pause = max(0.0, (request.expires_at - state.at).total_seconds())
+    return replace(state, effect=Effect.LAPSE, pause=pause)
 
 
 def end(state: State, _result: StepResult) -> State:

@@ -298,7 +298,10 @@ class Cards:
         counts = group.failed, len(group.refs)
         message = messages.failure_groups.card(context, group.objects, counts, group.requests)
         return messages.notifications.with_origin(
-            message, card.intended_channel, card.escalated_from
+            message,
+            card.intended_channel,
+            escalated_from=card.escalated_from,
+            late_since=card.late_since,
         )
 
     def _render(self, card: Card, state: CardState) -> Message:
@@ -316,7 +319,10 @@ class Cards:
                 context, state.snapshot, state.standing_operation, state.requests
             )
         return messages.notifications.with_origin(
-            message, card.intended_channel, card.escalated_from
+            message,
+            card.intended_channel,
+            escalated_from=card.escalated_from,
+            late_since=card.late_since,
         )
 
     # Posting.

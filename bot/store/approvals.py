@@ -23,8 +23,10 @@ from bot.domain.claims import AddedApproval, NotCounted, Taken, WaitingFor
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, PolicyTerms
 from bot.domain.reasons import OutcomeReason
+from bot.domain.snapshots import StoredSnapshot, due_end, parse
+from bot.secmaster import DueHandle
 from bot.store.tables import approvals
-from bot.store.times import from_db
+from bot.store.times import from_db, to_utc
 
 Row = sa.Row[Any]
 
@@ -42,12 +44,17 @@ def lock_object(connection: sa.Connection, ref: Ref | str) -> None:
 
 
 def add_approval(
-    connection: sa.Connection, operation: Operation, key: str, fingerprint: str, at: datetime
+    connection: sa.Connection,
+    operation: Operation,
+    key: str,
+    snapshot: StoredSnapshot,
+    at: datetime,
 ) -> AddedApproval:
     """Count an operation as an approval, where several people are needed or have begun to approve.
 
-    ``key`` is the claim's key, ``fingerprint`` the decision fingerprint that is approved.
+    ``key`` is the claim's key, ``snapshot`` what is approved.
     """
+    fingerprint = snapshot.fingerprint
     rows = _valid_rows(connection, approvals.c.ref == str(operation.ref), at)
     same = [row for row in rows if row.action == operation.action]
     other = [row for row in rows if row not in same and row.key == key]
@@ -64,7 +71,7 @@ def add_approval(
     if terms.break_glass_channel or (terms.approvals == 1 and not valid):
         result = _taken(operation, valid)
     else:
-        result = _count(connection, operation, (key, fingerprint), at, valid)
+        result = _count(connection, operation, (key, snapshot), at, valid)
     return replace(
         result, ended_request=ended, outdated_approvals=_co_approvers(operation, outdated)
     )
@@ -73,13 +80,13 @@ def add_approval(
 def _count(
     connection: sa.Connection,
     operation: Operation,
-    target: tuple[str, str],
+    target: tuple[str, StoredSnapshot],
     at: datetime,
     valid: list[Row],
 ) -> AddedApproval:
     """Add an approval to the valid ones, and return whether it is enough now.
 
-    ``target`` is what is approved: key and fingerprint.
+    ``target`` is what is approved: key and snapshot.
     """
     approval = _approval(operation, at)
     previous = [row for row in valid if row.actor_id == operation.actor.id]
@@ -108,14 +115,24 @@ def _taken(operation: Operation, rows: Sequence[Row]) -> Taken:
 def _insert(
     connection: sa.Connection,
     operation: Operation,
-    target: tuple[str, str],
+    target: tuple[str, StoredSnapshot],
     approval: Approval,
     valid: Sequence[Row],
 ) -> None:
-    """Record an approval; the first one opens the request and sets when it expires."""
-    key, fingerprint = target
+    """Record an approval; the first one opens the request and sets when it expires.
+
+    That is at the task's due date at the latest, if SecMaster then ends the task by itself. Another
+    due date is another fingerprint: what was approved before does not count any more.
+    """
+    key, snapshot = target
     first = valid[0] if valid else None
-    lifetime = timedelta(seconds=operation.terms.expires)
+    if first:
+        expires_at, due_handle = from_db(first.expires_at), first.due_handle
+    else:
+        expires_at, due_handle = approval.at + timedelta(seconds=operation.terms.expires), ""
+        end = due_end(parse(operation.ref.kind, snapshot.snapshot), approval.at)
+        if end and end[0] <= expires_at:
+            expires_at, due_handle = end
     row = {
         "key": key,
         "actor_id": operation.actor.id,
@@ -125,9 +142,10 @@ def _insert(
         "action": operation.action,
         "operation_id": operation.id,
         "operation": operation.model_dump(mode="json"),
-        "decision_fingerprint": fingerprint,
+        "decision_fingerprint": snapshot.fingerprint,
         "at": approval.at,
-        "expires_at": from_db(first.expires_at) if first else approval.at + lifetime,
+        "expires_at": to_utc(expires_at),
+        "due_handle": due_handle,
     }
     # An expired approval that was not deleted yet must not stand in the way.
     conflicting = (approvals.c.actor_id == operation.actor.id) | (
@@ -239,6 +257,7 @@ def _request(rows: Sequence[Row], needed: int = 1) -> ApprovalRequest:
         approvals=_approvals(rows),
         needed=max(needed, *(operation.terms.approvals for operation in operations)),
         expires_at=from_db(rows[0].expires_at),
+        due_handle=DueHandle(rows[0].due_handle) if rows[0].due_handle else None,
         break_glass_allowed=any(operation.terms.break_glass_allowed for operation in operations),
         brake_applied=brake.brake_applied,
         brake_retries=brake.brake_retries,

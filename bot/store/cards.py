@@ -12,10 +12,17 @@ from bot.domain.snapshots import StoredSnapshot
 from bot.store import snapshots
 from bot.store.repository import Repository
 from bot.store.tables import cards, tracked_objects
-from bot.store.times import from_db
+from bot.store.times import from_db, from_db_or_none, to_utc
 
 # What a card's button does not say.
-POSTER_FACTS = ("title", "failure_group", "mentions", "intended_channel", "escalated_from")
+POSTER_FACTS = (
+    "title",
+    "failure_group",
+    "mentions",
+    "intended_channel",
+    "escalated_from",
+    "late_since",
+)
 
 
 def cards_of(connection: sa.Connection, ref: Ref) -> list[Card]:
@@ -181,6 +188,7 @@ def _row(card: Card, at: datetime) -> dict[str, Any]:
         "open": True,
         "checked_at": at,
         "mentions": " ".join(card.mentions),
+        "late_since": to_utc(card.late_since),
     }
 
 
@@ -200,4 +208,5 @@ def _card(row: sa.Row[Any]) -> Card | None:
         mentions=tuple(row.mentions.split()),
         intended_channel=row.intended_channel,
         escalated_from=row.escalated_from,
+        late_since=from_db_or_none(row.late_since),
     )

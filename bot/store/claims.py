@@ -95,7 +95,7 @@ class Claims(Repository):
             operation = operation.model_copy(update={"terms": terms})
         result: AddedApproval = Taken(operation)  # without a key no approvals are shared
         if key:
-            result = approvals.add_approval(connection, operation, key, snapshot.fingerprint, at)
+            result = approvals.add_approval(connection, operation, key, snapshot, at)
         facts = {
             "preflight_fingerprint": snapshot.fingerprint,
             "ended_request": result.ended_request,

@@ -32,7 +32,7 @@ claims = sa.Table(
 # whether its object may still change, ``checked_at`` when that was last compared with the card. A
 # message that shows the failures of one workflow, its ``failure_group``, has a row for each of
 # them. ``mentions`` are those whom it mentioned when it was posted; ``intended_channel`` and
-# ``escalated_from`` say why it is in its channel.
+# ``escalated_from`` say why it is in its channel, and ``late_since`` when it should have come.
 cards = sa.Table(
     "cards",
     metadata,
@@ -50,10 +50,12 @@ cards = sa.Table(
     sa.Column("mentions", sa.Text, nullable=False),
     sa.Column("intended_channel", sa.String(32), nullable=False),
     sa.Column("escalated_from", sa.Text, nullable=False),
+    sa.Column("late_since", sa.DateTime(timezone=True)),
 )
 
 # The approvals of actions that need several: one row for each person, and one for each right that
-# was used. They are deleted once the action was sent, or its request is over.
+# was used. They are deleted once the action was sent, or its request is over. ``due_handle`` is
+# what SecMaster does by itself when they expire, "" where nothing.
 approvals = sa.Table(
     "approvals",
     metadata,
@@ -68,6 +70,7 @@ approvals = sa.Table(
     sa.Column("decision_fingerprint", sa.String(64), nullable=False),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("due_handle", sa.String(16), nullable=False),
     sa.UniqueConstraint("key", "authority", name="one_approval_per_authority"),
 )
 
@@ -95,7 +98,8 @@ delegations = sa.Table(
 # What the poller knows of SecMaster: one row for each object that it has met. ``fingerprint`` is
 # that of its row in SecMaster's list, ``snapshot`` the object as it was read last. ``stale`` marks
 # a change that its cards do not show yet; ``next_check_at`` is when a reminder or an escalation
-# may be due. A ``backlog`` row is older than the first poll.
+# may be due, and what was due until ``planned_until`` is in the outbox. A ``backlog`` row is older
+# than the first poll.
 tracked_objects = sa.Table(
     "tracked_objects",
     metadata,
@@ -113,6 +117,7 @@ tracked_objects = sa.Table(
     sa.Column("due_at", sa.DateTime(timezone=True)),
     sa.Column("settled_at", sa.DateTime(timezone=True), index=True),
     sa.Column("next_check_at", sa.DateTime(timezone=True), index=True),
+    sa.Column("planned_until", sa.DateTime(timezone=True), nullable=False),
     sa.Column("snoozed_until", sa.DateTime(timezone=True)),
     sa.Column("snoozed_by", sa.String(32), nullable=False),
     sa.Index("ix_tracked_objects_open", "workspace", "kind", "open"),

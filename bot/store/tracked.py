@@ -104,6 +104,7 @@ class TrackedObjects(Repository):
                 "open_since": at,
                 "settled_at": None if _is_open(listed.snapshot) else to_utc(at),
                 "next_check_at": to_utc(listed.next_check_at),
+                "planned_until": to_utc(at),
                 "snoozed_until": None,
                 "snoozed_by": "",
                 **_snapshot_columns(listed.snapshot),
@@ -236,7 +237,7 @@ class TrackedObjects(Repository):
         notifications: Sequence[OutboxEntry],
         at: datetime,
     ) -> None:
-        """Record when an object is to be checked next, and enqueue notifications of it.
+        """Record when an object is to be checked next, and enqueue what is due of it by now.
 
         A time that was set since ``tracked`` was read stands: the object has changed meanwhile,
         or was snoozed, and ``next_check_at`` does not take that into account.
@@ -246,14 +247,19 @@ class TrackedObjects(Repository):
         )
         update = sa.update(tracked_objects).where(unchanged)
         with self.engine.begin() as connection:
-            connection.execute(update.values(next_check_at=to_utc(next_check_at)))
+            times = {"next_check_at": to_utc(next_check_at), "planned_until": to_utc(at)}
+            connection.execute(update.values(**times))
             enqueue(connection, self._insert, notifications, at)
 
     def reschedule_all(self, at: datetime) -> None:
-        """Have every open object checked at a time, since the policy has changed."""
+        """Have every open object checked at a time, since the policy has changed.
+
+        It asks for nothing from before.
+        """
         update = sa.update(tracked_objects).where(tracked_objects.c.open)
+        times = {"next_check_at": to_utc(at), "planned_until": to_utc(at)}
         with self.engine.begin() as connection:
-            connection.execute(update.values(next_check_at=to_utc(at)))
+            connection.execute(update.values(**times))
 
     def purge(self, before: datetime) -> None:
         """Delete what was settled before a time, unless it is stale."""
@@ -345,6 +351,7 @@ def _tracked(row: Row) -> TrackedObject:
         snoozed_until=from_db_or_none(row.snoozed_until),
         snoozed_by=row.snoozed_by,
         next_check_at=from_db_or_none(row.next_check_at),
+        planned_until=from_db(row.planned_until),
     )
 
 

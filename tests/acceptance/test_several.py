@@ -3,13 +3,16 @@
 import asyncio
 import functools
 import json
+from datetime import timedelta
 
 import pytest
 
 from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
+from bot.messages.text import date_token
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
+from bot.sandbox.secmaster.wire import stamp
 from tests.support.databases import both_databases
 from tests.support.environment import BotEnvironment, policy
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, RANDOM, SOC
@@ -189,6 +192,25 @@ async def test_to_want_the_opposite_ends_it(environment: BotEnvironment) -> None
     assert "by <@U0BOB>" in reply
     assert "This ended the approval that <@U0ALICE> had said yes to." in reply
     assert decisions(environment) == ["TERMINATE"]
+
+
+@both_databases
+@with_rules([TWO.replace("task.approve", "task.terminate")], ids=["terminate"])
+async def test_where_silence_does_the_contrary_form_thread_and_card_say_so(
+    environment: BotEnvironment,
+) -> None:
+    slack, due = environment.slack, environment.clock.now() + timedelta(minutes=10)
+    task = environment.secmaster.world.tasks[seed.TASK_ISOLATE]
+    task.update(due_date=stamp(due), due_handle="CONTINUE")
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await slack.press(ALICE, SOC, ts, "task.terminate")
+    [view] = slack.views(ALICE)
+    warning = f"If nobody else confirms by {date_token(due)}, SecMaster approves it automatically."
+    assert warning in json.dumps(view, ensure_ascii=False)
+    await slack.submit(ALICE, view["id"], {"reason": "false alarm"})
+    assert warning in (await environment.replies(ts))[0]
+    await slack.until(lambda: warning in texts(environment, ts))
+    assert f"Open until {date_token(due)}" in texts(environment, ts)
 
 
 @both_databases

@@ -13,6 +13,7 @@ from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
 from bot.domain.slack import Actor, SlackLocation
 from bot.messages import RenderContext, approvals, card, lapsed, outcome
+from bot.messages.text import date_token
 from bot.secmaster import Instance, InstanceStatus, Task, TaskStatus
 from tests.support import strategies
 from tests.support.samples import NOW
@@ -75,6 +76,29 @@ def test_a_braked_retry_says_why_in_the_thread_and_on_the_card(retries: int, tim
 def test_what_a_rule_asks_several_people_for_blames_no_brake() -> None:
     outcome = Outcome(state=OperationState.COUNTED, approval_request=retry_request())
     assert "retried" not in approvals.approval_counted(retry(), outcome)
+
+
+@pytest.mark.parametrize(
+    ("due_in", "due_handle", "open_for", "warning"),
+    [
+        (30, "CONTINUE", 30, "SecMaster approves it automatically."),
+        (30, "INTERRUPT", 30, ""),
+        (30, "", 60, ""),
+        (90, "CONTINUE", 60, ""),
+    ],
+)
+def test_a_card_says_when_its_task_ends_by_itself_otherwise_than_is_asked_for(
+    due_in: int, due_handle: str, open_for: int, warning: str
+) -> None:
+    due = NOW + timedelta(minutes=due_in)
+    task = Task(id="t1", name="x", status="waiting", due_date=due, due_handle=due_handle)
+    request = retry_request().model_copy(update={"action": "task.terminate"})
+    context = RenderContext(Ref(kind="task", id="t1"), NOW, "main")
+    [text_block, _buttons] = approvals.request_blocks(context, task, request)
+    text = text_block.to_dict()["text"]["text"]
+    assert f"Open until {date_token(NOW + timedelta(minutes=open_for))}" in text
+    assert ("If nobody else confirms by" in text) is bool(warning)
+    assert text.endswith(warning)
 
 
 @SOME

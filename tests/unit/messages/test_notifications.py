@@ -7,6 +7,7 @@ import pytest
 from bot.domain.slack import Destination
 from bot.domain.tracking import RetryResult
 from bot.messages import notifications
+from bot.messages.text import date_token
 from bot.secmaster import Task
 from tests.support.samples import NOW
 
@@ -54,6 +55,17 @@ def test_a_closed_channel_or_chat_is_named_as_people_know_it(channel: str, expec
         notifications.retry_ended(FINISHED), channel
     ).payload["blocks"]
     assert origin["elements"][0]["text"] == f"↪️ Meant for {expected}, where I can't post."
+
+
+def test_what_comes_late_says_when_it_was_due() -> None:
+    message = notifications.with_origin(
+        notifications.retry_ended(FINISHED), "", escalated_from="soc", late_since=NOW
+    )
+    [note, *_rest] = message.payload["blocks"]
+    assert note["elements"][0]["text"] == (
+        "⬆️ Escalated from soc: nobody has acted in time. "
+        f"🕰️ This comes late: it was due {date_token(NOW)}."
+    )
 
 
 def test_what_waited_before_counts_and_leaves_out_what_there_is_none_of() -> None:

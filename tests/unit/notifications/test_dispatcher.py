@@ -29,7 +29,9 @@ from bot.secmaster import AnswerLost, Refused, Unavailable, Unreadable
 from bot.services import Services
 from bot.slack.gateway import CannotPost, SlackFailed
 from tests.support.clock import LeapingClock
+from tests.support.environment import policy
 from tests.support.people import ALICE, BOB, CAROL, ONCALL, SOC
+from tests.support.rendered import read
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
 from tests.support.watch import EVERA
@@ -43,6 +45,19 @@ admins = ["{ALICE}"]
 channel = "{SOC}"
 tasks = true
 remind = ["1h"]
+"""
+ESCALATES = f"""
+[[routes]]
+name = "soc"
+channel = "{SOC}"
+tasks = true
+escalate = {{ after = "3h", to = "oncall" }}
+
+[[routes]]
+name = "oncall"
+channel = "{ONCALL}"
+tasks = true
+when = {{ name = "nothing else" }}
 """
 TIMEOUTS = replace(QUICK_TIMEOUTS, post_interval=60, takeover=20)
 SOC_CHANNEL, ONCALL_CHANNEL = Destination.parse(SOC), Destination.parse(ONCALL)
@@ -409,6 +424,28 @@ async def test_enqueue_due_writes_what_time_makes_due_into_the_outbox_once(
     assert entry is not None
     assert (entry.notification.kind, entry.notification.ref) == ("reminder", ref)
     assert services.store.outbox.count() == 1
+
+
+async def test_enqueue_due_owes_what_fell_due_in_days_of_silence_and_says_once_that_it_is_late(
+    services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox, clock: LeapingClock
+) -> None:
+    services.policy.current = policy(ESCALATES)
+    ref = await tracked_task(services, secmaster, "Isolate", timedelta(days=90))
+    loop, tracked = Dispatcher(services), services.store.tracked
+    clock.forward(days=3)
+    await loop.enqueue_due()
+    await ChannelWorker(services, ONCALL_CHANNEL).run()
+    for _ in range(2):  # it is drawn anew as it was posted
+        [card] = slack.messages(ONCALL)
+        assert "Escalated from soc" in read(card)
+        assert "This comes late" in read(card)
+        await services.cards.redraw(ref)
+    for silence in (timedelta(hours=1), timedelta(days=31)):
+        clock.forward(seconds=silence.total_seconds())
+        services.store.outbox.purge(clock.now() - dispatcher.RETENTION)
+        tracked.reschedule_all(clock.now())
+        await loop.enqueue_due()
+        assert services.store.outbox.count() == 0
 
 
 async def test_dispatch_plans_what_is_due_and_posts_it(

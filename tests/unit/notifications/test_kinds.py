@@ -95,7 +95,7 @@ def test_a_notification_of_an_unknown_kind_is_refused() -> None:
 
 def test_a_reminder_without_a_card_brings_one_that_keeps_all_but_the_time() -> None:
     reminder = ReminderNotification(
-        **ROUTED, before=3600, held_until=NOW, intended_channel="C0CLOSED"
+        **ROUTED, before=3600, held_until=NOW, intended_channel="C0CLOSED", scheduled_at=NOW
     )
     shared = reminder.model_dump(exclude={"kind", "before"})
     assert reminder.as_card().model_dump(exclude={"kind", "escalated_from"}) == shared

@@ -114,7 +114,7 @@ def test_a_reminder_is_due_at_its_time_and_named_by_it() -> None:
     bundle, tracked_object = services(REMINDS), tracked(task(due_date=NOW + HOUR))
     [entry], next_check_at = planner.due_entries(bundle, tracked_object, NOW)
     assert entry.notification == ReminderNotification(
-        ref=TASK, mentions=("S0SOC",), route="soc", before=3600
+        ref=TASK, mentions=("S0SOC",), route="soc", before=3600, scheduled_at=NOW
     )
     assert entry.dedupe_key == "reminder:1:task:main:t1:2026-03-02T12:00:00+00:00:C0SOC"
     assert next_check_at == NOW + 45 * MINUTE
@@ -131,9 +131,24 @@ def test_of_missed_reminders_only_the_last_is_posted() -> None:
     assert next_check_at is None
 
 
-def test_what_should_have_been_posted_over_a_day_ago_is_not() -> None:
-    tracked_object = tracked(task(due_date=NOW - 25 * HOUR), open_since=NOW - 72 * HOUR)
-    assert due(services(REMINDS), tracked_object) == []
+@pytest.mark.parametrize(("silent_for", "owed"), [(72 * HOUR, True), (24 * HOUR, False)])
+def test_what_fell_due_while_nobody_planned_is_owed_and_what_was_planned_is_not(
+    silent_for: timedelta, *, owed: bool
+) -> None:
+    silence = {"open_since": NOW - 72 * HOUR, "planned_until": NOW - silent_for}
+    overdue = tracked(task(due_date=NOW - 25 * HOUR), **silence)
+    assert due(services(REMINDS), overdue) == [("reminder", "C0SOC")] * owed
+    assert due(services(ESCALATES, BOSS), tracked(task(), **silence)) == [("card", "U0DAVE")] * owed
+
+
+def test_a_snooze_that_ended_before_an_object_was_open_again_is_over() -> None:
+    ended = tracked(
+        task(),
+        open_since=NOW - HOUR,
+        snoozed_until=NOW - 2 * HOUR,
+        planned_until=NOW - 50 * HOUR,
+    )
+    assert due(services(TASKS), ended) == []
 
 
 def test_a_reminder_from_before_a_task_was_known_is_its_card() -> None:
@@ -150,7 +165,9 @@ def test_an_escalation_goes_to_the_next_route_once_for_each_time_a_task_is_open(
     bundle, tracked_object = services(ESCALATES, BOSS), tracked(task(), open_since=since)
     [entry], next_check_at = planner.due_entries(bundle, tracked_object, NOW)
     assert (entry.destination.id, next_check_at) == ("U0DAVE", None)
-    assert entry.notification == CardNotification(ref=TASK, route="boss", escalated_from="soc")
+    assert entry.notification == CardNotification(
+        ref=TASK, route="boss", escalated_from="soc", scheduled_at=NOW
+    )
     assert entry.dedupe_key == f"escalated:1:task:main:t1:{since.isoformat()}:U0DAVE"
     assert due(bundle, tracked_object, NOW - MINUTE) == []
 
@@ -177,7 +194,7 @@ def test_a_snooze_puts_off_escalations_and_its_end_is_posted() -> None:
     entries, _ = planner.due_entries(bundle, tracked_object, until)
     assert [entry.destination.id for entry in entries] == ["U0DAVE", "C0SOC"]
     assert entries[1].notification == SnoozeEndedNotification(
-        ref=TASK, mentions=("S0SOC",), route="soc", snoozed_by="U0ALICE"
+        ref=TASK, mentions=("S0SOC",), route="soc", snoozed_by="U0ALICE", scheduled_at=until
     )
     assert entries[1].dedupe_key == f"snooze_ended:1:task:main:t1:{until.isoformat()}:C0SOC"
 

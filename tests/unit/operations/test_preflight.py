@@ -6,6 +6,7 @@ A test's name begins with the function that it is about.
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from bot.domain.objects import Ref
 from bot.domain.operations import OperationState, Outcome, PolicyRefusal
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.snapshots import Change, StoredSnapshot
+from bot.messages import approvals
 from bot.operations import preflight, write
 from bot.operations.step_results import (
     MAX_RETRY_AFTER,
@@ -730,6 +732,74 @@ async def test_lapse_tells_of_it_also_while_secmaster_can_not_be_read(
     await stage.secmaster.faults.set(Fault(on="ShowTask", status=404))
     outcome = await preflight.lapse(stage.services, stage.operation("task.approve", id=id_))
     assert outcome.reason_code is OutcomeReason.REQUEST_LAPSED
+
+
+async def request_that_ends_when_due(stage: OperationStage, due_handle: str) -> str:
+    """Let a task come due whose termination one of two has asked for; return the request's id."""
+    stage.set_policy(TWO_APPROVERS)
+    due = stage.clock.now() + timedelta(minutes=20)
+    stage.record(TASK).update(due_date=stamp(due), due_handle=due_handle)
+    result = await stage.preflight(operation := stage.operation("task.terminate"))
+    request = result.outcome.approval_request
+    assert request is not None
+    assert abs(request.expires_at - due) < timedelta(seconds=1)
+    assert request.due_handle == due_handle
+    stage.clock.forward(minutes=20.1)
+    return operation.id
+
+
+@pytest.mark.parametrize(
+    ("due_handle", "status", "happens"),
+    [
+        ("CONTINUE", "waiting", "approves it automatically"),
+        ("INTERRUPT", "waiting", "interrupts it automatically"),
+        ("CONTINUE", "finished", "approves it automatically"),
+        ("INTERRUPT", "canceled", ""),
+    ],
+)
+async def test_lapse_ends_a_request_with_its_task_and_says_what_silence_does(
+    stage: OperationStage, due_handle: str, status: str, happens: str
+) -> None:
+    id_ = await request_that_ends_when_due(stage, due_handle)
+    stage.record(TASK).update(status=status, update_time=stamp(stage.clock.now()))
+    outcome = await preflight.lapse(stage.services, stage.operation("task.terminate", id=id_))
+    request = outcome.ended_request
+    assert bool(request) is bool(happens)
+    assert happens in (approvals.lapsed(request) if request else "")
+
+
+async def test_lapse_says_nothing_of_a_due_date_that_was_moved_and_of_what_somebody_decided(
+    stage: OperationStage,
+) -> None:
+    for fields in (
+        {"due_date": stamp(stage.clock.now() + timedelta(days=1))},
+        {"status": "finished", "update_time": stamp(stage.clock.now())},
+    ):
+        stage.record(TASK).update(status="waiting")
+        id_ = await request_that_ends_when_due(stage, "CONTINUE")
+        stage.record(TASK).update(fields)
+        outcome = await preflight.lapse(stage.services, stage.operation("task.terminate", id=id_))
+        text = approvals.lapsed(outcome.ended_request) if outcome.ended_request else ""
+        assert "automatically" not in text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"due_handle": ""}, {"due_date": None}, {"due_in": 90}, {"due_in": -5}],
+    ids=str,
+)
+async def test_a_request_expires_by_its_rule_where_its_task_does_not_end_before(
+    stage: OperationStage, fields: dict[str, Any]
+) -> None:
+    stage.set_policy(TWO_APPROVERS)
+    minutes = fields.pop("due_in", 20)
+    due = stamp(stage.clock.now() + timedelta(minutes=minutes))
+    stage.record(TASK).update({"due_date": due, "due_handle": "CONTINUE"} | fields)
+    result = await stage.preflight(stage.operation("task.terminate"))
+    request = result.outcome.approval_request
+    assert request is not None
+    assert request.due_handle is None
+    assert request.expires_at > stage.clock.now() + timedelta(minutes=59)
 
 
 async def test_lapse_leaves_a_request_alone_that_has_not_expired(stage: OperationStage) -> None:

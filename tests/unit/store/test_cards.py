@@ -19,6 +19,7 @@ POSTED = Card(
     mentions=("U0ALICE",),
     intended_channel="C0OTHER",
     escalated_from="soc",
+    late_since=NOW,
 )
 
 

@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("mentions", sa.Text, nullable=False),
         sa.Column("intended_channel", sa.String(32), nullable=False),
         sa.Column("escalated_from", sa.Text, nullable=False),
+        sa.Column("late_since", sa.DateTime(timezone=True)),
     )
     op.create_table(
         "approvals",
@@ -57,6 +58,7 @@ def upgrade() -> None:
         sa.Column("decision_fingerprint", sa.String(64), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_handle", sa.String(16), nullable=False),
         sa.UniqueConstraint("key", "authority", name="one_approval_per_authority"),
     )
     op.create_table(
@@ -90,6 +92,7 @@ def upgrade() -> None:
         sa.Column("due_at", sa.DateTime(timezone=True)),
         sa.Column("settled_at", sa.DateTime(timezone=True), index=True),
         sa.Column("next_check_at", sa.DateTime(timezone=True), index=True),
+        sa.Column("planned_until", sa.DateTime(timezone=True), nullable=False),
         sa.Column("snoozed_until", sa.DateTime(timezone=True)),
         sa.Column("snoozed_by", sa.String(32), nullable=False),
     )
