@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any, Self
 
 import sqlalchemy as sa
-from aiohttp import web
 from dbos import DBOS, DBOSConfig
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.workspaces import Workspaces
+from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.notifications import digests
 from bot.operations.batch import Batches
 from bot.operations.policy_reload import reload_policy
@@ -26,11 +26,13 @@ from bot.secmaster.connect import open_secmaster
 from bot.services import Services
 from bot.settings import Settings
 from bot.slack.cards import Cards
+from bot.slack.channels import Channels
 from bot.slack.connect import open_bolt, open_slack
 from bot.slack.directory import Directory
 from bot.slack.gateway import SlackGateway
 from bot.store import RequestedChanges, Store, close, connect, hold_name, migrate
 from bot.watch.poller import Poller
+from bot.web.connections import serve
 from bot.web.health import Readiness
 from bot.web.server import web_app
 from bot.web.socket_mode import SocketMode
@@ -53,7 +55,8 @@ class StartError(Exception):
 class App:
     """A bot between ``async with`` and its end.
 
-    ``url`` is where it listens, ``services`` what it works with.
+    ``url`` is where it listens, ``health_url`` where it tells its health, ``services`` what it
+    works with.
     """
 
     services: Services
@@ -71,7 +74,7 @@ class App:
         self.policy = PolicyHolder(config, settings.bot_config)
         self.timeouts = timeouts or Timeouts()
         self.clock = clock or Clock()
-        self.url = ""
+        self.url = self.health_url = ""
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -86,9 +89,16 @@ class App:
     async def _start(self, stack: AsyncExitStack) -> None:
         """Open everything in the order of need; the stack closes it in the other."""
         settings, config = self.settings, self.policy.current
+        if unread := nobody_reads(config):
+            log.warning(unread, extra={"add_to_the_policy": missing_read_rules(config)})
         # Before any workflow is resumed: a second process on this port, or of this name, would
         # carry out what the first is doing.
         listener = stack.enter_context(listen(settings.bot_host, settings.bot_port))
+        health_listener = None
+        if settings.bot_health_port is not None:
+            health_listener = stack.enter_context(
+                listen(settings.bot_host, settings.bot_health_port, "BOT_HEALTH_PORT")
+            )
         self.engine = connect(settings.database_url)
         stack.callback(close, self.engine)
         stack.enter_context(hold_name(self.engine, settings.bot_replica))
@@ -104,7 +114,7 @@ class App:
         changes = RequestedChanges(self.engine)
         bolt = open_bolt(client, settings, identity.data)
         register(bolt, Recorder(context, operations, batches, changes))
-        await self._open_web(bolt, listener, stack)
+        await self._open_web(bolt, listener, health_listener, stack)
         self.poller = Poller(self.services)
         self.home_refresher = HomeRefresher(context)
         self.poller.subscribe(partial(digests.enqueue_due, self.services))
@@ -121,7 +131,8 @@ class App:
             {WORKSPACE: secmaster}, {WORKSPACE: settings.secmaster_workspace_id}
         )
         store = Store(self.engine)
-        slack = SlackGateway(client, identity["user_id"], identity["url"])
+        channels = Channels(client, self.policy, clock)
+        slack = SlackGateway(client, identity["user_id"], identity["url"], channels)
         cards = Cards(
             slack,
             store,
@@ -167,7 +178,11 @@ class App:
         DBOS.launch()
 
     async def _open_web(
-        self, bolt: AsyncApp, listener: socket.socket, stack: AsyncExitStack
+        self,
+        bolt: AsyncApp,
+        listener: socket.socket,
+        health_listener: socket.socket | None,
+        stack: AsyncExitStack,
     ) -> None:
         """Let Slack in, by HTTP or by Socket Mode, and answer about our health."""
         settings = self.settings
@@ -179,15 +194,13 @@ class App:
         application = web_app(
             None if socket_mode else bolt,
             secret.get_secret_value() if secret else "",
-            self.readiness,
+            None if health_listener else self.readiness,
             self.clock.now,
         )
-        runner = web.AppRunner(application, access_log=None, handle_signals=False)
-        stack.push_async_callback(runner.cleanup)
-        await runner.setup()
-        await web.SockSite(runner, listener).start()
-        host, port = runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
+        self.url = self.health_url = await stack.enter_async_context(serve(application, listener))
+        if health_listener:
+            health = web_app(None, "", self.readiness)
+            self.health_url = await stack.enter_async_context(serve(health, health_listener))
         if socket_mode:
             stack.push_async_callback(socket_mode.close)
             await socket_mode.open()
@@ -217,7 +230,7 @@ async def _log_reload_failure(error: Exception) -> None:
         log.error("policy reload is not recorded", exc_info=error)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, setting: str = "BOT_PORT") -> socket.socket:
     """Take the port; raises StartError where somebody else has it."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -225,7 +238,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise StartError(
             f"{host}:{port} can't be listened on ({error.strerror}). Is another bot running? "
-            "Otherwise set BOT_HOST and BOT_PORT."
+            f"Otherwise set BOT_HOST and {setting}."
         ) from error
 
 

@@ -3,6 +3,8 @@
 import logging
 import re
 import sys
+import time
+from collections.abc import Callable, Collection
 from typing import Any
 
 import structlog
@@ -16,6 +18,49 @@ SECRETS = re.compile(
 )
 # At INFO each repeats what our own lines say better, and logs addresses with their secrets.
 CHATTY = ("httpx", "aiohttp.access", "alembic", "slack_bolt", "slack_sdk", "dbos")
+
+# What anybody who can reach our port can make these say, as often as they like.
+FLOODED = ("asyncio", "aiohttp.server", "bot.web.connections")
+
+
+class Damper(logging.Filter):
+    """Lets a few lines of one kind through in each interval, and counts the others.
+
+    Lines of one logger that begin alike, with the same kind of error, are of one kind;
+    ``loggers`` are those that are damped.
+    The first line of the next interval says in ``suppressed`` how many were left out.
+    """
+
+    ALLOWED = 3
+    KINDS = 200  # remembered at most
+
+    def __init__(
+        self,
+        loggers: Collection[str],
+        interval: float = 60,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__()
+        self._loggers = frozenset(loggers)
+        self._interval = interval
+        self._clock = clock
+        self._lines: dict[tuple[object, ...], tuple[float, int]] = {}  # since when, and how many
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a line is written."""
+        if record.name not in self._loggers:
+            return True
+        error = record.exc_info[0] if record.exc_info else None
+        kind, now = (record.name, str(record.msg)[:40], error), self._clock()
+        since, lines = self._lines.get(kind, (now, 0))
+        if now - since >= self._interval:
+            if lines > self.ALLOWED:
+                record.suppressed = lines - self.ALLOWED
+            since, lines = now, 0
+        if len(self._lines) >= self.KINDS:
+            self._lines.clear()
+        self._lines[kind] = since, lines + 1
+        return lines < self.ALLOWED
 
 
 def open_log(level: int = logging.INFO) -> None:
@@ -41,6 +86,7 @@ def open_log(level: int = logging.INFO) -> None:
             ],
         )
     )
+    handler.addFilter(Damper(FLOODED))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -3,13 +3,15 @@
 import re
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-ADDRESSES = ("slack_api_url", "secmaster_endpoint", "iam_endpoint", "secmaster_console_url")
+CONSOLE = "secmaster_console_url"  # a page, and the only address that may have a query
+ADDRESSES = ("slack_api_url", "secmaster_endpoint", "iam_endpoint", CONSOLE)
 IDS = ("secmaster_project_id", "secmaster_workspace_id", "secmaster_region")
+HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 NO_DATABASE = "DATABASE_URL must be sqlite:///file or postgresql://user@host/database"
 ONE_WORD = ("slack_bot_token", "slack_app_token", "slack_signing_secret", "ak", "sk")
 
@@ -65,6 +67,7 @@ class Settings(Database):
 
     bot_host: str = "127.0.0.1"
     bot_port: int = Field(3000, ge=0, le=65535)
+    bot_health_port: int | None = Field(None, ge=0, le=65535)
     bot_config: Path = Path("secmaster-bot.toml")
     bot_replica: str = Field("main", pattern=r"^[A-Za-z0-9_-]{1,40}$")
 
@@ -159,11 +162,11 @@ class Settings(Database):
             plain = not isinstance(text, str) or (text.isascii() and text.isprintable())
             if not plain or (name in ONE_WORD and " " in str(text)):
                 problems.append(f"{_label(name)} has characters that can't be part of it")
-        for name in ADDRESSES:
-            address = getattr(self, name)
-            scheme, has_host = _split_address(address)
-            if address and not (scheme in ("http", "https") and has_host):
-                problems.append(f"{_label(name)} is no address: https://host…")
+        problems += [
+            f"{_label(name)} {problem}"
+            for name in ADDRESSES
+            if (problem := _address_problem(getattr(self, name), with_query=name == CONSOLE))
+        ]
         problems += [
             f"{_label(name)} may have letters, digits, - and _ only"
             for name in IDS
@@ -173,17 +176,41 @@ class Settings(Database):
 
 
 def _names_a_database(address: str) -> bool:
-    return address.startswith("sqlite:///") or _split_address(address)[0] == "postgresql"
+    scheme, separator, rest = address.partition(":///")
+    if scheme == "sqlite" and separator:
+        return rest.partition("?")[0] not in ("", ":memory:")
+    parts = _split_address(address)
+    return parts is not None and parts.scheme == "postgresql"
 
 
-def _split_address(address: str) -> tuple[str, bool]:
-    """Return an address's scheme ("" if it can't be parsed), and whether it names a host."""
+def _address_problem(address: str, *, with_query: bool) -> str:
+    """Return what is wrong with an address that may be empty, "" for nothing; never its text."""
+    parts = _split_address(address)
+    if not address:
+        return ""
+    if parts is None or parts.scheme not in ("http", "https") or not _is_host(parts):
+        return "is no address: https://host…"
+    if "@" in parts.netloc:
+        return "has a name or a password in it: give https://host… without them"
+    if not with_query and (parts.query or parts.fragment):
+        return "has more than host and path in it: give https://host…"
+    return ""
+
+
+def _split_address(address: str) -> SplitResult | None:
+    """Return an address's parts; None if it can't be parsed."""
     try:
         parts = urlsplit(address)
-        has_host = parts.port != 0 and bool(parts.hostname)  # an odd port raises only here
+        usable = parts.port != 0  # an odd port raises only here
     except ValueError:
-        return "", False
-    return parts.scheme, has_host
+        return None
+    return parts if usable else None
+
+
+def _is_host(parts: SplitResult) -> bool:
+    """Return whether an address's host can be asked for: a name, or an IP address."""
+    host = parts.hostname or ""
+    return bool(HOST.fullmatch(host)) or ":" in host  # urlsplit has checked what is in brackets
 
 
 def _label(name: str) -> str:

@@ -13,11 +13,11 @@ from bot.domain.approvals import ApprovalIntent
 from bot.domain.batches import BatchQuery
 from bot.domain.cards import ButtonValue
 from bot.domain.slack import Requester
-from bot.messages import denials, modals
-from handlers import batch, forms, home, operations, queries, watch
+from bot.messages import denials, modals, private_cards
+from handlers import batch, forms, home, operations, queries, questions, watch
 from handlers.context import Recorder
 from handlers.errors import UserError, run_after_ack
-from handlers.requests import ActionRequest, ChangeApproval, ShowCard, SnoozeChoice
+from handlers.requests import ActionRequest, ChangeApproval, SnoozeChoice
 
 Body = dict[str, Any]
 
@@ -51,6 +51,8 @@ async def press(
     elif name.partition(".")[0] == "home":
         await home.record_options(recorder, requester.actor, value)
         run_after_ack(app, home.opened(app, requester.actor), requester)
+    elif name == private_cards.ANSWER:
+        await questions.answered(recorder, value, requester, body["trigger_id"])
     elif name == "several":
         query = BatchQuery.parse(value)
         if query is None:
@@ -95,10 +97,12 @@ async def _press_object_button(
             if choice is None:
                 raise UserError(denials.newer_button())
             await watch.snooze(recorder, ref, choice, requester, trigger_id)
-        case "show":
-            run_after_ack(app, queries.show(app, ShowCard(ref), requester), requester)
+        case "show" | private_cards.POST:
+            posts = press.name == private_cards.POST
+            work = queries.show_pressed(app, ref, requester, posts=posts)
+            run_after_ack(app, work, requester)
         case "refresh":
-            run_after_ack(app, app.services.cards.redraw(ref), requester)
+            run_after_ack(app, queries.refresh(app, ref, requester), requester)
         case "details":
             view = modals.loading("Details")
             response = await forms.open_view(

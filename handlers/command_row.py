@@ -35,12 +35,14 @@ class Arguments:
 class Delivery:
     """One command as Slack delivers it: who wrote it, and in which card's thread.
 
-    ``dedupe_key`` names it: delivered again it has the same, and changes nothing.
+    ``dedupe_key`` names it: delivered again it has the same, and changes nothing. ``ts`` is that of
+    the message that it was written in, "" for a slash command.
     """
 
     requester: Requester
     dedupe_key: str
     thread_object: Ref | None = None
+    ts: str = ""
 
     def requester_about(self, ref: Ref) -> Requester:
         """Return the requester, answered in this thread if it is that of the object's own card."""
@@ -54,10 +56,11 @@ class Delivery:
 class RecordsOperation(Generic[R]):
     """Record an operation before the acknowledgement; how it ends is told in a thread.
 
-    The message that ``record`` returns acknowledges a slash command; a mention needs none.
+    The message that ``record`` returns acknowledges a slash command, and None says nothing there; a
+    mention needs none.
     """
 
-    record: Callable[[Recorder, R, Delivery], Awaitable[Message]]
+    record: Callable[[Recorder, R, Delivery], Awaitable[Message | None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,10 @@ async def _carry_out_command(
     """Carry out a slash command and acknowledge it; it is delivered under its trigger's id."""
     app, handler, request = recorder.app, parsed.command.handler, parsed.request
     match handler:
-        case RecordsOperation() | RecordsChange():
+        case RecordsOperation():
+            message = await handler.record(recorder, request, delivery)
+            await ack(message.text if message else "")
+        case RecordsChange():
             message = await handler.record(recorder, request, delivery)
             await ack(response_type="ephemeral", **message.payload)
         case AnswersAtOnce():
@@ -79,7 +82,7 @@ async def mention(ack: AsyncAck, body: Body, recorder: Recorder, requester: Requ
         root = f"@{await app.services.directory.name(bot_user)}"
         message = command_help.not_understood(error.problem, error.usage, error.nearest, root)
         raise UserError(message) from error
-    delivery = Delivery(requester, event_id, thread_object)
+    delivery = Delivery(requester, event_id, thread_object, event["ts"])
     await _carry_out_mention(recorder, parsed, delivery)
     await ack()
 

@@ -90,22 +90,24 @@ class Recorder:
         dedupe_key: str,
         action: str,
         facts: Mapping[str, Any],
-        announcement: tuple[str, Announcement],
+        announcement: tuple[str, Announcement] | None,
     ) -> RequestedChange:
         """Return a change to record: its audit record, and what is announced to whom.
 
         Delivered again it has the same ``dedupe_key``, and changes nothing.
         """
         services, id_ = self.app.services, stable_id(dedupe_key)
-        to, notification = announcement
         now = services.clock.now()
+        record = audit_record(services, requester, action, "done", id_)
+        if announcement is None:
+            return RequestedChange(now, {**record, **facts})
+        to, notification = announcement
         entry = OutboxEntry(
             dedupe_key=f"{notification.kind}:{id_}",
             destination=Destination.parse(to),
             notification=notification,
             not_before=now,
         )
-        record = audit_record(services, requester, action, "done", id_)
         return RequestedChange(now, {**record, **facts}, [entry])
 
 

@@ -36,12 +36,12 @@ async def record_or_open_form(
     )
     needs_form = request.action.opens_form or grant.allowed.confirm
     if needs_form or operations.lacks_reason(grant, request.action, ""):
-        await _open_form(app, request, requester.location, trigger_id, grant)
+        await open_form(app, request, requester.location, trigger_id, grant)
     else:
         await operations.record(recorder, request, requester, trigger_id, grant)
 
 
-async def _open_form(
+async def open_form(
     app: AppContext,
     request: ActionRequest,
     location: SlackLocation,
@@ -61,7 +61,8 @@ async def _open_form(
         break_glass=request.break_glass,
         name_hash=modals.hash_name(name) if grant.allowed.confirm else "",
     )
-    form = modals.form(state, heading, grant.allowed.reason, request.params)
+    filled = request.params | {modals.REASON: request.reason}
+    form = modals.form(state, heading, grant.allowed.reason, filled)
     response = await open_view(app.services, trigger_id, form)
     suggested = [param for param in request.action.params if param.suggested]
 
@@ -70,7 +71,7 @@ async def _open_form(
         instance = await app.services.workspaces.read(ref)
         if isinstance(instance, Instance) and instance.failed_node:
             node_id = instance.failed_node.action_id
-            values = {param.name: node_id for param in suggested}
+            values = {param.name: node_id for param in suggested} | filled
             form = modals.form(state, heading, grant.allowed.reason, values)
             view = response["view"]
             await slack.client.views_update(view_id=view["id"], hash=view["hash"], view=form)

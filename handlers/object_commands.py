@@ -10,7 +10,7 @@ from bot.messages import Message, batch_forms, command_help, operation_results
 from bot.messages.command_help import HelpLine
 from bot.messages.labels import labels
 from bot.secmaster import InstanceStatus
-from handlers import batch, operations, queries
+from handlers import batch, operations, queries, questions
 from handlers.command_row import (
     AnswersLater,
     AnyCommand,
@@ -28,6 +28,7 @@ from handlers.parsing import (
     plain,
     read_reason,
     refuse_more,
+    refuse_second_id,
     split,
     take_ref,
 )
@@ -88,16 +89,23 @@ def parse_action(action: Action, arguments: Arguments) -> ActionRequest:
             value = identifier(word)
         params[param.name] = check_param(param, value)
     if action.takes_reason:
+        refuse_second_id(action.kind, rest)
         return ActionRequest(action, ref, params, read_reason(rest))
     refuse_more(rest)
     return ActionRequest(action, ref, params)
 
 
-async def run_action(recorder: Recorder, request: ActionRequest, delivery: Delivery) -> Message:
-    """Record an action; the answer says so."""
-    requester = delivery.requester_about(request.ref)
-    await operations.run_command(recorder, request, requester, delivery.dedupe_key)
-    return operation_results.recorded(request.action)
+async def run_action(
+    recorder: Recorder, request: ActionRequest, delivery: Delivery
+) -> Message | None:
+    """Record an action, and the answer says so; or ask before, which is all the answer there is."""
+    app, requester = recorder.app, delivery.requester_about(request.ref)
+    if await questions.must_ask(app, request, requester, delivery.ts):
+        if app.seen_events.is_new(delivery.dedupe_key):
+            await questions.ask(app, request, requester)
+        return None
+    reply_to = await operations.run_command(recorder, request, requester, delivery.dedupe_key)
+    return operation_results.recorded(request.action, elsewhere=reply_to != requester)
 
 
 def parse_approval_change(
@@ -105,6 +113,7 @@ def parse_approval_change(
 ) -> ChangeApproval:
     """Parse whose approvals are changed, and perhaps a reason."""
     ref, rest = take_ref(kind, arguments.words, arguments.default_ref(kind))
+    refuse_second_id(kind, rest)
     return ChangeApproval(intent, ref, read_reason(rest))
 
 
@@ -113,8 +122,8 @@ async def change_approval(
 ) -> Message:
     """Record the change of an approval; the answer says so."""
     requester = delivery.requester_about(request.ref)
-    await operations.change_approval(recorder, request, requester, delivery.dedupe_key)
-    return operation_results.approval_change_recorded()
+    reply_to = await operations.change_approval(recorder, request, requester, delivery.dedupe_key)
+    return operation_results.approval_change_recorded(elsewhere=reply_to != requester)
 
 
 def object_commands(kind: ObjectKind) -> tuple[AnyCommand, ...]:

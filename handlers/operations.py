@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 
 async def run_command(
     recorder: Recorder, request: ActionRequest, requester: Requester, dedupe_key: str
-) -> None:
-    """Record the action that a command or mention asks for.
+) -> Requester:
+    """Record the action that a command or mention asks for; return who is answered, and where.
 
     ``dedupe_key`` names this delivery's command or mention: a second delivery starts nothing new.
     Raises NotAllowed; or UserError where a command can't say what the rule asks for.
@@ -43,15 +43,16 @@ async def run_command(
         raise UserError(
             denials.needs_reason(request.action, app.root, break_glass=request.break_glass)
         )
-    await record(recorder, request, requester, dedupe_key, grant)
+    return await record(recorder, request, requester, dedupe_key, grant)
 
 
 async def change_approval(
     recorder: Recorder, request: ChangeApproval, requester: Requester, dedupe_key: str
-) -> None:
+) -> Requester:
     """Record that somebody withdraws their approval or declines an approval request.
 
-    Nobody needs a right to withdraw their own approval; everything else is authorized.
+    Returns who is answered, and where. Nobody needs a right to withdraw their own approval;
+    everything else is authorized.
     """
     app, action_name = recorder.app, request.action
     if not action_name:
@@ -71,8 +72,10 @@ async def change_approval(
         grant = await authorize(app.services, requester, action, request.ref)
     action_request = ActionRequest(action, request.ref, reason=request.reason)
     dedupe_key = f"{request.intent}:{dedupe_key}"
+    requester = await answerable(app, requester)
     operation = await operation_of(app, action_request, requester, dedupe_key, grant)
     await recorder.operations.start(operation.model_copy(update={"intent": request.intent}))
+    return requester
 
 
 def lacks_reason(grant: Grant, action: Action, reason: str) -> bool:
@@ -82,21 +85,14 @@ def lacks_reason(grant: Grant, action: Action, reason: str) -> bool:
 
 async def record(
     recorder: Recorder, request: ActionRequest, requester: Requester, dedupe_key: str, grant: Grant
-) -> None:
+) -> Requester:
     """Record a request durably: as one operation, or as one for each of its files.
 
-    Raises UserError where there is no place to answer, or only some files were recorded.
+    Returns who is answered, and where. Raises UserError where there is no place to answer, or only
+    some files were recorded.
     """
     app, start = recorder.app, recorder.operations.start
-    if not requester.location.channel:
-        # Home is in no channel: what is asked for there is answered in the direct messages.
-        try:
-            async with asyncio.timeout(app.services.timeouts.before_ack):
-                channel = await app.services.slack.open_dm(requester.actor.id)
-        except (SlackFailed, TimeoutError) as error:
-            raise UserError(denials.no_chat()) from error
-        location = requester.location.model_copy(update={"channel": channel})
-        requester = replace(requester, location=location)
+    requester = await answerable(app, requester)
     operation = await operation_of(app, request, requester, dedupe_key, grant)
     if not request.files:
         await start(operation)
@@ -110,6 +106,28 @@ async def record(
             log.exception("operations recorded in part", extra={"reference": operation.reference})
             message = operation_results.recorded_in_part(request.files[:number], len(request.files))
             raise UserError(message) from error
+    return requester
+
+
+async def answerable(app: AppContext, requester: Requester) -> Requester:
+    """Return the requester, answered in their direct messages where their place shows nothing.
+
+    Home is in no channel, and a channel may not be one that the policy names. The card is then
+    posted in the direct messages, with the answer in its thread: what is shown to one person in a
+    channel is gone with the next reload of their Slack. Raises UserError.
+    """
+    slack, location = app.services.slack, requester.location
+    try:
+        async with asyncio.timeout(app.services.timeouts.before_ack):
+            if location.channel and await slack.channels.refusal(location.channel) is None:
+                return requester
+            channel = await slack.open_dm(requester.actor.id)
+    except (SlackFailed, TimeoutError) as error:
+        if location.channel:
+            return requester  # whoever posts there asks again, and answers them alone
+        raise UserError(denials.no_chat()) from error
+    location = SlackLocation(channel=channel, response_url=location.response_url)
+    return replace(requester, location=location)
 
 
 async def operation_of(

@@ -16,6 +16,8 @@ from bot.domain.objects import ObjectKind, Ref
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 # What is meant as an id and is none must not become the reason for deciding another task.
 LIKE_AN_ID = re.compile(r"(?=.*\d)[0-9a-fA-F-]{8,}")
+BROKEN_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]+|[0-9a-fA-F]{32}")
+JOINERS = {"and", "plus", "then", "&", "&amp;", "+", ",", ";", "/"}  # what stands between two ids
 SLACK_LINK = re.compile(r"<([^<>|]+)(?:\|([^<>]*))?>")
 LEADING_LINK = re.compile(r"[`'\"*]*<[^<>|]+\|[^<>]*>[`'\"*,;]*(?=\s|$)")
 QUOTES = str.maketrans("“”„‟«»‘’‚‛", '""""""' + "''''")
@@ -60,12 +62,37 @@ def read_reason(words: str) -> str:
     return reason
 
 
+def refuse_second_id(kind: ObjectKind, words: str) -> None:
+    """Raise ParseError if a reason begins with an object's id: it would decide the first alone.
+
+    An id that comes later in the sentence is part of it.
+    """
+    word, rest = split(words)
+    while word.lower() in JOINERS:
+        word, rest = split(rest)
+    object_id = identifier(word)
+    if UUID.fullmatch(object_id) or BROKEN_UUID.fullmatch(object_id):
+        raise ParseError(f"“{word[:60]}” is a second id: one at a time, or “{kind} several”.")
+
+
+def ids_in(word: str) -> set[str]:
+    """Return the ids that a pasted word names: the last one of a link, and each of other text."""
+    targets = [target for target, _label in SLACK_LINK.findall(word)]
+    ids = set()
+    for part in (*targets, *re.split("[,;]", SLACK_LINK.sub(",", word))):
+        uuids = [uuid.lower() for uuid in UUID.findall(unquote(unescape(part)))]
+        ids.update(uuids[-1:] if "://" in part else uuids)
+    return ids
+
+
 def take_ref(kind: ObjectKind, words: str, default_ref: Ref | None = None) -> tuple[Ref, str]:
     """Split off the object's id; return it with the words after it.
 
     In a card's thread the card's object is the default, where the next word is no id.
     """
     first, rest = split(words)
+    if len(ids_in(first)) > 1:
+        raise ParseError(f"“{first[:80]}” is more than one id: one at a time.")
     object_id = identifier(first)
     is_uuid = UUID.fullmatch(object_id)
     if default_ref and not is_uuid and object_id != default_ref.id:

@@ -11,7 +11,7 @@ from bot import messages
 from bot.domain.objects import ListQuery, ObjectKind, Ref
 from bot.domain.slack import Requester, SlackLocation
 from bot.domain.snapshots import Snapshot
-from bot.messages import PAGE, Message, denials, lists, modals
+from bot.messages import PAGE, Message, denials, lists, modals, private_cards
 from bot.secmaster import InstancePage, NotFound, QueryType, SecMasterError, TaskPage
 from bot.slack.gateway import code_of
 from handlers.context import AppContext
@@ -114,13 +114,49 @@ async def _waiting_view(
     )
 
 
-async def show(app: AppContext, request: ShowCard, requester: Requester) -> None:
-    """Post a new card in the requester's channel, or from Home in the direct messages."""
-    channel = requester.location.channel
-    if not channel:
-        channel = await app.services.slack.open_dm(requester.actor.id)
+async def show(
+    app: AppContext,
+    request: ShowCard,
+    requester: Requester,
+    *,
+    private: bool = False,
+    in_place: bool = False,
+) -> None:
+    """Post a new card in the requester's channel, or from Home in the direct messages.
+
+    A channel that the policy does not name shows it to the requester alone, and any channel does
+    where it is asked for in ``private``: ``in_place`` of the message that was pressed, or below.
+    """
+    slack, cards, location = app.services.slack, app.services.cards, requester.location
+    channel = location.channel or await slack.open_dm(requester.actor.id)
+    refusal = await slack.channels.refusal(channel)
     snapshot = await app.services.workspaces.read(request.ref)
-    await app.services.cards.post_new(request.ref, snapshot, channel)
+    if refusal is None and not private:
+        await cards.post_new(request.ref, snapshot, channel)
+        return
+    card = await cards.private_message(request.ref, snapshot)
+    message = private_cards.private_card(card, request.ref, refusal)
+    if in_place:
+        await slack.respond(location.response_url, message, replace=True)
+    else:
+        await slack.send_private(location, requester.actor.id, message)
+
+
+async def show_pressed(app: AppContext, ref: Ref, requester: Requester, *, posts: bool) -> None:
+    """Show an object of a list as the list is shown; ``posts`` its private card for everybody."""
+    location = requester.location
+    await show(app, ShowCard(ref), requester, private=location.is_private and not posts)
+    if posts:
+        message = private_cards.posted_here()
+        await app.services.slack.respond(location.response_url, message, replace=True)
+
+
+async def refresh(app: AppContext, ref: Ref, requester: Requester) -> None:
+    """Draw all cards of an object anew, or the private one that was pressed."""
+    if requester.location.is_private:
+        await show(app, ShowCard(ref), requester, private=True, in_place=True)
+    else:
+        await app.services.cards.redraw(ref)
 
 
 async def details(app: AppContext, ref: Ref, view_id: str) -> None:

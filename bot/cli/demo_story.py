@@ -37,6 +37,9 @@ usergroups = ["S0SOC"]        # Alice and Bob
 [roles.oncall]
 usergroups = ["S0ONCALL"]     # Carol
 
+[roles.reader]
+users = ["U0DAVE"]
+
 [[rules]]
 actions = ["task.approve", "task.terminate"]
 roles = ["approver"]
@@ -48,6 +51,10 @@ roles = ["approver", "oncall"]
 [[rules]]
 actions = ["instance.*"]
 roles = ["oncall"]
+
+[[rules]]
+actions = ["task.read", "instance.read"]
+roles = ["approver", "oncall", "reader"]
 """
 
 # Stands before the other rules, since the first one that fits decides.
@@ -103,7 +110,7 @@ INSTRUCTIONS = """\
 In #soc two cards wait for a decision. "Block …" takes one person: press Approve, or Terminate
 with a reason. "Disable …" takes two: Alice and Bob, or Carol, who may break the glass. In #oncall
 a run has failed: as Carol, who is on call, press Retry. Under "Acting as" you are somebody else:
-Dave may look, and there are guests and somebody from another organisation.
+Dave may read and decide nothing; guests, and somebody from another organisation, may not even read.
 Ask /secmaster why with an id who may do what, and /secmaster audit what was done.
 Type / for the commands; the app's Home and its shortcuts are there too. In the console, decide a
 task, let a run fail, let more arrive, or switch a fault on, and watch the cards: what arrives is

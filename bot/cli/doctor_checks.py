@@ -18,6 +18,7 @@ from rich.markup import escape
 from slack_sdk.errors import SlackApiError
 
 from bot.logs import hide
+from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.policy.config import Config, ConfigError
 from bot.policy.config import load as load_policy
 from bot.runtime.clock import Clock
@@ -27,7 +28,7 @@ from bot.settings import Settings, SettingsError
 from bot.settings import load as load_settings
 from bot.slack.connect import open_slack
 from bot.slack.manifest import scopes
-from bot.store import UnsupportedDatabase, connect, schema_versions
+from bot.store import UnsupportedDatabase, connect, readable_by_others, schema_versions
 
 MAX_CLOCK_SKEW = 60.0  # seconds; the gateway refuses signatures more than 15 minutes off
 
@@ -66,10 +67,13 @@ def print_result(console: Console, name: str, sentence: str, *, well: bool) -> N
 
 
 async def check_policy(settings: Settings) -> str:
-    """Check that the policy can be read, and has rules."""
+    """Check that the policy can be read, has rules, and lets somebody read what there is."""
     config = read_policy(settings)
     if not config.rules:
         raise CheckFailed(f"{settings.bot_config} has no rules, so nobody may do anything")
+    if unread := nobody_reads(config):
+        lines = missing_read_rules(config)
+        raise CheckFailed(f"{unread}; add to {settings.bot_config}:\n{lines}")
     return f"{len(config.roles)} roles, {len(config.rules)} rules"
 
 
@@ -162,27 +166,31 @@ async def check_clock(settings: Settings) -> str:
 
 async def check_database(settings: Settings) -> str:
     """Ask the database for the version of its tables; a file that is not there is not made."""
-    url = sa.make_url(settings.database_url)
-    file = Path(url.database or "") if url.drivername == "sqlite" else None
-    if file and not file.exists():
-        if not os.access(file.resolve().parent, os.W_OK):
-            raise CheckFailed(f"DATABASE_URL can't be used: {file} can't be made")
-        return f"{file} will be made"
 
-    def read_versions() -> None:
+    def examine_database() -> str:
+        url = sa.make_url(settings.database_url)
+        file = Path(url.database or "") if url.drivername == "sqlite" else None
+        if file and not file.exists():
+            if not os.access(file.resolve().parent, os.W_OK):
+                raise CheckFailed(f"DATABASE_URL can't be used: {file} can't be made")
+            return f"{file} will be made"
         engine = connect(settings.database_url)
         try:
             schema_versions(engine)
+            if exposed := readable_by_others(engine):
+                return f"usable, and open to others until the next start: {exposed[0]}"
         finally:
             engine.dispose()
+        return "usable"
 
     try:
-        await asyncio.to_thread(read_versions)
+        return await asyncio.to_thread(examine_database)
     except UnsupportedDatabase as error:
         raise CheckFailed(str(error)) from error
+    except OSError as error:
+        raise CheckFailed(f"DATABASE_URL can't be used: {error.strerror}") from error
     except sa.exc.SQLAlchemyError as error:
         raise CheckFailed(f"DATABASE_URL can't be used: {type(error).__name__}") from error
-    return "usable"
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (

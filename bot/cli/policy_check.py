@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot.domain.objects import visible
-from bot.messages.permissions import explain_decision
+from bot.messages.permissions import explain_decision, missing_read_rules, nobody_reads
 from bot.policy import cases, config
 from bot.policy.cases import Cases, CasesError, Person, Question
 from bot.policy.config import Config
@@ -99,6 +99,8 @@ class PolicyCases:
             yield f"[usergroups] says nothing of {', '.join(empty)}: taken as empty"
         if unused := sorted(self.file.usergroups.keys() - in_roles):
             yield f"[usergroups] lists {', '.join(unused)}, which no role has"
+        if unread := nobody_reads(self.policy):
+            yield f"{unread}. Add these lines to the policy"
 
 
 def check(cases_file: Path, policy_file: Path, console: Console | None = None) -> bool:
@@ -167,6 +169,8 @@ def describe(decision: Decision) -> str:
 def print_notes(console: Console, policy_cases: PolicyCases) -> None:
     for note in policy_cases.notes():
         print_line(console, f"Note: {note}.")
+    for line in missing_read_rules(policy_cases.policy).splitlines():
+        print_line(console, line, mark="    ")
 
 
 def print_line(console: Console, text: str, *, mark: str = "") -> None:

@@ -44,7 +44,8 @@ def run_to_end(work: Coroutine[Any, Any, None]) -> None:
     except (StartError, UnsupportedDatabase) as error:
         refuse(str(error))
     except OSError as error:
-        refuse(f"{error.strerror or error}.")
+        file = f"{error.filename}: " if error.filename else ""
+        refuse(f"{file}{error.strerror or error}.")
 
 
 async def until_stopped() -> None:

@@ -97,6 +97,11 @@ class Action:
         return self.claim_group == "decision"
 
     @property
+    def has_effect(self) -> bool:
+        """Whether something happens by it; the others only add to a task's record."""
+        return self.kind == "instance" or bool(self.claim_group)
+
+    @property
     def is_retry(self) -> bool:
         """Whether it retries a run: retries are counted, and followed to their end."""
         return self.claim_group == "retry"

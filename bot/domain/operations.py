@@ -107,11 +107,15 @@ class OperationState(StrEnum):
 
 
 class PolicyRefusal(Value):
-    """Why the policy refused, by which rule, and which roles it would allow it to."""
+    """Why the policy refused, by which rule, and which roles it would allow it to.
+
+    ``letters`` of the object's names look like others, where that is why.
+    """
 
     reason: RefusalReason
     rule: str = ""
     roles: tuple[str, ...] = ()
+    letters: str = ""
 
 
 class Outcome(Value):

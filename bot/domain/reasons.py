@@ -20,6 +20,16 @@ from bot.secmaster import (
 )
 
 
+class ChannelRefusal(StrEnum):
+    """Why the bot posts nothing about objects in a channel, though Slack might take it.
+
+    NOT_NAMED: the policy does not name the channel. SHARED: another organisation shares it.
+    """
+
+    NOT_NAMED = "not_in_policy"
+    SHARED = "shared_outside"
+
+
 class OutcomeReason(StrEnum):
     """Why an operation ended as it did, or why an approval does not count.
 
@@ -115,10 +125,13 @@ class RefusalReason(StrEnum):
     BREAK_GLASS = "glass"  # the rule allows breaking the glass to other roles
     NO_BREAK_GLASS = "no-glass"  # the rule has no glass to break
     NO_RULE = "no-rule"
+    DENIED = "denied"  # a rule denies it
+    DENIED_UNREAD = "denied-unread"  # a rule denies it unless a fact that is not known says no
     UNKNOWN_PERSON = "unknown"  # Slack could not be asked
     UNMAPPED = "unmapped"  # who the person is in SecMaster is not known
     UNREAD = "unread"  # SecMaster could not be asked
     UNSTATED = "unstated"  # SecMaster does not state what the rule asks for
+    LOOKALIKE = "look-alike"  # letters of a name that the rule asks for look like others
     GONE = "gone"  # there is no such object
     NEEDS_REASON = "needs-reason"  # the rule asks for a reason, and none was given
     NEEDS_NAME = "needs-name"  # the rule asks for the object's name, and it was not typed

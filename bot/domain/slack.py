@@ -67,6 +67,12 @@ class SlackLocation(Value):
     response_url: str = ""
     channel_name: str = ""
 
+    @property
+    def is_private(self) -> bool:
+        """Whether they pressed a button of a message in a channel that they alone see."""
+        is_channel = Destination.parse(self.channel).kind is DestinationKind.CHANNEL
+        return is_channel and bool(self.response_url) and not self.card
+
 
 class SlackFile(Value):
     """A file in Slack, by its id; the name is for display."""

@@ -8,8 +8,8 @@ from bot.domain.objects import ObjectKind
 from bot.messages.blocks import Message, context, new_message, section, text_message
 from bot.messages.text import code, inline, mention_user
 from bot.policy.config import Config
-from bot.policy.decide import Principal, titled_rules
-from bot.policy.rules import Rule, covers
+from bot.policy.decide import Principal, is_for, rules_in_order
+from bot.policy.rules import Effect, Rule
 
 # What each command does, in one sentence of the help. Those of actions are in ``labels``.
 LIST = "lists what waits or what is asked for, for your eyes only"
@@ -102,10 +102,11 @@ def whoami(principal: Principal, name: str, config: Config) -> Message:
 def _action_line(action: Action, principal: Principal, config: Config) -> str:
     """Say what each rule answers, up to the first one that applies without conditions."""
     answers, allowed_by_any = [], False
-    for title, rule in titled_rules(config.rules):
-        if not covers(rule, action):
+    for title, rule in rules_in_order(config.rules, action):
+        denies = rule.effect is Effect.DENY
+        if denies and not is_for(rule, principal):
             continue
-        allowed = not principal.roles.isdisjoint(rule.roles)
+        allowed = not denies and is_for(rule, principal)
         allowed_by_any = allowed_by_any or allowed
         answer = f"yes{_rule_terms(rule)}" if allowed else "no"
         conditions = " where its conditions fit" if rule.when else ""

@@ -8,13 +8,13 @@ from bot.domain.reasons import RefusalReason
 from bot.messages.blocks import Message, text_message
 from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT
 from bot.messages.labels import labels
-from bot.messages.permissions import role_members
+from bot.messages.permissions import name_letters, role_members
 from bot.messages.text import code
 from bot.policy.decide import Refused
 from bot.policy.rules import Role
 
 # {rule} is the rule that refused, {Rule} the same at the beginning of a sentence; {members} are
-# the roles that may, with who has them.
+# the roles that may, with who has them; {letters} are those that look like others.
 REFUSAL_SENTENCES = {
     RefusalReason.GUEST: "Guests may look, and change nothing.",
     RefusalReason.OUTSIDER: "People of other organisations may look, and change nothing.",
@@ -28,6 +28,15 @@ REFUSAL_SENTENCES = {
     RefusalReason.UNSTATED: (
         "{Rule} asks for what SecMaster does not say of this {kind}, so nobody can be allowed. "
         "Decide it in SecMaster."
+    ),
+    RefusalReason.LOOKALIKE: (
+        "{Rule} asks for a name of this {kind}, and nobody can tell it: {letters}. Have it renamed "
+        "in plain letters, or decide it in SecMaster."
+    ),
+    RefusalReason.DENIED: "{Rule} denies this, whatever another rule allows.",
+    RefusalReason.DENIED_UNREAD: (
+        "{Rule} denies this unless the {kind} is another than it speaks of, and what it is could "
+        "not be read. Try again, or decide it in SecMaster."
     ),
     RefusalReason.NO_RULE: "No rule allows {action}. Ask whoever runs this bot.",
     RefusalReason.RULE: "You may not do this: {rule} leaves it to {members}.",
@@ -62,6 +71,7 @@ def refusal(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role
         rule=refused.rule,
         Rule=refused.rule.capitalize(),
         members=role_members(refused.roles, roles),
+        letters=name_letters(refused.letters),
     )
 
 

@@ -1,7 +1,7 @@
 """Turn each kind of failure into one sentence that a person can act on."""
 
 from bot.domain.operations import Outcome
-from bot.domain.reasons import OutcomeReason
+from bot.domain.reasons import ChannelRefusal, OutcomeReason
 from bot.messages.text import code, inline
 from bot.secmaster import (
     AnswerLost,
@@ -15,7 +15,7 @@ from bot.secmaster import (
     Unreadable,
 )
 
-CANNOT_POST = {
+CANNOT_POST: dict[str, str] = {
     "channel_not_found": "I can't see this channel: invite me to it first",
     "not_in_channel": "I am not in this channel: invite me to it first",
     "is_archived": "This channel is archived",
@@ -23,6 +23,10 @@ CANNOT_POST = {
     "restricted_action": "This channel does not let apps post",
     "restricted_action_read_only_channel": "This channel does not let apps post",
     "restricted_action_thread_locked": "This thread is locked",
+    ChannelRefusal.NOT_NAMED: "The policy does not name this channel for cards",
+    ChannelRefusal.SHARED: (
+        "Another organisation shares this channel, and the policy does not let me post there"
+    ),
 }
 
 CANNOT_POST_DEFAULT = "I may not write in this channel"

@@ -93,7 +93,7 @@ def form(
     """Return the form that asks for an action's parameters, or for its reason.
 
     ``target`` is the object's name and its workspace's, ``filled`` what stands in the inputs
-    already, by parameter.
+    already, by parameter; REASON is the reason's key.
     """
     action, (name, workspace) = action_of(state), target
     words = labels(action)
@@ -118,7 +118,10 @@ def form(
                 label=PlainTextObject(text="Reason"),
                 hint=PlainTextObject(text=HINTS[action.kind]),
                 element=PlainTextInputElement(
-                    action_id=REASON, multiline=True, max_length=MAX_REASON
+                    action_id=REASON,
+                    multiline=True,
+                    max_length=MAX_REASON,
+                    initial_value=filled.get(REASON) or None,
                 ),
             )
         )

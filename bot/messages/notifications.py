@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import RetryResult, TrackedObject
@@ -96,8 +97,23 @@ def backlog(*, tasks: int, failed: int, overdue: int, oldest: datetime | None) -
 
 
 def channel_closed(destination: Destination, error_code: str) -> Message:
-    """Tell the admins that the bot can't post in a channel, or that a user group is empty."""
+    """Tell the admins that nothing is posted in a channel, or that a user group is empty.
+
+    ``error_code`` is Slack's word for why, a ChannelRefusal, or that of an empty group.
+    """
     name = destination_name(destination)
+    if error_code == ChannelRefusal.NOT_NAMED:
+        return text_message(
+            f"⚠️ The policy does not name {name}, so I post nothing there. What was on its way goes "
+            "to the fallback channel, if there is one. Add it to `[channels] allow`, or end its "
+            "subscription there with `unwatch`."
+        )
+    if error_code == ChannelRefusal.SHARED:
+        return text_message(
+            f"⚠️ Another organisation shares {name}, so I post nothing there. Its cards go to the "
+            "fallback channel, if there is one. Set `shared = true` under `[channels]` if that "
+            "organisation may read them, or change its route."
+        )
     if destination.kind is DestinationKind.USERGROUP:
         return text_message(
             f"⚠️ Nobody is in {name} ({code(error_code)}). What is for it goes to "

@@ -99,17 +99,25 @@ REFUSED_BY_SECMASTER = frozenset(
 )
 
 
-def recorded(action: Action) -> Message:
-    """Acknowledge a command once it is recorded: from here on it survives a crash."""
+HERE = "in the card's thread or here"
+IN_DIRECT_MESSAGES = "in our direct messages, since the policy shows nothing in this channel"
+
+
+def recorded(action: Action, *, elsewhere: bool = False) -> Message:
+    """Acknowledge a command once it is recorded: from here on it survives a crash.
+
+    ``elsewhere``: it is answered in the person's direct messages.
+    """
+    where = IN_DIRECT_MESSAGES if elsewhere else HERE
     return text_message(
-        f"📝 The {labels(action).noun} is recorded. You will be told how it ends, in the card's "
-        "thread or here."
+        f"📝 The {labels(action).noun} is recorded. You will be told how it ends, {where}."
     )
 
 
-def approval_change_recorded() -> Message:
+def approval_change_recorded(*, elsewhere: bool = False) -> Message:
     """Acknowledge that an approval is to be withdrawn, or its request declined."""
-    return text_message("📝 Recorded. You will be told how it ends, in the card's thread or here.")
+    where = IN_DIRECT_MESSAGES if elsewhere else HERE
+    return text_message(f"📝 Recorded. You will be told how it ends, {where}.")
 
 
 def recorded_in_part(files: Sequence[SlackFile], total: int) -> Message:

@@ -1,5 +1,7 @@
 """Say what the policy allows and why, who delegates to whom, and what a reload changed."""
 
+import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -19,15 +21,16 @@ from bot.messages.text import (
 )
 from bot.policy.config import Config
 from bot.policy.decide import Allowed, Decision, Refused
-from bot.policy.rules import Role
+from bot.policy.rules import Read, Role
 
 MAX_MEMBERS = 5  # people and groups that are named for a role
 MAX_DELEGATIONS = 20  # in one message
+MAX_LETTERS = 5  # that are named of a name
 MAY_BREAK_GLASS = "; you may break the glass"
-# {rule} is the rule that refused, {roles} are those that may.
+# {rule} is the rule that refused, {roles} are those that may, {letters} those that mislead.
 REFUSAL_TEXTS = {
-    RefusalReason.GUEST: "guests may look, and change nothing",
-    RefusalReason.OUTSIDER: "people of other organisations may look, and change nothing",
+    RefusalReason.GUEST: "guests may read nothing and change nothing",
+    RefusalReason.OUTSIDER: "people of other organisations may read nothing and change nothing",
     RefusalReason.UNKNOWN_PERSON: "Slack could not be asked who this is",
     RefusalReason.UNMAPPED: (
         "{rule} refuses the creator, and nobody told me who this is in SecMaster"
@@ -36,8 +39,16 @@ REFUSAL_TEXTS = {
     RefusalReason.UNSTATED: (
         "{rule} asks for what SecMaster does not say of it, so nobody can be allowed"
     ),
+    RefusalReason.LOOKALIKE: (
+        "{rule} asks for a name, and letters of it look like others ({letters}): rename it, or "
+        "decide in the console"
+    ),
     RefusalReason.GONE: "SecMaster does not know it",
     RefusalReason.NO_RULE: "no rule allows it to anybody",
+    RefusalReason.DENIED: "{rule} denies it, whatever else allows it",
+    RefusalReason.DENIED_UNREAD: (
+        "{rule} denies it, as what that rule asks for could not be read, and then it holds"
+    ),
     RefusalReason.RULE: "{rule} leaves it to {roles}",
     RefusalReason.SELF: "{rule} refuses whoever created the task",
     RefusalReason.BREAK_GLASS: "{rule} leaves breaking the glass to {roles}",
@@ -51,7 +62,9 @@ def explain_decision(decision: Decision) -> str:
     """Say which rule allows or refuses and on what terms, in a line of plain text."""
     if isinstance(decision, Refused):
         roles = " or ".join(decision.roles) or "nobody"
-        return REFUSAL_TEXTS[decision.reason].format(rule=decision.rule, roles=roles)
+        return REFUSAL_TEXTS[decision.reason].format(
+            rule=decision.rule, roles=roles, letters=name_letters(decision.letters)
+        )
     within = format_duration(timedelta(seconds=decision.expires))
     parts = [
         f"{decision.approvals} people within {within}" if decision.approvals > 1 else "",
@@ -64,8 +77,15 @@ def explain_decision(decision: Decision) -> str:
     return f"{decision.rule}: {terms}" if terms else decision.rule
 
 
+def name_letters(letters: str) -> str:
+    """Say which letters these are: each with the name that Unicode gives it."""
+    names = [f"{letter} is {unicodedata.name(letter, 'unnamed').lower()}" for letter in letters]
+    rest = len(names) - MAX_LETTERS
+    return ", ".join(names[:MAX_LETTERS]) + (f" and {rest} more" if rest > 0 else "")
+
+
 def why(
-    ref: Ref, decisions: Sequence[tuple[Action, Decision, bool]], roles: Mapping[str, Role]
+    ref: Ref, decisions: Sequence[tuple[Action | Read, Decision, bool]], roles: Mapping[str, Role]
 ) -> Message:
     """Say for each action on an object what the policy decides for a person, and who else may.
 
@@ -100,16 +120,41 @@ def no_right(right: str, names: Sequence[str], roles: Mapping[str, Role]) -> Mes
     return text_message(f"🚫 {code(right)} is for {role_members(names, roles)}. Nothing was done.")
 
 
+def missing_read_rules(config: Config) -> str:
+    """Return the lines that a policy lacks for anybody to read tasks and instances; "" if none.
+
+    They name every role that there is, and can stand at the end of the file.
+    """
+    if not config.unreadable_kinds:
+        return ""
+    roles = list(config.roles)
+    new_role = [] if roles else ["[roles.reader]", 'users = ["U0…"]', ""]
+    actions = [Read(kind).name for kind in config.unreadable_kinds]
+    rule = ["[[rules]]", f"actions = {json.dumps(actions)}"]
+    return "\n".join([*new_role, *rule, f"roles = {json.dumps(roles or ['reader'])}"])
+
+
+def nobody_reads(config: Config) -> str:
+    """Say which kinds of objects nobody may read; "" where somebody may read each."""
+    kinds = " and ".join(f"{kind}s" for kind in config.unreadable_kinds)
+    sentence = f"no rule lets anybody read {kinds}: lists, cards on request, Details and Home"
+    return f"{sentence} are refused to everybody" if kinds else ""
+
+
 def reloaded(before: Config, after: Config) -> Message:
     """Say that the policy was read again, and what only a restart puts into force."""
     old, new = code(before.fingerprint), code(after.fingerprint)
+    unread = ""
+    if problem := nobody_reads(after):
+        lines = code_block(missing_read_rules(after), 2500)
+        unread = f"\n⚠️ {problem[0].upper()}{problem[1:]}. Add this to the policy:\n{lines}"
     if before.fingerprint == after.fingerprint:
-        return text_message(f"The policy is read again; it says what it said ({new}).")
+        return text_message(f"The policy is read again; it says what it said ({new}).{unread}")
     needs_restart = (before.commands, before.watch.every) != (after.commands, after.watch.every)
     restart = " What changed of [commands] or of [watch] every needs a restart."
     return text_message(
         f"♻️ The policy is read again: {len(after.roles)} roles and {len(after.rules)} rules, "
-        f"{old} → {new}. It holds from now on.{restart if needs_restart else ''}"
+        f"{old} → {new}. It holds from now on.{restart if needs_restart else ''}{unread}"
     )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, time, timedelta
 from typing import assert_never
 
 from bot.domain.objects import Ref
+from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.watch_status import PollStatus, WatchStatus
 from bot.messages.blocks import Message, text_message
@@ -17,7 +18,7 @@ from bot.messages.text import (
     inline,
     mention_user,
 )
-from bot.policy.routes import DigestSchedule, Route, RouteMatch
+from bot.policy.routes import TAKEN, DigestSchedule, Route, RouteMatch
 
 NOT_WATCHING = "Nothing watches SecMaster here: `[watch] every` is 0."
 
@@ -124,7 +125,7 @@ def route_test(
         f"✅ {destination_name(Destination.parse(channel))} asked for all that comes"
         for channel in subscribed
     ]
-    if not any(match is RouteMatch.MATCHES for _, _, match in answers) and not subscribed:
+    if not any(match in TAKEN for _, _, match in answers) and not subscribed:
         lines.append("No card is posted for it.")
     return text_message("\n".join(lines))
 
@@ -133,6 +134,8 @@ def _match_text(match: RouteMatch) -> str:
     match match:
         case RouteMatch.MATCHES:
             return "✅ takes it"
+        case RouteMatch.UNCLEAR:
+            return "✅ takes it as well, as letters of its name look like others"
         case RouteMatch.PASSED:
             return "▫️ is not asked: an earlier one took it"
         case RouteMatch.KIND:
@@ -193,9 +196,34 @@ def subscription_undone(channel: str, error_code: str) -> Message:
     )
 
 
+def channel_unknown() -> Message:
+    """Say that Slack did not tell in time what a channel is."""
+    return text_message(
+        "Slack did not say in time whether I may post here. Nothing was changed; try again."
+    )
+
+
 def not_here() -> Message:
     """Say that only a channel can be subscribed."""
     return text_message("That is for a channel: here I could only tell you. Nothing was changed.")
+
+
+def not_subscribable(refusal: ChannelRefusal) -> Message:
+    """Say why the policy lets nothing be posted in a channel, so that it can't be subscribed."""
+    match refusal:
+        case ChannelRefusal.NOT_NAMED:
+            text = (
+                "🚫 The policy does not name this channel for cards, so it was not subscribed. "
+                "Whoever keeps the policy can add it to `[channels] allow`."
+            )
+        case ChannelRefusal.SHARED:
+            text = (
+                "🚫 Another organisation shares this channel, so it was not subscribed. Whoever "
+                "keeps the policy can allow that with `shared = true` under `[channels]`."
+            )
+        case _:
+            assert_never(refusal)
+    return text_message(text)
 
 
 def snoozed(user: str, until: datetime) -> Message:

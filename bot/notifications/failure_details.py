@@ -10,7 +10,7 @@ from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot
 from bot.notifications.notification import Notification, Posting
 from bot.secmaster import Instance, NotFound
-from bot.slack.gateway import SlackFailed, call
+from bot.slack.gateway import SlackFailed
 
 log = logging.getLogger(__name__)
 
@@ -49,16 +49,9 @@ class FailureDetailsNotification(Notification):
         name = f"{run.failed_node.action_id or run.id}-{run.retry_count}.txt"
         if posting.was_tried and await slack.has_file(channel, thread, name):
             return
-        await call(
-            slack.client.files_upload_v2(
-                filename=name,
-                title=name,
-                content=messages.failure_groups.failure_details(run),
-                channel=channel,
-                thread_ts=thread,
-                initial_comment=messages.failure_groups.DETAILS_COMMENT,
-            )
-        )
+        content = messages.failure_groups.failure_details(run)
+        comment = messages.failure_groups.DETAILS_COMMENT
+        await slack.share_file(channel, thread, name, content, comment)
 
 
 async def enqueue_if_long(posting: Posting, ref: Ref, snapshot: Snapshot, card_ts: str) -> None:

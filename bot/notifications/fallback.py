@@ -16,9 +16,15 @@ RETRY_GROUP_AFTER = timedelta(minutes=1)  # a user group was empty: people come 
 
 
 async def redirect_if_closed(services: Services, destination: Destination) -> bool:
-    """Return whether a destination is recorded as closed, and redirect what waits for it if so."""
+    """Return whether a destination is closed by the policy, or recorded as closed by Slack.
+
+    What waits for it is redirected then.
+    """
     closed_channels, now = services.store.closed_channels, services.clock.now()
     is_group = destination.kind is DestinationKind.USERGROUP
+    if not is_group and (refusal := await services.slack.channels.refusal(destination.id)):
+        await report_closed(services, destination, refusal)
+        return True
     retry_after = RETRY_GROUP_AFTER if is_group else RETRY_CHANNEL_AFTER
     if not await asyncio.to_thread(closed_channels.is_closed, destination.id, now, retry_after):
         return False
@@ -37,8 +43,8 @@ async def redirect(services: Services, destination: Destination) -> None:
 async def report_closed(services: Services, destination: Destination, code: str) -> None:
     """Record that a destination is closed, tell the admins where that is news, and redirect."""
     store, now, channel = services.store, services.clock.now(), destination.id
-    log.warning("channel is closed to the bot", extra={"channel": channel, "code": code})
     if await asyncio.to_thread(store.closed_channels.mark_closed, channel, code, now):
+        log.warning("channel is closed to the bot", extra={"channel": channel, "code": code})
         reports = [
             OutboxEntry(
                 dedupe_key=f"closed:{channel}:{now}:{admin}",

@@ -15,6 +15,7 @@ from bot.domain.tracking import TrackedObject, failure_group
 from bot.notifications.card import CardNotification
 from bot.notifications.kinds import KINDS
 from bot.notifications.notification import RoutedNotification, ScheduledNotification
+from bot.policy.channels import named_channels
 from bot.policy.routes import Route, matching_routes
 from bot.secmaster import Task
 from bot.services import Services
@@ -29,6 +30,14 @@ def routes_of(services: Services, ref: Ref, snapshot: Snapshot) -> tuple[Route, 
 
 
 # What is new.
+
+
+def subscribed_channels(services: Services) -> tuple[list[str], list[str]]:
+    """Return the subscribed channels that the policy names, and those that it does not; blocks."""
+    channels = services.store.subscriptions.channels()
+    named = named_channels(services.policy.current)
+    outside = [channel for channel in channels if channel not in named]
+    return [channel for channel in channels if channel in named], outside
 
 
 def card_entries(

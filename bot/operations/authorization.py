@@ -6,7 +6,7 @@ second is about what SecMaster says then, and it alone lets anything be sent. No
 
 import asyncio
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -108,7 +108,11 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
     except NotFound:
         decision = Refused(RefusalReason.GONE)
     except (SecMasterError, TimeoutError):
-        decision = Refused(RefusalReason.UNREAD)
+        # What is refused whatever the object is like, or as long as it is not known, says by which
+        # rule; the others, and the retry brake, would have needed it.
+        context = policy_context(services, ref, None)
+        unread = decide(config.rules, principal, action, context, break_glass=break_glass)
+        decision = unread if isinstance(unread, Refused) else Refused(RefusalReason.UNREAD)
     terms = _terms(config, principal, decision)
     if isinstance(decision, Allowed):
         return Grant(decision, _with_brake(config, action, snapshot, terms), snapshot)
@@ -145,7 +149,7 @@ async def authorize_again(
     context = policy_context(services, operation.ref, snapshot)
     decision = decide(config.rules, principal, action, context, break_glass=operation.break_glass)
     if isinstance(decision, Refused):
-        return PolicyRefusal(reason=decision.reason, rule=decision.rule, roles=decision.roles)
+        return PolicyRefusal(**asdict(decision))
     if operation.intent is ApprovalIntent.DECLINE:  # a reason and a name are for what is sent
         return operation
     lacks_reason = decision.reason is ReasonRule.REQUIRED and action.takes_reason

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from typing import Any
 
+from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.policy.config import Config
 from bot.services import Services
 
@@ -19,6 +20,9 @@ async def reload_policy(services: Services, record: dict[str, Any]) -> Config:
     before = services.policy.reload()
     fingerprint = services.policy.current.fingerprint
     log.info("policy reloaded", extra={"before": before.fingerprint, "now": fingerprint})
+    if unread := nobody_reads(services.policy.current):
+        lines = missing_read_rules(services.policy.current)
+        log.warning(unread, extra={"add_to_the_policy": lines})
     record = record | {"terms": {"policy": fingerprint}, "before": before.fingerprint}
     await asyncio.to_thread(services.store.audit.record, record)
     await asyncio.to_thread(services.store.tracked.reschedule_all, services.clock.now())

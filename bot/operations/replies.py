@@ -52,7 +52,7 @@ async def outcome(
     if outcome.reason_code is OutcomeReason.CHANGED:
         message = await _decide_again(services, operation, outcome)
     elif outcome.refusal and not operation.batch_ts:
-        refused = Refused(outcome.refusal.reason, outcome.refusal.rule, outcome.refusal.roles)
+        refused = Refused(**dict(outcome.refusal))
         roles = services.policy.current.roles
         action = BY_NAME[operation.action]
         message = messages.denials.not_allowed(action, operation.ref, refused, roles)

@@ -36,7 +36,8 @@ class StepResult(Value):
     down since the step before, and this is the first one after it. ``retry_after`` is how many
     seconds SecMaster asked to be left alone for. ``write_effect`` is what the answer proves about
     a write that is in doubt. ``task`` is the task as SecMaster's answer shows it, as JSON, when it
-    was asked at ``asked_at``.
+    was asked at ``asked_at``. ``conclusion`` is the outcome as it was recorded in the same step,
+    None where the operation goes on.
     """
 
     kind: ResultKind
@@ -47,6 +48,7 @@ class StepResult(Value):
     write_effect: WriteEffect = WriteEffect.POSSIBLE
     task: str = ""
     asked_at: datetime | None = None
+    conclusion: Outcome | None = None
 
 
 class Preflight(Value):

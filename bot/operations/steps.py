@@ -1,5 +1,6 @@
 """Durable steps: run once for ever, recorded as plain JSON, tried again while trouble may pass."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, TypeVar
@@ -58,6 +59,28 @@ async def run_step(name: str, step: Callable[..., Awaitable[None]], *args: objec
         await step(*args)
 
     await DBOS.run_step_async({"name": name, **RETRY_OPTIONS}, recorded)
+
+
+async def run_side_by_side(name: str, *effects: Callable[[], Awaitable[None]]) -> None:
+    """Run effects side by side as one step; another attempt runs those alone that have failed.
+
+    One step and not one each: recording a step costs two transactions.
+    """
+    remaining = list(effects)
+
+    async def attempt() -> None:
+        errors = await asyncio.gather(*(run() for run in remaining), return_exceptions=True)
+        remaining[:] = [run for run, error in zip(remaining, errors, strict=True) if error]
+        raised = [error for error in errors if error]
+        for error in raised:
+            if await _should_retry(
+                error
+            ):  # whatever can't succeed must not keep the others from it
+                raise error
+        if raised:
+            raise raised[0]
+
+    await run_step(name, attempt)
 
 
 def posted_since(services: Services, operation: Operation) -> datetime | None:

@@ -3,9 +3,9 @@
 ``transitions`` says what follows what; here each effect is carried out, as a durable step.
 """
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar, assert_never
 
 from dbos import DBOS, SetWorkflowID, WorkflowHandleAsync
@@ -14,7 +14,7 @@ from dbos import error as dbos_error
 from bot.domain.operations import Operation, Outcome
 from bot.operations import attachments, preflight, replies, transitions, write
 from bot.operations.step_results import PreflightResult, ResultKind, StepResult, UploadResult
-from bot.operations.steps import record_step, run_step
+from bot.operations.steps import record_step, run_side_by_side, run_step
 from bot.operations.transitions import WRITES, Effect, State
 from bot.services import Services
 
@@ -69,7 +69,10 @@ class OperationRunner:
         while state.effect is not Effect.END:
             try:
                 await self._wait(state)
-                state = transitions.next_state(state, await self._carry_out(state))
+                result = await self._carry_out(state)
+                state = transitions.next_state(state, result)
+                if state.effect is Effect.CONCLUDE and result.conclusion:
+                    state = transitions.next_state(state, _concluded(result.conclusion))
             except Exception as error:
                 exhausted = isinstance(error, RETRIES_EXHAUSTED)
                 if isinstance(error, dbos_error.DBOSException) and not exhausted:
@@ -93,22 +96,22 @@ class OperationRunner:
 
     async def _carry_out(self, state: State) -> StepResult:
         """Carry out the state's effect, as durable steps."""
-        operation, facts = state.operation, state.preflight
+        facts = state.preflight
         result: StepResult
         match state.effect:
             case Effect.PREFLIGHT:
-                result = await self._step("prepare", PreflightResult, operation, preflight.run)
+                result = await self._step("prepare", PreflightResult, state, preflight.run)
             case Effect.UPLOAD:
                 upload = attachments.upload
-                result = await self._step("bring the file", UploadResult, operation, upload)
+                result = await self._step("bring the file", UploadResult, state, upload)
             case Effect.ATTRIBUTE | Effect.WRITE:
                 stale = facts if state.outdated else None
                 kind = WRITES[state.effect]
-                result = await self._step("send", StepResult, operation, write.send, kind, stale)
+                result = await self._step("send", StepResult, state, write.send, kind, stale)
             case Effect.VERIFY:
                 verify = write.verify
                 result = await self._step(
-                    "read again", StepResult, operation, verify, state.write, facts
+                    "read again", StepResult, state, verify, state.write, facts
                 )
             case Effect.CONCLUDE:
                 result = await self._conclude(state)
@@ -123,17 +126,9 @@ class OperationRunner:
         return result
 
     async def _conclude(self, state: State) -> StepResult:
-        services, operation = self.services, state.operation
-        outcome = await record_step(
-            "conclude",
-            Outcome,
-            write.conclude,
-            services,
-            operation,
-            state.result.outcome,
-            state.preflight,
-        )
-        return StepResult(kind=ResultKind.DONE, outcome=outcome)
+        """Record the outcome in a step of its own, where the step before broke off."""
+        conclusion = await record_step("conclude", Outcome, write.conclude, self.services, state)
+        return _concluded(conclusion)
 
     async def _report(self, state: State) -> StepResult:
         """Answer, redraw and announce side by side."""
@@ -144,14 +139,14 @@ class OperationRunner:
             await run_step("tell the loser", replies.lost, services, operation, holder)
             return done
         thread_knows = bool(state.reported)
-        reports = [
-            run_step("reply", replies.outcome, services, operation, outcome, thread_knows),
-            run_step("redraw", replies.redraw, services, operation, state.result),
+        effects = [
+            partial(replies.outcome, services, operation, outcome, thread_knows),
+            partial(replies.redraw, services, operation, state.result),
         ]
         if operation.terms.break_glass_channel:
             announce = replies.announce_break_glass
-            reports.append(run_step("announce", announce, services, operation, outcome))
-        await _all(reports)
+            effects.append(partial(announce, services, operation, outcome))
+        await run_side_by_side("report", *effects)
         return done
 
     async def _lapse(self, state: State) -> StepResult:
@@ -159,11 +154,10 @@ class OperationRunner:
         services, operation = self.services, state.operation
         lapsed = await record_step("lapse", Outcome, preflight.lapse, services, operation)
         if request := lapsed.ended_request:
-            await _all(
-                [
-                    run_step("say that it lapsed", replies.lapsed, services, operation, request),
-                    run_step("redraw lapsed", replies.redraw, services, operation, state.result),
-                ]
+            await run_side_by_side(
+                "report the lapse",
+                partial(replies.lapsed, services, operation, request),
+                partial(replies.redraw, services, operation, state.result),
             )
         return StepResult(kind=ResultKind.DONE, outcome=state.result.outcome)
 
@@ -171,23 +165,34 @@ class OperationRunner:
         self,
         name: str,
         kind: type[R],
-        operation: Operation,
+        state: State,
         step: Callable[..., Awaitable[R]],
         *args: object,
     ) -> R:
-        """Run a step on the operation as it is now, counted where the operation was resumed."""
-        services = self.services
+        """Run a step on the operation as it is now, counted where the operation was resumed.
 
-        async def timed() -> R:
-            services.tracker.count_step(operation.id)
-            resumed = services.tracker.may_have_run(operation.id)
-            result = await step(services, operation, *args)
-            return result.model_copy(update={"at": services.clock.now(), "resumed": resumed})
+        A result that ends the operation is concluded in the same step: each recorded step costs
+        two transactions, and an answer waits for them.
+        """
+        services, operation = self.services, state.operation
+        results: list[R] = []  # an attempt that fails to conclude must not send a write again
 
-        return await record_step(name, kind, timed)
+        async def concluded() -> R:
+            if not results:
+                services.tracker.count_step(operation.id)
+                resumed = services.tracker.may_have_run(operation.id)
+                result = await step(services, operation, *args)
+                at = services.clock.now()
+                results.append(result.model_copy(update={"at": at, "resumed": resumed}))
+            [result] = results
+            following = transitions.next_state(state, result)
+            if following.effect is not Effect.CONCLUDE:
+                return result
+            conclusion = await write.conclude(services, following)
+            return result.model_copy(update={"conclusion": conclusion})
+
+        return await record_step(name, kind, concluded)
 
 
-async def _all(reports: Sequence[Awaitable[None]]) -> None:
-    """Await all reports, then raise the first error: none of them is left running."""
-    for error in filter(None, await asyncio.gather(*reports, return_exceptions=True)):
-        raise error
+def _concluded(conclusion: Outcome) -> StepResult:
+    return StepResult(kind=ResultKind.DONE, outcome=conclusion)

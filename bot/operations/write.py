@@ -22,6 +22,7 @@ from bot.operations.step_results import (
     in_doubt,
     not_sent,
 )
+from bot.operations.transitions import State
 from bot.secmaster import CommandType, Receipt, SecMasterError, TaskAction, WriteEffect
 from bot.services import Services
 
@@ -34,8 +35,7 @@ async def send(
     ``stale`` is what was read before time passed: somebody may have decided meanwhile.
     """
     if services.tracker.may_have_run(operation.id):
-        unknown = Outcome(state=OperationState.UNKNOWN, reason_code=OutcomeReason.RESTARTED)
-        return StepResult(kind=ResultKind.IN_DOUBT, outcome=unknown)
+        return await _perhaps_sent(services, operation)
     max_age = timedelta(seconds=2 * operation.retry.budget + 60)
     if services.clock.now() - operation.accepted_at > max_age:
         return StepResult(kind=ResultKind.FINAL, outcome=failed(OutcomeReason.TOO_OLD))
@@ -56,6 +56,17 @@ async def send(
     )
     task = receipt.task.model_dump_json() if receipt.task else ""
     return StepResult(kind=ResultKind.DONE, outcome=outcome, task=task, asked_at=asked_at)
+
+
+async def _perhaps_sent(services: Services, operation: Operation) -> StepResult:
+    """Return how an operation ended whose process died after its end was recorded, or a doubt."""
+    outcomes = await asyncio.to_thread(services.store.audit.outcomes, [operation.id])
+    if recorded := outcomes.get(operation.id):
+        is_done = recorded.outcome.state is OperationState.DONE
+        kind = ResultKind.DONE if is_done else ResultKind.FINAL
+        return StepResult(kind=kind, outcome=recorded.outcome)
+    unknown = Outcome(state=OperationState.UNKNOWN, reason_code=OutcomeReason.RESTARTED)
+    return StepResult(kind=ResultKind.IN_DOUBT, outcome=unknown)
 
 
 async def verify(
@@ -108,10 +119,9 @@ async def _put(services: Services, operation: Operation, kind: WriteKind) -> Rec
     return await client.update_task(object_id, action=action.command, **params)
 
 
-async def conclude(
-    services: Services, operation: Operation, outcome: Outcome, preflight: Preflight
-) -> Outcome:
+async def conclude(services: Services, state: State) -> Outcome:
     """Record how it ended and how long it took, and give back the key unless it is done."""
+    operation, outcome, preflight = state.operation, state.result.outcome, state.preflight
     now = services.clock.now()
     facts = {
         "duration": max(0.0, (now - operation.accepted_at).total_seconds()),

@@ -4,7 +4,6 @@ A key that changes no answer is refused, as in the policy itself.
 """
 
 import re
-import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +22,9 @@ from pydantic_core import ErrorDetails
 
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.reasons import RefusalReason
-from bot.policy.config import Config
+from bot.policy.config import Config, parse_toml
 from bot.policy.decide import Allowed, Decision, Refused, needs_snapshot
-from bot.policy.rules import Section
+from bot.policy.rules import READS, Read, Section
 from bot.secmaster import Instance, Task
 from bot.secmaster.values import moment
 
@@ -38,10 +37,14 @@ Reason = Literal[
     RefusalReason.BREAK_GLASS,
     RefusalReason.NO_BREAK_GLASS,
     RefusalReason.NO_RULE,
+    RefusalReason.DENIED,
+    RefusalReason.DENIED_UNREAD,
     RefusalReason.UNMAPPED,
     RefusalReason.UNSTATED,
+    RefusalReason.LOOKALIKE,
 ]
 ONE = {"task": "a task", "instance": "an instance"}
+ROWS: dict[str, Action | Read] = {**BY_NAME, **{read.name: read for read in READS}}
 PLAIN = {"extra_forbidden": "nothing reads this key", "missing": "is missing"}
 
 
@@ -57,8 +60,8 @@ def _parse_time(value: object) -> datetime:
 
 
 def _check_action(name: str) -> str:
-    if name not in BY_NAME:
-        raise ValueError(f"{name!r} is no action; there are {', '.join(BY_NAME)}")
+    if name not in ROWS:
+        raise ValueError(f"{name!r} is no action; there are {', '.join(ROWS)}")
     return name
 
 
@@ -140,9 +143,9 @@ class Question(Section):
     break_glass: YesNo = False
 
     @property
-    def row(self) -> Action:
+    def row(self) -> Action | Read:
         """The action that is asked about."""
-        return BY_NAME[self.action]
+        return ROWS[self.action]
 
     @property
     def about(self) -> str:
@@ -236,13 +239,13 @@ class Cases(Section):
 def load(path: Path, policy: Config) -> Cases:
     """Read the file of cases; raises CasesError with everything that is wrong with it."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise CasesError(f"{path}: not TOML: {error}") from None
+        table = parse_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CasesError(f"{path}: not there") from None
     except (OSError, UnicodeDecodeError) as error:
         raise CasesError(f"{path}: can't be read: {error}") from None
+    except ValueError as error:
+        raise CasesError(f"{path}: not TOML: {error}") from None
     if not table.keys().isdisjoint({"rules", "roles"}):
         raise CasesError(
             f"{path}: is a policy, and here cases are meant: give it with --config, and as CASES "

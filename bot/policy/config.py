@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections import Counter
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -20,8 +21,9 @@ from pydantic import (
     model_validator,
 )
 
-from bot.domain.objects import visible
+from bot.domain.objects import ObjectKind, visible
 from bot.domain.operations import AttributionRule
+from bot.policy.patterns import normalize
 from bot.policy.routes import (
     Brake,
     ChannelId,
@@ -30,8 +32,9 @@ from bot.policy.routes import (
     UsergroupId,
     UserId,
     check_consistency,
+    distinct,
 )
-from bot.policy.rules import Duration, Role, Rule, Section
+from bot.policy.rules import READS, Duration, Role, Rule, Section, covers
 
 
 class ConfigError(Exception):
@@ -61,12 +64,23 @@ Domain = Annotated[str, AfterValidator(_check_domain)]
 PersonName = Annotated[str, AfterValidator(_check_person_name)]
 
 
+class CommandDecision(StrEnum):
+    """What the command of an action does where its object's card is not in the place it is typed.
+
+    DIRECT: it is carried out. CONFIRM: it shows the card, and asks.
+    """
+
+    DIRECT = "direct"
+    CONFIRM = "confirm"
+
+
 class Commands(Section):
-    """The slash commands' names; an empty one is left out."""
+    """The slash commands' names, of which an empty one is left out; and how they ``decide``."""
 
     root: Slash = "/secmaster"
     task: Slash = "/task"
     instance: Slash = "/instance"
+    decide: CommandDecision = CommandDecision.DIRECT
 
     @model_validator(mode="after")
     def names_differ(self) -> Self:
@@ -83,6 +97,16 @@ class Commands(Section):
     def prefix(self, command: str) -> str:
         """Return the words that a command stands for: ``/task`` is ``task``, the root is ""."""
         return {self.task: "task", self.instance: "instance"}.get(command, "")
+
+
+class ChannelsConfig(Section):
+    """Channels that cards may be posted in beside those that routes, digests and others name.
+
+    ``shared``: channels that another organisation shares may be among all of these.
+    """
+
+    allow: Annotated[tuple[ChannelId, ...], AfterValidator(distinct)] = ()
+    shared: bool = Field(default=False, strict=True)
 
 
 class WatchConfig(Section):
@@ -116,7 +140,7 @@ class Identities(Section):
     @model_validator(mode="after")
     def nobody_is_two(self) -> Self:
         """Check that no two people have one name in SecMaster; raises ValueError."""
-        counts = Counter(name.casefold() for name in self.users.values())
+        counts = Counter(normalize(name).casefold() for name in self.users.values())
         if shared := [name for name, count in counts.items() if count > 1]:
             raise ValueError(f"several people are {', '.join(shared)}; each is one person")
         return self
@@ -137,7 +161,7 @@ class Rights(Section):
 class BreakGlass(Section):
     """The channel where it is announced that somebody decided alone what needs several people."""
 
-    channel: str = ""
+    channel: ChannelId = ""
 
 
 class Delegation(Section):
@@ -163,6 +187,7 @@ class Config(Section):
     rights: Rights = Rights()
     identities: Identities = Identities()
     break_glass: BreakGlass = BreakGlass()
+    channels: ChannelsConfig = ChannelsConfig()
     delegation: Delegation = Delegation()
     attribution: Attribution = Attribution()
     commands: Commands = Commands()
@@ -181,6 +206,13 @@ class Config(Section):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def unreadable_kinds(self) -> tuple[ObjectKind, ...]:
+        """The kinds of objects that no rule lets anybody read."""
+        return tuple(
+            read.kind for read in READS if not any(covers(rule, read) for rule in self.rules)
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -210,8 +242,8 @@ def parse(text: str, source: str = "secmaster-bot.toml") -> Config:
     ``source`` is what the errors call the file.
     """
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = parse_toml(text)
+    except ValueError as error:
         raise ConfigError(f"{source}: not TOML: {error}") from None
     problems = _undefined_roles(table)
     try:
@@ -224,6 +256,14 @@ def parse(text: str, source: str = "secmaster-bot.toml") -> Config:
     if problems:
         raise ConfigError("\n".join(f"{source}: {line}" for line in problems))
     return config
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse TOML; raises ValueError for what is none, or has a number without end."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply to be read") from None
 
 
 def _undefined_roles(table: dict[str, Any]) -> list[str]:

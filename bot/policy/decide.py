@@ -1,25 +1,29 @@
 """Decide whether a person may take an action: rules, principal and context to Allowed or Refused.
 
-Pure. The bot holds one SecMaster credential, so this answer is the only check there is. No rule
-that matches means no, and so does whatever can't be known.
+Pure. The bot holds one SecMaster credential, so this answer is the only check there is. Rules that
+deny are asked first. No rule that matches means no, and so does whatever can't be known.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 
 from bot.domain.actions import Action
+from bot.domain.objects import ObjectKind
 from bot.domain.reasons import RefusalReason
 from bot.domain.snapshots import Snapshot
 from bot.policy.config import Identities
+from bot.policy.patterns import lookalikes, normalize
 from bot.policy.rules import (
     ConfirmRule,
+    Effect,
+    Read,
     ReasonRule,
     Rule,
     RuleConditions,
     covers,
     matches,
-    normalize,
     numbered,
     stated_values,
 )
@@ -90,7 +94,7 @@ class Principal:
 class PolicyContext:
     """What an action is taken on, and when: the workspace, by all of its names, and the object.
 
-    ``snapshot`` may be None only where ``needs_snapshot`` is False.
+    ``snapshot`` is None where the object was not read: then a rule that asks about it refuses.
     """
 
     workspaces: frozenset[str]
@@ -119,20 +123,26 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The action is refused: why, by which rule, and which roles could take it."""
+    """The action is refused: why, by which rule, and which roles could take it.
+
+    ``letters`` of the object's names look like others, where that is why.
+    """
 
     reason: RefusalReason
     rule: str = ""
     roles: tuple[str, ...] = field(default=())
+    letters: str = ""
 
 
 Decision = Allowed | Refused
 
 # A delegated right helps where one's own was missing, and nowhere else.
 DELEGABLE = (RefusalReason.RULE,)
+# Without the object a rule about it refuses; with it, it may allow.
+DEPENDS_ON_OBJECT = (RefusalReason.UNREAD, RefusalReason.DENIED_UNREAD)
 
 
-def needs_snapshot(rules: Sequence[Rule], action: Action) -> bool:
+def needs_snapshot(rules: Sequence[Rule], action: Action | Read) -> bool:
     """Whether any rule for this action depends on the object that it is taken on."""
     return any(
         (rule.when.needs_snapshot or not rule.creator_allowed) and covers(rule, action)
@@ -143,7 +153,7 @@ def needs_snapshot(rules: Sequence[Rule], action: Action) -> bool:
 def decide(
     rules: Sequence[Rule],
     principal: Principal,
-    action: Action,
+    action: Action | Read,
     context: PolicyContext,
     *,
     break_glass: bool = False,
@@ -163,54 +173,115 @@ def decide(
     return decision
 
 
+class ReadScope(StrEnum):
+    """How much of a kind somebody may read in a workspace, who may read anything of it."""
+
+    EVERYTHING = "everything"
+    SOME = "some"  # it depends on the object
+
+
+def decide_read(
+    rules: Sequence[Rule], principal: Principal, kind: ObjectKind, context: PolicyContext
+) -> Decision:
+    """Decide whether a person may read an object of this kind, by the rules about that alone."""
+    return decide(rules, principal, Read(kind), context)
+
+
+def read_scope(
+    rules: Sequence[Rule], principal: Principal, kind: ObjectKind, context: PolicyContext
+) -> ReadScope | Refused:
+    """Return how much of a kind a person may read, without asking about any object.
+
+    ``SOME`` may turn out to be nothing; a refusal holds for every object.
+    """
+    refusal = decide_read(rules, principal, kind, replace(context, snapshot=None))
+    if isinstance(refusal, Allowed):
+        return ReadScope.EVERYTHING
+    if refusal.reason not in DEPENDS_ON_OBJECT:
+        return refusal
+    roles = principal.roles.union(*(delegator.roles for delegator in principal.delegators))
+    for title, rule in rules_in_order(rules, Read(kind)):
+        if rule.effect is Effect.ALLOW and rule.when.includes_workspace(context.workspaces):
+            if not roles.isdisjoint(rule.roles):
+                return ReadScope.SOME
+            refusal = Refused(RefusalReason.RULE, title, rule.roles)
+    return refusal
+
+
 def _decide(
     rules: Sequence[Rule],
     principal: Principal,
-    action: Action,
+    action: Action | Read,
     context: PolicyContext,
     *,
     break_glass: bool,
 ) -> Decision:
-    """Decide by the first rule that covers the action and whose conditions hold."""
+    """Decide by the first rule that covers the action and whose conditions hold.
+
+    A deny holds unless it certainly does not; any other rule refuses where that can't be told.
+    """
     if principal.outsider:
         return Refused(RefusalReason.OUTSIDER)
     if principal.guest:
         return Refused(RefusalReason.GUEST)
-    for title, rule in titled_rules(rules):
-        if not covers(rule, action):
-            continue
-        holds = _conditions_hold(rule.when, context)
-        if holds is None:
-            return Refused(RefusalReason.UNSTATED, title)
-        if holds:
+    for title, rule in rules_in_order(rules, action):
+        answers = tuple(_answers(rule.when, context))
+        unmet = next((answer for answer in answers if answer is not True), None)
+        if rule.effect is Effect.DENY:
+            if is_for(rule, principal) and False not in answers:
+                reason = RefusalReason.DENIED if unmet is None else RefusalReason.DENIED_UNREAD
+                return Refused(reason, title)
+        elif unmet is None:
             return _decide_by(rule, title, principal, context.snapshot, break_glass=break_glass)
+        elif isinstance(unmet, RefusalReason):
+            return Refused(unmet, title, letters=_unclear_letters(unmet, context.snapshot))
     return Refused(RefusalReason.NO_RULE)
 
 
-def titled_rules(rules: Sequence[Rule]) -> Iterator[tuple[str, Rule]]:
-    """Yield each rule with its title: its number, and its name if it has one."""
-    return numbered("rule", rules)
+def rules_in_order(rules: Sequence[Rule], action: Action | Read) -> list[tuple[str, Rule]]:
+    """Return the rules about an action, with their titles, in the order in which they are asked.
+
+    Those that deny come first. A title is a rule's number in the file, and its name if it has one.
+    """
+    entries = (entry for entry in numbered("rule", rules) if covers(entry[1], action))
+    return sorted(entries, key=lambda entry: entry[1].effect is not Effect.DENY)
 
 
-def _conditions_hold(conditions: RuleConditions, context: PolicyContext) -> bool | None:
-    """Whether a rule's conditions hold; None where SecMaster does not state what they ask for."""
-    if not conditions.includes_workspace(context.workspaces):
-        return False
+def is_for(rule: Rule, principal: Principal) -> bool:
+    """Whether a rule is about a person, by one of their roles or because it names none."""
+    return not rule.roles or not principal.roles.isdisjoint(rule.roles)
+
+
+def _answers(conditions: RuleConditions, context: PolicyContext) -> Iterator[bool | RefusalReason]:
+    """Yield for the conditions of a rule whether they hold, or why that can't be told.
+
+    The first that is not True says what becomes of a rule that allows.
+    """
+    yield conditions.includes_workspace(context.workspaces)
     if not conditions.needs_snapshot:
-        return True
+        return
     snapshot = context.snapshot
     if snapshot is None:
-        raise ValueError("a rule with `when` was asked without the object it is about")
+        yield RefusalReason.UNREAD
+        return
     facts, keys = stated_values(snapshot), conditions.object_keys
-    if not facts.keys() >= set(keys):
-        return False
-    if not all(facts[key] for key in keys):
-        return None
+    yield facts.keys() >= set(keys)
+    if not all(facts.get(key) for key in keys):
+        yield RefusalReason.UNSTATED
     due = snapshot.due_date if isinstance(snapshot, Task) else None
     overdue = due is not None and due < context.now
-    if conditions.overdue is not None and conditions.overdue is not overdue:
-        return False
-    return all(matches(conditions, key, facts[key]) for key in keys)
+    yield conditions.overdue in {None, overdue}
+    fits = [matches(conditions, key, facts[key]) for key in keys if facts.get(key)]
+    yield False not in fits
+    if None in fits:
+        yield RefusalReason.LOOKALIKE
+
+
+def _unclear_letters(reason: RefusalReason, snapshot: Snapshot | None) -> str:
+    """Return the letters of an object's names that look like others, if that is the reason."""
+    if reason is not RefusalReason.LOOKALIKE or snapshot is None:
+        return ""
+    return "".join(dict.fromkeys("".join(map(lookalikes, stated_values(snapshot).values()))))
 
 
 def _decide_by(
@@ -240,6 +311,8 @@ def _decide_by(
 
 def _creator_refusal(principal: Principal, snapshot: Snapshot | None) -> RefusalReason | None:
     """Return why this may be a task that the person created; None if somebody else created it."""
+    if snapshot is None:
+        return RefusalReason.UNREAD
     if not isinstance(snapshot, Task):
         return RefusalReason.UNSTATED
     creator = _normalized(snapshot.creator_id, snapshot.creator_name)

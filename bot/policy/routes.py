@@ -61,7 +61,8 @@ def _check_zone(name: str) -> str:
     return name
 
 
-def _distinct(entries: tuple[T, ...]) -> tuple[T, ...]:
+def distinct(entries: tuple[T, ...]) -> tuple[T, ...]:
+    """Return the entries if none is given twice; raises ValueError."""
     if len(set(entries)) < len(entries):
         raise ValueError("something is given twice")
     return entries
@@ -70,7 +71,7 @@ def _distinct(entries: tuple[T, ...]) -> tuple[T, ...]:
 def _check_watched(statuses: tuple[InstanceStatus, ...]) -> tuple[InstanceStatus, ...]:
     if any(status != InstanceStatus.FAILED for status in statuses):
         raise ValueError("of instances only those that FAILED are watched")
-    return _distinct(statuses)
+    return distinct(statuses)
 
 
 def _longest_first(durations: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
@@ -149,6 +150,8 @@ class RouteMatch(StrEnum):
     """How a route fits an object: it MATCHES, or the first thing that keeps it from matching.
 
     PASSED: an earlier route matched and does not continue. KIND: the route takes no such objects.
+    UNCLEAR: whether its name is the one can't be told, for letters that look like others; the card
+    is posted, and the routes that follow are read as well, so that nobody misses it.
     The others are the object's status, and the keys of ``when``.
     """
 
@@ -162,6 +165,7 @@ class RouteMatch(StrEnum):
     RELATED_OBJECT = "related_object"
     WORKFLOW = "workflow"
     PLAYBOOK = "playbook"
+    UNCLEAR = "unclear"
 
 
 class Route(Entry):
@@ -178,10 +182,10 @@ class Route(Entry):
     tasks: bool = Field(default=False, strict=True)
     instances: Annotated[tuple[InstanceStatus, ...], AfterValidator(_check_watched)] = ()
     when: RouteConditions = RouteConditions()
-    mention: Annotated[tuple[MentionId, ...], AfterValidator(_distinct)] = ()
+    mention: Annotated[tuple[MentionId, ...], AfterValidator(distinct)] = ()
     quiet: Quiet | None = None
     remind: Annotated[
-        tuple[Duration, ...], AfterValidator(_distinct), AfterValidator(_longest_first)
+        tuple[Duration, ...], AfterValidator(distinct), AfterValidator(_longest_first)
     ] = ()
     escalate: Escalation | None = None
     continues: bool = Field(default=False, alias="continue", strict=True)
@@ -221,7 +225,7 @@ class DigestSchedule(Section):
     """A digest in a channel, every day at these times by the clocks of ``zone``."""
 
     channel: ChannelId
-    at: Annotated[tuple[TimeOfDay, ...], AfterValidator(non_empty), AfterValidator(_distinct)]
+    at: Annotated[tuple[TimeOfDay, ...], AfterValidator(non_empty), AfterValidator(distinct)]
     zone: Zone = "UTC"
 
     def last(self, before: datetime) -> datetime:
@@ -247,6 +251,9 @@ class Brake(Section):
     within: Duration
 
 
+TAKEN = (RouteMatch.MATCHES, RouteMatch.UNCLEAR)
+
+
 def titled_routes(routes: Sequence[Route]) -> Iterator[tuple[str, Route]]:
     """Yield each route with its title: its number, and its name if it has one."""
     return numbered("route", routes)
@@ -260,7 +267,7 @@ def matching_routes(
     ``workspaces`` are all names of the object's workspace.
     """
     explained = explain_routes(routes, snapshot, workspaces)
-    return tuple(route for route, match in explained if match is RouteMatch.MATCHES)
+    return tuple(route for route, match in explained if match in TAKEN)
 
 
 def explain_routes(
@@ -289,11 +296,14 @@ def _match(
         return RouteMatch.STATUS
     if not conditions.includes_workspace(workspaces):
         return RouteMatch.WORKSPACE
+    unclear = False
     for key in conditions.object_keys:
         value = facts.get(key, "")
-        if not value or not matches(conditions, key, value):
+        fits = matches(conditions, key, value) if value else False
+        if fits is False:
             return RouteMatch(key)
-    return RouteMatch.MATCHES
+        unclear = unclear or fits is None
+    return RouteMatch.UNCLEAR if unclear else RouteMatch.MATCHES
 
 
 def check_consistency(routes: tuple[Route, ...]) -> tuple[Route, ...]:

@@ -5,6 +5,7 @@ Routes have the same conditions, and so both are matched here. Knows no file and
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Self, TypeVar
@@ -16,12 +17,16 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
 from bot.domain.actions import BY_NAME, TABLE, Action
-from bot.domain.objects import visible
+from bot.domain.objects import OBJECT_KINDS, ObjectKind
 from bot.domain.snapshots import Snapshot
+from bot.policy import patterns
+from bot.policy.patterns import normalize
 from bot.secmaster import BusinessType, Task
 
 T = TypeVar("T")
@@ -29,8 +34,45 @@ T = TypeVar("T")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 MAX_DURATION = timedelta(days=30)
 
+# The keys of a rule that say on what terms it allows something.
+TERMS = ("reason", "approvals", "expires", "creator_allowed", "confirm", "break_glass")
+
 # Conditions on the object itself, in the order in which they are checked.
 OBJECT_KEYS = ("business_type", "name", "related_object", "workflow", "playbook")
+
+# What a rule about reading may say: nothing is asked of somebody who only looks.
+READ_RULE_KEYS = frozenset({"name", "effect", "actions", "roles", "when"})
+# What is said of no object of a kind, neither by a list nor by the object itself.
+UNLISTED_KEYS: dict[ObjectKind, tuple[str, ...]] = {
+    "task": (),
+    "instance": ("business_type", "overdue"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The right to read the objects of a kind, under its name in the policy file.
+
+    It is no row of the table of actions, as nothing is sent, and no wildcard stands for it.
+    """
+
+    kind: ObjectKind
+
+    @property
+    def name(self) -> str:
+        """Kind and verb, as an action's name: "task.read"."""
+        return f"{self.kind}.read"
+
+
+READS = tuple(map(Read, OBJECT_KINDS))
+READ_NAMES = frozenset(read.name for read in READS)
+
+
+class Effect(StrEnum):
+    """What a rule does with what it covers."""
+
+    ALLOW = "allow"
+    DENY = "deny"
 
 
 class ReasonRule(StrEnum):
@@ -55,15 +97,12 @@ class Section(BaseModel):
 
 
 def _check_pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{text!r} is not a pattern: {error}") from None
+    patterns.compile_pattern(text)
     return text
 
 
 def _check_action(text: str) -> str:
-    names = {*BY_NAME, "*", *(f"{action.kind}.*" for action in TABLE)}
+    names = {*BY_NAME, *READ_NAMES, "*", *(f"{action.kind}.*" for action in TABLE)}
     if text not in names:
         raise ValueError(f"{text!r} is no action; there are {', '.join(sorted(names))}")
     return text
@@ -155,11 +194,13 @@ class Rule(Entry):
 
     ``approvals`` distinct people must ask for the same within ``expires``; ``creator_allowed``
     (``self`` in the file) is whether the person whom the task names as its creator may. A
-    ``break_glass`` role may decide alone all the same.
+    ``break_glass`` role may decide alone all the same. A rule that denies has no terms, and is for
+    everybody where it names no roles.
     """
 
     actions: Annotated[tuple[ActionName, ...], AfterValidator(non_empty)]
-    roles: Names
+    effect: Effect = Effect.ALLOW
+    roles: tuple[str, ...] = Field((), validate_default=True)
     when: RuleConditions = RuleConditions()
     reason: ReasonRule = ReasonRule.OPTIONAL
     approvals: int = Field(1, ge=1, le=9, strict=True)
@@ -172,6 +213,54 @@ class Rule(Entry):
     def covered_actions(self) -> tuple[Action, ...]:
         """The actions that it is about."""
         return tuple(action for action in TABLE if covers(self, action))
+
+    @field_validator("roles")
+    @classmethod
+    def says_who_may(cls, roles: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """Check that a rule that allows says to whom; raises ValueError."""
+        if not roles and info.data.get("effect") is Effect.ALLOW:
+            raise ValueError("name who may; only a rule that denies is for everybody without")
+        return roles
+
+    @model_validator(mode="after")
+    def has_no_terms_if_it_denies(self) -> Self:
+        """Check that nothing is set that only an allowed action has; raises ValueError."""
+        if self.effect is Effect.ALLOW:
+            return self
+        if "roles" in self.model_fields_set and not self.roles:
+            raise ValueError("roles: leave it out to deny something to everybody")
+        terms = [key for key in TERMS if key in self.model_fields_set]
+        if terms:
+            names = ", ".join(type(self).model_fields[key].alias or key for key in terms)
+            raise ValueError(f"{names}: a rule that denies has no terms; leave that out")
+        return self
+
+    @model_validator(mode="after")
+    def reads_by_what_a_list_says(self) -> Self:
+        """Check that a rule about reading asks for nothing else; raises ValueError."""
+        reads = [read for read in READS if covers(self, read)]
+        if not reads:
+            return self
+        names = ", ".join(read.name for read in reads)
+        if writes := [name for name in self.actions if name not in READ_NAMES]:
+            raise ValueError(
+                f"actions: {names} can't share a rule with {', '.join(writes)}; give it its own"
+            )
+        fields = type(self).model_fields
+        if terms := sorted(
+            fields[key].alias or key for key in self.model_fields_set - READ_RULE_KEYS
+        ):
+            raise ValueError(f"{', '.join(terms)}: nothing is asked of whoever only reads")
+        for read in reads:
+            unlisted = [
+                key for key in UNLISTED_KEYS[read.kind] if key in self.when.model_fields_set
+            ]
+            if unlisted:
+                raise ValueError(
+                    f"when: {', '.join(unlisted)} is not said of an {read.kind}; give {read.name} "
+                    "its own rule"
+                )
+        return self
 
     @model_validator(mode="after")
     def fits_what_it_covers(self) -> Self:
@@ -193,9 +282,10 @@ class Rule(Entry):
         return self
 
 
-def covers(rule: Rule, action: Action) -> bool:
-    """Whether a rule is about an action: by its name, its kind, or "*"."""
-    return not {"*", f"{action.kind}.*", action.name}.isdisjoint(rule.actions)
+def covers(rule: Rule, action: Action | Read) -> bool:
+    """Whether a rule is about an action: by its name, its kind, or "*"; reading by name alone."""
+    wildcards = () if isinstance(action, Read) else ("*", f"{action.kind}.*")
+    return not {action.name, *wildcards}.isdisjoint(rule.actions)
 
 
 def numbered(kind: str, entries: Sequence[EntryT]) -> Iterator[tuple[str, EntryT]]:
@@ -227,13 +317,11 @@ def stated_values(snapshot: Snapshot) -> dict[str, str]:
     }
 
 
-def matches(conditions: Conditions, key: str, value: str) -> bool:
-    """Whether a value that SecMaster states fulfils the condition of this key."""
+def matches(conditions: Conditions, key: str, value: str) -> bool | None:
+    """Whether a value that SecMaster states fulfils the condition of this key.
+
+    None where that can't be told, for letters that look like others.
+    """
     if key == "business_type":
         return value in conditions.business_type
-    return re.match(getattr(conditions, key), value) is not None
-
-
-def normalize(text: str) -> str:
-    """Return text as patterns see it: invisible characters must not hide a name from a rule."""
-    return visible(text.replace("\u200d", ""))
+    return patterns.matches(getattr(conditions, key), value)

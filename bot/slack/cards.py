@@ -332,6 +332,11 @@ class Cards:
             metadata = {"part": "card", "operation": operation_id, "ref": str(ref)}
             return await self._post(card, snapshot, metadata, posted_since=posted_since)
 
+    async def private_message(self, ref: Ref, snapshot: Snapshot) -> Message:
+        """Return an object's card for one person alone: no drawing follows it."""
+        state = await asyncio.to_thread(self._save_and_load, ref, snapshot)
+        return self._render(Card(ref=ref, channel="", ts="", title=snapshot.name), state)
+
     async def post_new(self, ref: Ref, snapshot: Snapshot, channel: str) -> None:
         """Post another card; whoever looks for one meanwhile waits and finds it."""
         async with self.card_lock(ref, channel):

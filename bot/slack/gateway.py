@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.slack import Destination, DestinationKind, SlackLocation
 from bot.messages import Message
+from bot.slack.channels import Channels
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -72,7 +73,7 @@ class SlackFailed(Exception):
 
 
 class CannotPost(SlackFailed):
-    """Slack will not let us write there, now or later."""
+    """Slack or the policy will not let us write there, now or later."""
 
 
 def code_of(error: SlackApiError) -> str:
@@ -96,11 +97,15 @@ class SlackGateway:
     """Posts, updates and finds the bot's messages.
 
     ``client`` is Slack's own client, for calls that need none of this; ``bot_user`` is who we are,
-    and ``workspace_url`` the address of the Slack workspace.
+    and ``workspace_url`` the address of the Slack workspace. ``channels`` says where may be posted:
+    whatever a channel shows goes through here.
     """
 
-    def __init__(self, client: AsyncWebClient, bot_user: str, workspace_url: str) -> None:
+    def __init__(
+        self, client: AsyncWebClient, bot_user: str, workspace_url: str, channels: Channels
+    ) -> None:
         self.client = client
+        self.channels = channels
         self.bot_user = bot_user
         self._workspace_url = workspace_url
         self._dm_channels: dict[str, str] = {}  # our channel with a person never changes
@@ -119,8 +124,10 @@ class SlackGateway:
 
         By the ``part`` and ``operation`` of its ``metadata`` the message can be found again. Where
         it may have been posted before, ``posted_since`` says since when: it is looked for first.
-        ``broadcast`` shows a reply in the channel as well.
+        ``broadcast`` shows a reply in the channel as well. Raises CannotPost with a ChannelRefusal
+        where the policy keeps the channel closed.
         """
+        await self._check_may_post(channel)
         if posted_since and (ts := await self.find_posted(channel, thread, metadata, posted_since)):
             return ts
         posted = await call(
@@ -136,6 +143,26 @@ class SlackGateway:
             )
         )
         return str(posted["ts"])
+
+    async def share_file(
+        self, channel: str, thread: str, name: str, content: str, comment: str
+    ) -> None:
+        """Upload a text as a file into a thread, with a comment; raises CannotPost as `post`."""
+        await self._check_may_post(channel)
+        await call(
+            self.client.files_upload_v2(
+                filename=name,
+                title=name,
+                content=content,
+                channel=channel,
+                thread_ts=thread,
+                initial_comment=comment,
+            )
+        )
+
+    async def _check_may_post(self, channel: str) -> None:
+        if refusal := await self.channels.refusal(channel):
+            raise CannotPost(refusal)
 
     async def update(self, channel: str, ts: str, message: Message) -> None:
         """Replace a message of ours; raises CannotPost where it can't be."""

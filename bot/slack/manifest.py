@@ -13,12 +13,14 @@ from bot.policy.config import Commands, Config
 SCOPES = (
     "app_mentions:read",  # the same words in a mention
     "channels:history",  # finding our own reply after a crash
+    "channels:read",  # whether another organisation shares a channel, and who is in it
     "chat:write",
     "chat:write.public",  # cards in public channels without an invitation
     "commands",
     "files:read",  # what is attached from Slack
     "files:write",  # what a failed run was given and said, where a card has no room
     "groups:history",  # as above, in private channels
+    "groups:read",
     "im:history",  # the same words in a direct message
     "im:write",
     "usergroups:read",  # roles by user group

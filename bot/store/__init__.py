@@ -12,6 +12,7 @@ from bot.store.engine import (
     hold_name,
     migrate,
     open_read_only,
+    readable_by_others,
     schema_versions,
 )
 from bot.store.requested_changes import RequestedChange, RequestedChanges
@@ -29,5 +30,6 @@ __all__ = [
     "hold_name",
     "migrate",
     "open_read_only",
+    "readable_by_others",
     "schema_versions",
 ]

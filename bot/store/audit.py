@@ -27,6 +27,7 @@ ENDS = (
     AuditOutcome.LOST,
 )
 OUTCOME_FACTS = ("reason_code", "code", "blocking_status", "decided_by")
+ANSWER_FACTS = ("status", "request_id", "status_before", "status_after")
 
 
 def record(
@@ -35,8 +36,11 @@ def record(
     outcome: AuditOutcome,
     at: datetime,
     **details: Any,
-) -> None:
-    """Record an attempt in the caller's transaction, once for each outcome."""
+) -> bool:
+    """Record an attempt in the caller's transaction, once for each outcome.
+
+    Returns whether it was not on record yet.
+    """
     fields = operation.model_dump(mode="json", exclude={"id", "ref", "process_id", "accepted_at"})
     fields["location"].pop("response_url")  # whoever has it can answer in our name
     entry = fields | {
@@ -51,7 +55,7 @@ def record(
         for key, value in details.items()
         if value not in (None, "")
     }
-    audit_log.append(connection, entry)
+    return audit_log.append(connection, entry)
 
 
 def record_lost(
@@ -69,23 +73,22 @@ def record_lost(
 
 def record_end(
     connection: sa.Connection, operation: Operation, outcome: Outcome, at: datetime
-) -> None:
-    """Record how an operation ended; one that the policy refused has its reason as the detail."""
+) -> bool:
+    """Record how an operation ended; one that the policy refused has its reason as the detail.
+
+    Returns whether it was not on record yet.
+    """
     detail = " ".join(filter(None, (outcome.reason_code, outcome.code, outcome.message)))
     refusal = outcome.refusal
-    record(
+    return record(
         connection,
         operation,
         AuditOutcome.REFUSED if refusal else AuditOutcome(outcome.state),
         at,
         detail=refusal.reason if refusal else detail,
-        status=outcome.status,
-        request_id=outcome.request_id,
-        status_before=outcome.status_before,
-        status_after=outcome.status_after,
         preflight_fingerprint=outcome.preflight_fingerprint,
         duration=outcome.duration,
-        **{name: getattr(outcome, name) for name in OUTCOME_FACTS},
+        **{name: getattr(outcome, name) for name in (*OUTCOME_FACTS, *ANSWER_FACTS)},
     )
 
 
@@ -151,7 +154,7 @@ def _recorded_outcome(
             {**allowed, "id": allowed["operation_id"], "ref": Ref.parse(allowed["target"])}
         )
         return RecordedOutcome(lost, StandingOperation(operation=operation, **entry["holder"]))
-    facts = {name: entry[name] for name in OUTCOME_FACTS if name in entry}
+    facts = {name: entry[name] for name in (*OUTCOME_FACTS, *ANSWER_FACTS) if name in entry}
     refused = entry["outcome"] == AuditOutcome.REFUSED
     state = OperationState.FAILED if refused else entry["outcome"]
     outcome = {"state": state, "approval_request": entry.get("request"), **facts}

@@ -205,9 +205,11 @@ class Claims(Repository):
             connection.execute(sa.update(claims).where(rows).values(state=outcome.state, at=at))
             if operation.intent is not ApprovalIntent.GIVE and outcome.state is OperationState.DONE:
                 return  # on record as what it was: "done" would read as the action itself
+            recorded = audit.record_end(connection, operation, outcome, at)
+            if not recorded:  # a step that runs again must not follow its retry again
+                return
             if outcome.state is OperationState.DONE and outcome.retries_before is not None:
                 follow_retry(connection, operation, outcome.retries_before, at)
-            audit.record_end(connection, operation, outcome, at)
 
     def standing_operation(self, ref: Ref, *states: OperationState) -> StandingOperation | None:
         """Return the last operation on an object that is in one of these states."""

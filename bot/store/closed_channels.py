@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from bot.domain.reasons import ChannelRefusal
 from bot.store.repository import Repository
 from bot.store.tables import closed_channels
 from bot.store.times import to_utc
@@ -33,9 +34,14 @@ class ClosedChannels(Repository):
         return existing is None
 
     def is_closed(self, channel: str, at: datetime, retry_after: timedelta) -> bool:
-        """Whether a channel is closed and was tried less than ``retry_after`` ago."""
-        row = (closed_channels.c.channel == channel) & (
-            closed_channels.c.tried_at > to_utc(at - retry_after)
+        """Whether Slack keeps a channel closed and it was tried less than ``retry_after`` ago.
+
+        What the policy keeps closed is open again as soon as the policy says so.
+        """
+        row = (
+            (closed_channels.c.channel == channel)
+            & (closed_channels.c.tried_at > to_utc(at - retry_after))
+            & closed_channels.c.code.not_in(list(ChannelRefusal))
         )
         with self.engine.begin() as connection:
             query = sa.select(closed_channels.c.channel).where(row)

@@ -4,6 +4,8 @@ The bot's tables and those of the durable workflows share one engine.
 """
 
 import fcntl
+import logging
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +20,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from bot.store.tables import UNRELEASED_VERSION_TABLE, VERSION_TABLE, metadata
+
+log = logging.getLogger(__name__)
 
 # The version of SQLite with unixepoch('subsec'); Debian 12, for one, has an older one:
 # https://www.sqlite.org/releaselog/3_42_0.html
@@ -38,15 +42,23 @@ class NameInUse(Exception):
 
 
 def connect(url: str) -> sa.Engine:
-    """Open a database by its URL: ``sqlite:///file`` or ``postgresql://…``."""
-    if url.startswith("postgresql"):
-        address = sa.make_url(url).set(drivername="postgresql+psycopg")
-        return sa.create_engine(address, pool_size=10, max_overflow=5, pool_pre_ping=True)
-    # One writer connection: with more, writers wait for each other's locks by polling, and at
-    # eight starts at once the slowest took over a second.
-    engine = sa.create_engine(
-        url, pool_size=1, max_overflow=0, connect_args={"check_same_thread": False}
-    )
+    """Open a database by its URL: ``sqlite:///file`` or ``postgresql://…``.
+
+    Raises UnsupportedDatabase for options that its driver can't take.
+    """
+    try:
+        if url.startswith("postgresql"):
+            address = sa.make_url(url).set(drivername="postgresql+psycopg")
+            return sa.create_engine(address, pool_size=10, max_overflow=5, pool_pre_ping=True)
+        # One writer connection: with more, writers wait for each other's locks by polling, and at
+        # eight starts at once the slowest took over a second.
+        engine = sa.create_engine(
+            url, pool_size=1, max_overflow=0, connect_args={"check_same_thread": False}
+        )
+    except (ValueError, TypeError):
+        raise UnsupportedDatabase(
+            "DATABASE_URL has an option after its ? that can't be used. Leave the option out."
+        ) from None
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
@@ -183,8 +195,35 @@ def _is_postgres(engine: sa.Engine) -> bool:
     return engine.dialect.name == "postgresql"
 
 
+def readable_by_others(engine: sa.Engine) -> list[Path]:
+    """Return the files of an SQLite database that not only their owner may read or write."""
+    if _is_postgres(engine):
+        return []
+    # A write-ahead log from before a crash has the mode that it was made with.
+    files = [Path(f"{engine.url.database}{end}") for end in ("", "-wal", "-shm")]
+    return [file for file in files if file.exists() and file.stat().st_mode & 0o077]
+
+
+def _make_private(engine: sa.Engine) -> None:
+    """Let only its owner read an SQLite database, from the moment that its file is there.
+
+    SQLite gives its other files the database's mode.
+    """
+    if _is_postgres(engine):
+        return
+    os.close(os.open(str(engine.url.database), os.O_RDWR | os.O_CREAT, 0o600))
+    for file in readable_by_others(engine):
+        try:
+            file.chmod(0o600)
+        except PermissionError:  # somebody else's file
+            log.warning("others may read the database", extra={"file": str(file)})
+        else:
+            log.warning("others could read the database until now", extra={"file": str(file)})
+
+
 def migrate(engine: sa.Engine) -> None:
     """Create the bot's tables, or bring them to this version; raises UnsupportedDatabase."""
+    _make_private(engine)
     schema_versions(engine)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

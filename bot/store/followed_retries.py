@@ -25,11 +25,7 @@ def follow_retry(
         "retries_before": retries_before,
         "checked_at": at,
     }
-    existing = sa.select(followed_retries.c.operation_id).where(
-        followed_retries.c.operation_id == operation.id
-    )
-    if connection.execute(existing).first() is None:
-        connection.execute(sa.insert(followed_retries).values(row))
+    connection.execute(sa.insert(followed_retries).values(row))
 
 
 class FollowedRetries(Repository):

@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import OBJECT_KINDS
-from bot.domain.reasons import OutcomeReason, secmaster_reason
+from bot.domain.reasons import ChannelRefusal, OutcomeReason, secmaster_reason
 from bot.domain.slack import Destination
 from bot.domain.tracking import ListedObject, TrackedObject
 from bot.domain.watch_status import PollStatus
-from bot.notifications import planner
+from bot.notifications import fallback, planner
 from bot.notifications.dispatcher import RETENTION, Dispatcher
 from bot.notifications.kinds import BacklogNotification
 from bot.secmaster import SecMasterError, Task, Unavailable
@@ -186,7 +186,12 @@ async def record(services: Services, delta: ListDelta, *, is_first: bool) -> Non
     """
     store, now = services.store, services.clock.now()
     fresh_since = now - services.policy.current.watch.fresh
-    subscriptions = await asyncio.to_thread(store.subscriptions.channels) if delta.added else []
+    subscriptions: list[str] = []
+    if delta.added:
+        subscriptions, outside = await asyncio.to_thread(planner.subscribed_channels, services)
+        for channel in outside:
+            destination = Destination.parse(channel)
+            await fallback.report_closed(services, destination, ChannelRefusal.NOT_NAMED)
     for start in range(0, len(delta.added), BATCH):
         objects: list[ListedObject] = []
         entries: list[OutboxEntry] = []

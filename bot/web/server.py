@@ -45,13 +45,17 @@ def is_genuine(secret: str, timestamp: str, signature: str, body: bytes, now: fl
 
 
 def web_app(
-    bolt: AsyncApp | None, secret: str, health: Health, clock: Clock = _now
+    bolt: AsyncApp | None, secret: str, health: Health | None, clock: Clock = _now
 ) -> web.Application:
-    """Return the server's application; without ``bolt`` (Socket Mode) it only tells our health."""
+    """Return an application of a port: what Slack posts to, what tells our health, or both.
+
+    There is no ``bolt`` in Socket Mode, and no ``health`` where it has a port of its own.
+    """
     app = web.Application(client_max_size=MAX_BYTES)
-    app.router.add_get("/healthz", _healthz)
-    app.router.add_get("/readyz", _readyz(health))
-    app.router.add_get("/metrics", _metrics(health))
+    if health:
+        app.router.add_get("/healthz", _healthz)
+        app.router.add_get("/readyz", _readyz(health))
+        app.router.add_get("/metrics", _metrics(health))
     if bolt:
         app.router.add_post("/slack/events", _slack(bolt, secret, clock))
     return app

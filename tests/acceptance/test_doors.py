@@ -54,6 +54,8 @@ channel = "C0ONCALL"
 delegate = ["approver"]
 watch = ["approver"]
 reload = ["approver"]
+[channels]
+allow = ["C0RANDOM", "C0GENERAL"]
 [watch]
 every = 0.2
 [[routes]]

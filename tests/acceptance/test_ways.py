@@ -16,7 +16,9 @@ from tests.support.watch import ROUTES, card_of, first_poll_finished
 from tests.support.ways import WAYS, Stop, traced_calls
 
 APPROVE, NEW_TASK = WAYS["The way of one Approve"], WAYS["The way of one new task"]
-REPORT = Stop("bot/operations/steps.py", "run_step")  # from here on two things happen side by side
+REPORT = Stop(
+    "bot/operations/steps.py", "run_side_by_side"
+)  # from here on two things happen side by side
 COMMENTED = """
 [attribution]
 comment = "always"

@@ -16,12 +16,14 @@ import pytest
 from bot.app import App
 from bot.cli.demo_story import POLICY
 from bot.domain.actions import TABLE
-from bot.policy.config import Attribution, Config, WatchConfig, parse
+from bot.domain.objects import OBJECT_KINDS
+from bot.policy.config import Attribution, ChannelsConfig, Config, WatchConfig, parse
+from bot.policy.rules import READS, Role, Rule
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.journal import Received
 from bot.settings import Settings
 from tests.support.clock import FakeClock
-from tests.support.people import ALICE, SOC
+from tests.support.people import ALICE, BOB, CAROL, CHANNELS, DAVE, SOC
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
 
@@ -169,8 +171,20 @@ def policy(text: str = POLICY) -> Config:
     """The policy file's meaning.
 
     Cards follow only where a story says so, and a decision without a reason leaves a comment
-    only where it says that.
+    only where it says that. Where it says nothing of reading, every member may read; cards may be
+    posted in every channel, unless it says where.
     """
-    quiet = {"watch": WatchConfig(every=0), "attribution": Attribution(comment="reason")}
-    missing = {key: value for key, value in quiet.items() if f"[{key}]" not in text}
-    return parse(text).model_copy(update=missing)
+    defaults = {
+        "watch": WatchConfig(every=0),
+        "attribution": Attribution(comment="reason"),
+        "channels": ChannelsConfig(allow=CHANNELS),
+    }
+    missing: dict[str, Any] = {
+        key: value for key, value in defaults.items() if f"[{key}]" not in text
+    }
+    config = parse(text)
+    if config.unreadable_kinds == OBJECT_KINDS:
+        reading = Rule(actions=[read.name for read in READS], roles=["reader"])
+        missing["rules"] = (*config.rules, reading)
+        missing["roles"] = config.roles | {"reader": Role(users=(ALICE, BOB, CAROL, DAVE))}
+    return config.model_copy(update=missing)

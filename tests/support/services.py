@@ -12,6 +12,7 @@ from bot.secmaster.connect import open_secmaster
 from bot.services import Services
 from bot.settings import Settings
 from bot.slack.cards import Cards
+from bot.slack.channels import Channels
 from bot.slack.connect import open_slack
 from bot.slack.directory import Directory
 from bot.slack.gateway import SlackGateway
@@ -32,7 +33,8 @@ async def open_services(
         client = await open_slack(settings, stack)
         identity = await client.auth_test()
         workspaces = Workspaces({"main": await open_secmaster(settings, stack, clock.now)}, {})
-        gateway = SlackGateway(client, identity["user_id"], identity["url"])
+        channels = Channels(client, holder, clock)
+        gateway = SlackGateway(client, identity["user_id"], identity["url"], channels)
         cards = Cards(gateway, store, workspaces, holder, clock=clock, timeouts=timeouts)
         stack.push_async_callback(cards.close)
         directory = Directory(

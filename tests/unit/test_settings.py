@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bot.settings import Settings, SettingsError, load
+from bot.settings import ADDRESSES, Settings, SettingsError, load
 
 HTTP = {"SLACK_BOT_TOKEN": "xoxb-secret-1", "SLACK_SIGNING_SECRET": "signing-secret-2"}
 SOCKET = {"SLACK_BOT_TOKEN": "xoxb-secret-1", "SLACK_APP_TOKEN": "xapp-secret-3"}
@@ -228,7 +228,13 @@ def test_a_password_without_a_region_needs_to_know_where_to_ask(
     assert read(HTTP, where, IAM, IAM_ENDPOINT="https://iam.example/").iam == "https://iam.example"
 
 
-@pytest.mark.parametrize("url", ["mysql://x", "secmaster-bot.db", "postgres://x", "sqlite://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("mysql://x", "secmaster-bot.db", "postgres://x", "sqlite://"),
+        *("sqlite:///", "sqlite:///:memory:", "sqlite:///?mode=rw"),
+    ],
+)
 def test_a_database_of_another_kind_is_refused(problems: Problems, url: str) -> None:
     (line,) = problems(HTTP, WHERE, TOKEN, DATABASE_URL=url)
     assert line.startswith("DATABASE_URL must be")
@@ -278,6 +284,32 @@ def test_each_odd_setting_is_named_alone(
     monkeypatch.setenv(name, ODD[name])
     (line,) = problems({key: values[key] for key in values if key != name})
     assert line.startswith(f"{name} ")
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize("credentials", ["bot:hunter2", "hunter2", ":hunter2", "bot:hunter2@x"])
+def test_an_address_with_credentials_in_it_is_refused_without_telling_them(
+    problems: Problems, name: str, credentials: str
+) -> None:
+    address = {name.upper(): f"https://{credentials}@host.example/"}
+    [line] = problems(HTTP, WHERE, TOKEN, address)
+    assert line.startswith(f"{name.upper()} has a name or a password in it")
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("host", ["a..b", ".host", "x" * 64, "host/?x=hunter2", "host#hunter2"])
+def test_an_address_that_nobody_could_be_asked_at_is_refused(problems: Problems, host: str) -> None:
+    [line] = problems(HTTP, WHERE, TOKEN, SECMASTER_ENDPOINT=f"https://{host}")
+    assert line.startswith("SECMASTER_ENDPOINT ")
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8600", "[::1]:8600", "sm_1.example.", "host/a/b/"])
+def test_names_and_ip_addresses_may_be_asked(read: Read, host: str) -> None:
+    settings = read(HTTP, WHERE, TOKEN, SECMASTER_ENDPOINT=f"http://{host}")
+    assert settings.secmaster_endpoint == f"http://{host}"
+    page = "https://console.example/?region=x#y"
+    assert read(HTTP, WHERE, TOKEN, SECMASTER_CONSOLE_URL=page).console_url == page
 
 
 @pytest.mark.parametrize("character", ["\x01", "\n", "\x7f", "\t"])

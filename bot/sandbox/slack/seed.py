@@ -60,6 +60,7 @@ def seeded_workspace(clock: Callable[[], float]) -> Workspace:
         Channel("C0PRIVATE", "private", ["U0ALICE", "U0BOB"], is_private=True),
         Channel("C0ARCHIVED", "archived", [*STAFF, BOT_USER], is_archived=True),
         Channel("C0QUIET", "quiet", [*STAFF], posting_restricted=True),
+        Channel("C0PARTNERS", "partners", [*STAFF, "U0OUTSIDER", BOT_USER], is_ext_shared=True),
     ]
     workspace.channels |= {channel.id: channel for channel in channels}
     return workspace

@@ -29,7 +29,11 @@ TEXT_LIMIT = 40_000
 
 @dataclass
 class Channel:
-    """A channel, or with ``person`` set, the direct messages of that person and the app."""
+    """A channel, or with ``person`` set, the direct messages of that person and the app.
+
+    Another organisation shares an ``is_ext_shared`` one, or is invited to a pending one; an
+    ``is_org_shared`` one has other workspaces of the same organisation in it.
+    """
 
     id: str
     name: str
@@ -38,6 +42,9 @@ class Channel:
     is_archived: bool = False
     posting_restricted: bool = False
     person: str = ""
+    is_ext_shared: bool = False
+    is_pending_ext_shared: bool = False
+    is_org_shared: bool = False
 
     @property
     def kind(self) -> str:
@@ -58,6 +65,10 @@ class Channel:
             "is_im": False,
             "is_private": self.is_private,
             "is_archived": self.is_archived,
+            "is_ext_shared": self.is_ext_shared,
+            "is_pending_ext_shared": self.is_pending_ext_shared,
+            "is_org_shared": self.is_org_shared,
+            "is_shared": self.is_ext_shared or self.is_org_shared,
             "is_member": BOT_USER in self.members,
             "num_members": len(self.members),
         }

@@ -92,16 +92,17 @@ async def test_a_name_that_is_taken_stops_the_start_with_one_sentence(
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("setting", ["BOT_PORT", "BOT_HEALTH_PORT"])
 async def test_a_port_that_is_taken_stops_the_start_with_one_sentence(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path, setting: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
-        environment = installation(slack, secmaster) | {"BOT_PORT": port}
+        environment = installation(slack, secmaster) | {"BOT_PORT": "0", setting: port}
         result = await run_beside("run", folder=installed, **environment)
     assert result.exit_code == 2
     assert f"127.0.0.1:{port} can't be listened on" in result.output
-    assert "BOT_PORT" in result.output
+    assert setting in result.output
     assert "Traceback" not in result.output
     assert file_names(installed) == ["secmaster-bot.toml"]
 
@@ -170,6 +171,14 @@ async def test_odd_settings_stop_the_start_with_one_message(
         {"DATABASE_URL": "postgresql://[/bot"},
         {"DATABASE_URL": "sqlite:////nowhere/at/all.db"},
         {"DATABASE_URL": "sqlite:///."},
+        {"DATABASE_URL": "sqlite:///"},
+        {"DATABASE_URL": "sqlite:///:memory:"},
+        {"DATABASE_URL": "sqlite:///bot.db?timeout=long"},
+        {"DATABASE_URL": "sqlite:///" + "x" * 300},
+        {"SECMASTER_ENDPOINT": "https://bot:wrong-secret@secmaster.example"},
+        {"SLACK_API_URL": "https://bot:wrong-secret@slack.example/api/"},
+        {"SLACK_API_URL": "https://slack..example/api/"},
+        {"SECMASTER_ENDPOINT": f"https://{'x' * 64}.example"},
         {"BOT_CONFIG": "."},
     ],
     ids=lambda setting: "=".join(*setting.items()),
@@ -180,9 +189,27 @@ async def test_an_address_that_leads_nowhere_stops_the_start_without_a_traceback
     environment = installation(slack, secmaster) | {"BOT_PORT": "0"} | setting
     result = await run_beside("doctor", folder=installed, **environment)
     assert "Traceback" not in result.output
+    assert "wrong-secret" not in result.output
     result = await run_beside("run", folder=installed, **environment)
     assert result.exit_code == 2
     assert "Traceback" not in result.output
+    assert "wrong-secret" not in result.output
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [b"a = " + b"[" * 20_000, b"a = " + b"{a=" * 20_000, b"a = " + b"9" * 5000, b"\xff", b"\0"],
+    ids=["arrays", "tables", "number", "not UTF-8", "NUL"],
+)
+async def test_a_policy_that_is_none_stops_the_start_with_one_sentence(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path, policy: bytes
+) -> None:
+    (installed / "secmaster-bot.toml").write_bytes(policy)
+    result = await run_beside("run", folder=installed, **installation(slack, secmaster))
+    assert result.exit_code == 2
+    [line] = result.output.splitlines()
+    assert line.startswith("secmaster-bot.toml: ")
+    assert file_names(installed) == ["secmaster-bot.toml"]
 
 
 async def test_missing_settings_stop_the_start_with_one_message(tmp_path: Path) -> None:

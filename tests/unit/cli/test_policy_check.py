@@ -13,7 +13,7 @@ from bot.policy.config import Config
 from tests.support.command_line import file_names, run_command, run_process
 from tests.support.examples import examples
 
-POLICY = """
+OLD_POLICY = """
 [roles.approver]
 users = ["U0ALICE"]
 usergroups = ["S0SOC"]
@@ -47,6 +47,13 @@ actions = ["instance.debug"]
 roles = ["chief"]
 when = { related_object = "Night" }
 """
+# The lines that an older policy lacks, as they are said.
+READ_RULES = """
+[[rules]]
+actions = ["task.read", "instance.read"]
+roles = ["approver", "chief"]
+"""
+POLICY = OLD_POLICY + READ_RULES
 FACTS = """
 now = 2026-11-21T12:00:00Z
 [usergroups]
@@ -272,6 +279,22 @@ def test_a_user_group_that_is_not_listed_is_empty_and_said_so(folder: Path) -> N
     assert exit_code == 0
 
 
+def test_an_older_policy_is_told_the_lines_that_let_somebody_read(folder: Path) -> None:
+    asked = case("U0ALICE", "task.read", REFUSED, "why = 'no-rule'")
+    (folder / "policy.toml").write_text(OLD_POLICY)
+    exit_code, output = check(folder, FACTS + asked)
+    assert "Note: no rule lets anybody read tasks and instances" in output
+    lines = [line.strip() for line in output.splitlines()]
+    first = lines.index("[[rules]]")
+    (folder / "policy.toml").write_text("\n".join([OLD_POLICY, *lines[first : first + 3]]))
+    allowed = case("U0ALICE", "task.read", ALLOWED) + case("U0DAVE", "instance.read", ALLOWED)
+    refused = case("U0EVE", "task.read", REFUSED, "why = 'rule'")
+    guest = case("U0GUEST", "task.read", REFUSED, "why = 'guest'")
+    exit_code, output = check(folder, FACTS + allowed + refused + guest)
+    assert (exit_code, "Note: " in output) == (0, False)
+    assert explain(folder, "--user U0FRANK --action instance.read")[0] == 0
+
+
 def test_a_user_group_that_no_role_has_is_said(folder: Path) -> None:
     text = "[usergroups]\nS0SOC = []\nS0SCO = ['U0BOB']\n" + case("U0BOB", "task.comment", REFUSED)
     exit_code, output = check(folder, text)
@@ -334,6 +357,7 @@ def test_a_user_group_that_no_role_has_is_said(folder: Path) -> None:
         (case("U0ALICE", "task.comment", ALLOWED, "glass = true"), "cases.1.glass: nothing reads"),
         ("", "has no [[cases]], so nothing would be checked"),
         ("[[cases]", "not TOML: "),
+        pytest.param("cases = " + "[" * 20_000, "not TOML: nested too deeply", id="nested"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_sentence(

@@ -3,7 +3,7 @@
 A test's name begins with the function that it is about.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome, PolicyRefusal
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.slack import Actor, SlackLocation
-from bot.operations import write
+from bot.operations import transitions, write
 from bot.operations.step_results import (
     Preflight,
     ResultKind,
@@ -240,6 +240,26 @@ async def test_send_sends_nothing_in_a_resumed_operations_first_step(
 
     tracker.count_step(operation.id)
     assert (await send(stage, operation)).kind is ResultKind.DONE
+
+
+@pytest.mark.parametrize(
+    ("ended", "kind"),
+    [
+        (Outcome(state=OperationState.DONE, status=200, request_id="req-1"), ResultKind.DONE),
+        (failed(OutcomeReason.CHANGED), ResultKind.FINAL),
+    ],
+)
+async def test_send_tells_the_end_that_was_recorded_before_the_crash(
+    stage: OperationStage, ended: Outcome, kind: ResultKind
+) -> None:
+    operation = stage.operation("instance.debug", process_id="one that died")
+    stage.services.store.claims.conclude(operation, ended, stage.clock.now())
+    tracker = stage.services.tracker
+    tracker.track(operation.id, resumed=stage.services.is_resumed(operation))
+    tracker.count_step(operation.id)
+    result = await send(stage, operation)
+    assert (result.kind, result.outcome) == (kind, ended)
+    assert stage.secmaster.requests == []
 
 
 async def test_send_sends_at_once_what_this_process_began(stage: OperationStage) -> None:
@@ -487,8 +507,12 @@ async def conclude(
     outcome: Outcome = DONE,
     preflight: Preflight | None = None,
 ) -> Outcome:
-    preflight = preflight or Preflight()
-    return await write.conclude(stage.services, operation, outcome, preflight)
+    state = replace(
+        transitions.start(operation),
+        preflight=preflight or Preflight(),
+        result=StepResult(kind=ResultKind.FINAL, outcome=outcome),
+    )
+    return await write.conclude(stage.services, state)
 
 
 def request(operation: Operation) -> ApprovalRequest:
@@ -612,5 +636,9 @@ async def test_conclude_follows_a_retry_that_was_sent(stage: OperationStage) -> 
         RUN.id, {"command_type": "ActionInstanceRetryCommand"}, LIN
     )
     await conclude(stage, operation, preflight=Preflight(retry_count=0))
-    [followed] = stage.services.store.followed_retries.all(limit=10)
+    followed_retries = stage.services.store.followed_retries
+    [followed] = followed_retries.all(limit=10)
     assert (followed.operation.id, followed.retries_before) == (operation.id, 0)
+    followed_retries.finish(followed, [], stage.clock.now())
+    await conclude(stage, operation, preflight=Preflight(retry_count=0))
+    assert followed_retries.all(limit=10) == []

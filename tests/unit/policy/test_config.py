@@ -247,6 +247,47 @@ def test_a_term_that_cannot_be_meant_is_refused_by_its_place(text: str, key: str
 
 
 @pytest.mark.parametrize(
+    ("actions", "line", "sentence"),
+    [
+        ("'task.read', 'task.*'", "", "task.read can't share a rule with task.*"),
+        ("'instance.read', 'instance.retry'", "", "instance.read can't share a rule with"),
+        ("'task.read'", "reason = 'required'", "reason: nothing is asked of whoever only reads"),
+        ("'task.read'", "self = true", "self: nothing is asked of whoever only reads"),
+        ("'task.read'", "approvals = 2", "approvals: nothing is asked"),
+        ("'task.read'", "confirm = 'type-name'", "confirm: nothing is asked"),
+        ("'task.read'", "break_glass = ['approver']", "break_glass: nothing is asked"),
+        ("'task.read'", "expires = '2h'", "expires: nothing is asked"),
+        ("'instance.read'", "when.overdue = false", "overdue is not said of an instance"),
+        (
+            "'task.read', 'instance.read'",
+            "when.business_type = ['PLAYBOOKPUBLISH']",
+            "business_type is not said of an instance",
+        ),
+    ],
+)
+def test_what_a_rule_about_reading_cannot_ask_for_is_refused(
+    actions: str, line: str, sentence: str
+) -> None:
+    rule = f"[[rules]]\nactions = [{actions}]\nroles = ['approver']\n{line}\n"
+    [problem] = problems(ROLES + rule)
+    assert problem.startswith("secmaster-bot.toml: rules.1: ")
+    assert sentence in problem
+
+
+def test_a_rule_about_reading_may_ask_for_all_that_a_list_says() -> None:
+    when = "when = { name = 'a', related_object = 'b', workspace = ['main'] }"
+    both = f"[[rules]]\nactions = ['task.read', 'instance.read']\nroles = ['approver']\n{when}\n"
+    tasks = "[[rules]]\nactions = ['task.read']\nroles = ['approver']\nwhen.overdue = true\n"
+    assert parse(ROLES + both + tasks).unreadable_kinds == ()
+
+
+def test_a_file_without_rules_about_reading_says_which_kinds_nobody_reads() -> None:
+    assert parse(ROLES + RULE).unreadable_kinds == ("task", "instance")
+    one = RULE.replace("task.approve", "instance.read")
+    assert parse(ROLES + one).unreadable_kinds == ("task",)
+
+
+@pytest.mark.parametrize(
     ("text", "duration"),
     [
         ("90s", timedelta(seconds=90)),
@@ -800,7 +841,14 @@ def test_an_undefined_role_is_listed_beside_other_problems() -> None:
     assert any("'one'" in line for line in lines)
 
 
-@pytest.mark.parametrize("text", ["roles =", "[[rules]", "a = 1\na = 2", "{}", "\0", "= 3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("roles =", "[[rules]", "a = 1\na = 2", "{}", "\0", "= 3", "a = " + "9" * 5000),
+        *("roles = " + "[" * 20_000, "roles = " + "{a=" * 20_000, "rules = " + "[{a=" * 20_000),
+    ],
+    ids=lambda text: text[:12],
+)
 def test_what_is_not_toml_is_refused_in_one_line(text: str) -> None:
     (line,) = problems(text)
     assert line.startswith("secmaster-bot.toml: not TOML: ")

@@ -21,6 +21,7 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
 from bot.secmaster import NotFound, SecMaster, TaskComment, TokenAuth, Unavailable
 from bot.slack.cards import Cards
+from bot.slack.channels import Channels
 from bot.slack.gateway import SlackFailed, SlackGateway
 from bot.store import Store, close, connect, migrate
 from tests.support.clock import FakeClock
@@ -131,11 +132,15 @@ async def cards(
         slack_client = AsyncWebClient(
             "xoxb-demo", base_url=f"{slack.url}/api/", session=session, retry_handlers=[]
         )
+        policy = PolicyHolder(
+            parse(f'[channels]\nallow = ["{SOC}", "{ONCALL}"]'), Path("none.toml")
+        )
+        channels = Channels(slack_client, policy, clock)
         cards = Cards(
-            SlackGateway(slack_client, BOT, "https://demo.slack.com/"),
+            SlackGateway(slack_client, BOT, "https://demo.slack.com/", channels),
             store,
             Workspaces({"main": client}, {"main": "SOC workspace"}),
-            PolicyHolder(parse(""), Path("none.toml")),
+            policy,
             clock=clock,
             timeouts=QUICK_TIMEOUTS,
         )

@@ -1,6 +1,8 @@
 """The tables are made whole or not at all, and only in a database that this version can use."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from bot.store import UnsupportedDatabase, audit_log, connect, migrate
+from bot.store import UnsupportedDatabase, audit_log, connect, migrate, readable_by_others
 from bot.store.tables import VERSION_TABLE, metadata
 from tests.support.audit import do, entry
 from tests.support.databases import both_databases
@@ -93,3 +95,25 @@ def test_a_database_of_a_newer_version_is_refused(empty: sa.Engine) -> None:
     do(empty, f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
     with pytest.raises(UnsupportedDatabase, match="newer version"):
         migrate(empty)
+
+
+@pytest.mark.parametrize("mode", [None, 0o644, 0o666, 0o400 | 0o200 | 0o040])
+def test_a_database_file_is_its_owners_alone(empty: sa.Engine, mode: int | None) -> None:
+    file = Path(str(empty.url.database))
+    before = os.umask(0)
+    try:
+        if mode is not None:
+            file.touch(mode)
+            file.with_name(f"{file.name}-wal").touch(mode)
+        assert readable_by_others(empty) == (
+            [file, file.with_name(f"{file.name}-wal")] if mode is not None else []
+        )
+        migrate(empty)
+        with empty.begin() as connection:
+            audit_log.append(connection, entry(1))
+            files = list(file.parent.glob(f"{file.name}*"))
+            assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+            assert len(files) == 3
+    finally:
+        os.umask(before)
+    assert readable_by_others(empty) == []

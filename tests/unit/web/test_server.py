@@ -15,10 +15,13 @@ from aiohttp import web
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bot.app import App
+from bot.sandbox.secmaster import SecMasterSandbox
 from bot.web.server import MAX_BYTES, is_genuine, web_app
-from tests.support.environment import BotEnvironment
+from tests.support.environment import BotEnvironment, policy, settings_for
 from tests.support.examples import examples
 from tests.support.people import ALICE, SOC
+from tests.support.slack_recorder import SlackRecorder
 
 Post = Callable[..., Awaitable[httpx.Response]]
 TurnedAway = Callable[..., Awaitable[None]]
@@ -290,6 +293,23 @@ async def test_it_says_that_it_is_alive_and_ready(http: httpx.AsyncClient) -> No
     assert (alive.status_code, alive.text) == (200, "ok\n")
     assert ready.status_code == 200
     assert ready.json()["database"] == "ok"
+
+
+async def test_where_health_has_a_port_of_its_own_the_public_one_does_not_tell_it(
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str
+) -> None:
+    settings = settings_for(slack.url, secmaster.url, database_url)
+    settings = settings.model_copy(update={"bot_health_port": 0})
+    routes = {"/healthz": 200, "/readyz": 200, "/metrics": 200, "/slack/events": 404}
+    async with App(settings, policy()) as app, httpx.AsyncClient(trust_env=False) as client:
+        own = {path: (await client.get(app.health_url + path)).status_code for path in routes}
+        public = {path: (await client.get(app.url + path)).status_code for path in routes}
+        command = await client.post(
+            f"{app.url}/slack/events", content=COMMAND, headers=headers(COMMAND)
+        )
+    assert own == routes
+    assert public == dict.fromkeys(routes, 404) | {"/slack/events": 405}
+    assert command.status_code == 200
 
 
 @pytest.fixture

@@ -1,0 +1,110 @@
+"""Commands that decide about what their writer does not see: they show the card, and ask first.
+
+Where the policy says ``decide = "confirm"``. Nothing is recorded before the button is pressed.
+"""
+
+import asyncio
+
+from bot.domain.actions import BY_NAME
+from bot.domain.cards import ButtonValue
+from bot.domain.slack import Requester
+from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.messages import denials, operation_results, private_cards
+from bot.messages.private_cards import AskedCommand
+from bot.operations.authorization import authorize
+from bot.policy.config import CommandDecision
+from handlers import forms, operations
+from handlers.context import AppContext, Recorder
+from handlers.errors import UserError, run_after_ack
+from handlers.requests import ActionRequest
+
+
+async def must_ask(app: AppContext, request: ActionRequest, requester: Requester, ts: str) -> bool:
+    """Return whether a command is to be confirmed: its object's card is not where it is typed.
+
+    ``ts`` is that of the message it was written in, "" for none. A card that came after it was not
+    seen: Slack may deliver the message again once the question's own card is there.
+    """
+    location = requester.location
+    if app.config.commands.decide is CommandDecision.DIRECT or not request.action.has_effect:
+        return False
+    if location.card:
+        return False
+    card_in = app.services.store.cards.card_in
+    card = await asyncio.to_thread(card_in, request.ref, location.channel)
+    return card is None or (bool(ts) and float(card.ts) > float(ts))
+
+
+async def ask(app: AppContext, request: ActionRequest, requester: Requester) -> None:
+    """Check that a person may do this, and ask them after the acknowledgement whether they want it.
+
+    Raises NotAllowed.
+    """
+    grant = await authorize(
+        app.services, requester, request.action, request.ref, break_glass=request.break_glass
+    )
+    run_after_ack(app, _show_question(app, request, requester, grant.snapshot), requester)
+
+
+async def _show_question(
+    app: AppContext, request: ActionRequest, requester: Requester, snapshot: Snapshot | None
+) -> None:
+    """Post the card, or show it to the requester alone where it may not be posted, and ask them."""
+    services, ref, location = app.services, request.ref, requester.location
+    snapshot = snapshot or await services.workspaces.read(ref)
+    card = None
+    if await services.slack.channels.refusal(location.channel) is None:
+        await services.cards.post_new(ref, snapshot, location.channel)
+    else:
+        card = await services.cards.private_message(ref, snapshot)
+    button = ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot))
+    command = AskedCommand(
+        action=request.action.name,
+        button=str(button),
+        reason=request.reason,
+        params=request.params,
+        break_glass=request.break_glass,
+    )
+    message = private_cards.question(request.action, command, snapshot, card)
+    await services.slack.send_private(location, requester.actor.id, message)
+
+
+async def answered(recorder: Recorder, value: str, requester: Requester, trigger_id: str) -> None:
+    """Carry out the command whose question's button was pressed, or open the form that it needs.
+
+    Raises NotAllowed, or UserError for a button that this version does not know.
+    """
+    app, command = recorder.app, AskedCommand.parse(value)
+    button = ButtonValue.parse(command.button) if command else None
+    if command is None or button is None or button.ref.workspace not in app.services.workspaces:
+        raise UserError(denials.newer_button())
+    action = BY_NAME[command.action]
+    requester = requester.under("")  # the question is nobody's card, where it is a direct message
+    request = ActionRequest(
+        action,
+        button.ref,
+        command.params,
+        command.reason,
+        decision_fingerprint=button.decision_fingerprint,
+        break_glass=command.break_glass,
+    )
+    grant = await authorize(
+        app.services,
+        requester,
+        action,
+        button.ref,
+        break_glass=command.break_glass,
+        decision_fingerprint=button.decision_fingerprint,
+    )
+    lacks_reason = operations.lacks_reason(grant, action, request.reason)
+    if command.incomplete or grant.allowed.confirm or lacks_reason:
+        await forms.open_form(app, request, requester.location, trigger_id, grant)
+        return
+    reply_to = await operations.record(recorder, request, requester, trigger_id, grant)
+    message = operation_results.recorded(action, elsewhere=reply_to != requester)
+
+    async def replace_question() -> None:
+        """Take the button away: what it asked is answered."""
+        await app.services.slack.respond(requester.location.response_url, message, replace=True)
+
+    run_after_ack(app, replace_question(), requester)
