@@ -14,7 +14,7 @@ from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 
 from bot.domain.actions import MESSAGE_ACTIONS
 from handlers import batch, buttons, commands, errors, shortcuts
-from handlers.context import AppContext, Recorder, has_requester, requester_of
+from handlers.context import AppContext, Recorder, has_requester, identified, requester_of
 
 __all__ = ["AppContext", "Recorder", "register"]
 
@@ -36,7 +36,7 @@ def register(bolt: AsyncApp, recorder: Recorder) -> None:
             return BoltResponse(status=200)
         context["app"] = app
         context["recorder"] = recorder
-        context["requester"] = requester_of(body)
+        context["requester"] = await identified(app, requester_of(body))
         await next_()
         return None
 

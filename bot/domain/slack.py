@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
+from pydantic import Field
+
 from bot.domain.objects import ObjectId, Value
 
 
@@ -46,11 +48,18 @@ class Destination:
 
 
 class Actor(Value):
-    """The Slack person who asks. Permission belongs to the id; the name is for display."""
+    """The Slack person who asks. Permission belongs to the id; the name is for display.
+
+    A person of an Enterprise Grid may have two ids, of which ``id`` is the organisation's;
+    ``alias`` is the other one, where they asked by that. Slack could not say who somebody is who
+    is not ``is_identified``: nothing may be recorded in their name.
+    """
 
     id: str
     name: str = ""
     team: str = ""
+    alias: str = ""
+    is_identified: bool = Field(default=True, exclude=True)
 
 
 class SlackLocation(Value):
