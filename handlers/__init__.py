@@ -16,7 +16,7 @@ from slack_bolt.async_app import AsyncBoltContext
 from bot.domain.actions import MESSAGE_ACTIONS
 from bot.slack.connect import TimelyBolt
 from handlers import batch, buttons, commands, errors, shortcuts
-from handlers.context import AppContext, Recorder, has_requester, requester_of
+from handlers.context import AppContext, Recorder, has_requester, identified, requester_of
 
 __all__ = ["AppContext", "Recorder", "register"]
 
@@ -38,7 +38,7 @@ def register(bolt: TimelyBolt, recorder: Recorder) -> None:
             return BoltResponse(status=200)
         context["app"] = app
         context["recorder"] = recorder
-        context["requester"] = requester_of(body)
+        context["requester"] = await identified(app, requester_of(body))
         await next_()
         return None
 

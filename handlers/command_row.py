@@ -56,7 +56,7 @@ class Delivery:
 class RecordsOperation(Generic[R]):
     """Record an operation before the acknowledgement; how it ends is told in a thread.
 
-    The message that ``record`` returns acknowledges a slash command, None says nothing there; a
+    The message that ``record`` returns acknowledges a slash command, and None says nothing there; a
     mention needs none.
     """
 

@@ -44,10 +44,12 @@ async def _carry_out_command(
     """Carry out a slash command and acknowledge it; it is delivered under its trigger's id."""
     app, handler, request = recorder.app, parsed.command.handler, parsed.request
     match handler:
-        case RecordsOperation() | RecordsChange():
+        case RecordsOperation():
             message = await handler.record(recorder, request, delivery)
-            answer = {"response_type": "ephemeral", **message.payload} if message else {}
-            await ack(**answer)
+            await ack(message.text if message else "")
+        case RecordsChange():
+            message = await handler.record(recorder, request, delivery)
+            await ack(response_type="ephemeral", **message.payload)
         case AnswersAtOnce():
             message = await handler.answer(app, request, delivery)
             await ack(response_type="ephemeral", **message.payload)

@@ -6,7 +6,7 @@ Knows the shapes of Slack's payloads, and nothing of what is asked in them.
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.domain.notifications import OutboxEntry
@@ -18,6 +18,7 @@ from bot.operations.workflow import Operations
 from bot.policy.config import Config
 from bot.runtime.locks import KeyedLocks
 from bot.services import Services
+from bot.slack.directory import LookupFailed
 from bot.store import RequestedChange, RequestedChanges
 
 # Slack puts these in the place of a private channel's name: they say only its kind.
@@ -90,22 +91,24 @@ class Recorder:
         dedupe_key: str,
         action: str,
         facts: Mapping[str, Any],
-        announcement: tuple[str, Announcement],
+        announcement: tuple[str, Announcement] | None,
     ) -> RequestedChange:
         """Return a change to record: its audit record, and what is announced to whom.
 
         Delivered again it has the same ``dedupe_key``, and changes nothing.
         """
         services, id_ = self.app.services, stable_id(dedupe_key)
-        to, notification = announcement
         now = services.clock.now()
+        record = audit_record(services, requester, action, "done", id_)
+        if announcement is None:
+            return RequestedChange(now, {**record, **facts})
+        to, notification = announcement
         entry = OutboxEntry(
             dedupe_key=f"{notification.kind}:{id_}",
             destination=Destination.parse(to),
             notification=notification,
             not_before=now,
         )
-        record = audit_record(services, requester, action, "done", id_)
         return RequestedChange(now, {**record, **facts}, [entry])
 
 
@@ -127,6 +130,20 @@ def has_requester(body: dict[str, Any]) -> bool:
 def requester_of(body: dict[str, Any]) -> Requester:
     """Return who sent a command, a click, a submission or an event, and from where."""
     return Requester(actor_of(body), location_of(body))
+
+
+async def identified(app: AppContext, requester: Requester) -> Requester:
+    """Return the requester under the one id that they have, whichever Slack sent.
+
+    Where Slack can't say who they are they are not identified, and nothing is recorded for them.
+    """
+    if not requester.actor.id:  # no person wrote it
+        return requester
+    try:
+        actor = await app.services.directory.identify(requester.actor)
+    except LookupFailed:
+        actor = requester.actor.model_copy(update={"is_identified": False})
+    return replace(requester, actor=actor)
 
 
 def actor_of(body: dict[str, Any]) -> Actor:

@@ -24,7 +24,7 @@ from bot.operations import authorization
 from bot.operations.reading import Reader, ReadRefused, open_reader
 from bot.policy.decide import Allowed, decide
 from bot.slack import gateway
-from bot.slack.directory import LookupFailed
+from bot.slack.directory import LookupFailed, require_identified
 from bot.store.history import AuditedAction, audited_actions
 from handlers import queries
 from handlers.context import AppContext, Recorder
@@ -62,6 +62,7 @@ async def record_options(recorder: Recorder, actor: Actor, value: str) -> None:
     options = HomeOptions.parse(value)
     if options is None:
         raise UserError(denials.newer_button())
+    require_identified(actor)
     choose, now = recorder.changes.choose_home_options, recorder.app.services.clock.now()
     await asyncio.to_thread(choose, actor.id, options.model_dump(mode="json"), now)
 

@@ -17,6 +17,7 @@ from bot.domain.snapshots import Snapshot
 from bot.messages import denials, operation_results
 from bot.operations.authorization import Grant, authorize
 from bot.policy.decide import Allowed
+from bot.slack.directory import require_identified
 from bot.slack.gateway import SlackFailed
 from handlers.context import AppContext, Recorder, stable_id
 from handlers.errors import UserError
@@ -67,6 +68,7 @@ async def change_approval(
         action_name = waiting[0].action
     action = BY_NAME[action_name]
     if request.intent is ApprovalIntent.WITHDRAW:
+        require_identified(requester.actor)
         grant = Grant(Allowed(""), PolicyTerms())
     else:
         grant = await authorize(app.services, requester, action, request.ref)

@@ -19,6 +19,7 @@ from bot.operations.reading import open_reader
 from bot.policy.config import ConfigError
 from bot.policy.decide import Allowed, Decision, decide, decide_read
 from bot.policy.rules import Read
+from bot.slack.directory import require_identified
 from handlers.command_row import (
     AnswersLater,
     AnyCommand,
@@ -198,19 +199,18 @@ async def create_delegation(
     longest = app.config.delegation.longest
     if until - app.services.clock.now() > longest:
         raise UserError(permission_messages.delegation_too_long(longest))
-    if user in (requester.actor.id, app.services.slack.bot_user):
-        raise UserError(permission_messages.cannot_delegate_to(user))
     delegate = await app.services.directory.principal(Actor(id=user))
-    if delegate.guest or delegate.outsider:
+    is_nobody_else = delegate.id in (delegator.id, app.services.slack.bot_user)
+    if is_nobody_else or delegate.guest or delegate.outsider:
         raise UserError(permission_messages.cannot_delegate_to(user))
-    delegation = Delegation(delegator=delegator.id, delegate=user, until=until)
+    delegation = Delegation(delegator=delegator.id, delegate=delegate.id, until=until)
     roles = sorted(delegator.roles)
     change = recorder.change(
         requester,
         delivery.dedupe_key,
         "delegate",
-        {"target": user, "until": until.isoformat(), "roles": roles},
-        (user, DelegationNotification(delegator=delegator.id, until=until)),
+        {"target": delegate.id, "until": until.isoformat(), "roles": roles},
+        (delegate.id, DelegationNotification(delegator=delegator.id, until=until)),
     )
     create = partial(recorder.changes.create_delegation, delegation, change)
     await recorder.record_change(create)
@@ -221,7 +221,9 @@ async def revoke_delegation(
     recorder: Recorder, request: RevokeDelegation, delivery: Delivery
 ) -> Message:
     """End the requester's delegation to one person, on record; nobody needs a right for that."""
-    delegator, delegate = delivery.requester.actor.id, request.delegate
+    require_identified(delivery.requester.actor)
+    delegator = delivery.requester.actor.id
+    delegate = await recorder.app.services.directory.canonical_id(request.delegate)
     change = recorder.change(
         delivery.requester,
         delivery.dedupe_key,
@@ -240,6 +242,7 @@ async def list_delegations(
 ) -> Message:
     """Return what a person delegates now, and what is delegated to them."""
     delegations, now = app.services.store.delegations, app.services.clock.now()
+    require_identified(delivery.requester.actor)
     user = delivery.requester.actor.id
     granted = await asyncio.to_thread(delegations.granted, user, now)
     received = await asyncio.to_thread(delegations.received, user, now)

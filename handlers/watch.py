@@ -8,6 +8,7 @@ from typing import assert_never
 
 from bot.domain.actions import OPEN_STATUSES, TABLE
 from bot.domain.objects import OBJECT_KINDS, ObjectId, Ref
+from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind, Requester
 from bot.domain.tracking import TrackedObject
 from bot.messages import Message, command_help
@@ -114,18 +115,17 @@ async def set_subscription(
     channel, user = requester.location.channel, requester.actor.id
     if Destination.parse(channel).kind is not DestinationKind.CHANNEL:
         raise UserError(watch_messages.not_here())
-    refusal = await recorder.app.services.slack.channels.refusal(channel)
+    app = recorder.app
+    refusal = await channel_refusal(app, channel)
     if subscribe and refusal:
         raise UserError(watch_messages.not_subscribable(refusal))
+    announcement = SubscriptionNotification(actor_id=user, subscribed=subscribe)
     change = recorder.change(
         requester,
         delivery.dedupe_key,
         "watch" if subscribe else "unwatch",
         {"target": channel},
-        (
-            user if refusal else channel,
-            SubscriptionNotification(actor_id=user, subscribed=subscribe),
-        ),
+        None if refusal else (channel, announcement),
     )
     changes = recorder.changes
     if subscribe:
@@ -135,6 +135,15 @@ async def set_subscription(
     if not await recorder.record_change(record):
         return watch_messages.subscription_unchanged(subscribed=subscribe)
     return watch_messages.subscription_changed(subscribed=subscribe)
+
+
+async def channel_refusal(app: AppContext, channel: str) -> ChannelRefusal | None:
+    """Return why nothing may be posted in a channel; raises UserError if Slack is slow to tell."""
+    try:
+        async with asyncio.timeout(app.services.timeouts.before_ack):
+            return await app.services.slack.channels.refusal(channel)
+    except TimeoutError as error:
+        raise UserError(watch_messages.channel_unknown()) from error
 
 
 async def snooze(
@@ -150,11 +159,10 @@ async def snooze(
         raise UserError(watch_messages.not_snoozable())
     await require_any_decision(app, tracked[0], requester)
     until = await snooze_end(app, choice, user)
-    refusal = await app.services.slack.channels.refusal(location.channel)
-    card_ts = "" if refusal else location.card
+    refused = not location.card or await channel_refusal(app, location.channel) is not None
     notification = SnoozeNotification(
         ref=ref,
-        thread_ts=card_ts,
+        thread_ts="" if refused else location.card,
         actor_id=user,
         until=until,
         auto_approves=until is not None and auto_approves_by(tracked[0].snapshot, until),
@@ -164,7 +172,7 @@ async def snooze(
         dedupe_key,
         "snooze" if until else "wake",
         {"target": str(ref), "until": until.isoformat() if until else None},
-        (location.channel if card_ts else user, notification),
+        (user if refused else location.channel, notification),
     )
     if not await recorder.record_change(partial(recorder.changes.snooze, ref, until, user, change)):
         raise UserError(watch_messages.not_snoozable())

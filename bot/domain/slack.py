@@ -5,6 +5,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Self
 
+from pydantic import Field
+
 from bot.domain.objects import ObjectId, Value
 
 # By how much Slack's clock may differ from ours: its requests are accepted so early or late.
@@ -51,11 +53,18 @@ class Destination:
 
 
 class Actor(Value):
-    """The Slack person who asks. Permission belongs to the id; the name is for display."""
+    """The Slack person who asks. Permission belongs to the id; the name is for display.
+
+    A person of an Enterprise Grid may have two ids, of which ``id`` is the organisation's;
+    ``alias`` is the other one, where they asked by that. Slack could not say who somebody is who
+    is not ``is_identified``: nothing may be recorded in their name.
+    """
 
     id: str
     name: str = ""
     team: str = ""
+    alias: str = ""
+    is_identified: bool = Field(default=True, exclude=True)
 
 
 class SlackLocation(Value):

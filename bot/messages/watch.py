@@ -205,6 +205,13 @@ def subscription_undone(channel: str, error_code: str) -> Message:
     )
 
 
+def channel_unknown() -> Message:
+    """Say that Slack did not tell in time what a channel is."""
+    return text_message(
+        "Slack did not say in time whether I may post here. Nothing was changed; try again."
+    )
+
+
 def not_here() -> Message:
     """Say that only a channel can be subscribed."""
     return text_message("That is for a channel: here I could only tell you. Nothing was changed.")

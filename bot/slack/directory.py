@@ -44,6 +44,23 @@ class LookupFailed(Exception):
         return SlackFailed(self.code).is_temporary
 
 
+def canonical_id(profile: dict[str, Any], user: str) -> str:
+    """Return the one id of a person, by Slack's answer about ``user``.
+
+    In an Enterprise Grid that is the organisation's, whichever of their ids they were asked by.
+
+    https://docs.slack.dev/reference/objects/user-object
+    """
+    enterprise_user = profile.get("enterprise_user") or {}
+    return str(enterprise_user.get("id") or profile.get("id") or user)
+
+
+def require_identified(actor: Actor) -> None:
+    """Raise LookupFailed for a person whom Slack could not name when they asked."""
+    if not actor.is_identified:
+        raise LookupFailed(TimeoutError("Slack did not say who this is"))
+
+
 class Directory:
     """Answers who a person is now.
 
@@ -69,12 +86,29 @@ class Directory:
         self._users: TtlCache[dict[str, Any]] = TtlCache(self._user, clock.monotonic)
         self._groups: TtlCache[frozenset[str]] = TtlCache(self._group, clock.monotonic)
 
-    async def principal(self, actor: Actor) -> Principal:
-        """Return what the policy must know of a person; raises LookupFailed."""
+    async def identify(self, actor: Actor) -> Actor:
+        """Return a person under their canonical id; raises LookupFailed."""
+        id_ = await self.canonical_id(actor.id)
+        if id_ == actor.id:
+            return actor
+        return actor.model_copy(update={"id": id_, "alias": actor.id})
+
+    async def canonical_id(self, user: str) -> str:
+        """Return the one id of a person who may have two; raises LookupFailed."""
         try:
             async with asyncio.timeout(self._within):
+                return canonical_id(await self._users.get(user), user)
+        except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
+            raise LookupFailed(error) from error
+
+    async def principal(self, actor: Actor) -> Principal:
+        """Return what the policy must know of a person; raises LookupFailed."""
+        require_identified(actor)
+        try:
+            async with asyncio.timeout(self._within):
+                user = canonical_id(await self._users.get(actor.id), actor.id)
                 principal, delegators = await asyncio.gather(
-                    self._principal(actor), self._delegators(actor.id)
+                    self._principal(actor), self._delegators(user)
                 )
                 lookups = (self._principal(Actor(id=id_, team=self._team)) for id_ in delegators)
                 # Whoever can't be looked up delegates nothing; one's own right does not need them.
@@ -96,26 +130,47 @@ class Directory:
         user, *members = await asyncio.gather(
             self._users.get(actor.id), *map(self._groups.get, groups)
         )
+        # The policy and a user group may name either id of a person.
+        id_ = canonical_id(user, actor.id)
+        ids = {id_, actor.id, actor.alias, user.get("id")} - {""}
+        if user.get("enterprise_user"):
+            ids.update(await self._ids_in_policy(id_))
         own_groups = {
-            group for group, people in zip(groups, members, strict=True) if actor.id in people
+            group
+            for group, people in zip(groups, members, strict=True)
+            if not ids.isdisjoint(people)
         }
         roles = frozenset(
             name
             for name, role in config.roles.items()
-            if actor.id in role.users or own_groups.intersection(role.usergroups)
+            if own_groups.intersection(role.usergroups) or not ids.isdisjoint(role.users)
         )
         teams = {user.get("team_id") or self._team, actor.team or self._team}
         # An address that Slack has not confirmed is nobody's.
         confirmed = user.get("is_email_confirmed") is not False
         email = (user.get("profile") or {}).get("email") or ""
-        identity = identify(config.identities, actor.id, email if confirmed else "")
+        mapped = sorted(ids.intersection(config.identities.users))
+        identity = identify(config.identities, (mapped or [id_])[0], email if confirmed else "")
         return Principal(
-            actor.id,
+            id_,
             roles if not user.get("deleted") else frozenset(),
             guest=bool(user.get("is_restricted") or user.get("is_ultra_restricted")),
             outsider=bool(user.get("is_stranger")) or teams != {self._team},
             identities=(identity,),
         )
+
+    async def _ids_in_policy(self, person: str) -> set[str]:
+        """Return the ids by which the policy names the person with this canonical id."""
+        config = self._policy.current
+        users = {*config.identities.users}.union(*(role.users for role in config.roles.values()))
+        ordered = sorted(users)
+        # Whoever can't be looked up is nobody, and holds up nobody else.
+        profiles = await asyncio.gather(*map(self._users.get, ordered), return_exceptions=True)
+        return {
+            user
+            for user, profile in zip(ordered, profiles, strict=True)
+            if not isinstance(profile, BaseException) and canonical_id(profile, user) == person
+        }
 
     async def group_members(self, group: str) -> frozenset[str]:
         """Return the people of a user group now; raises LookupFailed."""

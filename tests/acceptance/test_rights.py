@@ -187,7 +187,7 @@ async def test_when_slack_cannot_say_who_somebody_is_they_are_refused(
     environment: BotEnvironment, lookup: str
 ) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
-    environment.clock.forward(minutes=2)  # what Slack said for the card is forgotten
+    environment.clock.forward(minutes=2)  # what Slack said of her is not kept any more
     troubles = [
         Fault(on=lookup, status=200, code="internal_error"),
         Fault(on=lookup, status=500),

@@ -164,7 +164,7 @@ async def test_who_may_has_a_channel_told_of_all_that_comes_also_after_a_restart
     await first_poll_finished(environment)
     answer = await environment.answer(ALICE, "/secmaster watch")
     assert "This channel is told of all that comes from now on." in answer
-    assert f"<@{ALICE}> had this channel told of all" in environment.slack.messages(SOC)[-1]["text"]
+    await environment.posted(SOC, f"<@{ALICE}> had this channel told of all")
     assert "already" in await environment.answer(BOB, "/secmaster watch")
     assert "*this channel* asked for all that comes" in await environment.answer(
         DAVE, "/secmaster routes"
@@ -175,8 +175,7 @@ async def test_who_may_has_a_channel_told_of_all_that_comes_also_after_a_restart
         come(anew, "Another odd one")
         await environment.slack.until(lambda: card_of(environment, SOC, "Another odd one"))
         assert "told no longer" in await anew.answer(BOB, "/secmaster unwatch")
-        text = environment.slack.messages(SOC)[-1]["text"]
-        assert f"<@{BOB}> had this channel told no longer" in text
+        await environment.posted(SOC, f"<@{BOB}> had this channel told no longer")
         come(anew, "Odd last one")
         await anew.polls(4)
         assert not card_of(environment, SOC, "Odd last one")
@@ -216,9 +215,11 @@ async def test_not_in_a_chat_and_not_where_the_bot_may_not_post(
         )
     )
     await environment.slack.command(ALICE, PRIVATE, "/secmaster watch")
-    await environment.slack.until(lambda: environment.slack.ephemerals(ALICE))
+    await environment.ephemeral(ALICE, "This channel is told of all that comes")
+    await environment.posted(chat(environment, ALICE), "told of nothing after all", "can't see")
     assert environment.app.services.store.subscriptions.channels() == []
-    await environment.ephemeral(ALICE, "I can't see this channel")
+    entries = environment.app.services.store.audit.entries(PRIVATE)
+    assert [entry["outcome"] for entry in entries] == ["done", "failed"]
 
 
 async def test_a_new_policy_changes_where_cards_go_and_what_is_remembered(

@@ -33,7 +33,11 @@ class PageState:
         channels = [channel for channel in self.workspace.channels.values() if not channel.person]
         return {
             "team": {"id": TEAM, "name": TEAM_NAME},
-            "people": [self._person(user) for user in self.workspace.users.values()],
+            "people": [
+                self._person(user)
+                for id_, user in self.workspace.users.items()
+                if id_ not in self.workspace.second_ids
+            ],
             "groups": [
                 {key: group[key] for key in ("id", "handle", "name", "users")}
                 for group in self.workspace.groups.values()

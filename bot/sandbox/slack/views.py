@@ -77,6 +77,7 @@ class Views:
         """Show a view in a person's home tab."""
         if user not in self.workspace.users:
             raise SlackError("user_not_found")
+        user = self.workspace.local_id(user)
         check_view(view, "home")
         old = self.homes.get(user)
         if old:

@@ -87,13 +87,14 @@ class Ephemeral:
 class Workspace:
     """All people, groups, channels and messages, by id.
 
-    ``clock`` is in Unix seconds. ``read`` is the last ts that each person has read of each
-    channel, by person and channel.
+    ``clock`` is in Unix seconds. ``second_ids`` lead from a person's other id to their own.
+    ``read`` is the last ts that each person has read of each channel, by person and channel.
     """
 
     clock: Callable[[], float]
     changes: Changes = field(default_factory=Changes)
     users: dict[str, Json] = field(default_factory=dict)
+    second_ids: dict[str, str] = field(default_factory=dict)
     groups: dict[str, Json] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
     messages: dict[str, Timeline] = field(default_factory=dict)
@@ -108,6 +109,23 @@ class Workspace:
 
     def __post_init__(self) -> None:
         self.permits = Permits(self.clock)
+
+    def give_enterprise_id(self, user: str, enterprise_id: str) -> None:
+        """Have a person go by a second id as well, which is that of their organisation.
+
+        https://docs.slack.dev/enterprise/developing-for-enterprise-organizations
+        """
+        person = self.users[user]
+        person["enterprise_user"] = {"id": enterprise_id, "enterprise_id": "E0DEMO"}
+        self.users[enterprise_id] = person
+        self.second_ids[enterprise_id] = user
+        for channel in self.channels.values():
+            if user in channel.members:
+                channel.members.append(enterprise_id)
+
+    def local_id(self, user: str) -> str:
+        """Return a person's id in this workspace, whichever of theirs is given."""
+        return self.second_ids.get(user, user)
 
     def ts(self) -> str:
         """Return the next timestamp: the clock's second, always later than the one before."""
@@ -133,8 +151,8 @@ class Workspace:
 
     def dm(self, user: str) -> Channel | None:
         """Return the direct messages of a person and the app."""
-        channels = self.channels.values()
-        return next((channel for channel in channels if channel.person == user != ""), None)
+        channels, person = self.channels.values(), self.local_id(user)
+        return next((channel for channel in channels if channel.person == person != ""), None)
 
     def check_may_post(self, channel: Channel, scopes: frozenset[str]) -> None:
         """Raise ``SlackError`` unless an app with these scopes may post in the channel."""
@@ -249,7 +267,7 @@ class Workspace:
         stored = {"type": "message", "team": TEAM, **message, "ts": self.ts(), "is_ephemeral": True}
         if thread_ts:
             stored["thread_ts"] = thread_ts
-        self.ephemerals.append(Ephemeral(user, channel, stored))
+        self.ephemerals.append(Ephemeral(self.local_id(user), channel, stored))
         self.touch(stored)
         return stored
 
@@ -260,7 +278,7 @@ class Workspace:
     def ephemerals_of(self, user: str, channel: str | None = None) -> Iterator[Ephemeral]:
         """Yield the ephemeral messages that a person sees, in one channel or in all."""
         for ephemeral in self.ephemerals:
-            if ephemeral.user == user and channel in (None, ephemeral.channel):
+            if ephemeral.user == self.local_id(user) and channel in (None, ephemeral.channel):
                 yield ephemeral
 
     def find_ephemeral(self, user: str, channel: str, ts: str) -> Ephemeral | None:

