@@ -305,6 +305,7 @@ def test_a_user_group_that_no_role_has_is_said(folder: Path) -> None:
 # What the policy itself may not mean.
 
 DENY = "[[rules]]\neffect = 'deny'\n"
+ADDED = f"rule {POLICY.count('[[rules]]') + 1}"  # behind those of the policy
 
 
 def notes(folder: Path, *rules: str) -> list[str]:
@@ -324,7 +325,7 @@ def test_rules_that_rest_on_a_name_alone_are_noted_in_one_line(folder: Path) -> 
         "when = { name = 'x', workspace = ['a'] }\n"
     )
     (note,) = notes(folder, both)
-    assert note.startswith(f"{alone}, rule 6. ")
+    assert note.startswith(f"{alone}, {ADDED}. ")
     typed = both.replace("workspace = ['a']", "related_object = 'y'")
     (note,) = notes(folder, typed)
     assert note.startswith(f"{alone}. ")
@@ -334,7 +335,9 @@ def test_it_is_said_what_a_deny_does_where_the_object_cannot_be_read(folder: Pat
     plain = f"{DENY}name = 'freeze'\nactions = ['task.approve']\n"
     deny = f"{plain}when = {{ related_object = 'x' }}\n"
     (note,) = notes(folder, deny)[1:]
-    assert note.startswith("Note: rule 6 (freeze) denies unless its when certainly does not fit: ")
+    assert note.startswith(
+        f"Note: {ADDED} (freeze) denies unless its when certainly does not fit: "
+    )
     assert note.endswith("where SecMaster can't be read or does not state what it asks for.")
     assert notes(folder, plain + "when = { workspace = ['soc'] }\n")[1:] == []
 
@@ -355,7 +358,7 @@ def test_it_is_said_what_a_deny_does_where_the_object_cannot_be_read(folder: Pat
 def test_a_rule_that_a_deny_leaves_nothing_to_allow_is_noted(
     folder: Path, deny: str, overruled: list[str]
 ) -> None:
-    sentence = "never allows anything: rule 6 denies all of it."
+    sentence = f"never allows anything: {ADDED} denies all of it."
     assert notes(folder, f"{DENY}{deny}\n")[1:] == [
         f"Note: {rule} {sentence}" for rule in overruled
     ]
@@ -366,13 +369,13 @@ def test_a_rule_that_a_deny_leaves_nothing_to_allow_is_noted(
     [
         (
             "actions = ['task.comment']",
-            case("U0ALICE", "task.comment", REFUSED, "why = 'denied'", "rule = 'rule 6'"),
-            "refused, rule 6 denies it, whatever else allows it",
+            case("U0ALICE", "task.comment", REFUSED, "why = 'denied'", f"rule = '{ADDED}'"),
+            f"refused, {ADDED} denies it, whatever else allows it",
         ),
         (
             "actions = ['task.approve']\nwhen = { name = 'x' }",
             case("U0ALICE", "task.approve", "task = 'nameless'", REFUSED, "why = 'denied-unread'"),
-            "refused, rule 6 denies it, as what that rule asks for could not be read",
+            f"refused, {ADDED} denies it, as what that rule asks for could not be read",
         ),
         (
             "actions = ['task.detach']",
