@@ -81,6 +81,7 @@ def may_not_read(kind: ObjectKind, refused: Refused, roles: Mapping[str, Role]) 
         rule=refused.rule,
         Rule=refused.rule.capitalize(),
         members=role_members(refused.roles, roles),
+        letters=name_letters(refused.letters),
     )
     return text_message(f"🚫 {text}")
 

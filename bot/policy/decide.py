@@ -209,8 +209,7 @@ def read_scope(
         return ReadScope.EVERYTHING
     if len(refusals) < len(decisions):
         return ReadScope.SOME
-    named = (refusal for refusal in refusals if refusal.reason is not RefusalReason.NO_RULE)
-    return next(named, refusals[0])
+    return next((refusal for refusal in refusals if refusal.roles), refusals[0])
 
 
 def _decide(

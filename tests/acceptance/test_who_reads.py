@@ -81,7 +81,7 @@ users = ["{BOB}"]
 [[rules]]
 actions = ["task.read"]
 roles = ["some", "lead"]
-when = {{ name = "(?!Isolate)" }}
+when = {{ name = "[^I]" }}
 
 [[rules]]
 actions = ["task.read"]
@@ -284,10 +284,7 @@ BUTTONS = {
     "refresh": ("refresh", str(REF)),
     "refresh, alone": ("refresh", str(REF)),
     "post": (private_cards.POST, str(REF)),
-    "answer": (
-        private_cards.ANSWER,
-        AskedCommand(action="task.approve", button=str(REF)).model_dump_json(),
-    ),
+    "answer": (private_cards.ANSWER, str(AskedCommand(action="task.approve", button=str(REF)))),
     "several": ("several", "1|task|main||"),
     "home": ("home.next", "{}"),
     "actions": ("task.approve", str(REF)),
