@@ -280,22 +280,22 @@ async def test_each_button_form_and_shortcut_that_records_survives(
     slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ) -> None:
     async with story(slack, secmaster, database_url, tmp_path) as it:
-        presses = await asyncio.gather(
-            press(it, "task.approve"),
-            press(it, "instance.retry", user=CAROL),
-            press(it, "snooze.1h"),
-            press(it, "snooze.9h"),
-            press(it, "snooze.0h", before="snooze.1h"),
-            press_request(it, "withdraw", BOB),
-            press_request(it, "refuse", ALICE),
-            submit(it, "task.terminate", {"reason": "a decoy"}),
-            submit(it, "task.comment", {"comment": "seen"}),
-            submit(it, "instance.debug", {"task_id": ID, "input_dataobject": "[]"}, CAROL),
-            submit_break_glass(it),
-            submit_shortcut(it),
-            confirm_batch(it),
-            choose_on_home(it),
-        )
+        presses = [
+            await press(it, "task.approve"),
+            await press(it, "instance.retry", user=CAROL),
+            await press(it, "snooze.1h"),
+            await press(it, "snooze.9h"),
+            await press(it, "snooze.0h", before="snooze.1h"),
+            await press_request(it, "withdraw", BOB),
+            await press_request(it, "refuse", ALICE),
+            await submit(it, "task.terminate", {"reason": "a decoy"}),
+            await submit(it, "task.comment", {"comment": "seen"}),
+            await submit(it, "instance.debug", {"task_id": ID, "input_dataobject": "[]"}, CAROL),
+            await submit_break_glass(it),
+            await submit_shortcut(it),
+            await confirm_batch(it),
+            await choose_on_home(it),
+        ]
         it.bot.stop_after_ack()
         for each in presses:
             await each()
