@@ -92,7 +92,7 @@ def attempts_before() -> int:
 
 def is_last_attempt(attempts: int) -> bool:
     """Return whether a step that wants no more than so many attempts is at the last of them."""
-    return attempts_before() + 1 >= attempts
+    return DBOS.step_status is None or attempts_before() + 1 >= attempts
 
 
 def posted_since(services: Services, operation: Operation) -> datetime | None:

@@ -171,7 +171,7 @@ async def test_a_record_has_all_that_an_auditor_asks_for(environment: BotEnviron
     entry = environment.app.services.store.audit.entries(Ref(kind="task", id=seed.TASK_BLOCK_IP))[
         -1
     ]
-    assert entry["actor"] == {"id": ALICE, "name": "Alice", "team": "T0DEMO"}
+    assert entry["actor"] == {"id": ALICE, "alias": "", "name": "Alice", "team": "T0DEMO"}
     assert entry["location"]["channel"] == SOC
     assert entry["location"]["card"] == ts
     assert entry["action"] == "task.approve"
