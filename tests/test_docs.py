@@ -75,8 +75,8 @@ def first_cells(text: str) -> str:
 
 
 def headings(text: str) -> list[str]:
-    found = re.findall(r"^#+ (.*)$", without_code(text), re.MULTILINE)
-    return [heading.replace("`", "").strip() for heading in found]
+    titles = re.findall(r"^#+ (.*)$", without_code(text), re.MULTILINE)
+    return [heading.replace("`", "").strip() for heading in titles]
 
 
 def anchor(heading: str) -> str:

@@ -64,8 +64,8 @@ class UnfinishedOperation:
             case Runner.ABSENT:
                 return f"waits for {self.status.executor_id}, which does not run"
             case Runner.STOPPED:
-                told = f"{self.outcome.state} and not told, " if self.outcome else ""
-                return f"{told}stopped by an error"
+                outcome = f"{self.outcome.state} and not told, " if self.outcome else ""
+                return f"{outcome}stopped by an error"
             case _:
                 assert_never(self.runner)
 

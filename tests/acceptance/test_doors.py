@@ -439,8 +439,8 @@ async def top_view(story: Story, user: str, callback: str) -> dict[str, Any]:
 
 
 def element(view: dict[str, Any], block_id: str) -> dict[str, Any]:
-    [found] = [b["element"] for b in view["blocks"] if b.get("block_id") == block_id]
-    return dict(found)
+    [block] = [b["element"] for b in view["blocks"] if b.get("block_id") == block_id]
+    return dict(block)
 
 
 async def choose_on_home(story: Story) -> Press:

@@ -151,8 +151,8 @@ def waits_for_name(engine: sa.Engine, name: str) -> Iterator[None]:
         query = "SELECT pg_advisory_lock(hashtext(%s))"
         waiting = threads.submit(connection.execute, query, [f"secmaster-bot {name}"])
         with _administrator(engine) as administrator:
-            asked = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-            while administrator.execute(asked).fetchone() is None:
+            waiters = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            while administrator.execute(waiters).fetchone() is None:
                 pass
         yield
         waiting.result()

@@ -280,9 +280,9 @@ def test_a_user_group_that_is_not_listed_is_empty_and_said_so(folder: Path) -> N
 
 
 def test_an_older_policy_is_told_the_lines_that_let_somebody_read(folder: Path) -> None:
-    asked = case("U0ALICE", "task.read", REFUSED, "why = 'no-rule'")
+    refusal = case("U0ALICE", "task.read", REFUSED, "why = 'no-rule'")
     (folder / "policy.toml").write_text(OLD_POLICY)
-    exit_code, output = check(folder, FACTS + asked)
+    exit_code, output = check(folder, FACTS + refusal)
     assert "Note: no rule lets anybody read tasks and instances" in output
     lines = [line.strip() for line in output.splitlines()]
     first = lines.index("[[rules]]")
