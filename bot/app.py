@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Self
@@ -196,6 +197,9 @@ class App:
         stack.push_async_callback(tracker.cancel_all)
         # That a workflow is broken off is no news: the next start resumes it.
         stack.callback(dbos_log.setLevel, logging.ERROR)
+        # DBOS makes its threads those of the loop, and ends them.
+        loop = asyncio.get_running_loop()
+        stack.callback(loop.set_default_executor, ThreadPoolExecutor())
         stack.push_async_callback(asyncio.to_thread, DBOS.destroy)
         stack.push_async_callback(tracker.settle, GRACE)
         DBOS.launch()

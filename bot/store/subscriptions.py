@@ -23,7 +23,8 @@ def add(
     """
     row = {"channel": channel, "actor_id": actor_id, "at": at}
     statement = insert(subscriptions).values(row).on_conflict_do_nothing()
-    return bool(connection.execute(statement).rowcount)
+    # By what is returned: of an INSERT psycopg does not tell how many rows there were.
+    return connection.execute(statement.returning(subscriptions.c.channel)).first() is not None
 
 
 def remove(connection: sa.Connection, channel: str) -> bool:

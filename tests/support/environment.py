@@ -4,9 +4,7 @@ Everything is real and on loopback: HTTP or websockets on both sides, and a data
 plays people through ``slack`` and looks at what they would see.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -141,8 +139,6 @@ async def restarted(
 ) -> AsyncIterator[BotEnvironment]:
     """The same environment after the bot was stopped, if it was not yet, and started anew."""
     await environment.app.__aexit__()
-    # The flows leave the loop with threads of theirs, which have ended; a process would be new.
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
     slack, secmaster, clock = environment.slack, environment.secmaster, environment.clock
     settings = settings_for(slack.url, secmaster.url, database_url)
     async with App(settings, policy(rules), QUICK_TIMEOUTS, clock) as app:
