@@ -207,6 +207,7 @@ async def test_others_are_refused_and_told_who_may(environment: BotEnvironment, 
 async def test_not_in_a_chat_and_not_where_the_bot_may_not_post(
     environment: BotEnvironment,
 ) -> None:
+    await first_poll_finished(environment)
     await environment.slack.say(ALICE, chat(environment, ALICE), "watch")
     await environment.slack.until(
         lambda: (
