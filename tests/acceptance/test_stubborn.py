@@ -165,6 +165,8 @@ async def test_what_was_settled_long_ago_is_forgotten_and_what_waits_is_not(
     await environment.polls(3)
     assert [each.ref for each in of(refs)] == refs[1:]
     assert len(cards_with(environment, SOC, "Waits")) == 1
+    [reminder] = await environment.replies(ts)
+    assert "*Overdue*" in reminder
 
 
 @under(ESCALATES)
