@@ -136,7 +136,7 @@ class App:
         bolt = open_bolt(client, settings, identity.data, within=self.timeouts.answer)
         register(bolt, Recorder(context, operations, batches, changes))
         await self._open_web(bolt, listener, health_listener, stack)
-        self.poller = Poller(self.services)
+        self.poller = Poller(self.services, settings.retention_days)
         self.home_refresher = HomeRefresher(context)
         self.poller.subscribe(partial(digests.enqueue_due, self.services))
         self.poller.subscribe(self.home_refresher)

@@ -70,6 +70,7 @@ class Settings(Database):
     bot_port: int = Field(3000, ge=0, le=65535)
     bot_health_port: int | None = Field(None, ge=0, le=65535)
     bot_config: Path = Path("secmaster-bot.toml")
+    retention_days: int = Field(90, ge=0, le=36_500)  # 0: for ever
     bot_replica: str = Field("main", pattern=r"^[A-Za-z0-9_-]{1,40}$")
 
     @property

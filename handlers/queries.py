@@ -164,10 +164,15 @@ async def show_pressed(app: AppContext, ref: Ref, requester: Requester, *, posts
 
 async def refresh(app: AppContext, ref: Ref, requester: Requester) -> None:
     """Draw all cards of an object anew, or the private one that was pressed."""
-    if requester.location.is_private:
+    location = requester.location
+    if location.is_private:
         await show(app, ShowCard(ref), requester, private=True, in_place=True)
     else:
         await (await open_reader(app.services, requester.actor)).require_object(ref)
+        if location.card:
+            # Its record may have been deleted for its age, and only what is on record is drawn.
+            unrecorded, now = app.services.store.cards.add_unrecorded, app.services.clock.now()
+            await asyncio.to_thread(unrecorded, ref, location.channel, location.card, now)
         await app.services.cards.redraw(ref)
 
 

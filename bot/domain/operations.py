@@ -106,6 +106,9 @@ class OperationState(StrEnum):
     UNKNOWN = "unknown"
 
 
+UNDER_WAY = (OperationState.PENDING, OperationState.IN_DOUBT)
+
+
 class Runner(StrEnum):
     """Who carries out an operation that has not ended.
 

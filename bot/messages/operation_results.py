@@ -6,6 +6,7 @@ from typing import assert_never
 from bot.domain.actions import BY_NAME, Action, needs_attribution
 from bot.domain.approvals import ApprovalIntent, ApprovalRequest
 from bot.domain.operations import (
+    UNDER_WAY,
     Operation,
     OperationState,
     Outcome,
@@ -21,8 +22,6 @@ from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT, failure_senten
 from bot.messages.fields import INSTANCE_STATES, TASK_STATES
 from bot.messages.labels import labels
 from bot.messages.text import code, date_token, inline, mention_user, quote
-
-UNDER_WAY = (OperationState.PENDING, OperationState.IN_DOUBT)
 
 # {noun} is what was asked for, {actor} who asked; {comment_stays} is a sentence or "".
 NOT_DONE_TEXTS = {

@@ -24,7 +24,6 @@ RETRY_PAUSE = 5.0  # seconds before Slack or SecMaster is asked again
 KEEPS_PLACE = timedelta(minutes=1)  # for which an entry in trouble stays first in line
 POSTPONED_BY = timedelta(minutes=2)  # then the others have their turn: it must not starve them
 NO_MEMBERS = "no_members"  # our code for a user group that is empty or gone
-RETENTION = timedelta(days=30)  # what was posted longer ago is forgotten
 PLANNED_AT_ONCE = 100  # objects read from the database at a time
 REPLAN_AFTER = timedelta(minutes=1)  # for an object that could not be planned
 

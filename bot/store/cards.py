@@ -179,6 +179,20 @@ class Cards(Repository):
             rows = connection.execute(query).all()
         return [ref for row in rows if (ref := Ref.parse(row.ref))]
 
+    def purge(self, before: datetime, limit: int) -> int:
+        """Delete up to ``limit`` cards whose objects can't change any more; return how many.
+
+        They were read last before the given time. The rows of one message go together: without
+        some of them it would be drawn as the card of fewer objects.
+        """
+        row = cards.alias()
+        changeable = row.c.open | (row.c.checked_at >= before) | (row.c.read_at >= before)
+        kept_message = sa.exists().where(
+            row.c.channel == cards.c.channel, row.c.ts == cards.c.ts, changeable
+        )
+        old = (cards.c.checked_at < before) & sa.not_(kept_message)
+        return self._delete(cards, old, limit)
+
 
 def _row(card: Card, at: datetime) -> dict[str, Any]:
     """Return the row of a card that was posted at a time, but when its object was read."""

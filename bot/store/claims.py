@@ -27,7 +27,13 @@ from bot.domain.claims import (
     WaitingFor,
 )
 from bot.domain.objects import Ref
-from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.operations import (
+    UNDER_WAY,
+    Operation,
+    OperationState,
+    Outcome,
+    StandingOperation,
+)
 from bot.domain.reasons import OutcomeReason
 from bot.domain.snapshots import StoredSnapshot
 from bot.store import approvals, audit, snapshots
@@ -36,10 +42,10 @@ from bot.store.repository import Repository
 from bot.store.tables import approvals as approvals_table
 from bot.store.tables import claims
 from bot.store.times import from_db
+from bot.store.workflows import status_table
 
 Row = sa.Row[Any]
 SETTLE_TIME = timedelta(minutes=1)  # by then SecMaster shows what was done
-UNDER_WAY = (OperationState.PENDING, OperationState.IN_DOUBT)
 PERHAPS_SENT = (OperationState.DONE, OperationState.UNKNOWN, *UNDER_WAY)
 
 
@@ -210,6 +216,17 @@ class Claims(Repository):
                 return
             if outcome.state is OperationState.DONE and outcome.retries_before is not None:
                 follow_retry(connection, operation, outcome.retries_before, at)
+
+    def purge(self, before: datetime, limit: int) -> int:
+        """Delete up to ``limit`` claims that ended before a time; return how many.
+
+        A claim stays for as long as its operation's workflow is on record: what runs again finds
+        by it that it has written already.
+        """
+        workflows = status_table(self.engine)
+        has_workflow = sa.exists().where(workflows.c.workflow_uuid == claims.c.operation_id)
+        ended = claims.c.state.not_in(UNDER_WAY) & (claims.c.at < before)
+        return self._delete(claims, ended & sa.not_(has_workflow), limit)
 
     def standing_operation(self, ref: Ref, *states: OperationState) -> StandingOperation | None:
         """Return the last operation on an object that is in one of these states."""

@@ -30,7 +30,7 @@ def end(connection: sa.Connection, delegator: str, delegate: str, at: datetime) 
 
 
 class Delegations(Repository):
-    """Reads the table of delegations."""
+    """Reads the table of delegations, and deletes what is over."""
 
     def received(self, delegate: str, at: datetime) -> list[Delegation]:
         """Return the delegations to a person that are in force."""
@@ -39,6 +39,10 @@ class Delegations(Repository):
     def granted(self, delegator: str, at: datetime) -> list[Delegation]:
         """Return the delegations by a person that are in force."""
         return self._in_force(delegations.c.delegator == delegator, at)
+
+    def purge(self, before: datetime, limit: int) -> int:
+        """Delete up to ``limit`` delegations that ended before a time; return how many."""
+        return self._delete(delegations, delegations.c.until < to_utc(before), limit)
 
     def _in_force(self, condition: sa.ColumnElement[bool], at: datetime) -> list[Delegation]:
         query = sa.select(delegations).where(condition, delegations.c.until > at)

@@ -51,6 +51,10 @@ class HomeViews(Repository):
         with self.engine.begin() as connection:
             connection.execute(update.values(fingerprint=fingerprint))
 
+    def purge(self, before: datetime, limit: int) -> int:
+        """Delete up to ``limit`` Homes last opened before a time; return how many."""
+        return self._delete(home_views, home_views.c.opened_at < to_utc(before), limit)
+
     def opened_since(self, since: datetime) -> list[tuple[str, dict[str, Any], str]]:
         """Return user, options and fingerprint of each Home that was opened since a time."""
         query = (

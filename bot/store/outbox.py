@@ -134,10 +134,9 @@ class Outbox(Repository):
         with self.engine.begin() as connection:
             connection.execute(sa.update(outbox).where(rows).values(not_before=to_utc(at)))
 
-    def purge(self, before: datetime) -> None:
-        """Delete what was posted before a time."""
-        with self.engine.begin() as connection:
-            connection.execute(sa.delete(outbox).where(outbox.c.done_at < to_utc(before)))
+    def purge(self, before: datetime, limit: int) -> int:
+        """Delete up to ``limit`` entries that were posted before a time; return how many."""
+        return self._delete(outbox, outbox.c.done_at < to_utc(before), limit)
 
     def redirect(self, source: Destination, target: Destination) -> None:
         """Have what waits for a destination posted for another, in the same order."""

@@ -15,3 +15,14 @@ class Repository:
         self.engine = engine
         dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
         self._insert = dialect.insert
+
+    def _delete(self, table: sa.Table, condition: sa.ColumnElement[bool], limit: int) -> int:
+        """Delete up to ``limit`` rows that meet a condition, and return how many."""
+        key = list(table.primary_key.columns)
+        with self.engine.begin() as connection:
+            rows = connection.execute(sa.select(*key).where(condition).limit(limit)).all()
+            if not rows:
+                return 0
+            chosen = sa.tuple_(*key).in_([tuple(row) for row in rows])
+            # Asked again, for what somebody has changed since they were chosen.
+            return connection.execute(sa.delete(table).where(chosen, condition)).rowcount

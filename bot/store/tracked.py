@@ -261,13 +261,12 @@ class TrackedObjects(Repository):
         with self.engine.begin() as connection:
             connection.execute(update.values(**times))
 
-    def purge(self, before: datetime) -> None:
-        """Delete what was settled before a time, unless it is stale."""
+    def purge(self, before: datetime, limit: int) -> int:
+        """Delete up to ``limit`` rows settled before a time and not stale; return how many."""
         settled = sa.not_(tracked_objects.c.open | tracked_objects.c.stale) & (
             tracked_objects.c.settled_at < to_utc(before)
         )
-        with self.engine.begin() as connection:
-            connection.execute(sa.delete(tracked_objects).where(settled))
+        return self._delete(tracked_objects, settled, limit)
 
     # For digests.
 

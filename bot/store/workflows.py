@@ -1,15 +1,32 @@
-"""The tables of the durable workflows, as far as they say who carries an operation out.
+"""The tables of the durable workflows: who carries an operation out, and what has ended.
 
 They are DBOS's own, which alone writes them.
 """
 
+from datetime import datetime
+
 import sqlalchemy as sa
 
-from bot.domain.operations import Runner
+from bot.domain.operations import UNDER_WAY, Runner
 from bot.store.engine import is_name_held
 from bot.store.repository import Repository
+from bot.store.tables import claims
 
 STOPPED = ("CANCELLED", "ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+ENDED = ("SUCCESS", "ERROR", "CANCELLED")
+
+
+def status_table(engine: sa.Engine) -> sa.TableClause:
+    """Return the table of workflows, with the columns that are read here."""
+    return sa.table(
+        "workflow_status",
+        sa.column("workflow_uuid", sa.String),
+        sa.column("status", sa.String),
+        sa.column("executor_id", sa.String),
+        sa.column("parent_workflow_id", sa.String),
+        sa.column("completed_at", sa.BigInteger),  # in milliseconds
+        schema="dbos" if engine.dialect.name == "postgresql" else None,
+    )
 
 
 class Workflows(Repository):
@@ -17,12 +34,7 @@ class Workflows(Repository):
 
     def __init__(self, engine: sa.Engine) -> None:
         super().__init__(engine)
-        names = ("workflow_uuid", "status", "executor_id")
-        self._status = sa.table(
-            "workflow_status",
-            *(sa.column(name, sa.String) for name in names),
-            schema="dbos" if engine.dialect.name == "postgresql" else None,
-        )
+        self._status = status_table(engine)
 
     def runner(self, operation_id: str) -> Runner:
         """Return whether somebody carries an operation out, or will."""
@@ -35,3 +47,30 @@ class Workflows(Repository):
         if row.status != "PENDING" or is_name_held(self.engine, row.executor_id):
             return Runner.ALIVE
         return Runner.ABSENT
+
+    def ended(self, before: datetime, limit: int) -> list[str]:
+        """Return the ids of up to ``limit`` workflows that ended before a time, oldest first.
+
+        Without those that an operator may still have carried on, since they hold a claim, and
+        those whose batch has not ended: it would start them anew.
+        """
+        table, batch = self._status, self._status.alias()
+        holds_claim = sa.exists().where(
+            claims.c.operation_id == table.c.workflow_uuid, claims.c.state.in_(UNDER_WAY)
+        )
+        has_open_batch = sa.exists().where(
+            batch.c.workflow_uuid == table.c.parent_workflow_id, batch.c.status.not_in(ENDED)
+        )
+        query = (
+            sa.select(table.c.workflow_uuid)
+            .where(
+                table.c.status.in_(ENDED),
+                table.c.completed_at < int(before.timestamp() * 1000),
+                sa.not_(holds_claim),
+                sa.not_(has_open_batch),
+            )
+            .order_by(table.c.completed_at)
+            .limit(limit)
+        )
+        with self.engine.begin() as connection:
+            return list(connection.execute(query).scalars())

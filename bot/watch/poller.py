@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import OBJECT_KINDS
@@ -18,7 +18,7 @@ from bot.domain.slack import Destination
 from bot.domain.tracking import ListedObject, TrackedObject
 from bot.domain.watch_status import PollStatus
 from bot.notifications import fallback, planner
-from bot.notifications.dispatcher import RETENTION, Dispatcher
+from bot.notifications.dispatcher import Dispatcher
 from bot.notifications.kinds import BacklogNotification
 from bot.secmaster import SecMasterError, Task, Unavailable
 from bot.services import Services
@@ -26,20 +26,21 @@ from bot.store import NameInUse
 from bot.watch.leader import Leader
 from bot.watch.list_sync import ListDelta, ListedRow, ListSynchronizer
 from bot.watch.reconcile import SECMASTER_DOWN, catch_up
+from bot.watch.retention import Retention
 
 log = logging.getLogger(__name__)
 
 BATCH = 100  # objects recorded in one transaction: a click must not wait for all of them
-TRACKED_FOR = timedelta(days=90)  # what was settled longer ago nobody asks about
 DISPATCH_INTERVAL = 30.0  # seconds, where there is no poll to wake the dispatcher
 MAX_PAUSE = 300.0  # seconds between two polls while SecMaster is in trouble
 
 
 class Poller:
-    """Polls for as long as this replica leads, with the dispatcher beside it."""
+    """Polls for as long as this replica leads, with dispatcher and retention beside it."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, retention_days: int = 0) -> None:
         self.dispatcher = Dispatcher(services)
+        self.retention = Retention(services, retention_days)
         self._services = services
         self._subscribers: list[Callable[[], Awaitable[None]]] = []
         self._failures = 0  # workspaces that could not be polled, one after the other
@@ -66,11 +67,12 @@ class Poller:
             await self._services.clock.sleep(interval or DISPATCH_INTERVAL)
 
     async def lead(self, interval: float, leader: Leader) -> None:
-        """Poll and dispatch side by side, until the lead is lost or one of them fails."""
+        """Poll, dispatch and purge side by side, until the lead is lost or one of them fails."""
         self._synchronizers = self.new_synchronizers()
         pause, polls = interval or DISPATCH_INTERVAL, interval > 0
         dispatching = self.dispatcher.run(pause, leader.is_leader, plans=polls)
-        loops = [asyncio.create_task(dispatching)]
+        purging = self.retention.run(leader.is_leader)
+        loops = [asyncio.create_task(dispatching), asyncio.create_task(purging)]
         if polls:
             log.info("this replica polls now")
             loops.append(asyncio.create_task(self.poll_repeatedly(interval, leader)))
@@ -102,9 +104,9 @@ class Poller:
                 backoff = min(MAX_PAUSE, 2.0 ** min(self._failures, 10))
                 pause = max(pause, retry_after, backoff)
         self.dispatcher.wake()
-        for step in (self.purge, *self._subscribers):
+        for callback in self._subscribers:
             try:
-                await step()
+                await callback()
             except Exception:
                 # Whatever is the matter with one of them, the others do their part.
                 log.exception("a subscriber of the poll failed")
@@ -149,12 +151,6 @@ class Poller:
             if await asyncio.to_thread(services.store.tracked.stale, 1):
                 return
         await record(services, await synchronizer.full_scan(), is_first=is_first)
-
-    async def purge(self) -> None:
-        """Drop what was posted, and what was settled, long ago."""
-        now, store = self._services.clock.now(), self._services.store
-        await asyncio.to_thread(store.outbox.purge, now - RETENTION)
-        await asyncio.to_thread(store.tracked.purge, now - TRACKED_FOR)
 
     def new_synchronizers(self) -> list[ListSynchronizer]:
         """Return one for each list, which knows nothing of it yet: a new leader begins anew."""

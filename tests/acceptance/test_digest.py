@@ -67,6 +67,7 @@ async def test_a_hand_over_says_who_did_what_and_what_still_waits(
     assert "*The retry finished*" in ended
 
 
+@pytest.mark.slow
 async def test_a_hand_over_waits_for_secmaster_so_that_nothing_is_left_out(
     environment: BotEnvironment,
 ) -> None:

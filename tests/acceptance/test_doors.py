@@ -195,6 +195,7 @@ async def kill_and_restart(story: Story) -> None:
 
 @pytest.mark.longest(90)
 @postgres_in_full
+@pytest.mark.slow
 async def test_each_command_that_records_survives_at_every_door(
     slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ) -> None:
@@ -276,6 +277,7 @@ async def prepare(  # noqa: PLR0911 - one return for each kind of row
 
 @pytest.mark.longest(90)
 @postgres_in_full
+@pytest.mark.slow
 async def test_each_button_form_and_shortcut_that_records_survives(
     slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ) -> None:

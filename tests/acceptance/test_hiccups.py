@@ -80,6 +80,7 @@ async def test_however_many_can_not_be_read_what_comes_after_them_is_brought(
 
 
 @under(WATCH, FAILURES.format(ONCALL))
+@pytest.mark.slow
 async def test_a_failure_that_joined_a_card_which_could_not_be_drawn_is_drawn_later(
     environment: BotEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -478,6 +478,7 @@ async def test_killed_once_slack_took_the_progress_it_is_not_posted_twice(
 
 
 @postgres_in_full
+@pytest.mark.slow
 async def test_killed_while_some_are_written_each_is_written_once(
     slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ) -> None:

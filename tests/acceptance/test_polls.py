@@ -16,6 +16,7 @@ from bot.cli.demo_story import POLICY
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.wire import stamp
+from bot.watch.retention import FIRST_PAUSE, INTERVAL
 from tests.support.clock import FakeClock
 from tests.support.databases import both_databases
 from tests.support.environment import BotEnvironment, policy, restarted, settings_for
@@ -36,7 +37,8 @@ class Heard(FakeClock):
         self._waits: asyncio.Queue[float] = asyncio.Queue()
 
     async def sleep(self, seconds: float) -> None:
-        self._waits.put_nowait(seconds)
+        if seconds not in (FIRST_PAUSE, INTERVAL):  # those of retention, beside the poller's
+            self._waits.put_nowait(seconds)
         await super().sleep(seconds)
 
     async def asleep(self, seconds: float) -> None:

@@ -64,6 +64,7 @@ async def test_a_card_of_what_has_not_changed_is_not_drawn_again(
     assert [one for one in environment.slack.calls if one.method == "chat.update"] == []
 
 
+@pytest.mark.slow
 async def test_the_cards_follow_again_once_secmaster_can_be_asked(
     environment: BotEnvironment,
 ) -> None:

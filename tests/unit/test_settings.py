@@ -330,6 +330,17 @@ def test_a_bad_name_of_a_replica_is_named(problems: Problems, read: Read, name: 
     assert line.startswith("BOT_REPLICA: ")
 
 
+@pytest.mark.parametrize(("days", "expected"), [("", 90), ("0", 0), ("36500", 36_500)])
+def test_how_long_what_is_over_is_kept(read: Read, days: str, expected: int) -> None:
+    assert read(HTTP, WHERE, TOKEN, RETENTION_DAYS=days).retention_days == expected
+
+
+@pytest.mark.parametrize("days", ["-1", "36501", "90d", "1.5"])
+def test_days_that_can_not_be_are_named(problems: Problems, days: str) -> None:
+    (line,) = problems(HTTP, WHERE, TOKEN, RETENTION_DAYS=days)
+    assert line.startswith("RETENTION_DAYS: ")
+
+
 def test_what_is_malformed_and_what_is_missing_are_told_together(problems: Problems) -> None:
     lines = problems(BOT_PORT="http", BOT_REPLICA="a b")
     text = "\n".join(lines)

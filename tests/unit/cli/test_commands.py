@@ -235,6 +235,7 @@ async def test_the_demo_plays_its_story_to_the_end(tmp_path: Path) -> None:
         assert sentence in result.stdout
 
 
+@pytest.mark.slow
 async def test_the_pages_that_the_demo_prints_can_be_opened(tmp_path: Path) -> None:
     child = await asyncio.create_subprocess_exec(
         *(*BOT, "demo", "--slack-port", "0", "--secmaster-port", "0"),

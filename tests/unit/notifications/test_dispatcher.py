@@ -28,6 +28,7 @@ from bot.sandbox.secmaster.wire import stamp
 from bot.secmaster import AnswerLost, Refused, Unavailable, Unreadable
 from bot.services import Services
 from bot.slack.gateway import CannotPost, SlackFailed
+from bot.watch.retention import POSTED_FOR
 from tests.support.clock import LeapingClock
 from tests.support.environment import policy
 from tests.support.people import ALICE, BOB, CAROL, ONCALL, SOC
@@ -442,7 +443,7 @@ async def test_enqueue_due_owes_what_fell_due_in_days_of_silence_and_says_once_t
         await services.cards.redraw(ref)
     for silence in (timedelta(hours=1), timedelta(days=31)):
         clock.forward(seconds=silence.total_seconds())
-        services.store.outbox.purge(clock.now() - dispatcher.RETENTION)
+        services.store.outbox.purge(clock.now() - POSTED_FOR, 5)
         tracked.reschedule_all(clock.now())
         await loop.enqueue_due()
         assert services.store.outbox.count() == 0

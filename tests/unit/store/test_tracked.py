@@ -68,8 +68,8 @@ def test_what_was_settled_long_ago_is_forgotten_once_it_is_drawn(store: Store) -
     store.tracked.add([ListedObject(REF, run("FAILED"), "d")], [], LONG_AGO)
     store.tracked.update_read(REF, run("FINISHED", LONG_AGO + timedelta(hours=1)), NOW)
     store.tracked.mark_stale(REF, stale=True)
-    store.tracked.purge(NOW - timedelta(days=90))
+    store.tracked.purge(NOW - timedelta(days=90), 5)
     assert store.tracked.stale(5) == [REF]
     store.tracked.mark_stale(REF, stale=False)
-    store.tracked.purge(NOW - timedelta(days=90))
+    store.tracked.purge(NOW - timedelta(days=90), 5)
     assert not store.tracked.contains(REF)
