@@ -169,8 +169,17 @@ class Outcome(Value):
 
 
 class StandingOperation(Value):
-    """The operation that holds a decision: shown on the card, and told to whoever comes second."""
+    """The operation that holds a decision: shown on the card, and told to whoever comes second.
+
+    ``runner`` is who carries out one that is under way; it is asked for where people are told.
+    """
 
     operation: Operation
     state: OperationState
     at: datetime
+    runner: Runner = Runner.ALIVE
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether it has not ended, and nobody carries it on now."""
+        return self.state in UNDER_WAY and self.runner is not Runner.ALIVE

@@ -71,14 +71,12 @@ REFUSED_BY_SECMASTER = frozenset(
 class BatchItemResult:
     """How one item of a batch ended; ``outcome`` is None while that is not known.
 
-    ``holder`` is the operation that was accepted before it, ``standing_operation`` the one that
-    had closed its object.
+    ``earlier`` is the operation that was accepted before it, or that had closed its object.
     """
 
     item: BatchItem
     outcome: Outcome | None = None
-    holder: StandingOperation | None = None
-    standing_operation: StandingOperation | None = None
+    earlier: StandingOperation | None = None
 
 
 def progress(batch: Batch, done: int) -> Message:
@@ -148,12 +146,14 @@ def item_message(name: str, operation: Operation, message: Message) -> Message:
 
 def _failure_label(item_result: BatchItemResult, outcome: Outcome) -> str:
     closed = outcome.reason_code == OutcomeReason.NOT_NOW
-    if earlier := item_result.holder or (item_result.standing_operation if closed else None):
+    if earlier := item_result.earlier:
         operation = earlier.operation
         # A cell has no mentions, so the actor is given by name.
         words, name = labels(BY_NAME[operation.action]), operation.actor.name or operation.actor.id
         if earlier.state is OperationState.DONE:
             return f"Already {words.done.lower()} by {name}"
+        if earlier.is_interrupted:
+            return f"The {words.noun} by {name} was interrupted"
         return f"{name} is {words.doing} it right now"
     if closed:
         return _closed_label(item_result.item.operation, outcome)

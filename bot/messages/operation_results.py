@@ -239,15 +239,12 @@ def still_trying(
     return text_message(f"⏳ The {noun} by {actor} waits. {failure_sentence(outcome)} {plan}")
 
 
-def lost(operation: Operation, holder: StandingOperation, runner: Runner = Runner.ALIVE) -> Message:
-    """Say that an operation was not sent, since ``holder`` had been accepted before it.
-
-    ``runner`` is who carries the holder out.
-    """
+def lost(operation: Operation, holder: StandingOperation) -> Message:
+    """Say that an operation was not sent, since ``holder`` had been accepted before it."""
     earlier, noun = holder.operation, labels(BY_NAME[operation.action]).noun
     done = holder.state is OperationState.DONE
-    if runner is not Runner.ALIVE and not done:
-        return _interrupted(earlier, noun, runner)
+    if holder.is_interrupted:
+        return _interrupted(earlier, noun, holder.runner)
     if (earlier.actor.id, earlier.action) == (operation.actor.id, operation.action):
         state = "done already" if done else "under way"
         return text_message(f"✋ Your {noun} is {state}; this second press was not sent.")
@@ -326,8 +323,12 @@ def _blocker_text(
     needed = " or ".join(_lower(allowed) for allowed in action.allowed_statuses)
     sentence = f"{article} {noun} is for an instance that is {needed}; this one is {state}"
     if standing_operation and standing_operation.state in UNDER_WAY:
-        actor = mention_user(standing_operation.operation.actor.id)
-        sentence += f"; {actor} is at it right now"
+        earlier = standing_operation.operation
+        actor = mention_user(earlier.actor.id)
+        if standing_operation.is_interrupted:
+            sentence += f"; the {labels(BY_NAME[earlier.action]).noun} by {actor} was interrupted"
+        else:
+            sentence += f"; {actor} is at it right now"
     return f"{sentence}."
 
 
@@ -338,6 +339,8 @@ def _decided_text(outcome: Outcome, standing_operation: StandingOperation | None
         return f", outside Slack{decider}, {date_token(outcome.decided_at)}"
     words = labels(BY_NAME[standing_operation.operation.action])
     actor = mention_user(standing_operation.operation.actor.id)
+    if standing_operation.is_interrupted:
+        return f", and the {words.noun} by {actor} was interrupted"
     if standing_operation.state in UNDER_WAY:
         return f", and {actor} is {words.doing} it right now"
     return f", {_lower(words.done)} by {actor}, {date_token(standing_operation.at)}"

@@ -193,17 +193,21 @@ class BatchRunner:
                 result = BatchItemResult(item, UNRECORDED)
             else:
                 result = BatchItemResult(item)
-            results.append(await self._with_closing_operation(result))
+            results.append(await self._with_earlier_operation(result))
         return results
 
-    async def _with_closing_operation(self, result: BatchItemResult) -> BatchItemResult:
-        """Add who came before an operation whose object was no longer open."""
-        outcome, ref = result.outcome, result.item.operation.ref
-        if outcome is None or outcome.reason_code is not OutcomeReason.NOT_NOW:
-            return result
+    async def _with_earlier_operation(self, result: BatchItemResult) -> BatchItemResult:
+        """Add who came before an operation, and whether somebody carries that out."""
+        outcome, ref, earlier = result.outcome, result.item.operation.ref, result.earlier
         store = self.services.store
-        standing = await asyncio.to_thread(store.claims.standing_operation, ref, *DONE_BEFORE)
-        return replace(result, standing_operation=standing)
+        if outcome and outcome.reason_code is OutcomeReason.NOT_NOW:
+            standing = store.claims.standing_operation
+            earlier = await asyncio.to_thread(standing, ref, *DONE_BEFORE)
+        if earlier is None:
+            return result
+        return replace(
+            result, earlier=await asyncio.to_thread(store.workflows.with_runner, earlier)
+        )
 
 
 async def _end_of(handle: WorkflowHandleAsync[str]) -> None:

@@ -65,6 +65,8 @@ async def outcome(
         standing = await asyncio.to_thread(
             services.store.claims.standing_operation, operation.ref, *DONE_BEFORE
         )
+        if standing:
+            standing = await asyncio.to_thread(services.store.workflows.with_runner, standing)
         message = messages.outcome(operation, outcome, standing)
     await services.slack.send_private(operation.location, operation.actor.id, message)
 
@@ -161,8 +163,8 @@ async def _draw_doubt(services: Services, operation: Operation) -> None:
 async def lost(services: Services, operation: Operation, holder: StandingOperation) -> None:
     """Tell the person that another operation came first; in a batch its row tells it."""
     if not operation.batch_ts:
-        runner = await asyncio.to_thread(services.store.workflows.runner, holder.operation.id)
-        message = messages.lost(operation, holder, runner)
+        holder = await asyncio.to_thread(services.store.workflows.with_runner, holder)
+        message = messages.lost(operation, holder)
         await services.slack.send_private(operation.location, operation.actor.id, message)
 
 

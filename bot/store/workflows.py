@@ -7,7 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from bot.domain.operations import UNDER_WAY, Runner
+from bot.domain.operations import UNDER_WAY, Runner, StandingOperation
 from bot.store.engine import is_name_held
 from bot.store.repository import Repository
 from bot.store.tables import claims
@@ -35,6 +35,13 @@ class Workflows(Repository):
     def __init__(self, engine: sa.Engine) -> None:
         super().__init__(engine)
         self._status = status_table(engine)
+
+    def with_runner(self, standing: StandingOperation) -> StandingOperation:
+        """Return a standing operation with who carries it out, asked if it is under way."""
+        if standing.state not in UNDER_WAY:
+            return standing
+        runner = self.runner(standing.operation.id)
+        return standing.model_copy(update={"runner": runner})
 
     def runner(self, operation_id: str) -> Runner:
         """Return whether somebody carries an operation out, or will."""

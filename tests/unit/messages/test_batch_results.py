@@ -10,7 +10,13 @@ from bot.domain.actions import BY_NAME
 from bot.domain.approvals import Approval, ApprovalRequest
 from bot.domain.batches import Batch, BatchItem, SkippedItem
 from bot.domain.objects import Ref
-from bot.domain.operations import Operation, OperationState, Outcome, StandingOperation
+from bot.domain.operations import (
+    Operation,
+    OperationState,
+    Outcome,
+    Runner,
+    StandingOperation,
+)
 from bot.domain.reasons import OutcomeReason, SkipReason
 from bot.domain.slack import Actor, SlackLocation
 from bot.messages import batch_results
@@ -37,11 +43,9 @@ def operation(action: str = "task.approve", ref: Ref = TASK) -> Operation:
     )
 
 
-def result_of(outcome: Outcome | None, **earlier: StandingOperation) -> BatchItemResult:
-    """Return the result of approving a task; ``earlier`` is the holder or standing operation."""
-    return BatchItemResult(
-        BatchItem(operation=operation(), name="Isolate host"), outcome, **earlier
-    )
+def result_of(outcome: Outcome | None, earlier: StandingOperation | None = None) -> BatchItemResult:
+    """Return the result of approving a task; ``earlier`` is the operation that came first."""
+    return BatchItemResult(BatchItem(operation=operation(), name="Isolate host"), outcome, earlier)
 
 
 def failure(reason: str, **fields: Any) -> Outcome:
@@ -82,13 +86,19 @@ def test_a_row_says_in_a_few_words_how_one_ended(
 )
 def test_a_row_names_who_came_first(state: OperationState, expected: str) -> None:
     earlier = StandingOperation(operation=operation("task.terminate"), state=state, at=NOW)
-    assert batch_results.result(result_of(failure("lost"), holder=earlier)) == expected
-    assert (
-        batch_results.result(
-            result_of(failure("not_now", blocking_status="canceled"), standing_operation=earlier)
-        )
-        == expected
+    for outcome in (failure("lost"), failure("not_now", blocking_status="canceled")):
+        assert batch_results.result(result_of(outcome, earlier)) == expected
+
+
+def test_a_row_says_that_nobody_carries_on_what_came_first() -> None:
+    earlier = StandingOperation(
+        operation=operation("task.terminate"),
+        state=OperationState.PENDING,
+        at=NOW,
+        runner=Runner.ABSENT,
     )
+    text = batch_results.result(result_of(failure("lost"), earlier))
+    assert text == "The termination by Bob was interrupted"
 
 
 @pytest.mark.parametrize(
@@ -139,9 +149,7 @@ def test_however_many_end_slack_takes_the_table(
     skipped = SkippedItem(ref=operation_.ref, name=name, reason="refused")
     batch = Batch(id="b", items=(item,) * 20, skipped=(skipped,))
     assert_slack_takes(batch_results.progress(batch, 7))
-    assert_slack_takes(
-        batch_results.results(batch, [BatchItemResult(item, outcome, earlier, earlier)] * 20)
-    )
+    assert_slack_takes(batch_results.results(batch, [BatchItemResult(item, outcome, earlier)] * 20))
     assert_slack_takes(
         batch_results.item_message(name, operation_, batch_results.progress(batch, 7))
     )

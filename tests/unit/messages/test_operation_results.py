@@ -182,14 +182,23 @@ def test_what_holds_an_object_without_being_carried_on_is_not_said_to_be_under_w
         (Runner.ABSENT, "waits for its process to come back."),
         (Runner.STOPPED, "nothing carries it on."),
     ):
-        text = lost(operation("task.terminate"), holder, runner).text
+        interrupted = holder.model_copy(update={"runner": runner})
+        text = lost(operation("task.terminate"), interrupted).text
         assert "The approval of this task by <@U0BOB> was interrupted, and" in text
         assert expected in text
         assert "Your termination was not sent." in text
         assert f"`secmaster-bot operations show {holder.operation.reference}`" in text
         assert "right now" not in text
+        closed = Outcome(
+            state=OperationState.FAILED,
+            reason_code=OutcomeReason.NOT_NOW,
+            blocking_status="CONTINUE",
+        )
+        text = outcome(operation("task.terminate"), closed, interrupted).text
+        assert ", and the approval by <@U0BOB> was interrupted" in text
     done = standing_operation("task.approve", user="U0BOB")
-    assert "Already approved" in lost(operation("task.terminate"), done, Runner.STOPPED).text
+    stopped = done.model_copy(update={"runner": Runner.STOPPED})
+    assert "Already approved" in lost(operation("task.terminate"), stopped).text
 
 
 @FEW
@@ -197,7 +206,7 @@ def test_what_holds_an_object_without_being_carried_on_is_not_said_to_be_under_w
 def test_whoever_came_second_can_be_told(
     operation: Operation, holder: StandingOperation, runner: Runner
 ) -> None:
-    assert_slack_takes(lost(operation, holder, runner))
+    assert_slack_takes(lost(operation, holder.model_copy(update={"runner": runner})))
 
 
 @pytest.mark.parametrize(
