@@ -35,8 +35,8 @@ REFUSAL_SENTENCES = {
     ),
     RefusalReason.DENIED: "{Rule} denies this, whatever another rule allows.",
     RefusalReason.DENIED_UNREAD: (
-        "{Rule} denies this unless the {kind} is another than it speaks of, and what it is could "
-        "not be read. Try again, or decide it in SecMaster."
+        "{Rule} denies this for some {kind}s, and whether this is one of them could not be read. "
+        "Try again, or decide it in SecMaster."
     ),
     RefusalReason.NO_RULE: "No rule allows {action}. Ask whoever runs this bot.",
     RefusalReason.RULE: "You may not do this: {rule} leaves it to {members}.",
