@@ -132,8 +132,10 @@ async def show(
     *,
     private: bool = False,
     in_place: bool = False,
-) -> None:
+) -> bool:
     """Post a new card in the requester's channel, or from Home in the direct messages.
+
+    Returns whether it was posted.
 
     A channel that the policy does not name shows it to the requester alone, and any channel does
     where it is asked for in ``private``: ``in_place`` of the message that was pressed, or below.
@@ -144,20 +146,21 @@ async def show(
     snapshot = await (await open_reader(app.services, requester.actor)).read(request.ref)
     if refusal is None and not private:
         await cards.post_new(request.ref, snapshot, channel)
-        return
+        return True
     card = await cards.private_message(request.ref, snapshot)
     message = private_cards.private_card(card, request.ref, refusal)
     if in_place:
         await slack.respond(location.response_url, message, replace=True)
     else:
         await slack.send_private(location, requester.actor.id, message)
+    return False
 
 
 async def show_pressed(app: AppContext, ref: Ref, requester: Requester, *, posts: bool) -> None:
     """Show an object of a list as the list is shown; ``posts`` its private card for everybody."""
     location = requester.location
-    await show(app, ShowCard(ref), requester, private=location.is_private and not posts)
-    if posts:
+    private = location.is_private and not posts
+    if await show(app, ShowCard(ref), requester, private=private) and posts:
         message = private_cards.posted_here()
         await app.services.slack.respond(location.response_url, message, replace=True)
 

@@ -4,6 +4,7 @@ Where the policy says ``decide = "confirm"``. Nothing is recorded before the but
 """
 
 import asyncio
+import secrets
 
 from bot.domain.actions import BY_NAME
 from bot.domain.cards import ButtonValue
@@ -64,6 +65,7 @@ async def _show_question(
     command = AskedCommand(
         action=request.action.name,
         button=str(button),
+        key=secrets.token_hex(8),
         reason=request.reason,
         params=request.params,
         break_glass=request.break_glass,
@@ -103,7 +105,8 @@ async def answered(recorder: Recorder, value: str, requester: Requester, trigger
     if command.incomplete or grant.allowed.confirm or lacks_reason:
         await forms.open_form(app, request, requester.location, trigger_id, grant)
         return
-    reply_to = await operations.record(recorder, request, requester, trigger_id, grant)
+    dedupe_key = command.key or trigger_id
+    reply_to = await operations.record(recorder, request, requester, dedupe_key, grant)
     message = operation_results.recorded(action, elsewhere=reply_to != requester)
 
     async def replace_question() -> None:

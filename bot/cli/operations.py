@@ -58,7 +58,10 @@ def give_up(
 ) -> None:
     """End one as unknown: what it holds is free, and its thread is told."""
     with _unfinished(database) as unfinished:
-        unfinished.give_up(unfinished.find(reference), by or getpass.getuser(), force=force)
+        item = unfinished.find(reference)
+        if force and (seconds := unfinished.seconds_to_stop(item)):
+            typer.echo(f"Waiting for {seconds:.0f} s, by when it can write no more.")
+        unfinished.give_up(item, by or getpass.getuser(), force=force)
     typer.echo(f"{reference} is given up, and what it held is free. Its thread will be told.")
 
 

@@ -142,10 +142,18 @@ class UnfinishedOperations:
         if item.status.status != "ERROR":
             self._client.resume_workflow(item.operation.id)
             return
+        # An error before the last step was dealt with, and led to what came after it.
         steps = self._client.list_workflow_steps(item.operation.id)
-        failed = [step["function_id"] for step in steps if step["error"]]
-        after_last = max((step["function_id"] for step in steps), default=0) + 1
-        self._client.rewind_workflow(item.operation.id, start_step=min(failed, default=after_last))
+        last = max(steps, key=lambda step: step["function_id"], default=None)
+        number = last["function_id"] if last else 0
+        start_step = number if last and last["error"] else number + 1
+        self._client.rewind_workflow(item.operation.id, start_step=start_step)
+
+    def seconds_to_stop(self, item: UnfinishedOperation, wait: float = STOPS_WITHIN) -> float:
+        """Return for how long one that runs, or was cancelled lately, may still write."""
+        if item.status.status == "CANCELLED" and item.status.updated_at:
+            return max(0.0, wait - (time.time() - item.status.updated_at / 1000))
+        return wait if item.runner is Runner.ALIVE else 0.0
 
     def give_up(
         self, item: UnfinishedOperation, by: str, *, force: bool = False, wait: float = STOPS_WITHIN
@@ -169,8 +177,17 @@ class UnfinishedOperations:
                 "so it may still write. End that process first, or give --force."
             )
         self._client.cancel_workflow(operation.id)
-        if item.runner is Runner.ALIVE:
-            time.sleep(wait)
+        time.sleep(self.seconds_to_stop(item, wait))
+        [status] = self._client.list_workflows(workflow_ids=[operation.id], load_output=False)
+        if status.status in RUNNING:
+            raise CannotFree(f"{operation.reference} was taken up again meanwhile. Try again.")
+        recorded = self._store.audit.outcomes([operation.id]).get(operation.id)
+        if recorded and not recorded.holder:
+            self._client.resume_workflow(operation.id)
+            raise CannotFree(
+                f"{operation.reference} has ended meanwhile ({recorded.outcome.state}). Its thread "
+                "will be told."
+            )
         now = datetime.now(UTC)
         outcome = Outcome(state=OperationState.UNKNOWN, reason_code=OutcomeReason.GIVEN_UP, code=by)
         self._store.outbox.add([GivenUpNotification.entry(operation, outcome, now)], now)

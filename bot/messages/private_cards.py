@@ -26,11 +26,13 @@ class AskedCommand(Value):
     """A command that is to be confirmed, as its button carries it.
 
     ``button`` is the text of a ButtonValue: the object, and what was shown of it. What a button
-    has no room for is left out of an ``incomplete`` one, and asked for again in a form.
+    has no room for is left out of an ``incomplete`` one, and asked for again in a form. ``key`` is
+    the question's own: pressed twice it is carried out once.
     """
 
     action: str
     button: str
+    key: str = ""
     reason: str = ""
     params: dict[str, str] = Field({})
     break_glass: bool = False

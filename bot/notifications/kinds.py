@@ -70,6 +70,16 @@ class SnoozeEndedNotification(RoutedNotification):
         return True
 
 
+def _place_of(operation: Operation) -> tuple[Destination, str]:
+    """Return where the end of an operation is told: its thread, or its person where it has none.
+
+    It has none where no card was posted, as for somebody who may act on an object and not read it.
+    """
+    location = operation.location
+    thread = location.card or location.thread
+    return Destination.parse(location.channel if thread else operation.actor.id), thread
+
+
 class RetryEndedNotification(Announcement):
     """How a run ended that was retried from Slack."""
 
@@ -90,10 +100,10 @@ class RetryEndedNotification(Announcement):
             error=node.error_msg if node else "",
             seconds=max(0, int(duration.total_seconds())),
         )
-        thread = operation.location.card or operation.location.thread
+        destination, thread = _place_of(operation)
         return OutboxEntry(
             dedupe_key=f"ended:{operation.id}",
-            destination=Destination.parse(operation.location.channel),
+            destination=destination,
             notification=cls(ref=operation.ref, thread_ts=thread, result=result),
             not_before=now,
         )
@@ -142,13 +152,13 @@ class GivenUpNotification(Announcement):
     @classmethod
     def entry(cls, operation: Operation, outcome: Outcome, now: datetime) -> OutboxEntry:
         """Return the entry that tells the thread of an operation that it was given up."""
-        location = operation.location
+        destination, thread = _place_of(operation)
         return OutboxEntry(
             dedupe_key=f"given_up:{operation.id}",
-            destination=Destination.parse(location.channel),
+            destination=destination,
             notification=cls(
                 ref=operation.ref,
-                thread_ts=location.card or location.thread,
+                thread_ts=thread,
                 operation=operation,
                 outcome=outcome,
             ),

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeVar
 
 from bot.domain.approvals import Approval, ApprovalRequest
 from bot.domain.objects import Value
@@ -77,10 +78,20 @@ class PreflightResult(StepResult):
     holder: StandingOperation | None = None
 
 
+R = TypeVar("R", bound=StepResult)
+
+
 class UploadResult(StepResult):
     """The result of an upload, with the id that SecMaster gave the file."""
 
     attachment_id: str = ""
+
+
+def ended(kind: type[R], outcome: Outcome) -> R:
+    """Return the result of a step whose operation has its end on record."""
+    is_done = outcome.state is OperationState.DONE
+    result = ResultKind.DONE if is_done else ResultKind.FINAL
+    return kind.model_validate({"kind": result, "outcome": outcome})
 
 
 def failure(error: SecMasterError) -> Outcome:

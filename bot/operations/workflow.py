@@ -13,7 +13,13 @@ from dbos import error as dbos_error
 
 from bot.domain.operations import Operation, Outcome
 from bot.operations import attachments, preflight, replies, transitions, write
-from bot.operations.step_results import PreflightResult, ResultKind, StepResult, UploadResult
+from bot.operations.step_results import (
+    PreflightResult,
+    ResultKind,
+    StepResult,
+    UploadResult,
+    ended,
+)
 from bot.operations.steps import attempts_before, record_step, run_side_by_side, run_step
 from bot.operations.transitions import WRITES, Effect, State
 from bot.services import Services
@@ -38,11 +44,13 @@ class Operations:
         @DBOS.workflow(name="perform")
         async def perform(recorded: dict[str, Any]) -> str:
             operation = Operation.model_validate(recorded)
-            resumed = services.is_resumed(operation)
+            begun_before = not services.tracker.take_start(operation.id)
+            resumed = begun_before or services.is_resumed(operation)
             async with services.tracker.run(operation.id, resumed=resumed):
                 return await OperationRunner(services).run(operation)
 
         self._perform = perform
+        self._tracker = services.tracker
 
     async def start(self, operation: Operation) -> WorkflowHandleAsync[str]:
         """Record an operation durably: once this returns it will be carried out, crash or not.
@@ -51,7 +59,7 @@ class Operations:
         workflow.
         """
         recorded = operation.model_dump(mode="json")
-        with SetWorkflowID(operation.id):
+        with SetWorkflowID(operation.id), self._tracker.starting(operation.id):
             return await DBOS.start_workflow_async(self._perform, recorded)
 
 
@@ -181,7 +189,9 @@ class OperationRunner:
             if not attempts_before():
                 services.tracker.count_step(operation.id)
             resumed = services.tracker.may_have_run(operation.id)
-            result = await step(services, operation, *args)
+            end = await write.recorded_end(services, operation) if resumed else None
+            # What has ended must not go on from here: its key is free, and may be another's.
+            result = ended(kind, end) if end else await step(services, operation, *args)
             result = result.model_copy(update={"at": services.clock.now(), "resumed": resumed})
             following = transitions.next_state(state, result)
             if following.effect is not Effect.CONCLUDE:

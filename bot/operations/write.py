@@ -35,7 +35,8 @@ async def send(
     ``stale`` is what was read before time passed: somebody may have decided meanwhile.
     """
     if services.tracker.may_have_run(operation.id):
-        return await _perhaps_sent(services, operation)
+        unknown = Outcome(state=OperationState.UNKNOWN, reason_code=OutcomeReason.RESTARTED)
+        return StepResult(kind=ResultKind.IN_DOUBT, outcome=unknown)
     max_age = timedelta(seconds=2 * operation.retry.budget + 60)
     if services.clock.now() - operation.accepted_at > max_age:
         return StepResult(kind=ResultKind.FINAL, outcome=failed(OutcomeReason.TOO_OLD))
@@ -58,15 +59,16 @@ async def send(
     return StepResult(kind=ResultKind.DONE, outcome=outcome, task=task, asked_at=asked_at)
 
 
-async def _perhaps_sent(services: Services, operation: Operation) -> StepResult:
-    """Return how an operation ended whose process died after its end was recorded, or a doubt."""
+async def recorded_end(services: Services, operation: Operation) -> Outcome | None:
+    """Return how an operation ended that was broken off right after that; None if it has not.
+
+    An approval that was counted, or lost to another operation, may be tried again.
+    """
     outcomes = await asyncio.to_thread(services.store.audit.outcomes, [operation.id])
-    if recorded := outcomes.get(operation.id):
-        is_done = recorded.outcome.state is OperationState.DONE
-        kind = ResultKind.DONE if is_done else ResultKind.FINAL
-        return StepResult(kind=kind, outcome=recorded.outcome)
-    unknown = Outcome(state=OperationState.UNKNOWN, reason_code=OutcomeReason.RESTARTED)
-    return StepResult(kind=ResultKind.IN_DOUBT, outcome=unknown)
+    recorded = outcomes.get(operation.id)
+    if recorded is None or recorded.holder or recorded.outcome.state is OperationState.COUNTED:
+        return None
+    return recorded.outcome
 
 
 async def verify(

@@ -17,7 +17,8 @@ import re2
 # leaves: blanks that Unicode calls a letter or a symbol, and twins of ASCII characters.
 _BEFORE_NFKC = str.maketrans({"µ": "u", "ϲ": "c", "Ϲ": "C"})
 _AFTER_NFKC = str.maketrans(
-    {"\u115f": None, "\u1160": None, "\u2800": " "}
+    dict.fromkeys("\u115f\u1160\ufffc\U0001d159\U00013441\U00013442", None)
+    | {"\u2800": " "}
     | dict(zip("℮ɑɩǀ−’‘⁄∕", "eail-''//", strict=True))
 )
 

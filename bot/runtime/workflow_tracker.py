@@ -20,12 +20,33 @@ class WorkflowTracker:
     def __init__(self) -> None:
         self.broke_off = asyncio.Event()
         self._locks = KeyedLocks()
+        self._starting: set[str] = set()  # recorded by this process, and not run yet
         self._running: set[str] = set()
         self._unfinished: set[str] = set()  # begun here, and not ended here
         self._steps_run: dict[str, int] = {}  # by resumed workflow
         self._tasks: set[asyncio.Task[object]] = set()
         self._waiting: set[asyncio.Task[object]] = set()
         self._changed = asyncio.Event()
+
+    @contextmanager
+    def starting(self, workflow_id: str) -> Iterator[None]:
+        """Note that this process begins a workflow in this block, unless the block fails."""
+        if workflow_id not in self._unfinished:
+            self._starting.add(workflow_id)
+        try:
+            yield
+        except BaseException:
+            self._starting.discard(workflow_id)
+            raise
+
+    def take_start(self, workflow_id: str) -> bool:
+        """Return whether a workflow runs for the first time, as this process alone began it.
+
+        Another replica may have run what this one recorded and did not come to run itself.
+        """
+        is_first = workflow_id in self._starting
+        self._starting.discard(workflow_id)
+        return is_first
 
     @asynccontextmanager
     async def run(self, workflow_id: str, *, resumed: bool) -> AsyncIterator[None]:
@@ -63,6 +84,7 @@ class WorkflowTracker:
     def forget(self, workflow_id: str) -> None:
         """Drop what only matters until a workflow has ended."""
         self._unfinished.discard(workflow_id)
+        self._starting.discard(workflow_id)
         self._steps_run.pop(workflow_id, None)
 
     def is_running(self, workflow_id: str) -> bool:

@@ -26,6 +26,7 @@ from bot.store import Delegations
 log = logging.getLogger(__name__)
 
 NO_SUCH_GROUP = "no_such_subteam"
+NO_SUCH_USER = ("user_not_found", "user_not_visible")
 
 
 class LookupFailed(Exception):
@@ -106,10 +107,13 @@ class Directory:
         require_identified(actor)
         try:
             async with asyncio.timeout(self._within):
-                user = canonical_id(await self._users.get(actor.id), actor.id)
+                profile = await self._users.get(actor.id)
+                user = canonical_id(profile, actor.id)
                 principal, delegators = await asyncio.gather(
                     self._principal(actor), self._delegators(user)
                 )
+                if profile.get("deleted"):  # nobody's rights help a closed account
+                    return principal
                 lookups = (self._principal(Actor(id=id_, team=self._team)) for id_ in delegators)
                 # Whoever can't be looked up delegates nothing; one's own right does not need them.
                 results = await asyncio.gather(*lookups, return_exceptions=True)
@@ -150,13 +154,14 @@ class Directory:
         confirmed = user.get("is_email_confirmed") is not False
         email = (user.get("profile") or {}).get("email") or ""
         mapped = sorted(ids.intersection(config.identities.users))
-        identity = identify(config.identities, (mapped or [id_])[0], email if confirmed else "")
+        address = email if confirmed else ""
+        identities = tuple(identify(config.identities, one, address) for one in mapped or [id_])
         return Principal(
             id_,
             roles if not user.get("deleted") else frozenset(),
             guest=bool(user.get("is_restricted") or user.get("is_ultra_restricted")),
             outsider=bool(user.get("is_stranger")) or teams != {self._team},
-            identities=(identity,),
+            identities=identities,
         )
 
     async def _ids_in_policy(self, person: str) -> set[str]:
@@ -164,13 +169,16 @@ class Directory:
         config = self._policy.current
         users = {*config.identities.users}.union(*(role.users for role in config.roles.values()))
         ordered = sorted(users)
-        # Whoever can't be looked up is nobody, and holds up nobody else.
         profiles = await asyncio.gather(*map(self._users.get, ordered), return_exceptions=True)
-        return {
-            user
-            for user, profile in zip(ordered, profiles, strict=True)
-            if not isinstance(profile, BaseException) and canonical_id(profile, user) == person
-        }
+        ids = set()
+        for user, profile in zip(ordered, profiles, strict=True):
+            if isinstance(profile, SlackApiError) and code_of(profile) in NO_SUCH_USER:
+                continue
+            if isinstance(profile, BaseException):
+                raise profile  # it may be this person, whom a rule by that id denies something
+            if canonical_id(profile, user) == person:
+                ids.add(user)
+        return ids
 
     async def group_members(self, group: str) -> frozenset[str]:
         """Return the people of a user group now; raises LookupFailed."""

@@ -92,9 +92,10 @@ def record_end(
     )
 
 
-def is_counted(connection: sa.Connection, operation: Operation) -> bool:
-    """Whether an operation was counted as an approval that waits for others."""
-    return bool(audit_log.find(connection, [operation.id], AuditOutcome.COUNTED))
+def is_counted_or_given_up(connection: sa.Connection, operation: Operation) -> bool:
+    """Whether an operation was counted as an approval that waits for others, or was given up."""
+    records = audit_log.find(connection, [operation.id], AuditOutcome.COUNTED, AuditOutcome.UNKNOWN)
+    return bool(records)
 
 
 def recorded_change(

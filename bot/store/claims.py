@@ -76,7 +76,7 @@ class Claims(Repository):
             if claimed:  # its co-approvers approved what has changed since
                 connection.execute(sa.delete(claims).where(claims.c.operation_id == operation.id))
             holder = self._holder(connection, operation, key, at) if key else None
-            if not claimed and audit.is_counted(connection, operation):
+            if not claimed and audit.is_counted_or_given_up(connection, operation):
                 # It was counted before a crash. Since then the request may have got enough
                 # approvals, or this one may have been withdrawn, or the request may be over.
                 request = None if holder else approvals.request_of(connection, operation)

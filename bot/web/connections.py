@@ -36,15 +36,15 @@ class Phase(StrEnum):
 class ConnectionLimits:
     """How many connections may be open at once, and how many seconds each phase may take.
 
-    ``idle`` is longer than proxies keep a connection (nginx and AWS's 60 seconds): one that we
-    close first may carry a request already.
+    ``idle`` is longer than proxies keep a connection (Envoy's hour): one that we close first may
+    carry a request already. Where there is no room an idle one is closed before.
     """
 
     connections: int = 500
     headers: float = 5
     body: float = 5
     answer: float = 60
-    idle: float = 75
+    idle: float = 3630
 
     def seconds(self, phase: Phase) -> float:
         """Return how long a connection may stay in a phase."""

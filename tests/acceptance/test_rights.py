@@ -280,7 +280,9 @@ async def test_nothing_leads_past_a_deny_nor_a_name_past_its_rule(
     letter = "letters that look like others: о is Cyrillic small letter o. Have it renamed"
     await environment.ephemeral(CAROL, "Rule 1 asks for a name", letter, "decide it in SecMaster")
     await environment.slack.command(CAROL, SOC, f"/{approve}")
-    await environment.ephemeral(CAROL, "Rule 3 (freeze) denies this for some tasks", "could not be read")
+    await environment.ephemeral(
+        CAROL, "Rule 3 (freeze) denies this for some tasks", "could not be read"
+    )
     nothing_was_sent(environment)
     details = [row["detail"] for row in audit(environment, "task", task)]
     assert details == ["denied"] * 3 + ["rule", "look-alike", "denied-unread"]

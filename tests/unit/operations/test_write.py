@@ -19,9 +19,11 @@ from bot.domain.slack import Actor, SlackLocation
 from bot.operations import transitions, write
 from bot.operations.step_results import (
     Preflight,
+    PreflightResult,
     ResultKind,
     StepResult,
     WriteKind,
+    ended,
     failed,
 )
 from bot.sandbox.faults import Fault
@@ -243,23 +245,30 @@ async def test_send_sends_nothing_in_a_resumed_operations_first_step(
 
 
 @pytest.mark.parametrize(
-    ("ended", "kind"),
+    ("outcome", "kind"),
     [
         (Outcome(state=OperationState.DONE, status=200, request_id="req-1"), ResultKind.DONE),
         (failed(OutcomeReason.CHANGED), ResultKind.FINAL),
     ],
 )
-async def test_send_tells_the_end_that_was_recorded_before_the_crash(
-    stage: OperationStage, ended: Outcome, kind: ResultKind
+async def test_recorded_end_is_the_result_of_every_step_that_runs_again(
+    stage: OperationStage, outcome: Outcome, kind: ResultKind
 ) -> None:
-    operation = stage.operation("instance.debug", process_id="one that died")
-    stage.services.store.claims.conclude(operation, ended, stage.clock.now())
-    tracker = stage.services.tracker
-    tracker.track(operation.id, resumed=stage.services.is_resumed(operation))
-    tracker.count_step(operation.id)
-    result = await send(stage, operation)
-    assert (result.kind, result.outcome) == (kind, ended)
-    assert stage.secmaster.requests == []
+    operation = stage.operation("instance.debug")
+    assert await write.recorded_end(stage.services, operation) is None
+    stage.services.store.claims.conclude(operation, outcome, stage.clock.now())
+    end = await write.recorded_end(stage.services, operation)
+    assert end == outcome
+    for type_ in (PreflightResult, StepResult):
+        result = ended(type_, end)
+        assert (type(result), result.kind, result.outcome) == (type_, kind, outcome)
+
+
+async def test_recorded_end_leaves_out_what_was_lost_to_another(stage: OperationStage) -> None:
+    await stage.claimed("task.approve")
+    loser = stage.operation("task.terminate", BOB)
+    assert (await stage.preflight(loser)).holder
+    assert await write.recorded_end(stage.services, loser) is None
 
 
 async def test_send_sends_at_once_what_this_process_began(stage: OperationStage) -> None:

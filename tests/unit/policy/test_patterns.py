@@ -29,7 +29,7 @@ SAME = {
     "accents": "Ísölátè hóst",
     "strokes": "ısøłaŧɇ ħost",
     "twins": "ɩsolɑt℮ host",
-    "invisible": "Iso\u00ad\u200b\u2060\ufe0flate ho\u3164st",
+    "invisible": "Iso\u00ad\u200b\u2060\ufe0flate\ufffc ho\u3164st\U0001d159",
     "joined": "Iso\u200dlate\u034f host",
     "nothing": "Iso\0late host",
 }

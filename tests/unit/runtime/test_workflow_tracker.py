@@ -101,3 +101,17 @@ async def test_a_shutdown_does_not_wait_longer_than_it_may() -> None:
     assert not working.done()
     await tracker.cancel_all()
     assert working.cancelled()
+
+
+async def test_what_was_recorded_and_not_begun_here_is_no_first_run() -> None:
+    tracker = WorkflowTracker()
+    with tracker.starting("a"):
+        pass
+    with pytest.raises(TimeoutError), tracker.starting("b"):
+        raise TimeoutError
+    assert tracker.take_start("a")
+    assert not tracker.take_start("a")  # it is handed out again
+    assert not tracker.take_start("b")  # another replica may have run it
+    async with tracker.run("a", resumed=False):
+        pass
+    assert not tracker.take_start("a")
