@@ -166,6 +166,7 @@ async def test_what_secmaster_refused_has_its_receipt(environment: BotEnvironmen
     assert re.search(r"ref [0-9a-f]{6} · rule 2 · HTTP 403 · request `", last)
 
 
+@pytest.mark.slow
 async def test_what_was_given_up_has_its_receipt(environment: BotEnvironment) -> None:
     ts = await environment.card("task", TASK.id)
     await environment.secmaster.faults.set(Fault(on="*", status=503))

@@ -494,6 +494,7 @@ async def test_killed_while_some_are_written_each_is_written_once(
 
 
 @postgres_in_full
+@pytest.mark.slow
 async def test_killed_while_five_of_six_are_under_way_each_is_written_once(
     slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ) -> None:

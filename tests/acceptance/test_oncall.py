@@ -235,6 +235,7 @@ async def test_a_failure_that_stands_for_a_moment_after_the_retry_is_not_its_end
     assert "✅ *The retry finished*" in (await environment.replies(ts, 2, channel=ONCALL))[-1]
 
 
+@pytest.mark.slow
 async def test_a_failure_that_stays_though_the_retry_was_counted_is_told(
     environment: BotEnvironment,
 ) -> None:

@@ -170,6 +170,7 @@ async def test_a_name_asked_for_since_the_form_was_opened_is_not_skipped(
     await environment.ephemeral(ALICE, "The policy is read again")
 
 
+@pytest.mark.slow
 async def test_on_sighup_a_process_reads_it_again_and_its_log_says_so(
     slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ) -> None:

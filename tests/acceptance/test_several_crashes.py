@@ -23,6 +23,7 @@ BRIEF = TWO.replace("approvals = 2", 'approvals = 2\nexpires = "2s"')
 
 
 @postgres_in_full
+@pytest.mark.slow
 async def test_killed_while_a_first_yes_is_being_counted(
     slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ) -> None:

@@ -391,3 +391,24 @@ async def test_a_persons_zone_is_their_own_and_an_offset_where_its_name_is_unkno
     await slack.faults.set(Fault(on="users.info", status=500))
     with pytest.raises(LookupFailed):
         await directory.time_zone(CAROL)
+
+
+async def test_who_may_have_another_id_is_nobody_until_slack_says_whose_it_is(
+    slack: SlackRecorder, client: AsyncWebClient, directory: Directory
+) -> None:
+    slack.workspace.give_enterprise_id(ALICE, "W0ALICE")
+    assert "chief" in (await directory.principal(actor("W0ALICE"))).roles
+    other = open_directory(client, ROLES)
+    await other.name("W0ALICE")
+    await slack.faults.set(Fault(on="users.info", status=500))
+    with pytest.raises(LookupFailed):
+        await other.principal(actor("W0ALICE"))
+
+
+async def test_nobodys_rights_help_a_closed_account(
+    slack: SlackRecorder, client: AsyncWebClient
+) -> None:
+    directory = open_directory(client, ROLES, {BOB: [ALICE]})
+    slack.workspace.users[BOB]["deleted"] = True
+    principal = await directory.principal(actor(BOB))
+    assert (principal.roles, principal.delegators) == (frozenset(), ())
