@@ -12,8 +12,10 @@ from bot.cli.unfinished import open_unfinished
 from bot.domain.actions import BY_NAME
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation
+from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import Actor, SlackLocation
 from bot.domain.snapshots import StoredSnapshot
+from bot.operations.step_results import failed
 from bot.operations.unfinished import FaultlessSerializer
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
@@ -146,3 +148,18 @@ async def test_what_a_process_carries_out_is_cancelled_and_freed_by_force_alone(
 def force(database_url: str, reference: str) -> None:
     with open_unfinished(database_url) as unfinished:
         unfinished.give_up(unfinished.find(reference), "Olga", force=True, wait=0)
+
+
+async def test_what_has_its_end_on_record_is_told_that_and_never_sent(
+    environment: BotEnvironment,
+) -> None:
+    operation = await left_behind(environment)
+    app, ended = environment.app, failed(OutcomeReason.NOT_FOUND)
+    app.services.store.claims.conclude(operation, ended, environment.clock.now())
+    client = DBOSClient(system_database_engine=app.engine, serializer=FaultlessSerializer())
+    client.resume_workflow(operation.id)
+    [reply] = await environment.replies(operation.location.card)
+    assert "Approved" not in reply
+    assert environment.secmaster.writes("UpdateTask", TASK.id) == []
+    outcomes = [entry["outcome"] for entry in app.services.store.audit.entries(TASK)]
+    assert outcomes == ["allowed", "failed"]
