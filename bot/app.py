@@ -32,6 +32,7 @@ from bot.slack.channels import Channels
 from bot.slack.connect import open_bolt, open_slack
 from bot.slack.directory import Directory
 from bot.slack.gateway import SlackGateway
+from bot.slack.installation import Installation
 from bot.store import (
     AuditKey,
     NameInUse,
@@ -127,6 +128,8 @@ class App:
         client = await open_slack(settings, stack)
         identity = await client.auth_test()
         self.services = await self._open_services(client, identity, stack)
+        warming_up = asyncio.create_task(self.services.directory.warm_up())
+        stack.push_async_callback(_cancel, warming_up)
         operations = Operations(self.services)
         batches = Batches(self.services, operations)
         self._launch_workflows(stack)
@@ -168,7 +171,7 @@ class App:
         )
         directory = Directory(
             client,
-            identity["team_id"],
+            Installation.read(identity),
             self.policy,
             store.delegations,
             clock=clock,
