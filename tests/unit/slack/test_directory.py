@@ -516,6 +516,19 @@ async def test_a_slack_that_takes_too_long_refuses_nobody_whom_it_told_before_an
     assert len(lookups(slack, "usergroups.list")) == 2
 
 
+async def test_a_limit_is_kept_to_also_where_nothing_is_known_yet(
+    slack: SlackRecorder, directory: Directory, cache_clock: CacheClock
+) -> None:
+    await slack.faults.set(Fault(on="usergroups.list", status=429, retry_after=30, times=1))
+    for _ in range(3):
+        with pytest.raises(LookupFailed) as caught:
+            await directory.principal(actor(BOB), ROLES)
+        assert caught.value.is_temporary
+    assert len(lookups(slack, "usergroups.list")) == 1
+    cache_clock.passed += 30
+    assert (await directory.principal(actor(BOB), ROLES)).roles == {"approver"}
+
+
 @pytest.mark.parametrize("change", ["deleted", "unknown"])
 async def test_what_slack_says_for_certain_is_never_overridden_by_what_it_said_before(
     slack: SlackRecorder, directory: Directory, cache_clock: CacheClock, change: str
