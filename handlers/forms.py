@@ -20,6 +20,7 @@ from handlers import operations
 from handlers.context import AppContext, Recorder
 from handlers.errors import InvalidInput, UserError
 from handlers.parsing import ParseError, check_param
+from handlers.payloads import Submission
 from handlers.requests import ActionRequest
 
 
@@ -129,18 +130,21 @@ async def open_view(
         raise UserError(denials.too_late()) from error
 
 
-async def submit(recorder: Recorder, view: dict[str, Any], requester: Requester) -> None:
+async def submit(recorder: Recorder, submission: Submission) -> None:
     """Check a submitted form and record its action.
 
     The requester is authorized again, for their right may have gone since the form was opened.
     Raises NotAllowed, InvalidInput for an input to correct, or UserError.
     """
-    app, (state, typed) = recorder.app, modals.read_form(view)
+    app, form = recorder.app, modals.read_form(submission.metadata, submission.inputs)
+    if form is None:
+        raise UserError(denials.newer_form())
+    state, typed = form
     action = modals.action_of(state)
     reason = typed.get(modals.REASON, "").strip()
     params = _read_params(action, typed)
     # A modal has no location of its own: it answers where it was opened.
-    requester = replace(requester, location=state.location)
+    requester = replace(submission.requester, location=state.location)
     grant = await authorize(
         app.services,
         requester,
@@ -163,7 +167,7 @@ async def submit(recorder: Recorder, view: dict[str, Any], requester: Requester)
     if action.takes_file and not state.files:
         raise InvalidInput(action.params[0].name, "A file is required.")
     # The same words sent twice are one submission; others are another.
-    dedupe_key = f"{view['id']}:{json.dumps(typed, sort_keys=True)}"
+    dedupe_key = f"{submission.view_id}:{json.dumps(typed, sort_keys=True)}"
     request = ActionRequest(
         action,
         state.ref,
