@@ -154,6 +154,7 @@ async def submit_selection(ack: AsyncAck, slack_payload: Submission, app: AppCon
         raise InvalidInput(batch_forms.OBJECTS, batch_forms.too_few())
     if len(selection.items) > batch_forms.MAX_OBJECTS:
         raise InvalidInput(batch_forms.OBJECTS, batch_forms.too_many(len(selection.items)))
+    forms.read_form_reason(selection.reason, batch_forms.LONGEST_REASON)
     # Slack's answer does not tell the id of the view that ours pushes, so it gets a name of ours.
     external_id = secrets.token_hex(16)
     requester = replace(slack_payload.requester, location=state.location)

@@ -8,7 +8,7 @@ from typing import Any
 
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.domain.actions import Action
+from bot.domain.actions import MAX_REASON, Action
 from bot.domain.objects import visible
 from bot.domain.slack import Requester, SlackLocation
 from bot.domain.snapshots import due_end
@@ -19,7 +19,7 @@ from bot.services import Services
 from handlers import operations
 from handlers.context import AppContext, Recorder
 from handlers.errors import InvalidInput, UserError
-from handlers.parsing import ParseError, check_param
+from handlers.parsing import ParseError, check_param, check_reason
 from handlers.payloads import Submission
 from handlers.requests import ActionRequest
 
@@ -141,7 +141,7 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
         raise UserError(denials.newer_form())
     state, typed = form
     action = modals.action_of(state)
-    reason = typed.get(modals.REASON, "").strip()
+    reason = read_form_reason(typed.get(modals.REASON, ""))
     params = _read_params(action, typed)
     # A modal has no location of its own: it answers where it was opened.
     requester = replace(submission.requester, location=state.location)
@@ -179,6 +179,19 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
         confirmed=bool(grant.allowed.confirm),
     )
     await operations.record(recorder, request, requester, dedupe_key, grant)
+
+
+def read_form_reason(text: str, limit: int = MAX_REASON) -> str:
+    """Return the reason typed in a form; raises InvalidInput for one that is too long.
+
+    Slack's own windows let nobody type a longer one.
+    """
+    reason = text.strip()
+    try:
+        check_reason(reason, limit)
+    except ParseError as error:
+        raise InvalidInput(modals.REASON, error.problem) from error
+    return reason
 
 
 def _read_params(action: Action, typed: dict[str, str]) -> dict[str, str]:

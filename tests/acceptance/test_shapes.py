@@ -10,8 +10,12 @@ import pytest
 from bot.sandbox.slack.delivery import encode_form
 from handlers.payloads import Unreadable, read
 from tests.support.environment import BotEnvironment
+from tests.support.people import DAVE
 from tests.support.slack_shapes import (
+    COMMANDS,
+    DM,
     EVENTS,
+    INTERACTIVE,
     SERVED,
     UNSERVED,
     Shape,
@@ -34,7 +38,8 @@ async def environment(
     with caplog.at_level(logging.INFO):
         yield environment
         await environment.app.services.background.drain()
-    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
+    records = [*caplog.get_records("call"), *caplog.get_records("teardown")]
+    assert [record.getMessage() for record in records if record.exc_info] == []
     assert [request for request in environment.secmaster.requests if request.method == "PUT"] == []
 
 
@@ -118,3 +123,31 @@ async def test_what_is_served_may_have_any_part_missing_or_odd(
     }
     assert len(shapes) > 100
     assert await unanswered(environment, mode, shapes.values()) == []
+
+
+async def test_whoever_did_what_cannot_be_read_is_told_calmly(
+    environment: BotEnvironment, caplog: pytest.LogCaptureFixture
+) -> None:
+    def lacking_its_trigger(name: str) -> Shape:
+        kind, payload = SERVED[name]
+        return Shape(kind, payload | {"trigger_id": None})
+
+    sentence = "What Slack sent was not understood: its `{}` is missing."
+    deliver = environment.slack.delivery.raw
+    command = await deliver(*encode_form(COMMANDS, {"command": "/task", "user_id": DAVE}))
+    assert sentence.format("channel_id") in command.body["text"]
+    form = SERVED["form"].payload
+    without_inputs = form | {"view": form["view"] | {"state": None}}
+    submission = await deliver(*encode_form(INTERACTIVE, without_inputs))
+    assert sentence.format("state") in str(submission.body["view"]["blocks"])
+    await deliver(*encode_form(*lacking_its_trigger("button")))
+    await environment.ephemeral(DAVE, sentence.format("trigger_id"))
+    await deliver(*encode_form(*lacking_its_trigger("global shortcut")))
+    await environment.posted(DM, sentence.format("trigger_id"))
+    lines = [record for record in caplog.records if record.name == "handlers.errors"]
+    assert [vars(line)["payload"] for line in lines] == [
+        "SlashCommand",
+        "Submission",
+        "Press",
+        "GlobalShortcut",
+    ]
