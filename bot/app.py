@@ -11,7 +11,6 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig
-from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.workspaces import Workspaces
@@ -29,7 +28,7 @@ from bot.services import Services
 from bot.settings import Settings
 from bot.slack.cards import Cards
 from bot.slack.channels import Channels
-from bot.slack.connect import open_bolt, open_slack
+from bot.slack.connect import TimelyBolt, open_bolt, open_slack
 from bot.slack.directory import Directory
 from bot.slack.gateway import SlackGateway
 from bot.store import (
@@ -49,7 +48,7 @@ from bot.web.connections import serve
 from bot.web.health import Readiness
 from bot.web.server import web_app
 from bot.web.socket_mode import SocketMode
-from handlers import AppContext, Recorder, register
+from handlers import AppContext, Recorder, payload_door, register
 from handlers.home import HomeRefresher
 
 log = logging.getLogger(__name__)
@@ -133,7 +132,9 @@ class App:
         stack.push_async_callback(self.services.background.drain)
         context = AppContext(self.services, workspace=WORKSPACE)
         changes = RequestedChanges(self.engine)
-        bolt = open_bolt(client, settings, identity.data, within=self.timeouts.answer)
+        bolt = open_bolt(
+            client, settings, identity.data, payload_door(context), within=self.timeouts.answer
+        )
         register(bolt, Recorder(context, operations, batches, changes))
         await self._open_web(bolt, listener, health_listener, stack)
         self.poller = Poller(self.services, settings.retention_days)
@@ -211,7 +212,7 @@ class App:
 
     async def _open_web(
         self,
-        bolt: AsyncApp,
+        bolt: TimelyBolt[Any],
         listener: socket.socket,
         health_listener: socket.socket | None,
         stack: AsyncExitStack,

@@ -38,6 +38,7 @@ from bot.slack.gateway import code_of
 from handlers import forms, operations, queries
 from handlers.context import AppContext, Recorder
 from handlers.errors import InvalidInput, UserError, error_message, run_after_ack
+from handlers.payloads import Submission
 from handlers.requests import ActionRequest
 
 T = TypeVar("T")
@@ -141,22 +142,22 @@ async def list_options(reader: Reader, query: BatchQuery) -> tuple[Sequence[Snap
     return objects, page.total if page.looked_through is None else None
 
 
-async def submit_selection(
-    ack: AsyncAck, view: dict[str, Any], app: AppContext, requester: Requester
-) -> None:
+async def submit_selection(ack: AsyncAck, slack_payload: Submission, app: AppContext) -> None:
     """Push the confirmation form while it loads; it is filled once each object is checked."""
-    state, selection = batch_forms.read_selection(view)
-    if selection is None:
-        raise UserError(denials.newer_button())
+    form = batch_forms.read_selection(slack_payload.metadata, slack_payload.inputs)
+    if form is None:
+        raise UserError(denials.newer_form())
+    state, selection = form
     if not selection.action:
         raise InvalidInput(batch_forms.ACTION, "Choose what to do.")
     if not selection.items:
         raise InvalidInput(batch_forms.OBJECTS, batch_forms.too_few())
     if len(selection.items) > batch_forms.MAX_OBJECTS:
         raise InvalidInput(batch_forms.OBJECTS, batch_forms.too_many(len(selection.items)))
+    forms.read_form_reason(selection.reason, batch_forms.LONGEST_REASON)
     # Slack's answer does not tell the id of the view that ours pushes, so it gets a name of ours.
     external_id = secrets.token_hex(16)
-    requester = replace(requester, location=state.location)
+    requester = replace(slack_payload.requester, location=state.location)
     run_after_ack(app, _fill_confirmation_form(app, selection, requester, external_id), requester)
     loading = modals.loading(batch_forms.CHOOSE) | {"external_id": external_id}
     await ack(response_action="push", view=loading)
@@ -186,13 +187,13 @@ async def _fill_confirmation_form(
     await _update_view(app, view | {"external_id": external_id}, external_id=external_id)
 
 
-async def submit_confirmation(
-    ack: AsyncAck, view: dict[str, Any], recorder: Recorder, requester: Requester
-) -> None:
+async def submit_confirmation(ack: AsyncAck, slack_payload: Submission, recorder: Recorder) -> None:
     """Authorize every object again, record the batch, and only then acknowledge."""
-    app = recorder.app
-    confirmation = BatchConfirmation.model_validate_json(view["private_metadata"])
-    requester = replace(requester, location=confirmation.location)
+    app, view_id = recorder.app, slack_payload.view_id
+    confirmation = BatchConfirmation.parse(slack_payload.metadata)
+    if confirmation is None:
+        raise UserError(denials.newer_form())
+    requester = replace(slack_payload.requester, location=confirmation.location)
     requests = _action_requests(confirmation.action, confirmation.buttons, confirmation.reason)
 
     async def batch_item(request: ActionRequest) -> BatchItem | SkippedItem:
@@ -200,7 +201,7 @@ async def submit_confirmation(
         grant = await _authorize_in_batch(app, requester, request, fingerprint)
         if isinstance(grant, SkippedItem):
             return grant
-        operation = await operations.operation_of(app, request, requester, view["id"], grant)
+        operation = await operations.operation_of(app, request, requester, view_id, grant)
         return BatchItem(operation=operation, name=await _shown_name(app, request))
 
     authorized = await _gather(requests, batch_item)
@@ -212,7 +213,7 @@ async def submit_confirmation(
         await ack(response_action="update", view=form)
         return
     # A second delivery of the same confirmation is the same batch.
-    batch_id = f"many:{requester.actor.team}:{view['id']}"
+    batch_id = f"many:{requester.actor.team}:{view_id}"
     await recorder.batches.start(Batch(id=batch_id, items=items, skipped=skipped))
     await ack(response_action="clear")
 

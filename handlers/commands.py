@@ -4,11 +4,10 @@ Knows the ways in which a command is carried out, and none of the commands.
 """
 
 import re
-from typing import Any, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 from slack_bolt.async_app import AsyncAck
 
-from bot.domain.slack import Requester
 from bot.messages import Message, command_help
 from handlers.command_row import (
     AnswersAtOnce,
@@ -25,16 +24,16 @@ from handlers.command_table import parse
 from handlers.context import AppContext, Recorder
 from handlers.errors import UserError, run_after_ack
 from handlers.parsing import ParseError
+from handlers.payloads import Mention, SlashCommand
 
-Body = dict[str, Any]
 R = TypeVar("R")
 
 
-async def command(ack: AsyncAck, body: Body, recorder: Recorder, requester: Requester) -> None:
+async def command(ack: AsyncAck, slack_payload: SlashCommand, recorder: Recorder) -> None:
     """Handle a slash command: what changes something is on record before the acknowledgement."""
-    prefix = recorder.app.config.commands.prefix(body["command"])
-    parsed = parse(f"{prefix} {body.get('text', '')}")
-    delivery = Delivery(requester, body["trigger_id"])
+    prefix = recorder.app.config.commands.prefix(slack_payload.command)
+    parsed = parse(f"{prefix} {slack_payload.text}")
+    delivery = Delivery(slack_payload.requester, slack_payload.trigger_id)
     await _carry_out_command(ack, recorder, parsed, delivery)
 
 
@@ -63,15 +62,11 @@ async def _carry_out_command(
             assert_never(handler)
 
 
-async def mention(ack: AsyncAck, body: Body, recorder: Recorder, requester: Requester) -> None:
+async def mention(ack: AsyncAck, slack_payload: Mention, recorder: Recorder) -> None:
     """Handle a mention with the words of a command, perhaps in a card's thread."""
-    app = recorder.app
-    event, event_id = body["event"], body["event_id"]
-    if not event.get("user") or event.get("bot_id"):  # no person wrote it
-        await ack()
-        return
+    app, requester = recorder.app, slack_payload.requester
     bot_user, location = app.services.slack.bot_user, requester.location
-    text = re.sub(rf"<@{re.escape(bot_user)}(\|[^>]*)?>", " ", event.get("text", ""), count=1)
+    text = re.sub(rf"<@{re.escape(bot_user)}(\|[^>]*)?>", " ", slack_payload.text, count=1)
     thread_object = None
     if location.thread:
         thread_object = await app.services.cards.object_of(location.channel, location.thread)
@@ -82,7 +77,7 @@ async def mention(ack: AsyncAck, body: Body, recorder: Recorder, requester: Requ
         root = f"@{await app.services.directory.name(bot_user)}"
         message = command_help.not_understood(error.problem, error.usage, error.nearest, root)
         raise UserError(message) from error
-    delivery = Delivery(requester, event_id, thread_object, event["ts"])
+    delivery = Delivery(requester, slack_payload.event_id, thread_object, slack_payload.ts)
     await _carry_out_mention(recorder, parsed, delivery)
     await ack()
 
@@ -104,16 +99,6 @@ async def _carry_out_mention(
                 run_after_ack(app, _answer(app, handler, request, delivery), delivery.requester)
         case _:
             assert_never(handler)
-
-
-async def direct_message(
-    ack: AsyncAck, body: Body, recorder: Recorder, requester: Requester
-) -> None:
-    """Handle a direct message to the bot as a mention; other messages are not for us to read."""
-    if body["event"].get("channel_type") == "im" and not body["event"].get("subtype"):
-        await mention(ack, body, recorder, requester)
-    else:
-        await ack()
 
 
 async def _answer(

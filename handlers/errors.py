@@ -7,7 +7,7 @@ see, or the modal they look at. An unforeseen error becomes a reference, which i
 import logging
 import secrets
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, assert_never
 
 from slack_bolt import BoltResponse
 from slack_bolt.error import BoltUnhandledRequestError
@@ -24,8 +24,9 @@ from bot.slack.connect import NotInTime
 from bot.slack.directory import LookupFailed
 from bot.slack.gateway import CannotPost, SlackFailed, code_of
 from bot.store import is_database_fault, may_have_committed
-from handlers.context import AppContext, requester_of
+from handlers.context import AppContext
 from handlers.parsing import ParseError
+from handlers.payloads import AnsweredIn, Payload, Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,10 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
     match error:
         case UserError():
             return error.message
+        case Unreadable():
+            extra = {"payload": error.kind.__name__, "missing": error.field}
+            log.warning("a payload of Slack's can't be read", extra=extra)
+            return denials.unreadable(error.field)
         case ParseError():
             return command_help.not_understood(error.problem, error.usage, error.nearest, app.root)
         case NotAllowed():
@@ -94,9 +99,9 @@ def _own_failure(error: Exception) -> Message:
 
 
 async def answer_before_ack(
-    app: AppContext, error: Exception, body: dict[str, Any]
+    app: AppContext, error: Exception, payload: Payload | None
 ) -> BoltResponse:
-    """Answer a payload whose listener raised: Slack always gets its 200."""
+    """Answer a payload that could not be read, or whose listener raised: Slack gets its 200."""
     if isinstance(error, BoltUnhandledRequestError):
         return BoltResponse(status=200)
     if isinstance(error, InvalidInput):
@@ -105,13 +110,21 @@ async def answer_before_ack(
     message = error_message(error, app)
     if isinstance(error, NotAllowed) and error.refused.reason is RefusalReason.GONE:
         app.services.background.start(app.services.cards.redraw(error.ref), _log_undelivered)
-    if "command" in body:
-        return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
-    if body.get("type") == "view_submission":
-        view = modals.failed("Not sent", message.text)
-        return BoltResponse(status=200, body={"response_action": "update", "view": view})
-    _start_sending(app, requester_of(body), message)
-    return BoltResponse(status=200)
+    source = error if isinstance(error, Unreadable) else payload
+    if source is None:  # it can't be told whose it was
+        return BoltResponse(status=200)
+    match source.answered_in:
+        case AnsweredIn.ACKNOWLEDGEMENT:
+            return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
+        case AnsweredIn.VIEW:
+            view = modals.failed("Not sent", message.text)
+            return BoltResponse(status=200, body={"response_action": "update", "view": view})
+        case AnsweredIn.MESSAGE:
+            if source.requester.actor.id:
+                _start_sending(app, source.requester, message)
+            return BoltResponse(status=200)
+        case _:
+            assert_never(source.answered_in)
 
 
 def run_after_ack(app: AppContext, work: Coroutine[Any, Any, None], requester: Requester) -> None:
@@ -130,4 +143,7 @@ def _start_sending(app: AppContext, requester: Requester, message: Message) -> N
 
 
 async def _log_undelivered(error: Exception) -> None:
-    log.error("a message to one person was not delivered", exc_info=error)
+    if isinstance(error, SlackFailed):
+        log.warning("a message to one person was not delivered", extra={"code": error.code})
+    else:
+        log.error("a message to one person was not delivered", exc_info=error)

@@ -172,6 +172,22 @@ def newer_button() -> Message:
     )
 
 
+def newer_form() -> Message:
+    """Say that a form was made by another version of the bot and can't be read."""
+    return text_message(
+        "This form is from another version of this bot and was not understood, so nothing was "
+        "sent. Close it, and open it again."
+    )
+
+
+def unreadable(field: str) -> Message:
+    """Say that what Slack sent lacks something; ``field`` is Slack's name for it."""
+    return text_message(
+        f"What Slack sent was not understood: its {code(field)} is missing. Nothing was sent to "
+        "SecMaster. Try again; if that does not help, tell whoever runs this bot."
+    )
+
+
 def own_fault(reference: str) -> Message:
     """Say that the bot failed; ``reference`` finds the error in its logs."""
     return text_message(

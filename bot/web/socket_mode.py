@@ -5,9 +5,15 @@ https://docs.slack.dev/apis/events-api/using-socket-mode
 
 import asyncio
 import logging
+from time import time
+from typing import Any
 
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
-from slack_bolt.async_app import AsyncApp
+from slack_bolt.adapter.socket_mode.async_internals import send_async_response
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+
+from bot.slack.connect import TimelyBolt
 
 log = logging.getLogger(__name__)
 
@@ -15,12 +21,23 @@ CONNECTIONS = 2
 CHECK_INTERVAL = 1.0  # seconds
 
 
+class PayloadHandler(AsyncSocketModeHandler):
+    """Has payloads answered as those that are posted, before Bolt looks at them."""
+
+    app: TimelyBolt[Any]
+
+    async def handle(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:
+        start = time()
+        response = await self.app.answer(req.payload)
+        await send_async_response(client, req, response, start)
+
+
 class SocketMode:
     """The open connections to Slack."""
 
-    def __init__(self, bolt: AsyncApp, app_token: str) -> None:
+    def __init__(self, bolt: TimelyBolt[Any], app_token: str) -> None:
         self._handlers = [
-            AsyncSocketModeHandler(bolt, app_token, ping_interval=5) for _ in range(CONNECTIONS)
+            PayloadHandler(bolt, app_token, ping_interval=5) for _ in range(CONNECTIONS)
         ]
         for handler in self._handlers:
             # It would reconnect when the old connection closes, and again when Slack asks for

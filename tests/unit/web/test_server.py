@@ -105,6 +105,11 @@ async def test_a_command_that_slack_signed_is_answered(post: Post) -> None:
         assert "How to use /secmaster" in answer.json()["text"]
 
 
+async def test_a_command_about_a_payload_is_a_command(post: Post) -> None:
+    body = COMMAND.replace(b"text=help", b"text=help+with+the+payload")
+    assert "How to use /secmaster" in (await post(body, headers(body))).json()["text"]
+
+
 async def test_a_body_of_one_mebibyte_is_still_read(post: Post) -> None:
     body = COMMAND + b"&padding=" + b"x" * (MAX_BYTES - len(COMMAND) - len(b"&padding="))
     assert len(body) == MAX_BYTES
