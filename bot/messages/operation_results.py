@@ -130,7 +130,7 @@ def recorded_late(*, is_changed: bool) -> Message:
     """Say that what could not be recorded in time is on record; or that nothing had to be."""
     if not is_changed:
         return text_message("It is already so: nothing had to be changed.")
-    return text_message("📝 It is recorded now. What was not done yet is under way.")
+    return text_message("📝 What you asked for is recorded now.")
 
 
 def recorded_in_part(files: Sequence[SlackFile], total: int) -> Message:

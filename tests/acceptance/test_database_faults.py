@@ -85,14 +85,15 @@ async def test_a_click_that_can_not_be_recorded_is_refused_in_words_and_works_af
 
 @pytest.mark.parametrize("timeouts", [replace(QUICK_TIMEOUTS, answer=0.5)], indirect=True, ids=[""])
 @each_lock
-async def test_a_click_on_a_locked_database_is_answered_in_time_and_done_once_that_is_free(
+async def test_a_click_on_a_locked_database_is_answered_in_time_and_its_end_is_told(
     environment: BotEnvironment, fault: DatabaseFault
 ) -> None:
     ts = await recorded_card(environment)
     async with broken(fault, environment.app.engine):
         answer = await environment.slack.press(ALICE, SOC, ts, "task.approve")
         assert answer.status == 200
-        await environment.ephemeral(ALICE, "I can't say whether this was recorded")
+        await environment.ephemeral(ALICE, "this is not recorded yet")
+    await environment.ephemeral(ALICE, "What you asked for is recorded now.")
     await told_once(environment, ts)
 
 
