@@ -1,6 +1,8 @@
 """Which messages to us were taken, by which process, and which of them are answered.
 
 Slack delivers a message until it has our answer, to any replica; it is answered once.
+
+https://docs.slack.dev/apis/events-api/#retries
 """
 
 from datetime import datetime, timedelta
