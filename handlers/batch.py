@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from slack_bolt.async_app import AsyncAck
@@ -218,7 +219,7 @@ async def submit_confirmation(
     # A second delivery of the same confirmation is the same batch.
     batch_id = f"many:{requester.actor.team}:{view['id']}"
     batch = Batch(id=batch_id, items=items, skipped=skipped)
-    await recorder.record(recorder.batches.start(batch))
+    await recorder.record(partial(recorder.batches.start, batch))
     await ack(response_action="clear")
 
 

@@ -6,6 +6,7 @@ Knows the shapes of Slack's payloads, and nothing of what is asked in them.
 import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from bot.policy.config import Config
 from bot.runtime.locks import KeyedLocks
 from bot.services import Services
 from bot.slack.directory import LookupFailed
-from bot.store import RequestedChange, RequestedChanges
+from bot.store import RequestedChange, RequestedChanges, may_have_committed
 
 T = TypeVar("T")
 
@@ -69,13 +70,25 @@ class Recorder:
     batches: Batches
     changes: RequestedChanges
 
-    async def record(self, recording: Coroutine[Any, Any, T]) -> T:
-        """Await what puts a request on record; it goes on where Slack can't wait for it.
+    async def record(self, write: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Put a request on record; that goes on where Slack can't wait for it.
 
         Raises StillRecording then. It is not cancelled: what a thread has begun to write would be
-        there all the same, and nobody could say what came of it.
+        there all the same, and nobody could say what came of it. Where the connection broke in the
+        middle ``write`` is called again: what has its id on record already adds nothing.
         """
-        task = asyncio.create_task(recording)
+
+        async def recording() -> T:
+            try:
+                return await write()
+            except Exception as error:
+                if not may_have_committed(error):
+                    raise
+                with suppress(Exception):
+                    return await write()
+                raise
+
+        task = asyncio.create_task(recording())
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError as error:
@@ -86,12 +99,12 @@ class Recorder:
     async def record_change(self, record: Callable[[], bool]) -> bool:
         """Call a method of ``changes`` in a thread, and have what it announces posted at once."""
 
-        async def make() -> bool:
+        async def write() -> bool:
             is_changed = await asyncio.to_thread(record)
             self.app.services.outbox_written.set()
             return is_changed
 
-        return await self.record(make())
+        return await self.record(write)
 
     def change(
         self,

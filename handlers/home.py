@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 
 from bot.domain import snapshots
@@ -65,7 +66,7 @@ async def record_options(recorder: Recorder, actor: Actor, value: str) -> None:
     require_identified(actor)
     choose, now = recorder.changes.choose_home_options, recorder.app.services.clock.now()
     chosen = options.model_dump(mode="json")
-    await recorder.record(asyncio.to_thread(choose, actor.id, chosen, now))
+    await recorder.record(partial(asyncio.to_thread, choose, actor.id, chosen, now))
 
 
 async def opened(app: AppContext, actor: Actor) -> None:

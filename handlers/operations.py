@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from bot.domain import snapshots
 from bot.domain.actions import BY_NAME, Action
@@ -85,8 +86,8 @@ async def change_approval(
     dedupe_key = f"{request.intent}:{dedupe_key}"
     requester = await answerable(app, requester)
     operation = await operation_of(app, action_request, requester, dedupe_key, grant)
-    start = recorder.operations.start
-    await recorder.record(start(operation.model_copy(update={"intent": request.intent})))
+    operation = operation.model_copy(update={"intent": request.intent})
+    await recorder.record(partial(recorder.operations.start, operation))
     return requester
 
 
@@ -105,7 +106,7 @@ async def record(
     """
     requester = await answerable(recorder.app, requester)
     operation = await operation_of(recorder.app, request, requester, dedupe_key, grant)
-    await recorder.record(_start(recorder.operations, operation, request.files))
+    await recorder.record(partial(_start, recorder.operations, operation, request.files))
     return requester
 
 

@@ -181,7 +181,7 @@ async def reload(recorder: Recorder, _request: ReloadPolicy, delivery: Delivery)
     await authorization.require_right(app.services, requester, Right.RELOAD, attempt_id=attempt)
     record = audit_record(app.services, requester, "reload", "done", id_)
     try:
-        before = await recorder.record(reload_policy(app.services, record))
+        before = await recorder.record(partial(reload_policy, app.services, record))
     except ConfigError as error:
         log.warning("policy not reloaded", extra={"problems": str(error)})
         return permission_messages.not_reloaded(str(error))

@@ -170,10 +170,10 @@ async def test_what_is_recorded_goes_on_where_its_listener_is_out_of_time() -> N
 
     with pytest.raises(StillRecording) as raised:
         async with asyncio.timeout(0.01):
-            await recorder.record(recording())
+            await recorder.record(recording)
     is_free.set()
     assert await raised.value.recording == "recorded"
-    assert await recorder.record(recording()) == "recorded"
+    assert await recorder.record(recording) == "recorded"
 
 
 async def test_what_can_not_be_recorded_raises_in_its_listener() -> None:
@@ -183,4 +183,4 @@ async def test_what_can_not_be_recorded_raises_in_its_listener() -> None:
         raise ValueError("full")
 
     with pytest.raises(ValueError, match="full"):
-        await Recorder(nothing, nothing, nothing, nothing).record(recording())
+        await Recorder(nothing, nothing, nothing, nothing).record(recording)
