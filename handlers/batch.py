@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from slack_bolt.async_app import AsyncAck
@@ -36,7 +37,7 @@ from bot.operations.reading import Reader, open_reader
 from bot.secmaster import InstanceStatus, NotFound, QueryType, SecMaster, SecMasterError, Task
 from bot.slack.gateway import code_of
 from handlers import forms, operations, queries
-from handlers.context import AppContext, Recorder
+from handlers.context import AppContext, Recorder, attempt_id
 from handlers.errors import InvalidInput, UserError, error_message, run_after_ack
 from handlers.payloads import Submission
 from handlers.requests import ActionRequest
@@ -168,7 +169,9 @@ async def _fill_confirmation_form(
 ) -> None:
     """Check each selected object, and show which can be decided and which are skipped."""
     requests = _action_requests(selection.action, selection.items, selection.reason)
-    checked = await _gather(requests, lambda request: check_object(app, requester, request))
+    checked = await _gather(
+        requests, lambda request: check_object(app, requester, request, external_id)
+    )
     selected = [item for item in checked if isinstance(item, SelectedItem)]
     skipped = [item for item in checked if isinstance(item, SkippedItem)]
     workspace = selection.items[0].ref.workspace
@@ -195,10 +198,12 @@ async def submit_confirmation(ack: AsyncAck, slack_payload: Submission, recorder
         raise UserError(denials.newer_form())
     requester = replace(slack_payload.requester, location=confirmation.location)
     requests = _action_requests(confirmation.action, confirmation.buttons, confirmation.reason)
+    # Asked once, for all: while Slack can't tell, each object would wait for that in its turn.
+    await app.services.directory.principal(requester.actor)
 
     async def batch_item(request: ActionRequest) -> BatchItem | SkippedItem:
         fingerprint = request.decision_fingerprint
-        grant = await _authorize_in_batch(app, requester, request, fingerprint)
+        grant = await _authorize_in_batch(app, requester, request, view_id, fingerprint)
         if isinstance(grant, SkippedItem):
             return grant
         operation = await operations.operation_of(app, request, requester, view_id, grant)
@@ -214,7 +219,8 @@ async def submit_confirmation(ack: AsyncAck, slack_payload: Submission, recorder
         return
     # A second delivery of the same confirmation is the same batch.
     batch_id = f"many:{requester.actor.team}:{view_id}"
-    await recorder.batches.start(Batch(id=batch_id, items=items, skipped=skipped))
+    batch = Batch(id=batch_id, items=items, skipped=skipped)
+    await recorder.record(partial(recorder.batches.start, batch))
     await ack(response_action="clear")
 
 
@@ -247,10 +253,10 @@ async def _gather(
 
 
 async def check_object(
-    app: AppContext, requester: Requester, request: ActionRequest
+    app: AppContext, requester: Requester, request: ActionRequest, view_id: str
 ) -> SelectedItem | SkippedItem:
     """Check whether an object may be decided now, by the policy, its status and its changes."""
-    grant = await _authorize_in_batch(app, requester, request)
+    grant = await _authorize_in_batch(app, requester, request, view_id)
     if isinstance(grant, SkippedItem):
         return grant
     try:
@@ -297,11 +303,16 @@ async def has_changed(app: AppContext, request: ActionRequest, snapshot: Snapsho
 
 
 async def _authorize_in_batch(
-    app: AppContext, requester: Requester, request: ActionRequest, decision_fingerprint: str = ""
+    app: AppContext,
+    requester: Requester,
+    request: ActionRequest,
+    view_id: str,
+    decision_fingerprint: str = "",
 ) -> Grant | SkippedItem:
     """Authorize one object of a batch; it is skipped where more than a press is asked for.
 
-    It is read, unless ``decision_fingerprint`` names the snapshot that was checked before.
+    It is read, unless ``decision_fingerprint`` names the snapshot that was checked before. What is
+    refused is recorded once for each view.
     """
     try:
         grant = await authorize(
@@ -309,6 +320,7 @@ async def _authorize_in_batch(
             requester,
             request.action,
             request.ref,
+            attempt_id=attempt_id(f"{view_id}:{request.ref}"),
             decision_fingerprint=decision_fingerprint,
         )
     except NotAllowed as error:

@@ -2,9 +2,10 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.domain.notifications import OutboxEntry
 from bot.domain.slack import Destination, Requester
@@ -16,26 +17,17 @@ from bot.policy.config import Config
 from bot.runtime.locks import KeyedLocks
 from bot.services import Services
 from bot.slack.directory import LookupFailed
-from bot.store import RequestedChange, RequestedChanges
+from bot.store import RequestedChange, RequestedChanges, may_have_committed
+
+T = TypeVar("T")
 
 
-class SeenEvents:
-    """The ids of recent events: Slack delivers an event up to four times within five minutes.
+class StillRecording(Exception):
+    """Slack must be answered before what somebody asked for is on record: ``recording`` goes on."""
 
-    ``limit`` is how many are remembered.
-    """
-
-    def __init__(self, limit: int = 5000) -> None:
-        self._ids: dict[str, None] = {}
-        self._limit = limit
-
-    def is_new(self, event_id: str) -> bool:
-        """Remember an event, and return whether it was unknown until now."""
-        is_new = event_id not in self._ids
-        self._ids[event_id] = None
-        if len(self._ids) > self._limit:
-            del self._ids[next(iter(self._ids))]
-        return is_new
+    def __init__(self, recording: asyncio.Task[Any]) -> None:
+        super().__init__()
+        self.recording = recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +40,6 @@ class AppContext:
 
     services: Services
     workspace: str = "main"
-    seen_events: SeenEvents = field(default_factory=SeenEvents)
     home_locks: KeyedLocks = field(default_factory=KeyedLocks)
 
     @property
@@ -73,11 +64,41 @@ class Recorder:
     batches: Batches
     changes: RequestedChanges
 
+    async def record(self, write: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Put a request on record; that goes on where Slack can't wait for it.
+
+        Raises StillRecording then. It is not cancelled: what a thread has begun to write would be
+        there all the same, and nobody could say what came of it. Where the connection broke in the
+        middle ``write`` is called again: what has its id on record already adds nothing.
+        """
+
+        async def recording() -> T:
+            try:
+                return await write()
+            except Exception as error:
+                if not may_have_committed(error):
+                    raise
+                with suppress(Exception):
+                    return await write()
+                raise
+
+        task = asyncio.create_task(recording())
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            raise StillRecording(task) from error
+
     async def record_change(self, record: Callable[[], bool]) -> bool:
         """Call a method of ``changes`` in a thread, and have what it announces posted at once."""
-        is_changed = await asyncio.to_thread(record)
-        self.app.services.outbox_written.set()
-        return is_changed
+
+        async def write() -> bool:
+            is_changed = await asyncio.to_thread(record)
+            self.app.services.outbox_written.set()
+            return is_changed
+
+        return await self.record(write)
 
     def change(
         self,
@@ -109,6 +130,14 @@ class Recorder:
 def stable_id(dedupe_key: str) -> str:
     """Return the id that belongs to a key: a second delivery of a request gets the same."""
     return hashlib.sha256(dedupe_key.encode()).hexdigest()[:32]
+
+
+def attempt_id(dedupe_key: str) -> str:
+    """Return the id under which the audit has that a request was refused.
+
+    It is not the one of what is done under the same key, once the requester may.
+    """
+    return stable_id(f"refused:{dedupe_key}")
 
 
 async def identified(app: AppContext, requester: Requester) -> Requester:

@@ -4,6 +4,7 @@ Before the acknowledgement the answer is the acknowledgement; after it, a messag
 see, or the modal they look at. An unforeseen error becomes a reference, which is in the log too.
 """
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Coroutine
@@ -15,7 +16,15 @@ from slack_sdk.errors import SlackApiError
 
 from bot.domain.reasons import RefusalReason
 from bot.domain.slack import Requester
-from bot.messages import Message, command_help, denials, explain, modals, text_message
+from bot.messages import (
+    Message,
+    command_help,
+    denials,
+    explain,
+    modals,
+    operation_results,
+    text_message,
+)
 from bot.messages import permissions as permission_messages
 from bot.operations.authorization import NoRight, NotAllowed
 from bot.operations.reading import ReadRefused
@@ -24,7 +33,7 @@ from bot.slack.connect import NotInTime
 from bot.slack.directory import LookupFailed
 from bot.slack.gateway import CannotPost, SlackFailed, code_of
 from bot.store import is_database_fault, may_have_committed
-from handlers.context import AppContext
+from handlers.context import AppContext, StillRecording
 from handlers.parsing import ParseError
 from handlers.payloads import AnsweredIn, Payload, Unreadable
 
@@ -88,7 +97,10 @@ def _own_failure(error: Exception) -> Message:
     """Return the message for a failure on our side, which is logged."""
     if isinstance(error, NotInTime):
         log.error("Slack was not answered in time")
-        return denials.perhaps_recorded()
+        return denials.not_in_time()
+    if isinstance(error, StillRecording):
+        log.error("Slack was answered before the database did")
+        return denials.still_recording()
     if is_database_fault(error):
         log.error("the database fails", exc_info=error)
         recorded_perhaps = may_have_committed(error)
@@ -113,11 +125,15 @@ async def answer_before_ack(
     source = error if isinstance(error, Unreadable) else payload
     if source is None:  # it can't be told whose it was
         return BoltResponse(status=200)
+    if isinstance(error, StillRecording):
+        work = _tell_recorded(app, error.recording, source.requester)
+        run_after_ack(app, work, source.requester)
     match source.answered_in:
         case AnsweredIn.ACKNOWLEDGEMENT:
             return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
         case AnsweredIn.VIEW:
-            view = modals.failed("Not sent", message.text)
+            title = "Not recorded yet" if isinstance(error, StillRecording) else "Not sent"
+            view = modals.failed(title, message.text)
             return BoltResponse(status=200, body={"response_action": "update", "view": view})
         case AnsweredIn.MESSAGE:
             if source.requester.actor.id:
@@ -125,6 +141,14 @@ async def answer_before_ack(
             return BoltResponse(status=200)
         case _:
             assert_never(source.answered_in)
+
+
+async def _tell_recorded(
+    app: AppContext, recording: asyncio.Task[Any], requester: Requester
+) -> None:
+    """Say what came of a request once it is on record; raises what kept it from that."""
+    is_changed = await recording is not False
+    _start_sending(app, requester, operation_results.recorded_late(is_changed=is_changed))
 
 
 def run_after_ack(app: AppContext, work: Coroutine[Any, Any, None], requester: Requester) -> None:

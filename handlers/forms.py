@@ -17,7 +17,7 @@ from bot.operations.authorization import Grant, authorize
 from bot.secmaster import Instance
 from bot.services import Services
 from handlers import operations
-from handlers.context import AppContext, Recorder
+from handlers.context import AppContext, Recorder, attempt_id
 from handlers.errors import InvalidInput, UserError
 from handlers.parsing import ParseError, check_param, check_reason
 from handlers.payloads import Submission
@@ -34,6 +34,7 @@ async def record_or_open_form(
         requester,
         request.action,
         request.ref,
+        attempt_id=attempt_id(trigger_id),
         break_glass=request.break_glass,
         decision_fingerprint=request.decision_fingerprint,
     )
@@ -119,15 +120,11 @@ async def open_view(
 ) -> AsyncSlackResponse:
     """Open a modal, on top of another one if ``in_modal``.
 
-    Raises UserError if that takes longer than there is time before the acknowledgement.
+    It may take what is left of the time until Slack is answered: the trigger lives no longer.
     """
     client = services.slack.client
     open_or_push = client.views_push if in_modal else client.views_open
-    try:
-        async with asyncio.timeout(services.timeouts.before_ack):
-            return await open_or_push(trigger_id=trigger_id, view=view)
-    except TimeoutError as error:
-        raise UserError(denials.too_late()) from error
+    return await open_or_push(trigger_id=trigger_id, view=view)
 
 
 async def submit(recorder: Recorder, submission: Submission) -> None:
@@ -143,6 +140,8 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
     action = modals.action_of(state)
     reason = read_form_reason(typed.get(modals.REASON, ""))
     params = _read_params(action, typed)
+    # The same words sent twice are one submission; others are another.
+    dedupe_key = f"{submission.view_id}:{json.dumps(typed, sort_keys=True)}"
     # A modal has no location of its own: it answers where it was opened.
     requester = replace(submission.requester, location=state.location)
     grant = await authorize(
@@ -150,6 +149,7 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
         requester,
         action,
         state.ref,
+        attempt_id=attempt_id(dedupe_key),
         break_glass=state.break_glass,
         decision_fingerprint=state.decision_fingerprint,
     )
@@ -166,8 +166,6 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
             )
     if action.takes_file and not state.files:
         raise InvalidInput(action.params[0].name, "A file is required.")
-    # The same words sent twice are one submission; others are another.
-    dedupe_key = f"{submission.view_id}:{json.dumps(typed, sort_keys=True)}"
     request = ActionRequest(
         action,
         state.ref,

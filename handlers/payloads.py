@@ -253,6 +253,11 @@ class Mention(Payload):
     event_time: int
 
     @property
+    def key(self) -> str:
+        """The name of the message, whichever event brings it."""
+        return f"{self.requester.location.channel}:{self.ts}"
+
+    @property
     def route(self) -> dict[str, Any]:
         return _event_route("app_mention", self.requester)
 

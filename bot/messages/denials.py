@@ -188,6 +188,21 @@ def unreadable(field: str) -> Message:
     )
 
 
+def edited() -> Message:
+    """Say that an edited message is not acted on."""
+    return text_message(
+        "✏️ An edited message does nothing. Nothing was done; write it anew as a new message."
+    )
+
+
+def too_old() -> Message:
+    """Say that Slack delivered a message so late that it is not acted on."""
+    return text_message(
+        "⏳ Slack delivered this message more than ten minutes after you wrote it, so nothing was "
+        "done. If you still want it, write it anew."
+    )
+
+
 def own_fault(reference: str) -> Message:
     """Say that the bot failed; ``reference`` finds the error in its logs."""
     return text_message(
@@ -209,6 +224,22 @@ def perhaps_recorded() -> Message:
     return text_message(
         "The bot's database does not answer, so I can't say whether this was recorded. If it was, "
         "you will be told how it ends. If you hear nothing within two minutes, try again."
+    )
+
+
+def not_in_time() -> Message:
+    """Say that a request was given up before anything of it was recorded, to answer Slack."""
+    return text_message(
+        "Slack, SecMaster or the bot's database answered too slowly, so this was given up: nothing "
+        "was recorded, and nothing was done. Try again."
+    )
+
+
+def still_recording() -> Message:
+    """Say that a request is not on record yet, and that its end will be told."""
+    return text_message(
+        "⏳ The bot's database is slow, and this is not recorded yet. You will be told as soon as "
+        "it is, or that it failed. Don't repeat it until then."
     )
 
 

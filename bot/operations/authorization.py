@@ -5,7 +5,6 @@ second is about what SecMaster says then, and it alone lets anything be sent. No
 """
 
 import asyncio
-import secrets
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -80,11 +79,13 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
     action: Action,
     ref: Ref,
     *,
+    attempt_id: str,
     break_glass: bool = False,
     decision_fingerprint: str = "",
 ) -> Grant:
     """Return the grant for an action, or raise NotAllowed and leave a record of the attempt.
 
+    That is made once for an ``attempt_id``: Slack, or a proxy, may deliver the attempt again.
     ``break_glass`` asks to decide alone what needs several people. The rules are asked about the
     snapshot that ``decision_fingerprint`` names, which is what the person decides on; where it
     names none, the object is read.
@@ -118,7 +119,7 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
         return Grant(decision, _with_brake(config, action, snapshot, terms), snapshot)
     now = services.clock.now()
     attempt = Operation(
-        id=secrets.token_hex(16),
+        id=attempt_id,
         action=action.name,
         ref=ref,
         actor=requester.actor,
@@ -240,15 +241,17 @@ def policy_context(services: Services, ref: Ref, snapshot: Snapshot | None) -> P
     return PolicyContext(names, services.clock.now(), snapshot)
 
 
-async def require_right(services: Services, requester: Requester, right: Right) -> Principal:
+async def require_right(
+    services: Services, requester: Requester, right: Right, *, attempt_id: str
+) -> Principal:
     """Return who asks, if one of their roles has this right.
 
-    Raises NoRight, and leaves a record of the attempt; or LookupFailed.
+    Raises NoRight, and leaves a record of the attempt, once for its id; or LookupFailed.
     """
     roles: tuple[str, ...] = getattr(services.policy.current.rights, right)
     principal = await services.directory.principal(requester.actor)
     if principal.guest or principal.outsider or principal.roles.isdisjoint(roles):
-        record = audit_record(services, requester, right, "refused", secrets.token_hex(16))
+        record = audit_record(services, requester, right, "refused", attempt_id)
         await asyncio.to_thread(services.store.audit.record, record)
         raise NoRight(right, roles)
     return principal

@@ -48,6 +48,7 @@ class Control:
             self.person.submit,
             self.person.close,
             self.person.say,
+            self.person.edit,
             self.person.open_home,
             self.person.shortcut,
             self.person.redeliver,

@@ -1,25 +1,11 @@
-"""What every listener is given: the memory of events, and ids that are the same each time."""
+"""What every listener is given: ids that are the same each time, and what it records."""
 
-from handlers.context import SeenEvents, stable_id
+import asyncio
+from typing import Any, cast
 
+import pytest
 
-def test_an_event_is_new_only_at_its_first_delivery() -> None:
-    events = SeenEvents()
-    assert [events.is_new(id_) for id_ in ("Ev1", "Ev2", "Ev1", "Ev1")] == [
-        True,
-        True,
-        False,
-        False,
-    ]
-
-
-def test_the_oldest_event_is_forgotten_once_the_limit_is_passed() -> None:
-    events = SeenEvents(limit=2)
-    for id_ in ("Ev1", "Ev2", "Ev3"):
-        assert events.is_new(id_)
-    assert not events.is_new("Ev3")
-    assert not events.is_new("Ev2")
-    assert events.is_new("Ev1")
+from handlers.context import Recorder, StillRecording, attempt_id, stable_id
 
 
 def test_the_id_of_a_key_is_the_same_each_time_and_its_own() -> None:
@@ -27,3 +13,34 @@ def test_the_id_of_a_key_is_the_same_each_time_and_its_own() -> None:
     assert stable_id("T0HOME:1") != stable_id("T0HOME:2")
     assert stable_id("").isalnum()
     assert len(stable_id("T0HOME:1")) == 32
+
+
+def test_a_refused_attempt_has_an_id_of_its_own_and_the_same_each_time() -> None:
+    assert attempt_id("T0HOME:1") == attempt_id("T0HOME:1")
+    assert attempt_id("T0HOME:1") not in (attempt_id("T0HOME:2"), stable_id("T0HOME:1"))
+
+
+async def test_what_is_recorded_goes_on_where_its_listener_is_out_of_time() -> None:
+    is_free, nothing = asyncio.Event(), cast("Any", None)
+    recorder = Recorder(nothing, nothing, nothing, nothing)
+
+    async def recording() -> str:
+        await is_free.wait()
+        return "recorded"
+
+    with pytest.raises(StillRecording) as raised:
+        async with asyncio.timeout(0.01):
+            await recorder.record(recording)
+    is_free.set()
+    assert await raised.value.recording == "recorded"
+    assert await recorder.record(recording) == "recorded"
+
+
+async def test_what_can_not_be_recorded_raises_in_its_listener() -> None:
+    nothing = cast("Any", None)
+
+    async def recording() -> None:
+        raise ValueError("full")
+
+    with pytest.raises(ValueError, match="full"):
+        await Recorder(nothing, nothing, nothing, nothing).record(recording)
