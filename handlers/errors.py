@@ -20,17 +20,16 @@ from bot.messages import permissions as permission_messages
 from bot.operations.authorization import NoRight, NotAllowed
 from bot.operations.reading import ReadRefused
 from bot.secmaster import SecMasterError
+from bot.slack.client import code_of
 from bot.slack.connect import NotInTime
 from bot.slack.directory import LookupFailed
-from bot.slack.gateway import CannotPost, SlackFailed, code_of
+from bot.slack.error_codes import TRIGGER_GONE
+from bot.slack.gateway import CannotPost, SlackFailed, failure_of
 from bot.store import is_database_fault, may_have_committed
 from handlers.context import AppContext, requester_of
 from handlers.parsing import ParseError
 
 log = logging.getLogger(__name__)
-
-# A trigger_id lives three seconds and opens one form.
-TRIGGER_ERRORS = {"expired_trigger_id", "trigger_exchanged", "invalid_trigger_id"}
 
 
 class UserError(Exception):
@@ -67,14 +66,16 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
             return text_message(explain(error))
         case CannotPost():
             return denials.cannot_post(error.code)
-        case SlackFailed():
+        case SlackFailed() if error.is_temporary:
             return text_message(
                 "Slack is in trouble, so this could not be shown. Try again in a moment."
             )
         case LookupFailed():
             return text_message("Slack could not be asked who you are. Try again in a moment.")
-        case SlackApiError() if code_of(error) in TRIGGER_ERRORS:
+        case SlackApiError() if code_of(error) in TRIGGER_GONE:
             return denials.too_late()
+        case SlackApiError():
+            return error_message(failure_of(error), app)
         case _:
             return _own_failure(error)
 
@@ -89,6 +90,9 @@ def _own_failure(error: Exception) -> Message:
         recorded_perhaps = may_have_committed(error)
         return denials.perhaps_recorded() if recorded_perhaps else denials.not_recorded()
     reference = secrets.token_hex(3)
+    if isinstance(error, SlackFailed):
+        log.error("Slack refused a call", extra={"code": error.code, "reference": reference})
+        return denials.own_fault(reference)
     log.error("unforeseen error", exc_info=error, extra={"reference": reference})
     return denials.own_fault(reference)
 
@@ -130,4 +134,7 @@ def _start_sending(app: AppContext, requester: Requester, message: Message) -> N
 
 
 async def _log_undelivered(error: Exception) -> None:
+    if isinstance(error, SlackFailed):
+        log.error("a message to one person was not delivered", extra={"code": error.code})
+        return
     log.error("a message to one person was not delivered", exc_info=error)

@@ -237,6 +237,8 @@ class HomeRefresher:
     async def refresh(self) -> None:
         """Draw the recently opened Homes that have changed, up to ``at_once`` of them."""
         app, remaining = self.app, self.at_once
+        if app.services.slack.token.refusal:
+            return
         since = app.services.clock.now() - RECENTLY_OPENED
         views = await asyncio.to_thread(app.services.store.home_views.opened_since, since)
         polls = await asyncio.to_thread(_polls, app) if views else []
@@ -248,6 +250,12 @@ class HomeRefresher:
             try:
                 async with app.home_locks.get(user):
                     drawn = await _draw(app, Actor(id=user), source, fingerprint)
+            except (LookupFailed, gateway.SlackFailed) as error:
+                details = {"user": user, "code": error.code}
+                log.warning("Home view not published, by Slack", extra=details)
+                if error.is_temporary:
+                    return  # the next poll is soon enough
+                drawn = False
             except Exception as error:
                 # One that can't be drawn must not stand before the others.
                 log.warning("Home view not published", exc_info=error, extra={"user": user})

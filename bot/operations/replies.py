@@ -103,7 +103,8 @@ async def announce_break_glass(services: Services, operation: Operation, outcome
     except SlackFailed as error:
         if error.is_temporary:
             raise
-        log.exception("an emergency override could not be announced")
+        sentence = "an emergency override could not be announced"
+        log.error(sentence, extra={"code": error.code})  # noqa: TRY400 - a refusal is one line
         message = messages.not_announced(operation, error.code)
         await _in_thread(services, operation, "not announced", message)
 

@@ -18,7 +18,7 @@ from bot.domain.slack import Destination
 from bot.domain.tracking import ListedObject
 from bot.notifications import dispatcher
 from bot.notifications.card import CardNotification
-from bot.notifications.dispatcher import ChannelWorker, ChannelWorkers, Dispatcher
+from bot.notifications.dispatcher import ChannelWorker, ChannelWorkers, Dispatcher, RetryPace
 from bot.notifications.kinds import BacklogNotification, SnoozeEndedNotification
 from bot.notifications.reminder import ReminderNotification
 from bot.runtime.timeouts import Timeouts
@@ -78,6 +78,10 @@ def rules() -> str:
 @pytest.fixture
 def timeouts() -> Timeouts:
     return TIMEOUTS
+
+
+def worker(services: Services, destination: Destination) -> ChannelWorker:
+    return ChannelWorker(services, destination, RetryPace(services.clock))
 
 
 def enqueue(services: Services, *tasks: int, to: str = SOC, **fields: Any) -> None:
@@ -178,7 +182,7 @@ async def test_close_leaves_what_was_under_way_to_the_next_process_which_posts_i
     await slack.faults.clear()
     assert services.store.outbox.count() == 2
     clock.pauses.clear()
-    await ChannelWorker(replace(services, process_id="second"), SOC_CHANNEL).run()
+    await worker(replace(services, process_id="second"), SOC_CHANNEL).run()
     assert announced(slack, SOC) == [1, 2]
     assert calls(slack, "chat.postMessage") == 2
     assert services.store.outbox.count() == 0
@@ -192,7 +196,7 @@ async def test_run_posts_in_order_with_a_pause_after_each_message(
     services: Services, slack: SlackRecorder, clock: LeapingClock
 ) -> None:
     enqueue(services, 1, 2, 3)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == [1, 2, 3]
     assert clock.pauses == [TIMEOUTS.post_interval] * 3
     times = [float(message["ts"]) for message in slack.messages(SOC)]
@@ -202,7 +206,7 @@ async def test_run_posts_in_order_with_a_pause_after_each_message(
 async def test_run_posts_nothing_before_its_time(services: Services, slack: SlackRecorder) -> None:
     enqueue(services, 1)
     services.store.outbox.postpone([1], services.clock.now() + timedelta(hours=1))
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == []
     assert services.store.outbox.count() == 1
 
@@ -212,9 +216,9 @@ async def test_run_takes_what_a_closed_channel_does_not_to_the_fallback_and_tell
 ) -> None:
     slack.archive(SOC)
     enqueue(services, 1, 2)
-    await ChannelWorker(services, SOC_CHANNEL).run()
-    await ChannelWorker(services, ONCALL_CHANNEL).run()
-    await ChannelWorker(services, Destination.parse(ALICE)).run()
+    await worker(services, SOC_CHANNEL).run()
+    await worker(services, ONCALL_CHANNEL).run()
+    await worker(services, Destination.parse(ALICE)).run()
     messages = slack.messages(ONCALL)
     assert announced(slack, ONCALL) == [1, 2]
     assert all("Meant for <#C0SOC>" in str(message["blocks"]) for message in messages)
@@ -228,14 +232,14 @@ async def test_run_asks_slack_no_second_time_about_a_closed_channel_for_an_hour(
 ) -> None:
     slack.archive(SOC)
     enqueue(services, 1)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     slack.unarchive(SOC)
     enqueue(services, 2)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert calls(slack, "chat.postMessage") == 1
     clock.forward(minutes=61)
     enqueue(services, 3)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == [3]
     assert services.store.closed_channels.all() == []
 
@@ -245,9 +249,9 @@ async def test_process_posts_once_for_each_dedupe_key(
 ) -> None:
     enqueue(services, 1, 1)
     enqueue(services, 1)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     enqueue(services, 1)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == [1]
 
 
@@ -257,11 +261,11 @@ async def test_process_posts_once_though_slacks_answer_was_lost(
     lost = Fault(on="chat.postMessage", hang_up=True, applied=True, times=1)
     await slack.faults.set(lost)
     enqueue(services, 1)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == [1]
     assert calls(slack, "chat.postMessage") == 1
     assert calls(slack, "conversations.history") == 1
-    assert clock.pauses == [dispatcher.RETRY_PAUSE, TIMEOUTS.post_interval]
+    assert clock.pauses == [dispatcher.RETRY_PAUSES[0], TIMEOUTS.post_interval]
 
 
 @pytest.mark.parametrize(
@@ -280,7 +284,7 @@ async def test_process_drops_what_is_no_longer_relevant_in_silence_and_records_i
     secmaster.world.update_task(task["id"], {"action": "CONTINUE"}, EVERA)
     caplog.set_level(logging.INFO, "bot")
     add(services, kind(ref=Ref(kind="task", id=task["id"])), keys=["decided"])
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert slack.messages(SOC) == []
     assert calls(slack, "chat.postMessage") == 0
     assert caplog.records == []
@@ -295,7 +299,7 @@ async def test_process_sums_up_what_quiet_hours_held_back(
     refs = [await tracked_task(services, secmaster, name) for name in ("Isolate a", "Isolate b")]
     cards = [CardNotification(ref=ref, held_until=now) for ref in refs]
     add(services, *cards, keys=["a", "b"])
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     [summary] = slack.messages(SOC)
     assert summary["text"] == "🌅 *During quiet hours 2 came; 2 still wait.*"
     assert services.store.outbox.count() == 0
@@ -305,11 +309,11 @@ async def test_hand_to_members_enqueues_for_each_person_of_a_group(
     services: Services, slack: SlackRecorder
 ) -> None:
     enqueue(services, 1, to="S0SOC")
-    await ChannelWorker(services, Destination.parse("S0SOC")).run()
+    await worker(services, Destination.parse("S0SOC")).run()
     destinations = services.store.outbox.ready_destinations(services.clock.now())
     assert sorted(destination.id for destination in destinations) == [ALICE, BOB]
     for destination in destinations:
-        await ChannelWorker(services, destination).run()
+        await worker(services, destination).run()
     assert [announced(slack, slack.chat_with(user)) for user in (ALICE, BOB, CAROL)] == [
         [1],
         [1],
@@ -321,8 +325,8 @@ async def test_hand_to_members_takes_what_is_for_an_empty_group_to_the_fallback(
     services: Services, slack: SlackRecorder
 ) -> None:
     enqueue(services, 1, to="S0GONE")
-    await ChannelWorker(services, Destination.parse("S0GONE")).run()
-    await ChannelWorker(services, ONCALL_CHANNEL).run()
+    await worker(services, Destination.parse("S0GONE")).run()
+    await worker(services, ONCALL_CHANNEL).run()
     assert announced(slack, ONCALL) == [1]
     assert services.store.closed_channels.all() == [("S0GONE", dispatcher.NO_MEMBERS)]
 
@@ -332,7 +336,7 @@ async def test_forget_deleted_message_drops_what_belongs_into_its_thread(
 ) -> None:
     enqueue(services, 1, thread_ts="1.000100")
     enqueue(services, 2)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == [2]
     assert services.store.closed_channels.all() == []
     assert services.store.outbox.count() == 0
@@ -343,11 +347,11 @@ async def test_forget_deleted_message_has_a_card_posted_anew(
 ) -> None:
     ref = await tracked_task(services, secmaster, "Isolate")
     add(services, CardNotification(ref=ref), keys=["card"])
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     [card] = slack.messages(SOC)
     slack.workspace.delete(SOC, slack.stored(SOC, card["ts"]))
     add(services, ReminderNotification(ref=ref), keys=["reminder"])
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     [message] = slack.messages(SOC)
     assert message["text"].startswith("Isolate")
     assert services.store.outbox.count() == 0
@@ -358,9 +362,9 @@ async def test_wait_or_postpone_tries_a_temporary_failure_again_in_its_place(
 ) -> None:
     await slack.faults.set(Fault(**SLACK_DOWN, times=2))
     enqueue(services, 1, 2)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == [1, 2]
-    assert clock.pauses == [dispatcher.RETRY_PAUSE] * 2 + [TIMEOUTS.post_interval] * 2
+    assert clock.pauses == [*dispatcher.RETRY_PAUSES[:2], *[TIMEOUTS.post_interval] * 2]
 
 
 async def test_wait_or_postpone_lets_the_others_pass_after_a_minute(
@@ -370,12 +374,13 @@ async def test_wait_or_postpone_lets_the_others_pass_after_a_minute(
     task = secmaster.world.add_task(name="Isolate")
     add(services, CardNotification(ref=Ref(kind="task", id=task["id"])), keys=["card"])
     enqueue(services, 2)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == [2]
-    assert sum(pause == dispatcher.RETRY_PAUSE for pause in clock.pauses) == 12
+    assert clock.pauses[:4] == [*dispatcher.RETRY_PAUSES[:4]]
+    assert sum(request.endpoint == "ShowTask" for request in secmaster.requests) == 5
     await secmaster.faults.clear()
     clock.forward(minutes=2)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert slack.messages(SOC)[-1]["text"].startswith("Isolate")
 
 
@@ -384,7 +389,7 @@ async def test_wait_or_postpone_puts_off_at_once_what_can_not_be_read(
 ) -> None:
     add(services, NotificationEnvelope(kind="parade"), keys=["parade"])
     enqueue(services, 2)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == [2]
     assert clock.pauses == [TIMEOUTS.post_interval]
     assert services.store.outbox.count() == 1
@@ -435,7 +440,7 @@ async def test_enqueue_due_owes_what_fell_due_in_days_of_silence_and_says_once_t
     loop, tracked = Dispatcher(services), services.store.tracked
     clock.forward(days=3)
     await loop.enqueue_due()
-    await ChannelWorker(services, ONCALL_CHANNEL).run()
+    await worker(services, ONCALL_CHANNEL).run()
     for _ in range(2):  # it is drawn anew as it was posted
         [card] = slack.messages(ONCALL)
         assert "Escalated from soc" in read(card)
