@@ -4,10 +4,12 @@ A test's name begins with the function that it is about.
 """
 
 import asyncio
+import heapq
 import logging
+from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
-from itertools import pairwise
+from datetime import UTC, datetime, timedelta
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from bot.notifications.card import CardNotification
 from bot.notifications.dispatcher import ChannelWorker, ChannelWorkers, Dispatcher, RetryPace
 from bot.notifications.kinds import BacklogNotification, SnoozeEndedNotification
 from bot.notifications.reminder import ReminderNotification
+from bot.runtime.clock import Clock
 from bot.runtime.timeouts import Timeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
@@ -393,6 +396,149 @@ async def test_wait_or_postpone_puts_off_at_once_what_can_not_be_read(
     assert announced(slack, SOC) == [2]
     assert clock.pauses == [TIMEOUTS.post_interval]
     assert services.store.outbox.count() == 1
+
+
+async def test_run_takes_what_is_for_somebody_with_a_closed_account_to_the_fallback(
+    services: Services, slack: SlackRecorder
+) -> None:
+    await slack.faults.set(Fault(on="conversations.open", status=200, code="user_disabled"))
+    enqueue(services, 1, to=BOB)
+    await worker(services, Destination.parse(BOB)).run()
+    await slack.faults.clear()
+    await worker(services, ONCALL_CHANNEL).run()
+    await worker(services, Destination.parse(ALICE)).run()
+    assert announced(slack, ONCALL) == [1]
+    [report] = slack.messages(slack.chat_with(ALICE))
+    assert "I can't write to <@U0BOB> any more (`user_disabled`)" in report["text"]
+
+
+async def test_run_brings_a_card_anew_where_its_thread_is_locked(
+    services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox
+) -> None:
+    ref = await tracked_task(services, secmaster, "Isolate")
+    add(services, CardNotification(ref=ref), keys=["card"])
+    await worker(services, SOC_CHANNEL).run()
+    locked = Fault(
+        on="chat.postMessage", status=200, code="restricted_action_thread_locked", times=1
+    )
+    await slack.faults.set(locked)
+    add(services, ReminderNotification(ref=ref), keys=["reminder"])
+    await worker(services, SOC_CHANNEL).run()
+    assert len(slack.messages(SOC)) == 2
+    assert services.store.closed_channels.all() == []
+    assert services.store.outbox.count() == 0
+
+
+@pytest.mark.parametrize("code", ["message_not_found", "missing_scope", "invalid_arguments"])
+async def test_wait_or_postpone_puts_off_ever_longer_what_slack_will_not_take(
+    services: Services,
+    slack: SlackRecorder,
+    clock: LeapingClock,
+    caplog: pytest.LogCaptureFixture,
+    code: str,
+) -> None:
+    await slack.faults.set(Fault(on="chat.postMessage", status=200, code=code))
+    enqueue(services, 1)
+    attempts = []
+    for minute in range(120):
+        before = calls(slack, "chat.postMessage")
+        await worker(services, SOC_CHANNEL).run()
+        attempts += [minute] * (calls(slack, "chat.postMessage") - before)
+        clock.forward(minutes=1)
+    assert attempts == sorted(set(attempts))  # never twice at once
+    assert 5 <= len(attempts) <= 8
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_run_posts_and_reads_nothing_while_the_token_is_refused(
+    services: Services,
+    slack: SlackRecorder,
+    secmaster: SecMasterSandbox,
+    clock: LeapingClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    names = [f"Isolate {number:02}" for number in range(10)]
+    refs = [await tracked_task(services, secmaster, name) for name in names]
+    add(services, *(CardNotification(ref=ref) for ref in refs), keys=names)
+    await services.slack.channels.refusal(SOC)  # asked once a minute
+    slack.revoke_token()
+    reads = len(secmaster.requests)
+    for _ in range(12):  # a minute of a dispatcher that is woken every five seconds
+        await worker(services, SOC_CHANNEL).run()
+        await ChannelWorkers(services).start_ready()
+        clock.forward(seconds=5)
+    assert calls(slack, "chat.postMessage") == 1
+    assert len(secmaster.requests) == reads + 1
+    assert not [record for record in caplog.records if record.exc_info]
+    slack.restore_token()
+    await services.slack.client.auth_test()
+    await worker(services, SOC_CHANNEL).run()
+    texts = [message["text"].partition(":")[0] for message in slack.messages(SOC)]
+    assert texts == names
+    assert services.store.outbox.count() == 0
+
+
+# RetryPace.
+
+
+class VirtualClock(Clock):
+    """A clock that goes on to the next end of a wait once everybody waits."""
+
+    def __init__(self) -> None:
+        self.start = datetime.now(UTC)
+        self.seconds = 0.0
+        self._waits: list[tuple[float, int, asyncio.Event]] = []
+        self._numbers = count()
+
+    def now(self) -> datetime:
+        return self.start + timedelta(seconds=self.seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        ended = asyncio.Event()
+        heapq.heappush(self._waits, (self.seconds + seconds, next(self._numbers), ended))
+        await ended.wait()
+
+    async def run(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        while True:
+            for _ in range(5):
+                await asyncio.sleep(0)  # whoever goes on comes to their next wait
+            if not self._waits or self._waits[0][0] > seconds:
+                return
+            self.seconds, _, ended = heapq.heappop(self._waits)
+            ended.set()
+
+
+async def test_retry_pace_grows_for_each_destination_and_is_bounded_for_all_together() -> None:
+    clock = VirtualClock()
+    pace = RetryPace(clock)
+    attempts: list[tuple[int, float]] = []
+
+    async def fail(number: int) -> None:
+        while True:
+            attempts.append((number, clock.seconds))
+            await pace.wait(Destination.parse(f"C{number}"))
+
+    failing = [asyncio.create_task(fail(number)) for number in range(40)]
+    await clock.run(1200)
+    for task in failing:
+        task.cancel()
+    by_minute = Counter(int(at // 60) for _, at in attempts[40:])
+    assert max(by_minute.values()) <= 60 / dispatcher.BETWEEN_RETRIES + 1
+    first = [at for number, at in attempts if number == 0]
+    gaps = [later - earlier for earlier, later in pairwise(first)]
+    assert all(gap >= pause for gap, pause in zip(gaps, dispatcher.RETRY_PAUSES, strict=False))
+    assert min(gaps[len(dispatcher.RETRY_PAUSES) :]) >= dispatcher.RETRY_PAUSES[-1]
+
+
+async def test_retry_pace_begins_anew_once_something_is_posted() -> None:
+    clock = LeapingClock()
+    pace = RetryPace(clock)
+    for _ in range(3):
+        await pace.wait(SOC_CHANNEL)
+    pace.posted(SOC_CHANNEL)
+    await pace.wait(SOC_CHANNEL)
+    assert clock.pauses == [*dispatcher.RETRY_PAUSES[:3], dispatcher.RETRY_PAUSES[0]]
 
 
 @pytest.mark.parametrize(
