@@ -154,7 +154,12 @@ async def _draw(
             return False
         if home:
             await asyncio.to_thread(save_snapshots, home)
-        await gateway.call(app.services.slack.client.views_publish(user_id=actor.id, view=view))
+        try:
+            await gateway.call(app.services.slack.client.views_publish(user_id=actor.id, view=view))
+        except gateway.SlackFailed as error:
+            if not error.is_temporary:  # it would be refused for as long as it looks the same
+                await asyncio.to_thread(views.save_fingerprint, actor.id, fingerprint)
+            raise
         drawn_options = options
     await asyncio.to_thread(views.save_fingerprint, actor.id, fingerprint)
     return True

@@ -30,6 +30,7 @@ from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.wire import stamp
 from bot.secmaster import AnswerLost, Refused, Unavailable, Unreadable
 from bot.services import Services
+from bot.slack.error_codes import CODES, SlackErrorKind
 from bot.slack.gateway import CannotPost, SlackFailed
 from bot.watch.retention import POSTED_FOR
 from tests.support.clock import LeapingClock
@@ -396,6 +397,23 @@ async def test_wait_or_postpone_puts_off_at_once_what_can_not_be_read(
     assert announced(slack, SOC) == [2]
     assert clock.pauses == [TIMEOUTS.post_interval]
     assert services.store.outbox.count() == 1
+
+
+async def test_run_reports_a_closed_channel_once_and_redirects_whatever_slack_calls_it(
+    services: Services, slack: SlackRecorder, clock: LeapingClock
+) -> None:
+    codes = sorted(CODES[SlackErrorKind.PLACE_CLOSED])
+    for number, code in enumerate(codes):
+        await slack.faults.set(Fault(on="chat.postMessage", status=200, code=code))
+        enqueue(services, number + 1)
+        await worker(services, SOC_CHANNEL).run()
+        clock.forward(minutes=61)
+        assert services.store.closed_channels.all() == [(SOC, code)]
+        await slack.faults.clear()
+    await worker(services, ONCALL_CHANNEL).run()
+    await worker(services, Destination.parse(ALICE)).run()
+    assert announced(slack, ONCALL) == list(range(1, len(codes) + 1))
+    assert len(slack.messages(slack.chat_with(ALICE))) == 1
 
 
 async def test_run_takes_what_is_for_somebody_with_a_closed_account_to_the_fallback(
