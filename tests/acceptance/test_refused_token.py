@@ -83,6 +83,8 @@ async def test_nothing_is_posted_or_read_for_it_until_it_is_taken_again_and_then
     assert cards(environment)[1:] == waiting
     assert await readiness(environment) == (200, None)
     assert not [record for record in lines(caplog, logging.WARNING) if record.exc_info]
+    # A step waits without using up its attempts: they would be over in an hour.
+    assert not [record for record in lines(caplog, logging.WARNING) if record.name == "dbos"]
     [began] = lines(caplog, logging.CRITICAL)
     assert vars(began)["code"] == "token_revoked"
 
