@@ -11,13 +11,15 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig
-from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.workspaces import Workspaces
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.notifications import digests
 from bot.operations.batch import Batches
 from bot.operations.policy_reload import reload_policy
+from bot.operations.steps import without_traceback
 from bot.operations.unfinished import FaultlessSerializer, Sweeper
 from bot.operations.workflow import Operations
 from bot.policy.config import Config, ConfigError, PolicyHolder
@@ -28,8 +30,10 @@ from bot.services import Services
 from bot.settings import Settings
 from bot.slack.cards import Cards
 from bot.slack.channels import Channels
+from bot.slack.client import SlackClient, advice, code_of
 from bot.slack.connect import TimelyBolt, open_bolt, open_slack
 from bot.slack.directory import Directory
+from bot.slack.error_codes import SlackErrorKind, kind_of
 from bot.slack.gateway import SlackGateway
 from bot.store import (
     AuditKey,
@@ -124,7 +128,7 @@ class App:
         for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
             log.warning("the audit may have been tampered with", extra={"problem": sentence})
         client = await open_slack(settings, stack)
-        identity = await client.auth_test()
+        identity = await identify(client)
         self.services = await self._open_services(client, identity, stack)
         operations = Operations(self.services)
         batches = Batches(self.services, operations)
@@ -141,11 +145,14 @@ class App:
         self.home_refresher = HomeRefresher(context)
         self.poller.subscribe(partial(digests.enqueue_due, self.services))
         self.poller.subscribe(self.home_refresher)
+        on_accepted = self.services.outbox_written.set
+        watching_token = asyncio.create_task(client.watch_token(self.clock, on_accepted))
+        stack.push_async_callback(_cancel, watching_token)
         polling = asyncio.create_task(self.poller.run(config.watch.every))
         stack.push_async_callback(_cancel, polling)
 
     async def _open_services(
-        self, client: AsyncWebClient, identity: Any, stack: AsyncExitStack
+        self, client: SlackClient, identity: Any, stack: AsyncExitStack
     ) -> Services:
         settings, clock, timeouts = self.settings, self.clock, self.timeouts
         secmaster = await open_secmaster(settings, stack, clock.now)
@@ -194,6 +201,8 @@ class App:
         dbos = DBOS(config=dbos_config(self.settings, self.engine))
         dbos_log.handlers.clear()  # its lines go the way of all others
         dbos_log.propagate = True
+        dbos_log.addFilter(without_traceback)
+        stack.callback(dbos_log.removeFilter, without_traceback)
         stack.push_async_callback(self.services.cards.close)
         stack.push_async_callback(tracker.cancel_all)
         # That a workflow is broken off is no news: the next start resumes it.
@@ -263,6 +272,22 @@ class App:
             await reload_policy(self.services, record)
 
         self.services.background.start(reload(), _log_reload_failure)
+
+
+async def identify(client: SlackClient) -> AsyncSlackResponse:
+    """Ask Slack who the bot is; raises StartError where it does not take the token.
+
+    A bot that can't ask who somebody is allows nobody anything: better that it is missed at once.
+    """
+    try:
+        return await client.auth_test()
+    except SlackApiError as error:
+        code = code_of(error)
+        if kind_of(code) is not SlackErrorKind.TOKEN_REFUSED:
+            raise
+        raise StartError(
+            f"Slack refuses the bot's token ({code}), so the bot was not started: {advice(code)}."
+        ) from error
 
 
 async def _log_reload_failure(error: Exception) -> None:

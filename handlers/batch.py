@@ -35,7 +35,8 @@ from bot.messages.labels import consequence
 from bot.operations.authorization import Grant, NotAllowed, authorize
 from bot.operations.reading import Reader, open_reader
 from bot.secmaster import InstanceStatus, NotFound, QueryType, SecMaster, SecMasterError, Task
-from bot.slack.gateway import code_of
+from bot.slack.client import code_of
+from bot.slack.error_codes import VIEW_GONE
 from handlers import forms, operations, queries
 from handlers.context import AppContext, Recorder, attempt_id
 from handlers.errors import InvalidInput, UserError, error_message, run_after_ack
@@ -359,7 +360,7 @@ async def _update_view(app: AppContext, view: dict[str, Any], **target: str) -> 
         try:
             await app.services.slack.client.views_update(view=view, **target)
         except SlackApiError as error:
-            if code_of(error) != "not_found":
+            if code_of(error) != VIEW_GONE:
                 raise
             await asyncio.sleep(UPDATE_PAUSE)
         else:

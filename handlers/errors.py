@@ -29,18 +29,17 @@ from bot.messages import permissions as permission_messages
 from bot.operations.authorization import NoRight, NotAllowed
 from bot.operations.reading import ReadRefused
 from bot.secmaster import SecMasterError
+from bot.slack.client import code_of
 from bot.slack.connect import NotInTime
 from bot.slack.directory import LookupFailed
-from bot.slack.gateway import CannotPost, SlackFailed, code_of
+from bot.slack.error_codes import TRIGGER_GONE
+from bot.slack.gateway import CannotPost, SlackFailed, failure_of
 from bot.store import is_database_fault, may_have_committed
 from handlers.context import AppContext, StillRecording
 from handlers.parsing import ParseError
 from handlers.payloads import AnsweredIn, Payload, Unreadable
 
 log = logging.getLogger(__name__)
-
-# A trigger_id lives three seconds and opens one form.
-TRIGGER_ERRORS = {"expired_trigger_id", "trigger_exchanged", "invalid_trigger_id"}
 
 
 class UserError(Exception):
@@ -60,7 +59,7 @@ class InvalidInput(Exception):
         self.problem = problem
 
 
-def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, PLR0911 - a row each
+def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, PLR0911, PLR0912 - a row each
     """Return the message for an error; an unforeseen one is logged under a reference."""
     match error:
         case UserError():
@@ -81,14 +80,16 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
             return text_message(explain(error))
         case CannotPost():
             return denials.cannot_post(error.code)
-        case SlackFailed():
+        case SlackFailed() if error.is_temporary:
             return text_message(
                 "Slack is in trouble, so this could not be shown. Try again in a moment."
             )
         case LookupFailed():
             return text_message("Slack could not be asked who you are. Try again in a moment.")
-        case SlackApiError() if code_of(error) in TRIGGER_ERRORS:
+        case SlackApiError() if code_of(error) in TRIGGER_GONE:
             return denials.too_late()
+        case SlackApiError():
+            return error_message(failure_of(error), app)
         case _:
             return _own_failure(error)
 
@@ -106,6 +107,9 @@ def _own_failure(error: Exception) -> Message:
         recorded_perhaps = may_have_committed(error)
         return denials.perhaps_recorded() if recorded_perhaps else denials.not_recorded()
     reference = secrets.token_hex(3)
+    if isinstance(error, SlackFailed):
+        log.error("Slack refused a call", extra={"code": error.code, "reference": reference})
+        return denials.own_fault(reference)
     log.error("unforeseen error", exc_info=error, extra={"reference": reference})
     return denials.own_fault(reference)
 

@@ -18,6 +18,7 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.settings import Settings
+from bot.slack.client import SlackClient
 
 
 class Routed(Protocol):
@@ -80,7 +81,7 @@ class TimelyBolt(AsyncApp, Generic[P]):
         return await self._door.on_error(error, slack_payload)
 
 
-async def open_slack(settings: Settings, stack: AsyncExitStack) -> AsyncWebClient:
+async def open_slack(settings: Settings, stack: AsyncExitStack) -> SlackClient:
     """Open the client with one session for every call: without it each opens a connection.
 
     A proxy is read from the environment by the SDK itself. The session must not read it too:
@@ -88,7 +89,7 @@ async def open_slack(settings: Settings, stack: AsyncExitStack) -> AsyncWebClien
     """
     session = await stack.enter_async_context(aiohttp.ClientSession())
     token = settings.slack_bot_token
-    return AsyncWebClient(
+    return SlackClient(
         token=token.get_secret_value() if token else "",
         base_url=settings.slack_api_url,
         session=session,

@@ -20,13 +20,12 @@ from bot.policy.config import PolicyHolder
 from bot.policy.decide import Principal, identify
 from bot.runtime.clock import Clock
 from bot.runtime.ttl_cache import TtlCache
-from bot.slack.gateway import SlackFailed, code_of
+from bot.slack.client import code_of
+from bot.slack.error_codes import NO_SUCH_GROUP, NO_SUCH_USER
+from bot.slack.gateway import SlackFailed
 from bot.store import Delegations
 
 log = logging.getLogger(__name__)
-
-NO_SUCH_GROUP = "no_such_subteam"
-NO_SUCH_USER = ("user_not_found", "user_not_visible")
 
 
 class LookupFailed(Exception):

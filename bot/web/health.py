@@ -35,6 +35,8 @@ class Readiness:
         if self.socket_mode:
             open_ = await self.socket_mode.count_open()
             parts["slack"] = "ok" if open_ else "no open connection"
+        if refusal := self.services.slack.token.refusal:
+            parts["slack"] = f"token refused: {refusal}"
         return parts
 
     async def metrics(self) -> bytes:

@@ -58,6 +58,10 @@ class Control:
             self.admin.unarchive,
             self.admin.remove_bot,
             self.admin.add_bot,
+            self.admin.revoke_token,
+            self.admin.restore_token,
+            self.admin.refuse_blocks,
+            self.admin.warn,
         )
         reads: dict[str, Callable[[web.Request], Any]] = {
             "calls": lambda _request: [asdict(call) for call in self.calls],

@@ -96,6 +96,9 @@ class WebApi:
                 return response
         try:
             body = {"ok": True, **self._result(call, token, parse_error)}
+            if warning := self.workspace.warnings.get(call.method):
+                metadata = {**body.get("response_metadata", {}), "warnings": [warning]}
+                body |= {"warning": warning, "response_metadata": metadata}
         except SlackError as error:
             body = {"ok": False, "error": error.code, **error.extra}
         call.answered(body.get("error", ""))
@@ -125,6 +128,8 @@ class WebApi:
                 raise SlackError("invalid_auth")
             if (token == self.app_token) != (call.method in FOR_THE_APP):
                 raise SlackError("not_allowed_token_type")
+            if token == self.bot_token and self.workspace.token_refusal:
+                raise SlackError(self.workspace.token_refusal)
         method_call = MethodCall(
             self.workspace, self.views, self.files, call.args, self.scopes, self.socket_url
         )

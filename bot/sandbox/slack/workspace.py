@@ -89,6 +89,8 @@ class Workspace:
 
     ``clock`` is in Unix seconds. ``second_ids`` lead from a person's other id to their own.
     ``read`` is the last ts that each person has read of each channel, by person and channel.
+    ``token_refusal`` is the code with which the bot's token is refused, ``blocks_refusal`` what
+    every message with blocks is refused with, ``warnings`` are those in the answers, by method.
     """
 
     clock: Callable[[], float]
@@ -100,6 +102,9 @@ class Workspace:
     messages: dict[str, Timeline] = field(default_factory=dict)
     ephemerals: list[Ephemeral] = field(default_factory=list)
     read: dict[tuple[str, str], str] = field(default_factory=dict)
+    token_refusal: str = ""
+    blocks_refusal: SlackError | None = None
+    warnings: dict[str, str] = field(default_factory=dict)
     permits: Permits = field(init=False)
     _touched: dict[str, int] = field(default_factory=dict)
     _mentions: dict[str, frozenset[str]] = field(default_factory=dict)
