@@ -19,6 +19,7 @@ from bot.runtime.clock import Clock
 from bot.secmaster.connect import open_secmaster
 from bot.settings import Settings
 from bot.web.server import web_app
+from bot.web.signature import RequestVerifier
 from tests.bench.bare import Bare
 from tests.support.child import lines, say
 from tests.support.environment import policy, settings_for
@@ -46,7 +47,7 @@ async def bare(settings: Settings, *, before: bool) -> AsyncIterator[str]:
         )
         bolt = Bare(slack, secmaster, before).app(authorization)
         secret = settings.slack_signing_secret.get_secret_value()
-        runner = web.AppRunner(web_app(bolt, secret, Well()), access_log=None)
+        runner = web.AppRunner(web_app(bolt, RequestVerifier(secret), Well()), access_log=None)
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
