@@ -14,6 +14,12 @@ FORGED = (
 )
 
 
+# What is answered to a command in the place of the bot.
+DOCTOR_HEARD = (
+    "`secmaster-bot doctor` heard this: Slack reaches the bot. Nothing was done, since the doctor "
+    "listens in the bot's place: start the bot, and type it again."
+)
+
 # Why there is no connection in Socket Mode.
 NO_ADDRESS = "Slack gave no address for a connection in time"
 NO_HANDSHAKE = (
