@@ -25,7 +25,7 @@ from bot.settings import load as load_settings
 from bot.web.connections import serve
 from bot.web.server import MAX_BYTES
 from bot.web.signature import EVENTS_PATH, Finding, RequestVerifier, Verdict
-from bot.web.socket_connection import Connection
+from bot.web.socket_connection import LINK_DISABLED, Connection
 
 # Slack shows people that it failed, and delivers an event again.
 NOT_TAKEN = 503
@@ -134,7 +134,9 @@ async def wait_for_envelope(settings: Settings, within: float, console: Console)
             duration = format_duration(timedelta(seconds=within))
             problem = f"the connection is open, and nothing came over it within {duration}"
             raise CheckFailed(f"{problem}: is this token the installed app's?") from None
-    raise CheckFailed(f"Slack closed the connection ({connection.reason or 'without a reason'})")
+    if connection.reason == LINK_DISABLED:
+        raise CheckFailed(words.SWITCHED_OFF)
+    raise CheckFailed("Slack closed the connection before anything came over it: listen once more")
 
 
 async def acknowledge(connection: Connection, request: SocketModeRequest) -> None:

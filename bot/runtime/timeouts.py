@@ -34,7 +34,7 @@ class SocketTimeouts:
     """
 
     open: float = 10
-    ping: float = 10
+    ping: float = 5
     pauses: tuple[float, ...] = (1, 2, 4, 8, 15, 30, 60)
     refused: float = 300
     steady: float = 30

@@ -160,7 +160,7 @@ async def _greeted(socket: ClientWebSocketResponse) -> Connection:
     message = await socket.receive()
     first = _content(message.data) if message.type is WSMsgType.TEXT else {}
     if first.get("type") == "hello":
-        return Connection(socket, int(first.get("num_connections", 1)))
+        return Connection(socket, int(first.get("num_connections") or 1))
     match first.get("reason"):
         case str(reason) if reason == LINK_DISABLED:
             raise NotOpened(words.SWITCHED_OFF, is_final=True)

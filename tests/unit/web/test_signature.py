@@ -136,6 +136,7 @@ REWRITINGS: list[tuple[str, bytes, bytes, str]] = [
     ),
     (ANEW, encoded(quote_plus).replace(b"~", b"%7E"), COMMAND, FORM),
     (ANEW, encoded(lambda text: quote(text, safe="!~*'()")), COMMAND, FORM),
+    (ANEW, COMMAND, COMMAND.replace(b"~", b"%7e").replace(b"+", b"%20"), FORM),
     (JSON_ANEW, EVENT, json.dumps(EVENT_FIELDS).encode(), "application/json"),
     (JSON_ANEW, EVENT, json.dumps(EVENT_FIELDS, ensure_ascii=False).encode(), "application/json"),
     (JSON_ANEW, EVENT, json.dumps(EVENT_FIELDS, indent=2).encode(), "application/json"),
