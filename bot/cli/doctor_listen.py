@@ -81,7 +81,7 @@ async def wait_for_request(settings: Settings, within: float, console: Console) 
                 async with asyncio.timeout(within):
                     verdict = await arrival
             except TimeoutError:
-                strangers = verifier.found[Finding.UNSIGNED]
+                strangers = verifier.counts[Finding.UNSIGNED]
                 raise CheckFailed(nothing_came(within, strangers)) from None
     if verdict.problem:
         raise CheckFailed(f"it is refused: {verdict.problem}")

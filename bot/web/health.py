@@ -41,8 +41,8 @@ class Readiness:
 
     async def metrics(self) -> bytes:
         """Return the metrics as Prometheus reads them."""
-        found = self.way_in.found if isinstance(self.way_in, RequestVerifier) else {}
-        return exposition(await self._status(), found)
+        counts = self.way_in.counts if isinstance(self.way_in, RequestVerifier) else {}
+        return exposition(await self._status(), counts)
 
     async def _status(self) -> WatchStatus:
         return await watch_status(self.services, self.services.policy.current.watch.every)

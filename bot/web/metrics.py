@@ -15,25 +15,25 @@ from bot.web.signature import Finding
 NAME = "secmaster_bot"
 
 
-def exposition(status: WatchStatus, found: Mapping[Finding, int]) -> bytes:
-    """Return what ``/metrics`` answers; ``found`` is what each request turned out to be."""
+def exposition(status: WatchStatus, requests: Mapping[Finding, int]) -> bytes:
+    """Return what ``/metrics`` answers; ``requests`` are counted by what they turned out to be."""
     registry = CollectorRegistry()
     registry.register(_Gauges(status))
-    registry.register(_Requests(found))
+    registry.register(_Requests(requests))
     return generate_latest(registry)
 
 
 class _Requests(Collector):
     """Counts of this process since its start: each replica has its own."""
 
-    def __init__(self, found: Mapping[Finding, int]) -> None:
-        self._found = found
+    def __init__(self, counts: Mapping[Finding, int]) -> None:
+        self._counts = counts
 
     def collect(self) -> Iterable[Metric]:
         name, what = f"{NAME}_requests", "What was posted, by what it was found to be."
         requests = CounterMetricFamily(name, what, labels=("finding",))
         for finding in Finding:
-            requests.add_metric([finding], self._found.get(finding, 0))
+            requests.add_metric([finding], self._counts.get(finding, 0))
         return (requests,)
 
 

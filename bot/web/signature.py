@@ -84,7 +84,7 @@ class RequestVerifier:
     """Verifies requests with one signing secret, and counts what it found since the start."""
 
     def __init__(self, secret: str, clock: Clock = UTC_NOW) -> None:
-        self.found: Counter[Finding] = Counter()
+        self.counts: Counter[Finding] = Counter()
         self._secret = secret.encode()
         self._clock = clock
         self._is_secret_proven = False
@@ -103,7 +103,7 @@ class RequestVerifier:
             self._last_genuine = self._clock()
             if lost_at:
                 verdict = Verdict(Finding.PATH, wrong_path(lost_at))
-        self.found[verdict.finding] += 1
+        self.counts[verdict.finding] += 1
         if verdict.problem:
             self._last_refusal = Refusal(verdict, self._clock())
         return verdict
@@ -113,13 +113,13 @@ class RequestVerifier:
 
         Nothing of those that Slack's headers are missing from: anybody sends them.
         """
-        summary: dict[str, Any] = {"genuine": self.found[Finding.GENUINE]}
+        summary: dict[str, Any] = {"genuine": self.counts[Finding.GENUINE]}
         if self._last_genuine:
             summary["last_genuine"] = self._last_genuine.isoformat()
         if last := self._last_refusal:
-            ignored = self.found[Finding.GENUINE] + self.found[Finding.UNSIGNED]
+            ignored = self.counts[Finding.GENUINE] + self.counts[Finding.UNSIGNED]
             summary |= {
-                "refused": self.found.total() - ignored,
+                "refused": self.counts.total() - ignored,
                 "last_refused": last.at.isoformat(),
                 "reason": last.verdict.finding,
                 "problem": last.verdict.problem,
@@ -166,8 +166,8 @@ class RequestVerifier:
         return ""
 
     def _is_signed(self, timestamp: str, signature: str, body: bytes) -> bool:
-        signed = b"v0:" + timestamp.encode() + b":" + body
-        expected = "v0=" + hmac.new(self._secret, signed, hashlib.sha256).hexdigest()
+        base = b"v0:" + timestamp.encode() + b":" + body
+        expected = "v0=" + hmac.new(self._secret, base, hashlib.sha256).hexdigest()
         is_signed = hmac.compare_digest(expected, signature)
         self._is_secret_proven |= is_signed
         return is_signed
@@ -186,9 +186,9 @@ def originals(body: bytes) -> Iterator[tuple[str, bytes]]:
         yield "a line break at the end is lost", body + end
     yield "a line break or spaces are added", body.strip()
     yield "a byte order mark is added", body.removeprefix(b"\xef\xbb\xbf")
-    for known, other in (("utf-8", "latin-1"), ("latin-1", "utf-8")):
+    for encoding, original in (("utf-8", "latin-1"), ("latin-1", "utf-8")):
         try:
-            yield "the character encoding is changed", body.decode(known).encode(other)
+            yield "the character encoding is changed", body.decode(encoding).encode(original)
         except UnicodeError:
             continue
     try:
@@ -203,8 +203,8 @@ def _encoded_json(content: Any) -> Iterator[bytes]:
     """Yield JSON as encoders write it: spaced or not, in ASCII or not, slashes escaped or not."""
     for separators, ascii_only in product(((",", ":"), (", ", ": ")), (True, False)):
         text = json.dumps(content, separators=separators, ensure_ascii=ascii_only)
-        for written in (text, text.replace("/", "\\/")):
-            yield written.encode(errors="surrogatepass")
+        for variant in (text, text.replace("/", "\\/")):
+            yield variant.encode(errors="surrogatepass")
 
 
 def _encoded_forms(body: bytes) -> Iterator[bytes]:
@@ -218,10 +218,10 @@ def _encoded_forms(body: bytes) -> Iterator[bytes]:
     form = "&".join(f"{escape(name)}={escape(value)}" for name, value in fields)
     form = form.replace("~", "%7E")
     for unescaped, space in product(UNESCAPED, ("+", "%20")):
-        written = form.replace("%20", space)
+        variant = form.replace("%20", space)
         for character in unescaped:
-            written = written.replace(f"%{ord(character):02X}", character)
-        yield written.encode()
+            variant = variant.replace(f"%{ord(character):02X}", character)
+        yield variant.encode()
 
 
 def is_whole(content_type: str, body: bytes) -> bool:

@@ -90,20 +90,18 @@ class SocketMode:
 
     async def _read(self, connection: Connection) -> None:
         """Have what comes over a connection carried out, until some time after its replacement."""
+        loop, linger = asyncio.get_running_loop(), self._timeouts.linger
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(None) as limit:
                     async for message in connection.messages():
                         if connection.ending.is_set():
-                            limit.reschedule(limit.when() or self._lingering_until())
+                            limit.reschedule(limit.when() or loop.time() + linger)
                         self._carry_out(connection, message)
         finally:
             connection.ending.set()
             self._open.discard(connection)
             await connection.close()
-
-    def _lingering_until(self) -> float:
-        return asyncio.get_running_loop().time() + self._timeouts.linger
 
     def _carry_out(self, connection: Connection, message: Json) -> None:
         """Have Bolt answer a message, and acknowledge it over the connection that it came over."""

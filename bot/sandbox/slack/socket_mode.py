@@ -184,10 +184,10 @@ class SocketMode:
         """
         try:
             message = strict_json.loads(text)
-            asked, acknowledgement = self._waiting[message["envelope_id"]]
+            carrier, acknowledgement = self._waiting[message["envelope_id"]]
         except (ValueError, KeyError, TypeError):
             return  # Slack ignores anything but an acknowledgement
-        if asked is connection and not acknowledgement.done():
+        if carrier is connection and not acknowledgement.done():
             acknowledgement.set_result(message.get("payload", ""))
 
     def _forget(self, connection: Connection) -> None:

@@ -206,7 +206,7 @@ async def test_signed_bytes_that_are_no_text_are_turned_away(turned_away: Turned
 async def test_a_refused_request_is_told_in_the_log_and_by_readyz_and_metrics(
     post: Post, http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def told() -> tuple[list[str], dict[str, Any]]:
+    async def log_and_requests() -> tuple[list[str], dict[str, Any]]:
         lines = [
             record.getMessage() for record in caplog.records if record.name == "bot.web.server"
         ]
@@ -216,20 +216,20 @@ async def test_a_refused_request_is_told_in_the_log_and_by_readyz_and_metrics(
 
     await post(COMMAND, {})
     await post(COMMAND, signed_as(b"v0="))
-    assert await told() == ([], {"genuine": 0})
+    assert await log_and_requests() == ([], {"genuine": 0})
     await post(COMMAND, headers(COMMAND, secret="another-secret"))
-    lines, requests = await told()
+    lines, requests = await log_and_requests()
     assert lines == ["secret: a request was refused"]
     assert (requests["genuine"], requests["refused"], requests["reason"]) == (0, 1, "secret")
     assert "Basic Information → Signing Secret" in requests["problem"]
     await post(COMMAND, headers(COMMAND, int(time.time()) + 3600))
-    lines, requests = await told()
+    lines, requests = await log_and_requests()
     assert lines[1:] == ["clock: a request was refused"]
     assert "59 min behind" in requests["problem"] or "1 h behind" in requests["problem"]
     assert (await post(COMMAND, headers(COMMAND))).status_code == 200
     body = b'{"type": "event_callback"}'
     await post(body + b"\n", headers(body, kind=JSON))
-    lines, requests = await told()
+    lines, requests = await log_and_requests()
     assert lines[2:] == ["rewritten: a request was refused"]
     assert (requests["genuine"], requests["refused"]) == (1, 3)
     metrics = (await http.get("/metrics")).text

@@ -98,7 +98,7 @@ async def all_open(slack: SlackSandbox) -> None:
     await slack.until(lambda: len(slack.socket_mode.connections) == CONNECTIONS)
 
 
-def asked(slack: SlackSandbox) -> int:
+def address_requests(slack: SlackSandbox) -> int:
     """How often an address was asked for."""
     return sum(call.method == OPEN for call in slack.calls)
 
@@ -109,7 +109,7 @@ async def test_each_attempt_asks_for_an_address_of_its_own(
     await slack.faults.set(Fault(on="socket", status=503, times=6))
     async with opened(bolt, client) as socket_mode:
         await all_open(slack)
-        assert asked(slack) == 6 + CONNECTIONS
+        assert address_requests(slack) == 6 + CONNECTIONS
         await log.until(logging.INFO, words.CONNECTED_AGAIN)
         assert socket_mode.state == "ok"
         assert (await slack.command(ALICE, SOC, "/secmaster")).error == ""
@@ -140,7 +140,7 @@ async def test_a_connection_without_a_hello_is_none(
         await slack.until(lambda: len(slack.socket_mode.ungreeted) == CONNECTIONS)
         assert socket_mode.state == "no open connection"
         await slack.until(lambda: not slack.socket_mode.ungreeted)
-        await slack.until(lambda: asked(slack) > CONNECTIONS)
+        await slack.until(lambda: address_requests(slack) > CONNECTIONS)
         assert socket_mode.state == f"no open connection: {words.NO_HELLO}"
         await slack.socket_mode.greet(greets=True)
         await all_open(slack)
@@ -164,7 +164,7 @@ async def test_socket_mode_that_is_switched_off_is_told_once_and_no_storm(
     async with opened(bolt, client) as socket_mode:
         await all_open(slack)
         await slack.socket_mode.enable(is_enabled=False)
-        await slack.until(lambda: asked(slack) > 3 * CONNECTIONS)
+        await slack.until(lambda: address_requests(slack) > 3 * CONNECTIONS)
         assert socket_mode.state == f"no open connection: {words.SWITCHED_OFF}"
         assert log.lines == [(logging.ERROR, words.NOTHING_IS_HEARD)]
         await slack.socket_mode.enable(is_enabled=True)
@@ -180,14 +180,14 @@ async def test_what_a_person_has_to_mend_is_tried_rarely(
         await slack.socket_mode.enable(is_enabled=False)
         await log.until(logging.ERROR, words.NOTHING_IS_HEARD)
         await slack.until(lambda: not slack.socket_mode.connections)
-        assert asked(slack) == CONNECTIONS
+        assert address_requests(slack) == CONNECTIONS
 
 
 async def test_a_token_that_is_refused_is_told_once(
     slack: SlackSandbox, client: AsyncWebClient, bolt: AsyncApp, log: Log
 ) -> None:
     async with opened(bolt, client, "xapp-wrong") as socket_mode:
-        await slack.until(lambda: asked(slack) > 4 * CONNECTIONS)
+        await slack.until(lambda: address_requests(slack) > 4 * CONNECTIONS)
         assert "SLACK_APP_TOKEN is refused (invalid_auth)" in socket_mode.state
     assert log.lines == [(logging.ERROR, words.NOTHING_IS_HEARD)]
 
@@ -219,7 +219,7 @@ async def test_slack_is_not_asked_before_it_says(
     async with opened(bolt, client):
         await all_open(slack)
         assert loop.time() - began >= 1
-        assert asked(slack) == 2 * CONNECTIONS
+        assert address_requests(slack) == 2 * CONNECTIONS
 
 
 async def test_what_came_over_an_old_connection_is_acknowledged_over_it(
