@@ -11,6 +11,7 @@ from datetime import timedelta
 from urllib.parse import parse_qs
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from rich.console import Console
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
@@ -64,28 +65,39 @@ async def wait_for_request(settings: Settings, within: float, console: Console) 
         verdict = verifier.verify(request.headers, body, lost_at=other_path)
         if verdict.finding is not Finding.UNSIGNED and not arrival.done():
             arrival.set_result(verdict)
-        match verdict.finding:
-            case Finding.GENUINE:
-                return answer(body)
-            case Finding.PATH:
-                return web.Response(status=404)
-            case _:
-                return web.Response(status=401)
+        if verdict.finding is Finding.GENUINE:
+            return answer(body)
+        return web.Response(status=404 if verdict.finding is Finding.PATH else 401)
 
-    application = web.Application(client_max_size=MAX_BYTES)
-    application.router.add_route("*", "/{path:.*}", receive)
-    with listen(settings.bot_host, settings.bot_port) as listener:
-        async with serve(application, listener) as url:
-            console.print(f"Listening at {url}. {ASK}", highlight=False, soft_wrap=True)
-            try:
-                async with asyncio.timeout(within):
-                    verdict = await arrival
-            except TimeoutError:
-                strangers = verifier.counts[Finding.UNSIGNED]
-                raise CheckFailed(nothing_came(within, strangers)) from None
+    async with AsyncExitStack() as stack:
+        url = await open_ports(settings, receive, stack)
+        console.print(f"Listening at {url}. {ASK}", highlight=False, soft_wrap=True)
+        try:
+            async with asyncio.timeout(within):
+                verdict = await arrival
+        except TimeoutError:
+            strangers = verifier.counts[Finding.UNSIGNED]
+            raise CheckFailed(nothing_came(within, strangers)) from None
     if verdict.problem:
         raise CheckFailed(f"it is refused: {verdict.problem}")
     return "it came in time, with a valid signature, and as Slack sent it"
+
+
+async def open_ports(settings: Settings, handler: Handler, stack: AsyncExitStack) -> str:
+    """Have requests on the bot's ports handled until the stack ends; returns the address of one.
+
+    Where health has a port of its own, a load balancer asks there before it lets Slack's through.
+    """
+    ports = {"BOT_PORT": settings.bot_port}
+    if settings.bot_health_port is not None:
+        ports["BOT_HEALTH_PORT"] = settings.bot_health_port
+    urls = []
+    for setting, port in ports.items():
+        application = web.Application(client_max_size=MAX_BYTES)
+        application.router.add_route("*", "/{path:.*}", handler)
+        listener = stack.enter_context(listen(settings.bot_host, port, setting))
+        urls.append(await stack.enter_async_context(serve(application, listener)))
+    return urls[0]
 
 
 def answer(body: bytes) -> web.Response:

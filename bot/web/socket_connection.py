@@ -161,13 +161,11 @@ async def _greeted(socket: ClientWebSocketResponse) -> Connection:
     first = _content(message.data) if message.type is WSMsgType.TEXT else {}
     if first.get("type") == "hello":
         return Connection(socket, int(first.get("num_connections") or 1))
-    match first.get("reason"):
-        case str(reason) if reason == LINK_DISABLED:
-            raise NotOpened(words.SWITCHED_OFF, is_final=True)
-        case str(reason) if reason == TOO_MANY:
-            raise NotOpened(words.TOO_MANY_CONNECTIONS)
-        case _:
-            raise NotOpened(words.CLOSED_BEFORE_HELLO)
+    if first.get("reason") == LINK_DISABLED:
+        raise NotOpened(words.SWITCHED_OFF, is_final=True)
+    if first.get("reason") == TOO_MANY:
+        raise NotOpened(words.TOO_MANY_CONNECTIONS)
+    raise NotOpened(words.CLOSED_BEFORE_HELLO)
 
 
 def _content(text: str) -> Json:

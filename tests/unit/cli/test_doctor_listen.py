@@ -50,7 +50,7 @@ def port() -> int:
 def hear(slack: SlackRecorder, secmaster: SecMasterSandbox, port: int) -> Hear:
     """Have something done while the doctor listens; returns its sentence and what was answered."""
     settings = settings_for(slack.url, secmaster.url, "sqlite:///unused.db")
-    settings = settings.model_copy(update={"bot_port": port})
+    settings = settings.model_copy(update={"bot_port": port, "bot_health_port": 0})
     slack.request_url = f"http://127.0.0.1:{port}/slack/events"
 
     async def hear(act: Callable[[], Awaitable[Any]]) -> tuple[str, Any]:
@@ -137,8 +137,11 @@ async def test_nothing_that_comes_and_a_port_that_is_taken_have_their_exit_codes
     assert "✗ request: nothing was posted within" in result.stdout
     with socket.create_server(("127.0.0.1", port)):
         result = await run_beside(*arguments, folder=installed, **environment)
-    assert result.exit_code == 2
+        environment |= {"BOT_PORT": "0", "BOT_HEALTH_PORT": str(port)}
+        other = await run_beside(*arguments, folder=installed, **environment)
+    assert (result.exit_code, other.exit_code) == (2, 2)
     assert "can't be listened on" in result.stderr
+    assert "BOT_HEALTH_PORT" in other.stderr
 
 
 async def test_over_a_connection_it_hears_a_command_and_says_why_it_hears_nothing(
