@@ -31,7 +31,7 @@ from bot.settings import Settings
 from bot.slack.cards import Cards
 from bot.slack.channels import Channels
 from bot.slack.client import SlackClient, advice, code_of
-from bot.slack.connect import TimelyBolt, open_bolt, open_slack
+from bot.slack.connect import TimelyBolt, address_client, open_bolt, open_slack
 from bot.slack.directory import Directory
 from bot.slack.error_codes import SlackErrorKind, kind_of
 from bot.slack.gateway import SlackGateway
@@ -51,6 +51,7 @@ from bot.watch.poller import Poller
 from bot.web.connections import serve
 from bot.web.health import Readiness
 from bot.web.server import web_app
+from bot.web.signature import RequestVerifier
 from bot.web.socket_mode import SocketMode
 from handlers import AppContext, Recorder, payload_door, register
 from handlers.home import HomeRefresher
@@ -230,22 +231,22 @@ class App:
         settings = self.settings
         socket_mode = None
         if settings.slack_app_token:
-            socket_mode = SocketMode(bolt, settings.slack_app_token.get_secret_value())
-        self.readiness = Readiness(self.services, socket_mode)
+            app_token = settings.slack_app_token.get_secret_value()
+            client = address_client(bolt.client)
+            socket_mode = SocketMode(bolt, client, app_token, self.timeouts.socket)
         secret = settings.slack_signing_secret
+        verifier = RequestVerifier(secret.get_secret_value() if secret else "", self.clock.now)
+        self.readiness = Readiness(self.services, socket_mode or verifier)
         application = web_app(
-            None if socket_mode else bolt,
-            secret.get_secret_value() if secret else "",
-            None if health_listener else self.readiness,
-            self.clock.now,
+            None if socket_mode else bolt, verifier, None if health_listener else self.readiness
         )
         self.url = self.health_url = await stack.enter_async_context(serve(application, listener))
         if health_listener:
-            health = web_app(None, "", self.readiness)
+            health = web_app(None, None, self.readiness)
             self.health_url = await stack.enter_async_context(serve(health, health_listener))
         if socket_mode:
             stack.push_async_callback(socket_mode.close)
-            await socket_mode.open()
+            socket_mode.open()
 
     async def _sweep(self) -> None:
         """Take up what is unfinished, until this replica's name is another process's."""

@@ -16,6 +16,7 @@ from bot.cli.demo_story import POLICY
 from bot.runtime.timeouts import Timeouts
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.services import Services
+from bot.web.socket_mode import CONNECTIONS
 from tests.support.clock import FakeClock
 from tests.support.databases import Databases
 from tests.support.environment import BotEnvironment, policy, settings_for
@@ -128,6 +129,8 @@ async def environment(  # noqa: PLR0917 - pytest passes fixtures by name
     settings = settings_for(slack.url, secmaster.url, database_url, socket=mode == "socket")
     async with App(settings, policy(rules), timeouts, clock) as app:
         slack.request_url = None if mode == "socket" else f"{app.url}/slack/events"
+        if mode == "socket":
+            await slack.until(lambda: len(slack.socket_mode.connections) == CONNECTIONS)
         yield BotEnvironment(slack, secmaster, app, clock)
 
 

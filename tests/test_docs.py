@@ -264,7 +264,7 @@ def test_the_readme_says_what_each_dependency_is_for(name: str) -> None:
 
 def metric_names() -> set[str]:
     nothing = WatchStatus(interval=15, polls=(), behind={}, open={}, queued=0, closed_channels=())
-    return set(re.findall(r"^# TYPE (\S+)", exposition(nothing).decode(), re.MULTILINE))
+    return set(re.findall(r"^# TYPE (\S+)", exposition(nothing, {}).decode(), re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", sorted(metric_names()))

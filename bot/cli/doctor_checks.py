@@ -23,14 +23,16 @@ from bot.policy.channels import named_channels
 from bot.policy.config import Config, ConfigError
 from bot.policy.config import load as load_policy
 from bot.runtime.clock import Clock
+from bot.runtime.timeouts import SocketTimeouts
 from bot.secmaster import Forbidden, SecMasterError
 from bot.secmaster.connect import open_secmaster
 from bot.settings import Settings, SettingsError
 from bot.settings import load as load_settings
 from bot.slack.audience import AudienceReader
-from bot.slack.connect import open_slack
+from bot.slack.connect import address_client, open_slack
 from bot.slack.manifest import scopes
 from bot.store import UnsupportedDatabase, connect, readable_by_others, schema_versions
+from bot.web.socket_connection import Connection, NotOpened, open_connection
 
 MAX_CLOCK_SKEW = 60.0  # seconds; the gateway refuses signatures more than 15 minutes off
 
@@ -106,21 +108,24 @@ async def check_slack(settings: Settings) -> str:
 
 
 async def check_slack_delivery(settings: Settings) -> str:
-    """Check how Slack reaches the bot: in Socket Mode by asking for a connection's address."""
+    """Check how Slack reaches the bot: in Socket Mode by opening a connection for a moment."""
     if not settings.slack_app_token:
         return "HTTP: point the app's request URLs at https://…/slack/events of this bot"
-    app_token = settings.slack_app_token.get_secret_value()
     async with AsyncExitStack() as stack:
-        client = await open_slack(settings, stack)
-        try:
-            await client.apps_connections_open(app_token=app_token)
-        except SlackApiError as error:
-            raise CheckFailed(
-                f"SLACK_APP_TOKEN is refused: {error.response.get('error')}"
-            ) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise CheckFailed(f"{settings.slack_api_url} can't be reached: {error}") from error
-    return "Socket Mode: connections may be opened"
+        await open_socket(settings, stack)
+    return "Socket Mode: a connection opens, and Slack says hello"
+
+
+async def open_socket(settings: Settings, stack: AsyncExitStack) -> Connection:
+    """Open a connection in Socket Mode until the stack closes it; raises CheckFailed."""
+    app_token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else ""
+    client = address_client(await open_slack(settings, stack))
+    try:
+        connection = await open_connection(client, app_token, SocketTimeouts())
+    except NotOpened as error:
+        raise CheckFailed(error.problem) from error
+    stack.push_async_callback(connection.close)
+    return connection
 
 
 async def check_channels(settings: Settings) -> str:

@@ -100,6 +100,13 @@ async def open_slack(settings: Settings, stack: AsyncExitStack) -> SlackClient:
     )
 
 
+def address_client(slack: AsyncWebClient) -> AsyncWebClient:
+    """Return a client that asks for Socket Mode's addresses, and leaves pauses to its caller."""
+    return AsyncWebClient(
+        base_url=slack.base_url, session=slack.session, timeout=slack.timeout, retry_handlers=[]
+    )
+
+
 def open_bolt(
     slack: AsyncWebClient, settings: Settings, identity: Any, door: PayloadDoor[P], *, within: float
 ) -> TimelyBolt[P]:

@@ -22,6 +22,7 @@ from bot.runtime.clock import Clock
 from bot.secmaster.connect import open_secmaster
 from bot.settings import Settings
 from bot.web.server import web_app
+from bot.web.signature import RequestVerifier
 from tests.bench.bare import Bare
 from tests.support.child import lines, say
 from tests.support.environment import policy, settings_for
@@ -49,7 +50,8 @@ async def bare(settings: Settings, *, before: bool) -> AsyncIterator[str]:
         )
         bolt = Bare(slack, secmaster, before).app(authorization)
         secret = settings.slack_signing_secret.get_secret_value()
-        runner = web.AppRunner(web_app(Unread(bolt), secret, Well()), access_log=None)
+        application = web_app(Unread(bolt), RequestVerifier(secret), Well())
+        runner = web.AppRunner(application, access_log=None)
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -59,7 +59,7 @@ class SlackSandbox(PersonActions, AdminActions, PersonQueries):
         self.url = ""
         self.changes = workspace.changes
         self.faults = faults.Faults(self.changes.happened)
-        self.socket_mode = SocketMode(self.changes)
+        self.socket_mode = SocketMode(self.changes, self.faults, clock)
         delivery = Delivery(workspace, self.socket_mode, signing_secret, request_url, patience)
         scopes = frozenset(scopes)
         app = read_manifest(manifest)
@@ -150,7 +150,7 @@ class SlackSandbox(PersonActions, AdminActions, PersonQueries):
         """Release the requests that faults hold, hang up on the app, and stop listening."""
         self.changes.close()
         await self.faults.clear()
-        await self.socket_mode.disconnect()
+        await self.socket_mode.close()
         await self.delivery.stop()
         if self._runner is not None:
             await self._runner.cleanup()

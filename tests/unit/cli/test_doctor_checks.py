@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.store import connect, migrate
@@ -41,7 +42,7 @@ async def test_the_doctor_finds_a_whole_installation_in_socket_mode_well(
     environment = installation(slack, secmaster) | {"SLACK_APP_TOKEN": "xapp-demo"}
     result = await run_beside("doctor", folder=installed, **environment)
     assert result.exit_code == 0, result.output
-    assert "Socket Mode: connections may be opened" in result.stdout
+    assert "Socket Mode: a connection opens, and Slack says hello" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,21 @@ async def test_the_doctor_names_what_is_wrong_and_no_secret(
     for secret in ("xoxb-", "xapp-", "demo-signing-secret", "demo-sk", "wrong-secret"):
         assert secret not in result.output
     assert "Traceback" not in result.output
+
+
+async def test_the_doctor_opens_a_connection_in_socket_mode_and_says_why_it_can_not(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    environment = installation(slack, secmaster) | {"SLACK_APP_TOKEN": "xapp-demo"}
+    await slack.faults.set(Fault(on="socket", status=407))
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 1
+    assert "✗ way in: the websocket's handshake was refused with 407" in result.stdout
+    await slack.faults.clear()
+    await slack.socket_mode.enable(is_enabled=False)
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 1
+    assert "✗ way in: Socket Mode is switched off" in result.stdout
 
 
 async def test_the_doctor_names_the_lines_without_which_nobody_reads(
