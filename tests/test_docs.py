@@ -20,7 +20,7 @@ from bot.operations.transitions import TABLE as TRANSITIONS
 from bot.operations.transitions import Effect
 from bot.policy.config import Config, load, parse
 from bot.settings import Settings
-from bot.slack.manifest import EMAILS, SCOPES
+from bot.slack.scopes import EMAILS, SCOPES, Scope
 from bot.web.metrics import exposition
 from handlers.command_row import AnyCommand
 from handlers.command_table import TABLE as COMMAND_TABLE
@@ -272,9 +272,10 @@ def test_every_metric_has_its_row(name: str) -> None:
     assert f"`{name}`" in first_cells(OPERATE)
 
 
-@pytest.mark.parametrize("scope", [*SCOPES, EMAILS])
-def test_every_scope_is_explained(scope: str) -> None:
-    assert f"`{scope}`" in first_cells(OPERATE)
+@pytest.mark.parametrize("scope", [*SCOPES, EMAILS], ids=lambda scope: scope.name)
+def test_every_scope_is_explained(scope: Scope) -> None:
+    need = "optional" if scope.optional else "required"
+    assert f"| `{scope.name}` | {scope.purpose} | {need} | {scope.loss} |" in table_rows(OPERATE)
 
 
 def links() -> Iterator[Any]:

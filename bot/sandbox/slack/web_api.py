@@ -101,7 +101,7 @@ class WebApi:
         call.answered(body.get("error", ""))
         headers = {"x-oauth-scopes": ",".join(sorted(self.scopes))}
         if method is not None:
-            headers["x-accepted-oauth-scopes"] = method.scope
+            headers["x-accepted-oauth-scopes"] = ",".join(method.scopes)
         return web.json_response(body, headers=headers, dumps=strict_json.dumps)
 
     def _channel_id(self, call: Call) -> str:
@@ -128,7 +128,7 @@ class WebApi:
         method_call = MethodCall(
             self.workspace, self.views, self.files, call.args, self.scopes, self.socket_url
         )
-        if method.scope:
+        if method.scope and "*" not in method.scope:
             method_call.require(method.scope)
         return method.run(method_call)
 
