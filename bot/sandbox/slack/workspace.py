@@ -89,6 +89,7 @@ class Workspace:
 
     ``clock`` is in Unix seconds. ``second_ids`` lead from a person's other id to their own.
     ``read`` is the last ts that each person has read of each channel, by person and channel.
+    ``unknown_arguments`` are what the app sent in vain: Slack documents none of them.
     """
 
     clock: Callable[[], float]
@@ -100,6 +101,7 @@ class Workspace:
     messages: dict[str, Timeline] = field(default_factory=dict)
     ephemerals: list[Ephemeral] = field(default_factory=list)
     read: dict[tuple[str, str], str] = field(default_factory=dict)
+    unknown_arguments: list[str] = field(default_factory=list)
     permits: Permits = field(init=False)
     _touched: dict[str, int] = field(default_factory=dict)
     _mentions: dict[str, frozenset[str]] = field(default_factory=dict)
