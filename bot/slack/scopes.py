@@ -115,11 +115,11 @@ def scopes(config: Config) -> tuple[Scope, ...]:
     names_group = any(role.usergroups for role in config.roles.values()) or any(
         route.usergroup for route in config.routes
     )
-    required = {"usergroups:read"} if names_group else set()
-    listed = (
+    required = ("usergroups:read",) if names_group else ()
+    rows = [
         replace(scope, optional=scope.optional and scope.name not in required) for scope in SCOPES
-    )
-    return (*listed, EMAILS) if config.identities.email_domain else tuple(listed)
+    ]
+    return (*rows, EMAILS) if config.identities.email_domain else tuple(rows)
 
 
 def missing_scopes(config: Config, granted: str) -> list[Scope]:

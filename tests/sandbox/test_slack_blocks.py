@@ -394,8 +394,11 @@ def test_the_same_action_may_stand_in_two_blocks() -> None:
 
 
 def test_a_message_takes_one_table() -> None:
-    _, messages = complaints(check_blocks, [table(1, 1), table(1, 1)])
-    assert messages == ["[ERROR] only one table is allowed in a message [json-pointer:/blocks/1]"]
+    for other in (table(1, 1), container(table(1, 1))):
+        _, messages = complaints(check_blocks, [table(1, 1), other])
+        assert messages == [
+            "[ERROR] only one table is allowed in a message [json-pointer:/blocks/1]"
+        ]
 
 
 def test_every_element_a_form_may_hold_is_accepted() -> None:

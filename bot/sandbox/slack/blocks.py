@@ -179,7 +179,12 @@ MODAL_ONLY: dict[str, Rule] = {
 
 def one_table(value: Any, pointer: str) -> Complaints:
     """At most one table in a message, and so many characters in the cells of all its tables."""
-    tables = [index for index, item in enumerate(value) if item["type"] == "table"]
+    tables = [
+        index
+        for index, item in enumerate(value)
+        for inner in flattened([item])
+        if inner["type"] == "table"
+    ]
     for index in tables[1:]:
         yield complaint("only one table is allowed in a message", f"{pointer}/{index}")
     if sum(cell_characters(item.get("rows", [])) for item in flattened(value)) > TABLE_TEXT:
