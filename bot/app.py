@@ -35,6 +35,7 @@ from bot.slack.connect import TimelyBolt, address_client, open_bolt, open_slack
 from bot.slack.directory import Directory
 from bot.slack.error_codes import SlackErrorKind, kind_of
 from bot.slack.gateway import SlackGateway
+from bot.slack.scopes import losses, missing_scopes
 from bot.store import (
     AuditKey,
     NameInUse,
@@ -130,6 +131,10 @@ class App:
             log.warning("the audit may have been tampered with", extra={"problem": sentence})
         client = await open_slack(settings, stack)
         identity = await identify(client)
+        granted = identity.headers.get("x-oauth-scopes", "")
+        missing = missing_scopes(config, granted)
+        if any(not scope.optional for scope in missing):
+            log.warning("scopes are missing, see doctor", extra={"lost": losses(missing)})
         self.services = await self._open_services(client, identity, stack)
         operations = Operations(self.services)
         batches = Batches(self.services, operations)

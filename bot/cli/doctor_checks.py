@@ -30,10 +30,11 @@ from bot.settings import Settings, SettingsError
 from bot.settings import load as load_settings
 from bot.slack.audience import AudienceReader
 from bot.slack.connect import address_client, open_slack
-from bot.slack.manifest import scopes
+from bot.slack.scopes import losses, missing_scopes
 from bot.store import UnsupportedDatabase, connect, readable_by_others, schema_versions
 from bot.web.socket_connection import Connection, NotOpened, open_connection
 
+MISSING_SCOPE = "missing_scope"
 MAX_CLOCK_SKEW = 60.0  # seconds; the gateway refuses signatures more than 15 minutes off
 
 
@@ -90,7 +91,10 @@ def read_policy(settings: Settings) -> Config:
 
 
 async def check_slack(settings: Settings) -> str:
-    """Ask Slack who the bot is, and check the scopes that its token has."""
+    """Ask Slack who the bot is, and check the scopes that its token has.
+
+    Missing optional ones are told; what is lost without them is nobody's mistake.
+    """
     async with AsyncExitStack() as stack:
         client = await open_slack(settings, stack)
         try:
@@ -101,10 +105,16 @@ async def check_slack(settings: Settings) -> str:
             ) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise CheckFailed(f"{settings.slack_api_url} can't be reached: {error}") from error
-    granted = {scope.strip() for scope in identity.headers.get("x-oauth-scopes", "").split(",")}
-    if missing := sorted(set(scopes(read_policy(settings))) - granted):
-        raise CheckFailed(f"scopes are missing, reinstall the app with them: {', '.join(missing)}")
-    return f"{identity['user']} in {identity['team']}, all scopes"
+    granted = identity.headers.get("x-oauth-scopes", "")
+    missing = missing_scopes(read_policy(settings), granted)
+    if required := [scope for scope in missing if not scope.optional]:
+        names = ", ".join(scope.name for scope in required)
+        raise CheckFailed(
+            f"scopes are missing: {names}; {losses(missing)}. Print the manifest, put it in "
+            "the app's settings and reinstall the app"
+        )
+    scope_notes = f"optional scopes are missing: {losses(missing)}" if missing else "all scopes"
+    return f"{identity['user']} in {identity['team']}, {scope_notes}"
 
 
 async def check_slack_delivery(settings: Settings) -> str:
@@ -140,7 +150,10 @@ async def check_channels(settings: Settings) -> str:
                 audience = await reader.read(channel)
             except SlackApiError as error:
                 code = error.response.get("error")
-                problems.append(f"{channel} can't be read ({code}): correct its id, or invite me")
+                remedy = (
+                    "see Slack above" if code == MISSING_SCOPE else "correct its id, or invite me"
+                )
+                problems.append(f"{channel} can't be read ({code}): {remedy}")
                 continue
             except (aiohttp.ClientError, TimeoutError) as error:
                 raise CheckFailed(f"{settings.slack_api_url} can't be reached: {error}") from error

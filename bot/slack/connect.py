@@ -5,8 +5,9 @@ Knows no shape of Slack's payloads: what reads them is handed in.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -121,21 +122,37 @@ def open_bolt(
 
     logger = logging.getLogger("bot.bolt")  # Bolt would set its own logger's level itself
     logger.setLevel(logging.WARNING)
-    return TimelyBolt(
-        door,
-        within=within,
-        logger=logger,
-        # Without a token of its own: the one it hands to listeners comes from authorize.
-        client=AsyncWebClient(
-            base_url=slack.base_url,
-            session=slack.session,
-            timeout=slack.timeout,
-            retry_handlers=slack.retry_handlers,
-        ),
-        authorize=authorize,
-        # The response leaves when the listener returns, so it tells what has been recorded.
-        process_before_response=True,
-        # web/server.py has checked the raw bytes; Socket Mode carries no signature.
-        request_verification_enabled=False,
-        raise_error_for_unhandled_request=True,
-    )
+    with _without_environment():
+        return TimelyBolt(
+            door,
+            within=within,
+            logger=logger,
+            # Without a token of its own: the one it hands to listeners comes from authorize.
+            client=AsyncWebClient(
+                base_url=slack.base_url,
+                session=slack.session,
+                timeout=slack.timeout,
+                retry_handlers=slack.retry_handlers,
+            ),
+            authorize=authorize,
+            # The response leaves when the listener returns, so it tells what has been recorded.
+            process_before_response=True,
+            # web/server.py has checked the raw bytes; Socket Mode carries no signature.
+            request_verification_enabled=False,
+            raise_error_for_unhandled_request=True,
+        )
+
+
+@contextmanager
+def _without_environment() -> Iterator[None]:
+    """Hide Slack's variables from Bolt, which reads them itself whatever it is given.
+
+    It warns of a token there as unused, and with a client's id and secret it becomes an app that
+    anybody may install.
+    """
+    names = [name for name in os.environ if name.startswith("SLACK_")]
+    hidden = {name: os.environ.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)

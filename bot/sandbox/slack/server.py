@@ -60,11 +60,13 @@ class SlackSandbox(PersonActions, AdminActions, PersonQueries):
         self.changes = workspace.changes
         self.faults = faults.Faults(self.changes.happened)
         self.socket_mode = SocketMode(self.changes, self.faults, clock)
-        delivery = Delivery(workspace, self.socket_mode, signing_secret, request_url, patience)
         scopes = frozenset(scopes)
+        delivery = Delivery(
+            workspace, self.socket_mode, signing_secret, request_url, patience, scopes
+        )
         app = read_manifest(manifest)
-        domains = app.features.unfurl_domains if "links:read" in scopes else []
         files = Files(workspace, lambda: self.url)
+        domains = app.features.unfurl_domains
         super().__init__(workspace, Views(workspace), files, delivery, domains)
         self.limits = Limits(clock)
         self._page = PageState(self, app, list(links))

@@ -91,6 +91,7 @@ class Workspace:
     ``read`` is the last ts that each person has read of each channel, by person and channel.
     ``token_refusal`` is the code with which the bot's token is refused, ``blocks_refusal`` what
     every message with blocks is refused with, ``warnings`` are those in the answers, by method.
+    ``unknown_arguments`` are what the app sent in vain: Slack documents none of them.
     """
 
     clock: Callable[[], float]
@@ -105,6 +106,7 @@ class Workspace:
     token_refusal: str = ""
     blocks_refusal: SlackError | None = None
     warnings: dict[str, str] = field(default_factory=dict)
+    unknown_arguments: list[str] = field(default_factory=list)
     permits: Permits = field(init=False)
     _touched: dict[str, int] = field(default_factory=dict)
     _mentions: dict[str, frozenset[str]] = field(default_factory=dict)

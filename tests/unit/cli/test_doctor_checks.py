@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.slack.methods import ALL_SCOPES
 from bot.store import connect, migrate
 from bot.store.tables import VERSION_TABLE
 from tests.support.command_line import file_names, installation, run_beside, run_process
@@ -105,18 +106,46 @@ async def test_the_doctor_names_the_lines_without_which_nobody_reads(
     assert result.exit_code == 0, result.output
 
 
-async def test_the_doctor_names_the_scopes_that_are_missing(
-    secmaster: SecMasterSandbox, installed: Path
+@pytest.mark.parametrize(
+    ("missing", "exit_code", "lines"),
+    [
+        (
+            {"channels:read", "files:read"},
+            1,
+            [
+                "✗ Slack: scopes are missing: channels:read; without channels:read cards are ",
+                "; without files:read no file from Slack can be attached. Print the manifest",
+                "reinstall the app",
+            ],
+        ),
+        (
+            {"files:read", "chat:write.public"},
+            0,
+            [
+                "✓ Slack: secmaster in Demo, optional scopes are missing: ",
+                "without chat:write.public public channels are closed to the bot until it is ",
+                "; without files:read no file from Slack can be attached\n",
+            ],
+        ),
+    ],
+    ids=["required", "optional"],
+)
+async def test_the_doctor_says_what_each_missing_scope_costs(
+    secmaster: SecMasterSandbox,
+    installed: Path,
+    missing: set[str],
+    exit_code: int,
+    lines: list[str],
 ) -> None:
-    slack = SlackSandbox(scopes=("chat:write", "commands"))
+    slack = SlackSandbox(scopes=ALL_SCOPES - missing)
     await slack.start()
     try:
         environment = installation(slack, secmaster)
         result = await run_beside("doctor", folder=installed, **environment)
     finally:
         await slack.stop()
-    assert result.exit_code == 1
-    assert "usergroups:read" in result.stdout
+    assert result.exit_code == exit_code, result.output
+    assert [line for line in lines if line not in result.stdout] == [], result.stdout
 
 
 @pytest.mark.parametrize(
