@@ -35,6 +35,7 @@ from bot.slack.connect import TimelyBolt, address_client, open_bolt, open_slack
 from bot.slack.directory import Directory
 from bot.slack.error_codes import SlackErrorKind, kind_of
 from bot.slack.gateway import SlackGateway
+from bot.slack.installation import Installation
 from bot.slack.scopes import losses, missing_scopes
 from bot.store import (
     AuditKey,
@@ -136,6 +137,8 @@ class App:
         if any(not scope.optional for scope in missing):
             log.warning("scopes are missing, see doctor", extra={"lost": losses(missing)})
         self.services = await self._open_services(client, identity, stack)
+        warming_up = asyncio.create_task(self.services.directory.warm_up())
+        stack.push_async_callback(_cancel, warming_up)
         operations = Operations(self.services)
         batches = Batches(self.services, operations)
         self._launch_workflows(stack)
@@ -182,7 +185,7 @@ class App:
         )
         directory = Directory(
             client,
-            identity["team_id"],
+            Installation.read(identity),
             self.policy,
             store.delegations,
             clock=clock,

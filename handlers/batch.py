@@ -200,7 +200,8 @@ async def submit_confirmation(ack: AsyncAck, slack_payload: Submission, recorder
     requester = replace(slack_payload.requester, location=confirmation.location)
     requests = _action_requests(confirmation.action, confirmation.buttons, confirmation.reason)
     # Asked once, for all: while Slack can't tell, each object would wait for that in its turn.
-    await app.services.directory.principal(requester.actor)
+    roles = app.config.roles_about(BY_NAME[confirmation.action])
+    await app.services.directory.principal(requester.actor, roles)
 
     async def batch_item(request: ActionRequest) -> BatchItem | SkippedItem:
         fingerprint = request.decision_fingerprint

@@ -129,7 +129,7 @@ async def _draw(
     The caller holds the lock of that Home.
     """
     views, drawn_options = app.services.store.home_views, None
-    reader = await open_reader(app.services, actor)
+    reader = await open_reader(app.services, actor, *DECISIONS, *RETRIES)
 
     def save_snapshots(home: Home) -> None:
         """Save what is shown with buttons, so that a change before the press is noticed."""

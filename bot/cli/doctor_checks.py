@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.markup import escape
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.logs import hide
 from bot.messages.permissions import missing_read_rules, nobody_reads
@@ -30,6 +32,7 @@ from bot.settings import Settings, SettingsError
 from bot.settings import load as load_settings
 from bot.slack.audience import AudienceReader
 from bot.slack.connect import address_client, open_slack
+from bot.slack.installation import Installation
 from bot.slack.scopes import losses, missing_scopes
 from bot.store import UnsupportedDatabase, connect, readable_by_others, schema_versions
 from bot.web.socket_connection import Connection, NotOpened, open_connection
@@ -96,17 +99,9 @@ async def check_slack(settings: Settings) -> str:
     Missing optional ones are told; what is lost without them is nobody's mistake.
     """
     async with AsyncExitStack() as stack:
-        client = await open_slack(settings, stack)
-        try:
-            identity = await client.auth_test()
-        except SlackApiError as error:
-            raise CheckFailed(
-                f"SLACK_BOT_TOKEN is refused: {error.response.get('error')}"
-            ) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise CheckFailed(f"{settings.slack_api_url} can't be reached: {error}") from error
-    granted = identity.headers.get("x-oauth-scopes", "")
-    missing = missing_scopes(read_policy(settings), granted)
+        identity = await ask_identity(await open_slack(settings, stack), settings)
+    config, granted = read_policy(settings), identity.headers.get("x-oauth-scopes", "")
+    missing = missing_scopes(config, granted)
     if required := [scope for scope in missing if not scope.optional]:
         names = ", ".join(scope.name for scope in required)
         raise CheckFailed(
@@ -114,7 +109,36 @@ async def check_slack(settings: Settings) -> str:
             "the app's settings and reinstall the app"
         )
     scope_notes = f"optional scopes are missing: {losses(missing)}" if missing else "all scopes"
-    return f"{identity['user']} in {identity['team']}, {scope_notes}"
+    sentences = [f"{identity['user']} in {identity['team']}, {scope_notes}"]
+    return "; ".join([*sentences, *organisation_notes(Installation.read(identity), config)])
+
+
+async def ask_identity(client: AsyncWebClient, settings: Settings) -> AsyncSlackResponse:
+    """Ask Slack who the bot is; raises CheckFailed."""
+    try:
+        return await client.auth_test()
+    except SlackApiError as error:
+        raise CheckFailed(f"SLACK_BOT_TOKEN is refused: {error.response.get('error')}") from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise CheckFailed(f"{settings.slack_api_url} can't be reached: {error}") from error
+
+
+def organisation_notes(installation: Installation, config: Config) -> list[str]:
+    """Return who belongs here where the workspace is in an Enterprise Grid; raises CheckFailed."""
+    named = ", ".join(config.organisation.workspaces)
+    if not installation.enterprise:
+        unused = "[organisation] changes nothing: this workspace is a part of no Enterprise Grid"
+        return [unused] if named else []
+    if installation.is_org_wide and not named and not installation.team:
+        raise CheckFailed(
+            f"the app is installed for all of the Enterprise Grid {installation.enterprise}, and "
+            "Slack lists user groups by workspace: name workspaces under [organisation] in the "
+            "policy"
+        )
+    kind = "installed for all of" if installation.is_org_wide else "a part of"
+    own = f"{named} and {installation.team}" if installation.team else named
+    counted = f"those who are in {own}" if named else "the people of all its workspaces"
+    return [f"{kind} the Enterprise Grid {installation.enterprise}: {counted} belong here"]
 
 
 async def check_slack_delivery(settings: Settings) -> str:
@@ -144,7 +168,9 @@ async def check_channels(settings: Settings) -> str:
     named = sorted(named_channels(config))
     sentences, problems = [f"{len(named)} named by the policy"], []
     async with AsyncExitStack() as stack:
-        reader = AudienceReader(await open_slack(settings, stack))
+        client = await open_slack(settings, stack)
+        installation = Installation.read(await ask_identity(client, settings))
+        reader = AudienceReader(client, installation.teams(config.organisation.workspaces))
         for channel in named:
             try:
                 audience = await reader.read(channel)

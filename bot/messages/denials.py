@@ -17,7 +17,9 @@ from bot.policy.rules import Role
 # the roles that may, with who has them; {letters} are those that look like others.
 REFUSAL_SENTENCES = {
     RefusalReason.GUEST: "Guests may not read or change anything here.",
-    RefusalReason.OUTSIDER: "People of other organisations may not read or change anything here.",
+    RefusalReason.OUTSIDER: (
+        "People of other organisations or workspaces may not read or change anything here."
+    ),
     RefusalReason.UNKNOWN_PERSON: (
         "Slack could not be asked who you are, so nothing may be allowed. Try again."
     ),

@@ -95,7 +95,7 @@ class Delivery:
         if not {EVENT_SCOPES.get(event["type"], "")} <= {"", *self.scopes}:
             return Delivered(OK)
         event_id = self.workspace.new_id("Ev")
-        self.events[event_id] = _envelope(event, event_id, int(self.workspace.clock()))
+        self.events[event_id] = _envelope(self.workspace, event, event_id)
         return await self._send("events_api", self.events[event_id])
 
     async def redeliver(self, event_id: str, reason: str = "http_timeout") -> Delivered:
@@ -201,13 +201,13 @@ def encode_form(kind: str, payload: Json) -> tuple[bytes, str]:
     return urlencode(form).encode(), "application/x-www-form-urlencoded"
 
 
-def _envelope(event: Json, event_id: str, now: int) -> Json:
+def _envelope(workspace: Workspace, event: Json, event_id: str) -> Json:
     authorization = {
-        "enterprise_id": None,
-        "team_id": TEAM,
+        "enterprise_id": workspace.enterprise or None,
+        "team_id": None if workspace.is_org_wide else TEAM,
         "user_id": BOT_USER,
         "is_bot": True,
-        "is_enterprise_install": False,
+        "is_enterprise_install": workspace.is_org_wide,
     }
     return {
         "token": "verification-token",
@@ -216,7 +216,7 @@ def _envelope(event: Json, event_id: str, now: int) -> Json:
         "event": event,
         "type": "event_callback",
         "event_id": event_id,
-        "event_time": now,
+        "event_time": int(workspace.clock()),
         "authorizations": [authorization],
         "is_ext_shared_channel": False,
         "event_context": f"4-{event_id}",

@@ -227,3 +227,53 @@ async def test_the_doctor_refuses_a_database_of_a_newer_version(
     result = await run_beside("doctor", folder=installed, **environment)
     assert result.exit_code == 1
     assert "✗ database: This database was written by a newer version" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("organisation", "line"),
+    [
+        ("", "a part of the Enterprise Grid E0DEMO: the people of all its workspaces belong here"),
+        (
+            "[organisation]\nworkspaces = ['T0SOC', 'T0IT']\n",
+            "a part of the Enterprise Grid E0DEMO: those who are in T0SOC, T0IT and T0DEMO belong",
+        ),
+    ],
+)
+async def test_the_doctor_says_who_belongs_here_on_an_enterprise_grid(
+    slack: SlackSandbox,
+    secmaster: SecMasterSandbox,
+    installed: Path,
+    organisation: str,
+    line: str,
+) -> None:
+    slack.workspace.join_enterprise()
+    file = installed / "secmaster-bot.toml"
+    file.write_text(f"{organisation}{file.read_text()}")
+    result = await run_beside("doctor", folder=installed, **installation(slack, secmaster))
+    assert result.exit_code == 0, result.output
+    assert f"all scopes; {line}" in result.stdout
+
+
+async def test_the_doctor_asks_an_app_of_the_whole_enterprise_for_its_workspaces(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    slack.workspace.join_enterprise(org_wide=True)
+    result = await run_beside("doctor", folder=installed, **installation(slack, secmaster))
+    assert result.exit_code == 1
+    assert "name workspaces under [organisation] in the policy" in result.stdout
+    file = installed / "secmaster-bot.toml"
+    file.write_text(f"[organisation]\nworkspaces = ['T0DEMO']\n{file.read_text()}")
+    result = await run_beside("doctor", folder=installed, **installation(slack, secmaster))
+    assert result.exit_code == 0, result.output
+    assert "installed for all of the Enterprise Grid E0DEMO: those who are in T0DEMO" in (
+        result.stdout
+    )
+
+
+async def test_the_doctor_says_of_a_workspace_alone_that_it_can_not_be_narrowed(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    file = installed / "secmaster-bot.toml"
+    file.write_text(f"[organisation]\nworkspaces = ['T0DEMO']\n{file.read_text()}")
+    result = await run_beside("doctor", folder=installed, **installation(slack, secmaster))
+    assert "[organisation] changes nothing: this workspace is a part of no" in result.stdout
