@@ -9,10 +9,10 @@ NOT_THIS_APP = (
     "not this app's: compare it with Basic Information → Signing Secret"
 )
 FORGED = (
-    "others had a valid signature, so SLACK_SIGNING_SECRET is right: this one was forged, or "
-    "rewritten on its way in a manner that can't be told"
+    "others before had a valid signature: this one was forged, or rewritten on its way in a manner "
+    "that can't be told, or, if none is valid any more, the app's signing secret was made anew: "
+    "compare SLACK_SIGNING_SECRET with Basic Information → Signing Secret"
 )
-
 
 # What is answered to a command in the place of the bot.
 DOCTOR_HEARD = (
