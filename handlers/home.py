@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 
 from bot.domain import snapshots
@@ -64,7 +65,8 @@ async def record_options(recorder: Recorder, actor: Actor, value: str) -> None:
         raise UserError(denials.newer_button())
     require_identified(actor)
     choose, now = recorder.changes.choose_home_options, recorder.app.services.clock.now()
-    await asyncio.to_thread(choose, actor.id, options.model_dump(mode="json"), now)
+    chosen = options.model_dump(mode="json")
+    await recorder.record(partial(asyncio.to_thread, choose, actor.id, chosen, now))
 
 
 async def opened(app: AppContext, actor: Actor) -> None:
@@ -154,7 +156,12 @@ async def _draw(
             return False
         if home:
             await asyncio.to_thread(save_snapshots, home)
-        await gateway.call(app.services.slack.client.views_publish(user_id=actor.id, view=view))
+        try:
+            await gateway.call(app.services.slack.client.views_publish(user_id=actor.id, view=view))
+        except gateway.SlackFailed as error:
+            if not error.is_temporary:  # it would be refused for as long as it looks the same
+                await asyncio.to_thread(views.save_fingerprint, actor.id, fingerprint)
+            raise
         drawn_options = options
     await asyncio.to_thread(views.save_fingerprint, actor.id, fingerprint)
     return True
@@ -237,6 +244,8 @@ class HomeRefresher:
     async def refresh(self) -> None:
         """Draw the recently opened Homes that have changed, up to ``at_once`` of them."""
         app, remaining = self.app, self.at_once
+        if app.services.slack.token.refusal:
+            return
         since = app.services.clock.now() - RECENTLY_OPENED
         views = await asyncio.to_thread(app.services.store.home_views.opened_since, since)
         polls = await asyncio.to_thread(_polls, app) if views else []
@@ -248,6 +257,12 @@ class HomeRefresher:
             try:
                 async with app.home_locks.get(user):
                     drawn = await _draw(app, Actor(id=user), source, fingerprint)
+            except (LookupFailed, gateway.SlackFailed) as error:
+                details = {"user": user, "code": error.code}
+                log.warning("Home view not published, by Slack", extra=details)
+                if error.is_temporary:
+                    return  # the next poll is soon enough
+                drawn = False
             except Exception as error:
                 # One that can't be drawn must not stand before the others.
                 log.warning("Home view not published", exc_info=error, extra={"user": user})

@@ -5,7 +5,6 @@ second is about what SecMaster says then, and it alone lets anything be sent. No
 """
 
 import asyncio
-import secrets
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -80,11 +79,13 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
     action: Action,
     ref: Ref,
     *,
+    attempt_id: str,
     break_glass: bool = False,
     decision_fingerprint: str = "",
 ) -> Grant:
     """Return the grant for an action, or raise NotAllowed and leave a record of the attempt.
 
+    That is made once for an ``attempt_id``: Slack, or a proxy, may deliver the attempt again.
     ``break_glass`` asks to decide alone what needs several people. The rules are asked about the
     snapshot that ``decision_fingerprint`` names, which is what the person decides on; where it
     names none, the object is read.
@@ -119,7 +120,7 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
         return Grant(decision, _with_brake(config, action, snapshot, terms), snapshot)
     now = services.clock.now()
     attempt = Operation(
-        id=secrets.token_hex(16),
+        id=attempt_id,
         action=action.name,
         ref=ref,
         actor=requester.actor,
@@ -242,10 +243,12 @@ def policy_context(services: Services, ref: Ref, snapshot: Snapshot | None) -> P
     return PolicyContext(names, services.clock.now(), snapshot)
 
 
-async def require_right(services: Services, requester: Requester, right: Right) -> Principal:
+async def require_right(
+    services: Services, requester: Requester, right: Right, *, attempt_id: str
+) -> Principal:
     """Return who asks, with those of their roles that have this right.
 
-    Raises NoRight, and leaves a record of the attempt; or LookupFailed.
+    Raises NoRight, and leaves a record of the attempt, once for its id; or LookupFailed.
     """
     config = services.policy.current
     roles: tuple[str, ...] = getattr(config.rights, right)
@@ -253,7 +256,7 @@ async def require_right(services: Services, requester: Requester, right: Right) 
     asked_for = {name: role for name, role in config.roles.items() if name in roles}
     principal = await services.directory.principal(requester.actor, asked_for)
     if principal.guest or principal.outsider or not principal.roles:
-        record = audit_record(services, requester, right, "refused", secrets.token_hex(16))
+        record = audit_record(services, requester, right, "refused", attempt_id)
         await asyncio.to_thread(services.store.audit.record, record)
         raise NoRight(right, roles)
     return principal

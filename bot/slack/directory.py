@@ -21,7 +21,9 @@ from bot.policy.config import PolicyHolder
 from bot.policy.decide import Principal, identify
 from bot.policy.rules import Role
 from bot.runtime.clock import Clock
-from bot.slack.gateway import SlackFailed, code_of
+from bot.slack.client import code_of
+from bot.slack.error_codes import NO_SUCH_USER
+from bot.slack.gateway import SlackFailed
 from bot.slack.installation import Installation
 from bot.slack.lookups import UNANSWERED, items, lookup_code, open_cache
 from bot.slack.usergroups import UserGroups
@@ -30,7 +32,6 @@ from bot.store import Delegations
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-NO_SUCH_USER = ("user_not_found", "user_not_visible")
 PAGE = 1000  # people that Slack lists at once, at most
 
 
@@ -265,7 +266,7 @@ class Directory:
         """Return Slack's profile of a person; raises SlackFailed where there is nobody."""
         profile = await self._users.get(user)
         if not profile:
-            raise SlackFailed(NO_SUCH_USER[0])
+            raise SlackFailed("user_not_found")
         return profile
 
     async def _user(self, user: str) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from slack_sdk.errors import SlackApiError
 
 from bot.runtime.clock import Clock
 from bot.runtime.ttl_cache import TtlCache
-from bot.slack.gateway import SlackFailed, code_of
+from bot.slack.client import code_of
+from bot.slack.error_codes import SlackErrorKind, kind_of
+from bot.slack.gateway import SlackFailed
 
 T = TypeVar("T")
 
@@ -29,8 +31,12 @@ def lookup_code(error: Exception) -> str:
 
 
 def retry_after(error: Exception) -> float | None:
-    """Return after how many seconds to ask Slack again, None where that would not help."""
-    if not isinstance(error, UNANSWERED) or not SlackFailed(lookup_code(error)).is_temporary:
+    """Return after how many seconds to ask Slack again; None for what is no trouble of the moment.
+
+    While Slack refuses our token what it said before is no answer of its any more.
+    """
+    is_trouble = kind_of(lookup_code(error)) is SlackErrorKind.PASSES
+    if not isinstance(error, UNANSWERED) or not is_trouble:
         return None
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     seconds = {str(name).lower(): value for name, value in headers.items()}.get("retry-after", "")

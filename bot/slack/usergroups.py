@@ -12,12 +12,11 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.runtime.clock import Clock
-from bot.slack.gateway import code_of
+from bot.slack.client import code_of
+from bot.slack.error_codes import NO_SUCH_GROUP
 from bot.slack.lookups import items, open_cache
 
 log = logging.getLogger(__name__)
-
-NO_SUCH_GROUP = "no_such_subteam"
 
 
 class UserGroups:

@@ -70,7 +70,7 @@ def bot(call: MethodCall) -> Json:
 # Conversations.
 
 
-@method("conversations.history", Tier.THREE)
+@method("conversations.history", Tier.THREE, "*:history")
 def history(call: MethodCall) -> Json:
     """Return a channel's messages, newest first; replies only where they were broadcast."""
     channel = _readable(call)
@@ -79,7 +79,7 @@ def history(call: MethodCall) -> Json:
     return _page_of_messages(call, [m for m in messages if not cursor or m["ts"] <= cursor])
 
 
-@method("conversations.replies", Tier.THREE)
+@method("conversations.replies", Tier.THREE, "*:history")
 def replies(call: MethodCall) -> Json:
     """Return a message, then its replies, oldest first."""
     channel = _readable(call)
@@ -137,12 +137,12 @@ def _page_of_messages(call: MethodCall, messages: list[Json]) -> Json:
     return {"messages": page, "has_more": bool(rest), "response_metadata": metadata}
 
 
-@method("conversations.info", Tier.THREE)
+@method("conversations.info", Tier.THREE, "*:read")
 def channel_info(call: MethodCall) -> Json:
     return {"channel": _visible(call).described()}
 
 
-@method("conversations.members", Tier.FOUR)
+@method("conversations.members", Tier.FOUR, "*:read")
 def members(call: MethodCall) -> Json:
     people = [{"id": member} for member in _visible(call).members]
     page, metadata = call.page(people)
@@ -156,12 +156,12 @@ def _visible(call: MethodCall) -> Channel:
     return channel
 
 
-@method("conversations.list", Tier.TWO)
+@method("conversations.list", Tier.TWO, "*:read")
 def channels(call: MethodCall) -> Json:
     return _page_of_channels(call, joined_only=False)
 
 
-@method("users.conversations", Tier.THREE)
+@method("users.conversations", Tier.THREE, "*:read")
 def joined_channels(call: MethodCall) -> Json:
     return _page_of_channels(call, joined_only=True)
 

@@ -129,7 +129,7 @@ def message_event(workspace: Workspace, kind: str, channel: Channel, message: Js
     event = without_metadata(message) | {
         "type": kind,
         "channel": channel.id,
-        "event_ts": message["ts"],
+        "event_ts": message.get("edited", message)["ts"],
     }
     person = workspace.users[message["user"]]
     team = home_team(person)
@@ -142,3 +142,18 @@ def message_event(workspace: Workspace, kind: str, channel: Channel, message: Js
         # https://docs.slack.dev/reference/events/message/file_share
         event["subtype"] = "file_share"
     return event | ({"channel_type": "im"} if channel.person else {})
+
+
+def message_changed(channel: Channel, before: Json, message: Json) -> Json:
+    """Return the event about a direct message that was edited."""
+    return {
+        "type": "message",
+        "subtype": "message_changed",
+        "hidden": True,
+        "channel": channel.id,
+        "channel_type": "im",
+        "ts": message["edited"]["ts"],
+        "event_ts": message["edited"]["ts"],
+        "message": without_metadata(message),
+        "previous_message": without_metadata(before),
+    }

@@ -109,6 +109,9 @@ class Workspace:
     ``enterprise`` is the id of the Enterprise Grid that the workspace belongs to, "" for none; the
     app of an ``is_org_wide`` one is installed for all workspaces of it.
     ``read`` is the last ts that each person has read of each channel, by person and channel.
+    ``token_refusal`` is the code with which the bot's token is refused, ``blocks_refusal`` what
+    every message with blocks is refused with, ``warnings`` are those in the answers, by method.
+    ``unknown_arguments`` are what the app sent in vain: Slack documents none of them.
     """
 
     clock: Callable[[], float]
@@ -122,6 +125,10 @@ class Workspace:
     messages: dict[str, Timeline] = field(default_factory=dict)
     ephemerals: list[Ephemeral] = field(default_factory=list)
     read: dict[tuple[str, str], str] = field(default_factory=dict)
+    token_refusal: str = ""
+    blocks_refusal: SlackError | None = None
+    warnings: dict[str, str] = field(default_factory=dict)
+    unknown_arguments: list[str] = field(default_factory=list)
     permits: Permits = field(init=False)
     _touched: dict[str, int] = field(default_factory=dict)
     _mentions: dict[str, frozenset[str]] = field(default_factory=dict)
