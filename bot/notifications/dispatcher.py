@@ -151,9 +151,9 @@ class RetryPace:
         """Wait for a turn among all that failed, first come, first served."""
         async with self._line:
             remaining = (self._next_at - self._clock.now()).total_seconds()
-            if remaining > 0:
-                self._posted.clear()
+            if remaining > 0 and not self._posted.is_set():
                 await first_of(self._clock.sleep(remaining), self._posted.wait())
+            self._posted.clear()
             self._next_at = self._clock.now() + timedelta(seconds=BETWEEN_RETRIES)
 
     def posted(self, destination: Destination) -> None:
