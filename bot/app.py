@@ -11,7 +11,6 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig
-from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
@@ -32,10 +31,12 @@ from bot.settings import Settings
 from bot.slack.cards import Cards
 from bot.slack.channels import Channels
 from bot.slack.client import SlackClient, advice, code_of
-from bot.slack.connect import open_bolt, open_slack
+from bot.slack.connect import TimelyBolt, address_client, open_bolt, open_slack
 from bot.slack.directory import Directory
 from bot.slack.error_codes import SlackErrorKind, kind_of
 from bot.slack.gateway import SlackGateway
+from bot.slack.installation import Installation
+from bot.slack.scopes import losses, missing_scopes
 from bot.store import (
     AuditKey,
     NameInUse,
@@ -52,8 +53,9 @@ from bot.watch.poller import Poller
 from bot.web.connections import serve
 from bot.web.health import Readiness
 from bot.web.server import web_app
+from bot.web.signature import RequestVerifier
 from bot.web.socket_mode import SocketMode
-from handlers import AppContext, Recorder, register
+from handlers import AppContext, Recorder, payload_door, register
 from handlers.home import HomeRefresher
 
 log = logging.getLogger(__name__)
@@ -130,14 +132,22 @@ class App:
             log.warning("the audit may have been tampered with", extra={"problem": sentence})
         client = await open_slack(settings, stack)
         identity = await identify(client)
+        granted = identity.headers.get("x-oauth-scopes", "")
+        missing = missing_scopes(config, granted)
+        if any(not scope.optional for scope in missing):
+            log.warning("scopes are missing, see doctor", extra={"lost": losses(missing)})
         self.services = await self._open_services(client, identity, stack)
+        warming_up = asyncio.create_task(self.services.directory.warm_up())
+        stack.push_async_callback(_cancel, warming_up)
         operations = Operations(self.services)
         batches = Batches(self.services, operations)
         self._launch_workflows(stack)
         stack.push_async_callback(self.services.background.drain)
         context = AppContext(self.services, workspace=WORKSPACE)
         changes = RequestedChanges(self.engine)
-        bolt = open_bolt(client, settings, identity.data, within=self.timeouts.answer)
+        bolt = open_bolt(
+            client, settings, identity.data, payload_door(context), within=self.timeouts.answer
+        )
         register(bolt, Recorder(context, operations, batches, changes))
         await self._open_web(bolt, listener, health_listener, stack)
         self.poller = Poller(self.services, settings.retention_days)
@@ -175,7 +185,7 @@ class App:
         )
         directory = Directory(
             client,
-            identity["team_id"],
+            Installation.read(identity),
             self.policy,
             store.delegations,
             clock=clock,
@@ -220,7 +230,7 @@ class App:
 
     async def _open_web(
         self,
-        bolt: AsyncApp,
+        bolt: TimelyBolt[Any],
         listener: socket.socket,
         health_listener: socket.socket | None,
         stack: AsyncExitStack,
@@ -229,22 +239,22 @@ class App:
         settings = self.settings
         socket_mode = None
         if settings.slack_app_token:
-            socket_mode = SocketMode(bolt, settings.slack_app_token.get_secret_value())
-        self.readiness = Readiness(self.services, socket_mode)
+            app_token = settings.slack_app_token.get_secret_value()
+            client = address_client(bolt.client)
+            socket_mode = SocketMode(bolt, client, app_token, self.timeouts.socket)
         secret = settings.slack_signing_secret
+        verifier = RequestVerifier(secret.get_secret_value() if secret else "", self.clock.now)
+        self.readiness = Readiness(self.services, socket_mode or verifier)
         application = web_app(
-            None if socket_mode else bolt,
-            secret.get_secret_value() if secret else "",
-            None if health_listener else self.readiness,
-            self.clock.now,
+            None if socket_mode else bolt, verifier, None if health_listener else self.readiness
         )
         self.url = self.health_url = await stack.enter_async_context(serve(application, listener))
         if health_listener:
-            health = web_app(None, "", self.readiness)
+            health = web_app(None, None, self.readiness)
             self.health_url = await stack.enter_async_context(serve(health, health_listener))
         if socket_mode:
             stack.push_async_callback(socket_mode.close)
-            await socket_mode.open()
+            socket_mode.open()
 
     async def _sweep(self) -> None:
         """Take up what is unfinished, until this replica's name is another process's."""

@@ -3,13 +3,16 @@
 Knows the ways in which a command is carried out, and none of the commands.
 """
 
+import asyncio
 import re
-from typing import Any, TypeVar, assert_never
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar, assert_never
 
+from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncAck
 
-from bot.domain.slack import Requester
-from bot.messages import Message, command_help
+from bot.messages import Message, command_help, denials
+from bot.store import DeliveryState
 from handlers.command_row import (
     AnswersAtOnce,
     AnswersLater,
@@ -22,19 +25,23 @@ from handlers.command_row import (
     RecordsOperation,
 )
 from handlers.command_table import parse
-from handlers.context import AppContext, Recorder
+from handlers.context import AppContext, Recorder, stable_id
 from handlers.errors import UserError, run_after_ack
 from handlers.parsing import ParseError
+from handlers.payloads import Mention, SlashCommand
 
-Body = dict[str, Any]
 R = TypeVar("R")
 
+# Slack tries for six minutes and its clock may be off, but it also delivers events that were
+# missed, hours later; what somebody wanted then may be wrong by now.
+LONGEST_ON_ITS_WAY = timedelta(minutes=10)
 
-async def command(ack: AsyncAck, body: Body, recorder: Recorder, requester: Requester) -> None:
+
+async def command(ack: AsyncAck, slack_payload: SlashCommand, recorder: Recorder) -> None:
     """Handle a slash command: what changes something is on record before the acknowledgement."""
-    prefix = recorder.app.config.commands.prefix(body["command"])
-    parsed = parse(f"{prefix} {body.get('text', '')}")
-    delivery = Delivery(requester, body["trigger_id"])
+    prefix = recorder.app.config.commands.prefix(slack_payload.command)
+    parsed = parse(f"{prefix} {slack_payload.text}")
+    delivery = Delivery(slack_payload.requester, slack_payload.trigger_id)
     await _carry_out_command(ack, recorder, parsed, delivery)
 
 
@@ -63,57 +70,85 @@ async def _carry_out_command(
             assert_never(handler)
 
 
-async def mention(ack: AsyncAck, body: Body, recorder: Recorder, requester: Requester) -> None:
-    """Handle a mention with the words of a command, perhaps in a card's thread."""
-    app = recorder.app
-    event, event_id = body["event"], body["event_id"]
-    if not event.get("user") or event.get("bot_id"):  # no person wrote it
-        await ack()
-        return
-    bot_user, location = app.services.slack.bot_user, requester.location
-    text = re.sub(rf"<@{re.escape(bot_user)}(\|[^>]*)?>", " ", event.get("text", ""), count=1)
+async def mention(ack: AsyncAck, slack_payload: Mention, recorder: Recorder) -> BoltResponse | None:
+    """Handle a mention with the words of a command, perhaps in a card's thread.
+
+    A message is answered once, by whichever events and however often Slack delivers it.
+    """
+    app, requester = recorder.app, slack_payload.requester
+    # An edited mention is a new event about the same message.
+    key = stable_id(slack_payload.key + (":edited" if slack_payload.edited else ""))
+    deliveries, clock = app.services.store.deliveries, app.services.clock
+    state = await asyncio.to_thread(deliveries.take, key, app.services.process_id, clock.now())
+    match state:
+        case DeliveryState.NEW:
+            pass
+        case DeliveryState.KNOWN:
+            await ack()
+            return None
+        case DeliveryState.ELSEWHERE:
+            return BoltResponse(status=503)  # Slack delivers it again in a minute
+        case _:
+            assert_never(state)
+
+    async def mark_answered() -> None:
+        await asyncio.to_thread(deliveries.mark_answered, key, clock.now())
+
+    try:
+        await _carry_out_message(recorder, slack_payload)
+    finally:
+        # Not before the acknowledgement: with a process that dies just then it would be lost.
+        run_after_ack(app, mark_answered(), requester)
+    await ack()
+    return None
+
+
+async def _carry_out_message(recorder: Recorder, message: Mention) -> None:
+    """Record what a message asks for, or start answering it; raises what its writer is told."""
+    app, requester = recorder.app, message.requester
+    location = requester.location
+    if message.edited:
+        raise UserError(denials.edited())
+    written_at = datetime.fromtimestamp(float(message.ts), UTC)
+    if app.services.clock.now() - written_at > LONGEST_ON_ITS_WAY:
+        raise UserError(denials.too_old())
+    bot_user = app.services.slack.bot_user
+    text = re.sub(rf"<@{re.escape(bot_user)}(\|[^>]*)?>", " ", message.text, count=1)
     thread_object = None
     if location.thread:
         thread_object = await app.services.cards.object_of(location.channel, location.thread)
+    delivery = Delivery(requester, message.key, thread_object, message.ts)
     try:
         parsed = parse(text, thread_object)
     except ParseError as error:
-        # Where one can mention us, there may be no slash commands: a thread has none.
-        root = f"@{await app.services.directory.name(bot_user)}"
-        message = command_help.not_understood(error.problem, error.usage, error.nearest, root)
-        raise UserError(message) from error
-    delivery = Delivery(requester, event_id, thread_object, event["ts"])
-    await _carry_out_mention(recorder, parsed, delivery)
-    await ack()
+        run_after_ack(app, _say_not_understood(app, error, delivery), requester)
+    else:
+        await _carry_out_mention(recorder, parsed, delivery)
+
+
+async def _say_not_understood(app: AppContext, error: ParseError, delivery: Delivery) -> None:
+    """Say what is wrong with a message's words."""
+    # Where one can mention us, there may be no slash commands: a thread has none.
+    root = f"@{await app.services.directory.name(app.services.slack.bot_user)}"
+    message = command_help.not_understood(error.problem, error.usage, error.nearest, root)
+    await _send_answer(app, message, delivery)
 
 
 async def _carry_out_mention(
     recorder: Recorder, parsed: ParsedCommand[R], delivery: Delivery
 ) -> None:
-    """Record what a mention asks for; start answering it unless this event was seen before."""
+    """Record what a mention asks for, or start answering it."""
     app, handler, request = recorder.app, parsed.command.handler, parsed.request
     match handler:
         case RecordsOperation():
             await handler.record(recorder, request, delivery)
         case RecordsChange():
             message = await handler.record(recorder, request, delivery)
-            if app.seen_events.is_new(delivery.dedupe_key):
-                run_after_ack(app, _send_answer(app, message, delivery), delivery.requester)
+            run_after_ack(app, _send_answer(app, message, delivery), delivery.requester)
         case AnswersAtOnce() | AnswersLater() | OpensForm() | Posts():
-            if app.seen_events.is_new(delivery.dedupe_key):
-                run_after_ack(app, _answer(app, handler, request, delivery), delivery.requester)
+            run_after_ack(app, _answer(app, handler, request, delivery), delivery.requester)
         case _:
             assert_never(handler)
-
-
-async def direct_message(
-    ack: AsyncAck, body: Body, recorder: Recorder, requester: Requester
-) -> None:
-    """Handle a direct message to the bot as a mention; other messages are not for us to read."""
-    if body["event"].get("channel_type") == "im" and not body["event"].get("subtype"):
-        await mention(ack, body, recorder, requester)
-    else:
-        await ack()
 
 
 async def _answer(

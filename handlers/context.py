@@ -1,16 +1,14 @@
-"""What every listener is given: the app's context, and who asks from where.
-
-Knows the shapes of Slack's payloads, and nothing of what is asked in them.
-"""
+"""What every listener is given: the app's context, and what records."""
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.domain.notifications import OutboxEntry
-from bot.domain.slack import Actor, Destination, Requester, SlackLocation
+from bot.domain.slack import Destination, Requester
 from bot.notifications.notification import Announcement
 from bot.operations.authorization import audit_record
 from bot.operations.batch import Batches
@@ -19,29 +17,17 @@ from bot.policy.config import Config
 from bot.runtime.locks import KeyedLocks
 from bot.services import Services
 from bot.slack.directory import LookupFailed
-from bot.store import RequestedChange, RequestedChanges
+from bot.store import RequestedChange, RequestedChanges, may_have_committed
 
-# Slack puts these in the place of a private channel's name: they say only its kind.
-UNNAMED_CHANNELS = ("privategroup", "directmessage", "mpdm")
+T = TypeVar("T")
 
 
-class SeenEvents:
-    """The ids of recent events: Slack delivers an event up to four times within five minutes.
+class StillRecording(Exception):
+    """Slack must be answered before what somebody asked for is on record: ``recording`` goes on."""
 
-    ``limit`` is how many are remembered.
-    """
-
-    def __init__(self, limit: int = 5000) -> None:
-        self._ids: dict[str, None] = {}
-        self._limit = limit
-
-    def is_new(self, event_id: str) -> bool:
-        """Remember an event, and return whether it was unknown until now."""
-        is_new = event_id not in self._ids
-        self._ids[event_id] = None
-        if len(self._ids) > self._limit:
-            del self._ids[next(iter(self._ids))]
-        return is_new
+    def __init__(self, recording: asyncio.Task[Any]) -> None:
+        super().__init__()
+        self.recording = recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +40,6 @@ class AppContext:
 
     services: Services
     workspace: str = "main"
-    seen_events: SeenEvents = field(default_factory=SeenEvents)
     home_locks: KeyedLocks = field(default_factory=KeyedLocks)
 
     @property
@@ -79,11 +64,41 @@ class Recorder:
     batches: Batches
     changes: RequestedChanges
 
+    async def record(self, write: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Put a request on record; that goes on where Slack can't wait for it.
+
+        Raises StillRecording then. It is not cancelled: what a thread has begun to write would be
+        there all the same, and nobody could say what came of it. Where the connection broke in the
+        middle ``write`` is called again: what has its id on record already adds nothing.
+        """
+
+        async def recording() -> T:
+            try:
+                return await write()
+            except Exception as error:
+                if not may_have_committed(error):
+                    raise
+                with suppress(Exception):
+                    return await write()
+                raise
+
+        task = asyncio.create_task(recording())
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            raise StillRecording(task) from error
+
     async def record_change(self, record: Callable[[], bool]) -> bool:
         """Call a method of ``changes`` in a thread, and have what it announces posted at once."""
-        is_changed = await asyncio.to_thread(record)
-        self.app.services.outbox_written.set()
-        return is_changed
+
+        async def write() -> bool:
+            is_changed = await asyncio.to_thread(record)
+            self.app.services.outbox_written.set()
+            return is_changed
+
+        return await self.record(write)
 
     def change(
         self,
@@ -117,19 +132,12 @@ def stable_id(dedupe_key: str) -> str:
     return hashlib.sha256(dedupe_key.encode()).hexdigest()[:32]
 
 
-def has_requester(body: dict[str, Any]) -> bool:
-    """Return whether a payload names a person: Slack also posts notices, as app_rate_limited."""
-    if "command" in body:
-        return bool(body.get("user_id") and body.get("channel_id") and body.get("team_id"))
-    if "event" in body:
-        return isinstance(body["event"], dict)
-    user = body.get("user")
-    return isinstance(user, dict) and bool(user.get("id"))
+def attempt_id(dedupe_key: str) -> str:
+    """Return the id under which the audit has that a request was refused.
 
-
-def requester_of(body: dict[str, Any]) -> Requester:
-    """Return who sent a command, a click, a submission or an event, and from where."""
-    return Requester(actor_of(body), location_of(body))
+    It is not the one of what is done under the same key, once the requester may.
+    """
+    return stable_id(f"refused:{dedupe_key}")
 
 
 async def identified(app: AppContext, requester: Requester) -> Requester:
@@ -137,52 +145,8 @@ async def identified(app: AppContext, requester: Requester) -> Requester:
 
     Where Slack can't say who they are they are not identified, and nothing is recorded for them.
     """
-    if not requester.actor.id:  # no person wrote it
-        return requester
     try:
         actor = await app.services.directory.identify(requester.actor)
     except LookupFailed:
         actor = requester.actor.model_copy(update={"is_identified": False})
     return replace(requester, actor=actor)
-
-
-def actor_of(body: dict[str, Any]) -> Actor:
-    """Return the person behind a command, a click, a submission or an event."""
-    if "command" in body:
-        return Actor(id=body["user_id"], name=body.get("user_name", ""), team=body["team_id"])
-    if "event" in body:
-        event = body["event"]
-        team = event.get("user_team") or event.get("team") or body.get("team_id", "")
-        return Actor(id=event.get("user", ""), team=team)
-    user = body["user"]
-    team = user.get("team_id") or (body.get("team") or {}).get("id", "")
-    return Actor(id=user["id"], name=user.get("username") or user.get("name", ""), team=team)
-
-
-def location_of(body: dict[str, Any]) -> SlackLocation:
-    """Return where a payload comes from; a click names the message, and perhaps its thread."""
-    if "command" in body:
-        return SlackLocation(
-            channel=body["channel_id"],
-            response_url=body.get("response_url", ""),
-            channel_name=_channel_name(body.get("channel_name")),
-        )
-    if "event" in body:
-        event = body["event"]
-        return SlackLocation(channel=event.get("channel", ""), thread=event.get("thread_ts", ""))
-    channel = body.get("channel") or {}
-    container = body.get("container") or {}
-    message = body.get("message") or {}
-    is_ephemeral = container.get("is_ephemeral", False)
-    return SlackLocation(
-        channel=channel.get("id") or container.get("channel_id", ""),
-        card="" if is_ephemeral else container.get("message_ts", ""),
-        thread=message.get("thread_ts") or container.get("thread_ts", ""),
-        response_url=body.get("response_url", ""),
-        channel_name=_channel_name(channel.get("name")),
-    )
-
-
-def _channel_name(name: str | None) -> str:
-    """Return a public channel's name, and "" for any other."""
-    return "" if name is None or name in UNNAMED_CHANNELS else str(name)

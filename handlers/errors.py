@@ -4,10 +4,11 @@ Before the acknowledgement the answer is the acknowledgement; after it, a messag
 see, or the modal they look at. An unforeseen error becomes a reference, which is in the log too.
 """
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, assert_never
 
 from slack_bolt import BoltResponse
 from slack_bolt.error import BoltUnhandledRequestError
@@ -15,7 +16,15 @@ from slack_sdk.errors import SlackApiError
 
 from bot.domain.reasons import RefusalReason
 from bot.domain.slack import Requester
-from bot.messages import Message, command_help, denials, explain, modals, text_message
+from bot.messages import (
+    Message,
+    command_help,
+    denials,
+    explain,
+    modals,
+    operation_results,
+    text_message,
+)
 from bot.messages import permissions as permission_messages
 from bot.operations.authorization import NoRight, NotAllowed
 from bot.operations.reading import ReadRefused
@@ -26,8 +35,9 @@ from bot.slack.directory import LookupFailed
 from bot.slack.error_codes import TRIGGER_GONE
 from bot.slack.gateway import CannotPost, SlackFailed, failure_of
 from bot.store import is_database_fault, may_have_committed
-from handlers.context import AppContext, requester_of
+from handlers.context import AppContext, StillRecording
 from handlers.parsing import ParseError
+from handlers.payloads import AnsweredIn, Payload, Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +59,15 @@ class InvalidInput(Exception):
         self.problem = problem
 
 
-def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, PLR0911 - a row each
+def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, PLR0911, PLR0912 - a row each
     """Return the message for an error; an unforeseen one is logged under a reference."""
     match error:
         case UserError():
             return error.message
+        case Unreadable():
+            extra = {"payload": error.kind.__name__, "missing": error.field}
+            log.warning("a payload of Slack's can't be read", extra=extra)
+            return denials.unreadable(error.field)
         case ParseError():
             return command_help.not_understood(error.problem, error.usage, error.nearest, app.root)
         case NotAllowed():
@@ -84,7 +98,10 @@ def _own_failure(error: Exception) -> Message:
     """Return the message for a failure on our side, which is logged."""
     if isinstance(error, NotInTime):
         log.error("Slack was not answered in time")
-        return denials.perhaps_recorded()
+        return denials.not_in_time()
+    if isinstance(error, StillRecording):
+        log.error("Slack was answered before the database did")
+        return denials.still_recording()
     if is_database_fault(error):
         log.error("the database fails", exc_info=error)
         recorded_perhaps = may_have_committed(error)
@@ -98,9 +115,9 @@ def _own_failure(error: Exception) -> Message:
 
 
 async def answer_before_ack(
-    app: AppContext, error: Exception, body: dict[str, Any]
+    app: AppContext, error: Exception, payload: Payload | None
 ) -> BoltResponse:
-    """Answer a payload whose listener raised: Slack always gets its 200."""
+    """Answer a payload that could not be read, or whose listener raised: Slack gets its 200."""
     if isinstance(error, BoltUnhandledRequestError):
         return BoltResponse(status=200)
     if isinstance(error, InvalidInput):
@@ -109,13 +126,33 @@ async def answer_before_ack(
     message = error_message(error, app)
     if isinstance(error, NotAllowed) and error.refused.reason is RefusalReason.GONE:
         app.services.background.start(app.services.cards.redraw(error.ref), _log_undelivered)
-    if "command" in body:
-        return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
-    if body.get("type") == "view_submission":
-        view = modals.failed("Not sent", message.text)
-        return BoltResponse(status=200, body={"response_action": "update", "view": view})
-    _start_sending(app, requester_of(body), message)
-    return BoltResponse(status=200)
+    source = error if isinstance(error, Unreadable) else payload
+    if source is None:  # it can't be told whose it was
+        return BoltResponse(status=200)
+    if isinstance(error, StillRecording):
+        work = _tell_recorded(app, error.recording, source.requester)
+        run_after_ack(app, work, source.requester)
+    match source.answered_in:
+        case AnsweredIn.ACKNOWLEDGEMENT:
+            return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
+        case AnsweredIn.VIEW:
+            title = "Not recorded yet" if isinstance(error, StillRecording) else "Not sent"
+            view = modals.failed(title, message.text)
+            return BoltResponse(status=200, body={"response_action": "update", "view": view})
+        case AnsweredIn.MESSAGE:
+            if source.requester.actor.id:
+                _start_sending(app, source.requester, message)
+            return BoltResponse(status=200)
+        case _:
+            assert_never(source.answered_in)
+
+
+async def _tell_recorded(
+    app: AppContext, recording: asyncio.Task[Any], requester: Requester
+) -> None:
+    """Say what came of a request once it is on record; raises what kept it from that."""
+    is_changed = await recording is not False
+    _start_sending(app, requester, operation_results.recorded_late(is_changed=is_changed))
 
 
 def run_after_ack(app: AppContext, work: Coroutine[Any, Any, None], requester: Requester) -> None:
@@ -135,6 +172,6 @@ def _start_sending(app: AppContext, requester: Requester, message: Message) -> N
 
 async def _log_undelivered(error: Exception) -> None:
     if isinstance(error, SlackFailed):
-        log.error("a message to one person was not delivered", extra={"code": error.code})
-        return
-    log.error("a message to one person was not delivered", exc_info=error)
+        log.warning("a message to one person was not delivered", extra={"code": error.code})
+    else:
+        log.error("a message to one person was not delivered", exc_info=error)

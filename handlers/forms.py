@@ -8,7 +8,7 @@ from typing import Any
 
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.domain.actions import Action
+from bot.domain.actions import MAX_REASON, Action
 from bot.domain.objects import visible
 from bot.domain.slack import Requester, SlackLocation
 from bot.domain.snapshots import due_end
@@ -17,9 +17,10 @@ from bot.operations.authorization import Grant, authorize
 from bot.secmaster import Instance
 from bot.services import Services
 from handlers import operations
-from handlers.context import AppContext, Recorder
+from handlers.context import AppContext, Recorder, attempt_id
 from handlers.errors import InvalidInput, UserError
-from handlers.parsing import ParseError, check_param
+from handlers.parsing import ParseError, check_param, check_reason
+from handlers.payloads import Submission
 from handlers.requests import ActionRequest
 
 
@@ -33,6 +34,7 @@ async def record_or_open_form(
         requester,
         request.action,
         request.ref,
+        attempt_id=attempt_id(trigger_id),
         break_glass=request.break_glass,
         decision_fingerprint=request.decision_fingerprint,
     )
@@ -118,34 +120,36 @@ async def open_view(
 ) -> AsyncSlackResponse:
     """Open a modal, on top of another one if ``in_modal``.
 
-    Raises UserError if that takes longer than there is time before the acknowledgement.
+    It may take what is left of the time until Slack is answered: the trigger lives no longer.
     """
     client = services.slack.client
     open_or_push = client.views_push if in_modal else client.views_open
-    try:
-        async with asyncio.timeout(services.timeouts.before_ack):
-            return await open_or_push(trigger_id=trigger_id, view=view)
-    except TimeoutError as error:
-        raise UserError(denials.too_late()) from error
+    return await open_or_push(trigger_id=trigger_id, view=view)
 
 
-async def submit(recorder: Recorder, view: dict[str, Any], requester: Requester) -> None:
+async def submit(recorder: Recorder, submission: Submission) -> None:
     """Check a submitted form and record its action.
 
     The requester is authorized again, for their right may have gone since the form was opened.
     Raises NotAllowed, InvalidInput for an input to correct, or UserError.
     """
-    app, (state, typed) = recorder.app, modals.read_form(view)
+    app, form = recorder.app, modals.read_form(submission.metadata, submission.inputs)
+    if form is None:
+        raise UserError(denials.newer_form())
+    state, typed = form
     action = modals.action_of(state)
-    reason = typed.get(modals.REASON, "").strip()
+    reason = read_form_reason(typed.get(modals.REASON, ""))
     params = _read_params(action, typed)
+    # The same words sent twice are one submission; others are another.
+    dedupe_key = f"{submission.view_id}:{json.dumps(typed, sort_keys=True)}"
     # A modal has no location of its own: it answers where it was opened.
-    requester = replace(requester, location=state.location)
+    requester = replace(submission.requester, location=state.location)
     grant = await authorize(
         app.services,
         requester,
         action,
         state.ref,
+        attempt_id=attempt_id(dedupe_key),
         break_glass=state.break_glass,
         decision_fingerprint=state.decision_fingerprint,
     )
@@ -162,8 +166,6 @@ async def submit(recorder: Recorder, view: dict[str, Any], requester: Requester)
             )
     if action.takes_file and not state.files:
         raise InvalidInput(action.params[0].name, "A file is required.")
-    # The same words sent twice are one submission; others are another.
-    dedupe_key = f"{view['id']}:{json.dumps(typed, sort_keys=True)}"
     request = ActionRequest(
         action,
         state.ref,
@@ -175,6 +177,19 @@ async def submit(recorder: Recorder, view: dict[str, Any], requester: Requester)
         confirmed=bool(grant.allowed.confirm),
     )
     await operations.record(recorder, request, requester, dedupe_key, grant)
+
+
+def read_form_reason(text: str, limit: int = MAX_REASON) -> str:
+    """Return the reason typed in a form; raises InvalidInput for one that is too long.
+
+    Slack's own windows let nobody type a longer one.
+    """
+    reason = text.strip()
+    try:
+        check_reason(reason, limit)
+    except ParseError as error:
+        raise InvalidInput(modals.REASON, error.problem) from error
+    return reason
 
 
 def _read_params(action: Action, typed: dict[str, str]) -> dict[str, str]:

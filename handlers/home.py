@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 
 from bot.domain import snapshots
@@ -64,7 +65,8 @@ async def record_options(recorder: Recorder, actor: Actor, value: str) -> None:
         raise UserError(denials.newer_button())
     require_identified(actor)
     choose, now = recorder.changes.choose_home_options, recorder.app.services.clock.now()
-    await asyncio.to_thread(choose, actor.id, options.model_dump(mode="json"), now)
+    chosen = options.model_dump(mode="json")
+    await recorder.record(partial(asyncio.to_thread, choose, actor.id, chosen, now))
 
 
 async def opened(app: AppContext, actor: Actor) -> None:
@@ -127,7 +129,7 @@ async def _draw(
     The caller holds the lock of that Home.
     """
     views, drawn_options = app.services.store.home_views, None
-    reader = await open_reader(app.services, actor)
+    reader = await open_reader(app.services, actor, *DECISIONS, *RETRIES)
 
     def save_snapshots(home: Home) -> None:
         """Save what is shown with buttons, so that a change before the press is noticed."""

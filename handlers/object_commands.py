@@ -101,8 +101,7 @@ async def run_action(
     """Record an action, and the answer says so; or ask before, which is all the answer there is."""
     app, requester = recorder.app, delivery.requester_about(request.ref)
     if await questions.must_ask(app, request, requester, delivery.ts):
-        if app.seen_events.is_new(delivery.dedupe_key):
-            await questions.ask(app, request, requester)
+        await questions.ask(app, request, requester, delivery.dedupe_key)
         return None
     reply_to = await operations.run_command(recorder, request, requester, delivery.dedupe_key)
     return operation_results.recorded(request.action, elsewhere=reply_to != requester)

@@ -5,21 +5,24 @@ Whoever may not is refused here, before the acknowledgement. The forms are in ``
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from bot.domain import snapshots
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.approvals import ApprovalIntent
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, PolicyTerms
-from bot.domain.slack import Requester, SlackLocation
+from bot.domain.slack import Requester, SlackFile, SlackLocation
 from bot.domain.snapshots import Snapshot
 from bot.messages import denials, operation_results
 from bot.operations.authorization import Grant, authorize
+from bot.operations.workflow import Operations
 from bot.policy.decide import Allowed
 from bot.slack.directory import require_identified
 from bot.slack.gateway import SlackFailed
-from handlers.context import AppContext, Recorder, stable_id
+from handlers.context import AppContext, Recorder, attempt_id, stable_id
 from handlers.errors import UserError
 from handlers.requests import ActionRequest, ChangeApproval
 
@@ -36,7 +39,12 @@ async def run_command(
     """
     app = recorder.app
     grant = await authorize(
-        app.services, requester, request.action, request.ref, break_glass=request.break_glass
+        app.services,
+        requester,
+        request.action,
+        request.ref,
+        attempt_id=attempt_id(dedupe_key),
+        break_glass=request.break_glass,
     )
     if grant.allowed.confirm:
         raise UserError(denials.needs_name(request.action))
@@ -71,12 +79,15 @@ async def change_approval(
         require_identified(requester.actor)
         grant = Grant(Allowed(""), PolicyTerms())
     else:
-        grant = await authorize(app.services, requester, action, request.ref)
+        grant = await authorize(
+            app.services, requester, action, request.ref, attempt_id=attempt_id(dedupe_key)
+        )
     action_request = ActionRequest(action, request.ref, reason=request.reason)
     dedupe_key = f"{request.intent}:{dedupe_key}"
     requester = await answerable(app, requester)
     operation = await operation_of(app, action_request, requester, dedupe_key, grant)
-    await recorder.operations.start(operation.model_copy(update={"intent": request.intent}))
+    operation = operation.model_copy(update={"intent": request.intent})
+    await recorder.record(partial(recorder.operations.start, operation))
     return requester
 
 
@@ -93,22 +104,26 @@ async def record(
     Returns who is answered, and where. Raises UserError where there is no place to answer, or only
     some files were recorded.
     """
-    app, start = recorder.app, recorder.operations.start
-    requester = await answerable(app, requester)
-    operation = await operation_of(app, request, requester, dedupe_key, grant)
-    if not request.files:
-        await start(operation)
-    for number, file in enumerate(request.files):
+    requester = await answerable(recorder.app, requester)
+    operation = await operation_of(recorder.app, request, requester, dedupe_key, grant)
+    await recorder.record(partial(_start, recorder.operations, operation, request.files))
+    return requester
+
+
+async def _start(operations: Operations, operation: Operation, files: Sequence[SlackFile]) -> None:
+    """Start an operation, or one for each file; raises UserError if only some were recorded."""
+    if not files:
+        await operations.start(operation)
+    for number, file in enumerate(files):
         file_id = stable_id(f"{operation.id}:{file.id}")
         try:
-            await start(operation.model_copy(update={"id": file_id, "file": file}))
+            await operations.start(operation.model_copy(update={"id": file_id, "file": file}))
         except Exception as error:
             if not number:
                 raise
             log.exception("operations recorded in part", extra={"reference": operation.reference})
-            message = operation_results.recorded_in_part(request.files[:number], len(request.files))
+            message = operation_results.recorded_in_part(files[:number], len(files))
             raise UserError(message) from error
-    return requester
 
 
 async def answerable(app: AppContext, requester: Requester) -> Requester:

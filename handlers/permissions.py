@@ -29,7 +29,7 @@ from handlers.command_row import (
     RecordsChange,
     complete,
 )
-from handlers.context import AppContext, Recorder, stable_id
+from handlers.context import AppContext, Recorder, attempt_id, stable_id
 from handlers.errors import UserError
 from handlers.parsing import PERSON, ParseError, refuse_more, split, take_ref
 from handlers.queries import find_object
@@ -133,7 +133,7 @@ def take_person(arguments: Arguments) -> tuple[str, str]:
 
 async def why(app: AppContext, request: ExplainPolicy, delivery: Delivery) -> Message:
     """Return which rule allows or refuses the person each action, and which roles could."""
-    reader = await open_reader(app.services, delivery.requester.actor)
+    reader = await open_reader(app.services, delivery.requester.actor, *TABLE)
     ref, snapshot = await find_object(app, reader, request.id, request.kinds)
     principal, rules = reader.principal, reader.config.rules
     context = authorization.policy_context(app.services, ref, snapshot)
@@ -151,14 +151,17 @@ async def why(app: AppContext, request: ExplainPolicy, delivery: Delivery) -> Me
 async def whoami(app: AppContext, _request: Whoami, delivery: Delivery) -> Message:
     """Return who a person is to the policy, and what they may do."""
     actor = delivery.requester.actor
-    principal = await app.services.directory.principal(actor)
+    principal = await app.services.directory.principal(actor, app.config.roles)
     name = await app.services.directory.name(actor.id)
     return command_help.whoami(principal, name, app.config)
 
 
 async def audit(app: AppContext, request: ShowAudit, delivery: Delivery) -> Message:
     """Return the history of one object, for whoever may read the audit and that object."""
-    await authorization.require_right(app.services, delivery.requester, Right.AUDIT)
+    attempt = attempt_id(delivery.dedupe_key)
+    await authorization.require_right(
+        app.services, delivery.requester, Right.AUDIT, attempt_id=attempt
+    )
     reader = await open_reader(app.services, delivery.requester.actor)
     reader.require(*request.kinds)
     store = app.services.store
@@ -174,10 +177,11 @@ async def reload(recorder: Recorder, _request: ReloadPolicy, delivery: Delivery)
     """Reload the policy; a file that can't be used leaves the one before in force."""
     app = recorder.app
     requester, id_ = delivery.requester, stable_id(delivery.dedupe_key)
-    await authorization.require_right(app.services, requester, Right.RELOAD)
+    attempt = attempt_id(delivery.dedupe_key)
+    await authorization.require_right(app.services, requester, Right.RELOAD, attempt_id=attempt)
     record = audit_record(app.services, requester, "reload", "done", id_)
     try:
-        before = await reload_policy(app.services, record)
+        before = await recorder.record(partial(reload_policy, app.services, record))
     except ConfigError as error:
         log.warning("policy not reloaded", extra={"problems": str(error)})
         return permission_messages.not_reloaded(str(error))
@@ -192,14 +196,16 @@ async def create_delegation(
     Raises UserError where it is too long, or the delegate may not act at all.
     """
     app, requester = recorder.app, delivery.requester
-    delegator = await authorization.require_right(app.services, requester, Right.DELEGATE)
+    attempt = attempt_id(delivery.dedupe_key)
+    await authorization.require_right(app.services, requester, Right.DELEGATE, attempt_id=attempt)
+    delegator = await app.services.directory.principal(requester.actor, app.config.roles)
     now, user = app.services.clock.now(), request.delegate
     zone = await app.services.directory.time_zone(requester.actor.id)
     until = parse_moment(request.until, now, zone)
     longest = app.config.delegation.longest
     if until - app.services.clock.now() > longest:
         raise UserError(permission_messages.delegation_too_long(longest))
-    delegate = await app.services.directory.principal(Actor(id=user))
+    delegate = await app.services.directory.principal(Actor(id=user), {})
     is_nobody_else = delegate.id in (delegator.id, app.services.slack.bot_user)
     if is_nobody_else or delegate.guest or delegate.outsider:
         raise UserError(permission_messages.cannot_delegate_to(user))

@@ -4,7 +4,6 @@ Where the policy says ``decide = "confirm"``. Nothing is recorded before the but
 """
 
 import asyncio
-import secrets
 
 from bot.domain.actions import BY_NAME
 from bot.domain.cards import ButtonValue
@@ -16,9 +15,11 @@ from bot.operations.authorization import authorize
 from bot.operations.reading import may_read
 from bot.policy.config import CommandDecision
 from handlers import forms, operations
-from handlers.context import AppContext, Recorder
+from handlers.context import AppContext, Recorder, attempt_id, stable_id
 from handlers.errors import UserError, run_after_ack
 from handlers.requests import ActionRequest
+
+KEY_LENGTH = 16  # of a question: a button has little room
 
 
 async def must_ask(app: AppContext, request: ActionRequest, requester: Requester, ts: str) -> bool:
@@ -37,19 +38,31 @@ async def must_ask(app: AppContext, request: ActionRequest, requester: Requester
     return card is None or (bool(ts) and float(card.ts) > float(ts))
 
 
-async def ask(app: AppContext, request: ActionRequest, requester: Requester) -> None:
+async def ask(
+    app: AppContext, request: ActionRequest, requester: Requester, dedupe_key: str
+) -> None:
     """Check that a person may do this, and ask them after the acknowledgement whether they want it.
 
-    Raises NotAllowed.
+    A second question of the same delivery is answered as the same. Raises NotAllowed.
     """
     grant = await authorize(
-        app.services, requester, request.action, request.ref, break_glass=request.break_glass
+        app.services,
+        requester,
+        request.action,
+        request.ref,
+        attempt_id=attempt_id(dedupe_key),
+        break_glass=request.break_glass,
     )
-    run_after_ack(app, _show_question(app, request, requester, grant.snapshot), requester)
+    key = stable_id(dedupe_key)[:KEY_LENGTH]
+    run_after_ack(app, _show_question(app, request, requester, grant.snapshot, key), requester)
 
 
 async def _show_question(
-    app: AppContext, request: ActionRequest, requester: Requester, snapshot: Snapshot | None
+    app: AppContext,
+    request: ActionRequest,
+    requester: Requester,
+    snapshot: Snapshot | None,
+    key: str,
 ) -> None:
     """Post the card, or show it to the requester alone where it may not be posted, and ask them."""
     services, ref, location = app.services, request.ref, requester.location
@@ -65,7 +78,7 @@ async def _show_question(
     command = AskedCommand(
         action=request.action.name,
         button=str(button),
-        key=secrets.token_hex(8),
+        key=key,
         reason=request.reason,
         params=request.params,
         break_glass=request.break_glass,
@@ -98,6 +111,7 @@ async def answered(recorder: Recorder, value: str, requester: Requester, trigger
         requester,
         action,
         button.ref,
+        attempt_id=attempt_id(trigger_id),
         break_glass=command.break_glass,
         decision_fingerprint=button.decision_fingerprint,
     )

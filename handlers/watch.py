@@ -32,7 +32,7 @@ from handlers.command_row import (
     RecordsChange,
     complete,
 )
-from handlers.context import AppContext, Recorder
+from handlers.context import AppContext, Recorder, attempt_id
 from handlers.errors import UserError
 from handlers.parsing import ParseError, refuse_more, split, take_ref
 from handlers.queries import find_object
@@ -111,7 +111,8 @@ async def set_subscription(
 ) -> Message:
     """Subscribe this channel to everything that comes, or end that; the channel sees who did."""
     requester, subscribe = delivery.requester, request.subscribe
-    await authorization.require_right(recorder.app.services, requester, Right.WATCH)
+    services, attempt = recorder.app.services, attempt_id(delivery.dedupe_key)
+    await authorization.require_right(services, requester, Right.WATCH, attempt_id=attempt)
     channel, user = requester.location.channel, requester.actor.id
     if Destination.parse(channel).kind is not DestinationKind.CHANNEL:
         raise UserError(watch_messages.not_here())
@@ -185,15 +186,18 @@ async def require_any_decision(
 
     Snoozing it asks for that much: a reminder that does not come decides as well.
     """
-    principal = await app.services.directory.principal(requester.actor)
+    config = app.config
+    kind = tracked.ref.kind
+    actions = [action for action in TABLE if action.kind == kind and action.claim_group]
+    roles = config.roles_about(*actions)
+    principal = await app.services.directory.principal(requester.actor, roles)
     context = authorization.policy_context(app.services, tracked.ref, tracked.snapshot)
     refusals = []
-    for action in TABLE:
-        if action.kind == tracked.ref.kind and action.claim_group:
-            decision = decide(app.config.rules, principal, action, context)
-            if not isinstance(decision, Refused):
-                return
-            refusals.append((action, decision))
+    for action in actions:
+        decision = decide(config.rules, principal, action, context)
+        if not isinstance(decision, Refused):
+            return
+        refusals.append((action, decision))
     action, refused = refusals[0]
     raise NotAllowed(action, tracked.ref, refused)
 

@@ -17,7 +17,9 @@ from bot.policy.rules import Role
 # the roles that may, with who has them; {letters} are those that look like others.
 REFUSAL_SENTENCES = {
     RefusalReason.GUEST: "Guests may not read or change anything here.",
-    RefusalReason.OUTSIDER: "People of other organisations may not read or change anything here.",
+    RefusalReason.OUTSIDER: (
+        "People of other organisations or workspaces may not read or change anything here."
+    ),
     RefusalReason.UNKNOWN_PERSON: (
         "Slack could not be asked who you are, so nothing may be allowed. Try again."
     ),
@@ -172,6 +174,37 @@ def newer_button() -> Message:
     )
 
 
+def newer_form() -> Message:
+    """Say that a form was made by another version of the bot and can't be read."""
+    return text_message(
+        "This form is from another version of this bot and was not understood, so nothing was "
+        "sent. Close it, and open it again."
+    )
+
+
+def unreadable(field: str) -> Message:
+    """Say that what Slack sent lacks something; ``field`` is Slack's name for it."""
+    return text_message(
+        f"What Slack sent was not understood: its {code(field)} is missing. Nothing was sent to "
+        "SecMaster. Try again; if that does not help, tell whoever runs this bot."
+    )
+
+
+def edited() -> Message:
+    """Say that an edited message is not acted on."""
+    return text_message(
+        "✏️ An edited message does nothing. Nothing was done; write it anew as a new message."
+    )
+
+
+def too_old() -> Message:
+    """Say that Slack delivered a message so late that it is not acted on."""
+    return text_message(
+        "⏳ Slack delivered this message more than ten minutes after you wrote it, so nothing was "
+        "done. If you still want it, write it anew."
+    )
+
+
 def own_fault(reference: str) -> Message:
     """Say that the bot failed; ``reference`` finds the error in its logs."""
     return text_message(
@@ -193,6 +226,22 @@ def perhaps_recorded() -> Message:
     return text_message(
         "The bot's database does not answer, so I can't say whether this was recorded. If it was, "
         "you will be told how it ends. If you hear nothing within two minutes, try again."
+    )
+
+
+def not_in_time() -> Message:
+    """Say that a request was given up before anything of it was recorded, to answer Slack."""
+    return text_message(
+        "Slack, SecMaster or the bot's database answered too slowly, so this was given up: nothing "
+        "was recorded, and nothing was done. Try again."
+    )
+
+
+def still_recording() -> Message:
+    """Say that a request is not on record yet, and that its end will be told."""
+    return text_message(
+        "⏳ The bot's database is slow, and this is not recorded yet. You will be told as soon as "
+        "it is, or that it failed. Don't repeat it until then."
     )
 
 

@@ -126,6 +126,13 @@ def approval_change_recorded(*, elsewhere: bool = False) -> Message:
     return text_message(f"📝 Recorded. You will be told how it ends, {where}.")
 
 
+def recorded_late(*, is_changed: bool) -> Message:
+    """Say that what could not be recorded in time is on record; or that nothing had to be."""
+    if not is_changed:
+        return text_message("It is already so: nothing had to be changed.")
+    return text_message("📝 What you asked for is recorded now.")
+
+
 def recorded_in_part(files: Sequence[SlackFile], total: int) -> Message:
     """Say that only these files of so many were recorded before the bot failed."""
     names = ", ".join(inline(file.name, 100) for file in files)

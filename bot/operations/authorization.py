@@ -5,7 +5,6 @@ second is about what SecMaster says then, and it alone lets anything be sent. No
 """
 
 import asyncio
-import secrets
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -80,11 +79,13 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
     action: Action,
     ref: Ref,
     *,
+    attempt_id: str,
     break_glass: bool = False,
     decision_fingerprint: str = "",
 ) -> Grant:
     """Return the grant for an action, or raise NotAllowed and leave a record of the attempt.
 
+    That is made once for an ``attempt_id``: Slack, or a proxy, may deliver the attempt again.
     ``break_glass`` asks to decide alone what needs several people. The rules are asked about the
     snapshot that ``decision_fingerprint`` names, which is what the person decides on; where it
     names none, the object is read.
@@ -94,7 +95,8 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
     principal, snapshot = Principal(requester.actor.id), None
     decision: Decision = Refused(RefusalReason.UNKNOWN_PERSON)
     try:
-        principal = await services.directory.principal(requester.actor)
+        roles = config.roles_about(action)
+        principal = await services.directory.principal(requester.actor, roles)
         if needs_object(config, action):
             stored_snapshot = services.store.snapshots.get
             snapshot = await asyncio.to_thread(stored_snapshot, ref, decision_fingerprint)
@@ -118,7 +120,7 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
         return Grant(decision, _with_brake(config, action, snapshot, terms), snapshot)
     now = services.clock.now()
     attempt = Operation(
-        id=secrets.token_hex(16),
+        id=attempt_id,
         action=action.name,
         ref=ref,
         actor=requester.actor,
@@ -145,7 +147,8 @@ async def authorize_again(
     people who may not give them any more; or why it is refused. Raises LookupFailed.
     """
     action = BY_NAME[operation.action]
-    principal = await services.directory.principal(operation.actor)
+    roles = config.roles_about(action)
+    principal = await services.directory.principal(operation.actor, roles)
     context = policy_context(services, operation.ref, snapshot)
     decision = decide(config.rules, principal, action, context, break_glass=operation.break_glass)
     if isinstance(decision, Refused):
@@ -216,7 +219,7 @@ async def revoked_approvals(
     Raises LookupFailed.
     """
     ref, action = operation.ref, BY_NAME[operation.action]
-    now = services.clock.now()
+    roles, now = config.roles_about(action), services.clock.now()
     requests = await asyncio.to_thread(services.store.claims.approval_requests, ref, now)
     approvals = [
         approval
@@ -225,7 +228,7 @@ async def revoked_approvals(
         for approval in request.approvals
     ]
     principals = await asyncio.gather(
-        *(services.directory.principal(approval.actor) for approval in approvals)
+        *(services.directory.principal(approval.actor, roles) for approval in approvals)
     )
     return tuple(
         approval
@@ -240,15 +243,20 @@ def policy_context(services: Services, ref: Ref, snapshot: Snapshot | None) -> P
     return PolicyContext(names, services.clock.now(), snapshot)
 
 
-async def require_right(services: Services, requester: Requester, right: Right) -> Principal:
-    """Return who asks, if one of their roles has this right.
+async def require_right(
+    services: Services, requester: Requester, right: Right, *, attempt_id: str
+) -> Principal:
+    """Return who asks, with those of their roles that have this right.
 
-    Raises NoRight, and leaves a record of the attempt; or LookupFailed.
+    Raises NoRight, and leaves a record of the attempt, once for its id; or LookupFailed.
     """
-    roles: tuple[str, ...] = getattr(services.policy.current.rights, right)
-    principal = await services.directory.principal(requester.actor)
-    if principal.guest or principal.outsider or principal.roles.isdisjoint(roles):
-        record = audit_record(services, requester, right, "refused", secrets.token_hex(16))
+    config = services.policy.current
+    roles: tuple[str, ...] = getattr(config.rights, right)
+    # What other roles' user groups are like does not matter, and may not be known.
+    asked_for = {name: role for name, role in config.roles.items() if name in roles}
+    principal = await services.directory.principal(requester.actor, asked_for)
+    if principal.guest or principal.outsider or not principal.roles:
+        record = audit_record(services, requester, right, "refused", attempt_id)
         await asyncio.to_thread(services.store.audit.record, record)
         raise NoRight(right, roles)
     return principal

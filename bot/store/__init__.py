@@ -5,6 +5,7 @@ Knows no Slack and no SecMaster. Its calls block for a moment and are meant for 
 
 from bot.store.audit_key import AuditKey, key_of, use_key
 from bot.store.delegations import Delegations
+from bot.store.deliveries import DeliveryState
 from bot.store.engine import (
     NameInUse,
     ReplicaName,
@@ -24,6 +25,7 @@ from bot.store.store import Store
 __all__ = [
     "AuditKey",
     "Delegations",
+    "DeliveryState",
     "NameInUse",
     "ReplicaName",
     "RequestedChange",

@@ -8,6 +8,7 @@ from bot.store.cards import Cards
 from bot.store.claims import Claims
 from bot.store.closed_channels import ClosedChannels
 from bot.store.delegations import Delegations
+from bot.store.deliveries import Deliveries
 from bot.store.followed_retries import FollowedRetries
 from bot.store.home_views import HomeViews
 from bot.store.mark_key import MarkKey
@@ -31,6 +32,7 @@ class Store:
         self.claims = Claims(engine)
         self.closed_channels = ClosedChannels(engine)
         self.delegations = Delegations(engine)
+        self.deliveries = Deliveries(engine)
         self.followed_retries = FollowedRetries(engine)
         self.home_views = HomeViews(engine)
         self.mark_key = MarkKey(engine)

@@ -167,6 +167,17 @@ outbox = sa.Table(
     sa.Index("ix_outbox_waiting", "done_at", "channel", "number"),
 )
 
+# Messages to us, so that each is answered once: by which process, and when it was. Only what died
+# in between is taken over by another.
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("key", sa.String(32), primary_key=True),
+    sa.Column("process_id", sa.String(64), nullable=False),
+    sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False, index=True),
+    sa.Column("answered_at", sa.DateTime(timezone=True)),
+)
+
 # Runs that were retried from here, until their thread has been told how they ended.
 followed_retries = sa.Table(
     "followed_retries",

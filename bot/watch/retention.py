@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 POSTED_FOR = timedelta(days=30)  # what was posted longer ago is forgotten
 TRACKED_FOR = timedelta(days=90)  # what was settled longer ago nobody asks about
+HEARD_FOR = timedelta(days=1)  # older messages are not acted on: see ``handlers.commands``
 FIRST_PAUSE = 60.0  # seconds: a start has other things to do
 INTERVAL = 3600.0  # seconds
 BATCH = 100  # rows deleted in one transaction: SQLite has one writer, and clicks wait for it
@@ -44,6 +45,7 @@ class Retention:
         store, now = self._services.store, self._services.clock.now()
         counts = {
             "outbox": await self._purge("outbox", store.outbox.purge, now - POSTED_FOR),
+            "deliveries": await self._purge("deliveries", store.deliveries.purge, now - HEARD_FOR),
             "tracked": await self._purge("tracked", store.tracked.purge, now - TRACKED_FOR),
         }
         if self._age:

@@ -7,6 +7,7 @@ import pytest
 
 from bot.cli.demo_story import POLICY
 from bot.sandbox.secmaster import seed
+from tests.support.deliveries import forget_answers
 from tests.support.environment import BotEnvironment, buttons, restarted
 from tests.support.people import ALICE, BOB, CAROL, DAVE, ONCALL, RANDOM, SOC
 
@@ -87,7 +88,11 @@ async def test_a_mention_that_slack_delivers_again_decides_nothing_though_its_ca
     await environment.app.services.background.drain()
     assert len(environment.slack.ephemerals(ALICE)) == 1
     async with restarted(environment, database_url, CONFIRM) as successor:
-        await successor.slack.redeliver(event_id)  # this process has not seen it: it asks again
+        await successor.slack.redeliver(event_id)
+        await successor.app.services.background.drain()
+        assert len(successor.slack.ephemerals(ALICE)) == 1
+        forget_answers(successor.app.engine)
+        await successor.slack.redeliver(event_id)  # as if nobody had answered: it asks again
         await successor.ephemeral(ALICE, "*Approve* “Isolate host")
         await successor.app.services.background.drain()
         assert acts(successor) == []

@@ -15,6 +15,8 @@ from tests.support.database_faults import (
     each_fault,
     each_lock,
     end_connections,
+    end_waiting_connections,
+    postgres_locked,
     waits_for_name,
 )
 from tests.support.environment import BotEnvironment
@@ -85,14 +87,29 @@ async def test_a_click_that_can_not_be_recorded_is_refused_in_words_and_works_af
 
 @pytest.mark.parametrize("timeouts", [replace(QUICK_TIMEOUTS, answer=0.5)], indirect=True, ids=[""])
 @each_lock
-async def test_a_click_on_a_locked_database_is_answered_in_time_and_done_once_that_is_free(
+async def test_a_click_on_a_locked_database_is_answered_in_time_and_its_end_is_told(
     environment: BotEnvironment, fault: DatabaseFault
 ) -> None:
     ts = await recorded_card(environment)
     async with broken(fault, environment.app.engine):
         answer = await environment.slack.press(ALICE, SOC, ts, "task.approve")
         assert answer.status == 200
-        await environment.ephemeral(ALICE, "I can't say whether this was recorded")
+        await environment.ephemeral(ALICE, "this is not recorded yet")
+    await environment.ephemeral(ALICE, "What you asked for is recorded now.")
+    await told_once(environment, ts)
+
+
+@pytest.mark.parametrize("timeouts", [replace(QUICK_TIMEOUTS, answer=0.5)], indirect=True, ids=[""])
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_a_click_whose_connection_breaks_in_the_middle_is_recorded_all_the_same(
+    environment: BotEnvironment,
+) -> None:
+    ts = await recorded_card(environment)
+    async with broken(postgres_locked, environment.app.engine):
+        await environment.slack.press(ALICE, SOC, ts, "task.approve")
+        await environment.ephemeral(ALICE, "this is not recorded yet")
+        assert end_waiting_connections(environment.app.engine) >= 1
+    await environment.ephemeral(ALICE, "What you asked for is recorded now.")
     await told_once(environment, ts)
 
 

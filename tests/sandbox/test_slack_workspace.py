@@ -1069,6 +1069,34 @@ async def test_a_mention_and_a_direct_message_reach_the_app(
     ]
 
 
+async def test_an_edited_mention_is_a_new_event_and_an_edited_direct_message_another_kind(
+    slack: SlackSandbox, bolt: AsyncApp
+) -> None:
+    events = []
+
+    @bolt.event("app_mention")
+    async def mentioned(event: dict[str, Any]) -> None:
+        events.append((event["ts"], event["text"], "edited" in event))
+
+    @bolt.event({"type": "message", "subtype": "message_changed"})
+    async def changed(event: dict[str, Any]) -> None:
+        events.append((event["message"]["ts"], event["message"]["text"], "edited" in event))
+
+    said = await slack.say("U0DAVE", "C0SOC", "<@U0BOT> helo")
+    await slack.edit("U0DAVE", "C0SOC", said["ts"], "<@U0BOT> help")
+    assert await slack.edit("U0DAVE", "C0SOC", said["ts"], "never mind") is None
+    written = await slack.say("U0DAVE", "D0DAVE", "helo")
+    await slack.edit("U0DAVE", "D0DAVE", written["ts"], "help")
+    assert events == [
+        (said["ts"], "<@U0BOT> helo", False),
+        (said["ts"], "<@U0BOT> help", True),
+        (written["ts"], "help", False),
+    ]
+    assert len(slack.delivery.events) == 4
+    with pytest.raises(ValueError, match="did not write"):
+        await slack.edit("U0BOB", "C0SOC", said["ts"], "I was here")
+
+
 async def test_an_event_is_redelivered_with_the_same_id(slack: SlackSandbox) -> None:
     ids = []
 

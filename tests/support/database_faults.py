@@ -143,6 +143,17 @@ def end_connections(engine: sa.Engine) -> None:
         )
 
 
+def end_waiting_connections(engine: sa.Engine) -> int:
+    """Break every connection to a database on Postgres that waits for a lock; return how many."""
+    with _administrator(engine) as administrator:
+        ended = administrator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = %s AND wait_event_type = 'Lock'",
+            [engine.url.database],
+        )
+        return len(ended.fetchall())
+
+
 @contextmanager
 def waits_for_name(engine: sa.Engine, name: str) -> Iterator[None]:
     """Be the process that takes a replica's name as soon as it is free."""

@@ -103,6 +103,7 @@ class OperationStage:
             requester(user),
             BY_NAME[action],
             operation.ref,
+            attempt_id=operation.id,
             decision_fingerprint=fingerprint,
         )
         changes = {

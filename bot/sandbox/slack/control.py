@@ -48,6 +48,7 @@ class Control:
             self.person.submit,
             self.person.close,
             self.person.say,
+            self.person.edit,
             self.person.open_home,
             self.person.shortcut,
             self.person.redeliver,
@@ -79,6 +80,9 @@ class Control:
             web.post("/_sandbox/limits", _action(self.limit)),
             web.post("/_sandbox/socket/disconnect", _action(self.socket_mode.disconnect)),
             web.post("/_sandbox/socket/silence", _action(self.socket_mode.go_silent)),
+            web.post("/_sandbox/socket/warn", _action(self.socket_mode.warn)),
+            web.post("/_sandbox/socket/greet", _action(self.socket_mode.greet)),
+            web.post("/_sandbox/socket/enable", _action(self.socket_mode.enable)),
             *(web.get(f"/_sandbox/{path}", _read(read)) for path, read in reads.items()),
         ]
 

@@ -51,6 +51,8 @@ class PersonActions:
         target = self._joined_channel(user, channel)
         if not text.startswith("/"):
             raise ValueError("a command begins with a slash")
+        if "commands" not in self.delivery.scopes:
+            raise ValueError(f"{text.partition(' ')[0]} is not a valid command")
         line = typed_in_command(self.workspace, text) if escape else text
         response_url = self._response_url(user, channel)
         fields = payloads.command(self.workspace, user, target, line, response_url)
@@ -184,13 +186,33 @@ class PersonActions:
             message["files"] = self.files.share(attachments, target)
         message = self.workspace.post(channel, message, thread_ts or "")
         # All events are drawn from the message as it was posted, before the app may change it.
-        mention = f"<@{BOT_USER}>" in message["text"] and BOT_USER in target.members
-        kind = "message" if target.person else "app_mention" if mention else ""
+        mention = "app_mention" if _is_mention(target, message) else ""
+        kind = "message" if target.person else mention
         events = [payloads.message_event(self.workspace, kind, target, message)] if kind else []
         links = link_shared(self.workspace, target, message, self._unfurl_domains)
         for event in [*events, links] if links else events:
             await self.delivery.event(event)
         return copy.deepcopy(message)
+
+    async def edit(self, user: str, channel: str, ts: str, text: str) -> Delivered | None:
+        """Change the words of one's own message; returns the app's answer if it is told of it.
+
+        It is told of a mention, as of a new one with "edited", and of every direct message.
+
+        https://docs.slack.dev/reference/events/message/message_changed
+        """
+        target = self._joined_channel(user, channel)
+        message = self._visible_message(user, channel, ts)
+        if message["user"] != user:
+            raise ValueError(f"{user} did not write {ts}")
+        before = copy.deepcopy(message)
+        self.workspace.change(message, {"text": typed_in_message(self.workspace, text)})
+        if target.person:
+            return await self.delivery.event(payloads.message_changed(target, before, message))
+        if not _is_mention(target, message):
+            return None
+        event = payloads.message_event(self.workspace, "app_mention", target, message)
+        return await self.delivery.event(event)
 
     async def open_home(self, user: str) -> Delivered:
         """Open the app's home tab."""
@@ -271,3 +293,8 @@ class PersonActions:
 
     def _response_url(self, user: str, channel: str, original: str = "") -> str:
         return f"{self.url}/_hooks/{self.workspace.permits.new_hook(user, channel, original)}"
+
+
+def _is_mention(channel: Channel, message: Json) -> bool:
+    """Return whether a message mentions the app in a channel that it is in."""
+    return f"<@{BOT_USER}>" in message["text"] and BOT_USER in channel.members

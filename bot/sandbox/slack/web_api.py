@@ -13,6 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from bot.sandbox import strict_json
 from bot.sandbox.faults import Fault, Faults
 from bot.sandbox.slack import chat, directory, files, links, modals, validation
+from bot.sandbox.slack.arguments import note_unknown
 from bot.sandbox.slack.errors import SlackError
 from bot.sandbox.slack.file_store import Files
 from bot.sandbox.slack.limits import Limits
@@ -70,6 +71,7 @@ class WebApi:
         token = header_token if scheme == "Bearer" and header_token else str(args_token)
         name = request.match_info["method"]
         call = Call(name, args, self.workspace.clock())
+        note_unknown(self.workspace, name, args)
         self.calls.append(call)
         self.workspace.changes.happened()
 
@@ -104,7 +106,7 @@ class WebApi:
         call.answered(body.get("error", ""))
         headers = {"x-oauth-scopes": ",".join(sorted(self.scopes))}
         if method is not None:
-            headers["x-accepted-oauth-scopes"] = method.scope
+            headers["x-accepted-oauth-scopes"] = ",".join(method.scopes)
         return web.json_response(body, headers=headers, dumps=strict_json.dumps)
 
     def _channel_id(self, call: Call) -> str:
@@ -133,7 +135,7 @@ class WebApi:
         method_call = MethodCall(
             self.workspace, self.views, self.files, call.args, self.scopes, self.socket_url
         )
-        if method.scope:
+        if method.scope and "*" not in method.scope:
             method_call.require(method.scope)
         return method.run(method_call)
 

@@ -4,6 +4,7 @@ A test's name begins with the function that it is about.
 """
 
 import asyncio
+import secrets
 from dataclasses import replace
 
 import pytest
@@ -66,6 +67,7 @@ async def ask(
         requester(user),
         APPROVE,
         ref,
+        attempt_id=secrets.token_hex(16),
         break_glass=break_glass,
         decision_fingerprint=fingerprint,
     )
@@ -142,10 +144,14 @@ async def test_authorize_records_the_terms_of_the_rule(stage: OperationStage) ->
 
 async def test_authorize_adds_the_brake_to_the_terms_of_a_retry(stage: OperationStage) -> None:
     stage.set_policy(BRAKE, ALLOW_ALL)
-    terms = (await authorize(stage.services, requester(), BY_NAME["instance.retry"], RUN)).terms
+    terms = (
+        await authorize(stage.services, requester(), BY_NAME["instance.retry"], RUN, attempt_id="a")
+    ).terms
     assert terms.failure_group == seed.WORKFLOW_ENRICHMENT
     assert (terms.brake_retries, terms.brake_within) == (3, 7200)
-    terms = (await authorize(stage.services, requester(), BY_NAME["instance.debug"], RUN)).terms
+    terms = (
+        await authorize(stage.services, requester(), BY_NAME["instance.debug"], RUN, attempt_id="a")
+    ).terms
     assert (terms.failure_group, terms.brake_retries) == ("", 0)
 
 
@@ -486,9 +492,9 @@ async def revoked(stage: OperationStage, action: str, snapshot: Snapshot) -> tup
 
 async def test_require_right_returns_who_has_a_role_for_it(stage: OperationStage) -> None:
     stage.set_policy("[rights]\naudit = ['approver']\n")
-    principal = await require_right(stage.services, requester(), Right.AUDIT)
+    principal = await require_right(stage.services, requester(), Right.AUDIT, attempt_id="a")
     assert principal.id == ALICE
-    assert principal.roles == {"approver", "reader"}
+    assert principal.roles == {"approver"}
 
 
 @pytest.mark.parametrize("user", [CAROL, GUEST, OUTSIDER])
@@ -498,7 +504,7 @@ async def test_require_right_refuses_everybody_else_and_records_the_attempt(
 ) -> None:
     stage.set_policy("[rights]\naudit = ['approver']\n")
     with pytest.raises(NoRight) as raised:
-        await require_right(stage.services, requester(user), right)
+        await require_right(stage.services, requester(user), right, attempt_id="a")
     roles = ("approver",) if right is Right.AUDIT else ()
     assert (raised.value.right, raised.value.roles) == (right, roles)
     [record] = stage.services.store.audit.entries("policy")
@@ -508,4 +514,4 @@ async def test_require_right_refuses_everybody_else_and_records_the_attempt(
 async def test_require_right_gives_no_right_to_a_guest_with_a_role(stage: OperationStage) -> None:
     stage.set_policy("[rights]\naudit = ['visitor']\n", f"[roles.visitor]\nusers = ['{GUEST}']\n")
     with pytest.raises(NoRight):
-        await require_right(stage.services, requester(GUEST), Right.AUDIT)
+        await require_right(stage.services, requester(GUEST), Right.AUDIT, attempt_id="a")

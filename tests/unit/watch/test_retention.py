@@ -153,13 +153,18 @@ async def test_each_kind_goes_at_its_age_and_not_before(store: Store, clock: Fak
     assert not any((await purging.purge()).values())
 
 
-async def test_with_0_days_all_stays_but_what_was_posted_and_settled(
+async def test_with_0_days_all_stays_but_what_was_heard_posted_and_settled(
     store: Store, clock: FakeClock
 ) -> None:
     add_of_each_kind(store, clock.now())
     before = row_counts(store)
     clock.forward(days=36_500)
-    assert await retention(store, clock, days=0).purge() == {"outbox": 0, "tracked": 0}
+    store.deliveries.take("m", "p", clock.now() - timedelta(hours=25))
+    assert await retention(store, clock, days=0).purge() == {
+        "deliveries": 1,
+        "outbox": 0,
+        "tracked": 0,
+    }
     assert row_counts(store) == before
 
 

@@ -129,6 +129,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_outbox_waiting", "outbox", ["done_at", "channel", "number"])
     op.create_table(
+        "deliveries",
+        sa.Column("key", sa.String(32), primary_key=True),
+        sa.Column("process_id", sa.String(64), nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False, index=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True)),
+    )
+    op.create_table(
         "followed_retries",
         sa.Column("operation_id", sa.String(64), primary_key=True),
         sa.Column("ref", sa.String(255), nullable=False, index=True),
