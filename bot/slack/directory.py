@@ -24,7 +24,7 @@ from bot.policy.rules import Role
 from bot.runtime.clock import Clock
 from bot.runtime.ttl_cache import TtlCache
 from bot.slack.client import code_of
-from bot.slack.error_codes import NO_SUCH_GROUP, NO_SUCH_USER
+from bot.slack.error_codes import NO_SUCH_GROUP, NO_SUCH_USER, SlackErrorKind, kind_of
 from bot.slack.gateway import SlackFailed
 from bot.slack.installation import Installation
 from bot.store import Delegations
@@ -67,7 +67,8 @@ def retry_after(error: Exception) -> float | None:
 
     https://docs.slack.dev/apis/web-api/rate-limits
     """
-    if not isinstance(error, UNANSWERED) or not SlackFailed(_code(error)).is_temporary:
+    # A token that is refused is an answer: somebody may have taken the app away.
+    if not isinstance(error, UNANSWERED) or kind_of(_code(error)) is not SlackErrorKind.PASSES:
         return None
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     seconds = {str(name).lower(): value for name, value in headers.items()}.get("retry-after", "")
