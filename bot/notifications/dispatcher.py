@@ -7,9 +7,10 @@ when a process died is taken over by the next one, which looks for it in Slack f
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from bot.domain.notifications import OutboxEntry
 from bot.domain.slack import Destination, DestinationKind
@@ -24,11 +25,11 @@ from bot.slack.gateway import CannotPost, SlackFailed
 
 log = logging.getLogger(__name__)
 
-RETRY_PAUSES = (5.0, 10.0, 20.0, 40.0, 80.0, 120.0)  # seconds before Slack is asked again
+RETRY_PAUSES = (5.0, 10.0, 20.0, 40.0, 60.0)  # seconds before Slack is asked again
 BETWEEN_RETRIES = 3.0  # seconds, of all destinations together
 KEEPS_PLACE = timedelta(minutes=1)  # for which an entry in trouble stays first in line
 POSTPONED_BY = timedelta(minutes=2)  # then the others have their turn: it must not starve them
-POSTPONED_AT_MOST = timedelta(hours=1)
+POSTPONED_AT_MOST = timedelta(minutes=10)  # where it is no trouble that passes by itself
 NO_MEMBERS = "no_members"  # our code for a user group that is empty or gone
 PLANNED_AT_ONCE = 100  # objects read from the database at a time
 REPLAN_AFTER = timedelta(minutes=1)  # for an object that could not be planned
@@ -57,15 +58,7 @@ class Dispatcher:
             while await is_leader():
                 woken.clear()
                 await self.dispatch(plans=plans)
-                waits = (
-                    asyncio.ensure_future(self._services.clock.sleep(interval)),
-                    asyncio.ensure_future(woken.wait()),
-                )
-                try:
-                    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for wait in waits:
-                        wait.cancel()
+                await first_of(self._services.clock.sleep(interval), woken.wait())
         finally:
             await self.workers.close()
 
@@ -134,16 +127,18 @@ class ChannelWorkers:
 
 
 class RetryPace:
-    """When what could not be posted is tried again: ever later, and few at a time.
+    """When what could not be posted is tried again: ever later, and one after the other.
 
-    The pauses of a destination grow until something is posted there; all together try again one
-    after the other, ``BETWEEN_RETRIES`` apart, however many destinations are in trouble.
+    The pauses of a destination grow until something is posted there. However many are in trouble,
+    all together try again ``BETWEEN_RETRIES`` apart; at once where something was posted meanwhile.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._failures: Counter[Destination] = Counter()
+        self._line = asyncio.Lock()
         self._next_at = clock.now()
+        self._posted = asyncio.Event()
 
     async def wait(self, destination: Destination) -> None:
         """Wait until a destination may be tried again after trouble that may pass."""
@@ -153,16 +148,18 @@ class RetryPace:
         await self.wait_in_line()
 
     async def wait_in_line(self) -> None:
-        """Wait for a turn among all that failed."""
-        now = self._clock.now()
-        at = max(now, self._next_at)
-        self._next_at = at + timedelta(seconds=BETWEEN_RETRIES)
-        if at > now:
-            await self._clock.sleep((at - now).total_seconds())
+        """Wait for a turn among all that failed, first come, first served."""
+        async with self._line:
+            remaining = (self._next_at - self._clock.now()).total_seconds()
+            if remaining > 0 and not self._posted.is_set():
+                await first_of(self._clock.sleep(remaining), self._posted.wait())
+            self._posted.clear()
+            self._next_at = self._clock.now() + timedelta(seconds=BETWEEN_RETRIES)
 
     def posted(self, destination: Destination) -> None:
-        """Forget the trouble of a destination that takes messages."""
+        """Record that a destination takes messages."""
         self._failures.pop(destination, None)
+        self._posted.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,24 +273,36 @@ class ChannelWorker:
         return bool(cards or notification.thread_ts)
 
     async def wait_or_postpone(self, entry: OutboxEntry, error: Exception) -> None:
-        """Wait where trouble may pass soon, else leave the entry for later, and ever later.
+        """Wait where trouble may pass soon, else leave the entry for later.
 
-        One that can't be posted, for whatever reason, must not stand before all others.
+        One that can't be posted, for whatever reason, must not stand before all others. What
+        somebody has to mend first is left for ever longer.
         """
         services, details = self.services, {"dedupe_key": entry.dedupe_key, "error": str(error)}
         if services.slack.token.refusal:
             return  # the entry stays as it is, and whoever watches the token says why
         tried_for = services.clock.now() - (entry.sending_at or services.clock.now())
-        if is_temporary(error) and tried_for < KEEPS_PLACE:
+        may_pass = is_temporary(error)
+        if may_pass and tried_for < KEEPS_PLACE:
             log.warning("notification waits", extra=details)
             await self.pace.wait(self.destination)
             return
         is_refusal = isinstance(error, SlackFailed | LookupFailed | SecMasterError | TimeoutError)
         log.warning("notification postponed", exc_info=None if is_refusal else error, extra=details)
-        pause = min(max(POSTPONED_BY, tried_for), POSTPONED_AT_MOST)
-        until = services.clock.now() + pause
+        longest = POSTPONED_BY if may_pass else POSTPONED_AT_MOST
+        until = services.clock.now() + min(max(POSTPONED_BY, tried_for), longest)
         await asyncio.to_thread(services.store.outbox.postpone, [entry.number], until)
         await self.pace.wait_in_line()
+
+
+async def first_of(*waits: Coroutine[Any, Any, object]) -> None:
+    """Wait until the first of these is over, and cancel the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def is_temporary(error: Exception) -> bool:

@@ -22,7 +22,6 @@ log = logging.getLogger(__name__)
 
 CHECK_INTERVAL = 60.0  # seconds between two questions whether a refused token is taken again
 CHECK_METHOD = "auth.test"
-FOR_THE_APP = "apps.connections.open"  # the only one that is called with another token
 # How the text of a call is encoded, which the SDK decides: nothing is lost by it.
 HARMLESS_WARNINGS = frozenset({"missing_charset", "superfluous_charset"})
 MAX_REASON = 200  # characters of a sentence of Slack's that are logged
@@ -97,8 +96,6 @@ class SlackClient(AsyncWebClient):
 
     async def api_call(self, api_method: str, **options: Any) -> AsyncSlackResponse:
         """Call a method; raises SlackApiError, without a call while the token is refused."""
-        if api_method == FOR_THE_APP:
-            return await super().api_call(api_method, **options)
         refusal = self.token_health.refusal
         if refusal and api_method != CHECK_METHOD:
             raise _not_called(refusal)

@@ -33,7 +33,7 @@ def lookup_code(error: Exception) -> str:
 def retry_after(error: Exception) -> float | None:
     """Return after how many seconds to ask Slack again; None for what is no trouble of the moment.
 
-    While Slack refuses our token what it said before is no answer of its any more.
+    A token that is refused is an answer: somebody may have taken the app away.
     """
     is_trouble = kind_of(lookup_code(error)) is SlackErrorKind.PASSES
     if not isinstance(error, UNANSWERED) or not is_trouble:

@@ -132,14 +132,6 @@ async def test_a_refused_token_is_not_taken_for_well_because_slack_is_down(
     assert client.token_health.refusal == "token_revoked"
 
 
-async def test_what_is_refused_of_the_app_level_token_says_nothing_of_the_bots(
-    client: SlackClient,
-) -> None:
-    with pytest.raises(SlackApiError, match="invalid_auth"):
-        await client.apps_connections_open(app_token="xapp-other")
-    assert client.token_health.refusal == ""
-
-
 @pytest.mark.parametrize("slack", [ALL_SCOPES - {"users:read"}], indirect=True, ids=["fewer"])
 async def test_a_missing_scope_is_logged_once_by_its_name(
     client: SlackClient, caplog: pytest.LogCaptureFixture
