@@ -277,17 +277,22 @@ async def test_more_files_than_can_be_attached_at_once_are_refused_in_a_message_
     assert attached(environment) == {}
 
 
-@pytest.mark.parametrize("subtype", ["thread_broadcast", "me_message"])
 async def test_whatever_a_person_writes_to_us_is_answered_once(
-    environment: BotEnvironment, subtype: str
+    environment: BotEnvironment,
 ) -> None:
-    ts = f"{environment.clock.now().timestamp():.6f}"
-    event = {"type": "message", "subtype": subtype, "channel": DM, "channel_type": "im", "ts": ts}
+    message = await environment.slack.say(CAROL, DM, "whoami")
+    await environment.posted(DM, "roles: *oncall*")
+    await environment.slack.say(CAROL, DM, "delegations", message["ts"], broadcast=True)
+    answer = (await environment.replies(message["ts"], 2, channel=DM))[1]
+    assert "You lend nobody your rights" in answer
+    now = environment.clock.now().timestamp()
+    chat = {"type": "message", "channel": DM, "channel_type": "im", "text": "whoami"}
+    mine = chat | {"subtype": "me_message", "user": CAROL, "ts": f"{now:.6f}"}
     for _ in range(2):
-        await environment.slack.delivery.event(event | {"user": CAROL, "text": "whoami"})
+        await environment.slack.delivery.event(mine)
     # Our own file in a chat comes without a bot's id, as a person's does.
-    own = {"user": BOT, "subtype": "file_share", "ts": f"{float(ts) + 1:.6f}", "text": "whoami"}
-    await environment.slack.delivery.event(event | own)
+    ours = chat | {"subtype": "file_share", "user": BOT, "ts": f"{now + 1:.6f}"}
+    await environment.slack.delivery.event(ours)
     await environment.posted(DM, "roles: *oncall*")
 
 
