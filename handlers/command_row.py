@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from bot.domain.objects import ObjectKind, Ref
-from bot.domain.slack import Requester
+from bot.domain.slack import Requester, SlackFile
 from bot.messages import Message
 from bot.messages.command_help import HelpLine
 from handlers.context import AppContext, Recorder
@@ -20,10 +20,14 @@ R = TypeVar("R")  # the request that a command's words are read into
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What follows a command's name, and the object in whose card's thread it was written."""
+    """What follows a command's name, and the object in whose card's thread it was written.
+
+    ``files`` are those of the message that it was written in.
+    """
 
     words: str
     thread_object: Ref | None = None
+    files: tuple[SlackFile, ...] = ()
 
     def default_ref(self, kind: ObjectKind) -> Ref | None:
         """Return the object that is meant where no id is written."""
@@ -36,13 +40,15 @@ class Delivery:
     """One command as Slack delivers it: who wrote it, and in which card's thread.
 
     ``dedupe_key`` names it: delivered again it has the same, and changes nothing. ``ts`` is that of
-    the message that it was written in, "" for a slash command.
+    the message that it was written in, "" for a slash command. ``unused_files`` are those of that
+    message that the command does not take.
     """
 
     requester: Requester
     dedupe_key: str
     thread_object: Ref | None = None
     ts: str = ""
+    unused_files: tuple[SlackFile, ...] = ()
 
     def requester_about(self, ref: Ref) -> Requester:
         """Return the requester, answered in this thread if it is that of the object's own card."""
@@ -119,7 +125,8 @@ class AnyCommand(ABC):
     One with a ``kind`` is written after it, and in the thread of such an object's card also
     without. ``usage`` is how it is written, as people are told who wrote it otherwise. ``help`` is
     its sentence in the help; or its lines there, where those don't say the usage. A line that two
-    commands share is shown once.
+    commands share is shown once. One that ``takes_files`` takes those of the message that it is
+    written in.
     """
 
     name: str
@@ -127,6 +134,7 @@ class AnyCommand(ABC):
     help: str | tuple[HelpLine, ...]
     aliases: tuple[str, ...] = ()
     kind: ObjectKind | None = None
+    takes_files: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
+from bot.domain.slack import SlackFile
 from bot.messages import Message, command_help
 from bot.messages.command_help import HelpLine
 from handlers import oncall, permissions, watch
@@ -26,6 +27,23 @@ from handlers.context import AppContext
 from handlers.object_commands import object_commands, run_action
 from handlers.parsing import MARKS, ParseError, split
 from handlers.requests import ActionRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainAttaching:
+    """Say how the files of a message without words are attached."""
+
+    files: tuple[SlackFile, ...]
+
+
+def parse_files(arguments: Arguments) -> ExplainAttaching:
+    return ExplainAttaching(arguments.files)
+
+
+async def explain_attaching(
+    _app: AppContext, request: ExplainAttaching, _delivery: Delivery
+) -> Message:
+    return command_help.how_to_attach(request.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +73,7 @@ def help_lines(kind: ObjectKind | None) -> tuple[HelpLine, ...]:
 def parse_break_glass(arguments: Arguments) -> ActionRequest:
     """Parse the command of an action that is to be decided alone."""
     is_repeated = split(arguments.words)[0].lower().strip(MARKS) == BREAK_GLASS.name
-    request = None if is_repeated else parse(arguments.words, arguments.thread_object).request
+    request = None if is_repeated else read_command(arguments).request
     if not isinstance(request, ActionRequest):
         raise ParseError("What is to be decided alone?")
     return replace(request, break_glass=True)
@@ -75,6 +93,15 @@ HELP: AnyCommand = Command(
     parse=parse_help,
     handler=AnswersAtOnce(show_help),
 )
+# What a message without words asks for that brings files. It is in no table: nobody can write it.
+FILES_ONLY: AnyCommand = Command(
+    name="",
+    usage="",
+    help=(),
+    takes_files=True,
+    parse=parse_files,
+    handler=AnswersAtOnce(explain_attaching),
+)
 # In the order of the help.
 TABLE: tuple[AnyCommand, ...] = (
     *(command for kind in OBJECT_KINDS for command in object_commands(kind)),
@@ -92,38 +119,45 @@ BY_NAME: dict[ObjectKind | None, dict[str, AnyCommand]] = {
 }
 
 
-def parse(text: str, thread_object: Ref | None = None) -> ParsedCommand[Any]:
+def parse(
+    text: str, thread_object: Ref | None = None, files: tuple[SlackFile, ...] = ()
+) -> ParsedCommand[Any]:
     """Parse a command; ``thread_object`` is the object in whose card's thread it was written.
 
-    Raises ParseError.
+    ``files`` are those of the message that it was written in. Raises ParseError.
     """
     words = text.replace("\u00a0", " ").replace("\u200b", "").strip()
-    first, rest = split(words)
-    first = first.lower().strip(MARKS)
+    return read_command(Arguments(words, thread_object, files))
+
+
+def read_command(arguments: Arguments) -> ParsedCommand[Any]:
+    """Parse a command from its first word on; raises ParseError."""
+    thread_object = arguments.thread_object
+    first, rest = split(arguments.words)
+    first, following = first.lower().strip(MARKS), replace(arguments, words=rest)
     if first in ("", "?"):
-        return HELP.read(Arguments(rest))
+        row = FILES_ONLY if arguments.files and not arguments.words else HELP
+        return row.read(following)
     if command := BY_NAME[None].get(first):
-        return command.read(Arguments(rest, thread_object))
+        return command.read(following)
     for kind in OBJECT_KINDS:
         if first in (kind, f"{kind}s"):
-            return parse_object_command(kind, rest, thread_object)
+            return read_object_command(kind, following)
     if thread_object and first in BY_NAME[thread_object.kind]:
-        return parse_object_command(thread_object.kind, words, thread_object)
+        return read_object_command(thread_object.kind, arguments)
     raise ParseError(f"I don't know “{first[:40]}”.", HELP.usage, closest(first))
 
 
-def parse_object_command(
-    kind: ObjectKind, words: str, thread_object: Ref | None
-) -> ParsedCommand[Any]:
+def read_object_command(kind: ObjectKind, arguments: Arguments) -> ParsedCommand[Any]:
     """Parse what follows a kind; raises ParseError."""
-    verb, rest = split(words)
-    verb = verb.lower().strip(MARKS)
+    verb, rest = split(arguments.words)
+    verb, following = verb.lower().strip(MARKS), replace(arguments, words=rest)
     if verb == HELP.name:
-        return HELP.read(Arguments(rest))
+        return HELP.read(following)
     if not verb:
         raise ParseError(f"What about the {kind}?", f"{kind} list")
     if command := BY_NAME[kind].get(verb):
-        return command.read(Arguments(rest, thread_object))
+        return command.read(following)
     raise ParseError(f"I don't know “{kind} {verb[:40]}”.", HELP.usage, closest(verb, kind))
 
 

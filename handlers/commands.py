@@ -5,6 +5,7 @@ Knows the ways in which a command is carried out, and none of the commands.
 
 import asyncio
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, assert_never
 
@@ -119,11 +120,12 @@ async def _carry_out_message(recorder: Recorder, message: Mention) -> None:
         thread_object = await app.services.cards.object_of(location.channel, location.thread)
     delivery = Delivery(requester, message.key, thread_object, message.ts)
     try:
-        parsed = parse(text, thread_object)
+        parsed = parse(text, thread_object, message.files)
     except ParseError as error:
         run_after_ack(app, _say_not_understood(app, error, delivery), requester)
     else:
-        await _carry_out_mention(recorder, parsed, delivery)
+        unused_files = () if parsed.command.takes_files else message.files
+        await _carry_out_mention(recorder, parsed, replace(delivery, unused_files=unused_files))
 
 
 async def _say_not_understood(app: AppContext, error: ParseError, delivery: Delivery) -> None:
@@ -142,6 +144,7 @@ async def _carry_out_mention(
     match handler:
         case RecordsOperation():
             await handler.record(recorder, request, delivery)
+            run_after_ack(app, _send_answer(app, None, delivery), delivery.requester)
         case RecordsChange():
             message = await handler.record(recorder, request, delivery)
             run_after_ack(app, _send_answer(app, message, delivery), delivery.requester)
@@ -158,6 +161,7 @@ async def _answer(
     match handler:
         case Posts():
             await handler.post(app, request, delivery)
+            await _send_answer(app, None, delivery)
         case AnswersAtOnce() | AnswersLater() | OpensForm():
             message = await handler.answer(app, request, delivery)
             await _send_answer(app, message, delivery)
@@ -165,6 +169,9 @@ async def _answer(
             assert_never(handler)
 
 
-async def _send_answer(app: AppContext, message: Message, delivery: Delivery) -> None:
+async def _send_answer(app: AppContext, message: Message | None, delivery: Delivery) -> None:
+    """Send the requester alone the answer, if there is one, and what was not done with files."""
     location, user = delivery.requester.location, delivery.requester.actor.id
-    await app.services.slack.send_private(location, user, message)
+    message = command_help.with_unused_files(message, delivery.unused_files)
+    if message:
+        await app.services.slack.send_private(location, user, message)

@@ -77,11 +77,17 @@ async def say_what_opens_form(app: AppContext, query: BatchQuery, _delivery: Del
 
 
 def parse_action(action: Action, arguments: Arguments) -> ActionRequest:
-    """Parse what follows an action's verb: the id, its parameters, and perhaps a reason."""
+    """Parse what follows an action's verb: the id, its parameters, and perhaps a reason.
+
+    Where the message brings files they stand for the parameter that is a file's.
+    """
     default_ref = arguments.default_ref(action.kind)
     ref, rest = take_ref(action.kind, arguments.words, default_ref)
     params = {}
+    files = arguments.files if action.takes_file else ()
     for param in action.params:
+        if param.file and files:
+            continue
         if param.rest:
             value, rest = plain(rest), ""
         else:
@@ -92,7 +98,7 @@ def parse_action(action: Action, arguments: Arguments) -> ActionRequest:
         refuse_second_id(action.kind, rest)
         return ActionRequest(action, ref, params, read_reason(rest))
     refuse_more(rest)
-    return ActionRequest(action, ref, params)
+    return ActionRequest(action, ref, params, files=files)
 
 
 async def run_action(
@@ -100,6 +106,7 @@ async def run_action(
 ) -> Message | None:
     """Record an action, and the answer says so; or ask before, which is all the answer there is."""
     app, requester = recorder.app, delivery.requester_about(request.ref)
+    operations.require_few_files(request.files)
     if await questions.must_ask(app, request, requester, delivery.ts):
         await questions.ask(app, request, requester, delivery.dedupe_key)
         return None
@@ -151,6 +158,7 @@ def object_commands(kind: ObjectKind) -> tuple[AnyCommand, ...]:
                 aliases=action.aliases,
                 usage=action.usage,
                 help=labels(action).help,
+                takes_files=action.takes_file,
                 parse=partial(parse_action, action),
                 handler=RecordsOperation(run_action),
             )

@@ -16,7 +16,7 @@ from bot.domain.objects import Ref
 from bot.domain.operations import Operation, PolicyTerms
 from bot.domain.slack import Requester, SlackFile, SlackLocation
 from bot.domain.snapshots import Snapshot
-from bot.messages import denials, operation_results
+from bot.messages import denials, modals, operation_results
 from bot.operations.authorization import Grant, authorize
 from bot.operations.workflow import Operations
 from bot.policy.decide import Allowed
@@ -89,6 +89,12 @@ async def change_approval(
     operation = operation.model_copy(update={"intent": request.intent})
     await recorder.record(partial(recorder.operations.start, operation))
     return requester
+
+
+def require_few_files(files: Sequence[SlackFile]) -> None:
+    """Raise UserError for more files than can be attached at once: none is left out unsaid."""
+    if len(files) > modals.MOST_FILES:
+        raise UserError(denials.too_many_files(len(files), modals.MOST_FILES))
 
 
 def lacks_reason(grant: Grant, action: Action, reason: str) -> bool:

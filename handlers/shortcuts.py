@@ -4,7 +4,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.domain.actions import BY_NAME
 from bot.messages import denials, modals
-from handlers import forms, queries
+from handlers import forms, operations, queries
 from handlers import home as homes
 from handlers.context import AppContext, Recorder
 from handlers.errors import UserError, run_after_ack
@@ -42,8 +42,7 @@ async def on_message(ack: AsyncAck, slack_payload: MessageShortcut, recorder: Re
     params = {param.name: text for param in action.params if param.from_message}
     # Without any files the form asks for some.
     files = slack_payload.files if action.takes_file else ()
-    if len(files) > modals.MOST_FILES:
-        raise UserError(denials.too_many_files(len(files), modals.MOST_FILES))
+    operations.require_few_files(files)
     request = ActionRequest(action, ref, params, files=files)
     requester = requester.under(card_ts)
     await forms.record_or_open_form(recorder, request, requester, slack_payload.trigger_id)

@@ -1,10 +1,11 @@
 """Say how the bot is used: help, what was not understood, and what somebody's roles allow."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.domain.actions import TABLE, Action
 from bot.domain.objects import ObjectKind
+from bot.domain.slack import SlackFile
 from bot.messages.blocks import Message, context, new_message, section, text_message
 from bot.messages.text import code, inline, mention_user
 from bot.policy.config import Config
@@ -32,6 +33,12 @@ ROUTES_TEST = "where the card of one object goes, and why"
 WATCH = "has this channel told of all that comes (`unwatch` ends it), for those allowed"
 RELOAD = "reads the policy again, for those allowed"
 HELP = "this"
+
+ATTACHING = (
+    f"To attach a file, send it with the words {code('task attach <id>')}; in the thread of a "
+    f"task's card {code('attach')} is enough. *Attach to task* in its menu does it there too."
+)
+MOST_NAMES = 3  # of files, in one sentence
 
 OBJECT_TITLES: dict[ObjectKind, str] = {"task": "Tasks", "instance": "Workflow instances"}
 
@@ -85,6 +92,25 @@ def not_understood(problem: str, usage: str, nearest: str, root: str) -> Message
     else:
         hint = f"\nWrite {code(f'{root} {usage}', 150)}" if usage else ""
     return text_message(f"🤔 {inline(problem, 300)}{hint}\nNothing was sent to SecMaster.")
+
+
+def how_to_attach(files: Sequence[SlackFile]) -> Message:
+    """Say that the files of a message were not taken, and how they are attached."""
+    names = ", ".join(code(file.name) for file in files[:MOST_NAMES])
+    more = f" and {len(files) - MOST_NAMES} more" if len(files) > MOST_NAMES else ""
+    were = "was" if len(files) == 1 else "were"
+    return text_message(f"📎 {names}{more} {were} not attached to any task. {ATTACHING}")
+
+
+def with_unused_files(answer: Message | None, files: Sequence[SlackFile]) -> Message | None:
+    """Return an answer that says which files were not taken; None where there is nothing to say."""
+    if not files:
+        return answer
+    note = how_to_attach(files)
+    if answer is None:
+        return note
+    shown = answer.blocks or text_message(answer.text).blocks
+    return replace(answer, blocks=(*shown, *note.blocks))
 
 
 def whoami(principal: Principal, name: str, config: Config) -> Message:

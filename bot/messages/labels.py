@@ -70,7 +70,7 @@ LABELS = {
         doing="attaching a file to",
         done="Attachment added",
         consequence="The file is listed with the task.",
-        help="lists an uploaded file with the task; on its card, a file of yours",
+        help="lists an uploaded file with the task; on its card or in a message, your own",
         title="Attach to task",
     ),
     "task.detach": ActionLabels(

@@ -10,8 +10,9 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
-from tests.support.people import ALICE, CAROL, DAVE, SOC
+from tests.support.people import ALICE, BOT, CAROL, DAVE, SOC
 
+DM = "D0CAROL"
 NAMES = {"one.txt", "two.txt"}
 CONTENT = b"%PDF-1.7 \x00\xff evidence"
 
@@ -204,3 +205,110 @@ def attached(environment: BotEnvironment) -> dict[str, bytes]:
 
 def last(environment: BotEnvironment, ts: str) -> str:
     return str(environment.slack.thread(SOC, ts)[-1]["text"])
+
+
+# Files that come with the words of a command.
+
+
+async def test_a_direct_message_with_the_words_and_a_file_attaches_it(
+    environment: BotEnvironment,
+) -> None:
+    await say_with_file(environment, f"task attach {seed.TASK_ISOLATE}", "host.png")
+    [sent] = [sent for sent in environment.slack.sent if sent.kind == "events_api"]
+    assert sent.payload["event"]["subtype"] == "file_share"
+    ts = await environment.slack.until(lambda: card_in_chat(environment))
+    assert "*Attachment added* by <@U0CAROL>" in (await environment.replies(ts, channel=DM))[0]
+    assert attached(environment) == {"host.png": CONTENT}
+    await environment.slack.redeliver(list(environment.slack.delivery.events)[-1])
+    await say_with_file(environment, "attach", "again.png", thread=ts)
+    assert "*Attachment added*" in (await environment.replies(ts, 3, channel=DM))[2]
+    assert attached(environment) == {"host.png": CONTENT, "again.png": CONTENT}
+
+
+async def test_a_mention_in_a_cards_thread_attaches_its_files(environment: BotEnvironment) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    files = [environment.slack.files.upload(CAROL, name, CONTENT) for name in ("a.txt", "b.txt")]
+    await environment.slack.say(CAROL, SOC, "@secmaster attach", ts, files=[f.id for f in files])
+    replies = await environment.replies(ts, 3)
+    assert all("*Attachment added*" in reply for reply in replies[1:])
+    assert attached(environment) == {"a.txt": CONTENT, "b.txt": CONTENT}
+
+
+async def test_a_file_without_words_is_answered_with_how_to_attach_it(
+    environment: BotEnvironment,
+) -> None:
+    await say_with_file(environment, "", "host.png")
+    await environment.slack.redeliver(list(environment.slack.delivery.events)[-1])
+    answer = await environment.posted(DM, "`host.png` was not attached to any task.")
+    assert "`task attach &lt;id&gt;`" in answer
+    await say_with_file(environment, "@secmaster", "scan.pdf", channel=SOC)
+    await environment.ephemeral(CAROL, "`scan.pdf` was not attached to any task.")
+    assert attached(environment) == {}
+
+
+async def test_a_command_that_takes_no_file_is_carried_out_and_says_that_it_took_none(
+    environment: BotEnvironment,
+) -> None:
+    await say_with_file(environment, "whoami", "host.png")
+    await environment.posted(DM, "roles: *oncall*")
+    assert "`host.png` was not attached" in shown_in(environment)[-1]
+    await say_with_file(environment, f"task comment {seed.TASK_ISOLATE} see the picture", "b.png")
+    await environment.posted(DM, "`b.png` was not attached to any task.")
+    ts = await environment.slack.until(lambda: card_in_chat(environment))
+    assert "*Comment added*" in (await environment.replies(ts, channel=DM))[0]
+    await say_with_file(environment, "hello", "c.png")
+    await environment.posted(DM, "I don't know “hello”")
+    await say_with_file(
+        environment, f"task attach {seed.TASK_ISOLATE} {seed.TASK_ISOLATE}", "d.png"
+    )
+    await environment.posted(DM, "is too much here")
+    assert attached(environment) == {}
+
+
+async def test_more_files_than_can_be_attached_at_once_are_refused_in_a_message_too(
+    environment: BotEnvironment,
+) -> None:
+    names = [f"{number}.txt" for number in range(11)]
+    files = [environment.slack.files.upload(CAROL, name, CONTENT).id for name in names]
+    await environment.slack.say(CAROL, DM, f"task attach {seed.TASK_ISOLATE}", files=files)
+    await environment.posted(DM, "This message has 11 files; 10 can be attached at once.")
+    await environment.slack.say(DAVE, "D0DAVE", "task attach x", files=[])
+    await environment.posted("D0DAVE", "The attachment id is missing.")
+    assert attached(environment) == {}
+
+
+async def test_whatever_a_person_writes_to_us_is_answered_once(
+    environment: BotEnvironment,
+) -> None:
+    message = await environment.slack.say(CAROL, DM, "whoami")
+    await environment.posted(DM, "roles: *oncall*")
+    await environment.slack.say(CAROL, DM, "delegations", message["ts"], broadcast=True)
+    answer = (await environment.replies(message["ts"], 2, channel=DM))[1]
+    assert "You lend nobody your rights" in answer
+    now = environment.clock.now().timestamp()
+    chat = {"type": "message", "channel": DM, "channel_type": "im", "text": "whoami"}
+    mine = chat | {"subtype": "me_message", "user": CAROL, "ts": f"{now:.6f}"}
+    for _ in range(2):
+        await environment.slack.delivery.event(mine)
+    # Our own file in a chat comes without a bot's id, as a person's does.
+    ours = chat | {"subtype": "file_share", "user": BOT, "ts": f"{now + 1:.6f}"}
+    await environment.slack.delivery.event(ours)
+    await environment.posted(DM, "roles: *oncall*")
+
+
+async def say_with_file(
+    environment: BotEnvironment, text: str, name: str, *, channel: str = DM, thread: str = ""
+) -> None:
+    file = environment.slack.files.upload(CAROL, name, CONTENT)
+    await environment.slack.say(CAROL, channel, text, thread or None, files=[file.id])
+
+
+def card_in_chat(environment: BotEnvironment) -> str:
+    cards = [m["ts"] for m in environment.slack.messages(DM) if m["text"].startswith("Isolate")]
+    return str(cards[-1]) if cards else ""
+
+
+def shown_in(environment: BotEnvironment) -> list[str]:
+    """All that the bot's messages in the chat show."""
+    messages = environment.slack.messages(DM)
+    return [json.dumps(m["blocks"]) for m in messages if m["user"] == BOT]

@@ -1056,17 +1056,24 @@ async def test_a_mention_and_a_direct_message_reach_the_app(
     async def mentioned(event: dict[str, Any]) -> None:
         events.append(("mention", event["text"], event["user"]))
 
-    @bolt.event("message")
+    @bolt.event({"type": "message", "subtype": [None, "file_share", "thread_broadcast"]})
     async def written(event: dict[str, Any]) -> None:
-        events.append((event["channel_type"], event["text"], event["user"]))
+        kind = event.get("subtype", event["channel_type"])
+        events.append((kind, event["text"], event["user"]))
 
     await slack.say("U0DAVE", "C0SOC", "nothing for the app")
     await slack.say("U0DAVE", "C0SOC", "<@U0BOT> & @secmaster @channel <script>")
-    await slack.say("U0DAVE", "D0DAVE", "hello")
+    hello = await slack.say("U0DAVE", "D0DAVE", "hello")
+    await slack.say("U0DAVE", "D0DAVE", "to all", hello["ts"], broadcast=True)
+    file = slack.files.upload("U0DAVE", "host.png", b"x")
+    await slack.say("U0DAVE", "D0DAVE", "", files=[file.id])
     assert events == [
         ("mention", "<@U0BOT> &amp; <@U0BOT> <!channel> &lt;script&gt;", "U0DAVE"),
         ("im", "hello", "U0DAVE"),
+        ("thread_broadcast", "to all", "U0DAVE"),
+        ("file_share", "", "U0DAVE"),
     ]
+    assert [message["text"] for message in slack.messages("D0DAVE")] == ["hello", "to all", ""]
 
 
 async def test_an_edited_mention_is_a_new_event_and_an_edited_direct_message_another_kind(

@@ -212,6 +212,8 @@ def _envelope(workspace: Workspace, event: Json, event_id: str) -> Json:
     return {
         "token": "verification-token",
         "team_id": TEAM,
+        "context_team_id": TEAM,
+        "context_enterprise_id": None,
         "api_app_id": APP,
         "event": event,
         "type": "event_callback",

@@ -138,9 +138,11 @@ def message_event(workspace: Workspace, kind: str, channel: Channel, message: Js
         enterprise = (person.get("enterprise_user") or {}).get("enterprise_id")
         is_ours = enterprise and enterprise == workspace.enterprise
         event |= {"user_team": enterprise if is_ours else team, "source_team": team}
-    if kind == "message" and "files" in message:
-        # https://docs.slack.dev/reference/events/message/file_share
-        event["subtype"] = "file_share"
+    if "files" in message:
+        event |= {"upload": False, "display_as_bot": False}
+        if kind == "message" and "subtype" not in message:
+            # https://docs.slack.dev/reference/events/message/file_share
+            event["subtype"] = "file_share"
     return event | ({"channel_type": "im"} if channel.person else {})
 
 

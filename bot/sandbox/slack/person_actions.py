@@ -5,6 +5,7 @@ answered. An action that is not possible for this person at this moment is a ``V
 """
 
 import copy
+import uuid
 from collections.abc import Sequence
 
 from bot.sandbox.slack import payloads
@@ -159,16 +160,19 @@ class PersonActions:
         }
         return await self.delivery.interaction(payload)
 
-    async def say(
+    async def say(  # noqa: PLR0913 - a message is its words, its files and where it is shown
         self,
         user: str,
         channel: str,
         text: str = "",
         thread_ts: str | None = None,
         files: Sequence[str] = (),
+        *,
+        broadcast: bool = False,
     ) -> Json:
         """Write a message, with files by their ids; returns the message.
 
+        A reply that is ``broadcast`` is shown in the channel as well.
         The app is told of a mention, of links to its domains, and of every direct message to it.
         """
         target = self._joined_channel(user, channel)
@@ -181,7 +185,13 @@ class PersonActions:
         if thread_ts:
             self._visible_message(user, channel, thread_ts)
         attachments = [self.files.owned(user, file_id) for file_id in files]
-        message: Json = {"user": user, "text": typed_in_message(self.workspace, text)}
+        message: Json = {
+            "client_msg_id": str(uuid.uuid4()),
+            "user": user,
+            "text": typed_in_message(self.workspace, text),
+        }
+        if thread_ts and broadcast:
+            message["subtype"] = "thread_broadcast"
         if attachments:
             message["files"] = self.files.share(attachments, target)
         message = self.workspace.post(channel, message, thread_ts or "")
