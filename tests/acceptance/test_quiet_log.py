@@ -12,7 +12,6 @@ from tests.support.people import ALICE, BOT, SOC
 PRODUCTION = {
     "SLACK_BOT_TOKEN": "xoxb-demo",
     "SLACK_SIGNING_SECRET": "demo-signing-secret",
-    "SLACK_APP_TOKEN": "xapp-demo",
     "SLACK_CLIENT_ID": "1.2",
     "SLACK_CLIENT_SECRET": "demo-client-secret",
     "SLACK_VERIFICATION_TOKEN": "demo-verification-token",

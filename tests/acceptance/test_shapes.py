@@ -104,11 +104,11 @@ async def test_every_kind_that_slack_documents_is_acknowledged(
 async def test_what_is_not_served_is_acknowledged_quietly(
     environment: BotEnvironment, mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    calls = len(environment.slack.calls)
+    calls = environment.call_count()
     shapes = [(str(shape)[:200], shape) for shape in UNSERVED]
     assert await unanswered(environment, mode, shapes) == []
     await environment.app.services.background.drain()
-    assert len(environment.slack.calls) == calls
+    assert environment.call_count() == calls
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 

@@ -72,7 +72,9 @@ async def test_a_token_that_slack_refuses_stops_the_start_with_one_sentence(
     environment = installation(slack, secmaster) | settings
     result = await run_process("run", folder=installed, **environment)
     assert result.exit_code == 2
-    assert "Slack refused: invalid_auth" in result.output
+    assert (
+        "Slack refuses the bot's token (invalid_auth), so the bot was not started" in result.output
+    )
     assert "Traceback" not in result.output
     assert "xoxb-wrong" not in result.output
 
