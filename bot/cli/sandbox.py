@@ -31,13 +31,19 @@ def slack(
     request_url: Annotated[
         str, typer.Option(help="Where to deliver; left out, only Socket Mode is served.")
     ] = "",
+    grid: Annotated[  # noqa: FBT002
+        bool, typer.Option("--grid", help="Make it a workspace of an Enterprise Grid.")
+    ] = False,
 ) -> None:
     """A local Slack: token xoxb-demo, app token xapp-demo, secret demo-signing-secret."""
     from bot.policy.config import Config
     from bot.sandbox.slack import SlackSandbox
+    from bot.sandbox.slack.seed import add_grid
     from bot.slack.manifest import manifest
 
     service = SlackSandbox(request_url=request_url or None, manifest=manifest(Config()))
+    if grid:
+        add_grid(service.workspace)
     run_to_end(serve_until_stopped(service, host, port))
 
 

@@ -5,6 +5,7 @@ behind it.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ MAX_AGE = 600.0
 PAUSE = 5.0  # seconds from a lookup that failed to the next, where the last answer is used
 MAX_ENTRIES = 10_000  # people and user groups of a large workspace; beyond it the oldest go
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -107,6 +109,9 @@ class TtlCache(Generic[T]):
                 is_usable = entry.answer and asked_at - entry.answer.asked_at <= MAX_AGE
                 entry.error = error
                 entry.retry_at = self._clock() + max(pause, PAUSE if is_usable else 0)
+                if is_usable:
+                    extra = {"key": key, "error": type(error).__name__}
+                    log.warning("not looked up anew, the last answer is used", extra=extra)
             raise
         else:
             entry.answer, entry.error = Answer(value, asked_at), None

@@ -7,13 +7,12 @@ right that can't be checked is not there.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta, timezone, tzinfo
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -22,21 +21,18 @@ from bot.policy.config import PolicyHolder
 from bot.policy.decide import Principal, identify
 from bot.policy.rules import Role
 from bot.runtime.clock import Clock
-from bot.runtime.ttl_cache import TtlCache
 from bot.slack.client import code_of
-from bot.slack.error_codes import NO_SUCH_GROUP, NO_SUCH_USER, SlackErrorKind, kind_of
+from bot.slack.error_codes import NO_SUCH_USER
 from bot.slack.gateway import SlackFailed
 from bot.slack.installation import Installation
+from bot.slack.lookups import UNANSWERED, items, lookup_code, open_cache
+from bot.slack.usergroups import UserGroups
 from bot.store import Delegations
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PAGE = 1000  # people that Slack lists at once, at most
-UNANSWERED = (SlackApiError, SlackFailed, aiohttp.ClientError, TimeoutError)
-# How much of its time an answer may wait for what it knows already to be looked up anew. Two such
-# waits may follow each other, for a person and for those who delegated to them.
-REFRESH_SHARE = 0.4
 
 
 class LookupFailed(Exception):
@@ -47,32 +43,12 @@ class LookupFailed(Exception):
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
-        self.code = _code(cause)
+        self.code = lookup_code(cause)
 
     @property
     def is_temporary(self) -> bool:
         """Whether asking again may help."""
         return SlackFailed(self.code).is_temporary
-
-
-def _code(error: Exception) -> str:
-    """Return Slack's word for why a lookup failed; "" where none came."""
-    if isinstance(error, SlackFailed):
-        return error.code
-    return code_of(error) if isinstance(error, SlackApiError) else ""
-
-
-def retry_after(error: Exception) -> float | None:
-    """Return after how many seconds to ask Slack again, None where that would not help.
-
-    https://docs.slack.dev/apis/web-api/rate-limits
-    """
-    # A token that is refused is an answer: somebody may have taken the app away.
-    if not isinstance(error, UNANSWERED) or kind_of(_code(error)) is not SlackErrorKind.PASSES:
-        return None
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    seconds = {str(name).lower(): value for name, value in headers.items()}.get("retry-after", "")
-    return float(seconds) if str(seconds).isdigit() else 0.0
 
 
 def canonical_id(profile: Mapping[str, Any], user: str) -> str:
@@ -114,20 +90,16 @@ class Directory:
         self._delegations = delegations
         self._clock = clock
         self._within = within
-        self._users = self._cache(self._user)
-        self._group_lists = self._cache(self._group_list)
-        self._groups = self._cache(self._group)
+        self._users = open_cache(self._user, clock, within)
+        self._groups = UserGroups(client, lambda: self._teams, clock=clock, within=within)
         # Of people of an enterprise: to the one id of a person from each that was met. It never
         # changes, so it is kept.
         self._canonical_ids: dict[str, str] = {}
 
-    def _cache(self, look_up: Callable[[str], Awaitable[T]]) -> TtlCache[T]:
-        return TtlCache(
-            look_up,
-            self._clock.monotonic,
-            retry_after=retry_after,
-            patience=self._within * REFRESH_SHARE,
-        )
+    @property
+    def _teams(self) -> tuple[str, ...]:
+        """The workspaces whose lists of people and user groups count."""
+        return self._installation.teams(self._policy.current.organisation.workspaces)
 
     async def warm_up(self) -> None:
         """Look the user groups of all roles up, and on a Grid who the people are by all their ids.
@@ -140,11 +112,11 @@ class Directory:
         if not groups:
             return
         try:
-            await self._members(groups)
+            await self._groups.members(groups)
             if self._installation.enterprise:
                 await self._learn_ids()
         except UNANSWERED as error:
-            log.warning("user groups not looked up yet", extra={"code": _code(error)})
+            log.warning("user groups not looked up yet", extra={"code": lookup_code(error)})
 
     async def identify(self, actor: Actor) -> Actor:
         """Return a person under their canonical id; raises LookupFailed."""
@@ -178,7 +150,7 @@ class Directory:
     ) -> Principal:
         profile, members = await asyncio.gather(
             self._profile(actor.id),
-            self._members({group for role in roles.values() for group in role.usergroups}),
+            self._groups.members({group for role in roles.values() for group in role.usergroups}),
         )
         user = canonical_id(profile, actor.id)
         principal, delegators = await asyncio.gather(
@@ -251,10 +223,8 @@ class Directory:
         One list of them takes a call for a thousand people, and does not take from the calls that
         clicks need; asked one by one, a large user group would take these for minutes.
         """
-        for team in self._installation.teams(self._policy.current.organisation.workspaces):
-            people = self._items(
-                self._client.users_list, "members", limit=PAGE, team_id=team or None
-            )
+        for team in self._teams:
+            people = items(self._client.users_list, "members", limit=PAGE, team_id=team or None)
             async for profile in people:
                 self._learn(profile, str(profile.get("id") or ""))
 
@@ -269,7 +239,7 @@ class Directory:
     async def group_members(self, group: str) -> frozenset[str]:
         """Return the people of a user group now; raises LookupFailed."""
         try:
-            return (await self._members({group}))[group]
+            return (await self._groups.members({group}))[group]
         except UNANSWERED as error:
             raise LookupFailed(error) from error
 
@@ -309,73 +279,3 @@ class Directory:
             return {}
         self._learn(profile, user)
         return profile
-
-    async def _members(self, groups: Iterable[str]) -> dict[str, frozenset[str]]:
-        """Return the people of each of these user groups.
-
-        One list answers all groups; only what it does not hold whole is asked for by itself.
-        """
-        names = sorted(groups)
-        if not names:
-            return {}
-        teams = self._installation.teams(self._policy.current.organisation.workspaces)
-        listed: dict[str, frozenset[str]] = {}
-        for groups_of_team in await asyncio.gather(*map(self._group_lists.get, teams)):
-            listed |= groups_of_team
-        unlisted = [name for name in names if name not in listed]
-        people = await asyncio.gather(*map(self._groups.get, unlisted))
-        listed |= dict(zip(unlisted, people, strict=True))
-        return {name: listed[name] for name in names}
-
-    async def _group_list(self, team: str) -> dict[str, frozenset[str]]:
-        """Ask Slack for the people of every user group that it lists whole, by group."""
-        groups = self._items(
-            self._client.usergroups_list,
-            "usergroups",
-            include_count=True,
-            include_users=True,
-            team_id=team or None,
-        )
-        return {
-            str(group["id"]): frozenset(group["users"])
-            async for group in groups
-            # Slack writes the count as a number or as a text.
-            if len(group.get("users") or ()) >= int(group.get("user_count") or 0)
-            and "users" in group
-        }
-
-    async def _group(self, group: str) -> frozenset[str]:
-        """Ask Slack for the people of one user group, in each workspace that may have it."""
-        teams = self._installation.teams(self._policy.current.organisation.workspaces)
-        people: set[str] = set()
-        gone = 0
-        for team in teams:
-            members = self._items(
-                self._client.usergroups_users_list, "users", usergroup=group, team_id=team or None
-            )
-            try:
-                people.update([user async for user in members])
-            except SlackApiError as error:
-                if code_of(error) != NO_SUCH_GROUP:
-                    raise
-                gone += 1
-        if gone == len(teams):
-            log.warning("user group is gone", extra={"usergroup": group})
-        return frozenset(people)  # of a group that is gone: its role is lost, and no other
-
-    @staticmethod
-    async def _items(
-        method: Callable[..., Awaitable[Any]], key: str, **arguments: Any
-    ) -> AsyncIterator[Any]:
-        """Yield the items of all pages of a list of Slack's.
-
-        https://docs.slack.dev/apis/web-api/pagination
-        """
-        cursor = None
-        while True:
-            response = await method(cursor=cursor, **arguments)
-            for item in response[key]:
-                yield item
-            cursor = (response.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
-                return

@@ -59,9 +59,12 @@ class Installation:
             return {home or self.team, claimed_team or self.team} == {self.team}
         enterprise_user = profile.get("enterprise_user") or {}
         enterprise = str(enterprise_user.get("enterprise_id") or "")
-        # Where Slack says nothing of it, it is our own workspace that it speaks of.
-        teams = {home, *map(str, enterprise_user.get("teams") or ())} - {""} or self._ids
-        is_known = enterprise == self.enterprise if enterprise else teams <= self._ids
+        teams = {home, *map(str, enterprise_user.get("teams") or ())} - {""}
+        if enterprise:
+            is_known = enterprise == self.enterprise
+        else:  # where Slack says nothing of it, it is our own workspace that it speaks of
+            teams = teams or self._ids
+            is_known = teams <= self._ids
         is_counted = not workspaces or not teams.isdisjoint({self.team, *workspaces})
         return is_known and is_counted and claimed_team in {"", *self._ids, *teams, *workspaces}
 

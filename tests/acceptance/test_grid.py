@@ -5,7 +5,7 @@ import pytest
 from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
 from bot.sandbox.secmaster import SecMasterSandbox, seed
-from bot.sandbox.slack.seed import SISTER_TEAM, add_colleague
+from bot.sandbox.slack.seed import SISTER_TEAM, add_colleague, add_grid
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, SOC
 from tests.support.slack_recorder import SlackRecorder
@@ -31,11 +31,9 @@ def rules(request: pytest.FixtureRequest) -> str:
 def slack(slack: SlackRecorder, rules: str) -> SlackRecorder:
     """A Slack whose workspace is a part of an enterprise, with approvers of all kinds."""
     workspace = slack.workspace
-    workspace.join_enterprise(org_wide=rules == NARROWED)
-    add_colleague(workspace, ERIN, "Erin")
+    add_grid(workspace, org_wide=rules == NARROWED)
     add_colleague(workspace, FRED, "Fred")
     del workspace.users[FRED]["team_id"]
-    add_colleague(workspace, STRANGER, "Stranger", enterprise="E0OTHER")
     workspace.groups["S0SOC"]["users"] += [ERIN, FRED, STRANGER]
     return slack
 

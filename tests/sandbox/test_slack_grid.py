@@ -6,24 +6,17 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.directory import GROUP_PAGE, MOST_LISTED
-from bot.sandbox.slack.seed import OUTSIDE_TEAM, SISTER_TEAM, add_colleague
+from bot.sandbox.slack.seed import OUTSIDE_TEAM, SISTER_TEAM, add_grid
 from bot.sandbox.slack.workspace import ENTERPRISE
 from tests.support.people import ALICE, SOC
 
 ERIN, STRANGER = "U0ERIN", "U0STRANGER"
 
 
-def join(slack: SlackSandbox, *, org_wide: bool = False) -> None:
-    """Make the workspace a part of an enterprise, with a colleague and a stranger in it."""
-    slack.workspace.join_enterprise(org_wide=org_wide)
-    add_colleague(slack.workspace, ERIN, "Erin")
-    add_colleague(slack.workspace, STRANGER, "Stranger", enterprise="E0OTHER")
-
-
 async def test_profiles_say_which_enterprise_and_workspaces_people_are_of(
     slack: SlackSandbox, client: AsyncWebClient
 ) -> None:
-    join(slack)
+    add_grid(slack.workspace)
     slack.workspace.give_enterprise_id(ALICE, "W0ALICE")
     profiles = {
         id_: (await client.users_info(user=id_))["user"]
@@ -50,7 +43,7 @@ async def test_profiles_say_which_enterprise_and_workspaces_people_are_of(
 async def test_payloads_name_the_enterprise_and_what_the_app_is_installed_for(
     slack: SlackSandbox, client: AsyncWebClient, org_wide: bool
 ) -> None:
-    join(slack, org_wide=org_wide)
+    add_grid(slack.workspace, org_wide=org_wide)
     button = {"type": "button", "action_id": "a", "text": {"type": "plain_text", "text": "A"}}
     blocks = [{"type": "actions", "elements": [button]}]
     posted = await client.chat_postMessage(channel=SOC, text="t", blocks=blocks)
@@ -76,7 +69,7 @@ async def test_payloads_name_the_enterprise_and_what_the_app_is_installed_for(
 async def test_the_token_of_a_whole_enterprise_has_to_name_the_workspace(
     slack: SlackSandbox, client: AsyncWebClient
 ) -> None:
-    join(slack, org_wide=True)
+    add_grid(slack.workspace, org_wide=True)
     identity = await client.auth_test()
     assert (identity["team_id"], identity["enterprise_id"]) == (ENTERPRISE, ENTERPRISE)
     assert identity["is_enterprise_install"]

@@ -100,6 +100,13 @@ def add_colleague(
             channel.members.append(id_)
 
 
+def add_grid(workspace: Workspace, *, org_wide: bool = False) -> None:
+    """Make the workspace a part of an enterprise, with Erin of another workspace and a stranger."""
+    workspace.join_enterprise(org_wide=org_wide)
+    add_colleague(workspace, "U0ERIN", "Erin")
+    add_colleague(workspace, "U0STRANGER", "Stranger", enterprise=OUTSIDE_ENTERPRISE)
+
+
 def _person(id_: str, handle: str, name: str, **traits: Any) -> Json:
     email = f"{handle}@example.com"
     profile = {"real_name": name, "display_name": name, "email": email, "team": TEAM}

@@ -46,6 +46,7 @@ def profile(team: str | None, enterprise: str = "", *teams: str, **traits: Any) 
         (IN_GRID, profile(GRID, GRID), GRID, True),
         (IN_GRID, profile(SISTER, GRID, SISTER), OURS, True),
         (IN_GRID, profile(None), "", True),
+        (IN_GRID, profile(None, GRID), "", True),
         (IN_GRID, profile(OURS), GRID, True),
         # Strangers, another enterprise, and a request that contradicts the profile stay out.
         (IN_GRID, profile(SISTER, GRID, SISTER, is_stranger=True), SISTER, False),
@@ -81,6 +82,8 @@ def test_people_of_the_enterprise_belong_and_nobody_else(
         (IN_GRID, profile(THIRD, GRID, THIRD), THIRD, False),
         (IN_GRID, profile(THIRD, GRID, THIRD), SISTER, False),
         (IN_GRID, profile(None, GRID, THIRD), "", False),
+        (IN_GRID, profile(None, GRID), "", False),
+        (IN_GRID, profile(None), "", True),
         (IN_GRID, profile(SISTER, OTHER_GRID, SISTER), SISTER, False),
         (IN_GRID, profile(SISTER), SISTER, False),
         (ORG_WIDE, profile(SISTER, GRID, SISTER), SISTER, True),
