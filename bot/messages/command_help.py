@@ -94,14 +94,14 @@ def not_understood(problem: str, usage: str, nearest: str, root: str) -> Message
 def how_to_attach(files: Sequence[SlackFile]) -> Message:
     """Say that the files of a message were not taken, and how they are attached."""
     action = next(action for action in TABLE if action.takes_file)
+    kind, title = action.kind, labels(action).title
     names = ", ".join(code(file.name) for file in files[:MOST_NAMES])
     more = f" and {len(files) - MOST_NAMES} more" if len(files) > MOST_NAMES else ""
     were = "was" if len(files) == 1 else "were"
     return text_message(
-        f"📎 {names}{more} {were} not attached to any {action.kind}. To attach a file, send it with "
-        f"the words {code(f'{action.kind} {action.verb} <id>')}; in the thread of a {action.kind}'s "
-        f"card {code(action.verb)} is enough. *{labels(action).title}* in the menu of its message "
-        "does it there too."
+        f"📎 {names}{more} {were} not attached to any {kind}. To attach a file, send it with the "
+        f"words {code(f'{kind} {action.verb} <id>')}; in the thread of a {kind}'s card "
+        f"{code(action.verb)} is enough. *{title}* in the menu of its message does it there too."
     )
 
 
