@@ -220,14 +220,13 @@ BUTTONS_MODULE, LISTENERS_MODULE = ROOT / "handlers/buttons.py", ROOT / "handler
 # The listeners beside those of commands and buttons, and the doors that they stand behind. What is
 # selected and confirmed was listed by "several", and each object asks for the right to write.
 LISTENERS: dict[str, set[str]] = {
-    '"app_mention"': {"mention: list", "thread: show"},
-    '"message"': {"chat: list"},
+    '"app_mention"': {"mention: list", "thread: show", "chat: list"},
     '"app_home_opened"': {"app_home_opened"},
-    '"waiting"': {"waiting"},
-    "action.name": {"message shortcuts"},
-    '"form"': {"form"},
-    '"choosing"': {"several"},
-    '"confirming"': {"several"},
+    "payloads.WAITING_SHORTCUT": {"waiting"},
+    "callback_id": {"message shortcuts"},
+    "modals.FORM": {"form"},
+    "batch_forms.CHOOSING": {"several"},
+    "batch_forms.CONFIRMING": {"several"},
 }
 # What gets tasks and runs from SecMaster or from what is tracked of it.
 READS = re.compile(
