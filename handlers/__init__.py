@@ -49,8 +49,8 @@ def register(bolt: TimelyBolt[Payload], recorder: Recorder) -> None:
     bolt.event("app_mention")(commands.mention)
     bolt.event("app_home_opened")(shortcuts.home)
     bolt.shortcut(payloads.WAITING_SHORTCUT)(shortcuts.show_waiting)
-    for name in payloads.MESSAGE_SHORTCUTS:
-        bolt.shortcut(name)(shortcuts.on_message)
+    for callback_id in payloads.MESSAGE_SHORTCUTS:
+        bolt.shortcut(callback_id)(shortcuts.on_message)
     bolt.action(re.compile(""))(buttons.press)
     bolt.view(modals.FORM)(buttons.submit)
     bolt.view(batch_forms.CHOOSING)(batch.submit_selection)

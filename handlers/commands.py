@@ -78,7 +78,7 @@ async def mention(ack: AsyncAck, slack_payload: Mention, recorder: Recorder) -> 
     """
     app, requester = recorder.app, slack_payload.requester
     # An edited mention is a new event about the same message.
-    key = stable_id(slack_payload.key + (":edited" if slack_payload.edited else ""))
+    key = stable_id(slack_payload.key + (":edited" if slack_payload.is_edited else ""))
     deliveries, clock = app.services.store.deliveries, app.services.clock
     state = await asyncio.to_thread(deliveries.take, key, app.services.process_id, clock.now())
     match state:
@@ -108,7 +108,7 @@ async def _carry_out_message(recorder: Recorder, message: Mention) -> None:
     """Record what a message asks for, or start answering it; raises what its writer is told."""
     app, requester = recorder.app, message.requester
     location = requester.location
-    if message.edited:
+    if message.is_edited:
         raise UserError(denials.edited())
     written_at = datetime.fromtimestamp(float(message.ts), UTC)
     if app.services.clock.now() - written_at > LONGEST_ON_ITS_WAY:

@@ -16,9 +16,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    Field,
     StrictBool,
-    StrictInt,
     StringConstraints,
     ValidationError,
     ValidationInfo,
@@ -35,7 +33,8 @@ from bot.messages.text import clip
 # Slack puts these in the place of a private channel's name: they say only its kind.
 UNNAMED_CHANNELS = ("privategroup", "directmessage", "mpdm")
 # Beside a plain message: what a person may write to us in other ways. All other subtypes tell of
-# something that happened to a message or a channel.
+# something that happened to a message or a channel. Of an edited message Slack tells in the way
+# that it tells of link previews and of our own messages: to answer all of these would be noise.
 # https://docs.slack.dev/reference/events/message#subtypes
 WRITTEN = ("file_share", "me_message", "thread_broadcast")
 WAITING_SHORTCUT = "waiting"
@@ -45,10 +44,9 @@ TOMBSTONE = "tombstone"  # what remains of a deleted file
 
 Text = Annotated[str, AfterValidator(lambda text: text.replace("\0", ""))]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,254}$")]
-Ts = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,12}\.[0-9]{1,9}$")]
+Ts = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,10}\.[0-9]{1,9}$")]
 Name = Annotated[Text, StringConstraints(max_length=200)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://\S{1,2000}$")]
-UnixTime = Annotated[StrictInt, Field(ge=0, lt=2**33)]
 
 
 class Part(BaseModel):
@@ -137,12 +135,8 @@ class ViewPart(Part):
     state: StatePart = StatePart()
 
 
-class EditPart(Part):
-    ts: Ts = ""
-
-
 class EventPart(MessagePart):
-    """An event. Whatever stands for a bot or for a kind of message counts, of whatever type."""
+    """An event. What tells a message of a bot's, an edited one or its kind counts of any type."""
 
     type: Text = ""
     user_team: Id = ""
@@ -150,9 +144,9 @@ class EventPart(MessagePart):
     channel: ObjectId = ""
     channel_type: Text = ""
     tab: Text = ""
-    edited: EditPart = EditPart()
     subtype: Any = None
     bot_id: Any = None
+    edited: Any = None
 
 
 class Body(Part):
@@ -181,8 +175,6 @@ class Body(Part):
     response_url: Url = ""
     # An event's envelope.
     event: EventPart = EventPart()
-    event_id: Id = ""
-    event_time: UnixTime = 0
 
 
 class AnsweredIn(StrEnum):
@@ -240,17 +232,13 @@ class SlashCommand(Payload):
 class Mention(Payload):
     """A message that speaks to the bot: a mention, or any direct message.
 
-    Each delivery of an event has the same ``event_id``; an edited mention is a new event, with the
-    ts of the edit in ``edited``, "" where there is none. ``event_time`` is in Unix seconds, 0 where
-    Slack does not tell it.
+    ``is_edited``: this is what it was changed to.
     """
 
     text: str
     files: tuple[SlackFile, ...]
     ts: str
-    edited: str
-    event_id: str
-    event_time: int
+    is_edited: bool
 
     @property
     def key(self) -> str:
@@ -389,15 +377,13 @@ def _event(body: Body) -> Mention | HomeOpened | None:
 
 def _mention(body: Body, requester: Requester) -> Mention:
     event = body.event
-    _require(Mention, requester, channel=event.channel, ts=event.ts, event_id=body.event_id)
+    _require(Mention, requester, channel=event.channel, ts=event.ts)
     return Mention(
         requester,
         text=event.text,
         files=_slack_files(event.files),
         ts=event.ts,
-        edited=event.edited.ts,
-        event_id=body.event_id,
-        event_time=body.event_time,
+        is_edited=bool(event.edited),
     )
 
 

@@ -7,6 +7,7 @@ from bot.domain.actions import TABLE, Action
 from bot.domain.objects import ObjectKind
 from bot.domain.slack import SlackFile
 from bot.messages.blocks import Message, context, new_message, section, text_message
+from bot.messages.labels import labels
 from bot.messages.text import code, inline, mention_user
 from bot.policy.config import Config
 from bot.policy.decide import Principal, is_for, rules_in_order
@@ -34,10 +35,6 @@ WATCH = "has this channel told of all that comes (`unwatch` ends it), for those 
 RELOAD = "reads the policy again, for those allowed"
 HELP = "this"
 
-ATTACHING = (
-    f"To attach a file, send it with the words {code('task attach <id>')}; in the thread of a "
-    f"task's card {code('attach')} is enough. *Attach to task* in its menu does it there too."
-)
 MOST_NAMES = 3  # of files, in one sentence
 
 OBJECT_TITLES: dict[ObjectKind, str] = {"task": "Tasks", "instance": "Workflow instances"}
@@ -96,10 +93,16 @@ def not_understood(problem: str, usage: str, nearest: str, root: str) -> Message
 
 def how_to_attach(files: Sequence[SlackFile]) -> Message:
     """Say that the files of a message were not taken, and how they are attached."""
+    action = next(action for action in TABLE if action.takes_file)
+    kind, title = action.kind, labels(action).title
     names = ", ".join(code(file.name) for file in files[:MOST_NAMES])
     more = f" and {len(files) - MOST_NAMES} more" if len(files) > MOST_NAMES else ""
     were = "was" if len(files) == 1 else "were"
-    return text_message(f"📎 {names}{more} {were} not attached to any task. {ATTACHING}")
+    return text_message(
+        f"📎 {names}{more} {were} not attached to any {kind}. To attach a file, send it with the "
+        f"words {code(f'{kind} {action.verb} <id>')}; in the thread of a {kind}'s card "
+        f"{code(action.verb)} is enough. *{title}* in the menu of its message does it there too."
+    )
 
 
 def with_unused_files(answer: Message | None, files: Sequence[SlackFile]) -> Message | None:

@@ -223,7 +223,7 @@ LISTENERS: dict[str, set[str]] = {
     '"app_mention"': {"mention: list", "thread: show", "chat: list"},
     '"app_home_opened"': {"app_home_opened"},
     "payloads.WAITING_SHORTCUT": {"waiting"},
-    "name": {"message shortcuts"},
+    "callback_id": {"message shortcuts"},
     "modals.FORM": {"form"},
     "batch_forms.CHOOSING": {"several"},
     "batch_forms.CONFIRMING": {"several"},

@@ -125,10 +125,6 @@ class BotEnvironment:
         """The watch's requests for the list of what waits, one for each poll."""
         return [request for request in self.secmaster.requests if request.endpoint == "ListTasks"]
 
-    def call_count(self) -> int:
-        """How often Slack was called, but for the look-up of user groups after the start."""
-        return sum(call.method != "usergroups.list" for call in self.slack.calls)
-
     def message(self, ts: str, *, channel: str = SOC) -> dict[str, Any]:
         return next(m for m in self.slack.messages(channel) if m["ts"] == ts)
 

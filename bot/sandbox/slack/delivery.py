@@ -213,7 +213,7 @@ def _envelope(workspace: Workspace, event: Json, event_id: str) -> Json:
         "token": "verification-token",
         "team_id": TEAM,
         "context_team_id": TEAM,
-        "context_enterprise_id": None,
+        "context_enterprise_id": workspace.enterprise or None,
         "api_app_id": APP,
         "event": event,
         "type": "event_callback",

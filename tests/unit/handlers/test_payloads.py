@@ -135,19 +135,20 @@ def test_a_command_is_read() -> None:
     assert command.requester.location == location
 
 
-def test_a_mention_is_read_with_its_delivery_and_its_thread() -> None:
+def test_a_mention_is_read_with_what_names_it_and_its_thread() -> None:
     mention = payload(MENTION)
     assert isinstance(mention, Mention)
-    assert (mention.text, mention.ts, mention.edited) == ("<@U0BOT> help", "17.2", "")
-    assert (mention.event_id, mention.event_time, mention.files) == ("Ev1", 17, ())
+    assert (mention.text, mention.ts, mention.key) == ("<@U0BOT> help", "17.2", "C0SOC:17.2")
+    assert (mention.files, mention.is_edited) == ((), False)
     assert mention.requester.actor == Actor(id="U0ALICE", team="T0HOME")
     assert mention.requester.location == SlackLocation(channel="C0SOC", thread="17.1")
 
 
-def test_an_edited_mention_says_when_it_was_edited() -> None:
-    mention = payload(event(type="app_mention", edited={"user": "U0ALICE", "ts": "17.5"}))
+@pytest.mark.parametrize("edited", [{"user": "U0ALICE", "ts": "17.5"}, {"ts": None}, 17, "x"])
+def test_an_edited_mention_is_known_whatever_is_said_of_the_edit(edited: Any) -> None:
+    mention = payload(event(type="app_mention", edited=edited))
     assert isinstance(mention, Mention)
-    assert mention.edited == "17.5"
+    assert mention.is_edited
 
 
 @pytest.mark.parametrize("subtype", [None, "file_share", "me_message", "thread_broadcast"])
@@ -260,7 +261,7 @@ def test_shortcuts_are_read() -> None:
     ("content", "path"),
     [
         *((COMMAND, path) for path in ("user_id", "channel_id", "trigger_id")),
-        *((MENTION, path) for path in ("event_id", "event.channel", "event.ts")),
+        *((MENTION, path) for path in ("event.channel", "event.ts")),
         *((PRESS, path) for path in ("user", "trigger_id", "actions")),
         *((SUBMISSION, path) for path in ("user", "view.id", "view.state", "view.state.values")),
         *((SHORTCUT, path) for path in ("user", "trigger_id")),

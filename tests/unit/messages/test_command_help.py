@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME
 from bot.domain.objects import OBJECT_KINDS, ObjectKind
-from bot.messages import Message, command_help
+from bot.domain.slack import SlackFile
+from bot.messages import Message, command_help, text_message
 from bot.policy.config import parse
 from bot.policy.decide import Principal
 from bot.policy.rules import Rule
@@ -93,3 +94,22 @@ def test_anybody_can_be_told_who_they_are(
 ) -> None:
     config = parse("").model_copy(update={"rules": tuple(policy_rules)})
     assert_slack_takes(command_help.whoami(principal, name, config))
+
+
+def test_of_many_files_three_are_named_and_the_others_counted() -> None:
+    files = [SlackFile(id=f"F{number}", name=f"{number}.txt") for number in range(5)]
+    text = command_help.how_to_attach(files).text
+    assert "`0.txt`, `1.txt`, `2.txt` and 2 more were not attached to any task." in text
+    assert "`task attach &lt;id&gt;`" in text
+    assert "*Attach to task*" in text
+
+
+def test_an_answer_says_below_its_words_which_files_were_not_taken() -> None:
+    answer, file = text_message("Done."), SlackFile(id="F1", name="host.png")
+    assert command_help.with_unused_files(answer, []) is answer
+    assert command_help.with_unused_files(None, []) is None
+    assert command_help.with_unused_files(None, [file]) == command_help.how_to_attach([file])
+    both = command_help.with_unused_files(answer, [file])
+    assert both
+    assert both.text == "Done."
+    assert "`host.png` was not attached" in str([block.to_dict() for block in both.blocks])

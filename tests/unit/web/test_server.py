@@ -83,14 +83,16 @@ def turned_away(environment: BotEnvironment, post: Post) -> TurnedAway:
     """Post each of these, and see that all are turned away without a trace."""
 
     async def turned_away(requests: Any, status: int = 401) -> None:
-        before = environment.call_count(), len(environment.secmaster.requests)
         answers = {
             case: await post(body, sent_headers) for case, (body, sent_headers) in requests.items()
         }
         statuses = {case: answer.status_code for case, answer in answers.items()}
         assert statuses == dict.fromkeys(requests, status)
         assert max(len(answer.content) for answer in answers.values()) < 200
-        assert (environment.call_count(), len(environment.secmaster.requests)) == before
+        # What a start asks for.
+        asked = {call.method for call in environment.slack.calls} - {"auth.test", "usergroups.list"}
+        assert asked == set()
+        assert environment.secmaster.requests == []
         assert not environment.slack.ephemerals(ALICE)
 
     return turned_away
