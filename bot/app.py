@@ -11,14 +11,15 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig
-from slack_bolt.async_app import AsyncApp
-from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.workspaces import Workspaces
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.notifications import digests
 from bot.operations.batch import Batches
 from bot.operations.policy_reload import reload_policy
+from bot.operations.steps import without_traceback
 from bot.operations.unfinished import FaultlessSerializer, Sweeper
 from bot.operations.workflow import Operations
 from bot.policy.config import Config, ConfigError, PolicyHolder
@@ -29,9 +30,13 @@ from bot.services import Services
 from bot.settings import Settings
 from bot.slack.cards import Cards
 from bot.slack.channels import Channels
-from bot.slack.connect import open_bolt, open_slack
+from bot.slack.client import SlackClient, advice, code_of
+from bot.slack.connect import TimelyBolt, address_client, open_bolt, open_slack
 from bot.slack.directory import Directory
+from bot.slack.error_codes import SlackErrorKind, kind_of
 from bot.slack.gateway import SlackGateway
+from bot.slack.installation import Installation
+from bot.slack.scopes import losses, missing_scopes
 from bot.store import (
     AuditKey,
     NameInUse,
@@ -48,8 +53,9 @@ from bot.watch.poller import Poller
 from bot.web.connections import serve
 from bot.web.health import Readiness
 from bot.web.server import web_app
+from bot.web.signature import RequestVerifier
 from bot.web.socket_mode import SocketMode
-from handlers import AppContext, Recorder, register
+from handlers import AppContext, Recorder, payload_door, register
 from handlers.home import HomeRefresher
 
 log = logging.getLogger(__name__)
@@ -125,26 +131,37 @@ class App:
         for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
             log.warning("the audit may have been tampered with", extra={"problem": sentence})
         client = await open_slack(settings, stack)
-        identity = await client.auth_test()
+        identity = await identify(client)
+        granted = identity.headers.get("x-oauth-scopes", "")
+        missing = missing_scopes(config, granted)
+        if any(not scope.optional for scope in missing):
+            log.warning("scopes are missing, see doctor", extra={"lost": losses(missing)})
         self.services = await self._open_services(client, identity, stack)
+        warming_up = asyncio.create_task(self.services.directory.warm_up())
+        stack.push_async_callback(_cancel, warming_up)
         operations = Operations(self.services)
         batches = Batches(self.services, operations)
         self._launch_workflows(stack)
         stack.push_async_callback(self.services.background.drain)
         context = AppContext(self.services, workspace=WORKSPACE)
         changes = RequestedChanges(self.engine)
-        bolt = open_bolt(client, settings, identity.data, within=self.timeouts.answer)
+        bolt = open_bolt(
+            client, settings, identity.data, payload_door(context), within=self.timeouts.answer
+        )
         register(bolt, Recorder(context, operations, batches, changes))
         await self._open_web(bolt, listener, health_listener, stack)
         self.poller = Poller(self.services, settings.retention_days)
         self.home_refresher = HomeRefresher(context)
         self.poller.subscribe(partial(digests.enqueue_due, self.services))
         self.poller.subscribe(self.home_refresher)
+        on_accepted = self.services.outbox_written.set
+        watching_token = asyncio.create_task(client.watch_token(self.clock, on_accepted))
+        stack.push_async_callback(_cancel, watching_token)
         polling = asyncio.create_task(self.poller.run(config.watch.every))
         stack.push_async_callback(_cancel, polling)
 
     async def _open_services(
-        self, client: AsyncWebClient, identity: Any, stack: AsyncExitStack
+        self, client: SlackClient, identity: Any, stack: AsyncExitStack
     ) -> Services:
         settings, clock, timeouts = self.settings, self.clock, self.timeouts
         secmaster = await open_secmaster(settings, stack, clock.now)
@@ -168,7 +185,7 @@ class App:
         )
         directory = Directory(
             client,
-            identity["team_id"],
+            Installation.read(identity),
             self.policy,
             store.delegations,
             clock=clock,
@@ -193,6 +210,8 @@ class App:
         dbos = DBOS(config=dbos_config(self.settings, self.engine))
         dbos_log.handlers.clear()  # its lines go the way of all others
         dbos_log.propagate = True
+        dbos_log.addFilter(without_traceback)
+        stack.callback(dbos_log.removeFilter, without_traceback)
         stack.push_async_callback(self.services.cards.close)
         stack.push_async_callback(tracker.cancel_all)
         # That a workflow is broken off is no news: the next start resumes it.
@@ -211,7 +230,7 @@ class App:
 
     async def _open_web(
         self,
-        bolt: AsyncApp,
+        bolt: TimelyBolt[Any],
         listener: socket.socket,
         health_listener: socket.socket | None,
         stack: AsyncExitStack,
@@ -220,22 +239,22 @@ class App:
         settings = self.settings
         socket_mode = None
         if settings.slack_app_token:
-            socket_mode = SocketMode(bolt, settings.slack_app_token.get_secret_value())
-        self.readiness = Readiness(self.services, socket_mode)
+            app_token = settings.slack_app_token.get_secret_value()
+            client = address_client(bolt.client)
+            socket_mode = SocketMode(bolt, client, app_token, self.timeouts.socket)
         secret = settings.slack_signing_secret
+        verifier = RequestVerifier(secret.get_secret_value() if secret else "", self.clock.now)
+        self.readiness = Readiness(self.services, socket_mode or verifier)
         application = web_app(
-            None if socket_mode else bolt,
-            secret.get_secret_value() if secret else "",
-            None if health_listener else self.readiness,
-            self.clock.now,
+            None if socket_mode else bolt, verifier, None if health_listener else self.readiness
         )
         self.url = self.health_url = await stack.enter_async_context(serve(application, listener))
         if health_listener:
-            health = web_app(None, "", self.readiness)
+            health = web_app(None, None, self.readiness)
             self.health_url = await stack.enter_async_context(serve(health, health_listener))
         if socket_mode:
             stack.push_async_callback(socket_mode.close)
-            await socket_mode.open()
+            socket_mode.open()
 
     async def _sweep(self) -> None:
         """Take up what is unfinished, until this replica's name is another process's."""
@@ -262,6 +281,22 @@ class App:
             await reload_policy(self.services, record)
 
         self.services.background.start(reload(), _log_reload_failure)
+
+
+async def identify(client: SlackClient) -> AsyncSlackResponse:
+    """Ask Slack who the bot is; raises StartError where it does not take the token.
+
+    A bot that can't ask who somebody is allows nobody anything: better that it is missed at once.
+    """
+    try:
+        return await client.auth_test()
+    except SlackApiError as error:
+        code = code_of(error)
+        if kind_of(code) is not SlackErrorKind.TOKEN_REFUSED:
+            raise
+        raise StartError(
+            f"Slack refuses the bot's token ({code}), so the bot was not started: {advice(code)}."
+        ) from error
 
 
 async def _log_reload_failure(error: Exception) -> None:

@@ -20,7 +20,7 @@ SECRETS = re.compile(
 CHATTY = ("httpx", "aiohttp.access", "alembic", "slack_bolt", "slack_sdk", "dbos")
 
 # What anybody who can reach our port can make these say, as often as they like.
-FLOODED = ("asyncio", "aiohttp.server", "bot.web.connections")
+FLOODED = ("asyncio", "aiohttp.server", "bot.web.connections", "bot.web.server")
 
 
 class Damper(logging.Filter):

@@ -7,55 +7,51 @@ https://docs.slack.dev/tools/bolt-python/concepts/acknowledge
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
-from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncBoltContext
 
-from bot.domain.actions import MESSAGE_ACTIONS
-from bot.slack.connect import TimelyBolt
-from handlers import batch, buttons, commands, errors, shortcuts
-from handlers.context import AppContext, Recorder, has_requester, identified, requester_of
+from bot.messages import batch_forms, modals
+from bot.slack.connect import PayloadDoor, TimelyBolt
+from handlers import batch, buttons, commands, errors, payloads, shortcuts
+from handlers.context import AppContext, Recorder, identified
+from handlers.payloads import Payload
 
-__all__ = ["AppContext", "Recorder", "register"]
+__all__ = ["AppContext", "Recorder", "payload_door", "register"]
 
 
-def register(bolt: TimelyBolt, recorder: Recorder) -> None:
+def payload_door(app: AppContext) -> PayloadDoor[Payload]:
+    """Return how payloads are read, and how each is answered whose listener fails."""
+    return PayloadDoor(payloads.read, partial(errors.answer_before_ack, app))
+
+
+def register(bolt: TimelyBolt[Payload], recorder: Recorder) -> None:
     """Register every listener with Bolt."""
     app = recorder.app
 
     @bolt.use
     async def add_arguments(
-        body: dict[str, Any], context: AsyncBoltContext, next_: Callable[[], Awaitable[None]]
-    ) -> BoltResponse | None:
+        slack_payload: Payload, context: AsyncBoltContext, next_: Callable[[], Awaitable[None]]
+    ) -> None:
         """Give every listener the arguments that Bolt passes by name.
 
-        These are ``app`` and ``requester``, and ``recorder`` for what records. A payload without a
-        requester is acknowledged here and goes no further.
+        These are ``app`` and ``slack_payload``, and ``recorder`` for what records.
         """
-        if not has_requester(body):
-            return BoltResponse(status=200)
         context["app"] = app
         context["recorder"] = recorder
-        context["requester"] = await identified(app, requester_of(body))
+        requester = await identified(app, slack_payload.requester)
+        context["slack_payload"] = replace(slack_payload, requester=requester)
         await next_()
-        return None
 
-    @bolt.error
-    async def on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
-        return await errors.answer_before_ack(app, error, body)
-
-    bolt.on_error = partial(errors.answer_before_ack, app)
     command_names = "|".join(map(re.escape, app.config.commands.names))
     bolt.command(re.compile(f"^({command_names})$"))(commands.command)
     bolt.event("app_mention")(commands.mention)
-    bolt.event("message")(commands.direct_message)
     bolt.event("app_home_opened")(shortcuts.home)
-    bolt.shortcut("waiting")(shortcuts.show_waiting)
-    for action in MESSAGE_ACTIONS:
-        bolt.shortcut(action.name)(shortcuts.on_message)
+    bolt.shortcut(payloads.WAITING_SHORTCUT)(shortcuts.show_waiting)
+    for name in payloads.MESSAGE_SHORTCUTS:
+        bolt.shortcut(name)(shortcuts.on_message)
     bolt.action(re.compile(""))(buttons.press)
-    bolt.view("form")(buttons.submit)
-    bolt.view("choosing")(batch.submit_selection)
-    bolt.view("confirming")(batch.submit_confirmation)
+    bolt.view(modals.FORM)(buttons.submit)
+    bolt.view(batch_forms.CHOOSING)(batch.submit_selection)
+    bolt.view(batch_forms.CONFIRMING)(batch.submit_confirmation)

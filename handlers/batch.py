@@ -35,10 +35,12 @@ from bot.messages.labels import consequence
 from bot.operations.authorization import Grant, NotAllowed, authorize
 from bot.operations.reading import Reader, open_reader
 from bot.secmaster import InstanceStatus, NotFound, QueryType, SecMaster, SecMasterError, Task
-from bot.slack.gateway import code_of
+from bot.slack.client import code_of
+from bot.slack.error_codes import VIEW_GONE
 from handlers import forms, operations, queries
 from handlers.context import AppContext, Recorder, attempt_id
 from handlers.errors import InvalidInput, UserError, error_message, run_after_ack
+from handlers.payloads import Submission
 from handlers.requests import ActionRequest
 
 T = TypeVar("T")
@@ -142,22 +144,22 @@ async def list_options(reader: Reader, query: BatchQuery) -> tuple[Sequence[Snap
     return objects, page.total if page.looked_through is None else None
 
 
-async def submit_selection(
-    ack: AsyncAck, view: dict[str, Any], app: AppContext, requester: Requester
-) -> None:
+async def submit_selection(ack: AsyncAck, slack_payload: Submission, app: AppContext) -> None:
     """Push the confirmation form while it loads; it is filled once each object is checked."""
-    state, selection = batch_forms.read_selection(view)
-    if selection is None:
-        raise UserError(denials.newer_button())
+    form = batch_forms.read_selection(slack_payload.metadata, slack_payload.inputs)
+    if form is None:
+        raise UserError(denials.newer_form())
+    state, selection = form
     if not selection.action:
         raise InvalidInput(batch_forms.ACTION, "Choose what to do.")
     if not selection.items:
         raise InvalidInput(batch_forms.OBJECTS, batch_forms.too_few())
     if len(selection.items) > batch_forms.MAX_OBJECTS:
         raise InvalidInput(batch_forms.OBJECTS, batch_forms.too_many(len(selection.items)))
+    forms.read_form_reason(selection.reason, batch_forms.LONGEST_REASON)
     # Slack's answer does not tell the id of the view that ours pushes, so it gets a name of ours.
     external_id = secrets.token_hex(16)
-    requester = replace(requester, location=state.location)
+    requester = replace(slack_payload.requester, location=state.location)
     run_after_ack(app, _fill_confirmation_form(app, selection, requester, external_id), requester)
     loading = modals.loading(batch_forms.CHOOSE) | {"external_id": external_id}
     await ack(response_action="push", view=loading)
@@ -189,23 +191,24 @@ async def _fill_confirmation_form(
     await _update_view(app, view | {"external_id": external_id}, external_id=external_id)
 
 
-async def submit_confirmation(
-    ack: AsyncAck, view: dict[str, Any], recorder: Recorder, requester: Requester
-) -> None:
+async def submit_confirmation(ack: AsyncAck, slack_payload: Submission, recorder: Recorder) -> None:
     """Authorize every object again, record the batch, and only then acknowledge."""
-    app = recorder.app
-    confirmation = BatchConfirmation.model_validate_json(view["private_metadata"])
-    requester = replace(requester, location=confirmation.location)
+    app, view_id = recorder.app, slack_payload.view_id
+    confirmation = BatchConfirmation.parse(slack_payload.metadata)
+    if confirmation is None:
+        raise UserError(denials.newer_form())
+    requester = replace(slack_payload.requester, location=confirmation.location)
     requests = _action_requests(confirmation.action, confirmation.buttons, confirmation.reason)
     # Asked once, for all: while Slack can't tell, each object would wait for that in its turn.
-    await app.services.directory.principal(requester.actor)
+    roles = app.config.roles_about(BY_NAME[confirmation.action])
+    await app.services.directory.principal(requester.actor, roles)
 
     async def batch_item(request: ActionRequest) -> BatchItem | SkippedItem:
         fingerprint = request.decision_fingerprint
-        grant = await _authorize_in_batch(app, requester, request, view["id"], fingerprint)
+        grant = await _authorize_in_batch(app, requester, request, view_id, fingerprint)
         if isinstance(grant, SkippedItem):
             return grant
-        operation = await operations.operation_of(app, request, requester, view["id"], grant)
+        operation = await operations.operation_of(app, request, requester, view_id, grant)
         return BatchItem(operation=operation, name=await _shown_name(app, request))
 
     authorized = await _gather(requests, batch_item)
@@ -217,7 +220,7 @@ async def submit_confirmation(
         await ack(response_action="update", view=form)
         return
     # A second delivery of the same confirmation is the same batch.
-    batch_id = f"many:{requester.actor.team}:{view['id']}"
+    batch_id = f"many:{requester.actor.team}:{view_id}"
     batch = Batch(id=batch_id, items=items, skipped=skipped)
     await recorder.record(partial(recorder.batches.start, batch))
     await ack(response_action="clear")
@@ -358,7 +361,7 @@ async def _update_view(app: AppContext, view: dict[str, Any], **target: str) -> 
         try:
             await app.services.slack.client.views_update(view=view, **target)
         except SlackApiError as error:
-            if code_of(error) != "not_found":
+            if code_of(error) != VIEW_GONE:
                 raise
             await asyncio.sleep(UPDATE_PAUSE)
         else:

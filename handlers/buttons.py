@@ -4,7 +4,6 @@ Knows the action ids, and refuses each that this version does not know.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
@@ -17,9 +16,8 @@ from bot.messages import denials, modals, private_cards
 from handlers import batch, forms, home, operations, queries, questions, watch
 from handlers.context import Recorder
 from handlers.errors import UserError, run_after_ack
+from handlers.payloads import Press, Submission
 from handlers.requests import ActionRequest, ChangeApproval, SnoozeChoice
-
-Body = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,41 +34,37 @@ class ButtonPress:
     action_name: str = ""
 
 
-async def press(
-    ack: AsyncAck, action: Body, body: Body, recorder: Recorder, requester: Requester
-) -> None:
+async def press(ack: AsyncAck, slack_payload: Press, recorder: Recorder) -> None:
     """Handle any button or menu, by its action id."""
-    app = recorder.app
-    if option := action.get("selected_option"):  # a menu's option carries both
-        name, _, value = option.get("value", "").partition("|")
-    else:
-        name, value = action.get("action_id", ""), action.get("value", "")
-    in_modal = (body.get("view") or {}).get("type") == "modal"
+    app, requester, trigger_id = recorder.app, slack_payload.requester, slack_payload.trigger_id
+    name, value, in_modal = slack_payload.action_id, slack_payload.value, slack_payload.in_modal
+    if slack_payload.option:  # a menu's option carries both
+        name, _, value = slack_payload.option.partition("|")
     if name.startswith("page."):
         run_after_ack(app, queries.turn_page(app, value, requester), requester)
     elif name.partition(".")[0] == "home":
         await home.record_options(recorder, requester.actor, value)
         run_after_ack(app, home.opened(app, requester.actor), requester)
     elif name == private_cards.ANSWER:
-        await questions.answered(recorder, value, requester, body["trigger_id"])
+        await questions.answered(recorder, value, requester, trigger_id)
     elif name == "several":
         query = BatchQuery.parse(value)
         if query is None:
             raise UserError(denials.newer_button())
-        await batch.open_form(app, query, requester, body["trigger_id"], in_modal=in_modal)
+        await batch.open_form(app, query, requester, trigger_id, in_modal=in_modal)
     else:
         action_name, _, button_value = value.rpartition("|")
         button = ButtonValue.parse(button_value)
         if button is None or button.ref.workspace not in app.services.workspaces:
             raise UserError(denials.newer_button())
-        button_press = ButtonPress(name, button, body["trigger_id"], in_modal, action_name)
+        button_press = ButtonPress(name, button, trigger_id, in_modal, action_name)
         await _press_object_button(recorder, button_press, requester)
     await ack()
 
 
-async def submit(ack: AsyncAck, view: Body, recorder: Recorder, requester: Requester) -> None:
+async def submit(ack: AsyncAck, slack_payload: Submission, recorder: Recorder) -> None:
     """Handle a submitted form."""
-    await forms.submit(recorder, view, requester)
+    await forms.submit(recorder, slack_payload)
     await ack()
 
 

@@ -4,15 +4,14 @@ Knows the ways in which a command is carried out, and none of the commands.
 """
 
 import asyncio
+import logging
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncAck
 
-from bot.domain.slack import Requester
 from bot.messages import Message, command_help, denials
 from bot.store import DeliveryState
 from handlers.command_row import (
@@ -30,8 +29,10 @@ from handlers.command_table import parse
 from handlers.context import AppContext, Recorder, stable_id
 from handlers.errors import UserError, run_after_ack
 from handlers.parsing import ParseError
+from handlers.payloads import Mention, SlashCommand
 
-Body = dict[str, Any]
+log = logging.getLogger(__name__)
+
 R = TypeVar("R")
 
 # Slack tries for six minutes and its clock may be off, but it also delivers events that were
@@ -39,24 +40,11 @@ R = TypeVar("R")
 LONGEST_ON_ITS_WAY = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenMessage:
-    """A mention or a direct message: ``key`` names it, whichever event brings it.
-
-    ``is_edited``: this delivery is of what it was changed to.
-    """
-
-    key: str
-    ts: str
-    text: str
-    is_edited: bool
-
-
-async def command(ack: AsyncAck, body: Body, recorder: Recorder, requester: Requester) -> None:
+async def command(ack: AsyncAck, slack_payload: SlashCommand, recorder: Recorder) -> None:
     """Handle a slash command: what changes something is on record before the acknowledgement."""
-    prefix = recorder.app.config.commands.prefix(body["command"])
-    parsed = parse(f"{prefix} {body.get('text', '')}")
-    delivery = Delivery(requester, body["trigger_id"])
+    prefix = recorder.app.config.commands.prefix(slack_payload.command)
+    parsed = parse(f"{prefix} {slack_payload.text}")
+    delivery = Delivery(slack_payload.requester, slack_payload.trigger_id)
     await _carry_out_command(ack, recorder, parsed, delivery)
 
 
@@ -85,25 +73,15 @@ async def _carry_out_command(
             assert_never(handler)
 
 
-async def mention(
-    ack: AsyncAck, body: Body, recorder: Recorder, requester: Requester
-) -> BoltResponse | None:
+async def mention(ack: AsyncAck, slack_payload: Mention, recorder: Recorder) -> BoltResponse | None:
     """Handle a mention with the words of a command, perhaps in a card's thread.
 
     A message is answered once, by whichever events and however often Slack delivers it.
     """
-    app, event = recorder.app, body["event"]
-    if not event.get("user") or event.get("bot_id"):  # no person wrote it
-        await ack()
-        return None
-    message = WrittenMessage(
-        key=f"{requester.location.channel}:{event['ts']}",
-        ts=event["ts"],
-        text=event.get("text", ""),
-        is_edited=bool(event.get("edited")),
-    )
+    app = recorder.app
+    # An edited mention is a new event about the same message.
+    key = stable_id(slack_payload.key + (":edited" if slack_payload.edited else ""))
     deliveries, clock = app.services.store.deliveries, app.services.clock
-    key = stable_id(f"{message.key}:edited" if message.is_edited else message.key)
     state = await asyncio.to_thread(deliveries.take, key, app.services.process_id, clock.now())
     match state:
         case DeliveryState.NEW:
@@ -119,21 +97,23 @@ async def mention(
     async def mark_answered() -> None:
         await asyncio.to_thread(deliveries.mark_answered, key, clock.now())
 
+    async def log_failure(error: Exception) -> None:
+        log.warning("a message is not marked as answered", extra={"error": str(error)})
+
     try:
-        await _carry_out_message(recorder, message, requester)
+        await _carry_out_message(recorder, slack_payload)
     finally:
         # Not before the acknowledgement: with a process that dies just then it would be lost.
-        run_after_ack(app, mark_answered(), requester)
+        app.services.background.start(mark_answered(), log_failure)
     await ack()
     return None
 
 
-async def _carry_out_message(
-    recorder: Recorder, message: WrittenMessage, requester: Requester
-) -> None:
+async def _carry_out_message(recorder: Recorder, message: Mention) -> None:
     """Record what a message asks for, or start answering it; raises what its writer is told."""
-    app, location = recorder.app, requester.location
-    if message.is_edited:
+    app, requester = recorder.app, message.requester
+    location = requester.location
+    if message.edited:
         raise UserError(denials.edited())
     written_at = datetime.fromtimestamp(float(message.ts), UTC)
     if app.services.clock.now() - written_at > LONGEST_ON_ITS_WAY:
@@ -175,20 +155,6 @@ async def _carry_out_mention(
             run_after_ack(app, _answer(app, handler, request, delivery), delivery.requester)
         case _:
             assert_never(handler)
-
-
-async def direct_message(
-    ack: AsyncAck, body: Body, recorder: Recorder, requester: Requester
-) -> BoltResponse | None:
-    """Handle a direct message to the bot as a mention; other messages are not for us to read.
-
-    Nor is one that was edited: in a chat Slack says the same of link previews and of our own
-    messages, and telling of all these would be noise.
-    """
-    if body["event"].get("channel_type") == "im" and not body["event"].get("subtype"):
-        return await mention(ack, body, recorder, requester)
-    await ack()
-    return None
 
 
 async def _answer(

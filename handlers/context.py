@@ -1,7 +1,4 @@
-"""What every listener is given: the app's context, and who asks from where.
-
-Knows the shapes of Slack's payloads, and nothing of what is asked in them.
-"""
+"""What every listener is given: the app's context, and what records."""
 
 import asyncio
 import hashlib
@@ -11,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from bot.domain.notifications import OutboxEntry
-from bot.domain.slack import Actor, Destination, Requester, SlackLocation
+from bot.domain.slack import Destination, Requester
 from bot.notifications.notification import Announcement
 from bot.operations.authorization import audit_record
 from bot.operations.batch import Batches
@@ -23,9 +20,6 @@ from bot.slack.directory import LookupFailed
 from bot.store import RequestedChange, RequestedChanges, may_have_committed
 
 T = TypeVar("T")
-
-# Slack puts these in the place of a private channel's name: they say only its kind.
-UNNAMED_CHANNELS = ("privategroup", "directmessage", "mpdm")
 
 
 class StillRecording(Exception):
@@ -146,72 +140,13 @@ def attempt_id(dedupe_key: str) -> str:
     return stable_id(f"refused:{dedupe_key}")
 
 
-def has_requester(body: dict[str, Any]) -> bool:
-    """Return whether a payload names a person: Slack also posts notices, as app_rate_limited."""
-    if "command" in body:
-        return bool(body.get("user_id") and body.get("channel_id") and body.get("team_id"))
-    if "event" in body:
-        return isinstance(body["event"], dict)
-    user = body.get("user")
-    return isinstance(user, dict) and bool(user.get("id"))
-
-
-def requester_of(body: dict[str, Any]) -> Requester:
-    """Return who sent a command, a click, a submission or an event, and from where."""
-    return Requester(actor_of(body), location_of(body))
-
-
 async def identified(app: AppContext, requester: Requester) -> Requester:
     """Return the requester under the one id that they have, whichever Slack sent.
 
     Where Slack can't say who they are they are not identified, and nothing is recorded for them.
     """
-    if not requester.actor.id:  # no person wrote it
-        return requester
     try:
         actor = await app.services.directory.identify(requester.actor)
     except LookupFailed:
         actor = requester.actor.model_copy(update={"is_identified": False})
     return replace(requester, actor=actor)
-
-
-def actor_of(body: dict[str, Any]) -> Actor:
-    """Return the person behind a command, a click, a submission or an event."""
-    if "command" in body:
-        return Actor(id=body["user_id"], name=body.get("user_name", ""), team=body["team_id"])
-    if "event" in body:
-        event = body["event"]
-        team = event.get("user_team") or event.get("team") or body.get("team_id", "")
-        return Actor(id=event.get("user", ""), team=team)
-    user = body["user"]
-    team = user.get("team_id") or (body.get("team") or {}).get("id", "")
-    return Actor(id=user["id"], name=user.get("username") or user.get("name", ""), team=team)
-
-
-def location_of(body: dict[str, Any]) -> SlackLocation:
-    """Return where a payload comes from; a click names the message, and perhaps its thread."""
-    if "command" in body:
-        return SlackLocation(
-            channel=body["channel_id"],
-            response_url=body.get("response_url", ""),
-            channel_name=_channel_name(body.get("channel_name")),
-        )
-    if "event" in body:
-        event = body["event"]
-        return SlackLocation(channel=event.get("channel", ""), thread=event.get("thread_ts", ""))
-    channel = body.get("channel") or {}
-    container = body.get("container") or {}
-    message = body.get("message") or {}
-    is_ephemeral = container.get("is_ephemeral", False)
-    return SlackLocation(
-        channel=channel.get("id") or container.get("channel_id", ""),
-        card="" if is_ephemeral else container.get("message_ts", ""),
-        thread=message.get("thread_ts") or container.get("thread_ts", ""),
-        response_url=body.get("response_url", ""),
-        channel_name=_channel_name(channel.get("name")),
-    )
-
-
-def _channel_name(name: str | None) -> str:
-    """Return a public channel's name, and "" for any other."""
-    return "" if name is None or name in UNNAMED_CHANNELS else str(name)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, assert_never
 
 from slack_bolt import BoltResponse
 from slack_bolt.error import BoltUnhandledRequestError
@@ -29,17 +29,17 @@ from bot.messages import permissions as permission_messages
 from bot.operations.authorization import NoRight, NotAllowed
 from bot.operations.reading import ReadRefused
 from bot.secmaster import SecMasterError
+from bot.slack.client import code_of
 from bot.slack.connect import NotInTime
 from bot.slack.directory import LookupFailed
-from bot.slack.gateway import CannotPost, SlackFailed, code_of
+from bot.slack.error_codes import TRIGGER_GONE
+from bot.slack.gateway import CannotPost, SlackFailed, failure_of
 from bot.store import is_database_fault, may_have_committed
-from handlers.context import AppContext, StillRecording, requester_of
+from handlers.context import AppContext, StillRecording
 from handlers.parsing import ParseError
+from handlers.payloads import AnsweredIn, Payload, Unreadable
 
 log = logging.getLogger(__name__)
-
-# A trigger_id lives three seconds and opens one form.
-TRIGGER_ERRORS = {"expired_trigger_id", "trigger_exchanged", "invalid_trigger_id"}
 
 
 class UserError(Exception):
@@ -59,11 +59,15 @@ class InvalidInput(Exception):
         self.problem = problem
 
 
-def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, PLR0911 - a row each
+def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, PLR0911, PLR0912 - a row each
     """Return the message for an error; an unforeseen one is logged under a reference."""
     match error:
         case UserError():
             return error.message
+        case Unreadable():
+            extra = {"payload": error.kind.__name__, "missing": error.field}
+            log.warning("a payload of Slack's can't be read", extra=extra)
+            return denials.unreadable(error.field)
         case ParseError():
             return command_help.not_understood(error.problem, error.usage, error.nearest, app.root)
         case NotAllowed():
@@ -76,14 +80,16 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
             return text_message(explain(error))
         case CannotPost():
             return denials.cannot_post(error.code)
-        case SlackFailed():
+        case SlackFailed() if error.is_temporary:
             return text_message(
                 "Slack is in trouble, so this could not be shown. Try again in a moment."
             )
         case LookupFailed():
             return text_message("Slack could not be asked who you are. Try again in a moment.")
-        case SlackApiError() if code_of(error) in TRIGGER_ERRORS:
+        case SlackApiError() if code_of(error) in TRIGGER_GONE:
             return denials.too_late()
+        case SlackApiError():
+            return error_message(failure_of(error), app)
         case _:
             return _own_failure(error)
 
@@ -101,14 +107,17 @@ def _own_failure(error: Exception) -> Message:
         recorded_perhaps = may_have_committed(error)
         return denials.perhaps_recorded() if recorded_perhaps else denials.not_recorded()
     reference = secrets.token_hex(3)
+    if isinstance(error, SlackFailed):
+        log.error("Slack refused a call", extra={"code": error.code, "reference": reference})
+        return denials.own_fault(reference)
     log.error("unforeseen error", exc_info=error, extra={"reference": reference})
     return denials.own_fault(reference)
 
 
 async def answer_before_ack(
-    app: AppContext, error: Exception, body: dict[str, Any]
+    app: AppContext, error: Exception, payload: Payload | None
 ) -> BoltResponse:
-    """Answer a payload whose listener raised: Slack always gets its 200."""
+    """Answer a payload that could not be read, or whose listener raised: Slack gets its 200."""
     if isinstance(error, BoltUnhandledRequestError):
         return BoltResponse(status=200)
     if isinstance(error, InvalidInput):
@@ -117,17 +126,25 @@ async def answer_before_ack(
     message = error_message(error, app)
     if isinstance(error, NotAllowed) and error.refused.reason is RefusalReason.GONE:
         app.services.background.start(app.services.cards.redraw(error.ref), _log_undelivered)
+    source = error if isinstance(error, Unreadable) else payload
+    if source is None:  # it can't be told whose it was
+        return BoltResponse(status=200)
     if isinstance(error, StillRecording):
-        requester = requester_of(body)
-        run_after_ack(app, _tell_recorded(app, error.recording, requester), requester)
-    if "command" in body:
-        return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
-    if body.get("type") == "view_submission":
-        title = "Not recorded yet" if isinstance(error, StillRecording) else "Not sent"
-        view = modals.failed(title, message.text)
-        return BoltResponse(status=200, body={"response_action": "update", "view": view})
-    _start_sending(app, requester_of(body), message)
-    return BoltResponse(status=200)
+        work = _tell_recorded(app, error.recording, source.requester)
+        run_after_ack(app, work, source.requester)
+    match source.answered_in:
+        case AnsweredIn.ACKNOWLEDGEMENT:
+            return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
+        case AnsweredIn.VIEW:
+            title = "Not recorded yet" if isinstance(error, StillRecording) else "Not sent"
+            view = modals.failed(title, message.text)
+            return BoltResponse(status=200, body={"response_action": "update", "view": view})
+        case AnsweredIn.MESSAGE:
+            if source.requester.actor.id:
+                _start_sending(app, source.requester, message)
+            return BoltResponse(status=200)
+        case _:
+            assert_never(source.answered_in)
 
 
 async def _tell_recorded(
@@ -154,4 +171,7 @@ def _start_sending(app: AppContext, requester: Requester, message: Message) -> N
 
 
 async def _log_undelivered(error: Exception) -> None:
-    log.error("a message to one person was not delivered", exc_info=error)
+    if isinstance(error, SlackFailed):
+        log.warning("a message to one person was not delivered", extra={"code": error.code})
+    else:
+        log.error("a message to one person was not delivered", exc_info=error)

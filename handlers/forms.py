@@ -8,7 +8,7 @@ from typing import Any
 
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.domain.actions import Action
+from bot.domain.actions import MAX_REASON, Action
 from bot.domain.objects import visible
 from bot.domain.slack import Requester, SlackLocation
 from bot.domain.snapshots import due_end
@@ -19,7 +19,8 @@ from bot.services import Services
 from handlers import operations
 from handlers.context import AppContext, Recorder, attempt_id
 from handlers.errors import InvalidInput, UserError
-from handlers.parsing import ParseError, check_param
+from handlers.parsing import ParseError, check_param, check_reason
+from handlers.payloads import Submission
 from handlers.requests import ActionRequest
 
 
@@ -126,20 +127,23 @@ async def open_view(
     return await open_or_push(trigger_id=trigger_id, view=view)
 
 
-async def submit(recorder: Recorder, view: dict[str, Any], requester: Requester) -> None:
+async def submit(recorder: Recorder, submission: Submission) -> None:
     """Check a submitted form and record its action.
 
     The requester is authorized again, for their right may have gone since the form was opened.
     Raises NotAllowed, InvalidInput for an input to correct, or UserError.
     """
-    app, (state, typed) = recorder.app, modals.read_form(view)
+    app, form = recorder.app, modals.read_form(submission.metadata, submission.inputs)
+    if form is None:
+        raise UserError(denials.newer_form())
+    state, typed = form
     action = modals.action_of(state)
-    reason = typed.get(modals.REASON, "").strip()
+    reason = read_form_reason(typed.get(modals.REASON, ""))
     params = _read_params(action, typed)
     # The same words sent twice are one submission; others are another.
-    dedupe_key = f"{view['id']}:{json.dumps(typed, sort_keys=True)}"
+    dedupe_key = f"{submission.view_id}:{json.dumps(typed, sort_keys=True)}"
     # A modal has no location of its own: it answers where it was opened.
-    requester = replace(requester, location=state.location)
+    requester = replace(submission.requester, location=state.location)
     grant = await authorize(
         app.services,
         requester,
@@ -173,6 +177,19 @@ async def submit(recorder: Recorder, view: dict[str, Any], requester: Requester)
         confirmed=bool(grant.allowed.confirm),
     )
     await operations.record(recorder, request, requester, dedupe_key, grant)
+
+
+def read_form_reason(text: str, limit: int = MAX_REASON) -> str:
+    """Return the reason typed in a form; raises InvalidInput for one that is too long.
+
+    Slack's own windows let nobody type a longer one.
+    """
+    reason = text.strip()
+    try:
+        check_reason(reason, limit)
+    except ParseError as error:
+        raise InvalidInput(modals.REASON, error.problem) from error
+    return reason
 
 
 def _read_params(action: Action, typed: dict[str, str]) -> dict[str, str]:

@@ -129,7 +129,7 @@ async def _draw(
     The caller holds the lock of that Home.
     """
     views, drawn_options = app.services.store.home_views, None
-    reader = await open_reader(app.services, actor)
+    reader = await open_reader(app.services, actor, *DECISIONS, *RETRIES)
 
     def save_snapshots(home: Home) -> None:
         """Save what is shown with buttons, so that a change before the press is noticed."""
@@ -156,7 +156,12 @@ async def _draw(
             return False
         if home:
             await asyncio.to_thread(save_snapshots, home)
-        await gateway.call(app.services.slack.client.views_publish(user_id=actor.id, view=view))
+        try:
+            await gateway.call(app.services.slack.client.views_publish(user_id=actor.id, view=view))
+        except gateway.SlackFailed as error:
+            if not error.is_temporary:  # it would be refused for as long as it looks the same
+                await asyncio.to_thread(views.save_fingerprint, actor.id, fingerprint)
+            raise
         drawn_options = options
     await asyncio.to_thread(views.save_fingerprint, actor.id, fingerprint)
     return True
@@ -239,6 +244,8 @@ class HomeRefresher:
     async def refresh(self) -> None:
         """Draw the recently opened Homes that have changed, up to ``at_once`` of them."""
         app, remaining = self.app, self.at_once
+        if app.services.slack.token.refusal:
+            return
         since = app.services.clock.now() - RECENTLY_OPENED
         views = await asyncio.to_thread(app.services.store.home_views.opened_since, since)
         polls = await asyncio.to_thread(_polls, app) if views else []
@@ -250,6 +257,12 @@ class HomeRefresher:
             try:
                 async with app.home_locks.get(user):
                     drawn = await _draw(app, Actor(id=user), source, fingerprint)
+            except (LookupFailed, gateway.SlackFailed) as error:
+                details = {"user": user, "code": error.code}
+                log.warning("Home view not published, by Slack", extra=details)
+                if error.is_temporary:
+                    return  # the next poll is soon enough
+                drawn = False
             except Exception as error:
                 # One that can't be drawn must not stand before the others.
                 log.warning("Home view not published", exc_info=error, extra={"user": user})

@@ -57,9 +57,14 @@ def refuse_more(words: str) -> None:
 def read_reason(words: str) -> str:
     """Return the reason as it was typed; raises ParseError for one that is too long."""
     reason = plain(words)
-    if len(reason) > MAX_REASON:
-        raise ParseError(f"The reason has {len(reason):,} characters; {MAX_REASON:,} are possible.")
+    check_reason(reason)
     return reason
+
+
+def check_reason(reason: str, limit: int = MAX_REASON) -> None:
+    """Raise ParseError for a reason that is longer than ``limit`` characters."""
+    if len(reason) > limit:
+        raise ParseError(f"The reason has {len(reason):,} characters; {limit:,} are possible.")
 
 
 def refuse_second_id(kind: ObjectKind, words: str) -> None:

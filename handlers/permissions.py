@@ -133,7 +133,7 @@ def take_person(arguments: Arguments) -> tuple[str, str]:
 
 async def why(app: AppContext, request: ExplainPolicy, delivery: Delivery) -> Message:
     """Return which rule allows or refuses the person each action, and which roles could."""
-    reader = await open_reader(app.services, delivery.requester.actor)
+    reader = await open_reader(app.services, delivery.requester.actor, *TABLE)
     ref, snapshot = await find_object(app, reader, request.id, request.kinds)
     principal, rules = reader.principal, reader.config.rules
     context = authorization.policy_context(app.services, ref, snapshot)
@@ -151,7 +151,7 @@ async def why(app: AppContext, request: ExplainPolicy, delivery: Delivery) -> Me
 async def whoami(app: AppContext, _request: Whoami, delivery: Delivery) -> Message:
     """Return who a person is to the policy, and what they may do."""
     actor = delivery.requester.actor
-    principal = await app.services.directory.principal(actor)
+    principal = await app.services.directory.principal(actor, app.config.roles)
     name = await app.services.directory.name(actor.id)
     return command_help.whoami(principal, name, app.config)
 
@@ -197,16 +197,15 @@ async def create_delegation(
     """
     app, requester = recorder.app, delivery.requester
     attempt = attempt_id(delivery.dedupe_key)
-    delegator = await authorization.require_right(
-        app.services, requester, Right.DELEGATE, attempt_id=attempt
-    )
+    await authorization.require_right(app.services, requester, Right.DELEGATE, attempt_id=attempt)
+    delegator = await app.services.directory.principal(requester.actor, app.config.roles)
     now, user = app.services.clock.now(), request.delegate
     zone = await app.services.directory.time_zone(requester.actor.id)
     until = parse_moment(request.until, now, zone)
     longest = app.config.delegation.longest
     if until - app.services.clock.now() > longest:
         raise UserError(permission_messages.delegation_too_long(longest))
-    delegate = await app.services.directory.principal(Actor(id=user))
+    delegate = await app.services.directory.principal(Actor(id=user), {})
     is_nobody_else = delegate.id in (delegator.id, app.services.slack.bot_user)
     if is_nobody_else or delegate.guest or delegate.outsider:
         raise UserError(permission_messages.cannot_delegate_to(user))

@@ -14,8 +14,9 @@ from bot.domain.snapshots import ListPage, Snapshot
 from bot.messages import PAGE, Message, denials, lists, modals, private_cards
 from bot.operations.reading import Reader, ReadRefused, open_reader
 from bot.secmaster import NotFound, QueryType, SecMaster, SecMasterError
+from bot.slack.client import code_of
 from bot.slack.directory import LookupFailed
-from bot.slack.gateway import code_of
+from bot.slack.error_codes import VIEW_GONE
 from handlers.context import AppContext
 from handlers.errors import UserError, error_message
 from handlers.requests import ShowCard
@@ -195,5 +196,5 @@ async def _update_view(app: AppContext, view_id: str, view: dict[str, Any]) -> N
     try:
         await app.services.slack.client.views_update(view_id=view_id, view=view)
     except SlackApiError as error:
-        if code_of(error) != "not_found":
+        if code_of(error) != VIEW_GONE:
             raise

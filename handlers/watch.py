@@ -186,15 +186,18 @@ async def require_any_decision(
 
     Snoozing it asks for that much: a reminder that does not come decides as well.
     """
-    principal = await app.services.directory.principal(requester.actor)
+    config = app.config
+    kind = tracked.ref.kind
+    actions = [action for action in TABLE if action.kind == kind and action.claim_group]
+    roles = config.roles_about(*actions)
+    principal = await app.services.directory.principal(requester.actor, roles)
     context = authorization.policy_context(app.services, tracked.ref, tracked.snapshot)
     refusals = []
-    for action in TABLE:
-        if action.kind == tracked.ref.kind and action.claim_group:
-            decision = decide(app.config.rules, principal, action, context)
-            if not isinstance(decision, Refused):
-                return
-            refusals.append((action, decision))
+    for action in actions:
+        decision = decide(config.rules, principal, action, context)
+        if not isinstance(decision, Refused):
+            return
+        refusals.append((action, decision))
     action, refused = refusals[0]
     raise NotAllowed(action, tracked.ref, refused)
 

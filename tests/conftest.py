@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -15,7 +15,9 @@ from bot.app import App
 from bot.cli.demo_story import POLICY
 from bot.runtime.timeouts import Timeouts
 from bot.sandbox.secmaster import SecMasterSandbox
+from bot.sandbox.slack.methods import ALL_SCOPES
 from bot.services import Services
+from bot.web.socket_mode import CONNECTIONS
 from tests.support.clock import FakeClock
 from tests.support.databases import Databases
 from tests.support.environment import BotEnvironment, policy, settings_for
@@ -89,8 +91,14 @@ async def secmaster(clock: FakeClock) -> AsyncIterator[SecMasterSandbox]:
 
 
 @pytest.fixture
-async def slack(clock: FakeClock) -> AsyncIterator[SlackRecorder]:
-    sandbox = SlackRecorder(clock=lambda: clock.now().timestamp(), patience=PATIENCE)
+def scopes() -> Iterable[str]:
+    """What the bot's token may do in Slack; a test may take some of it away."""
+    return ALL_SCOPES
+
+
+@pytest.fixture
+async def slack(clock: FakeClock, scopes: Iterable[str]) -> AsyncIterator[SlackRecorder]:
+    sandbox = SlackRecorder(clock=lambda: clock.now().timestamp(), patience=PATIENCE, scopes=scopes)
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
@@ -128,6 +136,8 @@ async def environment(  # noqa: PLR0917 - pytest passes fixtures by name
     settings = settings_for(slack.url, secmaster.url, database_url, socket=mode == "socket")
     async with App(settings, policy(rules), timeouts, clock) as app:
         slack.request_url = None if mode == "socket" else f"{app.url}/slack/events"
+        if mode == "socket":
+            await slack.until(lambda: len(slack.socket_mode.connections) == CONNECTIONS)
         yield BotEnvironment(slack, secmaster, app, clock)
 
 

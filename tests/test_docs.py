@@ -5,6 +5,7 @@ import re
 import textwrap
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from bot.operations.transitions import TABLE as TRANSITIONS
 from bot.operations.transitions import Effect
 from bot.policy.config import Config, load, parse
 from bot.settings import Settings
-from bot.slack.manifest import EMAILS, SCOPES
+from bot.slack.scopes import EMAILS, SCOPES, Scope
 from bot.web.metrics import exposition
 from handlers.command_row import AnyCommand
 from handlers.command_table import TABLE as COMMAND_TABLE
@@ -33,12 +34,16 @@ OPERATE = (ROOT / "docs/operate.md").read_text()
 POLICY = (ROOT / "docs/policy.md").read_text()
 COMMANDS = (ROOT / "docs/commands.md").read_text()
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
+FAULTS = (ROOT / "docs/troubleshooting.md").read_text()
 ENV_EXAMPLE = (ROOT / ".env.example").read_text()
 POLICY_EXAMPLE = ROOT / "secmaster-bot.example.toml"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 FENCE = re.compile(r"^( *)```(.*)\n(?s:(.*?))^\1```$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+# Sentences that Slack shows by itself.
+SLACKS_OWN = {"This app did not respond"}
 
 # The columns of the table of transitions, after the effect and what is done.
 TRANSITION_COLUMNS = ("done", "final", "retryable", "in_doubt", "not_visible")
@@ -264,7 +269,7 @@ def test_the_readme_says_what_each_dependency_is_for(name: str) -> None:
 
 def metric_names() -> set[str]:
     nothing = WatchStatus(interval=15, polls=(), behind={}, open={}, queued=0, closed_channels=())
-    return set(re.findall(r"^# TYPE (\S+)", exposition(nothing).decode(), re.MULTILINE))
+    return set(re.findall(r"^# TYPE (\S+)", exposition(nothing, {}).decode(), re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", sorted(metric_names()))
@@ -272,9 +277,57 @@ def test_every_metric_has_its_row(name: str) -> None:
     assert f"`{name}`" in first_cells(OPERATE)
 
 
-@pytest.mark.parametrize("scope", [*SCOPES, EMAILS])
-def test_every_scope_is_explained(scope: str) -> None:
-    assert f"`{scope}`" in first_cells(OPERATE)
+@pytest.mark.parametrize("scope", [*SCOPES, EMAILS], ids=lambda scope: scope.name)
+def test_every_scope_is_explained(scope: Scope) -> None:
+    need = "optional" if scope.optional else "required"
+    assert f"| `{scope.name}` | {scope.purpose} | {need} | {scope.loss} |" in table_rows(OPERATE)
+
+
+# What one reads, by the page of faults.
+
+
+@cache
+def texts_of_code() -> tuple[str, ...]:
+    """Every text in the code, with … for what is put in."""
+    texts = []
+    for folder in ("bot", "handlers"):
+        for file in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.JoinedStr):
+                    parts = [getattr(part, "value", None) for part in node.values]
+                    texts.append("".join(part if isinstance(part, str) else "…" for part in parts))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    texts.append(node.value)
+    return tuple(re.sub(r"\{\w*\}", "…", text) for text in texts)
+
+
+def quoted() -> Iterator[str]:
+    """What the page says that one reads: from the bot in italics, in its log as several words."""
+    rows = "\n".join(line for line in FAULTS.splitlines() if line.startswith("|"))
+    yield from re.findall(r"(?<!\*)\*([^*|]+)\*(?!\*)", rows)
+    commands = ("/", "secmaster-bot", "doctor", "policy check")
+    for words in re.findall(r"`([^`]+)`", rows):
+        is_setting = "=" in words or words.startswith("[") or " " not in words
+        if not is_setting and not words.startswith(commands) and words not in SLACKS_OWN:
+            yield words
+
+
+@pytest.mark.parametrize("words", sorted(set(quoted())))
+def test_what_the_bot_is_said_to_say_is_said_somewhere(words: str) -> None:
+    parts = [re.escape(part.strip()) for part in words.rstrip(".").split("…")]
+    pattern = re.compile(".*".join(parts), re.DOTALL)
+    assert any(map(pattern.search, texts_of_code()))
+
+
+@pytest.mark.parametrize(
+    "words", sorted(set(re.findall(r"`(/secmaster|secmaster-bot) (\w+)", FAULTS)))
+)
+def test_what_finds_a_fault_is_a_command(words: tuple[str, str]) -> None:
+    place, name = words
+    if place == "secmaster-bot":
+        assert name in {command.split()[0] for command in cli_commands()}
+    elif name != "is":
+        assert name in {name for command in COMMAND_TABLE for name in command.names}
 
 
 def links() -> Iterator[Any]:

@@ -1,13 +1,29 @@
 """``secmaster-bot doctor``: what keeps this installation from working."""
 
 import asyncio
+from typing import Annotated
 
 import typer
 
+from bot.cli.process import refuse
 
-def doctor() -> None:
+
+def doctor(
+    listen: Annotated[  # noqa: FBT002
+        bool, typer.Option("--listen", help="Wait for one request of Slack's, in the bot's place.")
+    ] = False,
+    within: Annotated[
+        float, typer.Option(min=0.1, help="For how many seconds --listen waits.")
+    ] = 300,
+) -> None:
     """Check settings, Slack, SecMaster, clocks and database; change nothing."""
+    from bot.app import StartError
     from bot.cli.doctor_checks import examine
+    from bot.cli.doctor_listen import listen_once
 
-    if not asyncio.run(examine()):
+    try:
+        well = asyncio.run(listen_once(within) if listen else examine())
+    except StartError as error:
+        refuse(str(error))
+    if not well:
         raise typer.Exit(1)

@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.markup import escape
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.logs import hide
 from bot.messages.permissions import missing_read_rules, nobody_reads
@@ -23,15 +25,19 @@ from bot.policy.channels import named_channels
 from bot.policy.config import Config, ConfigError
 from bot.policy.config import load as load_policy
 from bot.runtime.clock import Clock
+from bot.runtime.timeouts import SocketTimeouts
 from bot.secmaster import Forbidden, SecMasterError
 from bot.secmaster.connect import open_secmaster
 from bot.settings import Settings, SettingsError
 from bot.settings import load as load_settings
 from bot.slack.audience import AudienceReader
-from bot.slack.connect import open_slack
-from bot.slack.manifest import scopes
+from bot.slack.connect import address_client, open_slack
+from bot.slack.installation import Installation
+from bot.slack.scopes import losses, missing_scopes
 from bot.store import UnsupportedDatabase, connect, readable_by_others, schema_versions
+from bot.web.socket_connection import Connection, NotOpened, open_connection
 
+MISSING_SCOPE = "missing_scope"
 MAX_CLOCK_SKEW = 60.0  # seconds; the gateway refuses signatures more than 15 minutes off
 
 
@@ -88,39 +94,72 @@ def read_policy(settings: Settings) -> Config:
 
 
 async def check_slack(settings: Settings) -> str:
-    """Ask Slack who the bot is, and check the scopes that its token has."""
+    """Ask Slack who the bot is, and check the scopes that its token has.
+
+    Missing optional ones are told; what is lost without them is nobody's mistake.
+    """
     async with AsyncExitStack() as stack:
-        client = await open_slack(settings, stack)
-        try:
-            identity = await client.auth_test()
-        except SlackApiError as error:
-            raise CheckFailed(
-                f"SLACK_BOT_TOKEN is refused: {error.response.get('error')}"
-            ) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise CheckFailed(f"{settings.slack_api_url} can't be reached: {error}") from error
-    granted = {scope.strip() for scope in identity.headers.get("x-oauth-scopes", "").split(",")}
-    if missing := sorted(set(scopes(read_policy(settings))) - granted):
-        raise CheckFailed(f"scopes are missing, reinstall the app with them: {', '.join(missing)}")
-    return f"{identity['user']} in {identity['team']}, all scopes"
+        identity = await ask_identity(await open_slack(settings, stack), settings)
+    config, granted = read_policy(settings), identity.headers.get("x-oauth-scopes", "")
+    missing = missing_scopes(config, granted)
+    if required := [scope for scope in missing if not scope.optional]:
+        names = ", ".join(scope.name for scope in required)
+        raise CheckFailed(
+            f"scopes are missing: {names}; {losses(missing)}. Print the manifest, put it in "
+            "the app's settings and reinstall the app"
+        )
+    scope_notes = f"optional scopes are missing: {losses(missing)}" if missing else "all scopes"
+    sentences = [f"{identity['user']} in {identity['team']}, {scope_notes}"]
+    return "; ".join([*sentences, *organisation_notes(Installation.read(identity), config)])
+
+
+async def ask_identity(client: AsyncWebClient, settings: Settings) -> AsyncSlackResponse:
+    """Ask Slack who the bot is; raises CheckFailed."""
+    try:
+        return await client.auth_test()
+    except SlackApiError as error:
+        raise CheckFailed(f"SLACK_BOT_TOKEN is refused: {error.response.get('error')}") from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise CheckFailed(f"{settings.slack_api_url} can't be reached: {error}") from error
+
+
+def organisation_notes(installation: Installation, config: Config) -> list[str]:
+    """Return who belongs here where the workspace is in an Enterprise Grid; raises CheckFailed."""
+    named = ", ".join(config.organisation.workspaces)
+    if not installation.enterprise:
+        unused = "[organisation] changes nothing: this workspace is a part of no Enterprise Grid"
+        return [unused] if named else []
+    if installation.is_org_wide and not named and not installation.team:
+        raise CheckFailed(
+            f"the app is installed for all of the Enterprise Grid {installation.enterprise}, and "
+            "Slack lists user groups by workspace: name workspaces under [organisation] in the "
+            "policy"
+        )
+    kind = "installed for all of" if installation.is_org_wide else "a part of"
+    own = f"{named} and {installation.team}" if installation.team else named
+    counted = f"those who are in {own}" if named else "the people of all its workspaces"
+    return [f"{kind} the Enterprise Grid {installation.enterprise}: {counted} belong here"]
 
 
 async def check_slack_delivery(settings: Settings) -> str:
-    """Check how Slack reaches the bot: in Socket Mode by asking for a connection's address."""
+    """Check how Slack reaches the bot: in Socket Mode by opening a connection for a moment."""
     if not settings.slack_app_token:
         return "HTTP: point the app's request URLs at https://…/slack/events of this bot"
-    app_token = settings.slack_app_token.get_secret_value()
     async with AsyncExitStack() as stack:
-        client = await open_slack(settings, stack)
-        try:
-            await client.apps_connections_open(app_token=app_token)
-        except SlackApiError as error:
-            raise CheckFailed(
-                f"SLACK_APP_TOKEN is refused: {error.response.get('error')}"
-            ) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise CheckFailed(f"{settings.slack_api_url} can't be reached: {error}") from error
-    return "Socket Mode: connections may be opened"
+        await open_socket(settings, stack)
+    return "Socket Mode: a connection opens, and Slack says hello"
+
+
+async def open_socket(settings: Settings, stack: AsyncExitStack) -> Connection:
+    """Open a connection in Socket Mode until the stack closes it; raises CheckFailed."""
+    app_token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else ""
+    client = address_client(await open_slack(settings, stack))
+    try:
+        connection = await open_connection(client, app_token, SocketTimeouts())
+    except NotOpened as error:
+        raise CheckFailed(error.problem) from error
+    stack.push_async_callback(connection.close)
+    return connection
 
 
 async def check_channels(settings: Settings) -> str:
@@ -129,13 +168,18 @@ async def check_channels(settings: Settings) -> str:
     named = sorted(named_channels(config))
     sentences, problems = [f"{len(named)} named by the policy"], []
     async with AsyncExitStack() as stack:
-        reader = AudienceReader(await open_slack(settings, stack))
+        client = await open_slack(settings, stack)
+        installation = Installation.read(await ask_identity(client, settings))
+        reader = AudienceReader(client, installation.teams(config.organisation.workspaces))
         for channel in named:
             try:
                 audience = await reader.read(channel)
             except SlackApiError as error:
                 code = error.response.get("error")
-                problems.append(f"{channel} can't be read ({code}): correct its id, or invite me")
+                remedy = (
+                    "see Slack above" if code == MISSING_SCOPE else "correct its id, or invite me"
+                )
+                problems.append(f"{channel} can't be read ({code}): {remedy}")
                 continue
             except (aiohttp.ClientError, TimeoutError) as error:
                 raise CheckFailed(f"{settings.slack_api_url} can't be reached: {error}") from error

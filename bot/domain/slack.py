@@ -96,6 +96,15 @@ class SlackFile(Value):
 
 
 @dataclass(frozen=True, slots=True)
+class FormInput:
+    """What a person put into one input of a form: a text, the values of options, or files."""
+
+    text: str = ""
+    options: tuple[str, ...] = ()
+    files: tuple[SlackFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Requester:
     """The person who asks, and where."""
 

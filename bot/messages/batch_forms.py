@@ -1,9 +1,9 @@
 """The views in which several objects are selected and confirmed for one action."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ValidationError
 from slack_sdk.models.blocks import (
@@ -23,7 +23,7 @@ from bot.domain.batches import BatchQuery, SkippedItem
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import ObjectKind, Ref, Value
 from bot.domain.reasons import SkipReason
-from bot.domain.slack import SlackLocation
+from bot.domain.slack import FormInput, SlackLocation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages.blocks import Message, context, plain_name, section, text_message
 from bot.messages.labels import labels
@@ -36,6 +36,7 @@ LONGEST_REASON = 500  # a view remembers 3,000 characters in all, and twenty obj
 VALUE = 150  # characters of an option's value
 NAME = 75  # characters of an option's text
 ACTION, OBJECTS, REASON = "action", "objects", "reason"
+CHOOSING, CONFIRMING = "choosing", "confirming"  # the callback ids of the two views
 CHOOSE = "Select several"
 WAITING = {"task": "wait for a decision", "instance": "have failed"}
 WAITS = {"task": "waits for a decision", "instance": "has failed"}
@@ -87,6 +88,16 @@ class BatchConfirmation(Value):
     location: SlackLocation
     reason: str
     items: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read what a confirmation view remembers; None for one that this version can't read."""
+        try:
+            confirmation = cls.model_validate_json(text)
+            readable = bool(confirmation.buttons)
+        except (ValidationError, KeyError):  # KeyError: an action of another version
+            return None
+        return confirmation if readable else None
 
     @property
     def buttons(self) -> tuple[ButtonValue, ...]:
@@ -173,26 +184,27 @@ def selection_form(
             ),
         ),
     ]
-    return _modal(state, blocks, callback="choosing", submit="Next")
+    return _modal(state, blocks, callback=CHOOSING, submit="Next")
 
 
-def read_selection(view: dict[str, Any]) -> tuple[BatchFormState, BatchSelection | None]:
+def read_selection(
+    metadata: str, inputs: Mapping[str, FormInput]
+) -> tuple[BatchFormState, BatchSelection] | None:
     """Read a submitted selection view.
 
-    The selection is None where an option was made by another version and can't be read.
+    None where it, or an option in it, was made by another version and can't be read.
     """
-    values = view["state"]["values"]
-    elements = {name: next(iter(block.values())) for name, block in values.items()}
-    choice = elements[ACTION].get("selected_option") or {}
-    options = elements[OBJECTS].get("selected_options") or []
-    reason = (elements[REASON].get("value") or "").strip()
-    state = BatchFormState.model_validate_json(view["private_metadata"])
-    action = choice.get("value", "")
-    buttons = [ButtonValue.parse(option["value"]) for option in options]
+    try:
+        state = BatchFormState.model_validate_json(metadata)
+        choice, objects, reason = inputs[ACTION], inputs[OBJECTS], inputs[REASON].text.strip()
+    except (ValidationError, KeyError):  # KeyError: it has other inputs
+        return None
+    action = next(iter(choice.options), "")
+    buttons = [ButtonValue.parse(option) for option in objects.options]
     items = tuple(button for button in buttons if button and button.ref.kind == state.kind)
     possible = [action.name for action in batch_actions(state.kind)]
     if len(items) < len(buttons) or action not in (*possible, ""):
-        return state, None
+        return None
     return state, BatchSelection(action=action, items=items, reason=reason)
 
 
@@ -306,7 +318,7 @@ def _modal(
     blocks: list[Block],
     *,
     title: str = CHOOSE,
-    callback: str = "confirming",
+    callback: str = CONFIRMING,
     submit: str = "",
 ) -> dict[str, Any]:
     """Return a modal that remembers ``state``; without ``submit`` there is only the way back."""

@@ -92,7 +92,7 @@ def whoami(principal: Principal, name: str, config: Config) -> Message:
     roles = ", ".join(inline(role, 40) for role in sorted(principal.roles)) or "none"
     lines = [f"{mention_user(principal.id)} ({inline(name, 60)}), roles: *{roles}*"]
     if principal.guest or principal.outsider:
-        subject = "A guest" if principal.guest else "A person of another organisation"
+        subject = "A guest" if principal.guest else "A person of another organisation or workspace"
         lines.append(f"{subject} may not read or change anything.")
     else:
         rows: tuple[Action | Read, ...] = (*READS, *TABLE)

@@ -17,7 +17,9 @@ from bot.policy.rules import Role
 # the roles that may, with who has them; {letters} are those that look like others.
 REFUSAL_SENTENCES = {
     RefusalReason.GUEST: "Guests may not read or change anything here.",
-    RefusalReason.OUTSIDER: "People of other organisations may not read or change anything here.",
+    RefusalReason.OUTSIDER: (
+        "People of other organisations or workspaces may not read or change anything here."
+    ),
     RefusalReason.UNKNOWN_PERSON: (
         "Slack could not be asked who you are, so nothing may be allowed. Try again."
     ),
@@ -169,6 +171,22 @@ def newer_button() -> Message:
     return text_message(
         "This button is from another version of this bot and was not understood, so nothing was "
         "sent. Use the command instead, or show the card again."
+    )
+
+
+def newer_form() -> Message:
+    """Say that a form was made by another version of the bot and can't be read."""
+    return text_message(
+        "This form is from another version of this bot and was not understood, so nothing was "
+        "sent. Close it, and open it again."
+    )
+
+
+def unreadable(field: str) -> Message:
+    """Say that what Slack sent lacks something; ``field`` is Slack's name for it."""
+    return text_message(
+        f"What Slack sent was not understood: its {code(field)} is missing. Nothing was sent to "
+        "SecMaster. Try again; if that does not help, tell whoever runs this bot."
     )
 
 

@@ -5,8 +5,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
+from pydantic import ValidationError
 from slack_sdk.models.blocks import (
     Block,
     ButtonElement,
@@ -19,7 +20,7 @@ from slack_sdk.models.views import View
 
 from bot.domain.actions import BY_NAME, MAX_REASON, Action, Param
 from bot.domain.objects import Ref, Value, visible
-from bot.domain.slack import SlackFile, SlackLocation
+from bot.domain.slack import FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage, Snapshot
 from bot.messages.blocks import RenderContext, actions, context, fields, header, plain_name, section
 from bot.messages.fields import TASK_WORDS, details_passages, facts, labelled
@@ -29,6 +30,7 @@ from bot.messages.text import clip, code, date_token, escape, inline
 from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance, Task
 
+FORM = "form"  # its callback id
 REASON = "reason"
 NAME = "name"
 WAITING = "What waits"
@@ -73,6 +75,15 @@ class FormState(Value):
     decision_fingerprint: str = ""
     break_glass: bool = False
     name_hash: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read what a form remembers; None for one that this version can't read."""
+        try:
+            state = cls.model_validate_json(text)
+        except ValidationError:
+            return None
+        return state if state.action in BY_NAME else None
 
 
 def hash_name(name: str) -> str:
@@ -138,7 +149,7 @@ def form(
     title = words.title or f"{words.button} {action.kind}"
     return View(
         type="modal",
-        callback_id="form",
+        callback_id=FORM,
         title=clip("Break the glass" if state.break_glass else title, 24),
         submit=clip(words.button, 24),
         close="Back",
@@ -147,23 +158,19 @@ def form(
     ).to_dict()
 
 
-def read_form(view: dict[str, Any]) -> tuple[FormState, dict[str, str]]:
-    """Read a submitted form: its state, with the files it was given, and the texts by block."""
-    values = view["state"]["values"]
-    elements = {name: next(iter(block.values())) for name, block in values.items()}
-    files = [file for element in elements.values() for file in files_in(element)]
-    state = FormState.model_validate_json(view["private_metadata"])
-    texts = {name: element.get("value") or "" for name, element in elements.items()}
+def read_form(
+    metadata: str, inputs: Mapping[str, FormInput]
+) -> tuple[FormState, dict[str, str]] | None:
+    """Read a submitted form: its state, with the files it was given, and the texts by block.
+
+    None for a form that this version can't read.
+    """
+    state = FormState.parse(metadata)
+    if state is None:
+        return None
+    files = [file for filled in inputs.values() for file in filled.files]
+    texts = {block: filled.text for block, filled in inputs.items()}
     return state.model_copy(update={"files": (*state.files, *files)}), texts
-
-
-def files_in(source: dict[str, Any]) -> tuple[SlackFile, ...]:
-    """Return the files of a message or of an input, as a form can carry them."""
-    return tuple(
-        SlackFile(id=file["id"], name=clip(file.get("name") or file["id"], FILE_NAME))
-        for file in source.get("files") or ()
-        if file.get("mode") != "tombstone"  # what remains of a deleted one
-    )
 
 
 def action_of(state: FormState) -> Action:

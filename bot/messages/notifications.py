@@ -97,9 +97,9 @@ def backlog(*, tasks: int, failed: int, overdue: int, oldest: datetime | None) -
 
 
 def channel_closed(destination: Destination, error_code: str) -> Message:
-    """Tell the admins that nothing is posted in a channel, or that a user group is empty.
+    """Tell the admins that nothing can be posted in a channel or to somebody.
 
-    ``error_code`` is Slack's word for why, a ChannelRefusal, or that of an empty group.
+    ``error_code`` is Slack's word for why, a ChannelRefusal, or ours for an empty user group.
     """
     name = destination_name(destination)
     if error_code == ChannelRefusal.NOT_NAMED:
@@ -119,6 +119,12 @@ def channel_closed(destination: Destination, error_code: str) -> Message:
             f"⚠️ Nobody is in {name} ({code(error_code)}). What is for it goes to "
             "the fallback channel, if there is one, until somebody is. Add people to it, or change "
             "its route."
+        )
+    if destination.kind is DestinationKind.PERSON:
+        return text_message(
+            f"⚠️ I can't write to {name} any more ({code(error_code)}). What is for them goes to "
+            "the fallback channel, if there is one, until I can again. If they have left, change "
+            "the route that names them."
         )
     return text_message(
         f"⚠️ I can't post in {name} any more ({code(error_code)}). Its cards go "

@@ -30,7 +30,9 @@ MAY_BREAK_GLASS = "; you may break the glass"
 # {rule} is the rule that refused, {roles} are those that may, {letters} those that mislead.
 REFUSAL_TEXTS = {
     RefusalReason.GUEST: "guests may not read or change anything",
-    RefusalReason.OUTSIDER: "people of other organisations may not read or change anything",
+    RefusalReason.OUTSIDER: (
+        "people of other organisations or workspaces may not read or change anything"
+    ),
     RefusalReason.UNKNOWN_PERSON: "Slack could not be asked who this is",
     RefusalReason.UNMAPPED: (
         "{rule} refuses the creator, and nobody told me who this is in SecMaster"

@@ -6,6 +6,7 @@ when a process died is taken over by the next one, which looks for it in Slack f
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,15 +15,20 @@ from bot.domain.notifications import OutboxEntry
 from bot.domain.slack import Destination, DestinationKind
 from bot.notifications import fallback, planner
 from bot.notifications.delivery import deliver, entries_together, slack_channel
+from bot.runtime.clock import Clock
 from bot.secmaster import Refused, SecMasterError, Unreadable
 from bot.services import Services
-from bot.slack.gateway import MESSAGE_GONE_CODES, CannotPost, SlackFailed
+from bot.slack.directory import LookupFailed
+from bot.slack.error_codes import SlackErrorKind
+from bot.slack.gateway import CannotPost, SlackFailed
 
 log = logging.getLogger(__name__)
 
-RETRY_PAUSE = 5.0  # seconds before Slack or SecMaster is asked again
+RETRY_PAUSES = (5.0, 10.0, 20.0, 40.0, 80.0, 120.0)  # seconds before Slack is asked again
+BETWEEN_RETRIES = 3.0  # seconds, of all destinations together
 KEEPS_PLACE = timedelta(minutes=1)  # for which an entry in trouble stays first in line
 POSTPONED_BY = timedelta(minutes=2)  # then the others have their turn: it must not starve them
+POSTPONED_AT_MOST = timedelta(hours=1)
 NO_MEMBERS = "no_members"  # our code for a user group that is empty or gone
 PLANNED_AT_ONCE = 100  # objects read from the database at a time
 REPLAN_AFTER = timedelta(minutes=1)  # for an object that could not be planned
@@ -98,10 +104,16 @@ class ChannelWorkers:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._pace = RetryPace(services.clock)
         self._running: dict[Destination, asyncio.Task[None]] = {}
 
     async def start_ready(self) -> None:
-        """Start a worker for each destination that something is ready for, unless one runs."""
+        """Start a worker for each destination that something is ready for, unless one runs.
+
+        While Slack refuses our token nothing is begun: it stays in the outbox, in order.
+        """
+        if self._services.slack.token.refusal:
+            return
         outbox, now = self._services.store.outbox, self._services.clock.now()
         for destination in await asyncio.to_thread(outbox.ready_destinations, now):
             if destination not in self._running:
@@ -116,9 +128,41 @@ class ChannelWorkers:
 
     async def _run(self, destination: Destination) -> None:
         try:
-            await ChannelWorker(self._services, destination).run()
+            await ChannelWorker(self._services, destination, self._pace).run()
         finally:
             del self._running[destination]
+
+
+class RetryPace:
+    """When what could not be posted is tried again: ever later, and few at a time.
+
+    The pauses of a destination grow until something is posted there; all together try again one
+    after the other, ``BETWEEN_RETRIES`` apart, however many destinations are in trouble.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._failures: Counter[Destination] = Counter()
+        self._next_at = clock.now()
+
+    async def wait(self, destination: Destination) -> None:
+        """Wait until a destination may be tried again after trouble that may pass."""
+        failures = self._failures[destination]
+        self._failures[destination] = min(failures + 1, len(RETRY_PAUSES) - 1)
+        await self._clock.sleep(RETRY_PAUSES[failures])
+        await self.wait_in_line()
+
+    async def wait_in_line(self) -> None:
+        """Wait for a turn among all that failed."""
+        now = self._clock.now()
+        at = max(now, self._next_at)
+        self._next_at = at + timedelta(seconds=BETWEEN_RETRIES)
+        if at > now:
+            await self._clock.sleep((at - now).total_seconds())
+
+    def posted(self, destination: Destination) -> None:
+        """Forget the trouble of a destination that takes messages."""
+        self._failures.pop(destination, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,25 +171,30 @@ class ChannelWorker:
 
     services: Services
     destination: Destination
+    pace: RetryPace
 
     async def run(self) -> None:
         """Post the entries that are ready, in order."""
         services, outbox = self.services, self.services.store.outbox
         if await fallback.redirect_if_closed(services, self.destination):
             return
-        while entry := await asyncio.to_thread(
-            outbox.next_entry, self.destination, services.clock.now()
+        while not services.slack.token.refusal and (
+            entry := await asyncio.to_thread(
+                outbox.next_entry, self.destination, services.clock.now()
+            )
         ):
             try:
                 is_posted = await self.process(entry)
             except CannotPost as error:
-                if error.code not in MESSAGE_GONE_CODES:
+                if error.kind is not SlackErrorKind.MESSAGE_GONE:
                     await fallback.report_closed(services, self.destination, error.code)
                     return
-                await self.forget_deleted_message(entry)
+                if not await self.forget_deleted_message(entry):
+                    await self.wait_or_postpone(entry, error)
             except Exception as error:  # noqa: BLE001 - it is logged, and the others go on
                 await self.wait_or_postpone(entry, error)
             else:
+                self.pace.posted(self.destination)
                 if is_posted:
                     await services.clock.sleep(services.timeouts.post_interval)
 
@@ -204,10 +253,11 @@ class ChannelWorker:
         await asyncio.to_thread(outbox.add, personal, now)
         await asyncio.to_thread(outbox.mark_done, [entry.number], now, opens=self.destination)
 
-    async def forget_deleted_message(self, entry: OutboxEntry) -> None:
-        """Forget the message that an entry belongs under, which somebody deleted.
+    async def forget_deleted_message(self, entry: OutboxEntry) -> bool:
+        """Forget the message that an entry belongs under, which somebody deleted or locked.
 
         The next attempt posts the object's card anew; what belongs into a thread is dropped.
+        Returns whether there was anything to forget.
         """
         store, notification = self.services.store, entry.notification
         channel = await slack_channel(self.services, self.destination)
@@ -216,33 +266,39 @@ class ChannelWorker:
             if notification.ref
             else []
         )
+        cards = [card for card in cards if card.channel == channel]
         for card in cards:
-            if card.channel == channel:
-                await asyncio.to_thread(store.cards.forget_card, card)
+            await asyncio.to_thread(store.cards.forget_card, card)
         if notification.thread_ts:
             log.warning("a thread is gone", extra={"dedupe_key": entry.dedupe_key})
             now = self.services.clock.now()
             await asyncio.to_thread(store.outbox.mark_done, [entry.number], now)
+        return bool(cards or notification.thread_ts)
 
     async def wait_or_postpone(self, entry: OutboxEntry, error: Exception) -> None:
-        """Wait a moment where trouble may pass soon, else leave the entry for later.
+        """Wait where trouble may pass soon, else leave the entry for later, and ever later.
 
         One that can't be posted, for whatever reason, must not stand before all others.
         """
-        services, now, details = self.services, self.services.clock.now(), entry.dedupe_key
-        tried_for = now - (entry.sending_at or now)
+        services, details = self.services, {"dedupe_key": entry.dedupe_key, "error": str(error)}
+        if services.slack.token.refusal:
+            return  # the entry stays as it is, and whoever watches the token says why
+        tried_for = services.clock.now() - (entry.sending_at or services.clock.now())
         if is_temporary(error) and tried_for < KEEPS_PLACE:
-            log.warning("notification waits", extra={"dedupe_key": details, "error": str(error)})
-            await services.clock.sleep(RETRY_PAUSE)
+            log.warning("notification waits", extra=details)
+            await self.pace.wait(self.destination)
             return
-        log.warning("notification postponed", exc_info=error, extra={"dedupe_key": details})
-        until = services.clock.now() + POSTPONED_BY
+        is_refusal = isinstance(error, SlackFailed | LookupFailed | SecMasterError | TimeoutError)
+        log.warning("notification postponed", exc_info=None if is_refusal else error, extra=details)
+        pause = min(max(POSTPONED_BY, tried_for), POSTPONED_AT_MOST)
+        until = services.clock.now() + pause
         await asyncio.to_thread(services.store.outbox.postpone, [entry.number], until)
+        await self.pace.wait_in_line()
 
 
 def is_temporary(error: Exception) -> bool:
     """Return whether posting may go well in a moment; what is refused or unreadable won't."""
-    if isinstance(error, SlackFailed):
+    if isinstance(error, SlackFailed | LookupFailed):
         return error.is_temporary
     if isinstance(error, SecMasterError):
         return not isinstance(error, Refused | Unreadable)

@@ -98,7 +98,7 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
         require_identified(requester.actor)
         # Side by side: there is no time for one slow answer after the other.
         lookup, reading = await asyncio.gather(
-            services.directory.principal(requester.actor),
+            services.directory.principal(requester.actor, config.roles_about(action)),
             _decided_object(services, config, action, ref, decision_fingerprint),
             return_exceptions=True,
         )
@@ -169,7 +169,8 @@ async def authorize_again(
     people who may not give them any more; or why it is refused. Raises LookupFailed.
     """
     action = BY_NAME[operation.action]
-    principal = await services.directory.principal(operation.actor)
+    roles = config.roles_about(action)
+    principal = await services.directory.principal(operation.actor, roles)
     context = policy_context(services, operation.ref, snapshot)
     decision = decide(config.rules, principal, action, context, break_glass=operation.break_glass)
     if isinstance(decision, Refused):
@@ -240,7 +241,7 @@ async def revoked_approvals(
     Raises LookupFailed.
     """
     ref, action = operation.ref, BY_NAME[operation.action]
-    now = services.clock.now()
+    roles, now = config.roles_about(action), services.clock.now()
     requests = await asyncio.to_thread(services.store.claims.approval_requests, ref, now)
     approvals = [
         approval
@@ -249,7 +250,7 @@ async def revoked_approvals(
         for approval in request.approvals
     ]
     principals = await asyncio.gather(
-        *(services.directory.principal(approval.actor) for approval in approvals)
+        *(services.directory.principal(approval.actor, roles) for approval in approvals)
     )
     return tuple(
         approval
@@ -267,13 +268,16 @@ def policy_context(services: Services, ref: Ref, snapshot: Snapshot | None) -> P
 async def require_right(
     services: Services, requester: Requester, right: Right, *, attempt_id: str
 ) -> Principal:
-    """Return who asks, if one of their roles has this right.
+    """Return who asks, with those of their roles that have this right.
 
     Raises NoRight, and leaves a record of the attempt, once for its id; or LookupFailed.
     """
-    roles: tuple[str, ...] = getattr(services.policy.current.rights, right)
-    principal = await services.directory.principal(requester.actor)
-    if principal.guest or principal.outsider or principal.roles.isdisjoint(roles):
+    config = services.policy.current
+    roles: tuple[str, ...] = getattr(config.rights, right)
+    # What other roles' user groups are like does not matter, and may not be known.
+    asked_for = {name: role for name, role in config.roles.items() if name in roles}
+    principal = await services.directory.principal(requester.actor, asked_for)
+    if principal.guest or principal.outsider or not principal.roles:
         record = audit_record(services, requester, right, "refused", attempt_id)
         await asyncio.to_thread(services.store.audit.record, record)
         raise NoRight(right, roles)

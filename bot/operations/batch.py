@@ -78,10 +78,11 @@ class BatchRunner:
         After a crash each is started again, which does nothing more than to hand out its handle.
         """
         try:
-            location = await record_step("announce", SlackLocation, self._announce)
-        except (SlackFailed, RETRIES_EXHAUSTED):
+            location = await record_step(self.services, "announce", SlackLocation, self._announce)
+        except (SlackFailed, RETRIES_EXHAUSTED) as error:
             # Nobody could be told how it ends, so nothing is started.
-            log.exception("batch not announced", extra={"batch": self.batch.id})
+            details = {"batch": self.batch.id, "error": str(error)}
+            log.error("batch not announced", extra=details)  # noqa: TRY400 - a refusal is one line
             return "unannounced"
         try:
             for number, item in enumerate(self.batch.items):
@@ -92,7 +93,7 @@ class BatchRunner:
                 end = asyncio.create_task(_end_of(handle), context=Context())
                 self.workflow_ends[item.operation.id] = end
             await self._wait_until_under_way(0, location)
-            await run_step("tell the results", self._report, location)
+            await run_step(self.services, "tell the results", self._report, location)
         finally:
             for end in self.workflow_ends.values():
                 end.cancel()
@@ -121,7 +122,7 @@ class BatchRunner:
         """Wait until at most ``limit`` of those that were started are under way."""
         with self.services.tracker.waiting():
             name = f"wait after {len(self.workflow_ends)}"
-            await run_step(name, self._watch, limit, location)
+            await run_step(self.services, name, self._watch, limit, location)
 
     async def _watch(self, limit: int, location: SlackLocation) -> None:
         deadline = monotonic() + MAX_WAIT

@@ -36,7 +36,7 @@ from bot.policy.config import Config
 from bot.secmaster import Instance, NotFound, SecMasterError, Task
 from bot.services import Services
 from bot.slack.directory import LookupFailed
-from bot.slack.gateway import CannotPost
+from bot.slack.gateway import SlackFailed
 
 DONE = Outcome(state=OperationState.DONE)
 
@@ -72,7 +72,9 @@ async def run(services: Services, operation: Operation) -> PreflightResult:
                 operation_id=operation.id,
                 posted_since=posted_since(services, operation),
             )
-        except CannotPost as error:
+        except SlackFailed as error:
+            if error.is_temporary:
+                raise
             return _final(failed(OutcomeReason.CANNOT_POST, code=error.code))
         location = location.model_copy(update={"card": ts})
         authorized = authorized.model_copy(update={"location": location})

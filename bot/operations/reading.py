@@ -7,6 +7,7 @@ the policy means no, and where a whole kind is refused SecMaster is not even ask
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from bot.domain.actions import Action
 from bot.domain.objects import ObjectKind, Ref
 from bot.domain.slack import Actor
 from bot.domain.snapshots import ListPage, Snapshot
@@ -21,6 +22,7 @@ from bot.policy.decide import (
     decide_read,
     read_scope,
 )
+from bot.policy.rules import READS
 from bot.secmaster import SecMaster
 from bot.services import Services
 from bot.slack.directory import LookupFailed
@@ -44,7 +46,10 @@ class ReadRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A person, and what one policy lets them read: ``open_reader`` alone makes one."""
+    """A person, and what one policy lets them read: ``open_reader`` alone makes one.
+
+    The ``principal`` has those roles that decide about that.
+    """
 
     principal: Principal
     config: Config
@@ -151,10 +156,14 @@ class Reader:
         return PolicyContext(names, self.services.clock.now(), snapshot)
 
 
-async def open_reader(services: Services, actor: Actor) -> Reader:
-    """Return what a person may read, by the policy in force; raises LookupFailed."""
+async def open_reader(services: Services, actor: Actor, *actions: Action) -> Reader:
+    """Return what a person may read, by the policy in force; raises LookupFailed.
+
+    Whether they may take any of these ``actions`` can be asked of its principal as well.
+    """
     config = services.policy.current  # of the moment of the question, whatever is reloaded then
-    return Reader(await services.directory.principal(actor), config, services)
+    roles = config.roles_about(*READS, *actions)
+    return Reader(await services.directory.principal(actor, roles), config, services)
 
 
 async def may_read(services: Services, actor: Actor, ref: Ref, snapshot: Snapshot) -> bool:

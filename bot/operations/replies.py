@@ -68,7 +68,7 @@ async def outcome(
         if standing:
             standing = await asyncio.to_thread(services.store.workflows.with_runner, standing)
         message = messages.outcome(operation, outcome, standing)
-    await services.slack.send_private(operation.location, operation.actor.id, message)
+    await _in_private(services, operation, message)
 
 
 async def _decide_again(
@@ -103,7 +103,8 @@ async def announce_break_glass(services: Services, operation: Operation, outcome
     except SlackFailed as error:
         if error.is_temporary:
             raise
-        log.exception("an emergency override could not be announced")
+        sentence = "an emergency override could not be announced"
+        log.error(sentence, extra={"code": error.code})  # noqa: TRY400 - a refusal is one line
         message = messages.not_announced(operation, error.code)
         await _in_thread(services, operation, "not announced", message)
 
@@ -165,7 +166,7 @@ async def lost(services: Services, operation: Operation, holder: StandingOperati
     if not operation.batch_ts:
         holder = await asyncio.to_thread(services.store.workflows.with_runner, holder)
         message = messages.lost(operation, holder)
-        await services.slack.send_private(operation.location, operation.actor.id, message)
+        await _in_private(services, operation, message)
 
 
 async def _in_thread(services: Services, operation: Operation, part: str, message: Message) -> None:
@@ -191,4 +192,15 @@ async def _in_thread(services: Services, operation: Operation, part: str, messag
         if error.is_temporary:
             raise
         log.warning("thread is closed to the bot", extra={"code": error.code})
-    await services.slack.send_private(location, operation.actor.id, message)
+    await _in_private(services, operation, message)
+
+
+async def _in_private(services: Services, operation: Operation, message: Message) -> None:
+    """Tell the person alone; where Slack refuses even that, the audit alone has the outcome."""
+    try:
+        await services.slack.send_private(operation.location, operation.actor.id, message)
+    except SlackFailed as error:
+        if error.is_temporary:
+            raise
+        details = {"reference": operation.reference, "code": error.code}
+        log.error("nobody could be told", extra=details)  # noqa: TRY400 - a refusal is one line

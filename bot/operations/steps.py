@@ -1,8 +1,10 @@
 """Durable steps: run once for ever, recorded as plain JSON, tried again while trouble may pass."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from dbos import DBOS, StepOptions
@@ -11,10 +13,12 @@ from bot.domain.objects import Value
 from bot.domain.operations import Operation
 from bot.secmaster import Refused, SecMasterError
 from bot.services import Services
+from bot.slack.error_codes import SlackErrorKind
 from bot.slack.gateway import SlackFailed
 from bot.store import is_database_fault
 
 V = TypeVar("V", bound=Value)
+R = TypeVar("R")
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -31,6 +35,14 @@ async def _should_retry(error: BaseException) -> bool:
     return _may_pass(error)
 
 
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Make one line of DBOS's record that a step is tried again, where what failed may pass."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error and _may_pass(error):
+        record.exc_info, record.error = None, str(error)
+    return True
+
+
 # About an hour in all: an answer outlives an outage of Slack, and a restart of ours as well.
 RETRY_OPTIONS: StepOptions = {
     "retries_allowed": True,
@@ -41,8 +53,27 @@ RETRY_OPTIONS: StepOptions = {
 }
 
 
+async def _while_token_lasts(services: Services, run: Callable[[], Awaitable[R]]) -> R:
+    """Return what a step returns, which waits for as long as Slack refuses our token.
+
+    Somebody has to mend that: the attempts that a step has would be spent by then.
+    """
+    while True:
+        try:
+            return await run()
+        except SlackFailed as error:
+            if error.kind is not SlackErrorKind.TOKEN_REFUSED:
+                raise
+        with services.tracker.waiting():
+            await services.slack.token.until_accepted()
+
+
 async def record_step(
-    name: str, kind: type[V], step: Callable[..., Awaitable[V]], *args: object
+    services: Services,
+    name: str,
+    kind: type[V],
+    step: Callable[..., Awaitable[V]],
+    *args: object,
 ) -> V:
     """Run a step and return its value; after a crash the value that was recorded stands.
 
@@ -50,22 +81,27 @@ async def record_step(
     """
 
     async def recorded() -> dict[str, Any]:
-        return (await step(*args)).model_dump(mode="json")
+        value = await _while_token_lasts(services, partial(step, *args))
+        return value.model_dump(mode="json")
 
     value = await DBOS.run_step_async({"name": name, **RETRY_OPTIONS}, recorded)
     return kind.model_validate(value)
 
 
-async def run_step(name: str, step: Callable[..., Awaitable[None]], *args: object) -> None:
+async def run_step(
+    services: Services, name: str, step: Callable[..., Awaitable[None]], *args: object
+) -> None:
     """Run a step that has an effect and no value."""
 
     async def recorded() -> None:
-        await step(*args)
+        await _while_token_lasts(services, partial(step, *args))
 
     await DBOS.run_step_async({"name": name, **RETRY_OPTIONS}, recorded)
 
 
-async def run_side_by_side(name: str, *effects: Callable[[], Awaitable[None]]) -> None:
+async def run_side_by_side(
+    services: Services, name: str, *effects: Callable[[], Awaitable[None]]
+) -> None:
     """Run effects side by side as one step; another attempt runs those alone that have failed.
 
     One step and not one each: recording a step costs two transactions.
@@ -81,7 +117,7 @@ async def run_side_by_side(name: str, *effects: Callable[[], Awaitable[None]]) -
         for error in raised:
             raise error
 
-    await run_step(name, attempt)
+    await run_step(services, name, attempt)
 
 
 def attempts_before() -> int:

@@ -98,7 +98,9 @@ class OperationRunner:
         services = self.services
         if state.notice:
             still_trying = replies.still_trying
-            await run_step("tell of trouble", still_trying, services, state.operation, state.notice)
+            await run_step(
+                services, "tell of trouble", still_trying, services, state.operation, state.notice
+            )
         if state.pause:
             with services.tracker.waiting():
                 await DBOS.sleep_async(state.pause)
@@ -136,7 +138,10 @@ class OperationRunner:
 
     async def _conclude(self, state: State) -> StepResult:
         """Record the outcome in a step of its own, where the step before broke off."""
-        conclusion = await record_step("conclude", Outcome, write.conclude, self.services, state)
+        services = self.services
+        conclusion = await record_step(
+            services, "conclude", Outcome, write.conclude, services, state
+        )
         return _concluded(conclusion)
 
     async def _report(self, state: State) -> StepResult:
@@ -145,7 +150,7 @@ class OperationRunner:
         done = StepResult(kind=ResultKind.DONE, outcome=outcome)
         if isinstance(state.result, PreflightResult) and state.result.holder:
             holder = state.result.holder
-            await run_step("tell the loser", replies.lost, services, operation, holder)
+            await run_step(services, "tell the loser", replies.lost, services, operation, holder)
             return done
         thread_knows = bool(state.reported)
         effects = [
@@ -155,15 +160,16 @@ class OperationRunner:
         if operation.terms.break_glass_channel:
             announce = replies.announce_break_glass
             effects.append(partial(announce, services, operation, outcome))
-        await run_side_by_side("report", *effects)
+        await run_side_by_side(services, "report", *effects)
         return done
 
     async def _lapse(self, state: State) -> StepResult:
         """End the approval request that the operation opened, if it still waits."""
         services, operation = self.services, state.operation
-        lapsed = await record_step("lapse", Outcome, preflight.lapse, services, operation)
+        lapsed = await record_step(services, "lapse", Outcome, preflight.lapse, services, operation)
         if request := lapsed.ended_request:
             await run_side_by_side(
+                services,
                 "report the lapse",
                 partial(replies.lapsed, services, operation, request),
                 partial(replies.redraw, services, operation, state.result),
@@ -199,7 +205,7 @@ class OperationRunner:
             conclusion = await write.conclude(services, following)
             return result.model_copy(update={"conclusion": conclusion})
 
-        return await record_step(name, kind, concluded)
+        return await record_step(services, name, kind, concluded)
 
 
 def _concluded(conclusion: Outcome) -> StepResult:

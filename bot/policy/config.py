@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from bot.domain.actions import Action
 from bot.domain.objects import ObjectKind, visible
 from bot.domain.operations import AttributionRule
 from bot.policy.patterns import normalize
@@ -34,7 +35,7 @@ from bot.policy.routes import (
     check_consistency,
     distinct,
 )
-from bot.policy.rules import READS, Duration, Role, Rule, Section, covers
+from bot.policy.rules import READS, Duration, Read, Role, Rule, Section, covers, non_empty
 
 
 class ConfigError(Exception):
@@ -59,9 +60,16 @@ def _check_person_name(text: str) -> str:
     return text
 
 
+def _check_workspace(text: str) -> str:
+    if not re.fullmatch(r"T[A-Z0-9]{2,}", text):
+        raise ValueError(f"{text!r} is no Slack workspace's id, such as T0123ABCD")
+    return text
+
+
 Slash = Annotated[str, AfterValidator(_check_command)]
 Domain = Annotated[str, AfterValidator(_check_domain)]
 PersonName = Annotated[str, AfterValidator(_check_person_name)]
+WorkspaceId = Annotated[str, AfterValidator(_check_workspace)]
 
 
 class CommandDecision(StrEnum):
@@ -127,6 +135,17 @@ class WatchConfig(Section):
     shift: Duration = timedelta(hours=12)
 
 
+class Organisation(Section):
+    """Who of an Enterprise Grid belongs here: whoever is in one of these Slack workspaces.
+
+    So does whoever is in the bot's own; without ``workspaces`` it is everybody of the enterprise.
+    """
+
+    workspaces: Annotated[
+        tuple[WorkspaceId, ...], AfterValidator(non_empty), AfterValidator(distinct)
+    ] = ()
+
+
 class Identities(Section):
     """Who Slack people are in SecMaster: by their Slack id, or by their e-mail's domain.
 
@@ -185,6 +204,7 @@ class Config(Section):
     digests: tuple[DigestSchedule, ...] = ()
     brake: Brake | None = None
     rights: Rights = Rights()
+    organisation: Organisation = Organisation()
     identities: Identities = Identities()
     break_glass: BreakGlass = BreakGlass()
     channels: ChannelsConfig = ChannelsConfig()
@@ -213,6 +233,12 @@ class Config(Section):
         return tuple(
             read.kind for read in READS if not any(covers(rule, read) for rule in self.rules)
         )
+
+    def roles_about(self, *actions: Action | Read) -> dict[str, Role]:
+        """Return the roles that any rule about one of these actions names, denying or allowing."""
+        rules = [rule for rule in self.rules if any(covers(rule, action) for action in actions)]
+        names = {name for rule in rules for name in (*rule.roles, *rule.break_glass)}
+        return {name: role for name, role in self.roles.items() if name in names}
 
     @property
     def fingerprint(self) -> str:

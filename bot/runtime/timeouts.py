@@ -22,10 +22,32 @@ class RetrySchedule:
 
 
 @dataclass(frozen=True, slots=True)
+class SocketTimeouts:
+    """How long a connection in Socket Mode may take, and how often one is tried; all in seconds.
+
+    One is opened, from asking for its address to Slack's hello, within ``open``. A silent one is
+    pinged after ``ping``, and replaced if no answer comes in half of that. ``pauses`` lie between
+    attempts, and the last of them is repeated; what a person has to mend is tried again every
+    ``refused``. One that lasted for less than ``steady`` counts as a failed attempt. One that was
+    replaced is kept for ``linger``: more may come over it. At the end what is under way may take
+    ``answer``.
+    """
+
+    open: float = 10
+    ping: float = 5
+    pauses: tuple[float, ...] = (1, 2, 4, 8, 15, 30, 60)
+    refused: float = 300
+    steady: float = 30
+    linger: float = 30
+    answer: float = 3
+
+
+@dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long operations, reads and posts may take; all in seconds.
 
-    ``retry`` is recorded with each operation: one that is under way keeps it.
+    ``retry`` is recorded with each operation: one that is under way keeps it. ``socket`` is for
+    Socket Mode.
     ``render_interval`` is the least time between two renderings of one object's cards,
     ``post_interval`` that between two messages that the bot posts into a channel by itself: Slack
     takes one a second, and people's come first. Posting one of those may take ``post``, waiting
@@ -38,6 +60,7 @@ class Timeouts:
     """
 
     retry: RetrySchedule = RetrySchedule()
+    socket: SocketTimeouts = SocketTimeouts()
     render_interval: float = 1
     post_interval: float = 1.2
     post: float = 15

@@ -1,6 +1,6 @@
 """Who reads a channel beside the organisation's own members: guests, and other organisations."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +22,15 @@ class Audience:
 
 
 class AudienceReader:
-    """Reads the audiences of channels; the workspace's guests are listed once for all of them.
+    """Reads the audiences of channels; the guests of ``teams`` are listed once for all of them.
 
-    ``is_partial`` once there were more people than it looks at. Raises SlackApiError.
+    These are Slack workspaces: an app of a whole enterprise has to name them. ``is_partial`` once
+    there were more people than it looks at. Raises SlackApiError.
     """
 
-    def __init__(self, client: AsyncWebClient) -> None:
+    def __init__(self, client: AsyncWebClient, teams: Collection[str]) -> None:
         self._client = client
+        self._teams = teams
         self._guests: frozenset[str] | None = None
         self.is_partial = False
 
@@ -41,7 +43,9 @@ class AudienceReader:
 
     async def _all_guests(self) -> frozenset[str]:
         if self._guests is None:
-            people = await self._pages(self._client.users_list, "members")
+            people = []
+            for team in self._teams:
+                people += await self._pages(self._client.users_list, "members", team_id=team)
             self._guests = frozenset(person["id"] for person in people if _is_guest(person))
         return self._guests
 

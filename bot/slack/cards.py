@@ -26,6 +26,7 @@ from bot.runtime.coalesce import Coalescer
 from bot.runtime.locks import KeyedLocks
 from bot.runtime.timeouts import Timeouts
 from bot.secmaster import NotFound, SecMasterError
+from bot.slack.error_codes import MESSAGE_DELETED
 from bot.slack.gateway import SlackFailed, SlackGateway
 from bot.store import Store
 
@@ -209,7 +210,11 @@ class Cards:
                 await asyncio.to_thread(self._store.tracked.mark_stale, ref, stale=True)
 
     async def _draw_cards(self, ref: Ref, *, only_outdated: bool) -> int:
-        """Read an object, draw its cards, and return how many; raises SecMasterError."""
+        """Read an object, draw its cards, and return how many; raises SecMasterError.
+
+        Raises SlackFailed for what may pass, before anything is read where nothing can be drawn.
+        """
+        self._slack.require_token()
         async with self.render_lock(ref):
             if not await asyncio.to_thread(self._store.card_states.is_followed, ref):
                 return 0
@@ -272,7 +277,7 @@ class Cards:
         for card, error in zip(cards, results, strict=True):
             if isinstance(error, SlackFailed) and not error.is_temporary:
                 log.warning("card not redrawn", extra={"ref": str(card.ref), "code": error.code})
-                if error.code == "message_not_found":
+                if error.code == MESSAGE_DELETED:
                     deleted.append(card)
             elif error:
                 failures[card] = error

@@ -1,10 +1,15 @@
-"""Opening Slack: its client for our own calls, and Bolt for what people do."""
+"""Opening Slack: its client for our own calls, and Bolt for what people do.
+
+Knows no shape of Slack's payloads: what reads them is handed in.
+"""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from typing import Any
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import aiohttp
 from slack_bolt import BoltResponse
@@ -14,37 +19,70 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.settings import Settings
+from bot.slack.client import SlackClient
 
-ErrorHandler = Callable[[Exception, dict[str, Any]], Awaitable[BoltResponse]]
+
+class Routed(Protocol):
+    """Something that Slack sent; by its ``route`` Bolt finds the listener."""
+
+    @property
+    def route(self) -> dict[str, Any]: ...
+
+
+P = TypeVar("P", bound=Routed)
 
 
 class NotInTime(Exception):
     """No listener answered in time; what it was asked for may be done all the same."""
 
 
-class TimelyBolt(AsyncApp):
-    """Bolt with an answer for Slack within ``within`` seconds, whatever its listeners wait for.
+@dataclass(frozen=True, slots=True)
+class PayloadDoor(Generic[P]):
+    """What stands before and behind the listeners.
 
-    ``on_error`` is what answers in their place: also that they are late.
+    ``read`` returns the payload in what Slack sent, None for one that is not served, and may
+    raise; ``on_error`` answers in the place of the listener, given the payload if it was read.
     """
 
-    def __init__(self, *, within: float, **options: Any) -> None:
+    read: Callable[[object], P | None]
+    on_error: Callable[[Exception, P | None], Awaitable[BoltResponse]]
+
+
+class TimelyBolt(AsyncApp, Generic[P]):
+    """Bolt with an answer for Slack within ``within`` seconds, whatever its listeners wait for.
+
+    They are given what was read as ``slack_payload``. Bolt itself sees nothing of Slack's: it
+    breaks on many a shape that Slack sends.
+    """
+
+    def __init__(self, door: PayloadDoor[P], *, within: float, **options: Any) -> None:
         super().__init__(**options)
-        self.on_error: ErrorHandler | None = None
+        self._door = door
         self._within = within
+        self.error(self._on_listener_error)
 
-    async def async_dispatch(self, req: AsyncBoltRequest) -> BoltResponse:
-        """Return the answer to a request of Slack's."""
+    async def answer(self, content: object) -> BoltResponse:
+        """Return the answer to what Slack sent: the JSON of a payload, or the fields of a form."""
+        payload = None
         try:
+            payload = self._door.read(content)
+            if payload is None:
+                return BoltResponse(status=200)
+            request = AsyncBoltRequest(
+                body=payload.route, mode="socket_mode", context={"slack_payload": payload}
+            )
             async with asyncio.timeout(self._within):
-                return await super().async_dispatch(req)
+                return await self.async_dispatch(request)
         except TimeoutError:
-            if self.on_error is None:
-                raise
-            return await self.on_error(NotInTime(), req.body)
+            return await self._door.on_error(NotInTime(), payload)
+        except Exception as error:  # noqa: BLE001 - whatever it was, Slack gets an answer
+            return await self._door.on_error(error, payload)
+
+    async def _on_listener_error(self, error: Exception, slack_payload: P) -> BoltResponse:
+        return await self._door.on_error(error, slack_payload)
 
 
-async def open_slack(settings: Settings, stack: AsyncExitStack) -> AsyncWebClient:
+async def open_slack(settings: Settings, stack: AsyncExitStack) -> SlackClient:
     """Open the client with one session for every call: without it each opens a connection.
 
     A proxy is read from the environment by the SDK itself. The session must not read it too:
@@ -52,7 +90,7 @@ async def open_slack(settings: Settings, stack: AsyncExitStack) -> AsyncWebClien
     """
     session = await stack.enter_async_context(aiohttp.ClientSession())
     token = settings.slack_bot_token
-    return AsyncWebClient(
+    return SlackClient(
         token=token.get_secret_value() if token else "",
         base_url=settings.slack_api_url,
         session=session,
@@ -63,9 +101,16 @@ async def open_slack(settings: Settings, stack: AsyncExitStack) -> AsyncWebClien
     )
 
 
+def address_client(slack: AsyncWebClient) -> AsyncWebClient:
+    """Return a client that asks for Socket Mode's addresses, and leaves pauses to its caller."""
+    return AsyncWebClient(
+        base_url=slack.base_url, session=slack.session, timeout=slack.timeout, retry_handlers=[]
+    )
+
+
 def open_bolt(
-    slack: AsyncWebClient, settings: Settings, identity: Any, *, within: float
-) -> TimelyBolt:
+    slack: AsyncWebClient, settings: Settings, identity: Any, door: PayloadDoor[P], *, within: float
+) -> TimelyBolt[P]:
     """Make Bolt for one workspace: the identity is asked for once, not for each event."""
     token = settings.slack_bot_token
     authorization = AuthorizeResult.from_auth_test_response(
@@ -77,20 +122,37 @@ def open_bolt(
 
     logger = logging.getLogger("bot.bolt")  # Bolt would set its own logger's level itself
     logger.setLevel(logging.WARNING)
-    return TimelyBolt(
-        within=within,
-        logger=logger,
-        # Without a token of its own: the one it hands to listeners comes from authorize.
-        client=AsyncWebClient(
-            base_url=slack.base_url,
-            session=slack.session,
-            timeout=slack.timeout,
-            retry_handlers=slack.retry_handlers,
-        ),
-        authorize=authorize,
-        # The response leaves when the listener returns, so it tells what has been recorded.
-        process_before_response=True,
-        # web/server.py has checked the raw bytes; Socket Mode carries no signature.
-        request_verification_enabled=False,
-        raise_error_for_unhandled_request=True,
-    )
+    with _without_environment():
+        return TimelyBolt(
+            door,
+            within=within,
+            logger=logger,
+            # Without a token of its own: the one it hands to listeners comes from authorize.
+            client=AsyncWebClient(
+                base_url=slack.base_url,
+                session=slack.session,
+                timeout=slack.timeout,
+                retry_handlers=slack.retry_handlers,
+            ),
+            authorize=authorize,
+            # The response leaves when the listener returns, so it tells what has been recorded.
+            process_before_response=True,
+            # web/server.py has checked the raw bytes; Socket Mode carries no signature.
+            request_verification_enabled=False,
+            raise_error_for_unhandled_request=True,
+        )
+
+
+@contextmanager
+def _without_environment() -> Iterator[None]:
+    """Hide Slack's variables from Bolt, which reads them itself whatever it is given.
+
+    It warns of a token there as unused, and with a client's id and secret it becomes an app that
+    anybody may install.
+    """
+    names = [name for name in os.environ if name.startswith("SLACK_")]
+    hidden = {name: os.environ.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)

@@ -1,14 +1,16 @@
 """Who is who in Slack: guests, people of other organisations, and members of user groups.
 
-Kept for a minute. Many who ask at once cause one lookup; a lookup that fails is nobody's
-membership, since a right that can't be checked is not there.
+What Slack answers is fresh for a minute; while it is slow or in trouble, its last answer is used up
+to ten. Many who ask at once cause one lookup; a lookup that fails is nobody's membership, since a
+right that can't be checked is not there.
 """
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta, timezone, tzinfo
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import aiohttp
@@ -18,15 +20,23 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.slack import Actor
 from bot.policy.config import PolicyHolder
 from bot.policy.decide import Principal, identify
+from bot.policy.rules import Role
 from bot.runtime.clock import Clock
 from bot.runtime.ttl_cache import TtlCache
-from bot.slack.gateway import SlackFailed, code_of
+from bot.slack.client import code_of
+from bot.slack.error_codes import NO_SUCH_GROUP, NO_SUCH_USER
+from bot.slack.gateway import SlackFailed
+from bot.slack.installation import Installation
 from bot.store import Delegations
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-NO_SUCH_GROUP = "no_such_subteam"
-NO_SUCH_USER = ("user_not_found", "user_not_visible")
+PAGE = 1000  # people that Slack lists at once, at most
+UNANSWERED = (SlackApiError, SlackFailed, aiohttp.ClientError, TimeoutError)
+# How much of its time an answer may wait for what it knows already to be looked up anew. Two such
+# waits may follow each other, for a person and for those who delegated to them.
+REFRESH_SHARE = 0.4
 
 
 class LookupFailed(Exception):
@@ -37,7 +47,7 @@ class LookupFailed(Exception):
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
-        self.code = code_of(cause) if isinstance(cause, SlackApiError) else ""
+        self.code = _code(cause)
 
     @property
     def is_temporary(self) -> bool:
@@ -45,7 +55,26 @@ class LookupFailed(Exception):
         return SlackFailed(self.code).is_temporary
 
 
-def canonical_id(profile: dict[str, Any], user: str) -> str:
+def _code(error: Exception) -> str:
+    """Return Slack's word for why a lookup failed; "" where none came."""
+    if isinstance(error, SlackFailed):
+        return error.code
+    return code_of(error) if isinstance(error, SlackApiError) else ""
+
+
+def retry_after(error: Exception) -> float | None:
+    """Return after how many seconds to ask Slack again, None where that would not help.
+
+    https://docs.slack.dev/apis/web-api/rate-limits
+    """
+    if not isinstance(error, UNANSWERED) or not SlackFailed(_code(error)).is_temporary:
+        return None
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    seconds = {str(name).lower(): value for name, value in headers.items()}.get("retry-after", "")
+    return float(seconds) if str(seconds).isdigit() else 0.0
+
+
+def canonical_id(profile: Mapping[str, Any], user: str) -> str:
     """Return the one id of a person, by Slack's answer about ``user``.
 
     In an Enterprise Grid that is the organisation's, whichever of their ids they were asked by.
@@ -65,13 +94,13 @@ def require_identified(actor: Actor) -> None:
 class Directory:
     """Answers who a person is now.
 
-    ``team`` is our own Slack workspace's id; an answer may take ``within`` seconds.
+    ``installation`` is where in Slack we are; an answer may take ``within`` seconds.
     """
 
     def __init__(  # noqa: PLR0913 - whom it asks, and for how long
         self,
         client: AsyncWebClient,
-        team: str,
+        installation: Installation,
         policy: PolicyHolder,
         delegations: Delegations,
         *,
@@ -79,13 +108,42 @@ class Directory:
         within: float,
     ) -> None:
         self._client = client
-        self._team = team
+        self._installation = installation
         self._policy = policy
         self._delegations = delegations
         self._clock = clock
         self._within = within
-        self._users: TtlCache[dict[str, Any]] = TtlCache(self._user, clock.monotonic)
-        self._groups: TtlCache[frozenset[str]] = TtlCache(self._group, clock.monotonic)
+        self._users = self._cache(self._user)
+        self._group_lists = self._cache(self._group_list)
+        self._groups = self._cache(self._group)
+        # Of people of an enterprise: to the one id of a person from each that was met. It never
+        # changes, so it is kept.
+        self._canonical_ids: dict[str, str] = {}
+
+    def _cache(self, look_up: Callable[[str], Awaitable[T]]) -> TtlCache[T]:
+        return TtlCache(
+            look_up,
+            self._clock.monotonic,
+            retry_after=retry_after,
+            patience=self._within * REFRESH_SHARE,
+        )
+
+    async def warm_up(self) -> None:
+        """Look the user groups of all roles up, and on a Grid who the people are by all their ids.
+
+        So the first click of the day does not wait for that. What Slack does not answer now is
+        asked when it is needed.
+        """
+        config = self._policy.current
+        groups = {group for role in config.roles.values() for group in role.usergroups}
+        if not groups:
+            return
+        try:
+            await self._members(groups)
+            if self._installation.enterprise:
+                await self._learn_ids()
+        except UNANSWERED as error:
+            log.warning("user groups not looked up yet", extra={"code": _code(error)})
 
     async def identify(self, actor: Actor) -> Actor:
         """Return a person under their canonical id; raises LookupFailed."""
@@ -96,95 +154,122 @@ class Directory:
 
     async def canonical_id(self, user: str) -> str:
         """Return the one id of a person who may have two; raises LookupFailed."""
+        return canonical_id(await self._answer(self._profile(user)), user)
+
+    async def principal(self, actor: Actor, roles: Mapping[str, Role]) -> Principal:
+        """Return what the policy must know of a person who may have these roles.
+
+        Only their user groups are asked for. Raises LookupFailed.
+        """
+        require_identified(actor)
+        return await self._answer(self._principal_with_delegators(actor, roles))
+
+    async def _answer(self, lookup: Awaitable[T]) -> T:
+        """Await a lookup for as long as an answer may take; raises LookupFailed."""
         try:
             async with asyncio.timeout(self._within):
-                return canonical_id(await self._users.get(user), user)
-        except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
+                return await lookup
+        except UNANSWERED as error:
             raise LookupFailed(error) from error
 
-    async def principal(self, actor: Actor) -> Principal:
-        """Return what the policy must know of a person; raises LookupFailed."""
-        require_identified(actor)
-        try:
-            async with asyncio.timeout(self._within):
-                profile = await self._users.get(actor.id)
-                user = canonical_id(profile, actor.id)
-                principal, delegators = await asyncio.gather(
-                    self._principal(actor), self._delegators(user)
-                )
-                if profile.get("deleted"):  # nobody's rights help a closed account
-                    return principal
-                lookups = (self._principal(Actor(id=id_, team=self._team)) for id_ in delegators)
-                # Whoever can't be looked up delegates nothing; one's own right does not need them.
-                results = await asyncio.gather(*lookups, return_exceptions=True)
-                principals = tuple(each for each in results if isinstance(each, Principal))
-                return replace(principal, delegators=principals)
-        except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
-            raise LookupFailed(error) from error
+    async def _principal_with_delegators(
+        self, actor: Actor, roles: Mapping[str, Role]
+    ) -> Principal:
+        profile, members = await asyncio.gather(
+            self._profile(actor.id),
+            self._members({group for role in roles.values() for group in role.usergroups}),
+        )
+        user = canonical_id(profile, actor.id)
+        principal, delegators = await asyncio.gather(
+            self._principal(actor, roles, members), self._delegators(user)
+        )
+        if profile.get("deleted"):  # nobody's rights help a closed account
+            return principal
+        lookups = (self._principal(Actor(id=id_), roles, members) for id_ in delegators)
+        # Whoever can't be looked up delegates nothing; one's own right does not need them.
+        results = await asyncio.gather(*lookups, return_exceptions=True)
+        principals = tuple(each for each in results if isinstance(each, Principal))
+        return replace(principal, delegators=principals)
 
     async def _delegators(self, user: str) -> list[str]:
         """Return who delegates their rights to somebody now."""
         received = await asyncio.to_thread(self._delegations.received, user, self._clock.now())
         return [delegation.delegator for delegation in received]
 
-    async def _principal(self, actor: Actor) -> Principal:
-        """Look up one person, without what others delegate to them."""
+    async def _principal(
+        self, actor: Actor, roles: Mapping[str, Role], members: Mapping[str, frozenset[str]]
+    ) -> Principal:
+        """Look up one person, without what others delegate to them.
+
+        ``members`` are the people of each user group of the roles.
+        """
         config = self._policy.current
-        groups = sorted({group for role in config.roles.values() for group in role.usergroups})
-        user, *members = await asyncio.gather(
-            self._users.get(actor.id), *map(self._groups.get, groups)
-        )
+        user = await self._profile(actor.id)
         # The policy and a user group may name either id of a person.
         id_ = canonical_id(user, actor.id)
-        ids = {id_, actor.id, actor.alias, user.get("id")} - {""}
+        ids = {id_, actor.id, actor.alias, str(user.get("id") or "")} - {""}
         if user.get("enterprise_user"):
-            ids.update(await self._ids_in_policy(id_))
-        own_groups = {
-            group
-            for group, people in zip(groups, members, strict=True)
-            if not ids.isdisjoint(people)
-        }
-        roles = frozenset(
+            named = {*config.identities.users}.union(
+                *(role.users for role in roles.values()), *members.values()
+            )
+            ids |= await self._ids_among(named, id_)
+        own_groups = {group for group, people in members.items() if not ids.isdisjoint(people)}
+        role_names = frozenset(
             name
-            for name, role in config.roles.items()
+            for name, role in roles.items()
             if own_groups.intersection(role.usergroups) or not ids.isdisjoint(role.users)
         )
-        teams = {user.get("team_id") or self._team, actor.team or self._team}
         # An address that Slack has not confirmed is nobody's.
         confirmed = user.get("is_email_confirmed") is not False
         email = (user.get("profile") or {}).get("email") or ""
         mapped = sorted(ids.intersection(config.identities.users))
         address = email if confirmed else ""
         identities = tuple(identify(config.identities, one, address) for one in mapped or [id_])
+        workspaces = config.organisation.workspaces
         return Principal(
             id_,
-            roles if not user.get("deleted") else frozenset(),
+            role_names if not user.get("deleted") else frozenset(),
             guest=bool(user.get("is_restricted") or user.get("is_ultra_restricted")),
-            outsider=bool(user.get("is_stranger")) or teams != {self._team},
+            outsider=not self._installation.includes(user, actor.team, workspaces),
             identities=identities,
         )
 
-    async def _ids_in_policy(self, person: str) -> set[str]:
-        """Return the ids by which the policy names the person with this canonical id."""
-        config = self._policy.current
-        users = {*config.identities.users}.union(*(role.users for role in config.roles.values()))
-        ordered = sorted(users)
-        profiles = await asyncio.gather(*map(self._users.get, ordered), return_exceptions=True)
-        ids = set()
-        for user, profile in zip(ordered, profiles, strict=True):
-            if isinstance(profile, SlackApiError) and code_of(profile) in NO_SUCH_USER:
-                continue
-            if isinstance(profile, BaseException):
-                raise profile  # it may be this person, whom a rule by that id denies something
-            if canonical_id(profile, user) == person:
-                ids.add(user)
-        return ids
+    async def _ids_among(self, ids: Collection[str], person: str) -> set[str]:
+        """Return which of these ids are those of the person with this canonical id.
+
+        Whose an id is Slack is asked once. Where it can't say, this raises: it may be this person,
+        whom a rule by that id denies something.
+        """
+        unknown = sorted(set(ids) - self._canonical_ids.keys())
+        await asyncio.gather(*map(self._users.get, unknown))
+        return {id_ for id_ in ids if self._canonical_ids.get(id_) == person}
+
+    async def _learn_ids(self) -> None:
+        """Learn all ids of the people of our workspaces, at once.
+
+        One list of them takes a call for a thousand people, and does not take from the calls that
+        clicks need; asked one by one, a large user group would take these for minutes.
+        """
+        for team in self._installation.teams(self._policy.current.organisation.workspaces):
+            people = self._items(
+                self._client.users_list, "members", limit=PAGE, team_id=team or None
+            )
+            async for profile in people:
+                self._learn(profile, str(profile.get("id") or ""))
+
+    def _learn(self, profile: Mapping[str, Any], user: str) -> None:
+        """Remember whose id somebody of an enterprise was met by."""
+        if profile.get("enterprise_user"):
+            person = canonical_id(profile, user)
+            self._canonical_ids |= {user: person, person: person}
+            if id_ := str(profile.get("id") or ""):
+                self._canonical_ids[id_] = person
 
     async def group_members(self, group: str) -> frozenset[str]:
         """Return the people of a user group now; raises LookupFailed."""
         try:
-            return await self._groups.get(group)
-        except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
+            return (await self._members({group}))[group]
+        except UNANSWERED as error:
             raise LookupFailed(error) from error
 
     async def time_zone(self, user: str) -> tzinfo:
@@ -192,11 +277,7 @@ class Directory:
 
         It is their offset now, without any change of the clocks, where its name is unknown here.
         """
-        try:
-            async with asyncio.timeout(self._within):
-                profile = await self._users.get(user)
-        except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
-            raise LookupFailed(error) from error
+        profile = await self._answer(self._profile(user))
         try:
             return ZoneInfo(str(profile.get("tz")))
         except (KeyError, ValueError, OSError):  # KeyError: no such zone
@@ -205,21 +286,95 @@ class Directory:
     async def name(self, user: str) -> str:
         """Return the name a person goes by; their id while Slack can't be asked."""
         try:
-            profile = await self._users.get(user)
-        except (SlackApiError, aiohttp.ClientError, TimeoutError):
+            profile = await self._profile(user)
+        except UNANSWERED:
             return user
         return str(profile.get("real_name") or profile.get("name") or user)
 
-    async def _user(self, user: str) -> dict[str, Any]:
-        profile: dict[str, Any] = (await self._client.users_info(user=user))["user"]
+    async def _profile(self, user: str) -> dict[str, Any]:
+        """Return Slack's profile of a person; raises SlackFailed where there is nobody."""
+        profile = await self._users.get(user)
+        if not profile:
+            raise SlackFailed("user_not_found")
         return profile
 
-    async def _group(self, group: str) -> frozenset[str]:
+    async def _user(self, user: str) -> dict[str, Any]:
+        """Ask Slack for a profile; it is empty where there is no such person."""
         try:
-            response = await self._client.usergroups_users_list(usergroup=group)
+            profile: dict[str, Any] = (await self._client.users_info(user=user))["user"]
         except SlackApiError as error:
-            if error.response.get("error") != NO_SUCH_GROUP:
+            if code_of(error) not in NO_SUCH_USER:
                 raise
+            return {}
+        self._learn(profile, user)
+        return profile
+
+    async def _members(self, groups: Iterable[str]) -> dict[str, frozenset[str]]:
+        """Return the people of each of these user groups.
+
+        One list answers all groups; only what it does not hold whole is asked for by itself.
+        """
+        names = sorted(groups)
+        if not names:
+            return {}
+        teams = self._installation.teams(self._policy.current.organisation.workspaces)
+        listed: dict[str, frozenset[str]] = {}
+        for groups_of_team in await asyncio.gather(*map(self._group_lists.get, teams)):
+            listed |= groups_of_team
+        unlisted = [name for name in names if name not in listed]
+        people = await asyncio.gather(*map(self._groups.get, unlisted))
+        listed |= dict(zip(unlisted, people, strict=True))
+        return {name: listed[name] for name in names}
+
+    async def _group_list(self, team: str) -> dict[str, frozenset[str]]:
+        """Ask Slack for the people of every user group that it lists whole, by group."""
+        groups = self._items(
+            self._client.usergroups_list,
+            "usergroups",
+            include_count=True,
+            include_users=True,
+            team_id=team or None,
+        )
+        return {
+            str(group["id"]): frozenset(group["users"])
+            async for group in groups
+            # Slack writes the count as a number or as a text.
+            if len(group.get("users") or ()) >= int(group.get("user_count") or 0)
+            and "users" in group
+        }
+
+    async def _group(self, group: str) -> frozenset[str]:
+        """Ask Slack for the people of one user group, in each workspace that may have it."""
+        teams = self._installation.teams(self._policy.current.organisation.workspaces)
+        people: set[str] = set()
+        gone = 0
+        for team in teams:
+            members = self._items(
+                self._client.usergroups_users_list, "users", usergroup=group, team_id=team or None
+            )
+            try:
+                people.update([user async for user in members])
+            except SlackApiError as error:
+                if code_of(error) != NO_SUCH_GROUP:
+                    raise
+                gone += 1
+        if gone == len(teams):
             log.warning("user group is gone", extra={"usergroup": group})
-            return frozenset()  # its role is lost, and no other
-        return frozenset(response["users"])
+        return frozenset(people)  # of a group that is gone: its role is lost, and no other
+
+    @staticmethod
+    async def _items(
+        method: Callable[..., Awaitable[Any]], key: str, **arguments: Any
+    ) -> AsyncIterator[Any]:
+        """Yield the items of all pages of a list of Slack's.
+
+        https://docs.slack.dev/apis/web-api/pagination
+        """
+        cursor = None
+        while True:
+            response = await method(cursor=cursor, **arguments)
+            for item in response[key]:
+                yield item
+            cursor = (response.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return

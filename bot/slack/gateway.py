@@ -7,18 +7,21 @@ only our own messages count, and nobody else can compute a mark before it stands
 
 import hashlib
 import hmac
+import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, assert_never
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.slack import CLOCK_SKEW, Destination, DestinationKind, SlackLocation
 from bot.messages import Message
 from bot.slack.channels import Channels
+from bot.slack.client import SlackClient, TokenHealth, code_of, reasons_of
+from bot.slack.error_codes import SlackErrorKind, kind_of, may_pass
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -27,37 +30,7 @@ OK = 200
 METADATA_EVENT = "secmaster_bot"
 MARKED = ("part", "operation")  # what of a message's metadata its mark stands for
 PAGE = 999  # messages: as many as Slack gives at once, since a post waits for the whole search
-
-# What https://docs.slack.dev/reference/methods/chat.postMessage answers for a place where we
-# may not write; asking again would not change it.
-CHANNEL_CLOSED_CODES = {
-    "cant_update_message",
-    "channel_not_found",
-    "is_archived",
-    "is_inactive",
-    "message_not_found",
-    "not_in_channel",
-    "restricted_action",
-    "restricted_action_read_only_channel",
-    "restricted_action_thread_locked",
-    "thread_not_found",
-    # A person whom no app can write to any more.
-    "cannot_dm_bot",
-    "user_disabled",
-    "user_not_found",
-    "user_not_visible",
-}
-# Only the message or the thread is missing: its channel is as open as before.
-MESSAGE_GONE_CODES = {"message_not_found", "thread_not_found"}
-TEMPORARY_CODES = {
-    "",  # an answer that could not be read
-    "fatal_error",
-    "internal_error",
-    "rate_limited",
-    "ratelimited",
-    "request_timeout",
-    "service_unavailable",
-}
+MAX_REFUSED = 1000  # messages that Slack did not take are remembered
 
 
 class SlackFailed(Exception):
@@ -71,19 +44,54 @@ class SlackFailed(Exception):
         self.code = code
 
     @property
+    def kind(self) -> SlackErrorKind:
+        """What the refusal is about."""
+        return kind_of(self.code)
+
+    @property
     def is_temporary(self) -> bool:
         """Whether asking again may help."""
-        return self.code in TEMPORARY_CODES
+        return may_pass(self.kind)
 
 
 class CannotPost(SlackFailed):
-    """Slack or the policy will not let us write there, now or later."""
+    """Slack or the policy will not let us write there, now or later.
+
+    ``code`` is then Slack's word, a ChannelRefusal, or another word of ours.
+    """
+
+    @property
+    def kind(self) -> SlackErrorKind:
+        """Whether the place is closed, or only a message or thread in it."""
+        gone = super().kind is SlackErrorKind.MESSAGE_GONE
+        return SlackErrorKind.MESSAGE_GONE if gone else SlackErrorKind.PLACE_CLOSED
 
 
-def code_of(error: SlackApiError) -> str:
-    """Return Slack's word for an error; "" where its answer could not be read."""
-    get = getattr(error.response, "get", None)
-    return str(get("error") or "") if get else ""
+class MessageRefused(SlackFailed):
+    """Slack does not take the message itself; ``reasons`` are its own sentences about it."""
+
+    def __init__(self, code: str, reasons: Sequence[str]) -> None:
+        super().__init__(code)
+        self.reasons = reasons
+
+
+def failure_of(error: SlackApiError) -> SlackFailed:
+    """Return Slack's refusal as an error of ours."""
+    code = code_of(error)
+    match kind_of(code):
+        case SlackErrorKind.PLACE_CLOSED | SlackErrorKind.MESSAGE_GONE:
+            return CannotPost(code)
+        case SlackErrorKind.MESSAGE_REFUSED:
+            return MessageRefused(code, reasons_of(error))
+        case (
+            SlackErrorKind.PASSES
+            | SlackErrorKind.TOKEN_REFUSED
+            | SlackErrorKind.SCOPE_MISSING
+            | SlackErrorKind.CALL_REFUSED
+        ):
+            return SlackFailed(code)
+        case kind:
+            assert_never(kind)
 
 
 async def call(response: Awaitable[T]) -> T:
@@ -91,8 +99,7 @@ async def call(response: Awaitable[T]) -> T:
     try:
         return await response
     except SlackApiError as error:
-        code = code_of(error)
-        raise (CannotPost(code) if code in CHANNEL_CLOSED_CODES else SlackFailed(code)) from error
+        raise failure_of(error) from error
     except (aiohttp.ClientError, TimeoutError, SlackClientError) as error:
         raise SlackFailed("") from error
 
@@ -108,7 +115,7 @@ class SlackGateway:
 
     def __init__(
         self,
-        client: AsyncWebClient,
+        client: SlackClient,
         bot_user: str,
         workspace_url: str,
         *,
@@ -121,6 +128,17 @@ class SlackGateway:
         self._workspace_url = workspace_url
         self._mark_key = mark_key
         self._dm_channels: dict[str, str] = {}  # our channel with a person never changes
+        self._refused: dict[str, None] = {}  # what Slack did not take: the oldest first
+
+    @property
+    def token(self) -> TokenHealth:
+        """Whether Slack takes our token."""
+        return self.client.token_health
+
+    def require_token(self) -> None:
+        """Raise SlackFailed while Slack refuses our token, for whoever has much to do before."""
+        if refusal := self.token.refusal:
+            raise SlackFailed(refusal)
 
     async def post(  # noqa: PLR0913 - what is posted where, and whether it may stand there already
         self,
@@ -142,21 +160,51 @@ class SlackGateway:
         await self._check_may_post(channel)
         if posted_since and (ts := await self.find_posted(channel, thread, metadata, posted_since)):
             return ts
+        mark = {"mark": self._mark(metadata)}
         payload = {key: metadata[key] for key in metadata if key not in MARKED}
-        payload["mark"] = self._mark(metadata)
-        posted = await call(
-            self.client.chat_postMessage(
-                channel=channel,
-                thread_ts=thread or None,
-                reply_broadcast=broadcast or None,
-                metadata={"event_type": METADATA_EVENT, "event_payload": payload},
-                # An address in somebody's text is text: nothing fetches it for us.
-                unfurl_links=False,
-                unfurl_media=False,
-                **message.payload,
-            )
+        send = partial(
+            self.client.chat_postMessage,
+            channel=channel,
+            thread_ts=thread or None,
+            reply_broadcast=broadcast or None,
+            # An address in somebody's text is text: nothing fetches it for us.
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+        posted = await self._send(
+            message,
+            send,
+            whole={"metadata": {"event_type": METADATA_EVENT, "event_payload": payload | mark}},
+            plain={"metadata": {"event_type": METADATA_EVENT, "event_payload": mark}},
         )
         return str(posted["ts"])
+
+    async def _send(
+        self,
+        message: Message,
+        send: Callable[..., Awaitable[T]],
+        whole: Mapping[str, Any] | None = None,
+        plain: Mapping[str, Any] | None = None,
+    ) -> T:
+        """Send a message, or its text alone where Slack does not take it; raises SlackFailed.
+
+        What Slack did not take is not sent to it again: a card is drawn many times. ``whole`` and
+        ``plain`` are further arguments, for the message and for its text.
+        """
+        payload = message.payload
+        content = json.dumps(payload, sort_keys=True).encode()
+        fingerprint = hashlib.sha256(content).hexdigest()
+        if fingerprint not in self._refused:
+            try:
+                return await call(send(**payload, **(whole or {})))
+            except MessageRefused as error:
+                sentence = "Slack does not take a message: its text is sent alone"
+                details = {"code": error.code, "reasons": error.reasons}
+                log.error(sentence, extra=details)  # noqa: TRY400 - a refusal is one line
+            self._refused[fingerprint] = None
+            if len(self._refused) > MAX_REFUSED:
+                del self._refused[next(iter(self._refused))]
+        return await call(send(text=payload["text"], **(plain or {})))
 
     async def share_file(
         self, channel: str, thread: str, name: str, content: str, comment: str
@@ -180,24 +228,26 @@ class SlackGateway:
 
     async def update(self, channel: str, ts: str, message: Message) -> None:
         """Replace a message of ours; raises CannotPost where it can't be."""
-        await call(self.client.chat_update(channel=channel, ts=ts, **message.payload))
+        send = partial(self.client.chat_update, channel=channel, ts=ts)
+        # What is left out of an update stays as it was.
+        await self._send(message, send, plain={"blocks": []})
 
     async def send_private(self, location: SlackLocation, user: str, message: Message) -> None:
         """Answer one person where they asked; by direct message if that place is closed to us."""
         if location.response_url and await self.respond(location.response_url, message):
             return
-        thread = location.thread or None
-        answer = {"channel": location.channel, "thread_ts": thread, **message.payload}
+        place: dict[str, Any] = {"channel": location.channel, "thread_ts": location.thread or None}
         try:
             if Destination.parse(location.channel).kind is DestinationKind.DIRECT_MESSAGE:
-                await call(self.client.chat_postMessage(**answer))
+                await self._send(message, partial(self.client.chat_postMessage, **place))
             else:
-                await call(self.client.chat_postEphemeral(user=user, **answer))
+                send = partial(self.client.chat_postEphemeral, user=user, **place)
+                await self._send(message, send)
         except SlackFailed as error:
             if error.is_temporary:
                 raise
             log.warning("answered by direct message", extra={"code": error.code})
-            await call(self.client.chat_postMessage(channel=user, **message.payload))
+            await self._send(message, partial(self.client.chat_postMessage, channel=user))
 
     async def respond(self, url: str, message: Message, *, replace: bool = False) -> bool:
         """Answer through a response_url; False where it is used up or Slack can't be reached."""

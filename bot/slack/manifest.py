@@ -9,24 +9,8 @@ from bot.domain.actions import MESSAGE_ACTIONS, TABLE, Action
 from bot.domain.objects import ObjectKind
 from bot.messages.labels import labels
 from bot.policy.config import Commands, Config
+from bot.slack.scopes import scopes
 
-SCOPES = (
-    "app_mentions:read",  # the same words in a mention
-    "channels:history",  # finding our own reply after a crash
-    "channels:read",  # whether another organisation shares a channel, and who is in it
-    "chat:write",
-    "chat:write.public",  # cards in public channels without an invitation
-    "commands",
-    "files:read",  # what is attached from Slack
-    "files:write",  # what a failed run was given and said, where a card has no room
-    "groups:history",  # as above, in private channels
-    "groups:read",
-    "im:history",  # the same words in a direct message
-    "im:write",
-    "usergroups:read",  # roles by user group
-    "users:read",  # guests and people of other organisations
-)
-EMAILS = "users:read.email"  # who people are in SecMaster, where their addresses tell
 EVENTS = ("app_home_opened", "app_mention", "message.im")
 EVENTS_PATH = "/slack/events"
 WAITING_SHORTCUT = {
@@ -37,16 +21,12 @@ WAITING_SHORTCUT = {
 }
 
 
-def scopes(config: Config) -> tuple[str, ...]:
-    """Return the scopes that this policy needs."""
-    return (*SCOPES, EMAILS) if config.identities.email_domain else SCOPES
-
-
 def manifest(config: Config, url: str = "") -> dict[str, Any]:
     """Return the manifest to paste into Slack; without ``url`` for Socket Mode."""
     commands = config.commands
     url = url.rstrip("/").removesuffix(EVENTS_PATH)
     request = {"request_url": url + EVENTS_PATH} if url else {}
+    requested = scopes(config)
     return {
         "_metadata": {"major_version": 2, "minor_version": 1},
         "display_information": {
@@ -64,7 +44,13 @@ def manifest(config: Config, url: str = "") -> dict[str, Any]:
             "shortcuts": [WAITING_SHORTCUT, *map(_shortcut, MESSAGE_ACTIONS)],
             "slash_commands": [_command(name, commands, url) for name in commands.names],
         },
-        "oauth_config": {"scopes": {"bot": list(scopes(config))}},
+        "oauth_config": {
+            "scopes": {
+                "bot": [scope.name for scope in requested],
+                # Slack has these in both lists: whoever installs the app may leave them out.
+                "bot_optional": [scope.name for scope in requested if scope.optional],
+            }
+        },
         "settings": {
             "event_subscriptions": {**request, "bot_events": list(EVENTS)},
             "interactivity": {"is_enabled": True, **request},

@@ -44,6 +44,8 @@ async def catch_up(services: Services) -> None:
 
     Raises one of SECMASTER_DOWN.
     """
+    if services.slack.token.refusal:
+        return  # nothing can be drawn, and nobody be told
     store, remaining, failures = services.store, MAX_DRAWN, 0
     trouble: SecMasterError | None = None
     for ref in await asyncio.to_thread(store.tracked.stale, MAX_STALE):
@@ -92,7 +94,7 @@ async def redraw(services: Services, ref: Ref) -> int:
         # What Slack did not take is tried again; what can't be read must not stand before others.
         is_stale = isinstance(error, SlackFailed)
         await asyncio.to_thread(services.store.tracked.mark_stale, ref, stale=is_stale)
-        return 0
+        return int(is_stale)  # an update that Slack did not take was one as well
 
 
 async def follow_retry(services: Services, retry: FollowedRetry) -> int:

@@ -10,6 +10,7 @@ from bot.domain.watch_status import WatchStatus
 from bot.services import Services
 from bot.watch.status import watch_status
 from bot.web.metrics import exposition
+from bot.web.signature import RequestVerifier
 from bot.web.socket_mode import SocketMode
 
 TIMEOUT = 2.0  # seconds for the database to answer
@@ -17,10 +18,10 @@ TIMEOUT = 2.0  # seconds for the database to answer
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Asks every part on each call; without ``socket_mode`` Slack comes by HTTP."""
+    """Asks every part on each call; ``way_in`` is how Slack comes, by websockets or by HTTP."""
 
     services: Services
-    socket_mode: SocketMode | None
+    way_in: SocketMode | RequestVerifier
 
     async def parts(self) -> dict[str, Any]:
         """Return each part that a click needs, "ok" or what is wrong, and how polling goes."""
@@ -32,14 +33,18 @@ class Readiness:
                     parts["watch"] = polls
         except TimeoutError:
             parts["database"] = "no answer"
-        if self.socket_mode:
-            open_ = await self.socket_mode.count_open()
-            parts["slack"] = "ok" if open_ else "no open connection"
+        if isinstance(self.way_in, SocketMode):
+            parts["slack"] = self.way_in.state
+        else:
+            parts["requests"] = self.way_in.summary()
+        if refusal := self.services.slack.token.refusal:
+            parts["slack"] = f"token refused: {refusal}"
         return parts
 
     async def metrics(self) -> bytes:
         """Return the metrics as Prometheus reads them."""
-        return exposition(await self._status())
+        counts = self.way_in.counts if isinstance(self.way_in, RequestVerifier) else {}
+        return exposition(await self._status(), counts)
 
     async def _status(self) -> WatchStatus:
         return await watch_status(self.services, self.services.policy.current.watch.every)

@@ -1,24 +1,40 @@
-"""How polling goes, as Prometheus reads it.
+"""How polling goes and what became of Slack's requests, as Prometheus reads it.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Metric, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from bot.domain.watch_status import WatchStatus
+from bot.web.signature import Finding
 
 NAME = "secmaster_bot"
 
 
-def exposition(status: WatchStatus) -> bytes:
-    """Return what ``/metrics`` answers."""
+def exposition(status: WatchStatus, requests: Mapping[Finding, int]) -> bytes:
+    """Return what ``/metrics`` answers; ``requests`` are counted by what they turned out to be."""
     registry = CollectorRegistry()
     registry.register(_Gauges(status))
+    registry.register(_Requests(requests))
     return generate_latest(registry)
+
+
+class _Requests(Collector):
+    """Counts of this process since its start: each replica has its own."""
+
+    def __init__(self, counts: Mapping[Finding, int]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterable[Metric]:
+        name, what = f"{NAME}_requests", "What was posted, by what it was found to be."
+        requests = CounterMetricFamily(name, what, labels=("finding",))
+        for finding in Finding:
+            requests.add_metric([finding], self._counts.get(finding, 0))
+        return (requests,)
 
 
 class _Gauges(Collector):

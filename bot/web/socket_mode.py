@@ -1,62 +1,160 @@
-"""Socket Mode: two connections, so that one is open while the other is renewed, and a watchdog.
+"""Socket Mode: two connections, each kept open by itself, so that one is there without the other.
 
 https://docs.slack.dev/apis/events-api/using-socket-mode
 """
 
 import asyncio
 import logging
+import random
+import time
+from contextlib import suppress
 
-from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
-from slack_bolt.async_app import AsyncApp
+from slack_bolt.adapter.socket_mode.async_internals import send_async_response
+from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.messages import slack_delivery as words
+from bot.runtime.background import BackgroundTasks
+from bot.runtime.timeouts import SocketTimeouts
+from bot.web.server import Bolt
+from bot.web.socket_connection import LINK_DISABLED, Connection, Json, NotOpened, open_connection
 
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 2
-CHECK_INTERVAL = 1.0  # seconds
 
 
 class SocketMode:
-    """The open connections to Slack."""
+    """The connections to Slack, kept open until closed, however long Slack is away."""
 
-    def __init__(self, bolt: AsyncApp, app_token: str) -> None:
-        self._handlers = [
-            AsyncSocketModeHandler(bolt, app_token, ping_interval=5) for _ in range(CONNECTIONS)
-        ]
-        for handler in self._handlers:
-            # It would reconnect when the old connection closes, and again when Slack asks for
-            # it, closing the new one with what has already arrived there. Slack's asking and
-            # the watchdog suffice.
-            handler.client.default_auto_reconnect_enabled = False
-            handler.client.auto_reconnect_enabled = False
-        self._watchdog_task: asyncio.Task[None] | None = None
+    def __init__(
+        self,
+        bolt: Bolt,
+        client: AsyncWebClient,
+        app_token: str,
+        timeouts: SocketTimeouts,
+    ) -> None:
+        self._bolt = bolt
+        self._client = client
+        self._app_token = app_token
+        self._timeouts = timeouts
+        self._open: set[Connection] = set()
+        self._keepers: list[asyncio.Task[None]] = []
+        self._readers = BackgroundTasks()
+        self._listeners = BackgroundTasks()
+        self._is_closing = False
+        self._problems: dict[int, str] = {}  # why a connection can't be opened, by its number
+        # What was logged since all were open, and whether one was then.
+        self._logged: dict[str, bool] = {}
 
-    async def open(self) -> None:
-        """Open both connections, and watch over them until closed."""
-        for handler in self._handlers:
-            await handler.client.connect_to_new_endpoint()
-        self._watchdog_task = asyncio.create_task(self._watchdog())
+    def open(self) -> None:
+        """Begin to keep the connections open, and wait for none: the bot does more than listen."""
+        self._keepers = [asyncio.create_task(self._keep(n)) for n in range(CONNECTIONS)]
 
     async def close(self) -> None:
-        """Close both connections."""
-        if self._watchdog_task:
-            self._watchdog_task.cancel()
-            await asyncio.gather(self._watchdog_task, return_exceptions=True)
-        for handler in self._handlers:
-            await handler.close_async()  # type: ignore[no-untyped-call]  # the SDK leaves it bare
+        """Have what was received acknowledged, and close all connections."""
+        self._is_closing = True
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        await self._listeners.drain(self._timeouts.answer)
+        await self._readers.drain(0)
 
-    async def count_open(self) -> int:
-        """Return how many connections are open and answer pings."""
-        states = [await handler.client.is_connected() for handler in self._handlers]
-        return sum(states)
+    @property
+    def state(self) -> str:
+        """Return "ok" where a click can arrive, or why none can."""
+        if self._open:
+            return "ok"
+        return ": ".join(["no open connection", *sorted(set(self._problems.values()))[:1]])
 
-    async def _watchdog(self) -> None:
-        """Reopen a connection that broke silently, or does not answer pings."""
+    async def _keep(self, number: int) -> None:
+        """Open a connection, and another when Slack is about to end it or it has ended."""
+        failures = 0
         while True:
-            await asyncio.sleep(CHECK_INTERVAL)
-            for handler in self._handlers:
-                if await handler.client.is_connected():
-                    continue
-                try:
-                    await handler.client.connect_to_new_endpoint()
-                except Exception as error:  # noqa: BLE001 - whatever it was, the next check tries again
-                    log.warning("socket not reopened", extra={"error": str(error)})
+            try:
+                await self._hold(number)
+                failures = 0
+            except NotOpened as error:
+                self._note_failure(number, error)
+                await asyncio.sleep(self._pause(failures, error))
+                failures += 1
+
+    async def _hold(self, number: int) -> None:
+        """Open a connection and wait until it ends; raises NotOpened if it did not last."""
+        connection = await open_connection(self._client, self._app_token, self._timeouts)
+        began = time.monotonic()
+        self._note_open(number, connection)
+        self._readers.start(self._read(connection), _log_failure)
+        await connection.ending.wait()
+        if connection.reason == LINK_DISABLED:
+            self._open.discard(connection)
+            raise NotOpened(words.SWITCHED_OFF, is_final=True)
+        if time.monotonic() - began < self._timeouts.steady:
+            raise NotOpened(words.CLOSED_SOON)
+
+    async def _read(self, connection: Connection) -> None:
+        """Have what comes over a connection carried out, until some time after its replacement."""
+        loop, linger = asyncio.get_running_loop(), self._timeouts.linger
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None) as limit:
+                    async for message in connection.messages():
+                        if connection.ending.is_set():
+                            limit.reschedule(limit.when() or loop.time() + linger)
+                        self._carry_out(connection, message)
+        finally:
+            connection.ending.set()
+            self._open.discard(connection)
+            await connection.close()
+
+    def _carry_out(self, connection: Connection, message: Json) -> None:
+        """Have Bolt answer a message, and acknowledge it over the connection that it came over."""
+        try:
+            request = SocketModeRequest.from_dict(message)
+        except ValueError:  # its payload is nothing that Slack sends
+            request = None
+        if request is None or self._is_closing:
+            return
+
+        async def answer() -> None:
+            response = await self._bolt.answer(request.payload)
+            await send_async_response(connection, request, response, time.time())
+
+        self._listeners.start(answer(), _log_unacknowledged)
+
+    def _pause(self, failures: int, error: NotOpened) -> float:
+        """Return how long to wait: ever longer, shortened by chance, and as Slack says."""
+        pauses = self._timeouts.pauses
+        pause = self._timeouts.refused if error.is_final else pauses[min(failures, len(pauses) - 1)]
+        return max(error.retry_after, pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
+
+    def _note_failure(self, number: int, error: NotOpened) -> None:
+        """Log why a connection is missing: once until all are open, and not at each attempt."""
+        self._problems[number] = error.problem
+        # The switch in the app's settings closes all of them, if not in the same instant.
+        is_open = bool(self._open) and error.problem != words.SWITCHED_OFF
+        logged = self._logged.get(error.problem)
+        if logged is False or logged == is_open:
+            return
+        self._logged[error.problem] = is_open
+        level = logging.ERROR if error.is_final else logging.WARNING
+        event = words.CONNECTION_MISSING if is_open else words.NOTHING_IS_HEARD
+        log.log(level, event, extra={"problem": error.problem})
+
+    def _note_open(self, number: int, connection: Connection) -> None:
+        self._open.add(connection)
+        self._problems.pop(number, None)
+        if self._logged and not self._problems:
+            self._logged.clear()
+            log.info(words.CONNECTED_AGAIN, extra={"open": len(self._open)})
+
+
+async def _log_failure(error: Exception) -> None:
+    log.error("a connection to Slack failed", exc_info=error)
+
+
+async def _log_unacknowledged(error: Exception) -> None:
+    if isinstance(error, ConnectionError):
+        log.warning("not acknowledged: the connection was closed meanwhile")
+    else:
+        log.error("not acknowledged", exc_info=error)

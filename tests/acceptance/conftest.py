@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import Databases
+from tests.support.sdk_models import unmodelled_blocks
 from tests.support.slack_recorder import SlackRecorder
 
 PASSED = pytest.StashKey[bool]()
@@ -33,6 +34,8 @@ async def slack(
     if request.node.stash.get(PASSED, False):
         unexpected = slack.unexpected_messages()
         assert not unexpected, "messages nobody expected:\n" + "\n".join(map(str, unexpected))
+        assert slack.workspace.unknown_arguments == []
+        assert unmodelled_blocks(slack) == []
 
 
 @pytest.fixture(params=["sqlite"])

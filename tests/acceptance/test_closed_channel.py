@@ -205,7 +205,7 @@ async def test_one_that_slack_refuses_for_another_reason_does_not_stand_before_t
     environment: BotEnvironment,
 ) -> None:
     await first_poll_finished(environment)
-    no = Fault(on="chat.postMessage", status=200, code="invalid_blocks", times=1)
+    no = Fault(on="chat.postMessage", status=200, code="invalid_arguments", times=1)
     await environment.slack.faults.set(no)
     tasks(environment, "Isolate a")
     await environment.slack.until(lambda: [call for call in posts(environment) if not call.ok])

@@ -30,13 +30,11 @@ async def test_half_requests_keep_nobody_from_being_answered(
     slack.ignore_messages("How to use /secmaster")
     log = bytearray()
     async with bot_process(slack, secmaster, database_url, tmp_path) as bot:
-        _soft, hard = resource.prlimit(bot.child.pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(bot.child.pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
-        stderr = bot.child.stderr
-        assert stderr
+        _soft, hard = resource.prlimit(bot.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(bot.pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
 
         async def read_log() -> None:
-            while chunk := await stderr.read(65536):
+            while chunk := await bot.stderr.read(65536):
                 log.extend(chunk)
 
         reading = asyncio.create_task(read_log())
@@ -51,6 +49,7 @@ async def test_half_requests_keep_nobody_from_being_answered(
             await slack.command(ALICE, SOC, "/secmaster help")
             await slack.until(lambda before=before: len(slack.ephemerals(ALICE)) > before)
         reading.cancel()
+        await asyncio.wait([reading])  # who stops the bot reads the rest
         for writer in writers:
             writer.close()
     assert 0 < log.count(b"\n") < 20

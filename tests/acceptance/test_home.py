@@ -110,7 +110,7 @@ async def test_a_home_that_slack_could_not_be_asked_about_is_drawn_once_it_can(
 ) -> None:
     await first_poll_finished(environment)
     await open_home(environment, ALICE)
-    environment.clock.forward(minutes=2)  # what is known of Alice is too old by then
+    environment.clock.forward(minutes=11)  # what is known of Alice is too old by then
     await environment.slack.faults.set(Fault(on="users.info", status=500))
     assert "could not be asked who you are" in view_text(await open_home(environment, ALICE))
     await environment.slack.faults.clear()
@@ -126,7 +126,7 @@ async def test_a_home_still_being_drawn_when_a_failure_is_shown_in_it_is_drawn_a
     await environment.slack.faults.set(Fault(on="views.publish", hold=True, applied=True))
     await environment.slack.open_home(ALICE)
     await environment.slack.faults.until_held("views.publish")
-    environment.clock.forward(minutes=2)
+    environment.clock.forward(minutes=11)
     await environment.slack.faults.set(Fault(on="users.info", status=500))
     await environment.slack.open_home(ALICE)
     await environment.polls(3)

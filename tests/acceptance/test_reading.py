@@ -53,7 +53,7 @@ async def test_whoami_tells_everybody_their_roles_and_what_they_may(
     assert [line for line in answers[DAVE].splitlines() if "✅" in line] == reads
     assert "A guest may not read or change anything." in answers[GUEST]
     assert "A guest may not read or change anything." in answers[SOLO]
-    assert "A person of another organisation may not read or change anything." in answers[OUTSIDER]
+    assert "A person of another organisation or workspace may not" in answers[OUTSIDER]
     assert environment.secmaster.requests == []
 
 

@@ -1,17 +1,27 @@
 """Socket Mode: two connections that come and go while people go on working."""
 
 import asyncio
+import logging
 
 import pytest
 
+from bot.app import App
+from bot.cli.demo_story import POLICY
+from bot.messages.slack_delivery import CONNECTED_AGAIN, NOTHING_IS_HEARD
 from bot.sandbox.faults import Fault
-from bot.sandbox.secmaster import seed
-from tests.support.environment import BotEnvironment
+from bot.sandbox.secmaster import SecMasterSandbox, seed
+from bot.sandbox.secmaster.arrivals import new_task
+from tests.support.clock import FakeClock
+from tests.support.environment import BotEnvironment, policy, settings_for
 from tests.support.people import ALICE, BOB, DAVE, SOC
+from tests.support.slack_recorder import SlackRecorder
+from tests.support.timeouts import QUICK_TIMEOUTS
+from tests.support.watch import ROUTES, card_of, first_poll_finished
 
-pytestmark = pytest.mark.parametrize("mode", ["socket"], indirect=True)
+over_sockets = pytest.mark.parametrize("mode", ["socket"], indirect=True)
 
 
+@over_sockets
 async def test_every_envelope_is_acked_whatever_came_of_it(environment: BotEnvironment) -> None:
     assert len(environment.slack.socket_mode.connections) == 2
     ts = await environment.card("task", seed.TASK_ISOLATE)
@@ -42,6 +52,7 @@ async def test_every_envelope_is_acked_whatever_came_of_it(environment: BotEnvir
     assert len(environment.secmaster.writes("UpdateTask")) == 1
 
 
+@over_sockets
 async def test_while_one_connection_is_renewed_the_other_takes_the_clicks(
     environment: BotEnvironment,
 ) -> None:
@@ -57,6 +68,7 @@ async def test_while_one_connection_is_renewed_the_other_takes_the_clicks(
     assert await environment.app.readiness.parts() == {"database": "ok", "slack": "ok"}
 
 
+@over_sockets
 async def test_nothing_is_lost_while_connections_are_renewed_one_after_the_other(
     environment: BotEnvironment,
 ) -> None:
@@ -75,6 +87,7 @@ async def test_nothing_is_lost_while_connections_are_renewed_one_after_the_other
     assert lost == 0
 
 
+@over_sockets
 async def test_a_connection_that_breaks_without_a_word_is_replaced(
     environment: BotEnvironment,
 ) -> None:
@@ -94,6 +107,7 @@ async def test_a_connection_that_breaks_without_a_word_is_replaced(
         await environment.ephemeral(ALICE, "How to use /secmaster")
 
 
+@over_sockets
 async def test_when_all_connections_go_at_once_they_come_back(environment: BotEnvironment) -> None:
     sockets = environment.slack.socket_mode
     ts = await environment.card("task", seed.TASK_ISOLATE)
@@ -109,6 +123,7 @@ async def test_when_all_connections_go_at_once_they_come_back(environment: BotEn
     assert len(environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)) == 1
 
 
+@over_sockets
 async def test_an_event_delivered_again_over_a_socket_is_done_once(
     environment: BotEnvironment,
 ) -> None:
@@ -123,12 +138,39 @@ async def test_an_event_delivered_again_over_a_socket_is_done_once(
     assert [one.body["action"] for one in writes] == ["ADD_COMMENT", "CONTINUE"]
 
 
+@over_sockets
 async def test_nobody_can_post_clicks_over_http_beside_the_socket(
     environment: BotEnvironment,
 ) -> None:
     environment.slack.request_url = f"{environment.app.url}/slack/events"
     delivered = await environment.slack.deliver_raw("command=/secmaster&text=help")
     assert delivered.status == 404
+
+
+async def test_a_start_without_connections_watches_and_posts_until_they_come(
+    slack: SlackRecorder,
+    secmaster: SecMasterSandbox,
+    clock: FakeClock,
+    database_url: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "bot.web.socket_mode")
+    await slack.faults.set(Fault(on="socket", status=503))
+    settings = settings_for(slack.url, secmaster.url, database_url, socket=True)
+    async with App(settings, policy(POLICY + ROUTES), QUICK_TIMEOUTS, clock) as app:
+        environment = BotEnvironment(slack, secmaster, app, clock)
+        await first_poll_finished(environment)
+        task = new_task(secmaster.world, 0)
+        ts = await slack.until(lambda: card_of(environment, SOC, task["name"]))
+        assert slack.socket_mode.connections == []
+        state = (await app.readiness.parts())["slack"]
+        assert state == "no open connection: the websocket's handshake was refused with 503"
+        await slack.faults.clear()
+        await slack.until(lambda: len(slack.socket_mode.connections) == 2)
+        await slack.press(ALICE, SOC, ts, "task.approve")
+        assert "*Approved*" in (await environment.replies(ts))[0]
+    lines = [r.getMessage() for r in caplog.records if r.name == "bot.web.socket_mode"]
+    assert lines == [NOTHING_IS_HEARD, CONNECTED_AGAIN]
 
 
 async def open_form(environment: BotEnvironment, ts: str) -> str:

@@ -90,4 +90,4 @@ async def is_done_once(environment: BotEnvironment, ts: str) -> None:
     puts = [each for each in environment.secmaster.requests if each.method == "PUT"]
     assert len(puts) == 1
     assert len(environment.slack.thread(SOC, ts)) == 2
-    assert await environment.app.readiness.parts() == {"database": "ok"}
+    assert (await environment.app.readiness.parts())["database"] == "ok"

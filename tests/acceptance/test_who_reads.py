@@ -114,7 +114,7 @@ REFUSALS = {
     "admin": LEFT_TO_THE_READER,
     "guest": "Guests may not read",
     "single": "Guests may not read",
-    "outsider": "People of other organisations may not read",
+    "outsider": "People of other organisations or workspaces may not read",
     "unknown": "Slack could not be asked who you are",
 }
 # sees: the door opens. no: it is refused as reading. right, write: it asks for another right, and
@@ -426,7 +426,7 @@ async def test_everybody_is_shown_at_every_door_what_the_table_says(
     differences = []
     for kind, user in PEOPLE.items():
         if kind == "unknown":
-            environment.clock.forward(minutes=2)  # what Slack said before is forgotten
+            environment.clock.forward(minutes=11)  # what Slack said before is not used
             await environment.slack.faults.set(Fault(on="users.info", status=500))
         visit = Visit(environment, user, card)
         for door, cells in rows():

@@ -68,8 +68,10 @@ class Bare:
         await self._say(channel, thread, f"Approved by <@{body['user']['id']}>")
 
     async def _submitted(self, body: Body) -> None:
-        state, typed = modals.read_form(body["view"])
-        await self._comment(state.ref.id, typed["comment"])
+        view = body["view"]
+        state = modals.FormState.model_validate_json(view["private_metadata"])
+        [comment] = view["state"]["values"]["comment"].values()
+        await self._comment(state.ref.id, comment["value"])
         who = f"Comment by <@{body['user']['id']}>"
         await self._say(state.location.channel, state.location.card, who)
 

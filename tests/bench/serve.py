@@ -8,8 +8,11 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 from aiohttp import ClientSession, web
+from slack_bolt import BoltResponse
+from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -19,6 +22,7 @@ from bot.runtime.clock import Clock
 from bot.secmaster.connect import open_secmaster
 from bot.settings import Settings
 from bot.web.server import web_app
+from bot.web.signature import RequestVerifier
 from tests.bench.bare import Bare
 from tests.support.child import lines, say
 from tests.support.environment import policy, settings_for
@@ -46,11 +50,23 @@ async def bare(settings: Settings, *, before: bool) -> AsyncIterator[str]:
         )
         bolt = Bare(slack, secmaster, before).app(authorization)
         secret = settings.slack_signing_secret.get_secret_value()
-        runner = web.AppRunner(web_app(bolt, secret, Well()), access_log=None)
+        application = web_app(Unread(bolt), RequestVerifier(secret), Well())
+        runner = web.AppRunner(application, access_log=None)
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Bolt, which is given all that Slack sent, and reads it itself."""
+
+    bolt: AsyncApp
+
+    async def answer(self, content: object) -> BoltResponse:
+        assert isinstance(content, dict)
+        return await self.bolt.async_dispatch(AsyncBoltRequest(body=content, mode="socket_mode"))
 
 
 class Well:

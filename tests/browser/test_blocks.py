@@ -471,6 +471,12 @@ BODIES: dict[str, Json] = {
     "markdown": {"text": "t"},
     "alert": {"text": mrkdwn("t"), "level": "warning"},
     "table": {"rows": [[{"type": "raw_text", "text": "t"}]]},
+    "data_table": {"rows": [[{"type": "raw_number", "value": 1.5}]] * 2, "caption": "t"},
+    "container": {
+        "title": plain("t"),
+        "child_blocks": [{"type": "header", "text": plain("inside")}],
+        "is_collapsible": True,
+    },
 }
 
 
@@ -488,7 +494,7 @@ async def test_every_block_and_element_that_slack_takes_is_drawn(stage: Page) ->
         assert list(ANY_BLOCKS(numbered, "")) == []
         await draw(stage, *drawn)
         assert await stage.locator(".undrawn").all_text_contents() == []
-        await expect(stage.locator("[data-block-id]")).to_have_count(len(drawn))
+        await expect(stage.locator(".blocks > [data-block-id]")).to_have_count(len(drawn))
     for kind in INPUTS:
         await expect(stage.locator(f"[data-action-id={kind}]")).to_have_count(1)
     await expect(stage.get_by_text("asks no app for options")).to_be_visible()

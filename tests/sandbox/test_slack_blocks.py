@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.sandbox.slack.blocks import check_blocks, check_view, with_ids
+from bot.sandbox.slack.element_state import elements
 from bot.sandbox.slack.errors import SlackError
 
 
@@ -55,6 +56,19 @@ def table(rows: int, cells: int) -> dict[str, Any]:
     return {"type": "table", "rows": [[{"type": "raw_text", "text": "t"}] * cells] * rows}
 
 
+def data_table(rows: int, cells: int, **more: Any) -> dict[str, Any]:
+    return table(rows, cells) | {"type": "data_table", "caption": "t", **more}
+
+
+def container(*children: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "container", "title": plain(), "child_blocks": list(children), **more}
+
+
+def rich_text(*elements: dict[str, Any], **more: Any) -> dict[str, Any]:
+    section = {"type": "rich_text_section", "elements": list(elements), **more}
+    return {"type": "rich_text", "elements": [section]}
+
+
 def modal(**more: Any) -> dict[str, Any]:
     return {"type": "modal", "title": plain(), "blocks": [], **more}
 
@@ -64,6 +78,8 @@ def complaints(check: Callable[..., object], *given: Any) -> tuple[str, list[str
         check(*given)
     return refused.value.code, refused.value.extra["response_metadata"]["messages"]
 
+
+NUMBER = {"type": "raw_number", "value": 1.5, "text": "1"}
 
 # A block at the edge of its limit, the same beyond it, and where the complaint points.
 EDGES = {
@@ -171,6 +187,28 @@ EDGES = {
     ),
     "table rows": (table(100, 1), table(101, 1), "/blocks/0/rows"),
     "table cells": (table(1, 20), table(1, 21), "/blocks/0/rows/0"),
+    "table characters": (
+        {"type": "table", "rows": [[{"type": "raw_text", "text": "x" * 2500}] * 4]},
+        {"type": "table", "rows": [[{"type": "raw_text", "text": "x" * 2500}] * 4 + [NUMBER]]},
+        "/blocks",
+    ),
+    "data table rows": (data_table(101, 1), data_table(102, 1), "/blocks/0/rows"),
+    "data table without a row": (data_table(2, 1), data_table(1, 1), "/blocks/0/rows"),
+    "data table page": (
+        data_table(2, 1, page_size=100),
+        data_table(2, 1, page_size=101),
+        "/blocks/0/page_size",
+    ),
+    "container title": (
+        container(section(), title=plain("x" * 150)),
+        container(section(), title=plain("x" * 151)),
+        "/blocks/0/title/text",
+    ),
+    "container children": (
+        container(*[section()] * 10),
+        container(*[section()] * 11),
+        "/blocks/0/child_blocks",
+    ),
     "markdown": (
         {"type": "markdown", "text": "x" * 12_000},
         {"type": "markdown", "text": "x" * 12_001},
@@ -262,6 +300,71 @@ WRONG = {
         "must have either options or option_groups",
         "/blocks/0/elements/0",
     ),
+    "confirmation of a text input": (
+        question(element={"confirm": confirm()["confirm"]}),
+        "invalid additional property: confirm",
+        "/blocks/0/element",
+    ),
+    "address of a select's option": (
+        actions(select(options=[option(url="https://a.example")])),
+        "invalid additional property: url",
+        "/blocks/0/elements/0/options/0",
+    ),
+    "unknown dispatch": (
+        question(element={"dispatch_action_config": {"trigger_actions_on": ["on_blur"]}}),
+        "must be one of: on_enter_pressed, on_character_entered",
+        "/blocks/0/element/dispatch_action_config/trigger_actions_on/0",
+    ),
+    "unknown part of rich text": (
+        rich_text({"type": "button"}),
+        "unsupported type: button",
+        "/blocks/0/elements/0/elements/0/type",
+    ),
+    "unknown look of rich text": (
+        rich_text({"type": "text", "text": "t", "style": {"blink": True}}),
+        "invalid additional property: blink",
+        "/blocks/0/elements/0/elements/0/style",
+    ),
+    "list's field of a rich section": (
+        rich_text(indent=1),
+        "invalid additional property: indent",
+        "/blocks/0/elements/0",
+    ),
+    "rich text in a header of a data table": (
+        data_table(2, 1) | {"rows": [[rich_text()], [NUMBER]]},
+        "unsupported type: rich_text",
+        "/blocks/0/rows/0/0/type",
+    ),
+    "rows of a data table that differ": (
+        data_table(2, 1) | {"rows": [[NUMBER], [NUMBER] * 2]},
+        "must have 1 items",
+        "/blocks/0/rows/1",
+    ),
+    "data table without a caption": (
+        {"type": "data_table", "rows": [[NUMBER]] * 2},
+        "missing required field: caption",
+        "/blocks/0",
+    ),
+    "input in a container": (
+        container(question()),
+        "unsupported type: input",
+        "/blocks/0/child_blocks/0/type",
+    ),
+    "container in a container": (
+        container(container(section())),
+        "unsupported type: container",
+        "/blocks/0/child_blocks/0/type",
+    ),
+    "container without a title": (
+        {"type": "container", "child_blocks": [section()]},
+        "must have either title or rich_text_title",
+        "/blocks/0",
+    ),
+    "container that folds and has a divider": (
+        container(section(), is_collapsible=True, has_header_divider=True),
+        "must not be collapsible",
+        "/blocks/0/has_header_divider",
+    ),
     "same action twice": (
         actions(button(action_id="a"), button(action_id="a")),
         "`action_id` `a` already exists",
@@ -291,8 +394,11 @@ def test_the_same_action_may_stand_in_two_blocks() -> None:
 
 
 def test_a_message_takes_one_table() -> None:
-    _, messages = complaints(check_blocks, [table(1, 1), table(1, 1)])
-    assert messages == ["[ERROR] only one table is allowed in a message [json-pointer:/blocks/1]"]
+    for other in (table(1, 1), container(table(1, 1))):
+        _, messages = complaints(check_blocks, [table(1, 1), other])
+        assert messages == [
+            "[ERROR] only one table is allowed in a message [json-pointer:/blocks/1]"
+        ]
 
 
 def test_every_element_a_form_may_hold_is_accepted() -> None:
@@ -432,6 +538,41 @@ def test_a_column_is_aligned_or_left_as_it_is() -> None:
     _, messages = complaints(check_blocks, [table(1, 1) | {"column_settings": [{"align": "top"}]}])
     where = "/blocks/0/column_settings/0/align"
     assert messages == [f"[ERROR] must be one of: left, center, right [json-pointer:{where}]"]
+
+
+@pytest.mark.parametrize("block", [data_table(2, 1), container(section()), table(1, 1)])
+def test_what_is_documented_for_messages_alone_is_in_no_view(block: dict[str, Any]) -> None:
+    check_blocks([block])
+    unsupported = f"[ERROR] unsupported type: {block['type']} [json-pointer:/view/blocks/0/type]"
+    for view in (modal(blocks=[block]), {"type": "home", "blocks": [block]}):
+        assert complaints(check_view, view, view["type"])[1] == [unsupported]
+
+
+def test_a_button_in_a_container_is_found_and_named() -> None:
+    made = iter("123456789")
+    named = with_ids([container(actions(button()))], lambda prefix: prefix + next(made))
+    [child] = named[0]["child_blocks"]
+    [(block, element)] = elements(named)
+    assert (block, element) == (child, child["elements"][0])
+    assert element["action_id"].startswith("a")
+
+
+def test_every_part_of_rich_text_is_accepted() -> None:
+    parts = [
+        {"type": "text", "text": "t", "style": {"bold": True, "code": False}},
+        {"type": "link", "url": "https://a.example", "text": "t"},
+        {"type": "user", "user_id": "U0BOB"},
+        {"type": "usergroup", "usergroup_id": "S0SOC"},
+        {"type": "channel", "channel_id": "C0SOC"},
+        {"type": "broadcast", "range": "here"},
+        {"type": "emoji", "name": "wave"},
+        {"type": "date", "timestamp": 1_700_000_000, "format": "{date}", "fallback": "t"},
+    ]
+    line = {"type": "rich_text_section", "elements": parts}
+    items = {"type": "rich_text_list", "style": "ordered", "elements": [line], "indent": 1}
+    code = {"type": "rich_text_preformatted", "elements": parts[:2], "border": 0}
+    quote = {"type": "rich_text_quote", "elements": parts}
+    check_blocks([{"type": "rich_text", "elements": [line, items, code, quote]}])
 
 
 def test_ids_are_made_up_only_where_they_are_missing() -> None:

@@ -214,6 +214,56 @@ async def test_an_address_is_good_for_one_connection(
             await session.ws_connect(address)
 
 
+async def test_an_address_is_good_for_half_a_minute(
+    slack: SlackSandbox, client: AsyncWebClient, session: aiohttp.ClientSession
+) -> None:
+    now = [1000.0]
+    slack.socket_mode.clock = lambda: now[0]
+    addresses = [(await client.apps_connections_open(app_token="xapp-demo"))["url"] for _ in "12"]
+    async with session.ws_connect(addresses[0]):
+        now[0] += 31
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await session.ws_connect(addresses[1])
+
+
+async def test_a_handshake_can_be_refused_and_a_hello_withheld(
+    slack: SlackSandbox,
+    session: aiohttp.ClientSession,
+    connect: Callable[[], Awaitable[ClientWebSocketResponse]],
+) -> None:
+    await slack.faults.set(Fault(on="socket", status=429, retry_after=7, times=1))
+    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+        await connect()
+    assert caught.value.status == 429
+    assert caught.value.headers
+    assert caught.value.headers["Retry-After"] == "7"
+    body = json.dumps({"greets": False})
+    async with session.post(slack.url + "/_sandbox/socket/greet", data=body) as answer:
+        assert answer.status == 200
+    socket = await connect()
+    await socket.ping(b"are you there")
+    assert (await socket.receive()).type == aiohttp.WSMsgType.PONG  # and no hello before
+    assert slack.socket_mode.connections == []
+
+
+async def test_where_socket_mode_is_switched_off_every_connection_is_told_so(
+    slack: SlackSandbox,
+    session: aiohttp.ClientSession,
+    connect: Callable[[], Awaitable[ClientWebSocketResponse]],
+) -> None:
+    socket = await connect()
+    await socket.receive_json()
+    async with session.post(slack.url + "/_sandbox/socket/warn") as answer:
+        assert await answer.json() == 1
+    assert (await socket.receive_json())["reason"] == "warning"
+    body = json.dumps({"is_enabled": False})
+    switching = asyncio.create_task(session.post(slack.url + "/_sandbox/socket/enable", data=body))
+    assert (await socket.receive_json())["reason"] == "link_disabled"
+    await socket.close()
+    assert (await switching).status == 200
+    assert (await (await connect()).receive_json())["reason"] == "link_disabled"
+
+
 async def test_connections_are_closed_over_http_with_a_reason(
     slack: SlackSandbox,
     session: aiohttp.ClientSession,

@@ -780,7 +780,7 @@ async def test_a_trigger_opens_one_modal_within_three_seconds(
 ) -> None:
     used, late = trigger(), trigger()
     await client.views_open(trigger_id=used, view=modal())
-    assert await error(client.views_open(trigger_id=used, view=modal())) == "trigger_exchanged"
+    assert await error(client.views_open(trigger_id=used, view=modal())) == "exchanged_trigger_id"
     clock.passed = 4
     assert await error(client.views_open(trigger_id=late, view=modal())) == "expired_trigger_id"
     unknown = client.views_open(trigger_id="1.2", view=modal())

@@ -1,10 +1,10 @@
 """The bot in a process of its own that a test can kill."""
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,64 +12,54 @@ from pathlib import Path
 from bot.cli.demo_story import POLICY
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
+from tests.support import bot_main
 from tests.support.people import ALICE, CHANNELS, SOC
 
 QUIETLY = '[attribution]\ncomment = "reason"\n'
-# What `python -m bot run` does, but less patient: a test can't wait a minute for each doubt.
-RUN = """
-import asyncio
-import signal
-from bot import logs, settings
-from bot.policy import config
-from bot.runtime.background import BackgroundTasks
-from bot.cli.run import serve
-from tests.support.timeouts import QUICK_TIMEOUTS
-logs.open_log()
-
-
-def stop_after_ack(*_signal):
-    # From now on nothing that was to be done after an acknowledgement has its turn.
-    BackgroundTasks.start = lambda _tasks, work, _on_error: work.close()
-
-
-signal.signal(signal.SIGUSR1, stop_after_ack)
-loaded = settings.load()
-asyncio.run(serve(loaded, config.load(loaded.bot_config), QUICK_TIMEOUTS))
-"""
+# Each process is forked from one that has imported everything: that is most of a start.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["bot.app", bot_main.__name__])
 
 
 class BotProcess:
     """The bot in a process of its own that can be killed; it listens at ``url``."""
 
+    stderr: asyncio.StreamReader
+
     def __init__(self, variables: dict[str, str], folder: Path, url: str) -> None:
         self.url = url
         self._variables = variables
         self._folder = folder
-        self._child: asyncio.subprocess.Process | None = None
+        self._process: multiprocessing.process.BaseProcess | None = None
 
     @property
-    def child(self) -> asyncio.subprocess.Process:
+    def pid(self) -> int:
         """The process that runs, or ran last."""
-        assert self._child is not None, "the bot was never started"
-        return self._child
+        assert self._process is not None, "the bot was never started"
+        assert self._process.pid is not None
+        return self._process.pid
 
     async def start(self) -> None:
         """Start it, and wait until it is ready."""
-        self._child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-c", RUN),
-            env=self._variables,
-            cwd=self._folder,
-            stderr=asyncio.subprocess.PIPE,
+        log, stderr = PROCESSES.Pipe(duplex=False)
+        self._process = PROCESSES.Process(
+            target=bot_main.run,
+            args=(self._variables, self._folder, stderr),
+            daemon=True,  # it ends with the tests, whatever happens to them
         )
+        await asyncio.to_thread(self._process.start)
+        stderr.close()
+        self.stderr = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(self.stderr), os.fdopen(os.dup(log.fileno()), "rb")
+        )
+        log.close()
         await self.log_line("ready")
 
     async def log_line(self, containing: str) -> str:
         """Wait for a line of its log; that it ends before is an error with all its lines."""
-        log = self.child.stderr
-        assert log is not None
         lines: list[str] = []
-        while line := (await log.readline()).decode():
+        while line := (await self.stderr.readline()).decode():
             lines.append(line)
             if containing in line:
                 return line
@@ -77,27 +67,29 @@ class BotProcess:
 
     def hang_up(self) -> None:
         """SIGHUP: the policy is to be read again."""
-        os.kill(self.child.pid, signal.SIGHUP)
+        os.kill(self.pid, signal.SIGHUP)
 
     def stop_after_ack(self) -> None:
         """From now on it is as if it were killed right after each acknowledgement."""
-        os.kill(self.child.pid, signal.SIGUSR1)
+        os.kill(self.pid, signal.SIGUSR1)
 
     async def kill(self) -> None:
         """SIGKILL: no handler, no clean-up, no last word."""
-        os.kill(self.child.pid, signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
         await self._ended()
 
     async def stop(self) -> None:
         """SIGTERM, where it runs, and a clean end."""
-        if self._child and self._child.returncode is None:
-            os.kill(self._child.pid, signal.SIGTERM)
-            await self._ended()
-            assert self._child.returncode == 0
+        if self._process and self._process.is_alive():
+            os.kill(self.pid, signal.SIGTERM)
+            assert await self._ended() == 0
 
-    async def _ended(self) -> None:
-        # To the end of its output, or the pipe would be closed over what is still to come.
-        await self.child.communicate()
+    async def _ended(self) -> int | None:
+        """Wait for its end and that of its output, and return its exit code."""
+        assert self._process is not None
+        await self.stderr.read()
+        await asyncio.to_thread(self._process.join)
+        return self._process.exitcode
 
 
 @asynccontextmanager
@@ -122,8 +114,6 @@ async def bot_process(
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     variables = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parents[2]),
         "SLACK_BOT_TOKEN": "xoxb-demo",
         "SLACK_SIGNING_SECRET": "demo-signing-secret",
         "SLACK_API_URL": f"{slack.url}/api/",

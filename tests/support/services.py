@@ -16,6 +16,7 @@ from bot.slack.channels import Channels
 from bot.slack.connect import open_slack
 from bot.slack.directory import Directory
 from bot.slack.gateway import SlackGateway
+from bot.slack.installation import Installation
 from bot.store import Store, close, connect
 from tests.support.environment import policy
 from tests.support.timeouts import PATIENCE
@@ -41,7 +42,12 @@ async def open_services(
         cards = Cards(gateway, store, workspaces, holder, clock=clock, timeouts=timeouts)
         stack.push_async_callback(cards.close)
         directory = Directory(
-            client, identity["team_id"], holder, store.delegations, clock=clock, within=PATIENCE
+            client,
+            Installation.read(identity),
+            holder,
+            store.delegations,
+            clock=clock,
+            within=PATIENCE,
         )
         yield Services(
             workspaces=workspaces,

@@ -1,13 +1,16 @@
-"""The actions of a workspace administrator on a channel.
+"""The actions of a workspace administrator on a channel and on the app, and Slack's own moods.
 
-The app is not told: it subscribes to no event about channels.
+The app is not told: it subscribes to no event about them.
 """
 
+from collections.abc import Sequence
+
+from bot.sandbox.slack.errors import SlackError
 from bot.sandbox.slack.workspace import BOT_USER, Channel, Workspace
 
 
 class AdminActions:
-    """Actions on a channel, by its id. Repeating one changes nothing."""
+    """Actions on a channel, by its id, and on the app. Repeating one changes nothing."""
 
     workspace: Workspace
 
@@ -32,6 +35,29 @@ class AdminActions:
         target = self._find_channel(channel)
         target.members = [*dict.fromkeys([*target.members, BOT_USER])]
         self.workspace.changes.happened()
+
+    def revoke_token(self, code: str = "token_revoked") -> None:
+        """Let Slack refuse the bot's token in every call, with an error code."""
+        self.workspace.token_refusal = code
+        self.workspace.changes.happened()
+
+    def restore_token(self) -> None:
+        """Let Slack take the bot's token again."""
+        self.workspace.token_refusal = ""
+        self.workspace.changes.happened()
+
+    def refuse_blocks(self, code: str = "invalid_blocks", reasons: Sequence[str] = ()) -> None:
+        """Let Slack refuse every message with blocks, for these ``reasons``; "" takes them again.
+
+        It says them twice, as in its answers: https://docs.slack.dev/reference/methods
+        """
+        messages = {"messages": [f"[ERROR] {reason}" for reason in reasons]}
+        refusal = SlackError(code, errors=list(reasons), response_metadata=messages)
+        self.workspace.blocks_refusal = refusal if code else None
+
+    def warn(self, method: str, warning: str) -> None:
+        """Let Slack answer a method with a warning, though it carries it out; "" ends that."""
+        self.workspace.warnings[method] = warning
 
     def _find_channel(self, channel: str) -> Channel:
         target = self.workspace.channels.get(channel)

@@ -4,7 +4,7 @@ https://docs.slack.dev/reference/block-kit
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from bot.sandbox.slack.elements import (
@@ -20,12 +20,14 @@ from bot.sandbox.slack.elements import (
     text_object,
 )
 from bot.sandbox.slack.errors import SlackError
+from bot.sandbox.slack.rich_text import RICH_TEXT
 from bot.sandbox.slack.rules import (
     Complaints,
     Rule,
     also,
     anything,
     complaint,
+    decimal,
     flag,
     listed,
     nullable,
@@ -39,42 +41,19 @@ from bot.sandbox.slack.rules import (
 from bot.sandbox.slack.workspace import Json
 
 MARKDOWN = 12_000
+TABLE_TEXT = 10_000
+COLUMNS = 20
 MESSAGE_BLOCKS = 50
 VIEW_BLOCKS = 100
 VIEW_BYTES = 250_000
 METADATA_BYTES = 8_000
 
 
-RICH_PARTS = typed(
-    dict.fromkeys(
-        (
-            "rich_text_section",
-            "rich_text_list",
-            "rich_text_preformatted",
-            "rich_text_quote",
-        ),
-        shape(
-            {"type": anything, "elements": listed(anything, 1000, 0)},
-            {
-                "style": anything,
-                "indent": number(0, 8),
-                "offset": anything,
-                "border": anything,
-                "language": text(255),
-            },
-        ),
-    )
-)
-CELL = typed(
-    {
-        "raw_text": shape({"type": anything, "text": text(3000)}),
-        "rich_text": shape(
-            {"type": anything, "elements": listed(RICH_PARTS, 100)}, {"block_id": ID}
-        ),
-    }
-)
-
-
+RAW_CELLS: dict[str, Rule] = {
+    "raw_text": shape({"type": anything, "text": text(3000)}),
+    "raw_number": shape({"type": anything, "value": decimal}, {"text": text(3000)}),
+}
+CELL = typed(RAW_CELLS | {"rich_text": RICH_TEXT})
 COLUMN = shape({}, {"align": word("left", "center", "right"), "is_wrapped": flag})
 
 
@@ -123,13 +102,70 @@ BLOCKS: dict[str, Rule] = {
         {"label": plain(2000), "element": typed(INPUTS)},
         {"hint": plain(2000), "optional": flag, "dispatch_action": flag},
     ),
-    "rich_text": block({"elements": listed(RICH_PARTS, 100)}),
+    "rich_text": RICH_TEXT,
 }
+TABLE = block(
+    {"rows": listed(listed(CELL, COLUMNS), 100)},
+    {"column_settings": listed(nullable(COLUMN), COLUMNS)},
+)
+
+
+def equal_rows(value: Any, pointer: str) -> Complaints:
+    """As many cells in every row as in the first, which is the header and has no rich text."""
+    header, *rows = value["rows"]
+    for index, row in enumerate(rows, 1):
+        if len(row) != len(header):
+            yield complaint(f"must have {len(header)} items", f"{pointer}/rows/{index}")
+    yield from listed(typed(RAW_CELLS), COLUMNS)(header, f"{pointer}/rows/0")
+
+
+# https://docs.slack.dev/reference/block-kit/blocks/data-table-block
+DATA_TABLE = also(
+    block(
+        {"rows": listed(listed(CELL, COLUMNS), 101, 2), "caption": text(TABLE_TEXT)},
+        {"page_size": number(1, 100), "row_header_column_index": number(0, COLUMNS - 1)},
+    ),
+    equal_rows,
+)
+# What may stand in a container. Slack's page and its validator differ: these are in both lists.
+CHILDREN = {
+    kind: BLOCKS[kind] for kind in ("actions", "context", "divider", "header", "image", "section")
+}
+
+
+def header_of_container(value: Any, pointer: str) -> Complaints:
+    """A title of either kind, and a divider or a fold below it, not both."""
+    if "title" not in value and "rich_text_title" not in value:
+        yield complaint("must have either title or rich_text_title", pointer)
+    if value.get("default_collapsed") and not value.get("is_collapsible"):
+        yield complaint("needs is_collapsible", f"{pointer}/default_collapsed")
+    if value.get("has_header_divider") and value.get("is_collapsible"):
+        yield complaint("must not be collapsible", f"{pointer}/has_header_divider")
+
+
+# https://docs.slack.dev/reference/block-kit/blocks/container-block
+CONTAINER = also(
+    block(
+        {"child_blocks": listed(typed(CHILDREN | {"table": TABLE}), 10)},
+        {
+            "title": plain(150),
+            "rich_text_title": RICH_TEXT,
+            "subtitle": rich(150),
+            "width": word("narrow", "standard", "wide", "full"),
+            "icon": typed({"image": IMAGE}),
+            "is_collapsible": flag,
+            "default_collapsed": flag,
+            "has_header_divider": flag,
+        },
+    ),
+    header_of_container,
+)
+# Slack's pages name messages for each of these, and for none of them a view with certainty.
 MESSAGE_ONLY: dict[str, Rule] = {
     "markdown": block({"text": text(MARKDOWN)}),
-    "table": block(
-        {"rows": listed(listed(CELL, 20), 100)}, {"column_settings": listed(nullable(COLUMN), 20)}
-    ),
+    "table": TABLE,
+    "data_table": DATA_TABLE,
+    "container": CONTAINER,
 }
 
 
@@ -142,10 +178,34 @@ MODAL_ONLY: dict[str, Rule] = {
 
 
 def one_table(value: Any, pointer: str) -> Complaints:
-    """At most one table in a message."""
-    tables = [index for index, item in enumerate(value) if item["type"] == "table"]
+    """At most one table in a message, and so many characters in the cells of all its tables."""
+    tables = [
+        index
+        for index, item in enumerate(value)
+        for inner in flattened([item])
+        if inner["type"] == "table"
+    ]
     for index in tables[1:]:
         yield complaint("only one table is allowed in a message", f"{pointer}/{index}")
+    if sum(cell_characters(item.get("rows", [])) for item in flattened(value)) > TABLE_TEXT:
+        yield complaint(f"no more than {TABLE_TEXT} characters of tables allowed", pointer)
+
+
+def cell_characters(value: Any) -> int:
+    """Count the characters of all texts in some rows."""
+    if isinstance(value, list):
+        return sum(map(cell_characters, value))
+    if not isinstance(value, dict):
+        return 0
+    inner = sum(map(cell_characters, value.values()))
+    return inner + len(value["text"]) if isinstance(value.get("text"), str) else inner
+
+
+def flattened(blocks: list[Json]) -> Iterator[Json]:
+    """Yield blocks with those inside of them, each before its children."""
+    for item in blocks:
+        yield item
+        yield from item.get("child_blocks", [])
 
 
 def markdown_length(value: Any, pointer: str) -> Complaints:
@@ -239,6 +299,8 @@ def with_ids(blocks: list[Json], new_id: Callable[[str], str]) -> list[Json]:
 
     def block_with_id(block: Json) -> Json:
         block = {"block_id": block.get("block_id") or new_id("b"), **block}
+        if block["type"] == "container":
+            block["child_blocks"] = [block_with_id(child) for child in block["child_blocks"]]
         for key in ("element", "accessory"):
             if key in block:
                 block[key] = element_with_id(block[key])

@@ -32,6 +32,8 @@ def from_bot(workspace: Workspace, args: Json, *, may_be_empty: bool = False) ->
     if args.get("attachments"):
         raise SlackError("invalid_attachments")
     check_blocks(blocks)
+    if blocks and workspace.blocks_refusal:
+        raise workspace.blocks_refusal
     if not isinstance(text, str) or not (text.strip() or blocks or may_be_empty):
         raise SlackError("no_text")
     if len(text) > TEXT_LIMIT:

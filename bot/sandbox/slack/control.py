@@ -58,6 +58,10 @@ class Control:
             self.admin.unarchive,
             self.admin.remove_bot,
             self.admin.add_bot,
+            self.admin.revoke_token,
+            self.admin.restore_token,
+            self.admin.refuse_blocks,
+            self.admin.warn,
         )
         reads: dict[str, Callable[[web.Request], Any]] = {
             "calls": lambda _request: [asdict(call) for call in self.calls],
@@ -76,6 +80,9 @@ class Control:
             web.post("/_sandbox/limits", _action(self.limit)),
             web.post("/_sandbox/socket/disconnect", _action(self.socket_mode.disconnect)),
             web.post("/_sandbox/socket/silence", _action(self.socket_mode.go_silent)),
+            web.post("/_sandbox/socket/warn", _action(self.socket_mode.warn)),
+            web.post("/_sandbox/socket/greet", _action(self.socket_mode.greet)),
+            web.post("/_sandbox/socket/enable", _action(self.socket_mode.enable)),
             *(web.get(f"/_sandbox/{path}", _read(read)) for path, read in reads.items()),
         ]
 

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import aiohttp
 
 from bot.sandbox import strict_json
+from bot.sandbox.slack.methods import ALL_SCOPES
 from bot.sandbox.slack.permits import PATIENCE
 from bot.sandbox.slack.socket_mode import SocketMode
 from bot.sandbox.slack.workspace import APP, BOT_USER, TEAM, Json, Workspace
@@ -25,6 +26,12 @@ from bot.sandbox.slack.workspace import APP, BOT_USER, TEAM, Json, Workspace
 TIMEOUT = "operation_timeout"
 FAILED = "dispatch_failed"
 OK = 200
+# https://docs.slack.dev/reference/events names the scope of each; the others here need none.
+EVENT_SCOPES = {
+    "app_mention": "app_mentions:read",
+    "link_shared": "links:read",
+    "message": "im:history",
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,8 @@ class Sent:
 class Delivery:
     """Sends payloads to the app, and records them.
 
-    ``patience`` is how long, in seconds, the app may take to acknowledge.
+    ``patience`` is how long, in seconds, the app may take to acknowledge. An app without an event's
+    scope is not told of it.
     """
 
     workspace: Workspace
@@ -58,6 +66,7 @@ class Delivery:
     signing_secret: str
     request_url: str | None
     patience: float = PATIENCE
+    scopes: frozenset[str] = ALL_SCOPES
     sent: list[Sent] = field(default_factory=list)
     events: dict[str, Json] = field(default_factory=dict)
     _retries: dict[str, int] = field(default_factory=dict)
@@ -83,8 +92,10 @@ class Delivery:
 
         https://docs.slack.dev/apis/events-api#callback-field
         """
+        if not {EVENT_SCOPES.get(event["type"], "")} <= {"", *self.scopes}:
+            return Delivered(OK)
         event_id = self.workspace.new_id("Ev")
-        self.events[event_id] = _envelope(event, event_id, int(self.workspace.clock()))
+        self.events[event_id] = _envelope(self.workspace, event, event_id)
         return await self._send("events_api", self.events[event_id])
 
     async def redeliver(self, event_id: str, reason: str = "http_timeout") -> Delivered:
@@ -190,13 +201,13 @@ def encode_form(kind: str, payload: Json) -> tuple[bytes, str]:
     return urlencode(form).encode(), "application/x-www-form-urlencoded"
 
 
-def _envelope(event: Json, event_id: str, now: int) -> Json:
+def _envelope(workspace: Workspace, event: Json, event_id: str) -> Json:
     authorization = {
-        "enterprise_id": None,
-        "team_id": TEAM,
+        "enterprise_id": workspace.enterprise or None,
+        "team_id": None if workspace.is_org_wide else TEAM,
         "user_id": BOT_USER,
         "is_bot": True,
-        "is_enterprise_install": False,
+        "is_enterprise_install": workspace.is_org_wide,
     }
     return {
         "token": "verification-token",
@@ -205,7 +216,7 @@ def _envelope(event: Json, event_id: str, now: int) -> Json:
         "event": event,
         "type": "event_callback",
         "event_id": event_id,
-        "event_time": now,
+        "event_time": int(workspace.clock()),
         "authorizations": [authorization],
         "is_ext_shared_channel": False,
         "event_context": f"4-{event_id}",

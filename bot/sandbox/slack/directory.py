@@ -20,6 +20,10 @@ from bot.sandbox.slack.workspace import (
     Json,
 )
 
+# Slack promises no number for either: whoever reads a list must look for what is missing.
+GROUP_PAGE = 100  # user groups, or people of one, that are listed at once
+MOST_LISTED = 50  # people of a group that the list of groups has
+
 KINDS = {"public_channel": "channels", "private_channel": "groups", "im": "im"}
 
 
@@ -31,15 +35,18 @@ def api_test(call: MethodCall) -> Json:
 
 
 @method("auth.test", Tier.HUNDREDS)
-def auth_test(_ask: MethodCall) -> Json:
+def auth_test(call: MethodCall) -> Json:
+    workspace = call.workspace
+    enterprise = {"enterprise_id": workspace.enterprise} if workspace.enterprise else {}
     return {
         "url": f"https://{TEAM_DOMAIN}.slack.com/",
         "team": TEAM_NAME,
         "user": "secmaster",
-        "team_id": TEAM,
+        "team_id": workspace.enterprise if workspace.is_org_wide else TEAM,
         "user_id": BOT_USER,
         "bot_id": BOT,
-        "is_enterprise_install": False,
+        **enterprise,
+        "is_enterprise_install": workspace.is_org_wide,
     }
 
 
@@ -63,7 +70,7 @@ def bot(call: MethodCall) -> Json:
 # Conversations.
 
 
-@method("conversations.history", Tier.THREE)
+@method("conversations.history", Tier.THREE, "*:history")
 def history(call: MethodCall) -> Json:
     """Return a channel's messages, newest first; replies only where they were broadcast."""
     channel = _readable(call)
@@ -72,7 +79,7 @@ def history(call: MethodCall) -> Json:
     return _page_of_messages(call, [m for m in messages if not cursor or m["ts"] <= cursor])
 
 
-@method("conversations.replies", Tier.THREE)
+@method("conversations.replies", Tier.THREE, "*:history")
 def replies(call: MethodCall) -> Json:
     """Return a message, then its replies, oldest first."""
     channel = _readable(call)
@@ -130,12 +137,12 @@ def _page_of_messages(call: MethodCall, messages: list[Json]) -> Json:
     return {"messages": page, "has_more": bool(rest), "response_metadata": metadata}
 
 
-@method("conversations.info", Tier.THREE)
+@method("conversations.info", Tier.THREE, "*:read")
 def channel_info(call: MethodCall) -> Json:
     return {"channel": _visible(call).described()}
 
 
-@method("conversations.members", Tier.FOUR)
+@method("conversations.members", Tier.FOUR, "*:read")
 def members(call: MethodCall) -> Json:
     people = [{"id": member} for member in _visible(call).members]
     page, metadata = call.page(people)
@@ -149,12 +156,12 @@ def _visible(call: MethodCall) -> Channel:
     return channel
 
 
-@method("conversations.list", Tier.TWO)
+@method("conversations.list", Tier.TWO, "*:read")
 def channels(call: MethodCall) -> Json:
     return _page_of_channels(call, joined_only=False)
 
 
-@method("users.conversations", Tier.THREE)
+@method("users.conversations", Tier.THREE, "*:read")
 def joined_channels(call: MethodCall) -> Json:
     return _page_of_channels(call, joined_only=True)
 
@@ -201,15 +208,22 @@ def join(call: MethodCall) -> Json:
 
 @method("users.info", Tier.FOUR, "users:read")
 def person(call: MethodCall) -> Json:
-    user = call.workspace.users.get(str(call.need("user")))
+    id_ = str(call.need("user"))
+    user = call.workspace.users.get(id_)
     if user is None:
         raise SlackError("user_not_found")
-    return {"user": _as_permitted(call, user)}
+    return {"user": _as_permitted(call, user) | {"id": id_}}  # by whichever id it is asked
 
 
 @method("users.list", Tier.TWO, "users:read")
 def people(call: MethodCall) -> Json:
-    users = [_as_permitted(call, user) for user in call.workspace.users.values()]
+    _require_team(call)
+    workspace = call.workspace
+    users = [
+        _as_permitted(call, user)
+        for id_, user in workspace.users.items()
+        if id_ not in workspace.second_ids
+    ]
     page, metadata = call.page(users)
     return {"members": page, "response_metadata": metadata}
 
@@ -224,17 +238,46 @@ def _as_permitted(call: MethodCall, user: Json) -> Json:
 
 @method("usergroups.list", Tier.TWO, "usergroups:read")
 def groups(call: MethodCall) -> Json:
-    hidden = () if call.flag("include_users") else ("users",)
-    user_groups = [
-        {key: value for key, value in group.items() if key not in hidden}
+    team = _require_team(call)
+    groups_of_team = [
+        _described(call, group)
         for group in call.workspace.groups.values()
+        if group.get("team_id", TEAM) == team
     ]
-    return {"usergroups": user_groups}
+    page, metadata = call.page(groups_of_team, GROUP_PAGE)
+    return {"usergroups": page, "response_metadata": metadata}
+
+
+def _described(call: MethodCall, group: Json) -> Json:
+    """Return a group as the list has it: with its people, if asked for, or the first of many."""
+    people = group["users"]
+    described = {key: value for key, value in group.items() if key != "users"}
+    if call.flag("include_users"):
+        described["users"] = people[:MOST_LISTED]
+    if call.flag("include_count"):
+        described["user_count"] = str(len(people))  # a text, as Slack has it
+    return described
 
 
 @method("usergroups.users.list", Tier.TWO, "usergroups:read")
 def group_members(call: MethodCall) -> Json:
+    team = _require_team(call)
     group = call.workspace.groups.get(str(call.need("usergroup")))
-    if group is None:
+    if group is None or group.get("team_id", TEAM) != team:
         raise SlackError("no_such_subteam")
-    return {"users": group["users"]}
+    people, metadata = call.page([{"id": user} for user in group["users"]], GROUP_PAGE)
+    return {"users": [person["id"] for person in people], "response_metadata": metadata}
+
+
+def _require_team(call: MethodCall) -> str:
+    """Return the workspace that a call is about.
+
+    Only the token of an app that is installed for a whole enterprise has to name it.
+
+    https://docs.slack.dev/enterprise/organization-ready-apps
+    """
+    if not call.workspace.is_org_wide:
+        return TEAM
+    if not call.text("team_id"):
+        raise SlackError("missing_argument")
+    return call.text("team_id")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import Any
 
+from bot.sandbox.slack.blocks import flattened
 from bot.sandbox.slack.workspace import Json
 
 Entered = str | list[str] | None
@@ -42,7 +43,7 @@ LARGEST_ENTERED = 10 * 1024**2
 
 def elements(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:
     """Yield each interactive element with its block."""
-    for block in blocks:
+    for block in flattened(blocks):
         inner = block.get("elements", []) if block["type"] == "actions" else []
         for element in (block.get("accessory"), block.get("element"), *inner):
             if element and element["type"] != "image":

@@ -12,12 +12,12 @@ from bot.sandbox.slack.errors import SlackError
 from bot.sandbox.slack.escaping import unescape
 from bot.sandbox.slack.limits import Tier
 from bot.sandbox.slack.methods import MethodCall, method
-from bot.sandbox.slack.rules import text
+from bot.sandbox.slack.rules import anything, shape, text
 from bot.sandbox.slack.workspace import APP, BOT, BOT_USER, TEXT_LIMIT, Channel, Json, Workspace
 
 LINK = re.compile(r"<(https?://[^>|]+)")
 # https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments
-PREVIEW = dict.fromkeys(
+PREVIEW_TEXTS = dict.fromkeys(
     (
         "author_icon",
         "author_link",
@@ -35,6 +35,7 @@ PREVIEW = dict.fromkeys(
     ),
     text(TEXT_LIMIT, 0),
 )
+PREVIEW = shape({}, {**PREVIEW_TEXTS, "blocks": anything})
 
 
 def link_shared(
@@ -113,7 +114,7 @@ def _message(call: MethodCall) -> Json:
 
 
 def _attachment(call: MethodCall, url: str, preview: Json) -> Json:
-    if any(list(PREVIEW[key](preview[key], "")) for key in PREVIEW.keys() & preview.keys()):
+    if list(PREVIEW(preview, "")):
         raise SlackError("invalid_unfurls_format")
     source = {"from_url": url, "is_app_unfurl": True, "app_id": APP, "bot_id": BOT}
     if "blocks" not in preview:

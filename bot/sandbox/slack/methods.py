@@ -33,6 +33,7 @@ ALL_SCOPES = frozenset(
         "users:read.email",
     }
 )
+CHANNEL_KINDS = ("channels", "groups", "im")
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,20 @@ MethodFunction = Callable[[MethodCall], Json]
 
 @dataclass(frozen=True)
 class Method:
-    """A Web API method: its function, its rate limit tier, and the scope it needs, if any."""
+    """A Web API method: its function, its rate limit tier, and the scope it needs, if any.
+
+    A ``*`` in the scope stands for the kind of the call's channel, which its function looks up.
+    """
 
     run: MethodFunction
     tier: Tier
     scope: str
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes any of which it may need."""
+        kinds = CHANNEL_KINDS if "*" in self.scope else ("",)
+        return tuple(self.scope.replace("*", kind) for kind in kinds if self.scope)
 
 
 METHODS: dict[str, Method] = {}

@@ -51,7 +51,7 @@ class PageState:
         dm = self.workspace.dm(user["id"])
         if user["is_bot"]:
             kind = "bot"
-        elif user["team_id"] != TEAM:
+        elif not self.workspace.is_colleague(user["id"]):
             kind = "outsider"
         elif user["is_ultra_restricted"]:
             kind = "single-channel guest"

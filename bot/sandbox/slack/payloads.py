@@ -5,7 +5,15 @@ https://docs.slack.dev/reference/interaction-payloads
 
 import copy
 
-from bot.sandbox.slack.workspace import APP, TEAM, TEAM_DOMAIN, Channel, Json, Workspace
+from bot.sandbox.slack.workspace import (
+    APP,
+    ENTERPRISE_NAME,
+    TEAM,
+    TEAM_DOMAIN,
+    Channel,
+    Json,
+    Workspace,
+)
 
 TOKEN = "verification-token"  # noqa: S105 - the deprecated field every payload carries
 
@@ -36,7 +44,8 @@ def command(
         "command": name,
         "text": text.strip(),
         "api_app_id": APP,
-        "is_enterprise_install": "false",
+        **_enterprise_fields(workspace),
+        "is_enterprise_install": str(workspace.is_org_wide).lower(),
         "response_url": response_url,
         "trigger_id": workspace.permits.new_trigger(user),
     }
@@ -44,21 +53,36 @@ def command(
 
 def interaction(workspace: Workspace, kind: str, user: str) -> Json:
     """Return the fields that every interaction carries."""
-    person = workspace.users[user]
+    person, enterprise = workspace.users[user], None
+    if workspace.enterprise:
+        enterprise = {"id": workspace.enterprise, "name": ENTERPRISE_NAME}
     return {
         "type": kind,
-        "team": {"id": TEAM, "domain": TEAM_DOMAIN},
+        # https://docs.slack.dev/enterprise/organization-ready-apps
+        "team": None if workspace.is_org_wide else {"id": TEAM, "domain": TEAM_DOMAIN},
         "user": {
             "id": user,
             "username": person["name"],
             "name": person["name"],
-            "team_id": person["team_id"],
+            "team_id": home_team(person),
         },
         "api_app_id": APP,
         "token": TOKEN,
-        "enterprise": None,
-        "is_enterprise_install": False,
+        "enterprise": enterprise,
+        "is_enterprise_install": workspace.is_org_wide,
     }
+
+
+def _enterprise_fields(workspace: Workspace) -> Json:
+    if not workspace.enterprise:
+        return {}
+    return {"enterprise_id": workspace.enterprise, "enterprise_name": ENTERPRISE_NAME}
+
+
+def home_team(person: Json) -> str:
+    """Return the workspace that a person acts from, also where their profile names none."""
+    teams = (person.get("enterprise_user") or {}).get("teams") or [TEAM]
+    return str(person.get("team_id") or teams[0])
 
 
 def without_metadata(message: Json) -> Json:
@@ -107,9 +131,13 @@ def message_event(workspace: Workspace, kind: str, channel: Channel, message: Js
         "channel": channel.id,
         "event_ts": message.get("edited", message)["ts"],
     }
-    team = workspace.users[message["user"]]["team_id"]
+    person = workspace.users[message["user"]]
+    team = home_team(person)
     if team != TEAM:
-        event |= {"user_team": team, "source_team": team}
+        # Of a colleague of another workspace of the enterprise Slack may name that alone.
+        enterprise = (person.get("enterprise_user") or {}).get("enterprise_id")
+        is_ours = enterprise and enterprise == workspace.enterprise
+        event |= {"user_team": enterprise if is_ours else team, "source_team": team}
     if kind == "message" and "files" in message:
         # https://docs.slack.dev/reference/events/message/file_share
         event["subtype"] = "file_share"

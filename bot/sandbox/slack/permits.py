@@ -55,7 +55,7 @@ class Permits:
         if trigger is None:
             raise SlackError("invalid_trigger_id")
         if trigger.used:
-            raise SlackError("trigger_exchanged")
+            raise SlackError("exchanged_trigger_id")
         if self.clock() - trigger.at > self.patience:
             raise SlackError("expired_trigger_id")
         trigger.used = True

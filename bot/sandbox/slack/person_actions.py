@@ -51,6 +51,8 @@ class PersonActions:
         target = self._joined_channel(user, channel)
         if not text.startswith("/"):
             raise ValueError("a command begins with a slash")
+        if "commands" not in self.delivery.scopes:
+            raise ValueError(f"{text.partition(' ')[0]} is not a valid command")
         line = typed_in_command(self.workspace, text) if escape else text
         response_url = self._response_url(user, channel)
         fields = payloads.command(self.workspace, user, target, line, response_url)

@@ -5,7 +5,7 @@ import copy
 from bot.sandbox.slack.timeline import is_top_level
 from bot.sandbox.slack.unread import mark_read
 from bot.sandbox.slack.views import Views
-from bot.sandbox.slack.workspace import TEAM, Channel, Json, Workspace
+from bot.sandbox.slack.workspace import Channel, Json, Workspace
 
 
 class PersonQueries:
@@ -51,7 +51,7 @@ class PersonQueries:
     def readable(self, channel: str, user: str | None) -> Channel:
         """Return the channel, or raise ``ValueError`` if this person may not read it.
 
-        Public channels are open to the full members of the workspace's own team.
+        Public channels are open to the full members of the workspace and of its enterprise.
         """
         target = self.workspace.channels.get(channel)
         if target is None:
@@ -60,7 +60,7 @@ class PersonQueries:
             raise ValueError(f"nobody is called {user}")
         if user and user not in target.members:
             person = self.workspace.users[user]
-            full_member = person["team_id"] == TEAM and not person["is_restricted"]
+            full_member = self.workspace.is_colleague(user) and not person["is_restricted"]
             if not full_member or target.kind != "channels":
                 raise ValueError(f"{user} does not see {channel}")
         return target

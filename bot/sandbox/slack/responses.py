@@ -8,6 +8,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.sandbox import strict_json
 from bot.sandbox.faults import Fault, Faults
+from bot.sandbox.slack.arguments import note_unknown
 from bot.sandbox.slack.chat import from_bot
 from bot.sandbox.slack.delivery import Delivered
 from bot.sandbox.slack.errors import SlackError
@@ -31,6 +32,7 @@ def show_command_response(
     if delivered.error or not body:
         return delivered
     response = body if isinstance(body, dict) else {"text": str(body)}
+    note_unknown(workspace, "response", response)
     try:
         _post(workspace, user, channel, response)
     except SlackError:
@@ -54,6 +56,7 @@ def show_view_response(modals: Views, user: str, view_id: str, delivered: Delive
     if delivered.error:
         return delivered
     body = delivered.body if isinstance(delivered.body, dict) else {}
+    note_unknown(modals.workspace, "response_action", body)
     try:
         match body.get("response_action"):
             case None:
@@ -119,6 +122,7 @@ class ResponseUrls:
 
 def _apply(workspace: Workspace, hook: Hook, body: Json) -> None:
     """Delete or replace the original message, or post a new one, as ``body`` says."""
+    note_unknown(workspace, "response", body)
     ephemeral = workspace.find_ephemeral(hook.user, hook.channel, hook.original)
     original = ephemeral.message if ephemeral else workspace.message(hook.channel, hook.original)
     if original and body.get("delete_original"):

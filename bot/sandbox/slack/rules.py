@@ -75,6 +75,12 @@ def number(least: int, most: int) -> Rule:
     return rule
 
 
+def decimal(value: Any, pointer: str) -> Complaints:
+    """A number of any size."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        yield complaint("must provide a number", pointer)
+
+
 def word(*allowed: str) -> Rule:
     """One of these words."""
 

@@ -3,9 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
-from bot.sandbox.slack.workspace import APP, BOT, BOT_USER, TEAM, Channel, Json, Workspace
+from bot.sandbox.slack.workspace import (
+    APP,
+    BOT,
+    BOT_USER,
+    ENTERPRISE,
+    TEAM,
+    Channel,
+    Json,
+    Workspace,
+    enterprise_user,
+)
 
 OUTSIDE_TEAM = "T0OTHER"
+SISTER_TEAM = "T0SISTER"  # another workspace of the enterprise
+OUTSIDE_ENTERPRISE = "E0OTHER"
 
 # id, handle, name, and what sets the person apart
 PEOPLE: list[tuple[str, str, str, Json]] = [
@@ -29,9 +41,7 @@ def seeded_workspace(clock: Callable[[], float]) -> Workspace:
     """Build a workspace with the people, groups and channels of the demo."""
     workspace = Workspace(clock)
     for id_, handle, name, traits in PEOPLE:
-        workspace.users[id_] = _person(id_, handle, name, **traits)
-        dm = Channel(f"D0{id_[2:]}", "", [id_, BOT_USER], person=id_)
-        workspace.channels[dm.id] = dm
+        add_person(workspace, id_, handle, name, **traits)
     bot = _person(BOT_USER, "secmaster", "SecMaster", is_bot=True)
     bot["profile"] = {
         "real_name": "SecMaster",
@@ -50,7 +60,6 @@ def seeded_workspace(clock: Callable[[], float]) -> Workspace:
             "handle": handle,
             "date_delete": 0,
             "users": [*members],
-            "user_count": len(members),
         }
     channels = [
         Channel("C0SOC", "soc", [*EVERYONE, BOT_USER]),
@@ -64,6 +73,31 @@ def seeded_workspace(clock: Callable[[], float]) -> Workspace:
     ]
     workspace.channels |= {channel.id: channel for channel in channels}
     return workspace
+
+
+def add_person(workspace: Workspace, id_: str, handle: str, name: str, **traits: Any) -> None:
+    """Add a person, and the direct messages that they have with the app."""
+    workspace.users[id_] = _person(id_, handle, name, **traits)
+    dm = Channel(f"D0{id_[2:]}", "", [id_, BOT_USER], person=id_)
+    workspace.channels[dm.id] = dm
+
+
+def add_colleague(
+    workspace: Workspace, id_: str, name: str, *, enterprise: str = ENTERPRISE, **traits: Any
+) -> None:
+    """Add somebody whose home is another workspace, and who is in the public channels of this one.
+
+    Somebody of another ``enterprise`` than ours is a stranger there.
+    """
+    is_ours = enterprise == workspace.enterprise
+    team = SISTER_TEAM if is_ours else OUTSIDE_TEAM
+    person = enterprise_user(id_, enterprise, team)
+    strangeness = {} if is_ours else {"is_stranger": True}
+    profile = {"team_id": team, "enterprise_user": person, **strangeness, **traits}
+    add_person(workspace, id_, name.lower(), name, **profile)
+    for channel in workspace.channels.values():
+        if not channel.person and not channel.is_private:
+            channel.members.append(id_)
 
 
 def _person(id_: str, handle: str, name: str, **traits: Any) -> Json:

@@ -59,12 +59,14 @@ class SlackSandbox(PersonActions, AdminActions, PersonQueries):
         self.url = ""
         self.changes = workspace.changes
         self.faults = faults.Faults(self.changes.happened)
-        self.socket_mode = SocketMode(self.changes)
-        delivery = Delivery(workspace, self.socket_mode, signing_secret, request_url, patience)
+        self.socket_mode = SocketMode(self.changes, self.faults, clock)
         scopes = frozenset(scopes)
+        delivery = Delivery(
+            workspace, self.socket_mode, signing_secret, request_url, patience, scopes
+        )
         app = read_manifest(manifest)
-        domains = app.features.unfurl_domains if "links:read" in scopes else []
         files = Files(workspace, lambda: self.url)
+        domains = app.features.unfurl_domains
         super().__init__(workspace, Views(workspace), files, delivery, domains)
         self.limits = Limits(clock)
         self._page = PageState(self, app, list(links))
@@ -150,7 +152,7 @@ class SlackSandbox(PersonActions, AdminActions, PersonQueries):
         """Release the requests that faults hold, hang up on the app, and stop listening."""
         self.changes.close()
         await self.faults.clear()
-        await self.socket_mode.disconnect()
+        await self.socket_mode.close()
         await self.delivery.stop()
         if self._runner is not None:
             await self._runner.cleanup()

@@ -13,6 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from bot.sandbox import strict_json
 from bot.sandbox.faults import Fault, Faults
 from bot.sandbox.slack import chat, directory, files, links, modals, validation
+from bot.sandbox.slack.arguments import note_unknown
 from bot.sandbox.slack.errors import SlackError
 from bot.sandbox.slack.file_store import Files
 from bot.sandbox.slack.limits import Limits
@@ -70,6 +71,7 @@ class WebApi:
         token = header_token if scheme == "Bearer" and header_token else str(args_token)
         name = request.match_info["method"]
         call = Call(name, args, self.workspace.clock())
+        note_unknown(self.workspace, name, args)
         self.calls.append(call)
         self.workspace.changes.happened()
 
@@ -96,12 +98,15 @@ class WebApi:
                 return response
         try:
             body = {"ok": True, **self._result(call, token, parse_error)}
+            if warning := self.workspace.warnings.get(call.method):
+                metadata = {**body.get("response_metadata", {}), "warnings": [warning]}
+                body |= {"warning": warning, "response_metadata": metadata}
         except SlackError as error:
             body = {"ok": False, "error": error.code, **error.extra}
         call.answered(body.get("error", ""))
         headers = {"x-oauth-scopes": ",".join(sorted(self.scopes))}
         if method is not None:
-            headers["x-accepted-oauth-scopes"] = method.scope
+            headers["x-accepted-oauth-scopes"] = ",".join(method.scopes)
         return web.json_response(body, headers=headers, dumps=strict_json.dumps)
 
     def _channel_id(self, call: Call) -> str:
@@ -125,10 +130,12 @@ class WebApi:
                 raise SlackError("invalid_auth")
             if (token == self.app_token) != (call.method in FOR_THE_APP):
                 raise SlackError("not_allowed_token_type")
+            if token == self.bot_token and self.workspace.token_refusal:
+                raise SlackError(self.workspace.token_refusal)
         method_call = MethodCall(
             self.workspace, self.views, self.files, call.args, self.scopes, self.socket_url
         )
-        if method.scope:
+        if method.scope and "*" not in method.scope:
             method_call.require(method.scope)
         return method.run(method_call)
 

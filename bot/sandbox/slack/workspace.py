@@ -24,7 +24,25 @@ BOT_USER = "U0BOT"
 BOT = "B0BOT"
 APP = "A0BOT"
 
+ENTERPRISE = "E0DEMO"
+ENTERPRISE_NAME = "Demo Group"
+
 TEXT_LIMIT = 40_000
+
+
+def enterprise_user(user: str, enterprise: str, *teams: str) -> Json:
+    """Return what a profile says of a person of an enterprise, who is in these workspaces.
+
+    https://docs.slack.dev/reference/objects/user-object
+    """
+    return {
+        "id": user,
+        "enterprise_id": enterprise,
+        "enterprise_name": ENTERPRISE_NAME if enterprise == ENTERPRISE else "",
+        "teams": list(teams),
+        "is_admin": False,
+        "is_owner": False,
+    }
 
 
 @dataclass
@@ -88,18 +106,29 @@ class Workspace:
     """All people, groups, channels and messages, by id.
 
     ``clock`` is in Unix seconds. ``second_ids`` lead from a person's other id to their own.
+    ``enterprise`` is the id of the Enterprise Grid that the workspace belongs to, "" for none; the
+    app of an ``is_org_wide`` one is installed for all workspaces of it.
     ``read`` is the last ts that each person has read of each channel, by person and channel.
+    ``token_refusal`` is the code with which the bot's token is refused, ``blocks_refusal`` what
+    every message with blocks is refused with, ``warnings`` are those in the answers, by method.
+    ``unknown_arguments`` are what the app sent in vain: Slack documents none of them.
     """
 
     clock: Callable[[], float]
     changes: Changes = field(default_factory=Changes)
     users: dict[str, Json] = field(default_factory=dict)
     second_ids: dict[str, str] = field(default_factory=dict)
+    enterprise: str = ""
+    is_org_wide: bool = False
     groups: dict[str, Json] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
     messages: dict[str, Timeline] = field(default_factory=dict)
     ephemerals: list[Ephemeral] = field(default_factory=list)
     read: dict[tuple[str, str], str] = field(default_factory=dict)
+    token_refusal: str = ""
+    blocks_refusal: SlackError | None = None
+    warnings: dict[str, str] = field(default_factory=dict)
+    unknown_arguments: list[str] = field(default_factory=list)
     permits: Permits = field(init=False)
     _touched: dict[str, int] = field(default_factory=dict)
     _mentions: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -110,18 +139,32 @@ class Workspace:
     def __post_init__(self) -> None:
         self.permits = Permits(self.clock)
 
-    def give_enterprise_id(self, user: str, enterprise_id: str) -> None:
-        """Have a person go by a second id as well, which is that of their organisation.
+    def join_enterprise(self, *, org_wide: bool = False) -> None:
+        """Make the workspace, with the people of its own, a part of an Enterprise Grid.
 
         https://docs.slack.dev/enterprise/developing-for-enterprise-organizations
         """
+        self.enterprise, self.is_org_wide = ENTERPRISE, org_wide
+        for user, person in self.users.items():
+            if person["team_id"] == TEAM and not person["is_bot"]:
+                person["enterprise_user"] = enterprise_user(user, ENTERPRISE, TEAM)
+
+    def give_enterprise_id(self, user: str, enterprise_id: str) -> None:
+        """Have a person go by a second id as well, which is that of their organisation."""
         person = self.users[user]
-        person["enterprise_user"] = {"id": enterprise_id, "enterprise_id": "E0DEMO"}
+        person["enterprise_user"] = enterprise_user(enterprise_id, ENTERPRISE, TEAM)
         self.users[enterprise_id] = person
         self.second_ids[enterprise_id] = user
         for channel in self.channels.values():
             if user in channel.members:
                 channel.members.append(enterprise_id)
+
+    def is_colleague(self, user: str) -> bool:
+        """Whether a person is of this workspace, or of another one of its enterprise."""
+        person = self.users[user]
+        enterprise = (person.get("enterprise_user") or {}).get("enterprise_id")
+        is_ours = enterprise == self.enterprise if self.enterprise and enterprise else False
+        return is_ours or person.get("team_id", TEAM) == TEAM
 
     def local_id(self, user: str) -> str:
         """Return a person's id in this workspace, whichever of theirs is given."""

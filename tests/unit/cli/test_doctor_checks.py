@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.slack.methods import ALL_SCOPES
 from bot.store import connect, migrate
 from bot.store.tables import VERSION_TABLE
 from tests.support.command_line import file_names, installation, run_beside, run_process
@@ -41,7 +43,7 @@ async def test_the_doctor_finds_a_whole_installation_in_socket_mode_well(
     environment = installation(slack, secmaster) | {"SLACK_APP_TOKEN": "xapp-demo"}
     result = await run_beside("doctor", folder=installed, **environment)
     assert result.exit_code == 0, result.output
-    assert "Socket Mode: connections may be opened" in result.stdout
+    assert "Socket Mode: a connection opens, and Slack says hello" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,21 @@ async def test_the_doctor_names_what_is_wrong_and_no_secret(
     assert "Traceback" not in result.output
 
 
+async def test_the_doctor_opens_a_connection_in_socket_mode_and_says_why_it_can_not(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    environment = installation(slack, secmaster) | {"SLACK_APP_TOKEN": "xapp-demo"}
+    await slack.faults.set(Fault(on="socket", status=407))
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 1
+    assert "✗ way in: the websocket's handshake was refused with 407" in result.stdout
+    await slack.faults.clear()
+    await slack.socket_mode.enable(is_enabled=False)
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 1
+    assert "✗ way in: Socket Mode is switched off" in result.stdout
+
+
 async def test_the_doctor_names_the_lines_without_which_nobody_reads(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
 ) -> None:
@@ -89,18 +106,46 @@ async def test_the_doctor_names_the_lines_without_which_nobody_reads(
     assert result.exit_code == 0, result.output
 
 
-async def test_the_doctor_names_the_scopes_that_are_missing(
-    secmaster: SecMasterSandbox, installed: Path
+@pytest.mark.parametrize(
+    ("missing", "exit_code", "lines"),
+    [
+        (
+            {"channels:read", "files:read"},
+            1,
+            [
+                "✗ Slack: scopes are missing: channels:read; without channels:read cards are ",
+                "; without files:read no file from Slack can be attached. Print the manifest",
+                "reinstall the app",
+            ],
+        ),
+        (
+            {"files:read", "chat:write.public"},
+            0,
+            [
+                "✓ Slack: secmaster in Demo, optional scopes are missing: ",
+                "without chat:write.public public channels are closed to the bot until it is ",
+                "; without files:read no file from Slack can be attached\n",
+            ],
+        ),
+    ],
+    ids=["required", "optional"],
+)
+async def test_the_doctor_says_what_each_missing_scope_costs(
+    secmaster: SecMasterSandbox,
+    installed: Path,
+    missing: set[str],
+    exit_code: int,
+    lines: list[str],
 ) -> None:
-    slack = SlackSandbox(scopes=("chat:write", "commands"))
+    slack = SlackSandbox(scopes=ALL_SCOPES - missing)
     await slack.start()
     try:
         environment = installation(slack, secmaster)
         result = await run_beside("doctor", folder=installed, **environment)
     finally:
         await slack.stop()
-    assert result.exit_code == 1
-    assert "usergroups:read" in result.stdout
+    assert result.exit_code == exit_code, result.output
+    assert [line for line in lines if line not in result.stdout] == [], result.stdout
 
 
 @pytest.mark.parametrize(
@@ -182,3 +227,53 @@ async def test_the_doctor_refuses_a_database_of_a_newer_version(
     result = await run_beside("doctor", folder=installed, **environment)
     assert result.exit_code == 1
     assert "✗ database: This database was written by a newer version" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("organisation", "line"),
+    [
+        ("", "a part of the Enterprise Grid E0DEMO: the people of all its workspaces belong here"),
+        (
+            "[organisation]\nworkspaces = ['T0SOC', 'T0IT']\n",
+            "a part of the Enterprise Grid E0DEMO: those who are in T0SOC, T0IT and T0DEMO belong",
+        ),
+    ],
+)
+async def test_the_doctor_says_who_belongs_here_on_an_enterprise_grid(
+    slack: SlackSandbox,
+    secmaster: SecMasterSandbox,
+    installed: Path,
+    organisation: str,
+    line: str,
+) -> None:
+    slack.workspace.join_enterprise()
+    file = installed / "secmaster-bot.toml"
+    file.write_text(f"{organisation}{file.read_text()}")
+    result = await run_beside("doctor", folder=installed, **installation(slack, secmaster))
+    assert result.exit_code == 0, result.output
+    assert f"all scopes; {line}" in result.stdout
+
+
+async def test_the_doctor_asks_an_app_of_the_whole_enterprise_for_its_workspaces(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    slack.workspace.join_enterprise(org_wide=True)
+    result = await run_beside("doctor", folder=installed, **installation(slack, secmaster))
+    assert result.exit_code == 1
+    assert "name workspaces under [organisation] in the policy" in result.stdout
+    file = installed / "secmaster-bot.toml"
+    file.write_text(f"[organisation]\nworkspaces = ['T0DEMO']\n{file.read_text()}")
+    result = await run_beside("doctor", folder=installed, **installation(slack, secmaster))
+    assert result.exit_code == 0, result.output
+    assert "installed for all of the Enterprise Grid E0DEMO: those who are in T0DEMO" in (
+        result.stdout
+    )
+
+
+async def test_the_doctor_says_of_a_workspace_alone_that_it_can_not_be_narrowed(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    file = installed / "secmaster-bot.toml"
+    file.write_text(f"[organisation]\nworkspaces = ['T0DEMO']\n{file.read_text()}")
+    result = await run_beside("doctor", folder=installed, **installation(slack, secmaster))
+    assert "[organisation] changes nothing: this workspace is a part of no" in result.stdout

@@ -15,6 +15,7 @@ from bot.services import Services
 from handlers import buttons
 from handlers.context import AppContext, Recorder
 from handlers.errors import UserError
+from handlers.payloads import Press
 from handlers.requests import SnoozeChoice
 from handlers.watch import snooze_end
 
@@ -94,8 +95,9 @@ async def test_a_choice_of_another_version_is_refused_before_the_acknowledgement
     app = app_with(workspaces=Workspaces(cast("Any", {"main": None}), {"main": "w"}))
     nothing: Any = None
     recorder = Recorder(app, nothing, nothing, nothing)
-    option = {"selected_option": {"value": "snooze.7d|1:task:main:t1"}}
+    option = "snooze.7d|1:task:main:t1"
+    press = Press(ALICE, "more", value="", option=option, trigger_id="1", in_modal=False)
     with pytest.raises(UserError) as caught:
-        await buttons.press(cast("Any", ack), option, {"trigger_id": "1"}, recorder, ALICE)
+        await buttons.press(cast("Any", ack), press, recorder)
     assert caught.value.message == denials.newer_button()
     assert acknowledged == []

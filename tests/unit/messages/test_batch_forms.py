@@ -12,7 +12,7 @@ from bot.domain.batches import BatchQuery, SkippedItem
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import ObjectKind, Ref
 from bot.domain.reasons import SkipReason
-from bot.domain.slack import SlackLocation
+from bot.domain.slack import FormInput, SlackLocation
 from bot.messages import batch_forms
 from bot.messages.batch_forms import BatchConfirmation, BatchFormState, BatchOptions, SelectedItem
 from bot.secmaster import Task
@@ -85,9 +85,26 @@ def test_twenty_objects_with_the_longest_reason_fit_into_what_a_view_remembers()
         confirmation("r" * batch_forms.LONGEST_REASON, twenty_items(TASK.id)), [], [], "workspace"
     )
     assert len(view["private_metadata"]) < 2500
-    remembered = BatchConfirmation.model_validate_json(view["private_metadata"])
+    remembered = BatchConfirmation.parse(view["private_metadata"])
+    assert remembered
     assert len(remembered.buttons) == 20
     assert remembered.buttons[0] == ButtonValue(ref=TASK, decision_fingerprint="0" * 32)
+
+
+@pytest.mark.parametrize(
+    ("part", "other"), [("task.approve", "task.fly"), (TASK.id, "no id"), ("{", "["), ("{", "")]
+)
+def test_views_of_another_version_are_not_read(part: str, other: str) -> None:
+    metadata = confirmation("", twenty_items(TASK.id)).model_dump_json()
+    assert BatchConfirmation.parse(metadata)
+    assert BatchConfirmation.parse(metadata.replace(part, other)) is None
+    inputs = {name: FormInput() for name in ("action", "objects", "reason")}
+    state = BatchFormState(kind="task", location=LOCATION).model_dump_json()
+    assert batch_forms.read_selection(state, inputs)
+    assert batch_forms.read_selection(state.replace("task", "alert"), inputs) is None
+    assert batch_forms.read_selection(state, {"action": FormInput()}) is None
+    of_another_version = inputs | {"objects": FormInput(options=("9:x",))}
+    assert batch_forms.read_selection(state, of_another_version) is None
 
 
 @SOME

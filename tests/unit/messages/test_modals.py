@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.objects import visible
-from bot.domain.slack import SlackLocation
+from bot.domain.slack import FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage
 from bot.messages import RenderContext, denials, modals
 from bot.messages.modals import FormState
@@ -79,16 +79,20 @@ def test_the_node_that_failed_is_filled_in() -> None:
 
 
 def test_what_was_typed_is_read_back() -> None:
-    view = form("task.terminate")
-    view["state"] = {"values": {"reason": {"reason": {"value": "because"}}}}
-    state, texts = modals.read_form(view)
-    assert (state.action, state.ref, texts) == ("task.terminate", TASK, {"reason": "because"})
+    metadata, file = form("task.terminate")["private_metadata"], SlackFile(id="F1")
+    inputs = {"reason": FormInput(text="because"), "files": FormInput(files=(file,))}
+    read_form = modals.read_form(metadata, inputs)
+    assert read_form
+    state, texts = read_form
+    assert (state.action, state.ref, state.files) == ("task.terminate", TASK, (file,))
+    assert texts == {"reason": "because", "files": ""}
 
 
-def test_an_input_left_empty_reads_as_nothing() -> None:
-    view = form("task.terminate")
-    view["state"] = {"values": {"reason": {"reason": {"value": None}}}}
-    assert modals.read_form(view)[1] == {"reason": ""}
+@pytest.mark.parametrize("metadata", ["", "{}", "[", "null", '{"action": "task.fly"}'])
+def test_a_form_of_another_version_is_not_read(metadata: str) -> None:
+    assert modals.read_form(metadata, {}) is None
+    known = form("task.terminate")["private_metadata"]
+    assert modals.read_form(known.replace("task.terminate", "task.fly"), {}) is None
 
 
 def test_details_show_what_a_card_has_no_room_for() -> None:
@@ -118,8 +122,7 @@ def test_any_form_is_one_that_slack_opens(
     filled = {param.name: node for param in modals.action_of(state).params}
     view = modals.form(state, target, reason, filled)
     assert_slack_opens(view)
-    submitted = {"state": {"values": {}}, "private_metadata": view["private_metadata"]}
-    assert modals.read_form(submitted) == (state, {})
+    assert modals.read_form(view["private_metadata"], {}) == (state, {})
 
 
 @FEW

@@ -45,12 +45,18 @@ def test_nothing_of_a_run_is_markup(status: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("channel", "expected"),
-    [("C0SOC", "<#C0SOC>"), ("U0CAROL", "<@U0CAROL>"), ("G0OLD", "<#G0OLD>")],
+    ("channel", "expected", "verb"),
+    [
+        ("C0SOC", "<#C0SOC>", "post in"),
+        ("U0CAROL", "<@U0CAROL>", "write to"),
+        ("G0OLD", "<#G0OLD>", "post in"),
+    ],
 )
-def test_a_closed_channel_or_chat_is_named_as_people_know_it(channel: str, expected: str) -> None:
+def test_a_closed_channel_or_chat_is_named_as_people_know_it(
+    channel: str, expected: str, verb: str
+) -> None:
     text = notifications.channel_closed(Destination.parse(channel), "is_archived").text
-    assert text.startswith(f"⚠️ I can't post in {expected} any more (`is_archived`).")
+    assert text.startswith(f"⚠️ I can't {verb} {expected} any more (`is_archived`).")
     [origin, *_rest] = notifications.with_origin(
         notifications.retry_ended(FINISHED), channel
     ).payload["blocks"]

@@ -4,10 +4,12 @@ A test's name begins with the function that it is about.
 """
 
 import asyncio
+import heapq
 import logging
+from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
-from itertools import pairwise
+from datetime import UTC, datetime, timedelta
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -18,15 +20,17 @@ from bot.domain.slack import Destination
 from bot.domain.tracking import ListedObject
 from bot.notifications import dispatcher
 from bot.notifications.card import CardNotification
-from bot.notifications.dispatcher import ChannelWorker, ChannelWorkers, Dispatcher
+from bot.notifications.dispatcher import ChannelWorker, ChannelWorkers, Dispatcher, RetryPace
 from bot.notifications.kinds import BacklogNotification, SnoozeEndedNotification
 from bot.notifications.reminder import ReminderNotification
+from bot.runtime.clock import Clock
 from bot.runtime.timeouts import Timeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.wire import stamp
 from bot.secmaster import AnswerLost, Refused, Unavailable, Unreadable
 from bot.services import Services
+from bot.slack.error_codes import CODES, SlackErrorKind
 from bot.slack.gateway import CannotPost, SlackFailed
 from bot.watch.retention import POSTED_FOR
 from tests.support.clock import LeapingClock
@@ -78,6 +82,10 @@ def rules() -> str:
 @pytest.fixture
 def timeouts() -> Timeouts:
     return TIMEOUTS
+
+
+def worker(services: Services, destination: Destination) -> ChannelWorker:
+    return ChannelWorker(services, destination, RetryPace(services.clock))
 
 
 def enqueue(services: Services, *tasks: int, to: str = SOC, **fields: Any) -> None:
@@ -178,7 +186,7 @@ async def test_close_leaves_what_was_under_way_to_the_next_process_which_posts_i
     await slack.faults.clear()
     assert services.store.outbox.count() == 2
     clock.pauses.clear()
-    await ChannelWorker(replace(services, process_id="second"), SOC_CHANNEL).run()
+    await worker(replace(services, process_id="second"), SOC_CHANNEL).run()
     assert announced(slack, SOC) == [1, 2]
     assert calls(slack, "chat.postMessage") == 2
     assert services.store.outbox.count() == 0
@@ -192,7 +200,7 @@ async def test_run_posts_in_order_with_a_pause_after_each_message(
     services: Services, slack: SlackRecorder, clock: LeapingClock
 ) -> None:
     enqueue(services, 1, 2, 3)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == [1, 2, 3]
     assert clock.pauses == [TIMEOUTS.post_interval] * 3
     times = [float(message["ts"]) for message in slack.messages(SOC)]
@@ -202,7 +210,7 @@ async def test_run_posts_in_order_with_a_pause_after_each_message(
 async def test_run_posts_nothing_before_its_time(services: Services, slack: SlackRecorder) -> None:
     enqueue(services, 1)
     services.store.outbox.postpone([1], services.clock.now() + timedelta(hours=1))
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == []
     assert services.store.outbox.count() == 1
 
@@ -212,9 +220,9 @@ async def test_run_takes_what_a_closed_channel_does_not_to_the_fallback_and_tell
 ) -> None:
     slack.archive(SOC)
     enqueue(services, 1, 2)
-    await ChannelWorker(services, SOC_CHANNEL).run()
-    await ChannelWorker(services, ONCALL_CHANNEL).run()
-    await ChannelWorker(services, Destination.parse(ALICE)).run()
+    await worker(services, SOC_CHANNEL).run()
+    await worker(services, ONCALL_CHANNEL).run()
+    await worker(services, Destination.parse(ALICE)).run()
     messages = slack.messages(ONCALL)
     assert announced(slack, ONCALL) == [1, 2]
     assert all("Meant for <#C0SOC>" in str(message["blocks"]) for message in messages)
@@ -228,14 +236,14 @@ async def test_run_asks_slack_no_second_time_about_a_closed_channel_for_an_hour(
 ) -> None:
     slack.archive(SOC)
     enqueue(services, 1)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     slack.unarchive(SOC)
     enqueue(services, 2)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert calls(slack, "chat.postMessage") == 1
     clock.forward(minutes=61)
     enqueue(services, 3)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == [3]
     assert services.store.closed_channels.all() == []
 
@@ -245,9 +253,9 @@ async def test_process_posts_once_for_each_dedupe_key(
 ) -> None:
     enqueue(services, 1, 1)
     enqueue(services, 1)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     enqueue(services, 1)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == [1]
 
 
@@ -257,11 +265,11 @@ async def test_process_posts_once_though_slacks_answer_was_lost(
     lost = Fault(on="chat.postMessage", hang_up=True, applied=True, times=1)
     await slack.faults.set(lost)
     enqueue(services, 1)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == [1]
     assert calls(slack, "chat.postMessage") == 1
     assert calls(slack, "conversations.history") == 1
-    assert clock.pauses == [dispatcher.RETRY_PAUSE, TIMEOUTS.post_interval]
+    assert clock.pauses == [dispatcher.RETRY_PAUSES[0], TIMEOUTS.post_interval]
 
 
 @pytest.mark.parametrize(
@@ -280,7 +288,7 @@ async def test_process_drops_what_is_no_longer_relevant_in_silence_and_records_i
     secmaster.world.update_task(task["id"], {"action": "CONTINUE"}, EVERA)
     caplog.set_level(logging.INFO, "bot")
     add(services, kind(ref=Ref(kind="task", id=task["id"])), keys=["decided"])
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert slack.messages(SOC) == []
     assert calls(slack, "chat.postMessage") == 0
     assert caplog.records == []
@@ -295,7 +303,7 @@ async def test_process_sums_up_what_quiet_hours_held_back(
     refs = [await tracked_task(services, secmaster, name) for name in ("Isolate a", "Isolate b")]
     cards = [CardNotification(ref=ref, held_until=now) for ref in refs]
     add(services, *cards, keys=["a", "b"])
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     [summary] = slack.messages(SOC)
     assert summary["text"] == "🌅 *During quiet hours 2 came; 2 still wait.*"
     assert services.store.outbox.count() == 0
@@ -305,11 +313,11 @@ async def test_hand_to_members_enqueues_for_each_person_of_a_group(
     services: Services, slack: SlackRecorder
 ) -> None:
     enqueue(services, 1, to="S0SOC")
-    await ChannelWorker(services, Destination.parse("S0SOC")).run()
+    await worker(services, Destination.parse("S0SOC")).run()
     destinations = services.store.outbox.ready_destinations(services.clock.now())
     assert sorted(destination.id for destination in destinations) == [ALICE, BOB]
     for destination in destinations:
-        await ChannelWorker(services, destination).run()
+        await worker(services, destination).run()
     assert [announced(slack, slack.chat_with(user)) for user in (ALICE, BOB, CAROL)] == [
         [1],
         [1],
@@ -321,8 +329,8 @@ async def test_hand_to_members_takes_what_is_for_an_empty_group_to_the_fallback(
     services: Services, slack: SlackRecorder
 ) -> None:
     enqueue(services, 1, to="S0GONE")
-    await ChannelWorker(services, Destination.parse("S0GONE")).run()
-    await ChannelWorker(services, ONCALL_CHANNEL).run()
+    await worker(services, Destination.parse("S0GONE")).run()
+    await worker(services, ONCALL_CHANNEL).run()
     assert announced(slack, ONCALL) == [1]
     assert services.store.closed_channels.all() == [("S0GONE", dispatcher.NO_MEMBERS)]
 
@@ -332,7 +340,7 @@ async def test_forget_deleted_message_drops_what_belongs_into_its_thread(
 ) -> None:
     enqueue(services, 1, thread_ts="1.000100")
     enqueue(services, 2)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == [2]
     assert services.store.closed_channels.all() == []
     assert services.store.outbox.count() == 0
@@ -343,11 +351,11 @@ async def test_forget_deleted_message_has_a_card_posted_anew(
 ) -> None:
     ref = await tracked_task(services, secmaster, "Isolate")
     add(services, CardNotification(ref=ref), keys=["card"])
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     [card] = slack.messages(SOC)
     slack.workspace.delete(SOC, slack.stored(SOC, card["ts"]))
     add(services, ReminderNotification(ref=ref), keys=["reminder"])
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     [message] = slack.messages(SOC)
     assert message["text"].startswith("Isolate")
     assert services.store.outbox.count() == 0
@@ -358,9 +366,9 @@ async def test_wait_or_postpone_tries_a_temporary_failure_again_in_its_place(
 ) -> None:
     await slack.faults.set(Fault(**SLACK_DOWN, times=2))
     enqueue(services, 1, 2)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == [1, 2]
-    assert clock.pauses == [dispatcher.RETRY_PAUSE] * 2 + [TIMEOUTS.post_interval] * 2
+    assert clock.pauses == [*dispatcher.RETRY_PAUSES[:2], *[TIMEOUTS.post_interval] * 2]
 
 
 async def test_wait_or_postpone_lets_the_others_pass_after_a_minute(
@@ -370,12 +378,13 @@ async def test_wait_or_postpone_lets_the_others_pass_after_a_minute(
     task = secmaster.world.add_task(name="Isolate")
     add(services, CardNotification(ref=Ref(kind="task", id=task["id"])), keys=["card"])
     enqueue(services, 2)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == [2]
-    assert sum(pause == dispatcher.RETRY_PAUSE for pause in clock.pauses) == 12
+    assert clock.pauses[:4] == [*dispatcher.RETRY_PAUSES[:4]]
+    assert sum(request.endpoint == "ShowTask" for request in secmaster.requests) == 5
     await secmaster.faults.clear()
     clock.forward(minutes=2)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert slack.messages(SOC)[-1]["text"].startswith("Isolate")
 
 
@@ -384,10 +393,170 @@ async def test_wait_or_postpone_puts_off_at_once_what_can_not_be_read(
 ) -> None:
     add(services, NotificationEnvelope(kind="parade"), keys=["parade"])
     enqueue(services, 2)
-    await ChannelWorker(services, SOC_CHANNEL).run()
+    await worker(services, SOC_CHANNEL).run()
     assert announced(slack, SOC) == [2]
     assert clock.pauses == [TIMEOUTS.post_interval]
     assert services.store.outbox.count() == 1
+
+
+async def test_run_reports_a_closed_channel_once_and_redirects_whatever_slack_calls_it(
+    services: Services, slack: SlackRecorder, clock: LeapingClock
+) -> None:
+    codes = sorted(CODES[SlackErrorKind.PLACE_CLOSED])
+    for number, code in enumerate(codes):
+        await slack.faults.set(Fault(on="chat.postMessage", status=200, code=code))
+        enqueue(services, number + 1)
+        await worker(services, SOC_CHANNEL).run()
+        clock.forward(minutes=61)
+        assert services.store.closed_channels.all() == [(SOC, code)]
+        await slack.faults.clear()
+    await worker(services, ONCALL_CHANNEL).run()
+    await worker(services, Destination.parse(ALICE)).run()
+    assert announced(slack, ONCALL) == list(range(1, len(codes) + 1))
+    assert len(slack.messages(slack.chat_with(ALICE))) == 1
+
+
+async def test_run_takes_what_is_for_somebody_with_a_closed_account_to_the_fallback(
+    services: Services, slack: SlackRecorder
+) -> None:
+    await slack.faults.set(Fault(on="conversations.open", status=200, code="user_disabled"))
+    enqueue(services, 1, to=BOB)
+    await worker(services, Destination.parse(BOB)).run()
+    await slack.faults.clear()
+    await worker(services, ONCALL_CHANNEL).run()
+    await worker(services, Destination.parse(ALICE)).run()
+    assert announced(slack, ONCALL) == [1]
+    [report] = slack.messages(slack.chat_with(ALICE))
+    assert "I can't write to <@U0BOB> any more (`user_disabled`)" in report["text"]
+
+
+async def test_run_brings_a_card_anew_where_its_thread_is_locked(
+    services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox
+) -> None:
+    ref = await tracked_task(services, secmaster, "Isolate")
+    add(services, CardNotification(ref=ref), keys=["card"])
+    await worker(services, SOC_CHANNEL).run()
+    locked = Fault(
+        on="chat.postMessage", status=200, code="restricted_action_thread_locked", times=1
+    )
+    await slack.faults.set(locked)
+    add(services, ReminderNotification(ref=ref), keys=["reminder"])
+    await worker(services, SOC_CHANNEL).run()
+    assert len(slack.messages(SOC)) == 2
+    assert services.store.closed_channels.all() == []
+    assert services.store.outbox.count() == 0
+
+
+@pytest.mark.parametrize("code", ["message_not_found", "missing_scope", "invalid_arguments"])
+async def test_wait_or_postpone_puts_off_ever_longer_what_slack_will_not_take(
+    services: Services,
+    slack: SlackRecorder,
+    clock: LeapingClock,
+    caplog: pytest.LogCaptureFixture,
+    code: str,
+) -> None:
+    await slack.faults.set(Fault(on="chat.postMessage", status=200, code=code))
+    enqueue(services, 1)
+    attempts = []
+    for minute in range(120):
+        before = calls(slack, "chat.postMessage")
+        await worker(services, SOC_CHANNEL).run()
+        attempts += [minute] * (calls(slack, "chat.postMessage") - before)
+        clock.forward(minutes=1)
+    assert attempts == sorted(set(attempts))  # never twice at once
+    assert 5 <= len(attempts) <= 8
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_run_posts_and_reads_nothing_while_the_token_is_refused(
+    services: Services,
+    slack: SlackRecorder,
+    secmaster: SecMasterSandbox,
+    clock: LeapingClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    names = [f"Isolate {number:02}" for number in range(10)]
+    refs = [await tracked_task(services, secmaster, name) for name in names]
+    add(services, *(CardNotification(ref=ref) for ref in refs), keys=names)
+    await services.slack.channels.refusal(SOC)  # asked once a minute
+    slack.revoke_token()
+    reads = len(secmaster.requests)
+    for _ in range(12):  # a minute of a dispatcher that is woken every five seconds
+        await worker(services, SOC_CHANNEL).run()
+        await ChannelWorkers(services).start_ready()
+        clock.forward(seconds=5)
+    assert calls(slack, "chat.postMessage") == 1
+    assert len(secmaster.requests) == reads + 1
+    assert not [record for record in caplog.records if record.exc_info]
+    slack.restore_token()
+    await services.slack.client.auth_test()
+    await worker(services, SOC_CHANNEL).run()
+    texts = [message["text"].partition(":")[0] for message in slack.messages(SOC)]
+    assert texts == names
+    assert services.store.outbox.count() == 0
+
+
+# RetryPace.
+
+
+class VirtualClock(Clock):
+    """A clock that goes on to the next end of a wait once everybody waits."""
+
+    def __init__(self) -> None:
+        self.start = datetime.now(UTC)
+        self.seconds = 0.0
+        self._waits: list[tuple[float, int, asyncio.Event]] = []
+        self._numbers = count()
+
+    def now(self) -> datetime:
+        return self.start + timedelta(seconds=self.seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        ended = asyncio.Event()
+        heapq.heappush(self._waits, (self.seconds + seconds, next(self._numbers), ended))
+        await ended.wait()
+
+    async def run(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        while True:
+            for _ in range(5):
+                await asyncio.sleep(0)  # whoever goes on comes to their next wait
+            if not self._waits or self._waits[0][0] > seconds:
+                return
+            self.seconds, _, ended = heapq.heappop(self._waits)
+            ended.set()
+
+
+async def test_retry_pace_grows_for_each_destination_and_is_bounded_for_all_together() -> None:
+    clock = VirtualClock()
+    pace = RetryPace(clock)
+    attempts: list[tuple[int, float]] = []
+
+    async def fail(number: int) -> None:
+        while True:
+            attempts.append((number, clock.seconds))
+            await pace.wait(Destination.parse(f"C{number}"))
+
+    failing = [asyncio.create_task(fail(number)) for number in range(40)]
+    await clock.run(1200)
+    for task in failing:
+        task.cancel()
+    by_minute = Counter(int(at // 60) for _, at in attempts[40:])
+    assert max(by_minute.values()) <= 60 / dispatcher.BETWEEN_RETRIES + 1
+    first = [at for number, at in attempts if number == 0]
+    gaps = [later - earlier for earlier, later in pairwise(first)]
+    assert all(gap >= pause for gap, pause in zip(gaps, dispatcher.RETRY_PAUSES, strict=False))
+    assert min(gaps[len(dispatcher.RETRY_PAUSES) :]) >= dispatcher.RETRY_PAUSES[-1]
+
+
+async def test_retry_pace_begins_anew_once_something_is_posted() -> None:
+    clock = LeapingClock()
+    pace = RetryPace(clock)
+    for _ in range(3):
+        await pace.wait(SOC_CHANNEL)
+    pace.posted(SOC_CHANNEL)
+    await pace.wait(SOC_CHANNEL)
+    assert clock.pauses == [*dispatcher.RETRY_PAUSES[:3], dispatcher.RETRY_PAUSES[0]]
 
 
 @pytest.mark.parametrize(
@@ -435,7 +604,7 @@ async def test_enqueue_due_owes_what_fell_due_in_days_of_silence_and_says_once_t
     loop, tracked = Dispatcher(services), services.store.tracked
     clock.forward(days=3)
     await loop.enqueue_due()
-    await ChannelWorker(services, ONCALL_CHANNEL).run()
+    await worker(services, ONCALL_CHANNEL).run()
     for _ in range(2):  # it is drawn anew as it was posted
         [card] = slack.messages(ONCALL)
         assert "Escalated from soc" in read(card)

@@ -494,7 +494,7 @@ async def test_require_right_returns_who_has_a_role_for_it(stage: OperationStage
     stage.set_policy("[rights]\naudit = ['approver']\n")
     principal = await require_right(stage.services, requester(), Right.AUDIT, attempt_id="a")
     assert principal.id == ALICE
-    assert principal.roles == {"approver", "reader"}
+    assert principal.roles == {"approver"}
 
 
 @pytest.mark.parametrize("user", [CAROL, GUEST, OUTSIDER])

@@ -388,9 +388,9 @@ async def test_run_is_tried_again_while_slack_does_not_tell_who_approved_before(
 ) -> None:
     stage.set_policy(TWO_APPROVERS)
     await stage.preflight(stage.operation("task.approve"))
-    stage.clock.forward(seconds=50)
+    stage.clock.forward(minutes=9, seconds=50)
     operation = await stage.pressed("task.approve", BOB)
-    stage.clock.forward(seconds=30)  # Bob was looked up less than a minute ago, Alice was not
+    stage.clock.forward(seconds=30)  # what Slack said of Alice is too old, of Bob it is not
     await stage.close_directory()
     result = await stage.preflight(operation)
     assert (result.kind, result.outcome.reason_code) == (

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bot.domain.actions import BY_NAME
 from bot.policy.config import Config, ConfigError, PolicyHolder, Rights, WatchConfig, load, parse
 from bot.policy.routes import Brake, DigestSchedule, Escalation, Quiet, Route, RouteConditions
-from bot.policy.rules import Rule, RuleConditions
+from bot.policy.rules import READS, Rule, RuleConditions
 from tests.support.examples import examples
 
 EXAMPLE = (Path(__file__).parents[3] / "secmaster-bot.example.toml").read_text()
@@ -454,6 +455,62 @@ def test_what_is_no_domain_is_refused(domain: str) -> None:
     (line,) = problems(f"[identities]\nemail_domain = '{domain}'")
     assert line.startswith("secmaster-bot.toml: identities.email_domain: ")
     assert "is no domain in small letters" in line
+
+
+def test_the_workspaces_of_the_organisation_are_named_by_their_ids() -> None:
+    assert parse("").organisation.workspaces == ()
+    organisation = parse("[organisation]\nworkspaces = ['T0SOC', 'T0IT']").organisation
+    assert organisation.workspaces == ("T0SOC", "T0IT")
+
+
+@pytest.mark.parametrize(
+    ("workspaces", "problem"),
+    [
+        ("['E0GRID']", "is no Slack workspace's id, such as T0123ABCD"),
+        ("['t0soc']", "is no Slack workspace's id"),
+        ("['T0SOC', 'T0SOC']", "something is given twice"),
+        ("[]", "an empty list covers nothing"),
+        ("['main']", "is no Slack workspace's id"),
+    ],
+)
+def test_what_is_no_list_of_workspaces_is_refused(workspaces: str, problem: str) -> None:
+    (line,) = problems(f"[organisation]\nworkspaces = {workspaces}")
+    assert line.startswith("secmaster-bot.toml: organisation.workspaces")
+    assert problem in line
+
+
+def test_the_roles_about_an_action_are_those_of_every_rule_that_may_decide() -> None:
+    config = parse(
+        """
+        [roles]
+        approver = { users = ["U0ALICE"] }
+        chief = { users = ["U0BOB"] }
+        trainee = { users = ["U0CAROL"] }
+        reader = { users = ["U0DAVE"] }
+        oncall = { users = ["U0ERIN"] }
+        [break_glass]
+        channel = "C0SOC"
+        [[rules]]
+        actions = ["task.approve"]
+        roles = ["approver"]
+        approvals = 2
+        break_glass = ["chief"]
+        [[rules]]
+        effect = "deny"
+        actions = ["task.approve"]
+        roles = ["trainee"]
+        [[rules]]
+        actions = ["task.read"]
+        roles = ["reader"]
+        [[rules]]
+        actions = ["instance.*"]
+        roles = ["oncall"]
+        """
+    )
+    approve, retry = BY_NAME["task.approve"], BY_NAME["instance.retry"]
+    assert config.roles_about(approve).keys() == {"approver", "chief", "trainee"}
+    assert config.roles_about(*READS).keys() == {"reader"}
+    assert config.roles_about(retry, *READS).keys() == {"oncall", "reader"}
 
 
 @pytest.mark.parametrize("right", Rights.model_fields)

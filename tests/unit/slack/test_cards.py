@@ -9,7 +9,6 @@ from typing import Any
 import aiohttp
 import pytest
 import sqlalchemy as sa
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.cards import Card
 from bot.domain.objects import Ref
@@ -22,6 +21,7 @@ from bot.sandbox.secmaster import Person, SecMasterSandbox, seed
 from bot.secmaster import NotFound, SecMaster, TaskComment, TokenAuth, Unavailable
 from bot.slack.cards import Cards
 from bot.slack.channels import Channels
+from bot.slack.client import SlackClient
 from bot.slack.gateway import SlackFailed, SlackGateway
 from bot.store import Store, close, connect, migrate
 from tests.support.clock import FakeClock
@@ -129,8 +129,8 @@ async def cards(
     slack: SlackRecorder, client: SecMaster, store: Store, clock: FakeClock
 ) -> AsyncIterator[Cards]:
     async with aiohttp.ClientSession() as session:
-        slack_client = AsyncWebClient(
-            "xoxb-demo", base_url=f"{slack.url}/api/", session=session, retry_handlers=[]
+        slack_client = SlackClient(
+            token="xoxb-demo", base_url=f"{slack.url}/api/", session=session, retry_handlers=[]
         )
         policy = PolicyHolder(
             parse(f'[channels]\nallow = ["{SOC}", "{ONCALL}"]'), Path("none.toml")

@@ -1,13 +1,17 @@
 """What may have been posted already is found again: ours alone, however much came after it."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from bot.domain.slack import SlackLocation
 from bot.messages.blocks import text_message
+from bot.sandbox.faults import Fault
 from bot.sandbox.slack.workspace import BOT, BOT_USER
 from bot.services import Services
+from bot.slack.gateway import MessageRefused
 from tests.support.clock import FakeClock
 from tests.support.people import ALICE, SOC
 from tests.support.slack_recorder import SlackRecorder
@@ -103,3 +107,57 @@ async def test_a_file_is_found_among_many_messages_by_a_clock_that_is_off(
     assert not await services.slack.has_file(SOC, thread, "node.txt", since)
     slack.workspace.post(SOC, {"user": BOT_USER, "text": "", "files": [file]}, thread)
     assert await services.slack.has_file(SOC, thread, "node.txt", since)
+
+
+CARD = text_message("Isolate *203.0.113.77*")
+REASON = "must be less than 3001 characters [json-pointer:/blocks/0/text/text]"
+
+
+def refused(slack: SlackRecorder, method: str) -> list[bool]:
+    """Return of each call of a method, in order, whether it was refused."""
+    return [not call.ok for call in slack.calls if call.method == method]
+
+
+async def test_what_slack_does_not_take_is_sent_as_its_text_and_not_tried_again(
+    services: Services, slack: SlackRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    slack.refuse_blocks(reasons=[REASON])
+    ts = await services.slack.post(SOC, CARD, METADATA)
+    await services.slack.update(SOC, ts, CARD)
+    location = SlackLocation(channel=SOC)
+    await services.slack.send_private(location, ALICE, CARD)
+    [message] = ours(slack)
+    assert message["text"] == CARD.text
+    assert not message.get("blocks")
+    assert list(message["metadata"]["event_payload"]) == ["mark"]
+    assert [each["text"] for each in slack.ephemerals(ALICE)] == [CARD.text]
+    assert refused(slack, "chat.postMessage") == [True, False]
+    assert refused(slack, "chat.update") == [False]
+    assert refused(slack, "chat.postEphemeral") == [False]
+    [line] = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert not line.exc_info
+    assert vars(line)["reasons"] == [f"[ERROR] {REASON}", REASON]
+    assert "Isolate" not in str(vars(line))
+
+
+async def test_a_card_with_other_content_is_tried_in_full(
+    services: Services, slack: SlackRecorder
+) -> None:
+    ts = await services.slack.post(SOC, CARD, METADATA)
+    slack.refuse_blocks()
+    await services.slack.update(SOC, ts, CARD)
+    [message] = ours(slack)
+    assert not message.get("blocks")  # what an update leaves out would stay
+    slack.refuse_blocks("")
+    await services.slack.update(SOC, ts, text_message("Isolated"))
+    [message] = ours(slack)
+    assert message["blocks"]
+
+
+async def test_a_text_that_slack_does_not_take_either_is_refused(
+    services: Services, slack: SlackRecorder
+) -> None:
+    await slack.faults.set(Fault(on="chat.postMessage", status=200, code="msg_too_long"))
+    with pytest.raises(MessageRefused):
+        await services.slack.post(SOC, CARD, METADATA)
+    assert refused(slack, "chat.postMessage") == [True, True]

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from bot.policy.config import Commands, Config
-from bot.slack.manifest import SCOPES, manifest
+from bot.slack.manifest import manifest
 
 ROOT = Path(__file__).parents[3]
 RENAMED = Config(commands=Commands(root="/soc", task="", instance=""))
@@ -69,7 +69,3 @@ def test_an_address_is_taken_with_or_without_its_path(end: str) -> None:
 def test_commands_that_are_left_out_are_not_asked_for() -> None:
     made = manifest(RENAMED)
     assert [each["command"] for each in made["features"]["slash_commands"]] == ["/soc"]
-
-
-def test_every_scope_is_asked_for_once() -> None:
-    assert len(SCOPES) == len(set(SCOPES))

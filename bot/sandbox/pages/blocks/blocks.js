@@ -40,8 +40,10 @@ const BLOCKS = new Map(
   Object.entries({
     actions: (block, context) => h("div", { class: "actions" }, drawElements(block, context)),
     alert,
+    container,
     context: contextBlock,
     context_actions: (block, context) => h("div", { class: "actions" }, feedback(block, context)),
+    data_table: dataTable,
     divider: () => h("hr"),
     file: ({ external_id: id }) => h("p", { class: "quiet" }, `📄 File ${id}`),
     header: ({ text }, context) => h("h3", { class: "header" }, drawText(text, context)),
@@ -138,10 +140,30 @@ function table({ rows, column_settings: columns = [] }, context) {
   return drawTable(drawn, columns);
 }
 
-function tableCell({ type, text, elements }, context) {
+function tableCell({ type, text, value, elements }, context) {
   if (type === "rich_text") return drawRichText(elements, context);
+  if (type === "raw_number") return [text ?? String(value)];
   if (type !== "raw_text") throw new TypeError(`a table has no ${type}`);
   return [text];
+}
+
+// All rows at once: pages and sorting are Slack's own.
+function dataTable({ rows, caption }, context) {
+  return h("figure", {}, h("figcaption", {}, caption), table({ rows }, context));
+}
+
+// https://docs.slack.dev/reference/block-kit/blocks/container-block
+function container(block, context) {
+  const { title, rich_text_title: rich, subtitle, icon, child_blocks: children } = block;
+  const head = [
+    icon ? picture(icon, "small") : null,
+    h("strong", {}, rich ? drawRichText(rich.elements, context) : drawText(title, context)),
+    subtitle ? h("div", { class: "quiet" }, drawText(subtitle, context)) : null,
+  ];
+  const body = h("div", {}, drawBlocks(children, context));
+  if (!block.is_collapsible) return h("div", { class: "container" }, head, body);
+  const open = !block.default_collapsed;
+  return h("details", { class: "container", open }, h("summary", {}, head), body);
 }
 
 function input(block, context) {

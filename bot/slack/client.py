@@ -1,0 +1,167 @@
+"""Slack's client, which watches the answers to all of our calls: the token, scopes, warnings.
+
+While Slack refuses the token no call is made but the one that asks whether it is taken again.
+Bolt makes clients of its own for its listeners, which call nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot.runtime.clock import Clock
+from bot.slack.error_codes import SlackErrorKind, is_known, kind_of
+
+log = logging.getLogger(__name__)
+
+CHECK_INTERVAL = 60.0  # seconds between two questions whether a refused token is taken again
+CHECK_METHOD = "auth.test"
+# How the text of a call is encoded, which the SDK decides: nothing is lost by it.
+HARMLESS_WARNINGS = frozenset({"missing_charset", "superfluous_charset"})
+MAX_REASON = 200  # characters of a sentence of Slack's that are logged
+
+ADVICE = {
+    "accesslimited": "allow this machine's address for the app's token",
+    "org_login_required": "wait until the workspace has moved into its organisation",
+    "team_access_not_granted": "have the organisation add the app to the workspace again",
+    "team_added_to_org": "wait until the workspace has moved into its organisation",
+}
+ADVICE_DEFAULT = "reinstall the app, set SLACK_BOT_TOKEN to its new token, and restart the bot"
+
+
+def code_of(error: SlackApiError) -> str:
+    """Return Slack's word for an error; "" where its answer could not be read."""
+    get = getattr(error.response, "get", None)
+    return str(get("error") or "") if get else ""
+
+
+def reasons_of(error: SlackApiError) -> list[str]:
+    """Return Slack's own sentences about a refusal, as it gives them about blocks."""
+    get = getattr(error.response, "get", None)
+    if get is None:
+        return []
+    metadata = get("response_metadata") or {}
+    reasons = [*(metadata.get("messages") or ()), *(get("errors") or ())]
+    return [str(reason)[:MAX_REASON] for reason in reasons]
+
+
+def advice(code: str) -> str:
+    """Return what to do about a token that is refused with this code."""
+    return ADVICE.get(code, ADVICE_DEFAULT)
+
+
+class TokenHealth:
+    """Whether Slack takes our token: ``refusal`` is the code with which it refuses it, else ""."""
+
+    def __init__(self) -> None:
+        self.refusal = ""
+        self._refused = asyncio.Event()
+        self._accepted = asyncio.Event()
+        self._accepted.set()
+
+    def refuse(self, code: str) -> None:
+        """Record that Slack refuses the token."""
+        self.refusal = code
+        self._accepted.clear()
+        self._refused.set()
+
+    def accept(self) -> None:
+        """Record that Slack takes the token."""
+        self.refusal = ""
+        self._refused.clear()
+        self._accepted.set()
+
+    async def until_refused(self) -> None:
+        """Wait until the token is refused."""
+        await self._refused.wait()
+
+    async def until_accepted(self) -> None:
+        """Wait until the token is taken."""
+        await self._accepted.wait()
+
+
+class SlackClient(AsyncWebClient):
+    """Slack's client for all of our own calls. ``token_health`` is what its answers say."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.token_health = TokenHealth()
+        self._logged: set[tuple[str, ...]] = set()
+
+    async def api_call(self, api_method: str, **options: Any) -> AsyncSlackResponse:
+        """Call a method; raises SlackApiError, without a call while the token is refused."""
+        refusal = self.token_health.refusal
+        if refusal and api_method != CHECK_METHOD:
+            raise _not_called(refusal)
+        try:
+            response = await super().api_call(api_method, **options)
+        except SlackApiError as error:
+            self._note_refusal(api_method, error)
+            raise
+        if api_method == CHECK_METHOD:
+            self.token_health.accept()
+        self._note_warning(api_method, response)
+        return response
+
+    async def watch_token(self, clock: Clock, on_accepted: Callable[[], None]) -> None:
+        """Say when Slack begins to refuse the token, and ask once a minute whether it still does.
+
+        ``on_accepted`` is called when it takes it again. Never ends.
+        """
+        health = self.token_health
+        while True:
+            await health.until_refused()
+            code = health.refusal
+            log.critical(
+                "Slack refuses the bot's token: nothing is posted until it takes it again",
+                extra={"code": code, "to_do": advice(code)},
+            )
+            while health.refusal:
+                await clock.sleep(CHECK_INTERVAL)
+                with suppress(SlackClientError, aiohttp.ClientError, TimeoutError):
+                    await self.auth_test()
+            log.warning("Slack takes the bot's token again", extra={"code": code})
+            on_accepted()
+
+    def _note_refusal(self, method: str, error: SlackApiError) -> None:
+        """Log, once each, what only whoever runs the bot can mend."""
+        code = code_of(error)
+        if kind_of(code) is SlackErrorKind.TOKEN_REFUSED:
+            self.token_health.refuse(code)
+        elif kind_of(code) is SlackErrorKind.SCOPE_MISSING:
+            scope = str(error.response.get("needed") or "")
+            if self._is_first(method, code, scope):
+                details = {"method": method, "scope": scope, "to_do": "reinstall the app with it"}
+                log.error("the app lacks a scope", extra=details)
+        elif not is_known(code) and self._is_first(method, code):
+            log.error("an error code of Slack's is unknown", extra={"method": method, "code": code})
+
+    def _note_warning(self, method: str, response: AsyncSlackResponse) -> None:
+        """Log once what Slack did not take of a call that it answered well.
+
+        Of a message's metadata that is our mark, by which the message is found after a crash.
+        """
+        warnings = set(str(response.get("warning") or "").split(",")) - {""} - HARMLESS_WARNINGS
+        metadata = response.get("response_metadata") or {}
+        for warning in sorted(warnings):
+            if self._is_first(method, warning):
+                reasons = [str(each)[:MAX_REASON] for each in metadata.get("messages") or ()]
+                details = {"method": method, "warning": warning, "reasons": reasons}
+                log.error("Slack did not take all of a call", extra=details)
+
+    def _is_first(self, *kind: str) -> bool:
+        is_first = kind not in self._logged
+        self._logged.add(kind)
+        return is_first
+
+
+def _not_called(refusal: str) -> SlackApiError:
+    answer = {"ok": False, "error": refusal}
+    error: SlackApiError = SlackApiError("not called", answer)  # type: ignore[no-untyped-call]  # it has no types
+    return error

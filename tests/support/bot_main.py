@@ -1,0 +1,36 @@
+"""What ``python -m bot run`` does, but less patient: a test can't wait a minute for each doubt."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from bot import logs, settings
+from bot.cli.run import serve
+from bot.policy import config
+from bot.runtime.background import BackgroundTasks
+from tests.support.timeouts import QUICK_TIMEOUTS
+
+
+def run(variables: dict[str, str], folder: Path, stderr: Connection) -> None:
+    """Run the bot with nothing but these environment variables, in this folder."""
+    os.dup2(stderr.fileno(), 2)
+    os.environ.clear()
+    os.environ.update(variables)
+    os.chdir(folder)
+    logs.open_log()
+    signal.signal(signal.SIGUSR1, _stop_after_ack)
+    loaded = settings.load()
+    asyncio.run(serve(loaded, config.load(loaded.bot_config), QUICK_TIMEOUTS))
+
+
+def _stop_after_ack(*_signal: object) -> None:
+    """From now on nothing that was to be done after an acknowledgement has its turn."""
+
+    def close(_tasks: object, work: Coroutine[Any, Any, None], _on_error: object) -> None:
+        work.close()
+
+    setattr(BackgroundTasks, "start", close)  # noqa: B010 - in this process alone

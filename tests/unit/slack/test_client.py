@@ -1,0 +1,170 @@
+"""Our client watches Slack's answers: a refused token, missing scopes, unknown codes, warnings."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from slack_sdk.errors import SlackApiError
+
+from bot.runtime.clock import Clock
+from bot.sandbox.faults import Fault
+from bot.sandbox.slack.methods import ALL_SCOPES
+from bot.services import Services
+from bot.slack.client import CHECK_INTERVAL, SlackClient, code_of
+from tests.support.clock import FakeClock
+from tests.support.people import ALICE, SOC
+from tests.support.slack_recorder import SlackRecorder
+
+
+class SteppingClock(Clock):
+    """A clock that stands until a test lets the next wait end."""
+
+    def __init__(self) -> None:
+        self._waits = asyncio.Queue[float]()
+        self._steps = asyncio.Queue[None]()
+
+    async def sleep(self, seconds: float) -> None:
+        self._waits.put_nowait(seconds)
+        await self._steps.get()
+
+    async def next_wait(self) -> float:
+        """Return for how many seconds somebody begins to wait."""
+        return await self._waits.get()
+
+    def step(self) -> None:
+        self._steps.put_nowait(None)
+
+
+@pytest.fixture
+async def slack(clock: FakeClock, request: pytest.FixtureRequest) -> AsyncIterator[SlackRecorder]:
+    """A local Slack that grants the app all scopes, or those that a test names."""
+    scopes = getattr(request, "param", ALL_SCOPES)
+    sandbox = SlackRecorder(clock=lambda: clock.now().timestamp(), scopes=scopes)
+    await sandbox.start()
+    yield sandbox
+    await sandbox.stop()
+
+
+@pytest.fixture
+def client(services: Services) -> SlackClient:
+    return services.slack.client
+
+
+@pytest.fixture
+def stepping() -> SteppingClock:
+    return SteppingClock()
+
+
+@pytest.fixture
+async def accepted(client: SlackClient, stepping: SteppingClock) -> AsyncIterator[asyncio.Event]:
+    """Set when the watched token is taken again."""
+    event = asyncio.Event()
+    watching = asyncio.create_task(client.watch_token(stepping, event.set))
+    yield event
+    watching.cancel()
+
+
+async def refusal(client: SlackClient) -> str:
+    """Ask for a person, and return the code with which that is refused."""
+    with pytest.raises(SlackApiError) as caught:
+        await client.users_info(user=ALICE)
+    return code_of(caught.value)
+
+
+def asked(slack: SlackRecorder, method: str) -> int:
+    return sum(call.method == method for call in slack.calls)
+
+
+def lines(caplog: pytest.LogCaptureFixture, level: int = logging.ERROR) -> list[Any]:
+    records = [record for record in caplog.records if record.name == "bot.slack.client"]
+    return [record for record in records if record.levelno >= level]
+
+
+async def test_while_the_token_is_refused_no_call_is_made_and_each_says_why(
+    client: SlackClient, slack: SlackRecorder
+) -> None:
+    slack.revoke_token("account_inactive")
+    assert [await refusal(client) for _ in range(5)] == ["account_inactive"] * 5
+    assert asked(slack, "users.info") == 1
+    assert client.token_health.refusal == "account_inactive"
+
+
+async def test_a_refused_token_is_asked_about_once_a_minute_and_told_of_twice(
+    client: SlackClient,
+    slack: SlackRecorder,
+    stepping: SteppingClock,
+    accepted: asyncio.Event,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before = asked(slack, "auth.test")
+    slack.revoke_token()
+    await refusal(client)
+    for _ in range(3):
+        assert await stepping.next_wait() == CHECK_INTERVAL
+        stepping.step()
+    assert await stepping.next_wait() == CHECK_INTERVAL
+    assert asked(slack, "auth.test") == before + 3
+    assert not accepted.is_set()
+    slack.restore_token()
+    assert await refusal(client) == "token_revoked"  # nobody else finds out
+    stepping.step()
+    await accepted.wait()
+    await client.users_info(user=ALICE)
+    began, ended = lines(caplog, logging.WARNING)
+    assert (began.levelname, ended.levelname) == ("CRITICAL", "WARNING")
+    assert began.code == "token_revoked"
+    assert "reinstall the app, set SLACK_BOT_TOKEN" in began.to_do
+    assert not began.exc_info
+
+
+async def test_a_refused_token_is_not_taken_for_well_because_slack_is_down(
+    client: SlackClient, slack: SlackRecorder, stepping: SteppingClock, accepted: asyncio.Event
+) -> None:
+    slack.revoke_token()
+    await refusal(client)
+    await slack.faults.set(Fault(on="auth.test", hang_up=True, times=1))
+    await stepping.next_wait()
+    stepping.step()
+    await stepping.next_wait()
+    assert not accepted.is_set()
+    assert client.token_health.refusal == "token_revoked"
+
+
+async def test_what_is_refused_of_the_app_level_token_says_nothing_of_the_bots(
+    client: SlackClient,
+) -> None:
+    with pytest.raises(SlackApiError, match="invalid_auth"):
+        await client.apps_connections_open(app_token="xapp-other")
+    assert client.token_health.refusal == ""
+
+
+@pytest.mark.parametrize("slack", [ALL_SCOPES - {"users:read"}], indirect=True, ids=["fewer"])
+async def test_a_missing_scope_is_logged_once_by_its_name(
+    client: SlackClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert {await refusal(client) for _ in range(2)} == {"missing_scope"}
+    [line] = lines(caplog)
+    assert (line.method, line.scope) == ("users.info", "users:read")
+
+
+async def test_an_unknown_code_is_logged_once(
+    client: SlackClient, slack: SlackRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    await slack.faults.set(Fault(on="users.info", status=200, code="a_code_of_tomorrow"))
+    assert {await refusal(client) for _ in range(3)} == {"a_code_of_tomorrow"}
+    [line] = lines(caplog)
+    assert (line.method, line.code) == ("users.info", "a_code_of_tomorrow")
+
+
+async def test_a_warning_is_logged_once_for_each_method_unless_it_is_harmless(
+    client: SlackClient, slack: SlackRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    slack.warn("chat.postMessage", "missing_charset,invalid_metadata")
+    slack.warn("users.info", "superfluous_charset")
+    for _ in range(2):
+        await client.chat_postMessage(channel=SOC, text="Hello")
+        await client.users_info(user=ALICE)
+    [line] = lines(caplog)
+    assert (line.method, line.warning) == ("chat.postMessage", "invalid_metadata")
