@@ -94,9 +94,9 @@ class Doors:
     def messages(self) -> str:
         """All that the three were told, outside of modals."""
         slack = self.environment.slack
-        messages = [*slack.messages(CHAT)]
+        messages = []
         for user in (ALICE, BOB, CAROL):
-            messages += slack.ephemerals(user)
+            messages += [*slack.ephemerals(user), *slack.messages(slack.chat_with(user))]
         return "\n".join(message["text"] for message in messages)
 
     def decided_by(self) -> set[str]:
