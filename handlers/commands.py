@@ -4,6 +4,7 @@ Knows the ways in which a command is carried out, and none of the commands.
 """
 
 import asyncio
+import logging
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,8 @@ from handlers.context import AppContext, Recorder, stable_id
 from handlers.errors import UserError, run_after_ack
 from handlers.parsing import ParseError
 from handlers.payloads import Mention, SlashCommand
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
@@ -76,7 +79,7 @@ async def mention(ack: AsyncAck, slack_payload: Mention, recorder: Recorder) -> 
 
     A message is answered once, by whichever events and however often Slack delivers it.
     """
-    app, requester = recorder.app, slack_payload.requester
+    app = recorder.app
     # An edited mention is a new event about the same message.
     key = stable_id(slack_payload.key + (":edited" if slack_payload.is_edited else ""))
     deliveries, clock = app.services.store.deliveries, app.services.clock
@@ -95,11 +98,14 @@ async def mention(ack: AsyncAck, slack_payload: Mention, recorder: Recorder) -> 
     async def mark_answered() -> None:
         await asyncio.to_thread(deliveries.mark_answered, key, clock.now())
 
+    async def log_failure(error: Exception) -> None:
+        log.warning("a message is not marked as answered", extra={"error": str(error)})
+
     try:
         await _carry_out_message(recorder, slack_payload)
     finally:
         # Not before the acknowledgement: with a process that dies just then it would be lost.
-        run_after_ack(app, mark_answered(), requester)
+        app.services.background.start(mark_answered(), log_failure)
     await ack()
     return None
 

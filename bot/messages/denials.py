@@ -241,7 +241,7 @@ def still_recording() -> Message:
     """Say that a request is not on record yet, and that its end will be told."""
     return text_message(
         "⏳ The bot's database is slow, and this is not recorded yet. You will be told as soon as "
-        "it is, or that it failed. Don't repeat it until then."
+        "it is, or that it failed. If you hear nothing within two minutes, try again."
     )
 
 

@@ -30,7 +30,7 @@ from bot.policy.decide import (
 from bot.policy.rules import ReasonRule
 from bot.secmaster import NotFound, SecMasterError
 from bot.services import Services
-from bot.slack.directory import LookupFailed
+from bot.slack.directory import LookupFailed, require_identified
 
 
 class Right(StrEnum):
@@ -95,14 +95,19 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
     principal, snapshot = Principal(requester.actor.id), None
     decision: Decision = Refused(RefusalReason.UNKNOWN_PERSON)
     try:
-        roles = config.roles_about(action)
-        principal = await services.directory.principal(requester.actor, roles)
-        if needs_object(config, action):
-            stored_snapshot = services.store.snapshots.get
-            snapshot = await asyncio.to_thread(stored_snapshot, ref, decision_fingerprint)
-            if snapshot is None:
-                async with asyncio.timeout(services.timeouts.before_ack):
-                    snapshot = await services.workspaces.read(ref)
+        require_identified(requester.actor)
+        # Side by side: there is no time for one slow answer after the other.
+        lookup, reading = await asyncio.gather(
+            services.directory.principal(requester.actor, config.roles_about(action)),
+            _decided_object(services, config, action, ref, decision_fingerprint),
+            return_exceptions=True,
+        )
+        if isinstance(lookup, BaseException):
+            raise lookup
+        principal = lookup
+        if isinstance(reading, BaseException):
+            raise reading
+        snapshot = reading
         context = policy_context(services, ref, snapshot)
         decision = decide(config.rules, principal, action, context, break_glass=break_glass)
     except LookupFailed:
@@ -131,6 +136,23 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
     )
     await asyncio.to_thread(services.store.audit.record_refusal, attempt, decision.reason, now)
     raise NotAllowed(action, ref, decision)
+
+
+async def _decided_object(
+    services: Services, config: Config, action: Action, ref: Ref, decision_fingerprint: str
+) -> Snapshot | None:
+    """Return the object that the rules are to be asked about; None where none asks for it.
+
+    Raises SecMasterError, or TimeoutError where it can't be read before the acknowledgement.
+    """
+    if not needs_object(config, action):
+        return None
+    stored_snapshot = services.store.snapshots.get
+    snapshot = await asyncio.to_thread(stored_snapshot, ref, decision_fingerprint)
+    if snapshot is not None:
+        return snapshot
+    async with asyncio.timeout(services.timeouts.before_ack):
+        return await services.workspaces.read(ref)
 
 
 def needs_object(config: Config, action: Action) -> bool:

@@ -17,6 +17,7 @@ from tests.support.database_faults import (
     end_connections,
     end_waiting_connections,
     postgres_locked,
+    sqlite_read_only,
     waits_for_name,
 )
 from tests.support.environment import BotEnvironment
@@ -97,6 +98,22 @@ async def test_a_click_on_a_locked_database_is_answered_in_time_and_its_end_is_t
         await environment.ephemeral(ALICE, "this is not recorded yet")
     await environment.ephemeral(ALICE, "What you asked for is recorded now.")
     await told_once(environment, ts)
+
+
+async def test_a_message_that_was_taken_and_can_not_be_recorded_is_told_so_once(
+    environment: BotEnvironment,
+) -> None:
+    slack = environment.slack
+    await slack.faults.set(Fault(on="conversations.info", hold=True))
+    saying = asyncio.create_task(slack.say(ALICE, SOC, f"@secmaster task comment {TASK.id} seen"))
+    await slack.faults.until_held("conversations.info")
+    async with broken(sqlite_read_only, environment.app.engine):
+        await slack.faults.clear()
+        await saying
+        await environment.ephemeral(ALICE, "could not be recorded", "Nothing was done")
+        await environment.app.services.background.drain()
+    assert len(slack.ephemerals(ALICE)) == 1
+    assert environment.secmaster.writes("UpdateTask", TASK.id) == []
 
 
 @pytest.mark.parametrize("timeouts", [replace(QUICK_TIMEOUTS, answer=0.5)], indirect=True, ids=[""])

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, cast
 
 import pytest
+import sqlalchemy as sa
 
 from handlers.context import Recorder, StillRecording, attempt_id, stable_id
 
@@ -34,6 +35,38 @@ async def test_what_is_recorded_goes_on_where_its_listener_is_out_of_time() -> N
     is_free.set()
     assert await raised.value.recording == "recorded"
     assert await recorder.record(recording) == "recorded"
+
+
+BROKEN = sa.exc.OperationalError("", None, Exception("gone"), connection_invalidated=True)
+LOCKED = sa.exc.OperationalError("", None, Exception("locked"))
+
+
+@pytest.mark.parametrize(
+    ("errors", "raised"),
+    [
+        ([BROKEN], None),
+        ([BROKEN, LOCKED], BROKEN),  # the first try may stand, whatever became of the second
+        ([LOCKED], LOCKED),
+    ],
+)
+async def test_what_may_be_recorded_already_is_recorded_again_once(
+    errors: list[Exception], raised: Exception | None
+) -> None:
+    nothing, left = cast("Any", None), [*errors]
+
+    async def recording() -> str:
+        if left:
+            raise left.pop(0)
+        return "recorded"
+
+    recorder = Recorder(nothing, nothing, nothing, nothing)
+    if raised is None:
+        assert await recorder.record(recording) == "recorded"
+        return
+    with pytest.raises(sa.exc.OperationalError) as info:
+        await recorder.record(recording)
+    assert info.value is raised
+    assert left == []
 
 
 async def test_what_can_not_be_recorded_raises_in_its_listener() -> None:

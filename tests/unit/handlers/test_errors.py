@@ -1,5 +1,6 @@
 """Every kind of error has one message, and an unforeseen one leaves a reference in the log."""
 
+import asyncio
 import logging
 from typing import Any, cast
 
@@ -8,9 +9,11 @@ from slack_sdk.errors import SlackApiError
 
 from bot.messages import denials, explain, text_message
 from bot.secmaster import Unreachable
+from bot.slack.connect import NotInTime
 from bot.slack.directory import LookupFailed
 from bot.slack.error_codes import TRIGGER_GONE
 from bot.slack.gateway import CannotPost, SlackFailed
+from handlers.context import StillRecording
 from handlers.errors import UserError, error_message
 
 APP: Any = None  # these messages need nothing of it
@@ -34,6 +37,13 @@ def test_a_closed_channel_is_told_apart_from_slack_in_trouble() -> None:
 
 def test_a_person_who_cannot_be_looked_up_is_told_to_try_again() -> None:
     assert "who you are" in error_message(LookupFailed(TimeoutError()), APP).text
+
+
+async def test_who_is_late_is_told_whether_anything_is_being_recorded() -> None:
+    assert "nothing was done" in error_message(NotInTime(), APP).text
+    task = asyncio.create_task(asyncio.sleep(0))
+    assert "not recorded yet" in error_message(StillRecording(task), APP).text
+    await task
 
 
 def test_an_error_of_secmasters_is_explained() -> None:
