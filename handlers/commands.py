@@ -124,14 +124,15 @@ async def _carry_out_message(recorder: Recorder, message: Mention) -> None:
     thread_object = None
     if location.thread:
         thread_object = await app.services.cards.object_of(location.channel, location.thread)
-    delivery = Delivery(requester, message.key, thread_object, message.ts)
+    delivery = Delivery(requester, message.key, thread_object, message.ts, message.files)
     try:
         parsed = parse(text, thread_object, message.files)
     except ParseError as error:
         run_after_ack(app, _say_not_understood(app, error, delivery), requester)
     else:
-        unused_files = () if parsed.command.takes_files else message.files
-        await _carry_out_mention(recorder, parsed, replace(delivery, unused_files=unused_files))
+        if parsed.command.takes_files:
+            delivery = replace(delivery, unused_files=())
+        await _carry_out_mention(recorder, parsed, delivery)
 
 
 async def _say_not_understood(app: AppContext, error: ParseError, delivery: Delivery) -> None:

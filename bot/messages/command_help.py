@@ -113,7 +113,8 @@ def with_unused_files(answer: Message | None, files: Sequence[SlackFile]) -> Mes
     if answer is None:
         return note
     shown = answer.blocks or text_message(answer.text).blocks
-    return replace(answer, blocks=(*shown, *note.blocks))
+    text = f"{answer.text}\n{note.text}"
+    return replace(answer, text=text, blocks=(*shown, *note.blocks))
 
 
 def whoami(principal: Principal, name: str, config: Config) -> Message:

@@ -193,7 +193,7 @@ def unreadable(field: str) -> Message:
 def edited() -> Message:
     """Say that an edited message is not acted on."""
     return text_message(
-        "✏️ An edited message does nothing. Nothing was done; write it anew as a new message."
+        "✏️ I don't act on edited messages, so nothing was done. Send it as a new message."
     )
 
 
@@ -201,7 +201,7 @@ def too_old() -> Message:
     """Say that Slack delivered a message so late that it is not acted on."""
     return text_message(
         "⏳ Slack delivered this message more than ten minutes after you wrote it, so nothing was "
-        "done. If you still want it, write it anew."
+        "done. If you still want it, send it again."
     )
 
 

@@ -257,7 +257,7 @@ async def test_a_command_that_takes_no_file_is_carried_out_and_says_that_it_took
     ts = await environment.slack.until(lambda: card_in_chat(environment))
     assert "*Comment added*" in (await environment.replies(ts, channel=DM))[0]
     await say_with_file(environment, "hello", "c.png")
-    await environment.posted(DM, "I don't know “hello”")
+    await environment.posted(DM, "I don't know “hello”", "`c.png` was not attached to any task.")
     await say_with_file(
         environment, f"task attach {seed.TASK_ISOLATE} {seed.TASK_ISOLATE}", "d.png"
     )

@@ -20,7 +20,7 @@ from tests.support.slack_recorder import SlackRecorder
 
 DM = "D0ALICE"
 TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
-NOT_ACTED_ON = "An edited message does nothing"
+NOT_ACTED_ON = "I don't act on edited messages"
 
 
 def last_event(slack: SlackRecorder) -> str:
