@@ -5,8 +5,8 @@ A check takes the settings, and returns one sentence or raises CheckFailed.
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -16,9 +16,8 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.markup import escape
 from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
-from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.domain.slack import EVENTS_PATH
 from bot.logs import hide
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.policy.channels import named_channels
@@ -31,13 +30,14 @@ from bot.secmaster.connect import open_secmaster
 from bot.settings import Settings, SettingsError
 from bot.settings import load as load_settings
 from bot.slack.audience import AudienceReader
+from bot.slack.client import advice, code_of
 from bot.slack.connect import address_client, open_slack
+from bot.slack.error_codes import SlackErrorKind, kind_of, may_pass
 from bot.slack.installation import Installation
 from bot.slack.scopes import losses, missing_scopes
 from bot.store import UnsupportedDatabase, connect, readable_by_others, schema_versions
-from bot.web.socket_connection import Connection, NotOpened, open_connection
+from bot.web.socket_connection import NotOpened, new_address
 
-MISSING_SCOPE = "missing_scope"
 MAX_CLOCK_SKEW = 60.0  # seconds; the gateway refuses signatures more than 15 minutes off
 
 
@@ -98,9 +98,13 @@ async def check_slack(settings: Settings) -> str:
 
     Missing optional ones are told; what is lost without them is nobody's mistake.
     """
+    config = read_policy(settings)
     async with AsyncExitStack() as stack:
-        identity = await ask_identity(await open_slack(settings, stack), settings)
-    config, granted = read_policy(settings), identity.headers.get("x-oauth-scopes", "")
+        stack.enter_context(calls_of_slack(settings))
+        identity = await (await open_slack(settings, stack)).auth_test()
+        granted = identity.headers.get("x-oauth-scopes", "")
+        name = f"{identity['user']} in {identity['team']}"
+        installation = Installation.read(identity)
     missing = missing_scopes(config, granted)
     if required := [scope for scope in missing if not scope.optional]:
         names = ", ".join(scope.name for scope in required)
@@ -109,18 +113,30 @@ async def check_slack(settings: Settings) -> str:
             "the app's settings and reinstall the app"
         )
     scope_notes = f"optional scopes are missing: {losses(missing)}" if missing else "all scopes"
-    sentences = [f"{identity['user']} in {identity['team']}, {scope_notes}"]
-    return "; ".join([*sentences, *organisation_notes(Installation.read(identity), config)])
+    return "; ".join([f"{name}, {scope_notes}", *organisation_notes(installation, config)])
 
 
-async def ask_identity(client: AsyncWebClient, settings: Settings) -> AsyncSlackResponse:
-    """Ask Slack who the bot is; raises CheckFailed."""
+@contextmanager
+def calls_of_slack(settings: Settings) -> Iterator[None]:
+    """Have the calls of Slack's in a block end in CheckFailed where they raise anything."""
     try:
-        return await client.auth_test()
+        yield
     except SlackApiError as error:
-        raise CheckFailed(f"SLACK_BOT_TOKEN is refused: {error.response.get('error')}") from error
+        raise CheckFailed(refusal(code_of(error))) from error
     except (aiohttp.ClientError, TimeoutError) as error:
         raise CheckFailed(f"{settings.slack_api_url} can't be reached: {error}") from error
+    except Exception as error:  # its answer is not of the shape that the SDK or we read
+        raise CheckFailed(refusal("")) from error
+
+
+def refusal(code: str) -> str:
+    """Return what is wrong where Slack refuses a call with this code, "" for none."""
+    kind = kind_of(code)
+    if kind is SlackErrorKind.TOKEN_REFUSED:
+        return f"SLACK_BOT_TOKEN is refused: {code}; {advice(code)}"
+    if kind is SlackErrorKind.PASSES:
+        return f"Slack is in trouble ({code or 'unreadable answer'}): try again later"
+    return f"Slack refuses what it is asked: {code}"
 
 
 def organisation_notes(installation: Installation, config: Config) -> list[str]:
@@ -136,30 +152,29 @@ def organisation_notes(installation: Installation, config: Config) -> list[str]:
             "policy"
         )
     kind = "installed for all of" if installation.is_org_wide else "a part of"
-    own = f"{named} and {installation.team}" if installation.team else named
-    counted = f"those who are in {own}" if named else "the people of all its workspaces"
-    return [f"{kind} the Enterprise Grid {installation.enterprise}: {counted} belong here"]
+    workspaces = f"{named} and {installation.team}" if installation.team else named
+    people = f"those who are in {workspaces}" if named else "the people of all its workspaces"
+    return [f"{kind} the Enterprise Grid {installation.enterprise}: {people} belong here"]
 
 
 async def check_slack_delivery(settings: Settings) -> str:
-    """Check how Slack reaches the bot: in Socket Mode by opening a connection for a moment."""
-    if not settings.slack_app_token:
-        return "HTTP: point the app's request URLs at https://…/slack/events of this bot"
+    """Check how Slack reaches the bot: in Socket Mode by asking for an address.
+
+    A connection would be given clicks that are meant for the bot beside it.
+    """
+    token = settings.slack_app_token
+    if not token:
+        return f"HTTP: point the app's request URLs at https://…{EVENTS_PATH} of this bot"
     async with AsyncExitStack() as stack:
-        await open_socket(settings, stack)
-    return "Socket Mode: a connection opens, and Slack says hello"
-
-
-async def open_socket(settings: Settings, stack: AsyncExitStack) -> Connection:
-    """Open a connection in Socket Mode until the stack closes it; raises CheckFailed."""
-    app_token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else ""
-    client = address_client(await open_slack(settings, stack))
-    try:
-        connection = await open_connection(client, app_token, SocketTimeouts())
-    except NotOpened as error:
-        raise CheckFailed(error.problem) from error
-    stack.push_async_callback(connection.close)
-    return connection
+        client = address_client(await open_slack(settings, stack))
+        try:
+            await new_address(client, token.get_secret_value(), SocketTimeouts())
+        except NotOpened as error:
+            raise CheckFailed(str(error)) from error
+    return (
+        "Socket Mode: Slack gave an address; `doctor --listen`, with the bot stopped, opens a "
+        "connection"
+    )
 
 
 async def check_channels(settings: Settings) -> str:
@@ -168,21 +183,21 @@ async def check_channels(settings: Settings) -> str:
     named = sorted(named_channels(config))
     sentences, problems = [f"{len(named)} named by the policy"], []
     async with AsyncExitStack() as stack:
+        stack.enter_context(calls_of_slack(settings))
         client = await open_slack(settings, stack)
-        installation = Installation.read(await ask_identity(client, settings))
+        installation = Installation.read(await client.auth_test())
         reader = AudienceReader(client, installation.teams(config.organisation.workspaces))
         for channel in named:
             try:
                 audience = await reader.read(channel)
             except SlackApiError as error:
-                code = error.response.get("error")
-                remedy = (
-                    "see Slack above" if code == MISSING_SCOPE else "correct its id, or invite me"
-                )
-                problems.append(f"{channel} can't be read ({code}): {remedy}")
+                kind = kind_of(code_of(error))
+                if may_pass(kind):
+                    raise
+                is_scope = kind is SlackErrorKind.SCOPE_MISSING
+                remedy = "see Slack above" if is_scope else "correct its id, or invite me"
+                problems.append(f"{channel} can't be read ({code_of(error)}): {remedy}")
                 continue
-            except (aiohttp.ClientError, TimeoutError) as error:
-                raise CheckFailed(f"{settings.slack_api_url} can't be reached: {error}") from error
             name = f"#{audience.name} ({channel})"
             if audience.guests:
                 sentences.append(f"{audience.guests} guests read what is posted in {name}")

@@ -17,16 +17,19 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from bot.app import listen
-from bot.cli.doctor_checks import CheckFailed, open_socket, print_result
+from bot.cli.doctor_checks import CheckFailed, print_result
+from bot.domain.slack import EVENTS_PATH
 from bot.logs import hide
 from bot.messages import slack_delivery as words
 from bot.messages.text import format_duration
+from bot.runtime.timeouts import SocketTimeouts
 from bot.settings import Settings, SettingsError
 from bot.settings import load as load_settings
+from bot.slack.connect import address_client, open_slack
 from bot.web.connections import serve
 from bot.web.server import MAX_BYTES
-from bot.web.signature import EVENTS_PATH, Finding, RequestVerifier, Verdict
-from bot.web.socket_connection import LINK_DISABLED, Connection
+from bot.web.signature import Finding, RequestVerifier, Verdict
+from bot.web.socket_connection import LINK_DISABLED, Connection, NotOpened, open_connection
 
 # Slack shows people that it failed, and delivers an event again.
 NOT_TAKEN = 503
@@ -52,10 +55,14 @@ async def listen_once(within: float, console: Console | None = None) -> bool:
 
 
 async def wait_for_request(settings: Settings, within: float, console: Console) -> str:
-    """Wait for a request on the bot's port; raises CheckFailed, and StartError if it is taken."""
+    """Wait for a request on the bot's port; raises CheckFailed, and StartError if it is taken.
+
+    Anybody can send one whose signature does not fit. So it is told, and listening goes on.
+    """
     secret = settings.slack_signing_secret
     verifier = RequestVerifier(secret.get_secret_value() if secret else "")
     arrival: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+    doubtful: list[Verdict] = []
 
     async def receive(request: web.Request) -> web.Response:
         if request.method != "POST":  # a load balancer, before it lets Slack's through
@@ -63,8 +70,11 @@ async def wait_for_request(settings: Settings, within: float, console: Console) 
         body = await request.read()
         other_path = "" if request.path == EVENTS_PATH else request.path
         verdict = verifier.verify(request.headers, body, lost_at=other_path)
-        if verdict.finding is not Finding.UNSIGNED and not arrival.done():
+        if verdict.finding.is_proven and not arrival.done():
             arrival.set_result(verdict)
+        if not verdict.finding.is_proven and verdict.problem and verdict not in doubtful:
+            console.print(preliminary(verdict), highlight=False, soft_wrap=True)
+            doubtful.append(verdict)
         if verdict.finding is Finding.GENUINE:
             return answer(body)
         return web.Response(status=404 if verdict.finding is Finding.PATH else 401)
@@ -76,8 +86,10 @@ async def wait_for_request(settings: Settings, within: float, console: Console) 
             async with asyncio.timeout(within):
                 verdict = await arrival
         except TimeoutError:
-            strangers = verifier.counts[Finding.UNSIGNED]
-            raise CheckFailed(nothing_came(within, strangers)) from None
+            if not doubtful:
+                strangers = verifier.counts[Finding.UNSIGNED]
+                raise CheckFailed(nothing_came(within, strangers)) from None
+            verdict = doubtful[-1]
     if verdict.problem:
         raise CheckFailed(f"it is refused: {verdict.problem}")
     return "it came in time, with a valid signature, and as Slack sent it"
@@ -114,6 +126,10 @@ def answer(body: bytes) -> web.Response:
     return web.Response(status=NOT_TAKEN)
 
 
+def preliminary(verdict: Verdict) -> str:
+    return f"A request came whose signature doesn't fit. If it was yours: {verdict.problem}."
+
+
 def nothing_came(within: float, strangers: int) -> str:
     duration = format_duration(timedelta(seconds=within))
     if strangers:
@@ -130,16 +146,23 @@ def nothing_came(within: float, strangers: int) -> str:
 async def wait_for_envelope(settings: Settings, within: float, console: Console) -> str:
     """Wait for an envelope over a connection in Socket Mode; raises CheckFailed."""
     async with AsyncExitStack() as stack:
-        connection = await open_socket(settings, stack)
+        token = settings.slack_app_token
+        app_token = token.get_secret_value() if token else ""
+        client = address_client(await open_slack(settings, stack))
+        try:
+            connection = await open_connection(client, app_token, SocketTimeouts())
+        except NotOpened as error:
+            raise CheckFailed(str(error)) from error
+        stack.push_async_callback(connection.close)
         console.print(f"Connected to Slack. {ASK}", highlight=False, soft_wrap=True)
         others = connection.app_connections - 1
-        if others:
+        if others > 0:
             sentence = f"Slack may give it to one of {others} other connections: end the bot first."
             console.print(sentence, highlight=False, soft_wrap=True)
         try:
             async with asyncio.timeout(within):
                 async for message in connection.messages():
-                    if request := SocketModeRequest.from_dict(message):
+                    if request := await connection.request(message):
                         await acknowledge(connection, request)
                         return "it came over the connection"
         except TimeoutError:

@@ -25,13 +25,15 @@ def run_to_end(work: Coroutine[Any, Any, None]) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     from bot.app import StartError
+    from bot.slack.client import code_of
     from bot.store import NameInUse, UnsupportedDatabase
 
     try:
         with suppress(KeyboardInterrupt):
             asyncio.run(work)
     except SlackApiError as error:
-        refuse(f"Slack refused: {error.response.get('error')}. Run `secmaster-bot doctor`.")
+        code = code_of(error) or "unreadable answer"
+        refuse(f"Slack refused: {code}. Run `secmaster-bot doctor`.")
     except (ClientError, TimeoutError) as error:
         refuse(f"Slack can't be reached: {error}. Run `secmaster-bot doctor`.")
     except SQLAlchemyError as error:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from bot.domain.slack import EVENTS_PATH
 from bot.messages.text import format_duration
 
 NOT_THIS_APP = (
@@ -37,21 +38,33 @@ TOO_MANY_CONNECTIONS = (
     "SLACK_APP_TOKEN, each replica needs two"
 )
 
+APP_LEVEL_ADVICE = (
+    "make an app-level token with connections:write (Basic Information → App-Level Tokens)"
+)
+
 # What the log says of connections in Socket Mode.
 NOTHING_IS_HEARD = "no connection to Slack: no click arrives, and watching and posting go on"
 CONNECTION_MISSING = "a connection to Slack is missing, and clicks arrive over the other"
 CONNECTED_AGAIN = "connected to Slack again"
 
 
-def token_refused(code: str) -> str:
+def token_refused(code: str, remedy: str) -> str:
+    return f"SLACK_APP_TOKEN is refused ({code}): {remedy}"
+
+
+def app_refused(code: str) -> str:
     return (
-        f"SLACK_APP_TOKEN is refused ({code}): make an app-level token with connections:write "
-        "(Basic Information → App-Level Tokens)"
+        f"Slack refuses the app a connection ({code}): ask those who administer Slack here whether "
+        "the app may be used"
     )
 
 
 def address_refused(code: str) -> str:
     return f"Slack gave no address for a connection ({code or 'unreadable answer'})"
+
+
+def postponed(problem: str, pause: timedelta) -> str:
+    return f"{problem}; Slack is not asked again for {format_duration(pause)}"
 
 
 def handshake_refused(status: int) -> str:
@@ -68,6 +81,11 @@ def rewritten(change: str) -> str:
         f"what stands between Slack and the bot rewrites requests ({change}): have it pass their "
         "bodies on byte for byte"
     )
+
+
+def or_lost(problem: str) -> str:
+    """Add to what may be wrong with a request that its body does not look whole."""
+    return f"{problem}; or the body was lost or cut off on its way, by what stands before the bot"
 
 
 def clock_is_off(age: timedelta) -> str:
@@ -88,6 +106,6 @@ def replayed(age: timedelta) -> str:
 
 def wrong_path(path: str) -> str:
     return (
-        f"Slack posts to {path[:100]}, and the bot answers at /slack/events: correct the app's "
+        f"Slack posts to {path[:100]}, and the bot answers at {EVENTS_PATH}: correct the app's "
         "request URLs (Slash Commands, Interactivity, Event Subscriptions), or the proxy"
     )

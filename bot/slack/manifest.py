@@ -7,12 +7,12 @@ from typing import Any
 
 from bot.domain.actions import MESSAGE_ACTIONS, TABLE, Action
 from bot.domain.objects import ObjectKind
+from bot.domain.slack import EVENTS_PATH
 from bot.messages.labels import labels
 from bot.policy.config import Commands, Config
 from bot.slack.scopes import scopes
 
 EVENTS = ("app_home_opened", "app_mention", "message.im")
-EVENTS_PATH = "/slack/events"
 WAITING_SHORTCUT = {
     "name": "What waits",
     "type": "global",

@@ -62,7 +62,8 @@ SCOPES = (
     ),
     Scope(
         "chat:write.public",
-        "cards in public channels that the bot is not a member of",
+        "cards in public channels that the bot is not a member of; after a crash it can't find its "
+        "own message there, which may be posted twice",
         "public channels are closed to the bot until it is invited",
         optional=True,
     ),

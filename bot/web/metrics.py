@@ -30,8 +30,8 @@ class _Requests(Collector):
         self._counts = counts
 
     def collect(self) -> Iterable[Metric]:
-        name, what = f"{NAME}_requests", "What was posted, by what it was found to be."
-        requests = CounterMetricFamily(name, what, labels=("finding",))
+        text = "What was posted, by what it was found to be."
+        requests = CounterMetricFamily(f"{NAME}_requests", text, labels=("finding",))
         for finding in Finding:
             requests.add_metric([finding], self._counts.get(finding, 0))
         return (requests,)
@@ -63,5 +63,5 @@ class _Gauges(Collector):
         return (since, ended, behind, waits, posts, closed)
 
 
-def _gauge(name: str, what: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"{NAME}_{name}", what, labels=labels)
+def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{NAME}_{name}", text, labels=labels)

@@ -15,7 +15,8 @@ from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CONTENT_TYPE_LATEST
 from slack_bolt import BoltResponse
 
-from bot.web.signature import EVENTS_PATH, Finding, RequestVerifier, Verdict
+from bot.domain.slack import EVENTS_PATH
+from bot.web.signature import Finding, RequestVerifier, Verdict
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, assert_never
 from urllib.parse import parse_qsl, quote
 
 from bot.domain.slack import CLOCK_SKEW
@@ -24,6 +24,7 @@ from bot.messages.slack_delivery import (
     FORGED,
     NOT_THIS_APP,
     clock_is_off,
+    or_lost,
     replayed,
     rewritten,
     wrong_path,
@@ -33,7 +34,6 @@ Clock = Callable[[], datetime]
 
 UTC_NOW: Clock = partial(datetime.now, UTC)
 
-EVENTS_PATH = "/slack/events"  # where Slack is told to post
 TIMESTAMP_HEADER = "X-Slack-Request-Timestamp"
 SIGNATURE_HEADER = "X-Slack-Signature"
 TIMESTAMP = re.compile(r"[0-9]{1,11}")
@@ -62,6 +62,23 @@ class Finding(StrEnum):
     FORGED = "forged"
     SECRET = "secret"  # noqa: S105 - a label
     PATH = "path"  # genuine, at another path than ours
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the secret proves it. Anybody can send what is found to be any of the others."""
+        match self:
+            case (
+                Finding.GENUINE
+                | Finding.CLOCK
+                | Finding.REPLAYED
+                | Finding.REWRITTEN
+                | Finding.PATH
+            ):
+                return True
+            case Finding.UNSIGNED | Finding.FORGED | Finding.SECRET:
+                return False
+            case _:
+                assert_never(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +150,7 @@ class RequestVerifier:
             return Verdict(Finding.UNSIGNED)
         if self._is_signed(timestamp, signature, body):
             return self._judge_time(timedelta(seconds=self._clock().timestamp() - int(timestamp)))
-        if change := self._change_on_the_way(headers, body):
-            return Verdict(Finding.REWRITTEN, rewritten(change))
-        if self._is_secret_proven:
-            return Verdict(Finding.FORGED, FORGED)
-        return Verdict(Finding.SECRET, NOT_THIS_APP)
+        return self._examine(headers, body)
 
     def _judge_time(self, age: timedelta) -> Verdict:
         """Judge a request that was signed with the secret by its age, negative if to come."""
@@ -148,22 +161,26 @@ class RequestVerifier:
             return Verdict(Finding.REPLAYED, replayed(age))
         return Verdict(Finding.CLOCK, clock_is_off(age))
 
-    def _change_on_the_way(self, headers: Mapping[str, str], body: bytes) -> str:
-        """Return what was done to a body that does not fit its signature; "" if that can't be told.
+    def _examine(self, headers: Mapping[str, str], body: bytes) -> Verdict:
+        """Judge a request whose signature does not fit its body.
 
-        What is anybody's guess, as a body that is cut off, comes after what the signature proves.
+        It was rewritten where the signature proves what it was before. That it was cut off is
+        anybody's guess, and anybody can send what looks so.
         """
+        doubt = (
+            Verdict(Finding.FORGED, FORGED)
+            if self._is_secret_proven
+            else Verdict(Finding.SECRET, NOT_THIS_APP)
+        )
         if not self._may_examine(body):
-            return ""
+            return doubt
         timestamp, signature = headers[TIMESTAMP_HEADER], headers[SIGNATURE_HEADER]
         for change, original in originals(body):
             if self._is_signed(timestamp, signature, original):
-                return change
-        if not body:
-            return "the body is lost"
-        if not is_whole(headers.get("Content-Type", ""), body):
-            return "the body is cut off, or not of its content type"
-        return ""
+                return Verdict(Finding.REWRITTEN, rewritten(change))
+        if is_whole(headers.get("Content-Type", ""), body):
+            return doubt
+        return replace(doubt, problem=or_lost(doubt.problem))
 
     def _is_signed(self, timestamp: str, signature: str, body: bytes) -> bool:
         base = b"v0:" + timestamp.encode() + b":" + body

@@ -9,10 +9,13 @@ https://docs.slack.dev/apis/events-api/using-socket-mode
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
-from typing import Any, cast
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, assert_never, cast
 
 from aiohttp import (
+    ClientError,
     ClientSession,
     ClientWebSocketResponse,
     ClientWSTimeout,
@@ -21,10 +24,16 @@ from aiohttp import (
 )
 from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.messages import slack_delivery as words
 from bot.runtime.timeouts import SocketTimeouts
+from bot.slack.client import ADVICE, code_of
+from bot.slack.error_codes import SlackErrorKind, kind_of
+
+log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -32,37 +41,19 @@ LINK_DISABLED = "link_disabled"  # Socket Mode was switched off in the app's set
 TOO_MANY = "too_many_websockets"
 CLOSING = ClientWSTimeout(ws_close=1)  # Slack leaves the TCP connection open after its last word
 
-# Refusals of the app-level token, or of the app, that only a person can mend.
-FINAL_CODES = frozenset(
-    {
-        "access_denied",
-        "account_inactive",
-        "ekm_access_denied",
-        "enterprise_is_restricted",
-        "forbidden_team",
-        "invalid_auth",
-        "invalid_app_id",
-        "missing_scope",
-        "no_permission",
-        "not_allowed_token_type",
-        "not_authed",
-        "org_login_required",
-        "team_access_not_granted",
-        "token_expired",
-        "token_revoked",
-    }
-)
+WRONG_TOKEN_TYPE = "not_allowed_token_type"  # noqa: S105 - a code
 
 
 class NotOpened(Exception):
     """No connection could be opened: why, and what to do.
 
-    Slack may say for how many seconds it is not to be asked again (``retry_after``). What
-    ``is_final`` stays as it is until a person mends it.
+    Slack may say for how many seconds it is not to be asked again (``retry_after``), which the text
+    says beside the ``problem``. What ``is_final`` stays as it is until a person mends it.
     """
 
     def __init__(self, problem: str, *, retry_after: float = 0, is_final: bool = False) -> None:
-        super().__init__(problem)
+        pause = timedelta(seconds=retry_after)
+        super().__init__(words.postponed(problem, pause) if pause else problem)
         self.problem = problem
         self.retry_after = retry_after
         self.is_final = is_final
@@ -73,6 +64,7 @@ class Connection(AsyncBaseSocketModeClient):
 
     ``app_connections`` is how many the app has with this one, of all its processes. ``ending`` is
     set when Slack is about to close it, with Slack's ``reason``, or when it is closed.
+    ``under_way`` is how many requests that came over it are not answered yet.
     """
 
     def __init__(self, socket: ClientWebSocketResponse, app_connections: int) -> None:
@@ -80,7 +72,9 @@ class Connection(AsyncBaseSocketModeClient):
         self.app_connections = app_connections
         self.ending = asyncio.Event()
         self.reason = ""
+        self.under_way = 0
         self._socket = socket
+        self._has_logged = False  # that something can't be read
 
     async def messages(self) -> AsyncIterator[Json]:
         """Yield what Slack sends until the connection is closed, by whomever."""
@@ -94,6 +88,29 @@ class Connection(AsyncBaseSocketModeClient):
                     yield content
         finally:
             self.ending.set()
+
+    async def request(self, message: Json) -> SocketModeRequest | None:
+        """Return the request that a message is, None for any other.
+
+        What is no such request, and can be acknowledged, is: Slack would send it again.
+        """
+        if "envelope_id" not in message:
+            return None
+        envelope_id, kind, payload = (
+            message.get(name) for name in ("envelope_id", "type", "payload")
+        )
+        if isinstance(envelope_id, str) and isinstance(kind, str) and isinstance(payload, dict):
+            return SocketModeRequest(kind, envelope_id, payload)
+        if not self._has_logged:
+            log.warning(
+                "Slack sent what can't be read",
+                extra={"type": kind if isinstance(kind, str) else ""},
+            )
+        self._has_logged = True
+        if isinstance(envelope_id, str):
+            with suppress(ConnectionError):  # then Slack has closed it, and messages() ends
+                await self.send_socket_mode_response(SocketModeResponse(envelope_id))
+        return None
 
     async def send_message(self, message: str) -> None:
         """Send an acknowledgement; the SDK's own methods send through this one."""
@@ -111,7 +128,7 @@ async def open_connection(
     problem = words.NO_ADDRESS
     try:
         async with asyncio.timeout(timeouts.open):
-            address = await _new_address(client, app_token)
+            address = await new_address(client, app_token, timeouts)
             problem = words.NO_HANDSHAKE
             session = cast("ClientSession", client.session)  # open_slack gives each client its own
             socket = await session.ws_connect(
@@ -130,29 +147,62 @@ async def open_connection(
     except TimeoutError as error:
         raise NotOpened(problem) from error
     except WSServerHandshakeError as error:
-        retry_after = _seconds(error.headers.get("Retry-After") if error.headers else None)
         problem = words.handshake_refused(error.status)
-        raise NotOpened(problem, retry_after=retry_after) from error
+        raise NotOpened(problem, retry_after=_retry_after(error.headers, timeouts)) from error
     except NotOpened:
         raise
     except Exception as error:  # whatever it was, the next attempt may succeed
         raise NotOpened(words.unreachable(error)) from error
 
 
-async def _new_address(client: AsyncWebClient, app_token: str) -> str:
-    """Ask for an address: it is good once, and for half a minute."""
+async def new_address(client: AsyncWebClient, app_token: str, timeouts: SocketTimeouts) -> str:
+    """Ask for an address, which is good once, and for half a minute; raises NotOpened."""
     try:
-        response = await client.apps_connections_open(app_token=app_token)
+        async with asyncio.timeout(timeouts.open):
+            response = await client.apps_connections_open(app_token=app_token)
+            return str(response["url"])
     except SlackApiError as error:
-        data = getattr(error.response, "data", None)
-        code = str(data.get("error", "")) if isinstance(data, dict) else ""
-        is_final = code in FINAL_CODES
-        raise NotOpened(
-            words.token_refused(code) if is_final else words.address_refused(code),
-            retry_after=_seconds(error.response.headers.get("Retry-After")),
-            is_final=is_final,
-        ) from error
-    return str(response["url"])
+        is_readable = isinstance(getattr(error.response, "data", None), dict)
+        code = code_of(error) if is_readable else ""
+        if problem := _refusal(code):
+            raise NotOpened(problem, is_final=True) from error
+        pause = _retry_after(error.response.headers, timeouts)
+        raise NotOpened(words.address_refused(code), retry_after=pause) from error
+    except TimeoutError as error:
+        raise NotOpened(words.NO_ADDRESS) from error
+    except (ClientError, OSError) as error:
+        raise NotOpened(words.unreachable(error)) from error
+    except Exception as error:  # its answer is not of the shape that the SDK or we read
+        raise NotOpened(words.address_refused("")) from error
+
+
+def _refusal(code: str) -> str:
+    """Return what a person has to mend before Slack gives an address; "" where it passes."""
+    kind = kind_of(code)
+    match kind:
+        case SlackErrorKind.PASSES:
+            return ""
+        case SlackErrorKind.TOKEN_REFUSED:
+            return words.token_refused(code, ADVICE.get(code, words.APP_LEVEL_ADVICE))
+        case SlackErrorKind.SCOPE_MISSING:
+            return words.token_refused(code, words.APP_LEVEL_ADVICE)
+        case (
+            SlackErrorKind.PLACE_CLOSED
+            | SlackErrorKind.MESSAGE_GONE
+            | SlackErrorKind.MESSAGE_REFUSED
+            | SlackErrorKind.CALL_REFUSED
+        ):
+            if code == WRONG_TOKEN_TYPE:
+                return words.token_refused(code, words.APP_LEVEL_ADVICE)
+            return words.app_refused(code)
+        case _:
+            assert_never(kind)
+
+
+def _retry_after(headers: Mapping[str, str] | None, timeouts: SocketTimeouts) -> float:
+    """Return for how many seconds Slack is to be left alone, as it says and as long as we do."""
+    text = headers.get("Retry-After", "") if headers else ""
+    return min(float(text), timeouts.refused) if text.isdecimal() else 0
 
 
 async def _greeted(socket: ClientWebSocketResponse) -> Connection:
@@ -160,7 +210,8 @@ async def _greeted(socket: ClientWebSocketResponse) -> Connection:
     message = await socket.receive()
     first = _content(message.data) if message.type is WSMsgType.TEXT else {}
     if first.get("type") == "hello":
-        return Connection(socket, int(first.get("num_connections") or 1))
+        connections = first.get("num_connections")
+        return Connection(socket, connections if isinstance(connections, int) else 1)
     if first.get("reason") == LINK_DISABLED:
         raise NotOpened(words.SWITCHED_OFF, is_final=True)
     if first.get("reason") == TOO_MANY:
@@ -175,7 +226,3 @@ def _content(text: str) -> Json:
     except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _seconds(text: str | None) -> float:
-    return float(text) if text and text.isdecimal() and len(text) < 6 else 0  # noqa: PLR2004

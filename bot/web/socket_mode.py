@@ -17,7 +17,7 @@ from bot.messages import slack_delivery as words
 from bot.runtime.background import BackgroundTasks
 from bot.runtime.timeouts import SocketTimeouts
 from bot.web.server import Bolt
-from bot.web.socket_connection import LINK_DISABLED, Connection, Json, NotOpened, open_connection
+from bot.web.socket_connection import LINK_DISABLED, Connection, NotOpened, open_connection
 
 log = logging.getLogger(__name__)
 
@@ -42,23 +42,31 @@ class SocketMode:
         self._keepers: list[asyncio.Task[None]] = []
         self._readers = BackgroundTasks()
         self._listeners = BackgroundTasks()
+        self._read_from: set[Connection] = set()  # the open ones, and those that were replaced
         self._is_closing = False
         self._problems: dict[int, str] = {}  # why a connection can't be opened, by its number
-        # What was logged since all were open, and whether one was then.
-        self._logged: dict[str, bool] = {}
+        # The last event that was logged, and the problems that were since all were open.
+        self._event = words.CONNECTED_AGAIN
+        self._logged: set[str] = set()
 
     def open(self) -> None:
         """Begin to keep the connections open, and wait for none: the bot does more than listen."""
         self._keepers = [asyncio.create_task(self._keep(n)) for n in range(CONNECTIONS)]
 
     async def close(self) -> None:
-        """Have what was received acknowledged, and close all connections."""
+        """Have what was received acknowledged, and close each connection that has nothing left.
+
+        Until it is closed Slack sends requests over a connection, which are carried out as well.
+        """
+        deadline = time.monotonic() + self._timeouts.answer
         self._is_closing = True
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
-        await self._listeners.drain(self._timeouts.answer)
-        await self._readers.drain(0)
+        idle = [connection for connection in self._read_from if not connection.under_way]
+        await asyncio.gather(*(connection.close() for connection in idle))
+        for tasks in (self._readers, self._listeners):
+            await tasks.drain(max(0, deadline - time.monotonic()))
 
     @property
     def state(self) -> str:
@@ -101,25 +109,27 @@ class SocketMode:
                     async for message in connection.messages():
                         if connection.ending.is_set():
                             limit.reschedule(limit.when() or loop.time() + linger)
-                        self._carry_out(connection, message)
+                        if request := await connection.request(message):
+                            self._carry_out(connection, request)
         finally:
             connection.ending.set()
             self._open.discard(connection)
+            self._read_from.discard(connection)
             await connection.close()
 
-    def _carry_out(self, connection: Connection, message: Json) -> None:
-        """Have Bolt answer a message, and acknowledge it over the connection that it came over."""
-        try:
-            request = SocketModeRequest.from_dict(message)
-        except ValueError:  # its payload is nothing that Slack sends
-            request = None
-        if request is None or self._is_closing:
-            return
+    def _carry_out(self, connection: Connection, request: SocketModeRequest) -> None:
+        """Have Bolt answer a request, and acknowledge it over the connection that it came over."""
 
         async def answer() -> None:
-            response = await self._bolt.answer(request.payload)
-            await send_async_response(connection, request, response, time.time())
+            try:
+                response = await self._bolt.answer(request.payload)
+                await send_async_response(connection, request, response, time.time())
+            finally:
+                connection.under_way -= 1
+                if self._is_closing and not connection.under_way:
+                    await connection.close()
 
+        connection.under_way += 1
         self._listeners.start(answer(), _log_unacknowledged)
 
     def _pause(self, failures: int, error: NotOpened) -> float:
@@ -129,24 +139,30 @@ class SocketMode:
         return max(error.retry_after, pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
 
     def _note_failure(self, number: int, error: NotOpened) -> None:
-        """Log why a connection is missing: once until all are open, and not at each attempt."""
-        self._problems[number] = error.problem
+        """Log that no connection is left or one is missing, once until it is over, and why."""
+        self._problems[number] = str(error)
         # The switch in the app's settings closes all of them, if not in the same instant.
         is_open = bool(self._open) and error.problem != words.SWITCHED_OFF
-        logged = self._logged.get(error.problem)
-        if logged is False or logged == is_open:
-            return
-        self._logged[error.problem] = is_open
-        level = logging.ERROR if error.is_final else logging.WARNING
         event = words.CONNECTION_MISSING if is_open else words.NOTHING_IS_HEARD
-        log.log(level, event, extra={"problem": error.problem})
+        is_new_outage = not is_open and self._event != words.NOTHING_IS_HEARD
+        if error.problem in self._logged and not is_new_outage:
+            return
+        self._logged.add(error.problem)
+        self._event = event
+        level = logging.ERROR if error.is_final else logging.WARNING
+        log.log(level, event, extra={"problem": str(error)})
 
     def _note_open(self, number: int, connection: Connection) -> None:
+        """Log that clicks arrive again, or that none of the connections is missing any more."""
         self._open.add(connection)
+        self._read_from.add(connection)
         self._problems.pop(number, None)
-        if self._logged and not self._problems:
-            self._logged.clear()
+        was_deaf = self._event == words.NOTHING_IS_HEARD
+        if was_deaf or (self._event == words.CONNECTION_MISSING and not self._problems):
+            self._event = words.CONNECTED_AGAIN
             log.info(words.CONNECTED_AGAIN, extra={"open": len(self._open)})
+        if not self._problems:
+            self._logged.clear()
 
 
 async def _log_failure(error: Exception) -> None:

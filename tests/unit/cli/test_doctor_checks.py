@@ -1,10 +1,18 @@
 """What an operator reads when the doctor looks at an installation."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from aiohttp import web
 
+from bot.cli.doctor_checks import (
+    CheckFailed,
+    check_channels,
+    check_slack,
+    check_slack_delivery,
+)
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
@@ -12,6 +20,8 @@ from bot.sandbox.slack.methods import ALL_SCOPES
 from bot.store import connect, migrate
 from bot.store.tables import VERSION_TABLE
 from tests.support.command_line import file_names, installation, run_beside, run_process
+from tests.support.environment import settings_for
+from tests.support.odd_slack import odd_slack
 
 
 async def test_the_doctor_finds_a_whole_installation_well(
@@ -37,19 +47,55 @@ async def test_the_doctor_leaves_nothing_behind(
     assert file_names(installed) == ["secmaster-bot.toml"]
 
 
-async def test_the_doctor_finds_a_whole_installation_in_socket_mode_well(
+async def test_the_doctor_opens_no_connection_beside_a_bot_in_socket_mode(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
 ) -> None:
     environment = installation(slack, secmaster) | {"SLACK_APP_TOKEN": "xapp-demo"}
+    await slack.faults.set(Fault(on="socket", status=407))
     result = await run_beside("doctor", folder=installed, **environment)
     assert result.exit_code == 0, result.output
-    assert "Socket Mode: a connection opens, and Slack says hello" in result.stdout
+    assert "✓ way in: Socket Mode: Slack gave an address; `doctor --listen`" in result.stdout
+
+
+ODD_ANSWERS: list[tuple[Callable[[], web.Response], str]] = [
+    (lambda: web.Response(text="<html>", content_type="text/html", status=503), "unreadable"),
+    (lambda: web.Response(text="no", status=503), "unreadable"),
+    (lambda: web.Response(text="a proxy says no"), "unreadable"),
+    (lambda: web.Response(text="{", content_type="application/json"), "unreadable"),
+    (lambda: web.json_response([]), "unreadable"),
+    (lambda: web.json_response([1]), "unreadable"),
+    (lambda: web.json_response(None), "unreadable"),
+    (lambda: web.json_response({"ok": False}), "unreadable"),
+    (lambda: web.json_response({"ok": False, "error": "internal_error"}), "internal_error"),
+]
+
+
+@pytest.mark.parametrize(("answer", "reason"), ODD_ANSWERS)
+async def test_an_answer_that_is_no_refusal_is_slacks_trouble(
+    answer: Callable[[], web.Response], reason: str
+) -> None:
+    async with odd_slack(lambda _: answer()) as url:
+        settings = settings_for(url, "http://127.0.0.1:9", "sqlite:///unused.db", socket=True)
+        for check in (check_slack, check_channels):
+            with pytest.raises(CheckFailed, match=rf"^Slack is in trouble \({reason}"):
+                await check(settings)
+        with pytest.raises(CheckFailed, match=rf"^Slack gave no address .* \({reason}"):
+            await check_slack_delivery(settings)
+
+
+async def test_a_channel_is_not_to_blame_for_slacks_trouble(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    await slack.faults.set(Fault(on="conversations.info", status=200, code="internal_error"))
+    result = await run_beside("doctor", folder=installed, **installation(slack, secmaster))
+    assert result.exit_code == 1
+    assert "✗ channels: Slack is in trouble (internal_error)" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
-        ({"SLACK_BOT_TOKEN": "xoxb-wrong"}, "SLACK_BOT_TOKEN is refused: invalid_auth"),
+        ({"SLACK_BOT_TOKEN": "xoxb-wrong"}, "SLACK_BOT_TOKEN is refused: invalid_auth; reinstall"),
         ({"SLACK_APP_TOKEN": "xapp-wrong"}, "SLACK_APP_TOKEN is refused"),
         ({"HUAWEICLOUD_SDK_SK": "wrong-secret"}, "refuses these credentials: APIGW.0301"),
         ({"SECMASTER_WORKSPACE_ID": "other"}, "can't be read"),
@@ -74,21 +120,6 @@ async def test_the_doctor_names_what_is_wrong_and_no_secret(
     for secret in ("xoxb-", "xapp-", "demo-signing-secret", "demo-sk", "wrong-secret"):
         assert secret not in result.output
     assert "Traceback" not in result.output
-
-
-async def test_the_doctor_opens_a_connection_in_socket_mode_and_says_why_it_can_not(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
-) -> None:
-    environment = installation(slack, secmaster) | {"SLACK_APP_TOKEN": "xapp-demo"}
-    await slack.faults.set(Fault(on="socket", status=407))
-    result = await run_beside("doctor", folder=installed, **environment)
-    assert result.exit_code == 1
-    assert "✗ way in: the websocket's handshake was refused with 407" in result.stdout
-    await slack.faults.clear()
-    await slack.socket_mode.enable(is_enabled=False)
-    result = await run_beside("doctor", folder=installed, **environment)
-    assert result.exit_code == 1
-    assert "✗ way in: Socket Mode is switched off" in result.stdout
 
 
 async def test_the_doctor_names_the_lines_without_which_nobody_reads(

@@ -5,7 +5,7 @@ import io
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -14,6 +14,7 @@ from rich.console import Console
 from bot.cli.doctor_checks import CheckFailed
 from bot.cli.doctor_listen import wait_for_envelope, wait_for_request
 from bot.messages.slack_delivery import DOCTOR_HEARD, NO_HELLO, SWITCHED_OFF
+from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack.delivery import Delivered
 from tests.support.clock import FakeClock
@@ -24,7 +25,12 @@ from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import PATIENCE
 
 EVENT = '{"type":"event_callback","event":{"type":"app_mention","text":"<@U0BOT> hi"}}'
-Hear = Callable[[Callable[[], Awaitable[Any]]], Awaitable[tuple[str, Any]]]
+
+
+class Hear(Protocol):
+    def __call__(
+        self, act: Callable[[], Awaitable[Any]], within: float = PATIENCE
+    ) -> Awaitable[tuple[str, Any]]: ...
 
 
 class Terminal(Console):
@@ -47,16 +53,22 @@ def port() -> int:
 
 
 @pytest.fixture
-def hear(slack: SlackRecorder, secmaster: SecMasterSandbox, port: int) -> Hear:
+def terminal() -> Terminal:
+    return Terminal()
+
+
+@pytest.fixture
+def hear(slack: SlackRecorder, secmaster: SecMasterSandbox, port: int, terminal: Terminal) -> Hear:
     """Have something done while the doctor listens; returns its sentence and what was answered."""
     settings = settings_for(slack.url, secmaster.url, "sqlite:///unused.db")
     settings = settings.model_copy(update={"bot_port": port, "bot_health_port": 0})
     slack.request_url = f"http://127.0.0.1:{port}/slack/events"
 
-    async def hear(act: Callable[[], Awaitable[Any]]) -> tuple[str, Any]:
-        terminal = Terminal()
-        listening = asyncio.create_task(wait_for_request(settings, PATIENCE, terminal))
+    async def hear(act: Callable[[], Awaitable[Any]], within: float = PATIENCE) -> tuple[str, Any]:
+        terminal.printed.clear()
+        listening = asyncio.create_task(wait_for_request(settings, within, terminal))
         await terminal.printed.wait()
+        terminal.printed.clear()
         answer = await act()
         try:
             return await listening, answer
@@ -102,13 +114,33 @@ async def test_it_says_which_of_the_reasons_it_is(
     sentence, delivered = await hear(lambda: slack.command(ALICE, SOC, "/secmaster help"))
     assert "Slack posts to /, and the bot answers at /slack/events" in sentence
     assert delivered.status == 404
-    slack.delivery.signing_secret = "of-another-app"
-    sentence, _delivered = await hear(lambda: slack.command(ALICE, SOC, "/secmaster help"))
-    assert "SLACK_SIGNING_SECRET is most likely not this app's" in sentence
-    slack.delivery.signing_secret = "demo-signing-secret"
     clock.forward(minutes=15, seconds=30)
     sentence, _delivered = await hear(lambda: slack.command(ALICE, SOC, "/secmaster help"))
     assert "this machine's clock is 15 min behind Slack's" in sentence
+
+
+async def test_a_signature_that_does_not_fit_is_told_at_once_and_listening_goes_on(
+    slack: SlackRecorder, hear: Hear, terminal: Terminal
+) -> None:
+    async def forge() -> int:
+        slack.delivery.signing_secret = "of-another-app"
+        delivered = await slack.command(ALICE, SOC, "/secmaster help")
+        await asyncio.wait_for(terminal.printed.wait(), PATIENCE)
+        slack.delivery.signing_secret = "demo-signing-secret"
+        return delivered.status
+
+    async def forge_first() -> None:
+        assert [await forge(), await forge()] == [401, 401]
+        await slack.command(ALICE, SOC, "/secmaster help")
+
+    sentence, _answer = await hear(forge_first)
+    assert sentence == "it came in time, with a valid signature, and as Slack sent it"
+    assert [message["text"] for message in slack.ephemerals(ALICE)] == [DOCTOR_HEARD]
+    output = terminal.output.getvalue()
+    assert output.count("A request came whose signature doesn't fit. If it was yours: no re") == 1
+    sentence, _answer = await hear(forge, within=1.5)
+    assert sentence.startswith("it is refused: ")
+    assert "SLACK_SIGNING_SECRET is most likely not this app's" in sentence
 
 
 async def test_strangers_are_not_what_it_waits_for(
@@ -151,6 +183,11 @@ async def test_over_a_connection_it_hears_a_command_and_says_why_it_hears_nothin
     terminal = Terminal()
     listening = asyncio.create_task(wait_for_envelope(settings, PATIENCE, terminal))
     await terminal.printed.wait()
+    await slack.until(lambda: slack.socket_mode.connections)
+    [connection] = slack.socket_mode.connections
+    await connection.socket.send_str('{"type": "interactive", "envelope_id": "a"}')
+    unreadable = slack.socket_mode.send("interactive", {}, {"payload": None})
+    assert await asyncio.wait_for(unreadable, PATIENCE) == ""
     await slack.command(ALICE, SOC, "/secmaster help")
     assert await listening == "it came over the connection"
     assert [message["text"] for message in slack.ephemerals(ALICE)] == [DOCTOR_HEARD]
@@ -159,6 +196,11 @@ async def test_over_a_connection_it_hears_a_command_and_says_why_it_hears_nothin
     result = await run_beside(*arguments, folder=installed, **environment)
     assert result.exit_code == 1
     assert "the connection is open, and nothing came over it" in result.stdout
+    await slack.faults.set(Fault(on="socket", status=407))
+    result = await run_beside(*arguments, folder=installed, **environment)
+    assert result.exit_code == 1
+    assert "✗ request: the websocket's handshake was refused with 407" in result.stdout
+    await slack.faults.clear()
     await slack.socket_mode.enable(is_enabled=False)
     result = await run_beside(*arguments, folder=installed, **environment)
     assert result.exit_code == 1

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from slack_bolt import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -16,7 +17,9 @@ from bot.messages import slack_delivery as words
 from bot.runtime.timeouts import SocketTimeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.slack import SlackSandbox
+from bot.web.socket_connection import NotOpened, open_connection
 from bot.web.socket_mode import CONNECTIONS, SocketMode
+from tests.support.odd_slack import odd_slack
 from tests.support.people import ALICE, SOC
 from tests.support.timeouts import PATIENCE
 
@@ -47,9 +50,11 @@ class Answerer:
     def __init__(self) -> None:
         self.arrived, self.released = asyncio.Event(), asyncio.Event()
         self.released.set()
+        self.arrivals = asyncio.Semaphore(0)
 
     async def answer(self, _content: object) -> BoltResponse:
         self.arrived.set()
+        self.arrivals.release()
         await self.released.wait()
         return BoltResponse(status=200, body="heard")
 
@@ -71,15 +76,15 @@ class Log(logging.Handler):
         self.lines.append((record.levelno, record.getMessage()))
         self._written.set()
 
-    async def until(self, level: int, event: str) -> None:
-        while (level, event) not in self.lines:
+    async def until(self, level: int, event: str, times: int = 1) -> None:
+        while self.lines.count((level, event)) < times:
             self._written.clear()
             await self._written.wait()
 
 
 @pytest.fixture
 async def log() -> AsyncIterator[Log]:
-    handler, logger = Log(), logging.getLogger("bot.web.socket_mode")
+    handler, logger = Log(), logging.getLogger("bot.web")
     level = logger.level
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
@@ -215,6 +220,105 @@ async def test_an_app_with_ten_connections_gets_no_more_until_one_is_closed(
         assert socket_mode.state == "ok"
 
 
+async def test_each_outage_and_each_recovery_is_one_line(
+    slack: SlackSandbox,
+    client: AsyncWebClient,
+    bolt: Answerer,
+    log: Log,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def allow(connections: int) -> None:
+        monkeypatch.setattr("bot.sandbox.slack.socket_mode.CONNECTIONS", connections)
+
+    allow(0)
+    async with opened(bolt, client), asyncio.timeout(PATIENCE):
+        for times in (1, 2):
+            await log.until(logging.WARNING, words.NOTHING_IS_HEARD, times)
+            # One connection is enough to hear, and the other one's outage goes on meanwhile.
+            allow(1)
+            await log.until(logging.INFO, words.CONNECTED_AGAIN, times)
+            allow(0)
+            await slack.socket_mode.disconnect()
+    assert log.lines[:4] == 2 * [
+        (logging.WARNING, words.NOTHING_IS_HEARD),
+        (logging.INFO, words.CONNECTED_AGAIN),
+    ]
+
+
+REFUSALS = [
+    ("invalid_auth", logging.ERROR, "SLACK_APP_TOKEN is refused (invalid_auth): make an app-level"),
+    ("missing_scope", logging.ERROR, "(missing_scope): make an app-level token with connections:"),
+    ("not_allowed_token_type", logging.ERROR, "(not_allowed_token_type): make an app-level token"),
+    ("accesslimited", logging.ERROR, "(accesslimited): allow this machine's address"),
+    ("org_login_required", logging.ERROR, "(org_login_required): wait until the workspace has"),
+    ("team_access_not_granted", logging.ERROR, "have the organisation add the app"),
+    ("access_denied", logging.ERROR, "Slack refuses the app a connection (access_denied): ask"),
+    ("ekm_access_denied", logging.ERROR, "refuses the app a connection (ekm_access_denied): ask"),
+    ("enterprise_is_restricted", logging.ERROR, "(enterprise_is_restricted): ask those who"),
+    ("internal_error", logging.WARNING, "Slack gave no address for a connection (internal_error)"),
+]
+
+
+@pytest.mark.parametrize(("code", "level", "problem"), REFUSALS)
+async def test_what_to_do_is_told_by_slacks_code(  # noqa: PLR0917
+    client: AsyncWebClient, bolt: Answerer, log: Log, code: str, level: int, problem: str
+) -> None:
+    async with odd_slack(lambda _: web.json_response({"ok": False, "error": code})) as url:
+        client.base_url = f"{url}/api/"
+        async with opened(bolt, client) as socket_mode:
+            await log.until(level, words.NOTHING_IS_HEARD)
+            assert problem in socket_mode.state
+
+
+async def test_a_long_pause_that_slack_asks_for_is_cut_and_told(
+    client: AsyncWebClient, bolt: Answerer, log: Log
+) -> None:
+    headers = {"Retry-After": "999999"}
+    answer = {"ok": False, "error": "ratelimited"}
+    async with odd_slack(lambda _: web.json_response(answer, status=429, headers=headers)) as url:
+        client.base_url = f"{url}/api/"
+        async with opened(bolt, client, refused=300) as socket_mode:
+            await log.until(logging.WARNING, words.NOTHING_IS_HEARD)
+            assert socket_mode.state.endswith("(ratelimited); Slack is not asked again for 5 min")
+        with pytest.raises(NotOpened) as raised:
+            await open_connection(client, "xapp-demo", replace(QUICK, refused=300))
+        assert raised.value.retry_after == 300
+
+
+@pytest.mark.parametrize("count", ['"two"', '{"a": 1}', "null", "[]"])
+async def test_a_hello_counts_as_one_whatever_is_in_it(client: AsyncWebClient, count: str) -> None:
+    greeting = '{"type": "hello", "num_connections": ' + count + "}"
+    answer = {"ok": True}
+    async with odd_slack(lambda url: web.json_response(answer | {"url": url}), greeting) as url:
+        client.base_url = f"{url}/api/"
+        connection = await open_connection(client, "xapp-demo", QUICK)
+        assert connection.app_connections == 1
+        await connection.close()
+
+
+async def test_what_can_not_be_read_ends_no_connection_and_loses_no_answer(
+    slack: SlackSandbox, client: AsyncWebClient, bolt: Answerer, log: Log
+) -> None:
+    bolt.released.clear()
+    async with opened(bolt, client, steady=PATIENCE), asyncio.timeout(PATIENCE):
+        await all_open(slack)
+        first, second = slack.socket_mode.connections
+        command = asyncio.create_task(slack.command(ALICE, SOC, "/secmaster"))
+        await bolt.arrived.wait()
+        odd: list[Any] = [None, [], [{}], 1, True, "text"]
+        sent = [slack.socket_mode.send("interactive", payload, {}) for payload in odd]
+        sent += [slack.socket_mode.send("interactive", {}, {"type": kind}) for kind in odd[:-1]]
+        sent += [slack.socket_mode.send("interactive", {}, {"payload": payload}) for payload in odd]
+        assert set(await asyncio.gather(*sent)) == {""}
+        for connection in (first, second):
+            for text in ("[]", "null", '{"envelope_id": {}}', '{"type": [], "envelope_id": 1}'):
+                await connection.socket.send_str(text)
+        bolt.released.set()
+        assert (await command).body == {"text": "heard"}
+        assert slack.socket_mode.connections == [first, second]
+    assert log.lines == CONNECTIONS * [(logging.WARNING, "Slack sent what can't be read")]
+
+
 async def test_slack_is_not_asked_before_it_says(
     slack: SlackSandbox, client: AsyncWebClient, bolt: Answerer
 ) -> None:
@@ -222,7 +326,7 @@ async def test_slack_is_not_asked_before_it_says(
     await slack.faults.set(Fault(on=OPEN, status=429, retry_after=1, times=1))
     await slack.faults.set(Fault(on="socket", status=429, retry_after=1, times=1))
     began = loop.time()
-    async with opened(bolt, client):
+    async with opened(bolt, client, refused=PATIENCE):
         await all_open(slack)
         assert loop.time() - began >= 1
         assert address_requests(slack) == 2 * CONNECTIONS
@@ -257,6 +361,28 @@ async def test_an_old_connection_that_slack_does_not_close_is_closed(
         await slack.socket_mode.warn()
         await slack.until(lambda: not set(old) & set(slack.socket_mode.connections))
         await all_open(slack)
+
+
+async def test_what_arrives_while_a_replica_is_closed_is_carried_out(
+    slack: SlackSandbox, client: AsyncWebClient, bolt: Answerer
+) -> None:
+    bolt.released.clear()
+    async with opened(bolt, client, answer=PATIENCE) as closed, asyncio.timeout(PATIENCE):
+        await all_open(slack)
+        commands = [asyncio.create_task(slack.command(ALICE, SOC, "/secmaster"))]
+        await bolt.arrivals.acquire()
+        async with opened(bolt, client):
+            await slack.until(lambda: len(slack.socket_mode.connections) == 2 * CONNECTIONS)
+            # Of the two that are closed the one with nothing under way is gone at once.
+            closing = asyncio.create_task(closed.close())
+            await slack.until(lambda: len(slack.socket_mode.connections) < 2 * CONNECTIONS)
+            for _ in range(12):
+                commands.append(asyncio.create_task(slack.command(ALICE, SOC, "/secmaster")))
+                await bolt.arrivals.acquire()
+            bolt.released.set()
+            assert [answer.error for answer in await asyncio.gather(*commands)] == 13 * [""]
+            await closing
+            assert len(slack.socket_mode.connections) == CONNECTIONS
 
 
 async def test_a_close_lets_what_is_under_way_be_acknowledged_and_leaves_nothing(
