@@ -37,18 +37,21 @@ ADVICE_DEFAULT = "reinstall the app, set SLACK_BOT_TOKEN to its new token, and r
 
 def code_of(error: SlackApiError) -> str:
     """Return Slack's word for an error; "" where its answer could not be read."""
-    get = getattr(error.response, "get", None)
-    return str(get("error") or "") if get else ""
+    return str(_answer(error).get("error") or "")
 
 
 def reasons_of(error: SlackApiError) -> list[str]:
     """Return Slack's own sentences about a refusal, as it gives them about blocks."""
-    get = getattr(error.response, "get", None)
-    if get is None:
-        return []
-    metadata = get("response_metadata") or {}
-    reasons = [*(metadata.get("messages") or ()), *(get("errors") or ())]
+    answer = _answer(error)
+    metadata = answer.get("response_metadata") or {}
+    reasons = [*(metadata.get("messages") or ()), *(answer.get("errors") or ())]
     return [str(reason)[:MAX_REASON] for reason in reasons]
+
+
+def _answer(error: SlackApiError) -> dict[str, Any]:
+    """Return what Slack answered; empty for a page or a text, as a proxy's."""
+    answer = getattr(error.response, "data", error.response)
+    return answer if isinstance(answer, dict) else {}
 
 
 def advice(code: str) -> str:
@@ -135,7 +138,7 @@ class SlackClient(AsyncWebClient):
         if kind_of(code) is SlackErrorKind.TOKEN_REFUSED:
             self.token_health.refuse(code)
         elif kind_of(code) is SlackErrorKind.SCOPE_MISSING:
-            scope = str(error.response.get("needed") or "")
+            scope = str(_answer(error).get("needed") or "")
             if self._is_first(method, code, scope):
                 details = {"method": method, "scope": scope, "to_do": "reinstall the app with it"}
                 log.error("the app lacks a scope", extra=details)

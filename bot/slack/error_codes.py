@@ -168,6 +168,8 @@ CODES: dict[SlackErrorKind, frozenset[str]] = {
             "duplicate_external_id",
             "duplicate_message_not_found",
             "enterprise_is_restricted",
+            "forbidden_team",
+            "invalid_app_id",
             "invalid_arg_name",
             "invalid_arguments",
             "invalid_array_arg",

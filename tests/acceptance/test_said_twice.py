@@ -47,7 +47,7 @@ async def test_an_edited_mention_does_nothing_and_says_so_once(environment: BotE
     delivered = await slack.edit(ALICE, SOC, said["ts"], "@secmaster comment second")
     assert delivered
     assert delivered.status == 200
-    await environment.ephemeral(ALICE, NOT_ACTED_ON, "Nothing was done")
+    await environment.ephemeral(ALICE, NOT_ACTED_ON, "so nothing was done")
     await slack.edit(ALICE, SOC, said["ts"], "@secmaster approve")
     await redelivered(environment)
     # Nor does one that was no mention before.

@@ -160,3 +160,10 @@ async def test_a_warning_is_logged_once_for_each_method_unless_it_is_harmless(
         await client.users_info(user=ALICE)
     [line] = lines(caplog)
     assert (line.method, line.warning) == ("chat.postMessage", "invalid_metadata")
+
+
+async def test_an_answer_that_is_a_proxys_page_is_an_error_without_a_code(
+    slack: SlackRecorder, client: SlackClient
+) -> None:
+    await slack.faults.set(Fault(on="users.info", html=True, status=503))
+    assert await refusal(client) == ""
