@@ -18,7 +18,7 @@ from bot.domain.workspaces import Workspaces
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.notifications import digests
 from bot.operations.batch import Batches
-from bot.operations.policy_reload import reload_policy
+from bot.operations.policy_reload import record_reload, reload_policy
 from bot.operations.steps import without_traceback
 from bot.operations.unfinished import FaultlessSerializer, Sweeper
 from bot.operations.workflow import Operations
@@ -278,7 +278,8 @@ class App:
         }
 
         async def reload() -> None:
-            await reload_policy(self.services, record)
+            before = reload_policy(self.services)
+            await record_reload(self.services, record, before)
 
         self.services.background.start(reload(), _log_reload_failure)
 

@@ -8,6 +8,7 @@ import logging
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar, assert_never
 
 from slack_bolt import BoltResponse
@@ -83,9 +84,24 @@ async def mention(ack: AsyncAck, slack_payload: Mention, recorder: Recorder) -> 
     # An edited mention is a new event about the same message.
     key = stable_id(slack_payload.key + (":edited" if slack_payload.is_edited else ""))
     deliveries, clock = app.services.store.deliveries, app.services.clock
-    state = await asyncio.to_thread(deliveries.take, key, app.services.process_id, clock.now())
+
+    async def mark_answered() -> None:
+        await taking
+        await asyncio.to_thread(deliveries.mark_answered, key, clock.now())
+
+    async def log_failure(error: Exception) -> None:
+        log.warning("a message is not marked as answered", extra={"error": str(error)})
+
+    take = partial(deliveries.take, key, app.services.process_id, clock.now())
+    taking = asyncio.create_task(asyncio.to_thread(take))
+    try:
+        state = await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        # Its writer is told that nothing was done: nobody may do it when it is delivered again.
+        app.services.background.start(mark_answered(), log_failure)
+        raise
     match state:
-        case DeliveryState.NEW:
+        case DeliveryState.NEW | DeliveryState.RETAKEN:
             pass
         case DeliveryState.KNOWN:
             await ack()
@@ -94,15 +110,8 @@ async def mention(ack: AsyncAck, slack_payload: Mention, recorder: Recorder) -> 
             return BoltResponse(status=503)  # Slack delivers it again in a minute
         case _:
             assert_never(state)
-
-    async def mark_answered() -> None:
-        await asyncio.to_thread(deliveries.mark_answered, key, clock.now())
-
-    async def log_failure(error: Exception) -> None:
-        log.warning("a message is not marked as answered", extra={"error": str(error)})
-
     try:
-        await _carry_out_message(recorder, slack_payload)
+        await _carry_out_message(recorder, slack_payload, state)
     finally:
         # Not before the acknowledgement: with a process that dies just then it would be lost.
         app.services.background.start(mark_answered(), log_failure)
@@ -110,7 +119,7 @@ async def mention(ack: AsyncAck, slack_payload: Mention, recorder: Recorder) -> 
     return None
 
 
-async def _carry_out_message(recorder: Recorder, message: Mention) -> None:
+async def _carry_out_message(recorder: Recorder, message: Mention, state: DeliveryState) -> None:
     """Record what a message asks for, or start answering it; raises what its writer is told."""
     app, requester = recorder.app, message.requester
     location = requester.location
@@ -118,7 +127,7 @@ async def _carry_out_message(recorder: Recorder, message: Mention) -> None:
         raise UserError(denials.edited())
     written_at = datetime.fromtimestamp(float(message.ts), UTC)
     if app.services.clock.now() - written_at > LONGEST_ON_ITS_WAY:
-        raise UserError(denials.too_old())
+        raise UserError(denials.too_old(is_new=state is DeliveryState.NEW))
     bot_user = app.services.slack.bot_user
     text = re.sub(rf"<@{re.escape(bot_user)}(\|[^>]*)?>", " ", message.text, count=1)
     thread_object = None

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, assert_never
 
 from slack_bolt import BoltResponse
@@ -129,9 +130,10 @@ async def answer_before_ack(
     source = error if isinstance(error, Unreadable) else payload
     if source is None:  # it can't be told whose it was
         return BoltResponse(status=200)
+    requester, is_message = source.requester, source.answered_in is AnsweredIn.MESSAGE
     if isinstance(error, StillRecording):
-        work = _tell_recorded(app, error.recording, source.requester)
-        run_after_ack(app, work, source.requester)
+        work = _tell_recorded(app, error.recording, requester, message if is_message else None)
+        run_after_ack(app, work, requester)
     match source.answered_in:
         case AnsweredIn.ACKNOWLEDGEMENT:
             return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
@@ -140,17 +142,24 @@ async def answer_before_ack(
             view = modals.failed(title, message.text)
             return BoltResponse(status=200, body={"response_action": "update", "view": view})
         case AnsweredIn.MESSAGE:
-            if source.requester.actor.id:
-                _start_sending(app, source.requester, message)
+            if requester.actor.id and not isinstance(error, StillRecording):
+                _start_sending(app, requester, message)
             return BoltResponse(status=200)
         case _:
             assert_never(source.answered_in)
 
 
 async def _tell_recorded(
-    app: AppContext, recording: asyncio.Task[Any], requester: Requester
+    app: AppContext, recording: asyncio.Task[Any], requester: Requester, message: Message | None
 ) -> None:
-    """Say what came of a request once it is on record; raises what kept it from that."""
+    """Say what came of a request once it is on record; raises what kept it from that.
+
+    What says that it is not yet comes first, where the acknowledgement does not say so.
+    """
+    if message:
+        send = app.services.slack.send_private
+        with suppress(SlackFailed):  # its end may be told all the same
+            await send(requester.location, requester.actor.id, message)
     is_changed = await recording is not False
     _start_sending(app, requester, operation_results.recorded_late(is_changed=is_changed))
 

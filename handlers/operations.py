@@ -22,6 +22,7 @@ from bot.operations.workflow import Operations
 from bot.policy.decide import Allowed
 from bot.slack.directory import require_identified
 from bot.slack.gateway import SlackFailed
+from bot.store import may_have_committed
 from handlers.context import AppContext, Recorder, attempt_id, stable_id
 from handlers.errors import UserError
 from handlers.requests import ActionRequest, ChangeApproval
@@ -125,7 +126,7 @@ async def _start(operations: Operations, operation: Operation, files: Sequence[S
         try:
             await operations.start(operation.model_copy(update={"id": file_id, "file": file}))
         except Exception as error:
-            if not number:
+            if not number or may_have_committed(error):  # the whole is recorded again
                 raise
             log.exception("operations recorded in part", extra={"reference": operation.reference})
             message = operation_results.recorded_in_part(files[:number], len(files))

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     StrictBool,
     StringConstraints,
@@ -89,7 +90,7 @@ class ContainerPart(Part):
 
 
 class FilePart(BaseModel):
-    """A file. One that can't be read makes the others unreadable: none is left out unsaid."""
+    """A file. One that can't be read makes those beside it unreadable, and a form as a whole."""
 
     id: ObjectId
     name: Text | None = None
@@ -124,7 +125,15 @@ class InputPart(BaseModel):
 
 
 class StatePart(Part):
-    values: dict[str, dict[str, InputPart]] | None = None
+    """The inputs by block; Slack has sent an empty list where there are none."""
+
+    values: (
+        Annotated[
+            dict[str, dict[str, InputPart]],
+            BeforeValidator(lambda value: {} if value == [] else value),
+        ]
+        | None
+    ) = None
 
 
 class ViewPart(Part):
@@ -418,7 +427,10 @@ def _press(body: Body) -> Press:
 def _submission(body: Body) -> Submission:
     requester, view = _interaction_requester(body), body.view
     _require(Submission, requester, view_id=view.id)
-    if view.state.values is None:
+    values = view.state.values
+    if values is None and view.callback_id == batch_forms.CONFIRMING:  # it has no inputs
+        values = {}
+    if values is None:
         raise Unreadable(Submission, "state", requester)
     inputs = {
         block: FormInput(
@@ -430,7 +442,7 @@ def _submission(body: Body) -> Submission:
             ),
             files=_slack_files(part.files or ()),
         )
-        for block, parts in view.state.values.items()
+        for block, parts in values.items()
         for part in parts.values()  # a block has one input
     }
     return Submission(requester, view.callback_id, view.id, view.private_metadata, inputs)

@@ -14,7 +14,7 @@ from bot.messages import permissions as permission_messages
 from bot.notifications.kinds import DelegationNotification
 from bot.operations import authorization
 from bot.operations.authorization import Right, audit_record
-from bot.operations.policy_reload import reload_policy
+from bot.operations.policy_reload import record_reload, reload_policy
 from bot.operations.reading import open_reader
 from bot.policy.config import ConfigError
 from bot.policy.decide import Allowed, Decision, decide, decide_read
@@ -181,10 +181,11 @@ async def reload(recorder: Recorder, _request: ReloadPolicy, delivery: Delivery)
     await authorization.require_right(app.services, requester, Right.RELOAD, attempt_id=attempt)
     record = audit_record(app.services, requester, "reload", "done", id_)
     try:
-        before = await recorder.record(partial(reload_policy, app.services, record))
+        before = reload_policy(app.services)
     except ConfigError as error:
         log.warning("policy not reloaded", extra={"problems": str(error)})
         return permission_messages.not_reloaded(str(error))
+    await recorder.record(partial(record_reload, app.services, record, before))
     return permission_messages.reloaded(before, app.config)
 
 

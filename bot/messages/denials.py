@@ -193,12 +193,21 @@ def unreadable(field: str) -> Message:
 def edited() -> Message:
     """Say that an edited message is not acted on."""
     return text_message(
-        "✏️ I don't act on edited messages, so nothing was done. Send it as a new message."
+        "✏️ I don't act on edits: what the message asked for before stands. For anything else, send "
+        "a new message."
     )
 
 
-def too_old() -> Message:
-    """Say that Slack delivered a message so late that it is not acted on."""
+def too_old(*, is_new: bool) -> Message:
+    """Say that Slack delivered a message so late that it is not acted on.
+
+    One that is not new was delivered before, and what it asks for may have been recorded.
+    """
+    if not is_new:
+        return text_message(
+            "⏳ Slack delivered this message again, more than ten minutes after you wrote it. What "
+            "it asks for may have been done the first time: look before you send it again."
+        )
     return text_message(
         "⏳ Slack delivered this message more than ten minutes after you wrote it, so nothing was "
         "done. If you still want it, send it again."
@@ -241,7 +250,7 @@ def still_recording() -> Message:
     """Say that a request is not on record yet, and that its end will be told."""
     return text_message(
         "⏳ The bot's database is slow, and this is not recorded yet. You will be told as soon as "
-        "it is, or that it failed. If you hear nothing within two minutes, try again."
+        "it is, or that it failed. Until then don't send it again: look at the card first."
     )
 
 

@@ -127,9 +127,9 @@ def approval_change_recorded(*, elsewhere: bool = False) -> Message:
 
 
 def recorded_late(*, is_changed: bool) -> Message:
-    """Say that what could not be recorded in time is on record; or that nothing had to be."""
+    """Say that what could not be recorded in time is on record; or that nothing was changed."""
     if not is_changed:
-        return text_message("It is already so: nothing had to be changed.")
+        return text_message("Nothing was changed: it was so already, or it is over.")
     return text_message("📝 What you asked for is recorded now.")
 
 

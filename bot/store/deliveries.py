@@ -22,6 +22,7 @@ class DeliveryState(Enum):
     """What a delivery is: the first one of its message, one too many, or perhaps the next try."""
 
     NEW = auto()
+    RETAKEN = auto()  # a process died over it, and may have recorded what it asks for
     KNOWN = auto()  # it is answered, or this process is at it
     ELSEWHERE = auto()  # another process is at it, which may have died
 
@@ -30,22 +31,23 @@ class Deliveries(Repository):
     """The table of deliveries, by a message's key."""
 
     def take(self, key: str, process_id: str, at: datetime) -> DeliveryState:
-        """Take a message, which is for the caller to answer if it is NEW.
+        """Take a message, which is for the caller to answer if it is NEW or RETAKEN.
 
         One that another process took and did not answer is taken over after a while.
         """
         row = {"process_id": process_id, "taken_at": to_utc(at)}
+        once_more = row | {"attempts": deliveries.c.attempts + 1}
         is_lost = (
             deliveries.c.answered_at.is_(None)
             & (deliveries.c.process_id != process_id)
             & (deliveries.c.taken_at < to_utc(at - LOST_AFTER))
         )
-        insert = self._insert(deliveries).values(key=key, **row)
-        take = insert.on_conflict_do_update(index_elements=["key"], set_=row, where=is_lost)
+        insert = self._insert(deliveries).values(key=key, attempts=1, **row)
+        take = insert.on_conflict_do_update(index_elements=["key"], set_=once_more, where=is_lost)
         query = sa.select(deliveries).where(deliveries.c.key == key)
         with self.engine.begin() as connection:
-            if connection.execute(take.returning(deliveries.c.key)).first():
-                return DeliveryState.NEW
+            if attempts := connection.execute(take.returning(deliveries.c.attempts)).scalar():
+                return DeliveryState.NEW if attempts == 1 else DeliveryState.RETAKEN
             existing = connection.execute(query).one()
         is_known = existing.answered_at is not None or existing.process_id == process_id
         return DeliveryState.KNOWN if is_known else DeliveryState.ELSEWHERE

@@ -20,7 +20,7 @@ from tests.support.slack_recorder import SlackRecorder
 
 DM = "D0ALICE"
 TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
-NOT_ACTED_ON = "I don't act on edited messages"
+NOT_ACTED_ON = "I don't act on edits"
 
 
 def last_event(slack: SlackRecorder) -> str:
@@ -47,7 +47,7 @@ async def test_an_edited_mention_does_nothing_and_says_so_once(environment: BotE
     delivered = await slack.edit(ALICE, SOC, said["ts"], "@secmaster comment second")
     assert delivered
     assert delivered.status == 200
-    await environment.ephemeral(ALICE, NOT_ACTED_ON, "so nothing was done")
+    await environment.ephemeral(ALICE, NOT_ACTED_ON, "what the message asked for before stands")
     await slack.edit(ALICE, SOC, said["ts"], "@secmaster approve")
     await redelivered(environment)
     # Nor does one that was no mention before.
@@ -84,6 +84,21 @@ async def test_what_slack_delivers_too_late_does_nothing_and_says_so_once(
     assert late["ts"]
     assert [comment[:12] for comment in comments(environment.secmaster)] == ["just in time"]
     slack.ignore_messages(channel=DM)
+
+
+async def test_what_was_done_before_a_crash_is_not_called_undone_when_it_comes_late(
+    environment: BotEnvironment,
+) -> None:
+    slack = environment.slack
+    await slack.say(ALICE, SOC, f"@secmaster task comment {TASK.id} once")
+    await environment.secmaster.until(lambda: comments(environment.secmaster))
+    await environment.app.services.background.drain()
+    environment.clock.forward(minutes=61)
+    forget_answers(environment.app.engine, "of a process that died")
+    await redelivered(environment)
+    await environment.ephemeral(ALICE, "asks for may have been done the first time")
+    assert len(comments(environment.secmaster)) == 1
+    slack.ignore_messages(channel=SOC)
 
 
 @both_databases

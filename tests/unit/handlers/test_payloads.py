@@ -285,6 +285,14 @@ def test_an_input_that_cannot_be_read_is_not_taken_for_an_empty_one(value: objec
         read(SUBMISSION | {"view": view})
 
 
+@pytest.mark.parametrize("state", [{"values": []}, {"values": {}}, {}, None])
+def test_a_form_without_inputs_may_have_no_values(state: object) -> None:
+    view = SUBMISSION["view"] | {"state": state, "callback_id": "confirming"}
+    confirmation = read(SUBMISSION | {"view": view})
+    assert isinstance(confirmation, Submission)
+    assert confirmation.inputs == {}
+
+
 def test_of_files_that_cannot_all_be_read_none_is_taken() -> None:
     mention = payload(direct(files=[{"id": "F1"}, {"id": None}]))
     assert isinstance(mention, Mention)

@@ -15,7 +15,8 @@ from tests.support.databases import Databases
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 SOON, LATER = NOW + LOST_AFTER, NOW + LOST_AFTER + timedelta(seconds=1)
-NEW, KNOWN, ELSEWHERE = DeliveryState.NEW, DeliveryState.KNOWN, DeliveryState.ELSEWHERE
+NEW, RETAKEN = DeliveryState.NEW, DeliveryState.RETAKEN
+KNOWN, ELSEWHERE = DeliveryState.KNOWN, DeliveryState.ELSEWHERE
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_what_another_process_has_not_answered_is_taken_over_once(store: Store) 
     assert store.deliveries.take("m", "first", LATER) is KNOWN
     with ThreadPoolExecutor(4) as threads:
         states = list(threads.map(lambda n: store.deliveries.take("m", f"p{n}", LATER), range(4)))
-    assert sorted(states, key=lambda state: state.value) == [NEW, *[ELSEWHERE] * 3]
+    assert sorted(states, key=lambda state: state.value) == [RETAKEN, *[ELSEWHERE] * 3]
     assert store.deliveries.take("m", "first", LATER) is ELSEWHERE
 
 

@@ -132,6 +132,7 @@ def upgrade() -> None:
         "deliveries",
         sa.Column("key", sa.String(32), primary_key=True),
         sa.Column("process_id", sa.String(64), nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False, index=True),
         sa.Column("answered_at", sa.DateTime(timezone=True)),
     )
