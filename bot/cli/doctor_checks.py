@@ -51,22 +51,32 @@ Check = Callable[[Settings], Awaitable[str]]
 async def examine(console: Console | None = None) -> bool:
     """Print a line for each check, and return whether all is well."""
     console = console or Console()
+    settings = usable_settings(console)
+    if settings is None:
+        return False
+    print_result(console, "settings", "complete", well=True)
+    results = [await carry_out(console, name, check(settings)) for name, check in CHECKS]
+    return all(results)
+
+
+def usable_settings(console: Console) -> Settings | None:
+    """Return the settings; None where they can't be used, after a line for each problem."""
     try:
-        settings = load_settings()
+        return load_settings()
     except SettingsError as error:
         for line in str(error).splitlines():
             print_result(console, "settings", line, well=False)
-        return False
-    print_result(console, "settings", "complete", well=True)
-    all_well = True
-    for name, check in CHECKS:
-        try:
-            sentence, well = await check(settings), True
-        except CheckFailed as error:
-            sentence, well = str(error), False
-        print_result(console, name, hide(sentence), well=well)
-        all_well = all_well and well
-    return all_well
+        return None
+
+
+async def carry_out(console: Console, name: str, check: Awaitable[str]) -> bool:
+    """Print what a check comes to, and return whether all is well with it."""
+    try:
+        sentence, well = await check, True
+    except CheckFailed as error:
+        sentence, well = str(error), False
+    print_result(console, name, hide(sentence), well=well)
+    return well
 
 
 def print_result(console: Console, name: str, sentence: str, *, well: bool) -> None:

@@ -17,14 +17,12 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from bot.app import listen
-from bot.cli.doctor_checks import CheckFailed, print_result
+from bot.cli.doctor_checks import CheckFailed, carry_out, usable_settings
 from bot.domain.slack import EVENTS_PATH
-from bot.logs import hide
 from bot.messages import slack_delivery as words
 from bot.messages.text import format_duration
 from bot.runtime.timeouts import SocketTimeouts
-from bot.settings import Settings, SettingsError
-from bot.settings import load as load_settings
+from bot.settings import Settings
 from bot.slack.connect import address_client, open_slack
 from bot.web.connections import serve
 from bot.web.server import MAX_BYTES
@@ -39,19 +37,11 @@ ASK = "Type /secmaster help in Slack now."
 async def listen_once(within: float, console: Console | None = None) -> bool:
     """Wait for one request, print what it shows, and return whether all is well with it."""
     console = console or Console()
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        for line in str(error).splitlines():
-            print_result(console, "settings", line, well=False)
+    settings = usable_settings(console)
+    if settings is None:
         return False
     wait = wait_for_envelope if settings.socket_mode else wait_for_request
-    try:
-        sentence, well = await wait(settings, within, console), True
-    except CheckFailed as error:
-        sentence, well = str(error), False
-    print_result(console, "request", hide(sentence), well=well)
-    return well
+    return await carry_out(console, "request", wait(settings, within, console))
 
 
 async def wait_for_request(settings: Settings, within: float, console: Console) -> str:

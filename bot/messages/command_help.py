@@ -112,9 +112,9 @@ def with_unused_files(answer: Message | None, files: Sequence[SlackFile]) -> Mes
     note = how_to_attach(files)
     if answer is None:
         return note
-    shown = answer.blocks or text_message(answer.text).blocks
+    blocks = answer.blocks or text_message(answer.text).blocks
     text = f"{answer.text}\n{note.text}"
-    return replace(answer, text=text, blocks=(*shown, *note.blocks))
+    return replace(answer, text=text, blocks=(*blocks, *note.blocks))
 
 
 def whoami(principal: Principal, name: str, config: Config) -> Message:
