@@ -50,6 +50,11 @@ class LookupFailed(Exception):
         """Whether asking again may help."""
         return SlackFailed(self.code).is_temporary
 
+    @property
+    def is_nobody(self) -> bool:
+        """Whether Slack says for certain that there is no such person, or none that we may see."""
+        return self.code in NO_SUCH_USER
+
 
 def canonical_id(profile: Mapping[str, Any], user: str) -> str:
     """Return the one id of a person, by Slack's answer about ``user``.
