@@ -230,6 +230,11 @@ def kind_of(code: str) -> SlackErrorKind:
     return KINDS.get(code, SlackErrorKind.PASSES)
 
 
+def is_of_place(code: str) -> bool:
+    """Return whether a refusal is about what was asked for, and says nothing of anything else."""
+    return kind_of(code) in {SlackErrorKind.PLACE_CLOSED, SlackErrorKind.CALL_REFUSED}
+
+
 def may_pass(kind: SlackErrorKind) -> bool:
     """Return whether the same call may be answered later, with nothing changed on our side."""
     match kind:

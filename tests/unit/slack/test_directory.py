@@ -655,3 +655,33 @@ async def test_an_app_of_the_whole_enterprise_names_the_workspaces_that_it_asks_
     assert (await directory.principal(Actor(id=BOB), roles)).roles == {"approver", "sister"}
     teams = [call["team_id"] for call in lookups(slack, "usergroups.list")]
     assert sorted(teams) == [TEAM, SISTER_TEAM]
+
+
+async def open_org_wide(
+    slack: SlackRecorder,
+    client: AsyncWebClient,
+    roles: dict[str, Role],
+    clock: Clock | None = None,
+) -> Directory:
+    """Open the directory of an app of the whole enterprise, with two workspaces that count."""
+    slack.workspace.join_enterprise(org_wide=True)
+    organisation = Organisation(workspaces=(TEAM, SISTER_TEAM))
+    config = Config(roles=roles, organisation=organisation)
+    installation = Installation.read(await client.auth_test())
+    return open_directory(client, config=config, installation=installation, clock=clock)
+
+
+async def test_a_group_that_two_workspaces_list_has_the_people_of_both(
+    slack: SlackRecorder, client: AsyncWebClient
+) -> None:
+    add_group(slack, "S0BOTH", BOB)
+    add_group(slack, "S0HALF", CAROL)
+    sister = {"S0BOTH": [DAVE], "S0HALF": [f"U1FILLER{number}" for number in range(GROUP_PAGE)]}
+    slack.workspace.groups_elsewhere[SISTER_TEAM] = {
+        group: {"id": group, "users": people} for group, people in sister.items()
+    }
+    roles = {"both": Role(usergroups=("S0BOTH",)), "half": Role(usergroups=("S0HALF",))}
+    directory = await open_org_wide(slack, client, roles)
+    assert await directory.group_members("S0BOTH") == {BOB, DAVE}
+    # What one of them does not list whole is asked of both.
+    assert await directory.group_members("S0HALF") == {CAROL, *sister["S0HALF"]}
