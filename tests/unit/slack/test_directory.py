@@ -22,6 +22,7 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.slack.directory import GROUP_PAGE
 from bot.sandbox.slack.seed import SISTER_TEAM, add_colleague
 from bot.sandbox.slack.workspace import ENTERPRISE
+from bot.slack.client import SlackClient
 from bot.slack.directory import Directory, LookupFailed
 from bot.slack.installation import Installation
 from bot.store import Delegations
@@ -685,3 +686,29 @@ async def test_a_group_that_two_workspaces_list_has_the_people_of_both(
     assert await directory.group_members("S0BOTH") == {BOB, DAVE}
     # What one of them does not list whole is asked of both.
     assert await directory.group_members("S0HALF") == {CAROL, *sister["S0HALF"]}
+
+
+async def test_a_workspace_that_refuses_the_bot_hides_only_what_may_be_there(
+    slack: SlackRecorder, client: AsyncWebClient, cache_clock: CacheClock
+) -> None:
+    careful = SlackClient(
+        token="xoxb-demo",
+        base_url=client.base_url,
+        session=client.session,
+        retry_handlers=[],
+    )
+    roles = {**ROLES, "denied": Role(usergroups=("S0ELSEWHERE",))}
+    directory = await open_org_wide(slack, careful, roles, cache_clock)
+    slack.workspace.teams_without_app.add(SISTER_TEAM)
+    for _ in range(3):
+        person = await directory.principal(Actor(id=BOB), ROLES)
+        assert person.roles == {"approver"}
+        assert not person.outsider
+        with pytest.raises(LookupFailed, match="workspace_closed"):
+            await directory.principal(Actor(id=BOB), roles)
+    assert careful.token_health.refusal == ""
+    teams = [call["team_id"] for call in lookups(slack, "usergroups.list")]
+    assert sorted(teams) == [TEAM, SISTER_TEAM]  # it is an answer, and kept for a minute
+    slack.workspace.teams_without_app.clear()
+    cache_clock.passed += MINUTE_LATER
+    assert (await directory.principal(Actor(id=BOB), roles)).roles == {"approver"}
