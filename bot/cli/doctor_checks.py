@@ -32,7 +32,7 @@ from bot.settings import load as load_settings
 from bot.slack.audience import AudienceReader
 from bot.slack.client import advice, code_of
 from bot.slack.connect import address_client, open_slack
-from bot.slack.error_codes import SlackErrorKind, kind_of, may_pass
+from bot.slack.error_codes import SlackErrorKind, is_of_place, kind_of, may_pass
 from bot.slack.installation import Installation
 from bot.slack.scopes import losses, missing_scopes
 from bot.store import UnsupportedDatabase, connect, readable_by_others, schema_versions
@@ -122,8 +122,11 @@ async def check_slack(settings: Settings) -> str:
             f"scopes are missing: {names}; {losses(missing)}. Print the manifest, put it in "
             "the app's settings and reinstall the app"
         )
+    notes = organisation_notes(installation, config)
+    if installation.is_org_wide:
+        await check_workspaces(settings, installation, config)
     scope_notes = f"optional scopes are missing: {losses(missing)}" if missing else "all scopes"
-    return "; ".join([f"{name}, {scope_notes}", *organisation_notes(installation, config)])
+    return "; ".join([f"{name}, {scope_notes}", *notes])
 
 
 @contextmanager
@@ -147,6 +150,27 @@ def refusal(code: str) -> str:
     if kind is SlackErrorKind.PASSES:
         return f"Slack is in trouble ({code or 'unreadable answer'}): try again later"
     return f"Slack refuses what it is asked: {code}"
+
+
+async def check_workspaces(settings: Settings, installation: Installation, config: Config) -> None:
+    """Ask for a person of each workspace that counts; raises CheckFailed for those closed to us."""
+    closed: list[str] = []
+    async with AsyncExitStack() as stack:
+        stack.enter_context(calls_of_slack(settings))
+        client = await open_slack(settings, stack)
+        for team in installation.teams(config.organisation.workspaces):
+            try:
+                await client.users_list(limit=1, team_id=team)
+            except SlackApiError as error:
+                if not is_of_place(code_of(error)):
+                    raise
+                closed.append(f"{team} ({code_of(error)})")
+    if closed:
+        raise CheckFailed(
+            f"the Slack workspaces {', '.join(closed)} can't be read: have the organisation add "
+            "the app there, or take them out of [organisation] in the policy. Until then nobody "
+            "may do what depends on a user group that no other workspace has"
+        )
 
 
 def organisation_notes(installation: Installation, config: Config) -> list[str]:

@@ -23,6 +23,9 @@ CANNOT_POST: dict[str, str] = {
     "restricted_action": "This channel does not let apps post",
     "restricted_action_read_only_channel": "This channel does not let apps post",
     "restricted_action_thread_locked": "This thread is locked",
+    "workspace_closed": (
+        "My app is not in this Slack workspace: have the organisation add it there again"
+    ),
     ChannelRefusal.NOT_NAMED: "The policy does not name this channel for cards",
     ChannelRefusal.SHARED: (
         "Another organisation shares this channel, and the policy does not let me post there"

@@ -7,6 +7,7 @@ second is about what SecMaster says then, and it alone lets anything be sent. No
 import asyncio
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from itertools import compress
 from typing import Any
 
 from bot.domain.actions import BY_NAME, Action
@@ -238,7 +239,7 @@ async def revoked_approvals(
 ) -> tuple[Approval, ...]:
     """Return the approvals of an operation's action whose givers may not give them any more.
 
-    Raises LookupFailed.
+    Somebody whom Slack does not know any more may not. Raises LookupFailed.
     """
     ref, action = operation.ref, BY_NAME[operation.action]
     roles, now = config.roles_about(action), services.clock.now()
@@ -249,14 +250,18 @@ async def revoked_approvals(
         if request.action == action.name
         for approval in request.approvals
     ]
-    principals = await asyncio.gather(
-        *(services.directory.principal(approval.actor, roles) for approval in approvals)
-    )
-    return tuple(
-        approval
-        for approval, principal in zip(approvals, principals, strict=True)
-        if isinstance(decide(config.rules, principal, action, context), Refused)
-    )
+
+    async def is_revoked(approval: Approval) -> bool:
+        try:
+            principal = await services.directory.principal(approval.actor, roles)
+        except LookupFailed as error:
+            if error.is_nobody:
+                return True
+            raise
+        return isinstance(decide(config.rules, principal, action, context), Refused)
+
+    revoked = await asyncio.gather(*map(is_revoked, approvals))
+    return tuple(compress(approvals, revoked))
 
 
 def policy_context(services: Services, ref: Ref, snapshot: Snapshot | None) -> PolicyContext:

@@ -4,9 +4,12 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.channels import is_shared_outside
+from bot.slack.client import code_of
+from bot.slack.error_codes import is_of_place
 
 PAGE = 1000  # people that Slack lists at once
 MAX_PAGES = 10  # Slack takes twenty such calls a minute
@@ -25,7 +28,7 @@ class AudienceReader:
     """Reads the audiences of channels; the guests of ``teams`` are listed once for all of them.
 
     These are Slack workspaces: an app of a whole enterprise has to name them. ``is_partial`` once
-    there were more people than it looks at. Raises SlackApiError.
+    there were more people than it looks at, or one of these is closed to it. Raises SlackApiError.
     """
 
     def __init__(self, client: AsyncWebClient, teams: Collection[str]) -> None:
@@ -45,7 +48,12 @@ class AudienceReader:
         if self._guests is None:
             people = []
             for team in self._teams:
-                people += await self._pages(self._client.users_list, "members", team_id=team)
+                try:
+                    people += await self._pages(self._client.users_list, "members", team_id=team)
+                except SlackApiError as error:
+                    if not is_of_place(code_of(error)):
+                        raise
+                    self.is_partial = True
             self._guests = frozenset(person["id"] for person in people if _is_guest(person))
         return self._guests
 

@@ -1,6 +1,7 @@
 """Slack's client, which watches the answers to all of our calls: the token, scopes, warnings.
 
-While Slack refuses the token no call is made but the one that asks whether it is taken again.
+While Slack refuses the token no call is made but the one that asks whether it is taken again. A
+workspace of an enterprise that refuses it is no more than a place that is closed.
 Bolt makes clients of its own for its listeners, which call nothing.
 """
 
@@ -16,12 +17,20 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.runtime.clock import Clock
-from bot.slack.error_codes import SlackErrorKind, is_known, kind_of
+from bot.slack.error_codes import (
+    OF_A_WORKSPACE,
+    WORKSPACE_CLOSED,
+    SlackErrorKind,
+    is_known,
+    kind_of,
+)
 
 log = logging.getLogger(__name__)
 
 CHECK_INTERVAL = 60.0  # seconds between two questions whether a refused token is taken again
 CHECK_METHOD = "auth.test"
+# Seconds for which its answer holds for whoever is refused by a workspace, and asks the same.
+CHECK_HOLDS = 1.0
 # How the text of a call is encoded, which the SDK decides: nothing is lost by it.
 HARMLESS_WARNINGS = frozenset({"missing_charset", "superfluous_charset"})
 MAX_REASON = 200  # characters of a sentence of Slack's that are logged
@@ -96,17 +105,31 @@ class SlackClient(AsyncWebClient):
         super().__init__(**options)
         self.token_health = TokenHealth()
         self._logged: set[tuple[str, ...]] = set()
+        self._check: asyncio.Task[AsyncSlackResponse] | None = None
+        self._checked_at = 0.0  # by the loop's time
 
     async def api_call(self, api_method: str, **options: Any) -> AsyncSlackResponse:
-        """Call a method; raises SlackApiError, without a call while the token is refused."""
+        """Call a method; raises SlackApiError, without a call while the token is refused.
+
+        Its code is WORKSPACE_CLOSED where one workspace refuses what Slack takes elsewhere.
+        """
         refusal = self.token_health.refusal
         if refusal and api_method != CHECK_METHOD:
-            raise _not_called(refusal)
+            raise _refused(refusal)
         try:
             response = await super().api_call(api_method, **options)
         except SlackApiError as error:
-            self._note_refusal(api_method, error)
-            raise
+            code = code_of(error)
+            if code not in OF_A_WORKSPACE or api_method == CHECK_METHOD:
+                self._note_refusal(api_method, error)
+                raise
+            if not await self._is_token_taken():
+                raise
+            if self._is_first(api_method, code, place := _place(options)):
+                details = {"method": api_method, "code": code, "place": place}
+                sentence = "Slack refuses the bot one workspace"
+                log.error(sentence, extra=details | {"to_do": advice(code)})  # noqa: TRY400
+            raise _refused(WORKSPACE_CLOSED) from error
         if api_method == CHECK_METHOD:
             self.token_health.accept()
         self._note_warning(api_method, response)
@@ -131,6 +154,22 @@ class SlackClient(AsyncWebClient):
                     await self.auth_test()
             log.warning("Slack takes the bot's token again", extra={"code": code})
             on_accepted()
+
+    async def _is_token_taken(self) -> bool:
+        """Ask Slack, once for all who are refused at a time; raises what that call raises."""
+        now = asyncio.get_running_loop().time()
+        if self._check is None or (self._check.done() and now - self._checked_at > CHECK_HOLDS):
+            self._checked_at = now
+            self._check = asyncio.create_task(self.auth_test())
+            # Nobody may be left to hear of its error.
+            self._check.add_done_callback(lambda task: task.cancelled() or task.exception())
+        try:
+            # Shielded: the first caller may be cancelled while others wait for the same answer.
+            await asyncio.shield(self._check)
+        except SlackApiError:
+            if not self.token_health.refusal:
+                raise
+        return not self.token_health.refusal
 
     def _note_refusal(self, method: str, error: SlackApiError) -> None:
         """Log, once each, what only whoever runs the bot can mend."""
@@ -164,7 +203,19 @@ class SlackClient(AsyncWebClient):
         return is_first
 
 
-def _not_called(refusal: str) -> SlackApiError:
-    answer = {"ok": False, "error": refusal}
-    error: SlackApiError = SlackApiError("not called", answer)  # type: ignore[no-untyped-call]  # it has no types
+def _refused(code: str) -> SlackApiError:
+    answer = {"ok": False, "error": code}
+    error: SlackApiError = SlackApiError("refused", answer)  # type: ignore[no-untyped-call]  # it has no types
     return error
+
+
+def _place(options: dict[str, Any]) -> str:
+    """Return the workspace that a call names, or else the channel; "" for none."""
+    arguments = [options.get(kind) for kind in ("params", "json", "data")]
+    named = [
+        each.get(key)
+        for key in ("team_id", "channel")
+        for each in arguments
+        if isinstance(each, dict)
+    ]
+    return str(next(filter(None, named), ""))

@@ -7,7 +7,7 @@ right that can't be checked is not there.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from datetime import timedelta, timezone, tzinfo
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.slack import Actor
-from bot.policy.config import PolicyHolder
+from bot.policy.config import Config, PolicyHolder
 from bot.policy.decide import Principal, identify
 from bot.policy.rules import Role
 from bot.runtime.clock import Clock
@@ -25,14 +25,13 @@ from bot.slack.client import code_of
 from bot.slack.error_codes import NO_SUCH_USER
 from bot.slack.gateway import SlackFailed
 from bot.slack.installation import Installation
-from bot.slack.lookups import UNANSWERED, items, lookup_code, open_cache
+from bot.slack.lookups import UNANSWERED, lookup_code, open_cache
+from bot.slack.person_ids import PersonIds, canonical_id
 from bot.slack.usergroups import UserGroups
 from bot.store import Delegations
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-PAGE = 1000  # people that Slack lists at once, at most
 
 
 class LookupFailed(Exception):
@@ -50,16 +49,10 @@ class LookupFailed(Exception):
         """Whether asking again may help."""
         return SlackFailed(self.code).is_temporary
 
-
-def canonical_id(profile: Mapping[str, Any], user: str) -> str:
-    """Return the one id of a person, by Slack's answer about ``user``.
-
-    In an Enterprise Grid that is the organisation's, whichever of their ids they were asked by.
-
-    https://docs.slack.dev/reference/objects/user-object
-    """
-    enterprise_user = profile.get("enterprise_user") or {}
-    return str(enterprise_user.get("id") or profile.get("id") or user)
+    @property
+    def is_nobody(self) -> bool:
+        """Whether Slack says for certain that there is no such person, or none that we may see."""
+        return self.code in NO_SUCH_USER
 
 
 def require_identified(actor: Actor) -> None:
@@ -92,9 +85,7 @@ class Directory:
         self._within = within
         self._users = open_cache(self._user, clock, within)
         self._groups = UserGroups(client, lambda: self._teams, clock=clock, within=within)
-        # Of people of an enterprise: to the one id of a person from each that was met. It never
-        # changes, so it is kept.
-        self._canonical_ids: dict[str, str] = {}
+        self._ids = PersonIds(client, self._users.get, lambda: self._teams, clock=clock)
 
     @property
     def _teams(self) -> tuple[str, ...]:
@@ -105,18 +96,23 @@ class Directory:
         """Look the user groups of all roles up, and on a Grid who the people are by all their ids.
 
         So the first click of the day does not wait for that. What Slack does not answer now is
-        asked when it is needed.
+        asked when it is needed; the lists of people are tried again until they are read.
         """
         config = self._policy.current
         groups = {group for role in config.roles.values() for group in role.usergroups}
-        if not groups:
-            return
         try:
-            await self._groups.members(groups)
-            if self._installation.enterprise:
-                await self._learn_ids()
+            members = await self._groups.members(groups)
         except UNANSWERED as error:
             log.warning("user groups not looked up yet", extra={"code": lookup_code(error)})
+            members = {}
+        named = _named_people(config, config.roles, members)
+        if not self._installation.enterprise or not (named or groups):
+            return
+        await self._ids.read_lists()
+        try:
+            await self._ids.among(named, "")
+        except UNANSWERED as error:
+            log.warning("people not looked up yet", extra={"code": lookup_code(error)})
 
     async def identify(self, actor: Actor) -> Actor:
         """Return a person under their canonical id; raises LookupFailed."""
@@ -182,10 +178,7 @@ class Directory:
         id_ = canonical_id(user, actor.id)
         ids = {id_, actor.id, actor.alias, str(user.get("id") or "")} - {""}
         if user.get("enterprise_user"):
-            named = {*config.identities.users}.union(
-                *(role.users for role in roles.values()), *members.values()
-            )
-            ids |= await self._ids_among(named, id_)
+            ids |= await self._ids.among(_named_people(config, roles, members), id_)
         own_groups = {group for group, people in members.items() if not ids.isdisjoint(people)}
         role_names = frozenset(
             name
@@ -206,35 +199,6 @@ class Directory:
             outsider=not self._installation.includes(user, actor.team, workspaces),
             identities=identities,
         )
-
-    async def _ids_among(self, ids: Collection[str], person: str) -> set[str]:
-        """Return which of these ids are those of the person with this canonical id.
-
-        Whose an id is Slack is asked once. Where it can't say, this raises: it may be this person,
-        whom a rule by that id denies something.
-        """
-        unknown = sorted(set(ids) - self._canonical_ids.keys())
-        await asyncio.gather(*map(self._users.get, unknown))
-        return {id_ for id_ in ids if self._canonical_ids.get(id_) == person}
-
-    async def _learn_ids(self) -> None:
-        """Learn all ids of the people of our workspaces, at once.
-
-        One list of them takes a call for a thousand people, and does not take from the calls that
-        clicks need; asked one by one, a large user group would take these for minutes.
-        """
-        for team in self._teams:
-            people = items(self._client.users_list, "members", limit=PAGE, team_id=team or None)
-            async for profile in people:
-                self._learn(profile, str(profile.get("id") or ""))
-
-    def _learn(self, profile: Mapping[str, Any], user: str) -> None:
-        """Remember whose id somebody of an enterprise was met by."""
-        if profile.get("enterprise_user"):
-            person = canonical_id(profile, user)
-            self._canonical_ids |= {user: person, person: person}
-            if id_ := str(profile.get("id") or ""):
-                self._canonical_ids[id_] = person
 
     async def group_members(self, group: str) -> frozenset[str]:
         """Return the people of a user group now; raises LookupFailed."""
@@ -277,5 +241,16 @@ class Directory:
             if code_of(error) not in NO_SUCH_USER:
                 raise
             return {}
-        self._learn(profile, user)
+        self._ids.learn(profile, user)
         return profile
+
+
+def _named_people(
+    config: Config, roles: Mapping[str, Role], members: Mapping[str, frozenset[str]]
+) -> set[str]:
+    """Return the ids by which the policy names people who may have these roles.
+
+    ``members`` are the people of each user group of the roles.
+    """
+    by_role = (role.users for role in roles.values())
+    return {*config.identities.users}.union(*by_role, *members.values())

@@ -49,7 +49,7 @@ CODES: dict[SlackErrorKind, frozenset[str]] = {
             # The whole workspace is away while it moves into an organisation.
             "org_login_required",
             "team_added_to_org",
-            "team_access_not_granted",  # the organisation took the app out of this workspace
+            "team_access_not_granted",  # the organisation took the app out of a workspace
             "token_expired",
             "token_revoked",
             "two_factor_setup_required",
@@ -81,6 +81,7 @@ CODES: dict[SlackErrorKind, frozenset[str]] = {
             "user_not_found",
             "user_not_in_channel",
             "user_not_visible",
+            "workspace_closed",  # ours: of OF_A_WORKSPACE, while the token is taken elsewhere
         }
     ),
     SlackErrorKind.MESSAGE_GONE: frozenset(
@@ -214,6 +215,9 @@ KINDS = {code: kind for kind, codes in CODES.items() for code in codes}
 TRIGGER_GONE = frozenset(
     {"exchanged_trigger_id", "expired_trigger_id", "invalid_trigger_id", "trigger_exchanged"}
 )
+# They are about the one workspace that a call names, unless auth.test is refused as well.
+OF_A_WORKSPACE = frozenset({"org_login_required", "team_access_not_granted", "team_added_to_org"})
+WORKSPACE_CLOSED = "workspace_closed"
 MESSAGE_DELETED = "message_not_found"
 NO_SUCH_GROUP = "no_such_subteam"
 NO_SUCH_USER = frozenset({"user_not_found", "user_not_visible"})
@@ -228,6 +232,11 @@ def is_known(code: str) -> bool:
 def kind_of(code: str) -> SlackErrorKind:
     """Return the kind of an error code; one that the table does not have is taken to pass."""
     return KINDS.get(code, SlackErrorKind.PASSES)
+
+
+def is_of_place(code: str) -> bool:
+    """Return whether a refusal is about what was asked for, and says nothing of anything else."""
+    return kind_of(code) in {SlackErrorKind.PLACE_CLOSED, SlackErrorKind.CALL_REFUSED}
 
 
 def may_pass(kind: SlackErrorKind) -> bool:

@@ -1,11 +1,13 @@
 """Who is in which user group of Slack.
 
-Slack takes twenty questions a minute about groups, whatever they are: one list answers all.
+Slack takes twenty questions a minute about groups, whatever they are: one list answers all. A group
+that several workspaces list has the people of each.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
@@ -13,10 +15,22 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.runtime.clock import Clock
 from bot.slack.client import code_of
-from bot.slack.error_codes import NO_SUCH_GROUP
+from bot.slack.error_codes import NO_SUCH_GROUP, is_of_place
+from bot.slack.gateway import SlackFailed
 from bot.slack.lookups import items, open_cache
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The people of each group of a workspace, None for one that Slack does not list whole.
+
+    ``refusal`` is the code with which Slack lists no group of this workspace, "" where it does.
+    """
+
+    groups: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    refusal: str = ""
 
 
 class UserGroups:
@@ -41,22 +55,31 @@ class UserGroups:
     async def members(self, groups: Iterable[str]) -> dict[str, frozenset[str]]:
         """Return the people of each of these groups; raises what Slack's client raises.
 
-        Only what the list does not hold whole is asked for by itself. A group that is gone has
-        nobody.
+        Only what the lists do not hold whole is asked for by itself. A group that is gone has
+        nobody. One that no workspace lists may be in one of which Slack lists nothing, and then it
+        is unknown who is in it: that raises SlackFailed.
         """
-        names = sorted(groups)
+        names = sorted(set(groups))
         if not names:
             return {}
-        listed: dict[str, frozenset[str]] = {}
-        for groups_of_team in await asyncio.gather(*map(self._lists.get, self._teams())):
-            listed |= groups_of_team
-        unlisted = [name for name in names if name not in listed]
-        people = await asyncio.gather(*map(self._groups.get, unlisted))
-        listed |= zip(unlisted, people, strict=True)
-        return {name: listed[name] for name in names}
+        listings = await asyncio.gather(*map(self._lists.get, self._teams()))
+        refusals = [listing.refusal for listing in listings if listing.refusal]
+        members: dict[str, frozenset[str]] = {}
+        partial: list[str] = []
+        for name in names:
+            listed = [listing.groups[name] for listing in listings if name in listing.groups]
+            if not listed and refusals:
+                raise SlackFailed(refusals[0])
+            whole_lists = [people for people in listed if people is not None]
+            if listed and len(whole_lists) == len(listed):
+                members[name] = frozenset().union(*whole_lists)
+            else:
+                partial.append(name)
+        people = await asyncio.gather(*map(self._groups.get, partial))
+        return members | dict(zip(partial, people, strict=True))
 
-    async def _list(self, team: str) -> dict[str, frozenset[str]]:
-        """Ask Slack for the people of every group that it lists whole, by group."""
+    async def _list(self, team: str) -> Listing:
+        """Ask Slack for the people of every group of a workspace."""
         groups = items(
             self._client.usergroups_list,
             "usergroups",
@@ -64,30 +87,43 @@ class UserGroups:
             include_users=True,
             team_id=team or None,
         )
-        return {
-            str(group["id"]): frozenset(group["users"]) async for group in groups if whole(group)
-        }
+        try:
+            return Listing(
+                {
+                    str(group["id"]): frozenset(group["users"]) if is_whole(group) else None
+                    async for group in groups
+                }
+            )
+        except SlackApiError as error:
+            if not is_of_place(code_of(error)):
+                raise
+            # It is an answer, and kept as one: asked at each click, it would use up Slack's limit.
+            details = {"team": team, "code": code_of(error)}
+            log.warning("user groups of a workspace not listed", extra=details)
+            return Listing(refusal=code_of(error))
 
     async def _group(self, group: str) -> frozenset[str]:
         """Ask Slack for the people of one group, in each workspace that may have it."""
         people: set[str] = set()
-        is_gone = True
+        refusals: list[str] = []
         for team in self._teams():
             members = items(
                 self._client.usergroups_users_list, "users", usergroup=group, team_id=team or None
             )
             try:
                 people.update([user async for user in members])
-                is_gone = False
             except SlackApiError as error:
-                if code_of(error) != NO_SUCH_GROUP:
+                if not is_of_place(code_of(error)):
                     raise
-        if is_gone:
+                refusals.append(code_of(error))
+        if len(refusals) == len(self._teams()):
+            if unknown := [code for code in refusals if code != NO_SUCH_GROUP]:
+                raise SlackFailed(unknown[0])
             log.warning("user group is gone", extra={"usergroup": group})
         return frozenset(people)
 
 
-def whole(group: dict[str, Any]) -> bool:
+def is_whole(group: dict[str, Any]) -> bool:
     """Whether a listed group has all of its people; Slack writes their number as a text, too."""
     people, count = group.get("users"), str(group.get("user_count") or 0)
     return isinstance(people, list) and count.isdigit() and len(people) >= int(count)

@@ -239,11 +239,7 @@ def _as_permitted(call: MethodCall, user: Json) -> Json:
 @method("usergroups.list", Tier.TWO, "usergroups:read")
 def groups(call: MethodCall) -> Json:
     team = _require_team(call)
-    groups_of_team = [
-        _described(call, group)
-        for group in call.workspace.groups.values()
-        if group.get("team_id", TEAM) == team
-    ]
+    groups_of_team = [_described(call, group) for group in call.workspace.groups_of(team).values()]
     page, metadata = call.page(groups_of_team, GROUP_PAGE)
     return {"usergroups": page, "response_metadata": metadata}
 
@@ -262,8 +258,8 @@ def _described(call: MethodCall, group: Json) -> Json:
 @method("usergroups.users.list", Tier.TWO, "usergroups:read")
 def group_members(call: MethodCall) -> Json:
     team = _require_team(call)
-    group = call.workspace.groups.get(str(call.need("usergroup")))
-    if group is None or group.get("team_id", TEAM) != team:
+    group = call.workspace.groups_of(team).get(str(call.need("usergroup")))
+    if group is None:
         raise SlackError("no_such_subteam")
     people, metadata = call.page([{"id": user} for user in group["users"]], GROUP_PAGE)
     return {"users": [person["id"] for person in people], "response_metadata": metadata}
@@ -278,6 +274,9 @@ def _require_team(call: MethodCall) -> str:
     """
     if not call.workspace.is_org_wide:
         return TEAM
-    if not call.text("team_id"):
+    team = call.text("team_id")
+    if not team:
         raise SlackError("missing_argument")
-    return call.text("team_id")
+    if team in call.workspace.teams_without_app:
+        raise SlackError("team_access_not_granted")
+    return team

@@ -107,7 +107,8 @@ class Workspace:
 
     ``clock`` is in Unix seconds. ``second_ids`` lead from a person's other id to their own.
     ``enterprise`` is the id of the Enterprise Grid that the workspace belongs to, "" for none; the
-    app of an ``is_org_wide`` one is installed for all workspaces of it.
+    app of an ``is_org_wide`` one is installed for all workspaces of it but ``teams_without_app``.
+    ``groups_elsewhere`` are groups of other workspaces, by workspace, that share an id with ours.
     ``read`` is the last ts that each person has read of each channel, by person and channel.
     ``token_refusal`` is the code with which the bot's token is refused, ``blocks_refusal`` what
     every message with blocks is refused with, ``warnings`` are those in the answers, by method.
@@ -120,6 +121,8 @@ class Workspace:
     second_ids: dict[str, str] = field(default_factory=dict)
     enterprise: str = ""
     is_org_wide: bool = False
+    teams_without_app: set[str] = field(default_factory=set)
+    groups_elsewhere: dict[str, dict[str, Json]] = field(default_factory=dict)
     groups: dict[str, Json] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
     messages: dict[str, Timeline] = field(default_factory=dict)
@@ -165,6 +168,13 @@ class Workspace:
         enterprise = (person.get("enterprise_user") or {}).get("enterprise_id")
         is_ours = enterprise == self.enterprise if self.enterprise and enterprise else False
         return is_ours or person.get("team_id", TEAM) == TEAM
+
+    def groups_of(self, team: str) -> dict[str, Json]:
+        """Return the user groups of a workspace of the enterprise, by id."""
+        groups = {
+            id_: each for id_, each in self.groups.items() if each.get("team_id", TEAM) == team
+        }
+        return groups | self.groups_elsewhere.get(team, {})
 
     def local_id(self, user: str) -> str:
         """Return a person's id in this workspace, whichever of theirs is given."""

@@ -12,11 +12,14 @@ from bot.cli.doctor_checks import (
     check_channels,
     check_slack,
     check_slack_delivery,
+    check_workspaces,
 )
+from bot.policy.config import Config, Organisation
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.methods import ALL_SCOPES
+from bot.slack.installation import Installation
 from bot.store import connect, migrate
 from bot.store.tables import VERSION_TABLE
 from tests.support.command_line import file_names, installation, run_beside, run_process
@@ -299,6 +302,20 @@ async def test_the_doctor_asks_an_app_of_the_whole_enterprise_for_its_workspaces
     assert "installed for all of the Enterprise Grid E0DEMO: those who are in T0DEMO" in (
         result.stdout
     )
+
+
+async def test_the_doctor_names_the_workspaces_that_are_closed_to_the_app(
+    slack: SlackSandbox,
+) -> None:
+    slack.workspace.join_enterprise(org_wide=True)
+    slack.workspace.teams_without_app.add("T0GONE")
+    settings = settings_for(slack.url, "http://127.0.0.1:9", "sqlite:///unused.db", socket=True)
+    config = Config(organisation=Organisation(workspaces=("T0DEMO", "T0GONE")))
+    org_wide = Installation("", "E0DEMO", is_org_wide=True)
+    with pytest.raises(CheckFailed, match=r"workspaces T0GONE \(workspace_closed\) can't be read"):
+        await check_workspaces(settings, org_wide, config)
+    slack.workspace.teams_without_app.clear()
+    await check_workspaces(settings, org_wide, config)
 
 
 async def test_the_doctor_says_of_a_workspace_alone_that_it_can_not_be_narrowed(

@@ -470,6 +470,22 @@ async def test_revoked_approvals_asks_the_rule_about_the_object_as_it_is_read(
     assert approval.actor == Actor(id=CAROL)
 
 
+async def test_revoked_approvals_are_those_of_people_who_are_gone_and_of_nobody_unanswered(
+    stage: OperationStage,
+) -> None:
+    stage.set_policy(TWO_APPROVERS)
+    await stage.preflight(stage.operation("task.approve", CAROL))
+    snapshot = await stage.services.workspaces.read(TASK)
+    stage.clock.forward(minutes=11)  # what Slack said of Carol is too old
+    await stage.slack.faults.set(Fault(on="users.info", status=500))
+    with pytest.raises(LookupFailed):
+        await revoked(stage, "task.approve", snapshot)
+    await stage.slack.faults.clear()
+    await stage.slack.faults.set(Fault(on="users.info", status=200, code="user_not_visible"))
+    [approval] = await revoked(stage, "task.approve", snapshot)
+    assert approval.actor == Actor(id=CAROL)
+
+
 async def test_revoked_approvals_are_of_this_action_alone(stage: OperationStage) -> None:
     stage.set_policy(TWO_APPROVERS)
     await stage.preflight(stage.operation("task.approve", CAROL))

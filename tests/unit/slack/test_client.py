@@ -13,6 +13,7 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.slack.methods import ALL_SCOPES
 from bot.services import Services
 from bot.slack.client import CHECK_INTERVAL, SlackClient, code_of
+from bot.slack.gateway import CannotPost, call
 from tests.support.clock import FakeClock
 from tests.support.people import ALICE, SOC
 from tests.support.slack_recorder import SlackRecorder
@@ -74,7 +75,7 @@ async def refusal(client: SlackClient) -> str:
 
 
 def asked(slack: SlackRecorder, method: str) -> int:
-    return sum(call.method == method for call in slack.calls)
+    return sum(each.method == method for each in slack.calls)
 
 
 def lines(caplog: pytest.LogCaptureFixture, level: int = logging.ERROR) -> list[Any]:
@@ -130,6 +131,51 @@ async def test_a_refused_token_is_not_taken_for_well_because_slack_is_down(
     await stepping.next_wait()
     assert not accepted.is_set()
     assert client.token_health.refusal == "token_revoked"
+
+
+OF_A_WORKSPACE = ["team_access_not_granted", "org_login_required", "team_added_to_org"]
+
+
+@pytest.mark.parametrize("code", OF_A_WORKSPACE)
+async def test_a_workspace_that_refuses_the_bot_is_a_closed_place_and_no_more(
+    client: SlackClient, slack: SlackRecorder, caplog: pytest.LogCaptureFixture, code: str
+) -> None:
+    before = asked(slack, "auth.test")
+    await slack.faults.set(Fault(on="chat.postMessage", status=200, code=code))
+    await slack.faults.set(Fault(on="auth.test", hold=True))
+    posts = [
+        asyncio.create_task(call(client.chat_postMessage(channel=SOC, text="Hello")))
+        for _ in range(5)
+    ]
+    await slack.until(lambda: asked(slack, "chat.postMessage") == len(posts))
+    await slack.faults.until_held("auth.test")
+    await slack.faults.clear("auth.test")
+    errors = await asyncio.gather(*posts, return_exceptions=True)
+    assert [(type(error), str(error)) for error in errors] == [(CannotPost, "workspace_closed")] * 5
+    assert asked(slack, "auth.test") == before + 1
+    assert client.token_health.refusal == ""
+    await client.users_info(user=ALICE)
+    [line] = lines(caplog)
+    assert (line.method, line.code, line.place) == ("chat.postMessage", code, SOC)
+
+
+@pytest.mark.parametrize("code", OF_A_WORKSPACE)
+async def test_where_the_check_is_refused_as_well_the_token_is(
+    client: SlackClient, slack: SlackRecorder, code: str
+) -> None:
+    slack.revoke_token(code)
+    assert [await refusal(client) for _ in range(5)] == [code] * 5
+    assert asked(slack, "users.info") == 1
+    assert client.token_health.refusal == code
+
+
+async def test_while_the_check_is_not_answered_a_refusal_of_a_workspace_is_trouble(
+    client: SlackClient, slack: SlackRecorder
+) -> None:
+    await slack.faults.set(Fault(on="users.info", status=200, code="team_access_not_granted"))
+    await slack.faults.set(Fault(on="auth.test", status=500))
+    assert await refusal(client) == "internal_error"
+    assert client.token_health.refusal == ""
 
 
 @pytest.mark.parametrize("slack", [ALL_SCOPES - {"users:read"}], indirect=True, ids=["fewer"])

@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.delegations import Delegation
 from bot.domain.slack import Actor
-from bot.policy.config import Config, Organisation, PolicyHolder
+from bot.policy.config import Config, Identities, Organisation, PolicyHolder
 from bot.policy.decide import Principal
 from bot.policy.rules import Role
 from bot.runtime.clock import Clock
@@ -22,8 +22,10 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.slack.directory import GROUP_PAGE
 from bot.sandbox.slack.seed import SISTER_TEAM, add_colleague
 from bot.sandbox.slack.workspace import ENTERPRISE
+from bot.slack.client import SlackClient
 from bot.slack.directory import Directory, LookupFailed
 from bot.slack.installation import Installation
+from bot.slack.person_ids import ABSENT_FOR, AT_ONCE, FEW, RETRY_INTERVAL
 from bot.store import Delegations
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, OUTSIDER, SOLO
 from tests.support.slack_recorder import SlackRecorder
@@ -56,6 +58,18 @@ class CacheClock(Clock):
 
     def monotonic(self) -> float:
         return self.passed
+
+
+class WaitingClock(CacheClock):
+    """A clock each of whose waits a test ends; ``waits`` are their seconds, and what ends them."""
+
+    def __init__(self) -> None:
+        self.waits = asyncio.Queue[tuple[float, asyncio.Event]]()
+
+    async def sleep(self, seconds: float) -> None:
+        ended = asyncio.Event()
+        self.waits.put_nowait((seconds, ended))
+        await ended.wait()
 
 
 class FixedDelegations(Delegations):
@@ -655,3 +669,135 @@ async def test_an_app_of_the_whole_enterprise_names_the_workspaces_that_it_asks_
     assert (await directory.principal(Actor(id=BOB), roles)).roles == {"approver", "sister"}
     teams = [call["team_id"] for call in lookups(slack, "usergroups.list")]
     assert sorted(teams) == [TEAM, SISTER_TEAM]
+
+
+async def open_org_wide(
+    slack: SlackRecorder,
+    client: AsyncWebClient,
+    roles: dict[str, Role],
+    clock: Clock | None = None,
+) -> Directory:
+    """Open the directory of an app of the whole enterprise, with two workspaces that count."""
+    slack.workspace.join_enterprise(org_wide=True)
+    organisation = Organisation(workspaces=(TEAM, SISTER_TEAM))
+    config = Config(roles=roles, organisation=organisation)
+    installation = Installation.read(await client.auth_test())
+    return open_directory(client, config=config, installation=installation, clock=clock)
+
+
+async def test_a_group_that_two_workspaces_list_has_the_people_of_both(
+    slack: SlackRecorder, client: AsyncWebClient
+) -> None:
+    add_group(slack, "S0BOTH", BOB)
+    add_group(slack, "S0HALF", CAROL)
+    sister = {"S0BOTH": [DAVE], "S0HALF": [f"U1FILLER{number}" for number in range(GROUP_PAGE)]}
+    slack.workspace.groups_elsewhere[SISTER_TEAM] = {
+        group: {"id": group, "users": people} for group, people in sister.items()
+    }
+    roles = {"both": Role(usergroups=("S0BOTH",)), "half": Role(usergroups=("S0HALF",))}
+    directory = await open_org_wide(slack, client, roles)
+    assert await directory.group_members("S0BOTH") == {BOB, DAVE}
+    # What one of them does not list whole is asked of both.
+    assert await directory.group_members("S0HALF") == {CAROL, *sister["S0HALF"]}
+
+
+async def test_a_workspace_that_refuses_the_bot_hides_only_what_may_be_there(
+    slack: SlackRecorder, client: AsyncWebClient, cache_clock: CacheClock
+) -> None:
+    careful = SlackClient(
+        token="xoxb-demo",
+        base_url=client.base_url,
+        session=client.session,
+        retry_handlers=[],
+    )
+    roles = {**ROLES, "denied": Role(usergroups=("S0ELSEWHERE",))}
+    directory = await open_org_wide(slack, careful, roles, cache_clock)
+    slack.workspace.teams_without_app.add(SISTER_TEAM)
+    for _ in range(3):
+        person = await directory.principal(Actor(id=BOB), ROLES)
+        assert person.roles == {"approver"}
+        assert not person.outsider
+        with pytest.raises(LookupFailed, match="workspace_closed"):
+            await directory.principal(Actor(id=BOB), roles)
+    assert careful.token_health.refusal == ""
+    teams = [call["team_id"] for call in lookups(slack, "usergroups.list")]
+    assert sorted(teams) == [TEAM, SISTER_TEAM]  # it is an answer, and kept for a minute
+    slack.workspace.teams_without_app.clear()
+    cache_clock.passed += MINUTE_LATER
+    assert (await directory.principal(Actor(id=BOB), roles)).roles == {"approver"}
+
+
+CROWD = [f"U0CROWD{number:02d}" for number in range(FEW + 1)]
+STAFF = {"staff": Role(users=(*CROWD, ALICE))}
+
+
+def add_crowd(slack: SlackRecorder) -> None:
+    """Make the workspace a part of an enterprise, with more people than are asked about singly."""
+    slack.workspace.join_enterprise()
+    for id_ in CROWD:
+        add_colleague(slack.workspace, id_, id_.title())
+
+
+async def test_ids_that_nobody_goes_by_are_not_asked_about_at_every_click(
+    slack: SlackRecorder, client: AsyncWebClient, cache_clock: CacheClock
+) -> None:
+    add_crowd(slack)
+    gone = [f"U0GONE{number:02d}" for number in range(FEW + 1)]
+    identities = Identities(users={id_: id_.lower() for id_ in (*CROWD, *gone, OUTSIDER)})
+    config = Config(roles=STAFF, identities=identities)
+    directory = open_directory(client, config=config, installation=GRID, clock=cache_clock)
+    await directory.warm_up()
+    assert len(lookups(slack, "users.list")) == 1
+    assert sorted(call["user"] for call in lookups(slack, "users.info")) == gone
+    for _ in range(3):  # only Alice herself is asked about
+        slack.calls.clear()
+        assert (await directory.principal(actor(ALICE), STAFF)).roles == {"staff"}
+        assert [call["user"] for call in lookups(slack, "users.info")] == [ALICE]
+        cache_clock.passed += MINUTE_LATER
+    # Not for ever: one may be somebody's by then.
+    cache_clock.passed += ABSENT_FOR
+    await directory.principal(actor(ALICE), STAFF)
+    assert {call["user"] for call in lookups(slack, "users.info")} == {ALICE, OUTSIDER, *gone}
+
+
+async def test_a_click_waits_for_the_list_and_does_not_ask_for_each_of_many_ids(
+    slack: SlackRecorder, client: AsyncWebClient
+) -> None:
+    add_crowd(slack)
+    directory = open_directory(client, config=Config(), installation=GRID)
+    await directory.warm_up()
+    assert lookups(slack, "users.list") == []  # until a reload the policy names nobody
+    await slack.faults.set(Fault(on="users.list", hold=True))
+    clicks = [asyncio.create_task(directory.principal(actor(user), STAFF)) for user in (ALICE, BOB)]
+    await slack.faults.until_held("users.list")
+    await slack.faults.clear()
+    assert [set(person.roles) for person in await asyncio.gather(*clicks)] == [{"staff"}, set()]
+    assert len(lookups(slack, "users.list")) == 1
+    assert {call["user"] for call in lookups(slack, "users.info")} == {ALICE, BOB}
+
+
+async def test_while_people_can_not_be_listed_few_ids_are_asked_about_at_once(
+    slack: SlackRecorder, client: AsyncWebClient
+) -> None:
+    add_crowd(slack)
+    clock = WaitingClock()
+    config = Config(roles=STAFF)
+    directory = open_directory(client, config=config, installation=GRID, clock=clock)
+    await slack.faults.set(Fault(on="users.list", status=500))
+    warming_up = asyncio.create_task(directory.warm_up())
+    seconds, ended = await clock.waits.get()
+    assert seconds == RETRY_INTERVAL
+    await directory.name(ALICE)
+    await slack.faults.set(Fault(on="users.info", hold=True))
+    click = asyncio.create_task(directory.principal(actor(ALICE), STAFF))
+    await slack.faults.until_held("users.info", AT_ONCE)
+    await client.auth_test()  # whatever was sent with them has come by now
+    assert slack.faults.held["users.info"] == AT_ONCE
+    assert len(lookups(slack, "users.list")) == 1  # not anew for each click
+    await slack.faults.clear("users.info")
+    assert (await click).roles == {"staff"}
+    await slack.faults.clear()
+    clock.passed += seconds
+    ended.set()
+    await warming_up
+    assert len(lookups(slack, "users.list")) == 2
