@@ -111,5 +111,5 @@ def test_an_answer_says_below_its_words_which_files_were_not_taken() -> None:
     assert command_help.with_unused_files(None, [file]) == command_help.how_to_attach([file])
     both = command_help.with_unused_files(answer, [file])
     assert both
-    assert both.text == "Done."
+    assert both.text.startswith("Done.\n📎 `host.png` was not attached")
     assert "`host.png` was not attached" in str([block.to_dict() for block in both.blocks])
