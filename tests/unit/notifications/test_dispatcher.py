@@ -21,7 +21,11 @@ from bot.domain.tracking import ListedObject
 from bot.notifications import dispatcher
 from bot.notifications.card import CardNotification
 from bot.notifications.dispatcher import ChannelWorker, ChannelWorkers, Dispatcher, RetryPace
-from bot.notifications.kinds import BacklogNotification, SnoozeEndedNotification
+from bot.notifications.kinds import (
+    BacklogNotification,
+    SnoozeEndedNotification,
+    SnoozeNotification,
+)
 from bot.notifications.reminder import ReminderNotification
 from bot.runtime.clock import Clock
 from bot.runtime.timeouts import Timeouts
@@ -36,7 +40,7 @@ from bot.watch.retention import POSTED_FOR
 from tests.support.clock import LeapingClock
 from tests.support.environment import policy
 from tests.support.people import ALICE, BOB, CAROL, ONCALL, SOC
-from tests.support.rendered import read
+from tests.support.rendered import button_ids, read
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
 from tests.support.watch import EVERA
@@ -430,20 +434,65 @@ async def test_run_takes_what_is_for_somebody_with_a_closed_account_to_the_fallb
     assert "I can't write to <@U0BOB> any more (`user_disabled`)" in report["text"]
 
 
-async def test_run_brings_a_card_anew_where_its_thread_is_locked(
+async def test_run_posts_beside_a_thread_that_is_locked_and_goes_on_drawing_its_card(
+    services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox
+) -> None:
+    ref = await tracked_task(services, secmaster, "Isolate", due_in=timedelta(minutes=30))
+    add(services, CardNotification(ref=ref), keys=["card"])
+    await worker(services, SOC_CHANNEL).run()
+    [card] = slack.messages(SOC)
+    slack.lock_thread(SOC, card["ts"])
+    reminders = [ReminderNotification(ref=ref)] * 2
+    snooze = SnoozeNotification(ref=ref, thread_ts=card["ts"], actor_id=ALICE)
+    add(services, *reminders, snooze, keys=["1h", "30m", "snooze"])
+    await worker(services, SOC_CHANNEL).run()
+    secmaster.world.update_task(ref.id, {"action": "CONTINUE"}, EVERA)
+    await services.cards.redraw(ref)
+    [card, *beside] = slack.messages(SOC)
+    assert button_ids(card) == []
+    assert ["nobody has decided" in read(message) for message in beside] == [True, True, False]
+    link = services.slack.permalink(SOC, card["ts"])
+    note = f"↪️ About <{link}|Isolate>, whose thread takes no replies."
+    assert all(note in read(message) for message in beside)
+    assert services.store.closed_channels.all() == []
+    assert services.store.outbox.count() == 0
+
+
+async def test_run_forgets_no_card_but_one_that_is_gone_whatever_slack_calls_it(
     services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox
 ) -> None:
     ref = await tracked_task(services, secmaster, "Isolate")
     add(services, CardNotification(ref=ref), keys=["card"])
     await worker(services, SOC_CHANNEL).run()
-    locked = Fault(
-        on="chat.postMessage", status=200, code="restricted_action_thread_locked", times=1
-    )
-    await slack.faults.set(locked)
-    add(services, ReminderNotification(ref=ref), keys=["reminder"])
+    kinds = (SlackErrorKind.THREAD_CLOSED, SlackErrorKind.MESSAGE_GONE)
+    codes = [code for kind in kinds for code in sorted(CODES[kind])]
+    for code in codes:
+        await slack.faults.set(Fault(on="chat.postMessage", status=200, code=code, times=1))
+        add(services, ReminderNotification(ref=ref), keys=[code])
+        await worker(services, SOC_CHANNEL).run()
+        cards = [m["ts"] for m in slack.messages(SOC) if m["text"].startswith("Isolate")]
+        is_gone = code in CODES[SlackErrorKind.MESSAGE_GONE]
+        assert len(cards) == (2 if is_gone else 1), code
+        for ts in cards[:-1]:
+            slack.workspace.delete(SOC, slack.stored(SOC, ts))
+    assert services.store.outbox.count() == 0
+
+
+async def test_forget_deleted_message_leaves_those_cards_that_stand(
+    services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox
+) -> None:
+    ref = await tracked_task(services, secmaster, "Isolate")
+    add(services, CardNotification(ref=ref), keys=["card"])
     await worker(services, SOC_CHANNEL).run()
-    assert len(slack.messages(SOC)) == 2
-    assert services.store.closed_channels.all() == []
+    snapshot = await services.workspaces.read(ref)
+    await services.cards.post_new(ref, snapshot, SOC)
+    [older, newer] = slack.messages(SOC)
+    slack.workspace.delete(SOC, slack.stored(SOC, newer["ts"]))
+    add(services, ReminderNotification(ref=ref), keys=["reminder"])
+    add(services, SnoozeNotification(ref=ref, thread_ts="1.000100", actor_id=ALICE), keys=["s"])
+    await worker(services, SOC_CHANNEL).run()
+    assert [card.ts for card in services.store.cards.cards_of(ref)] == [older["ts"]]
+    assert len(slack.thread(SOC, older["ts"])) == 2
     assert services.store.outbox.count() == 0
 
 
