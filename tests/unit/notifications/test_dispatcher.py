@@ -378,6 +378,7 @@ async def test_wait_or_postpone_tries_a_temporary_failure_again_in_its_place(
 async def test_wait_or_postpone_lets_the_others_pass_after_a_minute(
     services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox, clock: LeapingClock
 ) -> None:
+    services = replace(services, timeouts=replace(TIMEOUTS, post_interval=1))
     await secmaster.faults.set(Fault(on="ShowTask", status=503))
     task = secmaster.world.add_task(name="Isolate")
     add(services, CardNotification(ref=Ref(kind="task", id=task["id"])), keys=["card"])
@@ -545,6 +546,33 @@ async def test_run_posts_and_reads_nothing_while_the_token_is_refused(
     texts = [message["text"].partition(":")[0] for message in slack.messages(SOC)]
     assert texts == names
     assert services.store.outbox.count() == 0
+
+
+async def test_wait_or_postpone_lets_no_channel_wait_in_line_for_what_is_not_slacks_trouble(
+    services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox, clock: LeapingClock
+) -> None:
+    services = replace(services, timeouts=replace(TIMEOUTS, post_interval=1))
+    pace = RetryPace(VirtualClock())  # whoever waits there waits for ever
+    ill = [asyncio.create_task(pace.wait_in_line()) for _ in range(2)]
+    await slack.faults.set(
+        Fault(on="chat.postMessage", status=200, code="invalid_arguments", times=1)
+    )
+    for status in (403, 503):
+        await secmaster.faults.set(Fault(on="ShowTask", status=status, times=1))
+    tasks = [secmaster.world.add_task(name=name) for name in ("Isolate a", "Isolate b")]
+    cards = [CardNotification(ref=Ref(kind="task", id=task["id"])) for task in tasks]
+    parade = NotificationEnvelope(kind="parade")
+    enqueue(services, 1)
+    add(services, parade, *cards, keys=["parade", "refused", "in trouble"])
+    entries = services.store.outbox.ready_entries(SOC_CHANNEL, services.clock.now(), 4)
+    services.store.outbox.mark_sending(entries[3:], services.process_id, services.clock.now())
+    clock.forward(minutes=2)  # it has kept its place for long enough
+    enqueue(services, 2)
+    async with asyncio.timeout(5):
+        await ChannelWorker(services, SOC_CHANNEL, pace).run()
+    assert announced(slack, SOC) == [2]
+    assert services.store.outbox.count() == 4
+    await asyncio.gather(*ill)  # something was posted
 
 
 # RetryPace.
