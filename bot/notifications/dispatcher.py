@@ -157,9 +157,13 @@ class RetryPace:
             self._next_at = self._clock.now() + timedelta(seconds=BETWEEN_RETRIES)
 
     def posted(self, destination: Destination) -> None:
-        """Record that a destination takes messages."""
-        self._failures.pop(destination, None)
+        """Record that a destination takes messages, and with it that Slack does."""
+        self.recovered(destination)
         self._posted.set()
+
+    def recovered(self, destination: Destination) -> None:
+        """Record that the trouble of a destination is over: its pauses begin anew."""
+        self._failures.pop(destination, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +196,8 @@ class ChannelWorker:
             except Exception as error:  # noqa: BLE001 - it is logged, and the others go on
                 await self.wait_or_postpone(entry, error)
             else:
-                self.pace.posted(self.destination)
                 if is_posted:
+                    self.pace.posted(self.destination)
                     await services.clock.sleep(services.timeouts.post_interval)
 
     async def process(self, entry: OutboxEntry) -> bool:
@@ -250,6 +254,7 @@ class ChannelWorker:
         ]
         await asyncio.to_thread(outbox.add, personal, now)
         await asyncio.to_thread(outbox.mark_done, [entry.number], now, opens=self.destination)
+        self.pace.recovered(self.destination)  # nothing is ever posted to a group itself
 
     async def forget_deleted_message(self, entry: OutboxEntry) -> bool:
         """Forget the message that an entry belongs under, which somebody deleted.

@@ -21,6 +21,7 @@ from bot.domain.tracking import ListedObject
 from bot.notifications import dispatcher
 from bot.notifications.card import CardNotification
 from bot.notifications.dispatcher import ChannelWorker, ChannelWorkers, Dispatcher, RetryPace
+from bot.notifications.failure_details import FailureDetailsNotification
 from bot.notifications.kinds import (
     BacklogNotification,
     SnoozeEndedNotification,
@@ -639,6 +640,42 @@ async def test_retry_pace_lets_all_in_line_try_once_something_is_posted() -> Non
     posting = [asyncio.create_task(post(number)) for number in range(10)]
     await clock.run(dispatcher.RETRY_PAUSES[0] + dispatcher.BETWEEN_RETRIES)
     assert all(task.done() for task in posting)
+
+
+async def test_run_lets_those_in_line_try_for_nothing_but_a_message_that_is_posted(
+    services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox
+) -> None:
+    clock = VirtualClock()
+    pace = RetryPace(clock)
+    [first, second] = [asyncio.create_task(pace.wait_in_line()) for _ in range(2)]
+    task = secmaster.world.add_task(name="Isolate")
+    secmaster.world.update_task(task["id"], {"action": "CONTINUE"}, EVERA)
+    over = CardNotification(ref=Ref(kind="task", id=task["id"]))
+    gone = FailureDetailsNotification(ref=Ref(kind="instance", id="gone"), thread_ts="1.000100")
+    add(services, over, gone, keys=["over", "gone"])
+    enqueue(services, 1, to="S0SOC")
+    for destination in (SOC_CHANNEL, Destination.parse("S0SOC")):
+        await ChannelWorker(services, destination, pace).run()
+    await clock.run(0)
+    assert (first.done(), second.done()) == (True, False)
+    assert len(services.store.outbox.ready_destinations(services.clock.now())) == 2  # its members
+    enqueue(services, 2)
+    await ChannelWorker(services, SOC_CHANNEL, pace).run()
+    assert announced(slack, SOC) == [2]
+    await second
+
+
+async def test_retry_pace_begins_anew_for_a_group_once_its_members_are_known(
+    services: Services, clock: LeapingClock
+) -> None:
+    pace, group = RetryPace(clock), Destination.parse("S0SOC")
+    for _ in range(3):
+        await pace.wait(group)
+    enqueue(services, 1, to=group.id)
+    await ChannelWorker(services, group, pace).run()
+    clock.pauses.clear()
+    await pace.wait(group)
+    assert clock.pauses[0] == dispatcher.RETRY_PAUSES[0]
 
 
 async def test_retry_pace_begins_anew_once_something_is_posted() -> None:
