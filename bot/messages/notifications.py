@@ -7,7 +7,7 @@ from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import RetryResult, TrackedObject
-from bot.messages.blocks import Message, context, new_message, section, text_message
+from bot.messages.blocks import Message, context, link, new_message, section, text_message
 from bot.messages.fields import INSTANCE_STATES
 from bot.messages.lists import SHOW, object_row
 from bot.messages.text import (
@@ -173,6 +173,17 @@ def with_origin(
     if not notes:
         return message
     return Message(message.text, (context(" ".join(notes)), *message.blocks))
+
+
+def outside_thread(message: Message, name: str, permalink: str) -> Message:
+    """Put above a message for a thread that takes no replies what it is about, with a link.
+
+    ``name`` is that of the thread's object, "" where it is not known.
+    """
+    name = name or "a message here"
+    about = link(permalink, name) or inline(name)
+    note = context(f"↪️ About {about}, whose thread takes no replies.")
+    return Message(message.text, (note, *message.blocks))
 
 
 def _escalation_text(route: str) -> str:

@@ -157,9 +157,13 @@ class RetryPace:
             self._next_at = self._clock.now() + timedelta(seconds=BETWEEN_RETRIES)
 
     def posted(self, destination: Destination) -> None:
-        """Record that a destination takes messages."""
-        self._failures.pop(destination, None)
+        """Record that a destination takes messages, and with it that Slack does."""
+        self.recovered(destination)
         self._posted.set()
+
+    def recovered(self, destination: Destination) -> None:
+        """Record that the trouble of a destination is over: its pauses begin anew."""
+        self._failures.pop(destination, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,16 +187,17 @@ class ChannelWorker:
             try:
                 is_posted = await self.process(entry)
             except CannotPost as error:
-                if error.kind is not SlackErrorKind.MESSAGE_GONE:
+                if error.kind is SlackErrorKind.PLACE_CLOSED:
                     await fallback.report_closed(services, self.destination, error.code)
                     return
-                if not await self.forget_deleted_message(entry):
+                is_gone = error.kind is SlackErrorKind.MESSAGE_GONE
+                if not (is_gone and await self.forget_deleted_message(entry)):
                     await self.wait_or_postpone(entry, error)
             except Exception as error:  # noqa: BLE001 - it is logged, and the others go on
                 await self.wait_or_postpone(entry, error)
             else:
-                self.pace.posted(self.destination)
                 if is_posted:
+                    self.pace.posted(self.destination)
                     await services.clock.sleep(services.timeouts.post_interval)
 
     async def process(self, entry: OutboxEntry) -> bool:
@@ -249,12 +254,13 @@ class ChannelWorker:
         ]
         await asyncio.to_thread(outbox.add, personal, now)
         await asyncio.to_thread(outbox.mark_done, [entry.number], now, opens=self.destination)
+        self.pace.recovered(self.destination)  # nothing is ever posted to a group itself
 
     async def forget_deleted_message(self, entry: OutboxEntry) -> bool:
-        """Forget the message that an entry belongs under, which somebody deleted or locked.
+        """Forget the message that an entry belongs under, which somebody deleted.
 
-        The next attempt posts the object's card anew; what belongs into a thread is dropped.
-        Returns whether there was anything to forget.
+        The next attempt is made under an older card of the object, or posts one anew; what belongs
+        into a thread is dropped. Returns whether there was anything to forget.
         """
         store, notification = self.services.store, entry.notification
         channel = await slack_channel(self.services, self.destination)
@@ -263,14 +269,18 @@ class ChannelWorker:
             if notification.ref
             else []
         )
-        cards = [card for card in cards if card.channel == channel]
-        for card in cards:
+        thread = notification.thread_ts
+        # The newest is the one that was tried. The others may stand, and would never be drawn.
+        card = next(
+            (card for card in cards if card.channel == channel and thread in ("", card.ts)), None
+        )
+        if card:
             await asyncio.to_thread(store.cards.forget_card, card)
-        if notification.thread_ts:
+        if thread:
             log.warning("a thread is gone", extra={"dedupe_key": entry.dedupe_key})
             now = self.services.clock.now()
             await asyncio.to_thread(store.outbox.mark_done, [entry.number], now)
-        return bool(cards or notification.thread_ts)
+        return bool(card or thread)
 
     async def wait_or_postpone(self, entry: OutboxEntry, error: Exception) -> None:
         """Wait where trouble may pass soon, else leave the entry for later.
@@ -292,7 +302,12 @@ class ChannelWorker:
         longest = POSTPONED_BY if may_pass else POSTPONED_AT_MOST
         until = services.clock.now() + min(max(POSTPONED_BY, tried_for), longest)
         await asyncio.to_thread(services.store.outbox.postpone, [entry.number], until)
-        await self.pace.wait_in_line()
+        # What was refused for itself holds up nothing; and where it is SecMaster that does not
+        # answer, nobody waits behind the channels that Slack does not answer.
+        if may_pass and isinstance(error, SecMasterError):
+            await services.clock.sleep(services.timeouts.post_interval)
+        elif may_pass:
+            await self.pace.wait_in_line()
 
 
 async def first_of(*waits: Coroutine[Any, Any, object]) -> None:

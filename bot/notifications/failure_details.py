@@ -26,7 +26,7 @@ class FailureDetailsNotification(Notification):
         if not self.thread_ts:  # it belongs under a card in a channel that is closed by now
             return False
         try:
-            await self.share(posting)
+            return await self.share(posting)
         except SlackFailed as error:
             if error.is_temporary:
                 raise
@@ -35,24 +35,27 @@ class FailureDetailsNotification(Notification):
                 extra={"dedupe_key": posting.entry.dedupe_key, "code": error.code},
             )
             return False
-        return True
 
-    async def share(self, posting: Posting) -> None:
-        """Upload the file into the thread, unless an earlier attempt did; raises SlackFailed."""
+    async def share(self, posting: Posting) -> bool:
+        """Upload the file into the thread, unless an earlier attempt did; raises SlackFailed.
+
+        Returns whether it is there: a run that goes on by now needs none.
+        """
         slack, channel, thread = posting.services.slack, posting.channel, self.thread_ts
         try:
             run = await posting.services.workspaces.read(self.ref)
         except NotFound:
-            return
+            return False
         if not isinstance(run, Instance) or run.failed_node is None:
-            return
+            return False
         name = f"{run.failed_node.action_id or run.id}-{run.retry_count}.txt"
         since = posting.entry.sending_at
         if since and await slack.has_file(channel, thread, name, since):
-            return
+            return True
         content = messages.failure_groups.failure_details(run)
         comment = messages.failure_groups.DETAILS_COMMENT
         await slack.share_file(channel, thread, name, content, comment)
+        return True
 
 
 async def enqueue_if_long(posting: Posting, ref: Ref, snapshot: Snapshot, card_ts: str) -> None:

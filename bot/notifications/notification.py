@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from pydantic import ConfigDict
 
@@ -23,6 +24,8 @@ from bot.messages import Message
 from bot.policy.routes import Route
 from bot.secmaster import NotFound
 from bot.services import Services
+from bot.slack.error_codes import SlackErrorKind
+from bot.slack.gateway import CannotPost
 
 LATE_AFTER = timedelta(minutes=15)  # a message that comes later than this says so
 
@@ -62,16 +65,30 @@ class Posting:
         """Post a message once, into the channel or a thread; ``broadcast`` shows a reply in both.
 
         In a fallback channel it names the channel that it was meant for, and it says if it is late.
+        Where the thread takes no replies it is posted in the channel, and says what it is about.
         """
         intended = self.entry.notification.intended_channel
-        await self.services.slack.post(
+        message = messages.notifications.with_origin(message, intended, late_since=self.late_since)
+        post = partial(
+            self.services.slack.post,
             self.channel,
-            messages.notifications.with_origin(message, intended, late_since=self.late_since),
-            self.metadata,
-            thread=thread,
+            metadata=self.metadata,
             posted_since=self.entry.sending_at,
-            broadcast=broadcast,
         )
+        try:
+            await post(message, thread=thread, broadcast=broadcast)
+        except CannotPost as error:
+            if error.kind is not SlackErrorKind.THREAD_CLOSED or not thread:
+                raise
+            await post(await self.outside_thread(message, thread))
+
+    async def outside_thread(self, message: Message, thread: str) -> Message:
+        """Return a message for a thread as it stands beside it, with a link to the thread."""
+        cards = await asyncio.to_thread(self.services.store.cards.cards_at, self.channel, thread)
+        ref = self.entry.notification.ref
+        name = next((card.title for card in cards if card.ref == ref), "")
+        permalink = self.services.slack.permalink(self.channel, thread)
+        return messages.notifications.outside_thread(message, name, permalink)
 
     async def find_posted(self) -> str:
         """Return the ts of the entry's message in the channel, "" where it has none yet."""

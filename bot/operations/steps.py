@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -53,19 +54,29 @@ RETRY_OPTIONS: StepOptions = {
 }
 
 
+# Whether the current step runs for another time within one attempt of DBOS's, which knows nothing
+# of that.
+_runs_again: ContextVar[bool] = ContextVar("runs_again", default=False)
+
+
 async def _while_token_lasts(services: Services, run: Callable[[], Awaitable[R]]) -> R:
     """Return what a step returns, which waits for as long as Slack refuses our token.
 
     Somebody has to mend that: the attempts that a step has would be spent by then.
     """
-    while True:
-        try:
-            return await run()
-        except SlackFailed as error:
-            if error.kind is not SlackErrorKind.TOKEN_REFUSED:
-                raise
-        with services.tracker.waiting():
-            await services.slack.token.until_accepted()
+    first_run = _runs_again.set(False)
+    try:
+        while True:
+            try:
+                return await run()
+            except SlackFailed as error:
+                if error.kind is not SlackErrorKind.TOKEN_REFUSED:
+                    raise
+            _runs_again.set(True)
+            with services.tracker.waiting():
+                await services.slack.token.until_accepted()
+    finally:
+        _runs_again.reset(first_run)
 
 
 async def record_step(
@@ -126,6 +137,14 @@ def attempts_before() -> int:
     return (status.current_attempt or 0) if status else 0
 
 
+def ran_before() -> bool:
+    """Return whether this step ran before in this run of its workflow, and may have had effects.
+
+    It did at an earlier attempt, or before Slack refused our token: that is no attempt more.
+    """
+    return _runs_again.get() or attempts_before() > 0
+
+
 def is_last_attempt(attempts: int) -> bool:
     """Return whether a step that wants no more than so many attempts is at the last of them."""
     return DBOS.step_status is None or attempts_before() + 1 >= attempts
@@ -134,7 +153,7 @@ def is_last_attempt(attempts: int) -> bool:
 def posted_since(services: Services, operation: Operation) -> datetime | None:
     """Return since when this step's message may stand in Slack already; None if it can't.
 
-    It may where the operation was begun before, or at a second attempt of the step.
+    It may where the operation was begun before, or the step ran before.
     """
-    may_stand = services.is_resumed(operation) or attempts_before()
+    may_stand = services.is_resumed(operation) or ran_before()
     return operation.accepted_at if may_stand else None

@@ -20,7 +20,7 @@ from bot.operations.step_results import (
     UploadResult,
     ended,
 )
-from bot.operations.steps import attempts_before, record_step, run_side_by_side, run_step
+from bot.operations.steps import ran_before, record_step, run_side_by_side, run_step
 from bot.operations.transitions import WRITES, Effect, State
 from bot.services import Services
 from bot.store import is_database_fault
@@ -192,7 +192,7 @@ class OperationRunner:
         services, operation = self.services, state.operation
 
         async def concluded() -> R:
-            if not attempts_before():
+            if not ran_before():
                 services.tracker.count_step(operation.id)
             resumed = services.tracker.may_have_run(operation.id)
             end = await write.recorded_end(services, operation) if resumed else None

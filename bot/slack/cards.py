@@ -277,6 +277,9 @@ class Cards:
         for card, error in zip(cards, results, strict=True):
             if isinstance(error, SlackFailed) and not error.is_temporary:
                 log.warning("card not redrawn", extra={"ref": str(card.ref), "code": error.code})
+                # One that can't be edited stays a card as it is. Its buttons are safe, as a press
+                # is compared with the object first. A new one would not do: where a workspace
+                # bounds the time for edits, every change would bring another card.
                 if error.code == MESSAGE_DELETED:
                     deleted.append(card)
             elif error:

@@ -14,7 +14,8 @@ class SlackErrorKind(StrEnum):
     PASSES = "passes"  # trouble of the moment
     TOKEN_REFUSED = "token refused"  # noqa: S105 - no call is answered until it is taken again
     PLACE_CLOSED = "place closed"  # this channel or person can't be written to
-    MESSAGE_GONE = "message gone"  # a message or thread is missing or locked: not its channel
+    MESSAGE_GONE = "message gone"  # a message, or the one that a thread hangs on, is not there
+    THREAD_CLOSED = "thread closed"  # the message stands, and takes no replies
     MESSAGE_REFUSED = "message refused"  # what we sent: a simpler message may be taken
     SCOPE_MISSING = "scope missing"  # the app was installed without a scope
     CALL_REFUSED = "call refused"  # this one call, however often it is made
@@ -86,14 +87,16 @@ CODES: dict[SlackErrorKind, frozenset[str]] = {
     ),
     SlackErrorKind.MESSAGE_GONE: frozenset(
         {
-            "cannot_reply_to_message",
-            "cant_update_message",
-            "edit_window_closed",
-            "invalid_thread_ts",
             "message_not_found",
+            "thread_not_found",
+        }
+    ),
+    SlackErrorKind.THREAD_CLOSED: frozenset(
+        {
+            "cannot_reply_to_message",
+            "invalid_thread_ts",
             "restricted_action_non_threadable_channel",
             "restricted_action_thread_locked",
-            "thread_not_found",
         }
     ),
     SlackErrorKind.MESSAGE_REFUSED: frozenset(
@@ -130,6 +133,9 @@ CODES: dict[SlackErrorKind, frozenset[str]] = {
             "not_visible",
             "template_not_visible",
             "users_not_found",
+            # The message stands as it is.
+            "cant_update_message",
+            "edit_window_closed",
             # Somebody was faster, or too slow.
             "exchanged_trigger_id",
             "expired_trigger_id",
@@ -247,6 +253,7 @@ def may_pass(kind: SlackErrorKind) -> bool:
         case (
             SlackErrorKind.PLACE_CLOSED
             | SlackErrorKind.MESSAGE_GONE
+            | SlackErrorKind.THREAD_CLOSED
             | SlackErrorKind.MESSAGE_REFUSED
             | SlackErrorKind.SCOPE_MISSING
             | SlackErrorKind.CALL_REFUSED

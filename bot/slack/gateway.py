@@ -62,9 +62,10 @@ class CannotPost(SlackFailed):
 
     @property
     def kind(self) -> SlackErrorKind:
-        """Whether the place is closed, or only a message or thread in it."""
-        gone = super().kind is SlackErrorKind.MESSAGE_GONE
-        return SlackErrorKind.MESSAGE_GONE if gone else SlackErrorKind.PLACE_CLOSED
+        """Whether the place is closed, or only a thread in it, or a message there is gone."""
+        kind = super().kind
+        is_place_open = kind in (SlackErrorKind.MESSAGE_GONE, SlackErrorKind.THREAD_CLOSED)
+        return kind if is_place_open else SlackErrorKind.PLACE_CLOSED
 
 
 class MessageRefused(SlackFailed):
@@ -79,7 +80,9 @@ def failure_of(error: SlackApiError) -> SlackFailed:
     """Return Slack's refusal as an error of ours."""
     code = code_of(error)
     match kind_of(code):
-        case SlackErrorKind.PLACE_CLOSED | SlackErrorKind.MESSAGE_GONE:
+        case (
+            SlackErrorKind.PLACE_CLOSED | SlackErrorKind.MESSAGE_GONE | SlackErrorKind.THREAD_CLOSED
+        ):
             return CannotPost(code)
         case SlackErrorKind.MESSAGE_REFUSED:
             return MessageRefused(code, reasons_of(error))

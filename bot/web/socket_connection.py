@@ -189,6 +189,7 @@ def _refusal(code: str) -> str:
         case (
             SlackErrorKind.PLACE_CLOSED
             | SlackErrorKind.MESSAGE_GONE
+            | SlackErrorKind.THREAD_CLOSED
             | SlackErrorKind.MESSAGE_REFUSED
             | SlackErrorKind.CALL_REFUSED
         ):

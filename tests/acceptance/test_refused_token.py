@@ -1,6 +1,8 @@
 """Slack refuses the bot's token: all stands still, somebody is told, and nothing is lost."""
 
+import asyncio
 import logging
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -8,10 +10,14 @@ import pytest
 
 from bot.app import App, StartError
 from bot.cli.demo_story import POLICY
+from bot.domain.operations import OperationState, Outcome, PolicyTerms
 from bot.domain.slack import Destination
+from bot.operations import replies, steps
+from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from tests.support.environment import BotEnvironment, policy, settings_for
-from tests.support.people import ALICE, SOC
+from tests.support.operations import OperationStage
+from tests.support.people import ALICE, ONCALL, SOC
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.watch import ROUTES, first_poll_finished
 
@@ -87,6 +93,37 @@ async def test_nothing_is_posted_or_read_for_it_until_it_is_taken_again_and_then
     assert not [record for record in lines(caplog, logging.WARNING) if record.name == "dbos"]
     [began] = lines(caplog, logging.CRITICAL)
     assert vars(began)["code"] == "token_revoked"
+
+
+@pytest.mark.parametrize("rules", [POLICY])
+async def test_what_was_posted_when_the_token_was_refused_beside_it_is_not_posted_again(
+    environment: BotEnvironment,
+) -> None:
+    slack, services = environment.slack, environment.app.services
+    stage = OperationStage(services, slack, environment.secmaster, environment.clock)
+    terms = PolicyTerms(break_glass_channel=ONCALL)
+    operation = stage.operation("task.approve", terms=terms.model_dump())
+    outcome = Outcome(state=OperationState.DONE)
+    await slack.faults.set(Fault(on="chat.postMessage", hang_up=True, applied=True, times=1))
+    runs: list[bool] = []
+
+    async def refused_once() -> None:
+        runs.append(steps.ran_before())
+        if len(runs) == 1:
+            await slack.until(lambda: slack.messages(ONCALL))  # and the answer to that is lost
+            slack.revoke_token()
+        await services.slack.open_dm(ALICE)
+
+    announce = partial(replies.announce_break_glass, services, operation, outcome)
+    report = asyncio.create_task(steps.run_side_by_side(services, "report", refused_once, announce))
+    await services.slack.token.until_refused()
+    slack.restore_token()
+    await services.slack.client.auth_test()
+    await report
+    [announcement] = slack.messages(ONCALL)
+    assert f"<@{ALICE}>" in announcement["text"]
+    assert runs == [False, True]
+    assert not steps.ran_before()
 
 
 def shown_tasks(environment: BotEnvironment) -> int:

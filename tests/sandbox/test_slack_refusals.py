@@ -63,3 +63,18 @@ async def test_a_call_is_carried_out_with_a_warning(
     assert answer["warning"] == "invalid_metadata"
     assert answer["response_metadata"]["warnings"] == ["invalid_metadata"]
     assert [message["text"] for message in slack.messages(SOC)] == ["t"]
+
+
+async def test_a_locked_thread_takes_no_replies_and_its_channel_does(
+    slack: SlackSandbox, client: AsyncWebClient, session: aiohttp.ClientSession
+) -> None:
+    ts = (await client.chat_postMessage(channel=SOC, text="t"))["ts"]
+    await client.chat_postMessage(channel=SOC, text="reply", thread_ts=ts)
+    assert await order(slack, session, "lock_thread", channel=SOC, ts=ts) == 200
+    with pytest.raises(SlackApiError, match="restricted_action_thread_locked"):
+        await client.chat_postMessage(channel=SOC, text="late", thread_ts=ts)
+    await client.chat_postMessage(channel=SOC, text="beside")
+    await client.chat_update(channel=SOC, ts=ts, text="changed")
+    replies = await client.conversations_replies(channel=SOC, ts=ts)
+    assert [message["text"] for message in replies["messages"]] == ["changed", "reply"]
+    assert await order(slack, session, "lock_thread", channel=SOC, ts="1.0") == 404

@@ -24,6 +24,14 @@ class AdminActions:
         self._find_channel(channel).is_archived = False
         self.workspace.changes.happened()
 
+    def lock_thread(self, channel: str, ts: str) -> None:
+        """Lock the thread of a message, which can then be read and not replied in."""
+        message = self.workspace.message(channel, ts)
+        if message is None:
+            raise ValueError(f"there is no message {ts} in {channel} to lock")
+        message["is_locked"] = True
+        self.workspace.touch(message)
+
     def remove_bot(self, channel: str) -> None:
         """Take the app out of a channel; a private one is then invisible to it."""
         target = self._find_channel(channel)

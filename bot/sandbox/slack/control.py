@@ -56,6 +56,7 @@ class Control:
             self.queries.mark,
             self.admin.archive,
             self.admin.unarchive,
+            self.admin.lock_thread,
             self.admin.remove_bot,
             self.admin.add_bot,
             self.admin.revoke_token,

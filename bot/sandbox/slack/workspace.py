@@ -228,6 +228,8 @@ class Workspace:
         stored = {"type": "message", "team": TEAM, **message, "ts": self.ts()}
         if root is not None:
             root = self.message(channel, root.get("thread_ts", thread_ts)) or root
+            if root.get("is_locked"):
+                raise SlackError("restricted_action_thread_locked")
             stored["thread_ts"] = root["ts"]
         self.messages.setdefault(channel, Timeline()).put(stored)
         self._channel_of[stored["ts"]] = channel

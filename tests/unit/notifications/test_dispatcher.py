@@ -21,7 +21,12 @@ from bot.domain.tracking import ListedObject
 from bot.notifications import dispatcher
 from bot.notifications.card import CardNotification
 from bot.notifications.dispatcher import ChannelWorker, ChannelWorkers, Dispatcher, RetryPace
-from bot.notifications.kinds import BacklogNotification, SnoozeEndedNotification
+from bot.notifications.failure_details import FailureDetailsNotification
+from bot.notifications.kinds import (
+    BacklogNotification,
+    SnoozeEndedNotification,
+    SnoozeNotification,
+)
 from bot.notifications.reminder import ReminderNotification
 from bot.runtime.clock import Clock
 from bot.runtime.timeouts import Timeouts
@@ -36,7 +41,7 @@ from bot.watch.retention import POSTED_FOR
 from tests.support.clock import LeapingClock
 from tests.support.environment import policy
 from tests.support.people import ALICE, BOB, CAROL, ONCALL, SOC
-from tests.support.rendered import read
+from tests.support.rendered import button_ids, read
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
 from tests.support.watch import EVERA
@@ -374,6 +379,7 @@ async def test_wait_or_postpone_tries_a_temporary_failure_again_in_its_place(
 async def test_wait_or_postpone_lets_the_others_pass_after_a_minute(
     services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox, clock: LeapingClock
 ) -> None:
+    services = replace(services, timeouts=replace(TIMEOUTS, post_interval=1))
     await secmaster.faults.set(Fault(on="ShowTask", status=503))
     task = secmaster.world.add_task(name="Isolate")
     add(services, CardNotification(ref=Ref(kind="task", id=task["id"])), keys=["card"])
@@ -430,20 +436,65 @@ async def test_run_takes_what_is_for_somebody_with_a_closed_account_to_the_fallb
     assert "I can't write to <@U0BOB> any more (`user_disabled`)" in report["text"]
 
 
-async def test_run_brings_a_card_anew_where_its_thread_is_locked(
+async def test_run_posts_beside_a_thread_that_is_locked_and_goes_on_drawing_its_card(
+    services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox
+) -> None:
+    ref = await tracked_task(services, secmaster, "Isolate", due_in=timedelta(minutes=30))
+    add(services, CardNotification(ref=ref), keys=["card"])
+    await worker(services, SOC_CHANNEL).run()
+    [card] = slack.messages(SOC)
+    slack.lock_thread(SOC, card["ts"])
+    reminders = [ReminderNotification(ref=ref)] * 2
+    snooze = SnoozeNotification(ref=ref, thread_ts=card["ts"], actor_id=ALICE)
+    add(services, *reminders, snooze, keys=["1h", "30m", "snooze"])
+    await worker(services, SOC_CHANNEL).run()
+    secmaster.world.update_task(ref.id, {"action": "CONTINUE"}, EVERA)
+    await services.cards.redraw(ref)
+    [card, *beside] = slack.messages(SOC)
+    assert button_ids(card) == []
+    assert ["nobody has decided" in read(message) for message in beside] == [True, True, False]
+    link = services.slack.permalink(SOC, card["ts"])
+    note = f"↪️ About <{link}|Isolate>, whose thread takes no replies."
+    assert all(note in read(message) for message in beside)
+    assert services.store.closed_channels.all() == []
+    assert services.store.outbox.count() == 0
+
+
+async def test_run_forgets_no_card_but_one_that_is_gone_whatever_slack_calls_it(
     services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox
 ) -> None:
     ref = await tracked_task(services, secmaster, "Isolate")
     add(services, CardNotification(ref=ref), keys=["card"])
     await worker(services, SOC_CHANNEL).run()
-    locked = Fault(
-        on="chat.postMessage", status=200, code="restricted_action_thread_locked", times=1
-    )
-    await slack.faults.set(locked)
-    add(services, ReminderNotification(ref=ref), keys=["reminder"])
+    kinds = (SlackErrorKind.THREAD_CLOSED, SlackErrorKind.MESSAGE_GONE)
+    codes = [code for kind in kinds for code in sorted(CODES[kind])]
+    for code in codes:
+        await slack.faults.set(Fault(on="chat.postMessage", status=200, code=code, times=1))
+        add(services, ReminderNotification(ref=ref), keys=[code])
+        await worker(services, SOC_CHANNEL).run()
+        cards = [m["ts"] for m in slack.messages(SOC) if m["text"].startswith("Isolate")]
+        is_gone = code in CODES[SlackErrorKind.MESSAGE_GONE]
+        assert len(cards) == (2 if is_gone else 1), code
+        for ts in cards[:-1]:
+            slack.workspace.delete(SOC, slack.stored(SOC, ts))
+    assert services.store.outbox.count() == 0
+
+
+async def test_forget_deleted_message_leaves_those_cards_that_stand(
+    services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox
+) -> None:
+    ref = await tracked_task(services, secmaster, "Isolate")
+    add(services, CardNotification(ref=ref), keys=["card"])
     await worker(services, SOC_CHANNEL).run()
-    assert len(slack.messages(SOC)) == 2
-    assert services.store.closed_channels.all() == []
+    snapshot = await services.workspaces.read(ref)
+    await services.cards.post_new(ref, snapshot, SOC)
+    [older, newer] = slack.messages(SOC)
+    slack.workspace.delete(SOC, slack.stored(SOC, newer["ts"]))
+    add(services, ReminderNotification(ref=ref), keys=["reminder"])
+    add(services, SnoozeNotification(ref=ref, thread_ts="1.000100", actor_id=ALICE), keys=["s"])
+    await worker(services, SOC_CHANNEL).run()
+    assert [card.ts for card in services.store.cards.cards_of(ref)] == [older["ts"]]
+    assert len(slack.thread(SOC, older["ts"])) == 2
     assert services.store.outbox.count() == 0
 
 
@@ -496,6 +547,33 @@ async def test_run_posts_and_reads_nothing_while_the_token_is_refused(
     texts = [message["text"].partition(":")[0] for message in slack.messages(SOC)]
     assert texts == names
     assert services.store.outbox.count() == 0
+
+
+async def test_wait_or_postpone_lets_no_channel_wait_in_line_for_what_is_not_slacks_trouble(
+    services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox, clock: LeapingClock
+) -> None:
+    services = replace(services, timeouts=replace(TIMEOUTS, post_interval=1))
+    pace = RetryPace(VirtualClock())  # whoever waits there waits for ever
+    ill = [asyncio.create_task(pace.wait_in_line()) for _ in range(2)]
+    await slack.faults.set(
+        Fault(on="chat.postMessage", status=200, code="invalid_arguments", times=1)
+    )
+    for status in (403, 503):
+        await secmaster.faults.set(Fault(on="ShowTask", status=status, times=1))
+    tasks = [secmaster.world.add_task(name=name) for name in ("Isolate a", "Isolate b")]
+    cards = [CardNotification(ref=Ref(kind="task", id=task["id"])) for task in tasks]
+    parade = NotificationEnvelope(kind="parade")
+    enqueue(services, 1)
+    add(services, parade, *cards, keys=["parade", "refused", "in trouble"])
+    entries = services.store.outbox.ready_entries(SOC_CHANNEL, services.clock.now(), 4)
+    services.store.outbox.mark_sending(entries[3:], services.process_id, services.clock.now())
+    clock.forward(minutes=2)  # it has kept its place for long enough
+    enqueue(services, 2)
+    async with asyncio.timeout(5):
+        await ChannelWorker(services, SOC_CHANNEL, pace).run()
+    assert announced(slack, SOC) == [2]
+    assert services.store.outbox.count() == 4
+    await asyncio.gather(*ill)  # something was posted
 
 
 # RetryPace.
@@ -562,6 +640,42 @@ async def test_retry_pace_lets_all_in_line_try_once_something_is_posted() -> Non
     posting = [asyncio.create_task(post(number)) for number in range(10)]
     await clock.run(dispatcher.RETRY_PAUSES[0] + dispatcher.BETWEEN_RETRIES)
     assert all(task.done() for task in posting)
+
+
+async def test_run_lets_those_in_line_try_for_nothing_but_a_message_that_is_posted(
+    services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox
+) -> None:
+    clock = VirtualClock()
+    pace = RetryPace(clock)
+    [first, second] = [asyncio.create_task(pace.wait_in_line()) for _ in range(2)]
+    task = secmaster.world.add_task(name="Isolate")
+    secmaster.world.update_task(task["id"], {"action": "CONTINUE"}, EVERA)
+    over = CardNotification(ref=Ref(kind="task", id=task["id"]))
+    gone = FailureDetailsNotification(ref=Ref(kind="instance", id="gone"), thread_ts="1.000100")
+    add(services, over, gone, keys=["over", "gone"])
+    enqueue(services, 1, to="S0SOC")
+    for destination in (SOC_CHANNEL, Destination.parse("S0SOC")):
+        await ChannelWorker(services, destination, pace).run()
+    await clock.run(0)
+    assert (first.done(), second.done()) == (True, False)
+    assert len(services.store.outbox.ready_destinations(services.clock.now())) == 2  # its members
+    enqueue(services, 2)
+    await ChannelWorker(services, SOC_CHANNEL, pace).run()
+    assert announced(slack, SOC) == [2]
+    await second
+
+
+async def test_retry_pace_begins_anew_for_a_group_once_its_members_are_known(
+    services: Services, clock: LeapingClock
+) -> None:
+    pace, group = RetryPace(clock), Destination.parse("S0SOC")
+    for _ in range(3):
+        await pace.wait(group)
+    enqueue(services, 1, to=group.id)
+    await ChannelWorker(services, group, pace).run()
+    clock.pauses.clear()
+    await pace.wait(group)
+    assert clock.pauses[0] == dispatcher.RETRY_PAUSES[0]
 
 
 async def test_retry_pace_begins_anew_once_something_is_posted() -> None:
