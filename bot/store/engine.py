@@ -243,6 +243,9 @@ def _postgres_lock(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]
         try:
             yield lambda: _is_alive(connection)
         finally:
+            # The server takes a moment to notice that a connection is closed.
+            with suppress(sa.exc.SQLAlchemyError):  # one that broke holds nothing any more
+                connection.execute(sa.text("SELECT pg_advisory_unlock_all()"))
             connection.invalidate()  # in the pool it would hold the lock for ever
 
 
