@@ -49,11 +49,12 @@ $(READY): requirements.lock pyproject.toml
 	touch $(READY)
 
 # Names, versions and hashes only: a package index's address in the lock would tie every user to it.
+# With extras: pip takes what is asked for with one to be unpinned, as soon as there is a newer version.
 # Versions that are pinned stay, unless UPGRADE says otherwise.
 UPGRADE ?=
 lock: $(READY) ## renew requirements.lock; UPGRADE=--upgrade takes the newest of everything
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 		--group dev --output-file requirements.lock pyproject.toml
 
