@@ -173,6 +173,7 @@ async def test_where_the_fallback_is_closed_too_nothing_is_lost_nor_said_for_eve
     assert [len(messages_about(environment, ONCALL, name)) for name in names] == [1, 1]
 
 
+@pytest.mark.slow
 async def test_a_private_channel_without_the_bot_is_closed_as_well(
     environment: BotEnvironment,
 ) -> None:

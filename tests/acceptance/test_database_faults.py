@@ -52,7 +52,10 @@ async def told_once(environment: BotEnvironment, ts: str) -> None:
 @each_fault
 @pytest.mark.parametrize(
     "endpoint",
-    ["ShowTask", "UpdateTask", pytest.param("chat.postMessage", marks=pytest.mark.slow)],
+    [
+        "UpdateTask",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("ShowTask", "chat.postMessage")),
+    ],
 )
 async def test_a_fault_in_the_middle_ends_in_one_write_that_is_told_once(
     environment: BotEnvironment, fault: DatabaseFault, endpoint: str

@@ -63,6 +63,7 @@ async def test_nobodys_second_press_is_sent_while_it_is_not_known(
     assert decided(environment) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "timeouts",
     [quick_retries(budget=3, settle=60)],
@@ -105,6 +106,7 @@ async def test_what_is_never_known_is_given_up_as_unknown_and_never_called_a_suc
     assert environment.buttons(ts) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "timeouts",
     [quick_retries(budget=3)],
@@ -177,6 +179,7 @@ async def test_a_lost_retry_is_not_known_either_and_is_sent_once(
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 1
 
 
+@pytest.mark.slow
 async def test_a_secmaster_that_hangs_does_not_keep_the_doubt_from_the_card(
     environment: BotEnvironment,
 ) -> None:

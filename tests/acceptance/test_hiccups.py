@@ -67,7 +67,7 @@ async def test_however_many_can_not_be_read_what_comes_after_them_is_brought(
     while not card_of(
         environment, SOC, "Run 0"
     ):  # each keeps its place for a minute, and no longer
-        environment.clock.forward(seconds=6)
+        environment.clock.forward(seconds=15)
         await environment.polls(1)
         minutes += 0.1
         assert minutes < 15
@@ -91,7 +91,7 @@ async def test_a_failure_that_joined_a_card_which_could_not_be_drawn_is_drawn_la
     await environment.slack.faults.set(Fault(on="chat.update", times=1, **SLACK_DOWN))
     await add_failure(environment, number=1)
     await environment.slack.until(lambda: environment.slack.faults.listed() == [])
-    environment.clock.forward(seconds=6)
+    environment.clock.forward(seconds=15)
     await environment.slack.until(lambda: showing(environment, ONCALL, "Run 1"))
     assert len(showing(environment, ONCALL, "Run 0")) == 1
     await through(environment)
@@ -108,7 +108,7 @@ async def test_a_failure_whose_answer_was_lost_is_found_before_it_joins_another(
     await add_failure(environment)
     ts = await environment.slack.until(lambda: card_of(environment, ONCALL, "Run 0"))
     for _ in range(12):
-        environment.clock.forward(seconds=6)
+        environment.clock.forward(seconds=15)
         await environment.polls(2)
     await add_failure(environment, number=1)
     await environment.slack.until(lambda: card_of(environment, ONCALL, "Run 1"))
@@ -149,7 +149,7 @@ async def test_a_file_whose_channel_was_closed_before_it_came_is_not_posted_else
     environment.slack.archive(SOC)
     await add_failure(environment, number=1, workflow=1)
     for _ in range(12):
-        environment.clock.forward(seconds=6)
+        environment.clock.forward(seconds=15)
         await environment.polls(2)
     await environment.slack.until(lambda: card_of(environment, ONCALL, "Run 1"))
     await environment.slack.faults.clear()

@@ -138,6 +138,7 @@ async def test_a_home_still_being_drawn_when_a_failure_is_shown_in_it_is_drawn_a
     await environment.slack.until(lambda: holding(environment, ALICE, "*12* waiting for me"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rules", [ONE_ROUND], ids=["one-round"])
 async def test_what_has_changed_since_home_was_drawn_is_not_decided_blindly(
     environment: BotEnvironment,

@@ -399,6 +399,7 @@ async def test_an_answer_stands_under_the_objects_own_card_where_there_is_one(
     assert len(await environment.replies(table["ts"])) == 1
 
 
+@pytest.mark.slow
 async def test_a_channel_that_is_closed_to_us_is_told_in_our_chat(
     environment: BotEnvironment,
 ) -> None:

@@ -261,6 +261,7 @@ async def test_a_run_that_is_retried_in_the_console_is_followed_to_its_end(
     assert environment.slack.thread(ONCALL, ts)[1:] == []
 
 
+@pytest.mark.slow
 async def test_the_end_of_a_retry_is_told_though_some_tasks_can_not_be_read(
     environment: BotEnvironment,
 ) -> None:

@@ -132,6 +132,7 @@ async def test_what_stays_in_doubt_is_called_unknown_and_never_a_success(
     assert decided(environment) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "timeouts", [quick_retries(budget=3, settle=0.01)], indirect=True, ids=["few"]
 )
@@ -266,6 +267,7 @@ async def test_a_card_that_slack_would_not_take_is_told_as_slacks_trouble(
     assert await environment.ephemeral(ALICE, "Slack is in trouble")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "timeouts",
     [quick_retries(budget=3, settle=60, report_after=0.2)],

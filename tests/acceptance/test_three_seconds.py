@@ -150,6 +150,7 @@ async def test_while_slack_does_not_say_who_asks_every_door_is_answered_and_noth
     assert doors.decided_by() == set()
 
 
+@pytest.mark.slow
 async def test_what_is_slow_and_what_was_recorded_share_the_three_seconds(doors: Doors) -> None:
     slack, secmaster = doors.environment.slack, doors.environment.secmaster
     forget_people(doors)
