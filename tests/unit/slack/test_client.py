@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.runtime.clock import Clock
 from bot.sandbox.faults import Fault
 from bot.sandbox.slack.methods import ALL_SCOPES
 from bot.services import Services
-from bot.slack.client import CHECK_INTERVAL, SlackClient, code_of
+from bot.slack.client import CHECK_INTERVAL, SlackClient, code_of, reasons_of
 from bot.slack.gateway import CannotPost, call
 from tests.support.clock import FakeClock
 from tests.support.people import ALICE, SOC
@@ -208,8 +209,18 @@ async def test_a_warning_is_logged_once_for_each_method_unless_it_is_harmless(
     assert (line.method, line.warning) == ("chat.postMessage", "invalid_metadata")
 
 
-async def test_an_answer_that_is_a_proxys_page_is_an_error_without_a_code(
-    slack: SlackRecorder, client: SlackClient
+@pytest.mark.parametrize("answer", ["upstream is away", ["internal_error"], None])
+def test_an_answer_that_is_no_object_is_an_error_without_a_code(
+    client: SlackClient, answer: Any
 ) -> None:
-    await slack.faults.set(Fault(on="users.info", html=True, status=503))
-    assert await refusal(client) == ""
+    response = AsyncSlackResponse(
+        client=client,
+        http_verb="POST",
+        api_url="https://slack.example/api/users.info",
+        req_args={},
+        data=answer,
+        headers={},
+        status_code=503,
+    )
+    error: SlackApiError = SlackApiError("not answered", response)  # type: ignore[no-untyped-call]  # it has no types
+    assert (code_of(error), reasons_of(error)) == ("", [])
