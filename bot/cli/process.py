@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 import typer
 
-
 REFUSED = 2
 MAY_PASS = 75  # EX_TEMPFAIL of sysexits.h
 
