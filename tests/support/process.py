@@ -101,6 +101,7 @@ async def bot_process(
     *,
     rules: str = POLICY,
     replica: str = "main",
+    **settings: str,
 ) -> AsyncIterator[BotProcess]:
     """Run the bot between the two, with nothing but environment variables and a policy file.
 
@@ -125,6 +126,7 @@ async def bot_process(
         "DATABASE_URL": database_url,
         "BOT_PORT": str(port),
         "BOT_REPLICA": replica,
+        **settings,
     }
     url = f"http://127.0.0.1:{port}"
     slack.request_url = f"{url}/slack/events"
