@@ -123,7 +123,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("image")
     workdir = root / rest_of(BUILD, "WORKDIR").strip("/")
     workdir.mkdir()
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # for `python`
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # for pip
     for name, rest in BUILD:
         if name == "COPY":
             *sources, destination = rest.split()
