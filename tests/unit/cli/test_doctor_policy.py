@@ -89,8 +89,8 @@ async def test_each_person_and_group_that_can_not_act_is_named_once_with_its_pla
             "[[routes]] 1 (leads): mention)"
         ),
         (
-            "Outsider (U0OUTSIDER) is of another organisation or workspace, whom nothing is allowed "
-            "([roles.other] users)"
+            "Outsider (U0OUTSIDER) is of another organisation or workspace, whom nothing is "
+            "allowed ([roles.other] users)"
         ),
         "Solo (U0SOLO) is a guest, whom nothing is allowed ([[routes]] 1 (leads): user)",
         "Slack knows no user group by the id S0NOPE ([roles.approver] usergroups)",
@@ -189,8 +189,8 @@ async def test_channels_in_which_nothing_can_be_posted_are_named_with_what_to_do
     hint = "correct the id, or invite the bot if it is a private channel"
     assert failures(lines) == [
         (
-            "nothing can be posted in #archived (C0ARCHIVED): it is archived; unarchive it, or name "
-            "another ([[routes]] 1: channel)"
+            "nothing can be posted in #archived (C0ARCHIVED): it is archived; unarchive it, or "
+            "name another ([[routes]] 1: channel)"
         ),
         f"Slack shows the bot no channel C0NOPE ([channels] allow): {hint}",
         f"Slack shows the bot no channel C0PRIVATE ([[digests]] 1: channel): {hint}",
