@@ -333,8 +333,9 @@ def dbos_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
         # Unbounded, its threads wait in line for the database and for each other: on two cores
         # four of them halved the slowest of fifty acknowledgements.
         "max_executor_threads": 4 if engine.dialect.name == "sqlite" else 16,
-        # A shutdown waits for one turn of it; a second would be most of what a story takes.
-        "notification_listener_polling_interval_sec": 0.2,
+        # A shutdown waits for one turn of it. We use none of what it looks for, and with nobody to
+        # notify it asks the database nothing.
+        "notification_listener_polling_interval_sec": 0.05,
         "console_log_level": "WARNING",
         "log_level": "WARNING",
     }
