@@ -8,6 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.validation import sentence
+
 CONSOLE = "secmaster_console_url"  # a page, and the only address that may have a query
 ADDRESSES = ("slack_api_url", "secmaster_endpoint", "iam_endpoint", CONSOLE)
 IDS = ("secmaster_project_id", "secmaster_workspace_id", "secmaster_region")
@@ -77,6 +79,11 @@ class Settings(Database):
     def socket_mode(self) -> bool:
         """Whether Slack reaches the bot through Socket Mode instead of HTTP."""
         return self.slack_app_token is not None
+
+    @property
+    def names_policy(self) -> bool:
+        """Whether the policy file is named, and not the one that is looked for by default."""
+        return "bot_config" in self.model_fields_set
 
     @property
     def endpoint(self) -> str:
@@ -263,7 +270,7 @@ def _problems(error: ValidationError) -> list[str]:
     """Return one line for each problem: its setting and the rule, for the value may be a secret."""
     lines = []
     for detail in error.errors():
-        message = detail["msg"].removeprefix("Value error, ")
         location = detail["loc"]
-        lines.append(f"{str(location[0]).upper()}: {message}" if location else message)
+        setting = f"{str(location[0]).upper()}: " if location else ""
+        lines.append(f"{setting}{sentence(detail)}")
     return lines

@@ -24,7 +24,7 @@ def run() -> None:
     open_log()
     try:
         settings = load_settings()
-        config = load_policy(settings.bot_config)
+        config = load_policy(settings.bot_config, required=settings.names_policy)
     except (SettingsError, ConfigError) as error:
         refuse(str(error))
     if not config.rules:

@@ -60,7 +60,7 @@ async def test_a_wrong_policy_stops_the_start_and_names_every_line(
     result = await run_beside("run", folder=tmp_path, **installation(slack, secmaster))
     assert result.exit_code == 2
     assert "task.aprove" in result.output
-    assert "rules.1.approvals" in result.output
+    assert "[[rules]] 1: approvals" in result.output
     assert "is no channel's id" in result.output
     assert "Traceback" not in result.output
 

@@ -1,0 +1,57 @@
+"""Check SecMaster: its address, the credentials, the ids, and its clock."""
+
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+
+from bot.cli.doctor.results import CheckFailed, Result, ok
+from bot.cli.doctor.subject import Subject
+from bot.runtime.clock import Clock
+from bot.secmaster import Forbidden, SecMasterError
+from bot.secmaster.connect import open_secmaster
+
+MAX_CLOCK_SKEW = 60.0  # seconds; the gateway refuses signatures more than 15 minutes off
+
+
+async def check_secmaster(subject: Subject) -> list[Result]:
+    """Read one task page: it needs the address, the credentials, the ids and the right to read."""
+    endpoint = subject.settings.endpoint
+    async with AsyncExitStack() as stack:
+        try:
+            client = await open_secmaster(subject.settings, stack, Clock().now)
+            page = await client.list_tasks(limit=1)
+        except Forbidden as error:
+            raise CheckFailed(
+                f"{endpoint} refuses these credentials: {error_details(error)}"
+            ) from error
+        except SecMasterError as error:
+            raise CheckFailed(f"{endpoint} can't be read: {error_details(error)}") from error
+        except ValueError as error:
+            raise CheckFailed(f"{endpoint} can't be read: {error}") from error
+    return [ok(f"{endpoint}, {page.total} tasks waiting")]
+
+
+def error_details(error: SecMasterError) -> str:
+    """Return what SecMaster's support asks for: the code, the message and the request's id."""
+    parts = (error.code, error.message, error.request_id and f"request {error.request_id}")
+    return " ".join(filter(None, parts))
+
+
+async def check_clock(subject: Subject) -> list[Result]:
+    """Compare this machine's clock with SecMaster's: a signature carries the time."""
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(subject.settings.endpoint, allow_redirects=False) as response,
+        ):
+            date = response.headers.get("Date")
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise CheckFailed(f"SecMaster's clock can't be read: {error}") from error
+    if not date:
+        return [ok("SecMaster tells no time")]
+    skew = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
+    if skew > MAX_CLOCK_SKEW:
+        raise CheckFailed(f"this machine's clock is {skew:.0f} s off SecMaster's: synchronise it")
+    return [ok(f"{skew:.0f} s off SecMaster's")]
