@@ -16,6 +16,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.workspaces import Workspaces
 from bot.messages.permissions import missing_read_rules, nobody_reads
+from bot.messages.secmaster_access import access_problem, ends_soon
 from bot.notifications import digests
 from bot.operations.batch import Batches
 from bot.operations.policy_reload import record_reload, reload_policy
@@ -25,7 +26,8 @@ from bot.operations.workflow import Operations
 from bot.policy.config import Config, ConfigError, PolicyHolder
 from bot.runtime.clock import Clock
 from bot.runtime.timeouts import Timeouts
-from bot.secmaster.connect import open_secmaster
+from bot.secmaster import SecMasterError
+from bot.secmaster.connect import open_secmaster, read_first
 from bot.services import Services
 from bot.settings import Settings
 from bot.slack.cards import Cards
@@ -265,6 +267,23 @@ class App:
             self.lost_name = True
             self.stopped.set()
             await self.services.tracker.cancel_all()
+
+    async def read_secmaster(self) -> str:
+        """Read once from SecMaster; return "ok", or what is wrong with what is set, once logged.
+
+        The bot runs all the same: SecMaster may be down for a while, and a bot that is not there
+        could not say so.
+        """
+        if setting := self.settings.ending_credential:
+            log.warning(ends_soon(setting))
+        try:
+            await read_first(self.services.workspaces.client(WORKSPACE))
+        except SecMasterError as error:
+            problem = access_problem(error, self.settings)
+            details = {"problem": problem, "code": error.code, "request_id": error.request_id}
+            log.error("SecMaster can't be read, and is tried again", extra=details)  # noqa: TRY400
+            return problem
+        return "ok"
 
     def reload(self) -> None:
         """Reload the policy in the background; the log says what came of it."""

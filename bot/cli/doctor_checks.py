@@ -20,13 +20,14 @@ from slack_sdk.errors import SlackApiError
 from bot.domain.slack import EVENTS_PATH
 from bot.logs import hide
 from bot.messages.permissions import missing_read_rules, nobody_reads
+from bot.messages.secmaster_access import access_problem
 from bot.policy.channels import named_channels
 from bot.policy.config import Config, ConfigError
 from bot.policy.config import load as load_policy
 from bot.runtime.clock import Clock
 from bot.runtime.timeouts import SocketTimeouts
-from bot.secmaster import Forbidden, SecMasterError
-from bot.secmaster.connect import open_secmaster
+from bot.secmaster import SecMasterError
+from bot.secmaster.connect import open_secmaster, read_first
 from bot.settings import Settings, SettingsError
 from bot.settings import load as load_settings
 from bot.slack.audience import AudienceReader
@@ -250,28 +251,16 @@ async def check_channels(settings: Settings) -> str:
 
 
 async def check_secmaster(settings: Settings) -> str:
-    """Read one task page: it needs the address, the credentials, the ids and the right to read."""
+    """Read one task: it needs the address, the credentials, the ids and the right to read."""
     async with AsyncExitStack() as stack:
         try:
             client = await open_secmaster(settings, stack, Clock().now)
-            page = await client.list_tasks(limit=1)
-        except Forbidden as error:
-            raise CheckFailed(
-                f"{settings.endpoint} refuses these credentials: {error_details(error)}"
-            ) from error
+            page = await read_first(client)
         except SecMasterError as error:
-            raise CheckFailed(
-                f"{settings.endpoint} can't be read: {error_details(error)}"
-            ) from error
+            raise CheckFailed(access_problem(error, settings)) from error
         except ValueError as error:
             raise CheckFailed(f"{settings.endpoint} can't be read: {error}") from error
     return f"{settings.endpoint}, {page.total} tasks waiting"
-
-
-def error_details(error: SecMasterError) -> str:
-    """Return what SecMaster's support asks for: the code, the message and the request's id."""
-    parts = (error.code, error.message, error.request_id and f"request {error.request_id}")
-    return " ".join(filter(None, parts))
 
 
 async def check_clock(settings: Settings) -> str:

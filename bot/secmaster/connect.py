@@ -1,5 +1,6 @@
 """Open SecMaster with the one way to sign in that is set."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -11,7 +12,23 @@ from bot.secmaster.agency import TIMEOUT, AgencyAuth
 from bot.secmaster.auth import Auth, IamAuth, SigningAuth, TokenAuth
 from bot.secmaster.client import SecMaster
 from bot.secmaster.connection import open_http
+from bot.secmaster.errors import AnswerLost
+from bot.secmaster.models import TaskPage
 from bot.settings import Settings, SignIn
+
+FIRST_READ = 6.0  # seconds: a little longer than a connection may take to come about
+
+
+async def read_first(client: SecMaster) -> TaskPage:
+    """Read one task, which needs the address, the credentials, the ids and the right to read.
+
+    Raises SecMasterError, in time.
+    """
+    try:
+        async with asyncio.timeout(FIRST_READ):
+            return await client.list_tasks(limit=1)
+    except TimeoutError as error:
+        raise AnswerLost(f"no answer within {FIRST_READ:.0f} s") from error
 
 
 async def open_secmaster(
