@@ -35,7 +35,7 @@ def run() -> None:
 
 
 async def serve(settings: "Settings", config: "Config", timeouts: "Timeouts | None" = None) -> None:
-    """Run the bot until SIGINT or SIGTERM; SIGHUP reads the policy again.
+    """Run the bot until SIGINT or SIGTERM; SIGHUP reads policy and secrets again.
 
     Raises NameInUse if another process takes its name, while the database is away.
     """
