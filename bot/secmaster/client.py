@@ -9,11 +9,13 @@ https://support.huaweicloud.com/api-secmaster/
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from copy import copy
 from datetime import datetime
 from typing import Any, Self
 
 import httpx
 
+from bot.secmaster.auth import Auth
 from bot.secmaster.connection import AT_ONCE, PATIENCE, TIMEOUT, WHOLE, open_http
 from bot.secmaster.errors import AnswerLost, Unreachable
 from bot.secmaster.models import (
@@ -46,7 +48,8 @@ class SecMaster:
 
     ``endpoint`` is ``https://secmaster.{region}.myhuaweicloud.com``. Ids are one path segment
     whatever they contain; an empty one is a ``ValueError`` before anything is sent. ``http`` is
-    closed with it, and is one from ``open_http`` by default.
+    closed with it, and is one from ``open_http`` by default. ``auth`` may be exchanged at any time:
+    a request keeps the one that it began with.
     """
 
     def __init__(  # noqa: PLR0913 - the workspace's address, its credential, and how it is asked
@@ -55,13 +58,13 @@ class SecMaster:
         endpoint: str,
         project_id: str,
         workspace_id: str,
-        auth: httpx.Auth,
+        auth: Auth,
         timeout: httpx.Timeout = TIMEOUT,
         http: httpx.AsyncClient | None = None,
     ) -> None:
         workspace = f"/v1/{segment(project_id)}/workspaces/{segment(workspace_id)}/soc"
         self._base = base_url(endpoint) + workspace
-        self._auth = auth
+        self.auth = auth
         self._http = http or open_http(timeout)
         self._slots = asyncio.Semaphore(AT_ONCE)
 
@@ -74,6 +77,12 @@ class SecMaster:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    def with_auth(self, auth: Auth) -> "SecMaster":
+        """Return a client of the same workspace, over the same connections, that signs in so."""
+        other = copy(self)
+        other.auth = auth
+        return other
 
     async def show_task(self, task_id: str) -> Task:
         """https://support.huaweicloud.com/api-secmaster/ShowTask.html."""
@@ -268,7 +277,7 @@ class SecMaster:
         url = self._base + path
         try:
             async with self._connection_slot(), asyncio.timeout(WHOLE):
-                response = await self._http.request(method, url, auth=self._auth, **body)
+                response = await self._http.request(method, url, auth=self.auth, **body)
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise broken(error) from error
         except TimeoutError as error:

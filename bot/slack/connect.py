@@ -102,23 +102,24 @@ async def open_slack(settings: Settings, stack: AsyncExitStack) -> SlackClient:
 
 
 def address_client(slack: AsyncWebClient) -> AsyncWebClient:
-    """Return a client that asks for Socket Mode's addresses, and leaves pauses to its caller."""
+    """Return a client without a token of its own, which leaves pauses to its caller.
+
+    It asks for Socket Mode's addresses, and what a token is.
+    """
     return AsyncWebClient(
         base_url=slack.base_url, session=slack.session, timeout=slack.timeout, retry_handlers=[]
     )
 
 
 def open_bolt(
-    slack: AsyncWebClient, settings: Settings, identity: Any, door: PayloadDoor[P], *, within: float
+    slack: AsyncWebClient, identity: Any, door: PayloadDoor[P], *, within: float
 ) -> TimelyBolt[P]:
     """Make Bolt for one workspace: the identity is asked for once, not for each event."""
-    token = settings.slack_bot_token
-    authorization = AuthorizeResult.from_auth_test_response(
-        bot_token=token.get_secret_value() if token else "", auth_test_response=identity
-    )
 
     async def authorize() -> AuthorizeResult:
-        return authorization
+        return AuthorizeResult.from_auth_test_response(
+            bot_token=slack.token or "", auth_test_response=identity
+        )
 
     logger = logging.getLogger("bot.bolt")  # Bolt would set its own logger's level itself
     logger.setLevel(logging.WARNING)

@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,9 +22,13 @@ PROCESSES.set_forkserver_preload(["bot.app", bot_main.__name__])
 
 
 class BotProcess:
-    """The bot in a process of its own that can be killed; it listens at ``url``."""
+    """The bot in a process of its own that can be killed; it listens at ``url``.
+
+    ``ready_line`` is what its log said when it was ready.
+    """
 
     stderr: asyncio.StreamReader
+    ready_line: str
 
     def __init__(self, variables: dict[str, str], folder: Path, url: str) -> None:
         self.url = url
@@ -54,7 +58,7 @@ class BotProcess:
             lambda: asyncio.StreamReaderProtocol(self.stderr), os.fdopen(os.dup(log.fileno()), "rb")
         )
         log.close()
-        await self.log_line("ready")
+        self.ready_line = await self.log_line('"ready"')
 
     async def log_line(self, containing: str) -> str:
         """Wait for a line of its log; that it ends before is an error with all its lines."""
@@ -101,6 +105,7 @@ async def bot_process(
     *,
     rules: str = POLICY,
     replica: str = "main",
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[BotProcess]:
     """Run the bot between the two, with nothing but environment variables and a policy file.
 
@@ -125,6 +130,7 @@ async def bot_process(
         "DATABASE_URL": database_url,
         "BOT_PORT": str(port),
         "BOT_REPLICA": replica,
+        **(settings or {}),
     }
     url = f"http://127.0.0.1:{port}"
     slack.request_url = f"{url}/slack/events"

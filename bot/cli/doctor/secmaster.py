@@ -8,35 +8,26 @@ import aiohttp
 
 from bot.cli.doctor.results import CheckFailed, Result, ok
 from bot.cli.doctor.subject import Subject
+from bot.messages.secmaster_access import access_problem
 from bot.runtime.clock import Clock
-from bot.secmaster import Forbidden, SecMasterError
-from bot.secmaster.connect import open_secmaster
+from bot.secmaster import SecMasterError
+from bot.secmaster.connect import open_secmaster, read_first
 
 MAX_CLOCK_SKEW = 60.0  # seconds; the gateway refuses signatures more than 15 minutes off
 
 
 async def check_secmaster(subject: Subject) -> list[Result]:
-    """Read one task page: it needs the address, the credentials, the ids and the right to read."""
-    endpoint = subject.settings.endpoint
+    """Read one task: it needs the address, the credentials, the ids and the right to read."""
+    settings, endpoint = subject.settings, subject.settings.endpoint
     async with AsyncExitStack() as stack:
         try:
-            client = await open_secmaster(subject.settings, stack, Clock().now)
-            page = await client.list_tasks(limit=1)
-        except Forbidden as error:
-            raise CheckFailed(
-                f"{endpoint} refuses these credentials: {error_details(error)}"
-            ) from error
+            client = await open_secmaster(settings, stack, Clock().now)
+            page = await read_first(client)
         except SecMasterError as error:
-            raise CheckFailed(f"{endpoint} can't be read: {error_details(error)}") from error
+            raise CheckFailed(access_problem(error, settings)) from error
         except ValueError as error:
             raise CheckFailed(f"{endpoint} can't be read: {error}") from error
     return [ok(f"{endpoint}, {page.total} tasks waiting")]
-
-
-def error_details(error: SecMasterError) -> str:
-    """Return what SecMaster's support asks for: the code, the message and the request's id."""
-    parts = (error.code, error.message, error.request_id and f"request {error.request_id}")
-    return " ".join(filter(None, parts))
 
 
 async def check_clock(subject: Subject) -> list[Result]:

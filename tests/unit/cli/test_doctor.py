@@ -104,9 +104,12 @@ async def test_a_channel_is_not_to_blame_for_slacks_trouble(
     [
         ({"SLACK_BOT_TOKEN": "xoxb-wrong"}, "SLACK_BOT_TOKEN is refused: invalid_auth; reinstall"),
         ({"SLACK_APP_TOKEN": "xapp-wrong"}, "SLACK_APP_TOKEN is refused"),
-        ({"HUAWEICLOUD_SDK_SK": "wrong-secret"}, "refuses these credentials: APIGW.0301"),
-        ({"SECMASTER_WORKSPACE_ID": "other"}, "can't be read"),
-        ({"SECMASTER_ENDPOINT": "http://127.0.0.1:9"}, "can't be read"),
+        (
+            {"HUAWEICLOUD_SDK_SK": "wrong-secret"},
+            "refuses these credentials: check whether HUAWEICLOUD_SDK_AK is active",
+        ),
+        ({"SECMASTER_WORKSPACE_ID": "other"}, "knows no such project or workspace"),
+        ({"SECMASTER_ENDPOINT": "http://127.0.0.1:9"}, "can't be reached: check SECMASTER_REGION"),
         ({"SLACK_API_URL": "http://127.0.0.1:9/"}, "can't be reached"),
         ({"DATABASE_URL": "sqlite:////nowhere/at/all.db"}, "DATABASE_URL can't be used"),
         ({"BOT_CONFIG": "missing.toml"}, "✗ policy: missing.toml: there is no such file"),
