@@ -22,7 +22,7 @@ CLOCK = "this machine's clock, which may be 15 minutes off at most"
 def access_problem(error: SecMasterError, settings: Settings) -> str:
     """Return what is wrong and what to do, with what Huawei's support asks for."""
     problem = _source_problem(error, settings) if error.unsent else _problem(error, settings)
-    return f"{problem} ({_details(error)})"
+    return f"{problem} ({error_details(error)})"
 
 
 def ends_soon(setting: str) -> str:
@@ -111,7 +111,8 @@ def _source_problem(error: SecMasterError, settings: Settings) -> str:
             )
 
 
-def _details(error: SecMasterError) -> str:
+def error_details(error: SecMasterError) -> str:
+    """Return what Huawei's support asks for: status, code, message and the request's id."""
     parts = (
         str(error.status or ""),
         error.code,

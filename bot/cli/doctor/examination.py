@@ -16,7 +16,7 @@ from bot.cli.doctor.people import check_approvals, check_people
 from bot.cli.doctor.policy import check_policy
 from bot.cli.doctor.ports import check_ports
 from bot.cli.doctor.results import Result, State, failed, ok, outcome, print_result
-from bot.cli.doctor.secmaster import check_clock, check_secmaster
+from bot.cli.doctor.secmaster import check_clock, check_rights, check_secmaster
 from bot.cli.doctor.slack import (
     check_delivery,
     check_organisation,
@@ -40,6 +40,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("way in", check_delivery),
     ("port", check_ports),
     ("SecMaster", check_secmaster),
+    ("rights", check_rights),
     ("clock", check_clock),
     ("database", check_database),
 )

@@ -32,7 +32,7 @@ async def test_the_doctor_finds_a_whole_installation_well(
 ) -> None:
     result = await run_process("doctor", folder=installed, **installation(slack, secmaster))
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("✓") == 12
+    assert result.stdout.count("✓") == 13
     assert result.stderr == ""
     writes = [request for request in secmaster.requests if request.method != "GET"]
     assert writes == []
@@ -97,6 +97,33 @@ async def test_a_channel_is_not_to_blame_for_slacks_trouble(
     result = await run_beside("doctor", folder=installed, **installation(slack, secmaster))
     assert result.exit_code == 1
     assert "✗ channels: Slack is in trouble (internal_error)" in result.stdout
+
+
+async def test_each_right_to_read_is_used_and_what_is_lost_without_it_is_said(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    environment = installation(slack, secmaster)
+    for operation in ("ListAopWorkflowInstance", "ShowTask"):
+        await secmaster.faults.set(Fault(on=operation, status=403, code="APIGW.0302"))
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 1
+    for line in (
+        "✗ rights: listing workflow instances is refused (403 APIGW.0302 ",
+        "Without it no cards of failed instances, and no list of them\n",
+        "✗ rights: reading one task is refused (403 APIGW.0302 ",
+        "): give the credential secmaster:task:get. Without it no task's card, and nothing can be",
+        "! rights: not tried, with nothing to read: reading one workflow instance\n",
+        "! rights: can't be tried without writing: approving and terminating tasks; ",
+    ):
+        assert line in result.stdout
+    await secmaster.faults.clear()
+    await secmaster.faults.set(Fault(on="ListTasks", status=403, code="APIGW.0302"))
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert "Without listing tasks no task is found, so there are no cards" in result.stdout
+    assert "! rights: not tried, with nothing to read: reading one task\n" in result.stdout
+    read = {request.endpoint for request in secmaster.requests}
+    assert {"ListAopWorkflowInstance", "ShowAopWorkflowInstance"} <= read
+    assert {request.method for request in secmaster.requests} == {"GET"}
 
 
 @pytest.mark.parametrize(
