@@ -8,6 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.network import Network, NetworkSettingError, open_network, unused_proxy
+
 CONSOLE = "secmaster_console_url"  # a page, and the only address that may have a query
 ADDRESSES = ("slack_api_url", "secmaster_endpoint", "iam_endpoint", CONSOLE)
 IDS = ("secmaster_project_id", "secmaster_workspace_id", "secmaster_region")
@@ -39,6 +41,8 @@ class Settings(Database):
     slack_signing_secret: SecretStr | None = None
     slack_app_token: SecretStr | None = None
     slack_api_url: str = "https://slack.com/api/"
+    slack_proxy: SecretStr | None = None
+    slack_ca_file: Path | None = None
 
     secmaster_region: str = ""
     secmaster_endpoint: str = ""
@@ -60,6 +64,8 @@ class Settings(Database):
         "", validation_alias=AliasChoices("IAM_ENDPOINT", "HUAWEICLOUD_SDK_IAM_ENDPOINT")
     )
     secmaster_console_url: str = ""
+    secmaster_proxy: SecretStr | None = None
+    secmaster_ca_file: Path | None = None
 
     iam_username: str = ""
     iam_password: SecretStr | None = None
@@ -77,6 +83,23 @@ class Settings(Database):
     def socket_mode(self) -> bool:
         """Whether Slack reaches the bot through Socket Mode instead of HTTP."""
         return self.slack_app_token is not None
+
+    @property
+    def slack_network(self) -> Network:
+        """How Slack is reached: the Web API, its files and Socket Mode."""
+        return open_network("SLACK", _text(self.slack_proxy), self.slack_ca_file)
+
+    @property
+    def secmaster_network(self) -> Network:
+        """How SecMaster and IAM are reached."""
+        return open_network("SECMASTER", _text(self.secmaster_proxy), self.secmaster_ca_file)
+
+    @property
+    def unused_proxy(self) -> str:
+        """Say that the environment names a proxy that is not used, "" where there is none."""
+        return unused_proxy(
+            SECMASTER_PROXY=_text(self.secmaster_proxy), SLACK_PROXY=_text(self.slack_proxy)
+        )
 
     @property
     def endpoint(self) -> str:
@@ -106,6 +129,7 @@ class Settings(Database):
             *self._missing_settings(),
             *self._credential_problems(),
             *self._malformed_values(),
+            *self._network_problems(),
         ]
         if problems:
             raise ValueError("\n".join(problems))
@@ -175,6 +199,20 @@ class Settings(Database):
             if not re.fullmatch(r"[A-Za-z0-9_-]*", getattr(self, name))
         ]
         return problems
+
+    def _network_problems(self) -> list[str]:
+        """Check what proxies and files of certificates are given; files are read."""
+        problems = []
+        for name in ("slack_network", "secmaster_network"):
+            try:
+                getattr(self, name)
+            except NetworkSettingError as error:
+                problems.append(str(error))
+        return list(dict.fromkeys(problems))  # a variable of the environment may be both's
+
+
+def _text(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
 
 
 def _names_a_database(address: str) -> bool:

@@ -1,6 +1,7 @@
 """``secmaster-bot doctor``: what keeps this installation from working."""
 
 import asyncio
+import logging
 from typing import Annotated
 
 import typer
@@ -21,6 +22,8 @@ def doctor(
     from bot.cli.doctor_checks import examine
     from bot.cli.doctor_listen import listen_once
 
+    # What is logged on the way is said by the check that meets it.
+    logging.getLogger("bot").addHandler(logging.NullHandler())
     try:
         well = asyncio.run(listen_once(within) if listen else examine())
     except StartError as error:

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import aiohttp
+import httpx
 import sqlalchemy as sa
 from rich.console import Console
 from rich.markup import escape
@@ -25,8 +26,9 @@ from bot.policy.config import Config, ConfigError
 from bot.policy.config import load as load_policy
 from bot.runtime.clock import Clock
 from bot.runtime.timeouts import SocketTimeouts
-from bot.secmaster import Forbidden, SecMasterError
+from bot.secmaster import Forbidden, SecMasterError, open_http
 from bot.secmaster.connect import open_secmaster
+from bot.secmaster.replies import SECMASTER, broken
 from bot.settings import Settings, SettingsError
 from bot.settings import load as load_settings
 from bot.slack.audience import AudienceReader
@@ -35,6 +37,7 @@ from bot.slack.connect import address_client, open_slack
 from bot.slack.error_codes import SlackErrorKind, is_of_place, kind_of, may_pass
 from bot.slack.installation import Installation
 from bot.slack.scopes import losses, missing_scopes
+from bot.slack.session import why_unreachable
 from bot.store import UnsupportedDatabase, connect, readable_by_others, schema_versions
 from bot.web.socket_connection import NotOpened, new_address
 
@@ -82,6 +85,19 @@ async def carry_out(console: Console, name: str, check: Awaitable[str]) -> bool:
 def print_result(console: Console, name: str, sentence: str, *, well: bool) -> None:
     mark = "[green]✓[/green]" if well else "[red]✗[/red]"
     console.print(f"{mark} {name}: {escape(sentence)}", highlight=False, soft_wrap=True)
+
+
+async def check_network(settings: Settings) -> str:
+    """Say by which way each service is reached, and of a proxy that nothing uses."""
+    ways = {
+        "SecMaster": settings.secmaster_network.route(settings.endpoint),
+        "Slack": settings.slack_network.route(settings.slack_api_url),
+    }
+    sentences = [
+        f"{name} through {route.proxy.url}" if route.proxy else f"{name} straight"
+        for name, route in ways.items()
+    ]
+    return "; ".join(filter(None, [", ".join(sentences), settings.unused_proxy]))
 
 
 async def check_policy(settings: Settings) -> str:
@@ -137,7 +153,8 @@ def calls_of_slack(settings: Settings) -> Iterator[None]:
     except SlackApiError as error:
         raise CheckFailed(refusal(code_of(error))) from error
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise CheckFailed(f"{settings.slack_api_url} can't be reached: {error}") from error
+        problem = why_unreachable(error)
+        raise CheckFailed(f"{settings.slack_api_url} can't be reached: {problem}") from error
     except Exception as error:  # its answer is not of the shape that the SDK or we read
         raise CheckFailed(refusal("")) from error
 
@@ -276,14 +293,13 @@ def error_details(error: SecMasterError) -> str:
 
 async def check_clock(settings: Settings) -> str:
     """Compare this machine's clock with SecMaster's: a signature carries the time."""
+    route = settings.secmaster_network.route(settings.endpoint)
     try:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(settings.endpoint, allow_redirects=False) as response,
-        ):
-            date = response.headers.get("Date")
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise CheckFailed(f"SecMaster's clock can't be read: {error}") from error
+        async with open_http(route=route) as http:
+            date = (await http.get(settings.endpoint)).headers.get("Date")
+    except httpx.HTTPError as error:
+        peer = SECMASTER.at(settings.endpoint, route)
+        raise CheckFailed(f"SecMaster's clock can't be read: {broken(error, peer)}") from error
     if not date:
         return "SecMaster tells no time"
     skew = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
@@ -322,6 +338,7 @@ async def check_database(settings: Settings) -> str:
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (
+    ("network", check_network),
     ("policy", check_policy),
     ("Slack", check_slack),
     ("channels", check_channels),

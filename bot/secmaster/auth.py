@@ -13,6 +13,7 @@ from http import HTTPStatus
 
 import httpx
 
+from bot.network import STRAIGHT, Route
 from bot.secmaster import signing
 from bot.secmaster.errors import SecMasterError
 from bot.secmaster.replies import IAM, Reply, broken, read
@@ -24,7 +25,14 @@ Clock = Callable[[], datetime]
 now: Clock = partial(datetime.now, UTC)
 
 # Whatever a proxy on the way may add or rewrite is left out.
-SIGNED = ("content-type", "host", "x-sdk-content-sha256", "x-sdk-date", "x-security-token")
+SIGNED = (
+    "content-type",
+    "host",
+    "x-project-id",
+    "x-sdk-content-sha256",
+    "x-sdk-date",
+    "x-security-token",
+)
 
 # Longer than any request takes, so that a token does not expire on its way.
 RENEW_AHEAD = timedelta(minutes=5)
@@ -39,17 +47,22 @@ def _check_credential(name: str, value: str) -> str:
 
 
 class SigningAuth(httpx.Auth):
-    """Sign each request with an access key (AK) and its secret (SK).
+    """Sign each request for a project with an access key (AK) and its secret (SK).
 
-    ``security_token`` comes with temporary keys. The gateway refuses a clock 15 minutes off.
+    Without the project's id the gateway takes the key's default project, and refuses what is in
+    another. ``security_token`` comes with temporary keys. The gateway refuses a clock 15 minutes
+    off.
     """
 
     requires_request_body = True
 
-    def __init__(self, ak: str, sk: str, security_token: str = "", clock: Clock = now) -> None:
+    def __init__(
+        self, ak: str, sk: str, security_token: str = "", *, project_id: str, clock: Clock = now
+    ) -> None:
         self._ak = _check_credential("the access key", ak)
         self._sk = _check_credential("the secret key", sk)
         self._token = security_token and _check_credential("the security token", security_token)
+        self._project_id = _check_credential("the project's id", project_id)
         self._clock = clock
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
@@ -68,6 +81,7 @@ class SigningAuth(httpx.Auth):
     def _sign(self, request: httpx.Request) -> None:
         headers = request.headers
         headers["X-Sdk-Date"] = f"{self._clock().astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        headers["X-Project-Id"] = self._project_id
         if self._token:
             headers["X-Security-Token"] = self._token
         payload = signing.UNSIGNED
@@ -110,8 +124,8 @@ class _Token:
 class IamAuth(httpx.Auth):
     """Get a token from IAM for a user's password, share it, and renew it in time.
 
-    ``http`` is only used to ask IAM, and stays the caller's to close. Trouble with IAM comes
-    out as the same errors, named IAM and ``unsent``.
+    ``http`` is only used to ask IAM, by ``route``, and stays the caller's to close. Trouble with
+    IAM comes out as the same errors, named IAM and ``unsent``.
 
     https://support.huaweicloud.com/api-iam/iam_30_0001.html
     """
@@ -125,11 +139,13 @@ class IamAuth(httpx.Auth):
         project_id: str,
         *,
         http: httpx.AsyncClient,
+        route: Route = STRAIGHT,
         clock: Clock = now,
     ) -> None:
         if not all((username, password, domain, project_id)):
             raise ValueError("IAM needs a user name, a password, a domain and a project id")
         self._url = f"{base_url(endpoint)}/v3/auth/tokens"
+        self._peer = IAM.at(self._url, route)
         self._password = password
         self._body = json_body(_token_request(username, password, domain, project_id))
         self._http = http
@@ -186,8 +202,8 @@ class IamAuth(httpx.Auth):
                 follow_redirects=False,
             )
         except (httpx.RequestError, httpx.InvalidURL) as error:
-            raise broken(error, IAM) from error
-        return _read_token(response, read(response, IAM, secrets=(self._password,)))
+            raise broken(error, self._peer) from error
+        return _read_token(response, read(response, self._peer, secrets=(self._password,)))
 
 
 def _token_request(username: str, password: str, domain: str, project_id: str) -> dict[str, object]:

@@ -21,6 +21,7 @@ async def open_secmaster(
         project_id=settings.secmaster_project_id,
         workspace_id=settings.secmaster_workspace_id,
         auth=await _authentication(settings, stack, now),
+        route=settings.secmaster_network.route(settings.endpoint),
     )
     return await stack.enter_async_context(client)
 
@@ -34,16 +35,19 @@ async def _authentication(
             settings.ak.get_secret_value(),
             settings.sk.get_secret_value(),
             security_token.get_secret_value() if security_token else "",
+            project_id=settings.secmaster_project_id,
             clock=now,
         )
     if settings.iam_password:
+        route = settings.secmaster_network.route(settings.iam)
         return IamAuth(
             settings.iam,
             settings.iam_username,
             settings.iam_password.get_secret_value(),
             settings.iam_domain,
             settings.secmaster_project_id,
-            http=await stack.enter_async_context(open_http()),
+            http=await stack.enter_async_context(open_http(route=route)),
+            route=route,
             clock=now,
         )
     token = settings.secmaster_auth_token

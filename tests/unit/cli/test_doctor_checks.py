@@ -32,7 +32,7 @@ async def test_the_doctor_finds_a_whole_installation_well(
 ) -> None:
     result = await run_process("doctor", folder=installed, **installation(slack, secmaster))
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("✓") == 8
+    assert result.stdout.count("✓") == 9
     assert result.stderr == ""
     writes = [request for request in secmaster.requests if request.method != "GET"]
     assert writes == []
