@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from rich.console import Console
 
 from bot.cli.doctor.database import check_database
+from bot.cli.doctor.network import check_network
 from bot.cli.doctor.policy import check_policy
 from bot.cli.doctor.results import Result, State, failed, ok, outcome, print_result
 from bot.cli.doctor.secmaster import check_clock, check_secmaster
@@ -28,6 +29,7 @@ from bot.settings import load as load_settings
 Check = Callable[[Subject], Awaitable[Iterable[Result]]]
 
 CHECKS: tuple[tuple[str, Check], ...] = (
+    ("network", check_network),
     ("policy", check_policy),
     ("Slack", check_slack),
     ("scopes", check_scopes),

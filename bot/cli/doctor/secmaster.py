@@ -4,14 +4,15 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-import aiohttp
+import httpx
 
 from bot.cli.doctor.results import CheckFailed, Result, ok
 from bot.cli.doctor.subject import Subject
 from bot.messages.secmaster_access import access_problem
 from bot.runtime.clock import Clock
-from bot.secmaster import SecMasterError
+from bot.secmaster import SecMasterError, open_http
 from bot.secmaster.connect import open_secmaster, read_first
+from bot.secmaster.replies import SECMASTER, broken
 
 MAX_CLOCK_SKEW = 60.0  # seconds; the gateway refuses signatures more than 15 minutes off
 
@@ -32,14 +33,14 @@ async def check_secmaster(subject: Subject) -> list[Result]:
 
 async def check_clock(subject: Subject) -> list[Result]:
     """Compare this machine's clock with SecMaster's: a signature carries the time."""
+    settings = subject.settings
+    route = settings.secmaster_network.route(settings.endpoint)
     try:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(subject.settings.endpoint, allow_redirects=False) as response,
-        ):
-            date = response.headers.get("Date")
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise CheckFailed(f"SecMaster's clock can't be read: {error}") from error
+        async with open_http(route=route) as http:
+            date = (await http.get(settings.endpoint)).headers.get("Date")
+    except httpx.HTTPError as error:
+        peer = SECMASTER.at(settings.endpoint, route)
+        raise CheckFailed(f"SecMaster's clock can't be read: {broken(error, peer)}") from error
     if not date:
         return [ok("SecMaster tells no time")]
     skew = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
