@@ -30,6 +30,7 @@ def run_to_end(work: Coroutine[Any, Any, None]) -> None:
 
     from bot.app import StartError
     from bot.slack.client import code_of
+    from bot.slack.session import why_unreachable
     from bot.store import NameInUse, UnsupportedDatabase
 
     try:
@@ -39,7 +40,8 @@ def run_to_end(work: Coroutine[Any, Any, None]) -> None:
         code = code_of(error) or "unreadable answer"
         refuse(f"Slack refused: {code}. Run `secmaster-bot doctor`.", MAY_PASS)
     except (ClientError, TimeoutError) as error:
-        refuse(f"Slack can't be reached: {error}. Run `secmaster-bot doctor`.", MAY_PASS)
+        sentence = f"Slack can't be reached: {why_unreachable(error)}. Run `secmaster-bot doctor`."
+        refuse(sentence, MAY_PASS)
     except SQLAlchemyError as error:
         sentence = f"The database can't be used: {type(error).__name__}. Check DATABASE_URL."
         refuse(sentence, MAY_PASS)

@@ -27,6 +27,8 @@ def run() -> None:
         config = load_policy(settings.bot_config, required=settings.names_policy)
     except (SettingsError, ConfigError) as error:
         refuse(str(error))
+    if settings.unused_proxy:
+        logging.getLogger("bot").warning(settings.unused_proxy)
     if not config.rules:
         logging.getLogger("bot").warning(
             "%s allows nobody anything, not even to read", settings.bot_config

@@ -4,6 +4,7 @@ One module a part of the installation. `examination` has the table of all checks
 """
 
 import asyncio
+import logging
 from typing import Annotated
 
 import typer
@@ -24,6 +25,8 @@ def doctor(
     from bot.cli.doctor.examination import examine
     from bot.cli.doctor.listen import listen_once
 
+    # What is logged on the way is said by the check that meets it.
+    logging.getLogger("bot").addHandler(logging.NullHandler())
     try:
         well = asyncio.run(listen_once(within) if listen else examine())
     except StartError as error:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from bot.cli.doctor.channels import check_channels
 from bot.cli.doctor.database import check_database
+from bot.cli.doctor.network import check_network
 from bot.cli.doctor.people import check_approvals, check_people
 from bot.cli.doctor.policy import check_policy
 from bot.cli.doctor.ports import check_ports
@@ -30,6 +31,7 @@ from bot.settings import load as load_settings
 Check = Callable[[Subject], Awaitable[Iterable[Result]]]
 
 CHECKS: tuple[tuple[str, Check], ...] = (
+    ("network", check_network),
     ("policy", check_policy),
     ("Slack", check_slack),
     ("scopes", check_scopes),

@@ -6,12 +6,12 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TypeVar
 
-import aiohttp
+import httpx
 
 from bot.cli.doctor.results import CheckFailed, NotChecked, Result, failed, note, ok
 from bot.cli.doctor.subject import SECMASTER_UNREAD, Subject
 from bot.messages.secmaster_access import error_details
-from bot.secmaster import Forbidden, SecMasterError
+from bot.secmaster import Forbidden, SecMasterError, open_http
 from bot.secmaster.rights import (
     LIST_INSTANCES,
     LIST_TASKS,
@@ -83,13 +83,12 @@ def _missing(right: Right, error: SecMasterError) -> str:
 
 async def check_clock(subject: Subject) -> list[Result]:
     """Compare this machine's clock with SecMaster's: a signature carries the time."""
+    settings = subject.settings
+    route = settings.secmaster_network.route(settings.endpoint)
     try:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(subject.settings.endpoint, allow_redirects=False) as response,
-        ):
-            date = response.headers.get("Date")
-    except (aiohttp.ClientError, TimeoutError) as error:
+        async with open_http(route=route) as http:
+            date = (await http.get(settings.endpoint)).headers.get("Date")
+    except httpx.HTTPError as error:  # the first read says why
         raise NotChecked(SECMASTER_UNREAD) from error
     if not date:
         return [ok("SecMaster tells no time")]
