@@ -136,7 +136,10 @@ async def test_each_right_to_read_is_used_and_what_is_lost_without_it_is_said(
             "refuses these credentials: check whether HUAWEICLOUD_SDK_AK is active",
         ),
         ({"SECMASTER_WORKSPACE_ID": "other"}, "knows no such project or workspace"),
-        ({"SECMASTER_ENDPOINT": "http://127.0.0.1:9"}, "refuses the connection: look at the address"),
+        (
+            {"SECMASTER_ENDPOINT": "http://127.0.0.1:9"},
+            "refuses the connection: look at the address",
+        ),
         ({"SLACK_API_URL": "http://127.0.0.1:9/"}, "can't be reached"),
         ({"DATABASE_URL": "sqlite:////nowhere/at/all.db"}, "DATABASE_URL can't be used"),
         ({"BOT_CONFIG": "missing.toml"}, "✗ policy: missing.toml: there is no such file"),
