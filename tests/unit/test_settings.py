@@ -430,7 +430,12 @@ def test_an_agency_that_is_switched_off_is_no_way_in(problems: Problems, read: R
 # Secrets from files.
 
 SECRET_FIELDS = sorted(name for name, field in Settings.model_fields.items() if is_secret(field))
-VALUES = {"database_url": "sqlite:///from-a-file.db", "audit_key": "0123456789abcdef-key"}
+VALUES = {
+    "database_url": "sqlite:///from-a-file.db",
+    "audit_key": "0123456789abcdef-key",
+    "secmaster_proxy": "http://name:word@proxy:3128",
+    "slack_proxy": "http://name:word@proxy:3128",
+}
 BESIDE = {  # what a secret needs beside it, and its own
     "ak": {key: SIGNED[key] for key in SIGNED if key != "HUAWEICLOUD_SDK_AK"},
     "sk": {key: SIGNED[key] for key in SIGNED if key != "HUAWEICLOUD_SDK_SK"},

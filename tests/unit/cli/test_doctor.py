@@ -31,7 +31,7 @@ async def test_the_doctor_finds_a_whole_installation_well(
 ) -> None:
     result = await run_process("doctor", folder=installed, **installation(slack, secmaster))
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("✓") == 9
+    assert result.stdout.count("✓") == 10
     assert result.stderr == ""
     writes = [request for request in secmaster.requests if request.method != "GET"]
     assert writes == []
@@ -107,7 +107,10 @@ async def test_a_channel_is_not_to_blame_for_slacks_trouble(
             "refuses these credentials: check whether HUAWEICLOUD_SDK_AK is active",
         ),
         ({"SECMASTER_WORKSPACE_ID": "other"}, "knows no such project or workspace"),
-        ({"SECMASTER_ENDPOINT": "http://127.0.0.1:9"}, "can't be reached: check SECMASTER_REGION"),
+        (
+            {"SECMASTER_ENDPOINT": "http://127.0.0.1:9"},
+            "SecMaster can't be reached: 127",
+        ),
         ({"SLACK_API_URL": "http://127.0.0.1:9/"}, "can't be reached"),
         ({"DATABASE_URL": "sqlite:////nowhere/at/all.db"}, "DATABASE_URL can't be used"),
         ({"BOT_CONFIG": "missing.toml"}, "no rules, so nobody may do anything"),
