@@ -35,7 +35,14 @@ from bot.slack.connect import address_client, open_slack
 from bot.slack.error_codes import SlackErrorKind, is_of_place, kind_of, may_pass
 from bot.slack.installation import Installation
 from bot.slack.scopes import losses, missing_scopes
-from bot.store import UnsupportedDatabase, connect, readable_by_others, schema_versions
+from bot.store import (
+    UnsupportedDatabase,
+    check_sessions,
+    connect,
+    network_file_system,
+    readable_by_others,
+    schema_versions,
+)
 from bot.web.socket_connection import NotOpened, new_address
 
 MAX_CLOCK_SKEW = 60.0  # seconds; the gateway refuses signatures more than 15 minutes off
@@ -298,12 +305,18 @@ async def check_database(settings: Settings) -> str:
     def examine_database() -> str:
         url = sa.make_url(settings.database_url)
         file = Path(url.database or "") if url.drivername == "sqlite" else None
+        if file and (file_system := network_file_system(file)):
+            raise CheckFailed(
+                f"{file} is on a network file system ({file_system}), where SQLite can damage it: "
+                "move it to a local disk, or use Postgres"
+            )
         if file and not file.exists():
             if not os.access(file.resolve().parent, os.W_OK):
                 raise CheckFailed(f"DATABASE_URL can't be used: {file} can't be made")
             return f"{file} will be made"
         engine = connect(settings.database_url)
         try:
+            check_sessions(engine)
             schema_versions(engine)
             if exposed := readable_by_others(engine):
                 return f"usable, and open to others until the next start: {exposed[0]}"
