@@ -49,6 +49,7 @@ from bot.store import (
     RequestedChanges,
     Store,
     audit_log,
+    check_sessions,
     close,
     connect,
     migrate,
@@ -134,6 +135,7 @@ class App:
         stack.callback(close, self.engine)
         if settings.audit_key:
             use_key(self.engine, AuditKey(settings.audit_key.get_secret_value()))
+        await asyncio.to_thread(check_sessions, self.engine)
         wait = self.timeouts.database.take_over
         self._name = await take_name(self.engine, settings.bot_replica, wait)
         stack.callback(self._name.release)

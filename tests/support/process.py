@@ -5,9 +5,10 @@ import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from bot.cli.demo_story import POLICY
 from bot.runtime.timeouts import Timeouts
@@ -111,7 +112,7 @@ async def bot_process(
     rules: str = POLICY,
     replica: str = "main",
     timeouts: Timeouts = QUICK_TIMEOUTS,
-    **settings: str,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[BotProcess]:
     """Run the bot between the two, with nothing but environment variables and a policy file.
 
