@@ -50,6 +50,7 @@ from bot.store import (
     use_key,
 )
 from bot.watch.poller import Poller
+from bot.watch.trouble_reporter import TroubleReporter
 from bot.web.connections import serve
 from bot.web.health import Readiness
 from bot.web.server import web_app
@@ -159,6 +160,8 @@ class App:
         stack.push_async_callback(_cancel, watching_token)
         polling = asyncio.create_task(self.poller.run(config.watch.every))
         stack.push_async_callback(_cancel, polling)
+        reporting = asyncio.create_task(TroubleReporter(self.services, self.poller).run())
+        stack.push_async_callback(_cancel, reporting)
 
     async def _open_services(
         self, client: SlackClient, identity: Any, stack: AsyncExitStack
@@ -202,6 +205,7 @@ class App:
             timeouts=timeouts,
             process_id=secrets.token_hex(8),
             replica=settings.bot_replica,
+            started_at=clock.now(),
         )
 
     def _launch_workflows(self, stack: AsyncExitStack) -> None:

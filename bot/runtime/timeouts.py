@@ -57,6 +57,9 @@ class Timeouts:
     ``optional``. Slack has its answer within ``answer``, or is told that there was none in time.
     Each list of SecMaster is read to its end at least every ``full_scan``, whatever its count says.
     What a fault of the database left unfinished is looked for every ``sweep``.
+    People are told of what keeps the bot from its work when that has lasted for ``trouble``, and
+    that it is over when it has been well for ``recovered``; for ``recurring`` where it came again
+    within that time after its end. Troubles are looked for every ``trouble_check``.
     """
 
     retry: RetrySchedule = RetrySchedule()
@@ -70,3 +73,7 @@ class Timeouts:
     full_scan: float = 600
     answer: float = 2.6
     sweep: float = 10
+    trouble: float = 180
+    recovered: float = 300
+    recurring: float = 3600
+    trouble_check: float = 10

@@ -16,6 +16,7 @@ from bot.cli.demo_story import POLICY
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.wire import stamp
+from bot.watch.poller import DISPATCH_INTERVAL
 from bot.watch.retention import FIRST_PAUSE, INTERVAL
 from tests.support.clock import FakeClock
 from tests.support.databases import both_databases
@@ -29,6 +30,10 @@ from tests.support.watch import ROUTES, card_of, first_poll_finished
 RULES = POLICY + ROUTES
 
 
+# Waits of retention, of the subscribers and of whoever looks for troubles, beside the poller's.
+OTHERS = (FIRST_PAUSE, INTERVAL, DISPATCH_INTERVAL, QUICK_TIMEOUTS.trouble_check)
+
+
 class Heard(FakeClock):
     """A clock that tells when somebody first_poll_finished to wait by it."""
 
@@ -37,7 +42,7 @@ class Heard(FakeClock):
         self._waits: asyncio.Queue[float] = asyncio.Queue()
 
     async def sleep(self, seconds: float) -> None:
-        if seconds not in (FIRST_PAUSE, INTERVAL):  # those of retention, beside the poller's
+        if seconds not in OTHERS:
             self._waits.put_nowait(seconds)
         await super().sleep(seconds)
 
