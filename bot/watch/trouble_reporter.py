@@ -10,6 +10,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import sqlalchemy as sa
+
 from bot import messages
 from bot.domain.notifications import OutboxEntry
 from bot.domain.slack import Actor, Destination, DestinationKind
@@ -26,6 +28,8 @@ from bot.watch.poller import Poller
 from bot.watch.troubles import check_database, due_tasks, observed_troubles
 
 log = logging.getLogger(__name__)
+
+LOOKED_UP_WITHIN = 5.0  # seconds for what an admin may read, which Slack and the database know
 
 
 class TroubleReporter:
@@ -202,8 +206,9 @@ async def due_tasks_for(services: Services, destination: Destination) -> DueTask
     if destination.kind is not DestinationKind.PERSON:
         return await due_tasks(services, lambda _tracked: True)
     try:
-        reader = await open_reader(services, Actor(id=destination.id))
-    except LookupFailed:
+        async with asyncio.timeout(LOOKED_UP_WITHIN):
+            reader = await open_reader(services, Actor(id=destination.id))
+    except (LookupFailed, TimeoutError, sa.exc.SQLAlchemyError):
         return await due_tasks(services, lambda _tracked: False)
     return await due_tasks(services, lambda tracked: reader.may_read(tracked.ref, tracked.snapshot))
 

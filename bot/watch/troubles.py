@@ -12,12 +12,14 @@ import sqlalchemy as sa
 from bot.domain.reasons import OutcomeReason
 from bot.domain.tracking import TrackedObject
 from bot.domain.troubles import DUE_WITHIN, DueTask, DueTasks, Trouble, TroubleKind
-from bot.domain.watch_status import PollStatus
+from bot.domain.watch_status import FailedAnswer, PollStatus
 from bot.notifications.reminder import auto_approves_by
-from bot.secmaster import Task
+from bot.secmaster import SecMasterError, Task
 from bot.services import Services
 
 ENDS_WITHIN = timedelta(days=7)
+OF_POLLING = (TroubleKind.SECMASTER, TroubleKind.WATCH_BEHIND)
+ASKED_WITHIN = 2.0  # seconds for SecMaster to answer somebody who asks how the bot is
 PROBE_TIMEOUT = 2.0  # seconds for the database to take a write, or to answer
 NAMED = 5  # tasks that are approved by themselves soon
 
@@ -43,6 +45,39 @@ async def observed_troubles(services: Services) -> list[Trouble]:
     except (TimeoutError, sa.exc.SQLAlchemyError):
         return troubles
     return troubles + watch_troubles(services, statuses)
+
+
+async def troubles_as_asked(services: Services) -> list[Trouble]:
+    """Return all troubles, however short, for whoever asks now.
+
+    Where SecMaster was in trouble when it was polled last, or is not polled, it is asked afresh.
+    """
+    observed = await observed_troubles(services)
+    polling = [each for each in observed if each.kind in OF_POLLING]
+    if services.policy.current.watch.every and not polling:
+        return observed
+    began = {each.where: each.since for each in polling}
+    troubles = [each for each in observed if each.kind is not TroubleKind.SECMASTER]
+    for alias in services.workspaces:
+        if answer := await ask_afresh(services, alias):
+            since = began.get(alias, services.clock.now())
+            troubles.append(
+                Trouble(kind=TroubleKind.SECMASTER, since=since, where=alias, answer=answer)
+            )
+    return troubles
+
+
+async def ask_afresh(services: Services, alias: str) -> FailedAnswer | None:
+    """Ask SecMaster for a task of a workspace; return how that failed, None where it answered."""
+    try:
+        async with asyncio.timeout(ASKED_WITHIN):
+            await services.workspaces.client(alias).list_tasks(limit=1)
+    except TimeoutError:
+        return FailedAnswer(reason=OutcomeReason.LOST_ANSWER)
+    except SecMasterError as error:
+        return FailedAnswer.of(error)
+    services.workspaces.answered.set()
+    return None
 
 
 def own_troubles(services: Services) -> list[Trouble]:
@@ -89,10 +124,13 @@ def watch_troubles(services: Services, statuses: list[PollStatus]) -> list[Troub
 
 
 def _late_since(services: Services, status: PollStatus, interval: float) -> datetime:
-    """Return since when a good poll is late: it takes its time, and nobody polled before us."""
+    """Return since when a good poll is late.
+
+    A poll takes its time. Perhaps nobody could before this process began, or without the database.
+    """
     success = status.last_success_at or status.since
-    last_success = max(success, services.started_at or success)
-    return last_success + timedelta(seconds=2 * interval)
+    excuses = (services.started_at, services.database_outage.last_at)
+    return max(success, *filter(None, excuses)) + timedelta(seconds=2 * interval)
 
 
 async def check_database(services: Services) -> str:
@@ -100,7 +138,8 @@ async def check_database(services: Services) -> str:
     problem = ""
     try:
         async with asyncio.timeout(PROBE_TIMEOUT):
-            await asyncio.to_thread(services.store.write_probe.check)
+            now = services.clock.monotonic()
+            await asyncio.to_thread(services.store.write_probe.check, now)
     except TimeoutError:
         problem = "no answer"
     except sa.exc.SQLAlchemyError as error:

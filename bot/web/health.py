@@ -38,6 +38,8 @@ class Readiness:
                     parts["watch"] = polls
         except TimeoutError:
             parts["database"] = "no answer"
+        except sa.exc.SQLAlchemyError as error:  # it took a write a moment ago, and is gone
+            parts["database"] = type(error).__name__
         if isinstance(self.way_in, SocketMode):
             parts["slack"] = self.way_in.state
         else:
