@@ -4,9 +4,10 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from datetime import datetime
 from functools import partial
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.domain.workspaces import Workspaces
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.messages.secmaster_access import access_problem, ends_soon
+from bot.network import ca_ends_at
 from bot.notifications import digests
 from bot.operations.batch import Batches
 from bot.operations.policy_reload import record_reload, reload_policy
@@ -28,7 +30,7 @@ from bot.policy.config import Config, ConfigError, PolicyHolder
 from bot.rotation import Rotation
 from bot.runtime.clock import Clock
 from bot.runtime.timeouts import Timeouts
-from bot.secmaster import SecMasterError
+from bot.secmaster import SecMaster, SecMasterError
 from bot.secmaster.connect import authentication, open_secmaster, read_first
 from bot.services import Services
 from bot.settings import Settings
@@ -57,6 +59,7 @@ from bot.store import (
     use_key,
 )
 from bot.watch.poller import Poller
+from bot.watch.trouble_reporter import TroubleReporter
 from bot.web.connections import serve
 from bot.web.health import Readiness
 from bot.web.server import web_app
@@ -180,6 +183,8 @@ class App:
         stack.push_async_callback(_cancel, watching_token)
         polling = asyncio.create_task(self.poller.run(config.watch.every))
         stack.push_async_callback(_cancel, polling)
+        reporting = asyncio.create_task(TroubleReporter(self.services, self.poller).run())
+        stack.push_async_callback(_cancel, reporting)
 
     async def _open_services(
         self, client: SlackClient, identity: Any, stack: AsyncExitStack
@@ -224,6 +229,8 @@ class App:
             process_id=secrets.token_hex(8),
             replica=settings.bot_replica,
             holds_name=self._name.is_certain,
+            started_at=clock.now(),
+            expiries=partial(expiries, secmaster, authorities_end(settings)),
         )
 
     def _launch_workflows(self, stack: AsyncExitStack) -> None:
@@ -357,6 +364,26 @@ def migrate_workflows(engine: sa.Engine) -> None:
         with unhurried(engine):
             client = DBOSClient(system_database_engine=engine)
             client._sys_db.run_migrations()  # noqa: SLF001 - its own DBOS.migrate opens another engine
+
+
+def authorities_end(settings: Settings) -> dict[str, datetime]:
+    """Return when the authorities' certificates end that the settings name; reads their files."""
+    files = {
+        "SECMASTER_CA_FILE": settings.secmaster_ca_file,
+        "SLACK_CA_FILE": settings.slack_ca_file,
+    }
+    ends = {f"A certificate in {name}": ca_ends_at(file) for name, file in files.items() if file}
+    return {name: end for name, end in ends.items() if end}
+
+
+def expiries(secmaster: SecMaster, authorities: Mapping[str, datetime]) -> dict[str, datetime]:
+    """Return when each credential and certificate ends, as far as that is known."""
+    ends = {
+        "The credential for SecMaster": secmaster.auth.ends_at,
+        "SecMaster's certificate": secmaster.certificate_ends_at,
+        **authorities,
+    }
+    return {name: end for name, end in ends.items() if end}
 
 
 async def identify(client: SlackClient) -> AsyncSlackResponse:
