@@ -16,6 +16,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.workspaces import Workspaces
 from bot.messages.permissions import missing_read_rules, nobody_reads
+from bot.metrics import Metrics
 from bot.notifications import digests
 from bot.operations.batch import Batches
 from bot.operations.policy_reload import record_reload, reload_policy
@@ -24,6 +25,7 @@ from bot.operations.unfinished import FaultlessSerializer, Sweeper
 from bot.operations.workflow import Operations
 from bot.policy.config import Config, ConfigError, PolicyHolder
 from bot.runtime.clock import Clock
+from bot.runtime.loop_lag import watch_loop
 from bot.runtime.timeouts import Timeouts
 from bot.secmaster.connect import open_secmaster
 from bot.services import Services
@@ -130,13 +132,16 @@ class App:
         await asyncio.to_thread(migrate, self.engine)
         for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
             log.warning("the audit may have been tampered with", extra={"problem": sentence})
-        client = await open_slack(settings, stack)
+        metrics = Metrics()
+        watching_loop = asyncio.create_task(watch_loop(metrics.lag))
+        stack.push_async_callback(_cancel, watching_loop)
+        client = await open_slack(settings, stack, metrics.call_slack)
         identity = await identify(client)
         granted = identity.headers.get("x-oauth-scopes", "")
         missing = missing_scopes(config, granted)
         if any(not scope.optional for scope in missing):
             log.warning("scopes are missing, see doctor", extra={"lost": losses(missing)})
-        self.services = await self._open_services(client, identity, stack)
+        self.services = await self._open_services(client, identity, metrics, stack)
         warming_up = asyncio.create_task(self.services.directory.warm_up())
         stack.push_async_callback(_cancel, warming_up)
         operations = Operations(self.services)
@@ -161,10 +166,10 @@ class App:
         stack.push_async_callback(_cancel, polling)
 
     async def _open_services(
-        self, client: SlackClient, identity: Any, stack: AsyncExitStack
+        self, client: SlackClient, identity: Any, metrics: Metrics, stack: AsyncExitStack
     ) -> Services:
         settings, clock, timeouts = self.settings, self.clock, self.timeouts
-        secmaster = await open_secmaster(settings, stack, clock.now)
+        secmaster = await open_secmaster(settings, stack, clock.now, metrics.ask_secmaster)
         workspaces = Workspaces(
             {WORKSPACE: secmaster}, {WORKSPACE: settings.secmaster_workspace_id}
         )
@@ -202,6 +207,7 @@ class App:
             timeouts=timeouts,
             process_id=secrets.token_hex(8),
             replica=settings.bot_replica,
+            metrics=metrics,
         )
 
     def _launch_workflows(self, stack: AsyncExitStack) -> None:
@@ -236,19 +242,20 @@ class App:
         stack: AsyncExitStack,
     ) -> None:
         """Let Slack in, by HTTP or by Socket Mode, and answer about our health."""
-        settings = self.settings
+        settings, metrics = self.settings, self.services.metrics
         socket_mode = None
         if settings.slack_app_token:
             app_token = settings.slack_app_token.get_secret_value()
             client = address_client(bolt.client)
-            socket_mode = SocketMode(bolt, client, app_token, self.timeouts.socket)
+            socket_mode = SocketMode(bolt, client, app_token, self.timeouts.socket, metrics)
         secret = settings.slack_signing_secret
         verifier = RequestVerifier(secret.get_secret_value() if secret else "", self.clock.now)
         self.readiness = Readiness(self.services, socket_mode or verifier)
         application = web_app(
             None if socket_mode else bolt, verifier, None if health_listener else self.readiness
         )
-        self.url = self.health_url = await stack.enter_async_context(serve(application, listener))
+        server = serve(application, listener, metrics=metrics)
+        self.url = self.health_url = await stack.enter_async_context(server)
         if health_listener:
             health = web_app(None, None, self.readiness)
             self.health_url = await stack.enter_async_context(serve(health, health_listener))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from bot.domain.operations import Operation
 from bot.domain.workspaces import Workspaces
+from bot.metrics import Metrics
 from bot.policy.config import PolicyHolder
 from bot.runtime.background import BackgroundTasks
 from bot.runtime.clock import Clock
@@ -33,6 +34,7 @@ class Services:
     timeouts: Timeouts
     process_id: str
     replica: str = "main"
+    metrics: Metrics = field(default_factory=Metrics)
     tracker: WorkflowTracker = field(default_factory=WorkflowTracker)
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
     # Set by whoever has written into the outbox: what is there is posted at once.

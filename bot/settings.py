@@ -1,11 +1,19 @@
 """Read secrets and addresses from the environment and ``.env``; only the command line does."""
 
 import re
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CONSOLE = "secmaster_console_url"  # a page, and the only address that may have a query
@@ -14,6 +22,15 @@ IDS = ("secmaster_project_id", "secmaster_workspace_id", "secmaster_region")
 HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 NO_DATABASE = "DATABASE_URL must be sqlite:///file or postgresql://user@host/database"
 ONE_WORD = ("slack_bot_token", "slack_app_token", "slack_signing_secret", "ak", "sk")
+
+
+class LogLevel(StrEnum):
+    """From which level on lines are logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 class SettingsError(Exception):
@@ -30,6 +47,10 @@ class Database(BaseSettings):
     # Kept out of the repr, for the password in it.
     database_url: str = Field("sqlite:///secmaster-bot.db", repr=False)
     audit_key: SecretStr | None = Field(None, min_length=16)
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 class Settings(Database):
@@ -71,6 +92,7 @@ class Settings(Database):
     bot_health_port: int | None = Field(None, ge=0, le=65535)
     bot_config: Path = Path("secmaster-bot.toml")
     retention_days: int = Field(90, ge=0, le=36_500)  # 0: for ever
+    log_level: Annotated[LogLevel, BeforeValidator(_lower)] = LogLevel.INFO
     bot_replica: str = Field("main", pattern=r"^[A-Za-z0-9_-]{1,40}$")
 
     @property

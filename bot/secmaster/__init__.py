@@ -22,6 +22,7 @@ from bot.secmaster.errors import (
     Unreadable,
     WriteEffect,
 )
+from bot.secmaster.measured import Endpoint, RequestOutcome
 from bot.secmaster.models import (
     Attachment,
     BusinessType,
@@ -52,6 +53,7 @@ __all__ = [
     "CommandType",
     "Conflict",
     "DueHandle",
+    "Endpoint",
     "Forbidden",
     "IamAuth",
     "Instance",
@@ -65,6 +67,7 @@ __all__ = [
     "QueryType",
     "Receipt",
     "Refused",
+    "RequestOutcome",
     "SecMaster",
     "SecMasterError",
     "SigningAuth",

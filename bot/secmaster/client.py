@@ -16,6 +16,7 @@ import httpx
 
 from bot.secmaster.connection import AT_ONCE, PATIENCE, TIMEOUT, WHOLE, open_http
 from bot.secmaster.errors import AnswerLost, Unreachable
+from bot.secmaster.measured import Endpoint, OnRequest, ignore, measured
 from bot.secmaster.models import (
     Attachment,
     CommandType,
@@ -46,7 +47,8 @@ class SecMaster:
 
     ``endpoint`` is ``https://secmaster.{region}.myhuaweicloud.com``. Ids are one path segment
     whatever they contain; an empty one is a ``ValueError`` before anything is sent. ``http`` is
-    closed with it, and is one from ``open_http`` by default.
+    closed with it, and is one from ``open_http`` by default. ``on_request`` is told how each
+    request ended.
     """
 
     def __init__(  # noqa: PLR0913 - the workspace's address, its credential, and how it is asked
@@ -58,9 +60,11 @@ class SecMaster:
         auth: httpx.Auth,
         timeout: httpx.Timeout = TIMEOUT,
         http: httpx.AsyncClient | None = None,
+        on_request: OnRequest = ignore,
     ) -> None:
         workspace = f"/v1/{segment(project_id)}/workspaces/{segment(workspace_id)}/soc"
         self._base = base_url(endpoint) + workspace
+        self.on_request = on_request
         self._auth = auth
         self._http = http or open_http(timeout)
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -75,11 +79,13 @@ class SecMaster:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
+    @measured(Endpoint.SHOW_TASK)
     async def show_task(self, task_id: str) -> Task:
         """https://support.huaweicloud.com/api-secmaster/ShowTask.html."""
         reply = await self._get(f"/tasks/{segment(task_id)}")
         return Task.model_validate(reply.object("data"))
 
+    @measured(Endpoint.LIST_TASKS)
     async def list_tasks(  # noqa: PLR0913 - the endpoint's own parameters, each by name
         self,
         *,
@@ -116,6 +122,7 @@ class SecMaster:
         reply = await self._get("/tasks", params)
         return TaskPage.of(*reply.rows("data", "total"))
 
+    @measured(Endpoint.UPDATE_TASK)
     async def update_task(
         self,
         task_id: str,
@@ -133,6 +140,7 @@ class SecMaster:
         _check(action, fields)
         return await self._put(f"/tasks/{segment(task_id)}", {"action": action, **fields})
 
+    @measured(Endpoint.SHOW_INSTANCE)
     async def show_workflow_instance(
         self, instance_id: str, *, show_topology: bool = True
     ) -> Instance:
@@ -144,6 +152,7 @@ class SecMaster:
             raise reply.unreadable("without a workflow instance")
         return Instance.model_validate(reply.body)
 
+    @measured(Endpoint.LIST_INSTANCES)
     async def list_workflow_instances(  # noqa: PLR0913 - the endpoint's own parameters, by name
         self,
         *,
@@ -187,6 +196,7 @@ class SecMaster:
         reply = await self._get("/workflows/instances", params)
         return InstancePage.of(*reply.rows("instances", "count"))
 
+    @measured(Endpoint.UPDATE_INSTANCE)
     async def update_workflow_instance(
         self,
         instance_id: str,
@@ -205,6 +215,7 @@ class SecMaster:
         path = f"/workflows/instances/{segment(instance_id)}"
         return await self._put(path, {"command_type": command_type, **fields})
 
+    @measured(Endpoint.UPLOAD_ATTACHMENT)
     async def upload_attachment(self, file_name: str, content: bytes) -> Attachment:
         """https://support.huaweicloud.com/api-secmaster/UploadAttachment.html."""
         if not file_name:
@@ -220,11 +231,13 @@ class SecMaster:
             raise reply.unreadable("without the attachment's id")
         return attachment
 
+    @measured(Endpoint.SHOW_ATTACHMENT)
     async def show_attachment(self, attachment_id: str) -> Attachment:
         """https://support.huaweicloud.com/api-secmaster/ShowAttachment.html."""
         reply = await self._get(f"/attachment/{segment(attachment_id)}")
         return Attachment.model_validate(reply.object("data"))
 
+    @measured(Endpoint.DOWNLOAD_ATTACHMENT)
     async def download_attachment(self, attachment_id: str) -> str:
         """https://support.huaweicloud.com/api-secmaster/DownloadAttachment.html.
 

@@ -9,18 +9,26 @@ import httpx
 from bot.secmaster.auth import IamAuth, SigningAuth, TokenAuth
 from bot.secmaster.client import SecMaster
 from bot.secmaster.connection import open_http
+from bot.secmaster.measured import OnRequest, ignore
 from bot.settings import Settings
 
 
 async def open_secmaster(
-    settings: Settings, stack: AsyncExitStack, now: Callable[[], datetime]
+    settings: Settings,
+    stack: AsyncExitStack,
+    now: Callable[[], datetime],
+    on_request: OnRequest = ignore,
 ) -> SecMaster:
-    """Open a client for the workspace of the settings; ``stack`` closes it."""
+    """Open a client for the workspace of the settings; ``stack`` closes it.
+
+    ``on_request`` is told how each request ended.
+    """
     client = SecMaster(
         endpoint=settings.endpoint,
         project_id=settings.secmaster_project_id,
         workspace_id=settings.secmaster_workspace_id,
         auth=await _authentication(settings, stack, now),
+        on_request=on_request,
     )
     return await stack.enter_async_context(client)
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from bot.domain.watch_status import WatchStatus
 from bot.services import Services
-from bot.watch.status import watch_status
+from bot.watch.status import queue_ages, watch_status
 from bot.web.metrics import exposition
 from bot.web.signature import RequestVerifier
 from bot.web.socket_mode import SocketMode
@@ -44,7 +44,8 @@ class Readiness:
     async def metrics(self) -> bytes:
         """Return the metrics as Prometheus reads them."""
         counts = self.way_in.counts if isinstance(self.way_in, RequestVerifier) else {}
-        return exposition(await self._status(), counts)
+        status, ages = await self._status(), await queue_ages(self.services)
+        return exposition(self.services.metrics, counts, status, ages)
 
     async def _status(self) -> WatchStatus:
         return await watch_status(self.services, self.services.policy.current.watch.every)
