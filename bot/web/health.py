@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from bot.domain.watch_status import WatchStatus
 from bot.services import Services
 from bot.watch.status import queue_ages, watch_status
-from bot.web.metrics import exposition
+from bot.web.metrics import database_exposition, process_exposition
+from bot.web.server import is_ready
 from bot.web.signature import RequestVerifier
 from bot.web.socket_mode import SocketMode
 
@@ -42,10 +43,16 @@ class Readiness:
         return parts
 
     async def metrics(self) -> bytes:
-        """Return the metrics as Prometheus reads them."""
+        """Return the metrics as Prometheus reads them: without the database's while it is away."""
         counts = self.way_in.counts if isinstance(self.way_in, RequestVerifier) else {}
-        status, ages = await self._status(), await queue_ages(self.services)
-        return exposition(self.services.metrics, counts, status, ages)
+        ready = is_ready(await self.parts())
+        text = process_exposition(self.services.metrics, counts, ready=ready)
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                status, ages = await self._status(), await queue_ages(self.services)
+        except (TimeoutError, sa.exc.SQLAlchemyError):
+            return text
+        return text + database_exposition(status, ages)
 
     async def _status(self) -> WatchStatus:
         return await watch_status(self.services, self.services.policy.current.watch.every)

@@ -14,36 +14,39 @@ from bot.metrics import PREFIX, Metrics
 from bot.web.signature import Finding
 
 
-def exposition(
-    metrics: Metrics, requests: Mapping[Finding, int], status: WatchStatus, ages: QueueAges
-) -> bytes:
-    """Return the metrics as Prometheus reads them.
+def process_exposition(metrics: Metrics, requests: Mapping[Finding, int], *, ready: bool) -> bytes:
+    """Return what this process counts, and whether it can take a click.
 
     ``requests`` are counted by what they turned out to be.
     """
     registry = CollectorRegistry()
-    registry.register(_Requests(requests))
-    registry.register(_Gauges(status, ages))
+    registry.register(_Process(requests, ready=ready))
     return generate_latest(metrics.registry) + generate_latest(registry)
 
 
-class _Requests(Collector):
-    """Counts of this process since its start: each replica has its own."""
+def database_exposition(status: WatchStatus, ages: QueueAges) -> bytes:
+    """Return what the database holds: nothing is counted in the process, so replicas agree."""
+    registry = CollectorRegistry()
+    registry.register(_Database(status, ages))
+    return generate_latest(registry)
 
-    def __init__(self, counts: Mapping[Finding, int]) -> None:
+
+class _Process(Collector):
+    def __init__(self, counts: Mapping[Finding, int], *, ready: bool) -> None:
         self._counts = counts
+        self._ready = ready
 
     def collect(self) -> Iterable[Metric]:
         text = "What was posted, by what it was found to be."
         requests = CounterMetricFamily(f"{PREFIX}_requests", text, labels=("finding",))
         for finding in Finding:
             requests.add_metric([finding], self._counts.get(finding, 0))
-        return (requests,)
+        ready = _gauge("ready", "Whether a click can be taken, as /readyz says.")
+        ready.add_metric([], self._ready)
+        return (requests, ready)
 
 
-class _Gauges(Collector):
-    """Gauges of the present: nothing is counted in the process, so replicas agree."""
-
+class _Database(Collector):
     def __init__(self, status: WatchStatus, ages: QueueAges) -> None:
         self._status = status
         self._ages = ages

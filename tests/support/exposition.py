@@ -1,22 +1,23 @@
 """What ``/metrics`` answers, for a test that counts."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from bot.domain.watch_status import QueueAges, WatchStatus
 from bot.metrics import Metrics
-from bot.web.metrics import exposition
+from bot.web.metrics import database_exposition, process_exposition
 
+ELSEWHERE = """\
+# TYPE secmaster_bot_trouble gauge
+secmaster_bot_trouble{kind="expiry"} 0
+"""
 NOTHING = WatchStatus(interval=15, polls=(), behind={}, open={}, queued=0, closed_channels=())
-
-
-def metric_types() -> dict[str, str]:
-    """Return the type of each metric that is exposed, by its name."""
-    text = exposition(Metrics(), {}, NOTHING, QueueAges()).decode()
-    return dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,33 @@ class Exposition:
 
     text: str
 
+    def samples(self) -> Iterator[Sample]:
+        for family in text_string_to_metric_families(self.text):
+            yield from family.samples
+
     def value(self, name: str, **labels: str) -> float:
         """Return the sum of the samples of a name, without its prefix, that have these labels."""
         return sum(
             sample.value
-            for family in text_string_to_metric_families(self.text)
-            for sample in family.samples
+            for sample in self.samples()
             if sample.name == f"secmaster_bot_{name}" and sample.labels.items() >= labels.items()
         )
+
+    def label_values(self, name: str, label: str) -> set[str]:
+        """Return the values that a label of a metric has."""
+        return {sample.labels[label] for sample in self.samples() if sample.name == name}
+
+
+@cache
+def nothing_happened() -> Exposition:
+    """Return what a bot answers to which nothing has happened yet."""
+    process = process_exposition(Metrics(), {}, ready=True)
+    return Exposition((process + database_exposition(NOTHING, QueueAges())).decode() + ELSEWHERE)
+
+
+def metric_types() -> dict[str, str]:
+    """Return the type of each metric that is exposed, by its name."""
+    return dict(re.findall(r"^# TYPE (\S+) (\S+)$", nothing_happened().text, re.MULTILINE))
 
 
 async def scrape(url: str) -> Exposition:
