@@ -4,18 +4,20 @@ import asyncio
 import logging
 import secrets
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Self
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSConfig
+from dbos import DBOS, DBOSClient, DBOSConfig
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.workspaces import Workspaces
 from bot.messages.permissions import missing_read_rules, nobody_reads
+from bot.messages.secmaster_access import access_problem, ends_soon
 from bot.metrics import Metrics
 from bot.notifications import digests
 from bot.operations.batch import Batches
@@ -24,12 +26,15 @@ from bot.operations.steps import without_traceback
 from bot.operations.unfinished import FaultlessSerializer, Sweeper
 from bot.operations.workflow import Operations
 from bot.policy.config import Config, ConfigError, PolicyHolder
+from bot.rotation import Rotation
 from bot.runtime.clock import Clock
 from bot.runtime.loop_lag import watch_loop
 from bot.runtime.timeouts import Timeouts
-from bot.secmaster.connect import open_secmaster
+from bot.secmaster import SecMasterError
+from bot.secmaster.connect import authentication, open_secmaster, read_first
 from bot.services import Services
 from bot.settings import Settings
+from bot.settings import load as load_settings
 from bot.slack.cards import Cards
 from bot.slack.channels import Channels
 from bot.slack.client import SlackClient, advice, code_of
@@ -49,6 +54,7 @@ from bot.store import (
     close,
     connect,
     migrate,
+    unhurried,
     use_key,
 )
 from bot.watch.poller import Poller
@@ -76,6 +82,7 @@ class StartError(Exception):
 class App:
     """A bot between ``async with`` and its end.
 
+    ``read_settings`` reads them again when it is told to reload.
     ``url`` is where it listens, ``health_url`` where it tells its health, ``services`` what it
     works with. ``stopped`` is set when it is to be ended: it has lost its replica's name to another
     process, or was told to.
@@ -91,8 +98,10 @@ class App:
         config: Config,
         timeouts: Timeouts | None = None,
         clock: Clock | None = None,
+        read_settings: Callable[[], Settings] = load_settings,
     ) -> None:
         self.settings = settings
+        self._read_settings = read_settings
         self.policy = PolicyHolder(config, settings.bot_config)
         self.timeouts = timeouts or Timeouts()
         self.clock = clock or Clock()
@@ -123,11 +132,12 @@ class App:
             health_listener = stack.enter_context(
                 listen(settings.bot_host, settings.bot_health_port, "BOT_HEALTH_PORT")
             )
-        self.engine = connect(settings.database_url)
+        self.engine = connect(settings.database_url, self.timeouts.database)
         stack.callback(close, self.engine)
         if settings.audit_key:
             use_key(self.engine, AuditKey(settings.audit_key.get_secret_value()))
-        self._name = ReplicaName(self.engine, settings.bot_replica)
+        wait = self.timeouts.database.take_over
+        self._name = await take_name(self.engine, settings.bot_replica, wait)
         stack.callback(self._name.release)
         await asyncio.to_thread(migrate, self.engine)
         for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
@@ -146,15 +156,24 @@ class App:
         stack.push_async_callback(_cancel, warming_up)
         operations = Operations(self.services)
         batches = Batches(self.services, operations)
+        await asyncio.to_thread(migrate_workflows, self.engine)
         self._launch_workflows(stack)
         stack.push_async_callback(self.services.background.drain)
         context = AppContext(self.services, workspace=WORKSPACE)
         changes = RequestedChanges(self.engine)
-        bolt = open_bolt(
-            client, settings, identity.data, payload_door(context), within=self.timeouts.answer
-        )
+        bolt = open_bolt(client, identity.data, payload_door(context), within=self.timeouts.answer)
         register(bolt, Recorder(context, operations, batches, changes))
-        await self._open_web(bolt, listener, health_listener, stack)
+        verifier, socket_mode = await self._open_web(bolt, listener, health_listener, stack)
+        self._rotation = Rotation(
+            settings,
+            self._read_settings,
+            client,
+            identity.data,
+            verifier,
+            socket_mode,
+            self.services.workspaces.client(WORKSPACE),
+            lambda settings: authentication(settings, self._stack, self.clock.now),
+        )
         self.poller = Poller(self.services, settings.retention_days)
         self.home_refresher = HomeRefresher(context)
         self.poller.subscribe(partial(digests.enqueue_due, self.services))
@@ -208,6 +227,7 @@ class App:
             process_id=secrets.token_hex(8),
             replica=settings.bot_replica,
             metrics=metrics,
+            holds_name=self._name.is_certain,
         )
 
     def _launch_workflows(self, stack: AsyncExitStack) -> None:
@@ -240,7 +260,7 @@ class App:
         listener: socket.socket,
         health_listener: socket.socket | None,
         stack: AsyncExitStack,
-    ) -> None:
+    ) -> tuple[RequestVerifier, SocketMode | None]:
         """Let Slack in, by HTTP or by Socket Mode, and answer about our health."""
         settings, metrics = self.settings, self.services.metrics
         socket_mode = None
@@ -262,6 +282,7 @@ class App:
         if socket_mode:
             stack.push_async_callback(socket_mode.close)
             socket_mode.open()
+        return verifier, socket_mode
 
     async def _sweep(self) -> None:
         """Take up what is unfinished, until this replica's name is another process's."""
@@ -273,8 +294,28 @@ class App:
             self.stopped.set()
             await self.services.tracker.cancel_all()
 
+    async def read_secmaster(self) -> str:
+        """Read once from SecMaster; return "ok", or what is wrong with what is set, once logged.
+
+        The bot runs all the same: SecMaster may be down for a while, and a bot that is not there
+        could not say so.
+        """
+        if setting := self.settings.ending_credential:
+            log.warning(ends_soon(setting))
+        try:
+            await read_first(self.services.workspaces.client(WORKSPACE))
+        except SecMasterError as error:
+            problem = access_problem(error, self.settings)
+            details = {"problem": problem, "code": error.code, "request_id": error.request_id}
+            log.error("SecMaster can't be read, and is tried again", extra=details)  # noqa: TRY400
+            return problem
+        return "ok"
+
     def reload(self) -> None:
-        """Reload the policy in the background; the log says what came of it."""
+        """Reload policy and secrets in the background, each whatever becomes of the other.
+
+        The log says what came of it.
+        """
         record = {
             "at": self.clock.now(),
             "operation_id": secrets.token_hex(16),
@@ -289,6 +330,38 @@ class App:
             await record_reload(self.services, record, before)
 
         self.services.background.start(reload(), _log_reload_failure)
+        self.services.background.start(self._rotation.run(), _log_rotation_failure)
+
+
+async def take_name(engine: sa.Engine, name: str, wait: float) -> ReplicaName:
+    """Take a replica's name; raises NameInUse.
+
+    On Postgres it is waited for, since a predecessor that is gone may hold it for so many seconds.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + (wait if engine.dialect.name == "postgresql" else 0)
+    while True:
+        try:
+            return await asyncio.to_thread(ReplicaName, engine, name)
+        except NameInUse:
+            if loop.time() >= until:
+                raise
+        log.warning(
+            "the replica's name is held: waiting for its process to end",
+            extra={"replica": name, "seconds": round(until - loop.time())},
+        )
+        await asyncio.sleep(1)
+
+
+def migrate_workflows(engine: sa.Engine) -> None:
+    """Bring DBOS's tables on Postgres to its version, which may take long; blocks.
+
+    Its launch would do the same, in the time that a statement usually has.
+    """
+    if engine.dialect.name == "postgresql":
+        with unhurried(engine):
+            client = DBOSClient(system_database_engine=engine)
+            client._sys_db.run_migrations()  # noqa: SLF001 - its own DBOS.migrate opens another engine
 
 
 async def identify(client: SlackClient) -> AsyncSlackResponse:
@@ -315,6 +388,10 @@ async def _log_reload_failure(error: Exception) -> None:
         log.error("policy reload is not recorded", exc_info=error)
 
 
+async def _log_rotation_failure(error: Exception) -> None:
+    log.error("secrets are not read again", exc_info=error)
+
+
 def listen(host: str, port: int, setting: str = "BOT_PORT") -> socket.socket:
     """Take the port; raises StartError where somebody else has it."""
     try:
@@ -337,11 +414,15 @@ def dbos_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
         # Stable over restarts: a process takes up what the one of its name left behind.
         "executor_id": settings.bot_replica,
         "serializer": FaultlessSerializer(),
+        # A connection that only listens would never notice that nobody speaks any more, and
+        # nothing of ours waits for a notification.
+        "use_listen_notify": False,
         # Unbounded, its threads wait in line for the database and for each other: on two cores
         # four of them halved the slowest of fifty acknowledgements.
         "max_executor_threads": 4 if engine.dialect.name == "sqlite" else 16,
-        # A shutdown waits for one turn of it; a second would be most of what a story takes.
-        "notification_listener_polling_interval_sec": 0.2,
+        # A shutdown waits for one turn of it. We use none of what it looks for, and with nobody to
+        # notify it asks the database nothing.
+        "notification_listener_polling_interval_sec": 0.05,
         "console_log_level": "WARNING",
         "log_level": "WARNING",
     }

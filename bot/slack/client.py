@@ -43,7 +43,9 @@ ADVICE = {
     "team_access_not_granted": "have the organisation add the app to the workspace again",
     "team_added_to_org": "wait until the workspace has moved into its organisation",
 }
-ADVICE_DEFAULT = "reinstall the app, set SLACK_BOT_TOKEN to its new token, and restart the bot"
+ADVICE_DEFAULT = (
+    "reinstall the app, set SLACK_BOT_TOKEN to its new token, and reload or restart the bot"
+)
 
 
 def code_of(error: SlackApiError) -> str:
@@ -119,7 +121,7 @@ class SlackClient(AsyncWebClient):
 
         Its code is WORKSPACE_CLOSED where one workspace refuses what Slack takes elsewhere.
         """
-        refusal = self.token_health.refusal
+        refusal, token = self.token_health.refusal, self.token
         if refusal and api_method != CHECK_METHOD:
             raise _refused(refusal)
         try:
@@ -127,7 +129,7 @@ class SlackClient(AsyncWebClient):
         except SlackApiError as error:
             code = code_of(error)
             if code not in OF_A_WORKSPACE or api_method == CHECK_METHOD:
-                self._note_refusal(api_method, error)
+                self._note_refusal(api_method, error, token)
                 raise
             if not await self._is_token_taken():
                 raise
@@ -160,6 +162,11 @@ class SlackClient(AsyncWebClient):
             log.debug("Slack was called", extra=facts)
         return response
 
+    def use_token(self, token: str) -> None:
+        """Use another token of the same bot from now on, which Slack was seen to take."""
+        self.token = token
+        self.token_health.accept()
+
     async def watch_token(self, clock: Clock, on_accepted: Callable[[], None]) -> None:
         """Say when Slack begins to refuse the token, and ask once a minute whether it still does.
 
@@ -173,12 +180,20 @@ class SlackClient(AsyncWebClient):
                 "Slack refuses the bot's token: nothing is posted until it takes it again",
                 extra={"code": code, "to_do": advice(code)},
             )
-            while health.refusal:
-                await clock.sleep(CHECK_INTERVAL)
-                with suppress(SlackClientError, aiohttp.ClientError, TimeoutError):
-                    await self.auth_test()
+            checking = asyncio.create_task(self._check_token(clock))
+            try:
+                await health.until_accepted()
+            finally:
+                checking.cancel()
             log.warning("Slack takes the bot's token again", extra={"code": code})
             on_accepted()
+
+    async def _check_token(self, clock: Clock) -> None:
+        """Ask once a minute whether Slack takes the token; its answer is noted. Never ends."""
+        while True:
+            await clock.sleep(CHECK_INTERVAL)
+            with suppress(SlackClientError, aiohttp.ClientError, TimeoutError):
+                await self.auth_test()
 
     async def _is_token_taken(self) -> bool:
         """Ask Slack, once for all who are refused at a time; raises what that call raises."""
@@ -196,11 +211,12 @@ class SlackClient(AsyncWebClient):
                 raise
         return not self.token_health.refusal
 
-    def _note_refusal(self, method: str, error: SlackApiError) -> None:
-        """Log, once each, what only whoever runs the bot can mend."""
+    def _note_refusal(self, method: str, error: SlackApiError, token: str | None) -> None:
+        """Log, once each, what only whoever runs the bot can mend; ``token`` was sent."""
         code = code_of(error)
         if kind_of(code) is SlackErrorKind.TOKEN_REFUSED:
-            self.token_health.refuse(code)
+            if token == self.token:  # it may have been replaced meanwhile
+                self.token_health.refuse(code)
         elif kind_of(code) is SlackErrorKind.SCOPE_MISSING:
             scope = str(_answer(error).get("needed") or "")
             if self._is_first(method, code, scope):

@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-import aiohttp
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
@@ -22,6 +21,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.settings import Settings
 from bot.slack.client import SlackClient
 from bot.slack.measured import OnCall, ThrottleWatch, ignore
+from bot.slack.session import open_session
 
 
 class Routed(Protocol):
@@ -98,11 +98,8 @@ async def open_slack(
     """Open the client with one session for every call: without it each opens a connection.
 
     ``on_call`` is told how each call ended.
-
-    A proxy is read from the environment by the SDK itself. The session must not read it too:
-    with a matching line in a ``.netrc`` every call would fail for its second Authorization.
     """
-    session = await stack.enter_async_context(aiohttp.ClientSession())
+    session = await stack.enter_async_context(open_session(settings.slack_network))
     token = settings.slack_bot_token
     return SlackClient(
         on_call,
@@ -117,23 +114,24 @@ async def open_slack(
 
 
 def address_client(slack: AsyncWebClient) -> AsyncWebClient:
-    """Return a client that asks for Socket Mode's addresses, and leaves pauses to its caller."""
+    """Return a client without a token of its own, which leaves pauses to its caller.
+
+    It asks for Socket Mode's addresses, and what a token is.
+    """
     return AsyncWebClient(
         base_url=slack.base_url, session=slack.session, timeout=slack.timeout, retry_handlers=[]
     )
 
 
 def open_bolt(
-    slack: AsyncWebClient, settings: Settings, identity: Any, door: PayloadDoor[P], *, within: float
+    slack: AsyncWebClient, identity: Any, door: PayloadDoor[P], *, within: float
 ) -> TimelyBolt[P]:
     """Make Bolt for one workspace: the identity is asked for once, not for each event."""
-    token = settings.slack_bot_token
-    authorization = AuthorizeResult.from_auth_test_response(
-        bot_token=token.get_secret_value() if token else "", auth_test_response=identity
-    )
 
     async def authorize() -> AuthorizeResult:
-        return authorization
+        return AuthorizeResult.from_auth_test_response(
+            bot_token=slack.token or "", auth_test_response=identity
+        )
 
     logger = logging.getLogger("bot.bolt")  # Bolt would set its own logger's level itself
     logger.setLevel(logging.WARNING)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bot.domain.audit import AuditOutcome
 from bot.domain.operations import UNDER_WAY, Runner, StandingOperation
 from bot.store import audit_log
-from bot.store.engine import is_name_held
+from bot.store.locks import is_name_held
 from bot.store.repository import Repository
 from bot.store.tables import claims
 

@@ -38,7 +38,7 @@ class Health(Protocol):
 
 
 def is_ready(parts: Mapping[str, Any]) -> bool:
-    """Return whether a click can be taken; how polling goes is there to be read, and no part of it."""
+    """Return whether a click can be taken; how polling goes is no part of that."""
     return all(state == "ok" for state in parts.values() if isinstance(state, str))
 
 

@@ -163,7 +163,9 @@ async def test_sixty_commands_leave_a_line_each_and_no_secret_even_at_debug(
 ) -> None:
     """The process is killed in the middle: what it was doing is resumed under its id."""
     slack.ignore_messages()
-    async with bot_process(slack, secmaster, database_url, tmp_path, log_level="debug") as bot:
+    async with bot_process(
+        slack, secmaster, database_url, tmp_path, settings={"LOG_LEVEL": "debug"}
+    ) as bot:
         for _ in range(20):
             await slack.command(ALICE, SOC, "/task list secret words")
             await slack.command(DAVE, SOC, "/secmaster whoami")

@@ -5,15 +5,17 @@ import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bot.cli.demo_story import POLICY
+from bot.runtime.timeouts import Timeouts
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
 from tests.support import bot_main
 from tests.support.people import ALICE, CHANNELS, SOC
+from tests.support.timeouts import QUICK_TIMEOUTS
 
 QUIETLY = '[attribution]\ncomment = "reason"\n'
 # Each process is forked from one that has imported everything: that is most of a start.
@@ -28,13 +30,18 @@ class BotProcess:
     """The bot in a process of its own that can be killed; it listens at ``url``.
 
     ``log`` has what it logged, as far as that was read: all of it once it has ended.
+    ``ready_line`` is what its log said when it was ready.
     """
 
     stderr: asyncio.StreamReader
+    ready_line: str
 
-    def __init__(self, variables: dict[str, str], folder: Path, url: str) -> None:
+    def __init__(
+        self, variables: dict[str, str], folder: Path, url: str, timeouts: Timeouts
+    ) -> None:
         self.url = url
         self.log: list[str] = []
+        self._timeouts = timeouts
         self._variables = variables
         self._folder = folder
         self._process: multiprocessing.process.BaseProcess | None = None
@@ -51,7 +58,7 @@ class BotProcess:
         log, stderr = PROCESSES.Pipe(duplex=False)
         self._process = PROCESSES.Process(
             target=bot_main.run,
-            args=(self._variables, self._folder, stderr),
+            args=(self._variables, self._folder, stderr, self._timeouts),
             daemon=True,  # it ends with the tests, whatever happens to them
         )
         await asyncio.to_thread(self._process.start)
@@ -61,7 +68,7 @@ class BotProcess:
             lambda: asyncio.StreamReaderProtocol(self.stderr), os.fdopen(os.dup(log.fileno()), "rb")
         )
         log.close()
-        await self.log_line("ready")
+        self.ready_line = await self.log_line('"ready"')
 
     async def log_line(self, containing: str) -> str:
         """Wait for a line of its log; that it ends before is an error with all its lines."""
@@ -107,7 +114,8 @@ async def bot_process(
     *,
     rules: str = POLICY,
     replica: str = "main",
-    log_level: str = "info",
+    settings: Mapping[str, str] | None = None,
+    timeouts: Timeouts = QUICK_TIMEOUTS,
 ) -> AsyncIterator[BotProcess]:
     """Run the bot between the two, with nothing but environment variables and a policy file.
 
@@ -132,11 +140,11 @@ async def bot_process(
         "DATABASE_URL": database_url,
         "BOT_PORT": str(port),
         "BOT_REPLICA": replica,
-        "LOG_LEVEL": log_level,
+        **(settings or {}),
     }
     url = f"http://127.0.0.1:{port}"
     slack.request_url = f"{url}/slack/events"
-    process = BotProcess(variables, folder, url)
+    process = BotProcess(variables, folder, url, timeouts)
     async with asyncio.timeout(60):
         await process.start()
         try:
