@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -19,6 +19,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.domain.workspaces import Workspaces
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.messages.secmaster_access import access_problem, ends_soon
+from bot.metrics import Metrics
 from bot.network import ca_ends_at
 from bot.notifications import digests
 from bot.operations.batch import Batches
@@ -29,6 +30,7 @@ from bot.operations.workflow import Operations
 from bot.policy.config import Config, ConfigError, PolicyHolder
 from bot.rotation import Rotation
 from bot.runtime.clock import Clock
+from bot.runtime.loop_lag import watch_loop
 from bot.runtime.timeouts import Timeouts
 from bot.secmaster import SecMaster, SecMasterError
 from bot.secmaster.connect import authentication, open_secmaster, read_first
@@ -145,15 +147,16 @@ class App:
         await asyncio.to_thread(migrate, self.engine)
         for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
             log.warning("the audit may have been tampered with", extra={"problem": sentence})
-        client = await open_slack(settings, stack)
+        metrics = Metrics()
+        _run(stack, watch_loop(metrics.lag))
+        client = await open_slack(settings, stack, metrics.call_slack)
         identity = await identify(client)
         granted = identity.headers.get("x-oauth-scopes", "")
         missing = missing_scopes(config, granted)
         if any(not scope.optional for scope in missing):
             log.warning("scopes are missing, see doctor", extra={"lost": losses(missing)})
-        self.services = await self._open_services(client, identity, stack)
-        warming_up = asyncio.create_task(self.services.directory.warm_up())
-        stack.push_async_callback(_cancel, warming_up)
+        self.services = await self._open_services(client, identity, metrics, stack)
+        _run(stack, self.services.directory.warm_up())
         operations = Operations(self.services)
         batches = Batches(self.services, operations)
         await asyncio.to_thread(migrate_workflows, self.engine)
@@ -179,18 +182,15 @@ class App:
         self.poller.subscribe(partial(digests.enqueue_due, self.services))
         self.poller.subscribe(self.home_refresher)
         on_accepted = self.services.outbox_written.set
-        watching_token = asyncio.create_task(client.watch_token(self.clock, on_accepted))
-        stack.push_async_callback(_cancel, watching_token)
-        polling = asyncio.create_task(self.poller.run(config.watch.every))
-        stack.push_async_callback(_cancel, polling)
-        reporting = asyncio.create_task(TroubleReporter(self.services, self.poller).run())
-        stack.push_async_callback(_cancel, reporting)
+        _run(stack, client.watch_token(self.clock, on_accepted))
+        _run(stack, self.poller.run(config.watch.every))
+        _run(stack, TroubleReporter(self.services, self.poller).run())
 
     async def _open_services(
-        self, client: SlackClient, identity: Any, stack: AsyncExitStack
+        self, client: SlackClient, identity: Any, metrics: Metrics, stack: AsyncExitStack
     ) -> Services:
         settings, clock, timeouts = self.settings, self.clock, self.timeouts
-        secmaster = await open_secmaster(settings, stack, clock.now)
+        secmaster = await open_secmaster(settings, stack, clock.now, metrics.ask_secmaster)
         workspaces = Workspaces(
             {WORKSPACE: secmaster}, {WORKSPACE: settings.secmaster_workspace_id}
         )
@@ -228,6 +228,7 @@ class App:
             timeouts=timeouts,
             process_id=secrets.token_hex(8),
             replica=settings.bot_replica,
+            metrics=metrics,
             holds_name=self._name.is_certain,
             started_at=clock.now(),
             expiries=partial(expiries, secmaster, authorities_end(settings)),
@@ -254,8 +255,7 @@ class App:
         # By default a call waits in its thread for as long as the database is away, and a click is
         # recorded long after it was refused. The sweep takes up what an error breaks off.
         dbos._sys_db._retry_connection_errors = False  # noqa: SLF001 - it has no setting
-        sweeping = asyncio.create_task(self._sweep())
-        stack.push_async_callback(_cancel, sweeping)
+        _run(stack, self._sweep())
 
     async def _open_web(
         self,
@@ -265,19 +265,20 @@ class App:
         stack: AsyncExitStack,
     ) -> tuple[RequestVerifier, SocketMode | None]:
         """Let Slack in, by HTTP or by Socket Mode, and answer about our health."""
-        settings = self.settings
+        settings, metrics = self.settings, self.services.metrics
         socket_mode = None
         if settings.slack_app_token:
             app_token = settings.slack_app_token.get_secret_value()
             client = address_client(bolt.client)
-            socket_mode = SocketMode(bolt, client, app_token, self.timeouts.socket)
+            socket_mode = SocketMode(bolt, client, app_token, self.timeouts.socket, metrics)
         secret = settings.slack_signing_secret
         verifier = RequestVerifier(secret.get_secret_value() if secret else "", self.clock.now)
         self.readiness = Readiness(self.services, socket_mode or verifier)
         application = web_app(
             None if socket_mode else bolt, verifier, None if health_listener else self.readiness
         )
-        self.url = self.health_url = await stack.enter_async_context(serve(application, listener))
+        server = serve(application, listener, metrics=metrics)
+        self.url = self.health_url = await stack.enter_async_context(server)
         if health_listener:
             health = web_app(None, None, self.readiness)
             self.health_url = await stack.enter_async_context(serve(health, health_listener))
@@ -448,6 +449,11 @@ def dbos_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
         "console_log_level": "WARNING",
         "log_level": "WARNING",
     }
+
+
+def _run(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine in the background until the stack closes."""
+    stack.push_async_callback(_cancel, asyncio.create_task(work))
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

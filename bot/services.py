@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bot.domain.operations import Operation
 from bot.domain.workspaces import Workspaces
+from bot.metrics import Metrics
 from bot.policy.config import PolicyHolder
 from bot.runtime.background import BackgroundTasks
 from bot.runtime.clock import Clock
@@ -42,6 +43,7 @@ class Services:
     holds_name: Callable[[], bool] = lambda: True
     started_at: datetime | None = None
     expiries: Callable[[], Mapping[str, datetime]] = dict
+    metrics: Metrics = field(default_factory=Metrics)
     tracker: WorkflowTracker = field(default_factory=WorkflowTracker)
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
     # Set by whoever has written into the outbox: what is there is posted at once.

@@ -68,3 +68,15 @@ class WatchStatus:
     open: dict[tuple[str, ObjectKind], int]
     queued: int
     closed_channels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueAges:
+    """For how many seconds what waits longest has waited; 0 where nothing does.
+
+    ``outbox`` is of what is to be posted by now, ``operations`` of what was recorded and has no end
+    on record.
+    """
+
+    outbox: float = 0
+    operations: float = 0

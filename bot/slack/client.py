@@ -7,6 +7,7 @@ Bolt makes clients of its own for its listeners, which call nothing.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -25,6 +26,7 @@ from bot.slack.error_codes import (
     is_known,
     kind_of,
 )
+from bot.slack.measured import CallOutcome, OnCall, SlackMethod, ignore
 
 log = logging.getLogger(__name__)
 
@@ -108,10 +110,14 @@ class TokenHealth:
 
 
 class SlackClient(AsyncWebClient):
-    """Slack's client for all of our own calls. ``token_health`` is what its answers say."""
+    """Slack's client for all of our own calls. ``token_health`` is what its answers say.
 
-    def __init__(self, **options: Any) -> None:
+    ``on_call`` is told how each call ended.
+    """
+
+    def __init__(self, on_call: OnCall = ignore, **options: Any) -> None:
         super().__init__(**options)
+        self._on_call = on_call
         self.token_health = TokenHealth()
         self._logged: set[tuple[str, ...]] = set()
         self._check: asyncio.Task[AsyncSlackResponse] | None = None
@@ -126,7 +132,7 @@ class SlackClient(AsyncWebClient):
         if refusal and api_method != CHECK_METHOD:
             raise _refused(refusal)
         try:
-            response = await super().api_call(api_method, **options)
+            response = await self._measured_call(api_method, options)
         except SlackApiError as error:
             code = code_of(error)
             if code not in OF_A_WORKSPACE or api_method == CHECK_METHOD:
@@ -142,6 +148,25 @@ class SlackClient(AsyncWebClient):
         if api_method == CHECK_METHOD:
             self.token_health.accept()
         self._note_warning(api_method, response)
+        return response
+
+    async def _measured_call(self, api_method: str, options: dict[str, Any]) -> AsyncSlackResponse:
+        """Call a method, and tell how that ended and how long it took."""
+        began, outcome = time.monotonic(), CallOutcome.UNREACHABLE
+        try:
+            response = await super().api_call(api_method, **options)
+            outcome = CallOutcome.OK
+        except SlackApiError as error:
+            outcome = CallOutcome.of(kind_of(code_of(error)))
+            raise
+        except asyncio.CancelledError:
+            outcome = CallOutcome.ABANDONED
+            raise
+        finally:
+            method, seconds = SlackMethod.named(api_method), time.monotonic() - began
+            self._on_call(method, outcome, seconds)
+            facts = {"method": method, "outcome": outcome, "ms": round(seconds * 1000)}
+            log.debug("Slack was called", extra=facts)
         return response
 
     def use_token(self, token: str) -> None:

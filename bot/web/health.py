@@ -11,9 +11,10 @@ from bot.domain.troubles import Trouble
 from bot.domain.watch_status import WatchStatus
 from bot.messages.troubles import headline
 from bot.services import Services
-from bot.watch.status import watch_status
+from bot.watch.status import queue_ages, watch_status
 from bot.watch.troubles import check_database, current_troubles
-from bot.web.metrics import exposition
+from bot.web.metrics import database_exposition, process_exposition
+from bot.web.server import is_ready
 from bot.web.signature import RequestVerifier
 from bot.web.socket_mode import SocketMode
 from bot.web.trouble_gauge import trouble_exposition
@@ -50,15 +51,17 @@ class Readiness:
         return parts
 
     async def metrics(self) -> bytes:
-        """Return the metrics as Prometheus reads them."""
+        """Return the metrics as Prometheus reads them: without the database's while it is away."""
         troubles = trouble_exposition(await current_troubles(self.services))
         counts = self.way_in.counts if isinstance(self.way_in, RequestVerifier) else {}
+        ready = is_ready(await self.parts())
+        text = process_exposition(self.services.metrics, counts, ready=ready) + troubles
         try:
             async with asyncio.timeout(TIMEOUT):
-                status = await self._status()
+                status, ages = await self._status(), await queue_ages(self.services)
         except (TimeoutError, sa.exc.SQLAlchemyError):  # that is one of the troubles
-            return troubles
-        return exposition(status, counts) + troubles
+            return text
+        return text + database_exposition(status, ages)
 
     async def _status(self) -> WatchStatus:
         return await watch_status(self.services, self.services.policy.current.watch.every)

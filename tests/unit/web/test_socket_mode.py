@@ -14,6 +14,7 @@ from slack_bolt import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.messages import slack_delivery as words
+from bot.metrics import Metrics
 from bot.runtime.timeouts import SocketTimeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.slack import SlackSandbox
@@ -97,7 +98,7 @@ async def log() -> AsyncIterator[Log]:
 async def opened(
     bolt: Answerer, client: AsyncWebClient, token: str = "xapp-demo", **timeouts: Any
 ) -> AsyncIterator[SocketMode]:
-    socket_mode = SocketMode(bolt, client, token, replace(QUICK, **timeouts))
+    socket_mode = SocketMode(bolt, client, token, replace(QUICK, **timeouts), Metrics())
     socket_mode.open()
     try:
         yield socket_mode
