@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Self
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSConfig
+from dbos import DBOS, DBOSClient, DBOSConfig
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
@@ -52,6 +52,7 @@ from bot.store import (
     close,
     connect,
     migrate,
+    unhurried,
     use_key,
 )
 from bot.watch.poller import Poller
@@ -129,11 +130,12 @@ class App:
             health_listener = stack.enter_context(
                 listen(settings.bot_host, settings.bot_health_port, "BOT_HEALTH_PORT")
             )
-        self.engine = connect(settings.database_url)
+        self.engine = connect(settings.database_url, self.timeouts.database)
         stack.callback(close, self.engine)
         if settings.audit_key:
             use_key(self.engine, AuditKey(settings.audit_key.get_secret_value()))
-        self._name = ReplicaName(self.engine, settings.bot_replica)
+        wait = self.timeouts.database.take_over
+        self._name = await take_name(self.engine, settings.bot_replica, wait)
         stack.callback(self._name.release)
         await asyncio.to_thread(migrate, self.engine)
         for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
@@ -149,6 +151,7 @@ class App:
         stack.push_async_callback(_cancel, warming_up)
         operations = Operations(self.services)
         batches = Batches(self.services, operations)
+        await asyncio.to_thread(migrate_workflows, self.engine)
         self._launch_workflows(stack)
         stack.push_async_callback(self.services.background.drain)
         context = AppContext(self.services, workspace=WORKSPACE)
@@ -218,6 +221,7 @@ class App:
             timeouts=timeouts,
             process_id=secrets.token_hex(8),
             replica=settings.bot_replica,
+            holds_name=self._name.is_certain,
         )
 
     def _launch_workflows(self, stack: AsyncExitStack) -> None:
@@ -322,6 +326,37 @@ class App:
         self.services.background.start(self._rotation.run(), _log_rotation_failure)
 
 
+async def take_name(engine: sa.Engine, name: str, wait: float) -> ReplicaName:
+    """Take a replica's name; raises NameInUse.
+
+    On Postgres it is waited for, since a predecessor that is gone may hold it for so many seconds.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + (wait if engine.dialect.name == "postgresql" else 0)
+    while True:
+        try:
+            return await asyncio.to_thread(ReplicaName, engine, name)
+        except NameInUse:
+            if loop.time() >= until:
+                raise
+        log.warning(
+            "the replica's name is held: waiting for its process to end",
+            extra={"replica": name, "seconds": round(until - loop.time())},
+        )
+        await asyncio.sleep(1)
+
+
+def migrate_workflows(engine: sa.Engine) -> None:
+    """Bring DBOS's tables on Postgres to its version, which may take long; blocks.
+
+    Its launch would do the same, in the time that a statement usually has.
+    """
+    if engine.dialect.name == "postgresql":
+        with unhurried(engine):
+            client = DBOSClient(system_database_engine=engine)
+            client._sys_db.run_migrations()  # noqa: SLF001 - its own DBOS.migrate opens another engine
+
+
 async def identify(client: SlackClient) -> AsyncSlackResponse:
     """Ask Slack who the bot is; raises StartError where it does not take the token.
 
@@ -372,11 +407,15 @@ def dbos_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
         # Stable over restarts: a process takes up what the one of its name left behind.
         "executor_id": settings.bot_replica,
         "serializer": FaultlessSerializer(),
+        # A connection that only listens would never notice that nobody speaks any more, and
+        # nothing of ours waits for a notification.
+        "use_listen_notify": False,
         # Unbounded, its threads wait in line for the database and for each other: on two cores
         # four of them halved the slowest of fifty acknowledgements.
         "max_executor_threads": 4 if engine.dialect.name == "sqlite" else 16,
-        # A shutdown waits for one turn of it; a second would be most of what a story takes.
-        "notification_listener_polling_interval_sec": 0.2,
+        # A shutdown waits for one turn of it. We use none of what it looks for, and with nobody to
+        # notify it asks the database nothing.
+        "notification_listener_polling_interval_sec": 0.05,
         "console_log_level": "WARNING",
         "log_level": "WARNING",
     }

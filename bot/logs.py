@@ -9,11 +9,15 @@ from typing import Any
 
 import structlog
 
-# Slack tokens, and whatever a header or URL carries after a telling name.
+# Slack tokens, and whatever a header or URL carries after a telling name. In an address: all before
+# the last @ of its host, as a password may have an @ in it, and one that is not encoded a / too.
+# What is only explained is no secret.
 SECRETS = re.compile(
     r"xox[a-z]-[\w-]+|xapp-[\w-]+"
-    r"|(?i:(?:signature|ticket|token|authorization|bearer)['\"]?\s*[=: ]\s*['\"]?)[^\s'\"&,]{8,}"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|(?i:(?:signature|ticket|token|authorization|bearer)['\"]?\s*[=: ]\s*['\"]?)"
+    r"(?:(?i:basic|bearer)\s+)?[^\s'\"&,]{8,}"
+    r"|(?<=://)(?!user:password@)[^/\s'\"]+(?=@)"
+    r"|(?<=://)(?!user:password@)[^/\s'\":@]*:(?!\d{1,5}/)[^\s'\"]+(?=@)"
     r"|(?<=://hooks\.slack)[^\s'\"]+"
 )
 # At INFO each repeats what our own lines say better, and logs addresses with their secrets.

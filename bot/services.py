@@ -1,6 +1,7 @@
 """What workflows, the poller and the listeners work with, in one frozen bundle."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.domain.operations import Operation
@@ -21,6 +22,7 @@ class Services:
     """Everything that is handed in, and nothing that is found in a global.
 
     ``process_id`` names this run of the process, ``replica`` the place it has among others.
+    ``holds_name`` says whether no other process can have that place by now.
     """
 
     workspaces: Workspaces
@@ -33,6 +35,7 @@ class Services:
     timeouts: Timeouts
     process_id: str
     replica: str = "main"
+    holds_name: Callable[[], bool] = lambda: True
     tracker: WorkflowTracker = field(default_factory=WorkflowTracker)
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
     # Set by whoever has written into the outbox: what is there is posted at once.

@@ -11,7 +11,9 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.network import Network, NetworkSettingError, open_network, unused_proxy
 from bot.secret_files import SecretFiles, Unusable, setting_names
+from bot.validation import sentence
 
 CONSOLE = "secmaster_console_url"  # a page, and the only address that may have a query
 ADDRESSES = (
@@ -102,6 +104,8 @@ class Settings(Database):
     slack_signing_secret: SecretStr | None = None
     slack_app_token: SecretStr | None = None
     slack_api_url: str = "https://slack.com/api/"
+    slack_proxy: SecretStr | None = None
+    slack_ca_file: Path | None = None
 
     secmaster_region: str = ""
     secmaster_endpoint: str = ""
@@ -123,6 +127,8 @@ class Settings(Database):
         "", validation_alias=AliasChoices("IAM_ENDPOINT", "HUAWEICLOUD_SDK_IAM_ENDPOINT")
     )
     secmaster_console_url: str = ""
+    secmaster_proxy: SecretStr | None = None
+    secmaster_ca_file: Path | None = None
 
     iam_username: str = ""
     iam_password: SecretStr | None = None
@@ -142,6 +148,28 @@ class Settings(Database):
     def socket_mode(self) -> bool:
         """Whether Slack reaches the bot through Socket Mode instead of HTTP."""
         return self.slack_app_token is not None
+
+    @property
+    def names_policy(self) -> bool:
+        """Whether the policy file is named, and not the one that is looked for by default."""
+        return "bot_config" in self.model_fields_set
+
+    @property
+    def slack_network(self) -> Network:
+        """How Slack is reached: the Web API, its files and Socket Mode."""
+        return open_network("SLACK", _text(self.slack_proxy), self.slack_ca_file)
+
+    @property
+    def secmaster_network(self) -> Network:
+        """How SecMaster and IAM are reached."""
+        return open_network("SECMASTER", _text(self.secmaster_proxy), self.secmaster_ca_file)
+
+    @property
+    def unused_proxy(self) -> str:
+        """Say that the environment names a proxy that is not used, "" where there is none."""
+        return unused_proxy(
+            SECMASTER_PROXY=_text(self.secmaster_proxy), SLACK_PROXY=_text(self.slack_proxy)
+        )
 
     @property
     def endpoint(self) -> str:
@@ -190,6 +218,7 @@ class Settings(Database):
             *self._missing_settings(),
             *self._credential_problems(),
             *self._malformed_values(),
+            *self._network_problems(),
         ]
         if problems:
             raise ValueError("\n".join(problems))
@@ -258,6 +287,20 @@ class Settings(Database):
                 "cloud needs SECMASTER_ENDPOINT"
             )
         return problems
+
+    def _network_problems(self) -> list[str]:
+        """Check what proxies and files of certificates are given; files are read."""
+        problems = []
+        for name in ("slack_network", "secmaster_network"):
+            try:
+                getattr(self, name)
+            except NetworkSettingError as error:
+                problems.append(str(error))
+        return list(dict.fromkeys(problems))  # a variable of the environment may be both's
+
+
+def _text(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
 
 
 def _names_a_database(address: str) -> bool:
@@ -356,10 +399,10 @@ def _problems(error: ValidationError) -> list[str]:
     """Return one line for each problem: its setting and the rule, for the value may be a secret."""
     lines = []
     for detail in error.errors():
-        message, value = detail["msg"].removeprefix("Value error, "), detail["input"]
         location = detail["loc"]
-        if isinstance(value, Unusable):
-            lines.append(value.problem)
+        if isinstance(detail["input"], Unusable):
+            lines.append(detail["input"].problem)
         else:
-            lines.append(f"{str(location[0]).upper()}: {message}" if location else message)
+            setting = f"{str(location[0]).upper()}: " if location else ""
+            lines.append(f"{setting}{sentence(detail)}")
     return lines

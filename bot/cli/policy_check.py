@@ -38,9 +38,7 @@ class PolicyCases:
 
         A policy that is not there is an error here: the bot would take it for an empty one.
         """
-        if not policy_file.exists():
-            raise CasesError(f"{policy_file}: not there; name the policy with --config")
-        policy = config.load(policy_file)
+        policy = config.load(policy_file, required=True)
         return cls(policy, cases.load(cases_file, policy) if cases_file else Cases())
 
     def answer(self, question: Question) -> Decision:

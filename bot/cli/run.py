@@ -24,9 +24,11 @@ def run() -> None:
     open_log()
     try:
         settings = load_settings()
-        config = load_policy(settings.bot_config)
+        config = load_policy(settings.bot_config, required=settings.names_policy)
     except (SettingsError, ConfigError) as error:
         refuse(str(error))
+    if settings.unused_proxy:
+        logging.getLogger("bot").warning(settings.unused_proxy)
     if not config.rules:
         logging.getLogger("bot").warning(
             "%s allows nobody anything, not even to read", settings.bot_config

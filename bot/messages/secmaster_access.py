@@ -21,6 +21,9 @@ CLOCK = "this machine's clock, which may be 15 minutes off at most"
 
 def access_problem(error: SecMasterError, settings: Settings) -> str:
     """Return what is wrong and what to do, with what Huawei's support asks for."""
+    if isinstance(error, Unreachable) and settings.sign_in is not SignIn.AGENCY:
+        # Its message is about the network, and all there is.
+        return f"{settings.iam if error.unsent else settings.endpoint} can't be reached: {error}"
     problem = _source_problem(error, settings) if error.unsent else _problem(error, settings)
     return f"{problem} ({_details(error)})"
 
@@ -55,10 +58,6 @@ def _problem(error: SecMasterError, settings: Settings) -> str:
             )
         case Refused():
             problem = "refuses to be read: report this to Huawei Cloud's support"
-        case Unreachable():
-            problem = (
-                "can't be reached: check SECMASTER_REGION or SECMASTER_ENDPOINT, and the network"
-            )
         case Unavailable():
             problem = "is in trouble: it should pass, and there is nothing to change here"
         case _:

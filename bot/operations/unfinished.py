@@ -22,7 +22,7 @@ FIRST_PAUSE = 1.0  # seconds after a workflow broke off: most faults are over by
 
 
 class BrokenOff(BaseException):
-    """The database failed in the middle of a workflow, which goes on later.
+    """The database, or this process's name in it, was lost in a workflow, which goes on later.
 
     No ``Exception``: DBOS would record it as how the step or the workflow ended.
     """

@@ -18,12 +18,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.reasons import RefusalReason
 from bot.policy.config import Config, parse_toml
 from bot.policy.decide import Allowed, Decision, Refused, needs_snapshot
+from bot.policy.problems import NO_SUCH_FILE, problems_of, unreadable
 from bot.policy.rules import READS, Read, Section
 from bot.secmaster import Instance, Task
 from bot.secmaster.values import moment
@@ -45,7 +45,6 @@ Reason = Literal[
 ]
 ONE = {"task": "a task", "instance": "an instance"}
 ROWS: dict[str, Action | Read] = {**BY_NAME, **{read.name: read for read in READS}}
-PLAIN = {"extra_forbidden": "nothing reads this key", "missing": "is missing"}
 
 
 class CasesError(Exception):
@@ -239,11 +238,11 @@ class Cases(Section):
 def load(path: Path, policy: Config) -> Cases:
     """Read the file of cases; raises CasesError with everything that is wrong with it."""
     try:
-        table = parse_toml(path.read_text(encoding="utf-8"))
+        table = parse_toml(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise CasesError(f"{path}: not there") from None
+        raise CasesError(f"{path}: {NO_SUCH_FILE}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise CasesError(f"{path}: can't be read: {error}") from None
+        raise CasesError(f"{path}: {unreadable(error)}") from None
     except ValueError as error:
         raise CasesError(f"{path}: not TOML: {error}") from None
     if not table.keys().isdisjoint({"rules", "roles"}):
@@ -255,7 +254,7 @@ def load(path: Path, policy: Config) -> Cases:
     try:
         return Cases.model_validate(table, context=scope)
     except ValidationError as error:
-        lines = (f"{path}: {_line(detail)}" for detail in error.errors())
+        lines = (f"{path}: {problem.line}" for problem in problems_of(error, table, Cases))
         raise CasesError("\n".join(lines)) from None
 
 
@@ -270,11 +269,5 @@ def parse_question(fields: dict[str, Any], cases: Cases, policy: Config) -> Ques
     try:
         return Question.model_validate(fields, context=scope)
     except ValidationError as error:
-        raise CasesError("\n".join(map(_line, error.errors()))) from None
-
-
-def _line(error: ErrorDetails) -> str:
-    """Return one line that says what is wrong, and where."""
-    key = ".".join(str(part + 1) if isinstance(part, int) else part for part in error["loc"])
-    message = PLAIN.get(error["type"], error["msg"]).removeprefix("Value error, ")
-    return f"{key}: {message}".removeprefix(": ")
+        lines = (problem.line for problem in problems_of(error, {}, Question))
+        raise CasesError("\n".join(lines)) from None

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import httpx
 
+from bot.network import STRAIGHT, Route
 from bot.secmaster import signing
 from bot.secmaster.errors import SecMasterError
 from bot.secmaster.replies import IAM, Reply, broken, read
@@ -29,7 +30,14 @@ Clock = Callable[[], datetime]
 now: Clock = partial(datetime.now, UTC)
 
 # Whatever a proxy on the way may add or rewrite is left out.
-SIGNED = ("content-type", "host", "x-sdk-content-sha256", "x-sdk-date", "x-security-token")
+SIGNED = (
+    "content-type",
+    "host",
+    "x-project-id",
+    "x-sdk-content-sha256",
+    "x-sdk-date",
+    "x-security-token",
+)
 
 # Longer than any request takes, so that a credential does not expire on its way.
 RENEW_AHEAD = timedelta(minutes=5)
@@ -56,17 +64,22 @@ class Auth(httpx.Auth):
 
 
 class SigningAuth(Auth):
-    """Sign each request with an access key (AK) and its secret (SK).
+    """Sign each request for a project with an access key (AK) and its secret (SK).
 
-    ``security_token`` comes with temporary keys. The gateway refuses a clock 15 minutes off.
+    Without the project's id the gateway takes the key's default project, and refuses what is in
+    another. ``security_token`` comes with temporary keys. The gateway refuses a clock 15 minutes
+    off.
     """
 
     requires_request_body = True
 
-    def __init__(self, ak: str, sk: str, security_token: str = "", clock: Clock = now) -> None:
+    def __init__(
+        self, ak: str, sk: str, security_token: str = "", *, project_id: str, clock: Clock = now
+    ) -> None:
         self._ak = _check_credential("the access key", ak)
         self._sk = _check_credential("the secret key", sk)
         self._token = security_token and _check_credential("the security token", security_token)
+        self._project_id = _check_credential("the project's id", project_id)
         self._clock = clock
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
@@ -89,6 +102,7 @@ class SigningAuth(Auth):
     def _sign(self, request: httpx.Request) -> None:
         headers = request.headers
         headers["X-Sdk-Date"] = f"{self._clock().astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        headers["X-Project-Id"] = self._project_id
         if self._token:
             headers["X-Security-Token"] = self._token
         payload = signing.UNSIGNED
@@ -207,9 +221,9 @@ class _Token:
 class IamAuth(RenewingAuth):
     """Get a token from IAM for a user's password, share it, and renew it in time.
 
-    ``http`` is only used to ask IAM, and stays the caller's to close. Trouble with IAM comes
-    out as the same errors, named IAM and ``unsent``. ``ends_at`` is the password's end, which
-    IAM tells with a token.
+    ``http`` is only used to ask IAM, by ``route``, and stays the caller's to close. Trouble with
+    IAM comes out as the same errors, named IAM and ``unsent``. ``ends_at`` is the password's end,
+    which IAM tells with a token.
 
     https://support.huaweicloud.com/api-iam/iam_30_0001.html
     """
@@ -223,12 +237,14 @@ class IamAuth(RenewingAuth):
         project_id: str,
         *,
         http: httpx.AsyncClient,
+        route: Route = STRAIGHT,
         clock: Clock = now,
     ) -> None:
         if not all((username, password, domain, project_id)):
             raise ValueError("IAM needs a user name, a password, a domain and a project id")
         super().__init__(self._request_token, clock)
         self._url = f"{base_url(endpoint)}/v3/auth/tokens"
+        self._peer = IAM.at(self._url, route)
         self._password = password
         self._body = json_body(_token_request(username, password, domain, project_id))
         self._http = http
@@ -245,8 +261,8 @@ class IamAuth(RenewingAuth):
                 follow_redirects=False,
             )
         except (httpx.RequestError, httpx.InvalidURL) as error:
-            raise broken(error, IAM) from error
-        reply = read(response, IAM, secrets=(self._password,))
+            raise broken(error, self._peer) from error
+        reply = read(response, self._peer, secrets=(self._password,))
         token = _read_token(response, reply)
         user = reply.object("token").get("user")
         self.ends_at = moment(user.get("password_expires_at")) if isinstance(user, dict) else None

@@ -15,8 +15,9 @@ from typing import Any, Self
 
 import httpx
 
+from bot.network import STRAIGHT, Route, ends_at
 from bot.secmaster.auth import Auth
-from bot.secmaster.connection import AT_ONCE, PATIENCE, TIMEOUT, WHOLE, open_http
+from bot.secmaster.connection import AT_ONCE, PATIENCE, TIMEOUT, WHOLE, TunnelWatch, open_http
 from bot.secmaster.errors import AnswerLost, Unreachable
 from bot.secmaster.models import (
     Attachment,
@@ -29,7 +30,7 @@ from bot.secmaster.models import (
     TaskAction,
     TaskPage,
 )
-from bot.secmaster.replies import Reply, broken, read
+from bot.secmaster.replies import SECMASTER, Reply, broken, read
 from bot.secmaster.values import stamp
 from bot.secmaster.wire import JSON, base_url, json_body, query, segment
 
@@ -50,6 +51,8 @@ class SecMaster:
     whatever they contain; an empty one is a ``ValueError`` before anything is sent. ``http`` is
     closed with it, and is one from ``open_http`` by default. ``auth`` may be exchanged at any time:
     a request keeps the one that it began with.
+
+    ``certificate_ends_at`` is when the certificate expires that the server showed last.
     """
 
     def __init__(  # noqa: PLR0913 - the workspace's address, its credential, and how it is asked
@@ -61,11 +64,14 @@ class SecMaster:
         auth: Auth,
         timeout: httpx.Timeout = TIMEOUT,
         http: httpx.AsyncClient | None = None,
+        route: Route = STRAIGHT,
     ) -> None:
         workspace = f"/v1/{segment(project_id)}/workspaces/{segment(workspace_id)}/soc"
         self._base = base_url(endpoint) + workspace
         self.auth = auth
-        self._http = http or open_http(timeout)
+        self._http = http or open_http(timeout, route)
+        self._peer = SECMASTER.at(self._base, route)
+        self.certificate_ends_at: datetime | None = None
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def aclose(self) -> None:
@@ -275,14 +281,27 @@ class SecMaster:
     async def _request(self, method: str, path: str, **body: Any) -> Reply:
         """Send one request, once: the only place of the client that touches the network."""
         url = self._base + path
+        tunnel = TunnelWatch()
+        body["extensions"] = {"trace": tunnel}
         try:
             async with self._connection_slot(), asyncio.timeout(WHOLE):
                 response = await self._http.request(method, url, auth=self.auth, **body)
         except (httpx.RequestError, httpx.InvalidURL) as error:
-            raise broken(error) from error
+            raise broken(error, self._peer, may_be_sent=not tunnel.is_waiting) from error
         except TimeoutError as error:
+            if tunnel.is_waiting:
+                raise broken(error, self._peer, may_be_sent=False) from error
             raise AnswerLost(f"no whole answer within {WHOLE} s") from error
-        return read(response)
+        if certificate := _certificate(response):
+            self.certificate_ends_at = ends_at(certificate)
+        return read(response, self._peer)
+
+
+def _certificate(response: httpx.Response) -> Mapping[str, Any]:
+    """Return the certificate of the server that answered, empty without TLS."""
+    stream = response.extensions.get("network_stream")
+    tls = stream.get_extra_info("ssl_object") if stream else None
+    return (tls and tls.getpeercert()) or {}
 
 
 def _check(action: str, fields: Mapping[str, str]) -> None:

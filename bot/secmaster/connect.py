@@ -40,6 +40,7 @@ async def open_secmaster(
         project_id=settings.secmaster_project_id,
         workspace_id=settings.secmaster_workspace_id,
         auth=await authentication(settings, stack, now),
+        route=settings.secmaster_network.route(settings.endpoint),
     )
     return await stack.enter_async_context(client)
 
@@ -48,22 +49,25 @@ async def authentication(
     settings: Settings, stack: AsyncExitStack, now: Callable[[], datetime]
 ) -> Auth:
     """Return the way to sign in that is set; ``stack`` closes what it asks for credentials with."""
+    project_id = settings.secmaster_project_id
 
     def signer(ak: str, sk: str, security_token: str) -> SigningAuth:
-        return SigningAuth(ak, sk, security_token, clock=now)
+        return SigningAuth(ak, sk, security_token, project_id=project_id, clock=now)
 
     match settings.sign_in:
         case SignIn.KEYS:
             ak, sk = _text(settings.ak), _text(settings.sk)
             return signer(ak, sk, _text(settings.security_token))
         case SignIn.PASSWORD:
+            route = settings.secmaster_network.route(settings.iam)
             return IamAuth(
                 settings.iam,
                 settings.iam_username,
                 _text(settings.iam_password),
                 settings.iam_domain,
-                settings.secmaster_project_id,
-                http=await stack.enter_async_context(open_http()),
+                project_id,
+                http=await stack.enter_async_context(open_http(route=route)),
+                route=route,
                 clock=now,
             )
         case SignIn.AGENCY:

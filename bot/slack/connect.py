@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-import aiohttp
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
@@ -20,6 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.settings import Settings
 from bot.slack.client import SlackClient
+from bot.slack.session import open_session
 
 
 class Routed(Protocol):
@@ -83,12 +83,8 @@ class TimelyBolt(AsyncApp, Generic[P]):
 
 
 async def open_slack(settings: Settings, stack: AsyncExitStack) -> SlackClient:
-    """Open the client with one session for every call: without it each opens a connection.
-
-    A proxy is read from the environment by the SDK itself. The session must not read it too:
-    with a matching line in a ``.netrc`` every call would fail for its second Authorization.
-    """
-    session = await stack.enter_async_context(aiohttp.ClientSession())
+    """Open the client with one session for every call: without it each opens a connection."""
+    session = await stack.enter_async_context(open_session(settings.slack_network))
     token = settings.slack_bot_token
     return SlackClient(
         token=token.get_secret_value() if token else "",

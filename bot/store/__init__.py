@@ -7,18 +7,17 @@ from bot.store.audit_key import AuditKey, key_of, use_key
 from bot.store.delegations import Delegations
 from bot.store.deliveries import DeliveryState
 from bot.store.engine import (
-    NameInUse,
-    ReplicaName,
     UnsupportedDatabase,
     close,
     connect,
-    hold_name,
     migrate,
     open_read_only,
     readable_by_others,
     schema_versions,
+    unhurried,
 )
 from bot.store.faults import is_database_fault, may_have_committed
+from bot.store.locks import HeldName, NameInUse, ReplicaName, hold_name
 from bot.store.requested_changes import RequestedChange, RequestedChanges
 from bot.store.store import Store
 
@@ -26,6 +25,7 @@ __all__ = [
     "AuditKey",
     "Delegations",
     "DeliveryState",
+    "HeldName",
     "NameInUse",
     "ReplicaName",
     "RequestedChange",
@@ -42,5 +42,6 @@ __all__ = [
     "open_read_only",
     "readable_by_others",
     "schema_versions",
+    "unhurried",
     "use_key",
 ]

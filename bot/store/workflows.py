@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from bot.domain.operations import UNDER_WAY, Runner, StandingOperation
-from bot.store.engine import is_name_held
+from bot.store.locks import is_name_held
 from bot.store.repository import Repository
 from bot.store.tables import claims
 

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 100  # objects recorded in one transaction: a click must not wait for all of them
 DISPATCH_INTERVAL = 30.0  # seconds, where there is no poll to wake the dispatcher
+LEAD_INTERVAL = 15.0  # seconds at most until the lead is tried for again
 MAX_PAUSE = 300.0  # seconds between two polls while SecMaster is in trouble
 
 
@@ -64,7 +65,7 @@ class Poller:
             except Exception:
                 # Without its database nothing can be polled; it will be back.
                 log.exception("polling failed")
-            await self._services.clock.sleep(interval or DISPATCH_INTERVAL)
+            await self._services.clock.sleep(min(interval or LEAD_INTERVAL, LEAD_INTERVAL))
 
     async def lead(self, interval: float, leader: Leader) -> None:
         """Poll, dispatch and purge side by side, until the lead is lost or one of them fails."""

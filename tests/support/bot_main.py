@@ -12,10 +12,10 @@ from bot import logs, settings
 from bot.cli.run import serve
 from bot.policy import config
 from bot.runtime.background import BackgroundTasks
-from tests.support.timeouts import QUICK_TIMEOUTS
+from bot.runtime.timeouts import Timeouts
 
 
-def run(variables: dict[str, str], folder: Path, stderr: Connection) -> None:
+def run(variables: dict[str, str], folder: Path, stderr: Connection, timeouts: Timeouts) -> None:
     """Run the bot with nothing but these environment variables, in this folder."""
     os.dup2(stderr.fileno(), 2)
     os.environ.clear()
@@ -24,7 +24,7 @@ def run(variables: dict[str, str], folder: Path, stderr: Connection) -> None:
     logs.open_log()
     signal.signal(signal.SIGUSR1, _stop_after_ack)
     loaded = settings.load()
-    asyncio.run(serve(loaded, config.load(loaded.bot_config), QUICK_TIMEOUTS))
+    asyncio.run(serve(loaded, config.load(loaded.bot_config), timeouts))
 
 
 def _stop_after_ack(*_signal: object) -> None:

@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bot.cli.demo_story import POLICY
+from bot.runtime.timeouts import Timeouts
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
 from tests.support import bot_main
 from tests.support.people import ALICE, CHANNELS, SOC
+from tests.support.timeouts import QUICK_TIMEOUTS
 
 QUIETLY = '[attribution]\ncomment = "reason"\n'
 # Each process is forked from one that has imported everything: that is most of a start.
@@ -30,8 +32,11 @@ class BotProcess:
     stderr: asyncio.StreamReader
     ready_line: str
 
-    def __init__(self, variables: dict[str, str], folder: Path, url: str) -> None:
+    def __init__(
+        self, variables: dict[str, str], folder: Path, url: str, timeouts: Timeouts
+    ) -> None:
         self.url = url
+        self._timeouts = timeouts
         self._variables = variables
         self._folder = folder
         self._process: multiprocessing.process.BaseProcess | None = None
@@ -48,7 +53,7 @@ class BotProcess:
         log, stderr = PROCESSES.Pipe(duplex=False)
         self._process = PROCESSES.Process(
             target=bot_main.run,
-            args=(self._variables, self._folder, stderr),
+            args=(self._variables, self._folder, stderr, self._timeouts),
             daemon=True,  # it ends with the tests, whatever happens to them
         )
         await asyncio.to_thread(self._process.start)
@@ -106,6 +111,7 @@ async def bot_process(
     rules: str = POLICY,
     replica: str = "main",
     settings: Mapping[str, str] | None = None,
+    timeouts: Timeouts = QUICK_TIMEOUTS,
 ) -> AsyncIterator[BotProcess]:
     """Run the bot between the two, with nothing but environment variables and a policy file.
 
@@ -134,7 +140,7 @@ async def bot_process(
     }
     url = f"http://127.0.0.1:{port}"
     slack.request_url = f"{url}/slack/events"
-    process = BotProcess(variables, folder, url)
+    process = BotProcess(variables, folder, url, timeouts)
     async with asyncio.timeout(60):
         await process.start()
         try:

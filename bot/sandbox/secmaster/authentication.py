@@ -36,7 +36,11 @@ _AUTHORIZATION = re.compile(
 
 @dataclass(frozen=True)
 class Credentials:
-    """The credentials the sandbox accepts. With a security token, the key pair is temporary."""
+    """The credentials the sandbox accepts. With a security token, the key pair is temporary.
+
+    ``project_id`` is the project that is served, and may be asked for by name alone: a key's own
+    project, which counts where a signed request names none, is ``default_project_id``.
+    """
 
     ak: str
     sk: str
@@ -46,6 +50,7 @@ class Credentials:
     iam_password: str
     iam_domain: str
     project_id: str
+    default_project_id: str
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,15 @@ class KeyPair:
 
 @dataclass(frozen=True)
 class Caller:
-    """An authenticated caller, the proof (``aksk``, ``token`` or ``iam``), and whose key it was."""
+    """An authenticated caller, the proof (``aksk``, ``token`` or ``iam``), and whose key it was.
+
+    ``project_id`` is the project that the call is for.
+    """
 
     id: str
     name: str
     signed_by: str
+    project_id: str
     key: str = ""
 
     @property
@@ -99,9 +108,10 @@ class Authenticator:
             raise _unauthenticated("no auth info in the request")
         return self._signing_caller(method, raw_path, headers, body)
 
-    def check_project(self, project_id: str) -> None:
-        """Raise a rejection with 403 unless the project is the one of the credentials."""
-        if not _same(project_id, self._credentials.project_id):
+    def check_project(self, caller: Caller, project_id: str) -> None:
+        """Raise a rejection with 403 unless a path's project is served, and the caller's."""
+        is_served = _same(project_id, self._credentials.project_id)
+        if not is_served or not _same(project_id, caller.project_id):
             raise GatewayRejection(403, "APIGW.0302", "The IAM user is not authorized")
 
     def issue(self, body: Any) -> tuple[str, Record]:
@@ -146,13 +156,13 @@ class Authenticator:
 
     def _token_caller(self, token: str) -> Caller:
         if _same(token, self._credentials.token):
-            return Caller(*BOT, "token")
+            return Caller(*BOT, "token", self._credentials.project_id)
         expiries = (expiry for issued, expiry in self.issued.items() if _same(issued, token))
         expires_at = next(expiries, None)
         if expires_at is None or expires_at <= self._clock():
             raise _unauthenticated("decrypt token fail")
         user = self._credentials.iam_user
-        return Caller("iam-user", user, "iam", user)
+        return Caller("iam-user", user, "iam", self._credentials.project_id, user)
 
     def _signing_caller(
         self, method: str, raw_path: str, headers: Mapping[str, str], body: bytes
@@ -171,8 +181,7 @@ class Authenticator:
             raise _unauthenticated("x-sdk-date is more than 15 minutes away from the server's time")
         canonical = _canonical_request(method, raw_path, signed_headers, headers, body)
         required = {"host", "x-sdk-date"}
-        if "X-Security-Token" in headers:
-            required.add("x-security-token")
+        required |= {name for name in ("x-project-id", "x-security-token") if name in headers}
         own = self._credentials
         pair = self._issued_keys.get(ak) or KeyPair(own.ak, own.sk, own.security_token)
         checks = [
@@ -184,7 +193,8 @@ class Authenticator:
         ]
         if not all(checks):
             raise _unauthenticated("verify aksk signature fail")
-        return Caller(*(AGENCY if pair.ends_at else BOT), "aksk", ak)
+        project_id = headers.get("X-Project-Id", own.default_project_id)
+        return Caller(*(AGENCY if pair.ends_at else BOT), "aksk", project_id, ak)
 
 
 class _Named(BaseModel):

@@ -43,6 +43,7 @@ class SecMasterSandbox:
         iam_password: str = "demo",  # noqa: S107 -- likewise
         iam_domain: str = "demo",
         project_id: str = "demo-project",
+        default_project_id: str = "demo-default-project",
         workspace_id: str = "demo-workspace",
         clock: Clock = utc_now,
         pace: float = 0.5,
@@ -56,6 +57,7 @@ class SecMasterSandbox:
             iam_password=iam_password,
             iam_domain=iam_domain,
             project_id=project_id,
+            default_project_id=default_project_id,
         )
         self.url = ""
         self.faults = faults.Faults(self._changed)

@@ -1,24 +1,23 @@
 """What an operator reads when the doctor looks at an installation."""
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from aiohttp import web
 
-from bot.cli.doctor_checks import (
-    CheckFailed,
-    check_channels,
-    check_slack,
-    check_slack_delivery,
-    check_workspaces,
-)
+from bot.cli.doctor.results import CheckFailed, NotChecked
+from bot.cli.doctor.slack import check_channels, check_delivery, check_slack, check_workspaces
+from bot.cli.doctor.slack_access import SlackAccess
+from bot.cli.doctor.subject import Subject
 from bot.policy.config import Config, Organisation
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.methods import ALL_SCOPES
+from bot.slack.connect import open_slack
 from bot.slack.installation import Installation
 from bot.store import connect, migrate
 from bot.store.tables import VERSION_TABLE
@@ -32,7 +31,7 @@ async def test_the_doctor_finds_a_whole_installation_well(
 ) -> None:
     result = await run_process("doctor", folder=installed, **installation(slack, secmaster))
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("✓") == 8
+    assert result.stdout.count("✓") == 9
     assert result.stderr == ""
     writes = [request for request in secmaster.requests if request.method != "GET"]
     assert writes == []
@@ -79,11 +78,14 @@ async def test_an_answer_that_is_no_refusal_is_slacks_trouble(
 ) -> None:
     async with odd_slack(lambda _: answer()) as url:
         settings = settings_for(url, "http://127.0.0.1:9", "sqlite:///unused.db", socket=True)
-        for check in (check_slack, check_channels):
+        async with AsyncExitStack() as stack:
+            subject = Subject(settings, stack)
             with pytest.raises(CheckFailed, match=rf"^Slack is in trouble \({reason}"):
-                await check(settings)
-        with pytest.raises(CheckFailed, match=rf"^Slack gave no address .* \({reason}"):
-            await check_slack_delivery(settings)
+                await check_slack(subject)
+            with pytest.raises(NotChecked, match=r"^Slack can.t be asked"):
+                await check_channels(subject)
+            with pytest.raises(CheckFailed, match=rf"^Slack gave no address .* \({reason}"):
+                await check_delivery(subject)
 
 
 async def test_a_channel_is_not_to_blame_for_slacks_trouble(
@@ -150,7 +152,7 @@ async def test_the_doctor_names_the_lines_without_which_nobody_reads(
             {"channels:read", "files:read"},
             1,
             [
-                "✗ Slack: scopes are missing: channels:read; without channels:read cards are ",
+                "✗ scopes: missing: channels:read; without channels:read cards are ",
                 "; without files:read no file from Slack can be attached. Print the manifest",
                 "reinstall the app",
             ],
@@ -159,7 +161,7 @@ async def test_the_doctor_names_the_lines_without_which_nobody_reads(
             {"files:read", "chat:write.public"},
             0,
             [
-                "✓ Slack: secmaster in Demo, optional scopes are missing: ",
+                "✓ Slack: secmaster in Demo\n! scopes: optional ones are missing: ",
                 "without chat:write.public public channels are closed to the bot until it is ",
                 "; without files:read no file from Slack can be attached\n",
             ],
@@ -191,7 +193,7 @@ async def test_the_doctor_says_what_each_missing_scope_costs(
         (
             'allow = ["C0SOC"]',
             0,
-            "✓ channels: 1 named by the policy; 3 guests read what is posted in #soc (C0SOC)",
+            "✓ channels: 1 named by the policy\n! channels: 3 guests read what is posted in #",
         ),
         (
             'allow = ["C0ONCALL", "C0PARTNERS"]',
@@ -288,7 +290,7 @@ async def test_the_doctor_says_who_belongs_here_on_an_enterprise_grid(
     file.write_text(f"{organisation}{file.read_text()}")
     result = await run_beside("doctor", folder=installed, **installation(slack, secmaster))
     assert result.exit_code == 0, result.output
-    assert f"all scopes; {line}" in result.stdout
+    assert f"✓ organisation: {line}" in result.stdout
 
 
 async def test_the_doctor_asks_an_app_of_the_whole_enterprise_for_its_workspaces(
@@ -314,11 +316,13 @@ async def test_the_doctor_names_the_workspaces_that_are_closed_to_the_app(
     slack.workspace.teams_without_app.add("T0GONE")
     settings = settings_for(slack.url, "http://127.0.0.1:9", "sqlite:///unused.db", socket=True)
     config = Config(organisation=Organisation(workspaces=("T0DEMO", "T0GONE")))
-    org_wide = Installation("", "E0DEMO", is_org_wide=True)
-    with pytest.raises(CheckFailed, match=r"workspaces T0GONE \(workspace_closed\) can't be read"):
-        await check_workspaces(settings, org_wide, config)
-    slack.workspace.teams_without_app.clear()
-    await check_workspaces(settings, org_wide, config)
+    async with AsyncExitStack() as stack:
+        org_wide = Installation("", "E0DEMO", is_org_wide=True)
+        access = SlackAccess(await open_slack(settings, stack), org_wide, name="", granted="")
+        with pytest.raises(CheckFailed, match=r"workspaces T0GONE \(workspace_closed\) can't be"):
+            await check_workspaces(settings, access, config)
+        slack.workspace.teams_without_app.clear()
+        await check_workspaces(settings, access, config)
 
 
 async def test_the_doctor_says_of_a_workspace_alone_that_it_can_not_be_narrowed(
