@@ -31,7 +31,7 @@ ONE_WORD = ("slack_bot_token", "slack_app_token", "slack_signing_secret", "ak", 
 
 
 # In the place of a secret that can't be read from its file, so that it is not called missing too.
-STAND_IN = "not-read-from-its-file"
+STAND_IN = "http://not-read-from-its-file"
 
 
 class SignIn(StrEnum):

@@ -62,7 +62,6 @@ class AgencyAuth(RenewingAuth):
     ) -> None:
         super().__init__(self._request_keys, clock)
         self._base = base_url(endpoint)
-        self._peer = METADATA.at(self._base, STRAIGHT)
         self._signer = signer
         self._http = http
 
@@ -74,11 +73,11 @@ class AgencyAuth(RenewingAuth):
         if response.is_success:
             headers["X-Metadata-Token"] = response.text.strip()
         elif response.status_code not in NO_TOKENS:
-            read(response, self._peer)
+            read(response, METADATA)
         response = await self._ask("GET", "/openstack/latest/securitykey", headers)
         if response.status_code == HTTPStatus.NOT_FOUND or "Agency first" in response.text:
             raise Forbidden(NO_AGENCY, status=response.status_code, unsent=True)
-        reply = read(response, self._peer, secrets=headers.values())
+        reply = read(response, METADATA, secrets=headers.values())
         keys = reply.object("credential")
         access, secret, token = (
             str(keys.get(name) or "") for name in ("access", "secret", "securitytoken")
@@ -95,4 +94,4 @@ class AgencyAuth(RenewingAuth):
                 method, self._base + path, headers=headers, auth=None, follow_redirects=False
             )
         except (httpx.RequestError, httpx.InvalidURL, ValueError) as error:
-            raise broken(error, self._peer) from error
+            raise broken(error, METADATA.at(self._base, STRAIGHT)) from error

@@ -20,6 +20,7 @@ from bot.store.faults import is_database_fault, may_have_committed
 from bot.store.locks import HeldName, NameInUse, ReplicaName, hold_name
 from bot.store.requested_changes import RequestedChange, RequestedChanges
 from bot.store.store import Store
+from bot.store.unusable import why_unusable
 
 __all__ = [
     "AuditKey",
@@ -44,4 +45,5 @@ __all__ = [
     "schema_versions",
     "unhurried",
     "use_key",
+    "why_unusable",
 ]

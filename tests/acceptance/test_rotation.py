@@ -280,7 +280,7 @@ async def test_a_process_says_what_is_wrong_at_its_start_and_takes_files_over_on
     key = tmp_path / "key"
     key.write_text("wrong-new\n")
     files = {"HUAWEICLOUD_SDK_SK": "", "HUAWEICLOUD_SDK_SK_FILE": str(key)}
-    async with bot_process(slack, secmaster, database_url, tmp_path, settings=files) as bot:
+    async with bot_process(slack, secmaster, database_url, tmp_path, **files) as bot:
         assert "refuses these credentials: check whether HUAWEICLOUD_SDK_AK" in bot.ready_line
         assert "wrong-new" not in bot.ready_line
         for content, word in (

@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -110,8 +110,8 @@ async def bot_process(
     *,
     rules: str = POLICY,
     replica: str = "main",
-    settings: Mapping[str, str] | None = None,
     timeouts: Timeouts = QUICK_TIMEOUTS,
+    **settings: str,
 ) -> AsyncIterator[BotProcess]:
     """Run the bot between the two, with nothing but environment variables and a policy file.
 
@@ -136,7 +136,7 @@ async def bot_process(
         "DATABASE_URL": database_url,
         "BOT_PORT": str(port),
         "BOT_REPLICA": replica,
-        **(settings or {}),
+        **settings,
     }
     url = f"http://127.0.0.1:{port}"
     slack.request_url = f"{url}/slack/events"

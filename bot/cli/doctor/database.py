@@ -8,7 +8,13 @@ import sqlalchemy as sa
 
 from bot.cli.doctor.results import CheckFailed, Result, note, ok
 from bot.cli.doctor.subject import Subject
-from bot.store import UnsupportedDatabase, connect, readable_by_others, schema_versions
+from bot.store import (
+    UnsupportedDatabase,
+    connect,
+    readable_by_others,
+    schema_versions,
+    why_unusable,
+)
 
 
 async def check_database(subject: Subject) -> list[Result]:
@@ -20,7 +26,7 @@ async def check_database(subject: Subject) -> list[Result]:
     except OSError as error:
         raise CheckFailed(f"DATABASE_URL can't be used: {error.strerror}") from error
     except sa.exc.SQLAlchemyError as error:
-        raise CheckFailed(f"DATABASE_URL can't be used: {type(error).__name__}") from error
+        raise CheckFailed(f"DATABASE_URL can't be used: {why_unusable(error)}") from error
 
 
 def _examine(database_url: str) -> list[Result]:
