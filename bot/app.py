@@ -4,9 +4,10 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from datetime import datetime
 from functools import partial
 from typing import Any, Self
 
@@ -18,6 +19,8 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.domain.workspaces import Workspaces
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.messages.secmaster_access import access_problem, ends_soon
+from bot.metrics import Metrics
+from bot.network import ca_ends_at
 from bot.notifications import digests
 from bot.operations.batch import Batches
 from bot.operations.policy_reload import record_reload, reload_policy
@@ -27,8 +30,9 @@ from bot.operations.workflow import Operations
 from bot.policy.config import Config, ConfigError, PolicyHolder
 from bot.rotation import Rotation
 from bot.runtime.clock import Clock
+from bot.runtime.loop_lag import watch_loop
 from bot.runtime.timeouts import Timeouts
-from bot.secmaster import SecMasterError
+from bot.secmaster import SecMaster, SecMasterError
 from bot.secmaster.connect import authentication, open_secmaster, read_first
 from bot.services import Services
 from bot.settings import Settings
@@ -49,6 +53,7 @@ from bot.store import (
     RequestedChanges,
     Store,
     audit_log,
+    check_sessions,
     close,
     connect,
     migrate,
@@ -56,6 +61,7 @@ from bot.store import (
     use_key,
 )
 from bot.watch.poller import Poller
+from bot.watch.trouble_reporter import TroubleReporter
 from bot.web.connections import serve
 from bot.web.health import Readiness
 from bot.web.server import web_app
@@ -134,21 +140,23 @@ class App:
         stack.callback(close, self.engine)
         if settings.audit_key:
             use_key(self.engine, AuditKey(settings.audit_key.get_secret_value()))
+        await asyncio.to_thread(check_sessions, self.engine)
         wait = self.timeouts.database.take_over
         self._name = await take_name(self.engine, settings.bot_replica, wait)
         stack.callback(self._name.release)
         await asyncio.to_thread(migrate, self.engine)
         for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
             log.warning("the audit may have been tampered with", extra={"problem": sentence})
-        client = await open_slack(settings, stack)
+        metrics = Metrics()
+        _run(stack, watch_loop(metrics.lag))
+        client = await open_slack(settings, stack, metrics.call_slack)
         identity = await identify(client)
         granted = identity.headers.get("x-oauth-scopes", "")
         missing = missing_scopes(config, granted)
         if any(not scope.optional for scope in missing):
             log.warning("scopes are missing, see doctor", extra={"lost": losses(missing)})
-        self.services = await self._open_services(client, identity, stack)
-        warming_up = asyncio.create_task(self.services.directory.warm_up())
-        stack.push_async_callback(_cancel, warming_up)
+        self.services = await self._open_services(client, identity, metrics, stack)
+        _run(stack, self.services.directory.warm_up())
         operations = Operations(self.services)
         batches = Batches(self.services, operations)
         await asyncio.to_thread(migrate_workflows, self.engine)
@@ -174,16 +182,15 @@ class App:
         self.poller.subscribe(partial(digests.enqueue_due, self.services))
         self.poller.subscribe(self.home_refresher)
         on_accepted = self.services.outbox_written.set
-        watching_token = asyncio.create_task(client.watch_token(self.clock, on_accepted))
-        stack.push_async_callback(_cancel, watching_token)
-        polling = asyncio.create_task(self.poller.run(config.watch.every))
-        stack.push_async_callback(_cancel, polling)
+        _run(stack, client.watch_token(self.clock, on_accepted))
+        _run(stack, self.poller.run(config.watch.every))
+        _run(stack, TroubleReporter(self.services, self.poller).run())
 
     async def _open_services(
-        self, client: SlackClient, identity: Any, stack: AsyncExitStack
+        self, client: SlackClient, identity: Any, metrics: Metrics, stack: AsyncExitStack
     ) -> Services:
         settings, clock, timeouts = self.settings, self.clock, self.timeouts
-        secmaster = await open_secmaster(settings, stack, clock.now)
+        secmaster = await open_secmaster(settings, stack, clock.now, metrics.ask_secmaster)
         workspaces = Workspaces(
             {WORKSPACE: secmaster}, {WORKSPACE: settings.secmaster_workspace_id}
         )
@@ -221,7 +228,10 @@ class App:
             timeouts=timeouts,
             process_id=secrets.token_hex(8),
             replica=settings.bot_replica,
+            metrics=metrics,
             holds_name=self._name.is_certain,
+            started_at=clock.now(),
+            expiries=partial(expiries, secmaster, authorities_end(settings)),
         )
 
     def _launch_workflows(self, stack: AsyncExitStack) -> None:
@@ -245,8 +255,7 @@ class App:
         # By default a call waits in its thread for as long as the database is away, and a click is
         # recorded long after it was refused. The sweep takes up what an error breaks off.
         dbos._sys_db._retry_connection_errors = False  # noqa: SLF001 - it has no setting
-        sweeping = asyncio.create_task(self._sweep())
-        stack.push_async_callback(_cancel, sweeping)
+        _run(stack, self._sweep())
 
     async def _open_web(
         self,
@@ -256,19 +265,20 @@ class App:
         stack: AsyncExitStack,
     ) -> tuple[RequestVerifier, SocketMode | None]:
         """Let Slack in, by HTTP or by Socket Mode, and answer about our health."""
-        settings = self.settings
+        settings, metrics = self.settings, self.services.metrics
         socket_mode = None
         if settings.slack_app_token:
             app_token = settings.slack_app_token.get_secret_value()
             client = address_client(bolt.client)
-            socket_mode = SocketMode(bolt, client, app_token, self.timeouts.socket)
+            socket_mode = SocketMode(bolt, client, app_token, self.timeouts.socket, metrics)
         secret = settings.slack_signing_secret
         verifier = RequestVerifier(secret.get_secret_value() if secret else "", self.clock.now)
         self.readiness = Readiness(self.services, socket_mode or verifier)
         application = web_app(
             None if socket_mode else bolt, verifier, None if health_listener else self.readiness
         )
-        self.url = self.health_url = await stack.enter_async_context(serve(application, listener))
+        server = serve(application, listener, metrics=metrics)
+        self.url = self.health_url = await stack.enter_async_context(server)
         if health_listener:
             health = web_app(None, None, self.readiness)
             self.health_url = await stack.enter_async_context(serve(health, health_listener))
@@ -357,6 +367,26 @@ def migrate_workflows(engine: sa.Engine) -> None:
             client._sys_db.run_migrations()  # noqa: SLF001 - its own DBOS.migrate opens another engine
 
 
+def authorities_end(settings: Settings) -> dict[str, datetime]:
+    """Return when the authorities' certificates end that the settings name; reads their files."""
+    files = {
+        "SECMASTER_CA_FILE": settings.secmaster_ca_file,
+        "SLACK_CA_FILE": settings.slack_ca_file,
+    }
+    ends = {f"A certificate in {name}": ca_ends_at(file) for name, file in files.items() if file}
+    return {name: end for name, end in ends.items() if end}
+
+
+def expiries(secmaster: SecMaster, authorities: Mapping[str, datetime]) -> dict[str, datetime]:
+    """Return when each credential and certificate ends, as far as that is known."""
+    ends = {
+        "The credential for SecMaster": secmaster.auth.ends_at,
+        "SecMaster's certificate": secmaster.certificate_ends_at,
+        **authorities,
+    }
+    return {name: end for name, end in ends.items() if end}
+
+
 async def identify(client: SlackClient) -> AsyncSlackResponse:
     """Ask Slack who the bot is; raises StartError where it does not take the token.
 
@@ -419,6 +449,11 @@ def dbos_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
         "console_log_level": "WARNING",
         "log_level": "WARNING",
     }
+
+
+def _run(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine in the background until the stack closes."""
+    stack.push_async_callback(_cancel, asyncio.create_task(work))
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -5,10 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.network import Network, NetworkSettingError, open_network, unused_proxy
@@ -30,8 +37,17 @@ NO_DATABASE = "DATABASE_URL must be sqlite:///file or postgresql://user@host/dat
 ONE_WORD = ("slack_bot_token", "slack_app_token", "slack_signing_secret", "ak", "sk")
 
 
+class LogLevel(StrEnum):
+    """From which level on lines are logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 # In the place of a secret that can't be read from its file, so that it is not called missing too.
-STAND_IN = "not-read-from-its-file"
+STAND_IN = "http://not-read-from-its-file"
 
 
 class SignIn(StrEnum):
@@ -97,6 +113,10 @@ class Database(BaseSettings):
         return init_settings, files, env_settings, dotenv_settings
 
 
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
 class Settings(Database):
     """Everything that differs between two installations; an empty value counts as not set."""
 
@@ -142,6 +162,7 @@ class Settings(Database):
     bot_health_port: int | None = Field(None, ge=0, le=65535)
     bot_config: Path = Path("secmaster-bot.toml")
     retention_days: int = Field(90, ge=0, le=36_500)  # 0: for ever
+    log_level: Annotated[LogLevel, BeforeValidator(_lower)] = LogLevel.INFO
     bot_replica: str = Field("main", pattern=r"^[A-Za-z0-9_-]{1,40}$")
 
     @property

@@ -24,6 +24,7 @@ def run() -> None:
     open_log()
     try:
         settings = load_settings()
+        open_log(settings.log_level)
         config = load_policy(settings.bot_config, required=settings.names_policy)
     except (SettingsError, ConfigError) as error:
         refuse(str(error))

@@ -23,6 +23,7 @@ from bot.secmaster.errors import (
     Unreadable,
     WriteEffect,
 )
+from bot.secmaster.measured import Endpoint, RequestOutcome
 from bot.secmaster.models import (
     Attachment,
     BusinessType,
@@ -55,6 +56,7 @@ __all__ = [
     "CommandType",
     "Conflict",
     "DueHandle",
+    "Endpoint",
     "Forbidden",
     "IamAuth",
     "Instance",
@@ -68,6 +70,7 @@ __all__ = [
     "QueryType",
     "Receipt",
     "Refused",
+    "RequestOutcome",
     "SecMaster",
     "SecMasterError",
     "SigningAuth",

@@ -13,6 +13,7 @@ from bot.secmaster.auth import Auth, IamAuth, SigningAuth, TokenAuth
 from bot.secmaster.client import SecMaster
 from bot.secmaster.connection import open_http
 from bot.secmaster.errors import AnswerLost
+from bot.secmaster.measured import OnRequest, ignore
 from bot.secmaster.models import TaskPage
 from bot.settings import Settings, SignIn
 
@@ -32,15 +33,22 @@ async def read_first(client: SecMaster) -> TaskPage:
 
 
 async def open_secmaster(
-    settings: Settings, stack: AsyncExitStack, now: Callable[[], datetime]
+    settings: Settings,
+    stack: AsyncExitStack,
+    now: Callable[[], datetime],
+    on_request: OnRequest = ignore,
 ) -> SecMaster:
-    """Open a client for the workspace of the settings; ``stack`` closes it."""
+    """Open a client for the workspace of the settings; ``stack`` closes it.
+
+    ``on_request`` is told how each request ended.
+    """
     client = SecMaster(
         endpoint=settings.endpoint,
         project_id=settings.secmaster_project_id,
         workspace_id=settings.secmaster_workspace_id,
         auth=await authentication(settings, stack, now),
         route=settings.secmaster_network.route(settings.endpoint),
+        on_request=on_request,
     )
     return await stack.enter_async_context(client)
 

@@ -7,6 +7,7 @@ Bolt makes clients of its own for its listeners, which call nothing.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.runtime.clock import Clock
+from bot.runtime.outage import Outage
 from bot.slack.error_codes import (
     OF_A_WORKSPACE,
     WORKSPACE_CLOSED,
@@ -24,9 +26,11 @@ from bot.slack.error_codes import (
     is_known,
     kind_of,
 )
+from bot.slack.measured import CallOutcome, OnCall, SlackMethod, ignore
 
 log = logging.getLogger(__name__)
 
+MAX_RETRY_AFTER = 60.0  # seconds: for longer nobody waits, whatever Retry-After says
 CHECK_INTERVAL = 60.0  # seconds between two questions whether a refused token is taken again
 CHECK_METHOD = "auth.test"
 # Seconds for which its answer holds for whoever is refused by a workspace, and asks the same.
@@ -71,10 +75,14 @@ def advice(code: str) -> str:
 
 
 class TokenHealth:
-    """Whether Slack takes our token: ``refusal`` is the code with which it refuses it, else ""."""
+    """Whether Slack takes our token: ``refusal`` is the code with which it refuses it, else "".
+
+    ``outage`` is since when, as whoever watches the token noticed it.
+    """
 
     def __init__(self) -> None:
         self.refusal = ""
+        self.outage = Outage()
         self._refused = asyncio.Event()
         self._accepted = asyncio.Event()
         self._accepted.set()
@@ -88,6 +96,7 @@ class TokenHealth:
     def accept(self) -> None:
         """Record that Slack takes the token."""
         self.refusal = ""
+        self.outage = Outage()
         self._refused.clear()
         self._accepted.set()
 
@@ -101,10 +110,14 @@ class TokenHealth:
 
 
 class SlackClient(AsyncWebClient):
-    """Slack's client for all of our own calls. ``token_health`` is what its answers say."""
+    """Slack's client for all of our own calls. ``token_health`` is what its answers say.
 
-    def __init__(self, **options: Any) -> None:
+    ``on_call`` is told how each call ended.
+    """
+
+    def __init__(self, on_call: OnCall = ignore, **options: Any) -> None:
         super().__init__(**options)
+        self._on_call = on_call
         self.token_health = TokenHealth()
         self._logged: set[tuple[str, ...]] = set()
         self._check: asyncio.Task[AsyncSlackResponse] | None = None
@@ -119,7 +132,7 @@ class SlackClient(AsyncWebClient):
         if refusal and api_method != CHECK_METHOD:
             raise _refused(refusal)
         try:
-            response = await super().api_call(api_method, **options)
+            response = await self._measured_call(api_method, options)
         except SlackApiError as error:
             code = code_of(error)
             if code not in OF_A_WORKSPACE or api_method == CHECK_METHOD:
@@ -137,6 +150,25 @@ class SlackClient(AsyncWebClient):
         self._note_warning(api_method, response)
         return response
 
+    async def _measured_call(self, api_method: str, options: dict[str, Any]) -> AsyncSlackResponse:
+        """Call a method, and tell how that ended and how long it took."""
+        began, outcome = time.monotonic(), CallOutcome.UNREACHABLE
+        try:
+            response = await super().api_call(api_method, **options)
+            outcome = CallOutcome.OK
+        except SlackApiError as error:
+            outcome = CallOutcome.of(kind_of(code_of(error)))
+            raise
+        except asyncio.CancelledError:
+            outcome = CallOutcome.ABANDONED
+            raise
+        finally:
+            method, seconds = SlackMethod.named(api_method), time.monotonic() - began
+            self._on_call(method, outcome, seconds)
+            facts = {"method": method, "outcome": outcome, "ms": round(seconds * 1000)}
+            log.debug("Slack was called", extra=facts)
+        return response
+
     def use_token(self, token: str) -> None:
         """Use another token of the same bot from now on, which Slack was seen to take."""
         self.token = token
@@ -151,6 +183,7 @@ class SlackClient(AsyncWebClient):
         while True:
             await health.until_refused()
             code = health.refusal
+            health.outage.note(code, clock.now())
             log.critical(
                 "Slack refuses the bot's token: nothing is posted until it takes it again",
                 extra={"code": code, "to_do": advice(code)},

@@ -14,6 +14,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.messages import slack_delivery as words
+from bot.metrics import Metrics
 from bot.runtime.background import BackgroundTasks
 from bot.runtime.timeouts import SocketTimeouts
 from bot.web.server import Bolt
@@ -39,12 +40,15 @@ class SocketMode:
         client: AsyncWebClient,
         app_token: str,
         timeouts: SocketTimeouts,
+        metrics: Metrics,
     ) -> None:
         self._bolt = bolt
         self._client = client
         self._app_token = app_token
         self._timeouts = timeouts
+        self._metrics = metrics
         self._open: set[Connection] = set()
+        metrics.watch_sockets(lambda: len(self._open))
         self._keepers: list[asyncio.Task[None]] = []
         self._readers = BackgroundTasks()
         self._listeners = BackgroundTasks()
@@ -177,6 +181,7 @@ class SocketMode:
 
     def _note_open(self, number: int, connection: Connection) -> None:
         """Log that clicks arrive again, or that none of the connections is missing any more."""
+        self._metrics.open_socket()
         self._open.add(connection)
         self._read_from.add(connection)
         self._problems.pop(number, None)

@@ -21,16 +21,16 @@ def run(variables: dict[str, str], folder: Path, stderr: Connection, timeouts: T
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(folder)
-    logs.open_log()
     signal.signal(signal.SIGUSR1, _stop_after_ack)
     loaded = settings.load()
+    logs.open_log(loaded.log_level)
     asyncio.run(serve(loaded, config.load(loaded.bot_config), timeouts))
 
 
 def _stop_after_ack(*_signal: object) -> None:
     """From now on nothing that was to be done after an acknowledgement has its turn."""
 
-    def close(_tasks: object, work: Coroutine[Any, Any, None], _on_error: object) -> None:
+    def close(_tasks: object, work: Coroutine[Any, Any, None], *_: object) -> None:
         work.close()
 
     setattr(BackgroundTasks, "start", close)  # noqa: B010 - in this process alone

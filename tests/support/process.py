@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from bot.cli.demo_story import POLICY
 from bot.runtime.timeouts import Timeouts
@@ -23,9 +24,13 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["bot.app", bot_main.__name__])
 
 
+LOG_ROOM = 16 * 1024**2  # bytes: a process whose log nobody reads must not wait for that
+
+
 class BotProcess:
     """The bot in a process of its own that can be killed; it listens at ``url``.
 
+    ``log`` has what it logged, as far as that was read: all of it once it has ended.
     ``ready_line`` is what its log said when it was ready.
     """
 
@@ -36,6 +41,7 @@ class BotProcess:
         self, variables: dict[str, str], folder: Path, url: str, timeouts: Timeouts
     ) -> None:
         self.url = url
+        self.log: list[str] = []
         self._timeouts = timeouts
         self._variables = variables
         self._folder = folder
@@ -58,7 +64,7 @@ class BotProcess:
         )
         await asyncio.to_thread(self._process.start)
         stderr.close()
-        self.stderr = asyncio.StreamReader()
+        self.stderr = asyncio.StreamReader(limit=LOG_ROOM)
         await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(self.stderr), os.fdopen(os.dup(log.fileno()), "rb")
         )
@@ -67,12 +73,11 @@ class BotProcess:
 
     async def log_line(self, containing: str) -> str:
         """Wait for a line of its log; that it ends before is an error with all its lines."""
-        lines: list[str] = []
         while line := (await self.stderr.readline()).decode():
-            lines.append(line)
+            self.log.append(line)
             if containing in line:
                 return line
-        raise AssertionError("".join(lines))
+        raise AssertionError("".join(self.log))
 
     def hang_up(self) -> None:
         """SIGHUP: the policy is to be read again."""
@@ -96,7 +101,7 @@ class BotProcess:
     async def _ended(self) -> int | None:
         """Wait for its end and that of its output, and return its exit code."""
         assert self._process is not None
-        await self.stderr.read()
+        self.log += (await self.stderr.read()).decode().splitlines(keepends=True)
         await asyncio.to_thread(self._process.join)
         return self._process.exitcode
 
@@ -110,8 +115,8 @@ async def bot_process(
     *,
     rules: str = POLICY,
     replica: str = "main",
-    settings: Mapping[str, str] | None = None,
     timeouts: Timeouts = QUICK_TIMEOUTS,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[BotProcess]:
     """Run the bot between the two, with nothing but environment variables and a policy file.
 
@@ -136,7 +141,7 @@ async def bot_process(
         "DATABASE_URL": database_url,
         "BOT_PORT": str(port),
         "BOT_REPLICA": replica,
-        **(settings or {}),
+        **settings,
     }
     url = f"http://127.0.0.1:{port}"
     slack.request_url = f"{url}/slack/events"

@@ -3,7 +3,9 @@
 import logging
 from types import TracebackType
 
-from bot.logs import Damper
+import pytest
+
+from bot.logs import Damper, hide
 
 ERROR = (ValueError, ValueError("x"), None)
 Error = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -51,3 +53,38 @@ def test_what_is_remembered_of_kinds_has_a_limit() -> None:
         10 * Damper.KINDS
     )
     assert [lines.write() for _ in range(1000)].count(None) == 997
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://robot:s3cret@proxy.example:3128",
+        "http://robot:%733cret%40s3cret@proxy.example:3128/",
+        "http://robot:s3@cret@proxy.example",
+        "http://robot:s3/cret@proxy.example:3128",
+        "http://:s3cret@proxy.example",
+        "http://s3cret@proxy.example",
+        "postgresql://bot:s3cret@database/bot",
+        "Proxy-Authorization: Basic s3cret",
+        "{'Proxy-Authorization': 'Basic s3cretZ0VERg=='}",
+        "Authorization: Bearer s3cretZ0VERg",
+    ],
+)
+def test_a_password_is_hidden_wherever_an_address_or_a_header_has_one(text: str) -> None:
+    hidden = hide(f"before {text} after")
+    assert "s3" not in hidden
+    assert "cret" not in hidden
+    assert hidden.startswith("before ")
+    assert hidden.endswith(" after")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://secmaster.example:8443/v1/tasks?by=alice@example.com",
+        "put it into SLACK_PROXY as http://user:password@host:port",
+        "see https://slack.com/ and write to alice@example.com",
+    ],
+)
+def test_what_is_no_password_stays(text: str) -> None:
+    assert hide(text) == text

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from bot.cli.doctor.channels import check_channels
+from bot.cli.doctor.database import check_database
 from bot.cli.doctor.results import CheckFailed, NotChecked
 from bot.cli.doctor.slack import check_delivery, check_slack, check_workspaces
 from bot.cli.doctor.slack_access import SlackAccess
@@ -20,7 +21,7 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.methods import ALL_SCOPES
 from bot.slack.connect import open_slack
 from bot.slack.installation import Installation
-from bot.store import connect, migrate
+from bot.store import connect, file_systems, migrate
 from bot.store.tables import VERSION_TABLE
 from tests.support.command_line import ROOT, file_names, installation, run_beside, run_process
 from tests.support.environment import settings_for
@@ -290,6 +291,18 @@ async def test_the_doctor_finds_a_database_of_this_version_usable(
     result = await run_beside("doctor", folder=installed, **environment)
     assert result.exit_code == 0, result.output
     assert "✓ database: usable" in result.stdout
+
+
+async def test_the_doctor_refuses_a_file_on_a_network_file_system_before_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text("22 1 8:1 / / rw,relatime shared:1 - nfs4 host:/export rw\n")
+    monkeypatch.setattr(file_systems, "MOUNTS", mounts)
+    url = f"sqlite:///{tmp_path / 'bot.db'}"
+    settings = settings_for("http://127.0.0.1:9", "http://127.0.0.1:9", url)
+    with pytest.raises(CheckFailed, match=r"is on a network file system \(nfs4\)"):
+        await check_database(Subject(settings, AsyncExitStack()))
 
 
 async def test_the_doctor_refuses_a_database_from_before_the_first_release(
