@@ -18,7 +18,13 @@ from bot.domain.workspaces import Workspaces
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.notifications import digests
 from bot.operations.batch import Batches
-from bot.operations.policy_reload import record_reload, reload_policy
+from bot.operations.policy_reload import (
+    PolicyFollower,
+    UnusablePolicy,
+    choose_policy,
+    operator_record,
+    reload_policy,
+)
 from bot.operations.steps import without_traceback
 from bot.operations.unfinished import FaultlessSerializer, Sweeper
 from bot.operations.workflow import Operations
@@ -40,6 +46,7 @@ from bot.slack.scopes import losses, missing_scopes
 from bot.store import (
     AuditKey,
     NameInUse,
+    Policies,
     ReplicaName,
     RequestedChanges,
     Store,
@@ -112,9 +119,7 @@ class App:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         """Open everything in the order of need; the stack closes it in the other."""
-        settings, config = self.settings, self.policy.current
-        if unread := nobody_reads(config):
-            log.warning(unread, extra={"add_to_the_policy": missing_read_rules(config)})
+        settings = self.settings
         # Before any workflow is resumed: a second process on this port, or of this name, would
         # carry out what the first is doing.
         listener = stack.enter_context(listen(settings.bot_host, settings.bot_port))
@@ -132,6 +137,7 @@ class App:
         self._name = await take_name(self.engine, settings.bot_replica, wait)
         stack.callback(self._name.release)
         await asyncio.to_thread(migrate, self.engine)
+        config = await self._choose_policy()
         for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
             log.warning("the audit may have been tampered with", extra={"problem": sentence})
         client = await open_slack(settings, stack)
@@ -162,8 +168,23 @@ class App:
         on_accepted = self.services.outbox_written.set
         watching_token = asyncio.create_task(client.watch_token(self.clock, on_accepted))
         stack.push_async_callback(_cancel, watching_token)
+        following = asyncio.create_task(PolicyFollower(self.services).run())
+        stack.push_async_callback(_cancel, following)
         polling = asyncio.create_task(self.poller.run(config.watch.every))
         stack.push_async_callback(_cancel, polling)
+
+    async def _choose_policy(self) -> Config:
+        """Return the policy that counts, which is in force from now on; raises StartError."""
+        policies, now = Policies(self.engine), self.clock.now()
+        replica = self.settings.bot_replica
+        try:
+            await asyncio.to_thread(choose_policy, policies, self.policy, replica, now)
+        except UnusablePolicy as error:
+            raise StartError(str(error)) from error
+        config = self.policy.current
+        if unread := nobody_reads(config):
+            log.warning(unread, extra={"add_to_the_policy": missing_read_rules(config)})
+        return config
 
     async def _open_services(
         self, client: SlackClient, identity: Any, stack: AsyncExitStack
@@ -273,19 +294,11 @@ class App:
             await self.services.tracker.cancel_all()
 
     def reload(self) -> None:
-        """Reload the policy in the background; the log says what came of it."""
-        record = {
-            "at": self.clock.now(),
-            "operation_id": secrets.token_hex(16),
-            "outcome": "done",
-            "action": "reload",
-            "target": "policy",
-            "actor": {"id": "operator"},
-        }
+        """Reload the policy, for every replica, in the background; the log says what came of it."""
+        record = operator_record(self.clock.now())
 
         async def reload() -> None:
-            before = reload_policy(self.services)
-            await record_reload(self.services, record, before)
+            await reload_policy(self.services, self.policy.read(), record)
 
         self.services.background.start(reload(), _log_reload_failure)
 
