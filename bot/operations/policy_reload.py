@@ -74,18 +74,23 @@ def choose_policy(policies: Policies, holder: PolicyHolder, replica: str, now: d
             extra={"before": newest.source.fingerprint, "now": config.fingerprint},
         )
         return
-    problem = "was replaced since it was in force" if config.text else "is not there"
+    old = "the policy file was replaced since it was in force, so the last policy in force counts"
+    missing = "the policy file is not there, so the last policy in force counts"
     log.warning(
-        f"the policy file {problem}, so the policy counts that was put in force last; to put the "  # noqa: G004
-        "file in force all the same, send this process SIGHUP",
-        extra={"file": config.fingerprint, "in_force": newest.source.fingerprint, **_by(newest)},
+        old if config.text else missing,
+        extra={
+            "file": config.fingerprint,
+            "in_force": newest.source.fingerprint,
+            **_by(newest),
+            "to_use_the_file": "send this process SIGHUP, or use /secmaster reload on it",
+        },
     )
     try:
         holder.put_in_force(parse(newest.source.text, "the policy in force"), newest.number)
     except ConfigError as error:
         raise UnusablePolicy(
             f"The policy that was put in force last ({newest.source.fingerprint}) can't be used by "
-            f"this version, and the policy file {problem}. Write a file that is right: one that "
+            f"this version, and the policy file was not put in force after it. Write a new one: what "
             f"was never in force is used at the start.\n{error}"
         ) from error
 
