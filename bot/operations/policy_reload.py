@@ -90,7 +90,7 @@ def choose_policy(policies: Policies, holder: PolicyHolder, replica: str, now: d
     except ConfigError as error:
         raise UnusablePolicy(
             f"The policy that was put in force last ({newest.source.fingerprint}) can't be used by "
-            f"this version, and the policy file was not put in force after it. Write a new one: what "
+            f"this version, and the policy file is older. Write a new one: what "
             f"was never in force is used at the start.\n{error}"
         ) from error
 
