@@ -12,6 +12,7 @@ from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind, Requester
 from bot.domain.tracking import TrackedObject
 from bot.messages import Message, command_help
+from bot.messages import permissions as permission_messages
 from bot.messages import watch as watch_messages
 from bot.messages.command_help import HelpLine
 from bot.notifications import planner
@@ -68,7 +69,9 @@ async def status(app: AppContext, _request: ShowStatus, delivery: Delivery) -> M
     reader.require(*OBJECT_KINDS)
     counted_kinds = tuple(filter(reader.reads_all, OBJECT_KINDS))
     status = await watch_status(app.services, app.config.watch.every)
-    return watch_messages.status(status, counted_kinds)
+    newest = await asyncio.to_thread(app.services.store.policies.newest)
+    policy_line = permission_messages.policy_in_force(app.config.fingerprint, newest)
+    return watch_messages.status(status, policy_line, counted_kinds)
 
 
 def parse_routes(arguments: Arguments) -> ShowRoutes:

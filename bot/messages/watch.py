@@ -24,16 +24,20 @@ NOT_WATCHING = "Nothing watches SecMaster here: `[watch] every` is 0."
 
 
 def status(
-    watch_status: WatchStatus, counted_kinds: Collection[ObjectKind] = OBJECT_KINDS
+    watch_status: WatchStatus,
+    policy_line: str,
+    counted_kinds: Collection[ObjectKind] = OBJECT_KINDS,
 ) -> Message:
     """Say how the watch fares: its last rounds, what is open, what is queued, what is closed.
 
-    Of other kinds than the ``counted_kinds`` it is not said how many are open.
+    Of other kinds than the ``counted_kinds`` it is not said how many are open. ``policy_line``
+    says which policy is in force.
     """
     if not watch_status.interval:
-        return text_message(NOT_WATCHING)
+        return text_message(f"{NOT_WATCHING}\n{policy_line}")
     if not watch_status.polls:
-        return text_message("The watch has not begun yet: its first round is under way.")
+        begun = "The watch has not begun yet: its first round is under way."
+        return text_message(f"{begun}\n{policy_line}")
     lines = [_poll_line(poll, watch_status.behind[poll.workspace]) for poll in watch_status.polls]
     words = {"task": "tasks wait", "instance": "runs are failed"}
     for poll in watch_status.polls if counted_kinds else ():
@@ -48,6 +52,7 @@ def status(
         lines.append(
             f"⚠️ Closed to me: {_destination(Destination.parse(channel))} ({code(error_code)})"
         )
+    lines.append(policy_line)
     return text_message("\n".join(lines))
 
 

@@ -9,14 +9,13 @@ import secrets
 from datetime import datetime
 from typing import Any
 
+from bot.domain.audit import OPERATOR
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.policy.config import Config, ConfigError, PolicyHolder, parse
 from bot.services import Services
 from bot.store import Policies, PolicySource, RecordedPolicy
 
 log = logging.getLogger(__name__)
-
-OPERATOR = "operator"  # whoever may send the process a signal, or start it
 
 
 class UnusablePolicy(Exception):
