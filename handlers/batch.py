@@ -326,7 +326,9 @@ async def _authorize_in_batch(
             decision_fingerprint=decision_fingerprint,
         )
     except NotAllowed as error:
-        detail = denials.refusal(error.action, error.ref, error.refused, app.config.roles)
+        detail = denials.refusal(
+            error.action, error.ref, error.refused, app.config.roles, error.answer
+        )
         return await _skip(app, request, SkipReason.REFUSED, detail)
     if grant.terms.approvals > 1:
         return await _skip(app, request, SkipReason.NEEDS_APPROVALS)
