@@ -6,12 +6,12 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install check test test-all burst coverage bench demo screenshots lock clean
+.PHONY: help install check test test-all burst coverage bench demo screenshots wheel lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-install: $(READY) ## make .venv with everything that is locked
+install: $(READY) ## make .venv with everything that is locked, development tools included
 
 demo: $(READY) ## play one story on local stand-ins of Slack and SecMaster, and stay up
 	$(BIN)/secmaster-bot demo
@@ -40,11 +40,16 @@ bench: $(READY) ## measure acknowledgements and throughput
 screenshots: $(READY) ## take the pictures in the README anew
 	$(BIN)/python -m tests.browser.screenshots
 
+# From a clean copy: what an older build left beside the sources would be packed as well.
+wheel: $(READY) ## build dist/secmaster_bot-….whl
+	rm -rf build dist *.egg-info
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
 # Hashes are checked: what runs here is what was locked, byte for byte.
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements-dev.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $(READY)
 
@@ -52,11 +57,14 @@ $(READY): requirements.lock pyproject.toml
 # With extras: pip takes what is asked for with one to be unpinned, as soon as there is a newer version.
 # Versions that are pinned stay, unless UPGRADE says otherwise.
 UPGRADE ?=
-lock: $(READY) ## renew requirements.lock; UPGRADE=--upgrade takes the newest of everything
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+# Production runs the very versions that are tested: the development lock binds the other two.
+lock: $(READY) ## renew the locks; UPGRADE=--upgrade takes the newest of everything
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-strip-extras \
-		--no-emit-index-url --no-emit-find-links --no-header --no-annotate \
-		--group dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) $(UPGRADE) --group dev --output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
+	$(COMPILE) --constraint requirements-dev.lock --group build --output-file requirements-build.lock
 
 clean: ## remove what make made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.* htmlcov
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.* htmlcov build dist

@@ -19,6 +19,7 @@ from bot.domain import snapshots
 from bot.domain.actions import BY_NAME, batch_statuses
 from bot.domain.batches import Batch, BatchItem, BatchQuery, SkippedItem
 from bot.domain.cards import ButtonValue
+from bot.domain.deliveries import DeliveryKind
 from bot.domain.objects import Ref
 from bot.domain.reasons import SkipReason
 from bot.domain.slack import Requester, SlackLocation
@@ -209,6 +210,7 @@ async def submit_confirmation(ack: AsyncAck, slack_payload: Submission, recorder
         if isinstance(grant, SkippedItem):
             return grant
         operation = await operations.operation_of(app, request, requester, view_id, grant)
+        operation = operation.model_copy(update={"delivery": DeliveryKind.BATCH})
         return BatchItem(operation=operation, name=await _shown_name(app, request))
 
     authorized = await _gather(requests, batch_item)
@@ -222,6 +224,7 @@ async def submit_confirmation(ack: AsyncAck, slack_payload: Submission, recorder
     # A second delivery of the same confirmation is the same batch.
     batch_id = f"many:{requester.actor.team}:{view_id}"
     batch = Batch(id=batch_id, items=items, skipped=skipped)
+    requester.trace.operation = batch_id
     await recorder.record(partial(recorder.batches.start, batch))
     await ack(response_action="clear")
 
@@ -326,6 +329,7 @@ async def _authorize_in_batch(
             decision_fingerprint=decision_fingerprint,
         )
     except NotAllowed as error:
+        app.services.metrics.refuse(error.refused.reason)
         detail = denials.refusal(error.action, error.ref, error.refused, app.config.roles)
         return await _skip(app, request, SkipReason.REFUSED, detail)
     if grant.terms.approvals > 1:

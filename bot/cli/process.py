@@ -1,6 +1,7 @@
 """End a command as an operator expects: at a signal, with an exit code, and never in a traceback.
 
-Exit code 0 is success, 1 a check that failed, 2 a command that could not be carried out.
+Exit code 0 is success, 1 a check that failed, 2 a command that could not be carried out, and 75 one
+that may well be carried out a moment later, since Slack or the database could not be reached.
 """
 
 import asyncio
@@ -11,11 +12,14 @@ from typing import Any, NoReturn
 
 import typer
 
+REFUSED = 2
+MAY_PASS = 75  # EX_TEMPFAIL of sysexits.h
 
-def refuse(message: str) -> NoReturn:
-    """Print the message to standard error and end the command with exit code 2."""
+
+def refuse(message: str, exit_code: int = REFUSED) -> NoReturn:
+    """Print the message to standard error and end the command."""
     typer.echo(message, err=True)
-    raise typer.Exit(2)
+    raise typer.Exit(exit_code)
 
 
 def run_to_end(work: Coroutine[Any, Any, None]) -> None:
@@ -27,18 +31,19 @@ def run_to_end(work: Coroutine[Any, Any, None]) -> None:
     from bot.app import StartError
     from bot.slack.client import code_of
     from bot.slack.session import why_unreachable
-    from bot.store import NameInUse, UnsupportedDatabase
+    from bot.store import NameInUse, UnsupportedDatabase, why_unusable
 
     try:
         with suppress(KeyboardInterrupt):
             asyncio.run(work)
     except SlackApiError as error:
         code = code_of(error) or "unreadable answer"
-        refuse(f"Slack refused: {code}. Run `secmaster-bot doctor`.")
+        refuse(f"Slack refused: {code}. Run `secmaster-bot doctor`.", MAY_PASS)
     except (ClientError, TimeoutError) as error:
-        refuse(f"Slack can't be reached: {why_unreachable(error)}. Run `secmaster-bot doctor`.")
+        sentence = f"Slack can't be reached: {why_unreachable(error)}. Run `secmaster-bot doctor`."
+        refuse(sentence, MAY_PASS)
     except SQLAlchemyError as error:
-        refuse(f"The database can't be used: {type(error).__name__}. Check DATABASE_URL.")
+        refuse(f"DATABASE_URL can't be used: {why_unusable(error)}.", MAY_PASS)
     except NameInUse as error:
         refuse(
             f"A bot named {error} is running on this database already. End it, or give this one "

@@ -44,13 +44,14 @@ class Right(StrEnum):
 
 
 class NotAllowed(Exception):
-    """The policy refused an action on an object."""
+    """The policy refused an action on an object; the attempt is on record under its id, if any."""
 
-    def __init__(self, action: Action, ref: Ref, refused: Refused) -> None:
+    def __init__(self, action: Action, ref: Ref, refused: Refused, attempt_id: str = "") -> None:
         super().__init__(action.name, ref, refused)
         self.action = action
         self.ref = ref
         self.refused = refused
+        self.attempt_id = attempt_id
 
 
 class NoRight(Exception):
@@ -133,10 +134,11 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
         location=requester.location,
         rule=decision.rule,
         terms=terms,
+        delivery=requester.trace.kind,
         accepted_at=now,
     )
     await asyncio.to_thread(services.store.audit.record_refusal, attempt, decision.reason, now)
-    raise NotAllowed(action, ref, decision)
+    raise NotAllowed(action, ref, decision, attempt_id)
 
 
 async def _decided_object(

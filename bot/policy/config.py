@@ -9,6 +9,7 @@ import hashlib
 import re
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -24,22 +25,27 @@ from pydantic import (
 from bot.domain.actions import Action
 from bot.domain.objects import ObjectKind, visible
 from bot.domain.operations import AttributionRule
+from bot.policy.ids import ChannelId, UsergroupId, UserId
 from bot.policy.patterns import normalize
-from bot.policy.routes import (
-    Brake,
-    ChannelId,
-    DigestSchedule,
-    Route,
-    UsergroupId,
-    UserId,
-    check_consistency,
-    distinct,
+from bot.policy.problems import (
+    NO_SUCH_FILE,
+    Location,
+    Problem,
+    place,
+    problems_of,
+    suggestion,
+    unreadable,
 )
+from bot.policy.routes import Brake, DigestSchedule, Route, check_consistency, distinct
 from bot.policy.rules import READS, Duration, Read, Role, Rule, Section, covers, non_empty
 
 
 class ConfigError(Exception):
     """The policy file is wrong; the text has one line for each problem."""
+
+    def __init__(self, source: str | Path, *problems: Problem) -> None:
+        super().__init__("\n".join(f"{source}: {problem.line}" for problem in problems))
+        self.problems = problems
 
 
 def _check_command(text: str) -> str:
@@ -153,7 +159,7 @@ class Identities(Section):
     the name alice.
     """
 
-    users: dict[str, PersonName] = Field({})
+    users: dict[UserId, PersonName] = Field({})
     email_domain: Domain | None = None
 
     @model_validator(mode="after")
@@ -257,7 +263,7 @@ class PolicyHolder:
         """Read the file again and return the previous policy; raises ConfigError."""
         previous = self.current
         if not self._path.exists():
-            raise ConfigError(f"{self._path}: not there")
+            raise ConfigError(self._path, Problem(NO_SUCH_FILE))
         self.current = load(self._path)
         return previous
 
@@ -270,17 +276,14 @@ def parse(text: str, source: str = "secmaster-bot.toml") -> Config:
     try:
         table = parse_toml(text)
     except ValueError as error:
-        raise ConfigError(f"{source}: not TOML: {error}") from None
-    problems = _undefined_roles(table)
+        raise ConfigError(source, Problem(f"not TOML: {error}")) from None
+    problems = list(_undefined_roles(table))
     try:
         config = Config.model_validate(table)
     except ValidationError as error:
-        for detail in error.errors():
-            key = ".".join(str(p + 1) if isinstance(p, int) else p for p in detail["loc"])
-            line = f"{key}: {detail['msg']}"
-            problems.append(line.removeprefix(": ").replace("Value error, ", ""))
+        problems += problems_of(error, table, Config)
     if problems:
-        raise ConfigError("\n".join(f"{source}: {line}" for line in problems))
+        raise ConfigError(source, *problems)
     return config
 
 
@@ -292,39 +295,43 @@ def parse_toml(text: str) -> dict[str, Any]:
         raise ValueError("nested too deeply to be read") from None
 
 
-def _undefined_roles(table: dict[str, Any]) -> list[str]:
-    """Return one line for each role that is used and not defined.
+def _undefined_roles(table: dict[str, Any]) -> Iterator[Problem]:
+    """Yield a problem for each role that is used and not defined.
 
     From the raw file: a wrong key elsewhere must not hide them.
     """
     roles, rules, rights = table.get("roles", {}), table.get("rules", []), table.get("rights", {})
     if not isinstance(roles, dict):
-        return []
-    uses = [
-        (f"rules.{number}.{key}", rule.get(key))
-        for number, rule in enumerate(rules if isinstance(rules, list) else [], 1)
+        return
+    uses: list[tuple[Location, object]] = [
+        (("rules", number, key), rule.get(key))
+        for number, rule in enumerate(rules if isinstance(rules, list) else [])
         for key in ("roles", "break_glass")
         if isinstance(rule, dict)
     ]
     uses += [
-        (f"rights.{right}", names)
+        (("rights", right), names)
         for right, names in (rights.items() if isinstance(rights, dict) else ())
     ]
-    return [
-        f"{key}: {role!r} is not defined under [roles]"
-        for key, names in uses
-        if isinstance(names, list)
-        for role in names
-        if isinstance(role, str) and role not in roles
-    ]
+    for location, names in uses:
+        for role in names if isinstance(names, list) else ():
+            if isinstance(role, str) and role not in roles:
+                sentence = f"{role!r} is not defined under [roles]{suggestion(role, roles)}"
+                yield Problem(f"{place(location, table)}: {sentence}")
 
 
-def load(path: Path) -> Config:
-    """Read the policy file; a missing file allows nothing to anybody. Raises ConfigError."""
+def load(path: Path, *, required: bool = False) -> Config:
+    """Read the policy file; raises ConfigError.
+
+    A file that is not there allows nothing to anybody, unless it is ``required``.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        # Windows' editors put a mark of three bytes before the text, which means nothing.
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
+        if required:
+            raise ConfigError(path, Problem(NO_SUCH_FILE)) from None
         return Config()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: can't be read: {error}") from None
+        raise ConfigError(path, Problem(unreadable(error))) from None
     return parse(text, str(path))

@@ -74,6 +74,7 @@ class Peer:
 
 SECMASTER = Peer("SecMaster")
 IAM = Peer("IAM", unsent=True)
+METADATA = Peer("ECS metadata", unsent=True)
 
 
 @dataclass(frozen=True)

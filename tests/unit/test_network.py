@@ -32,6 +32,7 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.secmaster import (
     AnswerLost,
+    Auth,
     Forbidden,
     IamAuth,
     SecMaster,
@@ -358,7 +359,7 @@ def test_every_failure_has_its_sentence_with_and_without_a_proxy() -> None:
 
 
 def client_of(
-    url: str, network: Network, stack: AsyncExitStack, auth: httpx.Auth | None = None
+    url: str, network: Network, stack: AsyncExitStack, auth: Auth | None = None
 ) -> SecMaster:
     client = SecMaster(
         endpoint=url,

@@ -12,6 +12,7 @@ from bot.sandbox.secmaster.authentication import Authenticator, Credentials
 from bot.sandbox.secmaster.control import Control
 from bot.sandbox.secmaster.gateway import Gateway, add_request_id
 from bot.sandbox.secmaster.journal import Journal, Received
+from bot.sandbox.secmaster.metadata import Metadata
 from bot.sandbox.secmaster.scheduler import Scheduler
 from bot.sandbox.secmaster.seed_instances import add_instances
 from bot.sandbox.secmaster.seed_tasks import add_tasks
@@ -26,7 +27,7 @@ def utc_now() -> datetime:
 
 
 class SecMasterSandbox:
-    """A SecMaster workspace, its gateway and its IAM on one local port.
+    """A SecMaster workspace, its gateway, its IAM and a machine's metadata on one local port.
 
     ``clock`` is the server's time, with which a signature's date is compared. ``pace`` is the
     seconds an instance takes for a step. The state survives ``stop`` and another ``start``.
@@ -62,6 +63,7 @@ class SecMasterSandbox:
         self.url = ""
         self.faults = faults.Faults(self._changed)
         self.authenticator = Authenticator(credentials, clock)
+        self.metadata = Metadata(self.authenticator, clock)
         self.world = World(
             clock=clock,
             project_id=project_id,
@@ -131,6 +133,7 @@ class SecMasterSandbox:
         app = web.Application(middlewares=middlewares, client_max_size=UPLOAD_LIMIT)
         app.on_response_prepare.append(add_request_id)
         app.add_routes(self._api.routes())
+        app.add_routes(self.metadata.routes())
         app.add_routes(self._control.routes())
         app.add_routes(faults.routes(self.faults))
         app.add_routes(changes.routes(self._changes))

@@ -85,6 +85,18 @@ class SlackSandbox(PersonActions, AdminActions, PersonQueries):
         self._file_transfer = FileTransfer(files, self.faults, bot_token, scopes)
         self._runner: web.AppRunner | None = None
 
+    def rotate(self, *, bot_token: str = "", app_token: str = "", signing_secret: str = "") -> None:
+        """Make secrets of the app anew: those before are refused from now on."""
+        self._web_api.bot_token = bot_token or self._web_api.bot_token
+        self._file_transfer.bot_token = self._web_api.bot_token
+        self._web_api.app_token = app_token or self._web_api.app_token
+        self.delivery.signing_secret = signing_secret or self.delivery.signing_secret
+
+    @property
+    def other_apps(self) -> dict[str, Json]:
+        """What auth.test says of the tokens of other apps, where that differs."""
+        return self._web_api.other_apps
+
     @property
     def request_url(self) -> str | None:
         return self.delivery.request_url

@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bot import __version__
+from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.store import connect, hold_name
@@ -50,6 +52,21 @@ def test_the_manifest_is_printed_for_either_way_in(tmp_path: Path) -> None:
         assert "https://" in result.stderr
 
 
+@pytest.mark.parametrize("argument", ["--version", "version"])
+def test_the_version_is_printed(tmp_path: Path, argument: str) -> None:
+    result = run_command(argument, folder=tmp_path)
+    assert (result.exit_code, result.stdout) == (0, f"{__version__}\n")
+
+
+async def test_a_policy_that_is_named_and_not_there_stops_the_start(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, tmp_path: Path
+) -> None:
+    environment = installation(slack, secmaster) | {"BOT_CONFIG": "nothere.toml"}
+    result = await run_beside("run", folder=tmp_path, **environment)
+    assert (result.exit_code, result.stderr) == (2, "nothere.toml: there is no such file\n")
+    assert file_names(tmp_path) == []
+
+
 async def test_a_wrong_policy_stops_the_start_and_names_every_line(
     slack: SlackSandbox, secmaster: SecMasterSandbox, tmp_path: Path
 ) -> None:
@@ -60,7 +77,7 @@ async def test_a_wrong_policy_stops_the_start_and_names_every_line(
     result = await run_beside("run", folder=tmp_path, **installation(slack, secmaster))
     assert result.exit_code == 2
     assert "task.aprove" in result.output
-    assert "rules.1.approvals" in result.output
+    assert "[[rules]] 1: approvals" in result.output
     assert "is no channel's id" in result.output
     assert "Traceback" not in result.output
 
@@ -77,6 +94,35 @@ async def test_a_token_that_slack_refuses_stops_the_start_with_one_sentence(
     )
     assert "Traceback" not in result.output
     assert "xoxb-wrong" not in result.output
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"SLACK_API_URL": "http://127.0.0.1:1/api/"},
+        {"DATABASE_URL": "postgresql://bot@127.0.0.1:1/bot"},
+    ],
+    ids=["Slack", "database"],
+)
+async def test_what_can_not_be_reached_yet_ends_the_start_so_that_it_is_tried_again(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path, setting: dict[str, str]
+) -> None:
+    """The unit of systemd restarts it: after a power cut the network may come last."""
+    environment = installation(slack, secmaster) | {"BOT_PORT": "0"} | setting
+    result = await run_beside("run", folder=installed, **environment)
+    assert result.exit_code == 75
+    assert "can't be" in result.output.splitlines()[-1]
+    assert "Traceback" not in result.output
+
+
+async def test_an_answer_of_slacks_that_may_be_another_soon_ends_the_start_alike(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    await slack.faults.set(Fault(on="auth.test", status=200, code="internal_error"))
+    environment = installation(slack, secmaster) | {"BOT_PORT": "0"}
+    result = await run_beside("run", folder=installed, **environment)
+    assert result.exit_code == 75
+    assert "Slack refused: internal_error" in result.output
 
 
 async def test_a_name_that_is_taken_stops_the_start_with_one_sentence(

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from rich.console import Console
 
-from bot.cli.doctor_checks import CheckFailed
-from bot.cli.doctor_listen import wait_for_envelope, wait_for_request
+from bot.cli.doctor.listen import wait_for_envelope, wait_for_request
+from bot.cli.doctor.results import CheckFailed
 from bot.messages.slack_delivery import DOCTOR_HEARD, NO_HELLO, SWITCHED_OFF
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from bot.secmaster import SecMaster, TokenAuth
+from bot.secmaster import Auth, SecMaster, TokenAuth
 from tests.support.http_stand import OpenClient, Stand, serve
 
 
@@ -30,7 +30,7 @@ def client_for(stack: AsyncExitStack) -> OpenClient:
     """Open a client that is closed when the test ends."""
 
     async def client_for(
-        url: str, auth: httpx.Auth | None = None, wait: float | httpx.Timeout = 5.0
+        url: str, auth: Auth | None = None, wait: float | httpx.Timeout = 5.0
     ) -> SecMaster:
         client = SecMaster(
             endpoint=url,

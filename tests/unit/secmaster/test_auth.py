@@ -26,13 +26,14 @@ from bot.secmaster import (
     Unreadable,
     open_http,
 )
+from tests.support.clock import FakeClock
 from tests.support.http_stand import OpenClient, OpenIamAuth, RecordedRequest, Stand, StartWire
 
 NOON = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 PASSWORD = "pa$$ word-of-the-bot"
 
 
-def clock() -> datetime:
+def noon() -> datetime:
     return NOON
 
 
@@ -56,7 +57,7 @@ async def test_a_request_is_signed_as_documented_step_by_step() -> None:
         headers={"Content-Type": "application/json;charset=UTF-8", "X-Ignored": "1"},
         content=b'{"action": "CONTINUE"}',
     )
-    sent = await signed(SigningAuth("AK1", "SK1", project_id="p1", clock=clock), request)
+    sent = await signed(SigningAuth("AK1", "SK1", project_id="p1", clock=noon), request)
     canonical = (
         "PUT\n"
         "/v1/p1/soc/tasks/a%2Fb%20~c/\n"
@@ -80,7 +81,7 @@ async def test_a_request_is_signed_as_documented_step_by_step() -> None:
 
 async def test_a_request_without_a_body_signs_the_hash_of_nothing() -> None:
     request = httpx.Request("GET", "https://secmaster.example/")
-    sent = await signed(SigningAuth("AK1", "SK1", project_id="p1", clock=clock), request)
+    sent = await signed(SigningAuth("AK1", "SK1", project_id="p1", clock=noon), request)
     canonical = (
         "GET\n/\n\nhost:secmaster.example\nx-project-id:p1\nx-sdk-date:20260304T120000Z\n\n"
         "host;x-project-id;x-sdk-date\n"
@@ -94,7 +95,7 @@ async def test_a_request_without_a_body_signs_the_hash_of_nothing() -> None:
 
 async def test_a_temporary_credential_signs_its_token_too() -> None:
     request = httpx.Request("GET", "https://secmaster.example/x")
-    sent = await signed(SigningAuth("AK1", "SK1", "STS", project_id="p1", clock=clock), request)
+    sent = await signed(SigningAuth("AK1", "SK1", "STS", project_id="p1", clock=noon), request)
     assert sent.headers["X-Security-Token"] == "STS"
     assert (
         "SignedHeaders=host;x-project-id;x-sdk-date;x-security-token,"
@@ -120,7 +121,7 @@ async def test_an_upload_is_signed_without_reading_it() -> None:
 
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     request = httpx.Request("POST", "https://x.example/up", headers=headers, content=content())
-    sent = await signed(SigningAuth("AK1", "SK1", project_id="p1", clock=clock), request)
+    sent = await signed(SigningAuth("AK1", "SK1", project_id="p1", clock=noon), request)
     assert sent.headers["X-Sdk-Content-Sha256"] == "UNSIGNED-PAYLOAD"
     canonical = (
         "POST\n/up/\n\ncontent-type:multipart/form-data; boundary=b\nhost:x.example\n"
@@ -140,13 +141,13 @@ async def test_json_from_a_stream_is_read_to_be_signed() -> None:
     headers = {"Content-Type": "application/json"}
     stream = httpx.Request("PUT", "https://x.example", headers=headers, content=content())
     whole = httpx.Request("PUT", "https://x.example", headers=headers, content=b"{}")
-    auth = SigningAuth("AK1", "SK1", project_id="p1", clock=clock)
+    auth = SigningAuth("AK1", "SK1", project_id="p1", clock=noon)
     first, second = await signed(auth, stream), await signed(auth, whole)
     assert first.headers["Authorization"] == second.headers["Authorization"]
 
 
 async def test_what_arrives_is_what_was_signed(stand: Stand, client_for: OpenClient) -> None:
-    client = await client_for(stand.url, SigningAuth("AK1", "SK1", project_id="p1", clock=clock))
+    client = await client_for(stand.url, SigningAuth("AK1", "SK1", project_id="p1", clock=noon))
     await client.update_task("t/1", action=TaskAction.ADD_COMMENT, comment="误报")
     [request] = stand.requests
     names = ("content-type", "host", "x-project-id", "x-sdk-date")
@@ -279,15 +280,40 @@ async def test_an_upload_is_sent_whole_again_after_a_refusal(
     assert b"contents" in second.body
 
 
-async def test_a_token_is_renewed_before_it_ends(
-    iam: Stand, tokens: Tokens, client: SecMaster
+async def test_a_token_is_renewed_before_it_ends(  # noqa: PLR0917 - pytest passes fixtures by name
+    iam: Stand,
+    stand: Stand,
+    tokens: Tokens,
+    client_for: OpenClient,
+    iam_auth: OpenIamAuth,
+    clock: FakeClock,
 ) -> None:
-    tokens.lasts = timedelta(minutes=4)
-    await client.show_task("t1")
+    client = await client_for(stand.url, await iam_auth(iam.url, clock=clock.now))
     tokens.lasts = timedelta(minutes=6)
+    await client.show_task("t1")
+    clock.forward(minutes=2)
+    tokens.lasts = timedelta(hours=1)
     for _ in range(3):
         await client.show_task("t1")
     assert len(iam.requests) == 2
+
+
+@pytest.mark.usefixtures("tokens")
+async def test_when_a_password_ends_is_known_from_then_on(
+    iam: Stand, client: SecMaster, iam_auth: OpenIamAuth
+) -> None:
+    for value, expected in (
+        ("2026-03-04T12:00:00.000000", NOON),
+        ("", None),
+        (None, None),
+        ("never", None),
+    ):
+        auth = await iam_auth(iam.url)
+        body = {"token": {"expires_at": "", "user": {"password_expires_at": value}}}
+        iam.says(body, 201, X_Subject_Token="secret-token-1")
+        assert auth.ends_at is None
+        await client.with_auth(auth).show_task("t1")
+        assert auth.ends_at == expected
 
 
 @pytest.mark.usefixtures("tokens")

@@ -1,4 +1,7 @@
-"""``secmaster-bot doctor``: what keeps this installation from working."""
+"""``secmaster-bot doctor``: what keeps this installation from working.
+
+One module a part of the installation. `examination` has the table of all checks, and runs them.
+"""
 
 import asyncio
 import logging
@@ -17,10 +20,10 @@ def doctor(
         float, typer.Option(min=0.1, help="For how many seconds --listen waits.")
     ] = 300,
 ) -> None:
-    """Check settings, Slack, SecMaster, clocks and database; change nothing."""
+    """Check settings, policy, Slack, SecMaster, clocks and database; change nothing."""
     from bot.app import StartError
-    from bot.cli.doctor_checks import examine
-    from bot.cli.doctor_listen import listen_once
+    from bot.cli.doctor.examination import examine
+    from bot.cli.doctor.listen import listen_once
 
     # What is logged on the way is said by the check that meets it.
     logging.getLogger("bot").addHandler(logging.NullHandler())
