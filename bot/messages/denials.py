@@ -230,6 +230,14 @@ def not_recorded() -> Message:
     )
 
 
+def not_looked_up() -> Message:
+    """Say that the database did not say what was asked for, which would have changed nothing."""
+    return text_message(
+        "The bot's database does not answer at the moment, so this could not be looked up. Nothing "
+        "was changed. Try again in a minute; if that does not help, tell whoever runs this bot."
+    )
+
+
 def perhaps_recorded() -> Message:
     """Say that the database did not answer in time: what was asked for may be recorded."""
     return text_message(
