@@ -218,6 +218,21 @@ async def test_a_new_password_is_used_once_iam_took_it(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("way", [TOKEN], ids=["token"])
+async def test_the_first_read_warns_of_what_ends_and_says_what_is_wrong(stage: Stage) -> None:
+    app, secmaster = stage.environment.app, stage.environment.secmaster
+    assert await app.read_secmaster() == "ok"
+    [warning] = [each for each in stage.caplog.messages if "ends within a day" in each]
+    assert warning.startswith("SECMASTER_AUTH_TOKEN ends within a day and is not renewed")
+    await secmaster.faults.set(Fault(on="ListTasks", status=403))
+    problem = await app.read_secmaster()
+    assert "give their IAM user or agency the right to read SecMaster" in problem
+    [line] = [each for each in stage.caplog.records if each.levelno == logging.ERROR]
+    assert vars(line)["problem"] == problem
+    assert vars(line)["request_id"] == secmaster.requests[-1].request_id
+    assert not line.exc_info
+
+
+@pytest.mark.parametrize("way", [TOKEN], ids=["token"])
 async def test_a_new_token_is_used_once_secmaster_took_it(stage: Stage) -> None:
     log = await stage.reload(secmaster_auth_token="wrong-new")
     assert "check SECMASTER_AUTH_TOKEN" in log[REFUSED]["problem"]
