@@ -87,7 +87,11 @@ async def stage(  # noqa: PLR0917 - pytest passes fixtures by name
 ) -> AsyncIterator[Stage]:
     caplog.set_level(logging.INFO, "bot")
     base = settings_for(slack.url, secmaster.url, database_url, socket=mode == "socket")
-    own = {"bot_config": tmp_path / "policy.toml", "iam_endpoint": secmaster.url}
+    own = {
+        "bot_config": tmp_path / "policy.toml",
+        "iam_endpoint": secmaster.url,
+        "ecs_metadata_endpoint": secmaster.url,
+    }
     settings = base.model_copy(update=own | way)
 
     environment = BotEnvironment(slack, secmaster, None, clock)
@@ -203,6 +207,7 @@ PASSWORD = {
     "iam_password": SecretStr("demo"),
     "iam_domain": "demo",
 }
+AGENCY = {"ak": None, "sk": None, "ecs_agency": True}
 TOKEN = {"ak": None, "sk": None, "secmaster_auth_token": SecretStr("demo-token")}
 
 
@@ -241,6 +246,22 @@ async def test_a_new_token_is_used_once_secmaster_took_it(stage: Stage) -> None:
     log = await stage.reload(secmaster_auth_token="token-new")
     assert log[USED]["new"] == ["SECMASTER_AUTH_TOKEN"]
     await stage.works()
+
+
+@pytest.mark.parametrize("way", [AGENCY], ids=["agency"])
+async def test_with_an_agency_nothing_is_to_be_rotated(stage: Stage) -> None:
+    environment = stage.environment
+    secmaster = environment.secmaster
+    secmaster.metadata.life = timedelta(minutes=30)
+    assert await environment.app.read_secmaster() == "ok"
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    environment.clock.forward(minutes=26)
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    assert f"*Approved* by <@{ALICE}>" in (await environment.replies(ts))[0]
+    [write] = secmaster.writes("UpdateTask", seed.TASK_ISOLATE)
+    assert write.key != secmaster.requests[0].key
+    assert secmaster.metadata.asked == 2
+    assert list(await stage.reload()) == [USED]
 
 
 async def test_what_takes_a_restart_is_named_and_stays_as_it_was(stage: Stage) -> None:
