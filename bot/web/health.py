@@ -34,6 +34,8 @@ class Readiness:
                     parts["watch"] = polls
         except TimeoutError:
             parts["database"] = "no answer"
+        except sa.exc.SQLAlchemyError as error:  # since the last write that was tried
+            parts["database"] = type(error).__name__
         if isinstance(self.way_in, SocketMode):
             parts["slack"] = self.way_in.state
         else:
