@@ -4,9 +4,10 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from datetime import datetime
 from functools import partial
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from bot.domain.workspaces import Workspaces
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.messages.secmaster_access import access_problem, ends_soon
 from bot.metrics import Metrics
+from bot.network import ca_ends_at
 from bot.notifications import digests
 from bot.operations.batch import Batches
 from bot.operations.policy_reload import record_reload, reload_policy
@@ -30,7 +32,7 @@ from bot.rotation import Rotation
 from bot.runtime.clock import Clock
 from bot.runtime.loop_lag import watch_loop
 from bot.runtime.timeouts import Timeouts
-from bot.secmaster import SecMasterError
+from bot.secmaster import SecMaster, SecMasterError
 from bot.secmaster.connect import authentication, open_secmaster, read_first
 from bot.services import Services
 from bot.settings import Settings
@@ -51,6 +53,7 @@ from bot.store import (
     RequestedChanges,
     Store,
     audit_log,
+    check_sessions,
     close,
     connect,
     migrate,
@@ -58,6 +61,7 @@ from bot.store import (
     use_key,
 )
 from bot.watch.poller import Poller
+from bot.watch.trouble_reporter import TroubleReporter
 from bot.web.connections import serve
 from bot.web.health import Readiness
 from bot.web.server import web_app
@@ -136,6 +140,7 @@ class App:
         stack.callback(close, self.engine)
         if settings.audit_key:
             use_key(self.engine, AuditKey(settings.audit_key.get_secret_value()))
+        await asyncio.to_thread(check_sessions, self.engine)
         wait = self.timeouts.database.take_over
         self._name = await take_name(self.engine, settings.bot_replica, wait)
         stack.callback(self._name.release)
@@ -143,8 +148,7 @@ class App:
         for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
             log.warning("the audit may have been tampered with", extra={"problem": sentence})
         metrics = Metrics()
-        watching_loop = asyncio.create_task(watch_loop(metrics.lag))
-        stack.push_async_callback(_cancel, watching_loop)
+        _run(stack, watch_loop(metrics.lag))
         client = await open_slack(settings, stack, metrics.call_slack)
         identity = await identify(client)
         granted = identity.headers.get("x-oauth-scopes", "")
@@ -152,8 +156,7 @@ class App:
         if any(not scope.optional for scope in missing):
             log.warning("scopes are missing, see doctor", extra={"lost": losses(missing)})
         self.services = await self._open_services(client, identity, metrics, stack)
-        warming_up = asyncio.create_task(self.services.directory.warm_up())
-        stack.push_async_callback(_cancel, warming_up)
+        _run(stack, self.services.directory.warm_up())
         operations = Operations(self.services)
         batches = Batches(self.services, operations)
         await asyncio.to_thread(migrate_workflows, self.engine)
@@ -179,10 +182,9 @@ class App:
         self.poller.subscribe(partial(digests.enqueue_due, self.services))
         self.poller.subscribe(self.home_refresher)
         on_accepted = self.services.outbox_written.set
-        watching_token = asyncio.create_task(client.watch_token(self.clock, on_accepted))
-        stack.push_async_callback(_cancel, watching_token)
-        polling = asyncio.create_task(self.poller.run(config.watch.every))
-        stack.push_async_callback(_cancel, polling)
+        _run(stack, client.watch_token(self.clock, on_accepted))
+        _run(stack, self.poller.run(config.watch.every))
+        _run(stack, TroubleReporter(self.services, self.poller).run())
 
     async def _open_services(
         self, client: SlackClient, identity: Any, metrics: Metrics, stack: AsyncExitStack
@@ -228,6 +230,8 @@ class App:
             replica=settings.bot_replica,
             metrics=metrics,
             holds_name=self._name.is_certain,
+            started_at=clock.now(),
+            expiries=partial(expiries, secmaster, authorities_end(settings)),
         )
 
     def _launch_workflows(self, stack: AsyncExitStack) -> None:
@@ -251,8 +255,7 @@ class App:
         # By default a call waits in its thread for as long as the database is away, and a click is
         # recorded long after it was refused. The sweep takes up what an error breaks off.
         dbos._sys_db._retry_connection_errors = False  # noqa: SLF001 - it has no setting
-        sweeping = asyncio.create_task(self._sweep())
-        stack.push_async_callback(_cancel, sweeping)
+        _run(stack, self._sweep())
 
     async def _open_web(
         self,
@@ -364,6 +367,26 @@ def migrate_workflows(engine: sa.Engine) -> None:
             client._sys_db.run_migrations()  # noqa: SLF001 - its own DBOS.migrate opens another engine
 
 
+def authorities_end(settings: Settings) -> dict[str, datetime]:
+    """Return when the authorities' certificates end that the settings name; reads their files."""
+    files = {
+        "SECMASTER_CA_FILE": settings.secmaster_ca_file,
+        "SLACK_CA_FILE": settings.slack_ca_file,
+    }
+    ends = {f"A certificate in {name}": ca_ends_at(file) for name, file in files.items() if file}
+    return {name: end for name, end in ends.items() if end}
+
+
+def expiries(secmaster: SecMaster, authorities: Mapping[str, datetime]) -> dict[str, datetime]:
+    """Return when each credential and certificate ends, as far as that is known."""
+    ends = {
+        "The credential for SecMaster": secmaster.auth.ends_at,
+        "SecMaster's certificate": secmaster.certificate_ends_at,
+        **authorities,
+    }
+    return {name: end for name, end in ends.items() if end}
+
+
 async def identify(client: SlackClient) -> AsyncSlackResponse:
     """Ask Slack who the bot is; raises StartError where it does not take the token.
 
@@ -426,6 +449,11 @@ def dbos_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
         "console_log_level": "WARNING",
         "log_level": "WARNING",
     }
+
+
+def _run(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine in the background until the stack closes."""
+    stack.push_async_callback(_cancel, asyncio.create_task(work))
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

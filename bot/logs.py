@@ -15,7 +15,7 @@ import structlog
 SECRETS = re.compile(
     r"xox[a-z]-[\w-]+|xapp-[\w-]+"
     r"|(?i:(?:signature|ticket|token|authorization|bearer)['\"]?\s*[=: ]\s*['\"]?)"
-    r"(?:(?i:basic|bearer)\s+)?[^\s'\"&,]{8,}"
+    r"(?:(?i:basic|bearer)\s+[^\s'\"&,]+|[^\s'\"&,]{8,})"
     r"|(?<=://)(?!user:password@)[^/\s'\"]+(?=@)"
     r"|(?<=://)(?!user:password@)[^/\s'\":@]*:(?!\d{1,5}/)[^\s'\"]+(?=@)"
     r"|(?<=://hooks\.slack)[^\s'\"]+"

@@ -335,6 +335,8 @@ def _failure(error: BaseException, proxy: Proxy | None) -> ConnectionFailure | N
         is_password = status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
         password, other = ConnectionFailure.PROXY_PASSWORD, ConnectionFailure.PROXY_REFUSES
         failure = password if is_password else other
+    elif isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return None  # it is an SSLCertVerificationError by name, and has the real one's code inside
     elif isinstance(error, ssl.SSLCertVerificationError):
         failure = VERIFY_CODES.get(error.verify_code, ConnectionFailure.UNTRUSTED)
     elif isinstance(error, aiohttp.ClientProxyConnectionError):

@@ -47,7 +47,7 @@ class LogLevel(StrEnum):
 
 
 # In the place of a secret that can't be read from its file, so that it is not called missing too.
-STAND_IN = "not-read-from-its-file"
+STAND_IN = "http://not-read-from-its-file"
 
 
 class SignIn(StrEnum):

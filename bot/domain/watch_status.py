@@ -2,22 +2,54 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from bot.domain.objects import ObjectKind, Value
-from bot.domain.reasons import OutcomeReason
+from bot.domain.reasons import OutcomeReason, secmaster_reason
+from bot.secmaster import SecMasterError
+
+
+class FailedAnswer(Value):
+    """What SecMaster said to a request that failed, as far as it said anything."""
+
+    reason: OutcomeReason
+    status: int | None = None
+    code: str = ""
+    message: str = ""
+    request_id: str = ""
+
+    @classmethod
+    def of(cls, error: Exception) -> Self:
+        """Return what an error says; of another than SecMaster's, that it is ours."""
+        if not isinstance(error, SecMasterError):
+            return cls(reason=OutcomeReason.OWN_FAULT)
+        return cls(
+            reason=secmaster_reason(error),
+            status=error.status,
+            code=error.code,
+            message=error.message,
+            request_id=error.request_id,
+        )
 
 
 class PollStatus(Value):
-    """How polling a workspace goes: since when, when it last succeeded, and why it fails now.
+    """How polling a workspace goes: since when, when it last succeeded, and how it fails now.
 
-    ``replica`` is which replica polled last.
+    ``failing_since`` is when the first poll began that failed since the last good one, ``answer``
+    what was said to the last. ``replica`` is which replica polled last.
     """
 
     workspace: str
     since: datetime
     last_success_at: datetime | None = None
-    failure: OutcomeReason = OutcomeReason.NONE
+    failing_since: datetime | None = None
+    answer: FailedAnswer | None = None
     replica: str = ""
+
+    @property
+    def failure(self) -> OutcomeReason:
+        """Why polling fails now."""
+        return self.answer.reason if self.answer else OutcomeReason.NONE
 
 
 @dataclass(frozen=True, slots=True)

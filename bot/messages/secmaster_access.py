@@ -22,10 +22,9 @@ CLOCK = "this machine's clock, which may be 15 minutes off at most"
 def access_problem(error: SecMasterError, settings: Settings) -> str:
     """Return what is wrong and what to do, with what Huawei's support asks for."""
     if isinstance(error, Unreachable) and settings.sign_in is not SignIn.AGENCY:
-        # Its message is about the network, and all there is.
-        return f"{settings.iam if error.unsent else settings.endpoint} can't be reached: {error}"
+        return str(error)  # about the network, and all there is
     problem = _source_problem(error, settings) if error.unsent else _problem(error, settings)
-    return f"{problem} ({_details(error)})"
+    return f"{problem} ({error_details(error)})"
 
 
 def ends_soon(setting: str) -> str:
@@ -110,7 +109,8 @@ def _source_problem(error: SecMasterError, settings: Settings) -> str:
             )
 
 
-def _details(error: SecMasterError) -> str:
+def error_details(error: SecMasterError) -> str:
+    """Return what Huawei's support asks for: status, code, message and the request's id."""
     parts = (
         str(error.status or ""),
         error.code,

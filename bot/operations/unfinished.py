@@ -94,7 +94,7 @@ class Sweeper:
         self._idle = idle
         if unfinished:
             # On a disk that is full each would break off again, and ask SecMaster before.
-            await asyncio.to_thread(services.store.write_probe.check)
+            await asyncio.to_thread(services.store.write_probe.check, services.clock.monotonic())
             log.warning("unfinished workflows are taken up", extra={"workflows": unfinished})
             await DBOS.resume_workflows_async(unfinished)
         return unfinished

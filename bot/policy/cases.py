@@ -23,6 +23,7 @@ from bot.domain.actions import BY_NAME, Action
 from bot.domain.reasons import RefusalReason
 from bot.policy.config import Config, parse_toml
 from bot.policy.decide import Allowed, Decision, Refused, needs_snapshot
+from bot.policy.ids import UsergroupId, UserId
 from bot.policy.problems import NO_SUCH_FILE, problems_of, unreadable
 from bot.policy.rules import READS, Read, Section
 from bot.secmaster import Instance, Task
@@ -80,7 +81,7 @@ class Person(Section):
     email: str = ""
     guest: YesNo = False
     outsider: YesNo = False
-    borrows: Ids = ()
+    borrows: tuple[UserId, ...] = ()
 
 
 class TaskFacts(Section):
@@ -134,7 +135,7 @@ def _scope(info: ValidationInfo) -> CaseScope:
 class Question(Section):
     """May this person take this action? ``workspace`` may list all names of one workspace."""
 
-    user: Id
+    user: UserId
     action: Annotated[str, AfterValidator(_check_action)]
     task: str = ""
     instance: str = ""
@@ -228,8 +229,8 @@ class Cases(Section):
     """The file: the time, the people and objects of SecMaster and Slack, and the cases."""
 
     now: Time = Field(default_factory=lambda: datetime.now(UTC))
-    usergroups: dict[str, Ids] = Field({})
-    people: dict[str, Person] = Field({})
+    usergroups: dict[UsergroupId, tuple[UserId, ...]] = Field({})
+    people: dict[UserId, Person] = Field({})
     tasks: dict[str, TaskFacts] = Field({})
     instances: dict[str, InstanceFacts] = Field({})
     cases: tuple[Case, ...] = ()

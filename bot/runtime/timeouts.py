@@ -85,6 +85,9 @@ class Timeouts:
     Each list of SecMaster is read to its end at least every ``full_scan``, whatever its count says.
     What a fault of the database left unfinished is looked for every ``sweep``, and whether another
     replica has put a policy in force every ``follow_policy``.
+    People are told of what keeps the bot from its work when that has lasted for ``trouble``, and
+    that it is over when it has been well for ``recovered``; for ``recurring`` where it came again
+    within that time after its end. Troubles are looked for every ``trouble_check``.
     """
 
     retry: RetrySchedule = RetrySchedule()
@@ -100,3 +103,7 @@ class Timeouts:
     answer: float = 2.6
     sweep: float = 10
     follow_policy: float = 3
+    trouble: float = 180
+    recovered: float = 300
+    recurring: float = 3600
+    trouble_check: float = 10

@@ -13,6 +13,7 @@ from http import HTTPStatus
 
 import httpx
 
+from bot.network import STRAIGHT
 from bot.secmaster.auth import Clock, RenewingAuth, SigningAuth, now
 from bot.secmaster.errors import Forbidden
 from bot.secmaster.replies import METADATA, broken, read
@@ -93,4 +94,4 @@ class AgencyAuth(RenewingAuth):
                 method, self._base + path, headers=headers, auth=None, follow_redirects=False
             )
         except (httpx.RequestError, httpx.InvalidURL, ValueError) as error:
-            raise broken(error, METADATA) from error
+            raise broken(error, METADATA.at(self._base, STRAIGHT)) from error

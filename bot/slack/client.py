@@ -18,6 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.runtime.clock import Clock
+from bot.runtime.outage import Outage
 from bot.slack.error_codes import (
     OF_A_WORKSPACE,
     WORKSPACE_CLOSED,
@@ -29,6 +30,7 @@ from bot.slack.measured import CallOutcome, OnCall, SlackMethod, ignore
 
 log = logging.getLogger(__name__)
 
+MAX_RETRY_AFTER = 60.0  # seconds: for longer nobody waits, whatever Retry-After says
 CHECK_INTERVAL = 60.0  # seconds between two questions whether a refused token is taken again
 CHECK_METHOD = "auth.test"
 # Seconds for which its answer holds for whoever is refused by a workspace, and asks the same.
@@ -73,10 +75,14 @@ def advice(code: str) -> str:
 
 
 class TokenHealth:
-    """Whether Slack takes our token: ``refusal`` is the code with which it refuses it, else ""."""
+    """Whether Slack takes our token: ``refusal`` is the code with which it refuses it, else "".
+
+    ``outage`` is since when, as whoever watches the token noticed it.
+    """
 
     def __init__(self) -> None:
         self.refusal = ""
+        self.outage = Outage()
         self._refused = asyncio.Event()
         self._accepted = asyncio.Event()
         self._accepted.set()
@@ -90,6 +96,7 @@ class TokenHealth:
     def accept(self) -> None:
         """Record that Slack takes the token."""
         self.refusal = ""
+        self.outage = Outage()
         self._refused.clear()
         self._accepted.set()
 
@@ -176,6 +183,7 @@ class SlackClient(AsyncWebClient):
         while True:
             await health.until_refused()
             code = health.refusal
+            health.outage.note(code, clock.now())
             log.critical(
                 "Slack refuses the bot's token: nothing is posted until it takes it again",
                 extra={"code": code, "to_do": advice(code)},

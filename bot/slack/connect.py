@@ -16,12 +16,46 @@ from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.http_retry.request import HttpRequest
+from slack_sdk.http_retry.response import HttpResponse
+from slack_sdk.http_retry.state import RetryState
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.settings import Settings
-from bot.slack.client import SlackClient
+from bot.slack.client import MAX_RETRY_AFTER, SlackClient
 from bot.slack.measured import OnCall, ThrottleWatch, ignore
 from bot.slack.session import open_session
+
+
+class RateLimitRetryHandler(AsyncRateLimitErrorRetryHandler):
+    """Sends a call again when Slack says, unless that is later than MAX_RETRY_AFTER.
+
+    Then the call fails, and its caller goes by pauses of its own: an hour that Slack or a proxy
+    names must not hold up what waits behind it.
+    """
+
+    async def _can_retry_async(
+        self,
+        *,
+        state: RetryState,
+        request: HttpRequest,
+        response: HttpResponse | None = None,
+        error: Exception | None = None,
+    ) -> bool:
+        return (
+            await super()._can_retry_async(
+                state=state, request=request, response=response, error=error
+            )
+            and response is not None
+            and _is_bearable(response)
+        )
+
+
+def _is_bearable(response: HttpResponse) -> bool:
+    """Whether a refusal's Retry-After, if there is one, is a number of seconds to be waited for."""
+    headers = {name.lower(): values for name, values in response.headers.items()}
+    seconds = (headers.get("retry-after") or ["0"])[0]
+    return seconds.isdecimal() and int(seconds) <= MAX_RETRY_AFTER
 
 
 class Routed(Protocol):
@@ -109,7 +143,7 @@ async def open_slack(
         timeout=15,
         # In the place of the default, which sends again after a broken connection: that can
         # post a message twice. A 429 was not carried out and is safe to repeat.
-        retry_handlers=[ThrottleWatch(on_call), AsyncRateLimitErrorRetryHandler(max_retry_count=5)],
+        retry_handlers=[ThrottleWatch(on_call), RateLimitRetryHandler(max_retry_count=5)],
     )
 
 

@@ -65,14 +65,16 @@ class Router:
         return NotConnected(problem)
 
 
-def open_session(network: Network) -> aiohttp.ClientSession:
+def open_session(
+    network: Network, timeout: aiohttp.ClientTimeout = TIMEOUT
+) -> aiohttp.ClientSession:
     """Open a session that reads nothing from the environment.
 
     With a matching line in a ``.netrc`` every call would fail for its second Authorization.
     """
     connector = aiohttp.TCPConnector(ssl=network.tls)
     return aiohttp.ClientSession(
-        connector=connector, middlewares=[Router(network)], timeout=TIMEOUT, trust_env=False
+        connector=connector, middlewares=[Router(network)], timeout=timeout, trust_env=False
     )
 
 

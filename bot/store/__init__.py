@@ -8,6 +8,7 @@ from bot.store.delegations import Delegations
 from bot.store.deliveries import DeliveryState
 from bot.store.engine import (
     UnsupportedDatabase,
+    check_sessions,
     close,
     connect,
     migrate,
@@ -17,9 +18,11 @@ from bot.store.engine import (
     unhurried,
 )
 from bot.store.faults import is_database_fault, may_have_committed
+from bot.store.file_systems import network_file_system
 from bot.store.locks import HeldName, NameInUse, ReplicaName, hold_name
 from bot.store.requested_changes import RequestedChange, RequestedChanges
 from bot.store.store import Store
+from bot.store.unusable import why_unusable
 
 __all__ = [
     "AuditKey",
@@ -32,6 +35,7 @@ __all__ = [
     "RequestedChanges",
     "Store",
     "UnsupportedDatabase",
+    "check_sessions",
     "close",
     "connect",
     "hold_name",
@@ -39,9 +43,11 @@ __all__ = [
     "key_of",
     "may_have_committed",
     "migrate",
+    "network_file_system",
     "open_read_only",
     "readable_by_others",
     "schema_versions",
     "unhurried",
     "use_key",
+    "why_unusable",
 ]

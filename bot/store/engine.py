@@ -21,6 +21,7 @@ from alembic.script import ScriptDirectory
 from bot.runtime.timeouts import DatabaseTimeouts
 from bot.store import audit_log
 from bot.store.audit_key import key_of
+from bot.store.file_systems import network_file_system
 from bot.store.tables import UNRELEASED_VERSION_TABLE, VERSION_TABLE, metadata
 from bot.store.timed_connection import TimedConnection
 
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 # The version of SQLite with unixepoch('subsec'); Debian 12, for one, has an older one:
 # https://www.sqlite.org/releaselog/3_42_0.html
 UNIXEPOCH_SUBSEC = (3, 42)
+POOLER_ATTEMPTS = 3  # others use a pooler's sessions as well, and may hide it once
 MIGRATIONS = Path(__file__).parent / "migrations"
 # A server that is gone without a word, as after a failover, is waited for a quarter of an hour.
 GIVE_UP = {
@@ -37,6 +39,11 @@ GIVE_UP = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
+POOLED = (
+    "DATABASE_URL leads through a pooler in transaction mode, such as PgBouncer's "
+    "pool_mode = transaction. The bot's locks belong to a session, and would not hold: two "
+    "replicas could carry out the same work. Use session mode, or the server's own address."
+)
 UNRELEASED = (
     "This database was made by a build from before the first release, and this version can't read "
     "it. Keep it for its records, and name a new one with DATABASE_URL."
@@ -103,6 +110,28 @@ def open_read_only(url: str) -> sa.Engine:
 
     sa.event.listen(engine, "connect", prepare)
     return engine
+
+
+def check_sessions(engine: sa.Engine) -> None:
+    """Check that a connection to Postgres is one session from its beginning to its end.
+
+    Raises UnsupportedDatabase where a pooler gives the session of one that says nothing for the
+    moment to another, or hands a connection another session for each statement.
+    """
+    if not is_postgres(engine):
+        return
+    query = sa.text("SELECT pg_backend_pid()")
+    automatic = engine.execution_options(isolation_level="AUTOCOMMIT")
+    with automatic.connect() as first, engine.connect() as second:
+        for _ in range(POOLER_ATTEMPTS):
+            sessions = {first.execute(query).scalar() for _ in range(2)}
+            in_transaction = second.execute(query).scalar()
+            # Not asked while its session is the other's: a pool of one would let it wait.
+            if in_transaction not in sessions:
+                sessions.add(first.execute(query).scalar())
+            if in_transaction in sessions or len(sessions) > 1:
+                raise UnsupportedDatabase(POOLED)
+            second.rollback()
 
 
 def schema_versions(engine: sa.Engine) -> tuple[str, str]:
@@ -252,6 +281,17 @@ def readable_by_others(engine: sa.Engine) -> list[Path]:
     return [file for file in files if file.exists() and file.stat().st_mode & 0o077]
 
 
+def _warn_of_network(engine: sa.Engine) -> None:
+    """Log that an SQLite database is where it can be damaged."""
+    file = Path(engine.url.database or "")
+    if not is_postgres(engine) and (file_system := network_file_system(file)):
+        log.warning(
+            "the SQLite database is on a network file system, where its write-ahead log does not "
+            "work and the file can be damaged: move it to a local disk, or use Postgres",
+            extra={"file": str(file), "file_system": file_system},
+        )
+
+
 def _make_private(engine: sa.Engine) -> None:
     """Let only its owner read an SQLite database, from the moment that its file is there.
 
@@ -271,6 +311,7 @@ def _make_private(engine: sa.Engine) -> None:
 
 def migrate(engine: sa.Engine) -> None:
     """Create the bot's tables, or bring them to this version; raises UnsupportedDatabase."""
+    _warn_of_network(engine)
     _make_private(engine)
     schema_versions(engine)
     config = Config()

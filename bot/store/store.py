@@ -17,6 +17,7 @@ from bot.store.poll_status import PollStatuses
 from bot.store.snapshots import Snapshots
 from bot.store.subscriptions import Subscriptions
 from bot.store.tracked import TrackedObjects
+from bot.store.troubles import Troubles
 from bot.store.workflows import Workflows
 from bot.store.write_probe import WriteProbe
 
@@ -41,5 +42,6 @@ class Store:
         self.snapshots = Snapshots(engine)
         self.subscriptions = Subscriptions(engine)
         self.tracked = TrackedObjects(engine)
+        self.troubles = Troubles(engine)
         self.workflows = Workflows(engine)
         self.write_probe = WriteProbe(engine)

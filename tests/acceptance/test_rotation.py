@@ -87,7 +87,8 @@ async def stage(  # noqa: PLR0917 - pytest passes fixtures by name
 ) -> AsyncIterator[Stage]:
     caplog.set_level(logging.INFO, "bot")
     base = settings_for(slack.url, secmaster.url, database_url, socket=mode == "socket")
-    settings = base.model_copy(update={"bot_config": tmp_path / "policy.toml"} | way)
+    own = {"bot_config": tmp_path / "policy.toml", "iam_endpoint": secmaster.url}
+    settings = base.model_copy(update=own | way)
 
     environment = BotEnvironment(slack, secmaster, None, clock)
     stage = Stage(environment, settings, caplog)
@@ -206,13 +207,14 @@ TOKEN = {"ak": None, "sk": None, "secmaster_auth_token": SecretStr("demo-token")
 
 
 @pytest.mark.parametrize("way", [PASSWORD], ids=["password"])
-async def test_a_new_password_is_used_once_iam_took_it(
-    stage: Stage, secmaster: SecMasterSandbox
-) -> None:
-    stage.settings = stage.settings.model_copy(update={"iam_endpoint": secmaster.url})
+async def test_a_new_password_is_used_once_iam_took_it(stage: Stage) -> None:
     log = await stage.reload(iam_password="wrong-new")
-    assert log[RESTART]["settings"] == ["IAM_ENDPOINT"]
     assert "refuses this user" in log[REFUSED]["problem"]
+    await stage.works()
+    stage.environment.secmaster.authenticator.replace(iam_password="password-new")
+    log = await stage.reload(iam_password="password-new")
+    assert log[USED]["new"] == ["IAM_PASSWORD"]
+    await stage.works()
 
 
 @pytest.mark.parametrize("way", [TOKEN], ids=["token"])

@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from bot.cli.demo_story import POLICY
 from bot.runtime.timeouts import Timeouts
@@ -114,8 +115,8 @@ async def bot_process(
     *,
     rules: str = POLICY,
     replica: str = "main",
-    settings: Mapping[str, str] | None = None,
     timeouts: Timeouts = QUICK_TIMEOUTS,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[BotProcess]:
     """Run the bot between the two, with nothing but environment variables and a policy file.
 
@@ -140,7 +141,7 @@ async def bot_process(
         "DATABASE_URL": database_url,
         "BOT_PORT": str(port),
         "BOT_REPLICA": replica,
-        **(settings or {}),
+        **settings,
     }
     url = f"http://127.0.0.1:{port}"
     slack.request_url = f"{url}/slack/events"

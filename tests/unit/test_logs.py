@@ -9,7 +9,7 @@ from types import TracebackType
 import pytest
 import structlog
 
-from bot.logs import CHATTY, OURS, Damper, open_log
+from bot.logs import CHATTY, OURS, Damper, hide, open_log
 
 ERROR = (ValueError, ValueError("x"), None)
 Error = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -115,3 +115,38 @@ def test_what_is_bound_to_some_work_is_on_each_of_its_lines(
     inside, outside = map(json.loads, capsys.readouterr().err.splitlines())
     assert inside["operation"] == "17"
     assert "operation" not in outside
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://robot:s3cret@proxy.example:3128",
+        "http://robot:%733cret%40s3cret@proxy.example:3128/",
+        "http://robot:s3@cret@proxy.example",
+        "http://robot:s3/cret@proxy.example:3128",
+        "http://:s3cret@proxy.example",
+        "http://s3cret@proxy.example",
+        "postgresql://bot:s3cret@database/bot",
+        "Proxy-Authorization: Basic s3cret",
+        "{'Proxy-Authorization': 'Basic s3cretZ0VERg=='}",
+        "Authorization: Bearer s3cretZ0VERg",
+    ],
+)
+def test_a_password_is_hidden_wherever_an_address_or_a_header_has_one(text: str) -> None:
+    hidden = hide(f"before {text} after")
+    assert "s3" not in hidden
+    assert "cret" not in hidden
+    assert hidden.startswith("before ")
+    assert hidden.endswith(" after")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://secmaster.example:8443/v1/tasks?by=alice@example.com",
+        "put it into SLACK_PROXY as http://user:password@host:port",
+        "see https://slack.com/ and write to alice@example.com",
+    ],
+)
+def test_what_is_no_password_stays(text: str) -> None:
+    assert hide(text) == text

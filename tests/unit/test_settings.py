@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from bot.network import ADDRESS_FORM
 from bot.secret_files import is_secret, setting_names
 from bot.settings import (
     ADDRESSES,
@@ -32,6 +33,7 @@ TOKEN = {"SECMASTER_AUTH_TOKEN": "token-secret-7"}
 AGENCY = {"ECS_AGENCY": "true"}
 WAYS = {"signed": SIGNED, "iam": IAM, "agency": AGENCY, "token": TOKEN}
 MORE = {"HUAWEICLOUD_SDK_SECURITY_TOKEN": "sts-secret-8"}
+HTTP_PROXY = f"give an HTTP proxy as {ADDRESS_FORM}"
 SECRETS = ("secret-1", "secret-2", "secret-3", "secret-4", "secret-5", "secret-6", "secret-7")
 
 Read = Callable[..., Settings]
@@ -380,6 +382,33 @@ def test_what_is_malformed_and_what_is_missing_are_told_together(problems: Probl
     assert len(lines) == len(set(lines))
 
 
+def test_what_a_network_can_not_be_reached_with_is_told_with_all_else(
+    problems: Problems, tmp_path: Path
+) -> None:
+    missing = tmp_path / "missing.pem"
+    lines = problems(
+        SOCKET,
+        WHERE,
+        SIGNED,
+        SLACK_PROXY="socks5://robot:password-secret-6@proxy.example:1080",
+        SECMASTER_PROXY="http://robot:password-secret-6@",
+        SECMASTER_CA_FILE=str(missing),
+    )
+    assert lines == [
+        f"SLACK_PROXY is a SOCKS proxy, which is not supported: {HTTP_PROXY}",
+        f"SECMASTER_PROXY is no address: {ADDRESS_FORM}",
+    ]
+    [line] = problems(SOCKET, WHERE, SIGNED, SLACK_CA_FILE=str(missing))
+    assert line == f"SLACK_CA_FILE can't be used: {missing}: No such file or directory"
+
+
+def test_a_proxys_password_is_not_seen_in_settings_that_are_printed(read: Read) -> None:
+    proxy = "http://robot:password-secret-6@proxy.example:3128"
+    settings = read(SOCKET, WHERE, SIGNED, SLACK_PROXY=proxy, SECMASTER_PROXY=proxy)
+    assert "secret-6" not in repr(settings) + repr(settings.slack_network)
+    assert settings.secmaster_network.route("https://x").proxy
+
+
 def test_a_file_that_is_not_utf_8_is_a_problem_like_any_other(tmp_path: Path) -> None:
     path = tmp_path / "latin.env"
     path.write_bytes(b"IAM_PASSWORD=caf\xe9\n")
@@ -441,7 +470,12 @@ def test_an_agency_that_is_switched_off_is_no_way_in(problems: Problems, read: R
 # Secrets from files.
 
 SECRET_FIELDS = sorted(name for name, field in Settings.model_fields.items() if is_secret(field))
-VALUES = {"database_url": "sqlite:///from-a-file.db", "audit_key": "0123456789abcdef-key"}
+VALUES = {
+    "database_url": "sqlite:///from-a-file.db",
+    "audit_key": "0123456789abcdef-key",
+    "secmaster_proxy": "http://name:word@proxy:3128",
+    "slack_proxy": "http://name:word@proxy:3128",
+}
 BESIDE = {  # what a secret needs beside it, and its own
     "ak": {key: SIGNED[key] for key in SIGNED if key != "HUAWEICLOUD_SDK_AK"},
     "sk": {key: SIGNED[key] for key in SIGNED if key != "HUAWEICLOUD_SDK_SK"},

@@ -10,13 +10,15 @@ from contextlib import AsyncExitStack
 
 from rich.console import Console
 
+from bot.cli.doctor.channels import check_channels
 from bot.cli.doctor.database import check_database
 from bot.cli.doctor.network import check_network
+from bot.cli.doctor.people import check_approvals, check_people
 from bot.cli.doctor.policy import check_policy
+from bot.cli.doctor.ports import check_ports
 from bot.cli.doctor.results import Result, State, failed, ok, outcome, print_result
-from bot.cli.doctor.secmaster import check_clock, check_secmaster
+from bot.cli.doctor.secmaster import check_clock, check_rights, check_secmaster
 from bot.cli.doctor.slack import (
-    check_channels,
     check_delivery,
     check_organisation,
     check_scopes,
@@ -34,9 +36,13 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("Slack", check_slack),
     ("scopes", check_scopes),
     ("organisation", check_organisation),
+    ("people", check_people),
     ("channels", check_channels),
+    ("approvals", check_approvals),
     ("way in", check_delivery),
+    ("port", check_ports),
     ("SecMaster", check_secmaster),
+    ("rights", check_rights),
     ("clock", check_clock),
     ("database", check_database),
 )

@@ -1,34 +1,84 @@
-"""Check SecMaster: its address, the credentials, the ids, and its clock."""
+"""Check SecMaster: its address, the credentials, the ids, each right to read, and its clock."""
 
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import TypeVar
 
 import httpx
 
-from bot.cli.doctor.results import CheckFailed, Result, ok
-from bot.cli.doctor.subject import Subject
-from bot.messages.secmaster_access import access_problem
-from bot.runtime.clock import Clock
-from bot.secmaster import SecMasterError, open_http
-from bot.secmaster.connect import open_secmaster, read_first
-from bot.secmaster.replies import SECMASTER, broken
+from bot.cli.doctor.results import CheckFailed, NotChecked, Result, failed, note, ok
+from bot.cli.doctor.subject import SECMASTER_UNREAD, Subject
+from bot.messages.secmaster_access import error_details
+from bot.secmaster import Forbidden, SecMasterError, open_http
+from bot.secmaster.rights import (
+    LIST_INSTANCES,
+    LIST_TASKS,
+    RIGHTS,
+    SHOW_INSTANCE,
+    SHOW_TASK,
+    Access,
+    Right,
+)
+
+T = TypeVar("T")
 
 MAX_CLOCK_SKEW = 60.0  # seconds; the gateway refuses signatures more than 15 minutes off
 
 
 async def check_secmaster(subject: Subject) -> list[Result]:
     """Read one task: it needs the address, the credentials, the ids and the right to read."""
-    settings, endpoint = subject.settings, subject.settings.endpoint
-    async with AsyncExitStack() as stack:
+    access = await subject.secmaster.get()
+    if access.refusal:
+        return [failed(f"{access.refusal}. Without listing tasks {LIST_TASKS.loss}")]
+    return [ok(f"{subject.settings.endpoint}, {access.total} tasks waiting")]
+
+
+async def check_rights(subject: Subject) -> list[Result]:
+    """Use each other right to read once, and say what is lost without those that are missing."""
+    access = await subject.secmaster.need()
+    client, trial = access.client, Trial()
+    page = await trial.use(LIST_INSTANCES, partial(client.list_workflow_instances, limit=1))
+    task = next(iter(access.tasks), None)
+    instance = next(iter(page.instances), None) if page else None
+    await trial.use(SHOW_TASK, partial(client.show_task, task.id) if task else None)
+    show_instance = partial(client.show_workflow_instance, instance.id) if instance else None
+    await trial.use(SHOW_INSTANCE, show_instance)
+    written = [right.purpose for right in RIGHTS if right.access is Access.WRITE]
+    results = trial.results or [ok("what there is can be listed and read")]
+    if trial.untried:
+        results.append(note(f"not tried, with nothing to read: {'; '.join(trial.untried)}"))
+    return [*results, note(f"can't be tried without writing: {'; '.join(written)}")]
+
+
+class Trial:
+    """Uses rights, and collects what is wrong with them and which could not be used."""
+
+    def __init__(self) -> None:
+        self.results: list[Result] = []
+        self.untried: list[str] = []
+
+    async def use(self, right: Right, call: Callable[[], Awaitable[T]] | None) -> T | None:
+        """Return the answer to a call that needs a right; None where there is none."""
+        if call is None:
+            self.untried.append(right.purpose)
+            return None
         try:
-            client = await open_secmaster(settings, stack, Clock().now)
-            page = await read_first(client)
+            return await call()
         except SecMasterError as error:
-            raise CheckFailed(access_problem(error, settings)) from error
-        except ValueError as error:
-            raise CheckFailed(f"{endpoint} can't be read: {error}") from error
-    return [ok(f"{endpoint}, {page.total} tasks waiting")]
+            self.results.append(failed(_missing(right, error)))
+        return None
+
+
+def _missing(right: Right, error: SecMasterError) -> str:
+    """Say that a right could not be used, why, and what is lost."""
+    if isinstance(error, Forbidden):
+        action = f"give the credential {right.action}" if right.action else "give the right to it"
+        problem = f"is refused ({error_details(error)}): {action}"
+    else:
+        problem = f"failed ({error_details(error)})"
+    return f"{right.purpose} {problem}. Without it {right.loss}"
 
 
 async def check_clock(subject: Subject) -> list[Result]:
@@ -38,9 +88,8 @@ async def check_clock(subject: Subject) -> list[Result]:
     try:
         async with open_http(route=route) as http:
             date = (await http.get(settings.endpoint)).headers.get("Date")
-    except httpx.HTTPError as error:
-        peer = SECMASTER.at(settings.endpoint, route)
-        raise CheckFailed(f"SecMaster's clock can't be read: {broken(error, peer)}") from error
+    except httpx.HTTPError as error:  # the first read says why
+        raise NotChecked(SECMASTER_UNREAD) from error
     if not date:
         return [ok("SecMaster tells no time")]
     skew = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())

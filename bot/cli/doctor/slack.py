@@ -4,18 +4,16 @@ from contextlib import AsyncExitStack
 
 from slack_sdk.errors import SlackApiError
 
-from bot.cli.doctor.results import CheckFailed, Result, failed, note, ok
+from bot.cli.doctor.results import CheckFailed, Result, note, ok
 from bot.cli.doctor.slack_access import SlackAccess, calls_of_slack
 from bot.cli.doctor.subject import Subject
 from bot.domain.slack import EVENTS_PATH
-from bot.policy.channels import named_channels
 from bot.policy.config import Config
 from bot.runtime.timeouts import SocketTimeouts
 from bot.settings import Settings
-from bot.slack.audience import AudienceReader
 from bot.slack.client import code_of
 from bot.slack.connect import address_client, open_slack
-from bot.slack.error_codes import SlackErrorKind, is_of_place, kind_of, may_pass
+from bot.slack.error_codes import is_of_place
 from bot.slack.scopes import losses, missing_scopes
 from bot.web.socket_connection import NotOpened, new_address
 
@@ -105,39 +103,3 @@ async def check_delivery(subject: Subject) -> list[Result]:
             "connection"
         )
     ]
-
-
-async def check_channels(subject: Subject) -> list[Result]:
-    """Look at each channel that the policy names: that Slack shows it, and who else reads it."""
-    config, access = await subject.policy.need(), await subject.slack.need()
-    named = sorted(named_channels(config))
-    results = [ok(f"{len(named)} named by the policy")]
-    teams = access.installation.teams(config.organisation.workspaces)
-    reader = AudienceReader(access.client, teams)
-    for channel in named:
-        with calls_of_slack(subject.settings):
-            try:
-                audience = await reader.read(channel)
-            except SlackApiError as error:
-                kind = kind_of(code_of(error))
-                if may_pass(kind):
-                    raise
-                is_scope = kind is SlackErrorKind.SCOPE_MISSING
-                remedy = "see scopes above" if is_scope else "correct its id, or invite me"
-                results.append(failed(f"{channel} can't be read ({code_of(error)}): {remedy}"))
-                continue
-        name = f"#{audience.name} ({channel})"
-        if audience.guests:
-            results.append(note(f"{audience.guests} guests read what is posted in {name}"))
-        if audience.shared and config.channels.shared:
-            results.append(note(f"another organisation reads what is posted in {name}"))
-        elif audience.shared:
-            results.append(
-                failed(
-                    f"another organisation shares {name}, so nothing is posted there: set shared = "
-                    "true under [channels] if it may read the cards, or name another channel"
-                )
-            )
-    if reader.is_partial:
-        results.append(note("there are more people than were looked at"))
-    return results

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import aiohttp
 from slack_sdk.errors import SlackApiError
 
-from bot.cli.doctor.results import CheckFailed
+from bot.cli.doctor.results import CheckFailed, NotChecked
 from bot.settings import Settings
 from bot.slack.client import SlackClient, advice, code_of
 from bot.slack.connect import open_slack
 from bot.slack.error_codes import SlackErrorKind, kind_of
+from bot.slack.gateway import SlackFailed
 from bot.slack.installation import Installation
 from bot.slack.session import why_unreachable
 
@@ -41,18 +42,30 @@ async def ask_identity(settings: Settings, stack: AsyncExitStack) -> SlackAccess
 
 @contextmanager
 def calls_of_slack(settings: Settings) -> Iterator[None]:
-    """Have the calls of Slack's in a block end in CheckFailed where they raise anything."""
+    """Have the calls of Slack's in a block end in CheckFailed where they raise anything.
+
+    For want of a scope, of which another check speaks, they end in NotChecked.
+    """
     try:
         yield
-    except CheckFailed:
+    except (CheckFailed, NotChecked):
         raise
     except SlackApiError as error:
+        if kind_of(code_of(error)) is SlackErrorKind.SCOPE_MISSING:
+            raise NotChecked(scope_missing(error)) from error
         raise CheckFailed(refusal(code_of(error))) from error
+    except SlackFailed as error:
+        raise CheckFailed(refusal(error.code)) from error
     except (aiohttp.ClientError, TimeoutError) as error:
         problem = why_unreachable(error)
         raise CheckFailed(f"{settings.slack_api_url} can't be reached: {problem}") from error
     except Exception as error:  # its answer is not of the shape that the SDK or we read
         raise CheckFailed(refusal("")) from error
+
+
+def scope_missing(error: SlackApiError) -> str:
+    """Return why something can't be looked at for want of a scope."""
+    return f"the scope {error.response.get('needed') or ''} is missing".replace("  ", " ")
 
 
 def refusal(code: str) -> str:

@@ -1,5 +1,6 @@
 """The SecMaster sandbox as one server: its parts put together, started and stopped."""
 
+import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -115,10 +116,20 @@ class SecMasterSandbox:
         """Wait until ``predicate`` holds; it is called again after every change and request."""
         await self._changes.until(predicate)
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen; on a free port by default, to be read from ``url``."""
+    async def start(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        tls: ssl.SSLContext | None = None,
+        name: str = "",
+    ) -> None:
+        """Listen; on a free port by default, to be read from ``url``.
+
+        With ``tls`` over HTTPS. ``name`` is the host's in ``url``, where that is not ``host``.
+        """
         self._changes.open()
-        middlewares = [origin.guard(host), self._gateway.middleware]
+        middlewares = [origin.guard(name or host), self._gateway.middleware]
         app = web.Application(middlewares=middlewares, client_max_size=UPLOAD_LIMIT)
         app.on_response_prepare.append(add_request_id)
         app.add_routes(self._api.routes())
@@ -130,8 +141,9 @@ class SecMasterSandbox:
         # A handler that a fault keeps asleep must not keep ``stop`` waiting.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        self.url = f"http://{host}:{self._runner.addresses[0][1]}"
+        await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://{name or host}:{self._runner.addresses[0][1]}"
         self._scheduler.start()
 
     async def stop(self) -> None:

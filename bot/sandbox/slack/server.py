@@ -1,5 +1,6 @@
 """The Slack sandbox as one server: its parts put together, started and stopped."""
 
+import ssl
 import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -132,10 +133,22 @@ class SlackSandbox(PersonActions, AdminActions, PersonQueries):
         """Everything sent to the app, oldest first."""
         return self.delivery.sent
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen; on a free port by default, to be read from ``url``."""
+    async def start(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        tls: ssl.SSLContext | None = None,
+        name: str = "",
+    ) -> None:
+        """Listen; on a free port by default, to be read from ``url``.
+
+        With ``tls`` over HTTPS. ``name`` is the host's in ``url``, where that is not ``host``.
+        """
         self.changes.open()
-        app = web.Application(middlewares=[origin.guard(host)], client_max_size=LARGEST_BODY)
+        app = web.Application(
+            middlewares=[origin.guard(name or host)], client_max_size=LARGEST_BODY
+        )
         app.add_routes(self._web_api.routes())
         app.add_routes(self._file_transfer.routes())
         app.add_routes(self.socket_mode.routes())
@@ -156,8 +169,9 @@ class SlackSandbox(PersonActions, AdminActions, PersonQueries):
         app.add_routes(control.routes())
         self._runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        self.url = f"http://{host}:{self._runner.addresses[0][1]}"
+        await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://{name or host}:{self._runner.addresses[0][1]}"
         self.delivery.start()
 
     async def stop(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bot import __version__
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
@@ -49,6 +50,21 @@ def test_the_manifest_is_printed_for_either_way_in(tmp_path: Path) -> None:
         result = run_command("manifest", *arguments, folder=tmp_path)
         assert (result.exit_code, result.stdout) == (2, "")
         assert "https://" in result.stderr
+
+
+@pytest.mark.parametrize("argument", ["--version", "version"])
+def test_the_version_is_printed(tmp_path: Path, argument: str) -> None:
+    result = run_command(argument, folder=tmp_path)
+    assert (result.exit_code, result.stdout) == (0, f"{__version__}\n")
+
+
+async def test_a_policy_that_is_named_and_not_there_stops_the_start(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, tmp_path: Path
+) -> None:
+    environment = installation(slack, secmaster) | {"BOT_CONFIG": "nothere.toml"}
+    result = await run_beside("run", folder=tmp_path, **environment)
+    assert (result.exit_code, result.stderr) == (2, "nothere.toml: there is no such file\n")
+    assert file_names(tmp_path) == []
 
 
 async def test_a_wrong_policy_stops_the_start_and_names_every_line(

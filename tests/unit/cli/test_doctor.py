@@ -8,8 +8,10 @@ import pytest
 import sqlalchemy as sa
 from aiohttp import web
 
+from bot.cli.doctor.channels import check_channels
+from bot.cli.doctor.database import check_database
 from bot.cli.doctor.results import CheckFailed, NotChecked
-from bot.cli.doctor.slack import check_channels, check_delivery, check_slack, check_workspaces
+from bot.cli.doctor.slack import check_delivery, check_slack, check_workspaces
 from bot.cli.doctor.slack_access import SlackAccess
 from bot.cli.doctor.subject import Subject
 from bot.policy.config import Config, Organisation
@@ -19,9 +21,9 @@ from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.methods import ALL_SCOPES
 from bot.slack.connect import open_slack
 from bot.slack.installation import Installation
-from bot.store import connect, migrate
+from bot.store import connect, file_systems, migrate
 from bot.store.tables import VERSION_TABLE
-from tests.support.command_line import file_names, installation, run_beside, run_process
+from tests.support.command_line import ROOT, file_names, installation, run_beside, run_process
 from tests.support.environment import settings_for
 from tests.support.odd_slack import odd_slack
 
@@ -31,7 +33,7 @@ async def test_the_doctor_finds_a_whole_installation_well(
 ) -> None:
     result = await run_process("doctor", folder=installed, **installation(slack, secmaster))
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("✓") == 9
+    assert result.stdout.count("✓") == 14
     assert result.stderr == ""
     writes = [request for request in secmaster.requests if request.method != "GET"]
     assert writes == []
@@ -78,6 +80,7 @@ async def test_an_answer_that_is_no_refusal_is_slacks_trouble(
 ) -> None:
     async with odd_slack(lambda _: answer()) as url:
         settings = settings_for(url, "http://127.0.0.1:9", "sqlite:///unused.db", socket=True)
+        settings = settings.model_copy(update={"bot_config": ROOT / "secmaster-bot.example.toml"})
         async with AsyncExitStack() as stack:
             subject = Subject(settings, stack)
             with pytest.raises(CheckFailed, match=rf"^Slack is in trouble \({reason}"):
@@ -97,6 +100,33 @@ async def test_a_channel_is_not_to_blame_for_slacks_trouble(
     assert "✗ channels: Slack is in trouble (internal_error)" in result.stdout
 
 
+async def test_each_right_to_read_is_used_and_what_is_lost_without_it_is_said(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    environment = installation(slack, secmaster)
+    for operation in ("ListAopWorkflowInstance", "ShowTask"):
+        await secmaster.faults.set(Fault(on=operation, status=403, code="APIGW.0302"))
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 1
+    for line in (
+        "✗ rights: listing workflow instances is refused (403 APIGW.0302 ",
+        "Without it no cards of failed instances, and no list of them\n",
+        "✗ rights: reading one task is refused (403 APIGW.0302 ",
+        "): give the credential secmaster:task:get. Without it no task's card, and nothing can be",
+        "! rights: not tried, with nothing to read: reading one workflow instance\n",
+        "! rights: can't be tried without writing: approving and terminating tasks; ",
+    ):
+        assert line in result.stdout
+    await secmaster.faults.clear()
+    await secmaster.faults.set(Fault(on="ListTasks", status=403, code="APIGW.0302"))
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert "Without listing tasks no task is found, so there are no cards" in result.stdout
+    assert "! rights: not tried, with nothing to read: reading one task\n" in result.stdout
+    read = {request.endpoint for request in secmaster.requests}
+    assert {"ListAopWorkflowInstance", "ShowAopWorkflowInstance"} <= read
+    assert {request.method for request in secmaster.requests} == {"GET"}
+
+
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
@@ -107,10 +137,13 @@ async def test_a_channel_is_not_to_blame_for_slacks_trouble(
             "refuses these credentials: check whether HUAWEICLOUD_SDK_AK is active",
         ),
         ({"SECMASTER_WORKSPACE_ID": "other"}, "knows no such project or workspace"),
-        ({"SECMASTER_ENDPOINT": "http://127.0.0.1:9"}, "can't be reached: check SECMASTER_REGION"),
+        (
+            {"SECMASTER_ENDPOINT": "http://127.0.0.1:9"},
+            "refuses the connection: look at the address",
+        ),
         ({"SLACK_API_URL": "http://127.0.0.1:9/"}, "can't be reached"),
         ({"DATABASE_URL": "sqlite:////nowhere/at/all.db"}, "DATABASE_URL can't be used"),
-        ({"BOT_CONFIG": "missing.toml"}, "no rules, so nobody may do anything"),
+        ({"BOT_CONFIG": "missing.toml"}, "✗ policy: missing.toml: there is no such file"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -205,7 +238,7 @@ async def test_the_doctor_says_what_each_missing_scope_costs(
             0,
             "another organisation reads what is posted in #partners (C0PARTNERS)",
         ),
-        ('allow = ["C0NONE"]', 1, "✗ channels: C0NONE can't be read (channel_not_found)"),
+        ('allow = ["C0NONE"]', 1, "✗ channels: Slack shows the bot no channel C0NONE ([channels] "),
         ("", 0, "✓ channels: 0 named by the policy\n"),
     ],
     ids=["guests", "shared", "allowed", "missing", "none"],
@@ -237,6 +270,18 @@ async def test_the_doctor_finds_a_database_of_this_version_usable(
     result = await run_beside("doctor", folder=installed, **environment)
     assert result.exit_code == 0, result.output
     assert "✓ database: usable" in result.stdout
+
+
+async def test_the_doctor_refuses_a_file_on_a_network_file_system_before_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text("22 1 8:1 / / rw,relatime shared:1 - nfs4 host:/export rw\n")
+    monkeypatch.setattr(file_systems, "MOUNTS", mounts)
+    url = f"sqlite:///{tmp_path / 'bot.db'}"
+    settings = settings_for("http://127.0.0.1:9", "http://127.0.0.1:9", url)
+    with pytest.raises(CheckFailed, match=r"is on a network file system \(nfs4\)"):
+        await check_database(Subject(settings, AsyncExitStack()))
 
 
 async def test_the_doctor_refuses_a_database_from_before_the_first_release(

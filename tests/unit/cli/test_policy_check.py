@@ -125,6 +125,7 @@ def case(user: str, action: str, *lines: str) -> str:
 
 ISOLATE = "task = 'isolate'"
 ALLOWED, REFUSED = "expect = 'allowed'", "expect = 'refused'"
+X = "[tasks.x]\nname = 'x'\n"
 GLASS = "break_glass = true"
 
 
@@ -498,6 +499,53 @@ def test_a_policy_given_as_cases_is_told_how_it_is_meant(folder: Path) -> None:
     assert exit_code == 2
     sentence = "is a policy, and here cases are meant: give it with --config"
     assert output.startswith(f"{path}: {sentence}")
+
+
+def test_a_rule_that_can_not_have_as_many_people_as_it_asks_for_fails_the_check(
+    folder: Path,
+) -> None:
+    rule = "[[rules]]\nname = 'both'\nactions = ['task.approve']\nroles = ['pair']\napprovals = 3\n"
+    pair = "[roles.pair]\nusers = ['U0ALICE', 'U0BOB']\n"
+    cases = case("U0ALICE", "task.approve", "expect = 'allowed'")
+    (folder / "policy.toml").write_text(pair + rule)
+    exit_code, output = check(folder, cases)
+    assert exit_code == 1
+    assert (
+        "✗ rule 1 (both) asks for approvals = 3, and its roles name 2: U0ALICE, U0BOB\n" in output
+    )
+    (folder / "policy.toml").write_text(f"{pair}usergroups = ['S0SOC']\n{rule}")
+    exit_code, output = check(folder, cases)
+    assert (exit_code, "approvals = 3, and" in output) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("before", "is_noted"),
+    [
+        ("actions = ['task.*']", True),
+        ("actions = ['*']\nwhen = { name = 'x' }", True),
+        ("actions = ['task.*']\nwhen = { name = 'y' }", False),
+        ("actions = ['task.comment', 'task.approve']", False),
+        ("effect = 'deny'\nactions = ['task.comment']\nwhen = { name = 'x' }", False),
+    ],
+)
+def test_a_rule_that_never_decides_as_an_earlier_one_does_is_noted(
+    folder: Path, before: str, *, is_noted: bool
+) -> None:
+    last = "[[rules]]\nactions = ['task.approve', 'task.terminate']\nroles = ['a']\n"
+    last += "when = { name = 'x' }\n"
+    (folder / "policy.toml").write_text(
+        f"[roles.a]\nusers = ['U0ALICE']\n[[rules]]\nroles = ['a']\n{before}\n{last}"
+    )
+    _, output = check(folder, case("U0ALICE", "task.comment", "task = 'x'", REFUSED) + X)
+    assert ("Note: rule 2 never decides anything: rule 1 decides all" in output) is is_noted
+
+
+def test_a_name_in_the_place_of_a_member_id_is_answered_about_the_id(folder: Path) -> None:
+    arguments = ("--user", "alice", "--action", "task.approve", "--config", "policy.toml")
+    exit_code, output = policy("explain", *arguments, folder=folder)
+    assert exit_code == 2
+    assert output.startswith("user: 'alice' is no member id, such as U0123ABCD: open the person's")
+    assert len(output.splitlines()) == 1
 
 
 @pytest.mark.parametrize("missing", ["cases.toml", "policy.toml"])

@@ -50,13 +50,13 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     ),
     "iam's address": (
         PASSWORD | {"iam_endpoint": NOBODY},
-        "can't be reached: IAM could not be reached",
-        ("refuses the connection",),
+        "can't be reached: 127.0.0.1 refuses the connection",
+        (),
     ),
     "metadata's address": (
         AGENCY | {"ecs_metadata_endpoint": NOBODY},
         "gives no keys: ECS_AGENCY needs an ECS",
-        ("ECS metadata could not be reached",),
+        ("ECS metadata can't be reached: 127.0.0.1",),
     ),
     "project": (
         KEYS | {"SECMASTER_PROJECT_ID": "other-project"},
@@ -70,8 +70,8 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     ),
     "address": (
         KEYS | {"secmaster_endpoint": NOBODY},
-        "can't be reached: ",
-        ("refuses the connection",),
+        "can't be reached: 127.0.0.1 refuses the connection",
+        (),
     ),
 }
 FAULTS: dict[str, tuple[Fault, str, tuple[str, ...]]] = {

@@ -198,7 +198,7 @@ async def test_where_no_metadata_is_that_is_said_and_nothing_was_sent(
     monkeypatch.setenv("HTTP_PROXY", secmaster.url)  # must not be asked in its place
     settings = settings_for(secmaster.url, "http://127.0.0.1:1")
     client = await open_secmaster(settings, stack, FakeClock().now)
-    with pytest.raises(Unreachable, match="ECS metadata could not be reached") as caught:
+    with pytest.raises(Unreachable, match="ECS metadata can't be reached: 127") as caught:
         await client.update_task(seed.TASK_ISOLATE, action=TaskAction.CONTINUE)
     assert caught.value.unsent
     assert secmaster.requests == []

@@ -115,6 +115,18 @@ def address_requests(slack: SlackSandbox) -> int:
     return sum(call.method == OPEN for call in slack.calls)
 
 
+async def test_another_token_ends_the_pause_that_a_refused_one_began(
+    slack: SlackSandbox, client: AsyncWebClient, bolt: Answerer, log: Log
+) -> None:
+    async with opened(bolt, client, "xapp-old", refused=3600) as socket_mode:
+        await log.until(logging.ERROR, words.NOTHING_IS_HEARD)
+        with pytest.raises(NotOpened, match="SLACK_APP_TOKEN is refused"):
+            await socket_mode.use_token("xapp-other")
+        await slack.faults.set(Fault(on=OPEN, status=503, times=1))  # that says nothing of it
+        await socket_mode.use_token("xapp-demo")
+        await all_open(slack)
+
+
 async def test_each_attempt_asks_for_an_address_of_its_own(
     slack: SlackSandbox, client: AsyncWebClient, bolt: Answerer, log: Log
 ) -> None:
