@@ -1,5 +1,7 @@
 """The command line: run · demo · doctor · policy · audit · operations · manifest · sandbox."""
 
+from typing import Annotated
+
 import typer
 
 from bot import __version__
@@ -17,8 +19,26 @@ cli = typer.Typer(
     add_completion=False,
     # A traceback with its locals would show secrets.
     pretty_exceptions_enable=False,
-    help="Run Huawei Cloud SecMaster from Slack.",
 )
+
+
+def print_version(value: bool) -> None:  # noqa: FBT001 - typer passes it so
+    """Print the version and end, where the option is given."""
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    version: Annotated[  # noqa: FBT002 - its callback does all
+        bool,
+        typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Run Huawei Cloud SecMaster from Slack."""
+
+
 for command in (run, doctor, manifest, demo):
     cli.command()(command)
 

@@ -4,30 +4,45 @@ import asyncio
 import logging
 import secrets
 import socket
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from datetime import datetime
 from functools import partial
 from typing import Any, Self
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSConfig
+from dbos import DBOS, DBOSClient, DBOSConfig
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.workspaces import Workspaces
 from bot.messages.permissions import missing_read_rules, nobody_reads
+from bot.messages.secmaster_access import access_problem, ends_soon
+from bot.metrics import Metrics
+from bot.network import ca_ends_at
 from bot.notifications import digests
 from bot.operations.batch import Batches
-from bot.operations.policy_reload import record_reload, reload_policy
+from bot.operations.policy_reload import (
+    PolicyFollower,
+    UnusablePolicy,
+    choose_policy,
+    operator_record,
+    reload_policy,
+)
 from bot.operations.steps import without_traceback
 from bot.operations.unfinished import FaultlessSerializer, Sweeper
 from bot.operations.workflow import Operations
 from bot.policy.config import Config, ConfigError, PolicyHolder
+from bot.rotation import Rotation
 from bot.runtime.clock import Clock
+from bot.runtime.loop_lag import watch_loop
 from bot.runtime.timeouts import Timeouts
-from bot.secmaster.connect import open_secmaster
+from bot.secmaster import SecMaster, SecMasterError
+from bot.secmaster.connect import authentication, open_secmaster, read_first
 from bot.services import Services
 from bot.settings import Settings
+from bot.settings import load as load_settings
 from bot.slack.cards import Cards
 from bot.slack.channels import Channels
 from bot.slack.client import SlackClient, advice, code_of
@@ -40,16 +55,20 @@ from bot.slack.scopes import losses, missing_scopes
 from bot.store import (
     AuditKey,
     NameInUse,
+    Policies,
     ReplicaName,
     RequestedChanges,
     Store,
     audit_log,
+    check_sessions,
     close,
     connect,
     migrate,
+    unhurried,
     use_key,
 )
 from bot.watch.poller import Poller
+from bot.watch.trouble_reporter import TroubleReporter
 from bot.web.connections import serve
 from bot.web.health import Readiness
 from bot.web.server import web_app
@@ -74,6 +93,7 @@ class StartError(Exception):
 class App:
     """A bot between ``async with`` and its end.
 
+    ``read_settings`` reads them again when it is told to reload.
     ``url`` is where it listens, ``health_url`` where it tells its health, ``services`` what it
     works with. ``stopped`` is set when it is to be ended: it has lost its replica's name to another
     process, or was told to.
@@ -89,8 +109,10 @@ class App:
         config: Config,
         timeouts: Timeouts | None = None,
         clock: Clock | None = None,
+        read_settings: Callable[[], Settings] = load_settings,
     ) -> None:
         self.settings = settings
+        self._read_settings = read_settings
         self.policy = PolicyHolder(config, settings.bot_config)
         self.timeouts = timeouts or Timeouts()
         self.clock = clock or Clock()
@@ -110,9 +132,7 @@ class App:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         """Open everything in the order of need; the stack closes it in the other."""
-        settings, config = self.settings, self.policy.current
-        if unread := nobody_reads(config):
-            log.warning(unread, extra={"add_to_the_policy": missing_read_rules(config)})
+        settings = self.settings
         # Before any workflow is resumed: a second process on this port, or of this name, would
         # carry out what the first is doing.
         listener = stack.enter_context(listen(settings.bot_host, settings.bot_port))
@@ -121,50 +141,76 @@ class App:
             health_listener = stack.enter_context(
                 listen(settings.bot_host, settings.bot_health_port, "BOT_HEALTH_PORT")
             )
-        self.engine = connect(settings.database_url)
+        self.engine = connect(settings.database_url, self.timeouts.database)
         stack.callback(close, self.engine)
         if settings.audit_key:
             use_key(self.engine, AuditKey(settings.audit_key.get_secret_value()))
-        self._name = ReplicaName(self.engine, settings.bot_replica)
+        await asyncio.to_thread(check_sessions, self.engine)
+        wait = self.timeouts.database.take_over
+        self._name = await take_name(self.engine, settings.bot_replica, wait)
         stack.callback(self._name.release)
         await asyncio.to_thread(migrate, self.engine)
+        config = await self._choose_policy()
         for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
             log.warning("the audit may have been tampered with", extra={"problem": sentence})
-        client = await open_slack(settings, stack)
+        metrics = Metrics()
+        _run(stack, watch_loop(metrics.lag))
+        client = await open_slack(settings, stack, metrics.call_slack)
         identity = await identify(client)
         granted = identity.headers.get("x-oauth-scopes", "")
         missing = missing_scopes(config, granted)
         if any(not scope.optional for scope in missing):
             log.warning("scopes are missing, see doctor", extra={"lost": losses(missing)})
-        self.services = await self._open_services(client, identity, stack)
-        warming_up = asyncio.create_task(self.services.directory.warm_up())
-        stack.push_async_callback(_cancel, warming_up)
+        self.services = await self._open_services(client, identity, metrics, stack)
+        _run(stack, self.services.directory.warm_up())
         operations = Operations(self.services)
         batches = Batches(self.services, operations)
+        await asyncio.to_thread(migrate_workflows, self.engine)
         self._launch_workflows(stack)
         stack.push_async_callback(self.services.background.drain)
         context = AppContext(self.services, workspace=WORKSPACE)
         changes = RequestedChanges(self.engine)
-        bolt = open_bolt(
-            client, settings, identity.data, payload_door(context), within=self.timeouts.answer
-        )
+        bolt = open_bolt(client, identity.data, payload_door(context), within=self.timeouts.answer)
         register(bolt, Recorder(context, operations, batches, changes))
-        await self._open_web(bolt, listener, health_listener, stack)
+        verifier, socket_mode = await self._open_web(bolt, listener, health_listener, stack)
+        self._rotation = Rotation(
+            settings,
+            self._read_settings,
+            client,
+            identity.data,
+            verifier,
+            socket_mode,
+            self.services.workspaces.client(WORKSPACE),
+            lambda settings: authentication(settings, self._stack, self.clock.now),
+        )
         self.poller = Poller(self.services, settings.retention_days)
         self.home_refresher = HomeRefresher(context)
         self.poller.subscribe(partial(digests.enqueue_due, self.services))
         self.poller.subscribe(self.home_refresher)
         on_accepted = self.services.outbox_written.set
-        watching_token = asyncio.create_task(client.watch_token(self.clock, on_accepted))
-        stack.push_async_callback(_cancel, watching_token)
-        polling = asyncio.create_task(self.poller.run(config.watch.every))
-        stack.push_async_callback(_cancel, polling)
+        _run(stack, client.watch_token(self.clock, on_accepted))
+        _run(stack, PolicyFollower(self.services).run())
+        _run(stack, self.poller.run(config.watch.every))
+        _run(stack, TroubleReporter(self.services, self.poller).run())
+
+    async def _choose_policy(self) -> Config:
+        """Return the policy that counts, which is in force from now on; raises StartError."""
+        policies, now = Policies(self.engine), self.clock.now()
+        replica = self.settings.bot_replica
+        try:
+            await asyncio.to_thread(choose_policy, policies, self.policy, replica, now)
+        except UnusablePolicy as error:
+            raise StartError(str(error)) from error
+        config = self.policy.current
+        if unread := nobody_reads(config):
+            log.warning(unread, extra={"add_to_the_policy": missing_read_rules(config)})
+        return config
 
     async def _open_services(
-        self, client: SlackClient, identity: Any, stack: AsyncExitStack
+        self, client: SlackClient, identity: Any, metrics: Metrics, stack: AsyncExitStack
     ) -> Services:
         settings, clock, timeouts = self.settings, self.clock, self.timeouts
-        secmaster = await open_secmaster(settings, stack, clock.now)
+        secmaster = await open_secmaster(settings, stack, clock.now, metrics.ask_secmaster)
         workspaces = Workspaces(
             {WORKSPACE: secmaster}, {WORKSPACE: settings.secmaster_workspace_id}
         )
@@ -202,6 +248,10 @@ class App:
             timeouts=timeouts,
             process_id=secrets.token_hex(8),
             replica=settings.bot_replica,
+            metrics=metrics,
+            holds_name=self._name.is_certain,
+            started_at=clock.now(),
+            expiries=partial(expiries, secmaster, authorities_end(settings)),
         )
 
     def _launch_workflows(self, stack: AsyncExitStack) -> None:
@@ -225,8 +275,7 @@ class App:
         # By default a call waits in its thread for as long as the database is away, and a click is
         # recorded long after it was refused. The sweep takes up what an error breaks off.
         dbos._sys_db._retry_connection_errors = False  # noqa: SLF001 - it has no setting
-        sweeping = asyncio.create_task(self._sweep())
-        stack.push_async_callback(_cancel, sweeping)
+        _run(stack, self._sweep())
 
     async def _open_web(
         self,
@@ -234,27 +283,29 @@ class App:
         listener: socket.socket,
         health_listener: socket.socket | None,
         stack: AsyncExitStack,
-    ) -> None:
+    ) -> tuple[RequestVerifier, SocketMode | None]:
         """Let Slack in, by HTTP or by Socket Mode, and answer about our health."""
-        settings = self.settings
+        settings, metrics = self.settings, self.services.metrics
         socket_mode = None
         if settings.slack_app_token:
             app_token = settings.slack_app_token.get_secret_value()
             client = address_client(bolt.client)
-            socket_mode = SocketMode(bolt, client, app_token, self.timeouts.socket)
+            socket_mode = SocketMode(bolt, client, app_token, self.timeouts.socket, metrics)
         secret = settings.slack_signing_secret
         verifier = RequestVerifier(secret.get_secret_value() if secret else "", self.clock.now)
         self.readiness = Readiness(self.services, socket_mode or verifier)
         application = web_app(
             None if socket_mode else bolt, verifier, None if health_listener else self.readiness
         )
-        self.url = self.health_url = await stack.enter_async_context(serve(application, listener))
+        server = serve(application, listener, metrics=metrics)
+        self.url = self.health_url = await stack.enter_async_context(server)
         if health_listener:
             health = web_app(None, None, self.readiness)
             self.health_url = await stack.enter_async_context(serve(health, health_listener))
         if socket_mode:
             stack.push_async_callback(socket_mode.close)
             socket_mode.open()
+        return verifier, socket_mode
 
     async def _sweep(self) -> None:
         """Take up what is unfinished, until this replica's name is another process's."""
@@ -266,22 +317,86 @@ class App:
             self.stopped.set()
             await self.services.tracker.cancel_all()
 
+    async def read_secmaster(self) -> str:
+        """Read once from SecMaster; return "ok", or what is wrong with what is set, once logged.
+
+        The bot runs all the same: SecMaster may be down for a while, and a bot that is not there
+        could not say so.
+        """
+        if setting := self.settings.ending_credential:
+            log.warning(ends_soon(setting))
+        try:
+            await read_first(self.services.workspaces.client(WORKSPACE))
+        except SecMasterError as error:
+            problem = access_problem(error, self.settings)
+            details = {"problem": problem, "code": error.code, "request_id": error.request_id}
+            log.error("SecMaster can't be read, and is tried again", extra=details)  # noqa: TRY400
+            return problem
+        return "ok"
+
     def reload(self) -> None:
-        """Reload the policy in the background; the log says what came of it."""
-        record = {
-            "at": self.clock.now(),
-            "operation_id": secrets.token_hex(16),
-            "outcome": "done",
-            "action": "reload",
-            "target": "policy",
-            "actor": {"id": "operator"},
-        }
+        """Reload policy, for every replica, and secrets in the background.
+
+        Each is reloaded whatever becomes of the other; the log says what came of it.
+        """
+        record = operator_record(self.clock.now())
 
         async def reload() -> None:
-            before = reload_policy(self.services)
-            await record_reload(self.services, record, before)
+            await reload_policy(self.services, self.policy.read(), record)
 
         self.services.background.start(reload(), _log_reload_failure)
+        self.services.background.start(self._rotation.run(), _log_rotation_failure)
+
+
+async def take_name(engine: sa.Engine, name: str, wait: float) -> ReplicaName:
+    """Take a replica's name; raises NameInUse.
+
+    On Postgres it is waited for, since a predecessor that is gone may hold it for so many seconds.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + (wait if engine.dialect.name == "postgresql" else 0)
+    while True:
+        try:
+            return await asyncio.to_thread(ReplicaName, engine, name)
+        except NameInUse:
+            if loop.time() >= until:
+                raise
+        log.warning(
+            "the replica's name is held: waiting for its process to end",
+            extra={"replica": name, "seconds": round(until - loop.time())},
+        )
+        await asyncio.sleep(1)
+
+
+def migrate_workflows(engine: sa.Engine) -> None:
+    """Bring DBOS's tables on Postgres to its version, which may take long; blocks.
+
+    Its launch would do the same, in the time that a statement usually has.
+    """
+    if engine.dialect.name == "postgresql":
+        with unhurried(engine):
+            client = DBOSClient(system_database_engine=engine)
+            client._sys_db.run_migrations()  # noqa: SLF001 - its own DBOS.migrate opens another engine
+
+
+def authorities_end(settings: Settings) -> dict[str, datetime]:
+    """Return when the authorities' certificates end that the settings name; reads their files."""
+    files = {
+        "SECMASTER_CA_FILE": settings.secmaster_ca_file,
+        "SLACK_CA_FILE": settings.slack_ca_file,
+    }
+    ends = {f"A certificate in {name}": ca_ends_at(file) for name, file in files.items() if file}
+    return {name: end for name, end in ends.items() if end}
+
+
+def expiries(secmaster: SecMaster, authorities: Mapping[str, datetime]) -> dict[str, datetime]:
+    """Return when each credential and certificate ends, as far as that is known."""
+    ends = {
+        "The credential for SecMaster": secmaster.auth.ends_at,
+        "SecMaster's certificate": secmaster.certificate_ends_at,
+        **authorities,
+    }
+    return {name: end for name, end in ends.items() if end}
 
 
 async def identify(client: SlackClient) -> AsyncSlackResponse:
@@ -308,6 +423,10 @@ async def _log_reload_failure(error: Exception) -> None:
         log.error("policy reload is not recorded", exc_info=error)
 
 
+async def _log_rotation_failure(error: Exception) -> None:
+    log.error("secrets are not read again", exc_info=error)
+
+
 def listen(host: str, port: int, setting: str = "BOT_PORT") -> socket.socket:
     """Take the port; raises StartError where somebody else has it."""
     try:
@@ -330,14 +449,23 @@ def dbos_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
         # Stable over restarts: a process takes up what the one of its name left behind.
         "executor_id": settings.bot_replica,
         "serializer": FaultlessSerializer(),
+        # A connection that only listens would never notice that nobody speaks any more, and
+        # nothing of ours waits for a notification.
+        "use_listen_notify": False,
         # Unbounded, its threads wait in line for the database and for each other: on two cores
         # four of them halved the slowest of fifty acknowledgements.
         "max_executor_threads": 4 if engine.dialect.name == "sqlite" else 16,
-        # A shutdown waits for one turn of it; a second would be most of what a story takes.
-        "notification_listener_polling_interval_sec": 0.2,
+        # A shutdown waits for one turn of it. We use none of what it looks for, and with nobody to
+        # notify it asks the database nothing.
+        "notification_listener_polling_interval_sec": 0.05,
         "console_log_level": "WARNING",
         "log_level": "WARNING",
     }
+
+
+def _run(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine in the background until the stack closes."""
+    stack.push_async_callback(_cancel, asyncio.create_task(work))
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -5,19 +5,28 @@ import re
 import sys
 import time
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
-# Slack tokens, and whatever a header or URL carries after a telling name.
+# Slack tokens, and whatever a header or URL carries after a telling name. In an address: all before
+# the last @ of its host, as a password may have an @ in it, and one that is not encoded a / too.
+# What is only explained is no secret.
 SECRETS = re.compile(
     r"xox[a-z]-[\w-]+|xapp-[\w-]+"
-    r"|(?i:(?:signature|ticket|token|authorization|bearer)['\"]?\s*[=: ]\s*['\"]?)[^\s'\"&,]{8,}"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|(?i:(?:signature|ticket|token|authorization|bearer)['\"]?\s*[=: ]\s*['\"]?)"
+    r"(?:(?i:basic|bearer)\s+[^\s'\"&,]+|[^\s'\"&,]{8,})"
+    r"|(?<=://)(?!user:password@)[^/\s'\"]+(?=@)"
+    r"|(?<=://)(?!user:password@)[^/\s'\":@]*:(?!\d{1,5}/)[^\s'\"]+(?=@)"
     r"|(?<=://hooks\.slack)[^\s'\"]+"
 )
-# At INFO each repeats what our own lines say better, and logs addresses with their secrets.
-CHATTY = ("httpx", "aiohttp.access", "alembic", "slack_bolt", "slack_sdk", "dbos")
+OURS = ("bot", "handlers")
+# At INFO each repeats what our own lines say better, and logs addresses with their secrets. The
+# last one puts whole calls and answers into words as long as it has no level of its own.
+CHATTY = (
+    *("httpx", "aiohttp.access", "alembic", "slack_bolt", "slack_sdk", "dbos"),
+    "slack_sdk.web.async_base_client",
+)
 
 # What anybody who can reach our port can make these say, as often as they like.
 FLOODED = ("asyncio", "aiohttp.server", "bot.web.connections", "bot.web.server")
@@ -63,8 +72,23 @@ class Damper(logging.Filter):
         return lines < self.ALLOWED
 
 
-def open_log(level: int = logging.INFO) -> None:
-    """Send the records of every logger to standard error."""
+def open_log(level: str = "info") -> None:
+    """Send the records of every logger to standard error, our own from this level on.
+
+    Libraries are never heard below INFO: there they log headers, bodies and addresses.
+    """
+    handler = log_handler(sys.stderr)
+    handler.addFilter(Damper(FLOODED))
+    number = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(level=max(number, logging.INFO), handlers=[handler], force=True)
+    for name in OURS:
+        logging.getLogger(name).setLevel(number)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))
+
+
+def log_handler(stream: TextIO) -> logging.Handler:
+    """Return what writes records to a stream, with what is bound to the context of their work."""
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -72,9 +96,9 @@ def open_log(level: int = logging.INFO) -> None:
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    terminal = sys.stderr.isatty()
+    terminal = stream.isatty()
     renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=processors,
@@ -86,10 +110,7 @@ def open_log(level: int = logging.INFO) -> None:
             ],
         )
     )
-    handler.addFilter(Damper(FLOODED))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in CHATTY:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    return handler
 
 
 def hide(text: str) -> str:

@@ -1,13 +1,17 @@
 """What workflows, the poller and the listeners work with, in one frozen bundle."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from bot.domain.operations import Operation
 from bot.domain.workspaces import Workspaces
+from bot.metrics import Metrics
 from bot.policy.config import PolicyHolder
 from bot.runtime.background import BackgroundTasks
 from bot.runtime.clock import Clock
+from bot.runtime.outage import Outage
 from bot.runtime.timeouts import Timeouts
 from bot.runtime.workflow_tracker import WorkflowTracker
 from bot.slack.cards import Cards
@@ -20,7 +24,10 @@ from bot.store import Store
 class Services:
     """Everything that is handed in, and nothing that is found in a global.
 
-    ``process_id`` names this run of the process, ``replica`` the place it has among others.
+    ``process_id`` names this run of the process, ``replica`` the place it has among others, and
+    ``started_at`` is when this run began. ``holds_name`` says whether no other process can have
+    that place by now. ``expiries`` returns when each credential and certificate ends that is known
+    to end.
     """
 
     workspaces: Workspaces
@@ -33,10 +40,16 @@ class Services:
     timeouts: Timeouts
     process_id: str
     replica: str = "main"
+    holds_name: Callable[[], bool] = lambda: True
+    started_at: datetime | None = None
+    expiries: Callable[[], Mapping[str, datetime]] = dict
+    metrics: Metrics = field(default_factory=Metrics)
     tracker: WorkflowTracker = field(default_factory=WorkflowTracker)
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
     # Set by whoever has written into the outbox: what is there is posted at once.
     outbox_written: asyncio.Event = field(default_factory=asyncio.Event)
+    # Of the database, as this process meets it.
+    database_outage: Outage = field(default_factory=Outage)
     # A file is in memory on its way: few at a time, and decisions keep their connections.
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 

@@ -1,19 +1,87 @@
 """Read secrets and addresses from the environment and ``.env``; only the command line does."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bot.network import Network, NetworkSettingError, open_network, unused_proxy
+from bot.secret_files import SecretFiles, Unusable, setting_names
+from bot.validation import sentence
 
 CONSOLE = "secmaster_console_url"  # a page, and the only address that may have a query
-ADDRESSES = ("slack_api_url", "secmaster_endpoint", "iam_endpoint", CONSOLE)
-IDS = ("secmaster_project_id", "secmaster_workspace_id", "secmaster_region")
+ADDRESSES = (
+    "slack_api_url",
+    "secmaster_endpoint",
+    "iam_endpoint",
+    "ecs_metadata_endpoint",
+    CONSOLE,
+)
+IDS = ("secmaster_project_id", "secmaster_workspace_id")
+REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")
 HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 NO_DATABASE = "DATABASE_URL must be sqlite:///file or postgresql://user@host/database"
 ONE_WORD = ("slack_bot_token", "slack_app_token", "slack_signing_secret", "ak", "sk")
+
+
+class LogLevel(StrEnum):
+    """From which level on lines are logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+# In the place of a secret that can't be read from its file, so that it is not called missing too.
+STAND_IN = "http://not-read-from-its-file"
+
+
+class SignIn(StrEnum):
+    """How the bot signs in to SecMaster; the values name the settings of each way."""
+
+    KEYS = "HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK"
+    PASSWORD = "IAM_USERNAME, IAM_PASSWORD and IAM_DOMAIN"  # noqa: S105 - names of settings
+    AGENCY = "ECS_AGENCY"
+    TOKEN = "SECMASTER_AUTH_TOKEN"  # noqa: S105 - likewise
+
+
+# What each way needs, all of it.
+SIGN_IN_FIELDS: Mapping[SignIn, tuple[str, ...]] = {
+    SignIn.KEYS: ("ak", "sk"),
+    SignIn.PASSWORD: ("iam_username", "iam_password", "iam_domain"),
+    SignIn.AGENCY: ("ecs_agency",),
+    SignIn.TOKEN: ("secmaster_auth_token",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Domains:
+    """Where a region's services answer: ``https://{service}.{region}.{domain}``."""
+
+    secmaster: str = "myhuaweicloud.com"
+    iam: str = "myhuaweicloud.com"
+    console: str = "console.huaweicloud.com"
+
+
+# The regions that differ, by the tables of Huawei's Python SDK 3.1.219 (``iam_region.py`` and
+# ``secmaster_region.py``): of this one IAM has .eu, as most services have, and SecMaster .com.
+DOMAINS: Mapping[str, Domains] = {
+    "eu-west-101": Domains(iam="myhuaweicloud.eu", console="console.eu.huaweicloud.com"),
+}
 
 
 class SettingsError(Exception):
@@ -31,6 +99,23 @@ class Database(BaseSettings):
     database_url: str = Field("sqlite:///secmaster-bot.db", repr=False)
     audit_key: SecretStr | None = Field(None, min_length=16)
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - a folder of pydantic's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read ``NAME_FILE`` beside each secret, from the environment and from ``.env``."""
+        files = SecretFiles(settings_cls, env_settings, dotenv_settings)
+        return init_settings, files, env_settings, dotenv_settings
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
 
 class Settings(Database):
     """Everything that differs between two installations; an empty value counts as not set."""
@@ -39,6 +124,8 @@ class Settings(Database):
     slack_signing_secret: SecretStr | None = None
     slack_app_token: SecretStr | None = None
     slack_api_url: str = "https://slack.com/api/"
+    slack_proxy: SecretStr | None = None
+    slack_ca_file: Path | None = None
 
     secmaster_region: str = ""
     secmaster_endpoint: str = ""
@@ -60,10 +147,14 @@ class Settings(Database):
         "", validation_alias=AliasChoices("IAM_ENDPOINT", "HUAWEICLOUD_SDK_IAM_ENDPOINT")
     )
     secmaster_console_url: str = ""
+    secmaster_proxy: SecretStr | None = None
+    secmaster_ca_file: Path | None = None
 
     iam_username: str = ""
     iam_password: SecretStr | None = None
     iam_domain: str = ""
+    ecs_agency: bool = False
+    ecs_metadata_endpoint: str = "http://169.254.169.254"
     secmaster_auth_token: SecretStr | None = None
 
     bot_host: str = "127.0.0.1"
@@ -71,6 +162,7 @@ class Settings(Database):
     bot_health_port: int | None = Field(None, ge=0, le=65535)
     bot_config: Path = Path("secmaster-bot.toml")
     retention_days: int = Field(90, ge=0, le=36_500)  # 0: for ever
+    log_level: Annotated[LogLevel, BeforeValidator(_lower)] = LogLevel.INFO
     bot_replica: str = Field("main", pattern=r"^[A-Za-z0-9_-]{1,40}$")
 
     @property
@@ -79,25 +171,66 @@ class Settings(Database):
         return self.slack_app_token is not None
 
     @property
+    def names_policy(self) -> bool:
+        """Whether the policy file is named, and not the one that is looked for by default."""
+        return "bot_config" in self.model_fields_set
+
+    @property
+    def slack_network(self) -> Network:
+        """How Slack is reached: the Web API, its files and Socket Mode."""
+        return open_network("SLACK", _text(self.slack_proxy), self.slack_ca_file)
+
+    @property
+    def secmaster_network(self) -> Network:
+        """How SecMaster and IAM are reached."""
+        return open_network("SECMASTER", _text(self.secmaster_proxy), self.secmaster_ca_file)
+
+    @property
+    def unused_proxy(self) -> str:
+        """Say that the environment names a proxy that is not used, "" where there is none."""
+        return unused_proxy(
+            SECMASTER_PROXY=_text(self.secmaster_proxy), SLACK_PROXY=_text(self.slack_proxy)
+        )
+
+    @property
     def endpoint(self) -> str:
         """SecMaster's endpoint, without a slash at the end."""
         if self.secmaster_endpoint:
             return self.secmaster_endpoint.rstrip("/")
-        return f"https://secmaster.{self.secmaster_region}.myhuaweicloud.com"
+        return f"https://secmaster.{self.secmaster_region}.{self._domains.secmaster}"
 
     @property
     def console_url(self) -> str:
         """The console's front page: the address of a single task there is not documented."""
         if self.secmaster_console_url or not self.secmaster_region:
             return self.secmaster_console_url
-        return f"https://console.huaweicloud.com/secmaster/?region={self.secmaster_region}"
+        return f"https://{self._domains.console}/secmaster/?region={self.secmaster_region}"
 
     @property
     def iam(self) -> str:
         """IAM's endpoint, without a slash at the end."""
         if self.iam_endpoint:
             return self.iam_endpoint.rstrip("/")
-        return f"https://iam.{self.secmaster_region}.myhuaweicloud.com"
+        return f"https://iam.{self.secmaster_region}.{self._domains.iam}"
+
+    @property
+    def sign_in(self) -> SignIn:
+        """The way to sign in to SecMaster that is set."""
+        return next(way for way in SignIn if self._is_begun(way))
+
+    @property
+    def ending_credential(self) -> str:
+        """The setting whose credential ends within a day and is not renewed; "" where none does."""
+        if self.sign_in is SignIn.KEYS and self.security_token:
+            return "HUAWEICLOUD_SDK_SECURITY_TOKEN"
+        return "SECMASTER_AUTH_TOKEN" if self.sign_in is SignIn.TOKEN else ""
+
+    @property
+    def _domains(self) -> Domains:
+        return DOMAINS.get(self.secmaster_region, Domains())
+
+    def _is_begun(self, way: SignIn) -> bool:
+        return any(getattr(self, name) for name in SIGN_IN_FIELDS[way])
 
     @model_validator(mode="after")
     def complete(self) -> Self:
@@ -106,6 +239,7 @@ class Settings(Database):
             *self._missing_settings(),
             *self._credential_problems(),
             *self._malformed_values(),
+            *self._network_problems(),
         ]
         if problems:
             raise ValueError("\n".join(problems))
@@ -133,24 +267,16 @@ class Settings(Database):
 
     def _credential_problems(self) -> list[str]:
         """Check that exactly one way to authenticate with SecMaster is set, and is complete."""
-        methods = {
-            "HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK": (self.ak, self.sk),
-            "IAM_USERNAME, IAM_PASSWORD and IAM_DOMAIN": (
-                self.iam_username,
-                self.iam_password,
-                self.iam_domain,
-            ),
-            "SECMASTER_AUTH_TOKEN": (self.secmaster_auth_token,),
-        }
-        used = [names for names, values in methods.items() if any(values)]
-        if len(used) > 1:
+        begun = [way for way in SignIn if self._is_begun(way)]
+        if len(begun) > 1:
             return [
                 "Only one way to sign in to SecMaster may be set; these are begun: "
-                + "; ".join(used)
+                + "; ".join(begun)
             ]
-        if not used:
-            return [f"No way to sign in to SecMaster is set: give {', or '.join(methods)}"]
-        problems = [] if all(methods[used[0]]) else [f"{used[0]} are needed together"]
+        if not begun:
+            return [f"No way to sign in to SecMaster is set: give {', or '.join(SignIn)}"]
+        is_whole = all(getattr(self, name) for name in SIGN_IN_FIELDS[begun[0]])
+        problems = [] if is_whole else [f"{begun[0]} are needed together"]
         if self.iam_username and not (self.iam_endpoint or self.secmaster_region):
             problems.append("IAM_ENDPOINT is missing: without SECMASTER_REGION it can't be derived")
         return problems
@@ -163,18 +289,39 @@ class Settings(Database):
             text = value.get_secret_value() if isinstance(value, SecretStr) else value
             plain = not isinstance(text, str) or (text.isascii() and text.isprintable())
             if not plain or (name in ONE_WORD and " " in str(text)):
-                problems.append(f"{_label(name)} has characters that can't be part of it")
+                problems.append(f"{label(name)} has characters that can't be part of it")
         problems += [
-            f"{_label(name)} {problem}"
+            f"{label(name)} {problem}"
             for name in ADDRESSES
             if (problem := _address_problem(getattr(self, name), with_query=name == CONSOLE))
         ]
         problems += [
-            f"{_label(name)} may have letters, digits, - and _ only"
+            f"{label(name)} may have letters, digits, - and _ only"
             for name in IDS
             if not re.fullmatch(r"[A-Za-z0-9_-]*", getattr(self, name))
         ]
+        # Beside an endpoint it may be a private cloud's, which are called as their owners like.
+        pattern = r"[A-Za-z0-9_-]*" if self.secmaster_endpoint else REGION
+        if self.secmaster_region and not re.fullmatch(pattern, self.secmaster_region):
+            problems.append(
+                "SECMASTER_REGION is not a region, such as cn-north-4 or eu-west-101; a private "
+                "cloud needs SECMASTER_ENDPOINT"
+            )
         return problems
+
+    def _network_problems(self) -> list[str]:
+        """Check what proxies and files of certificates are given; files are read."""
+        problems = []
+        for name in ("slack_network", "secmaster_network"):
+            try:
+                getattr(self, name)
+            except NetworkSettingError as error:
+                problems.append(str(error))
+        return list(dict.fromkeys(problems))  # a variable of the environment may be both's
+
+
+def _text(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
 
 
 def _names_a_database(address: str) -> bool:
@@ -215,11 +362,9 @@ def _is_host(parts: SplitResult) -> bool:
     return bool(HOST.fullmatch(host)) or ":" in host  # urlsplit has checked what is in brackets
 
 
-def _label(name: str) -> str:
+def label(name: str) -> str:
     """Return a setting's name as an operator writes it."""
-    alias = Settings.model_fields[name].validation_alias
-    first = alias.choices[0] if isinstance(alias, AliasChoices) else alias
-    return str(first or name).upper()
+    return setting_names(name, Settings.model_fields[name])[0]
 
 
 def load(env_file: Path | None = Path(".env")) -> Settings:
@@ -230,16 +375,28 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
         raise SettingsError(f"{env_file} is not UTF-8 text") from None
     except ValidationError as error:
         problems = _problems(error)
-        malformed = {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]}
+        malformed = {
+            str(detail["loc"][0]): detail["input"] for detail in error.errors() if detail["loc"]
+        }
     if malformed:
-        # Once more with defaults in the place of the malformed fields: pydantic reports what is
-        # missing only when each field is well-formed.
-        defaults = {name: Settings.model_fields[name].default for name in malformed}
+        # Once more with something well-formed in the place of the malformed fields: pydantic
+        # reports what is missing only when each field is well-formed.
         try:
-            Settings(_env_file=env_file, **defaults)
+            Settings(_env_file=env_file, **_well_formed(malformed))
         except ValidationError as error:
             problems += _problems(error)
     raise SettingsError("\n".join(problems))
+
+
+def _well_formed(malformed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults of these fields, by what pydantic calls them."""
+    values = {}
+    for name, field in Settings.model_fields.items():
+        key = label(name) if field.validation_alias else name
+        if key in malformed:
+            is_file = isinstance(malformed[key], Unusable) and field.default is None
+            values[key] = STAND_IN if is_file else field.default
+    return values
 
 
 def load_database(address: str = "", env_file: Path | None = Path(".env")) -> Database:
@@ -263,7 +420,10 @@ def _problems(error: ValidationError) -> list[str]:
     """Return one line for each problem: its setting and the rule, for the value may be a secret."""
     lines = []
     for detail in error.errors():
-        message = detail["msg"].removeprefix("Value error, ")
         location = detail["loc"]
-        lines.append(f"{str(location[0]).upper()}: {message}" if location else message)
+        if isinstance(detail["input"], Unusable):
+            lines.append(detail["input"].problem)
+        else:
+            setting = f"{str(location[0]).upper()}: " if location else ""
+            lines.append(f"{setting}{sentence(detail)}")
     return lines

@@ -14,7 +14,7 @@ from slack_bolt.async_app import AsyncBoltContext
 
 from bot.messages import batch_forms, modals
 from bot.slack.connect import PayloadDoor, TimelyBolt
-from handlers import batch, buttons, commands, errors, payloads, shortcuts
+from handlers import batch, buttons, commands, errors, payloads, shortcuts, traces
 from handlers.context import AppContext, Recorder, identified
 from handlers.payloads import Payload
 
@@ -22,8 +22,13 @@ __all__ = ["AppContext", "Recorder", "payload_door", "register"]
 
 
 def payload_door(app: AppContext) -> PayloadDoor[Payload]:
-    """Return how payloads are read, and how each is answered whose listener fails."""
-    return PayloadDoor(payloads.read, partial(errors.answer_before_ack, app))
+    """Return how payloads are read, how each is answered whose listener fails, and counted."""
+
+    def acknowledged(payload: Payload | None, error: Exception | None, seconds: float) -> None:
+        source = error if isinstance(error, payloads.Unreadable) else payload
+        traces.acknowledge(app, source, seconds)
+
+    return PayloadDoor(payloads.read, partial(errors.answer_before_ack, app), acknowledged)
 
 
 def register(bolt: TimelyBolt[Payload], recorder: Recorder) -> None:

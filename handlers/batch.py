@@ -19,6 +19,7 @@ from bot.domain import snapshots
 from bot.domain.actions import BY_NAME, batch_statuses
 from bot.domain.batches import Batch, BatchItem, BatchQuery, SkippedItem
 from bot.domain.cards import ButtonValue
+from bot.domain.deliveries import DeliveryKind
 from bot.domain.objects import Ref
 from bot.domain.reasons import SkipReason
 from bot.domain.slack import Requester, SlackLocation
@@ -39,7 +40,7 @@ from bot.slack.client import code_of
 from bot.slack.error_codes import VIEW_GONE
 from handlers import forms, operations, queries
 from handlers.context import AppContext, Recorder, attempt_id
-from handlers.errors import InvalidInput, UserError, error_message, run_after_ack
+from handlers.errors import InvalidInput, UserError, error_message, note_failure, run_after_ack
 from handlers.payloads import Submission
 from handlers.requests import ActionRequest
 
@@ -85,6 +86,7 @@ async def _fill_selection_form(
         reader = await open_reader(app.services, requester.actor)
         objects, total = await list_options(reader, query)
     except queries.SHOWN_FAILURES as error:
+        note_failure(error, requester)
         view = modals.failed(batch_forms.CHOOSE, error_message(error, app).text)
         await _update_view(app, view, view_id=view_id)
         return
@@ -209,6 +211,7 @@ async def submit_confirmation(ack: AsyncAck, slack_payload: Submission, recorder
         if isinstance(grant, SkippedItem):
             return grant
         operation = await operations.operation_of(app, request, requester, view_id, grant)
+        operation = operation.model_copy(update={"delivery": DeliveryKind.BATCH})
         return BatchItem(operation=operation, name=await _shown_name(app, request))
 
     authorized = await _gather(requests, batch_item)
@@ -222,6 +225,7 @@ async def submit_confirmation(ack: AsyncAck, slack_payload: Submission, recorder
     # A second delivery of the same confirmation is the same batch.
     batch_id = f"many:{requester.actor.team}:{view_id}"
     batch = Batch(id=batch_id, items=items, skipped=skipped)
+    requester.trace.operation = batch_id
     await recorder.record(partial(recorder.batches.start, batch))
     await ack(response_action="clear")
 
@@ -326,7 +330,10 @@ async def _authorize_in_batch(
             decision_fingerprint=decision_fingerprint,
         )
     except NotAllowed as error:
-        detail = denials.refusal(error.action, error.ref, error.refused, app.config.roles)
+        app.services.metrics.refuse(error.refused.reason)
+        detail = denials.refusal(
+            error.action, error.ref, error.refused, app.config.roles, error.answer
+        )
         return await _skip(app, request, SkipReason.REFUSED, detail)
     if grant.terms.approvals > 1:
         return await _skip(app, request, SkipReason.NEEDS_APPROVALS)

@@ -142,6 +142,11 @@ class AnyCommand(ABC):
         return (self.name, *self.aliases)
 
     @property
+    def words(self) -> str:
+        """What it begins with, written in full."""
+        return f"{self.kind} {self.name}" if self.kind else self.name
+
+    @property
     def help_lines(self) -> tuple[HelpLine, ...]:
         """Its lines in the help."""
         if isinstance(self.help, str):

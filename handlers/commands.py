@@ -14,6 +14,7 @@ from typing import TypeVar, assert_never
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncAck
 
+from bot.domain.deliveries import DeliveryOutcome
 from bot.messages import Message, command_help, denials
 from bot.store import DeliveryState
 from handlers.command_row import (
@@ -55,6 +56,7 @@ async def _carry_out_command(
 ) -> None:
     """Carry out a slash command and acknowledge it; it is delivered under its trigger's id."""
     app, handler, request = recorder.app, parsed.command.handler, parsed.request
+    delivery.requester.trace.command = parsed.command.words
     match handler:
         case RecordsOperation():
             message = await handler.record(recorder, request, delivery)
@@ -137,6 +139,7 @@ async def _carry_out_message(recorder: Recorder, message: Mention, state: Delive
     try:
         parsed = parse(text, thread_object, message.files)
     except ParseError as error:
+        requester.trace.fail(DeliveryOutcome.INVALID)
         run_after_ack(app, _say_not_understood(app, error, delivery), requester)
     else:
         if parsed.command.takes_files:
@@ -157,6 +160,7 @@ async def _carry_out_mention(
 ) -> None:
     """Record what a mention asks for, or start answering it."""
     app, handler, request = recorder.app, parsed.command.handler, parsed.request
+    delivery.requester.trace.command = parsed.command.words
     match handler:
         case RecordsOperation():
             await handler.record(recorder, request, delivery)

@@ -9,12 +9,14 @@ import logging
 import secrets
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, assert_never
 
 from slack_bolt import BoltResponse
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_sdk.errors import SlackApiError
 
+from bot.domain.deliveries import DeliveryOutcome
 from bot.domain.reasons import RefusalReason
 from bot.domain.slack import Requester
 from bot.messages import (
@@ -34,8 +36,10 @@ from bot.slack.client import code_of
 from bot.slack.connect import NotInTime
 from bot.slack.directory import LookupFailed
 from bot.slack.error_codes import TRIGGER_GONE
-from bot.slack.gateway import CannotPost, SlackFailed, failure_of
+from bot.slack.gateway import CannotPost, SlackFailed
+from bot.slack.gateway import failure_of as slack_failure_of
 from bot.store import is_database_fault, may_have_committed
+from handlers import traces
 from handlers.context import AppContext, StillRecording
 from handlers.parsing import ParseError
 from handlers.payloads import AnsweredIn, Payload, Unreadable
@@ -72,7 +76,8 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
         case ParseError():
             return command_help.not_understood(error.problem, error.usage, error.nearest, app.root)
         case NotAllowed():
-            return denials.not_allowed(error.action, error.ref, error.refused, app.config.roles)
+            roles = app.config.roles
+            return denials.not_allowed(error.action, error.ref, error.refused, roles, error.answer)
         case ReadRefused():
             return denials.may_not_read(error.kind, error.refused, app.config.roles)
         case NoRight():
@@ -90,9 +95,43 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
         case SlackApiError() if code_of(error) in TRIGGER_GONE:
             return denials.too_late()
         case SlackApiError():
-            return error_message(failure_of(error), app)
+            return error_message(slack_failure_of(error), app)
         case _:
             return _own_failure(error)
+
+
+def failure_of(error: Exception) -> DeliveryOutcome:
+    """Return what an error makes of the delivery that it ends."""
+    match error:
+        case NotAllowed() | ReadRefused() | NoRight():
+            return DeliveryOutcome.REFUSED
+        case UserError() | Unreadable() | ParseError() | InvalidInput():
+            return DeliveryOutcome.INVALID
+        case SecMasterError() | SlackFailed() | LookupFailed() | SlackApiError():
+            return DeliveryOutcome.UNAVAILABLE
+        case NotInTime() | StillRecording():
+            return DeliveryOutcome.LATE
+        case BoltUnhandledRequestError():
+            return DeliveryOutcome.IGNORED
+        case _:
+            return DeliveryOutcome.FAILED
+
+
+def note_failure(error: Exception, requester: Requester | None) -> None:
+    """Have the trace of somebody's delivery say why it was not done."""
+    if requester is None:
+        return
+    reason, trace = None, requester.trace
+    match error:
+        case NotAllowed():
+            reason = error.refused.reason
+            trace.operation, trace.target = error.attempt_id, str(error.ref)
+            trace.command = trace.command or error.action.name
+        case ReadRefused():
+            reason = error.refused.reason
+        case NoRight():
+            reason = RefusalReason.RULE
+    trace.fail(failure_of(error), reason)
 
 
 def _own_failure(error: Exception) -> Message:
@@ -119,6 +158,8 @@ async def answer_before_ack(
     app: AppContext, error: Exception, payload: Payload | None
 ) -> BoltResponse:
     """Answer a payload that could not be read, or whose listener raised: Slack gets its 200."""
+    source = error if isinstance(error, Unreadable) else payload
+    note_failure(error, source.requester if source else None)
     if isinstance(error, BoltUnhandledRequestError):
         return BoltResponse(status=200)
     if isinstance(error, InvalidInput):
@@ -127,13 +168,12 @@ async def answer_before_ack(
     message = error_message(error, app)
     if isinstance(error, NotAllowed) and error.refused.reason is RefusalReason.GONE:
         app.services.background.start(app.services.cards.redraw(error.ref), _log_undelivered)
-    source = error if isinstance(error, Unreadable) else payload
     if source is None:  # it can't be told whose it was
         return BoltResponse(status=200)
     requester, is_message = source.requester, source.answered_in is AnsweredIn.MESSAGE
     if isinstance(error, StillRecording):
         work = _tell_recorded(app, error.recording, requester, message if is_message else None)
-        run_after_ack(app, work, requester)
+        run_after_ack(app, work, requester, is_read=False)
     match source.answered_in:
         case AnsweredIn.ACKNOWLEDGEMENT:
             return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
@@ -164,13 +204,27 @@ async def _tell_recorded(
     _start_sending(app, requester, operation_results.recorded_late(is_changed=is_changed))
 
 
-def run_after_ack(app: AppContext, work: Coroutine[Any, Any, None], requester: Requester) -> None:
-    """Start work that goes on after the acknowledgement; its error is sent to the requester."""
+def run_after_ack(
+    app: AppContext,
+    work: Coroutine[Any, Any, None],
+    requester: Requester,
+    *,
+    is_read: bool = True,
+) -> None:
+    """Start work that goes on after the acknowledgement; its error is sent to the requester.
+
+    What is not ``is_read`` waits for something that is being recorded.
+    """
 
     async def send_error(error: Exception) -> None:
-        _start_sending(app, requester, error_message(error, app))
+        note_failure(error, requester)
+        message = error_message(error, app)
+        if is_read and is_database_fault(error):
+            message = denials.not_looked_up()
+        _start_sending(app, requester, message)
 
-    app.services.background.start(work, send_error)
+    requester.trace.pending += 1
+    app.services.background.start(work, send_error, partial(traces.finish, app, requester))
 
 
 def _start_sending(app: AppContext, requester: Requester, message: Message) -> None:

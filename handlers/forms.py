@@ -138,6 +138,7 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
         raise UserError(denials.newer_form())
     state, typed = form
     action = modals.action_of(state)
+    submission.requester.trace.command = action.name
     reason = read_form_reason(typed.get(modals.REASON, ""))
     params = _read_params(action, typed)
     # The same words sent twice are one submission; others are another.

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from bot.domain import snapshots
@@ -88,6 +89,7 @@ async def change_approval(
     requester = await answerable(app, requester)
     operation = await operation_of(app, action_request, requester, dedupe_key, grant)
     operation = operation.model_copy(update={"intent": request.intent})
+    requester.trace.operation = operation.id
     await recorder.record(partial(recorder.operations.start, operation))
     return requester
 
@@ -113,6 +115,7 @@ async def record(
     """
     requester = await answerable(recorder.app, requester)
     operation = await operation_of(recorder.app, request, requester, dedupe_key, grant)
+    requester.trace.operation = "" if request.files else operation.id  # each has an id
     await recorder.record(partial(_start, recorder.operations, operation, request.files))
     return requester
 
@@ -166,6 +169,7 @@ async def operation_of(
     fingerprint = request.decision_fingerprint or card_fingerprint
     if not fingerprint and grant.snapshot:
         fingerprint = await save_snapshot(app, request.ref, grant.snapshot)
+    now = app.services.clock.now()
     return Operation(
         id=stable_id(f"{actor.team}:{dedupe_key}:{request.action.name}:{request.ref}"),
         action=request.action.name,
@@ -180,7 +184,9 @@ async def operation_of(
         confirmed=request.confirmed,
         retry=app.services.timeouts.retry,
         decision_fingerprint=fingerprint,
-        accepted_at=app.services.clock.now(),
+        delivery=requester.trace.kind,
+        received_at=now - timedelta(seconds=requester.trace.age),
+        accepted_at=now,
         process_id=app.services.process_id,
     )
 

@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from bot.domain.actions import MESSAGE_ACTIONS
+from bot.domain.deliveries import DeliveryKind
 from bot.domain.objects import ObjectId
 from bot.domain.slack import Actor, FormInput, Requester, SlackFile, SlackLocation
 from bot.messages import batch_forms, modals
@@ -199,6 +200,7 @@ class Payload(ABC):
     """What somebody did that the bot serves: who did it, and where."""
 
     answered_in: ClassVar[AnsweredIn] = AnsweredIn.MESSAGE
+    delivery: ClassVar[DeliveryKind]
 
     requester: Requester
 
@@ -220,6 +222,7 @@ class Unreadable(Exception):
         self.field = field
         self.requester = requester
         self.answered_in = kind.answered_in
+        requester.trace.kind = kind.delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +230,7 @@ class SlashCommand(Payload):
     """A slash command; ``trigger_id`` is its own, and opens a form."""
 
     answered_in = AnsweredIn.ACKNOWLEDGEMENT
+    delivery = DeliveryKind.COMMAND
 
     command: str
     text: str
@@ -243,6 +247,8 @@ class Mention(Payload):
 
     ``is_edited``: this is what it was changed to.
     """
+
+    delivery = DeliveryKind.MENTION
 
     text: str
     files: tuple[SlackFile, ...]
@@ -263,6 +269,8 @@ class Mention(Payload):
 class HomeOpened(Payload):
     """Somebody opened the app's Home."""
 
+    delivery = DeliveryKind.HOME
+
     @property
     def route(self) -> dict[str, Any]:
         return _event_route("app_home_opened", self.requester)
@@ -274,6 +282,8 @@ class Press(Payload):
 
     A menu's ``option`` is the value of what was chosen, "" for a button, which has a ``value``.
     """
+
+    delivery = DeliveryKind.BUTTON
 
     action_id: str
     value: str
@@ -291,6 +301,7 @@ class Submission(Payload):
     """A submitted form: what it remembers as ``metadata``, and its inputs by block."""
 
     answered_in = AnsweredIn.VIEW
+    delivery = DeliveryKind.FORM
 
     callback_id: str
     view_id: str
@@ -307,6 +318,8 @@ class Submission(Payload):
 class GlobalShortcut(Payload):
     """A shortcut that is used from anywhere."""
 
+    delivery = DeliveryKind.SHORTCUT
+
     callback_id: str
     trigger_id: str
 
@@ -321,6 +334,8 @@ class MessageShortcut(Payload):
 
     ``root_ts`` is that of its thread's first message, or its own.
     """
+
+    delivery = DeliveryKind.SHORTCUT
 
     callback_id: str
     trigger_id: str
@@ -349,9 +364,14 @@ def read(content: object) -> Payload | None:
     body = Body.model_validate(content)
     if body.ssl_check:
         return None
+    payload: Payload | None
     if body.command:
-        return _slash_command(body)
-    return _event(body) if body.type == "event_callback" else _interaction(body)
+        payload = _slash_command(body)
+    else:
+        payload = _event(body) if body.type == "event_callback" else _interaction(body)
+    if payload:
+        payload.requester.trace.kind = payload.delivery
+    return payload
 
 
 def _slash_command(body: Body) -> SlashCommand:
@@ -413,12 +433,14 @@ def _interaction(body: Body) -> Press | Submission | GlobalShortcut | MessageSho
 def _press(body: Body) -> Press:
     requester = _interaction_requester(body)
     action = body.actions[0] if body.actions else ActionPart()
+    option = action.selected_option.value if action.selected_option else ""
+    requester.trace.command = option.partition("|")[0] or action.action_id
     _require(Press, requester, trigger_id=body.trigger_id, action_id=action.action_id)
     return Press(
         requester,
         action_id=action.action_id,
         value=action.value,
-        option=action.selected_option.value if action.selected_option else "",
+        option=option,
         trigger_id=body.trigger_id,
         in_modal=body.view.type == "modal",
     )
@@ -450,6 +472,7 @@ def _submission(body: Body) -> Submission:
 
 def _global_shortcut(body: Body) -> GlobalShortcut:
     requester = _interaction_requester(body)
+    requester.trace.command = body.callback_id
     _require(GlobalShortcut, requester, trigger_id=body.trigger_id)
     return GlobalShortcut(requester, body.callback_id, body.trigger_id)
 
@@ -457,6 +480,7 @@ def _global_shortcut(body: Body) -> GlobalShortcut:
 def _message_shortcut(body: Body) -> MessageShortcut:
     requester, message = _interaction_requester(body), body.message
     channel = requester.location.channel
+    requester.trace.command = body.callback_id
     _require(MessageShortcut, requester, trigger_id=body.trigger_id, channel=channel, ts=message.ts)
     return MessageShortcut(
         requester,

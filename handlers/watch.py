@@ -11,7 +11,9 @@ from bot.domain.objects import OBJECT_KINDS, ObjectId, Ref
 from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind, Requester
 from bot.domain.tracking import TrackedObject
+from bot.domain.troubles import DueTasks
 from bot.messages import Message, command_help
+from bot.messages import permissions as permission_messages
 from bot.messages import watch as watch_messages
 from bot.messages.command_help import HelpLine
 from bot.notifications import planner
@@ -23,6 +25,7 @@ from bot.operations.reading import open_reader
 from bot.policy.decide import Refused, decide
 from bot.policy.routes import explain_routes, titled_routes
 from bot.watch.status import watch_status
+from bot.watch.troubles import due_tasks, troubles_as_asked
 from handlers.command_row import (
     AnswersLater,
     AnyCommand,
@@ -67,8 +70,14 @@ async def status(app: AppContext, _request: ShowStatus, delivery: Delivery) -> M
     reader = await open_reader(app.services, delivery.requester.actor)
     reader.require(*OBJECT_KINDS)
     counted_kinds = tuple(filter(reader.reads_all, OBJECT_KINDS))
+    troubles = await troubles_as_asked(app.services)
     status = await watch_status(app.services, app.config.watch.every)
-    return watch_messages.status(status, counted_kinds)
+    newest = await asyncio.to_thread(app.services.store.policies.newest)
+    policy_line = permission_messages.policy_in_force(app.config.fingerprint, newest)
+    tasks = DueTasks()
+    if troubles:
+        tasks = await due_tasks(app.services, lambda each: reader.may_read(each.ref, each.snapshot))
+    return watch_messages.status(status, policy_line, counted_kinds, troubles, tasks)
 
 
 def parse_routes(arguments: Arguments) -> ShowRoutes:

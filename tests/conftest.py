@@ -19,10 +19,12 @@ from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack.methods import ALL_SCOPES
 from bot.services import Services
 from bot.web.socket_mode import CONNECTIONS
+from tests.support.authorities import Authority
 from tests.support.clock import FakeClock
 from tests.support.databases import Databases
 from tests.support.environment import BotEnvironment, policy, settings_for
 from tests.support.examples import examples
+from tests.support.forward_proxy import PROXY_PASSWORD, forward_proxy
 from tests.support.services import open_services
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import PATIENCE, QUICK_TIMEOUTS
@@ -72,6 +74,26 @@ def databases(
     return Databases(
         tmp_path_factory.mktemp("databases"), lambda: str(request.getfixturevalue("postgres"))
     )
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A private authority, for whatever is served over TLS."""
+    return Authority(tmp_path_factory.mktemp("authority"), "private")
+
+
+@pytest.fixture(scope="session")
+def open_proxy() -> Iterator[str]:
+    """A forward proxy for everybody: its host and port."""
+    with forward_proxy() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def locked_proxy() -> Iterator[str]:
+    """A forward proxy that wants this password, which is as odd as they are."""
+    with forward_proxy("--basic-auth", f"robot:{PROXY_PASSWORD}") as address:
+        yield address
 
 
 @pytest.fixture(params=["sqlite"])

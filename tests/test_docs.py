@@ -15,22 +15,23 @@ import typer
 from bot.__main__ import cli
 from bot.cli.policy_check import check
 from bot.domain.actions import TABLE, Action
-from bot.domain.watch_status import WatchStatus
 from bot.operations.step_results import ResultKind
 from bot.operations.transitions import TABLE as TRANSITIONS
 from bot.operations.transitions import Effect
 from bot.policy.config import Config, load, parse
+from bot.secmaster.rights import RIGHTS, Right
 from bot.settings import Settings
 from bot.slack.scopes import EMAILS, SCOPES, Scope
-from bot.web.metrics import exposition
 from handlers.command_row import AnyCommand
 from handlers.command_table import TABLE as COMMAND_TABLE
 from handlers.command_table import parse as parse_command
+from tests.support.exposition import metric_types
 from tests.support.ways import WAYS, Stop
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 OPERATE = (ROOT / "docs/operate.md").read_text()
+MONITORING = (ROOT / "docs/monitoring.md").read_text()
 POLICY = (ROOT / "docs/policy.md").read_text()
 COMMANDS = (ROOT / "docs/commands.md").read_text()
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
@@ -267,20 +268,22 @@ def test_the_readme_says_what_each_dependency_is_for(name: str) -> None:
     assert re.search(rf"^\|[^|]*\b{name}\b[^|]*\|", README, re.MULTILINE)
 
 
-def metric_names() -> set[str]:
-    nothing = WatchStatus(interval=15, polls=(), behind={}, open={}, queued=0, closed_channels=())
-    return set(re.findall(r"^# TYPE (\S+)", exposition(nothing, {}).decode(), re.MULTILINE))
-
-
-@pytest.mark.parametrize("name", sorted(metric_names()))
+@pytest.mark.parametrize("name", sorted(metric_types()))
 def test_every_metric_has_its_row(name: str) -> None:
-    assert f"`{name}`" in first_cells(OPERATE)
+    assert f"`{name}`" in first_cells(MONITORING)
 
 
 @pytest.mark.parametrize("scope", [*SCOPES, EMAILS], ids=lambda scope: scope.name)
 def test_every_scope_is_explained(scope: Scope) -> None:
     need = "optional" if scope.optional else "required"
     assert f"| `{scope.name}` | {scope.purpose} | {need} | {scope.loss} |" in table_rows(OPERATE)
+
+
+@pytest.mark.parametrize("right", RIGHTS, ids=lambda right: right.operation)
+def test_every_right_in_iam_is_explained(right: Right) -> None:
+    action = f"`{right.action}`" if right.action else "unstated"
+    row = (f"`{right.operation}`", right.purpose, right.access, action, right.loss)
+    assert f"| {' | '.join(row)} |" in table_rows(OPERATE)
 
 
 # What one reads, by the page of faults.

@@ -28,6 +28,7 @@ from bot.store import (
     open_read_only,
     schema_versions,
     use_key,
+    why_unusable,
 )
 
 UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1)}
@@ -182,9 +183,7 @@ def open_audit(
         finally:
             engine.dispose()
     except sa.exc.SQLAlchemyError as error:
-        raise AuditUnavailable(
-            f"The database can't be read: {type(error).__name__}. Check DATABASE_URL."
-        ) from None
+        raise AuditUnavailable(f"DATABASE_URL can't be used: {why_unusable(error)}.") from None
 
 
 def require_file(name: str) -> None:

@@ -1,6 +1,5 @@
 """``secmaster-bot demo``: one story on local stand-ins of both services."""
 
-import logging
 from typing import Annotated
 
 import typer
@@ -18,5 +17,5 @@ def demo(
     from bot.cli.demo_story import play
     from bot.logs import open_log
 
-    open_log(logging.WARNING)
+    open_log("warning")
     run_to_end(play(slack_port, secmaster_port, None if once else until_stopped))

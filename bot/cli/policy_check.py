@@ -14,10 +14,10 @@ from rich.markup import escape
 from bot.domain.objects import visible
 from bot.messages.permissions import explain_decision, missing_read_rules, nobody_reads
 from bot.policy import cases, config
-from bot.policy.cases import Cases, CasesError, Person, Question
+from bot.policy.cases import ROWS, Cases, CasesError, Person, Question
 from bot.policy.config import Config
 from bot.policy.decide import Allowed, Decision, PolicyContext, Principal, decide, identify
-from bot.policy.rules import Effect, Rule, numbered
+from bot.policy.rules import Effect, Rule, covers, numbered
 
 if TYPE_CHECKING:
     from bot.domain.snapshots import Snapshot
@@ -38,9 +38,7 @@ class PolicyCases:
 
         A policy that is not there is an error here: the bot would take it for an empty one.
         """
-        if not policy_file.exists():
-            raise CasesError(f"{policy_file}: not there; name the policy with --config")
-        policy = config.load(policy_file)
+        policy = config.load(policy_file, required=True)
         return cls(policy, cases.load(cases_file, policy) if cases_file else Cases())
 
     def answer(self, question: Question) -> Decision:
@@ -110,9 +108,13 @@ def check(cases_file: Path, policy_file: Path, console: Console | None = None) -
     policy_cases = PolicyCases.load(policy_file, cases_file)
     if not policy_cases.file.cases:
         raise CasesError(f"{cases_file}: has no [[cases]], so nothing would be checked")
+    is_reachable = True
     print_notes(console, policy_cases)
     for note in rule_notes(policy_cases.policy.rules):
         print_line(console, f"Note: {note}.")
+    for problem in unreachable(policy_cases.policy):
+        print_line(console, problem, mark=FAILED)
+        is_reachable = False
     failures = 0
     for number, case in enumerate(policy_cases.file.cases, 1):
         decision = policy_cases.answer(case)
@@ -123,7 +125,24 @@ def check(cases_file: Path, policy_file: Path, console: Console | None = None) -
             print_line(console, f"{line}; expected {case.expected}", mark=FAILED)
             failures += 1
     print_line(console, f"Cases: {len(policy_cases.file.cases)}, answered otherwise: {failures}.")
-    return not failures
+    return is_reachable and not failures
+
+
+def unreachable(policy: Config) -> Iterator[str]:
+    """Yield each rule that certainly has fewer people than it asks for.
+
+    Who is in a user group is not known here, so a rule whose roles have one is left out.
+    """
+    for title, rule in numbered("rule", policy.rules):
+        roles = [policy.roles[name] for name in rule.roles]
+        people = {user for role in roles for user in role.users}
+        is_certain = rule.effect is Effect.ALLOW and not any(role.usergroups for role in roles)
+        if is_certain and len(people) < rule.approvals:
+            names = f": {', '.join(sorted(people))}" if people else ""
+            yield (
+                f"{title} asks for approvals = {rule.approvals}, and its roles name {len(people)}"
+                f"{names}"
+            )
 
 
 def rule_notes(rules: Sequence[Rule]) -> Iterator[str]:
@@ -145,6 +164,10 @@ def rule_notes(rules: Sequence[Rule]) -> Iterator[str]:
         overruling = [other for other, deny in denies if overrules(deny, rule)]
         if rule.effect is Effect.ALLOW and overruling:
             yield f"{title} never allows anything: {', '.join(overruling)} denies all of it"
+    allows = [(title, rule) for title, rule in titled if rule.effect is Effect.ALLOW]
+    for position, (title, rule) in enumerate(allows):
+        if before := preceding(rule, allows[:position]):
+            yield f"{title} never decides anything: {', '.join(before)} decides all of it before"
 
 
 def overrules(deny: Rule, rule: Rule) -> bool:
@@ -156,6 +179,24 @@ def overrules(deny: Rule, rule: Rule) -> bool:
         and (not deny.when or deny.when == rule.when)
         and (not deny.roles or roles <= set(deny.roles))
     )
+
+
+def preceding(rule: Rule, earlier: Sequence[tuple[str, Rule]]) -> list[str]:
+    """Return the titles of earlier rules that certainly decide all that a rule could; [] if not."""
+    titles: list[str] = []
+    for action in (row for row in ROWS.values() if covers(rule, row)):
+        title = next(
+            (
+                title
+                for title, other in earlier
+                if covers(other, action) and (not other.when or other.when == rule.when)
+            ),
+            "",
+        )
+        if not title:
+            return []
+        titles.append(title)
+    return list(dict.fromkeys(titles))
 
 
 def explain(

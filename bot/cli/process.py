@@ -30,7 +30,8 @@ def run_to_end(work: Coroutine[Any, Any, None]) -> None:
 
     from bot.app import StartError
     from bot.slack.client import code_of
-    from bot.store import NameInUse, UnsupportedDatabase
+    from bot.slack.session import why_unreachable
+    from bot.store import NameInUse, UnsupportedDatabase, why_unusable
 
     try:
         with suppress(KeyboardInterrupt):
@@ -39,10 +40,10 @@ def run_to_end(work: Coroutine[Any, Any, None]) -> None:
         code = code_of(error) or "unreadable answer"
         refuse(f"Slack refused: {code}. Run `secmaster-bot doctor`.", MAY_PASS)
     except (ClientError, TimeoutError) as error:
-        refuse(f"Slack can't be reached: {error}. Run `secmaster-bot doctor`.", MAY_PASS)
-    except SQLAlchemyError as error:
-        sentence = f"The database can't be used: {type(error).__name__}. Check DATABASE_URL."
+        sentence = f"Slack can't be reached: {why_unreachable(error)}. Run `secmaster-bot doctor`."
         refuse(sentence, MAY_PASS)
+    except SQLAlchemyError as error:
+        refuse(f"DATABASE_URL can't be used: {why_unusable(error)}.", MAY_PASS)
     except NameInUse as error:
         refuse(
             f"A bot named {error} is running on this database already. End it, or give this one "

@@ -24,9 +24,12 @@ def run() -> None:
     open_log()
     try:
         settings = load_settings()
-        config = load_policy(settings.bot_config)
+        open_log(settings.log_level)
+        config = load_policy(settings.bot_config, required=settings.names_policy)
     except (SettingsError, ConfigError) as error:
         refuse(str(error))
+    if settings.unused_proxy:
+        logging.getLogger("bot").warning(settings.unused_proxy)
     if not config.rules:
         logging.getLogger("bot").warning(
             "%s allows nobody anything, not even to read", settings.bot_config
@@ -35,7 +38,7 @@ def run() -> None:
 
 
 async def serve(settings: "Settings", config: "Config", timeouts: "Timeouts | None" = None) -> None:
-    """Run the bot until SIGINT or SIGTERM; SIGHUP reads the policy again.
+    """Run the bot until SIGINT or SIGTERM; SIGHUP reads policy and secrets again.
 
     Raises NameInUse if another process takes its name, while the database is away.
     """
@@ -45,7 +48,9 @@ async def serve(settings: "Settings", config: "Config", timeouts: "Timeouts | No
     log = logging.getLogger("bot")
     async with App(settings, config, timeouts) as app:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app.reload)
-        log.info("ready", extra={"url": app.url, "socket_mode": settings.socket_mode})
+        # It listens already; only this line waits for what the first read tells.
+        state = {"socket_mode": settings.socket_mode, "secmaster": await app.read_secmaster()}
+        log.info("ready", extra={"url": app.url} | state)
         await until_stopped(app.stopped)
         log.info("stopping")
     if app.lost_name:

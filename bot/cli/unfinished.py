@@ -29,6 +29,7 @@ from bot.store import (
     connect,
     schema_versions,
     use_key,
+    why_unusable,
 )
 
 # A step that runs when its workflow is cancelled goes on to its end: a read, and then a write.
@@ -215,9 +216,7 @@ def open_unfinished(database: str = "") -> Iterator[UnfinishedOperations]:
     except (settings.SettingsError, UnsupportedDatabase) as error:
         raise CannotFree(str(error)) from None
     except sa.exc.SQLAlchemyError as error:
-        raise CannotFree(
-            f"The database can't be used: {type(error).__name__}. Check DATABASE_URL."
-        ) from None
+        raise CannotFree(f"DATABASE_URL can't be used: {why_unusable(error)}.") from None
 
 
 def _operation(status: WorkflowStatus) -> Operation:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from bot.domain.approvals import Approval, ApprovalIntent, ApprovalRequest
+from bot.domain.deliveries import DeliveryKind
 from bot.domain.objects import Ref, Value
 from bot.domain.reasons import OutcomeReason, RefusalReason
 from bot.domain.slack import Actor, SlackFile, SlackLocation
@@ -59,6 +60,7 @@ class Operation(Value):
     where unknown. ``co_approvers`` are the other people's approvals that it needed,
     ``revoked_approvals`` those that no longer count, since those people may not approve it any
     more. An operation of a batch names the message that reports on the batch by its ts.
+    ``delivery`` is how it was asked for, and ``received_at`` when that reached the bot.
 
     A workflow that is under way must take the same course after an upgrade: whatever decides
     about its course is recorded here, as ``retry`` is, or by a step.
@@ -82,6 +84,8 @@ class Operation(Value):
     co_approvers: tuple[Approval, ...] = ()
     revoked_approvals: tuple[Approval, ...] = ()
     batch_ts: str = ""
+    delivery: DeliveryKind = DeliveryKind.OTHER
+    received_at: datetime | None = None
     accepted_at: datetime
     process_id: str = ""
 

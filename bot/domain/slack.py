@@ -1,12 +1,13 @@
 """Who asks in Slack, from where, and with which file; and whom a message is for."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Self
 
 from pydantic import Field
 
+from bot.domain.deliveries import Trace
 from bot.domain.objects import ObjectId, Value
 
 # By how much Slack's clock may differ from ours: its requests are accepted so early or late.
@@ -107,10 +108,11 @@ class FormInput:
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """The person who asks, and where."""
+    """The person who asks, and where; ``trace`` follows the delivery in which they do."""
 
     actor: Actor
     location: SlackLocation
+    trace: Trace = field(default_factory=Trace, compare=False, repr=False)
 
     def under(self, card: str) -> Self:
         """Return the same requester, answered under the card with this ts."""

@@ -2,22 +2,56 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from bot.domain.objects import ObjectKind, Value
-from bot.domain.reasons import OutcomeReason
+from bot.domain.reasons import OutcomeReason, secmaster_reason
+from bot.secmaster import SecMasterError
+
+
+class FailedAnswer(Value):
+    """What SecMaster said to a request that failed, as far as it said anything."""
+
+    reason: OutcomeReason
+    status: int | None = None
+    code: str = ""
+    message: str = ""
+    request_id: str = ""
+
+    @classmethod
+    def of(cls, error: Exception) -> Self:
+        """Return what an error says; that it is ours, of another than SecMaster's or a timeout."""
+        if isinstance(error, TimeoutError):
+            return cls(reason=OutcomeReason.UNAVAILABLE)
+        if not isinstance(error, SecMasterError):
+            return cls(reason=OutcomeReason.OWN_FAULT)
+        return cls(
+            reason=secmaster_reason(error),
+            status=error.status,
+            code=error.code,
+            message=error.message,
+            request_id=error.request_id,
+        )
 
 
 class PollStatus(Value):
-    """How polling a workspace goes: since when, when it last succeeded, and why it fails now.
+    """How polling a workspace goes: since when, when it last succeeded, and how it fails now.
 
-    ``replica`` is which replica polled last.
+    ``failing_since`` is when the first poll began that failed since the last good one, ``answer``
+    what was said to the last. ``replica`` is which replica polled last.
     """
 
     workspace: str
     since: datetime
     last_success_at: datetime | None = None
-    failure: OutcomeReason = OutcomeReason.NONE
+    failing_since: datetime | None = None
+    answer: FailedAnswer | None = None
     replica: str = ""
+
+    @property
+    def failure(self) -> OutcomeReason:
+        """Why polling fails now."""
+        return self.answer.reason if self.answer else OutcomeReason.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +70,15 @@ class WatchStatus:
     open: dict[tuple[str, ObjectKind], int]
     queued: int
     closed_channels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueAges:
+    """For how many seconds what waits longest has waited; 0 where nothing does.
+
+    ``outbox`` is of what is to be posted by now, ``operations`` of what was recorded and has no end
+    on record.
+    """
+
+    outbox: float = 0
+    operations: float = 0

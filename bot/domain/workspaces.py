@@ -1,7 +1,8 @@
 """The SecMaster workspaces that the bot serves, by the aliases that references carry."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot
@@ -10,10 +11,15 @@ from bot.secmaster import NotFound, SecMaster
 
 @dataclass(frozen=True, slots=True)
 class Workspaces:
-    """Each workspace's client, and the name that people know it by."""
+    """Each workspace's client, and the name that people know it by.
+
+    ``answered`` is set whenever SecMaster has answered a read: who leaves it alone for a while, for
+    it was in trouble, need not any longer.
+    """
 
     clients: Mapping[str, SecMaster]
     names: Mapping[str, str]
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __contains__(self, alias: str) -> bool:
         return alias in self.clients
@@ -31,9 +37,13 @@ class Workspaces:
     async def read(self, ref: Ref) -> Snapshot:
         """Read a task or an instance as SecMaster has it now; raises SecMasterError."""
         client = self.client(ref.workspace)
+        snapshot: Snapshot
         if ref.kind == "task":
-            return await client.show_task(ref.id)
-        return await client.show_workflow_instance(ref.id)
+            snapshot = await client.show_task(ref.id)
+        else:
+            snapshot = await client.show_workflow_instance(ref.id)
+        self.answered.set()
+        return snapshot
 
     def name(self, alias: str) -> str:
         """Return what people call a workspace."""

@@ -18,6 +18,7 @@ from bot.messages import (
     oncall,
     operation_results,
     permissions,
+    troubles,
     watch,
 )
 from bot.messages.blocks import Message, RenderContext, text_message
@@ -63,6 +64,7 @@ __all__ = [
     "permissions",
     "still_trying",
     "text_message",
+    "troubles",
     "vanished_card",
     "watch",
 ]

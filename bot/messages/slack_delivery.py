@@ -71,9 +71,8 @@ def handshake_refused(status: int) -> str:
     return f"the websocket's handshake was refused with {status}"
 
 
-def unreachable(error: Exception) -> str:
-    """Say that Slack can't be reached, without the address: it would have a ticket in it."""
-    return f"Slack can't be reached for a connection ({type(error).__name__})"
+def unreachable(reason: str) -> str:
+    return f"Slack can't be reached for a connection: {reason}"
 
 
 def rewritten(change: str) -> str:

@@ -7,7 +7,9 @@ from typing import assert_never
 from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
 from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind
+from bot.domain.troubles import DueTasks, Trouble, TroubleKind
 from bot.domain.watch_status import PollStatus, WatchStatus
+from bot.messages import troubles
 from bot.messages.blocks import Message, text_message
 from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT
 from bot.messages.text import (
@@ -20,21 +22,44 @@ from bot.messages.text import (
 )
 from bot.policy.routes import TAKEN, DigestSchedule, Route, RouteMatch
 
-NOT_WATCHING = "Nothing watches SecMaster here: `[watch] every` is 0."
+NO_TASKS = DueTasks()
+NOT_WATCHING = (
+    "Nothing watches SecMaster here: `[watch] every` is 0. So nobody is told when it can't be read."
+)
 
 
 def status(
-    watch_status: WatchStatus, counted_kinds: Collection[ObjectKind] = OBJECT_KINDS
+    watch_status: WatchStatus,
+    policy_line: str,
+    counted_kinds: Collection[ObjectKind] = OBJECT_KINDS,
+    now_in_trouble: Sequence[Trouble] = (),
+    due_tasks: DueTasks = NO_TASKS,
 ) -> Message:
     """Say how the watch fares: its last rounds, what is open, what is queued, what is closed.
 
-    Of other kinds than the ``counted_kinds`` it is not said how many are open.
+    Of other kinds than the ``counted_kinds`` it is not said how many are open. What is
+    ``now_in_trouble`` comes first, with the tasks that are approved by themselves meanwhile.
+    ``policy_line`` says which policy is in force.
     """
+    head = troubles.status_lines(now_in_trouble)
+    head += filter(None, [troubles.due_tasks_text(due_tasks)])
     if not watch_status.interval:
-        return text_message(NOT_WATCHING)
+        return text_message("\n".join([*head, NOT_WATCHING, policy_line]))
     if not watch_status.polls:
-        return text_message("The watch has not begun yet: its first round is under way.")
-    lines = [_poll_line(poll, watch_status.behind[poll.workspace]) for poll in watch_status.polls]
+        begun = "The watch has not begun yet: its first round is under way."
+        return text_message("\n".join([*head, begun, policy_line]))
+    unreadable = {each.where for each in now_in_trouble if each.kind is TroubleKind.SECMASTER}
+    lines = [
+        *head,
+        *(
+            _poll_line(
+                poll,
+                watch_status.behind[poll.workspace],
+                is_over=bool(poll.failure) and poll.workspace not in unreadable,
+            )
+            for poll in watch_status.polls
+        ),
+    ]
     words = {"task": "tasks wait", "instance": "runs are failed"}
     for poll in watch_status.polls if counted_kinds else ():
         counts = (
@@ -48,18 +73,22 @@ def status(
         lines.append(
             f"⚠️ Closed to me: {_destination(Destination.parse(channel))} ({code(error_code)})"
         )
+    lines.append(policy_line)
     return text_message("\n".join(lines))
 
 
-def _poll_line(poll: PollStatus, behind: float) -> str:
-    """Say how one workspace's poll fares, and by how many seconds it is behind."""
+def _poll_line(poll: PollStatus, behind: float, *, is_over: bool) -> str:
+    """Say how one workspace's poll fares, and by how many seconds it is behind.
+
+    What the last poll met ``is_over`` where SecMaster has answered since.
+    """
     name, replica = inline(poll.workspace, 60), inline(poll.replica, 40)
     success = poll.last_success_at
     last_round = f"last good round {date_token(success)}" if success else "no good round yet"
     delay = "not behind"
     if behind:
         delay = f"*behind by {format_duration(timedelta(seconds=max(1, behind)))}*"
-    trouble = f". ⚠️ Trouble: {inline(poll.failure, 100)}" if poll.failure else ""
+    trouble = ". SecMaster answers again, and is polled now" if is_over else ""
     return (
         f"👁️ *{name}* is watched since {date_token(poll.since)} by {replica}; "
         f"{last_round}, {delay}{trouble}."

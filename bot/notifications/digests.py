@@ -24,18 +24,17 @@ from bot.store.history import AuditedAction, audited_actions
 log = logging.getLogger(__name__)
 
 LATEST = timedelta(hours=6)  # an older one is news to nobody
-WAIT_FOR_SECMASTER = timedelta(hours=1)  # then it is posted with what is known
+LONGEST_POLL = timedelta(hours=1)  # for which a digest waits for a poll that has not failed
 NAMED_OVERDUE = 3  # overdue tasks that are named
 OVERLAP = timedelta(hours=1)  # what SecMaster has as decided then may be on record here later
 MOMENT = timedelta(microseconds=1)
 
 
 async def enqueue_due(services: Services) -> None:
-    """Enqueue each digest whose time has come, once; called after each poll."""
-    config = services.policy.current
-    for schedule in config.digests:
-        # What was settled before its time is known once a poll has begun after it.
-        at = schedule.last(services.clock.now() - timedelta(seconds=config.watch.every))
+    """Enqueue each digest whose time has come, once; called after each poll, and between them."""
+    now = services.clock.now()
+    for schedule in services.policy.current.digests:
+        at = schedule.last(now)
         try:
             await asyncio.to_thread(enqueue, services, schedule, at)
         except Exception:
@@ -53,8 +52,8 @@ def enqueue(services: Services, schedule: DigestSchedule, at: datetime) -> None:
     watched_since = min((status.since for status in store.poll_statuses.all()), default=now)
     if at <= watched_since or now - at > LATEST or store.outbox.contains(key):
         return
-    if stale_since(services) and now - at < WAIT_FOR_SECMASTER:
-        return  # what was decided meanwhile belongs into this one, and no other would have it
+    if not is_known(services, at):
+        return  # what was decided until then belongs into this one, and no other would have it
     summary = collect(services, schedule.last(at - MOMENT), at)
     entry = OutboxEntry(
         dedupe_key=key,
@@ -63,6 +62,21 @@ def enqueue(services: Services, schedule: DigestSchedule, at: datetime) -> None:
         not_before=now,
     )
     store.outbox.add([entry], now)
+
+
+def is_known(services: Services, at: datetime) -> bool:
+    """Return whether what was settled before a time is known by now, as far as it can be; blocks.
+
+    It is known once a poll has begun after that. Nobody waits for a SecMaster that has not been
+    readable for longer than a moment, nor for a poll that does not end.
+    """
+    statuses, now = services.store.poll_statuses.all(), services.clock.now()
+    last_success = min((status.last_success_at or status.since for status in statuses), default=now)
+    patience = timedelta(seconds=services.timeouts.trouble)
+    if not any(status.failure for status in statuses):
+        patience = max(LONGEST_POLL, patience)
+    interval = timedelta(seconds=services.policy.current.watch.every)
+    return last_success - interval >= at or now - last_success >= patience
 
 
 def stale_since(services: Services) -> datetime | None:

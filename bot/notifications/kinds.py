@@ -16,6 +16,7 @@ from bot.domain.shift_digest import ShiftSummary
 from bot.domain.slack import Destination
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import FollowedRetry, RetryResult, TrackedObject, failure_group
+from bot.domain.troubles import DueTasks, Trouble
 from bot.messages import Message
 from bot.notifications.card import CardNotification
 from bot.notifications.failure_details import FailureDetailsNotification
@@ -66,7 +67,7 @@ class SnoozeEndedNotification(RoutedNotification):
         if card is None:
             return False
         await posting.reply(self.render(snapshot), card.ts)
-        await posting.services.cards.redraw(self.ref)
+        await posting.redraw(self.ref)
         return True
 
 
@@ -137,7 +138,7 @@ class SnoozeNotification(Announcement):
     async def deliver(self, posting: Posting) -> bool:
         """Post the message, and show the snooze on every card."""
         await super().deliver(posting)
-        await posting.services.cards.redraw(self.ref)
+        await posting.redraw(self.ref)
         return True
 
 
@@ -172,7 +173,7 @@ class GivenUpNotification(Announcement):
     async def deliver(self, posting: Posting) -> bool:
         """Post the message, and draw the cards of the object, which nobody decides on any more."""
         await super().deliver(posting)
-        await posting.services.cards.redraw(self.ref)
+        await posting.redraw(self.ref)
         return True
 
 
@@ -297,6 +298,31 @@ class ChannelClosedNotification(Announcement):
         return messages.notifications.channel_closed(Destination.parse(self.channel), self.code)
 
 
+class TroubleNotification(Announcement):
+    """Something keeps the bot from its work; ``tasks`` are approved by themselves meanwhile."""
+
+    kind: Literal["trouble"] = "trouble"
+    trouble: Trouble
+    tasks: DueTasks = DueTasks()
+    recurs: bool = False
+
+    def render(self) -> Message:
+        """Return the message to an admin, or to the fallback channel."""
+        return messages.troubles.began(self.trouble, self.tasks, recurs=self.recurs)
+
+
+class TroubleOverNotification(Announcement):
+    """A trouble that people were told of was over ``until`` this time."""
+
+    kind: Literal["trouble_over"] = "trouble_over"
+    trouble: Trouble
+    until: datetime
+
+    def render(self) -> Message:
+        """Return the message to an admin, or to the fallback channel."""
+        return messages.troubles.over(self.trouble, self.until)
+
+
 # Those that time makes due are planned, and so posted, in this order.
 KINDS: tuple[type[Notification], ...] = (
     ReminderNotification,
@@ -312,6 +338,8 @@ KINDS: tuple[type[Notification], ...] = (
     BacklogNotification,
     DigestNotification,
     ChannelClosedNotification,
+    TroubleNotification,
+    TroubleOverNotification,
 )
 BY_NAME = {str(kind.model_fields["kind"].default): kind for kind in KINDS}
 

@@ -95,7 +95,6 @@ async def _download(slack: SlackGateway, url: str) -> tuple[int, bytes]:
     request = client.session.get(
         url,
         headers={"Authorization": f"Bearer {client.token}"},
-        proxy=client.proxy,
         timeout=aiohttp.ClientTimeout(DOWNLOAD_TIMEOUT),
         allow_redirects=False,
     )

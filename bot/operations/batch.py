@@ -12,6 +12,7 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
+import structlog
 from dbos import DBOS, SetWorkflowID, WorkflowHandleAsync
 
 from bot.domain.batches import Batch
@@ -46,8 +47,9 @@ class Batches:
         async def decide_batch(recorded: dict[str, Any]) -> str:
             batch = Batch.model_validate(recorded)
             resumed = services.is_resumed(batch.operation)
-            async with services.tracker.run(batch.id, resumed=resumed):
-                return await BatchRunner(services, operations, batch).run()
+            with structlog.contextvars.bound_contextvars(operation=batch.id):
+                async with services.tracker.run(batch.id, resumed=resumed):
+                    return await BatchRunner(services, operations, batch).run()
 
         self._decide_batch = decide_batch
 

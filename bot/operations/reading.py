@@ -110,8 +110,10 @@ class Reader:
         client = self.services.workspaces.client(workspace)
         if scope is ReadScope.EVERYTHING:
             rows, total = await listing(client, offset, size)
+            self.services.workspaces.answered.set()
             return ListPage(rows[:size], total)
         rows, total = await listing(client, 0, MAX_LIMIT)
+        self.services.workspaces.answered.set()
         listed = {row.id: row for row in rows}
         for first in range(MAX_LIMIT, min(total, MAX_ROWS), MAX_LIMIT):
             rows, _ = await listing(client, first, MAX_LIMIT)

@@ -12,11 +12,14 @@ from dbos import DBOS, StepOptions
 
 from bot.domain.objects import Value
 from bot.domain.operations import Operation
+from bot.operations.unfinished import BrokenOff
 from bot.secmaster import Refused, SecMasterError
 from bot.services import Services
 from bot.slack.error_codes import SlackErrorKind
 from bot.slack.gateway import SlackFailed
 from bot.store import is_database_fault
+
+log = logging.getLogger(__name__)
 
 V = TypeVar("V", bound=Value)
 R = TypeVar("R")
@@ -63,7 +66,11 @@ async def _while_token_lasts(services: Services, run: Callable[[], Awaitable[R]]
     """Return what a step returns, which waits for as long as Slack refuses our token.
 
     Somebody has to mend that: the attempts that a step has would be spent by then.
+    Raises BrokenOff where another process may have this one's name, and its workflows.
     """
+    if not services.holds_name():
+        log.warning("a workflow is broken off", extra={"error": "the replica's name is not ours"})
+        raise BrokenOff
     first_run = _runs_again.set(False)
     try:
         while True:

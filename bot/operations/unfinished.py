@@ -22,7 +22,7 @@ FIRST_PAUSE = 1.0  # seconds after a workflow broke off: most faults are over by
 
 
 class BrokenOff(BaseException):
-    """The database failed in the middle of a workflow, which goes on later.
+    """The database, or this process's name in it, was lost in a workflow, which goes on later.
 
     No ``Exception``: DBOS would record it as how the step or the workflow ended.
     """
@@ -94,7 +94,7 @@ class Sweeper:
         self._idle = idle
         if unfinished:
             # On a disk that is full each would break off again, and ask SecMaster before.
-            await asyncio.to_thread(services.store.write_probe.check)
+            await asyncio.to_thread(services.store.write_probe.check, services.clock.monotonic())
             log.warning("unfinished workflows are taken up", extra={"workflows": unfinished})
             await DBOS.resume_workflows_async(unfinished)
         return unfinished

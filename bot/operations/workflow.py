@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar, assert_never
 
+import structlog
 from dbos import DBOS, SetWorkflowID, WorkflowHandleAsync
 from dbos import error as dbos_error
 
@@ -21,9 +22,12 @@ from bot.operations.step_results import (
     ended,
 )
 from bot.operations.steps import ran_before, record_step, run_side_by_side, run_step
+from bot.operations.traces import OperationTrace
 from bot.operations.transitions import WRITES, Effect, State
 from bot.services import Services
+from bot.slack.gateway import SlackFailed
 from bot.store import is_database_fault
+from bot.store.workflows import OPERATION
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +45,14 @@ class Operations:
     """
 
     def __init__(self, services: Services) -> None:
-        @DBOS.workflow(name="perform")
+        @DBOS.workflow(name=OPERATION)
         async def perform(recorded: dict[str, Any]) -> str:
             operation = Operation.model_validate(recorded)
             begun_before = not services.tracker.take_start(operation.id)
             resumed = begun_before or services.is_resumed(operation)
-            async with services.tracker.run(operation.id, resumed=resumed):
-                return await OperationRunner(services).run(operation)
+            with structlog.contextvars.bound_contextvars(operation=operation.id):
+                async with services.tracker.run(operation.id, resumed=resumed):
+                    return await OperationRunner(services).run(operation)
 
         self._perform = perform
         self._tracker = services.tracker
@@ -72,9 +77,11 @@ class OperationRunner:
 
     def __init__(self, services: Services) -> None:
         self.services = services
+        self.trace = OperationTrace(services)
 
     async def run(self, operation: Operation) -> str:
         """Carry the operation out and report it; return the state that it ended in."""
+        self.trace.begin(operation)
         state = transitions.start(operation)
         while state.effect is not Effect.END:
             try:
@@ -102,6 +109,7 @@ class OperationRunner:
                 services, "tell of trouble", still_trying, services, state.operation, state.notice
             )
         if state.pause:
+            self.trace.attempts += state.effect is not Effect.LAPSE
             with services.tracker.waiting():
                 await DBOS.sleep_async(state.pause)
 
@@ -147,27 +155,32 @@ class OperationRunner:
     async def _report(self, state: State) -> StepResult:
         """Answer, redraw and announce side by side."""
         services, operation, outcome = self.services, state.operation, state.result.outcome
-        done = StepResult(kind=ResultKind.DONE, outcome=outcome)
         if isinstance(state.result, PreflightResult) and state.result.holder:
-            holder = state.result.holder
-            await run_step(services, "tell the loser", replies.lost, services, operation, holder)
-            return done
-        thread_knows = bool(state.reported)
-        effects = [
-            partial(replies.outcome, services, operation, outcome, thread_knows),
-            partial(replies.redraw, services, operation, state.result),
-        ]
-        if operation.terms.break_glass_channel:
-            announce = replies.announce_break_glass
-            effects.append(partial(announce, services, operation, outcome))
-        await run_side_by_side(services, "report", *effects)
-        return done
+            name = "tell the loser"
+            effects = [partial(replies.lost, services, operation, state.result.holder)]
+        else:
+            name, thread_knows = "report", bool(state.reported)
+            effects = [
+                partial(replies.outcome, services, operation, outcome, thread_knows),
+                partial(replies.redraw, services, operation, state.result),
+            ]
+            if operation.terms.break_glass_channel:
+                announce = replies.announce_break_glass
+                effects.append(partial(announce, services, operation, outcome))
+        try:
+            await run_side_by_side(services, name, self.trace.tell, *effects)
+        except (RETRIES_EXHAUSTED, SlackFailed):
+            self.trace.end(operation, outcome)
+            raise
+        self.trace.end(operation, outcome)
+        return StepResult(kind=ResultKind.DONE, outcome=outcome)
 
     async def _lapse(self, state: State) -> StepResult:
         """End the approval request that the operation opened, if it still waits."""
         services, operation = self.services, state.operation
         lapsed = await record_step(services, "lapse", Outcome, preflight.lapse, services, operation)
         if request := lapsed.ended_request:
+            log.info("approval request lapsed", extra={"operation": operation.id})
             await run_side_by_side(
                 services,
                 "report the lapse",
@@ -198,6 +211,7 @@ class OperationRunner:
             end = await write.recorded_end(services, operation) if resumed else None
             # What has ended must not go on from here: its key is free, and may be another's.
             result = ended(kind, end) if end else await step(services, operation, *args)
+            self.trace.note(result)
             result = result.model_copy(update={"at": services.clock.now(), "resumed": resumed})
             following = transitions.next_state(state, result)
             if following.effect is not Effect.CONCLUDE:

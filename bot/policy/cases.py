@@ -18,12 +18,13 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.reasons import RefusalReason
 from bot.policy.config import Config, parse_toml
 from bot.policy.decide import Allowed, Decision, Refused, needs_snapshot
+from bot.policy.ids import UsergroupId, UserId
+from bot.policy.problems import NO_SUCH_FILE, problems_of, unreadable
 from bot.policy.rules import READS, Read, Section
 from bot.secmaster import Instance, Task
 from bot.secmaster.values import moment
@@ -45,7 +46,6 @@ Reason = Literal[
 ]
 ONE = {"task": "a task", "instance": "an instance"}
 ROWS: dict[str, Action | Read] = {**BY_NAME, **{read.name: read for read in READS}}
-PLAIN = {"extra_forbidden": "nothing reads this key", "missing": "is missing"}
 
 
 class CasesError(Exception):
@@ -81,7 +81,7 @@ class Person(Section):
     email: str = ""
     guest: YesNo = False
     outsider: YesNo = False
-    borrows: Ids = ()
+    borrows: tuple[UserId, ...] = ()
 
 
 class TaskFacts(Section):
@@ -135,7 +135,7 @@ def _scope(info: ValidationInfo) -> CaseScope:
 class Question(Section):
     """May this person take this action? ``workspace`` may list all names of one workspace."""
 
-    user: Id
+    user: UserId
     action: Annotated[str, AfterValidator(_check_action)]
     task: str = ""
     instance: str = ""
@@ -229,8 +229,8 @@ class Cases(Section):
     """The file: the time, the people and objects of SecMaster and Slack, and the cases."""
 
     now: Time = Field(default_factory=lambda: datetime.now(UTC))
-    usergroups: dict[str, Ids] = Field({})
-    people: dict[str, Person] = Field({})
+    usergroups: dict[UsergroupId, tuple[UserId, ...]] = Field({})
+    people: dict[UserId, Person] = Field({})
     tasks: dict[str, TaskFacts] = Field({})
     instances: dict[str, InstanceFacts] = Field({})
     cases: tuple[Case, ...] = ()
@@ -239,11 +239,11 @@ class Cases(Section):
 def load(path: Path, policy: Config) -> Cases:
     """Read the file of cases; raises CasesError with everything that is wrong with it."""
     try:
-        table = parse_toml(path.read_text(encoding="utf-8"))
+        table = parse_toml(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise CasesError(f"{path}: not there") from None
+        raise CasesError(f"{path}: {NO_SUCH_FILE}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise CasesError(f"{path}: can't be read: {error}") from None
+        raise CasesError(f"{path}: {unreadable(error)}") from None
     except ValueError as error:
         raise CasesError(f"{path}: not TOML: {error}") from None
     if not table.keys().isdisjoint({"rules", "roles"}):
@@ -255,7 +255,7 @@ def load(path: Path, policy: Config) -> Cases:
     try:
         return Cases.model_validate(table, context=scope)
     except ValidationError as error:
-        lines = (f"{path}: {_line(detail)}" for detail in error.errors())
+        lines = (f"{path}: {problem.line}" for problem in problems_of(error, table, Cases))
         raise CasesError("\n".join(lines)) from None
 
 
@@ -270,11 +270,5 @@ def parse_question(fields: dict[str, Any], cases: Cases, policy: Config) -> Ques
     try:
         return Question.model_validate(fields, context=scope)
     except ValidationError as error:
-        raise CasesError("\n".join(map(_line, error.errors()))) from None
-
-
-def _line(error: ErrorDetails) -> str:
-    """Return one line that says what is wrong, and where."""
-    key = ".".join(str(part + 1) if isinstance(part, int) else part for part in error["loc"])
-    message = PLAIN.get(error["type"], error["msg"]).removeprefix("Value error, ")
-    return f"{key}: {message}".removeprefix(": ")
+        lines = (problem.line for problem in problems_of(error, {}, Question))
+        raise CasesError("\n".join(lines)) from None

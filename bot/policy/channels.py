@@ -6,19 +6,13 @@ Knows no Slack: whether a channel is shared with another organisation is asked i
 from typing import assert_never
 
 from bot.domain.slack import Destination, DestinationKind
+from bot.policy import references
 from bot.policy.config import Config
 
 
 def named_channels(config: Config) -> frozenset[str]:
     """Return every channel that the policy names: only there cards and answers are posted."""
-    named = {
-        *(route.channel for route in config.routes),
-        *(digest.channel for digest in config.digests),
-        config.watch.fallback,
-        config.break_glass.channel,
-        *config.channels.allow,
-    }
-    return frozenset(named - {""})
+    return frozenset(reference.id for reference in references.channels(config))
 
 
 def may_show_objects(config: Config, destination: Destination) -> bool:

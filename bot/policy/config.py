@@ -9,6 +9,7 @@ import hashlib
 import re
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Annotated, Any, Self
 from pydantic import (
     AfterValidator,
     Field,
+    PrivateAttr,
     ValidationError,
     model_validator,
 )
@@ -24,22 +26,27 @@ from pydantic import (
 from bot.domain.actions import Action
 from bot.domain.objects import ObjectKind, visible
 from bot.domain.operations import AttributionRule
+from bot.policy.ids import ChannelId, UsergroupId, UserId
 from bot.policy.patterns import normalize
-from bot.policy.routes import (
-    Brake,
-    ChannelId,
-    DigestSchedule,
-    Route,
-    UsergroupId,
-    UserId,
-    check_consistency,
-    distinct,
+from bot.policy.problems import (
+    NO_SUCH_FILE,
+    Location,
+    Problem,
+    place,
+    problems_of,
+    suggestion,
+    unreadable,
 )
+from bot.policy.routes import Brake, DigestSchedule, Route, check_consistency, distinct
 from bot.policy.rules import READS, Duration, Read, Role, Rule, Section, covers, non_empty
 
 
 class ConfigError(Exception):
     """The policy file is wrong; the text has one line for each problem."""
+
+    def __init__(self, source: str | Path, *problems: Problem) -> None:
+        super().__init__("\n".join(f"{source}: {problem.line}" for problem in problems))
+        self.problems = problems
 
 
 def _check_command(text: str) -> str:
@@ -153,7 +160,7 @@ class Identities(Section):
     the name alice.
     """
 
-    users: dict[str, PersonName] = Field({})
+    users: dict[UserId, PersonName] = Field({})
     email_domain: Domain | None = None
 
     @model_validator(mode="after")
@@ -212,6 +219,7 @@ class Config(Section):
     attribution: Attribution = Attribution()
     commands: Commands = Commands()
     watch: WatchConfig = WatchConfig()
+    _text: str = PrivateAttr("")
 
     @model_validator(mode="after")
     def has_what_it_needs(self) -> Self:
@@ -241,25 +249,38 @@ class Config(Section):
         return {name: role for name, role in self.roles.items() if name in names}
 
     @property
+    def text(self) -> str:
+        """The text that this policy was read from; "" where there was no file."""
+        return self._text
+
+    def read_from(self, text: str) -> Self:
+        """Return this policy with the text that it was read from."""
+        self._text = text
+        return self
+
+    @property
     def fingerprint(self) -> str:
         """Twelve characters that name this policy in records; another policy has others."""
         return hashlib.sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()[:12]
 
 
 class PolicyHolder:
-    """The policy in force; a file that can't be used leaves the previous one in force."""
+    """The policy in force, with the ``number`` of its record; 0 while it has none."""
 
     def __init__(self, config: Config, path: Path) -> None:
         self.current = config
+        self.number = 0
         self._path = path
 
-    def reload(self) -> Config:
-        """Read the file again and return the previous policy; raises ConfigError."""
-        previous = self.current
+    def read(self) -> Config:
+        """Return what the file says now, which is not in force by that; raises ConfigError."""
         if not self._path.exists():
-            raise ConfigError(f"{self._path}: not there")
-        self.current = load(self._path)
-        return previous
+            raise ConfigError(self._path, Problem(NO_SUCH_FILE))
+        return load(self._path)
+
+    def put_in_force(self, config: Config, number: int) -> None:
+        """Put a policy in force in this process."""
+        self.current, self.number = config, number
 
 
 def parse(text: str, source: str = "secmaster-bot.toml") -> Config:
@@ -270,18 +291,15 @@ def parse(text: str, source: str = "secmaster-bot.toml") -> Config:
     try:
         table = parse_toml(text)
     except ValueError as error:
-        raise ConfigError(f"{source}: not TOML: {error}") from None
-    problems = _undefined_roles(table)
+        raise ConfigError(source, Problem(f"not TOML: {error}")) from None
+    problems = list(_undefined_roles(table))
     try:
         config = Config.model_validate(table)
     except ValidationError as error:
-        for detail in error.errors():
-            key = ".".join(str(p + 1) if isinstance(p, int) else p for p in detail["loc"])
-            line = f"{key}: {detail['msg']}"
-            problems.append(line.removeprefix(": ").replace("Value error, ", ""))
+        problems += problems_of(error, table, Config)
     if problems:
-        raise ConfigError("\n".join(f"{source}: {line}" for line in problems))
-    return config
+        raise ConfigError(source, *problems)
+    return config.read_from(text)
 
 
 def parse_toml(text: str) -> dict[str, Any]:
@@ -292,39 +310,43 @@ def parse_toml(text: str) -> dict[str, Any]:
         raise ValueError("nested too deeply to be read") from None
 
 
-def _undefined_roles(table: dict[str, Any]) -> list[str]:
-    """Return one line for each role that is used and not defined.
+def _undefined_roles(table: dict[str, Any]) -> Iterator[Problem]:
+    """Yield a problem for each role that is used and not defined.
 
     From the raw file: a wrong key elsewhere must not hide them.
     """
     roles, rules, rights = table.get("roles", {}), table.get("rules", []), table.get("rights", {})
     if not isinstance(roles, dict):
-        return []
-    uses = [
-        (f"rules.{number}.{key}", rule.get(key))
-        for number, rule in enumerate(rules if isinstance(rules, list) else [], 1)
+        return
+    uses: list[tuple[Location, object]] = [
+        (("rules", number, key), rule.get(key))
+        for number, rule in enumerate(rules if isinstance(rules, list) else [])
         for key in ("roles", "break_glass")
         if isinstance(rule, dict)
     ]
     uses += [
-        (f"rights.{right}", names)
+        (("rights", right), names)
         for right, names in (rights.items() if isinstance(rights, dict) else ())
     ]
-    return [
-        f"{key}: {role!r} is not defined under [roles]"
-        for key, names in uses
-        if isinstance(names, list)
-        for role in names
-        if isinstance(role, str) and role not in roles
-    ]
+    for location, names in uses:
+        for role in names if isinstance(names, list) else ():
+            if isinstance(role, str) and role not in roles:
+                sentence = f"{role!r} is not defined under [roles]{suggestion(role, roles)}"
+                yield Problem(f"{place(location, table)}: {sentence}")
 
 
-def load(path: Path) -> Config:
-    """Read the policy file; a missing file allows nothing to anybody. Raises ConfigError."""
+def load(path: Path, *, required: bool = False) -> Config:
+    """Read the policy file; raises ConfigError.
+
+    A file that is not there allows nothing to anybody, unless it is ``required``.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        # Windows' editors put a mark of three bytes before the text, which means nothing.
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
+        if required:
+            raise ConfigError(path, Problem(NO_SUCH_FILE)) from None
         return Config()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: can't be read: {error}") from None
+        raise ConfigError(path, Problem(unreadable(error))) from None
     return parse(text, str(path))

@@ -5,7 +5,7 @@ Knows no person's rights, no Slack client and no clock.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import Annotated, Self
@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from bot.domain.actions import WAITING
-from bot.domain.slack import Destination, DestinationKind
+from bot.domain.slack import Destination
 from bot.domain.snapshots import Snapshot
+from bot.policy.ids import ChannelId, MentionId, UsergroupId, UserId
 from bot.policy.rules import (
     Conditions,
     Duration,
@@ -32,18 +33,6 @@ from bot.secmaster import InstanceStatus, Task
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
-
-
-def _slack_id(noun: str, example: str, *kinds: DestinationKind) -> Callable[[str], str]:
-    """Return a check that a text is an id of Slack for one of these kinds of destinations."""
-
-    def check(text: str) -> str:
-        is_id = re.fullmatch(r"[A-Z][A-Z0-9]{2,}", text)
-        if not is_id or Destination.parse(text).kind not in kinds:
-            raise ValueError(f"{text!r} is no {noun}, such as {example}")
-        return text
-
-    return check
 
 
 def _parse_time_of_day(text: object) -> time:
@@ -78,15 +67,6 @@ def _longest_first(durations: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     return tuple(sorted(durations, reverse=True))
 
 
-PERSON, USERGROUP = DestinationKind.PERSON, DestinationKind.USERGROUP
-CHECK_CHANNEL = _slack_id("channel's id", "C0123ABCD", DestinationKind.CHANNEL)
-CHECK_USER = _slack_id("person's id", "U0123ABCD", PERSON)
-CHECK_USERGROUP = _slack_id("user group's id", "S0123ABCD", USERGROUP)
-CHECK_MENTION = _slack_id("person's or user group's id", "U0123ABCD", PERSON, USERGROUP)
-ChannelId = Annotated[str, AfterValidator(CHECK_CHANNEL)]
-UserId = Annotated[str, AfterValidator(CHECK_USER)]
-UsergroupId = Annotated[str, AfterValidator(CHECK_USERGROUP)]
-MentionId = Annotated[str, AfterValidator(CHECK_MENTION)]
 TimeOfDay = Annotated[time, BeforeValidator(_parse_time_of_day)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
 

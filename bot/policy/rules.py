@@ -16,7 +16,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -26,7 +25,9 @@ from bot.domain.actions import BY_NAME, TABLE, Action
 from bot.domain.objects import OBJECT_KINDS, ObjectKind
 from bot.domain.snapshots import Snapshot
 from bot.policy import patterns
+from bot.policy.ids import UsergroupId, UserId
 from bot.policy.patterns import normalize
+from bot.policy.problems import ENTRY_NAME
 from bot.secmaster import BusinessType, Task
 
 T = TypeVar("T")
@@ -108,6 +109,12 @@ def _check_action(text: str) -> str:
     return text
 
 
+def _check_rule_name(text: str) -> str:
+    if not ENTRY_NAME.fullmatch(text):
+        raise ValueError(f"{text!r} is no name: up to 40 letters, digits, spaces and . : / - _")
+    return text
+
+
 def non_empty(entries: tuple[T, ...]) -> tuple[T, ...]:
     """Return the entries; raises ValueError if there are none."""
     if not entries:
@@ -129,15 +136,15 @@ def parse_duration(text: object) -> timedelta:
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Pattern = Annotated[str, AfterValidator(_check_pattern)]
 ActionName = Annotated[str, AfterValidator(_check_action)]
-RuleName = Annotated[str, StringConstraints(pattern=r"^[\w .:/-]{0,40}$")]
+RuleName = Annotated[str, AfterValidator(_check_rule_name)]
 Names = Annotated[tuple[str, ...], AfterValidator(non_empty)]
 
 
 class Role(Section):
     """Who has a role: people, and the members of user groups, by their Slack ids."""
 
-    users: tuple[str, ...] = ()
-    usergroups: tuple[str, ...] = ()
+    users: tuple[UserId, ...] = ()
+    usergroups: tuple[UsergroupId, ...] = ()
 
 
 class Conditions(Section):

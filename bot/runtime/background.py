@@ -16,14 +16,24 @@ class BackgroundTasks:
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
 
-    def start(self, work: Coroutine[Any, Any, None], on_error: ErrorHandler) -> None:
-        """Run a coroutine in the background; ``on_error`` is awaited with what it raises."""
+    def start(
+        self,
+        work: Coroutine[Any, Any, None],
+        on_error: ErrorHandler,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run a coroutine in the background; ``on_error`` is awaited with what it raises.
+
+        ``on_end`` is called at the end, however it came about.
+        """
 
         async def run() -> None:
             try:
                 await work
             except Exception as error:  # noqa: BLE001 - the handler is where every error goes
                 await on_error(error)
+            finally:
+                on_end()
 
         task = asyncio.create_task(run())
         self._running.add(task)

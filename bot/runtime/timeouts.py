@@ -43,30 +43,69 @@ class SocketTimeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseTimeouts:
+    """How long Postgres may take, and how long a lock in it outlives silence; all in seconds.
+
+    Opening a connection may take ``connect``, one address at least 2; a statement or a commit
+    ``statement``, and one of a migration ``migration``. The server gives a statement up a tenth
+    earlier, and a transaction in which nothing is said after ``statement``.
+
+    The holder of a lock confirms it every ``confirm``, each time within ``confirm_within``. It
+    counts the lock as lost after a confirmation that failed, or ``held`` after it sent the last
+    good one. The server ends a silent session, and frees its lock, no sooner than ``session``
+    after it got that one: confirm + confirm_within <= held < session, so that whoever takes the
+    lock is alone with it. What lies between the two is for what has begun by then, and for clocks
+    that run differently. A start waits up to ``take_over``, which is more than ``session``, for
+    the session of a predecessor to end.
+    """
+
+    connect: int = 5
+    statement: float = 10
+    migration: float = 3600
+    confirm: float = 5
+    confirm_within: float = 5
+    held: float = 20
+    session: float = 30
+    take_over: float = 40
+
+
+@dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long operations, reads and posts may take; all in seconds.
 
     ``retry`` is recorded with each operation: one that is under way keeps it. ``socket`` is for
-    Socket Mode.
+    Socket Mode, ``database`` for Postgres.
     ``render_interval`` is the least time between two renderings of one object's cards,
     ``post_interval`` that between two messages that the bot posts into a channel by itself: Slack
     takes one a second, and people's come first. Posting one of those may take ``post``, waiting
     for Slack's limit included; what another process is posting is taken over after ``takeover``,
     which is longer. Each call before an acknowledgement may take ``before_ack``, for Slack waits
     three seconds and recording needs some of them; calls that are only nice to have may take
-    ``optional``. Slack has its answer within ``answer``, or is told that there was none in time.
+    ``optional``. Reading an object for what the bot posts by itself may take ``read``. Slack has
+    its answer within ``answer``, or is told that there was none in time.
     Each list of SecMaster is read to its end at least every ``full_scan``, whatever its count says.
-    What a fault of the database left unfinished is looked for every ``sweep``.
+    What a fault of the database left unfinished is looked for every ``sweep``, and whether another
+    replica has put a policy in force every ``follow_policy``.
+    People are told of what keeps the bot from its work when that has lasted for ``trouble``, and
+    that it is over when it has been well for ``recovered``; for ``recurring`` where it came again
+    within that time after its end. Troubles are looked for every ``trouble_check``.
     """
 
     retry: RetrySchedule = RetrySchedule()
     socket: SocketTimeouts = SocketTimeouts()
+    database: DatabaseTimeouts = DatabaseTimeouts()
     render_interval: float = 1
     post_interval: float = 1.2
     post: float = 15
     takeover: float = 20
     before_ack: float = 0.8
     optional: float = 0.5
+    read: float = 5
     full_scan: float = 600
     answer: float = 2.6
     sweep: float = 10
+    follow_policy: float = 3
+    trouble: float = 180
+    recovered: float = 300
+    recurring: float = 3600
+    trouble_check: float = 10

@@ -5,7 +5,8 @@ know Slack, settings, databases or who is allowed what, and it never sends a req
 ``error.write_effect`` tells whether a write that failed may have taken effect all the same.
 """
 
-from bot.secmaster.auth import IamAuth, SigningAuth, TokenAuth
+from bot.secmaster.agency import AgencyAuth
+from bot.secmaster.auth import Auth, IamAuth, SigningAuth, TokenAuth
 from bot.secmaster.client import SecMaster
 from bot.secmaster.connection import LIMITS, TIMEOUT, open_http
 from bot.secmaster.errors import (
@@ -22,6 +23,7 @@ from bot.secmaster.errors import (
     Unreadable,
     WriteEffect,
 )
+from bot.secmaster.measured import Endpoint, RequestOutcome
 from bot.secmaster.models import (
     Attachment,
     BusinessType,
@@ -46,12 +48,15 @@ from bot.secmaster.models import (
 __all__ = [
     "LIMITS",
     "TIMEOUT",
+    "AgencyAuth",
     "AnswerLost",
     "Attachment",
+    "Auth",
     "BusinessType",
     "CommandType",
     "Conflict",
     "DueHandle",
+    "Endpoint",
     "Forbidden",
     "IamAuth",
     "Instance",
@@ -65,6 +70,7 @@ __all__ = [
     "QueryType",
     "Receipt",
     "Refused",
+    "RequestOutcome",
     "SecMaster",
     "SecMasterError",
     "SigningAuth",

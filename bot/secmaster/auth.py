@@ -1,33 +1,49 @@
-"""Authenticate requests in one of three ways, each an ``httpx.Auth``: keys, token, password.
+"""Authenticate requests, each way an ``httpx.Auth``: keys, token, password, agency.
 
-Knows how credentials become headers, and how IAM gives a token for a password. None of it is
-ever shown: these objects keep the default ``repr``, which has no values in it.
+Knows how credentials become headers, how they are renewed, and how IAM gives a token for a
+password. None of it is ever shown: these objects keep the default ``repr``, which has no values
+in it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
+from typing import Protocol
 
 import httpx
 
+from bot.network import STRAIGHT, Route
 from bot.secmaster import signing
 from bot.secmaster.errors import SecMasterError
 from bot.secmaster.replies import IAM, Reply, broken, read
 from bot.secmaster.values import moment
 from bot.secmaster.wire import JSON, base_url, json_body
 
+log = logging.getLogger(__name__)
+
 Clock = Callable[[], datetime]
 
 now: Clock = partial(datetime.now, UTC)
 
 # Whatever a proxy on the way may add or rewrite is left out.
-SIGNED = ("content-type", "host", "x-sdk-content-sha256", "x-sdk-date", "x-security-token")
+SIGNED = (
+    "content-type",
+    "host",
+    "x-project-id",
+    "x-sdk-content-sha256",
+    "x-sdk-date",
+    "x-security-token",
+)
 
-# Longer than any request takes, so that a token does not expire on its way.
+# Longer than any request takes, so that a credential does not expire on its way.
 RENEW_AHEAD = timedelta(minutes=5)
+# Between two attempts while the credential is still good: a source that is down would otherwise
+# keep every request waiting, and one that has no newer credential yet be asked for each.
+RENEWAL_INTERVAL = timedelta(seconds=30)
 
 
 def _check_credential(name: str, value: str) -> str:
@@ -38,36 +54,55 @@ def _check_credential(name: str, value: str) -> str:
     return value
 
 
-class SigningAuth(httpx.Auth):
-    """Sign each request with an access key (AK) and its secret (SK).
+class Auth(httpx.Auth):
+    """A way to sign in; ``ends_at`` is when it ends for good, None where that is unknown or never.
 
-    ``security_token`` comes with temporary keys. The gateway refuses a clock 15 minutes off.
+    What is renewed before its end, such as a token for a password, does not end.
+    """
+
+    ends_at: datetime | None = None
+
+
+class SigningAuth(Auth):
+    """Sign each request for a project with an access key (AK) and its secret (SK).
+
+    Without the project's id the gateway takes the key's default project, and refuses what is in
+    another. ``security_token`` comes with temporary keys. The gateway refuses a clock 15 minutes
+    off.
     """
 
     requires_request_body = True
 
-    def __init__(self, ak: str, sk: str, security_token: str = "", clock: Clock = now) -> None:
+    def __init__(
+        self, ak: str, sk: str, security_token: str = "", *, project_id: str, clock: Clock = now
+    ) -> None:
         self._ak = _check_credential("the access key", ak)
         self._sk = _check_credential("the secret key", sk)
         self._token = security_token and _check_credential("the security token", security_token)
+        self._project_id = _check_credential("the project's id", project_id)
         self._clock = clock
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
         self._sign(request)
         yield request
 
-    async def async_auth_flow(
-        self, request: httpx.Request
-    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        # Instead of the inherited flow, which would read an upload into memory for nothing.
+    async def sign(self, request: httpx.Request) -> None:
+        """Sign a request that is to be sent as it is then."""
+        # Not in the inherited flow, which would read an upload into memory for nothing.
         if _signs_body(request):
             await request.aread()
         self._sign(request)
+
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        await self.sign(request)
         yield request
 
     def _sign(self, request: httpx.Request) -> None:
         headers = request.headers
         headers["X-Sdk-Date"] = f"{self._clock().astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        headers["X-Project-Id"] = self._project_id
         if self._token:
             headers["X-Security-Token"] = self._token
         payload = signing.UNSIGNED
@@ -86,7 +121,7 @@ def _signs_body(request: httpx.Request) -> bool:
     return content_type.partition(";")[0].strip().lower() == "application/json"
 
 
-class TokenAuth(httpx.Auth):
+class TokenAuth(Auth):
     """Send a token that someone else got from IAM; for trials, since it ends within a day."""
 
     def __init__(self, token: str) -> None:
@@ -97,21 +132,98 @@ class TokenAuth(httpx.Auth):
         yield request
 
 
+class Credential(Protocol):
+    """What a request is signed in with; two that are the same in every part are equal."""
+
+    @property
+    def expires(self) -> datetime | None:
+        """When it ends; None where it does not say, and then it is used until it is refused."""
+
+    async def sign(self, request: httpx.Request) -> None:
+        """Put it on a request, in the place of another one."""
+
+
+class RenewingAuth(Auth):
+    """Ask a source for a credential, share it, and renew it in time and when it is refused.
+
+    Trouble with the source comes out as SecMasterError, ``unsent``, unless the credential before
+    is still good.
+    """
+
+    def __init__(self, source: Callable[[], Awaitable[Credential]], clock: Clock) -> None:
+        self._source = source
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._credential: Credential | None = None
+        self._failure: SecMasterError | None = None
+        self._next_attempt = datetime.min.replace(tzinfo=UTC)
+
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        credential = await self._valid()
+        await credential.sign(request)
+        response = yield request
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            await response.aread()  # gives its connection back before the source is asked
+            renewed = await self._renewed(credential)
+            # A 401 says that the request was turned away, so nothing has happened yet and
+            # sending it again is safe, a write included. Once: a second 401 is about rights.
+            if renewed != credential:
+                await renewed.sign(request)
+                yield request
+
+    async def _valid(self) -> Credential:
+        credential, now = self._credential, self._clock()
+        if credential is None:
+            return await self._renewed(None)
+        expires = credential.expires
+        if expires is None or expires - now >= RENEW_AHEAD:
+            return credential
+        if expires <= now:
+            return await self._renewed(credential)
+        if now < self._next_attempt:
+            return credential
+        try:
+            return await self._renewed(credential)
+        except SecMasterError as error:
+            problem = {"problem": error.message, "until": expires.isoformat()}
+            log.warning("a credential is not renewed, and used until its end", extra=problem)
+            return credential
+
+    async def _renewed(self, stale: Credential | None) -> Credential:
+        """Replace a stale credential; callers who wait together share one call and its outcome."""
+        failure = self._failure
+        async with self._lock:
+            if self._credential is not None and self._credential is not stale:
+                return self._credential
+            if self._failure is not None and self._failure is not failure:
+                # Otherwise each would wait for a dead source in turn, minutes for the last one.
+                raise self._failure.with_traceback(None)
+            self._next_attempt = self._clock() + RENEWAL_INTERVAL
+            try:
+                self._credential = await self._source()
+            except SecMasterError as error:
+                self._failure = error
+                raise
+            return self._credential
+
+
 @dataclass(frozen=True, repr=False)
 class _Token:
     value: str
     expires: datetime | None
 
-    def set_on(self, request: httpx.Request) -> httpx.Request:
+    async def sign(self, request: httpx.Request) -> None:
         request.headers["X-Auth-Token"] = self.value
-        return request
 
 
-class IamAuth(httpx.Auth):
+class IamAuth(RenewingAuth):
     """Get a token from IAM for a user's password, share it, and renew it in time.
 
-    ``http`` is only used to ask IAM, and stays the caller's to close. Trouble with IAM comes
-    out as the same errors, named IAM and ``unsent``.
+    ``http`` is only used to ask IAM, by ``route``, and stays the caller's to close. Trouble with
+    IAM comes out as the same errors, named IAM and ``unsent``. ``ends_at`` is the password's end,
+    which IAM tells with a token.
 
     https://support.huaweicloud.com/api-iam/iam_30_0001.html
     """
@@ -125,54 +237,17 @@ class IamAuth(httpx.Auth):
         project_id: str,
         *,
         http: httpx.AsyncClient,
+        route: Route = STRAIGHT,
         clock: Clock = now,
     ) -> None:
         if not all((username, password, domain, project_id)):
             raise ValueError("IAM needs a user name, a password, a domain and a project id")
+        super().__init__(self._request_token, clock)
         self._url = f"{base_url(endpoint)}/v3/auth/tokens"
+        self._peer = IAM.at(self._url, route)
         self._password = password
         self._body = json_body(_token_request(username, password, domain, project_id))
         self._http = http
-        self._clock = clock
-        self._lock = asyncio.Lock()
-        self._token: _Token | None = None
-        self._failure: SecMasterError | None = None
-
-    async def async_auth_flow(
-        self, request: httpx.Request
-    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        token = await self._valid_token()
-        response = yield token.set_on(request)
-        if response.status_code == HTTPStatus.UNAUTHORIZED:
-            await response.aread()  # gives its connection back before IAM is asked
-            token = await self._renewed(token)
-            # A 401 says that the request was turned away, so nothing has happened yet and
-            # sending it again is safe, a write included. Once: a second 401 is about rights.
-            yield token.set_on(request)
-
-    async def _valid_token(self) -> _Token:
-        token = self._token
-        if token is None:
-            return await self._renewed(token)
-        # One that does not say when it ends is used until it is refused.
-        ends_soon = token.expires is not None and token.expires - self._clock() < RENEW_AHEAD
-        return await self._renewed(token) if ends_soon else token
-
-    async def _renewed(self, stale: _Token | None) -> _Token:
-        """Replace a stale token; callers who wait together share one call and its outcome."""
-        failure = self._failure
-        async with self._lock:
-            if self._token is not None and self._token is not stale:
-                return self._token
-            if self._failure is not None and self._failure is not failure:
-                # Otherwise each would wait for a dead IAM in turn, minutes for the last one.
-                raise self._failure.with_traceback(None)
-            try:
-                self._token = await self._request_token()
-            except SecMasterError as error:
-                self._failure = error
-                raise
-            return self._token
 
     async def _request_token(self) -> _Token:
         """Ask IAM for a token; raises SecMasterError."""
@@ -186,8 +261,12 @@ class IamAuth(httpx.Auth):
                 follow_redirects=False,
             )
         except (httpx.RequestError, httpx.InvalidURL) as error:
-            raise broken(error, IAM) from error
-        return _read_token(response, read(response, IAM, secrets=(self._password,)))
+            raise broken(error, self._peer) from error
+        reply = read(response, self._peer, secrets=(self._password,))
+        token = _read_token(response, reply)
+        user = reply.object("token").get("user")
+        self.ends_at = moment(user.get("password_expires_at")) if isinstance(user, dict) else None
+        return token
 
 
 def _token_request(username: str, password: str, domain: str, project_id: str) -> dict[str, object]:

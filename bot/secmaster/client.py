@@ -9,13 +9,17 @@ https://support.huaweicloud.com/api-secmaster/
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from copy import copy
 from datetime import datetime
 from typing import Any, Self
 
 import httpx
 
-from bot.secmaster.connection import AT_ONCE, PATIENCE, TIMEOUT, WHOLE, open_http
+from bot.network import STRAIGHT, Route, ends_at
+from bot.secmaster.auth import Auth
+from bot.secmaster.connection import AT_ONCE, PATIENCE, TIMEOUT, WHOLE, TunnelWatch, open_http
 from bot.secmaster.errors import AnswerLost, Unreachable
+from bot.secmaster.measured import Endpoint, OnRequest, ignore, measured
 from bot.secmaster.models import (
     Attachment,
     CommandType,
@@ -27,7 +31,7 @@ from bot.secmaster.models import (
     TaskAction,
     TaskPage,
 )
-from bot.secmaster.replies import Reply, broken, read
+from bot.secmaster.replies import SECMASTER, Reply, broken, read
 from bot.secmaster.values import stamp
 from bot.secmaster.wire import JSON, base_url, json_body, query, segment
 
@@ -46,7 +50,10 @@ class SecMaster:
 
     ``endpoint`` is ``https://secmaster.{region}.myhuaweicloud.com``. Ids are one path segment
     whatever they contain; an empty one is a ``ValueError`` before anything is sent. ``http`` is
-    closed with it, and is one from ``open_http`` by default.
+    closed with it, and is one from ``open_http`` by default. ``auth`` may be exchanged at any time:
+    a request keeps the one that it began with. ``on_request`` is told how each request ended.
+
+    ``certificate_ends_at`` is when the certificate expires that the server showed last.
     """
 
     def __init__(  # noqa: PLR0913 - the workspace's address, its credential, and how it is asked
@@ -55,14 +62,19 @@ class SecMaster:
         endpoint: str,
         project_id: str,
         workspace_id: str,
-        auth: httpx.Auth,
+        auth: Auth,
         timeout: httpx.Timeout = TIMEOUT,
         http: httpx.AsyncClient | None = None,
+        on_request: OnRequest = ignore,
+        route: Route = STRAIGHT,
     ) -> None:
         workspace = f"/v1/{segment(project_id)}/workspaces/{segment(workspace_id)}/soc"
         self._base = base_url(endpoint) + workspace
-        self._auth = auth
-        self._http = http or open_http(timeout)
+        self.on_request = on_request
+        self.auth = auth
+        self._http = http or open_http(timeout, route)
+        self._peer = SECMASTER.at(self._base, route)
+        self.certificate_ends_at: datetime | None = None
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def aclose(self) -> None:
@@ -75,11 +87,19 @@ class SecMaster:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
+    def with_auth(self, auth: Auth) -> "SecMaster":
+        """Return a client of the same workspace, over the same connections, that signs in so."""
+        other = copy(self)
+        other.auth = auth
+        return other
+
+    @measured(Endpoint.SHOW_TASK)
     async def show_task(self, task_id: str) -> Task:
         """https://support.huaweicloud.com/api-secmaster/ShowTask.html."""
         reply = await self._get(f"/tasks/{segment(task_id)}")
         return Task.model_validate(reply.object("data"))
 
+    @measured(Endpoint.LIST_TASKS)
     async def list_tasks(  # noqa: PLR0913 - the endpoint's own parameters, each by name
         self,
         *,
@@ -116,6 +136,7 @@ class SecMaster:
         reply = await self._get("/tasks", params)
         return TaskPage.of(*reply.rows("data", "total"))
 
+    @measured(Endpoint.UPDATE_TASK)
     async def update_task(
         self,
         task_id: str,
@@ -133,6 +154,7 @@ class SecMaster:
         _check(action, fields)
         return await self._put(f"/tasks/{segment(task_id)}", {"action": action, **fields})
 
+    @measured(Endpoint.SHOW_INSTANCE)
     async def show_workflow_instance(
         self, instance_id: str, *, show_topology: bool = True
     ) -> Instance:
@@ -144,6 +166,7 @@ class SecMaster:
             raise reply.unreadable("without a workflow instance")
         return Instance.model_validate(reply.body)
 
+    @measured(Endpoint.LIST_INSTANCES)
     async def list_workflow_instances(  # noqa: PLR0913 - the endpoint's own parameters, by name
         self,
         *,
@@ -187,6 +210,7 @@ class SecMaster:
         reply = await self._get("/workflows/instances", params)
         return InstancePage.of(*reply.rows("instances", "count"))
 
+    @measured(Endpoint.UPDATE_INSTANCE)
     async def update_workflow_instance(
         self,
         instance_id: str,
@@ -205,6 +229,7 @@ class SecMaster:
         path = f"/workflows/instances/{segment(instance_id)}"
         return await self._put(path, {"command_type": command_type, **fields})
 
+    @measured(Endpoint.UPLOAD_ATTACHMENT)
     async def upload_attachment(self, file_name: str, content: bytes) -> Attachment:
         """https://support.huaweicloud.com/api-secmaster/UploadAttachment.html."""
         if not file_name:
@@ -220,11 +245,13 @@ class SecMaster:
             raise reply.unreadable("without the attachment's id")
         return attachment
 
+    @measured(Endpoint.SHOW_ATTACHMENT)
     async def show_attachment(self, attachment_id: str) -> Attachment:
         """https://support.huaweicloud.com/api-secmaster/ShowAttachment.html."""
         reply = await self._get(f"/attachment/{segment(attachment_id)}")
         return Attachment.model_validate(reply.object("data"))
 
+    @measured(Endpoint.DOWNLOAD_ATTACHMENT)
     async def download_attachment(self, attachment_id: str) -> str:
         """https://support.huaweicloud.com/api-secmaster/DownloadAttachment.html.
 
@@ -266,14 +293,27 @@ class SecMaster:
     async def _request(self, method: str, path: str, **body: Any) -> Reply:
         """Send one request, once: the only place of the client that touches the network."""
         url = self._base + path
+        tunnel = TunnelWatch()
+        body["extensions"] = {"trace": tunnel}
         try:
             async with self._connection_slot(), asyncio.timeout(WHOLE):
-                response = await self._http.request(method, url, auth=self._auth, **body)
+                response = await self._http.request(method, url, auth=self.auth, **body)
         except (httpx.RequestError, httpx.InvalidURL) as error:
-            raise broken(error) from error
+            raise broken(error, self._peer, may_be_sent=not tunnel.is_waiting) from error
         except TimeoutError as error:
+            if tunnel.is_waiting:
+                raise broken(error, self._peer, may_be_sent=False) from error
             raise AnswerLost(f"no whole answer within {WHOLE} s") from error
-        return read(response)
+        if certificate := _certificate(response):
+            self.certificate_ends_at = ends_at(certificate)
+        return read(response, self._peer)
+
+
+def _certificate(response: httpx.Response) -> Mapping[str, Any]:
+    """Return the certificate of the server that answered, empty without TLS."""
+    stream = response.extensions.get("network_stream")
+    tls = stream.get_extra_info("ssl_object") if stream else None
+    return (tls and tls.getpeercert()) or {}
 
 
 def _check(action: str, fields: Mapping[str, str]) -> None:

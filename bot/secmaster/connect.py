@@ -1,50 +1,92 @@
 """Open SecMaster with the one way to sign in that is set."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
+from typing import assert_never
 
-import httpx
+from pydantic import SecretStr
 
-from bot.secmaster.auth import IamAuth, SigningAuth, TokenAuth
+from bot.secmaster.agency import TIMEOUT, AgencyAuth
+from bot.secmaster.auth import Auth, IamAuth, SigningAuth, TokenAuth
 from bot.secmaster.client import SecMaster
 from bot.secmaster.connection import open_http
-from bot.settings import Settings
+from bot.secmaster.errors import AnswerLost
+from bot.secmaster.measured import OnRequest, ignore
+from bot.secmaster.models import TaskPage
+from bot.settings import Settings, SignIn
+
+FIRST_READ = 6.0  # seconds: a little longer than a connection may take to come about
+
+
+async def read_first(client: SecMaster) -> TaskPage:
+    """Read one task, which needs the address, the credentials, the ids and the right to read.
+
+    Raises SecMasterError, in time.
+    """
+    try:
+        async with asyncio.timeout(FIRST_READ):
+            return await client.list_tasks(limit=1)
+    except TimeoutError as error:
+        raise AnswerLost(f"no answer within {FIRST_READ:.0f} s") from error
 
 
 async def open_secmaster(
-    settings: Settings, stack: AsyncExitStack, now: Callable[[], datetime]
+    settings: Settings,
+    stack: AsyncExitStack,
+    now: Callable[[], datetime],
+    on_request: OnRequest = ignore,
 ) -> SecMaster:
-    """Open a client for the workspace of the settings; ``stack`` closes it."""
+    """Open a client for the workspace of the settings; ``stack`` closes it.
+
+    ``on_request`` is told how each request ended.
+    """
     client = SecMaster(
         endpoint=settings.endpoint,
         project_id=settings.secmaster_project_id,
         workspace_id=settings.secmaster_workspace_id,
-        auth=await _authentication(settings, stack, now),
+        auth=await authentication(settings, stack, now),
+        route=settings.secmaster_network.route(settings.endpoint),
+        on_request=on_request,
     )
     return await stack.enter_async_context(client)
 
 
-async def _authentication(
+async def authentication(
     settings: Settings, stack: AsyncExitStack, now: Callable[[], datetime]
-) -> httpx.Auth:
-    if settings.ak and settings.sk:
-        security_token = settings.security_token
-        return SigningAuth(
-            settings.ak.get_secret_value(),
-            settings.sk.get_secret_value(),
-            security_token.get_secret_value() if security_token else "",
-            clock=now,
-        )
-    if settings.iam_password:
-        return IamAuth(
-            settings.iam,
-            settings.iam_username,
-            settings.iam_password.get_secret_value(),
-            settings.iam_domain,
-            settings.secmaster_project_id,
-            http=await stack.enter_async_context(open_http()),
-            clock=now,
-        )
-    token = settings.secmaster_auth_token
-    return TokenAuth(token.get_secret_value() if token else "")
+) -> Auth:
+    """Return the way to sign in that is set; ``stack`` closes what it asks for credentials with."""
+    project_id = settings.secmaster_project_id
+
+    def signer(ak: str, sk: str, security_token: str) -> SigningAuth:
+        return SigningAuth(ak, sk, security_token, project_id=project_id, clock=now)
+
+    match settings.sign_in:
+        case SignIn.KEYS:
+            ak, sk = _text(settings.ak), _text(settings.sk)
+            return signer(ak, sk, _text(settings.security_token))
+        case SignIn.PASSWORD:
+            route = settings.secmaster_network.route(settings.iam)
+            return IamAuth(
+                settings.iam,
+                settings.iam_username,
+                _text(settings.iam_password),
+                settings.iam_domain,
+                project_id,
+                http=await stack.enter_async_context(open_http(route=route)),
+                route=route,
+                clock=now,
+            )
+        case SignIn.AGENCY:
+            # Link-local, so never through a proxy: that would hand its own machine's keys out.
+            http = await stack.enter_async_context(open_http(TIMEOUT))
+            return AgencyAuth(settings.ecs_metadata_endpoint, signer, http=http, clock=now)
+        case SignIn.TOKEN:
+            return TokenAuth(_text(settings.secmaster_auth_token))
+        case _:
+            assert_never(settings.sign_in)
+
+
+def _text(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""

@@ -4,14 +4,15 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 
+from bot.network import STRAIGHT, ConnectionFailure, Route
 from bot.secmaster import errors
 from bot.secmaster.values import text, whole
 
@@ -51,14 +52,29 @@ E = TypeVar("E", bound=errors.SecMasterError)
 
 @dataclass(frozen=True)
 class Peer:
-    """The service that is asked; ``unsent`` if that comes before the request itself."""
+    """The service that is asked, at this host by this route.
+
+    ``unsent`` if that comes before the request itself.
+    """
 
     name: str
     unsent: bool = False
+    host: str = ""
+    route: Route = STRAIGHT
+
+    def at(self, address: str, route: Route) -> Self:
+        """Return the same service at an address."""
+        return replace(self, host=httpx.URL(address).host, route=route)
+
+    def unreachable(self, reason: str, status: int | None = None) -> errors.Unreachable:
+        """Return the error for a connection that did not come about."""
+        message = f"{self.name} can't be reached: {reason}"
+        return errors.Unreachable(message, status=status, unsent=self.unsent)
 
 
 SECMASTER = Peer("SecMaster")
 IAM = Peer("IAM", unsent=True)
+METADATA = Peer("ECS metadata", unsent=True)
 
 
 @dataclass(frozen=True)
@@ -95,9 +111,11 @@ class Reply:
 
     def error(self, kind: type[E], message: str, code: str = "") -> E:
         """Return an error of this class with what the response says of itself."""
-        name = self.peer.name
-        text = message or f"{name} answered {self.status} without saying why"
-        if self.peer is not SECMASTER and not text.startswith(name):
+        name, proxy = self.peer.name, self.peer.route.proxy
+        # One that looks into TLS answers in SecMaster's place there too.
+        source = f"{name}, or the proxy {proxy.url} before it," if proxy else name
+        text = message or f"{source} answered {self.status} without saying why"
+        if self.peer.unsent and not text.startswith(name):
             text = f"{name}: {text}"
         return kind(
             _clip(text),
@@ -108,12 +126,14 @@ class Reply:
         )
 
 
-def broken(error: Exception, peer: Peer = SECMASTER) -> errors.SecMasterError:
+def broken(
+    error: Exception, peer: Peer = SECMASTER, *, may_be_sent: bool = True
+) -> errors.SecMasterError:
     """Return the error for an exception that httpx raised instead of returning a response."""
+    if isinstance(error, NOTHING_SENT) or not may_be_sent:
+        return peer.unreachable(peer.route.explain(error, peer.host))
     # httpx's own messages stay out: some quote the header that they can't send.
     kind = type(error).__name__
-    if isinstance(error, NOTHING_SENT):
-        return errors.Unreachable(f"{peer.name} could not be reached ({kind})", unsent=peer.unsent)
     return errors.AnswerLost(f"{peer.name}'s answer was lost ({kind})", unsent=peer.unsent)
 
 
@@ -170,6 +190,12 @@ def retry_after(header: str, now: datetime) -> float | None:
 def _failure(
     response: httpx.Response, reply: Reply, code: str, message: str
 ) -> errors.SecMasterError:
+    if (
+        reply.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+    ):  # a proxy's, which sends nothing on
+        peer = reply.peer
+        reason = peer.route.sentence(ConnectionFailure.PROXY_PASSWORD, peer.host)
+        return peer.unreachable(reason, reply.status)
     if response.is_server_error or reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         error = reply.error(errors.Unavailable, message, code)
         error.retry_after = retry_after(response.headers.get("Retry-After", ""), datetime.now(UTC))

@@ -7,6 +7,7 @@ Bolt makes clients of its own for its listeners, which call nothing.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.runtime.clock import Clock
+from bot.runtime.outage import Outage
 from bot.slack.error_codes import (
     OF_A_WORKSPACE,
     WORKSPACE_CLOSED,
@@ -24,9 +26,11 @@ from bot.slack.error_codes import (
     is_known,
     kind_of,
 )
+from bot.slack.measured import CallOutcome, OnCall, SlackMethod, ignore
 
 log = logging.getLogger(__name__)
 
+MAX_RETRY_AFTER = 60.0  # seconds: for longer nobody waits, whatever Retry-After says
 CHECK_INTERVAL = 60.0  # seconds between two questions whether a refused token is taken again
 CHECK_METHOD = "auth.test"
 # Seconds for which its answer holds for whoever is refused by a workspace, and asks the same.
@@ -41,7 +45,9 @@ ADVICE = {
     "team_access_not_granted": "have the organisation add the app to the workspace again",
     "team_added_to_org": "wait until the workspace has moved into its organisation",
 }
-ADVICE_DEFAULT = "reinstall the app, set SLACK_BOT_TOKEN to its new token, and restart the bot"
+ADVICE_DEFAULT = (
+    "reinstall the app, set SLACK_BOT_TOKEN to its new token, and reload or restart the bot"
+)
 
 
 def code_of(error: SlackApiError) -> str:
@@ -69,10 +75,14 @@ def advice(code: str) -> str:
 
 
 class TokenHealth:
-    """Whether Slack takes our token: ``refusal`` is the code with which it refuses it, else ""."""
+    """Whether Slack takes our token: ``refusal`` is the code with which it refuses it, else "".
+
+    ``outage`` is since when, as whoever watches the token noticed it.
+    """
 
     def __init__(self) -> None:
         self.refusal = ""
+        self.outage = Outage()
         self._refused = asyncio.Event()
         self._accepted = asyncio.Event()
         self._accepted.set()
@@ -86,6 +96,7 @@ class TokenHealth:
     def accept(self) -> None:
         """Record that Slack takes the token."""
         self.refusal = ""
+        self.outage = Outage()
         self._refused.clear()
         self._accepted.set()
 
@@ -99,10 +110,14 @@ class TokenHealth:
 
 
 class SlackClient(AsyncWebClient):
-    """Slack's client for all of our own calls. ``token_health`` is what its answers say."""
+    """Slack's client for all of our own calls. ``token_health`` is what its answers say.
 
-    def __init__(self, **options: Any) -> None:
+    ``on_call`` is told how each call ended.
+    """
+
+    def __init__(self, on_call: OnCall = ignore, **options: Any) -> None:
         super().__init__(**options)
+        self._on_call = on_call
         self.token_health = TokenHealth()
         self._logged: set[tuple[str, ...]] = set()
         self._check: asyncio.Task[AsyncSlackResponse] | None = None
@@ -113,15 +128,15 @@ class SlackClient(AsyncWebClient):
 
         Its code is WORKSPACE_CLOSED where one workspace refuses what Slack takes elsewhere.
         """
-        refusal = self.token_health.refusal
+        refusal, token = self.token_health.refusal, self.token
         if refusal and api_method != CHECK_METHOD:
             raise _refused(refusal)
         try:
-            response = await super().api_call(api_method, **options)
+            response = await self._measured_call(api_method, options)
         except SlackApiError as error:
             code = code_of(error)
             if code not in OF_A_WORKSPACE or api_method == CHECK_METHOD:
-                self._note_refusal(api_method, error)
+                self._note_refusal(api_method, error, token)
                 raise
             if not await self._is_token_taken():
                 raise
@@ -135,6 +150,30 @@ class SlackClient(AsyncWebClient):
         self._note_warning(api_method, response)
         return response
 
+    async def _measured_call(self, api_method: str, options: dict[str, Any]) -> AsyncSlackResponse:
+        """Call a method, and tell how that ended and how long it took."""
+        began, outcome = time.monotonic(), CallOutcome.UNREACHABLE
+        try:
+            response = await super().api_call(api_method, **options)
+            outcome = CallOutcome.OK
+        except SlackApiError as error:
+            outcome = CallOutcome.of(kind_of(code_of(error)))
+            raise
+        except asyncio.CancelledError:
+            outcome = CallOutcome.ABANDONED
+            raise
+        finally:
+            method, seconds = SlackMethod.named(api_method), time.monotonic() - began
+            self._on_call(method, outcome, seconds)
+            facts = {"method": method, "outcome": outcome, "ms": round(seconds * 1000)}
+            log.debug("Slack was called", extra=facts)
+        return response
+
+    def use_token(self, token: str) -> None:
+        """Use another token of the same bot from now on, which Slack was seen to take."""
+        self.token = token
+        self.token_health.accept()
+
     async def watch_token(self, clock: Clock, on_accepted: Callable[[], None]) -> None:
         """Say when Slack begins to refuse the token, and ask once a minute whether it still does.
 
@@ -144,16 +183,25 @@ class SlackClient(AsyncWebClient):
         while True:
             await health.until_refused()
             code = health.refusal
+            health.outage.note(code, clock.now())
             log.critical(
                 "Slack refuses the bot's token: nothing is posted until it takes it again",
                 extra={"code": code, "to_do": advice(code)},
             )
-            while health.refusal:
-                await clock.sleep(CHECK_INTERVAL)
-                with suppress(SlackClientError, aiohttp.ClientError, TimeoutError):
-                    await self.auth_test()
+            checking = asyncio.create_task(self._check_token(clock))
+            try:
+                await health.until_accepted()
+            finally:
+                checking.cancel()
             log.warning("Slack takes the bot's token again", extra={"code": code})
             on_accepted()
+
+    async def _check_token(self, clock: Clock) -> None:
+        """Ask once a minute whether Slack takes the token; its answer is noted. Never ends."""
+        while True:
+            await clock.sleep(CHECK_INTERVAL)
+            with suppress(SlackClientError, aiohttp.ClientError, TimeoutError):
+                await self.auth_test()
 
     async def _is_token_taken(self) -> bool:
         """Ask Slack, once for all who are refused at a time; raises what that call raises."""
@@ -171,11 +219,12 @@ class SlackClient(AsyncWebClient):
                 raise
         return not self.token_health.refusal
 
-    def _note_refusal(self, method: str, error: SlackApiError) -> None:
-        """Log, once each, what only whoever runs the bot can mend."""
+    def _note_refusal(self, method: str, error: SlackApiError, token: str | None) -> None:
+        """Log, once each, what only whoever runs the bot can mend; ``token`` was sent."""
         code = code_of(error)
         if kind_of(code) is SlackErrorKind.TOKEN_REFUSED:
-            self.token_health.refuse(code)
+            if token == self.token:  # it may have been replaced meanwhile
+                self.token_health.refuse(code)
         elif kind_of(code) is SlackErrorKind.SCOPE_MISSING:
             scope = str(_answer(error).get("needed") or "")
             if self._is_first(method, code, scope):

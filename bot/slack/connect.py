@@ -6,20 +6,56 @@ Knows no shape of Slack's payloads: what reads them is handed in.
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-import aiohttp
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.http_retry.request import HttpRequest
+from slack_sdk.http_retry.response import HttpResponse
+from slack_sdk.http_retry.state import RetryState
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.settings import Settings
-from bot.slack.client import SlackClient
+from bot.slack.client import MAX_RETRY_AFTER, SlackClient
+from bot.slack.measured import OnCall, ThrottleWatch, ignore
+from bot.slack.session import open_session
+
+
+class RateLimitRetryHandler(AsyncRateLimitErrorRetryHandler):
+    """Sends a call again when Slack says, unless that is later than MAX_RETRY_AFTER.
+
+    Then the call fails, and its caller goes by pauses of its own: an hour that Slack or a proxy
+    names must not hold up what waits behind it.
+    """
+
+    async def _can_retry_async(
+        self,
+        *,
+        state: RetryState,
+        request: HttpRequest,
+        response: HttpResponse | None = None,
+        error: Exception | None = None,
+    ) -> bool:
+        return (
+            await super()._can_retry_async(
+                state=state, request=request, response=response, error=error
+            )
+            and response is not None
+            and _is_bearable(response)
+        )
+
+
+def _is_bearable(response: HttpResponse) -> bool:
+    """Whether a refusal's Retry-After, if there is one, is a number of seconds to be waited for."""
+    headers = {name.lower(): values for name, values in response.headers.items()}
+    seconds = (headers.get("retry-after") or ["0"])[0]
+    return seconds.isdecimal() and int(seconds) <= MAX_RETRY_AFTER
 
 
 class Routed(Protocol):
@@ -42,10 +78,13 @@ class PayloadDoor(Generic[P]):
 
     ``read`` returns the payload in what Slack sent, None for one that is not served, and may
     raise; ``on_error`` answers in the place of the listener, given the payload if it was read.
+    ``on_answered`` is told of each answer: to what, after which error that no listener raised, and
+    how many seconds it took.
     """
 
     read: Callable[[object], P | None]
     on_error: Callable[[Exception, P | None], Awaitable[BoltResponse]]
+    on_answered: Callable[[P | None, Exception | None, float], None]
 
 
 class TimelyBolt(AsyncApp, Generic[P]):
@@ -63,7 +102,9 @@ class TimelyBolt(AsyncApp, Generic[P]):
 
     async def answer(self, content: object) -> BoltResponse:
         """Return the answer to what Slack sent: the JSON of a payload, or the fields of a form."""
-        payload = None
+        began = time.monotonic()
+        payload: P | None = None
+        failure: Exception | None = None
         try:
             payload = self._door.read(content)
             if payload is None:
@@ -76,49 +117,55 @@ class TimelyBolt(AsyncApp, Generic[P]):
         except TimeoutError:
             return await self._door.on_error(NotInTime(), payload)
         except Exception as error:  # noqa: BLE001 - whatever it was, Slack gets an answer
+            failure = error
             return await self._door.on_error(error, payload)
+        finally:
+            self._door.on_answered(payload, failure, time.monotonic() - began)
 
     async def _on_listener_error(self, error: Exception, slack_payload: P) -> BoltResponse:
         return await self._door.on_error(error, slack_payload)
 
 
-async def open_slack(settings: Settings, stack: AsyncExitStack) -> SlackClient:
+async def open_slack(
+    settings: Settings, stack: AsyncExitStack, on_call: OnCall = ignore
+) -> SlackClient:
     """Open the client with one session for every call: without it each opens a connection.
 
-    A proxy is read from the environment by the SDK itself. The session must not read it too:
-    with a matching line in a ``.netrc`` every call would fail for its second Authorization.
+    ``on_call`` is told how each call ended.
     """
-    session = await stack.enter_async_context(aiohttp.ClientSession())
+    session = await stack.enter_async_context(open_session(settings.slack_network))
     token = settings.slack_bot_token
     return SlackClient(
+        on_call,
         token=token.get_secret_value() if token else "",
         base_url=settings.slack_api_url,
         session=session,
         timeout=15,
         # In the place of the default, which sends again after a broken connection: that can
         # post a message twice. A 429 was not carried out and is safe to repeat.
-        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=5)],
+        retry_handlers=[ThrottleWatch(on_call), RateLimitRetryHandler(max_retry_count=5)],
     )
 
 
 def address_client(slack: AsyncWebClient) -> AsyncWebClient:
-    """Return a client that asks for Socket Mode's addresses, and leaves pauses to its caller."""
+    """Return a client without a token of its own, which leaves pauses to its caller.
+
+    It asks for Socket Mode's addresses, and what a token is.
+    """
     return AsyncWebClient(
         base_url=slack.base_url, session=slack.session, timeout=slack.timeout, retry_handlers=[]
     )
 
 
 def open_bolt(
-    slack: AsyncWebClient, settings: Settings, identity: Any, door: PayloadDoor[P], *, within: float
+    slack: AsyncWebClient, identity: Any, door: PayloadDoor[P], *, within: float
 ) -> TimelyBolt[P]:
     """Make Bolt for one workspace: the identity is asked for once, not for each event."""
-    token = settings.slack_bot_token
-    authorization = AuthorizeResult.from_auth_test_response(
-        bot_token=token.get_secret_value() if token else "", auth_test_response=identity
-    )
 
     async def authorize() -> AuthorizeResult:
-        return authorization
+        return AuthorizeResult.from_auth_test_response(
+            bot_token=slack.token or "", auth_test_response=identity
+        )
 
     logger = logging.getLogger("bot.bolt")  # Bolt would set its own logger's level itself
     logger.setLevel(logging.WARNING)

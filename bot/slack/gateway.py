@@ -259,9 +259,8 @@ class SlackGateway:
             return False
         body = {"response_type": "ephemeral", "replace_original": replace, **message.payload}
         try:
-            async with session.post(
-                url, json=body, proxy=self.client.proxy, timeout=aiohttp.ClientTimeout(10)
-            ) as response:
+            timeout = aiohttp.ClientTimeout(10)
+            async with session.post(url, json=body, timeout=timeout) as response:
                 return response.status == OK
         except (aiohttp.ClientError, TimeoutError):
             return False

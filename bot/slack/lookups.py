@@ -11,7 +11,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.runtime.clock import Clock
 from bot.runtime.ttl_cache import TtlCache
-from bot.slack.client import code_of
+from bot.slack.client import MAX_RETRY_AFTER, code_of
 from bot.slack.error_codes import SlackErrorKind, kind_of
 from bot.slack.gateway import SlackFailed
 
@@ -33,6 +33,8 @@ def lookup_code(error: Exception) -> str:
 def retry_after(error: Exception) -> float | None:
     """Return after how many seconds to ask Slack again; None for what is no trouble of the moment.
 
+    At most MAX_RETRY_AFTER: until then nobody may do anything.
+
     A token that is refused is an answer: somebody may have taken the app away.
     """
     is_trouble = kind_of(lookup_code(error)) is SlackErrorKind.PASSES
@@ -40,7 +42,7 @@ def retry_after(error: Exception) -> float | None:
         return None
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     seconds = {str(name).lower(): value for name, value in headers.items()}.get("retry-after", "")
-    return float(seconds) if str(seconds).isdigit() else 0.0
+    return min(float(seconds), MAX_RETRY_AFTER) if str(seconds).isdecimal() else 0.0
 
 
 def open_cache(look_up: Callable[[str], Awaitable[T]], clock: Clock, within: float) -> TtlCache[T]:

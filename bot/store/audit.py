@@ -27,6 +27,7 @@ ENDS = (
     AuditOutcome.LOST,
 )
 OUTCOME_FACTS = ("reason_code", "code", "blocking_status", "decided_by")
+UNRECORDED = {"id", "ref", "process_id", "accepted_at", "received_at"}  # or under another name
 ANSWER_FACTS = ("status", "request_id", "status_before", "status_after")
 
 
@@ -41,7 +42,7 @@ def record(
 
     Returns whether it was not on record yet.
     """
-    fields = operation.model_dump(mode="json", exclude={"id", "ref", "process_id", "accepted_at"})
+    fields = operation.model_dump(mode="json", exclude=UNRECORDED)
     fields["location"].pop("response_url")  # whoever has it can answer in our name
     entry = fields | {
         "at": at,

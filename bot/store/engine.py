@@ -1,15 +1,14 @@
-"""Open, lock, migrate and close the database, on SQLite or Postgres.
+"""Open, migrate and close the database, on SQLite or Postgres.
 
 The bot's tables and those of the durable workflows share one engine.
 """
 
-import fcntl
 import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,24 +18,32 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from bot.runtime.timeouts import DatabaseTimeouts
 from bot.store import audit_log
 from bot.store.audit_key import key_of
+from bot.store.file_systems import network_file_system
 from bot.store.tables import UNRELEASED_VERSION_TABLE, VERSION_TABLE, metadata
+from bot.store.timed_connection import TimedConnection
 
 log = logging.getLogger(__name__)
 
 # The version of SQLite with unixepoch('subsec'); Debian 12, for one, has an older one:
 # https://www.sqlite.org/releaselog/3_42_0.html
 UNIXEPOCH_SUBSEC = (3, 42)
+POOLER_ATTEMPTS = 3  # others use a pooler's sessions as well, and may hide it once
 MIGRATIONS = Path(__file__).parent / "migrations"
 # A server that is gone without a word, as after a failover, is waited for a quarter of an hour.
 GIVE_UP = {
-    "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 3,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
+POOLED = (
+    "DATABASE_URL leads through a pooler in transaction mode, such as PgBouncer's "
+    "pool_mode = transaction. The bot's locks belong to a session, and would not hold: two "
+    "replicas could carry out the same work. Use session mode, or the server's own address."
+)
 UNRELEASED = (
     "This database was made by a build from before the first release, and this version can't read "
     "it. Keep it for its records, and name a new one with DATABASE_URL."
@@ -47,21 +54,33 @@ class UnsupportedDatabase(Exception):
     """The database can't be used by this version; the text says why, and what to do about it."""
 
 
-class NameInUse(Exception):
-    """Another process holds this replica's name."""
+TIMEOUTS = "database_timeouts"  # the execution option in which an engine carries them
+DEADLINE = "deadline"  # the option of a connection that is ours, and not the driver's
 
 
-def connect(url: str) -> sa.Engine:
+def connect(url: str, timeouts: DatabaseTimeouts | None = None) -> sa.Engine:
     """Open a database by its URL: ``sqlite:///file`` or ``postgresql://…``.
 
     Raises UnsupportedDatabase for options that its driver can't take.
     """
+    timeouts = timeouts or DatabaseTimeouts()
     try:
         if url.startswith("postgresql"):
             address = sa.make_url(url).set(drivername="postgresql+psycopg")
             engine = sa.create_engine(
-                address, pool_size=10, max_overflow=5, pool_pre_ping=True, connect_args=GIVE_UP
+                address,
+                pool_size=10,
+                max_overflow=7,  # two are for the locks of the replica's name and of the lead
+                pool_timeout=timeouts.statement,
+                pool_pre_ping=True,
+                connect_args={
+                    **GIVE_UP,
+                    "connect_timeout": timeouts.connect,
+                    DEADLINE: timeouts.statement,
+                },
+                execution_options={TIMEOUTS: timeouts},
             )
+            sa.event.listen(engine, "do_connect", _open_postgres)
             sa.event.listen(engine, "connect", _prepare_postgres)
             return engine
         # One writer connection: with more, writers wait for each other's locks by polling, and at
@@ -91,6 +110,28 @@ def open_read_only(url: str) -> sa.Engine:
 
     sa.event.listen(engine, "connect", prepare)
     return engine
+
+
+def check_sessions(engine: sa.Engine) -> None:
+    """Check that a connection to Postgres is one session from its beginning to its end.
+
+    Raises UnsupportedDatabase where a pooler gives the session of one that says nothing for the
+    moment to another, or hands a connection another session for each statement.
+    """
+    if not is_postgres(engine):
+        return
+    query = sa.text("SELECT pg_backend_pid()")
+    automatic = engine.execution_options(isolation_level="AUTOCOMMIT")
+    with automatic.connect() as first, engine.connect() as second:
+        for _ in range(POOLER_ATTEMPTS):
+            sessions = {first.execute(query).scalar() for _ in range(2)}
+            in_transaction = second.execute(query).scalar()
+            # Not asked while its session is the other's: a pool of one would let it wait.
+            if in_transaction not in sessions:
+                sessions.add(first.execute(query).scalar())
+            if in_transaction in sessions or len(sessions) > 1:
+                raise UnsupportedDatabase(POOLED)
+            second.rollback()
 
 
 def schema_versions(engine: sa.Engine) -> tuple[str, str]:
@@ -141,6 +182,8 @@ def close(engine: sa.Engine) -> None:
     def discard(_connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
         record.invalidate()
 
+    if is_postgres(engine):
+        sa.event.remove(engine, "do_connect", _open_postgres)  # the first to open it is the last
     sa.event.listen(engine, "do_connect", refuse)
     sa.event.listen(engine, "checkin", discard)
     idle = engine.pool.checkedin() if isinstance(engine.pool, sa.QueuePool) else 0
@@ -149,12 +192,65 @@ def close(engine: sa.Engine) -> None:
             engine.connect().close()
 
 
+def timeouts_of(engine: sa.Engine) -> DatabaseTimeouts:
+    """Return how long Postgres may take on this engine."""
+    timeouts: DatabaseTimeouts = engine.get_execution_options()[TIMEOUTS]
+    return timeouts
+
+
+def driver_connection(connection: sa.Connection) -> TimedConnection:
+    """Return the driver's own connection to Postgres."""
+    driver = connection.connection.dbapi_connection
+    if not isinstance(driver, TimedConnection):
+        raise TypeError(f"{type(driver).__name__} has no deadline")
+    return driver
+
+
+def _open_postgres(
+    _dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]
+) -> TimedConnection:
+    """Open a connection that has a deadline, in the place of SQLAlchemy."""
+    seconds = options.pop(DEADLINE)
+    connection = TimedConnection.connect(*arguments, **options)
+    try:
+        connection.limit(seconds)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def unhurried(engine: sa.Engine) -> Iterator[None]:
+    """Let a statement in this block take as long as one of a migration may."""
+    if not is_postgres(engine):
+        yield
+        return
+    seconds = timeouts_of(engine).migration
+
+    def allow(connection: TimedConnection, _record: object, _proxy: object) -> None:
+        connection.limit(seconds)
+
+    def discard(_connection: object, record: sa.pool.ConnectionPoolEntry) -> None:
+        record.invalidate()
+
+    sa.event.listen(engine, "checkout", allow)
+    sa.event.listen(engine, "checkin", discard)
+    try:
+        yield
+    finally:
+        sa.event.remove(engine, "checkout", allow)
+        sa.event.remove(engine, "checkin", discard)
+
+
 def _prepare_postgres(connection: Any, _record: Any) -> None:
     """Let the server notice as soon that we are gone: until then it holds our replica's name."""
     with connection.cursor() as cursor:
-        cursor.execute("SET tcp_keepalives_idle = 10")
-        cursor.execute("SET tcp_keepalives_interval = 3")
-        cursor.execute("SET tcp_keepalives_count = 3")
+        cursor.execute(
+            "SELECT set_config('tcp_keepalives_idle', '10', false),"
+            " set_config('tcp_keepalives_interval', '3', false),"
+            " set_config('tcp_keepalives_count', '3', false)"
+        )
     connection.commit()
 
 
@@ -171,113 +267,29 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         connection.create_function("unixepoch", 1, lambda _modifier: round(time.time(), 3))
 
 
-@contextmanager
-def hold_name(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]:
-    """Hold a replica's name in this database until the end of the block, or of the process.
-
-    Yields a function that tells whether it is still held: a connection that broke has released
-    it. Raises NameInUse. Two processes of one name would each carry out the other's pending work.
-    The lock ends with the process, however it ends.
-    """
-    lock = _postgres_lock if _is_postgres(engine) else _file_lock
-    with lock(engine, name) as is_held:
-        yield is_held
-
-
-class ReplicaName:
-    """A replica's name, held from now on: taken again where the database has let go of it.
-
-    Raises NameInUse.
-    """
-
-    def __init__(self, engine: sa.Engine, name: str) -> None:
-        self._engine, self._name = engine, name
-        self._lock = ExitStack()
-        self._is_held = self._lock.enter_context(hold_name(engine, name))
-
-    def keep(self) -> None:
-        """Take the name again if it is held no more, as after a restart of the database; blocks.
-
-        Raises NameInUse if another process has taken it meanwhile, or what the database raises.
-        """
-        if not self._is_held():
-            self._lock.close()
-            self._is_held = self._lock.enter_context(hold_name(self._engine, self._name))
-
-    def release(self) -> None:
-        """Let another process have the name."""
-        self._lock.close()
-
-
-def is_name_held(engine: sa.Engine, name: str) -> bool:
-    """Return whether a process holds a replica's name; it is not taken for a moment either."""
-    if not _is_postgres(engine):
-        try:
-            with Path(f"{engine.url.database}.{name}.lock").open() as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except FileNotFoundError:
-            return False
-        return False
-    # A lock by one number shows as its two halves; the shift brings back its sign.
-    query = """
-        SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
-        WHERE locktype = 'advisory' AND datname = current_database() AND objsubid = 1 AND granted
-        AND (classid::bigint << 32 | objid::bigint) = hashtext(:name)::bigint
-    """
-    with engine.connect() as connection:
-        return bool(connection.execute(sa.text(query), {"name": _lock_name(name)}).scalar())
-
-
-def _lock_name(name: str) -> str:
-    return f"secmaster-bot {name}"
-
-
-@contextmanager
-def _postgres_lock(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]:
-    query = sa.text("SELECT pg_try_advisory_lock(hashtext(:name))")
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not connection.execute(query, {"name": _lock_name(name)}).scalar():
-            raise NameInUse(name)
-        try:
-            yield lambda: _is_alive(connection)
-        finally:
-            # The server takes a moment to notice that a connection is closed.
-            with suppress(sa.exc.SQLAlchemyError):  # one that broke holds nothing any more
-                connection.execute(sa.text("SELECT pg_advisory_unlock_all()"))
-            connection.invalidate()  # in the pool it would hold the lock for ever
-
-
-def _is_alive(connection: sa.Connection) -> bool:
-    try:
-        connection.execute(sa.text("SELECT 1"))
-    except sa.exc.SQLAlchemyError:
-        return False
-    return True
-
-
-@contextmanager
-def _file_lock(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]:
-    with Path(f"{engine.url.database}.{name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise NameInUse(name) from None
-        yield lambda: True
-
-
-def _is_postgres(engine: sa.Engine) -> bool:
+def is_postgres(engine: sa.Engine) -> bool:
+    """Return whether a database is on Postgres, and not on SQLite."""
     return engine.dialect.name == "postgresql"
 
 
 def readable_by_others(engine: sa.Engine) -> list[Path]:
     """Return the files of an SQLite database that not only their owner may read or write."""
-    if _is_postgres(engine):
+    if is_postgres(engine):
         return []
     # A write-ahead log from before a crash has the mode that it was made with.
     files = [Path(f"{engine.url.database}{end}") for end in ("", "-wal", "-shm")]
     return [file for file in files if file.exists() and file.stat().st_mode & 0o077]
+
+
+def _warn_of_network(engine: sa.Engine) -> None:
+    """Log that an SQLite database is where it can be damaged."""
+    file = Path(engine.url.database or "")
+    if not is_postgres(engine) and (file_system := network_file_system(file)):
+        log.warning(
+            "the SQLite database is on a network file system, where its write-ahead log does not "
+            "work and the file can be damaged: move it to a local disk, or use Postgres",
+            extra={"file": str(file), "file_system": file_system},
+        )
 
 
 def _make_private(engine: sa.Engine) -> None:
@@ -285,7 +297,7 @@ def _make_private(engine: sa.Engine) -> None:
 
     SQLite gives its other files the database's mode.
     """
-    if _is_postgres(engine):
+    if is_postgres(engine):
         return
     os.close(os.open(str(engine.url.database), os.O_RDWR | os.O_CREAT, 0o600))
     for file in readable_by_others(engine):
@@ -299,12 +311,13 @@ def _make_private(engine: sa.Engine) -> None:
 
 def migrate(engine: sa.Engine) -> None:
     """Create the bot's tables, or bring them to this version; raises UnsupportedDatabase."""
+    _warn_of_network(engine)
     _make_private(engine)
     schema_versions(engine)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        if _is_postgres(engine):
+    with unhurried(engine), engine.begin() as connection:
+        if is_postgres(engine):
             # Replicas may start together.
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(7362001)"))
         else:

@@ -94,6 +94,16 @@ class Outbox(Repository):
             query = sa.select(sa.func.count()).select_from(outbox).where(WAITING)
             return int(connection.execute(query).scalar_one())
 
+    def oldest(self, at: datetime) -> datetime | None:
+        """Return since when the entry waits that was to be posted first; None where none was.
+
+        Each attempt in vain moves an entry's time, and none moves when it was first sent.
+        """
+        since = sa.func.coalesce(outbox.c.sending_at, outbox.c.not_before)
+        query = sa.select(sa.func.min(since)).where(WAITING, since <= to_utc(at))
+        with self.engine.begin() as connection:
+            return from_db_or_none(connection.execute(query).scalar_one())
+
     def mark_sending(self, entries: Sequence[OutboxEntry], process: str, at: datetime) -> bool:
         """Record that a process begins to post entries: after a crash they may have been posted.
 

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from bot.domain.watch_status import PollStatus
+from bot.domain.watch_status import FailedAnswer, PollStatus
 from bot.store.repository import Repository
 from bot.store.tables import poll_status
 from bot.store.times import from_db, from_db_or_none, to_utc
@@ -24,7 +24,8 @@ class PollStatuses(Repository):
                 workspace=row.workspace,
                 since=from_db(row.since),
                 last_success_at=from_db_or_none(row.last_success_at),
-                failure=row.failure,
+                failing_since=from_db_or_none(row.failing_since),
+                answer=FailedAnswer.model_validate(row.answer) if row.answer else None,
                 replica=row.replica,
             )
             for row in rows
@@ -35,8 +36,10 @@ class PollStatuses(Repository):
         row = status.model_dump() | {
             "since": to_utc(status.since),
             "last_success_at": to_utc(status.last_success_at),
+            "failing_since": to_utc(status.failing_since),
+            "answer": status.answer.model_dump(mode="json") if status.answer else None,
         }
-        changes = {key: row[key] for key in ("last_success_at", "failure", "replica")}
+        changes = {key: row[key] for key in row if key not in {"workspace", "since"}}
         insert = self._insert(poll_status).values(row)
         with self.engine.begin() as connection:
             connection.execute(

@@ -13,10 +13,12 @@ from bot.store.followed_retries import FollowedRetries
 from bot.store.home_views import HomeViews
 from bot.store.mark_key import MarkKey
 from bot.store.outbox import Outbox
+from bot.store.policies import Policies
 from bot.store.poll_status import PollStatuses
 from bot.store.snapshots import Snapshots
 from bot.store.subscriptions import Subscriptions
 from bot.store.tracked import TrackedObjects
+from bot.store.troubles import Troubles
 from bot.store.workflows import Workflows
 from bot.store.write_probe import WriteProbe
 
@@ -37,9 +39,11 @@ class Store:
         self.home_views = HomeViews(engine)
         self.mark_key = MarkKey(engine)
         self.outbox = Outbox(engine)
+        self.policies = Policies(engine)
         self.poll_statuses = PollStatuses(engine)
         self.snapshots = Snapshots(engine)
         self.subscriptions = Subscriptions(engine)
         self.tracked = TrackedObjects(engine)
+        self.troubles = Troubles(engine)
         self.workflows = Workflows(engine)
         self.write_probe = WriteProbe(engine)

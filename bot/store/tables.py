@@ -190,15 +190,27 @@ followed_retries = sa.Table(
     sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
 )
 
-# How polling goes, for each workspace.
+# How polling goes, for each workspace; ``answer`` is what SecMaster said to the poll that failed.
 poll_status = sa.Table(
     "poll_status",
     metadata,
     sa.Column("workspace", sa.String(64), primary_key=True),
     sa.Column("since", sa.DateTime(timezone=True), nullable=False),
     sa.Column("last_success_at", sa.DateTime(timezone=True)),
-    sa.Column("failure", sa.Text, nullable=False),
+    sa.Column("failing_since", sa.DateTime(timezone=True)),
+    sa.Column("answer", sa.JSON),
     sa.Column("replica", sa.String(64), nullable=False),
+)
+
+# What keeps the bot from its work and people were told of: each once, until it is over.
+troubles = sa.Table(
+    "troubles",
+    metadata,
+    sa.Column("key", sa.String(160), primary_key=True),
+    sa.Column("trouble", sa.JSON, nullable=False),
+    sa.Column("recurs", sa.Boolean, nullable=False),
+    sa.Column("well_since", sa.DateTime(timezone=True)),
+    sa.Column("ended_at", sa.DateTime(timezone=True)),
 )
 
 # Empty but for a moment: a row is written and taken back to see whether that is possible.
@@ -236,6 +248,18 @@ home_views = sa.Table(
     sa.Column("options", sa.JSON, nullable=False),
     sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False, index=True),
     sa.Column("fingerprint", sa.String(64), nullable=False),
+)
+
+# The policies that were put in force, in their order: by whom, and by which replica's file.
+policies = sa.Table(
+    "policies",
+    metadata,
+    sa.Column("number", COUNT, primary_key=True, autoincrement=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False, index=True),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("actor_id", sa.String(32), nullable=False),
+    sa.Column("replica", sa.String(64), nullable=False),
 )
 
 # One row: the secret that the marks in the metadata of our messages are made with. After a crash

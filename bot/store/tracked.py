@@ -201,6 +201,17 @@ class TrackedObjects(Repository):
         )
         return self._fetch(query.order_by(*soonest), limit)
 
+    def due_between(self, start: datetime, end: datetime) -> list[TrackedObject]:
+        """Return the tasks that wait and are due in that time, due soonest first."""
+        due_at = tracked_objects.c.due_at
+        query = sa.select(tracked_objects).where(
+            tracked_objects.c.kind == "task",
+            tracked_objects.c.open,
+            due_at >= to_utc(start),
+            due_at <= to_utc(end),
+        )
+        return self._fetch(query.order_by(due_at, tracked_objects.c.ref), None)
+
     def open_failures(self, limit: int) -> list[TrackedObject]:
         """Return up to ``limit`` runs that failed, latest first."""
         query = sa.select(tracked_objects).where(

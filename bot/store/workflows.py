@@ -3,15 +3,18 @@
 They are DBOS's own, which alone writes them.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from bot.domain.audit import AuditOutcome
 from bot.domain.operations import UNDER_WAY, Runner, StandingOperation
-from bot.store.engine import is_name_held
+from bot.store import audit_log
+from bot.store.locks import is_name_held
 from bot.store.repository import Repository
 from bot.store.tables import claims
 
+OPERATION = "perform"  # the name of the workflow that carries out an operation
 STOPPED = ("CANCELLED", "ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 ENDED = ("SUCCESS", "ERROR", "CANCELLED")
 
@@ -21,10 +24,12 @@ def status_table(engine: sa.Engine) -> sa.TableClause:
     return sa.table(
         "workflow_status",
         sa.column("workflow_uuid", sa.String),
+        sa.column("name", sa.String),
         sa.column("status", sa.String),
         sa.column("executor_id", sa.String),
         sa.column("parent_workflow_id", sa.String),
-        sa.column("completed_at", sa.BigInteger),  # in milliseconds
+        sa.column("created_at", sa.BigInteger),  # in milliseconds, as all times here
+        sa.column("completed_at", sa.BigInteger),
         schema="dbos" if engine.dialect.name == "postgresql" else None,
     )
 
@@ -54,6 +59,32 @@ class Workflows(Repository):
         if row.status != "PENDING" or is_name_held(self.engine, row.executor_id):
             return Runner.ALIVE
         return Runner.ABSENT
+
+    def oldest_operation(self) -> datetime | None:
+        """Return when the operation was recorded that has gone on for longest; None for none.
+
+        An approval that waits for others has its end on record, and an end that was not told has
+        not ended.
+        """
+        table = self._status
+        query = (
+            sa.select(table.c.workflow_uuid, table.c.created_at)
+            .where(table.c.status == "PENDING", table.c.name == OPERATION)
+            .order_by(table.c.created_at)
+        )
+        with self.engine.connect() as connection:
+            rows = connection.execute(query).all()
+            ids = [row.workflow_uuid for row in rows]
+            counted = audit_log.find(connection, ids, AuditOutcome.COUNTED)
+        waiting = {record["operation_id"] for record in counted}
+        return next(
+            (
+                datetime.fromtimestamp(row.created_at / 1000, UTC)
+                for row in rows
+                if row.workflow_uuid not in waiting
+            ),
+            None,
+        )
 
     def ended(self, before: datetime, limit: int) -> list[str]:
         """Return the ids of up to ``limit`` workflows that ended before a time, oldest first.

@@ -2,7 +2,6 @@
 
 import secrets
 import threading
-import time
 
 import sqlalchemy as sa
 
@@ -22,17 +21,18 @@ class WriteProbe(Repository):
         self._lock = threading.Lock()
         self._written_at = float("-inf")
 
-    def check(self) -> None:
+    def check(self, now: float) -> None:
         """Return if a write was possible within the last seconds; raises what the database raises.
 
+        ``now`` is in seconds of a clock that never goes back, the same at each check.
         Raises TimeoutError while another check does not come to its end.
         """
         if not self._lock.acquire(timeout=MAX_WAIT):
             raise TimeoutError
         try:
-            if time.monotonic() - self._written_at > INTERVAL:
+            if now - self._written_at > INTERVAL:
                 self._write()
-                self._written_at = time.monotonic()
+                self._written_at = now
         finally:
             self._lock.release()
 

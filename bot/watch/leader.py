@@ -9,7 +9,7 @@ from typing import Self
 
 import sqlalchemy as sa
 
-from bot.store import hold_name
+from bot.store import HeldName, hold_name
 
 LOCK_NAME = "watch.leader"  # no replica can be called that: their names have no dot
 
@@ -22,11 +22,12 @@ class Leader:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._lock = hold_name(engine, LOCK_NAME)
+        self._held: HeldName
 
     async def __aenter__(self) -> Self:
         acquiring = asyncio.create_task(asyncio.to_thread(self._lock.__enter__))
         try:
-            self._is_held = await asyncio.shield(acquiring)
+            self._held = await asyncio.shield(acquiring)
         except asyncio.CancelledError:
             # Whoever stopped waiting for the lock may have got it all the same.
             await asyncio.wait([acquiring])
@@ -45,4 +46,4 @@ class Leader:
 
     async def is_leader(self) -> bool:
         """Return whether the lock is still held: a broken connection has let go of it."""
-        return await asyncio.to_thread(self._is_held)
+        return await asyncio.to_thread(self._held.confirm)

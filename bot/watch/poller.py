@@ -11,43 +11,47 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+from bot import messages
 from bot.domain.notifications import OutboxEntry
 from bot.domain.objects import OBJECT_KINDS
-from bot.domain.reasons import ChannelRefusal, OutcomeReason, secmaster_reason
+from bot.domain.reasons import ChannelRefusal, OutcomeReason
 from bot.domain.slack import Destination
 from bot.domain.tracking import ListedObject, TrackedObject
-from bot.domain.watch_status import PollStatus
+from bot.domain.watch_status import FailedAnswer, PollStatus
 from bot.notifications import fallback, planner
-from bot.notifications.dispatcher import Dispatcher
+from bot.notifications.dispatcher import Dispatcher, first_of
 from bot.notifications.kinds import BacklogNotification
 from bot.secmaster import SecMasterError, Task, Unavailable
 from bot.services import Services
-from bot.store import NameInUse
+from bot.store import NameInUse, is_database_fault
 from bot.watch.leader import Leader
 from bot.watch.list_sync import ListDelta, ListedRow, ListSynchronizer
-from bot.watch.reconcile import SECMASTER_DOWN, catch_up
+from bot.watch.reconcile import catch_up
 from bot.watch.retention import Retention
 
 log = logging.getLogger(__name__)
 
 BATCH = 100  # objects recorded in one transaction: a click must not wait for all of them
-DISPATCH_INTERVAL = 30.0  # seconds, where there is no poll to wake the dispatcher
-MAX_PAUSE = 300.0  # seconds between two polls while SecMaster is in trouble
+DISPATCH_INTERVAL = 30.0  # seconds, where no poll wakes the dispatcher and the subscribers
+LEAD_INTERVAL = 15.0  # seconds at most until the lead is tried for again
+MAX_PAUSE = 300.0  # seconds between two polls in trouble, whatever SecMaster's Retry-After says
 
 
 class Poller:
-    """Polls for as long as this replica leads, with dispatcher and retention beside it."""
+    """Polls for as long as this replica ``leads``, with dispatcher and retention beside it."""
 
     def __init__(self, services: Services, retention_days: int = 0) -> None:
         self.dispatcher = Dispatcher(services)
         self.retention = Retention(services, retention_days)
+        self.leads = False
         self._services = services
         self._subscribers: list[Callable[[], Awaitable[None]]] = []
+        self._polled = asyncio.Event()
         self._failures = 0  # workspaces that could not be polled, one after the other
         self._synchronizers = self.new_synchronizers()
 
     def subscribe(self, callback: Callable[[], Awaitable[None]]) -> None:
-        """Have a function called after each poll; one that fails is logged."""
+        """Have a function called after each poll, and while none ends; one that fails is logged."""
         self._subscribers.append(callback)
 
     async def run(self, interval: float) -> None:
@@ -61,10 +65,12 @@ class Poller:
                     await self.lead(interval, leader)
             except NameInUse:
                 pass
-            except Exception:
-                # Without its database nothing can be polled; it will be back.
-                log.exception("polling failed")
-            await self._services.clock.sleep(interval or DISPATCH_INTERVAL)
+            except Exception as error:
+                # Without its database nothing can be polled; it will be back, and whoever watches
+                # it logs that.
+                if not is_database_fault(error):
+                    log.exception("polling failed")
+            await self._services.clock.sleep(min(interval or LEAD_INTERVAL, LEAD_INTERVAL))
 
     async def lead(self, interval: float, leader: Leader) -> None:
         """Poll, dispatch and purge side by side, until the lead is lost or one of them fails."""
@@ -76,9 +82,12 @@ class Poller:
         if polls:
             log.info("this replica polls now")
             loops.append(asyncio.create_task(self.poll_repeatedly(interval, leader)))
+            loops.append(asyncio.create_task(self.notify_repeatedly(leader)))
+        self.leads = True
         try:
             await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self.leads = False
             for loop in loops:
                 loop.cancel()
             results = await asyncio.gather(*loops, return_exceptions=True)
@@ -87,34 +96,59 @@ class Poller:
                 raise error
 
     async def poll_repeatedly(self, interval: float, leader: Leader) -> None:
-        """Poll again and again for as long as no other replica may think that it leads."""
-        while await leader.is_leader():
-            pause = await self.poll()
-            await self._services.clock.sleep(max(interval, pause))
+        """Poll again and again for as long as no other replica may think that it leads.
 
-    async def poll(self) -> float:
-        """Poll every workspace once; return for how many seconds SecMaster is to be left alone."""
-        services, pause = self._services, 0.0
-        for alias in services.workspaces:
-            since = services.clock.now()
-            failure, retry_after = await self.poll_workspace(alias, since)
-            self._failures = self._failures + 1 if failure else 0
-            await asyncio.to_thread(self.save_status, alias, since, failure)
-            if failure:
-                backoff = min(MAX_PAUSE, 2.0 ** min(self._failures, 10))
-                pause = max(pause, retry_after, backoff)
-        self.dispatcher.wake()
+        A longer pause than the interval ends when SecMaster answers somebody.
+        """
+        clock, answered = self._services.clock, self._services.workspaces.answered
+        while await leader.is_leader():
+            pause = max(interval, await self.poll())
+            answered.clear()
+            await first_of(clock.sleep(pause), self.until_answered(interval))
+
+    async def until_answered(self, interval: float) -> None:
+        """Wait until SecMaster has answered somebody, and for the interval in any case."""
+        await self._services.clock.sleep(interval)
+        await self._services.workspaces.answered.wait()
+
+    async def notify_repeatedly(self, leader: Leader) -> None:
+        """Call the subscribers after each poll, and every DISPATCH_INTERVAL while none ends.
+
+        Beside the polls: what is due at a time does not wait for SecMaster.
+        """
+        while await leader.is_leader():
+            await first_of(self._services.clock.sleep(DISPATCH_INTERVAL), self._polled.wait())
+            self._polled.clear()
+            await self.notify_subscribers()
+
+    async def notify_subscribers(self) -> None:
+        """Call every subscriber, and have posted what they have enqueued."""
         for callback in self._subscribers:
             try:
                 await callback()
             except Exception:
                 # Whatever is the matter with one of them, the others do their part.
                 log.exception("a subscriber of the poll failed")
-        self.dispatcher.wake()  # for what they have enqueued
+        self.dispatcher.wake()
+
+    async def poll(self) -> float:
+        """Poll every workspace once; return for how many seconds SecMaster is to be left alone."""
+        services, pause = self._services, 0.0
+        for alias in services.workspaces:
+            since = services.clock.now()
+            answer, retry_after = await self.poll_workspace(alias, since)
+            self._failures = self._failures + 1 if answer else 0
+            before = await asyncio.to_thread(self.save_status, alias, since, answer)
+            log_change(alias, before, answer)
+            if answer:
+                backoff = min(MAX_PAUSE, 2.0 ** min(self._failures, 10))
+                pause = max(pause, min(MAX_PAUSE, retry_after), backoff)
+        self.dispatcher.wake()
+        self._polled.set()
         return pause
 
-    async def poll_workspace(self, alias: str, now: datetime) -> tuple[OutcomeReason, float]:
-        """Poll one workspace; return why that failed, and how long SecMaster asked to wait."""
+    async def poll_workspace(self, alias: str, now: datetime) -> tuple[FailedAnswer | None, float]:
+        """Poll one workspace; return how that failed, if it did, and how long to wait at least."""
         services = self._services
         try:
             status = await asyncio.to_thread(services.store.poll_statuses.get, alias)
@@ -125,17 +159,15 @@ class Poller:
             if is_first:
                 await asyncio.to_thread(enqueue_backlog, services, alias, now)
             await catch_up(services)
-        except SECMASTER_DOWN as error:
-            log.warning("SecMaster can't be polled", extra={"error": str(error)})
+        except SecMasterError as error:
             retry_after = error.retry_after if isinstance(error, Unavailable) else None
-            return secmaster_reason(error), retry_after or 0.0
+            return FailedAnswer.of(error), retry_after or 0.0
         except Exception as error:
             # Whatever is the matter with one poll, the next is to come.
-            log.exception("a poll failed")
-            if isinstance(error, SecMasterError):
-                return secmaster_reason(error), 0.0
-            return OutcomeReason.OWN_FAULT, 0.0
-        return OutcomeReason.NONE, 0.0
+            if not is_database_fault(error):
+                log.exception("a poll failed")
+            return FailedAnswer.of(error), 0.0
+        return None, 0.0
 
     async def synchronize(self, synchronizer: ListSynchronizer, *, is_first: bool) -> None:
         """Read one list, and where its count says that something is missing, find out what."""
@@ -160,19 +192,41 @@ class Poller:
             for kind in OBJECT_KINDS
         ]
 
-    def save_status(self, alias: str, since: datetime, failure: OutcomeReason) -> None:
-        """Record how a poll went that began at ``since``; blocks."""
+    def save_status(
+        self, alias: str, since: datetime, answer: FailedAnswer | None
+    ) -> PollStatus | None:
+        """Record how a poll went that began at ``since``; return how the last one went; blocks."""
         statuses = self._services.store.poll_statuses
         before = statuses.get(alias)
         last_success_at = before.last_success_at if before else None
+        failing_since = before.failing_since if before else None
         status = PollStatus(
             workspace=alias,
             since=since,
-            last_success_at=last_success_at if failure else self._services.clock.now(),
-            failure=failure,
+            last_success_at=last_success_at if answer else self._services.clock.now(),
+            failing_since=failing_since or since if answer else None,
+            answer=answer,
             replica=self._services.replica,
         )
         statuses.save(status)
+        return before
+
+
+def log_change(workspace: str, before: PollStatus | None, answer: FailedAnswer | None) -> None:
+    """Log that a workspace can't be polled when that begins or has another reason, and its end.
+
+    Not for each poll: they go on, and all say the same.
+    """
+    last_reason = before.failure if before else OutcomeReason.NONE
+    if answer is None and before and before.failing_since:
+        details = {"workspace": workspace, "since": before.failing_since.isoformat()}
+        log.warning("SecMaster can be polled again", extra=details)
+    elif answer and answer.reason not in {last_reason, OutcomeReason.OWN_FAULT}:
+        details = answer.model_dump(mode="json", exclude_defaults=True)
+        details["error"] = details.pop("message", "")  # a record of a log has one of its own
+        to_do = messages.troubles.advice(answer)
+        extra = details | {"workspace": workspace, "to_do": to_do}
+        log.warning("SecMaster can't be polled", extra=extra)
 
 
 async def record(services: Services, delta: ListDelta, *, is_first: bool) -> None:

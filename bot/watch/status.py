@@ -3,7 +3,7 @@
 import asyncio
 
 from bot.domain.objects import OBJECT_KINDS
-from bot.domain.watch_status import WatchStatus
+from bot.domain.watch_status import QueueAges, WatchStatus
 from bot.services import Services
 
 
@@ -33,3 +33,15 @@ def load_status(services: Services, interval: float) -> WatchStatus:
         queued=store.outbox.count(),
         closed_channels=tuple(store.closed_channels.all()),
     )
+
+
+async def queue_ages(services: Services) -> QueueAges:
+    """Return for how long what waits longest has waited, on all replicas."""
+
+    def load() -> QueueAges:
+        store, now = services.store, services.clock.now()
+        begins = store.outbox.oldest(now), store.workflows.oldest_operation()
+        seconds = [max(0.0, (now - begin).total_seconds()) if begin else 0.0 for begin in begins]
+        return QueueAges(*seconds)
+
+    return await asyncio.to_thread(load)

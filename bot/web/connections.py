@@ -18,6 +18,8 @@ from typing import assert_never, cast
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from bot.metrics import Metrics
+
 log = logging.getLogger(__name__)
 
 LINGERING = 1.0  # seconds that a body may still come of which nothing is wanted any more
@@ -80,6 +82,10 @@ class Connections:
         self._limits = limits
         self._room = limits.room
         self._open: dict[web.RequestHandler, Connection] = {}
+
+    def count(self) -> int:
+        """Return how many are open."""
+        return len(self._open)
 
     def enter(self, connection: "Connection", phase: Phase) -> None:
         """Begin a phase of a connection, and with it its deadline, unless it was closed."""
@@ -192,9 +198,12 @@ async def serve(
     application: web.Application,
     listener: socket.socket,
     limits: ConnectionLimits = ConnectionLimits(),
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[str]:
     """Serve an application on a listening socket; yields its address."""
     connections = Connections(limits)
+    if metrics:
+        metrics.watch_http(connections.count)
     application.middlewares.append(connections.receive_whole)
     runner = web.AppRunner(
         application, access_log=None, handle_signals=False, lingering_time=LINGERING

@@ -1,17 +1,23 @@
 """What ``/readyz`` and ``/metrics`` answer: whether a click can be taken, and how polling goes."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from bot.domain.troubles import Trouble
 from bot.domain.watch_status import WatchStatus
+from bot.messages.troubles import headline
 from bot.services import Services
-from bot.watch.status import watch_status
-from bot.web.metrics import exposition
+from bot.watch.status import queue_ages, watch_status
+from bot.watch.troubles import check_database, current_troubles
+from bot.web.metrics import database_exposition, process_exposition
+from bot.web.server import is_ready
 from bot.web.signature import RequestVerifier
 from bot.web.socket_mode import SocketMode
+from bot.web.trouble_gauge import trouble_exposition
 
 TIMEOUT = 2.0  # seconds for the database to answer
 
@@ -28,23 +34,34 @@ class Readiness:
         parts: dict[str, Any] = {}
         try:
             async with asyncio.timeout(TIMEOUT):
-                parts["database"] = await asyncio.to_thread(_database, self.services)
+                parts["database"] = await check_database(self.services) or "ok"
                 if parts["database"] == "ok" and (polls := _polls(await self._status())):
                     parts["watch"] = polls
         except TimeoutError:
             parts["database"] = "no answer"
+        except sa.exc.SQLAlchemyError as error:  # it took a write a moment ago, and is gone
+            parts["database"] = type(error).__name__
         if isinstance(self.way_in, SocketMode):
             parts["slack"] = self.way_in.state
         else:
             parts["requests"] = self.way_in.summary()
         if refusal := self.services.slack.token.refusal:
             parts["slack"] = f"token refused: {refusal}"
+        parts["troubles"] = _listed(await current_troubles(self.services))
         return parts
 
     async def metrics(self) -> bytes:
-        """Return the metrics as Prometheus reads them."""
+        """Return the metrics as Prometheus reads them: without the database's while it is away."""
+        troubles = trouble_exposition(await current_troubles(self.services))
         counts = self.way_in.counts if isinstance(self.way_in, RequestVerifier) else {}
-        return exposition(await self._status(), counts)
+        ready = is_ready(await self.parts())
+        text = process_exposition(self.services.metrics, counts, ready=ready) + troubles
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                status, ages = await self._status(), await queue_ages(self.services)
+        except (TimeoutError, sa.exc.SQLAlchemyError):  # that is one of the troubles
+            return text
+        return text + database_exposition(status, ages)
 
     async def _status(self) -> WatchStatus:
         return await watch_status(self.services, self.services.policy.current.watch.every)
@@ -64,10 +81,10 @@ def _polls(status: WatchStatus) -> dict[str, Any]:
     }
 
 
-def _database(services: Services) -> str:
-    """Return "ok", or what kind of error the database answers a write with; blocks."""
-    try:
-        services.store.write_probe.check()
-    except sa.exc.SQLAlchemyError as error:
-        return type(error).__name__
-    return "ok"
+def _listed(troubles: Sequence[Trouble]) -> list[dict[str, Any]]:
+    """Return each trouble with what it is in words, and without what is not known of it."""
+    return [
+        {"sentence": headline(trouble)}
+        | trouble.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+        for trouble in troubles
+    ]

@@ -1,4 +1,4 @@
-"""How polling goes and what became of Slack's requests, as Prometheus reads it.
+"""What ``/metrics`` answers: this process's counts, and what the database holds for all of them.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
@@ -9,39 +9,47 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from bot.domain.watch_status import WatchStatus
+from bot.domain.watch_status import QueueAges, WatchStatus
+from bot.metrics import PREFIX, Metrics
 from bot.web.signature import Finding
 
-NAME = "secmaster_bot"
 
+def process_exposition(metrics: Metrics, requests: Mapping[Finding, int], *, ready: bool) -> bytes:
+    """Return what this process counts, and whether it can take a click.
 
-def exposition(status: WatchStatus, requests: Mapping[Finding, int]) -> bytes:
-    """Return what ``/metrics`` answers; ``requests`` are counted by what they turned out to be."""
+    ``requests`` are counted by what they turned out to be.
+    """
     registry = CollectorRegistry()
-    registry.register(_Gauges(status))
-    registry.register(_Requests(requests))
+    registry.register(_Process(requests, ready=ready))
+    return generate_latest(metrics.registry) + generate_latest(registry)
+
+
+def database_exposition(status: WatchStatus, ages: QueueAges) -> bytes:
+    """Return what the database holds: nothing is counted in the process, so replicas agree."""
+    registry = CollectorRegistry()
+    registry.register(_Database(status, ages))
     return generate_latest(registry)
 
 
-class _Requests(Collector):
-    """Counts of this process since its start: each replica has its own."""
-
-    def __init__(self, counts: Mapping[Finding, int]) -> None:
+class _Process(Collector):
+    def __init__(self, counts: Mapping[Finding, int], *, ready: bool) -> None:
         self._counts = counts
+        self._ready = ready
 
     def collect(self) -> Iterable[Metric]:
         text = "What was posted, by what it was found to be."
-        requests = CounterMetricFamily(f"{NAME}_requests", text, labels=("finding",))
+        requests = CounterMetricFamily(f"{PREFIX}_requests", text, labels=("finding",))
         for finding in Finding:
             requests.add_metric([finding], self._counts.get(finding, 0))
-        return (requests,)
+        ready = _gauge("ready", "Whether a click can be taken, as /readyz says.")
+        ready.add_metric([], self._ready)
+        return (requests, ready)
 
 
-class _Gauges(Collector):
-    """Gauges of the present: nothing is counted in the process, so replicas agree."""
-
-    def __init__(self, status: WatchStatus) -> None:
+class _Database(Collector):
+    def __init__(self, status: WatchStatus, ages: QueueAges) -> None:
         self._status = status
+        self._ages = ages
 
     def collect(self) -> Iterable[Metric]:
         status = self._status
@@ -60,8 +68,13 @@ class _Gauges(Collector):
         posts.add_metric([], status.queued)
         closed = _gauge("channels_closed", "Channels that take no message.")
         closed.add_metric([], len(status.closed_channels))
-        return (since, ended, behind, waits, posts, closed)
+        oldest_post = _gauge("outbox_oldest_seconds", "How long the first of them has waited.")
+        oldest_post.add_metric([], self._ages.outbox)
+        text = "How long the operation has gone on that has for longest."
+        oldest_operation = _gauge("operation_oldest_seconds", text)
+        oldest_operation.add_metric([], self._ages.operations)
+        return (since, ended, behind, waits, posts, oldest_post, oldest_operation, closed)
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"{NAME}_{name}", text, labels=labels)
+    return GaugeMetricFamily(f"{PREFIX}_{name}", text, labels=labels)

@@ -6,7 +6,7 @@ first, and unsigned garbage must not get that far.
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -35,6 +35,11 @@ class Health(Protocol):
     async def parts(self) -> dict[str, Any]: ...
 
     async def metrics(self) -> bytes: ...
+
+
+def is_ready(parts: Mapping[str, Any]) -> bool:
+    """Return whether a click can be taken; how polling goes is no part of that."""
+    return all(state == "ok" for state in parts.values() if isinstance(state, str))
 
 
 def parse(body: str, content_type: str) -> Any:
@@ -130,10 +135,8 @@ async def _healthz(_request: web.Request) -> web.Response:
 def _readyz(health: Health) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_request: web.Request) -> web.Response:
         parts = await health.parts()
-        # Whether a click can be taken; how polling goes is there to be read, and is no part of it.
-        well = all(state == "ok" for state in parts.values() if isinstance(state, str))
         return web.Response(
-            status=200 if well else 503,
+            status=200 if is_ready(parts) else 503,
             text=json.dumps(parts) + "\n",
             content_type="application/json",
         )

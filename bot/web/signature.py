@@ -38,6 +38,8 @@ TIMESTAMP_HEADER = "X-Slack-Request-Timestamp"
 SIGNATURE_HEADER = "X-Slack-Signature"
 TIMESTAMP = re.compile(r"[0-9]{1,11}")
 SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
+# How long a secret is valid beside the one that took its place. Slack may sign with it for as long.
+OVERLAP = timedelta(hours=24)
 FORM = "application/x-www-form-urlencoded"
 
 # Anybody can send what has the shape of Slack's headers. So few a minute, and small ones, are
@@ -98,16 +100,22 @@ class Refusal:
 
 
 class RequestVerifier:
-    """Verifies requests with one signing secret, and counts what it found since the start."""
+    """Verifies requests with the signing secret, and counts what it found since the start."""
 
     def __init__(self, secret: str, clock: Clock = UTC_NOW) -> None:
         self.counts: Counter[Finding] = Counter()
-        self._secret = secret.encode()
+        self._secret = self._previous = secret.encode()
+        self._previous_until = datetime.min.replace(tzinfo=UTC)
         self._clock = clock
         self._is_secret_proven = False
         self._last_genuine: datetime | None = None
         self._last_refusal: Refusal | None = None
         self._examined: Counter[int] = Counter()  # by minute; only the present one is there
+
+    def use_secret(self, secret: str) -> None:
+        """Verify with another secret from now on; the one before is valid for OVERLAP more."""
+        self._previous, self._previous_until = self._secret, self._clock() + OVERLAP
+        self._secret = secret.encode()
 
     def verify(self, headers: Mapping[str, str], body: bytes, *, lost_at: str = "") -> Verdict:
         """Return what a request is, and count it; ``lost_at`` is its path where that is not ours.
@@ -184,8 +192,11 @@ class RequestVerifier:
 
     def _is_signed(self, timestamp: str, signature: str, body: bytes) -> bool:
         base = b"v0:" + timestamp.encode() + b":" + body
-        expected = "v0=" + hmac.new(self._secret, base, hashlib.sha256).hexdigest()
-        is_signed = hmac.compare_digest(expected, signature)
+        secrets = [self._secret]
+        if self._clock() < self._previous_until:
+            secrets.append(self._previous)
+        expected = ["v0=" + hmac.new(each, base, hashlib.sha256).hexdigest() for each in secrets]
+        is_signed = any(hmac.compare_digest(each, signature) for each in expected)
         self._is_secret_proven |= is_signed
         return is_signed
 

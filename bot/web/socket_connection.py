@@ -32,6 +32,7 @@ from bot.messages import slack_delivery as words
 from bot.runtime.timeouts import SocketTimeouts
 from bot.slack.client import ADVICE, code_of
 from bot.slack.error_codes import SlackErrorKind, kind_of
+from bot.slack.session import NotConnected
 
 log = logging.getLogger(__name__)
 
@@ -131,13 +132,7 @@ async def open_connection(
             address = await new_address(client, app_token, timeouts)
             problem = words.NO_HANDSHAKE
             session = cast("ClientSession", client.session)  # open_slack gives each client its own
-            socket = await session.ws_connect(
-                address,
-                heartbeat=timeouts.ping,
-                timeout=CLOSING,
-                proxy=client.proxy,
-                ssl=client.ssl if client.ssl is not None else True,
-            )
+            socket = await session.ws_connect(address, heartbeat=timeouts.ping, timeout=CLOSING)
             problem = words.NO_HELLO
             try:
                 return await _greeted(socket)
@@ -152,7 +147,7 @@ async def open_connection(
     except NotOpened:
         raise
     except Exception as error:  # whatever it was, the next attempt may succeed
-        raise NotOpened(words.unreachable(error)) from error
+        raise NotOpened(words.unreachable(_reason(error))) from error
 
 
 async def new_address(client: AsyncWebClient, app_token: str, timeouts: SocketTimeouts) -> str:
@@ -171,9 +166,14 @@ async def new_address(client: AsyncWebClient, app_token: str, timeouts: SocketTi
     except TimeoutError as error:
         raise NotOpened(words.NO_ADDRESS) from error
     except (ClientError, OSError) as error:
-        raise NotOpened(words.unreachable(error)) from error
+        raise NotOpened(words.unreachable(_reason(error))) from error
     except Exception as error:  # its answer is not of the shape that the SDK or we read
         raise NotOpened(words.address_refused("")) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return why there is no connection, without an address: it would have a ticket in it."""
+    return str(error) if isinstance(error, NotConnected) else type(error).__name__
 
 
 def _refusal(code: str) -> str:

@@ -14,10 +14,17 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.messages import slack_delivery as words
+from bot.metrics import Metrics
 from bot.runtime.background import BackgroundTasks
 from bot.runtime.timeouts import SocketTimeouts
 from bot.web.server import Bolt
-from bot.web.socket_connection import LINK_DISABLED, Connection, NotOpened, open_connection
+from bot.web.socket_connection import (
+    LINK_DISABLED,
+    Connection,
+    NotOpened,
+    new_address,
+    open_connection,
+)
 
 log = logging.getLogger(__name__)
 
@@ -33,17 +40,21 @@ class SocketMode:
         client: AsyncWebClient,
         app_token: str,
         timeouts: SocketTimeouts,
+        metrics: Metrics,
     ) -> None:
         self._bolt = bolt
         self._client = client
         self._app_token = app_token
         self._timeouts = timeouts
+        self._metrics = metrics
         self._open: set[Connection] = set()
+        metrics.watch_sockets(lambda: len(self._open))
         self._keepers: list[asyncio.Task[None]] = []
         self._readers = BackgroundTasks()
         self._listeners = BackgroundTasks()
         self._read_from: set[Connection] = set()  # the open ones, and those that were replaced
         self._is_closing = False
+        self._token_changed = asyncio.Event()
         self._problems: dict[int, str] = {}  # why a connection can't be opened, by its number
         # The last event that was logged, and the problems that were since all were open.
         self._event = words.CONNECTED_AGAIN
@@ -52,6 +63,20 @@ class SocketMode:
     def open(self) -> None:
         """Begin to keep the connections open, and wait for none: the bot does more than listen."""
         self._keepers = [asyncio.create_task(self._keep(n)) for n in range(CONNECTIONS)]
+
+    async def use_token(self, app_token: str) -> None:
+        """Open connections with another token from now on; raises NotOpened if it is refused.
+
+        Those that are open stay so; whoever pauses because the one before was refused goes on.
+        """
+        try:
+            await new_address(self._client, app_token, self._timeouts)
+        except NotOpened as error:
+            if error.is_final:
+                raise
+        self._app_token = app_token
+        changed, self._token_changed = self._token_changed, asyncio.Event()
+        changed.set()
 
     async def close(self) -> None:
         """Have what was received acknowledged, and close each connection that has nothing left.
@@ -84,7 +109,9 @@ class SocketMode:
                 failures = 0
             except NotOpened as error:
                 self._note_failure(number, error)
-                await asyncio.sleep(self._pause(failures, error))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._pause(failures, error)):
+                        await self._token_changed.wait()
                 failures += 1
 
     async def _hold(self, number: int) -> None:
@@ -154,6 +181,7 @@ class SocketMode:
 
     def _note_open(self, number: int, connection: Connection) -> None:
         """Log that clicks arrive again, or that none of the connections is missing any more."""
+        self._metrics.open_socket()
         self._open.add(connection)
         self._read_from.add(connection)
         self._problems.pop(number, None)

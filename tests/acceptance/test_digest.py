@@ -68,29 +68,29 @@ async def test_a_hand_over_says_who_did_what_and_what_still_waits(
 
 
 @pytest.mark.slow
-async def test_a_hand_over_waits_for_secmaster_so_that_nothing_is_left_out(
+async def test_a_hand_over_waits_out_a_moment_of_trouble_so_that_nothing_is_left_out(
     environment: BotEnvironment,
 ) -> None:
     await unreadable(environment)
     environment.secmaster.world.update_task(seed.TASK_BLOCK_IP, {"action": "TERMINATE"}, EVERA)
-    environment.clock.forward(minutes=3)
+    environment.clock.forward(minutes=2.5)
     await rounds(environment)
     assert handed_over(environment) == []
     await environment.slack.command(DAVE, SOC, "/secmaster oncall")
     await environment.ephemeral(DAVE, "SecMaster can't be read now; this is as of")
     await environment.secmaster.faults.clear()
-    environment.clock.forward(minutes=6)
+    await environment.answer(ALICE, "/secmaster task list")  # answered, so it is polled at once
     [report] = await reports(environment, 1)
     assert "1 task was decided outside Slack, or ended by itself" in report
     assert "11 tasks still wait" in report
     assert "can't be read" not in report
 
 
-async def test_a_hand_over_that_waited_for_an_hour_says_that_it_may_be_old(
+async def test_a_hand_over_comes_in_time_though_secmaster_asks_for_a_day_and_says_since_when(
     environment: BotEnvironment,
 ) -> None:
-    await unreadable(environment)
-    environment.clock.forward(minutes=63)
+    await unreadable(environment, retry_after=86_400)
+    environment.clock.forward(minutes=4)
     [report] = await reports(environment, 1)
     assert "12 tasks still wait" in report
     assert "⚠️ SecMaster can't be read now" in report
@@ -205,11 +205,18 @@ async def test_where_nothing_watches_nothing_is_made_up(
     await environment.ephemeral(DAVE, "Nothing watches SecMaster here")
 
 
-async def unreadable(environment: BotEnvironment) -> None:
+async def unreadable(environment: BotEnvironment, *, retry_after: int | None = None) -> None:
     """Let SecMaster be in trouble after a good round, and the watch know it."""
     await first_poll_finished(environment)
-    await environment.secmaster.faults.set(Fault(on="*", status=503))
-    await environment.secmaster.until(lambda: stale_since(environment.app.services) is not None)
+    await environment.secmaster.faults.set(Fault(on="*", status=503, retry_after=retry_after))
+    failing = asyncio.Event()
+
+    async def note() -> None:
+        if stale_since(environment.app.services):
+            failing.set()
+
+    environment.app.poller.subscribe(note)
+    await failing.wait()
 
 
 async def settled(environment: BotEnvironment, waiting: int) -> None:

@@ -141,4 +141,4 @@ async def test_the_bot_does_not_start_with_it_and_says_why_in_a_sentence(
             raise AssertionError("it started")
     sentence = str(caught.value)
     assert sentence.startswith("Slack refuses the bot's token (account_inactive), so the bot was")
-    assert sentence.endswith("set SLACK_BOT_TOKEN to its new token, and restart the bot.")
+    assert sentence.endswith("set SLACK_BOT_TOKEN to its new token, and reload or restart the bot.")

@@ -3,7 +3,6 @@
 import pytest
 
 from bot.app import App, StartError
-from bot.runtime.timeouts import Timeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from bot.settings import Settings
@@ -11,6 +10,7 @@ from bot.store import NameInUse
 from tests.support.databases import both_databases
 from tests.support.environment import BotEnvironment, policy
 from tests.support.people import ALICE, SOC
+from tests.support.timeouts import QUICK_TIMEOUTS
 
 pytestmark = both_databases
 
@@ -54,7 +54,7 @@ async def test_after_its_end_the_same_bot_starts_again_on_the_same_port(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     port = int(environment.app.url.rpartition(":")[2])
     await environment.app.__aexit__(None, None, None)
-    async with App(settings(environment, bot_port=port), policy(), Timeouts()) as again:
+    async with App(settings(environment, bot_port=port), policy(), QUICK_TIMEOUTS) as again:
         assert again.url == environment.app.url
         await environment.slack.press(ALICE, SOC, ts, "task.approve")
         await environment.replies(ts)
@@ -71,7 +71,7 @@ async def pending(environment: BotEnvironment) -> str:
 
 
 async def start(environment: BotEnvironment, **changed: object) -> None:
-    async with App(settings(environment, **changed), policy(), Timeouts()):
+    async with App(settings(environment, **changed), policy(), QUICK_TIMEOUTS):
         raise AssertionError("a second bot started")
 
 

@@ -24,7 +24,7 @@ async def client(secmaster: SecMasterSandbox) -> AsyncIterator[SecMaster]:
         endpoint=secmaster.url,
         project_id="demo-project",
         workspace_id="demo-workspace",
-        auth=SigningAuth("demo-ak", "demo-sk"),
+        auth=SigningAuth("demo-ak", "demo-sk", project_id="demo-project"),
     ) as client:
         yield client
 

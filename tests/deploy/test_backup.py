@@ -166,8 +166,10 @@ async def test_what_was_under_way_goes_on_from_a_backup_and_is_sent_once(
         result = await run_process("audit", "verify", *arguments, folder=tmp_path, **settings)
         return result.exit_code, result.stdout
 
-    rules = {"rules": TWO, "AUDIT_KEY": KEY}
-    async with bot_process(slack, secmaster, installation.url, tmp_path, **rules) as bot:
+    key = {"AUDIT_KEY": KEY}
+    async with bot_process(
+        slack, secmaster, installation.url, tmp_path, rules=TWO, settings=key
+    ) as bot:
         approved = await post_card(slack)
         await slack.press(ALICE, SOC, approved, "task.approve")
         await slack.until(lambda: "withdraw" in str(slack.thread(SOC, approved)[0]))
@@ -190,7 +192,7 @@ async def test_what_was_under_way_goes_on_from_a_backup_and_is_sent_once(
     assert exit_code == 1
     assert "The head that was noted does not occur" in verdict
     calls = len(slack.calls)
-    async with bot_process(slack, secmaster, installation.url, tmp_path, **rules):
+    async with bot_process(slack, secmaster, installation.url, tmp_path, rules=TWO, settings=key):
         # The termination is told to its end: its reply is looked for, and is there.
         await slack.until(
             lambda: "conversations.replies" in [call.method for call in slack.calls[calls:]]

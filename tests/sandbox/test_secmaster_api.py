@@ -129,6 +129,18 @@ async def test_times_carry_a_literal_z_and_an_offset(caller: Caller) -> None:
 # Who is asking
 
 
+# Computed with openssl from the canonical request written out by hand. It names no project, and so
+# is for the key's own.
+HAND_SIGNED = {
+    "Host": "localhost",
+    "X-Sdk-Date": "20250819T065342Z",
+    "Authorization": (
+        "SDK-HMAC-SHA256 Access=demo-ak, SignedHeaders=host;x-sdk-date, "
+        "Signature=21fa5a4c1d018d3085a0945ff2402d7fc66a4189477c042da388a715a74091b9"
+    ),
+}
+
+
 async def send(request: httpx.Request) -> httpx.Response:
     async with httpx.AsyncClient() as http:
         return await http.send(request)
@@ -174,6 +186,34 @@ async def test_a_wrong_signature_is_a_401_in_the_gateways_shape(
     assert "demo-sk" not in answer.text
 
 
+async def test_a_signed_request_is_for_the_project_that_it_names_or_for_the_keys_own(
+    sandbox: SecMasterSandbox,
+) -> None:
+    url = f"{sandbox.url}{SOC}/tasks"
+    named = signed(url)
+    assert (await send(named)).status_code == 200
+    other = await send(signed(url, x_project_id="other"))
+    assert (other.status_code, other.json()["error_code"]) == (403, "APIGW.0302")
+    upload: dict[str, Any] = {"x_sdk_content_sha256": "UNSIGNED-PAYLOAD"}
+    answer = await send(
+        signed(url, content_type="text/plain", x_project_id="other", **upload),
+    )
+    assert answer.status_code == 403
+    named.headers["X-Project-Id"] = "demo-default-project"
+    assert (await send(named)).status_code == 401  # the signature covers it
+
+
+async def test_a_project_that_is_not_signed_is_a_401() -> None:
+    then = datetime(2025, 8, 19, 6, 53, 42, tzinfo=UTC)
+    sandbox = SecMasterSandbox(clock=lambda: then)
+    await sandbox.start()
+    request = httpx.Request("GET", f"{sandbox.url}{SOC}/tasks?limit=1", headers=HAND_SIGNED)
+    assert (await send(request)).status_code == 403  # for the key's own project
+    request.headers["X-Project-Id"] = "demo-project"
+    assert (await send(request)).status_code == 401
+    await sandbox.stop()
+
+
 async def test_the_clock_that_counts_is_the_sandboxs() -> None:
     then = datetime(2025, 8, 19, 6, 53, 42, tzinfo=UTC)
     sandbox = SecMasterSandbox(clock=lambda: then)
@@ -186,20 +226,11 @@ async def test_the_clock_that_counts_is_the_sandboxs() -> None:
 
 
 async def test_a_hand_computed_signature_is_let_in() -> None:
-    # Computed with openssl from the canonical request written out by hand.
     then = datetime(2025, 8, 19, 6, 53, 42, tzinfo=UTC)
-    sandbox = SecMasterSandbox(clock=lambda: then)
+    sandbox = SecMasterSandbox(clock=lambda: then, default_project_id="demo-project")
     await sandbox.start()
-    headers = {
-        "Host": "localhost",
-        "X-Sdk-Date": "20250819T065342Z",
-        "Authorization": (
-            "SDK-HMAC-SHA256 Access=demo-ak, SignedHeaders=host;x-sdk-date, "
-            "Signature=21fa5a4c1d018d3085a0945ff2402d7fc66a4189477c042da388a715a74091b9"
-        ),
-    }
     async with httpx.AsyncClient(base_url=sandbox.url) as http:
-        answer = await http.get(f"{SOC}/tasks?limit=1", headers=headers)
+        answer = await http.get(f"{SOC}/tasks?limit=1", headers=HAND_SIGNED)
     await sandbox.stop()
     assert answer.status_code == 200
 

@@ -12,25 +12,25 @@ from bot import logs, settings
 from bot.cli.run import serve
 from bot.policy import config
 from bot.runtime.background import BackgroundTasks
-from tests.support.timeouts import QUICK_TIMEOUTS
+from bot.runtime.timeouts import Timeouts
 
 
-def run(variables: dict[str, str], folder: Path, stderr: Connection) -> None:
+def run(variables: dict[str, str], folder: Path, stderr: Connection, timeouts: Timeouts) -> None:
     """Run the bot with nothing but these environment variables, in this folder."""
     os.dup2(stderr.fileno(), 2)
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(folder)
-    logs.open_log()
     signal.signal(signal.SIGUSR1, _stop_after_ack)
     loaded = settings.load()
-    asyncio.run(serve(loaded, config.load(loaded.bot_config), QUICK_TIMEOUTS))
+    logs.open_log(loaded.log_level)
+    asyncio.run(serve(loaded, config.load(loaded.bot_config), timeouts))
 
 
 def _stop_after_ack(*_signal: object) -> None:
     """From now on nothing that was to be done after an acknowledgement has its turn."""
 
-    def close(_tasks: object, work: Coroutine[Any, Any, None], _on_error: object) -> None:
+    def close(_tasks: object, work: Coroutine[Any, Any, None], *_: object) -> None:
         work.close()
 
     setattr(BackgroundTasks, "start", close)  # noqa: B010 - in this process alone

@@ -154,6 +154,17 @@ def end_waiting_connections(engine: sa.Engine) -> int:
         return len(ended.fetchall())
 
 
+def end_holder(engine: sa.Engine, name: str) -> None:
+    """Break the one connection on Postgres that holds a replica's name."""
+    with _administrator(engine) as administrator:
+        administrator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+            " AND (classid::bigint << 32 | objid::bigint) = hashtext(%s)::bigint"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = %s)",
+            [f"secmaster-bot {name}", engine.url.database],
+        )
+
+
 @contextmanager
 def waits_for_name(engine: sa.Engine, name: str) -> Iterator[None]:
     """Be the process that takes a replica's name as soon as it is free."""

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from dbos import DBOS
 
+from bot.app import migrate_workflows
 from bot.store import close, connect, migrate
 
 both_databases = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
@@ -71,6 +72,8 @@ def _make_tables(url: str) -> None:
     engine = connect(url)
     try:
         migrate(engine)
+        migrate_workflows(engine)
     finally:
         close(engine)
-    DBOS.migrate(url)
+    if url.startswith("sqlite"):
+        DBOS.migrate(url)

@@ -32,9 +32,9 @@ waits_two_seconds = pytest.mark.parametrize(
 
 
 def settings_for(
-    slack_url: str, secmaster_url: str, database_url: str, *, socket: bool = False
+    slack_url: str, secmaster_url: str, database_url: str, *, socket: bool = False, **more: Any
 ) -> Settings:
-    """Return the settings of a bot that lives between these two services."""
+    """Return the settings of a bot that lives between these two services, and ``more`` of them."""
     fields: dict[str, Any] = {
         "slack_bot_token": "xoxb-demo",
         "slack_api_url": f"{slack_url}/api/",
@@ -50,7 +50,7 @@ def settings_for(
         fields["slack_app_token"] = "xapp-demo"
     else:
         fields["slack_signing_secret"] = "demo-signing-secret"
-    return Settings(_env_file=None, **fields)
+    return Settings(_env_file=None, **fields, **more)
 
 
 @dataclass

@@ -5,15 +5,18 @@ import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from bot.cli.demo_story import POLICY
+from bot.runtime.timeouts import Timeouts
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.sandbox.slack import SlackSandbox
 from tests.support import bot_main
 from tests.support.people import ALICE, CHANNELS, SOC
+from tests.support.timeouts import QUICK_TIMEOUTS
 
 QUIETLY = '[attribution]\ncomment = "reason"\n'
 # Each process is forked from one that has imported everything: that is most of a start.
@@ -21,13 +24,25 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["bot.app", bot_main.__name__])
 
 
+LOG_ROOM = 16 * 1024**2  # bytes: a process whose log nobody reads must not wait for that
+
+
 class BotProcess:
-    """The bot in a process of its own that can be killed; it listens at ``url``."""
+    """The bot in a process of its own that can be killed; it listens at ``url``.
+
+    ``log`` has what it logged, as far as that was read: all of it once it has ended.
+    ``ready_line`` is what its log said when it was ready.
+    """
 
     stderr: asyncio.StreamReader
+    ready_line: str
 
-    def __init__(self, variables: dict[str, str], folder: Path, url: str) -> None:
+    def __init__(
+        self, variables: dict[str, str], folder: Path, url: str, timeouts: Timeouts
+    ) -> None:
         self.url = url
+        self.log: list[str] = []
+        self._timeouts = timeouts
         self._variables = variables
         self._folder = folder
         self._process: multiprocessing.process.BaseProcess | None = None
@@ -44,26 +59,25 @@ class BotProcess:
         log, stderr = PROCESSES.Pipe(duplex=False)
         self._process = PROCESSES.Process(
             target=bot_main.run,
-            args=(self._variables, self._folder, stderr),
+            args=(self._variables, self._folder, stderr, self._timeouts),
             daemon=True,  # it ends with the tests, whatever happens to them
         )
         await asyncio.to_thread(self._process.start)
         stderr.close()
-        self.stderr = asyncio.StreamReader()
+        self.stderr = asyncio.StreamReader(limit=LOG_ROOM)
         await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(self.stderr), os.fdopen(os.dup(log.fileno()), "rb")
         )
         log.close()
-        await self.log_line("ready")
+        self.ready_line = await self.log_line('"ready"')
 
     async def log_line(self, containing: str) -> str:
         """Wait for a line of its log; that it ends before is an error with all its lines."""
-        lines: list[str] = []
         while line := (await self.stderr.readline()).decode():
-            lines.append(line)
+            self.log.append(line)
             if containing in line:
                 return line
-        raise AssertionError("".join(lines))
+        raise AssertionError("".join(self.log))
 
     def hang_up(self) -> None:
         """SIGHUP: the policy is to be read again."""
@@ -87,7 +101,7 @@ class BotProcess:
     async def _ended(self) -> int | None:
         """Wait for its end and that of its output, and return its exit code."""
         assert self._process is not None
-        await self.stderr.read()
+        self.log += (await self.stderr.read()).decode().splitlines(keepends=True)
         await asyncio.to_thread(self._process.join)
         return self._process.exitcode
 
@@ -101,7 +115,8 @@ async def bot_process(
     *,
     rules: str = POLICY,
     replica: str = "main",
-    **settings: str,
+    timeouts: Timeouts = QUICK_TIMEOUTS,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[BotProcess]:
     """Run the bot between the two, with nothing but environment variables and a policy file.
 
@@ -130,7 +145,7 @@ async def bot_process(
     }
     url = f"http://127.0.0.1:{port}"
     slack.request_url = f"{url}/slack/events"
-    process = BotProcess(variables, folder, url)
+    process = BotProcess(variables, folder, url, timeouts)
     async with asyncio.timeout(60):
         await process.start()
         try:

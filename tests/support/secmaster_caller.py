@@ -60,10 +60,11 @@ def signed(
     sk: str = "demo-sk",
     **headers: str,
 ) -> httpx.Request:
-    """A signed request; ``headers`` with underscores are signed along with the usual two."""
+    """A signed request; ``headers`` with underscores are signed along with the usual ones."""
     content = b"" if body is None else json.dumps(body).encode()
     target = httpx.URL(url)
-    names = {name.replace("_", "-").lower(): value for name, value in headers.items()}
+    names = {"x-project-id": "demo-project"}
+    names |= {name.replace("_", "-").lower(): value for name, value in headers.items()}
     names["host"] = target.netloc.decode()
     names["x-sdk-date"] = f"{at or datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     names["content-type"] = names.get("content-type", "application/json;charset=UTF-8")

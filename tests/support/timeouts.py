@@ -3,13 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
-from bot.runtime.timeouts import RetrySchedule, SocketTimeouts, Timeouts
+from bot.runtime.timeouts import DatabaseTimeouts, RetrySchedule, SocketTimeouts, Timeouts
 
 PATIENCE = 20  # seconds, where a machine that has other things to do may be slow
 # Long enough for a test's trouble to pass, short enough to be waited for.
 QUICK_TIMEOUTS = Timeouts(
     retry=RetrySchedule(pauses=(0.05,), budget=2, settle=0.14, settle_unreached=0.1),
     socket=SocketTimeouts(open=PATIENCE, pauses=(0.05,), refused=0.05, steady=0),
+    database=DatabaseTimeouts(take_over=0),
     render_interval=0.05,
     post_interval=0.01,
     takeover=0,
@@ -17,6 +18,7 @@ QUICK_TIMEOUTS = Timeouts(
     optional=PATIENCE,
     answer=PATIENCE,
     sweep=0.2,
+    follow_policy=0.2,
 )
 
 

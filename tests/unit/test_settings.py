@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bot.settings import ADDRESSES, Settings, SettingsError, load
+from bot.network import ADDRESS_FORM
+from bot.secret_files import is_secret, setting_names
+from bot.settings import (
+    ADDRESSES,
+    Database,
+    Settings,
+    SettingsError,
+    SignIn,
+    label,
+    load,
+    load_database,
+)
 
 HTTP = {"SLACK_BOT_TOKEN": "xoxb-secret-1", "SLACK_SIGNING_SECRET": "signing-secret-2"}
 SOCKET = {"SLACK_BOT_TOKEN": "xoxb-secret-1", "SLACK_APP_TOKEN": "xapp-secret-3"}
@@ -19,8 +30,10 @@ WHERE = {
 SIGNED = {"HUAWEICLOUD_SDK_AK": "ak-secret-4", "HUAWEICLOUD_SDK_SK": "sk-secret-5"}
 IAM = {"IAM_USERNAME": "robot", "IAM_PASSWORD": "password-secret-6", "IAM_DOMAIN": "domain"}
 TOKEN = {"SECMASTER_AUTH_TOKEN": "token-secret-7"}
-WAYS = {"signed": SIGNED, "iam": IAM, "token": TOKEN}
+AGENCY = {"ECS_AGENCY": "true"}
+WAYS = {"signed": SIGNED, "iam": IAM, "agency": AGENCY, "token": TOKEN}
 MORE = {"HUAWEICLOUD_SDK_SECURITY_TOKEN": "sts-secret-8"}
+HTTP_PROXY = f"give an HTTP proxy as {ADDRESS_FORM}"
 SECRETS = ("secret-1", "secret-2", "secret-3", "secret-4", "secret-5", "secret-6", "secret-7")
 
 Read = Callable[..., Settings]
@@ -32,16 +45,19 @@ def secret_of(value: SecretStr | None) -> str:
     return value.get_secret_value()
 
 
+def aliases(name: str) -> tuple[str, ...]:
+    """Every name of a setting in the environment."""
+    return setting_names(name, Settings.model_fields[name])
+
+
 every_way = pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
 
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine on which nothing of ours is set."""
-    names = {name.upper() for name in Settings.model_fields}
-    for settings_field in Settings.model_fields.values():
-        alias = settings_field.validation_alias
-        names |= {alias} if isinstance(alias, str) else set(getattr(alias, "choices", ()))
+    names = {alias for name in Settings.model_fields for alias in aliases(name)}
+    names |= {f"{name}_FILE" for name in names}
     for name in names:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -321,6 +337,17 @@ def test_what_no_header_can_carry_is_refused(
     assert line.startswith("SLACK_BOT_TOKEN ")
 
 
+@pytest.mark.parametrize("level", ["debug", "DEBUG", "Warning"])
+def test_a_level_of_the_log_is_written_anyhow(read: Read, level: str) -> None:
+    assert read(HTTP, WHERE, TOKEN, LOG_LEVEL=level).log_level == level.lower()
+
+
+def test_a_level_that_is_none_is_named(problems: Problems) -> None:
+    (line,) = problems(HTTP, WHERE, TOKEN, LOG_LEVEL="loud")
+    assert line.startswith("LOG_LEVEL: ")
+    assert "warning" in line
+
+
 @pytest.mark.parametrize("name", ["", " ", "a b", "ä", "x" * 41, "a/b"])
 def test_a_bad_name_of_a_replica_is_named(problems: Problems, read: Read, name: str) -> None:
     if not name.strip():
@@ -355,11 +382,214 @@ def test_what_is_malformed_and_what_is_missing_are_told_together(problems: Probl
     assert len(lines) == len(set(lines))
 
 
+def test_what_a_network_can_not_be_reached_with_is_told_with_all_else(
+    problems: Problems, tmp_path: Path
+) -> None:
+    missing = tmp_path / "missing.pem"
+    lines = problems(
+        SOCKET,
+        WHERE,
+        SIGNED,
+        SLACK_PROXY="socks5://robot:password-secret-6@proxy.example:1080",
+        SECMASTER_PROXY="http://robot:password-secret-6@",
+        SECMASTER_CA_FILE=str(missing),
+    )
+    assert lines == [
+        f"SLACK_PROXY is a SOCKS proxy, which is not supported: {HTTP_PROXY}",
+        f"SECMASTER_PROXY is no address: {ADDRESS_FORM}",
+    ]
+    [line] = problems(SOCKET, WHERE, SIGNED, SLACK_CA_FILE=str(missing))
+    assert line == f"SLACK_CA_FILE can't be used: {missing}: No such file or directory"
+
+
+def test_a_proxys_password_is_not_seen_in_settings_that_are_printed(read: Read) -> None:
+    proxy = "http://robot:password-secret-6@proxy.example:3128"
+    settings = read(SOCKET, WHERE, SIGNED, SLACK_PROXY=proxy, SECMASTER_PROXY=proxy)
+    assert "secret-6" not in repr(settings) + repr(settings.slack_network)
+    assert settings.secmaster_network.route("https://x").proxy
+
+
 def test_a_file_that_is_not_utf_8_is_a_problem_like_any_other(tmp_path: Path) -> None:
     path = tmp_path / "latin.env"
     path.write_bytes(b"IAM_PASSWORD=caf\xe9\n")
     with pytest.raises(SettingsError):
         load(path)
+
+
+def test_a_region_that_is_none_is_refused_unless_a_private_cloud_calls_it_so(
+    problems: Problems, read: Read
+) -> None:
+    for region in ("cn-north", "cn_north_4", "CN-North-4", "cnnorth4", "cn-north-4a", "eu"):
+        (line,) = problems(HTTP, WHERE, TOKEN, SECMASTER_REGION=region)
+        assert line.startswith("SECMASTER_REGION is not a region, such as cn-north-4")
+        assert "SECMASTER_ENDPOINT" in line
+        private = read(
+            HTTP, WHERE, TOKEN, SECMASTER_REGION=region, SECMASTER_ENDPOINT="https://sm.example"
+        )
+        assert private.secmaster_region == region
+
+
+@pytest.mark.parametrize(
+    ("region", "endpoint", "iam", "console"),
+    [
+        (
+            "ap-southeast-3",
+            "https://secmaster.ap-southeast-3.myhuaweicloud.com",
+            "https://iam.ap-southeast-3.myhuaweicloud.com",
+            "https://console.huaweicloud.com/secmaster/?region=ap-southeast-3",
+        ),
+        (
+            "eu-west-101",
+            "https://secmaster.eu-west-101.myhuaweicloud.com",
+            "https://iam.eu-west-101.myhuaweicloud.eu",
+            "https://console.eu.huaweicloud.com/secmaster/?region=eu-west-101",
+        ),
+    ],
+)
+def test_addresses_are_derived_from_the_region(
+    read: Read, region: str, endpoint: str, iam: str, console: str
+) -> None:
+    settings = read(HTTP, WHERE, TOKEN, SECMASTER_REGION=region)
+    assert (settings.endpoint, settings.iam, settings.console_url) == (endpoint, iam, console)
+
+
+def test_a_credential_that_ends_within_a_day_is_named(read: Read) -> None:
+    assert read(HTTP, WHERE, TOKEN).ending_credential == "SECMASTER_AUTH_TOKEN"
+    assert read(HTTP, WHERE, SIGNED, MORE).ending_credential == "HUAWEICLOUD_SDK_SECURITY_TOKEN"
+    for way in (SIGNED, IAM, AGENCY):
+        assert read(HTTP, WHERE, way).ending_credential == ""
+
+
+def test_an_agency_that_is_switched_off_is_no_way_in(problems: Problems, read: Read) -> None:
+    (line,) = problems(HTTP, WHERE, ECS_AGENCY="false")
+    assert line.startswith("No way to sign in to SecMaster is set")
+    assert read(HTTP, WHERE, TOKEN, ECS_AGENCY="false").sign_in is SignIn.TOKEN
+    assert read(HTTP, WHERE, AGENCY).sign_in is SignIn.AGENCY
+
+
+# Secrets from files.
+
+SECRET_FIELDS = sorted(name for name, field in Settings.model_fields.items() if is_secret(field))
+VALUES = {
+    "database_url": "sqlite:///from-a-file.db",
+    "audit_key": "0123456789abcdef-key",
+    "secmaster_proxy": "http://name:word@proxy:3128",
+    "slack_proxy": "http://name:word@proxy:3128",
+}
+BESIDE = {  # what a secret needs beside it, and its own
+    "ak": {key: SIGNED[key] for key in SIGNED if key != "HUAWEICLOUD_SDK_AK"},
+    "sk": {key: SIGNED[key] for key in SIGNED if key != "HUAWEICLOUD_SDK_SK"},
+    "security_token": SIGNED,
+    "iam_password": {key: IAM[key] for key in IAM if key != "IAM_PASSWORD"},
+    "secmaster_auth_token": {},
+}
+EVERY_ALIAS = [(name, alias) for name in SECRET_FIELDS for alias in aliases(name)]
+
+
+def beside(name: str) -> dict[str, str]:
+    """Settings that are complete but for this secret."""
+    values = HTTP | SOCKET | WHERE | BESIDE.get(name, TOKEN)
+    return {key: value for key, value in values.items() if key not in aliases(name)}
+
+
+def plain(value: object) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def test_every_secret_may_come_from_a_file() -> None:
+    secrets = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field)}
+    assert {*secrets, "database_url"} == set(SECRET_FIELDS)
+    assert {"slack_bot_token", "ak", "sk", "audit_key"} <= secrets
+
+
+@pytest.mark.parametrize(("name", "alias"), EVERY_ALIAS)
+def test_a_file_holds_what_the_setting_would_be(
+    read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, alias: str
+) -> None:
+    value = VALUES.get(name, "https-or-word-from-file")
+    file = tmp_path / "secret"
+    file.write_text(value + "\n", "utf-8")
+    setting = f"{alias}_FILE"
+    settings = read(beside(name), {setting: str(file)})
+    assert plain(getattr(settings, name)) == value
+    monkeypatch.setenv(setting, str(file))
+    assert plain(getattr(read(beside(name)), name)) == value
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_only_the_line_break_at_the_end_is_left_out(read: Read, tmp_path: Path, end: str) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(f" a b {end}".encode())
+    password = read(HTTP, WHERE, beside("iam_password"), IAM_PASSWORD_FILE=str(file)).iam_password
+    assert secret_of(password) == " a b "
+
+
+def test_a_relative_name_is_looked_for_where_the_bot_is_started(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("xoxb-from-file\n")
+    settings = read(beside("slack_bot_token"), SLACK_BOT_TOKEN_FILE="token")
+    assert secret_of(settings.slack_bot_token) == "xoxb-from-file"
+
+
+UNUSABLE = {
+    "missing": (None, "names a file that is not there"),
+    "empty": (b"\n", "names a file that is empty"),
+    "bytes": (b"secret-1\xff", "names a file that is not UTF-8 text"),
+    "folder": (..., "names a file that can't be read (Is a directory)"),
+}
+
+
+@pytest.mark.parametrize(("content", "problem"), UNUSABLE.values(), ids=list(UNUSABLE))
+@pytest.mark.parametrize("name", SECRET_FIELDS)
+def test_a_file_that_gives_no_secret_is_said_in_one_line_without_its_name(
+    problems: Problems, tmp_path: Path, name: str, content: object, problem: str
+) -> None:
+    file = tmp_path / "xoxb-secret-1"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content is ...:
+        file.mkdir()
+    lines = problems(beside(name), {f"{aliases(name)[-1]}_FILE": str(file)}, BOT_PORT="http")
+    [line] = [each for each in lines if not each.startswith("BOT_PORT: ")]
+    assert line == f"{aliases(name)[-1]}_FILE {problem}"
+
+
+@pytest.mark.parametrize(("name", "alias"), EVERY_ALIAS)
+def test_a_setting_beside_its_file_is_a_contradiction(
+    problems: Problems, monkeypatch: pytest.MonkeyPatch, name: str, alias: str
+) -> None:
+    monkeypatch.setenv(f"{alias}_FILE", "xoxb-secret-1")
+    lines = problems(beside(name), {label(name): VALUES.get(name, "signing-secret-2")})
+    assert lines == [f"{label(name)} and {alias}_FILE are both set: keep one of them"]
+
+
+def test_an_empty_name_of_a_file_counts_as_not_set(read: Read) -> None:
+    settings = read(HTTP, WHERE, TOKEN, SLACK_BOT_TOKEN_FILE="")
+    assert secret_of(settings.slack_bot_token) == "xoxb-secret-1"
+
+
+def test_what_a_file_holds_is_checked_like_the_setting(problems: Problems, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("xoxb-secret-1\nxoxb-secret-1\n")
+    (line,) = problems(beside("slack_bot_token"), SLACK_BOT_TOKEN_FILE=str(file))
+    assert line == "SLACK_BOT_TOKEN has characters that can't be part of it"
+    file.write_text("mysql://bot:secret-1@db.example/bot\n")
+    (line,) = problems(beside("database_url"), DATABASE_URL_FILE=str(file))
+    assert line.startswith("DATABASE_URL must be")
+
+
+def test_commands_on_the_audit_read_files_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in VALUES.items():
+        (tmp_path / name).write_text(f"{value}\n")
+        monkeypatch.setenv(f"{label(name)}_FILE", name)
+    settings: Database = load_database()
+    assert settings.database_url == VALUES["database_url"]
+    assert secret_of(settings.audit_key) == VALUES["audit_key"]
+    assert load_database("sqlite:///copy.db").database_url == "sqlite:///copy.db"
+    (tmp_path / "audit_key").unlink()
+    with pytest.raises(SettingsError, match=r"^AUDIT_KEY_FILE names a file that is not there$"):
+        load_database()
 
 
 # Secrets.

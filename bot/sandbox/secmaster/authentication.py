@@ -9,7 +9,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
@@ -36,7 +36,11 @@ _AUTHORIZATION = re.compile(
 
 @dataclass(frozen=True)
 class Credentials:
-    """The credentials the sandbox accepts. With a security token, the key pair is temporary."""
+    """The credentials the sandbox accepts. With a security token, the key pair is temporary.
+
+    ``project_id`` is the project that is served, and may be asked for by name alone: a key's own
+    project, which counts where a signed request names none, is ``default_project_id``.
+    """
 
     ak: str
     sk: str
@@ -46,15 +50,30 @@ class Credentials:
     iam_password: str
     iam_domain: str
     project_id: str
+    default_project_id: str
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """What signs requests, until ``ends_at`` where that is not None."""
+
+    ak: str
+    sk: str
+    security_token: str = ""
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Caller:
-    """An authenticated caller, the proof (``aksk``, ``token`` or ``iam``), and whose key it was."""
+    """An authenticated caller, the proof (``aksk``, ``token`` or ``iam``), and whose key it was.
+
+    ``project_id`` is the project that the call is for.
+    """
 
     id: str
     name: str
     signed_by: str
+    project_id: str
     key: str = ""
 
     @property
@@ -62,6 +81,7 @@ class Caller:
         return Person(self.id, self.name, via=f"{self.signed_by} {self.key}".rstrip())
 
 
+AGENCY = ("07a1c0de00000000000000000000a9e0", "secmaster-bot-agency")
 BOT = ("07a1c0de00000000000000000000b070", "secmaster-bot")
 
 
@@ -70,6 +90,8 @@ class Authenticator:
 
     def __init__(self, credentials: Credentials, clock: Clock) -> None:
         self.issued: dict[str, datetime] = {}
+        self.password_ends_at: datetime | None = None
+        self._issued_keys: dict[str, KeyPair] = {}
         self._credentials = credentials
         self._clock = clock
 
@@ -86,9 +108,10 @@ class Authenticator:
             raise _unauthenticated("no auth info in the request")
         return self._signing_caller(method, raw_path, headers, body)
 
-    def check_project(self, project_id: str) -> None:
-        """Raise a rejection with 403 unless the project is the one of the credentials."""
-        if not _same(project_id, self._credentials.project_id):
+    def check_project(self, caller: Caller, project_id: str) -> None:
+        """Raise a rejection with 403 unless a path's project is served, and the caller's."""
+        is_served = _same(project_id, self._credentials.project_id)
+        if not is_served or not _same(project_id, caller.project_id):
             raise GatewayRejection(403, "APIGW.0302", "The IAM user is not authorized")
 
     def issue(self, body: Any) -> tuple[str, Record]:
@@ -113,21 +136,33 @@ class Authenticator:
         now = self._clock()
         token = f"MIIsandbox{secrets.token_urlsafe(48)}"
         self.issued[token] = now + TOKEN_LIFE
-        return token, _token_description(now, credentials)
+        return token, _token_description(now, credentials, self.password_ends_at)
+
+    def issue_keys(self, life: timedelta) -> KeyPair:
+        """Return temporary keys of an agency."""
+        ak, sk, security_token = (f"sandbox-{secrets.token_urlsafe(24)}" for _ in range(3))
+        pair = KeyPair(ak, sk, security_token, self._clock() + life)
+        self._issued_keys[pair.ak] = pair
+        return pair
+
+    def replace(self, **credentials: str) -> None:
+        """Accept other credentials in the place of those of these names."""
+        self._credentials = replace(self._credentials, **credentials)
 
     def revoke(self) -> None:
-        """Forget the tokens issued so far, so that their holders must get new ones."""
+        """Forget the tokens and keys issued so far, so that their holders must get new ones."""
         self.issued.clear()
+        self._issued_keys.clear()
 
     def _token_caller(self, token: str) -> Caller:
         if _same(token, self._credentials.token):
-            return Caller(*BOT, "token")
+            return Caller(*BOT, "token", self._credentials.project_id)
         expiries = (expiry for issued, expiry in self.issued.items() if _same(issued, token))
         expires_at = next(expiries, None)
         if expires_at is None or expires_at <= self._clock():
             raise _unauthenticated("decrypt token fail")
         user = self._credentials.iam_user
-        return Caller("iam-user", user, "iam", user)
+        return Caller("iam-user", user, "iam", self._credentials.project_id, user)
 
     def _signing_caller(
         self, method: str, raw_path: str, headers: Mapping[str, str], body: bytes
@@ -146,17 +181,20 @@ class Authenticator:
             raise _unauthenticated("x-sdk-date is more than 15 minutes away from the server's time")
         canonical = _canonical_request(method, raw_path, signed_headers, headers, body)
         required = {"host", "x-sdk-date"}
-        if "X-Security-Token" in headers:
-            required.add("x-security-token")
+        required |= {name for name in ("x-project-id", "x-security-token") if name in headers}
+        own = self._credentials
+        pair = self._issued_keys.get(ak) or KeyPair(own.ak, own.sk, own.security_token)
         checks = [
-            _same(ak, self._credentials.ak),
-            _same(headers.get("X-Security-Token", ""), self._credentials.security_token),
+            _same(ak, pair.ak),
+            _same(headers.get("X-Security-Token", ""), pair.security_token),
             required <= set(signed_headers),
-            _same(signature, _signature(self._credentials.sk, date, canonical)),
+            _same(signature, _signature(pair.sk, date, canonical)),
+            pair.ends_at is None or pair.ends_at > self._clock(),
         ]
         if not all(checks):
             raise _unauthenticated("verify aksk signature fail")
-        return Caller(*BOT, "aksk", ak)
+        project_id = headers.get("X-Project-Id", own.default_project_id)
+        return Caller(*(AGENCY if pair.ends_at else BOT), "aksk", project_id, ak)
 
 
 class _Named(BaseModel):
@@ -194,14 +232,21 @@ class _TokenRequest(BaseModel):
     auth: _Auth
 
 
-def _token_description(now: datetime, credentials: Credentials) -> Record:
+def _token_description(
+    now: datetime, credentials: Credentials, password_ends_at: datetime | None
+) -> Record:
     domain = {"id": "demo-domain-id", "name": credentials.iam_domain}
+    user = {"id": "iam-user", "name": credentials.iam_user, "domain": domain}
+    # IAM writes "" for a password that never ends.
+    user["password_expires_at"] = (
+        f"{password_ends_at:%Y-%m-%dT%H:%M:%S.%fZ}" if password_ends_at else ""
+    )
     return {
         "token": {
             "expires_at": f"{now + TOKEN_LIFE:%Y-%m-%dT%H:%M:%S.%fZ}",
             "issued_at": f"{now:%Y-%m-%dT%H:%M:%S.%fZ}",
             "methods": ["password"],
-            "user": {"id": "iam-user", "name": credentials.iam_user, "domain": domain},
+            "user": user,
             "project": {"id": credentials.project_id, "name": "sandbox", "domain": domain},
             "roles": [],
             "catalog": [],

@@ -115,7 +115,7 @@ class Gateway:
             request.method, request.raw_path, request.headers, call.raw
         )
         request[CALLER] = call.caller
-        self._authenticator.check_project(request.match_info["project_id"])
+        self._authenticator.check_project(call.caller, request.match_info["project_id"])
         if request.match_info["workspace_id"] != self._workspace_id:
             raise Rejection(404, NOT_FOUND, "the workspace does not exist")
 

@@ -1,16 +1,18 @@
 """The SecMaster sandbox as one server: its parts put together, started and stopped."""
 
+import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from aiohttp import web
 
-from bot.sandbox import changes, faults, origin, pages
+from bot.sandbox import changes, connection, faults, origin, pages
 from bot.sandbox.secmaster.api import Api
 from bot.sandbox.secmaster.authentication import Authenticator, Credentials
 from bot.sandbox.secmaster.control import Control
 from bot.sandbox.secmaster.gateway import Gateway, add_request_id
 from bot.sandbox.secmaster.journal import Journal, Received
+from bot.sandbox.secmaster.metadata import Metadata
 from bot.sandbox.secmaster.scheduler import Scheduler
 from bot.sandbox.secmaster.seed_instances import add_instances
 from bot.sandbox.secmaster.seed_tasks import add_tasks
@@ -25,7 +27,7 @@ def utc_now() -> datetime:
 
 
 class SecMasterSandbox:
-    """A SecMaster workspace, its gateway and its IAM on one local port.
+    """A SecMaster workspace, its gateway, its IAM and a machine's metadata on one local port.
 
     ``clock`` is the server's time, with which a signature's date is compared. ``pace`` is the
     seconds an instance takes for a step. The state survives ``stop`` and another ``start``.
@@ -42,6 +44,7 @@ class SecMasterSandbox:
         iam_password: str = "demo",  # noqa: S107 -- likewise
         iam_domain: str = "demo",
         project_id: str = "demo-project",
+        default_project_id: str = "demo-default-project",
         workspace_id: str = "demo-workspace",
         clock: Clock = utc_now,
         pace: float = 0.5,
@@ -55,10 +58,12 @@ class SecMasterSandbox:
             iam_password=iam_password,
             iam_domain=iam_domain,
             project_id=project_id,
+            default_project_id=default_project_id,
         )
         self.url = ""
         self.faults = faults.Faults(self._changed)
         self.authenticator = Authenticator(credentials, clock)
+        self.metadata = Metadata(self.authenticator, clock)
         self.world = World(
             clock=clock,
             project_id=project_id,
@@ -111,13 +116,24 @@ class SecMasterSandbox:
         """Wait until ``predicate`` holds; it is called again after every change and request."""
         await self._changes.until(predicate)
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen; on a free port by default, to be read from ``url``."""
+    async def start(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        tls: ssl.SSLContext | None = None,
+        name: str = "",
+    ) -> None:
+        """Listen; on a free port by default, to be read from ``url``.
+
+        With ``tls`` over HTTPS. ``name`` is the host's in ``url``, where that is not ``host``.
+        """
         self._changes.open()
-        middlewares = [origin.guard(host), self._gateway.middleware]
+        middlewares = [origin.guard(name or host), self._gateway.middleware]
         app = web.Application(middlewares=middlewares, client_max_size=UPLOAD_LIMIT)
         app.on_response_prepare.append(add_request_id)
         app.add_routes(self._api.routes())
+        app.add_routes(self.metadata.routes())
         app.add_routes(self._control.routes())
         app.add_routes(faults.routes(self.faults))
         app.add_routes(changes.routes(self._changes))
@@ -125,8 +141,9 @@ class SecMasterSandbox:
         # A handler that a fault keeps asleep must not keep ``stop`` waiting.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        self.url = f"http://{host}:{self._runner.addresses[0][1]}"
+        await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://{name or host}:{self._runner.addresses[0][1]}"
         self._scheduler.start()
 
     async def stop(self) -> None:
@@ -135,7 +152,7 @@ class SecMasterSandbox:
         await self.faults.clear()
         await self._scheduler.stop()
         if self._runner is not None:
-            await self._runner.cleanup()
+            await connection.stop(self._runner)
             self._runner = None
 
     def _changed(self) -> None:

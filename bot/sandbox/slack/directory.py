@@ -239,7 +239,11 @@ def _as_permitted(call: MethodCall, user: Json) -> Json:
 @method("usergroups.list", Tier.TWO, "usergroups:read")
 def groups(call: MethodCall) -> Json:
     team = _require_team(call)
-    groups_of_team = [_described(call, group) for group in call.workspace.groups_of(team).values()]
+    groups_of_team = [
+        _described(call, group)
+        for group in call.workspace.groups_of(team).values()
+        if call.flag("include_disabled") or not group.get("date_delete")
+    ]
     page, metadata = call.page(groups_of_team, GROUP_PAGE)
     return {"usergroups": page, "response_metadata": metadata}
 

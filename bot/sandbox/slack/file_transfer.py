@@ -25,7 +25,7 @@ CHUNK = 1024**2
 SIGN_IN = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in</body></html>"
 
 
-@dataclass(frozen=True)
+@dataclass
 class FileTransfer:
     """The endpoints of file contents.
 

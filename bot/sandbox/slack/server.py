@@ -1,12 +1,13 @@
 """The Slack sandbox as one server: its parts put together, started and stopped."""
 
+import ssl
 import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from aiohttp import web
 
-from bot.sandbox import changes, faults, origin, pages
+from bot.sandbox import changes, connection, faults, origin, pages
 from bot.sandbox.slack.admin_actions import AdminActions
 from bot.sandbox.slack.control import Control
 from bot.sandbox.slack.delivery import Delivery, Sent
@@ -84,6 +85,18 @@ class SlackSandbox(PersonActions, AdminActions, PersonQueries):
         self._file_transfer = FileTransfer(files, self.faults, bot_token, scopes)
         self._runner: web.AppRunner | None = None
 
+    def rotate(self, *, bot_token: str = "", app_token: str = "", signing_secret: str = "") -> None:
+        """Make secrets of the app anew: those before are refused from now on."""
+        self._web_api.bot_token = bot_token or self._web_api.bot_token
+        self._file_transfer.bot_token = self._web_api.bot_token
+        self._web_api.app_token = app_token or self._web_api.app_token
+        self.delivery.signing_secret = signing_secret or self.delivery.signing_secret
+
+    @property
+    def other_apps(self) -> dict[str, Json]:
+        """What auth.test says of the tokens of other apps, where that differs."""
+        return self._web_api.other_apps
+
     @property
     def request_url(self) -> str | None:
         return self.delivery.request_url
@@ -120,10 +133,22 @@ class SlackSandbox(PersonActions, AdminActions, PersonQueries):
         """Everything sent to the app, oldest first."""
         return self.delivery.sent
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen; on a free port by default, to be read from ``url``."""
+    async def start(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        tls: ssl.SSLContext | None = None,
+        name: str = "",
+    ) -> None:
+        """Listen; on a free port by default, to be read from ``url``.
+
+        With ``tls`` over HTTPS. ``name`` is the host's in ``url``, where that is not ``host``.
+        """
         self.changes.open()
-        app = web.Application(middlewares=[origin.guard(host)], client_max_size=LARGEST_BODY)
+        app = web.Application(
+            middlewares=[origin.guard(name or host)], client_max_size=LARGEST_BODY
+        )
         app.add_routes(self._web_api.routes())
         app.add_routes(self._file_transfer.routes())
         app.add_routes(self.socket_mode.routes())
@@ -144,8 +169,9 @@ class SlackSandbox(PersonActions, AdminActions, PersonQueries):
         app.add_routes(control.routes())
         self._runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        self.url = f"http://{host}:{self._runner.addresses[0][1]}"
+        await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://{name or host}:{self._runner.addresses[0][1]}"
         self.delivery.start()
 
     async def stop(self) -> None:
@@ -155,7 +181,7 @@ class SlackSandbox(PersonActions, AdminActions, PersonQueries):
         await self.socket_mode.close()
         await self.delivery.stop()
         if self._runner is not None:
-            await self._runner.cleanup()
+            await connection.stop(self._runner)
 
     async def until(self, predicate: Callable[[], T]) -> T:
         """Return the first truthy value of ``predicate``, called again after every change."""

@@ -17,7 +17,7 @@ from bot.sandbox.slack.arguments import note_unknown
 from bot.sandbox.slack.errors import SlackError
 from bot.sandbox.slack.file_store import Files
 from bot.sandbox.slack.limits import Limits
-from bot.sandbox.slack.methods import METHODS, MethodCall
+from bot.sandbox.slack.methods import METHODS, Method, MethodCall
 from bot.sandbox.slack.views import Views
 from bot.sandbox.slack.workspace import Json, Workspace
 
@@ -47,7 +47,10 @@ class Call:
 
 @dataclass
 class WebApi:
-    """The endpoint of all Web API methods. Faults can be set on a method's name."""
+    """The endpoint of all Web API methods. Faults can be set on a method's name.
+
+    ``other_apps`` is what auth.test says of the tokens of other apps, where that differs.
+    """
 
     workspace: Workspace
     views: Views
@@ -59,6 +62,7 @@ class WebApi:
     scopes: frozenset[str]
     socket_url: Callable[[], str]
     calls: list[Call] = field(default_factory=list)
+    other_apps: dict[str, Json] = field(default_factory=dict)
 
     def routes(self) -> list[web.RouteDef]:
         return [web.route("*", "/api/{method}", self.answer)]
@@ -126,12 +130,17 @@ class WebApi:
         if call.method not in FOR_ANYONE:
             if not token:
                 raise SlackError("not_authed")
+            if token in self.other_apps:
+                return self._run_method(method, call) | self.other_apps[token]
             if token not in (self.bot_token, self.app_token):
                 raise SlackError("invalid_auth")
             if (token == self.app_token) != (call.method in FOR_THE_APP):
                 raise SlackError("not_allowed_token_type")
             if token == self.bot_token and self.workspace.token_refusal:
                 raise SlackError(self.workspace.token_refusal)
+        return self._run_method(method, call)
+
+    def _run_method(self, method: Method, call: Call) -> Json:
         method_call = MethodCall(
             self.workspace, self.views, self.files, call.args, self.scopes, self.socket_url
         )

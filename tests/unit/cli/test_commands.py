@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bot import __version__
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
@@ -51,6 +52,29 @@ def test_the_manifest_is_printed_for_either_way_in(tmp_path: Path) -> None:
         assert "https://" in result.stderr
 
 
+@pytest.mark.parametrize("argument", ["--version", "version"])
+def test_the_version_is_printed(tmp_path: Path, argument: str) -> None:
+    result = run_command(argument, folder=tmp_path)
+    assert (result.exit_code, result.stdout) == (0, f"{__version__}\n")
+
+
+def test_a_manifest_is_printed_without_a_policy_but_not_of_one_that_is_named_and_missing(
+    tmp_path: Path,
+) -> None:
+    assert run_command("manifest", "--socket", folder=tmp_path).exit_code == 0
+    result = run_command("manifest", "--socket", "--config", "nothere.toml", folder=tmp_path)
+    assert (result.exit_code, result.stderr) == (2, "nothere.toml: there is no such file\n")
+
+
+async def test_a_policy_that_is_named_and_not_there_stops_the_start(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, tmp_path: Path
+) -> None:
+    environment = installation(slack, secmaster) | {"BOT_CONFIG": "nothere.toml"}
+    result = await run_beside("run", folder=tmp_path, **environment)
+    assert (result.exit_code, result.stderr) == (2, "nothere.toml: there is no such file\n")
+    assert file_names(tmp_path) == []
+
+
 async def test_a_wrong_policy_stops_the_start_and_names_every_line(
     slack: SlackSandbox, secmaster: SecMasterSandbox, tmp_path: Path
 ) -> None:
@@ -61,7 +85,7 @@ async def test_a_wrong_policy_stops_the_start_and_names_every_line(
     result = await run_beside("run", folder=tmp_path, **installation(slack, secmaster))
     assert result.exit_code == 2
     assert "task.aprove" in result.output
-    assert "rules.1.approvals" in result.output
+    assert "[[rules]] 1: approvals" in result.output
     assert "is no channel's id" in result.output
     assert "Traceback" not in result.output
 
@@ -95,7 +119,8 @@ async def test_what_can_not_be_reached_yet_ends_the_start_so_that_it_is_tried_ag
     environment = installation(slack, secmaster) | {"BOT_PORT": "0"} | setting
     result = await run_beside("run", folder=installed, **environment)
     assert result.exit_code == 75
-    assert len(result.output.splitlines()) == 1
+    assert "can't be" in result.output.splitlines()[-1]
+    assert "Traceback" not in result.output
 
 
 async def test_an_answer_of_slacks_that_may_be_another_soon_ends_the_start_alike(

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from rich.console import Console
 
-from bot.cli.doctor_checks import CheckFailed
-from bot.cli.doctor_listen import wait_for_envelope, wait_for_request
+from bot.cli.doctor.listen import wait_for_envelope, wait_for_request
+from bot.cli.doctor.results import CheckFailed
 from bot.messages.slack_delivery import DOCTOR_HEARD, NO_HELLO, SWITCHED_OFF
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
@@ -196,10 +196,10 @@ async def test_over_a_connection_it_hears_a_command_and_says_why_it_hears_nothin
     result = await run_beside(*arguments, folder=installed, **environment)
     assert result.exit_code == 1
     assert "the connection is open, and nothing came over it" in result.stdout
-    await slack.faults.set(Fault(on="socket", status=407))
+    await slack.faults.set(Fault(on="socket", status=403))
     result = await run_beside(*arguments, folder=installed, **environment)
     assert result.exit_code == 1
-    assert "✗ request: the websocket's handshake was refused with 407" in result.stdout
+    assert "✗ request: the websocket's handshake was refused with 403" in result.stdout
     await slack.faults.clear()
     await slack.socket_mode.enable(is_enabled=False)
     result = await run_beside(*arguments, folder=installed, **environment)

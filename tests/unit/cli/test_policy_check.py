@@ -125,6 +125,7 @@ def case(user: str, action: str, *lines: str) -> str:
 
 ISOLATE = "task = 'isolate'"
 ALLOWED, REFUSED = "expect = 'allowed'", "expect = 'refused'"
+X = "[tasks.x]\nname = 'x'\n"
 GLASS = "break_glass = true"
 
 
@@ -400,53 +401,65 @@ def test_a_case_can_expect_what_is_denied_or_unclear(
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("[people.U0ALICE]\nemial = 'x'", "people.U0ALICE.emial: nothing reads this key"),
-        ("[people.U0ALICE]\nguest = 'no'", "people.U0ALICE.guest: "),
-        ("[tasks.isolate]\ncreater_name = 'x'", "tasks.isolate.creater_name: nothing reads"),
-        ("[tasks.isolate]\nname = 3", "tasks.isolate.name: "),
-        ("[tasks]\nisolate = 3", "tasks.isolate: "),
-        ("[tasks.isolate]\ndue_date = 'soon'", "tasks.isolate.due_date: soon is no time: write"),
-        ("[tasks.isolate]\ndue_date = 2026-11-21", "tasks.isolate.due_date: 2026-11-21 is no time"),
+        ("[people.U0ALICE]\nemial = 'x'", "[people.U0ALICE] emial: there is no such key"),
+        ("[people.U0ALICE]\nguest = 'no'", "[people.U0ALICE] guest: "),
+        ("[tasks.isolate]\ncreater_name = 'x'", "[tasks.isolate] creater_name: there is no"),
+        ("[tasks.isolate]\nname = 3", "[tasks.isolate] name: "),
+        ("[tasks]\nisolate = 3", "[tasks.isolate]: "),
+        ("[tasks.isolate]\ndue_date = 'soon'", "[tasks.isolate] due_date: soon is no time: write"),
+        (
+            "[tasks.isolate]\ndue_date = 2026-11-21",
+            "[tasks.isolate] due_date: 2026-11-21 is n",
+        ),
         ("now = 3", "now: 3 is no time: write it as "),
-        ("[instances.x.workflow]\nnmae = 'x'", "instances.x.workflow.nmae: nothing reads this key"),
-        ("[usergroups]\nS0SOC = 'U0ALICE'", "usergroups.S0SOC: "),
-        ("[[case]]", "case: nothing reads this key"),
-        ("[[cases]]\naction = 'task.comment'\nexpect = 'allowed'", "cases.1.user: is missing"),
-        (case("U0ALICE", "task.comment"), "cases.1.expect: is missing"),
-        (case("", "task.comment", ALLOWED), "cases.1.user: "),
-        (case("U0ALICE", "task.comment", "expect = 'yes'"), "cases.1.expect: "),
-        (case("U0ALICE", "task.aprove", ALLOWED), "cases.1.action: 'task.aprove' is no action; "),
-        (case("U0ALICE", "task.*", ALLOWED), "cases.1.action: 'task.*' is no action; "),
+        ("[instances.x.workflow]\nnmae = 'x'", "[instances.x] workflow.nmae: there is no such key"),
+        ("[usergroups]\nS0SOC = 'U0ALICE'", "[usergroups] S0SOC: "),
+        ("[[case]]", "[[case]]: there is no such key"),
+        ("[[cases]]\naction = 'task.comment'\nexpect = 'allowed'", "[[cases]] 1: user: is missing"),
+        (case("U0ALICE", "task.comment"), "[[cases]] 1: expect: is missing"),
+        (case("", "task.comment", ALLOWED), "[[cases]] 1: user: "),
+        (case("U0ALICE", "task.comment", "expect = 'yes'"), "[[cases]] 1: expect: "),
+        (
+            case("U0ALICE", "task.aprove", ALLOWED),
+            "[[cases]] 1: action: 'task.aprove' is no a",
+        ),
+        (case("U0ALICE", "task.*", ALLOWED), "[[cases]] 1: action: 'task.*' is no action; "),
         (
             case("U0ALICE", "task.approve", ISOLATE, ALLOWED),
-            "cases.1.task: 'isolate' is not defined under [tasks]; there are none",
+            "[[cases]] 1: task: 'isolate' is not defined under [tasks]; there are none",
         ),
         (
             "[instances.a]\n[instances.b]\n"
             + case("U0ALICE", "instance.retry", "instance = 'c'", ALLOWED),
-            "cases.1.instance: 'c' is not defined under [instances]; there are a, b",
+            "[[cases]] 1: instance: 'c' is not defined under [instances]; there are a, b",
         ),
         (
             case("U0ALICE", "task.approve", ALLOWED),
-            "cases.1: a rule asks what task.approve is done on: name the task",
+            "[[cases]] 1: a rule asks what task.approve is done on: name the task",
         ),
         (
             "[instances.a]\n" + case("U0ALICE", "task.approve", "instance = 'a'", ALLOWED),
-            "cases.1: task.approve is done on a task, and this names an instance",
+            "[[cases]] 1: task.approve is done on a task, and this names an instance",
         ),
         (
             "[tasks.a]\n" + case("U0ALICE", "instance.retry", "task = 'a'", ALLOWED),
-            "cases.1: instance.retry is done on an instance, and this names a task",
+            "[[cases]] 1: instance.retry is done on an instance, and this names a task",
         ),
-        (case("U0ALICE", "task.comment", ALLOWED, "why = 'rule'"), "cases.1: why: only a refusal"),
-        (case("U0ALICE", "task.comment", REFUSED, "why = 'no'"), "cases.1.why: "),
+        (
+            case("U0ALICE", "task.comment", ALLOWED, "why = 'rule'"),
+            "[[cases]] 1: why: only a refus",
+        ),
+        (case("U0ALICE", "task.comment", REFUSED, "why = 'no'"), "[[cases]] 1: why: "),
         (
             case("U0ALICE", "task.comment", REFUSED, "approvals = 2"),
-            "cases.1: approvals: a refusal",
+            "[[cases]] 1: approvals: a refusal",
         ),
-        (case("U0ALICE", "task.comment", ALLOWED, "approvals = 0"), "cases.1.approvals: "),
-        (case("U0ALICE", "task.comment", ALLOWED, "workspace = []"), "cases.1.workspace: "),
-        (case("U0ALICE", "task.comment", ALLOWED, "glass = true"), "cases.1.glass: nothing reads"),
+        (case("U0ALICE", "task.comment", ALLOWED, "approvals = 0"), "[[cases]] 1: approvals: "),
+        (case("U0ALICE", "task.comment", ALLOWED, "workspace = []"), "[[cases]] 1: workspace: "),
+        (
+            case("U0ALICE", "task.comment", ALLOWED, "glass = true"),
+            "[[cases]] 1: glass: there is",
+        ),
         ("", "has no [[cases]], so nothing would be checked"),
         ("[[cases]", "not TOML: "),
         pytest.param("cases = " + "[" * 20_000, "not TOML: nested too deeply", id="nested"),
@@ -469,10 +482,15 @@ def test_all_problems_are_listed_at_once(folder: Path) -> None:
         + case("U0ALICE", "instance.retry", "instance = 'x'", "expects = 'allowed'"),
     )
     assert exit_code == 2
-    for place in ("people.U0ALICE.emial", "cases.1.action", "cases.1.task", "cases.2.instance"):
+    for place in (
+        "[people.U0ALICE] emial",
+        "[[cases]] 1: action",
+        "[[cases]] 1: task",
+        "[[cases]] 2: instance",
+    ):
         assert f"{folder / 'cases.toml'}: {place}: " in output
-    assert "cases.2.expect: is missing" in output
-    assert "cases.2.expects: nothing reads this key" in output
+    assert "[[cases]] 2: expect: is missing" in output
+    assert "[[cases]] 2: expects: there is no such key" in output
 
 
 def test_a_policy_given_as_cases_is_told_how_it_is_meant(folder: Path) -> None:
@@ -483,13 +501,60 @@ def test_a_policy_given_as_cases_is_told_how_it_is_meant(folder: Path) -> None:
     assert output.startswith(f"{path}: {sentence}")
 
 
+def test_a_rule_that_can_not_have_as_many_people_as_it_asks_for_fails_the_check(
+    folder: Path,
+) -> None:
+    rule = "[[rules]]\nname = 'both'\nactions = ['task.approve']\nroles = ['pair']\napprovals = 3\n"
+    pair = "[roles.pair]\nusers = ['U0ALICE', 'U0BOB']\n"
+    cases = case("U0ALICE", "task.approve", "expect = 'allowed'")
+    (folder / "policy.toml").write_text(pair + rule)
+    exit_code, output = check(folder, cases)
+    assert exit_code == 1
+    assert (
+        "✗ rule 1 (both) asks for approvals = 3, and its roles name 2: U0ALICE, U0BOB\n" in output
+    )
+    (folder / "policy.toml").write_text(f"{pair}usergroups = ['S0SOC']\n{rule}")
+    exit_code, output = check(folder, cases)
+    assert (exit_code, "approvals = 3, and" in output) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("before", "is_noted"),
+    [
+        ("actions = ['task.*']", True),
+        ("actions = ['*']\nwhen = { name = 'x' }", True),
+        ("actions = ['task.*']\nwhen = { name = 'y' }", False),
+        ("actions = ['task.comment', 'task.approve']", False),
+        ("effect = 'deny'\nactions = ['task.comment']\nwhen = { name = 'x' }", False),
+    ],
+)
+def test_a_rule_that_never_decides_as_an_earlier_one_does_is_noted(
+    folder: Path, before: str, *, is_noted: bool
+) -> None:
+    last = "[[rules]]\nactions = ['task.approve', 'task.terminate']\nroles = ['a']\n"
+    last += "when = { name = 'x' }\n"
+    (folder / "policy.toml").write_text(
+        f"[roles.a]\nusers = ['U0ALICE']\n[[rules]]\nroles = ['a']\n{before}\n{last}"
+    )
+    _, output = check(folder, case("U0ALICE", "task.comment", "task = 'x'", REFUSED) + X)
+    assert ("Note: rule 2 never decides anything: rule 1 decides all" in output) is is_noted
+
+
+def test_a_name_in_the_place_of_a_member_id_is_answered_about_the_id(folder: Path) -> None:
+    arguments = ("--user", "alice", "--action", "task.approve", "--config", "policy.toml")
+    exit_code, output = policy("explain", *arguments, folder=folder)
+    assert exit_code == 2
+    assert output.startswith("user: 'alice' is no member id, such as U0123ABCD: open the person's")
+    assert len(output.splitlines()) == 1
+
+
 @pytest.mark.parametrize("missing", ["cases.toml", "policy.toml"])
 def test_a_file_that_is_not_there_is_no_empty_file(folder: Path, missing: str) -> None:
     (folder / "cases.toml").write_text(case("U0ALICE", "task.comment", REFUSED))
     (folder / missing).unlink()
     exit_code, output = check_files(folder)
     assert exit_code == 2
-    assert output.startswith(f"{folder / missing}: not there")
+    assert output.startswith(f"{folder / missing}: there is no such file")
 
 
 @pytest.mark.parametrize("broken", ["cases.toml", "policy.toml"])
@@ -498,7 +563,7 @@ def test_a_file_that_cannot_be_read_is_refused_by_name(folder: Path, broken: str
     (folder / broken).write_bytes(b"# caf\xe9\n")
     exit_code, output = check_files(folder)
     assert exit_code == 2
-    assert output.startswith(f"{folder / broken}: can't be read: ")
+    assert output.startswith(f"{folder / broken}: is not UTF-8 text")
 
 
 def test_a_wrong_policy_is_refused_with_all_its_lines(folder: Path) -> None:
@@ -506,7 +571,7 @@ def test_a_wrong_policy_is_refused_with_all_its_lines(folder: Path) -> None:
     exit_code, output = check(folder, case("U0ALICE", "task.comment", REFUSED))
     assert exit_code == 2
     assert "policy.toml: colour: " in output
-    assert "policy.toml: watch.every: " in output
+    assert "policy.toml: [watch] every: " in output
 
 
 @examples(100, suppress_health_check=[HealthCheck.function_scoped_fixture])

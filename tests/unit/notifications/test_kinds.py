@@ -12,6 +12,8 @@ from bot.domain.reasons import OutcomeReason
 from bot.domain.shift_digest import DeciderCounts, ShiftSummary
 from bot.domain.slack import Actor, Destination, SlackLocation
 from bot.domain.tracking import RetryResult
+from bot.domain.troubles import DueTask, DueTasks, Trouble, TroubleKind
+from bot.domain.watch_status import FailedAnswer
 from bot.notifications import kinds
 from bot.notifications.card import CardNotification
 from bot.notifications.failure_details import FailureDetailsNotification
@@ -26,6 +28,8 @@ from bot.notifications.kinds import (
     SnoozeNotification,
     SubscriptionNotification,
     SubscriptionUndoneNotification,
+    TroubleNotification,
+    TroubleOverNotification,
 )
 from bot.notifications.notification import Notification
 from bot.notifications.reminder import ReminderNotification
@@ -47,6 +51,13 @@ OPERATION = Operation(
     accepted_at=NOW,
 )
 GIVEN_UP = Outcome(state=OperationState.UNKNOWN, reason_code=OutcomeReason.GIVEN_UP, code="root")
+TROUBLE = Trouble(
+    kind=TroubleKind.SECMASTER,
+    since=NOW,
+    where="main",
+    answer=FailedAnswer(reason=OutcomeReason.FORBIDDEN, status=401, code="APIGW.0301"),
+)
+TASKS = DueTasks(named=(DueTask(ref=REF, name="Isolate", due=NOW),), others=2)
 EXAMPLES: tuple[Notification, ...] = (
     ReminderNotification(**ROUTED, before=3600, intended_channel="C0SOC"),
     CardNotification(**ROUTED, escalated_from="first", held_until=NOW),
@@ -61,6 +72,8 @@ EXAMPLES: tuple[Notification, ...] = (
     BacklogNotification(tasks=3, failed=1, overdue=2, oldest=NOW),
     DigestNotification(summary=SUMMARY),
     ChannelClosedNotification(channel="C0SOC", code="is_archived"),
+    TroubleNotification(trouble=TROUBLE, tasks=TASKS, recurs=True),
+    TroubleOverNotification(trouble=TROUBLE, until=NOW),
 )
 each_kind = pytest.mark.parametrize("notification", EXAMPLES, ids=lambda example: example.kind)
 

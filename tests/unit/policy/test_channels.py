@@ -79,5 +79,5 @@ def test_channels_that_mean_nothing_are_refused(section: str) -> None:
 
 @pytest.mark.parametrize("word", ["ask", "Direct", ""])
 def test_another_way_to_decide_is_refused(word: str) -> None:
-    with pytest.raises(ConfigError, match=r"commands\.decide"):
+    with pytest.raises(ConfigError, match=r"\[commands\] decide"):
         parse(f'[commands]\ndecide = "{word}"')

@@ -1,20 +1,12 @@
 """Fixtures that open clients, and the local servers that they speak to."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import httpx
 import pytest
 
-from bot.secmaster import SecMaster, TokenAuth
-from tests.support.http_stand import OpenClient, Stand, StartWire, serve
-
-
-@pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as stack:
-        yield stack
+from bot.secmaster import Auth, SecMaster, TokenAuth
+from tests.support.http_stand import OpenClient, Stand, serve
 
 
 @pytest.fixture
@@ -38,7 +30,7 @@ def client_for(stack: AsyncExitStack) -> OpenClient:
     """Open a client that is closed when the test ends."""
 
     async def client_for(
-        url: str, auth: httpx.Auth | None = None, wait: float | httpx.Timeout = 5.0
+        url: str, auth: Auth | None = None, wait: float | httpx.Timeout = 5.0
     ) -> SecMaster:
         client = SecMaster(
             endpoint=url,
@@ -55,24 +47,3 @@ def client_for(stack: AsyncExitStack) -> OpenClient:
 @pytest.fixture
 async def client(client_for: OpenClient, stand: Stand) -> SecMaster:
     return await client_for(stand.url)
-
-
-@pytest.fixture
-def wire(stack: AsyncExitStack) -> StartWire:
-    """Start a server that reads one request, sends these bytes, and hangs up or waits."""
-
-    async def start(answer: bytes, *, hang_up: bool = True) -> tuple[str, list[bytes]]:
-        requests: list[bytes] = []
-
-        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            requests.append(await reader.readuntil(b"\r\n\r\n"))
-            writer.write(answer)
-            if not hang_up:
-                await reader.read()
-            writer.close()
-
-        server = await asyncio.start_server(handle, "127.0.0.1", 0)
-        await stack.enter_async_context(server)
-        return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", requests
-
-    return start

@@ -26,13 +26,14 @@ from bot.secmaster import (
     Unreadable,
     open_http,
 )
+from tests.support.clock import FakeClock
 from tests.support.http_stand import OpenClient, OpenIamAuth, RecordedRequest, Stand, StartWire
 
 NOON = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 PASSWORD = "pa$$ word-of-the-bot"
 
 
-def clock() -> datetime:
+def noon() -> datetime:
     return NOON
 
 
@@ -56,31 +57,34 @@ async def test_a_request_is_signed_as_documented_step_by_step() -> None:
         headers={"Content-Type": "application/json;charset=UTF-8", "X-Ignored": "1"},
         content=b'{"action": "CONTINUE"}',
     )
-    sent = await signed(SigningAuth("AK1", "SK1", clock=clock), request)
+    sent = await signed(SigningAuth("AK1", "SK1", project_id="p1", clock=noon), request)
     canonical = (
         "PUT\n"
         "/v1/p1/soc/tasks/a%2Fb%20~c/\n"
         "a=B&a=b%20c&e=&z=1\n"
         "content-type:application/json;charset=UTF-8\n"
         "host:secmaster.cn-north-4.myhuaweicloud.com:8443\n"
+        "x-project-id:p1\n"
         "x-sdk-date:20260304T120000Z\n"
         "\n"
-        "content-type;host;x-sdk-date\n" + hexed(b'{"action": "CONTINUE"}')
+        "content-type;host;x-project-id;x-sdk-date\n" + hexed(b'{"action": "CONTINUE"}')
     )
     to_sign = "SDK-HMAC-SHA256\n20260304T120000Z\n" + hexed(canonical.encode())
     signature = hmac.new(b"SK1", to_sign.encode(), "sha256").hexdigest()
     assert sent.headers["X-Sdk-Date"] == "20260304T120000Z"
+    assert sent.headers["X-Project-Id"] == "p1"
     assert sent.headers["Authorization"] == (
         "SDK-HMAC-SHA256 Access=AK1, "
-        f"SignedHeaders=content-type;host;x-sdk-date, Signature={signature}"
+        f"SignedHeaders=content-type;host;x-project-id;x-sdk-date, Signature={signature}"
     )
 
 
 async def test_a_request_without_a_body_signs_the_hash_of_nothing() -> None:
     request = httpx.Request("GET", "https://secmaster.example/")
-    sent = await signed(SigningAuth("AK1", "SK1", clock=clock), request)
+    sent = await signed(SigningAuth("AK1", "SK1", project_id="p1", clock=noon), request)
     canonical = (
-        "GET\n/\n\nhost:secmaster.example\nx-sdk-date:20260304T120000Z\n\nhost;x-sdk-date\n"
+        "GET\n/\n\nhost:secmaster.example\nx-project-id:p1\nx-sdk-date:20260304T120000Z\n\n"
+        "host;x-project-id;x-sdk-date\n"
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     )
     to_sign = "SDK-HMAC-SHA256\n20260304T120000Z\n" + hexed(canonical.encode())
@@ -91,17 +95,23 @@ async def test_a_request_without_a_body_signs_the_hash_of_nothing() -> None:
 
 async def test_a_temporary_credential_signs_its_token_too() -> None:
     request = httpx.Request("GET", "https://secmaster.example/x")
-    sent = await signed(SigningAuth("AK1", "SK1", "STS", clock=clock), request)
+    sent = await signed(SigningAuth("AK1", "SK1", "STS", project_id="p1", clock=noon), request)
     assert sent.headers["X-Security-Token"] == "STS"
-    assert "SignedHeaders=host;x-sdk-date;x-security-token," in sent.headers["Authorization"]
+    assert (
+        "SignedHeaders=host;x-project-id;x-sdk-date;x-security-token,"
+        in sent.headers["Authorization"]
+    )
 
 
 async def test_a_clock_anywhere_signs_in_utc() -> None:
     def in_china() -> datetime:
         return NOON.astimezone(timezone(timedelta(hours=8)))
 
-    sent = await signed(SigningAuth("A", "S", clock=in_china), httpx.Request("GET", "https://x"))
+    sent = await signed(
+        SigningAuth("A", "S", project_id="p1", clock=in_china), httpx.Request("GET", "https://x")
+    )
     assert sent.headers["X-Sdk-Date"] == "20260304T120000Z"
+    assert sent.headers["X-Project-Id"] == "p1"
 
 
 async def test_an_upload_is_signed_without_reading_it() -> None:
@@ -111,12 +121,12 @@ async def test_an_upload_is_signed_without_reading_it() -> None:
 
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     request = httpx.Request("POST", "https://x.example/up", headers=headers, content=content())
-    sent = await signed(SigningAuth("AK1", "SK1", clock=clock), request)
+    sent = await signed(SigningAuth("AK1", "SK1", project_id="p1", clock=noon), request)
     assert sent.headers["X-Sdk-Content-Sha256"] == "UNSIGNED-PAYLOAD"
     canonical = (
         "POST\n/up/\n\ncontent-type:multipart/form-data; boundary=b\nhost:x.example\n"
-        "x-sdk-content-sha256:UNSIGNED-PAYLOAD\nx-sdk-date:20260304T120000Z\n\n"
-        "content-type;host;x-sdk-content-sha256;x-sdk-date\nUNSIGNED-PAYLOAD"
+        "x-project-id:p1\nx-sdk-content-sha256:UNSIGNED-PAYLOAD\nx-sdk-date:20260304T120000Z\n\n"
+        "content-type;host;x-project-id;x-sdk-content-sha256;x-sdk-date\nUNSIGNED-PAYLOAD"
     )
     to_sign = "SDK-HMAC-SHA256\n20260304T120000Z\n" + hexed(canonical.encode())
     assert sent.headers["Authorization"].endswith(
@@ -131,16 +141,16 @@ async def test_json_from_a_stream_is_read_to_be_signed() -> None:
     headers = {"Content-Type": "application/json"}
     stream = httpx.Request("PUT", "https://x.example", headers=headers, content=content())
     whole = httpx.Request("PUT", "https://x.example", headers=headers, content=b"{}")
-    auth = SigningAuth("AK1", "SK1", clock=clock)
+    auth = SigningAuth("AK1", "SK1", project_id="p1", clock=noon)
     first, second = await signed(auth, stream), await signed(auth, whole)
     assert first.headers["Authorization"] == second.headers["Authorization"]
 
 
 async def test_what_arrives_is_what_was_signed(stand: Stand, client_for: OpenClient) -> None:
-    client = await client_for(stand.url, SigningAuth("AK1", "SK1", clock=clock))
+    client = await client_for(stand.url, SigningAuth("AK1", "SK1", project_id="p1", clock=noon))
     await client.update_task("t/1", action=TaskAction.ADD_COMMENT, comment="误报")
     [request] = stand.requests
-    names = ("content-type", "host", "x-sdk-date")
+    names = ("content-type", "host", "x-project-id", "x-sdk-date")
     lines = "".join(f"{name}:{request.headers[name]}\n" for name in names)
     canonical = f"PUT\n{request.target}/\n\n{lines}\n{';'.join(names)}\n{hexed(request.body)}"
     to_sign = f"SDK-HMAC-SHA256\n{request.headers['x-sdk-date']}\n{hexed(canonical.encode())}"
@@ -151,9 +161,10 @@ async def test_what_arrives_is_what_was_signed(stand: Stand, client_for: OpenCli
 @pytest.mark.parametrize("credential", ["", " x", "x\n", "a\r\nb", "密码", "a\x00"])
 def test_a_credential_no_header_can_carry_is_refused_unseen(credential: str) -> None:
     for build in (
-        lambda: SigningAuth(credential, "sk"),
-        lambda: SigningAuth("ak", credential),
-        lambda: SigningAuth("ak", "sk", credential or "\n"),
+        lambda: SigningAuth(credential, "sk", project_id="p1"),
+        lambda: SigningAuth("ak", credential, project_id="p1"),
+        lambda: SigningAuth("ak", "sk", project_id=credential),
+        lambda: SigningAuth("ak", "sk", credential or "\n", project_id="p1"),
         lambda: TokenAuth(credential),
     ):
         with pytest.raises(ValueError, match="must be printable ASCII") as caught:
@@ -269,15 +280,40 @@ async def test_an_upload_is_sent_whole_again_after_a_refusal(
     assert b"contents" in second.body
 
 
-async def test_a_token_is_renewed_before_it_ends(
-    iam: Stand, tokens: Tokens, client: SecMaster
+async def test_a_token_is_renewed_before_it_ends(  # noqa: PLR0917 - pytest passes fixtures by name
+    iam: Stand,
+    stand: Stand,
+    tokens: Tokens,
+    client_for: OpenClient,
+    iam_auth: OpenIamAuth,
+    clock: FakeClock,
 ) -> None:
-    tokens.lasts = timedelta(minutes=4)
-    await client.show_task("t1")
+    client = await client_for(stand.url, await iam_auth(iam.url, clock=clock.now))
     tokens.lasts = timedelta(minutes=6)
+    await client.show_task("t1")
+    clock.forward(minutes=2)
+    tokens.lasts = timedelta(hours=1)
     for _ in range(3):
         await client.show_task("t1")
     assert len(iam.requests) == 2
+
+
+@pytest.mark.usefixtures("tokens")
+async def test_when_a_password_ends_is_known_from_then_on(
+    iam: Stand, client: SecMaster, iam_auth: OpenIamAuth
+) -> None:
+    for value, expected in (
+        ("2026-03-04T12:00:00.000000", NOON),
+        ("", None),
+        (None, None),
+        ("never", None),
+    ):
+        auth = await iam_auth(iam.url)
+        body = {"token": {"expires_at": "", "user": {"password_expires_at": value}}}
+        iam.says(body, 201, X_Subject_Token="secret-token-1")
+        assert auth.ends_at is None
+        await client.with_auth(auth).show_task("t1")
+        assert auth.ends_at == expected
 
 
 @pytest.mark.usefixtures("tokens")
@@ -363,7 +399,7 @@ async def test_no_secret_is_shown_by_anything_or_logged(  # noqa: PLR0917 - pyte
     await client.show_task("t1")
     objects = [each for each in vars(auth).values() if not isinstance(each, str | bytes)]
     printed = f"{client!r} {auth!r} {objects!r} {caplog.text}"
-    signer, giver = SigningAuth("AK-1", "SK-1", "STS-1"), TokenAuth("GIVEN-1")
+    signer, giver = SigningAuth("AK-1", "SK-1", "STS-1", project_id="p1"), TokenAuth("GIVEN-1")
     printed += f"{signer!r} {giver!r}"
     secrets = (PASSWORD, "secret-token", "AK-1", "SK-1", "STS-1", "GIVEN-1")
     assert not [secret for secret in secrets if secret in printed]

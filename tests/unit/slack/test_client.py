@@ -134,6 +134,31 @@ async def test_a_refused_token_is_not_taken_for_well_because_slack_is_down(
     assert client.token_health.refusal == "token_revoked"
 
 
+async def test_another_token_ends_a_refusal_at_once(
+    client: SlackClient, slack: SlackRecorder, stepping: SteppingClock, accepted: asyncio.Event
+) -> None:
+    slack.rotate(bot_token="xoxb-new")
+    assert await refusal(client) == "invalid_auth"
+    await stepping.next_wait()  # and the minute never passes
+    client.use_token("xoxb-new")
+    await accepted.wait()
+    await client.users_info(user=ALICE)
+
+
+async def test_a_refusal_of_the_token_before_says_nothing_of_the_one_in_use(
+    client: SlackClient, slack: SlackRecorder
+) -> None:
+    await slack.faults.set(Fault(on="users.info", hold=True))
+    late = asyncio.create_task(refusal(client))
+    await slack.faults.until_held("users.info")
+    slack.rotate(bot_token="xoxb-new")
+    client.use_token("xoxb-new")
+    await slack.faults.clear()
+    assert await late == "invalid_auth"
+    assert client.token_health.refusal == ""
+    await client.users_info(user=ALICE)
+
+
 OF_A_WORKSPACE = ["team_access_not_granted", "org_login_required", "team_added_to_org"]
 
 
@@ -224,3 +249,14 @@ def test_an_answer_that_is_no_object_is_an_error_without_a_code(
     )
     error: SlackApiError = SlackApiError("not answered", response)  # type: ignore[no-untyped-call]  # it has no types
     assert (code_of(error), reasons_of(error)) == ("", [])
+
+
+async def test_a_call_that_is_limited_is_made_again_in_a_moment_and_given_up_for_a_day(
+    client: SlackClient, slack: SlackRecorder
+) -> None:
+    await slack.faults.set(Fault(on="chat.postMessage", status=429, retry_after=0, times=1))
+    assert (await client.chat_postMessage(channel=SOC, text="soon"))["ok"]
+    await slack.faults.set(Fault(on="chat.postMessage", status=429, retry_after=86_400, times=1))
+    with pytest.raises(SlackApiError) as caught:
+        await client.chat_postMessage(channel=SOC, text="tomorrow")
+    assert code_of(caught.value) == "ratelimited"

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.store import NameInUse, ReplicaName, close, connect, hold_name
-from bot.store.engine import is_name_held
+from bot.store.locks import is_name_held
 from tests.support.database_faults import end_connections
 from tests.support.databases import both_databases
 
@@ -21,7 +21,7 @@ SOON = 10  # seconds; the pool itself would let them wait for thirty
 @both_databases
 def test_whoever_waits_for_a_connection_is_refused_and_none_is_left_open(database_url: str) -> None:
     engine, opened = watched(database_url)
-    in_use = [engine.connect() for _ in range(1 if "sqlite" in database_url else 15)]
+    in_use = [engine.connect() for _ in range(1 if "sqlite" in database_url else 17)]
     with ThreadPoolExecutor(4) as threads:
         waiting = [threads.submit(engine.connect) for _ in range(4)]
         threading.Event().wait(0.2)  # nothing says when they stand in line
@@ -54,8 +54,8 @@ def test_a_lock_is_free_once_its_holder_has_left_by_an_error(database_url: str) 
     with suppress(RuntimeError), hold_name(one, "watch.leader"):
         raise RuntimeError
     for engine in (other, one, other):
-        with hold_name(engine, "watch.leader") as still:
-            assert still()
+        with hold_name(engine, "watch.leader") as name:
+            assert name.confirm()
     close(one)
     close(other)
 

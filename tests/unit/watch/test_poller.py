@@ -151,5 +151,6 @@ async def test_after_a_poll_each_is_called_whatever_another_meets(
     poller.subscribe(fail)
     poller.subscribe(note)
     assert await poller.poll() == 0
+    await poller.notify_subscribers()
     assert called == ["note"]
     assert "parade" in caplog.text

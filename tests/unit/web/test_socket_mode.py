@@ -14,6 +14,7 @@ from slack_bolt import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.messages import slack_delivery as words
+from bot.metrics import Metrics
 from bot.runtime.timeouts import SocketTimeouts
 from bot.sandbox.faults import Fault
 from bot.sandbox.slack import SlackSandbox
@@ -97,7 +98,7 @@ async def log() -> AsyncIterator[Log]:
 async def opened(
     bolt: Answerer, client: AsyncWebClient, token: str = "xapp-demo", **timeouts: Any
 ) -> AsyncIterator[SocketMode]:
-    socket_mode = SocketMode(bolt, client, token, replace(QUICK, **timeouts))
+    socket_mode = SocketMode(bolt, client, token, replace(QUICK, **timeouts), Metrics())
     socket_mode.open()
     try:
         yield socket_mode
@@ -112,6 +113,18 @@ async def all_open(slack: SlackSandbox) -> None:
 def address_requests(slack: SlackSandbox) -> int:
     """How often an address was asked for."""
     return sum(call.method == OPEN for call in slack.calls)
+
+
+async def test_another_token_ends_the_pause_that_a_refused_one_began(
+    slack: SlackSandbox, client: AsyncWebClient, bolt: Answerer, log: Log
+) -> None:
+    async with opened(bolt, client, "xapp-old", refused=3600) as socket_mode:
+        await log.until(logging.ERROR, words.NOTHING_IS_HEARD)
+        with pytest.raises(NotOpened, match="SLACK_APP_TOKEN is refused"):
+            await socket_mode.use_token("xapp-other")
+        await slack.faults.set(Fault(on=OPEN, status=503, times=1))  # that says nothing of it
+        await socket_mode.use_token("xapp-demo")
+        await all_open(slack)
 
 
 async def test_each_attempt_asks_for_an_address_of_its_own(

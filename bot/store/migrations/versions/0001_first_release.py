@@ -149,8 +149,17 @@ def upgrade() -> None:
         sa.Column("workspace", sa.String(64), primary_key=True),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_success_at", sa.DateTime(timezone=True)),
-        sa.Column("failure", sa.Text, nullable=False),
+        sa.Column("failing_since", sa.DateTime(timezone=True)),
+        sa.Column("answer", sa.JSON),
         sa.Column("replica", sa.String(64), nullable=False),
+    )
+    op.create_table(
+        "troubles",
+        sa.Column("key", sa.String(160), primary_key=True),
+        sa.Column("trouble", sa.JSON, nullable=False),
+        sa.Column("recurs", sa.Boolean, nullable=False),
+        sa.Column("well_since", sa.DateTime(timezone=True)),
+        sa.Column("ended_at", sa.DateTime(timezone=True)),
     )
     op.create_table(
         "write_probes",
@@ -176,6 +185,15 @@ def upgrade() -> None:
         sa.Column("options", sa.JSON, nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False, index=True),
         sa.Column("fingerprint", sa.String(64), nullable=False),
+    )
+    op.create_table(
+        "policies",
+        sa.Column("number", COUNT, primary_key=True, autoincrement=True),
+        sa.Column("fingerprint", sa.String(64), nullable=False, index=True),
+        sa.Column("text", sa.Text, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor_id", sa.String(32), nullable=False),
+        sa.Column("replica", sa.String(64), nullable=False),
     )
     mark_key = op.create_table(
         "mark_key",

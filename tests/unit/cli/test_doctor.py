@@ -1,28 +1,29 @@
 """What an operator reads when the doctor looks at an installation."""
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from aiohttp import web
 
-from bot.cli.doctor_checks import (
-    CheckFailed,
-    check_channels,
-    check_slack,
-    check_slack_delivery,
-    check_workspaces,
-)
+from bot.cli.doctor.channels import check_channels
+from bot.cli.doctor.database import check_database
+from bot.cli.doctor.results import CheckFailed, NotChecked
+from bot.cli.doctor.slack import check_delivery, check_slack, check_workspaces
+from bot.cli.doctor.slack_access import SlackAccess
+from bot.cli.doctor.subject import Subject
 from bot.policy.config import Config, Organisation
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.methods import ALL_SCOPES
+from bot.slack.connect import open_slack
 from bot.slack.installation import Installation
-from bot.store import connect, migrate
+from bot.store import connect, file_systems, migrate
 from bot.store.tables import VERSION_TABLE
-from tests.support.command_line import file_names, installation, run_beside, run_process
+from tests.support.command_line import ROOT, file_names, installation, run_beside, run_process
 from tests.support.environment import settings_for
 from tests.support.odd_slack import odd_slack
 
@@ -32,7 +33,7 @@ async def test_the_doctor_finds_a_whole_installation_well(
 ) -> None:
     result = await run_process("doctor", folder=installed, **installation(slack, secmaster))
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("✓") == 8
+    assert result.stdout.count("✓") == 14
     assert result.stderr == ""
     writes = [request for request in secmaster.requests if request.method != "GET"]
     assert writes == []
@@ -79,11 +80,15 @@ async def test_an_answer_that_is_no_refusal_is_slacks_trouble(
 ) -> None:
     async with odd_slack(lambda _: answer()) as url:
         settings = settings_for(url, "http://127.0.0.1:9", "sqlite:///unused.db", socket=True)
-        for check in (check_slack, check_channels):
+        settings = settings.model_copy(update={"bot_config": ROOT / "secmaster-bot.example.toml"})
+        async with AsyncExitStack() as stack:
+            subject = Subject(settings, stack)
             with pytest.raises(CheckFailed, match=rf"^Slack is in trouble \({reason}"):
-                await check(settings)
-        with pytest.raises(CheckFailed, match=rf"^Slack gave no address .* \({reason}"):
-            await check_slack_delivery(settings)
+                await check_slack(subject)
+            with pytest.raises(NotChecked, match=r"^Slack can.t be asked"):
+                await check_channels(subject)
+            with pytest.raises(CheckFailed, match=rf"^Slack gave no address .* \({reason}"):
+                await check_delivery(subject)
 
 
 async def test_a_channel_is_not_to_blame_for_slacks_trouble(
@@ -95,17 +100,50 @@ async def test_a_channel_is_not_to_blame_for_slacks_trouble(
     assert "✗ channels: Slack is in trouble (internal_error)" in result.stdout
 
 
+async def test_each_right_to_read_is_used_and_what_is_lost_without_it_is_said(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    environment = installation(slack, secmaster)
+    for operation in ("ListAopWorkflowInstance", "ShowTask"):
+        await secmaster.faults.set(Fault(on=operation, status=403, code="APIGW.0302"))
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.exit_code == 1
+    for line in (
+        "✗ rights: listing workflow instances is refused (403 APIGW.0302 ",
+        "Without it no cards of failed instances, and no list of them\n",
+        "✗ rights: reading one task is refused (403 APIGW.0302 ",
+        "): give the credential secmaster:task:get. Without it no task's card, and nothing can be",
+        "! rights: not tried, with nothing to read: reading one workflow instance\n",
+        "! rights: can't be tried without writing: approving and terminating tasks; ",
+    ):
+        assert line in result.stdout
+    await secmaster.faults.clear()
+    await secmaster.faults.set(Fault(on="ListTasks", status=403, code="APIGW.0302"))
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert "Without listing tasks no task is found, so there are no cards" in result.stdout
+    assert "! rights: not tried, with nothing to read: reading one task\n" in result.stdout
+    read = {request.endpoint for request in secmaster.requests}
+    assert {"ListAopWorkflowInstance", "ShowAopWorkflowInstance"} <= read
+    assert {request.method for request in secmaster.requests} == {"GET"}
+
+
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
         ({"SLACK_BOT_TOKEN": "xoxb-wrong"}, "SLACK_BOT_TOKEN is refused: invalid_auth; reinstall"),
         ({"SLACK_APP_TOKEN": "xapp-wrong"}, "SLACK_APP_TOKEN is refused"),
-        ({"HUAWEICLOUD_SDK_SK": "wrong-secret"}, "refuses these credentials: APIGW.0301"),
-        ({"SECMASTER_WORKSPACE_ID": "other"}, "can't be read"),
-        ({"SECMASTER_ENDPOINT": "http://127.0.0.1:9"}, "can't be read"),
+        (
+            {"HUAWEICLOUD_SDK_SK": "wrong-secret"},
+            "refuses these credentials: check whether HUAWEICLOUD_SDK_AK is active",
+        ),
+        ({"SECMASTER_WORKSPACE_ID": "other"}, "knows no such project or workspace"),
+        (
+            {"SECMASTER_ENDPOINT": "http://127.0.0.1:9"},
+            "refuses the connection: look at the address",
+        ),
         ({"SLACK_API_URL": "http://127.0.0.1:9/"}, "can't be reached"),
         ({"DATABASE_URL": "sqlite:////nowhere/at/all.db"}, "DATABASE_URL can't be used"),
-        ({"BOT_CONFIG": "missing.toml"}, "no rules, so nobody may do anything"),
+        ({"BOT_CONFIG": "missing.toml"}, "✗ policy: missing.toml: there is no such file"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -123,6 +161,27 @@ async def test_the_doctor_names_what_is_wrong_and_no_secret(
     for secret in ("xoxb-", "xapp-", "demo-signing-secret", "demo-sk", "wrong-secret"):
         assert secret not in result.output
     assert "Traceback" not in result.output
+
+
+async def test_each_problem_is_said_once_and_what_it_hides_in_one_line(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    environment = installation(slack, secmaster)
+    refused = environment | {"SLACK_BOT_TOKEN": "xoxb-wrong"}
+    result = await run_beside("doctor", folder=installed, **refused)
+    assert result.stdout.count("✗") == result.stdout.count("invalid_auth") == 1
+    assert "- not checked: Slack can't be asked: scopes, organisation, people, channels, appr" in (
+        result.stdout
+    )
+    (installed / "secmaster-bot.toml").write_text("[wacht]\nevery = 3\n[watch]\nevery = 'x'\n")
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.stdout.count("✗") == 2
+    for line in (
+        "✗ policy: secmaster-bot.toml: [wacht]: there is no such key; did you mean watch?\n",
+        "✗ policy: secmaster-bot.toml: [watch] every: write a number, without quotes\n",
+        "- not checked: the policy can't be read: scopes, organisation, people, channels, appr",
+    ):
+        assert result.stdout.count(line) == 1
 
 
 async def test_the_doctor_names_the_lines_without_which_nobody_reads(
@@ -147,7 +206,7 @@ async def test_the_doctor_names_the_lines_without_which_nobody_reads(
             {"channels:read", "files:read"},
             1,
             [
-                "✗ Slack: scopes are missing: channels:read; without channels:read cards are ",
+                "✗ scopes: missing: channels:read; without channels:read cards are ",
                 "; without files:read no file from Slack can be attached. Print the manifest",
                 "reinstall the app",
             ],
@@ -156,7 +215,7 @@ async def test_the_doctor_names_the_lines_without_which_nobody_reads(
             {"files:read", "chat:write.public"},
             0,
             [
-                "✓ Slack: secmaster in Demo, optional scopes are missing: ",
+                "✓ Slack: secmaster in Demo\n! scopes: optional ones are missing: ",
                 "without chat:write.public public channels are closed to the bot until it is ",
                 "; without files:read no file from Slack can be attached\n",
             ],
@@ -188,7 +247,7 @@ async def test_the_doctor_says_what_each_missing_scope_costs(
         (
             'allow = ["C0SOC"]',
             0,
-            "✓ channels: 1 named by the policy; 3 guests read what is posted in #soc (C0SOC)",
+            "✓ channels: 1 named by the policy\n! channels: 3 guests read what is posted in #",
         ),
         (
             'allow = ["C0ONCALL", "C0PARTNERS"]',
@@ -200,7 +259,7 @@ async def test_the_doctor_says_what_each_missing_scope_costs(
             0,
             "another organisation reads what is posted in #partners (C0PARTNERS)",
         ),
-        ('allow = ["C0NONE"]', 1, "✗ channels: C0NONE can't be read (channel_not_found)"),
+        ('allow = ["C0NONE"]', 1, "✗ channels: Slack shows the bot no channel C0NONE ([channels] "),
         ("", 0, "✓ channels: 0 named by the policy\n"),
     ],
     ids=["guests", "shared", "allowed", "missing", "none"],
@@ -232,6 +291,18 @@ async def test_the_doctor_finds_a_database_of_this_version_usable(
     result = await run_beside("doctor", folder=installed, **environment)
     assert result.exit_code == 0, result.output
     assert "✓ database: usable" in result.stdout
+
+
+async def test_the_doctor_refuses_a_file_on_a_network_file_system_before_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text("22 1 8:1 / / rw,relatime shared:1 - nfs4 host:/export rw\n")
+    monkeypatch.setattr(file_systems, "MOUNTS", mounts)
+    url = f"sqlite:///{tmp_path / 'bot.db'}"
+    settings = settings_for("http://127.0.0.1:9", "http://127.0.0.1:9", url)
+    with pytest.raises(CheckFailed, match=r"is on a network file system \(nfs4\)"):
+        await check_database(Subject(settings, AsyncExitStack()))
 
 
 async def test_the_doctor_refuses_a_database_from_before_the_first_release(
@@ -285,7 +356,7 @@ async def test_the_doctor_says_who_belongs_here_on_an_enterprise_grid(
     file.write_text(f"{organisation}{file.read_text()}")
     result = await run_beside("doctor", folder=installed, **installation(slack, secmaster))
     assert result.exit_code == 0, result.output
-    assert f"all scopes; {line}" in result.stdout
+    assert f"✓ organisation: {line}" in result.stdout
 
 
 async def test_the_doctor_asks_an_app_of_the_whole_enterprise_for_its_workspaces(
@@ -311,11 +382,13 @@ async def test_the_doctor_names_the_workspaces_that_are_closed_to_the_app(
     slack.workspace.teams_without_app.add("T0GONE")
     settings = settings_for(slack.url, "http://127.0.0.1:9", "sqlite:///unused.db", socket=True)
     config = Config(organisation=Organisation(workspaces=("T0DEMO", "T0GONE")))
-    org_wide = Installation("", "E0DEMO", is_org_wide=True)
-    with pytest.raises(CheckFailed, match=r"workspaces T0GONE \(workspace_closed\) can't be read"):
-        await check_workspaces(settings, org_wide, config)
-    slack.workspace.teams_without_app.clear()
-    await check_workspaces(settings, org_wide, config)
+    async with AsyncExitStack() as stack:
+        org_wide = Installation("", "E0DEMO", is_org_wide=True)
+        access = SlackAccess(await open_slack(settings, stack), org_wide, name="", granted="")
+        with pytest.raises(CheckFailed, match=r"workspaces T0GONE \(workspace_closed\) can't be"):
+            await check_workspaces(settings, access, config)
+        slack.workspace.teams_without_app.clear()
+        await check_workspaces(settings, access, config)
 
 
 async def test_the_doctor_says_of_a_workspace_alone_that_it_can_not_be_narrowed(

@@ -17,7 +17,8 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from bot.app import listen
-from bot.cli.doctor_checks import CheckFailed, carry_out, usable_settings
+from bot.cli.doctor.examination import usable_settings
+from bot.cli.doctor.results import CheckFailed, failed, ok, print_result
 from bot.domain.slack import EVENTS_PATH
 from bot.messages import slack_delivery as words
 from bot.messages.text import format_duration
@@ -41,7 +42,12 @@ async def listen_once(within: float, console: Console | None = None) -> bool:
     if settings is None:
         return False
     wait = wait_for_envelope if settings.socket_mode else wait_for_request
-    return await carry_out(console, "request", wait(settings, within, console))
+    try:
+        result = ok(await wait(settings, within, console))
+    except CheckFailed as error:
+        result = failed(str(error))
+    print_result(console, "request", result)
+    return result.is_well
 
 
 async def wait_for_request(settings: Settings, within: float, console: Console) -> str:

@@ -1,0 +1,190 @@
+"""Say what keeps the bot from its work: what it is, what to do, and what happens meanwhile."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from bot.domain.reasons import OutcomeReason
+from bot.domain.troubles import DUE_WITHIN, DueTask, DueTasks, Trouble, TroubleKind
+from bot.domain.watch_status import FailedAnswer
+from bot.messages.blocks import Message, link, new_message, section, text_message
+from bot.messages.errors import TOO_MANY
+from bot.messages.text import code, date_token, format_duration, inline
+
+# What SecMaster's trouble is called, whoever met it; then what to do about it.
+SENTENCES = {
+    OutcomeReason.UNREACHABLE: "SecMaster can't be reached",
+    OutcomeReason.LOST_ANSWER: "SecMaster's answers are lost on the way",
+    OutcomeReason.UNAVAILABLE: "SecMaster is not answering properly",
+    OutcomeReason.UNREADABLE: "SecMaster sends answers that can't be read",
+    OutcomeReason.FORBIDDEN: "SecMaster refuses the bot's credentials",
+    OutcomeReason.NOT_ROUTED: "Huawei Cloud's gateway turns the bot's requests away",
+}
+OVERLOADED = "SecMaster is overloaded"
+REFUSED = "SecMaster refuses the bot's requests"
+ADVICE = {
+    OutcomeReason.UNREACHABLE: (
+        "check the network and the proxy between the bot and SecMaster, and `SECMASTER_ENDPOINT`"
+    ),
+    OutcomeReason.LOST_ANSWER: "check the network and the proxy between the bot and SecMaster",
+    OutcomeReason.UNAVAILABLE: (
+        "wait; if it goes on, give Huawei's support the code and the request id"
+    ),
+    OutcomeReason.UNREADABLE: (
+        "check that `SECMASTER_ENDPOINT` is SecMaster's, and no proxy answers in its place"
+    ),
+    OutcomeReason.FORBIDDEN: (
+        "check the access key and the rights of the bot's IAM user, and the clock of its machine; "
+        "`secmaster-bot doctor` says which"
+    ),
+    OutcomeReason.NOT_ROUTED: "check `SECMASTER_ENDPOINT` and `SECMASTER_REGION`",
+}
+ADVICE_DEFAULT = "run `secmaster-bot doctor`; if it goes on, give Huawei's support the request id"
+
+
+def secmaster_sentence(answer: FailedAnswer) -> str:
+    """Say what is the matter with SecMaster, without a full stop."""
+    if answer.status == TOO_MANY:
+        return OVERLOADED
+    return SENTENCES.get(answer.reason, REFUSED)
+
+
+def advice(answer: FailedAnswer) -> str:
+    """Return what to do about SecMaster's trouble, as the end of a sentence."""
+    return ADVICE.get(answer.reason, ADVICE_DEFAULT)
+
+
+def quoted_answer(answer: FailedAnswer) -> str:
+    """Return what SecMaster said, with its code and request id; "" where it said nothing."""
+    status = f"HTTP {answer.status}" if answer.status else ""
+    error_code = code(answer.code) if answer.code else ""
+    request = f"request {code(answer.request_id)}" if answer.request_id else ""
+    details = ", ".join(filter(None, (status, error_code, request)))
+    parts = (inline(answer.message, 300), f"({details})" if details else "")
+    said = " ".join(filter(None, parts))
+    return f"It said: {said}." if said else ""
+
+
+def headline(trouble: Trouble) -> str:
+    """Say in a few words what is in trouble, without a full stop."""
+    match trouble.kind:
+        case TroubleKind.SECMASTER:
+            return secmaster_sentence(trouble.answer) if trouble.answer else REFUSED
+        case TroubleKind.WATCH_BEHIND:
+            return "SecMaster is not being polled"
+        case TroubleKind.SLACK_TOKEN:
+            return "Slack refuses the bot's token"
+        case TroubleKind.DATABASE:
+            return f"The bot's database takes no writes from replica {inline(trouble.where, 60)}"
+        case TroubleKind.EXPIRY:
+            return f"{inline(trouble.where, 120)} ends soon"
+        case _:
+            assert_never(trouble.kind)
+
+
+def details(trouble: Trouble) -> str:
+    """Say what was said, what does not work meanwhile, and what to do."""
+    match trouble.kind:
+        case TroubleKind.SECMASTER:
+            said = quoted_answer(trouble.answer) if trouble.answer else ""
+            to_do = advice(trouble.answer) if trouble.answer else ADVICE_DEFAULT
+            return (
+                f"{said} New tasks are not seen until then; a click waits for ten minutes, and "
+                f"reminders go by what is known. *What to do*: {to_do}."
+            ).strip()
+        case TroubleKind.WATCH_BEHIND:
+            return (
+                "No poll has ended in time, and none has failed. New tasks are not seen until "
+                "then; clicks work. *What to do*: look at the log of the replica that leads, and "
+                "restart it."
+            )
+        case TroubleKind.SLACK_TOKEN:
+            return (
+                f"It says {code(trouble.code)}. Nothing can be posted, nor asked of Slack. *What "
+                "to do*: reinstall the app, set `SLACK_BOT_TOKEN` to its new token, and restart "
+                "the bot."
+            )
+        case TroubleKind.DATABASE:
+            return (
+                f"It is full, read-only or gone ({code(trouble.code)}). No click on this replica "
+                "can be recorded, so nothing is done; decide in SecMaster. *What to do*: look at "
+                "the database, its disk and its log; the bot goes on by itself."
+            )
+        case TroubleKind.EXPIRY:
+            return (
+                f"It ends {date_token(trouble.ends_at)}; after that the bot can't do its work. "
+                "*What to do*: renew it before."
+            )
+        case _:
+            assert_never(trouble.kind)
+
+
+def status_lines(troubles: Sequence[Trouble]) -> list[str]:
+    """Return a line for each trouble, for whoever asks how the bot is."""
+    return [
+        f"🚨 *{headline(trouble)}* since {date_token(trouble.since)}. {details(trouble)}"
+        for trouble in troubles
+    ]
+
+
+def due_tasks_text(tasks: DueTasks) -> str:
+    """Say which tasks SecMaster approves by itself soon; "" where there are none."""
+    if not tasks.is_known:
+        return "⚠️ What is auto-approved meanwhile can't be said: look in SecMaster."
+    count = len(tasks.named) + tasks.others
+    if not count:
+        return ""
+    lines = [
+        f"⚠️ *Auto-approved within {format_duration(DUE_WITHIN)} if nobody decides in SecMaster:*"
+    ]
+    lines += [_due_line(task) for task in tasks.named]
+    if tasks.others:
+        more = "more " if tasks.named else ""
+        lines.append(f"• {tasks.others} {more}task{'s' * (tasks.others != 1)}")
+    return "\n".join(lines)
+
+
+def _due_line(task: DueTask) -> str:
+    name = link(task.link, task.name) or f"{inline(task.name)} ({code(task.ref.id)})"
+    return f"• {date_token(task.due)}: {name}"
+
+
+def began(trouble: Trouble, tasks: DueTasks, *, recurs: bool) -> Message:
+    """Tell whoever runs the bot of a trouble that lasts."""
+    return_note = ""
+    if recurs:
+        return_note = " It comes and goes: I say that it is over when it has been well for an hour."
+    since = "" if trouble.kind is TroubleKind.EXPIRY else f" since {date_token(trouble.since)}"
+    text = f"🚨 *{headline(trouble)}*{since}. {details(trouble)}{return_note}"
+    # Nothing that ends next week keeps anybody from deciding today.
+    has_tasks = trouble.kind is not TroubleKind.EXPIRY
+    rest = due_tasks_text(tasks) if has_tasks else ""
+    if not rest:
+        return text_message(text)
+    return new_message(f"{text}\n{rest}", section(text), section(rest))
+
+
+def over(trouble: Trouble, until: datetime) -> Message:
+    """Tell whoever runs the bot that a trouble is over, and how long it lasted."""
+    duration = format_duration(max(until - trouble.since, timedelta(seconds=1)))
+    period = f"from {date_token(trouble.since)} to {date_token(until)} ({duration})"
+    match trouble.kind:
+        case TroubleKind.SECMASTER:
+            text = f"✅ *SecMaster can be read again.* It could not be {period}."
+        case TroubleKind.WATCH_BEHIND:
+            text = f"✅ *SecMaster is polled again.* It was not {period}."
+        case TroubleKind.SLACK_TOKEN:
+            text = (
+                f"✅ *Slack takes the bot's token again.* Nothing could be posted {period}: "
+                f"{code(trouble.code)}. What waited is posted now, in order."
+            )
+        case TroubleKind.DATABASE:
+            text = (
+                f"✅ *The bot's database takes writes from replica {inline(trouble.where, 60)} "
+                f"again.* It did not {period}. What was recorded before goes on."
+            )
+        case TroubleKind.EXPIRY:
+            text = f"✅ *{inline(trouble.where, 120)} is renewed.*"
+        case _:
+            assert_never(trouble.kind)
+    return text_message(text)
