@@ -132,10 +132,13 @@ class Roster:
             )
             if text
         }
-        person = canonical_id(profile, id_)
-        name = str(profile.get("real_name") or profile.get("name") or "")
-        found = Person(person, self._state(profile), name, frozenset(labels))
-        self.people |= dict.fromkeys({id_, person}, found)
+        person = Person(
+            canonical_id(profile, id_),
+            self._state(profile),
+            name=str(profile.get("real_name") or profile.get("name") or ""),
+            labels=frozenset(labels),
+        )
+        self.people |= dict.fromkeys({id_, person.id}, person)
 
     def _state(self, profile: Mapping[str, Any]) -> PersonState:
         if profile.get("deleted"):

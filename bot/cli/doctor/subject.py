@@ -110,7 +110,7 @@ class Subject:
         access, config = await self.slack.need(), await self._policy_or_none()
         teams = access.installation.teams(config.organisation.workspaces)
         references = people_and_groups(config)
-        named = {each.id for each in references if each.kind is DestinationKind.USERGROUP}
+        named = {ref.id for ref in references if ref.kind is DestinationKind.USERGROUP}
         with calls_of_slack(self.settings):
             return await read_groups(access.client, teams, named)
 
