@@ -132,6 +132,20 @@ async def test_an_enterprise_has_people_of_other_workspaces_and_some_of_other_en
     ]
 
 
+async def test_a_group_that_a_closed_workspace_may_have_is_not_said_to_be_missing(
+    slack: SlackSandbox, ask: Ask
+) -> None:
+    slack.workspace.join_enterprise(org_wide=True)
+    slack.workspace.teams_without_app.add("T0GONE")
+    policy = (
+        "[organisation]\nworkspaces = ['T0DEMO', 'T0GONE']\n[roles.a]\nusergroups = ['S0ELSE']\n"
+    )
+    code = "team_access_not_granted"
+    assert await ask(check_people, policy) == [f"not checked: user groups can't be listed ({code})"]
+    lines = await ask(check_people, policy.replace("S0ELSE", "S0SOC"))
+    assert lines == ["ok: 0 people and 1 user groups named by the policy"]
+
+
 APPROVER = "[roles.approver]\nusers = ['U0CAROL', 'U0GUEST', 'U0NOBODY']\nusergroups = ['S0SOC']\n"
 RULE = "[[rules]]\nname = 'isolation'\nactions = ['task.approve']\nroles = ['approver']\n"
 IDENTITIES = "[identities]\nemail_domain = 'example.com'\n"
