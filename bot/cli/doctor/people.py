@@ -32,7 +32,7 @@ async def check_people(subject: Subject) -> list[Result]:
         group = groups.get(id_)
         is_there = group is not None and not group.is_disabled
         results += _judge(named[id_], group_problem(id_, group), is_there=is_there)
-    count = f"{len(ids)} people and {len(named) - len(ids)} user groups named by the policy"
+    count = f"named by the policy: people {len(ids)}, user groups {len(named) - len(ids)}"
     return (
         results if State.FAILED in {result.state for result in results} else [ok(count), *results]
     )
