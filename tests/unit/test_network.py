@@ -30,6 +30,7 @@ from bot.network import (
 )
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
+from bot.sandbox.slack import SlackSandbox
 from bot.secmaster import (
     AnswerLost,
     Auth,
@@ -43,10 +44,14 @@ from bot.secmaster import (
     WriteEffect,
     open_http,
 )
+from bot.slack.connect import address_client, open_slack
 from bot.slack.session import NotConnected, open_session
+from bot.web.socket_connection import open_connection
 from tests.support.authorities import Authority
+from tests.support.environment import settings_for
 from tests.support.forward_proxy import ENCODED_PASSWORD, FORBIDDEN, forward_proxy
 from tests.support.http_stand import StartWire
+from tests.support.timeouts import QUICK_TIMEOUTS
 
 SOON = 0.3  # seconds; what is silent is never heard
 LOCKED = f"robot:{ENCODED_PASSWORD}@"
@@ -382,7 +387,9 @@ async def test_a_write_goes_through_a_proxy_once_and_an_upload_too(
     is_encrypted: bool,
 ) -> None:
     sandbox = SecMasterSandbox()
-    await sandbox.start(tls=authority.server() if is_encrypted else None, name="secmaster.example")
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(days=30)
+    tls = authority.server(ends_at=end) if is_encrypted else None
+    await sandbox.start(tls=tls, name="secmaster.example")
     stack.push_async_callback(sandbox.stop)
     network = open_network("SECMASTER", f"http://{LOCKED}{locked_proxy}", authority.file)
     client = client_of(sandbox.url, network, stack)
@@ -390,7 +397,7 @@ async def test_a_write_goes_through_a_proxy_once_and_an_upload_too(
     await client.upload_attachment("report.txt", b"text")
     assert len(sandbox.writes("UpdateTask")) == 1
     assert sandbox.requests[-1].signed_by == "aksk"
-    assert (client.certificate_ends_at is not None) == is_encrypted
+    assert client.certificate_ends_at == (end if is_encrypted else None)
     assert "Proxy-Authorization" not in str(sandbox.requests)
 
 
@@ -499,6 +506,19 @@ async def test_no_proxy_is_honoured(
     async with open_session(network) as session, session.get(url) as response:
         assert response.status == 200
     assert (await client_of(url, network, stack).list_tasks()).total > 0
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "socks5://127.0.0.1:9", "http://[no"])
+async def test_what_the_environment_says_is_not_used_for_slack_unasked(
+    stack: AsyncExitStack, slack: SlackSandbox, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    monkeypatch.setenv("http_proxy", address)
+    settings = settings_for(slack.url, "http://127.0.0.1:9", "sqlite:///unused.db", socket=True)
+    client = await open_slack(settings, stack)
+    assert (await client.auth_test())["ok"]
+    connection = await open_connection(address_client(client), "xapp-demo", QUICK_TIMEOUTS.socket)
+    await connection.close()
 
 
 async def test_a_proxy_may_be_spoken_to_over_tls_itself(
