@@ -51,7 +51,7 @@ from tests.support.authorities import Authority
 from tests.support.environment import settings_for
 from tests.support.forward_proxy import ENCODED_PASSWORD, FORBIDDEN, forward_proxy
 from tests.support.http_stand import StartWire
-from tests.support.timeouts import QUICK_TIMEOUTS
+from tests.support.timeouts import PATIENCE, QUICK_TIMEOUTS
 
 SOON = 0.3  # seconds; what is silent is never heard
 LOCKED = f"robot:{ENCODED_PASSWORD}@"
@@ -228,17 +228,17 @@ def test_when_the_first_authority_of_a_bundle_ends_is_known(
 
 # Why a connection does not come about: the same in both clients.
 
-Reach = Callable[[Network, str], Awaitable[str]]
+Reach = Callable[..., Awaitable[str]]
 
 
-async def by_httpx(network: Network, url: str) -> str:
+async def by_httpx(network: Network, url: str, within: float = PATIENCE) -> str:
     """Ask SecMaster, which must not be reached; returns what it says of that."""
     client = SecMaster(
         endpoint=url,
         project_id="demo-project",
         workspace_id="demo-workspace",
         auth=SigningAuth("demo-ak", "demo-sk", project_id="demo-project"),
-        timeout=httpx.Timeout(SOON),
+        timeout=httpx.Timeout(within),
         route=network.route(url),
     )
     async with client:
@@ -248,9 +248,9 @@ async def by_httpx(network: Network, url: str) -> str:
     return str(caught.value).removeprefix("SecMaster can't be reached: ")
 
 
-async def by_aiohttp(network: Network, url: str) -> str:
+async def by_aiohttp(network: Network, url: str, within: float = PATIENCE) -> str:
     """Ask Slack, which must not be reached; returns what it says of that."""
-    timeout = aiohttp.ClientTimeout(total=5, sock_connect=SOON)
+    timeout = aiohttp.ClientTimeout(total=PATIENCE, connect=within, sock_connect=within)
     async with open_session(network, timeout) as session:
         with pytest.raises(NotConnected) as caught:
             await session.post(url)
@@ -304,7 +304,7 @@ async def test_what_is_not_there_or_says_nothing_is_told(
         "DNS; where only a proxy leads out, set SECMASTER_PROXY"
     )
     silent, _ = await wire(b"", hang_up=False)
-    sentence = await reach(network, silent.replace("http:", "https:"))
+    sentence = await reach(network, silent.replace("http:", "https:"), SOON)
     assert sentence.startswith("127.0.0.1 did not answer in time: look at firewalls")
 
 
@@ -371,7 +371,7 @@ def client_of(
         project_id="demo-project",
         workspace_id="demo-workspace",
         auth=auth or SigningAuth("demo-ak", "demo-sk", project_id="demo-project"),
-        timeout=httpx.Timeout(5),
+        timeout=httpx.Timeout(PATIENCE),
         route=network.route(url),
     )
     stack.push_async_callback(client.aclose)
@@ -434,9 +434,10 @@ async def test_a_proxy_that_breaks_off_before_there_is_a_tunnel_has_sent_nothing
     assert requests[0].startswith(b"CONNECT secmaster.example:443 ")
 
 
-async def test_a_proxy_that_says_nothing_has_sent_nothing(wire: StartWire) -> None:
+@both_clients
+async def test_a_proxy_that_says_nothing_has_sent_nothing(reach: Reach, wire: StartWire) -> None:
     address, _ = await wire(b"", hang_up=False)
-    sentence = await by_httpx(open_network("SECMASTER", address), "https://secmaster.example")
+    sentence = await reach(open_network("SECMASTER", address), "https://secmaster.example", SOON)
     assert sentence == f"secmaster.example did not answer in time: look at the proxy {address}"
 
 
