@@ -40,7 +40,7 @@ from bot.slack.client import code_of
 from bot.slack.error_codes import VIEW_GONE
 from handlers import forms, operations, queries
 from handlers.context import AppContext, Recorder, attempt_id
-from handlers.errors import InvalidInput, UserError, error_message, run_after_ack
+from handlers.errors import InvalidInput, UserError, error_message, note_failure, run_after_ack
 from handlers.payloads import Submission
 from handlers.requests import ActionRequest
 
@@ -86,6 +86,7 @@ async def _fill_selection_form(
         reader = await open_reader(app.services, requester.actor)
         objects, total = await list_options(reader, query)
     except queries.SHOWN_FAILURES as error:
+        note_failure(error, requester)
         view = modals.failed(batch_forms.CHOOSE, error_message(error, app).text)
         await _update_view(app, view, view_id=view_id)
         return
@@ -330,7 +331,9 @@ async def _authorize_in_batch(
         )
     except NotAllowed as error:
         app.services.metrics.refuse(error.refused.reason)
-        detail = denials.refusal(error.action, error.ref, error.refused, app.config.roles)
+        detail = denials.refusal(
+            error.action, error.ref, error.refused, app.config.roles, error.answer
+        )
         return await _skip(app, request, SkipReason.REFUSED, detail)
     if grant.terms.approvals > 1:
         return await _skip(app, request, SkipReason.NEEDS_APPROVALS)

@@ -103,6 +103,6 @@ async def _press_object_button(
                 app.services, trigger_id, view, in_modal=press.in_modal
             )
             view_id = response["view"]["id"]
-            run_after_ack(app, queries.details(app, ref, requester.actor, view_id), requester)
+            run_after_ack(app, queries.details(app, ref, requester, view_id), requester)
         case _:
             raise UserError(denials.newer_button())

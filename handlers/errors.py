@@ -76,7 +76,8 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
         case ParseError():
             return command_help.not_understood(error.problem, error.usage, error.nearest, app.root)
         case NotAllowed():
-            return denials.not_allowed(error.action, error.ref, error.refused, app.config.roles)
+            roles = app.config.roles
+            return denials.not_allowed(error.action, error.ref, error.refused, roles, error.answer)
         case ReadRefused():
             return denials.may_not_read(error.kind, error.refused, app.config.roles)
         case NoRight():

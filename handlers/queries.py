@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
@@ -18,7 +17,7 @@ from bot.slack.client import code_of
 from bot.slack.directory import LookupFailed
 from bot.slack.error_codes import VIEW_GONE
 from handlers.context import AppContext
-from handlers.errors import UserError, error_message
+from handlers.errors import UserError, error_message, note_failure
 from handlers.requests import ShowCard
 
 # What a view shows in the place of what it was opened for.
@@ -87,21 +86,30 @@ async def find_object(
 
 async def home(app: AppContext, actor: Actor) -> None:
     """Draw somebody's Home with what waits now; a failure is shown in it."""
-    view = await _waiting_view(app, actor, modals.home, modals.failed_home)
+
+    def draw_failure(error: Exception) -> dict[str, Any]:
+        return modals.failed_home(error_message(error, app).text)
+
+    view = await _waiting_view(app, actor, modals.home, draw_failure)
     await app.services.slack.client.views_publish(user_id=actor.id, view=view)
 
 
-async def waiting(app: AppContext, actor: Actor, view_id: str) -> None:
+async def waiting(app: AppContext, requester: Requester, view_id: str) -> None:
     """Fill the modal that is open already with what waits now; a failure is shown in it."""
-    failed = partial(modals.failed, modals.WAITING)
-    await _update_view(app, view_id, await _waiting_view(app, actor, modals.waiting, failed))
+
+    def draw_failure(error: Exception) -> dict[str, Any]:
+        note_failure(error, requester)
+        return modals.failed(modals.WAITING, error_message(error, app).text)
+
+    view = await _waiting_view(app, requester.actor, modals.waiting, draw_failure)
+    await _update_view(app, view_id, view)
 
 
 async def _waiting_view(
     app: AppContext,
     actor: Actor,
     draw: Callable[[modals.WaitingObjects], dict[str, Any]],
-    draw_failure: Callable[[str], dict[str, Any]],
+    draw_failure: Callable[[Exception], dict[str, Any]],
 ) -> dict[str, Any]:
     async def first_page(reader: Reader, kind: ObjectKind, status: str) -> ListPage | None:
         query = ListQuery(kind=kind, filter=status)
@@ -114,7 +122,7 @@ async def _waiting_view(
             first_page(reader, "task", "todo"), first_page(reader, "instance", "failed")
         )
     except SHOWN_FAILURES as error:
-        return draw_failure(error_message(error, app).text)
+        return draw_failure(error)
     return draw(
         modals.WaitingObjects(
             tasks=tasks,
@@ -180,13 +188,14 @@ async def refresh(app: AppContext, ref: Ref, requester: Requester) -> None:
         await app.services.cards.redraw(ref)
 
 
-async def details(app: AppContext, ref: Ref, actor: Actor, view_id: str) -> None:
+async def details(app: AppContext, ref: Ref, requester: Requester, view_id: str) -> None:
     """Fill the modal that is open already with an object's details; a failure is shown in it."""
     try:
-        reader = await open_reader(app.services, actor)
+        reader = await open_reader(app.services, requester.actor)
         snapshot = await reader.read(ref, track=True)
         view: dict[str, Any] = modals.details(app.services.cards.render_context(ref), snapshot)
     except SHOWN_FAILURES as error:
+        note_failure(error, requester)
         view = modals.failed("Details", error_message(error, app).text)
     await _update_view(app, view_id, view)
 

@@ -25,7 +25,7 @@ async def show_waiting(ack: AsyncAck, slack_payload: GlobalShortcut, app: AppCon
     requester, view = slack_payload.requester, modals.loading(modals.WAITING)
     response = await forms.open_view(app.services, slack_payload.trigger_id, view)
     view_id = response["view"]["id"]
-    run_after_ack(app, queries.waiting(app, requester.actor, view_id), requester)
+    run_after_ack(app, queries.waiting(app, requester, view_id), requester)
     await ack()
 
 

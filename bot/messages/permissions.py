@@ -39,7 +39,7 @@ REFUSAL_TEXTS = {
     RefusalReason.UNMAPPED: (
         "{rule} refuses the creator, and nobody told me who this is in SecMaster"
     ),
-    RefusalReason.UNREAD: "SecMaster could not be asked what this is",
+    RefusalReason.UNREAD: "SecMaster can't be read now, so this can't be checked",
     RefusalReason.UNSTATED: (
         "{rule} asks for what SecMaster does not say of it, so nobody can be allowed"
     ),

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.cli.demo_story import POLICY
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
+from tests.support.batch import choose, open_from_list
 from tests.support.environment import BotEnvironment
 from tests.support.exposition import scrape
 from tests.support.log import LogLines, logged
@@ -149,6 +151,59 @@ async def test_a_click_that_slack_delivers_twice_ends_once(
     [operation] = {line["operation"] for line in log.lines("operation recorded")}
     assert len(log.lines("operation ended", operation=operation)) == 1
     assert (await scrape(environment.app.url)).value("operations_recorded_total") == 1
+
+
+BRIEF = f"""
+[[rules]]
+actions = ["task.approve"]
+roles = ["approver"]
+when = {{ name = "Isolate" }}
+approvals = 2
+expires = "1s"
+{POLICY}
+"""
+
+
+@pytest.mark.parametrize("rules", [BRIEF], ids=["brief"])
+async def test_an_approval_that_waits_has_ended_and_what_lapses_is_told_under_its_id(
+    environment: BotEnvironment, log: LogLines
+) -> None:
+    slack = environment.slack
+    ts = await environment.card("task", TASK)
+    await slack.press(ALICE, SOC, ts, "task.approve")
+    await environment.replies(ts, 2)
+    [lapsed] = await log.until("approval request lapsed")
+    [end] = log.lines("operation ended")
+    assert (end["outcome"], end["operation"]) == ("counted", lapsed["operation"])
+    counts = await scrape(environment.app.url)
+    assert counts.value("operations_ended_total", outcome="counted") == 1
+    assert counts.value("operations_ended_total") == 1
+
+
+async def test_each_of_several_at_once_has_an_id_and_a_line_of_its_own(
+    environment: BotEnvironment, log: LogLines
+) -> None:
+    """And a view that fails after it was opened is told as that."""
+    slack = environment.slack
+    question = await choose(
+        environment,
+        ALICE,
+        await open_from_list(environment, ALICE, "task"),
+        "task.approve",
+        [seed.TASK_ISOLATE, seed.TASK_BLOCK_IP],
+    )
+    await slack.submit(ALICE, question["id"], {})
+    ends = await log.until("operation ended", 2)
+    assert {end["outcome"] for end in ends} == {"done"}
+    recorded = log.lines("operation recorded", delivery="batch")
+    assert {line["operation"] for line in recorded} == {end["operation"] for end in ends}
+    assert len(recorded) == 2
+    assert len(log.lines("request answered", delivery="form")) == 2
+    environment.ignore_messages(channel=SOC)
+    await environment.secmaster.faults.set(Fault(on="*", status=503))
+    await slack.shortcut(ALICE, "waiting")
+    [failed] = await log.until("request answered", command="waiting")
+    assert failed["outcome"] == "unavailable"
 
 
 SECRETS = (

@@ -12,11 +12,8 @@ from prometheus_client.samples import Sample
 from bot.domain.watch_status import QueueAges, WatchStatus
 from bot.metrics import Metrics
 from bot.web.metrics import database_exposition, process_exposition
+from bot.web.trouble_gauge import trouble_exposition
 
-ELSEWHERE = """\
-# TYPE secmaster_bot_trouble gauge
-secmaster_bot_trouble{kind="expiry"} 0
-"""
 NOTHING = WatchStatus(interval=15, polls=(), behind={}, open={}, queued=0, closed_channels=())
 
 
@@ -46,8 +43,12 @@ class Exposition:
 @cache
 def nothing_happened() -> Exposition:
     """Return what a bot answers to which nothing has happened yet."""
-    process = process_exposition(Metrics(), {}, ready=True)
-    return Exposition((process + database_exposition(NOTHING, QueueAges())).decode() + ELSEWHERE)
+    texts = (
+        process_exposition(Metrics(), {}, ready=True),
+        trouble_exposition(()),
+        database_exposition(NOTHING, QueueAges()),
+    )
+    return Exposition(b"".join(texts).decode())
 
 
 def metric_types() -> dict[str, str]:

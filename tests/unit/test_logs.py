@@ -1,11 +1,15 @@
-"""The log: a flood of lines of one kind is a few, and their number."""
+"""The log: what is heard at which level, and a flood of lines of one kind is a few."""
 
+import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 import pytest
+import structlog
 
-from bot.logs import Damper, hide
+from bot.logs import CHATTY, OURS, Damper, hide, open_log
 
 ERROR = (ValueError, ValueError("x"), None)
 Error = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -53,6 +57,64 @@ def test_what_is_remembered_of_kinds_has_a_limit() -> None:
         10 * Damper.KINDS
     )
     assert [lines.write() for _ in range(1000)].count(None) == 997
+
+
+@contextmanager
+def opened(level: str) -> Iterator[None]:
+    """Open the log in this block, and leave each logger as it was."""
+    levels = {name: logging.getLogger(name).level for name in ("", *OURS, *CHATTY)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logging.root, "handlers", [])  # pytest's own must not be closed
+        open_log(level)
+        yield
+    for name, number in levels.items():
+        logging.getLogger(name).setLevel(number)
+
+
+def heard(level: str, capsys: pytest.CaptureFixture[str]) -> set[tuple[str, str]]:
+    """Return which of several loggers is heard on which level, where the log is opened at one."""
+    with opened(level):
+        for name in ("bot.app", "handlers.traces", "asyncio", "slack_sdk.web"):
+            for number in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+                logging.getLogger(name).log(number, "something")
+    lines = map(json.loads, capsys.readouterr().err.splitlines())
+    return {(line["logger"].partition(".")[0], line["level"]) for line in lines}
+
+
+def test_libraries_are_never_heard_below_info(capsys: pytest.CaptureFixture[str]) -> None:
+    """There they log headers, bodies and addresses, whatever ours says at that level."""
+    lines = heard("debug", capsys)
+    assert {("bot", "debug"), ("handlers", "debug"), ("asyncio", "info")} <= lines
+    assert {name for name, level in lines if level == "debug"} == {"bot", "handlers"}
+    assert ("slack_sdk", "info") not in lines
+
+
+@pytest.mark.parametrize(
+    ("level", "levels"),
+    [
+        ("info", {"info", "warning", "error"}),
+        ("warning", {"warning", "error"}),
+        ("error", {"error"}),
+    ],
+)
+def test_a_level_holds_for_all(
+    level: str, levels: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = heard(level, capsys)
+    assert {each for name, each in lines if name == "bot"} == levels
+    assert {each for _, each in lines} == levels
+
+
+def test_what_is_bound_to_some_work_is_on_each_of_its_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with opened("info"):
+        with structlog.contextvars.bound_contextvars(operation="17"):
+            logging.getLogger("bot.app").info("inside")
+        logging.getLogger("bot.app").info("outside")
+    inside, outside = map(json.loads, capsys.readouterr().err.splitlines())
+    assert inside["operation"] == "17"
+    assert "operation" not in outside
 
 
 @pytest.mark.parametrize(

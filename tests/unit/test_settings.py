@@ -337,6 +337,17 @@ def test_what_no_header_can_carry_is_refused(
     assert line.startswith("SLACK_BOT_TOKEN ")
 
 
+@pytest.mark.parametrize("level", ["debug", "DEBUG", "Warning"])
+def test_a_level_of_the_log_is_written_anyhow(read: Read, level: str) -> None:
+    assert read(HTTP, WHERE, TOKEN, LOG_LEVEL=level).log_level == level.lower()
+
+
+def test_a_level_that_is_none_is_named(problems: Problems) -> None:
+    (line,) = problems(HTTP, WHERE, TOKEN, LOG_LEVEL="loud")
+    assert line.startswith("LOG_LEVEL: ")
+    assert "warning" in line
+
+
 @pytest.mark.parametrize("name", ["", " ", "a b", "ä", "x" * 41, "a/b"])
 def test_a_bad_name_of_a_replica_is_named(problems: Problems, read: Read, name: str) -> None:
     if not name.strip():
