@@ -117,6 +117,7 @@ class SlackClient(AsyncWebClient):
 
     def __init__(self, on_call: OnCall = ignore, **options: Any) -> None:
         super().__init__(**options)
+        self.proxy = None  # which it reads from the environment, and the session chooses
         self._on_call = on_call
         self.token_health = TokenHealth()
         self._logged: set[tuple[str, ...]] = set()

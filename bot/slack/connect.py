@@ -152,9 +152,11 @@ def address_client(slack: AsyncWebClient) -> AsyncWebClient:
 
     It asks for Socket Mode's addresses, and what a token is.
     """
-    return AsyncWebClient(
+    client = AsyncWebClient(
         base_url=slack.base_url, session=slack.session, timeout=slack.timeout, retry_handlers=[]
     )
+    client.proxy = None  # which it reads from the environment, and the session chooses
+    return client
 
 
 def open_bolt(

@@ -10,7 +10,8 @@ from bot.network import ConnectionFailure, Network
 
 log = logging.getLogger(__name__)
 
-TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10)  # seconds; aiohttp's own is five minutes
+# In seconds; aiohttp's own total is five minutes. ``connect`` is a connection with its tunnel.
+TIMEOUT = aiohttp.ClientTimeout(total=60, connect=20, sock_connect=10)
 
 # What aiohttp raises before anything of the request leaves.
 NOTHING_SENT = (

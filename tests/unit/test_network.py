@@ -30,6 +30,7 @@ from bot.network import (
 )
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
+from bot.sandbox.slack import SlackSandbox
 from bot.secmaster import (
     AnswerLost,
     Auth,
@@ -43,10 +44,14 @@ from bot.secmaster import (
     WriteEffect,
     open_http,
 )
+from bot.slack.connect import address_client, open_slack
 from bot.slack.session import NotConnected, open_session
+from bot.web.socket_connection import open_connection
 from tests.support.authorities import Authority
+from tests.support.environment import settings_for
 from tests.support.forward_proxy import ENCODED_PASSWORD, FORBIDDEN, forward_proxy
 from tests.support.http_stand import StartWire
+from tests.support.timeouts import PATIENCE, QUICK_TIMEOUTS
 
 SOON = 0.3  # seconds; what is silent is never heard
 LOCKED = f"robot:{ENCODED_PASSWORD}@"
@@ -223,17 +228,17 @@ def test_when_the_first_authority_of_a_bundle_ends_is_known(
 
 # Why a connection does not come about: the same in both clients.
 
-Reach = Callable[[Network, str], Awaitable[str]]
+Reach = Callable[..., Awaitable[str]]
 
 
-async def by_httpx(network: Network, url: str) -> str:
+async def by_httpx(network: Network, url: str, within: float = PATIENCE) -> str:
     """Ask SecMaster, which must not be reached; returns what it says of that."""
     client = SecMaster(
         endpoint=url,
         project_id="demo-project",
         workspace_id="demo-workspace",
         auth=SigningAuth("demo-ak", "demo-sk", project_id="demo-project"),
-        timeout=httpx.Timeout(SOON),
+        timeout=httpx.Timeout(within),
         route=network.route(url),
     )
     async with client:
@@ -243,9 +248,9 @@ async def by_httpx(network: Network, url: str) -> str:
     return str(caught.value).removeprefix("SecMaster can't be reached: ")
 
 
-async def by_aiohttp(network: Network, url: str) -> str:
+async def by_aiohttp(network: Network, url: str, within: float = PATIENCE) -> str:
     """Ask Slack, which must not be reached; returns what it says of that."""
-    timeout = aiohttp.ClientTimeout(total=5, sock_connect=SOON)
+    timeout = aiohttp.ClientTimeout(total=PATIENCE, connect=within, sock_connect=within)
     async with open_session(network, timeout) as session:
         with pytest.raises(NotConnected) as caught:
             await session.post(url)
@@ -299,7 +304,7 @@ async def test_what_is_not_there_or_says_nothing_is_told(
         "DNS; where only a proxy leads out, set SECMASTER_PROXY"
     )
     silent, _ = await wire(b"", hang_up=False)
-    sentence = await reach(network, silent.replace("http:", "https:"))
+    sentence = await reach(network, silent.replace("http:", "https:"), SOON)
     assert sentence.startswith("127.0.0.1 did not answer in time: look at firewalls")
 
 
@@ -366,7 +371,7 @@ def client_of(
         project_id="demo-project",
         workspace_id="demo-workspace",
         auth=auth or SigningAuth("demo-ak", "demo-sk", project_id="demo-project"),
-        timeout=httpx.Timeout(5),
+        timeout=httpx.Timeout(PATIENCE),
         route=network.route(url),
     )
     stack.push_async_callback(client.aclose)
@@ -382,7 +387,9 @@ async def test_a_write_goes_through_a_proxy_once_and_an_upload_too(
     is_encrypted: bool,
 ) -> None:
     sandbox = SecMasterSandbox()
-    await sandbox.start(tls=authority.server() if is_encrypted else None, name="secmaster.example")
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(days=30)
+    tls = authority.server(ends_at=end) if is_encrypted else None
+    await sandbox.start(tls=tls, name="secmaster.example")
     stack.push_async_callback(sandbox.stop)
     network = open_network("SECMASTER", f"http://{LOCKED}{locked_proxy}", authority.file)
     client = client_of(sandbox.url, network, stack)
@@ -390,7 +397,7 @@ async def test_a_write_goes_through_a_proxy_once_and_an_upload_too(
     await client.upload_attachment("report.txt", b"text")
     assert len(sandbox.writes("UpdateTask")) == 1
     assert sandbox.requests[-1].signed_by == "aksk"
-    assert (client.certificate_ends_at is not None) == is_encrypted
+    assert client.certificate_ends_at == (end if is_encrypted else None)
     assert "Proxy-Authorization" not in str(sandbox.requests)
 
 
@@ -427,9 +434,10 @@ async def test_a_proxy_that_breaks_off_before_there_is_a_tunnel_has_sent_nothing
     assert requests[0].startswith(b"CONNECT secmaster.example:443 ")
 
 
-async def test_a_proxy_that_says_nothing_has_sent_nothing(wire: StartWire) -> None:
+@both_clients
+async def test_a_proxy_that_says_nothing_has_sent_nothing(reach: Reach, wire: StartWire) -> None:
     address, _ = await wire(b"", hang_up=False)
-    sentence = await by_httpx(open_network("SECMASTER", address), "https://secmaster.example")
+    sentence = await reach(open_network("SECMASTER", address), "https://secmaster.example", SOON)
     assert sentence == f"secmaster.example did not answer in time: look at the proxy {address}"
 
 
@@ -499,6 +507,19 @@ async def test_no_proxy_is_honoured(
     async with open_session(network) as session, session.get(url) as response:
         assert response.status == 200
     assert (await client_of(url, network, stack).list_tasks()).total > 0
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "socks5://127.0.0.1:9", "http://[no"])
+async def test_what_the_environment_says_is_not_used_for_slack_unasked(
+    stack: AsyncExitStack, slack: SlackSandbox, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    monkeypatch.setenv("http_proxy", address)
+    settings = settings_for(slack.url, "http://127.0.0.1:9", "sqlite:///unused.db", socket=True)
+    client = await open_slack(settings, stack)
+    assert (await client.auth_test())["ok"]
+    connection = await open_connection(address_client(client), "xapp-demo", QUICK_TIMEOUTS.socket)
+    await connection.close()
 
 
 async def test_a_proxy_may_be_spoken_to_over_tls_itself(
