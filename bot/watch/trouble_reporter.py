@@ -6,6 +6,7 @@ there are. Of the database's trouble nothing can be recorded: each replica tells
 
 import asyncio
 import logging
+from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -29,6 +30,7 @@ from bot.watch.troubles import check_database, due_tasks, observed_troubles
 
 log = logging.getLogger(__name__)
 
+MIN_LOOKS = 6  # at which a trouble is there, one after the other, before anybody is told
 LOOKED_UP_WITHIN = 5.0  # seconds for what an admin may read, which Slack and the database know
 
 
@@ -41,7 +43,7 @@ class TroubleReporter:
     def __init__(self, services: Services, poller: Poller) -> None:
         self._services = services
         self._poller = poller
-        self._last_seen: set[str] = set()  # keys of what lasted when it was looked at before
+        self._looks = Counter[str]()  # by key, how often in a row a trouble was seen
         self._told_of_database: Trouble | None = None
 
     async def run(self) -> None:
@@ -67,11 +69,13 @@ class TroubleReporter:
             log.warning("the database takes writes again", extra={"since": before.isoformat()})
         observed = {trouble.key: trouble for trouble in await observed_troubles(services)}
         now, lasting = services.clock.now(), timedelta(seconds=services.timeouts.trouble)
-        lasting_troubles = [each for each in observed.values() if now - each.since >= lasting]
-        # One that is there at two looks: where the clock leaps, as of a machine that was asleep,
-        # a poll has its time to end.
-        confirmed = [each for each in lasting_troubles if each.key in self._last_seen]
-        self._last_seen = {each.key for each in lasting_troubles}
+        self._looks = Counter({key: self._looks[key] + 1 for key in observed})
+        # Where the clock leaps, as of a machine that was asleep, a poll has its time to end.
+        confirmed = [
+            trouble
+            for key, trouble in observed.items()
+            if now - trouble.since >= lasting and self._looks[key] >= MIN_LOOKS
+        ]
         database = next((each for each in confirmed if each.kind is TroubleKind.DATABASE), None)
         await self.tell_of_database(database)
         if problem:
