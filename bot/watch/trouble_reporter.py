@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import Counter
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,7 +26,7 @@ from bot.slack.directory import LookupFailed
 from bot.slack.gateway import SlackFailed, call
 from bot.store import is_database_fault
 from bot.watch.poller import Poller
-from bot.watch.troubles import check_database, due_tasks, observed_troubles
+from bot.watch.troubles import OF_POLLING, check_database, due_tasks, observed_troubles
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +147,10 @@ class TroubleReporter:
             patience = 0  # neither comes and goes
         if (now - well_since).total_seconds() < patience:
             return
+        watch = services.policy.current.watch
+        is_polled = watch.every > 0 and trouble.where in services.workspaces
+        # Of what is polled no more nobody knows whether it can be read.
+        destinations = self.destinations() if is_polled or trouble.kind not in OF_POLLING else []
         entries = [
             OutboxEntry(
                 dedupe_key=f"over:{trouble.key}:{trouble.since.isoformat()}:{destination.id}",
@@ -154,7 +158,7 @@ class TroubleReporter:
                 notification=TroubleOverNotification(trouble=trouble, until=well_since),
                 not_before=now,
             )
-            for destination in self.destinations()
+            for destination in destinations
         ]
         if await asyncio.to_thread(store.end, trouble.key, entries, now):
             extra = {"kind": trouble.kind, "place": trouble.where, "until": well_since.isoformat()}
@@ -178,12 +182,19 @@ class TroubleReporter:
                 tasks = await due_tasks_for(services, destination)
                 message = messages.troubles.began(trouble, tasks, recurs=False)
                 await self.post(destination, message, f"trouble:{trouble.key}")
-        elif last and not services.database_outage.since:
+        elif last and (until := self.database_well_since()):
             self._told_of_database = None
-            until = services.clock.now()
             log.warning("trouble is over", extra=_loggable(last))
             for destination in self.destinations():
                 await self.post(destination, messages.troubles.over(last, until), "over")
+
+    def database_well_since(self) -> datetime | None:
+        """Return when the database failed last, None unless it has been well for long enough."""
+        outage, now = self._services.database_outage, self._services.clock.now()
+        patience = timedelta(seconds=self._services.timeouts.recovered)
+        if outage.since or outage.last_at is None or now - outage.last_at < patience:
+            return None
+        return outage.last_at
 
     async def post(self, destination: Destination, message: Message, part: str) -> None:
         """Post a message once, without the outbox; what fails is logged, and not tried again."""
