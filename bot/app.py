@@ -23,7 +23,13 @@ from bot.metrics import Metrics
 from bot.network import ca_ends_at
 from bot.notifications import digests
 from bot.operations.batch import Batches
-from bot.operations.policy_reload import record_reload, reload_policy
+from bot.operations.policy_reload import (
+    PolicyFollower,
+    UnusablePolicy,
+    choose_policy,
+    operator_record,
+    reload_policy,
+)
 from bot.operations.steps import without_traceback
 from bot.operations.unfinished import FaultlessSerializer, Sweeper
 from bot.operations.workflow import Operations
@@ -49,6 +55,7 @@ from bot.slack.scopes import losses, missing_scopes
 from bot.store import (
     AuditKey,
     NameInUse,
+    Policies,
     ReplicaName,
     RequestedChanges,
     Store,
@@ -125,9 +132,7 @@ class App:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         """Open everything in the order of need; the stack closes it in the other."""
-        settings, config = self.settings, self.policy.current
-        if unread := nobody_reads(config):
-            log.warning(unread, extra={"add_to_the_policy": missing_read_rules(config)})
+        settings = self.settings
         # Before any workflow is resumed: a second process on this port, or of this name, would
         # carry out what the first is doing.
         listener = stack.enter_context(listen(settings.bot_host, settings.bot_port))
@@ -145,6 +150,7 @@ class App:
         self._name = await take_name(self.engine, settings.bot_replica, wait)
         stack.callback(self._name.release)
         await asyncio.to_thread(migrate, self.engine)
+        config = await self._choose_policy()
         for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
             log.warning("the audit may have been tampered with", extra={"problem": sentence})
         metrics = Metrics()
@@ -183,8 +189,22 @@ class App:
         self.poller.subscribe(self.home_refresher)
         on_accepted = self.services.outbox_written.set
         _run(stack, client.watch_token(self.clock, on_accepted))
+        _run(stack, PolicyFollower(self.services).run())
         _run(stack, self.poller.run(config.watch.every))
         _run(stack, TroubleReporter(self.services, self.poller).run())
+
+    async def _choose_policy(self) -> Config:
+        """Return the policy that counts, which is in force from now on; raises StartError."""
+        policies, now = Policies(self.engine), self.clock.now()
+        replica = self.settings.bot_replica
+        try:
+            await asyncio.to_thread(choose_policy, policies, self.policy, replica, now)
+        except UnusablePolicy as error:
+            raise StartError(str(error)) from error
+        config = self.policy.current
+        if unread := nobody_reads(config):
+            log.warning(unread, extra={"add_to_the_policy": missing_read_rules(config)})
+        return config
 
     async def _open_services(
         self, client: SlackClient, identity: Any, metrics: Metrics, stack: AsyncExitStack
@@ -315,22 +335,14 @@ class App:
         return "ok"
 
     def reload(self) -> None:
-        """Reload policy and secrets in the background, each whatever becomes of the other.
+        """Reload policy, for every replica, and secrets in the background.
 
-        The log says what came of it.
+        Each is reloaded whatever becomes of the other; the log says what came of it.
         """
-        record = {
-            "at": self.clock.now(),
-            "operation_id": secrets.token_hex(16),
-            "outcome": "done",
-            "action": "reload",
-            "target": "policy",
-            "actor": {"id": "operator"},
-        }
+        record = operator_record(self.clock.now())
 
         async def reload() -> None:
-            before = reload_policy(self.services)
-            await record_reload(self.services, record, before)
+            await reload_policy(self.services, self.policy.read(), record)
 
         self.services.background.start(reload(), _log_reload_failure)
         self.services.background.start(self._rotation.run(), _log_rotation_failure)

@@ -331,7 +331,9 @@ async def _authorize_in_batch(
         )
     except NotAllowed as error:
         app.services.metrics.refuse(error.refused.reason)
-        detail = denials.refusal(error.action, error.ref, error.refused, app.config.roles)
+        detail = denials.refusal(
+            error.action, error.ref, error.refused, app.config.roles, error.answer
+        )
         return await _skip(app, request, SkipReason.REFUSED, detail)
     if grant.terms.approvals > 1:
         return await _skip(app, request, SkipReason.NEEDS_APPROVALS)

@@ -76,7 +76,8 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
         case ParseError():
             return command_help.not_understood(error.problem, error.usage, error.nearest, app.root)
         case NotAllowed():
-            return denials.not_allowed(error.action, error.ref, error.refused, app.config.roles)
+            roles = app.config.roles
+            return denials.not_allowed(error.action, error.ref, error.refused, roles, error.answer)
         case ReadRefused():
             return denials.may_not_read(error.kind, error.refused, app.config.roles)
         case NoRight():
@@ -172,7 +173,7 @@ async def answer_before_ack(
     requester, is_message = source.requester, source.answered_in is AnsweredIn.MESSAGE
     if isinstance(error, StillRecording):
         work = _tell_recorded(app, error.recording, requester, message if is_message else None)
-        run_after_ack(app, work, requester)
+        run_after_ack(app, work, requester, is_read=False)
     match source.answered_in:
         case AnsweredIn.ACKNOWLEDGEMENT:
             return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
@@ -203,12 +204,24 @@ async def _tell_recorded(
     _start_sending(app, requester, operation_results.recorded_late(is_changed=is_changed))
 
 
-def run_after_ack(app: AppContext, work: Coroutine[Any, Any, None], requester: Requester) -> None:
-    """Start work that goes on after the acknowledgement; its error is sent to the requester."""
+def run_after_ack(
+    app: AppContext,
+    work: Coroutine[Any, Any, None],
+    requester: Requester,
+    *,
+    is_read: bool = True,
+) -> None:
+    """Start work that goes on after the acknowledgement; its error is sent to the requester.
+
+    What is not ``is_read`` waits for something that is being recorded.
+    """
 
     async def send_error(error: Exception) -> None:
         note_failure(error, requester)
-        _start_sending(app, requester, error_message(error, app))
+        message = error_message(error, app)
+        if is_read and is_database_fault(error):
+            message = denials.not_looked_up()
+        _start_sending(app, requester, message)
 
     requester.trace.pending += 1
     app.services.background.start(work, send_error, partial(traces.finish, app, requester))

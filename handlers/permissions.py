@@ -14,7 +14,7 @@ from bot.messages import permissions as permission_messages
 from bot.notifications.kinds import DelegationNotification
 from bot.operations import authorization
 from bot.operations.authorization import Right, audit_record
-from bot.operations.policy_reload import record_reload, reload_policy
+from bot.operations.policy_reload import reload_policy
 from bot.operations.reading import open_reader
 from bot.policy.config import ConfigError
 from bot.policy.decide import Allowed, Decision, decide, decide_read
@@ -174,19 +174,20 @@ async def audit(app: AppContext, request: ShowAudit, delivery: Delivery) -> Mess
 
 
 async def reload(recorder: Recorder, _request: ReloadPolicy, delivery: Delivery) -> Message:
-    """Reload the policy; a file that can't be used leaves the one before in force."""
+    """Reload the policy, for every replica; a file that can't be used leaves the one before."""
     app = recorder.app
     requester, id_ = delivery.requester, stable_id(delivery.dedupe_key)
     attempt = attempt_id(delivery.dedupe_key)
     await authorization.require_right(app.services, requester, Right.RELOAD, attempt_id=attempt)
     record = audit_record(app.services, requester, "reload", "done", id_)
+    before = app.config
     try:
-        before = reload_policy(app.services)
+        config = app.services.policy.read()
     except ConfigError as error:
         log.warning("policy not reloaded", extra={"problems": str(error)})
         return permission_messages.not_reloaded(str(error))
-    await recorder.record(partial(record_reload, app.services, record, before))
-    return permission_messages.reloaded(before, app.config)
+    await recorder.record(partial(reload_policy, app.services, config, record))
+    return permission_messages.reloaded(before, config)
 
 
 async def create_delegation(

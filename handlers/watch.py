@@ -13,6 +13,7 @@ from bot.domain.slack import Destination, DestinationKind, Requester
 from bot.domain.tracking import TrackedObject
 from bot.domain.troubles import DueTasks
 from bot.messages import Message, command_help
+from bot.messages import permissions as permission_messages
 from bot.messages import watch as watch_messages
 from bot.messages.command_help import HelpLine
 from bot.notifications import planner
@@ -71,10 +72,12 @@ async def status(app: AppContext, _request: ShowStatus, delivery: Delivery) -> M
     counted_kinds = tuple(filter(reader.reads_all, OBJECT_KINDS))
     troubles = await troubles_as_asked(app.services)
     status = await watch_status(app.services, app.config.watch.every)
+    newest = await asyncio.to_thread(app.services.store.policies.newest)
+    policy_line = permission_messages.policy_in_force(app.config.fingerprint, newest)
     tasks = DueTasks()
     if troubles:
         tasks = await due_tasks(app.services, lambda each: reader.may_read(each.ref, each.snapshot))
-    return watch_messages.status(status, counted_kinds, troubles, tasks)
+    return watch_messages.status(status, policy_line, counted_kinds, troubles, tasks)
 
 
 def parse_routes(arguments: Arguments) -> ShowRoutes:

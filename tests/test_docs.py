@@ -19,6 +19,7 @@ from bot.operations.step_results import ResultKind
 from bot.operations.transitions import TABLE as TRANSITIONS
 from bot.operations.transitions import Effect
 from bot.policy.config import Config, load, parse
+from bot.secmaster.rights import RIGHTS, Right
 from bot.settings import Settings
 from bot.slack.scopes import EMAILS, SCOPES, Scope
 from handlers.command_row import AnyCommand
@@ -276,6 +277,13 @@ def test_every_metric_has_its_row(name: str) -> None:
 def test_every_scope_is_explained(scope: Scope) -> None:
     need = "optional" if scope.optional else "required"
     assert f"| `{scope.name}` | {scope.purpose} | {need} | {scope.loss} |" in table_rows(OPERATE)
+
+
+@pytest.mark.parametrize("right", RIGHTS, ids=lambda right: right.operation)
+def test_every_right_in_iam_is_explained(right: Right) -> None:
+    action = f"`{right.action}`" if right.action else "unstated"
+    row = (f"`{right.operation}`", right.purpose, right.access, action, right.loss)
+    assert f"| {' | '.join(row)} |" in table_rows(OPERATE)
 
 
 # What one reads, by the page of faults.

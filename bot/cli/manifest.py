@@ -8,11 +8,13 @@ import typer
 
 from bot.cli.process import refuse
 
+POLICY_FILE = Path("secmaster-bot.toml")
+
 
 def manifest(
     url: Annotated[str, typer.Option(help="Where Slack reaches the bot: https://…")] = "",
     socket: Annotated[bool, typer.Option("--socket", help="For Socket Mode.")] = False,  # noqa: FBT002
-    config_file: Annotated[Path, typer.Option("--config")] = Path("secmaster-bot.toml"),
+    config_file: Annotated[Path, typer.Option("--config")] = POLICY_FILE,
 ) -> None:
     """Print the app manifest to paste into Slack."""
     from bot.policy import config
@@ -23,7 +25,7 @@ def manifest(
     if url and not url.startswith("https://"):
         refuse("Slack posts only to https:// addresses.")
     try:
-        policy = config.load(config_file)
+        policy = config.load(config_file, required=config_file != POLICY_FILE)
     except config.ConfigError as error:
         refuse(str(error))
     typer.echo(json.dumps(app_manifest(policy, url), indent=2))

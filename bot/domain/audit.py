@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from bot.domain.operations import Outcome, StandingOperation
 
+# The actor's id in a record of whoever starts the process, or may send it a signal.
+OPERATOR = "operator"
+
 
 class AuditOutcome(StrEnum):
     """What became of an attempt; the texts are recorded for people, so they never change.

@@ -20,7 +20,9 @@ class FailedAnswer(Value):
 
     @classmethod
     def of(cls, error: Exception) -> Self:
-        """Return what an error says; of another than SecMaster's, that it is ours."""
+        """Return what an error says; that it is ours, of another than SecMaster's or a timeout."""
+        if isinstance(error, TimeoutError):
+            return cls(reason=OutcomeReason.UNAVAILABLE)
         if not isinstance(error, SecMasterError):
             return cls(reason=OutcomeReason.OWN_FAULT)
         return cls(

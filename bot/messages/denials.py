@@ -5,16 +5,19 @@ from collections.abc import Mapping
 from bot.domain.actions import Action
 from bot.domain.objects import ObjectKind, Ref
 from bot.domain.reasons import RefusalReason
+from bot.domain.watch_status import FailedAnswer
 from bot.messages.blocks import Message, text_message
 from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT
 from bot.messages.labels import labels
 from bot.messages.permissions import name_letters, role_members
 from bot.messages.text import code
+from bot.messages.troubles import quoted_answer, secmaster_sentence
 from bot.policy.decide import Refused
 from bot.policy.rules import Role
 
 # {rule} is the rule that refused, {Rule} the same at the beginning of a sentence; {members} are
-# the roles that may, with who has them; {letters} are those that look like others.
+# the roles that may, with who has them; {letters} are those that look like others; {trouble} is
+# what is the matter with SecMaster.
 REFUSAL_SENTENCES = {
     RefusalReason.GUEST: "Guests may not read or change anything here.",
     RefusalReason.OUTSIDER: (
@@ -25,7 +28,7 @@ REFUSAL_SENTENCES = {
     ),
     RefusalReason.GONE: "SecMaster knows no {kind} {id} here.",
     RefusalReason.UNREAD: (
-        "SecMaster could not be asked what this is, so no rule can allow it. Try again."
+        "{trouble}, so it can't be checked whether you may do this. Try again in a moment."
     ),
     RefusalReason.UNSTATED: (
         "{Rule} asks for what SecMaster does not say of this {kind}, so nobody can be allowed. "
@@ -58,6 +61,15 @@ REFUSAL_SENTENCES = {
 }
 
 
+UNREADABLE = "SecMaster can't be read now"
+DENIED_WHILE_UNREADABLE = (
+    "{trouble}, and {rule} denies this for some {kind}s: it can't be checked whether this is one. "
+    "Try again in a moment, or decide it in SecMaster."
+)
+# What says nothing of a right: somebody could not be asked.
+PASSING_REASONS = (RefusalReason.UNREAD, RefusalReason.UNKNOWN_PERSON)
+UNREAD_REASONS = (RefusalReason.UNREAD, RefusalReason.DENIED_UNREAD)
+
 # The refusals that reading can meet beside those of the rules, with what to do.
 READ_REFUSALS = {
     RefusalReason.NO_RULE: "No rule lets you read {kinds}. Ask whoever runs this bot to add you.",
@@ -84,19 +96,47 @@ def may_not_read(kind: ObjectKind, refused: Refused, roles: Mapping[str, Role]) 
         Rule=refused.rule.capitalize(),
         members=role_members(refused.roles, roles),
         letters=name_letters(refused.letters),
+        trouble=UNREADABLE,
     )
     return text_message(f"🚫 {text}")
 
 
-def not_allowed(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role]) -> Message:
-    """Say that the policy refused an action, by which rule, and who may; ``roles`` by name."""
-    sentence = refusal(action, ref, refused, roles)
-    return text_message(f"🚫 {sentence} The {labels(action).noun} was not sent.")
+def not_allowed(
+    action: Action,
+    ref: Ref,
+    refused: Refused,
+    roles: Mapping[str, Role],
+    answer: FailedAnswer | None = None,
+) -> Message:
+    """Say that the policy refused an action, by which rule, and who may; ``roles`` by name.
+
+    Where the object could not be read, for which SecMaster's ``answer`` stands, nobody was refused
+    a right, and that is what is said.
+    """
+    sentence = refusal(action, ref, refused, roles, answer)
+    is_unread = answer is not None and refused.reason in UNREAD_REASONS
+    mark = "⏳" if is_unread or refused.reason in PASSING_REASONS else "🚫"
+    said = quoted_answer(answer) if answer and is_unread else ""
+    text = f"{mark} {sentence} The {labels(action).noun} was not sent."
+    return text_message(f"{text} {said}" if said else text)
 
 
-def refusal(action: Action, ref: Ref, refused: Refused, roles: Mapping[str, Role]) -> str:
-    """Say in a sentence why the policy refused an action, and who may; ``roles`` by name."""
-    return REFUSAL_SENTENCES[refused.reason].format(
+def refusal(
+    action: Action,
+    ref: Ref,
+    refused: Refused,
+    roles: Mapping[str, Role],
+    answer: FailedAnswer | None = None,
+) -> str:
+    """Say in a sentence why the policy refused an action, and who may; ``roles`` by name.
+
+    ``answer`` is what SecMaster said, where the object could not be read.
+    """
+    sentence = REFUSAL_SENTENCES[refused.reason]
+    if answer and refused.reason is RefusalReason.DENIED_UNREAD:
+        sentence = DENIED_WHILE_UNREADABLE
+    return sentence.format(
+        trouble=secmaster_sentence(answer) if answer else UNREADABLE,
         action=code(action.name),
         kind=ref.kind,
         id=code(ref.id),
@@ -227,6 +267,14 @@ def not_recorded() -> Message:
     return text_message(
         "This could not be recorded: the bot's database takes nothing at the moment. Nothing was "
         "done. Try again in a minute; if that does not help, tell whoever runs this bot."
+    )
+
+
+def not_looked_up() -> Message:
+    """Say that the database did not say what was asked for, which would have changed nothing."""
+    return text_message(
+        "The bot's database does not answer at the moment, so this could not be looked up. Nothing "
+        "was changed. Try again in a minute; if that does not help, tell whoever runs this bot."
     )
 
 

@@ -33,7 +33,7 @@ CANNOT_POST: dict[str, str] = {
 }
 
 CANNOT_POST_DEFAULT = "I may not write in this channel"
-BUSY = "SecMaster is busy (too many requests)."
+BUSY = "SecMaster is overloaded (too many requests)."
 TOO_MANY = 429
 
 IN_TROUBLE = "SecMaster is in trouble."
@@ -85,16 +85,21 @@ GENERAL_TROUBLE = frozenset(
 READ_FAILURES: dict[type[SecMasterError], str] = {
     NotFound: "SecMaster knows nothing of that id in this workspace.",
     NotRouted: (
-        "Huawei Cloud's gateway turned the request away before SecMaster saw it: the bot's "
+        "⏳ Huawei Cloud's gateway turned the request away before SecMaster saw it: the bot's "
         "endpoint needs looking after."
     ),
-    Forbidden: "SecMaster does not let this bot read that: its credentials need looking after.",
+    Forbidden: (
+        "⏳ SecMaster refuses the bot's credentials, so nothing can be read or changed: whoever "
+        "runs the bot has to look after them."
+    ),
     Refused: "SecMaster refused the request.",
-    Unreachable: "SecMaster can't be reached. Nothing was changed; try again in a moment.",
-    Unavailable: "SecMaster is not answering properly. Nothing was changed; try again in a moment.",
-    AnswerLost: "SecMaster's answer was lost on the way. Nothing was changed; try again.",
-    Unreadable: "SecMaster sent an answer that can't be read. Nothing was changed; try again.",
-    SecMasterError: "SecMaster could not be asked. Nothing was changed; try again.",
+    Unreachable: "⏳ SecMaster can't be reached. Nothing was changed; try again in a moment.",
+    Unavailable: (
+        "⏳ SecMaster is not answering properly. Nothing was changed; try again in a moment."
+    ),
+    AnswerLost: "⏳ SecMaster's answer was lost on the way. Nothing was changed; try again.",
+    Unreadable: "⏳ SecMaster sent an answer that can't be read. Nothing was changed; try again.",
+    SecMasterError: "⏳ SecMaster could not be asked. Nothing was changed; try again.",
 }
 
 
@@ -122,7 +127,7 @@ def explain(error: SecMasterError) -> str:
     """Say why something could not be read from SecMaster, and what to do about it."""
     sentence = next(text for kind, text in READ_FAILURES.items() if isinstance(error, kind))
     if error.status == TOO_MANY:
-        sentence = f"{BUSY} Nothing was changed; try again in a moment."
+        sentence = f"⏳ {BUSY} Nothing was changed; try again in a moment."
     request = f" Request {code(error.request_id)}." if error.request_id else ""
     answer = f" It said {code(error.code)} {inline(error.message, 200)}." if error.code else ""
     return f"{sentence}{answer}{request}"

@@ -153,12 +153,14 @@ def with_origin(
     *,
     escalated_from: str = "",
     late_since: datetime | None = None,
+    is_unread: bool = False,
 ) -> Message:
     """Put above a message why it stands here.
 
     ``intended_channel`` is the closed channel or the empty user group it was for,
     ``escalated_from`` the route it was escalated from, ``late_since`` when it should have come;
-    without all three the message is unchanged.
+    without all three the message is unchanged. One that ``is_unread`` says what was known before
+    SecMaster could not be read.
     """
     notes = []
     if intended_channel:
@@ -170,6 +172,8 @@ def with_origin(
         notes.append(_escalation_text(escalated_from))
     if late_since:
         notes.append(f"🕰️ This comes late: it was due {date_token(late_since)}.")
+    if is_unread:
+        notes.append("⚠️ SecMaster can't be read now; this is what was known before.")
     if not notes:
         return message
     return Message(message.text, (context(" ".join(notes)), *message.blocks))

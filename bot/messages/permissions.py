@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.actions import Action
+from bot.domain.audit import OPERATOR
 from bot.domain.delegations import Delegation
 from bot.domain.objects import Ref
 from bot.domain.reasons import RefusalReason
@@ -22,6 +23,7 @@ from bot.messages.text import (
 from bot.policy.config import Config
 from bot.policy.decide import Allowed, Decision, Refused
 from bot.policy.rules import Read, Role
+from bot.store import RecordedPolicy
 
 MAX_MEMBERS = 5  # people and groups that are named for a role
 MAX_DELEGATIONS = 20  # in one message
@@ -37,7 +39,7 @@ REFUSAL_TEXTS = {
     RefusalReason.UNMAPPED: (
         "{rule} refuses the creator, and nobody told me who this is in SecMaster"
     ),
-    RefusalReason.UNREAD: "SecMaster could not be asked what this is",
+    RefusalReason.UNREAD: "SecMaster can't be read now, so this can't be checked",
     RefusalReason.UNSTATED: (
         "{rule} asks for what SecMaster does not say of it, so nobody can be allowed"
     ),
@@ -160,6 +162,21 @@ def reloaded(before: Config, after: Config) -> Message:
         f"♻️ The policy is read again: {len(after.roles)} roles and {len(after.rules)} rules, "
         f"{old} → {new}. It holds from now on.{restart if needs_restart else ''}{unread}"
     )
+
+
+def policy_in_force(here: str, recorded: RecordedPolicy | None) -> str:
+    """Say which policy is in force, ``here`` by its fingerprint, and who put it in force."""
+    if recorded is None:
+        return f"Policy: {code(here)}."
+    source = recorded.source
+    person = mention_user(source.actor_id) if source.actor_id != OPERATOR else "its operator"
+    sentence = (
+        f"Policy: {code(source.fingerprint)} for all replicas since {date_token(source.at)}, by "
+        f"{person} on {inline(source.replica, 64)}."
+    )
+    if here == source.fingerprint:
+        return sentence
+    return f"{sentence} ⚠️ This replica still has {code(here)}: its log says why."
 
 
 def not_reloaded(problems: str) -> Message:

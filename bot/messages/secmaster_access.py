@@ -21,7 +21,8 @@ CLOCK = "this machine's clock, which may be 15 minutes off at most"
 
 def access_problem(error: SecMasterError, settings: Settings) -> str:
     """Return what is wrong and what to do, with what Huawei's support asks for."""
-    if isinstance(error, Unreachable) and settings.sign_in is not SignIn.AGENCY:
+    is_metadata = error.unsent and settings.sign_in is SignIn.AGENCY
+    if isinstance(error, Unreachable) and not is_metadata:
         return str(error)  # about the network, and all there is
     problem = _source_problem(error, settings) if error.unsent else _problem(error, settings)
     return f"{problem} ({error_details(error)})"

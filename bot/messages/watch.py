@@ -30,6 +30,7 @@ NOT_WATCHING = (
 
 def status(
     watch_status: WatchStatus,
+    policy_line: str,
     counted_kinds: Collection[ObjectKind] = OBJECT_KINDS,
     now_in_trouble: Sequence[Trouble] = (),
     due_tasks: DueTasks = NO_TASKS,
@@ -38,14 +39,15 @@ def status(
 
     Of other kinds than the ``counted_kinds`` it is not said how many are open. What is
     ``now_in_trouble`` comes first, with the tasks that are approved by themselves meanwhile.
+    ``policy_line`` says which policy is in force.
     """
     head = troubles.status_lines(now_in_trouble)
     head += filter(None, [troubles.due_tasks_text(due_tasks)])
     if not watch_status.interval:
-        return text_message("\n".join([*head, NOT_WATCHING]))
+        return text_message("\n".join([*head, NOT_WATCHING, policy_line]))
     if not watch_status.polls:
         begun = "The watch has not begun yet: its first round is under way."
-        return text_message("\n".join([*head, begun]))
+        return text_message("\n".join([*head, begun, policy_line]))
     unreadable = {each.where for each in now_in_trouble if each.kind is TroubleKind.SECMASTER}
     lines = [
         *head,
@@ -71,6 +73,7 @@ def status(
         lines.append(
             f"⚠️ Closed to me: {_destination(Destination.parse(channel))} ({code(error_code)})"
         )
+    lines.append(policy_line)
     return text_message("\n".join(lines))
 
 

@@ -104,6 +104,8 @@ class CardNotification(RoutedNotification):
                     late_since=posting.late_since,
                 )
                 ts = await cards.post_notified(new_card, snapshot, posting.metadata)
+        if posting.is_unread:
+            await posting.redraw(ref)  # it says so, and is drawn again once it can be read
         await failure_details.enqueue_if_long(posting, ref, snapshot, ts)
         return card is None
 

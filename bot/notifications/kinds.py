@@ -67,7 +67,7 @@ class SnoozeEndedNotification(RoutedNotification):
         if card is None:
             return False
         await posting.reply(self.render(snapshot), card.ts)
-        await posting.services.cards.redraw(self.ref)
+        await posting.redraw(self.ref)
         return True
 
 
@@ -138,7 +138,7 @@ class SnoozeNotification(Announcement):
     async def deliver(self, posting: Posting) -> bool:
         """Post the message, and show the snooze on every card."""
         await super().deliver(posting)
-        await posting.services.cards.redraw(self.ref)
+        await posting.redraw(self.ref)
         return True
 
 
@@ -173,7 +173,7 @@ class GivenUpNotification(Announcement):
     async def deliver(self, posting: Posting) -> bool:
         """Post the message, and draw the cards of the object, which nobody decides on any more."""
         await super().deliver(posting)
-        await posting.services.cards.redraw(self.ref)
+        await posting.redraw(self.ref)
         return True
 
 

@@ -5,6 +5,7 @@ of other entries' order or pace.
 """
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,11 +23,14 @@ from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject
 from bot.messages import Message
 from bot.policy.routes import Route
-from bot.secmaster import NotFound
+from bot.secmaster import NotFound, SecMasterError
 from bot.services import Services
 from bot.slack.error_codes import SlackErrorKind
 from bot.slack.gateway import CannotPost
 
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT = timedelta(minutes=1)  # for an object that can't be read though others can
 LATE_AFTER = timedelta(minutes=15)  # a message that comes later than this says so
 
 
@@ -36,6 +40,7 @@ class Posting:
 
     An entry that was tried before may stand there already: its message is found again by
     ``metadata``. ``also_done`` are the numbers of those others that the attempt sees through.
+    ``is_unread`` is set where SecMaster could not be read, so that it goes by what was known.
     """
 
     services: Services
@@ -44,6 +49,7 @@ class Posting:
     metadata: dict[str, str]
     others: Sequence[OutboxEntry] = ()
     also_done: list[int] = field(default_factory=list)
+    is_unread: bool = False
 
     @property
     def was_tried(self) -> bool:
@@ -68,7 +74,9 @@ class Posting:
         Where the thread takes no replies it is posted in the channel, and says what it is about.
         """
         intended = self.entry.notification.intended_channel
-        message = messages.notifications.with_origin(message, intended, late_since=self.late_since)
+        message = messages.notifications.with_origin(
+            message, intended, late_since=self.late_since, is_unread=self.is_unread
+        )
         post = partial(
             self.services.slack.post,
             self.channel,
@@ -102,12 +110,50 @@ class Posting:
         return await asyncio.to_thread(self.services.store.cards.card_in, ref, self.channel)
 
     async def read_open(self, ref: Ref) -> Snapshot | None:
-        """Read and record an object; None where it is gone, or nobody is waited for any more."""
+        """Read and record an object; None where it is gone, or nobody is waited for any more.
+
+        While SecMaster can't be read it is taken for what it was: what is due does not wait. Raises
+        SecMasterError or TimeoutError for what may be over in a moment, or is about the object.
+        """
         try:
-            snapshot = await self.services.cards.read_and_track(ref)
+            async with asyncio.timeout(self.services.timeouts.read):
+                snapshot = await self.services.cards.read_and_track(ref)
         except NotFound:
             return None
+        except (SecMasterError, TimeoutError):
+            tracked = await asyncio.to_thread(self.last_known, ref)
+            if tracked is None:
+                raise
+            self.is_unread = True
+            return tracked.snapshot if tracked.open else None
         return snapshot if snapshot.status in OPEN_STATUSES else None
+
+    def last_known(self, ref: Ref) -> TrackedObject | None:
+        """Return an object as it was known last, where nothing better can be waited for; blocks.
+
+        That is while polls fail too, or once the entry was tried for as long as it keeps its place.
+        """
+        store, sending_at = self.services.store, self.entry.sending_at
+        status = store.poll_statuses.get(ref.workspace)
+        has_waited = sending_at and self.services.clock.now() - sending_at >= LONGEST_WAIT
+        if not (has_waited or (status and status.failure)):
+            return None
+        return next(iter(store.tracked.get([ref])), None)
+
+    async def redraw(self, ref: Ref) -> None:
+        """Draw an object's cards, from what was known where SecMaster can't be read.
+
+        What the entry says stands in Slack by then, and must not be tried again for that.
+        """
+        cards, is_drawn = self.services.cards, False
+        if not self.is_unread:
+            try:
+                await cards.redraw(ref)
+                is_drawn = True
+            except SecMasterError as error:
+                log.warning("cards not read", extra={"ref": str(ref), "error": str(error)})
+        if not is_drawn:
+            await cards.redraw_from_stored(ref)
 
 
 class Notification(NotificationEnvelope, ABC):

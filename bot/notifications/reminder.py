@@ -67,7 +67,7 @@ class ReminderNotification(RoutedNotification):
         is_urgent = messages.notifications.auto_approves(snapshot)
         message = self.render(snapshot, services.clock.now())
         await posting.reply(message, card.ts, broadcast=is_urgent)
-        await services.cards.redraw(self.ref)
+        await posting.redraw(self.ref)
         return True
 
     def as_card(self) -> CardNotification:

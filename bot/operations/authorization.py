@@ -18,6 +18,7 @@ from bot.domain.reasons import RefusalReason
 from bot.domain.slack import Requester
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import failure_group
+from bot.domain.watch_status import FailedAnswer
 from bot.policy.config import Config
 from bot.policy.decide import (
     Allowed,
@@ -44,14 +45,25 @@ class Right(StrEnum):
 
 
 class NotAllowed(Exception):
-    """The policy refused an action on an object; the attempt is on record under its id, if any."""
+    """The policy refused an action on an object; the attempt is on record under its id, if any.
 
-    def __init__(self, action: Action, ref: Ref, refused: Refused, attempt_id: str = "") -> None:
+    ``answer`` is what SecMaster said where that is why: the object could not be read.
+    """
+
+    def __init__(
+        self,
+        action: Action,
+        ref: Ref,
+        refused: Refused,
+        attempt_id: str = "",
+        answer: FailedAnswer | None = None,
+    ) -> None:
         super().__init__(action.name, ref, refused)
         self.action = action
         self.ref = ref
         self.refused = refused
         self.attempt_id = attempt_id
+        self.answer = answer
 
 
 class NoRight(Exception):
@@ -94,7 +106,7 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
     """
     # One policy from the question to the record, whatever is reloaded meanwhile.
     config = services.policy.current
-    principal, snapshot = Principal(requester.actor.id), None
+    principal, snapshot, answer = Principal(requester.actor.id), None, None
     decision: Decision = Refused(RefusalReason.UNKNOWN_PERSON)
     try:
         require_identified(requester.actor)
@@ -116,7 +128,8 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
         pass
     except NotFound:
         decision = Refused(RefusalReason.GONE)
-    except (SecMasterError, TimeoutError):
+    except (SecMasterError, TimeoutError) as error:
+        answer = FailedAnswer.of(error)
         # What is refused whatever the object is like, or as long as it is not known, says by which
         # rule; the others, and the retry brake, would have needed it.
         context = policy_context(services, ref, None)
@@ -138,7 +151,7 @@ async def authorize(  # noqa: PLR0913 - who asks for what, on what they saw, and
         accepted_at=now,
     )
     await asyncio.to_thread(services.store.audit.record_refusal, attempt, decision.reason, now)
-    raise NotAllowed(action, ref, decision, attempt_id)
+    raise NotAllowed(action, ref, decision, attempt_id, answer)
 
 
 async def _decided_object(

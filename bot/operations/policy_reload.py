@@ -1,36 +1,167 @@
-"""Reading the policy file again: the same by signal and by command."""
+"""One policy for all replicas: who puts another in force records it, and the others follow.
+
+Reading the policy file again is the same by signal and by command.
+"""
 
 import asyncio
 import logging
+import secrets
+from datetime import datetime
 from typing import Any
 
+from bot.domain.audit import OPERATOR
 from bot.messages.permissions import missing_read_rules, nobody_reads
-from bot.policy.config import Config
+from bot.policy.config import Config, ConfigError, PolicyHolder, parse
 from bot.services import Services
+from bot.store import Policies, PolicySource, RecordedPolicy
 
 log = logging.getLogger(__name__)
 
 
-def reload_policy(services: Services) -> Config:
-    """Read the policy file again and return the policy that stood before; raises ConfigError.
-
-    A file that can't be used leaves the policy before in force.
-    """
-    before = services.policy.reload()
-    fingerprint = services.policy.current.fingerprint
-    log.info("policy reloaded", extra={"before": before.fingerprint, "now": fingerprint})
-    if unread := nobody_reads(services.policy.current):
-        lines = missing_read_rules(services.policy.current)
-        log.warning(unread, extra={"add_to_the_policy": lines})
-    return before
+class UnusablePolicy(Exception):
+    """The policy in force can't be used by this version; the text says why, and what to do."""
 
 
-async def record_reload(services: Services, record: dict[str, Any], before: Config) -> None:
-    """Put a reload on record, and have everything that is open checked again.
+def operator_record(at: datetime) -> dict[str, Any]:
+    """Return the audit's record of a policy that an operator puts in force."""
+    return {
+        "at": at,
+        "operation_id": secrets.token_hex(16),
+        "outcome": "done",
+        "action": "reload",
+        "target": "policy",
+        "actor": {"id": OPERATOR},
+    }
+
+
+async def reload_policy(services: Services, config: Config, record: dict[str, Any]) -> None:
+    """Put a policy in force here and in every replica, on record, and check all that is open.
 
     ``record`` says in the audit who asked for it; the reminders of what is open may be others now.
     """
-    fingerprint = services.policy.current.fingerprint
-    record = record | {"terms": {"policy": fingerprint}, "before": before.fingerprint}
-    await asyncio.to_thread(services.store.audit.record, record)
+    policies, before = services.store.policies, services.policy.current
+    entry = record | {"terms": {"policy": config.fingerprint}, "before": before.fingerprint}
+    source = _source(config, record["at"], str(record["actor"]["id"]), services.replica)
+    number = await asyncio.to_thread(policies.put_in_force, source, entry)
+    if number is not None:  # otherwise it is followed as any other
+        _put_in_force(services.policy, config, RecordedPolicy(number, source))
     await asyncio.to_thread(services.store.tracked.reschedule_all, services.clock.now())
+
+
+def choose_policy(policies: Policies, holder: PolicyHolder, replica: str, now: datetime) -> None:
+    """Put in force at a start what counts: this replica's file, if it is new, or the last policy.
+
+    A file that is not new has been replaced since: whoever lost a right by that must not have it
+    again because a process starts where the old file is. Raises UnusablePolicy. Blocks.
+    """
+    config, newest = holder.current, policies.newest()
+    source = _source(config, now, OPERATOR, replica)
+    if newest is None:
+        if config.text:
+            number = policies.put_in_force(source, None)
+            holder.put_in_force(config, number or 0)
+        return
+    if config.text == newest.source.text or config.fingerprint == newest.source.fingerprint:
+        holder.put_in_force(config, newest.number)
+        return
+    if config.text and not policies.was_in_force(config.fingerprint, config.text):
+        before = {"terms": {"policy": config.fingerprint}, "before": newest.source.fingerprint}
+        number = policies.put_in_force(source, operator_record(now) | before)
+        holder.put_in_force(config, number or 0)
+        log.info(
+            "the policy file is new, and in force for all replicas",
+            extra={"before": newest.source.fingerprint, "now": config.fingerprint},
+        )
+        return
+    old = "the policy file was replaced since it was in force, so the last policy in force counts"
+    missing = "the policy file is not there, so the last policy in force counts"
+    log.warning(
+        old if config.text else missing,
+        extra={
+            "file": config.fingerprint,
+            "in_force": newest.source.fingerprint,
+            **_by(newest),
+            "to_use_the_file": "send this process SIGHUP, or use /secmaster reload on it",
+        },
+    )
+    try:
+        holder.put_in_force(parse(newest.source.text, "the policy in force"), newest.number)
+    except ConfigError as error:
+        raise UnusablePolicy(
+            f"The policy that was put in force last ({newest.source.fingerprint}) can't be used by "
+            f"this version, and the policy file is older. Write a new one: what "
+            f"was never in force is used at the start.\n{error}"
+        ) from error
+
+
+class PolicyFollower:
+    """Puts in force here what another replica has put in force."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._unusable = 0  # the number of a policy that this version can't use
+        self._is_cut_off = False
+
+    async def run(self) -> None:
+        """Look at regular times; never ends."""
+        services = self._services
+        while True:
+            await services.clock.sleep(services.timeouts.follow_policy)
+            try:
+                await self.follow()
+            except Exception as error:  # noqa: BLE001 - the database will be back
+                if not self._is_cut_off:
+                    extra = {"error": str(error)}
+                    log.warning("it can't be looked up which policy is in force", extra=extra)
+                self._is_cut_off = True
+            else:
+                self._is_cut_off = False
+
+    async def follow(self) -> None:
+        """Put the last policy in force, unless it is; one that can't be used leaves the other."""
+        services, policies = self._services, self._services.store.policies
+        number = await asyncio.to_thread(policies.newest_number)
+        if number in {services.policy.number, self._unusable, 0}:
+            return
+        newest = await asyncio.to_thread(policies.newest)
+        if newest is None or newest.number == services.policy.number:
+            return
+        try:
+            config = parse(newest.source.text, "the policy in force")
+        except ConfigError as error:
+            self._unusable = newest.number
+            log.error(  # noqa: TRY400 - the problems say it all
+                "the policy that another replica put in force can't be used here: the one before "
+                "stays in force, and people may have other rights here than there",
+                extra={
+                    "in_force": newest.source.fingerprint,
+                    "here": services.policy.current.fingerprint,
+                    "problems": str(error),
+                    **_by(newest),
+                },
+            )
+            return
+        _put_in_force(services.policy, config, newest)
+        await asyncio.to_thread(services.store.tracked.reschedule_all, services.clock.now())
+
+
+def _put_in_force(holder: PolicyHolder, config: Config, recorded: RecordedPolicy) -> None:
+    """Put a policy in force in this process, and say so in the log."""
+    before = holder.current
+    holder.put_in_force(config, recorded.number)
+    extra = {"before": before.fingerprint, "now": config.fingerprint, **_by(recorded)}
+    log.info("policy reloaded", extra=extra)
+    if (before.commands, before.watch.every) != (config.commands, config.watch.every):
+        log.warning("what changed of [commands] or of [watch] every needs a restart")
+    if unread := nobody_reads(config):
+        log.warning(unread, extra={"add_to_the_policy": missing_read_rules(config)})
+
+
+def _source(config: Config, at: datetime, actor_id: str, replica: str) -> PolicySource:
+    return PolicySource(config.text, config.fingerprint, at, actor_id, replica)
+
+
+def _by(recorded: RecordedPolicy) -> dict[str, str]:
+    """Return who put a policy in force, when and where."""
+    source = recorded.source
+    return {"by": source.actor_id, "at": source.at.isoformat(), "replica": source.replica}

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Self
 from pydantic import (
     AfterValidator,
     Field,
+    PrivateAttr,
     ValidationError,
     model_validator,
 )
@@ -218,6 +219,7 @@ class Config(Section):
     attribution: Attribution = Attribution()
     commands: Commands = Commands()
     watch: WatchConfig = WatchConfig()
+    _text: str = PrivateAttr("")
 
     @model_validator(mode="after")
     def has_what_it_needs(self) -> Self:
@@ -247,25 +249,38 @@ class Config(Section):
         return {name: role for name, role in self.roles.items() if name in names}
 
     @property
+    def text(self) -> str:
+        """The text that this policy was read from; "" where there was no file."""
+        return self._text
+
+    def read_from(self, text: str) -> Self:
+        """Return this policy with the text that it was read from."""
+        self._text = text
+        return self
+
+    @property
     def fingerprint(self) -> str:
         """Twelve characters that name this policy in records; another policy has others."""
         return hashlib.sha256(self.model_dump_json(by_alias=True).encode()).hexdigest()[:12]
 
 
 class PolicyHolder:
-    """The policy in force; a file that can't be used leaves the previous one in force."""
+    """The policy in force, with the ``number`` of its record; 0 while it has none."""
 
     def __init__(self, config: Config, path: Path) -> None:
         self.current = config
+        self.number = 0
         self._path = path
 
-    def reload(self) -> Config:
-        """Read the file again and return the previous policy; raises ConfigError."""
-        previous = self.current
+    def read(self) -> Config:
+        """Return what the file says now, which is not in force by that; raises ConfigError."""
         if not self._path.exists():
             raise ConfigError(self._path, Problem(NO_SUCH_FILE))
-        self.current = load(self._path)
-        return previous
+        return load(self._path)
+
+    def put_in_force(self, config: Config, number: int) -> None:
+        """Put a policy in force in this process."""
+        self.current, self.number = config, number
 
 
 def parse(text: str, source: str = "secmaster-bot.toml") -> Config:
@@ -284,7 +299,7 @@ def parse(text: str, source: str = "secmaster-bot.toml") -> Config:
         problems += problems_of(error, table, Config)
     if problems:
         raise ConfigError(source, *problems)
-    return config
+    return config.read_from(text)
 
 
 def parse_toml(text: str) -> dict[str, Any]:

@@ -14,8 +14,8 @@ CHANNEL = DestinationKind.CHANNEL
 # What such an id is called, how one looks, and where people find it.
 NOUNS = {
     PERSON: ("member id", "U0123ABCD", "open the person's profile in Slack, ⋮, Copy member ID"),
-    USERGROUP: ("user group's id", "S0123ABCD", "open the group in Slack, ⋮, Copy group ID"),
-    CHANNEL: ("channel's id", "C0123ABCD", "it stands at the end of the channel's details"),
+    USERGROUP: ("user group's id", "S0123ABCD", "it stands in the group's address"),
+    CHANNEL: ("channel's id", "C0123ABCD", "it stands in the channel's details"),
 }
 
 

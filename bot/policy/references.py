@@ -15,13 +15,13 @@ from bot.policy.routes import titled_routes
 class Reference:
     """An id of Slack's that stands in the policy, and its place there, as it is written.
 
-    One that is not ``acts`` is only mentioned, or on record: nothing depends on its being able to
-    act.
+    ``is_enough_to_exist``: nothing depends on its being able to act, or on its having people, as
+    of whoever is only mentioned, and of one user group among others.
     """
 
     id: str
     place: str
-    acts: bool = True
+    is_enough_to_exist: bool = False
 
     @property
     def kind(self) -> DestinationKind:
@@ -44,14 +44,14 @@ def people_and_groups(config: Config) -> Iterator[Reference]:
     """Yield every person and user group that the policy names."""
     for name, role in config.roles.items():
         yield from _all(role.users, f"[roles.{name}] users")
-        yield from _all(role.usergroups, f"[roles.{name}] usergroups")
+        yield from _all(role.usergroups, f"[roles.{name}] usergroups", exists=True)
     for title, route in titled_routes(config.routes):
         yield from _all([route.user], f"{_written(title)}: user")
         yield from _all([route.usergroup], f"{_written(title)}: usergroup")
-        yield from _all(route.mention, f"{_written(title)}: mention", acts=False)
+        yield from _all(route.mention, f"{_written(title)}: mention", exists=True)
     yield from _all(config.watch.admins, "[watch] admins")
-    yield from _all(config.watch.oncall, "[watch] oncall")
-    yield from _all(config.identities.users, "[identities] users", acts=False)
+    yield from _all(config.watch.oncall, "[watch] oncall", exists=True)
+    yield from _all(config.identities.users, "[identities] users", exists=True)
 
 
 def by_id(references: Iterable[Reference]) -> dict[str, list[Reference]]:
@@ -71,5 +71,5 @@ def _written(title: str) -> str:
     return title.replace("route", "[[routes]]", 1)
 
 
-def _all(ids: Iterable[str], place: str, *, acts: bool = True) -> Iterator[Reference]:
-    return (Reference(id_, place, acts) for id_ in ids if id_)
+def _all(ids: Iterable[str], place: str, *, exists: bool = False) -> Iterator[Reference]:
+    return (Reference(id_, place, exists) for id_ in ids if id_)

@@ -81,7 +81,8 @@ class Timeouts:
     for Slack's limit included; what another process is posting is taken over after ``takeover``,
     which is longer. Each call before an acknowledgement may take ``before_ack``, for Slack waits
     three seconds and recording needs some of them; calls that are only nice to have may take
-    ``optional``. Slack has its answer within ``answer``, or is told that there was none in time.
+    ``optional``. Reading an object for what the bot posts by itself may take ``read``. Slack has
+    its answer within ``answer``, or is told that there was none in time.
     Each list of SecMaster is read to its end at least every ``full_scan``, whatever its count says.
     What a fault of the database left unfinished is looked for every ``sweep``, and whether another
     replica has put a policy in force every ``follow_policy``.
@@ -99,6 +100,7 @@ class Timeouts:
     takeover: float = 20
     before_ack: float = 0.8
     optional: float = 0.5
+    read: float = 5
     full_scan: float = 600
     answer: float = 2.6
     sweep: float = 10

@@ -76,6 +76,7 @@ class Roster:
     workspaces: Collection[str]
     people: dict[str, Person] = field(default_factory=dict)
     is_partial: bool = False
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def read(self) -> None:
         """List the people of the workspaces that count; raises what Slack's client raises."""
@@ -101,7 +102,8 @@ class Roster:
                 await self._ask(id_)
 
         ids = list(ids)
-        await asyncio.gather(*map(ask, {id_ for id_ in ids if id_ not in self.people}))
+        async with self._asking:  # whoever asks for the same person meanwhile finds them known
+            await asyncio.gather(*map(ask, {id_ for id_ in ids if id_ not in self.people}))
         return [self.people[id_] for id_ in ids]
 
     @property

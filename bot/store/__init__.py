@@ -20,6 +20,7 @@ from bot.store.engine import (
 from bot.store.faults import is_database_fault, may_have_committed
 from bot.store.file_systems import network_file_system
 from bot.store.locks import HeldName, NameInUse, ReplicaName, hold_name
+from bot.store.policies import Policies, PolicySource, RecordedPolicy
 from bot.store.requested_changes import RequestedChange, RequestedChanges
 from bot.store.store import Store
 from bot.store.unusable import why_unusable
@@ -30,6 +31,9 @@ __all__ = [
     "DeliveryState",
     "HeldName",
     "NameInUse",
+    "Policies",
+    "PolicySource",
+    "RecordedPolicy",
     "ReplicaName",
     "RequestedChange",
     "RequestedChanges",

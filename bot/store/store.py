@@ -13,6 +13,7 @@ from bot.store.followed_retries import FollowedRetries
 from bot.store.home_views import HomeViews
 from bot.store.mark_key import MarkKey
 from bot.store.outbox import Outbox
+from bot.store.policies import Policies
 from bot.store.poll_status import PollStatuses
 from bot.store.snapshots import Snapshots
 from bot.store.subscriptions import Subscriptions
@@ -38,6 +39,7 @@ class Store:
         self.home_views = HomeViews(engine)
         self.mark_key = MarkKey(engine)
         self.outbox = Outbox(engine)
+        self.policies = Policies(engine)
         self.poll_statuses = PollStatuses(engine)
         self.snapshots = Snapshots(engine)
         self.subscriptions = Subscriptions(engine)

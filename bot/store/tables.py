@@ -250,6 +250,18 @@ home_views = sa.Table(
     sa.Column("fingerprint", sa.String(64), nullable=False),
 )
 
+# The policies that were put in force, in their order: by whom, and by which replica's file.
+policies = sa.Table(
+    "policies",
+    metadata,
+    sa.Column("number", COUNT, primary_key=True, autoincrement=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False, index=True),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("actor_id", sa.String(32), nullable=False),
+    sa.Column("replica", sa.String(64), nullable=False),
+)
+
 # One row: the secret that the marks in the metadata of our messages are made with. After a crash
 # another process finds them again by it.
 mark_key = sa.Table(

@@ -72,9 +72,7 @@ async def ask_afresh(services: Services, alias: str) -> FailedAnswer | None:
     try:
         async with asyncio.timeout(ASKED_WITHIN):
             await services.workspaces.client(alias).list_tasks(limit=1)
-    except TimeoutError:
-        return FailedAnswer(reason=OutcomeReason.LOST_ANSWER)
-    except SecMasterError as error:
+    except (SecMasterError, TimeoutError) as error:
         return FailedAnswer.of(error)
     services.workspaces.answered.set()
     return None

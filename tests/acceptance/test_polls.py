@@ -111,7 +111,7 @@ async def test_how_it_fares_is_told_alike_to_people_probes_and_prometheus(
 ) -> None:
     await first_poll_finished(environment)
     text = await environment.answer(ALICE, "/secmaster status")
-    for part in ("*main* is watched since", "by main", "last good round", "not behind"):
+    for part in ("*main* is watched since", "by main", "last good round", "not behind", "Policy: "):
         assert part in text
     assert "tasks wait, 3 runs are failed." in text
     watch = (await ready(environment))["watch"]["main"]

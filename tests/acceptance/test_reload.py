@@ -26,7 +26,7 @@ WRONG = [
     (AFTER.replace('roles = ["oncall"]', 'roles = ["nobody"]'), "'nobody' is not defined"),
     (AFTER + '[[routes]]\nchannel = "C0SOC"\n', "a route takes something"),
     (AFTER.replace("task.approve", "task.aprove"), "'task.aprove' is no action"),
-    (AFTER + '[attribution]\ncomment = "<!channel>```"\n', "attribution.comment"),
+    (AFTER + '[attribution]\ncomment = "<!channel>```"\n', "[attribution] comment"),
 ]
 
 
@@ -135,7 +135,7 @@ async def test_a_file_that_is_gone_does_not_take_everybodys_rights(
 ) -> None:
     write(file, None)
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
-    await environment.ephemeral(ALICE, "can't be used", "not there")
+    await environment.ephemeral(ALICE, "can't be used", "there is no such file")
     await retried(environment, CAROL, "*Retry started* by <@U0CAROL>", seed.INSTANCE_FAILED)
 
 

@@ -306,12 +306,12 @@ async def test_an_object_that_cannot_be_read_lets_no_rule_allow_it(
     approve = f"/task approve {seed.TASK_ISOLATE}"
     await environment.secmaster.faults.set(Fault(on="ShowTask", html=True))
     await environment.slack.command(BOB, SOC, approve)
-    await environment.ephemeral(BOB, "SecMaster could not be asked what this is", "was not sent")
+    await environment.ephemeral(BOB, "⏳ SecMaster is not answering properly", "was not sent")
     await environment.secmaster.faults.clear()
     await environment.secmaster.faults.set(Fault(on="ShowTask", hold=True))
     delivered = await environment.slack.command(BOB, SOC, approve)
     assert (delivered.status, delivered.error) == (200, "")
-    await environment.ephemeral(BOB, "SecMaster could not be asked what this is", "was not sent")
+    await environment.ephemeral(BOB, "⏳ SecMaster is not answering properly", "was not sent")
     await environment.secmaster.faults.clear()
     nothing_was_sent(environment)
     assert [row["detail"] for row in audit(environment, "task", seed.TASK_ISOLATE)] == [

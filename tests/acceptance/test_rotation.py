@@ -87,7 +87,11 @@ async def stage(  # noqa: PLR0917 - pytest passes fixtures by name
 ) -> AsyncIterator[Stage]:
     caplog.set_level(logging.INFO, "bot")
     base = settings_for(slack.url, secmaster.url, database_url, socket=mode == "socket")
-    own = {"bot_config": tmp_path / "policy.toml", "iam_endpoint": secmaster.url}
+    own = {
+        "bot_config": tmp_path / "policy.toml",
+        "iam_endpoint": secmaster.url,
+        "ecs_metadata_endpoint": secmaster.url,
+    }
     settings = base.model_copy(update=own | way)
 
     environment = BotEnvironment(slack, secmaster, None, clock)
@@ -203,6 +207,7 @@ PASSWORD = {
     "iam_password": SecretStr("demo"),
     "iam_domain": "demo",
 }
+AGENCY = {"ak": None, "sk": None, "ecs_agency": True}
 TOKEN = {"ak": None, "sk": None, "secmaster_auth_token": SecretStr("demo-token")}
 
 
@@ -218,6 +223,21 @@ async def test_a_new_password_is_used_once_iam_took_it(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("way", [TOKEN], ids=["token"])
+async def test_the_first_read_warns_of_what_ends_and_says_what_is_wrong(stage: Stage) -> None:
+    app, secmaster = stage.environment.app, stage.environment.secmaster
+    assert await app.read_secmaster() == "ok"
+    [warning] = [each for each in stage.caplog.messages if "ends within a day" in each]
+    assert warning.startswith("SECMASTER_AUTH_TOKEN ends within a day and is not renewed")
+    await secmaster.faults.set(Fault(on="ListTasks", status=403))
+    problem = await app.read_secmaster()
+    assert "give their IAM user or agency the right to read SecMaster" in problem
+    [line] = [each for each in stage.caplog.records if each.levelno == logging.ERROR]
+    assert vars(line)["problem"] == problem
+    assert vars(line)["request_id"] == secmaster.requests[-1].request_id
+    assert not line.exc_info
+
+
+@pytest.mark.parametrize("way", [TOKEN], ids=["token"])
 async def test_a_new_token_is_used_once_secmaster_took_it(stage: Stage) -> None:
     log = await stage.reload(secmaster_auth_token="wrong-new")
     assert "check SECMASTER_AUTH_TOKEN" in log[REFUSED]["problem"]
@@ -226,6 +246,22 @@ async def test_a_new_token_is_used_once_secmaster_took_it(stage: Stage) -> None:
     log = await stage.reload(secmaster_auth_token="token-new")
     assert log[USED]["new"] == ["SECMASTER_AUTH_TOKEN"]
     await stage.works()
+
+
+@pytest.mark.parametrize("way", [AGENCY], ids=["agency"])
+async def test_with_an_agency_nothing_is_to_be_rotated(stage: Stage) -> None:
+    environment = stage.environment
+    secmaster = environment.secmaster
+    secmaster.metadata.life = timedelta(minutes=30)
+    assert await environment.app.read_secmaster() == "ok"
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    environment.clock.forward(minutes=26)
+    await environment.slack.press(ALICE, SOC, ts, "task.approve")
+    assert f"*Approved* by <@{ALICE}>" in (await environment.replies(ts))[0]
+    [write] = secmaster.writes("UpdateTask", seed.TASK_ISOLATE)
+    assert write.key != secmaster.requests[0].key
+    assert secmaster.metadata.asked == 2
+    assert list(await stage.reload()) == [USED]
 
 
 async def test_what_takes_a_restart_is_named_and_stays_as_it_was(stage: Stage) -> None:

@@ -18,7 +18,7 @@ from bot.sandbox.slack.permits import PATIENCE as SLACK_PATIENCE
 from tests.support.database_faults import end_holder, waits_for_name
 from tests.support.databases import Databases
 from tests.support.environment import BotEnvironment
-from tests.support.people import ALICE, SOC
+from tests.support.people import ALICE, BOB, SOC
 from tests.support.process import BotProcess, bot_process, post_card
 from tests.support.relay import Relay, relay_to
 from tests.support.slack_recorder import SlackRecorder
@@ -71,7 +71,8 @@ async def test_each_of_a_hundred_clicks_is_answered_in_time_with_the_truth_and_w
         slack.command(ALICE, SOC, f"/task comment {COMMENTED} number {number}.")
         for number in range(50)
     ]
-    answers = await asyncio.gather(*presses, *comments)
+    listing = slack.command(BOB, SOC, "/task list")
+    *answers, _ = await asyncio.gather(*presses, *comments, listing)
     assert [answer.error for answer in answers if answer.error] == []
     bodies = [json.dumps(answer.body) for answer in answers[50:]]
     assert [body for body in bodies if not any(text in body for text in (*NOT_DONE, OPEN))] == []
@@ -85,6 +86,7 @@ async def test_each_of_a_hundred_clicks_is_answered_in_time_with_the_truth_and_w
     texts = [message["text"] for message in slack.ephemerals(ALICE)]
     ends = [text for text in texts if any(end in text for end in ENDS)]
     assert len(ends) >= sum(OPEN in text for text in texts)
+    assert "could not be looked up" in str(slack.ephemerals(BOB)[-1]["text"])
     await slack.press(ALICE, SOC, ts, "task.approve")
     await slack.until(lambda: not environment.buttons(ts))
     assert len(writes(environment, TASK)) == 1

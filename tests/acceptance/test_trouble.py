@@ -19,9 +19,9 @@ from tests.support.database_faults import Fault as DatabaseFault
 from tests.support.database_faults import broken, each_fault
 from tests.support.databases import both_databases
 from tests.support.environment import BotEnvironment, restarted
-from tests.support.people import ALICE, DAVE, ONCALL
+from tests.support.people import ALICE, DAVE, ONCALL, SOC
 from tests.support.timeouts import QUICK_TIMEOUTS
-from tests.support.watch import first_poll_finished
+from tests.support.watch import card_of, first_poll_finished, ignore_seeded_tasks
 
 RULES = f'{POLICY}\n[watch]\nevery = 0.02\nadmins = ["{ALICE}"]\nfallback = "{ONCALL}"\n'
 REFUSED = Fault(on="*", status=401, code="APIGW.0301")
@@ -204,3 +204,33 @@ async def test_a_day_that_secmaster_asks_for_puts_off_neither_reminders_nor_the_
     await clock.pass_time(minutes=5.5)
     await environment.secmaster.until(lambda: len(environment.list_requests()) > asked_before)
     assert "SecMaster is overloaded" in await told_everybody(environment, 1)
+
+
+ROUTE = """
+[[routes]]
+channel = "C0SOC"
+tasks = true
+remind = ["30m"]
+"""
+
+
+@pytest.mark.parametrize("rules", [RULES + ROUTE], ids=["reminds"])
+async def test_a_reminder_of_what_is_auto_approved_does_not_wait_for_a_secmaster_that_is_away(
+    environment: BotEnvironment, clock: WatchedClock
+) -> None:
+    await first_poll_finished(environment)
+    ignore_seeded_tasks(environment)
+    environment.ignore_messages("🚨 *SecMaster")
+    add_due_task(environment, clock, "Isolate web-07")
+    ts = await environment.slack.until(lambda: card_of(environment, SOC, "Isolate web-07"))
+    await environment.secmaster.faults.set(Fault(on="*", status=503, retry_after=86_400))
+    await clock.poller_pauses.wait()
+    clock.forward(minutes=31)
+    [reminder] = await environment.replies(ts)
+    assert "🚨 *Goes on by itself" in reminder
+    card = await environment.slack.until(
+        lambda: "can't be read now" in str(environment.message(ts)) and environment.message(ts)
+    )
+    assert "Isolate web-07" in str(card["text"])
+    [message] = environment.slack.thread(SOC, ts)[1:]
+    assert "can't be read now" in str(message["blocks"])

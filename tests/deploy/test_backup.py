@@ -18,7 +18,7 @@ from tests.support.command_line import run_process
 from tests.support.people import ALICE, BOB, SOC
 from tests.support.process import bot_process, post_card
 from tests.support.slack_recorder import SlackRecorder
-from tests.support.tools import needs, run_program
+from tests.support.tools import PATH, needs, run_program
 
 ROOT = Path(__file__).parents[2]
 OPERATE = (ROOT / "docs/operate.md").read_text()
@@ -127,8 +127,7 @@ class OnPostgres:
 
     @property
     def environment(self) -> dict[str, str]:
-        path = f"{POSTGRES_PROGRAMS}{os.pathsep}{os.environ['PATH']}"
-        return {"PGHOST": self.host, "PATH": path}
+        return {"PGHOST": self.host, "PATH": f"{POSTGRES_PROGRAMS}{os.pathsep}{PATH}"}
 
 
 def folders(folder: Path) -> dict[str, str]:

@@ -17,8 +17,8 @@ import yaml
 
 from bot.cli.demo_story import POLICY
 from bot.sandbox.secmaster import SecMasterSandbox
-from bot.settings import Settings
 from tests.support.command_line import installation
+from tests.support.settings import setting_names
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.tools import needs, run_program
 
@@ -64,14 +64,6 @@ def copied() -> list[tuple[list[str], str]]:
 def variables() -> dict[str, str]:
     """Return the variables of the stage that runs."""
     return dict(word.split("=", 1) for word in rest_of(RUN, "ENV").split())
-
-
-def setting_names() -> set[str]:
-    names = set()
-    for name, field in Settings.model_fields.items():
-        alias = field.validation_alias
-        names |= {str(choice).upper() for choice in getattr(alias, "choices", [alias or name])}
-    return names
 
 
 @needs("hadolint")
@@ -123,7 +115,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("image")
     workdir = root / rest_of(BUILD, "WORKDIR").strip("/")
     workdir.mkdir()
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # for `python`
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # for pip
     for name, rest in BUILD:
         if name == "COPY":
             *sources, destination = rest.split()

@@ -95,3 +95,12 @@ async def test_a_large_group_is_listed_in_part_and_counted_whole(
     cursor = first["response_metadata"]["next_cursor"]
     rest = await client.usergroups_users_list(usergroup="S0LARGE", cursor=cursor)
     assert first["users"] + rest["users"] == people
+
+
+async def test_a_disabled_group_is_listed_only_where_that_is_asked_for(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
+    slack.workspace.groups["S0SOC"]["date_delete"] = 1_700_000_000
+    shown = [group["id"] for group in (await client.usergroups_list())["usergroups"]]
+    listed = (await client.usergroups_list(include_disabled=True))["usergroups"]
+    assert {group["id"] for group in listed} - set(shown) == {"S0SOC"}

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-# What pip has installed beside us, and daemons, which are not on everybody's path.
-os.environ["PATH"] += f"{os.pathsep}{Path(sys.executable).parent}{os.pathsep}/usr/sbin"
+# With what pip has installed beside us, and with daemons, which are not on everybody's path.
+PATH = os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent), "/usr/sbin"])
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:
     """Skip a test where a program is missing, but never in CI."""
-    missing = [program for program in programs if shutil.which(program) is None]
+    missing = [program for program in programs if not shutil.which(program, path=PATH)]
     skipped = bool(missing) and not os.environ.get("CI")
     return pytest.mark.skipif(skipped, reason=f"{', '.join(missing)} is not installed")
 
@@ -23,7 +23,7 @@ def run_program(*command: str | Path, **environment: str) -> subprocess.Complete
     """Run a program to its end, with these variables beside those of the tests."""
     return subprocess.run(
         command,
-        env=os.environ | environment,
+        env=os.environ | {"PATH": PATH} | environment,
         capture_output=True,
         text=True,
         timeout=120,

@@ -26,9 +26,12 @@ async def check_people(subject: Subject) -> list[Result]:
     with calls_of_slack(subject.settings):
         people = await (await subject.people.get()).find(ids) if ids else []
     for id_, person in zip(ids, people, strict=True):
-        results += _judge(named[id_], person_problem(person))
+        is_there = person.state is not PersonState.UNKNOWN
+        results += _judge(named[id_], person_problem(person), is_there=is_there)
     for id_ in filter(_is_group, named):
-        results += _judge(named[id_], group_problem(id_, groups.get(id_)))
+        group = groups.get(id_)
+        is_there = group is not None and not group.is_disabled
+        results += _judge(named[id_], group_problem(id_, group), is_there=is_there)
     count = f"{len(ids)} people and {len(named) - len(ids)} user groups named by the policy"
     return results if State.FAILED in {each.state for each in results} else [ok(count), *results]
 
@@ -37,10 +40,11 @@ def _is_group(id_: str) -> bool:
     return Reference(id_, "").kind is DestinationKind.USERGROUP
 
 
-def _judge(references: list[Reference], problem: str) -> Iterator[Result]:
-    """Yield what is wrong with whom these name; it is a note where nothing depends on them."""
+def _judge(references: list[Reference], problem: str, *, is_there: bool) -> Iterator[Result]:
+    """Yield what is wrong with whom these name; it is a note where it is enough that they exist."""
     if problem:
-        result = failed if any(reference.acts for reference in references) else note
+        is_note = is_there and all(reference.is_enough_to_exist for reference in references)
+        result = note if is_note else failed
         yield result(f"{problem} ({places(references)})")
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from bot.sandbox import changes, faults, origin, pages
+from bot.sandbox import changes, connection, faults, origin, pages
 from bot.sandbox.secmaster.api import Api
 from bot.sandbox.secmaster.authentication import Authenticator, Credentials
 from bot.sandbox.secmaster.control import Control
@@ -152,7 +152,7 @@ class SecMasterSandbox:
         await self.faults.clear()
         await self._scheduler.stop()
         if self._runner is not None:
-            await self._runner.cleanup()
+            await connection.stop(self._runner)
             self._runner = None
 
     def _changed(self) -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from bot.sandbox import changes, faults, origin, pages
+from bot.sandbox import changes, connection, faults, origin, pages
 from bot.sandbox.slack.admin_actions import AdminActions
 from bot.sandbox.slack.control import Control
 from bot.sandbox.slack.delivery import Delivery, Sent
@@ -181,7 +181,7 @@ class SlackSandbox(PersonActions, AdminActions, PersonQueries):
         await self.socket_mode.close()
         await self.delivery.stop()
         if self._runner is not None:
-            await self._runner.cleanup()
+            await connection.stop(self._runner)
 
     async def until(self, predicate: Callable[[], T]) -> T:
         """Return the first truthy value of ``predicate``, called again after every change."""

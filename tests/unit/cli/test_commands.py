@@ -58,6 +58,14 @@ def test_the_version_is_printed(tmp_path: Path, argument: str) -> None:
     assert (result.exit_code, result.stdout) == (0, f"{__version__}\n")
 
 
+def test_a_manifest_is_printed_without_a_policy_but_not_of_one_that_is_named_and_missing(
+    tmp_path: Path,
+) -> None:
+    assert run_command("manifest", "--socket", folder=tmp_path).exit_code == 0
+    result = run_command("manifest", "--socket", "--config", "nothere.toml", folder=tmp_path)
+    assert (result.exit_code, result.stderr) == (2, "nothere.toml: there is no such file\n")
+
+
 async def test_a_policy_that_is_named_and_not_there_stops_the_start(
     slack: SlackSandbox, secmaster: SecMasterSandbox, tmp_path: Path
 ) -> None:

@@ -163,6 +163,27 @@ async def test_the_doctor_names_what_is_wrong_and_no_secret(
     assert "Traceback" not in result.output
 
 
+async def test_each_problem_is_said_once_and_what_it_hides_in_one_line(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    environment = installation(slack, secmaster)
+    refused = environment | {"SLACK_BOT_TOKEN": "xoxb-wrong"}
+    result = await run_beside("doctor", folder=installed, **refused)
+    assert result.stdout.count("✗") == result.stdout.count("invalid_auth") == 1
+    assert "- not checked: Slack can't be asked: scopes, organisation, people, channels, appr" in (
+        result.stdout
+    )
+    (installed / "secmaster-bot.toml").write_text("[wacht]\nevery = 3\n[watch]\nevery = 'x'\n")
+    result = await run_beside("doctor", folder=installed, **environment)
+    assert result.stdout.count("✗") == 2
+    for line in (
+        "✗ policy: secmaster-bot.toml: [wacht]: there is no such key; did you mean watch?\n",
+        "✗ policy: secmaster-bot.toml: [watch] every: write a number, without quotes\n",
+        "- not checked: the policy can't be read: scopes, organisation, people, channels, appr",
+    ):
+        assert result.stdout.count(line) == 1
+
+
 async def test_the_doctor_names_the_lines_without_which_nobody_reads(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """What the doctor finds in a policy that can't work, by asking Slack whom and what it names."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
@@ -65,7 +66,7 @@ async def test_each_person_and_group_that_can_not_act_is_named_once_with_its_pla
         """
         [roles.approver]
         users = ["U0ALICE", "U0NOBODY", "U0DAVE", "U0BOT"]
-        usergroups = ["S0SOC", "S0NOPE", "S0GONE", "S0EMPTY"]
+        usergroups = ["S0SOC", "S0NOPE", "S0GONE"]
         [roles.other]
         users = ["U0NOBODY", "U0GUEST", "U0OUTSIDER"]
         [[routes]]
@@ -73,6 +74,9 @@ async def test_each_person_and_group_that_can_not_act_is_named_once_with_its_pla
         user = "U0SOLO"
         tasks = true
         mention = ["U0GUEST", "S0SOC"]
+        [[routes]]
+        usergroup = "S0EMPTY"
+        tasks = true
         [watch]
         admins = ["U0NOBODY"]
         """,
@@ -95,17 +99,21 @@ async def test_each_person_and_group_that_can_not_act_is_named_once_with_its_pla
         "Solo (U0SOLO) is a guest, whom nothing is allowed ([[routes]] 1 (leads): user)",
         "Slack knows no user group by the id S0NOPE ([roles.approver] usergroups)",
         "the user group @old (S0GONE) is disabled ([roles.approver] usergroups)",
-        "the user group @empty (S0EMPTY) is empty ([roles.approver] usergroups)",
+        "the user group @empty (S0EMPTY) is empty ([[routes]] 2: usergroup)",
     ]
 
 
 async def test_whom_nothing_depends_on_is_a_note(slack: SlackSandbox, ask: Ask) -> None:
     retire(slack, "U0DAVE")
+    slack.workspace.groups["S0ONCALL"]["users"] = []
     policy = "[identities.users]\nU0ALICE = 'alice'\nU0DAVE = 'dave'\n"
-    assert await ask(check_people, policy) == [
-        "ok: 2 people and 0 user groups named by the policy",
+    assert await ask(check_people, f"{policy}[watch]\noncall = ['S0ONCALL']\n") == [
+        "ok: 2 people and 1 user groups named by the policy",
         "note: Dave (U0DAVE) is deactivated in Slack ([identities] users)",
+        "note: the user group @oncall-team (S0ONCALL) is empty ([watch] oncall)",
     ]
+    [line] = failures(await ask(check_people, "[watch]\noncall = ['S0NOPE']\n"))
+    assert line == "Slack knows no user group by the id S0NOPE ([watch] oncall)"
 
 
 async def test_an_enterprise_has_people_of_other_workspaces_and_some_of_other_enterprises(
@@ -249,7 +257,8 @@ async def test_three_hundred_people_take_as_many_calls_as_one(
     policy = f"[roles.approver]\nusers = [{users}]\nusergroups = ['S0SOC']\n{RULE}approvals = 9\n"
 
     async def both(subject: Subject) -> list[Result]:
-        return [*await check_people(subject), *await check_approvals(subject)]
+        people, approvals = await asyncio.gather(check_people(subject), check_approvals(subject))
+        return [*people, *approvals]
 
     assert failures(await ask(both, policy)) == []
     assert Counter(call.method for call in slack.calls) == {

@@ -27,7 +27,7 @@ ROLES = {"approver": Role(users=("U0ALICE",), usergroups=("S0SOC",)), "empty": R
         (Refused(RefusalReason.GUEST), "Guests may not read"),
         (Refused(RefusalReason.OUTSIDER), "People of other organisations"),
         (Refused(RefusalReason.UNKNOWN_PERSON), "Slack could not be asked"),
-        (Refused(RefusalReason.UNREAD), "SecMaster could not be asked"),
+        (Refused(RefusalReason.UNREAD), "SecMaster can't be read now, so it can't be checked"),
         (Refused(RefusalReason.NO_RULE), "No rule allows `task.approve`"),
         (
             Refused(RefusalReason.RULE, "rule 2", ("approver", "empty")),

@@ -1,7 +1,7 @@
 """What the policy allows and why, delegations, and a policy that is read again."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,7 @@ from bot.messages import permissions
 from bot.policy.config import parse
 from bot.policy.decide import Decision, Refused
 from bot.policy.rules import Role
+from bot.store import PolicySource, RecordedPolicy
 from tests.support import strategies
 from tests.support.samples import TASK
 from tests.support.slack_limits import assert_slack_takes
@@ -90,3 +91,19 @@ def test_a_policy_that_cannot_be_used_and_an_empty_story_can_be_told(
 
 def test_every_refusal_has_a_text() -> None:
     assert set(permissions.REFUSAL_TEXTS) == set(RefusalReason)
+
+
+def test_the_policy_in_force_is_told_with_who_put_it_in_force_and_whether_this_replica_has_it() -> (
+    None
+):
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    by_alice = RecordedPolicy(2, PolicySource("", "97d7b2a97015", now, "U0ALICE", "bot-1"))
+    line = permissions.policy_in_force("97d7b2a97015", by_alice)
+    assert "`97d7b2a97015` for all replicas since" in line
+    assert "by <@U0ALICE> on bot-1." in line
+    assert "⚠️" not in line
+    by_operator = RecordedPolicy(2, PolicySource("", "97d7b2a97015", now, "operator", "bot-1"))
+    line = permissions.policy_in_force("0123456789ab", by_operator)
+    assert "by its operator on bot-1." in line
+    assert "⚠️ This replica still has `0123456789ab`" in line
+    assert permissions.policy_in_force("0123456789ab", None) == "Policy: `0123456789ab`."

@@ -68,6 +68,11 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
         "knows no such project or workspace: correct SECMASTER_PROJECT_ID and",
         ("SECMASTER_WORKSPACE_ID", "404 ", "the workspace does not exist"),
     ),
+    "address, with an agency": (
+        AGENCY | {"secmaster_endpoint": NOBODY},
+        "can't be reached: 127.0.0.1 refuses the connection",
+        (),
+    ),
     "address": (
         KEYS | {"secmaster_endpoint": NOBODY},
         "can't be reached: 127.0.0.1 refuses the connection",

@@ -898,12 +898,16 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_policy_that_is_read_again_stands_and_the_one_before_is_returned(path: Path) -> None:
+def test_a_policy_that_is_read_again_is_in_force_once_it_is_put_in_force(path: Path) -> None:
     first = load(path)
     holder = PolicyHolder(first, path)
     path.write_text(ROLES + RULE + RULE)
-    assert holder.reload() == first
+    second = holder.read()
+    assert holder.current is first
+    holder.put_in_force(second, 2)
     assert len(holder.current.rules) == 2
+    assert holder.current.text == ROLES + RULE + RULE
+    assert holder.number == 2
 
 
 @pytest.mark.parametrize(
@@ -922,7 +926,7 @@ def test_a_policy_that_cannot_be_used_leaves_the_one_before_in_force(
     holder = PolicyHolder(first, path)
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:
-        holder.reload()
+        holder.read()
     assert problem in str(caught.value)
     assert holder.current is first
 
@@ -932,7 +936,7 @@ def test_a_policy_that_is_gone_leaves_the_one_before_in_force(path: Path) -> Non
     holder = PolicyHolder(first, path)
     path.unlink()
     with pytest.raises(ConfigError, match=r"policy\.toml: there is no such file"):
-        holder.reload()
+        holder.read()
     assert holder.current is first
 
 

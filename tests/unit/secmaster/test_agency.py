@@ -4,6 +4,7 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -28,7 +29,7 @@ from tests.support.http_stand import RecordedRequest, Stand
 CALLERS = 50
 
 
-def settings_for(secmaster: str, metadata: str) -> Settings:
+def settings_for(secmaster: str, metadata: str, **more: Any) -> Settings:
     return Settings(
         _env_file=None,
         slack_bot_token="xoxb-demo",
@@ -38,6 +39,7 @@ def settings_for(secmaster: str, metadata: str) -> Settings:
         secmaster_workspace_id="demo-workspace",
         ecs_agency=True,
         ecs_metadata_endpoint=metadata,
+        **more,
     )
 
 
@@ -190,6 +192,16 @@ async def test_keys_stay_out_of_everything_that_is_shown(
     with pytest.raises(Forbidden) as caught:
         await elsewhere.list_tasks(limit=1)
     assert secrets[3] not in f"{caught.value!r}{vars(caught.value)}"
+
+
+async def test_the_metadata_is_asked_without_the_proxy(
+    secmaster: SecMasterSandbox, stack: AsyncExitStack
+) -> None:
+    settings = settings_for(secmaster.url, secmaster.url, secmaster_proxy="http://127.0.0.1:1")
+    client = await open_secmaster(settings, stack, FakeClock().now)
+    with pytest.raises(Unreachable, match="SecMaster can't be reached: the proxy"):
+        await client.list_tasks(limit=1)
+    assert secmaster.metadata.asked == 1
 
 
 async def test_where_no_metadata_is_that_is_said_and_nothing_was_sent(

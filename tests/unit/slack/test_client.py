@@ -249,3 +249,14 @@ def test_an_answer_that_is_no_object_is_an_error_without_a_code(
     )
     error: SlackApiError = SlackApiError("not answered", response)  # type: ignore[no-untyped-call]  # it has no types
     assert (code_of(error), reasons_of(error)) == ("", [])
+
+
+async def test_a_call_that_is_limited_is_made_again_in_a_moment_and_given_up_for_a_day(
+    client: SlackClient, slack: SlackRecorder
+) -> None:
+    await slack.faults.set(Fault(on="chat.postMessage", status=429, retry_after=0, times=1))
+    assert (await client.chat_postMessage(channel=SOC, text="soon"))["ok"]
+    await slack.faults.set(Fault(on="chat.postMessage", status=429, retry_after=86_400, times=1))
+    with pytest.raises(SlackApiError) as caught:
+        await client.chat_postMessage(channel=SOC, text="tomorrow")
+    assert code_of(caught.value) == "ratelimited"

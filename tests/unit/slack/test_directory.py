@@ -530,16 +530,22 @@ async def test_a_slack_that_takes_too_long_refuses_nobody_whom_it_told_before_an
     assert len(lookups(slack, "usergroups.list")) == 2
 
 
-async def test_a_limit_is_kept_to_also_where_nothing_is_known_yet(
-    slack: SlackRecorder, directory: Directory, cache_clock: CacheClock
+@pytest.mark.parametrize(("asked_for", "kept_to"), [(30, 30), (86_400, 60)])
+async def test_a_limit_is_kept_to_also_where_nothing_is_known_yet_and_for_a_minute_at_most(
+    slack: SlackRecorder,
+    directory: Directory,
+    cache_clock: CacheClock,
+    asked_for: int,
+    kept_to: int,
 ) -> None:
-    await slack.faults.set(Fault(on="usergroups.list", status=429, retry_after=30, times=1))
+    fault = Fault(on="usergroups.list", status=429, retry_after=asked_for, times=1)
+    await slack.faults.set(fault)
     for _ in range(3):
         with pytest.raises(LookupFailed) as caught:
             await directory.principal(actor(BOB), ROLES)
         assert caught.value.is_temporary
     assert len(lookups(slack, "usergroups.list")) == 1
-    cache_clock.passed += 30
+    cache_clock.passed += kept_to
     assert (await directory.principal(actor(BOB), ROLES)).roles == {"approver"}
 
 

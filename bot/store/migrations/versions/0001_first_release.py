@@ -186,6 +186,15 @@ def upgrade() -> None:
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False, index=True),
         sa.Column("fingerprint", sa.String(64), nullable=False),
     )
+    op.create_table(
+        "policies",
+        sa.Column("number", COUNT, primary_key=True, autoincrement=True),
+        sa.Column("fingerprint", sa.String(64), nullable=False, index=True),
+        sa.Column("text", sa.Text, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor_id", sa.String(32), nullable=False),
+        sa.Column("replica", sa.String(64), nullable=False),
+    )
     mark_key = op.create_table(
         "mark_key",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),

@@ -1,0 +1,197 @@
+"""Each trouble is one message and one at its end: flapping, over restarts, by several replicas."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.cli.demo_story import POLICY
+from bot.domain.reasons import OutcomeReason
+from bot.domain.slack import Destination
+from bot.domain.troubles import TroubleKind
+from bot.domain.watch_status import FailedAnswer, PollStatus
+from bot.notifications import kinds
+from bot.sandbox.secmaster import SecMasterSandbox
+from bot.services import Services
+from bot.watch.poller import Poller
+from bot.watch.trouble_reporter import TroubleReporter
+from bot.watch.troubles import current_troubles
+from tests.support.clock import LeapingClock
+from tests.support.databases import Databases
+from tests.support.environment import settings_for
+from tests.support.people import ALICE, ONCALL
+from tests.support.services import open_services
+from tests.support.slack_recorder import SlackRecorder
+from tests.support.timeouts import QUICK_TIMEOUTS
+
+RULES = f'{POLICY}\n[watch]\nevery = 15\nadmins = ["{ALICE}"]\nfallback = "{ONCALL}"\n'
+ANSWER = FailedAnswer(reason=OutcomeReason.UNREACHABLE, message="no route")
+FALLBACK = Destination.parse(ONCALL)
+
+
+@pytest.fixture
+def clock() -> LeapingClock:
+    return LeapingClock()
+
+
+@pytest.fixture
+async def services(  # noqa: PLR0917 - pytest passes fixtures by name
+    slack: SlackRecorder,
+    secmaster: SecMasterSandbox,
+    clock: LeapingClock,
+    databases: Databases,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[Services]:
+    kind = getattr(request, "param", "sqlite")
+    settings = settings_for(slack.url, secmaster.url, databases.with_tables(kind, tmp_path))
+    async with open_services(settings, RULES, clock=clock, timeouts=QUICK_TIMEOUTS) as services:
+        yield replace(services, started_at=clock.now())
+
+
+both = pytest.mark.parametrize("services", ["sqlite", "postgres"], indirect=True)
+
+
+def reporter(services: Services, *, leads: bool = True) -> TroubleReporter:
+    poller = Poller(services)
+    poller.leads = leads
+    return TroubleReporter(services, poller)
+
+
+def polled(services: Services, *, fails: bool = False) -> None:
+    """Record how a poll went that has just ended."""
+    now = services.clock.now()
+    before = services.store.poll_statuses.get("main")
+    failing_since = (before and before.failing_since) or now
+    services.store.poll_statuses.save(
+        PollStatus(
+            workspace="main",
+            since=now,
+            last_success_at=(before.last_success_at if before else None) if fails else now,
+            failing_since=failing_since if fails else None,
+            answer=ANSWER if fails else None,
+        )
+    )
+
+
+async def pass_time(
+    services: Services, *reporters: TroubleReporter, minutes: float, fails: bool | None
+) -> None:
+    """Let time pass with a poll every half a minute, or with none, and a look at each."""
+    for _ in range(round(minutes * 2)):
+        await services.clock.sleep(30)
+        if fails is not None:
+            polled(services, fails=fails)
+        for each in reporters:
+            await each.report()
+
+
+def told(services: Services, destination: Destination = FALLBACK) -> list[str]:
+    """Return what is to be told, in order: "+" for a trouble, "-" for the end of one."""
+    entries = services.store.outbox.ready_entries(destination, services.clock.now(), 100)
+    signs = {"trouble": "+", "trouble_over": "-"}
+    return [signs[entry.notification.kind] for entry in entries]
+
+
+@both
+async def test_of_two_replicas_and_over_a_restart_one_message_is_told(services: Services) -> None:
+    first, second = reporter(services), reporter(services)
+    await pass_time(services, first, second, minutes=5, fails=True)
+    await pass_time(services, reporter(services), minutes=5, fails=True)
+    assert told(services) == ["+"]
+    assert told(services, Destination.parse(ALICE)) == ["+"]
+    await pass_time(services, first, second, minutes=7, fails=False)
+    assert told(services) == ["+", "-"]
+
+
+async def test_one_that_lasts_for_less_than_three_minutes_is_told_to_nobody(
+    services: Services,
+) -> None:
+    looking = reporter(services)
+    for _ in range(10):
+        await pass_time(services, looking, minutes=2.5, fails=True)
+        await pass_time(services, looking, minutes=1, fails=False)
+    assert told(services) == []
+
+
+async def test_one_that_comes_and_goes_rings_three_times_in_an_hour_and_ends_after_a_good_one(
+    services: Services,
+) -> None:
+    looking = reporter(services)
+    for _ in range(6):
+        await pass_time(services, looking, minutes=4, fails=True)
+        await pass_time(services, looking, minutes=6, fails=False)
+    assert told(services) == ["+", "-", "+"]
+    entries = services.store.outbox.ready_entries(FALLBACK, services.clock.now(), 100)
+    assert [kinds.read(entry.notification).model_dump().get("recurs") for entry in entries] == [
+        False,
+        None,
+        True,
+    ]
+    await pass_time(services, looking, minutes=50, fails=False)
+    assert told(services) == ["+", "-", "+"]
+    await pass_time(services, looking, minutes=8, fails=False)
+    assert told(services) == ["+", "-", "+", "-"]
+
+
+async def test_one_that_fails_again_before_five_good_minutes_are_over_is_not_over(
+    services: Services,
+) -> None:
+    looking = reporter(services)
+    for _ in range(4):
+        await pass_time(services, looking, minutes=4, fails=True)
+        await pass_time(services, looking, minutes=4, fails=False)
+    assert told(services) == ["+"]
+
+
+async def test_a_replica_that_does_not_lead_tells_nothing_but_that_nobody_polls(
+    services: Services, slack: SlackRecorder
+) -> None:
+    polled(services)
+    first, second = (reporter(services, leads=False) for _ in range(2))
+    await pass_time(services, first, second, minutes=6, fails=None)
+    [message] = slack.messages(ONCALL)
+    assert "SecMaster is not being polled" in message["text"]
+    assert [each.kind for each in await current_troubles(services)] == [TroubleKind.WATCH_BEHIND]
+    await pass_time(services, first, second, minutes=5, fails=True)
+    assert told(services) == []
+
+
+async def test_a_clock_that_leaps_is_no_trouble(services: Services, slack: SlackRecorder) -> None:
+    looking = reporter(services)
+    for hours in (1, 8):
+        polled(services)
+        await services.clock.sleep(hours * 3600)
+        await looking.report()
+        polled(services)
+        await looking.report()
+    assert slack.messages(ONCALL) == []
+    assert told(services) == []
+
+
+async def test_what_ends_within_a_week_is_told_once_and_that_it_is_renewed(
+    services: Services,
+) -> None:
+    ends: dict[str, datetime] = {"the app's certificate": services.clock.now() + timedelta(days=8)}
+    services = replace(services, expiries=lambda: ends)
+    looking = reporter(services)
+    await pass_time(services, looking, minutes=5, fails=False)
+    assert told(services) == []
+    await services.clock.sleep(26 * 3600)
+    await pass_time(services, looking, minutes=5, fails=False)
+    [trouble] = await current_troubles(services)
+    assert (trouble.kind, trouble.where) == (TroubleKind.EXPIRY, "the app's certificate")
+    ends["the app's certificate"] += timedelta(days=90)
+    await pass_time(services, looking, minutes=1, fails=False)
+    assert told(services) == ["+", "-"]
+
+
+async def test_where_nothing_is_polled_secmaster_is_no_trouble_of_polls(services: Services) -> None:
+    policy = services.policy
+    watch = policy.current.watch.model_copy(update={"every": 0})
+    policy.current = policy.current.model_copy(update={"watch": watch})
+    await pass_time(services, reporter(services), minutes=6, fails=True)
+    assert told(services) == []
+    assert await current_troubles(services) == []
