@@ -30,7 +30,11 @@ class Readiness:
     way_in: SocketMode | RequestVerifier
 
     async def parts(self) -> dict[str, Any]:
-        """Return each part that a click needs, "ok" or what is wrong, and how polling goes."""
+        """Return each part that a click needs, "ok" or what is wrong, polling, and troubles."""
+        parts = await self._parts()
+        return parts | {"troubles": _listed(await current_troubles(self.services))}
+
+    async def _parts(self) -> dict[str, Any]:
         parts: dict[str, Any] = {}
         try:
             async with asyncio.timeout(TIMEOUT):
@@ -47,14 +51,13 @@ class Readiness:
             parts["requests"] = self.way_in.summary()
         if refusal := self.services.slack.token.refusal:
             parts["slack"] = f"token refused: {refusal}"
-        parts["troubles"] = _listed(await current_troubles(self.services))
         return parts
 
     async def metrics(self) -> bytes:
         """Return the metrics as Prometheus reads them: without the database's while it is away."""
         troubles = trouble_exposition(await current_troubles(self.services))
         counts = self.way_in.counts if isinstance(self.way_in, RequestVerifier) else {}
-        ready = is_ready(await self.parts())
+        ready = is_ready(await self._parts())
         text = process_exposition(self.services.metrics, counts, ready=ready) + troubles
         try:
             async with asyncio.timeout(TIMEOUT):
