@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bot.network import Network, NetworkSettingError, open_network, unused_proxy
 from bot.secret_files import SecretFiles, Unusable, setting_names
-from bot.validation import sentence
+from bot.validation import IN_TOML, sentence
 
 CONSOLE = "secmaster_console_url"  # a page, and the only address that may have a query
 ADDRESSES = (
@@ -425,5 +425,5 @@ def _problems(error: ValidationError) -> list[str]:
             lines.append(detail["input"].problem)
         else:
             setting = f"{str(location[0]).upper()}: " if location else ""
-            lines.append(f"{setting}{sentence(detail)}")
+            lines.append(f"{setting}{sentence(detail).removesuffix(IN_TOML)}")
     return lines

@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-WHOLE_NUMBER = "write a whole number, without quotes"
-NUMBER = "write a number, without quotes"
-YES_OR_NO = "write true or false, without quotes"
+IN_TOML = ", without quotes"  # which the environment knows nothing of
+WHOLE_NUMBER = f"write a whole number{IN_TOML}"
+NUMBER = f"write a number{IN_TOML}"
+YES_OR_NO = f"write true or false{IN_TOML}"
 TEXT = "write a text in quotes"
 LIST = 'write a list, such as ["…"]'
 TABLE = "write a table, such as { key = … }"

@@ -106,9 +106,11 @@ async def mention(ack: AsyncAck, slack_payload: Mention, recorder: Recorder) -> 
         case DeliveryState.NEW | DeliveryState.RETAKEN:
             pass
         case DeliveryState.KNOWN:
+            slack_payload.requester.trace.fail(DeliveryOutcome.IGNORED)
             await ack()
             return None
         case DeliveryState.ELSEWHERE:
+            slack_payload.requester.trace.fail(DeliveryOutcome.IGNORED)
             return BoltResponse(status=503)  # Slack delivers it again in a minute
         case _:
             assert_never(state)

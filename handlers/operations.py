@@ -13,22 +13,26 @@ from functools import partial
 from bot.domain import snapshots
 from bot.domain.actions import BY_NAME, Action
 from bot.domain.approvals import ApprovalIntent
+from bot.domain.cards import ButtonValue
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, PolicyTerms
 from bot.domain.slack import Requester, SlackFile, SlackLocation
 from bot.domain.snapshots import Snapshot
-from bot.messages import denials, modals, operation_results
-from bot.operations.authorization import Grant, authorize
+from bot.messages import Message, denials, modals, operation_results, private_cards
+from bot.messages.private_cards import AskedCommand
+from bot.operations.authorization import Grant, NotAllowed, authorize
 from bot.operations.workflow import Operations
 from bot.policy.decide import Allowed
 from bot.slack.directory import require_identified
 from bot.slack.gateway import SlackFailed
 from bot.store import may_have_committed
 from handlers.context import AppContext, Recorder, attempt_id, stable_id
-from handlers.errors import UserError
+from handlers.errors import UserError, error_message
 from handlers.requests import ActionRequest, ChangeApproval
 
 log = logging.getLogger(__name__)
+
+KEY_LENGTH = 16  # of a command that a button carries: it has little room
 
 
 async def run_command(
@@ -40,14 +44,19 @@ async def run_command(
     Raises NotAllowed; or UserError where a command can't say what the rule asks for.
     """
     app = recorder.app
-    grant = await authorize(
-        app.services,
-        requester,
-        request.action,
-        request.ref,
-        attempt_id=attempt_id(dedupe_key),
-        break_glass=request.break_glass,
-    )
+    try:
+        grant = await authorize(
+            app.services,
+            requester,
+            request.action,
+            request.ref,
+            attempt_id=attempt_id(dedupe_key),
+            break_glass=request.break_glass,
+        )
+    except NotAllowed as error:
+        if not error.is_unread or request.files:  # no button can carry a file
+            raise
+        raise UserError(try_again(app, request, error, dedupe_key)) from error
     if grant.allowed.confirm:
         raise UserError(denials.needs_name(request.action))
     if lacks_reason(grant, request.action, request.reason):
@@ -55,6 +64,21 @@ async def run_command(
             denials.needs_reason(request.action, app.root, break_glass=request.break_glass)
         )
     return await record(recorder, request, requester, dedupe_key, grant)
+
+
+def try_again(
+    app: AppContext, request: ActionRequest, error: NotAllowed, dedupe_key: str
+) -> Message:
+    """Return what says that an object can't be read, with a button that asks for the same again."""
+    command = AskedCommand(
+        action=request.action.name,
+        button=str(ButtonValue(ref=request.ref)),
+        key=stable_id(f"again:{dedupe_key}")[:KEY_LENGTH],
+        reason=request.reason,
+        params=request.params,
+        break_glass=request.break_glass,
+    )
+    return private_cards.with_try_again(error_message(error, app), command)
 
 
 async def change_approval(

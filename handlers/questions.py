@@ -19,8 +19,6 @@ from handlers.context import AppContext, Recorder, attempt_id, stable_id
 from handlers.errors import UserError, run_after_ack
 from handlers.requests import ActionRequest
 
-KEY_LENGTH = 16  # of a question: a button has little room
-
 
 async def must_ask(app: AppContext, request: ActionRequest, requester: Requester, ts: str) -> bool:
     """Return whether a command is to be confirmed: its object's card is not where it is typed.
@@ -53,7 +51,7 @@ async def ask(
         attempt_id=attempt_id(dedupe_key),
         break_glass=request.break_glass,
     )
-    key = stable_id(dedupe_key)[:KEY_LENGTH]
+    key = stable_id(dedupe_key)[: operations.KEY_LENGTH]
     run_after_ack(app, _show_question(app, request, requester, grant.snapshot, key), requester)
 
 

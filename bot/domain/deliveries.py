@@ -34,7 +34,7 @@ class DeliveryOutcome(StrEnum):
     UNAVAILABLE = "unavailable"
     LATE = "late"
     FAILED = "failed"
-    IGNORED = "ignored"  # nothing that the bot serves
+    IGNORED = "ignored"  # nothing that the bot serves, or another delivery is answered
 
 
 @dataclass(slots=True, eq=False)

@@ -77,6 +77,12 @@ def posted_here() -> Message:
     return new_message("The card is posted here, for everybody.")
 
 
+def with_try_again(message: Message, command: AskedCommand) -> Message:
+    """Return a message that a command was not carried out, with a button that asks for it again."""
+    button = ButtonElement(text="Try again", action_id=ANSWER, value=str(command.fitting()))
+    return new_message(message.text, *message.blocks, actions([button]))
+
+
 def question(
     action: Action, command: AskedCommand, snapshot: Snapshot, private: Message | None
 ) -> Message:

@@ -184,7 +184,7 @@ def over(trouble: Trouble, until: datetime) -> Message:
                 f"again.* It did not {period}. What was recorded before goes on."
             )
         case TroubleKind.EXPIRY:
-            text = f"✅ *{inline(trouble.where, 120)} is renewed.*"
+            text = f"✅ *{inline(trouble.where, 120)} no longer ends soon.*"
         case _:
             assert_never(trouble.kind)
     return text_message(text)

@@ -88,7 +88,7 @@ def _poll_line(poll: PollStatus, behind: float, *, is_over: bool) -> str:
     delay = "not behind"
     if behind:
         delay = f"*behind by {format_duration(timedelta(seconds=max(1, behind)))}*"
-    trouble = ". SecMaster answers again, and is polled now" if is_over else ""
+    trouble = ". SecMaster answers again, and is polled soon" if is_over else ""
     return (
         f"👁️ *{name}* is watched since {date_token(poll.since)} by {replica}; "
         f"{last_round}, {delay}{trouble}."

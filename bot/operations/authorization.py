@@ -65,6 +65,14 @@ class NotAllowed(Exception):
         self.attempt_id = attempt_id
         self.answer = answer
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether nobody was refused a right: SecMaster could not be asked what the object is."""
+        return self.answer is not None and self.refused.reason in {
+            RefusalReason.UNREAD,
+            RefusalReason.DENIED_UNREAD,
+        }
+
 
 class NoRight(Exception):
     """The policy leaves a right to other ``roles``."""

@@ -118,7 +118,7 @@ class SlackClient(AsyncWebClient):
     def __init__(self, on_call: OnCall = ignore, **options: Any) -> None:
         super().__init__(**options)
         self.proxy = None  # which it reads from the environment, and the session chooses
-        self._on_call = on_call
+        self.on_call = on_call
         self.token_health = TokenHealth()
         self._logged: set[tuple[str, ...]] = set()
         self._check: asyncio.Task[AsyncSlackResponse] | None = None
@@ -165,7 +165,7 @@ class SlackClient(AsyncWebClient):
             raise
         finally:
             method, seconds = SlackMethod.named(api_method), time.monotonic() - began
-            self._on_call(method, outcome, seconds)
+            self.on_call(method, outcome, seconds)
             facts = {"method": method, "outcome": outcome, "ms": round(seconds * 1000)}
             log.debug("Slack was called", extra=facts)
         return response

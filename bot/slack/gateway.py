@@ -9,7 +9,9 @@ import hashlib
 import hmac
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, assert_never
@@ -22,6 +24,7 @@ from bot.messages import Message
 from bot.slack.channels import Channels
 from bot.slack.client import SlackClient, TokenHealth, code_of, reasons_of
 from bot.slack.error_codes import SlackErrorKind, kind_of, may_pass
+from bot.slack.measured import CallOutcome, SlackMethod
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -258,12 +261,13 @@ class SlackGateway:
         if session is None:
             return False
         body = {"response_type": "ephemeral", "replace_original": replace, **message.payload}
-        try:
+        began, outcome = time.monotonic(), CallOutcome.UNREACHABLE
+        with suppress(aiohttp.ClientError, TimeoutError):
             timeout = aiohttp.ClientTimeout(10)
             async with session.post(url, json=body, timeout=timeout) as response:
-                return response.status == OK
-        except (aiohttp.ClientError, TimeoutError):
-            return False
+                outcome = CallOutcome.OK if response.status == OK else CallOutcome.CALL_REFUSED
+        self.client.on_call(SlackMethod.RESPONSE_URL, outcome, time.monotonic() - began)
+        return outcome is CallOutcome.OK
 
     async def open_dm(self, user: str) -> str:
         """Return the id of our direct-message channel with a person."""

@@ -12,7 +12,10 @@ from bot.slack.error_codes import SlackErrorKind
 
 
 class SlackMethod(StrEnum):
-    """The methods of Slack's that are called; OTHER is one that this list lacks."""
+    """The methods of Slack's that are called; OTHER is one that this list lacks.
+
+    RESPONSE_URL is no method: it is the address that answers one command or press.
+    """
 
     AUTH_TEST = "auth.test"
     BLOCKS_VALIDATE = "blocks.validate"
@@ -35,6 +38,7 @@ class SlackMethod(StrEnum):
     VIEWS_PUBLISH = "views.publish"
     VIEWS_PUSH = "views.push"
     VIEWS_UPDATE = "views.update"
+    RESPONSE_URL = "response_url"
     OTHER = "other"
 
     @classmethod

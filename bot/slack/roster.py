@@ -16,6 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.runtime.clock import Clock
 from bot.slack.client import code_of
 from bot.slack.error_codes import NO_SUCH_USER, is_of_place
+from bot.slack.gateway import SlackFailed
 from bot.slack.installation import Installation
 from bot.slack.lookups import items
 from bot.slack.person_ids import AT_ONCE, canonical_id
@@ -132,10 +133,13 @@ class Roster:
             )
             if text
         }
-        person = canonical_id(profile, id_)
-        name = str(profile.get("real_name") or profile.get("name") or "")
-        found = Person(person, self._state(profile), name, frozenset(labels))
-        self.people |= dict.fromkeys({id_, person}, found)
+        person = Person(
+            canonical_id(profile, id_),
+            self._state(profile),
+            name=str(profile.get("real_name") or profile.get("name") or ""),
+            labels=frozenset(labels),
+        )
+        self.people |= dict.fromkeys({id_, person.id}, person)
 
     def _state(self, profile: Mapping[str, Any]) -> PersonState:
         if profile.get("deleted"):
@@ -154,10 +158,11 @@ async def read_groups(
 ) -> dict[str, Group]:
     """Return every user group of these workspaces by id, and the people of those that are named.
 
-    A workspace that is closed to the app has none. Raises what Slack's client raises, and
-    SlackFailed where a group's people are unknown.
+    Raises what Slack's client raises, and SlackFailed where a group that is named may be of a
+    workspace that does not list its groups.
     """
     listed: dict[str, Mapping[str, Any]] = {}
+    refusals: list[str] = []
     for team in teams:
         groups = items(
             client.usergroups_list, "usergroups", include_disabled=True, team_id=team or None
@@ -168,6 +173,9 @@ async def read_groups(
         except SlackApiError as error:
             if not is_of_place(code_of(error)):
                 raise
+            refusals.append(code_of(error))
+    if refusals and not listed.keys() >= set(named):
+        raise SlackFailed(refusals[0])
     disabled = {id_ for id_, group in listed.items() if group.get("date_delete")}
     lookup = UserGroups(client, lambda: tuple(teams), clock=Clock(), within=WITHIN)
     members = await lookup.members(id_ for id_ in named if id_ in listed.keys() - disabled)

@@ -6,8 +6,9 @@ there are. Of the database's trouble nothing can be recorded: each replica tells
 
 import asyncio
 import logging
+from collections import Counter
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,10 +26,11 @@ from bot.slack.directory import LookupFailed
 from bot.slack.gateway import SlackFailed, call
 from bot.store import is_database_fault
 from bot.watch.poller import Poller
-from bot.watch.troubles import check_database, due_tasks, observed_troubles
+from bot.watch.troubles import OF_POLLING, check_database, due_tasks, observed_troubles
 
 log = logging.getLogger(__name__)
 
+MIN_LOOKS = 6  # at which a trouble is there, one after the other, before anybody is told
 LOOKED_UP_WITHIN = 5.0  # seconds for what an admin may read, which Slack and the database know
 
 
@@ -41,7 +43,7 @@ class TroubleReporter:
     def __init__(self, services: Services, poller: Poller) -> None:
         self._services = services
         self._poller = poller
-        self._last_seen: set[str] = set()  # keys of what lasted when it was looked at before
+        self._looks = Counter[str]()  # by key, how often in a row a trouble was seen
         self._told_of_database: Trouble | None = None
 
     async def run(self) -> None:
@@ -67,11 +69,13 @@ class TroubleReporter:
             log.warning("the database takes writes again", extra={"since": before.isoformat()})
         observed = {trouble.key: trouble for trouble in await observed_troubles(services)}
         now, lasting = services.clock.now(), timedelta(seconds=services.timeouts.trouble)
-        lasting_troubles = [each for each in observed.values() if now - each.since >= lasting]
-        # One that is there at two looks: where the clock leaps, as of a machine that was asleep,
-        # a poll has its time to end.
-        confirmed = [each for each in lasting_troubles if each.key in self._last_seen]
-        self._last_seen = {each.key for each in lasting_troubles}
+        self._looks = Counter({key: self._looks[key] + 1 for key in observed})
+        # Where the clock leaps, as of a machine that was asleep, a poll has its time to end.
+        confirmed = [
+            trouble
+            for key, trouble in observed.items()
+            if now - trouble.since >= lasting and self._looks[key] >= MIN_LOOKS
+        ]
         database = next((each for each in confirmed if each.kind is TroubleKind.DATABASE), None)
         await self.tell_of_database(database)
         if problem:
@@ -143,6 +147,10 @@ class TroubleReporter:
             patience = 0  # neither comes and goes
         if (now - well_since).total_seconds() < patience:
             return
+        watch = services.policy.current.watch
+        is_polled = watch.every > 0 and trouble.where in services.workspaces
+        # Of what is polled no more nobody knows whether it can be read.
+        destinations = self.destinations() if is_polled or trouble.kind not in OF_POLLING else []
         entries = [
             OutboxEntry(
                 dedupe_key=f"over:{trouble.key}:{trouble.since.isoformat()}:{destination.id}",
@@ -150,7 +158,7 @@ class TroubleReporter:
                 notification=TroubleOverNotification(trouble=trouble, until=well_since),
                 not_before=now,
             )
-            for destination in self.destinations()
+            for destination in destinations
         ]
         if await asyncio.to_thread(store.end, trouble.key, entries, now):
             extra = {"kind": trouble.kind, "place": trouble.where, "until": well_since.isoformat()}
@@ -174,12 +182,19 @@ class TroubleReporter:
                 tasks = await due_tasks_for(services, destination)
                 message = messages.troubles.began(trouble, tasks, recurs=False)
                 await self.post(destination, message, f"trouble:{trouble.key}")
-        elif last and not services.database_outage.since:
+        elif last and (until := self.database_well_since()):
             self._told_of_database = None
-            until = services.clock.now()
             log.warning("trouble is over", extra=_loggable(last))
             for destination in self.destinations():
                 await self.post(destination, messages.troubles.over(last, until), "over")
+
+    def database_well_since(self) -> datetime | None:
+        """Return when the database failed last, None unless it has been well for long enough."""
+        outage, now = self._services.database_outage, self._services.clock.now()
+        patience = timedelta(seconds=self._services.timeouts.recovered)
+        if outage.since or outage.last_at is None or now - outage.last_at < patience:
+            return None
+        return outage.last_at
 
     async def post(self, destination: Destination, message: Message, part: str) -> None:
         """Post a message once, without the outbox; what fails is logged, and not tried again."""

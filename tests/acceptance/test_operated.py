@@ -10,7 +10,7 @@ from bot.cli.demo_story import POLICY
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from tests.support.batch import choose, open_from_list
-from tests.support.environment import BotEnvironment
+from tests.support.environment import BotEnvironment, restarted
 from tests.support.exposition import scrape
 from tests.support.log import LogLines, logged
 from tests.support.people import ALICE, BOB, DAVE, SOC
@@ -153,15 +153,38 @@ async def test_a_click_that_slack_delivers_twice_ends_once(
     assert (await scrape(environment.app.url)).value("operations_recorded_total") == 1
 
 
-BRIEF = f"""
+TWO = f"""
 [[rules]]
 actions = ["task.approve"]
 roles = ["approver"]
 when = {{ name = "Isolate" }}
 approvals = 2
-expires = "1s"
 {POLICY}
 """
+BRIEF = TWO.replace("approvals = 2", 'approvals = 2\nexpires = "1s"')
+
+
+@pytest.mark.parametrize("rules", [TWO], ids=["two"])
+async def test_an_approval_that_still_waits_after_a_restart_is_resumed_and_has_ended_once(
+    environment: BotEnvironment, log: LogLines, database_url: str
+) -> None:
+    slack = environment.slack
+    ts = await environment.card("task", TASK)
+    await slack.press(ALICE, SOC, ts, "task.approve")
+    await environment.replies(ts)
+    [first] = await log.until("operation ended")
+    async with restarted(environment, database_url, TWO) as after:
+        [resumed] = await log.until("operation resumed")
+        await slack.press(BOB, SOC, ts, "task.approve")
+        await after.replies(ts, 2)
+        await log.until("operation ended", outcome="done")
+        counts = await scrape(after.app.url)
+    assert first["outcome"] == "counted"
+    assert resumed["operation"] == first["operation"]
+    assert len(log.lines("operation ended", operation=first["operation"])) == 1
+    # The new process has recorded Bob's alone.
+    assert counts.value("operations_recorded_total") == 1
+    assert counts.value("operations_ended_total") == 1
 
 
 @pytest.mark.parametrize("rules", [BRIEF], ids=["brief"])

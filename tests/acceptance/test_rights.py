@@ -320,6 +320,25 @@ async def test_an_object_that_cannot_be_read_lets_no_rule_allow_it(
 
 
 @pytest.mark.parametrize("rules", [BY_OBJECT], indirect=True, ids=["when"])
+async def test_what_trouble_kept_from_being_checked_is_tried_again_by_a_button_as_it_was_typed(
+    environment: BotEnvironment,
+) -> None:
+    await environment.secmaster.faults.set(Fault(on="ShowTask", status=401, code="APIGW.0301"))
+    await environment.slack.command(BOB, SOC, f"/task approve {seed.TASK_ISOLATE} it is ours")
+    text = await environment.ephemeral(BOB, "⏳ SecMaster refuses the bot's credentials")
+    assert "The approval was not sent." in text
+    assert "`APIGW.0301`" in text
+    [message] = environment.slack.ephemerals(BOB)
+    await environment.secmaster.faults.clear()
+    await environment.slack.press(BOB, SOC, message["ts"], "answer")
+    ts = await environment.slack.until(lambda: environment.new_card(SOC, set()))
+    [reply] = await environment.replies(ts)
+    assert f"*Approved* by <@{BOB}>" in reply
+    assert "> it is ours" in reply
+    await environment.ephemeral(BOB, "The approval is recorded.")
+
+
+@pytest.mark.parametrize("rules", [BY_OBJECT], indirect=True, ids=["when"])
 async def test_what_a_card_showed_is_decided_once_the_object_can_be_read(
     environment: BotEnvironment,
 ) -> None:

@@ -27,7 +27,8 @@ from tests.support.timeouts import QUICK_TIMEOUTS
 DATABASE = DatabaseTimeouts(
     connect=2, statement=2, confirm=0.3, confirm_within=1, held=2, session=3, take_over=10
 )
-QUICK = replace(QUICK_TIMEOUTS, answer=Timeouts().answer, database=DATABASE)
+# Both stand-ins and the bot share a core here: the bot's own deadline leaves them more than usual.
+QUICK = replace(QUICK_TIMEOUTS, answer=1.5, database=DATABASE)
 TASK, COMMENTED = seed.TASK_ISOLATE, seed.TASK_BLOCK_IP
 NOT_DONE = ("nothing was recorded, and nothing was done", "could not be recorded")
 OPEN = "not recorded yet"
@@ -71,8 +72,7 @@ async def test_each_of_a_hundred_clicks_is_answered_in_time_with_the_truth_and_w
         slack.command(ALICE, SOC, f"/task comment {COMMENTED} number {number}.")
         for number in range(50)
     ]
-    listing = slack.command(BOB, SOC, "/task list")
-    *answers, _ = await asyncio.gather(*presses, *comments, listing)
+    answers = await asyncio.gather(*presses, *comments)
     assert [answer.error for answer in answers if answer.error] == []
     bodies = [json.dumps(answer.body) for answer in answers[50:]]
     assert [body for body in bodies if not any(text in body for text in (*NOT_DONE, OPEN))] == []
@@ -86,7 +86,6 @@ async def test_each_of_a_hundred_clicks_is_answered_in_time_with_the_truth_and_w
     texts = [message["text"] for message in slack.ephemerals(ALICE)]
     ends = [text for text in texts if any(end in text for end in ENDS)]
     assert len(ends) >= sum(OPEN in text for text in texts)
-    assert "could not be looked up" in str(slack.ephemerals(BOB)[-1]["text"])
     await slack.press(ALICE, SOC, ts, "task.approve")
     await slack.until(lambda: not environment.buttons(ts))
     assert len(writes(environment, TASK)) == 1
@@ -102,6 +101,8 @@ async def test_an_operation_that_silence_breaks_off_ends_in_one_write_under_the_
     await environment.secmaster.faults.until_held("UpdateTask")
     relay.freeze()
     holds_name = environment.app.services.holds_name
+    await environment.slack.command(BOB, SOC, "/task list")
+    await environment.ephemeral(BOB, "could not be looked up")
     await lost(holds_name)
     await environment.secmaster.faults.clear()
     relay.thaw()

@@ -172,6 +172,10 @@ async def test_a_database_that_takes_no_writes_is_told_once_by_its_replica_and_o
         assert await troubles(environment) == ["database"]
         await clock.pass_time(minutes=4)
     await clock.pass_time(minutes=1)
+    assert await troubles(environment) == []
+    for _ in range(5):
+        await environment.polls(1)
+        await clock.pass_time(minutes=1)
     assert "takes writes from replica main again" in await told_everybody(environment, 2)
     assert await troubles(environment) == []
 

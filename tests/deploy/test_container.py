@@ -109,7 +109,7 @@ def test_the_compose_file_sets_what_the_bot_reads() -> None:
     assert not set(BOT["secrets"]) & set(POSTGRES["secrets"])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which all the steps of the stage that builds were played."""
     root = tmp_path_factory.mktemp("image")
@@ -146,7 +146,13 @@ def within(root: Path, text: str) -> str:
 async def test_a_bot_runs_by_the_steps_of_the_image_and_writes_into_its_data_alone(
     image: Path, slack: SlackRecorder, secmaster: SecMasterSandbox, tmp_path: Path
 ) -> None:
-    """With the versions and hashes of requirements.lock, and without the repository."""
+    """With the versions and hashes of requirements.lock, and without the repository.
+
+    One test, since another process of the tests would play all the steps again.
+    """
+    [packages] = (image / "opt/secmaster-bot/lib").glob("python*/site-packages")
+    for folder in ("bot", "handlers"):
+        assert sources(packages / folder) == sources(ROOT / folder)
     data, temporary = image / "data", tmp_path / "tmp"
     data.mkdir()
     temporary.mkdir()
@@ -184,6 +190,22 @@ async def test_a_bot_runs_by_the_steps_of_the_image_and_writes_into_its_data_alo
     written = {path.name.partition(".db")[0] for path in files(image) - before}
     assert written == {"secmaster-bot"}
     assert list(temporary.iterdir()) == []
+    demo = await asyncio.create_subprocess_exec(
+        *(program, "demo", "--once", "--slack-port", "0", "--secmaster-port", "0"),
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        stdout=pipe,
+        stderr=pipe,
+    )
+    story, complaints = await demo.communicate()
+    assert (demo.returncode, complaints) == (0, b"")
+    assert b"*Approved* by @Alice" in story
+
+
+def sources(folder: Path) -> set[Path]:
+    """Return the files below a folder, but for what Python makes of them."""
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return {path.relative_to(folder) for path in paths}
 
 
 def files(folder: Path) -> set[Path]:

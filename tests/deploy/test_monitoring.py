@@ -1,9 +1,7 @@
 """The alert rules and the dashboard: they ring when they should, and ask for what there is."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from itertools import pairwise
@@ -15,6 +13,7 @@ import yaml
 
 from tests.support.environment import BotEnvironment
 from tests.support.exposition import metric_types, nothing_happened, scrape
+from tests.support.tools import needs
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy/prometheus-rules.yml"
@@ -24,11 +23,11 @@ VARIABLES = {"$__rate_interval": "5m", "$job": "secmaster-bot"}
 # Prometheus's own.
 FOREIGN = {"up", "ALERTS"}
 
+needs_promtool = needs("promtool")
+
 
 def promtool(*arguments: str, text: str = "") -> str:
     """Run Debian's promtool; return what it says, and fail where it is not content."""
-    if shutil.which("promtool") is None and "CI" not in os.environ:
-        pytest.skip("promtool is not installed: apt-get install prometheus")
     run = subprocess.run(
         ["promtool", *arguments], cwd=ROOT, input=text, capture_output=True, text=True, check=False
     )
@@ -57,11 +56,13 @@ def expressions() -> Iterator[Any]:
         yield pytest.param(annotation["expr"], id=annotation["name"])
 
 
+@needs_promtool
 def test_the_rules_are_valid_and_ring_when_they_should() -> None:
     promtool("check", "rules", str(RULES))
     promtool("test", "rules", "tests/deploy/alerts.yml")
 
 
+@needs_promtool
 async def test_what_the_bot_answers_is_as_prometheus_would_have_it(
     environment: BotEnvironment,
 ) -> None:
@@ -69,6 +70,7 @@ async def test_what_the_bot_answers_is_as_prometheus_would_have_it(
     assert promtool("check", "metrics", text=exposition.text) == ""
 
 
+@needs_promtool
 def test_the_dashboard_asks_in_promql(tmp_path: Path) -> None:
     rules = []
     for number, parameters in enumerate(expressions()):

@@ -32,8 +32,10 @@ async def check_people(subject: Subject) -> list[Result]:
         group = groups.get(id_)
         is_there = group is not None and not group.is_disabled
         results += _judge(named[id_], group_problem(id_, group), is_there=is_there)
-    count = f"{len(ids)} people and {len(named) - len(ids)} user groups named by the policy"
-    return results if State.FAILED in {each.state for each in results} else [ok(count), *results]
+    count = f"named by the policy: people {len(ids)}, user groups {len(named) - len(ids)}"
+    return (
+        results if State.FAILED in {result.state for result in results} else [ok(count), *results]
+    )
 
 
 def _is_group(id_: str) -> bool:
@@ -87,16 +89,18 @@ async def check_approvals(subject: Subject) -> list[Result]:
     groups = await subject.groups.need() if names_group else {}
     with calls_of_slack(subject.settings):
         members = {name: await _members(name, config, roster, groups) for name in config.roles}
+    used = {name for roles in dict(config.rights).values() for name in roles}
+    used |= {name for rule in config.rules if rule.effect is Effect.ALLOW for name in rule.roles}
     results = [
         failed(f"nobody has the role {name}, so nobody may do what is left to it")
         for name, people in members.items()
-        if not people and _is_used(name, config)
+        if not people and name in used
     ]
     for title, rule in numbered("rule", config.rules):
         people = {person.id: person for role in rule.roles for person in members[role]}
         if people and rule.effect is Effect.ALLOW:
             results += _reachability(title, rule, list(people.values()), config)
-    if State.FAILED in {result.state for result in results}:
+    if any(result.state is State.FAILED for result in results):
         return results
     return [ok("each rule has as many people as it asks for"), *results]
 
@@ -110,11 +114,6 @@ async def _members(
         ids |= groups[id_].people if id_ in groups else frozenset()
     people = {person.id: person for person in await roster.find(sorted(ids))}
     return [person for person in people.values() if person.state is PersonState.MEMBER]
-
-
-def _is_used(role: str, config: Config) -> bool:
-    by_rules = any(role in rule.roles for rule in config.rules if rule.effect is Effect.ALLOW)
-    return by_rules or any(role in roles for _, roles in config.rights)
 
 
 def _reachability(title: str, rule: Rule, people: list[Person], config: Config) -> Iterator[Result]:

@@ -23,18 +23,18 @@ async def check_ports(subject: Subject) -> list[Result]:
     if len(set(ports.values())) < len(ports):
         return [failed("BOT_PORT and BOT_HEALTH_PORT are the same: give each its own")]
     errors = {name: _listening_problem(settings.bot_host, port) for name, port in ports.items()}
-    taken = [name for name, error in errors.items() if error]
-    if not taken:
+    occupied = [name for name, error in errors.items() if error]
+    if not occupied:
         return [ok(" and ".join(f"{settings.bot_host}:{port} is free" for port in ports.values()))]
     # The port of the health, where it has one of its own, tells whose the other one is as well.
     if await _is_bot(settings, list(ports.values())[-1]):
-        return [note(f"{' and '.join(taken)} in use by a bot that runs")]
+        return [note(f"{' and '.join(occupied)} in use by a bot that runs")]
     return [
         failed(
             f"{settings.bot_host}:{ports[name]} can't be listened on ({errors[name]}), and no bot "
             f"answers there: set BOT_HOST and {name}, or end what has it"
         )
-        for name in taken
+        for name in occupied
     ]
 
 

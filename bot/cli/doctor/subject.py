@@ -17,6 +17,7 @@ from bot.runtime.clock import Clock
 from bot.secmaster import Forbidden, SecMaster, SecMasterError, Task
 from bot.secmaster.connect import open_secmaster, read_first
 from bot.settings import Settings
+from bot.slack.gateway import SlackFailed
 from bot.slack.roster import Group, Roster, read_groups
 
 T = TypeVar("T")
@@ -110,9 +111,12 @@ class Subject:
         access, config = await self.slack.need(), await self._policy_or_none()
         teams = access.installation.teams(config.organisation.workspaces)
         references = people_and_groups(config)
-        named = {each.id for each in references if each.kind is DestinationKind.USERGROUP}
+        named = {ref.id for ref in references if ref.kind is DestinationKind.USERGROUP}
         with calls_of_slack(self.settings):
-            return await read_groups(access.client, teams, named)
+            try:
+                return await read_groups(access.client, teams, named)
+            except SlackFailed as error:  # the workspace that refuses it is told of by itself
+                raise NotChecked(f"user groups can't be listed ({error.code})") from error
 
     async def _open_secmaster(self) -> SecMasterAccess:
         settings = self.settings

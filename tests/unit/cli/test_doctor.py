@@ -237,7 +237,7 @@ async def test_the_doctor_says_what_each_missing_scope_costs(
         result = await run_beside("doctor", folder=installed, **environment)
     finally:
         await slack.stop()
-    assert result.exit_code == exit_code, result.output
+    assert (result.exit_code, result.stderr) == (exit_code, "")
     assert [line for line in lines if line not in result.stdout] == [], result.stdout
 
 

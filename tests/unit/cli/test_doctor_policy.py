@@ -108,7 +108,7 @@ async def test_whom_nothing_depends_on_is_a_note(slack: SlackSandbox, ask: Ask) 
     slack.workspace.groups["S0ONCALL"]["users"] = []
     policy = "[identities.users]\nU0ALICE = 'alice'\nU0DAVE = 'dave'\n"
     assert await ask(check_people, f"{policy}[watch]\noncall = ['S0ONCALL']\n") == [
-        "ok: 2 people and 1 user groups named by the policy",
+        "ok: named by the policy: people 2, user groups 1",
         "note: Dave (U0DAVE) is deactivated in Slack ([identities] users)",
         "note: the user group @oncall-team (S0ONCALL) is empty ([watch] oncall)",
     ]
@@ -130,6 +130,21 @@ async def test_an_enterprise_has_people_of_other_workspaces_and_some_of_other_en
     assert failures(await ask(check_approvals, roles + rule)) == [
         "rule 1 asks for 3 approvals, and only 2 may give one: Alice (W0ALICE), Erin (U0ERIN)"
     ]
+
+
+async def test_a_group_that_a_closed_workspace_may_have_is_not_said_to_be_missing(
+    slack: SlackSandbox, ask: Ask
+) -> None:
+    slack.workspace.join_enterprise(org_wide=True)
+    slack.workspace.teams_without_app.add("T0GONE")
+    policy = (
+        "[organisation]\nworkspaces = ['T0DEMO', 'T0GONE']\n[roles.a]\nusergroups = ['S0ELSE']\n"
+    )
+    assert await ask(check_people, policy) == [
+        "not checked: user groups can't be listed (workspace_closed)"
+    ]
+    lines = await ask(check_people, policy.replace("S0ELSE", "S0SOC"))
+    assert lines == ["ok: named by the policy: people 0, user groups 1"]
 
 
 APPROVER = "[roles.approver]\nusers = ['U0CAROL', 'U0GUEST', 'U0NOBODY']\nusergroups = ['S0SOC']\n"

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, TABLE, Action
 from bot.domain.objects import OBJECT_KINDS
-from bot.domain.reasons import RefusalReason
+from bot.domain.reasons import OutcomeReason, RefusalReason
+from bot.domain.watch_status import FailedAnswer
 from bot.messages import denials
 from bot.messages.errors import CANNOT_POST
 from bot.policy.decide import Refused
@@ -46,6 +47,33 @@ def test_a_refusal_says_which_rule_and_who_may(refused: Refused, expected: str) 
     text = denials.not_allowed(BY_NAME["task.approve"], TASK, refused, ROLES).text
     assert expected in text
     assert "The approval was not sent." in text
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (FailedAnswer(reason=OutcomeReason.UNREACHABLE), "SecMaster can't be reached"),
+        (
+            FailedAnswer(reason=OutcomeReason.FORBIDDEN, status=401, code="APIGW.0301"),
+            "SecMaster refuses the bot's credentials",
+        ),
+        (FailedAnswer(reason=OutcomeReason.UNAVAILABLE, status=429), "SecMaster is overloaded"),
+        (FailedAnswer(reason=OutcomeReason.UNAVAILABLE), "SecMaster is not answering properly"),
+    ],
+)
+@pytest.mark.parametrize("reason", [RefusalReason.UNREAD, RefusalReason.DENIED_UNREAD])
+def test_trouble_of_secmasters_is_called_that_and_no_refusal_of_rights(
+    answer: FailedAnswer, expected: str, reason: RefusalReason
+) -> None:
+    action, refused = BY_NAME["task.approve"], Refused(reason, "rule 2")
+    text = denials.not_allowed(action, TASK, refused, ROLES, answer).text
+    assert text.startswith(f"⏳ {expected}")
+    assert "Try again in a moment" in text
+    assert "The approval was not sent." in text
+    assert answer.code in text
+    for other in set(RefusalReason) - {*denials.UNREAD_REASONS, *denials.PASSING_REASONS}:
+        refused = Refused(other, "rule 2")
+        assert denials.not_allowed(action, TASK, refused, ROLES, answer).text.startswith("🚫")
 
 
 def test_every_refusal_has_a_sentence_that_names_its_rule() -> None:

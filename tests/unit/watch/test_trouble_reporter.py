@@ -8,20 +8,23 @@ from pathlib import Path
 import pytest
 
 from bot.cli.demo_story import POLICY
+from bot.domain.objects import Ref
 from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import Destination
+from bot.domain.tracking import ListedObject
 from bot.domain.troubles import TroubleKind
 from bot.domain.watch_status import FailedAnswer, PollStatus
 from bot.notifications import kinds
 from bot.sandbox.secmaster import SecMasterSandbox
+from bot.secmaster import Task
 from bot.services import Services
 from bot.watch.poller import Poller
-from bot.watch.trouble_reporter import TroubleReporter
+from bot.watch.trouble_reporter import TroubleReporter, due_tasks_for
 from bot.watch.troubles import current_troubles
 from tests.support.clock import LeapingClock
 from tests.support.databases import Databases
 from tests.support.environment import settings_for
-from tests.support.people import ALICE, ONCALL
+from tests.support.people import ALICE, GUEST, ONCALL
 from tests.support.services import open_services
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
@@ -186,6 +189,22 @@ async def test_what_ends_within_a_week_is_told_once_and_that_it_is_renewed(
     ends["the app's certificate"] += timedelta(days=90)
     await pass_time(services, looking, minutes=1, fails=False)
     assert told(services) == ["+", "-"]
+
+
+async def test_whoever_may_not_read_tasks_is_told_how_many_are_auto_approved_and_none_by_name(
+    services: Services,
+) -> None:
+    now = services.clock.now()
+    due_dates = {"soon": now + timedelta(hours=1), "tomorrow": now + timedelta(hours=20)}
+    for name, due in due_dates.items():
+        ref = Ref(kind="task", id=name)
+        task = Task(id=name, name=name, status="waiting", due_date=due, due_handle="CONTINUE")
+        services.store.tracked.add([ListedObject(ref, task, "f")], [], now)
+    for destination in (FALLBACK, Destination.parse(ALICE)):
+        tasks = await due_tasks_for(services, destination)
+        assert ([task.name for task in tasks.named], tasks.others) == (["soon"], 0)
+    tasks = await due_tasks_for(services, Destination.parse(GUEST))
+    assert (tasks.named, tasks.others) == ((), 1)
 
 
 async def test_where_nothing_is_polled_secmaster_is_no_trouble_of_polls(services: Services) -> None:

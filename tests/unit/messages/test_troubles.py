@@ -1,0 +1,54 @@
+"""Trouble is said in words of its own: since when, what was said, what to do, what happens then."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.domain.objects import Ref
+from bot.domain.reasons import OutcomeReason
+from bot.domain.troubles import DueTask, DueTasks, Trouble, TroubleKind
+from bot.domain.watch_status import FailedAnswer
+from bot.messages import troubles
+from tests.support.slack_limits import assert_slack_takes
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+LONG = "x" * 5000
+ANSWER = FailedAnswer(
+    reason=OutcomeReason.FORBIDDEN, status=401, code=LONG, message=LONG, request_id=LONG
+)
+TASKS = DueTasks(
+    named=tuple(
+        DueTask(ref=Ref(kind="task", id=f"t{number}"), name=f"<!here> {LONG}", due=NOW)
+        for number in range(5)
+    ),
+    others=7,
+)
+
+
+@pytest.mark.parametrize("kind", TroubleKind)
+@pytest.mark.parametrize("recurs", [False, True])
+def test_each_kind_is_told_with_what_to_do_and_slack_takes_it(
+    kind: TroubleKind, recurs: bool
+) -> None:
+    trouble = Trouble(kind=kind, since=NOW, where=LONG, answer=ANSWER, code=LONG, ends_at=NOW)
+    message = troubles.began(trouble, TASKS, recurs=recurs)
+    assert_slack_takes(message)
+    assert_slack_takes(troubles.over(trouble, NOW + timedelta(minutes=5)))
+    assert "What to do" in message.text
+    assert ("comes and goes" in message.text) is recurs
+    assert "<!here>" not in message.text
+    assert ("7 more tasks" in message.text) is (kind is not TroubleKind.EXPIRY)
+
+
+def test_what_is_auto_approved_meanwhile_is_counted_where_it_may_not_be_named() -> None:
+    assert "• 1 task" in troubles.due_tasks_text(DueTasks(others=1))
+    assert troubles.due_tasks_text(DueTasks()) == ""
+    assert "can't be said" in troubles.due_tasks_text(DueTasks(is_known=False))
+
+
+@pytest.mark.parametrize("reason", OutcomeReason)
+def test_whatever_secmaster_said_is_a_sentence_with_what_to_do(reason: OutcomeReason) -> None:
+    answer = FailedAnswer(reason=reason, request_id="r1")
+    assert troubles.secmaster_sentence(answer).startswith(("SecMaster", "Huawei Cloud's gateway"))
+    assert troubles.advice(answer)
+    assert "request `r1`" in troubles.quoted_answer(answer)
