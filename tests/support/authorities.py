@@ -10,12 +10,14 @@ NAMES = ("slack.example", "secmaster.example", "iam.example", "forbidden.example
 
 
 class Authority:
-    """An authority; ``file`` is its certificate, ``chain`` and ``key`` are a server's."""
+    """An authority: ``file`` and ``own_key`` are its own, ``chain`` and ``key`` a server's."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._authority = trustme.CA(organization_name=name)
         self.file = folder / f"{name}.pem"
         self._authority.cert_pem.write_to_path(self.file)
+        self.own_key = folder / f"{name}-own-key.pem"
+        self._authority.private_key_pem.write_to_path(self.own_key)
         self.chain, self.key = folder / f"{name}-chain.pem", folder / f"{name}-key.pem"
         certificate = self._authority.issue_cert(*NAMES)
         certificate.private_key_pem.write_to_path(self.key)

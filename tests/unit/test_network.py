@@ -6,6 +6,7 @@ What fails here fails over real sockets, once for httpx and once for aiohttp.
 import base64
 import errno
 import re
+import shutil
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -537,6 +538,30 @@ async def test_a_proxy_may_be_spoken_to_over_tls_itself(
             distrusted, url
         )
         assert "certificate is not trusted" in await by_aiohttp(distrusted, url)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("openssl"), reason="the proxy makes certificates with it")
+async def test_a_proxy_that_looks_into_tls_is_trusted_by_its_own_authority(
+    stack: AsyncExitStack, authority: Authority, tmp_path: Path
+) -> None:
+    url = await served(stack, authority.server(), "secmaster.example")
+    company = Authority(tmp_path, "company")
+    options = {
+        "--ca-file": authority.file,  # which the proxy trusts
+        "--ca-cert-file": company.file,
+        "--ca-key-file": company.own_key,
+        "--ca-signing-key-file": company.key,
+        "--ca-cert-dir": tmp_path,
+    }
+    with forward_proxy(*(str(part) for option in options.items() for part in option)) as address:
+        network = open_network("SLACK", f"http://{address}", company.file)
+        async with open_session(network) as session, session.get(url) as response:
+            assert response.status == 200
+        assert (await client_of(url, network, stack).list_tasks()).total > 0
+        beyond = open_network("SLACK", f"http://{address}", authority.file)
+        for reach in (by_httpx, by_aiohttp):
+            assert "'s certificate is not trusted" in await reach(beyond, url)
 
 
 async def test_a_warning_that_slack_is_not_reached_stands_once_in_the_log(
