@@ -15,6 +15,7 @@ import typer
 from bot.__main__ import cli
 from bot.cli.policy_check import check
 from bot.domain.actions import TABLE, Action
+from bot.domain.troubles import TroubleKind
 from bot.domain.watch_status import WatchStatus
 from bot.operations.step_results import ResultKind
 from bot.operations.transitions import TABLE as TRANSITIONS
@@ -275,6 +276,11 @@ def metric_names() -> set[str]:
 @pytest.mark.parametrize("name", sorted(metric_names()))
 def test_every_metric_has_its_row(name: str) -> None:
     assert f"`{name}`" in first_cells(OPERATE)
+
+
+def test_the_metric_of_troubles_has_its_row_and_each_kind_its_own() -> None:
+    assert "`secmaster_bot_trouble`" in first_cells(OPERATE)
+    assert all(f"`{kind}`" in first_cells(OPERATE) for kind in TroubleKind)
 
 
 @pytest.mark.parametrize("scope", [*SCOPES, EMAILS], ids=lambda scope: scope.name)
