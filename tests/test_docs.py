@@ -15,6 +15,7 @@ import typer
 from bot.__main__ import cli
 from bot.cli.policy_check import check
 from bot.domain.actions import TABLE, Action
+from bot.domain.troubles import TroubleKind
 from bot.operations.step_results import ResultKind
 from bot.operations.transitions import TABLE as TRANSITIONS
 from bot.operations.transitions import Effect
@@ -271,6 +272,11 @@ def test_the_readme_says_what_each_dependency_is_for(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(metric_types()))
 def test_every_metric_has_its_row(name: str) -> None:
     assert f"`{name}`" in first_cells(MONITORING)
+
+
+def test_the_metric_of_troubles_has_its_row_and_each_kind_its_own() -> None:
+    assert "`secmaster_bot_trouble`" in first_cells(OPERATE)
+    assert all(f"`{kind}`" in first_cells(MONITORING) for kind in TroubleKind)
 
 
 @pytest.mark.parametrize("scope", [*SCOPES, EMAILS], ids=lambda scope: scope.name)

@@ -43,7 +43,8 @@ class TroubleReporter:
     def __init__(self, services: Services, poller: Poller) -> None:
         self._services = services
         self._poller = poller
-        self._looks = Counter[str]()  # by key, how often in a row a trouble was seen
+        # How often in a row a trouble was seen, by its key and since when it lasts.
+        self._looks = Counter[tuple[str, datetime]]()
         self._told_of_database: Trouble | None = None
 
     async def run(self) -> None:
@@ -69,12 +70,14 @@ class TroubleReporter:
             log.warning("the database takes writes again", extra={"since": before.isoformat()})
         observed = {trouble.key: trouble for trouble in await observed_troubles(services)}
         now, lasting = services.clock.now(), timedelta(seconds=services.timeouts.trouble)
-        self._looks = Counter({key: self._looks[key] + 1 for key in observed})
+        occurrences = ((trouble.key, trouble.since) for trouble in observed.values())
+        self._looks = Counter({each: self._looks[each] + 1 for each in occurrences})
         # Where the clock leaps, as of a machine that was asleep, a poll has its time to end.
         confirmed = [
             trouble
-            for key, trouble in observed.items()
-            if now - trouble.since >= lasting and self._looks[key] >= MIN_LOOKS
+            for trouble in observed.values()
+            if now - trouble.since >= lasting
+            and self._looks[trouble.key, trouble.since] >= MIN_LOOKS
         ]
         database = next((each for each in confirmed if each.kind is TroubleKind.DATABASE), None)
         await self.tell_of_database(database)

@@ -27,7 +27,9 @@ def sqlite_full(engine: sa.Engine) -> Iterator[None]:
     """The file can't grow: what fills its last page is all that can still be written."""
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE filler (page BLOB)")
-        connection.exec_driver_sql("INSERT INTO filler VALUES (randomblob(3000))")
+        # The pages that are free by now are filled as well: what was deleted left them.
+        free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+        connection.exec_driver_sql(f"INSERT INTO filler VALUES (randomblob({3000 + 4096 * free}))")
     yield from _with_pragmas(engine, "max_page_count = 1", "max_page_count = 1073741823")
 
 
