@@ -355,7 +355,7 @@ async def _log_reload_failure(error: Exception) -> None:
         sentence = "policy not reloaded, the one before stays in force"
         log.warning(sentence, extra={"problems": str(error)})
     else:
-        log.error("policy reload is not recorded", exc_info=error)
+        log.error("policy not reloaded, it could not be recorded", exc_info=error)
 
 
 def listen(host: str, port: int, setting: str = "BOT_PORT") -> socket.socket:
