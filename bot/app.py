@@ -420,7 +420,7 @@ async def _log_reload_failure(error: Exception) -> None:
         sentence = "policy not reloaded, the one before stays in force"
         log.warning(sentence, extra={"problems": str(error)})
     else:
-        log.error("policy reload is not recorded", exc_info=error)
+        log.error("policy not reloaded, it could not be recorded", exc_info=error)
 
 
 async def _log_rotation_failure(error: Exception) -> None:

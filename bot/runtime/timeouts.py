@@ -63,7 +63,7 @@ class DatabaseTimeouts:
     statement: float = 10
     migration: float = 3600
     confirm: float = 5
-    confirm_within: float = 5
+    confirm_within: float = 10
     held: float = 20
     session: float = 30
     take_over: float = 40

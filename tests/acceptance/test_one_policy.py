@@ -78,6 +78,27 @@ async def test_who_is_removed_in_one_replica_is_refused_by_the_other_and_after_i
     assert [entry["actor"]["id"] for entry in entries] == [ALICE, "operator"]
 
 
+async def test_on_sqlite_a_restart_does_not_bring_back_who_was_removed_and_a_reload_does(
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "secmaster-bot.toml"
+    settings = settings_for(slack.url, secmaster.url, database_url)
+    settings = settings.model_copy(update={"bot_config": file})
+    slack.ignore_messages(channel=SOC)
+    for rules in (RULES, WITHOUT_BOB):
+        file.write_text(rules)
+        async with App(settings, config.load(file), QUICK_TIMEOUTS) as app:
+            assert app.policy.current.text == rules
+    file.write_text(RULES)
+    async with App(settings, config.load(file), QUICK_TIMEOUTS) as app:
+        slack.request_url = f"{app.url}/slack/events"
+        environment = BotEnvironment(slack, secmaster, app)
+        await refused(environment, BOB, seed.TASK_ISOLATE)
+        await slack.command(ALICE, SOC, "/secmaster reload")
+        await environment.ephemeral(ALICE, "It holds from now on.")
+        await approved(environment, BOB, seed.TASK_ISOLATE)
+
+
 async def approved(environment: BotEnvironment, user: str, task: str) -> None:
     await environment.slack.command(user, SOC, f"/task approve {task}")
     await environment.secmaster.until(lambda: environment.secmaster.writes("UpdateTask", task))

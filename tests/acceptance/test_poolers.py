@@ -18,7 +18,7 @@ from tests.support.pooler import needs_pgbouncer, pooled
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
 
-pytestmark = needs_pgbouncer
+pytestmark = [needs_pgbouncer, pytest.mark.slow]
 
 
 @pytest.mark.parametrize(

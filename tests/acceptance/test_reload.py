@@ -11,6 +11,7 @@ from bot.app import App
 from bot.cli.demo_story import POLICY
 from bot.policy import config
 from bot.sandbox.secmaster import SecMasterSandbox, seed
+from tests.support.database_faults import broken, sqlite_read_only
 from tests.support.environment import BotEnvironment, settings_for
 from tests.support.people import ALICE, CAROL, DAVE, GUEST, SOC
 from tests.support.process import BotProcess, bot_process
@@ -128,6 +129,17 @@ async def test_a_file_that_is_wrong_leaves_the_rules_before_in_force_and_says_wh
     assert "<!channel>" not in answer
     assert environment.app.policy.current is before
     await retried(environment, CAROL, "*Retry started* by <@U0CAROL>", seed.INSTANCE_FAILED)
+
+
+async def test_a_policy_that_can_not_be_recorded_is_not_in_force(
+    environment: BotEnvironment, file: Path
+) -> None:
+    before = environment.app.policy.current
+    write(file, AFTER)
+    async with broken(sqlite_read_only, environment.app.engine):
+        await environment.slack.command(ALICE, SOC, "/secmaster reload")
+        await environment.ephemeral(ALICE, "could not be recorded")
+    assert environment.app.policy.current is before
 
 
 async def test_a_file_that_is_gone_does_not_take_everybodys_rights(

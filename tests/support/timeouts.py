@@ -18,7 +18,7 @@ QUICK_TIMEOUTS = Timeouts(
     optional=PATIENCE,
     answer=PATIENCE,
     sweep=0.2,
-    follow_policy=0.2,
+    follow_policy=1,
 )
 
 

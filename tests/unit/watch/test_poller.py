@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from bot.services import Services
 from bot.store import Store, close, connect, migrate
 from bot.watch.leader import Leader
 from bot.watch.poller import Poller
+from tests.support.clock import LeapingClock
 
 POLICY = "[[routes]]\nchannel = 'C0CLOSED'\ntasks = true\nremind = ['1h']\n"
 TASK = Ref(kind="task", id="t1")
@@ -134,6 +136,16 @@ async def test_another_replica_takes_over_when_the_leader_ends(store: Store) -> 
     await stop(leading)
     await asyncio.wait_for(second.asked.wait(), 10)
     await stop(waiting)
+
+
+async def test_the_lead_is_tried_for_often_however_rarely_there_is_a_poll(store: Store) -> None:
+    clock = LeapingClock()
+    poller = Poller(replace(services(store, {}), clock=clock))
+    async with Leader(store.engine):
+        trying = asyncio.create_task(poller.run(3600))
+        await until(lambda: len(clock.pauses) > 1)
+        await stop(trying)
+    assert set(clock.pauses) == {15}
 
 
 async def test_after_a_poll_each_is_called_whatever_another_meets(
