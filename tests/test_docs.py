@@ -275,7 +275,7 @@ def test_every_metric_has_its_row(name: str) -> None:
 
 
 def test_the_metric_of_troubles_has_its_row_and_each_kind_its_own() -> None:
-    assert "`secmaster_bot_trouble`" in first_cells(OPERATE)
+    assert "`secmaster_bot_trouble`" in first_cells(MONITORING)
     assert all(f"`{kind}`" in first_cells(MONITORING) for kind in TroubleKind)
 
 
