@@ -12,7 +12,7 @@ from bot.domain.objects import Ref
 from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import Destination
 from bot.domain.tracking import ListedObject
-from bot.domain.troubles import TroubleKind
+from bot.domain.troubles import Trouble, TroubleKind
 from bot.domain.watch_status import FailedAnswer, PollStatus
 from bot.notifications import kinds
 from bot.sandbox.secmaster import SecMasterSandbox
@@ -189,6 +189,20 @@ async def test_what_ends_within_a_week_is_told_once_and_that_it_is_renewed(
     ends["the app's certificate"] += timedelta(days=90)
     await pass_time(services, looking, minutes=1, fails=False)
     assert told(services) == ["+", "-"]
+
+
+async def test_a_token_that_a_restart_replaced_is_told_to_be_taken_and_not_before_it_is(
+    services: Services, slack: SlackRecorder
+) -> None:
+    since = services.clock.now()
+    trouble = Trouble(kind=TroubleKind.SLACK_TOKEN, since=since, code="token_revoked")
+    services.store.troubles.begin(trouble, [], since, recurs=False)
+    slack.revoke_token()
+    await pass_time(services, reporter(services), minutes=2, fails=False)
+    assert told(services) == []
+    slack.restore_token()
+    await pass_time(services, reporter(services), minutes=2, fails=False)
+    assert told(services) == ["-"]
 
 
 async def test_whoever_may_not_read_tasks_is_told_how_many_are_auto_approved_and_none_by_name(
