@@ -103,6 +103,8 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
 def failure_of(error: Exception) -> DeliveryOutcome:
     """Return what an error makes of the delivery that it ends."""
     match error:
+        case NotAllowed() if error.is_unread:
+            return DeliveryOutcome.UNAVAILABLE
         case NotAllowed() | ReadRefused() | NoRight():
             return DeliveryOutcome.REFUSED
         case UserError() | Unreadable() | ParseError() | InvalidInput():
@@ -122,6 +124,8 @@ def note_failure(error: Exception, requester: Requester | None) -> None:
     if requester is None:
         return
     reason, trace = None, requester.trace
+    if isinstance(error, UserError) and isinstance(error.__cause__, NotAllowed):
+        error = error.__cause__  # which the message tells in another way
     match error:
         case NotAllowed():
             reason = error.refused.reason

@@ -164,6 +164,18 @@ approvals = 2
 BRIEF = TWO.replace("approvals = 2", 'approvals = 2\nexpires = "1s"')
 
 
+@pytest.mark.parametrize("rules", [TWO], ids=["by name"])
+async def test_a_command_that_secmaster_keeps_from_being_checked_is_nobodys_mistake(
+    environment: BotEnvironment, log: LogLines
+) -> None:
+    await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
+    await environment.slack.command(ALICE, SOC, f"/task approve {TASK}")
+    [line] = await log.until("request answered")
+    assert (line["outcome"], line["reason"]) == ("unavailable", "unread")
+    [attempt] = environment.app.services.store.audit.entries(f"1:task:main:{TASK}")
+    assert line["operation"] == attempt["operation_id"]
+
+
 @pytest.mark.parametrize("rules", [TWO], ids=["two"])
 async def test_an_approval_that_still_waits_after_a_restart_is_resumed_and_has_ended_once(
     environment: BotEnvironment, log: LogLines, database_url: str
