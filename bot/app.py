@@ -135,30 +135,14 @@ class App:
         settings = self.settings
         # Before any workflow is resumed: a second process on this port, or of this name, would
         # carry out what the first is doing.
-        listener = stack.enter_context(listen(settings.bot_host, settings.bot_port))
-        health_listener = None
-        if settings.bot_health_port is not None:
-            health_listener = stack.enter_context(
-                listen(settings.bot_host, settings.bot_health_port, "BOT_HEALTH_PORT")
-            )
-        self.engine = connect(settings.database_url, self.timeouts.database)
-        stack.callback(close, self.engine)
-        if settings.audit_key:
-            use_key(self.engine, AuditKey(settings.audit_key.get_secret_value()))
-        await asyncio.to_thread(check_sessions, self.engine)
-        wait = self.timeouts.database.take_over
-        self._name = await take_name(self.engine, settings.bot_replica, wait)
-        stack.callback(self._name.release)
-        await asyncio.to_thread(migrate, self.engine)
+        listeners = self._listen(stack)
+        await self._open_database(stack)
         config = await self._choose_policy()
-        for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
-            log.warning("the audit may have been tampered with", extra={"problem": sentence})
         metrics = Metrics()
         _run(stack, watch_loop(metrics.lag))
         client = await open_slack(settings, stack, metrics.call_slack)
         identity = await identify(client)
-        granted = identity.headers.get("x-oauth-scopes", "")
-        missing = missing_scopes(config, granted)
+        missing = missing_scopes(config, identity.headers.get("x-oauth-scopes", ""))
         if any(not scope.optional for scope in missing):
             log.warning("scopes are missing, see doctor", extra={"lost": losses(missing)})
         self.services = await self._open_services(client, identity, metrics, stack)
@@ -169,10 +153,9 @@ class App:
         self._launch_workflows(stack)
         stack.push_async_callback(self.services.background.drain)
         context = AppContext(self.services, workspace=WORKSPACE)
-        changes = RequestedChanges(self.engine)
         bolt = open_bolt(client, identity.data, payload_door(context), within=self.timeouts.answer)
-        register(bolt, Recorder(context, operations, batches, changes))
-        verifier, socket_mode = await self._open_web(bolt, listener, health_listener, stack)
+        register(bolt, Recorder(context, operations, batches, RequestedChanges(self.engine)))
+        verifier, socket_mode = await self._open_web(bolt, *listeners, stack)
         self._rotation = Rotation(
             settings,
             self._read_settings,
@@ -183,14 +166,46 @@ class App:
             self.services.workspaces.client(WORKSPACE),
             lambda settings: authentication(settings, self._stack, self.clock.now),
         )
-        self.poller = Poller(self.services, settings.retention_days)
+        self._run_loops(client, context, config.watch.every, stack)
+
+    def _listen(self, stack: AsyncExitStack) -> tuple[socket.socket, socket.socket | None]:
+        """Take the bot's port, and that for its health where it is another; raises StartError."""
+        settings = self.settings
+        listener = stack.enter_context(listen(settings.bot_host, settings.bot_port))
+        if settings.bot_health_port is None:
+            return listener, None
+        health = listen(settings.bot_host, settings.bot_health_port, "BOT_HEALTH_PORT")
+        return listener, stack.enter_context(health)
+
+    async def _open_database(self, stack: AsyncExitStack) -> None:
+        """Connect, take the replica's name, and bring the tables to this version.
+
+        Raises NameInUse or UnsupportedDatabase.
+        """
+        settings, timeouts = self.settings, self.timeouts.database
+        self.engine = connect(settings.database_url, timeouts)
+        stack.callback(close, self.engine)
+        if settings.audit_key:
+            use_key(self.engine, AuditKey(settings.audit_key.get_secret_value()))
+        await asyncio.to_thread(check_sessions, self.engine)
+        self._name = await take_name(self.engine, settings.bot_replica, timeouts.take_over)
+        stack.callback(self._name.release)
+        await asyncio.to_thread(migrate, self.engine)
+        for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
+            log.warning("the audit may have been tampered with", extra={"problem": sentence})
+
+    def _run_loops(
+        self, client: SlackClient, context: AppContext, interval: float, stack: AsyncExitStack
+    ) -> None:
+        """Run what goes on until the end, SecMaster being polled every ``interval`` seconds."""
+        self.poller = Poller(self.services, self.settings.retention_days)
         self.home_refresher = HomeRefresher(context)
         self.poller.subscribe(partial(digests.enqueue_due, self.services))
         self.poller.subscribe(self.home_refresher)
         on_accepted = self.services.outbox_written.set
         _run(stack, client.watch_token(self.clock, on_accepted))
         _run(stack, PolicyFollower(self.services).run())
-        _run(stack, self.poller.run(config.watch.every))
+        _run(stack, self.poller.run(interval))
         _run(stack, TroubleReporter(self.services, self.poller).run())
 
     async def _choose_policy(self) -> Config:

@@ -43,8 +43,8 @@ def _problem(error: SecMasterError, settings: Settings) -> str:
             problem = f"refuses these credentials: check {_credential(settings)}"
         case Forbidden():
             problem = (
-                "takes these credentials and refuses them what they ask for: give their IAM user "
-                "or agency the right to read SecMaster, or correct SECMASTER_PROJECT_ID"
+                "accepts these credentials and denies them this request: give their IAM user or "
+                "agency the right to read SecMaster, or correct SECMASTER_PROJECT_ID"
             )
         case NotFound() | Invalid():
             problem = (

@@ -60,7 +60,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     ),
     "project": (
         KEYS | {"SECMASTER_PROJECT_ID": "other-project"},
-        "takes these credentials and refuses them what they ask for",
+        "accepts these credentials and denies them this request",
         ("correct SECMASTER_PROJECT_ID", "403 APIGW.0302"),
     ),
     "workspace": (
