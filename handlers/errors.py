@@ -103,14 +103,18 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
 def failure_of(error: Exception) -> DeliveryOutcome:
     """Return what an error makes of the delivery that it ends."""
     match error:
-        case NotAllowed() if error.is_unread:
+        case (
+            NotAllowed(is_unread=True)
+            | SecMasterError()
+            | SlackFailed()
+            | LookupFailed()
+            | SlackApiError()
+        ):
             return DeliveryOutcome.UNAVAILABLE
         case NotAllowed() | ReadRefused() | NoRight():
             return DeliveryOutcome.REFUSED
         case UserError() | Unreadable() | ParseError() | InvalidInput():
             return DeliveryOutcome.INVALID
-        case SecMasterError() | SlackFailed() | LookupFailed() | SlackApiError():
-            return DeliveryOutcome.UNAVAILABLE
         case NotInTime() | StillRecording():
             return DeliveryOutcome.LATE
         case BoltUnhandledRequestError():
