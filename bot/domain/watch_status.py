@@ -6,11 +6,11 @@ from typing import Self
 
 from bot.domain.objects import ObjectKind, Value
 from bot.domain.reasons import OutcomeReason, secmaster_reason
-from bot.secmaster import SecMasterError
+from bot.secmaster import SecMasterError, Unreachable
 
 
 class FailedAnswer(Value):
-    """What SecMaster said to a request that failed, as far as it said anything."""
+    """What SecMaster said to a request that failed, or the network where there was no answer."""
 
     reason: OutcomeReason
     status: int | None = None
@@ -25,11 +25,12 @@ class FailedAnswer(Value):
             return cls(reason=OutcomeReason.UNAVAILABLE)
         if not isinstance(error, SecMasterError):
             return cls(reason=OutcomeReason.OWN_FAULT)
+        cause = error.cause if isinstance(error, Unreachable) else ""
         return cls(
             reason=secmaster_reason(error),
             status=error.status,
             code=error.code,
-            message=error.message,
+            message=cause or error.message,
             request_id=error.request_id,
         )
 

@@ -20,6 +20,8 @@ SENTENCES = {
     OutcomeReason.FORBIDDEN: "SecMaster refuses the bot's credentials",
     OutcomeReason.NOT_ROUTED: "Huawei Cloud's gateway turns the bot's requests away",
 }
+# Nothing came from SecMaster: what is known is the network's word.
+NO_ANSWER_AT_ALL = (OutcomeReason.UNREACHABLE, OutcomeReason.LOST_ANSWER)
 OVERLOADED = "SecMaster is overloaded"
 REFUSED = "SecMaster refuses the bot's requests"
 ADVICE = {
@@ -55,14 +57,15 @@ def advice(answer: FailedAnswer) -> str:
 
 
 def quoted_answer(answer: FailedAnswer) -> str:
-    """Return what SecMaster said, with its code and request id; "" where it said nothing."""
+    """Return what SecMaster said, with its code and request id; "" where nothing is known."""
     status = f"HTTP {answer.status}" if answer.status else ""
     error_code = code(answer.code) if answer.code else ""
     request = f"request {code(answer.request_id)}" if answer.request_id else ""
     details = ", ".join(filter(None, (status, error_code, request)))
     parts = (inline(answer.message, 300), f"({details})" if details else "")
     said = " ".join(filter(None, parts))
-    return f"It said: {said}." if said else ""
+    speaker = "The reason" if answer.reason in NO_ANSWER_AT_ALL else "It said"
+    return f"{speaker}: {said}." if said else ""
 
 
 def headline(trouble: Trouble) -> str:

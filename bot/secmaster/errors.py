@@ -79,7 +79,9 @@ class SecMasterError(Exception):
 
 
 class Unreachable(SecMasterError):
-    """No connection came about, so nothing was sent."""
+    """No connection came about, so nothing was sent; ``cause`` is what the network says of it."""
+
+    cause: str = ""
 
 
 class AnswerLost(SecMasterError):

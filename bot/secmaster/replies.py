@@ -69,7 +69,9 @@ class Peer:
     def unreachable(self, reason: str, status: int | None = None) -> errors.Unreachable:
         """Return the error for a connection that did not come about."""
         message = f"{self.name} can't be reached: {reason}"
-        return errors.Unreachable(message, status=status, unsent=self.unsent)
+        error = errors.Unreachable(message, status=status, unsent=self.unsent)
+        error.cause = reason
+        return error
 
 
 SECMASTER = Peer("SecMaster")
