@@ -21,6 +21,8 @@ def run() -> None:
     from bot.settings import SettingsError
     from bot.settings import load as load_settings
 
+    # By default it would end the process, and systemd takes that for a clean end.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     open_log()
     try:
         settings = load_settings()
@@ -45,9 +47,13 @@ async def serve(settings: "Settings", config: "Config", timeouts: "Timeouts | No
     from bot.app import App
     from bot.store import NameInUse
 
-    log = logging.getLogger("bot")
+    log, loop = logging.getLogger("bot"), asyncio.get_running_loop()
+    changed = asyncio.Event()  # while it starts, what it has read already may be replaced
+    loop.add_signal_handler(signal.SIGHUP, changed.set)
     async with App(settings, config, timeouts) as app:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app.reload)
+        loop.add_signal_handler(signal.SIGHUP, app.reload)
+        if changed.is_set():
+            app.reload()
         # It listens already; only this line waits for what the first read tells.
         state = {"socket_mode": settings.socket_mode, "secmaster": await app.read_secmaster()}
         log.info("ready", extra={"url": app.url} | state)

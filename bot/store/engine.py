@@ -69,6 +69,7 @@ def connect(url: str, timeouts: DatabaseTimeouts | None = None) -> sa.Engine:
             address = sa.make_url(url).set(drivername="postgresql+psycopg")
             engine = sa.create_engine(
                 address,
+                hide_parameters=True,  # names of tasks and people stay out of errors and logs
                 pool_size=10,
                 max_overflow=7,  # two are for the locks of the replica's name and of the lead
                 pool_timeout=timeouts.statement,
@@ -86,7 +87,11 @@ def connect(url: str, timeouts: DatabaseTimeouts | None = None) -> sa.Engine:
         # One writer connection: with more, writers wait for each other's locks by polling, and at
         # eight starts at once the slowest took over a second.
         engine = sa.create_engine(
-            url, pool_size=1, max_overflow=0, connect_args={"check_same_thread": False}
+            url,
+            hide_parameters=True,
+            pool_size=1,
+            max_overflow=0,
+            connect_args={"check_same_thread": False},
         )
     except (ValueError, TypeError):
         raise UnsupportedDatabase(
@@ -102,7 +107,7 @@ def open_read_only(url: str) -> sa.Engine:
         return connect(url).execution_options(postgresql_readonly=True)
     file = f"file:{quote(str(sa.make_url(url).database))}"
     address = sa.URL.create("sqlite", database=file, query={"mode": "rw", "uri": "true"})
-    engine = sa.create_engine(address, pool_size=1)
+    engine = sa.create_engine(address, hide_parameters=True, pool_size=1)
 
     def prepare(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA busy_timeout=30000")

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -150,3 +151,22 @@ def test_a_password_is_hidden_wherever_an_address_or_a_header_has_one(text: str)
 )
 def test_what_is_no_password_stays(text: str) -> None:
     assert hide(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["token" + " " * 8000, "://" * 2700, "://a:" + "b" * 8000, "authorization=basic" + " " * 8000],
+)
+def test_what_a_stranger_has_logged_is_searched_in_no_time(text: str) -> None:
+    """It took three seconds, in which no click was answered."""
+    began = time.process_time()
+    hide(text)
+    assert time.process_time() - began < 0.5
+
+
+def test_secrets_are_hidden_however_deep_they_stand(capsys: pytest.CaptureFixture[str]) -> None:
+    open_log()
+    deep = {"reasons": ["bad xoxb-123-secret"], "error": ValueError("xapp-1-secret"), "count": 3}
+    logging.getLogger("bot").warning("refused", extra={"details": deep})
+    line = json.loads(capsys.readouterr().err)
+    assert line["details"] == {"reasons": ["bad [hidden]"], "error": "[hidden]", "count": 3}
