@@ -47,7 +47,7 @@ class Rotation:
     verifier: RequestVerifier
     socket_mode: SocketMode | None
     secmaster: SecMaster
-    sign_in: Callable[[Settings], Awaitable[Auth]]
+    sign_in: Callable[[Settings], Auth]
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
@@ -124,7 +124,7 @@ class Rotation:
 
     async def _take_credential(self, settings: Settings) -> str:
         try:
-            auth = await self.sign_in(settings)
+            auth = self.sign_in(settings)
             await read_first(self.secmaster.with_auth(auth))
         except ValueError as error:  # no header could carry it
             return str(error)
