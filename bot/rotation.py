@@ -73,7 +73,9 @@ class Rotation:
             changed -= group
             if not group:
                 continue
-            if problem := await take_over(settings):
+            # What is not of the group stays as it is in use: some of it needs a restart.
+            update = {name: getattr(settings, name) for name in group}
+            if problem := await take_over(self.settings.model_copy(update=update)):
                 details = {"settings": _labels(group), "problem": problem}
                 log.error("a new secret is not used, the one before is", extra=details)
             else:

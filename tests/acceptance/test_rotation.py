@@ -62,7 +62,7 @@ class Stage:
         await self.environment.card("task", seed.TASK_ISOLATE)
 
 
-PLAIN = ("secmaster_project_id", "database_url", "iam_username")
+PLAIN = ("secmaster_project_id", "database_url", "iam_username", "iam_endpoint")
 USED = "secrets read again"
 REFUSED = "a new secret is not used, the one before is"
 RESTART = "changed settings need a restart"
@@ -200,6 +200,15 @@ async def test_new_keys_are_used_once_secmaster_took_them(stage: Stage) -> None:
     await stage.works()
 
 
+async def test_new_keys_sign_for_the_project_in_use_whatever_else_is_changed(stage: Stage) -> None:
+    secmaster = stage.environment.secmaster
+    secmaster.authenticator.replace(ak="ak-new", sk="sk-new")
+    log = await stage.reload(ak="ak-new", sk="sk-new", secmaster_project_id="other-project")
+    assert log[USED]["new"] == ["HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"]
+    assert log[RESTART]["settings"] == ["SECMASTER_PROJECT_ID"]
+    await stage.works()
+
+
 PASSWORD = {
     "ak": None,
     "sk": None,
@@ -219,6 +228,15 @@ async def test_a_new_password_is_used_once_iam_took_it(stage: Stage) -> None:
     stage.environment.secmaster.authenticator.replace(iam_password="password-new")
     log = await stage.reload(iam_password="password-new")
     assert log[USED]["new"] == ["IAM_PASSWORD"]
+    await stage.works()
+
+
+@pytest.mark.parametrize("way", [PASSWORD], ids=["password"])
+async def test_a_new_password_goes_to_the_iam_in_use(stage: Stage) -> None:
+    stage.environment.secmaster.authenticator.replace(iam_password="password-new")
+    log = await stage.reload(iam_password="password-new", iam_endpoint="http://127.0.0.1:1")
+    assert log[USED]["new"] == ["IAM_PASSWORD"]
+    assert log[RESTART]["settings"] == ["IAM_ENDPOINT"]
     await stage.works()
 
 
