@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.messages.secmaster_access import access_problem
-from bot.secmaster import Auth, Forbidden, SecMaster, SecMasterError
+from bot.secmaster import AnswerLost, Auth, SecMaster, SecMasterError, Unavailable, Unreachable
 from bot.secmaster.connect import read_first
 from bot.settings import SIGN_IN_FIELDS, Settings, SettingsError, label
 from bot.slack.client import SlackClient, advice, code_of
@@ -130,12 +130,13 @@ class Rotation:
             await read_first(self.secmaster.with_auth(auth))
         except ValueError as error:  # no header could carry it
             return str(error)
-        except Forbidden as error:
-            return access_problem(error, settings)
-        except SecMasterError as error:
-            # Whoever changes a secret says that it is right, and the one before may end soon.
+        except (Unreachable, AnswerLost, Unavailable) as error:
+            # Nothing was said of it. Whoever changes a secret says that it is right, and the one
+            # before may end soon.
             problem = {"problem": access_problem(error, settings)}
             log.warning("SecMaster's new credential is used untried", extra=problem)
+        except SecMasterError as error:
+            return access_problem(error, settings)
         self.secmaster.auth = auth
         return ""
 

@@ -200,6 +200,17 @@ async def test_new_keys_are_used_once_secmaster_took_them(stage: Stage) -> None:
     await stage.works()
 
 
+async def test_keys_that_secmaster_answers_badly_replace_nothing(stage: Stage) -> None:
+    faults = stage.environment.secmaster.faults
+    for status in (400, 404, 409, 418, 302):  # 302: an answer that can't be read
+        await faults.set(Fault(on="ListTasks", status=status))
+        log = await stage.reload(ak="ak-new", sk="sk-new")
+        assert log[USED]["new"] == []
+        assert log[REFUSED]["settings"] == ["HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"]
+        await faults.clear()
+    await stage.works()
+
+
 async def test_new_keys_sign_for_the_project_in_use_whatever_else_is_changed(stage: Stage) -> None:
     secmaster = stage.environment.secmaster
     secmaster.authenticator.replace(ak="ak-new", sk="sk-new")
