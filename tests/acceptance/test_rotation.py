@@ -145,6 +145,7 @@ async def test_a_new_signing_secret_is_valid_at_once_and_the_one_before_for_a_da
 ) -> None:
     environment = stage.environment
     slack = environment.slack
+    assert "How to use" in await environment.answer(ALICE, "/secmaster help")
     log = await stage.reload(slack_signing_secret="signing-new")
     assert log[USED]["new"] == ["SLACK_SIGNING_SECRET"]
     await stage.works()
