@@ -164,7 +164,7 @@ class App:
             verifier,
             socket_mode,
             self.services.workspaces.client(WORKSPACE),
-            lambda settings: authentication(settings, self._stack, self.clock.now),
+            partial(authentication, network=settings.secmaster_network, now=self.clock.now),
         )
         self._run_loops(client, context, config.watch.every, stack)
 
