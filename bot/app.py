@@ -264,7 +264,7 @@ class App:
             process_id=secrets.token_hex(8),
             replica=settings.bot_replica,
             metrics=metrics,
-            holds_name=self._name.is_certain,
+            name_hold=self._name.hold,
             started_at=clock.now(),
             expiries=partial(expiries, secmaster, authorities_end(settings)),
         )

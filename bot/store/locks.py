@@ -153,9 +153,14 @@ class ReplicaName:
         self._lock = ExitStack()
         self._held = self._lock.enter_context(hold_name(engine, name))
 
-    def is_certain(self) -> bool:
-        """Return whether no other process can have the name, by what was confirmed last."""
-        return self._held.is_certain()
+    def hold(self) -> HeldName | None:
+        """Return the lock that this process has the name by; None where it may have lost it.
+
+        After the name was lost and taken again it is another lock: another process may have had
+        the name between.
+        """
+        held = self._held
+        return held if held.is_certain() else None
 
     def keep(self) -> None:
         """Take the name again if it is held no more, as after a restart of the database; blocks.
