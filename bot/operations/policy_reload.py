@@ -57,14 +57,14 @@ def choose_policy(policies: Policies, holder: PolicyHolder, replica: str, now: d
     config, newest = holder.current, policies.newest()
     source = _source(config, now, OPERATOR, replica)
     if newest is None:
-        if config.text:
+        if config.text is not None:
             number = policies.put_in_force(source, None)
             holder.put_in_force(config, number or 0)
         return
     if config.text == newest.source.text or config.fingerprint == newest.source.fingerprint:
         holder.put_in_force(config, newest.number)
         return
-    if config.text and not policies.was_in_force(config.fingerprint, config.text):
+    if config.text is not None and not policies.was_in_force(config.fingerprint, config.text):
         before = {"terms": {"policy": config.fingerprint}, "before": newest.source.fingerprint}
         number = policies.put_in_force(source, operator_record(now) | before)
         holder.put_in_force(config, number or 0)
@@ -76,7 +76,7 @@ def choose_policy(policies: Policies, holder: PolicyHolder, replica: str, now: d
     old = "the policy file was replaced since it was in force, so the last policy in force counts"
     missing = "the policy file is not there, so the last policy in force counts"
     log.warning(
-        old if config.text else missing,
+        missing if config.text is None else old,
         extra={
             "file": config.fingerprint,
             "in_force": newest.source.fingerprint,
@@ -158,7 +158,7 @@ def _put_in_force(holder: PolicyHolder, config: Config, recorded: RecordedPolicy
 
 
 def _source(config: Config, at: datetime, actor_id: str, replica: str) -> PolicySource:
-    return PolicySource(config.text, config.fingerprint, at, actor_id, replica)
+    return PolicySource(config.text or "", config.fingerprint, at, actor_id, replica)
 
 
 def _by(recorded: RecordedPolicy) -> dict[str, str]:

@@ -89,6 +89,15 @@ def test_without_a_file_nothing_is_put_in_force_for_others(store: Store) -> None
     assert started(store, FIRST).current.text == FIRST
 
 
+def test_a_file_that_was_emptied_is_new_and_takes_every_right(store: Store) -> None:
+    started(store, FIRST)
+    assert started(store, "").current.rules == ()
+    assert started(store, None, "two").current.rules == ()
+    newest = store.policies.newest()
+    assert newest is not None
+    assert newest.source.text == ""
+
+
 def test_an_old_file_is_not_used_in_the_place_of_a_policy_that_this_version_can_not_use(
     store: Store,
 ) -> None:
