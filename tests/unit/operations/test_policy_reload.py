@@ -1,6 +1,9 @@
 """Which policy counts at a start, and how one replica follows what another has put in force."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +19,9 @@ from bot.operations.policy_reload import (
 )
 from bot.policy.config import Config, PolicyHolder, parse
 from bot.services import Services
-from bot.store import PolicySource, Store, close, connect
+from bot.store import PolicySource, RecordedPolicy, Store, close, connect
 from tests.support.databases import Databases
+from tests.support.timeouts import PATIENCE
 
 FIRST = POLICY
 SECOND = POLICY + "[delegation]\nlongest = '2h'\n"
@@ -153,3 +157,41 @@ async def test_a_reload_that_is_delivered_twice_is_recorded_once(services: Servi
         await reload_policy(services, parse(SECOND), record)
     assert services.store.policies.newest_number() == 2
     assert len(list(services.store.audit.entries("policy"))) == 1
+
+
+async def test_what_was_read_before_a_reload_does_not_come_in_its_place(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policies = services.store.policies
+    choose_policy(policies, services.policy, "main", NOW)
+    other = PolicySource(SECOND, fingerprint(SECOND), NOW, "U0ALICE", "two")
+    policies.put_in_force(other, operator_record(NOW))
+    read, is_reloaded = policies.newest, threading.Event()
+    has_read = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def newest() -> RecordedPolicy | None:
+        recorded = read()
+        loop.call_soon_threadsafe(has_read.set)
+        is_reloaded.wait(PATIENCE)
+        return recorded
+
+    monkeypatch.setattr(policies, "newest", newest)
+    following = asyncio.create_task(PolicyFollower(services).follow())
+    await has_read.wait()
+    await reload_policy(services, parse(THIRD), operator_record(NOW))
+    is_reloaded.set()
+    await following
+    assert (services.policy.current.text, services.policy.number) == (THIRD, 3)
+
+
+async def test_a_follower_looks_before_it_waits(services: Services) -> None:
+    choose_policy(services.store.policies, services.policy, "main", NOW)
+    other = PolicySource(SECOND, fingerprint(SECOND), NOW, "U0ALICE", "two")
+    services.store.policies.put_in_force(other, operator_record(NOW))
+    slow = replace(services, timeouts=replace(services.timeouts, follow_policy=3600))
+    running = asyncio.create_task(PolicyFollower(slow).run())
+    async with asyncio.timeout(PATIENCE):
+        while services.policy.current.text != SECOND:  # noqa: ASYNC110 - it is followed unasked
+            await asyncio.sleep(0.01)
+    running.cancel()
