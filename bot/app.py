@@ -150,6 +150,9 @@ class App:
         operations = Operations(self.services)
         batches = Batches(self.services, operations)
         await asyncio.to_thread(migrate_workflows, self.engine)
+        # Slack and the tables may have taken long, and somebody have lost a right meanwhile.
+        follower = PolicyFollower(self.services)
+        await follower.follow()
         self._launch_workflows(stack)
         stack.push_async_callback(self.services.background.drain)
         context = AppContext(self.services, workspace=WORKSPACE)
@@ -166,7 +169,8 @@ class App:
             self.services.workspaces.client(WORKSPACE),
             partial(authentication, network=settings.secmaster_network, now=self.clock.now),
         )
-        self._run_loops(client, context, config.watch.every, stack)
+        _run(stack, follower.run())
+        self._run_loops(client, context, self.policy.current.watch.every, stack)
 
     def _listen(self, stack: AsyncExitStack) -> tuple[socket.socket, socket.socket | None]:
         """Take the bot's port, and that for its health where it is another; raises StartError."""
@@ -204,7 +208,6 @@ class App:
         self.poller.subscribe(self.home_refresher)
         on_accepted = self.services.outbox_written.set
         _run(stack, client.watch_token(self.clock, on_accepted))
-        _run(stack, PolicyFollower(self.services).run())
         _run(stack, self.poller.run(interval))
         _run(stack, TroubleReporter(self.services, self.poller).run())
 
@@ -264,7 +267,7 @@ class App:
             process_id=secrets.token_hex(8),
             replica=settings.bot_replica,
             metrics=metrics,
-            holds_name=self._name.is_certain,
+            name_hold=self._name.hold,
             started_at=clock.now(),
             expiries=partial(expiries, secmaster, authorities_end(settings)),
         )
