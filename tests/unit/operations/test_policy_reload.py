@@ -109,6 +109,7 @@ async def test_after_a_reload_a_file_that_was_never_in_force_counts_once_it_is_r
     assert (services.policy.current.text, services.policy.unused_file) == (THIRD, "")
 
 
+@pytest.mark.parametrize("store", ["sqlite", "postgres"], indirect=True)
 def test_a_reload_while_a_replica_starts_is_not_replaced_by_its_new_file(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
