@@ -73,7 +73,9 @@ async def status(app: AppContext, _request: ShowStatus, delivery: Delivery) -> M
     troubles = await troubles_as_asked(app.services)
     status = await watch_status(app.services, app.config.watch.every)
     newest = await asyncio.to_thread(app.services.store.policies.newest)
-    policy_line = permission_messages.policy_in_force(app.config.fingerprint, newest)
+    policy_line = permission_messages.policy_in_force(
+        app.config.fingerprint, newest, app.services.policy.unused_file
+    )
     tasks = DueTasks()
     if troubles:
         tasks = await due_tasks(app.services, lambda each: reader.may_read(each.ref, each.snapshot))

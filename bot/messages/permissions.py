@@ -164,8 +164,11 @@ def reloaded(before: Config, after: Config) -> Message:
     )
 
 
-def policy_in_force(here: str, recorded: RecordedPolicy | None) -> str:
-    """Say which policy is in force, ``here`` by its fingerprint, and who put it in force."""
+def policy_in_force(here: str, recorded: RecordedPolicy | None, unused_file: str = "") -> str:
+    """Say which policy is in force, ``here`` by its fingerprint, and who put it in force.
+
+    ``unused_file`` is the fingerprint of this replica's file if that is not in force.
+    """
     if recorded is None:
         return f"Policy: {code(here)}."
     source = recorded.source
@@ -174,6 +177,11 @@ def policy_in_force(here: str, recorded: RecordedPolicy | None) -> str:
         f"Policy: {code(source.fingerprint)} for all replicas since {date_token(source.at)}, by "
         f"{person} on {inline(source.replica, 64)}."
     )
+    if here == source.fingerprint and unused_file:
+        return (
+            f"{sentence} ⚠️ The policy file that this replica started with, {code(unused_file)}, is "
+            "not in force: a reload here puts it in force."
+        )
     if here == source.fingerprint:
         return sentence
     return f"{sentence} ⚠️ This replica still has {code(here)}: its log says why."

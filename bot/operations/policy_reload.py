@@ -6,6 +6,7 @@ Reading the policy file again is the same by signal and by command.
 import asyncio
 import logging
 import secrets
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -44,18 +45,22 @@ async def reload_policy(services: Services, config: Config, record: dict[str, An
     source = _source(config, record["at"], str(record["actor"]["id"]), services.replica)
     number = await asyncio.to_thread(policies.put_in_force, source, entry)
     if number is not None:  # otherwise it is followed as any other
+        services.policy.unused_file = ""
         _put_in_force(services.policy, config, RecordedPolicy(number, source))
     await asyncio.to_thread(services.store.tracked.reschedule_all, services.clock.now())
 
 
 def choose_policy(policies: Policies, holder: PolicyHolder, replica: str, now: datetime) -> None:
-    """Put in force at a start what counts: this replica's file, if it is new, or the last policy.
+    """Put in force at a start what counts: this replica's file, or the last policy.
 
-    A file that is not new has been replaced since: whoever lost a right by that must not have it
-    again because a process starts where the old file is. Raises UnusablePolicy. Blocks.
+    A file that was never in force counts if the last policy came from a start as well. After a
+    reload no file does by a start, nor does ever one that was in force and was replaced: whoever
+    lost a right must not have it again because a process starts where an older file is. A policy
+    that this version can't use is replaced by any file that was never in force.
+    Raises UnusablePolicy. Blocks.
     """
     config, newest = holder.current, policies.newest()
-    source = _source(config, now, OPERATOR, replica)
+    source = replace(_source(config, now, OPERATOR, replica), at_start=True)
     if newest is None:
         if config.text is not None:
             number = policies.put_in_force(source, None)
@@ -64,19 +69,41 @@ def choose_policy(policies: Policies, holder: PolicyHolder, replica: str, now: d
     if config.text == newest.source.text or config.fingerprint == newest.source.fingerprint:
         holder.put_in_force(config, newest.number)
         return
-    if config.text is not None and not policies.was_in_force(config.fingerprint, config.text):
-        before = {"terms": {"policy": config.fingerprint}, "before": newest.source.fingerprint}
-        number = policies.put_in_force(source, operator_record(now) | before)
-        holder.put_in_force(config, number or 0)
+    in_force, problems = _parse_recorded(newest)
+    was_in_force = policies.was_in_force(config.fingerprint, config.text or "")
+    is_new = config.text is not None and not was_in_force
+    if is_new and (newest.source.at_start or in_force is None):
+        facts = {"terms": {"policy": config.fingerprint}, "before": newest.source.fingerprint}
+        entry = operator_record(now) | facts
+        number = policies.put_in_force(source, entry, before=newest.number)
+        if number is None:  # another was put in force meanwhile, and may be a reload
+            choose_policy(policies, holder, replica, now)
+            return
+        holder.put_in_force(config, number)
         log.info(
             "the policy file is new, and in force for all replicas",
             extra={"before": newest.source.fingerprint, "now": config.fingerprint},
         )
         return
-    old = "the policy file was replaced since it was in force, so the last policy in force counts"
-    missing = "the policy file is not there, so the last policy in force counts"
+    if in_force is None:
+        raise UnusablePolicy(
+            f"The policy that was put in force last ({newest.source.fingerprint}) can't be used by "
+            f"this version, and the policy file is older. Write a new one: what "
+            f"was never in force is used at the start.\n{problems}"
+        )
+    if config.text is None:
+        sentence = "the policy file is not there, so the last policy in force counts"
+    elif was_in_force:
+        sentence = (
+            "the policy file was replaced since it was in force, so the last policy in force counts"
+        )
+    else:
+        sentence = (
+            "the policy file is another than the policy that was reloaded last, which counts until "
+            "the file is reloaded"
+        )
     log.warning(
-        missing if config.text is None else old,
+        sentence,
         extra={
             "file": config.fingerprint,
             "in_force": newest.source.fingerprint,
@@ -84,14 +111,16 @@ def choose_policy(policies: Policies, holder: PolicyHolder, replica: str, now: d
             "to_use_the_file": "send this process SIGHUP, or use /secmaster reload on it",
         },
     )
+    holder.unused_file = "" if config.text is None else config.fingerprint
+    holder.put_in_force(in_force, newest.number)
+
+
+def _parse_recorded(recorded: RecordedPolicy) -> tuple[Config | None, str]:
+    """Return a policy that was put in force, or None and why this version can't use it."""
     try:
-        holder.put_in_force(parse(newest.source.text, "the policy in force"), newest.number)
+        return parse(recorded.source.text, "the policy in force"), ""
     except ConfigError as error:
-        raise UnusablePolicy(
-            f"The policy that was put in force last ({newest.source.fingerprint}) can't be used by "
-            f"this version, and the policy file is older. Write a new one: what "
-            f"was never in force is used at the start.\n{error}"
-        ) from error
+        return None, str(error)
 
 
 class PolicyFollower:
@@ -126,17 +155,16 @@ class PolicyFollower:
         newest = await asyncio.to_thread(policies.newest)
         if newest is None:
             return
-        try:
-            config = parse(newest.source.text, "the policy in force")
-        except ConfigError as error:
+        config, problems = _parse_recorded(newest)
+        if config is None:
             self._unusable = newest.number
-            log.error(  # noqa: TRY400 - the problems say it all
+            log.error(
                 "the policy that another replica put in force can't be used here: the one before "
                 "stays in force, and people may have other rights here than there",
                 extra={
                     "in_force": newest.source.fingerprint,
                     "here": services.policy.current.fingerprint,
-                    "problems": str(error),
+                    "problems": problems,
                     **_by(newest),
                 },
             )

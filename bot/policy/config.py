@@ -265,11 +265,16 @@ class Config(Section):
 
 
 class PolicyHolder:
-    """The policy in force, with the ``number`` of its record; 0 while it has none."""
+    """The policy in force, with the ``number`` of its record; 0 while it has none.
+
+    ``unused_file`` is the fingerprint of the file that was there at the start and is not in force;
+    "" where there is none.
+    """
 
     def __init__(self, config: Config, path: Path) -> None:
         self.current = config
         self.number = 0
+        self.unused_file = ""
         self._path = path
 
     def read(self) -> Config:
@@ -281,6 +286,8 @@ class PolicyHolder:
     def put_in_force(self, config: Config, number: int) -> None:
         """Put a policy in force in this process."""
         self.current, self.number = config, number
+        if config.fingerprint == self.unused_file:
+            self.unused_file = ""
 
 
 def parse(text: str, source: str = "secmaster-bot.toml") -> Config:

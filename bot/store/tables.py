@@ -250,7 +250,8 @@ home_views = sa.Table(
     sa.Column("fingerprint", sa.String(64), nullable=False),
 )
 
-# The policies that were put in force, in their order: by whom, and by which replica's file.
+# The policies that were put in force, in their order: by whom, and by which replica's file,
+# which it may have found at its start, or read again because it was asked to.
 policies = sa.Table(
     "policies",
     metadata,
@@ -260,6 +261,7 @@ policies = sa.Table(
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("actor_id", sa.String(32), nullable=False),
     sa.Column("replica", sa.String(64), nullable=False),
+    sa.Column("at_start", sa.Boolean, nullable=False),
 )
 
 # One row: the secret that the marks in the metadata of our messages are made with. After a crash

@@ -102,6 +102,8 @@ def test_the_policy_in_force_is_told_with_who_put_it_in_force_and_whether_this_r
     assert "`97d7b2a97015` for all replicas since" in line
     assert "by <@U0ALICE> on bot-1." in line
     assert "⚠️" not in line
+    line = permissions.policy_in_force("97d7b2a97015", by_alice, unused_file="0123456789ab")
+    assert "⚠️ The policy file that this replica started with, `0123456789ab`, is not in" in line
     by_operator = RecordedPolicy(2, PolicySource("", "97d7b2a97015", now, "operator", "bot-1"))
     line = permissions.policy_in_force("0123456789ab", by_operator)
     assert "by its operator on bot-1." in line

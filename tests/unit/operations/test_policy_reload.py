@@ -54,7 +54,9 @@ def test_a_file_that_is_new_counts_for_all_and_is_on_record(store: Store) -> Non
         assert started(store, text).current.text == text
         newest = store.policies.newest()
         assert newest is not None
-        assert newest.source == PolicySource(text, fingerprint(text), NOW, "operator", "one")
+        assert newest.source == PolicySource(
+            text, fingerprint(text), NOW, "operator", "one", at_start=True
+        )
     [entry] = store.audit.entries("policy")
     assert (entry["action"], entry["actor"]["id"]) == ("reload", "operator")
     assert (entry["before"], entry["terms"]["policy"]) == (fingerprint(FIRST), fingerprint(SECOND))
@@ -85,6 +87,46 @@ def test_a_file_that_was_replaced_does_not_come_back_by_a_start(
     facts = {"in_force": fingerprint(SECOND), "by": "operator", "replica": "one"}
     assert facts.items() <= vars(record).items()
     assert store.policies.newest_number() == 2
+
+
+@pytest.mark.parametrize("actor", ["U0ALICE", "operator"])
+async def test_after_a_reload_a_file_that_was_never_in_force_counts_once_it_is_reloaded(
+    services: Services, actor: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = services.store
+    started(store, FIRST)
+    policies = store.policies
+    reloaded = PolicySource(SECOND, fingerprint(SECOND), NOW, actor, "one")
+    policies.put_in_force(reloaded, operator_record(NOW))
+    services.policy.current = parse(THIRD)
+    choose_policy(policies, services.policy, "two", NOW)
+    assert (services.policy.current.text, policies.newest_number()) == (SECOND, 2)
+    assert services.policy.unused_file == fingerprint(THIRD)
+    [record] = [each for each in caplog.records if "until the file is reloaded" in each.message]
+    assert {"file": fingerprint(THIRD), "by": actor}.items() <= vars(record).items()
+    assert "SIGHUP" in vars(record)["to_use_the_file"]
+    await reload_policy(services, parse(THIRD), operator_record(NOW))
+    assert (services.policy.current.text, services.policy.unused_file) == (THIRD, "")
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"], indirect=True)
+def test_a_reload_while_a_replica_starts_is_not_replaced_by_its_new_file(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started(store, FIRST)
+    policies, was_in_force = store.policies, store.policies.was_in_force
+
+    def reload_meanwhile(fingerprint_: str, text: str) -> bool:
+        monkeypatch.undo()
+        reloaded = PolicySource(SECOND, fingerprint(SECOND), NOW, "U0ALICE", "two")
+        policies.put_in_force(reloaded, operator_record(NOW))
+        return was_in_force(fingerprint_, text)
+
+    monkeypatch.setattr(policies, "was_in_force", reload_meanwhile)
+    holder = PolicyHolder(parse(THIRD), Path("none.toml"))
+    choose_policy(policies, holder, "one", NOW)
+    assert (holder.current.text, holder.number, policies.newest_number()) == (SECOND, 2, 2)
+    assert len(list(store.audit.entries("policy"))) == 1
 
 
 def test_without_a_file_nothing_is_put_in_force_for_others(store: Store) -> None:

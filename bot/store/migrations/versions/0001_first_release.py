@@ -194,6 +194,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("actor_id", sa.String(32), nullable=False),
         sa.Column("replica", sa.String(64), nullable=False),
+        sa.Column("at_start", sa.Boolean, nullable=False),
     )
     mark_key = op.create_table(
         "mark_key",
