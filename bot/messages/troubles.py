@@ -8,7 +8,14 @@ from bot.domain.reasons import OutcomeReason
 from bot.domain.troubles import DUE_WITHIN, DueTask, DueTasks, Trouble, TroubleKind
 from bot.domain.watch_status import FailedAnswer
 from bot.messages.blocks import Message, link, new_message, section, text_message
-from bot.messages.errors import TOO_MANY
+from bot.messages.errors import (
+    LIMITED,
+    NO_CREDENTIALS,
+    NOT_ACCEPTED,
+    RIGHT_MISSING,
+    TOO_MANY,
+    UNAUTHENTICATED,
+)
 from bot.messages.text import code, date_token, format_duration, inline
 
 # What SecMaster's trouble is called, whoever met it; then what to do about it.
@@ -17,12 +24,9 @@ SENTENCES = {
     OutcomeReason.LOST_ANSWER: "SecMaster's answers are lost on the way",
     OutcomeReason.UNAVAILABLE: "SecMaster is not answering properly",
     OutcomeReason.UNREADABLE: "SecMaster sends answers that can't be read",
-    OutcomeReason.FORBIDDEN: "SecMaster refuses the bot's credentials",
+    OutcomeReason.FORBIDDEN: RIGHT_MISSING,
     OutcomeReason.NOT_ROUTED: "Huawei Cloud's gateway turns the bot's requests away",
 }
-# Nothing came from SecMaster: what is known is the network's word.
-NO_ANSWER_AT_ALL = (OutcomeReason.UNREACHABLE, OutcomeReason.LOST_ANSWER)
-OVERLOADED = "SecMaster is overloaded"
 REFUSED = "SecMaster refuses the bot's requests"
 ADVICE = {
     OutcomeReason.UNREACHABLE: (
@@ -36,36 +40,65 @@ ADVICE = {
         "check that `SECMASTER_ENDPOINT` is SecMaster's, and no proxy answers in its place"
     ),
     OutcomeReason.FORBIDDEN: (
-        "check the access key and the rights of the bot's IAM user, and the clock of its machine; "
-        "`secmaster-bot doctor` says which"
+        "give the bot's IAM user or agency the right; `secmaster-bot doctor` names it"
     ),
     OutcomeReason.NOT_ROUTED: "check `SECMASTER_ENDPOINT` and `SECMASTER_REGION`",
 }
+ADVICE_NOT_ACCEPTED = (
+    "check what the bot signs in with, and the clock of its machine; `secmaster-bot doctor` names "
+    "the setting"
+)
+ADVICE_NO_CREDENTIALS = "check how the bot signs in; `secmaster-bot doctor` says which setting"
+ADVICE_LIMITED = "look for what else uses the same credential, or raise `[watch] every`"
 ADVICE_DEFAULT = "run `secmaster-bot doctor`; if it goes on, give Huawei's support the request id"
 
 
 def secmaster_sentence(answer: FailedAnswer) -> str:
     """Say what is the matter with SecMaster, without a full stop."""
+    if answer.unsent:
+        return NO_CREDENTIALS
     if answer.status == TOO_MANY:
-        return OVERLOADED
+        return LIMITED
+    if answer.status == UNAUTHENTICATED:
+        return NOT_ACCEPTED
     return SENTENCES.get(answer.reason, REFUSED)
 
 
 def advice(answer: FailedAnswer) -> str:
     """Return what to do about SecMaster's trouble, as the end of a sentence."""
+    if answer.unsent:
+        return ADVICE_NO_CREDENTIALS
+    if answer.status == TOO_MANY:
+        return ADVICE_LIMITED
+    if answer.status == UNAUTHENTICATED:
+        return ADVICE_NOT_ACCEPTED
     return ADVICE.get(answer.reason, ADVICE_DEFAULT)
 
 
 def quoted_answer(answer: FailedAnswer) -> str:
-    """Return what SecMaster said, with its code and request id; "" where nothing is known."""
+    """Return what SecMaster answered, with its code and request id; "" where it did not."""
+    if not answer.is_answered:
+        return ""
     status = f"HTTP {answer.status}" if answer.status else ""
     error_code = code(answer.code) if answer.code else ""
     request = f"request {code(answer.request_id)}" if answer.request_id else ""
+    if not answer.message:
+        details = ", ".join(filter(None, (error_code, request)))
+        return f"It answered {status} ({details})." if details else f"It answered {status}."
     details = ", ".join(filter(None, (status, error_code, request)))
-    parts = (inline(answer.message, 300), f"({details})" if details else "")
-    said = " ".join(filter(None, parts))
-    speaker = "The reason" if answer.reason in NO_ANSWER_AT_ALL else "It said"
-    return f"{speaker}: {said}." if said else ""
+    text = f"{inline(answer.message, 300)} ({details})."
+    # IAM's and the metadata's messages begin with their names.
+    return text if answer.unsent else f"It said: {text}"
+
+
+def answer_with_advice(answer: FailedAnswer) -> tuple[str, str]:
+    """Return what was answered, "" for nothing, and what to do: the network's cause says it itself.
+
+    For whoever runs the bot.
+    """
+    if answer.cause:
+        return "", f"*Cause, and what to do*: {inline(answer.cause, 300)}."
+    return quoted_answer(answer), f"*What to do*: {advice(answer)}."
 
 
 def headline(trouble: Trouble) -> str:
@@ -89,11 +122,12 @@ def details(trouble: Trouble) -> str:
     """Say what was said, what does not work meanwhile, and what to do."""
     match trouble.kind:
         case TroubleKind.SECMASTER:
-            said = quoted_answer(trouble.answer) if trouble.answer else ""
-            to_do = advice(trouble.answer) if trouble.answer else ADVICE_DEFAULT
+            quote, to_do = "", f"*What to do*: {ADVICE_DEFAULT}."
+            if trouble.answer:
+                quote, to_do = answer_with_advice(trouble.answer)
             return (
-                f"{said} New tasks are not seen until then; a click waits for ten minutes, and "
-                f"reminders go by what is known. *What to do*: {to_do}."
+                f"{quote} New tasks are not seen until then; a click waits for ten minutes, and "
+                f"reminders go by what is known. {to_do}"
             ).strip()
         case TroubleKind.WATCH_BEHIND:
             return (
@@ -175,7 +209,7 @@ def over(trouble: Trouble, until: datetime) -> Message:
         case TroubleKind.SECMASTER:
             text = f"✅ *SecMaster can be read again.* It could not be {period}."
         case TroubleKind.WATCH_BEHIND:
-            text = f"✅ *SecMaster is polled again.* It was not {period}."
+            text = f"✅ *SecMaster is polled again.* It was not polled {period}."
         case TroubleKind.SLACK_TOKEN:
             text = (
                 f"✅ *Slack takes the bot's token again.* Nothing could be posted {period}: "

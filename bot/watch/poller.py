@@ -18,6 +18,7 @@ from bot.domain.reasons import ChannelRefusal, OutcomeReason
 from bot.domain.slack import Destination
 from bot.domain.tracking import ListedObject, TrackedObject
 from bot.domain.watch_status import FailedAnswer, PollStatus
+from bot.messages.text import without_markup
 from bot.notifications import fallback, planner
 from bot.notifications.dispatcher import Dispatcher, first_of
 from bot.notifications.kinds import BacklogNotification
@@ -224,9 +225,9 @@ def log_change(workspace: str, before: PollStatus | None, answer: FailedAnswer |
     elif answer and answer.reason not in {last_reason, OutcomeReason.OWN_FAULT}:
         details = answer.model_dump(mode="json", exclude_defaults=True)
         details["error"] = details.pop("message", "")  # a record of a log has one of its own
-        to_do = messages.troubles.advice(answer)
-        extra = details | {"workspace": workspace, "to_do": to_do}
-        log.warning("SecMaster can't be polled", extra=extra)
+        if not answer.cause:  # which says what to do
+            details["to_do"] = without_markup(messages.troubles.advice(answer))
+        log.warning("SecMaster can't be polled", extra=details | {"workspace": workspace})
 
 
 async def record(services: Services, delta: ListDelta, *, is_first: bool) -> None:

@@ -9,6 +9,8 @@ from bot.domain.reasons import OutcomeReason
 from bot.domain.troubles import DueTask, DueTasks, Trouble, TroubleKind
 from bot.domain.watch_status import FailedAnswer
 from bot.messages import troubles
+from bot.secmaster import Forbidden, SecMasterError, Unavailable
+from bot.secmaster.replies import SECMASTER, Reply
 from tests.support.slack_limits import assert_slack_takes
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -48,7 +50,48 @@ def test_what_is_auto_approved_meanwhile_is_counted_where_it_may_not_be_named() 
 
 @pytest.mark.parametrize("reason", OutcomeReason)
 def test_whatever_secmaster_said_is_a_sentence_with_what_to_do(reason: OutcomeReason) -> None:
-    answer = FailedAnswer(reason=reason, request_id="r1")
+    answer = FailedAnswer(reason=reason, status=503, request_id="r1")
     assert troubles.secmaster_sentence(answer).startswith(("SecMaster", "Huawei Cloud's gateway"))
     assert troubles.advice(answer)
-    assert "request `r1`" in troubles.quoted_answer(answer)
+    is_lost = reason in {OutcomeReason.UNREACHABLE, OutcomeReason.LOST_ANSWER}
+    expected = "" if is_lost else "It answered HTTP 503 (request `r1`)."
+    assert troubles.quoted_answer(answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "absent"),
+    [
+        (Forbidden("not yours", status=403), ("denies the bot a right", "It said: not yours"), "-"),
+        (Forbidden("who?", status=401), ("does not accept", "clock"), "access key"),
+        (Unavailable("slow down", status=429), ("limits the bot's requests", "every"), "support"),
+        (
+            Forbidden("IAM: password expired", status=401, unsent=True),
+            ("can't get its credentials", "IAM: password expired (HTTP 401)."),
+            "It said",
+        ),
+    ],
+)
+def test_what_is_refused_is_named_by_its_status_and_by_who_refused_it(
+    error: SecMasterError, expected: tuple[str, ...], absent: str
+) -> None:
+    answer = FailedAnswer.of(error)
+    trouble = Trouble(kind=TroubleKind.SECMASTER, since=NOW, where="main", answer=answer)
+    text = troubles.began(trouble, DueTasks(), recurs=False).text
+    for part in expected:
+        assert part in text
+    assert absent == "-" or absent not in text
+
+
+def test_the_networks_cause_stands_in_the_place_of_the_advice_about_networks() -> None:
+    error = SECMASTER.unreachable("the proxy http://10.0.0.1 can't be reached: correct X_PROXY")
+    answer = FailedAnswer.of(error)
+    trouble = Trouble(kind=TroubleKind.SECMASTER, since=NOW, where="main", answer=answer)
+    text = troubles.began(trouble, DueTasks(), recurs=False).text
+    assert "*Cause, and what to do*: the proxy http://10.0.0.1 can't be reached: correct" in text
+    assert troubles.advice(answer) not in text
+    assert text.count("SecMaster can't be reached") == 1
+
+
+def test_an_answer_without_a_message_is_told_by_its_status() -> None:
+    error = Reply(SECMASTER, 503, "", {}).error(Unavailable, "")
+    assert troubles.quoted_answer(FailedAnswer.of(error)) == "It answered HTTP 503."
