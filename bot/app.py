@@ -19,6 +19,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.domain.workspaces import Workspaces
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.messages.secmaster_access import access_problem, ends_soon
+from bot.messages.slack_delivery import token_advice
 from bot.metrics import Metrics
 from bot.network import ca_ends_at
 from bot.notifications import digests
@@ -45,7 +46,7 @@ from bot.settings import Settings
 from bot.settings import load as load_settings
 from bot.slack.cards import Cards
 from bot.slack.channels import Channels
-from bot.slack.client import SlackClient, advice, code_of
+from bot.slack.client import SlackClient, code_of
 from bot.slack.connect import TimelyBolt, address_client, open_bolt, open_slack
 from bot.slack.directory import Directory
 from bot.slack.error_codes import SlackErrorKind, kind_of
@@ -426,7 +427,8 @@ async def identify(client: SlackClient) -> AsyncSlackResponse:
         if kind_of(code) is not SlackErrorKind.TOKEN_REFUSED:
             raise
         raise StartError(
-            f"Slack refuses the bot's token ({code}), so the bot was not started: {advice(code)}."
+            f"Slack refuses the bot's token ({code}), so the bot was not started: "
+            f"{token_advice(code)}."
         ) from error
 
 

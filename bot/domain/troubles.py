@@ -24,8 +24,8 @@ class Trouble(Value):
     """A trouble, and since when it lasts.
 
     ``where`` is the workspace, the replica, or the name of what ends. ``answer`` is what SecMaster
-    said last, ``code`` the word of Slack or of the database. ``ends_at`` is when a credential or a
-    certificate ends.
+    said last, ``code`` Slack's word, or why the database can't be used. ``ends_at`` is when a
+    credential or a certificate ends.
     """
 
     kind: TroubleKind

@@ -16,6 +16,7 @@ from bot.messages.errors import (
     TOO_MANY,
     UNAUTHENTICATED,
 )
+from bot.messages.slack_delivery import token_advice
 from bot.messages.text import code, date_token, format_duration, inline
 
 # What SecMaster's trouble is called, whoever met it; then what to do about it.
@@ -138,12 +139,11 @@ def details(trouble: Trouble) -> str:
         case TroubleKind.SLACK_TOKEN:
             return (
                 f"It says {code(trouble.code)}. Nothing can be posted, nor asked of Slack. *What "
-                "to do*: reinstall the app, set `SLACK_BOT_TOKEN` to its new token, and restart "
-                "the bot."
+                f"to do*: {token_advice(trouble.code)}."
             )
         case TroubleKind.DATABASE:
             return (
-                f"It is full, read-only or gone ({code(trouble.code)}). No click on this replica "
+                f"It can't be written to: {inline(trouble.code, 200)}. No click on this replica "
                 "can be recorded, so nothing is done; decide in SecMaster. *What to do*: look at "
                 "the database, its disk and its log; the bot goes on by itself."
             )

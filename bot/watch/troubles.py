@@ -16,11 +16,13 @@ from bot.domain.watch_status import FailedAnswer, PollStatus
 from bot.notifications.reminder import auto_approves_by
 from bot.secmaster import SecMasterError, Task
 from bot.services import Services
+from bot.store import why_unusable
 
 ENDS_WITHIN = timedelta(days=7)
 OF_POLLING = (TroubleKind.SECMASTER, TroubleKind.WATCH_BEHIND)
 ASKED_WITHIN = 2.0  # seconds for SecMaster to answer somebody who asks how the bot is
 PROBE_TIMEOUT = 2.0  # seconds for the database to take a write, or to answer
+NO_ANSWER = "no answer in time"
 NAMED = 5  # tasks that are approved by themselves soon
 
 
@@ -132,16 +134,16 @@ def _late_since(services: Services, status: PollStatus, interval: float) -> date
 
 
 async def check_database(services: Services) -> str:
-    """Try to write to the database; return "" or what kind of error it meets, and note that."""
+    """Try to write to the database; return "" or why that is not possible, and note that."""
     problem = ""
     try:
         async with asyncio.timeout(PROBE_TIMEOUT):
             now = services.clock.monotonic()
             await asyncio.to_thread(services.store.write_probe.check, now)
     except TimeoutError:
-        problem = "no answer"
+        problem = NO_ANSWER
     except sa.exc.SQLAlchemyError as error:
-        problem = type(error).__name__
+        problem = why_unusable(error)
     services.database_outage.note(problem, services.clock.now())
     return problem
 

@@ -11,8 +11,9 @@ from bot.domain.troubles import Trouble
 from bot.domain.watch_status import WatchStatus
 from bot.messages.troubles import headline
 from bot.services import Services
+from bot.store import why_unusable
 from bot.watch.status import queue_ages, watch_status
-from bot.watch.troubles import check_database, current_troubles
+from bot.watch.troubles import NO_ANSWER, check_database, current_troubles
 from bot.web.metrics import database_exposition, process_exposition
 from bot.web.server import is_ready
 from bot.web.signature import RequestVerifier
@@ -42,9 +43,9 @@ class Readiness:
                 if parts["database"] == "ok" and (polls := _polls(await self._status())):
                     parts["watch"] = polls
         except TimeoutError:
-            parts["database"] = "no answer"
+            parts["database"] = NO_ANSWER
         except sa.exc.SQLAlchemyError as error:  # it took a write a moment ago, and is gone
-            parts["database"] = type(error).__name__
+            parts["database"] = why_unusable(error)
         if isinstance(self.way_in, SocketMode):
             parts["slack"] = self.way_in.state
         else:

@@ -95,3 +95,12 @@ def test_the_networks_cause_stands_in_the_place_of_the_advice_about_networks() -
 def test_an_answer_without_a_message_is_told_by_its_status() -> None:
     error = Reply(SECMASTER, 503, "", {}).error(Unavailable, "")
     assert troubles.quoted_answer(FailedAnswer.of(error)) == "It answered HTTP 503."
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [("accesslimited", "allow this machine's address"), ("token_revoked", "reload or restart")],
+)
+def test_what_to_do_about_a_token_goes_by_slacks_code(code: str, expected: str) -> None:
+    trouble = Trouble(kind=TroubleKind.SLACK_TOKEN, since=NOW, code=code)
+    assert expected in troubles.began(trouble, DueTasks(), recurs=False).text
