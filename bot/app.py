@@ -16,6 +16,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.domain.troubles import Expiring
 from bot.domain.workspaces import Workspaces
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.messages.secmaster_access import access_problem, ends_soon
@@ -146,7 +147,8 @@ class App:
         missing = missing_scopes(config, identity.headers.get("x-oauth-scopes", ""))
         if any(not scope.optional for scope in missing):
             log.warning("scopes are missing, see doctor", extra={"lost": losses(missing)})
-        self.services = await self._open_services(client, identity, metrics, stack)
+        interval = config.watch.every
+        self.services = await self._open_services(client, identity, metrics, interval, stack)
         _run(stack, self.services.directory.warm_up())
         operations = Operations(self.services)
         batches = Batches(self.services, operations)
@@ -167,7 +169,7 @@ class App:
             self.services.workspaces.client(WORKSPACE),
             lambda settings: authentication(settings, self._stack, self.clock.now),
         )
-        self._run_loops(client, context, config.watch.every, stack)
+        self._run_loops(client, context, stack)
 
     def _listen(self, stack: AsyncExitStack) -> tuple[socket.socket, socket.socket | None]:
         """Take the bot's port, and that for its health where it is another; raises StartError."""
@@ -195,10 +197,8 @@ class App:
         for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
             log.warning("the audit may have been tampered with", extra={"problem": sentence})
 
-    def _run_loops(
-        self, client: SlackClient, context: AppContext, interval: float, stack: AsyncExitStack
-    ) -> None:
-        """Run what goes on until the end, SecMaster being polled every ``interval`` seconds."""
+    def _run_loops(self, client: SlackClient, context: AppContext, stack: AsyncExitStack) -> None:
+        """Run what goes on until the end."""
         self.poller = Poller(self.services, self.settings.retention_days)
         self.home_refresher = HomeRefresher(context)
         self.poller.subscribe(partial(digests.enqueue_due, self.services))
@@ -206,7 +206,7 @@ class App:
         on_accepted = self.services.outbox_written.set
         _run(stack, client.watch_token(self.clock, on_accepted))
         _run(stack, PolicyFollower(self.services).run())
-        _run(stack, self.poller.run(interval))
+        _run(stack, self.poller.run(self.services.poll_interval))
         _run(stack, TroubleReporter(self.services, self.poller).run())
 
     async def _choose_policy(self) -> Config:
@@ -223,7 +223,12 @@ class App:
         return config
 
     async def _open_services(
-        self, client: SlackClient, identity: Any, metrics: Metrics, stack: AsyncExitStack
+        self,
+        client: SlackClient,
+        identity: Any,
+        metrics: Metrics,
+        poll_interval: float,
+        stack: AsyncExitStack,
     ) -> Services:
         settings, clock, timeouts = self.settings, self.clock, self.timeouts
         secmaster = await open_secmaster(settings, stack, clock.now, metrics.ask_secmaster)
@@ -267,6 +272,7 @@ class App:
             metrics=metrics,
             holds_name=self._name.is_certain,
             started_at=clock.now(),
+            poll_interval=poll_interval,
             expiries=partial(expiries, secmaster, authorities_end(settings)),
         )
 
@@ -395,24 +401,26 @@ def migrate_workflows(engine: sa.Engine) -> None:
             client._sys_db.run_migrations()  # noqa: SLF001 - its own DBOS.migrate opens another engine
 
 
-def authorities_end(settings: Settings) -> dict[str, datetime]:
+def authorities_end(settings: Settings) -> dict[Expiring, datetime]:
     """Return when the authorities' certificates end that the settings name; reads their files."""
     files = {
-        "SECMASTER_CA_FILE": settings.secmaster_ca_file,
-        "SLACK_CA_FILE": settings.slack_ca_file,
+        Expiring.SECMASTER_CA_FILE: settings.secmaster_ca_file,
+        Expiring.SLACK_CA_FILE: settings.slack_ca_file,
     }
-    ends = {f"A certificate in {name}": ca_ends_at(file) for name, file in files.items() if file}
-    return {name: end for name, end in ends.items() if end}
+    ends = {expiring: ca_ends_at(file) for expiring, file in files.items() if file}
+    return {expiring: end for expiring, end in ends.items() if end}
 
 
-def expiries(secmaster: SecMaster, authorities: Mapping[str, datetime]) -> dict[str, datetime]:
+def expiries(
+    secmaster: SecMaster, authorities: Mapping[Expiring, datetime]
+) -> dict[Expiring, datetime]:
     """Return when each credential and certificate ends, as far as that is known."""
     ends = {
-        "The credential for SecMaster": secmaster.auth.ends_at,
-        "SecMaster's certificate": secmaster.certificate_ends_at,
+        Expiring.IAM_PASSWORD: secmaster.auth.ends_at,  # nothing else has an end that is known
+        Expiring.SECMASTER_CERTIFICATE: secmaster.certificate_ends_at,
         **authorities,
     }
-    return {name: end for name, end in ends.items() if end}
+    return {expiring: end for expiring, end in ends.items() if end}
 
 
 async def identify(client: SlackClient) -> AsyncSlackResponse:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.domain.operations import Operation
+from bot.domain.troubles import Expiring
 from bot.domain.workspaces import Workspaces
 from bot.metrics import Metrics
 from bot.policy.config import PolicyHolder
@@ -25,9 +26,10 @@ class Services:
     """Everything that is handed in, and nothing that is found in a global.
 
     ``process_id`` names this run of the process, ``replica`` the place it has among others, and
-    ``started_at`` is when this run began. ``holds_name`` says whether no other process can have
-    that place by now. ``expiries`` returns when each credential and certificate ends that is known
-    to end.
+    ``started_at`` is when this run began. ``poll_interval`` is how often this process polls
+    SecMaster while it leads, in seconds, 0 for never: the policy's at its start. ``holds_name``
+    says whether no other process can have that place by now. ``expiries`` returns when each
+    credential and certificate ends that is known to end.
     """
 
     workspaces: Workspaces
@@ -42,7 +44,8 @@ class Services:
     replica: str = "main"
     holds_name: Callable[[], bool] = lambda: True
     started_at: datetime | None = None
-    expiries: Callable[[], Mapping[str, datetime]] = dict
+    poll_interval: float = 0
+    expiries: Callable[[], Mapping[Expiring, datetime]] = dict
     metrics: Metrics = field(default_factory=Metrics)
     tracker: WorkflowTracker = field(default_factory=WorkflowTracker)
     background: BackgroundTasks = field(default_factory=BackgroundTasks)

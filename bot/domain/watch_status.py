@@ -52,12 +52,14 @@ class FailedAnswer(Value):
 class PollStatus(Value):
     """How polling a workspace goes: since when, when it last succeeded, and how it fails now.
 
+    ``attempted_at`` is when the last poll ended, however.
     ``failing_since`` is when the first poll began that failed since the last good one, ``answer``
     what was said to the last. ``replica`` is which replica polled last.
     """
 
     workspace: str
     since: datetime
+    attempted_at: datetime
     last_success_at: datetime | None = None
     failing_since: datetime | None = None
     answer: FailedAnswer | None = None

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from bot.domain.reasons import OutcomeReason
-from bot.domain.troubles import DUE_WITHIN, DueTask, DueTasks, Trouble, TroubleKind
+from bot.domain.troubles import DUE_WITHIN, DueTask, DueTasks, Expiring, Trouble, TroubleKind
 from bot.domain.watch_status import FailedAnswer
 from bot.messages.blocks import Message, link, new_message, section, text_message
 from bot.messages.errors import (
@@ -92,16 +92,6 @@ def quoted_answer(answer: FailedAnswer) -> str:
     return text if answer.unsent else f"It said: {text}"
 
 
-def answer_with_advice(answer: FailedAnswer) -> tuple[str, str]:
-    """Return what was answered, "" for nothing, and what to do: the network's cause says it itself.
-
-    For whoever runs the bot.
-    """
-    if answer.cause:
-        return "", f"*Cause, and what to do*: {inline(answer.cause, 300)}."
-    return quoted_answer(answer), f"*What to do*: {advice(answer)}."
-
-
 def headline(trouble: Trouble) -> str:
     """Say in a few words what is in trouble, without a full stop."""
     match trouble.kind:
@@ -114,46 +104,90 @@ def headline(trouble: Trouble) -> str:
         case TroubleKind.DATABASE:
             return f"The bot's database takes no writes from replica {inline(trouble.where, 60)}"
         case TroubleKind.EXPIRY:
-            return f"{inline(trouble.where, 120)} ends soon"
+            name, _, _ = _expiry_words(Expiring(trouble.where))
+            return f"{name} expires soon"
         case _:
             assert_never(trouble.kind)
 
 
 def details(trouble: Trouble) -> str:
-    """Say what was said, what does not work meanwhile, and what to do."""
+    """Say what was answered, what does not work meanwhile, and what to do."""
+    label = "What to do"
     match trouble.kind:
         case TroubleKind.SECMASTER:
-            quote, to_do = "", f"*What to do*: {ADVICE_DEFAULT}."
-            if trouble.answer:
-                quote, to_do = answer_with_advice(trouble.answer)
-            return (
+            quote = quoted_answer(trouble.answer) if trouble.answer else ""
+            if trouble.answer and trouble.answer.cause:
+                label = "Cause, and what to do"
+            effect = (
                 f"{quote} New tasks are not seen until then; a click waits for ten minutes, and "
-                f"reminders go by what is known. {to_do}"
+                "reminders go by what is known."
             ).strip()
         case TroubleKind.WATCH_BEHIND:
-            return (
-                "No poll has ended in time, and none has failed. New tasks are not seen until "
-                "then; clicks work. *What to do*: look at the log of the replica that leads, and "
-                "restart it."
+            effect = (
+                "No poll ends: the replica that polls hangs, or there is none. New tasks are not "
+                "seen until then; clicks work."
             )
         case TroubleKind.SLACK_TOKEN:
-            return (
-                f"It says {code(trouble.code)}. Nothing can be posted, nor asked of Slack. *What "
-                f"to do*: {token_advice(trouble.code)}."
-            )
+            effect = f"It says {code(trouble.code)}. Nothing can be posted, nor asked of Slack."
         case TroubleKind.DATABASE:
-            return (
+            effect = (
                 f"It can't be written to: {inline(trouble.code, 200)}. No click on this replica "
-                "can be recorded, so nothing is done; decide in SecMaster. *What to do*: look at "
-                "the database, its disk and its log; the bot goes on by itself."
+                "can be recorded, so nothing is done; decide in SecMaster."
             )
         case TroubleKind.EXPIRY:
-            return (
-                f"It ends {date_token(trouble.ends_at)}; after that the bot can't do its work. "
-                "*What to do*: renew it before."
-            )
+            _, effect, _ = _expiry_words(Expiring(trouble.where))
+            effect = f"It expires {date_token(trouble.ends_at)}. {effect}"
         case _:
             assert_never(trouble.kind)
+    return f"{effect} *{label}*: {to_do(trouble)}."
+
+
+def to_do(trouble: Trouble) -> str:
+    """Return what whoever runs the bot can do, as the end of a sentence.
+
+    What the network says of SecMaster's trouble is its cause, and what to do about that.
+    """
+    match trouble.kind:
+        case TroubleKind.SECMASTER:
+            if trouble.answer is None:
+                return ADVICE_DEFAULT
+            return inline(trouble.answer.cause, 300) or advice(trouble.answer)
+        case TroubleKind.WATCH_BEHIND:
+            return "look at the log of the replica that polled last, and restart it"
+        case TroubleKind.SLACK_TOKEN:
+            return token_advice(trouble.code)
+        case TroubleKind.DATABASE:
+            return "look at the database, its disk and its log; the bot goes on by itself"
+        case TroubleKind.EXPIRY:
+            _, _, expiry_advice = _expiry_words(Expiring(trouble.where))
+            return expiry_advice
+        case _:
+            assert_never(trouble.kind)
+
+
+def _expiry_words(expiring: Expiring) -> tuple[str, str, str]:
+    """Return what expires, what does not work after that, and what to do."""
+    match expiring:
+        case Expiring.IAM_PASSWORD:
+            return (
+                "The bot's IAM password",
+                "The bot can't sign in then.",
+                "set a new one in IAM and in `IAM_PASSWORD`, and reload the bot",
+            )
+        case Expiring.SECMASTER_CA_FILE | Expiring.SLACK_CA_FILE:
+            return (
+                f"A certificate in {expiring.upper()}",
+                "Connections that need it fail then.",
+                "replace it in the file, and restart the bot",
+            )
+        case Expiring.SECMASTER_CERTIFICATE:
+            return (
+                "SecMaster's own certificate",
+                "The bot can't connect to SecMaster then.",
+                "ask whoever runs SecMaster to renew it",
+            )
+        case _:
+            assert_never(expiring)
 
 
 def status_lines(troubles: Sequence[Trouble]) -> list[str]:
@@ -221,7 +255,8 @@ def over(trouble: Trouble, until: datetime) -> Message:
                 f"again.* It did not {period}. What was recorded before goes on."
             )
         case TroubleKind.EXPIRY:
-            text = f"✅ *{inline(trouble.where, 120)} no longer ends soon.*"
+            name, _, _ = _expiry_words(Expiring(trouble.where))
+            text = f"✅ *{name} was renewed.*"
         case _:
             assert_never(trouble.kind)
     return text_message(text)

@@ -24,7 +24,8 @@ from bot.policy.routes import TAKEN, DigestSchedule, Route, RouteMatch
 
 NO_TASKS = DueTasks()
 NOT_WATCHING = (
-    "Nothing watches SecMaster here: `[watch] every` is 0. So nobody is told when it can't be read."
+    "Nothing watches SecMaster here: `[watch] every` is 0, or was when the bot started. So nobody "
+    "is told when it can't be read."
 )
 
 

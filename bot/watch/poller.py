@@ -201,10 +201,12 @@ class Poller:
         before = statuses.get(alias)
         last_success_at = before.last_success_at if before else None
         failing_since = before.failing_since if before else None
+        now = self._services.clock.now()
         status = PollStatus(
             workspace=alias,
             since=since,
-            last_success_at=last_success_at if answer else self._services.clock.now(),
+            attempted_at=now,
+            last_success_at=last_success_at if answer else now,
             failing_since=failing_since or since if answer else None,
             answer=answer,
             replica=self._services.replica,

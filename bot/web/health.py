@@ -68,7 +68,7 @@ class Readiness:
         return text + database_exposition(status, ages)
 
     async def _status(self) -> WatchStatus:
-        return await watch_status(self.services, self.services.policy.current.watch.every)
+        return await watch_status(self.services, self.services.poll_interval)
 
 
 def _polls(status: WatchStatus) -> dict[str, Any]:

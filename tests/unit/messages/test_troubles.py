@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.objects import Ref
 from bot.domain.reasons import OutcomeReason
-from bot.domain.troubles import DueTask, DueTasks, Trouble, TroubleKind
+from bot.domain.troubles import DueTask, DueTasks, Expiring, Trouble, TroubleKind
 from bot.domain.watch_status import FailedAnswer
 from bot.messages import troubles
 from bot.secmaster import Forbidden, SecMasterError, Unavailable
@@ -32,7 +32,8 @@ TASKS = DueTasks(
 def test_each_kind_is_told_with_what_to_do_and_slack_takes_it(
     kind: TroubleKind, recurs: bool
 ) -> None:
-    trouble = Trouble(kind=kind, since=NOW, where=LONG, answer=ANSWER, code=LONG, ends_at=NOW)
+    where = Expiring.SLACK_CA_FILE if kind is TroubleKind.EXPIRY else LONG
+    trouble = Trouble(kind=kind, since=NOW, where=where, answer=ANSWER, code=LONG, ends_at=NOW)
     message = troubles.began(trouble, TASKS, recurs=recurs)
     assert_slack_takes(message)
     assert_slack_takes(troubles.over(trouble, NOW + timedelta(minutes=5)))
@@ -104,3 +105,22 @@ def test_an_answer_without_a_message_is_told_by_its_status() -> None:
 def test_what_to_do_about_a_token_goes_by_slacks_code(code: str, expected: str) -> None:
     trouble = Trouble(kind=TroubleKind.SLACK_TOKEN, since=NOW, code=code)
     assert expected in troubles.began(trouble, DueTasks(), recurs=False).text
+
+
+@pytest.mark.parametrize(
+    ("expiring", "name", "advice"),
+    [
+        (Expiring.IAM_PASSWORD, "The bot's IAM password", "`IAM_PASSWORD`, and reload"),
+        (Expiring.SECMASTER_CA_FILE, "A certificate in SECMASTER_CA_FILE", "restart the bot"),
+        (Expiring.SLACK_CA_FILE, "A certificate in SLACK_CA_FILE", "that need it fail"),
+        (Expiring.SECMASTER_CERTIFICATE, "SecMaster's own certificate", "ask whoever runs"),
+    ],
+)
+def test_what_expires_is_named_with_what_to_do_about_it(
+    expiring: Expiring, name: str, advice: str
+) -> None:
+    trouble = Trouble(kind=TroubleKind.EXPIRY, since=NOW, where=expiring, ends_at=NOW)
+    text = troubles.began(trouble, DueTasks(), recurs=False).text
+    assert text.startswith(f"🚨 *{name} expires soon*")
+    assert advice in text
+    assert f"{name} was renewed" in troubles.over(trouble, NOW).text
