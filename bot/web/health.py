@@ -14,11 +14,10 @@ from bot.services import Services
 from bot.store import why_unusable
 from bot.watch.status import queue_ages, watch_status
 from bot.watch.troubles import NO_ANSWER, check_database, current_troubles
-from bot.web.metrics import database_exposition, process_exposition
+from bot.web.metrics import database_exposition, process_exposition, trouble_exposition
 from bot.web.server import is_ready
 from bot.web.signature import RequestVerifier
 from bot.web.socket_mode import SocketMode
-from bot.web.trouble_gauge import trouble_exposition
 
 TIMEOUT = 2.0  # seconds for the database to answer
 
