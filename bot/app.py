@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Self
@@ -147,12 +148,16 @@ class App:
         missing = missing_scopes(config, identity.headers.get("x-oauth-scopes", ""))
         if any(not scope.optional for scope in missing):
             log.warning("scopes are missing, see doctor", extra={"lost": losses(missing)})
-        interval = config.watch.every
-        self.services = await self._open_services(client, identity, metrics, interval, stack)
+        self.services = await self._open_services(client, identity, metrics, stack)
         _run(stack, self.services.directory.warm_up())
+        await asyncio.to_thread(migrate_workflows, self.engine)
+        # Slack and the tables may have taken long, and somebody have lost a right meanwhile.
+        follower = PolicyFollower(self.services)
+        await follower.follow()
+        interval = self.policy.current.watch.every
+        self.services = replace(self.services, poll_interval=interval)
         operations = Operations(self.services)
         batches = Batches(self.services, operations)
-        await asyncio.to_thread(migrate_workflows, self.engine)
         self._launch_workflows(stack)
         stack.push_async_callback(self.services.background.drain)
         context = AppContext(self.services, workspace=WORKSPACE)
@@ -167,8 +172,9 @@ class App:
             verifier,
             socket_mode,
             self.services.workspaces.client(WORKSPACE),
-            lambda settings: authentication(settings, self._stack, self.clock.now),
+            partial(authentication, network=settings.secmaster_network, now=self.clock.now),
         )
+        _run(stack, follower.run())
         self._run_loops(client, context, stack)
 
     def _listen(self, stack: AsyncExitStack) -> tuple[socket.socket, socket.socket | None]:
@@ -205,7 +211,6 @@ class App:
         self.poller.subscribe(self.home_refresher)
         on_accepted = self.services.outbox_written.set
         _run(stack, client.watch_token(self.clock, on_accepted))
-        _run(stack, PolicyFollower(self.services).run())
         _run(stack, self.poller.run(self.services.poll_interval))
         _run(stack, TroubleReporter(self.services, self.poller).run())
 
@@ -223,12 +228,7 @@ class App:
         return config
 
     async def _open_services(
-        self,
-        client: SlackClient,
-        identity: Any,
-        metrics: Metrics,
-        poll_interval: float,
-        stack: AsyncExitStack,
+        self, client: SlackClient, identity: Any, metrics: Metrics, stack: AsyncExitStack
     ) -> Services:
         settings, clock, timeouts = self.settings, self.clock, self.timeouts
         secmaster = await open_secmaster(settings, stack, clock.now, metrics.ask_secmaster)
@@ -270,9 +270,8 @@ class App:
             process_id=secrets.token_hex(8),
             replica=settings.bot_replica,
             metrics=metrics,
-            holds_name=self._name.is_certain,
+            name_hold=self._name.hold,
             started_at=clock.now(),
-            poll_interval=poll_interval,
             expiries=partial(expiries, secmaster, authorities_end(settings)),
         )
 

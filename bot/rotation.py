@@ -15,7 +15,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.messages.secmaster_access import access_problem
 from bot.messages.slack_delivery import token_advice
-from bot.secmaster import Auth, Forbidden, SecMaster, SecMasterError
+from bot.secmaster import AnswerLost, Auth, SecMaster, SecMasterError, Unavailable, Unreachable
 from bot.secmaster.connect import read_first
 from bot.settings import SIGN_IN_FIELDS, Settings, SettingsError, label
 from bot.slack.client import SlackClient, code_of
@@ -48,7 +48,7 @@ class Rotation:
     verifier: RequestVerifier
     socket_mode: SocketMode | None
     secmaster: SecMaster
-    sign_in: Callable[[Settings], Awaitable[Auth]]
+    sign_in: Callable[[Settings], Auth]
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
@@ -74,7 +74,9 @@ class Rotation:
             changed -= group
             if not group:
                 continue
-            if problem := await take_over(settings):
+            # What is not of the group stays as it is in use: some of it needs a restart.
+            update = {name: getattr(settings, name) for name in group}
+            if problem := await take_over(self.settings.model_copy(update=update)):
                 details = {"settings": _labels(group), "problem": problem}
                 log.error("a new secret is not used, the one before is", extra=details)
             else:
@@ -125,16 +127,17 @@ class Rotation:
 
     async def _take_credential(self, settings: Settings) -> str:
         try:
-            auth = await self.sign_in(settings)
+            auth = self.sign_in(settings)
             await read_first(self.secmaster.with_auth(auth))
         except ValueError as error:  # no header could carry it
             return str(error)
-        except Forbidden as error:
-            return access_problem(error, settings)
-        except SecMasterError as error:
-            # Whoever changes a secret says that it is right, and the one before may end soon.
+        except (Unreachable, AnswerLost, Unavailable) as error:
+            # Nothing was said of it. Whoever changes a secret says that it is right, and the one
+            # before may end soon.
             problem = {"problem": access_problem(error, settings)}
             log.warning("SecMaster's new credential is used untried", extra=problem)
+        except SecMasterError as error:
+            return access_problem(error, settings)
         self.secmaster.auth = auth
         return ""
 

@@ -20,16 +20,19 @@ from bot.slack.directory import Directory
 from bot.slack.gateway import SlackGateway
 from bot.store import Store
 
+ALWAYS_HELD = object()
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything that is handed in, and nothing that is found in a global.
 
     ``process_id`` names this run of the process, ``replica`` the place it has among others, and
-    ``started_at`` is when this run began. ``poll_interval`` is how often this process polls
-    SecMaster while it leads, in seconds, 0 for never: the policy's at its start. ``holds_name``
-    says whether no other process can have that place by now. ``expiries`` returns when each
-    credential and certificate ends that is known to end.
+    ``started_at`` is when this run began. ``name_hold`` returns what keeps that place from other
+    processes, None where another may have it by now, and something else once it was lost and taken
+    again. ``poll_interval`` is how often this process polls SecMaster while it leads, in seconds, 0
+    for never: the policy's at its start. ``expiries`` returns when each credential and certificate
+    ends that is known to end.
     """
 
     workspaces: Workspaces
@@ -42,7 +45,7 @@ class Services:
     timeouts: Timeouts
     process_id: str
     replica: str = "main"
-    holds_name: Callable[[], bool] = lambda: True
+    name_hold: Callable[[], object | None] = lambda: ALWAYS_HELD
     started_at: datetime | None = None
     poll_interval: float = 0
     expiries: Callable[[], Mapping[Expiring, datetime]] = dict
@@ -55,6 +58,10 @@ class Services:
     database_outage: Outage = field(default_factory=Outage)
     # A file is in memory on its way: few at a time, and decisions keep their connections.
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+
+    def holds_name(self) -> bool:
+        """Return whether this process has its replica's name, as far as it knows."""
+        return self.name_hold() is not None
 
     def is_resumed(self, operation: Operation) -> bool:
         """Return whether this operation was begun before, in another process or in this one."""

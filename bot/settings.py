@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import StrEnum, auto
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import SplitResult, urlsplit
@@ -40,10 +40,10 @@ ONE_WORD = ("slack_bot_token", "slack_app_token", "slack_signing_secret", "ak", 
 class LogLevel(StrEnum):
     """From which level on lines are logged."""
 
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
+    DEBUG = auto()
+    INFO = auto()
+    WARNING = auto()
+    ERROR = auto()
 
 
 # In the place of a secret that can't be read from its file, so that it is not called missing too.

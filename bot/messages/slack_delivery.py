@@ -41,6 +41,10 @@ TOO_MANY_CONNECTIONS = (
 APP_LEVEL_ADVICE = (
     "make an app-level token with connections:write (Basic Information → App-Level Tokens)"
 )
+OTHER_APP = (
+    "SLACK_APP_TOKEN is of another app: that takes a restart, that app's SLACK_BOT_TOKEN and its "
+    "own database"
+)
 
 # What to do about a bot token that is refused, by Slack's code.
 REFUSAL_ADVICE = {
@@ -57,6 +61,7 @@ REFUSAL_ADVICE_DEFAULT = (
 NOTHING_IS_HEARD = "no connection to Slack: no click arrives, and watching and posting go on"
 CONNECTION_MISSING = "a connection to Slack is missing, and clicks arrive over the other"
 CONNECTED_AGAIN = "connected to Slack again"
+NOT_OF_THIS_APP = "what Slack sent is of another app than SLACK_APP_TOKEN, and was ignored"
 
 
 def token_advice(code: str) -> str:

@@ -22,7 +22,7 @@ from bot.domain.slack import SlackLocation
 from bot.messages import batch_results
 from bot.messages.batch_results import BatchItemResult
 from bot.operations.replies import DONE_BEFORE
-from bot.operations.steps import posted_since, record_step, run_step
+from bot.operations.steps import posted_since, record_step, run_step, under_name
 from bot.operations.unfinished import BrokenOff
 from bot.operations.workflow import RETRIES_EXHAUSTED, Operations
 from bot.services import Services
@@ -49,7 +49,8 @@ class Batches:
             resumed = services.is_resumed(batch.operation)
             with structlog.contextvars.bound_contextvars(operation=batch.id):
                 async with services.tracker.run(batch.id, resumed=resumed):
-                    return await BatchRunner(services, operations, batch).run()
+                    with under_name(services):
+                        return await BatchRunner(services, operations, batch).run()
 
         self._decide_batch = decide_batch
 

@@ -57,14 +57,14 @@ def choose_policy(policies: Policies, holder: PolicyHolder, replica: str, now: d
     config, newest = holder.current, policies.newest()
     source = _source(config, now, OPERATOR, replica)
     if newest is None:
-        if config.text:
+        if config.text is not None:
             number = policies.put_in_force(source, None)
             holder.put_in_force(config, number or 0)
         return
     if config.text == newest.source.text or config.fingerprint == newest.source.fingerprint:
         holder.put_in_force(config, newest.number)
         return
-    if config.text and not policies.was_in_force(config.fingerprint, config.text):
+    if config.text is not None and not policies.was_in_force(config.fingerprint, config.text):
         before = {"terms": {"policy": config.fingerprint}, "before": newest.source.fingerprint}
         number = policies.put_in_force(source, operator_record(now) | before)
         holder.put_in_force(config, number or 0)
@@ -76,7 +76,7 @@ def choose_policy(policies: Policies, holder: PolicyHolder, replica: str, now: d
     old = "the policy file was replaced since it was in force, so the last policy in force counts"
     missing = "the policy file is not there, so the last policy in force counts"
     log.warning(
-        old if config.text else missing,
+        missing if config.text is None else old,
         extra={
             "file": config.fingerprint,
             "in_force": newest.source.fingerprint,
@@ -103,10 +103,9 @@ class PolicyFollower:
         self._is_cut_off = False
 
     async def run(self) -> None:
-        """Look at regular times; never ends."""
+        """Look now and at regular times; never ends."""
         services = self._services
         while True:
-            await services.clock.sleep(services.timeouts.follow_policy)
             try:
                 await self.follow()
             except Exception as error:  # noqa: BLE001 - the database will be back
@@ -116,15 +115,16 @@ class PolicyFollower:
                 self._is_cut_off = True
             else:
                 self._is_cut_off = False
+            await services.clock.sleep(services.timeouts.follow_policy)
 
     async def follow(self) -> None:
         """Put the last policy in force, unless it is; one that can't be used leaves the other."""
         services, policies = self._services, self._services.store.policies
         number = await asyncio.to_thread(policies.newest_number)
-        if number in {services.policy.number, self._unusable, 0}:
+        if number <= services.policy.number or number == self._unusable:
             return
         newest = await asyncio.to_thread(policies.newest)
-        if newest is None or newest.number == services.policy.number:
+        if newest is None:
             return
         try:
             config = parse(newest.source.text, "the policy in force")
@@ -146,7 +146,12 @@ class PolicyFollower:
 
 
 def _put_in_force(holder: PolicyHolder, config: Config, recorded: RecordedPolicy) -> None:
-    """Put a policy in force in this process, and say so in the log."""
+    """Put a policy in force in this process, and say so in the log; an older one is ignored.
+
+    Between reading a policy and this, a later one may have been put in force here.
+    """
+    if recorded.number <= holder.number:
+        return
     before = holder.current
     holder.put_in_force(config, recorded.number)
     extra = {"before": before.fingerprint, "now": config.fingerprint, **_by(recorded)}
@@ -158,7 +163,7 @@ def _put_in_force(holder: PolicyHolder, config: Config, recorded: RecordedPolicy
 
 
 def _source(config: Config, at: datetime, actor_id: str, replica: str) -> PolicySource:
-    return PolicySource(config.text, config.fingerprint, at, actor_id, replica)
+    return PolicySource(config.text or "", config.fingerprint, at, actor_id, replica)
 
 
 def _by(recorded: RecordedPolicy) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
@@ -57,9 +58,37 @@ RETRY_OPTIONS: StepOptions = {
 }
 
 
+# What the replica's name was held by when the current workflow began to run; None outside of one.
+_name_hold: ContextVar[object | None] = ContextVar("name_hold", default=None)
 # Whether the current step runs for another time within one attempt of DBOS's, which knows nothing
 # of that.
 _runs_again: ContextVar[bool] = ContextVar("runs_again", default=False)
+
+
+@contextmanager
+def under_name(services: Services) -> Iterator[None]:
+    """Run a workflow in this block under the replica's name as it is held now.
+
+    Raises BrokenOff where another process may have the name.
+    """
+    check_name(services)
+    outer = _name_hold.set(services.name_hold())
+    try:
+        yield
+    finally:
+        _name_hold.reset(outer)
+
+
+def check_name(services: Services) -> None:
+    """Raise BrokenOff where another process may have this one's name, and its workflows.
+
+    Also where that was so since the workflow began to run here: it may have been carried out
+    elsewhere by then, so it has to begin again as one that was resumed.
+    """
+    hold, first_hold = services.name_hold(), _name_hold.get()
+    if hold is None or (first_hold is not None and hold is not first_hold):
+        log.warning("a workflow is broken off", extra={"error": "the replica's name is not ours"})
+        raise BrokenOff
 
 
 async def _while_token_lasts(services: Services, run: Callable[[], Awaitable[R]]) -> R:
@@ -68,12 +97,10 @@ async def _while_token_lasts(services: Services, run: Callable[[], Awaitable[R]]
     Somebody has to mend that: the attempts that a step has would be spent by then.
     Raises BrokenOff where another process may have this one's name, and its workflows.
     """
-    if not services.holds_name():
-        log.warning("a workflow is broken off", extra={"error": "the replica's name is not ours"})
-        raise BrokenOff
     first_run = _runs_again.set(False)
     try:
         while True:
+            check_name(services)
             try:
                 return await run()
             except SlackFailed as error:

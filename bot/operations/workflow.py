@@ -21,7 +21,13 @@ from bot.operations.step_results import (
     UploadResult,
     ended,
 )
-from bot.operations.steps import ran_before, record_step, run_side_by_side, run_step
+from bot.operations.steps import (
+    ran_before,
+    record_step,
+    run_side_by_side,
+    run_step,
+    under_name,
+)
 from bot.operations.traces import OperationTrace
 from bot.operations.transitions import WRITES, Effect, State
 from bot.services import Services
@@ -52,7 +58,8 @@ class Operations:
             resumed = begun_before or services.is_resumed(operation)
             with structlog.contextvars.bound_contextvars(operation=operation.id):
                 async with services.tracker.run(operation.id, resumed=resumed):
-                    return await OperationRunner(services).run(operation)
+                    with under_name(services):
+                        return await OperationRunner(services).run(operation)
 
         self._perform = perform
         self._tracker = services.tracker

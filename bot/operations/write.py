@@ -6,6 +6,7 @@ that a dead process may have sent is never sent again unread.
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 from bot.domain.actions import BY_NAME
 from bot.domain.attribution import attribution_comment, has_comment, signed_comment
@@ -22,6 +23,7 @@ from bot.operations.step_results import (
     in_doubt,
     not_sent,
 )
+from bot.operations.steps import check_name
 from bot.operations.transitions import State
 from bot.secmaster import CommandType, Receipt, SecMasterError, TaskAction, WriteEffect
 from bot.services import Services
@@ -33,6 +35,7 @@ async def send(
     """Send a write, unless it may have been sent already, or is no longer what was asked for.
 
     ``stale`` is what was read before time passed: somebody may have decided meanwhile.
+    Raises BrokenOff where another process may carry the operation out by the time it would be sent.
     """
     if services.tracker.may_have_run(operation.id):
         unknown = Outcome(state=OperationState.UNKNOWN, reason_code=OutcomeReason.RESTARTED)
@@ -102,23 +105,29 @@ async def verify(
 
 
 async def _put(services: Services, operation: Operation, kind: WriteKind) -> Receipt:
-    """Send one write; raises SecMasterError."""
+    """Send one write; raises SecMasterError, or BrokenOff."""
+    # Reading and waiting for a connection and a credential may have taken minutes by then.
+    before_send = partial(check_name, services)
     location = operation.location
     permalink = services.slack.permalink(location.channel, location.card) if location.card else ""
     client, object_id = services.workspaces.client(operation.ref.workspace), operation.ref.id
     action = BY_NAME[operation.action]
     if kind is WriteKind.ATTRIBUTION:
         comment = attribution_comment(operation, labels(action).noun, permalink)
-        return await client.update_task(object_id, action=TaskAction.ADD_COMMENT, comment=comment)
+        return await client.update_task(
+            object_id, action=TaskAction.ADD_COMMENT, comment=comment, before_send=before_send
+        )
     params = dict(operation.params)
     for param in action.params:
         if param.signed:
             params[param.name] = signed_comment(operation, params[param.name], permalink)
     if isinstance(action.command, CommandType):
         return await client.update_workflow_instance(
-            object_id, command_type=action.command, **params
+            object_id, command_type=action.command, **params, before_send=before_send
         )
-    return await client.update_task(object_id, action=action.command, **params)
+    return await client.update_task(
+        object_id, action=action.command, **params, before_send=before_send
+    )
 
 
 async def conclude(services: Services, state: State) -> Outcome:

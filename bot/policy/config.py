@@ -219,7 +219,7 @@ class Config(Section):
     attribution: Attribution = Attribution()
     commands: Commands = Commands()
     watch: WatchConfig = WatchConfig()
-    _text: str = PrivateAttr("")
+    _text: str | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def has_what_it_needs(self) -> Self:
@@ -249,8 +249,8 @@ class Config(Section):
         return {name: role for name, role in self.roles.items() if name in names}
 
     @property
-    def text(self) -> str:
-        """The text that this policy was read from; "" where there was no file."""
+    def text(self) -> str | None:
+        """The text that this policy was read from; None where there was no file."""
         return self._text
 
     def read_from(self, text: str) -> Self:

@@ -14,7 +14,7 @@ from http import HTTPStatus
 import httpx
 
 from bot.network import STRAIGHT
-from bot.secmaster.auth import Clock, RenewingAuth, SigningAuth, now
+from bot.secmaster.auth import Clock, OpenClient, RenewingAuth, SigningAuth, now
 from bot.secmaster.errors import Forbidden
 from bot.secmaster.replies import METADATA, broken, read
 from bot.secmaster.values import moment
@@ -53,17 +53,18 @@ class _Keys:
 class AgencyAuth(RenewingAuth):
     """Get temporary keys from an ECS's metadata, share them, and renew them before their end.
 
-    ``signer`` makes what signs with an access key, its secret and a security token. ``http`` must
-    not use a proxy, and stays the caller's to close.
+    ``signer`` makes what signs with an access key, its secret and a security token.
+    ``open_client`` opens what asks the metadata, which must not use a proxy; it is closed after
+    each answer.
     """
 
     def __init__(
-        self, endpoint: str, signer: Signer, *, http: httpx.AsyncClient, clock: Clock = now
+        self, endpoint: str, signer: Signer, *, open_client: OpenClient, clock: Clock = now
     ) -> None:
         super().__init__(self._request_keys, clock)
         self._base = base_url(endpoint)
         self._signer = signer
-        self._http = http
+        self._open_client = open_client
 
     async def _request_keys(self) -> _Keys:
         """Ask for keys as Huawei's SDK does; raises SecMasterError."""
@@ -90,8 +91,9 @@ class AgencyAuth(RenewingAuth):
 
     async def _ask(self, method: str, path: str, headers: dict[str, str]) -> httpx.Response:
         try:
-            return await self._http.request(
-                method, self._base + path, headers=headers, auth=None, follow_redirects=False
-            )
+            async with self._open_client() as http:
+                return await http.request(
+                    method, self._base + path, headers=headers, auth=None, follow_redirects=False
+                )
         except (httpx.RequestError, httpx.InvalidURL, ValueError) as error:
             raise broken(error, METADATA.at(self._base, STRAIGHT)) from error

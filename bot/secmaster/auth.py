@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 
+# Opens a client for the questions to a source of credentials.
+OpenClient = Callable[[], httpx.AsyncClient]
+
 now: Clock = partial(datetime.now, UTC)
 
 # Whatever a proxy on the way may add or rewrite is left out.
@@ -221,9 +224,10 @@ class _Token:
 class IamAuth(RenewingAuth):
     """Get a token from IAM for a user's password, share it, and renew it in time.
 
-    ``http`` is only used to ask IAM, by ``route``, and stays the caller's to close. Trouble with
-    IAM comes out as the same errors, named IAM and ``unsent``. ``ends_at`` is the password's end,
-    which IAM tells with a token.
+    ``open_client`` opens what asks IAM, by ``route``; it is closed after each answer, so that
+    nothing is left open once another credential is used. Trouble with IAM comes out as the same
+    errors, named IAM and ``unsent``. ``ends_at`` is the password's end, which IAM tells with a
+    token.
 
     https://support.huaweicloud.com/api-iam/iam_30_0001.html
     """
@@ -236,7 +240,7 @@ class IamAuth(RenewingAuth):
         domain: str,
         project_id: str,
         *,
-        http: httpx.AsyncClient,
+        open_client: OpenClient,
         route: Route = STRAIGHT,
         clock: Clock = now,
     ) -> None:
@@ -247,19 +251,20 @@ class IamAuth(RenewingAuth):
         self._peer = IAM.at(self._url, route)
         self._password = password
         self._body = json_body(_token_request(username, password, domain, project_id))
-        self._http = http
+        self._open_client = open_client
 
     async def _request_token(self) -> _Token:
         """Ask IAM for a token; raises SecMasterError."""
         try:
-            response = await self._http.request(
-                "POST",
-                self._url,
-                content=self._body,
-                headers={"Content-Type": JSON},
-                auth=None,
-                follow_redirects=False,
-            )
+            async with self._open_client() as http:
+                response = await http.request(
+                    "POST",
+                    self._url,
+                    content=self._body,
+                    headers={"Content-Type": JSON},
+                    auth=None,
+                    follow_redirects=False,
+                )
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise broken(error, self._peer) from error
         reply = read(response, self._peer, secrets=(self._password,))

@@ -7,7 +7,7 @@ https://support.huaweicloud.com/api-secmaster/
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from copy import copy
 from datetime import datetime
@@ -17,7 +17,15 @@ import httpx
 
 from bot.network import STRAIGHT, Route, ends_at
 from bot.secmaster.auth import Auth
-from bot.secmaster.connection import AT_ONCE, PATIENCE, TIMEOUT, WHOLE, TunnelWatch, open_http
+from bot.secmaster.connection import (
+    AT_ONCE,
+    PATIENCE,
+    TIMEOUT,
+    WHOLE,
+    RequestTrace,
+    open_http,
+    send_anyhow,
+)
 from bot.secmaster.errors import AnswerLost, Unreachable
 from bot.secmaster.measured import Endpoint, OnRequest, ignore, measured
 from bot.secmaster.models import (
@@ -137,7 +145,7 @@ class SecMaster:
         return TaskPage.of(*reply.rows("data", "total"))
 
     @measured(Endpoint.UPDATE_TASK)
-    async def update_task(
+    async def update_task(  # noqa: PLR0913 - the endpoint's own parameters, and ``before_send``
         self,
         task_id: str,
         *,
@@ -145,14 +153,17 @@ class SecMaster:
         comment: str = "",
         comment_id: str = "",
         attachment_id: str = "",
+        before_send: Callable[[], None] = send_anyhow,
     ) -> Receipt:
         """https://support.huaweicloud.com/api-secmaster/UpdateTask.html.
 
-        ``CONTINUE`` approves, ``TERMINATE`` rejects.
+        ``CONTINUE`` approves, ``TERMINATE`` rejects. ``before_send`` may raise as the request is
+        about to leave, and nothing is sent.
         """
         fields = {"comment": comment, "comment_id": comment_id, "attachment_id": attachment_id}
         _check(action, fields)
-        return await self._put(f"/tasks/{segment(task_id)}", {"action": action, **fields})
+        path = f"/tasks/{segment(task_id)}"
+        return await self._put(path, {"action": action, **fields}, before_send)
 
     @measured(Endpoint.SHOW_INSTANCE)
     async def show_workflow_instance(
@@ -218,16 +229,18 @@ class SecMaster:
         command_type: CommandType,
         task_id: str = "",
         input_dataobject: str = "",
+        before_send: Callable[[], None] = send_anyhow,
     ) -> Receipt:
         """https://support.huaweicloud.com/api-secmaster/UpdateWorkflowInstance.html.
 
         ``DEBUG`` needs the node's id in ``task_id``, and in ``input_dataobject`` the JSON text
         of an array of node parameters. What became of it, only reading the instance tells.
+        ``before_send`` may raise as the request is about to leave, and nothing is sent.
         """
         fields = {"task_id": task_id, "input_dataobject": input_dataobject}
         _check(command_type, fields)
         path = f"/workflows/instances/{segment(instance_id)}"
-        return await self._put(path, {"command_type": command_type, **fields})
+        return await self._put(path, {"command_type": command_type, **fields}, before_send)
 
     @measured(Endpoint.UPLOAD_ATTACHMENT)
     async def upload_attachment(self, file_name: str, content: bytes) -> Attachment:
@@ -283,25 +296,30 @@ class SecMaster:
     async def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Reply:
         return await self._request("GET", f"{path}?{query(params)}" if params else path)
 
-    async def _put(self, path: str, fields: Mapping[str, Any]) -> Receipt:
-        headers = {"Content-Type": JSON}
-        reply = await self._request("PUT", path, content=json_body(fields), headers=headers)
+    async def _put(
+        self, path: str, fields: Mapping[str, Any], before_send: Callable[[], None]
+    ) -> Receipt:
+        content, headers = json_body(fields), {"Content-Type": JSON}
+        trace = RequestTrace(before_send)
+        reply = await self._request("PUT", path, trace, content=content, headers=headers)
         data = reply.body.get("data")
         task = Task.model_validate(data) if isinstance(data, dict) else None
         return Receipt(status=reply.status, request_id=reply.request_id, task=task)
 
-    async def _request(self, method: str, path: str, **body: Any) -> Reply:
+    async def _request(
+        self, method: str, path: str, trace: RequestTrace | None = None, **body: Any
+    ) -> Reply:
         """Send one request, once: the only place of the client that touches the network."""
         url = self._base + path
-        tunnel = TunnelWatch()
-        body["extensions"] = {"trace": tunnel}
+        trace = trace or RequestTrace()
+        body["extensions"] = {"trace": trace}
         try:
             async with self._connection_slot(), asyncio.timeout(WHOLE):
                 response = await self._http.request(method, url, auth=self.auth, **body)
         except (httpx.RequestError, httpx.InvalidURL) as error:
-            raise broken(error, self._peer, may_be_sent=not tunnel.is_waiting) from error
+            raise broken(error, self._peer, may_be_sent=not trace.waits_for_tunnel) from error
         except TimeoutError as error:
-            if tunnel.is_waiting:
+            if trace.waits_for_tunnel:
                 raise broken(error, self._peer, may_be_sent=False) from error
             raise AnswerLost(f"no whole answer within {WHOLE} s") from error
         if certificate := _certificate(response):

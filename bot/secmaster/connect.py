@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
+from functools import partial
 from typing import assert_never
 
 from pydantic import SecretStr
 
+from bot.network import Network
 from bot.secmaster.agency import TIMEOUT, AgencyAuth
 from bot.secmaster.auth import Auth, IamAuth, SigningAuth, TokenAuth
 from bot.secmaster.client import SecMaster
@@ -46,17 +48,15 @@ async def open_secmaster(
         endpoint=settings.endpoint,
         project_id=settings.secmaster_project_id,
         workspace_id=settings.secmaster_workspace_id,
-        auth=await authentication(settings, stack, now),
+        auth=authentication(settings, settings.secmaster_network, now),
         route=settings.secmaster_network.route(settings.endpoint),
         on_request=on_request,
     )
     return await stack.enter_async_context(client)
 
 
-async def authentication(
-    settings: Settings, stack: AsyncExitStack, now: Callable[[], datetime]
-) -> Auth:
-    """Return the way to sign in that is set; ``stack`` closes what it asks for credentials with."""
+def authentication(settings: Settings, network: Network, now: Callable[[], datetime]) -> Auth:
+    """Return the way to sign in that is set; ``network`` is how IAM is reached."""
     project_id = settings.secmaster_project_id
 
     def signer(ak: str, sk: str, security_token: str) -> SigningAuth:
@@ -67,21 +67,23 @@ async def authentication(
             ak, sk = _text(settings.ak), _text(settings.sk)
             return signer(ak, sk, _text(settings.security_token))
         case SignIn.PASSWORD:
-            route = settings.secmaster_network.route(settings.iam)
+            route = network.route(settings.iam)
             return IamAuth(
                 settings.iam,
                 settings.iam_username,
                 _text(settings.iam_password),
                 settings.iam_domain,
                 project_id,
-                http=await stack.enter_async_context(open_http(route=route)),
+                open_client=partial(open_http, route=route),
                 route=route,
                 clock=now,
             )
         case SignIn.AGENCY:
             # Link-local, so never through a proxy: that would hand its own machine's keys out.
-            http = await stack.enter_async_context(open_http(TIMEOUT))
-            return AgencyAuth(settings.ecs_metadata_endpoint, signer, http=http, clock=now)
+            open_client = partial(open_http, TIMEOUT)
+            return AgencyAuth(
+                settings.ecs_metadata_endpoint, signer, open_client=open_client, clock=now
+            )
         case SignIn.TOKEN:
             return TokenAuth(_text(settings.secmaster_auth_token))
         case _:

@@ -1,7 +1,7 @@
 """Open connections to SecMaster and IAM, with limits and timeouts and the reason for each."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -28,6 +28,9 @@ LIMITS = httpx.Limits(
     # costs a write whose answer is lost.
     keepalive_expiry=15,
 )
+
+# httpcore's event before it writes the first byte of a request.
+SEND = "http11.send_request_headers.started"
 
 # At DEBUG, httpcore logs the headers of every response, and IAM's carry the token.
 logging.getLogger("httpcore.http11").setLevel(logging.INFO)
@@ -59,17 +62,28 @@ def open_http(timeout: httpx.Timeout = TIMEOUT, route: Route = STRAIGHT) -> http
     )
 
 
-class TunnelWatch:
-    """Whether a request still waits for a proxy's tunnel, so that nothing of it was sent.
+def send_anyhow() -> None:
+    """Let a request be sent."""
 
-    It is httpx's extension ``trace`` of that request. Without it a proxy that hangs up on CONNECT
-    looks like a server that hangs up on the request.
+
+class RequestTrace:
+    """Follows a request on its way, as httpx's extension ``trace``.
+
+    ``waits_for_tunnel``: it still waits for a proxy's tunnel, so that nothing of it was sent.
+    Without that a proxy that hangs up on CONNECT looks like a server that hangs up on the request.
+
+    ``before_send`` is called right before its first byte leaves, also where it is sent once more
+    with a new credential; what it raises comes out of the request, of which nothing is sent then.
+    By that time the request has its connection and its credential, for which it may have waited.
     https://www.encode.io/httpcore/extensions/#trace
     """
 
-    def __init__(self) -> None:
-        self.is_waiting = False
+    def __init__(self, before_send: Callable[[], None] = send_anyhow) -> None:
+        self.waits_for_tunnel = False
+        self._before_send = before_send
 
-    async def __call__(self, _event: str, info: Mapping[str, Any]) -> None:
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         if request := info.get("request"):
-            self.is_waiting = request.method == b"CONNECT"
+            self.waits_for_tunnel = request.method == b"CONNECT"
+            if event == SEND and not self.waits_for_tunnel:
+                self._before_send()

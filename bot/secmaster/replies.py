@@ -1,5 +1,6 @@
 """Turn a response, or the lack of one, into a value or one of the errors. Data in, data out."""
 
+import html
 import json
 import math
 import re
@@ -144,14 +145,15 @@ def broken(
 def read(response: httpx.Response, peer: Peer = SECMASTER, secrets: Iterable[str] = ()) -> Reply:
     """Return a response that says it succeeded, or raise the error that it says instead.
 
-    ``secrets`` are hidden in the error's text, and so are the request's credentials.
+    ``secrets`` are hidden in the error's text, and so are the credentials that the request and the
+    proxy got.
     """
     try:
         body = json.loads(response.content)
     except (ValueError, RecursionError):
         body = None
     fields = body if isinstance(body, dict) else {}
-    hidden = [*secrets, *_credentials(response.request)]
+    hidden = [*secrets, *_credentials(response.request, peer.route)]
     request_id = response.headers.get("X-Request-Id") or _scalar(fields, "request_id")
     code, message = complaint(fields)
     code, message = _redact(code, hidden), _redact(message, hidden)
@@ -217,21 +219,47 @@ def _scalar(fields: dict[str, Any], *names: str) -> str:
     return next((str(v) for v in values if isinstance(v, str | int) and v and v is not True), "")
 
 
-def _credentials(request: httpx.Request) -> list[str]:
-    """Return the request's credentials, which must not come back in an error.
+def _credentials(request: httpx.Request, route: Route) -> list[str]:
+    """Return the request's and the proxy's credentials, which must not come back in an error.
 
     The gateway quotes the request it could not verify: access key, token, signed headers.
     """
     headers = request.headers
     signed = re.findall(r"(?:Access|Signature)=([^,\s]+)", headers.get("Authorization", ""))
-    return [*signed, headers.get("X-Auth-Token", ""), headers.get("X-Security-Token", "")]
+    # Without its scheme "Basic", which tells nothing: what follows it is the name and password.
+    proxy = route.proxy.authorization.rpartition(" ")[2] if route.proxy else ""
+    return [*signed, headers.get("X-Auth-Token", ""), headers.get("X-Security-Token", ""), proxy]
 
 
 def _redact(message: str, hidden: Iterable[str]) -> str:
     """Return a message on one line, clipped, with "[hidden]" for each of these secrets."""
     for secret in filter(None, hidden):
         message = message.replace(secret, "[hidden]")
+        if len(message) >= len(secret):  # no spelling is shorter, and a token has thousands
+            message = re.sub("".join(map(_spellings, secret)), "[hidden]", message)
     return _clip(" ".join(text(message).split()))
+
+
+def _spellings(character: str) -> str:
+    """Return a pattern for a character as JSON, a form, an address or a page may have it.
+
+    Encoders differ in what they escape, so each character is looked for in each spelling. The
+    group is atomic, since a run of backslashes could be divided in very many ways; so the longer
+    spelling comes first.
+    """
+    if character.isascii() and character.isalnum():
+        return character
+    code, units = ord(character), character.encode("utf-16-be", "surrogatepass").hex()
+    encoded = [
+        "(?i:" + "".join(rf"\\u{units[i : i + 4]}" for i in range(0, len(units), 4)) + ")",
+        "(?i:" + "".join(f"%{byte:02x}" for byte in character.encode(errors="surrogatepass")) + ")",
+        f"(?i:&#0*{code};|&#x0*{code:x};)",
+    ]
+    names = {character, f"\\{character}", html.escape(character), json.dumps(character)[1:-1]}
+    if character == " ":
+        names.add("+")
+    variants = encoded + [re.escape(name) for name in sorted(names, key=len, reverse=True)]
+    return f"(?>{'|'.join(variants)})"
 
 
 def _clip(message: str) -> str:

@@ -26,6 +26,8 @@ from bot.slack.client import MAX_RETRY_AFTER, SlackClient
 from bot.slack.measured import OnCall, ThrottleWatch, ignore
 from bot.slack.session import open_session
 
+MAX_DIGITS = 10  # of a Retry-After: Python refuses to read a number of thousands
+
 
 class RateLimitRetryHandler(AsyncRateLimitErrorRetryHandler):
     """Sends a call again when Slack says, unless that is later than MAX_RETRY_AFTER.
@@ -55,7 +57,8 @@ def _is_bearable(response: HttpResponse) -> bool:
     """Whether a refusal's Retry-After, if there is one, is a number of seconds to be waited for."""
     headers = {name.lower(): values for name, values in response.headers.items()}
     seconds = (headers.get("retry-after") or ["0"])[0]
-    return seconds.isdecimal() and int(seconds) <= MAX_RETRY_AFTER
+    is_number = seconds.isdecimal() and len(seconds) <= MAX_DIGITS
+    return is_number and int(seconds) <= MAX_RETRY_AFTER
 
 
 class Routed(Protocol):

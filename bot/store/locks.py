@@ -52,7 +52,13 @@ class HeldName(Protocol):
         """Ask the database whether it is still held; blocks, for a few seconds at most."""
 
     def is_certain(self) -> bool:
-        """Return whether no other process can have it, by what was confirmed last."""
+        """Return whether no other process can have it, by what was confirmed last.
+
+        That holds while the server keeps the session for as long as `DatabaseTimeouts` asks. Where
+        it ends one sooner, as by a restart, a failover or an administrator, another process can
+        have the name at once, and this says so from the next confirmation on: usually after
+        ``confirm``, after ``confirm + confirm_within`` at the latest.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +159,15 @@ class ReplicaName:
         self._lock = ExitStack()
         self._held = self._lock.enter_context(hold_name(engine, name))
 
-    def is_certain(self) -> bool:
-        """Return whether no other process can have the name, by what was confirmed last."""
-        return self._held.is_certain()
+    def hold(self) -> HeldName | None:
+        """Return the lock that this process has the name by; None where it may have lost it.
+
+        A session that the server ended by itself is noticed late: see `HeldName.is_certain`.
+        After the name was lost and taken again it is another lock: another process may have had
+        the name between.
+        """
+        held = self._held
+        return held if held.is_certain() else None
 
     def keep(self) -> None:
         """Take the name again if it is held no more, as after a restart of the database; blocks.

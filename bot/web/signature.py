@@ -104,18 +104,27 @@ class RequestVerifier:
 
     def __init__(self, secret: str, clock: Clock = UTC_NOW) -> None:
         self.counts: Counter[Finding] = Counter()
-        self._secret = self._previous = secret.encode()
+        self._secret = secret.encode()
+        self._is_secret_proven = False  # by a request that was signed with it
+        self._previous = b""  # the last one but the present that was proven
         self._previous_until = datetime.min.replace(tzinfo=UTC)
         self._clock = clock
-        self._is_secret_proven = False
+        self._is_any_proven = False
         self._last_genuine: datetime | None = None
         self._last_refusal: Refusal | None = None
         self._examined: Counter[int] = Counter()  # by minute; only the present one is there
 
     def use_secret(self, secret: str) -> None:
-        """Verify with another secret from now on; the one before is valid for OVERLAP more."""
-        self._previous, self._previous_until = self._secret, self._clock() + OVERLAP
-        self._secret = secret.encode()
+        """Verify with another secret from now on; the one before is valid for OVERLAP more.
+
+        One that no request was proven with is not valid any more, as when it was mistyped, and the
+        one before that keeps its time.
+        """
+        replacement = secret.encode()
+        is_proven = bool(self._previous) and replacement == self._previous
+        if self._is_secret_proven:
+            self._previous, self._previous_until = self._secret, self._clock() + OVERLAP
+        self._secret, self._is_secret_proven = replacement, is_proven
 
     def verify(self, headers: Mapping[str, str], body: bytes, *, lost_at: str = "") -> Verdict:
         """Return what a request is, and count it; ``lost_at`` is its path where that is not ours.
@@ -177,7 +186,7 @@ class RequestVerifier:
         """
         doubt = (
             Verdict(Finding.FORGED, FORGED)
-            if self._is_secret_proven
+            if self._is_any_proven
             else Verdict(Finding.SECRET, NOT_THIS_APP)
         )
         if not self._may_examine(body):
@@ -192,12 +201,15 @@ class RequestVerifier:
 
     def _is_signed(self, timestamp: str, signature: str, body: bytes) -> bool:
         base = b"v0:" + timestamp.encode() + b":" + body
-        secrets = [self._secret]
-        if self._clock() < self._previous_until:
-            secrets.append(self._previous)
-        expected = ["v0=" + hmac.new(each, base, hashlib.sha256).hexdigest() for each in secrets]
-        is_signed = any(hmac.compare_digest(each, signature) for each in expected)
-        self._is_secret_proven |= is_signed
+
+        def fits(secret: bytes) -> bool:
+            expected = "v0=" + hmac.new(secret, base, hashlib.sha256).hexdigest()
+            return hmac.compare_digest(expected, signature)
+
+        is_by_present = fits(self._secret)
+        self._is_secret_proven |= is_by_present
+        is_signed = is_by_present or (self._clock() < self._previous_until and fits(self._previous))
+        self._is_any_proven |= is_signed
         return is_signed
 
     def _may_examine(self, body: bytes) -> bool:

@@ -9,6 +9,7 @@ https://docs.slack.dev/apis/events-api/using-socket-mode
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -41,6 +42,9 @@ Json = dict[str, Any]
 LINK_DISABLED = "link_disabled"  # Socket Mode was switched off in the app's settings
 TOO_MANY = "too_many_websockets"
 CLOSING = ClientWSTimeout(ws_close=1)  # Slack leaves the TCP connection open after its last word
+
+# Slack does not document it; app_id() says nothing of a token in another form.
+APP_TOKEN = re.compile(r"xapp-[0-9]+-([A-Z0-9]+)-")
 
 WRONG_TOKEN_TYPE = "not_allowed_token_type"  # noqa: S105 - a code
 
@@ -120,6 +124,12 @@ class Connection(AsyncBaseSocketModeClient):
     async def close(self) -> None:
         """Close the websocket; one that is closed stays so."""
         await self._socket.close()
+
+
+def app_id(app_token: str) -> str:
+    """Return the id of the app that an app-level token is of; "" where the token has none."""
+    match = APP_TOKEN.match(app_token)
+    return match[1] if match else ""
 
 
 async def open_connection(

@@ -7,12 +7,16 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
+from slack_bolt import BoltResponse
 from slack_bolt.adapter.socket_mode.async_internals import send_async_response
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.domain.deliveries import DeliveryKind, DeliveryOutcome
 from bot.messages import slack_delivery as words
 from bot.metrics import Metrics
 from bot.runtime.background import BackgroundTasks
@@ -22,6 +26,7 @@ from bot.web.socket_connection import (
     LINK_DISABLED,
     Connection,
     NotOpened,
+    app_id,
     new_address,
     open_connection,
 )
@@ -59,6 +64,7 @@ class SocketMode:
         # The last event that was logged, and the problems that were since all were open.
         self._event = words.CONNECTED_AGAIN
         self._logged: set[str] = set()
+        self._has_logged_other_app = False
 
     def open(self) -> None:
         """Begin to keep the connections open, and wait for none: the bot does more than listen."""
@@ -68,7 +74,11 @@ class SocketMode:
         """Open connections with another token from now on; raises NotOpened if it is refused.
 
         Those that are open stay so; whoever pauses because the one before was refused goes on.
+        That of another app is refused here: Slack would send what that app's people do.
         """
+        app_ids = {app_id(self._app_token), app_id(app_token)} - {""}
+        if len(app_ids) > 1:
+            raise NotOpened(words.OTHER_APP, is_final=True)
         try:
             await new_address(self._client, app_token, self._timeouts)
         except NotOpened as error:
@@ -149,7 +159,11 @@ class SocketMode:
 
         async def answer() -> None:
             try:
-                response = await self._bolt.answer(request.payload)
+                if self._is_of_this_app(request.payload):
+                    response = await self._bolt.answer(request.payload)
+                else:
+                    self._note_other_app()
+                    response = BoltResponse(status=200)
                 await send_async_response(connection, request, response, time.time())
             finally:
                 connection.under_way -= 1
@@ -158,6 +172,18 @@ class SocketMode:
 
         connection.under_way += 1
         self._listeners.start(answer(), _log_unacknowledged)
+
+    def _is_of_this_app(self, payload: Mapping[str, Any]) -> bool:
+        """Return whether a payload is the app's that the token is of, where both say whose."""
+        ours, other = app_id(self._app_token), payload.get("api_app_id")
+        return not ours or other is None or other == ours
+
+    def _note_other_app(self) -> None:
+        """Count what is ignored, and log the first of it."""
+        self._metrics.deliver(DeliveryKind.OTHER, DeliveryOutcome.IGNORED)
+        if not self._has_logged_other_app:
+            log.warning(words.NOT_OF_THIS_APP)
+        self._has_logged_other_app = True
 
     def _pause(self, failures: int, error: NotOpened) -> float:
         """Return how long to wait: ever longer, shortened by chance, and as Slack says."""

@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.app import App
+from bot.app import App, identify
 from bot.cli.demo_story import POLICY
+from bot.operations.policy_reload import operator_record, reload_policy
 from bot.policy import config
 from bot.sandbox.secmaster import SecMasterSandbox, seed
+from bot.slack.client import SlackClient
 from tests.support.databases import Databases
 from tests.support.environment import BotEnvironment, settings_for
 from tests.support.people import ALICE, BOB, SOC
@@ -76,6 +80,39 @@ async def test_who_is_removed_in_one_replica_is_refused_by_the_other_and_after_i
                 await asyncio.sleep(0.05)
     entries = app.services.store.audit.entries("policy")
     assert [entry["actor"]["id"] for entry in entries] == [ALICE, "operator"]
+
+
+async def test_who_is_removed_while_another_replica_starts_is_removed_there_as_it_begins_to_work(
+    environment: BotEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slack, services = environment.slack, environment.app.services
+    settings = environment.app.settings.model_copy(update={"bot_replica": "two"})
+    waiting, is_reloaded = asyncio.Event(), asyncio.Event()
+
+    async def identify_late(client: SlackClient) -> AsyncSlackResponse:
+        waiting.set()
+        await is_reloaded.wait()
+        return await identify(client)
+
+    class LaunchedError(Exception):
+        """Workflows are about to run."""
+
+    def launch(_app: App, _stack: AsyncExitStack) -> None:
+        raise LaunchedError
+
+    slack.ignore_messages()
+    monkeypatch.setattr("bot.app.identify", identify_late)
+    monkeypatch.setattr(App, "_launch_workflows", launch)
+    other = App(settings, config.load(settings.bot_config), QUICK_TIMEOUTS)
+    starting = asyncio.create_task(other.__aenter__())
+    await waiting.wait()
+    assert other.policy.current.text == RULES
+    record = operator_record(services.clock.now())
+    await reload_policy(services, config.parse(WITHOUT_BOB), record)
+    is_reloaded.set()
+    with pytest.raises(LaunchedError):
+        await starting
+    assert other.policy.current.text == WITHOUT_BOB
 
 
 async def test_on_sqlite_a_restart_does_not_bring_back_who_was_removed_and_a_reload_does(

@@ -1,7 +1,10 @@
 """The policy is read again while the bot runs; one that can't be used changes nothing."""
 
 import asyncio
+import multiprocessing
+import os
 import re
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 from bot.app import App
 from bot.cli.demo_story import POLICY
 from bot.policy import config
+from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox, seed
 from tests.support.database_faults import broken, sqlite_read_only
 from tests.support.environment import BotEnvironment, settings_for
@@ -223,3 +227,22 @@ async def retried(environment: BotEnvironment, user: str, text: str, run: str) -
     ts = await environment.card("instance", run, user=user)
     await environment.slack.press(user, SOC, ts, "instance.retry")
     assert text in (await environment.replies(ts))[0]
+
+
+async def test_a_reload_while_the_bot_starts_ends_nothing_and_comes_after_it(
+    slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
+) -> None:
+    await slack.faults.set(Fault(on="auth.test", hold=True))
+    bot = bot_process(slack, secmaster, database_url, tmp_path)
+    starting = asyncio.create_task(bot.__aenter__())
+    await slack.faults.until_held("auth.test")
+    [process] = multiprocessing.active_children()
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGHUP)
+    await slack.faults.clear()
+    running = await starting
+    try:
+        if not any('"policy reloaded"' in line for line in running.log):
+            await running.log_line('"policy reloaded"')
+    finally:
+        await bot.__aexit__(None, None, None)

@@ -62,7 +62,7 @@ class Stage:
         await self.environment.card("task", seed.TASK_ISOLATE)
 
 
-PLAIN = ("secmaster_project_id", "database_url", "iam_username")
+PLAIN = ("secmaster_project_id", "database_url", "iam_username", "iam_endpoint")
 USED = "secrets read again"
 REFUSED = "a new secret is not used, the one before is"
 RESTART = "changed settings need a restart"
@@ -145,6 +145,7 @@ async def test_a_new_signing_secret_is_valid_at_once_and_the_one_before_for_a_da
 ) -> None:
     environment = stage.environment
     slack = environment.slack
+    assert "How to use" in await environment.answer(ALICE, "/secmaster help")
     log = await stage.reload(slack_signing_secret="signing-new")
     assert log[USED]["new"] == ["SLACK_SIGNING_SECRET"]
     await stage.works()
@@ -200,6 +201,26 @@ async def test_new_keys_are_used_once_secmaster_took_them(stage: Stage) -> None:
     await stage.works()
 
 
+async def test_keys_that_secmaster_answers_badly_replace_nothing(stage: Stage) -> None:
+    faults = stage.environment.secmaster.faults
+    for status in (400, 404, 409, 418, 302):  # 302: an answer that can't be read
+        await faults.set(Fault(on="ListTasks", status=status))
+        log = await stage.reload(ak="ak-new", sk="sk-new")
+        assert log[USED]["new"] == []
+        assert log[REFUSED]["settings"] == ["HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"]
+        await faults.clear()
+    await stage.works()
+
+
+async def test_new_keys_sign_for_the_project_in_use_whatever_else_is_changed(stage: Stage) -> None:
+    secmaster = stage.environment.secmaster
+    secmaster.authenticator.replace(ak="ak-new", sk="sk-new")
+    log = await stage.reload(ak="ak-new", sk="sk-new", secmaster_project_id="other-project")
+    assert log[USED]["new"] == ["HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"]
+    assert log[RESTART]["settings"] == ["SECMASTER_PROJECT_ID"]
+    await stage.works()
+
+
 PASSWORD = {
     "ak": None,
     "sk": None,
@@ -219,6 +240,15 @@ async def test_a_new_password_is_used_once_iam_took_it(stage: Stage) -> None:
     stage.environment.secmaster.authenticator.replace(iam_password="password-new")
     log = await stage.reload(iam_password="password-new")
     assert log[USED]["new"] == ["IAM_PASSWORD"]
+    await stage.works()
+
+
+@pytest.mark.parametrize("way", [PASSWORD], ids=["password"])
+async def test_a_new_password_goes_to_the_iam_in_use(stage: Stage) -> None:
+    stage.environment.secmaster.authenticator.replace(iam_password="password-new")
+    log = await stage.reload(iam_password="password-new", iam_endpoint="http://127.0.0.1:1")
+    assert log[USED]["new"] == ["IAM_PASSWORD"]
+    assert log[RESTART]["settings"] == ["IAM_ENDPOINT"]
     await stage.works()
 
 

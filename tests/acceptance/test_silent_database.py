@@ -18,7 +18,7 @@ from bot.sandbox.slack.permits import PATIENCE as SLACK_PATIENCE
 from tests.support.database_faults import end_holder, waits_for_name
 from tests.support.databases import Databases
 from tests.support.environment import BotEnvironment
-from tests.support.people import ALICE, BOB, SOC
+from tests.support.people import ALICE, BOB, CAROL, SOC
 from tests.support.process import BotProcess, bot_process, post_card
 from tests.support.relay import Relay, relay_to
 from tests.support.slack_recorder import SlackRecorder
@@ -29,6 +29,7 @@ DATABASE = DatabaseTimeouts(
 )
 # Both stand-ins and the bot share a core here: the bot's own deadline leaves them more than usual.
 QUICK = replace(QUICK_TIMEOUTS, answer=1.5, database=DATABASE)
+PATIENT = replace(QUICK, retry=replace(QUICK.retry, budget=60))
 TASK, COMMENTED = seed.TASK_ISOLATE, seed.TASK_BLOCK_IP
 NOT_DONE = ("nothing was recorded, and nothing was done", "could not be recorded")
 OPEN = "not recorded yet"
@@ -130,6 +131,37 @@ async def test_nothing_more_is_sent_under_a_name_that_another_process_has_taken(
     assert writes(environment, TASK) == []
 
 
+@pytest.mark.parametrize("timeouts", [replace(QUICK, sweep=60)], indirect=True, ids=[""])
+async def test_a_write_that_waits_is_not_sent_under_a_name_that_another_process_has_taken(
+    environment: BotEnvironment,
+) -> None:
+    await put_off(environment)
+    with waits_for_name(environment.app.engine, "main"):
+        end_holder(environment.app.engine, "main")
+        await lost(environment.app.services.holds_name)
+        await environment.secmaster.faults.clear()
+        await environment.app.stopped.wait()
+    assert environment.app.lost_name
+    assert [request.status for request in retries(environment)] == [429]
+
+
+@pytest.mark.parametrize("timeouts", [PATIENT], indirect=True, ids=[""])
+async def test_a_write_that_waits_begins_again_under_a_name_that_was_lost_and_taken_again(
+    environment: BotEnvironment, caplog: pytest.LogCaptureFixture
+) -> None:
+    await put_off(environment)
+    holds_name = environment.app.services.holds_name
+    end_holder(environment.app.engine, "main")
+    await lost(holds_name)
+    while not holds_name():  # noqa: ASYNC110 - nothing tells that a lock is held
+        await asyncio.sleep(0.05)
+    await environment.secmaster.faults.clear()
+    await environment.secmaster.until(lambda: len(retries(environment)) > 1)
+    assert "a workflow is broken off" in caplog.text
+    await environment.app.services.background.drain()
+    assert [request.status for request in retries(environment)] == [429, 200]
+
+
 @pytest.mark.slow
 async def test_a_successor_takes_name_and_lead_and_ends_what_its_frozen_predecessor_began_once(
     slack: SlackRecorder, secmaster: SecMasterSandbox, relay: Relay, direct_url: str, tmp_path: Path
@@ -177,3 +209,20 @@ async def lost(holds_name: Callable[[], bool]) -> None:
 
 def writes(environment: BotEnvironment, task: str) -> list[Received]:
     return environment.secmaster.writes("UpdateTask", task)
+
+
+async def put_off(environment: BotEnvironment) -> None:
+    """Retry an instance; SecMaster puts it off, and does not answer when it is read again."""
+    faults, instance = environment.secmaster.faults, seed.INSTANCE_FAILED_AGAIN
+    environment.slack.ignore_messages()
+    await faults.set(Fault(on="UpdateWorkflowInstance", status=429, delay=0.3, times=1))
+    await environment.slack.command(CAROL, SOC, f"/instance retry {instance}")
+    while faults.listed():  # noqa: ASYNC110 - nothing tells that a fault was met
+        await asyncio.sleep(0.02)
+    await faults.set(Fault(on="ShowAopWorkflowInstance", hold=True))
+    await faults.until_held("ShowAopWorkflowInstance")
+
+
+def retries(environment: BotEnvironment) -> list[Received]:
+    requests = environment.secmaster.requests
+    return [request for request in requests if request.endpoint == "UpdateWorkflowInstance"]

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -478,10 +479,9 @@ async def test_iam_is_asked_through_the_proxy(
 
     def signed_in(network: Network) -> SecMaster:
         route = network.route(sandbox.url)
-        http = open_http(route=route)
-        stack.push_async_callback(http.aclose)
         names = (sandbox.url, "demo", "demo", "demo", "demo-project")
-        return client_of(sandbox.url, network, stack, IamAuth(*names, http=http, route=route))
+        auth = IamAuth(*names, open_client=partial(open_http, route=route), route=route)
+        return client_of(sandbox.url, network, stack, auth)
 
     assert (await signed_in(network).list_tasks()).total > 0
     assert sandbox.requests[-1].signed_by == "iam"

@@ -6,14 +6,14 @@ from typing import assert_never
 from bot.cli.doctor.results import Result, State, failed, note, ok
 from bot.cli.doctor.slack_access import calls_of_slack
 from bot.cli.doctor.subject import Subject
-from bot.domain.actions import BY_NAME
+from bot.domain.actions import TABLE
 from bot.domain.slack import DestinationKind
 from bot.policy.config import Config
 from bot.policy.references import Reference, by_id, people_and_groups, places
 from bot.policy.rules import Effect, Rule, covers, numbered
 from bot.slack.roster import Group, Person, PersonState, Roster
 
-RETRY = BY_NAME["instance.retry"]
+RETRIES = tuple(action for action in TABLE if action.is_retry)
 
 
 async def check_people(subject: Subject) -> list[Result]:
@@ -129,5 +129,6 @@ def _reachability(title: str, rule: Rule, people: list[Person], config: Config) 
             f"{title} refuses whoever created the task (self = false): of one that {names} "
             f"created, {rule.approvals} approvals can't be given"
         )
-    if config.brake and covers(rule, RETRY) and len(people) == 1:
+    may_retry = any(covers(rule, action) for action in RETRIES)
+    if config.brake and may_retry and len(people) == 1:
         yield note(f"{title}: [brake] asks for a second person, and only {names} may retry")

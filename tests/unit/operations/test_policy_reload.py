@@ -1,6 +1,9 @@
 """Which policy counts at a start, and how one replica follows what another has put in force."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +19,9 @@ from bot.operations.policy_reload import (
 )
 from bot.policy.config import Config, PolicyHolder, parse
 from bot.services import Services
-from bot.store import PolicySource, Store, close, connect
+from bot.store import PolicySource, RecordedPolicy, Store, close, connect
 from tests.support.databases import Databases
+from tests.support.timeouts import PATIENCE
 
 FIRST = POLICY
 SECOND = POLICY + "[delegation]\nlongest = '2h'\n"
@@ -89,6 +93,15 @@ def test_without_a_file_nothing_is_put_in_force_for_others(store: Store) -> None
     assert started(store, FIRST).current.text == FIRST
 
 
+def test_a_file_that_was_emptied_is_new_and_takes_every_right(store: Store) -> None:
+    started(store, FIRST)
+    assert started(store, "").current.rules == ()
+    assert started(store, None, "two").current.rules == ()
+    newest = store.policies.newest()
+    assert newest is not None
+    assert newest.source.text == ""
+
+
 def test_an_old_file_is_not_used_in_the_place_of_a_policy_that_this_version_can_not_use(
     store: Store,
 ) -> None:
@@ -144,3 +157,41 @@ async def test_a_reload_that_is_delivered_twice_is_recorded_once(services: Servi
         await reload_policy(services, parse(SECOND), record)
     assert services.store.policies.newest_number() == 2
     assert len(list(services.store.audit.entries("policy"))) == 1
+
+
+async def test_what_was_read_before_a_reload_does_not_come_in_its_place(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policies = services.store.policies
+    choose_policy(policies, services.policy, "main", NOW)
+    other = PolicySource(SECOND, fingerprint(SECOND), NOW, "U0ALICE", "two")
+    policies.put_in_force(other, operator_record(NOW))
+    read, is_reloaded = policies.newest, threading.Event()
+    has_read = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def newest() -> RecordedPolicy | None:
+        recorded = read()
+        loop.call_soon_threadsafe(has_read.set)
+        is_reloaded.wait(PATIENCE)
+        return recorded
+
+    monkeypatch.setattr(policies, "newest", newest)
+    following = asyncio.create_task(PolicyFollower(services).follow())
+    await has_read.wait()
+    await reload_policy(services, parse(THIRD), operator_record(NOW))
+    is_reloaded.set()
+    await following
+    assert (services.policy.current.text, services.policy.number) == (THIRD, 3)
+
+
+async def test_a_follower_looks_before_it_waits(services: Services) -> None:
+    choose_policy(services.store.policies, services.policy, "main", NOW)
+    other = PolicySource(SECOND, fingerprint(SECOND), NOW, "U0ALICE", "two")
+    services.store.policies.put_in_force(other, operator_record(NOW))
+    slow = replace(services, timeouts=replace(services.timeouts, follow_policy=3600))
+    running = asyncio.create_task(PolicyFollower(slow).run())
+    async with asyncio.timeout(PATIENCE):
+        while services.policy.current.text != SECOND:  # noqa: ASYNC110 - it is followed unasked
+            await asyncio.sleep(0.01)
+    running.cancel()

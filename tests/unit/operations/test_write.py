@@ -26,6 +26,8 @@ from bot.operations.step_results import (
     ended,
     failed,
 )
+from bot.operations.steps import under_name
+from bot.operations.unfinished import BrokenOff
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
 from bot.secmaster import Task, WriteEffect
@@ -224,6 +226,20 @@ async def test_send_is_in_doubt_where_it_may_have_taken_effect(
 
 
 # send: when nothing is sent.
+
+
+@pytest.mark.parametrize("later_hold", [None, "another"], ids=["lost", "taken again"])
+async def test_send_breaks_off_where_the_name_was_lost_while_the_object_was_read_again(
+    stage: OperationStage, later_hold: str | None
+) -> None:
+    operation = stage.operation("instance.retry")
+    before = stage.record(RUN)["retry_count"]
+    services = replace(
+        stage.services, name_hold=lambda: later_hold if stage.secmaster.requests else "first"
+    )
+    with under_name(services), pytest.raises(BrokenOff):
+        await write.send(services, operation, WriteKind.ACTION, Preflight(retry_count=before))
+    assert [request.endpoint for request in stage.secmaster.requests] == ["ShowAopWorkflowInstance"]
 
 
 async def test_send_sends_nothing_in_a_resumed_operations_first_step(

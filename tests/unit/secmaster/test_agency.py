@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from aiohttp import web
 
@@ -16,10 +17,12 @@ from bot.secmaster import (
     Forbidden,
     SecMaster,
     SecMasterError,
+    SigningAuth,
     TaskAction,
     Unavailable,
     Unreachable,
     Unreadable,
+    open_http,
 )
 from bot.secmaster.connect import open_secmaster
 from bot.settings import Settings
@@ -192,6 +195,25 @@ async def test_keys_stay_out_of_everything_that_is_shown(
     with pytest.raises(Forbidden) as caught:
         await elsewhere.list_tasks(limit=1)
     assert secrets[3] not in f"{caught.value!r}{vars(caught.value)}"
+
+
+async def test_no_connection_to_the_metadata_stays_open(
+    secmaster: SecMasterSandbox, clock: FakeClock
+) -> None:
+    clients: list[httpx.AsyncClient] = []
+
+    def open_client() -> httpx.AsyncClient:
+        clients.append(open_http())
+        return clients[-1]
+
+    def signer(ak: str, sk: str, token: str) -> SigningAuth:
+        return SigningAuth(ak, sk, token, project_id="p1", clock=clock.now)
+
+    auth = AgencyAuth(secmaster.url, signer, open_client=open_client, clock=clock.now)
+    flow = auth.async_auth_flow(httpx.Request("GET", secmaster.url))
+    await anext(flow)
+    await flow.aclose()
+    assert {client.is_closed for client in clients} == {True}
 
 
 async def test_the_metadata_is_asked_without_the_proxy(

@@ -5,8 +5,8 @@ import hashlib
 import hmac
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import httpx
@@ -207,10 +207,10 @@ def tokens(iam: Stand, stand: Stand) -> Tokens:
 
 
 @pytest.fixture
-def iam_auth(stack: AsyncExitStack) -> OpenIamAuth:
+def iam_auth() -> OpenIamAuth:
     async def iam_auth(url: str, wait: float | httpx.Timeout = 5.0, **options: Any) -> IamAuth:
-        http = await stack.enter_async_context(open_http(httpx.Timeout(wait)))
-        return IamAuth(url, "bot", PASSWORD, "corp", "p1", http=http, **options)
+        open_client = partial(open_http, httpx.Timeout(wait))
+        return IamAuth(url, "bot", PASSWORD, "corp", "p1", open_client=open_client, **options)
 
     return iam_auth
 
@@ -406,10 +406,27 @@ async def test_no_secret_is_shown_by_anything_or_logged(  # noqa: PLR0917 - pyte
     assert "v1/p1" in caplog.text
 
 
-async def test_an_iam_user_without_a_password_is_refused_at_the_start() -> None:
-    async with open_http() as http:
-        with pytest.raises(ValueError, match="password"):
-            IamAuth("https://iam.example", "bot", "", "corp", "p1", http=http)
+@pytest.mark.usefixtures("tokens")
+async def test_no_connection_to_iam_stays_open(iam: Stand) -> None:
+    clients: list[httpx.AsyncClient] = []
+
+    def open_client() -> httpx.AsyncClient:
+        clients.append(open_http())
+        return clients[-1]
+
+    async def ask(url: str) -> None:
+        auth = IamAuth(url, "bot", PASSWORD, "corp", "p1", open_client=open_client)
+        await signed(auth, httpx.Request("GET", "https://secmaster.example"))
+
+    await ask(iam.url)
+    with pytest.raises(Unreachable):
+        await ask("http://127.0.0.1:1")
+    assert [client.is_closed for client in clients] == [True, True]
+
+
+def test_an_iam_user_without_a_password_is_refused_at_the_start() -> None:
+    with pytest.raises(ValueError, match="password"):
+        IamAuth("https://iam.example", "bot", "", "corp", "p1", open_client=open_http)
 
 
 async def test_a_given_token_is_sent_as_it_is(stand: Stand, client_for: OpenClient) -> None:

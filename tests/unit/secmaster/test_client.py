@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import socket
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -16,6 +17,7 @@ from bot.secmaster import (
     LIMITS,
     TIMEOUT,
     AnswerLost,
+    Auth,
     CommandType,
     Conflict,
     InstanceStatus,
@@ -322,6 +324,72 @@ async def test_waiting_in_vain_for_a_free_connection_sends_nothing(stand: Stand)
         with pytest.raises(Unreachable):
             await approve(client)
     assert len(stand.requests) == AT_ONCE
+
+
+class SlowAuth(Auth):
+    """Waits for a credential, before the first request and where that is refused."""
+
+    def __init__(self, on_credential: Callable[[], None]) -> None:
+        self._on_credential = on_credential
+
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        self._on_credential()
+        response = yield request
+        if response.status_code == 401:
+            self._on_credential()
+            yield request
+
+
+class NameLost(BaseException):
+    """What a caller raises who may not send any more."""
+
+
+@pytest.mark.parametrize("waits", [1, 2], ids=["for a credential", "for another credential"])
+async def test_a_write_asks_whether_it_may_be_sent_after_it_has_waited_for_its_credential(
+    stand: Stand, client_for: OpenClient, waits: int
+) -> None:
+    credentials: list[int] = []
+    client = await client_for(stand.url, SlowAuth(lambda: credentials.append(1)))
+    stand.says({}, status=401)
+
+    def check() -> None:
+        if len(credentials) == waits:
+            raise NameLost
+
+    for write in (
+        client.update_task("t1", action=TaskAction.CONTINUE, before_send=check),
+        client.update_workflow_instance("i1", command_type=CommandType.RETRY, before_send=check),
+    ):
+        credentials.clear()
+        stand.requests.clear()
+        with pytest.raises(NameLost):
+            await write
+        assert len(stand.requests) == waits - 1
+    stand.says({**OK, "data": {"id": "t1"}})
+    await client.show_task("t1")  # the connection is free
+
+
+async def test_a_write_asks_whether_it_may_be_sent_once_it_has_a_connection(
+    stand: Stand, client: SecMaster
+) -> None:
+    is_lost = False
+
+    def check() -> None:
+        if is_lost:
+            raise NameLost
+
+    async with AsyncExitStack() as slots:
+        for _ in range(AT_ONCE):
+            await slots.enter_async_context(client._connection_slot())  # noqa: SLF001
+        write = client.update_task("t1", action=TaskAction.CONTINUE, before_send=check)
+        waiting = asyncio.ensure_future(write)
+        await asyncio.sleep(0)
+        is_lost = True
+    with pytest.raises(NameLost):
+        await waiting
+    assert stand.requests == []
 
 
 async def test_the_client_goes_on_after_an_answer_was_lost(

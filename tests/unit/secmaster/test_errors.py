@@ -1,15 +1,19 @@
 """Which error a response is, or the lack of one."""
 
+import html
 import json
 import pickle
+import re
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.network import Proxy, Route
 from bot.secmaster import (
     AnswerLost,
     Conflict,
@@ -24,7 +28,7 @@ from bot.secmaster import (
     Unreadable,
     WriteEffect,
 )
-from bot.secmaster.replies import IAM, broken, complaint, read, retry_after
+from bot.secmaster.replies import IAM, SECMASTER, broken, complaint, read, retry_after
 
 REQUEST = httpx.Request("PUT", "https://secmaster.example/x")
 
@@ -236,6 +240,39 @@ def test_credentials_that_come_back_are_hidden() -> None:
     error = error_of(http_response(body, 401, request, X_Request_Id="TOKEN"), secrets=["pw"])
     printed = f"{error!r} {vars(error)}"
     assert not [s for s in ("AKAK", "5161", "TOKEN", "SECURITY", " pw") if s in printed]
+
+
+ODD_PASSWORD = 'Tr0ub4dor"& \\/~é🙂3'
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        json.dumps(ODD_PASSWORD)[1:-1],
+        json.dumps(ODD_PASSWORD, ensure_ascii=False).replace("/", "\\/")[1:-1],
+        quote(ODD_PASSWORD),
+        quote_plus(ODD_PASSWORD, safe="~"),
+        re.sub("%..", lambda match: match[0].lower(), quote(ODD_PASSWORD, safe="")),
+        html.escape(ODD_PASSWORD),
+    ],
+)
+def test_a_secret_that_comes_back_escaped_is_hidden(quoted: str) -> None:
+    body = {"error": {"message": f"malformed body: (password: {quoted})"}}
+    error = error_of(http_response(body, 400), secrets=[ODD_PASSWORD])
+    assert error.message == "malformed body: (password: [hidden])"
+
+
+def test_a_secret_of_backslashes_is_looked_for_in_no_time() -> None:
+    body = {"message": "\\" * 5000}
+    assert error_of(http_response(body, 400), secrets=["\\" * 40 + "x"]).message
+
+
+def test_what_the_proxy_gets_is_hidden_when_it_is_quoted() -> None:
+    proxy = Proxy.parse("http://robot:s3cret@proxy.example:3128", "SECMASTER_PROXY")
+    peer = SECMASTER.at("http://secmaster.example", Route(proxy))
+    body = {"error_msg": f"denied: {proxy.authorization}, as in {proxy.authorization[6:]}"}
+    error = error_of(http_response(body, 403), peer)
+    assert error.message == "denied: Basic [hidden], as in [hidden]"
 
 
 def test_trouble_with_iam_is_named_and_leaves_no_doubt_about_the_request() -> None:

@@ -12,7 +12,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.web.signature import EXAMINED_A_MINUTE, EXAMINED_BYTES, Finding, RequestVerifier, Verdict
+from bot.web.signature import (
+    EXAMINED_A_MINUTE,
+    EXAMINED_BYTES,
+    OVERLAP,
+    Finding,
+    RequestVerifier,
+    Verdict,
+)
 from tests.support.examples import examples
 
 SECRET = "demo-signing-secret"
@@ -104,6 +111,50 @@ def test_one_that_is_late_among_others_in_time_is_no_fault_of_the_clock(
     assert verifier.verify(late, COMMAND).finding is Finding.REPLAYED
     now[0] += timedelta(minutes=6)
     assert verifier.verify(late, COMMAND).finding is Finding.CLOCK
+
+
+def accepts(verifier: RequestVerifier, now: datetime, secret: str) -> bool:
+    headers = signed(COMMAND, int(now.timestamp()), secret=secret)
+    return verifier.verify(headers, COMMAND).finding is Finding.GENUINE
+
+
+def test_a_mistyped_secret_neither_ends_the_time_of_the_one_before_nor_is_valid_after(
+    verifier: RequestVerifier, now: list[datetime]
+) -> None:
+    assert accepts(verifier, now[0], SECRET)
+    verifier.use_secret("mistyped")
+    assert accepts(verifier, now[0], SECRET)
+    now[0] += timedelta(hours=1)
+    verifier.use_secret("new")
+    assert not accepts(verifier, now[0], "mistyped")
+    now[0] += OVERLAP - timedelta(hours=1, seconds=1)
+    assert accepts(verifier, now[0], SECRET)
+    now[0] += timedelta(seconds=1)
+    assert not accepts(verifier, now[0], SECRET)
+    assert accepts(verifier, now[0], "new")
+
+
+def test_a_secret_that_is_put_back_is_proven_already(
+    verifier: RequestVerifier, now: list[datetime]
+) -> None:
+    assert accepts(verifier, now[0], SECRET)
+    for secret in ("mistyped", SECRET, "new"):
+        verifier.use_secret(secret)
+    assert accepts(verifier, now[0], SECRET)
+    assert accepts(verifier, now[0], "new")
+    verifier.use_secret("newer")
+    assert [accepts(verifier, now[0], secret) for secret in (SECRET, "new")] == [False, True]
+
+
+def test_a_secret_that_nothing_was_signed_with_is_not_valid_once_it_is_replaced(
+    verifier: RequestVerifier, now: list[datetime]
+) -> None:
+    verifier.use_secret("new")
+    assert [accepts(verifier, now[0], secret) for secret in (SECRET, "", "new")] == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_a_signature_by_another_secret_is_told_by_whether_ours_ever_fitted(

@@ -96,9 +96,14 @@ async def log() -> AsyncIterator[Log]:
 
 @asynccontextmanager
 async def opened(
-    bolt: Answerer, client: AsyncWebClient, token: str = "xapp-demo", **timeouts: Any
+    bolt: Answerer,
+    client: AsyncWebClient,
+    token: str = "xapp-demo",
+    metrics: Metrics | None = None,
+    **timeouts: Any,
 ) -> AsyncIterator[SocketMode]:
-    socket_mode = SocketMode(bolt, client, token, replace(QUICK, **timeouts), Metrics())
+    metrics = metrics or Metrics()
+    socket_mode = SocketMode(bolt, client, token, replace(QUICK, **timeouts), metrics)
     socket_mode.open()
     try:
         yield socket_mode
@@ -125,6 +130,40 @@ async def test_another_token_ends_the_pause_that_a_refused_one_began(
         await slack.faults.set(Fault(on=OPEN, status=503, times=1))  # that says nothing of it
         await socket_mode.use_token("xapp-demo")
         await all_open(slack)
+
+
+async def test_a_token_of_another_app_is_not_taken_over(
+    slack: SlackSandbox, client: AsyncWebClient, bolt: Answerer
+) -> None:
+    token = "xapp-1-A0BOT-{}-0f".format
+    slack.rotate(app_token=token(1))
+    async with opened(bolt, client, token(1)) as socket_mode:
+        await all_open(slack)
+        slack.rotate(app_token="xapp-1-A0OTHER-2-0f")
+        before = address_requests(slack)
+        with pytest.raises(NotOpened, match="is of another app"):
+            await socket_mode.use_token("xapp-1-A0OTHER-2-0f")
+        assert address_requests(slack) == before
+        slack.rotate(app_token=token(3))
+        await socket_mode.use_token(token(3))
+
+
+async def test_what_is_of_another_app_is_acknowledged_and_ignored(
+    slack: SlackSandbox, client: AsyncWebClient, bolt: Answerer, log: Log
+) -> None:
+    slack.rotate(app_token="xapp-1-A0BOT-1-0f")
+    metrics, times = Metrics(), 2
+    async with opened(bolt, client, "xapp-1-A0BOT-1-0f", metrics, steady=PATIENCE):
+        await all_open(slack)
+        for _ in range(times):
+            payload = {"type": "block_actions", "api_app_id": "A0OTHER"}
+            assert not await slack.socket_mode.send("interactive", payload, {})
+        assert not bolt.arrived.is_set()
+        assert (await slack.command(ALICE, SOC, "/secmaster")).body == {"text": "heard"}
+    assert log.lines == [(logging.WARNING, words.NOT_OF_THIS_APP)]
+    labels = {"kind": "other", "outcome": "ignored"}
+    count = metrics.registry.get_sample_value("secmaster_bot_deliveries_total", labels)
+    assert count == times
 
 
 async def test_each_attempt_asks_for_an_address_of_its_own(
