@@ -67,7 +67,7 @@ def secmaster_sentence(answer: FailedAnswer) -> str:
 
 def advice(answer: FailedAnswer) -> str:
     """Return what to do about SecMaster's trouble, as the end of a sentence."""
-    if answer.unsent:
+    if answer.unsent and answer.reason is not OutcomeReason.UNAVAILABLE:
         return ADVICE_NO_CREDENTIALS
     if answer.status == TOO_MANY:
         return ADVICE_LIMITED
@@ -85,7 +85,8 @@ def quoted_answer(answer: FailedAnswer) -> str:
     request = f"request {code(answer.request_id)}" if answer.request_id else ""
     if not answer.message:
         details = ", ".join(filter(None, (error_code, request)))
-        return f"It answered {status} ({details})." if details else f"It answered {status}."
+        peer = "What gives them" if answer.unsent else "It"  # IAM or the ECS metadata
+        return f"{peer} answered {status} ({details})." if details else f"{peer} answered {status}."
     details = ", ".join(filter(None, (status, error_code, request)))
     text = f"{inline(answer.message, 300)} ({details})."
     # IAM's and the metadata's messages begin with their names.
@@ -119,13 +120,13 @@ def details(trouble: Trouble) -> str:
             if trouble.answer and trouble.answer.cause:
                 label = "Cause, and what to do"
             effect = (
-                f"{quote} New tasks are not seen until then; a click waits for ten minutes, and "
+                f"{quote} New tasks are not seen meanwhile; a click waits for ten minutes, and "
                 "reminders go by what is known."
             ).strip()
         case TroubleKind.WATCH_BEHIND:
             effect = (
                 "No poll ends: the replica that polls hangs, or there is none. New tasks are not "
-                "seen until then; clicks work."
+                "seen meanwhile; clicks work."
             )
         case TroubleKind.SLACK_TOKEN:
             effect = f"It says {code(trouble.code)}. Nothing can be posted, nor asked of Slack."
@@ -241,7 +242,7 @@ def over(trouble: Trouble, until: datetime) -> Message:
     period = f"from {date_token(trouble.since)} to {date_token(until)} ({duration})"
     match trouble.kind:
         case TroubleKind.SECMASTER:
-            text = f"✅ *SecMaster can be read again.* It could not be {period}."
+            text = f"✅ *SecMaster can be read again.* It could not be read {period}."
         case TroubleKind.WATCH_BEHIND:
             text = f"✅ *SecMaster is polled again.* It was not polled {period}."
         case TroubleKind.SLACK_TOKEN:

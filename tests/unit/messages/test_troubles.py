@@ -10,7 +10,7 @@ from bot.domain.troubles import DueTask, DueTasks, Expiring, Trouble, TroubleKin
 from bot.domain.watch_status import FailedAnswer
 from bot.messages import troubles
 from bot.secmaster import Forbidden, SecMasterError, Unavailable
-from bot.secmaster.replies import SECMASTER, Reply
+from bot.secmaster.replies import IAM, SECMASTER, Reply
 from tests.support.slack_limits import assert_slack_takes
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -124,3 +124,10 @@ def test_what_expires_is_named_with_what_to_do_about_it(
     assert text.startswith(f"🚨 *{name} expires soon*")
     assert advice in text
     assert f"{name} was renewed" in troubles.over(trouble, NOW).text
+
+
+def test_iam_in_trouble_is_waited_for_and_is_not_called_secmaster() -> None:
+    answer = FailedAnswer.of(Reply(IAM, 503, "r1", {}).error(Unavailable, ""))
+    assert troubles.secmaster_sentence(answer).startswith("The bot can't get its credentials")
+    assert troubles.quoted_answer(answer) == "What gives them answered HTTP 503 (request `r1`)."
+    assert troubles.advice(answer).startswith("wait")
