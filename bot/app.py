@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Self
@@ -16,9 +17,11 @@ from dbos import DBOS, DBOSClient, DBOSConfig
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.domain.troubles import Expiring
 from bot.domain.workspaces import Workspaces
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.messages.secmaster_access import access_problem, ends_soon
+from bot.messages.slack_delivery import token_advice
 from bot.metrics import Metrics
 from bot.network import ca_ends_at
 from bot.notifications import digests
@@ -45,7 +48,7 @@ from bot.settings import Settings
 from bot.settings import load as load_settings
 from bot.slack.cards import Cards
 from bot.slack.channels import Channels
-from bot.slack.client import SlackClient, advice, code_of
+from bot.slack.client import SlackClient, code_of
 from bot.slack.connect import TimelyBolt, address_client, open_bolt, open_slack
 from bot.slack.directory import Directory
 from bot.slack.error_codes import SlackErrorKind, kind_of
@@ -147,12 +150,14 @@ class App:
             log.warning("scopes are missing, see doctor", extra={"lost": losses(missing)})
         self.services = await self._open_services(client, identity, metrics, stack)
         _run(stack, self.services.directory.warm_up())
-        operations = Operations(self.services)
-        batches = Batches(self.services, operations)
         await asyncio.to_thread(migrate_workflows, self.engine)
         # Slack and the tables may have taken long, and somebody have lost a right meanwhile.
         follower = PolicyFollower(self.services)
         await follower.follow()
+        interval = self.policy.current.watch.every
+        self.services = replace(self.services, poll_interval=interval)
+        operations = Operations(self.services)
+        batches = Batches(self.services, operations)
         self._launch_workflows(stack)
         stack.push_async_callback(self.services.background.drain)
         context = AppContext(self.services, workspace=WORKSPACE)
@@ -170,7 +175,7 @@ class App:
             partial(authentication, network=settings.secmaster_network, now=self.clock.now),
         )
         _run(stack, follower.run())
-        self._run_loops(client, context, self.policy.current.watch.every, stack)
+        self._run_loops(client, context, stack)
 
     def _listen(self, stack: AsyncExitStack) -> tuple[socket.socket, socket.socket | None]:
         """Take the bot's port, and that for its health where it is another; raises StartError."""
@@ -198,17 +203,15 @@ class App:
         for sentence in await asyncio.to_thread(audit_log.suspicions, self.engine):
             log.warning("the audit may have been tampered with", extra={"problem": sentence})
 
-    def _run_loops(
-        self, client: SlackClient, context: AppContext, interval: float, stack: AsyncExitStack
-    ) -> None:
-        """Run what goes on until the end, SecMaster being polled every ``interval`` seconds."""
+    def _run_loops(self, client: SlackClient, context: AppContext, stack: AsyncExitStack) -> None:
+        """Run what goes on until the end."""
         self.poller = Poller(self.services, self.settings.retention_days)
         self.home_refresher = HomeRefresher(context)
         self.poller.subscribe(partial(digests.enqueue_due, self.services))
         self.poller.subscribe(self.home_refresher)
         on_accepted = self.services.outbox_written.set
         _run(stack, client.watch_token(self.clock, on_accepted))
-        _run(stack, self.poller.run(interval))
+        _run(stack, self.poller.run(self.services.poll_interval))
         _run(stack, TroubleReporter(self.services, self.poller).run())
 
     async def _choose_policy(self) -> Config:
@@ -397,24 +400,26 @@ def migrate_workflows(engine: sa.Engine) -> None:
             client._sys_db.run_migrations()  # noqa: SLF001 - its own DBOS.migrate opens another engine
 
 
-def authorities_end(settings: Settings) -> dict[str, datetime]:
+def authorities_end(settings: Settings) -> dict[Expiring, datetime]:
     """Return when the authorities' certificates end that the settings name; reads their files."""
     files = {
-        "SECMASTER_CA_FILE": settings.secmaster_ca_file,
-        "SLACK_CA_FILE": settings.slack_ca_file,
+        Expiring.SECMASTER_CA_FILE: settings.secmaster_ca_file,
+        Expiring.SLACK_CA_FILE: settings.slack_ca_file,
     }
-    ends = {f"A certificate in {name}": ca_ends_at(file) for name, file in files.items() if file}
-    return {name: end for name, end in ends.items() if end}
+    ends = {expiring: ca_ends_at(file) for expiring, file in files.items() if file}
+    return {expiring: end for expiring, end in ends.items() if end}
 
 
-def expiries(secmaster: SecMaster, authorities: Mapping[str, datetime]) -> dict[str, datetime]:
+def expiries(
+    secmaster: SecMaster, authorities: Mapping[Expiring, datetime]
+) -> dict[Expiring, datetime]:
     """Return when each credential and certificate ends, as far as that is known."""
     ends = {
-        "The credential for SecMaster": secmaster.auth.ends_at,
-        "SecMaster's certificate": secmaster.certificate_ends_at,
+        Expiring.IAM_PASSWORD: secmaster.auth.ends_at,  # nothing else has an end that is known
+        Expiring.SECMASTER_CERTIFICATE: secmaster.certificate_ends_at,
         **authorities,
     }
-    return {name: end for name, end in ends.items() if end}
+    return {expiring: end for expiring, end in ends.items() if end}
 
 
 async def identify(client: SlackClient) -> AsyncSlackResponse:
@@ -429,7 +434,8 @@ async def identify(client: SlackClient) -> AsyncSlackResponse:
         if kind_of(code) is not SlackErrorKind.TOKEN_REFUSED:
             raise
         raise StartError(
-            f"Slack refuses the bot's token ({code}), so the bot was not started: {advice(code)}."
+            f"Slack refuses the bot's token ({code}), so the bot was not started: "
+            f"{token_advice(code)}."
         ) from error
 
 

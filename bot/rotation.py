@@ -14,10 +14,11 @@ from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.messages.secmaster_access import access_problem
+from bot.messages.slack_delivery import token_advice
 from bot.secmaster import AnswerLost, Auth, SecMaster, SecMasterError, Unavailable, Unreachable
 from bot.secmaster.connect import read_first
 from bot.settings import SIGN_IN_FIELDS, Settings, SettingsError, label
-from bot.slack.client import SlackClient, advice, code_of
+from bot.slack.client import SlackClient, code_of
 from bot.slack.connect import address_client
 from bot.web.signature import RequestVerifier
 from bot.web.socket_connection import NotOpened
@@ -102,7 +103,7 @@ class Rotation:
             identity = await address_client(self.slack).auth_test(token=token)
         except SlackApiError as error:
             code = code_of(error) or "unreadable answer"
-            return f"Slack refuses it ({code}): {advice(code)}"
+            return f"Slack refuses it ({code}): {token_advice(code)}"
         except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
             return f"Slack can't be asked about it ({type(error).__name__}): try again later"
         if any(identity.get(key) != self.identity.get(key) for key in IDENTITY):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.domain.operations import Operation
+from bot.domain.troubles import Expiring
 from bot.domain.workspaces import Workspaces
 from bot.metrics import Metrics
 from bot.policy.config import PolicyHolder
@@ -29,8 +30,9 @@ class Services:
     ``process_id`` names this run of the process, ``replica`` the place it has among others, and
     ``started_at`` is when this run began. ``name_hold`` returns what keeps that place from other
     processes, None where another may have it by now, and something else once it was lost and taken
-    again. ``expiries`` returns when each credential and certificate ends that is known
-    to end.
+    again. ``poll_interval`` is how often this process polls SecMaster while it leads, in seconds, 0
+    for never: the policy's at its start. ``expiries`` returns when each credential and certificate
+    ends that is known to end.
     """
 
     workspaces: Workspaces
@@ -45,7 +47,8 @@ class Services:
     replica: str = "main"
     name_hold: Callable[[], object | None] = lambda: ALWAYS_HELD
     started_at: datetime | None = None
-    expiries: Callable[[], Mapping[str, datetime]] = dict
+    poll_interval: float = 0
+    expiries: Callable[[], Mapping[Expiring, datetime]] = dict
     metrics: Metrics = field(default_factory=Metrics)
     tracker: WorkflowTracker = field(default_factory=WorkflowTracker)
     background: BackgroundTasks = field(default_factory=BackgroundTasks)

@@ -71,7 +71,7 @@ async def status(app: AppContext, _request: ShowStatus, delivery: Delivery) -> M
     reader.require(*OBJECT_KINDS)
     counted_kinds = tuple(filter(reader.reads_all, OBJECT_KINDS))
     troubles = await troubles_as_asked(app.services)
-    status = await watch_status(app.services, app.config.watch.every)
+    status = await watch_status(app.services, app.services.poll_interval)
     newest = await asyncio.to_thread(app.services.store.policies.newest)
     policy_line = permission_messages.policy_in_force(
         app.config.fingerprint, newest, app.services.policy.unused_file

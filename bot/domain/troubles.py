@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.domain.objects import Ref, Value
+from bot.domain.slack import Destination
 from bot.domain.watch_status import FailedAnswer
 
 DUE_WITHIN = timedelta(hours=4)  # tasks that are approved by themselves so soon are named
@@ -20,12 +21,21 @@ class TroubleKind(StrEnum):
     EXPIRY = "expiry"  # a credential or a certificate ends soon
 
 
+class Expiring(StrEnum):
+    """A credential or a certificate that ends, which a trouble of EXPIRY has in ``where``."""
+
+    IAM_PASSWORD = "iam_password"  # noqa: S105 - its name
+    SECMASTER_CA_FILE = "secmaster_ca_file"
+    SLACK_CA_FILE = "slack_ca_file"
+    SECMASTER_CERTIFICATE = "secmaster_certificate"  # which the server shows
+
+
 class Trouble(Value):
     """A trouble, and since when it lasts.
 
-    ``where`` is the workspace, the replica, or the name of what ends. ``answer`` is what SecMaster
-    said last, ``code`` the word of Slack or of the database. ``ends_at`` is when a credential or a
-    certificate ends.
+    ``where`` is the workspace, the replica, or an Expiring. ``answer`` is what SecMaster
+    said last, ``code`` Slack's word, or why the database can't be used. ``ends_at`` is when a
+    credential or a certificate ends.
     """
 
     kind: TroubleKind
@@ -62,13 +72,15 @@ class DueTasks(Value):
 
 
 class ReportedTrouble(Value):
-    """A trouble that people were told of, until it is over.
+    """A trouble that lasted for long enough, until it is over.
 
-    ``well_since`` is since when nothing is seen of it, None while it lasts; ``ended_at`` when
-    people were told that it is over. One that ``recurs`` came again soon after its end.
+    ``destinations`` were told of it. ``well_since`` is since when nothing is seen of it, None while
+    it lasts; ``ended_at`` when people were told that it is over. One that ``recurs`` came again
+    soon after its end.
     """
 
     trouble: Trouble
+    destinations: tuple[Destination, ...] = ()
     well_since: datetime | None = None
     ended_at: datetime | None = None
     recurs: bool = False

@@ -10,13 +10,20 @@ from bot.secmaster import SecMasterError, Unreachable
 
 
 class FailedAnswer(Value):
-    """What SecMaster said to a request that failed, or the network where there was no answer."""
+    """What SecMaster said to a request that failed, or the network where there was no answer.
+
+    ``message`` is empty where the answer gave no reason. ``cause`` is what the network says of a
+    connection that did not come about, with what to do; it may name the proxy's address.
+    ``unsent`` where IAM or the ECS metadata failed, so that SecMaster was not asked.
+    """
 
     reason: OutcomeReason
     status: int | None = None
     code: str = ""
     message: str = ""
     request_id: str = ""
+    cause: str = ""
+    unsent: bool = False
 
     @classmethod
     def of(cls, error: Exception) -> Self:
@@ -25,25 +32,34 @@ class FailedAnswer(Value):
             return cls(reason=OutcomeReason.UNAVAILABLE)
         if not isinstance(error, SecMasterError):
             return cls(reason=OutcomeReason.OWN_FAULT)
-        cause = error.cause if isinstance(error, Unreachable) else ""
         return cls(
             reason=secmaster_reason(error),
             status=error.status,
             code=error.code,
-            message=cause or error.message,
+            message="" if error.is_unexplained else error.message,
             request_id=error.request_id,
+            cause=error.cause if isinstance(error, Unreachable) else "",
+            unsent=error.unsent,
         )
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether SecMaster itself, or IAM before it, answered, and not a proxy or the network."""
+        is_lost = self.reason in {OutcomeReason.UNREACHABLE, OutcomeReason.LOST_ANSWER}
+        return self.status is not None and not is_lost
 
 
 class PollStatus(Value):
     """How polling a workspace goes: since when, when it last succeeded, and how it fails now.
 
+    ``attempted_at`` is when the last poll ended, however.
     ``failing_since`` is when the first poll began that failed since the last good one, ``answer``
     what was said to the last. ``replica`` is which replica polled last.
     """
 
     workspace: str
     since: datetime
+    attempted_at: datetime
     last_success_at: datetime | None = None
     failing_since: datetime | None = None
     answer: FailedAnswer | None = None

@@ -116,9 +116,11 @@ def not_allowed(
     sentence = refusal(action, ref, refused, roles, answer)
     is_unread = answer is not None and refused.reason in UNREAD_REASONS
     mark = "⏳" if is_unread or refused.reason in PASSING_REASONS else "🚫"
-    said = quoted_answer(answer) if answer and is_unread else ""
     text = f"{mark} {sentence} The {labels(action).noun} was not sent."
-    return text_message(f"{text} {said}" if said else text)
+    # What IAM or the network says is for whoever runs the bot.
+    if answer and is_unread and not answer.unsent:
+        text = f"{text} {quoted_answer(answer)}".rstrip()
+    return text_message(text)
 
 
 def refusal(

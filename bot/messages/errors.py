@@ -33,8 +33,12 @@ CANNOT_POST: dict[str, str] = {
 }
 
 CANNOT_POST_DEFAULT = "I may not write in this channel"
-BUSY = "SecMaster is overloaded (too many requests)."
+LIMITED = "SecMaster limits the bot's requests"
 TOO_MANY = 429
+UNAUTHENTICATED = 401
+NOT_ACCEPTED = "SecMaster does not accept the bot's credentials"
+RIGHT_MISSING = "SecMaster denies the bot a right that it needs"
+NO_CREDENTIALS = "The bot can't get its credentials for SecMaster"
 
 IN_TROUBLE = "SecMaster is in trouble."
 FAILURE_SENTENCES = {
@@ -88,10 +92,7 @@ READ_FAILURES: dict[type[SecMasterError], str] = {
         "⏳ Huawei Cloud's gateway turned the request away before SecMaster saw it: the bot's "
         "endpoint needs looking after."
     ),
-    Forbidden: (
-        "⏳ SecMaster refuses the bot's credentials, so nothing can be read or changed: whoever "
-        "runs the bot has to look after them."
-    ),
+    Forbidden: f"⏳ {RIGHT_MISSING}. Nothing was changed; tell whoever runs the bot.",
     Refused: "SecMaster refused the request.",
     Unreachable: "⏳ SecMaster can't be reached. Nothing was changed; try again in a moment.",
     Unavailable: (
@@ -106,7 +107,7 @@ READ_FAILURES: dict[type[SecMasterError], str] = {
 def failure_sentence(outcome: Outcome) -> str:
     """Say what kept an operation from ending, with SecMaster's code and status where known."""
     if outcome.status == TOO_MANY:
-        sentence = BUSY
+        sentence = f"{LIMITED}."
     elif outcome.reason_code in GENERAL_TROUBLE:
         sentence = IN_TROUBLE
     else:
@@ -126,8 +127,14 @@ def refusal_clause(outcome: Outcome) -> str:
 def explain(error: SecMasterError) -> str:
     """Say why something could not be read from SecMaster, and what to do about it."""
     sentence = next(text for kind, text in READ_FAILURES.items() if isinstance(error, kind))
-    if error.status == TOO_MANY:
-        sentence = f"⏳ {BUSY} Nothing was changed; try again in a moment."
+    if error.unsent:
+        sentence = f"⏳ {NO_CREDENTIALS}. Nothing was changed; tell whoever runs the bot."
+    elif error.status == TOO_MANY:
+        sentence = f"⏳ {LIMITED}. Nothing was changed; try again in a moment."
+    elif error.status == UNAUTHENTICATED:
+        sentence = f"⏳ {NOT_ACCEPTED}. Nothing was changed; tell whoever runs the bot."
     request = f" Request {code(error.request_id)}." if error.request_id else ""
-    answer = f" It said {code(error.code)} {inline(error.message, 200)}." if error.code else ""
+    answer = ""
+    if error.code and not error.unsent:  # IAM's may name the bot's user there
+        answer = f" It said {code(error.code)} {inline(error.message, 200)}."
     return f"{sentence}{answer}{request}"

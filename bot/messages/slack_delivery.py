@@ -46,11 +46,27 @@ OTHER_APP = (
     "own database"
 )
 
+# What to do about a bot token that is refused, by Slack's code.
+REFUSAL_ADVICE = {
+    "accesslimited": "allow this machine's address for the app's token",
+    "org_login_required": "wait until the workspace has moved into its organisation",
+    "team_access_not_granted": "have the organisation add the app to the workspace again",
+    "team_added_to_org": "wait until the workspace has moved into its organisation",
+}
+REFUSAL_ADVICE_DEFAULT = (
+    "reinstall the app, set SLACK_BOT_TOKEN to its new token, and reload or restart the bot"
+)
+
 # What the log says of connections in Socket Mode.
 NOTHING_IS_HEARD = "no connection to Slack: no click arrives, and watching and posting go on"
 CONNECTION_MISSING = "a connection to Slack is missing, and clicks arrive over the other"
 CONNECTED_AGAIN = "connected to Slack again"
 NOT_OF_THIS_APP = "what Slack sent is of another app than SLACK_APP_TOKEN, and was ignored"
+
+
+def token_advice(code: str) -> str:
+    """Return what to do about a bot token that is refused with this code."""
+    return REFUSAL_ADVICE.get(code, REFUSAL_ADVICE_DEFAULT)
 
 
 def token_refused(code: str, remedy: str) -> str:

@@ -56,6 +56,11 @@ def code(text: str, limit: int = 100) -> str:
     return f"`{literal}`" if literal else "—"
 
 
+def without_markup(text: str) -> str:
+    """Return one of our own sentences as plain text, for the log."""
+    return text.replace("`", "").replace("*", "")
+
+
 def code_block(text: str, limit: int = 800) -> str:
     """Return a passage in a code block that it cannot close."""
     return f"```{escape(text.replace('`', 'ˋ'), limit)}```"

@@ -5,10 +5,18 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from bot.domain.reasons import OutcomeReason
-from bot.domain.troubles import DUE_WITHIN, DueTask, DueTasks, Trouble, TroubleKind
+from bot.domain.troubles import DUE_WITHIN, DueTask, DueTasks, Expiring, Trouble, TroubleKind
 from bot.domain.watch_status import FailedAnswer
 from bot.messages.blocks import Message, link, new_message, section, text_message
-from bot.messages.errors import TOO_MANY
+from bot.messages.errors import (
+    LIMITED,
+    NO_CREDENTIALS,
+    NOT_ACCEPTED,
+    RIGHT_MISSING,
+    TOO_MANY,
+    UNAUTHENTICATED,
+)
+from bot.messages.slack_delivery import token_advice
 from bot.messages.text import code, date_token, format_duration, inline
 
 # What SecMaster's trouble is called, whoever met it; then what to do about it.
@@ -17,12 +25,9 @@ SENTENCES = {
     OutcomeReason.LOST_ANSWER: "SecMaster's answers are lost on the way",
     OutcomeReason.UNAVAILABLE: "SecMaster is not answering properly",
     OutcomeReason.UNREADABLE: "SecMaster sends answers that can't be read",
-    OutcomeReason.FORBIDDEN: "SecMaster refuses the bot's credentials",
+    OutcomeReason.FORBIDDEN: RIGHT_MISSING,
     OutcomeReason.NOT_ROUTED: "Huawei Cloud's gateway turns the bot's requests away",
 }
-# Nothing came from SecMaster: what is known is the network's word.
-NO_ANSWER_AT_ALL = (OutcomeReason.UNREACHABLE, OutcomeReason.LOST_ANSWER)
-OVERLOADED = "SecMaster is overloaded"
 REFUSED = "SecMaster refuses the bot's requests"
 ADVICE = {
     OutcomeReason.UNREACHABLE: (
@@ -36,36 +41,56 @@ ADVICE = {
         "check that `SECMASTER_ENDPOINT` is SecMaster's, and no proxy answers in its place"
     ),
     OutcomeReason.FORBIDDEN: (
-        "check the access key and the rights of the bot's IAM user, and the clock of its machine; "
-        "`secmaster-bot doctor` says which"
+        "give the bot's IAM user or agency the right; `secmaster-bot doctor` names it"
     ),
     OutcomeReason.NOT_ROUTED: "check `SECMASTER_ENDPOINT` and `SECMASTER_REGION`",
 }
+ADVICE_NOT_ACCEPTED = (
+    "check what the bot signs in with, and the clock of its machine; `secmaster-bot doctor` names "
+    "the setting"
+)
+ADVICE_NO_CREDENTIALS = "check how the bot signs in; `secmaster-bot doctor` says which setting"
+ADVICE_LIMITED = "look for what else uses the same credential, or raise `[watch] every`"
 ADVICE_DEFAULT = "run `secmaster-bot doctor`; if it goes on, give Huawei's support the request id"
 
 
 def secmaster_sentence(answer: FailedAnswer) -> str:
     """Say what is the matter with SecMaster, without a full stop."""
+    if answer.unsent:
+        return NO_CREDENTIALS
     if answer.status == TOO_MANY:
-        return OVERLOADED
+        return LIMITED
+    if answer.status == UNAUTHENTICATED:
+        return NOT_ACCEPTED
     return SENTENCES.get(answer.reason, REFUSED)
 
 
 def advice(answer: FailedAnswer) -> str:
     """Return what to do about SecMaster's trouble, as the end of a sentence."""
+    if answer.unsent and answer.reason is not OutcomeReason.UNAVAILABLE:
+        return ADVICE_NO_CREDENTIALS
+    if answer.status == TOO_MANY:
+        return ADVICE_LIMITED
+    if answer.status == UNAUTHENTICATED:
+        return ADVICE_NOT_ACCEPTED
     return ADVICE.get(answer.reason, ADVICE_DEFAULT)
 
 
 def quoted_answer(answer: FailedAnswer) -> str:
-    """Return what SecMaster said, with its code and request id; "" where nothing is known."""
+    """Return what SecMaster answered, with its code and request id; "" where it did not."""
+    if not answer.is_answered:
+        return ""
     status = f"HTTP {answer.status}" if answer.status else ""
     error_code = code(answer.code) if answer.code else ""
     request = f"request {code(answer.request_id)}" if answer.request_id else ""
+    if not answer.message:
+        details = ", ".join(filter(None, (error_code, request)))
+        peer = "What gives them" if answer.unsent else "It"  # IAM or the ECS metadata
+        return f"{peer} answered {status} ({details})." if details else f"{peer} answered {status}."
     details = ", ".join(filter(None, (status, error_code, request)))
-    parts = (inline(answer.message, 300), f"({details})" if details else "")
-    said = " ".join(filter(None, parts))
-    speaker = "The reason" if answer.reason in NO_ANSWER_AT_ALL else "It said"
-    return f"{speaker}: {said}." if said else ""
+    text = f"{inline(answer.message, 300)} ({details})."
+    # IAM's and the metadata's messages begin with their names.
+    return text if answer.unsent else f"It said: {text}"
 
 
 def headline(trouble: Trouble) -> str:
@@ -80,46 +105,90 @@ def headline(trouble: Trouble) -> str:
         case TroubleKind.DATABASE:
             return f"The bot's database takes no writes from replica {inline(trouble.where, 60)}"
         case TroubleKind.EXPIRY:
-            return f"{inline(trouble.where, 120)} ends soon"
+            name, _, _ = _expiry_words(Expiring(trouble.where))
+            return f"{name} expires soon"
         case _:
             assert_never(trouble.kind)
 
 
 def details(trouble: Trouble) -> str:
-    """Say what was said, what does not work meanwhile, and what to do."""
+    """Say what was answered, what does not work meanwhile, and what to do."""
+    label = "What to do"
     match trouble.kind:
         case TroubleKind.SECMASTER:
-            said = quoted_answer(trouble.answer) if trouble.answer else ""
-            to_do = advice(trouble.answer) if trouble.answer else ADVICE_DEFAULT
-            return (
-                f"{said} New tasks are not seen until then; a click waits for ten minutes, and "
-                f"reminders go by what is known. *What to do*: {to_do}."
+            quote = quoted_answer(trouble.answer) if trouble.answer else ""
+            if trouble.answer and trouble.answer.cause:
+                label = "Cause, and what to do"
+            effect = (
+                f"{quote} New tasks are not seen meanwhile; a click waits for ten minutes, and "
+                "reminders go by what is known."
             ).strip()
         case TroubleKind.WATCH_BEHIND:
-            return (
-                "No poll has ended in time, and none has failed. New tasks are not seen until "
-                "then; clicks work. *What to do*: look at the log of the replica that leads, and "
-                "restart it."
+            effect = (
+                "No poll ends: the replica that polls hangs, or there is none. New tasks are not "
+                "seen meanwhile; clicks work."
             )
         case TroubleKind.SLACK_TOKEN:
-            return (
-                f"It says {code(trouble.code)}. Nothing can be posted, nor asked of Slack. *What "
-                "to do*: reinstall the app, set `SLACK_BOT_TOKEN` to its new token, and restart "
-                "the bot."
-            )
+            effect = f"It says {code(trouble.code)}. Nothing can be posted, nor asked of Slack."
         case TroubleKind.DATABASE:
-            return (
-                f"It is full, read-only or gone ({code(trouble.code)}). No click on this replica "
-                "can be recorded, so nothing is done; decide in SecMaster. *What to do*: look at "
-                "the database, its disk and its log; the bot goes on by itself."
+            effect = (
+                f"It can't be written to: {inline(trouble.code, 200)}. No click on this replica "
+                "can be recorded, so nothing is done; decide in SecMaster."
             )
         case TroubleKind.EXPIRY:
-            return (
-                f"It ends {date_token(trouble.ends_at)}; after that the bot can't do its work. "
-                "*What to do*: renew it before."
-            )
+            _, effect, _ = _expiry_words(Expiring(trouble.where))
+            effect = f"It expires {date_token(trouble.ends_at)}. {effect}"
         case _:
             assert_never(trouble.kind)
+    return f"{effect} *{label}*: {to_do(trouble)}."
+
+
+def to_do(trouble: Trouble) -> str:
+    """Return what whoever runs the bot can do, as the end of a sentence.
+
+    What the network says of SecMaster's trouble is its cause, and what to do about that.
+    """
+    match trouble.kind:
+        case TroubleKind.SECMASTER:
+            if trouble.answer is None:
+                return ADVICE_DEFAULT
+            return inline(trouble.answer.cause, 300) or advice(trouble.answer)
+        case TroubleKind.WATCH_BEHIND:
+            return "look at the log of the replica that polled last, and restart it"
+        case TroubleKind.SLACK_TOKEN:
+            return token_advice(trouble.code)
+        case TroubleKind.DATABASE:
+            return "look at the database, its disk and its log; the bot goes on by itself"
+        case TroubleKind.EXPIRY:
+            _, _, expiry_advice = _expiry_words(Expiring(trouble.where))
+            return expiry_advice
+        case _:
+            assert_never(trouble.kind)
+
+
+def _expiry_words(expiring: Expiring) -> tuple[str, str, str]:
+    """Return what expires, what does not work after that, and what to do."""
+    match expiring:
+        case Expiring.IAM_PASSWORD:
+            return (
+                "The bot's IAM password",
+                "The bot can't sign in then.",
+                "set a new one in IAM and in `IAM_PASSWORD`, and reload the bot",
+            )
+        case Expiring.SECMASTER_CA_FILE | Expiring.SLACK_CA_FILE:
+            return (
+                f"A certificate in {expiring.upper()}",
+                "Connections that need it fail then.",
+                "replace it in the file, and restart the bot",
+            )
+        case Expiring.SECMASTER_CERTIFICATE:
+            return (
+                "SecMaster's own certificate",
+                "The bot can't connect to SecMaster then.",
+                "ask whoever runs SecMaster to renew it",
+            )
+        case _:
+            assert_never(expiring)
 
 
 def status_lines(troubles: Sequence[Trouble]) -> list[str]:
@@ -173,9 +242,9 @@ def over(trouble: Trouble, until: datetime) -> Message:
     period = f"from {date_token(trouble.since)} to {date_token(until)} ({duration})"
     match trouble.kind:
         case TroubleKind.SECMASTER:
-            text = f"✅ *SecMaster can be read again.* It could not be {period}."
+            text = f"✅ *SecMaster can be read again.* It could not be read {period}."
         case TroubleKind.WATCH_BEHIND:
-            text = f"✅ *SecMaster is polled again.* It was not {period}."
+            text = f"✅ *SecMaster is polled again.* It was not polled {period}."
         case TroubleKind.SLACK_TOKEN:
             text = (
                 f"✅ *Slack takes the bot's token again.* Nothing could be posted {period}: "
@@ -187,7 +256,8 @@ def over(trouble: Trouble, until: datetime) -> Message:
                 f"again.* It did not {period}. What was recorded before goes on."
             )
         case TroubleKind.EXPIRY:
-            text = f"✅ *{inline(trouble.where, 120)} no longer ends soon.*"
+            name, _, _ = _expiry_words(Expiring(trouble.where))
+            text = f"✅ *{name} was renewed.*"
         case _:
             assert_never(trouble.kind)
     return text_message(text)

@@ -1,4 +1,4 @@
-"""Say how the watch fares, where cards go and why, and what subscriptions and snoozes changed."""
+"""Say how polling goes, where cards go and why, and what subscriptions and snoozes changed."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, time, timedelta
@@ -24,7 +24,8 @@ from bot.policy.routes import TAKEN, DigestSchedule, Route, RouteMatch
 
 NO_TASKS = DueTasks()
 NOT_WATCHING = (
-    "Nothing watches SecMaster here: `[watch] every` is 0. So nobody is told when it can't be read."
+    "Nothing watches SecMaster here: `[watch] every` is 0, or was when the bot started. So nobody "
+    "is told when it can't be read."
 )
 
 
@@ -35,7 +36,7 @@ def status(
     now_in_trouble: Sequence[Trouble] = (),
     due_tasks: DueTasks = NO_TASKS,
 ) -> Message:
-    """Say how the watch fares: its last rounds, what is open, what is queued, what is closed.
+    """Say how polling goes, what is open, what is queued, and which channels are closed.
 
     Of other kinds than the ``counted_kinds`` it is not said how many are open. What is
     ``now_in_trouble`` comes first, with the tasks that are approved by themselves meanwhile.
@@ -78,7 +79,7 @@ def status(
 
 
 def _poll_line(poll: PollStatus, behind: float, *, is_over: bool) -> str:
-    """Say how one workspace's poll fares, and by how many seconds it is behind.
+    """Say how polling one workspace goes, and by how many seconds it is behind.
 
     What the last poll met ``is_over`` where SecMaster has answered since.
     """

@@ -42,7 +42,8 @@ class SecMasterError(Exception):
     """Asking SecMaster, or IAM on the way to it, did not give a usable answer.
 
     ``message`` is plain text of at most 500 characters, free of credentials; ``request_id``
-    is what Huawei support asks for. ``unsent`` tells that the trouble was with IAM: the
+    is what Huawei support asks for. ``is_unexplained`` where the answer gave no reason and the
+    message is ours. ``unsent`` tells that the trouble was with IAM: the
     request itself had no effect on SecMaster, whatever became of the call to IAM.
     """
 
@@ -50,6 +51,7 @@ class SecMasterError(Exception):
     # class with `args` and then restores the other fields from `__dict__`.
 
     _write_effect: ClassVar[WriteEffect] = WriteEffect.NONE
+    is_unexplained: bool = False
 
     def __init__(
         self,

@@ -120,13 +120,15 @@ class Reply:
         text = message or f"{source} answered {self.status} without saying why"
         if self.peer.unsent and not text.startswith(name):
             text = f"{name}: {text}"
-        return kind(
+        error = kind(
             _clip(text),
             code=code,
             status=self.status,
             request_id=self.request_id,
             unsent=self.peer.unsent,
         )
+        error.is_unexplained = not message
+        return error
 
 
 def broken(

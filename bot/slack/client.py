@@ -17,6 +17,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.messages.slack_delivery import token_advice
 from bot.runtime.clock import Clock
 from bot.runtime.outage import Outage
 from bot.slack.error_codes import (
@@ -39,16 +40,6 @@ CHECK_HOLDS = 1.0
 HARMLESS_WARNINGS = frozenset({"missing_charset", "superfluous_charset"})
 MAX_REASON = 200  # characters of a sentence of Slack's that are logged
 
-ADVICE = {
-    "accesslimited": "allow this machine's address for the app's token",
-    "org_login_required": "wait until the workspace has moved into its organisation",
-    "team_access_not_granted": "have the organisation add the app to the workspace again",
-    "team_added_to_org": "wait until the workspace has moved into its organisation",
-}
-ADVICE_DEFAULT = (
-    "reinstall the app, set SLACK_BOT_TOKEN to its new token, and reload or restart the bot"
-)
-
 
 def code_of(error: SlackApiError) -> str:
     """Return Slack's word for an error; "" where its answer could not be read."""
@@ -67,11 +58,6 @@ def _answer(error: SlackApiError) -> dict[str, Any]:
     """Return what Slack answered; empty for a page or a text, as a proxy's."""
     answer = getattr(error.response, "data", error.response)
     return answer if isinstance(answer, dict) else {}
-
-
-def advice(code: str) -> str:
-    """Return what to do about a token that is refused with this code."""
-    return ADVICE.get(code, ADVICE_DEFAULT)
 
 
 class TokenHealth:
@@ -144,7 +130,7 @@ class SlackClient(AsyncWebClient):
             if self._is_first(api_method, code, place := _place(options)):
                 details = {"method": api_method, "code": code, "place": place}
                 sentence = "Slack refuses the bot one workspace"
-                log.error(sentence, extra=details | {"to_do": advice(code)})  # noqa: TRY400
+                log.error(sentence, extra=details | {"to_do": token_advice(code)})  # noqa: TRY400
             raise _refused(WORKSPACE_CLOSED) from error
         if api_method == CHECK_METHOD:
             self.token_health.accept()
@@ -187,7 +173,7 @@ class SlackClient(AsyncWebClient):
             health.outage.note(code, clock.now())
             log.critical(
                 "Slack refuses the bot's token: nothing is posted until it takes it again",
-                extra={"code": code, "to_do": advice(code)},
+                extra={"code": code, "to_do": token_advice(code)},
             )
             checking = asyncio.create_task(self._check_token(clock))
             try:

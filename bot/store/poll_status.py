@@ -23,6 +23,7 @@ class PollStatuses(Repository):
             PollStatus(
                 workspace=row.workspace,
                 since=from_db(row.since),
+                attempted_at=from_db(row.attempted_at),
                 last_success_at=from_db_or_none(row.last_success_at),
                 failing_since=from_db_or_none(row.failing_since),
                 answer=FailedAnswer.model_validate(row.answer) if row.answer else None,
@@ -35,6 +36,7 @@ class PollStatuses(Repository):
         """Record how a poll went; since when the workspace is polled stays as it was."""
         row = status.model_dump() | {
             "since": to_utc(status.since),
+            "attempted_at": to_utc(status.attempted_at),
             "last_success_at": to_utc(status.last_success_at),
             "failing_since": to_utc(status.failing_since),
             "answer": status.answer.model_dump(mode="json") if status.answer else None,

@@ -1,4 +1,4 @@
-"""The troubles that people were told of, so that each is told once, and once that it is over.
+"""The troubles that people were told of, and who was: each once, and once that it is over.
 
 What is told is written into the outbox in the same transaction.
 """
@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from bot.domain.notifications import OutboxEntry
+from bot.domain.slack import Destination
 from bot.domain.troubles import ReportedTrouble, Trouble
 from bot.store.outbox import enqueue
 from bot.store.repository import Repository
@@ -28,6 +29,7 @@ class Troubles(Repository):
         return {
             row.key: ReportedTrouble(
                 trouble=Trouble.model_validate(row.trouble),
+                destinations=tuple(map(Destination.parse, row.destinations)),
                 well_since=from_db_or_none(row.well_since),
                 ended_at=from_db_or_none(row.ended_at),
                 recurs=row.recurs,
@@ -35,16 +37,15 @@ class Troubles(Repository):
             for row in rows
         }
 
-    def begin(
-        self, trouble: Trouble, entries: Sequence[OutboxEntry], at: datetime, *, recurs: bool
-    ) -> bool:
-        """Record that people are told of a trouble, with these entries; False if they were before.
+    def begin(self, trouble: Trouble, *, recurs: bool) -> bool:
+        """Record a trouble of which nobody was told yet; False if it is on record and not over.
 
         Of several processes that do at a time one gets True.
         """
         row = {
             "key": trouble.key,
             "trouble": trouble.model_dump(mode="json"),
+            "destinations": [],
             "recurs": recurs,
             "well_since": None,
             "ended_at": None,
@@ -54,10 +55,48 @@ class Troubles(Repository):
             index_elements=["key"], set_=row, where=troubles.c.ended_at.is_not(None)
         )
         with self.engine.begin() as connection:
-            is_first = bool(connection.execute(upsert).rowcount)
-            if is_first:
-                enqueue(connection, self._insert, entries, at)
-        return is_first
+            return bool(connection.execute(upsert).rowcount)
+
+    def add_destinations(
+        self,
+        key: str,
+        destinations: Sequence[Destination],
+        at: datetime,
+        entries: Sequence[OutboxEntry] = (),
+    ) -> list[Destination]:
+        """Record who is told of a trouble, with these entries; return who was not told before.
+
+        Of several processes that do at a time one gets a destination.
+        """
+        with self.engine.begin() as connection:
+            ids = self._lock_destinations(connection, key)
+            if ids is None:
+                return []
+            added = [each for each in destinations if each.id not in ids]
+            changed = [*ids, *(destination.id for destination in added)]
+            row = (troubles.c.key == key) & IS_OPEN
+            connection.execute(sa.update(troubles).where(row).values(destinations=changed))
+            enqueue(connection, self._insert, entries, at)
+        return added
+
+    def remove_destination(self, key: str, destination: Destination) -> None:
+        """Record that somebody could not be told of a trouble after all."""
+        with self.engine.begin() as connection:
+            ids = self._lock_destinations(connection, key) or []
+            remaining = [id_ for id_ in ids if id_ != destination.id]
+            row = (troubles.c.key == key) & IS_OPEN
+            connection.execute(sa.update(troubles).where(row).values(destinations=remaining))
+
+    def _lock_destinations(self, connection: sa.Connection, key: str) -> list[str] | None:
+        """Return who was told of a trouble, None if it is over; nobody else can change it then."""
+        row = (troubles.c.key == key) & IS_OPEN
+        # An update locks on SQLite too, where a select does not begin the transaction.
+        lock = sa.update(troubles).where(row).values(recurs=troubles.c.recurs)
+        if not connection.execute(lock).rowcount:
+            return None
+        ids: list[str]
+        ids = connection.execute(sa.select(troubles.c.destinations).where(row)).scalar_one()
+        return ids
 
     def mark_well(self, key: str, since: datetime | None) -> None:
         """Record since when nothing is seen of a trouble; None where it is back."""

@@ -42,22 +42,26 @@ SQLITE = {
     "SQLITE_PERM": "the file can't be written to: give the bot's user the right",
 }
 MAX_TEXT = 200
+NO_CONNECTION_FREE = "no connection became free in time"
+NO_REASON = "it gives no reason"
+NOT_REPEATED = "the driver's reason may hold the password: check how the address is written"
 
 
 def why_unusable(error: sa.exc.SQLAlchemyError) -> str:
-    """Return why the database can't be used, and where it is clear, what to do."""
+    """Return why the database can't be used in words, and where it is clear, what to do."""
     cause = getattr(error, "orig", None)
     text = " ".join(str(cause).split())
     if isinstance(cause, sqlite3.Error):
         code = str(getattr(cause, "sqlite_errorname", ""))
         sentences = [words for name, words in SQLITE.items() if code.startswith(name)]
-        return sentences[0] if sentences else code or type(cause).__name__
+        return sentences[0] if sentences else code or NO_REASON
     if not isinstance(cause, psycopg.Error):
-        return type(cause or error).__name__
+        is_pool = isinstance(error, sa.exc.TimeoutError)
+        return NO_CONNECTION_FREE if is_pool else NO_REASON
     if cause.sqlstate == PERMISSION_DENIED:
         text = f"permission denied: {text}"
     sentences = [words for pattern, words in POSTGRES if re.search(pattern, text)]
     if sentences:
         return sentences[0]
     is_of_a_server = cause.sqlstate or text.startswith(FROM_A_SERVER)
-    return hide(text)[:MAX_TEXT] if is_of_a_server else type(cause).__name__
+    return hide(text)[:MAX_TEXT] if is_of_a_server else NOT_REPEATED

@@ -18,6 +18,7 @@ from bot.domain.reasons import ChannelRefusal, OutcomeReason
 from bot.domain.slack import Destination
 from bot.domain.tracking import ListedObject, TrackedObject
 from bot.domain.watch_status import FailedAnswer, PollStatus
+from bot.messages.text import without_markup
 from bot.notifications import fallback, planner
 from bot.notifications.dispatcher import Dispatcher, first_of
 from bot.notifications.kinds import BacklogNotification
@@ -200,10 +201,12 @@ class Poller:
         before = statuses.get(alias)
         last_success_at = before.last_success_at if before else None
         failing_since = before.failing_since if before else None
+        now = self._services.clock.now()
         status = PollStatus(
             workspace=alias,
             since=since,
-            last_success_at=last_success_at if answer else self._services.clock.now(),
+            attempted_at=now,
+            last_success_at=last_success_at if answer else now,
             failing_since=failing_since or since if answer else None,
             answer=answer,
             replica=self._services.replica,
@@ -224,9 +227,9 @@ def log_change(workspace: str, before: PollStatus | None, answer: FailedAnswer |
     elif answer and answer.reason not in {last_reason, OutcomeReason.OWN_FAULT}:
         details = answer.model_dump(mode="json", exclude_defaults=True)
         details["error"] = details.pop("message", "")  # a record of a log has one of its own
-        to_do = messages.troubles.advice(answer)
-        extra = details | {"workspace": workspace, "to_do": to_do}
-        log.warning("SecMaster can't be polled", extra=extra)
+        if not answer.cause:  # which says what to do
+            details["to_do"] = without_markup(messages.troubles.advice(answer))
+        log.warning("SecMaster can't be polled", extra=details | {"workspace": workspace})
 
 
 async def record(services: Services, delta: ListDelta, *, is_first: bool) -> None:

@@ -7,7 +7,7 @@ there are. Of the database's trouble nothing can be recorded: each replica tells
 import asyncio
 import logging
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,15 +18,22 @@ from bot.domain.notifications import OutboxEntry
 from bot.domain.slack import Actor, Destination, DestinationKind
 from bot.domain.troubles import DueTasks, ReportedTrouble, Trouble, TroubleKind
 from bot.messages import Message
+from bot.messages.text import without_markup
 from bot.notifications.delivery import slack_channel
 from bot.notifications.kinds import TroubleNotification, TroubleOverNotification
 from bot.operations.reading import open_reader
 from bot.services import Services
 from bot.slack.directory import LookupFailed
-from bot.slack.gateway import SlackFailed, call
+from bot.slack.gateway import SlackFailed
 from bot.store import is_database_fault
 from bot.watch.poller import Poller
-from bot.watch.troubles import OF_POLLING, check_database, due_tasks, observed_troubles
+from bot.watch.troubles import (
+    OF_POLLING,
+    check_database,
+    due_tasks,
+    is_over,
+    observed_troubles,
+)
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +52,11 @@ class TroubleReporter:
         self._poller = poller
         # How often in a row a trouble was seen, by its key and since when it lasts.
         self._looks = Counter[tuple[str, datetime]]()
-        self._told_of_database: Trouble | None = None
+        # What this replica tells of its database, and who was told.
+        self._database_trouble: Trouble | None = None
+        self._database_destinations: list[Destination] = []
+        # Slack's code of each message that could not be posted, by the trouble's key and where to.
+        self._failed_posts: dict[tuple[str, Destination], str] = {}
 
     async def run(self) -> None:
         """Look for troubles at regular times; never ends."""
@@ -86,8 +97,12 @@ class TroubleReporter:
         reported = await asyncio.to_thread(services.store.troubles.all)
         for trouble in confirmed:
             row = reported.get(trouble.key)
-            if self.tells_of(trouble) and (row is None or row.ended_at):
-                await self.begin(trouble, row)
+            if not self.tells_of(trouble):
+                continue
+            if row is None or row.ended_at:
+                row = await self.begin(trouble, row)
+            if row:
+                await self.tell(trouble, row)
         for key, row in reported.items():
             if row.ended_at is None and self.tells_of(row.trouble):
                 await self.follow(row, is_seen=key in observed)
@@ -97,47 +112,71 @@ class TroubleReporter:
         is_anybodys = trouble.kind is TroubleKind.WATCH_BEHIND
         return is_anybodys or (self._poller.leads and trouble.kind is not TroubleKind.DATABASE)
 
-    async def begin(self, trouble: Trouble, last: ReportedTrouble | None) -> None:
-        """Tell people of a trouble, unless somebody else has just done so.
+    async def begin(self, trouble: Trouble, last: ReportedTrouble | None) -> ReportedTrouble | None:
+        """Record a trouble; return what is recorded, None if somebody else has just done so.
 
         ``last`` is what is recorded of the same trouble before.
         """
         services, now = self._services, self._services.clock.now()
         recurring = timedelta(seconds=services.timeouts.recurring)
-        recurs = bool(last and last.ended_at and now - last.ended_at < recurring)
-        notifications = [
-            (destination, TroubleNotification(trouble=trouble, tasks=tasks, recurs=recurs))
-            for destination in self.destinations()
-            for tasks in [await due_tasks_for(services, destination)]
-        ]
-        is_posted_by_outbox = trouble.kind not in {
-            TroubleKind.WATCH_BEHIND,  # there may be nobody who posts what is in it
-            TroubleKind.SLACK_TOKEN,  # nothing can be posted
-        }
-        entries = [
-            OutboxEntry(
-                dedupe_key=f"trouble:{trouble.key}:{trouble.since.isoformat()}:{destination.id}",
-                destination=destination,
-                notification=notification,
-                not_before=now,
-            )
-            for destination, notification in notifications
-            if is_posted_by_outbox
-        ]
+        # What expires does so once.
+        may_recur = trouble.kind is not TroubleKind.EXPIRY
+        is_soon = bool(last and last.ended_at and now - last.ended_at < recurring)
+        recurs = may_recur and is_soon
         begin = services.store.troubles.begin
-        if not await asyncio.to_thread(begin, trouble, entries, now, recurs=recurs):
-            return
+        if not await asyncio.to_thread(begin, trouble, recurs=recurs):
+            return None
         log.error("trouble", extra=_loggable(trouble))
-        services.outbox_written.set()
-        if trouble.kind is TroubleKind.WATCH_BEHIND:
-            for destination, notification in notifications:
-                await self.post(destination, notification.render(), f"trouble:{trouble.key}")
+        return ReportedTrouble(trouble=trouble, recurs=recurs)
+
+    async def tell(self, trouble: Trouble, row: ReportedTrouble) -> None:
+        """Tell whoever was not told of a trouble yet, of which ``row`` is recorded."""
+        if trouble.kind is TroubleKind.SLACK_TOKEN:
+            return  # nothing can be posted: its end says all
+        services, store, now = (
+            self._services,
+            self._services.store.troubles,
+            self._services.clock.now(),
+        )
+        destinations = [each for each in self.destinations() if each not in row.destinations]
+        notifications = {
+            destination: TroubleNotification(
+                trouble=trouble,
+                tasks=await due_tasks_for(services, destination),
+                recurs=row.recurs,
+            )
+            for destination in destinations
+        }
+        if trouble.kind is TroubleKind.WATCH_BEHIND:  # there may be nobody who posts the outbox
+            for destination, notification in notifications.items():
+                if await asyncio.to_thread(store.add_destinations, trouble.key, [destination], now):
+                    message, is_posted = notification.render(), False
+                    try:
+                        is_posted = await self.post(row.trouble, destination, message)
+                    finally:
+                        if not is_posted:
+                            remove = store.remove_destination
+                            await asyncio.to_thread(remove, trouble.key, destination)
+        elif destinations:
+            since = row.trouble.since.isoformat()
+            entries = [
+                OutboxEntry(
+                    dedupe_key=f"trouble:{trouble.key}:{since}:{destination.id}",
+                    destination=destination,
+                    notification=notification,
+                    not_before=now,
+                )
+                for destination, notification in notifications.items()
+            ]
+            add = store.add_destinations
+            await asyncio.to_thread(add, trouble.key, destinations, now, entries)
+            services.outbox_written.set()
 
     async def follow(self, row: ReportedTrouble, *, is_seen: bool) -> None:
         """Tell people that a trouble is over once it has been well for long enough."""
         services, now, trouble = self._services, self._services.clock.now(), row.trouble
         store = services.store.troubles
-        if is_seen or (trouble.kind is TroubleKind.SLACK_TOKEN and not await self.is_taken()):
+        if is_seen or not await is_over(services, trouble):
             if row.well_since:
                 await asyncio.to_thread(store.mark_well, trouble.key, None)
             return
@@ -150,46 +189,40 @@ class TroubleReporter:
             patience = 0  # neither comes and goes
         if (now - well_since).total_seconds() < patience:
             return
-        watch = services.policy.current.watch
-        is_polled = watch.every > 0 and trouble.where in services.workspaces
-        # Of what is polled no more nobody knows whether it can be read.
-        destinations = self.destinations() if is_polled or trouble.kind not in OF_POLLING else []
-        entries = [
-            OutboxEntry(
-                dedupe_key=f"over:{trouble.key}:{trouble.since.isoformat()}:{destination.id}",
-                destination=destination,
-                notification=TroubleOverNotification(trouble=trouble, until=well_since),
-                not_before=now,
-            )
-            for destination in destinations
-        ]
+        is_polled = services.poll_interval > 0 and trouble.where in services.workspaces
+        destinations: Sequence[Destination] = row.destinations
+        if trouble.kind is TroubleKind.SLACK_TOKEN:
+            destinations = self.destinations()
+        elif trouble.kind in OF_POLLING and not is_polled:
+            destinations = ()  # nobody knows whether it can be read
+        entries = _end_entries(trouble, destinations, well_since, now)
         if await asyncio.to_thread(store.end, trouble.key, entries, now):
-            extra = {"kind": trouble.kind, "place": trouble.where, "until": well_since.isoformat()}
-            log.warning("trouble is over", extra=extra)
+            log.warning("trouble is over", extra=_loggable(trouble, well_since))
             services.outbox_written.set()
 
-    async def is_taken(self) -> bool:
-        """Whether Slack takes the token: this process may not have asked since another one did."""
-        with suppress(SlackFailed):
-            await call(self._services.slack.client.auth_test())
-            return True
-        return False
-
     async def tell_of_database(self, trouble: Trouble | None) -> None:
-        """Post straight to Slack that the database is in trouble, or that it is over."""
-        services, last = self._services, self._told_of_database
-        if trouble and last is None:
-            self._told_of_database = trouble
-            log.error("trouble", extra=_loggable(trouble))
+        """Post to Slack that the database is in trouble; the outbox takes that it is over.
+
+        Who can't be told is tried again at the next look, and who was not is not told of the end.
+        """
+        services, last = self._services, self._database_trouble
+        if trouble:
+            if last is None:
+                self._database_trouble = last = trouble
+                log.error("trouble", extra=_loggable(trouble))
             for destination in self.destinations():
-                tasks = await due_tasks_for(services, destination)
-                message = messages.troubles.began(trouble, tasks, recurs=False)
-                await self.post(destination, message, f"trouble:{trouble.key}")
+                if destination not in self._database_destinations:
+                    tasks = await due_tasks_for(services, destination)
+                    message = messages.troubles.began(trouble, tasks, recurs=False)
+                    if await self.post(last, destination, message):
+                        self._database_destinations.append(destination)
         elif last and (until := self.database_well_since()):
-            self._told_of_database = None
-            log.warning("trouble is over", extra=_loggable(last))
-            for destination in self.destinations():
-                await self.post(destination, messages.troubles.over(last, until), "over")
+            now = services.clock.now()
+            entries = _end_entries(last, self._database_destinations, until, now)
+            await asyncio.to_thread(services.store.outbox.add, entries, now)
+            log.warning("trouble is over", extra=_loggable(last, until))
+            self._database_trouble, self._database_destinations = None, []
+            services.outbox_written.set()
 
     def database_well_since(self) -> datetime | None:
         """Return when the database failed last, None unless it has been well for long enough."""
@@ -199,15 +232,26 @@ class TroubleReporter:
             return None
         return outage.last_at
 
-    async def post(self, destination: Destination, message: Message, part: str) -> None:
-        """Post a message once, without the outbox; what fails is logged, and not tried again."""
-        metadata = {"part": part, "operation": self._services.process_id}
+    async def post(self, trouble: Trouble, destination: Destination, message: Message) -> bool:
+        """Post a message without the outbox; return whether it is there. A failure is logged once.
+
+        One that failed before is looked for first, as it may be there all the same.
+        """
+        place = trouble.key, destination
+        metadata = {"part": f"trouble:{trouble.key}", "operation": trouble.since.isoformat()}
+        posted_since = trouble.since if place in self._failed_posts else None
         try:
             channel = await slack_channel(self._services, destination)
-            await self._services.slack.post(channel, message, metadata)
+            slack = self._services.slack
+            await slack.post(channel, message, metadata, posted_since=posted_since)
         except SlackFailed as error:
-            extra = {"channel": destination.id, "code": error.code}
-            log.warning("nobody was told of trouble here", extra=extra)
+            if self._failed_posts.get(place) != error.code:
+                extra = {"channel": destination.id, "code": error.code}
+                log.warning("nobody was told of trouble here", extra=extra)
+            self._failed_posts[place] = error.code
+            return False
+        self._failed_posts.pop(place, None)
+        return True
 
     def destinations(self) -> list[Destination]:
         """Return whom the policy has told of what keeps the bot from its work."""
@@ -231,7 +275,28 @@ async def due_tasks_for(services: Services, destination: Destination) -> DueTask
     return await due_tasks(services, lambda tracked: reader.may_read(tracked.ref, tracked.snapshot))
 
 
-def _loggable(trouble: Trouble) -> dict[str, Any]:
-    """Return a trouble's facts for the log, with what to do."""
-    facts = trouble.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    return facts | {"sentence": messages.troubles.headline(trouble)}
+def _end_entries(
+    trouble: Trouble, destinations: Sequence[Destination], until: datetime, now: datetime
+) -> list[OutboxEntry]:
+    """Return the messages that a trouble is over."""
+    return [
+        OutboxEntry(
+            dedupe_key=f"over:{trouble.key}:{trouble.since.isoformat()}:{destination.id}",
+            destination=destination,
+            notification=TroubleOverNotification(trouble=trouble, until=until),
+            not_before=now,
+        )
+        for destination in destinations
+    ]
+
+
+def _loggable(trouble: Trouble, until: datetime | None = None) -> dict[str, Any]:
+    """Return a trouble's facts for the log, and what to do until it is over."""
+    return {
+        "kind": trouble.kind,
+        "where": trouble.where,
+        "since": trouble.since.isoformat(),
+        "until": until.isoformat() if until else None,
+        "sentence": messages.troubles.headline(trouble),
+        "to_do": None if until else without_markup(messages.troubles.to_do(trouble)),
+    }

@@ -5,22 +5,28 @@ Health, metrics, ``/secmaster status`` and the messages all ask here, so that th
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import assert_never
 
 import sqlalchemy as sa
 
 from bot.domain.reasons import OutcomeReason
 from bot.domain.tracking import TrackedObject
-from bot.domain.troubles import DUE_WITHIN, DueTask, DueTasks, Trouble, TroubleKind
+from bot.domain.troubles import DUE_WITHIN, DueTask, DueTasks, Expiring, Trouble, TroubleKind
 from bot.domain.watch_status import FailedAnswer, PollStatus
 from bot.notifications.reminder import auto_approves_by
 from bot.secmaster import SecMasterError, Task
 from bot.services import Services
+from bot.slack.gateway import SlackFailed, call
+from bot.store import why_unusable
+from bot.watch.poller import MAX_PAUSE
 
 ENDS_WITHIN = timedelta(days=7)
 OF_POLLING = (TroubleKind.SECMASTER, TroubleKind.WATCH_BEHIND)
 ASKED_WITHIN = 2.0  # seconds for SecMaster to answer somebody who asks how the bot is
 PROBE_TIMEOUT = 2.0  # seconds for the database to take a write, or to answer
+NO_ANSWER = "no answer in time"
 NAMED = 5  # tasks that are approved by themselves soon
 
 
@@ -54,7 +60,7 @@ async def troubles_as_asked(services: Services) -> list[Trouble]:
     """
     observed = await observed_troubles(services)
     polling = [each for each in observed if each.kind in OF_POLLING]
-    if services.policy.current.watch.every and not polling:
+    if services.poll_interval and not polling:
         return observed
     began = {each.where: each.since for each in polling}
     troubles = [each for each in observed if each.kind is not TroubleKind.SECMASTER]
@@ -88,11 +94,11 @@ def own_troubles(services: Services) -> list[Trouble]:
     if token.outage.since:
         kind = TroubleKind.SLACK_TOKEN
         troubles.append(Trouble(kind=kind, since=token.outage.since, code=token.outage.problem))
-    for name, ends_at in sorted(services.expiries().items()):
+    for expiring, ends_at in sorted(services.expiries().items()):
         began_at = ends_at - ENDS_WITHIN
         if began_at <= now:
             troubles.append(
-                Trouble(kind=TroubleKind.EXPIRY, since=began_at, where=name, ends_at=ends_at)
+                Trouble(kind=TroubleKind.EXPIRY, since=began_at, where=expiring, ends_at=ends_at)
             )
     return troubles
 
@@ -100,48 +106,81 @@ def own_troubles(services: Services) -> list[Trouble]:
 def watch_troubles(services: Services, statuses: list[PollStatus]) -> list[Trouble]:
     """Return the troubles of polling; there are none where SecMaster is not polled.
 
-    A poll that fails by a fault of ours says nothing of SecMaster: the watch is behind then.
+    A poll that fails by a fault of ours says nothing of SecMaster: the watch is behind then. So it
+    is where the last poll failed by SecMaster, and none was tried since.
     """
-    interval = services.policy.current.watch.every
-    if not interval:
+    if not services.poll_interval:
         return []
     troubles, now = [], services.clock.now()
     for status in statuses:
         if status.workspace not in services.workspaces:
             continue
-        is_own = status.failure in {OutcomeReason.NONE, OutcomeReason.OWN_FAULT}
-        if status.failing_since and not is_own:
+        late_since = _late_since(services, status)
+        if status.failing_since and _fails_by_secmaster(status) and late_since > now:
             kind, since = TroubleKind.SECMASTER, status.failing_since
             troubles.append(
                 Trouble(kind=kind, since=since, where=status.workspace, answer=status.answer)
             )
-        elif (since := _late_since(services, status, interval)) <= now:
+        elif late_since <= now:
             kind = TroubleKind.WATCH_BEHIND
-            troubles.append(Trouble(kind=kind, since=since, where=status.workspace))
+            troubles.append(Trouble(kind=kind, since=late_since, where=status.workspace))
     return troubles
 
 
-def _late_since(services: Services, status: PollStatus, interval: float) -> datetime:
-    """Return since when a good poll is late.
+def _fails_by_secmaster(status: PollStatus) -> bool:
+    return status.failure not in {OutcomeReason.NONE, OutcomeReason.OWN_FAULT}
+
+
+def _late_since(services: Services, status: PollStatus) -> datetime:
+    """Return since when a poll is late: a good one, or after one that failed by SecMaster any.
 
     A poll takes its time. Perhaps nobody could before this process began, or without the database.
     """
-    success = status.last_success_at or status.since
+    last, patience = status.last_success_at or status.since, 2 * services.poll_interval
+    if _fails_by_secmaster(status):
+        last, patience = status.attempted_at, patience + MAX_PAUSE
     excuses = (services.started_at, services.database_outage.last_at)
-    return max(success, *filter(None, excuses)) + timedelta(seconds=2 * interval)
+    return max(last, *filter(None, excuses)) + timedelta(seconds=patience)
+
+
+async def is_over(services: Services, trouble: Trouble) -> bool:
+    """Return whether what is no longer seen of a trouble proves that it is over.
+
+    That it is not known any more proves nothing: of what ends before a connection has shown it, of
+    SecMaster while nobody polls it, of the token since another process has asked.
+    """
+    match trouble.kind:
+        case TroubleKind.EXPIRY:
+            ends_at = services.expiries().get(Expiring(trouble.where))
+            return ends_at is not None and ends_at - ENDS_WITHIN > services.clock.now()
+        case TroubleKind.SECMASTER:
+            if not services.poll_interval or trouble.where not in services.workspaces:
+                return True
+            get = services.store.poll_statuses.get
+            status = await asyncio.to_thread(get, trouble.where)
+            return status is None or status.failing_since is None
+        case TroubleKind.SLACK_TOKEN:
+            with suppress(SlackFailed):
+                await call(services.slack.client.auth_test())
+                return True
+            return False
+        case TroubleKind.WATCH_BEHIND | TroubleKind.DATABASE:
+            return True
+        case _:
+            assert_never(trouble.kind)
 
 
 async def check_database(services: Services) -> str:
-    """Try to write to the database; return "" or what kind of error it meets, and note that."""
+    """Try to write to the database; return "" or why that is not possible, and note that."""
     problem = ""
     try:
         async with asyncio.timeout(PROBE_TIMEOUT):
             now = services.clock.monotonic()
             await asyncio.to_thread(services.store.write_probe.check, now)
     except TimeoutError:
-        problem = "no answer"
+        problem = NO_ANSWER
     except sa.exc.SQLAlchemyError as error:
-        problem = type(error).__name__
+        problem = why_unusable(error)
     services.database_outage.note(problem, services.clock.now())
     return problem
 

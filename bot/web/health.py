@@ -11,13 +11,13 @@ from bot.domain.troubles import Trouble
 from bot.domain.watch_status import WatchStatus
 from bot.messages.troubles import headline
 from bot.services import Services
+from bot.store import why_unusable
 from bot.watch.status import queue_ages, watch_status
-from bot.watch.troubles import check_database, current_troubles
-from bot.web.metrics import database_exposition, process_exposition
+from bot.watch.troubles import NO_ANSWER, check_database, current_troubles
+from bot.web.metrics import database_exposition, process_exposition, trouble_exposition
 from bot.web.server import is_ready
 from bot.web.signature import RequestVerifier
 from bot.web.socket_mode import SocketMode
-from bot.web.trouble_gauge import trouble_exposition
 
 TIMEOUT = 2.0  # seconds for the database to answer
 
@@ -42,9 +42,9 @@ class Readiness:
                 if parts["database"] == "ok" and (polls := _polls(await self._status())):
                     parts["watch"] = polls
         except TimeoutError:
-            parts["database"] = "no answer"
+            parts["database"] = NO_ANSWER
         except sa.exc.SQLAlchemyError as error:  # it took a write a moment ago, and is gone
-            parts["database"] = type(error).__name__
+            parts["database"] = why_unusable(error)
         if isinstance(self.way_in, SocketMode):
             parts["slack"] = self.way_in.state
         else:
@@ -67,7 +67,7 @@ class Readiness:
         return text + database_exposition(status, ages)
 
     async def _status(self) -> WatchStatus:
-        return await watch_status(self.services, self.services.policy.current.watch.every)
+        return await watch_status(self.services, self.services.poll_interval)
 
 
 def _polls(status: WatchStatus) -> dict[str, Any]:

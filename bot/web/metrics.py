@@ -1,14 +1,15 @@
-"""What ``/metrics`` answers: this process's counts, and what the database holds for all of them.
+"""What ``/metrics`` answers: this process's counts, the troubles, and what the database holds.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from bot.domain.troubles import Trouble, TroubleKind
 from bot.domain.watch_status import QueueAges, WatchStatus
 from bot.metrics import PREFIX, Metrics
 from bot.web.signature import Finding
@@ -22,6 +23,13 @@ def process_exposition(metrics: Metrics, requests: Mapping[Finding, int], *, rea
     registry = CollectorRegistry()
     registry.register(_Process(requests, ready=ready))
     return generate_latest(metrics.registry) + generate_latest(registry)
+
+
+def trouble_exposition(troubles: Sequence[Trouble]) -> bytes:
+    """Return the gauge of these troubles: 1 for each kind that there is, else 0."""
+    registry = CollectorRegistry()
+    registry.register(_Troubles({trouble.kind for trouble in troubles}))
+    return generate_latest(registry)
 
 
 def database_exposition(status: WatchStatus, ages: QueueAges) -> bytes:
@@ -44,6 +52,20 @@ class _Process(Collector):
         ready = _gauge("ready", "Whether a click can be taken, as /readyz says.")
         ready.add_metric([], self._ready)
         return (requests, ready)
+
+
+class _Troubles(Collector):
+    """A gauge with a sample for each kind, so that a missing one is not taken for 0."""
+
+    def __init__(self, kinds: set[TroubleKind]) -> None:
+        self._kinds = kinds
+
+    def collect(self) -> Iterable[Metric]:
+        text = "Whether the bot is kept from its work, by what is in trouble."
+        gauge = _gauge("trouble", text, "kind")
+        for kind in TroubleKind:
+            gauge.add_metric([kind], kind in self._kinds)
+        return (gauge,)
 
 
 class _Database(Collector):

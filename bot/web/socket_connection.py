@@ -31,7 +31,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.messages import slack_delivery as words
 from bot.runtime.timeouts import SocketTimeouts
-from bot.slack.client import ADVICE, code_of
+from bot.slack.client import code_of
 from bot.slack.error_codes import SlackErrorKind, kind_of
 from bot.slack.session import NotConnected
 
@@ -193,7 +193,7 @@ def _refusal(code: str) -> str:
         case SlackErrorKind.PASSES:
             return ""
         case SlackErrorKind.TOKEN_REFUSED:
-            return words.token_refused(code, ADVICE.get(code, words.APP_LEVEL_ADVICE))
+            return words.token_refused(code, words.REFUSAL_ADVICE.get(code, words.APP_LEVEL_ADVICE))
         case SlackErrorKind.SCOPE_MISSING:
             return words.token_refused(code, words.APP_LEVEL_ADVICE)
         case (

@@ -195,7 +195,7 @@ async def test_when_secmaster_asks_to_be_left_alone_the_pause_is_as_long(
     )
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     waiting, reply = await environment.replies(ts, 2)
-    assert "SecMaster is overloaded" in waiting
+    assert "SecMaster limits the bot's requests" in waiting
     assert "no need to repeat it" in waiting
     assert "*Approved*" in reply
     first, second = [

@@ -162,7 +162,9 @@ async def test_it_waits_for_as_long_as_secmaster_asks_to_be_left_alone(
     await environment.secmaster.faults.set(Fault(on="ListTasks", status=429, retry_after=100))
     await clock.asleep(100)
     environment.clock.forward(seconds=80)
-    assert "SecMaster is overloaded" in await environment.answer(ALICE, "/secmaster status")
+    assert "SecMaster limits the bot's requests" in await environment.answer(
+        ALICE, "/secmaster status"
+    )
     assert len(refused(environment, 429)) == 1
     await environment.secmaster.faults.clear()
     asked_before = len(environment.list_requests())

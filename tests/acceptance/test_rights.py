@@ -325,7 +325,7 @@ async def test_what_trouble_kept_from_being_checked_is_tried_again_by_a_button_a
 ) -> None:
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=401, code="APIGW.0301"))
     await environment.slack.command(BOB, SOC, f"/task approve {seed.TASK_ISOLATE} it is ours")
-    text = await environment.ephemeral(BOB, "⏳ SecMaster refuses the bot's credentials")
+    text = await environment.ephemeral(BOB, "⏳ SecMaster does not accept the bot's credentials")
     assert "The approval was not sent." in text
     assert "`APIGW.0301`" in text
     [message] = environment.slack.ephemerals(BOB)

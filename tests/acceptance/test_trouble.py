@@ -25,7 +25,7 @@ from tests.support.watch import card_of, first_poll_finished, ignore_seeded_task
 
 RULES = f'{POLICY}\n[watch]\nevery = 0.02\nadmins = ["{ALICE}"]\nfallback = "{ONCALL}"\n'
 REFUSED = Fault(on="*", status=401, code="APIGW.0301")
-REFUSES = "SecMaster refuses the bot's credentials"
+REFUSES = "SecMaster does not accept the bot's credentials"
 
 
 class WatchedClock(FakeClock):
@@ -133,7 +133,14 @@ async def test_three_minutes_of_refused_credentials_are_told_once_and_once_that_
     assert await troubles(environment) == []
     await clock.pass_time(minutes=2)
     text = await told_everybody(environment, 1)
-    for part in (REFUSES, "`APIGW.0301`", "HTTP 401", "request `", "IAM user", "Isolate web-07"):
+    for part in (
+        REFUSES,
+        "`APIGW.0301`",
+        "HTTP 401",
+        "request `",
+        "names the setting",
+        "Isolate web-07",
+    ):
         assert part in text
     assert (await read(environment, "/readyz"))[0] == 200
     assert await troubles(environment) == ["secmaster"]
@@ -207,7 +214,7 @@ async def test_a_day_that_secmaster_asks_for_puts_off_neither_reminders_nor_the_
     asked_before = len(environment.list_requests())
     await clock.pass_time(minutes=5.5)
     await environment.secmaster.until(lambda: len(environment.list_requests()) > asked_before)
-    assert "SecMaster is overloaded" in await told_everybody(environment, 1)
+    assert "SecMaster limits the bot's requests" in await told_everybody(environment, 1)
 
 
 ROUTE = """

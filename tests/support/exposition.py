@@ -11,8 +11,7 @@ from prometheus_client.samples import Sample
 
 from bot.domain.watch_status import QueueAges, WatchStatus
 from bot.metrics import Metrics
-from bot.web.metrics import database_exposition, process_exposition
-from bot.web.trouble_gauge import trouble_exposition
+from bot.web.metrics import database_exposition, process_exposition, trouble_exposition
 
 NOTHING = WatchStatus(interval=15, polls=(), behind={}, open={}, queued=0, closed_channels=())
 

@@ -59,4 +59,5 @@ async def open_services(
             clock=clock,
             timeouts=timeouts,
             process_id="first",
+            poll_interval=holder.current.watch.every,
         )

@@ -8,8 +8,9 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 
 from bot.cli.doctor.results import CheckFailed, NotChecked
+from bot.messages.slack_delivery import token_advice
 from bot.settings import Settings
-from bot.slack.client import SlackClient, advice, code_of
+from bot.slack.client import SlackClient, code_of
 from bot.slack.connect import open_slack
 from bot.slack.error_codes import SlackErrorKind, kind_of
 from bot.slack.gateway import SlackFailed
@@ -72,7 +73,7 @@ def refusal(code: str) -> str:
     """Return what is wrong where Slack refuses a call with this code, "" for none."""
     kind = kind_of(code)
     if kind is SlackErrorKind.TOKEN_REFUSED:
-        return f"SLACK_BOT_TOKEN is refused: {code}; {advice(code)}"
+        return f"SLACK_BOT_TOKEN is refused: {code}; {token_advice(code)}"
     if kind is SlackErrorKind.PASSES:
         return f"Slack is in trouble ({code or 'unreadable answer'}): try again later"
     return f"Slack refuses what it is asked: {code}"

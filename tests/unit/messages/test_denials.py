@@ -55,9 +55,20 @@ def test_a_refusal_says_which_rule_and_who_may(refused: Refused, expected: str) 
         (FailedAnswer(reason=OutcomeReason.UNREACHABLE), "SecMaster can't be reached"),
         (
             FailedAnswer(reason=OutcomeReason.FORBIDDEN, status=401, code="APIGW.0301"),
-            "SecMaster refuses the bot's credentials",
+            "SecMaster does not accept the bot's credentials",
         ),
-        (FailedAnswer(reason=OutcomeReason.UNAVAILABLE, status=429), "SecMaster is overloaded"),
+        (
+            FailedAnswer(reason=OutcomeReason.UNAVAILABLE, status=429),
+            "SecMaster limits the bot's requests",
+        ),
+        (
+            FailedAnswer(reason=OutcomeReason.FORBIDDEN, status=403, code="APIGW.0302"),
+            "SecMaster denies the bot a right",
+        ),
+        (
+            FailedAnswer(reason=OutcomeReason.UNREACHABLE, unsent=True),
+            "The bot can't get its credentials for SecMaster",
+        ),
         (FailedAnswer(reason=OutcomeReason.UNAVAILABLE), "SecMaster is not answering properly"),
     ],
 )
@@ -74,6 +85,27 @@ def test_trouble_of_secmasters_is_called_that_and_no_refusal_of_rights(
     for other in set(RefusalReason) - {*denials.UNREAD_REASONS, *denials.PASSING_REASONS}:
         refused = Refused(other, "rule 2")
         assert denials.not_allowed(action, TASK, refused, ROLES, answer).text.startswith("🚫")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        FailedAnswer(
+            reason=OutcomeReason.UNREACHABLE,
+            message="SecMaster can't be reached: the proxy http://10.9.9.9:3128 refuses",
+            cause="the proxy http://10.9.9.9:3128 refuses: correct SECMASTER_PROXY",
+        ),
+        FailedAnswer(
+            reason=OutcomeReason.FORBIDDEN, status=401, message="IAM: 10.9.9.9", unsent=True
+        ),
+    ],
+)
+def test_whoever_clicks_reads_nothing_of_the_network_or_of_iam(answer: FailedAnswer) -> None:
+    refused = Refused(RefusalReason.UNREAD)
+    text = denials.not_allowed(BY_NAME["task.approve"], TASK, refused, ROLES, answer).text
+    assert text.endswith("The approval was not sent.")
+    assert "10.9.9.9" not in text
+    assert "SECMASTER_PROXY" not in text
 
 
 def test_every_refusal_has_a_sentence_that_names_its_rule() -> None:

@@ -1,5 +1,6 @@
 """Why a database can't be used is said in words, and never with the password in its address."""
 
+import sqlite3
 from pathlib import Path
 
 import psycopg
@@ -71,13 +72,31 @@ def test_a_server_that_is_not_there_is_said(host: str, sentence: str) -> None:
             "connection failed: la connexion a échoué",
             "connection failed: la connexion a échoué",
         ),
-        (f'invalid integer value "{SECRET}" for connection option "port"', "OperationalError"),
+        (
+            f'invalid integer value "{SECRET}" for connection option "port"',
+            "the driver's reason may hold the password: check how the address is written",
+        ),
     ],
 )
 def test_what_libpq_says_is_put_into_words_and_else_repeated_if_a_server_said_it(
     text: str, sentence: str
 ) -> None:
     error = sa.exc.OperationalError("", {}, psycopg.OperationalError(text))
+    assert why_unusable(error) == sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (sa.exc.TimeoutError(), "no connection became free in time"),
+        (sa.exc.OperationalError("", {}, Exception()), "it gives no reason"),
+        (
+            sa.exc.OperationalError("", {}, sqlite3.OperationalError()),
+            "it gives no reason",
+        ),
+    ],
+)
+def test_no_class_of_an_error_is_said(error: sa.exc.SQLAlchemyError, sentence: str) -> None:
     assert why_unusable(error) == sentence
 
 

@@ -11,15 +11,17 @@ import pytest
 
 from bot.domain.objects import Ref
 from bot.domain.tracking import ListedObject
+from bot.domain.watch_status import FailedAnswer
 from bot.domain.workspaces import Workspaces
 from bot.policy.config import PolicyHolder, parse
 from bot.runtime.clock import Clock
 from bot.runtime.timeouts import Timeouts
-from bot.secmaster import Task
+from bot.secmaster import Forbidden, Task
+from bot.secmaster.replies import SECMASTER
 from bot.services import Services
 from bot.store import Store, close, connect, migrate
 from bot.watch.leader import Leader
-from bot.watch.poller import Poller
+from bot.watch.poller import Poller, log_change
 from tests.support.clock import LeapingClock
 
 POLICY = "[[routes]]\nchannel = 'C0CLOSED'\ntasks = true\nremind = ['1h']\n"
@@ -166,3 +168,15 @@ async def test_after_a_poll_each_is_called_whatever_another_meets(
     await poller.notify_subscribers()
     assert called == ["note"]
     assert "parade" in caplog.text
+
+
+def test_the_log_of_a_failed_poll_says_once_and_in_plain_text_what_to_do(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cause = SECMASTER.unreachable("nothing listens there: correct the port")
+    for error in (Forbidden("no", status=403), cause):
+        log_change("main", None, FailedAnswer.of(error))
+    refused, unreachable = caplog.records
+    assert "secmaster-bot doctor names it" in vars(refused)["to_do"]
+    assert "to_do" not in vars(unreachable)
+    assert vars(unreachable)["cause"] == "nothing listens there: correct the port"

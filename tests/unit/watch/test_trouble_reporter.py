@@ -2,22 +2,24 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
 from bot.domain.reasons import OutcomeReason
 from bot.domain.slack import Destination
 from bot.domain.tracking import ListedObject
-from bot.domain.troubles import Trouble, TroubleKind
+from bot.domain.troubles import Expiring, Trouble, TroubleKind
 from bot.domain.watch_status import FailedAnswer, PollStatus
 from bot.notifications import kinds
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.secmaster import Task
 from bot.services import Services
+from bot.store.write_probe import WriteProbe
 from bot.watch.poller import Poller
 from bot.watch.trouble_reporter import TroubleReporter, due_tasks_for
 from bot.watch.troubles import current_troubles
@@ -72,6 +74,7 @@ def polled(services: Services, *, fails: bool = False) -> None:
         PollStatus(
             workspace="main",
             since=now,
+            attempted_at=now,
             last_success_at=(before.last_success_at if before else None) if fails else now,
             failing_since=failing_since if fails else None,
             answer=ANSWER if fails else None,
@@ -177,7 +180,7 @@ async def test_a_clock_that_leaps_is_no_trouble(services: Services, slack: Slack
 async def test_what_ends_within_a_week_is_told_once_and_that_it_is_renewed(
     services: Services,
 ) -> None:
-    ends: dict[str, datetime] = {"the app's certificate": services.clock.now() + timedelta(days=8)}
+    ends = {Expiring.SECMASTER_CERTIFICATE: services.clock.now() + timedelta(days=8)}
     services = replace(services, expiries=lambda: ends)
     looking = reporter(services)
     await pass_time(services, looking, minutes=5, fails=False)
@@ -185,8 +188,8 @@ async def test_what_ends_within_a_week_is_told_once_and_that_it_is_renewed(
     await services.clock.sleep(26 * 3600)
     await pass_time(services, looking, minutes=5, fails=False)
     [trouble] = await current_troubles(services)
-    assert (trouble.kind, trouble.where) == (TroubleKind.EXPIRY, "the app's certificate")
-    ends["the app's certificate"] += timedelta(days=90)
+    assert (trouble.kind, trouble.where) == (TroubleKind.EXPIRY, "secmaster_certificate")
+    ends[Expiring.SECMASTER_CERTIFICATE] += timedelta(days=90)
     await pass_time(services, looking, minutes=1, fails=False)
     assert told(services) == ["+", "-"]
 
@@ -196,7 +199,7 @@ async def test_a_token_that_a_restart_replaced_is_told_to_be_taken_and_not_befor
 ) -> None:
     since = services.clock.now()
     trouble = Trouble(kind=TroubleKind.SLACK_TOKEN, since=since, code="token_revoked")
-    services.store.troubles.begin(trouble, [], since, recurs=False)
+    services.store.troubles.begin(trouble, recurs=False)
     slack.revoke_token()
     await pass_time(services, reporter(services), minutes=2, fails=False)
     assert told(services) == []
@@ -222,9 +225,162 @@ async def test_whoever_may_not_read_tasks_is_told_how_many_are_auto_approved_and
 
 
 async def test_where_nothing_is_polled_secmaster_is_no_trouble_of_polls(services: Services) -> None:
-    policy = services.policy
-    watch = policy.current.watch.model_copy(update={"every": 0})
-    policy.current = policy.current.model_copy(update={"watch": watch})
+    services = replace(services, poll_interval=0)  # whatever a reloaded policy says since
     await pass_time(services, reporter(services), minutes=6, fails=True)
     assert told(services) == []
     assert await current_troubles(services) == []
+
+
+async def test_what_expires_is_not_renewed_because_nobody_knows_of_it_yet(
+    services: Services,
+) -> None:
+    end = services.clock.now() + timedelta(hours=5)
+    leader = replace(services, expiries=lambda: {Expiring.SECMASTER_CERTIFICATE: end})
+    await pass_time(leader, reporter(leader), minutes=5, fails=False)
+    await services.clock.sleep(6 * 3600)
+    restarted = replace(services, expiries=dict, started_at=services.clock.now())
+    await pass_time(restarted, reporter(restarted), minutes=5, fails=True)
+    expiries = [
+        entry.notification.kind
+        for entry in services.store.outbox.ready_entries(FALLBACK, services.clock.now(), 100)
+        if kinds.read(entry.notification).model_dump()["trouble"]["kind"] == TroubleKind.EXPIRY
+    ]
+    assert expiries == ["trouble"]
+
+
+async def test_what_expires_does_not_come_and_go(services: Services) -> None:
+    ends = {Expiring.IAM_PASSWORD: services.clock.now() + timedelta(days=5)}
+    services = replace(services, expiries=lambda: ends)
+    looking = reporter(services)
+    for days in (90, -89):
+        await pass_time(services, looking, minutes=5, fails=False)
+        ends[Expiring.IAM_PASSWORD] += timedelta(days=days)
+    await pass_time(services, looking, minutes=5, fails=False)
+    assert told(services) == ["+", "-", "+"]
+    entries = services.store.outbox.ready_entries(FALLBACK, services.clock.now(), 100)
+    assert not kinds.read(entries[-1].notification).model_dump()["recurs"]
+
+
+async def test_a_failed_poll_does_not_hide_that_nobody_polls_any_more(
+    services: Services, slack: SlackRecorder
+) -> None:
+    polled(services)
+    first, second = reporter(services), reporter(services, leads=False)
+    await pass_time(services, first, second, minutes=4, fails=True)
+    assert told(services) == ["+"]
+    gone, other = (reporter(services, leads=False) for _ in range(2))
+    await pass_time(services, gone, other, minutes=15, fails=None)
+    [message] = slack.messages(ONCALL)
+    assert "SecMaster is not being polled" in message["text"]
+    [trouble] = await current_troubles(services)
+    assert trouble.kind is TroubleKind.WATCH_BEHIND
+    # Nobody has read from SecMaster since: it is not over for the next that leads.
+    await pass_time(services, reporter(services), minutes=15, fails=None)
+    assert told(services) == ["+"]
+
+
+async def test_a_reloaded_policy_that_polls_is_no_trouble_before_a_restart(
+    services: Services, slack: SlackRecorder
+) -> None:
+    polled(services)
+    services = replace(services, poll_interval=0)
+    assert services.policy.current.watch.every
+    await pass_time(services, reporter(services), minutes=10, fails=None)
+    assert slack.messages(ONCALL) == []
+    assert await current_troubles(services) == []
+
+
+def fail_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_probe: WriteProbe, _now: float) -> None:
+        raise sa.exc.OperationalError("", {}, Exception("gone"))
+
+    monkeypatch.setattr(WriteProbe, "check", fail)
+
+
+async def test_who_could_not_be_told_of_the_database_is_told_later_and_once_that_it_is_over(
+    services: Services, slack: SlackRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking = reporter(services)
+    await pass_time(services, looking, minutes=1, fails=False)
+    slack.revoke_token()
+    with monkeypatch.context() as patch:
+        fail_writes(patch)
+        await pass_time(services, looking, minutes=10, fails=None)
+        assert slack.messages(ONCALL) == []
+        slack.restore_token()
+        services.slack.client.token_health.accept()
+        await pass_time(services, looking, minutes=5, fails=None)
+    [message] = slack.messages(ONCALL)
+    assert "database takes no writes" in message["text"]
+    await pass_time(services, looking, minutes=6, fails=False)
+    assert told(services) == ["-"]
+
+
+async def test_who_was_not_told_of_the_database_is_not_told_that_it_is_over(
+    services: Services, slack: SlackRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking = reporter(services)
+    await pass_time(services, looking, minutes=1, fails=False)
+    slack.revoke_token()
+    with monkeypatch.context() as patch:
+        fail_writes(patch)
+        await pass_time(services, looking, minutes=10, fails=None)
+    slack.restore_token()
+    services.slack.client.token_health.accept()
+    await pass_time(services, looking, minutes=6, fails=False)
+    assert slack.messages(ONCALL) == []
+    assert told(services) == []
+
+
+async def test_who_could_not_be_told_that_nobody_polls_is_told_once_slack_takes_it(
+    services: Services, slack: SlackRecorder
+) -> None:
+    polled(services)
+    first, second = (reporter(services, leads=False) for _ in range(2))
+    slack.revoke_token()
+    await pass_time(services, first, second, minutes=6, fails=None)
+    slack.restore_token()
+    services.slack.client.token_health.accept()
+    await pass_time(services, first, second, minutes=2, fails=None)
+    [message] = slack.messages(ONCALL)
+    assert "SecMaster is not being polled" in message["text"]
+
+
+def set_admins(services: Services, *admins: str, fallback: str = "") -> None:
+    changes = {"admins": admins, "fallback": fallback}
+    watch = services.policy.current.watch.model_copy(update=changes)
+    services.policy.current = services.policy.current.model_copy(update={"watch": watch})
+
+
+async def test_who_is_put_in_while_a_trouble_lasts_is_told_of_it_and_of_its_end(
+    services: Services,
+) -> None:
+    set_admins(services)
+    looking = reporter(services)
+    await pass_time(services, looking, minutes=5, fails=True)
+    set_admins(services, fallback=ONCALL)
+    await pass_time(services, looking, minutes=5, fails=True)
+    assert told(services) == ["+"]
+    await pass_time(services, looking, minutes=1, fails=False)
+    set_admins(services, ALICE, fallback=ONCALL)
+    await pass_time(services, looking, minutes=6, fails=False)
+    assert told(services) == ["+", "-"]
+    assert told(services, Destination.parse(ALICE)) == []
+
+
+async def test_the_log_of_a_trouble_has_the_same_fields_at_its_end(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    looking = reporter(services)
+    await pass_time(services, looking, minutes=5, fails=True)
+    await pass_time(services, looking, minutes=6, fails=False)
+    begin, end = (
+        {key: vars(record)[key] for key in ("kind", "where", "since", "until", "sentence", "to_do")}
+        for record in caplog.records
+        if record.getMessage() in {"trouble", "trouble is over"}
+    )
+    assert (begin["kind"], begin["where"], begin["until"]) == ("secmaster", "main", None)
+    assert "`" not in begin["to_do"]
+    assert begin["to_do"].startswith("check the network")
+    assert end["since"] == begin["since"] < end["until"]
+    assert end["to_do"] is None
