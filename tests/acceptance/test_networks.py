@@ -141,7 +141,7 @@ async def test_a_start_says_what_is_wrong_with_the_proxy_and_not_its_password(
     environment["SECMASTER_PROXY"] = ""
     environment["HTTPS_PROXY"] = environment["SLACK_PROXY"]
     refused = await run_process("run", folder=tmp_path, **environment)
-    assert refused.exit_code == 75
+    assert refused.exit_code == 2
     sentence = "the proxy does not take the name and the password in SLACK_PROXY: correct them"
     assert f"Slack can't be reached: {sentence}. Run `secmaster-bot doctor`." in refused.stderr
     assert "HTTPS_PROXY is set and not used for SECMASTER: SECMASTER_PROXY=env" in refused.stderr

@@ -122,6 +122,18 @@ async def test_what_can_not_be_reached_yet_ends_the_start_so_that_it_is_tried_ag
     assert "Traceback" not in result.output
 
 
+async def test_a_database_that_somebody_has_to_mend_ends_the_start_for_good(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    """The unit of systemd would else start it again every five seconds, for ever."""
+    (installed / "notes.txt").write_text("no database" * 200)
+    setting = {"DATABASE_URL": f"sqlite:///{installed / 'notes.txt'}"}
+    result = await run_process("run", folder=installed, **installation(slack, secmaster) | setting)
+    assert result.exit_code == 2
+    sentence = "DATABASE_URL can't be used: the file is no SQLite database: name another."
+    assert result.output.splitlines()[-1] == sentence
+
+
 async def test_an_answer_of_slacks_that_may_be_another_soon_ends_the_start_alike(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
 ) -> None:
