@@ -48,6 +48,7 @@ class LogLevel(StrEnum):
 
 # In the place of a secret that can't be read from its file, so that it is not called missing too.
 STAND_IN = "http://not-read-from-its-file"
+AGENCY = "ecs_agency"
 
 
 class SignIn(StrEnum):
@@ -63,7 +64,7 @@ class SignIn(StrEnum):
 SIGN_IN_FIELDS: Mapping[SignIn, tuple[str, ...]] = {
     SignIn.KEYS: ("ak", "sk"),
     SignIn.PASSWORD: ("iam_username", "iam_password", "iam_domain"),
-    SignIn.AGENCY: ("ecs_agency",),
+    SignIn.AGENCY: (AGENCY,),
     SignIn.TOKEN: ("secmaster_auth_token",),
 }
 
@@ -389,13 +390,17 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
 
 
 def _well_formed(malformed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the defaults of these fields, by what pydantic calls them."""
+    """Return values for these fields, by what pydantic calls them, that add no second problem.
+
+    They are the defaults, but for what would then be called missing: a secret whose file can't be
+    read, and a way to sign in.
+    """
     values = {}
     for name, field in Settings.model_fields.items():
         key = label(name) if field.validation_alias else name
         if key in malformed:
             is_file = isinstance(malformed[key], Unusable) and field.default is None
-            values[key] = STAND_IN if is_file else field.default
+            values[key] = STAND_IN if is_file else name == AGENCY or field.default
     return values
 
 

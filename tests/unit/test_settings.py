@@ -467,6 +467,11 @@ def test_an_agency_that_is_switched_off_is_no_way_in(problems: Problems, read: R
     assert read(HTTP, WHERE, AGENCY).sign_in is SignIn.AGENCY
 
 
+def test_an_agency_that_is_neither_on_nor_off_is_the_only_problem(problems: Problems) -> None:
+    (line,) = problems(HTTP, WHERE, ECS_AGENCY="maybe")
+    assert line.startswith("ECS_AGENCY: ")
+
+
 # Secrets from files.
 
 SECRET_FIELDS = sorted(name for name, field in Settings.model_fields.items() if is_secret(field))
