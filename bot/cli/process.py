@@ -30,6 +30,7 @@ def run_to_end(work: Coroutine[Any, Any, None]) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     from bot.app import StartError
+    from bot.domain.slack import code_text
     from bot.slack.client import code_of
     from bot.slack.session import NotConnected, why_unreachable
     from bot.store import NameInUse, UnsupportedDatabase, why_unusable
@@ -38,8 +39,7 @@ def run_to_end(work: Coroutine[Any, Any, None]) -> None:
         with suppress(KeyboardInterrupt):
             asyncio.run(work)
     except SlackApiError as error:
-        code = code_of(error) or "unreadable answer"
-        refuse(f"Slack refused: {code}. Run `secmaster-bot doctor`.", MAY_PASS)
+        refuse(f"Slack refused: {code_text(code_of(error))}. Run `secmaster-bot doctor`.", MAY_PASS)
     except (ClientError, TimeoutError) as error:
         sentence = f"Slack can't be reached: {why_unreachable(error)}. Run `secmaster-bot doctor`."
         stays = isinstance(error, NotConnected) and not error.failure.may_pass
