@@ -164,19 +164,19 @@ def reloaded(before: Config, after: Config) -> Message:
     )
 
 
-def policy_in_force(here: str, recorded: RecordedPolicy | None) -> str:
-    """Say which policy is in force, ``here`` by its fingerprint, and who put it in force."""
+def policy_in_force(fingerprint: str, recorded: RecordedPolicy | None) -> str:
+    """Say which policy is in force, by this replica's ``fingerprint``, and who put it there."""
     if recorded is None:
-        return f"Policy: {code(here)}."
+        return f"Policy: {code(fingerprint)}."
     source = recorded.source
     person = mention_user(source.actor_id) if source.actor_id != OPERATOR else "its operator"
     sentence = (
         f"Policy: {code(source.fingerprint)} for all replicas since {date_token(source.at)}, by "
         f"{person} on {inline(source.replica, 64)}."
     )
-    if here == source.fingerprint:
+    if fingerprint == source.fingerprint:
         return sentence
-    return f"{sentence} ⚠️ This replica still has {code(here)}: its log says why."
+    return f"{sentence} ⚠️ This replica still has {code(fingerprint)}: its log says why."
 
 
 def not_reloaded(problems: str) -> Message:
