@@ -163,7 +163,9 @@ class Metrics:
     def _open_deliveries(self) -> None:
         text = "What Slack delivered, by what became of it."
         self._deliveries = self._counter("deliveries", text, "kind", "outcome")
-        _begin_at_zero(self._deliveries, DeliveryKind, DeliveryOutcome)
+        # A batch is delivered as a form; BATCH is the kind of its operations.
+        kinds = [kind for kind in DeliveryKind if kind is not DeliveryKind.BATCH]
+        _begin_at_zero(self._deliveries, kinds, DeliveryOutcome)
         text = "How long Slack waited for its answer."
         self._acknowledgements = self._histogram(
             "acknowledgement_seconds", text, ACKNOWLEDGEMENT_BUCKETS, "kind"

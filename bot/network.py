@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
-from typing import Self
+from typing import Self, assert_never
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies_environment
 
@@ -41,6 +41,32 @@ class ConnectionFailure(StrEnum):
     PROXY_REFUSES = "proxy_refuses"
     PROXY_UNREACHABLE = "proxy_unreachable"
     OTHER = "other"
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether a later attempt may succeed with nobody having changed a setting or a file.
+
+        A certificate that is out of date may be renewed elsewhere, or this machine's clock set.
+        """
+        match self:
+            case (
+                ConnectionFailure.UNTRUSTED
+                | ConnectionFailure.OTHER_NAME
+                | ConnectionFailure.PROXY_PASSWORD
+            ):
+                return False
+            case (
+                ConnectionFailure.OUT_OF_DATE
+                | ConnectionFailure.NAME_NOT_FOUND
+                | ConnectionFailure.REFUSED
+                | ConnectionFailure.TIMED_OUT
+                | ConnectionFailure.PROXY_REFUSES
+                | ConnectionFailure.PROXY_UNREACHABLE
+                | ConnectionFailure.OTHER
+            ):
+                return True
+            case _:
+                assert_never(self)
 
 
 SENTENCES = {

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, auto
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import SplitResult, urlsplit
@@ -48,6 +49,7 @@ class LogLevel(StrEnum):
 
 # In the place of a secret that can't be read from its file, so that it is not called missing too.
 STAND_IN = "http://not-read-from-its-file"
+AGENCY = "ecs_agency"
 
 
 class SignIn(StrEnum):
@@ -63,7 +65,7 @@ class SignIn(StrEnum):
 SIGN_IN_FIELDS: Mapping[SignIn, tuple[str, ...]] = {
     SignIn.KEYS: ("ak", "sk"),
     SignIn.PASSWORD: ("iam_username", "iam_password", "iam_domain"),
-    SignIn.AGENCY: ("ecs_agency",),
+    SignIn.AGENCY: (AGENCY,),
     SignIn.TOKEN: ("secmaster_auth_token",),
 }
 
@@ -175,21 +177,21 @@ class Settings(Database):
         """Whether the policy file is named, and not the one that is looked for by default."""
         return "bot_config" in self.model_fields_set
 
-    @property
+    @cached_property
     def slack_network(self) -> Network:
-        """How Slack is reached: the Web API, its files and Socket Mode."""
-        return open_network("SLACK", _text(self.slack_proxy), self.slack_ca_file)
+        """How Slack is reached: the Web API, its files and Socket Mode. Files are read once."""
+        return open_network("SLACK", text_of(self.slack_proxy), self.slack_ca_file)
 
-    @property
+    @cached_property
     def secmaster_network(self) -> Network:
-        """How SecMaster and IAM are reached."""
-        return open_network("SECMASTER", _text(self.secmaster_proxy), self.secmaster_ca_file)
+        """How SecMaster and IAM are reached. Files are read once."""
+        return open_network("SECMASTER", text_of(self.secmaster_proxy), self.secmaster_ca_file)
 
     @property
     def unused_proxy(self) -> str:
         """Say that the environment names a proxy that is not used, "" where there is none."""
         return unused_proxy(
-            SECMASTER_PROXY=_text(self.secmaster_proxy), SLACK_PROXY=_text(self.slack_proxy)
+            SECMASTER_PROXY=text_of(self.secmaster_proxy), SLACK_PROXY=text_of(self.slack_proxy)
         )
 
     @property
@@ -320,7 +322,8 @@ class Settings(Database):
         return list(dict.fromkeys(problems))  # a variable of the environment may be both's
 
 
-def _text(secret: SecretStr | None) -> str:
+def text_of(secret: SecretStr | None) -> str:
+    """Return a secret's text, "" for none."""
     return secret.get_secret_value() if secret else ""
 
 
@@ -389,13 +392,17 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
 
 
 def _well_formed(malformed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the defaults of these fields, by what pydantic calls them."""
+    """Return values for these fields, by what pydantic calls them, that add no second problem.
+
+    They are the defaults, but for what would then be called missing: a secret whose file can't be
+    read, and a way to sign in.
+    """
     values = {}
     for name, field in Settings.model_fields.items():
         key = label(name) if field.validation_alias else name
         if key in malformed:
             is_file = isinstance(malformed[key], Unusable) and field.default is None
-            values[key] = STAND_IN if is_file else field.default
+            values[key] = STAND_IN if is_file else name == AGENCY or field.default
     return values
 
 

@@ -36,8 +36,7 @@ from bot.slack.client import code_of
 from bot.slack.connect import NotInTime
 from bot.slack.directory import LookupFailed
 from bot.slack.error_codes import TRIGGER_GONE
-from bot.slack.gateway import CannotPost, SlackFailed
-from bot.slack.gateway import failure_of as slack_failure_of
+from bot.slack.gateway import CannotPost, SlackFailed, failure_of
 from bot.store import is_database_fault, may_have_committed
 from handlers import traces
 from handlers.context import AppContext, StillRecording
@@ -95,12 +94,12 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
         case SlackApiError() if code_of(error) in TRIGGER_GONE:
             return denials.too_late()
         case SlackApiError():
-            return error_message(slack_failure_of(error), app)
+            return error_message(failure_of(error), app)
         case _:
             return _own_failure(error)
 
 
-def failure_of(error: Exception) -> DeliveryOutcome:
+def delivery_outcome(error: Exception) -> DeliveryOutcome:
     """Return what an error makes of the delivery that it ends."""
     match error:
         case (
@@ -139,7 +138,7 @@ def note_failure(error: Exception, requester: Requester | None) -> None:
             reason = error.refused.reason
         case NoRight():
             reason = RefusalReason.RULE
-    trace.fail(failure_of(error), reason)
+    trace.fail(delivery_outcome(error), reason)
 
 
 def _own_failure(error: Exception) -> Message:

@@ -25,7 +25,8 @@ from bot.operations.reading import open_reader
 from bot.policy.decide import Refused, decide
 from bot.policy.routes import explain_routes, titled_routes
 from bot.watch.status import watch_status
-from bot.watch.troubles import due_tasks, troubles_as_asked
+from bot.watch.troubles import due_tasks
+from bot.watch.troubles import troubles_as_asked as fresh_troubles
 from handlers.command_row import (
     AnswersLater,
     AnyCommand,
@@ -70,7 +71,7 @@ async def status(app: AppContext, _request: ShowStatus, delivery: Delivery) -> M
     reader = await open_reader(app.services, delivery.requester.actor)
     reader.require(*OBJECT_KINDS)
     counted_kinds = tuple(filter(reader.reads_all, OBJECT_KINDS))
-    troubles = await troubles_as_asked(app.services)
+    troubles = await fresh_troubles(app.services)
     status = await watch_status(app.services, app.services.poll_interval)
     newest = await asyncio.to_thread(app.services.store.policies.newest)
     policy_line = permission_messages.policy_in_force(

@@ -1,7 +1,8 @@
 """End a command as an operator expects: at a signal, with an exit code, and never in a traceback.
 
-Exit code 0 is success, 1 a check that failed, 2 a command that could not be carried out, and 75 one
-that may well be carried out a moment later, since Slack or the database could not be reached.
+Exit code 0 is success, 1 a check that failed, 2 a command that can't be carried out until somebody
+has mended something, and 75 one that may well be carried out a moment later, since Slack or the
+database could not be reached.
 """
 
 import asyncio
@@ -29,21 +30,23 @@ def run_to_end(work: Coroutine[Any, Any, None]) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     from bot.app import StartError
+    from bot.domain.slack import code_text
     from bot.slack.client import code_of
-    from bot.slack.session import why_unreachable
+    from bot.slack.session import NotConnected, why_unreachable
     from bot.store import NameInUse, UnsupportedDatabase, why_unusable
 
     try:
         with suppress(KeyboardInterrupt):
             asyncio.run(work)
     except SlackApiError as error:
-        code = code_of(error) or "unreadable answer"
-        refuse(f"Slack refused: {code}. Run `secmaster-bot doctor`.", MAY_PASS)
+        refuse(f"Slack refused: {code_text(code_of(error))}. Run `secmaster-bot doctor`.", MAY_PASS)
     except (ClientError, TimeoutError) as error:
         sentence = f"Slack can't be reached: {why_unreachable(error)}. Run `secmaster-bot doctor`."
-        refuse(sentence, MAY_PASS)
+        stays = isinstance(error, NotConnected) and not error.failure.may_pass
+        refuse(sentence, REFUSED if stays else MAY_PASS)
     except SQLAlchemyError as error:
-        refuse(f"DATABASE_URL can't be used: {why_unusable(error)}.", MAY_PASS)
+        reason = why_unusable(error)
+        refuse(f"DATABASE_URL can't be used: {reason}.", MAY_PASS if reason.may_pass else REFUSED)
     except NameInUse as error:
         refuse(
             f"A bot named {error} is running on this database already. End it, or give this one "

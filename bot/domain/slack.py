@@ -26,6 +26,11 @@ class DestinationKind(StrEnum):
     UNKNOWN = "unknown"
 
 
+def code_text(code: str) -> str:
+    """Return a code of Slack's as sentences name it; "" is an answer that could not be read."""
+    return code or "unreadable answer"
+
+
 # By its first letter an id of Slack says what it names; private channels may be C or G, people U
 # or W.
 KIND_BY_LETTER = {

@@ -164,27 +164,29 @@ def reloaded(before: Config, after: Config) -> Message:
     )
 
 
-def policy_in_force(here: str, recorded: RecordedPolicy | None, unused_file: str = "") -> str:
-    """Say which policy is in force, ``here`` by its fingerprint, and who put it in force.
+def policy_in_force(
+    fingerprint: str, recorded: RecordedPolicy | None, unused_file: str = ""
+) -> str:
+    """Say which policy is in force, by this replica's ``fingerprint``, and who put it there.
 
     ``unused_file`` is the fingerprint of this replica's file if that is not in force.
     """
     if recorded is None:
-        return f"Policy: {code(here)}."
+        return f"Policy: {code(fingerprint)}."
     source = recorded.source
     person = mention_user(source.actor_id) if source.actor_id != OPERATOR else "its operator"
     sentence = (
         f"Policy: {code(source.fingerprint)} for all replicas since {date_token(source.at)}, by "
         f"{person} on {inline(source.replica, 64)}."
     )
-    if here == source.fingerprint and unused_file:
+    if fingerprint == source.fingerprint and unused_file:
         return (
             f"{sentence} ⚠️ The policy file that this replica started with, {code(unused_file)}, is "
             "not in force: a reload here puts it in force."
         )
-    if here == source.fingerprint:
+    if fingerprint == source.fingerprint:
         return sentence
-    return f"{sentence} ⚠️ This replica still has {code(here)}: its log says why."
+    return f"{sentence} ⚠️ This replica still has {code(fingerprint)}: its log says why."
 
 
 def not_reloaded(problems: str) -> Message:

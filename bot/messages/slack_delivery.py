@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from bot.domain.slack import EVENTS_PATH
+from bot.domain.slack import EVENTS_PATH, code_text
 from bot.messages.text import format_duration
 
 NOT_THIS_APP = (
@@ -81,7 +81,7 @@ def app_refused(code: str) -> str:
 
 
 def address_refused(code: str) -> str:
-    return f"Slack gave no address for a connection ({code or 'unreadable answer'})"
+    return f"Slack gave no address for a connection ({code_text(code)})"
 
 
 def postponed(problem: str, pause: timedelta) -> str:

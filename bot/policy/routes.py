@@ -78,8 +78,8 @@ def local_moments(day: date, at: time, zone: tzinfo) -> list[datetime]:
     """
     local = datetime.combine(day, at)
     moments = sorted({local.replace(tzinfo=zone, fold=n).astimezone(UTC) for n in (0, 1)})
-    if shown := [m for m in moments if m.astimezone(zone).replace(tzinfo=None) == local]:
-        return shown
+    if matches := [m for m in moments if m.astimezone(zone).replace(tzinfo=None) == local]:
+        return matches
     moment = moments[0]
     while moment.astimezone(zone).replace(tzinfo=None) < local:
         moment += MINUTE

@@ -21,7 +21,7 @@ from slack_sdk.http_retry.response import HttpResponse
 from slack_sdk.http_retry.state import RetryState
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.settings import Settings
+from bot.settings import Settings, text_of
 from bot.slack.client import MAX_RETRY_AFTER, SlackClient
 from bot.slack.measured import OnCall, ThrottleWatch, ignore
 from bot.slack.session import open_session
@@ -137,10 +137,9 @@ async def open_slack(
     ``on_call`` is told how each call ended.
     """
     session = await stack.enter_async_context(open_session(settings.slack_network))
-    token = settings.slack_bot_token
     return SlackClient(
         on_call,
-        token=token.get_secret_value() if token else "",
+        token=text_of(settings.slack_bot_token),
         base_url=settings.slack_api_url,
         session=session,
         timeout=15,

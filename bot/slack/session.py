@@ -28,6 +28,10 @@ class NotConnected(aiohttp.ClientConnectionError):
     aiohttp's own texts have addresses in them, and those of Slack's websockets a ticket.
     """
 
+    def __init__(self, problem: str, failure: ConnectionFailure) -> None:
+        super().__init__(problem)
+        self.failure = failure
+
 
 class Router:
     """Sends each request by the route to its host; of a host that can't be reached it logs why.
@@ -51,19 +55,20 @@ class Router:
         try:
             response = await handler(request)
         except NOTHING_SENT as error:
-            raise self._failed(host, route.explain(error, host)) from error
+            failure, problem = route.failure(error), route.explain(error, host)
+            raise self._failed(host, problem, failure) from error
         if response.status == PROXY_WANTS_A_PASSWORD:
             response.close()
-            problem = route.sentence(ConnectionFailure.PROXY_PASSWORD, host)
-            raise self._failed(host, problem)
+            failure = ConnectionFailure.PROXY_PASSWORD
+            raise self._failed(host, route.sentence(failure, host), failure)
         self._problems.pop(host, None)
         return response
 
-    def _failed(self, host: str, problem: str) -> NotConnected:
+    def _failed(self, host: str, problem: str, failure: ConnectionFailure) -> NotConnected:
         if self._problems.get(host) != problem:
             log.warning("Slack can't be reached", extra={"problem": problem})
         self._problems[host] = problem
-        return NotConnected(problem)
+        return NotConnected(problem, failure)
 
 
 def open_session(

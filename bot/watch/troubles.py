@@ -180,7 +180,7 @@ async def check_database(services: Services) -> str:
     except TimeoutError:
         problem = NO_ANSWER
     except sa.exc.SQLAlchemyError as error:
-        problem = why_unusable(error)
+        problem = why_unusable(error).sentence
     services.database_outage.note(problem, services.clock.now())
     return problem
 

@@ -44,7 +44,7 @@ class Readiness:
         except TimeoutError:
             parts["database"] = NO_ANSWER
         except sa.exc.SQLAlchemyError as error:  # it took a write a moment ago, and is gone
-            parts["database"] = why_unusable(error)
+            parts["database"] = why_unusable(error).sentence
         if isinstance(self.way_in, SocketMode):
             parts["slack"] = self.way_in.state
         else:

@@ -17,7 +17,7 @@ from bot.sandbox.secmaster import SecMasterSandbox, seed
 from bot.web.socket_mode import CONNECTIONS
 from tests.support.authorities import Authority
 from tests.support.clock import FakeClock
-from tests.support.command_line import installation, run_beside
+from tests.support.command_line import installation, run_beside, run_process
 from tests.support.environment import BotEnvironment, policy, settings_for
 from tests.support.forward_proxy import ENCODED_PASSWORD, FORBIDDEN, PROXY_PASSWORD
 from tests.support.people import ALICE, SOC
@@ -131,7 +131,7 @@ async def test_a_start_says_what_is_wrong_with_the_proxy_and_not_its_password(
     locked_proxy: str,
     tmp_path: Path,
 ) -> None:
-    environment = installation(slack, secmaster) | {"BOT_PORT": "0"}
+    environment = installation(slack, secmaster)
     environment |= {name.upper(): str(value) for name, value in ways.items()}
     result = await run_beside("doctor", folder=tmp_path, **environment)
     assert f"network: SecMaster through http://{locked_proxy}, Slack through" in result.stdout
@@ -140,8 +140,8 @@ async def test_a_start_says_what_is_wrong_with_the_proxy_and_not_its_password(
     environment["SLACK_PROXY"] = f"http://robot:other{ENCODED_PASSWORD}@{locked_proxy}"
     environment["SECMASTER_PROXY"] = ""
     environment["HTTPS_PROXY"] = environment["SLACK_PROXY"]
-    refused = await run_beside("run", folder=tmp_path, **environment)
-    assert refused.exit_code == 75
+    refused = await run_process("run", folder=tmp_path, **environment)
+    assert refused.exit_code == 2
     sentence = "the proxy does not take the name and the password in SLACK_PROXY: correct them"
     assert f"Slack can't be reached: {sentence}. Run `secmaster-bot doctor`." in refused.stderr
     assert "HTTPS_PROXY is set and not used for SECMASTER: SECMASTER_PROXY=env" in refused.stderr

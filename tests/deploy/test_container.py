@@ -25,6 +25,7 @@ from tests.support.tools import needs, run_program
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy/Dockerfile"
 COMPOSE_FILE = ROOT / "deploy/compose.yaml"
+OPERATE = (ROOT / "docs/operate.md").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text())
 BOT, POSTGRES = COMPOSE["services"]["bot"], COMPOSE["services"]["postgres"]
 # Which digest an image has can only be asked of its registry; the Dockerfile says how.
@@ -95,18 +96,35 @@ def test_the_image_knows_no_secret_and_is_nobodys() -> None:
     assert rest_of(RUN, "STOPSIGNAL") == "SIGTERM"
 
 
-@pytest.mark.parametrize("service", [BOT, POSTGRES], ids=["bot", "postgres"])
-def test_each_secret_is_a_file_that_only_its_service_gets(service: dict[str, Any]) -> None:
+def secret_files(service: dict[str, Any]) -> list[str]:
+    """Return the names of the files in /run/secrets that a service reads its secrets from."""
     files = [str(value) for name, value in service["environment"].items() if name.endswith("_FILE")]
-    assert files == [f"/run/secrets/{name}" for name in service["secrets"]]
-    for name in service["secrets"]:
-        assert COMPOSE["secrets"][name] == {"file": f"./secrets/{name}"}
+    assert all(file.startswith("/run/secrets/") for file in files)
+    return [file.removeprefix("/run/secrets/") for file in files]
+
+
+@pytest.mark.parametrize(
+    ("service", "folder"), [(BOT, "bot"), (POSTGRES, "postgres")], ids=["bot", "postgres"]
+)
+def test_each_service_gets_the_folder_of_its_secrets_alone_and_can_not_write_there(
+    service: dict[str, Any], folder: str
+) -> None:
+    """A mount of one file is of its inode: a secret that `install` replaces would never be seen."""
+    mounts = [volume for volume in service["volumes"] if "secrets" in str(volume)]
+    source, target = f"./secrets/{folder}", "/run/secrets"
+    assert mounts == [{"type": "bind", "source": source, "target": target, "read_only": True}]
+    assert "secrets" not in service
+    number = service["user"].partition(":")[0]
+    made = f"install -d -m 0500 -o {number} -g {number} secrets/{folder}\n"
+    assert made in OPERATE
+    for name in secret_files(service):
+        assert re.search(rf"secrets/{folder}/{name}\b|`{name}`", OPERATE)
 
 
 def test_the_compose_file_sets_what_the_bot_reads() -> None:
     names = {name.removesuffix("_FILE") for name in BOT["environment"]}
     assert names <= setting_names()
-    assert not set(BOT["secrets"]) & set(POSTGRES["secrets"])
+    assert not set(secret_files(BOT)) & set(secret_files(POSTGRES))
 
 
 @pytest.fixture

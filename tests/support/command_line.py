@@ -56,7 +56,10 @@ def run_command(*arguments: object, folder: Path, **environment: str) -> Command
 
 
 async def run_beside(*arguments: object, folder: Path, **environment: str) -> CommandResult:
-    """Run a command in a thread of this process, while the test's own loop serves it."""
+    """Run a command in a thread of this process, while the test's own loop serves it.
+
+    Not ``run``, which takes signals over: that is for a main thread alone.
+    """
     run = functools.partial(run_command, *arguments, folder=folder, **environment)
     return await asyncio.to_thread(run)
 
@@ -98,6 +101,7 @@ def installation(slack: SlackSandbox, secmaster: SecMasterSandbox) -> dict[str, 
         "SECMASTER_WORKSPACE_ID": "demo-workspace",
         "HUAWEICLOUD_SDK_AK": "demo-ak",
         "HUAWEICLOUD_SDK_SK": "demo-sk",
+        "BOT_PORT": "0",
     }
 
 

@@ -50,8 +50,8 @@ def forward_proxy(*options: str) -> Iterator[str]:
 
 
 def main() -> None:
-    own = ("--hostname", "127.0.0.1", "--port", "0", "--plugins", f"{Names.__module__}.Names")
-    with Proxy([*own, *OPTIONS, *sys.argv[1:]]) as proxy:
+    defaults = ("--hostname", "127.0.0.1", "--port", "0", "--plugins", f"{Names.__module__}.Names")
+    with Proxy([*defaults, *OPTIONS, *sys.argv[1:]]) as proxy:
         sys.stdout.write(f"{proxy.flags.port}\n")
         sys.stdout.flush()
         sys.stdin.read()

@@ -105,6 +105,13 @@ def test_a_method_that_the_list_lacks_is_counted_as_another() -> None:
     assert SlackMethod.named("chat.invented") is SlackMethod.OTHER
 
 
+def test_deliveries_begin_at_zero_with_the_kinds_that_there_are() -> None:
+    counted = Metrics().registry.collect()
+    samples = [sample for family in counted for sample in family.samples]
+    kinds = {s.labels["kind"] for s in samples if s.name == "secmaster_bot_deliveries_total"}
+    assert kinds == set(DeliveryKind) - {DeliveryKind.BATCH}
+
+
 def test_two_bots_in_a_process_count_apart() -> None:
     first, second = Metrics(), Metrics()
     first.deliver(DeliveryKind.BUTTON, DeliveryOutcome.DONE)

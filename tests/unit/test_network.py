@@ -574,3 +574,12 @@ async def test_a_warning_that_slack_is_not_reached_stands_once_in_the_log(
     [record] = caplog.records
     assert record.message == "Slack can't be reached"
     assert vars(record)["problem"].startswith(f"the proxy http://{closed} can't be reached")
+
+
+def test_what_a_setting_or_a_file_mends_does_not_pass_by_itself() -> None:
+    stays = {failure for failure in ConnectionFailure if not failure.may_pass}
+    assert stays == {
+        ConnectionFailure.UNTRUSTED,
+        ConnectionFailure.OTHER_NAME,
+        ConnectionFailure.PROXY_PASSWORD,
+    }

@@ -19,6 +19,7 @@ from bot.settings import (
     load,
     load_database,
 )
+from tests.support.authorities import Authority
 
 HTTP = {"SLACK_BOT_TOKEN": "xoxb-secret-1", "SLACK_SIGNING_SECRET": "signing-secret-2"}
 SOCKET = {"SLACK_BOT_TOKEN": "xoxb-secret-1", "SLACK_APP_TOKEN": "xapp-secret-3"}
@@ -465,6 +466,24 @@ def test_an_agency_that_is_switched_off_is_no_way_in(problems: Problems, read: R
     assert line.startswith("No way to sign in to SecMaster is set")
     assert read(HTTP, WHERE, TOKEN, ECS_AGENCY="false").sign_in is SignIn.TOKEN
     assert read(HTTP, WHERE, AGENCY).sign_in is SignIn.AGENCY
+
+
+def test_an_agency_that_is_neither_on_nor_off_is_the_only_problem(problems: Problems) -> None:
+    (line,) = problems(HTTP, WHERE, ECS_AGENCY="maybe")
+    assert line.startswith("ECS_AGENCY: ")
+
+
+def test_files_of_certificates_are_read_at_the_start_alone(
+    read: Read, problems: Problems, tmp_path: Path, authority: Authority
+) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_bytes(authority.file.read_bytes())
+    files = {"SLACK_CA_FILE": str(file), "SECMASTER_CA_FILE": str(file)}
+    settings = read(HTTP, WHERE, TOKEN, files)
+    file.unlink()
+    assert settings.slack_network is settings.slack_network
+    assert settings.secmaster_network.tls is settings.secmaster_network.tls
+    assert len(problems(HTTP, WHERE, TOKEN, files)) == 2
 
 
 # Secrets from files.

@@ -23,7 +23,7 @@ from bot.domain.slack import EVENTS_PATH
 from bot.messages import slack_delivery as words
 from bot.messages.text import format_duration
 from bot.runtime.timeouts import SocketTimeouts
-from bot.settings import Settings
+from bot.settings import Settings, text_of
 from bot.slack.connect import address_client, open_slack
 from bot.web.connections import serve
 from bot.web.server import MAX_BYTES
@@ -55,8 +55,7 @@ async def wait_for_request(settings: Settings, within: float, console: Console) 
 
     Anybody can send one whose signature does not fit. So it is told, and listening goes on.
     """
-    secret = settings.slack_signing_secret
-    verifier = RequestVerifier(secret.get_secret_value() if secret else "")
+    verifier = RequestVerifier(text_of(settings.slack_signing_secret))
     arrival: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
     doubtful: list[Verdict] = []
 
@@ -142,8 +141,7 @@ def nothing_came(within: float, strangers: int) -> str:
 async def wait_for_envelope(settings: Settings, within: float, console: Console) -> str:
     """Wait for an envelope over a connection in Socket Mode; raises CheckFailed."""
     async with AsyncExitStack() as stack:
-        token = settings.slack_app_token
-        app_token = token.get_secret_value() if token else ""
+        app_token = text_of(settings.slack_app_token)
         client = address_client(await open_slack(settings, stack))
         try:
             connection = await open_connection(client, app_token, SocketTimeouts())

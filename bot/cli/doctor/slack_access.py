@@ -8,6 +8,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 
 from bot.cli.doctor.results import CheckFailed, NotChecked
+from bot.domain.slack import code_text
 from bot.messages.slack_delivery import token_advice
 from bot.settings import Settings
 from bot.slack.client import SlackClient, code_of
@@ -75,5 +76,5 @@ def refusal(code: str) -> str:
     if kind is SlackErrorKind.TOKEN_REFUSED:
         return f"SLACK_BOT_TOKEN is refused: {code}; {token_advice(code)}"
     if kind is SlackErrorKind.PASSES:
-        return f"Slack is in trouble ({code or 'unreadable answer'}): try again later"
+        return f"Slack is in trouble ({code_text(code)}): try again later"
     return f"Slack refuses what it is asked: {code}"

@@ -182,8 +182,10 @@ class Authenticator:
         canonical = _canonical_request(method, raw_path, signed_headers, headers, body)
         required = {"host", "x-sdk-date"}
         required |= {name for name in ("x-project-id", "x-security-token") if name in headers}
-        own = self._credentials
-        pair = self._issued_keys.get(ak) or KeyPair(own.ak, own.sk, own.security_token)
+        credentials = self._credentials
+        pair = self._issued_keys.get(ak) or KeyPair(
+            credentials.ak, credentials.sk, credentials.security_token
+        )
         checks = [
             _same(ak, pair.ak),
             _same(headers.get("X-Security-Token", ""), pair.security_token),
@@ -193,7 +195,7 @@ class Authenticator:
         ]
         if not all(checks):
             raise _unauthenticated("verify aksk signature fail")
-        project_id = headers.get("X-Project-Id", own.default_project_id)
+        project_id = headers.get("X-Project-Id", credentials.default_project_id)
         return Caller(*(AGENCY if pair.ends_at else BOT), "aksk", project_id, ak)
 
 

@@ -70,7 +70,7 @@ async def test_a_policy_that_is_named_and_not_there_stops_the_start(
     slack: SlackSandbox, secmaster: SecMasterSandbox, tmp_path: Path
 ) -> None:
     environment = installation(slack, secmaster) | {"BOT_CONFIG": "nothere.toml"}
-    result = await run_beside("run", folder=tmp_path, **environment)
+    result = await run_process("run", folder=tmp_path, **environment)
     assert (result.exit_code, result.stderr) == (2, "nothere.toml: there is no such file\n")
     assert file_names(tmp_path) == []
 
@@ -82,7 +82,7 @@ async def test_a_wrong_policy_stops_the_start_and_names_every_line(
         '[roles.a]\nusers = ["U1"]\n[[rules]]\nactions = ["task.aprove"]\nroles = ["a"]\n'
         "approvals = 0\n[[routes]]\nchannel = 'C1'\n"
     )
-    result = await run_beside("run", folder=tmp_path, **installation(slack, secmaster))
+    result = await run_process("run", folder=tmp_path, **installation(slack, secmaster))
     assert result.exit_code == 2
     assert "task.aprove" in result.output
     assert "[[rules]] 1: approvals" in result.output
@@ -93,8 +93,7 @@ async def test_a_wrong_policy_stops_the_start_and_names_every_line(
 async def test_a_token_that_slack_refuses_stops_the_start_with_one_sentence(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
 ) -> None:
-    settings = {"SLACK_BOT_TOKEN": "xoxb-wrong", "BOT_PORT": "0"}
-    environment = installation(slack, secmaster) | settings
+    environment = installation(slack, secmaster) | {"SLACK_BOT_TOKEN": "xoxb-wrong"}
     result = await run_process("run", folder=installed, **environment)
     assert result.exit_code == 2
     assert (
@@ -116,19 +115,30 @@ async def test_what_can_not_be_reached_yet_ends_the_start_so_that_it_is_tried_ag
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path, setting: dict[str, str]
 ) -> None:
     """The unit of systemd restarts it: after a power cut the network may come last."""
-    environment = installation(slack, secmaster) | {"BOT_PORT": "0"} | setting
-    result = await run_beside("run", folder=installed, **environment)
+    environment = installation(slack, secmaster) | setting
+    result = await run_process("run", folder=installed, **environment)
     assert result.exit_code == 75
     assert "can't be" in result.output.splitlines()[-1]
     assert "Traceback" not in result.output
+
+
+async def test_a_database_that_somebody_has_to_mend_ends_the_start_for_good(
+    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
+) -> None:
+    """The unit of systemd would else start it again every five seconds, for ever."""
+    (installed / "notes.txt").write_text("no database" * 200)
+    setting = {"DATABASE_URL": f"sqlite:///{installed / 'notes.txt'}"}
+    result = await run_process("run", folder=installed, **installation(slack, secmaster) | setting)
+    assert result.exit_code == 2
+    sentence = "DATABASE_URL can't be used: the file is no SQLite database: name another."
+    assert result.output.splitlines()[-1] == sentence
 
 
 async def test_an_answer_of_slacks_that_may_be_another_soon_ends_the_start_alike(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
 ) -> None:
     await slack.faults.set(Fault(on="auth.test", status=200, code="internal_error"))
-    environment = installation(slack, secmaster) | {"BOT_PORT": "0"}
-    result = await run_beside("run", folder=installed, **environment)
+    result = await run_process("run", folder=installed, **installation(slack, secmaster))
     assert result.exit_code == 75
     assert "Slack refused: internal_error" in result.output
 
@@ -137,10 +147,10 @@ async def test_a_name_that_is_taken_stops_the_start_with_one_sentence(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path
 ) -> None:
     url = f"sqlite:///{installed / 'bot.db'}"
-    environment = installation(slack, secmaster) | {"DATABASE_URL": url, "BOT_PORT": "0"}
+    environment = installation(slack, secmaster) | {"DATABASE_URL": url}
     engine = connect(url)
     with hold_name(engine, "main"):
-        result = await run_beside("run", folder=installed, **environment)
+        result = await run_process("run", folder=installed, **environment)
     engine.dispose()
     assert result.exit_code == 2
     assert "A bot named main is running on this database already." in result.output
@@ -154,8 +164,8 @@ async def test_a_port_that_is_taken_stops_the_start_with_one_sentence(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
-        environment = installation(slack, secmaster) | {"BOT_PORT": "0", setting: port}
-        result = await run_beside("run", folder=installed, **environment)
+        environment = installation(slack, secmaster) | {setting: port}
+        result = await run_process("run", folder=installed, **environment)
     assert result.exit_code == 2
     assert f"127.0.0.1:{port} can't be listened on" in result.output
     assert setting in result.output
@@ -204,7 +214,7 @@ async def test_odd_settings_stop_the_start_with_one_message(
     }
     environment = installation(slack, secmaster) | settings
     for command, exit_code in (("run", 2), ("doctor", 1)):
-        result = await run_beside(command, folder=installed, **environment)
+        result = await run_process(command, folder=installed, **environment)
         assert result.exit_code == exit_code
         for name in settings:
             assert name in result.output
@@ -242,11 +252,11 @@ async def test_odd_settings_stop_the_start_with_one_message(
 async def test_an_address_that_leads_nowhere_stops_the_start_without_a_traceback(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path, setting: dict[str, str]
 ) -> None:
-    environment = installation(slack, secmaster) | {"BOT_PORT": "0"} | setting
+    environment = installation(slack, secmaster) | setting
     result = await run_beside("doctor", folder=installed, **environment)
     assert "Traceback" not in result.output
     assert "wrong-secret" not in result.output
-    result = await run_beside("run", folder=installed, **environment)
+    result = await run_process("run", folder=installed, **environment)
     assert result.exit_code == 2
     assert "Traceback" not in result.output
     assert "wrong-secret" not in result.output
@@ -261,7 +271,7 @@ async def test_a_policy_that_is_none_stops_the_start_with_one_sentence(
     slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path, policy: bytes
 ) -> None:
     (installed / "secmaster-bot.toml").write_bytes(policy)
-    result = await run_beside("run", folder=installed, **installation(slack, secmaster))
+    result = await run_process("run", folder=installed, **installation(slack, secmaster))
     assert result.exit_code == 2
     [line] = result.output.splitlines()
     assert line.startswith("secmaster-bot.toml: ")
@@ -269,7 +279,7 @@ async def test_a_policy_that_is_none_stops_the_start_with_one_sentence(
 
 
 async def test_missing_settings_stop_the_start_with_one_message(tmp_path: Path) -> None:
-    result = await run_beside("run", folder=tmp_path)
+    result = await run_process("run", folder=tmp_path)
     assert result.exit_code == 2
     for name in (
         "SLACK_BOT_TOKEN",
