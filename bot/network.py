@@ -82,7 +82,7 @@ SENTENCES = {
         "machine's clock"
     ),
     ConnectionFailure.NAME_NOT_FOUND: (
-        "the name {host} is not found: correct the address, or look at this machine's DNS{hint}"
+        "the name {name} is not found: correct the address, or look at this machine's DNS{hint}"
     ),
     ConnectionFailure.REFUSED: (
         "{host} refuses the connection: look at the address and its port, and at firewalls{hint}"
@@ -98,7 +98,7 @@ SENTENCES = {
     ConnectionFailure.PROXY_UNREACHABLE: (
         "the proxy {proxy} can't be reached: correct {setting}, or look at the proxy"
     ),
-    ConnectionFailure.OTHER: "{host} can't be reached{detail}",
+    ConnectionFailure.OTHER: "no connection to {host} came about{detail}",
 }
 # What else a certificate is not valid for leaves it untrusted.
 # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
@@ -216,14 +216,19 @@ class Route:
         return self.sentence(self.failure(error), host, _detail(error))
 
     def sentence(self, failure: ConnectionFailure, host: str, detail: str = "") -> str:
-        """Say what a failure means; ``detail`` is a proxy's status, or the kind of an error."""
+        """Say what a failure means; ``detail`` is a proxy's status, or the kind of an error.
+
+        ``host`` may have a port, which what is said of its name and its certificate leaves out.
+        """
         proxy = self.proxy or Proxy("", setting=f"{self.prefix}_PROXY")
         is_known = failure is ConnectionFailure.PROXY_PASSWORD and proxy.authorization
         hint = "" if self.proxy or not self.prefix else DIRECT_HINT.format(setting=proxy.setting)
+        name = urlsplit(f"//{host}").hostname or host
         return (NOT_TAKEN if is_known else SENTENCES[failure]).format(
             host=host,
+            name=name,
             # A certificate may be that of a proxy which is spoken to over TLS itself.
-            owner=f"{host}'s or the proxy's" if proxy.url.startswith("https:") else f"{host}'s",
+            owner=f"{name}'s or the proxy's" if proxy.url.startswith("https:") else f"{name}'s",
             file=f"{self.prefix}_CA_FILE" if self.prefix else "those that are trusted",
             proxy=proxy.url,
             setting=proxy.setting,

@@ -32,7 +32,7 @@ def run_to_end(work: Coroutine[Any, Any, None]) -> None:
     from bot.app import StartError
     from bot.domain.slack import code_text
     from bot.slack.client import code_of
-    from bot.slack.session import NotConnected, why_unreachable
+    from bot.slack.session import NotConnected, unreachable
     from bot.store import NameInUse, UnsupportedDatabase, why_unusable
 
     try:
@@ -41,7 +41,7 @@ def run_to_end(work: Coroutine[Any, Any, None]) -> None:
     except SlackApiError as error:
         refuse(f"Slack refused: {code_text(code_of(error))}. Run `secmaster-bot doctor`.", MAY_PASS)
     except (ClientError, TimeoutError) as error:
-        sentence = f"Slack can't be reached: {why_unreachable(error)}. Run `secmaster-bot doctor`."
+        sentence = f"{unreachable(error)}. Run `secmaster-bot doctor`."
         stays = isinstance(error, NotConnected) and not error.failure.may_pass
         refuse(sentence, REFUSED if stays else MAY_PASS)
     except SQLAlchemyError as error:

@@ -112,10 +112,10 @@ def _source_problem(error: SecMasterError, settings: Settings) -> str:
 
 def error_details(error: SecMasterError) -> str:
     """Return what Huawei's support asks for: status, code, message and the request's id."""
+    status = str(error.status or "")
     parts = (
-        str(error.status or ""),
-        error.code,
+        f"{status} {error.code}".strip() if status not in error.message.split() else error.code,
         error.message,
         error.request_id and f"request {error.request_id}",
     )
-    return " ".join(filter(None, parts))
+    return ", ".join(filter(None, parts))

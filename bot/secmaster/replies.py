@@ -65,7 +65,7 @@ class Peer:
 
     def at(self, address: str, route: Route) -> Self:
         """Return the same service at an address."""
-        return replace(self, host=httpx.URL(address).host, route=route)
+        return replace(self, host=httpx.URL(address).netloc.decode("ascii"), route=route)
 
     def unreachable(self, reason: str, status: int | None = None) -> errors.Unreachable:
         """Return the error for a connection that did not come about."""

@@ -61,7 +61,7 @@ RIGHTS = (
     SHOW_INSTANCE,
     Right(
         "UpdateTask",
-        "approving and terminating tasks; their comments and attachments",
+        "approving, terminating and commenting on tasks",
         "tasks can be read, and not decided",
         Access.WRITE,
     ),

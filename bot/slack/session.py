@@ -45,7 +45,10 @@ class Router:
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Send a request; raises NotConnected."""
-        route, host = self._network.route(str(request.url)), request.url.host or ""
+        route, host = (
+            self._network.route(str(request.url)),
+            request.url.host_port_subcomponent or "",
+        )
         headers = {}
         if route.proxy and route.proxy.authorization:
             headers[hdrs.PROXY_AUTHORIZATION] = route.proxy.authorization
@@ -84,10 +87,13 @@ def open_session(
     )
 
 
-def why_unreachable(error: Exception) -> str:
-    """Say why a call got no answer, for whoever runs the bot; never an address or a secret."""
+def unreachable(error: Exception, name: str = "Slack") -> str:
+    """Say that a call got no answer and why, for whoever runs the bot; never a secret.
+
+    What the network says is a sentence that names a host or a proxy, and all there is.
+    """
     if isinstance(error, NotConnected):
         return str(error)
     if isinstance(error, TimeoutError):
-        return "no answer came in time"
-    return f"the connection broke ({type(error).__name__})"
+        return f"{name} can't be reached: no answer came in time"
+    return f"{name} can't be reached: the connection broke ({type(error).__name__})"

@@ -157,7 +157,7 @@ async def open_connection(
     except NotOpened:
         raise
     except Exception as error:  # whatever it was, the next attempt may succeed
-        raise NotOpened(words.unreachable(_reason(error))) from error
+        raise NotOpened(_unreachable(error)) from error
 
 
 async def new_address(client: AsyncWebClient, app_token: str, timeouts: SocketTimeouts) -> str:
@@ -176,14 +176,15 @@ async def new_address(client: AsyncWebClient, app_token: str, timeouts: SocketTi
     except TimeoutError as error:
         raise NotOpened(words.NO_ADDRESS) from error
     except (ClientError, OSError) as error:
-        raise NotOpened(words.unreachable(_reason(error))) from error
+        raise NotOpened(_unreachable(error)) from error
     except Exception as error:  # its answer is not of the shape that the SDK or we read
         raise NotOpened(words.address_refused("")) from error
 
 
-def _reason(error: Exception) -> str:
-    """Return why there is no connection, without an address: it would have a ticket in it."""
-    return str(error) if isinstance(error, NotConnected) else type(error).__name__
+def _unreachable(error: Exception) -> str:
+    """Say why there is no connection, without an address: it would have a ticket in it."""
+    is_sentence = isinstance(error, NotConnected)
+    return str(error) if is_sentence else words.unreachable(type(error).__name__)
 
 
 def _refusal(code: str) -> str:

@@ -8,13 +8,17 @@ from bot.domain.approvals import ApprovalIntent
 from bot.domain.deliveries import DeliveryKind, DeliveryOutcome
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, Outcome
-from bot.domain.reasons import OutcomeReason
+from bot.domain.reasons import OutcomeReason, secmaster_reason
 from bot.domain.slack import Actor, SlackLocation
 from bot.metrics import Ending, Metrics, ending_of
 from bot.secmaster import (
     AnswerLost,
     Conflict,
     Forbidden,
+    Invalid,
+    NotFound,
+    NotRouted,
+    Refused,
     RequestOutcome,
     SecMasterError,
     Unavailable,
@@ -33,34 +37,58 @@ APPROVAL = Operation(
     location=SlackLocation(),
     accepted_at=datetime(2026, 11, 26, tzinfo=UTC),
 )
-HALTS = {
-    OutcomeReason.NOT_ALLOWED,
-    OutcomeReason.NOT_NOW,
-    OutcomeReason.CHANGED,
-    OutcomeReason.LOST,
-    OutcomeReason.NOT_FOUND,
-    OutcomeReason.CONFLICT,
-    OutcomeReason.ALREADY_APPROVED,
-    OutcomeReason.SAME_AUTHORITY,
-    OutcomeReason.REQUEST_OVER,
-    OutcomeReason.REQUEST_LAPSED,
-    OutcomeReason.NO_REQUEST,
-    OutcomeReason.ALREADY_SENDING,
-    OutcomeReason.CANNOT_POST,
-    OutcomeReason.FILE_TOO_LARGE,
-}
 
 
-@pytest.mark.parametrize("reason", OutcomeReason)
-def test_what_rules_people_and_the_object_stop_is_halted_and_the_rest_has_failed(
-    reason: OutcomeReason,
-) -> None:
-    ending = ending_of(APPROVAL, Outcome(state=OperationState.FAILED, reason_code=reason))
-    assert ending is (Ending.HALTED if reason in HALTS else Ending.FAILED)
+def ending(reason: OutcomeReason) -> Ending:
+    return ending_of(APPROVAL, Outcome(state=OperationState.FAILED, reason_code=reason))
 
 
 @pytest.mark.parametrize(
-    ("state", "intent", "ending"),
+    "reason",
+    [
+        OutcomeReason.NOT_ALLOWED,  # a rule
+        OutcomeReason.LOST,  # another person, who was first
+        OutcomeReason.REQUEST_OVER,
+        OutcomeReason.NOT_NOW,  # the state of the task
+        OutcomeReason.CHANGED,
+    ],
+)
+def test_what_a_rule_a_person_or_the_object_stops_is_halted_and_no_alert_rings(
+    reason: OutcomeReason,
+) -> None:
+    assert ending(reason) is Ending.HALTED
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        AnswerLost,
+        Conflict,
+        Forbidden,
+        Invalid,
+        NotFound,
+        NotRouted,
+        Refused,
+        Unavailable,
+        Unreachable,
+        Unreadable,
+    ],
+)
+def test_what_secmaster_keeps_from_being_done_has_failed_unless_the_object_is_the_reason(
+    kind: type[SecMasterError],
+) -> None:
+    is_of_the_object = kind in {Conflict, NotFound}
+    expected = Ending.HALTED if is_of_the_object else Ending.FAILED
+    assert ending(secmaster_reason(kind(""))) is expected
+
+
+@pytest.mark.parametrize("reason", [OutcomeReason.OWN_FAULT, OutcomeReason.PERSON_UNKNOWN])
+def test_what_is_the_bots_or_slacks_fault_has_failed(reason: OutcomeReason) -> None:
+    assert ending(reason) is Ending.FAILED
+
+
+@pytest.mark.parametrize(
+    ("state", "intent", "expected"),
     [
         (OperationState.DONE, ApprovalIntent.GIVE, Ending.DONE),
         (OperationState.DONE, ApprovalIntent.WITHDRAW, Ending.CHANGED),
@@ -70,10 +98,10 @@ def test_what_rules_people_and_the_object_stop_is_halted_and_the_rest_has_failed
     ],
 )
 def test_the_other_ends_go_by_their_state(
-    state: OperationState, intent: ApprovalIntent, ending: Ending
+    state: OperationState, intent: ApprovalIntent, expected: Ending
 ) -> None:
     operation = APPROVAL.model_copy(update={"intent": intent})
-    assert ending_of(operation, Outcome(state=state)) is ending
+    assert ending_of(operation, Outcome(state=state)) is expected
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,11 @@ async def check_people(subject: Subject) -> list[Result]:
         group = groups.get(id_)
         is_there = group is not None and not group.is_disabled
         results += _judge(named[id_], group_problem(id_, group), is_there=is_there)
-    count = f"named by the policy: people {len(ids)}, user groups {len(named) - len(ids)}"
+    people_named, groups_named = len(ids), len(named) - len(ids)
+    count = (
+        f"{people_named} {'person' if people_named == 1 else 'people'} and {groups_named} "
+        f"{'user group' if groups_named == 1 else 'user groups'} named by the policy"
+    )
     return (
         results if State.FAILED in {result.state for result in results} else [ok(count), *results]
     )

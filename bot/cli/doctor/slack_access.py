@@ -16,7 +16,7 @@ from bot.slack.connect import open_slack
 from bot.slack.error_codes import SlackErrorKind, kind_of
 from bot.slack.gateway import SlackFailed
 from bot.slack.installation import Installation
-from bot.slack.session import why_unreachable
+from bot.slack.session import unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,7 @@ def calls_of_slack(settings: Settings) -> Iterator[None]:
     except SlackFailed as error:
         raise CheckFailed(refusal(error.code)) from error
     except (aiohttp.ClientError, TimeoutError) as error:
-        problem = why_unreachable(error)
-        raise CheckFailed(f"{settings.slack_api_url} can't be reached: {problem}") from error
+        raise CheckFailed(unreachable(error, settings.slack_api_url)) from error
     except Exception as error:  # its answer is not of the shape that the SDK or we read
         raise CheckFailed(refusal("")) from error
 

@@ -109,12 +109,12 @@ async def test_each_right_to_read_is_used_and_what_is_lost_without_it_is_said(
     result = await run_beside("doctor", folder=installed, **environment)
     assert result.exit_code == 1
     for line in (
-        "✗ rights: listing workflow instances is refused (403 APIGW.0302 ",
+        "✗ rights: listing workflow instances is refused (403 APIGW.0302, ",
         "Without it no cards of failed instances, and no list of them\n",
-        "✗ rights: reading one task is refused (403 APIGW.0302 ",
+        "✗ rights: reading one task is refused (403 APIGW.0302, ",
         "): give the credential secmaster:task:get. Without it no task's card, and nothing can be",
         "! rights: not tried, with nothing to read: reading one workflow instance\n",
-        "! rights: can't be tried without writing: approving and terminating tasks; ",
+        "! rights: can't be tried without writing: approving, terminating and commenting ",
     ):
         assert line in result.stdout
     await secmaster.faults.clear()
@@ -141,7 +141,7 @@ async def test_each_right_to_read_is_used_and_what_is_lost_without_it_is_said(
             {"SECMASTER_ENDPOINT": "http://127.0.0.1:9"},
             "refuses the connection: look at the address",
         ),
-        ({"SLACK_API_URL": "http://127.0.0.1:9/"}, "can't be reached"),
+        ({"SLACK_API_URL": "http://127.0.0.1:9/"}, "✗ Slack: 127.0.0.1:9 refuses the connection"),
         ({"DATABASE_URL": "sqlite:////nowhere/at/all.db"}, "DATABASE_URL can't be used"),
         ({"BOT_CONFIG": "missing.toml"}, "✗ policy: missing.toml: there is no such file"),
     ],

@@ -108,7 +108,7 @@ async def test_whom_nothing_depends_on_is_a_note(slack: SlackSandbox, ask: Ask) 
     slack.workspace.groups["S0ONCALL"]["users"] = []
     policy = "[identities.users]\nU0ALICE = 'alice'\nU0DAVE = 'dave'\n"
     assert await ask(check_people, f"{policy}[watch]\noncall = ['S0ONCALL']\n") == [
-        "ok: named by the policy: people 2, user groups 1",
+        "ok: 2 people and 1 user group named by the policy",
         "note: Dave (U0DAVE) is deactivated in Slack ([identities] users)",
         "note: the user group @oncall-team (S0ONCALL) is empty ([watch] oncall)",
     ]
@@ -144,7 +144,7 @@ async def test_a_group_that_a_closed_workspace_may_have_is_not_said_to_be_missin
         "not checked: user groups can't be listed (workspace_closed)"
     ]
     lines = await ask(check_people, policy.replace("S0ELSE", "S0SOC"))
-    assert lines == ["ok: named by the policy: people 0, user groups 1"]
+    assert lines == ["ok: 0 people and 1 user group named by the policy"]
 
 
 APPROVER = "[roles.approver]\nusers = ['U0CAROL', 'U0GUEST', 'U0NOBODY']\nusergroups = ['S0SOC']\n"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bot.messages.secmaster_access import access_problem
+from bot.messages.secmaster_access import access_problem, error_details
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import SecMasterSandbox
-from bot.secmaster import SecMasterError, connect
+from bot.secmaster import Refused, SecMasterError, connect
 from bot.settings import Settings
 from tests.support.clock import FakeClock
 from tests.support.http_stand import Stand, serve
@@ -31,7 +31,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "secret key": (
         KEYS | {"HUAWEICLOUD_SDK_SK": "wrong-secret"},
         "refuses these credentials: check whether HUAWEICLOUD_SDK_AK",
-        ("clock", "401 APIGW.0301", "request "),
+        ("clock", "401 APIGW.0301, ", ", request "),
     ),
     "temporary keys": (
         KEYS | {"HUAWEICLOUD_SDK_SECURITY_TOKEN": "wrong-secret"},
@@ -50,7 +50,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     ),
     "iam's address": (
         PASSWORD | {"iam_endpoint": NOBODY},
-        "can't be reached: 127.0.0.1 refuses the connection",
+        "can't be reached: 127.0.0.1:1 refuses the connection",
         (),
     ),
     "metadata's address": (
@@ -70,12 +70,12 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     ),
     "address, with an agency": (
         AGENCY | {"secmaster_endpoint": NOBODY},
-        "can't be reached: 127.0.0.1 refuses the connection",
+        "can't be reached: 127.0.0.1:1 refuses the connection",
         (),
     ),
     "address": (
         KEYS | {"secmaster_endpoint": NOBODY},
-        "can't be reached: 127.0.0.1 refuses the connection",
+        "can't be reached: 127.0.0.1:1 refuses the connection",
         (),
     ),
 }
@@ -167,3 +167,10 @@ async def test_a_page_in_secmasters_place_is_a_wrong_address(
     stand.says(b"<html>Welcome</html>")
     problem = await problem_with(secmaster, KEYS | {"secmaster_endpoint": stand.url})
     assert problem.startswith("is not SecMaster's address, or something stands before it")
+
+
+def test_a_status_that_the_message_says_is_not_said_again() -> None:
+    plain = Refused("SecMaster answered 418 without saying why", status=418, request_id="r-1")
+    assert error_details(plain) == "SecMaster answered 418 without saying why, request r-1"
+    coded = Refused("no tea", status=418, code="APIG.0418", request_id="r-1")
+    assert error_details(coded) == "418 APIG.0418, no tea, request r-1"

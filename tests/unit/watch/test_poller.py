@@ -39,6 +39,17 @@ class HangingSecMaster:
         await asyncio.Event().wait()
 
 
+class ObservedClock(Clock):
+    """The system's clock; ``pauses`` are the seconds that were waited for, in order."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        await super().sleep(seconds)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     engine = connect(f"sqlite:///{tmp_path / 'bot.db'}")
@@ -93,14 +104,15 @@ async def test_a_reminder_does_not_wait_for_secmaster(store: Store) -> None:
 
 
 async def test_the_dispatcher_is_woken_before_its_interval_is_over(store: Store) -> None:
-    poller = Poller(services(store, {}))
+    clock = ObservedClock()
+    poller = Poller(replace(services(store, {}), clock=clock))
     is_leading = True
 
     async def is_leader() -> bool:
         return is_leading
 
     running = asyncio.create_task(poller.dispatcher.run(3600, is_leader))
-    await asyncio.sleep(0.1)
+    await until(lambda: 3600 in clock.pauses)
     track_task_due_soon(store)
     poller.dispatcher.wake()
     await until(lambda: store.outbox.count() == 1)
@@ -132,8 +144,10 @@ async def test_another_replica_takes_over_when_the_leader_ends(store: Store) -> 
     first, second = HangingSecMaster(), HangingSecMaster()
     leading = asyncio.create_task(Poller(services(store, {"main": first})).run(0.02))
     await first.asked.wait()
-    waiting = asyncio.create_task(Poller(services(store, {"main": second})).run(0.02))
-    await asyncio.sleep(0.1)
+    clock = ObservedClock()
+    refused = Poller(replace(services(store, {"main": second}), clock=clock))
+    waiting = asyncio.create_task(refused.run(0.02))
+    await until(lambda: len(clock.pauses) > 1)  # after each attempt to lead it sleeps
     assert not second.asked.is_set()
     await stop(leading)
     await asyncio.wait_for(second.asked.wait(), 10)
