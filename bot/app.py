@@ -44,7 +44,7 @@ from bot.runtime.timeouts import Timeouts
 from bot.secmaster import SecMaster, SecMasterError
 from bot.secmaster.connect import authentication, open_secmaster, read_first
 from bot.services import Services
-from bot.settings import Settings
+from bot.settings import Settings, text_of
 from bot.settings import load as load_settings
 from bot.slack.cards import Cards
 from bot.slack.channels import Channels
@@ -312,8 +312,7 @@ class App:
             app_token = settings.slack_app_token.get_secret_value()
             client = address_client(bolt.client)
             socket_mode = SocketMode(bolt, client, app_token, self.timeouts.socket, metrics)
-        secret = settings.slack_signing_secret
-        verifier = RequestVerifier(secret.get_secret_value() if secret else "", self.clock.now)
+        verifier = RequestVerifier(text_of(settings.slack_signing_secret), self.clock.now)
         self.readiness = Readiness(self.services, socket_mode or verifier)
         application = web_app(
             None if socket_mode else bolt, verifier, None if health_listener else self.readiness

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.messages.secmaster_access import access_problem
 from bot.messages.slack_delivery import token_advice
 from bot.secmaster import AnswerLost, Auth, SecMaster, SecMasterError, Unavailable, Unreachable
 from bot.secmaster.connect import read_first
-from bot.settings import SIGN_IN_FIELDS, Settings, SettingsError, label
+from bot.settings import SIGN_IN_FIELDS, Settings, SettingsError, label, text_of
 from bot.slack.client import SlackClient, code_of
 from bot.slack.connect import address_client
 from bot.web.signature import RequestVerifier
@@ -98,7 +97,7 @@ class Rotation:
             yield (*SIGN_IN_FIELDS[way], "security_token"), self._take_credential
 
     async def _take_bot_token(self, settings: Settings) -> str:
-        token = _text(settings.slack_bot_token)
+        token = text_of(settings.slack_bot_token)
         try:
             identity = await address_client(self.slack).auth_test(token=token)
         except SlackApiError as error:
@@ -113,14 +112,14 @@ class Rotation:
 
     async def _take_signing_secret(self, settings: Settings) -> str:
         # Nothing can be asked about it. In Socket Mode there may be none, and it is not used.
-        if secret := _text(settings.slack_signing_secret):
+        if secret := text_of(settings.slack_signing_secret):
             self.verifier.use_secret(secret)
         return ""
 
     async def _take_app_token(self, settings: Settings) -> str:
         if self.socket_mode:
             try:
-                await self.socket_mode.use_token(_text(settings.slack_app_token))
+                await self.socket_mode.use_token(text_of(settings.slack_app_token))
             except NotOpened as error:
                 return str(error)
         return ""
@@ -144,7 +143,3 @@ class Rotation:
 
 def _labels(names: Iterable[str]) -> list[str]:
     return sorted(label(name) for name in names)
-
-
-def _text(secret: SecretStr | None) -> str:
-    return secret.get_secret_value() if secret else ""

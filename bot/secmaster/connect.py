@@ -7,8 +7,6 @@ from datetime import datetime
 from functools import partial
 from typing import assert_never
 
-from pydantic import SecretStr
-
 from bot.network import Network
 from bot.secmaster.agency import TIMEOUT, AgencyAuth
 from bot.secmaster.auth import Auth, IamAuth, SigningAuth, TokenAuth
@@ -17,7 +15,7 @@ from bot.secmaster.connection import open_http
 from bot.secmaster.errors import AnswerLost
 from bot.secmaster.measured import OnRequest, ignore
 from bot.secmaster.models import TaskPage
-from bot.settings import Settings, SignIn
+from bot.settings import Settings, SignIn, text_of
 
 FIRST_READ = 6.0  # seconds: a little longer than a connection may take to come about
 
@@ -64,14 +62,14 @@ def authentication(settings: Settings, network: Network, now: Callable[[], datet
 
     match settings.sign_in:
         case SignIn.KEYS:
-            ak, sk = _text(settings.ak), _text(settings.sk)
-            return signer(ak, sk, _text(settings.security_token))
+            ak, sk = text_of(settings.ak), text_of(settings.sk)
+            return signer(ak, sk, text_of(settings.security_token))
         case SignIn.PASSWORD:
             route = network.route(settings.iam)
             return IamAuth(
                 settings.iam,
                 settings.iam_username,
-                _text(settings.iam_password),
+                text_of(settings.iam_password),
                 settings.iam_domain,
                 project_id,
                 open_client=partial(open_http, route=route),
@@ -85,10 +83,6 @@ def authentication(settings: Settings, network: Network, now: Callable[[], datet
                 settings.ecs_metadata_endpoint, signer, open_client=open_client, clock=now
             )
         case SignIn.TOKEN:
-            return TokenAuth(_text(settings.secmaster_auth_token))
+            return TokenAuth(text_of(settings.secmaster_auth_token))
         case _:
             assert_never(settings.sign_in)
-
-
-def _text(secret: SecretStr | None) -> str:
-    return secret.get_secret_value() if secret else ""
