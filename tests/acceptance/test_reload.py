@@ -233,10 +233,11 @@ async def test_a_reload_while_the_bot_starts_ends_nothing_and_comes_after_it(
     slack: SlackRecorder, secmaster: SecMasterSandbox, database_url: str, tmp_path: Path
 ) -> None:
     await slack.faults.set(Fault(on="auth.test", hold=True))
+    others = set(multiprocessing.active_children())
     bot = bot_process(slack, secmaster, database_url, tmp_path)
     starting = asyncio.create_task(bot.__aenter__())
     await slack.faults.until_held("auth.test")
-    [process] = multiprocessing.active_children()
+    [process] = set(multiprocessing.active_children()) - others
     assert process.pid is not None
     os.kill(process.pid, signal.SIGHUP)
     await slack.faults.clear()

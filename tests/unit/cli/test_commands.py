@@ -104,21 +104,25 @@ async def test_a_token_that_slack_refuses_stops_the_start_with_one_sentence(
 
 
 @pytest.mark.parametrize(
-    "setting",
+    ("setting", "reason"),
     [
-        {"SLACK_API_URL": "http://127.0.0.1:1/api/"},
-        {"DATABASE_URL": "postgresql://bot@127.0.0.1:1/bot"},
+        ({"SLACK_API_URL": "http://127.0.0.1:1/api/"}, "127.0.0.1:1 refuses the connection"),
+        ({"DATABASE_URL": "postgresql://bot@127.0.0.1:1/bot"}, "nothing listens at that host"),
     ],
     ids=["Slack", "database"],
 )
 async def test_what_can_not_be_reached_yet_ends_the_start_so_that_it_is_tried_again(
-    slack: SlackSandbox, secmaster: SecMasterSandbox, installed: Path, setting: dict[str, str]
+    slack: SlackSandbox,
+    secmaster: SecMasterSandbox,
+    installed: Path,
+    setting: dict[str, str],
+    reason: str,
 ) -> None:
     """The unit of systemd restarts it: after a power cut the network may come last."""
     environment = installation(slack, secmaster) | setting
     result = await run_process("run", folder=installed, **environment)
     assert result.exit_code == 75
-    assert "can't be" in result.output.splitlines()[-1]
+    assert reason in result.output.splitlines()[-1]
     assert "Traceback" not in result.output
 
 
