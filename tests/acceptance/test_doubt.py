@@ -12,7 +12,7 @@ from bot.sandbox.secmaster import seed
 from tests.support.databases import postgres_in_full
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE, BOB, CAROL, SOC
-from tests.support.timeouts import quick_retries
+from tests.support.timeouts import PATIENCE, quick_retries
 
 TASK = Ref(kind="task", id=seed.TASK_ISOLATE)
 NOT_KNOWN = "Whether the approval by <@U0ALICE> took effect is not known yet."
@@ -46,6 +46,9 @@ async def test_card_and_thread_say_that_it_is_not_known_yet_until_it_is(
     assert outcomes(environment) == ["allowed", "done"]
 
 
+@pytest.mark.parametrize(
+    "timeouts", [quick_retries(budget=PATIENCE)], indirect=True, ids=["patient"]
+)
 async def test_nobodys_second_press_is_sent_while_it_is_not_known(
     environment: BotEnvironment,
 ) -> None:
