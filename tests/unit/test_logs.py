@@ -165,8 +165,8 @@ def test_what_a_stranger_has_logged_is_searched_in_no_time(text: str) -> None:
 
 
 def test_secrets_are_hidden_however_deep_they_stand(capsys: pytest.CaptureFixture[str]) -> None:
-    open_log()
     deep = {"reasons": ["bad xoxb-123-secret"], "error": ValueError("xapp-1-secret"), "count": 3}
-    logging.getLogger("bot").warning("refused", extra={"details": deep})
+    with opened("info"):
+        logging.getLogger("bot").warning("refused", extra={"details": deep})
     line = json.loads(capsys.readouterr().err)
     assert line["details"] == {"reasons": ["bad [hidden]"], "error": "[hidden]", "count": 3}
