@@ -4,28 +4,25 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from typing import Any, Self
 
-import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, DBOSConfig
+from dbos import DBOS
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.domain.troubles import Expiring
 from bot.domain.workspaces import Workspaces
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.messages.secmaster_access import access_problem, ends_soon
 from bot.messages.slack_delivery import token_advice
 from bot.metrics import Metrics
-from bot.network import ca_ends_at
 from bot.notifications import digests
 from bot.operations.batch import Batches
+from bot.operations.launch import dbos_config, migrate_workflows, take_name
 from bot.operations.policy_reload import (
     PolicyFollower,
     UnusablePolicy,
@@ -34,14 +31,14 @@ from bot.operations.policy_reload import (
     reload_policy,
 )
 from bot.operations.steps import without_traceback
-from bot.operations.unfinished import FaultlessSerializer, Sweeper
+from bot.operations.unfinished import Sweeper
 from bot.operations.workflow import Operations
 from bot.policy.config import Config, ConfigError, PolicyHolder
 from bot.rotation import Rotation
 from bot.runtime.clock import Clock
 from bot.runtime.loop_lag import watch_loop
 from bot.runtime.timeouts import Timeouts
-from bot.secmaster import SecMaster, SecMasterError
+from bot.secmaster import SecMasterError
 from bot.secmaster.connect import authentication, open_secmaster, read_first
 from bot.services import Services
 from bot.settings import Settings, text_of
@@ -59,7 +56,6 @@ from bot.store import (
     AuditKey,
     NameInUse,
     Policies,
-    ReplicaName,
     RequestedChanges,
     Store,
     audit_log,
@@ -67,9 +63,9 @@ from bot.store import (
     close,
     connect,
     migrate,
-    unhurried,
     use_key,
 )
+from bot.watch.expiries import authorities_end, expiries
 from bot.watch.poller import Poller
 from bot.watch.trouble_reporter import TroubleReporter
 from bot.web.connections import serve
@@ -82,9 +78,6 @@ from handlers.home import HomeRefresher
 
 log = logging.getLogger(__name__)
 
-# Raised only when a workflow that is under way could not go on with the new code. By default it
-# would be a hash of the code, and every upgrade would strand what is pending.
-WORKFLOWS_VERSION = "1"
 WORKSPACE = "main"  # the alias of the one workspace that the settings name
 GRACE = 5.0  # seconds that workflows get to end at shutdown; the next start resumes the others
 
@@ -368,59 +361,6 @@ class App:
         self.services.background.start(self._rotation.run(), _log_rotation_failure)
 
 
-async def take_name(engine: sa.Engine, name: str, wait: float) -> ReplicaName:
-    """Take a replica's name; raises NameInUse.
-
-    On Postgres it is waited for, since a predecessor that is gone may hold it for so many seconds.
-    """
-    loop = asyncio.get_running_loop()
-    until = loop.time() + (wait if engine.dialect.name == "postgresql" else 0)
-    while True:
-        try:
-            return await asyncio.to_thread(ReplicaName, engine, name)
-        except NameInUse:
-            if loop.time() >= until:
-                raise
-        log.warning(
-            "the replica's name is held: waiting for its process to end",
-            extra={"replica": name, "seconds": round(until - loop.time())},
-        )
-        await asyncio.sleep(1)
-
-
-def migrate_workflows(engine: sa.Engine) -> None:
-    """Bring DBOS's tables on Postgres to its version, which may take long; blocks.
-
-    Its launch would do the same, in the time that a statement usually has.
-    """
-    if engine.dialect.name == "postgresql":
-        with unhurried(engine):
-            client = DBOSClient(system_database_engine=engine)
-            client._sys_db.run_migrations()  # noqa: SLF001 - its own DBOS.migrate opens another engine
-
-
-def authorities_end(settings: Settings) -> dict[Expiring, datetime]:
-    """Return when the authorities' certificates end that the settings name; reads their files."""
-    files = {
-        Expiring.SECMASTER_CA_FILE: settings.secmaster_ca_file,
-        Expiring.SLACK_CA_FILE: settings.slack_ca_file,
-    }
-    ends = {expiring: ca_ends_at(file) for expiring, file in files.items() if file}
-    return {expiring: end for expiring, end in ends.items() if end}
-
-
-def expiries(
-    secmaster: SecMaster, authorities: Mapping[Expiring, datetime]
-) -> dict[Expiring, datetime]:
-    """Return when each credential and certificate ends, as far as that is known."""
-    ends = {
-        Expiring.IAM_PASSWORD: secmaster.auth.ends_at,  # nothing else has an end that is known
-        Expiring.SECMASTER_CERTIFICATE: secmaster.certificate_ends_at,
-        **authorities,
-    }
-    return {expiring: end for expiring, end in ends.items() if end}
-
-
 async def identify(client: SlackClient) -> AsyncSlackResponse:
     """Ask Slack who the bot is; raises StartError where it does not take the token.
 
@@ -460,30 +400,6 @@ def listen(host: str, port: int, setting: str = "BOT_PORT") -> socket.socket:
             f"{host}:{port} can't be listened on ({error.strerror}). Is another bot running? "
             f"Otherwise set BOT_HOST and {setting}."
         ) from error
-
-
-def dbos_config(settings: Settings, engine: sa.Engine) -> DBOSConfig:
-    """Return how workflows are run: in our database, on few threads, under the replica's name."""
-    return {
-        "name": "secmaster-bot",
-        "system_database_url": settings.database_url,
-        "system_database_engine": engine,
-        "application_version": WORKFLOWS_VERSION,
-        # Stable over restarts: a process takes up what the one of its name left behind.
-        "executor_id": settings.bot_replica,
-        "serializer": FaultlessSerializer(),
-        # A connection that only listens would never notice that nobody speaks any more, and
-        # nothing of ours waits for a notification.
-        "use_listen_notify": False,
-        # Unbounded, its threads wait in line for the database and for each other: on two cores
-        # four of them halved the slowest of fifty acknowledgements.
-        "max_executor_threads": 4 if engine.dialect.name == "sqlite" else 16,
-        # A shutdown waits for one turn of it. We use none of what it looks for, and with nobody to
-        # notify it asks the database nothing.
-        "notification_listener_polling_interval_sec": 0.05,
-        "console_log_level": "WARNING",
-        "log_level": "WARNING",
-    }
 
 
 def _run(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:

@@ -86,49 +86,44 @@ def ending_of(operation: Operation, outcome: Outcome) -> Ending:
             assert_never(outcome.state)
 
 
-def _is_halt(reason: OutcomeReason) -> bool:  # noqa: PLR0911 - a row for each group
+def _is_halt(reason: OutcomeReason) -> bool:
     """Return whether a reason is a rule's, people's or the object's, and nobody's fault."""
     match reason:
-        case OutcomeReason.NOT_ALLOWED:
-            return True
         case (
-            OutcomeReason.NOT_NOW
+            OutcomeReason.NOT_ALLOWED
+            # The object is not open to this, or is not what was decided on.
+            | OutcomeReason.NOT_NOW
             | OutcomeReason.CHANGED
             | OutcomeReason.LOST
             | OutcomeReason.NOT_FOUND
             | OutcomeReason.CONFLICT
-        ):
-            return True
-        case (
-            OutcomeReason.ALREADY_APPROVED
+            # Approvals.
+            | OutcomeReason.ALREADY_APPROVED
             | OutcomeReason.SAME_AUTHORITY
             | OutcomeReason.REQUEST_OVER
             | OutcomeReason.REQUEST_LAPSED
             | OutcomeReason.NO_REQUEST
             | OutcomeReason.ALREADY_SENDING
+            # What somebody asked for is not possible there.
+            | OutcomeReason.CANNOT_POST
+            | OutcomeReason.FILE_TOO_LARGE
         ):
             return True
-        case OutcomeReason.CANNOT_POST | OutcomeReason.FILE_TOO_LARGE:
-            return True
-        case OutcomeReason.NONE | OutcomeReason.PERSON_UNKNOWN | OutcomeReason.TOO_OLD:
-            return False
         case (
-            OutcomeReason.ATTRIBUTION_FAILED
+            OutcomeReason.NONE
+            | OutcomeReason.PERSON_UNKNOWN
+            | OutcomeReason.TOO_OLD
+            | OutcomeReason.ATTRIBUTION_FAILED
             | OutcomeReason.FILE_UNAVAILABLE
             | OutcomeReason.FILE_DELAYED
-        ):
-            return False
-        case (
-            OutcomeReason.READ_BACK
+            # What reading after a doubt showed.
+            | OutcomeReason.READ_BACK
             | OutcomeReason.NOT_VISIBLE
             | OutcomeReason.NOT_READABLE
             | OutcomeReason.RESTARTED
             | OutcomeReason.GIVEN_UP
-            | OutcomeReason.OWN_FAULT
-        ):
-            return False
-        case (
-            OutcomeReason.UNREACHABLE
+            # SecMaster's answer, or a fault of ours.
+            | OutcomeReason.UNREACHABLE
             | OutcomeReason.LOST_ANSWER
             | OutcomeReason.UNAVAILABLE
             | OutcomeReason.UNREADABLE
@@ -136,6 +131,7 @@ def _is_halt(reason: OutcomeReason) -> bool:  # noqa: PLR0911 - a row for each g
             | OutcomeReason.INVALID
             | OutcomeReason.NOT_ROUTED
             | OutcomeReason.FORBIDDEN
+            | OutcomeReason.OWN_FAULT
         ):
             return False
         case _:

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.domain.slack import code_text
 from bot.messages.secmaster_access import access_problem
 from bot.messages.slack_delivery import token_advice
 from bot.secmaster import AnswerLost, Auth, SecMaster, SecMasterError, Unavailable, Unreachable
@@ -101,8 +102,8 @@ class Rotation:
         try:
             identity = await address_client(self.slack).auth_test(token=token)
         except SlackApiError as error:
-            code = code_of(error) or "unreadable answer"
-            return f"Slack refuses it ({code}): {token_advice(code)}"
+            code = code_of(error)
+            return f"Slack refuses it ({code_text(code)}): {token_advice(code)}"
         except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
             return f"Slack can't be asked about it ({type(error).__name__}): try again later"
         if any(identity.get(key) != self.identity.get(key) for key in IDENTITY):

@@ -88,9 +88,16 @@ def choose_policy(policies: Policies, holder: PolicyHolder, replica: str, now: d
     if in_force is None:
         raise UnusablePolicy(
             f"The policy that was put in force last ({newest.source.fingerprint}) can't be used by "
-            f"this version, and the policy file is older. Write a new one: what "
-            f"was never in force is used at the start.\n{problems}"
+            f"this version, and the policy file is older. Write a new one: what was never in "
+            f"force is used at the start.\n{problems}"
         )
+    _warn_of_file(config, newest, was_in_force=was_in_force)
+    holder.unused_file = "" if config.text is None else config.fingerprint
+    holder.put_in_force(in_force, newest.number)
+
+
+def _warn_of_file(config: Config, newest: RecordedPolicy, *, was_in_force: bool) -> None:
+    """Say in the log why this replica's file does not count, and how it is put in force."""
     if config.text is None:
         sentence = "the policy file is not there, so the last policy in force counts"
     elif was_in_force:
@@ -102,17 +109,13 @@ def choose_policy(policies: Policies, holder: PolicyHolder, replica: str, now: d
             "the policy file is another than the policy that was reloaded last, which counts until "
             "the file is reloaded"
         )
-    log.warning(
-        sentence,
-        extra={
-            "file": config.fingerprint,
-            "in_force": newest.source.fingerprint,
-            **_by(newest),
-            "to_use_the_file": "send this process SIGHUP, or use /secmaster reload on it",
-        },
-    )
-    holder.unused_file = "" if config.text is None else config.fingerprint
-    holder.put_in_force(in_force, newest.number)
+    details = {
+        "file": config.fingerprint,
+        "in_force": newest.source.fingerprint,
+        **_by(newest),
+        "to_use_the_file": "send this process SIGHUP, or use /secmaster reload on it",
+    }
+    log.warning(sentence, extra=details)
 
 
 def _parse_recorded(recorded: RecordedPolicy) -> tuple[Config | None, str]:

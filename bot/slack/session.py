@@ -45,10 +45,8 @@ class Router:
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Send a request; raises NotConnected."""
-        route, host = (
-            self._network.route(str(request.url)),
-            request.url.host_port_subcomponent or "",
-        )
+        route = self._network.route(str(request.url))
+        host = request.url.host_port_subcomponent or ""
         headers = {}
         if route.proxy and route.proxy.authorization:
             headers[hdrs.PROXY_AUTHORIZATION] = route.proxy.authorization

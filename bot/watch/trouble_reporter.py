@@ -133,11 +133,7 @@ class TroubleReporter:
         """Tell whoever was not told of a trouble yet, of which ``row`` is recorded."""
         if trouble.kind is TroubleKind.SLACK_TOKEN:
             return  # nothing can be posted: its end says all
-        services, store, now = (
-            self._services,
-            self._services.store.troubles,
-            self._services.clock.now(),
-        )
+        services, now = self._services, self._services.clock.now()
         destinations = [each for each in self.destinations() if each not in row.destinations]
         notifications = {
             destination: TroubleNotification(
@@ -149,14 +145,7 @@ class TroubleReporter:
         }
         if trouble.kind is TroubleKind.WATCH_BEHIND:  # there may be nobody who posts the outbox
             for destination, notification in notifications.items():
-                if await asyncio.to_thread(store.add_destinations, trouble.key, [destination], now):
-                    message, is_posted = notification.render(), False
-                    try:
-                        is_posted = await self.post(row.trouble, destination, message)
-                    finally:
-                        if not is_posted:
-                            remove = store.remove_destination
-                            await asyncio.to_thread(remove, trouble.key, destination)
+                await self.tell_directly(row.trouble, destination, notification.render())
         elif destinations:
             since = row.trouble.since.isoformat()
             entries = [
@@ -168,9 +157,23 @@ class TroubleReporter:
                 )
                 for destination, notification in notifications.items()
             ]
-            add = store.add_destinations
+            add = services.store.troubles.add_destinations
             await asyncio.to_thread(add, trouble.key, destinations, now, entries)
             services.outbox_written.set()
+
+    async def tell_directly(
+        self, trouble: Trouble, destination: Destination, message: Message
+    ) -> None:
+        """Post a message without the outbox, unless another replica does; it is recorded first."""
+        store, now = self._services.store.troubles, self._services.clock.now()
+        if not await asyncio.to_thread(store.add_destinations, trouble.key, [destination], now):
+            return
+        is_posted = False
+        try:
+            is_posted = await self.post(trouble, destination, message)
+        finally:
+            if not is_posted:
+                await asyncio.to_thread(store.remove_destination, trouble.key, destination)
 
     async def follow(self, row: ReportedTrouble, *, is_seen: bool) -> None:
         """Tell people that a trouble is over once it has been well for long enough."""

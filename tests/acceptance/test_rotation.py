@@ -232,14 +232,23 @@ AGENCY = {"ak": None, "sk": None, "ecs_agency": True}
 TOKEN = {"ak": None, "sk": None, "secmaster_auth_token": SecretStr("demo-token")}
 
 
-@pytest.mark.parametrize("way", [PASSWORD], ids=["password"])
-async def test_a_new_password_is_used_once_iam_took_it(stage: Stage) -> None:
-    log = await stage.reload(iam_password="wrong-new")
-    assert "refuses this user" in log[REFUSED]["problem"]
+@pytest.mark.parametrize(
+    ("way", "setting", "secret", "problem"),
+    [
+        (PASSWORD, "iam_password", "iam_password", "refuses this user"),
+        (TOKEN, "secmaster_auth_token", "token", "check SECMASTER_AUTH_TOKEN"),
+    ],
+    ids=["password", "token"],
+)
+async def test_a_new_credential_is_used_once_it_was_taken(
+    stage: Stage, setting: str, secret: str, problem: str
+) -> None:
+    log = await stage.reload(**{setting: "wrong-new"})
+    assert problem in log[REFUSED]["problem"]
     await stage.works()
-    stage.environment.secmaster.authenticator.replace(iam_password="password-new")
-    log = await stage.reload(iam_password="password-new")
-    assert log[USED]["new"] == ["IAM_PASSWORD"]
+    stage.environment.secmaster.authenticator.replace(**{secret: "right-new"})
+    log = await stage.reload(**{setting: "right-new"})
+    assert log[USED]["new"] == [setting.upper()]
     await stage.works()
 
 
@@ -265,17 +274,6 @@ async def test_the_first_read_warns_of_what_ends_and_says_what_is_wrong(stage: S
     assert vars(line)["problem"] == problem
     assert vars(line)["request_id"] == secmaster.requests[-1].request_id
     assert not line.exc_info
-
-
-@pytest.mark.parametrize("way", [TOKEN], ids=["token"])
-async def test_a_new_token_is_used_once_secmaster_took_it(stage: Stage) -> None:
-    log = await stage.reload(secmaster_auth_token="wrong-new")
-    assert "check SECMASTER_AUTH_TOKEN" in log[REFUSED]["problem"]
-    await stage.works()
-    stage.environment.secmaster.authenticator.replace(token="token-new")
-    log = await stage.reload(secmaster_auth_token="token-new")
-    assert log[USED]["new"] == ["SECMASTER_AUTH_TOKEN"]
-    await stage.works()
 
 
 @pytest.mark.parametrize("way", [AGENCY], ids=["agency"])

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from dbos import DBOS
 
-from bot.app import migrate_workflows
+from bot.operations.launch import migrate_workflows
 from bot.store import close, connect, migrate
 
 both_databases = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
