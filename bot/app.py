@@ -16,6 +16,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.workspaces import Workspaces
+from bot.messages.catalogue import Catalogue
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.messages.secmaster_access import access_problem, ends_soon
 from bot.messages.slack_delivery import token_advice
@@ -216,14 +217,17 @@ class App:
         except UnusablePolicy as error:
             raise StartError(str(error)) from error
         config = self.policy.current
-        if unread := nobody_reads(config):
-            log.warning(unread, extra={"add_to_the_policy": missing_read_rules(config)})
+        if unread := nobody_reads(Catalogue.english(), config):
+            log.warning(
+                unread, extra={"add_to_the_policy": missing_read_rules(Catalogue.english(), config)}
+            )
         return config
 
     async def _open_services(
         self, client: SlackClient, identity: Any, metrics: Metrics, stack: AsyncExitStack
     ) -> Services:
         settings, clock, timeouts = self.settings, self.clock, self.timeouts
+        catalogue = Catalogue.english()
         secmaster = await open_secmaster(settings, stack, clock.now, metrics.ask_secmaster)
         workspaces = Workspaces(
             {WORKSPACE: secmaster}, {WORKSPACE: settings.secmaster_workspace_id}
@@ -241,6 +245,7 @@ class App:
             self.policy,
             clock=clock,
             timeouts=timeouts,
+            catalogue=catalogue,
             console_url=settings.console_url,
         )
         directory = Directory(
@@ -255,6 +260,7 @@ class App:
             workspaces=workspaces,
             slack=slack,
             cards=cards,
+            catalogue=catalogue,
             directory=directory,
             store=store,
             policy=self.policy,

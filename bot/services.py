@@ -8,6 +8,7 @@ from datetime import datetime
 from bot.domain.operations import Operation
 from bot.domain.troubles import Expiring
 from bot.domain.workspaces import Workspaces
+from bot.messages.catalogue import Catalogue
 from bot.metrics import Metrics
 from bot.policy.config import PolicyHolder
 from bot.runtime.background import BackgroundTasks
@@ -43,6 +44,7 @@ class Services:
     policy: PolicyHolder
     clock: Clock
     timeouts: Timeouts
+    catalogue: Catalogue
     process_id: str
     replica: str = "main"
     name_hold: Callable[[], object | None] = lambda: ALWAYS_HELD

@@ -66,8 +66,8 @@ async def open_form(
 ) -> None:
     """Open the selection form at once; its options come into it after the acknowledgement."""
     if query.workspace not in app.services.workspaces:
-        raise UserError(denials.newer_button())
-    loading = modals.loading(batch_forms.CHOOSE)
+        raise UserError(denials.newer_button(app.catalogue))
+    loading = modals.loading(app.catalogue, batch_forms.CHOOSE)
     response = await forms.open_view(app.services, trigger_id, loading, in_modal=in_modal)
     view_id = response["view"]["id"]
     run_after_ack(app, _fill_selection_form(app, query, requester, view_id), requester)
@@ -87,7 +87,7 @@ async def _fill_selection_form(
         objects, total = await list_options(reader, query)
     except queries.SHOWN_FAILURES as error:
         note_failure(error, requester)
-        view = modals.failed(batch_forms.CHOOSE, error_message(error, app).text)
+        view = modals.failed(app.catalogue, batch_forms.CHOOSE, error_message(error, app).text)
         await _update_view(app, view, view_id=view_id)
         return
 
@@ -102,7 +102,7 @@ async def _fill_selection_form(
 
     await asyncio.to_thread(save_snapshots)
     options = BatchOptions(objects, total, app.root, app.services.clock.now())
-    view = batch_forms.selection_form(query, state, options)
+    view = batch_forms.selection_form(app.catalogue, query, state, options)
     await _update_view(app, view, view_id=view_id)
 
 
@@ -150,20 +150,22 @@ async def submit_selection(ack: AsyncAck, slack_payload: Submission, app: AppCon
     """Push the confirmation form while it loads; it is filled once each object is checked."""
     form = batch_forms.read_selection(slack_payload.metadata, slack_payload.inputs)
     if form is None:
-        raise UserError(denials.newer_form())
+        raise UserError(denials.newer_form(app.catalogue))
     state, selection = form
     if not selection.action:
         raise InvalidInput(batch_forms.ACTION, "Choose what to do.")
     if not selection.items:
-        raise InvalidInput(batch_forms.OBJECTS, batch_forms.too_few())
+        raise InvalidInput(batch_forms.OBJECTS, batch_forms.too_few(app.catalogue))
     if len(selection.items) > batch_forms.MAX_OBJECTS:
-        raise InvalidInput(batch_forms.OBJECTS, batch_forms.too_many(len(selection.items)))
+        raise InvalidInput(
+            batch_forms.OBJECTS, batch_forms.too_many(app.catalogue, len(selection.items))
+        )
     forms.read_form_reason(selection.reason, batch_forms.LONGEST_REASON)
     # Slack's answer does not tell the id of the view that ours pushes, so it gets a name of ours.
     external_id = secrets.token_hex(16)
     requester = replace(slack_payload.requester, location=state.location)
     run_after_ack(app, _fill_confirmation_form(app, selection, requester, external_id), requester)
-    loading = modals.loading(batch_forms.CHOOSE) | {"external_id": external_id}
+    loading = modals.loading(app.catalogue, batch_forms.CHOOSE) | {"external_id": external_id}
     await ack(response_action="push", view=loading)
 
 
@@ -188,7 +190,7 @@ async def _fill_confirmation_form(
         ),
     )
     view = batch_forms.confirmation_form(
-        confirmation, selected, skipped, app.services.workspaces.name(workspace)
+        app.catalogue, confirmation, selected, skipped, app.services.workspaces.name(workspace)
     )
     await _update_view(app, view | {"external_id": external_id}, external_id=external_id)
 
@@ -198,7 +200,7 @@ async def submit_confirmation(ack: AsyncAck, slack_payload: Submission, recorder
     app, view_id = recorder.app, slack_payload.view_id
     confirmation = BatchConfirmation.parse(slack_payload.metadata)
     if confirmation is None:
-        raise UserError(denials.newer_form())
+        raise UserError(denials.newer_form(recorder.app.catalogue))
     requester = replace(slack_payload.requester, location=confirmation.location)
     requests = _action_requests(confirmation.action, confirmation.buttons, confirmation.reason)
     # Asked once, for all: while Slack can't tell, each object would wait for that in its turn.
@@ -219,7 +221,9 @@ async def submit_confirmation(ack: AsyncAck, slack_payload: Submission, recorder
     skipped = tuple(item for item in authorized if isinstance(item, SkippedItem))
     if not items:
         workspace = app.services.workspaces.name(requests[0].ref.workspace)
-        form = batch_forms.confirmation_form(confirmation, [], skipped, workspace)
+        form = batch_forms.confirmation_form(
+            recorder.app.catalogue, confirmation, [], skipped, workspace
+        )
         await ack(response_action="update", view=form)
         return
     # A second delivery of the same confirmation is the same batch.
@@ -279,7 +283,7 @@ async def check_object(
     return SelectedItem(
         button=ButtonValue(ref=request.ref, decision_fingerprint=fingerprint),
         name=snapshot.name,
-        consequence=consequence(request.action, snapshot),
+        consequence=consequence(app.catalogue, request.action, snapshot),
     )
 
 
@@ -332,7 +336,7 @@ async def _authorize_in_batch(
     except NotAllowed as error:
         app.services.metrics.refuse(error.refused.reason)
         detail = denials.refusal(
-            error.action, error.ref, error.refused, app.config.roles, error.answer
+            app.catalogue, error.action, error.ref, error.refused, app.config.roles, error.answer
         )
         return await _skip(app, request, SkipReason.REFUSED, detail)
     if grant.terms.approvals > 1:

@@ -50,13 +50,13 @@ async def press(ack: AsyncAck, slack_payload: Press, recorder: Recorder) -> None
     elif name == "several":
         query = BatchQuery.parse(value)
         if query is None:
-            raise UserError(denials.newer_button())
+            raise UserError(denials.newer_button(recorder.app.catalogue))
         await batch.open_form(app, query, requester, trigger_id, in_modal=in_modal)
     else:
         action_name, _, button_value = value.rpartition("|")
         button = ButtonValue.parse(button_value)
         if button is None or button.ref.workspace not in app.services.workspaces:
-            raise UserError(denials.newer_button())
+            raise UserError(denials.newer_button(recorder.app.catalogue))
         button_press = ButtonPress(name, button, trigger_id, in_modal, action_name)
         await _press_object_button(recorder, button_press, requester)
     await ack()
@@ -89,7 +89,7 @@ async def _press_object_button(
         case name if name.startswith("snooze."):
             choice = SnoozeChoice.parse(name.removeprefix("snooze."))
             if choice is None:
-                raise UserError(denials.newer_button())
+                raise UserError(denials.newer_button(recorder.app.catalogue))
             await watch.snooze(recorder, ref, choice, requester, trigger_id)
         case "show" | private_cards.POST:
             posts = press.name == private_cards.POST
@@ -98,11 +98,11 @@ async def _press_object_button(
         case "refresh":
             run_after_ack(app, queries.refresh(app, ref, requester), requester)
         case "details":
-            view = modals.loading("Details")
+            view = modals.loading(recorder.app.catalogue, "Details")
             response = await forms.open_view(
                 app.services, trigger_id, view, in_modal=press.in_modal
             )
             view_id = response["view"]["id"]
             run_after_ack(app, queries.details(app, ref, requester, view_id), requester)
         case _:
-            raise UserError(denials.newer_button())
+            raise UserError(denials.newer_button(recorder.app.catalogue))

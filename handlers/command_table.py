@@ -41,9 +41,9 @@ def parse_files(arguments: Arguments) -> ExplainAttaching:
 
 
 async def explain_attaching(
-    _app: AppContext, request: ExplainAttaching, _delivery: Delivery
+    app: AppContext, request: ExplainAttaching, _delivery: Delivery
 ) -> Message:
-    return command_help.how_to_attach(request.files)
+    return command_help.how_to_attach(app.catalogue, request.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,9 @@ async def show_help(app: AppContext, _request: ShowHelp, _delivery: Delivery) ->
     names = app.config.commands
     short_commands: dict[ObjectKind, str] = {"task": names.task, "instance": names.instance}
     object_lines = {kind: help_lines(kind) for kind in OBJECT_KINDS}
-    return command_help.help_message(app.root, short_commands, object_lines, help_lines(None))
+    return command_help.help_message(
+        app.catalogue, app.root, short_commands, object_lines, help_lines(None)
+    )
 
 
 def help_lines(kind: ObjectKind | None) -> tuple[HelpLine, ...]:

@@ -128,10 +128,10 @@ async def _carry_out_message(recorder: Recorder, message: Mention, state: Delive
     app, requester = recorder.app, message.requester
     location = requester.location
     if message.is_edited:
-        raise UserError(denials.edited())
+        raise UserError(denials.edited(recorder.app.catalogue))
     written_at = datetime.fromtimestamp(float(message.ts), UTC)
     if app.services.clock.now() - written_at > LONGEST_ON_ITS_WAY:
-        raise UserError(denials.too_old(is_new=state is DeliveryState.NEW))
+        raise UserError(denials.too_old(recorder.app.catalogue, is_new=state is DeliveryState.NEW))
     bot_user = app.services.slack.bot_user
     text = re.sub(rf"<@{re.escape(bot_user)}(\|[^>]*)?>", " ", message.text, count=1)
     thread_object = None
@@ -153,7 +153,9 @@ async def _say_not_understood(app: AppContext, error: ParseError, delivery: Deli
     """Say what is wrong with a message's words."""
     # Where one can mention us, there may be no slash commands: a thread has none.
     root = f"@{await app.services.directory.name(app.services.slack.bot_user)}"
-    message = command_help.not_understood(error.problem, error.usage, error.nearest, root)
+    message = command_help.not_understood(
+        app.catalogue, error.problem, error.usage, error.nearest, root
+    )
     await _send_answer(app, message, delivery)
 
 
@@ -194,6 +196,6 @@ async def _answer(
 async def _send_answer(app: AppContext, message: Message | None, delivery: Delivery) -> None:
     """Send the requester alone the answer, if there is one, and what was not done with files."""
     location, user = delivery.requester.location, delivery.requester.actor.id
-    message = command_help.with_unused_files(message, delivery.unused_files)
+    message = command_help.with_unused_files(app.catalogue, message, delivery.unused_files)
     if message:
         await app.services.slack.send_private(location, user, message)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from bot.domain.notifications import OutboxEntry
 from bot.domain.slack import Destination, Requester
+from bot.messages.catalogue import Catalogue
 from bot.notifications.notification import Announcement
 from bot.operations.authorization import audit_record
 from bot.operations.batch import Batches
@@ -45,6 +46,11 @@ class AppContext:
     @property
     def config(self) -> Config:
         return self.services.policy.current
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The language in which people are answered."""
+        return self.services.catalogue
 
     @property
     def root(self) -> str:

@@ -71,20 +71,26 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
         case Unreadable():
             extra = {"payload": error.kind.__name__, "missing": error.field}
             log.warning("a payload of Slack's can't be read", extra=extra)
-            return denials.unreadable(error.field)
+            return denials.unreadable(app.catalogue, error.field)
         case ParseError():
-            return command_help.not_understood(error.problem, error.usage, error.nearest, app.root)
+            return command_help.not_understood(
+                app.catalogue, error.problem, error.usage, error.nearest, app.root
+            )
         case NotAllowed():
             roles = app.config.roles
-            return denials.not_allowed(error.action, error.ref, error.refused, roles, error.answer)
+            return denials.not_allowed(
+                app.catalogue, error.action, error.ref, error.refused, roles, error.answer
+            )
         case ReadRefused():
-            return denials.may_not_read(error.kind, error.refused, app.config.roles)
+            return denials.may_not_read(app.catalogue, error.kind, error.refused, app.config.roles)
         case NoRight():
-            return permission_messages.no_right(error.right, error.roles, app.config.roles)
+            return permission_messages.no_right(
+                app.catalogue, error.right, error.roles, app.config.roles
+            )
         case SecMasterError():
-            return text_message(explain(error))
+            return text_message(explain(app.catalogue, error))
         case CannotPost():
-            return denials.cannot_post(error.code)
+            return denials.cannot_post(app.catalogue, error.code)
         case SlackFailed() if error.is_temporary:
             return text_message(
                 "Slack is in trouble, so this could not be shown. Try again in a moment."
@@ -92,11 +98,11 @@ def error_message(error: Exception, app: AppContext) -> Message:  # noqa: C901, 
         case LookupFailed():
             return text_message("Slack could not be asked who you are. Try again in a moment.")
         case SlackApiError() if code_of(error) in TRIGGER_GONE:
-            return denials.too_late()
+            return denials.too_late(app.catalogue)
         case SlackApiError():
             return error_message(failure_of(error), app)
         case _:
-            return _own_failure(error)
+            return _own_failure(app, error)
 
 
 def delivery_outcome(error: Exception) -> DeliveryOutcome:
@@ -141,24 +147,28 @@ def note_failure(error: Exception, requester: Requester | None) -> None:
     trace.fail(delivery_outcome(error), reason)
 
 
-def _own_failure(error: Exception) -> Message:
+def _own_failure(app: AppContext, error: Exception) -> Message:
     """Return the message for a failure on our side, which is logged."""
     if isinstance(error, NotInTime):
         log.error("Slack was not answered in time")
-        return denials.not_in_time()
+        return denials.not_in_time(app.catalogue)
     if isinstance(error, StillRecording):
         log.error("Slack was answered before the database did")
-        return denials.still_recording()
+        return denials.still_recording(app.catalogue)
     if is_database_fault(error):
         log.error("the database fails", exc_info=error)
         recorded_perhaps = may_have_committed(error)
-        return denials.perhaps_recorded() if recorded_perhaps else denials.not_recorded()
+        return (
+            denials.perhaps_recorded(app.catalogue)
+            if recorded_perhaps
+            else denials.not_recorded(app.catalogue)
+        )
     reference = secrets.token_hex(3)
     if isinstance(error, SlackFailed):
         log.error("Slack refused a call", extra={"code": error.code, "reference": reference})
-        return denials.own_fault(reference)
+        return denials.own_fault(app.catalogue, reference)
     log.error("unforeseen error", exc_info=error, extra={"reference": reference})
-    return denials.own_fault(reference)
+    return denials.own_fault(app.catalogue, reference)
 
 
 async def answer_before_ack(
@@ -186,7 +196,7 @@ async def answer_before_ack(
             return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload})
         case AnsweredIn.VIEW:
             title = "Not recorded yet" if isinstance(error, StillRecording) else "Not sent"
-            view = modals.failed(title, message.text)
+            view = modals.failed(app.catalogue, title, message.text)
             return BoltResponse(status=200, body={"response_action": "update", "view": view})
         case AnsweredIn.MESSAGE:
             if requester.actor.id and not isinstance(error, StillRecording):
@@ -208,7 +218,9 @@ async def _tell_recorded(
         with suppress(SlackFailed):  # its end may be told all the same
             await send(requester.location, requester.actor.id, message)
     is_changed = await recording is not False
-    _start_sending(app, requester, operation_results.recorded_late(is_changed=is_changed))
+    _start_sending(
+        app, requester, operation_results.recorded_late(app.catalogue, is_changed=is_changed)
+    )
 
 
 def run_after_ack(
@@ -227,7 +239,7 @@ def run_after_ack(
         note_failure(error, requester)
         message = error_message(error, app)
         if is_read and is_database_fault(error):
-            message = denials.not_looked_up()
+            message = denials.not_looked_up(app.catalogue)
         _start_sending(app, requester, message)
 
     requester.trace.pending += 1

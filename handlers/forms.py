@@ -67,7 +67,7 @@ async def open_form(
     )
     filled = request.params | {modals.REASON: request.reason}
     warning = await _silence_warning(app, request, grant)
-    form = modals.form(state, heading, grant.allowed.reason, filled, warning)
+    form = modals.form(app.catalogue, state, heading, grant.allowed.reason, filled, warning)
     response = await open_view(app.services, trigger_id, form)
     suggested = [param for param in request.action.params if param.suggested]
 
@@ -77,7 +77,7 @@ async def open_form(
         if isinstance(instance, Instance) and instance.failed_node:
             node_id = instance.failed_node.action_id
             values = {param.name: node_id for param in suggested} | filled
-            form = modals.form(state, heading, grant.allowed.reason, values)
+            form = modals.form(app.catalogue, state, heading, grant.allowed.reason, values)
             view = response["view"]
             await slack.client.views_update(view_id=view["id"], hash=view["hash"], view=form)
 
@@ -99,7 +99,7 @@ async def _silence_warning(app: AppContext, request: ActionRequest, grant: Grant
     end = due_end(snapshot, now)
     if end is None or end[0] > now + timedelta(seconds=grant.terms.expires):
         return ""
-    return approvals.silence_warning(request.action, *end)
+    return approvals.silence_warning(app.catalogue, request.action, *end)
 
 
 async def _shown_name(app: AppContext, request: ActionRequest, location: SlackLocation) -> str:
@@ -135,7 +135,7 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
     """
     app, form = recorder.app, modals.read_form(submission.metadata, submission.inputs)
     if form is None:
-        raise UserError(denials.newer_form())
+        raise UserError(denials.newer_form(recorder.app.catalogue))
     state, typed = form
     action = modals.action_of(state)
     submission.requester.trace.command = action.name
@@ -156,11 +156,15 @@ async def submit(recorder: Recorder, submission: Submission) -> None:
     )
     if operations.lacks_reason(grant, action, reason):
         if modals.REASON not in typed:  # the rule has changed since the form was opened
-            raise UserError(denials.needs_reason(action, app.root, break_glass=state.break_glass))
+            raise UserError(
+                denials.needs_reason(
+                    recorder.app.catalogue, action, app.root, break_glass=state.break_glass
+                )
+            )
         raise InvalidInput(modals.REASON, "A reason is required.")
     if grant.allowed.confirm:
         if modals.NAME not in typed or not state.name_hash:  # the rule has changed here too
-            raise UserError(denials.needs_name(action))
+            raise UserError(denials.needs_name(recorder.app.catalogue, action))
         if modals.hash_name(typed[modals.NAME]) != state.name_hash:
             raise InvalidInput(
                 modals.NAME, "That is not its name. Type the name that stands above."

@@ -62,7 +62,7 @@ async def record_options(recorder: Recorder, actor: Actor, value: str) -> None:
         return
     options = HomeOptions.parse(value)
     if options is None:
-        raise UserError(denials.newer_button())
+        raise UserError(denials.newer_button(recorder.app.catalogue))
     require_identified(actor)
     choose, now = recorder.changes.choose_home_options, recorder.app.services.clock.now()
     chosen = options.model_dump(mode="json")
@@ -84,7 +84,7 @@ async def opened(app: AppContext, actor: Actor) -> None:
         try:
             await _draw(app, actor, await _load_source(app, polls))
         except LookupFailed as error:
-            view = modals.failed_home(error_message(error, app).text)
+            view = modals.failed_home(app.catalogue, error_message(error, app).text)
             await gateway.call(app.services.slack.client.views_publish(user_id=actor.id, view=view))
 
 
@@ -147,11 +147,13 @@ async def _draw(
             home = await asyncio.to_thread(
                 personal_home, app, source, reader, HomeOptions.load(options)
             )
-            view = home_messages.view(home)
+            view = home_messages.view(app.catalogue, home)
         except ReadRefused as error:
-            message = denials.may_not_read(error.kind, error.refused, app.config.roles)
-            view = modals.failed_home(message.text)
-        fingerprint = home_messages.view_fingerprint(view)
+            message = denials.may_not_read(
+                app.catalogue, error.kind, error.refused, app.config.roles
+            )
+            view = modals.failed_home(app.catalogue, message.text)
+        fingerprint = home_messages.view_fingerprint(app.catalogue, view)
         if drawn_options is None and fingerprint == shown_fingerprint:
             return False
         if home:

@@ -73,7 +73,7 @@ def parse_several(kind: ObjectKind, arguments: Arguments) -> BatchQuery:
 
 
 async def say_what_opens_form(app: AppContext, query: BatchQuery, _delivery: Delivery) -> Message:
-    return batch_forms.needs_form(query.kind, app.root)
+    return batch_forms.needs_form(app.catalogue, query.kind, app.root)
 
 
 def parse_action(action: Action, arguments: Arguments) -> ActionRequest:
@@ -106,12 +106,14 @@ async def run_action(
 ) -> Message | None:
     """Record an action, and the answer says so; or ask before, which is all the answer there is."""
     app, requester = recorder.app, delivery.requester_about(request.ref)
-    operations.require_few_files(request.files)
+    operations.require_few_files(recorder.app, request.files)
     if await questions.must_ask(app, request, requester, delivery.ts):
         await questions.ask(app, request, requester, delivery.dedupe_key)
         return None
     reply_to = await operations.run_command(recorder, request, requester, delivery.dedupe_key)
-    return operation_results.recorded(request.action, elsewhere=reply_to != requester)
+    return operation_results.recorded(
+        recorder.app.catalogue, request.action, elsewhere=reply_to != requester
+    )
 
 
 def parse_approval_change(
@@ -129,7 +131,9 @@ async def change_approval(
     """Record the change of an approval; the answer says so."""
     requester = delivery.requester_about(request.ref)
     reply_to = await operations.change_approval(recorder, request, requester, delivery.dedupe_key)
-    return operation_results.approval_change_recorded(elsewhere=reply_to != requester)
+    return operation_results.approval_change_recorded(
+        recorder.app.catalogue, elsewhere=reply_to != requester
+    )
 
 
 def object_commands(kind: ObjectKind) -> tuple[AnyCommand, ...]:

@@ -44,10 +44,12 @@ async def hand_over(app: AppContext, _request: ShowDigest, delivery: Delivery) -
     for kind in OBJECT_KINDS:
         reader.require(kind)
     if not all(map(reader.reads_all, OBJECT_KINDS)):
-        raise UserError(digest.for_whoever_reads_all())
+        raise UserError(digest.for_whoever_reads_all(app.catalogue))
     now = app.services.clock.now()
     since = now - app.config.watch.shift
-    return digest.digest(await asyncio.to_thread(digests.collect, app.services, since, now))
+    return digest.digest(
+        app.catalogue, await asyncio.to_thread(digests.collect, app.services, since, now)
+    )
 
 
 async def waiting(app: AppContext, _request: ShowOnCall, delivery: Delivery) -> Message:
@@ -64,7 +66,7 @@ async def waiting(app: AppContext, _request: ShowOnCall, delivery: Delivery) -> 
     people = await on_call(app)
     counted_kinds = tuple(filter(reader.reads_all, OBJECT_KINDS))
     return oncall_messages.on_call(
-        people, counts, urgent, now, stale_since, counted_kinds=counted_kinds
+        app.catalogue, people, counts, urgent, now, stale_since, counted_kinds=counted_kinds
     )
 
 

@@ -21,7 +21,6 @@ from bot.domain.snapshots import Snapshot
 from bot.messages import Message, denials, modals, operation_results, private_cards
 from bot.messages.private_cards import AskedCommand
 from bot.operations.authorization import Grant, NotAllowed, authorize
-from bot.operations.workflow import Operations
 from bot.policy.decide import Allowed
 from bot.slack.directory import require_identified
 from bot.slack.gateway import SlackFailed
@@ -58,10 +57,12 @@ async def run_command(
             raise
         raise UserError(try_again(app, request, error, dedupe_key)) from error
     if grant.allowed.confirm:
-        raise UserError(denials.needs_name(request.action))
+        raise UserError(denials.needs_name(recorder.app.catalogue, request.action))
     if lacks_reason(grant, request.action, request.reason):
         raise UserError(
-            denials.needs_reason(request.action, app.root, break_glass=request.break_glass)
+            denials.needs_reason(
+                recorder.app.catalogue, request.action, app.root, break_glass=request.break_glass
+            )
         )
     return await record(recorder, request, requester, dedupe_key, grant)
 
@@ -78,7 +79,7 @@ def try_again(
         params=request.params,
         break_glass=request.break_glass,
     )
-    return private_cards.with_try_again(error_message(error, app), command)
+    return private_cards.with_try_again(app.catalogue, error_message(error, app), command)
 
 
 async def change_approval(
@@ -96,9 +97,9 @@ async def change_approval(
             app.services.store.claims.approval_requests, request.ref, app.services.clock.now()
         )
         if not waiting:
-            raise UserError(denials.nothing_waits(request.ref))
+            raise UserError(denials.nothing_waits(recorder.app.catalogue, request.ref))
         if len(waiting) > 1:
-            raise UserError(denials.several_wait(request.ref))
+            raise UserError(denials.several_wait(recorder.app.catalogue, request.ref))
         action_name = waiting[0].action
     action = BY_NAME[action_name]
     if request.intent is ApprovalIntent.WITHDRAW:
@@ -118,10 +119,10 @@ async def change_approval(
     return requester
 
 
-def require_few_files(files: Sequence[SlackFile]) -> None:
+def require_few_files(app: AppContext, files: Sequence[SlackFile]) -> None:
     """Raise UserError for more files than can be attached at once: none is left out unsaid."""
     if len(files) > modals.MOST_FILES:
-        raise UserError(denials.too_many_files(len(files), modals.MOST_FILES))
+        raise UserError(denials.too_many_files(app.catalogue, len(files), modals.MOST_FILES))
 
 
 def lacks_reason(grant: Grant, action: Action, reason: str) -> bool:
@@ -140,23 +141,27 @@ async def record(
     requester = await answerable(recorder.app, requester)
     operation = await operation_of(recorder.app, request, requester, dedupe_key, grant)
     requester.trace.operation = "" if request.files else operation.id  # each has an id
-    await recorder.record(partial(_start, recorder.operations, operation, request.files))
+    await recorder.record(partial(_start, recorder, operation, request.files))
     return requester
 
 
-async def _start(operations: Operations, operation: Operation, files: Sequence[SlackFile]) -> None:
+async def _start(recorder: Recorder, operation: Operation, files: Sequence[SlackFile]) -> None:
     """Start an operation, or one for each file; raises UserError if only some were recorded."""
     if not files:
-        await operations.start(operation)
+        await recorder.operations.start(operation)
     for number, file in enumerate(files):
         file_id = stable_id(f"{operation.id}:{file.id}")
         try:
-            await operations.start(operation.model_copy(update={"id": file_id, "file": file}))
+            await recorder.operations.start(
+                operation.model_copy(update={"id": file_id, "file": file})
+            )
         except Exception as error:
             if not number or may_have_committed(error):  # the whole is recorded again
                 raise
             log.exception("operations recorded in part", extra={"reference": operation.reference})
-            message = operation_results.recorded_in_part(files[:number], len(files))
+            message = operation_results.recorded_in_part(
+                recorder.app.catalogue, files[:number], len(files)
+            )
             raise UserError(message) from error
 
 
@@ -176,7 +181,7 @@ async def answerable(app: AppContext, requester: Requester) -> Requester:
     except (SlackFailed, TimeoutError) as error:
         if location.channel:
             return requester  # whoever posts there asks again, and answers them alone
-        raise UserError(denials.no_chat()) from error
+        raise UserError(denials.no_chat(app.catalogue)) from error
     location = SlackLocation(channel=channel, response_url=location.response_url)
     return replace(requester, location=location)
 

@@ -145,7 +145,7 @@ async def why(app: AppContext, request: ExplainPolicy, delivery: Delivery) -> Me
             decision = decide(rules, principal, action, context)
             alone = decide(rules, principal, action, context, break_glass=True)
             answers.append((action, decision, isinstance(alone, Allowed)))
-    return permission_messages.why(ref, answers, reader.config.roles)
+    return permission_messages.why(app.catalogue, ref, answers, reader.config.roles)
 
 
 async def whoami(app: AppContext, _request: Whoami, delivery: Delivery) -> Message:
@@ -153,7 +153,7 @@ async def whoami(app: AppContext, _request: Whoami, delivery: Delivery) -> Messa
     actor = delivery.requester.actor
     principal = await app.services.directory.principal(actor, app.config.roles)
     name = await app.services.directory.name(actor.id)
-    return command_help.whoami(principal, name, app.config)
+    return command_help.whoami(app.catalogue, principal, name, app.config)
 
 
 async def audit(app: AppContext, request: ShowAudit, delivery: Delivery) -> Message:
@@ -169,8 +169,8 @@ async def audit(app: AppContext, request: ShowAudit, delivery: Delivery) -> Mess
         ref = Ref(kind=kind, id=request.id, workspace=app.workspace)
         if entries := await asyncio.to_thread(store.audit.entries, ref):
             await reader.require_object(ref)
-            return audit_history.history(ref, entries)
-    return permission_messages.no_history(request.id)
+            return audit_history.history(app.catalogue, ref, entries)
+    return permission_messages.no_history(app.catalogue, request.id)
 
 
 async def reload(recorder: Recorder, _request: ReloadPolicy, delivery: Delivery) -> Message:
@@ -185,9 +185,9 @@ async def reload(recorder: Recorder, _request: ReloadPolicy, delivery: Delivery)
         config = app.services.policy.read()
     except ConfigError as error:
         log.warning("policy not reloaded", extra={"problems": str(error)})
-        return permission_messages.not_reloaded(str(error))
+        return permission_messages.not_reloaded(recorder.app.catalogue, str(error))
     await recorder.record(partial(reload_policy, app.services, config, record))
-    return permission_messages.reloaded(before, config)
+    return permission_messages.reloaded(recorder.app.catalogue, before, config)
 
 
 async def create_delegation(
@@ -206,11 +206,11 @@ async def create_delegation(
     until = parse_moment(request.until, now, zone)
     longest = app.config.delegation.longest
     if until - app.services.clock.now() > longest:
-        raise UserError(permission_messages.delegation_too_long(longest))
+        raise UserError(permission_messages.delegation_too_long(recorder.app.catalogue, longest))
     delegate = await app.services.directory.principal(Actor(id=user), {})
     is_nobody_else = delegate.id in (delegator.id, app.services.slack.bot_user)
     if is_nobody_else or delegate.guest or delegate.outsider:
-        raise UserError(permission_messages.cannot_delegate_to(user))
+        raise UserError(permission_messages.cannot_delegate_to(recorder.app.catalogue, user))
     delegation = Delegation(delegator=delegator.id, delegate=delegate.id, until=until)
     roles = sorted(delegator.roles)
     change = recorder.change(
@@ -222,7 +222,7 @@ async def create_delegation(
     )
     create = partial(recorder.changes.create_delegation, delegation, change)
     await recorder.record_change(create)
-    return permission_messages.delegation_created(delegation, roles)
+    return permission_messages.delegation_created(recorder.app.catalogue, delegation, roles)
 
 
 async def revoke_delegation(
@@ -241,8 +241,8 @@ async def revoke_delegation(
     )
     revoke = partial(recorder.changes.revoke_delegation, delegator, delegate, change)
     if not await recorder.record_change(revoke):
-        return permission_messages.no_delegation(delegate)
-    return permission_messages.delegation_revoked(delegate)
+        return permission_messages.no_delegation(recorder.app.catalogue, delegate)
+    return permission_messages.delegation_revoked(recorder.app.catalogue, delegate)
 
 
 async def list_delegations(
@@ -254,7 +254,7 @@ async def list_delegations(
     user = delivery.requester.actor.id
     granted = await asyncio.to_thread(delegations.granted, user, now)
     received = await asyncio.to_thread(delegations.received, user, now)
-    return permission_messages.delegations(granted, received)
+    return permission_messages.delegations(app.catalogue, granted, received)
 
 
 COMMANDS: tuple[AnyCommand, ...] = (

@@ -11,6 +11,7 @@ from bot.domain.objects import OBJECT_KINDS, ListQuery, ObjectKind, Ref
 from bot.domain.slack import Actor, Requester
 from bot.domain.snapshots import ListPage, Snapshot
 from bot.messages import PAGE, Message, denials, lists, modals, private_cards
+from bot.messages.catalogue import Catalogue
 from bot.operations.reading import Reader, ReadRefused, open_reader
 from bot.secmaster import NotFound, QueryType, SecMaster, SecMasterError
 from bot.slack.client import code_of
@@ -28,14 +29,14 @@ async def listing(app: AppContext, query: ListQuery, actor: Actor) -> Message:
     """Return one page of the tasks or instances that a person may read."""
     reader = await open_reader(app.services, actor)
     page = await list_page(app, reader, query)
-    return messages.listing(query, page, app.workspace, app.services.clock.now())
+    return messages.listing(app.catalogue, query, page, app.workspace, app.services.clock.now())
 
 
 async def turn_page(app: AppContext, value: str, requester: Requester) -> None:
     """Put the page that a paging button names in the place of the one that is shown."""
     query = lists.parse_page_button(value)
     if query is None:
-        raise UserError(denials.newer_button())
+        raise UserError(denials.newer_button(app.catalogue))
     page = await listing(app, query, requester.actor)
     await app.services.slack.respond(requester.location.response_url, page, replace=True)
 
@@ -88,7 +89,7 @@ async def home(app: AppContext, actor: Actor) -> None:
     """Draw somebody's Home with what waits now; a failure is shown in it."""
 
     def draw_failure(error: Exception) -> dict[str, Any]:
-        return modals.failed_home(error_message(error, app).text)
+        return modals.failed_home(app.catalogue, error_message(error, app).text)
 
     view = await _waiting_view(app, actor, modals.home, draw_failure)
     await app.services.slack.client.views_publish(user_id=actor.id, view=view)
@@ -99,7 +100,7 @@ async def waiting(app: AppContext, requester: Requester, view_id: str) -> None:
 
     def draw_failure(error: Exception) -> dict[str, Any]:
         note_failure(error, requester)
-        return modals.failed(modals.WAITING, error_message(error, app).text)
+        return modals.failed(app.catalogue, modals.WAITING, error_message(error, app).text)
 
     view = await _waiting_view(app, requester.actor, modals.waiting, draw_failure)
     await _update_view(app, view_id, view)
@@ -108,7 +109,7 @@ async def waiting(app: AppContext, requester: Requester, view_id: str) -> None:
 async def _waiting_view(
     app: AppContext,
     actor: Actor,
-    draw: Callable[[modals.WaitingObjects], dict[str, Any]],
+    draw: Callable[[Catalogue, modals.WaitingObjects], dict[str, Any]],
     draw_failure: Callable[[Exception], dict[str, Any]],
 ) -> dict[str, Any]:
     async def first_page(reader: Reader, kind: ObjectKind, status: str) -> ListPage | None:
@@ -124,13 +125,14 @@ async def _waiting_view(
     except SHOWN_FAILURES as error:
         return draw_failure(error)
     return draw(
+        app.catalogue,
         modals.WaitingObjects(
             tasks=tasks,
             failed=failed,
             alias=app.workspace,
             root=app.root,
             now=app.services.clock.now(),
-        )
+        ),
     )
 
 
@@ -157,7 +159,7 @@ async def show(
         await cards.post_new(request.ref, snapshot, channel)
         return True
     card = await cards.private_message(request.ref, snapshot)
-    message = private_cards.private_card(card, request.ref, refusal)
+    message = private_cards.private_card(app.catalogue, card, request.ref, refusal)
     if in_place:
         await slack.respond(location.response_url, message, replace=True)
     else:
@@ -170,7 +172,7 @@ async def show_pressed(app: AppContext, ref: Ref, requester: Requester, *, posts
     location = requester.location
     private = location.is_private and not posts
     if await show(app, ShowCard(ref), requester, private=private) and posts:
-        message = private_cards.posted_here()
+        message = private_cards.posted_here(app.catalogue)
         await app.services.slack.respond(location.response_url, message, replace=True)
 
 
@@ -196,7 +198,7 @@ async def details(app: AppContext, ref: Ref, requester: Requester, view_id: str)
         view: dict[str, Any] = modals.details(app.services.cards.render_context(ref), snapshot)
     except SHOWN_FAILURES as error:
         note_failure(error, requester)
-        view = modals.failed("Details", error_message(error, app).text)
+        view = modals.failed(app.catalogue, "Details", error_message(error, app).text)
     await _update_view(app, view_id, view)
 
 

@@ -81,7 +81,7 @@ async def _show_question(
         params=request.params,
         break_glass=request.break_glass,
     )
-    message = private_cards.question(request.action, command, snapshot, card)
+    message = private_cards.question(app.catalogue, request.action, command, snapshot, card)
     await services.slack.send_private(location, requester.actor.id, message)
 
 
@@ -93,7 +93,7 @@ async def answered(recorder: Recorder, value: str, requester: Requester, trigger
     app, command = recorder.app, AskedCommand.parse(value)
     button = ButtonValue.parse(command.button) if command else None
     if command is None or button is None or button.ref.workspace not in app.services.workspaces:
-        raise UserError(denials.newer_button())
+        raise UserError(denials.newer_button(recorder.app.catalogue))
     action = BY_NAME[command.action]
     requester = requester.under("")  # the question is nobody's card, where it is a direct message
     request = ActionRequest(
@@ -119,7 +119,9 @@ async def answered(recorder: Recorder, value: str, requester: Requester, trigger
         return
     dedupe_key = command.key or trigger_id
     reply_to = await operations.record(recorder, request, requester, dedupe_key, grant)
-    message = operation_results.recorded(action, elsewhere=reply_to != requester)
+    message = operation_results.recorded(
+        recorder.app.catalogue, action, elsewhere=reply_to != requester
+    )
 
     async def replace_question() -> None:
         """Take the button away: what it asked is answered."""

@@ -22,7 +22,7 @@ async def home(ack: AsyncAck, slack_payload: HomeOpened, app: AppContext) -> Non
 
 async def show_waiting(ack: AsyncAck, slack_payload: GlobalShortcut, app: AppContext) -> None:
     """Show what waits, in a modal: the global shortcut."""
-    requester, view = slack_payload.requester, modals.loading(modals.WAITING)
+    requester, view = slack_payload.requester, modals.loading(app.catalogue, modals.WAITING)
     response = await forms.open_view(app.services, slack_payload.trigger_id, view)
     view_id = response["view"]["id"]
     run_after_ack(app, queries.waiting(app, requester, view_id), requester)
@@ -35,14 +35,14 @@ async def on_message(ack: AsyncAck, slack_payload: MessageShortcut, recorder: Re
     requester, card_ts = slack_payload.requester, slack_payload.root_ts
     ref = await app.services.cards.object_of(requester.location.channel, card_ts)
     if ref is None or ref.kind != action.kind:
-        raise UserError(denials.no_card_above(action))
+        raise UserError(denials.no_card_above(recorder.app.catalogue, action))
     # A card of ours says nothing that anybody would send on.
     is_ours = slack_payload.author == app.services.slack.bot_user
     text = "" if is_ours else plain(slack_payload.text)
     params = {param.name: text for param in action.params if param.from_message}
     # Without any files the form asks for some.
     files = slack_payload.files if action.takes_file else ()
-    operations.require_few_files(files)
+    operations.require_few_files(app, files)
     request = ActionRequest(action, ref, params, files=files)
     requester = requester.under(card_ts)
     await forms.record_or_open_form(recorder, request, requester, slack_payload.trigger_id)

@@ -75,12 +75,12 @@ async def status(app: AppContext, _request: ShowStatus, delivery: Delivery) -> M
     status = await watch_status(app.services, app.services.poll_interval)
     newest = await asyncio.to_thread(app.services.store.policies.newest)
     policy_line = permission_messages.policy_in_force(
-        app.config.fingerprint, newest, app.services.policy.unused_file
+        app.catalogue, app.config.fingerprint, newest, app.services.policy.unused_file
     )
     tasks = DueTasks()
     if troubles:
         tasks = await due_tasks(app.services, lambda each: reader.may_read(each.ref, each.snapshot))
-    return watch_messages.status(status, policy_line, counted_kinds, troubles, tasks)
+    return watch_messages.status(app.catalogue, status, policy_line, counted_kinds, troubles, tasks)
 
 
 def parse_routes(arguments: Arguments) -> ShowRoutes:
@@ -106,7 +106,9 @@ async def routes(app: AppContext, request: ShowRoutes, delivery: Delivery) -> Me
     titled = list(titled_routes(config.routes))
     if not request.id:
         channel = delivery.requester.location.channel
-        return watch_messages.routes(titled, config.digests, subscribed=channel in subscribed)
+        return watch_messages.routes(
+            app.catalogue, titled, config.digests, subscribed=channel in subscribed
+        )
     ref, snapshot = await find_object(app, reader, request.id, OBJECT_KINDS)
     workspaces = frozenset({ref.workspace, app.services.workspaces.name(ref.workspace)})
     explained = explain_routes(config.routes, snapshot, workspaces)
@@ -115,7 +117,7 @@ async def routes(app: AppContext, request: ShowRoutes, delivery: Delivery) -> Me
         for (title, route), (_route, answer) in zip(titled, explained, strict=True)
     ]
     is_open = snapshot.status in OPEN_STATUSES
-    return watch_messages.route_test(ref, answers, subscribed if is_open else ())
+    return watch_messages.route_test(app.catalogue, ref, answers, subscribed if is_open else ())
 
 
 async def set_subscription(
@@ -127,11 +129,11 @@ async def set_subscription(
     await authorization.require_right(services, requester, Right.WATCH, attempt_id=attempt)
     channel, user = requester.location.channel, requester.actor.id
     if Destination.parse(channel).kind is not DestinationKind.CHANNEL:
-        raise UserError(watch_messages.not_here())
+        raise UserError(watch_messages.not_here(recorder.app.catalogue))
     app = recorder.app
     refusal = await channel_refusal(app, channel)
     if subscribe and refusal:
-        raise UserError(watch_messages.not_subscribable(refusal))
+        raise UserError(watch_messages.not_subscribable(recorder.app.catalogue, refusal))
     announcement = SubscriptionNotification(actor_id=user, subscribed=subscribe)
     change = recorder.change(
         requester,
@@ -146,8 +148,8 @@ async def set_subscription(
     else:
         record = partial(changes.unsubscribe, channel, change)
     if not await recorder.record_change(record):
-        return watch_messages.subscription_unchanged(subscribed=subscribe)
-    return watch_messages.subscription_changed(subscribed=subscribe)
+        return watch_messages.subscription_unchanged(recorder.app.catalogue, subscribed=subscribe)
+    return watch_messages.subscription_changed(recorder.app.catalogue, subscribed=subscribe)
 
 
 async def channel_refusal(app: AppContext, channel: str) -> ChannelRefusal | None:
@@ -156,7 +158,7 @@ async def channel_refusal(app: AppContext, channel: str) -> ChannelRefusal | Non
         async with asyncio.timeout(app.services.timeouts.before_ack):
             return await app.services.slack.channels.refusal(channel)
     except TimeoutError as error:
-        raise UserError(watch_messages.channel_unknown()) from error
+        raise UserError(watch_messages.channel_unknown(app.catalogue)) from error
 
 
 async def snooze(
@@ -169,7 +171,7 @@ async def snooze(
     app, location, user = recorder.app, requester.location, requester.actor.id
     tracked = await asyncio.to_thread(app.services.store.tracked.get, [ref])
     if not tracked or not tracked[0].open:
-        raise UserError(watch_messages.not_snoozable())
+        raise UserError(watch_messages.not_snoozable(recorder.app.catalogue))
     await require_any_decision(app, tracked[0], requester)
     until = await snooze_end(app, choice, user)
     refused = not location.card or await channel_refusal(app, location.channel) is not None
@@ -188,7 +190,7 @@ async def snooze(
         (user if refused else location.channel, notification),
     )
     if not await recorder.record_change(partial(recorder.changes.snooze, ref, until, user, change)):
-        raise UserError(watch_messages.not_snoozable())
+        raise UserError(watch_messages.not_snoozable(recorder.app.catalogue))
 
 
 async def require_any_decision(

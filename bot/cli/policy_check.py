@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot.domain.objects import visible
+from bot.messages.catalogue import Catalogue
 from bot.messages.permissions import explain_decision, missing_read_rules, nobody_reads
 from bot.policy import cases, config
 from bot.policy.cases import ROWS, Cases, CasesError, Person, Question
@@ -98,7 +99,7 @@ class PolicyCases:
             yield f"[usergroups] says nothing of {', '.join(empty)}: taken as empty"
         if unused := sorted(self.file.usergroups.keys() - in_roles):
             yield f"[usergroups] lists {', '.join(unused)}, which no role has"
-        if unread := nobody_reads(self.policy):
+        if unread := nobody_reads(Catalogue.english(), self.policy):
             yield f"{unread}. Add these lines to the policy"
 
 
@@ -239,13 +240,13 @@ def reasons(
 
 def describe(decision: Decision) -> str:
     outcome = "allowed" if isinstance(decision, Allowed) else "refused"
-    return f"{outcome}, {explain_decision(decision)}"
+    return f"{outcome}, {explain_decision(Catalogue.english(), decision)}"
 
 
 def print_notes(console: Console, policy_cases: PolicyCases) -> None:
     for note in policy_cases.notes():
         print_line(console, f"Note: {note}.")
-    for line in missing_read_rules(policy_cases.policy).splitlines():
+    for line in missing_read_rules(Catalogue.english(), policy_cases.policy).splitlines():
         print_line(console, line, mark="    ")
 
 

@@ -12,8 +12,9 @@ from bot.domain.cards import ButtonValue
 from bot.domain.operations import Operation, Outcome
 from bot.domain.snapshots import Snapshot, decision_fingerprint, due_end
 from bot.messages.blocks import RenderContext, actions, section
+from bot.messages.catalogue import Catalogue
 from bot.messages.labels import labels
-from bot.messages.text import date_token, format_duration, mention_user, quote, relative_time
+from bot.messages.text import date_token, mention_user, quote, relative_time
 from bot.secmaster import DueHandle
 
 REASON_LENGTH = 200  # characters of each reason on a card
@@ -34,9 +35,12 @@ def request_blocks(
     ]
     counted = request.model_copy(update={"approvals": tuple(current)})
     noun = labels(action).noun
-    lines = [f"🗳️ *{noun.capitalize()}: {_tally(counted)} said yes*", *_brake_notes(request)]
+    lines = [
+        f"🗳️ *{noun.capitalize()}: {_tally(render_context.catalogue, counted)} said yes*",
+        *_brake_notes(render_context.catalogue, request),
+    ]
     for approval in request.approvals:
-        line = f"{approver_names([approval])}, {date_token(approval.at)}"
+        line = f"{approver_names(render_context.catalogue, [approval])}, {date_token(approval.at)}"
         line = f"✅ {line}" if approval in current else f"⚠️ {line}: to what has changed since"
         lines.append(
             f"{line}\n{quote(approval.reason, REASON_LENGTH)}" if approval.reason else line
@@ -45,9 +49,11 @@ def request_blocks(
     end = due_end(snapshot, render_context.now)
     end = end if end and end[0] <= request.expires_at else None
     expires_at = end[0] if end else request.expires_at
-    expires_in = relative_time(expires_at, render_context.now)
-    lines.append(f"Open until {date_token(expires_at)} ({expires_in}); {_missing_people(counted)}.")
-    if end and (warning := silence_warning(action, *end)):
+    expires_in = relative_time(render_context.catalogue, expires_at, render_context.now)
+    lines.append(
+        f"Open until {date_token(expires_at)} ({expires_in}); {_missing_people(render_context.catalogue, counted)}."
+    )
+    if end and (warning := silence_warning(render_context.catalogue, action, *end)):
         lines.append(warning)
 
     button = ButtonValue(ref=render_context.ref, decision_fingerprint=fingerprint)
@@ -68,62 +74,64 @@ def request_blocks(
     return [section("\n".join(lines)), actions(buttons)]
 
 
-def approval_counted(operation: Operation, outcome: Outcome) -> str:
+def approval_counted(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
     """Say that somebody's approval was counted, and how many are still missing."""
-    actor, noun = actor_names(operation), labels(BY_NAME[operation.action]).noun
+    actor, noun = actor_names(catalogue, operation), labels(BY_NAME[operation.action]).noun
     if outcome.approval_request is None:
         return f"🗳️ The yes of {actor} to the {noun} was counted."
     request = outcome.approval_request
-    notes = "".join(f"{note} " for note in _brake_notes(request))
+    notes = "".join(f"{note} " for note in _brake_notes(catalogue, request))
     if request.due_handle:
         action = BY_NAME[operation.action]
-        warning = silence_warning(action, request.expires_at, request.due_handle)
+        warning = silence_warning(catalogue, action, request.expires_at, request.due_handle)
         notes += f"{warning} " if warning else ""
     return (
-        f"🗳️ *{_tally(request)} said yes* to the {noun}: now {actor}. "
-        f"{_missing_people(request).capitalize()} before {date_token(request.expires_at)}. {notes}"
+        f"🗳️ *{_tally(catalogue, request)} said yes* to the {noun}: now {actor}. "
+        f"{_missing_people(catalogue, request).capitalize()} before {date_token(request.expires_at)}. {notes}"
         "Nothing was sent yet."
     )
 
 
-def approval_changed(operation: Operation, outcome: Outcome) -> str:
+def approval_changed(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
     """Say that somebody withdrew their approval or declined the request, and what remains."""
     actor, noun = mention_user(operation.actor.id), labels(BY_NAME[operation.action]).noun
     if operation.intent is ApprovalIntent.DECLINE:
         approvals = outcome.ended_request.approvals if outcome.ended_request else ()
         return (
-            f"🛑 *{actor} refused the {noun}.* The yes of {approver_names(approvals)} no longer "
+            f"🛑 *{actor} refused the {noun}.* The yes of {approver_names(catalogue, approvals)} no longer "
             f"counts. The {noun} was not sent."
         )
     remaining = (
-        f"{_tally(outcome.approval_request)} said yes."
+        f"{_tally(catalogue, outcome.approval_request)} said yes."
         if outcome.approval_request
         else "Nobody's yes is left."
     )
     return f"↩️ {actor} took their yes to the {noun} back. {remaining} The {noun} was not sent."
 
 
-def lapsed(request: ApprovalRequest) -> str:
+def lapsed(catalogue: Catalogue, request: ApprovalRequest) -> str:
     """Say that an approval request expired before enough people had approved."""
     noun = labels(BY_NAME[request.action]).noun
     if request.due_handle:
-        end = f". The task is due now: SecMaster {_by_itself(request.due_handle)}."
+        end = f". The task is due now: SecMaster {_by_itself(catalogue, request.due_handle)}."
     else:
         end = "; ask again if it is still wanted."
     return (
-        f"⌛ *The {noun} lapsed*: {_tally(request)} said yes in time "
-        f"({approver_names(request.approvals)}). It was not sent{end}"
+        f"⌛ *The {noun} lapsed*: {_tally(catalogue, request)} said yes in time "
+        f"({approver_names(catalogue, request.approvals)}). It was not sent{end}"
     )
 
 
-def silence_warning(action: Action, at: datetime, due_handle: DueHandle) -> str:
+def silence_warning(
+    catalogue: Catalogue, action: Action, at: datetime, due_handle: DueHandle
+) -> str:
     """Say what SecMaster does by itself when a request expires; "" where that is no other end."""
     if not is_contrary(action, due_handle):
         return ""
-    return f"⚠️ If nobody else confirms by {date_token(at)}, SecMaster {_by_itself(due_handle)}."
+    return f"⚠️ If nobody else confirms by {date_token(at)}, SecMaster {_by_itself(catalogue, due_handle)}."
 
 
-def _by_itself(due_handle: DueHandle) -> str:
+def _by_itself(catalogue: Catalogue, due_handle: DueHandle) -> str:
     """Say what SecMaster does with a task that nobody decides."""
     match due_handle:
         case DueHandle.CONTINUE:
@@ -134,32 +142,36 @@ def _by_itself(due_handle: DueHandle) -> str:
             assert_never(due_handle)
 
 
-def side_effects(operation: Operation, outcome: Outcome) -> str:
+def side_effects(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
     """Name the approvals and the other request that an operation put an end to; "" for none."""
     sentences = []
     if operation.revoked_approvals:
-        names = approver_names(operation.revoked_approvals)
+        names = approver_names(catalogue, operation.revoked_approvals)
         sentences.append(f"The yes of {names} no longer counts: they may not say it any more.")
     if outcome.outdated_approvals:
-        names = approver_names(outcome.outdated_approvals)
+        names = approver_names(catalogue, outcome.outdated_approvals)
         sentences.append(f"The yes of {names} no longer counts: it was to what has changed since.")
     if outcome.ended_request:
         noun = labels(BY_NAME[outcome.ended_request.action]).noun
-        names = approver_names(outcome.ended_request.approvals)
+        names = approver_names(catalogue, outcome.ended_request.approvals)
         sentences.append(f"This ended the {noun} that {names} had said yes to.")
     return "".join(f"\n{sentence}" for sentence in sentences)
 
 
-def actor_names(operation: Operation) -> str:
+def actor_names(catalogue: Catalogue, operation: Operation) -> str:
     """Name who carries out an operation, by whose right, and the co-approvers."""
     delegator = operation.terms.delegator
     right = f" (by the right of {mention_user(delegator)})" if delegator else ""
     break_glass = ", who broke the glass" if operation.terms.break_glass_channel else ""
-    others = f", with {approver_names(operation.co_approvers)}" if operation.co_approvers else ""
+    others = (
+        f", with {approver_names(catalogue, operation.co_approvers)}"
+        if operation.co_approvers
+        else ""
+    )
     return f"{mention_user(operation.actor.id)}{right}{break_glass}{others}"
 
 
-def approver_names(approvals: Sequence[Approval]) -> str:
+def approver_names(catalogue: Catalogue, approvals: Sequence[Approval]) -> str:
     """Name who approved, and by whose right if not their own: "A, B and C"."""
     names = [
         mention_user(approval.actor.id)
@@ -169,21 +181,21 @@ def approver_names(approvals: Sequence[Approval]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
-def _tally(request: ApprovalRequest) -> str:
+def _tally(catalogue: Catalogue, request: ApprovalRequest) -> str:
     return f"{len(request.approvals)} of {request.needed}"
 
 
-def _brake_notes(request: ApprovalRequest) -> list[str]:
+def _brake_notes(catalogue: Catalogue, request: ApprovalRequest) -> list[str]:
     """Say why a second person is needed though no rule asks for one; [] where a rule does."""
     if not request.brake_applied:
         return []
-    within = format_duration(timedelta(seconds=request.brake_within))
+    within = catalogue.duration(timedelta(seconds=request.brake_within))
     times = "once" if request.brake_retries == 1 else f"{request.brake_retries} times"
     cause = f"🧯 This workflow was retried at least {times} within {within}"
     return [f"{cause}, so a second person is asked for."]
 
 
-def _missing_people(request: ApprovalRequest) -> str:
+def _missing_people(catalogue: Catalogue, request: ApprovalRequest) -> str:
     missing = request.needed - len(request.approvals)
     if missing < 1:  # a stricter rule was taken back meanwhile
         return "one of them has to say so again"

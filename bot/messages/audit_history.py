@@ -7,6 +7,7 @@ from typing import Any
 from bot.domain.actions import BY_NAME
 from bot.domain.objects import Ref
 from bot.messages.blocks import Message, context, new_message, section
+from bot.messages.catalogue import Catalogue
 from bot.messages.labels import labels
 from bot.messages.text import code, date_token, inline, mention_user, quote
 
@@ -29,7 +30,7 @@ OUTCOMES = {
 UNSAID = {"withdraw": "taking back a yes to the ", "refuse": "refusal of the "}
 
 
-def history(ref: Ref, entries: Sequence[dict[str, Any]]) -> Message:
+def history(catalogue: Catalogue, ref: Ref, entries: Sequence[dict[str, Any]]) -> Message:
     """List an object's latest audit entries, the last one last.
 
     ``entries`` are all of them as `store.audit_log` returns them, oldest first.
@@ -37,13 +38,13 @@ def history(ref: Ref, entries: Sequence[dict[str, Any]]) -> Message:
     head = f"*What the audit has of {ref.kind} {code(ref.id)}*"
     earlier = len(entries) - LATEST
     hint = [context(f"{earlier} earlier: `secmaster-bot audit export`")] if earlier > 0 else []
-    rows = (section(_entry_text(entry)) for entry in entries[-LATEST:])
+    rows = (section(_entry_text(catalogue, entry)) for entry in entries[-LATEST:])
     return new_message(
         f"What the audit has of {ref.kind} {inline(ref.id)}", section(head), *hint, *rows
     )
 
 
-def _entry_text(entry: dict[str, Any]) -> str:
+def _entry_text(catalogue: Catalogue, entry: dict[str, Any]) -> str:
     actor, action = (entry.get("actor") or {}).get("id", ""), entry.get("action", "")
     noun = labels(BY_NAME[action]).noun if action in BY_NAME else inline(action, 40)
     if entry["outcome"] == "failed":
@@ -56,7 +57,7 @@ def _entry_text(entry: dict[str, Any]) -> str:
     )
     parts = [
         f"*{entry['number']}* {date_token(datetime.fromisoformat(entry['at']))}",
-        f"{outcome}: {noun} by {mention_user(actor)}{_terms_text(entry.get('terms') or {})}",
+        f"{outcome}: {noun} by {mention_user(actor)}{_terms_text(catalogue, entry.get('terms') or {})}",
         inline(entry.get("rule", ""), 60),
         inline(entry.get("detail", ""), 200),
         f"saw {code(fingerprint[:12])}" if fingerprint else "",
@@ -69,7 +70,7 @@ def _entry_text(entry: dict[str, Any]) -> str:
     return f"{' · '.join(filter(None, parts))}{reason}"
 
 
-def _terms_text(terms: dict[str, Any]) -> str:
+def _terms_text(catalogue: Catalogue, terms: dict[str, Any]) -> str:
     """Say who the actor is in SecMaster, by whose right they acted, and whether they did alone."""
     identity, delegator = terms.get("identity"), terms.get("delegator")
     parts = [

@@ -26,6 +26,7 @@ from bot.domain.reasons import SkipReason
 from bot.domain.slack import FormInput, SlackLocation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
 from bot.messages.blocks import Message, context, plain_name, section, text_message
+from bot.messages.catalogue import Catalogue
 from bot.messages.labels import labels
 from bot.messages.text import clip, code, inline, quote, relative_time
 from bot.secmaster import Task
@@ -132,7 +133,7 @@ def batch_button(query: BatchQuery, label: str = CHOOSE) -> ButtonElement:
 
 
 def selection_form(
-    query: BatchQuery, state: BatchFormState, options: BatchOptions
+    catalogue: Catalogue, query: BatchQuery, state: BatchFormState, options: BatchOptions
 ) -> dict[str, Any]:
     """Return the view that asks for an action, for its objects and for a reason.
 
@@ -141,11 +142,11 @@ def selection_form(
     menu = [
         option
         for snapshot in options.objects[:MAX_OPTIONS]
-        if (option := _object_option(query, snapshot, options.now))
+        if (option := _object_option(catalogue, query, snapshot, options.now))
     ]
     if not menu:
-        text = f"No {query.kind}s {WAITING[query.kind]}{_filter_text(query)}."
-        return _modal(state, [section(text)])
+        text = f"No {query.kind}s {WAITING[query.kind]}{_filter_text(catalogue, query)}."
+        return _modal(catalogue, state, [section(text)])
     choices = [
         Option(
             value=action.name,
@@ -163,7 +164,7 @@ def selection_form(
         placeholder=f"Up to {MAX_OBJECTS}",
     )
     blocks: list[Block] = [
-        section(_count_text(query, options, len(menu))),
+        section(_count_text(catalogue, query, options, len(menu))),
         InputBlock(
             block_id=ACTION,
             label=PlainTextObject(text="What to do"),
@@ -184,7 +185,7 @@ def selection_form(
             ),
         ),
     ]
-    return _modal(state, blocks, callback=CHOOSING, submit="Next")
+    return _modal(catalogue, state, blocks, callback=CHOOSING, submit="Next")
 
 
 def read_selection(
@@ -209,6 +210,7 @@ def read_selection(
 
 
 def confirmation_form(
+    catalogue: Catalogue,
     confirmation: BatchConfirmation,
     selected: Sequence[SelectedItem],
     skipped: Sequence[SkippedItem],
@@ -234,6 +236,7 @@ def confirmation_form(
         detail = skip.detail or SKIP_REASONS[skip.reason]
         blocks += [plain_name(skip.name), context(f"{detail} · {code(skip.ref.id)}")]
     return _modal(
+        catalogue,
         confirmation,
         blocks,
         title=f"{button} {objects}" if selected else CHOOSE,
@@ -241,17 +244,17 @@ def confirmation_form(
     )
 
 
-def too_few() -> str:
+def too_few(catalogue: Catalogue) -> str:
     """Say under the menu that nothing was selected."""
     return "Select at least one."
 
 
-def too_many(number: int) -> str:
+def too_many(catalogue: Catalogue, number: int) -> str:
     """Say under the menu that more were selected than one batch may have."""
     return f"{number} are selected; {MAX_OBJECTS} are possible at once."
 
 
-def needs_form(kind: ObjectKind, root: str) -> Message:
+def needs_form(catalogue: Catalogue, kind: ObjectKind, root: str) -> Message:
     """Say that Slack opens no form for a mention, and what opens one.
 
     ``root`` is how the bot was spoken to: its command, or "@name".
@@ -268,7 +271,9 @@ def count(action: Action, number: int) -> str:
     return f"{number} {action.kind}{'s' * (number != 1)}"
 
 
-def _object_option(query: BatchQuery, snapshot: Snapshot, now: datetime) -> Option | None:
+def _object_option(
+    catalogue: Catalogue, query: BatchQuery, snapshot: Snapshot, now: datetime
+) -> Option | None:
     """Return the option that selects an object; None for an id that no button can carry."""
     try:
         ref = Ref(kind=query.kind, workspace=query.workspace, id=snapshot.id)
@@ -276,11 +281,11 @@ def _object_option(query: BatchQuery, snapshot: Snapshot, now: datetime) -> Opti
         return None
     if isinstance(snapshot, Task):
         due = snapshot.due_date
-        when = f"due {relative_time(due, now)}" if due else "no due date"
+        when = f"due {relative_time(catalogue, due, now)}" if due else "no due date"
         source = snapshot.related_object
     else:
         start = snapshot.start_time
-        when = f"started {relative_time(start, now)}" if start else "not started"
+        when = f"started {relative_time(catalogue, start, now)}" if start else "not started"
         source = snapshot.workflow.name
     facts = " · ".join(filter(None, (when, " ".join(source.split()))))
     name = clip(" ".join(snapshot.name.split()), NAME)
@@ -292,7 +297,7 @@ def _object_option(query: BatchQuery, snapshot: Snapshot, now: datetime) -> Opti
     )
 
 
-def _filter_text(query: BatchQuery) -> str:
+def _filter_text(catalogue: Catalogue, query: BatchQuery) -> str:
     parts = (
         f"with “{inline(query.text, 60)}”" if query.text else "",
         f"of workflow {code(query.workflow_id)}" if query.workflow_id else "",
@@ -300,11 +305,11 @@ def _filter_text(query: BatchQuery) -> str:
     return "".join(f" {part}" for part in parts if part)
 
 
-def _count_text(query: BatchQuery, options: BatchOptions, listed: int) -> str:
+def _count_text(catalogue: Catalogue, query: BatchQuery, options: BatchOptions, listed: int) -> str:
     """Say how many objects there are and, if the menu lists fewer, how to reach the others."""
     if options.total == listed == 1:
-        return f"1 {query.kind} {WAITS[query.kind]}{_filter_text(query)}."
-    objects = f"{query.kind}s {WAITING[query.kind]}{_filter_text(query)}"
+        return f"1 {query.kind} {WAITS[query.kind]}{_filter_text(catalogue, query)}."
+    objects = f"{query.kind}s {WAITING[query.kind]}{_filter_text(catalogue, query)}"
     if options.total is not None and options.total <= listed:
         return f"{listed} {objects}."
     command = code(f"{options.root} {query.kind} several <text>")
@@ -314,6 +319,7 @@ def _count_text(query: BatchQuery, options: BatchOptions, listed: int) -> str:
 
 
 def _modal(
+    catalogue: Catalogue,
     state: Value,
     blocks: list[Block],
     *,

@@ -13,6 +13,7 @@ from bot.domain.operations import Operation, OperationState, Outcome, StandingOp
 from bot.domain.reasons import NO_ANSWER, OutcomeReason, SkipReason
 from bot.messages.batch_forms import count
 from bot.messages.blocks import Message, plain_name, section, text_message
+from bot.messages.catalogue import Catalogue
 from bot.messages.fields import INSTANCE_STATES, TASK_STATES
 from bot.messages.labels import labels
 from bot.messages.text import clip, inline, mention_user, quote
@@ -79,7 +80,7 @@ class BatchItemResult:
     earlier: StandingOperation | None = None
 
 
-def progress(batch: Batch, done: int) -> Message:
+def progress(catalogue: Catalogue, batch: Batch, done: int) -> Message:
     """Say how many of a batch's operations have ended."""
     action, total = BY_NAME[batch.operation.action], len(batch.items)
     activity = f"{labels(action).doing.capitalize()} {count(action, total)}"
@@ -87,7 +88,7 @@ def progress(batch: Batch, done: int) -> Message:
     return text_message(f"⏳ {activity} for {actor}: {done} of {total} done")
 
 
-def results(batch: Batch, item_results: Sequence[BatchItemResult]) -> Message:
+def results(catalogue: Catalogue, batch: Batch, item_results: Sequence[BatchItemResult]) -> Message:
     """Return the table of a batch's results, which takes the place of its progress."""
     operation = batch.operation
     action = BY_NAME[operation.action]
@@ -102,7 +103,11 @@ def results(batch: Batch, item_results: Sequence[BatchItemResult]) -> Message:
     head = f"{mark} *{summary}* for {mention_user(operation.actor.id)}"
     reason = f"\n{quote(operation.reason, 1000)}" if operation.reason else ""
     rows = [
-        (item_result.item.name, result(item_result), item_result.item.operation.reference)
+        (
+            item_result.item.name,
+            result(catalogue, item_result),
+            item_result.item.operation.reference,
+        )
         for item_result in item_results
     ]
     rows += [(skip.name, SKIP_LABELS[skip.reason], "—") for skip in batch.skipped]
@@ -116,14 +121,14 @@ def results(batch: Batch, item_results: Sequence[BatchItemResult]) -> Message:
     return Message(f"{head}\n{text}", (section(f"{head}{reason}"), table))
 
 
-def result(item_result: BatchItemResult) -> str:
+def result(catalogue: Catalogue, item_result: BatchItemResult) -> str:
     """Say in a few plain words how one item of a batch ended."""
     outcome, operation = item_result.outcome, item_result.item.operation
     if outcome is None:
         return "Not known yet: see the thread"
     match outcome.state:
         case OperationState.FAILED:
-            return _failure_label(item_result, outcome)
+            return _failure_label(catalogue, item_result, outcome)
         case OperationState.DONE:
             return labels(BY_NAME[operation.action]).done
         case OperationState.COUNTED:
@@ -144,7 +149,7 @@ def item_message(name: str, operation: Operation, message: Message) -> Message:
     return Message(f"*{inline(name, 120)}*\n{message.text}", (plain_name(name), *message.blocks))
 
 
-def _failure_label(item_result: BatchItemResult, outcome: Outcome) -> str:
+def _failure_label(catalogue: Catalogue, item_result: BatchItemResult, outcome: Outcome) -> str:
     closed = outcome.reason_code == OutcomeReason.NOT_NOW
     if earlier := item_result.earlier:
         operation = earlier.operation
@@ -156,13 +161,13 @@ def _failure_label(item_result: BatchItemResult, outcome: Outcome) -> str:
             return f"The {words.noun} by {name} was interrupted"
         return f"{name} is {words.doing} it right now"
     if closed:
-        return _closed_label(item_result.item.operation, outcome)
+        return _closed_label(catalogue, item_result.item.operation, outcome)
     if outcome.reason_code in REFUSED_BY_SECMASTER:
         return f"SecMaster refused ({outcome.code})" if outcome.code else "SecMaster refused"
     return FAILURE_LABELS[outcome.reason_code]
 
 
-def _closed_label(operation: Operation, outcome: Outcome) -> str:
+def _closed_label(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
     """Say which status of the object stood in the way."""
     status = outcome.blocking_status
     if operation.ref.kind == "task":

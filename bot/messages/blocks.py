@@ -28,6 +28,7 @@ from bot.domain.actions import Action
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot, decision_fingerprint
+from bot.messages.catalogue import Catalogue
 from bot.messages.labels import consequence, labels
 from bot.messages.text import clip, clip_markup, inline
 from bot.secmaster import Instance
@@ -40,7 +41,7 @@ FIELD_TEXT = 2000
 
 @dataclass(frozen=True, slots=True)
 class RenderContext:
-    """What rendering an object needs besides its snapshot.
+    """What rendering an object needs besides its snapshot: its reader's language among it.
 
     ``workspace`` is the workspace's name for people. ``stale`` means that SecMaster can't be read
     now and the snapshot is the last one that was. ``mentions`` are the users (U…) and user groups
@@ -49,6 +50,7 @@ class RenderContext:
 
     ref: Ref
     now: datetime
+    catalogue: Catalogue
     workspace: str = ""
     console_url: str = ""
     stale: bool = False
@@ -145,9 +147,7 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
     The bot's own words come first: an object's name could pretend to be more of them.
     """
     workspace = clip(render_context.workspace, 40)
-    question = (
-        f"{consequence(action, snapshot)}\nWorkspace {workspace}, {render_context.ref.id[-8:]}:"
-    )
+    question = f"{consequence(render_context.catalogue, action, snapshot)}\nWorkspace {workspace}, {render_context.ref.id[-8:]}:"
     node = snapshot.failed_node if isinstance(snapshot, Instance) and action.is_retry else None
     failure = ""
     if node is not None:

@@ -22,6 +22,7 @@ from bot.messages.blocks import (
     overflow_menu,
     section,
 )
+from bot.messages.catalogue import Catalogue
 from bot.messages.fields import card_passages, facts, instance_state, task_state
 from bot.messages.labels import labels
 from bot.messages.text import (
@@ -66,15 +67,18 @@ def card(
     requests about it; those for actions that its status no longer allows are left out.
     """
     if isinstance(snapshot, Task):
-        state, name = task_state(snapshot), snapshot.name
-        more = _decision_blocks(snapshot, standing_operation)
+        state, name = task_state(render_context.catalogue, snapshot), snapshot.name
+        more = _decision_blocks(render_context.catalogue, snapshot, standing_operation)
     else:
-        state, name = instance_state(snapshot), snapshot.name or snapshot.workflow.name
-        more = _node_blocks(snapshot)
+        state, name = (
+            instance_state(render_context.catalogue, snapshot),
+            snapshot.name or snapshot.workflow.name,
+        )
+        more = _node_blocks(render_context.catalogue, snapshot)
     blocks = [
         header(name),
-        fields(facts(snapshot, render_context.now)),
-        *card_passages(snapshot),
+        fields(facts(render_context.catalogue, snapshot, render_context.now)),
+        *card_passages(render_context.catalogue, snapshot),
         *more,
     ]
     is_open = snapshot.status in OPEN_STATUSES
@@ -83,16 +87,20 @@ def card(
     # A task that waits was not decided by what was done before, unless that is still in doubt.
     waiting = isinstance(snapshot, Task) and snapshot.status == TaskStatus.WAITING
     if standing_operation and (standing_operation.state is OperationState.IN_DOUBT or not waiting):
-        blocks.append(section(_standing_text(standing_operation)))
+        blocks.append(section(_standing_text(render_context.catalogue, standing_operation)))
     for request in requests:
         if snapshot.status in BY_NAME[request.action].allowed_statuses:
             blocks += approvals.request_blocks(render_context, snapshot, request)
     if is_open and render_context.snoozed_until is not None:
         until = render_context.snoozed_until
-        when = f"{date_token(until)} ({relative_time(until, render_context.now)})"
+        when = f"{date_token(until)} ({relative_time(render_context.catalogue, until, render_context.now)})"
         snoozer = mention_user(render_context.snoozed_by)
         blocks.append(section(f"😴 Snoozed by {snoozer} until {when}."))
-    small_print = _comments_and_files(snapshot) if isinstance(snapshot, Task) else []
+    small_print = (
+        _comments_and_files(render_context.catalogue, snapshot)
+        if isinstance(snapshot, Task)
+        else []
+    )
     blocks.append(context(*small_print, footer(render_context)))
     buttons = _button_row(render_context, snapshot)
     return Message(f"{inline(snapshot.name)}: {state}", (*blocks, *buttons))
@@ -133,7 +141,9 @@ def footer(render_context: RenderContext, *, several: bool = False) -> str:
     return " · ".join(filter(None, (workspace, name, age, console)))
 
 
-def _decision_blocks(task: Task, standing_operation: StandingOperation | None) -> list[Block]:
+def _decision_blocks(
+    catalogue: Catalogue, task: Task, standing_operation: StandingOperation | None
+) -> list[Block]:
     """Say who decided a task outside Slack; [] for one that waits or was decided from here."""
     # What was decided from here tells more than SecMaster, which then names the bot.
     if task.status == TaskStatus.WAITING or standing_operation:
@@ -143,7 +153,7 @@ def _decision_blocks(task: Task, standing_operation: StandingOperation | None) -
     return [section(f"Decided outside Slack{way}, {date_token(task.update_time)}.")]
 
 
-def _node_blocks(run: Instance) -> list[Block]:
+def _node_blocks(catalogue: Catalogue, run: Instance) -> list[Block]:
     """Show the node at which an instance is, or the one at which it failed and how."""
     running, failed = run.running_node, run.failed_node
     if run.status == InstanceStatus.RUNNING and running:
@@ -162,10 +172,10 @@ def _node_blocks(run: Instance) -> list[Block]:
     return blocks
 
 
-def _standing_text(standing_operation: StandingOperation) -> str:
+def _standing_text(catalogue: Catalogue, standing_operation: StandingOperation) -> str:
     """Say what was done from Slack, by whom and why, or that it is in doubt."""
     operation, when = standing_operation.operation, date_token(standing_operation.at)
-    words, actor = labels(BY_NAME[operation.action]), approvals.actor_names(operation)
+    words, actor = labels(BY_NAME[operation.action]), approvals.actor_names(catalogue, operation)
     match standing_operation.state:
         case OperationState.UNKNOWN:
             text = f"The {words.noun} by {actor} from Slack, {when}, may have done this."
@@ -186,7 +196,7 @@ def _standing_text(standing_operation: StandingOperation) -> str:
     return f"{text}\n{quote(operation.reason, 600)}" if operation.reason else text
 
 
-def _comments_and_files(task: Task) -> list[str]:
+def _comments_and_files(catalogue: Catalogue, task: Task) -> list[str]:
     """Return the latest comments and attachments a line each, and how many more there are."""
     lines = [
         f"💬 {inline(comment.user_name, 60) or '—'}: {inline(comment.message, 300)}"

@@ -9,6 +9,7 @@ from bot.domain.objects import ObjectKind
 from bot.domain.operations import Operation, Outcome
 from bot.domain.snapshots import COMMENT, Change, Snapshot
 from bot.messages.blocks import Message, RenderContext, action_button, actions, new_message, section
+from bot.messages.catalogue import Catalogue
 from bot.messages.fields import WORDS, FieldWords
 from bot.messages.labels import labels
 from bot.messages.text import ELLIPSIS, date_token, inline, quote
@@ -32,7 +33,11 @@ def changed_object(
     action = BY_NAME[operation.action]
     noun = labels(action).noun
     head = f"🔄 *Changed since you looked*, so the {noun} was not sent. Look, and decide again."
-    blocks = [section("\n".join([head, differences(operation.ref.kind, outcome)]))]
+    blocks = [
+        section(
+            "\n".join([head, differences(render_context.catalogue, operation.ref.kind, outcome)])
+        )
+    ]
     if operation.reason:
         blocks.append(section(f"You had written:\n{quote(operation.reason)}"))
     text = f"Changed since you looked: the {noun} was not sent."
@@ -40,16 +45,16 @@ def changed_object(
     return new_message(text, *blocks, actions([button]))
 
 
-def differences(kind: ObjectKind, outcome: Outcome) -> str:
+def differences(catalogue: Catalogue, kind: ObjectKind, outcome: Outcome) -> str:
     """List the changes of an object of this kind that an outcome carries, a line each."""
-    lines = [_change_line(kind, change) for change in outcome.changes[:MOST]]
+    lines = [_change_line(catalogue, kind, change) for change in outcome.changes[:MOST]]
     more = len(outcome.changes) - MOST
     if more > 0:
         lines.append(f"and {more} more")
     return "\n".join(lines) or NO_DIFFERENCE
 
 
-def _change_line(kind: ObjectKind, change: Change) -> str:
+def _change_line(catalogue: Catalogue, kind: ObjectKind, change: Change) -> str:
     if change.label == COMMENT:
         event = "New comment" if change.after else "Comment deleted"
         return f"💬 {event}: {inline(change.after or change.before, 2 * LONGEST)}"

@@ -7,6 +7,7 @@ from bot.domain.actions import TABLE, Action
 from bot.domain.objects import ObjectKind
 from bot.domain.slack import SlackFile
 from bot.messages.blocks import Message, context, new_message, section, text_message
+from bot.messages.catalogue import Catalogue
 from bot.messages.labels import labels
 from bot.messages.text import code, inline, mention_user
 from bot.policy.config import Config
@@ -50,6 +51,7 @@ class HelpLine:
 
 
 def help_message(
+    catalogue: Catalogue,
     root: str,
     short_commands: Mapping[ObjectKind, str],
     object_lines: Mapping[ObjectKind, Sequence[HelpLine]],
@@ -64,21 +66,26 @@ def help_message(
     for kind, title in OBJECT_TITLES.items():
         short = short_commands[kind]
         note = f" ({code(short)} is short for {code(f'{root} {kind}')})" if short else ""
-        lines = [f"*{title}*{note}", *(_command_line(root, line) for line in object_lines[kind])]
+        lines = [
+            f"*{title}*{note}",
+            *(_command_line(catalogue, root, line) for line in object_lines[kind]),
+        ]
         blocks.append(section("\n".join(lines)))
-    lines = ["*Rights*", *(_command_line(root, line) for line in general_lines)]
+    lines = ["*Rights*", *(_command_line(catalogue, root, line) for line in general_lines)]
     blocks.append(section("\n".join(lines)))
     hint = "Mention me with the same words; in a card's thread the id may be left out."
     return new_message(f"How to use {root}", *blocks, context(hint))
 
 
-def _command_line(root: str, line: HelpLine) -> str:
+def _command_line(catalogue: Catalogue, root: str, line: HelpLine) -> str:
     aliases = ", ".join(map(code, line.aliases))
     also = f" (also {aliases})" if aliases else ""
     return f"{code(f'{root} {line.usage}', 120)} {line.purpose}{also}"
 
 
-def not_understood(problem: str, usage: str, nearest: str, root: str) -> Message:
+def not_understood(
+    catalogue: Catalogue, problem: str, usage: str, nearest: str, root: str
+) -> Message:
     """Say what is wrong with a command and how it is written.
 
     ``nearest`` is the command that was perhaps meant, "" for none; it takes the place of the
@@ -91,7 +98,7 @@ def not_understood(problem: str, usage: str, nearest: str, root: str) -> Message
     return text_message(f"🤔 {inline(problem, 300)}{hint}\nNothing was sent to SecMaster.")
 
 
-def how_to_attach(files: Sequence[SlackFile]) -> Message:
+def how_to_attach(catalogue: Catalogue, files: Sequence[SlackFile]) -> Message:
     """Say that the files of a message were not taken, and how they are attached."""
     action = next(action for action in TABLE if action.takes_file)
     kind, title = action.kind, labels(action).title
@@ -105,11 +112,13 @@ def how_to_attach(files: Sequence[SlackFile]) -> Message:
     )
 
 
-def with_unused_files(answer: Message | None, files: Sequence[SlackFile]) -> Message | None:
+def with_unused_files(
+    catalogue: Catalogue, answer: Message | None, files: Sequence[SlackFile]
+) -> Message | None:
     """Return an answer that says which files were not taken; None where there is nothing to say."""
     if not files:
         return answer
-    note = how_to_attach(files)
+    note = how_to_attach(catalogue, files)
     if answer is None:
         return note
     blocks = answer.blocks or text_message(answer.text).blocks
@@ -117,7 +126,7 @@ def with_unused_files(answer: Message | None, files: Sequence[SlackFile]) -> Mes
     return replace(answer, text=text, blocks=(*blocks, *note.blocks))
 
 
-def whoami(principal: Principal, name: str, config: Config) -> Message:
+def whoami(catalogue: Catalogue, principal: Principal, name: str, config: Config) -> Message:
     """List a person's roles, and for each action the rules that speak of it."""
     roles = ", ".join(inline(role, 40) for role in sorted(principal.roles)) or "none"
     lines = [f"{mention_user(principal.id)} ({inline(name, 60)}), roles: *{roles}*"]
@@ -126,11 +135,13 @@ def whoami(principal: Principal, name: str, config: Config) -> Message:
         lines.append(f"{subject} may not read or change anything.")
     else:
         rows: tuple[Action | Read, ...] = (*READS, *TABLE)
-        lines += [_action_line(row, principal, config) for row in rows]
+        lines += [_action_line(catalogue, row, principal, config) for row in rows]
     return text_message("\n".join(lines))
 
 
-def _action_line(action: Action | Read, principal: Principal, config: Config) -> str:
+def _action_line(
+    catalogue: Catalogue, action: Action | Read, principal: Principal, config: Config
+) -> str:
     """Say what each rule answers, up to the first one that applies without conditions."""
     answers, allowed_by_any = [], False
     for title, rule in rules_in_order(config.rules, action):
@@ -139,7 +150,7 @@ def _action_line(action: Action | Read, principal: Principal, config: Config) ->
             continue
         allowed = not denies and is_for(rule, principal)
         allowed_by_any = allowed_by_any or allowed
-        answer = f"yes{_rule_terms(rule)}" if allowed else "no"
+        answer = f"yes{_rule_terms(catalogue, rule)}" if allowed else "no"
         conditions = " where its conditions fit" if rule.when else ""
         answers.append(f"{answer} by {title}{conditions}")
         if not rule.when:
@@ -148,7 +159,7 @@ def _action_line(action: Action | Read, principal: Principal, config: Config) ->
     return f"{mark} {code(action.name)} {', otherwise '.join(answers) or 'no: no rule allows it'}"
 
 
-def _rule_terms(rule: Rule) -> str:
+def _rule_terms(catalogue: Catalogue, rule: Rule) -> str:
     """Say what a rule asks for besides a role; "" for nothing."""
     parts = [
         "a reason" if rule.reason == "required" else "",

@@ -7,6 +7,7 @@ from bot.domain.objects import ObjectKind, Ref
 from bot.domain.reasons import RefusalReason
 from bot.domain.watch_status import FailedAnswer
 from bot.messages.blocks import Message, text_message
+from bot.messages.catalogue import Catalogue
 from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT
 from bot.messages.labels import labels
 from bot.messages.permissions import name_letters, role_members
@@ -84,7 +85,9 @@ READ_REFUSALS = {
 }
 
 
-def may_not_read(kind: ObjectKind, refused: Refused, roles: Mapping[str, Role]) -> Message:
+def may_not_read(
+    catalogue: Catalogue, kind: ObjectKind, refused: Refused, roles: Mapping[str, Role]
+) -> Message:
     """Say that the policy lets a person read no object of a kind, or not this one, and who may."""
     sentence = READ_REFUSALS.get(refused.reason) or REFUSAL_SENTENCES[refused.reason]
     text = sentence.format(
@@ -94,14 +97,15 @@ def may_not_read(kind: ObjectKind, refused: Refused, roles: Mapping[str, Role]) 
         kinds=f"{kind}s",
         rule=refused.rule,
         Rule=refused.rule.capitalize(),
-        members=role_members(refused.roles, roles),
-        letters=name_letters(refused.letters),
+        members=role_members(catalogue, refused.roles, roles),
+        letters=name_letters(catalogue, refused.letters),
         trouble=UNREADABLE,
     )
     return text_message(f"🚫 {text}")
 
 
 def not_allowed(
+    catalogue: Catalogue,
     action: Action,
     ref: Ref,
     refused: Refused,
@@ -113,17 +117,18 @@ def not_allowed(
     Where the object could not be read, for which SecMaster's ``answer`` stands, nobody was refused
     a right, and that is what is said.
     """
-    sentence = refusal(action, ref, refused, roles, answer)
+    sentence = refusal(catalogue, action, ref, refused, roles, answer)
     is_unread = answer is not None and refused.reason in UNREAD_REASONS
     mark = "⏳" if is_unread or refused.reason in PASSING_REASONS else "🚫"
     text = f"{mark} {sentence} The {labels(action).noun} was not sent."
     # What IAM or the network says is for whoever runs the bot.
     if answer and is_unread and not answer.unsent:
-        text = f"{text} {quoted_answer(answer)}".rstrip()
+        text = f"{text} {quoted_answer(catalogue, answer)}".rstrip()
     return text_message(text)
 
 
 def refusal(
+    catalogue: Catalogue,
     action: Action,
     ref: Ref,
     refused: Refused,
@@ -138,25 +143,27 @@ def refusal(
     if answer and refused.reason is RefusalReason.DENIED_UNREAD:
         sentence = DENIED_WHILE_UNREADABLE
     return sentence.format(
-        trouble=secmaster_sentence(answer) if answer else UNREADABLE,
+        trouble=secmaster_sentence(catalogue, answer) if answer else UNREADABLE,
         action=code(action.name),
         kind=ref.kind,
         id=code(ref.id),
         rule=refused.rule,
         Rule=refused.rule.capitalize(),
-        members=role_members(refused.roles, roles),
-        letters=name_letters(refused.letters),
+        members=role_members(catalogue, refused.roles, roles),
+        letters=name_letters(catalogue, refused.letters),
     )
 
 
-def needs_reason(action: Action, root: str, *, break_glass: bool = False) -> Message:
+def needs_reason(
+    catalogue: Catalogue, action: Action, root: str, *, break_glass: bool = False
+) -> Message:
     """Say that the rule asks for a reason, and how a command gives one."""
     usage = action.usage.replace("[reason]", "<reason>")
     command = f"{root} break-glass {usage}" if break_glass else f"{root} {usage}"
     return text_message(f"✏️ This needs a reason: write {code(command, 150)}. Nothing was sent.")
 
 
-def needs_name(action: Action) -> Message:
+def needs_name(catalogue: Catalogue, action: Action) -> Message:
     """Say that the rule asks for the object's name to be typed, which only a form can ask."""
     return text_message(
         f"✏️ This asks for the {action.kind}'s name to be typed: press *{labels(action).button}* "
@@ -164,14 +171,14 @@ def needs_name(action: Action) -> Message:
     )
 
 
-def nothing_waits(ref: Ref) -> Message:
+def nothing_waits(catalogue: Catalogue, ref: Ref) -> Message:
     """Say that no approval request about an object is open."""
     return text_message(
         f"Nothing about {ref.kind} {code(ref.id)} waits for more people. Nothing was changed."
     )
 
 
-def several_wait(ref: Ref) -> Message:
+def several_wait(catalogue: Catalogue, ref: Ref) -> Message:
     """Say that several approval requests about an object are open, so a command is ambiguous."""
     return text_message(
         f"More than one action on {ref.kind} {code(ref.id)} waits for more people. Press the "
@@ -179,7 +186,7 @@ def several_wait(ref: Ref) -> Message:
     )
 
 
-def no_card_above(action: Action) -> Message:
+def no_card_above(catalogue: Catalogue, action: Action) -> Message:
     """Say that a shortcut was used on a message that is not in a card's thread."""
     kind = action.kind
     return text_message(
@@ -188,19 +195,19 @@ def no_card_above(action: Action) -> Message:
     )
 
 
-def too_many_files(number: int, limit: int) -> Message:
+def too_many_files(catalogue: Catalogue, number: int, limit: int) -> Message:
     """Say that a message has more files than one form can attach."""
     return text_message(
         f"This message has {number} files; {limit} can be attached at once. Nothing was sent."
     )
 
 
-def too_late() -> Message:
+def too_late(catalogue: Catalogue) -> Message:
     """Say that Slack opens no form any more for a button that was pressed."""
     return text_message("The form came too late for Slack. Nothing was sent; press again.")
 
 
-def no_chat() -> Message:
+def no_chat(catalogue: Catalogue) -> Message:
     """Say that Slack opened no direct message in which the person could be answered."""
     return text_message(
         "Slack did not open our chat in time, where this would be answered. Nothing was sent; "
@@ -208,7 +215,7 @@ def no_chat() -> Message:
     )
 
 
-def newer_button() -> Message:
+def newer_button(catalogue: Catalogue) -> Message:
     """Say that a button was made by another version of the bot and can't be read."""
     return text_message(
         "This button is from another version of this bot and was not understood, so nothing was "
@@ -216,7 +223,7 @@ def newer_button() -> Message:
     )
 
 
-def newer_form() -> Message:
+def newer_form(catalogue: Catalogue) -> Message:
     """Say that a form was made by another version of the bot and can't be read."""
     return text_message(
         "This form is from another version of this bot and was not understood, so nothing was "
@@ -224,7 +231,7 @@ def newer_form() -> Message:
     )
 
 
-def unreadable(field: str) -> Message:
+def unreadable(catalogue: Catalogue, field: str) -> Message:
     """Say that what Slack sent lacks something; ``field`` is Slack's name for it."""
     return text_message(
         f"What Slack sent was not understood: its {code(field)} is missing. Nothing was sent to "
@@ -232,7 +239,7 @@ def unreadable(field: str) -> Message:
     )
 
 
-def edited() -> Message:
+def edited(catalogue: Catalogue) -> Message:
     """Say that an edited message is not acted on."""
     return text_message(
         "✏️ I don't act on edits: what the message asked for before stands. For anything else, send "
@@ -240,7 +247,7 @@ def edited() -> Message:
     )
 
 
-def too_old(*, is_new: bool) -> Message:
+def too_old(catalogue: Catalogue, *, is_new: bool) -> Message:
     """Say that Slack delivered a message so late that it is not acted on.
 
     One that is not new was delivered before, and what it asks for may have been recorded.
@@ -256,7 +263,7 @@ def too_old(*, is_new: bool) -> Message:
     )
 
 
-def own_fault(reference: str) -> Message:
+def own_fault(catalogue: Catalogue, reference: str) -> Message:
     """Say that the bot failed; ``reference`` finds the error in its logs."""
     return text_message(
         "Something went wrong on our side, and nothing was sent to SecMaster. Tell whoever runs "
@@ -264,7 +271,7 @@ def own_fault(reference: str) -> Message:
     )
 
 
-def not_recorded() -> Message:
+def not_recorded(catalogue: Catalogue) -> Message:
     """Say that the database took nothing: nothing was recorded, so nothing will be done."""
     return text_message(
         "This could not be recorded: the bot's database takes nothing at the moment. Nothing was "
@@ -272,7 +279,7 @@ def not_recorded() -> Message:
     )
 
 
-def not_looked_up() -> Message:
+def not_looked_up(catalogue: Catalogue) -> Message:
     """Say that the database did not say what was asked for, which would have changed nothing."""
     return text_message(
         "The bot's database does not answer at the moment, so this could not be looked up. Nothing "
@@ -280,7 +287,7 @@ def not_looked_up() -> Message:
     )
 
 
-def perhaps_recorded() -> Message:
+def perhaps_recorded(catalogue: Catalogue) -> Message:
     """Say that the database did not answer in time: what was asked for may be recorded."""
     return text_message(
         "The bot's database does not answer, so I can't say whether this was recorded. If it was, "
@@ -288,7 +295,7 @@ def perhaps_recorded() -> Message:
     )
 
 
-def not_in_time() -> Message:
+def not_in_time(catalogue: Catalogue) -> Message:
     """Say that a request was given up before anything of it was recorded, to answer Slack."""
     return text_message(
         "Slack, SecMaster or the bot's database answered too slowly, so this was given up: nothing "
@@ -296,7 +303,7 @@ def not_in_time() -> Message:
     )
 
 
-def still_recording() -> Message:
+def still_recording(catalogue: Catalogue) -> Message:
     """Say that a request is not on record yet, and that its end will be told."""
     return text_message(
         "⏳ The bot's database is slow, and this is not recorded yet. You will be told as soon as "
@@ -304,7 +311,7 @@ def still_recording() -> Message:
     )
 
 
-def cannot_post(error_code: str) -> Message:
+def cannot_post(catalogue: Catalogue, error_code: str) -> Message:
     """Say why Slack did not let the bot post, by Slack's error code."""
     sentence = CANNOT_POST.get(error_code, CANNOT_POST_DEFAULT)
     return text_message(f"🚫 {sentence}. Nothing was posted.")

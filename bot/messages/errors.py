@@ -2,6 +2,7 @@
 
 from bot.domain.operations import Outcome
 from bot.domain.reasons import ChannelRefusal, OutcomeReason
+from bot.messages.catalogue import Catalogue
 from bot.messages.text import code, inline
 from bot.secmaster import (
     AnswerLost,
@@ -104,7 +105,7 @@ READ_FAILURES: dict[type[SecMasterError], str] = {
 }
 
 
-def failure_sentence(outcome: Outcome) -> str:
+def failure_sentence(catalogue: Catalogue, outcome: Outcome) -> str:
     """Say what kept an operation from ending, with SecMaster's code and status where known."""
     if outcome.status == TOO_MANY:
         sentence = f"{LIMITED}."
@@ -124,7 +125,7 @@ def refusal_clause(outcome: Outcome) -> str:
     return f" ({clause})" if clause else ""
 
 
-def explain(error: SecMasterError) -> str:
+def explain(catalogue: Catalogue, error: SecMasterError) -> str:
     """Say why something could not be read from SecMaster, and what to do about it."""
     sentence = next(text for kind, text in READ_FAILURES.items() if isinstance(error, kind))
     if error.unsent:

@@ -22,6 +22,7 @@ from bot.messages.blocks import (
     section,
 )
 from bot.messages.cards import ERROR, footer, mention_block, node_title
+from bot.messages.catalogue import Catalogue
 from bot.messages.fields import instance_state
 from bot.messages.text import clip, code_block, date_token, inline
 from bot.secmaster import Instance, InstanceStatus
@@ -100,12 +101,15 @@ def _run_row(
     run_context = RenderContext(
         tracked_run.ref,
         render_context.now,
+        render_context.catalogue,
         render_context.workspace,
         render_context.console_url,
     )
     when = date_token(run.end_time or run.start_time)
     retries = f" · {run.retry_count} retries" if run.retry_count else ""
-    text = f"*{inline(run.name)}* · {instance_state(run)} · {when}{retries}"
+    text = (
+        f"*{inline(run.name)}* · {instance_state(render_context.catalogue, run)} · {when}{retries}"
+    )
     if (node := run.failed_node) and tracked_run.open:
         text += f"\nat {node_title(node)}"
         text += f"\n{code_block(clip(node.error_msg, SHORT))}" if node.error_msg else ""
@@ -131,7 +135,7 @@ def needs_details_file(run: Instance) -> bool:
     return any(len(text) > ERROR for text in (node.error_msg, node.input, node.output))
 
 
-def failure_details(run: Instance) -> str:
+def failure_details(catalogue: Catalogue, run: Instance) -> str:
     """Return all that the failed node was given and said, as plain text for a file."""
     node = run.failed_node
     if node is None:

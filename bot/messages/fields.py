@@ -17,7 +17,8 @@ from bot.domain.fields import INSTANCE_FIELDS, TASK_FIELDS, S
 from bot.domain.objects import ObjectKind
 from bot.domain.snapshots import Snapshot
 from bot.messages.blocks import plain_text, section
-from bot.messages.text import code, code_block, date_token, format_duration, inline, relative_time
+from bot.messages.catalogue import Catalogue
+from bot.messages.text import code, code_block, date_token, inline, relative_time
 from bot.secmaster import (
     BusinessType,
     DueHandle,
@@ -91,65 +92,67 @@ class FieldWords(Generic[S]):
     label: str
     values: Mapping[str, str] = field(default_factory=dict)
     is_time: bool = False
-    fact: Callable[[S, datetime], str] | None = None
+    fact: Callable[[Catalogue, S, datetime], str] | None = None
     fact_label: Callable[[S], str] | None = None
     card: Passage | None = None
     details: Passage | None = None
 
 
-def task_state(task: Task) -> str:
+def task_state(catalogue: Catalogue, task: Task) -> str:
     """Name a task's status, with its sign."""
     return TASK_STATES.get(task.status, f"▫️ {inline(task.status, 40)}")
 
 
-def instance_state(run: Instance) -> str:
+def instance_state(catalogue: Catalogue, run: Instance) -> str:
     """Name an instance's status, with its sign."""
     return INSTANCE_STATES.get(run.status, f"▫️ {inline(run.status, 40)}")
 
 
-def due(task: Task, now: datetime) -> str:
+def due(catalogue: Catalogue, task: Task, now: datetime) -> str:
     """Say when a waiting task is due and what happens then; "—" without a due date.
 
     That it goes on by itself is a warning on a line of its own.
     """
     if task.due_date is None:
         return "—"
-    when = f"{date_token(task.due_date)} ({relative_time(task.due_date, now)})"
+    when = f"{date_token(task.due_date)} ({relative_time(catalogue, task.due_date, now)})"
     text = f"⏰ *Overdue* since {when}" if task.due_date < now else when
     if task.due_handle == DueHandle.CONTINUE:
         return f"{text}\n⚠️ then it *goes on by itself*"
     return f"{text}\nthen it is interrupted" if task.due_handle == DueHandle.INTERRUPT else text
 
 
-def _held_up(task: Task, _now: datetime) -> str:
+def _held_up(_catalogue: Catalogue, task: Task, _now: datetime) -> str:
     waiting = task.status == TaskStatus.WAITING
     return code(task.action_instance_id) if waiting and task.action_instance_id else ""
 
 
-def _workflow(run: Instance, _now: datetime) -> str:
+def _workflow(_catalogue: Catalogue, run: Instance, _now: datetime) -> str:
     version = f" {inline(run.workflow.version, 40)}" if run.workflow.version else ""
     return (inline(run.workflow.name) or "—") + version
 
 
-def _end(run: Instance, now: datetime) -> str:
-    duration = format_duration((run.end_time or now) - run.start_time) if run.start_time else "—"
+def _end(catalogue: Catalogue, run: Instance, now: datetime) -> str:
+    duration = catalogue.duration((run.end_time or now) - run.start_time) if run.start_time else "—"
     return f"{date_token(run.end_time)} (after {duration})" if run.end_time else duration
 
 
 # In the order of the facts. Passages and differences are in that of the fields' own tables.
 TASK_WORDS: Mapping[str, FieldWords[Task]] = {
     "name": FieldWords("Name"),  # the header of both
-    "status": FieldWords("Status", values=TASK_STATES, fact=lambda task, _: task_state(task)),
+    "status": FieldWords(
+        "Status", values=TASK_STATES, fact=lambda catalogue, task, _: task_state(catalogue, task)
+    ),
     "business_type": FieldWords(
         "Decision",
         values=BUSINESS_TYPES,
-        fact=lambda task, _: (
+        fact=lambda _catalogue, task, _: (
             BUSINESS_TYPES.get(task.business_type) or inline(task.business_type, 60) or "—"
         ),
     ),
     "related_object": FieldWords(
         "Workflow or playbook",
-        fact=lambda task, _: inline(task.related_object) or "—",
+        fact=lambda _catalogue, task, _: inline(task.related_object) or "—",
         fact_label=lambda task: (
             "Playbook" if task.business_type.startswith("PLAYBOOK") else "Workflow"
         ),
@@ -157,13 +160,17 @@ TASK_WORDS: Mapping[str, FieldWords[Task]] = {
     "due_date": FieldWords(
         "Due",
         is_time=True,
-        fact=lambda task, now: due(task, now) if task.status == TaskStatus.WAITING else "",
+        fact=lambda catalogue, task, now: (
+            due(catalogue, task, now) if task.status == TaskStatus.WAITING else ""
+        ),
     ),
     "due_handle": FieldWords("When due", values=DUE_HANDLES),  # said with the due date
     "creator_name": FieldWords(
-        "Created by", fact=lambda task, _: inline(task.creator_name, 80) or "—"
+        "Created by", fact=lambda _catalogue, task, _: inline(task.creator_name, 80) or "—"
     ),
-    "create_time": FieldWords("Created", fact=lambda task, _: date_token(task.create_time)),
+    "create_time": FieldWords(
+        "Created", fact=lambda _catalogue, task, _: date_token(task.create_time)
+    ),
     "action_instance_id": FieldWords("Holds up", fact=_held_up),
     "approver": FieldWords("Handler"),
     "description": FieldWords("Description", card=paragraphs, details=in_full),
@@ -175,17 +182,21 @@ TASK_WORDS: Mapping[str, FieldWords[Task]] = {
 }
 INSTANCE_WORDS: Mapping[str, FieldWords[Instance]] = {
     "name": FieldWords("Name"),  # the header of both
-    "status": FieldWords("Status", values=INSTANCE_STATES, fact=lambda run, _: instance_state(run)),
-    "workflow": FieldWords("Workflow", fact=_workflow),
-    "playbook": FieldWords("Playbook", fact=lambda run, _: inline(run.playbook.name)),
-    "trigger_type": FieldWords(
-        "Trigger", fact=lambda run, _: inline(run.trigger_type, 40).capitalize() or "—"
+    "status": FieldWords(
+        "Status",
+        values=INSTANCE_STATES,
+        fact=lambda catalogue, run, _: instance_state(catalogue, run),
     ),
-    "start_time": FieldWords("Started", fact=lambda run, _: date_token(run.start_time)),
+    "workflow": FieldWords("Workflow", fact=_workflow),
+    "playbook": FieldWords("Playbook", fact=lambda _catalogue, run, _: inline(run.playbook.name)),
+    "trigger_type": FieldWords(
+        "Trigger", fact=lambda _catalogue, run, _: inline(run.trigger_type, 40).capitalize() or "—"
+    ),
+    "start_time": FieldWords("Started", fact=lambda _catalogue, run, _: date_token(run.start_time)),
     "end_time": FieldWords(
         "Ended", fact=_end, fact_label=lambda run: "Ended" if run.end_time else "Running for"
     ),
-    "retry_count": FieldWords("Retries", fact=lambda run, _: str(run.retry_count)),
+    "retry_count": FieldWords("Retries", fact=lambda _catalogue, run, _: str(run.retry_count)),
     "failed_node": FieldWords("Failed at"),
     "error_msg": FieldWords("Error"),
 }
@@ -195,42 +206,44 @@ WORDS: Mapping[ObjectKind, Mapping[str, FieldWords[Any]]] = {
 }
 
 
-def facts(snapshot: Snapshot, now: datetime) -> list[tuple[str, str]]:
+def facts(catalogue: Catalogue, snapshot: Snapshot, now: datetime) -> list[tuple[str, str]]:
     """Return the facts of an object as pairs of label and value."""
     if isinstance(snapshot, Task):
-        return _facts(TASK_WORDS, snapshot, now)
-    return _facts(INSTANCE_WORDS, snapshot, now)
+        return _facts(catalogue, TASK_WORDS, snapshot, now)
+    return _facts(catalogue, INSTANCE_WORDS, snapshot, now)
 
 
-def _facts(words: Mapping[str, FieldWords[S]], snapshot: S, now: datetime) -> list[tuple[str, str]]:
+def _facts(
+    catalogue: Catalogue, words: Mapping[str, FieldWords[S]], snapshot: S, now: datetime
+) -> list[tuple[str, str]]:
     return [
         (row.fact_label(snapshot) if row.fact_label else row.label, value)
         for row in words.values()
-        if row.fact and (value := row.fact(snapshot, now))
+        if row.fact and (value := row.fact(catalogue, snapshot, now))
     ]
 
 
-def card_passages(snapshot: Snapshot) -> list[Block]:
+def card_passages(catalogue: Catalogue, snapshot: Snapshot) -> list[Block]:
     """Return the passages below the facts of a card."""
     return [
         block
-        for words, text in _words_and_texts(snapshot)
+        for words, text in _words_and_texts(catalogue, snapshot)
         if words.card
         for block in words.card(words.label, text)
     ]
 
 
-def details_passages(snapshot: Snapshot) -> list[Block]:
+def details_passages(catalogue: Catalogue, snapshot: Snapshot) -> list[Block]:
     """Return the passages below the facts of the Details."""
     return [
         block
-        for words, text in _words_and_texts(snapshot)
+        for words, text in _words_and_texts(catalogue, snapshot)
         if words.details
         for block in words.details(words.label, text)
     ]
 
 
-def _words_and_texts(snapshot: Snapshot) -> list[tuple[FieldWords[Any], str]]:
+def _words_and_texts(catalogue: Catalogue, snapshot: Snapshot) -> list[tuple[FieldWords[Any], str]]:
     if isinstance(snapshot, Task):
         return [(TASK_WORDS[row.name], row.read(snapshot)) for row in TASK_FIELDS]
     return [(INSTANCE_WORDS[row.name], row.read(snapshot)) for row in INSTANCE_FIELDS]

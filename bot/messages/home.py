@@ -35,9 +35,10 @@ from bot.messages.blocks import (
     section,
 )
 from bot.messages.cards import node_title
+from bot.messages.catalogue import Catalogue
 from bot.messages.labels import labels
 from bot.messages.oncall import SOON, on_call_names
-from bot.messages.text import code, date_token, format_duration, inline
+from bot.messages.text import code, date_token, inline
 from bot.secmaster import DueHandle, Instance, Task
 
 TASKS = 8  # on a page
@@ -47,13 +48,13 @@ Tasks = Literal["mine", "overdue", "soon", "all"]
 FILTERS: dict[Tasks, str] = {
     "mine": "All that wait for me",
     "overdue": "Overdue",
-    "soon": f"Due in {format_duration(SOON)}",
+    "soon": "Due in 1 h",
     "all": "Everything that waits",
 }
 NOTHING: dict[Tasks, str] = {
     "mine": "Nothing waits for you.",
     "overdue": "Nothing that waits for you is overdue.",
-    "soon": f"Nothing that waits for you is due in {format_duration(SOON)}.",
+    "soon": "Nothing that waits for you is due in 1 h.",
     "all": "Nothing waits.",
 }
 
@@ -145,25 +146,25 @@ class Home:
     restricted: bool = False
 
 
-def view(home: Home) -> dict[str, Any]:
+def view(catalogue: Catalogue, home: Home) -> dict[str, Any]:
     """Return the Home's view. Its last block alone says as of when it is."""
     warning = "⚠️ SecMaster can't be read now; this is what was known before."
     decisions = "\n".join(map(_decision_line, home.decisions[:DECIDED]))
     blocks = [
         *([section(warning)] if home.stale else []),
-        *([*_queue_blocks(home), DividerBlock()] if "task" in home.kinds else []),
-        *([*_failed_blocks(home), DividerBlock()] if "instance" in home.kinds else []),
+        *([*_queue_blocks(catalogue, home), DividerBlock()] if "task" in home.kinds else []),
+        *([*_failed_blocks(catalogue, home), DividerBlock()] if "instance" in home.kinds else []),
         header("What I did this shift"),
         section(decisions or "Nothing yet."),
         header("On call now"),
-        section(on_call_names(home.on_call)),
+        section(on_call_names(catalogue, home.on_call)),
         actions([ButtonElement(text="Refresh", action_id="home")]),
         context(f"as of {date_token(home.as_of)}"),
     ]
     return View(type="home", blocks=blocks).to_dict()
 
 
-def view_fingerprint(view: dict[str, Any]) -> str:
+def view_fingerprint(catalogue: Catalogue, view: dict[str, Any]) -> str:
     """Return the fingerprint of all that a view shows but its time."""
     return hashlib.sha256(json.dumps(view["blocks"][:-1]).encode()).hexdigest()
 
@@ -213,13 +214,13 @@ def _failed_page(home: Home) -> _Page:
     return _Page.cut(home.failed, home.options.runs_page, RUNS)
 
 
-def _queue_blocks(home: Home) -> list[Block]:
+def _queue_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
     """Show the counts, the filter and one page of the tasks."""
     queue = [row for row in home.tasks if row.actions]
     overdue, soon = sum(row.is_overdue for row in queue), sum(row.is_soon for row in queue)
     counts = (
         f"*{len(queue)}* waiting for me · *{overdue}* overdue · "
-        f"*{soon}* due in {format_duration(SOON)}"
+        f"*{soon}* due in {catalogue.duration(SOON)}"
     )
     # Another filter begins on its first page; the runs' page is not worth an option's room.
     options = {
@@ -244,13 +245,13 @@ def _queue_blocks(home: Home) -> list[Block]:
     for row in page.rows:
         task = row.snapshot
         related = inline(task.related_object, 80) if isinstance(task, Task) else ""
-        facts = " · ".join(filter(None, (_due_text(row), related, code(task.id))))
-        rows += [plain_name(task.name), context(facts), _row_buttons(row, row.actions)]
+        facts = " · ".join(filter(None, (_due_text(catalogue, row), related, code(task.id))))
+        rows += [plain_name(task.name), context(facts), _row_buttons(catalogue, row, row.actions)]
     blocks += rows or [section(NOTHING[home.options.tasks])]
-    return blocks + _page_buttons(page, "tasks_page", home.options)
+    return blocks + _page_buttons(catalogue, page, "tasks_page", home.options)
 
 
-def _due_text(row: HomeRow) -> str:
+def _due_text(catalogue: Catalogue, row: HomeRow) -> str:
     if row.due is None:
         return "no due date"
     when = date_token(row.due)
@@ -260,7 +261,7 @@ def _due_text(row: HomeRow) -> str:
     return f"{text}, ⚠️ then it *goes on by itself*" if by_itself else text
 
 
-def _failed_blocks(home: Home) -> list[Block]:
+def _failed_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
     """Show one page of the runs that the person may retry."""
     page = _failed_page(home)
     rows: list[Block] = []
@@ -274,7 +275,9 @@ def _failed_blocks(home: Home) -> list[Block]:
         facts += [f"{run.retry_count} retries"] if run.retry_count else []
         # Without its nodes nobody saw where it failed, so nothing can be decided on that snapshot.
         buttons = (
-            _row_buttons(row, row.actions) if run.nodes else _row_buttons(row, (), ("Details",))
+            _row_buttons(catalogue, row, row.actions)
+            if run.nodes
+            else _row_buttons(catalogue, row, (), ("Details",))
         )
         rows += [
             plain_name(run.name or run.workflow.name),
@@ -282,10 +285,16 @@ def _failed_blocks(home: Home) -> list[Block]:
             buttons,
         ]
     head = header(f"Failed runs I may retry: {page.total}")
-    return [head, *(rows or [section("None.")]), *_page_buttons(page, "runs_page", home.options)]
+    return [
+        head,
+        *(rows or [section("None.")]),
+        *_page_buttons(catalogue, page, "runs_page", home.options),
+    ]
 
 
-def _row_buttons(row: HomeRow, possible: Sequence[Action], more: Sequence[str] = ()) -> Block:
+def _row_buttons(
+    catalogue: Catalogue, row: HomeRow, possible: Sequence[Action], more: Sequence[str] = ()
+) -> Block:
     """Return a row's buttons: for its actions, Show, and ``more`` by their labels."""
     buttons = [action_button(action, row.render_context, row.snapshot) for action in possible]
     ref = str(row.render_context.ref)
@@ -295,7 +304,9 @@ def _row_buttons(row: HomeRow, possible: Sequence[Action], more: Sequence[str] =
     return actions(buttons)
 
 
-def _page_buttons(page: _Page, field: str, options: HomeOptions) -> list[Block]:
+def _page_buttons(
+    catalogue: Catalogue, page: _Page, field: str, options: HomeOptions
+) -> list[Block]:
     """Say which rows a page shows, with buttons to the pages beside it; [] for a single page.
 
     ``field`` is the option that holds the page's number.

@@ -1,121 +1,343 @@
-"""The words for each action. A new row of the table of actions needs its words here."""
+"""The sentences of each action. A new row of the table of actions needs its sentences here.
+
+They are whole, so that each language can put its words in its own order: no other sentence is made
+of an action's noun or verb.
+"""
 
 from dataclasses import dataclass
 
 from bot.domain.actions import Action
 from bot.domain.snapshots import Snapshot
+from bot.messages.catalogue import N_, Catalogue
 from bot.secmaster import BusinessType, Task
 
 
 @dataclass(frozen=True, slots=True)
 class ActionLabels:
-    """The words for an action.
+    """The English sentences about an action, each to be looked up in its reader's catalogue.
 
-    ``button`` asks for it, ``noun`` names what was asked for, ``doing`` says that it is being done
-    and ``done`` that it was. ``consequence`` is what it leads to, ``help`` what the command does,
-    ``title`` its form's title where that is not made of the button and the object.
-    ``publish_consequence`` is what a decision leads to for a version to be published, where no
-    flow waits.
+    ``{actor}`` is who asked for it, ``{when}`` a time, ``{object}`` what it was done to.
+
+    ``button`` asks for it, ``title`` stands above its form where that is not its question
+    ``confirm``; ``permission`` names it among somebody's rights, ``help`` says what its command
+    does. ``consequence`` is what it leads to, ``publish_consequence`` where a version waits to be
+    published and no workflow.
+    ``started`` acknowledges it; ``done``, ``done_by`` and ``done_at`` say that it was done,
+    ``done_before`` that somebody else had done it, ``past`` the same as a report says it, ``batch``
+    for ``{done}`` of ``{count}`` objects. ``under_way`` says that it is being done, ``waiting`` that it
+    was not sent yet, ``not_sent`` that it will not be, ``refused`` that SecMaster refused it,
+    ``interrupted`` that the bot ended in the middle of it. ``in_doubt`` says that its effect will
+    be known, ``unknown`` that it won't, ``perhaps`` that it explains what SecMaster shows.
+    ``tally``, ``withdrawn``, ``declined`` and ``expired`` speak of the request for approvals of it.
     """
 
     button: str
-    noun: str
-    doing: str
-    done: str
+    permission: str
+    confirm: str
     consequence: str
     help: str
+    started: str
+    done: str
+    done_by: str
+    done_at: str
+    done_before: str
+    under_way: str
+    not_sent: str
+    refused: str
+    waiting: str
+    in_doubt: str
+    unknown: str
+    perhaps: str
+    interrupted: str
+    tally: str
+    withdrawn: str
+    declined: str
+    expired: str
+    past: str
     title: str = ""
     publish_consequence: str = ""
+    batch: tuple[str, str] = ("", "")
+    noun: str = ""
+    doing: str = ""
 
 
 LABELS = {
     "task.approve": ActionLabels(
-        button="Approve",
+        button=N_("Approve"),
+        permission=N_("Approve tasks"),
+        confirm=N_("Approve this task?"),
+        consequence=N_("The workflow continues."),
+        help=N_("approves a task"),
+        started=N_("Approving…"),
+        done=N_("Approved"),
+        done_by=N_("Approved by {actor}."),
+        done_at=N_("Approved by {actor}, {when}."),
+        done_before=N_("Already approved by {actor}, {when}."),
+        under_way=N_("{actor} is approving this task right now."),
+        not_sent=N_("The approval was not sent."),
+        refused=N_("SecMaster refused the approval by {actor}."),
+        waiting=N_("The approval by {actor} has not been sent yet."),
+        in_doubt=N_("It is not known yet whether the approval by {actor} took effect."),
+        unknown=N_("Nobody can say whether the approval by {actor} took effect."),
+        perhaps=N_("The approval by {actor}, {when}, may have done this."),
+        interrupted=N_("The approval by {actor} was interrupted."),
+        tally=N_("Approvals to approve: {count} of {needed}"),
+        withdrawn=N_("{actor} withdrew their approval of this task."),
+        declined=N_("{actor} declined the request to approve this task."),
+        expired=N_("The request to approve this task expired."),
+        past=N_("{actor} approved {object}."),
+        publish_consequence=N_("The version is published."),
+        batch=(
+            "{actor} approved {done} of {count} task.",
+            "{actor} approved {done} of {count} tasks.",
+        ),
         noun="approval",
         doing="approving",
-        done="Approved",
-        consequence="The flow goes on from here.",
-        publish_consequence="The version is published.",
-        help="lets the flow go on",
     ),
     "task.terminate": ActionLabels(
-        button="Terminate",
+        button=N_("Terminate"),
+        permission=N_("Terminate tasks"),
+        confirm=N_("Terminate this task?"),
+        consequence=N_("The task is terminated."),
+        help=N_("terminates a task"),
+        started=N_("Terminating…"),
+        done=N_("Terminated"),
+        done_by=N_("Terminated by {actor}."),
+        done_at=N_("Terminated by {actor}, {when}."),
+        done_before=N_("Already terminated by {actor}, {when}."),
+        under_way=N_("{actor} is terminating this task right now."),
+        not_sent=N_("The termination was not sent."),
+        refused=N_("SecMaster refused the termination by {actor}."),
+        waiting=N_("The termination by {actor} has not been sent yet."),
+        in_doubt=N_("It is not known yet whether the termination by {actor} took effect."),
+        unknown=N_("Nobody can say whether the termination by {actor} took effect."),
+        perhaps=N_("The termination by {actor}, {when}, may have done this."),
+        interrupted=N_("The termination by {actor} was interrupted."),
+        tally=N_("Approvals to terminate: {count} of {needed}"),
+        withdrawn=N_("{actor} withdrew their approval to terminate."),
+        declined=N_("{actor} declined the request to terminate."),
+        expired=N_("The request to terminate expired."),
+        past=N_("{actor} terminated {object}."),
+        publish_consequence=N_("The task is terminated, and the version is not published."),
+        batch=(
+            "{actor} terminated {done} of {count} task.",
+            "{actor} terminated {done} of {count} tasks.",
+        ),
         noun="termination",
         doing="terminating",
-        done="Terminated",
-        consequence="The task ends: what waits for it stops, or is not published.",
-        publish_consequence="The version is not published.",
-        help="ends the task and its flow",
     ),
     "task.comment": ActionLabels(
-        button="Comment",
+        button=N_("Comment"),
+        permission=N_("Comment on tasks"),
+        confirm=N_("Comment on this task?"),
+        consequence=N_("The comment is added in SecMaster with your name."),
+        help=N_("adds a comment with your name"),
+        started=N_("Adding the comment…"),
+        done=N_("Comment added"),
+        done_by=N_("Comment added by {actor}."),
+        done_at=N_("Comment added by {actor}, {when}."),
+        done_before=N_("Comment added already by {actor}, {when}."),
+        under_way=N_("{actor} is commenting on this task right now."),
+        not_sent=N_("The comment was not sent."),
+        refused=N_("SecMaster refused the comment by {actor}."),
+        waiting=N_("The comment by {actor} has not been sent yet."),
+        in_doubt=N_("It is not known yet whether the comment by {actor} took effect."),
+        unknown=N_("Nobody can say whether the comment by {actor} took effect."),
+        perhaps=N_("The comment by {actor}, {when}, may have done this."),
+        interrupted=N_("The comment by {actor} was interrupted."),
+        tally=N_("Approvals to comment: {count} of {needed}"),
+        withdrawn=N_("{actor} withdrew their approval to comment."),
+        declined=N_("{actor} declined the request to comment."),
+        expired=N_("The request to comment expired."),
+        past=N_("{actor} commented on {object}."),
+        title=N_("Comment on task"),
         noun="comment",
         doing="commenting on",
-        done="Comment added",
-        consequence="SecMaster keeps it with your name.",
-        help="adds a comment with your name",
-        title="Comment on task",
     ),
     "task.uncomment": ActionLabels(
-        button="Delete comment",
+        button=N_("Delete comment"),
+        permission=N_("Delete comments"),
+        confirm=N_("Delete this comment?"),
+        consequence=N_("The comment is deleted in SecMaster."),
+        help=N_("deletes a comment"),
+        started=N_("Deleting the comment…"),
+        done=N_("Comment deleted"),
+        done_by=N_("Comment deleted by {actor}."),
+        done_at=N_("Comment deleted by {actor}, {when}."),
+        done_before=N_("Comment deleted already by {actor}, {when}."),
+        under_way=N_("{actor} is deleting a comment on this task right now."),
+        not_sent=N_("The deletion of the comment was not sent."),
+        refused=N_("SecMaster refused the deletion of the comment by {actor}."),
+        waiting=N_("The deletion of the comment by {actor} has not been sent yet."),
+        in_doubt=N_(
+            "It is not known yet whether the deletion of the comment by {actor} took effect."
+        ),
+        unknown=N_("Nobody can say whether the deletion of the comment by {actor} took effect."),
+        perhaps=N_("The deletion of the comment by {actor}, {when}, may have done this."),
+        interrupted=N_("The deletion of the comment by {actor} was interrupted."),
+        tally=N_("Approvals to delete the comment: {count} of {needed}"),
+        withdrawn=N_("{actor} withdrew their approval to delete the comment."),
+        declined=N_("{actor} declined the request to delete the comment."),
+        expired=N_("The request to delete the comment expired."),
+        past=N_("{actor} deleted a comment on {object}."),
         noun="deletion of the comment",
         doing="deleting a comment of",
-        done="Comment deleted",
-        consequence="The comment is gone from SecMaster.",
-        help="deletes a comment",
     ),
     "task.attach": ActionLabels(
-        button="Attach",
+        button=N_("Attach"),
+        permission=N_("Attach files to tasks"),
+        confirm=N_("Attach to this task?"),
+        consequence=N_("The file is attached to the task in SecMaster."),
+        help=N_("attaches a file"),
+        started=N_("Attaching the file…"),
+        done=N_("File attached"),
+        done_by=N_("File attached by {actor}."),
+        done_at=N_("File attached by {actor}, {when}."),
+        done_before=N_("File attached already by {actor}, {when}."),
+        under_way=N_("{actor} is attaching a file to this task right now."),
+        not_sent=N_("The attachment was not sent."),
+        refused=N_("SecMaster refused the attachment by {actor}."),
+        waiting=N_("The attachment by {actor} has not been sent yet."),
+        in_doubt=N_("It is not known yet whether the attachment by {actor} took effect."),
+        unknown=N_("Nobody can say whether the attachment by {actor} took effect."),
+        perhaps=N_("The attachment by {actor}, {when}, may have done this."),
+        interrupted=N_("The attachment by {actor} was interrupted."),
+        tally=N_("Approvals to attach the file: {count} of {needed}"),
+        withdrawn=N_("{actor} withdrew their approval to attach the file."),
+        declined=N_("{actor} declined the request to attach the file."),
+        expired=N_("The request to attach the file expired."),
+        past=N_("{actor} attached a file to {object}."),
+        title=N_("Attach to task"),
         noun="attachment",
         doing="attaching a file to",
-        done="Attachment added",
-        consequence="The file is listed with the task.",
-        help="lists an uploaded file with the task; on its card or in a message, your own",
-        title="Attach to task",
     ),
     "task.detach": ActionLabels(
-        button="Detach",
+        button=N_("Detach"),
+        permission=N_("Detach files from tasks"),
+        confirm=N_("Detach this file?"),
+        consequence=N_("The file is detached from the task in SecMaster."),
+        help=N_("detaches a file"),
+        started=N_("Detaching the file…"),
+        done=N_("File detached"),
+        done_by=N_("File detached by {actor}."),
+        done_at=N_("File detached by {actor}, {when}."),
+        done_before=N_("File detached already by {actor}, {when}."),
+        under_way=N_("{actor} is detaching a file from this task right now."),
+        not_sent=N_("The removal of the attachment was not sent."),
+        refused=N_("SecMaster refused the removal of the attachment by {actor}."),
+        waiting=N_("The removal of the attachment by {actor} has not been sent yet."),
+        in_doubt=N_(
+            "It is not known yet whether the removal of the attachment by {actor} took effect."
+        ),
+        unknown=N_("Nobody can say whether the removal of the attachment by {actor} took effect."),
+        perhaps=N_("The removal of the attachment by {actor}, {when}, may have done this."),
+        interrupted=N_("The removal of the attachment by {actor} was interrupted."),
+        tally=N_("Approvals to detach the file: {count} of {needed}"),
+        withdrawn=N_("{actor} withdrew their approval to detach the file."),
+        declined=N_("{actor} declined the request to detach the file."),
+        expired=N_("The request to detach the file expired."),
+        past=N_("{actor} detached a file from {object}."),
         noun="removal of the attachment",
         doing="detaching a file from",
-        done="Attachment removed",
-        consequence="The file is no longer listed with the task.",
-        help="takes a file off the task",
     ),
     "instance.retry": ActionLabels(
-        button="Retry",
+        button=N_("Retry"),
+        permission=N_("Retry runs"),
+        confirm=N_("Retry this run?"),
+        consequence=N_("The workflow runs again from the node that failed."),
+        help=N_("runs again from the node that failed"),
+        started=N_("Starting the retry…"),
+        done=N_("Retry started"),
+        done_by=N_("Retry started by {actor}."),
+        done_at=N_("Retry started by {actor}, {when}."),
+        done_before=N_("Retry started already by {actor}, {when}."),
+        under_way=N_("{actor} is retrying this run right now."),
+        not_sent=N_("The retry was not sent."),
+        refused=N_("SecMaster refused the retry by {actor}."),
+        waiting=N_("The retry by {actor} has not been sent yet."),
+        in_doubt=N_("It is not known yet whether the retry by {actor} took effect."),
+        unknown=N_("Nobody can say whether the retry by {actor} took effect."),
+        perhaps=N_("The retry by {actor}, {when}, may have done this."),
+        interrupted=N_("The retry by {actor} was interrupted."),
+        tally=N_("Approvals to retry: {count} of {needed}"),
+        withdrawn=N_("{actor} withdrew their approval to retry."),
+        declined=N_("{actor} declined the request to retry."),
+        expired=N_("The request to retry expired."),
+        past=N_("{actor} retried {object}."),
+        batch=("{actor} retried {done} of {count} run.", "{actor} retried {done} of {count} runs."),
         noun="retry",
         doing="retrying",
-        done="Retry started",
-        consequence="The workflow runs again from what failed.",
-        help="runs again from what failed",
     ),
     "instance.terminate": ActionLabels(
-        button="Terminate",
+        button=N_("Terminate"),
+        permission=N_("Terminate runs"),
+        confirm=N_("Terminate this run?"),
+        consequence=N_("The run is stopped and can't be resumed."),
+        help=N_("stops a run for good"),
+        started=N_("Terminating the run…"),
+        done=N_("Termination started"),
+        done_by=N_("Termination started by {actor}."),
+        done_at=N_("Termination started by {actor}, {when}."),
+        done_before=N_("Termination started already by {actor}, {when}."),
+        under_way=N_("{actor} is terminating this run right now."),
+        not_sent=N_("The termination was not sent."),
+        refused=N_("SecMaster refused the termination by {actor}."),
+        waiting=N_("The termination by {actor} has not been sent yet."),
+        in_doubt=N_("It is not known yet whether the termination by {actor} took effect."),
+        unknown=N_("Nobody can say whether the termination by {actor} took effect."),
+        perhaps=N_("The termination by {actor}, {when}, may have done this."),
+        interrupted=N_("The termination by {actor} was interrupted."),
+        tally=N_("Approvals to terminate the run: {count} of {needed}"),
+        withdrawn=N_("{actor} withdrew their approval to terminate the run."),
+        declined=N_("{actor} declined the request to terminate the run."),
+        expired=N_("The request to terminate the run expired."),
+        past=N_("{actor} terminated {object}."),
+        batch=(
+            "{actor} terminated {done} of {count} run.",
+            "{actor} terminated {done} of {count} runs.",
+        ),
         noun="termination",
         doing="terminating",
-        done="Termination started",
-        consequence="The run is stopped for good.",
-        help="stops the run for good",
     ),
     "instance.debug": ActionLabels(
-        button="Debug",
+        button=N_("Debug"),
+        permission=N_("Debug runs"),
+        confirm=N_("Debug this run?"),
+        consequence=N_("The node gets the parameters that you enter."),
+        help=N_("gives a node other parameters"),
+        started=N_("Sending the debug parameters…"),
+        done=N_("Debug parameters sent"),
+        done_by=N_("Debug parameters sent by {actor}."),
+        done_at=N_("Debug parameters sent by {actor}, {when}."),
+        done_before=N_("Debug parameters sent already by {actor}, {when}."),
+        under_way=N_("{actor} is debugging this run right now."),
+        not_sent=N_("The debug command was not sent."),
+        refused=N_("SecMaster refused the debug command by {actor}."),
+        waiting=N_("The debug command by {actor} has not been sent yet."),
+        in_doubt=N_("It is not known yet whether the debug command by {actor} took effect."),
+        unknown=N_("Nobody can say whether the debug command by {actor} took effect."),
+        perhaps=N_("The debug command by {actor}, {when}, may have done this."),
+        interrupted=N_("The debug command by {actor} was interrupted."),
+        tally=N_("Approvals to debug: {count} of {needed}"),
+        withdrawn=N_("{actor} withdrew their approval to debug."),
+        declined=N_("{actor} declined the request to debug."),
+        expired=N_("The request to debug expired."),
+        past=N_("{actor} debugged {object}."),
         noun="debug command",
         doing="debugging",
-        done="Debug input sent",
-        consequence="The node is given the parameters you enter.",
-        help="gives a node other parameters",
     ),
 }
 
 
 def labels(action: Action) -> ActionLabels:
-    """Return the words for an action."""
+    """Return the sentences about an action."""
     return LABELS[action.name]
 
 
-def consequence(action: Action, snapshot: Snapshot) -> str:
+def consequence(catalogue: Catalogue, action: Action, snapshot: Snapshot) -> str:
     """Say what an action leads to for this object."""
     words, publishing = labels(action), (BusinessType.WORKFLOWPUBLISH, BusinessType.PLAYBOOKPUBLISH)
+    sentence = words.consequence
     if isinstance(snapshot, Task) and snapshot.business_type in publishing:
-        return words.publish_consequence or words.consequence
-    return words.consequence
+        sentence = words.publish_consequence or sentence
+    return catalogue.gettext(sentence)

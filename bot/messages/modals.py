@@ -23,6 +23,7 @@ from bot.domain.objects import Ref, Value, visible
 from bot.domain.slack import FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage, Snapshot
 from bot.messages.blocks import RenderContext, actions, context, fields, header, plain_name, section
+from bot.messages.catalogue import Catalogue
 from bot.messages.fields import TASK_WORDS, details_passages, facts, labelled
 from bot.messages.labels import labels
 from bot.messages.lists import PAGE, SHOW, object_row, restriction
@@ -97,6 +98,7 @@ def hash_name(name: str) -> str:
 
 
 def form(
+    catalogue: Catalogue,
     state: FormState,
     target: tuple[str, str],
     reason: ReasonRule,
@@ -178,25 +180,29 @@ def action_of(state: FormState) -> Action:
     return BY_NAME[state.action]
 
 
-def loading(title: str) -> dict[str, Any]:
+def loading(catalogue: Catalogue, title: str) -> dict[str, Any]:
     """Return the view that stands in a modal while SecMaster is being asked."""
-    return _plain_modal(title, [section("Asking SecMaster…")])
+    return _plain_modal(catalogue, title, [section("Asking SecMaster…")])
 
 
-def failed(title: str, text: str) -> dict[str, Any]:
+def failed(catalogue: Catalogue, title: str, text: str) -> dict[str, Any]:
     """Return the view that says why a modal could not be filled."""
-    return _plain_modal(title, [section(text)])
+    return _plain_modal(catalogue, title, [section(text)])
 
 
 def details(render_context: RenderContext, snapshot: Snapshot) -> dict[str, Any]:
     """Return the view with everything about one object that its card has no room for."""
     head: list[Block] = [
         header(snapshot.name),
-        fields(facts(snapshot, render_context.now)),
+        fields(facts(render_context.catalogue, snapshot, render_context.now)),
         context(f"{render_context.ref.kind} {code(render_context.ref.id)}"),
     ]
-    parts = details_passages(snapshot)
-    parts += _task_details(snapshot) if isinstance(snapshot, Task) else _run_details(snapshot)
+    parts = details_passages(render_context.catalogue, snapshot)
+    parts += (
+        _task_details(render_context.catalogue, snapshot)
+        if isinstance(snapshot, Task)
+        else _run_details(render_context.catalogue, snapshot)
+    )
     fitting: list[Block] = []
     room = BYTES
     for part in parts[:MANY]:
@@ -206,28 +212,32 @@ def details(render_context: RenderContext, snapshot: Snapshot) -> dict[str, Any]
         fitting.append(part)
     if rest := len(parts) - len(fitting):
         fitting.append(context(f"{rest} more parts are in SecMaster"))
-    return _plain_modal("Details", [*head, *fitting])
+    return _plain_modal(render_context.catalogue, "Details", [*head, *fitting])
 
 
-def waiting(objects: WaitingObjects) -> dict[str, Any]:
+def waiting(catalogue: Catalogue, objects: WaitingObjects) -> dict[str, Any]:
     """Return the modal that shows what waits for people."""
-    return _plain_modal(WAITING, _waiting_blocks(objects, ("Details", "details")))
+    return _plain_modal(
+        catalogue, WAITING, _waiting_blocks(catalogue, objects, ("Details", "details"))
+    )
 
 
-def home(objects: WaitingObjects) -> dict[str, Any]:
+def home(catalogue: Catalogue, objects: WaitingObjects) -> dict[str, Any]:
     """Return the Home that shows what waits for people; cards open in the direct message."""
     refresh = ButtonElement(text="Refresh", action_id="home")
-    blocks = [*_waiting_blocks(objects, SHOW), actions([refresh])]
+    blocks = [*_waiting_blocks(catalogue, objects, SHOW), actions([refresh])]
     return View(type="home", blocks=blocks).to_dict()
 
 
-def failed_home(text: str) -> dict[str, Any]:
+def failed_home(catalogue: Catalogue, text: str) -> dict[str, Any]:
     """Return the Home that says why it could not be filled."""
     retry = ButtonElement(text="Try again", action_id="home")
     return View(type="home", blocks=[section(text), actions([retry])]).to_dict()
 
 
-def _waiting_blocks(objects: WaitingObjects, button: tuple[str, str]) -> list[Block]:
+def _waiting_blocks(
+    catalogue: Catalogue, objects: WaitingObjects, button: tuple[str, str]
+) -> list[Block]:
     """Show the first of each kind; ``button`` is the label and action id of every row's."""
     blocks: list[Block] = []
     for title, kind, page in (
@@ -240,15 +250,15 @@ def _waiting_blocks(objects: WaitingObjects, button: tuple[str, str]) -> list[Bl
         counted = page.looked_through is None
         blocks.append(header(f"{title}: {max(page.total, len(rows))}" if counted else title))
         for snapshot in rows:
-            blocks += object_row(snapshot, objects.alias, objects.now, button)
+            blocks += object_row(catalogue, snapshot, objects.alias, objects.now, button)
         if rest := page.total - len(rows):
             blocks.append(context(f"and {rest} more: {command}" if counted else f"more: {command}"))
         if page.restricted:
-            blocks.append(context(restriction(page)))
+            blocks.append(context(restriction(catalogue, page)))
     return [*blocks, context(f"as of {date_token(objects.now)}")]
 
 
-def _plain_modal(title: str, blocks: list[Block]) -> dict[str, Any]:
+def _plain_modal(catalogue: Catalogue, title: str, blocks: list[Block]) -> dict[str, Any]:
     """Return a modal that asks for nothing."""
     return View(type="modal", title=clip(title, 24), close="Close", blocks=blocks).to_dict()
 
@@ -278,7 +288,7 @@ def _files_input(param: Param, files: Sequence[SlackFile]) -> Block:
     )
 
 
-def _task_details(task: Task) -> list[Block]:
+def _task_details(catalogue: Catalogue, task: Task) -> list[Block]:
     """Show the attachments and comments of a task."""
     parts: list[Block] = []
     if attachments := task.attachment_id_list:
@@ -294,7 +304,7 @@ def _task_details(task: Task) -> list[Block]:
     return parts
 
 
-def _run_details(run: Instance) -> list[Block]:
+def _run_details(catalogue: Catalogue, run: Instance) -> list[Block]:
     """Show the nodes of a run."""
     parts: list[Block] = []
     for node in run.nodes:

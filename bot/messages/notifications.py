@@ -8,6 +8,7 @@ from bot.domain.slack import Destination, DestinationKind
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import RetryResult, TrackedObject
 from bot.messages.blocks import Message, context, link, new_message, section, text_message
+from bot.messages.catalogue import Catalogue
 from bot.messages.fields import INSTANCE_STATES
 from bot.messages.lists import SHOW, object_row
 from bot.messages.text import (
@@ -15,7 +16,6 @@ from bot.messages.text import (
     code_block,
     date_token,
     destination_name,
-    format_duration,
     inline,
     mention_all,
     mention_user,
@@ -32,10 +32,12 @@ def auto_approves(snapshot: Snapshot) -> bool:
     return isinstance(snapshot, Task) and snapshot.due_handle == DueHandle.CONTINUE
 
 
-def reminder(mentions: Sequence[str], snapshot: Snapshot, now: datetime) -> Message:
+def reminder(
+    catalogue: Catalogue, mentions: Sequence[str], snapshot: Snapshot, now: datetime
+) -> Message:
     """Say that a task is due or overdue; louder where silence approves it."""
     due = snapshot.due_date if isinstance(snapshot, Task) else None
-    when = f"{date_token(due)} ({relative_time(due, now)})" if due else "soon"
+    when = f"{date_token(due)} ({relative_time(catalogue, due, now)})" if due else "soon"
     if due and due < now:
         text = f"⏰ *Overdue* since {when}, and nobody has decided."
     elif auto_approves(snapshot):
@@ -50,22 +52,24 @@ def reminder(mentions: Sequence[str], snapshot: Snapshot, now: datetime) -> Mess
     return text_message(f"{mention_all(mentions)}{text}")
 
 
-def escalated(route: str, mentions: Sequence[str], snapshot: Snapshot) -> Message:
+def escalated(
+    catalogue: Catalogue, route: str, mentions: Sequence[str], snapshot: Snapshot
+) -> Message:
     """Say that an object is shown here as well, since nobody acted on it by its first route."""
-    cause = _escalation_text(route)
+    cause = _escalation_text(catalogue, route)
     return text_message(f"{mention_all(mentions)}{cause} {inline(snapshot.name)} still waits.")
 
 
-def snooze_ended(snoozed_by: str, snapshot: Snapshot) -> Message:
+def snooze_ended(catalogue: Catalogue, snoozed_by: str, snapshot: Snapshot) -> Message:
     """Tell whoever snoozed an object that the snooze is over."""
     mention = f"{mention_user(snoozed_by)} " if snoozed_by else ""
     return text_message(f"🔔 {mention}The snooze is over: *{inline(snapshot.name)}* still waits.")
 
 
-def retry_ended(result: RetryResult) -> Message:
+def retry_ended(catalogue: Catalogue, result: RetryResult) -> Message:
     """Say how a run ended that was retried from Slack."""
     status = result.status
-    duration = format_duration(timedelta(seconds=result.seconds))
+    duration = catalogue.duration(timedelta(seconds=result.seconds))
     mention = f"{mention_user(result.actor_id)} " if result.actor_id else ""
     # A thread may be that of several, and a fallback channel knows of none.
     name = f": {inline(result.name)}" if result.name else ""
@@ -81,7 +85,9 @@ def retry_ended(result: RetryResult) -> Message:
     )
 
 
-def backlog(*, tasks: int, failed: int, overdue: int, oldest: datetime | None) -> Message:
+def backlog(
+    catalogue: Catalogue, *, tasks: int, failed: int, overdue: int, oldest: datetime | None
+) -> Message:
     """Say how much was open when the poller saw SecMaster for the first time."""
     counts = [
         _counted(tasks, "task waits", "tasks wait"),
@@ -96,7 +102,7 @@ def backlog(*, tasks: int, failed: int, overdue: int, oldest: datetime | None) -
     )
 
 
-def channel_closed(destination: Destination, error_code: str) -> Message:
+def channel_closed(catalogue: Catalogue, destination: Destination, error_code: str) -> Message:
     """Tell the admins that nothing can be posted in a channel or to somebody.
 
     ``error_code`` is Slack's word for why, a ChannelRefusal, or ours for an empty user group.
@@ -133,14 +139,16 @@ def channel_closed(destination: Destination, error_code: str) -> Message:
     )
 
 
-def quiet_summary(open_objects: Sequence[TrackedObject], total: int, now: datetime) -> Message:
+def quiet_summary(
+    catalogue: Catalogue, open_objects: Sequence[TrackedObject], total: int, now: datetime
+) -> Message:
     """Sum up quiet hours: what still waits, of ``total`` objects that came."""
     count = len(open_objects)
     head = f"🌅 *During quiet hours {total} came; {count} still wait{'s' * (count == 1)}.*"
     rows = [
         block
         for tracked in open_objects[:SUMMED]
-        for block in object_row(tracked.snapshot, tracked.ref.workspace, now, SHOW)
+        for block in object_row(catalogue, tracked.snapshot, tracked.ref.workspace, now, SHOW)
     ]
     rest = count - SUMMED
     more = [context(f"and {rest} more, in the lists")] if rest > 0 else []
@@ -148,6 +156,7 @@ def quiet_summary(open_objects: Sequence[TrackedObject], total: int, now: dateti
 
 
 def with_origin(
+    catalogue: Catalogue,
     message: Message,
     intended_channel: str,
     *,
@@ -169,7 +178,7 @@ def with_origin(
         cause = "which nobody is in" if is_group else "where I can't post"
         notes.append(f"↪️ Meant for {destination_name(destination)}, {cause}.")
     if escalated_from:
-        notes.append(_escalation_text(escalated_from))
+        notes.append(_escalation_text(catalogue, escalated_from))
     if late_since:
         notes.append(f"🕰️ This comes late: it was due {date_token(late_since)}.")
     if is_unread:
@@ -179,7 +188,7 @@ def with_origin(
     return Message(message.text, (context(" ".join(notes)), *message.blocks))
 
 
-def outside_thread(message: Message, name: str, permalink: str) -> Message:
+def outside_thread(catalogue: Catalogue, message: Message, name: str, permalink: str) -> Message:
     """Put above a message for a thread that takes no replies what it is about, with a link.
 
     ``name`` is that of the thread's object, "" where it is not known.
@@ -190,7 +199,7 @@ def outside_thread(message: Message, name: str, permalink: str) -> Message:
     return Message(message.text, (note, *message.blocks))
 
 
-def _escalation_text(route: str) -> str:
+def _escalation_text(catalogue: Catalogue, route: str) -> str:
     return f"⬆️ Escalated from {inline(route, 60)}: nobody has acted in time."
 
 

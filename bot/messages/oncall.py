@@ -6,14 +6,15 @@ from datetime import datetime, timedelta
 from bot.domain.objects import OBJECT_KINDS, ObjectKind
 from bot.domain.tracking import OpenCounts, TrackedObject
 from bot.messages.blocks import Message, new_message, section
+from bot.messages.catalogue import Catalogue
 from bot.messages.lists import SHOW, object_row
-from bot.messages.text import date_token, format_duration, mention_user
+from bot.messages.text import date_token, mention_user
 
 NAMED = 30  # people that are named
 SOON = timedelta(hours=2)
 
 
-def on_call_names(on_call: Sequence[str] | None) -> str:
+def on_call_names(catalogue: Catalogue, on_call: Sequence[str] | None) -> str:
     """Name the users who are on call; None means that Slack could not be asked."""
     if on_call is None:
         return "Slack could not be asked who is on call. Try again in a moment."
@@ -24,12 +25,13 @@ def on_call_names(on_call: Sequence[str] | None) -> str:
     return f"{names} and {rest} more" if rest > 0 else names
 
 
-def stale_warning(since: datetime) -> str:
+def stale_warning(catalogue: Catalogue, since: datetime) -> str:
     """Warn that SecMaster could not be read since then, so that the rest may be old."""
     return f"⚠️ SecMaster can't be read now; this is as of {date_token(since)}."
 
 
-def on_call(  # noqa: PLR0913 - what is said, and of which kinds it may be
+def on_call(
+    catalogue: Catalogue,  # noqa: PLR0913 - what is said, and of which kinds it may be
     on_call: Sequence[str] | None,
     counts: OpenCounts,
     pressing: Sequence[TrackedObject],
@@ -42,23 +44,25 @@ def on_call(  # noqa: PLR0913 - what is said, and of which kinds it may be
 
     Of other kinds than the ``counted_kinds`` no number is said.
     """
-    names = on_call_names(on_call)
-    warning = stale_warning(unread_since) if unread_since else ""
-    summary = "\n".join(filter(None, (count_line(counts, counted_kinds), warning)))
+    names = on_call_names(catalogue, on_call)
+    warning = stale_warning(catalogue, unread_since) if unread_since else ""
+    summary = "\n".join(filter(None, (count_line(catalogue, counts, counted_kinds), warning)))
     rows = [
         block
         for tracked in pressing
-        for block in object_row(tracked.snapshot, tracked.ref.workspace, now, SHOW)
+        for block in object_row(catalogue, tracked.snapshot, tracked.ref.workspace, now, SHOW)
     ]
     head = section(f"*On call now:* {names}\n{summary}")
     return new_message(f"On call now: {names} {summary}", head, *rows)
 
 
-def count_line(counts: OpenCounts, kinds: Collection[ObjectKind] = OBJECT_KINDS) -> str:
+def count_line(
+    catalogue: Catalogue, counts: OpenCounts, kinds: Collection[ObjectKind] = OBJECT_KINDS
+) -> str:
     """Say in a line how much is open of these kinds; "" for none."""
     tasks = (
         f"*{counts.waiting:,}* waiting · *{counts.overdue:,}* overdue · "
-        f"*{counts.soon:,}* due in {format_duration(SOON)}"
+        f"*{counts.soon:,}* due in {catalogue.duration(SOON)}"
     )
     parts = {"task": tasks, "instance": f"*{counts.failed:,}* failed"}
     return " · ".join(text for kind, text in parts.items() if kind in kinds)

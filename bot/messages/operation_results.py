@@ -17,6 +17,7 @@ from bot.domain.reasons import NO_ANSWER, OutcomeReason
 from bot.domain.slack import SlackFile
 from bot.messages import approvals, blocks
 from bot.messages.blocks import Message, text_message
+from bot.messages.catalogue import Catalogue
 from bot.messages.changes import differences
 from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT, failure_sentence, refusal_clause
 from bot.messages.fields import INSTANCE_STATES, TASK_STATES
@@ -109,7 +110,7 @@ HERE = "in the card's thread or here"
 IN_DIRECT_MESSAGES = "in our direct messages, since the policy shows nothing in this channel"
 
 
-def recorded(action: Action, *, elsewhere: bool = False) -> Message:
+def recorded(catalogue: Catalogue, action: Action, *, elsewhere: bool = False) -> Message:
     """Acknowledge a command once it is recorded: from here on it survives a crash.
 
     ``elsewhere``: it is answered in the person's direct messages.
@@ -120,20 +121,20 @@ def recorded(action: Action, *, elsewhere: bool = False) -> Message:
     )
 
 
-def approval_change_recorded(*, elsewhere: bool = False) -> Message:
+def approval_change_recorded(catalogue: Catalogue, *, elsewhere: bool = False) -> Message:
     """Acknowledge that an approval is to be withdrawn, or its request declined."""
     where = IN_DIRECT_MESSAGES if elsewhere else HERE
     return text_message(f"📝 Recorded. You will be told how it ends, {where}.")
 
 
-def recorded_late(*, is_changed: bool) -> Message:
+def recorded_late(catalogue: Catalogue, *, is_changed: bool) -> Message:
     """Say that what could not be recorded in time is on record; or that nothing was changed."""
     if not is_changed:
         return text_message("Nothing was changed: it was so already, or it is over.")
     return text_message("📝 What you asked for is recorded now.")
 
 
-def recorded_in_part(files: Sequence[SlackFile], total: int) -> Message:
+def recorded_in_part(catalogue: Catalogue, files: Sequence[SlackFile], total: int) -> Message:
     """Say that only these files of so many were recorded before the bot failed."""
     names = ", ".join(inline(file.name, 100) for file in files)
     return text_message(
@@ -143,49 +144,52 @@ def recorded_in_part(files: Sequence[SlackFile], total: int) -> Message:
 
 
 def outcome(
-    operation: Operation, outcome: Outcome, standing_operation: StandingOperation | None = None
+    catalogue: Catalogue,
+    operation: Operation,
+    outcome: Outcome,
+    standing_operation: StandingOperation | None = None,
 ) -> Message:
     """Say how an operation ended.
 
     ``standing_operation`` is what was done to its object before, where that stood in its way.
     """
-    words, receipt = labels(BY_NAME[operation.action]), _receipt(operation, outcome)
+    words, receipt = labels(BY_NAME[operation.action]), _receipt(catalogue, operation, outcome)
     file = f"\n📎 {inline(operation.file.name, 200)}" if operation.file else ""
-    notes = f"{file}{approvals.side_effects(operation, outcome)}{receipt}"
+    notes = f"{file}{approvals.side_effects(catalogue, operation, outcome)}{receipt}"
     match outcome.state:
         case OperationState.COUNTED:
-            counted = approvals.approval_counted(operation, outcome)
+            counted = approvals.approval_counted(catalogue, operation, outcome)
             return text_message(f"{counted}{_input_text(operation)}{notes}")
         case OperationState.DONE if operation.intent is not ApprovalIntent.GIVE:
-            changed = approvals.approval_changed(operation, outcome)
+            changed = approvals.approval_changed(catalogue, operation, outcome)
             return text_message(f"{changed}{_input_text(operation)}{receipt}")
         case OperationState.DONE:
             read_back = ""
             if outcome.reason_code == OutcomeReason.READ_BACK:
                 read_back = " SecMaster's answer was lost; reading it again showed that it is done."
-            done = f"✅ *{words.done}* by {approvals.actor_names(operation)}.{read_back}"
+            done = f"✅ *{words.done}* by {approvals.actor_names(catalogue, operation)}.{read_back}"
             return text_message(f"{done}{_input_text(operation)}{notes}")
         case OperationState.UNKNOWN:
             return text_message(
                 f"❓ *Nobody can say whether this {words.noun} by "
-                f"{mention_user(operation.actor.id)} took effect.* {failure_sentence(outcome)} "
+                f"{mention_user(operation.actor.id)} took effect.* {failure_sentence(catalogue, outcome)} "
                 f"Look at the {operation.ref.kind} in SecMaster before you try again.{notes}"
             )
         case OperationState.FAILED | OperationState.PENDING | OperationState.IN_DOUBT:
             return text_message(
-                f"❌ {_not_done_text(operation, outcome, standing_operation)}{notes}"
+                f"❌ {_not_done_text(catalogue, operation, outcome, standing_operation)}{notes}"
             )
         case _:
             assert_never(outcome.state)
 
 
-def lapsed(operation: Operation, request: ApprovalRequest) -> Message:
+def lapsed(catalogue: Catalogue, operation: Operation, request: ApprovalRequest) -> Message:
     """Say that an approval request expired before enough people had approved."""
-    return text_message(f"{approvals.lapsed(request)}\n_ref {operation.reference}_")
+    return text_message(f"{approvals.lapsed(catalogue, request)}\n_ref {operation.reference}_")
 
 
 def break_glass_used(
-    operation: Operation, outcome: Outcome, workspace: str, thread_url: str
+    catalogue: Catalogue, operation: Operation, outcome: Outcome, workspace: str, thread_url: str
 ) -> Message:
     """Announce that somebody decided alone what asks for several people.
 
@@ -211,11 +215,11 @@ def break_glass_used(
     return text_message(
         f"🔨 *{actor} broke the glass* for the {words.noun} of {target}"
         f"{f' in {thread}' if thread else ''}, which {operation.rule} leaves to several people. "
-        f"{result}\n{quote(operation.reason, 1000)}{_receipt(operation, outcome)}"
+        f"{result}\n{quote(operation.reason, 1000)}{_receipt(catalogue, operation, outcome)}"
     )
 
 
-def not_announced(operation: Operation, error_code: str) -> Message:
+def not_announced(catalogue: Catalogue, operation: Operation, error_code: str) -> Message:
     """Say that a use of break-glass could not be announced, by Slack's error code."""
     return text_message(
         f"⚠️ That {mention_user(operation.actor.id)} broke the glass could not be announced where "
@@ -224,7 +228,7 @@ def not_announced(operation: Operation, error_code: str) -> Message:
 
 
 def still_trying(
-    operation: Operation, outcome: Outcome, write: str | None, budget: float
+    catalogue: Catalogue, operation: Operation, outcome: Outcome, write: str | None, budget: float
 ) -> Message:
     """Say that an operation is tried again, or read, for ``budget`` seconds in all.
 
@@ -243,15 +247,17 @@ def still_trying(
         plan = (
             f"I am reading until it is known whether the {noun} took effect, for {limit} at most."
         )
-    return text_message(f"⏳ The {noun} by {actor} waits. {failure_sentence(outcome)} {plan}")
+    return text_message(
+        f"⏳ The {noun} by {actor} waits. {failure_sentence(catalogue, outcome)} {plan}"
+    )
 
 
-def lost(operation: Operation, holder: StandingOperation) -> Message:
+def lost(catalogue: Catalogue, operation: Operation, holder: StandingOperation) -> Message:
     """Say that an operation was not sent, since ``holder`` had been accepted before it."""
     earlier, noun = holder.operation, labels(BY_NAME[operation.action]).noun
     done = holder.state is OperationState.DONE
     if holder.is_interrupted:
-        return _interrupted(earlier, noun, holder.runner)
+        return _interrupted(catalogue, earlier, noun, holder.runner)
     if (earlier.actor.id, earlier.action) == (operation.actor.id, operation.action):
         state = "done already" if done else "under way"
         return text_message(f"✋ Your {noun} is {state}; this second press was not sent.")
@@ -263,7 +269,7 @@ def lost(operation: Operation, holder: StandingOperation) -> Message:
     return text_message(f"✋ {sentence} Your {noun} was not sent.")
 
 
-def _interrupted(earlier: Operation, noun: str, runner: Runner) -> Message:
+def _interrupted(catalogue: Catalogue, earlier: Operation, noun: str, runner: Runner) -> Message:
     """Say that an operation holds its object which nobody carries on, and who can free it."""
     actor, words = mention_user(earlier.actor.id), labels(BY_NAME[earlier.action])
     match runner:
@@ -280,7 +286,7 @@ def _interrupted(earlier: Operation, noun: str, runner: Runner) -> Message:
     )
 
 
-def approvals_missing(outcome: Outcome) -> str:
+def approvals_missing(catalogue: Catalogue, outcome: Outcome) -> str:
     """Say how many more people must approve before the operation is sent."""
     request = outcome.approval_request
     missing = request.needed - len(request.approvals) if request else 1
@@ -288,7 +294,10 @@ def approvals_missing(outcome: Outcome) -> str:
 
 
 def _not_done_text(
-    operation: Operation, outcome: Outcome, standing_operation: StandingOperation | None
+    catalogue: Catalogue,
+    operation: Operation,
+    outcome: Outcome,
+    standing_operation: StandingOperation | None,
 ) -> str:
     """Say why an operation was not done."""
     action, reason = BY_NAME[operation.action], outcome.reason_code
@@ -304,24 +313,27 @@ def _not_done_text(
         reference=code(operation.reference),
         accepted=date_token(operation.accepted_at),
         comment_stays=comment_stays if needs_attribution(operation) else "",
-        blocker=_blocker_text(operation, outcome, standing_operation),
-        differences=differences(operation.ref.kind, outcome),
-        missing=approvals_missing(outcome),
+        blocker=_blocker_text(catalogue, operation, outcome, standing_operation),
+        differences=differences(catalogue, operation.ref.kind, outcome),
+        missing=approvals_missing(catalogue, outcome),
         posting_error=CANNOT_POST.get(outcome.code, CANNOT_POST_DEFAULT),
         answer=refusal_clause(outcome),
         code=code(outcome.code),
-        failure=failure_sentence(outcome),
+        failure=failure_sentence(catalogue, outcome),
     )
 
 
 def _blocker_text(
-    operation: Operation, outcome: Outcome, standing_operation: StandingOperation | None
+    catalogue: Catalogue,
+    operation: Operation,
+    outcome: Outcome,
+    standing_operation: StandingOperation | None,
 ) -> str:
     """Say that a task is decided already and by whom, or which status an instance has."""
     status = outcome.blocking_status
     if operation.ref.kind == "task":
         state = TASK_STATES.get(status, inline(status, 40))
-        decided = _decided_text(outcome, standing_operation)
+        decided = _decided_text(catalogue, outcome, standing_operation)
         return f"This task was already decided: {state}{decided}."
     state = INSTANCE_STATES.get(status, inline(status, 40))
     action = BY_NAME[operation.action]
@@ -339,7 +351,9 @@ def _blocker_text(
     return f"{sentence}."
 
 
-def _decided_text(outcome: Outcome, standing_operation: StandingOperation | None) -> str:
+def _decided_text(
+    catalogue: Catalogue, outcome: Outcome, standing_operation: StandingOperation | None
+) -> str:
     """Say who decided a task, or is deciding it, and when."""
     if standing_operation is None:
         decider = f" by {inline(outcome.decided_by, 80)}" if outcome.decided_by else " or by itself"
@@ -366,7 +380,7 @@ def _input_text(operation: Operation) -> str:
     return "".join(f"\n{part}" for part in parts)
 
 
-def _receipt(operation: Operation, outcome: Outcome) -> str:
+def _receipt(catalogue: Catalogue, operation: Operation, outcome: Outcome) -> str:
     """Return what an auditor looks for: reference, rule, SecMaster's answer, and how long it took.
 
     The duration counts from when the operation was accepted; 0 where that is not known.

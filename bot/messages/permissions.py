@@ -11,11 +11,11 @@ from bot.domain.delegations import Delegation
 from bot.domain.objects import Ref
 from bot.domain.reasons import RefusalReason
 from bot.messages.blocks import Message, new_message, section, text_message
+from bot.messages.catalogue import Catalogue
 from bot.messages.text import (
     code,
     code_block,
     date_token,
-    format_duration,
     inline,
     mention_group,
     mention_user,
@@ -62,14 +62,14 @@ REFUSAL_TEXTS = {
 }
 
 
-def explain_decision(decision: Decision) -> str:
+def explain_decision(catalogue: Catalogue, decision: Decision) -> str:
     """Say which rule allows or refuses and on what terms, in a line of plain text."""
     if isinstance(decision, Refused):
         roles = " or ".join(decision.roles) or "nobody"
         return REFUSAL_TEXTS[decision.reason].format(
-            rule=decision.rule, roles=roles, letters=name_letters(decision.letters)
+            rule=decision.rule, roles=roles, letters=name_letters(catalogue, decision.letters)
         )
-    within = format_duration(timedelta(seconds=decision.expires))
+    within = catalogue.duration(timedelta(seconds=decision.expires))
     parts = [
         f"{decision.approvals} people within {within}" if decision.approvals > 1 else "",
         "a reason" if decision.reason == "required" else "",
@@ -81,7 +81,7 @@ def explain_decision(decision: Decision) -> str:
     return f"{decision.rule}: {terms}" if terms else decision.rule
 
 
-def name_letters(letters: str) -> str:
+def name_letters(catalogue: Catalogue, letters: str) -> str:
     """Say which letters these are: each with the name that Unicode gives it."""
     names = [
         f"{letter} is {unicodedata.name(letter, 'unnamed').capitalize()}" for letter in letters
@@ -91,7 +91,10 @@ def name_letters(letters: str) -> str:
 
 
 def why(
-    ref: Ref, decisions: Sequence[tuple[Action | Read, Decision, bool]], roles: Mapping[str, Role]
+    catalogue: Catalogue,
+    ref: Ref,
+    decisions: Sequence[tuple[Action | Read, Decision, bool]],
+    roles: Mapping[str, Role],
 ) -> Message:
     """Say for each action on an object what the policy decides for a person, and who else may.
 
@@ -102,14 +105,16 @@ def why(
     lines = []
     for action, decision, may_break_glass in decisions:
         mark = "✅" if isinstance(decision, Allowed) else "▫️"
-        explanation = inline(explain_decision(decision), 300)
-        members = f"; may: {role_members(decision.roles, roles)}" if decision.roles else ""
+        explanation = inline(explain_decision(catalogue, decision), 300)
+        members = (
+            f"; may: {role_members(catalogue, decision.roles, roles)}" if decision.roles else ""
+        )
         break_glass = MAY_BREAK_GLASS if may_break_glass else ""
         lines.append(f"{mark} {code(action.name)} {explanation}{members}{break_glass}")
     return new_message("\n".join([head, *lines]), section(head), *map(section, lines))
 
 
-def role_members(names: Sequence[str], roles: Mapping[str, Role]) -> str:
+def role_members(catalogue: Catalogue, names: Sequence[str], roles: Mapping[str, Role]) -> str:
     """Name roles with the people and groups that have them: "A (…) or B (…)"."""
     texts = []
     for name in names:
@@ -121,12 +126,16 @@ def role_members(names: Sequence[str], roles: Mapping[str, Role]) -> str:
     return " or ".join(texts[:MAX_MEMBERS]) or "nobody"
 
 
-def no_right(right: str, names: Sequence[str], roles: Mapping[str, Role]) -> Message:
+def no_right(
+    catalogue: Catalogue, right: str, names: Sequence[str], roles: Mapping[str, Role]
+) -> Message:
     """Say that a right such as "reload" is for other roles; ``names`` are theirs."""
-    return text_message(f"🚫 {code(right)} is for {role_members(names, roles)}. Nothing was done.")
+    return text_message(
+        f"🚫 {code(right)} is for {role_members(catalogue, names, roles)}. Nothing was done."
+    )
 
 
-def missing_read_rules(config: Config) -> str:
+def missing_read_rules(catalogue: Catalogue, config: Config) -> str:
     """Return the lines that a policy lacks for anybody to read tasks and instances; "" if none.
 
     They name every role that there is, and can stand at the end of the file.
@@ -140,19 +149,19 @@ def missing_read_rules(config: Config) -> str:
     return "\n".join([*new_role, *rule, f"roles = {json.dumps(roles or ['reader'])}"])
 
 
-def nobody_reads(config: Config) -> str:
+def nobody_reads(catalogue: Catalogue, config: Config) -> str:
     """Say which kinds of objects nobody may read; "" where somebody may read each."""
     kinds = " and ".join(f"{kind}s" for kind in config.unreadable_kinds)
     sentence = f"no rule lets anybody read {kinds}: lists, cards on request, Details and Home"
     return f"{sentence} are refused to everybody" if kinds else ""
 
 
-def reloaded(before: Config, after: Config) -> Message:
+def reloaded(catalogue: Catalogue, before: Config, after: Config) -> Message:
     """Say that the policy was read again, and what only a restart puts into force."""
     old, new = code(before.fingerprint), code(after.fingerprint)
     unread = ""
-    if problem := nobody_reads(after):
-        lines = code_block(missing_read_rules(after), 2500)
+    if problem := nobody_reads(catalogue, after):
+        lines = code_block(missing_read_rules(catalogue, after), 2500)
         unread = f"\n⚠️ {problem[0].upper()}{problem[1:]}. Add this to the policy:\n{lines}"
     if before.fingerprint == after.fingerprint:
         return text_message(f"The policy is read again; it says what it said ({new}).{unread}")
@@ -165,7 +174,7 @@ def reloaded(before: Config, after: Config) -> Message:
 
 
 def policy_in_force(
-    fingerprint: str, recorded: RecordedPolicy | None, unused_file: str = ""
+    catalogue: Catalogue, fingerprint: str, recorded: RecordedPolicy | None, unused_file: str = ""
 ) -> str:
     """Say which policy is in force, by this replica's ``fingerprint``, and who put it there.
 
@@ -189,7 +198,7 @@ def policy_in_force(
     return f"{sentence} ⚠️ This replica still has {code(fingerprint)}: its log says why."
 
 
-def not_reloaded(problems: str) -> Message:
+def not_reloaded(catalogue: Catalogue, problems: str) -> Message:
     """Say that the new policy can't be used, and why."""
     return text_message(
         "⚠️ The policy can't be used, so the one before stays in force.\n"
@@ -197,7 +206,9 @@ def not_reloaded(problems: str) -> Message:
     )
 
 
-def delegation_created(delegation: Delegation, roles: Sequence[str]) -> Message:
+def delegation_created(
+    catalogue: Catalogue, delegation: Delegation, roles: Sequence[str]
+) -> Message:
     """Tell the delegator that their rights are delegated; ``roles`` are the names of theirs."""
     names = ", ".join(inline(role, 40) for role in roles) or "none"
     return text_message(
@@ -206,7 +217,7 @@ def delegation_created(delegation: Delegation, roles: Sequence[str]) -> Message:
     )
 
 
-def delegation_received(delegator: str, until: datetime) -> Message:
+def delegation_received(catalogue: Catalogue, delegator: str, until: datetime) -> Message:
     """Tell the delegate that they have somebody's rights."""
     return text_message(
         f"🤝 {mention_user(delegator)} lends you their rights until "
@@ -215,36 +226,38 @@ def delegation_received(delegator: str, until: datetime) -> Message:
     )
 
 
-def delegation_revoked(delegate: str) -> Message:
+def delegation_revoked(catalogue: Catalogue, delegate: str) -> Message:
     """Tell the delegator that a delegation has ended."""
     return text_message(f"↩️ {mention_user(delegate)} has your rights no longer.")
 
 
-def delegation_withdrawn(delegator: str) -> Message:
+def delegation_withdrawn(catalogue: Catalogue, delegator: str) -> Message:
     """Tell the delegate that a delegation has ended."""
     return text_message(f"↩️ {mention_user(delegator)} has taken their rights back.")
 
 
-def no_delegation(delegate: str) -> Message:
+def no_delegation(catalogue: Catalogue, delegate: str) -> Message:
     """Say that there is no delegation to this person that could be revoked."""
     return text_message(f"You lend nothing to {mention_user(delegate)}. Nothing was changed.")
 
 
-def cannot_delegate_to(delegate: str) -> Message:
+def cannot_delegate_to(catalogue: Catalogue, delegate: str) -> Message:
     """Say that this person can't be given rights."""
     return text_message(
         f"🚫 Rights can't be lent to {mention_user(delegate)}. Nothing was changed."
     )
 
 
-def delegation_too_long(limit: timedelta) -> Message:
+def delegation_too_long(catalogue: Catalogue, limit: timedelta) -> Message:
     """Say for how long rights can be delegated."""
     return text_message(
-        f"🚫 Rights can be lent for {format_duration(limit)} at most. Nothing was changed."
+        f"🚫 Rights can be lent for {catalogue.duration(limit)} at most. Nothing was changed."
     )
 
 
-def delegations(delegated: Sequence[Delegation], received: Sequence[Delegation]) -> Message:
+def delegations(
+    catalogue: Catalogue, delegated: Sequence[Delegation], received: Sequence[Delegation]
+) -> Message:
     """List the delegations that a person gave and received."""
     lines = [
         f"🤝 {mention_user(delegation.delegate)} has your rights until "
@@ -263,6 +276,6 @@ def delegations(delegated: Sequence[Delegation], received: Sequence[Delegation])
     )
 
 
-def no_history(object_id: str) -> Message:
+def no_history(catalogue: Catalogue, object_id: str) -> Message:
     """Say that the audit log has no entry about an object."""
     return text_message(f"The audit has nothing of {code(object_id)}.")

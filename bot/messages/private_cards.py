@@ -10,6 +10,7 @@ from bot.domain.objects import Ref, Value
 from bot.domain.reasons import ChannelRefusal
 from bot.domain.snapshots import Snapshot
 from bot.messages.blocks import Message, actions, context, new_message, section
+from bot.messages.catalogue import Catalogue
 from bot.messages.labels import consequence, labels
 from bot.messages.text import inline, quote
 
@@ -58,7 +59,9 @@ class AskedCommand(Value):
         return command if command.action in BY_NAME else None
 
 
-def private_card(card: Message, ref: Ref, refusal: ChannelRefusal | None) -> Message:
+def private_card(
+    catalogue: Catalogue, card: Message, ref: Ref, refusal: ChannelRefusal | None
+) -> Message:
     """Return a card that one person alone sees.
 
     It has a button that posts it for everybody, or says by ``refusal`` why that is not possible.
@@ -72,19 +75,23 @@ def private_card(card: Message, ref: Ref, refusal: ChannelRefusal | None) -> Mes
     return Message(card.text, (*card.blocks, *more))
 
 
-def posted_here() -> Message:
+def posted_here(catalogue: Catalogue) -> Message:
     """Say in the place of a private card that it was posted for everybody."""
     return new_message("The card is posted here, for everybody.")
 
 
-def with_try_again(message: Message, command: AskedCommand) -> Message:
+def with_try_again(catalogue: Catalogue, message: Message, command: AskedCommand) -> Message:
     """Return a message that a command was not carried out, with a button that asks for it again."""
     button = ButtonElement(text="Try again", action_id=ANSWER, value=str(command.fitting()))
     return new_message(message.text, *message.blocks, actions([button]))
 
 
 def question(
-    action: Action, command: AskedCommand, snapshot: Snapshot, private: Message | None
+    catalogue: Catalogue,
+    action: Action,
+    command: AskedCommand,
+    snapshot: Snapshot,
+    private: Message | None,
 ) -> Message:
     """Ask whether a command is to be carried out, with a button that does so.
 
@@ -97,7 +104,7 @@ def question(
         more = [section(text)]
     else:
         text = (
-            f"❔ *{words.button}* “{name}”? {consequence(action, snapshot)} "
+            f"❔ *{words.button}* “{name}”? {consequence(catalogue, action, snapshot)} "
             "Nothing is recorded until you press the button."
         )
         carried = command.fitting()

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from bot.domain.slack import EVENTS_PATH, code_text
-from bot.messages.text import format_duration
+from bot.messages.catalogue import Catalogue
 
 NOT_THIS_APP = (
     "no request has had a valid signature since the start, so SLACK_SIGNING_SECRET is most likely "
@@ -85,7 +85,7 @@ def address_refused(code: str) -> str:
 
 
 def postponed(problem: str, pause: timedelta) -> str:
-    return f"{problem}; Slack is not asked again for {format_duration(pause)}"
+    return f"{problem}; Slack is not asked again for {Catalogue.english().duration(pause)}"
 
 
 def handshake_refused(status: int) -> str:
@@ -112,14 +112,14 @@ def clock_is_off(age: timedelta) -> str:
     """Say how far off our clock is by the age that a request of Slack's seems to have."""
     direction = "ahead of" if age > timedelta() else "behind"
     return (
-        f"this machine's clock is {format_duration(age)} {direction} Slack's, and what is more "
+        f"this machine's clock is {Catalogue.english().duration(age)} {direction} Slack's, and what is more "
         "than five minutes off is refused: synchronise it"
     )
 
 
 def replayed(age: timedelta) -> str:
     return (
-        f"its time is {format_duration(age)} off while others arrive in time: it was held up on "
+        f"its time is {Catalogue.english().duration(age)} off while others arrive in time: it was held up on "
         "its way, or sent again by somebody who has read it"
     )
 

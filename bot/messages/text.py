@@ -6,11 +6,12 @@ and ``>`` can open a mention or a link.
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import assert_never
 
 from bot.domain.objects import visible
 from bot.domain.slack import Destination, DestinationKind
+from bot.messages.catalogue import Catalogue
 
 ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 ELLIPSIS = "…"
@@ -121,20 +122,13 @@ def date_token(at: datetime | None) -> str:
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{fallback}>"
 
 
-def format_duration(length: timedelta) -> str:
-    """Return a length of time in words, in two units at most: "2 h 5 min"."""
-    seconds = int(abs(length.total_seconds()))
-    if 0 < seconds < 60:  # noqa: PLR2004
-        return f"{seconds} s"
-    minutes = seconds // 60
-    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
-    if days:
-        return f"{days} d {hours} h" if hours and days < 3 else f"{days} d"  # noqa: PLR2004
-    if hours:
-        return f"{hours} h {rest} min" if rest and hours < 3 else f"{hours} h"  # noqa: PLR2004
-    return f"{rest} min"
+def ago_token(at: datetime) -> str:
+    """Return how far away a time is, which Slack keeps true while it is read: "in 3 hours"."""
+    return date_token(at).replace("{date_short_pretty} {time}", "{ago}")
 
 
-def relative_time(at: datetime, now: datetime) -> str:
+def relative_time(catalogue: Catalogue, at: datetime, now: datetime) -> str:
     """Return how far away a time is: "in 3 h" or "3 h ago"."""
-    return f"in {format_duration(at - now)}" if at > now else f"{format_duration(now - at)} ago"
+    return (
+        f"in {catalogue.duration(at - now)}" if at > now else f"{catalogue.duration(now - at)} ago"
+    )

@@ -8,6 +8,7 @@ from bot.domain.reasons import OutcomeReason
 from bot.domain.troubles import DUE_WITHIN, DueTask, DueTasks, Expiring, Trouble, TroubleKind
 from bot.domain.watch_status import FailedAnswer
 from bot.messages.blocks import Message, link, new_message, section, text_message
+from bot.messages.catalogue import Catalogue
 from bot.messages.errors import (
     LIMITED,
     NO_CREDENTIALS,
@@ -17,7 +18,7 @@ from bot.messages.errors import (
     UNAUTHENTICATED,
 )
 from bot.messages.slack_delivery import token_advice
-from bot.messages.text import code, date_token, format_duration, inline
+from bot.messages.text import code, date_token, inline
 
 # What SecMaster's trouble is called, whoever met it; then what to do about it.
 SENTENCES = {
@@ -54,7 +55,7 @@ ADVICE_LIMITED = "look for what else uses the same credential, or raise `[watch]
 ADVICE_DEFAULT = "run `secmaster-bot doctor`; if it goes on, give Huawei's support the request id"
 
 
-def secmaster_sentence(answer: FailedAnswer) -> str:
+def secmaster_sentence(catalogue: Catalogue, answer: FailedAnswer) -> str:
     """Say what is the matter with SecMaster, without a full stop."""
     if answer.unsent:
         return NO_CREDENTIALS
@@ -65,7 +66,7 @@ def secmaster_sentence(answer: FailedAnswer) -> str:
     return SENTENCES.get(answer.reason, REFUSED)
 
 
-def advice(answer: FailedAnswer) -> str:
+def advice(catalogue: Catalogue, answer: FailedAnswer) -> str:
     """Return what to do about SecMaster's trouble, as the end of a sentence."""
     if answer.unsent and answer.reason is not OutcomeReason.UNAVAILABLE:
         return ADVICE_NO_CREDENTIALS
@@ -76,7 +77,7 @@ def advice(answer: FailedAnswer) -> str:
     return ADVICE.get(answer.reason, ADVICE_DEFAULT)
 
 
-def quoted_answer(answer: FailedAnswer) -> str:
+def quoted_answer(catalogue: Catalogue, answer: FailedAnswer) -> str:
     """Return what SecMaster answered, with its code and request id; "" where it did not."""
     if not answer.is_answered:
         return ""
@@ -93,11 +94,11 @@ def quoted_answer(answer: FailedAnswer) -> str:
     return text if answer.unsent else f"It said: {text}"
 
 
-def headline(trouble: Trouble) -> str:
+def headline(catalogue: Catalogue, trouble: Trouble) -> str:
     """Say in a few words what is in trouble, without a full stop."""
     match trouble.kind:
         case TroubleKind.SECMASTER:
-            return secmaster_sentence(trouble.answer) if trouble.answer else REFUSED
+            return secmaster_sentence(catalogue, trouble.answer) if trouble.answer else REFUSED
         case TroubleKind.WATCH_BEHIND:
             return "SecMaster is not being polled"
         case TroubleKind.SLACK_TOKEN:
@@ -105,18 +106,18 @@ def headline(trouble: Trouble) -> str:
         case TroubleKind.DATABASE:
             return f"The bot's database takes no writes from replica {inline(trouble.where, 60)}"
         case TroubleKind.EXPIRY:
-            name, _, _ = _expiry_words(Expiring(trouble.where))
+            name, _, _ = _expiry_words(catalogue, Expiring(trouble.where))
             return f"{name} expires soon"
         case _:
             assert_never(trouble.kind)
 
 
-def details(trouble: Trouble) -> str:
+def details(catalogue: Catalogue, trouble: Trouble) -> str:
     """Say what was answered, what does not work meanwhile, and what to do."""
     label = "What to do"
     match trouble.kind:
         case TroubleKind.SECMASTER:
-            quote = quoted_answer(trouble.answer) if trouble.answer else ""
+            quote = quoted_answer(catalogue, trouble.answer) if trouble.answer else ""
             if trouble.answer and trouble.answer.cause:
                 label = "Cause, and what to do"
             effect = (
@@ -136,14 +137,14 @@ def details(trouble: Trouble) -> str:
                 "can be recorded, so nothing is done; decide in SecMaster."
             )
         case TroubleKind.EXPIRY:
-            _, effect, _ = _expiry_words(Expiring(trouble.where))
+            _, effect, _ = _expiry_words(catalogue, Expiring(trouble.where))
             effect = f"It expires {date_token(trouble.ends_at)}. {effect}"
         case _:
             assert_never(trouble.kind)
-    return f"{effect} *{label}*: {to_do(trouble)}."
+    return f"{effect} *{label}*: {to_do(catalogue, trouble)}."
 
 
-def to_do(trouble: Trouble) -> str:
+def to_do(catalogue: Catalogue, trouble: Trouble) -> str:
     """Return what whoever runs the bot can do, as the end of a sentence.
 
     What the network says of SecMaster's trouble is its cause, and what to do about that.
@@ -152,7 +153,7 @@ def to_do(trouble: Trouble) -> str:
         case TroubleKind.SECMASTER:
             if trouble.answer is None:
                 return ADVICE_DEFAULT
-            return inline(trouble.answer.cause, 300) or advice(trouble.answer)
+            return inline(trouble.answer.cause, 300) or advice(catalogue, trouble.answer)
         case TroubleKind.WATCH_BEHIND:
             return "look at the log of the replica that polled last, and restart it"
         case TroubleKind.SLACK_TOKEN:
@@ -160,13 +161,13 @@ def to_do(trouble: Trouble) -> str:
         case TroubleKind.DATABASE:
             return "look at the database, its disk and its log; the bot goes on by itself"
         case TroubleKind.EXPIRY:
-            _, _, expiry_advice = _expiry_words(Expiring(trouble.where))
+            _, _, expiry_advice = _expiry_words(catalogue, Expiring(trouble.where))
             return expiry_advice
         case _:
             assert_never(trouble.kind)
 
 
-def _expiry_words(expiring: Expiring) -> tuple[str, str, str]:
+def _expiry_words(catalogue: Catalogue, expiring: Expiring) -> tuple[str, str, str]:
     """Return what expires, what does not work after that, and what to do."""
     match expiring:
         case Expiring.IAM_PASSWORD:
@@ -191,15 +192,15 @@ def _expiry_words(expiring: Expiring) -> tuple[str, str, str]:
             assert_never(expiring)
 
 
-def status_lines(troubles: Sequence[Trouble]) -> list[str]:
+def status_lines(catalogue: Catalogue, troubles: Sequence[Trouble]) -> list[str]:
     """Return a line for each trouble, for whoever asks how the bot is."""
     return [
-        f"🚨 *{headline(trouble)}* since {date_token(trouble.since)}. {details(trouble)}"
+        f"🚨 *{headline(catalogue, trouble)}* since {date_token(trouble.since)}. {details(catalogue, trouble)}"
         for trouble in troubles
     ]
 
 
-def due_tasks_text(tasks: DueTasks) -> str:
+def due_tasks_text(catalogue: Catalogue, tasks: DueTasks) -> str:
     """Say which tasks SecMaster approves by itself soon; "" where there are none."""
     if not tasks.is_known:
         return "⚠️ What is auto-approved meanwhile can't be said: look in SecMaster."
@@ -207,7 +208,7 @@ def due_tasks_text(tasks: DueTasks) -> str:
     if not count:
         return ""
     lines = [
-        f"⚠️ *Auto-approved within {format_duration(DUE_WITHIN)} if nobody decides in SecMaster:*"
+        f"⚠️ *Auto-approved within {catalogue.duration(DUE_WITHIN)} if nobody decides in SecMaster:*"
     ]
     lines += [_due_line(task) for task in tasks.named]
     if tasks.others:
@@ -221,24 +222,24 @@ def _due_line(task: DueTask) -> str:
     return f"• {date_token(task.due)}: {name}"
 
 
-def began(trouble: Trouble, tasks: DueTasks, *, recurs: bool) -> Message:
+def began(catalogue: Catalogue, trouble: Trouble, tasks: DueTasks, *, recurs: bool) -> Message:
     """Tell whoever runs the bot of a trouble that lasts."""
     return_note = ""
     if recurs:
         return_note = " It comes and goes: I say that it is over when it has been well for an hour."
     since = "" if trouble.kind is TroubleKind.EXPIRY else f" since {date_token(trouble.since)}"
-    text = f"🚨 *{headline(trouble)}*{since}. {details(trouble)}{return_note}"
+    text = f"🚨 *{headline(catalogue, trouble)}*{since}. {details(catalogue, trouble)}{return_note}"
     # Nothing that ends next week keeps anybody from deciding today.
     has_tasks = trouble.kind is not TroubleKind.EXPIRY
-    rest = due_tasks_text(tasks) if has_tasks else ""
+    rest = due_tasks_text(catalogue, tasks) if has_tasks else ""
     if not rest:
         return text_message(text)
     return new_message(f"{text}\n{rest}", section(text), section(rest))
 
 
-def over(trouble: Trouble, until: datetime) -> Message:
+def over(catalogue: Catalogue, trouble: Trouble, until: datetime) -> Message:
     """Tell whoever runs the bot that a trouble is over, and how long it lasted."""
-    duration = format_duration(max(until - trouble.since, timedelta(seconds=1)))
+    duration = catalogue.duration(max(until - trouble.since, timedelta(seconds=1)))
     period = f"from {date_token(trouble.since)} to {date_token(until)} ({duration})"
     match trouble.kind:
         case TroubleKind.SECMASTER:
@@ -256,7 +257,7 @@ def over(trouble: Trouble, until: datetime) -> Message:
                 f"again.* It did not {period}. What was recorded before goes on."
             )
         case TroubleKind.EXPIRY:
-            name, _, _ = _expiry_words(Expiring(trouble.where))
+            name, _, _ = _expiry_words(catalogue, Expiring(trouble.where))
             text = f"✅ *{name} was renewed.*"
         case _:
             assert_never(trouble.kind)

@@ -11,12 +11,12 @@ from bot.domain.troubles import DueTasks, Trouble, TroubleKind
 from bot.domain.watch_status import PollStatus, WatchStatus
 from bot.messages import troubles
 from bot.messages.blocks import Message, text_message
+from bot.messages.catalogue import Catalogue
 from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT
 from bot.messages.text import (
     code,
     date_token,
     destination_name,
-    format_duration,
     inline,
     mention_user,
 )
@@ -30,6 +30,7 @@ NOT_WATCHING = (
 
 
 def status(
+    catalogue: Catalogue,
     watch_status: WatchStatus,
     policy_line: str,
     counted_kinds: Collection[ObjectKind] = OBJECT_KINDS,
@@ -42,8 +43,8 @@ def status(
     ``now_in_trouble`` comes first, with the tasks that are approved by themselves meanwhile.
     ``policy_line`` says which policy is in force.
     """
-    head = troubles.status_lines(now_in_trouble)
-    head += filter(None, [troubles.due_tasks_text(due_tasks)])
+    head = troubles.status_lines(catalogue, now_in_trouble)
+    head += filter(None, [troubles.due_tasks_text(catalogue, due_tasks)])
     if not watch_status.interval:
         return text_message("\n".join([*head, NOT_WATCHING, policy_line]))
     if not watch_status.polls:
@@ -54,6 +55,7 @@ def status(
         *head,
         *(
             _poll_line(
+                catalogue,
                 poll,
                 watch_status.behind[poll.workspace],
                 is_over=bool(poll.failure) and poll.workspace not in unreadable,
@@ -72,13 +74,13 @@ def status(
     lines.append(f"Messages to be posted: {watch_status.queued}.")
     for channel, error_code in watch_status.closed_channels:
         lines.append(
-            f"⚠️ Closed to me: {_destination(Destination.parse(channel))} ({code(error_code)})"
+            f"⚠️ Closed to me: {_destination(catalogue, Destination.parse(channel))} ({code(error_code)})"
         )
     lines.append(policy_line)
     return text_message("\n".join(lines))
 
 
-def _poll_line(poll: PollStatus, behind: float, *, is_over: bool) -> str:
+def _poll_line(catalogue: Catalogue, poll: PollStatus, behind: float, *, is_over: bool) -> str:
     """Say how polling one workspace goes, and by how many seconds it is behind.
 
     What the last poll met ``is_over`` where SecMaster has answered since.
@@ -88,7 +90,7 @@ def _poll_line(poll: PollStatus, behind: float, *, is_over: bool) -> str:
     last_round = f"last good round {date_token(success)}" if success else "no good round yet"
     delay = "not behind"
     if behind:
-        delay = f"*behind by {format_duration(timedelta(seconds=max(1, behind)))}*"
+        delay = f"*behind by {catalogue.duration(timedelta(seconds=max(1, behind)))}*"
     trouble = ". SecMaster answers again, and is polled soon" if is_over else ""
     return (
         f"👁️ *{name}* is watched since {date_token(poll.since)} by {replica}; "
@@ -97,13 +99,16 @@ def _poll_line(poll: PollStatus, behind: float, *, is_over: bool) -> str:
 
 
 def routes(
+    catalogue: Catalogue,
     titled_routes: Sequence[tuple[str, Route]],
     digests: Sequence[DigestSchedule],
     *,
     subscribed: bool,
 ) -> Message:
     """List every route in its order, the digests, and whether this channel is subscribed."""
-    lines = [f"*{inline(title, 60)}*: {_route_text(route)}" for title, route in titled_routes]
+    lines = [
+        f"*{inline(title, 60)}*: {_route_text(catalogue, route)}" for title, route in titled_routes
+    ]
     for digest in digests:
         channel = destination_name(Destination.parse(digest.channel))
         zone = inline(digest.zone, 40)
@@ -115,10 +120,10 @@ def routes(
     )
 
 
-def _route_text(route: Route) -> str:
+def _route_text(catalogue: Catalogue, route: Route) -> str:
     objects = ["waiting tasks"] if route.tasks else []
     objects += [f"{status.lower()} runs" for status in route.instances]
-    parts = [f"{' and '.join(objects)} → {_destination(route.destination)}"]
+    parts = [f"{' and '.join(objects)} → {_destination(catalogue, route.destination)}"]
     if conditions := route.when.model_dump(exclude_defaults=True):
         limits = []
         for key, value in conditions.items():
@@ -129,9 +134,9 @@ def _route_text(route: Route) -> str:
         hours = f"{_times(quiet.start)} to {_times(quiet.until)}"
         parts.append(f"quiet {hours} ({inline(quiet.zone, 40)})")
     if route.remind:
-        parts.append(f"reminds {', '.join(map(format_duration, route.remind))} before it is due")
+        parts.append(f"reminds {', '.join(map(catalogue.duration, route.remind))} before it is due")
     if escalation := route.escalate:
-        delay = format_duration(escalation.after)
+        delay = catalogue.duration(escalation.after)
         parts.append(f"escalates to {inline(escalation.to)} after {delay}")
     if route.continues:
         parts.append("and goes on")
@@ -142,7 +147,7 @@ def _times(*times: time) -> str:
     return ", ".join(f"{moment:%H:%M}" for moment in times)
 
 
-def _destination(destination: Destination) -> str:
+def _destination(catalogue: Catalogue, destination: Destination) -> str:
     """Name a channel, a person or a user group; a group is not mentioned."""
     if destination.kind is DestinationKind.USERGROUP:
         return f"each of {code(destination.id)}"
@@ -150,7 +155,10 @@ def _destination(destination: Destination) -> str:
 
 
 def route_test(
-    ref: Ref, answers: Sequence[tuple[str, Route, RouteMatch]], subscribed: Sequence[str]
+    catalogue: Catalogue,
+    ref: Ref,
+    answers: Sequence[tuple[str, Route, RouteMatch]],
+    subscribed: Sequence[str],
 ) -> Message:
     """Say which routes take an object and why the others do not.
 
@@ -159,7 +167,9 @@ def route_test(
     """
     lines = [f"*Where {ref.kind} {code(ref.id)} goes*"]
     for title, route, match in answers:
-        lines.append(f"{_match_text(match)}: *{inline(title, 60)}*: {_route_text(route)}")
+        lines.append(
+            f"{_match_text(catalogue, match)}: *{inline(title, 60)}*: {_route_text(catalogue, route)}"
+        )
     lines += [
         f"✅ {destination_name(Destination.parse(channel))} asked for all that comes"
         for channel in subscribed
@@ -169,7 +179,7 @@ def route_test(
     return text_message("\n".join(lines))
 
 
-def _match_text(match: RouteMatch) -> str:
+def _match_text(catalogue: Catalogue, match: RouteMatch) -> str:
     match match:
         case RouteMatch.MATCHES:
             return "✅ takes it"
@@ -194,21 +204,21 @@ def _match_text(match: RouteMatch) -> str:
             assert_never(match)
 
 
-def subscribed(actor: str) -> Message:
+def subscribed(catalogue: Catalogue, actor: str) -> Message:
     """Tell a channel who subscribed it to everything that comes."""
     return text_message(
         f"🔔 {mention_user(actor)} had this channel told of all that comes in SecMaster."
     )
 
 
-def unsubscribed(actor: str) -> Message:
+def unsubscribed(catalogue: Catalogue, actor: str) -> Message:
     """Tell a channel who ended its subscription."""
     return text_message(
         f"🔕 {mention_user(actor)} had this channel told no longer of what comes in SecMaster."
     )
 
 
-def subscription_changed(*, subscribed: bool) -> Message:
+def subscription_changed(catalogue: Catalogue, *, subscribed: bool) -> Message:
     """Tell whoever asked that a channel is subscribed, or is no longer."""
     if subscribed:
         return text_message(
@@ -219,14 +229,14 @@ def subscription_changed(*, subscribed: bool) -> Message:
     )
 
 
-def subscription_unchanged(*, subscribed: bool) -> Message:
+def subscription_unchanged(catalogue: Catalogue, *, subscribed: bool) -> Message:
     """Tell whoever asked that a channel was subscribed already, or was not."""
     if subscribed:
         return text_message("This channel is told of all that comes already. Nothing was changed.")
     return text_message("This channel had not asked for what comes. Nothing was changed.")
 
 
-def subscription_undone(channel: str, error_code: str) -> Message:
+def subscription_undone(catalogue: Catalogue, channel: str, error_code: str) -> Message:
     """Tell whoever subscribed a channel that it takes no message, by Slack's error code."""
     reason = CANNOT_POST.get(error_code, CANNOT_POST_DEFAULT)
     name = destination_name(Destination.parse(channel))
@@ -235,19 +245,19 @@ def subscription_undone(channel: str, error_code: str) -> Message:
     )
 
 
-def channel_unknown() -> Message:
+def channel_unknown(catalogue: Catalogue) -> Message:
     """Say that Slack did not tell in time what a channel is."""
     return text_message(
         "Slack did not say in time whether I may post here. Nothing was changed; try again."
     )
 
 
-def not_here() -> Message:
+def not_here(catalogue: Catalogue) -> Message:
     """Say that only a channel can be subscribed."""
     return text_message("That is for a channel: here I could only tell you. Nothing was changed.")
 
 
-def not_subscribable(refusal: ChannelRefusal) -> Message:
+def not_subscribable(catalogue: Catalogue, refusal: ChannelRefusal) -> Message:
     """Say why the policy lets nothing be posted in a channel, so that it can't be subscribed."""
     match refusal:
         case ChannelRefusal.NOT_NAMED:
@@ -265,19 +275,19 @@ def not_subscribable(refusal: ChannelRefusal) -> Message:
     return text_message(text)
 
 
-def snoozed(user: str, until: datetime) -> Message:
+def snoozed(catalogue: Catalogue, user: str, until: datetime) -> Message:
     """Tell a thread who snoozed its object, and until when."""
     return text_message(
         f"😴 {mention_user(user)} snoozed this until {date_token(until)}: no reminders until then."
     )
 
 
-def snooze_ended(user: str) -> Message:
+def snooze_ended(catalogue: Catalogue, user: str) -> Message:
     """Tell a thread who ended the snooze of its object."""
     return text_message(f"🔔 {mention_user(user)} ended the snooze: reminders come again.")
 
 
-def with_auto_approval_warning(message: Message, until: datetime) -> Message:
+def with_auto_approval_warning(catalogue: Catalogue, message: Message, until: datetime) -> Message:
     """Add to a snooze's message that silence approves the task before the snooze is over."""
     return text_message(
         f"{message.text}\n⚠️ It goes on by itself before {date_token(until)}: reminders of that "
@@ -285,7 +295,7 @@ def with_auto_approval_warning(message: Message, until: datetime) -> Message:
     )
 
 
-def not_snoozable() -> Message:
+def not_snoozable(catalogue: Catalogue) -> Message:
     """Say that an object waits for nobody, or is not watched, so that it can't be snoozed."""
     return text_message(
         "Nobody is waited for here any more, or I don't watch it, so there was nothing to snooze."

@@ -79,7 +79,9 @@ class CardNotification(RoutedNotification):
             # Its own card, posted before a crash, needs no word that it was escalated.
             is_own = card is not None and posting.was_tried and card.escalated_from == origin
             if card and origin and not is_own:
-                message = messages.notifications.escalated(origin, self.mentions, snapshot)
+                message = messages.notifications.escalated(
+                    posting.services.catalogue, origin, self.mentions, snapshot
+                )
                 await posting.reply(message, card.ts)
                 return True
             if card and not posting.was_tried:

@@ -68,5 +68,7 @@ async def post_quiet_summary(posting: Posting) -> bool:
     if not waiting:
         return False
     now = services.clock.now()
-    await posting.reply(messages.notifications.quiet_summary(waiting, len(objects), now))
+    await posting.reply(
+        messages.notifications.quiet_summary(services.catalogue, waiting, len(objects), now)
+    )
     return True

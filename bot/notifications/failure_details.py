@@ -52,7 +52,7 @@ class FailureDetailsNotification(Notification):
         since = posting.entry.sending_at
         if since and await slack.has_file(channel, thread, name, since):
             return True
-        content = messages.failure_groups.failure_details(run)
+        content = messages.failure_groups.failure_details(posting.services.catalogue, run)
         comment = messages.failure_groups.DETAILS_COMMENT
         await slack.share_file(channel, thread, name, content, comment)
         return True

@@ -18,6 +18,7 @@ from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import FollowedRetry, RetryResult, TrackedObject, failure_group
 from bot.domain.troubles import DueTasks, Trouble
 from bot.messages import Message
+from bot.messages.catalogue import Catalogue
 from bot.notifications.card import CardNotification
 from bot.notifications.failure_details import FailureDetailsNotification
 from bot.notifications.notification import (
@@ -57,16 +58,16 @@ class SnoozeEndedNotification(RoutedNotification):
         )
         return [ScheduledNotification(at, route, notification, notification.timed_key(at))]
 
-    def render(self, snapshot: Snapshot) -> Message:
+    def render(self, catalogue: Catalogue, snapshot: Snapshot) -> Message:
         """Return the message for the thread of the object's card."""
-        return messages.notifications.snooze_ended(self.snoozed_by, snapshot)
+        return messages.notifications.snooze_ended(catalogue, self.snoozed_by, snapshot)
 
     async def post(self, posting: Posting, snapshot: Snapshot) -> bool:
         """Tell the thread of the object's card, if the channel has one."""
         card = await posting.find_card(self.ref)
         if card is None:
             return False
-        await posting.reply(self.render(snapshot), card.ts)
+        await posting.reply(self.render(posting.services.catalogue, snapshot), card.ts)
         await posting.redraw(self.ref)
         return True
 
@@ -109,9 +110,9 @@ class RetryEndedNotification(Announcement):
             not_before=now,
         )
 
-    def render(self) -> Message:
+    def render(self, catalogue: Catalogue) -> Message:
         """Return the message for the thread in which the run was retried."""
-        return messages.notifications.retry_ended(self.result)
+        return messages.notifications.retry_ended(catalogue, self.result)
 
 
 class SnoozeNotification(Announcement):
@@ -126,13 +127,13 @@ class SnoozeNotification(Announcement):
     until: datetime | None = None
     auto_approves: bool = False
 
-    def render(self) -> Message:
+    def render(self, catalogue: Catalogue) -> Message:
         """Return the message for the thread of the card that was pressed."""
         if self.until is None:
-            return messages.watch.snooze_ended(self.actor_id)
-        message = messages.watch.snoozed(self.actor_id, self.until)
+            return messages.watch.snooze_ended(catalogue, self.actor_id)
+        message = messages.watch.snoozed(catalogue, self.actor_id, self.until)
         if self.auto_approves:
-            return messages.watch.with_auto_approval_warning(message, self.until)
+            return messages.watch.with_auto_approval_warning(catalogue, message, self.until)
         return message
 
     async def deliver(self, posting: Posting) -> bool:
@@ -166,9 +167,9 @@ class GivenUpNotification(Announcement):
             not_before=now,
         )
 
-    def render(self) -> Message:
+    def render(self, catalogue: Catalogue) -> Message:
         """Return the message for the thread of the operation."""
-        return messages.outcome(self.operation, self.outcome)
+        return messages.outcome(catalogue, self.operation, self.outcome)
 
     async def deliver(self, posting: Posting) -> bool:
         """Post the message, and draw the cards of the object, which nobody decides on any more."""
@@ -184,11 +185,11 @@ class DelegationNotification(Announcement):
     delegator: str
     until: datetime | None = None
 
-    def render(self) -> Message:
+    def render(self, catalogue: Catalogue) -> Message:
         """Return the message to the delegate."""
         if self.until is None:
-            return messages.permissions.delegation_withdrawn(self.delegator)
-        return messages.permissions.delegation_received(self.delegator, self.until)
+            return messages.permissions.delegation_withdrawn(catalogue, self.delegator)
+        return messages.permissions.delegation_received(catalogue, self.delegator, self.until)
 
 
 class SubscriptionNotification(Announcement):
@@ -198,11 +199,11 @@ class SubscriptionNotification(Announcement):
     actor_id: str
     subscribed: bool
 
-    def render(self) -> Message:
+    def render(self, catalogue: Catalogue) -> Message:
         """Return the message to the channel."""
         if self.subscribed:
-            return messages.watch.subscribed(self.actor_id)
-        return messages.watch.unsubscribed(self.actor_id)
+            return messages.watch.subscribed(catalogue, self.actor_id)
+        return messages.watch.unsubscribed(catalogue, self.actor_id)
 
     async def deliver(self, posting: Posting) -> bool:
         """Tell the channel; one that takes no message can't be subscribed, so that is undone."""
@@ -243,9 +244,9 @@ class SubscriptionUndoneNotification(Announcement):
     channel: str
     code: str
 
-    def render(self) -> Message:
+    def render(self, catalogue: Catalogue) -> Message:
         """Return the message to whoever subscribed it."""
-        return messages.watch.subscription_undone(self.channel, self.code)
+        return messages.watch.subscription_undone(catalogue, self.channel, self.code)
 
 
 class BacklogNotification(Announcement):
@@ -268,10 +269,14 @@ class BacklogNotification(Announcement):
             oldest=min((task.create_time for task in tasks if task.create_time), default=None),
         )
 
-    def render(self) -> Message:
+    def render(self, catalogue: Catalogue) -> Message:
         """Return the message."""
         return messages.notifications.backlog(
-            tasks=self.tasks, failed=self.failed, overdue=self.overdue, oldest=self.oldest
+            catalogue,
+            tasks=self.tasks,
+            failed=self.failed,
+            overdue=self.overdue,
+            oldest=self.oldest,
         )
 
 
@@ -281,9 +286,9 @@ class DigestNotification(Announcement):
     kind: Literal["digest"] = "digest"
     summary: ShiftSummary
 
-    def render(self) -> Message:
+    def render(self, catalogue: Catalogue) -> Message:
         """Return the message."""
-        return messages.digest.digest(self.summary)
+        return messages.digest.digest(catalogue, self.summary)
 
 
 class ChannelClosedNotification(Announcement):
@@ -293,9 +298,11 @@ class ChannelClosedNotification(Announcement):
     channel: str
     code: str
 
-    def render(self) -> Message:
+    def render(self, catalogue: Catalogue) -> Message:
         """Return the message to an admin."""
-        return messages.notifications.channel_closed(Destination.parse(self.channel), self.code)
+        return messages.notifications.channel_closed(
+            catalogue, Destination.parse(self.channel), self.code
+        )
 
 
 class TroubleNotification(Announcement):
@@ -306,9 +313,9 @@ class TroubleNotification(Announcement):
     tasks: DueTasks = DueTasks()
     recurs: bool = False
 
-    def render(self) -> Message:
+    def render(self, catalogue: Catalogue) -> Message:
         """Return the message to an admin, or to the fallback channel."""
-        return messages.troubles.began(self.trouble, self.tasks, recurs=self.recurs)
+        return messages.troubles.began(catalogue, self.trouble, self.tasks, recurs=self.recurs)
 
 
 class TroubleOverNotification(Announcement):
@@ -318,9 +325,9 @@ class TroubleOverNotification(Announcement):
     trouble: Trouble
     until: datetime
 
-    def render(self) -> Message:
+    def render(self, catalogue: Catalogue) -> Message:
         """Return the message to an admin, or to the fallback channel."""
-        return messages.troubles.over(self.trouble, self.until)
+        return messages.troubles.over(catalogue, self.trouble, self.until)
 
 
 # Those that time makes due are planned, and so posted, in this order.

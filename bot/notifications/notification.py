@@ -22,6 +22,7 @@ from bot.domain.objects import Ref
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject
 from bot.messages import Message
+from bot.messages.catalogue import Catalogue
 from bot.policy.routes import Route
 from bot.secmaster import NotFound, SecMasterError
 from bot.services import Services
@@ -75,7 +76,11 @@ class Posting:
         """
         intended = self.entry.notification.intended_channel
         message = messages.notifications.with_origin(
-            message, intended, late_since=self.late_since, is_unread=self.is_unread
+            self.services.catalogue,
+            message,
+            intended,
+            late_since=self.late_since,
+            is_unread=self.is_unread,
         )
         post = partial(
             self.services.slack.post,
@@ -96,7 +101,9 @@ class Posting:
         ref = self.entry.notification.ref
         name = next((card.title for card in cards if card.ref == ref), "")
         permalink = self.services.slack.permalink(self.channel, thread)
-        return messages.notifications.outside_thread(message, name, permalink)
+        return messages.notifications.outside_thread(
+            self.services.catalogue, message, name, permalink
+        )
 
     async def find_posted(self) -> str:
         """Return the ts of the entry's message in the channel, "" where it has none yet."""
@@ -179,12 +186,12 @@ class Announcement(Notification):
     """A kind that is one message, and relevant whenever its turn comes."""
 
     @abstractmethod
-    def render(self) -> Message:
+    def render(self, catalogue: Catalogue) -> Message:
         """Return the message."""
 
     async def deliver(self, posting: Posting) -> bool:
         """Post the message, into the thread if it has one."""
-        await posting.reply(self.render(), self.thread_ts)
+        await posting.reply(self.render(posting.services.catalogue), self.thread_ts)
         return True
 
 

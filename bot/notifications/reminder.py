@@ -8,6 +8,7 @@ from bot import messages
 from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import TrackedObject
 from bot.messages import Message
+from bot.messages.catalogue import Catalogue
 from bot.notifications.card import CardNotification
 from bot.notifications.notification import Posting, RoutedNotification, ScheduledNotification
 from bot.policy.routes import Route
@@ -54,9 +55,9 @@ class ReminderNotification(RoutedNotification):
             items.append(item)
         return [item for item in items if item.at > tracked.open_since]
 
-    def render(self, snapshot: Snapshot, now: datetime) -> Message:
+    def render(self, catalogue: Catalogue, snapshot: Snapshot, now: datetime) -> Message:
         """Return the message for the thread of the task's card."""
-        return messages.notifications.reminder(self.mentions, snapshot, now)
+        return messages.notifications.reminder(catalogue, self.mentions, snapshot, now)
 
     async def post(self, posting: Posting, snapshot: Snapshot) -> bool:
         """Remind in the thread of the task's card; where there is none, post the card instead."""
@@ -65,7 +66,7 @@ class ReminderNotification(RoutedNotification):
         if card is None:
             return await self.as_card().post(posting, snapshot)
         is_urgent = messages.notifications.auto_approves(snapshot)
-        message = self.render(snapshot, services.clock.now())
+        message = self.render(services.catalogue, snapshot, services.clock.now())
         await posting.reply(message, card.ts, broadcast=is_urgent)
         await posting.redraw(self.ref)
         return True

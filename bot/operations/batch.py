@@ -104,7 +104,10 @@ class BatchRunner:
 
     async def _announce(self) -> SlackLocation:
         """Post the message that tells of all, where it was asked or in our direct messages."""
-        operation, message = self.batch.operation, batch_results.progress(self.batch, 0)
+        operation, message = (
+            self.batch.operation,
+            batch_results.progress(self.services.catalogue, self.batch, 0),
+        )
         metadata = {"part": "batch", "operation": self.batch.id}
         since = posted_since(self.services, operation)
         location = operation.location.model_copy(update={"card": ""})
@@ -160,7 +163,7 @@ class BatchRunner:
         if done == self.reported or monotonic() - self.updated_at < UPDATE_INTERVAL:
             return
         self.reported, self.updated_at = done, monotonic()
-        message = batch_results.progress(self.batch, done)
+        message = batch_results.progress(self.services.catalogue, self.batch, done)
         try:
             async with asyncio.timeout(UPDATE_TIMEOUT):
                 await self.services.slack.update(location.channel, location.card, message)
@@ -169,7 +172,7 @@ class BatchRunner:
 
     async def _report(self, location: SlackLocation) -> None:
         """Put the table in the place of the progress; to the person alone where that is closed."""
-        table = batch_results.results(self.batch, await self._results())
+        table = batch_results.results(self.services.catalogue, self.batch, await self._results())
         slack = self.services.slack
         try:
             await slack.update(location.channel, location.card, table)

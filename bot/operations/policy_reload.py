@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain.audit import OPERATOR
+from bot.messages.catalogue import Catalogue
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.policy.config import Config, ConfigError, PolicyHolder, parse
 from bot.services import Services
@@ -189,8 +190,10 @@ def _put_in_force(holder: PolicyHolder, config: Config, recorded: RecordedPolicy
     log.info("policy reloaded", extra=extra)
     if (before.commands, before.watch.every) != (config.commands, config.watch.every):
         log.warning("what changed of [commands] or of [watch] every needs a restart")
-    if unread := nobody_reads(config):
-        log.warning(unread, extra={"add_to_the_policy": missing_read_rules(config)})
+    if unread := nobody_reads(Catalogue.english(), config):
+        log.warning(
+            unread, extra={"add_to_the_policy": missing_read_rules(Catalogue.english(), config)}
+        )
 
 
 def _source(config: Config, at: datetime, actor_id: str, replica: str) -> PolicySource:

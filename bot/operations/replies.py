@@ -48,7 +48,9 @@ async def outcome(
     A thread that was told of trouble is told of the end as well: it ``thread_knows``.
     """
     if outcome.reason_code not in PRIVATE or thread_knows:
-        await _in_thread(services, operation, "outcome", messages.outcome(operation, outcome))
+        await _in_thread(
+            services, operation, "outcome", messages.outcome(services.catalogue, operation, outcome)
+        )
         return
     if outcome.reason_code is OutcomeReason.CHANGED:
         message = await _decide_again(services, operation, outcome)
@@ -56,7 +58,9 @@ async def outcome(
         refused = Refused(**dict(outcome.refusal))
         roles = services.policy.current.roles
         action = BY_NAME[operation.action]
-        message = messages.denials.not_allowed(action, operation.ref, refused, roles)
+        message = messages.denials.not_allowed(
+            services.catalogue, action, operation.ref, refused, roles
+        )
     elif operation.batch_ts:
         return  # its row in the batch tells it
     else:
@@ -67,7 +71,7 @@ async def outcome(
         )
         if standing:
             standing = await asyncio.to_thread(services.store.workflows.with_runner, standing)
-        message = messages.outcome(operation, outcome, standing)
+        message = messages.outcome(services.catalogue, operation, outcome, standing)
     await _in_private(services, operation, message)
 
 
@@ -92,7 +96,7 @@ async def announce_break_glass(services: Services, operation: Operation, outcome
     location = operation.location
     link = services.slack.permalink(location.channel, location.card) if location.card else ""
     workspace = services.workspaces.name(operation.ref.workspace)
-    message = messages.break_glass_used(operation, outcome, workspace, link)
+    message = messages.break_glass_used(services.catalogue, operation, outcome, workspace, link)
     try:
         await services.slack.post(
             operation.terms.break_glass_channel,
@@ -105,18 +109,22 @@ async def announce_break_glass(services: Services, operation: Operation, outcome
             raise
         sentence = "an emergency override could not be announced"
         log.error(sentence, extra={"code": error.code})  # noqa: TRY400 - a refusal is one line
-        message = messages.not_announced(operation, error.code)
+        message = messages.not_announced(services.catalogue, operation, error.code)
         await _in_thread(services, operation, "not announced", message)
 
 
 async def lapsed(services: Services, operation: Operation, request: ApprovalRequest) -> None:
     """Tell the thread that too few people approved in time."""
-    await _in_thread(services, operation, "lapsed", messages.lapsed(operation, request))
+    await _in_thread(
+        services, operation, "lapsed", messages.lapsed(services.catalogue, operation, request)
+    )
 
 
 async def still_trying(services: Services, operation: Operation, notice: Notice) -> None:
     """Tell the thread of trouble, or of a doubt, and that the operation is kept."""
-    message = messages.still_trying(operation, notice.outcome, notice.write, operation.retry.budget)
+    message = messages.still_trying(
+        services.catalogue, operation, notice.outcome, notice.write, operation.retry.budget
+    )
     part = f"doubt about the {notice.write}" if notice.write else "trouble"
     try:
         async with asyncio.timeout(TIMEOUT):
@@ -165,7 +173,7 @@ async def lost(services: Services, operation: Operation, holder: StandingOperati
     """Tell the person that another operation came first; in a batch its row tells it."""
     if not operation.batch_ts:
         holder = await asyncio.to_thread(services.store.workflows.with_runner, holder)
-        message = messages.lost(operation, holder)
+        message = messages.lost(services.catalogue, operation, holder)
         await _in_private(services, operation, message)
 
 

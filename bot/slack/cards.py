@@ -20,6 +20,7 @@ from bot.domain.objects import Ref
 from bot.domain.snapshots import Reading, Snapshot
 from bot.domain.workspaces import Workspaces
 from bot.messages import Message, RenderContext
+from bot.messages.catalogue import Catalogue
 from bot.policy.config import PolicyHolder
 from bot.runtime.clock import Clock
 from bot.runtime.coalesce import Coalescer
@@ -68,6 +69,7 @@ class Cards:
         *,
         clock: Clock,
         timeouts: Timeouts,
+        catalogue: Catalogue,
         console_url: str = "",
     ) -> None:
         self._slack = slack
@@ -77,6 +79,7 @@ class Cards:
         self._clock = clock
         self._optional_timeout = timeouts.optional
         self._console_url = console_url
+        self._catalogue = catalogue
         self._locks = KeyedLocks()
         self._renders = Coalescer(timeouts.render_interval)
         self._pending: dict[Ref, PendingDrawing] = {}  # of drawings that have not begun
@@ -88,7 +91,7 @@ class Cards:
     def render_context(self, ref: Ref) -> RenderContext:
         """Return what a card of this object needs to be drawn beyond the object itself."""
         workspace = self._workspaces.name(ref.workspace)
-        return RenderContext(ref, self._clock.now(), workspace, self._console_url)
+        return RenderContext(ref, self._clock.now(), self._catalogue, workspace, self._console_url)
 
     def card_lock(self, ref: Ref, channel: str) -> asyncio.Lock:
         """Return the lock for looking for an object's card in a channel and posting one.
@@ -306,6 +309,7 @@ class Cards:
         counts = group.failed, len(group.refs)
         message = messages.failure_groups.card(context, group.objects, counts, group.requests)
         return messages.notifications.with_origin(
+            context.catalogue,
             message,
             card.intended_channel,
             escalated_from=card.escalated_from,
@@ -327,6 +331,7 @@ class Cards:
                 context, state.snapshot, state.standing_operation, state.requests
             )
         return messages.notifications.with_origin(
+            context.catalogue,
             message,
             card.intended_channel,
             escalated_from=card.escalated_from,

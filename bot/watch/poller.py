@@ -18,6 +18,7 @@ from bot.domain.reasons import ChannelRefusal, OutcomeReason
 from bot.domain.slack import Destination
 from bot.domain.tracking import ListedObject, TrackedObject
 from bot.domain.watch_status import FailedAnswer, PollStatus
+from bot.messages.catalogue import Catalogue
 from bot.messages.text import without_markup
 from bot.notifications import fallback, planner
 from bot.notifications.dispatcher import Dispatcher, first_of
@@ -228,7 +229,7 @@ def log_change(workspace: str, before: PollStatus | None, answer: FailedAnswer |
         details = answer.model_dump(mode="json", exclude_defaults=True)
         details["error"] = details.pop("message", "")  # a record of a log has one of its own
         if not answer.cause:  # which says what to do
-            details["to_do"] = without_markup(messages.troubles.advice(answer))
+            details["to_do"] = without_markup(messages.troubles.advice(Catalogue.english(), answer))
         log.warning("SecMaster can't be polled", extra=details | {"workspace": workspace})
 
 

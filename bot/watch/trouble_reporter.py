@@ -18,6 +18,7 @@ from bot.domain.notifications import OutboxEntry
 from bot.domain.slack import Actor, Destination, DestinationKind
 from bot.domain.troubles import DueTasks, ReportedTrouble, Trouble, TroubleKind
 from bot.messages import Message
+from bot.messages.catalogue import Catalogue
 from bot.messages.text import without_markup
 from bot.notifications.delivery import slack_channel
 from bot.notifications.kinds import TroubleNotification, TroubleOverNotification
@@ -145,7 +146,9 @@ class TroubleReporter:
         }
         if trouble.kind is TroubleKind.WATCH_BEHIND:  # there may be nobody who posts the outbox
             for destination, notification in notifications.items():
-                await self.tell_directly(row.trouble, destination, notification.render())
+                await self.tell_directly(
+                    row.trouble, destination, notification.render(self._services.catalogue)
+                )
         elif destinations:
             since = row.trouble.since.isoformat()
             entries = [
@@ -216,7 +219,9 @@ class TroubleReporter:
             for destination in self.destinations():
                 if destination not in self._database_destinations:
                     tasks = await due_tasks_for(services, destination)
-                    message = messages.troubles.began(trouble, tasks, recurs=False)
+                    message = messages.troubles.began(
+                        services.catalogue, trouble, tasks, recurs=False
+                    )
                     if await self.post(last, destination, message):
                         self._database_destinations.append(destination)
         elif last and (until := self.database_well_since()):
@@ -300,6 +305,8 @@ def _loggable(trouble: Trouble, until: datetime | None = None) -> dict[str, Any]
         "where": trouble.where,
         "since": trouble.since.isoformat(),
         "until": until.isoformat() if until else None,
-        "sentence": messages.troubles.headline(trouble),
-        "to_do": None if until else without_markup(messages.troubles.to_do(trouble)),
+        "sentence": messages.troubles.headline(Catalogue.english(), trouble),
+        "to_do": None
+        if until
+        else without_markup(messages.troubles.to_do(Catalogue.english(), trouble)),
     }

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from bot.domain.troubles import Trouble
 from bot.domain.watch_status import WatchStatus
+from bot.messages.catalogue import Catalogue
 from bot.messages.troubles import headline
 from bot.services import Services
 from bot.store import why_unusable
@@ -87,7 +88,7 @@ def _polls(status: WatchStatus) -> dict[str, Any]:
 def _listed(troubles: Sequence[Trouble]) -> list[dict[str, Any]]:
     """Return each trouble with what it is in words, and without what is not known of it."""
     return [
-        {"sentence": headline(trouble)}
+        {"sentence": headline(Catalogue.english(), trouble)}
         | trouble.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
         for trouble in troubles
     ]

@@ -34,6 +34,7 @@ from tests.support.people import (
     SOC,
     SOLO,
 )
+from tests.support.samples import ENGLISH
 from tests.support.watch import first_poll_finished
 
 ROOT = Path(__file__).parents[2]
@@ -402,7 +403,7 @@ class Visit:
         state = modals.FormState.model_validate(
             {"action": "task.comment", "ref": REF, "location": location}
         )
-        form = modals.form(state, ("a task", "main"), ReasonRule.NONE, {})
+        form = modals.form(ENGLISH, state, ("a task", "main"), ReasonRule.NONE, {})
         view = slack.modals.open(slack.workspace.permits.new_trigger(self.user), form)
         await slack.submit(self.user, view["id"], {"comment": "hello"})
 

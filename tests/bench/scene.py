@@ -25,6 +25,7 @@ from bot.sandbox.slack.element_state import find_element
 from bot.secmaster import Task
 from tests.bench.clicker import Ack, Click, Clicker
 from tests.support.people import ALICE, SOC
+from tests.support.samples import ENGLISH
 
 AT_MOST = 60  # seconds for anything that is waited for; longer means that it will not come
 QUIET = 0.015  # seconds without a call that pass for "nothing is under way"
@@ -92,7 +93,10 @@ class Scene:
 
     def _draw(self, task: dict[str, Any]) -> None:
         frame = RenderContext(
-            ref=Ref(kind="task", id=task["id"]), now=datetime.now(UTC), console_url=""
+            ref=Ref(kind="task", id=task["id"]),
+            now=datetime.now(UTC),
+            catalogue=ENGLISH,
+            console_url="",
         )
         drawn = messages.card(frame, Task.model_validate(task), None)
         self.slack.workspace.post(SOC, from_bot(self.slack.workspace, drawn.payload))
@@ -130,7 +134,9 @@ class Scene:
         place = SlackLocation(channel=SOC, card=card.ts)
         state = modals.FormState(action="task.comment", ref=card.ref, location=place)
         typed = {"type": "plain_text_input", "value": _text()}
-        view = modals.form(state, ("A task", "demo-workspace"), ReasonRule.OPTIONAL, {}) | {
+        view = modals.form(
+            ENGLISH, state, ("A task", "demo-workspace"), ReasonRule.OPTIONAL, {}
+        ) | {
             "id": workspace.new_id("V"),
             "state": {"values": {"comment": {"comment": typed}}},
         }

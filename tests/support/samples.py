@@ -6,8 +6,10 @@ from typing import Any
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation, OperationState, StandingOperation
 from bot.domain.slack import Actor, SlackLocation
+from bot.messages.catalogue import Catalogue
 from bot.secmaster import Instance, Task
 
+ENGLISH = Catalogue.english()
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TASK = Ref(kind="task", id="t-1")
 RUN = Ref(kind="instance", id="i-1")

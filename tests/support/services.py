@@ -19,6 +19,7 @@ from bot.slack.gateway import SlackGateway
 from bot.slack.installation import Installation
 from bot.store import Store, close, connect
 from tests.support.environment import policy
+from tests.support.samples import ENGLISH
 from tests.support.timeouts import PATIENCE
 
 
@@ -39,7 +40,9 @@ async def open_services(
         gateway = SlackGateway(
             client, identity["user_id"], identity["url"], channels=channels, mark_key=key
         )
-        cards = Cards(gateway, store, workspaces, holder, clock=clock, timeouts=timeouts)
+        cards = Cards(
+            gateway, store, workspaces, holder, clock=clock, timeouts=timeouts, catalogue=ENGLISH
+        )
         stack.push_async_callback(cards.close)
         directory = Directory(
             client,
@@ -50,6 +53,7 @@ async def open_services(
             within=PATIENCE,
         )
         yield Services(
+            catalogue=ENGLISH,
             workspaces=workspaces,
             slack=gateway,
             cards=cards,

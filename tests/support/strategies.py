@@ -29,7 +29,7 @@ from bot.secmaster import (
     TaskStatus,
 )
 from tests.support.examples import examples
-from tests.support.samples import NOW
+from tests.support.samples import ENGLISH, NOW
 from tests.support.slack_limits import CONSOLE
 
 FEW = examples(60)
@@ -151,6 +151,7 @@ def render_contexts(kind: ObjectKind) -> st.SearchStrategy[RenderContext]:
         RenderContext,
         ref=st.builds(Ref, kind=st.just(kind), id=ids, workspace=workspaces),
         now=st.just(NOW),
+        catalogue=st.just(ENGLISH),
         workspace=words,
         console_url=st.sampled_from(["", CONSOLE]),
     )

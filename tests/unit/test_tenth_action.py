@@ -46,31 +46,93 @@ TABLE += (
     ),
 )
 """
-WORDS = {
+WORDS: dict[str, dict[str, Any]] = {
     "task.defer": {
         "button": "Defer",
+        "permission": "Defer tasks",
+        "confirm": "Defer this task?",
+        "consequence": "The task ends for now.",
+        "help": "ends the task for now",
+        "started": "Deferring…",
+        "done": "Deferred",
+        "done_by": "Deferred by {actor}.",
+        "done_at": "Deferred by {actor}, {when}.",
+        "done_before": "Deferred already by {actor}, {when}.",
+        "under_way": "{actor} is deferring this task right now.",
+        "not_sent": "The deferral was not sent.",
+        "refused": "SecMaster refused the deferral by {actor}.",
+        "waiting": "The deferral by {actor} has not been sent yet.",
+        "in_doubt": "It is not known yet whether the deferral by {actor} took effect.",
+        "unknown": "Nobody can say whether the deferral by {actor} took effect.",
+        "perhaps": "The deferral by {actor}, {when}, may have done this.",
+        "interrupted": "The deferral by {actor} was interrupted.",
+        "tally": "Approvals to defer: {count} of {needed}",
+        "withdrawn": "{actor} withdrew their approval to defer.",
+        "declined": "{actor} declined the request to defer.",
+        "expired": "The request to defer expired.",
+        "past": "{actor} deferred {object}.",
+        "publish_consequence": "The version is published later.",
+        "batch": (
+            "{actor} deferred {done} of {count} task.",
+            "{actor} deferred {done} of {count} tasks.",
+        ),
         "noun": "deferral",
         "doing": "deferring",
-        "done": "Deferred",
-        "consequence": "The task ends for now.",
-        "publish_consequence": "The version is published later.",
-        "help": "ends the task for now",
     },
     "task.cite": {
         "button": "Cite",
-        "noun": "citation",
-        "doing": "citing",
-        "done": "Cited",
+        "permission": "Cite tasks",
+        "confirm": "Cite this task?",
         "consequence": "SecMaster keeps it.",
         "help": "cites what was said",
+        "started": "Citing…",
+        "done": "Cited",
+        "done_by": "Cited by {actor}.",
+        "done_at": "Cited by {actor}, {when}.",
+        "done_before": "Cited already by {actor}, {when}.",
+        "under_way": "{actor} is citing this task right now.",
+        "not_sent": "The citation was not sent.",
+        "refused": "SecMaster refused the citation by {actor}.",
+        "waiting": "The citation by {actor} has not been sent yet.",
+        "in_doubt": "It is not known yet whether the citation by {actor} took effect.",
+        "unknown": "Nobody can say whether the citation by {actor} took effect.",
+        "perhaps": "The citation by {actor}, {when}, may have done this.",
+        "interrupted": "The citation by {actor} was interrupted.",
+        "tally": "Approvals to cite: {count} of {needed}",
+        "withdrawn": "{actor} withdrew their approval to cite.",
+        "declined": "{actor} declined the request to cite.",
+        "expired": "The request to cite expired.",
+        "past": "{actor} cited {object}.",
+        "noun": "citation",
+        "doing": "citing",
     },
     "instance.rerun": {
         "button": "Rerun",
-        "noun": "immediate rerun",
-        "doing": "rerunning",
-        "done": "Rerun started",
+        "permission": "Rerun runs",
+        "confirm": "Rerun this run?",
         "consequence": "The workflow runs anew.",
         "help": "runs anew",
+        "started": "Starting the rerun…",
+        "done": "Rerun started",
+        "done_by": "Rerun started by {actor}.",
+        "done_at": "Rerun started by {actor}, {when}.",
+        "done_before": "Rerun started already by {actor}, {when}.",
+        "under_way": "{actor} is rerunning this run right now.",
+        "not_sent": "The immediate rerun was not sent.",
+        "refused": "SecMaster refused the immediate rerun by {actor}.",
+        "waiting": "The immediate rerun by {actor} has not been sent yet.",
+        "in_doubt": "It is not known yet whether the immediate rerun by {actor} took effect.",
+        "unknown": "Nobody can say whether the immediate rerun by {actor} took effect.",
+        "perhaps": "The immediate rerun by {actor}, {when}, may have done this.",
+        "interrupted": "The immediate rerun by {actor} was interrupted.",
+        "tally": "Approvals to rerun: {count} of {needed}",
+        "withdrawn": "{actor} withdrew their approval to rerun.",
+        "declined": "{actor} declined the request to rerun.",
+        "expired": "The request to rerun expired.",
+        "past": "{actor} reran {object}.",
+        "batch": ("{actor} reran {done} of {count} run.", "{actor} reran {done} of {count} runs."),
+        "noun": "immediate rerun",
+        "doing": "rerunning",
     },
 }
 OTHER_DECISIONS = re.compile("approv|terminat", re.IGNORECASE)
@@ -122,7 +184,8 @@ def code() -> Iterator[Code]:
 
 
 def context(code: Code, ref: Any) -> Any:
-    return code("bot.messages").RenderContext(ref, code("tests.support.samples").NOW, "soc-east")
+    samples = code("tests.support.samples")
+    return code("bot.messages").RenderContext(ref, samples.NOW, samples.ENGLISH, "soc-east")
 
 
 def read(code: Code, rendered: Any) -> str:
@@ -175,11 +238,13 @@ def test_its_form_asks_for_what_it_needs(code: Code) -> None:
     modals, samples = code("bot.messages.modals"), code("tests.support.samples")
     location = code("bot.domain.slack").SlackLocation(channel="C0SOC")
     state = modals.FormState(action="task.defer", ref=samples.TASK, location=location)
-    form = modals.form(state, ("Isolate host", "soc-east"), "required", {})
+    form = modals.form(samples.ENGLISH, state, ("Isolate host", "soc-east"), "required", {})
     assert form["title"]["text"] == "Defer task"
     assert [block["block_id"] for block in form["blocks"] if block["type"] == "input"] == ["reason"]
     citation = state.model_copy(update={"action": "task.cite"})
-    form = modals.form(citation, ("Isolate host", "soc-east"), "none", {"comment": "said"})
+    form = modals.form(
+        samples.ENGLISH, citation, ("Isolate host", "soc-east"), "none", {"comment": "said"}
+    )
     assert form["blocks"][-1]["element"]["initial_value"] == "said"
 
 
@@ -189,6 +254,7 @@ def test_it_can_be_done_to_several_at_once(code: Code, kind: str, name: str) -> 
     location = code("bot.domain.slack").SlackLocation(channel="C0SOC")
     waiting = [samples.WAITING if kind == "task" else samples.FAILED]
     form = forms.selection_form(
+        samples.ENGLISH,
         code("bot.domain.batches").BatchQuery(kind=kind),
         forms.BatchFormState(kind=kind, location=location),
         forms.BatchOptions(waiting, 1, "/secmaster", samples.NOW),
@@ -207,9 +273,11 @@ def test_the_policy_takes_its_name_and_decides_about_it(code: Code) -> None:
     )
     assert isinstance(decision, policy.Allowed)
     assert decision.approvals == 2
-    why = code("bot.messages").permissions.why(samples.TASK, [(defer, decision, False)], {})
+    why = code("bot.messages").permissions.why(
+        samples.ENGLISH, samples.TASK, [(defer, decision, False)], {}
+    )
     assert "`task.defer` rule 1: 2 people" in read(code, why)
-    whoami = code("bot.messages").command_help.whoami(alice, "Alice", config).text
+    whoami = code("bot.messages").command_help.whoami(samples.ENGLISH, alice, "Alice", config).text
     assert "✅ `task.defer` yes with a reason and 2 people by rule 1" in whoami
     assert "▫️ `task.cite` no: no rule allows it" in whoami
     with pytest.raises(code("bot.policy.config").ConfigError, match=r"can't share task\.cite"):
@@ -261,12 +329,20 @@ def test_a_third_decision_is_named_by_its_own_word_in_the_thread(code: Code) -> 
     pending = samples.standing_operation("task.defer", state=operations.OperationState.PENDING)
     by_bob = samples.operation("task.defer", user="U0BOB")
     texts = {
-        messages.outcome(defer, done).text: "*Deferred* by <@U0ALICE>",
-        messages.outcome(by_bob, closed, standing).text: "⛔ Canceled, deferred by <@U0ALICE>",
-        messages.lost(by_bob, standing).text: "Already deferred by <@U0ALICE>",
-        messages.lost(by_bob, pending).text: "<@U0ALICE> is deferring this task right now",
-        messages.still_trying(defer, done, None, 60).text: "The deferral by <@U0ALICE> waits",
-        messages.break_glass_used(defer, done, "soc", "").text: "for the deferral of task",
+        messages.outcome(samples.ENGLISH, defer, done).text: "*Deferred* by <@U0ALICE>",
+        messages.outcome(
+            samples.ENGLISH, by_bob, closed, standing
+        ).text: "⛔ Canceled, deferred by <@U0ALICE>",
+        messages.lost(samples.ENGLISH, by_bob, standing).text: "Already deferred by <@U0ALICE>",
+        messages.lost(
+            samples.ENGLISH, by_bob, pending
+        ).text: "<@U0ALICE> is deferring this task right now",
+        messages.still_trying(
+            samples.ENGLISH, defer, done, None, 60
+        ).text: "The deferral by <@U0ALICE> waits",
+        messages.break_glass_used(
+            samples.ENGLISH, defer, done, "soc", ""
+        ).text: "for the deferral of task",
     }
     for text, sentence in texts.items():
         assert sentence in text
@@ -280,8 +356,16 @@ def test_what_is_not_for_an_instance_now_is_named_with_the_right_article(code: C
         reason_code=code("bot.domain.reasons").OutcomeReason.NOT_NOW,
         blocking_status="RUNNING",
     )
-    rerun = code("bot.messages").outcome(samples.operation("instance.rerun"), closed).text
-    retry = code("bot.messages").outcome(samples.operation("instance.retry"), closed).text
+    rerun = (
+        code("bot.messages")
+        .outcome(samples.ENGLISH, samples.operation("instance.rerun"), closed)
+        .text
+    )
+    retry = (
+        code("bot.messages")
+        .outcome(samples.ENGLISH, samples.operation("instance.retry"), closed)
+        .text
+    )
     assert "An immediate rerun is for an instance that is failed" in rerun
     assert "A retry is for an instance that is failed" in retry
 
@@ -297,8 +381,8 @@ def test_a_third_decision_is_named_by_its_own_word_in_a_batch(code: Code) -> Non
         operation=samples.operation("task.defer"), name="Isolate host"
     )
     holder = samples.standing_operation("task.defer")
-    assert results.result(results.BatchItemResult(item, done)) == "Deferred"
-    assert results.result(results.BatchItemResult(item, lost, holder)) == (
+    assert results.result(samples.ENGLISH, results.BatchItemResult(item, done)) == "Deferred"
+    assert results.result(samples.ENGLISH, results.BatchItemResult(item, lost, holder)) == (
         "Already deferred by U0ALICE"
     )
 
@@ -339,7 +423,9 @@ def test_a_third_decision_is_named_by_its_own_word_in_the_audit_on_home_and_in_t
     }
     home = code("bot.messages.home")
     decision = home.HomeDecision(defer, samples.TASK, "Isolate host", samples.NOW)
-    view = home.view(home.Home(home.HomeOptions(), [], [], [decision], (), samples.NOW))
+    view = home.view(
+        samples.ENGLISH, home.Home(home.HomeOptions(), [], [], [decision], (), samples.NOW)
+    )
     audited = code("bot.store.history").AuditedAction(
         actor=code("bot.domain.slack").Actor(id="U0ALICE", name="Alice"),
         action=defer,
@@ -351,12 +437,12 @@ def test_a_third_decision_is_named_by_its_own_word_in_the_audit_on_home_and_in_t
         until=samples.NOW,
         deciders=code("bot.notifications.digests").count_deciders([audited]),
     )
-    history = code("bot.messages.audit_history").history(samples.TASK, [entry])
+    history = code("bot.messages.audit_history").history(samples.ENGLISH, samples.TASK, [entry])
     assert "✅ done: deferral by <@U0ALICE>" in read(code, history)
     assert "Deferred: *Isolate host*" in read(code, view)
     assert (
         "1 task was decided here: Alice deferred 1."
-        in code("bot.messages.digest").digest(summary).text
+        in code("bot.messages.digest").digest(samples.ENGLISH, summary).text
     )
     for rendered in (history, view):
         assert not OTHER_DECISIONS.search(read(code, rendered))

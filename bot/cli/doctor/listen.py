@@ -21,7 +21,7 @@ from bot.cli.doctor.examination import usable_settings
 from bot.cli.doctor.results import CheckFailed, failed, ok, print_result
 from bot.domain.slack import EVENTS_PATH
 from bot.messages import slack_delivery as words
-from bot.messages.text import format_duration
+from bot.messages.catalogue import Catalogue
 from bot.runtime.timeouts import SocketTimeouts
 from bot.settings import Settings, text_of
 from bot.slack.connect import address_client, open_slack
@@ -126,7 +126,7 @@ def preliminary(verdict: Verdict) -> str:
 
 
 def nothing_came(within: float, strangers: int) -> str:
-    duration = format_duration(timedelta(seconds=within))
+    duration = Catalogue.english().duration(timedelta(seconds=within))
     if strangers:
         return (
             f"within {duration} no request had Slack's headers, and {strangers} had none: the port "
@@ -160,7 +160,7 @@ async def wait_for_envelope(settings: Settings, within: float, console: Console)
                         await acknowledge(connection, request)
                         return "it came over the connection"
         except TimeoutError:
-            duration = format_duration(timedelta(seconds=within))
+            duration = Catalogue.english().duration(timedelta(seconds=within))
             problem = f"the connection is open, and nothing came over it within {duration}"
             raise CheckFailed(f"{problem}: is this token the installed app's?") from None
     if connection.reason == LINK_DISABLED:

@@ -4,6 +4,7 @@ from bot.cli.doctor.results import CheckFailed, NotChecked, Result, failed, ok
 from bot.cli.doctor.slack_access import calls_of_slack
 from bot.cli.doctor.subject import PolicyRefused, Subject
 from bot.domain.slack import DestinationKind
+from bot.messages.catalogue import Catalogue
 from bot.messages.permissions import missing_read_rules, nobody_reads
 from bot.policy.ids import NotAnId
 from bot.slack.lookups import items
@@ -25,8 +26,10 @@ async def check_policy(subject: Subject) -> list[Result]:
         ]
     if not config.rules:
         raise CheckFailed(f"{file} has no rules, so nobody may do anything")
-    if unread := nobody_reads(config):
-        raise CheckFailed(f"{unread}; add to {file}:\n{missing_read_rules(config)}")
+    if unread := nobody_reads(Catalogue.english(), config):
+        raise CheckFailed(
+            f"{unread}; add to {file}:\n{missing_read_rules(Catalogue.english(), config)}"
+        )
     return [ok(f"{len(config.roles)} roles, {len(config.rules)} rules")]
 
 

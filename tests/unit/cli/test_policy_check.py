@@ -137,7 +137,7 @@ GLASS = "break_glass = true"
     [
         (
             case("U0ALICE", "task.approve", ISOLATE, ALLOWED, "rule = 'isolation'"),
-            "U0ALICE task.approve isolate: allowed, rule 1 (isolation): 2 people within 1 h",
+            "U0ALICE task.approve isolate: allowed, rule 1 (isolation): 2 people within 1 hr",
         ),
         (
             case("U0BOB", "task.approve", ISOLATE, REFUSED, "why = 'self'"),
@@ -598,7 +598,7 @@ def test_a_yes_says_by_which_rule_and_who_else_could(folder: Path) -> None:
     exit_code, output = explain(folder, "--user U0ALICE --action task.approve --task isolate")
     assert exit_code == 0
     assert output.splitlines() == [
-        "✓ U0ALICE task.approve isolate: allowed, rule 1 (isolation): 2 people within 1 h",
+        "✓ U0ALICE task.approve isolate: allowed, rule 1 (isolation): 2 people within 1 hr",
         "  roles of U0ALICE: approver",
         "  in SecMaster: alice@example.com",
         "  left to: approver",

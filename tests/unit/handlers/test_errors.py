@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -15,8 +16,9 @@ from bot.slack.error_codes import TRIGGER_GONE
 from bot.slack.gateway import CannotPost, SlackFailed
 from handlers.context import StillRecording
 from handlers.errors import UserError, error_message
+from tests.support.samples import ENGLISH
 
-APP: Any = None  # these messages need nothing of it
+APP: Any = SimpleNamespace(catalogue=ENGLISH)  # these messages need nothing else of it
 
 
 def slack_error(code: str) -> SlackApiError:
@@ -25,13 +27,13 @@ def slack_error(code: str) -> SlackApiError:
 
 
 def test_a_user_error_is_its_own_message() -> None:
-    message = denials.no_chat()
+    message = denials.no_chat(ENGLISH)
     assert error_message(UserError(message), APP) is message
 
 
 def test_a_closed_channel_is_told_apart_from_slack_in_trouble() -> None:
     closed = error_message(CannotPost("not_in_channel"), APP)
-    assert closed == denials.cannot_post("not_in_channel")
+    assert closed == denials.cannot_post(ENGLISH, "not_in_channel")
     assert "Slack is in trouble" in error_message(SlackFailed("timeout"), APP).text
 
 
@@ -48,12 +50,12 @@ async def test_who_is_late_is_told_whether_anything_is_being_recorded() -> None:
 
 def test_an_error_of_secmasters_is_explained() -> None:
     error = Unreachable("no route")
-    assert error_message(error, APP) == text_message(explain(error))
+    assert error_message(error, APP) == text_message(explain(ENGLISH, error))
 
 
 @pytest.mark.parametrize("code", sorted(TRIGGER_GONE))
 def test_a_trigger_that_is_over_is_told_as_too_late(code: str) -> None:
-    assert error_message(slack_error(code), APP) == denials.too_late()
+    assert error_message(slack_error(code), APP) == denials.too_late(ENGLISH)
 
 
 def test_an_unforeseen_error_is_found_in_the_log_by_its_reference(

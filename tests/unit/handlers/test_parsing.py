@@ -27,6 +27,7 @@ from handlers.permissions import (
 )
 from handlers.requests import ActionRequest, ChangeApproval, ShowCard
 from tests.support.examples import examples
+from tests.support.samples import ENGLISH
 
 ID = "909494e3-558e-46b6-a9eb-07a4e1a1d4ac"
 OTHER = "7f3c1a52-0d4e-4b8a-9c11-5a0e4f2b6d77"
@@ -73,7 +74,7 @@ def refused(text: str, ref: Ref | None = None) -> ParseError:
 def error_text(text: str, ref: Ref | None = None) -> str:
     """What the person reads who wrote something that makes no sense."""
     no = refused(text, ref)
-    return command_help.not_understood(no.problem, no.usage, no.nearest, "/secmaster").text
+    return command_help.not_understood(ENGLISH, no.problem, no.usage, no.nearest, "/secmaster").text
 
 
 COMMANDS = [(action, verb) for action in TABLE for verb in (action.verb, *action.aliases)]
@@ -639,7 +640,7 @@ def test_whatever_is_written_is_a_request_or_is_not_understood(text: str, ref: R
         parsed = command_table.parse(text, ref)
     except ParseError as no:
         assert_slack_takes(
-            command_help.not_understood(no.problem, no.usage, no.nearest, "/secmaster")
+            command_help.not_understood(ENGLISH, no.problem, no.usage, no.nearest, "/secmaster")
         )
         return
     request = parsed.request
@@ -797,7 +798,7 @@ def test_any_words_about_rights_make_a_request_or_are_refused(
         request = parse(f"{word} {words}", ref)
     except ParseError as wrong:
         message = command_help.not_understood(
-            wrong.problem, wrong.usage, wrong.nearest, "/secmaster"
+            ENGLISH, wrong.problem, wrong.usage, wrong.nearest, "/secmaster"
         )
         check_blocks(message.payload["blocks"])
         return

@@ -18,6 +18,7 @@ from handlers.errors import UserError
 from handlers.payloads import Press
 from handlers.requests import SnoozeChoice
 from handlers.watch import snooze_end
+from tests.support.samples import ENGLISH
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ALICE = Requester(Actor(id="U0ALICE", team="T0HOME"), SlackLocation(channel="C0SOC", card="17.2"))
@@ -40,7 +41,7 @@ def app_with(**services: object) -> AppContext:
     """Return a context that has these services, and None for every other."""
     names = (
         *("workspaces", "slack", "cards", "directory", "store", "policy", "clock", "timeouts"),
-        *("background", "process_id"),
+        *("background", "process_id", "catalogue"),
     )
     bundle: Any = Services(**cast("Any", dict.fromkeys(names) | services))
     return AppContext(bundle)
@@ -99,5 +100,5 @@ async def test_a_choice_of_another_version_is_refused_before_the_acknowledgement
     press = Press(ALICE, "more", value="", option=option, trigger_id="1", in_modal=False)
     with pytest.raises(UserError) as caught:
         await buttons.press(cast("Any", ack), press, recorder)
-    assert caught.value.message == denials.newer_button()
+    assert caught.value.message == denials.newer_button(ENGLISH)
     assert acknowledged == []

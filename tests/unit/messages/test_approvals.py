@@ -16,7 +16,7 @@ from bot.messages import RenderContext, approvals, card, lapsed, outcome
 from bot.messages.text import date_token
 from bot.secmaster import Instance, InstanceStatus, Task, TaskStatus
 from tests.support import strategies
-from tests.support.samples import NOW
+from tests.support.samples import ENGLISH, NOW
 from tests.support.slack_limits import assert_slack_takes
 from tests.support.strategies import (
     SOME,
@@ -63,10 +63,10 @@ def test_a_braked_retry_says_why_in_the_thread_and_on_the_card(retries: int, tim
     cause = f"This workflow was retried at least {times} within 15 min, so a second person is asked"
     request = retry_request(brake_applied=True, brake_retries=retries, brake_within=900)
     outcome = Outcome(state=OperationState.COUNTED, approval_request=request)
-    assert cause in approvals.approval_counted(retry(), outcome)
-    assert approvals.approval_counted(retry(), outcome).endswith("Nothing was sent yet.")
+    assert cause in approvals.approval_counted(ENGLISH, retry(), outcome)
+    assert approvals.approval_counted(ENGLISH, retry(), outcome).endswith("Nothing was sent yet.")
     [text_block, _buttons] = approvals.request_blocks(
-        RenderContext(REF, NOW, "main"),
+        RenderContext(REF, NOW, ENGLISH, "main"),
         Instance(id="r1", name="Run r1", status="FAILED", end_time=NOW),
         request,
     )
@@ -75,7 +75,7 @@ def test_a_braked_retry_says_why_in_the_thread_and_on_the_card(retries: int, tim
 
 def test_what_a_rule_asks_several_people_for_blames_no_brake() -> None:
     outcome = Outcome(state=OperationState.COUNTED, approval_request=retry_request())
-    assert "retried" not in approvals.approval_counted(retry(), outcome)
+    assert "retried" not in approvals.approval_counted(ENGLISH, retry(), outcome)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_card_says_when_its_task_ends_by_itself_otherwise_than_is_asked_for(
     due = NOW + timedelta(minutes=due_in)
     task = Task(id="t1", name="x", status="waiting", due_date=due, due_handle=due_handle)
     request = retry_request().model_copy(update={"action": "task.terminate"})
-    context = RenderContext(Ref(kind="task", id="t1"), NOW, "main")
+    context = RenderContext(Ref(kind="task", id="t1"), NOW, ENGLISH, "main")
     [text_block, _buttons] = approvals.request_blocks(context, task, request)
     text = text_block.to_dict()["text"]["text"]
     assert f"Open until {date_token(NOW + timedelta(minutes=open_for))}" in text
@@ -152,7 +152,7 @@ def test_whatever_several_people_decide_can_be_told(
         duration=1e6,
     )
     for reason in ("", "voted", "same_right", "no_ballot", "too_late", "read"):
-        message = outcome(operation, result.model_copy(update={"reason_code": reason}))
+        message = outcome(ENGLISH, operation, result.model_copy(update={"reason_code": reason}))
         assert_slack_takes(message)
     if open_request:
-        assert_slack_takes(lapsed(operation, open_request))
+        assert_slack_takes(lapsed(ENGLISH, operation, open_request))

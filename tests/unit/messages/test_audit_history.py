@@ -8,6 +8,7 @@ from hypothesis import given
 from bot.domain.audit import AuditOutcome
 from bot.domain.objects import Ref
 from bot.messages import audit_history
+from tests.support.samples import ENGLISH
 from tests.support.slack_limits import assert_slack_takes
 from tests.support.strategies import SOME, audit_entries, ids, several
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @SOME
 @given(ids, several(audit_entries))
 def test_any_story_can_be_told(id_: str, entries: list[dict[str, Any]]) -> None:
-    assert_slack_takes(audit_history.history(Ref(kind="task", id=id_), entries))
+    assert_slack_takes(audit_history.history(ENGLISH, Ref(kind="task", id=id_), entries))
 
 
 def test_each_outcome_has_its_words() -> None:

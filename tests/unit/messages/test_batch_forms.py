@@ -16,7 +16,7 @@ from bot.domain.slack import FormInput, SlackLocation
 from bot.messages import batch_forms
 from bot.messages.batch_forms import BatchConfirmation, BatchFormState, BatchOptions, SelectedItem
 from bot.secmaster import Task
-from tests.support.samples import NOW
+from tests.support.samples import ENGLISH, NOW
 from tests.support.slack_limits import assert_slack_opens
 from tests.support.strategies import FEW, SOME, ids, runs, tasks, words, workspaces
 
@@ -69,6 +69,7 @@ def test_a_button_of_another_version_is_not_read(value: str) -> None:
 def test_what_is_due_or_began_stands_below_each_name() -> None:
     task = Task(id="t-1", name="Isolate", related_object="Alert", due_date=NOW + timedelta(hours=3))
     view = batch_forms.selection_form(
+        ENGLISH,
         BatchQuery(kind="task"),
         BatchFormState(kind="task", location=LOCATION),
         BatchOptions([task], 1, "/secmaster", NOW),
@@ -76,13 +77,17 @@ def test_what_is_due_or_began_stands_below_each_name() -> None:
     [objects] = [block for block in view["blocks"] if block.get("block_id") == "objects"]
     [option] = objects["element"]["options"]
     assert option["text"]["text"] == "Isolate"
-    assert option["description"]["text"] == "due in 3 h · Alert"
+    assert option["description"]["text"] == "due in 3 hr · Alert"
     assert objects["element"]["max_selected_items"] == 20
 
 
 def test_twenty_objects_with_the_longest_reason_fit_into_what_a_view_remembers() -> None:
     view = batch_forms.confirmation_form(
-        confirmation("r" * batch_forms.LONGEST_REASON, twenty_items(TASK.id)), [], [], "workspace"
+        ENGLISH,
+        confirmation("r" * batch_forms.LONGEST_REASON, twenty_items(TASK.id)),
+        [],
+        [],
+        "workspace",
     )
     assert len(view["private_metadata"]) < 2500
     remembered = BatchConfirmation.parse(view["private_metadata"])
@@ -116,7 +121,9 @@ def test_any_tasks_can_be_chosen_from(
     unique = list({snapshot.id: snapshot for snapshot in snapshots}.values())
     options = BatchOptions(unique, len(unique) + 3, "/secmaster", NOW)
     assert_slack_opens(
-        batch_forms.selection_form(query, BatchFormState(kind="task", location=LOCATION), options)
+        batch_forms.selection_form(
+            ENGLISH, query, BatchFormState(kind="task", location=LOCATION), options
+        )
     )
 
 
@@ -128,7 +135,7 @@ def test_any_runs_can_be_chosen_from(snapshots: list[Any], workspace: str) -> No
     options = BatchOptions(unique, len(unique), "@bot", NOW)
     assert_slack_opens(
         batch_forms.selection_form(
-            query, BatchFormState(kind="instance", location=LOCATION), options
+            ENGLISH, query, BatchFormState(kind="instance", location=LOCATION), options
         )
     )
 
@@ -148,8 +155,8 @@ def test_any_twenty_can_be_asked_about(
         SkippedItem(ref=button.ref, name=name, reason=skip_reason, detail=detail)
         for button in state.buttons[10:]
     ]
-    assert_slack_opens(batch_forms.confirmation_form(state, selected, skipped, workspace))
-    assert_slack_opens(batch_forms.confirmation_form(state, [], skipped, workspace))
+    assert_slack_opens(batch_forms.confirmation_form(ENGLISH, state, selected, skipped, workspace))
+    assert_slack_opens(batch_forms.confirmation_form(ENGLISH, state, [], skipped, workspace))
 
 
 def test_every_reason_to_skip_an_object_has_a_sentence_or_brings_its_own() -> None:

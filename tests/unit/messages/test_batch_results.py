@@ -21,7 +21,7 @@ from bot.domain.reasons import OutcomeReason, SkipReason
 from bot.domain.slack import Actor, SlackLocation
 from bot.messages import batch_results
 from bot.messages.batch_results import BatchItemResult
-from tests.support.samples import NOW
+from tests.support.samples import ENGLISH, NOW
 from tests.support.slack_limits import assert_slack_takes
 from tests.support.strategies import SOME, operations, outcomes, standing_operations, words
 
@@ -74,7 +74,7 @@ def failure(reason: str, **fields: Any) -> Outcome:
 def test_a_row_says_in_a_few_words_how_one_ended(
     item_result: BatchItemResult, expected: str
 ) -> None:
-    assert batch_results.result(item_result) == expected
+    assert batch_results.result(ENGLISH, item_result) == expected
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_row_says_in_a_few_words_how_one_ended(
 def test_a_row_names_who_came_first(state: OperationState, expected: str) -> None:
     earlier = StandingOperation(operation=operation("task.terminate"), state=state, at=NOW)
     for outcome in (failure("lost"), failure("not_now", blocking_status="canceled")):
-        assert batch_results.result(result_of(outcome, earlier)) == expected
+        assert batch_results.result(ENGLISH, result_of(outcome, earlier)) == expected
 
 
 def test_a_row_says_that_nobody_carries_on_what_came_first() -> None:
@@ -97,7 +97,7 @@ def test_a_row_says_that_nobody_carries_on_what_came_first() -> None:
         at=NOW,
         runner=Runner.ABSENT,
     )
-    text = batch_results.result(result_of(failure("lost"), earlier))
+    text = batch_results.result(ENGLISH, result_of(failure("lost"), earlier))
     assert text == "The termination by Bob was interrupted"
 
 
@@ -111,7 +111,7 @@ def test_a_row_says_for_how_many_people_one_waits(needed: int, expected: str) ->
     )
     assert (
         batch_results.result(
-            result_of(Outcome(state=OperationState.COUNTED, approval_request=request))
+            ENGLISH, result_of(Outcome(state=OperationState.COUNTED, approval_request=request))
         )
         == expected
     )
@@ -122,7 +122,7 @@ def test_a_run_that_is_no_longer_open_is_called_by_its_state() -> None:
     closed = BatchItemResult(
         BatchItem(operation=run, name="x"), failure("not_now", blocking_status="RUNNING")
     )
-    assert batch_results.result(closed) == "Not now: it is running"
+    assert batch_results.result(ENGLISH, closed) == "Not now: it is running"
 
 
 def test_the_table_counts_what_is_done_and_tells_what_was_left_out() -> None:
@@ -130,13 +130,16 @@ def test_the_table_counts_what_is_done_and_tells_what_was_left_out() -> None:
     batch = Batch(
         id="b", items=(BatchItem(operation=operation(), name="Isolate"),), skipped=(skipped,)
     )
-    table = batch_results.results(batch, [result_of(Outcome(state=OperationState.DONE))])
+    table = batch_results.results(ENGLISH, batch, [result_of(Outcome(state=OperationState.DONE))])
     assert table.text.splitlines() == [
         "⚠️ *Approved: 1 of 2 tasks* for <@U0BOB>",
         "Isolate host: Approved (abc123)",
         "Grave: Left out: asks for several people (—)",
     ]
-    assert batch_results.progress(batch, 0).text == "⏳ Approving 1 task for <@U0BOB>: 0 of 1 done"
+    assert (
+        batch_results.progress(ENGLISH, batch, 0).text
+        == "⏳ Approving 1 task for <@U0BOB>: 0 of 1 done"
+    )
 
 
 @SOME
@@ -148,10 +151,12 @@ def test_however_many_end_slack_takes_the_table(
     item = BatchItem(operation=operation_, name=name)
     skipped = SkippedItem(ref=operation_.ref, name=name, reason="refused")
     batch = Batch(id="b", items=(item,) * 20, skipped=(skipped,))
-    assert_slack_takes(batch_results.progress(batch, 7))
-    assert_slack_takes(batch_results.results(batch, [BatchItemResult(item, outcome, earlier)] * 20))
+    assert_slack_takes(batch_results.progress(ENGLISH, batch, 7))
     assert_slack_takes(
-        batch_results.item_message(name, operation_, batch_results.progress(batch, 7))
+        batch_results.results(ENGLISH, batch, [BatchItemResult(item, outcome, earlier)] * 20)
+    )
+    assert_slack_takes(
+        batch_results.item_message(name, operation_, batch_results.progress(ENGLISH, batch, 7))
     )
 
 

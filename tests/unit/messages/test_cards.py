@@ -15,7 +15,7 @@ from bot.messages import RenderContext, card, modals, vanished_card
 from bot.messages.labels import labels
 from bot.secmaster import Instance, Task
 from tests.support.rendered import blocks_of, button_ids, elements, menu_values, read
-from tests.support.samples import FAILED, NOW, RUN, TASK, WAITING, standing_operation
+from tests.support.samples import ENGLISH, FAILED, NOW, RUN, TASK, WAITING, standing_operation
 from tests.support.slack_limits import assert_slack_opens, assert_slack_takes
 from tests.support.strategies import SOME, render_contexts, runs, standing_operations, tasks, words
 
@@ -31,13 +31,13 @@ def buttons_in_table(kind: ObjectKind, status: str) -> list[str]:
 def confirmation(snapshot: Snapshot) -> str:
     """Return what is asked before the first button of an object's card does anything."""
     ref = TASK if isinstance(snapshot, Task) else RUN
-    button = elements(card(RenderContext(ref, NOW, "soc-east"), snapshot, None))[0]
+    button = elements(card(RenderContext(ref, NOW, ENGLISH, "soc-east"), snapshot, None))[0]
     assert button["confirm"]["text"]["type"] == "plain_text"
     return str(button["confirm"]["text"]["text"])
 
 
 def test_a_waiting_task_shows_what_is_to_be_decided() -> None:
-    text = read(card(RenderContext(TASK, NOW, "soc-east"), WAITING, None))
+    text = read(card(RenderContext(TASK, NOW, ENGLISH, "soc-east"), WAITING, None))
     for part in (
         "Isolate host 10.0.0.7",
         "Waiting for a decision",
@@ -52,7 +52,7 @@ def test_a_waiting_task_shows_what_is_to_be_decided() -> None:
 
 
 def test_a_waiting_task_has_buttons_that_carry_it() -> None:
-    message = card(RenderContext(TASK, NOW), WAITING, None)
+    message = card(RenderContext(TASK, NOW, ENGLISH), WAITING, None)
     assert button_ids(message) == buttons_in_table("task", "waiting")
     value = str(ButtonValue(ref=TASK, decision_fingerprint=decision_fingerprint(WAITING)))
     assert value.startswith("2:task:main:t-1:")
@@ -64,13 +64,15 @@ def test_a_waiting_task_has_buttons_that_carry_it() -> None:
 
 def test_who_snoozed_it_and_until_when_stands_on_the_card_and_can_be_ended() -> None:
     until = NOW + timedelta(hours=1)
-    message = card(RenderContext(TASK, NOW, snoozed_until=until, snoozed_by="U0BOB"), WAITING, None)
+    message = card(
+        RenderContext(TASK, NOW, ENGLISH, snoozed_until=until, snoozed_by="U0BOB"), WAITING, None
+    )
     assert "😴 Snoozed by <@U0BOB> until" in read(message)
     assert menu_values(message)[-1] == "snooze.0h|1:task:main:t-1"
 
 
 def test_whom_a_card_calls_stands_at_its_top() -> None:
-    message = card(RenderContext(TASK, NOW, mentions=("S0SOC", "U0BOB")), WAITING, None)
+    message = card(RenderContext(TASK, NOW, ENGLISH, mentions=("S0SOC", "U0BOB")), WAITING, None)
     assert blocks_of(message)[1]["text"]["text"] == "<!subteam^S0SOC> <@U0BOB> "
 
 
@@ -117,7 +119,9 @@ def test_approving_a_version_is_asked_as_what_it_is(business_type: str) -> None:
 
 @pytest.mark.parametrize("status", ["finished", "canceled", "archived", ""])
 def test_a_decided_task_has_no_buttons(status: str) -> None:
-    message = card(RenderContext(TASK, NOW), WAITING.model_copy(update={"status": status}), None)
+    message = card(
+        RenderContext(TASK, NOW, ENGLISH), WAITING.model_copy(update={"status": status}), None
+    )
     assert elements(message) == []
     assert "goes on by itself" not in read(message)
 
@@ -126,7 +130,7 @@ def test_a_task_decided_here_says_by_whom_and_why() -> None:
     done = WAITING.model_copy(update={"status": "finished"})
     text = read(
         card(
-            RenderContext(TASK, NOW),
+            RenderContext(TASK, NOW, ENGLISH),
             done,
             standing_operation("task.approve", reason="known\n<!channel>"),
         )
@@ -138,7 +142,7 @@ def test_a_task_decided_here_says_by_whom_and_why() -> None:
 def test_a_task_decided_elsewhere_says_so() -> None:
     done = WAITING.model_copy(update={"status": "finished", "approver": "console-user"})
     assert "Decided outside Slack by console-user" in read(
-        card(RenderContext(TASK, NOW), done, None)
+        card(RenderContext(TASK, NOW, ENGLISH), done, None)
     )
 
 
@@ -148,7 +152,7 @@ def test_the_latest_comments_and_files_are_shown_and_the_others_counted() -> Non
     task = WAITING.model_copy(
         update={"comments": Task(comments=comments).comments, "attachment_id_list": tuple(files)}
     )
-    text = read(card(RenderContext(TASK, NOW), task, None))
+    text = read(card(RenderContext(TASK, NOW, ENGLISH), task, None))
     assert "2 earlier under Details" in text
     assert "Bob: word 4" in text
     assert "word 1" not in text
@@ -159,25 +163,29 @@ def test_parameters_are_laid_out_for_reading_and_empty_ones_left_out() -> None:
     task = WAITING.model_copy(
         update={"handle_parameters": '{"ip":"10.0.0.7"}', "view_parameters": "[{}]"}
     )
-    text = read(card(RenderContext(TASK, NOW), task, None))
+    text = read(card(RenderContext(TASK, NOW, ENGLISH), task, None))
     assert '*Parameters*\n```{\n "ip": "10.0.0.7"\n}```' in text
     assert "*Details*" not in text
     listed = '[{"name": "ip", "value": "10.0.0.7"}, {"key": "hours", "value": 4}]'
     task = WAITING.model_copy(update={"view_parameters": listed})
-    text = read(card(RenderContext(TASK, NOW), task, None))
+    text = read(card(RenderContext(TASK, NOW, ENGLISH), task, None))
     assert "*Details*\n```ip: 10.0.0.7\nhours: 4```" in text
 
 
 def test_an_interrupted_due_date_and_none_are_told_apart() -> None:
     interrupt = WAITING.model_copy(update={"due_handle": "INTERRUPT"})
-    assert "then it is interrupted" in read(card(RenderContext(TASK, NOW), interrupt, None))
+    assert "then it is interrupted" in read(
+        card(RenderContext(TASK, NOW, ENGLISH), interrupt, None)
+    )
     none = WAITING.model_copy(update={"due_date": None})
-    assert "*Due*\n—" in read(card(RenderContext(TASK, NOW), none, None))
+    assert "*Due*\n—" in read(card(RenderContext(TASK, NOW, ENGLISH), none, None))
 
 
 def test_a_failed_run_shows_where_it_failed() -> None:
     text = read(
-        card(RenderContext(RUN, NOW, console_url="https://console.example/x"), FAILED, None)
+        card(
+            RenderContext(RUN, NOW, ENGLISH, console_url="https://console.example/x"), FAILED, None
+        )
     )
     for part in ("Failed", "Phishing v3", "Block sender", "`n-2`", "timed out", "7 min"):
         assert part in text
@@ -190,7 +198,9 @@ def test_a_failed_run_shows_where_it_failed() -> None:
     [("FAILED", True), ("RUNNING", True), ("RETRYING", False), ("TERMINATING", False)],
 )
 def test_a_run_has_the_buttons_that_fit_its_status(status: str, *, expected: bool) -> None:
-    message = card(RenderContext(RUN, NOW), FAILED.model_copy(update={"status": status}), None)
+    message = card(
+        RenderContext(RUN, NOW, ENGLISH), FAILED.model_copy(update={"status": status}), None
+    )
     assert button_ids(message) == buttons_in_table("instance", status)
     assert bool(button_ids(message)) is expected
     actions = [action.name for action in TABLE if action.kind == "instance" and action.in_menu]
@@ -200,24 +210,26 @@ def test_a_run_has_the_buttons_that_fit_its_status(status: str, *, expected: boo
 
 @pytest.mark.parametrize("status", ["FINISHED", "TERMINATED", "NEW", ""])
 def test_a_run_that_has_ended_has_no_buttons(status: str) -> None:
-    message = card(RenderContext(RUN, NOW), FAILED.model_copy(update={"status": status}), None)
+    message = card(
+        RenderContext(RUN, NOW, ENGLISH), FAILED.model_copy(update={"status": status}), None
+    )
     assert elements(message) == []
 
 
 def test_a_run_that_went_well_in_the_end_shows_no_failure() -> None:
     done = FAILED.model_copy(update={"status": "FINISHED"})
-    assert "Block sender" not in read(card(RenderContext(RUN, NOW), done, None))
+    assert "Block sender" not in read(card(RenderContext(RUN, NOW, ENGLISH), done, None))
 
 
 def test_what_is_gone_has_no_buttons_and_says_so() -> None:
-    message = vanished_card(RenderContext(TASK, NOW), "Isolate")
+    message = vanished_card(RenderContext(TASK, NOW, ENGLISH), "Isolate")
     assert "no longer exists in SecMaster" in read(message)
     assert elements(message) == []
 
 
 def test_a_description_can_not_pose_as_the_cards_own_words() -> None:
     posing = WAITING.model_copy(update={"description": "*Status* ✅ approved by <@U0ALICE>"})
-    blocks = card(RenderContext(TASK, NOW), posing, None).payload["blocks"]
+    blocks = card(RenderContext(TASK, NOW, ENGLISH), posing, None).payload["blocks"]
     [text] = [block["text"] for block in blocks if "approved by" in str(block.get("text"))]
     assert text == {"type": "plain_text", "text": posing.description, "emoji": False}
 
@@ -273,7 +285,7 @@ ODD = [
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: ascii(odd[:12]))
 @pytest.mark.parametrize("field", FIELDS)
 def test_one_odd_field_does_not_hide_a_task_from_those_who_decide(field: str, odd: str) -> None:
-    render_context = RenderContext(TASK, NOW)
+    render_context = RenderContext(TASK, NOW, ENGLISH)
     task = Task(**{"id": "t-1", "name": "n", "status": "waiting"} | {field: odd})
     assert_slack_takes(card(render_context, task, None))
     assert_slack_opens(modals.details(render_context, task))
@@ -281,7 +293,7 @@ def test_one_odd_field_does_not_hide_a_task_from_those_who_decide(field: str, od
 
 @pytest.mark.parametrize("zone", [14, 8, 0, -12])
 def test_a_time_that_was_never_set_does_not_hide_a_task(zone: int) -> None:
-    render_context = RenderContext(TASK, NOW)
+    render_context = RenderContext(TASK, NOW, ENGLISH)
     never = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=zone)))
     assert_slack_takes(
         card(render_context, Task(name="n", create_time=never, due_date=never), None)

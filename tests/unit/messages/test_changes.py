@@ -7,7 +7,7 @@ from bot.domain.operations import Operation, OperationState, Outcome
 from bot.domain.snapshots import Change
 from bot.messages import RenderContext, changed_object, outcome
 from bot.secmaster import Task
-from tests.support.samples import NOW, TASK, operation
+from tests.support.samples import ENGLISH, NOW, TASK, operation
 from tests.support.slack_limits import assert_slack_takes, markup_in
 from tests.support.strategies import SOME, change_lists, grave_operations, render_contexts, tasks
 
@@ -31,7 +31,7 @@ def test_any_difference_can_be_told_with_a_button_to_decide_on_it(
     ]
     assert button["action_id"] == operation.action
     assert len(button["value"]) <= 2000
-    assert_slack_takes(outcome(operation, result))
+    assert_slack_takes(outcome(ENGLISH, operation, result))
 
 
 def test_a_dozen_differences_are_all_told() -> None:
@@ -42,7 +42,9 @@ def test_a_dozen_differences_are_all_told() -> None:
     result = Outcome(state=OperationState.FAILED, reason_code="changed", changes=changes)
     text = "".join(
         markup_in(
-            changed_object(approval, result, RenderContext(TASK, NOW), Task()).payload["blocks"]
+            changed_object(approval, result, RenderContext(TASK, NOW, ENGLISH), Task()).payload[
+                "blocks"
+            ]
         )
     )
     assert "field 11" in text

@@ -13,6 +13,7 @@ from bot.policy.decide import Principal
 from bot.policy.rules import Rule
 from handlers.command_table import help_lines
 from tests.support.rendered import read
+from tests.support.samples import ENGLISH
 from tests.support.slack_limits import assert_slack_takes
 from tests.support.strategies import FEW, principals, rules, words
 
@@ -24,7 +25,7 @@ roots = st.sampled_from(["/secmaster", "@bot", "/" + "a" * 31])
 
 def help_message(root: str, short_commands: dict[ObjectKind, str]) -> Message:
     object_lines = {kind: help_lines(kind) for kind in OBJECT_KINDS}
-    return command_help.help_message(root, short_commands, object_lines, help_lines(None))
+    return command_help.help_message(ENGLISH, root, short_commands, object_lines, help_lines(None))
 
 
 def test_whoami_tells_what_each_role_allows() -> None:
@@ -34,7 +35,9 @@ def test_whoami_tells_what_each_role_allows() -> None:
         "[[rules]]\nactions = ['task.*']\nroles = ['approver']\nreason = 'required'\n"
         "[[rules]]\nactions = ['instance.retry']\nroles = ['oncall']\n"
     )
-    text = command_help.whoami(Principal("U0ALICE", frozenset({"approver"})), "Alice", config).text
+    text = command_help.whoami(
+        ENGLISH, Principal("U0ALICE", frozenset({"approver"})), "Alice", config
+    ).text
     assert "roles: *approver*" in text
     assert (
         "✅ `task.approve` yes by rule 1 where its conditions fit, "
@@ -42,7 +45,7 @@ def test_whoami_tells_what_each_role_allows() -> None:
     ) in text.splitlines()
     assert "▫️ `instance.retry` no by rule 3" in text
     assert "▫️ `instance.debug` no: no rule allows it" in text
-    guest = command_help.whoami(Principal("U0GUEST", guest=True), "Guest", config).text
+    guest = command_help.whoami(ENGLISH, Principal("U0GUEST", guest=True), "Guest", config).text
     assert "A guest may not read or change anything." in guest
     assert "✅" not in guest
 
@@ -56,7 +59,7 @@ def test_whoami_names_first_what_is_denied() -> None:
         "[[rules]]\neffect = 'deny'\nactions = ['task.comment']\nroles = ['oncall']\n"
     )
     lines = command_help.whoami(
-        Principal("U0ALICE", frozenset({"approver"})), "Alice", config
+        ENGLISH, Principal("U0ALICE", frozenset({"approver"})), "Alice", config
     ).text.splitlines()
     assert "▫️ `task.terminate` no by rule 2" in lines
     assert (
@@ -84,7 +87,7 @@ def test_help_is_one_that_slack_takes(root: str, short: str) -> None:
 @FEW
 @given(words, words, roots)
 def test_whatever_was_not_understood_can_be_told(problem: str, usage: str, root: str) -> None:
-    assert_slack_takes(command_help.not_understood(problem, usage, usage, root))
+    assert_slack_takes(command_help.not_understood(ENGLISH, problem, usage, usage, root))
 
 
 @FEW
@@ -93,12 +96,12 @@ def test_anybody_can_be_told_who_they_are(
     principal: Principal, name: str, policy_rules: list[Rule]
 ) -> None:
     config = parse("").model_copy(update={"rules": tuple(policy_rules)})
-    assert_slack_takes(command_help.whoami(principal, name, config))
+    assert_slack_takes(command_help.whoami(ENGLISH, principal, name, config))
 
 
 def test_of_many_files_three_are_named_and_the_others_counted() -> None:
     files = [SlackFile(id=f"F{number}", name=f"{number}.txt") for number in range(5)]
-    text = command_help.how_to_attach(files).text
+    text = command_help.how_to_attach(ENGLISH, files).text
     assert "`0.txt`, `1.txt`, `2.txt` and 2 more were not attached to any task." in text
     assert "`task attach &lt;id&gt;`" in text
     assert "*Attach to task*" in text
@@ -106,10 +109,12 @@ def test_of_many_files_three_are_named_and_the_others_counted() -> None:
 
 def test_an_answer_says_below_its_words_which_files_were_not_taken() -> None:
     answer, file = text_message("Done."), SlackFile(id="F1", name="host.png")
-    assert command_help.with_unused_files(answer, []) is answer
-    assert command_help.with_unused_files(None, []) is None
-    assert command_help.with_unused_files(None, [file]) == command_help.how_to_attach([file])
-    both = command_help.with_unused_files(answer, [file])
+    assert command_help.with_unused_files(ENGLISH, answer, []) is answer
+    assert command_help.with_unused_files(ENGLISH, None, []) is None
+    assert command_help.with_unused_files(ENGLISH, None, [file]) == command_help.how_to_attach(
+        ENGLISH, [file]
+    )
+    both = command_help.with_unused_files(ENGLISH, answer, [file])
     assert both
     assert both.text.startswith("Done.\n📎 `host.png` was not attached")
     assert "`host.png` was not attached" in str([block.to_dict() for block in both.blocks])

@@ -12,7 +12,7 @@ from bot.messages import denials
 from bot.messages.errors import CANNOT_POST
 from bot.policy.decide import Refused
 from bot.policy.rules import Role
-from tests.support.samples import TASK
+from tests.support.samples import ENGLISH, TASK
 from tests.support.slack_limits import assert_slack_takes
 from tests.support.strategies import FEW, refusals, roles, words
 
@@ -44,7 +44,7 @@ ROLES = {"approver": Role(users=("U0ALICE",), usergroups=("S0SOC",)), "empty": R
     ],
 )
 def test_a_refusal_says_which_rule_and_who_may(refused: Refused, expected: str) -> None:
-    text = denials.not_allowed(BY_NAME["task.approve"], TASK, refused, ROLES).text
+    text = denials.not_allowed(ENGLISH, BY_NAME["task.approve"], TASK, refused, ROLES).text
     assert expected in text
     assert "The approval was not sent." in text
 
@@ -77,14 +77,16 @@ def test_trouble_of_secmasters_is_called_that_and_no_refusal_of_rights(
     answer: FailedAnswer, expected: str, reason: RefusalReason
 ) -> None:
     action, refused = BY_NAME["task.approve"], Refused(reason, "rule 2")
-    text = denials.not_allowed(action, TASK, refused, ROLES, answer).text
+    text = denials.not_allowed(ENGLISH, action, TASK, refused, ROLES, answer).text
     assert text.startswith(f"⏳ {expected}")
     assert "Try again in a moment" in text
     assert "The approval was not sent." in text
     assert answer.code in text
     for other in set(RefusalReason) - {*denials.UNREAD_REASONS, *denials.PASSING_REASONS}:
         refused = Refused(other, "rule 2")
-        assert denials.not_allowed(action, TASK, refused, ROLES, answer).text.startswith("🚫")
+        assert denials.not_allowed(ENGLISH, action, TASK, refused, ROLES, answer).text.startswith(
+            "🚫"
+        )
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_trouble_of_secmasters_is_called_that_and_no_refusal_of_rights(
 )
 def test_whoever_clicks_reads_nothing_of_the_network_or_of_iam(answer: FailedAnswer) -> None:
     refused = Refused(RefusalReason.UNREAD)
-    text = denials.not_allowed(BY_NAME["task.approve"], TASK, refused, ROLES, answer).text
+    text = denials.not_allowed(ENGLISH, BY_NAME["task.approve"], TASK, refused, ROLES, answer).text
     assert text.endswith("The approval was not sent.")
     assert "10.9.9.9" not in text
     assert "SECMASTER_PROXY" not in text
@@ -112,10 +114,10 @@ def test_every_refusal_has_a_sentence_that_names_its_rule() -> None:
     assert set(denials.REFUSAL_SENTENCES) == set(RefusalReason)
     for reason in RefusalReason:
         refused = Refused(reason, "rule {2}", ("approver",))
-        sentence = denials.refusal(BY_NAME["task.approve"], TASK, refused, ROLES)
+        sentence = denials.refusal(ENGLISH, BY_NAME["task.approve"], TASK, refused, ROLES)
         assert "{" not in sentence.replace("ule {2}", "")
         for kind in OBJECT_KINDS:
-            text = denials.may_not_read(kind, refused, ROLES).text
+            text = denials.may_not_read(ENGLISH, kind, refused, ROLES).text
             assert "{" not in text.replace("ule {2}", "")
 
 
@@ -135,32 +137,32 @@ def test_every_refusal_has_a_sentence_that_names_its_rule() -> None:
     ],
 )
 def test_whoever_may_not_read_is_told_who_may(refused: Refused, expected: str) -> None:
-    assert expected in denials.may_not_read("task", refused, ROLES).text
+    assert expected in denials.may_not_read(ENGLISH, "task", refused, ROLES).text
 
 
 @FEW
 @given(st.sampled_from(TABLE), refusals, roles)
 def test_any_refusal_can_be_told(action: Action, refused: Refused, roles: dict[str, Role]) -> None:
-    assert_slack_takes(denials.not_allowed(action, TASK, refused, roles))
-    assert_slack_takes(denials.may_not_read(action.kind, refused, roles))
+    assert_slack_takes(denials.not_allowed(ENGLISH, action, TASK, refused, roles))
+    assert_slack_takes(denials.may_not_read(ENGLISH, action.kind, refused, roles))
 
 
 def test_a_refusal_names_many_groups_without_breaking_a_mention() -> None:
     roles = {"everybody": Role(usergroups=("S0SOC",) * 300)}
     refused = Refused(RefusalReason.RULE, "rule 1", ("everybody",))
-    assert_slack_takes(denials.not_allowed(BY_NAME["task.approve"], TASK, refused, roles))
+    assert_slack_takes(denials.not_allowed(ENGLISH, BY_NAME["task.approve"], TASK, refused, roles))
 
 
 @pytest.mark.parametrize("action", TABLE, ids=list(BY_NAME))
 def test_what_is_said_of_an_action_is_one_that_slack_takes(action: Action) -> None:
-    assert_slack_takes(denials.needs_reason(action, "/secmaster"))
-    assert_slack_takes(denials.needs_reason(action, "/secmaster", break_glass=True))
-    assert_slack_takes(denials.needs_name(action))
+    assert_slack_takes(denials.needs_reason(ENGLISH, action, "/secmaster"))
+    assert_slack_takes(denials.needs_reason(ENGLISH, action, "/secmaster", break_glass=True))
+    assert_slack_takes(denials.needs_name(ENGLISH, action))
 
 
 @FEW
 @given(st.sampled_from([*CANNOT_POST, "odd"]), words)
 def test_the_rest_can_be_told_too(code: str, reference: str) -> None:
-    assert_slack_takes(denials.cannot_post(code))
-    assert_slack_takes(denials.own_fault(reference))
-    assert_slack_takes(denials.newer_button())
+    assert_slack_takes(denials.cannot_post(ENGLISH, code))
+    assert_slack_takes(denials.own_fault(ENGLISH, reference))
+    assert_slack_takes(denials.newer_button(ENGLISH))

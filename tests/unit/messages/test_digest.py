@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bot.domain.shift_digest import DeciderCounts, OverdueTask, RetrierCounts, ShiftSummary
 from bot.messages.digest import digest
+from tests.support.samples import ENGLISH
 from tests.support.slack_limits import assert_slack_takes
 from tests.support.strategies import FEW, words
 
@@ -22,7 +23,7 @@ SINCE = UNTIL - timedelta(hours=12)
 
 def read(summary: ShiftSummary) -> str:
     """Return a digest's text, with times as they are where Slack can't show them."""
-    return re.sub(r"<!date[^|]*\|([^>]*)>", r"\1", digest(summary).text)
+    return re.sub(r"<!date[^|]*\|([^>]*)>", r"\1", digest(ENGLISH, summary).text)
 
 
 def test_a_shift_is_told_in_a_few_sentences() -> None:
@@ -123,4 +124,4 @@ def test_whatever_people_and_tasks_are_called_it_is_one_message(
         recovered=number,
         break_glass_users=tuple(names),
     )
-    assert_slack_takes(digest(summary))
+    assert_slack_takes(digest(ENGLISH, summary))

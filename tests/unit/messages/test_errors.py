@@ -16,6 +16,7 @@ from bot.secmaster.errors import (
     Unreachable,
     Unreadable,
 )
+from tests.support.samples import ENGLISH
 from tests.support.slack_limits import assert_slack_opens, assert_slack_takes
 from tests.support.strategies import FEW, words
 
@@ -38,9 +39,9 @@ ERRORS = (
 def test_any_error_of_a_read_can_be_told(
     kind: type[SecMasterError], message: str, code: str, request_id: str
 ) -> None:
-    text = explain(kind(message, code=code, request_id=request_id))
+    text = explain(ENGLISH, kind(message, code=code, request_id=request_id))
     assert_slack_takes(text_message(text))
-    assert_slack_opens(modals.failed("Details", text))
+    assert_slack_opens(modals.failed(ENGLISH, "Details", text))
 
 
 def test_every_reason_has_a_sentence_or_the_general_one() -> None:

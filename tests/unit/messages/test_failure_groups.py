@@ -9,10 +9,10 @@ from bot.domain.tracking import TrackedObject
 from bot.messages import failure_groups
 from bot.messages.blocks import RenderContext
 from bot.secmaster import Instance
-from tests.support.samples import NOW
+from tests.support.samples import ENGLISH, NOW
 
 REF = Ref(kind="instance", id="r1")
-RENDER_CONTEXT = RenderContext(REF, NOW, "main")
+RENDER_CONTEXT = RenderContext(REF, NOW, ENGLISH, "main")
 
 
 def run(name: str, status: str = "FAILED") -> Instance:

@@ -14,7 +14,7 @@ from bot.messages.changes import differences
 from bot.messages.fields import INSTANCE_WORDS, TASK_WORDS
 from bot.secmaster import Named, Node, WorkflowRef
 from tests.support.rendered import read
-from tests.support.samples import FAILED, NOW, RUN, TASK, WAITING
+from tests.support.samples import ENGLISH, FAILED, NOW, RUN, TASK, WAITING
 
 MARK = "xyzzy"
 MOMENT = datetime(2030, 5, 6, 7, 8, tzinfo=UTC)
@@ -77,7 +77,7 @@ def test_a_field_stands_where_its_rows_say(
     name, update, places, text = case
     changed = snapshot.model_copy(update=update)
     ref, all_words = (TASK, TASK_WORDS) if snapshot is WAITING else (RUN, INSTANCE_WORDS)
-    context = RenderContext(ref, NOW)
+    context = RenderContext(ref, NOW, ENGLISH)
     assert (text in read(card(context, changed, None)).lower()) == (CARD in places)
     assert (text in read(modals.details(context, changed)).lower()) == (DETAILS in places)
 
@@ -85,6 +85,6 @@ def test_a_field_stands_where_its_rows_say(
     assert (before != after) == (DECISIVE in places)
     changes = snapshots.changes(snapshot, changed)
     assert (name in [change.label for change in changes]) == (DECISIVE in places)
-    lines = differences(ref.kind, Outcome(state=OperationState.FAILED, changes=changes))
+    lines = differences(ENGLISH, ref.kind, Outcome(state=OperationState.FAILED, changes=changes))
     assert (f"*{all_words[name].label}*" in lines) == (DECISIVE in places)
     assert (text in lines.lower()) == (DECISIVE in places)

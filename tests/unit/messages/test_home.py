@@ -26,7 +26,7 @@ from bot.messages.home import (
     visible_rows,
 )
 from bot.secmaster import DueHandle, Instance, Node, Task
-from tests.support.samples import NOW
+from tests.support.samples import ENGLISH, NOW
 from tests.support.slack_limits import assert_slack_opens
 from tests.support.strategies import FEW, render_contexts, runs, tasks, words
 
@@ -47,24 +47,24 @@ def task_row(
     ref = Ref(kind="task", id=f"t-{number}")
     due = NOW + due_in if due_in else None
     task = Task(id=ref.id, name=f"task {number}", due_date=due)
-    return HomeRow(RenderContext(ref, at), task, actions)
+    return HomeRow(RenderContext(ref, at, ENGLISH), task, actions)
 
 
 def run_row(number: int, nodes: tuple[Node, ...]) -> HomeRow:
     ref = Ref(kind="instance", id=f"i-{number}")
     run = Instance(id=ref.id, name=f"run {number}", nodes=nodes)
-    return HomeRow(RenderContext(ref, NOW), run, (RETRY,))
+    return HomeRow(RenderContext(ref, NOW, ENGLISH), run, (RETRY,))
 
 
 def text(home: Home) -> str:
-    return json.dumps(view(home), ensure_ascii=False)
+    return json.dumps(view(ENGLISH, home), ensure_ascii=False)
 
 
 def elements(home: Home) -> list[dict[str, Any]]:
     """Return every button and menu, in order."""
     return [
         element
-        for block in view(home)["blocks"]
+        for block in view(ENGLISH, home)["blocks"]
         for element in (*block.get("elements", ()), block.get("accessory", {}))
         if "action_id" in element
     ]
@@ -72,7 +72,9 @@ def elements(home: Home) -> list[dict[str, Any]]:
 
 def row_buttons(home: Home) -> list[dict[str, dict[str, Any]]]:
     """Return the buttons of each task and run, by their action ids."""
-    rows = [block["elements"] for block in view(home)["blocks"] if block["type"] == "actions"]
+    rows = [
+        block["elements"] for block in view(ENGLISH, home)["blocks"] if block["type"] == "actions"
+    ]
     return [
         {button["action_id"]: button for button in row}
         for row in rows
@@ -170,9 +172,13 @@ def test_the_same_home_later_is_the_same_and_another_is_not() -> None:
     later = Home(
         HomeOptions(), [task_row(1, HOUR, at=NOW + HOUR / 2)], [], [], ("U0ALICE",), NOW + HOUR
     )
-    assert view_fingerprint(view(home)) == view_fingerprint(view(later))
+    assert view_fingerprint(ENGLISH, view(ENGLISH, home)) == view_fingerprint(
+        ENGLISH, view(ENGLISH, later)
+    )
     overdue = Home(HomeOptions(), [task_row(1, HOUR, at=NOW + 2 * HOUR)], [], [], ("U0ALICE",), NOW)
-    assert view_fingerprint(view(home)) != view_fingerprint(view(overdue))
+    assert view_fingerprint(ENGLISH, view(ENGLISH, home)) != view_fingerprint(
+        ENGLISH, view(ENGLISH, overdue)
+    )
 
 
 def test_it_says_what_i_did_who_is_on_call_and_what_is_not_known() -> None:
@@ -192,7 +198,7 @@ def test_it_says_what_i_did_who_is_on_call_and_what_is_not_known() -> None:
 
 def test_silence_that_approves_is_said_on_the_line() -> None:
     row = HomeRow(
-        RenderContext(Ref(kind="task", id="t-1"), NOW),
+        RenderContext(Ref(kind="task", id="t-1"), NOW, ENGLISH),
         Task(name="x", due_date=NOW + HOUR, due_handle=DueHandle.CONTINUE),
     )
     page_text = text(Home(HomeOptions(tasks="all"), [row], [], [], (), NOW))
@@ -222,7 +228,7 @@ def test_whatever_waits_it_is_a_home_that_slack_takes(
         ("U0ALICE",) * 40,
         NOW,
     )
-    rendered = view(home)
+    rendered = view(ENGLISH, home)
     assert_slack_opens(rendered, "home")
     assert len(rendered["blocks"]) <= 100
 

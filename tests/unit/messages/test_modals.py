@@ -15,7 +15,7 @@ from bot.messages.modals import FormState
 from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance, Task
 from tests.support.rendered import input_ids, read, text_types
-from tests.support.samples import FAILED, NOW, RUN, TASK, WAITING
+from tests.support.samples import ENGLISH, FAILED, NOW, RUN, TASK, WAITING
 from tests.support.slack_limits import assert_slack_opens, markup_in
 from tests.support.strategies import FEW, SOME, forms, render_contexts, runs, tasks, words
 
@@ -35,7 +35,7 @@ def form(
     ref = TASK if action.startswith("task.") else RUN
     state = FormState(action=action, ref=ref, location=SlackLocation(channel="C0SOC"))
     filled = {param.name: node for param in modals.action_of(state).params if param.suggested}
-    return modals.form(state, (name, "soc-east"), reason, filled)
+    return modals.form(ENGLISH, state, (name, "soc-east"), reason, filled)
 
 
 @pytest.mark.parametrize("name", ["task.terminate", "task.comment", "instance.debug"])
@@ -102,14 +102,14 @@ def test_details_show_what_a_card_has_no_room_for() -> None:
             "attachment_id_list": ("a-1",),
         }
     )
-    text = read(modals.details(RenderContext(TASK, NOW), task))
+    text = read(modals.details(RenderContext(TASK, NOW, ENGLISH), task))
     assert all(part in text for part in ("`c-1`", "Bob", "`a-1`"))
-    text = read(modals.details(RenderContext(RUN, NOW), FAILED))
+    text = read(modals.details(RenderContext(RUN, NOW, ENGLISH), FAILED))
     assert all(part in text for part in ("Fetch mail", "`n-1`", "Block sender", "timed out"))
 
 
 def test_details_begin_with_the_cards_facts() -> None:
-    text = read(modals.details(RenderContext(TASK, NOW), WAITING))
+    text = read(modals.details(RenderContext(TASK, NOW, ENGLISH), WAITING))
     assert "Waiting for a decision" in text
     assert "goes on by itself" in text
 
@@ -120,7 +120,7 @@ def test_any_form_is_one_that_slack_opens(
     state: FormState, target: tuple[str, str], reason: ReasonRule, node: str
 ) -> None:
     filled = {param.name: node for param in modals.action_of(state).params}
-    view = modals.form(state, target, reason, filled)
+    view = modals.form(ENGLISH, state, target, reason, filled)
     assert_slack_opens(view)
     assert modals.read_form(view["private_metadata"], {}) == (state, {})
 
@@ -137,7 +137,7 @@ def test_a_form_that_asks_for_the_name_is_one_that_slack_opens(
             "decision_fingerprint": "0" * 32,
         }
     )
-    view = modals.form(state_with_name, (name, "main"), reason, {})
+    view = modals.form(ENGLISH, state_with_name, (name, "main"), reason, {})
     assert_slack_opens(view)
     assert [block["block_id"] for block in view["blocks"] if block.get("block_id") == "name"]
 
@@ -153,8 +153,10 @@ def test_only_the_same_letters_are_the_same_name(name: str, other: str) -> None:
 @FEW
 @given(words)
 def test_a_modal_that_waits_or_failed_is_one_that_slack_opens(reference: str) -> None:
-    assert_slack_opens(modals.loading("Details"))
-    assert_slack_opens(modals.failed("Details", denials.own_fault(reference).text))
+    assert_slack_opens(modals.loading(ENGLISH, "Details"))
+    assert_slack_opens(
+        modals.failed(ENGLISH, "Details", denials.own_fault(ENGLISH, reference).text)
+    )
 
 
 @SOME
@@ -164,14 +166,16 @@ def test_whatever_waits_is_shown_in_a_home_and_a_modal_that_slack_takes(
 ) -> None:
     waiting, failures = ListPage(open_tasks, total), ListPage(failed, total)
     objects = modals.WaitingObjects(waiting, failures, "main", "/secmaster", NOW)
-    assert_slack_opens(modals.waiting(objects))
-    assert_slack_opens(modals.home(objects), "home")
+    assert_slack_opens(modals.waiting(ENGLISH, objects))
+    assert_slack_opens(modals.home(ENGLISH, objects), "home")
 
 
 @FEW
 @given(words)
 def test_a_home_says_what_went_wrong(reference: str) -> None:
-    assert_slack_opens(modals.failed_home(denials.own_fault(reference).text), "home")
+    assert_slack_opens(
+        modals.failed_home(ENGLISH, denials.own_fault(ENGLISH, reference).text), "home"
+    )
 
 
 @SOME
@@ -192,13 +196,13 @@ def test_the_details_of_any_instance_are_ones_that_slack_opens(
 
 @pytest.mark.parametrize("letter", ["x", "中", "🙂", "&"])
 def test_the_details_of_a_long_talk_are_ones_that_slack_opens(letter: str) -> None:
-    render_context = RenderContext(TASK, NOW)
+    render_context = RenderContext(TASK, NOW, ENGLISH)
     comments = [{"id": f"c-{number}", "message": letter * 3000} for number in range(100)]
     assert_slack_opens(modals.details(render_context, Task(name="n", comments=comments)))
 
 
 def test_the_details_of_a_long_talk_end_with_what_was_said_last_and_say_what_is_left_out() -> None:
-    render_context = RenderContext(TASK, NOW)
+    render_context = RenderContext(TASK, NOW, ENGLISH)
     comments = [{"id": f"c-{number}", "message": f"word {number}."} for number in range(200)]
     task = Task(name="n", comments=comments, attachment_id_list=["a-1"])
     text = "\n".join(markup_in(modals.details(render_context, task)["blocks"]))

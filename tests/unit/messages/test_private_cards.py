@@ -9,6 +9,7 @@ from bot.domain.objects import Ref
 from bot.messages.private_cards import BUTTON_VALUE, AskedCommand, question
 from bot.secmaster import Task, TaskStatus
 from tests.support.examples import examples
+from tests.support.samples import ENGLISH
 from tests.support.slack_limits import assert_slack_takes
 
 LONGEST = ButtonValue(
@@ -53,11 +54,13 @@ def test_slack_takes_the_question_of_every_action_that_is_asked_back() -> None:
         if action.has_effect:
             [status, *_] = action.allowed_statuses or action.button_statuses
             snapshot = Task(id="t", name="<!channel> *x*", status=status)
-            message = question(action, asked("<b> & `c`\n> d", action=action.name), snapshot, None)
+            message = question(
+                ENGLISH, action, asked("<b> & `c`\n> d", action=action.name), snapshot, None
+            )
             assert_slack_takes(message)
             assert "<!channel>" not in message.text
     decided = Task(id="t", name="x", status=TaskStatus.FINISHED)
     command = asked("", action="task.approve")
-    message = question(BY_NAME["task.approve"], command, decided, None)
+    message = question(ENGLISH, BY_NAME["task.approve"], command, decided, None)
     assert "not open to this any more" in message.text
     assert len(message.blocks) == 1

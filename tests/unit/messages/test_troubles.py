@@ -11,6 +11,7 @@ from bot.domain.watch_status import FailedAnswer
 from bot.messages import troubles
 from bot.secmaster import Forbidden, SecMasterError, Unavailable
 from bot.secmaster.replies import IAM, SECMASTER, Reply
+from tests.support.samples import ENGLISH
 from tests.support.slack_limits import assert_slack_takes
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -34,9 +35,9 @@ def test_each_kind_is_told_with_what_to_do_and_slack_takes_it(
 ) -> None:
     where = Expiring.SLACK_CA_FILE if kind is TroubleKind.EXPIRY else LONG
     trouble = Trouble(kind=kind, since=NOW, where=where, answer=ANSWER, code=LONG, ends_at=NOW)
-    message = troubles.began(trouble, TASKS, recurs=recurs)
+    message = troubles.began(ENGLISH, trouble, TASKS, recurs=recurs)
     assert_slack_takes(message)
-    assert_slack_takes(troubles.over(trouble, NOW + timedelta(minutes=5)))
+    assert_slack_takes(troubles.over(ENGLISH, trouble, NOW + timedelta(minutes=5)))
     assert "What to do" in message.text
     assert ("comes and goes" in message.text) is recurs
     assert "<!here>" not in message.text
@@ -44,19 +45,21 @@ def test_each_kind_is_told_with_what_to_do_and_slack_takes_it(
 
 
 def test_what_is_auto_approved_meanwhile_is_counted_where_it_may_not_be_named() -> None:
-    assert "• 1 task" in troubles.due_tasks_text(DueTasks(others=1))
-    assert troubles.due_tasks_text(DueTasks()) == ""
-    assert "can't be said" in troubles.due_tasks_text(DueTasks(is_known=False))
+    assert "• 1 task" in troubles.due_tasks_text(ENGLISH, DueTasks(others=1))
+    assert troubles.due_tasks_text(ENGLISH, DueTasks()) == ""
+    assert "can't be said" in troubles.due_tasks_text(ENGLISH, DueTasks(is_known=False))
 
 
 @pytest.mark.parametrize("reason", OutcomeReason)
 def test_whatever_secmaster_said_is_a_sentence_with_what_to_do(reason: OutcomeReason) -> None:
     answer = FailedAnswer(reason=reason, status=503, request_id="r1")
-    assert troubles.secmaster_sentence(answer).startswith(("SecMaster", "Huawei Cloud's gateway"))
-    assert troubles.advice(answer)
+    assert troubles.secmaster_sentence(ENGLISH, answer).startswith(
+        ("SecMaster", "Huawei Cloud's gateway")
+    )
+    assert troubles.advice(ENGLISH, answer)
     is_lost = reason in {OutcomeReason.UNREACHABLE, OutcomeReason.LOST_ANSWER}
     expected = "" if is_lost else "It answered HTTP 503 (request `r1`)."
-    assert troubles.quoted_answer(answer) == expected
+    assert troubles.quoted_answer(ENGLISH, answer) == expected
 
 
 @pytest.mark.parametrize(
@@ -77,7 +80,7 @@ def test_what_is_refused_is_named_by_its_status_and_by_who_refused_it(
 ) -> None:
     answer = FailedAnswer.of(error)
     trouble = Trouble(kind=TroubleKind.SECMASTER, since=NOW, where="main", answer=answer)
-    text = troubles.began(trouble, DueTasks(), recurs=False).text
+    text = troubles.began(ENGLISH, trouble, DueTasks(), recurs=False).text
     for part in expected:
         assert part in text
     assert absent == "-" or absent not in text
@@ -87,15 +90,15 @@ def test_the_networks_cause_stands_in_the_place_of_the_advice_about_networks() -
     error = SECMASTER.unreachable("the proxy http://10.0.0.1 can't be reached: correct X_PROXY")
     answer = FailedAnswer.of(error)
     trouble = Trouble(kind=TroubleKind.SECMASTER, since=NOW, where="main", answer=answer)
-    text = troubles.began(trouble, DueTasks(), recurs=False).text
+    text = troubles.began(ENGLISH, trouble, DueTasks(), recurs=False).text
     assert "*Cause, and what to do*: the proxy http://10.0.0.1 can't be reached: correct" in text
-    assert troubles.advice(answer) not in text
+    assert troubles.advice(ENGLISH, answer) not in text
     assert text.count("SecMaster can't be reached") == 1
 
 
 def test_an_answer_without_a_message_is_told_by_its_status() -> None:
     error = Reply(SECMASTER, 503, "", {}).error(Unavailable, "")
-    assert troubles.quoted_answer(FailedAnswer.of(error)) == "It answered HTTP 503."
+    assert troubles.quoted_answer(ENGLISH, FailedAnswer.of(error)) == "It answered HTTP 503."
 
 
 @pytest.mark.parametrize(
@@ -104,7 +107,7 @@ def test_an_answer_without_a_message_is_told_by_its_status() -> None:
 )
 def test_what_to_do_about_a_token_goes_by_slacks_code(code: str, expected: str) -> None:
     trouble = Trouble(kind=TroubleKind.SLACK_TOKEN, since=NOW, code=code)
-    assert expected in troubles.began(trouble, DueTasks(), recurs=False).text
+    assert expected in troubles.began(ENGLISH, trouble, DueTasks(), recurs=False).text
 
 
 @pytest.mark.parametrize(
@@ -120,14 +123,19 @@ def test_what_expires_is_named_with_what_to_do_about_it(
     expiring: Expiring, name: str, advice: str
 ) -> None:
     trouble = Trouble(kind=TroubleKind.EXPIRY, since=NOW, where=expiring, ends_at=NOW)
-    text = troubles.began(trouble, DueTasks(), recurs=False).text
+    text = troubles.began(ENGLISH, trouble, DueTasks(), recurs=False).text
     assert text.startswith(f"🚨 *{name} expires soon*")
     assert advice in text
-    assert f"{name} was renewed" in troubles.over(trouble, NOW).text
+    assert f"{name} was renewed" in troubles.over(ENGLISH, trouble, NOW).text
 
 
 def test_iam_in_trouble_is_waited_for_and_is_not_called_secmaster() -> None:
     answer = FailedAnswer.of(Reply(IAM, 503, "r1", {}).error(Unavailable, ""))
-    assert troubles.secmaster_sentence(answer).startswith("The bot can't get its credentials")
-    assert troubles.quoted_answer(answer) == "What gives them answered HTTP 503 (request `r1`)."
-    assert troubles.advice(answer).startswith("wait")
+    assert troubles.secmaster_sentence(ENGLISH, answer).startswith(
+        "The bot can't get its credentials"
+    )
+    assert (
+        troubles.quoted_answer(ENGLISH, answer)
+        == "What gives them answered HTTP 503 (request `r1`)."
+    )
+    assert troubles.advice(ENGLISH, answer).startswith("wait")

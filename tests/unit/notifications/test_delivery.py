@@ -19,6 +19,7 @@ from bot.runtime.timeouts import Timeouts
 from bot.services import Services
 from bot.store import Store, close, connect
 from tests.support.databases import Databases
+from tests.support.samples import ENGLISH
 
 CHANNEL = Destination.parse("C0ONCALL")
 
@@ -29,6 +30,7 @@ def services(databases: Databases, tmp_path: Path) -> Iterator[Services]:
     engine = connect(databases.with_tables("sqlite", tmp_path))
     nothing: Any = None  # in the place of what these tests never call
     yield Services(
+        catalogue=ENGLISH,
         workspaces=Workspaces({}, {}),
         slack=nothing,
         cards=nothing,

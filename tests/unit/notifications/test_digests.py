@@ -13,6 +13,7 @@ from bot.messages.digest import digest
 from bot.messages.labels import LABELS, labels
 from bot.notifications.digests import count_deciders
 from bot.store.history import AuditedAction
+from tests.support.samples import ENGLISH
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 APPROVE, TERMINATE = BY_NAME["task.approve"], BY_NAME["task.terminate"]
@@ -45,7 +46,7 @@ def test_another_kind_of_decision_is_counted_and_named_as_itself(
         ),
         DeciderCounts(name="Bob", decisions={"task.defer": 1}),
     )
-    text = digest(ShiftSummary(since=NOW, until=NOW, deciders=deciders)).text
+    text = digest(ENGLISH, ShiftSummary(since=NOW, until=NOW, deciders=deciders)).text
     sentence = (
         "5 tasks were decided here: Alice approved 1, terminated 1 and deferred 2 and "
         "Bob deferred 1."
@@ -59,7 +60,7 @@ def test_of_the_table_each_decision_is_named_by_its_own_word_and_nothing_else_is
 ) -> None:
     deciders = count_deciders([audited(action, "alice")])
     assert [decider.decisions for decider in deciders] == [{action.name: 1}] * action.is_decision
-    text = digest(ShiftSummary(since=NOW, until=NOW, deciders=deciders)).text
+    text = digest(ENGLISH, ShiftSummary(since=NOW, until=NOW, deciders=deciders)).text
     assert (f"Alice {labels(action).done.lower()} 1." in text) is action.is_decision
 
 

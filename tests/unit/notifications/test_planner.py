@@ -16,6 +16,7 @@ from bot.notifications.reminder import ReminderNotification, auto_approves_by
 from bot.policy.config import PolicyHolder, parse
 from bot.secmaster import Instance, Task
 from bot.services import Services
+from tests.support.samples import ENGLISH
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -32,6 +33,7 @@ def services(*routes: str) -> Services:
     policy = parse("".join(f"[[routes]]\n{route}\n" for route in routes))
     nothing: Any = None  # in the place of what these tests never call
     return Services(
+        catalogue=ENGLISH,
         workspaces=Workspaces({}, {"main": "SOC workspace"}),
         slack=nothing,
         cards=nothing,

@@ -43,6 +43,7 @@ from tests.support.operations import (
     rule,
 )
 from tests.support.people import ALICE, BOB, CAROL, DAVE, SOC
+from tests.support.samples import ENGLISH
 from tests.support.watch import EVERA
 
 TWO_APPROVERS = rule("task.*", roles=("approver", "oncall"), more="approvals = 2").replace(
@@ -765,7 +766,7 @@ async def test_lapse_ends_a_request_with_its_task_and_says_what_silence_does(
     outcome = await preflight.lapse(stage.services, stage.operation("task.terminate", id=id_))
     request = outcome.ended_request
     assert bool(request) is bool(happens)
-    assert happens in (approvals.lapsed(request) if request else "")
+    assert happens in (approvals.lapsed(ENGLISH, request) if request else "")
 
 
 async def test_lapse_says_nothing_of_a_due_date_that_was_moved_and_of_what_somebody_decided(
@@ -779,7 +780,7 @@ async def test_lapse_says_nothing_of_a_due_date_that_was_moved_and_of_what_someb
         id_ = await request_that_ends_when_due(stage, "CONTINUE")
         stage.record(TASK).update(fields)
         outcome = await preflight.lapse(stage.services, stage.operation("task.terminate", id=id_))
-        text = approvals.lapsed(outcome.ended_request) if outcome.ended_request else ""
+        text = approvals.lapsed(ENGLISH, outcome.ended_request) if outcome.ended_request else ""
         assert "automatically" not in text
 
 

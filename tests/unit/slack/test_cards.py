@@ -28,6 +28,7 @@ from tests.support.clock import FakeClock
 from tests.support.databases import postgres_in_full
 from tests.support.people import BOT, ONCALL, SOC
 from tests.support.rendered import button_ids, read
+from tests.support.samples import ENGLISH
 from tests.support.slack_recorder import SlackRecorder
 from tests.support.timeouts import QUICK_TIMEOUTS
 
@@ -149,6 +150,7 @@ async def cards(
             policy,
             clock=clock,
             timeouts=QUICK_TIMEOUTS,
+            catalogue=ENGLISH,
         )
         yield cards
         await cards.close()

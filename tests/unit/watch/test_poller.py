@@ -23,6 +23,7 @@ from bot.store import Store, close, connect, migrate
 from bot.watch.leader import Leader
 from bot.watch.poller import Poller, log_change
 from tests.support.clock import LeapingClock
+from tests.support.samples import ENGLISH
 
 POLICY = "[[routes]]\nchannel = 'C0CLOSED'\ntasks = true\nremind = ['1h']\n"
 TASK = Ref(kind="task", id="t1")
@@ -61,6 +62,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def services(store: Store, clients: dict[str, Any]) -> Services:
     nothing: Any = None  # in the place of what these tests never call
     return Services(
+        catalogue=ENGLISH,
         workspaces=Workspaces(clients, {}),
         slack=nothing,
         cards=nothing,

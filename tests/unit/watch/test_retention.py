@@ -35,6 +35,7 @@ from tests.support.clock import FakeClock
 from tests.support.databases import Databases, both_databases
 from tests.support.environment import BotEnvironment
 from tests.support.people import ALICE
+from tests.support.samples import ENGLISH
 
 DAYS = 90
 DONE = Outcome(state=OperationState.DONE)
@@ -57,6 +58,7 @@ def store(database_url: str) -> Iterator[Store]:
 def retention(store: Store, clock: FakeClock, *, days: int = DAYS, rules: str = "") -> Retention:
     nothing: Any = None  # in the place of what retention never calls
     services = Services(
+        catalogue=ENGLISH,
         workspaces=Workspaces({}, {}),
         slack=nothing,
         cards=nothing,

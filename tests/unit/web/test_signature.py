@@ -93,7 +93,7 @@ def test_what_lacks_the_shape_of_slacks_headers_is_somebody_elses(
 
 @pytest.mark.parametrize(
     ("age", "words"),
-    [(12 * 60, "12 min ahead of"), (-12 * 60, "12 min behind"), (10**9, "d ahead of")],
+    [(12 * 60, "12 min ahead of"), (-12 * 60, "12 min behind"), (10**9, "days ahead of")],
 )
 def test_a_clock_that_is_off_is_named_with_its_direction(
     verifier: RequestVerifier, age: int, words: str
