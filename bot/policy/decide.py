@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.actions import Action
+from bot.domain.approvals import ApprovalRequest
 from bot.domain.objects import ObjectKind
 from bot.domain.reasons import RefusalReason
 from bot.domain.snapshots import Snapshot
@@ -171,6 +172,20 @@ def decide(
     return decision
 
 
+def may_add_approval(
+    rules: Sequence[Rule],
+    principal: Principal,
+    action: Action,
+    context: PolicyContext,
+    request: ApprovalRequest,
+) -> bool:
+    """Whether a person may give the next approval of a request: by a right that counts once."""
+    decision = decide(rules, principal, action, context)
+    if not isinstance(decision, Allowed):
+        return False
+    return not request.has_approval_of(principal.id, decision.delegator or principal.id)
+
+
 class ReadScope(StrEnum):
     """How much of a kind somebody may read in a workspace, who may read anything of it."""
 
@@ -251,6 +266,22 @@ def rules_in_order(rules: Sequence[Rule], action: Action | Read) -> list[tuple[s
     """
     entries = (entry for entry in numbered("rule", rules) if covers(entry[1], action))
     return sorted(entries, key=lambda entry: entry[1].effect is not Effect.DENY)
+
+
+def allowing_rule(
+    rules: Sequence[Rule], action: Action | Read, context: PolicyContext
+) -> Rule | None:
+    """Return the rule that says which roles may take an action on an object.
+
+    None where no rule does, or that can't be told. Rules that deny are left out: they may be about
+    some people only.
+    """
+    for _title, rule in rules_in_order(rules, action):
+        answers = tuple(_answers(rule.when, context))
+        unmet = next((answer for answer in answers if answer is not True), None)
+        if rule.effect is Effect.ALLOW and unmet is not False:
+            return rule if unmet is None else None
+    return None
 
 
 def is_for(rule: Rule, principal: Principal) -> bool:
