@@ -13,7 +13,16 @@ from bot.domain.batches import BatchQuery
 from bot.domain.cards import ButtonValue
 from bot.domain.slack import Requester
 from bot.messages import denials, modals, private_cards
-from handlers import batch, forms, home, operations, queries, questions, watch
+from handlers import (
+    batch,
+    forms,
+    home,
+    operations,
+    preferences,
+    queries,
+    questions,
+    watch,
+)
 from handlers.context import Recorder
 from handlers.errors import UserError, run_after_ack
 from handlers.payloads import Press, Submission
@@ -44,6 +53,9 @@ async def press(ack: AsyncAck, slack_payload: Press, recorder: Recorder) -> None
         run_after_ack(app, queries.turn_page(app, value, requester), requester)
     elif name.partition(".")[0] == "home":
         await home.record_options(recorder, requester.actor, value)
+        run_after_ack(app, home.opened(app, requester.actor), requester)
+    elif name == "calls":
+        await preferences.chosen_on_home(recorder, requester, value, trigger_id)
         run_after_ack(app, home.opened(app, requester.actor), requester)
     elif name == private_cards.ANSWER:
         await questions.answered(recorder, value, requester, trigger_id)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from bot.domain.approvals import CallPreference
-from bot.domain.slack import Actor
-from bot.messages import Message, approval_calls
+from bot.domain.slack import Requester
+from bot.messages import Message, approval_calls, denials
 from bot.slack.directory import require_identified
 from handlers.command_row import AnyCommand, Arguments, Command, Delivery, RecordsChange
 from handlers.context import Recorder
+from handlers.errors import UserError
 from handlers.parsing import ParseError, refuse_more, split
 
 WORDS = {
@@ -38,19 +39,32 @@ def parse_calls(arguments: Arguments) -> ChooseCalls:
 
 async def choose_calls(recorder: Recorder, request: ChooseCalls, delivery: Delivery) -> Message:
     """Record how the requester wants to be called, and say how they are called now."""
-    actor, catalogue = delivery.requester.actor, recorder.app.catalogue
-    require_identified(actor)
+    requester, app = delivery.requester, recorder.app
+    require_identified(requester.actor)
     if request.calls:
-        await record_calls(recorder, actor, request.calls)
-        return approval_calls.calls_chosen(catalogue, request.calls)
-    calls = await asyncio.to_thread(recorder.app.services.store.preferences.calls, actor.id)
-    return approval_calls.calls_chosen(catalogue, calls)
+        await record_calls(recorder, requester, request.calls, delivery.dedupe_key)
+        return approval_calls.calls_chosen(app.catalogue, request.calls)
+    calls = await asyncio.to_thread(app.services.store.preferences.calls, requester.actor.id)
+    return approval_calls.calls_chosen(app.catalogue, calls)
 
 
-async def record_calls(recorder: Recorder, actor: Actor, calls: CallPreference) -> None:
+async def chosen_on_home(
+    recorder: Recorder, requester: Requester, value: str, trigger_id: str
+) -> None:
+    """Record the choice of the menu on somebody's Home; raises UserError for an unknown one."""
+    if value not in tuple(CallPreference):
+        raise UserError(denials.newer_button(recorder.app.catalogue))
+    require_identified(requester.actor)
+    await record_calls(recorder, requester, CallPreference(value), trigger_id)
+
+
+async def record_calls(
+    recorder: Recorder, requester: Requester, calls: CallPreference, dedupe_key: str
+) -> None:
     """Record how a person wants to be called for approvals."""
-    choose, now = recorder.changes.choose_calls, recorder.app.services.clock.now()
-    await recorder.record(partial(asyncio.to_thread, choose, actor.id, calls, now))
+    user = requester.actor.id
+    change = recorder.change(requester, dedupe_key, "calls", {"target": user, "calls": calls}, None)
+    await recorder.record_change(partial(recorder.changes.choose_calls, user, calls, change))
 
 
 COMMANDS: tuple[AnyCommand, ...] = (

@@ -80,10 +80,14 @@ class RequestedChanges(Repository):
         with self.engine.begin() as connection:
             home_views.save_options(connection, self._insert, user, options, at)
 
-    def choose_calls(self, user: str, calls: CallPreference, at: datetime) -> None:
-        """Record how a person wants to be called for approvals."""
-        with self.engine.begin() as connection:
-            preferences.save_calls(connection, self._insert, user, calls, at)
+    def choose_calls(self, user: str, calls: CallPreference, change: RequestedChange) -> bool:
+        """Call a person for approvals in this way."""
+
+        def save(connection: sa.Connection) -> bool:
+            preferences.save_calls(connection, self._insert, user, calls, change.at)
+            return True
+
+        return self._make(change, save)
 
     def _make(self, change: RequestedChange, make: Callable[[sa.Connection], bool]) -> bool:
         """Make a change with all that belongs to it, unless its request was carried out before."""

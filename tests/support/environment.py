@@ -167,8 +167,9 @@ def policy(text: str = POLICY) -> Config:
     """The policy file's meaning.
 
     Cards follow only where a story says so, and a decision without a reason leaves a comment
-    only where it says that. Nobody is called for an approval unless it says how. Where it says nothing of reading, every member may read; cards may be
-    posted in every channel, unless it says where.
+    only where it says that. Nobody is called for an approval unless it says how. Where it says
+    nothing of reading, every member may read; cards may be posted in every channel, unless it says
+    where.
     """
     defaults = {
         "watch": WatchConfig(every=0),
