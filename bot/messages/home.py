@@ -306,12 +306,10 @@ def _request_blocks(waiting: HomeRequest) -> list[Block]:
     value = f"{action.name}|{button}"
     buttons = [action_button(each, render_context, snapshot) for each in waiting.actions]
     if waiting.approved:
-        text = catalogue.pgettext("button", "Withdraw my approval")
+        text = catalogue.gettext("Withdraw my approval")
         buttons = [_button(text, "withdraw", value)]
     if waiting.may_override:
-        buttons.append(
-            _button(catalogue.pgettext("button", "Emergency override"), "break-glass", value)
-        )
+        buttons.append(_button(catalogue.gettext("Emergency override"), "break-glass", value))
     buttons.append(_button(catalogue.pgettext("button", "Details"), "details", str(ref)))
     return [plain_name(snapshot.name), section("\n".join(lines)), actions(buttons)]
 
