@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.domain import snapshots
 from bot.domain.actions import BY_NAME
+from bot.domain.approvals import CallPreference
 from bot.domain.delegations import Delegation
 from bot.domain.objects import Ref
 from bot.domain.operations import Operation
@@ -134,6 +135,11 @@ class OperationStage:
         change = RequestedChange(self.clock.now(), self._entry("revoke"))
         changes = RequestedChanges(self.services.store.engine)
         changes.revoke_delegation(delegator, delegate, change)
+
+    def choose_calls(self, user: str, calls: CallPreference) -> None:
+        """Have somebody called for approvals in this way."""
+        change = RequestedChange(self.clock.now(), self._entry("calls"))
+        RequestedChanges(self.services.store.engine).choose_calls(user, calls, change)
 
     def _entry(self, action: str) -> dict[str, Any]:
         return authorization.audit_record(

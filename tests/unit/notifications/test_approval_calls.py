@@ -1,0 +1,179 @@
+"""Who is called for an approval: nobody who can't give it, and never more than a few by name."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.domain.approvals import Approval, ApprovalRequest, CallPreference
+from bot.domain.slack import Actor, SlackLocation
+from bot.notifications import approval_calls
+from bot.notifications.approval_calls import Callees, remind_at
+from bot.sandbox.secmaster import SecMasterSandbox
+from bot.services import Services
+from tests.support.clock import FakeClock
+from tests.support.operations import ROLES, TASK, OperationStage, rule
+from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, RANDOM, SOC
+from tests.support.slack_recorder import SlackRecorder
+
+CROWD = tuple(f"U0CROWD{number}" for number in range(5))
+
+
+@pytest.fixture
+def rules() -> str:
+    return ROLES
+
+
+@pytest.fixture
+def stage(
+    services: Services, slack: SlackRecorder, secmaster: SecMasterSandbox, clock: FakeClock
+) -> OperationStage:
+    return OperationStage(services, slack, secmaster, clock)
+
+
+def shared(*roles: str, call: str = "mention", more: str = "") -> str:
+    return rule("task.approve", roles=roles, more=f'approvals = 2\ncall = "{call}"\n{more}')
+
+
+async def callees(
+    stage: OperationStage, user: str = ALICE, *, in_channel: bool = True
+) -> tuple[list[str], set[str]]:
+    """Return who is mentioned and who is called alone, once somebody has approved."""
+    await stage.preflight(await stage.pressed("task.approve", user))
+    services = stage.services
+    [origin] = services.store.claims.open_requests(stage.clock.now())
+    call = await approval_calls.read_call(services, TASK, origin.request.id)
+    assert call is not None
+    found: Callees = await approval_calls.find_callees(services, call, in_channel=in_channel)
+    return list(found.mentions), set(found.direct)
+
+
+def grow(stage: OperationStage, group: str, people: tuple[str, ...]) -> None:
+    """Add people to a user group of the local Slack."""
+    workspace = stage.slack.workspace
+    for user in people:
+        if user not in workspace.users:
+            workspace.users[user] = workspace.users[DAVE] | {"id": user, "name": user.lower()}
+    workspace.groups[group]["users"] += people
+
+
+async def test_a_group_with_more_than_five_to_call_is_mentioned_though_one_of_it_approved(
+    stage: OperationStage,
+) -> None:
+    stage.set_policy(shared("approver"))
+    grow(stage, "S0SOC", CROWD)
+    assert await callees(stage) == (["S0SOC"], set())
+
+
+async def test_a_small_group_of_which_one_approved_is_called_by_name(stage: OperationStage) -> None:
+    stage.set_policy(shared("approver"))
+    grow(stage, "S0SOC", CROWD[:3])
+    assert await callees(stage) == ([BOB, *CROWD[:3]], set())
+
+
+async def test_more_than_five_people_beside_a_group_are_called_alone(stage: OperationStage) -> None:
+    singly = "".join(f'"{user}",' for user in (*CROWD, DAVE))
+    stage.set_policy(f"[roles.few]\nusers = [{singly}]\n", shared("approver", "oncall", "few"))
+    grow(stage, "S0SOC", CROWD[:1])
+    assert await callees(stage) == (["S0ONCALL"], {BOB, DAVE, *CROWD})
+
+
+async def test_whoever_may_not_approve_is_not_called_and_no_group_is_mentioned_for_them(
+    stage: OperationStage,
+) -> None:
+    stage.record(TASK)["creator_name"] = "bob"
+    identities = f'[identities.users]\n{BOB} = "bob"\n{CAROL} = "carol"\n{ALICE} = "alice"\n'
+    guests = f'[roles.guests]\nusers = ["{GUEST}", "U0NOBODY"]\n'
+    allowed = shared("approver", "oncall", "guests", more="self = false")
+    stage.set_policy(identities, guests, allowed)
+    assert await callees(stage) == (["S0ONCALL"], set())
+
+
+async def test_a_deny_spares_those_whom_it_is_about(stage: OperationStage) -> None:
+    deny = rule("task.approve", roles=("oncall",), more='effect = "deny"')
+    stage.set_policy(shared("approver", "oncall"), deny)
+    assert await callees(stage) == ([BOB], set())
+
+
+async def test_a_persons_choice_counts_beside_the_rule_and_not_where_it_calls_nobody(
+    stage: OperationStage,
+) -> None:
+    stage.set_policy(shared("approver", "oncall"))
+    stage.choose_calls(BOB, CallPreference.DIRECT)
+    stage.choose_calls(CAROL, CallPreference.OFF)
+    assert await callees(stage) == ([], {BOB})
+    stage.set_policy(shared("approver", "oncall", call="direct"))
+    assert await callees(stage) == ([], {BOB})
+    stage.set_policy(shared("approver", "oncall", call="none"))
+    assert await callees(stage) == ([], set())
+
+
+async def test_without_a_channel_that_shows_the_object_everybody_is_called_alone(
+    stage: OperationStage,
+) -> None:
+    stage.set_policy(shared("approver", "oncall"))
+    assert await callees(stage, in_channel=False) == ([], {BOB, CAROL})
+
+
+async def test_a_delegate_is_called_unless_the_right_was_used(stage: OperationStage) -> None:
+    stage.set_policy(shared("approver"))
+    stage.delegate(BOB, DAVE)
+    assert await callees(stage) == ([BOB, DAVE], set())
+    request = (await first_call(stage)).request
+    by_dave = request.approvals[0].model_copy(update={"actor": Actor(id=DAVE), "delegator": BOB})
+    call = await first_call(stage, request.model_copy(update={"approvals": (by_dave,)}))
+    found = await approval_calls.find_callees(stage.services, call, in_channel=True)
+    assert list(found.mentions) == [ALICE]
+
+
+async def first_call(
+    stage: OperationStage, request: ApprovalRequest | None = None
+) -> approval_calls.Call:
+    [origin] = stage.services.store.claims.open_requests(stage.clock.now())
+    call = await approval_calls.read_call(stage.services, TASK, origin.request.id)
+    assert call is not None
+    return replace(call, request=request or call.request)
+
+
+async def test_it_is_over_once_the_object_is_decided_or_changed_elsewhere(
+    stage: OperationStage,
+) -> None:
+    stage.set_policy(shared("approver"))
+    await callees(stage)
+    request_id = (await first_call(stage)).request.id
+    stage.comment("not this host")  # what was approved is not what it is now
+    assert await approval_calls.read_call(stage.services, TASK, request_id) is None
+
+
+async def test_the_thread_is_that_of_a_card_in_a_channel_the_pressed_one_before_others(
+    stage: OperationStage,
+) -> None:
+    stage.set_policy(shared("approver"))
+    services = stage.services
+    snapshot = await services.workspaces.read(TASK)
+    for channel in (SOC, RANDOM):
+        await services.cards.post_new(TASK, snapshot, channel)
+    cards = services.store.cards.cards_of(TASK)
+    pressed = next(card.ts for card in cards if card.channel == SOC)
+    location = SlackLocation(channel=SOC, card=pressed)
+    await stage.preflight(await stage.pressed("task.approve", location=location))
+    origin = (await first_call(stage)).origin
+    destination, thread = approval_calls.place_of(services, origin)
+    assert (destination.id, thread) == (SOC, pressed)
+    in_chat = replace(origin, location=origin.location.model_copy(update={"channel": "D0ALICE"}))
+    destination, thread = approval_calls.place_of(services, in_chat)
+    assert destination.id in {SOC, RANDOM}
+    assert thread
+
+
+@pytest.mark.parametrize(("minutes", "before"), [(60, 10), (40, 10), (20, 5), (1, 0.25)])
+def test_a_reminder_comes_ten_minutes_before_the_end_or_in_the_last_quarter(
+    minutes: float, before: float
+) -> None:
+    opened = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    ends_at = opened + timedelta(minutes=minutes)
+    approval = Approval(operation_id="a", actor=Actor(id=ALICE), at=opened)
+    request = ApprovalRequest(
+        id="a", action="task.approve", approvals=(approval,), needed=2, expires_at=ends_at
+    )
+    assert ends_at - remind_at(request) == timedelta(minutes=before)
