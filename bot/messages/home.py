@@ -293,14 +293,16 @@ def _request_blocks(waiting: HomeRequest) -> list[Block]:
     render_context, snapshot, request = waiting.render_context, waiting.snapshot, waiting.request
     catalogue = render_context.catalogue
     warning = warning_text(render_context, snapshot, request)
-    deadline = deadline_text(render_context, snapshot, request)
-    if waiting.may_approve:
-        lines = [f"🗳️ *{tally(catalogue, request)}*", deadline]
-    else:
-        lines = [f"⏳ {_missing_text(catalogue, request, waiting.approvers)}", deadline]
-    lines += [*([f"*{warning}*"] if warning else []), *approver_lines(catalogue, request)]
-    if facts := _facts(render_context, snapshot):
-        lines.append(facts)
+    missing = _missing_text(catalogue, request, waiting.approvers)
+    lines = [
+        f"*{inline(snapshot.name)}*",
+        f"🗳️ *{tally(catalogue, request)}*",
+        "" if waiting.may_approve else f"⏳ {missing}",
+        deadline_text(render_context, snapshot, request),
+        f"*{warning}*" if warning else "",
+        *approver_lines(catalogue, request),
+        _facts(render_context, snapshot, says_due=not warning),
+    ]
     ref, action = render_context.ref, BY_NAME[request.action]
     button = ButtonValue(ref=ref, decision_fingerprint=decision_fingerprint(snapshot))
     value = f"{action.name}|{button}"
@@ -311,7 +313,7 @@ def _request_blocks(waiting: HomeRequest) -> list[Block]:
     if waiting.may_override:
         buttons.append(_button(catalogue.gettext("Emergency override"), "break-glass", value))
     buttons.append(_button(catalogue.pgettext("button", "Details"), "details", str(ref)))
-    return [plain_name(snapshot.name), section("\n".join(lines)), actions(buttons)]
+    return [section("\n".join(filter(None, lines))), actions(buttons)]
 
 
 def _missing_text(catalogue: Catalogue, request: ApprovalRequest, approvers: Sequence[str]) -> str:
@@ -383,13 +385,13 @@ def _queue_blocks(catalogue: Catalogue, home: Home) -> list[Block]:
     return blocks + _page_buttons(catalogue, page, "tasks_page", home.options)
 
 
-def _facts(render_context: RenderContext, snapshot: Snapshot) -> str:
+def _facts(render_context: RenderContext, snapshot: Snapshot, *, says_due: bool = True) -> str:
     """Say in a line what a task or run is: its due date and what happens then, type, workflow."""
     catalogue, now = render_context.catalogue, render_context.now
     if isinstance(snapshot, Task):
         business_type = TASK_WORDS["business_type"].fact
         facts = [
-            _due_text(render_context, snapshot),
+            _due_text(render_context, snapshot) if says_due else "",
             business_type(catalogue, snapshot, now) if business_type else "",
             inline(snapshot.related_object, 80),
         ]

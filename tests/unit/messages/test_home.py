@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.actions import BY_NAME, Action
+from bot.domain.approvals import Approval, ApprovalRequest
 from bot.domain.cards import ButtonValue
 from bot.domain.objects import Ref
+from bot.domain.slack import Actor
 from bot.domain.snapshots import decision_fingerprint
 from bot.messages import RenderContext
 from bot.messages.home import (
@@ -19,12 +21,14 @@ from bot.messages.home import (
     Home,
     HomeDecision,
     HomeOptions,
+    HomeRequest,
     HomeRow,
     Tasks,
     view,
     view_fingerprint,
     visible_rows,
 )
+from bot.messages.text import date_token
 from bot.secmaster import DueHandle, Instance, Node, Task
 from tests.support.samples import ENGLISH, NOW
 from tests.support.slack_limits import assert_slack_opens
@@ -54,6 +58,31 @@ def run_row(number: int, nodes: tuple[Node, ...]) -> HomeRow:
     ref = Ref(kind="instance", id=f"i-{number}")
     run = Instance(id=ref.id, name=f"run {number}", nodes=nodes)
     return HomeRow(RenderContext(ref, NOW, ENGLISH), run, (RETRY,))
+
+
+def request_row(
+    render_context: RenderContext, task: Task, *, reason: str = "", may_approve: bool = True
+) -> HomeRequest:
+    """Return a request to terminate a task that Alice approved, and that one may override."""
+    alice = Actor(id="U0ALICE")
+    approval = Approval(operation_id="a", actor=alice, at=NOW, reason=reason, delegator="U0BOB")
+    request = ApprovalRequest(
+        id="a",
+        action="task.terminate",
+        approvals=(approval,) * 8,
+        needed=9,
+        expires_at=NOW + 9 * HOUR,
+    )
+    return HomeRequest(
+        render_context,
+        task,
+        request,
+        (TERMINATE, APPROVE) if may_approve else (),
+        ("S0SOC", "U0BOB"),
+        may_approve=may_approve,
+        approved=not may_approve,
+        may_override=True,
+    )
 
 
 def text(home: Home) -> str:
@@ -205,6 +234,36 @@ def test_silence_that_approves_is_said_on_the_line() -> None:
     assert "⚠️ *auto-approves* <!date^" in page_text
 
 
+def test_requests_stand_before_the_tasks_those_for_the_person_first_and_say_the_earlier_end() -> (
+    None
+):
+    waiting, own = task_row(1, HOUR), task_row(2, None)
+    task = waiting.snapshot.model_copy(update={"due_handle": DueHandle.CONTINUE})
+    assert isinstance(task, Task)
+    assert isinstance(own.snapshot, Task)
+    rows = [
+        request_row(own.render_context, own.snapshot, may_approve=False),
+        request_row(waiting.render_context, task),
+    ]
+    home = Home(HomeOptions(), [task_row(3, HOUR)], [], [], (), NOW, requests=rows)
+    titles = [each["text"]["text"] for each in view(ENGLISH, home)["blocks"] if "text" in each]
+    assert [title.partition("\n")[0] for title in titles[:5]] == [
+        "Waiting for your approval: 1",
+        "*task 1*",
+        "Waiting for others' approval: 1",
+        "*task 2*",
+        "Your tasks",
+    ]
+    assert f"Expires {date_token(NOW + HOUR)}" in titles[1]
+    assert "SecMaster approves it automatically" in titles[1]
+    assert f"Expires {date_token(NOW + 9 * HOUR)}" in titles[3]
+    assert "⏳ 1 more approval needed: <!subteam^S0SOC> or <@U0BOB>." in titles[3]
+    assert [list(buttons) for buttons in row_buttons(home)[:2]] == [
+        ["task.terminate", "task.approve", "break-glass", "details"],
+        ["withdraw", "break-glass", "details"],
+    ]
+
+
 @FEW
 @given(
     st.lists(st.tuples(render_contexts("task"), tasks), max_size=20),
@@ -227,6 +286,12 @@ def test_whatever_waits_it_is_a_home_that_slack_takes(
         [HomeDecision(APPROVE, Ref(kind="task", id="t-1"), name, NOW)] * 12,
         ("U0ALICE",) * 40,
         NOW,
+        345,
+        stale=True,
+        requests=[
+            request_row(render_context, task, reason=name * 9, may_approve=bool(number % 2))
+            for number, (render_context, task) in enumerate(waiting)
+        ],
     )
     rendered = view(ENGLISH, home)
     assert_slack_opens(rendered, "home")

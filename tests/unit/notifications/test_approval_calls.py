@@ -12,7 +12,7 @@ from bot.notifications.approval_calls import Callees, remind_at
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.services import Services
 from tests.support.clock import FakeClock
-from tests.support.operations import ROLES, TASK, OperationStage, rule
+from tests.support.operations import ROLES, SAME_WORKFLOW_RUN, TASK, OperationStage, rule
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, RANDOM, SOC
 from tests.support.slack_recorder import SlackRecorder
 
@@ -133,6 +133,20 @@ async def first_call(
     call = await approval_calls.read_call(stage.services, TASK, origin.request.id)
     assert call is not None
     return replace(call, request=request or call.request)
+
+
+async def test_the_second_person_whom_the_retry_brake_asks_for_is_called_too(
+    stage: OperationStage,
+) -> None:
+    retry = rule("instance.retry", roles=("approver", "oncall"), more='call = "mention"')
+    stage.set_policy(retry, '[brake]\nretries = 1\nwithin = "1h"\n')
+    await stage.preflight(await stage.pressed("instance.retry", CAROL))
+    again = await stage.pressed("instance.retry", CAROL, ref=SAME_WORKFLOW_RUN)
+    await stage.preflight(again)
+    call = await approval_calls.read_call(stage.services, SAME_WORKFLOW_RUN, again.id)
+    assert call is not None
+    found = await approval_calls.find_callees(stage.services, call, in_channel=True)
+    assert list(found.mentions) == ["S0SOC"]
 
 
 async def test_it_is_over_once_the_object_is_decided_or_changed_elsewhere(
