@@ -40,12 +40,25 @@ FIELD_TEXT = 2000
 
 
 @dataclass(frozen=True, slots=True)
+class Viewer:
+    """The one person who reads a private card, by what the buttons on it depend on.
+
+    ``has_approved`` are the names of the actions that they have approved and that wait for others,
+    ``may_override`` those whose request they may decide alone.
+    """
+
+    has_approved: frozenset[str] = frozenset()
+    may_override: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class RenderContext:
     """What rendering an object needs besides its snapshot: its reader's language among it.
 
     ``workspace`` is the workspace's name for people. ``stale`` means that SecMaster can't be read
     now and the snapshot is the last one that was. ``mentions`` are the users (U…) and user groups
-    (S…) that the card called when it was posted.
+    (S…) that the card called when it was posted. ``viewer`` is who reads a card that nobody else
+    sees, None for a card that is shared.
     """
 
     ref: Ref
@@ -57,6 +70,7 @@ class RenderContext:
     mentions: tuple[str, ...] = ()
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
+    viewer: Viewer | None = None
 
 
 @dataclass(frozen=True, slots=True)
