@@ -58,6 +58,29 @@ class ApprovalRequest(Value):
     brake_retries: int = 0
     brake_within: float = 0
 
+    def approvals_of(self, decision_fingerprint: str) -> tuple[Approval, ...]:
+        """Return the approvals that count for an object as it is now, by its fingerprint."""
+        return tuple(
+            approval
+            for approval in self.approvals
+            if approval.decision_fingerprint in ("", decision_fingerprint)
+        )
+
+
+class RequestNews(Value):
+    """What last happened to the requests about an object, if somebody withdrew or declined.
+
+    ``needed`` is how many approvals the request needs, ``given`` how many were left.
+    """
+
+    action: str
+    intent: Literal[ApprovalIntent.WITHDRAW, ApprovalIntent.DECLINE]
+    actor: Actor
+    at: datetime
+    needed: int
+    given: int = 0
+    reason: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class RequestRemains:

@@ -4,8 +4,8 @@ https://docs.slack.dev/reference/block-kit/blocks has the limits; slack_sdk's mo
 again before anything is sent.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -52,13 +52,29 @@ class Viewer:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """How many of the approvals that an action needs have been given.
+
+    ``roles`` are the policy's names of those who may give them, ``approvers`` the ids of their
+    people (U…) and user groups (S…); both are empty where the policy does not tell.
+    """
+
+    given: int
+    needed: int
+    roles: tuple[str, ...] = ()
+    approvers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RenderContext:
     """What rendering an object needs besides its snapshot: its reader's language among it.
 
     ``workspace`` is the workspace's name for people. ``stale`` means that SecMaster can't be read
     now and the snapshot is the last one that was. ``mentions`` are the users (U…) and user groups
     (S…) that the card called when it was posted. ``viewer`` is who reads a card that nobody else
-    sees, None for a card that is shared.
+    sees, None for a card that is shared. ``tallies`` are those of the actions that need several
+    approvals, by name. ``names`` are the names of files and runs that the bot knows and SecMaster
+    does not give with the object, by SecMaster's id.
     """
 
     ref: Ref
@@ -71,6 +87,8 @@ class RenderContext:
     snoozed_until: datetime | None = None
     snoozed_by: str = ""
     viewer: Viewer | None = None
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +185,9 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
     if node is not None:
         error = clip(" ".join(node.error_msg.split()), 70)
         failure = f"\nFailed at {clip(node.action_name, 30)}: {error}"
+    tally = render_context.tallies.get(action.name)
+    if tally and tally.given + 1 < tally.needed:
+        failure = f"\n{_first_of_several(render_context.catalogue, tally)}"
     name = clip(" ".join(snapshot.name.split()), 160 - len(failure))
     button = labels(action).button
     return ConfirmObject(
@@ -175,6 +196,16 @@ def confirm(action: Action, render_context: RenderContext, snapshot: Snapshot) -
         confirm=button,
         deny="Back",
         style=action.style if action.style == "danger" else None,
+    )
+
+
+def _first_of_several(catalogue: Catalogue, tally: Tally) -> str:
+    """Say before an approval that others must follow it."""
+    needed = catalogue.number(tally.needed)
+    return catalogue.gettext(
+        "You will be {place} of {needed}. Nothing is sent until {needed} people have approved.",
+        place=catalogue.number(tally.given + 1),
+        needed=needed,
     )
 
 

@@ -9,7 +9,7 @@ from bot.domain.snapshots import Snapshot
 from bot.domain.tracking import RetryResult, TrackedObject
 from bot.messages.blocks import Message, context, link, new_message, section, text_message
 from bot.messages.catalogue import Catalogue
-from bot.messages.fields import INSTANCE_STATES
+from bot.messages.fields import INSTANCE_STATES, state_name
 from bot.messages.lists import SHOW, object_row
 from bot.messages.text import (
     code,
@@ -76,7 +76,7 @@ def retry_ended(catalogue: Catalogue, result: RetryResult) -> Message:
     if status == InstanceStatus.FINISHED:
         return text_message(f"{mention}✅ *The retry finished* after {duration}{name}.")
     if status != InstanceStatus.FAILED:
-        state = INSTANCE_STATES.get(status, inline(status, 40))
+        state = state_name(catalogue, INSTANCE_STATES, status)
         return text_message(f"{mention}The retry ended after {duration}, {state}{name}.")
     node = f" at {inline(result.node)}" if result.node else ""
     error = f"\n{code_block(result.error, ERROR)}" if result.error else ""

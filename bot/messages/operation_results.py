@@ -20,7 +20,7 @@ from bot.messages.blocks import Message, text_message
 from bot.messages.catalogue import Catalogue
 from bot.messages.changes import differences
 from bot.messages.errors import CANNOT_POST, CANNOT_POST_DEFAULT, failure_sentence, refusal_clause
-from bot.messages.fields import INSTANCE_STATES, TASK_STATES
+from bot.messages.fields import INSTANCE_STATES, TASK_STATES, state_name
 from bot.messages.labels import labels
 from bot.messages.text import code, date_token, inline, mention_user, quote
 
@@ -332,10 +332,10 @@ def _blocker_text(
     """Say that a task is decided already and by whom, or which status an instance has."""
     status = outcome.blocking_status
     if operation.ref.kind == "task":
-        state = TASK_STATES.get(status, inline(status, 40))
+        state = state_name(catalogue, TASK_STATES, status)
         decided = _decided_text(catalogue, outcome, standing_operation)
         return f"This task was already decided: {state}{decided}."
-    state = INSTANCE_STATES.get(status, inline(status, 40))
+    state = state_name(catalogue, INSTANCE_STATES, status)
     action = BY_NAME[operation.action]
     noun = labels(action).noun
     article = "An" if noun.startswith(tuple("aeiou")) else "A"

@@ -229,7 +229,7 @@ def _decide(
     if principal.guest:
         return Refused(RefusalReason.GUEST)
     for title, rule in rules_in_order(rules, action):
-        answers = tuple(_answers(rule.when, context))
+        answers = tuple(condition_answers(rule.when, context))
         unmet = next((answer for answer in answers if answer is not True), None)
         if rule.effect is Effect.DENY:
             if is_for(rule, principal) and False not in answers:
@@ -258,7 +258,9 @@ def is_for(rule: Rule, principal: Principal) -> bool:
     return not rule.roles or not principal.roles.isdisjoint(rule.roles)
 
 
-def _answers(conditions: RuleConditions, context: PolicyContext) -> Iterator[bool | RefusalReason]:
+def condition_answers(
+    conditions: RuleConditions, context: PolicyContext
+) -> Iterator[bool | RefusalReason]:
     """Yield for the conditions of a rule whether they hold, or why that can't be told.
 
     The first that is not True says what becomes of a rule that allows.

@@ -290,4 +290,12 @@ def _any_under_way(connection: sa.Connection, keys: set[str]) -> bool:
 
 def _standing(row: Row) -> StandingOperation:
     operation = Operation.model_validate(row.operation)
-    return StandingOperation(operation=operation, state=row.state, at=from_db(row.at))
+    # A retry's key ends with the retry count of the run that it was for.
+    retry_count = row.key.rpartition(":")[2]
+    is_counted = BY_NAME[operation.action].is_retry and retry_count.isdecimal()
+    return StandingOperation(
+        operation=operation,
+        state=row.state,
+        at=from_db(row.at),
+        retries_before=int(retry_count) if is_counted else None,
+    )

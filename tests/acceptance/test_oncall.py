@@ -65,7 +65,7 @@ async def test_the_card_says_how_often_it_was_tried_and_by_whom_last(
     run = await add_failure(environment, relapse=THROTTLED)
     ts = await retried(environment, run, CAROL)
     advance(environment, run, 2)
-    last_retry = f"Retry started by <@{CAROL}> from Slack"
+    last_retry = f"Retry started by <@{CAROL}>, <!date"
     await environment.slack.until(
         lambda: last_retry in text_of(environment, ts) and "🔴 Failed" in text_of(environment, ts)
     )
@@ -294,7 +294,7 @@ async def test_one_retry_too_many_waits_for_a_second_person_and_says_why(
     await press(environment, ts, runs[0], CAROL, 1)
     await press(environment, ts, runs[1], CAROL, 2)
     reply = await press(environment, ts, runs[2], CAROL, 3)
-    assert "*1 of 2 said yes* to the retry" in reply
+    assert "*Approvals to retry: 1 of 2.*" in reply
     assert WHY in reply
     await environment.slack.until(lambda: WHY in text_of(environment, ts))
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 2

@@ -137,9 +137,9 @@ async def test_show_posts_a_card_from_a_list_and_from_a_command(
     card = markup(environment.message(ts))
     assert environment.message(ts)["text"].startswith("Block IP 203.0.113.77 at the edge firewall")
     assert "🟡 Waiting for a decision" in card
-    assert "An approval in a workflow" in card
+    assert "workflow approval" in card
     assert "Block malicious address" in card
-    assert "⚠️ then it *goes on by itself*" in card
+    assert "⚠️ *auto-approves* at <!date" in card
     assert "Scanned 1,024 ports" in card
     assert "203.0.113.77" in card
     assert f"`{seed.TASK_BLOCK_IP}`" in card

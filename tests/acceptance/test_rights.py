@@ -365,7 +365,7 @@ async def test_a_name_that_stands_for_a_single_read_gives_nobody_the_lax_rule(
     await environment.secmaster.faults.clear()
     [form] = environment.slack.views(BOB)  # the card's own rule asks for a reason
     await environment.slack.submit(BOB, form["id"], {"reason": "seen"})
-    assert "1 of 2 said yes" in (await environment.replies(ts))[0]
+    assert "Approvals to approve: 1 of 2" in (await environment.replies(ts))[0]
     nothing_was_sent(environment)
 
 

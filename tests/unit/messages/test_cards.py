@@ -11,8 +11,8 @@ from bot.domain.cards import ButtonValue
 from bot.domain.objects import ObjectKind
 from bot.domain.operations import StandingOperation
 from bot.domain.snapshots import Snapshot, decision_fingerprint
-from bot.messages import RenderContext, card, modals, vanished_card
-from bot.messages.labels import labels
+from bot.messages import RenderContext, card, details, vanished_card
+from bot.messages.labels import consequence
 from bot.secmaster import Instance, Task
 from tests.support.rendered import blocks_of, button_ids, elements, menu_values, read
 from tests.support.samples import ENGLISH, FAILED, NOW, RUN, TASK, WAITING, standing_operation
@@ -41,12 +41,12 @@ def test_a_waiting_task_shows_what_is_to_be_decided() -> None:
     for part in (
         "Isolate host 10.0.0.7",
         "Waiting for a decision",
-        "An approval in a playbook",
+        "playbook approval",
         "Ransomware",
         "Robot",
-        "in 3 h",
-        "goes on by itself",
-        "soc-east · task `t-1`",
+        "^{ago}|",
+        "⚠️ *auto-approves* at <!date",
+        "task `t-1`",
     ):
         assert part in text
 
@@ -102,9 +102,8 @@ def test_a_confirmation_is_our_own_words_first_and_then_the_name_on_one_line(
 ) -> None:
     snapshot = (WAITING if kind == "task" else FAILED).model_copy(update={"name": name})
     first, second, *failure, last = confirmation(snapshot).splitlines()
-    assert (
-        first == labels(BY_NAME["task.approve" if kind == "task" else "instance.retry"]).consequence
-    )
+    action = BY_NAME["task.approve" if kind == "task" else "instance.retry"]
+    assert first == consequence(ENGLISH, action, snapshot)
     assert second == f"Workspace soc-east, {kind[0]}-1:"
     assert last.startswith("“")
     assert last.endswith("”")
@@ -123,7 +122,7 @@ def test_a_decided_task_has_no_buttons(status: str) -> None:
         RenderContext(TASK, NOW, ENGLISH), WAITING.model_copy(update={"status": status}), None
     )
     assert elements(message) == []
-    assert "goes on by itself" not in read(message)
+    assert "auto-approves" not in read(message)
 
 
 def test_a_task_decided_here_says_by_whom_and_why() -> None:
@@ -135,7 +134,7 @@ def test_a_task_decided_here_says_by_whom_and_why() -> None:
             standing_operation("task.approve", reason="known\n<!channel>"),
         )
     )
-    assert "Approved by <@U0ALICE> from Slack" in text
+    assert "Approved by <@U0ALICE>, <!date" in text
     assert "> known\n> &lt;!channel&gt;" in text
 
 
@@ -153,10 +152,10 @@ def test_the_latest_comments_and_files_are_shown_and_the_others_counted() -> Non
         update={"comments": Task(comments=comments).comments, "attachment_id_list": tuple(files)}
     )
     text = read(card(RenderContext(TASK, NOW, ENGLISH), task, None))
-    assert "2 earlier under Details" in text
+    assert "2 earlier comments are in *Details*." in text
     assert "Bob: word 4" in text
     assert "word 1" not in text
-    assert "`a-4` and 2 more" in text
+    assert "📎 `a-4`\n📎 2 more files are in *Details*." in text
 
 
 def test_parameters_are_laid_out_for_reading_and_empty_ones_left_out() -> None:
@@ -174,9 +173,9 @@ def test_parameters_are_laid_out_for_reading_and_empty_ones_left_out() -> None:
 
 def test_an_interrupted_due_date_and_none_are_told_apart() -> None:
     interrupt = WAITING.model_copy(update={"due_handle": "INTERRUPT"})
-    assert "then it is interrupted" in read(
-        card(RenderContext(TASK, NOW, ENGLISH), interrupt, None)
-    )
+    text = read(card(RenderContext(TASK, NOW, ENGLISH), interrupt, None))
+    assert "then cancelled automatically" in text
+    assert "auto-approves" not in text
     none = WAITING.model_copy(update={"due_date": None})
     assert "*Due*\n—" in read(card(RenderContext(TASK, NOW, ENGLISH), none, None))
 
@@ -288,7 +287,7 @@ def test_one_odd_field_does_not_hide_a_task_from_those_who_decide(field: str, od
     render_context = RenderContext(TASK, NOW, ENGLISH)
     task = Task(**{"id": "t-1", "name": "n", "status": "waiting"} | {field: odd})
     assert_slack_takes(card(render_context, task, None))
-    assert_slack_opens(modals.details(render_context, task))
+    assert_slack_opens(details.details(render_context, task))
 
 
 @pytest.mark.parametrize("zone", [14, 8, 0, -12])
