@@ -27,7 +27,7 @@ def needed_line(catalogue: Catalogue, action: Action, needed: int, roles: Sequen
     names = catalogue.one_of([f"*{inline(role, 60)}*" for role in roles[:MOST_APPROVERS]])
     if not names:
         return f"👥 *{tally}*"
-    return f"👥 *{tally}*\n{catalogue.gettext('They can come from the role {roles}.', roles=names)}"
+    return f"👥 *{tally}*\n{catalogue.gettext('Needed from {roles}.', roles=names)}"
 
 
 def request_blocks(
@@ -160,7 +160,8 @@ def approval_changed(catalogue: Catalogue, operation: Operation, outcome: Outcom
     if declines and outcome.ended_request:
         sentences.append(_not_counted(catalogue, outcome.ended_request.approvals))
     sentences.append(catalogue.gettext(labels(BY_NAME[operation.action]).not_sent))
-    return " ".join(sentences)
+    text = " ".join(sentences)
+    return f"{text}\n{quote(operation.reason)}" if operation.reason else text
 
 
 def change_sentence(catalogue: Catalogue, news: RequestNews) -> str:

@@ -268,12 +268,12 @@ async def test_the_borrowers_yes_counts_and_names_the_lender_wherever_it_is_told
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "now <@U0DAVE> (on behalf of <@U0ALICE>)" in reply
+    assert "The approval by <@U0DAVE> (on behalf of <@U0ALICE>)" in reply
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.ephemeral(ALICE, "it counts once, whoever uses it")
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     reply = (await environment.replies(ts, 2))[1]
-    assert "with <@U0DAVE> (on behalf of <@U0ALICE>)" in reply
+    assert "and <@U0DAVE> (on behalf of <@U0ALICE>)" in reply
 
 
 @with_policy(TWO)

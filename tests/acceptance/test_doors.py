@@ -16,10 +16,13 @@ from typing import Any, assert_never
 
 import pytest
 import sqlalchemy as sa
+from slack_sdk.models.blocks import ActionsBlock, ButtonElement
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.cli.demo_story import POLICY
 from bot.domain.actions import BY_NAME
-from bot.domain.objects import ObjectKind
+from bot.domain.cards import ButtonValue
+from bot.domain.objects import ObjectKind, Ref
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.store import audit_log, open_read_only
 from bot.store.tables import delegations, home_views, subscriptions, tracked_objects
@@ -379,8 +382,14 @@ async def submit(story: Story, action: str, values: Any, user: str = ALICE) -> P
 
 
 async def submit_break_glass(story: Story) -> Press:
-    object_id, ts = await story.request("task")
-    await story.slack.until(lambda: "break-glass" in json.dumps(message(story, ts)))
+    object_id, _ = await story.request("task")
+    ref = Ref(kind="task", id=object_id)
+    value = f"task.terminate|{ButtonValue(ref=ref)}"
+    button = ButtonElement(text="Emergency override", action_id="break-glass", value=value)
+    client = AsyncWebClient("xoxb-demo", base_url=f"{story.slack.url}/api/")
+    blocks = [ActionsBlock(elements=[button])]
+    posted = await client.chat_postMessage(channel=SOC, text="request", blocks=blocks)
+    ts = str(posted["ts"])
     story.expected["task.terminate", f"1:task:main:{object_id}", "allowed"] += 1
 
     async def do() -> None:

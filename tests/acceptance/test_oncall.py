@@ -299,7 +299,7 @@ async def test_one_retry_too_many_waits_for_a_second_person_and_says_why(
     await environment.slack.until(lambda: WHY in text_of(environment, ts))
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 2
     reply = await press(environment, ts, runs[2], DAVE, 4)
-    assert f"*Retry started* by <@{DAVE}>, with <@{CAROL}>" in reply
+    assert f"*Retry started* by <@{DAVE}> and <@{CAROL}>" in reply
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 3
 
 

@@ -108,7 +108,10 @@ async def test_killed_while_a_ballot_waits_for_its_end(
         ts = await first_yes(slack)
         await bot.kill()
         await bot.start()
-        assert "*The request to approve this task expired.* Approvals to approve: 1 of 2" in (await replies(slack, ts, 2))[-1]
+        assert (
+            "*The request to approve this task expired.* Approvals to approve: 1 of 2"
+            in (await replies(slack, ts, 2))[-1]
+        )
         await slack.until(lambda: "withdraw" not in str(slack.thread(SOC, ts)[0]))
     assert told_and_sent(slack, secmaster, ts) == (2, 0)
 

@@ -82,7 +82,9 @@ async def test_a_refusal_asks_first_and_ends_it(environment: BotEnvironment, sit
     await question.get_by_role("button", name="Refuse").click()
     await expect(message(alice, ts)).not_to_contain_text("1 of 2")
     thread = await open_thread(alice, ts)
-    await expect(thread).to_contain_text("@Bob declined the request to approve this task. The approval by @Alice no longer")
+    await expect(thread).to_contain_text(
+        "@Bob declined the request to approve this task. The approval by @Alice no longer"
+    )
     assert decisions(environment) == []
 
 
@@ -96,7 +98,9 @@ async def test_what_too_few_wanted_in_time_lapses_by_itself(
     await expect(message(page, ts)).to_contain_text("Approvals to approve: 1 of 2")
     await expect(message(page, ts)).not_to_contain_text("1 of 2", timeout=15_000)
     thread = await open_thread(page, ts)
-    await expect(thread).to_contain_text("The request to approve this task expired. Approvals to approve: 1 of 2 (@Alice)")
+    await expect(thread).to_contain_text(
+        "The request to approve this task expired. Approvals to approve: 1 of 2 (@Alice)"
+    )
 
 
 async def test_who_breaks_the_glass_says_why_and_a_channel_is_told(

@@ -14,7 +14,9 @@ import pytest
 from bot.app import App
 from bot.cli.demo_story import POLICY
 from bot.domain.actions import TABLE
-from bot.domain.objects import OBJECT_KINDS
+from bot.domain.objects import OBJECT_KINDS, Ref
+from bot.domain.slack import SlackLocation
+from bot.messages.blocks import Viewer
 from bot.policy.config import Attribution, ChannelsConfig, Config, WatchConfig, parse
 from bot.policy.rules import READS, Role, Rule
 from bot.sandbox.secmaster import SecMasterSandbox
@@ -75,6 +77,15 @@ class BotEnvironment:
         before = {message["ts"] for message in self.slack.messages(channel)}
         await self.slack.command(user, channel, f"/secmaster {noun} show {object_id}")
         return await self.slack.until(lambda: self.new_card(channel, before))
+
+    async def private_card(self, user: str, ref: Ref, viewer: Viewer) -> str:
+        """Show somebody an object's card that they alone see; returns its ts."""
+        services = self.app.services
+        snapshot = await services.workspaces.read(ref)
+        message = await services.cards.private_message(ref, snapshot, viewer)
+        await services.slack.send_private(SlackLocation(channel=SOC), user, message)
+        await self.ephemeral(user, snapshot.name)
+        return str(self.slack.ephemerals(user)[-1]["ts"])
 
     def new_card(self, channel: str, before: set[str]) -> str:
         """Return the ts of the newest message that was not there before, or nothing."""

@@ -60,11 +60,15 @@ def retry_request(**fields: Any) -> ApprovalRequest:
 
 @pytest.mark.parametrize(("retries", "times"), [(1, "once"), (3, "3 times")])
 def test_a_braked_retry_says_why_in_the_thread_and_on_the_card(retries: int, times: str) -> None:
-    cause = f"This workflow was retried at least {times} within 15 min, so a second approval is needed."
+    cause = (
+        f"This workflow was retried at least {times} within 15 min, so a second approval is needed."
+    )
     request = retry_request(brake_applied=True, brake_retries=retries, brake_within=900)
     outcome = Outcome(state=OperationState.COUNTED, approval_request=request)
     assert cause in approvals.approval_counted(ENGLISH, retry(), outcome)
-    assert approvals.approval_counted(ENGLISH, retry(), outcome).endswith("Nothing was sent to SecMaster yet.")
+    assert approvals.approval_counted(ENGLISH, retry(), outcome).endswith(
+        "Nothing was sent to SecMaster yet."
+    )
     [text_block, _buttons] = approvals.request_blocks(
         RenderContext(REF, NOW, ENGLISH, "main"),
         Instance(id="r1", name="Run r1", status="FAILED", end_time=NOW),
@@ -117,7 +121,7 @@ def test_a_task_that_waits_for_several_makes_a_card_that_slack_takes(
     waiting_task = task.model_copy(update={"status": TaskStatus.WAITING})
     message = card(render_context, waiting_task, standing, (request,))
     assert_slack_takes(message)
-    assert '"withdraw"' in json.dumps(message.payload)
+    assert '"refuse"' in json.dumps(message.payload)
 
 
 @SOME
