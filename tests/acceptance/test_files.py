@@ -27,12 +27,16 @@ async def test_files_chosen_in_the_form_are_uploaded_and_listed_with_the_task(
     second = environment.slack.files.upload(CAROL, "notes.txt", b"x")
     await environment.slack.submit(CAROL, view["id"], {"attachment_id": [first.id, second.id]})
     replies = await environment.replies(ts, 2)
-    assert all("*Attachment added* by <@U0CAROL>" in one for one in replies)
+    assert all("*File attached* by <@U0CAROL>" in one for one in replies)
     assert any("📎 事件 &lt;report&gt;.pdf" in one for one in replies)
     assert attached(environment) == {"事件 <report>.pdf": CONTENT, "notes.txt": b"x"}
-    await environment.slack.until(
-        lambda: "📎" in json.dumps(environment.message(ts), ensure_ascii=False)
+    card = await environment.slack.until(
+        lambda: (
+            (text := json.dumps(environment.message(ts), ensure_ascii=False)).count("📎") == 2
+            and text
+        )
     )
+    assert all(f"📎 {name} (`" in card for name in ("事件 &lt;report&gt;.pdf", "notes.txt"))
 
 
 async def test_a_form_without_a_file_is_refused_at_the_input(environment: BotEnvironment) -> None:
@@ -75,7 +79,7 @@ async def test_while_slack_is_in_trouble_the_file_waits(
     await attach(environment, ts, "a.txt")
     text, reply = await environment.replies(ts, 2)
     assert "Slack does not hand out the file at the moment." in text
-    assert "*Attachment added*" in reply
+    assert "*File attached*" in reply
     assert attached(environment) == {"a.txt": CONTENT}
 
 
@@ -85,7 +89,7 @@ async def test_a_file_of_many_pieces_arrives_whole(environment: BotEnvironment) 
     content = random.Random(1).randbytes(3 * 1024**2)
     file = environment.slack.files.upload(CAROL, "memory.dmp", content)
     await environment.slack.submit(CAROL, view["id"], {"attachment_id": [file.id]})
-    assert "*Attachment added*" in (await environment.replies(ts))[-1]
+    assert "*File attached*" in (await environment.replies(ts))[-1]
     assert attached(environment) == {"memory.dmp": content}
 
 
@@ -142,7 +146,7 @@ async def test_while_secmaster_is_in_trouble_the_file_waits(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(fault)
     await attach(environment, ts, "a.txt")
-    await environment.slack.until(lambda: "*Attachment added*" in last(environment, ts))
+    await environment.slack.until(lambda: "*File attached*" in last(environment, ts))
     assert attached(environment) == {"a.txt": CONTENT}
     assert "waits" in (await environment.replies(ts, 2))[0]
 
@@ -217,11 +221,11 @@ async def test_a_direct_message_with_the_words_and_a_file_attaches_it(
     [sent] = [sent for sent in environment.slack.sent if sent.kind == "events_api"]
     assert sent.payload["event"]["subtype"] == "file_share"
     ts = await environment.slack.until(lambda: card_in_chat(environment))
-    assert "*Attachment added* by <@U0CAROL>" in (await environment.replies(ts, channel=DM))[0]
+    assert "*File attached* by <@U0CAROL>" in (await environment.replies(ts, channel=DM))[0]
     assert attached(environment) == {"host.png": CONTENT}
     await environment.slack.redeliver(list(environment.slack.delivery.events)[-1])
     await say_with_file(environment, "attach", "again.png", thread=ts)
-    assert "*Attachment added*" in (await environment.replies(ts, 3, channel=DM))[2]
+    assert "*File attached*" in (await environment.replies(ts, 3, channel=DM))[2]
     assert attached(environment) == {"host.png": CONTENT, "again.png": CONTENT}
 
 
@@ -230,7 +234,7 @@ async def test_a_mention_in_a_cards_thread_attaches_its_files(environment: BotEn
     files = [environment.slack.files.upload(CAROL, name, CONTENT) for name in ("a.txt", "b.txt")]
     await environment.slack.say(CAROL, SOC, "@secmaster attach", ts, files=[f.id for f in files])
     replies = await environment.replies(ts, 3)
-    assert all("*Attachment added*" in reply for reply in replies[1:])
+    assert all("*File attached*" in reply for reply in replies[1:])
     assert attached(environment) == {"a.txt": CONTENT, "b.txt": CONTENT}
 
 

@@ -65,7 +65,7 @@ async def test_the_card_says_how_often_it_was_tried_and_by_whom_last(
     run = await add_failure(environment, relapse=THROTTLED)
     ts = await retried(environment, run, CAROL)
     advance(environment, run, 2)
-    last_retry = f"Retry started by <@{CAROL}>, <!date"
+    last_retry = f"🔴 *Failed again after the retry by <@{CAROL}>, <!date"
     await environment.slack.until(
         lambda: last_retry in text_of(environment, ts) and "🔴 Failed" in text_of(environment, ts)
     )

@@ -154,10 +154,8 @@ async def test_another_approver_ends_it_and_it_is_told_whose_yes_no_longer_count
     await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
     await environment.slack.press(BOB, SOC, ts, "refuse")
     reply = (await environment.replies(ts, 2))[-1]
-    assert (
-        "*<@U0BOB> declined the request to approve this task.* The approval by <@U0ALICE> no longer counts."
-        in reply
-    )
+    assert "*<@U0BOB> declined the request to approve this task.*" in reply
+    assert "The approval by <@U0ALICE> no longer counts." in reply
     await environment.slack.until(lambda: "refuse" not in environment.buttons(ts))
     assert "*Approvals to approve: 1 of 2.*" in await say_yes(environment, BOB, ts, 3)
     assert decisions(environment) == []
@@ -188,6 +186,27 @@ async def test_guests_neither_say_yes_nor_refuse(environment: BotEnvironment) ->
     assert all("Guests may not read or change anything here." in each for each in messages)
     assert "Approvals to approve: 1 of 2" in texts(environment, ts)
     assert decisions(environment) == []
+
+
+@both_databases
+async def test_how_many_must_approve_and_who_declined_stand_on_the_card(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    card = texts(environment, ts)
+    assert "Approvals to approve: 0 of 2*\\nNeeded from *approver*." in card
+    assert "You will be 1 of 2. Nothing is sent until 2 people have approved." in card
+    await say_yes(environment, ALICE, ts, 1)
+    await environment.slack.until(lambda: "1 of 2*" in texts(environment, ts))
+    assert "1 more approval needed: <!subteam^S0SOC>" in texts(environment, ts)
+    await environment.slack.command(BOB, SOC, f"/task refuse {seed.TASK_ISOLATE} it is a decoy")
+    declined = "*<@U0BOB> declined the request to approve this task.*"
+    await environment.slack.until(lambda: declined in texts(environment, ts))
+    assert "> it is a decoy" in texts(environment, ts)
+    assert "0 of 2*" in texts(environment, ts)
+    await say_yes(environment, ALICE, ts, 3)
+    await environment.slack.until(lambda: "1 of 2*" in texts(environment, ts))
+    assert "declined" not in texts(environment, ts)
 
 
 async def test_to_want_the_opposite_ends_it(environment: BotEnvironment) -> None:

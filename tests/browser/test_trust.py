@@ -6,6 +6,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from bot.cli.demo_story import POLICY
+from bot.domain.objects import Ref
+from bot.messages.blocks import Viewer
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
 from tests.support.browser import Sit, decide, message, open_thread, press
@@ -58,13 +60,13 @@ async def test_two_people_approve_and_each_sees_how_far_it_is(
     await decide(alice, ts, "Approve")
     await expect(message(bob, ts)).to_contain_text("Approvals to approve: 1 of 2")
     await expect(message(bob, ts)).to_contain_text("@Alice")
-    await press(alice, ts, "Take back my yes")
+    await press(alice, ts, "Withdraw my approval")
     await expect(message(bob, ts)).not_to_contain_text("1 of 2")
     await decide(alice, ts, "Approve")
     await expect(message(bob, ts)).to_contain_text("Approvals to approve: 1 of 2")
     assert decisions(environment) == []
     await decide(bob, ts, "Approve")
-    await expect(message(alice, ts)).to_contain_text("Approved by @Bob, with @Alice")
+    await expect(message(alice, ts)).to_contain_text("Approved by @Bob and @Alice")
     await expect(message(alice, ts).get_by_role("button", name="Approve")).to_have_count(0)
     thread = await open_thread(alice, ts)
     await expect(thread).to_contain_text("rule 1 (grave) · HTTP 200 · request")
@@ -76,11 +78,12 @@ async def test_a_refusal_asks_first_and_ends_it(environment: BotEnvironment, sit
     alice, bob = await asyncio.gather(sit(ALICE), sit(BOB))
     await decide(alice, ts, "Approve")
     await expect(message(bob, ts)).to_contain_text("Approvals to approve: 1 of 2")
-    await press(bob, ts, "Refuse")
+    await press(bob, ts, "Decline request")
     question = bob.get_by_role("alertdialog")
-    await expect(question).to_contain_text("Nobody's yes counts any more.")
-    await question.get_by_role("button", name="Refuse").click()
+    await expect(question).to_contain_text("This cancels all approvals given so far.")
+    await question.get_by_role("button", name="Decline request").click()
     await expect(message(alice, ts)).not_to_contain_text("1 of 2")
+    await expect(message(alice, ts)).to_contain_text("@Bob declined the request to approve")
     thread = await open_thread(alice, ts)
     await expect(thread).to_contain_text(
         "@Bob declined the request to approve this task. The approval by @Alice no longer"
@@ -109,10 +112,12 @@ async def test_who_breaks_the_glass_says_why_and_a_channel_is_told(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     alice, carol = await asyncio.gather(sit(ALICE), sit(CAROL))
     await decide(alice, ts, "Approve")
-    await press(alice, ts, "Break the glass")
-    item = alice.get_by_role("listitem").filter(has_text="You may not break the glass")
-    await expect(item).to_contain_text("oncall")
-    await press(carol, ts, "Break the glass")
+    await expect(message(carol, ts)).to_contain_text("1 of 2")
+    await expect(message(carol, ts)).not_to_contain_text("Emergency override")
+    task = Ref(kind="task", id=seed.TASK_ISOLATE)
+    viewer = Viewer(may_override=frozenset({"task.approve"}))
+    private = await environment.private_card(CAROL, task, viewer)
+    await press(carol, private, "Emergency override")
     form = carol.get_by_role("dialog")
     await expect(form).to_contain_text("It is announced.")
     await form.get_by_label("Reason").fill("it spreads, Bob does not answer")
