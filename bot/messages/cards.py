@@ -75,12 +75,11 @@ def card(
     catalogue = render_context.catalogue
     if isinstance(snapshot, Task):
         state, name = task_state(catalogue, snapshot), snapshot.name
-        more = []
+        more: list[Block] = []
         small_print = _comments_and_files(render_context, snapshot)
     else:
         state, name = instance_state(catalogue, snapshot), snapshot.name or snapshot.workflow.name
-        more = _node_blocks(catalogue, snapshot)
-        small_print = []
+        more, small_print = _node_blocks(catalogue, snapshot)
     is_open = snapshot.status in OPEN_STATUSES
     blocks = [
         header(name),
@@ -165,13 +164,16 @@ def footer(render_context: RenderContext, *, several: bool = False) -> str:
     return " · ".join(filter(None, (workspace, age, console, id_text)))
 
 
-def _node_blocks(catalogue: Catalogue, run: Instance) -> list[Block]:
-    """Show the node at which an instance is, or the one at which it failed and how."""
+def _node_blocks(catalogue: Catalogue, run: Instance) -> tuple[list[Block], list[str]]:
+    """Show the node at which an instance is, or the one at which it failed and how.
+
+    Returns the blocks, and what of it is small print: the node's id.
+    """
     running, failed = run.running_node, run.failed_node
     if run.status == InstanceStatus.RUNNING and running:
-        return [section(catalogue.gettext("*Now at* {node}", node=node_title(running)))]
+        return [section(catalogue.gettext("*Now at* {node}", node=node_title(running)))], []
     if run.status == InstanceStatus.FINISHED or failed is None:
-        return []
+        return [], []
     title = catalogue.gettext("*Failed at* {node}", node=node_title(failed))
     error = failed.error_msg.strip()
     blocks: list[Block] = [section(title)]
@@ -183,8 +185,7 @@ def _node_blocks(catalogue: Catalogue, run: Instance) -> list[Block]:
     ):
         if text.strip(" \n[]{}"):
             blocks.append(section(f"*{label}* {code_block(clip(laid_out(text), NODE_TEXT))}"))
-    blocks.append(context(catalogue.gettext("Node ID {id}", id=code(failed.action_id))))
-    return blocks
+    return blocks, [catalogue.gettext("Node ID {id}", id=code(failed.action_id))]
 
 
 def _last_event(
