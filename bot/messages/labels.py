@@ -6,9 +6,9 @@ of an action's noun or verb.
 
 from dataclasses import dataclass
 
-from bot.domain.actions import Action
+from bot.domain.actions import Action, Param
 from bot.domain.snapshots import Snapshot
-from bot.messages.catalogue import N_, Catalogue
+from bot.messages.catalogue import N_, NN_, Catalogue
 from bot.secmaster import BusinessType, Task
 
 
@@ -57,6 +57,8 @@ class ActionLabels:
     title: str = ""
     publish_consequence: str = ""
     batch: tuple[str, str] = ("", "")
+    batch_title: tuple[str, str] = ("", "")
+    batch_progress: tuple[str, str] = ("", "")
     noun: str = ""
     doing: str = ""
 
@@ -87,12 +89,17 @@ LABELS = {
         expired=N_("The request to approve this task expired."),
         past=N_("{actor} approved {object}."),
         publish_consequence=N_("The version is published."),
-        batch=(
+        batch=NN_(
             "{actor} approved {done} of {count} task.",
             "{actor} approved {done} of {count} tasks.",
         ),
         noun="approval",
         doing="approving",
+        batch_title=NN_("Approve {count} task", "Approve {count} tasks"),
+        batch_progress=NN_(
+            "{actor} is approving {count} task: {done} done.",
+            "{actor} is approving {count} tasks: {done} done.",
+        ),
     ),
     "task.terminate": ActionLabels(
         button=N_("Terminate"),
@@ -119,12 +126,17 @@ LABELS = {
         expired=N_("The request to terminate expired."),
         past=N_("{actor} terminated {object}."),
         publish_consequence=N_("The task is terminated, and the version is not published."),
-        batch=(
+        batch=NN_(
             "{actor} terminated {done} of {count} task.",
             "{actor} terminated {done} of {count} tasks.",
         ),
         noun="termination",
         doing="terminating",
+        batch_title=NN_("Terminate {count} task", "Terminate {count} tasks"),
+        batch_progress=NN_(
+            "{actor} is terminating {count} task: {done} done.",
+            "{actor} is terminating {count} tasks: {done} done.",
+        ),
     ),
     "task.comment": ActionLabels(
         button=N_("Comment"),
@@ -264,9 +276,16 @@ LABELS = {
         declined=N_("{actor} declined the request to retry."),
         expired=N_("The request to retry expired."),
         past=N_("{actor} retried {object}."),
-        batch=("{actor} retried {done} of {count} run.", "{actor} retried {done} of {count} runs."),
+        batch=NN_(
+            "{actor} retried {done} of {count} run.", "{actor} retried {done} of {count} runs."
+        ),
         noun="retry",
         doing="retrying",
+        batch_title=NN_("Retry {count} run", "Retry {count} runs"),
+        batch_progress=NN_(
+            "{actor} is retrying {count} run: {done} done.",
+            "{actor} is retrying {count} runs: {done} done.",
+        ),
     ),
     "instance.terminate": ActionLabels(
         button=N_("Terminate"),
@@ -292,12 +311,17 @@ LABELS = {
         declined=N_("{actor} declined the request to terminate the run."),
         expired=N_("The request to terminate the run expired."),
         past=N_("{actor} terminated {object}."),
-        batch=(
+        batch=NN_(
             "{actor} terminated {done} of {count} run.",
             "{actor} terminated {done} of {count} runs.",
         ),
         noun="termination",
         doing="terminating",
+        batch_title=NN_("Terminate {count} run", "Terminate {count} runs"),
+        batch_progress=NN_(
+            "{actor} is terminating {count} run: {done} done.",
+            "{actor} is terminating {count} runs: {done} done.",
+        ),
     ),
     "instance.debug": ActionLabels(
         button=N_("Debug"),
@@ -328,10 +352,25 @@ LABELS = {
     ),
 }
 
+# Above the inputs of forms, and before what was given in a thread.
+PARAM_TITLES = (
+    N_("Comment"),
+    N_("Comment ID"),
+    N_("Files"),
+    N_("Attachment ID"),
+    N_("Node"),
+    N_("Parameters (a JSON array)"),
+)
+
 
 def labels(action: Action) -> ActionLabels:
     """Return the sentences about an action."""
     return LABELS[action.name]
+
+
+def param_title(catalogue: Catalogue, param: Param) -> str:
+    """Name what an action needs beyond the object's id; it is among ``PARAM_TITLES``."""
+    return catalogue.gettext(param.title)
 
 
 def consequence(catalogue: Catalogue, action: Action, snapshot: Snapshot) -> str:

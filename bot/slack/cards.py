@@ -20,6 +20,7 @@ from bot.domain.objects import Ref
 from bot.domain.snapshots import Reading, Snapshot
 from bot.domain.workspaces import Workspaces
 from bot.messages import Message, RenderContext
+from bot.messages.blocks import Viewer
 from bot.messages.catalogue import Catalogue
 from bot.policy.config import PolicyHolder
 from bot.runtime.clock import Clock
@@ -316,9 +317,10 @@ class Cards:
             late_since=card.late_since,
         )
 
-    def _render(self, card: Card, state: CardState) -> Message:
+    def _render(self, card: Card, state: CardState, viewer: Viewer | None = None) -> Message:
         context = replace(
             self.render_context(card.ref),
+            viewer=viewer,
             stale=state.stale,
             mentions=card.mentions,
             snoozed_until=state.snoozed_until,
@@ -361,10 +363,12 @@ class Cards:
             metadata = {"part": "card", "operation": operation_id, "ref": str(ref)}
             return await self._post(card, snapshot, metadata, posted_since=posted_since)
 
-    async def private_message(self, ref: Ref, snapshot: Snapshot) -> Message:
+    async def private_message(
+        self, ref: Ref, snapshot: Snapshot, viewer: Viewer | None = None
+    ) -> Message:
         """Return an object's card for one person alone: no drawing follows it."""
         state = await asyncio.to_thread(self._save_and_load, ref, snapshot)
-        return self._render(Card(ref=ref, channel="", ts="", title=snapshot.name), state)
+        return self._render(Card(ref=ref, channel="", ts="", title=snapshot.name), state, viewer)
 
     async def post_new(self, ref: Ref, snapshot: Snapshot, channel: str) -> None:
         """Post another card; whoever looks for one meanwhile waits and finds it."""
