@@ -332,10 +332,12 @@ def _object_option(
 
 def _moment(catalogue: Catalogue, at: datetime, now: datetime) -> str:
     """Return a time in the zone of ``now``, the reader's own: an option shows no date tokens."""
+    locale, zone = catalogue.locale, now.tzinfo
     try:
-        return str(format_skeleton("MMMdHm", at, now.tzinfo, locale=catalogue.locale))
+        parts = [format_skeleton(skeleton, at, zone, locale=locale) for skeleton in ("MMMd", "Hm")]
     except OverflowError:  # a time that was never set, at the edge of the calendar
         return at.isoformat(" ", "minutes")
+    return " ".join(parts)
 
 
 def _none_text(catalogue: Catalogue, query: BatchQuery) -> str:

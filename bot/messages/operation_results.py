@@ -19,7 +19,7 @@ from bot.domain.operations import (
 )
 from bot.domain.reasons import NO_ANSWER, OutcomeReason
 from bot.domain.slack import MAX_FILE_MEGABYTES, SlackFile
-from bot.messages import approvals, blocks
+from bot.messages import approvals
 from bot.messages.blocks import Message, actions, context, section, text_message
 from bot.messages.catalogue import N_, Catalogue
 from bot.messages.changes import differences
@@ -323,10 +323,10 @@ def break_glass_used(
         case _:
             assert_never(outcome.state)
     name, workspace = target
-    title = inline(name, 150) or code(operation.ref.id)
+    title = inline(name.replace("|", "¦"), 150) or operation.ref.id  # a bar ends a link's address
     head = catalogue.gettext(
         "{object} in {workspace}: *emergency override* by {actor}.",
-        object=blocks.link(thread_url, name or operation.ref.id) or f"*{title}*",
+        object=f"<{thread_url}|{title}>" if thread_url else f"*{title}*",
         workspace=inline(workspace, 60),
         actor=actor,
     )

@@ -168,14 +168,14 @@ async def test_a_404_of_the_gateway_leaves_cards_and_requests_alone(
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=404))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "gateway turned the approval" in reply
+    assert "gateway rejected the request" in reply
     assert "APIGW.0101" in reply
     assert "Nothing was done." in reply
     assert environment.buttons(ts)
     assert "no longer exists" not in environment.message(ts)["text"]
     await environment.secmaster.faults.clear()
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert "*Approved*" in (await environment.replies(ts, 2))[1]
+    assert "*Approved by" in (await environment.replies(ts, 2))[1]
     assert [one for one in puts(environment) if one.applied]
 
 
@@ -185,15 +185,15 @@ async def test_what_was_decided_in_the_console_is_not_decided_again(
     ts = await environment.card("task", TASK)
     environment.secmaster.world.update_task(TASK, {"action": "TERMINATE"}, LIN)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    text = await environment.ephemeral(ALICE, "was already decided")
+    text = await environment.ephemeral(ALICE, "no longer open")
     assert "⛔ Canceled, outside Slack by Lin Yue" in text
     assert "The approval was not sent." in text
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert "Decided outside Slack by Lin Yue" in json.dumps(environment.message(ts))
     await environment.slack.command(BOB, ONCALL, f"/task approve {seed.TASK_FINISHED}")
-    await environment.ephemeral(BOB, "was already decided", "✅ Finished")
+    await environment.ephemeral(BOB, "no longer open", "✅ Finished")
     await environment.slack.command(CAROL, ONCALL, f"/instance retry {seed.INSTANCE_FINISHED}")
-    text = await environment.ephemeral(CAROL, "A retry is for an instance that is failed")
+    text = await environment.ephemeral(CAROL, "The run is now")
     assert "this one is ✅ Finished. The retry was not sent." in text
     assert puts(environment) == []
     assert environment.slack.thread(SOC, ts)[1:] == []
@@ -207,7 +207,7 @@ async def test_who_decided_here_before_is_named_to_who_comes_late(
     await environment.slack.command(ALICE, SOC, f"/task approve {TASK}")
     await environment.replies(ts)
     await environment.slack.command(BOB, SOC, f"/task terminate {TASK} no")
-    text = await environment.ephemeral(BOB, "was already decided")
+    text = await environment.ephemeral(BOB, "no longer open")
     assert "approved by <@U0ALICE>" in text
     assert "The termination was not sent." in text
     assert len(puts(environment)) == 1
@@ -235,7 +235,7 @@ async def test_names_that_an_attacker_chose_open_nothing(environment: BotEnviron
     [view] = environment.slack.views(ALICE)
     harmless(environment)
     await environment.slack.submit(ALICE, view["id"], {"reason": reason})
-    assert "*Terminated*" in (await environment.replies(ts, 2))[-1]
+    assert "*Terminated by" in (await environment.replies(ts, 2))[-1]
     await environment.slack.until(lambda: not environment.buttons(ts))
     harmless(environment)
     assert "&lt;!channel&gt;" in json.dumps(environment.message(ts))
@@ -255,11 +255,11 @@ async def test_chinese_and_emoji_and_very_long_names_arrive_whole(
     assert len(environment.message(long)["blocks"][0]["text"]["text"]) <= 150
     await environment.slack.command(ALICE, SOC, f"/task approve {seed.TASK_LONG} {'原' * 1000}")
     [reply] = await environment.replies(long)
-    assert "*Approved*" in reply
+    assert "*Approved by" in reply
     assert "原" * 500 in reply
     sparse = await environment.card("task", seed.TASK_SPARSE)
     await environment.slack.press(ALICE, SOC, sparse, "task.approve")
-    assert "*Approved*" in (await environment.replies(sparse))[0]
+    assert "*Approved by" in (await environment.replies(sparse))[0]
 
 
 async def test_a_button_from_another_version_is_not_guessed_at(environment: BotEnvironment) -> None:
@@ -396,7 +396,7 @@ async def test_when_slack_asks_to_wait_the_reply_still_comes_and_comes_once(
     await environment.slack.faults.set(fault.model_copy(update={"on": "chat.update"}))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     posts = [call for call in environment.slack.calls if call.method == "chat.postMessage"]
     assert len(posts) == 3

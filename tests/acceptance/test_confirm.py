@@ -33,7 +33,7 @@ async def test_the_card_comes_with_the_question_and_nothing_is_recorded_before_t
     assert acts(environment) == []
     await environment.slack.press(ALICE, SOC, question["ts"], "answer")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     assert "> it is the decoy" in reply
     await environment.ephemeral(ALICE, "The approval is recorded.")
     [answered] = environment.slack.ephemerals(ALICE)
@@ -103,7 +103,7 @@ async def test_what_is_in_sight_or_decides_nothing_is_direct(environment: BotEnv
     ts = await environment.card("task", TASK)
     await environment.slack.say(ALICE, SOC, "@secmaster approve", ts)
     [_asked, reply] = await environment.replies(ts, 2)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     await environment.slack.command(ALICE, SOC, f"/task comment {OTHER} seen before")
     ts = await environment.slack.until(lambda: environment.new_card(SOC, {ts}))
     assert "> seen before" in (await environment.replies(ts))[0]
@@ -115,7 +115,7 @@ async def test_what_is_in_sight_or_decides_nothing_is_direct(environment: BotEnv
     [card] = [message for message in messages if "instance.retry" in buttons(message)]
     await environment.slack.press(CAROL, "D0CAROL", question["ts"], "answer")
     [reply] = await environment.replies(card["ts"], channel="D0CAROL")
-    assert "*Retry started* by <@U0CAROL>" in reply
+    assert "*Retry started by <@U0CAROL>" in reply
     await environment.posted("D0CAROL", "The retry is recorded.")
     cards = environment.app.services.store.cards.cards_at("D0CAROL", question["ts"])
     assert cards == []

@@ -58,7 +58,7 @@ async def test_terminate_asks_for_its_reason_and_repeats_what_it_is_about(
     view = await form(environment, ALICE, ts, "task.terminate")
     await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy"})
     [reply] = await environment.replies(ts)
-    assert "*Terminated* by <@U0ALICE>" in reply
+    assert "*Terminated by <@U0ALICE>" in reply
     assert "> a decoy" in reply
 
 
@@ -68,7 +68,7 @@ async def test_an_optional_reason_may_be_left_out_of_the_form(environment: BotEn
     submitted = await environment.slack.submit(ALICE, view["id"], {})
     assert (submitted.status, submitted.error) == (200, "")
     [reply] = await environment.replies(ts)
-    assert "*Terminated* by <@U0ALICE>" in reply
+    assert "*Terminated by <@U0ALICE>" in reply
     assert [one.body["action"] for one in puts(environment)] == ["TERMINATE"]
 
 
@@ -88,7 +88,7 @@ async def test_a_required_reason_is_asked_for_and_not_taken_empty(
     await environment.slack.submit(ALICE, view["id"], {"reason": "seen by two"})
     assert environment.slack.views(ALICE) == []
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     assert [one.body["action"] for one in puts(environment)] == ["ADD_COMMENT", "CONTINUE"]
     run = await environment.card("instance", seed.INSTANCE_FAILED)
     view = await form(environment, CAROL, run, "instance.retry")
@@ -99,7 +99,7 @@ async def test_a_required_reason_is_asked_for_and_not_taken_empty(
     )
     await environment.slack.until(lambda: len(environment.slack.messages(SOC)) == 3)
     card = environment.new_card(SOC, {ts, run})
-    assert "*Comment added*" in (await environment.replies(card))[0]
+    assert "*Comment added by" in (await environment.replies(card))[0]
 
 
 @pytest.mark.parametrize("rules", [REASON_NONE], indirect=True, ids=["none"])
@@ -109,7 +109,7 @@ async def test_a_rule_without_reasons_asks_for_none(environment: BotEnvironment)
     assert inputs(view) == []
     await environment.slack.submit(ALICE, view["id"], {})
     [reply] = await environment.replies(ts)
-    assert "*Terminated* by <@U0ALICE>" in reply
+    assert "*Terminated by <@U0ALICE>" in reply
     assert [one.body["action"] for one in puts(environment)] == ["TERMINATE"]
 
 
@@ -148,7 +148,7 @@ async def test_the_debug_form_offers_the_node_that_failed(environment: BotEnviro
     submitted = await environment.slack.submit(CAROL, view["id"], typed)
     assert (submitted.status, submitted.error) == (200, "")
     [reply] = await environment.replies(ts)
-    assert "*Debug input sent* by <@U0CAROL>" in reply
+    assert "*Debug parameters sent by <@U0CAROL>" in reply
     [write] = environment.secmaster.writes("UpdateWorkflowInstance", seed.INSTANCE_FAILED)
     assert write.body["task_id"] == NODE
     assert json.loads(write.body["input_dataobject"]) == [{"key": "ip"}]
@@ -190,7 +190,7 @@ async def test_json_that_is_none_is_told_at_its_input_and_can_be_mended(
     smart = "```[{“key”: “ip”}]```"
     await environment.slack.submit(CAROL, view["id"], {"task_id": NODE, "input_dataobject": smart})
     assert environment.slack.views(CAROL) == []
-    assert "*Debug input sent*" in (await environment.replies(ts))[0]
+    assert "*Debug parameters sent by" in (await environment.replies(ts))[0]
     assert json.loads(puts(environment)[0].body["input_dataobject"]) == [{"key": "ip"}]
 
 
@@ -237,7 +237,7 @@ async def test_a_form_about_what_was_decided_meanwhile_sends_nothing(
     view = await form(environment, ALICE, ts, "task.terminate")
     environment.secmaster.world.update_task(seed.TASK_ISOLATE, {"action": "CONTINUE"}, LIN)
     await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy"})
-    await environment.ephemeral(ALICE, "was already decided", "✅ Finished", "was not sent")
+    await environment.ephemeral(ALICE, "no longer open", "✅ Finished", "was not sent")
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert puts(environment) == []
     assert environment.slack.thread(SOC, ts)[1:] == []

@@ -214,7 +214,7 @@ async def test_when_slack_cannot_say_who_somebody_is_they_are_refused(
     rows = audit(environment, "task", seed.TASK_ISOLATE)
     assert [(row["outcome"], row["detail"]) for row in rows] == [("refused", "unknown")] * 5
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert "*Approved* by <@U0ALICE>" in (await environment.replies(ts))[0]
+    assert "*Approved by <@U0ALICE>" in (await environment.replies(ts))[0]
 
 
 @waits_two_seconds
@@ -255,7 +255,7 @@ async def test_the_first_rule_that_fits_the_object_decides(environment: BotEnvir
     for user, task, reason, rule in allowed:
         ts = await environment.card("task", task)
         await environment.slack.command(user, SOC, f"/task approve {task} {reason}")
-        assert f"*Approved* by <@{user}>" in (await environment.replies(ts))[0]
+        assert f"*Approved by <@{user}>" in (await environment.replies(ts))[0]
         assert audit(environment, "task", task)[-1]["rule"] == rule
 
 
@@ -294,7 +294,7 @@ async def test_nothing_leads_past_a_deny_nor_a_name_past_its_rule(
     world.task(task)["name"] = "Заблокировать хост"
     ts = await environment.card("task", task)
     await environment.slack.command(CAROL, SOC, f"/{terminate}")
-    assert "*Terminated* by <@U0CAROL>" in (await environment.replies(ts))[0]
+    assert "*Terminated by <@U0CAROL>" in (await environment.replies(ts))[0]
     assert audit(environment, "task", task)[-1]["rule"] == "rule 2"
 
 
@@ -333,7 +333,7 @@ async def test_what_trouble_kept_from_being_checked_is_tried_again_by_a_button_a
     await environment.slack.press(BOB, SOC, message["ts"], "answer")
     ts = await environment.slack.until(lambda: environment.new_card(SOC, set()))
     [reply] = await environment.replies(ts)
-    assert f"*Approved* by <@{BOB}>" in reply
+    assert f"*Approved by <@{BOB}>" in reply
     assert "> it is ours" in reply
     await environment.ephemeral(BOB, "The approval is recorded.")
 
@@ -348,7 +348,7 @@ async def test_what_a_card_showed_is_decided_once_the_object_can_be_read(
     assert "It is kept and tried again" in (await environment.replies(ts))[0]
     nothing_was_sent(environment)
     await environment.secmaster.faults.clear()
-    assert "*Approved* by <@U0BOB>" in (await environment.replies(ts, 2))[1]
+    assert "*Approved by <@U0BOB>" in (await environment.replies(ts, 2))[1]
 
 
 @pytest.mark.parametrize("rules", [LAX_AND_GRAVE], indirect=True, ids=["lax-and-grave"])

@@ -35,7 +35,7 @@ async def test_with_the_required_scopes_cards_commands_and_writes_work(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await slack.press(ALICE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     await slack.until(lambda: "task.approve" not in environment.buttons(ts))
     run = await environment.card("instance", seed.INSTANCE_FAILED, user=CAROL)
     await slack.command(CAROL, SOC, f"/instance retry {seed.INSTANCE_FAILED}")

@@ -63,7 +63,7 @@ async def test_the_second_persons_yes_sends_it_and_both_are_named(
     assert decisions(environment) == []
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     reply = (await environment.replies(ts, 2))[-1]
-    assert "*Approved* by <@U0BOB>, with <@U0ALICE>" in reply
+    assert "*Approved by <@U0BOB>, with <@U0ALICE>" in reply
     assert "rule 1 (grave)" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert decisions(environment) == ["CONTINUE"]
@@ -74,7 +74,7 @@ async def test_pressing_twice_is_one_yes(environment: BotEnvironment) -> None:
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.replies(ts)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert "one more must say so" in await environment.ephemeral(ALICE, "You have said yes")
+    assert "Waiting for 1 more." in await environment.ephemeral(ALICE, "You already approved this.")
     assert decisions(environment) == []
 
 
@@ -104,7 +104,7 @@ async def test_breaking_the_glass_needs_a_reason_and_is_announced(
     assert "A reason is required." in json.dumps(refused.body)
     await environment.slack.submit(CAROL, view["id"], {"reason": "it spreads"})
     reply = (await environment.replies(ts, 2))[-1]
-    assert "*Approved* by <@U0CAROL>, who broke the glass, with <@U0ALICE>" in reply
+    assert "*Approved by <@U0CAROL>, who broke the glass, with <@U0ALICE>" in reply
     lines = await environment.slack.until(
         lambda: [
             m["text"] for m in environment.slack.messages(ONCALL) if "broke the glass" in m["text"]
@@ -121,7 +121,7 @@ async def test_three_of_three(environment: BotEnvironment) -> None:
     assert "*2 of 3 said yes*" in await say_yes(environment, BOB, ts, 2)
     assert decisions(environment) == []
     reply = await say_yes(environment, CAROL, ts, 3)
-    assert "*Approved* by <@U0CAROL>, with <@U0ALICE> and <@U0BOB>" in reply
+    assert "*Approved by <@U0CAROL>, with <@U0ALICE> and <@U0BOB>" in reply
     assert decisions(environment) == ["CONTINUE"]
 
 
@@ -133,7 +133,7 @@ async def test_one_person_on_two_cards_is_one_yes(environment: BotEnvironment) -
         lambda: "1 of 2 said yes" in texts(environment, other, channel=RANDOM)
     )
     await environment.slack.press(ALICE, RANDOM, other, "task.approve")
-    assert await environment.ephemeral(ALICE, "You have said yes")
+    assert await environment.ephemeral(ALICE, "You already approved this.")
     assert decisions(environment) == []
     assert "with <@U0ALICE>" in await say_yes(environment, BOB, ts, 2)
     await environment.slack.until(lambda: not environment.buttons(other, channel=RANDOM))
@@ -146,7 +146,7 @@ async def test_another_approver_ends_it_and_it_is_told_whose_yes_no_longer_count
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await say_yes(environment, ALICE, ts, 1)
     await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
-    await environment.slack.press(BOB, SOC, ts, "refuse")
+    await environment.decline(BOB, ts)
     reply = (await environment.replies(ts, 2))[-1]
     assert "*<@U0BOB> refused the approval.* The yes of <@U0ALICE> no longer counts." in reply
     await environment.slack.until(lambda: "refuse" not in environment.buttons(ts))
@@ -160,10 +160,10 @@ async def test_refusing_needs_the_right_and_taking_back_only_touches_ones_own(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await say_yes(environment, ALICE, ts, 1)
     await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
-    await environment.slack.press(DAVE, SOC, ts, "refuse")
+    await environment.decline(DAVE, ts)
     assert await environment.ephemeral(DAVE, "rule 1 (grave) leaves it to *approver*")
     await environment.slack.press(DAVE, SOC, ts, "withdraw")
-    assert await environment.ephemeral(DAVE, "no approval that waits for a yes of yours")
+    assert await environment.ephemeral(DAVE, "You have no pending approval here to withdraw")
     assert "with <@U0ALICE>" in await say_yes(environment, BOB, ts, 2)
 
 
@@ -267,7 +267,7 @@ async def test_a_decision_in_the_console_ends_it_with_the_next_look(
     )
     assert "said yes" not in texts(environment, ts)
     await environment.slack.command(BOB, SOC, f"/task approve {seed.TASK_ISOLATE}")
-    assert await environment.ephemeral(BOB, "already decided", "outside Slack by Evera")
+    assert await environment.ephemeral(BOB, "no longer open", "outside Slack by Evera")
     assert decisions(environment) == []
 
 
@@ -279,7 +279,7 @@ async def test_what_secmaster_refused_is_asked_for_anew_by_all(environment: BotE
     assert "SecMaster refused the approval" in await say_yes(environment, BOB, ts, 2)
     await environment.slack.until(lambda: "withdraw" not in environment.buttons(ts))
     assert "*1 of 2 said yes*" in await say_yes(environment, ALICE, ts, 3)
-    assert "*Approved* by <@U0BOB>, with <@U0ALICE>" in await say_yes(environment, BOB, ts, 4)
+    assert "*Approved by <@U0BOB>, with <@U0ALICE>" in await say_yes(environment, BOB, ts, 4)
     assert decisions(environment)[-1:] == ["CONTINUE"]
 
 
@@ -290,7 +290,7 @@ async def test_by_command_and_by_mention_in_the_thread(environment: BotEnvironme
     await environment.slack.until(lambda: "it spreads" in texts(environment, ts))
     await environment.slack.say(BOB, SOC, "@secmaster approve seen it too", ts)
     reply = (await environment.replies(ts, 3))[-1]
-    assert "*Approved* by <@U0BOB>, with <@U0ALICE>" in reply
+    assert "*Approved by <@U0BOB>, with <@U0ALICE>" in reply
 
 
 async def test_taking_back_and_refusing_by_command(environment: BotEnvironment) -> None:
@@ -318,7 +318,7 @@ async def test_a_retry_by_two(environment: BotEnvironment) -> None:
     assert environment.secmaster.writes("UpdateWorkflowInstance") == []
     await environment.slack.press(ALICE, SOC, ts, "instance.retry")
     reply = (await environment.replies(ts, 2))[-1]
-    assert "*Retry started* by <@U0ALICE>, with <@U0CAROL>" in reply
+    assert "*Retry started by <@U0ALICE>, with <@U0CAROL>" in reply
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 1
 
 
@@ -348,8 +348,8 @@ async def test_of_two_last_votes_at_once_one_sends_and_the_other_is_told_so(
     )
     reply = (await environment.replies(ts, 2))[-1]
     assert "with <@U0ALICE>" in reply
-    winner, loser = (BOB, CAROL) if f"*Approved* by <@{BOB}>" in reply else (CAROL, BOB)
-    assert f"*Approved* by <@{winner}>" in reply
+    winner, loser = (BOB, CAROL) if f"*Approved by <@{BOB}>" in reply else (CAROL, BOB)
+    assert f"*Approved by <@{winner}>" in reply
     # "Your" where the winner still holds the decision, "The" where it can be read already.
     assert "approval was not sent" in await environment.ephemeral(loser, f"<@{winner}>")
     assert decisions(environment) == ["CONTINUE"]
@@ -363,7 +363,7 @@ async def test_ten_clicks_of_two_people_are_one_write(environment: BotEnvironmen
     # Each is told by a flow of its own, so either may come first.
     text = " ".join(await environment.replies(ts, 2))
     assert "*1 of 2 said yes*" in text
-    assert "*Approved*" in text
+    assert "*Approved by" in text
     await environment.slack.until(
         lambda: (
             len(environment.slack.ephemerals(ALICE)) + len(environment.slack.ephemerals(BOB)) == 8
@@ -384,7 +384,7 @@ async def test_whoever_has_lost_the_right_is_counted_no_longer(environment: BotE
     assert "*1 of 2 said yes*" in reply
     assert "The yes of <@U0ALICE> no longer counts: they may not say it any more." in reply
     assert decisions(environment) == []
-    assert "*Approved* by <@U0CAROL>, with <@U0BOB>" in await say_yes(environment, CAROL, ts, 3)
+    assert "*Approved by <@U0CAROL>, with <@U0BOB>" in await say_yes(environment, CAROL, ts, 3)
     assert decisions(environment) == ["CONTINUE"]
     rows = environment.app.services.store.audit.entries(Ref(kind="task", id=seed.TASK_ISOLATE))
     [struck] = [row for row in rows if row["outcome"] == "struck"]
@@ -405,7 +405,7 @@ async def test_a_refusal_is_of_what_its_button_says_and_of_nothing_else(
         BOB, environment.slack.views(BOB)[-1]["id"], {"reason": "a decoy"}
     )
     assert "This ended the approval" in (await environment.replies(ts, 2))[-1]
-    await environment.slack.press(ALICE, SOC, ts, "refuse")  # of the approval: it is over already
+    await environment.decline(ALICE, ts)  # of the approval: it is over already
     assert "Nothing was changed" in await environment.ephemeral(
         ALICE, "There is no approval that waits"
     )

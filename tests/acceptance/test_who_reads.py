@@ -403,7 +403,8 @@ class Visit:
         state = modals.FormState.model_validate(
             {"action": "task.comment", "ref": REF, "location": location}
         )
-        form = modals.form(ENGLISH, state, ("a task", "main"), ReasonRule.NONE, {})
+        content = modals.FormContent("a task", "main")
+        form = modals.form(ENGLISH, state, content, ReasonRule.NONE)
         view = slack.modals.open(slack.workspace.permits.new_trigger(self.user), form)
         await slack.submit(self.user, view["id"], {"comment": "hello"})
 
@@ -532,7 +533,7 @@ async def test_whoever_may_act_and_not_read_sees_the_form_and_the_answer_and_no_
     comment = f"/secmaster task comment {TASK} seen it"
     before = environment.slack.messages(SOC)
     await environment.slack.command(BOB, SOC, comment)
-    await environment.ephemeral(BOB, "*Comment added*")
+    await environment.ephemeral(BOB, "*Comment added by")
     assert environment.slack.messages(SOC) == before
     card = await environment.card("task", TASK)
     writer = Visit(environment, BOB, card)
