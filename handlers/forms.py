@@ -112,7 +112,8 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
     async def suggest_nodes() -> None:
         """Offer the nodes by name: nobody types a UUID at three in the morning."""
         run = await app.services.workspaces.read(ref)
-        filled = modals.with_nodes(content, request.action, run)
+        # Somebody may have typed parameters by now, which an offer would take the place of.
+        filled = replace(modals.with_nodes(content, request.action, run), offers_parameters=False)
         form = modals.form(app.catalogue, state, filled, grant.allowed.reason)
         view = response["view"]
         await slack.client.views_update(view_id=view["id"], hash=view["hash"], view=form)

@@ -84,6 +84,7 @@ class FormContent:
     ``name`` is the object's, ``workspace`` its workspace's for people. ``filled`` is what stands in
     the inputs already, by parameter; REASON is the reason's key. A ``warning`` stands above them.
     ``nodes`` are those of the run, to choose one of; empty where they are not known.
+    ``offers_parameters``: those of the chosen node stand in their input.
     """
 
     name: str
@@ -91,6 +92,7 @@ class FormContent:
     filled: Mapping[str, str] = field(default_factory=dict)
     warning: str = ""
     nodes: Sequence[Node] = ()
+    offers_parameters: bool = True
 
 
 class FormState(Value):
@@ -144,7 +146,8 @@ def form(
             blocks.append(_node_menu(catalogue, param, content.nodes, node))
         else:
             value = content.filled.get(param.name, "")
-            offered = node_parameters(node) if node and param.json else ""
+            offers = content.offers_parameters and param.json
+            offered = node_parameters(node) if node and offers else ""
             key = node.action_id if node and offered else ""
             blocks.append(_text_input(catalogue, param, value or offered, key))
     if action.takes_reason and reason != "none":

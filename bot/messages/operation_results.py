@@ -138,7 +138,7 @@ def recorded(catalogue: Catalogue, action: Action, *, elsewhere: bool = False) -
     ``elsewhere``: it is answered in the person's direct messages.
     """
     started = catalogue.gettext(labels(action).started)
-    return text_message(f"⏳ {started} {_where_answered(catalogue, elsewhere=elsewhere)}")
+    return text_message(f"📝 {started} {_where_answered(catalogue, elsewhere=elsewhere)}")
 
 
 def approval_change_recorded(
@@ -149,7 +149,7 @@ def approval_change_recorded(
         started = catalogue.gettext("Declining the request…")
     else:
         started = catalogue.gettext("Withdrawing your approval…")
-    return text_message(f"⏳ {started} {_where_answered(catalogue, elsewhere=elsewhere)}")
+    return text_message(f"📝 {started} {_where_answered(catalogue, elsewhere=elsewhere)}")
 
 
 def _where_answered(catalogue: Catalogue, *, elsewhere: bool) -> str:

@@ -14,7 +14,7 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
 from bot.sandbox.secmaster.wire import stamp
 from tests.support.databases import both_databases
-from tests.support.environment import BotEnvironment, policy
+from tests.support.environment import BotEnvironment, buttons, policy
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, RANDOM, SOC
 
 TWO = f"""
@@ -74,8 +74,14 @@ async def test_pressing_twice_is_one_yes(environment: BotEnvironment) -> None:
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.replies(ts)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert "Waiting for 1 more." in await environment.ephemeral(ALICE, "You already approved this.")
+    assert "ℹ️" in await environment.ephemeral(ALICE, "already approved this. Waiting for 1 more.")
     assert decisions(environment) == []
+    # What can be done about it is one press away.
+    [told] = environment.slack.ephemerals(ALICE)
+    assert buttons(told) == ["withdraw"]
+    await environment.slack.press(ALICE, SOC, told["ts"], "withdraw")
+    await environment.replies(ts, 2)
+    await environment.slack.until(lambda: "withdraw" not in environment.buttons(ts))
 
 
 async def test_a_yes_can_be_taken_back_before_the_last(environment: BotEnvironment) -> None:
@@ -107,9 +113,16 @@ async def test_breaking_the_glass_needs_a_reason_and_is_announced(
     assert "*Approved by <@U0CAROL>, who broke the glass, with <@U0ALICE>" in reply
     lines = await environment.slack.until(
         lambda: [
-            m["text"] for m in environment.slack.messages(ONCALL) if "broke the glass" in m["text"]
+            m["text"]
+            for m in environment.slack.messages(ONCALL)
+            if "emergency override" in m["text"]
         ]
     )
+    assert (
+        "|Isolate host ecs-web-07> in demo-workspace: *emergency override* by <@U0CAROL>"
+        in lines[0]
+    )
+    assert "rule 1 (grave), which requires several people" in lines[0]
     assert "it spreads" in lines[0]
     assert decisions(environment) == ["CONTINUE"]
 
@@ -160,11 +173,67 @@ async def test_refusing_needs_the_right_and_taking_back_only_touches_ones_own(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await say_yes(environment, ALICE, ts, 1)
     await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
-    await environment.decline(DAVE, ts)
+    await environment.slack.press(DAVE, SOC, ts, "refuse")
+    assert environment.slack.views(DAVE) == []
     assert await environment.ephemeral(DAVE, "rule 1 (grave) leaves it to *approver*")
     await environment.slack.press(DAVE, SOC, ts, "withdraw")
     assert await environment.ephemeral(DAVE, "You have no pending approval here to withdraw")
     assert "with <@U0ALICE>" in await say_yes(environment, BOB, ts, 2)
+
+
+async def test_declining_asks_for_a_reason_that_only_the_requester_may_leave_out(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await say_yes(environment, ALICE, ts, 1)
+    await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
+    await environment.slack.press(BOB, SOC, ts, "refuse")
+    [view] = environment.slack.views(BOB)
+    assert (view["title"]["text"], view["close"]["text"]) == ("Decline request", "Cancel")
+    text = json.dumps(view["blocks"])
+    assert "This cancels all approvals given so far." in text
+    assert "Isolate host ecs-web-07" in text
+    assert "Up to 1,000 characters." in text
+    refused = await environment.slack.submit(BOB, view["id"], {})
+    assert refused.error == "missing_input"
+    await environment.slack.submit(BOB, view["id"], {"reason": "a decoy"})
+    reply = (await environment.replies(ts, 2))[-1]
+    assert "<@U0BOB>" in reply
+    assert "> a decoy" in reply
+    await environment.slack.until(lambda: "refuse" not in environment.buttons(ts))
+    audited = environment.app.services.store.audit.entries(Ref(kind="task", id=seed.TASK_ISOLATE))[
+        -1
+    ]
+    assert (audited["outcome"], audited["reason"]) == ("refuse", "a decoy")
+    await say_yes(environment, ALICE, ts, 3)
+    await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
+    await environment.slack.press(ALICE, SOC, ts, "refuse")
+    await environment.slack.submit(ALICE, environment.slack.views(ALICE)[-1]["id"], {})
+    assert "<@U0ALICE>" in (await environment.replies(ts, 4))[-1]
+    assert decisions(environment) == []
+
+
+@with_rules([ALSO_CAROL], ids=["also Carol"])
+async def test_an_override_is_offered_to_those_alone_who_may_and_have_approved(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await say_yes(environment, ALICE, ts, 1)  # she may not: nobody expects a message to her alone
+    await environment.slack.press(ALICE, SOC, ts, "withdraw")
+    await environment.replies(ts, 2)
+    await say_yes(environment, CAROL, ts, 3)
+    await environment.ephemeral(
+        CAROL, "Your approval is recorded: 1 of 2. You may also approve alone"
+    )
+    [offer] = environment.slack.ephemerals(CAROL)
+    assert buttons(offer) == ["withdraw", "break-glass"]
+    await environment.slack.press(CAROL, SOC, offer["ts"], "break-glass")
+    [view] = environment.slack.views(CAROL)
+    assert f"Emergency override: you approve alone. <#{ONCALL}> is notified." in json.dumps(view)
+    await environment.slack.submit(CAROL, view["id"], {"reason": "it spreads"})
+    assert "*Approved by <@U0CAROL>" in (await environment.replies(ts, 4))[-1]
+    assert decisions(environment) == ["CONTINUE"]
+    await environment.posted(ONCALL, "emergency override")
 
 
 async def test_guests_neither_say_yes_nor_refuse(environment: BotEnvironment) -> None:
@@ -405,10 +474,9 @@ async def test_a_refusal_is_of_what_its_button_says_and_of_nothing_else(
         BOB, environment.slack.views(BOB)[-1]["id"], {"reason": "a decoy"}
     )
     assert "This ended the approval" in (await environment.replies(ts, 2))[-1]
-    await environment.decline(ALICE, ts)  # of the approval: it is over already
-    assert "Nothing was changed" in await environment.ephemeral(
-        ALICE, "There is no approval that waits"
-    )
+    await environment.slack.press(ALICE, SOC, ts, "refuse")  # of the approval: it is over already
+    assert await environment.ephemeral(ALICE)
+    assert environment.slack.views(ALICE) == []
     await environment.slack.faults.clear()
     await environment.slack.until(lambda: "Termination: 1 of 2 said yes" in texts(environment, ts))
 

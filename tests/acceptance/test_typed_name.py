@@ -212,7 +212,7 @@ async def test_breaking_the_glass_asks_for_the_name_too(environment: BotEnvironm
     await environment.slack.submit(CAROL, view["id"], {"reason": "it spreads", "name": NAME})
     assert "who broke the glass" in (await environment.replies(ts, 2))[1]
     assert decided(environment) == 1
-    await environment.posted(ONCALL, "<@U0CAROL> broke the glass")
+    await environment.posted(ONCALL, "emergency override* by <@U0CAROL>")
 
 
 async def form(environment: BotEnvironment, user: str, ts: str, button: str) -> dict[str, Any]:
