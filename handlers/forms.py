@@ -126,7 +126,10 @@ async def open_form(  # noqa: PLR0913 - what is asked, where, and by which right
 
 
 async def choose_node(app: AppContext, press: Press) -> None:
-    """Fill in the parameters of the node that was chosen in a form, unless others were typed."""
+    """Fill in the parameters of the node that was chosen in a form, unless others were typed.
+
+    Raises NotAllowed for whoever may not do it any more.
+    """
     state = modals.FormState.parse(press.metadata)
     if state is None:
         raise UserError(denials.newer_form(app.catalogue))
@@ -135,6 +138,16 @@ async def choose_node(app: AppContext, press: Press) -> None:
         state.ref,
         decision_fingerprint=state.decision_fingerprint,
         break_glass=state.break_glass,
+    )
+    requester = replace(press.requester, location=state.location)
+    await authorize(
+        app.services,
+        requester,
+        request.action,
+        request.ref,
+        attempt_id=attempt_id(press.trigger_id),
+        break_glass=request.break_glass,
+        decision_fingerprint=request.decision_fingerprint,
     )
     snapshot = await _shown_snapshot(app, request)
     if not isinstance(snapshot, Instance) or not snapshot.nodes:
