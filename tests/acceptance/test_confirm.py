@@ -109,14 +109,14 @@ async def test_what_is_in_sight_or_decides_nothing_is_direct(environment: BotEnv
     assert "> seen before" in (await environment.replies(ts))[0]
     # In direct messages the question is a message as well, and never becomes a card.
     await environment.slack.say(CAROL, "D0CAROL", f"instance retry {RUN}")
-    await environment.posted("D0CAROL", "*Retry* “")
+    await environment.posted("D0CAROL", "*Retry this run?* “")
     messages = environment.slack.messages("D0CAROL")
     [question] = [message for message in messages if "answer" in buttons(message)]
     [card] = [message for message in messages if "instance.retry" in buttons(message)]
     await environment.slack.press(CAROL, "D0CAROL", question["ts"], "answer")
     [reply] = await environment.replies(card["ts"], channel="D0CAROL")
     assert "*Retry started by <@U0CAROL>" in reply
-    await environment.posted("D0CAROL", "The retry is recorded.")
+    await environment.posted("D0CAROL", "Starting the retry…")
     cards = environment.app.services.store.cards.cards_at("D0CAROL", question["ts"])
     assert cards == []
 

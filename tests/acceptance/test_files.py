@@ -156,7 +156,7 @@ async def test_a_file_that_slack_does_not_hand_out_is_told_and_nothing_is_attach
     await environment.slack.faults.set(Fault(on="url_private", html=True, status=200))
     await environment.slack.submit(CAROL, view["id"], {"attachment_id": [file.id]})
     reply = (await environment.replies(ts))[-1]
-    assert "Slack did not hand out the file (`no_permission`), so it was not attached." in reply
+    assert "The file was not attached: Slack did not provide it (`no_permission`)." in reply
     assert environment.secmaster.writes("UpdateTask") == []
 
 

@@ -83,7 +83,7 @@ async def test_whoever_presses_twice_is_told_that_the_second_press_was_not_sent(
     await environment.secmaster.faults.until_held("UpdateTask")
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     text = await environment.ephemeral(ALICE, "Your second press was not sent")
-    assert "Your approval is under way" in text
+    assert "<@U0ALICE> is approving this task right now." in text
     await environment.secmaster.faults.clear()
     assert f"*Approved by <@{ALICE}>" in (await environment.replies(ts))[0]
     assert len(environment.secmaster.writes("UpdateTask", seed.TASK_ISOLATE)) == 1
@@ -128,7 +128,7 @@ async def test_a_retry_is_sent_once_for_each_time_that_it_failed(
     await environment.replies(ts, 2, channel=ONCALL)
     assert retries(environment) == 2
     for _ in range(3):
-        await environment.ephemeral(CAROL, "Your retry is under way")
+        await environment.ephemeral(CAROL, "<@U0CAROL> is retrying this run right now.")
 
 
 def retries(environment: BotEnvironment) -> int:

@@ -219,6 +219,7 @@ async def test_an_override_is_offered_to_those_alone_who_may_and_have_approved(
 ) -> None:
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await say_yes(environment, ALICE, ts, 1)  # she may not: nobody expects a message to her alone
+    await environment.slack.until(lambda: "withdraw" in environment.buttons(ts))
     await environment.slack.press(ALICE, SOC, ts, "withdraw")
     await environment.replies(ts, 2)
     await say_yes(environment, CAROL, ts, 3)
@@ -319,7 +320,7 @@ async def test_a_yes_that_is_kept_longer_than_it_lasts_is_never_enough(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(Fault(on="ShowTask", delay=1.2, times=1))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert "too long ago to still be meant" in (await environment.replies(ts))[0]
+    assert "That is too long ago to carry it out now" in (await environment.replies(ts))[0]
     assert decisions(environment) == []
 
 
