@@ -6,9 +6,9 @@ of an action's noun or verb.
 
 from dataclasses import dataclass
 
-from bot.domain.actions import Action
+from bot.domain.actions import Action, Param
 from bot.domain.snapshots import Snapshot
-from bot.messages.catalogue import N_, Catalogue
+from bot.messages.catalogue import N_, NN_, Catalogue
 from bot.secmaster import BusinessType, Task
 
 
@@ -60,6 +60,8 @@ class ActionLabels:
     title: str = ""
     publish_consequence: str = ""
     batch: tuple[str, str] = ("", "")
+    batch_title: tuple[str, str] = ("", "")
+    batch_progress: tuple[str, str] = ("", "")
     noun: str = ""
     doing: str = ""
     failed_again: str = ""
@@ -92,7 +94,7 @@ LABELS = {
         expired=N_("The request to approve this task expired."),
         past=N_("{actor} approved {object}."),
         publish_consequence=N_("The version is published."),
-        batch=(
+        batch=NN_(
             "{actor} approved {done} of {count} task.",
             "{actor} approved {done} of {count} tasks.",
         ),
@@ -100,6 +102,11 @@ LABELS = {
         doing="approving",
         request_ended=N_("This cancelled the request to approve, which {names} had agreed to."),
         playbook_consequence=N_("The playbook continues."),
+        batch_title=NN_("Approve {count} task", "Approve {count} tasks"),
+        batch_progress=NN_(
+            "{actor} is approving {count} task: {done} done.",
+            "{actor} is approving {count} tasks: {done} done.",
+        ),
     ),
     "task.terminate": ActionLabels(
         button=N_("Terminate"),
@@ -126,13 +133,18 @@ LABELS = {
         expired=N_("The request to terminate expired."),
         past=N_("{actor} terminated {object}."),
         publish_consequence=N_("The task is terminated, and the version is not published."),
-        batch=(
+        batch=NN_(
             "{actor} terminated {done} of {count} task.",
             "{actor} terminated {done} of {count} tasks.",
         ),
         noun="termination",
         doing="terminating",
         request_ended=N_("This cancelled the request to terminate, which {names} had agreed to."),
+        batch_title=NN_("Terminate {count} task", "Terminate {count} tasks"),
+        batch_progress=NN_(
+            "{actor} is terminating {count} task: {done} done.",
+            "{actor} is terminating {count} tasks: {done} done.",
+        ),
     ),
     "task.comment": ActionLabels(
         button=N_("Comment"),
@@ -282,11 +294,18 @@ LABELS = {
         declined=N_("{actor} declined the request to retry."),
         expired=N_("The request to retry expired."),
         past=N_("{actor} retried {object}."),
-        batch=("{actor} retried {done} of {count} run.", "{actor} retried {done} of {count} runs."),
+        batch=NN_(
+            "{actor} retried {done} of {count} run.", "{actor} retried {done} of {count} runs."
+        ),
         noun="retry",
         doing="retrying",
         request_ended=N_("This cancelled the request to retry, which {names} had agreed to."),
         failed_again=N_("Failed again after the retry by {actor}, {when}."),
+        batch_title=NN_("Retry {count} run", "Retry {count} runs"),
+        batch_progress=NN_(
+            "{actor} is retrying {count} run: {done} done.",
+            "{actor} is retrying {count} runs: {done} done.",
+        ),
     ),
     "instance.terminate": ActionLabels(
         button=N_("Terminate"),
@@ -312,7 +331,7 @@ LABELS = {
         declined=N_("{actor} declined the request to terminate the run."),
         expired=N_("The request to terminate the run expired."),
         past=N_("{actor} terminated {object}."),
-        batch=(
+        batch=NN_(
             "{actor} terminated {done} of {count} run.",
             "{actor} terminated {done} of {count} runs.",
         ),
@@ -320,6 +339,11 @@ LABELS = {
         doing="terminating",
         request_ended=N_(
             "This cancelled the request to terminate the run, which {names} had agreed to."
+        ),
+        batch_title=NN_("Terminate {count} run", "Terminate {count} runs"),
+        batch_progress=NN_(
+            "{actor} is terminating {count} run: {done} done.",
+            "{actor} is terminating {count} runs: {done} done.",
         ),
     ),
     "instance.debug": ActionLabels(
@@ -352,10 +376,25 @@ LABELS = {
     ),
 }
 
+# Above the inputs of forms, and before what was given in a thread.
+PARAM_TITLES = (
+    N_("Comment"),
+    N_("Comment ID"),
+    N_("Files"),
+    N_("Attachment ID"),
+    N_("Node"),
+    N_("Parameters (a JSON array)"),
+)
+
 
 def labels(action: Action) -> ActionLabels:
     """Return the sentences about an action."""
     return LABELS[action.name]
+
+
+def param_title(catalogue: Catalogue, param: Param) -> str:
+    """Name what an action needs beyond the object's id; it is among ``PARAM_TITLES``."""
+    return catalogue.gettext(param.title)
 
 
 def consequence(catalogue: Catalogue, action: Action, snapshot: Snapshot) -> str:

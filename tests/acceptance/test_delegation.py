@@ -71,7 +71,7 @@ async def test_the_borrower_may_what_the_lender_may_and_everything_names_both(
     assert "<@U0ALICE> lends you their rights until" in text[0]
     await environment.slack.press(DAVE, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0DAVE> (on behalf of <@U0ALICE>)" in reply
+    assert "*Approved by <@U0DAVE> (on behalf of <@U0ALICE>)" in reply
     left = environment.secmaster.world.task(TASK.id)["comments"][-1]["message"]
     assert "— Dave (Slack U0DAVE), ref " in left
     assert "by the right of Slack U0ALICE" in left
@@ -131,7 +131,7 @@ async def test_ones_own_right_is_used_before_a_lent_one(environment: BotEnvironm
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0BOB>" in reply
+    assert "*Approved by <@U0BOB>" in reply
     assert "by the right of" not in reply
 
 
@@ -257,7 +257,7 @@ async def test_both_saying_yes_counts_once(environment: BotEnvironment) -> None:
     )
     assert environment.secmaster.writes("UpdateTask") == []
     await environment.slack.press(BOB, SOC, ts, "task.approve")
-    assert "*Approved* by <@U0BOB> and <@U0ALICE>" in (await environment.replies(ts, 2))[1]
+    assert "*Approved by <@U0BOB> and <@U0ALICE>" in (await environment.replies(ts, 2))[1]
 
 
 @with_policy(TWO)

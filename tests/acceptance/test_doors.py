@@ -362,7 +362,10 @@ async def press_request(story: Story, action_id: str, user: str) -> Press:
 
     async def do() -> None:
         delivered = await story.slack.press(user, SOC, ts, action_id)
-        story.acknowledged.append(delivered.status)
+        if action_id == "refuse":
+            await submit_top(story, user, {"reason": "not now"})
+        else:
+            story.acknowledged.append(delivered.status)
 
     return do
 

@@ -141,7 +141,7 @@ async def test_what_nobody_decides_is_escalated_to_the_other_route(
     await environment.slack.until(lambda: not environment.buttons(other, channel=ONCALL))
     redrawn = json.dumps(environment.message(other, channel=ONCALL), ensure_ascii=False)
     assert "Escalated from soc" in redrawn
-    assert "*Approved*" in (await environment.replies(other, channel=ONCALL))[0]
+    assert "*Approved by" in (await environment.replies(other, channel=ONCALL))[0]
 
 
 @postgres_in_full

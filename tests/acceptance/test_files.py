@@ -128,7 +128,7 @@ async def test_uploads_leave_room_for_a_decision(environment: BotEnvironment) ->
     )
     await environment.secmaster.faults.until_held("UploadAttachment", 2)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert "*Approved*" in (await environment.replies(ts))[-1]
+    assert "*Approved by" in (await environment.replies(ts))[-1]
     await environment.secmaster.faults.clear()
     await environment.replies(ts, 11)
 
@@ -160,7 +160,7 @@ async def test_a_file_that_slack_does_not_hand_out_is_told_and_nothing_is_attach
     await environment.slack.faults.set(Fault(on="url_private", html=True, status=200))
     await environment.slack.submit(CAROL, view["id"], {"attachment_id": [file.id]})
     reply = (await environment.replies(ts))[-1]
-    assert "Slack did not hand out the file (`no_permission`), so it was not attached." in reply
+    assert "The file was not attached: Slack did not provide it (`no_permission`)." in reply
     assert environment.secmaster.writes("UpdateTask") == []
 
 
@@ -259,7 +259,7 @@ async def test_a_command_that_takes_no_file_is_carried_out_and_says_that_it_took
     await say_with_file(environment, f"task comment {seed.TASK_ISOLATE} see the picture", "b.png")
     await environment.posted(DM, "`b.png` was not attached to any task.")
     ts = await environment.slack.until(lambda: card_in_chat(environment))
-    assert "*Comment added*" in (await environment.replies(ts, channel=DM))[0]
+    assert "*Comment added by" in (await environment.replies(ts, channel=DM))[0]
     await say_with_file(environment, "hello", "c.png")
     await environment.posted(DM, "I don't know “hello”", "`c.png` was not attached to any task.")
     await say_with_file(

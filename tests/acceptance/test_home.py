@@ -64,7 +64,7 @@ async def test_what_is_approved_on_home_is_told_in_our_chat_and_leaves_the_queue
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
     [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
     assert card["blocks"][0]["text"]["text"] == name
-    assert "*Approved* by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
+    assert "*Approved by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
     assert len(environment.secmaster.writes("UpdateTask")) == 1
     await environment.slack.until(
         lambda: "*11* waiting for me" in view_text(environment.slack.home(ALICE))
@@ -86,7 +86,7 @@ async def test_what_is_terminated_on_home_asks_with_a_form_and_is_told_in_our_ch
     assert name in view_text(form)
     await environment.slack.submit(ALICE, form["id"], {"reason": "a false positive"})
     [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
-    assert "*Terminated* by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
+    assert "*Terminated by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
     assert card["text"].startswith(name)
 
 
@@ -101,7 +101,7 @@ async def test_whoever_has_to_type_a_name_is_shown_the_one_they_saw(
     [form] = await environment.slack.until(lambda: environment.slack.views(ALICE))
     await environment.slack.submit(ALICE, form["id"], {"name": name, "reason": ""})
     [card] = await environment.slack.until(lambda: environment.slack.messages(CHAT))
-    assert "*Approved* by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
+    assert "*Approved by <@U0ALICE>" in (await environment.replies(card["ts"], channel=CHAT))[0]
     assert card["text"].startswith(name)
 
 
@@ -298,7 +298,7 @@ async def test_nothing_is_sent_where_our_chat_can_not_be_opened(
     await environment.slack.press_in_view(ALICE, home["id"], "task.approve", block_id=block)
     await environment.secmaster.until(lambda: environment.secmaster.writes("UpdateTask"))
     card = await environment.slack.until(lambda: environment.new_card(CHAT, {message["ts"]}))
-    assert "*Approved*" in (await environment.replies(card, channel=CHAT))[0]
+    assert "*Approved by" in (await environment.replies(card, channel=CHAT))[0]
 
 
 async def test_a_home_of_somebody_whom_slack_does_not_tell_says_so_and_is_drawn_again(

@@ -59,14 +59,14 @@ async def test_the_changed_file_holds_from_then_on_and_is_on_record(
 ) -> None:
     before = environment.app.policy.current.fingerprint
     write(file, AFTER)
-    await retried(environment, CAROL, "*Retry started* by <@U0CAROL>", seed.INSTANCE_FAILED)
+    await retried(environment, CAROL, "*Retry started by <@U0CAROL>", seed.INSTANCE_FAILED)
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
     now = environment.app.policy.current.fingerprint
     text = await environment.ephemeral(ALICE, "The policy is read again", "It holds from now on.")
     assert f"`{before}` → `{now}`" in text
     await environment.slack.command(CAROL, SOC, f"/instance retry {seed.INSTANCE_FAILED_AGAIN}")
     await environment.ephemeral(CAROL, "rule 3 leaves it to *oncall*", "<@U0DAVE>")
-    await retried(environment, DAVE, "*Retry started* by <@U0DAVE>", seed.INSTANCE_FAILED_AGAIN)
+    await retried(environment, DAVE, "*Retry started by <@U0DAVE>", seed.INSTANCE_FAILED_AGAIN)
     [entry] = environment.app.services.store.audit.entries("policy")
     assert (entry["action"], entry["actor"]["id"]) == ("reload", ALICE)
     assert (entry["before"], entry["terms"]["policy"]) == (before, now)
@@ -132,7 +132,7 @@ async def test_a_file_that_is_wrong_leaves_the_rules_before_in_force_and_says_wh
     assert problem in answer
     assert "<!channel>" not in answer
     assert environment.app.policy.current is before
-    await retried(environment, CAROL, "*Retry started* by <@U0CAROL>", seed.INSTANCE_FAILED)
+    await retried(environment, CAROL, "*Retry started by <@U0CAROL>", seed.INSTANCE_FAILED)
 
 
 async def test_a_policy_that_can_not_be_recorded_is_not_in_force(
@@ -152,7 +152,7 @@ async def test_a_file_that_is_gone_does_not_take_everybodys_rights(
     write(file, None)
     await environment.slack.command(ALICE, SOC, "/secmaster reload")
     await environment.ephemeral(ALICE, "can't be used", "there is no such file")
-    await retried(environment, CAROL, "*Retry started* by <@U0CAROL>", seed.INSTANCE_FAILED)
+    await retried(environment, CAROL, "*Retry started by <@U0CAROL>", seed.INSTANCE_FAILED)
 
 
 async def test_a_right_that_went_while_a_form_was_open_is_gone_when_it_is_sent(
@@ -205,7 +205,7 @@ async def test_on_sighup_a_process_reads_it_again_and_its_log_says_so(
         [card] = await slack.until(lambda: slack.messages(SOC))
         assert card["text"].startswith("Enrich alert")
         [reply] = await slack.until(lambda: slack.thread(SOC, card["ts"])[1:])
-        assert "*Retry started*" in reply["text"]
+        assert "*Retry started by" in reply["text"]
 
 
 def write(file: Path, text: str | None) -> None:

@@ -8,7 +8,13 @@ from bot.cli.demo_story import POLICY
 from bot.domain.objects import Ref
 from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import seed
-from tests.support.environment import BotEnvironment, on_card, policy, waits_two_seconds
+from tests.support.environment import (
+    BotEnvironment,
+    buttons,
+    on_card,
+    policy,
+    waits_two_seconds,
+)
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, OUTSIDER, SOC, SOLO
 
 ROLES = POLICY.partition("[[rules]]")[0]
@@ -213,8 +219,16 @@ async def test_when_slack_cannot_say_who_somebody_is_they_are_refused(
     nothing_was_sent(environment)
     rows = audit(environment, "task", seed.TASK_ISOLATE)
     assert [(row["outcome"], row["detail"]) for row in rows] == [("refused", "unknown")] * 5
-    await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert "*Approved* by <@U0ALICE>" in (await environment.replies(ts))[0]
+    told = environment.slack.ephemerals(ALICE)[-1]
+    assert buttons(told) == ["try-again"]
+    await environment.slack.press(ALICE, SOC, told["ts"], "try-again")
+    assert "*Approved by <@U0ALICE>" in (await environment.replies(ts))[0]
+    # It is the same press: of what her card showed, carried out once, and its button is gone.
+    assert audit(environment, "task", seed.TASK_ISOLATE)[-1]["decision_fingerprint"]
+    answered = await environment.slack.until(
+        lambda: [m for m in environment.slack.ephemerals(ALICE) if "Approving…" in m["text"]]
+    )
+    assert [buttons(message) for message in answered] == [[]]
 
 
 @waits_two_seconds
@@ -255,7 +269,7 @@ async def test_the_first_rule_that_fits_the_object_decides(environment: BotEnvir
     for user, task, reason, rule in allowed:
         ts = await environment.card("task", task)
         await environment.slack.command(user, SOC, f"/task approve {task} {reason}")
-        assert f"*Approved* by <@{user}>" in (await environment.replies(ts))[0]
+        assert f"*Approved by <@{user}>" in (await environment.replies(ts))[0]
         assert audit(environment, "task", task)[-1]["rule"] == rule
 
 
@@ -294,7 +308,7 @@ async def test_nothing_leads_past_a_deny_nor_a_name_past_its_rule(
     world.task(task)["name"] = "Заблокировать хост"
     ts = await environment.card("task", task)
     await environment.slack.command(CAROL, SOC, f"/{terminate}")
-    assert "*Terminated* by <@U0CAROL>" in (await environment.replies(ts))[0]
+    assert "*Terminated by <@U0CAROL>" in (await environment.replies(ts))[0]
     assert audit(environment, "task", task)[-1]["rule"] == "rule 2"
 
 
@@ -330,12 +344,12 @@ async def test_what_trouble_kept_from_being_checked_is_tried_again_by_a_button_a
     assert "`APIGW.0301`" in text
     [message] = environment.slack.ephemerals(BOB)
     await environment.secmaster.faults.clear()
-    await environment.slack.press(BOB, SOC, message["ts"], "answer")
+    await environment.slack.press(BOB, SOC, message["ts"], "try-again")
     ts = await environment.slack.until(lambda: environment.new_card(SOC, set()))
     [reply] = await environment.replies(ts)
-    assert f"*Approved* by <@{BOB}>" in reply
+    assert f"*Approved by <@{BOB}>" in reply
     assert "> it is ours" in reply
-    await environment.ephemeral(BOB, "The approval is recorded.")
+    await environment.ephemeral(BOB, "Approving…")
 
 
 @pytest.mark.parametrize("rules", [BY_OBJECT], indirect=True, ids=["when"])
@@ -345,10 +359,10 @@ async def test_what_a_card_showed_is_decided_once_the_object_can_be_read(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(Fault(on="ShowTask", status=503))
     await environment.slack.press(BOB, SOC, ts, "task.approve")
-    assert "It is kept and tried again" in (await environment.replies(ts))[0]
+    assert "It is tried again for up to" in (await environment.replies(ts))[0]
     nothing_was_sent(environment)
     await environment.secmaster.faults.clear()
-    assert "*Approved* by <@U0BOB>" in (await environment.replies(ts, 2))[1]
+    assert "*Approved by <@U0BOB>" in (await environment.replies(ts, 2))[1]
 
 
 @pytest.mark.parametrize("rules", [LAX_AND_GRAVE], indirect=True, ids=["lax-and-grave"])

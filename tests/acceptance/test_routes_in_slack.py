@@ -102,7 +102,7 @@ async def test_a_user_group_is_a_card_in_each_members_chat_and_one_decision(
     await environment.slack.until(lambda: not environment.buttons(first, channel=places[0]))
     await environment.slack.until(lambda: not environment.buttons(second, channel=places[1]))
     assert not card_of(environment, chat(environment, CAROL), "Disable")
-    assert "*Approved*" in (await environment.replies(second, channel=places[1]))[0]
+    assert "*Approved by" in (await environment.replies(second, channel=places[1]))[0]
 
 
 async def test_what_nobody_routes_has_no_card_and_can_be_asked_for(

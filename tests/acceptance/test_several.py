@@ -15,7 +15,7 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.secmaster import Person, seed
 from bot.sandbox.secmaster.wire import stamp
 from tests.support.databases import both_databases
-from tests.support.environment import BotEnvironment, policy
+from tests.support.environment import BotEnvironment, buttons, policy
 from tests.support.people import ALICE, BOB, CAROL, DAVE, GUEST, ONCALL, RANDOM, SOC
 
 TWO = f"""
@@ -67,7 +67,7 @@ async def test_the_second_persons_yes_sends_it_and_both_are_named(
     assert decisions(environment) == []
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     reply = (await environment.replies(ts, 2))[-1]
-    assert "*Approved* by <@U0BOB> and <@U0ALICE>" in reply
+    assert "*Approved by <@U0BOB> and <@U0ALICE>" in reply
     assert "rule 1 (grave)" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     assert decisions(environment) == ["CONTINUE"]
@@ -78,8 +78,14 @@ async def test_pressing_twice_is_one_yes(environment: BotEnvironment) -> None:
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.replies(ts)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert "one more must say so" in await environment.ephemeral(ALICE, "You have said yes")
+    assert "ℹ️" in await environment.ephemeral(ALICE, "already approved this. Waiting for 1 more.")
     assert decisions(environment) == []
+    # What can be done about it is one press away.
+    [told] = environment.slack.ephemerals(ALICE)
+    assert buttons(told) == ["withdraw"]
+    await environment.slack.press(ALICE, SOC, told["ts"], "withdraw")
+    await environment.replies(ts, 2)
+    await environment.slack.until(lambda: "withdraw" not in environment.buttons(ts))
 
 
 async def test_a_yes_can_be_taken_back_before_the_last(environment: BotEnvironment) -> None:
@@ -110,12 +116,19 @@ async def test_breaking_the_glass_needs_a_reason_and_is_announced(
     assert "A reason is required." in json.dumps(refused.body)
     await environment.slack.submit(CAROL, view["id"], {"reason": "it spreads"})
     reply = (await environment.replies(ts, 2))[-1]
-    assert "*Approved* by <@U0CAROL> (emergency override); <@U0ALICE> had agreed" in reply
+    assert "*Approved by <@U0CAROL> (emergency override); <@U0ALICE> had agreed" in reply
     lines = await environment.slack.until(
         lambda: [
-            m["text"] for m in environment.slack.messages(ONCALL) if "broke the glass" in m["text"]
+            m["text"]
+            for m in environment.slack.messages(ONCALL)
+            if "emergency override" in m["text"]
         ]
     )
+    assert (
+        "|Isolate host ecs-web-07> in demo-workspace: *emergency override* by <@U0CAROL>"
+        in lines[0]
+    )
+    assert "rule 1 (grave), which requires several people" in lines[0]
     assert "it spreads" in lines[0]
     assert decisions(environment) == ["CONTINUE"]
 
@@ -127,7 +140,7 @@ async def test_three_of_three(environment: BotEnvironment) -> None:
     assert "*Approvals to approve: 2 of 3.*" in await say_yes(environment, BOB, ts, 2)
     assert decisions(environment) == []
     reply = await say_yes(environment, CAROL, ts, 3)
-    assert "*Approved* by <@U0CAROL>, <@U0ALICE>, and <@U0BOB>" in reply
+    assert "*Approved by <@U0CAROL>, <@U0ALICE>, and <@U0BOB>" in reply
     assert decisions(environment) == ["CONTINUE"]
 
 
@@ -139,7 +152,7 @@ async def test_one_person_on_two_cards_is_one_yes(environment: BotEnvironment) -
         lambda: "Approvals to approve: 1 of 2" in texts(environment, other, channel=RANDOM)
     )
     await environment.slack.press(ALICE, RANDOM, other, "task.approve")
-    assert await environment.ephemeral(ALICE, "You have said yes")
+    assert await environment.ephemeral(ALICE, "You already approved this.")
     assert decisions(environment) == []
     assert "<@U0BOB> and <@U0ALICE>" in await say_yes(environment, BOB, ts, 2)
     await environment.slack.until(lambda: not environment.buttons(other, channel=RANDOM))
@@ -152,7 +165,7 @@ async def test_another_approver_ends_it_and_it_is_told_whose_yes_no_longer_count
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await say_yes(environment, ALICE, ts, 1)
     await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
-    await environment.slack.press(BOB, SOC, ts, "refuse")
+    await environment.decline(BOB, ts)
     reply = (await environment.replies(ts, 2))[-1]
     assert "*<@U0BOB> declined the request to approve this task.*" in reply
     assert "The approval by <@U0ALICE> no longer counts." in reply
@@ -168,10 +181,67 @@ async def test_refusing_needs_the_right_and_taking_back_only_touches_ones_own(
     await say_yes(environment, ALICE, ts, 1)
     await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
     await environment.slack.press(DAVE, SOC, ts, "refuse")
+    assert environment.slack.views(DAVE) == []
     assert await environment.ephemeral(DAVE, "rule 1 (grave) leaves it to *approver*")
     await environment.slack.press(DAVE, SOC, ts, "withdraw")
-    assert await environment.ephemeral(DAVE, "no approval that waits for a yes of yours")
+    assert await environment.ephemeral(DAVE, "You have no pending approval here to withdraw")
     assert "<@U0BOB> and <@U0ALICE>" in await say_yes(environment, BOB, ts, 2)
+
+
+async def test_declining_asks_for_a_reason_that_only_the_requester_may_leave_out(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await say_yes(environment, ALICE, ts, 1)
+    await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
+    await environment.slack.press(BOB, SOC, ts, "refuse")
+    [view] = environment.slack.views(BOB)
+    assert (view["title"]["text"], view["close"]["text"]) == ("Decline request", "Cancel")
+    text = json.dumps(view["blocks"])
+    assert "This cancels all approvals given so far." in text
+    assert "Isolate host ecs-web-07" in text
+    assert "Up to 1,000 characters." in text
+    refused = await environment.slack.submit(BOB, view["id"], {})
+    assert refused.error == "missing_input"
+    await environment.slack.submit(BOB, view["id"], {"reason": "a decoy"})
+    reply = (await environment.replies(ts, 2))[-1]
+    assert "<@U0BOB>" in reply
+    assert "> a decoy" in reply
+    await environment.slack.until(lambda: "refuse" not in environment.buttons(ts))
+    audited = environment.app.services.store.audit.entries(Ref(kind="task", id=seed.TASK_ISOLATE))[
+        -1
+    ]
+    assert (audited["outcome"], audited["reason"]) == ("refuse", "a decoy")
+    await say_yes(environment, ALICE, ts, 3)
+    await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
+    await environment.slack.press(ALICE, SOC, ts, "refuse")
+    await environment.slack.submit(ALICE, environment.slack.views(ALICE)[-1]["id"], {})
+    assert "<@U0ALICE>" in (await environment.replies(ts, 4))[-1]
+    assert decisions(environment) == []
+
+
+@with_rules([ALSO_CAROL], ids=["also Carol"])
+async def test_an_override_is_offered_to_those_alone_who_may_and_have_approved(
+    environment: BotEnvironment,
+) -> None:
+    ts = await environment.card("task", seed.TASK_ISOLATE)
+    await say_yes(environment, ALICE, ts, 1)  # she may not: nobody expects a message to her alone
+    await environment.slack.until(lambda: "withdraw" in environment.buttons(ts))
+    await environment.slack.press(ALICE, SOC, ts, "withdraw")
+    await environment.replies(ts, 2)
+    await say_yes(environment, CAROL, ts, 3)
+    await environment.ephemeral(
+        CAROL, "Your approval is recorded: 1 of 2. You may also approve alone"
+    )
+    [offer] = environment.slack.ephemerals(CAROL)
+    assert buttons(offer) == ["withdraw", "break-glass"]
+    await environment.slack.press(CAROL, SOC, offer["ts"], "break-glass")
+    [view] = environment.slack.views(CAROL)
+    assert f"Emergency override: you approve alone. <#{ONCALL}> is notified." in json.dumps(view)
+    await environment.slack.submit(CAROL, view["id"], {"reason": "it spreads"})
+    assert "*Approved by <@U0CAROL>" in (await environment.replies(ts, 4))[-1]
+    assert decisions(environment) == ["CONTINUE"]
+    await environment.posted(ONCALL, "emergency override")
 
 
 async def test_guests_neither_say_yes_nor_refuse(environment: BotEnvironment) -> None:
@@ -281,7 +351,7 @@ async def test_a_yes_that_is_kept_longer_than_it_lasts_is_never_enough(
     ts = await environment.card("task", seed.TASK_ISOLATE)
     await environment.secmaster.faults.set(Fault(on="ShowTask", delay=1.2, times=1))
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
-    assert "too long ago to still be meant" in (await environment.replies(ts))[0]
+    assert "That is too long ago to carry it out now" in (await environment.replies(ts))[0]
     assert decisions(environment) == []
 
 
@@ -298,7 +368,7 @@ async def test_a_decision_in_the_console_ends_it_with_the_next_look(
     )
     assert "Approvals to approve" not in texts(environment, ts)
     await environment.slack.command(BOB, SOC, f"/task approve {seed.TASK_ISOLATE}")
-    assert await environment.ephemeral(BOB, "already decided", "outside Slack by Evera")
+    assert await environment.ephemeral(BOB, "no longer open", "outside Slack by Evera")
     assert decisions(environment) == []
 
 
@@ -310,7 +380,7 @@ async def test_what_secmaster_refused_is_asked_for_anew_by_all(environment: BotE
     assert "SecMaster refused the approval" in await say_yes(environment, BOB, ts, 2)
     await environment.slack.until(lambda: "withdraw" not in environment.buttons(ts))
     assert "*Approvals to approve: 1 of 2.*" in await say_yes(environment, ALICE, ts, 3)
-    assert "*Approved* by <@U0BOB> and <@U0ALICE>" in await say_yes(environment, BOB, ts, 4)
+    assert "*Approved by <@U0BOB> and <@U0ALICE>" in await say_yes(environment, BOB, ts, 4)
     assert decisions(environment)[-1:] == ["CONTINUE"]
 
 
@@ -321,7 +391,7 @@ async def test_by_command_and_by_mention_in_the_thread(environment: BotEnvironme
     await environment.slack.until(lambda: "it spreads" in texts(environment, ts))
     await environment.slack.say(BOB, SOC, "@secmaster approve seen it too", ts)
     reply = (await environment.replies(ts, 3))[-1]
-    assert "*Approved* by <@U0BOB> and <@U0ALICE>" in reply
+    assert "*Approved by <@U0BOB> and <@U0ALICE>" in reply
 
 
 async def test_taking_back_and_refusing_by_command(environment: BotEnvironment) -> None:
@@ -347,7 +417,7 @@ async def test_a_retry_by_two(environment: BotEnvironment) -> None:
     assert environment.secmaster.writes("UpdateWorkflowInstance") == []
     await environment.slack.press(ALICE, SOC, ts, "instance.retry")
     reply = (await environment.replies(ts, 2))[-1]
-    assert "*Retry started* by <@U0ALICE> and <@U0CAROL>" in reply
+    assert "*Retry started by <@U0ALICE> and <@U0CAROL>" in reply
     assert len(environment.secmaster.writes("UpdateWorkflowInstance")) == 1
 
 
@@ -377,8 +447,8 @@ async def test_of_two_last_votes_at_once_one_sends_and_the_other_is_told_so(
     )
     reply = (await environment.replies(ts, 2))[-1]
     assert "and <@U0ALICE>" in reply
-    winner, loser = (BOB, CAROL) if f"*Approved* by <@{BOB}>" in reply else (CAROL, BOB)
-    assert f"*Approved* by <@{winner}>" in reply
+    winner, loser = (BOB, CAROL) if f"*Approved by <@{BOB}>" in reply else (CAROL, BOB)
+    assert f"*Approved by <@{winner}>" in reply
     # "Your" where the winner still holds the decision, "The" where it can be read already.
     assert "approval was not sent" in await environment.ephemeral(loser, f"<@{winner}>")
     assert decisions(environment) == ["CONTINUE"]
@@ -392,7 +462,7 @@ async def test_ten_clicks_of_two_people_are_one_write(environment: BotEnvironmen
     # Each is told by a flow of its own, so either may come first.
     text = " ".join(await environment.replies(ts, 2))
     assert "*Approvals to approve: 1 of 2.*" in text
-    assert "*Approved*" in text
+    assert "*Approved by" in text
     await environment.slack.until(
         lambda: (
             len(environment.slack.ephemerals(ALICE)) + len(environment.slack.ephemerals(BOB)) == 8
@@ -415,7 +485,7 @@ async def test_whoever_has_lost_the_right_is_counted_no_longer(environment: BotE
         "The approval by <@U0ALICE> no longer counts: they may not approve this any more." in reply
     )
     assert decisions(environment) == []
-    assert "*Approved* by <@U0CAROL> and <@U0BOB>" in await say_yes(environment, CAROL, ts, 3)
+    assert "*Approved by <@U0CAROL> and <@U0BOB>" in await say_yes(environment, CAROL, ts, 3)
     assert decisions(environment) == ["CONTINUE"]
     rows = environment.app.services.store.audit.entries(Ref(kind="task", id=seed.TASK_ISOLATE))
     [struck] = [row for row in rows if row["outcome"] == "struck"]
@@ -437,9 +507,8 @@ async def test_a_refusal_is_of_what_its_button_says_and_of_nothing_else(
     )
     assert "This cancelled the request to approve" in (await environment.replies(ts, 2))[-1]
     await environment.slack.press(ALICE, SOC, ts, "refuse")  # of the approval: it is over already
-    assert "Nothing was changed" in await environment.ephemeral(
-        ALICE, "There is no approval that waits"
-    )
+    assert await environment.ephemeral(ALICE)
+    assert environment.slack.views(ALICE) == []
     await environment.slack.faults.clear()
     await environment.slack.until(
         lambda: "Approvals to terminate: 1 of 2" in texts(environment, ts)

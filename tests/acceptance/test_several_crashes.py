@@ -94,7 +94,7 @@ async def test_killed_between_the_last_yes_and_the_write(
         assert secmaster.writes("UpdateTask") == []
         await bot.start()
         reply = (await replies(slack, ts, 2))[-1]
-        assert "*Approved* by <@U0BOB> and <@U0ALICE>" in reply
+        assert "*Approved by <@U0BOB> and <@U0ALICE>" in reply
         await settled(slack, ts)
     assert told_and_sent(slack, secmaster, ts) == (2, 1)
 
@@ -152,7 +152,7 @@ async def slack_card(slack: SlackRecorder) -> str:
 async def sent_by_bob(slack: SlackRecorder, ts: str, count: int) -> None:
     await slack.press(BOB, SOC, ts, "task.approve")
     reply = (await replies(slack, ts, count))[-1]
-    assert "*Approved* by <@U0BOB> and <@U0ALICE>" in reply
+    assert "*Approved by <@U0BOB> and <@U0ALICE>" in reply
     await settled(slack, ts)
 
 

@@ -56,7 +56,7 @@ async def test_two_clicks_by_two_ids_are_one_approval(grid: BotEnvironment) -> N
     assert grid.secmaster.writes("UpdateTask") == []
     await grid.slack.press(BOB, SOC, ts, "task.approve")
     await grid.slack.until(lambda: grid.secmaster.writes("UpdateTask"))
-    assert "*Approved*" in (await grid.replies(ts, 2))[-1]
+    assert "*Approved by" in (await grid.replies(ts, 2))[-1]
     entries = grid.app.services.store.audit.entries(TASK)
     assert {entry["actor"]["id"] for entry in entries} == {ALICE_W, BOB}
     assert entries[0]["actor"]["alias"] == ALICE

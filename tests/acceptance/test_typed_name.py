@@ -33,7 +33,7 @@ confirm = "type-name"
 [break_glass]
 channel = "C0ONCALL"
 """
-WRONG = {"name": "That is not its name. Type the name that stands above."}
+WRONG = {"name": "The name doesn't match. Type it exactly as shown above."}
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ async def test_the_button_asks_for_the_name_and_sends_only_with_it(
     await environment.slack.submit(ALICE, view["id"], {"name": NAME})
     assert environment.slack.views(ALICE) == []
     [reply] = await environment.replies(ts)
-    assert "*Approved* by <@U0ALICE>" in reply
+    assert "*Approved by <@U0ALICE>" in reply
     assert decided(environment) == 1
 
 
@@ -95,7 +95,7 @@ async def test_reason_and_name_are_asked_for_in_one_form(environment: BotEnviron
     assert environment.slack.views(ALICE)[-1]["errors"] == WRONG
     await environment.slack.submit(ALICE, view["id"], {"reason": "a decoy", "name": NAME})
     [reply] = await environment.replies(ts)
-    assert "*Terminated* by <@U0ALICE>" in reply
+    assert "*Terminated by <@U0ALICE>" in reply
     assert "> a decoy" in reply
 
 
@@ -215,7 +215,7 @@ async def test_breaking_the_glass_asks_for_the_name_too(environment: BotEnvironm
     await environment.slack.submit(CAROL, view["id"], {"reason": "it spreads", "name": NAME})
     assert "(emergency override)" in (await environment.replies(ts, 2))[1]
     assert decided(environment) == 1
-    await environment.posted(ONCALL, "<@U0CAROL> broke the glass")
+    await environment.posted(ONCALL, "emergency override* by <@U0CAROL>")
 
 
 async def form(environment: BotEnvironment, user: str, ts: str, button: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bot.domain.actions import MESSAGE_ACTIONS
+from bot.domain.approvals import ApprovalIntent
 from bot.domain.delegations import Delegation
 from bot.domain.objects import Ref
 from bot.messages import modals, private_cards
@@ -171,6 +172,9 @@ details               sees    sees      no      no     no     no      no        
 refresh               sees    sees      no      no     no     no      no        no
 refresh, alone        sees    sees      no      no     no     no      no        no
 answer                write   write     write   write  write  write   write     write
+try again             write   write     write   write  write  write   write     write
+fill                  write   write     write   write  write  write   write     write
+nodes                 open    open      open    open   open   open    open      open
 several               sees    sees      no      no     no     no      no        no
 home                  sees    sees      no      no     no     no      no        no
 actions               write   write     write   write  write  write   write     write
@@ -236,7 +240,8 @@ READS = re.compile(
 )
 READ_FOR_A_FORM = {
     "batch.py:check_object",
-    "forms.py:suggest_failed_node",
+    "forms.py:choose_node",
+    "forms.py:suggest_nodes",
     "questions.py:_show_question",
     "watch.py:snooze",
 }
@@ -285,6 +290,12 @@ BUTTONS = {
     "refresh, alone": ("refresh", str(REF)),
     "post": (private_cards.POST, str(REF)),
     "answer": (private_cards.ANSWER, str(AskedCommand(action="task.approve", button=str(REF)))),
+    "try again": (
+        private_cards.TRY_AGAIN,
+        str(AskedCommand(action="task.approve", button=str(REF))),
+    ),
+    "fill": (f"{modals.FILL}.task.approve", str(REF)),
+    "nodes": (modals.NODES, "node"),
     "several": ("several", "1|task|main||"),
     "home": ("home.next", "{}"),
     "actions": ("task.approve", str(REF)),
@@ -403,7 +414,8 @@ class Visit:
         state = modals.FormState.model_validate(
             {"action": "task.comment", "ref": REF, "location": location}
         )
-        form = modals.form(ENGLISH, state, ("a task", "main"), ReasonRule.NONE, {})
+        content = modals.FormContent("a task", "main")
+        form = modals.form(ENGLISH, state, content, ReasonRule.NONE)
         view = slack.modals.open(slack.workspace.permits.new_trigger(self.user), form)
         await slack.submit(self.user, view["id"], {"comment": "hello"})
 
@@ -532,7 +544,7 @@ async def test_whoever_may_act_and_not_read_sees_the_form_and_the_answer_and_no_
     comment = f"/secmaster task comment {TASK} seen it"
     before = environment.slack.messages(SOC)
     await environment.slack.command(BOB, SOC, comment)
-    await environment.ephemeral(BOB, "*Comment added*")
+    await environment.ephemeral(BOB, "*Comment added by")
     assert environment.slack.messages(SOC) == before
     card = await environment.card("task", TASK)
     writer = Visit(environment, BOB, card)
@@ -579,6 +591,10 @@ def test_every_button_has_its_row() -> None:
                     names.add(name.rstrip("."))
                 case ast.Attribute(value=ast.Name("private_cards"), attr=constant):
                     names.add(getattr(private_cards, constant))
+                case ast.Attribute(value=ast.Name("modals"), attr="NODES" | "FILL" as constant):
+                    names.add(getattr(modals, constant))
+                case ast.Attribute(value=ast.Name("ApprovalIntent"), attr=constant):
+                    names.add(ApprovalIntent[constant])
     pressed = {action_id.partition(".")[0] for action_id, _value in BUTTONS.values()}
     assert names - {"modal"} == pressed - {"task"}
 

@@ -138,7 +138,7 @@ async def test_the_story_of_a_task_is_whole_and_read_by_those_who_may(
     await environment.replies(ts)
     await environment.slack.press(BOB, SOC, ts, "task.approve")
     [_, reply] = await environment.replies(ts, 2)
-    assert "*Approved*" in reply
+    assert "*Approved by" in reply
     await environment.slack.until(lambda: not environment.buttons(ts))
     await environment.slack.command(BOB, SOC, f"/secmaster audit {TASK.id}")
     await environment.ephemeral(BOB, f"What the audit has of task {TASK.id}")
@@ -265,7 +265,7 @@ async def test_a_refusal_is_not_on_record_as_the_action_it_kept_from_being_done(
     ts = await environment.card("task", TASK.id)
     await environment.slack.press(ALICE, SOC, ts, "task.approve")
     await environment.slack.until(lambda: "refuse" in environment.buttons(ts))
-    await environment.slack.press(BOB, SOC, ts, "refuse")
+    await environment.decline(BOB, ts)
     await environment.replies(ts, 2)
     await environment.slack.until(lambda: "refuse" not in environment.buttons(ts))
     outcomes = [row["outcome"] for row in environment.app.services.store.audit.entries(TASK)]

@@ -227,7 +227,5 @@ async def test_what_nobody_knows_yet_stands_on_the_card_until_it_is_known(
     await environment.secmaster.faults.clear()
     await expect(card).to_contain_text("Approved by @Alice")
     thread = await open_thread(page, ts)
-    await expect(thread).to_contain_text(
-        "I am reading until it is known whether the approval took effect"
-    )
+    await expect(thread).to_contain_text("It is not known yet whether the approval by")
     assert decisions(environment) == ["CONTINUE"]

@@ -104,6 +104,12 @@ class BotEnvironment:
 
         return await self.slack.until(texts)
 
+    async def decline(self, user: str, ts: str, reason: str = "not now") -> None:
+        """Have somebody decline the request on a card, for a reason."""
+        await self.slack.press(user, SOC, ts, "refuse")
+        view = self.slack.views(user)[-1]
+        await self.slack.submit(user, view["id"], {"reason": reason})
+
     async def ephemeral(self, user: str, *containing: str) -> str:
         """Wait for a message that only this person sees and that was not read; return its text."""
         return await self.slack.until(

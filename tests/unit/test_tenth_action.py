@@ -76,6 +76,11 @@ WORDS: dict[str, dict[str, Any]] = {
             "{actor} deferred {done} of {count} task.",
             "{actor} deferred {done} of {count} tasks.",
         ),
+        "batch_title": ("Defer {count} task", "Defer {count} tasks"),
+        "batch_progress": (
+            "{actor} is deferring {count} task: {done} done.",
+            "{actor} is deferring {count} tasks: {done} done.",
+        ),
         "noun": "deferral",
         "doing": "deferring",
         "request_ended": "This cancelled the request to defer, which {names} had agreed to.",
@@ -133,6 +138,11 @@ WORDS: dict[str, dict[str, Any]] = {
         "expired": "The request to rerun expired.",
         "past": "{actor} reran {object}.",
         "batch": ("{actor} reran {done} of {count} run.", "{actor} reran {done} of {count} runs."),
+        "batch_title": ("Rerun {count} run", "Rerun {count} runs"),
+        "batch_progress": (
+            "{actor} is rerunning {count} run: {done} done.",
+            "{actor} is rerunning {count} runs: {done} done.",
+        ),
         "noun": "immediate rerun",
         "doing": "rerunning",
         "request_ended": "This cancelled the request to rerun, which {names} had agreed to.",
@@ -242,13 +252,13 @@ def test_its_form_asks_for_what_it_needs(code: Code) -> None:
     modals, samples = code("bot.messages.modals"), code("tests.support.samples")
     location = code("bot.domain.slack").SlackLocation(channel="C0SOC")
     state = modals.FormState(action="task.defer", ref=samples.TASK, location=location)
-    form = modals.form(samples.ENGLISH, state, ("Isolate host", "soc-east"), "required", {})
-    assert form["title"]["text"] == "Defer task"
+    content = modals.FormContent("Isolate host", "soc-east")
+    form = modals.form(samples.ENGLISH, state, content, "required")
+    assert form["title"]["text"] == "Defer this task?"
     assert [block["block_id"] for block in form["blocks"] if block["type"] == "input"] == ["reason"]
     citation = state.model_copy(update={"action": "task.cite"})
-    form = modals.form(
-        samples.ENGLISH, citation, ("Isolate host", "soc-east"), "none", {"comment": "said"}
-    )
+    content = modals.FormContent("Isolate host", "soc-east", {"comment": "said"})
+    form = modals.form(samples.ENGLISH, citation, content, "none")
     assert form["blocks"][-1]["element"]["initial_value"] == "said"
 
 
@@ -333,27 +343,27 @@ def test_a_third_decision_is_named_by_its_own_word_in_the_thread(code: Code) -> 
     pending = samples.standing_operation("task.defer", state=operations.OperationState.PENDING)
     by_bob = samples.operation("task.defer", user="U0BOB")
     texts = {
-        messages.outcome(samples.ENGLISH, defer, done).text: "*Deferred* by <@U0ALICE>",
+        messages.outcome(samples.ENGLISH, defer, done).text: "*Deferred by <@U0ALICE>.*",
         messages.outcome(
             samples.ENGLISH, by_bob, closed, standing
-        ).text: "⛔ Canceled, deferred by <@U0ALICE>",
-        messages.lost(samples.ENGLISH, by_bob, standing).text: "Already deferred by <@U0ALICE>",
+        ).text: "⛔ Canceled. Deferred already by <@U0ALICE>",
+        messages.lost(samples.ENGLISH, by_bob, standing).text: "Deferred already by <@U0ALICE>",
         messages.lost(
             samples.ENGLISH, by_bob, pending
         ).text: "<@U0ALICE> is deferring this task right now",
         messages.still_trying(
             samples.ENGLISH, defer, done, None, 60
-        ).text: "The deferral by <@U0ALICE> waits",
+        ).text: "The deferral by <@U0ALICE> has not been sent yet.",
         messages.break_glass_used(
-            samples.ENGLISH, defer, done, "soc", ""
-        ).text: "for the deferral of task",
+            samples.ENGLISH, defer, done, ("Isolate host", "soc"), ""
+        ).text: "Deferred by <@U0ALICE>.",
     }
     for text, sentence in texts.items():
         assert sentence in text
         assert not OTHER_DECISIONS.search(text)
 
 
-def test_what_is_not_for_an_instance_now_is_named_with_the_right_article(code: Code) -> None:
+def test_what_is_not_for_a_run_now_is_named_by_its_own_word(code: Code) -> None:
     samples, operations = code("tests.support.samples"), code("bot.domain.operations")
     closed = operations.Outcome(
         state=operations.OperationState.FAILED,
@@ -365,13 +375,8 @@ def test_what_is_not_for_an_instance_now_is_named_with_the_right_article(code: C
         .outcome(samples.ENGLISH, samples.operation("instance.rerun"), closed)
         .text
     )
-    retry = (
-        code("bot.messages")
-        .outcome(samples.ENGLISH, samples.operation("instance.retry"), closed)
-        .text
-    )
-    assert "An immediate rerun is for an instance that is failed" in rerun
-    assert "A retry is for an instance that is failed" in retry
+    assert "The run is now 🔵 Running. This is possible only while it is 🔴 Failed." in rerun
+    assert "The immediate rerun was not sent." in rerun
 
 
 def test_a_third_decision_is_named_by_its_own_word_in_a_batch(code: Code) -> None:
@@ -387,7 +392,7 @@ def test_a_third_decision_is_named_by_its_own_word_in_a_batch(code: Code) -> Non
     holder = samples.standing_operation("task.defer")
     assert results.result(samples.ENGLISH, results.BatchItemResult(item, done)) == "Deferred"
     assert results.result(samples.ENGLISH, results.BatchItemResult(item, lost, holder)) == (
-        "Already deferred by U0ALICE"
+        "Deferred by U0ALICE."
     )
 
 

@@ -11,7 +11,7 @@ from bot.domain.objects import visible
 from bot.domain.slack import FormInput, SlackFile, SlackLocation
 from bot.domain.snapshots import ListPage
 from bot.messages import RenderContext, denials, details, modals
-from bot.messages.modals import FormState
+from bot.messages.modals import FormContent, FormState
 from bot.policy.rules import ReasonRule
 from bot.secmaster import Instance, Task
 from tests.support.rendered import input_ids, read, text_types
@@ -35,7 +35,7 @@ def form(
     ref = TASK if action.startswith("task.") else RUN
     state = FormState(action=action, ref=ref, location=SlackLocation(channel="C0SOC"))
     filled = {param.name: node for param in modals.action_of(state).params if param.suggested}
-    return modals.form(ENGLISH, state, (name, "soc-east"), reason, filled)
+    return modals.form(ENGLISH, state, FormContent(name, "soc-east", filled), reason)
 
 
 @pytest.mark.parametrize("name", ["task.terminate", "task.comment", "instance.debug"])
@@ -120,7 +120,7 @@ def test_any_form_is_one_that_slack_opens(
     state: FormState, target: tuple[str, str], reason: ReasonRule, node: str
 ) -> None:
     filled = {param.name: node for param in modals.action_of(state).params}
-    view = modals.form(ENGLISH, state, target, reason, filled)
+    view = modals.form(ENGLISH, state, FormContent(*target, filled), reason)
     assert_slack_opens(view)
     assert modals.read_form(view["private_metadata"], {}) == (state, {})
 
@@ -137,7 +137,7 @@ def test_a_form_that_asks_for_the_name_is_one_that_slack_opens(
             "decision_fingerprint": "0" * 32,
         }
     )
-    view = modals.form(ENGLISH, state_with_name, (name, "main"), reason, {})
+    view = modals.form(ENGLISH, state_with_name, FormContent(name, "main"), reason)
     assert_slack_opens(view)
     assert [block["block_id"] for block in view["blocks"] if block.get("block_id") == "name"]
 
