@@ -13,7 +13,16 @@ from bot.domain.batches import BatchQuery
 from bot.domain.cards import ButtonValue
 from bot.domain.slack import Requester
 from bot.messages import denials, modals, private_cards
-from handlers import batch, forms, home, operations, queries, questions, watch
+from handlers import (
+    batch,
+    forms,
+    home,
+    operations,
+    preferences,
+    queries,
+    questions,
+    watch,
+)
 from handlers.context import Recorder
 from handlers.errors import UserError, run_after_ack
 from handlers.payloads import Press, Submission
@@ -47,6 +56,9 @@ async def press(ack: AsyncAck, slack_payload: Press, recorder: Recorder) -> None
         run_after_ack(app, home.opened(app, requester.actor), requester)
     elif slack_payload.action_id == modals.NODES:
         run_after_ack(app, forms.choose_node(app, slack_payload), requester)
+    elif name == "calls":
+        await preferences.chosen_on_home(recorder, requester, value, trigger_id)
+        run_after_ack(app, home.opened(app, requester.actor), requester)
     elif name in (private_cards.ANSWER, private_cards.TRY_AGAIN):
         await questions.answered(recorder, value, requester, trigger_id)
     elif name == "several":

@@ -13,7 +13,7 @@ from bot.domain.objects import OBJECT_KINDS, ObjectKind, Ref
 from bot.domain.slack import SlackFile
 from bot.messages import Message, command_help
 from bot.messages.command_help import HelpLine
-from handlers import oncall, permissions, watch
+from handlers import oncall, permissions, preferences, watch
 from handlers.command_row import (
     AnswersAtOnce,
     AnyCommand,
@@ -109,6 +109,7 @@ TABLE: tuple[AnyCommand, ...] = (
     *(command for kind in OBJECT_KINDS for command in object_commands(kind)),
     BREAK_GLASS,
     *permissions.COMMANDS,
+    *preferences.COMMANDS,
     *oncall.COMMANDS,
     *watch.COMMANDS,
     permissions.RELOAD,

@@ -4,6 +4,7 @@ It knows the values of Slack and SecMaster, and refuses to know their clients, c
 """
 
 from bot.messages import (
+    approval_calls,
     audit_history,
     batch_forms,
     batch_results,
@@ -39,6 +40,7 @@ __all__ = [
     "PAGE",
     "Message",
     "RenderContext",
+    "approval_calls",
     "audit_history",
     "batch_forms",
     "batch_results",

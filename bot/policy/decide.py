@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.actions import Action
+from bot.domain.approvals import ApprovalRequest
 from bot.domain.objects import ObjectKind
 from bot.domain.reasons import RefusalReason
 from bot.domain.snapshots import Snapshot
@@ -169,6 +170,20 @@ def decide(
         if isinstance(delegated, Allowed):
             return delegated
     return decision
+
+
+def may_add_approval(
+    rules: Sequence[Rule],
+    principal: Principal,
+    action: Action,
+    context: PolicyContext,
+    request: ApprovalRequest,
+) -> bool:
+    """Whether a person may give the next approval of a request: by a right that counts once."""
+    decision = decide(rules, principal, action, context)
+    if not isinstance(decision, Allowed):
+        return False
+    return not request.has_approval_of(principal.id, decision.delegator or principal.id)
 
 
 class ReadScope(StrEnum):

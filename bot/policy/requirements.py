@@ -5,53 +5,26 @@ anybody presses; whom it allows this to is known by its roles.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from bot.domain.actions import Action
 from bot.policy.decide import PolicyContext, condition_answers, rules_in_order
-from bot.policy.rules import ConfirmRule, Effect, ReasonRule, Role, Rule
+from bot.policy.rules import Effect, Role, Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
-    """What a rule asks for: its title, how many approvals by whom, and what must be typed.
-
-    ``roles`` are those that may approve, ``break_glass`` those that may decide alone.
-    """
-
-    rule: str
-    approvals: int
-    roles: tuple[str, ...]
-    reason: ReasonRule
-    confirm: ConfirmRule
-    break_glass: tuple[str, ...]
-
-
-def requirement(
-    rules: Sequence[Rule], action: Action, context: PolicyContext
-) -> Requirement | None:
-    """Return what the rule asks for that decides about an action.
+def deciding_rule(rules: Sequence[Rule], action: Action, context: PolicyContext) -> Rule | None:
+    """Return the rule that decides about an action on an object, and that allows it to somebody.
 
     None where no rule allows it, or where it can't be told which rule decides. A rule that denies
     it to some roles takes nothing from what the others need.
     """
-    for title, rule in rules_in_order(rules, action):
+    for _title, rule in rules_in_order(rules, action):
         answers = tuple(condition_answers(rule.when, context))
         unmet = next((answer for answer in answers if answer is not True), None)
         if rule.effect is Effect.DENY:
             if not rule.roles and False not in answers:
                 return None
-        elif unmet is None:
-            return Requirement(
-                rule=title,
-                approvals=rule.approvals,
-                roles=rule.roles,
-                reason=rule.reason,
-                confirm=rule.confirm,
-                break_glass=rule.break_glass,
-            )
         elif unmet is not False:
-            return None
+            return rule if unmet is None else None
     return None
 
 

@@ -25,7 +25,7 @@ from bot.messages.blocks import Tally, Viewer
 from bot.messages.catalogue import Catalogue
 from bot.policy.config import PolicyHolder
 from bot.policy.decide import PolicyContext
-from bot.policy.requirements import members, requirement
+from bot.policy.requirements import deciding_rule, members
 from bot.runtime.clock import Clock
 from bot.runtime.coalesce import Coalescer
 from bot.runtime.locks import KeyedLocks
@@ -115,14 +115,14 @@ class Cards:
             if action.kind != ref.kind or snapshot.status not in action.allowed_statuses:
                 continue
             request = open_requests.get(action.name)
-            needs = requirement(config.rules, action, context)
-            needed = max(request.needed if request else 1, needs.approvals if needs else 1)
+            rule = deciding_rule(config.rules, action, context)
+            needed = max(request.needed if request else 1, rule.approvals if rule else 1)
             if needed > 1:
                 tallies[action.name] = Tally(
                     given=len(request.approvals_of(fingerprint)) if request else 0,
                     needed=needed,
-                    roles=needs.roles if needs else (),
-                    approvers=members(config.roles, needs.roles) if needs else (),
+                    roles=rule.roles if rule else (),
+                    approvers=members(config.roles, rule.roles) if rule else (),
                 )
         return tallies
 

@@ -13,6 +13,7 @@ from bot.domain.approvals import (
     ApprovalIntent,
     ApprovalRequest,
     NotChanged,
+    OpenRequest,
     RequestEnded,
     RequestRemains,
 )
@@ -187,6 +188,16 @@ class Claims(Repository):
         """Return the requests that wait for approvals on an object, oldest first."""
         with self.engine.begin() as connection:
             return approvals.open_requests(connection, ref, at)
+
+    def open_requests(self, at: datetime) -> list[OpenRequest]:
+        """Return every request that waits for approvals and is not being sent, oldest first."""
+        with self.engine.begin() as connection:
+            requests = approvals.all_open(connection, at)
+            being_sent = sa.select(claims.c.key).where(
+                claims.c.key.in_([key for key, _ in requests]), claims.c.state.in_(UNDER_WAY)
+            )
+            keys = set(connection.execute(being_sent).scalars()) if requests else set()
+        return [request for key, request in requests if key not in keys]
 
     def revoke_approvals(self, ref: Ref, revoked: Sequence[Approval], at: datetime) -> None:
         """Revoke approvals by people who may not give them any more."""

@@ -156,6 +156,7 @@ unwatch               right   right     right   right  right  right   right     
 reload                right   right     right   right  right  right   right     right
 revoke                open    open      open    open   open   open    open      open
 delegations           open    open      open    open   open   open    open      open
+calls                 open    open      open    open   open   open    open      no
 whoami                open    open      open    open   open   open    open      open
 help                  open    open      open    open   open   open    open      open
 mention: list         sees    sees      no      no     no     no      no        no
@@ -177,6 +178,7 @@ fill                  write   write     write   write  write  write   write     
 nodes                 open    open      open    open   open   open    open      open
 several               sees    sees      no      no     no     no      no        no
 home                  sees    sees      no      no     no     no      no        no
+calls menu            sees    sees      no      no     no     no      no        no
 actions               write   write     write   write  write  write   write     write
 break-glass button    write   write     write   write  write  write   write     write
 refuse                write   write     write   write  write  write   write     write
@@ -217,8 +219,9 @@ SEEN = {
     "refresh, alone": TASK_NAME,
     "post": TASK_NAME,
     "several": "12 tasks wait for a decision",
-    "home": "My queue",
-    "app_home_opened": "My queue",
+    "home": "Your tasks",
+    "calls menu": "Your tasks",
+    "app_home_opened": "Your tasks",
     "waiting": "Waiting for a decision: 12",
 }
 BUTTONS_MODULE, LISTENERS_MODULE = ROOT / "handlers/buttons.py", ROOT / "handlers/__init__.py"
@@ -247,12 +250,13 @@ READ_FOR_A_FORM = {
 }
 READ_AND_FILTERED = {
     "home.py:_load_source",
+    "home.py:_open_requests",
     "home.py:personal_home",
     "oncall.py:waiting",
     "oncall.py:hand_over",
     "watch.py:status",
 }
-HOME_DOORS = ("home", "app_home_opened")
+HOME_DOORS = ("home", "calls menu", "app_home_opened")
 # What those read who are refused for another reason than reading.
 OTHER_REFUSALS = {"right": "is for ", "write": "was not sent"}
 COMMANDS = {
@@ -298,6 +302,7 @@ BUTTONS = {
     "nodes": (modals.NODES, "node"),
     "several": ("several", "1|task|main||"),
     "home": ("home.next", "{}"),
+    "calls menu": ("calls", "rule"),
     "actions": ("task.approve", str(REF)),
     "break-glass button": ("break-glass", f"task.approve|{REF}"),
     "refuse": ("refuse", f"task.approve|{REF}"),
@@ -493,7 +498,7 @@ async def test_what_somebody_may_not_read_is_left_out_and_counted_nowhere(
         ("page", "9-11 of 11 waiting tasks", "Only what you may read"),
         ("task several", "11 tasks wait for a decision."),
         ("waiting", "Waiting for a decision: 11", "Failed: 3", "and 3 more"),
-        ("app_home_opened", "My queue", "Counted among the tasks due soonest that you may read."),
+        ("app_home_opened", "Your tasks", "Counted among the tasks due soonest that you may read."),
         ("instance list", "1-8 of 14 instances"),
         ("oncall", r"\*\d+\* failed", "Reset the passwords"),
         ("status", r"main: \d+ runs are failed"),

@@ -18,7 +18,7 @@ from bot.domain.objects import OBJECT_KINDS, Ref
 from bot.domain.slack import SlackLocation
 from bot.messages.blocks import Viewer
 from bot.policy.config import Attribution, ChannelsConfig, Config, WatchConfig, parse
-from bot.policy.rules import READS, Role, Rule
+from bot.policy.rules import READS, CallRule, Role, Rule
 from bot.sandbox.secmaster import SecMasterSandbox
 from bot.sandbox.secmaster.journal import Received
 from bot.settings import Settings
@@ -184,8 +184,9 @@ def policy(text: str = POLICY) -> Config:
     """The policy file's meaning.
 
     Cards follow only where a story says so, and a decision without a reason leaves a comment
-    only where it says that. Where it says nothing of reading, every member may read; cards may be
-    posted in every channel, unless it says where.
+    only where it says that. Nobody is called for an approval unless it says how. Where it says
+    nothing of reading, every member may read; cards may be posted in every channel, unless it says
+    where.
     """
     defaults = {
         "watch": WatchConfig(every=0),
@@ -196,6 +197,9 @@ def policy(text: str = POLICY) -> Config:
         key: value for key, value in defaults.items() if f"[{key}]" not in text
     }
     config = parse(text)
+    if "call = " not in text:
+        quiet_rules = [rule.model_copy(update={"call": CallRule.NONE}) for rule in config.rules]
+        config = config.model_copy(update={"rules": tuple(quiet_rules)})
     if config.unreadable_kinds == OBJECT_KINDS:
         reading = Rule(actions=[read.name for read in READS], roles=["reader"])
         missing["rules"] = (*config.rules, reading)

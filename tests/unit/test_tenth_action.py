@@ -448,12 +448,13 @@ def test_a_third_decision_is_named_by_its_own_word_in_the_audit_on_home_and_in_t
     )
     history = code("bot.messages.audit_history").history(samples.ENGLISH, samples.TASK, [entry])
     assert "✅ done: deferral by <@U0ALICE>" in read(code, history)
-    assert "Deferred: *Isolate host*" in read(code, view)
+    assert "Deferred · *Isolate host*" in read(code, view)
     assert (
         "1 task was decided here: Alice deferred 1."
         in code("bot.messages.digest").digest(samples.ENGLISH, summary).text
     )
-    for rendered in (history, view):
+    # The last row of Home is the menu of how one is called for approvals, whatever is approved.
+    for rendered in (history, {"blocks": view["blocks"][:-2]}):
         assert not OTHER_DECISIONS.search(read(code, rendered))
 
 

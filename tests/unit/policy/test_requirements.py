@@ -7,7 +7,7 @@ import pytest
 from bot.domain.actions import BY_NAME
 from bot.policy.config import parse
 from bot.policy.decide import PolicyContext
-from bot.policy.requirements import members, requirement
+from bot.policy.requirements import deciding_rule, members
 from bot.policy.rules import Role
 from bot.secmaster import Task
 
@@ -35,7 +35,7 @@ def needed(name: str | None, *rules: str) -> int | None:
     """Return how many approvals a task of this name needs by these rules; None if not known."""
     config = parse(ROLES + "".join(f"\n[[rules]]\n{rule}\n" for rule in rules))
     task = None if name is None else Task(id="t-1", name=name, status="waiting")
-    found = requirement(config.rules, APPROVE, PolicyContext(frozenset({"main"}), NOW, task))
+    found = deciding_rule(config.rules, APPROVE, PolicyContext(frozenset({"main"}), NOW, task))
     return found.approvals if found else None
 
 
@@ -65,10 +65,10 @@ def test_the_first_rule_that_fits_says_how_many(
 def test_a_requirement_says_who_and_what_else() -> None:
     config = parse(f"{ROLES}\n[[rules]]\nname = 'grave'\n{TWO}\n")
     task = Task(id="t-1", name="x", status="waiting")
-    found = requirement(config.rules, APPROVE, PolicyContext(frozenset({"main"}), NOW, task))
+    found = deciding_rule(config.rules, APPROVE, PolicyContext(frozenset({"main"}), NOW, task))
     assert found is not None
-    assert (found.rule, found.roles, found.break_glass) == (
-        "rule 1 (grave)",
+    assert (found.name, found.roles, found.break_glass) == (
+        "grave",
         ("approver",),
         ("oncall",),
     )
