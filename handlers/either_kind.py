@@ -7,12 +7,13 @@ known which object is meant, both commands are shown to copy, and nothing is sen
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bot.domain.objects import OBJECT_KINDS, ObjectId, ObjectKind, Ref
-from bot.domain.slack import Actor
 from bot.messages import Message, command_problems
 from bot.operations.reading import Reader, ReadRefused, open_reader
+from bot.policy.decide import may_ever
 from bot.secmaster import NotFound, SecMasterError
 from handlers import queries
 from handlers.command_row import (
@@ -27,7 +28,7 @@ from handlers.command_row import (
 from handlers.context import AppContext, Recorder
 from handlers.errors import UserError
 from handlers.parsing import plain, refuse_more, take_id
-from handlers.requests import ShowCard
+from handlers.requests import ActionRequest, ShowCard
 
 MAX_COPIED = 150  # characters: a reason that is cut would be sent so
 
@@ -70,39 +71,45 @@ async def show(app: AppContext, request: ShowEither, delivery: Delivery) -> None
 
 async def send(recorder: Recorder, request: SendToEither, delivery: Delivery) -> Message | None:
     """Record the command that is about what the id is; raises UserError where nobody can tell."""
-    app = recorder.app
-    kind = await kind_of(app, delivery.requester.actor, request.id)
-    parsed = request.commands.get(kind) if kind else None
-    if parsed is None or not isinstance(parsed.command.handler, RecordsOperation):
-        commands = [f"{each.command.words} {request.words}" for each in request.commands.values()]
-        raise UserError(command_problems.which_kind(app.catalogue, app.root, commands))
-    delivery.requester.trace.command = parsed.command.words
-    return await parsed.command.handler.record(recorder, parsed.request, delivery)
+    app, parsed = recorder.app, list(request.commands.values())
+    actions = [each.request.action for each in parsed if isinstance(each.request, ActionRequest)]
+    reader = await open_reader(app.services, delivery.requester.actor, *actions)
+    may = partial(may_ever, reader.config.rules, reader.principal)
+    if not actions or any(map(may, actions)):
+        kind = await kind_of(app, reader, request.id)
+        parsed = [request.commands[kind]] if kind else parsed
+        if kind is None:
+            commands = [f"{each.command.words} {request.words}" for each in parsed]
+            raise UserError(command_problems.which_kind(app.catalogue, app.root, commands))
+    # Whoever may do neither is refused by either, and told who may.
+    command, handler = parsed[0].command, parsed[0].command.handler
+    if not isinstance(handler, RecordsOperation):
+        raise TypeError(f"{command.words} sends nothing")
+    delivery.requester.trace.command = command.words
+    return await handler.record(recorder, parsed[0].request, delivery)
 
 
-async def kind_of(app: AppContext, actor: Actor, object_id: ObjectId) -> ObjectKind | None:
+async def kind_of(app: AppContext, reader: Reader, object_id: ObjectId) -> ObjectKind | None:
     """Return what the object with an id is, of what a person may read; None if that is not known.
 
     What is tracked is known without SecMaster. Raises UserError where neither kind has such an id.
     """
-    reader = await open_reader(app.services, actor)
-    refs = [
-        Ref(kind=kind, id=object_id, workspace=app.workspace)
-        for kind in OBJECT_KINDS
-        if reader.reads(kind)
-    ]
+    kinds = list(filter(reader.reads, OBJECT_KINDS))
+    refs = [Ref(kind=kind, id=object_id, workspace=app.workspace) for kind in kinds]
     tracked = await asyncio.to_thread(app.services.store.tracked.get, refs)
     if len(tracked) == 1:
         return tracked[0].ref.kind
+    if len(kinds) < len(OBJECT_KINDS):
+        return None
     try:
         async with asyncio.timeout(app.services.timeouts.before_ack):
             are_there = await asyncio.gather(*(is_there(reader, ref) for ref in refs))
     except (SecMasterError, ReadRefused, TimeoutError):
         return None
-    kinds = [ref.kind for ref, there in zip(refs, are_there, strict=True) if there]
-    if not kinds and len(refs) == len(OBJECT_KINDS):
+    kinds = [kind for kind, there in zip(kinds, are_there, strict=True) if there]
+    if not kinds:
         raise UserError(command_problems.no_such_object(app.catalogue))
-    return kinds[0] if len(kinds) == 1 and len(refs) == len(OBJECT_KINDS) else None
+    return kinds[0] if len(kinds) == 1 else None
 
 
 async def is_there(reader: Reader, ref: Ref) -> bool:

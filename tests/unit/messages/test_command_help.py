@@ -145,7 +145,7 @@ def test_the_short_help_is_true_for_whoever_reads_it() -> None:
     approver = short_help(Principal("U0ALICE", frozenset({"approver"})))
     assert "*You may*: See tasks · Approve tasks · Terminate tasks\n" in approver
     assert "• `/soc task list` lists waiting tasks (only visible to you)" in approver
-    assert "• `/soc task approve &lt;id&gt; [reason]` approves a task (also `continue`)" in approver
+    assert "• `/soc task approve &lt;id&gt; [reason]` approves a task\n" in approver
     assert "instance" not in approver
     on_call = short_help(Principal("U0CAROL", frozenset({"oncall"})))
     assert "Comment on tasks" in on_call
