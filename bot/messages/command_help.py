@@ -153,14 +153,18 @@ def short_help(
     if principal:
         permissions = " · ".join(_permission(catalogue, row) for row in rows)
         lines += [f"*{catalogue.gettext('You may')}*: {permissions}"]
-    lines += [f"• {_command_line(catalogue, root, line)}" for line in _examples(rows)]
-    sections = " · ".join(code(f"{root} help {name}") for name in (*HelpSection, "all"))
+    lines += [_command_line(catalogue, root, line) for line in _examples(rows)]
+    more = catalogue.gettext(
+        "All commands: {command}. Some of them: {sections}",
+        command=code(f"{root} help all"),
+        sections=" · ".join(code(f"help {name}") for name in HelpSection),
+    )
     buttons = [StartButton.WAITING, StartButton.ON_CALL, StartButton.RIGHTS]
     return new_message(
         _help_title(catalogue, root),
         section("\n".join(lines)),
         actions(start_buttons(catalogue, buttons)),
-        context(_thread_hint(catalogue), sections),
+        context(_thread_hint(catalogue), more),
     )
 
 
@@ -195,14 +199,20 @@ def _permission(catalogue: Catalogue, row: Action | Read) -> str:
 
 
 def _examples(rows: Sequence[Action | Read]) -> list[HelpLine]:
-    """Return a few commands: the list, and an action of each kind that the rows have."""
+    """Return a few commands: the list, and an action of each kind that the rows have.
+
+    An action is written without its kind where no other kind has one of that name.
+    """
     lines = []
     for kind in ("task", "instance"):
         kind_rows = [row for row in rows if row.kind == kind]
         if any(isinstance(row, Read) for row in kind_rows):
             lines.append(HelpLine(f"{kind} list", LISTS[kind]))
         if action := next((row for row in kind_rows if isinstance(row, Action)), None):
-            lines.append(HelpLine(action.usage, labels(action).help))
+            names = [other.verb for other in TABLE].count(action.verb)
+            usage = action.usage.removesuffix(" [reason]")
+            usage = usage.removeprefix(f"{kind} ") if names == 1 else usage
+            lines.append(HelpLine(usage, labels(action).help))
     # The list of tasks, what may be done to them, and then to runs.
     lines.sort(key=lambda line: line.usage == "instance list")
     return lines[:EXAMPLES]

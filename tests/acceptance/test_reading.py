@@ -49,10 +49,10 @@ async def test_help_begins_with_what_this_person_may_do(environment: BotEnvironm
         await environment.slack.command(user, SOC, "/secmaster help")
         answers[user] = markup(environment.slack.ephemerals(user)[-1])
     assert "*You may*: See tasks · See runs · Approve tasks · Terminate tasks" in answers[ALICE]
-    assert "/secmaster task approve &lt;id&gt; [reason]" in answers[ALICE]
+    assert "`/secmaster approve &lt;id&gt;` approves a task" in answers[ALICE]
     assert "Retry" not in answers[ALICE]
     assert "Retry runs" in answers[CAROL]
-    assert "/secmaster instance retry &lt;id&gt; [reason]" in answers[CAROL]
+    assert "`/secmaster retry &lt;id&gt;` runs again" in answers[CAROL]
     assert "*You may*: See tasks · See runs\n" in answers[DAVE].replace("\\n", "\n")
     assert buttons(first) == ["start.waiting", "start.oncall", "start.whoami"]
     for user in (GUEST, OUTSIDER):
@@ -64,7 +64,7 @@ async def test_help_begins_with_what_this_person_may_do(environment: BotEnvironm
     await environment.slack.command(ALICE, SOC, "/secmaster help")
     answer = markup(environment.slack.ephemerals(ALICE)[-1])
     assert "*You may*" not in answer
-    assert "/secmaster task approve" in answer
+    assert "`/secmaster approve &lt;id&gt;`" in answer
     assert environment.secmaster.requests == []
 
 
