@@ -1,6 +1,5 @@
 """Commands about one kind of object: its lists, cards and batches, and the actions of the table."""
 
-from dataclasses import replace
 from functools import partial
 
 from bot.domain.actions import TABLE, Action
@@ -69,14 +68,12 @@ async def list_objects(app: AppContext, query: ListQuery, delivery: Delivery) ->
 
 def parse_show(kind: ObjectKind, arguments: Arguments) -> ShowCard | ListQuery:
     """Parse whose card is shown; words that are a name are searched for in its place."""
-    words = plain(arguments.words)
-    default_ref = arguments.default_ref(kind)
     try:
-        ref, rest = take_ref(kind, arguments.words, default_ref)
+        ref, rest = take_ref(kind, arguments.words, arguments.default_ref(kind))
     except ParseError as error:
         if not isinstance(error.problem.params.get("command"), CommandText):
             raise
-        return parse_list(kind, replace(arguments, words=words))
+        return parse_list(kind, arguments)
     refuse_more(rest)
     return ShowCard(ref)
 
