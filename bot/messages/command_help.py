@@ -152,7 +152,7 @@ def short_help(
     lines = [title]
     if principal:
         permissions = " · ".join(_permission(catalogue, row) for row in rows)
-        lines += [f"*{catalogue.gettext('You may')}*: {permissions}"]
+        lines.append(catalogue.gettext("*You may*: {permissions}", permissions=permissions))
     lines += [_command_line(catalogue, root, line) for line in _examples(rows)]
     more = catalogue.gettext(
         "All commands: {command}. Some of them: {sections}",
@@ -222,8 +222,8 @@ def _command_line(catalogue: Catalogue, root: str, line: HelpLine) -> str:
     text = f"{code(f'{root} {line.usage}', 120)} {catalogue.gettext(line.purpose)}"
     if not line.aliases:
         return text
-    also = catalogue.gettext("also {words}", words=", ".join(map(code, line.aliases)))
-    return f"{text} ({also})"
+    aliases = catalogue.one_of([*map(code, line.aliases)])
+    return f"{text} {catalogue.gettext('(also {aliases})', aliases=aliases)}"
 
 
 def hello(catalogue: Catalogue) -> Message:
