@@ -15,6 +15,7 @@ from bot.domain.slack import Requester
 from bot.messages import denials, modals, private_cards
 from handlers import (
     batch,
+    commands,
     forms,
     home,
     operations,
@@ -59,6 +60,8 @@ async def press(ack: AsyncAck, slack_payload: Press, recorder: Recorder) -> None
     elif name == "calls":
         await preferences.chosen_on_home(recorder, requester, value, trigger_id)
         run_after_ack(app, home.opened(app, requester.actor), requester)
+    elif name.startswith("start."):
+        commands.answer_button(app, name, requester, trigger_id)
     elif name in (private_cards.ANSWER, private_cards.TRY_AGAIN):
         await questions.answered(recorder, value, requester, trigger_id)
     elif name == "several":

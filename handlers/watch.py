@@ -12,7 +12,7 @@ from bot.domain.reasons import ChannelRefusal
 from bot.domain.slack import Destination, DestinationKind, Requester
 from bot.domain.tracking import TrackedObject
 from bot.domain.troubles import DueTasks
-from bot.messages import Message, command_help
+from bot.messages import Message, command_help, command_problems
 from bot.messages import permissions as permission_messages
 from bot.messages import watch as watch_messages
 from bot.messages.command_help import HelpLine
@@ -38,7 +38,7 @@ from handlers.command_row import (
 )
 from handlers.context import AppContext, Recorder, attempt_id
 from handlers.errors import UserError
-from handlers.parsing import ParseError, refuse_more, split, take_ref
+from handlers.parsing import ParseError, refuse_more, split, take_id
 from handlers.queries import find_object
 from handlers.requests import SnoozeChoice
 from handlers.time_parsing import parse_moment
@@ -89,12 +89,12 @@ def parse_routes(arguments: Arguments) -> ShowRoutes:
     if not first:
         return ShowRoutes()
     if first.lower() != "test":
-        raise ParseError(f"“{first[:40]}” is too much here.")
+        raise ParseError(command_problems.unexpected(first))
     if not words and arguments.thread_object:
         return ShowRoutes(arguments.thread_object.id)
-    ref, words = take_ref("task", words)
+    object_id, words = take_id(None, words)
     refuse_more(words)
-    return ShowRoutes(ref.id)
+    return ShowRoutes(object_id)
 
 
 async def routes(app: AppContext, request: ShowRoutes, delivery: Delivery) -> Message:

@@ -268,6 +268,22 @@ def rules_in_order(rules: Sequence[Rule], action: Action | Read) -> list[tuple[s
     return sorted(entries, key=lambda entry: entry[1].effect is not Effect.DENY)
 
 
+def may_ever(rules: Sequence[Rule], principal: Principal, action: Action | Read) -> bool:
+    """Whether the rules could allow a person this for some object; they need not for any."""
+
+    def may(person: Principal) -> bool:
+        """Whether a rule could, by this person's own roles."""
+        for _title, rule in rules_in_order(rules, action):
+            if rule.effect is Effect.ALLOW and not person.roles.isdisjoint(rule.roles):
+                return True
+            if not rule.when and (rule.effect is Effect.ALLOW or is_for(rule, person)):
+                return False
+        return False
+
+    people = (principal, *map(principal.acting_for, principal.delegators))
+    return any(may(person) for person in people if not person.guest and not person.outsider)
+
+
 def is_for(rule: Rule, principal: Principal) -> bool:
     """Whether a rule is about a person, by one of their roles or because it names none."""
     return not rule.roles or not principal.roles.isdisjoint(rule.roles)

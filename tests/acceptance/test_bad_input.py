@@ -21,31 +21,40 @@ ARCHIVED, QUIET = "C0ARCHIVED", "C0QUIET"
 LONG = "x" * 10_000
 TASK, RUN = seed.TASK_ISOLATE, seed.INSTANCE_FAILED
 NODE = "b5848121-79a5-11f0-9f91-fa163e807002"
+READS = [
+    ("/task", ["Which task command?", "`/secmaster task list`"]),
+    (f"/task show {TASK} now", ["I didn't expect “now” there."]),
+    ("/secmaster mnie", ["I don't know “mnie”."]),
+]
 NOT_UNDERSTOOD = [
-    ("/secmaster tsk approve 1", ["I don't know “tsk”", "Did you mean `/secmaster task`?"]),
+    ("/secmaster tsk approve 1", ["I don't know “tsk”", "mean `/secmaster task approve 1`?"]),
     (
         f"/task aprove {TASK}",
-        ["I don't know “task aprove”", "Did you mean `/secmaster task approve`?"],
+        ["I don't know “task aprove”", f"Did you mean `/secmaster task approve {TASK}`?"],
     ),
     (f"/instance approve {RUN}", ["I don't know “instance approve”"]),
-    ("/secmaster approve", ["Did you mean `/secmaster task approve`?"]),
-    ("/task approve", ["The id is missing.", "`/secmaster task approve &lt;id&gt; [reason]`"]),
-    ("/task", ["What about the task?"]),
-    ("/task approve @bob please", ["is no id", "task approve &lt;id&gt;"]),
-    (f"/task comment {TASK}", ["The text is missing.", "task comment &lt;id&gt; &lt;text&gt;"]),
-    (f"/task uncomment {TASK}", ["The comment id is missing."]),
-    (f"/task attach {TASK}", ["The attachment id is missing."]),
-    (f"/task attach {TASK} {TASK} and more", ["“and more” is too much here."]),
-    (f"/task show {TASK} now", ["“now” is too much here."]),
-    (f"/instance debug {RUN}", ["The node id is missing."]),
-    (f"/instance debug {RUN} {NODE}", ["The json is missing."]),
-    (f'/instance debug {RUN} {NODE} [{{"a": ', ["That is not JSON."]),
+    ("/secmaster approve", ["Which task? Add its ID."]),
+    ("/task approve", ["Which task? Add its ID.", "`/secmaster task approve &lt;id&gt; [reason]`"]),
+    (
+        "/task approve @bob please",
+        ["Expected one ID. To search: `/secmaster task list @bob please`"],
+    ),
+    (
+        f"/task comment {TASK}",
+        ["“&lt;text&gt;” is missing.", "task comment &lt;id&gt; &lt;text&gt;"],
+    ),
+    (f"/task uncomment {TASK}", ["“&lt;comment id&gt;” is missing."]),
+    (f"/task attach {TASK}", ["“&lt;attachment id&gt;” is missing."]),
+    (f"/task attach {TASK} {TASK} and more", ["I didn't expect “and more” there."]),
+    (f"/instance debug {RUN}", ["“&lt;node id&gt;” is missing."]),
+    (f"/instance debug {RUN} {NODE}", ["“&lt;json&gt;” is missing."]),
+    (f'/instance debug {RUN} {NODE} [{{"a": ', ["That isn't JSON."]),
     (f'/instance debug {RUN} {NODE} {{"a": 1}}', ["must be an array"]),
-    (f"/instance debug {RUN} {NODE} [{'[' * 2000}", ["That is not JSON."]),
-    (f"/task comment {TASK} {LONG}", ["10,000 characters; 3,000 are possible"]),
-    (f"/task approve {TASK} {LONG}", ["10,000 characters; 1,000 are possible"]),
-    (f"/task approve {LONG}", ["is no id"]),
-    ("/task approve <!channel> https://evil.example <@U0BOB>", ["is no id"]),
+    (f"/instance debug {RUN} {NODE} [{'[' * 2000}", ["That isn't JSON."]),
+    (f"/task comment {TASK} {LONG}", ["10,000 characters, and the limit is 3,000."]),
+    (f"/task approve {TASK} {LONG}", ["10,000 characters, and the limit is 1,000."]),
+    (f"/task approve {LONG}", ["That isn't a task ID."]),
+    ("/task approve <!channel> https://evil.example <@U0BOB>", ["Expected one ID."]),
 ]
 
 
@@ -58,13 +67,15 @@ def rules(request: pytest.FixtureRequest) -> str:
 async def test_words_that_make_no_request_are_answered_with_what_is_wrong(
     environment: BotEnvironment,
 ) -> None:
-    for text, expected in NOT_UNDERSTOOD:
+    for text, expected in (*NOT_UNDERSTOOD, *READS):
         before = len(environment.slack.ephemerals(ALICE))
         delivered = await environment.slack.command(ALICE, SOC, text)
         assert (delivered.status, delivered.error) == (200, ""), text[:80]
         [message] = environment.slack.ephemerals(ALICE)[before:]
-        for part in [*expected, "Nothing was sent to SecMaster."]:
+        for part in expected:
             assert part.replace("`", "") in message["text"].replace("`", "").replace("ˋ", ""), text
+        is_write = (text, expected) in NOT_UNDERSTOOD
+        assert ("Nothing was sent to SecMaster." in message["text"]) is is_write, text
         assert len(message["text"]) < 600
     assert environment.secmaster.requests == []
     assert environment.slack.messages(SOC) == []
@@ -74,7 +85,10 @@ async def test_words_that_make_no_request_are_answered_with_what_is_wrong(
 async def test_a_suggested_command_stands_in_code_marks(environment: BotEnvironment) -> None:
     await environment.slack.command(ALICE, SOC, "/secmaster tsk approve 1")
     await environment.slack.until(lambda: environment.slack.ephemerals(ALICE))
-    assert "Did you mean `/secmaster task`?" in environment.slack.ephemerals(ALICE)[0]["text"]
+    assert (
+        "Did you mean `/secmaster task approve 1`?"
+        in environment.slack.ephemerals(ALICE)[0]["text"]
+    )
 
 
 async def test_an_id_that_secmaster_does_not_know_is_told_to_the_person(

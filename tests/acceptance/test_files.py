@@ -261,11 +261,13 @@ async def test_a_command_that_takes_no_file_is_carried_out_and_says_that_it_took
     ts = await environment.slack.until(lambda: card_in_chat(environment))
     assert "*Comment added by" in (await environment.replies(ts, channel=DM))[0]
     await say_with_file(environment, "hello", "c.png")
-    await environment.posted(DM, "I don't know “hello”", "`c.png` was not attached to any task.")
+    await environment.posted(DM, "Hello!", "`c.png` was not attached to any task.")
+    await say_with_file(environment, "evidence", "e.png")
+    await environment.posted(DM, "I don't know “evidence”", "`e.png` was not attached to any task.")
     await say_with_file(
         environment, f"task attach {seed.TASK_ISOLATE} {seed.TASK_ISOLATE}", "d.png"
     )
-    await environment.posted(DM, "is too much here")
+    await environment.posted(DM, "I didn't expect “")
     assert attached(environment) == {}
 
 
@@ -276,8 +278,8 @@ async def test_more_files_than_can_be_attached_at_once_are_refused_in_a_message_
     files = [environment.slack.files.upload(CAROL, name, CONTENT).id for name in names]
     await environment.slack.say(CAROL, DM, f"task attach {seed.TASK_ISOLATE}", files=files)
     await environment.posted(DM, "This message has 11 files; 10 can be attached at once.")
-    await environment.slack.say(DAVE, "D0DAVE", "task attach x", files=[])
-    await environment.posted("D0DAVE", "The attachment id is missing.")
+    await environment.slack.say(DAVE, "D0DAVE", f"task attach {seed.TASK_ISOLATE}", files=[])
+    await environment.posted("D0DAVE", "“&lt;attachment id&gt;” is missing.")
     assert attached(environment) == {}
 
 

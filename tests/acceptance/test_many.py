@@ -436,7 +436,7 @@ async def test_a_text_narrows_what_is_offered_and_a_mention_is_told_how(
     )
     await environment.slack.command(ALICE, SOC, "/secmaster instance severl")
     await environment.ephemeral(ALICE, "Did you mean `/secmaster instance several`?")
-    await environment.slack.command(ALICE, SOC, "/secmaster help")
+    await environment.slack.command(ALICE, SOC, "/secmaster help tasks")
     [message] = [m for m in environment.slack.ephemerals(ALICE) if "How to use" in m["text"]]
     assert "/secmaster task several [text]" in json.dumps(message["blocks"])
 

@@ -34,7 +34,7 @@ async def test_every_envelope_is_acked_whatever_came_of_it(environment: BotEnvir
     await environment.slack.press(ALICE, SOC, ts, "task.comment")
     [view] = environment.slack.views(ALICE)
     await environment.slack.submit(ALICE, view["id"], {"comment": " "})
-    assert environment.slack.views(ALICE)[0]["errors"] == {"comment": "The text is missing."}
+    assert environment.slack.views(ALICE)[0]["errors"] == {"comment": "This can't be empty."}
     await environment.slack.submit(ALICE, view["id"], {"comment": "fine"})
     assert environment.slack.views(ALICE) == []
     await environment.slack.say(ALICE, SOC, "@secmaster what?", ts)

@@ -161,6 +161,10 @@ whoami                open    open      open    open   open   open    open      
 help                  open    open      open    open   open   open    open      open
 mention: list         sees    sees      no      no     no     no      no        no
 mention: show         sees    sees      no      no     no     no      no        no
+mention: id           sees    sees      no      no     no     no      no        no
+mention: search       sees    sees      no      no     no     no      no        no
+mention: terminate    write   write     write   write  write  write   write     write
+mention: hello        open    open      open    open   open   open    open      open
 thread: show          sees    sees      no      no     no     no      no        no
 thread: why           sees    sees      no      no     no     no      no        no
 thread: audit         sees    right     right   no     right  right   right     no
@@ -172,6 +176,7 @@ show                  sees    sees      no      no     no     no      no        
 details               sees    sees      no      no     no     no      no        no
 refresh               sees    sees      no      no     no     no      no        no
 refresh, alone        sees    sees      no      no     no     no      no        no
+start                 sees    sees      no      no     no     no      no        no
 answer                write   write     write   write  write  write   write     write
 try again             write   write     write   write  write  write   write     write
 fill                  write   write     write   write  write  write   write     write
@@ -207,12 +212,15 @@ SEEN = {
     "routes test": "No card is posted for it",
     "mention: list": "of 12 waiting tasks",
     "mention: show": TASK_NAME,
+    "mention: id": TASK_NAME,
+    "mention: search": "of 1 waiting tasks",
     "thread: show": TASK_NAME,
     "thread: why": "What you may do with task",
     "thread: audit": "What the audit has of task",
     "chat: list": "of 12 waiting tasks",
     "chat: status": "12 tasks wait",
     "page": "9-12 of 12",
+    "start": "of 12 waiting tasks",
     "show": TASK_NAME,
     "details": TASK_NAME,
     "refresh": "a card was drawn",
@@ -249,6 +257,7 @@ READ_FOR_A_FORM = {
     "watch.py:snooze",
 }
 READ_AND_FILTERED = {
+    "either_kind.py:kind_of",
     "home.py:_load_source",
     "home.py:_open_requests",
     "home.py:personal_home",
@@ -293,6 +302,7 @@ BUTTONS = {
     "refresh": ("refresh", str(REF)),
     "refresh, alone": ("refresh", str(REF)),
     "post": (private_cards.POST, str(REF)),
+    "start": ("start.waiting", ""),
     "answer": (private_cards.ANSWER, str(AskedCommand(action="task.approve", button=str(REF)))),
     "try again": (
         private_cards.TRY_AGAIN,
@@ -312,6 +322,10 @@ BUTTONS = {
 MESSAGES = {
     "mention: list": "<@U0BOT> task list",
     "mention: show": f"<@U0BOT> task show {TASK}",
+    "mention: id": f"<@U0BOT> <https://console.example/task/{TASK}>",
+    "mention: search": "<@U0BOT> show Isolate host",
+    "mention: terminate": f"<@U0BOT> terminate {TASK}",
+    "mention: hello": "<@U0BOT> hello",
     "thread: show": "<@U0BOT> show",
     "thread: why": "<@U0BOT> why",
     "thread: audit": "<@U0BOT> audit",

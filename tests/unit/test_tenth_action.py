@@ -220,7 +220,7 @@ def test_its_command_is_understood_and_in_the_help(code: Code) -> None:
     assert table.parse("break-glass task defer t-1 now").request.break_glass
     assert table.parse("task cite t-1 as Bob says").request.params == {"comment": "as Bob says"}
     assert table.parse("instance rerun i-1").request.action.name == "instance.rerun"
-    lines = {line.usage: line for kind in ("task", "instance") for line in table.help_lines(kind)}
+    lines = {line.usage: line for name in ("tasks", "runs") for line in table.help_lines(name)}
     assert lines["task defer <id> [reason]"].aliases == ("postpone",)
     assert lines["task cite <id> <text>"].purpose == "cites what was said"
     assert lines["instance rerun <id> [reason]"].purpose == "runs anew"
