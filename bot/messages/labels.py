@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bot.domain.actions import Action
 from bot.domain.snapshots import Snapshot
-from bot.messages.catalogue import N_, Catalogue
+from bot.messages.catalogue import N_, NN_, Catalogue
 from bot.secmaster import BusinessType, Task
 
 
@@ -87,7 +87,7 @@ LABELS = {
         expired=N_("The request to approve this task expired."),
         past=N_("{actor} approved {object}."),
         publish_consequence=N_("The version is published."),
-        batch=(
+        batch=NN_(
             "{actor} approved {done} of {count} task.",
             "{actor} approved {done} of {count} tasks.",
         ),
@@ -119,7 +119,7 @@ LABELS = {
         expired=N_("The request to terminate expired."),
         past=N_("{actor} terminated {object}."),
         publish_consequence=N_("The task is terminated, and the version is not published."),
-        batch=(
+        batch=NN_(
             "{actor} terminated {done} of {count} task.",
             "{actor} terminated {done} of {count} tasks.",
         ),
@@ -264,7 +264,9 @@ LABELS = {
         declined=N_("{actor} declined the request to retry."),
         expired=N_("The request to retry expired."),
         past=N_("{actor} retried {object}."),
-        batch=("{actor} retried {done} of {count} run.", "{actor} retried {done} of {count} runs."),
+        batch=NN_(
+            "{actor} retried {done} of {count} run.", "{actor} retried {done} of {count} runs."
+        ),
         noun="retry",
         doing="retrying",
     ),
@@ -292,7 +294,7 @@ LABELS = {
         declined=N_("{actor} declined the request to terminate the run."),
         expired=N_("The request to terminate the run expired."),
         past=N_("{actor} terminated {object}."),
-        batch=(
+        batch=NN_(
             "{actor} terminated {done} of {count} run.",
             "{actor} terminated {done} of {count} runs.",
         ),
